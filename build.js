@@ -1,0 +1,30 @@
+// Bundles the app into one file, as every Functions host loads it, and the programs of local/ and bench/ beside it.
+import { rm } from "node:fs/promises";
+import { build } from "esbuild";
+import { glob } from "tinyglobby";
+
+const common = {
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  outdir: "dist",
+  outbase: ".",
+  sourcemap: true,
+  logLevel: "warning",
+};
+
+await rm("dist", { recursive: true, force: true });
+await build({
+  ...common,
+  entryPoints: ["functions/index.ts"],
+  // The host itself provides this one, when the library asks for it.
+  external: ["@azure/functions-core"],
+  // Bundled CommonJS packages still call require.
+  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+});
+await build({
+  ...common,
+  entryPoints: await glob(["local/**/main.ts", "bench/*.ts"]),
+  packages: "external",
+});

@@ -1,0 +1,54 @@
+import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
+
+/** A Job in a light list: no spec, no body. `ending` = FailureTarget or SuccessCriteriaMet: its pods are not all gone yet. */
+export interface JobListing {
+  readonly name: string;
+  readonly state: "active" | "suspended" | "ending" | "complete" | "failed";
+}
+
+/** A pod in a light list. `status` is what kubectl prints: Running, Pending, ErrImagePull, Init:0/1 ... */
+export interface PodListing {
+  readonly name: string;
+  /** By the pod's name: a Job names its pods `<job>-<five characters>`. */
+  readonly jobName: string;
+  readonly status: string;
+}
+
+export type CreateOutcome =
+  | { readonly kind: "created"; readonly uid: string }
+  /** A Job of this name exists: ours to adopt, a tombstone, or somebody else's. */
+  | { readonly kind: "exists"; readonly job: V1Job }
+  /** A quota is full: wait, and free the slot. */
+  | { readonly kind: "quota"; readonly message: string }
+  /** The template can never work: 400, 422, a denial by webhook or policy. The server's own words. */
+  | { readonly kind: "refused"; readonly message: string };
+
+/**
+ * The Jobs of this instance in one namespace. Lists see only Jobs that are ours and not yet retired. Outages, throttling, missing rights
+ * and a missing namespace are `UnavailableError`s: never a message's fault.
+ */
+export interface JobCluster {
+  listJobs(): Promise<JobListing[]>;
+  /** Pods of our Jobs that have not ended. */
+  listPods(): Promise<PodListing[]>;
+  /** Names of our Jobs that a person labelled `ion/cancel=true`. */
+  listCancelled(): Promise<string[]>;
+  /** One request, never repeated by the client: a create that may have worked is asked about, not sent again. */
+  create(job: V1Job): Promise<CreateOutcome>;
+  get(name: string): Promise<V1Job | undefined>;
+  /** All pods of a Job, ended ones too. */
+  pods(jobName: string): Promise<V1Pod[]>;
+  /** Events of a Job, newest last. */
+  events(jobName: string): Promise<CoreV1Event[]>;
+  /** The last `maxBytes` of a container's log; undefined where there is none (any more). */
+  log(podName: string, container: string, maxBytes: number): Promise<Uint8Array | undefined>;
+  /** Ends a Job without deleting it: its `activeDeadlineSeconds` becomes 1. Does nothing where it is gone. */
+  end(name: string, uid: string): Promise<void>;
+  /**
+   * One patch when the attempt is over: the label `ion/settled=true` and the TTL, in seconds from the Job's finish; and its end, where it has
+   * not finished. Does nothing where the Job is gone or is another one (uid).
+   */
+  retire(name: string, uid: string, ttlSeconds: number, options: { readonly end: boolean }): Promise<void>;
+  /** Throws UnavailableError, saying why, where the cluster or its namespace can't be used just now. */
+  verify(): Promise<void>;
+}

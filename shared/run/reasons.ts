@@ -1,0 +1,16 @@
+/** Why a message was dead-lettered: the dead-letter reason that programs read. */
+export const REASONS = [
+  /** The worker ended badly on its last attempt, or with a permanent exit code. */
+  "JobFailed",
+  /** The last attempt ran longer than `maxRunningTime`. */
+  "JobTimedOut",
+  /** The last attempt never got to run: image, configuration, scheduling, or the API server refused the Job. */
+  "JobNotStarted",
+  /** The message fits no module, or its body breaks the module's schema. No Job was made. */
+  "DispatchRejected",
+  /** A person labelled the Job `ion/cancel=true`. */
+  "Cancelled",
+  /** The cluster took the Job away more often than `retry.maxInterruptions`. */
+  "InterruptedTooOften",
+] as const;
+export type Reason = (typeof REASONS)[number];
