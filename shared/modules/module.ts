@@ -58,3 +58,11 @@ export interface ContainerShorthand {
   readonly resources?: V1ResourceRequirements;
   readonly securityContext?: V1SecurityContext;
 }
+
+/** What a module that says nothing about retries gets, and a run whose module was removed. */
+export const DEFAULT_RETRY: RetryPolicy = {
+  maxAttempts: 5,
+  backoff: { firstMs: 10_000, maxMs: 600_000 },
+  permanentExitCodes: [],
+  maxInterruptions: 20,
+};

@@ -43,4 +43,7 @@ export interface RunTable {
   /** Where the sweep of a source goes on: the next sequence number to peek at. 0 at first. */
   sweepCursor(source: Source): Promise<number>;
   saveSweepCursor(source: Source, sequenceNumber: number): Promise<void>;
+  /** Notes that a tick came to its end: every replica's health reports its age, whichever replica ran it. */
+  recordTick(at: EpochMs): Promise<void>;
+  lastTick(): Promise<EpochMs | undefined>;
 }

@@ -67,8 +67,12 @@ export interface Run extends RunKey {
   readonly attempt: number;
   readonly failures: number;
   readonly interruptions: number;
+  /** The body is over the inline limit: Jobs read it from a blob, which is deleted when the run closes. */
+  readonly bodyInBlob: boolean;
   /** Nothing is tried before this: a back-off, a busy message, a full quota. */
   readonly notBefore: EpochMs;
+  /** When the attempt's Job was created or adopted. */
+  readonly dispatchedAt?: EpochMs;
   /** When the attempt's Job has to be over, by its own time-outs. Later than this it is stuck, and said to be. */
   readonly deadlineAt?: EpochMs;
   readonly jobName?: string;

@@ -1,0 +1,24 @@
+import { app } from "@azure/functions";
+import { compose } from "../shared/compose.ts";
+import { readConfig } from "../shared/config.ts";
+import { makeAcceptHandler } from "./accept-message.ts";
+import { live, makeReadyHandler } from "./health.ts";
+import { makeReconcileHandler } from "./reconcile-runs.ts";
+import { acceptName, sourceTrigger } from "./source-trigger.ts";
+
+// A wrong setting or module file throws here, and the host stops and says why.
+const settings = readConfig();
+const dispatcher = await compose(settings);
+
+for (const source of dispatcher.sources)
+  app.generic(acceptName(source), { trigger: sourceTrigger(source), handler: makeAcceptHandler(dispatcher, source) });
+
+app.timer("reconcile", { schedule: settings.reconcileSchedule, handler: makeReconcileHandler(dispatcher) });
+
+app.http("live", { route: "health/live", methods: ["GET"], authLevel: "anonymous", handler: live });
+app.http("ready", {
+  route: "health/ready",
+  methods: ["GET"],
+  authLevel: "anonymous",
+  handler: makeReadyHandler(dispatcher),
+});

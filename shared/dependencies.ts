@@ -1,0 +1,24 @@
+import type { Clock } from "./clock.ts";
+import type { Module } from "./modules/module.ts";
+import type { JobCluster } from "./ports/job-cluster.ts";
+import type { MessageBroker } from "./ports/message-broker.ts";
+import type { PayloadStore } from "./ports/payload-store.ts";
+import type { RunTable } from "./ports/run-table.ts";
+
+/** What dispatching and reconciling work with: the ports, the clock, the modules by name, and the few settings that decide anything. */
+export interface Dependencies {
+  readonly table: RunTable;
+  readonly broker: MessageBroker;
+  readonly cluster: JobCluster;
+  readonly payloads: PayloadStore;
+  readonly clock: Clock;
+  readonly modules: ReadonlyMap<string, Module>;
+  readonly instance: string;
+  readonly namespace: string;
+  /** The entities' lock duration: how long a message may be held by somebody who died. */
+  readonly lockDurationMs: number;
+  /** How long a finished Job stays as the tombstone of its name. */
+  readonly jobRetentionMs: number;
+  /** How long a closed run is kept. */
+  readonly historyRetentionMs: number;
+}

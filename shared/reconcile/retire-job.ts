@@ -1,0 +1,63 @@
+import type { V1Job, V1Pod } from "@kubernetes/client-node";
+import type { Dependencies } from "../dependencies.ts";
+import { errorText } from "../errors.ts";
+import { finishedAt, isSettled } from "../jobs/job-identity.ts";
+import type { Log } from "../log.ts";
+import type { RunKey } from "../run/run.ts";
+
+/** The last part of each container's log that is kept. */
+const MAX_LOG_BYTES = 1024 * 1024;
+
+/**
+ * Ends an attempt's Job for good: its logs are stored, then one patch marks it settled and sets its TTL. From then on it is only the
+ * tombstone of its name. Resolves to the URL of the log, where there was one. A log that can't be stored never blocks the settlement.
+ */
+export async function retireJob(
+  deps: Dependencies,
+  key: RunKey,
+  attempt: number,
+  known: { readonly name: string; readonly uid: string | undefined },
+  log: Log,
+): Promise<string | undefined> {
+  const job = await deps.cluster.get(known.name);
+  const uid = job?.metadata?.uid;
+  if (!job || !uid || (known.uid !== undefined && known.uid !== uid) || isSettled(job)) return undefined;
+  const logsUrl = await storeLogs(deps, key, attempt, known.name, log);
+  await deps.cluster.retire(known.name, uid, ttlSeconds(job, deps), { end: finishedAt(job) === undefined });
+  return logsUrl;
+}
+
+/** The cluster counts a TTL from the finish, not from the patch that sets it. */
+function ttlSeconds(job: V1Job, deps: Dependencies): number {
+  const finished = finishedAt(job);
+  const sinceFinish = finished === undefined ? 0 : Math.max(0, deps.clock.now() - finished);
+  return Math.ceil((sinceFinish + deps.jobRetentionMs) / 1000);
+}
+
+/** Stores what the containers of an attempt said so far. Resolves to the URL of the last one; never rejects. */
+export async function storeLogs(
+  deps: Dependencies,
+  key: RunKey,
+  attempt: number,
+  jobName: string,
+  log: Log,
+): Promise<string | undefined> {
+  let url: string | undefined;
+  try {
+    for (const pod of await deps.cluster.pods(jobName)) {
+      for (const container of startedContainers(pod)) {
+        const text = await deps.cluster.log(pod.metadata?.name ?? "", container, MAX_LOG_BYTES);
+        // The last container that said anything is the one whose log people want to open first.
+        if (text && text.length > 0) url = await deps.payloads.putLog(key, attempt, container, text);
+      }
+    }
+  } catch (error) {
+    log.warn("a log could not be stored", { jobName, why: errorText(error) });
+  }
+  return url;
+}
+
+function startedContainers(pod: V1Pod): string[] {
+  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  return statuses.filter(({ state }) => state?.running ?? state?.terminated).map(({ name }) => name);
+}

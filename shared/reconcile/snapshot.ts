@@ -1,0 +1,126 @@
+import type { Dependencies } from "../dependencies.ts";
+import { jobName } from "../jobs/job-name.ts";
+import { jobLimitMs } from "../jobs/job-spec.ts";
+import { looksStuck } from "../jobs/judge-start.ts";
+import { DEFAULT_RETRY, type Module } from "../modules/module.ts";
+import type { JobListing, PodListing } from "../ports/job-cluster.ts";
+import type { StoredRun } from "../ports/run-table.ts";
+import type { JobSeen, Room, WaitCause } from "../run/decide.ts";
+import type { Run } from "../run/run.ts";
+import type { Source } from "../run/source.ts";
+
+/** What one tick sees of the cluster, by name. */
+export interface ClusterView {
+  readonly jobs: ReadonlyMap<string, JobListing>;
+  readonly pods: ReadonlyMap<string, PodListing>;
+  readonly cancelled: ReadonlySet<string>;
+}
+
+/** For the Jobs of a module that was removed: a year, which is no limit and still a date. */
+const UNKNOWN_LIMIT_MS = 365 * 24 * 3_600_000;
+
+/** A pod that is pending for less than this is simply starting. */
+const START_GRACE_MS = 30_000;
+
+/** Absences of one source that make it more likely that the cluster is wrong than that the Jobs are gone. */
+const MASS_ABSENCE = { atLeast: 10, share: 0.2 };
+
+/** Three light lists, whatever the history and the bodies weigh. Taken after the rows were read: a Job that a row speaks of is there. */
+export async function viewCluster({ cluster }: Dependencies): Promise<ClusterView> {
+  const [jobs, pods, cancelled] = await Promise.all([cluster.listJobs(), cluster.listPods(), cluster.listCancelled()]);
+  return {
+    jobs: new Map(jobs.map((job) => [job.name, job])),
+    pods: new Map(pods.map((pod) => [pod.jobName, pod])),
+    cancelled: new Set(cancelled),
+  };
+}
+
+/** The Job that a run's next step is about: the last attempt's while that one is being put away, else this attempt's. */
+export function jobNameOf(run: Run, instance: string): string {
+  if (run.jobName !== undefined) return run.jobName;
+  return jobName({ module: run.module, instance, key: run, attempt: run.attempt });
+}
+
+/** The phase of a run's Job as the light lists show it. */
+export function phaseOf(run: Run, name: string, view: ClusterView, module: Module | undefined, now: number): JobSeen {
+  const job = view.jobs.get(name);
+  if (!job) return { phase: "absent", confirmed: false };
+  switch (job.state) {
+    case "suspended":
+      return { phase: "suspended" };
+    case "ending":
+      return { phase: "ending" };
+    case "complete":
+      return { phase: "succeeded" };
+    case "failed":
+      return { phase: "failed" };
+    case "active": {
+      const pod = view.pods.get(name);
+      if (pod?.status === "Running") return { phase: "running" };
+      const age = now - (run.dispatchedAt ?? now);
+      const overdue = module !== undefined && age > module.startTimeoutMs;
+      // With no pod at all its events have to tell, once it had the time to get one.
+      const suspect = pod ? looksStuck(pod.status) || overdue : age > START_GRACE_MS;
+      return { phase: "pending", suspect };
+    }
+    default:
+      return job.state satisfies never;
+  }
+}
+
+/** Whether so many Jobs of a source are missing at once that none of the absences is to be believed: the wrong cluster, or namespace. */
+export function isMassAbsence(runs: readonly StoredRun[], view: ClusterView): boolean {
+  const dispatched = runs.filter(({ run }) => run.status === "dispatched");
+  const absent = dispatched.filter(({ run }) => !view.jobs.has(run.jobName ?? "")).length;
+  return absent >= MASS_ABSENCE.atLeast && absent > dispatched.length * MASS_ABSENCE.share;
+}
+
+/** Who may start, in the order in which it is asked (oldest first). */
+export interface Rooms {
+  /** The room of a waiting run whose time has come; it is taken once asked for. */
+  take(run: Run): Room;
+  /** Nothing more of a module starts in this tick. */
+  shut(module: string, cause: WaitCause): void;
+}
+
+/** Each module's room is what `maxActive` leaves over from the Jobs that its rows know of. */
+export function makeRooms(runs: readonly StoredRun[], deps: Dependencies, wrongCluster: boolean): Rooms {
+  const left = new Map<string, number>();
+  const closed = new Map<string, WaitCause>();
+  for (const { run } of runs) {
+    const limit = left.get(run.module) ?? deps.modules.get(run.module)?.maxActive ?? 0;
+    left.set(run.module, run.status === "dispatched" ? limit - 1 : limit);
+  }
+  return {
+    take(run) {
+      if (!deps.modules.has(run.module)) return { start: false, cause: "module-removed" };
+      if (wrongCluster) return { start: false, cause: "wrong-cluster" };
+      const cause = closed.get(run.module);
+      if (cause) return { start: false, cause };
+      const room = left.get(run.module) ?? 0;
+      if (room <= 0) return { start: false, cause: "max-active" };
+      left.set(run.module, room - 1);
+      return { start: true };
+    },
+    shut(module, cause) {
+      closed.set(module, cause);
+    },
+  };
+}
+
+/** The retry policy of a run; a removed module's runs are followed with the default one. */
+export function retryOf(run: Run, deps: Dependencies) {
+  return deps.modules.get(run.module)?.retry ?? DEFAULT_RETRY;
+}
+
+/** How long an attempt's Job may take in all, ms; forever where its module was removed. */
+export function jobLimitOf(run: Run, deps: Dependencies): number {
+  const module = deps.modules.get(run.module);
+  return module ? jobLimitMs(module) : UNKNOWN_LIMIT_MS;
+}
+
+/** One source's open runs, as a tick reads them. */
+export interface SourceRuns {
+  readonly source: Source;
+  readonly runs: StoredRun[];
+}

@@ -1,0 +1,122 @@
+import type { EpochMs } from "../clock.ts";
+import type { ClosedRun, Ending, Run, Verdict } from "./run.ts";
+
+const BUSY_FIRST_MS = 10_000;
+const BUSY_MAX_MS = 30 * 60_000;
+
+type Clearable = "jobName" | "jobUid" | "dispatchedAt" | "deadlineAt" | "ending" | "absentSince";
+
+function clear(run: Run, ...fields: readonly Clearable[]): Run {
+  const copy: Record<string, unknown> = { ...run };
+  for (const field of fields) delete copy[field];
+  return copy as unknown as Run;
+}
+
+/** accepted -> waiting: the message is deferred. */
+export function awaitStart(run: Run, notBefore: EpochMs): Run {
+  return { ...clear(run, "absentSince"), status: "waiting", notBefore, busyCount: 0 };
+}
+
+/** -> dispatched: this attempt's Job exists. */
+export function dispatched(run: Run, job: { name: string; uid: string }, now: EpochMs, limitMs: number): Run {
+  return {
+    ...clear(run, "absentSince"),
+    status: "dispatched",
+    jobName: job.name,
+    jobUid: job.uid,
+    dispatchedAt: now,
+    deadlineAt: now + limitMs,
+    notBefore: now,
+    busyCount: 0,
+  };
+}
+
+/**
+ * -> the next attempt. With a Job behind it the run is `requeueing` and keeps that Job's name, for its logs and patch; without one it
+ * simply waits.
+ */
+export function nextAttempt(
+  run: Run,
+  next: { ending: Ending; failures: number; interruptions: number; notBefore: EpochMs },
+): Run {
+  const hadJob = run.status === "dispatched";
+  return {
+    ...(hadJob ? clear(run, "dispatchedAt", "deadlineAt", "ending", "absentSince") : noJob(run)),
+    status: hadJob ? "requeueing" : "waiting",
+    attempt: run.attempt + 1,
+    failures: next.failures,
+    interruptions: next.interruptions,
+    notBefore: next.notBefore,
+    lastError: next.ending.detail,
+    busyCount: 0,
+  };
+}
+
+/** requeueing -> waiting: the last attempt is behind it. */
+export function requeued(run: Run, logsUrl: string | undefined): Run {
+  return { ...noJob(run), status: "waiting", busyCount: 0, ...(logsUrl === undefined ? {} : { logsUrl }) };
+}
+
+/** -> settling: how it is to end is known. */
+export function concluded(
+  run: Run,
+  verdict: Verdict,
+  counts: { failures: number; interruptions: number },
+  now: EpochMs,
+): Run {
+  return {
+    ...clear(run, "absentSince", "ending"),
+    status: "settling",
+    verdict,
+    failures: counts.failures,
+    interruptions: counts.interruptions,
+    notBefore: now,
+    busyCount: 0,
+    ...(verdict.description === undefined ? {} : { lastError: verdict.description }),
+  };
+}
+
+/** Somebody holds the message: try later, twice as late each time, so that retries don't eat its delivery count. */
+export function held(run: Run, now: EpochMs): Run {
+  const waitMs = Math.min(BUSY_MAX_MS, BUSY_FIRST_MS * 2 ** Math.min(run.busyCount, 20));
+  return {
+    ...clear(run, "absentSince"),
+    notBefore: Math.max(run.notBefore, now + waitMs),
+    busyCount: run.busyCount + 1,
+  };
+}
+
+/** One peek missed the message: when, and look again after a lock duration. */
+export function doubted(run: Run, now: EpochMs, lockDurationMs: number): Run {
+  return { ...run, absentSince: now, notBefore: now + lockDurationMs };
+}
+
+/** Nothing to do before `notBefore`. */
+export function putOff(run: Run, notBefore: EpochMs): Run {
+  return { ...run, notBefore };
+}
+
+/** The Dispatcher ends the attempt's Job itself, for this reason. */
+export function withEnding(run: Run, ending: Ending, logsUrl: string | undefined): Run {
+  return { ...run, ending, ...(logsUrl === undefined ? {} : { logsUrl }) };
+}
+
+export function closed(run: Run, verdict: Verdict, now: EpochMs): ClosedRun {
+  return { ...run, status: verdict.outcome, verdict, closedAt: now };
+}
+
+/** A run closed as lost whose message turned up: a new attempt, unless none was ever started. */
+export function reopened(run: ClosedRun, now: EpochMs): Run {
+  const { closedAt: _, verdict: __, ...rest } = run;
+  const started = run.jobName !== undefined || run.attempt > 1;
+  return {
+    ...noJob({ ...rest, status: "accepted" }),
+    attempt: started ? run.attempt + 1 : run.attempt,
+    notBefore: now,
+    busyCount: 0,
+  };
+}
+
+function noJob(run: Run): Run {
+  return clear(run, "jobName", "jobUid", "dispatchedAt", "deadlineAt", "ending", "absentSince");
+}

@@ -1,0 +1,249 @@
+import type { EpochMs } from "../clock.ts";
+import type { RetryPolicy } from "../modules/module.ts";
+import { backoffMs } from "./backoff.ts";
+import { describeEnding } from "./describe-ending.ts";
+import type { Reason } from "./reasons.ts";
+import type { Ending, OpenStatus, Run, Verdict } from "./run.ts";
+
+/**
+ * What the cluster shows of an attempt's Job. A light list gives the phase; what only a look at the Job itself can tell is there once
+ * somebody looked: whether it is really absent, why it can't start, why it failed.
+ */
+export type JobSeen =
+  | { readonly phase: "absent"; readonly confirmed: boolean }
+  /** `suspect`: it looks as if it could not start, and nobody has looked at it yet. */
+  | { readonly phase: "pending"; readonly suspect: boolean; readonly stuck?: Ending }
+  | { readonly phase: "running" }
+  | { readonly phase: "suspended" }
+  /** A condition says how it will end, but its pods are not all gone yet. */
+  | { readonly phase: "ending" }
+  | { readonly phase: "succeeded" }
+  | { readonly phase: "failed"; readonly ending?: Ending }
+  /** A Job of our name that isn't ours, or one that is over and settled already. */
+  | { readonly phase: "foreign" };
+
+/** What the bus shows. `absent`: one peek missed it. `gone`: two did, a lock duration apart, with a MessageNotFound between. */
+export type MessageSeen = "unseen" | "deferred" | "active" | "absent" | "gone";
+
+/** Why a run that could start does not. */
+export type WaitCause = "back-off" | "max-active" | "module-removed" | "wrong-cluster" | "cluster" | "quota";
+export type Room = { readonly start: true } | { readonly start: false; readonly cause: WaitCause };
+
+export interface Seen {
+  readonly run: Run;
+  readonly job: JobSeen;
+  /** A person labelled the Job `ion/cancel=true`. */
+  readonly cancelled: boolean;
+  readonly message: MessageSeen;
+  readonly room: Room;
+  readonly retry: RetryPolicy;
+  readonly now: EpochMs;
+}
+
+export type Decision =
+  | { readonly do: "leave"; readonly why: string }
+  /** Not enough is known: look closer, and ask again. */
+  | { readonly do: "look"; readonly at: "job" | "message" }
+  /** accepted -> waiting: the message is deferred. */
+  | { readonly do: "await start" }
+  /** waiting -> dispatched, by a create. */
+  | { readonly do: "start" }
+  /** waiting -> dispatched: the Job exists already. */
+  | { readonly do: "adopt" }
+  /** End the attempt's Job, having recorded why; its end is judged when it comes. */
+  | { readonly do: "end"; readonly ending: Ending }
+  /** dispatched -> requeueing, or waiting -> waiting where the name is taken: the next attempt's counts and time. */
+  | {
+      readonly do: "retry";
+      readonly ending: Ending;
+      readonly failures: number;
+      readonly interruptions: number;
+      readonly notBefore: EpochMs;
+    }
+  /** requeueing -> waiting: logs, patch and abandon. */
+  | { readonly do: "requeue" }
+  /** -> settling, with this verdict. */
+  | { readonly do: "conclude"; readonly verdict: Verdict; readonly failures: number; readonly interruptions: number }
+  /** Retire the Job, settle the message, close. */
+  | { readonly do: "settle" }
+  /** Somebody holds the message: try later, each time twice as late. */
+  | { readonly do: "yield" }
+  /** The first peek that missed the message: note when, and look again a lock duration later. */
+  | { readonly do: "doubt" }
+  /** Close without touching the bus: the message is gone from it. */
+  | { readonly do: "close"; readonly verdict: Verdict };
+
+type Rule = (seen: Seen) => Decision;
+type JobPhase = JobSeen["phase"];
+
+/** One row per recorded status, one column per phase seen in the cluster. A missing cell is a compile error. */
+// biome-ignore format: a table
+const RULES: Record<OpenStatus, Record<JobPhase, Rule>> = {
+  accepted:   { absent: arrive,   pending: arrive,  running: arrive,  suspended: arrive,  ending: arrive,  succeeded: arrive,  failed: arrive,  foreign: arrive },
+  waiting:    { absent: start,    pending: adopt,   running: adopt,   suspended: adopt,   ending: adopt,   succeeded: adopt,   failed: adopt,   foreign: renumber },
+  dispatched: { absent: vanished, pending: pending, running: running, suspended: suspended, ending: linger, succeeded: succeed, failed: fail,    foreign: renumber },
+  requeueing: { absent: requeue,  pending: requeue, running: requeue, suspended: requeue, ending: requeue, succeeded: requeue, failed: requeue, foreign: requeue },
+  settling:   { absent: settle,   pending: settle,  running: settle,  suspended: settle,  ending: settle,  succeeded: settle,  failed: settle,  foreign: settle },
+};
+
+/** What to do about one run. No clock, no I/O: everything it needs is in its argument, and the same argument gets the same answer. */
+export function decide(seen: Seen): Decision {
+  return RULES[seen.run.status][seen.job.phase](seen);
+}
+
+/** What follows when an attempt ended this way: the next one, or the end of the run. Failures and interruptions have budgets of their own. */
+export function afterEnding(run: Run, ending: Ending, retry: RetryPolicy, now: EpochMs): Decision {
+  const failures = run.failures + (ending.kind === "failure" ? 1 : 0);
+  const interruptions = run.interruptions + (ending.kind === "interruption" ? 1 : 0);
+  const description = describeEnding(run, ending, { failures, interruptions, maxAttempts: retry.maxAttempts });
+  const conclude = (outcome: "failed" | "cancelled", reason: Reason): Decision => ({
+    do: "conclude",
+    verdict: { outcome, reason, description, ...(ending.exitCode === undefined ? {} : { exitCode: ending.exitCode }) },
+    failures,
+    interruptions,
+  });
+  switch (ending.kind) {
+    case "cancel":
+      return conclude("cancelled", "Cancelled");
+    case "failure":
+      if (ending.permanent || failures >= retry.maxAttempts) return conclude("failed", ending.reason);
+      break;
+    case "interruption":
+      if (interruptions > retry.maxInterruptions) return conclude("failed", "InterruptedTooOften");
+      break;
+    default:
+      ending.kind satisfies never;
+  }
+  const earlier = ending.kind === "failure" ? run.failures : run.interruptions;
+  return { do: "retry", ending, failures, interruptions, notBefore: now + backoffMs(run, earlier, retry.backoff) };
+}
+
+function arrive({ run, message, now }: Seen): Decision {
+  // The trigger that inserted the row is probably just deferring the message.
+  if (now < run.notBefore) return leave("its trigger is at work");
+  switch (message) {
+    case "unseen":
+      return { do: "look", at: "message" };
+    case "deferred":
+      return { do: "await start" };
+    case "active":
+      return leave("it will be delivered again");
+    default:
+      return missing(message);
+  }
+}
+
+function start({ run, message, room, now }: Seen): Decision {
+  if (now < run.notBefore) return leave("back-off");
+  if (!room.start) return leave(room.cause);
+  switch (message) {
+    case "unseen":
+      return { do: "look", at: "message" };
+    case "deferred":
+      return { do: "start" };
+    case "active":
+      return leave("active though deferred");
+    default:
+      return missing(message);
+  }
+}
+
+function adopt(): Decision {
+  return { do: "adopt" };
+}
+
+/** The attempt's name is taken by a Job that is not ours to follow: the next attempt has another name. */
+function renumber({ run, retry, now }: Seen): Decision {
+  const detail = `a Job named ${run.jobName ?? "as this attempt's"} exists and is not this attempt's`;
+  return afterEnding(run, { reason: "JobNotStarted", kind: "interruption", permanent: false, detail }, retry, now);
+}
+
+function vanished({ run, job, retry, now }: Seen): Decision {
+  if (job.phase === "absent" && !job.confirmed) return { do: "look", at: "job" };
+  const ending = run.ending ?? {
+    reason: "JobFailed",
+    kind: "interruption",
+    permanent: false,
+    detail: "the Job was deleted",
+  };
+  return afterEnding(run, ending, retry, now);
+}
+
+function pending(seen: Seen): Decision {
+  const { job, run } = seen;
+  if (job.phase === "pending" && !run.ending) {
+    if (job.stuck) return { do: "end", ending: job.stuck };
+    if (job.suspect) return { do: "look", at: "job" };
+  }
+  return running(seen);
+}
+
+function running({ run, cancelled }: Seen): Decision {
+  // The patch that ends it is repeated: the process that recorded the ending may have died before it.
+  if (run.ending) return { do: "end", ending: run.ending };
+  if (cancelled) return { do: "end", ending: CANCELLED };
+  return leave("the Job is at work");
+}
+
+/** Waiting (Kueue's way), not stuck. A suspended Job never ends by itself, so a cancelled one is over as it is, and stays suspended. */
+function suspended({ run, cancelled, retry, now }: Seen): Decision {
+  const ending = run.ending ?? (cancelled ? CANCELLED : undefined);
+  return ending ? afterEnding(run, ending, retry, now) : leave("the Job is suspended");
+}
+
+function linger(): Decision {
+  return leave("the Job's pods are ending");
+}
+
+/** Exit 0 is success, even of a Job that was being ended just then: the work is done. */
+function succeed({ run: { failures, interruptions } }: Seen): Decision {
+  return { do: "conclude", verdict: { outcome: "succeeded" }, failures, interruptions };
+}
+
+function fail({ run, job, cancelled, retry, now }: Seen): Decision {
+  const ending = run.ending ?? (job.phase === "failed" ? job.ending : undefined);
+  if (!ending) return { do: "look", at: "job" };
+  // Whoever cancels a Job that is failing anyway does not want it tried again.
+  return afterEnding(run, cancelled ? { ...ending, kind: "cancel" } : ending, retry, now);
+}
+
+function requeue({ run, now }: Seen): Decision {
+  // `notBefore` is the next attempt's back-off; only a busy message makes the bookkeeping wait.
+  return run.busyCount > 0 && now < run.notBefore ? leave("busy") : { do: "requeue" };
+}
+
+function settle({ run, message, now }: Seen): Decision {
+  if (now < run.notBefore) return leave("busy");
+  switch (message) {
+    case "unseen":
+      return { do: "settle" };
+    case "deferred":
+      return { do: "yield" };
+    case "active":
+      return leave("active though deferred");
+    case "absent":
+      return { do: "doubt" };
+    default:
+      // Settled by an earlier try whose reply or row was lost, or taken by somebody else: either way the verdict stands.
+      return run.verdict ? { do: "close", verdict: run.verdict } : missing(message);
+  }
+}
+
+function missing(message: "absent" | "gone"): Decision {
+  if (message === "absent") return { do: "doubt" };
+  return {
+    do: "close",
+    verdict: { outcome: "lost", description: "the message is gone from the bus, and nobody here settled it" },
+  };
+}
+
+function leave(why: string): Decision {
+  return { do: "leave", why };
+}
+
+const CANCELLED: Ending = {
+  reason: "Cancelled",
+  kind: "cancel",
+  permanent: true,
+  detail: "cancelled by the label ion/cancel=true",
+};

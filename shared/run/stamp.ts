@@ -1,0 +1,38 @@
+import type { Properties } from "../ports/message-broker.ts";
+import { type Run, runId, type Verdict } from "./run.ts";
+
+/** Written on a message when it is deferred: whose it is. The sweep touches no message with another owner. */
+export function ownerStamp(owner: string): Properties {
+  return { "dispatcher-owner": owner };
+}
+
+/** Written when an attempt failed and another follows, for people who peek: the attempt that comes next, and why. */
+export function requeueStamp(run: Run): Properties {
+  return {
+    "dispatcher-attempt": run.attempt,
+    ...(run.lastError === undefined ? {} : { "dispatcher-last-error": run.lastError }),
+    ...(run.jobName === undefined ? {} : { "dispatcher-job": run.jobName }),
+  };
+}
+
+/** Whether a peeked message shows that this requeue has happened. A sender can forge it; then only people miss a note. */
+export function isRequeued(run: Run, properties: Properties): boolean {
+  return Number(properties["dispatcher-attempt"]) >= run.attempt;
+}
+
+/** The facts of a dead letter, one by one, for programs. */
+export function letterProperties(run: Omit<Run, "status">, verdict: Verdict): Properties {
+  const facts = {
+    "dispatcher-reason": verdict.reason,
+    "dispatcher-run": runId(run),
+    "dispatcher-module": run.module || undefined,
+    "dispatcher-attempt": run.jobName === undefined ? undefined : run.attempt,
+    "dispatcher-failures": run.failures,
+    "dispatcher-interruptions": run.interruptions,
+    "dispatcher-job": run.jobName,
+    "dispatcher-exit-code": verdict.exitCode,
+    "dispatcher-last-error": run.lastError,
+    "dispatcher-logs": run.logsUrl,
+  };
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,304 @@
+import { describe, expect, it } from "vitest";
+import { type Decision, decide, type JobSeen, type MessageSeen, type Seen } from "../../../shared/run/decide.ts";
+import { type Ending, OPEN_STATUSES } from "../../../shared/run/run.ts";
+import { aRun, T0 } from "../../support/a-run.ts";
+
+const retry = {
+  maxAttempts: 3,
+  backoff: { firstMs: 1_000, maxMs: 8_000 },
+  permanentExitCodes: [64],
+  maxInterruptions: 2,
+};
+
+const failed: Ending = { reason: "JobFailed", kind: "failure", permanent: false, detail: "exit code 1", exitCode: 1 };
+const evicted: Ending = { reason: "JobFailed", kind: "interruption", permanent: false, detail: "evicted" };
+const badImage: Ending = { reason: "JobNotStarted", kind: "failure", permanent: false, detail: "ErrImagePull" };
+const cancelled: Ending = { reason: "Cancelled", kind: "cancel", permanent: true, detail: "cancelled" };
+
+function seen(over: Partial<Seen>): Seen {
+  return {
+    run: aRun(),
+    job: { phase: "running" },
+    cancelled: false,
+    message: "unseen",
+    room: { start: true },
+    retry,
+    now: T0 + 1_000,
+    ...over,
+  };
+}
+
+interface Case {
+  readonly name: string;
+  readonly given: Partial<Seen>;
+  readonly want: Partial<Decision> | Record<string, unknown>;
+}
+
+const absent: JobSeen = { phase: "absent", confirmed: false };
+
+const CASES: Case[] = [
+  // accepted
+  {
+    name: "leaves a fresh row to its trigger",
+    given: { run: aRun({ status: "accepted", notBefore: T0 + 9_000 }) },
+    want: { do: "leave" },
+  },
+  {
+    name: "looks for the message of an accepted run",
+    given: { run: aRun({ status: "accepted" }), job: absent },
+    want: { do: "look", at: "message" },
+  },
+  {
+    name: "goes on once the message is deferred",
+    given: { run: aRun({ status: "accepted" }), message: "deferred" },
+    want: { do: "await start" },
+  },
+  {
+    name: "leaves an active message to its redelivery",
+    given: { run: aRun({ status: "accepted" }), message: "active" },
+    want: { do: "leave" },
+  },
+  {
+    name: "only doubts a message that one peek missed",
+    given: { run: aRun({ status: "accepted" }), message: "absent" },
+    want: { do: "doubt" },
+  },
+  {
+    name: "closes as lost when the message is gone",
+    given: { run: aRun({ status: "accepted" }), message: "gone" },
+    want: { do: "close", verdict: { outcome: "lost" } },
+  },
+  // waiting
+  {
+    name: "waits out the back-off",
+    given: { run: aRun({ status: "waiting", notBefore: T0 + 9_000 }), job: absent },
+    want: { do: "leave", why: "back-off" },
+  },
+  {
+    name: "waits for room",
+    given: { run: aRun({ status: "waiting" }), job: absent, room: { start: false, cause: "max-active" } },
+    want: { do: "leave", why: "max-active" },
+  },
+  {
+    name: "looks at the message before it starts",
+    given: { run: aRun({ status: "waiting" }), job: absent },
+    want: { do: "look", at: "message" },
+  },
+  {
+    name: "starts a deferred message's Job",
+    given: { run: aRun({ status: "waiting" }), job: absent, message: "deferred" },
+    want: { do: "start" },
+  },
+  {
+    name: "does not start while the message is active",
+    given: { run: aRun({ status: "waiting" }), job: absent, message: "active" },
+    want: { do: "leave", why: "active though deferred" },
+  },
+  {
+    name: "doubts before it calls a waiting run lost",
+    given: { run: aRun({ status: "waiting" }), job: absent, message: "absent" },
+    want: { do: "doubt" },
+  },
+  {
+    name: "calls a waiting run lost when its message is gone",
+    given: { run: aRun({ status: "waiting" }), job: absent, message: "gone" },
+    want: { do: "close", verdict: { outcome: "lost" } },
+  },
+  {
+    name: "adopts a Job whose row was lost",
+    given: { run: aRun({ status: "waiting" }), job: { phase: "running" } },
+    want: { do: "adopt" },
+  },
+  {
+    name: "takes another name when this one is taken",
+    given: { run: aRun({ status: "waiting" }), job: { phase: "foreign" } },
+    want: { do: "retry", failures: 0, interruptions: 1 },
+  },
+  // dispatched
+  { name: "leaves a running Job", given: {}, want: { do: "leave" } },
+  { name: "leaves a suspended Job, as Kueue holds it", given: { job: { phase: "suspended" } }, want: { do: "leave" } },
+  { name: "waits for the terminal condition", given: { job: { phase: "ending" } }, want: { do: "leave" } },
+  { name: "does not believe a list that lacks the Job", given: { job: absent }, want: { do: "look", at: "job" } },
+  {
+    name: "counts a deleted Job as an interruption",
+    given: { job: { phase: "absent", confirmed: true } },
+    want: { do: "retry", failures: 0, interruptions: 1 },
+  },
+  {
+    name: "looks at a pod that seems stuck",
+    given: { job: { phase: "pending", suspect: true } },
+    want: { do: "look", at: "job" },
+  },
+  {
+    name: "leaves a pod that is starting",
+    given: { job: { phase: "pending", suspect: false } },
+    want: { do: "leave" },
+  },
+  {
+    name: "ends a Job that can't start",
+    given: { job: { phase: "pending", suspect: false, stuck: badImage } },
+    want: { do: "end", ending: badImage },
+  },
+  {
+    name: "repeats the end of a Job that it is ending",
+    given: { run: aRun({ ending: badImage }) },
+    want: { do: "end", ending: badImage },
+  },
+  { name: "ends a cancelled Job", given: { cancelled: true }, want: { do: "end", ending: { kind: "cancel" } } },
+  {
+    name: "concludes a cancelled Job that is suspended",
+    given: { cancelled: true, job: { phase: "suspended" } },
+    want: { do: "conclude", verdict: { outcome: "cancelled" } },
+  },
+  {
+    name: "concludes cancelled once the Job has ended",
+    given: { run: aRun({ ending: cancelled }), job: { phase: "failed" } },
+    want: { do: "conclude", verdict: { outcome: "cancelled", reason: "Cancelled" } },
+  },
+  {
+    name: "does not retry a Job that failed while cancelled",
+    given: { cancelled: true, job: { phase: "failed", ending: failed } },
+    want: { do: "conclude", verdict: { outcome: "cancelled", reason: "Cancelled" } },
+  },
+  {
+    name: "concludes success",
+    given: { job: { phase: "succeeded" } },
+    want: { do: "conclude", verdict: { outcome: "succeeded" } },
+  },
+  {
+    name: "takes exit 0 for success even of a Job being ended",
+    given: { run: aRun({ ending: cancelled }), job: { phase: "succeeded" } },
+    want: { do: "conclude", verdict: { outcome: "succeeded" } },
+  },
+  { name: "looks why a Job failed", given: { job: { phase: "failed" } }, want: { do: "look", at: "job" } },
+  {
+    name: "retries a failure",
+    given: { job: { phase: "failed", ending: failed } },
+    want: { do: "retry", failures: 1, interruptions: 0 },
+  },
+  {
+    name: "gives up when the failures are used up",
+    given: { run: aRun({ failures: 2, attempt: 3 }), job: { phase: "failed", ending: failed } },
+    want: { do: "conclude", verdict: { outcome: "failed", reason: "JobFailed", exitCode: 1 } },
+  },
+  {
+    name: "gives up at once on a permanent failure",
+    given: { job: { phase: "failed", ending: { ...failed, permanent: true } } },
+    want: { do: "conclude", verdict: { outcome: "failed", reason: "JobFailed" } },
+  },
+  {
+    name: "burns no failure on an interruption",
+    given: { run: aRun({ failures: 2 }), job: { phase: "failed", ending: evicted } },
+    want: { do: "retry", failures: 2, interruptions: 1 },
+  },
+  {
+    name: "gives up when interrupted too often",
+    given: { run: aRun({ interruptions: 2 }), job: { phase: "failed", ending: evicted } },
+    want: { do: "conclude", verdict: { outcome: "failed", reason: "InterruptedTooOften" } },
+  },
+  {
+    name: "judges by why it ended the Job itself",
+    given: { run: aRun({ ending: badImage, failures: 2 }), job: { phase: "failed", ending: failed } },
+    want: { do: "conclude", verdict: { outcome: "failed", reason: "JobNotStarted" } },
+  },
+  // requeueing, settling
+  {
+    name: "finishes a requeue although the next attempt has to wait",
+    given: { run: aRun({ status: "requeueing", notBefore: T0 + 9_000 }) },
+    want: { do: "requeue" },
+  },
+  {
+    name: "lets a busy message rest before it requeues",
+    given: { run: aRun({ status: "requeueing", notBefore: T0 + 9_000, busyCount: 1 }) },
+    want: { do: "leave", why: "busy" },
+  },
+  {
+    name: "settles",
+    given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }) },
+    want: { do: "settle" },
+  },
+  {
+    name: "yields to whoever holds the message",
+    given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "deferred" },
+    want: { do: "yield" },
+  },
+  {
+    name: "does not settle while the message is active",
+    given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "active" },
+    want: { do: "leave" },
+  },
+  {
+    name: "doubts before it believes a settlement",
+    given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "absent" },
+    want: { do: "doubt" },
+  },
+  {
+    name: "closes by its verdict when the message is gone",
+    given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "gone" },
+    want: { do: "close", verdict: { outcome: "succeeded" } },
+  },
+];
+
+describe("decide", () => {
+  it.each(CASES)("$name", ({ given, want }) => {
+    expect(decide(seen(given))).toMatchObject(want);
+  });
+
+  it("says in the verdict which Job, which attempt, and why", () => {
+    const run = aRun({ jobName: "thumbnail-x-1-3", attempt: 3, failures: 2 });
+    const decision = decide(seen({ run, job: { phase: "failed", ending: failed } }));
+    expect(decision).toMatchObject({ verdict: { description: "Job thumbnail-x-1-3, attempt 3 of 3: exit code 1" } });
+  });
+
+  it("doubles the back-off up to its limit, with jitter that does not change when asked again", () => {
+    const waits = [0, 1, 2, 3, 4].map((failures) => {
+      const given = seen({
+        run: aRun({ failures }),
+        job: { phase: "failed", ending: failed },
+        retry: { ...retry, maxAttempts: 9 },
+      });
+      const decision = decide(given);
+      expect(decide(given)).toEqual(decision);
+      return decision.do === "retry" ? decision.notBefore - given.now : Number.NaN;
+    });
+    for (const [index, whole] of [1_000, 2_000, 4_000, 8_000, 8_000].entries()) {
+      expect(waits[index]).toBeGreaterThanOrEqual(whole / 2);
+      expect(waits[index]).toBeLessThanOrEqual(whole);
+    }
+  });
+
+  const PHASES: JobSeen[] = [
+    absent,
+    { phase: "absent", confirmed: true },
+    { phase: "pending", suspect: true },
+    { phase: "pending", suspect: false },
+    { phase: "running" },
+    { phase: "suspended" },
+    { phase: "ending" },
+    { phase: "succeeded" },
+    { phase: "failed" },
+    { phase: "failed", ending: failed },
+    { phase: "foreign" },
+  ];
+  const MESSAGES: MessageSeen[] = ["unseen", "deferred", "active", "absent", "gone"];
+  const SWEEP = OPEN_STATUSES.flatMap((status) =>
+    PHASES.flatMap((job) => MESSAGES.map((message) => ({ status, job, message }))),
+  );
+
+  it.each(SWEEP)(
+    "is stable, and starts only a deferred message without a Job: $status, $job.phase, $message",
+    ({ status, job, message }) => {
+      const given = seen({ run: aRun({ status, verdict: { outcome: "succeeded" } }), job, message });
+      const decision = decide(given);
+      expect(decide(given)).toEqual(decision);
+      if (decision.do === "start") expect([status, job.phase, message]).toEqual(["waiting", "absent", "deferred"]);
+      if (decision.do === "settle") expect(status).toBe("settling");
+      if (decision.do === "look")
+        expect(decision.at === "job" ? ["absent", "pending", "failed"] : ["unseen"]).toContain(
+          decision.at === "job" ? job.phase : message,
+        );
+      // A verdict closes a run only when its message is gone; otherwise the message is settled first.
+      if (decision.do === "close") expect(message).toBe("gone");
+    },
+  );
+});
