@@ -111,6 +111,8 @@ async function apply(
       await save(doubted(run, clock.now(), deps.lockDurationMs));
       return undefined;
     case "close":
+      if (decision.verdict.outcome !== "lost")
+        log.warn("the message was gone already: settled by an earlier try, expired, or taken by somebody else");
       await closeRun(deps, stored, decision.verdict, tally, log);
       return undefined;
     default:

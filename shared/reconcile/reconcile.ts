@@ -47,7 +47,7 @@ export function makeReconcile(deps: Dependencies, admission: Admission) {
       const view = await viewCluster(deps);
       await advanceAll(deps, all, view, tally, log, startedAt + BUDGET_MS);
       unmatched = await retireOrphanJobs(deps, all, view, unmatched, tally, log);
-      for (const { source, runs } of all) await sweep(deps, source, runs, view, tally, log);
+      for (const { source, runs } of all) await sweepOne(deps, source, runs, view, tally, log);
       await purge();
       await deps.table.recordTick(deps.clock.now());
       log.info("reconciled", tallyFields(tally, deps.clock.now(), startedAt));
@@ -110,6 +110,24 @@ async function advanceAll(
       });
     }),
   );
+}
+
+/** An entity that is away must not keep the others from being swept. */
+async function sweepOne(
+  deps: Dependencies,
+  source: Source,
+  runs: SourceRuns["runs"],
+  view: ClusterView,
+  tally: Tally,
+  log: Log,
+) {
+  try {
+    await sweep(deps, source, runs, view, tally, log);
+  } catch (error) {
+    if (!(error instanceof UnavailableError)) throw error;
+    tally.failed += 1;
+    log.warn("left a source unswept", { source: sourceName(source), why: errorText(error) });
+  }
 }
 
 function isAbsent(run: Run, view: ClusterView): boolean {

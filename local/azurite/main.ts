@@ -1,0 +1,16 @@
+// Azurite as a program of its own: prints one JSON line on stdout when it is ready, and stays until SIGTERM, SIGINT, or the end of the
+// process that forked it. `--directory PATH` keeps the data; without it everything is in memory.
+import { parseArgs } from "node:util";
+import { startAzurite } from "./start-azurite.ts";
+
+const { values } = parseArgs({ options: { directory: { type: "string" } } });
+const azurite = await startAzurite(values.directory === undefined ? {} : { directory: values.directory });
+
+let ending: Promise<void> | undefined;
+const end = () => {
+  ending ??= azurite.close().then(() => process.exit(0));
+};
+process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);
+
+// The signals keep nothing alive by themselves, but Azurite's pipe does.
+console.log(JSON.stringify({ ready: true, connectionString: azurite.connectionString, pid: azurite.pid }));

@@ -1,0 +1,184 @@
+import {
+  type Configuration,
+  createConfiguration,
+  HttpMethod,
+  IsomorphicFetchHttpLibrary,
+  KubeConfig,
+  Observable,
+  RequestContext,
+  ResponseContext,
+  ServerConfiguration,
+} from "@kubernetes/client-node";
+import { ConfigError, errorText } from "../errors.ts";
+import { excerpt, KubernetesFailure, NoAnswerError } from "./kubernetes-answer.ts";
+
+/** One request as the adapter makes it, for what the typed clients can't do. */
+export interface PlainRequest {
+  readonly method: "GET" | "POST";
+  /** Below the server, query included. */
+  readonly path: string;
+  readonly accept?: string;
+  readonly body?: unknown;
+}
+
+/** An authenticated way to one API server. Everything on it has a time-out and is sent once. */
+export interface KubernetesConnection {
+  readonly server: string;
+  /** For the typed clients. Failures of the server arrive as KubernetesFailure, everything else as NoAnswerError. */
+  readonly configuration: Configuration;
+  /** The answer's JSON. Throws KubernetesFailure or NoAnswerError. */
+  json(request: PlainRequest): Promise<unknown>;
+  /** The last `maxBytes` of what the server streams. Throws KubernetesFailure or NoAnswerError. */
+  tail(path: string, maxBytes: number): Promise<Uint8Array>;
+}
+
+/** Certificates may be renewed while the process lives: connections made with the old ones are given up after this. */
+const CONNECTIONS_LIFE_MS = 5 * 60 * 1000;
+
+/**
+ * The cluster that a kubeconfig file describes; without one that of KUBECONFIG, `~/.kube/config` or the pod itself, in this order. Throws
+ * ConfigError where there is none, or it can't be read.
+ */
+export function loadKubeConfig(path: string | undefined): KubeConfig {
+  const kubeConfig = new KubeConfig();
+  try {
+    if (path === undefined) kubeConfig.loadFromDefault();
+    else kubeConfig.loadFromFile(path);
+  } catch (error) {
+    throw new ConfigError(
+      `The kubeconfig ${path ?? "of KUBECONFIG or ~/.kube/config"} can't be read: ${errorText(error)}`,
+      { cause: error },
+    );
+  }
+  const cluster = kubeConfig.getCurrentCluster();
+  const what =
+    path === undefined ? "KUBECONFIG, ~/.kube/config and the pod's service account" : `The kubeconfig ${path}`;
+  // What the library falls back to where it finds nothing: a server that nobody meant.
+  if (!cluster || (path === undefined && cluster.server === "http://localhost:8080")) {
+    throw new ConfigError(`${what} name no cluster to run Jobs in: set a kubeconfig file with a current-context.`);
+  }
+  return kubeConfig;
+}
+
+/** A connection to the current context's cluster. No request is made. */
+export function connect(
+  kubeConfig: KubeConfig,
+  options: { readonly timeoutMs: number; readonly userAgent: string },
+): KubernetesConnection {
+  const server = kubeConfig.getCurrentCluster()?.server.replace(/\/+$/, "") ?? "";
+  const fetcher = new IsomorphicFetchHttpLibrary();
+  const authenticate = makeAuthenticate(kubeConfig);
+
+  const send = async (request: RequestContext): Promise<ResponseContext> => {
+    request.setHeaderParam("User-Agent", options.userAgent);
+    request.setSignal(AbortSignal.timeout(options.timeoutMs));
+    const response = await answered(fetcher.send(request).toPromise(), options.timeoutMs);
+    if (response.httpStatusCode >= 200 && response.httpStatusCode <= 299) return response;
+    const text = await answered(response.body.text(), options.timeoutMs);
+    throw new KubernetesFailure(response.httpStatusCode, text, response.headers);
+  };
+
+  const sendForJson = async (request: RequestContext): Promise<ResponseContext> => {
+    const response = await send(request);
+    const text = await answered(response.body.text(), options.timeoutMs);
+    assertJson(text, response);
+    return new ResponseContext(response.httpStatusCode, response.headers, bodyOf(text));
+  };
+
+  return {
+    server,
+    configuration: createConfiguration({
+      baseServer: new ServerConfiguration(server, {}),
+      httpApi: { send: (request) => new Observable(sendForJson(request)) },
+      authMethods: { default: { getName: () => "kubeconfig", applySecurityAuthentication: authenticate } },
+    }),
+    async json({ method, path, accept = "application/json", body }) {
+      const request = new RequestContext(server + path, HttpMethod[method]);
+      request.setHeaderParam("Accept", accept);
+      if (body !== undefined) {
+        request.setHeaderParam("Content-Type", "application/json");
+        request.setBody(JSON.stringify(body));
+      }
+      await authenticate(request);
+      const response = await sendForJson(request);
+      return JSON.parse(await response.body.text()) as unknown;
+    },
+    async tail(path, maxBytes) {
+      const request = new RequestContext(server + path, HttpMethod.GET);
+      await authenticate(request);
+      const response = await send(request);
+      return answered(lastBytes(response.body.stream(), maxBytes), options.timeoutMs);
+    },
+  };
+}
+
+/**
+ * Puts credentials on a request. The library makes a new connection pool per request wherever TLS settings are involved; one pool is kept
+ * instead, so that requests share connections.
+ */
+function makeAuthenticate(kubeConfig: KubeConfig): (request: RequestContext) => Promise<void> {
+  let pool: ReturnType<RequestContext["getDispatcher"]>;
+  let madeAt = 0;
+  return async (request) => {
+    try {
+      await kubeConfig.applySecurityAuthentication(request);
+    } catch (error) {
+      throw new NoAnswerError(`the kubeconfig's credentials could not be had (${errorText(error)})`, { cause: error });
+    }
+    const fresh = request.getDispatcher();
+    if (fresh === undefined) return;
+    if (pool === undefined || performance.now() - madeAt > CONNECTIONS_LIFE_MS) {
+      // Waits for the requests that are still on it.
+      pool?.close().catch(() => {});
+      pool = fresh;
+      madeAt = performance.now();
+    }
+    request.setDispatcher(pool);
+  };
+}
+
+async function answered<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    const isTimeout = error instanceof Error && error.name === "TimeoutError";
+    const why = isTimeout ? `no answer within ${timeoutMs} ms` : `no connection (${errorText(error)})`;
+    throw new NoAnswerError(why, { cause: error });
+  }
+}
+
+/** A proxy's page and half a document both come with status 200 at times: neither may pass for an object of the cluster. */
+function assertJson(text: string, response: ResponseContext): void {
+  try {
+    const value: unknown = JSON.parse(text);
+    const type = response.headers["content-type"] ?? "";
+    if (typeof value === "object" && value !== null && type.includes("json")) return;
+  } catch {
+    // Told below, with what came instead.
+  }
+  throw new NoAnswerError(
+    `it answered ${response.httpStatusCode} with something other than a whole JSON object: ${excerpt(text)}`,
+  );
+}
+
+function bodyOf(text: string) {
+  return { text: async () => text, binary: async () => Buffer.from(text), stream: () => null };
+}
+
+async function lastBytes(stream: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {
+  let kept: Uint8Array[] = [];
+  let bytes = 0;
+  const reader = stream?.getReader();
+  for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+    const chunk = part.value;
+    kept.push(chunk);
+    bytes += chunk.byteLength;
+    // Cut only now and then: a log that is much longer than its end costs no more than twice that.
+    if (bytes > 2 * maxBytes) {
+      kept = [Buffer.concat(kept).subarray(-maxBytes)];
+      bytes = maxBytes;
+    }
+  }
+  const whole = Buffer.concat(kept);
+  return whole.byteLength <= maxBytes ? whole : whole.subarray(whole.byteLength - maxBytes);
+}

@@ -1,0 +1,200 @@
+import {
+  BatchV1Api,
+  CoreV1Api,
+  type CoreV1Event,
+  type KubeConfig,
+  PatchStrategy,
+  setHeaderOptions,
+  type V1Job,
+} from "@kubernetes/client-node";
+import { ConfigError, UnavailableError } from "../errors.ts";
+import { LABELS, MANAGED_BY } from "../jobs/job-identity.ts";
+import { isRecord, valueAt } from "../plain-data.ts";
+import type { CreateOutcome, JobCluster, JobListing, PodListing } from "../ports/job-cluster.ts";
+import { KubernetesFailure, unavailable } from "./kubernetes-answer.ts";
+import { connect, type KubernetesConnection, loadKubeConfig } from "./kubernetes-connection.ts";
+import { judgeCreateFailure } from "./kubernetes-create.ts";
+import { listTable } from "./kubernetes-tables.ts";
+
+export interface KubernetesJobsOptions {
+  /** A kubeconfig file, or one that is loaded; undefined: KUBECONFIG, `~/.kube/config`, or the pod's service account. */
+  readonly kubeconfig?: string | KubeConfig | undefined;
+  readonly namespace: string;
+  readonly instance: string;
+  /** Of each request, ms. 15,000 by default. */
+  readonly timeoutMs?: number;
+  readonly userAgent?: string;
+}
+
+const TIMEOUT_MS = 15_000;
+/** Lines can be asked for, bytes can't. Shorter lines than this, on average, are asked for twice. */
+const SHORT_LINE_BYTES = 32;
+const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
+
+/** The Jobs of one instance in one namespace of a Kubernetes cluster. Throws ConfigError where the kubeconfig names no cluster. */
+export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
+  const { namespace, instance, timeoutMs = TIMEOUT_MS, userAgent = "dispatcher" } = options;
+  const kubeConfig = typeof options.kubeconfig === "object" ? options.kubeconfig : loadKubeConfig(options.kubeconfig);
+  const connection = connect(kubeConfig, { timeoutMs, userAgent });
+  const batch = new BatchV1Api(connection.configuration);
+  const core = new CoreV1Api(connection.configuration);
+  const jobsPath = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
+  const podsPath = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+  const ours = `${LABELS.managedBy}=${MANAGED_BY},${LABELS.instance}=${instance}`;
+  const unsettled = `${ours},${LABELS.settled}!=true`;
+
+  const tried = async <T>(doing: string, action: () => Promise<T>): Promise<T> => {
+    try {
+      return await action();
+    } catch (error) {
+      throw unavailable(error, doing, { server: connection.server, namespace });
+    }
+  };
+  const get = (name: string): Promise<V1Job | undefined> =>
+    tried(`reading Job ${name}`, () => orUndefined([404], batch.readNamespacedJob({ name, namespace })));
+  const patch = (doing: string, name: string, body: object): Promise<void> =>
+    tried(doing, async () => {
+      try {
+        await batch.patchNamespacedJob({ name, namespace, body }, MERGE_PATCH);
+      } catch (error) {
+        if (!isAnotherOrGone(error)) throw error;
+      }
+    });
+
+  return {
+    listJobs: () =>
+      tried("listing Jobs", async () =>
+        (await listTable(connection, jobsPath, { labelSelector: unsettled })).map(toJobListing),
+      ),
+    listPods: () =>
+      tried("listing pods", async () => {
+        const fieldSelector = "status.phase!=Succeeded,status.phase!=Failed";
+        return (await listTable(connection, podsPath, { labelSelector: ours, fieldSelector })).map(toPodListing);
+      }),
+    listCancelled: () =>
+      tried("listing cancelled Jobs", async () => {
+        const rows = await listTable(connection, jobsPath, { labelSelector: `${unsettled},${LABELS.cancel}=true` });
+        return rows.map(({ name = "" }) => name);
+      }),
+    create: (job) =>
+      tried(`creating Job ${job.metadata?.name ?? ""}`, async () => {
+        try {
+          // Not by the typed client: it would drop what a newer cluster knows and it does not.
+          const created = await connection.json({
+            method: "POST",
+            path: jobsPath,
+            body: job,
+          });
+          return { kind: "created", uid: uidOf(created, connection) };
+        } catch (error) {
+          return await createFailed(error, job);
+        }
+      }),
+    get,
+    pods: (jobName) =>
+      tried(`reading the pods of Job ${jobName}`, async () => {
+        const labelSelector = `batch.kubernetes.io/job-name=${jobName}`;
+        return (await core.listNamespacedPod({ namespace, labelSelector })).items;
+      }),
+    events: (jobName) =>
+      tried(`reading the events of Job ${jobName}`, async () => {
+        const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${jobName}`;
+        const { items } = await core.listNamespacedEvent({ namespace, fieldSelector, limit: 500 });
+        return items.toSorted((a, b) => lastSeen(a) - lastSeen(b));
+      }),
+    log: (podName, container, maxBytes) =>
+      tried(`reading the log of ${container} in pod ${podName}`, () => {
+        const path = `${podsPath}/${encodeURIComponent(podName)}/log?container=${encodeURIComponent(container)}`;
+        // 400: the container never started.
+        return orUndefined([400, 404], readLogEnd(connection, path, maxBytes));
+      }),
+    end: (name, uid) => patch(`ending Job ${name}`, name, { metadata: { uid }, spec: { activeDeadlineSeconds: 1 } }),
+    retire: (name, uid, ttlSeconds, { end }) =>
+      patch(`retiring Job ${name}`, name, {
+        metadata: { uid, labels: { [LABELS.settled]: "true" } },
+        spec: { ttlSecondsAfterFinished: ttlSeconds, ...(end ? { activeDeadlineSeconds: 1 } : {}) },
+      }),
+    verify: () =>
+      tried("looking whether it can be used", async () => {
+        await connection.json({ method: "GET", path: `${jobsPath}?limit=1` });
+        // A list of a namespace that doesn't exist is empty, not an error. The Dispatcher's Role need not allow this look.
+        await orUndefined(
+          [403],
+          connection.json({ method: "GET", path: `/api/v1/namespaces/${encodeURIComponent(namespace)}` }),
+        );
+      }),
+  };
+
+  async function createFailed(error: unknown, job: V1Job): Promise<CreateOutcome> {
+    const name = job.metadata?.name ?? "";
+    const outcome = await judgeCreateFailure(error, connection, namespace);
+    if (outcome !== "exists") return outcome;
+    const existing = await get(name);
+    if (existing) return { kind: "exists", job: existing };
+    throw new UnavailableError(
+      `A Job ${name} existed when one was to be created, and was gone when it was looked at: try again.`,
+      { cause: error },
+    );
+  }
+}
+
+async function readLogEnd(connection: KubernetesConnection, path: string, maxBytes: number): Promise<Uint8Array> {
+  const lines = Math.ceil(maxBytes / SHORT_LINE_BYTES);
+  const end = await connection.tail(`${path}&tailLines=${lines}`, maxBytes);
+  const isCut = end.byteLength < maxBytes && end.reduce((count, byte) => count + (byte === 0x0a ? 1 : 0), 0) >= lines;
+  // A line has at least one byte.
+  return isCut ? connection.tail(`${path}&tailLines=${maxBytes}`, maxBytes) : end;
+}
+
+async function orUndefined<T>(codes: readonly number[], promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    // Only the API server itself can say that something isn't there: a proxy's 404 says nothing.
+    if (error instanceof KubernetesFailure && error.reason !== undefined && codes.includes(error.code))
+      return undefined;
+    throw error;
+  }
+}
+
+/** The uid in the patch was a precondition: another Job has the name now, or none. */
+function isAnotherOrGone(error: unknown): boolean {
+  if (!(error instanceof KubernetesFailure) || error.reason === undefined) return false;
+  return error.code === 404 || error.code === 409 || (error.code === 422 && error.fields.includes("metadata.uid"));
+}
+
+function uidOf(created: unknown, connection: KubernetesConnection): string {
+  const uid = isRecord(created) ? valueAt(created, ["metadata", "uid"]) : undefined;
+  if (typeof uid === "string" && uid !== "") return uid;
+  throw new UnavailableError(
+    `The Kubernetes API server ${connection.server} answered a create with something other than a Job.`,
+  );
+}
+
+const STATES: Readonly<Record<string, JobListing["state"]>> = {
+  Running: "active",
+  Suspended: "suspended",
+  FailureTarget: "ending",
+  SuccessCriteriaMet: "ending",
+  Terminating: "ending",
+  Complete: "complete",
+  Failed: "failed",
+};
+
+function toJobListing({ name = "", status = "" }: Readonly<Record<string, string>>): JobListing {
+  const state = STATES[status];
+  if (state !== undefined) return { name, state };
+  throw new ConfigError(
+    `The API server lists Job ${name} with the status ${JSON.stringify(status)}, not one of ${Object.keys(STATES).join(", ")}: Kubernetes 1.31 or later is needed.`,
+  );
+}
+
+function toPodListing({ name = "", status = "" }: Readonly<Record<string, string>>): PodListing {
+  return { name, jobName: name.replace(/-[^-]{5}$/, ""), status };
+}
+
+function lastSeen(event: CoreV1Event): number {
+  const at =
+    event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp;
+  return at === undefined ? 0 : new Date(at).getTime();
+}

@@ -1,0 +1,6 @@
+import type { TokenCredential } from "@azure/identity";
+
+/** How to reach a storage account's tables or blobs: by a key, or as somebody. `endpoint`: `https://<account>.table.core.windows.net`. */
+export type StorageConnection =
+  | { readonly kind: "connectionString"; readonly value: string }
+  | { readonly kind: "identity"; readonly endpoint: string; readonly credential: TokenCredential };

@@ -1,0 +1,93 @@
+import { ConflictError, UnavailableError } from "../errors.ts";
+
+/** What the storage SDKs put on their errors, as far as it is looked at. */
+interface StorageFailure {
+  readonly name: string;
+  readonly statusCode?: number;
+  readonly code?: string;
+  readonly details?: { readonly odataError?: { readonly code?: string }; readonly errorCode?: string };
+  readonly response?: { readonly headers?: { get(name: string): string | undefined } };
+}
+
+export interface StorageService {
+  /** As errors name it: `The table Dispatcher`. */
+  readonly name: string;
+  /** The role that lets the app do what it does there. */
+  readonly role: string;
+  readonly timeoutMs: number;
+}
+
+/** The status of the service's answer; undefined where none came, or where it was no storage SDK that failed. */
+export function statusOf(error: unknown): number | undefined {
+  return error instanceof Error ? (error as Error & StorageFailure).statusCode : undefined;
+}
+
+/** The service's own code, such as `TableNotFound`. */
+export function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { details, code } = error as Error & StorageFailure;
+  return details?.odataError?.code ?? details?.errorCode ?? code;
+}
+
+/** Somebody else was first: the row exists, has changed, or is gone. A table or container that is gone is no such thing. */
+function isConflict(error: unknown): boolean {
+  const code = codeOf(error);
+  if (code !== undefined && GONE_OR_GOING.has(code)) return false;
+  const status = statusOf(error);
+  return status === 409 || status === 412 || status === 404;
+}
+
+/** What passes by itself becomes an UnavailableError that says what to look at; what somebody else won, a ConflictError; the rest stays. */
+export function translated(error: unknown, doing: string, service: StorageService): unknown {
+  if (!(error instanceof Error)) return error;
+  if (isConflict(error)) {
+    return new ConflictError(`${service.name}: ${doing}: somebody else was first.`, { cause: error });
+  }
+  const failure: Error & StorageFailure = error;
+  const why = passing(failure, service);
+  if (why === undefined) return error;
+  const retryAfterMs = retryAfterOf(failure.response);
+  return new UnavailableError(`${service.name} can't be used just now, ${doing}: ${why}`, {
+    cause: error,
+    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+  });
+}
+
+const GONE_OR_GOING = new Set([
+  "TableNotFound",
+  "TableBeingDeleted",
+  "ContainerNotFound",
+  "ContainerBeingDeleted",
+  "ContainerDisabled",
+]);
+
+/** Errors of a credential that got no token. */
+const NO_TOKEN = /^(?:CredentialUnavailable|AggregateAuthentication|Authentication|AuthenticationRequired)Error$/;
+
+/** Why the failure may pass by itself, or undefined. */
+function passing(error: Error & StorageFailure, service: StorageService): string | undefined {
+  const status = error.statusCode;
+  const code = codeOf(error);
+  const answer = code === undefined ? `${status}` : `${status} ${code}`;
+  if (NO_TOKEN.test(error.name)) return "no token could be had for the app's identity.";
+  if (error.name === "AbortError" || error.name === "TimeoutError") return `no answer within ${service.timeoutMs} ms.`;
+  if (code !== undefined && GONE_OR_GOING.has(code))
+    return `the service says ${code}. Was it deleted while the app ran?`;
+  if (status === 401 || status === 403) {
+    return `access was refused (${answer}). The app's identity needs the role "${service.role}" on the storage account, and its firewall has to let the app in.`;
+  }
+  if (status === 408 || status === 429 || (status !== undefined && status >= 500)) return `it answered ${answer}.`;
+  // The SDK's own code for a request that got no answer; lower layers carry the system's.
+  if (status === undefined && (error.name === "RestError" || /^E[A-Z]+$/.test(error.code ?? "")))
+    return "no connection.";
+  return undefined;
+}
+
+/** How long the service asks to be left alone, in ms; undefined where it does not say. */
+export function retryAfterOf(response: StorageFailure["response"]): number | undefined {
+  const value = response?.headers?.get("retry-after");
+  if (value === undefined) return undefined;
+  const seconds = Number(value);
+  const ms = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
+  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}

@@ -1,0 +1,175 @@
+import { odata, TableClient, type TableEntityQueryOptions, type TableServiceClientOptions } from "@azure/data-tables";
+import type { Clock, Reading } from "../clock.ts";
+import { ConflictError } from "../errors.ts";
+import type { Columns } from "./run-entity.ts";
+import type { StorageConnection } from "./storage-connection.ts";
+import { codeOf, retryAfterOf, type StorageService, statusOf, translated } from "./storage-error.ts";
+import type { KeyRange } from "./table-keys.ts";
+import { type AdditionalPolicy, makeTransactions, type Step } from "./table-transactions.ts";
+
+export interface TableRowsOptions {
+  readonly connection: StorageConnection;
+  readonly tableName: string;
+  readonly clock: Clock;
+  /** For each request, its retries included. */
+  readonly timeoutMs: number;
+}
+
+export interface Row {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+  readonly etag: string;
+  readonly columns: Columns;
+  /** Taken before the request that read the row was sent. */
+  readonly read: Reading;
+}
+
+/** A write's outcome: the ETags of what it wrote, in order, and both clocks before it was sent. */
+interface Written {
+  readonly etags: readonly string[];
+  readonly read: Reading;
+}
+
+/**
+ * One table, made on first use. Each request has a time-out and few retries; `doing` says in errors what it was for. What somebody else
+ * won is a ConflictError, what passes by itself an UnavailableError.
+ */
+export interface TableRows {
+  get(partitionKey: string, rowKey: string, doing: string): Promise<Row | undefined>;
+  /** In the order of their keys. `filter` and `select` narrow it further. */
+  query(partitionKey: string, range: KeyRange, options: QueryOptions, doing: string): Promise<Row[]>;
+  insert(partitionKey: string, rowKey: string, columns: Columns, doing: string): Promise<void>;
+  /** Whatever is there. For rows where the last writer may win. */
+  put(partitionKey: string, rowKey: string, columns: Columns, doing: string): Promise<void>;
+  replace(partitionKey: string, rowKey: string, columns: Columns, etag: string, doing: string): Promise<Written>;
+  transact(steps: readonly Step[], doing: string): Promise<Written>;
+}
+
+/** What `read` makes of each row, without those that it throws a BadRowError for. */
+export type ReadRows = <T>(found: readonly Row[], read: (row: Row) => T) => T[];
+
+interface QueryOptions {
+  readonly filter?: string;
+  /** Names of columns; all of them by default. */
+  readonly select?: string[];
+  /** No more rows than this. */
+  readonly limit?: number;
+}
+
+export function makeTableRows(options: TableRowsOptions): TableRows {
+  const { clock, tableName, timeoutMs } = options;
+  const service: StorageService = { name: `The table ${tableName}`, role: "Storage Table Data Contributor", timeoutMs };
+  const transactions = makeTransactions();
+  const client = connect(options.connection, tableName, {
+    additionalPolicies: [transactions.policy, failWhereToldToWait],
+    retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1000 },
+  });
+
+  let made: Promise<void> | undefined;
+  const makeTable = () =>
+    (made ??= client.createTable({ abortSignal: AbortSignal.timeout(timeoutMs) }).catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    }));
+
+  /** Sends one request, and says when. */
+  const send = async <T>(
+    doing: string,
+    request: (signal: AbortSignal) => Promise<T>,
+  ): Promise<{ got: T; read: Reading }> => {
+    try {
+      await makeTable();
+      const read = clock.read();
+      return { got: await request(AbortSignal.timeout(timeoutMs)), read };
+    } catch (error) {
+      throw translated(error, doing, service);
+    }
+  };
+
+  return {
+    async get(partitionKey, rowKey, doing) {
+      const { got, read } = await send(doing, (abortSignal) =>
+        client.getEntity(partitionKey, rowKey, { abortSignal }).catch(undefinedIfMissing),
+      );
+      return got && { partitionKey, rowKey, etag: got.etag, columns: { ...got }, read };
+    },
+    async query(partitionKey, range, { filter, select, limit = Number.POSITIVE_INFINITY }, doing) {
+      const keys = odata`PartitionKey eq ${partitionKey} and RowKey ge ${range.from} and RowKey lt ${range.below}`;
+      const queryOptions: TableEntityQueryOptions = {
+        filter: filter === undefined ? keys : `${keys} and ${filter}`,
+        ...(select === undefined ? {} : { select: ["rowKey", ...select] }),
+      };
+      const rows: Row[] = [];
+      let token: string | undefined;
+      do {
+        const from: { continuationToken?: string } = token === undefined ? {} : { continuationToken: token };
+        const { got: page, read } = await send(doing, async (abortSignal) => {
+          const pages = client.listEntities({ queryOptions, abortSignal }).byPage(from);
+          for await (const page of pages) return page;
+          return undefined;
+        });
+        for (const entity of page ?? []) {
+          if (rows.length === limit) return rows;
+          rows.push({ partitionKey, rowKey: entity.rowKey ?? "", etag: entity.etag, columns: entity, read });
+        }
+        // A page may be empty and yet have a successor.
+        token = page?.continuationToken;
+      } while (token !== undefined && rows.length < limit);
+      return rows;
+    },
+    async insert(partitionKey, rowKey, columns, doing) {
+      await send(doing, (abortSignal) => client.createEntity({ ...columns, partitionKey, rowKey }, { abortSignal }));
+    },
+    async put(partitionKey, rowKey, columns, doing) {
+      const row = { ...columns, partitionKey, rowKey };
+      await send(doing, (abortSignal) => client.upsertEntity(row, "Replace", { abortSignal }));
+    },
+    async replace(partitionKey, rowKey, columns, etag, doing) {
+      const row = { ...columns, partitionKey, rowKey };
+      const { got, read } = await send(doing, (abortSignal) =>
+        client.updateEntity(row, "Replace", { etag, abortSignal }),
+      );
+      return { etags: [got.etag ?? ""], read };
+    },
+    async transact(steps, doing) {
+      const { got, read } = await send(doing, (signal) => transactions.submit(client, steps, signal));
+      return { etags: got, read };
+    },
+  };
+}
+
+const PATIENCE_MS = 1000;
+
+/**
+ * The SDK would sleep for as long as the service asks, which may be longer than our time-out, and the caller would never learn for how
+ * long. So where that is more than a moment, the answer is an error at once.
+ */
+const failWhereToldToWait: AdditionalPolicy = {
+  position: "perRetry",
+  policy: {
+    name: "failWhereToldToWaitPolicy",
+    async sendRequest(request, next) {
+      const response = await next(request);
+      if (response.status < 400 || (retryAfterOf(response) ?? 0) <= PATIENCE_MS) return response;
+      // Not the SDK's own kind of error, which it would take for one to retry.
+      throw Object.assign(new Error("The service asks to be left alone."), { statusCode: response.status, response });
+    },
+  },
+};
+
+function connect(connection: StorageConnection, tableName: string, options: TableServiceClientOptions): TableClient {
+  if (connection.kind === "identity")
+    return new TableClient(connection.endpoint, tableName, connection.credential, options);
+  // http only where the connection string itself says so, as that of a storage emulator does.
+  const allowInsecureConnection = /(?:TableEndpoint=|DefaultEndpointsProtocol=)http(?:;|:|$)/i.test(connection.value);
+  return TableClient.fromConnectionString(connection.value, tableName, { ...options, allowInsecureConnection });
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (statusOf(error) !== 404 || codeOf(error) === "TableNotFound") throw error;
+}
+
+/** For inserts where it is all the same who was first. */
+export function unlessConflict(error: unknown): void {
+  if (!(error instanceof ConflictError)) throw error;
+}

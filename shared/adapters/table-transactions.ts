@@ -1,0 +1,103 @@
+import type {
+  TableClient,
+  TableServiceClientOptions,
+  TableTransactionEntityResponse,
+  TransactionAction,
+} from "@azure/data-tables";
+import type { Columns } from "./run-entity.ts";
+
+export type AdditionalPolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number];
+
+interface RowKeys {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+}
+
+/** One step of a transaction. Replacing and deleting are always on condition of an ETag. */
+export type Step =
+  | { readonly kind: "create"; readonly row: RowKeys & Columns }
+  | { readonly kind: "replace"; readonly row: RowKeys & Columns; readonly etag: string }
+  | { readonly kind: "delete"; readonly row: RowKeys; readonly etag: string };
+
+export interface Transactions {
+  /** Goes into the options of the client that `submit` is called with. */
+  readonly policy: AdditionalPolicy;
+  /** Does all steps or none, in one partition. Resolves to the new ETags, in the order of the steps ("" for a deleted row). */
+  submit(client: TableClient, steps: readonly Step[], signal: AbortSignal): Promise<string[]>;
+}
+
+/**
+ * Transactions whose deletes are conditional. The SDK offers no way to say so: it writes `If-Match: *` for every delete of a transaction,
+ * and would delete a row that somebody has just changed. So a policy puts the ETags into the body before it is signed and sent, and
+ * refuses to send a delete that has none.
+ */
+export function makeTransactions(): Transactions {
+  // The signal belongs to one submit and travels with its request: it is how the policy knows which one it sees.
+  const etagsOf = new WeakMap<object, ReadonlyMap<string, string>>();
+  return {
+    policy: {
+      position: "perCall",
+      policy: {
+        name: "conditionalDeletesPolicy",
+        sendRequest(request, next) {
+          if (request.url.split("?")[0]?.endsWith("/$batch")) {
+            if (typeof request.body !== "string")
+              throw new TypeError("The tables SDK no longer sends a transaction as text.");
+            const etags = request.abortSignal && etagsOf.get(request.abortSignal);
+            request.body = rewritten(request.body, etags ?? new Map<string, string>());
+          }
+          return next(request);
+        },
+      },
+    },
+    async submit(client, steps, signal) {
+      etagsOf.set(
+        signal,
+        new Map(steps.filter((step) => step.kind === "delete").map((step) => [step.row.rowKey, step.etag])),
+      );
+      const { subResponses } = await client.submitTransaction(steps.map(action), { abortSignal: signal });
+      return steps.map((_, index) => etagOf(subResponses[index]));
+    },
+  };
+}
+
+function action(step: Step): TransactionAction {
+  if (step.kind === "replace") return ["update", step.row, "Replace", { etag: step.etag }];
+  return [step.kind, { ...step.row }];
+}
+
+function etagOf(response: TableTransactionEntityResponse | undefined): string {
+  if (response === undefined) throw new Error("The table service answered fewer operations than the transaction had.");
+  return response.etag?.trim() ?? "";
+}
+
+const LINE = "\r\n";
+
+/** A row's columns stand in one line of JSON that begins with `{`, so no text of a sender's can look like a line of the protocol. */
+function rewritten(body: string, etags: ReadonlyMap<string, string>): string {
+  let deleting: string | undefined;
+  const lines = body.split(LINE).map((line) => {
+    if (line.startsWith("--")) {
+      refuseUnconditional(deleting);
+      deleting = undefined;
+    }
+    if (line.startsWith("DELETE ")) deleting = decodeURIComponent(/RowKey='([^']*)'\)/.exec(line)?.[1] ?? "");
+    if (line.startsWith("{")) return withoutSeparators(line);
+    if (deleting === undefined || !/^if-match:/i.test(line)) return line;
+    const etag = etags.get(deleting);
+    if (etag === undefined) return line;
+    deleting = undefined;
+    return `If-Match: ${etag}`;
+  });
+  return lines.join(LINE);
+}
+
+/** JSON allows them bare, but Azurite's reader of transactions takes them for the end of a line. */
+function withoutSeparators(json: string): string {
+  return json.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+}
+
+function refuseUnconditional(row: string | undefined): void {
+  if (row !== undefined)
+    throw new Error(`A transaction would have deleted the row ${row} whoever changed it: it has no ETag.`);
+}

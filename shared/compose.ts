@@ -1,0 +1,88 @@
+import { azureCredential, withCredential } from "./adapters/azure-credential.ts";
+import { makeAzureRunTable } from "./adapters/azure-run-table.ts";
+import { makeBlobPayloadStore } from "./adapters/blob-payload-store.ts";
+import { makeKubernetesJobs } from "./adapters/kubernetes-jobs.ts";
+import { makeServiceBusBroker } from "./adapters/service-bus-broker.ts";
+import { systemClock } from "./clock.ts";
+import type { Settings } from "./config.ts";
+import type { Dependencies } from "./dependencies.ts";
+import { type AcceptOutcome, type Delivery, makeAccept } from "./dispatch/accept.ts";
+import { makeAdmission } from "./dispatch/admission.ts";
+import { ConfigError, errorText } from "./errors.ts";
+import { makeReadiness, type Readiness } from "./health.ts";
+import { type Log, makeLog } from "./log.ts";
+import { loadModules } from "./modules/load-modules.ts";
+import { distinctSources } from "./modules/route.ts";
+import type { MessageBroker } from "./ports/message-broker.ts";
+import { makeReconcile } from "./reconcile/reconcile.ts";
+import type { Source } from "./run/source.ts";
+
+/** The whole app, behind what the host's functions call. */
+export interface Dispatcher {
+  /** The distinct sources of the modules: one trigger each. */
+  readonly sources: readonly Source[];
+  accept(source: Source, delivery: Delivery, log: Log): Promise<AcceptOutcome>;
+  reconcile(log: Log): Promise<void>;
+  readiness(): Promise<Readiness>;
+}
+
+/** Joins modules, adapters and logic. Rejects with a ConfigError where a module file is wrong, or a source can't be one. */
+export async function compose(settings: Settings): Promise<Dispatcher> {
+  const modules = loadModules(settings.modulesDir);
+  const sources = distinctSources(modules);
+  const log = makeLog(console);
+  const clock = systemClock;
+  const credential = azureCredential();
+  const broker = makeServiceBusBroker(withCredential(settings.serviceBus, credential));
+  const deps: Dependencies = {
+    broker,
+    table: makeAzureRunTable({
+      connection: withCredential(settings.tables, credential),
+      tableName: settings.tableName,
+      instance: settings.instance,
+      clock,
+      onBadRow: (row) => log.error("passed over a row that can't be understood", { ...row }),
+    }),
+    payloads: makeBlobPayloadStore({
+      connection: withCredential(settings.blobs, credential),
+      instance: settings.instance,
+      clock,
+    }),
+    cluster: makeKubernetesJobs({
+      kubeconfig: settings.kubeconfig,
+      namespace: settings.jobNamespace,
+      instance: settings.instance,
+    }),
+    clock,
+    modules: new Map(modules.map((module) => [module.name, module])),
+    instance: settings.instance,
+    namespace: settings.jobNamespace,
+    lockDurationMs: settings.lockDurationMs,
+    jobRetentionMs: settings.jobRetentionMs,
+    historyRetentionMs: settings.historyRetentionMs,
+  };
+  await verifySources(broker, sources, log);
+  const admission = makeAdmission(deps.table, clock);
+  return {
+    sources,
+    accept: makeAccept(deps, admission),
+    reconcile: makeReconcile(deps, admission),
+    readiness: makeReadiness(deps),
+  };
+}
+
+/** A source that can't be one stops the app; a bus that is away does not: the triggers wait for it. */
+async function verifySources(broker: MessageBroker, sources: readonly Source[], log: Log): Promise<void> {
+  const problems: string[] = [];
+  await Promise.all(
+    sources.map(async (source) => {
+      try {
+        await broker.verify(source);
+      } catch (error) {
+        if (error instanceof ConfigError) problems.push(error.message);
+        else log.warn("could not look at a source yet", { why: errorText(error) });
+      }
+    }),
+  );
+  if (problems.length > 0) throw new ConfigError(problems.join("\n"));
+}

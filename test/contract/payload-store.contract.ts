@@ -1,0 +1,87 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { PayloadStore } from "../../shared/ports/payload-store.ts";
+import type { RunKey } from "../../shared/run/run.ts";
+import { aRun, T0 } from "../support/a-run.ts";
+
+export interface PayloadSetup {
+  readonly store: PayloadStore;
+  /** What the store holds at the URL that a Job would get; undefined where there is nothing. */
+  read(url: string): Promise<Uint8Array | undefined>;
+}
+
+/** What every PayloadStore keeps, whatever holds the bytes. */
+export function describePayloadStore(name: string, make: () => Promise<PayloadSetup>): void {
+  describe(`${name} as a PayloadStore`, () => {
+    let store: PayloadStore;
+    let body: (key: RunKey) => Promise<Uint8Array | undefined>;
+    beforeEach(async () => {
+      const setup = await make();
+      store = setup.store;
+      body = async (key) => setup.read(await store.bodyUrl(key, 60_000));
+    });
+
+    it.each([
+      { what: "every byte there is", bytes: Uint8Array.from({ length: 256 }, (_, n) => n) },
+      { what: "no bytes", bytes: new Uint8Array() },
+      { what: "300 KB", bytes: new Uint8Array(300_000).fill(7) },
+    ])("gives back a body of $what", async ({ bytes }) => {
+      await store.putBody(aRun(), bytes);
+      expect(Buffer.compare((await body(aRun())) ?? Buffer.from("nothing"), bytes)).toBe(0);
+    });
+
+    it("stores the same body again without complaint", async () => {
+      await store.putBody(aRun(), Buffer.from("same"));
+      await store.putBody(aRun(), Buffer.from("same"));
+      expect(Buffer.from((await body(aRun())) ?? []).toString()).toBe("same");
+    });
+
+    it.each<{ what: string; other: Partial<RunKey> }>([
+      { what: "a recreated entity's message of the same number", other: { enqueuedAt: T0 + 1 } },
+      { what: "another message", other: { sequenceNumber: 43 } },
+      { what: "another queue", other: { source: { queue: "thumb/nails" } } },
+      { what: "a topic", other: { source: { topic: "thumbnails", subscription: "thumbnails" } } },
+    ])("keeps a run's body apart from that of $what", async ({ other }) => {
+      await store.putBody(aRun(), Buffer.from("mine"));
+      await store.putBody({ ...aRun(), ...other }, Buffer.from("other"));
+      await store.deleteBody({ ...aRun(), ...other });
+      expect(Buffer.from((await body(aRun())) ?? []).toString()).toBe("mine");
+    });
+
+    it("holds source names that differ only in case for one", async () => {
+      await store.putBody(aRun({ source: { queue: "Thumbnails" } }), Buffer.from("x"));
+      expect(await body(aRun({ source: { queue: "thumbnails" } }))).toBeDefined();
+    });
+
+    it("deletes a body, and does not mind where there is none", async () => {
+      await store.deleteBody(aRun());
+      await store.putBody(aRun(), Buffer.from("x"));
+      await store.deleteBody(aRun());
+      expect(await body(aRun())).toBeUndefined();
+      await store.deleteBody(aRun());
+    });
+
+    it("puts nothing of the sender's into a URL, and no signature into that of a log", async () => {
+      const run = aRun({ messageId: "sender-id", subject: "sender-subject", correlationId: "sender-correlation" });
+      const url = await store.putLog(run, 2, "main", Buffer.from("line\n"));
+      expect(url).not.toContain("?");
+      expect(`${url} ${await store.bodyUrl(run, 60_000)}`).not.toContain("sender");
+      expect(url).toMatch(/attempt-2\/main\.log$/);
+    });
+
+    it("gives every log of a run a URL of its own", async () => {
+      const log = Buffer.from("line\n");
+      const urls = [
+        await store.putLog(aRun(), 1, "main", log),
+        await store.putLog(aRun(), 2, "main", log),
+        await store.putLog(aRun(), 1, "prepare", log),
+        await store.putLog(aRun({ sequenceNumber: 43 }), 1, "main", log),
+      ];
+      expect(new Set(urls).size).toBe(4);
+      expect(await store.putLog(aRun(), 1, "main", log)).toBe(urls[0]);
+    });
+
+    it("can be asked whether it works", async () => {
+      await expect(store.verify()).resolves.toBeUndefined();
+    });
+  });
+}

@@ -1,0 +1,255 @@
+import { randomUUID } from "node:crypto";
+import { TableClient } from "@azure/data-tables";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
+import { type AzureRunTableOptions, type BadRow, makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { systemClock } from "../../shared/clock.ts";
+import { ConflictError, UnavailableError } from "../../shared/errors.ts";
+import { aRun, T0 } from "../support/a-run.ts";
+import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
+import { makeFakeRunTable } from "../support/fake-run-table.ts";
+import { makeTestClock } from "../support/test-clock.ts";
+import { closing, describeRunTable } from "./run-table.contract.ts";
+
+let azurite: Azurite;
+beforeAll(async () => {
+  azurite = await startAzurite();
+});
+afterAll(() => azurite.close());
+
+const freshName = () => `runs${randomUUID().replaceAll("-", "")}`;
+const optionsFor = (over: Partial<AzureRunTableOptions> = {}): AzureRunTableOptions => ({
+  connection: { kind: "connectionString", value: azurite.connectionString },
+  tableName: freshName(),
+  instance: "dispatcher",
+  clock: systemClock,
+  ...over,
+});
+const rawClient = (tableName: string) =>
+  TableClient.fromConnectionString(azurite.connectionString, tableName, { allowInsecureConnection: true });
+
+describeRunTable("the fake", async (clock) => makeFakeRunTable({ clock }));
+describeRunTable("the Azure table", async (clock) => makeAzureRunTable(optionsFor({ clock })));
+
+describe("the Azure table", () => {
+  it("keeps the runs of two instances in one table apart", async () => {
+    const tableName = freshName();
+    const tables = ["a|b", "a", "A", "a_7cb"].map((instance) => makeAzureRunTable(optionsFor({ tableName, instance })));
+    for (const [n, table] of tables.entries()) {
+      await table.registerSource({ queue: `q${n}` });
+      await table.insert(aRun({ messageId: `m-${n}`, source: { queue: "b|q" } }));
+    }
+    for (const [n, table] of tables.entries()) {
+      expect(await table.sources()).toEqual([{ queue: `q${n}` }]);
+      expect((await table.openRuns({ queue: "b|q" })).map(({ run }) => run.messageId)).toEqual([`m-${n}`]);
+    }
+    expect(new Set(await Promise.all(tables.map((table) => table.owner()))).size).toBe(tables.length);
+  });
+
+  it("keeps two sources apart whose names would join to the same text", async () => {
+    const table = makeAzureRunTable(optionsFor());
+    const [a, b] = [
+      { topic: "a|b", subscription: "c" },
+      { topic: "a", subscription: "b|c" },
+    ];
+    await table.insert(aRun({ source: a }));
+    expect(await table.openRuns(b)).toEqual([]);
+    await table.insert(aRun({ source: b }));
+  });
+
+  it("names the same owner in every process, also where all start at once", async () => {
+    const tableName = freshName();
+    const owners = Array.from({ length: 6 }, () => makeAzureRunTable(optionsFor({ tableName })).owner());
+    expect(new Set(await Promise.all(owners)).size).toBe(1);
+  });
+
+  it("lists 1,100 open runs, page by page, in order", async () => {
+    const table = makeAzureRunTable(optionsFor());
+    const numbers = Array.from({ length: 1100 }, (_, n) => n + 1);
+    for (let at = 0; at < numbers.length; at += 50) {
+      await Promise.all(numbers.slice(at, at + 50).map((sequenceNumber) => table.insert(aRun({ sequenceNumber }))));
+    }
+    expect((await table.openRuns(aRun().source)).map(({ run }) => run.sequenceNumber)).toEqual(numbers);
+  });
+
+  it("purges more runs than a transaction holds", async () => {
+    const table = makeAzureRunTable(optionsFor());
+    for (let sequenceNumber = 1; sequenceNumber <= 120; sequenceNumber += 1) {
+      const run = aRun({ sequenceNumber });
+      await table.close(await table.insert(run), closing(run));
+    }
+    expect(await table.purge(aRun().source, T0 + 1e9, 1000)).toBe(120);
+    expect(await table.find(aRun({ sequenceNumber: 120 }))).toEqual({ kind: "none" });
+  });
+
+  it.each([
+    { what: "a column of the wrong type", column: { attempt: "three" }, problem: /attempt/ },
+    { what: "an unknown status", column: { status: "asleep" }, problem: /status/ },
+    { what: "another run's number", column: { sequenceNumber: 7n }, problem: /sequenceNumber/ },
+    { what: "half an ending", column: { ending: "JobFailed" }, problem: /endingKind/ },
+  ])("passes over a row with $what, and reports it", async ({ column, problem }) => {
+    const bad: BadRow[] = [];
+    const options = optionsFor({ onBadRow: (row) => bad.push(row) });
+    const table = makeAzureRunTable(options);
+    for (const sequenceNumber of [1, 2, 3]) await table.insert(aRun({ sequenceNumber }));
+    const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: "open|00000000000000000002" };
+    await rawClient(options.tableName).updateEntity({ ...row, ...column }, "Merge");
+    expect((await table.openRuns(aRun().source)).map(({ run }) => run.sequenceNumber)).toEqual([1, 3]);
+    expect(bad).toEqual([{ ...row, problem: expect.stringMatching(problem) }]);
+  });
+
+  it("ignores a column that it does not know", async () => {
+    const options = optionsFor();
+    const table = makeAzureRunTable(options);
+    await table.insert(aRun());
+    const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: "open|00000000000000000042" };
+    await rawClient(options.tableName).updateEntity({ ...row, mood: "good" }, "Merge");
+    expect((await table.openRuns(aRun().source)).map(({ run }) => run)).toEqual([aRun()]);
+  });
+
+  it("says which rows contradict each other where open| was deleted by hand", async () => {
+    const options = optionsFor();
+    const table = makeAzureRunTable(options);
+    await table.insert(aRun());
+    await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", "open|00000000000000000042");
+    await expect(table.find(aRun())).rejects.toThrow(/open\|00000000000000000042.*by hand/);
+  });
+
+  it("does not take another incarnation's open| for the run's own", async () => {
+    const options = optionsFor();
+    const table = makeAzureRunTable(options);
+    await table.insert(aRun());
+    const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: "open|00000000000000000042" };
+    await rawClient(options.tableName).updateEntity({ ...row, enqueuedAt: new Date(T0 + 1) }, "Merge");
+    await expect(table.find(aRun())).rejects.toThrow(/contradict/);
+  });
+
+  it("cuts text for people without breaking a character", async () => {
+    const table = makeAzureRunTable(optionsFor());
+    const lastError = `x${"🔑".repeat(40_000)}`;
+    await table.insert(aRun({ lastError, subject: "half \ud83d" }));
+    const [stored] = await table.openRuns(aRun().source);
+    expect(stored?.run.lastError).toBe(`x${"🔑".repeat(3_999)}`);
+    expect(stored?.run.subject).toBe("half \ufffd");
+  });
+
+  it("takes the latest expiry that a message can have", async () => {
+    const table = makeAzureRunTable(optionsFor());
+    await table.insert(aRun({ expiresAt: Date.parse("9999-12-31T23:59:59.999Z") + 1 }));
+    expect((await table.openRuns(aRun().source))[0]?.run.expiresAt).toBe(Date.parse("9999-12-31T23:59:59.999Z"));
+  });
+});
+
+describe("the Azure table behind a bad connection", () => {
+  let proxy: CuttingProxy;
+  let options: AzureRunTableOptions;
+  let table: ReturnType<typeof makeAzureRunTable>;
+  beforeEach(async () => {
+    proxy = await startCuttingProxy(azurite.tablePort);
+    const value = azurite.connectionString.replace(`:${azurite.tablePort}/`, `:${proxy.port}/`);
+    options = optionsFor({ connection: { kind: "connectionString", value } });
+    table = makeAzureRunTable(options);
+    await table.lastTick();
+    return () => proxy.close();
+  });
+
+  it("meets its own row after an insert whose reply was lost", async () => {
+    proxy.loseReplies("POST", 1);
+    await expect(table.insert(aRun())).rejects.toThrow(ConflictError);
+    expect(await table.find(aRun())).toMatchObject({ kind: "open", stored: { run: aRun() } });
+  });
+
+  it("closes a run once, although the reply was lost", async () => {
+    const stored = await table.insert(aRun());
+    proxy.loseReplies("POST", 1);
+    await table.close(stored, closing(stored.run));
+    expect(await table.find(aRun())).toMatchObject({ kind: "closed", run: { status: "succeeded" } });
+  });
+
+  it("closes a run although every reply was lost", async () => {
+    const stored = await table.insert(aRun());
+    proxy.loseReplies("POST", 3);
+    await table.close(stored, closing(stored.run));
+    expect(await table.find(aRun())).toMatchObject({ kind: "closed" });
+  });
+
+  it("says closed where a run closes while it is looked at", async () => {
+    const stored = await table.insert(aRun());
+    const other = makeAzureRunTable({ ...optionsFor(), tableName: options.tableName });
+    proxy.beforeReply("GET", () => other.close(stored, closing(stored.run)));
+    expect(await table.find(aRun())).toMatchObject({ kind: "closed" });
+  });
+
+  it("purges the others where one is reopened under its hands", async () => {
+    for (const sequenceNumber of [1, 2, 3]) {
+      const run = aRun({ sequenceNumber });
+      await table.close(await table.insert(run), closing(run, { status: "lost", verdict: { outcome: "lost" } }));
+    }
+    const back = aRun({ sequenceNumber: 2, status: "waiting" });
+    const found = await table.find(back);
+    if (found.kind !== "closed") throw new Error("not closed");
+    const other = makeAzureRunTable({ ...optionsFor(), tableName: options.tableName });
+    proxy.beforeReply("GET", () => other.reopen(found.etag, back));
+    expect(await table.purge(back.source, T0 + 1e9, 10)).toBe(2);
+    expect(await table.find(back)).toMatchObject({ kind: "open", stored: { run: back } });
+  });
+
+  it("dates what it read to before it asked", async () => {
+    const clock = makeTestClock();
+    const slow = makeAzureRunTable({ ...options, clock });
+    const before = clock.read();
+    proxy.beforeReply("PUT", () => clock.advance(5_000));
+    const stored = await slow.insert(aRun());
+    expect((await slow.update(stored, stored.run)).read).toEqual(before);
+    proxy.beforeReply("GET", () => clock.advance(5_000));
+    const asked = clock.read();
+    expect((await slow.openRuns(aRun().source))[0]?.read).toEqual(asked);
+    expect(clock.now()).toBe(T0 + 10_000);
+  });
+
+  it("does not take somebody else's close for its own, although its reply was lost", async () => {
+    const stored = await table.insert(aRun());
+    await makeAzureRunTable({ ...optionsFor(), tableName: options.tableName }).close(
+      stored,
+      closing(stored.run, { status: "cancelled", verdict: { outcome: "cancelled", reason: "Cancelled" } }),
+    );
+    proxy.loseReplies("POST", 1);
+    await expect(table.close(stored, closing(stored.run))).rejects.toThrow(ConflictError);
+  });
+
+  it.each([
+    { status: 503, headers: { "retry-after": "7" }, text: /503/, retryAfterMs: 7000 },
+    { status: 429, headers: { "retry-after": "7" }, text: /429/, retryAfterMs: 7000 },
+    { status: 500, headers: {}, text: /500/, retryAfterMs: undefined },
+    { status: 403, headers: {}, text: /Storage Table Data Contributor/, retryAfterMs: undefined },
+    { status: 401, headers: {}, text: /Storage Table Data Contributor/, retryAfterMs: undefined },
+  ])("says that it is unavailable on $status", async ({ status, headers, text, retryAfterMs }) => {
+    proxy.answerNext(10, status, headers);
+    const quick = makeAzureRunTable({ ...options, timeoutMs: 1_000 });
+    const error = await quick.find(aRun()).catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(error).toMatchObject({ message: expect.stringMatching(text), retryAfterMs });
+  });
+
+  it("gives up on a request that gets no answer", async () => {
+    const impatient = makeAzureRunTable({ ...options, timeoutMs: 200 });
+    await impatient.lastTick();
+    proxy.ignoreNext();
+    await expect(impatient.find(aRun())).rejects.toThrow(/no answer within 200 ms/);
+  });
+
+  it("says that it is unavailable where nobody listens, and works when somebody does", async () => {
+    await proxy.close();
+    await expect(table.insert(aRun())).rejects.toThrow(UnavailableError);
+    expect(await makeAzureRunTable({ ...optionsFor(), tableName: options.tableName }).find(aRun())).toEqual({
+      kind: "none",
+    });
+  });
+
+  it("says that the table is gone, and does not quietly make an empty one", async () => {
+    await table.insert(aRun());
+    await rawClient(options.tableName).deleteTable();
+    await expect(table.find(aRun())).rejects.toThrow(/TableNotFound/);
+    await expect(table.insert(aRun({ sequenceNumber: 1 }))).rejects.toThrow(UnavailableError);
+  });
+});

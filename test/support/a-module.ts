@@ -1,0 +1,19 @@
+import { DEFAULT_RETRY, type Module } from "../../shared/modules/module.ts";
+
+/** The module of `aRun`, with whatever the test says differently. */
+export function aModule(over: Partial<Module> = {}): Module {
+  return {
+    name: "thumbnail",
+    file: "modules/thumbnail.yaml",
+    source: { queue: "thumbnails" },
+    when: undefined,
+    schema: undefined,
+    retry: DEFAULT_RETRY,
+    maxRunningTimeMs: 3_600_000,
+    startTimeoutMs: 900_000,
+    maxActive: 100,
+    publishes: [],
+    work: { kind: "worker", worker: { image: "busybox", command: ["true"] }, handler: undefined },
+    ...over,
+  };
+}

@@ -1,0 +1,153 @@
+import type { Clock, EpochMs } from "../../shared/clock.ts";
+import { ConfigError, UnavailableError } from "../../shared/errors.ts";
+import type { DeadLetter, DeferredOutcome, MessageBroker, Properties } from "../../shared/ports/message-broker.ts";
+import { haveRoom } from "../../shared/run/property-room.ts";
+import type { RunKey } from "../../shared/run/run.ts";
+import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
+import { another, FakeEntity, type FakeMessage, type MessageToSend } from "./fake-entity.ts";
+import { type Interference, withInterference } from "./interference.ts";
+
+/** A message as a trigger is handed it. `deliveryCount` counts from 1, as the host does. */
+export interface Delivery {
+  readonly source: Source;
+  readonly sequenceNumber: number;
+  readonly lockToken: string;
+  readonly enqueuedAt: EpochMs;
+  readonly expiresAt?: EpochMs;
+  readonly deliveryCount: number;
+  readonly messageId: string;
+  readonly correlationId?: string;
+  readonly subject?: string;
+  readonly contentType?: string;
+  readonly body: Uint8Array;
+  readonly properties: Properties;
+}
+
+export interface FakeBroker extends MessageBroker, Interference<keyof MessageBroker> {
+  /** Puts a message on the bus, and hands it to a trigger. */
+  deliver(source: Source, message?: MessageToSend): Delivery;
+  /** Puts a message on the bus, where it waits. */
+  send(source: Source, message?: MessageToSend): FakeMessage;
+  /** Hands the oldest active message that nobody holds to a trigger. Undefined where there is none. */
+  redeliver(source: Source): Delivery | undefined;
+  /** Somebody else receives a deferred message, and holds it. Returns the token; undefined where there is nothing to hold. */
+  holdDeferred(source: Source, sequenceNumber: number): string | undefined;
+  /** All locks of a source end now, whatever the clock says. */
+  lapseLocks(source: Source): void;
+  /** The entity is deleted and created again: it is empty, and numbers from 1. */
+  recreate(source: Source): void;
+  /** The entity is gone: calls fail, and `verify` says so. */
+  remove(source: Source): void;
+  /** Every message that the entity ever held, settled ones too, by number. */
+  messages(source: Source): FakeMessage[];
+  /** The message of this number. Throws where there never was one. */
+  message(source: Source, sequenceNumber: number): FakeMessage;
+}
+
+/** The bus in memory, with the adapter's rules. Entities come into being when they are first named. */
+export function makeFakeBroker({
+  clock,
+  lockDurationMs = 300_000,
+}: {
+  clock: Clock;
+  lockDurationMs?: number;
+}): FakeBroker {
+  const entities = new Map<string, FakeEntity>();
+  const removed = new Set<string>();
+  const entityOf = (source: Source): FakeEntity => {
+    if (removed.has(sourceKey(source))) throw new UnavailableError(`${sourceName(source)} does not exist.`);
+    const entity = entities.get(sourceKey(source)) ?? new FakeEntity(clock, lockDurationMs);
+    entities.set(sourceKey(source), entity);
+    return entity;
+  };
+  const settleDeferred = (key: RunKey, settlement: (message: FakeMessage) => Partial<FakeMessage>): DeferredOutcome => {
+    const received = entityOf(key.source).receiveDeferred(key.sequenceNumber);
+    if (received === undefined) return "missing";
+    const isOurs = received.message.enqueuedAt === key.enqueuedAt;
+    entityOf(key.source).settle(received.lockToken, isOurs ? settlement : another);
+    return isOurs ? "done" : "missing";
+  };
+  const port: MessageBroker = {
+    async defer(source, lockToken, stamp) {
+      entityOf(source).settle(lockToken, (message) => ({
+        ...stamped(message, stamp),
+        ...another(message),
+        state: "deferred",
+      }));
+    },
+    completeLocked: async (source, lockToken) => entityOf(source).settle(lockToken, () => ({ state: "completed" })),
+    deadLetterLocked: async (source, lockToken, letter) =>
+      entityOf(source).settle(lockToken, (message) => deadLettered(message, letter)),
+    peek: async (source, sequenceNumber) =>
+      entityOf(source)
+        .present(sequenceNumber)
+        .find((message) => message.sequenceNumber === sequenceNumber),
+    browse: async (source, fromSequenceNumber, count) => entityOf(source).present(fromSequenceNumber).slice(0, count),
+    completeDeferred: async (key) => settleDeferred(key, () => ({ state: "completed" })),
+    requeueDeferred: async (key, stamp) =>
+      settleDeferred(key, (message) => ({ ...stamped(message, stamp), ...another(message) })),
+    deadLetterDeferred: async (key, letter) => settleDeferred(key, (message) => deadLettered(message, letter)),
+    async verify(source) {
+      if (removed.has(sourceKey(source))) throw new ConfigError(`${sourceName(source)} does not exist.`);
+    },
+    async close() {},
+  };
+  const redeliver = (source: Source): Delivery | undefined => {
+    const received = entityOf(source).receive();
+    return received && toDelivery(source, received.message, received.lockToken);
+  };
+  return Object.assign(withInterference(port), {
+    deliver: (source: Source, message: MessageToSend = {}) => {
+      const { sequenceNumber } = entityOf(source).send(message);
+      const delivery = redeliver(source);
+      if (delivery?.sequenceNumber === sequenceNumber) return delivery;
+      throw new Error("An older message waits: redeliver it, or hold it, before this one is delivered.");
+    },
+    send: (source: Source, message: MessageToSend = {}) => entityOf(source).send(message),
+    redeliver,
+    holdDeferred: (source: Source, sequenceNumber: number) =>
+      entityOf(source).receiveDeferred(sequenceNumber)?.lockToken,
+    lapseLocks: (source: Source) => entityOf(source).lapseAll(),
+    recreate: (source: Source) => void entities.set(sourceKey(source), new FakeEntity(clock, lockDurationMs)),
+    remove: (source: Source) => void removed.add(sourceKey(source)),
+    messages: (source: Source) => entityOf(source).all(),
+    message: (source: Source, sequenceNumber: number) => {
+      const message = entityOf(source).all()[sequenceNumber - 1];
+      if (message === undefined)
+        throw new Error(`There never was a message ${sequenceNumber} on ${sourceName(source)}.`);
+      return message;
+    },
+  });
+}
+
+function toDelivery(source: Source, message: FakeMessage, lockToken: string): Delivery {
+  const { state: _, locked: __, letter: ___, deliveryCount, ...facts } = message;
+  return { ...facts, source, lockToken, deliveryCount: deliveryCount + 1 };
+}
+
+const carried = ({ properties, messageId, correlationId, subject, contentType }: FakeMessage) => ({
+  application: properties,
+  system: [messageId, correlationId, subject, contentType],
+});
+
+function stamped(message: FakeMessage, stamp: Properties): Partial<FakeMessage> {
+  return haveRoom(carried(message), stamp) ? { properties: { ...message.properties, ...stamp } } : {};
+}
+
+function deadLettered(message: FakeMessage, letter: DeadLetter): Partial<FakeMessage> {
+  const reason = letter.reason.slice(0, 4096);
+  const description = letter.description.slice(0, 4096);
+  const choices = [
+    { reason, description, properties: letter.properties },
+    { reason, description, properties: {} },
+    { reason, description: "", properties: {} },
+  ];
+  const written = choices.find((choice) =>
+    haveRoom(carried(message), {
+      ...choice.properties,
+      DeadLetterReason: reason,
+      DeadLetterErrorDescription: choice.description,
+    }),
+  );
+  return { state: "dead-lettered", letter: written ?? { reason: "", description: "", properties: {} } };
+}

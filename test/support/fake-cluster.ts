@@ -1,0 +1,488 @@
+// oxlint-disable typescript/no-misused-spread -- The client's model classes only describe shapes; these are plain objects.
+import { randomUUID } from "node:crypto";
+import type { CoreV1Event, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
+import type { Clock } from "../../shared/clock.ts";
+import { UnavailableError } from "../../shared/errors.ts";
+import type { CreateOutcome, JobCluster, JobListing, PodListing } from "../../shared/ports/job-cluster.ts";
+
+type Method = keyof JobCluster;
+
+/** What the next call of a method meets instead of an answer. */
+type Mishap =
+  /** It throws, and nothing was done. */
+  | { readonly kind: "fails"; readonly error: Error }
+  /** It is done, and throws all the same. */
+  | { readonly kind: "reply lost"; readonly error: Error }
+  /** A create is answered with this. */
+  | { readonly kind: "answers"; readonly outcome: CreateOutcome };
+
+/**
+ * A `JobCluster` in memory, for tests of what uses one. Jobs do nothing by themselves: a test says what becomes of them, by name. Objects are
+ * shaped like a real cluster's, and copies: changing one changes nothing.
+ */
+export class FakeCluster implements JobCluster {
+  /** Every Job that a create asked for, whatever the answer was. */
+  readonly creates: V1Job[] = [];
+  /** How often each method was called. */
+  readonly calls = new Map<Method, number>();
+  readonly #jobs = new Map<string, V1Job>();
+  readonly #pods = new Map<string, V1Pod>();
+  readonly #logs = new Map<string, Uint8Array>();
+  readonly #events = new Map<string, CoreV1Event[]>();
+  readonly #mishaps = new Map<Method, Mishap[]>();
+  readonly #clock: Pick<Clock, "now">;
+  readonly #instance: string;
+
+  constructor(options: { readonly clock: Pick<Clock, "now">; readonly instance?: string }) {
+    this.#clock = options.clock;
+    this.#instance = options.instance ?? "dispatcher";
+  }
+
+  // ---- the port
+
+  listJobs(): Promise<JobListing[]> {
+    return this.#answer("listJobs", () => this.#unsettled().map((job) => ({ name: nameOf(job), state: stateOf(job) })));
+  }
+
+  listPods(): Promise<PodListing[]> {
+    return this.#answer("listPods", () =>
+      [...this.#pods.values()]
+        .filter((pod) => this.#isOurs(pod) && !["Succeeded", "Failed"].includes(pod.status?.phase ?? ""))
+        .map((pod) => ({ name: nameOf(pod), jobName: nameOf(pod).slice(0, -6), status: printedStatus(pod) })),
+    );
+  }
+
+  listCancelled(): Promise<string[]> {
+    return this.#answer("listCancelled", () =>
+      this.#unsettled()
+        .filter((job) => job.metadata?.labels?.["ion/cancel"] === "true")
+        .map(nameOf),
+    );
+  }
+
+  create(job: V1Job): Promise<CreateOutcome> {
+    this.creates.push(structuredClone(job));
+    return this.#answer("create", () => {
+      const existing = this.#find(nameOf(job));
+      if (existing) return { kind: "exists", job: structuredClone(existing) };
+      return { kind: "created", uid: this.#insert(job) };
+    });
+  }
+
+  get(name: string): Promise<V1Job | undefined> {
+    return this.#answer("get", () => structuredClone(this.#find(name)));
+  }
+
+  pods(jobName: string): Promise<V1Pod[]> {
+    return this.#answer("pods", () => {
+      const pod = this.#pods.get(jobName);
+      return pod ? [structuredClone(pod)] : [];
+    });
+  }
+
+  events(jobName: string): Promise<CoreV1Event[]> {
+    return this.#answer("events", () => structuredClone(this.#events.get(jobName) ?? []));
+  }
+
+  log(podName: string, container: string, maxBytes: number): Promise<Uint8Array | undefined> {
+    return this.#answer("log", () => {
+      const pod = [...this.#pods.values()].find((one) => nameOf(one) === podName);
+      const status = pod?.status?.containerStatuses?.find(({ name }) => name === container);
+      if (!status?.state?.running && !status?.state?.terminated) return undefined;
+      const log = this.#logs.get(`${podName}/${container}`) ?? new Uint8Array();
+      return log.slice(Math.max(0, log.byteLength - maxBytes));
+    });
+  }
+
+  end(name: string, uid: string): Promise<void> {
+    return this.#answer("end", () => this.#end(name, uid));
+  }
+
+  retire(name: string, uid: string, ttlSeconds: number, options: { readonly end: boolean }): Promise<void> {
+    return this.#answer("retire", () => {
+      const job = this.#find(name);
+      if (!job?.spec || job.metadata?.uid !== uid) return;
+      job.metadata.labels = { ...job.metadata.labels, "ion/settled": "true" };
+      job.spec.ttlSecondsAfterFinished = ttlSeconds;
+      if (options.end) this.#end(name, uid);
+    });
+  }
+
+  verify(): Promise<void> {
+    return this.#answer("verify", () => undefined);
+  }
+
+  // ---- what becomes of a Job
+
+  /** Its container runs. */
+  run(name: string): void {
+    const pod = this.#pod(name);
+    pod.status = {
+      ...pod.status,
+      phase: "Running",
+      conditions: [{ type: "Ready", status: "True" }],
+      containerStatuses: containers(pod).map(({ name: container, image = "" }) => ({
+        ...blankStatus(container, image),
+        ready: true,
+        state: { running: { startedAt: this.#now() } },
+      })),
+    };
+  }
+
+  succeed(name: string): void {
+    this.#endPod(name, "Succeeded", 0);
+    this.#finish(
+      name,
+      "SuccessCriteriaMet",
+      "Complete",
+      "CompletionsReached",
+      "Reached expected number of succeeded pods",
+    );
+  }
+
+  /** Its first container exits like this; the Job fails by its failure policy or by its back-off limit, as a cluster would say. */
+  fail(name: string, exitCode = 1, options: { readonly message?: string; readonly reason?: string } = {}): void {
+    this.#endPod(name, "Failed", exitCode, options);
+    const pod = this.#pod(name);
+    const rules = this.job(name).spec?.podFailurePolicy?.rules ?? [];
+    const index = rules.findIndex(
+      ({ onExitCodes }) => onExitCodes?.operator === "In" && onExitCodes.values.includes(exitCode),
+    );
+    if (index !== -1 && rules[index]?.action === "FailJob") {
+      const container = `Container ${containers(pod)[0]?.name ?? ""} for pod ${pod.metadata?.namespace ?? ""}/${nameOf(pod)}`;
+      const message = `${container} failed with exit code ${exitCode} matching FailJob rule at index ${index}`;
+      this.#finish(name, "FailureTarget", "Failed", "PodFailurePolicy", message);
+    } else {
+      this.#finish(
+        name,
+        "FailureTarget",
+        "Failed",
+        "BackoffLimitExceeded",
+        "Job has reached the specified backoff limit",
+      );
+    }
+  }
+
+  /** It ran into its pod's deadline: pod and logs stay. */
+  timeOut(name: string): void {
+    this.#endPod(name, "Failed", 137);
+    const pod = this.#pod(name);
+    const message = "Pod was active on the node longer than the specified deadline";
+    pod.status = { ...pod.status, reason: "DeadlineExceeded", message };
+    this.#finish(
+      name,
+      "FailureTarget",
+      "Failed",
+      "BackoffLimitExceeded",
+      "Job has reached the specified backoff limit",
+    );
+  }
+
+  /** Its pod can't start: its first container waits with this reason. */
+  stick(name: string, reason = "ErrImagePull", message = "failed to pull image"): void {
+    const pod = this.#pod(name);
+    pod.status = {
+      ...pod.status,
+      phase: "Pending",
+      startTime: this.#now(),
+      containerStatuses: containers(pod).map(({ name: container, image = "" }) => ({
+        ...blankStatus(container, image),
+        state: { waiting: { reason, message } },
+      })),
+    };
+  }
+
+  /** The cluster takes its pod away: the Job fails by its rule on DisruptionTarget. */
+  evict(name: string): void {
+    this.#endPod(name, "Failed", 137);
+    const pod = this.#pod(name);
+    const disrupted = {
+      type: "DisruptionTarget",
+      status: "True",
+      reason: "EvictionByEvictionAPI",
+      message: "Eviction API: evicting",
+    };
+    pod.status = { ...pod.status, conditions: [disrupted] };
+    const where = `${pod.metadata?.namespace ?? ""}/${nameOf(pod)}`;
+    const message = `Pod ${where} has condition DisruptionTarget matching FailJob rule at index 0`;
+    this.#finish(name, "FailureTarget", "Failed", "PodFailurePolicy", message);
+  }
+
+  /** Somebody deletes its pod. */
+  deletePod(name: string): void {
+    this.#pods.delete(name);
+    this.#finish(
+      name,
+      "FailureTarget",
+      "Failed",
+      "BackoffLimitExceeded",
+      "Job has reached the specified backoff limit",
+    );
+  }
+
+  /** Somebody deletes the Job, and its pod with it. */
+  deleteJob(name: string): void {
+    this.#jobs.delete(name);
+    this.#pods.delete(name);
+  }
+
+  suspend(name: string): void {
+    const job = this.job(name);
+    if (job.spec) job.spec.suspend = true;
+    setCondition(job, "Suspended", "JobSuspended", "Job suspended", this.#now());
+    if (job.status) delete job.status.startTime;
+    this.#pods.delete(name);
+  }
+
+  resume(name: string): void {
+    const job = this.job(name);
+    if (job.spec) job.spec.suspend = false;
+    job.status = { ...job.status, startTime: this.#now(), conditions: [] };
+    this.#addPod(job);
+  }
+
+  /** It has its early condition only: its pod still ends, on a dead node perhaps for ever. */
+  linger(name: string, reason = "DeadlineExceeded"): void {
+    setCondition(this.job(name), "FailureTarget", reason, "Job was active longer than specified deadline", this.#now());
+  }
+
+  /** It gets no pod; an event says why. */
+  withholdPod(name: string, message: string): void {
+    this.#pods.delete(name);
+    const job = this.job(name);
+    const event: CoreV1Event = {
+      metadata: { name: `${name}.event`, namespace: job.metadata?.namespace ?? "" },
+      involvedObject: { kind: "Job", name },
+      type: "Warning",
+      reason: "FailedCreate",
+      message,
+      lastTimestamp: this.#now(),
+    };
+    this.#events.set(name, [...(this.#events.get(name) ?? []), event]);
+  }
+
+  label(name: string, labels: Readonly<Record<string, string>>): void {
+    const { metadata } = this.job(name);
+    if (metadata) metadata.labels = { ...metadata.labels, ...labels };
+  }
+
+  /** Somebody labels it `ion/cancel=true`. */
+  cancel(name: string): void {
+    this.label(name, { "ion/cancel": "true" });
+  }
+
+  /** Somebody else's Job takes a name. */
+  addForeign(name: string): void {
+    const template = { spec: { restartPolicy: "Never", containers: [{ name: "main", image: "busybox" }] } };
+    this.#insert({ apiVersion: "batch/v1", kind: "Job", metadata: { name }, spec: { template } });
+  }
+
+  setLog(name: string, container: string, text: string): void {
+    this.#logs.set(`${nameOf(this.#pod(name))}/${container}`, Buffer.from(text));
+  }
+
+  // ---- what goes wrong
+
+  /** The next call throws and does nothing. */
+  failNext(method: Method, error: Error = new UnavailableError("the cluster can't be reached")): void {
+    this.#mishap(method, { kind: "fails", error });
+  }
+
+  /** The next call does its work, and its answer never arrives. */
+  loseNextReply(method: Method, error: Error = new UnavailableError("no answer within 15000 ms")): void {
+    this.#mishap(method, { kind: "reply lost", error });
+  }
+
+  /** The next create meets a full quota. */
+  quotaNext(message = `jobs.batch is forbidden: exceeded quota: jobs`): void {
+    this.#mishap("create", { kind: "answers", outcome: { kind: "quota", message } });
+  }
+
+  /** The next create is refused for what it asks. */
+  refuseNext(message = `Job.batch is invalid: spec.template: Invalid value`): void {
+    this.#mishap("create", { kind: "answers", outcome: { kind: "refused", message } });
+  }
+
+  // ---- what a test looks at
+
+  /** The Job itself, to look at or to change. Throws where there is none. */
+  job(name: string): V1Job {
+    const job = this.#find(name);
+    if (!job)
+      throw new Error(
+        `the fake cluster has no Job ${name}, only ${[...this.#jobs.keys()].join(", ") || "none at all"}`,
+      );
+    return job;
+  }
+
+  /** The names of all Jobs that exist, settled ones too. */
+  names(): string[] {
+    return [...this.#jobs.keys()].filter((name) => this.#find(name) !== undefined);
+  }
+
+  // ---- inside
+
+  async #answer<T>(method: Method, act: () => T): Promise<T> {
+    this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
+    const mishap = this.#mishaps.get(method)?.shift();
+    if (mishap?.kind === "fails") throw mishap.error;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only `create` is given answers.
+    if (mishap?.kind === "answers") return mishap.outcome as T;
+    const result = act();
+    if (mishap?.kind === "reply lost") throw mishap.error;
+    return result;
+  }
+
+  #mishap(method: Method, mishap: Mishap): void {
+    this.#mishaps.set(method, [...(this.#mishaps.get(method) ?? []), mishap]);
+  }
+
+  #now(): Date {
+    return new Date(this.#clock.now());
+  }
+
+  /** A Job by name, unless its TTL is over. */
+  #find(name: string): V1Job | undefined {
+    const job = this.#jobs.get(name);
+    const ttlSeconds = job?.spec?.ttlSecondsAfterFinished;
+    const end = job?.status?.conditions?.find(({ type }) => type === "Complete" || type === "Failed");
+    if (ttlSeconds === undefined || end?.lastTransitionTime === undefined) return job;
+    if (end.lastTransitionTime.getTime() + ttlSeconds * 1000 > this.#clock.now()) return job;
+    this.deleteJob(name);
+    return undefined;
+  }
+
+  #insert(given: V1Job): string {
+    const uid = randomUUID();
+    const job = structuredClone(given);
+    job.metadata = { namespace: "jobs", ...job.metadata, uid, creationTimestamp: this.#now(), resourceVersion: "1" };
+    job.status = { startTime: this.#now(), active: 1, ready: 0 };
+    this.#jobs.set(nameOf(job), job);
+    if (job.spec?.suspend === true) this.suspend(nameOf(job));
+    else this.#addPod(job);
+    return uid;
+  }
+
+  #addPod(job: V1Job): void {
+    const template = structuredClone(job.spec?.template);
+    const pod: V1Pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: {
+        ...template?.metadata,
+        labels: { ...template?.metadata?.labels, "batch.kubernetes.io/job-name": nameOf(job) },
+        name: `${nameOf(job)}-${randomUUID().slice(0, 5)}`,
+        namespace: job.metadata?.namespace ?? "jobs",
+        uid: randomUUID(),
+        creationTimestamp: this.#now(),
+      },
+      spec: { ...template?.spec, containers: template?.spec?.containers ?? [] },
+      status: { phase: "Pending", startTime: this.#now() },
+    };
+    this.#pods.set(nameOf(job), pod);
+  }
+
+  #pod(name: string): V1Pod {
+    const pod = this.#pods.get(name);
+    if (!pod) throw new Error(`the fake cluster has no pod of Job ${name}`);
+    return pod;
+  }
+
+  #isOurs(object: V1Job | V1Pod): boolean {
+    const labels = object.metadata?.labels ?? {};
+    return (
+      labels["app.kubernetes.io/managed-by"] === "dispatcher" && labels["app.kubernetes.io/instance"] === this.#instance
+    );
+  }
+
+  #unsettled(): V1Job[] {
+    const jobs = this.names().map((name) => this.job(name));
+    return jobs.filter((job) => this.#isOurs(job) && job.metadata?.labels?.["ion/settled"] !== "true");
+  }
+
+  #end(name: string, uid: string): void {
+    const job = this.#find(name);
+    if (!job?.spec || job.metadata?.uid !== uid) return;
+    job.spec.activeDeadlineSeconds = 1;
+    const state = stateOf(job);
+    if (state !== "active" && state !== "ending") return;
+    this.#pods.delete(name);
+    this.#finish(name, "FailureTarget", "Failed", "DeadlineExceeded", "Job was active longer than specified deadline");
+  }
+
+  #endPod(
+    name: string,
+    phase: "Succeeded" | "Failed",
+    exitCode: number,
+    options: { message?: string; reason?: string } = {},
+  ): void {
+    const pod = this.#pod(name);
+    const startedAt = pod.status?.containerStatuses?.[0]?.state?.running?.startedAt ?? this.#now();
+    pod.status = {
+      ...pod.status,
+      phase,
+      containerStatuses: containers(pod).map(({ name: container, image = "" }) => ({
+        ...blankStatus(container, image),
+        state: {
+          terminated: {
+            exitCode,
+            reason: options.reason ?? (exitCode === 0 ? "Completed" : "Error"),
+            startedAt,
+            finishedAt: this.#now(),
+            ...(options.message === undefined ? {} : { message: options.message }),
+          },
+        },
+      })),
+    };
+  }
+
+  #finish(name: string, early: string, terminal: "Complete" | "Failed", reason: string, message: string): void {
+    const job = this.job(name);
+    setCondition(job, early, reason, message, this.#now());
+    setCondition(job, terminal, reason, message, this.#now());
+    const { active: _active, ...status } = job.status ?? {};
+    job.status = {
+      ...status,
+      ...(terminal === "Complete" ? { succeeded: 1, completionTime: this.#now() } : { failed: 1 }),
+    };
+  }
+}
+
+function nameOf(object: V1Job | V1Pod): string {
+  return object.metadata?.name ?? "";
+}
+
+function containers(pod: V1Pod) {
+  return pod.spec?.containers ?? [];
+}
+
+function blankStatus(name: string, image: string) {
+  return { name, image, imageID: "", ready: false, restartCount: 0 };
+}
+
+function setCondition(job: V1Job, type: string, reason: string, message: string, at: Date): void {
+  const condition: V1JobCondition = {
+    type,
+    status: "True",
+    reason,
+    message,
+    lastProbeTime: at,
+    lastTransitionTime: at,
+  };
+  const others = (job.status?.conditions ?? []).filter((one) => one.type !== type);
+  job.status = { ...job.status, conditions: [...others, condition] };
+}
+
+function stateOf(job: V1Job): JobListing["state"] {
+  const holds = (type: string): boolean =>
+    job.status?.conditions?.some((one) => one.type === type && one.status === "True") === true;
+  if (holds("Complete")) return "complete";
+  if (holds("Failed")) return "failed";
+  if (holds("Suspended")) return "suspended";
+  return holds("FailureTarget") || holds("SuccessCriteriaMet") ? "ending" : "active";
+}
+
+function printedStatus(pod: V1Pod): string {
+  const waiting = pod.status?.containerStatuses?.find(({ state }) => state?.waiting)?.state?.waiting?.reason;
+  return waiting ?? pod.status?.phase ?? "Pending";
+}

@@ -1,0 +1,143 @@
+import { randomUUID } from "node:crypto";
+import type { Clock, EpochMs } from "../../shared/clock.ts";
+import { LockLostError } from "../../shared/errors.ts";
+import type { DeadLetter, PeekedMessage, Properties } from "../../shared/ports/message-broker.ts";
+
+/** What a test puts on the fake bus. Everything has a default. */
+export interface MessageToSend {
+  readonly body?: Uint8Array | string;
+  readonly messageId?: string;
+  readonly correlationId?: string;
+  readonly subject?: string;
+  readonly contentType?: string;
+  readonly properties?: Properties;
+  readonly ttlMs?: number;
+}
+
+/** A message as a test looks at it. `deliveryCount` counts from 0, as the SDK does. */
+export interface FakeMessage {
+  readonly sequenceNumber: number;
+  readonly enqueuedAt: EpochMs;
+  readonly expiresAt?: EpochMs;
+  readonly messageId: string;
+  readonly correlationId?: string;
+  readonly subject?: string;
+  readonly contentType?: string;
+  readonly body: Uint8Array;
+  readonly properties: Properties;
+  readonly state: "active" | "deferred" | "completed" | "dead-lettered" | "expired";
+  readonly deliveryCount: number;
+  readonly locked: boolean;
+  /** Of a dead-lettered one. */
+  readonly letter?: DeadLetter;
+}
+
+interface Held {
+  readonly message: FakeMessage;
+  readonly until: EpochMs;
+}
+
+/** One queue or subscription of the fake bus, with the broker's rules: each end of a lock but completion counts as a delivery. */
+export class FakeEntity {
+  readonly #clock: Clock;
+  readonly #lockDurationMs: number;
+  /** Settled ones stay, for tests to look at. */
+  readonly #messages = new Map<number, FakeMessage>();
+  readonly #locks = new Map<string, Held>();
+  #lastNumber = 0;
+
+  constructor(clock: Clock, lockDurationMs: number) {
+    this.#clock = clock;
+    this.#lockDurationMs = lockDurationMs;
+  }
+
+  send({ ttlMs, body = "{}", messageId, properties = {}, ...rest }: MessageToSend): FakeMessage {
+    this.#lastNumber += 1;
+    const enqueuedAt = this.#clock.now();
+    return this.#put({
+      ...rest,
+      sequenceNumber: this.#lastNumber,
+      enqueuedAt,
+      ...(ttlMs === undefined ? {} : { expiresAt: enqueuedAt + ttlMs }),
+      messageId: messageId ?? `message-${this.#lastNumber}`,
+      body: typeof body === "string" ? new TextEncoder().encode(body) : body,
+      properties,
+      state: "active",
+      deliveryCount: 0,
+      locked: false,
+    });
+  }
+
+  /** All messages that ever were here, by number. */
+  all(): FakeMessage[] {
+    this.#lapse();
+    return [...this.#messages.values()];
+  }
+
+  /** Messages that are still on the bus, from a number on. */
+  present(fromSequenceNumber: number): PeekedMessage[] {
+    return this.all().flatMap((message) => {
+      const { deliveryCount: _, locked: __, letter: ___, state, ...rest } = message;
+      const isHere = state === "active" || state === "deferred";
+      return isHere && message.sequenceNumber >= fromSequenceNumber ? [{ ...rest, state }] : [];
+    });
+  }
+
+  /** Locks the oldest active message that nobody holds. Undefined where there is none. */
+  receive(): { message: FakeMessage; lockToken: string } | undefined {
+    const message = this.all().find(({ state, locked }) => state === "active" && !locked);
+    return message === undefined || this.#isExpired(message) ? undefined : this.#lock(message);
+  }
+
+  /** Locks a deferred message. Undefined where there is none of this number, or somebody holds it. */
+  receiveDeferred(sequenceNumber: number): { message: FakeMessage; lockToken: string } | undefined {
+    const message = this.all().find((candidate) => candidate.sequenceNumber === sequenceNumber);
+    if (message?.state !== "deferred" || message.locked || this.#isExpired(message)) return undefined;
+    return this.#lock(message);
+  }
+
+  /** Ends a lock by what the settlement makes of the message. LockLostError where the token is dead. */
+  settle(lockToken: string, settlement: (message: FakeMessage) => Partial<FakeMessage>): void {
+    this.#lapse();
+    const held = this.#locks.get(lockToken);
+    if (held === undefined) throw new LockLostError(`The lock ${lockToken} is not, or no longer, known.`);
+    this.#locks.delete(lockToken);
+    this.#put({ ...held.message, locked: false, ...settlement(held.message) });
+  }
+
+  /** Ends all locks now, as if their time were over. */
+  lapseAll(): void {
+    for (const token of this.#locks.keys()) this.settle(token, another);
+  }
+
+  #put(message: FakeMessage): FakeMessage {
+    this.#messages.set(message.sequenceNumber, message);
+    return message;
+  }
+
+  #lock(message: FakeMessage): { message: FakeMessage; lockToken: string } {
+    const lockToken = randomUUID();
+    this.#locks.set(lockToken, { message, until: this.#clock.now() + this.#lockDurationMs });
+    this.#put({ ...message, locked: true });
+    return { message, lockToken };
+  }
+
+  #lapse(): void {
+    for (const [token, { message, until }] of this.#locks) {
+      if (until > this.#clock.now()) continue;
+      this.#locks.delete(token);
+      this.#put({ ...message, locked: false, ...another(message) });
+    }
+  }
+
+  #isExpired(message: FakeMessage): boolean {
+    if (message.expiresAt === undefined || message.expiresAt > this.#clock.now()) return false;
+    this.#put({ ...message, state: "expired" });
+    return true;
+  }
+}
+
+/** One more delivery that came to nothing. */
+export function another(message: FakeMessage): Partial<FakeMessage> {
+  return { deliveryCount: message.deliveryCount + 1 };
+}

@@ -1,0 +1,121 @@
+import type { Clock, EpochMs } from "../../shared/clock.ts";
+import { ConflictError } from "../../shared/errors.ts";
+import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
+import { type ClosedRun, type Run, type RunKey, runId } from "../../shared/run/run.ts";
+import { type Source, sourceKey } from "../../shared/run/source.ts";
+import { type Interference, withInterference } from "./interference.ts";
+
+export interface FakeRunTable extends RunTable, Interference<keyof RunTable> {
+  /** What is in the table now, in the order of insertion. */
+  rows(): { open: Run[]; closed: ClosedRun[] };
+}
+
+interface OpenRow {
+  readonly run: Run;
+  readonly etag: string;
+}
+
+/** `closed` is undefined as long as the run is open. */
+interface RunRow {
+  readonly closed: ClosedRun | undefined;
+  readonly etag: string;
+}
+
+/** The rows in memory, with the adapter's rules: every write is conditional, and an identity that was taken stays taken. */
+export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; owner?: string }): FakeRunTable {
+  const open = new Map<string, OpenRow>();
+  const runs = new Map<string, RunRow>();
+  const sources = new Map<string, Source>();
+  const cursors = new Map<string, number>();
+  let tick: EpochMs | undefined;
+  let writes = 0;
+
+  const nextEtag = () => `etag-${(writes += 1)}`;
+  const stored = ({ run, etag }: OpenRow): StoredRun => ({ run, etag, read: clock.read() });
+  const opened = (run: Run): StoredRun => {
+    const row = { run: structuredClone(run), etag: nextEtag() };
+    open.set(openKey(run), row);
+    runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
+    return stored(row);
+  };
+  const requireUnchanged = (held: StoredRun) => {
+    if (open.get(openKey(held.run))?.etag !== held.etag) throw new ConflictError(`Run ${runId(held.run)} has changed.`);
+  };
+
+  const port: RunTable = {
+    owner: async () => owner,
+    sources: async () => [...sources.values()],
+    async registerSource(source) {
+      if (!sources.has(sourceKey(source))) sources.set(sourceKey(source), source);
+    },
+    async find(key) {
+      const row = runs.get(runKey(key));
+      if (row === undefined) return { kind: "none" };
+      if (row.closed !== undefined) return { kind: "closed", run: row.closed, etag: row.etag };
+      const held = open.get(openKey(key));
+      if (held === undefined) throw new Error(`The rows of run ${runId(key)} contradict each other.`);
+      return { kind: "open", stored: stored(held) };
+    },
+    async insert(run) {
+      if (open.has(openKey(run)) || runs.has(runKey(run))) throw new ConflictError(`Run ${runId(run)} exists.`);
+      return opened(run);
+    },
+    async openRuns(source) {
+      return [...open.values()]
+        .filter(({ run }) => sourceKey(run.source) === sourceKey(source))
+        .toSorted((a, b) => a.run.sequenceNumber - b.run.sequenceNumber)
+        .map(stored);
+    },
+    async update(held, next) {
+      if (runKey(held.run) !== runKey(next)) throw new Error(`Run ${runId(held.run)} can't become ${runId(next)}.`);
+      requireUnchanged(held);
+      const row = { run: structuredClone(next), etag: nextEtag() };
+      open.set(openKey(next), row);
+      return stored(row);
+    },
+    async close(held, closed) {
+      requireUnchanged(held);
+      open.delete(openKey(closed));
+      runs.set(runKey(closed), { closed: structuredClone(closed), etag: nextEtag() });
+    },
+    async reopen(closedEtag, run) {
+      const row = runs.get(runKey(run));
+      if (row?.closed === undefined || row.etag !== closedEtag || open.has(openKey(run))) {
+        throw new ConflictError(`Run ${runId(run)} can't be reopened.`);
+      }
+      return opened(run);
+    },
+    async purge(source, closedBefore, limit) {
+      const due = [...runs]
+        .filter(
+          ([, { closed }]) =>
+            closed && sourceKey(closed.source) === sourceKey(source) && closed.closedAt < closedBefore,
+        )
+        .slice(0, limit);
+      for (const [key] of due) runs.delete(key);
+      return due.length;
+    },
+    sweepCursor: async (source) => cursors.get(sourceKey(source)) ?? 0,
+    async saveSweepCursor(source, sequenceNumber) {
+      cursors.set(sourceKey(source), sequenceNumber);
+    },
+    async recordTick(at) {
+      tick = at;
+    },
+    lastTick: async () => tick,
+  };
+  return Object.assign(withInterference(port), {
+    rows: () => ({
+      open: [...open.values()].map(({ run }) => run),
+      closed: [...runs.values()].flatMap(({ closed }) => closed ?? []),
+    }),
+  });
+}
+
+function openKey(key: RunKey): string {
+  return `${sourceKey(key.source)}|${key.sequenceNumber}`;
+}
+
+function runKey(key: RunKey): string {
+  return `${openKey(key)}|${key.enqueuedAt}`;
+}
