@@ -1,5 +1,6 @@
 import type { Dependencies } from "./dependencies.ts";
 import { errorText } from "./errors.ts";
+import { distinctSources } from "./modules/route.ts";
 import { sourceName } from "./run/source.ts";
 
 /** A reconcile older than this means that the timer is silent: nothing is retried or settled. */
@@ -16,7 +17,7 @@ export interface Readiness {
 /** Asks each dependency for something harmless, all at once. Not ready where one fails, or where the timer has gone silent. */
 export function makeReadiness(deps: Dependencies) {
   const startedAt = deps.clock.now();
-  const sources = [...new Map([...deps.modules.values()].map(({ source }) => [sourceName(source), source])).entries()];
+  const sources = distinctSources(deps.modules.values());
   return async (): Promise<Readiness> => {
     let lastTick: number | undefined;
     const checks: Record<string, Promise<unknown>> = {
@@ -25,7 +26,7 @@ export function makeReadiness(deps: Dependencies) {
       }),
       payloads: deps.payloads.verify(),
       cluster: deps.cluster.verify(),
-      ...Object.fromEntries(sources.map(([name, source]) => [`source ${name}`, deps.broker.verify(source)])),
+      ...Object.fromEntries(sources.map((source) => [`source ${sourceName(source)}`, deps.broker.verify(source)])),
     };
     const results = await Promise.all(
       Object.entries(checks).map(async ([name, check]) => [name, await check.then(() => null, errorText)] as const),

@@ -13,6 +13,6 @@ export function withCredential<C extends { readonly kind: "connectionString" } |
   credential: TokenCredential,
 ): Credentialled<C> {
   const completed = connection.kind === "identity" ? { ...connection, credential } : connection;
-  // The conditional type says what the line above does; the compiler cannot follow it into a generic.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The compiler cannot follow the line above into a generic.
   return completed as Credentialled<C>;
 }

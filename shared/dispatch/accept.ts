@@ -9,7 +9,7 @@ import type { StoredRun } from "../ports/run-table.ts";
 import { awaitStart, closed, concluded, nextAttempt, reopened } from "../run/change-run.ts";
 import { afterEnding } from "../run/decide.ts";
 import { type ClosedRun, type Ending, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
-import { type Source, sourceKey, sourceName } from "../run/source.ts";
+import { type Source, sourceName } from "../run/source.ts";
 import { letterProperties, ownerStamp } from "../run/stamp.ts";
 import type { Admission } from "./admission.ts";
 import { startAttempt } from "./start-attempt.ts";
@@ -39,8 +39,6 @@ const TRIGGER_TIME_MS = 15_000;
  */
 export function makeAccept(deps: Dependencies, admission: Admission) {
   const { table, broker, clock } = deps;
-  const registered = new Set<string>();
-  let owner: Promise<string> | undefined;
 
   async function accept(source: Source, delivery: Delivery, log: Log): Promise<AcceptOutcome> {
     try {
@@ -80,7 +78,7 @@ export function makeAccept(deps: Dependencies, admission: Admission) {
   }
 
   async function takeOn(held: Held, log: Log): Promise<AcceptOutcome> {
-    await register(held.key.source);
+    await table.registerSource(held.key.source);
     const run = judge(deps, held);
     let stored: StoredRun;
     try {
@@ -101,20 +99,10 @@ export function makeAccept(deps: Dependencies, admission: Admission) {
     return goOn(stored, held, log);
   }
 
-  async function register(source: Source): Promise<void> {
-    if (registered.has(sourceKey(source))) return;
-    await table.registerSource(source);
-    registered.add(sourceKey(source));
-  }
-
   async function goOn(stored: StoredRun, held: Held, log: Log): Promise<AcceptOutcome> {
     const { run } = stored;
     if (run.status === "settling" && run.verdict) return carryOut(stored, run.verdict, held);
-    owner ??= table.owner().catch((error: unknown) => {
-      owner = undefined;
-      throw error;
-    });
-    await broker.defer(run.source, held.lockToken, ownerStamp(await owner));
+    await broker.defer(run.source, held.lockToken, ownerStamp(await table.owner()));
     // From here on nothing may throw to the host, and nothing needs to: the timer finishes what is left.
     return run.status === "accepted" ? begin(stored, held.message, log) : "deferred";
   }

@@ -9,6 +9,7 @@ type Clearable = "jobName" | "jobUid" | "dispatchedAt" | "deadlineAt" | "ending"
 function clear(run: Run, ...fields: readonly Clearable[]): Run {
   const copy: Record<string, unknown> = { ...run };
   for (const field of fields) delete copy[field];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only optional fields can be named.
   return copy as unknown as Run;
 }
 

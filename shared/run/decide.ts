@@ -128,8 +128,11 @@ function arrive({ run, message, now }: Seen): Decision {
       return { do: "await start" };
     case "active":
       return leave("it will be delivered again");
-    default:
+    case "absent":
+    case "gone":
       return missing(message);
+    default:
+      return message satisfies never;
   }
 }
 
@@ -143,8 +146,11 @@ function start({ run, message, room, now }: Seen): Decision {
       return { do: "start" };
     case "active":
       return leave("active though deferred");
-    default:
+    case "absent":
+    case "gone":
       return missing(message);
+    default:
+      return message satisfies never;
   }
 }
 
@@ -223,9 +229,11 @@ function settle({ run, message, now }: Seen): Decision {
       return leave("active though deferred");
     case "absent":
       return { do: "doubt" };
-    default:
+    case "gone":
       // Settled by an earlier try whose reply or row was lost, or taken by somebody else: either way the verdict stands.
       return run.verdict ? { do: "close", verdict: run.verdict } : missing(message);
+    default:
+      return message satisfies never;
   }
 }
 

@@ -6,6 +6,8 @@ import { type Source, sourceKey } from "../../shared/run/source.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
 export interface FakeRunTable extends RunTable, Interference<keyof RunTable> {
+  /** Both rows of an open run are lost, as after a restore. */
+  forget(key: RunKey): void;
   /** What is in the table now, in the order of insertion. */
   rows(): { open: Run[]; closed: ClosedRun[] };
 }
@@ -105,6 +107,10 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     lastTick: async () => tick,
   };
   return Object.assign(withInterference(port), {
+    forget: (key: RunKey) => {
+      open.delete(openKey(key));
+      runs.delete(runKey(key));
+    },
     rows: () => ({
       open: [...open.values()].map(({ run }) => run),
       closed: [...runs.values()].flatMap(({ closed }) => closed ?? []),

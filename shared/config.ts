@@ -1,0 +1,53 @@
+import { readServiceBus, readStorage, type ServiceBusSettings, type StorageSettings } from "./connection-settings.ts";
+import { ConfigError } from "./errors.ts";
+import { SettingReader } from "./setting-reader.ts";
+
+/** The app's settings, checked. Durations are milliseconds. */
+export interface Settings {
+  readonly serviceBus: ServiceBusSettings;
+  readonly tables: StorageSettings;
+  readonly blobs: StorageSettings;
+  readonly instance: string;
+  readonly tableName: string;
+  readonly jobNamespace: string;
+  readonly kubeconfig: string | undefined;
+  readonly modulesDir: string;
+  readonly reconcileSchedule: string;
+  readonly lockDurationMs: number;
+  readonly jobRetentionMs: number;
+  readonly historyRetentionMs: number;
+}
+
+/** Reads the settings from the environment. Throws one ConfigError with a line for each that is wrong, never showing a secret. */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
+  const read = new SettingReader(env);
+  const serviceBus = readServiceBus(read);
+  const { tables, blobs } = readStorage(read);
+  const settings = {
+    serviceBus,
+    tables,
+    blobs,
+    instance: read.matching("DISPATCHER_INSTANCE", label(40), "lower-case letters, digits and hyphens, at most 40"),
+    // The table service keeps the name `tables` for itself.
+    tableName: read.matching(
+      "DISPATCHER_TABLE",
+      /^(?!tables$)[a-z][a-z\d]{2,62}$/i,
+      "3 to 63 letters and digits, a letter first, and not `tables`",
+    ),
+    jobNamespace: read.matching("JOB_NAMESPACE", label(63), "the name of a Kubernetes namespace"),
+    kubeconfig: read.optional("KUBECONFIG"),
+    modulesDir: read.text("MODULES_DIR"),
+    reconcileSchedule: read.schedule("RECONCILE_SCHEDULE"),
+    lockDurationMs: read.duration("LOCK_DURATION", "5s", "5m"),
+    // A process that slept may still create a Job by a row that it read a minute ago: until then the finished one has to keep its name.
+    jobRetentionMs: read.duration("JOB_RETENTION", "2m", "365d"),
+    // The row is the lock of its message's identity: it has to outlive every trigger that slept.
+    historyRetentionMs: read.duration("HISTORY_RETENTION", "1d", "3650d"),
+  };
+  if (read.problems.length > 0) throw new ConfigError(read.problems.join("\n"));
+  return settings;
+}
+
+function label(length: number): RegExp {
+  return new RegExp(`^(?=.{1,${length}}$)[a-z\\d]([-a-z\\d]*[a-z\\d])?$`);
+}

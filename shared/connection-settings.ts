@@ -1,0 +1,110 @@
+import type { SettingReader } from "./setting-reader.ts";
+import type { SettingName } from "./settings.ts";
+
+/** How to reach the bus: by a connection string, or as the app's own identity. */
+export type ServiceBusSettings =
+  | { readonly kind: "connectionString"; readonly value: string }
+  | { readonly kind: "identity"; readonly fullyQualifiedNamespace: string };
+
+/** How to reach a storage account's tables or blobs. `endpoint`: `https://<account>.table.core.windows.net`. */
+export type StorageSettings =
+  | { readonly kind: "connectionString"; readonly value: string }
+  | { readonly kind: "identity"; readonly endpoint: string };
+
+/** The one way to the bus that is set. Two at once, or none, is a problem. */
+export function readServiceBus(read: SettingReader): ServiceBusSettings {
+  const value = read.optional("ServiceBus");
+  const namespace = read.optional("ServiceBus__fullyQualifiedNamespace");
+  if (value !== undefined && namespace !== undefined)
+    read.problem(
+      "ServiceBus and ServiceBus__fullyQualifiedNamespace are both set, and may be two namespaces: one that the triggers listen to and one in which messages are settled; remove one",
+    );
+  if (namespace !== undefined) {
+    const host = /^[a-z\d][a-z\d-]*(\.[a-z\d][a-z\d-]*)+$/i;
+    read.matching("ServiceBus__fullyQualifiedNamespace", host, "a host name, such as acme.servicebus.windows.net");
+    return { kind: "identity", fullyQualifiedNamespace: namespace };
+  }
+  if (value === undefined) {
+    read.problem(
+      "ServiceBus is missing; write a connection string, or the namespace's host name in ServiceBus__fullyQualifiedNamespace",
+    );
+    return { kind: "connectionString", value: "" };
+  }
+  const parts = connectionStringParts(value);
+  const hasKey = parts.has("sharedaccesskeyname") && parts.has("sharedaccesskey");
+  if (!parts.get("endpoint")?.startsWith("sb://") || !(hasKey || parts.has("sharedaccesssignature")))
+    read.refuse(
+      "ServiceBus",
+      "Endpoint=sb://NAMESPACE.servicebus.windows.net/;SharedAccessKeyName=NAME;SharedAccessKey=KEY",
+    );
+  if (parts.has("entitypath"))
+    read.refuse("ServiceBus", "the namespace's connection string, without EntityPath: modules name the entities");
+  return { kind: "connectionString", value };
+}
+
+/** The one way to the storage account that is set. Two at once, or none, is a problem. */
+export function readStorage(read: SettingReader): { tables: StorageSettings; blobs: StorageSettings } {
+  const value = read.optional("AzureWebJobsStorage");
+  const account = read.optional("AzureWebJobsStorage__accountName");
+  const blobs = read.optional("AzureWebJobsStorage__blobServiceUri");
+  const tables = read.optional("AzureWebJobsStorage__tableServiceUri");
+  const byUri = blobs !== undefined || tables !== undefined;
+  const ways = [
+    ...(value === undefined ? [] : ["AzureWebJobsStorage"]),
+    ...(account === undefined ? [] : ["AzureWebJobsStorage__accountName"]),
+    ...(byUri ? ["AzureWebJobsStorage__blobServiceUri / __tableServiceUri"] : []),
+  ];
+  if (ways.length === 0)
+    read.problem(
+      "AzureWebJobsStorage is missing; write a connection string, or the account's name in AzureWebJobsStorage__accountName",
+    );
+  if (ways.length > 1)
+    read.problem(
+      `${ways.join(" and ")} are set together, and may be two accounts: rows in one, and the host's own state in the other; keep one`,
+    );
+  if (value !== undefined) {
+    const connection = readStorageString(read, value);
+    return { tables: connection, blobs: connection };
+  }
+  if (account !== undefined) {
+    read.matching("AzureWebJobsStorage__accountName", /^[a-z\d]{3,24}$/, "3 to 24 lower-case letters and digits");
+    return {
+      tables: { kind: "identity", endpoint: `https://${account}.table.core.windows.net` },
+      blobs: { kind: "identity", endpoint: `https://${account}.blob.core.windows.net` },
+    };
+  }
+  const uri = (name: SettingName, found: string | undefined): StorageSettings => {
+    if (byUri && found === undefined) read.problem(`${name} is missing; the two service URIs go together`);
+    if (found !== undefined)
+      read.matching(
+        name,
+        /^https:\/\/[^\s?]+$/,
+        "a URL without a signature, such as https://acme.blob.core.windows.net",
+      );
+    return { kind: "identity", endpoint: (found ?? "").replace(/\/+$/, "") };
+  };
+  return {
+    tables: uri("AzureWebJobsStorage__tableServiceUri", tables),
+    blobs: uri("AzureWebJobsStorage__blobServiceUri", blobs),
+  };
+}
+
+function readStorageString(read: SettingReader, value: string): StorageSettings {
+  // The blob client knows it in this spelling only.
+  if (/^UseDevelopmentStorage=true;?$/i.test(value))
+    return { kind: "connectionString", value: "UseDevelopmentStorage=true" };
+  const parts = connectionStringParts(value);
+  // A shared access signature could not sign the URLs by which Jobs read large bodies.
+  if (!parts.has("accountname") || !parts.has("accountkey"))
+    read.refuse(
+      "AzureWebJobsStorage",
+      "UseDevelopmentStorage=true, or a connection string with AccountName and AccountKey",
+    );
+  return { kind: "connectionString", value };
+}
+
+/** The parts by their names in lower case. Values may hold `=`: keys are base64. */
+function connectionStringParts(text: string): Map<string, string> {
+  const parts = text.split(";").map((part) => /^\s*([^=]+?)\s*=\s*(.+?)\s*$/.exec(part));
+  return new Map(parts.flatMap((part) => (part ? [[(part[1] ?? "").toLowerCase(), part[2] ?? ""]] : [])));
+}

@@ -1,0 +1,124 @@
+import type { V1Job } from "@kubernetes/client-node";
+import type { EpochMs } from "../clock.ts";
+import { isRecord } from "../plain-data.ts";
+import { type Run, type RunKey, runId } from "../run/run.ts";
+import { type Source, sourceKey } from "../run/source.ts";
+
+/** The labels of our Jobs and their pods. Selectors find by them, and none ever holds a sender's text. */
+export const LABELS = {
+  managedBy: "app.kubernetes.io/managed-by",
+  instance: "app.kubernetes.io/instance",
+  module: "ion/module",
+  attempt: "ion/attempt",
+  /** `true` once the attempt is over and the Job is only the tombstone of its name. */
+  settled: "ion/settled",
+  /** `true` where a person wants the run cancelled. */
+  cancel: "ion/cancel",
+} as const;
+
+/** The value of the label `managedBy`. */
+export const MANAGED_BY = "dispatcher";
+
+/** The annotations on a Job's own metadata: small, for they are in every list, and enough to find the run again if its row is lost. */
+const ANNOTATIONS = {
+  runId: "ion/run-id",
+  source: "ion/source",
+  sequenceNumber: "ion/sequence-number",
+  enqueuedAt: "ion/enqueued-ms",
+} as const;
+
+/** Which attempt of which run a Job is. */
+export interface JobIdentity {
+  readonly key: RunKey;
+  readonly attempt: number;
+  readonly module: string;
+}
+
+/** The labels that a run's Job and its pod carry. */
+export function identityLabels(instance: string, run: Pick<Run, "module" | "attempt">): Record<string, string> {
+  return {
+    [LABELS.managedBy]: MANAGED_BY,
+    [LABELS.instance]: instance,
+    [LABELS.module]: run.module,
+    [LABELS.attempt]: String(run.attempt),
+  };
+}
+
+/** The annotations from which `readJobIdentity` finds the run again. */
+export function identityAnnotations(key: RunKey): Record<string, string> {
+  return {
+    [ANNOTATIONS.runId]: runId(key),
+    [ANNOTATIONS.source]: JSON.stringify(key.source),
+    [ANNOTATIONS.sequenceNumber]: String(key.sequenceNumber),
+    [ANNOTATIONS.enqueuedAt]: String(key.enqueuedAt),
+  };
+}
+
+/** Which attempt a Job says it is; undefined where it isn't a Dispatcher's, or somebody edited what tells. */
+export function readJobIdentity(job: V1Job): JobIdentity | undefined {
+  const labels = job.metadata?.labels ?? {};
+  const annotations = job.metadata?.annotations ?? {};
+  const module = labels[LABELS.module];
+  const source = parseSource(annotations[ANNOTATIONS.source]);
+  const sequenceNumber = parseWhole(annotations[ANNOTATIONS.sequenceNumber]);
+  const enqueuedAt = parseWhole(annotations[ANNOTATIONS.enqueuedAt]);
+  const attempt = parseWhole(labels[LABELS.attempt]);
+  if (labels[LABELS.managedBy] !== MANAGED_BY || module === undefined || source === undefined) return undefined;
+  if (sequenceNumber === undefined || enqueuedAt === undefined || attempt === undefined) return undefined;
+  return { key: { source, sequenceNumber, enqueuedAt }, attempt, module };
+}
+
+/** Whether this is the Job of exactly this attempt, made by this instance. */
+export function isOurs(job: V1Job, instance: string, key: RunKey, attempt: number): boolean {
+  const identity = readJobIdentity(job);
+  return (
+    identity !== undefined &&
+    job.metadata?.labels?.[LABELS.instance] === instance &&
+    identity.attempt === attempt &&
+    identity.key.sequenceNumber === key.sequenceNumber &&
+    identity.key.enqueuedAt === key.enqueuedAt &&
+    sourceKey(identity.key.source) === sourceKey(key.source)
+  );
+}
+
+/** Whether the attempt is over and its logs are stored or given up: the Job only keeps its name taken. */
+export function isSettled(job: V1Job): boolean {
+  return job.metadata?.labels?.[LABELS.settled] === "true";
+}
+
+/** Whether a person labelled the Job `ion/cancel=true`. */
+export function isCancelled(job: V1Job): boolean {
+  return job.metadata?.labels?.[LABELS.cancel] === "true";
+}
+
+/**
+ * When the Job finished, in ms; undefined while it has not. By `Complete` and `Failed` only: `SuccessCriteriaMet` and `FailureTarget` come
+ * while pods still run.
+ */
+export function finishedAt(job: V1Job): EpochMs | undefined {
+  const terminal = (job.status?.conditions ?? []).find(
+    ({ type, status }) => status === "True" && (type === "Complete" || type === "Failed"),
+  );
+  if (!terminal) return undefined;
+  const at = terminal.lastTransitionTime ?? job.status?.completionTime ?? job.metadata?.creationTimestamp;
+  return at === undefined ? 0 : new Date(at).getTime();
+}
+
+function parseWhole(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d{1,16}$/.test(text)) return undefined;
+  const number = Number(text);
+  return Number.isSafeInteger(number) ? number : undefined;
+}
+
+function parseSource(text: string | undefined): Source | undefined {
+  try {
+    const value: unknown = JSON.parse(text ?? "");
+    if (!isRecord(value)) return undefined;
+    const { queue, topic, subscription } = value;
+    if (typeof queue === "string") return { queue };
+    if (typeof topic === "string" && typeof subscription === "string") return { topic, subscription };
+  } catch {
+    // Somebody edited it: the Job no longer says whose it is.
+  }
+  return undefined;
+}

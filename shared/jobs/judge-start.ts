@@ -1,0 +1,125 @@
+import type { CoreV1Event, V1ContainerStatus, V1Job, V1Pod } from "@kubernetes/client-node";
+import type { EpochMs } from "../clock.ts";
+import type { Ending } from "../run/run.ts";
+import { hasStarted, lastLine, workContainers } from "./pod-containers.ts";
+
+export type StartVerdict =
+  /** It can't start, or took too long to: the attempt is to be ended, for the cluster itself would wait for ever. */
+  | { readonly stuck: Ending }
+  /** It may still start. Why it has not, for people. */
+  | { readonly waiting: string }
+  /** A container of the work runs, or has run. */
+  | { readonly running: true };
+
+/** Most of these pass by themselves at times: a registry that hiccups, a Secret that is created just after. */
+const GRACE_MS = 30_000;
+
+/** Why a container waits, where it will hardly ever start: how long that may last. Any other reason has the start timeout. */
+const WAITING_REASONS: Readonly<Record<string, number>> = {
+  /** The name breaks the grammar: no wait helps. */
+  InvalidImageName: 0,
+  /** No such image, no right to it, or its registry is away; the two take turns. */
+  ErrImagePull: GRACE_MS,
+  ImagePullBackOff: GRACE_MS,
+  /** The image may not be pulled, and isn't on this node. */
+  ErrImageNeverPull: GRACE_MS,
+  ImageInspectError: GRACE_MS,
+  RegistryUnavailable: GRACE_MS,
+  SignatureValidationFailed: GRACE_MS,
+  /** A ConfigMap, Secret or key that is missing; an image that would run as root. */
+  CreateContainerConfigError: GRACE_MS,
+  CreateContainerError: GRACE_MS,
+  RunContainerError: GRACE_MS,
+  PreStartHookError: GRACE_MS,
+  PostStartHookError: GRACE_MS,
+};
+
+/** Whether a pod's status, as kubectl prints it, tells of a container that may never start: the Job is worth a closer look. */
+export function looksStuck(podStatus: string): boolean {
+  return Object.hasOwn(WAITING_REASONS, podStatus.replace(/^Init:/, ""));
+}
+
+/**
+ * Whether an active Job starts, waits, or never will. Waiting for a quota or for whoever suspended it is never held against it. A container
+ * that can't start is, even after others of its pod ran. No clock of its own: `now` and the times in the objects are compared.
+ */
+export function judgeStart(seen: {
+  readonly job: V1Job;
+  readonly pods: readonly V1Pod[];
+  readonly events: readonly CoreV1Event[];
+  readonly now: EpochMs;
+  readonly startTimeoutMs: number;
+}): StartVerdict {
+  const { job, pods, events, now, startTimeoutMs } = seen;
+  if (job.spec?.suspend === true) return { waiting: "suspended" };
+  const pod = pods.findLast(({ metadata }) => metadata?.deletionTimestamp === undefined) ?? pods.at(-1);
+  const waited = (since: EpochMs) => ({ ms: now - since, tooLong: now - since >= startTimeoutMs });
+  return pod ? judgePod(pod, now, waited) : judgeWithoutPod(job, events, waited);
+}
+
+type Waited = (since: EpochMs) => { readonly ms: number; readonly tooLong: boolean };
+
+function judgePod(pod: V1Pod, now: EpochMs, waited: Waited): StartVerdict {
+  const phase = pod.status?.phase;
+  if (phase === "Succeeded" || phase === "Failed") return { running: true };
+  const blocked = workContainers(pod).find(({ state }) => Object.hasOwn(WAITING_REASONS, state?.waiting?.reason ?? ""));
+  if (blocked) return judgeBlocked(pod, blocked, now);
+  if (hasStarted(pod)) return { running: true };
+
+  const scheduled = (pod.status?.conditions ?? []).find(({ type }) => type === "PodScheduled");
+  if (scheduled?.status === "False" && scheduled.reason === "SchedulingGated")
+    return { waiting: "its pod is held back by a scheduling gate" };
+  const { ms, tooLong } = waited(at(pod.metadata?.creationTimestamp));
+  const why = whyPending(pod);
+  return tooLong ? notStarted(`not started after ${duration(ms)}: ${why}`) : { waiting: why };
+}
+
+/** The container's waiting state has no time of its own, so that the wait is counted from whatever had to be over before it. */
+function judgeBlocked(pod: V1Pod, container: V1ContainerStatus, now: EpochMs): StartVerdict {
+  const { reason = "", message } = container.state?.waiting ?? {};
+  const since = Math.max(
+    at(pod.metadata?.creationTimestamp),
+    at(pod.status?.startTime),
+    ...workContainers(pod).map(({ state }) => at(state?.terminated?.finishedAt)),
+  );
+  const said = lastLine(message);
+  const detail = `${container.name} can't start (${reason})${said === undefined ? "" : `: ${said}`}`;
+  return now - since >= (WAITING_REASONS[reason] ?? GRACE_MS) ? notStarted(detail) : { waiting: detail };
+}
+
+function whyPending(pod: V1Pod): string {
+  const unmet = (pod.status?.conditions ?? []).find(
+    ({ type, status }) => type === "PodScheduled" && status === "False",
+  );
+  if (unmet) return [unmet.reason ?? "not scheduled", lastLine(unmet.message)].filter(Boolean).join(": ");
+  const waiting = workContainers(pod).find(({ state }) => state?.waiting);
+  const reason = waiting?.state?.waiting?.reason;
+  if (!waiting || reason === undefined) return `its pod is ${pod.status?.phase ?? "new"}`;
+  const said = lastLine(waiting.state?.waiting?.message);
+  return `${waiting.name} is waiting (${reason})${said === undefined ? "" : `: ${said}`}`;
+}
+
+/** A Job without a pod says why only in its events. */
+function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Waited): StartVerdict {
+  const refused = events.findLast(({ reason }) => reason === "FailedCreate");
+  const message = lastLine(refused?.message);
+  if (message !== undefined && /exceeded quota/i.test(message)) return { waiting: `quota: ${message}` };
+  const { ms, tooLong } = waited(at(job.status?.startTime) || at(job.metadata?.creationTimestamp));
+  const why = message ?? "the cluster has made no pod for it";
+  return tooLong ? notStarted(`no pod after ${duration(ms)}: ${why}`) : { waiting: why };
+}
+
+function notStarted(detail: string): StartVerdict {
+  return { stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail } };
+}
+
+/** 0 where there is none. Typed clients give dates, plain JSON strings. */
+function at(time: Date | string | null | undefined): EpochMs {
+  const ms = time === undefined || time === null ? 0 : new Date(time).getTime();
+  return Number.isNaN(ms) ? 0 : ms;
+}
+
+function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+}

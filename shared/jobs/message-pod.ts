@@ -1,0 +1,87 @@
+import type { V1EnvVar, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
+import type { Module } from "../modules/module.ts";
+import type { PeekedMessage } from "../ports/message-broker.ts";
+import { type Run, runId } from "../run/run.ts";
+import { bodyText, envText, propertiesJson } from "./message-files.ts";
+
+/** Where the message's files are in every container. */
+export const MESSAGE_DIR = "/dispatcher";
+/** The volume they come from. */
+export const MESSAGE_VOLUME = "dispatcher-message";
+
+/** What a pod needs to read its message: annotations that hold it, and the env, volume and mount that show it to the containers. */
+export interface MessageInPod {
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly env: readonly V1EnvVar[];
+  readonly volume: V1Volume;
+  readonly mount: V1VolumeMount;
+}
+
+/** From which annotation each variable is read. */
+const ENV_FROM_ANNOTATION = {
+  DISPATCHER_RUN_ID: "ion/run-id",
+  DISPATCHER_MESSAGE_ID: "ion/message-id",
+  DISPATCHER_CORRELATION_ID: "ion/correlation-id",
+  TRACEPARENT: "ion/traceparent",
+} as const;
+const ENCODING = "ion/message-encoding";
+const BODY_URL = "ion/message-url";
+const BODY = "ion/message";
+const PROPERTIES = "ion/properties";
+
+/**
+ * The message as a pod sees it. The cluster expands `$(NAME)` in env values, in commands and in args, so that nothing of the sender's may
+ * stand in any of them: it all stands in annotations of the pod, which env and files read by `fieldRef`. Ids that the message does not have
+ * are empty. With a `bodyUrl` the body is fetched from there, and there is no body file.
+ */
+export function messageInPod(
+  module: Pick<Module, "publishes">,
+  run: Run,
+  message: PeekedMessage,
+  bodyUrl: string | undefined,
+): MessageInPod {
+  const body = bodyUrl === undefined ? bodyText(message.body) : undefined;
+  const annotations = {
+    "ion/run-id": runId(run),
+    "ion/message-id": envText(message.messageId ?? ""),
+    "ion/correlation-id": envText(message.correlationId ?? ""),
+    "ion/traceparent": envText(run.traceparent ?? ""),
+    [PROPERTIES]: propertiesJson(message),
+    ...(body === undefined ? {} : { [BODY]: body.text, [ENCODING]: body.encoding }),
+    ...(bodyUrl === undefined ? {} : { [BODY_URL]: bodyUrl }),
+  };
+  return {
+    annotations,
+    env: [
+      { name: "DISPATCHER_MODULE", value: run.module },
+      { name: "DISPATCHER_ATTEMPT", value: String(run.attempt) },
+      ...Object.entries(ENV_FROM_ANNOTATION).map(([name, annotation]) => fromAnnotation(name, annotation)),
+      { name: "DISPATCHER_PROPERTIES_FILE", value: `${MESSAGE_DIR}/properties.json` },
+      ...(body === undefined
+        ? [fromAnnotation("DISPATCHER_MESSAGE_URL", BODY_URL)]
+        : [
+            { name: "DISPATCHER_MESSAGE_FILE", value: `${MESSAGE_DIR}/message` },
+            fromAnnotation("DISPATCHER_MESSAGE_ENCODING", ENCODING),
+          ]),
+      { name: "DISPATCHER_PUBLISHES", value: module.publishes.join(",") },
+    ],
+    volume: {
+      name: MESSAGE_VOLUME,
+      downwardAPI: {
+        items: [
+          ...(body === undefined ? [] : [{ path: "message", fieldRef: { fieldPath: annotationPath(BODY) } }]),
+          { path: "properties.json", fieldRef: { fieldPath: annotationPath(PROPERTIES) } },
+        ],
+      },
+    },
+    mount: { name: MESSAGE_VOLUME, mountPath: MESSAGE_DIR, readOnly: true },
+  };
+}
+
+function fromAnnotation(name: string, annotation: string): V1EnvVar {
+  return { name, valueFrom: { fieldRef: { fieldPath: annotationPath(annotation) } } };
+}
+
+function annotationPath(annotation: string): string {
+  return `metadata.annotations['${annotation}']`;
+}

@@ -1,0 +1,54 @@
+import type { ErrorObject } from "ajv";
+import { errorText } from "../errors.ts";
+import { type BodyCheck, compileSchema } from "./body-schema.ts";
+import type { Module } from "./module.ts";
+
+/** Compiled once per module, when its first message comes. */
+const checks = new WeakMap<Module, BodyCheck>();
+
+/**
+ * What is wrong with a body by its module's schema, in one line that quotes nothing of it but the JSON pointer; undefined where nothing is,
+ * or where the module has no schema: then a body may be anything.
+ */
+export function checkBody(module: Module, body: Uint8Array): string | undefined {
+  if (module.schema === undefined) return undefined;
+  const parsed = parse(body);
+  if ("problem" in parsed) return parsed.problem;
+  const check = checks.get(module) ?? compileSchema(module.schema);
+  checks.set(module, check);
+  try {
+    const error = check(parsed.value);
+    return error && describe(error);
+  } catch (error) {
+    // A schema that refers to itself, and a body nested tens of thousands deep.
+    if (error instanceof RangeError) return "the body is nested too deeply to be checked against its schema";
+    throw error;
+  }
+}
+
+function parse(body: Uint8Array): { value: unknown } | { problem: string } {
+  if (body.byteLength === 0) return { problem: "the body is empty, and its schema wants JSON" };
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(body);
+  } catch {
+    return { problem: "the body is not JSON: it is not UTF-8 text" };
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    return { value };
+  } catch (error) {
+    // Only the place: the engine's own words may quote the body.
+    const place = / at position (\d+)/.exec(errorText(error))?.[1];
+    return { problem: `the body is not JSON${place === undefined ? "" : `: malformed at character ${place}`}` };
+  }
+}
+
+function describe(error: ErrorObject): string {
+  const extra = error.params["additionalProperty"] ?? error.params["unevaluatedProperty"];
+  const step = typeof extra === "string" ? `/${extra.replaceAll("~", "~0").replaceAll("/", "~1")}` : "";
+  const pointer = `${error.instancePath}${step}`.replaceAll(/\p{Cc}/gu, "\uFFFD");
+  const shown = pointer.length > 200 ? `${pointer.slice(0, 199)}…` : pointer;
+  const what = step === "" ? (error.message ?? error.keyword) : "must not be there";
+  return `the body breaks its schema at ${shown === "" ? '"" (the whole body)' : shown}: ${what}`;
+}

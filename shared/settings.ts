@@ -1,0 +1,89 @@
+/** One setting of the app, for whoever documents or checks them. */
+export interface Setting {
+  readonly name: string;
+  /** Undefined: there is none. */
+  readonly default?: string;
+  readonly description: string;
+  /** Its value never appears in an error or a log. */
+  readonly secret?: true;
+}
+
+/** Every setting that the app itself reads. What the Functions host and `DefaultAzureCredential` read besides is theirs. */
+export const SETTINGS = [
+  {
+    name: "ServiceBus",
+    secret: true,
+    description: "Connection string of the Service Bus namespace",
+  },
+  {
+    name: "ServiceBus__fullyQualifiedNamespace",
+    description: "Instead of `ServiceBus`: the namespace's host name, used with the app's own identity",
+  },
+  {
+    name: "AzureWebJobsStorage",
+    secret: true,
+    description:
+      "Connection string of the storage account: rows, large bodies, logs, and what the Functions host keeps there",
+  },
+  {
+    name: "AzureWebJobsStorage__accountName",
+    description: "Instead of `AzureWebJobsStorage`: the account's name, used with the app's own identity",
+  },
+  {
+    name: "AzureWebJobsStorage__blobServiceUri",
+    description:
+      "With the next one, instead of the account's name: where its blobs are, for other clouds and own domains",
+  },
+  {
+    name: "AzureWebJobsStorage__tableServiceUri",
+    description: "Where its tables are",
+  },
+  {
+    name: "DISPATCHER_INSTANCE",
+    default: "dispatcher",
+    description:
+      "This Dispatcher's own name: its rows, Jobs and messages are told from another's by it. Never change it while runs are open",
+  },
+  {
+    name: "DISPATCHER_TABLE",
+    default: "DispatcherRuns",
+    description: "The table with the runs; made if it isn't there",
+  },
+  {
+    name: "JOB_NAMESPACE",
+    default: "default",
+    description: "The namespace in which the Jobs run; it has to exist",
+  },
+  {
+    name: "KUBECONFIG",
+    description: "Path of a kubeconfig file. Without it: the pod's own service account, or else `~/.kube/config`",
+  },
+  {
+    name: "MODULES_DIR",
+    default: "modules",
+    description: "The directory of the module files",
+  },
+  {
+    name: "RECONCILE_SCHEDULE",
+    default: "*/10 * * * * *",
+    description: "When the timer looks at all open runs: NCRONTAB with seconds",
+  },
+  {
+    name: "LOCK_DURATION",
+    default: "5m",
+    description:
+      "The LockDuration of the queues and subscriptions: how long a message may be held by somebody who died",
+  },
+  {
+    name: "JOB_RETENTION",
+    default: "1h",
+    description: "How long a finished Job stays in the cluster, after its end",
+  },
+  {
+    name: "HISTORY_RETENTION",
+    default: "30d",
+    description: "How long the row of a closed run is kept",
+  },
+] as const satisfies readonly Setting[];
+
+export type SettingName = (typeof SETTINGS)[number]["name"];

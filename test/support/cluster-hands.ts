@@ -1,0 +1,46 @@
+import {
+  BatchV1Api,
+  CoreV1Api,
+  type KubeConfig,
+  PatchStrategy,
+  setHeaderOptions,
+  type V1Job,
+} from "@kubernetes/client-node";
+
+/** What people and the cluster itself do to Jobs, which the port has no word for. */
+export interface ClusterHands {
+  label(jobName: string, labels: Readonly<Record<string, string>>): Promise<void>;
+  suspend(jobName: string, suspend: boolean): Promise<void>;
+  deletePod(podName: string): Promise<void>;
+  evict(podName: string): Promise<void>;
+  deleteJob(jobName: string): Promise<void>;
+  create(job: V1Job): Promise<void>;
+}
+
+const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
+
+/** The hands of whoever may do everything in a namespace of this cluster. */
+export function clusterHands(kubeConfig: KubeConfig, namespace: string): ClusterHands {
+  const batch = kubeConfig.makeApiClient(BatchV1Api);
+  const core = kubeConfig.makeApiClient(CoreV1Api);
+  const patch = async (name: string, body: object): Promise<void> => {
+    await batch.patchNamespacedJob({ name, namespace, body }, MERGE_PATCH);
+  };
+  return {
+    label: (jobName, labels) => patch(jobName, { metadata: { labels } }),
+    suspend: (jobName, suspend) => patch(jobName, { spec: { suspend } }),
+    async deletePod(name) {
+      await core.deleteNamespacedPod({ name, namespace });
+    },
+    async evict(name) {
+      const body = { apiVersion: "policy/v1", kind: "Eviction", metadata: { name, namespace } };
+      await core.createNamespacedPodEviction({ name, namespace, body });
+    },
+    async deleteJob(name) {
+      await batch.deleteNamespacedJob({ name, namespace, propagationPolicy: "Background" });
+    },
+    async create(job) {
+      await batch.createNamespacedJob({ namespace, body: job });
+    },
+  };
+}

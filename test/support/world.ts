@@ -1,0 +1,138 @@
+import type { Dependencies } from "../../shared/dependencies.ts";
+import { type AcceptOutcome, makeAccept } from "../../shared/dispatch/accept.ts";
+import { makeAdmission } from "../../shared/dispatch/admission.ts";
+import { type Log, makeLog } from "../../shared/log.ts";
+import type { Module } from "../../shared/modules/module.ts";
+import { isRecord } from "../../shared/plain-data.ts";
+import type { DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
+import { makeReconcile } from "../../shared/reconcile/reconcile.ts";
+import type { Run, RunKey } from "../../shared/run/run.ts";
+import { aModule } from "./a-module.ts";
+import { type FakeBroker, makeFakeBroker } from "./fake-broker.ts";
+import { FakeCluster } from "./fake-cluster.ts";
+import type { MessageToSend } from "./fake-entity.ts";
+import { makeFakePayloadStore } from "./fake-payload-store.ts";
+import { makeFakeRunTable } from "./fake-run-table.ts";
+import { makeTestClock } from "./test-clock.ts";
+
+export const LOCK_MS = 120_000;
+
+/** The core on fakes, with a clock that stands still: one bus, one table, one cluster, and as many processes as a test makes. */
+export function makeWorld(
+  modules: readonly Module[] = [aModule({ retry: RETRY })],
+  overrides: Partial<Dependencies> = {},
+) {
+  const clock = makeTestClock();
+  const table = makeFakeRunTable({ clock });
+  const broker = makeFakeBroker({ clock, lockDurationMs: LOCK_MS });
+  const hidden = new Set<number>();
+  const shown = hiding(broker, hidden);
+  const cluster = new FakeCluster({ clock });
+  const payloads = makeFakePayloadStore({ clock });
+  const lines: Record<string, unknown>[] = [];
+  const log: Log = makeLog({
+    info: (line) => lines.push({ level: "info", ...parse(line) }),
+    warn: (line) => lines.push({ level: "warn", ...parse(line) }),
+    error: (line) => lines.push({ level: "error", ...parse(line) }),
+  });
+
+  /** One Dispatcher process: its own admission, its own hints, and whatever it was told to see differently. */
+  function makeProcess(over: Partial<Dependencies> = {}) {
+    const deps: Dependencies = {
+      table,
+      broker: shown,
+      cluster,
+      payloads,
+      clock,
+      modules: new Map(modules.map((module) => [module.name, module])),
+      instance: "dispatcher",
+      namespace: "jobs",
+      lockDurationMs: LOCK_MS,
+      jobRetentionMs: 3_600_000,
+      historyRetentionMs: 30 * 86_400_000,
+      ...overrides,
+      ...over,
+    };
+    const admission = makeAdmission(deps.table, deps.clock);
+    const accept = makeAccept(deps, admission);
+    const reconcile = makeReconcile(deps, admission);
+    return {
+      deps,
+      accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>
+        accept(SOURCE, delivery, log),
+      tick: () => reconcile(log),
+    };
+  }
+
+  const first = makeProcess();
+  return {
+    ...first,
+    clock,
+    table,
+    broker,
+    cluster,
+    payloads,
+    lines,
+    makeProcess,
+    /** The bus denies that it has this message, until it shows it again. */
+    hide: (sequenceNumber: number) => void hidden.add(sequenceNumber),
+    show: (sequenceNumber: number) => void hidden.delete(sequenceNumber),
+    /** The message of this number, settled or not. */
+    message: (sequenceNumber: number) => broker.message(SOURCE, sequenceNumber),
+    /** Lets all locks lapse, and hands the oldest active message to a trigger. */
+    redeliver() {
+      broker.lapseLocks(SOURCE);
+      const delivery = broker.redeliver(SOURCE);
+      if (!delivery) throw new Error("no message is active");
+      return delivery;
+    },
+    /** The open runs, oldest first. */
+    open: (): Run[] => table.rows().open,
+    closed: () => table.rows().closed,
+    /** The only open run. */
+    run: (): Run => {
+      const [run, ...others] = table.rows().open;
+      if (!run || others.length > 0) throw new Error(`${others.length + (run ? 1 : 0)} runs are open, not one`);
+      return run;
+    },
+    /** The name of the only open run's Job. */
+    jobName: (): string => table.rows().open[0]?.jobName ?? "",
+    /** Puts a message on the bus and hands it to the trigger. */
+    async send(message: MessageToSend = {}) {
+      const delivery = broker.deliver(SOURCE, { messageId: "m-1", body: Buffer.from("{}"), ...message });
+      const outcome = await first.accept(delivery);
+      return { ...delivery, outcome };
+    },
+    /** The one line that every tick ends with. */
+    lastTick: () => lines.findLast(({ message }) => message === "reconciled" || message === "reconcile is held up"),
+  };
+}
+
+export const SOURCE = { queue: "thumbnails" };
+
+export const RETRY = {
+  maxAttempts: 3,
+  backoff: { firstMs: 1_000, maxMs: 4_000 },
+  permanentExitCodes: [64],
+  maxInterruptions: 2,
+};
+
+/** The broker, without the messages that are hidden just now. */
+function hiding(broker: FakeBroker, hidden: ReadonlySet<number>): MessageBroker {
+  const unlessHidden = (settle: (key: RunKey) => Promise<DeferredOutcome>) => (key: RunKey) =>
+    hidden.has(key.sequenceNumber) ? Promise.resolve<DeferredOutcome>("missing") : settle(key);
+  return {
+    ...broker,
+    peek: async (source, number) => (hidden.has(number) ? undefined : broker.peek(source, number)),
+    browse: async (source, from, count) =>
+      (await broker.browse(source, from, count)).filter(({ sequenceNumber }) => !hidden.has(sequenceNumber)),
+    completeDeferred: unlessHidden((key) => broker.completeDeferred(key)),
+    requeueDeferred: (key, stamp) => unlessHidden(() => broker.requeueDeferred(key, stamp))(key),
+    deadLetterDeferred: (key, letter) => unlessHidden(() => broker.deadLetterDeferred(key, letter))(key),
+  };
+}
+
+function parse(line: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(line);
+  return isRecord(value) ? value : {};
+}

@@ -1,0 +1,209 @@
+import { describe, expect, it } from "vitest";
+import { aModule } from "../../support/a-module.ts";
+import { T0 } from "../../support/a-run.ts";
+import { LOCK_MS, makeWorld, RETRY, SOURCE } from "../../support/world.ts";
+
+describe("accept", () => {
+  it("keeps the order row, defer, Job, row", async () => {
+    const world = makeWorld();
+    const steps: string[] = [];
+    world.table.beforeNext("insert", () => steps.push("row"));
+    world.broker.beforeNext("defer", () => steps.push(`defer after ${world.run().status}`));
+    const create = world.cluster.create.bind(world.cluster);
+    world.cluster.create = (job) => {
+      steps.push(`job while ${world.message(1).state}`);
+      return create(job);
+    };
+    world.table.beforeNext("update", () => steps.push("row again"));
+    expect((await world.send()).outcome).toBe("dispatched");
+    expect(steps).toEqual(["row", "defer after accepted", "job while deferred", "row again"]);
+  });
+
+  it("leaves an accepted row behind when the defer fails, and goes on at the next delivery", async () => {
+    const world = makeWorld();
+    world.broker.failNext("defer");
+    expect((await world.send()).outcome).toBe("left");
+    expect(world.run()).toMatchObject({ status: "accepted" });
+    expect(world.cluster.creates).toHaveLength(0);
+    expect(await world.accept(world.redeliver())).toBe("dispatched");
+    expect(world.cluster.creates).toHaveLength(1);
+  });
+
+  it("stamps the table's owner on what it defers", async () => {
+    const world = makeWorld();
+    await world.send();
+    expect(world.message(1)).toMatchObject({
+      state: "deferred",
+      properties: { "dispatcher-owner": "owner-1" },
+    });
+  });
+
+  it("starts one Job for two deliveries of one message", async () => {
+    const world = makeWorld();
+    const { lockToken, sequenceNumber } = world.broker.deliver(SOURCE, { messageId: "m", body: Buffer.from("x") });
+    const outcomes = await Promise.all([
+      world.accept({ sequenceNumber, lockToken }),
+      world.makeProcess().accept({ sequenceNumber, lockToken }),
+    ]);
+    expect(outcomes).toContain("dispatched");
+    expect(world.open()).toHaveLength(1);
+    expect(world.cluster.names()).toHaveLength(1);
+  });
+
+  it("starts two Jobs for two messages with one id", async () => {
+    const world = makeWorld();
+    await world.send({ messageId: "twin" });
+    await world.send({ messageId: "twin" });
+    expect(world.cluster.names()).toHaveLength(2);
+  });
+
+  it("does not accept a message again after its run is closed, and settles it as the row says", async () => {
+    const world = makeWorld();
+    world.broker.failNext("defer");
+    await world.send();
+    const found = await world.table.find(world.run());
+    if (found.kind !== "open") throw new Error("the run is not open");
+    const verdict = { outcome: "succeeded" } as const;
+    await world.table.close(found.stored, { ...found.stored.run, status: "succeeded", verdict, closedAt: T0 });
+    expect(await world.accept(world.redeliver())).toBe("settled");
+    expect(world.cluster.creates).toHaveLength(0);
+    expect(world.message(1).state).toBe("completed");
+  });
+
+  it("keeps two incarnations of an entity apart: the same number, enqueued at another time", async () => {
+    const world = makeWorld();
+    await world.send();
+    world.cluster.succeed(world.jobName());
+    await world.tick();
+    expect(world.closed()).toHaveLength(1);
+    world.broker.recreate(SOURCE);
+    world.clock.advance(1_000);
+    const second = await world.send();
+    expect(second.sequenceNumber).toBe(1);
+    expect(second.outcome).toBe("dispatched");
+    expect(world.cluster.names()).toHaveLength(2);
+  });
+
+  it("leaves a message whose number an older incarnation's open run still holds", async () => {
+    const world = makeWorld();
+    await world.send();
+    world.broker.recreate(SOURCE);
+    world.clock.advance(1_000);
+    expect((await world.send()).outcome).toBe("left");
+    expect(world.cluster.names()).toHaveLength(1);
+  });
+
+  it("rejects a message that fits no module, with a reason, without a Job", async () => {
+    const world = makeWorld([aModule({ when: { subject: "image.uploaded" } })]);
+    expect((await world.send({ subject: "other" })).outcome).toBe("rejected");
+    expect(world.message(1)).toMatchObject({
+      state: "dead-lettered",
+      letter: { reason: "DispatchRejected" },
+    });
+    expect(world.closed()).toMatchObject([{ status: "rejected" }]);
+    expect(world.cluster.creates).toHaveLength(0);
+  });
+
+  it("rejects a body that breaks its schema with the JSON pointer", async () => {
+    const schema = { type: "object", properties: { width: { type: "integer" } } };
+    const world = makeWorld([aModule({ schema })]);
+    await world.send({ body: Buffer.from('{"width":"wide"}') });
+    expect(world.message(1).letter?.description).toContain("/width");
+  });
+
+  it("carries out a rejection that was cut off, with the next delivery's token", async () => {
+    const world = makeWorld([aModule({ when: { subject: "x" } })]);
+    world.broker.failNext("deadLetterLocked");
+    expect((await world.send()).outcome).toBe("left");
+    expect(world.run()).toMatchObject({ status: "settling", verdict: { outcome: "rejected" } });
+    expect(await world.accept(world.redeliver())).toBe("rejected");
+    expect(world.message(1)).toMatchObject({ state: "dead-lettered" });
+    expect(world.closed()).toHaveLength(1);
+  });
+
+  it("never judges an accepted message again by newer module files", async () => {
+    const world = makeWorld();
+    world.broker.failNext("defer");
+    await world.send();
+    const stricter = aModule({ retry: RETRY, when: { subject: "something else" } });
+    const newer = world.makeProcess({ modules: new Map([[stricter.name, stricter]]) });
+    expect(await newer.accept(world.redeliver())).toBe("dispatched");
+  });
+
+  it("waits as a row when the module is full", async () => {
+    const world = makeWorld([aModule({ maxActive: 1 })]);
+    expect((await world.send()).outcome).toBe("dispatched");
+    expect((await world.send()).outcome).toBe("waiting");
+    expect(world.open().map(({ status }) => status)).toEqual(["dispatched", "waiting"]);
+  });
+
+  it("leaves a deferred message to the timer when the cluster is away, and throws nothing", async () => {
+    const world = makeWorld();
+    world.cluster.failNext("create");
+    expect((await world.send()).outcome).toBe("deferred");
+    world.clock.advance(20_000);
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+  });
+
+  it.each(["peek", "defer"] as const)("returns, so that the lock lapses, when the bus fails at %s", async (method) => {
+    const world = makeWorld();
+    world.broker.failNext(method);
+    expect((await world.send()).outcome).toBe("left");
+  });
+
+  it.each(["find", "insert", "registerSource", "owner"] as const)(
+    "returns when the table fails at %s",
+    async (method) => {
+      const world = makeWorld();
+      world.table.failNext(method);
+      expect((await world.send()).outcome).toBe("left");
+      expect(await world.accept(world.redeliver())).toBe("dispatched");
+      expect(world.cluster.names()).toHaveLength(1);
+    },
+  );
+
+  it("returns on a bug too, and logs its stack", async () => {
+    const world = makeWorld();
+    world.table.failNext("find", new TypeError("x is not a function"));
+    expect((await world.send()).outcome).toBe("left");
+    expect(world.lines.find(({ level }) => level === "error")?.["stack"]).toContain("TypeError");
+  });
+
+  it.each(["insert", "update"] as const)("adopts its own work when the reply of %s was lost", async (method) => {
+    const world = makeWorld();
+    world.table.loseNextReply(method);
+    await world.send();
+    if (world.message(1).state !== "deferred") await world.accept(world.redeliver());
+    await world.tick();
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+    expect(world.cluster.names()).toHaveLength(1);
+  });
+
+  it("does not start a Job from a row that it read more than a minute ago", async () => {
+    const world = makeWorld();
+    // The process is frozen between the defer and the create.
+    world.broker.beforeNext("defer", () => world.clock.advance(61_000));
+    world.broker.lapseLocks = () => undefined;
+    const { outcome } = await world.send();
+    expect(outcome).not.toBe("dispatched");
+    expect(world.cluster.creates).toHaveLength(0);
+  });
+
+  it("reopens a run that was given up as lost when its message turns up", async () => {
+    const world = makeWorld();
+    world.broker.failNext("defer");
+    await world.send();
+    world.hide(1);
+    await world.tick();
+    for (let tick = 0; tick < 4; tick += 1) {
+      world.clock.advance(LOCK_MS);
+      await world.tick();
+    }
+    expect(world.closed()).toMatchObject([{ status: "lost" }]);
+    world.show(1);
+    expect(await world.accept(world.redeliver())).toBe("dispatched");
+    expect(world.open()).toHaveLength(1);
+  });
+});

@@ -1,0 +1,81 @@
+// oxlint-disable typescript/no-misused-spread -- The client's model classes only describe shapes; these are plain objects.
+import { describe, expect, it } from "vitest";
+import {
+  finishedAt,
+  isCancelled,
+  isOurs,
+  isSettled,
+  LABELS,
+  readJobIdentity,
+} from "../../../shared/jobs/job-identity.ts";
+import { buildJob } from "../../../shared/jobs/job-spec.ts";
+import { aFailedJob, aMessage, aModule, aRun, T0 } from "./objects.ts";
+
+const run = aRun({ source: { topic: "Images", subscription: "thumb" }, attempt: 3 });
+const job = () => buildJob({ instance: "dispatcher", namespace: "jobs", module: aModule(), run, message: aMessage() });
+
+describe("which attempt a Job is", () => {
+  it("is read back from the Job itself, so that a lost row can be rebuilt", () => {
+    expect(readJobIdentity(job())).toEqual({
+      key: { source: run.source, sequenceNumber: 42, enqueuedAt: T0 },
+      attempt: 3,
+      module: "thumbnail",
+    });
+  });
+
+  it.each([
+    { name: "a Job without labels", edit: { labels: {} } },
+    { name: "another program's Job", edit: { labels: { ...job().metadata?.labels, [LABELS.managedBy]: "Helm" } } },
+    { name: "an edited attempt", edit: { labels: { ...job().metadata?.labels, [LABELS.attempt]: "x" } } },
+    { name: "no annotations", edit: { annotations: {} } },
+    { name: "a source that isn't JSON", edit: { annotations: { ...job().metadata?.annotations, "ion/source": "{" } } },
+    { name: "a source that is none", edit: { annotations: { ...job().metadata?.annotations, "ion/source": "null" } } },
+    {
+      name: "a number that isn't safe",
+      edit: { annotations: { ...job().metadata?.annotations, "ion/sequence-number": "9999999999999999" } },
+    },
+  ])("is unknown for $name", ({ edit }) => {
+    const edited = job();
+    expect(readJobIdentity({ ...edited, metadata: { ...edited.metadata, ...edit } })).toBeUndefined();
+  });
+});
+
+describe("isOurs", () => {
+  it("knows the Job of exactly this attempt", () => {
+    expect(isOurs(job(), "dispatcher", run, 3)).toBe(true);
+    expect(isOurs(job(), "dispatcher", { ...run, source: { topic: "images", subscription: "THUMB" } }, 3)).toBe(true);
+  });
+
+  it.each([
+    { name: "another instance's", instance: "other", key: run, attempt: 3 },
+    { name: "another attempt's", instance: "dispatcher", key: run, attempt: 2 },
+    { name: "another message's", instance: "dispatcher", key: { ...run, sequenceNumber: 43 }, attempt: 3 },
+    { name: "an earlier entity's", instance: "dispatcher", key: { ...run, enqueuedAt: T0 - 1 }, attempt: 3 },
+    { name: "another source's", instance: "dispatcher", key: { ...run, source: { queue: "images" } }, attempt: 3 },
+  ])("refuses $name", ({ instance, key, attempt }) => {
+    expect(isOurs(job(), instance, key, attempt)).toBe(false);
+  });
+});
+
+const labelled = (name: string, value: string) => ({ metadata: { labels: { [name]: value } } });
+
+describe("a Job's marks", () => {
+  it("is settled, or cancelled, by the label's value true and no other", () => {
+    expect(isSettled(labelled("ion/settled", "true"))).toBe(true);
+    expect(isSettled(labelled("ion/settled", "false"))).toBe(false);
+    expect(isSettled({})).toBe(false);
+    expect(isCancelled(labelled("ion/cancel", "true"))).toBe(true);
+    expect(isCancelled(labelled("ion/cancel", "yes"))).toBe(false);
+  });
+
+  it("has finished by Complete and Failed, not by the early conditions", () => {
+    expect(finishedAt(aFailedJob("BackoffLimitExceeded", ""))).toBe(T0 + 60_000);
+    const early = [
+      { type: "FailureTarget", status: "True" },
+      { type: "SuccessCriteriaMet", status: "True" },
+    ];
+    expect(finishedAt({ status: { conditions: early } })).toBeUndefined();
+    expect(finishedAt({ status: { conditions: [{ type: "Failed", status: "False" }] } })).toBeUndefined();
+    expect(finishedAt({})).toBeUndefined();
+  });
+});

@@ -1,0 +1,244 @@
+// oxlint-disable typescript/no-misused-spread -- The client's model classes only describe shapes; these are plain objects.
+import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
+import { describe, expect, it } from "vitest";
+import { judgeStart, looksStuck, type StartVerdict } from "../../../shared/jobs/judge-start.ts";
+import { aPod, running, T0, terminated, waiting } from "./objects.ts";
+
+const aJob = (over: V1Job = {}): V1Job => ({
+  metadata: { name: "j", creationTimestamp: new Date(T0) },
+  status: { startTime: new Date(T0), active: 1 },
+  ...over,
+});
+const pending = (status: V1Pod["status"] = {}, spec?: V1Pod["spec"]) =>
+  aPod({ status: { phase: "Pending", ...status }, ...(spec ? { spec } : {}) });
+const stuck = (detail: string): StartVerdict => ({
+  stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail },
+});
+const event = (reason: string, message: string): CoreV1Event => ({ reason, message, metadata: {}, involvedObject: {} });
+const unschedulable = {
+  conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/3 nodes are available" }],
+};
+
+interface Case {
+  name: string;
+  job?: V1Job;
+  pods?: V1Pod[];
+  events?: CoreV1Event[];
+  afterMs: number;
+  startTimeoutMs?: number;
+  want: StartVerdict;
+}
+
+const CASES: Case[] = [
+  {
+    name: "an invalid image name at once",
+    pods: [
+      pending({ containerStatuses: [waiting("worker", "InvalidImageName", 'couldn\'t parse "UPPER/bad::name"')] }),
+    ],
+    afterMs: 0,
+    want: stuck("worker can't start (InvalidImageName): couldn't parse \"UPPER/bad::name\""),
+  },
+  ...[
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+  ].flatMap((reason): Case[] => {
+    const pods = [pending({ containerStatuses: [waiting("worker", reason, "said the kubelet")] })];
+    const detail = `worker can't start (${reason}): said the kubelet`;
+    return [
+      { name: `${reason}: waits out the grace`, pods, afterMs: 29_999, want: { waiting: detail } },
+      { name: `${reason}: ends after the grace`, pods, afterMs: 30_000, want: stuck(detail) },
+    ];
+  }),
+  {
+    name: "the worker's missing image after prepare has run for an hour: the grace counts from prepare's end",
+    pods: [
+      pending({
+        initContainerStatuses: [
+          terminated("prepare", 0, { finishedAt: new Date(T0 + 3_600_000) }),
+          waiting("worker", "ErrImagePull", "not found"),
+        ],
+        containerStatuses: [waiting("commit", "PodInitializing")],
+      }),
+    ],
+    afterMs: 3_610_000,
+    want: { waiting: "worker can't start (ErrImagePull): not found" },
+  },
+  {
+    name: "the worker's missing image, though prepare ran",
+    pods: [
+      pending({
+        initContainerStatuses: [terminated("prepare", 0), waiting("worker", "ImagePullBackOff", "not found")],
+        containerStatuses: [waiting("commit", "PodInitializing")],
+      }),
+    ],
+    afterMs: 60_000,
+    want: stuck("worker can't start (ImagePullBackOff): not found"),
+  },
+  {
+    name: "a second container's missing image, though the first runs",
+    pods: [
+      aPod({
+        status: { phase: "Running", containerStatuses: [running("a"), waiting("b", "ErrImagePull", "not found")] },
+      }),
+    ],
+    afterMs: 60_000,
+    want: stuck("b can't start (ErrImagePull): not found"),
+  },
+  {
+    name: "a running worker",
+    pods: [aPod({ status: { phase: "Running", containerStatuses: [running("worker")] } })],
+    afterMs: 10_000_000,
+    want: { running: true },
+  },
+  {
+    name: "a worker that runs as an init container: its pod is Pending all along",
+    pods: [
+      pending({
+        initContainerStatuses: [terminated("prepare", 0), running("worker")],
+        containerStatuses: [waiting("commit", "PodInitializing")],
+      }),
+    ],
+    afterMs: 10_000_000,
+    want: { running: true },
+  },
+  {
+    name: "a sidecar that runs, which is not the work",
+    pods: [
+      pending(
+        { initContainerStatuses: [running("proxy")], containerStatuses: [waiting("worker", "PodInitializing")] },
+        { containers: [{ name: "worker" }], initContainers: [{ name: "proxy", restartPolicy: "Always" }] },
+      ),
+    ],
+    afterMs: 900_000,
+    want: stuck("not started after 15 min: worker is waiting (PodInitializing)"),
+  },
+  {
+    name: "a pod that ended: its Job is about to",
+    pods: [aPod({ status: { phase: "Failed", containerStatuses: [terminated("worker", 1)] } })],
+    afterMs: 10_000_000,
+    want: { running: true },
+  },
+  {
+    name: "no node for it yet",
+    pods: [pending(unschedulable)],
+    afterMs: 899_999,
+    want: { waiting: "Unschedulable: 0/3 nodes are available" },
+  },
+  {
+    name: "no node for it until the start timeout",
+    pods: [pending(unschedulable)],
+    afterMs: 900_000,
+    want: stuck("not started after 15 min: Unschedulable: 0/3 nodes are available"),
+  },
+  {
+    name: "a volume that doesn't mount",
+    pods: [pending({ containerStatuses: [waiting("worker", "ContainerCreating")] })],
+    afterMs: 90_000,
+    startTimeoutMs: 60_000,
+    want: stuck("not started after 90 s: worker is waiting (ContainerCreating)"),
+  },
+  {
+    name: "a new pod without a status, counted from its own creation and not the Job's: waiting for a quota doesn't count",
+    job: aJob({ metadata: { creationTimestamp: new Date(T0 - 10_000_000) }, status: {} }),
+    pods: [pending({ phase: "Pending" })],
+    afterMs: 1_000,
+    want: { waiting: "its pod is Pending" },
+  },
+  {
+    name: "a scheduling gate, however long",
+    pods: [
+      pending({ conditions: [{ type: "PodScheduled", status: "False", reason: "SchedulingGated", message: "gated" }] }),
+    ],
+    afterMs: 10_000_000,
+    want: { waiting: "its pod is held back by a scheduling gate" },
+  },
+  {
+    name: "a suspended Job, however long",
+    job: aJob({ spec: { suspend: true, template: {} } }),
+    afterMs: 10_000_000,
+    want: { waiting: "suspended" },
+  },
+  {
+    name: "a full quota, however long",
+    events: [
+      event("FailedCreate", "denied the request: policy"),
+      event(
+        "FailedCreate",
+        'pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2',
+      ),
+    ],
+    afterMs: 10_000_000,
+    want: {
+      waiting: 'quota: pods "x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2',
+    },
+  },
+  {
+    name: "a refusal that is no quota, before the start timeout",
+    events: [event("FailedCreate", "pods is forbidden: violates PodSecurity")],
+    afterMs: 60_000,
+    want: { waiting: "pods is forbidden: violates PodSecurity" },
+  },
+  {
+    name: "a refusal that is no quota, after the start timeout",
+    events: [
+      event("FailedCreate", "exceeded quota: q"),
+      event("FailedCreate", "pods is forbidden: violates PodSecurity"),
+      event("SuccessfulDelete", "Deleted pod"),
+    ],
+    afterMs: 900_000,
+    want: stuck("no pod after 15 min: pods is forbidden: violates PodSecurity"),
+  },
+  {
+    name: "a Job controller that is slow",
+    job: aJob({ status: {} }),
+    afterMs: 5_000,
+    want: { waiting: "the cluster has made no pod for it" },
+  },
+  {
+    name: "a Job controller that is away",
+    job: aJob({ status: {} }),
+    afterMs: 900_000,
+    want: stuck("no pod after 15 min: the cluster has made no pod for it"),
+  },
+  {
+    name: "a Job resumed just now, however old it is",
+    job: aJob({ metadata: { creationTimestamp: new Date(T0 - 10_000_000) } }),
+    afterMs: 5_000,
+    want: { waiting: "the cluster has made no pod for it" },
+  },
+];
+
+describe("whether an active Job starts", () => {
+  it.each(CASES)("$name", ({ job = aJob(), pods = [], events = [], afterMs, startTimeoutMs = 900_000, want }) => {
+    expect(judgeStart({ job, pods, events, now: T0 + afterMs, startTimeoutMs })).toEqual(want);
+  });
+
+  it("never gives up on a pending pod where no timeout is known, as for a removed module", () => {
+    const startTimeoutMs = Number.POSITIVE_INFINITY;
+    const seen = { job: aJob(), pods: [pending(unschedulable)], events: [], now: T0 + 1e12, startTimeoutMs };
+    expect(judgeStart(seen)).toHaveProperty("waiting");
+  });
+});
+
+describe("looksStuck", () => {
+  it.each([
+    "ErrImagePull",
+    "Init:ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "Init:CreateContainerConfigError",
+  ])("is true for %s", (status) => {
+    expect(looksStuck(status)).toBe(true);
+  });
+
+  it.each(["Running", "Pending", "Init:0/2", "ContainerCreating", "PodInitializing", "Error", "constructor", ""])(
+    "is false for %s",
+    (status) => {
+      expect(looksStuck(status)).toBe(false);
+    },
+  );
+});
