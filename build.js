@@ -21,7 +21,9 @@ await build({
   // The host itself provides this one, when the library asks for it.
   external: ["@azure/functions-core"],
   // Bundled CommonJS packages still call require.
-  banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+  },
 });
 await build({
   ...common,

@@ -1,4 +1,3 @@
-// oxlint-disable typescript/no-misused-spread -- The client's model classes only describe shapes; these are plain objects.
 import type { V1Container, V1Job, V1JobTemplateSpec, V1PodFailurePolicyRule, V1PodSpec } from "@kubernetes/client-node";
 import type { Module, Work } from "../modules/module.ts";
 import type { PeekedMessage } from "../ports/message-broker.ts";

@@ -1,4 +1,3 @@
-// oxlint-disable typescript/no-misused-spread -- The client's model classes only describe shapes; these are plain objects.
 import type { V1Container, V1EnvVar, V1PodSpec, V1SecurityContext, V1VolumeMount } from "@kubernetes/client-node";
 import type { ContainerShorthand } from "../modules/module.ts";
 import type { MessageInPod } from "./message-pod.ts";

@@ -30,7 +30,8 @@ export function clusterApi(cluster: LocalCluster): ClusterApi {
     clusters: { cluster: { "certificate-authority-data": string } }[];
   };
   const ca = Buffer.from(config.clusters[0]?.cluster["certificate-authority-data"] ?? "", "base64");
-  const agent = new Agent({ keepAlive: true, ca });
+  // Fixed: a test that lies about the host still speaks to this one.
+  const agent = new Agent({ keepAlive: true, ca, servername: "localhost" });
   const send = (method: string, path: string, options: ApiOptions) => {
     const body = options.body === undefined ? "" : JSON.stringify(options.body);
     const headers = {

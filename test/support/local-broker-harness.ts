@@ -34,6 +34,7 @@ export async function startLocalBus(entities: Partial<BrokerEntities>): Promise<
     now: () => Date.now() + offsetMs,
   });
   const client = new ServiceBusClient(broker.connectionString, { retryOptions: { maxRetries: 0 } });
+  const senders = new Map<string, ServiceBusSender>();
   return {
     broker,
     client,
@@ -42,9 +43,9 @@ export async function startLocalBus(entities: Partial<BrokerEntities>): Promise<
       broker.wake();
     },
     send: async (to, ...messages) => {
-      const sender = client.createSender(to);
+      const sender = senders.get(to) ?? client.createSender(to);
+      senders.set(to, sender);
       for (const message of messages) await sender.sendMessages(message);
-      await sender.close();
     },
     receiver: (source, { deadLetter = false, receiveAndDelete = false } = {}) => {
       const options = {

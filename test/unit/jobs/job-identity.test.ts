@@ -1,4 +1,3 @@
-// oxlint-disable typescript/no-misused-spread -- The client's model classes only describe shapes; these are plain objects.
 import { describe, expect, it } from "vitest";
 import {
   finishedAt,

@@ -1,4 +1,3 @@
-// oxlint-disable typescript/no-misused-spread -- The client's model classes only describe shapes; these are plain objects.
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import { judgeStart, looksStuck, type StartVerdict } from "../../../shared/jobs/judge-start.ts";

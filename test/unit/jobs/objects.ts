@@ -1,4 +1,3 @@
-// oxlint-disable typescript/no-misused-spread -- The client's model classes only describe shapes; these are plain objects.
 import type { V1ContainerStatus, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
 import { DEFAULT_RETRY, type Module } from "../../../shared/modules/module.ts";
 import type { PeekedMessage } from "../../../shared/ports/message-broker.ts";

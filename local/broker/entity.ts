@@ -1,0 +1,255 @@
+import { badArgument, messageNotFound, notAllowed } from "./broker-error.ts";
+import type { EntitySettings } from "./entities.ts";
+import { type Lock, LockTable } from "./lock-table.ts";
+import { type MessageContent, type PropertyChanges, withProperties, wrapChanges } from "./message-content.ts";
+import { SequenceIndex } from "./sequence-index.ts";
+
+/**
+ * A message of one entity.
+ *
+ * | state      | held by a lock                              | without a lock                              |
+ * | ---------- | ------------------------------------------- | ------------------------------------------- |
+ * | `active`   | a receiver has it                           | waits in `ready`, oldest first              |
+ * | `deferred` | somebody received it by its sequence number | waits for somebody who asks for its number  |
+ *
+ * Every end of a lock but completion adds one to the delivery count: abandoned, deferred, lapsed. It never goes from deferred to active.
+ */
+export interface StoredMessage {
+  readonly sequenceNumber: number;
+  readonly enqueuedAt: number;
+  /** Infinity where it never expires. */
+  readonly expiresAt: number;
+  content: MessageContent;
+  state: "active" | "deferred";
+  deliveryCount: number;
+  lock?: Lock;
+}
+
+/** What a receiver does with a message that it holds. */
+export type Disposition =
+  | { readonly kind: "complete" }
+  | { readonly kind: "abandon" | "defer"; readonly properties: PropertyChanges }
+  | {
+      readonly kind: "deadLetter";
+      readonly reason: string | undefined;
+      readonly description: string | undefined;
+      readonly properties: PropertyChanges;
+    };
+
+/** A received message, and the lock on it. None where it was received and deleted in one. */
+export interface Received {
+  readonly message: StoredMessage;
+  readonly lock?: Lock;
+}
+
+/** How many messages of each kind an entity holds. Locked ones are counted by their state. */
+export interface EntityCounts {
+  readonly active: number;
+  readonly deferred: number;
+  readonly locked: number;
+  readonly deadLettered: number;
+}
+
+interface Letter {
+  readonly reason: string | undefined;
+  readonly description: string | undefined;
+  readonly properties?: PropertyChanges;
+  /** The broker's own dead letters are written whether or not the properties have room: a message must not be stuck for that. */
+  readonly byBroker?: boolean;
+}
+
+const MAX_DEAD_LETTER_TEXT = 4096;
+
+/**
+ * The messages of a queue, a subscription, or the dead letter queue of one, with the counting rules of the live service. In memory; no timers:
+ * whoever uses it calls `lapseLocks` when one has ended.
+ */
+export class Entity {
+  readonly name: string;
+  readonly settings: EntitySettings;
+  /** Undefined for a dead letter queue. */
+  readonly deadLetterQueue: Entity | undefined;
+  /** Called whenever a message has become ready to be received. */
+  onReady: () => void = () => {};
+  readonly #now: () => number;
+  readonly #messages = new Map<number, StoredMessage>();
+  readonly #order = new SequenceIndex();
+  readonly #ready = new SequenceIndex();
+  readonly #locks: LockTable;
+  #lastNumber = 0;
+
+  constructor(name: string, settings: EntitySettings, now: () => number, options: { deadLetterQueue: boolean }) {
+    this.name = name;
+    this.settings = settings;
+    this.#now = now;
+    this.#locks = new LockTable(settings.lockDurationMs);
+    this.deadLetterQueue = options.deadLetterQueue
+      ? new Entity(`${name}/$deadletterqueue`, { ...settings, requiresSession: false }, now, { deadLetterQueue: false })
+      : undefined;
+  }
+
+  /** Puts a new message at the end. Returns its sequence number. */
+  enqueue(content: MessageContent): number {
+    const enqueuedAt = this.#now();
+    const ttlMs = Math.min(
+      content.ttlMs ?? Number.POSITIVE_INFINITY,
+      this.settings.defaultTtlMs ?? Number.POSITIVE_INFINITY,
+    );
+    this.#lastNumber++;
+    const expiresAt = enqueuedAt + ttlMs;
+    this.#insert({
+      sequenceNumber: this.#lastNumber,
+      enqueuedAt,
+      expiresAt,
+      content,
+      state: "active",
+      deliveryCount: 0,
+    });
+    return this.#lastNumber;
+  }
+
+  /** The oldest message that is ready, locked, or gone from here in receive-and-delete. */
+  receive(mode: "peekLock" | "receiveAndDelete"): Received | undefined {
+    for (;;) {
+      const sequenceNumber = this.#ready.shift();
+      if (sequenceNumber === undefined) return undefined;
+      const message = this.#message(sequenceNumber);
+      if (!this.#expire(message)) return this.#hand(message, mode);
+    }
+  }
+
+  /** Deferred messages by number: all of them, or an error and none. */
+  receiveDeferred(sequenceNumbers: readonly number[], mode: "peekLock" | "receiveAndDelete"): Received[] {
+    this.lapseLocks();
+    const messages = sequenceNumbers.map((sequenceNumber) => {
+      const message = this.#messages.get(sequenceNumber);
+      if (message?.state !== "deferred" || message.lock !== undefined || this.#expire(message)) throw messageNotFound();
+      return message;
+    });
+    return messages.map((message) => this.#hand(message, mode));
+  }
+
+  /** Up to `count` messages from this number on, whatever their state, without touching them. */
+  peek(fromSequenceNumber: number, count: number): StoredMessage[] {
+    this.lapseLocks();
+    return this.#order.from(fromSequenceNumber, count).map((number) => this.#message(number));
+  }
+
+  /** Settles the message of a lock. Throws where the lock is dead, and changes nothing where the properties have no room. */
+  settle(token: string, disposition: Disposition): void {
+    this.lapseLocks();
+    const lock = this.#locks.get(token);
+    const message = this.#message(lock.sequenceNumber);
+    if (disposition.kind === "complete") return this.#remove(message);
+    if (disposition.kind === "deadLetter") return this.#deadLetter(message, disposition);
+    message.content = withProperties(message.content, disposition.properties);
+    if (disposition.kind === "defer") message.state = "deferred";
+    this.#unlock(message);
+  }
+
+  /** Prolongs a lock. Returns its new end. */
+  renewLock(token: string): number {
+    this.lapseLocks();
+    return this.#locks.renew(token, this.#now()).until;
+  }
+
+  /** Ends the locks whose time is over: their messages are active, or deferred, as before. */
+  lapseLocks(): void {
+    for (const lock of this.#locks.lapse(this.#now())) this.#unlock(this.#message(lock.sequenceNumber));
+  }
+
+  /** When the next lock ends; undefined where nothing is locked. */
+  nextLockEnd(): number | undefined {
+    return this.#locks.nextEnd();
+  }
+
+  counts(): EntityCounts {
+    this.lapseLocks();
+    let deferred = 0;
+    for (const message of this.#messages.values()) if (message.state === "deferred") deferred++;
+    const deadLettered = this.deadLetterQueue?.size ?? 0;
+    return { active: this.size - deferred, deferred, locked: this.#locks.size, deadLettered };
+  }
+
+  /** All messages, those that are locked too; the dead letter queue has its own. */
+  get size(): number {
+    return this.#messages.size;
+  }
+
+  #message(sequenceNumber: number): StoredMessage {
+    const message = this.#messages.get(sequenceNumber);
+    if (message === undefined) throw new Error(`${this.name} has lost message ${sequenceNumber}: a bug of the broker`);
+    return message;
+  }
+
+  #insert(message: StoredMessage): void {
+    this.#messages.set(message.sequenceNumber, message);
+    this.#order.add(message.sequenceNumber);
+    this.#makeReady(message);
+  }
+
+  #makeReady(message: StoredMessage): void {
+    this.#ready.add(message.sequenceNumber);
+    this.onReady();
+  }
+
+  #hand(message: StoredMessage, mode: "peekLock" | "receiveAndDelete"): Received {
+    if (mode === "receiveAndDelete") {
+      this.#remove(message);
+      return { message };
+    }
+    message.lock = this.#locks.take(message.sequenceNumber, this.#now());
+    return { message, lock: message.lock };
+  }
+
+  /** The end of a lock that leaves the message here: one more delivery that came to nothing. */
+  #unlock(message: StoredMessage): void {
+    if (message.lock !== undefined) this.#locks.release(message.lock);
+    delete message.lock;
+    message.deliveryCount++;
+    if (this.deadLetterQueue !== undefined && message.deliveryCount >= this.settings.maxDeliveryCount) {
+      const description = `Message could not be consumed after ${this.settings.maxDeliveryCount} delivery attempts.`;
+      this.#deadLetter(message, { reason: "MaxDeliveryCountExceeded", description, byBroker: true });
+    } else if (message.state === "active") {
+      this.#makeReady(message);
+    }
+  }
+
+  /** Whether the message has outlived its time, and is gone or dead-lettered now. */
+  #expire(message: StoredMessage): boolean {
+    if (this.deadLetterQueue === undefined || message.expiresAt > this.#now()) return false;
+    if (this.settings.deadLetteringOnExpiration) {
+      const description = "The message expired and was dead lettered.";
+      this.#deadLetter(message, { reason: "TTLExpiredException", description, byBroker: true });
+    } else {
+      this.#remove(message);
+    }
+    return true;
+  }
+
+  #deadLetter(message: StoredMessage, letter: Letter): void {
+    if (this.deadLetterQueue === undefined)
+      throw notAllowed("A message of a dead letter queue cannot be dead-lettered.");
+    for (const text of [letter.reason, letter.description]) {
+      if (text !== undefined && text.length > MAX_DEAD_LETTER_TEXT) {
+        throw badArgument(`Dead letter reason and description may each have ${MAX_DEAD_LETTER_TEXT} characters.`);
+      }
+    }
+    const texts = {
+      ...(letter.reason === undefined ? {} : { DeadLetterReason: letter.reason }),
+      ...(letter.description === undefined ? {} : { DeadLetterErrorDescription: letter.description }),
+    };
+    const changes = new Map([...(letter.properties ?? []), ...wrapChanges(texts)]);
+    const content = withProperties(message.content, changes, { byBroker: letter.byBroker ?? false });
+    this.#remove(message);
+    const { sequenceNumber, enqueuedAt, expiresAt, deliveryCount } = message;
+    this.deadLetterQueue.#insert({ sequenceNumber, enqueuedAt, expiresAt, deliveryCount, content, state: "active" });
+  }
+
+  #remove(message: StoredMessage): void {
+    if (message.lock !== undefined) this.#locks.release(message.lock);
+    this.#messages.delete(message.sequenceNumber);
+    this.#order.remove(message.sequenceNumber);
+    this.#ready.remove(message.sequenceNumber);
+  }
+}

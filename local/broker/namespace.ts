@@ -1,0 +1,109 @@
+import { entityNotFound, notAllowed } from "./broker-error.ts";
+import { type BrokerEntities, type EntitySettings, filterOf, settingsOf } from "./entities.ts";
+import { Entity } from "./entity.ts";
+import type { MessageFilter } from "./filter.ts";
+import { type FilterableMessage, filterable, type MessageContent } from "./message-content.ts";
+
+interface Topic {
+  readonly name: string;
+  readonly subscriptions: { readonly entity: Entity; readonly takes: MessageFilter }[];
+}
+
+/** All entities of a broker, found by address. Addresses ignore case, and `/$management` and a scheme with host are not part of them. */
+export class Namespace {
+  readonly #receivable = new Map<string, Entity>();
+  readonly #topics = new Map<string, Topic>();
+  readonly #now: () => number;
+
+  constructor(entities: BrokerEntities, now: () => number) {
+    this.#now = now;
+    for (const queue of entities.queues) this.#add(queue.name, settingsOf(queue));
+    for (const { name, subscriptions } of entities.topics) {
+      const topic: Topic = {
+        name,
+        subscriptions: subscriptions.map((config) => ({
+          entity: this.#add(`${name}/subscriptions/${config.name}`, settingsOf(config)),
+          takes: filterOf(config),
+        })),
+      };
+      if (this.#receivable.has(keyOf(name)) || this.#topics.has(keyOf(name))) throw twice(name);
+      this.#topics.set(keyOf(name), topic);
+    }
+  }
+
+  /** Every queue and subscription, without their dead letter queues. */
+  get entities(): Entity[] {
+    return [...this.#receivable.values()].filter((entity) => entity.deadLetterQueue !== undefined);
+  }
+
+  /** Whether anything here has this address. */
+  has(address: string): boolean {
+    return this.#receivable.has(keyOf(address)) || this.#topics.has(keyOf(address));
+  }
+
+  /** The entity to receive from. Throws where there is none. */
+  receivable(address: string): Entity {
+    const entity = this.#receivable.get(keyOf(address));
+    if (entity !== undefined) return entity;
+    if (this.#topics.has(keyOf(address)))
+      throw notAllowed(`'${address}' is a topic: receive from a subscription of it.`);
+    throw entityNotFound(address);
+  }
+
+  /** Throws unless messages can be sent to this address. */
+  assertSendable(address: string): void {
+    if (this.#topics.has(keyOf(address))) return;
+    if (!isQueue(this.receivable(address))) throw notAllowed(`Messages can't be sent to '${address}'.`);
+  }
+
+  /** Puts messages into a queue, or into each subscription of a topic that takes them. All or none. */
+  publish(address: string, contents: readonly MessageContent[]): void {
+    this.assertSendable(address);
+    const topic = this.#topics.get(keyOf(address));
+    const targets = topic?.subscriptions ?? [{ entity: this.receivable(address), takes: () => true }];
+    const deliveries = contents.map((content) => ({ content, facts: lazily(() => filterable(content)) }));
+    for (const { facts } of deliveries) {
+      if (targets.some(({ entity }) => entity.settings.requiresSession) && typeof facts().sessionId !== "string") {
+        throw notAllowed(`The SessionId was not set on a message, and it cannot be sent to the entity '${address}'.`);
+      }
+    }
+    for (const { content, facts } of deliveries) {
+      for (const { entity, takes } of targets) if (topic === undefined || takes(facts())) entity.enqueue(content);
+    }
+  }
+
+  #add(name: string, settings: EntitySettings): Entity {
+    if (this.#receivable.has(keyOf(name))) throw twice(name);
+    const entity = new Entity(name, settings, this.#now, { deadLetterQueue: true });
+    this.#receivable.set(keyOf(name), entity);
+    if (entity.deadLetterQueue !== undefined) {
+      this.#receivable.set(keyOf(entity.deadLetterQueue.name), entity.deadLetterQueue);
+    }
+    return entity;
+  }
+}
+
+function isQueue(entity: Entity): boolean {
+  return entity.deadLetterQueue !== undefined && !/\/subscriptions\//i.test(entity.name);
+}
+
+function keyOf(address: string): string {
+  return address
+    .toLowerCase()
+    .replace(/^[a-z]+:\/\/[^/]*/, "")
+    .replace(/^\/+/, "")
+    .replace(/\/\$management$/, "")
+    .replace(/\/+$/, "");
+}
+
+function twice(name: string): Error {
+  return new Error(`the broker's entities are wrong: "${name}" is there twice`);
+}
+
+function lazily(make: () => FilterableMessage): () => FilterableMessage {
+  let made: FilterableMessage | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}

@@ -1,0 +1,20 @@
+import type { EventContext, Receiver } from "rhea";
+import { deliveryOf, rawMessages } from "./amqp.ts";
+import { asBrokerError } from "./broker-error.ts";
+import { readContent } from "./message-content.ts";
+import type { Namespace } from "./namespace.ts";
+
+/** Takes what a client sends to a queue or topic, single messages and batches. A batch is accepted or refused as a whole. */
+export function sendLink(namespace: Namespace, address: string, link: Receiver): void {
+  link.on("message", (context: EventContext) => {
+    const delivery = deliveryOf(context);
+    try {
+      namespace.publish(address, rawMessages(context).map(readContent));
+      delivery.accept();
+    } catch (error) {
+      const { condition, message } = asBrokerError(error);
+      // In a turn of its own: rhea answers neighbouring deliveries of one turn with one outcome.
+      setImmediate(() => delivery.reject({ condition, description: message }));
+    }
+  });
+}

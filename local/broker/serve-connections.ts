@@ -1,0 +1,138 @@
+import type { Connection, Container, EventContext, Receiver, Sender } from "rhea";
+import { rawMessage, receiveRaw, receiverOf, senderOf } from "./amqp.ts";
+import { asBrokerError } from "./broker-error.ts";
+import { answerCbs } from "./cbs.ts";
+import { type Consumer, DeliveryPump } from "./delivery-pump.ts";
+import type { Entity } from "./entity.ts";
+import { answerManagement } from "./management.ts";
+import type { Namespace } from "./namespace.ts";
+import { assertReceivable, receiveLink } from "./receive-link.ts";
+import { type Reply, ReplyLink, type Request, readRequest } from "./reply-link.ts";
+import { sendLink } from "./send-link.ts";
+
+const CBS = "$cbs";
+const isManagement = (address: string): boolean => /\/\$management$/i.test(address);
+
+/** What is known of one connection: where its replies go, and which of its links receive. */
+interface ConnectionState {
+  readonly replies: Map<string, ReplyLink>;
+  readonly consumers: Map<Sender, { consumer: Consumer; pump: DeliveryPump }>;
+}
+
+/** Gives every link that a client attaches what its address stands for: an entity, its management, or `$cbs`. */
+export function serveConnections(container: Container, namespace: Namespace, now: () => number): LinkServer {
+  const server = new LinkServer(namespace, now);
+  container.on("session_open", receiveRaw);
+  container.on("sender_open", (context: EventContext) => {
+    const link = senderOf(context);
+    orRefuse(link, () => server.openSender(context.connection, link));
+  });
+  container.on("receiver_open", (context: EventContext) => {
+    const link = receiverOf(context);
+    orRefuse(link, () => server.openReceiver(context.connection, link));
+  });
+  container.on("sender_close", ({ connection, sender }: EventContext) =>
+    server.forget(connection, (link) => link === sender),
+  );
+  container.on("session_close", ({ connection, session }: EventContext) =>
+    server.forget(connection, (link) => link.session === session),
+  );
+  for (const event of ["connection_close", "disconnected"]) {
+    container.on(event, ({ connection }: EventContext) => server.forget(connection, () => true));
+  }
+  return server;
+}
+
+/** The links of all connections, and what they are joined to. "Sender" and "receiver" are the broker's side of a link. */
+export class LinkServer {
+  readonly #namespace: Namespace;
+  readonly #now: () => number;
+  readonly #pumps = new Map<Entity, DeliveryPump>();
+  readonly #states = new WeakMap<Connection, ConnectionState>();
+
+  constructor(namespace: Namespace, now: () => number) {
+    this.#namespace = namespace;
+    this.#now = now;
+  }
+
+  /** A link on which the client receives: messages of an entity, or replies. Throws where the client is to be refused. */
+  openSender(connection: Connection, link: Sender): void {
+    const state = this.#stateOf(connection);
+    const address = link.source?.address ?? "";
+    link.set_source(link.source);
+    if (address === CBS || isManagement(address)) {
+      if (address !== CBS) this.#namespace.receivable(address);
+      const replyTo = address === CBS ? link.name : (link.target?.address ?? link.name);
+      state.replies.set(replyTo, new ReplyLink(link));
+      return;
+    }
+    const entity = this.#namespace.receivable(address);
+    assertReceivable(entity, link);
+    const pump = this.#pumpOf(entity);
+    const consumer = receiveLink(entity, link);
+    state.consumers.set(link, { consumer, pump });
+    link.on("sender_flow", () => pump.schedule());
+    link.on("sendable", () => pump.schedule());
+    pump.add(consumer);
+  }
+
+  /** A link on which the client sends: messages to an entity, or requests. Throws where the client is to be refused. */
+  openReceiver(connection: Connection, link: Receiver): void {
+    const namespace = this.#namespace;
+    const address = link.target?.address ?? "";
+    link.set_target(link.target);
+    if (address !== CBS && !isManagement(address)) {
+      namespace.assertSendable(address);
+      sendLink(namespace, address, link);
+      return;
+    }
+    const answer = (request: Request): Reply =>
+      address === CBS ? answerCbs(namespace, request) : answerManagement(() => namespace.receivable(address), request);
+    link.on("message", (context: EventContext) => {
+      const request = readRequest(rawMessage(context));
+      context.delivery?.accept();
+      this.#stateOf(connection).replies.get(request.replyTo)?.send(request, answer(request));
+    });
+  }
+
+  /** Delivers nothing more to the links that are gone. What they were given stays locked until its time is over. */
+  forget(connection: Connection, isGone: (link: Sender) => boolean): void {
+    const { consumers } = this.#stateOf(connection);
+    for (const [link, { consumer, pump }] of consumers) {
+      if (!isGone(link)) continue;
+      pump.remove(consumer);
+      consumers.delete(link);
+    }
+  }
+
+  /** Ends the locks whose time is over, and delivers what became ready. */
+  wake(): void {
+    for (const [entity, pump] of this.#pumps) {
+      entity.lapseLocks();
+      pump.schedule();
+    }
+  }
+
+  #stateOf(connection: Connection): ConnectionState {
+    const known = this.#states.get(connection);
+    if (known !== undefined) return known;
+    const state: ConnectionState = { replies: new Map(), consumers: new Map() };
+    this.#states.set(connection, state);
+    return state;
+  }
+
+  #pumpOf(entity: Entity): DeliveryPump {
+    const pump = this.#pumps.get(entity) ?? new DeliveryPump(entity, this.#now);
+    this.#pumps.set(entity, pump);
+    return pump;
+  }
+}
+
+function orRefuse(link: Sender | Receiver, serve: () => void): void {
+  try {
+    serve();
+  } catch (error) {
+    const { condition, message } = asBrokerError(error);
+    link.close({ condition, description: message });
+  }
+}

@@ -1,0 +1,112 @@
+import type { Server, Socket } from "node:net";
+import type { Container } from "rhea";
+import rhea from "rhea";
+import { type BrokerEntities, parseEntities } from "./entities.ts";
+import type { EntityCounts } from "./entity.ts";
+import { MAX_MESSAGE_BYTES } from "./message-content.ts";
+import { Namespace } from "./namespace.ts";
+import { serveConnections } from "./serve-connections.ts";
+
+export interface BrokerOptions {
+  /** The port to listen on; 0 or nothing for a free one. */
+  readonly port?: number;
+  readonly entities: BrokerEntities;
+  /** Listen with TLS, as the service does: PEM key and certificate. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** The clock, in ms since 1970. A test that moves it calls `wake` after. */
+  readonly now?: () => number;
+  /** Where the broker says what goes wrong on connections. */
+  readonly log?: (message: string) => void;
+}
+
+/** A broker that listens on 127.0.0.1. Its messages are in memory, and survive `stop` and `start`, but not the process. */
+export interface LocalBroker {
+  readonly port: number;
+  readonly connectionString: string;
+  /** How many messages each queue and subscription holds, by its name (`topic/subscriptions/name`). */
+  counts(): Record<string, EntityCounts>;
+  /** Has locks lapse that ended by the clock, and delivers what became ready. */
+  wake(): void;
+  /** Cuts all connections and stops listening: an outage. Messages stay. */
+  stop(): Promise<void>;
+  /** Listens again, on the same port. */
+  start(): Promise<void>;
+  /** Stops for good. */
+  close(): Promise<void>;
+}
+
+/** Starts a broker that speaks AMQP 1.0 as Azure Service Bus does. Rejects where an entity is described wrongly or the port is taken. */
+export async function startBroker(options: BrokerOptions): Promise<LocalBroker> {
+  const now = options.now ?? Date.now;
+  const namespace = new Namespace(parseEntities(options.entities), now);
+  const container = rhea.create_container({ id: "local-broker" });
+  logFailures(container, options.log ?? (() => {}));
+  const service = serveConnections(container, namespace, now);
+  let listener = await listen(container, options, options.port ?? 0);
+  const { port } = listener;
+  return {
+    port,
+    connectionString: `Endpoint=sb://127.0.0.1:${port};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;`,
+    counts: () => Object.fromEntries(namespace.entities.map((entity) => [entity.name, entity.counts()])),
+    wake: () => service.wake(),
+    stop: () => listener.stop(),
+    start: async () => {
+      listener = await listen(container, options, port);
+    },
+    close: () => listener.stop(),
+  };
+}
+
+interface Listener {
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+async function listen(container: Container, options: BrokerOptions, port: number): Promise<Listener> {
+  const common = {
+    host: "127.0.0.1",
+    port,
+    max_frame_size: 65_536,
+    idle_time_out: 240_000,
+    // Outcomes are the broker's to decide, and modified is not released: it says whether to defer.
+    sender_options: { autosettle: false, treat_modified_as_released: false } as object,
+    receiver_options: { autoaccept: false, max_message_size: MAX_MESSAGE_BYTES },
+  };
+  const server: Server = container.listen(
+    options.tls === undefined ? { ...common, transport: "tcp" } : { ...common, ...options.tls, transport: "tls" },
+  );
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    socket.setNoDelay(true);
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("listening", resolve);
+    server.once("error", reject);
+  });
+  return {
+    port: portOf(server),
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (typeof address === "object" && address !== null) return address.port;
+  throw new Error("the broker's listener has no port");
+}
+
+/** A broken connection is the client's to notice; without these listeners rhea would throw it at the process. */
+function logFailures(container: Container, log: (message: string) => void): void {
+  const events = ["error", "protocol_error", "connection_error", "session_error", "sender_error", "receiver_error"];
+  for (const event of events) {
+    container.on(event, ({ error, message }: { error?: Error; message?: string }) => {
+      log(`${event}: ${error?.message ?? message ?? "the client closed it with an error"}`);
+    });
+  }
+}

@@ -1,0 +1,72 @@
+import { randomUUID } from "node:crypto";
+import { Collection, type VersionCounter } from "./store.ts";
+import { type Event, type Job, type Pod, type StoredObject, timestamp } from "./wire.ts";
+
+/** Everything the stand-in knows. */
+export interface ClusterState {
+  readonly namespaces: ReadonlySet<string>;
+  readonly jobs: Collection<Job>;
+  readonly pods: Collection<Pod>;
+  readonly events: Collection<Event>;
+  /** Records an event about an object; one that repeats raises the first one's count. */
+  recordEvent(about: StoredObject, type: "Normal" | "Warning", reason: string, message: string): void;
+}
+
+/** Events beyond this many push out the oldest ones. */
+const MAX_EVENTS = 5_000;
+
+export function makeClusterState(namespaces: readonly string[]): ClusterState {
+  const counter: VersionCounter = { current: 1 };
+  const events = new Collection<Event>(counter);
+  const oldestFirst: Event[] = [];
+  return {
+    namespaces: new Set(namespaces),
+    jobs: new Collection<Job>(counter),
+    pods: new Collection<Pod>(counter),
+    events,
+    recordEvent(about, type, reason, message) {
+      const { namespace, name, uid } = about.metadata;
+      const now = timestamp();
+      const last = oldestFirst.findLast((event) => event.involvedObject.uid === uid);
+      const repeated =
+        last?.reason === reason && last.message === message ? events.get(namespace, last.metadata.name) : undefined;
+      if (repeated !== undefined) {
+        events.replace({ ...repeated, count: (repeated.count ?? 1) + 1, lastTimestamp: now });
+        return;
+      }
+      const isJob = about.kind === "Job";
+      oldestFirst.push(
+        events.insert({
+          apiVersion: "v1",
+          kind: "Event",
+          metadata: {
+            name: `${name}.${randomUUID().replaceAll("-", "").slice(0, 16)}`,
+            namespace,
+            uid: randomUUID(),
+            resourceVersion: "",
+            creationTimestamp: now,
+          },
+          involvedObject: {
+            kind: isJob ? "Job" : "Pod",
+            namespace,
+            name,
+            uid,
+            apiVersion: isJob ? "batch/v1" : "v1",
+            resourceVersion: about.metadata.resourceVersion,
+          },
+          type,
+          reason,
+          message,
+          source: { component: isJob ? "job-controller" : "kubelet" },
+          firstTimestamp: now,
+          lastTimestamp: now,
+          count: 1,
+          reportingComponent: isJob ? "job-controller" : "kubelet",
+          reportingInstance: "",
+        }),
+      );
+      const oldest = oldestFirst.length > MAX_EVENTS ? oldestFirst.shift() : undefined;
+      if (oldest !== undefined) events.remove(events.get(oldest.metadata.namespace, oldest.metadata.name) ?? oldest);
+    },
+  };
+}

@@ -1,0 +1,10 @@
+const DOMAIN = String.raw`(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*(?::[0-9]+)?/)?`;
+const PART = String.raw`[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*`;
+const TAG = String.raw`(?::\w[\w.-]{0,127})?`;
+const DIGEST = String.raw`(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?`;
+const REFERENCE = new RegExp(`^${DOMAIN}${PART}(?:/${PART})*${TAG}${DIGEST}$`, "u");
+
+/** Whether a container runtime could read this as the name of an image. */
+export function isImageName(image: string): boolean {
+  return REFERENCE.test(image);
+}

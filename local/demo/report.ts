@@ -1,0 +1,135 @@
+import { createLogUpdate } from "log-update";
+import { sourceName } from "../../shared/run/source.ts";
+import { attemptsOf, isClosed, outcomeOf, type Progress } from "./follow-runs.ts";
+import type { Result } from "./judge.ts";
+
+/** Shows the demo while it runs and when it is over. */
+export interface Report {
+  say(line: string): void;
+  progress(all: readonly Progress[]): void;
+  results(results: readonly Result[], surprises: readonly string[]): void;
+}
+
+/** For programs: one JSON object a line on stdout and nothing else, each message when all have ended, the summary last. Problems go to stderr. */
+export function jsonReport(): Report {
+  return {
+    say: () => {},
+    progress: () => {},
+    results(results, surprises) {
+      for (const { title: _, description: __, problems: ___, ...facts } of results) print(JSON.stringify(facts));
+      print(JSON.stringify({ summary: summaryOf(results) }));
+      for (const problem of problemsOf(results, surprises)) process.stderr.write(`${problem}\n`);
+    },
+  };
+}
+
+/** For people: a table that redraws on a terminal, otherwise a line for each change. */
+export function textReport(stream: NodeJS.WriteStream): Report {
+  const live = stream.isTTY ? createLogUpdate(stream) : undefined;
+  const seen = new Map<number, string>();
+  return {
+    say: print,
+    progress(all) {
+      if (live) live(tableOf(all.map(rowOf)));
+      else for (const line of changes(all, seen)) print(line);
+    },
+    results(results, surprises) {
+      live?.done();
+      print(`\n${tableOf(results.map(endRow))}\n`);
+      const { sent, completed, deadLettered, lost } = summaryOf(results);
+      print(`${sent} sent, ${completed} completed, ${deadLettered} dead-lettered, ${lost} lost`);
+      const problems = problemsOf(results, surprises);
+      for (const problem of problems) print(problem);
+      if (problems.length === 0)
+        print("Each ended as it should; queues, subscriptions and dead letter queues hold what they should.");
+    },
+  };
+}
+
+/** The counts of the last line. Whatever neither completed nor was dead-lettered, and is not on the bus any more, is lost. */
+export function summaryOf(results: readonly Result[]) {
+  const count = (outcome: Result["outcome"]) => results.filter((result) => result.outcome === outcome).length;
+  return {
+    sent: results.length,
+    completed: count("completed"),
+    deadLettered: count("dead-lettered"),
+    lost: count("lost"),
+  };
+}
+
+/** A sentence for each thing that is not as it should be. */
+export function problemsOf(results: readonly Result[], surprises: readonly string[]): string[] {
+  return [
+    ...results.flatMap(({ title, messageId, problems }) =>
+      problems.map((problem) => `NOT AS EXPECTED: "${title}" (${messageId}): ${problem}`),
+    ),
+    ...surprises.map((surprise) => `NOT AS EXPECTED: ${surprise}`),
+  ];
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function changes(all: readonly Progress[], seen: Map<number, string>): string[] {
+  return all.flatMap((one, index) => {
+    const [title = "", message = "", state = ""] = rowOf(one);
+    if (seen.get(index) === state) return [];
+    seen.set(index, state);
+    return [`${title.padEnd(36)} ${message.padEnd(28)} ${state}`];
+  });
+}
+
+function rowOf({ sent, run }: Progress): string[] {
+  return [sent.sample.title, `${sourceName(sent.key.source)}:${sent.key.sequenceNumber}`, stateOf(run)];
+}
+
+function stateOf(run: Progress["run"]): string {
+  if (!run) return "on the bus";
+  if (isClosed(run)) {
+    const why = run.verdict?.reason === undefined ? "" : `, ${run.verdict.reason}`;
+    return `${outcomeOf(run.status)}${why}, ${jobs(attemptsOf(run))}`;
+  }
+  const attempt = `attempt ${run.attempt}`;
+  switch (run.status) {
+    case "accepted":
+      return "accepted";
+    case "waiting":
+      return run.attempt === 1 ? "waiting to start" : `waiting for ${attempt}`;
+    case "dispatched":
+      return `${attempt}: ${run.jobName ?? ""}`;
+    case "requeueing":
+      return `${attempt} follows`;
+    case "settling":
+      return `settling: ${run.verdict?.outcome ?? ""}`;
+    default:
+      return run satisfies never;
+  }
+}
+
+function endRow(result: Result): string[] {
+  return [
+    result.title,
+    `${result.source}:${result.sequenceNumber}`,
+    result.outcome,
+    jobs(result.attempts),
+    `${result.seconds.toFixed(1)} s`,
+    result.reason === null ? "" : `${result.reason}: ${result.description}`,
+  ];
+}
+
+function jobs(count: number): string {
+  return count === 1 ? "1 Job" : `${count} Jobs`;
+}
+
+function tableOf(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}

@@ -1,0 +1,124 @@
+import { join } from "node:path";
+import { ServiceBusClient } from "@azure/service-bus";
+import { makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { systemClock } from "../../shared/clock.ts";
+import { readConfig } from "../../shared/config.ts";
+import { jobName } from "../../shared/jobs/job-name.ts";
+import type { ClusterChoice } from "../stack/cluster-flags.ts";
+import { PROJECT_ROOT } from "../stack/project-root.ts";
+import { type Stack, startStack } from "../stack/start-stack.ts";
+import { findSent, lookIntoBus, sendSamples } from "./bus.ts";
+import { attemptsOf, followRuns, isClosed, type Progress } from "./follow-runs.ts";
+import { judge } from "./judge.ts";
+import { problemsOf, type Report } from "./report.ts";
+import { SAMPLES, type Sample, SUBSCRIPTION_FILTERS } from "./samples.ts";
+
+export interface DemoOptions {
+  readonly cluster: ClusterChoice;
+  readonly report: Report;
+  readonly env: Readonly<Record<string, string>>;
+  /** How long the runs may take before the demo gives up on what is still open. */
+  readonly limitMs: number;
+  readonly interrupted: AbortSignal;
+}
+
+/**
+ * Starts the stack, sends the samples, shows their runs until all are settled, and stops everything. Resolves to whether all is as the
+ * samples say. Rejects where a part of the stack fails, or on interruption.
+ */
+export async function runDemo(options: DemoOptions): Promise<boolean> {
+  const { cluster, report, interrupted } = options;
+  const aborted = untilAborted(interrupted);
+  const samples = samplesFor(cluster, report);
+  report.say("Starting the bus, storage and the cluster ...");
+  const starting = startStack({
+    modulesDir: join(PROJECT_ROOT, "modules"),
+    cluster,
+    filters: SUBSCRIPTION_FILTERS,
+    settings: {},
+    env: options.env,
+  });
+  try {
+    const stack = await Promise.race([starting, aborted]);
+    return await Promise.race([show(options, stack, samples), stack.failed(), aborted]);
+  } finally {
+    await starting.then(
+      (stack) => stack.stop(),
+      () => {},
+    );
+  }
+}
+
+async function show({ report, limitMs }: DemoOptions, stack: Stack, samples: readonly Sample[]): Promise<boolean> {
+  const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
+  try {
+    // Before the app is there, so that each message can be told from the others while all of them still stand where they arrived.
+    await sendSamples(client, samples);
+    const sent = await findSent(client, samples);
+    report.say(`Sent ${sent.length} messages. Starting the app ...`);
+    const app = await stack.startApp();
+    report.say(`The app runs: http://127.0.0.1:${String(app.ready["port"])}/api/health/ready\n`);
+
+    const died = stack.failed();
+    const following = followRuns(tableOf(stack), sent, AbortSignal.timeout(limitMs), (all) => report.progress(all));
+    const progress = await Promise.race([following, died]);
+    const holdings = await lookIntoBus(client, samples);
+    const jobs = await Promise.all(progress.map((one) => jobsOf(stack, one)));
+    const results = progress.map((one, index) => judge(one, jobs[index] ?? [], holdings));
+    report.results(results, holdings.surprises);
+    for (const one of progress) if (!isClosed(one.run)) process.stderr.write(`${stillOpen(one, limitMs)}\n`);
+    return problemsOf(results, holdings.surprises).length === 0;
+  } finally {
+    await client.close();
+  }
+}
+
+function samplesFor(cluster: ClusterChoice, report: Report): readonly Sample[] {
+  if (cluster.kind === "stand-in" || cluster.address !== undefined) return SAMPLES;
+  const [left = [], kept = []] = [true, false].map((needs) =>
+    SAMPLES.filter((one) => (one.needsStorage ?? false) === needs),
+  );
+  for (const { title } of left)
+    report.say(
+      `Left out: the message that ${title}. Pods would fetch it from this machine: say by --address where they reach it.`,
+    );
+  return kept;
+}
+
+function tableOf({ settings }: Stack) {
+  return makeAzureRunTable({
+    connection: { kind: "connectionString", value: settings["AzureWebJobsStorage"] ?? "" },
+    tableName: readConfig(settings).tableName,
+    instance: settings["DISPATCHER_INSTANCE"] ?? "",
+    clock: systemClock,
+  });
+}
+
+/** Names of the Jobs that the run's attempts had, by what the cluster holds: an ended Job stays for a while, as the tombstone of its name. */
+async function jobsOf({ settings }: Stack, { run }: Progress): Promise<string[]> {
+  const instance = settings["DISPATCHER_INSTANCE"] ?? "";
+  const cluster = makeKubernetesJobs({
+    kubeconfig: settings["KUBECONFIG"],
+    namespace: settings["JOB_NAMESPACE"] ?? "",
+    instance,
+  });
+  const names = Array.from({ length: attemptsOf(run) }, (_, index) =>
+    run ? jobName({ module: run.module, instance, key: run, attempt: index + 1 }) : "",
+  );
+  const found = await Promise.all(names.map((name) => cluster.get(name)));
+  return names.filter((_, index) => found[index] !== undefined);
+}
+
+function stillOpen({ sent, run }: Progress, limitMs: number): string {
+  const state = run
+    ? `${run.status}, attempt ${run.attempt}${run.lastError === undefined ? "" : `, ${run.lastError}`}`
+    : "not accepted";
+  return `still open after ${limitMs / 1000} s: "${sent.sample.title}" (${sent.messageId}): ${state}`;
+}
+
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(new Error("interrupted")), { once: true });
+  });
+}

@@ -1,0 +1,142 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { errorStack } from "./error-stack.ts";
+import type { HostLog } from "./host-log.ts";
+import type { Invoke } from "./invoke.ts";
+import type { RegisteredFunction, Rpc, RpcHttp } from "./rpc.ts";
+import type { Listener } from "./service-bus-listener.ts";
+
+export interface HttpListenerOptions {
+  readonly functions: readonly RegisteredFunction[];
+  readonly routePrefix: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** What `x-functions-key` must hold for functions that are not anonymous; without one they are refused. */
+  readonly functionKey?: string;
+  readonly invoke: Invoke;
+  readonly log: HostLog;
+}
+
+/** `port` if nothing listens there, else 0, which takes a free one. */
+export async function freePort(port: number): Promise<number> {
+  const probe = createServer();
+  const isFree = await new Promise<boolean>((resolve) => {
+    probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+  });
+  if (isFree) await new Promise((resolve) => probe.close(resolve));
+  return isFree ? port : 0;
+}
+
+/** Serves the HTTP functions on loopback. Rejects with the server's error, such as EADDRINUSE. */
+export async function serve(options: HttpListenerOptions): Promise<Listener & { readonly port: number }> {
+  const routes = options.functions.map((fn) => routeOf(fn, options.routePrefix));
+  const server = createServer((request, response) => {
+    answer(options, routes, request, response).catch((error: unknown) => {
+      options.log.system("error", `${request.method} ${request.url} failed: ${errorStack(error)}`);
+      if (!response.headersSent) response.writeHead(500);
+      response.end();
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(options.port, "127.0.0.1", resolve);
+  });
+  const address = server.address();
+  return {
+    port: typeof address === "object" ? (address?.port ?? 0) : 0,
+    async stop() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      server.closeIdleConnections();
+      await closed;
+    },
+  };
+}
+
+interface Route {
+  readonly fn: RegisteredFunction;
+  readonly methods: readonly string[];
+  readonly pattern: RegExp;
+}
+
+/** `orders/{id}` and `files/{*path}`; constraints after a colon are not checked. */
+function routeOf(fn: RegisteredFunction, prefix: string): Route {
+  const { route, methods } = fn.trigger.binding;
+  const path = [prefix, typeof route === "string" ? route : fn.name].filter(Boolean).join("/");
+  const pattern = path
+    .split("/")
+    .map((segment) => {
+      const name = /^\{(\*?)(\w+).*\}$/.exec(segment);
+      if (!name) return segment.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+      return `(?<${name[2]}>${name[1] ? ".*" : "[^/]+"})`;
+    })
+    .join("/");
+  const allowed = Array.isArray(methods) ? methods.map((method) => String(method).toUpperCase()) : ["GET", "POST"];
+  return { fn, methods: allowed, pattern: new RegExp(`^/${pattern}/?$`, "i") };
+}
+
+async function answer(
+  options: HttpListenerOptions,
+  routes: Route[],
+  request: IncomingMessage,
+  response: ServerResponse,
+) {
+  const url = new URL(request.url ?? "/", `http://${request.headers.host ?? "127.0.0.1"}`);
+  const found = routes.filter(({ pattern }) => pattern.test(url.pathname));
+  const route = found.find(({ methods }) => methods.includes(request.method ?? ""));
+  if (!route) {
+    response.writeHead(found.length > 0 ? 405 : 404).end();
+    return;
+  }
+  if (!isAllowed(route.fn, request, url, options.functionKey)) {
+    response.writeHead(401).end();
+    return;
+  }
+
+  const http: RpcHttp = {
+    method: request.method ?? "GET",
+    url: url.href,
+    headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),
+    params: decoded(route.pattern.exec(url.pathname)?.groups ?? {}),
+    query: Object.fromEntries(url.searchParams),
+    body: { bytes: await bodyOf(request) },
+  };
+  try {
+    send(response, (await options.invoke(route.fn, { input: { http }, metadata: {} }))?.http);
+  } catch (error) {
+    options.log.of(route.fn.name)("error", "system", `failed: ${errorStack(error)}`);
+    response.writeHead(500).end();
+  }
+}
+
+function decoded(groups: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]));
+}
+
+function isAllowed(
+  fn: RegisteredFunction,
+  request: IncomingMessage,
+  url: URL,
+  functionKey: string | undefined,
+): boolean {
+  if (fn.trigger.binding["authLevel"] === "anonymous") return true;
+  const given = request.headers["x-functions-key"] ?? url.searchParams.get("code");
+  if (functionKey === undefined || typeof given !== "string") return false;
+  return timingSafeEqual(digest(given), digest(functionKey));
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}
+
+async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
+  return new Uint8Array(await new Response(Readable.toWeb(request)).arrayBuffer());
+}
+
+function send(response: ServerResponse, http: RpcHttp | undefined): void {
+  response.writeHead(Number(http?.statusCode ?? (http ? 200 : 204)), { ...http?.headers });
+  response.end(payload(http?.body));
+}
+
+function payload(body: Rpc | null | undefined): Uint8Array | string {
+  return body?.bytes ?? body?.string ?? body?.json ?? "";
+}

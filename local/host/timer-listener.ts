@@ -1,0 +1,50 @@
+import { Cron } from "croner";
+import { errorStack } from "./error-stack.ts";
+import type { HostLog } from "./host-log.ts";
+import type { Invoke } from "./invoke.ts";
+import { asJson, type RegisteredFunction } from "./rpc.ts";
+import type { Listener } from "./service-bus-listener.ts";
+
+/**
+ * Runs a function by its six-field NCRONTAB schedule, in UTC: one run at a time, and a tick that is due while one runs is skipped.
+ * Throws an Error where the schedule is none.
+ */
+export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, log: HostLog): Listener {
+  let running: Promise<unknown> | undefined;
+  let last = new Date(0);
+
+  async function run(job: Cron): Promise<void> {
+    if (running) return;
+    const status = { Last: last.toISOString(), Next: job.nextRun()?.toISOString(), LastUpdated: last.toISOString() };
+    last = new Date();
+    const input = asJson({ Schedule: { AdjustForDST: true }, ScheduleStatus: status, IsPastDue: false });
+    running = invoke(fn, { input, metadata: {} })
+      .catch((error: unknown) => log.of(fn.name)("error", "system", `failed: ${errorStack(error)}`))
+      .finally(() => {
+        running = undefined;
+      });
+    await running;
+  }
+
+  const cron = cronOf(fn, schedule, run);
+  if (fn.trigger.binding["runOnStartup"] === true) void run(cron);
+  return {
+    async stop() {
+      cron.stop();
+      await running;
+    },
+  };
+}
+
+function cronOf(fn: RegisteredFunction, schedule: string, run: (job: Cron) => Promise<void>): Cron {
+  try {
+    return new Cron(schedule, { mode: "6-part", timezone: "UTC", domAndDow: true }, run);
+  } catch (error) {
+    throw new Error(
+      `function ${fn.name}: schedule "${schedule}" is no six-field NCRONTAB expression: ${String(error)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

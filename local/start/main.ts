@@ -1,0 +1,128 @@
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { type Source, sourceName } from "../../shared/run/source.ts";
+import { CLUSTER_FLAGS, CLUSTER_USAGE, type ClusterChoice, chooseCluster } from "../stack/cluster-flags.ts";
+import { isReal, readLocalSettings } from "../stack/local-settings.ts";
+import { neededEnvironment } from "../stack/own-environment.ts";
+import { PROJECT_ROOT } from "../stack/project-root.ts";
+import { type Stack, startStack } from "../stack/start-stack.ts";
+import { readState, removeState, writeState } from "../stack/state-file.ts";
+import { isIdle, readable } from "./readable-line.ts";
+
+// `npm start`: bus, storage, cluster and the app on this machine, until Ctrl-C.
+
+const USAGE = `usage: npm start -- [--kubeconfig FILE [--namespace NS] [--image IMAGE] [--address IP]]
+${CLUSTER_USAGE}
+Settings in local.settings.json ("Values") go before the stack's own; a real ServiceBus or AzureWebJobsStorage there replaces the local one.`;
+
+/** The ports that the real things have, so that other tools find them. */
+const PORTS = { bus: 5672, http: 7071 };
+
+function readArgs(): ClusterChoice | undefined {
+  try {
+    return chooseCluster(parseArgs({ options: CLUSTER_FLAGS }).values);
+  } catch (error) {
+    process.stderr.write(`${errorMessage(error)}\n${USAGE}\n`);
+    return undefined;
+  }
+}
+
+function errorMessage(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** The values that count: those for a development bus or storage would name ones that don't run here. */
+function withoutDevelopment(values: Readonly<Record<string, string>>): Record<string, string> {
+  const local = ["ServiceBus", "AzureWebJobsStorage"].filter((name) => !isReal(values, name));
+  return Object.fromEntries(
+    Object.entries(values).filter(([name, value]) => value.trim() !== "" && !local.includes(name)),
+  );
+}
+
+function entitiesOf(sources: readonly Source[]): string[] {
+  return [...new Set(sources.map((source) => ("queue" in source ? source.queue : source.topic)))];
+}
+
+function introduce(stack: Stack, port: unknown): void {
+  const { settings } = stack;
+  const pid = (name: string) => {
+    const part = stack.parts.find((one) => one.name === name);
+    return part ? `  (process ${part.pid})` : "";
+  };
+  const bus =
+    /sb:\/\/[^;/]+/.exec(settings["ServiceBus"] ?? "")?.[0] ?? settings["ServiceBus__fullyQualifiedNamespace"];
+  const storage =
+    /TableEndpoint=([^;]+)/.exec(settings["AzureWebJobsStorage"] ?? "")?.[1] ?? "as local.settings.json says";
+  print(`
+app       http://127.0.0.1:${String(port)}/api/health/ready${pid("app")}
+bus       ${bus ?? "as local.settings.json says"}${pid("bus")}
+storage   ${storage}${pid("storage")}
+cluster   kubectl --kubeconfig ${settings["KUBECONFIG"] ?? ""} -n ${settings["JOB_NAMESPACE"] ?? ""} get jobs${pid("cluster")}
+sources   ${stack.sources.map(sourceName).join(", ")}
+
+Send a message from another terminal:
+  echo '{"name":"Ada"}' | npm run --silent send -- --source ${entitiesOf(stack.sources)[0] ?? "NAME"} -
+Ctrl-C stops everything.
+`);
+}
+
+async function run(cluster: ClusterChoice, interrupted: Promise<never>): Promise<void> {
+  const running = await readState();
+  if (running) throw new Error(`a stack is running here already (process ${running.pid}): stop it first`);
+  const values = withoutDevelopment(await readLocalSettings(join(PROJECT_ROOT, "local.settings.json")));
+  const starting = startStack({
+    modulesDir: resolve(PROJECT_ROOT, values["MODULES_DIR"] ?? "modules"),
+    cluster,
+    filters: {},
+    settings: values,
+    env: neededEnvironment(process.env),
+    ports: PORTS,
+    onLine: (part, line) => {
+      if (!isIdle(line)) print(readable(part, line));
+    },
+  });
+  try {
+    const stack = await Promise.race([starting, interrupted]);
+    const app = await Promise.race([stack.startApp(), interrupted]);
+    const { ServiceBus, ServiceBus__fullyQualifiedNamespace } = stack.settings;
+    await writeState({
+      pid: process.pid,
+      ...(ServiceBus === undefined ? {} : { serviceBus: ServiceBus }),
+      ...(ServiceBus__fullyQualifiedNamespace === undefined
+        ? {}
+        : { fullyQualifiedNamespace: ServiceBus__fullyQualifiedNamespace }),
+      entities: entitiesOf(stack.sources),
+    });
+    introduce(stack, app.ready["port"]);
+    await Promise.race([stack.failed(), interrupted]);
+  } finally {
+    await removeState(process.pid);
+    await starting.then(
+      (stack) => stack.stop(),
+      () => {},
+    );
+  }
+}
+
+const cluster = readArgs() ?? process.exit(2);
+const stopped = new Error("stopped");
+const interrupted = new Promise<never>((_, reject) => {
+  const stop = () => {
+    print("stopping ...");
+    reject(stopped);
+  };
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+});
+
+try {
+  await run(cluster, interrupted);
+} catch (error) {
+  if (error !== stopped) {
+    process.stderr.write(`${errorMessage(error)}\n`);
+    process.exitCode = 1;
+  }
+}

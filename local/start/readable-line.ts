@@ -1,0 +1,40 @@
+import { stripVTControlCharacters } from "node:util";
+
+/**
+ * A line of the app's log, as people read it: time, level where it is not plain information, function, message, and its facts. Lines of
+ * other forms (stacks, other parts) stay as they are, behind the name of their part.
+ */
+export function readable(part: string, line: string): string {
+  const text = stripVTControlCharacters(line);
+  const [, time, level, who, rest] = /^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d\.\d{3})Z (\w+) (\S+) (.*)$/.exec(text) ?? [];
+  if (time === undefined || level === undefined || who === undefined || rest === undefined) return `${part}: ${text}`;
+  const urgency = level === "information" ? "" : `${level.toUpperCase()} `;
+  return `${time} ${urgency}${who}: ${sentence(rest)}`;
+}
+
+/** Whether a line tells nothing to somebody who watches: the ticks of a timer that found nothing to do. */
+export function isIdle(line: string): boolean {
+  const json = /^\S+ information \S+ (\{.*\})$/.exec(line)?.[1];
+  const facts = json === undefined ? undefined : objectOf(json);
+  return facts?.["message"] === "reconciled" && facts["open"] === 0 && !facts["settled"] && !facts["purged"];
+}
+
+function sentence(text: string): string {
+  const facts = objectOf(text);
+  if (typeof facts?.["message"] !== "string") return text;
+  const { message, ...others } = facts;
+  const shown = Object.entries(others).map(
+    ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+  );
+  return [message, ...shown].join("  ");
+}
+
+function objectOf(text: string): Record<string, unknown> | undefined {
+  if (!text.startsWith("{")) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null ? { ...value } : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,323 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { KubeConfig } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { ConfigError, UnavailableError } from "../../shared/errors.ts";
+import { buildJob } from "./job-cluster.contract.ts";
+
+/** A server that answers as a test says, and remembers what it was asked. */
+let answer: (request: IncomingMessage, response: ServerResponse) => void = () => {};
+const asked: { method: string; url: string; headers: IncomingMessage["headers"]; body: string }[] = [];
+const server = createServer((request, response) => {
+  let body = "";
+  request.on("data", (chunk: Buffer) => {
+    body += chunk.toString();
+  });
+  request.on("end", () => {
+    asked.push({ method: request.method ?? "", url: request.url ?? "", headers: request.headers, body });
+    answer(request, response);
+  });
+});
+let place = "";
+
+beforeAll(
+  () =>
+    new Promise<void>((resolve) => {
+      server.listen(0, "127.0.0.1", () => {
+        const address = server.address();
+        place = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+        resolve();
+      });
+    }),
+);
+afterAll(() => {
+  server.close();
+  server.closeAllConnections();
+});
+
+function kubeConfigFor(url: string): KubeConfig {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromClusterAndUser({ name: "c", server: url, skipTLSVerify: true }, { name: "u", token: "secret" });
+  return kubeConfig;
+}
+
+function clusterAt(url = place, timeoutMs = 5_000) {
+  return makeKubernetesJobs({ kubeconfig: kubeConfigFor(url), namespace: "jobs", instance: "one", timeoutMs });
+}
+
+function status(code: number, reason: string, message: string, details?: object): object {
+  return {
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message,
+    reason,
+    code,
+    ...(details ? { details } : {}),
+  };
+}
+
+function answers(code: number, body: string | object, headers: Record<string, string> = {}): void {
+  answer = (_request, response) => {
+    const text = typeof body === "string" ? body : JSON.stringify(body);
+    response
+      .writeHead(code, { "content-type": typeof body === "string" ? "text/html" : "application/json", ...headers })
+      .end(text);
+  };
+}
+
+const job = buildJob("one", "exit 0", {});
+const name = job.metadata?.name ?? "";
+
+describe("what the adapter makes of an answer to a create", () => {
+  test.each([
+    {
+      kind: "quota",
+      what: "a full quota",
+      code: 403,
+      reason: "Forbidden",
+      message: `jobs.batch "x" is forbidden: exceeded quota: q, requested: count/jobs.batch=1, used: count/jobs.batch=5, limited: count/jobs.batch=5`,
+    },
+    {
+      kind: "refused",
+      what: "a 422",
+      code: 422,
+      reason: "Invalid",
+      message: `Job.batch "x" is invalid: spec: Required value`,
+    },
+    {
+      kind: "refused",
+      what: "a 400",
+      code: 400,
+      reason: "BadRequest",
+      message: "Job in version v1 cannot be handled as a Job",
+    },
+    {
+      kind: "refused",
+      what: "a webhook's denial",
+      code: 403,
+      reason: "Forbidden",
+      message: `admission webhook "images.acme.io" denied the request: images come from ghcr.io only`,
+    },
+    {
+      kind: "refused",
+      what: "a policy's denial",
+      code: 403,
+      reason: "Forbidden",
+      message: `jobs.batch "x" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no root`,
+    },
+    {
+      kind: "refused",
+      what: "a denial with a 5xx of a webhook's own choice",
+      code: 500,
+      reason: "InternalError",
+      message: `admission webhook "w" denied the request: no`,
+    },
+  ])("calls $what: $kind, in the server's own words", async ({ kind, code, reason, message }) => {
+    answers(code, status(code, reason, message));
+    expect(await clusterAt().create(job)).toEqual({ kind, message });
+  });
+
+  test("asks whether it may create Jobs at all where a 403 doesn't say why", async () => {
+    const denial = status(403, "Forbidden", `jobs.batch "x" is forbidden: some plugin says no`);
+    const reviews = (allowed: boolean): void => {
+      answer = (request, response) => {
+        const isReview = request.url?.endsWith("/selfsubjectaccessreviews") === true;
+        const body = isReview ? { kind: "SelfSubjectAccessReview", status: { allowed } } : denial;
+        response.writeHead(isReview ? 201 : 403, { "content-type": "application/json" }).end(JSON.stringify(body));
+      };
+    };
+    reviews(true);
+    expect(await clusterAt().create(job)).toMatchObject({ kind: "refused" });
+    reviews(false);
+    await expect(clusterAt().create(job)).rejects.toThrow(UnavailableError);
+  });
+
+  test.each([
+    {
+      what: "a missing right",
+      code: 403,
+      reason: "Forbidden",
+      message: `jobs.batch is forbidden: User "dispatcher" cannot create resource "jobs" in API group "batch" in the namespace "jobs"`,
+      says: /cannot create resource "jobs".*Role in namespace jobs needs jobs \(create/s,
+    },
+    {
+      what: "a namespace on its way out",
+      code: 403,
+      reason: "Forbidden",
+      message: `jobs.batch "x" is forbidden: unable to create new content in namespace jobs because it is being terminated`,
+      says: /namespace jobs is being deleted/,
+    },
+    {
+      what: "a missing namespace",
+      code: 404,
+      reason: "NotFound",
+      message: `namespaces "jobs" not found`,
+      says: /JOB_NAMESPACE/,
+    },
+    {
+      what: "a webhook that is down",
+      code: 500,
+      reason: "InternalError",
+      message: `Internal error occurred: failed calling webhook "w": connection refused`,
+      says: /failed calling webhook/,
+    },
+    {
+      what: "a conflict over something else",
+      code: 409,
+      reason: "Conflict",
+      message: `Operation cannot be fulfilled on resourcequotas "q"`,
+      says: /resourcequotas/,
+    },
+    {
+      what: "an expired token",
+      code: 401,
+      reason: "Unauthorized",
+      message: "Unauthorized",
+      says: /token or certificate expired/,
+    },
+  ])("calls $what an outage, never the template's fault", async ({ code, reason, message, says }) => {
+    answers(code, status(code, reason, message));
+    const error: unknown = await clusterAt()
+      .create(job)
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(String(error)).toMatch(says);
+    expect(String(error)).toContain(place);
+  });
+
+  test.each([400, 403, 404, 409, 422, 502])("judges no template by a proxy's page with status %i", async (code) => {
+    answers(code, "<html><body>exceeded quota, denied the request</body></html>");
+    await expect(clusterAt().create(job)).rejects.toThrow(UnavailableError);
+  });
+
+  test("never sends a create twice", async () => {
+    answers(503, status(503, "ServiceUnavailable", "busy"));
+    asked.length = 0;
+    await expect(clusterAt().create(job)).rejects.toThrow(UnavailableError);
+    expect(asked.filter(({ method }) => method === "POST")).toHaveLength(1);
+  });
+
+  test("is not sure of a create whose reply is no Job", async () => {
+    answers(201, { kind: "Job", metadata: {} });
+    await expect(clusterAt().create(job)).rejects.toThrow(/something other than a Job/);
+  });
+});
+
+describe("what the adapter makes of any other answer", () => {
+  test("passes on how long the server wants to be left alone", async () => {
+    answers(429, status(429, "TooManyRequests", "too many requests"), { "retry-after": "7" });
+    const error: unknown = await clusterAt()
+      .listJobs()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: "UnavailableError", retryAfterMs: 7_000 });
+  });
+
+  test.each([
+    { what: "a proxy's page", body: "<html>login</html>", type: "text/html" },
+    { what: "a page that claims to be JSON", body: "<html>login</html>", type: "application/json" },
+    { what: "half a document", body: `{"kind":"Job","metadata":{"na`, type: "application/json" },
+    { what: "nothing at all", body: "", type: "application/json" },
+  ])("takes $what with status 200 for an outage", async ({ body, type }) => {
+    answers(200, body, { "content-type": type });
+    const calls = [clusterAt().get(name), clusterAt().listJobs(), clusterAt().create(job), clusterAt().pods(name)];
+    for (const call of await Promise.allSettled(calls)) {
+      expect(call.status === "rejected" && call.reason).toBeInstanceOf(UnavailableError);
+    }
+  });
+
+  test("takes an answer that breaks off for an outage", async () => {
+    answer = (_request, response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-length": "1000" });
+      response.write(`{"kind":"Job",`, () => response.destroy());
+    };
+    await expect(clusterAt().get(name)).rejects.toThrow(UnavailableError);
+  });
+
+  test("gives up waiting, and says after how long", async () => {
+    answer = () => {};
+    await expect(clusterAt(place, 100).listJobs()).rejects.toThrow(/no answer within 100 ms/);
+  });
+
+  test("gives up waiting for the rest of a log", async () => {
+    answer = (_request, response) => {
+      response.writeHead(200, { "content-type": "text/plain" });
+      response.write("begun\n");
+    };
+    await expect(clusterAt(place, 100).log("pod-abcde", "main", 100)).rejects.toThrow(/no answer within 100 ms/);
+  });
+
+  test("names the server that nobody listens at", async () => {
+    const gone = createServer();
+    await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));
+    const address = gone.address();
+    const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+    await new Promise((resolve) => gone.close(resolve));
+    const error: unknown = await clusterAt(url)
+      .listJobs()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(String(error)).toContain(url);
+    expect(String(error)).toContain("ECONNREFUSED");
+  });
+
+  test("doesn't believe a proxy that a Job is gone", async () => {
+    answers(404, "<html>not found</html>");
+    await expect(clusterAt().get(name)).rejects.toThrow(UnavailableError);
+    await expect(clusterAt().end(name, "uid")).rejects.toThrow(UnavailableError);
+  });
+
+  test("takes either of the two ways in which a server says that the uid is another", async () => {
+    answers(409, status(409, "Conflict", "Precondition failed: UID in precondition: a, UID in object meta: b"));
+    await expect(clusterAt().end(name, "uid")).resolves.toBeUndefined();
+    const details = { causes: [{ reason: "FieldValueInvalid", message: "field is immutable", field: "metadata.uid" }] };
+    answers(422, status(422, "Invalid", `metadata.uid: Invalid value: "a": field is immutable`, details));
+    await expect(clusterAt().end(name, "uid")).resolves.toBeUndefined();
+    answers(422, status(422, "Invalid", "spec.ttlSecondsAfterFinished: Invalid value"));
+    await expect(clusterAt().end(name, "uid")).rejects.toThrow(UnavailableError);
+  });
+
+  test("begins a list again whose version the server forgot between two pages", async () => {
+    let isForgotten = true;
+    const table = (token: string, cell: string) => ({
+      kind: "Table",
+      metadata: token === "" ? {} : { continue: token },
+      columnDefinitions: [{ name: "Age" }, { name: "Status" }, { name: "Name" }],
+      rows: [{ cells: ["1s", "Running", cell] }],
+    });
+    answer = (request, response) => {
+      response.setHeader("content-type", "application/json");
+      const isSecond = request.url?.includes("continue=t1") === true;
+      if (isSecond && isForgotten) {
+        isForgotten = false;
+        response.writeHead(410).end(JSON.stringify(status(410, "Expired", "too old")));
+      } else response.writeHead(200).end(JSON.stringify(isSecond ? table("", "b") : table("t1", "a")));
+    };
+    expect(await clusterAt().listJobs()).toEqual([
+      { name: "a", state: "active" },
+      { name: "b", state: "active" },
+    ]);
+  });
+
+  test("asks for light lists under its own name", async () => {
+    answers(200, { kind: "Table", metadata: {}, columnDefinitions: [], rows: [] });
+    asked.length = 0;
+    await clusterAt().listJobs();
+    const [request] = asked;
+    const query = new URL(request?.url ?? "", place).searchParams;
+    expect(query.get("includeObject")).toBe("None");
+    expect(query.get("limit")).toBe("500");
+    expect(query.get("labelSelector")).toBe(
+      "app.kubernetes.io/managed-by=dispatcher,app.kubernetes.io/instance=one,ion/settled!=true",
+    );
+    expect(request?.headers).toMatchObject({ "user-agent": "dispatcher", authorization: "Bearer secret" });
+    expect(request?.headers.accept).toBe("application/json;as=Table;v=v1;g=meta.k8s.io");
+  });
+});
+
+test("stops at start where a kubeconfig names no cluster", () => {
+  expect(() =>
+    makeKubernetesJobs({ kubeconfig: "/nonexistent/kubeconfig", namespace: "jobs", instance: "one" }),
+  ).toThrow(ConfigError);
+});

@@ -1,0 +1,130 @@
+import Long from "long";
+import { afterAll, beforeAll } from "vitest";
+import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
+import type { MessageBroker } from "../../shared/ports/message-broker.ts";
+import type { Source } from "../../shared/run/source.ts";
+import { makeFakeBroker } from "../support/fake-broker.ts";
+import { type LocalBus, numberOf, startLocalBus, tokenOf } from "../support/local-broker-harness.ts";
+import { makeTestClock } from "../support/test-clock.ts";
+import { type BrokerHarness, describeMessageBroker } from "./message-broker.contract.ts";
+
+const LOCK_MS = 60_000;
+
+/** One broker for all tests; each takes an entity of its own, which nobody used before. */
+const ENTITIES = Array.from({ length: 60 }, (_, index) => index + 1);
+let bus: LocalBus;
+let serviceBus: MessageBroker;
+let used = 0;
+
+beforeAll(async () => {
+  bus = await startLocalBus({
+    queues: ENTITIES.map((n) => ({ name: `Thumbnails-${n}`, lockDurationMs: LOCK_MS })),
+    topics: ENTITIES.map((n) => ({
+      name: `Images-${n}`,
+      subscriptions: [{ name: "Thumbs", lockDurationMs: LOCK_MS }],
+    })),
+  });
+  serviceBus = makeServiceBusBroker({ kind: "connectionString", value: bus.broker.connectionString });
+});
+afterAll(async () => {
+  await serviceBus.close();
+  await bus.close();
+});
+
+const freshQueue = (): Source => ({ queue: `thumbnails-${(used++ % ENTITIES.length) + 1}` });
+const freshSubscription = (): Source => ({ topic: `images-${(used++ % ENTITIES.length) + 1}`, subscription: "thumbs" });
+
+describeMessageBroker("the fake", async () => openFake());
+describeMessageBroker("Service Bus, on a queue,", async () => openLocal(freshQueue()));
+describeMessageBroker("Service Bus, on a subscription,", async () => openLocal(freshSubscription()));
+
+function openFake(): BrokerHarness {
+  const source = { queue: "thumbnails" };
+  const clock = makeTestClock();
+  const broker = makeFakeBroker({ clock, lockDurationMs: LOCK_MS });
+  return {
+    broker,
+    source,
+    send: async (message) => void broker.send(source, message),
+    receive: async () => {
+      const delivery = broker.redeliver(source);
+      if (delivery === undefined) throw new Error("No message is ready.");
+      return { ...delivery, deliveryCount: delivery.deliveryCount - 1 };
+    },
+    holdDeferred: async (sequenceNumber) => {
+      const token = broker.holdDeferred(source, sequenceNumber);
+      if (token === undefined) throw new Error(`Message ${sequenceNumber} can't be held.`);
+      return token;
+    },
+    deliveryCountOfDeferred: async (sequenceNumber) => broker.message(source, sequenceNumber).deliveryCount,
+    passTime: (ms) => clock.advance(ms),
+    deadLetters: async () =>
+      broker
+        .messages(source)
+        .flatMap(({ letter, properties, body, deliveryCount }) =>
+          letter === undefined
+            ? []
+            : [{ ...letter, properties: { ...properties, ...letter.properties }, body, deliveryCount }],
+        ),
+    close: () => broker.close(),
+  };
+}
+
+function openLocal(source: Source): BrokerHarness {
+  const isQueue = "queue" in source;
+  const receiver = bus.receiver(source);
+  const receiveDeferred = async (sequenceNumber: number) => {
+    const [message] = await receiver.receiveDeferredMessages(Long.fromNumber(sequenceNumber));
+    if (message === undefined) throw new Error(`Message ${sequenceNumber} can't be received.`);
+    return message;
+  };
+  return {
+    broker: serviceBus,
+    source,
+    send: async ({ body = "{}", ttlMs, properties, ...rest }) => {
+      const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+      await bus.send(isQueue ? source.queue : source.topic, {
+        ...rest,
+        body: Buffer.from(bytes),
+        ...(properties === undefined ? {} : { applicationProperties: scalars(properties) }),
+        ...(ttlMs === undefined ? {} : { timeToLive: ttlMs }),
+      });
+    },
+    receive: async () => {
+      const message = await bus.receive(receiver);
+      return {
+        sequenceNumber: numberOf(message),
+        enqueuedAt: message.enqueuedTimeUtc?.getTime() ?? 0,
+        lockToken: tokenOf(message),
+        deliveryCount: message.deliveryCount ?? 0,
+      };
+    },
+    holdDeferred: async (sequenceNumber) => tokenOf(await receiveDeferred(sequenceNumber)),
+    deliveryCountOfDeferred: async (sequenceNumber) => {
+      const message = await receiveDeferred(sequenceNumber);
+      await receiver.abandonMessage(message);
+      return message.deliveryCount ?? 0;
+    },
+    passTime: (ms) => bus.passTime(ms),
+    deadLetters: async () => {
+      const messages = await bus.receiver(source, { deadLetter: true }).peekMessages(100);
+      return messages.map((message) => ({
+        reason: message.deadLetterReason ?? "",
+        description: message.deadLetterErrorDescription ?? "",
+        properties: message.applicationProperties ?? {},
+        body: message.body,
+        deliveryCount: message.deliveryCount ?? 0,
+      }));
+    },
+    close: () => receiver.close(),
+  };
+}
+
+function scalars(properties: Readonly<Record<string, unknown>>): Record<string, string | number | boolean> {
+  return Object.fromEntries(
+    Object.entries(properties).map(([name, value]) => [
+      name,
+      typeof value === "number" || typeof value === "boolean" ? value : String(value),
+    ]),
+  );
+}
