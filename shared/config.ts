@@ -1,6 +1,11 @@
-import { readServiceBus, readStorage, type ServiceBusSettings, type StorageSettings } from "./connection-settings.ts";
 import { ConfigError } from "./errors.ts";
-import { SettingReader } from "./setting-reader.ts";
+import {
+  readServiceBus,
+  readStorage,
+  type ServiceBusSettings,
+  type StorageSettings,
+} from "./settings/connection-settings.ts";
+import { SettingReader } from "./settings/setting-reader.ts";
 
 /** The app's settings, checked. Durations are milliseconds. */
 export interface Settings {

@@ -4,7 +4,7 @@ import { readConfig } from "../../shared/config.ts";
 import { ownedFields } from "../../shared/jobs/owned-fields.ts";
 import { moduleJsonSchema } from "../../shared/modules/module-schema.ts";
 import { isRecord, valueAt } from "../../shared/plain-data.ts";
-import { SETTINGS, type Setting } from "../../shared/settings.ts";
+import { SETTINGS, type Setting } from "../../shared/settings/settings.ts";
 
 const settings: readonly Setting[] = SETTINGS;
 const docs = readFileSync("docs/settings.md", "utf8");

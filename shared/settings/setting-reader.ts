@@ -1,4 +1,4 @@
-import { parseDuration } from "./duration.ts";
+import { parseDuration } from "../duration.ts";
 import { isNcrontab } from "./ncrontab.ts";
 import { SETTINGS, type Setting, type SettingName } from "./settings.ts";
 

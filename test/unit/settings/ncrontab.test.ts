@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { isNcrontab } from "../../shared/ncrontab.ts";
+import { isNcrontab } from "../../../shared/settings/ncrontab.ts";
 
 it.each([
   "* * * * * *",
