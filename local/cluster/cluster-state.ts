@@ -8,6 +8,8 @@ export interface ClusterState {
   readonly jobs: Collection<Job>;
   readonly pods: Collection<Pod>;
   readonly events: Collection<Event>;
+  /** The pods that a Job owns. */
+  podsOf(job: Job): Pod[];
   /** Records an event about an object; one that repeats raises the first one's count. */
   recordEvent(about: StoredObject, type: "Normal" | "Warning", reason: string, message: string): void;
 }
@@ -19,11 +21,14 @@ export function makeClusterState(namespaces: readonly string[]): ClusterState {
   const counter: VersionCounter = { current: 1 };
   const events = new Collection<Event>(counter);
   const oldestFirst: Event[] = [];
+  const pods = new Collection<Pod>(counter);
+  const owned = indexByOwner(pods);
   return {
     namespaces: new Set(namespaces),
     jobs: new Collection<Job>(counter),
-    pods: new Collection<Pod>(counter),
+    pods,
     events,
+    podsOf: (job) => [...(owned.get(job.metadata.uid)?.values() ?? [])],
     recordEvent(about, type, reason, message) {
       const { namespace, name, uid } = about.metadata;
       const now = timestamp();
@@ -69,4 +74,23 @@ export function makeClusterState(namespaces: readonly string[]): ClusterState {
       if (oldest !== undefined) events.remove(events.get(oldest.metadata.namespace, oldest.metadata.name) ?? oldest);
     },
   };
+}
+
+/** The pods by the uids of their owners, kept up with every change: a controller asks for them all the time. */
+function indexByOwner(pods: Collection<Pod>): ReadonlyMap<string, ReadonlyMap<string, Pod>> {
+  const index = new Map<string, Map<string, Pod>>();
+  pods.listen(({ type, object, previous }) => {
+    const { uid } = object.metadata;
+    for (const owner of previous?.metadata.ownerReferences ?? []) {
+      const others = index.get(owner.uid);
+      others?.delete(uid);
+      if (others?.size === 0) index.delete(owner.uid);
+    }
+    if (type === "DELETED") return;
+    for (const owner of object.metadata.ownerReferences ?? []) {
+      const others = index.get(owner.uid) ?? new Map<string, Pod>();
+      index.set(owner.uid, others.set(uid, object));
+    }
+  });
+  return index;
 }

@@ -3,17 +3,6 @@ import { type Job, type Pod, timestamp } from "./wire.ts";
 
 export type PropagationPolicy = "Background" | "Foreground" | "Orphan";
 
-/** The pods that a Job owns. */
-export function podsOf(state: ClusterState, job: Job): Pod[] {
-  const { uid, namespace } = job.metadata;
-  const pods: Pod[] = [];
-  for (const pod of state.pods.inOrder(`${namespace}/`)) {
-    if (pod.metadata.namespace !== namespace) break;
-    if (pod.metadata.ownerReferences?.some((owner) => owner.uid === uid) === true) pods.push(pod);
-  }
-  return pods;
-}
-
 /** Marks a pod for deletion; the node ends its processes and then removes it. Deleting again can only shorten the grace period. */
 export function deletePod(state: ClusterState, pod: Pod, graceSeconds?: number): Pod {
   const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
@@ -31,7 +20,7 @@ export function deletePod(state: ClusterState, pod: Pod, graceSeconds?: number):
 
 /** Deletes a Job: its pods go too, at once or first, or are left to themselves. */
 export function deleteJob(state: ClusterState, job: Job, policy: PropagationPolicy): void {
-  const pods = podsOf(state, job);
+  const pods = state.podsOf(job);
   if (policy === "Orphan") {
     for (const pod of pods) {
       const { ownerReferences: _, ...metadata } = pod.metadata;

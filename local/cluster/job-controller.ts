@@ -1,10 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { ClusterState } from "./cluster-state.ts";
-import { deleteJob, deletePod, podsOf } from "./deletion.ts";
-import { generateName } from "./job-admission.ts";
+import { deleteJob, deletePod } from "./deletion.ts";
 import { holdingCondition, isFinished, withCondition } from "./job-conditions.ts";
-import { judgePodFailure } from "./pod-failure-policy.ts";
+import { countedStatus, countPod, type JobMemory, newMemory } from "./job-counts.ts";
+import { podFor } from "./job-pod.ts";
 import { keyOf } from "./store.ts";
 import { type Job, type Pod, timestamp } from "./wire.ts";
 
@@ -24,17 +23,6 @@ export interface JobController {
   close(): void;
 }
 
-/** What the controller remembers of a Job beyond its status: pods may be gone before they are counted. */
-interface Memory {
-  readonly judged: Set<string>;
-  /** Pods that a suspension ended: they count as nothing. */
-  readonly uncounted: Set<string>;
-  succeeded: number;
-  failed: number;
-  lastFailureAt: number;
-  policyMessage: string | undefined;
-}
-
 const FIRST_BACKOFF_MS = 10_000;
 const MAX_BACKOFF_MS = 600_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -45,7 +33,7 @@ export function startJobController(state: ClusterState): JobController {
 
 class Controller implements JobController {
   readonly #state: ClusterState;
-  readonly #memories = new Map<string, Memory>();
+  readonly #memories = new Map<string, JobMemory>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
   readonly #due = new Map<string, { namespace: string; name: string }>();
   readonly #stopListening: (() => void)[];
@@ -75,24 +63,8 @@ class Controller implements JobController {
     const owner = pod.metadata.ownerReferences?.find(({ kind }) => kind === "Job");
     const job = owner === undefined ? undefined : this.#state.jobs.get(pod.metadata.namespace, owner.name);
     if (job === undefined || job.metadata.uid !== owner?.uid) return;
-    const memory = this.#memory(job);
-    const { uid } = pod.metadata;
-    const phase = pod.status?.phase;
-    const isOver = phase === "Succeeded" || phase === "Failed";
-    if ((isOver || isGone) && !memory.judged.has(uid) && !memory.uncounted.has(uid)) {
-      memory.judged.add(uid);
-      if (phase === "Succeeded") memory.succeeded += 1;
-      else this.#countFailure(job, pod, memory);
-    }
+    countPod(this.#memory(job), job, pod, isGone);
     this.#enqueue(job.metadata.namespace, job.metadata.name);
-  }
-
-  #countFailure(job: Job, pod: Pod, memory: Memory): void {
-    const action = judgePodFailure(job, pod);
-    if (action.kind === "ignore") return;
-    memory.failed += 1;
-    memory.lastFailureAt = Date.now();
-    if (action.kind === "failJob") memory.policyMessage ??= action.message;
   }
 
   #enqueue(namespace: string, name: string): void {
@@ -112,7 +84,7 @@ class Controller implements JobController {
   #sync(job: Job): void {
     const { deletionTimestamp } = job.metadata;
     if (deletionTimestamp !== undefined) {
-      if (podsOf(this.#state, job).length === 0) this.#state.jobs.remove(job);
+      if (this.#state.podsOf(job).length === 0) this.#state.jobs.remove(job);
       return;
     }
     if (isFinished(job)) {
@@ -120,7 +92,7 @@ class Controller implements JobController {
       return;
     }
     const memory = this.#memory(job);
-    const pods = podsOf(this.#state, job);
+    const pods = this.#state.podsOf(job);
     const alive = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
     if (this.#settle(job, memory, alive)) return;
     if (this.#failureTarget(job, memory)) return;
@@ -145,7 +117,7 @@ class Controller implements JobController {
   }
 
   /** The terminal condition follows the early one as soon as nothing runs any more. */
-  #settle(job: Job, memory: Memory, alive: readonly Pod[]): boolean {
+  #settle(job: Job, memory: JobMemory, alive: readonly Pod[]): boolean {
     const failure = holdingCondition(job, "FailureTarget");
     const success = holdingCondition(job, "SuccessCriteriaMet");
     const early = failure ?? success;
@@ -163,7 +135,7 @@ class Controller implements JobController {
     return true;
   }
 
-  #failureTarget(job: Job, memory: Memory): boolean {
+  #failureTarget(job: Job, memory: JobMemory): boolean {
     const fail = (reason: string, message: string): boolean => {
       const conditions = withCondition(job, "FailureTarget", true, reason, message);
       this.#state.jobs.replace({ ...job, status: { ...job.status, conditions } });
@@ -180,7 +152,7 @@ class Controller implements JobController {
     return false;
   }
 
-  #suspend(job: Job, memory: Memory, alive: readonly Pod[]): void {
+  #suspend(job: Job, memory: JobMemory, alive: readonly Pod[]): void {
     for (const pod of alive) {
       memory.uncounted.add(pod.metadata.uid);
       this.#endPod(job, pod);
@@ -204,7 +176,7 @@ class Controller implements JobController {
     if (wasSuspended) this.#state.recordEvent(job, "Normal", "Resumed", "Job resumed");
   }
 
-  #createPod(job: Job, memory: Memory): void {
+  #createPod(job: Job, memory: JobMemory): void {
     if (memory.failed > 0) {
       const waitMs = Math.min(FIRST_BACKOFF_MS * 2 ** (memory.failed - 1), MAX_BACKOFF_MS);
       const leftMs = memory.lastFailureAt + waitMs - Date.now();
@@ -225,18 +197,8 @@ class Controller implements JobController {
   }
 
   /** Stores the Job's counts and whatever else changed; nothing where nothing did. */
-  #write(job: Job, memory: Memory, alive: readonly Pod[], change: NonNullable<Job["status"]>): void {
-    const { active: _active, failed: _failed, succeeded: _succeeded, ...rest } = job.status ?? {};
-    const status = {
-      ...rest,
-      ...(alive.length > 0 ? { active: alive.length } : {}),
-      ready: alive.filter(isReady).length,
-      terminating: alive.filter(({ metadata }) => metadata.deletionTimestamp !== undefined).length,
-      ...(memory.failed > 0 ? { failed: memory.failed } : {}),
-      ...(memory.succeeded > 0 ? { succeeded: memory.succeeded } : {}),
-      uncountedTerminatedPods: {},
-      ...change,
-    };
+  #write(job: Job, memory: JobMemory, alive: readonly Pod[], change: NonNullable<Job["status"]>): void {
+    const status = { ...countedStatus(job, memory, alive), ...change };
     if (!isDeepStrictEqual(status, job.status)) this.#state.jobs.replace({ ...job, status });
   }
 
@@ -262,17 +224,10 @@ class Controller implements JobController {
     this.#timers.set(uid, timer);
   }
 
-  #memory(job: Job): Memory {
+  #memory(job: Job): JobMemory {
     let memory = this.#memories.get(job.metadata.uid);
     if (memory === undefined) {
-      memory = {
-        judged: new Set(),
-        uncounted: new Set(),
-        succeeded: 0,
-        failed: 0,
-        lastFailureAt: 0,
-        policyMessage: undefined,
-      };
+      memory = newMemory();
       this.#memories.set(job.metadata.uid, memory);
     }
     return memory;
@@ -291,34 +246,4 @@ function msToDeadline(job: Job): number | undefined {
   const { startTime } = job.status ?? {};
   if (seconds === undefined || startTime === undefined) return undefined;
   return Date.parse(startTime) + seconds * 1000 - Date.now();
-}
-
-function podFor(job: Job): Pod {
-  const { name, namespace, uid } = job.metadata;
-  const template = job.spec?.template;
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: {
-      ...template?.metadata,
-      generateName: `${name}-`,
-      name: generateName(`${name}-`),
-      namespace,
-      uid: randomUUID(),
-      resourceVersion: "",
-      creationTimestamp: timestamp(),
-      ownerReferences: [{ apiVersion: "batch/v1", kind: "Job", name, uid, controller: true, blockOwnerDeletion: true }],
-    },
-    spec: {
-      ...template?.spec,
-      containers: template?.spec?.containers ?? [],
-      nodeName: "local",
-      serviceAccountName: "default",
-    },
-    status: { phase: "Pending", qosClass: "BestEffort" },
-  };
-}
-
-function isReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
 }

@@ -51,6 +51,5 @@ async function end(): Promise<void> {
 process.on("SIGTERM", () => void end());
 process.on("SIGINT", () => void end());
 process.on("disconnect", () => void end());
-process.on("exit", () => cluster.killNow());
 
 process.stdout.write(`${JSON.stringify({ ready: true, port: cluster.port, kubeconfig: cluster.kubeconfigPath })}\n`);

@@ -51,9 +51,12 @@ async function readBody(message: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** The body as JSON; undefined where there is none. Throws 400 where it isn't JSON. */
+/** The body as JSON; undefined where there is none. Throws 400 or 415 where it isn't JSON. */
 export function jsonBody(request: ApiRequest): unknown {
   if (request.body.byteLength === 0) return undefined;
+  if (request.contentType.includes("protobuf") || request.contentType.includes("cbor")) {
+    throw new ApiStatusError(415, "UnsupportedMediaType", "this local cluster speaks JSON only");
+  }
   try {
     return JSON.parse(request.body.toString("utf8")) as unknown;
   } catch (error) {

@@ -31,7 +31,8 @@ export function route(deps: RouteDeps, request: ApiRequest): void {
     return;
   }
   if (joined === "apis/authorization.k8s.io/v1/selfsubjectaccessreviews" && method === "POST") {
-    const body = jsonBody(request);
+    // kubectl asks in protobuf; the answer is the same whatever the question.
+    const body = request.contentType === "application/json" ? jsonBody(request) : {};
     sendJson(request.response, 201, { ...(isObject(body) ? body : {}), status: { allowed: true } });
     return;
   }

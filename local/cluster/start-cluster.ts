@@ -26,8 +26,6 @@ export interface LocalCluster {
   readonly token: string;
   /** Ends every process that runs for a pod, then the server. */
   close(): Promise<void>;
-  /** Kills every process at once, for a program that can't wait. */
-  killNow(): void;
 }
 
 const CONTAINER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -46,6 +44,9 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   const baseEnv = options.baseEnv ?? { PATH: CONTAINER_PATH };
   const runner = options.stub === true ? undefined : startPodRunner(state, { directory, baseEnv });
   const controller = runner === undefined ? undefined : startJobController(state);
+  // A program that ends without closing can't wait for anybody.
+  const killNow = (): void => runner?.killNow();
+  process.once("exit", killNow);
   const token = randomBytes(32).toString("base64url");
   const certificate = await makeCertificate();
   const server = await startOnFreePort(options.port ?? 0, (port) =>
@@ -60,11 +61,11 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
     async close() {
       controller?.close();
       await runner?.close();
+      process.off("exit", killNow);
       await server.close();
       rmSync(kubeconfigPath, { force: true });
       rmSync(join(directory, "pods"), { recursive: true, force: true });
     },
-    killNow: () => runner?.killNow(),
   };
 }
 

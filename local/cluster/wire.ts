@@ -10,7 +10,7 @@ export type Wire<T> = T extends Date
       : T;
 
 /** Metadata once the server has filled it in. */
-export type StoredMeta = Wire<V1ObjectMeta> & {
+type StoredMeta = Wire<V1ObjectMeta> & {
   name: string;
   namespace: string;
   uid: string;

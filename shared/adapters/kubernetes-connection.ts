@@ -13,7 +13,7 @@ import { ConfigError, errorText } from "../errors.ts";
 import { excerpt, KubernetesFailure, NoAnswerError } from "./kubernetes-answer.ts";
 
 /** One request as the adapter makes it, for what the typed clients can't do. */
-export interface PlainRequest {
+interface PlainRequest {
   readonly method: "GET" | "POST";
   /** Below the server, query included. */
   readonly path: string;

@@ -1,3 +1,4 @@
+// oxlint-disable typescript/no-unsafe-type-assertion -- What an exit event carries is known.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

@@ -1,17 +1,17 @@
-import { readFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import { createInterface } from "node:readline";
+import { KubeConfig } from "@kubernetes/client-node";
 import type { LocalCluster } from "../../local/cluster/start-cluster.ts";
 import { isObject, type JsonObject } from "../../local/cluster/wire.ts";
 
-export interface ApiAnswer {
+interface ApiAnswer {
   readonly code: number;
   readonly text: string;
   /** The body as a JSON object; empty where it is none. */
   readonly json: JsonObject;
 }
 
-export interface ApiOptions {
+interface ApiOptions {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -26,10 +26,9 @@ export interface ClusterApi {
 
 /** Speaks with the token and the certificate of the cluster's own kubeconfig. */
 export function clusterApi(cluster: LocalCluster): ClusterApi {
-  const config = JSON.parse(readFileSync(cluster.kubeconfigPath, "utf8")) as {
-    clusters: { cluster: { "certificate-authority-data": string } }[];
-  };
-  const ca = Buffer.from(config.clusters[0]?.cluster["certificate-authority-data"] ?? "", "base64");
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromFile(cluster.kubeconfigPath);
+  const ca = Buffer.from(kubeConfig.getCurrentCluster()?.caData ?? "", "base64");
   // Fixed: a test that lies about the host still speaks to this one.
   const agent = new Agent({ keepAlive: true, ca, servername: "localhost" });
   const send = (method: string, path: string, options: ApiOptions) => {

@@ -405,8 +405,10 @@ export class FakeCluster implements JobCluster {
     job.spec.activeDeadlineSeconds = 1;
     const state = stateOf(job);
     if (state !== "active" && state !== "ending") return;
-    this.#pods.delete(name);
+    const hadPod = this.#pods.delete(name);
     this.#finish(name, "FailureTarget", "Failed", "DeadlineExceeded", "Job was active longer than specified deadline");
+    // A Job that never had a pod has no failed one either.
+    if (!hadPod && job.status) delete job.status.failed;
   }
 
   #endPod(

@@ -1,0 +1,80 @@
+import type { Dependencies } from "../../shared/dependencies.ts";
+import { UnavailableError } from "../../shared/errors.ts";
+
+/** What happens to a process at one of its calls. */
+export type Fate =
+  /** It dies before the call goes out. */
+  | "dies before"
+  /** The call does its work, and the process dies before it hears of it. */
+  | "dies after"
+  /** The call does nothing and fails; the process lives on. */
+  | "fails"
+  /** The call does its work, and its reply never comes; the process lives on. */
+  | "loses the reply of"
+  /** The process sleeps before the call, and goes on long after. */
+  | "sleeps before"
+  | "sleeps after";
+
+export const FATES: readonly Fate[] = [
+  "dies before",
+  "dies after",
+  "fails",
+  "loses the reply of",
+  "sleeps before",
+  "sleeps after",
+];
+
+type Ports = Pick<Dependencies, "table" | "broker" | "cluster" | "payloads">;
+
+export interface Mortal {
+  readonly ports: Ports;
+  /** The calls made so far, in order: `table.insert`. */
+  readonly calls: readonly string[];
+  /** Whether it still lives. */
+  isAlive(): boolean;
+}
+
+/** The ports as one process sees them to which something happens at its call number `at`, counted from 0. `sleep`: what goes on meanwhile. */
+export function makeMortal(
+  ports: Ports,
+  fate?: { readonly kind: Fate; readonly at: number; sleep(): Promise<void> },
+): Mortal {
+  const calls: string[] = [];
+  let alive = true;
+  const die = (): never => {
+    alive = false;
+    throw new Error("the process is dead");
+  };
+  async function call(name: string, method: () => Promise<unknown>): Promise<unknown> {
+    if (!alive) die();
+    const kind = fate?.at === calls.length ? fate.kind : undefined;
+    calls.push(name);
+    if (kind === "dies before") die();
+    if (kind === "fails") throw new UnavailableError(`${name} failed`);
+    if (kind === "sleeps before") await fate?.sleep();
+    const result = await method();
+    if (kind === "dies after") die();
+    if (kind === "loses the reply of") throw new UnavailableError(`the reply of ${name} was lost`);
+    if (kind === "sleeps after") await fate?.sleep();
+    return result;
+  }
+  const watched = <Port extends object>(portName: string, port: Port): Port =>
+    new Proxy(port, {
+      get(target, name) {
+        const method: unknown = Reflect.get(target, name, target);
+        if (typeof method !== "function") return method;
+        return (...args: unknown[]) =>
+          call(`${portName}.${String(name)}`, async () => Reflect.apply(method, target, args) as unknown);
+      },
+    });
+  return {
+    ports: {
+      table: watched("table", ports.table),
+      broker: watched("broker", ports.broker),
+      cluster: watched("cluster", ports.cluster),
+      payloads: watched("payloads", ports.payloads),
+    },
+    calls,
+    isAlive: () => alive,
+  };
+}
