@@ -130,9 +130,12 @@ export function answerDrains(sender: Sender): void {
   });
 }
 
-/** Whether the peer waits for the end of a drain. */
-export function isDraining(sender: Sender): boolean {
-  return Reflect.get(sender, "_draining") === true;
+/** Tells the peer that its drain, if it asked for one, is over. */
+export function endDrain(sender: Sender): void {
+  if (Reflect.get(sender, "_draining") !== true) return;
+  sender.set_drained(true);
+  // Outside of an event rhea does not look for what it has to write.
+  sender.connection["_register"]();
 }
 
 /** Confirms a settlement, and frees its slot: the peer says nothing more about a delivery that was settled this way. */

@@ -58,15 +58,13 @@ export class DeliveryPump {
 
   /** True where it stopped only to let others run. */
   #deliver(): boolean {
-    const rooms = new Map(this.#consumers.map((consumer) => [consumer, consumer.room()]));
-    let delivered = 0;
-    while (delivered < MAX_PER_TURN) {
-      const consumer = this.#consumers.find((candidate) => (rooms.get(candidate) ?? 0) > 0);
+    for (let delivered = 0; delivered < MAX_PER_TURN; delivered++) {
+      const consumer = this.#consumers.find((candidate) => candidate.room() > 0);
       if (consumer === undefined || !consumer.deliverOne()) return false;
-      delivered++;
-      rooms.set(consumer, (rooms.get(consumer) ?? 0) - 1);
       // The next message is the next one's.
-      this.#consumers = [...this.#consumers.filter((other) => other !== consumer), consumer];
+      if (this.#consumers.length > 1) {
+        this.#consumers = [...this.#consumers.filter((other) => other !== consumer), consumer];
+      }
     }
     return true;
   }

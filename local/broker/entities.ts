@@ -40,7 +40,6 @@ const entitiesSchema = z.strictObject({ queues: z.array(queueSchema), topics: z.
 
 export type QueueConfig = z.input<typeof queueSchema>;
 export type SubscriptionConfig = z.input<typeof subscriptionSchema>;
-export type TopicConfig = z.input<typeof topicSchema>;
 /** A filter of a subscription: properties that a message must have, all of them, or such a condition in SQL. */
 export type FilterConfig = z.input<typeof filterSchema>;
 /** What a broker holds. Names ignore case. */
@@ -56,11 +55,25 @@ export interface EntitySettings {
   readonly partitioned: boolean;
 }
 
-/** Checks what a file or a caller says about entities. Throws an error that names each field that is wrong. */
+/** Checks what a file or a caller says about entities. Throws an error that names each field, filter or name that is wrong. */
 export function parseEntities(input: unknown): BrokerEntities {
   const parsed = entitiesSchema.safeParse(input);
   if (!parsed.success) throw new Error(`the broker's entities are wrong:\n${z.prettifyError(parsed.error)}`);
+  const { queues, topics } = parsed.data;
+  refuseTwins([...queues, ...topics].map(({ name }) => name));
+  for (const topic of topics) {
+    refuseTwins(topic.subscriptions.map((subscription) => `${topic.name}/${subscription.name}`));
+    for (const subscription of topic.subscriptions) filterOf(subscription);
+  }
   return parsed.data;
+}
+
+function refuseTwins(names: readonly string[]): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name.toLowerCase())) throw new Error(`the broker's entities are wrong: "${name}" is there twice`);
+    seen.add(name.toLowerCase());
+  }
 }
 
 /** The settings of an entity, with the defaults that the Dispatcher's own entities have. */

@@ -1,11 +1,12 @@
 import rhea from "rhea";
 import { readerOf } from "./amqp.ts";
 import { asBrokerError, BrokerError, badArgument, messageNotFound } from "./broker-error.ts";
-import type { Disposition, Entity } from "./entity.ts";
+import type { Entity } from "./entity.ts";
 import { type PropertyChanges, propertyChanges } from "./message-content.ts";
 import { encodeMessage, sessionRequired } from "./receive-link.ts";
 import type { Reply, Request } from "./reply-link.ts";
 import { fromWire } from "./sequence-number.ts";
+import type { Disposition } from "./stored-message.ts";
 
 /** One answer of a peek holds at most so much. */
 const MAX_PEEKED_MESSAGES = 250;

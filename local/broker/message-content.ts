@@ -7,7 +7,7 @@ import { badArgument, tooLarge } from "./broker-error.ts";
 /** What one message may weigh on the Standard tier, in bytes. */
 export const MAX_MESSAGE_BYTES = 256 * 1024;
 /** What all properties of one message may weigh, in bytes. */
-export const MAX_PROPERTIES_BYTES = 64 * 1024;
+const MAX_PROPERTIES_BYTES = 64 * 1024;
 
 const HEADER = 0x70;
 const MESSAGE_ANNOTATIONS = 0x72;

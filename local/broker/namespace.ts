@@ -26,7 +26,6 @@ export class Namespace {
           takes: filterOf(config),
         })),
       };
-      if (this.#receivable.has(keyOf(name)) || this.#topics.has(keyOf(name))) throw twice(name);
       this.#topics.set(keyOf(name), topic);
     }
   }
@@ -73,7 +72,6 @@ export class Namespace {
   }
 
   #add(name: string, settings: EntitySettings): Entity {
-    if (this.#receivable.has(keyOf(name))) throw twice(name);
     const entity = new Entity(name, settings, this.#now, { deadLetterQueue: true });
     this.#receivable.set(keyOf(name), entity);
     if (entity.deadLetterQueue !== undefined) {
@@ -94,10 +92,6 @@ function keyOf(address: string): string {
     .replace(/^\/+/, "")
     .replace(/\/\$management$/, "")
     .replace(/\/+$/, "");
-}
-
-function twice(name: string): Error {
-  return new Error(`the broker's entities are wrong: "${name}" is there twice`);
 }
 
 function lazily(make: () => FilterableMessage): () => FilterableMessage {

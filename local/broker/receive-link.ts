@@ -4,16 +4,17 @@ import {
   answerDrains,
   confirmSettlement,
   deliveryOf,
-  isDraining,
+  endDrain,
   refuseSettlement,
   roomOf,
   sendSettled,
 } from "./amqp.ts";
 import { asBrokerError, BrokerError, lockLost, notAllowed } from "./broker-error.ts";
 import type { Consumer } from "./delivery-pump.ts";
-import type { Disposition, Entity, Received } from "./entity.ts";
+import type { Entity } from "./entity.ts";
 import { wrapChanges, writeMessage } from "./message-content.ts";
 import { toWire } from "./sequence-number.ts";
+import type { Disposition, Received } from "./stored-message.ts";
 
 /** The message of a received one as it goes over the wire. */
 export function encodeMessage(entity: Entity, { message, lock }: Received): Buffer {
@@ -60,9 +61,7 @@ export function receiveLink(entity: Entity, link: Sender): Consumer {
       if (received.lock !== undefined) tokens.set(delivery, received.lock.token);
       return true;
     },
-    drained: () => {
-      if (isDraining(link)) link.set_drained(true);
-    },
+    drained: () => endDrain(link),
   };
 }
 

@@ -64,6 +64,7 @@ export class LinkServer {
       if (address !== CBS) this.#namespace.receivable(address);
       const replyTo = address === CBS ? link.name : (link.target?.address ?? link.name);
       state.replies.set(replyTo, new ReplyLink(link));
+      link.once("sender_close", () => state.replies.delete(replyTo));
       return;
     }
     const entity = this.#namespace.receivable(address);

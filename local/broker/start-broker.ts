@@ -2,10 +2,10 @@ import type { Server, Socket } from "node:net";
 import type { Container } from "rhea";
 import rhea from "rhea";
 import { type BrokerEntities, parseEntities } from "./entities.ts";
-import type { EntityCounts } from "./entity.ts";
 import { MAX_MESSAGE_BYTES } from "./message-content.ts";
 import { Namespace } from "./namespace.ts";
 import { serveConnections } from "./serve-connections.ts";
+import type { EntityCounts } from "./stored-message.ts";
 
 export interface BrokerOptions {
   /** The port to listen on; 0 or nothing for a free one. */

@@ -2,10 +2,10 @@ import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/servi
 import Long from "long";
 import { ConfigError, LockLostError, UnavailableError } from "../errors.ts";
 import type { DeadLetter, DeferredOutcome, MessageBroker, PeekedMessage, Properties } from "../ports/message-broker.ts";
-import { type CarriedProperties, haveRoom } from "../run/property-room.ts";
 import type { RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 import { bareLockToken } from "./bare-lock-token.ts";
+import { lettersToTry, stampsToTry } from "./properties-that-fit.ts";
 import {
   describeSource,
   isEntityMissing,
@@ -19,7 +19,6 @@ import { carriedProperties, toPeekedMessage } from "./service-bus-message.ts";
 import { type ServiceBusConnection, ServiceBusReceivers } from "./service-bus-receivers.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-const MAX_DEAD_LETTER_TEXT = 4096;
 /** A number that no entity ever reaches: asking for it disturbs nobody. */
 const NO_SUCH_NUMBER = 2 ** 48 - 1;
 
@@ -195,36 +194,4 @@ class ServiceBusBroker implements MessageBroker {
       }
     }
   }
-}
-
-type SdkProperties = NonNullable<ServiceBusReceivedMessage["applicationProperties"]>;
-type SdkLetter = NonNullable<Parameters<ServiceBusReceiver["deadLetterMessage"]>[1]>;
-
-/** The stamp, and nothing, where it has no room: a message that cannot be stamped must still be settled. */
-function stampsToTry(stamp: Properties, carried?: CarriedProperties): SdkProperties[] {
-  const properties = sdkProperties(stamp);
-  return carried === undefined || haveRoom(carried, properties) ? [properties, {}] : [{}];
-}
-
-/** The letter with all its facts; with its texts; with the reason; bare. Those that surely have no room are left out. */
-function lettersToTry(letter: DeadLetter, carried?: CarriedProperties): (SdkLetter | undefined)[] {
-  const deadLetterReason = letter.reason.slice(0, MAX_DEAD_LETTER_TEXT);
-  const deadLetterErrorDescription = letter.description.slice(0, MAX_DEAD_LETTER_TEXT);
-  const choices: SdkLetter[] = [
-    { ...sdkProperties(letter.properties), deadLetterReason, deadLetterErrorDescription },
-    { deadLetterReason, deadLetterErrorDescription },
-    { deadLetterReason, deadLetterErrorDescription: "" },
-  ];
-  const fitting = choices.filter((choice) => carried === undefined || haveRoom(carried, choice));
-  return [...fitting, undefined];
-}
-
-/** Properties as the SDK takes them: scalars. Anything else would be refused, and is written as JSON. */
-function sdkProperties(properties: Properties): SdkProperties {
-  const entries = Object.entries(properties).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(entries.map(([name, value]) => [name, isScalar(value) ? value : JSON.stringify(value)]));
-}
-
-function isScalar(value: unknown): value is string | number | boolean | Date | null {
-  return value === null || ["string", "number", "boolean"].includes(typeof value) || value instanceof Date;
 }

@@ -70,10 +70,16 @@ export class ServiceBusReceivers {
     }
   }
 
+  /** Says goodbye, if that takes no longer than a call may. */
   async close(): Promise<void> {
     const generation = this.#generation;
     this.#generation = undefined;
-    await generation?.client.close();
+    if (generation === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, this.#timeoutMs);
+    });
+    await Promise.race([generation.client.close(), timeout]).finally(() => clearTimeout(timer));
   }
 
   #current(): Generation {

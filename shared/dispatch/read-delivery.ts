@@ -1,13 +1,16 @@
 import { InvalidMessageError } from "../errors.ts";
 import type { Delivery } from "./accept.ts";
 
+/** A partitioned entity's numbers carry the partition in their top 16 bits: even the lowest partition's are above this. */
+const FIRST_PARTITIONED = 2 ** 48;
+
 /**
- * Reads sequence number and lock token out of a trigger's metadata. Throws InvalidMessageError where they can't be used: the number of a
- * partitioned entity carries its partition in the top bits, passes 2^53, and arrives rounded.
+ * Reads sequence number and lock token out of a trigger's metadata. Throws InvalidMessageError where they can't be used: a partitioned
+ * entity's numbers pass 2^53, and arrive rounded.
  */
 export function readDelivery(metadata: Readonly<Record<string, unknown>> | undefined): Delivery {
   const sequenceNumber = Number(metadata?.["sequenceNumber"]);
-  if (!Number.isSafeInteger(sequenceNumber) || sequenceNumber < 0)
+  if (!Number.isInteger(sequenceNumber) || sequenceNumber < 0 || sequenceNumber >= FIRST_PARTITIONED)
     throw new InvalidMessageError(
       `sequence number ${String(metadata?.["sequenceNumber"])} is not usable: is the entity partitioned? Use one without partitions`,
     );

@@ -32,5 +32,6 @@ function bytesOf(value: unknown): number {
   if (typeof value === "string") return OVERHEAD_BYTES + Buffer.byteLength(value);
   if (value instanceof Uint8Array) return OVERHEAD_BYTES + value.byteLength;
   if (typeof value !== "object" || value instanceof Date) return OVERHEAD_BYTES + LARGEST_SCALAR_BYTES;
-  return OVERHEAD_BYTES + 2 * Buffer.byteLength(JSON.stringify(value));
+  const plain = (_name: string, inner: unknown) => (typeof inner === "bigint" ? inner.toString() : inner);
+  return OVERHEAD_BYTES + 2 * Buffer.byteLength(JSON.stringify(value, plain));
 }

@@ -6,14 +6,14 @@ import type { Source } from "../../shared/run/source.ts";
 import type { MessageToSend } from "../support/fake-entity.ts";
 
 /** A message as a trigger holds it; the delivery count from 0. */
-export interface HeldMessage {
+interface HeldMessage {
   readonly sequenceNumber: number;
   readonly enqueuedAt: number;
   readonly lockToken: string;
   readonly deliveryCount: number;
 }
 
-export interface FoundDeadLetter {
+interface FoundDeadLetter {
   readonly reason: string;
   readonly description: string;
   readonly properties: Properties;

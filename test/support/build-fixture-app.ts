@@ -13,7 +13,9 @@ export async function buildFixtureApp(directory: string, name: string, source: s
     format: "esm",
     logLevel: "error",
     external: ["@azure/functions-core"],
-    banner: { js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
   });
   return outfile;
 }

@@ -8,7 +8,7 @@ import { another, FakeEntity, type FakeMessage, type MessageToSend } from "./fak
 import { type Interference, withInterference } from "./interference.ts";
 
 /** A message as a trigger is handed it. `deliveryCount` counts from 1, as the host does. */
-export interface Delivery {
+interface Delivery {
   readonly source: Source;
   readonly sequenceNumber: number;
   readonly lockToken: string;

@@ -85,8 +85,10 @@ export class FakeEntity {
 
   /** Locks the oldest active message that nobody holds. Undefined where there is none. */
   receive(): { message: FakeMessage; lockToken: string } | undefined {
-    const message = this.all().find(({ state, locked }) => state === "active" && !locked);
-    return message === undefined || this.#isExpired(message) ? undefined : this.#lock(message);
+    const message = this.all().find((candidate) => {
+      return candidate.state === "active" && !candidate.locked && !this.#isExpired(candidate);
+    });
+    return message && this.#lock(message);
   }
 
   /** Locks a deferred message. Undefined where there is none of this number, or somebody holds it. */

@@ -27,3 +27,22 @@ export async function receiveRawProperties(port: number, address: string): Promi
   const items = itemsOf(section);
   return new Map(items.flatMap((item, at) => (at % 2 === 1 ? [[String(items[at - 1]?.value), item] as const] : [])));
 }
+
+/** Asks for one message and for the end of the drain in one frame. Resolves to what came, in order, when the drain has ended. */
+export async function drainOne(port: number, address: string): Promise<string[]> {
+  const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
+  const events: string[] = [];
+  await new Promise<void>((resolve) => {
+    const receiver = connection.open_receiver({ source: address, credit_window: 0, autoaccept: false });
+    connection.once("receiver_open", () => {
+      receiver.add_credit(1);
+      receiver.drain_credit();
+    });
+    connection.on("message", () => events.push("message"));
+    connection.once("receiver_drained", () => {
+      events.push("drained");
+      resolve();
+    });
+  }).finally(() => connection.close());
+  return events;
+}

@@ -15,6 +15,11 @@ describe("readDelivery", () => {
       metadata: { sequenceNumber: 2 ** 60, lockToken: "t" },
       says: /partitioned/,
     },
+    {
+      name: "a low partition's number",
+      metadata: { sequenceNumber: 2 ** 48 + 1, lockToken: "t" },
+      says: /partitioned/,
+    },
     { name: "no number", metadata: { lockToken: "t" }, says: /sequence number undefined/ },
     { name: "a fraction", metadata: { sequenceNumber: 1.5, lockToken: "t" }, says: /1\.5/ },
     { name: "no token", metadata: { sequenceNumber: 1 }, says: /lock token/ },

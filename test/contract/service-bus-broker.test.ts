@@ -1,0 +1,255 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { generate } from "selfsigned";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { startBroker } from "../../local/broker/start-broker.ts";
+import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
+import { ConfigError, UnavailableError } from "../../shared/errors.ts";
+import type { MessageBroker } from "../../shared/ports/message-broker.ts";
+import { type LocalBus, numberOf, startLocalBus, tokenOf } from "../support/local-broker-harness.ts";
+import { sendRaw } from "../support/raw-amqp.ts";
+
+const source = { queue: "q" };
+const closers: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0).toReversed()) await close();
+});
+
+const open = async (
+  settings: object = {},
+  options: { timeoutMs?: number } = {},
+): Promise<{ bus: LocalBus; broker: MessageBroker }> => {
+  const bus = await startLocalBus({ queues: [{ name: "q", ...settings }], topics: [{ name: "t", subscriptions: [] }] });
+  const broker = makeServiceBusBroker({ kind: "connectionString", value: bus.broker.connectionString }, options);
+  closers.push(
+    () => bus.close(),
+    () => broker.close(),
+  );
+  return { bus, broker };
+};
+
+describe("the Service Bus adapter", () => {
+  it("names the source where it does not exist, as an error of the configuration at start and as an outage later", async () => {
+    const { broker } = await open();
+    const nowhere = { topic: "t", subscription: "nowhere" };
+    await expect(broker.verify(nowhere)).rejects.toBeInstanceOf(ConfigError);
+    await expect(broker.verify(nowhere)).rejects.toThrow(/subscription "t\/nowhere" does not exist/);
+    const key = { source: nowhere, sequenceNumber: 1, enqueuedAt: 1 };
+    await expect(broker.peek(nowhere, 1)).rejects.toBeInstanceOf(UnavailableError);
+    await expect(broker.completeDeferred(key)).rejects.toBeInstanceOf(UnavailableError);
+  });
+
+  it("refuses a source with sessions", async () => {
+    const { broker } = await open({ requiresSession: true });
+    await expect(broker.verify(source)).rejects.toThrow(/queue "q" requires sessions/);
+    await expect(broker.verify(source)).rejects.toBeInstanceOf(ConfigError);
+  });
+
+  it("refuses a partitioned source as soon as one of its numbers is seen", async () => {
+    const { bus, broker } = await open({ partitioned: true });
+    await broker.verify(source);
+    await bus.send("q", { body: "x" });
+    await expect(broker.verify(source)).rejects.toThrow(/queue "q" is partitioned/);
+    await expect(broker.browse(source, 1, 10)).rejects.toBeInstanceOf(ConfigError);
+  });
+
+  it("verifies an empty source without a trace", async () => {
+    const { bus, broker } = await open();
+    await broker.verify(source);
+    expect(bus.broker.counts()["q"]).toEqual({ active: 0, deferred: 0, locked: 0, deadLettered: 0 });
+  });
+
+  it("holds no message of a source that it works on", async () => {
+    const { bus, broker } = await open();
+    await bus.send("q", { body: "a" }, { body: "b" });
+    await broker.browse(source, 1, 10);
+    await broker.verify(source);
+    expect(bus.broker.counts()["q"]).toMatchObject({ active: 2, locked: 0 });
+    expect((await bus.receive(bus.receiver(source))).deliveryCount).toBe(0);
+  });
+
+  it("browses more than one answer of the broker holds", async () => {
+    const { bus, broker } = await open();
+    const sender = bus.client.createSender("q");
+    await sender.sendMessages(Array.from({ length: 600 }, (_, n) => ({ body: n })));
+    for (let n = 0; n < 8; n += 1) await bus.send("q", { body: Buffer.alloc(200_000) });
+    const messages = await broker.browse(source, 1, 1000);
+    expect(messages.map(({ sequenceNumber }) => sequenceNumber)).toEqual(Array.from({ length: 608 }, (_, n) => n + 1));
+    expect(await broker.browse(source, 300, 5)).toHaveLength(5);
+  });
+
+  it.each([
+    { name: "a value of text", body: "grüß", bytes: "grüß" },
+    { name: "a value of another kind", body: { a: [1, true] }, bytes: '{"a":[1,true]}' },
+    { name: "no value", body: null, bytes: "" },
+    { name: "a value of bytes", body: Buffer.from("raw"), bytes: "raw" },
+  ])("gives $name as bytes", async ({ body, bytes }) => {
+    const { bus, broker } = await open();
+    await sendRaw(bus.broker.port, "q", { body });
+    expect(Buffer.from((await broker.peek(source, 1))?.body ?? []).toString()).toBe(bytes);
+  });
+
+  it("shows dates as dates, and ids of other kinds as text", async () => {
+    const { bus, broker } = await open();
+    const when = new Date(1_732_400_000_000);
+    await bus.send("q", {
+      body: "x",
+      messageId: 7,
+      correlationId: Buffer.alloc(16, 0xab),
+      applicationProperties: { when },
+    });
+    expect(await broker.peek(source, 1)).toMatchObject({
+      messageId: "7",
+      correlationId: "ab".repeat(16),
+      properties: { when },
+    });
+  });
+
+  it("settles a bare token without any receiver open, also after the receiver that took the lock has gone", async () => {
+    const { bus, broker } = await open();
+    await bus.send("q", { body: "x" });
+    const receiver = bus.receiver(source);
+    const message = await bus.receive(receiver);
+    await receiver.close();
+    await broker.defer(source, tokenOf(message), {});
+    expect(await broker.peek(source, numberOf(message))).toMatchObject({ state: "deferred" });
+  });
+
+  it("settles neighbours one way and the other at once, each as asked", async () => {
+    const { bus, broker } = await open();
+    const receiver = bus.receiver(source);
+    const keys = [];
+    for (let n = 0; n < 20; n += 1) {
+      await bus.send("q", { body: n });
+      const message = await bus.receive(receiver);
+      await broker.defer(source, tokenOf(message), {});
+      keys.push({ source, sequenceNumber: numberOf(message), enqueuedAt: message.enqueuedTimeUtc?.getTime() ?? 0 });
+    }
+    const letter = { reason: "JobFailed", description: "", properties: {} };
+    await Promise.all(
+      keys.map((key, n) => (n % 2 === 0 ? broker.completeDeferred(key) : broker.deadLetterDeferred(key, letter))),
+    );
+    const letters = await bus.receiver(source, { deadLetter: true }).peekMessages(50);
+    expect(letters.map(numberOf)).toEqual(
+      keys.filter((_, n) => n % 2 === 1).map(({ sequenceNumber }) => sequenceNumber),
+    );
+    expect(bus.broker.counts()["q"]).toMatchObject({ active: 0, deferred: 0, deadLettered: 10 });
+  });
+});
+
+describe("the Service Bus adapter in an outage", () => {
+  it("fails as unavailable while the broker is down, and works again on the next call, with its messages", async () => {
+    const { bus, broker } = await open({}, { timeoutMs: 500 });
+    await bus.send("q", { body: "x" });
+    const held = await bus.receive(bus.receiver(source));
+    expect(await broker.peek(source, 1)).toBeDefined();
+    await bus.broker.stop();
+    await expect(broker.peek(source, 1)).rejects.toBeInstanceOf(UnavailableError);
+    await expect(broker.defer(source, tokenOf(held), {})).rejects.toBeInstanceOf(UnavailableError);
+    await bus.broker.start();
+    await broker.defer(source, tokenOf(held), { owner: "me" });
+    expect(await broker.peek(source, 1)).toMatchObject({ state: "deferred", properties: { owner: "me" } });
+  });
+
+  it("works again after the connection was cut between two calls", async () => {
+    const { bus, broker } = await open({}, { timeoutMs: 500 });
+    for (let round = 0; round < 3; round += 1) {
+      await bus.broker.stop();
+      await bus.broker.start();
+      // A call may meet the connection before its end is noticed; the one after it may not.
+      await broker.peek(source, 1).catch(() => {});
+      await expect(broker.peek(source, 1)).resolves.toBeUndefined();
+    }
+  });
+
+  it("gives up on a broker that says nothing, and on one that stops saying anything", async () => {
+    const silent = await startSilentServer();
+    const value = `Endpoint=sb://127.0.0.1:${silent.port};SharedAccessKeyName=x;SharedAccessKey=y;UseDevelopmentEmulator=true;`;
+    const broker = makeServiceBusBroker({ kind: "connectionString", value }, { timeoutMs: 200 });
+    closers.push(
+      () => silent.close(),
+      () => broker.close(),
+    );
+    const before = performance.now();
+    await expect(broker.peek(source, 1)).rejects.toThrow(/peek on queue "q": no answer within 200 ms/);
+    await expect(broker.completeLocked(source, "3f2b0f0e-0000-4000-8000-00000000abcd")).rejects.toBeInstanceOf(
+      UnavailableError,
+    );
+    expect(performance.now() - before).toBeLessThan(2000);
+    // A connection that hangs is not kept: the second call has one of its own.
+    await vi.waitFor(() => expect(silent.connections()).toBeGreaterThanOrEqual(2));
+  });
+});
+
+describe("the Service Bus adapter with an identity", () => {
+  // The certificate is nobody's; the SDK takes no other way to trust it at run time.
+  const { NODE_TLS_REJECT_UNAUTHORIZED: before } = process.env;
+  beforeAll(() => {
+    process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
+  });
+  afterAll(() => {
+    if (before === undefined) delete process.env["NODE_TLS_REJECT_UNAUTHORIZED"];
+    else process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = before;
+  });
+
+  it("asks for a token of Service Bus, and works over TLS", async () => {
+    const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
+      algorithm: "sha256",
+    });
+    const local = await startBroker({ entities: { queues: [{ name: "q" }], topics: [] }, tls: { key, cert } });
+    const scopes: unknown[] = [];
+    const credential = {
+      getToken: async (scope: string | string[]) => {
+        scopes.push(scope);
+        return { token: "a-token", expiresOnTimestamp: Date.now() + 3_600_000 };
+      },
+    };
+    const fullyQualifiedNamespace = `localhost:${local.port}`;
+    const broker = makeServiceBusBroker({ kind: "identity", fullyQualifiedNamespace, credential });
+    closers.push(
+      () => local.close(),
+      () => broker.close(),
+    );
+    await broker.verify(source);
+    expect(await broker.peek(source, 1)).toBeUndefined();
+    expect(new Set(scopes)).toEqual(new Set(["https://servicebus.azure.net//.default"]));
+  });
+
+  it("is unavailable, and says why, where there is no token", async () => {
+    const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
+      algorithm: "sha256",
+    });
+    const local = await startBroker({ entities: { queues: [{ name: "q" }], topics: [] }, tls: { key, cert } });
+    const credential = { getToken: () => Promise.reject(new Error("no managed identity here")) };
+    const fullyQualifiedNamespace = `localhost:${local.port}`;
+    const broker = makeServiceBusBroker({ kind: "identity", fullyQualifiedNamespace, credential });
+    closers.push(
+      () => local.close(),
+      () => broker.close(),
+    );
+    const error = await broker.peek(source, 1).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(error).toMatchObject({ cause: { message: expect.stringContaining("no managed identity here") } });
+  });
+});
+
+/** Accepts connections and never says a word. */
+async function startSilentServer(): Promise<{ port: number; connections(): number; close(): void }> {
+  const sockets: Socket[] = [];
+  const server: Server = createServer((socket) => {
+    socket.on("error", () => {});
+    sockets.push(socket);
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The server has no port.");
+  return {
+    port: address.port,
+    connections: () => sockets.length,
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}

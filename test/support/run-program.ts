@@ -1,0 +1,41 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+
+/** The project's directory. */
+export const ROOT = join(import.meta.dirname, "..", "..");
+
+/** A program of the build under way. */
+export interface Running {
+  readonly child: ChildProcess;
+  readonly said: { stdout: string; stderr: string };
+  /** Resolves to its exit code, or the signal that ended it, once all its output is here. */
+  readonly ended: Promise<number | NodeJS.Signals | null>;
+}
+
+export interface RunOptions {
+  readonly args?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Gives it a channel to this process, as its parent in the stack does. */
+  readonly ipc?: boolean;
+  readonly cwd?: string;
+  readonly stdin?: string;
+}
+
+/** Starts a program of the build (`npm run build` makes it): `dist/<program>/main.js`. */
+export function runProgram(program: string, options: RunOptions = {}): Running {
+  const child = spawn(process.execPath, [join(ROOT, "dist", program, "main.js"), ...(options.args ?? [])], {
+    cwd: options.cwd ?? ROOT,
+    env: { PATH: process.env["PATH"] ?? "", ...options.env },
+    stdio: ["pipe", "pipe", "pipe", ...(options.ipc === true ? (["ipc"] as const) : [])],
+  });
+  const said = { stdout: "", stderr: "" };
+  child.stdout?.on("data", (chunk: Buffer) => (said.stdout += chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => (said.stderr += chunk.toString()));
+  child.stdin?.end(options.stdin ?? "");
+  // Not "close": it never comes once the channel was closed from this side.
+  const emitters = [child.stdout, child.stderr].flatMap((stream) => stream ?? []);
+  const over = [once(child, "exit"), ...emitters.map((stream) => once(stream, "end"))];
+  const ended = Promise.all(over).then(() => child.exitCode ?? child.signalCode);
+  return { child, said, ended };
+}
