@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { compileFilter, type MessageFilter } from "./filter.ts";
+import { compileFilter, filterSchema } from "./filter.ts";
+import type { MessageFilter } from "./message-filter.ts";
 
 const name = z.string().min(1).max(260);
 const positive = z.number().int().positive();
@@ -18,21 +19,6 @@ const entityFields = {
   /** Sequence numbers carry a partition in their top bits, and so exceed 2^53. Default false. */
   partitioned: z.boolean().optional(),
 };
-const value = z.union([z.string(), z.number(), z.boolean()]);
-const filterSchema = z.union([
-  z.strictObject({ sql: z.string() }),
-  z.strictObject({
-    messageId: z.string().optional(),
-    to: z.string().optional(),
-    subject: z.string().optional(),
-    replyTo: z.string().optional(),
-    correlationId: z.string().optional(),
-    contentType: z.string().optional(),
-    sessionId: z.string().optional(),
-    replyToSessionId: z.string().optional(),
-    properties: z.record(z.string(), value).optional(),
-  }),
-]);
 const queueSchema = z.strictObject({ name, ...entityFields });
 const subscriptionSchema = z.strictObject({ name, ...entityFields, filter: filterSchema.optional() });
 const topicSchema = z.strictObject({ name, subscriptions: z.array(subscriptionSchema) });
@@ -40,8 +26,6 @@ const entitiesSchema = z.strictObject({ queues: z.array(queueSchema), topics: z.
 
 export type QueueConfig = z.input<typeof queueSchema>;
 export type SubscriptionConfig = z.input<typeof subscriptionSchema>;
-/** A filter of a subscription: properties that a message must have, all of them, or such a condition in SQL. */
-export type FilterConfig = z.input<typeof filterSchema>;
 /** What a broker holds. Names ignore case. */
 export type BrokerEntities = z.input<typeof entitiesSchema>;
 

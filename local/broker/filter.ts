@@ -1,9 +1,25 @@
-import type { FilterConfig } from "./entities.ts";
-import type { FilterableMessage } from "./message-content.ts";
+import { z } from "zod";
+import type { MessageFilter } from "./message-filter.ts";
 import { parseSqlFilter } from "./sql-filter.ts";
 
-/** Whether a subscription takes a message. */
-export type MessageFilter = (message: FilterableMessage) => boolean;
+const value = z.union([z.string(), z.number(), z.boolean()]);
+/** What a filter may say. */
+export const filterSchema = z.union([
+  z.strictObject({ sql: z.string() }),
+  z.strictObject({
+    messageId: z.string().optional(),
+    to: z.string().optional(),
+    subject: z.string().optional(),
+    replyTo: z.string().optional(),
+    correlationId: z.string().optional(),
+    contentType: z.string().optional(),
+    sessionId: z.string().optional(),
+    replyToSessionId: z.string().optional(),
+    properties: z.record(z.string(), value).optional(),
+  }),
+]);
+/** A filter of a subscription: properties that a message must have, all of them, or such a condition in SQL. */
+export type FilterConfig = z.input<typeof filterSchema>;
 
 /** Makes a filter of its description. Throws where its SQL is more than this broker knows. */
 export function compileFilter(config: FilterConfig): MessageFilter {

@@ -1,8 +1,8 @@
 import { entityNotFound, notAllowed } from "./broker-error.ts";
 import { type BrokerEntities, type EntitySettings, filterOf, settingsOf } from "./entities.ts";
 import { Entity } from "./entity.ts";
-import type { MessageFilter } from "./filter.ts";
 import { type FilterableMessage, filterable, type MessageContent } from "./message-content.ts";
+import type { MessageFilter } from "./message-filter.ts";
 
 interface Topic {
   readonly name: string;

@@ -1,5 +1,5 @@
-import type { MessageFilter } from "./filter.ts";
 import type { FilterableMessage } from "./message-content.ts";
+import type { MessageFilter } from "./message-filter.ts";
 
 const SYSTEM_PROPERTIES: Readonly<Record<string, Exclude<keyof FilterableMessage, "properties">>> = {
   label: "subject",

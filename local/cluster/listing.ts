@@ -1,19 +1,11 @@
 import { ApiStatusError, badRequest } from "./api-status.ts";
+import type { Listed, TableOptions } from "./listed.ts";
 import { type ApiRequest, integerParam, sendJson } from "./request.ts";
 import { parseFieldSelector, parseLabelSelector, type Selector } from "./selectors.ts";
 import { type Collection, keyOf } from "./store.ts";
-import { type IncludeObject, type Printer, toTable } from "./tables.ts";
+import { toTable } from "./tables.ts";
 import { watchCollection } from "./watching.ts";
 import { isObject, type StoredObject } from "./wire.ts";
-
-/** One resource as the list and watch routes need it. */
-export interface Listed<T extends StoredObject> {
-  readonly plural: string;
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly collection: Collection<T>;
-  readonly printer: Printer<T>;
-}
 
 /** A `continue` token is good for this long, as long as a real server keeps old versions. */
 const TOKEN_LIFE_MS = 5 * 60 * 1000;
@@ -41,10 +33,6 @@ export function serveList<T extends StoredObject>(
       ? { kind: `${listed.kind}List`, apiVersion: listed.apiVersion, metadata, items }
       : toTable(listed.printer, items, table.include, metadata),
   );
-}
-
-export interface TableOptions {
-  readonly include: IncludeObject;
 }
 
 /** Set where the client asked for a table, as kubectl does. */

@@ -1,5 +1,5 @@
 import { ApiStatusError } from "./api-status.ts";
-import type { Listed, TableOptions } from "./listing.ts";
+import type { Listed, TableOptions } from "./listed.ts";
 import { type ApiRequest, integerParam } from "./request.ts";
 import type { Selector } from "./selectors.ts";
 import type { Change } from "./store.ts";
