@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { RunTable } from "../../shared/ports/run-table.ts";
 import type { ClosedRun, ClosedStatus, Run, RunKey } from "../../shared/run/run.ts";
 import type { Sample } from "./samples.ts";
@@ -42,7 +43,8 @@ export async function followRuns(
     if (marks !== shown) onChange(progress);
     shown = marks;
     if (signal.aborted || progress.every(({ run }) => isClosed(run))) return progress;
-    await pause(signal);
+    // An abort ends the wait; the next round sees it.
+    await setTimeout(POLL_MS, undefined, { signal }).catch(() => {});
   }
 }
 
@@ -77,18 +79,4 @@ async function look(table: RunTable, { sent, run }: Progress): Promise<Progress>
     default:
       return found satisfies never;
   }
-}
-
-function pause(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, POLL_MS);
-    signal.addEventListener(
-      "abort",
-      () => {
-        clearTimeout(timer);
-        resolve();
-      },
-      { once: true },
-    );
-  });
 }

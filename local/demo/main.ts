@@ -33,6 +33,7 @@ const args = readArgs() ?? process.exit(2);
 const interrupted = new AbortController();
 process.on("SIGINT", () => interrupted.abort());
 process.on("SIGTERM", () => interrupted.abort());
+process.on("SIGHUP", () => interrupted.abort());
 
 try {
   const isRight = await runDemo({

@@ -10,13 +10,16 @@ export interface Report {
   results(results: readonly Result[], surprises: readonly string[]): void;
 }
 
+/** What a line of JSON says of a message, in this order. */
+const FACTS = ["messageId", "sequenceNumber", "source", "module", "outcome", "reason", "attempts", "jobs", "seconds"];
+
 /** For programs: one JSON object a line on stdout and nothing else, each message when all have ended, the summary last. Problems go to stderr. */
 export function jsonReport(): Report {
   return {
     say: () => {},
     progress: () => {},
     results(results, surprises) {
-      for (const { title: _, description: __, problems: ___, ...facts } of results) print(JSON.stringify(facts));
+      for (const result of results) print(JSON.stringify(result, FACTS));
       print(JSON.stringify({ summary: summaryOf(results) }));
       for (const problem of problemsOf(results, surprises)) process.stderr.write(`${problem}\n`);
     },

@@ -7,12 +7,17 @@ import { readConfig } from "../../shared/config.ts";
 import { jobName } from "../../shared/jobs/job-name.ts";
 import type { ClusterChoice } from "../stack/cluster-flags.ts";
 import { PROJECT_ROOT } from "../stack/project-root.ts";
+import { isWarning, readable } from "../stack/readable-line.ts";
+import { untilReady } from "../stack/readiness.ts";
 import { type Stack, startStack } from "../stack/start-stack.ts";
 import { findSent, lookIntoBus, sendSamples } from "./bus.ts";
 import { attemptsOf, followRuns, isClosed, type Progress } from "./follow-runs.ts";
 import { judge } from "./judge.ts";
 import { problemsOf, type Report } from "./report.ts";
 import { SAMPLES, type Sample, SUBSCRIPTION_FILTERS } from "./samples.ts";
+
+const READY_LIMIT_MS = 10_000;
+const WARNINGS_SHOWN = 20;
 
 export interface DemoOptions {
   readonly cluster: ClusterChoice;
@@ -31,6 +36,7 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   const { cluster, report, interrupted } = options;
   const aborted = untilAborted(interrupted);
   const samples = samplesFor(cluster, report);
+  const warnings: string[] = [];
   report.say("Starting the bus, storage and the cluster ...");
   const starting = startStack({
     modulesDir: join(PROJECT_ROOT, "modules"),
@@ -38,10 +44,15 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
     filters: SUBSCRIPTION_FILTERS,
     settings: {},
     env: options.env,
+    onLine: (part, line) => {
+      if (isWarning(line)) warnings.push(readable(part, line));
+    },
   });
   try {
     const stack = await Promise.race([starting, aborted]);
-    return await Promise.race([show(options, stack, samples), stack.failed(), aborted]);
+    const isRight = await Promise.race([show(options, stack, samples), stack.failed(), aborted]);
+    if (!isRight) process.stderr.write(`The app's last warnings:\n${warnings.slice(-WARNINGS_SHOWN).join("\n")}\n`);
+    return isRight;
   } finally {
     await starting.then(
       (stack) => stack.stop(),
@@ -58,7 +69,10 @@ async function show({ report, limitMs }: DemoOptions, stack: Stack, samples: rea
     const sent = await findSent(client, samples);
     report.say(`Sent ${sent.length} messages. Starting the app ...`);
     const app = await stack.startApp();
-    report.say(`The app runs: http://127.0.0.1:${String(app.ready["port"])}/api/health/ready\n`);
+    const url = `http://127.0.0.1:${String(app.ready["port"])}`;
+    const problems = await untilReady(url, READY_LIMIT_MS);
+    if (problems.length > 0) throw new Error(`the app is up, but not ready:\n  ${problems.join("\n  ")}`);
+    report.say(`The app is ready: ${url}/api/health/ready\n`);
 
     const died = stack.failed();
     const following = followRuns(tableOf(stack), sent, AbortSignal.timeout(limitMs), (all) => report.progress(all));

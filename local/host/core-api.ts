@@ -3,14 +3,14 @@ import { pathToFileURL } from "node:url";
 import type { Binding, HookCallback, LogLevel, RegisteredFunction, Rpc } from "./rpc.ts";
 
 /** What the library's programming model offers to a host: one model per invocation. */
-export interface ProgrammingModel {
+interface ProgrammingModel {
   readonly name: string;
   getInvocationModel(coreContext: unknown): InvocationModel;
   getCapabilities(capabilities: Record<string, string>): Promise<Record<string, string>>;
 }
 
 /** The library's side of one invocation: makes the handler's arguments, runs it, and turns its result into what a host is sent. */
-export interface InvocationModel {
+interface InvocationModel {
   getArguments(): Promise<{ context: unknown; inputs: unknown[] }>;
   invokeFunction(context: unknown, inputs: unknown[], handler: RegisteredFunction["callback"]): Promise<unknown>;
   getResponse(context: unknown, result: unknown): Promise<{ returnValue?: Rpc | null }>;

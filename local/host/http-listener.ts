@@ -31,7 +31,10 @@ export async function freePort(port: number): Promise<number> {
 /** Serves the HTTP functions on loopback. Rejects with the server's error, such as EADDRINUSE. */
 export async function serve(options: HttpListenerOptions): Promise<Listener & { readonly port: number }> {
   const routes = options.functions.map((fn) => routeOf(fn, options.routePrefix));
+  const answering = new Set<ServerResponse>();
   const server = createServer((request, response) => {
+    answering.add(response);
+    response.on("close", () => answering.delete(response));
     answer(options, routes, request, response).catch((error: unknown) => {
       options.log.system("error", `${request.method} ${request.url} failed: ${errorStack(error)}`);
       if (!response.headersSent) response.writeHead(500);
@@ -47,6 +50,8 @@ export async function serve(options: HttpListenerOptions): Promise<Listener & { 
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
+      // A client that keeps its connection for more would keep the server.
+      for (const response of answering) response.shouldKeepAlive = false;
       await closed;
     },
   };

@@ -1,5 +1,6 @@
 import { type Source, sourceKey } from "../../shared/run/source.ts";
-import type { BrokerEntities, FilterConfig } from "../broker/entities.ts";
+import type { BrokerEntities } from "../broker/entities.ts";
+import type { FilterConfig } from "../broker/filter.ts";
 
 /** Of a broker for these sources: their queues, topics and subscriptions, once each. A filter is found by `<topic>/<subscription>`. */
 export function busEntities(

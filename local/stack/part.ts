@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 
 /** How long a part may take to say that it is ready, and to end when asked to. */
 const READY_TIMEOUT_MS = 30_000;
@@ -45,7 +46,7 @@ export async function startPart(options: PartOptions): Promise<Part> {
   });
   const said: string[] = [];
   // Read to the end: a full pipe would stop it.
-  createInterface({ input: child.stderr ?? process.stdin }).on("line", (line) => {
+  onLines(child.stderr, (line) => {
     said.push(line);
     if (said.length > LINES_KEPT) said.shift();
     options.onLine?.(line);
@@ -54,29 +55,30 @@ export async function startPart(options: PartOptions): Promise<Part> {
   let stopping: Promise<void> | undefined;
   const stop = () => (stopping ??= end(child, options.stopTimeoutMs));
   const ended = endOf(child);
-  const lastWords = async () => {
-    const how = await ended;
+  const lastWords = (how: string) => {
     return `the ${options.name} ${how}${said.length > 0 ? `. Its last lines:\n  ${said.join("\n  ")}` : ""}`;
   };
 
-  let ready: Record<string, unknown> | undefined;
-  try {
-    ready = await Promise.race([readyLine(child), late(), ended.then(() => undefined)]);
-  } finally {
-    if (!ready) await stop();
+  const ready = await Promise.race([readyLine(child), late(), ended]);
+  if (typeof ready === "string") {
+    await stop();
+    throw new Error(lastWords(ready));
   }
-  if (!ready) throw new Error(await lastWords());
   const died = new Promise<string>((resolve) => {
-    void ended.then(async () => {
-      if (!stopping) resolve(await lastWords());
+    void ended.then((how) => {
+      if (!stopping) resolve(lastWords(how));
     });
   });
   return { name: options.name, pid: child.pid ?? 0, ready, died, stop };
 }
 
+function onLines(stream: Readable | null, take: (line: string) => void): void {
+  if (stream) createInterface({ input: stream }).on("line", take);
+}
+
 function readyLine(child: ChildProcess): Promise<Record<string, unknown>> {
   return new Promise((resolve) => {
-    createInterface({ input: child.stdout ?? process.stdin }).on("line", (line) => {
+    onLines(child.stdout, (line) => {
       const said = parsed(line);
       if (said?.["ready"] === true) resolve(said);
     });
@@ -92,9 +94,10 @@ function parsed(line: string): Record<string, unknown> | undefined {
   }
 }
 
-function late(): Promise<undefined> {
+function late(): Promise<string> {
   return new Promise((resolve) => {
-    setTimeout(() => resolve(undefined), READY_TIMEOUT_MS).unref();
+    const words = `did not say that it is ready within ${READY_TIMEOUT_MS / 1000} s`;
+    setTimeout(() => resolve(words), READY_TIMEOUT_MS).unref();
   });
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { loadModules } from "../../shared/modules/load-modules.ts";
 import type { Source } from "../../shared/run/source.ts";
-import type { FilterConfig } from "../broker/entities.ts";
+import type { FilterConfig } from "../broker/filter.ts";
 import { busEntities } from "./bus-entities.ts";
 import type { ClusterChoice } from "./cluster-flags.ts";
 import { forwardPort } from "./forward-port.ts";
@@ -140,7 +140,7 @@ async function bus(
   const entities = busEntities(sources, { lockDurationMs: LOCK_SECONDS * 1000, filters: options.filters });
   await writeFile(file, JSON.stringify(entities));
   const args = ["--entities", file, "--port", String(options.ports?.bus ?? 0)];
-  const { ready } = await start({ name: "bus", program: "broker", args, stopTimeoutMs: 5_000 });
+  const { ready } = await start({ name: "broker", program: "broker", args, stopTimeoutMs: 5_000 });
   return { ServiceBus: text(ready, "connectionString") };
 }
 

@@ -5,6 +5,8 @@ import { PROJECT_ROOT } from "./project-root.ts";
 
 const state = z.object({
   pid: z.int(),
+  /** Where the app answers. */
+  app: z.url(),
   /** Connection string of the bus. */
   serviceBus: z.string().optional(),
   fullyQualifiedNamespace: z.string().optional(),
@@ -15,6 +17,7 @@ const state = z.object({
 /** What `send` has to know of a running stack. */
 export type StackState = z.output<typeof state>;
 
+const ANSWER_TIMEOUT_MS = 5_000;
 const FILE = join(PROJECT_ROOT, ".dispatcher", "stack.json");
 
 /** Leaves word of this process's stack, readable by this user alone: it holds a connection string. */
@@ -25,12 +28,14 @@ export async function writeState(given: StackState, file = FILE): Promise<void> 
   await chmod(file, 0o600);
 }
 
-/** The stack that is running, or undefined: no word of one, or the process that left it is gone. */
+/** The stack that is running, or undefined: no word of one, or the process that left it is gone, or its app does not answer. */
 export async function readState(file = FILE): Promise<StackState | undefined> {
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   const parsed = state.safeParse(asJson(text));
-  return parsed.success && isAlive(parsed.data.pid) ? parsed.data : undefined;
+  if (!parsed.success || !isAlive(parsed.data.pid)) return undefined;
+  // Process ids are used again: only the app's answer tells that it is this stack.
+  return (await answers(parsed.data.app)) ? parsed.data : undefined;
 }
 
 /** Removes the word of the stack that `pid` left, and no other's. */
@@ -38,6 +43,15 @@ export async function removeState(pid: number, file = FILE): Promise<void> {
   const text = await readFile(file, "utf8").catch(() => undefined);
   const parsed = state.safeParse(text === undefined ? undefined : asJson(text));
   if (parsed.success && parsed.data.pid === pid) await rm(file, { force: true });
+}
+
+async function answers(app: string): Promise<boolean> {
+  try {
+    const response = await fetch(`${app}/api/health/live`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
+    return response.ok;
+  } catch {
+    return false;
+  }
 }
 
 function asJson(text: string): unknown {

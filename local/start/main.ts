@@ -5,15 +5,18 @@ import { CLUSTER_FLAGS, CLUSTER_USAGE, type ClusterChoice, chooseCluster } from 
 import { isReal, readLocalSettings } from "../stack/local-settings.ts";
 import { neededEnvironment } from "../stack/own-environment.ts";
 import { PROJECT_ROOT } from "../stack/project-root.ts";
+import { isIdle, readable } from "../stack/readable-line.ts";
+import { untilReady } from "../stack/readiness.ts";
 import { type Stack, startStack } from "../stack/start-stack.ts";
 import { readState, removeState, writeState } from "../stack/state-file.ts";
-import { isIdle, readable } from "./readable-line.ts";
 
 // `npm start`: bus, storage, cluster and the app on this machine, until Ctrl-C.
 
 const USAGE = `usage: npm start -- [--kubeconfig FILE [--namespace NS] [--image IMAGE] [--address IP]]
 ${CLUSTER_USAGE}
 Settings in local.settings.json ("Values") go before the stack's own; a real ServiceBus or AzureWebJobsStorage there replaces the local one.`;
+
+const READY_LIMIT_MS = 10_000;
 
 /** The ports that the real things have, so that other tools find them. */
 const PORTS = { bus: 5672, http: 7071 };
@@ -47,7 +50,13 @@ function entitiesOf(sources: readonly Source[]): string[] {
   return [...new Set(sources.map((source) => ("queue" in source ? source.queue : source.topic)))];
 }
 
-function introduce(stack: Stack, port: unknown): void {
+/** The sample that takes `{"name":"Ada"}`, where it is there. */
+function example(sources: readonly Source[]): string {
+  const entities = entitiesOf(sources);
+  return entities.find((name) => name === "greetings") ?? entities[0] ?? "NAME";
+}
+
+function introduce(stack: Stack, url: string): void {
   const { settings } = stack;
   const pid = (name: string) => {
     const part = stack.parts.find((one) => one.name === name);
@@ -58,14 +67,14 @@ function introduce(stack: Stack, port: unknown): void {
   const storage =
     /TableEndpoint=([^;]+)/.exec(settings["AzureWebJobsStorage"] ?? "")?.[1] ?? "as local.settings.json says";
   print(`
-app       http://127.0.0.1:${String(port)}/api/health/ready${pid("app")}
-bus       ${bus ?? "as local.settings.json says"}${pid("bus")}
+app       ${url}/api/health/ready${pid("app")}
+bus       ${bus ?? "as local.settings.json says"}${pid("broker")}
 storage   ${storage}${pid("storage")}
 cluster   kubectl --kubeconfig ${settings["KUBECONFIG"] ?? ""} -n ${settings["JOB_NAMESPACE"] ?? ""} get jobs${pid("cluster")}
-sources   ${stack.sources.map(sourceName).join(", ")}
+sources   ${[...new Set(stack.sources.map(sourceName))].join(", ")}
 
 Send a message from another terminal:
-  echo '{"name":"Ada"}' | npm run --silent send -- --source ${entitiesOf(stack.sources)[0] ?? "NAME"} -
+  echo '{"name":"Ada"}' | npm run --silent send -- --source ${example(stack.sources)} -
 Ctrl-C stops everything.
 `);
 }
@@ -88,16 +97,20 @@ async function run(cluster: ClusterChoice, interrupted: Promise<never>): Promise
   try {
     const stack = await Promise.race([starting, interrupted]);
     const app = await Promise.race([stack.startApp(), interrupted]);
+    const url = `http://127.0.0.1:${String(app.ready["port"])}`;
     const { ServiceBus, ServiceBus__fullyQualifiedNamespace } = stack.settings;
     await writeState({
       pid: process.pid,
+      app: url,
       ...(ServiceBus === undefined ? {} : { serviceBus: ServiceBus }),
       ...(ServiceBus__fullyQualifiedNamespace === undefined
         ? {}
         : { fullyQualifiedNamespace: ServiceBus__fullyQualifiedNamespace }),
       entities: entitiesOf(stack.sources),
     });
-    introduce(stack, app.ready["port"]);
+    introduce(stack, url);
+    const problems = await Promise.race([untilReady(url, READY_LIMIT_MS), stack.failed(), interrupted]);
+    if (problems.length > 0) print(`NOT READY yet:\n  ${problems.join("\n  ")}`);
     await Promise.race([stack.failed(), interrupted]);
   } finally {
     await removeState(process.pid);
@@ -115,7 +128,7 @@ const interrupted = new Promise<never>((_, reject) => {
     print("stopping ...");
     reject(stopped);
   };
-  process.once("SIGINT", stop).once("SIGTERM", stop);
+  process.once("SIGINT", stop).once("SIGTERM", stop).once("SIGHUP", stop);
 });
 
 try {

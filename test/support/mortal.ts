@@ -1,28 +1,21 @@
 import type { Dependencies } from "../../shared/dependencies.ts";
 import { UnavailableError } from "../../shared/errors.ts";
 
-/** What happens to a process at one of its calls. */
-export type Fate =
-  /** It dies before the call goes out. */
-  | "dies before"
+/** What happens to a process at one of its calls. Dying before a call is dying after the one before. */
+export const FATES = [
   /** The call does its work, and the process dies before it hears of it. */
-  | "dies after"
-  /** The call does nothing and fails; the process lives on. */
-  | "fails"
-  /** The call does its work, and its reply never comes; the process lives on. */
-  | "loses the reply of"
-  /** The process sleeps before the call, and goes on long after. */
-  | "sleeps before"
-  | "sleeps after";
-
-export const FATES: readonly Fate[] = [
-  "dies before",
   "dies after",
+  /** The call does nothing and fails; the process lives on. */
   "fails",
+  /** The call does its work, and its reply never comes; the process lives on. */
   "loses the reply of",
+  /** Others overtake the process, and it goes on a moment later. */
+  "pauses before",
+  /** The process is frozen, and goes on long after. */
   "sleeps before",
   "sleeps after",
-];
+] as const;
+export type Fate = (typeof FATES)[number];
 
 type Ports = Pick<Dependencies, "table" | "broker" | "cluster" | "payloads">;
 
@@ -34,10 +27,10 @@ export interface Mortal {
   isAlive(): boolean;
 }
 
-/** The ports as one process sees them to which something happens at its call number `at`, counted from 0. `sleep`: what goes on meanwhile. */
+/** The ports as one process sees them to which something happens at its call number `at`, counted from 0. `pause`, `sleep`: what goes on meanwhile. */
 export function makeMortal(
   ports: Ports,
-  fate?: { readonly kind: Fate; readonly at: number; sleep(): Promise<void> },
+  fate?: { readonly kind: Fate; readonly at: number; pause(): Promise<void>; sleep(): Promise<void> },
 ): Mortal {
   const calls: string[] = [];
   let alive = true;
@@ -49,8 +42,8 @@ export function makeMortal(
     if (!alive) die();
     const kind = fate?.at === calls.length ? fate.kind : undefined;
     calls.push(name);
-    if (kind === "dies before") die();
     if (kind === "fails") throw new UnavailableError(`${name} failed`);
+    if (kind === "pauses before") await fate?.pause();
     if (kind === "sleeps before") await fate?.sleep();
     const result = await method();
     if (kind === "dies after") die();

@@ -7,25 +7,35 @@ import { stripVTControlCharacters } from "node:util";
 export function readable(part: string, line: string): string {
   const text = stripVTControlCharacters(line);
   const [, time, level, who, rest] = /^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d\.\d{3})Z (\w+) (\S+) (.*)$/.exec(text) ?? [];
-  if (time === undefined || level === undefined || who === undefined || rest === undefined) return `${part}: ${text}`;
+  if (time === undefined || level === undefined || who === undefined || rest === undefined)
+    return text.startsWith(`${part}: `) ? text : `${part}: ${text}`;
   const urgency = level === "information" ? "" : `${level.toUpperCase()} `;
   return `${time} ${urgency}${who}: ${sentence(rest)}`;
 }
+
+/** Whether the app or its host warns, or reports an error. */
+export function isWarning(line: string): boolean {
+  return /^\S+Z (warning|error|critical) /.test(line);
+}
+
+/** Of a tick: none of them counts anything where there was nothing to do. */
+const COUNTS = ["open", "orphans", "lost", "failed", "overdue"];
 
 /** Whether a line tells nothing to somebody who watches: the ticks of a timer that found nothing to do. */
 export function isIdle(line: string): boolean {
   const json = /^\S+ information \S+ (\{.*\})$/.exec(line)?.[1];
   const facts = json === undefined ? undefined : objectOf(json);
-  return facts?.["message"] === "reconciled" && facts["open"] === 0 && !facts["settled"] && !facts["purged"];
+  return facts?.["message"] === "reconciled" && COUNTS.every((count) => !facts[count]);
 }
 
 function sentence(text: string): string {
   const facts = objectOf(text);
   if (typeof facts?.["message"] !== "string") return text;
   const { message, ...others } = facts;
-  const shown = Object.entries(others).map(
-    ([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`,
-  );
+  // Of a tick's counts only those that count something.
+  const shown = Object.entries(others)
+    .filter(([, value]) => value !== 0)
+    .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   return [message, ...shown].join("  ");
 }
 

@@ -1,0 +1,67 @@
+import { join } from "node:path";
+import { ServiceBusClient } from "@azure/service-bus";
+import { afterEach, expect, test, vi } from "vitest";
+import { neededEnvironment } from "../../local/stack/own-environment.ts";
+import { untilReady } from "../../local/stack/readiness.ts";
+import { type Stack, type StackOptions, startStack } from "../../local/stack/start-stack.ts";
+import { isAlive } from "../support/is-alive.ts";
+import { ROOT } from "../support/run-program.ts";
+
+const stacks: Stack[] = [];
+afterEach(async () => {
+  await Promise.all(stacks.splice(0).map((stack) => stack.stop()));
+});
+
+async function start(over: Partial<StackOptions> = {}): Promise<Stack> {
+  const stack = await startStack({
+    modulesDir: join(ROOT, "modules"),
+    cluster: { kind: "stand-in" },
+    filters: {},
+    settings: {},
+    env: neededEnvironment(process.env),
+    ...over,
+  });
+  stacks.push(stack);
+  return stack;
+}
+
+test("the stack comes up, gets ready, takes a message to its end, and leaves no process behind", async () => {
+  const lines: string[] = [];
+  const stack = await start({ onLine: (_, line) => lines.push(line) });
+  const app = await stack.startApp();
+  expect(await untilReady(`http://127.0.0.1:${String(app.ready["port"])}`, 10_000)).toEqual([]);
+  expect(stack.parts.map(({ name }) => name).toSorted()).toEqual(["app", "broker", "cluster", "storage"]);
+
+  const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
+  await client.createSender("greetings").sendMessages({ messageId: "m-1", body: { name: "Ada" } });
+  await client.close();
+  await vi.waitFor(
+    () => expect(lines.join("\n")).toMatch(/closed a run.*"messageId":"m-1".*"outcome":"succeeded"/),
+    15_000,
+  );
+
+  const pids = stack.parts.map(({ pid }) => pid);
+  await stack.stop();
+  expect(pids.filter(isAlive)).toEqual([]);
+}, 60_000);
+
+test("an app that refuses its settings is named with its own words, and the rest stops", async () => {
+  const stack = await start({ settings: { RECONCILE_SCHEDULE: "now and then" } });
+  await expect(stack.startApp()).rejects.toThrow(/the app ended with exit code 1[\s\S]*RECONCILE_SCHEDULE/);
+  const pids = stack.parts.map(({ pid }) => pid);
+  expect(pids).toHaveLength(3);
+  await stack.stop();
+  expect(pids.filter(isAlive)).toEqual([]);
+}, 60_000);
+
+test("a part that dies later fails the stack with its name", async () => {
+  const stack = await start();
+  const failed = stack.failed();
+  const broker = stack.parts.find(({ name }) => name === "broker");
+  process.kill(broker?.pid ?? 0, "SIGKILL");
+  await expect(failed).rejects.toThrow("the broker ended with SIGKILL");
+}, 60_000);
+
+test("modules that are wrong stop it before anything is started", async () => {
+  await expect(start({ modulesDir: join(ROOT, "no-such-directory") })).rejects.toThrow(/no-such-directory/);
+});
