@@ -1,4 +1,4 @@
-// Bundles the app into one file, as every Functions host loads it, and the programs of local/ and bench/ beside it.
+// Bundles the app into one file, as every Functions host loads it, and the programs of local/, bench/ and tools/ beside it.
 import { rm } from "node:fs/promises";
 import { build } from "esbuild";
 import { glob } from "tinyglobby";
@@ -27,6 +27,6 @@ await build({
 });
 await build({
   ...common,
-  entryPoints: await glob(["local/**/main.ts", "bench/*.ts"]),
+  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "tools/*.ts"]),
   packages: "external",
 });

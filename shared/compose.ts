@@ -14,6 +14,7 @@ import { type Log, makeLog } from "./log.ts";
 import { loadModules } from "./modules/load-modules.ts";
 import { distinctSources } from "./modules/route.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
+import { logPreflight, makePreflight } from "./preflight.ts";
 import { makeReconcile } from "./reconcile/reconcile.ts";
 import type { Source } from "./run/source.ts";
 
@@ -62,6 +63,8 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
     historyRetentionMs: settings.historyRetentionMs,
   };
   await verifySources(broker, sources, log);
+  // Not waited for: a module whose Job is refused, or a cluster that is away, keeps no other message from its work.
+  void logPreflight(makePreflight(deps), log);
   const admission = makeAdmission(deps.table, clock);
   return {
     sources,

@@ -8,6 +8,18 @@ export function parseDuration(text: string): number | undefined {
   return isDuration(text) ? ms(text) : undefined;
 }
 
+/** The other way, as a setting may say it: in the largest unit of which it is a whole number, `90m` for an hour and a half. */
+export function durationText(durationMs: number): string {
+  const units = [
+    ["d", 86_400_000],
+    ["h", 3_600_000],
+    ["m", 60_000],
+    ["s", 1000],
+  ] as const;
+  const unit = units.find(([, unitMs]) => durationMs >= unitMs && durationMs % unitMs === 0);
+  return unit ? `${durationMs / unit[1]}${unit[0]}` : `${Math.round(durationMs)}ms`;
+}
+
 function isDuration(text: string): text is ms.StringValue {
   return DURATION_PATTERN.test(text);
 }

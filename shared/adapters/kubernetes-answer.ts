@@ -1,5 +1,7 @@
 import { UnavailableError } from "../errors.ts";
+import { rightsInWords } from "../jobs/rights.ts";
 import { isRecord } from "../plain-data.ts";
+import type { FieldFault } from "../ports/job-cluster.ts";
 
 /** The API server answered with a failure. Never leaves the adapter: each call says what the failure means to it. */
 export class KubernetesFailure extends Error {
@@ -7,8 +9,8 @@ export class KubernetesFailure extends Error {
   readonly code: number;
   /** The server's own word for the failure (`AlreadyExists`, `Conflict` ...); undefined where the answer is no Kubernetes `Status`. */
   readonly reason: string | undefined;
-  /** The fields that a 422 complains about. */
-  readonly fields: readonly string[];
+  /** The fields that a 422 complains about, and how. */
+  readonly faults: readonly FieldFault[];
   readonly retryAfterMs: number | undefined;
 
   constructor(code: number, body: string, headers: Readonly<Record<string, string>>) {
@@ -16,7 +18,7 @@ export class KubernetesFailure extends Error {
     super(status?.message ?? `not an answer of a Kubernetes API server: ${excerpt(body)}`);
     this.code = code;
     this.reason = status?.reason;
-    this.fields = status?.fields ?? [];
+    this.faults = status?.faults ?? [];
     this.retryAfterMs = retryAfter(headers["retry-after"]);
   }
 }
@@ -33,7 +35,7 @@ export function excerpt(text: string): string {
   return line.length <= 200 ? line : `${line.slice(0, 200)}...`;
 }
 
-function parseStatus(body: string): { message: string; reason: string; fields: string[] } | undefined {
+function parseStatus(body: string): { message: string; reason: string; faults: FieldFault[] } | undefined {
   let value: unknown;
   try {
     value = JSON.parse(body);
@@ -43,12 +45,16 @@ function parseStatus(body: string): { message: string; reason: string; fields: s
   if (!isRecord(value) || value["kind"] !== "Status") return undefined;
   const { message, reason, details } = value;
   const causes = isRecord(details) && Array.isArray(details["causes"]) ? details["causes"] : [];
-  const fields = causes.map((cause: unknown) => (isRecord(cause) ? cause["field"] : undefined));
   return {
     message: typeof message === "string" && message !== "" ? message : excerpt(body),
     reason: typeof reason === "string" ? reason : "",
-    fields: fields.filter((field) => typeof field === "string"),
+    faults: causes.flatMap(toFault),
   };
+}
+
+function toFault(cause: unknown): FieldFault[] {
+  const { field, message } = isRecord(cause) ? cause : {};
+  return typeof field === "string" && typeof message === "string" ? [{ field, message }] : [];
 }
 
 function retryAfter(value: string | undefined): number | undefined {
@@ -56,6 +62,12 @@ function retryAfter(value: string | undefined): number | undefined {
   const seconds = Number(value);
   const ms = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
   return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+}
+
+/** The texts of a `Warning` header, each once: `299 - "unknown field \\"spec.a\\"", 299 - "..."`. */
+export function readWarnings(header: string | undefined): string[] {
+  const texts = [...(header ?? "").matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = ""]) => text);
+  return [...new Set(texts.map((text) => text.replaceAll(/\\(.)/g, "$1")))];
 }
 
 /** Where a request went, as error texts name it. */
@@ -86,7 +98,7 @@ function adviceFor(error: KubernetesFailure, { namespace }: ClusterPlace): strin
   if (error.code === 401)
     return "- it does not accept the Dispatcher's credentials: is the token or certificate expired?";
   if (isMissingRight(error)) {
-    return `- the Dispatcher lacks this right: its Role in namespace ${namespace} needs jobs (create, get, list, watch, patch, delete), pods (get, list, watch), pods/log (get) and events (list).`;
+    return `- the Dispatcher lacks this right: its Role in namespace ${namespace} needs ${rightsInWords()}.`;
   }
   if (isTerminating(error)) return `- namespace ${namespace} is being deleted.`;
   if (error.code === 404 && error.message.startsWith("namespaces ")) return `- is JOB_NAMESPACE (${namespace}) right?`;

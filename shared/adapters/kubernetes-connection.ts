@@ -10,7 +10,7 @@ import {
   ServerConfiguration,
 } from "@kubernetes/client-node";
 import { ConfigError, errorText } from "../errors.ts";
-import { excerpt, KubernetesFailure, NoAnswerError } from "./kubernetes-answer.ts";
+import { excerpt, KubernetesFailure, NoAnswerError, readWarnings } from "./kubernetes-answer.ts";
 
 /** One request as the adapter makes it, for what the typed clients can't do. */
 interface PlainRequest {
@@ -28,6 +28,8 @@ export interface KubernetesConnection {
   readonly configuration: Configuration;
   /** The answer's JSON. Throws KubernetesFailure or NoAnswerError. */
   json(request: PlainRequest): Promise<unknown>;
+  /** The same, with what the server warns of. */
+  exchange(request: PlainRequest): Promise<{ readonly json: unknown; readonly warnings: readonly string[] }>;
   /** The last `maxBytes` of what the server streams. Throws KubernetesFailure or NoAnswerError. */
   tail(path: string, maxBytes: number): Promise<Uint8Array>;
 }
@@ -85,6 +87,19 @@ export function connect(
     return new ResponseContext(response.httpStatusCode, response.headers, bodyOf(text));
   };
 
+  const exchange: KubernetesConnection["exchange"] = async ({ method, path, accept = "application/json", body }) => {
+    const request = new RequestContext(server + path, HttpMethod[method]);
+    request.setHeaderParam("Accept", accept);
+    if (body !== undefined) {
+      request.setHeaderParam("Content-Type", "application/json");
+      request.setBody(JSON.stringify(body));
+    }
+    await authenticate(request);
+    const response = await sendForJson(request);
+    const json: unknown = JSON.parse(await response.body.text());
+    return { json, warnings: readWarnings(response.headers["warning"]) };
+  };
+
   return {
     server,
     configuration: createConfiguration({
@@ -92,17 +107,8 @@ export function connect(
       httpApi: { send: (request) => new Observable(sendForJson(request)) },
       authMethods: { default: { getName: () => "kubeconfig", applySecurityAuthentication: authenticate } },
     }),
-    async json({ method, path, accept = "application/json", body }) {
-      const request = new RequestContext(server + path, HttpMethod[method]);
-      request.setHeaderParam("Accept", accept);
-      if (body !== undefined) {
-        request.setHeaderParam("Content-Type", "application/json");
-        request.setBody(JSON.stringify(body));
-      }
-      await authenticate(request);
-      const response = await sendForJson(request);
-      return JSON.parse(await response.body.text()) as unknown;
-    },
+    exchange,
+    json: async (request) => (await exchange(request)).json,
     async tail(path, maxBytes) {
       const request = new RequestContext(server + path, HttpMethod.GET);
       await authenticate(request);

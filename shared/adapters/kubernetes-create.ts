@@ -1,5 +1,5 @@
-import { isRecord, valueAt } from "../plain-data.ts";
 import type { CreateOutcome } from "../ports/job-cluster.ts";
+import { isAllowed } from "./kubernetes-access.ts";
 import { isMissingRight, isTerminating, KubernetesFailure } from "./kubernetes-answer.ts";
 import type { KubernetesConnection } from "./kubernetes-connection.ts";
 
@@ -9,6 +9,7 @@ const QUOTA_FULL = /exceeded quota/;
 /** A webhook that is down is an outage, whatever code it comes with. */
 const WEBHOOK_DOWN = /failed calling webhook|failed to call webhook/;
 const TOO_LARGE = /request is too large/;
+const CREATE_JOBS = { verb: "create", group: "batch", resource: "jobs" } as const;
 
 /**
  * What a create that failed means: a full quota, a template that can never work, or a Job that exists. Throws the error again where it is an
@@ -18,7 +19,7 @@ export async function judgeCreateFailure(
   error: unknown,
   connection: KubernetesConnection,
   namespace: string,
-): Promise<CreateOutcome | "exists"> {
+): Promise<Extract<CreateOutcome, { kind: "quota" | "refused" }> | "exists"> {
   // An answer that isn't the API server's own judges nobody's template.
   if (!(error instanceof KubernetesFailure) || error.reason === undefined) throw error;
   const { code, reason, message } = error;
@@ -28,19 +29,6 @@ export async function judgeCreateFailure(
   const isRefused = code === 400 || code === 413 || code === 422 || DENIED.test(message) || TOO_LARGE.test(message);
   if (isRefused) return { kind: "refused", message };
   // Admission says 403 too, in words of its own. It is the template that is refused only if we may create Jobs at all.
-  if (code === 403 && (await mayCreateJobs(connection, namespace))) return { kind: "refused", message };
+  if (code === 403 && (await isAllowed(connection, namespace, CREATE_JOBS))) return { kind: "refused", message };
   throw error;
-}
-
-async function mayCreateJobs(connection: KubernetesConnection, namespace: string): Promise<boolean> {
-  const review = await connection.json({
-    method: "POST",
-    path: "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-    body: {
-      apiVersion: "authorization.k8s.io/v1",
-      kind: "SelfSubjectAccessReview",
-      spec: { resourceAttributes: { namespace, verb: "create", group: "batch", resource: "jobs" } },
-    },
-  });
-  return isRecord(review) && valueAt(review, ["status", "allowed"]) === true;
 }

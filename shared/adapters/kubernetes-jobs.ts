@@ -7,14 +7,17 @@ import {
   setHeaderOptions,
   type V1Job,
 } from "@kubernetes/client-node";
-import { ConfigError, UnavailableError } from "../errors.ts";
+import { UnavailableError } from "../errors.ts";
 import { LABELS, MANAGED_BY } from "../jobs/job-identity.ts";
 import { isRecord, valueAt } from "../plain-data.ts";
-import type { CreateOutcome, JobCluster, JobListing, PodListing } from "../ports/job-cluster.ts";
+import type { CreateOutcome, JobCluster } from "../ports/job-cluster.ts";
+import { isAllowed } from "./kubernetes-access.ts";
 import { KubernetesFailure, unavailable } from "./kubernetes-answer.ts";
 import { connect, type KubernetesConnection, loadKubeConfig } from "./kubernetes-connection.ts";
 import { judgeCreateFailure } from "./kubernetes-create.ts";
+import { toJobListing, toPodListing } from "./kubernetes-listings.ts";
 import { listTable } from "./kubernetes-tables.ts";
+import { tryJob } from "./kubernetes-trial.ts";
 
 export interface KubernetesJobsOptions {
   /** A kubeconfig file, or one that is loaded; undefined: KUBECONFIG, `~/.kube/config`, or the pod's service account. */
@@ -90,6 +93,19 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
           return await createFailed(error, job);
         }
       }),
+    tryCreate: (job) =>
+      tried(`trying to create Job ${job.metadata?.name ?? ""}`, () => tryJob(connection, { namespace, jobsPath }, job)),
+    mayI: (right) =>
+      tried(`asking for the right to ${right.verb} ${right.resource}`, () => isAllowed(connection, namespace, right)),
+    count: (createdSince, atMost) =>
+      tried("counting Jobs", async () => {
+        const request = { labelSelector: ours, includeObject: "Metadata", atMost } as const;
+        const rows = await listTable(connection, jobsPath, request);
+        return {
+          finished: rows.filter((row) => ["complete", "failed"].includes(toJobListing(row).state)).length,
+          recent: rows.filter((row) => Date.parse(row["creationTimestamp"] ?? "") >= createdSince).length,
+        };
+      }),
     get,
     pods: (jobName) =>
       tried(`reading the pods of Job ${jobName}`, async () => {
@@ -160,7 +176,11 @@ async function orUndefined<T>(codes: readonly number[], promise: Promise<T>): Pr
 /** The uid in the patch was a precondition: another Job has the name now, or none. */
 function isAnotherOrGone(error: unknown): boolean {
   if (!(error instanceof KubernetesFailure) || error.reason === undefined) return false;
-  return error.code === 404 || error.code === 409 || (error.code === 422 && error.fields.includes("metadata.uid"));
+  return (
+    error.code === 404 ||
+    error.code === 409 ||
+    (error.code === 422 && error.faults.some(({ field }) => field === "metadata.uid"))
+  );
 }
 
 function uidOf(created: unknown, connection: KubernetesConnection): string {
@@ -169,28 +189,6 @@ function uidOf(created: unknown, connection: KubernetesConnection): string {
   throw new UnavailableError(
     `The Kubernetes API server ${connection.server} answered a create with something other than a Job.`,
   );
-}
-
-const STATES: Readonly<Record<string, JobListing["state"]>> = {
-  Running: "active",
-  Suspended: "suspended",
-  FailureTarget: "ending",
-  SuccessCriteriaMet: "ending",
-  Terminating: "ending",
-  Complete: "complete",
-  Failed: "failed",
-};
-
-function toJobListing({ name = "", status = "" }: Readonly<Record<string, string>>): JobListing {
-  const state = STATES[status];
-  if (state !== undefined) return { name, state };
-  throw new ConfigError(
-    `The API server lists Job ${name} with the status ${JSON.stringify(status)}, not one of ${Object.keys(STATES).join(", ")}: Kubernetes 1.31 or later is needed.`,
-  );
-}
-
-function toPodListing({ name = "", status = "" }: Readonly<Record<string, string>>): PodListing {
-  return { name, jobName: name.replace(/-[^-]{5}$/, ""), status };
 }
 
 function lastSeen(event: CoreV1Event): number {

@@ -3,14 +3,14 @@ import { ConflictError, errorText, LockLostError, UnavailableError } from "../er
 import { fitsInline } from "../jobs/job-spec.ts";
 import type { Log } from "../log.ts";
 import { checkBody } from "../modules/check-body.ts";
-import { route } from "../modules/route.ts";
+import { route, startableModule } from "../modules/route.ts";
 import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { awaitStart, closed, concluded, nextAttempt, reopened } from "../run/change-run.ts";
 import { afterEnding } from "../run/decide.ts";
 import { type ClosedRun, type Ending, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
-import { letterProperties, ownerStamp } from "../run/stamp.ts";
+import { letterProperties, ownerStamp, withoutStamps } from "../run/stamp.ts";
 import type { Admission } from "./admission.ts";
 import { startAttempt } from "./start-attempt.ts";
 
@@ -109,7 +109,7 @@ export function makeAccept(deps: Dependencies, admission: Admission) {
 
   /** The message is deferred: starts the first attempt, or leaves it to wait its turn. */
   async function begin(stored: StoredRun, message: PeekedMessage, log: Log): Promise<AcceptOutcome> {
-    const module = deps.modules.get(stored.run.module);
+    const module = startableModule(deps.modules, stored.run);
     try {
       if (!module || !(await admission.admits(module))) return await wait(stored);
       const started = await startAttempt(deps, stored, module, message);
@@ -121,6 +121,9 @@ export function makeAccept(deps: Dependencies, admission: Admission) {
           return "deferred";
         case "quota":
           return await wait(stored);
+        case "cluster away":
+          log.warn("left a deferred message to the timer", { why: started.why });
+          return "deferred";
         case "ended":
           return await end(stored, started.ending, log);
         default:
@@ -151,8 +154,9 @@ export function makeAccept(deps: Dependencies, admission: Admission) {
   /** A verdict is recorded and the message is in our hands: carries it out with this delivery's token. */
   async function carryOut(stored: StoredRun, verdict: Verdict, held: Held): Promise<AcceptOutcome> {
     await settleLocked(stored.run, verdict, held);
-    // A run that had a Job still owes it logs and retirement: the timer does that, finds the message gone, and closes.
-    if (stored.run.jobName === undefined) await table.close(stored, closed(stored.run, verdict, clock.now()));
+    // A run that had a Job or a blob still owes something to them: the timer does that, finds the message gone, and closes.
+    if (stored.run.jobName === undefined && !stored.run.bodyInBlob)
+      await table.close(stored, closed(stored.run, verdict, clock.now()));
     return verdict.outcome === "rejected" ? "rejected" : "settled";
   }
 
@@ -200,13 +204,19 @@ function judge(deps: Dependencies, { key, message }: Held): Run {
     attempt: 1,
     failures: 0,
     interruptions: 0,
-    bodyInBlob: !fitsInline(message),
+    bodyInBlob: !fitsInline(withoutStamps(message)),
     notBefore: now + TRIGGER_TIME_MS,
     busyCount: 0,
   };
   if (problem === undefined) return run;
   const description = `${runId(key)}: ${problem}`;
-  return { ...run, status: "settling", verdict: { outcome: "rejected", reason: "DispatchRejected", description } };
+  // No Job will ever read it: nothing is stored.
+  return {
+    ...run,
+    bodyInBlob: false,
+    status: "settling",
+    verdict: { outcome: "rejected", reason: "DispatchRejected", description },
+  };
 }
 
 /** W3C trace context of the sender, under the names that the SDKs and the older convention give it. */

@@ -1,6 +1,6 @@
 import { isFresh } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import { ConflictError } from "../errors.ts";
+import { ConflictError, errorText, UnavailableError } from "../errors.ts";
 import { isOurs, isSettled } from "../jobs/job-identity.ts";
 import { buildJob, fitsInline, jobLimitMs } from "../jobs/job-spec.ts";
 import type { Module } from "../modules/module.ts";
@@ -8,6 +8,8 @@ import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { dispatched } from "../run/change-run.ts";
 import type { Ending, Run } from "../run/run.ts";
+import { withoutStamps } from "../run/stamp.ts";
+import { withoutSignatures } from "../run/without-signatures.ts";
 
 /** A row older than this no longer tells that its attempt may start: the process may have slept, and somebody else gone on. */
 const MAX_ROW_AGE_MS = 60_000;
@@ -17,14 +19,31 @@ export type StartOutcome =
   /** The row is no longer what it was, or was read too long ago: whoever reads it next goes on. */
   | { readonly kind: "moved on" }
   | { readonly kind: "quota"; readonly why: string }
+  /** The cluster could not be asked, or its answer was lost: what is away for one start is away for the next. */
+  | { readonly kind: "cluster away"; readonly why: string }
   /** The API server will never take this Job, or its name is taken: the attempt ended without a Job. */
   | { readonly kind: "ended"; readonly ending: Ending };
 
 /**
  * Starts the Job of a waiting run's attempt and records it. The message is deferred by now, so nothing that happens in between loses it, and
- * the Job's name is the attempt's own, so nothing starts it twice. Throws UnavailableError when the cluster, the table or the store is away.
+ * the Job's name is the attempt's own, so nothing starts it twice. Throws UnavailableError when the table or the store is away.
  */
 export async function startAttempt(
+  deps: Dependencies,
+  stored: StoredRun,
+  module: Module,
+  message: PeekedMessage,
+): Promise<StartOutcome> {
+  const outcome = await start(deps, stored, module, withoutStamps(message));
+  // The run may have closed, and deleted its body, before this process woke up and stored it again.
+  if (outcome.kind === "moved on" && stored.run.bodyInBlob) {
+    const now = await deps.table.find(stored.run);
+    if (now.kind !== "open") await deps.payloads.deleteBody(stored.run);
+  }
+  return outcome;
+}
+
+async function start(
   deps: Dependencies,
   stored: StoredRun,
   module: Module,
@@ -44,8 +63,10 @@ export async function startAttempt(
   // Asked last: what came before may have taken its time.
   if (!isFresh(stored.read, deps.clock, MAX_ROW_AGE_MS)) return { kind: "moved on" };
 
-  const created = await deps.cluster.create(job);
+  const created = await deps.cluster.create(job).catch(away);
   switch (created.kind) {
+    case "cluster away":
+      return created;
     case "created":
       return record(deps, stored, { name: job.metadata?.name ?? "", uid: created.uid }, limitMs);
     case "exists":
@@ -55,11 +76,21 @@ export async function startAttempt(
     case "refused":
       return {
         kind: "ended",
-        ending: { reason: "JobNotStarted", kind: "failure", permanent: true, detail: created.message },
+        ending: {
+          reason: "JobNotStarted",
+          kind: "failure",
+          permanent: true,
+          detail: withoutSignatures(created.message),
+        },
       };
     default:
       return created satisfies never;
   }
+}
+
+function away(error: unknown): StartOutcome & { kind: "cluster away" } {
+  if (error instanceof UnavailableError) return { kind: "cluster away", why: errorText(error) };
+  throw error;
 }
 
 async function storeBody(deps: Dependencies, run: Run, message: PeekedMessage, limitMs: number) {

@@ -13,6 +13,15 @@ export function route(
   return undefined;
 }
 
+/** The module by which a run may start attempts; undefined where its module was removed, or takes its messages from another source now. */
+export function startableModule(
+  modules: ReadonlyMap<string, Module>,
+  run: { readonly module: string; readonly source: Source },
+): Module | undefined {
+  const module = modules.get(run.module);
+  return module && sourceKey(module.source) === sourceKey(run.source) ? module : undefined;
+}
+
 /** The sources of these modules, each once: modules may share one. */
 export function distinctSources(modules: Iterable<Module>): Source[] {
   const sources = new Map<string, Source>();

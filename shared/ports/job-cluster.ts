@@ -1,4 +1,6 @@
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
+import type { EpochMs } from "../clock.ts";
+import type { Right } from "../jobs/rights.ts";
 
 /** A Job in a light list: no spec, no body. `ending` = FailureTarget or SuccessCriteriaMet: its pods are not all gone yet. */
 export interface JobListing {
@@ -23,6 +25,29 @@ export type CreateOutcome =
   /** The template can never work: 400, 422, a denial by webhook or policy. The server's own words. */
   | { readonly kind: "refused"; readonly message: string };
 
+/** What is wrong with one field of a Job, by the path and in the words that the API server has for it. */
+export interface FieldFault {
+  readonly field: string;
+  readonly message: string;
+}
+
+/** What a create would come to. A Job whose name is taken counts as accepted: what it asks for was judged before its name. */
+export type TrialOutcome =
+  /** `warnings`: what the server says all the same, such as fields that it doesn't know and drops, or a pod that its namespace won't admit. */
+  | { readonly kind: "accepted"; readonly warnings: readonly string[] }
+  | Extract<CreateOutcome, { kind: "quota" }>
+  /** `faults` is empty where the server names no field: denials by webhook or policy. */
+  | { readonly kind: "refused"; readonly message: string; readonly faults: readonly FieldFault[] }
+  /** Something in the cluster that judges Jobs can't be asked without creating one. */
+  | { readonly kind: "can't be tried"; readonly message: string };
+
+/** How many Jobs of this instance there are, retired ones too. */
+export interface JobCount {
+  readonly finished: number;
+  /** Created since the time that was asked for, finished or not. */
+  readonly recent: number;
+}
+
 /**
  * The Jobs of this instance in one namespace. Lists see only Jobs that are ours and not yet retired. Outages, throttling, missing rights
  * and a missing namespace are `UnavailableError`s: never a message's fault.
@@ -35,6 +60,12 @@ export interface JobCluster {
   listCancelled(): Promise<string[]>;
   /** One request, never repeated by the client: a create that may have worked is asked about, not sent again. */
   create(job: V1Job): Promise<CreateOutcome>;
+  /** Asks the server to judge a Job as it would judge its create, without creating it. */
+  tryCreate(job: V1Job): Promise<TrialOutcome>;
+  /** Whether the cluster lets the Dispatcher do this in its namespace. Needs no right itself. */
+  mayI(right: Right): Promise<boolean>;
+  /** Counts Jobs, retired ones too, and stops at `atMost` of them: lists of very many cost the server too much. */
+  count(createdSince: EpochMs, atMost: number): Promise<JobCount>;
   get(name: string): Promise<V1Job | undefined>;
   /** All pods of a Job, ended ones too. */
   pods(jobName: string): Promise<V1Pod[]>;

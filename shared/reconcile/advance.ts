@@ -3,6 +3,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { startAttempt } from "../dispatch/start-attempt.ts";
 import { isOurs } from "../jobs/job-identity.ts";
 import type { Log } from "../log.ts";
+import { startableModule } from "../modules/route.ts";
 import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import {
@@ -14,6 +15,7 @@ import {
   nextAttempt,
   putOff,
   requeued,
+  undoubted,
   withEnding,
 } from "../run/change-run.ts";
 import { afterEnding, type Decision, decide, type JobSeen, type MessageSeen, type Room } from "../run/decide.ts";
@@ -94,7 +96,9 @@ async function apply(
       return endJob(deps, item, decision, log);
     case "retry": {
       log.warn("an attempt ended", { why: decision.ending.detail, kind: decision.ending.kind, attempt: run.attempt });
-      return save(nextAttempt(run, decision));
+      const next = await save(nextAttempt(run, decision));
+      // What was seen of the Job was the last attempt's: a run that waits is looked at afresh in the next tick.
+      return next.stored.run.status === "waiting" ? undefined : next;
     }
     case "requeue":
       return requeueRun(deps, item, tally, log);
@@ -126,9 +130,13 @@ async function lookJob(deps: Dependencies, item: Item): Promise<Item | undefined
 }
 
 async function lookMessage(deps: Dependencies, item: Item): Promise<Item> {
-  const sighting = await seeMessage(deps, item.stored.run);
+  const { run } = item.stored;
+  const sighting = await seeMessage(deps, run);
+  const isBelied = sighting.seen !== "absent" && sighting.seen !== "gone" && run.absentSince !== undefined;
   return {
     ...item,
+    // Kept, the doubt would have every later look receive the message, and raise its delivery count.
+    stored: isBelied ? await deps.table.update(item.stored, undoubted(run)) : item.stored,
     message: sighting.seen,
     ...(sighting.seen === "deferred" ? { peeked: sighting.message } : {}),
   };
@@ -136,7 +144,7 @@ async function lookMessage(deps: Dependencies, item: Item): Promise<Item> {
 
 async function startJob(deps: Dependencies, item: Item, tally: Tally, log: Log): Promise<Item | undefined> {
   const { stored, peeked } = item;
-  const module = deps.modules.get(stored.run.module);
+  const module = startableModule(deps.modules, stored.run);
   if (!module || !peeked) return undefined;
   const started = await startAttempt(deps, stored, module, peeked);
   switch (started.kind) {
@@ -145,6 +153,13 @@ async function startJob(deps: Dependencies, item: Item, tally: Tally, log: Log):
       log.info("started a job", { jobName: started.stored.run.jobName, attempt: stored.run.attempt });
       return undefined;
     case "moved on":
+      countLeft(tally, "moved on");
+      return undefined;
+    case "cluster away":
+      tally.failed += 1;
+      // Don't ask it once per run.
+      item.rooms.shut(stored.run.module, "cluster");
+      log.warn("left a run to the next tick", { status: stored.run.status, why: started.why });
       return undefined;
     case "quota":
       countLeft(tally, "quota");

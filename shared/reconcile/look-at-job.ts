@@ -4,6 +4,8 @@ import { judgeEnding } from "../jobs/judge-ending.ts";
 import { judgeStart } from "../jobs/judge-start.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen } from "../run/decide.ts";
+import type { Ending } from "../run/run.ts";
+import { withoutSignatures } from "../run/without-signatures.ts";
 
 /**
  * Looks at the Job itself, where the light list cannot tell enough: is it really absent, why does it not start, why did it fail. Resolves to
@@ -26,7 +28,7 @@ export async function lookAtJob(deps: Dependencies, stored: StoredRun, name: str
   if (finishedAt(job) !== undefined) {
     const pods = await deps.cluster.pods(name);
     const ending = judgeEnding(job, pods);
-    return ending ? { phase: "failed", ending } : { phase: "failed" };
+    return ending ? { phase: "failed", ending: unsigned(ending) } : { phase: "failed" };
   }
   if (conditions.has("FailureTarget") || conditions.has("SuccessCriteriaMet")) return { phase: "ending" };
   if (job.spec?.suspend === true) return { phase: "suspended" };
@@ -41,5 +43,10 @@ export async function lookAtJob(deps: Dependencies, stored: StoredRun, name: str
     startTimeoutMs: module?.startTimeoutMs ?? Number.POSITIVE_INFINITY,
   });
   if ("running" in start) return { phase: "running" };
-  return { phase: "pending", suspect: false, ...("stuck" in start ? { stuck: start.stuck } : {}) };
+  return { phase: "pending", suspect: false, ...("stuck" in start ? { stuck: unsigned(start.stuck) } : {}) };
+}
+
+/** The detail quotes logs and events, and a worker may print the URL of its body. */
+function unsigned(ending: Ending): Ending {
+  return { ...ending, detail: withoutSignatures(ending.detail) };
 }

@@ -1,6 +1,7 @@
 import type { Dependencies } from "../dependencies.ts";
 import { readJobIdentity } from "../jobs/job-identity.ts";
 import type { Log } from "../log.ts";
+import { logFailure } from "./log-failure.ts";
 import { retireJob } from "./retire-job.ts";
 import { type ClusterView, jobNameOf, type SourceRuns } from "./snapshot.ts";
 import type { Tally } from "./tally.ts";
@@ -11,21 +12,36 @@ const LIMIT = 50;
 /**
  * Ends and retires Jobs whose run is closed or past their attempt: made by a process that slept through the rest. A Job without any row is
  * reported and left alone. Looks only at Jobs that no open run spoke of in two ticks on end, for a run may have been accepted between the
- * reading of rows and Jobs. Resolves to the names that no run speaks of now.
+ * reading of rows and Jobs.
  */
-export async function retireOrphanJobs(
-  deps: Dependencies,
-  all: readonly SourceRuns[],
-  view: ClusterView,
-  before: ReadonlySet<string>,
-  tally: Tally,
-  log: Log,
-): Promise<ReadonlySet<string>> {
-  const spokenOf = new Set(all.flatMap(({ runs }) => runs.map(({ run }) => jobNameOf(run, deps.instance))));
-  const unmatched = new Set([...view.jobs.keys()].filter((name) => !spokenOf.has(name)));
-  const suspects = [...unmatched].filter((name) => before.has(name));
-  for (const name of suspects.slice(0, LIMIT)) if (await isOrphan(deps, name, log)) tally.orphans += 1;
-  return unmatched;
+export function makeRetireOrphanJobs(deps: Dependencies) {
+  let before: ReadonlySet<string> = new Set();
+  let lookedAt = "";
+
+  return async function retireOrphanJobs(
+    all: readonly SourceRuns[],
+    view: ClusterView,
+    isOver: () => boolean,
+    tally: Tally,
+    log: Log,
+  ): Promise<void> {
+    const spokenOf = new Set(all.flatMap(({ runs }) => runs.map(({ run }) => jobNameOf(run, deps.instance))));
+    const unmatched = new Set([...view.jobs.keys()].filter((name) => !spokenOf.has(name)));
+    const suspects = [...unmatched].filter((name) => before.has(name)).toSorted();
+    before = unmatched;
+    // Goes on after the last one, or those that stay would keep the others from ever being looked at.
+    const later = suspects.filter((name) => name > lookedAt);
+    for (const name of [...later, ...suspects.slice(0, suspects.length - later.length)].slice(0, LIMIT)) {
+      if (isOver()) return;
+      lookedAt = name;
+      try {
+        if (await isOrphan(deps, name, log)) tally.orphans += 1;
+      } catch (error) {
+        tally.failed += 1;
+        logFailure(log, "left a job that no run speaks of to the next tick", error, { jobName: name });
+      }
+    }
+  };
 }
 
 async function isOrphan(deps: Dependencies, name: string, log: Log): Promise<boolean> {

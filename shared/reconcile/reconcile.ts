@@ -1,13 +1,15 @@
 import pLimit from "p-limit";
-import type { Reading } from "../clock.ts";
+import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import type { Admission } from "../dispatch/admission.ts";
 import { ConflictError, errorText, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import type { StoredRun } from "../ports/run-table.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import { advance } from "./advance.ts";
-import { retireOrphanJobs } from "./orphan-jobs.ts";
+import { makeHousekeeping } from "./housekeeping.ts";
+import { logFailure } from "./log-failure.ts";
 import {
   type ClusterView,
   isMassAbsence,
@@ -18,7 +20,6 @@ import {
   type SourceRuns,
   viewCluster,
 } from "./snapshot.ts";
-import { sweep } from "./sweep.ts";
 import { countLeft, countOpen, makeTally, type Tally, tallyFields } from "./tally.ts";
 
 /** Runs advanced at once. */
@@ -27,17 +28,17 @@ const CONCURRENCY = 16;
 /** After this a tick starts nothing more and leaves the rest to the next one. */
 const BUDGET_MS = 45_000;
 
-const PURGE_EVERY_MS = 3_600_000;
-const PURGE_LIMIT = 1_000;
+/** A Job that is still at work, or ending. Suspended time does not count, and one that is over is judged in this tick. */
+const OVERDUE_PHASES = new Set(["pending", "running", "ending"]);
 
 /**
  * One tick: reads the open rows, then the Jobs, decides for each run, and acts. Two ticks at once are harmless: every write is
  * conditional, and one settlement of a message wins. One run's failure never stops the next.
  */
 export function makeReconcile(deps: Dependencies, admission: Admission) {
-  // Hints for the next tick, not state: a process that forgets them only looks a tick later.
-  let unmatched: ReadonlySet<string> = new Set();
-  let lastPurge: Reading | undefined;
+  const keepHouse = makeHousekeeping(deps);
+  // A hint, not state: those that the last tick had no time for are first in this one.
+  let postponed: ReadonlySet<string> = new Set();
 
   return async function reconcile(log: Log): Promise<void> {
     const startedAt = deps.clock.now();
@@ -45,10 +46,8 @@ export function makeReconcile(deps: Dependencies, admission: Admission) {
     try {
       const all = await readRuns(deps, admission, tally);
       const view = await viewCluster(deps);
-      await advanceAll(deps, all, view, tally, log, startedAt + BUDGET_MS);
-      unmatched = await retireOrphanJobs(deps, all, view, unmatched, tally, log);
-      for (const { source, runs } of all) await sweepOne(deps, source, runs, view, tally, log);
-      await purge();
+      postponed = await advanceAll(deps, all, { view, postponed, deadline: startedAt + BUDGET_MS }, tally, log);
+      await keepHouse(all, view, tally, log);
       await deps.table.recordTick(deps.clock.now());
       log.info("reconciled", tallyFields(tally, deps.clock.now(), startedAt));
     } catch (error) {
@@ -56,14 +55,6 @@ export function makeReconcile(deps: Dependencies, admission: Admission) {
       log.error("reconcile is held up", { why: errorText(error), ...tallyFields(tally, deps.clock.now(), startedAt) });
     }
   };
-
-  async function purge(): Promise<void> {
-    const now = deps.clock.read();
-    if (lastPurge && now.monotonicMs - lastPurge.monotonicMs < PURGE_EVERY_MS) return;
-    for (const source of await deps.table.sources())
-      await deps.table.purge(source, now.wallMs - deps.historyRetentionMs, PURGE_LIMIT);
-    lastPurge = now;
-  }
 }
 
 /** The open runs of every source that the table knows: a removed module's runs are followed too. */
@@ -85,49 +76,52 @@ async function readRuns(deps: Dependencies, admission: Admission, tally: Tally):
   return all;
 }
 
+interface Tick {
+  readonly view: ClusterView;
+  readonly postponed: ReadonlySet<string>;
+  readonly deadline: EpochMs;
+}
+
+/** Resolves to the runs that there was no time for. */
 async function advanceAll(
   deps: Dependencies,
   all: readonly SourceRuns[],
-  view: ClusterView,
+  { view, postponed, deadline }: Tick,
   tally: Tally,
   log: Log,
-  deadline: number,
-): Promise<void> {
-  const limit = pLimit(CONCURRENCY);
-  await Promise.all(
-    all.map(({ source, runs }) => {
-      const wrongCluster = isMassAbsence(runs, view);
-      if (wrongCluster)
-        log.error("too many jobs are missing at once to believe it: is this the right cluster and namespace?", {
-          source: sourceName(source),
-          namespace: deps.namespace,
-        });
-      const rooms = makeRooms(runs, deps, wrongCluster);
-      return limit.map(runs, async (stored) => {
-        if (deps.clock.now() > deadline) tally.postponed += 1;
-        else if (wrongCluster && isAbsent(stored.run, view)) countLeft(tally, "wrong-cluster");
-        else await advanceOne(deps, stored, rooms, view, tally, log);
+): Promise<ReadonlySet<string>> {
+  const tasks = all.map(({ source, runs }) => {
+    const wrongCluster = isMassAbsence(runs, view);
+    if (wrongCluster)
+      log.error("too many jobs are missing at once to believe it: is this the right cluster and namespace?", {
+        source: sourceName(source),
+        namespace: deps.namespace,
       });
-    }),
-  );
+    const rooms = makeRooms(runs, deps, wrongCluster);
+    return postponedFirst(runs, postponed).map((stored) => ({ stored, rooms, wrongCluster }));
+  });
+  const left = new Set<string>();
+  await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, rooms, wrongCluster }) => {
+    if (deps.clock.now() > deadline) left.add(runId(stored.run));
+    else if (wrongCluster && isAbsent(stored.run, view)) countLeft(tally, "wrong-cluster");
+    else await advanceOne(deps, stored, rooms, view, tally, log);
+  });
+  tally.postponed = left.size;
+  return left;
 }
 
-/** An entity that is away must not keep the others from being swept. */
-async function sweepOne(
-  deps: Dependencies,
-  source: Source,
-  runs: SourceRuns["runs"],
-  view: ClusterView,
-  tally: Tally,
-  log: Log,
-) {
-  try {
-    await sweep(deps, source, runs, view, tally, log);
-  } catch (error) {
-    if (!(error instanceof UnavailableError)) throw error;
-    tally.failed += 1;
-    log.warn("left a source unswept", { source: sourceName(source), why: errorText(error) });
-  }
+/** Otherwise the oldest could use up every tick, if they are slow to fail. */
+function postponedFirst(runs: readonly StoredRun[], postponed: ReadonlySet<string>): readonly StoredRun[] {
+  if (postponed.size === 0) return runs;
+  const places = new Map([...postponed].map((id, place) => [id, place]));
+  const placeOf = ({ run }: StoredRun) => places.get(runId(run)) ?? postponed.size;
+  return runs.toSorted((a, b) => placeOf(a) - placeOf(b));
+}
+
+/** One of each list, then the next of each: no source waits for the end of another's. */
+function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = Math.max(0, ...lists.map((list) => list.length));
+  return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
 }
 
 function isAbsent(run: Run, view: ClusterView): boolean {
@@ -136,7 +130,7 @@ function isAbsent(run: Run, view: ClusterView): boolean {
 
 async function advanceOne(
   deps: Dependencies,
-  stored: SourceRuns["runs"][number],
+  stored: StoredRun,
   rooms: Rooms,
   view: ClusterView,
   tally: Tally,
@@ -147,22 +141,13 @@ async function advanceOne(
   const name = jobNameOf(run, deps.instance);
   const job = phaseOf(run, name, view, deps.modules.get(run.module), now);
   const item = { stored, jobName: name, job, cancelled: view.cancelled.has(name), rooms, message: "unseen" } as const;
-  if (run.deadlineAt !== undefined && now > run.deadlineAt && job.phase !== "absent") tally.overdue += 1;
+  if (run.deadlineAt !== undefined && now > run.deadlineAt && OVERDUE_PHASES.has(job.phase)) tally.overdue += 1;
   const runLog = log.child({ runId: runId(run), messageId: run.messageId, module: run.module });
   try {
     await advance(deps, item, tally, runLog);
   } catch (error) {
     if (error instanceof ConflictError) return countLeft(tally, "moved on");
     tally.failed += 1;
-    if (error instanceof UnavailableError) {
-      // What was away for one run is away for the next starts too: don't ask it once per run.
-      rooms.shut(run.module, "cluster");
-      return runLog.warn("left a run to the next tick", { status: run.status, why: errorText(error) });
-    }
-    runLog.error("left a run to the next tick", {
-      status: run.status,
-      why: errorText(error),
-      ...(error instanceof Error && error.stack ? { stack: error.stack } : {}),
-    });
+    logFailure(runLog, "left a run to the next tick", error, { status: run.status });
   }
 }

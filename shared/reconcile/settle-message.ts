@@ -1,5 +1,4 @@
 import type { Dependencies } from "../dependencies.ts";
-import { errorText } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { DeferredOutcome } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -40,11 +39,8 @@ export async function closeRun(
   log: Log,
 ): Promise<void> {
   const { run } = stored;
-  // Before the row is closed: afterwards nobody would come back for the blob.
-  if (run.bodyInBlob)
-    await deps.payloads
-      .deleteBody(run)
-      .catch((error: unknown) => log.warn("a body blob could not be deleted", { why: errorText(error) }));
+  // Before the row is closed, and if it fails the row stays open: afterwards nobody would come back for the blob.
+  if (run.bodyInBlob) await deps.payloads.deleteBody(run);
   await deps.table.close(stored, closed(run, verdict, deps.clock.now()));
   if (verdict.outcome === "succeeded") tally.completed += 1;
   else if (verdict.outcome === "lost") tally.lost += 1;

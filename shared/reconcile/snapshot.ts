@@ -3,6 +3,7 @@ import { jobName } from "../jobs/job-name.ts";
 import { jobLimitMs } from "../jobs/job-spec.ts";
 import { looksStuck } from "../jobs/judge-start.ts";
 import { DEFAULT_RETRY, type Module } from "../modules/module.ts";
+import { startableModule } from "../modules/route.ts";
 import type { JobListing, PodListing } from "../ports/job-cluster.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen, Room, WaitCause } from "../run/decide.ts";
@@ -93,7 +94,7 @@ export function makeRooms(runs: readonly StoredRun[], deps: Dependencies, wrongC
   }
   return {
     take(run) {
-      if (!deps.modules.has(run.module)) return { start: false, cause: "module-removed" };
+      if (!startableModule(deps.modules, run)) return { start: false, cause: "module-removed" };
       if (wrongCluster) return { start: false, cause: "wrong-cluster" };
       const cause = closed.get(run.module);
       if (cause) return { start: false, cause };

@@ -10,9 +10,20 @@ import type { StoredRun } from "../ports/run-table.ts";
 import { reopened } from "../run/change-run.ts";
 import { type Run, type RunKey, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
+import { withoutStamps } from "../run/stamp.ts";
+import { logFailure } from "./log-failure.ts";
 import { settleMessage } from "./settle-message.ts";
 import type { ClusterView } from "./snapshot.ts";
 import type { Tally } from "./tally.ts";
+
+/** What a tick knows of the source that it sweeps. */
+interface Swept {
+  readonly source: Source;
+  readonly runs: readonly StoredRun[];
+  readonly view: ClusterView;
+  /** Whether the time is over: then the next tick goes on from here. */
+  readonly isOver: () => boolean;
+}
 
 /** Messages peeked at per source and tick. */
 const PAGE = 50;
@@ -23,9 +34,7 @@ const PAGE = 50;
  */
 export async function sweep(
   deps: Dependencies,
-  source: Source,
-  runs: readonly StoredRun[],
-  view: ClusterView,
+  { source, runs, view, isOver }: Swept,
   tally: Tally,
   log: Log,
 ): Promise<void> {
@@ -34,12 +43,28 @@ export async function sweep(
   const page = await broker.browse(source, cursor, PAGE);
   const owner = await table.owner();
   const open = new Set(runs.map(({ run }) => runId(run)));
+  const last = page.at(-1);
+  let next = last && page.length === PAGE ? last.sequenceNumber + 1 : 0;
   let strangers = 0;
   for (const message of page) {
+    if (isOver()) {
+      next = message.sequenceNumber;
+      break;
+    }
     const key: RunKey = { source, sequenceNumber: message.sequenceNumber, enqueuedAt: message.enqueuedAt };
     if (message.state !== "deferred" || open.has(runId(key))) continue;
-    if (message.properties["dispatcher-owner"] !== owner) strangers += 1;
-    else if (await findHome(deps, key, message, view, log.child({ runId: runId(key) }))) tally.orphans += 1;
+    if (message.properties["dispatcher-owner"] !== owner) {
+      strangers += 1;
+      continue;
+    }
+    const runLog = log.child({ runId: runId(key) });
+    try {
+      if (await findHome(deps, key, message, view, runLog)) tally.orphans += 1;
+    } catch (error) {
+      // The sweep goes on: it would never get past a message that fails each time.
+      tally.failed += 1;
+      logFailure(runLog, "left a deferred message to the next sweep", error);
+    }
   }
   if (strangers > 0) {
     tally.orphans += strangers;
@@ -48,8 +73,6 @@ export async function sweep(
       count: strangers,
     });
   }
-  const last = page.at(-1);
-  const next = last && page.length === PAGE ? last.sequenceNumber + 1 : 0;
   if (next !== cursor) await table.saveSweepCursor(source, next);
 }
 
@@ -115,7 +138,7 @@ function rebuild(deps: Dependencies, key: RunKey, message: PeekedMessage, module
     // Of the earlier attempts only the number is known; the careful guess is that they failed.
     failures: attempt - 1,
     interruptions: 0,
-    bodyInBlob: !fitsInline(message),
+    bodyInBlob: !fitsInline(withoutStamps(message)),
     notBefore: now,
     busyCount: 0,
   };

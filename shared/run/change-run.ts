@@ -68,6 +68,8 @@ export function concluded(
   return {
     ...clear(run, "absentSince", "ending"),
     status: "settling",
+    // A requeueing run counts the next attempt already; cancelled, it ends with the last.
+    attempt: run.status === "requeueing" ? run.attempt - 1 : run.attempt,
     verdict,
     failures: counts.failures,
     interruptions: counts.interruptions,
@@ -90,6 +92,11 @@ export function held(run: Run, now: EpochMs): Run {
 /** One peek missed the message: when, and look again after a lock duration. */
 export function doubted(run: Run, now: EpochMs, lockDurationMs: number): Run {
   return { ...run, absentSince: now, notBefore: now + lockDurationMs };
+}
+
+/** The message was seen after all: the next peek that misses it is a first one again. */
+export function undoubted(run: Run): Run {
+  return clear(run, "absentSince");
 }
 
 /** Nothing to do before `notBefore`. */

@@ -78,7 +78,7 @@ type JobPhase = JobSeen["phase"];
 
 /** One row per recorded status, one column per phase seen in the cluster. A missing cell is a compile error. */
 // biome-ignore format: a table
-const RULES: Record<OpenStatus, Record<JobPhase, Rule>> = {
+export const RULES: Record<OpenStatus, Record<JobPhase, Rule>> = {
   accepted:   { absent: arrive,   pending: arrive,  running: arrive,  suspended: arrive,  ending: arrive,  succeeded: arrive,  failed: arrive,  foreign: arrive },
   waiting:    { absent: start,    pending: adopt,   running: adopt,   suspended: adopt,   ending: adopt,   succeeded: adopt,   failed: adopt,   foreign: renumber },
   dispatched: { absent: vanished, pending: pending, running: running, suspended: suspended, ending: linger, succeeded: succeed, failed: fail,    foreign: renumber },
@@ -164,15 +164,9 @@ function renumber({ run, retry, now }: Seen): Decision {
   return afterEnding(run, { reason: "JobNotStarted", kind: "interruption", permanent: false, detail }, retry, now);
 }
 
-function vanished({ run, job, retry, now }: Seen): Decision {
-  if (job.phase === "absent" && !job.confirmed) return { do: "look", at: "job" };
-  const ending = run.ending ?? {
-    reason: "JobFailed",
-    kind: "interruption",
-    permanent: false,
-    detail: "the Job was deleted",
-  };
-  return afterEnding(run, ending, retry, now);
+function vanished(seen: Seen): Decision {
+  if (seen.job.phase === "absent" && !seen.job.confirmed) return { do: "look", at: "job" };
+  return ended(seen, seen.run.ending ?? DELETED);
 }
 
 function pending(seen: Seen): Decision {
@@ -192,9 +186,9 @@ function running({ run, cancelled }: Seen): Decision {
 }
 
 /** Waiting (Kueue's way), not stuck. A suspended Job never ends by itself, so a cancelled one is over as it is, and stays suspended. */
-function suspended({ run, cancelled, retry, now }: Seen): Decision {
-  const ending = run.ending ?? (cancelled ? CANCELLED : undefined);
-  return ending ? afterEnding(run, ending, retry, now) : leave("the Job is suspended");
+function suspended(seen: Seen): Decision {
+  const ending = seen.run.ending ?? (seen.cancelled ? CANCELLED : undefined);
+  return ending ? ended(seen, ending) : leave("the Job is suspended");
 }
 
 function linger(): Decision {
@@ -206,14 +200,19 @@ function succeed({ run: { failures, interruptions } }: Seen): Decision {
   return { do: "conclude", verdict: { outcome: "succeeded" }, failures, interruptions };
 }
 
-function fail({ run, job, cancelled, retry, now }: Seen): Decision {
-  const ending = run.ending ?? (job.phase === "failed" ? job.ending : undefined);
-  if (!ending) return { do: "look", at: "job" };
-  // Whoever cancels a Job that is failing anyway does not want it tried again.
+function fail(seen: Seen): Decision {
+  const ending = seen.run.ending ?? (seen.job.phase === "failed" ? seen.job.ending : undefined);
+  return ending ? ended(seen, ending) : { do: "look", at: "job" };
+}
+
+/** The attempt is over. Whoever cancels a Job that is ending anyway does not want it tried again. */
+function ended({ run, cancelled, retry, now }: Seen, ending: Ending): Decision {
   return afterEnding(run, cancelled ? { ...ending, kind: "cancel" } : ending, retry, now);
 }
 
-function requeue({ run, now }: Seen): Decision {
+function requeue({ run, cancelled, retry, now }: Seen): Decision {
+  // The row counts the next attempt already, which there will not be.
+  if (cancelled) return afterEnding({ ...run, attempt: run.attempt - 1 }, CANCELLED, retry, now);
   // `notBefore` is the next attempt's back-off; only a busy message makes the bookkeeping wait.
   return run.busyCount > 0 && now < run.notBefore ? leave("busy") : { do: "requeue" };
 }
@@ -248,6 +247,13 @@ function missing(message: "absent" | "gone"): Decision {
 function leave(why: string): Decision {
   return { do: "leave", why };
 }
+
+const DELETED: Ending = {
+  reason: "JobFailed",
+  kind: "interruption",
+  permanent: false,
+  detail: "the Job was deleted",
+};
 
 const CANCELLED: Ending = {
   reason: "Cancelled",

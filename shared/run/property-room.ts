@@ -32,6 +32,10 @@ function bytesOf(value: unknown): number {
   if (typeof value === "string") return OVERHEAD_BYTES + Buffer.byteLength(value);
   if (value instanceof Uint8Array) return OVERHEAD_BYTES + value.byteLength;
   if (typeof value !== "object" || value instanceof Date) return OVERHEAD_BYTES + LARGEST_SCALAR_BYTES;
-  const plain = (_name: string, inner: unknown) => (typeof inner === "bigint" ? inner.toString() : inner);
-  return OVERHEAD_BYTES + 2 * Buffer.byteLength(JSON.stringify(value, plain));
+  return OVERHEAD_BYTES + 2 * Buffer.byteLength(JSON.stringify(value, withoutBigInts));
+}
+
+/** JSON has no word for them, and would throw. */
+function withoutBigInts(_name: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
 }

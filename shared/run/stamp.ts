@@ -1,4 +1,4 @@
-import type { Properties } from "../ports/message-broker.ts";
+import type { PeekedMessage, Properties } from "../ports/message-broker.ts";
 import { type Run, runId, type Verdict } from "./run.ts";
 
 /** Written on a message when it is deferred: whose it is. The sweep touches no message with another owner. */
@@ -13,6 +13,14 @@ export function requeueStamp(run: Run): Properties {
     ...(run.lastError === undefined ? {} : { "dispatcher-last-error": run.lastError }),
     ...(run.jobName === undefined ? {} : { "dispatcher-job": run.jobName }),
   };
+}
+
+const STAMPED = new Set(["dispatcher-owner", "dispatcher-attempt", "dispatcher-last-error", "dispatcher-job"]);
+
+/** The message as the sender wrote it: every attempt gets the same, and what fits into the first one's Job fits into the fifth's. */
+export function withoutStamps(message: PeekedMessage): PeekedMessage {
+  const properties = Object.fromEntries(Object.entries(message.properties).filter(([name]) => !STAMPED.has(name)));
+  return { ...message, properties };
 }
 
 /** Whether a peeked message shows that this requeue has happened. A sender can forge it; then only people miss a note. */

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { V1Job, V1PodSpec } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { RIGHTS } from "../../shared/jobs/rights.ts";
 import type { JobCluster, JobListing } from "../../shared/ports/job-cluster.ts";
 import type { ClusterHands } from "../support/cluster-hands.ts";
 
@@ -77,6 +78,49 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
         kind: "exists",
         job: { metadata: { uid: first.kind === "created" ? first.uid : "" } },
       });
+    });
+
+    test("tries a Job without creating it", async () => {
+      const job = aJob("exit 0");
+      expect(await under.cluster.tryCreate(job)).toEqual({ kind: "accepted", warnings: [] });
+      expect(await under.cluster.get(job.metadata?.name ?? "")).toBeUndefined();
+      expect(await under.cluster.create(job)).toMatchObject({ kind: "created" });
+    });
+
+    test("accepts a Job that is tried under a name that is taken", async () => {
+      const job = aJob("exit 0");
+      await under.cluster.create(job);
+      expect(await under.cluster.tryCreate(job)).toMatchObject({ kind: "accepted" });
+    });
+
+    test("refuses a Job when it is tried as when it is created, naming the field", async () => {
+      const job = aJob("", { pod: { containers: [{ name: "main", image: "" }] } });
+      const refused = await under.cluster.create(job);
+      expect(refused.kind).toBe("refused");
+      expect("message" in refused && refused.message).toContain(
+        "spec.template.spec.containers[0].image: Required value",
+      );
+      const faults = [{ field: "spec.template.spec.containers[0].image", message: "Required value" }];
+      expect(await under.cluster.tryCreate(job)).toEqual({ ...refused, faults });
+    });
+
+    test("has every right of the documented Role", async () => {
+      for (const right of RIGHTS) expect([right, await under.cluster.mayI(right)]).toEqual([right, true]);
+    });
+
+    test("counts its Jobs, retired ones too, up to a limit", async () => {
+      const anHourAgo = Date.now() - 3_600_000;
+      const inAnHour = Date.now() + 3_600_000;
+      const before = await under.cluster.count(anHourAgo, 10_000);
+      const { jobName, uid } = await created("exit 0", { exitCode: 0 });
+      await reaches(jobName, "complete");
+      await under.cluster.retire(jobName, uid, 3_600, { end: false });
+      await under.hands.create(buildJob("another-instance", "exit 0", {}));
+      const after = await under.cluster.count(anHourAgo, 10_000);
+      expect(after.finished).toBeGreaterThan(before.finished);
+      expect(after.recent).toBe(before.recent + 1);
+      expect((await under.cluster.count(inAnHour, 10_000)).recent).toBe(0);
+      expect((await under.cluster.count(anHourAgo, 1)).recent).toBe(1);
     });
 
     test("lists Jobs that are ours, and no others", async () => {

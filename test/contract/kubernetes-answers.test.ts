@@ -205,6 +205,88 @@ describe("what the adapter makes of an answer to a create", () => {
   });
 });
 
+describe("what the adapter makes of an answer to a dry run", () => {
+  test("asks for one that stores nothing", async () => {
+    answers(201, { kind: "Job", metadata: { uid: "u" } });
+    asked.length = 0;
+    await clusterAt().tryCreate(job);
+    const { searchParams, pathname } = new URL(asked[0]?.url ?? "", place);
+    expect({ method: asked[0]?.method, pathname }).toEqual({
+      method: "POST",
+      pathname: "/apis/batch/v1/namespaces/jobs/jobs",
+    });
+    expect(Object.fromEntries(searchParams)).toEqual({ dryRun: "All", fieldValidation: "Warn" });
+    expect(JSON.parse(asked[0]?.body ?? "")).toEqual(job);
+  });
+
+  test("passes on what the server warns of, each thing once", async () => {
+    const warning = String.raw`299 - "unknown field \"spec.template.spec.a, b\"", 299 - "would violate PodSecurity", 299 - "would violate PodSecurity"`;
+    answers(201, { kind: "Job" }, { warning });
+    expect(await clusterAt().tryCreate(job)).toEqual({
+      kind: "accepted",
+      warnings: [`unknown field "spec.template.spec.a, b"`, "would violate PodSecurity"],
+    });
+  });
+
+  test("tells the fields that a 422 names", async () => {
+    const causes = [
+      { reason: "FieldValueRequired", message: "Required value", field: "spec.a" },
+      { reason: "FieldValueInvalid", message: "Invalid value: 1", field: "spec.b" },
+    ];
+    answers(422, status(422, "Invalid", "both", { causes }));
+    expect(await clusterAt().tryCreate(job)).toEqual({
+      kind: "refused",
+      message: "both",
+      faults: causes.map(({ field, message }) => ({ field, message })),
+    });
+  });
+
+  test("takes a webhook that can't be asked for no judgement", async () => {
+    const message = `admission webhook "w" does not support dry run`;
+    answers(400, status(400, "BadRequest", message));
+    expect(await clusterAt().tryCreate(job)).toEqual({ kind: "can't be tried", message });
+  });
+
+  test("tells a full quota, and an outage, as a create does", async () => {
+    answers(403, status(403, "Forbidden", "exceeded quota: q"));
+    expect(await clusterAt().tryCreate(job)).toEqual({ kind: "quota", message: "exceeded quota: q" });
+    answers(400, "<html>does not support dry run</html>");
+    await expect(clusterAt().tryCreate(job)).rejects.toThrow(UnavailableError);
+    answers(404, status(404, "NotFound", `namespaces "jobs" not found`));
+    await expect(clusterAt().tryCreate(job)).rejects.toThrow(/JOB_NAMESPACE/);
+  });
+});
+
+describe("how the adapter asks for its rights", () => {
+  test("names namespace, verb, group, resource and subresource, and believes nothing but a yes", async () => {
+    asked.length = 0;
+    const right = { verb: "get", group: "", resource: "pods/log", why: "" } as const;
+    answers(201, { kind: "SelfSubjectAccessReview", status: { allowed: true } });
+    expect(await clusterAt().mayI(right)).toBe(true);
+    expect(JSON.parse(asked[0]?.body ?? "")).toMatchObject({
+      spec: { resourceAttributes: { namespace: "jobs", verb: "get", group: "", resource: "pods", subresource: "log" } },
+    });
+    answers(201, { kind: "SelfSubjectAccessReview", status: { allowed: false } });
+    expect(await clusterAt().mayI(right)).toBe(false);
+    answers(200, "<html>login</html>");
+    await expect(clusterAt().mayI(right)).rejects.toThrow(UnavailableError);
+  });
+});
+
+test("counts no further than it was told", async () => {
+  const rows = Array.from({ length: 500 }, (_, index) => ({
+    cells: [`job-${index}`, index % 2 === 0 ? "Complete" : "Running"],
+    object: { metadata: { creationTimestamp: index < 100 ? "2026-01-01T00:00:00Z" : "2026-01-02T00:00:00Z" } },
+  }));
+  const columnDefinitions = [{ name: "Name" }, { name: "Status" }];
+  answers(200, { kind: "Table", metadata: { continue: "more" }, columnDefinitions, rows });
+  asked.length = 0;
+  expect(await clusterAt().count(Date.UTC(2026, 0, 2), 600)).toEqual({ finished: 300, recent: 400 });
+  expect(asked).toHaveLength(2);
+  const query = new URL(asked[0]?.url ?? "", place).searchParams;
+  expect(query.get("labelSelector")).toBe("app.kubernetes.io/managed-by=dispatcher,app.kubernetes.io/instance=one");
+});
+
 describe("what the adapter makes of any other answer", () => {
   test("passes on how long the server wants to be left alone", async () => {
     answers(429, status(429, "TooManyRequests", "too many requests"), { "retry-after": "7" });

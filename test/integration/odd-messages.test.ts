@@ -117,7 +117,8 @@ describe("odd messages through the whole stack", () => {
     for (const { message } of ODD) await sender.sendMessages(message);
     await vi.waitFor(
       async () => {
-        expect(await client.createReceiver("odd").peekMessages(100, { fromSequenceNumber: Long.ONE })).toEqual([]);
+        const left = await client.createReceiver("odd").peekMessages(100, { fromSequenceNumber: Long.ONE });
+        if (left.length > 0) throw new Error(`${left.length} messages are not settled`);
       },
       { timeout: 40_000, interval: 500 },
     );
@@ -149,7 +150,7 @@ describe("odd messages through the whole stack", () => {
         subject: message.subject ?? null,
       });
       const body = files.get("utf-8") ?? Buffer.from(files.get("base64")?.toString() ?? "", "base64");
-      if (!files.has("url")) expect(body.equals(message.body)).toBe(true);
+      expect(files.has("url") || body.equals(message.body)).toBe(true);
     },
   );
 

@@ -2,7 +2,16 @@ import { randomUUID } from "node:crypto";
 import type { CoreV1Event, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
 import type { Clock } from "../../shared/clock.ts";
 import { UnavailableError } from "../../shared/errors.ts";
-import type { CreateOutcome, JobCluster, JobListing, PodListing } from "../../shared/ports/job-cluster.ts";
+import type { Right } from "../../shared/jobs/rights.ts";
+import type {
+  CreateOutcome,
+  FieldFault,
+  JobCluster,
+  JobCount,
+  JobListing,
+  PodListing,
+  TrialOutcome,
+} from "../../shared/ports/job-cluster.ts";
 
 type Method = keyof JobCluster;
 
@@ -22,6 +31,8 @@ type Mishap =
 export class FakeCluster implements JobCluster {
   /** Every Job that a create asked for, whatever the answer was. */
   readonly creates: V1Job[] = [];
+  /** Every Job that was tried. */
+  readonly trials: V1Job[] = [];
   /** How often each method was called. */
   readonly calls = new Map<Method, number>();
   readonly #jobs = new Map<string, V1Job>();
@@ -29,6 +40,8 @@ export class FakeCluster implements JobCluster {
   readonly #logs = new Map<string, Uint8Array>();
   readonly #events = new Map<string, CoreV1Event[]>();
   readonly #mishaps = new Map<Method, Mishap[]>();
+  readonly #missingRights = new Set<string>();
+  #judgeTrial: (job: V1Job) => TrialOutcome | undefined = () => undefined;
   readonly #clock: Pick<Clock, "now">;
   readonly #instance: string;
 
@@ -63,8 +76,35 @@ export class FakeCluster implements JobCluster {
     this.creates.push(structuredClone(job));
     return this.#answer("create", () => {
       const existing = this.#find(nameOf(job));
+      const refusal = refusalOf(job);
+      if (refusal) return { kind: "refused", message: refusal.message };
       if (existing) return { kind: "exists", job: structuredClone(existing) };
       return { kind: "created", uid: this.#insert(job) };
+    });
+  }
+
+  tryCreate(job: V1Job): Promise<TrialOutcome> {
+    this.trials.push(structuredClone(job));
+    return this.#answer(
+      "tryCreate",
+      () => this.#judgeTrial(job) ?? refusalOf(job) ?? { kind: "accepted", warnings: [] },
+    );
+  }
+
+  mayI(right: Right): Promise<boolean> {
+    return this.#answer("mayI", () => !this.#missingRights.has(`${right.verb} ${right.resource}`));
+  }
+
+  count(createdSince: number, atMost: number): Promise<JobCount> {
+    return this.#answer("count", () => {
+      const jobs = this.names()
+        .map((name) => this.job(name))
+        .filter((job) => this.#isOurs(job))
+        .slice(0, atMost);
+      return {
+        finished: jobs.filter((job) => ["complete", "failed"].includes(stateOf(job))).length,
+        recent: jobs.filter(({ metadata }) => (metadata?.creationTimestamp?.getTime() ?? 0) >= createdSince).length,
+      };
     });
   }
 
@@ -302,6 +342,16 @@ export class FakeCluster implements JobCluster {
     this.#mishap("create", { kind: "answers", outcome: { kind: "refused", message } });
   }
 
+  /** From now on Jobs are judged like this when they are tried; undefined leaves one to the fake's own rule. */
+  judgeTrials(judge: (job: V1Job) => TrialOutcome | undefined): void {
+    this.#judgeTrial = judge;
+  }
+
+  /** The Dispatcher's Role loses a right. */
+  takeRight(right: Pick<Right, "verb" | "resource">): void {
+    this.#missingRights.add(`${right.verb} ${right.resource}`);
+  }
+
   // ---- what a test looks at
 
   /** The Job itself, to look at or to change. Throws where there is none. */
@@ -451,6 +501,16 @@ export class FakeCluster implements JobCluster {
 
 function nameOf(object: V1Job | V1Pod): string {
   return object.metadata?.name ?? "";
+}
+
+/** The one rule that the fake has for Jobs: every container has an image. */
+function refusalOf(job: V1Job): Extract<TrialOutcome, { kind: "refused" }> | undefined {
+  const faults: FieldFault[] = (job.spec?.template.spec?.containers ?? []).flatMap(({ image }, index) =>
+    image ? [] : { field: `spec.template.spec.containers[${index}].image`, message: "Required value" },
+  );
+  if (faults.length === 0) return undefined;
+  const texts = faults.map(({ field, message }) => `${field}: ${message}`).join(", ");
+  return { kind: "refused", message: `Job.batch "${nameOf(job)}" is invalid: ${texts}`, faults };
 }
 
 function containers(pod: V1Pod) {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { parseDuration } from "../../shared/duration.ts";
+import { durationText, parseDuration } from "../../shared/duration.ts";
 
 it.each([
   ["0s", 0],
@@ -18,3 +18,7 @@ it.each(["", "10", "10 s", "1.5h", "-1s", "1w", "1y", "1S", "01s", "s", "1s ", "
     expect(parseDuration(text)).toBeUndefined();
   },
 );
+
+it.each(["500ms", "90s", "5m", "90m", "36h", "30d", "0ms"])("writes %s as it reads it", (text) => {
+  expect(durationText(parseDuration(text) ?? -1)).toBe(text);
+});

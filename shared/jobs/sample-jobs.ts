@@ -1,0 +1,39 @@
+import type { V1Job } from "@kubernetes/client-node";
+import type { Module } from "../modules/module.ts";
+import type { PeekedMessage } from "../ports/message-broker.ts";
+import type { Run } from "../run/run.ts";
+import { buildJob } from "./job-spec.ts";
+
+const MESSAGE: PeekedMessage = {
+  state: "deferred",
+  sequenceNumber: 0,
+  enqueuedAt: 0,
+  messageId: "preflight",
+  body: Buffer.from("{}"),
+  properties: {},
+};
+
+/**
+ * The two Jobs that a module's messages come to: with the body in the pod, and with a URL to fetch it from. Their one name is never a real
+ * Job's, for sequence numbers begin at 1.
+ */
+export function sampleJobs(of: { instance: string; namespace: string; module: Module }): [V1Job, V1Job] {
+  const { instance, namespace, module } = of;
+  const run: Run = {
+    source: module.source,
+    sequenceNumber: MESSAGE.sequenceNumber,
+    enqueuedAt: MESSAGE.enqueuedAt,
+    status: "waiting",
+    module: module.name,
+    messageId: "preflight",
+    acceptedAt: 0,
+    attempt: 1,
+    failures: 0,
+    interruptions: 0,
+    bodyInBlob: false,
+    notBefore: 0,
+    busyCount: 0,
+  };
+  const sample = { instance, namespace, module, run, message: MESSAGE };
+  return [buildJob(sample), buildJob({ ...sample, bodyUrl: "https://preflight.invalid/body" })];
+}

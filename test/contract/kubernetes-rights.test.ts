@@ -1,0 +1,65 @@
+import { createServer } from "node:http";
+import { KubeConfig } from "@kubernetes/client-node";
+import { expect, test } from "vitest";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { RIGHTS } from "../../shared/jobs/rights.ts";
+import type { JobCluster } from "../../shared/ports/job-cluster.ts";
+import { buildJob } from "./job-cluster.contract.ts";
+
+/** What anybody may who is let in at all, and the look at the namespace that `verify` can do without. */
+const NOT_IN_THE_ROLE = ["create selfsubjectaccessreviews", "get namespaces"];
+
+/** Every call that the port has, by its name: one that is missing here does not compile. */
+const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => Promise<unknown> } = {
+  listJobs: (cluster) => cluster.listJobs(),
+  listPods: (cluster) => cluster.listPods(),
+  listCancelled: (cluster) => cluster.listCancelled(),
+  create: (cluster) => cluster.create(buildJob("one", "exit 0", {})),
+  tryCreate: (cluster) => cluster.tryCreate(buildJob("one", "exit 0", {})),
+  mayI: (cluster) => cluster.mayI({ verb: "list", group: "", resource: "pods", why: "" }),
+  count: (cluster) => cluster.count(0, 1),
+  get: (cluster) => cluster.get("job"),
+  pods: (cluster) => cluster.pods("job"),
+  events: (cluster) => cluster.events("job"),
+  log: (cluster) => cluster.log("pod-abcde", "main", 100),
+  end: (cluster) => cluster.end("job", "uid"),
+  retire: (cluster) => cluster.retire("job", "uid", 60, { end: true }),
+  verify: (cluster) => cluster.verify(),
+};
+
+/** The verb and resource by which RBAC judges a request. */
+function rightOf(method: string, url: string): string {
+  const { pathname, searchParams } = new URL(url, "http://localhost");
+  const segments = pathname.split("/").slice(1);
+  const parts = segments.slice(segments[0] === "api" ? 2 : 3);
+  const [resource = "", name, subresource] = parts[0] === "namespaces" && parts.length > 2 ? parts.slice(2) : parts;
+  const reading = searchParams.has("watch") ? "watch" : name === undefined ? "list" : "get";
+  const verbs: Record<string, string> = {
+    GET: reading,
+    POST: "create",
+    PATCH: "patch",
+    DELETE: "delete",
+    PUT: "update",
+  };
+  return `${verbs[method] ?? method} ${resource}${subresource === undefined ? "" : `/${subresource}`}`;
+}
+
+test("the adapter needs exactly the rights of the documented Role", async () => {
+  const used = new Set<string>();
+  const server = createServer((request, response) => {
+    used.add(rightOf(request.method ?? "", request.url ?? ""));
+    response.writeHead(200, { "content-type": "application/json" }).end("{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  const kubeconfig = new KubeConfig();
+  const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
+  kubeconfig.loadFromClusterAndUser({ name: "c", server: url, skipTLSVerify: true }, { name: "u", token: "secret" });
+  const cluster = makeKubernetesJobs({ kubeconfig, namespace: "jobs", instance: "one" });
+  // The answers are no use to anybody: what counts is what was asked.
+  await Promise.allSettled(Object.values(CALLS).map((call) => call(cluster)));
+  server.close();
+  server.closeAllConnections();
+  const documented = RIGHTS.map(({ verb, resource }) => `${verb} ${resource}`);
+  expect([...used].toSorted()).toEqual([...documented, ...NOT_IN_THE_ROLE].toSorted());
+});

@@ -1,0 +1,129 @@
+import { describe, expect, it } from "vitest";
+import { fitsInline } from "../../../shared/jobs/job-spec.ts";
+import { aModule } from "../../support/a-module.ts";
+import { makeWorld, RETRY } from "../../support/world.ts";
+
+type World = ReturnType<typeof makeWorld>;
+
+/** What the pod of the latest Job reads its properties from. */
+const propertiesOf = (world: World) =>
+  world.cluster.creates.at(-1)?.spec?.template.metadata?.annotations?.["ion/properties"];
+
+async function untilStarted(world: World, attempt: number): Promise<void> {
+  for (let tick = 0; tick < 10 && world.open()[0]?.attempt !== attempt; tick += 1) await world.tick();
+  world.clock.advance(10_000);
+  await world.tick();
+  expect(world.run()).toMatchObject({ status: "dispatched", attempt });
+}
+
+describe("the message that an attempt gets", () => {
+  it("is the same for the second as for the first: the Dispatcher's own stamps are not in it", async () => {
+    const world = makeWorld();
+    await world.send({ properties: { tenant: "acme" } });
+    const first = propertiesOf(world);
+    world.cluster.run(world.jobName());
+    world.cluster.fail(world.jobName());
+    await untilStarted(world, 2);
+    expect(world.message(1).properties).toHaveProperty("dispatcher-last-error");
+    expect(propertiesOf(world)).toBe(first);
+  });
+
+  it("fits into the second Job when it fitted into the first, so that no blob is left behind", async () => {
+    const world = makeWorld();
+    // As large as it can be.
+    let size = 16_384;
+    const message = { messageId: "m-1", sequenceNumber: 1, enqueuedAt: world.clock.now(), properties: {} };
+    while (!fitsInline({ ...message, state: "active", body: Buffer.alloc(size, "x") })) size -= 1;
+    await world.send({ body: "x".repeat(size) });
+    world.cluster.run(world.jobName());
+    world.cluster.fail(world.jobName());
+    await untilStarted(world, 2);
+    expect(world.payloads.bodies.size).toBe(0);
+  });
+});
+
+describe("the body's blob", () => {
+  it("is not made for a message that is rejected", async () => {
+    const world = makeWorld([aModule({ when: { subject: "mine" } })]);
+    await world.send({ body: "x".repeat(20_000) });
+    expect(world.closed()).toMatchObject([{ status: "rejected" }]);
+    expect(world.payloads.bodies.size).toBe(0);
+  });
+
+  it("is deleted although the run's verdict is carried out with a delivery's token", async () => {
+    const world = makeWorld();
+    // Its Job is refused, and before the timer settles it the message is delivered again.
+    world.cluster.refuseNext();
+    world.broker.beforeNext("defer", () => undefined);
+    const delivery = world.broker.deliver({ queue: "thumbnails" }, { body: "x".repeat(20_000) });
+    const active = { ...world.broker, defer: () => Promise.resolve() };
+    await world.makeProcess({ broker: active }).accept(delivery);
+    expect(world.run()).toMatchObject({ status: "settling", verdict: { reason: "JobNotStarted" } });
+    await world.accept(world.redeliver());
+    expect(world.message(1).state).toBe("dead-lettered");
+    for (let tick = 0; tick < 5; tick += 1) {
+      world.clock.advance(60_000);
+      await world.tick();
+    }
+    expect(world.open()).toHaveLength(0);
+    expect(world.payloads.bodies.size).toBe(0);
+  });
+
+  it("keeps its run open until it is deleted: nobody would come back for it", async () => {
+    const world = makeWorld();
+    await world.send({ body: "x".repeat(20_000) });
+    world.cluster.run(world.jobName());
+    world.cluster.succeed(world.jobName());
+    world.payloads.failNext("deleteBody");
+    for (let tick = 0; tick < 5; tick += 1) {
+      await world.tick();
+      world.clock.advance(60_000);
+    }
+    expect(world.message(1).state).toBe("completed");
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+    expect(world.payloads.bodies.size).toBe(0);
+  });
+});
+
+describe("the signature of a body's URL", () => {
+  const SIGNED = "https://payloads.test/body?sv=2022&sig=s3cr3t%2B";
+
+  it.each([
+    ["an API server that quotes it", (world: World) => world.cluster.refuseNext(`Invalid value: "${SIGNED}"`)],
+    [
+      "an API server that quotes it as JSON",
+      (world: World) => world.cluster.refuseNext(String.raw`Invalid value: {"u":"${SIGNED.replace("&", "\\u0026")}"}`),
+    ],
+  ])("stays out of logs, rows and dead letters: %s", async (_, prepare) => {
+    const world = makeWorld();
+    prepare(world);
+    await world.send({ body: "x".repeat(20_000) });
+    await world.tick();
+    expect(world.message(1).letter?.description).toContain("Invalid value");
+    expect(JSON.stringify([world.lines, world.closed(), world.message(1).letter])).not.toContain("s3cr3t");
+  });
+
+  it("stays out of logs, rows and dead letters: a worker that prints it", async () => {
+    const world = makeWorld([aModule({ retry: { ...RETRY, maxAttempts: 2 } })]);
+    await world.send({ body: "x".repeat(20_000) });
+    for (const attempt of [1, 2]) {
+      if (attempt === 2) await untilStarted(world, 2);
+      world.cluster.run(world.jobName());
+      world.cluster.fail(world.jobName(), 22, { message: `curl: (22) ${SIGNED} returned 403` });
+      await world.tick();
+    }
+    expect(world.message(1).letter?.description).toContain("returned 403");
+    const seen = [world.lines, world.closed(), world.message(1).letter, world.message(1).properties];
+    expect(JSON.stringify(seen)).not.toContain("s3cr3t");
+  });
+
+  it("is in no log line of an ordinary run", async () => {
+    const world = makeWorld();
+    await world.send({ body: "x".repeat(20_000) });
+    world.cluster.run(world.jobName());
+    world.cluster.succeed(world.jobName());
+    await world.tick();
+    expect(world.closed()).toHaveLength(1);
+    expect(JSON.stringify(world.lines)).not.toContain("secret");
+  });
+});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import { ConfigError } from "../../shared/errors.ts";
+import { makeReadiness } from "../../shared/health.ts";
+import { makeWorld } from "../support/world.ts";
+
+const IN_ORDER = { table: null, payloads: null, cluster: null, "source thumbnails": null };
+
+describe("readiness", () => {
+  it("tells the age of the last tick, and that every dependency answers", async () => {
+    const world = makeWorld();
+    const ready = makeReadiness(world.deps);
+    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: null, dependencies: IN_ORDER });
+    await world.tick();
+    world.clock.advance(7_000);
+    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: 7_000, dependencies: IN_ORDER });
+  });
+
+  it("is lost when no tick came to its end for five minutes, by whichever replica", async () => {
+    const world = makeWorld();
+    const ready = makeReadiness(world.deps);
+    world.clock.advance(300_001);
+    expect(await ready()).toMatchObject({ ready: false, dependencies: IN_ORDER });
+    await world.makeProcess().tick();
+    expect(await ready()).toMatchObject({ ready: true });
+    // A tick that can't see the cluster is none.
+    for (let tick = 0; tick < 31; tick += 1) {
+      world.clock.advance(10_000);
+      world.cluster.failNext("listJobs");
+      await world.tick();
+    }
+    expect(await ready()).toMatchObject({ ready: false, reconcileAgeMs: 310_000 });
+  });
+
+  it("is lost when one dependency fails, and says which and why", async () => {
+    const world = makeWorld();
+    const ready = makeReadiness(world.deps);
+    world.cluster.failNext("verify");
+    expect(await ready()).toMatchObject({
+      ready: false,
+      dependencies: { ...IN_ORDER, cluster: "the cluster can't be reached" },
+    });
+    world.broker.failNext("verify", new ConfigError('queue "thumbnails" does not exist'));
+    expect(await ready()).toMatchObject({ dependencies: { "source thumbnails": 'queue "thumbnails" does not exist' } });
+    world.table.failNext("lastTick");
+    world.payloads.failNext("verify");
+    const { ready: isReady, dependencies } = await ready();
+    expect(isReady).toBe(false);
+    expect(Object.values(dependencies).filter((problem) => problem !== null)).toHaveLength(2);
+  });
+});

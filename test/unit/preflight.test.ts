@@ -1,0 +1,246 @@
+import { describe, expect, it } from "vitest";
+import { UnavailableError } from "../../shared/errors.ts";
+import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { makeLog } from "../../shared/log.ts";
+import type { Module } from "../../shared/modules/module.ts";
+import type { TrialOutcome } from "../../shared/ports/job-cluster.ts";
+import { logPreflight, makePreflight } from "../../shared/preflight.ts";
+import { buildJob } from "../contract/job-cluster.contract.ts";
+import { aModule } from "../support/a-module.ts";
+import { FakeCluster } from "../support/fake-cluster.ts";
+import { makeTestClock } from "../support/test-clock.ts";
+
+const HOUR_MS = 3_600_000;
+const withImage = (name: string, image: string): Module =>
+  aModule({
+    name,
+    file: `modules/${name}.yaml`,
+    work: { kind: "worker", worker: { image }, handler: undefined },
+  });
+const GOOD = withImage("good", "busybox");
+const BAD = withImage("bad", "");
+
+function aPreflight(over: { modules?: readonly Module[]; jobRetentionMs?: number } = {}) {
+  const clock = makeTestClock();
+  const cluster = new FakeCluster({ clock });
+  const look = makePreflight({
+    cluster,
+    clock,
+    modules: new Map((over.modules ?? [GOOD]).map((module) => [module.name, module])),
+    instance: "dispatcher",
+    namespace: "jobs",
+    jobRetentionMs: over.jobRetentionMs ?? HOUR_MS,
+  });
+  /** Answers each trial of a module like this. */
+  const judge = (module: string, outcome: TrialOutcome) =>
+    cluster.judgeTrials((job) => (job.metadata?.labels?.["ion/module"] === module ? outcome : undefined));
+  return { clock, cluster, look, judge };
+}
+
+describe("the modules' Jobs", () => {
+  it("are tried twice each, with the body in the Job and with its URL, and nothing is created", async () => {
+    const { cluster, look } = aPreflight({ modules: [GOOD, withImage("other", "busybox")] });
+    expect(await look()).toEqual([]);
+    expect(cluster.trials).toHaveLength(4);
+    expect(cluster.creates).toEqual([]);
+    expect(cluster.names()).toEqual([]);
+  });
+
+  it("are told by module, file and field where the API server refuses them, once for both", async () => {
+    const { look } = aPreflight({ modules: [BAD, GOOD] });
+    expect(await look()).toEqual([
+      {
+        level: "error",
+        module: "bad",
+        file: "modules/bad.yaml",
+        field: "worker.image",
+        text: "the API server refuses the Job, and every message will be dead-lettered as JobNotStarted: Required value (spec.template.spec.containers[0].image of the Job)",
+      },
+    ]);
+  });
+
+  it("are refused in the server's own words where it names no field", async () => {
+    const { look, judge } = aPreflight({ modules: [GOOD, withImage("other", "busybox")] });
+    judge("other", { kind: "refused", message: `admission webhook "w" denied the request: no`, faults: [] });
+    const findings = await look();
+    expect(findings).toMatchObject([{ level: "error", module: "other" }]);
+    expect(findings[0]?.text).toContain(`admission webhook "w" denied the request: no`);
+    expect(findings[0]).not.toHaveProperty("field");
+  });
+
+  it.each<{ outcome: TrialOutcome; field?: string; says: string }>([
+    {
+      outcome: { kind: "accepted", warnings: [`unknown field "spec.template.spec.containers[0].resources.limit"`] },
+      field: "worker.resources.limit",
+      says: "unknown field",
+    },
+    { outcome: { kind: "accepted", warnings: ["would violate PodSecurity"] }, says: "would violate PodSecurity" },
+    { outcome: { kind: "quota", message: "exceeded quota: q" }, says: "exceeded quota: q" },
+    { outcome: { kind: "can't be tried", message: "does not support dry run" }, says: "does not support dry run" },
+  ])("are warned of, and no more, where $says", async ({ outcome, field, says }) => {
+    const { look, judge } = aPreflight();
+    judge("good", outcome);
+    const findings = await look();
+    expect(findings).toMatchObject([{ level: "warning", module: "good" }]);
+    expect(findings[0]?.field).toBe(field);
+    expect(findings[0]?.text).toContain(says);
+  });
+
+  it("are judged for the other modules where one can't be tried for an outage", async () => {
+    const { cluster, look } = aPreflight({ modules: [GOOD, BAD] });
+    cluster.failNext("tryCreate", new UnavailableError("failed calling webhook"));
+    const findings = await look();
+    expect(findings.map(({ module, field }) => [module, field])).toEqual([
+      ["bad", "worker.image"],
+      ["good", undefined],
+    ]);
+    expect(findings[1]?.text).toBe("the Jobs of good could not be tried: failed calling webhook");
+  });
+});
+
+it("names the worst first", async () => {
+  const { cluster, look } = aPreflight({ modules: [GOOD, BAD] });
+  cluster.judgeTrials((job) =>
+    job.metadata?.labels?.["ion/module"] === "good" ? { kind: "accepted", warnings: ["deprecated"] } : undefined,
+  );
+  expect((await look()).map(({ level }) => level)).toEqual(["error", "warning"]);
+});
+
+describe("the rights", () => {
+  it.each(RIGHTS)("are missed by name: $verb $resource", async (right) => {
+    const { cluster, look } = aPreflight();
+    cluster.takeRight(right);
+    const findings = await look();
+    expect(findings).toHaveLength(1);
+    expect(findings[0]?.level).toBe("error");
+    expect(findings[0]?.text).toContain(`may not ${right.verb} ${right.resource}`);
+    expect(findings[0]?.text).toContain("in namespace jobs");
+  });
+
+  it("that are missing are not run into", async () => {
+    const { cluster, look } = aPreflight();
+    cluster.takeRight({ verb: "create", resource: "jobs" });
+    cluster.takeRight({ verb: "list", resource: "jobs" });
+    expect(await look()).toHaveLength(2);
+    expect(cluster.trials).toEqual([]);
+    expect(cluster.calls.get("count")).toBeUndefined();
+  });
+});
+
+describe("an outage", () => {
+  it("is one finding", async () => {
+    const { cluster, look } = aPreflight({ modules: [GOOD, BAD] });
+    for (const _right of RIGHTS) cluster.failNext("mayI", new UnavailableError("nobody listens at https://c"));
+    expect(await look()).toEqual([
+      { level: "error", text: "not everything could be checked: nobody listens at https://c" },
+    ]);
+    expect(cluster.trials).toEqual([]);
+  });
+
+  it("in the midst of it costs nothing of what was found", async () => {
+    const { cluster, look } = aPreflight({ modules: [BAD] });
+    cluster.failNext("count");
+    expect((await look()).map(({ field }) => field)).toEqual(["worker.image", undefined]);
+  });
+
+  it("is told from a bug, which is thrown", async () => {
+    const { cluster, look } = aPreflight();
+    cluster.failNext("count", new TypeError("undefined is not a function"));
+    await expect(look()).rejects.toThrow(TypeError);
+  });
+});
+
+describe("JOB_RETENTION", () => {
+  /** Jobs that finished at once. */
+  async function fill(cluster: FakeCluster, count: number) {
+    for (let index = 0; index < count; index += 1) {
+      const job = buildJob("dispatcher", "exit 0", {});
+      await cluster.create(job);
+      cluster.succeed(job.metadata?.name ?? "");
+    }
+  }
+
+  it("is too long where the last hour's Jobs come to more than 5,000, and a length that is not is proposed", async () => {
+    const { cluster, look } = aPreflight({ jobRetentionMs: 24 * HOUR_MS });
+    await fill(cluster, 300);
+    const findings = await look();
+    expect(findings).toMatchObject([{ level: "warning", field: "JOB_RETENTION" }]);
+    expect(findings[0]?.text).toContain("300 created in the last 1h come to 7200");
+    expect(findings[0]?.text).toContain("lower JOB_RETENTION from 1d to 16h");
+  });
+
+  it("is right where they come to less", async () => {
+    const { cluster, look } = aPreflight({ jobRetentionMs: 24 * HOUR_MS });
+    await fill(cluster, 200);
+    expect(await look()).toEqual([]);
+  });
+
+  it("is too long where more than 5,000 finished Jobs are there already, whatever the rate", async () => {
+    const { cluster, clock, look } = aPreflight({ jobRetentionMs: 24 * HOUR_MS });
+    await fill(cluster, 5_000);
+    clock.advance(2 * HOUR_MS);
+    expect(await look()).toEqual([]);
+    await fill(cluster, 1);
+    expect((await look())[0]?.text).toContain("holds 5001 finished Jobs of this Dispatcher, and 1 created");
+  });
+
+  it("below an hour is judged by the Jobs of as long a time, for older ones may be gone", async () => {
+    const { cluster, clock, look } = aPreflight({ jobRetentionMs: HOUR_MS / 6 });
+    for (let index = 0; index < 5_001; index += 1) await cluster.create(buildJob("dispatcher", "exit 0", {}));
+    clock.advance(HOUR_MS / 12);
+    expect((await look())[0]?.text).toContain("5001 created in the last 10m come to 5001");
+    clock.advance(HOUR_MS / 6);
+    expect(await look()).toEqual([]);
+  });
+
+  it("can't be lowered below its least, and the finding says what else helps", async () => {
+    const { cluster, look } = aPreflight({ jobRetentionMs: 2 * 60_000 });
+    await fill(cluster, 5_001);
+    expect((await look())[0]?.text).toContain("spread the modules over several Dispatchers");
+  });
+});
+
+describe("the log of a start", () => {
+  function aLog() {
+    const lines: { level: string; line: unknown }[] = [];
+    const write = (level: string) => (line: string) => void lines.push({ level, line: JSON.parse(line) });
+    return { lines, log: makeLog({ info: write("info"), warn: write("warn"), error: write("error") }) };
+  }
+
+  it("has a line for each finding, with its facts as fields", async () => {
+    const { lines, log } = aLog();
+    const findings = [
+      { level: "error", module: "a", file: "modules/a.yaml", field: "worker.image", text: "refused" },
+      { level: "warning", field: "JOB_RETENTION", text: "too long" },
+    ] as const;
+    await logPreflight(async () => [...findings], log);
+    expect(lines).toEqual([
+      {
+        level: "error",
+        line: {
+          message: "preflight found an error",
+          module: "a",
+          file: "modules/a.yaml",
+          field: "worker.image",
+          problem: "refused",
+        },
+      },
+      {
+        level: "warn",
+        line: { message: "preflight found something to look at", field: "JOB_RETENTION", problem: "too long" },
+      },
+    ]);
+  });
+
+  it("says that nothing was found", async () => {
+    const { lines, log } = aLog();
+    await logPreflight(async () => [], log);
+    expect(lines).toEqual([{ level: "info", line: { message: "preflight found nothing wrong" } }]);
+  });
+
+  it("takes a bug without stopping anybody", async () => {
+    const { lines, log } = aLog();
+    await logPreflight(() => Promise.reject(new TypeError("a bug")), log);
+    expect(lines).toMatchObject([{ level: "error", line: { message: "preflight broke off" } }]);
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, it } from "vitest";
+import { makeWorld } from "../../support/world.ts";
+
+async function withJob() {
+  const world = makeWorld();
+  await world.send();
+  const name = world.jobName();
+  world.cluster.run(name);
+  return { ...world, name };
+}
+
+/** Ticks until the run is over. */
+async function toTheEnd(world: Pick<Awaited<ReturnType<typeof withJob>>, "tick" | "clock" | "open">) {
+  for (let tick = 0; tick < 10 && world.open().length > 0; tick += 1) {
+    await world.tick();
+    world.clock.advance(10_000);
+  }
+}
+
+describe("a Job labelled ion/cancel=true", () => {
+  it("cancels its run when the row does not know of it yet", async () => {
+    const world = makeWorld();
+    world.cluster.loseNextReply("create");
+    await world.send();
+    const [name = ""] = world.cluster.names();
+    world.cluster.run(name);
+    world.cluster.cancel(name);
+    world.clock.advance(20_000);
+    await toTheEnd(world);
+    expect(world.message(1).letter?.reason).toBe("Cancelled");
+  });
+
+  it("cancels its run while it fails", async () => {
+    const world = await withJob();
+    world.cluster.cancel(world.name);
+    world.cluster.fail(world.name);
+    await toTheEnd(world);
+    expect(world.message(1).letter?.reason).toBe("Cancelled");
+  });
+
+  it("cancels its run while it is suspended, although it was being ended for another reason", async () => {
+    const world = makeWorld();
+    await world.send();
+    const name = world.jobName();
+    world.cluster.stick(name);
+    world.clock.advance(31_000);
+    world.cluster.failNext("end");
+    await world.tick();
+    expect(world.run().ending).toMatchObject({ reason: "JobNotStarted" });
+    world.cluster.suspend(name);
+    world.cluster.cancel(name);
+    await toTheEnd(world);
+    expect(world.message(1).letter?.reason).toBe("Cancelled");
+    expect(world.cluster.creates).toHaveLength(1);
+  });
+
+  it("cancels its run while the requeue is held up", async () => {
+    const world = await withJob();
+    world.cluster.fail(world.name);
+    world.cluster.failNext("retire");
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "requeueing", attempt: 2 });
+    world.cluster.cancel(world.name);
+    await toTheEnd(world);
+    expect(world.closed()).toMatchObject([{ status: "cancelled", attempt: 1, jobName: world.name }]);
+    expect(world.message(1).letter?.description).toMatch(/^Job \S+, attempt 1 of 3: cancelled/);
+    expect(world.cluster.creates).toHaveLength(1);
+  });
+
+  it("comes too late for a Job that has succeeded", async () => {
+    const world = await withJob();
+    world.cluster.succeed(world.name);
+    world.cluster.cancel(world.name);
+    await toTheEnd(world);
+    expect(world.message(1).state).toBe("completed");
+  });
+});
+
+describe("a Job that the Dispatcher is ending", () => {
+  /** A Job that can't start, and whose end was written to the row, but not yet told to the cluster. */
+  async function beingEnded() {
+    const world = makeWorld();
+    await world.send();
+    const name = world.jobName();
+    world.cluster.stick(name);
+    world.clock.advance(31_000);
+    world.cluster.failNext("end");
+    await world.tick();
+    expect(world.run().ending).toMatchObject({ reason: "JobNotStarted" });
+    return { ...world, name };
+  }
+
+  it("completes its message when it succeeds all the same", async () => {
+    const world = await beingEnded();
+    world.cluster.run(world.name);
+    world.cluster.succeed(world.name);
+    await toTheEnd(world);
+    expect(world.message(1).state).toBe("completed");
+  });
+
+  it.each(["deleteJob", "suspend"] as const)("ended for that reason when it is gone: %s", async (how) => {
+    const world = await beingEnded();
+    world.cluster[how](world.name);
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "waiting", attempt: 2, failures: 1, interruptions: 0 });
+    expect(world.run()).not.toHaveProperty("ending");
+  });
+
+  it("is left to its end while its pods end, however long that takes, and is called overdue", async () => {
+    const world = await beingEnded();
+    world.cluster.linger(world.name);
+    world.clock.advance(48 * 3_600_000);
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+    expect(world.lastTick()).toMatchObject({ overdue: 1 });
+  });
+});
+
+describe("overdue", () => {
+  it("is no Job that is suspended: its time does not run", async () => {
+    const world = await withJob();
+    world.cluster.suspend(world.name);
+    world.clock.advance(48 * 3_600_000);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ overdue: 0 });
+  });
+
+  it("is no Job that ended long ago, while no timer looked", async () => {
+    const world = await withJob();
+    world.cluster.succeed(world.name);
+    world.clock.advance(48 * 3_600_000);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ overdue: 0, completed: 1 });
+  });
+});
