@@ -1,4 +1,4 @@
-// Bundles the app into one file, as every Functions host loads it, and the programs of local/, bench/ and tools/ beside it.
+// Bundles the app and each of tools/ into one file, which needs no node_modules, and the programs of local/ and bench/ beside them.
 import { rm } from "node:fs/promises";
 import { build } from "esbuild";
 import { glob } from "tinyglobby";
@@ -17,7 +17,7 @@ const common = {
 await rm("dist", { recursive: true, force: true });
 await build({
   ...common,
-  entryPoints: ["functions/index.ts"],
+  entryPoints: ["functions/index.ts", ...(await glob("tools/*.ts"))],
   // The host itself provides this one, when the library asks for it.
   external: ["@azure/functions-core"],
   // Bundled CommonJS packages still call require.
@@ -27,6 +27,6 @@ await build({
 });
 await build({
   ...common,
-  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "tools/*.ts"]),
+  entryPoints: await glob(["local/**/main.ts", "bench/*.ts"]),
   packages: "external",
 });

@@ -8,7 +8,7 @@ import type { FilterConfig } from "../broker/filter.ts";
 import { busEntities } from "./bus-entities.ts";
 import type { ClusterChoice } from "./cluster-flags.ts";
 import { forwardPort } from "./forward-port.ts";
-import { isReal } from "./local-settings.ts";
+import { isReal } from "./is-real.ts";
 import { modulesWithImage } from "./modules-with-image.ts";
 import { type Part, type PartOptions, startPart } from "./part.ts";
 import { PROJECT_ROOT } from "./project-root.ts";

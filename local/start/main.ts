@@ -1,8 +1,9 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type Source, sourceName } from "../../shared/run/source.ts";
+import { readLocalSettings } from "../../shared/settings/local-settings.ts";
 import { CLUSTER_FLAGS, CLUSTER_USAGE, type ClusterChoice, chooseCluster } from "../stack/cluster-flags.ts";
-import { isReal, readLocalSettings } from "../stack/local-settings.ts";
+import { isReal } from "../stack/is-real.ts";
 import { neededEnvironment } from "../stack/own-environment.ts";
 import { PROJECT_ROOT } from "../stack/project-root.ts";
 import { isIdle, readable } from "../stack/readable-line.ts";

@@ -170,7 +170,8 @@ function bytes(text: string): Buffer {
 async function readGiven(directory: string): Promise<Map<string, Map<string, Buffer>>> {
   const given = new Map<string, Map<string, Buffer>>();
   for (const file of await readdir(directory)) {
-    const [run = "", kind = ""] = [file.slice(0, file.lastIndexOf(".")), file.slice(file.lastIndexOf(".") + 1)];
+    const dot = file.lastIndexOf(".");
+    const [run, kind] = [file.slice(0, dot), file.slice(dot + 1)];
     const number = run.split(":")[1] ?? "";
     const files = given.get(number) ?? new Map<string, Buffer>();
     given.set(number, files.set(kind, await readFile(join(directory, file))));

@@ -4,13 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { busEntities } from "../../local/stack/bus-entities.ts";
-import { isReal, readLocalSettings } from "../../local/stack/local-settings.ts";
+import { isReal } from "../../local/stack/is-real.ts";
 import { modulesWithImage } from "../../local/stack/modules-with-image.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { startPart } from "../../local/stack/part.ts";
 import { isIdle, readable } from "../../local/stack/readable-line.ts";
 import { readState, removeState, writeState } from "../../local/stack/state-file.ts";
 import { loadModules } from "../../shared/modules/load-modules.ts";
+import { readLocalSettings } from "../../shared/settings/local-settings.ts";
 import { ROOT } from "../support/run-program.ts";
 
 let directory: string;
