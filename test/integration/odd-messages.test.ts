@@ -1,6 +1,6 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { ServiceBusClient, type ServiceBusMessage } from "@azure/service-bus";
 import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -8,23 +8,30 @@ import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { type Stack, startStack } from "../../local/stack/start-stack.ts";
 
 /** Hands back what the pod was given, under its run's id: the body, and what its shell makes of the ids. */
-const WORKER = `
-name: echo
-source: { queue: odd }
-retry: { maxAttempts: 1 }
-worker:
-  image: busybox
-  command: ["sh", "-eu", "-c"]
-  args:
-    - |
-      printf '%s' "$DISPATCHER_MESSAGE_ID" > "$OUT/$DISPATCHER_RUN_ID.id"
-      cat "$DISPATCHER_PROPERTIES_FILE" > "$OUT/$DISPATCHER_RUN_ID.properties"
-      if [ "\${DISPATCHER_MESSAGE_FILE-}" ]; then
-        cat "$DISPATCHER_MESSAGE_FILE" > "$OUT/$DISPATCHER_RUN_ID.$DISPATCHER_MESSAGE_ENCODING"
-      else
-        printf '%s' "$DISPATCHER_MESSAGE_URL" > "$OUT/$DISPATCHER_RUN_ID.url"
-      fi
-`;
+const SCRIPT = `
+printf '%s' "$DISPATCHER_MESSAGE_ID" > "$OUT/$DISPATCHER_RUN_ID.id"
+cat "$DISPATCHER_PROPERTIES_FILE" > "$OUT/$DISPATCHER_RUN_ID.properties"
+if [ "\${DISPATCHER_MESSAGE_FILE-}" ]; then
+  cat "$DISPATCHER_MESSAGE_FILE" > "$OUT/$DISPATCHER_RUN_ID.$DISPATCHER_MESSAGE_ENCODING"
+else
+  printf '%s' "$DISPATCHER_MESSAGE_URL" > "$OUT/$DISPATCHER_RUN_ID.url"
+fi`;
+
+/** A template, not a worker: a worker has a /tmp of its own, below which `out` may lie. */
+function moduleFile(out: string): string {
+  const container = {
+    name: "echo",
+    image: "busybox:1.36",
+    command: ["sh", "-eu", "-c", SCRIPT],
+    env: [{ name: "OUT", value: out }],
+  };
+  return JSON.stringify({
+    name: "echo",
+    source: { queue: "odd" },
+    retry: { maxAttempts: 1 },
+    jobTemplate: { spec: { template: { spec: { containers: [container] } } } },
+  });
+}
 
 interface Odd {
   readonly name: string;
@@ -100,10 +107,8 @@ describe("odd messages through the whole stack", () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "odd-messages-"));
-    // Not below the temporary directory: a pod has a /tmp of its own.
-    await mkdir(".dispatcher", { recursive: true });
-    out = await mkdtemp(resolve(".dispatcher", "odd-messages-"));
-    await writeFile(join(directory, "echo.yaml"), `${WORKER}  env: { OUT: ${JSON.stringify(out)} }\n`);
+    out = await mkdtemp(join(tmpdir(), "odd-messages-out-"));
+    await writeFile(join(directory, "echo.json"), moduleFile(out));
     stack = await startStack({
       modulesDir: directory,
       cluster: { kind: "stand-in" },
