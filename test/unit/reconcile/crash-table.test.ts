@@ -314,16 +314,19 @@ describe("what heals each crash or loss", () => {
     await expectOneSuccess(world);
   });
 
-  it("17 wrong cluster: none of the many Jobs that are absent is judged, and it raises an alarm", async () => {
+  it("17 wrong cluster: none of the many Jobs that are absent is judged, none is started, and it raises an alarm", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
+    world.cluster.quotaNext();
+    await world.send();
     const elsewhere = makeWorld().cluster;
     const process = world.makeProcess({ cluster: elsewhere });
     for (let tick = 0; tick < 5; tick += 1) {
       world.clock.advance(LOCK_MS);
       await process.tick();
     }
-    expect(world.open().every(({ status, attempt }) => status === "dispatched" && attempt === 1)).toBe(true);
+    const statuses = world.open().map(({ status, attempt }) => `${status} ${attempt}`);
+    expect(statuses).toEqual([...Array.from({ length: 12 }, () => "dispatched 1"), "waiting 1"]);
     expect(elsewhere.names()).toEqual([]);
     expect(world.lines.filter(({ level }) => level === "error")).not.toHaveLength(0);
     // The right one again: nothing was lost.
@@ -333,6 +336,7 @@ describe("what heals each crash or loss", () => {
     }
     await world.tick();
     expect(world.closed()).toHaveLength(12);
+    expect(world.run().status).toBe("dispatched");
   });
 
   it("18 a rejection that was cut off: the next delivery carries out the row's verdict with its own token", async () => {

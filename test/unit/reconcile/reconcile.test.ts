@@ -209,6 +209,26 @@ describe("the slow belief in absence", () => {
     expect(world.run()).toMatchObject({ status: "dispatched", interruptions: 0 });
   });
 
+  it("does not call a Job deleted when the row moved on while it was looked for", async () => {
+    const world = await withRun();
+    const name = world.jobName();
+    const other = world.makeProcess();
+    world.cluster.listJobs = () => Promise.resolve([]);
+    const get = world.cluster.get.bind(world.cluster);
+    world.cluster.get = async (asked) => {
+      // Somebody else sees the Job's end, and a TTL takes it away.
+      world.cluster.get = get;
+      Reflect.deleteProperty(world.cluster, "listJobs");
+      world.cluster.fail(name);
+      await other.tick();
+      world.cluster.deleteJob(name);
+      return get(asked);
+    };
+    await world.tick();
+    expect(world.run()).toMatchObject({ attempt: 2, failures: 1, interruptions: 0 });
+    expect(world.lines.map(({ why }) => why)).not.toContain("the Job was deleted");
+  });
+
   it("calls a message gone only after two peeks a lock duration apart, and a MessageNotFound", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
