@@ -34,8 +34,8 @@ export type AcceptOutcome = "dispatched" | "waiting" | "rejected" | "deferred" |
 const TRIGGER_TIME_MS = 15_000;
 
 /**
- * Takes on one delivered message: row, then defer, then Job, then row. Whatever a delivery meets half done, it goes on from there. The row
- * is looked for before anything is judged: a message that was accepted once is never judged again, whatever the module files say by now.
+ * Takes on one delivered message: row, then defer, then Job, then row. Whatever a delivery meets half done, it goes on from there. Whoever
+ * inserts the row decides: a message that was accepted once is never judged again, whatever the module files say by now.
  */
 export function makeAccept(deps: Dependencies, admission: Admission) {
   const { table, broker, clock } = deps;
@@ -63,21 +63,8 @@ export function makeAccept(deps: Dependencies, admission: Admission) {
     }
   }
 
+  /** The insert is the look for the row: where there is one, it fails, and what was judged just now counts for nothing. */
   async function meet(held: Held, log: Log): Promise<AcceptOutcome> {
-    const found = await table.find(held.key);
-    switch (found.kind) {
-      case "none":
-        return takeOn(held, log);
-      case "open":
-        return goOn(found.stored, held, log);
-      case "closed":
-        return settleAgain(found.run, found.etag, held, log);
-      default:
-        return found satisfies never;
-    }
-  }
-
-  async function takeOn(held: Held, log: Log): Promise<AcceptOutcome> {
     await table.registerSource(held.key.source);
     const run = judge(deps, held);
     let stored: StoredRun;
@@ -85,18 +72,29 @@ export function makeAccept(deps: Dependencies, admission: Admission) {
       stored = await table.insert(run);
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
-      // Another delivery of it was faster; or an older incarnation of the entity still has an open run under this number.
-      const found = await table.find(held.key);
-      if (found.kind === "open") return goOn(found.stored, held, log);
-      if (found.kind === "closed") return settleAgain(found.run, found.etag, held, log);
-      log.warn("left a message: its number belongs to an open run of an earlier entity of the same name");
-      return "left";
+      return meetAgain(held, log);
     }
     log.info(run.verdict ? "rejected a message" : "accepted a message", {
       module: run.module,
       ...(run.verdict?.description === undefined ? {} : { why: run.verdict.description }),
     });
     return goOn(stored, held, log);
+  }
+
+  /** The message has a row: an earlier delivery's, or another one's that was faster. */
+  async function meetAgain(held: Held, log: Log): Promise<AcceptOutcome> {
+    const found = await table.find(held.key);
+    switch (found.kind) {
+      case "open":
+        return goOn(found.stored, held, log);
+      case "closed":
+        return settleAgain(found.run, found.etag, held, log);
+      case "none":
+        log.warn("left a message: its number belongs to an open run of an earlier entity of the same name");
+        return "left";
+      default:
+        return found satisfies never;
+    }
   }
 
   async function goOn(stored: StoredRun, held: Held, log: Log): Promise<AcceptOutcome> {

@@ -19,7 +19,7 @@ import {
   withEnding,
 } from "../run/change-run.ts";
 import { afterEnding, type Decision, decide, type JobSeen, type MessageSeen, type Room } from "../run/decide.ts";
-import type { Run } from "../run/run.ts";
+import { type Run, runId } from "../run/run.ts";
 import { lookAtJob } from "./look-at-job.ts";
 import { retireJob, storeLogs } from "./retire-job.ts";
 import { seeMessage } from "./see-message.ts";
@@ -206,34 +206,36 @@ async function endJob(
 }
 
 async function requeueRun(deps: Dependencies, item: Item, tally: Tally, log: Log): Promise<undefined> {
-  const { stored } = item;
+  const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt - 1, log);
   const { run } = stored;
-  const last = run.jobName === undefined ? undefined : { name: run.jobName, uid: run.jobUid };
-  const logsUrl = last && (await retireJob(deps, run, run.attempt - 1, last, log));
   if ((await noteRequeue(deps, run)) === "busy") {
     await deps.table.update(stored, held(run, deps.clock.now()));
     return;
   }
-  await deps.table.update(stored, requeued(run, logsUrl));
+  await deps.table.update(stored, requeued(run));
   tally.requeued += 1;
   log.info("requeued a message", { attempt: run.attempt, waitMs: Math.max(0, run.notBefore - deps.clock.now()) });
 }
 
 async function settleRun(deps: Dependencies, item: Item, tally: Tally, log: Log): Promise<Item | undefined> {
-  let { stored } = item;
-  const { run } = stored;
-  const { verdict } = run;
-  if (!verdict) throw new Error(`run is settling without a verdict: ${run.module} ${run.sequenceNumber}`);
-  if (run.jobName !== undefined) {
-    const job = { name: run.jobName, uid: run.jobUid };
-    const logsUrl = await retireJob(deps, run, run.attempt, job, log);
-    // Recorded first, so that the dead letter carries the link even if this process dies before it is written.
-    if (logsUrl !== undefined) stored = await deps.table.update(stored, { ...run, logsUrl });
-  }
+  const { verdict } = item.stored.run;
+  if (!verdict) throw new Error(`run ${runId(item.stored.run)} is settling without a verdict`);
+  const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt, log);
   const outcome = await settleMessage(deps, stored.run, verdict);
   if (outcome === "missing") return lookMessage(deps, { ...item, stored });
   await closeRun(deps, stored, verdict, tally, log);
   return undefined;
+}
+
+/** Retires the Job that a run still has to put away, if it has one, with the link to its logs in the row. */
+async function retireJobOf(deps: Dependencies, stored: StoredRun, attempt: number, log: Log): Promise<StoredRun> {
+  const { run } = stored;
+  if (run.jobName === undefined) return stored;
+  let kept = stored;
+  await retireJob(deps, run, attempt, { name: run.jobName, uid: run.jobUid }, log, async (logsUrl) => {
+    kept = await deps.table.update(stored, { ...run, logsUrl });
+  });
+  return kept;
 }
 
 function reasonOf(verdict: { readonly reason?: string; readonly description?: string }) {

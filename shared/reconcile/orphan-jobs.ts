@@ -57,6 +57,6 @@ async function isOrphan(deps: Dependencies, name: string, log: Log): Promise<boo
     found.kind === "closed" || (found.stored.run.attempt > identity.attempt && found.stored.run.jobName !== name);
   if (!isOver) return false;
   log.warn("retiring a job whose attempt is over", { jobName: name });
-  await retireJob(deps, identity.key, identity.attempt, { name, uid: job.metadata?.uid }, log);
+  await retireJob(deps, identity.key, identity.attempt, { name, uid: job.metadata?.uid }, log, async () => {});
   return false;
 }

@@ -10,7 +10,7 @@ const MAX_LOG_BYTES = 1024 * 1024;
 
 /**
  * Ends an attempt's Job for good: its logs are stored, then one patch marks it settled and sets its TTL. From then on it is only the
- * tombstone of its name. Resolves to the URL of the log, where there was one. A log that can't be stored never blocks the settlement.
+ * tombstone of its name. `keepLogsUrl` is called in between, where there was a log. One that can't be stored never blocks the settlement.
  */
 export async function retireJob(
   deps: Dependencies,
@@ -18,13 +18,15 @@ export async function retireJob(
   attempt: number,
   known: { readonly name: string; readonly uid: string | undefined },
   log: Log,
-): Promise<string | undefined> {
+  keepLogsUrl: (url: string) => Promise<void>,
+): Promise<void> {
   const job = await deps.cluster.get(known.name);
   const uid = job?.metadata?.uid;
-  if (!job || !uid || (known.uid !== undefined && known.uid !== uid) || isSettled(job)) return undefined;
+  if (!job || !uid || (known.uid !== undefined && known.uid !== uid) || isSettled(job)) return;
   const logsUrl = await storeLogs(deps, key, attempt, known.name, log);
+  // Before the patch: whoever goes on after a crash finds the Job settled, and asks for its logs no more.
+  if (logsUrl !== undefined) await keepLogsUrl(logsUrl);
   await deps.cluster.retire(known.name, uid, ttlSeconds(job, deps), { end: finishedAt(job) === undefined });
-  return logsUrl;
 }
 
 /** The cluster counts a TTL from the finish, not from the patch that sets it. */

@@ -54,8 +54,8 @@ export function nextAttempt(
 }
 
 /** requeueing -> waiting: the last attempt is behind it. */
-export function requeued(run: Run, logsUrl: string | undefined): Run {
-  return { ...noJob(run), status: "waiting", busyCount: 0, ...(logsUrl === undefined ? {} : { logsUrl }) };
+export function requeued(run: Run): Run {
+  return { ...noJob(run), status: "waiting", busyCount: 0 };
 }
 
 /** -> settling: how it is to end is known. */

@@ -181,6 +181,17 @@ describe("a finished attempt", () => {
     expect(Buffer.from(world.payloads.logs.get(String(url)) ?? []).toString()).toBe("line 1\nline 2\n");
   });
 
+  it("keeps the link to its log though the process dies just after it retired the Job", async () => {
+    const world = await withRun();
+    world.cluster.setLog(world.jobName(), "worker", "line\n");
+    world.cluster.fail(world.jobName(), 64);
+    world.cluster.loseNextReply("retire");
+    await world.tick();
+    expect(world.run().status).toBe("settling");
+    await world.tick();
+    expect(world.message(1).letter?.properties["dispatcher-logs"]).toMatch(/worker\.log$/);
+  });
+
   it("is settled although its log can't be stored", async () => {
     const world = await withRun();
     world.cluster.setLog(world.jobName(), "worker", "line\n");
