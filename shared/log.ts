@@ -1,5 +1,5 @@
 /** Facts of a log line. Never a body, never a secret. */
-export type Fields = Readonly<Record<string, string | number | boolean | undefined>>;
+export type Fields = Readonly<Record<string, string | number | boolean | undefined | Readonly<Record<string, number>>>>;
 
 /** Where lines go: one function per level, as an invocation's context has them. */
 export interface LogSink {

@@ -48,13 +48,14 @@ export function countLeft(tally: Tally, why: string): void {
   tally.left.set(why, (tally.left.get(why) ?? 0) + 1);
 }
 
-/** The fields of the tick's line. `left` is spread out: `left: back-off` = 3. Ages and durations in ms. */
+/** The fields of the tick's line. `waiting` counts by cause. Ages and durations in ms. */
 export function tallyFields(tally: Tally, now: EpochMs, startedAt: EpochMs): Fields {
   const { left, oldestOpen, ...counts } = tally;
   return {
     ...counts,
+    settled: tally.completed + tally.deadLettered,
     oldestAgeMs: oldestOpen === undefined ? 0 : now - oldestOpen,
-    ...Object.fromEntries([...left].map(([why, count]) => [`left: ${why}`, count])),
+    waiting: Object.fromEntries(left),
     ms: now - startedAt,
   };
 }

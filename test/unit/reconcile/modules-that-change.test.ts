@@ -21,7 +21,7 @@ describe("a module that takes its messages from another source now", () => {
     expect(world.closed()).toMatchObject([{ messageId: "m-2", status: "succeeded" }]);
     expect(world.run()).toMatchObject({ status: "waiting", attempt: 2 });
     expect(world.cluster.creates).toHaveLength(2);
-    expect(world.lastTick()).toMatchObject({ "left: module-removed": 1 });
+    expect(world.lastTick()).toMatchObject({ waiting: { "module-removed": 1 } });
   });
 
   it("starts no Job for a message of the old one that was accepted and is delivered again", async () => {

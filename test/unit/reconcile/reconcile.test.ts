@@ -306,7 +306,7 @@ describe("the slow belief in absence", () => {
     expect(world.lines.map(({ message }) => message)).toContain(
       "too many jobs are missing at once to believe it: is this the right cluster and namespace?",
     );
-    expect(world.lastTick()).toMatchObject({ "left: wrong-cluster": 12 });
+    expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 12 } });
   });
 });
 
@@ -425,7 +425,7 @@ describe("modules that were removed", () => {
     world.clock.advance(3_600_000);
     await without.tick();
     expect(world.cluster.creates).toHaveLength(1);
-    expect(world.lastTick()).toMatchObject({ "left: module-removed": 1 });
+    expect(world.lastTick()).toMatchObject({ waiting: { "module-removed": 1 } });
   });
 
   it("settles their runs", async () => {
