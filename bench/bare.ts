@@ -1,0 +1,24 @@
+// A program of its own: the requests that the app makes, made by the same SDKs with no app around them. `bare accept` receives as the host
+// does and says each message on stderr, as the app does; `bare tick N` makes the requests of N ticks and says how long each took.
+import { z } from "zod";
+import { acceptBare } from "./bare-accept.ts";
+import { tickBare } from "./bare-tick.ts";
+
+const connections = z
+  .object({
+    serviceBus: z.string(),
+    storage: z.string(),
+    kubeconfig: z.string(),
+    namespace: z.string(),
+    modulesDir: z.string(),
+    tableName: z.string(),
+  })
+  .parse(JSON.parse(process.env["BENCH_CONNECTIONS"] ?? ""));
+const say = (fields: object) => process.stderr.write(`${JSON.stringify(fields)}\n`);
+const end = () => process.exit(0);
+process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);
+
+const [what, count] = process.argv.slice(2);
+if (what === "accept") await acceptBare(connections, say);
+process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
+if (what === "tick") await tickBare(connections, Number(count), say);

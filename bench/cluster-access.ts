@@ -1,0 +1,128 @@
+import { readFile } from "node:fs/promises";
+import type { ClientRequest, IncomingMessage } from "node:http";
+import { Agent, request } from "node:https";
+import { z } from "zod";
+
+/** How to reach the stub cluster. */
+export interface ClusterAccess {
+  readonly server: string;
+  readonly token: string;
+  /** PEM. */
+  readonly ca: string;
+  readonly namespace: string;
+}
+
+/** A kubeconfig file for it. JSON is YAML. */
+export function kubeconfigText({ server, token, ca, namespace }: ClusterAccess): string {
+  const name = "bench";
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name, cluster: { server, "certificate-authority-data": Buffer.from(ca).toString("base64") } }],
+    users: [{ name, user: { token } }],
+    contexts: [{ name, context: { cluster: name, user: name, namespace } }],
+    "current-context": name,
+  });
+}
+
+const kubeconfig = z.object({
+  clusters: z.tuple([
+    z.object({ cluster: z.object({ server: z.string(), "certificate-authority-data": z.string() }) }),
+  ]),
+  users: z.tuple([z.object({ user: z.object({ token: z.string() }) })]),
+  contexts: z.tuple([z.object({ context: z.object({ namespace: z.string() }) })]),
+});
+
+/** Reads what `kubeconfigText` wrote. */
+export async function readAccess(file: string): Promise<ClusterAccess> {
+  const { clusters, users, contexts } = kubeconfig.parse(JSON.parse(await readFile(file, "utf8")));
+  const [{ cluster }] = clusters;
+  const ca = Buffer.from(cluster["certificate-authority-data"], "base64").toString("utf8");
+  return { server: cluster.server, token: users[0].user.token, ca, namespace: contexts[0].context.namespace };
+}
+
+const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
+
+/** The cluster's API with nothing around it: Node's own client, on connections that stay open. */
+export class BareCluster {
+  readonly #access: ClusterAccess;
+  readonly #agent: Agent;
+
+  constructor(access: ClusterAccess) {
+    this.#access = access;
+    this.#agent = new Agent({ keepAlive: true, ca: access.ca });
+  }
+
+  /** Creates a Job from its JSON. Rejects on any answer but 201. */
+  async createJob(job: string): Promise<void> {
+    const { namespace } = this.#access;
+    await this.#text("POST", `/apis/batch/v1/namespaces/${namespace}/jobs`, job);
+  }
+
+  /** Reads a whole list as tables, a page of 500 after the other. Resolves to the number of rows. */
+  async list(path: string, query: Readonly<Record<string, string>>): Promise<number> {
+    let rows = 0;
+    let token = "";
+    do {
+      const all = new URLSearchParams({ ...query, includeObject: "None", limit: "500" });
+      if (token !== "") all.set("continue", token);
+      const page = tablePage.parse(JSON.parse(await this.#text("GET", `${path}?${all.toString()}`)));
+      rows += page.rows.length;
+      token = page.metadata.continue ?? "";
+    } while (token !== "");
+    return rows;
+  }
+
+  /** Calls back for each Job that is created from now on, until `stop` is called. Resolves once the watch is open. */
+  async watchCreated(onJob: () => void): Promise<{ stop(): void }> {
+    const { namespace } = this.#access;
+    const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
+    const { metadata } = tablePage.parse(JSON.parse(await this.#text("GET", `${path}?includeObject=None&limit=1`)));
+    const since = `watch=true&includeObject=None&resourceVersion=${metadata.resourceVersion ?? ""}`;
+    const sent = this.#send("GET", `${path}?${since}`);
+    sent.end();
+    const response = await answerOf(sent);
+    let rest = "";
+    response.setEncoding("utf8").on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) if (line.startsWith('{"type":"ADDED"')) onJob();
+    });
+    // It is cut off when it is no longer wanted.
+    response.on("error", () => {});
+    sent.on("error", () => {});
+    return { stop: () => sent.destroy() };
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async #text(method: string, path: string, body?: string): Promise<string> {
+    const sent = this.#send(method, path);
+    sent.end(body);
+    const response = await answerOf(sent);
+    let text = "";
+    for await (const part of response.setEncoding("utf8")) text += String(part);
+    if ((response.statusCode ?? 0) >= 300) throw new Error(`${method} ${path}: ${response.statusCode} ${text}`);
+    return text;
+  }
+
+  #send(method: string, path: string): ClientRequest {
+    const { server, token } = this.#access;
+    const accept = method === "GET" ? TABLE : "application/json";
+    const headers = { authorization: `Bearer ${token}`, accept, "content-type": "application/json" };
+    return request(server + path, { method, headers, agent: this.#agent });
+  }
+}
+
+const tablePage = z.object({
+  metadata: z.object({ continue: z.string().optional(), resourceVersion: z.string().optional() }),
+  rows: z.array(z.unknown()),
+});
+
+function answerOf(sent: ClientRequest): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    sent.once("response", resolve).once("error", reject);
+  });
+}

@@ -1,0 +1,93 @@
+import { parseArgs } from "node:util";
+import { countAccept, measureAccept } from "./measure-accept.ts";
+import { measureTicks } from "./measure-tick.ts";
+import { Processes } from "./processes.ts";
+import { type AcceptFigures, machineText, reportText } from "./report.ts";
+
+// `npm run bench`: how fast the app is on this machine, with each server in a process of its own, beside what the same requests cost with no
+// app around them. It prints figures and judges none: its exit code only says whether it could measure.
+
+const USAGE = `usage: npm run bench -- [--messages N] [--open N,N,...] [--rounds N] [--node-options FLAGS]
+  --messages N    how many messages each round takes on (2000)
+  --open N,...    how many open runs are reconciled (1000,10000)
+  --rounds N      of which the medians are printed (3)
+  --node-options  Node's flags for the process that hosts the app, such as --node-options=--max-old-space-size=128 (none)`;
+
+interface Args {
+  readonly messages: number;
+  readonly open: readonly number[];
+  readonly rounds: number;
+  readonly nodeOptions: string;
+}
+
+/** Undefined where the flags are wrong, which is said on stderr. */
+function readArgs(): Args | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        messages: { type: "string", default: "2000" },
+        open: { type: "string", default: "1000,10000" },
+        rounds: { type: "string", default: "3" },
+        "node-options": { type: "string", default: "" },
+      },
+    });
+    return {
+      messages: wholeNumber("messages", values.messages, 50_000),
+      open: values.open.split(",").map((part) => wholeNumber("open", part, 50_000)),
+      rounds: wholeNumber("rounds", values.rounds, 100),
+      nodeOptions: values["node-options"],
+    };
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    return undefined;
+  }
+}
+
+function wholeNumber(flag: string, text: string, most: number): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && value <= most) return value;
+  throw new Error(`--${flag} ${text}: a whole number from 1 to ${most}`);
+}
+
+function progress(what: string): void {
+  process.stderr.write(`${what}\n`);
+}
+
+async function measure(processes: Processes, { messages, open, rounds }: Args): Promise<string> {
+  const app: AcceptFigures["app"][number][] = [];
+  const bare: AcceptFigures["bare"][number][] = [];
+  // In turns: what else the machine does meanwhile falls on both.
+  for (let round = 1; round <= rounds; round += 1) {
+    progress(`accepting ${messages} messages: round ${round} of ${rounds}`);
+    app.push(await measureAccept(processes, "app", messages));
+    progress(`the same as bare calls: round ${round} of ${rounds}`);
+    bare.push(await measureAccept(processes, "bare", messages));
+  }
+  progress("counting the requests of a message");
+  const requests = { app: await countAccept(processes, "app"), bare: await countAccept(processes, "bare") };
+  const ticks = await measureTicks(processes, open, rounds, progress);
+  return reportText({ messages, app, bare, requests }, ticks);
+}
+
+const args = readArgs() ?? process.exit(2);
+const processes = new Processes(args.nodeOptions);
+const interrupted = new Promise<never>((_resolve, reject) => {
+  const stop = () => reject(new Error("interrupted"));
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+});
+
+try {
+  const flags = args.nodeOptions === "" ? "" : `, the app's process with ${args.nodeOptions}`;
+  process.stdout.write(
+    `${machineText()}\nmedians of ${args.rounds} rounds; all processes share the machine${flags}\n\n`,
+  );
+  const text = await Promise.race([measure(processes, args), processes.failed, interrupted]);
+  process.stdout.write(`${text}\n`);
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+} finally {
+  await processes.stopAll();
+}
+// What a measurement that was cut off left under way must not keep this process.
+if (process.exitCode === 1) process.exit();

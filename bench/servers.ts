@@ -1,0 +1,164 @@
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { busEntities } from "../local/stack/bus-entities.ts";
+import { PROJECT_ROOT } from "../local/stack/project-root.ts";
+import { type ClusterAccess, kubeconfigText, readAccess } from "./cluster-access.ts";
+import { type CountingProxy, countBus, countCluster, countHttp } from "./counting-proxy.ts";
+import { distFile, type Processes, type Program } from "./processes.ts";
+
+/** The one source and module of the bench. */
+export const QUEUE = "bench";
+export const SOURCE = { queue: QUEUE } as const;
+export const INSTANCE = "bench";
+const NAMESPACE = "bench-jobs";
+const TABLE = "BenchRuns";
+
+/** As on the real bus. */
+const LOCK_DURATION_MS = 300_000;
+
+const MODULE = `name: bench
+source: { queue: ${QUEUE} }
+maxActive: 100000
+worker:
+  image: busybox:1.36
+  command: [sh, -c, "cat $DISPATCHER_MESSAGE_FILE"]
+  resources: { requests: { cpu: 100m, memory: 64Mi }, limits: { memory: 128Mi } }
+`;
+
+/** What a process that works with the servers needs to know of them. */
+export interface Connections {
+  readonly serviceBus: string;
+  readonly storage: string;
+  readonly kubeconfig: string;
+  readonly namespace: string;
+  readonly modulesDir: string;
+  readonly tableName: string;
+}
+
+/** Bus, storage and stub cluster, empty, each a process of its own. */
+export interface Servers {
+  readonly connections: Connections;
+  readonly access: ClusterAccess;
+  readonly pids: { readonly bus: number; readonly storage: number; readonly cluster: number };
+  /** Starts the built app in the local host. `schedule`: of its timer. Each line that it logs is told. */
+  startApp(options: AppOptions): Promise<Program>;
+  stop(): Promise<void>;
+}
+
+export interface AppOptions {
+  readonly schedule: string;
+  readonly onLine: (line: string) => void;
+  /** Other ways to the same servers. */
+  readonly connections?: Connections;
+}
+
+/** Starts the servers. */
+export async function startServers(processes: Processes): Promise<Servers> {
+  const directory = await processes.directory();
+  const file = (name: string) => join(directory, name);
+  await mkdir(file("modules"));
+  await writeFile(file("modules/bench.yaml"), MODULE);
+  await writeFile(
+    file("entities.json"),
+    JSON.stringify(busEntities([SOURCE], { lockDurationMs: LOCK_DURATION_MS, filters: {} })),
+  );
+  const start = (name: string, program: string, args: string[] = []) => processes.start({ name, program, args });
+  const [bus, storage, cluster] = await Promise.all([
+    start("bus", "local/broker/main.js", ["--entities", file("entities.json")]),
+    start("storage", "local/azurite/main.js"),
+    start("cluster", "bench/stub-cluster.js", ["--kubeconfig", file("kubeconfig"), "--namespace", NAMESPACE]),
+  ]);
+  const connections = {
+    serviceBus: String(bus.ready["connectionString"]),
+    storage: String(storage.ready["connectionString"]),
+    kubeconfig: file("kubeconfig"),
+    namespace: NAMESPACE,
+    modulesDir: file("modules"),
+    tableName: TABLE,
+  };
+  return {
+    connections,
+    access: await readAccess(connections.kubeconfig),
+    // Azurite itself is a child of the program that was started.
+    pids: { bus: bus.pid, storage: Number(storage.ready["pid"]), cluster: cluster.pid },
+    startApp: ({ schedule, onLine, connections: others }) =>
+      processes.start({
+        name: "app",
+        program: "local/host/main.js",
+        args: ["--app", distFile("functions/index.js"), "--host-json", join(PROJECT_ROOT, "host.json")],
+        settings: { ...settingsOf(others ?? connections), RECONCILE_SCHEDULE: schedule },
+        onLine,
+        measureMemory: true,
+      }),
+    async stop() {
+      for (const server of [cluster, storage, bus]) await server.stop();
+    },
+  };
+}
+
+function settingsOf(connections: Connections): Record<string, string> {
+  return {
+    ServiceBus: connections.serviceBus,
+    AzureWebJobsStorage: connections.storage,
+    KUBECONFIG: connections.kubeconfig,
+    JOB_NAMESPACE: connections.namespace,
+    MODULES_DIR: connections.modulesDir,
+    DISPATCHER_TABLE: connections.tableName,
+    DISPATCHER_INSTANCE: INSTANCE,
+    LOCK_DURATION: `${LOCK_DURATION_MS / 1000}s`,
+  };
+}
+
+/** Starts the program of the bare calls: see `bare.ts` for what it is told to do. */
+export function startBare(
+  processes: Processes,
+  connections: Connections,
+  args: readonly string[],
+  onLine: (line: string) => void,
+): Promise<Program> {
+  const settings = { BENCH_CONNECTIONS: JSON.stringify(connections) };
+  return processes.start({ name: "bare", program: "bench/bare.js", args, settings, onLine, measureMemory: true });
+}
+
+/** Requests by server. */
+export interface RequestCounts {
+  readonly bus: number;
+  readonly table: number;
+  readonly cluster: number;
+}
+
+/** The same servers behind proxies that count. */
+export interface CountedServers {
+  readonly connections: Connections;
+  counts(): RequestCounts;
+  close(): Promise<void>;
+}
+
+/** Puts a counting proxy before each server. What goes around it is not counted. */
+export async function countRequests({ connections, access }: Servers): Promise<CountedServers> {
+  const busPort = Number(/sb:\/\/[^:;/]+:(\d+)/.exec(connections.serviceBus)?.[1]);
+  const tablePort = Number(/TableEndpoint=http:\/\/127\.0\.0\.1:(\d+)/.exec(connections.storage)?.[1]);
+  const [bus, table, cluster] = await Promise.all([countBus(busPort), countHttp(tablePort), countCluster(access)]);
+  const kubeconfig = `${connections.kubeconfig}-counted`;
+  await rm(kubeconfig, { force: true });
+  await writeFile(kubeconfig, kubeconfigText(cluster.access), { mode: 0o600, flag: "wx" });
+  const all: readonly CountingProxy[] = [bus, table, cluster];
+  return {
+    connections: {
+      ...connections,
+      serviceBus: connections.serviceBus.replace(`:${busPort}`, `:${bus.port}`),
+      storage: connections.storage.replace(/(TableEndpoint=http:\/\/127\.0\.0\.1:)\d+/, `$1${table.port}`),
+      kubeconfig,
+    },
+    counts: () => ({ bus: bus.count(), table: table.count(), cluster: cluster.count() }),
+    async close() {
+      await Promise.all(all.map((proxy) => proxy.close()));
+    },
+  };
+}
+
+/** What was counted between two moments, for each of so many things that were done meanwhile. */
+export function countsPer(before: RequestCounts, after: RequestCounts, things: number): RequestCounts {
+  const per = (server: keyof RequestCounts) => (after[server] - before[server]) / things;
+  return { bus: per("bus"), table: per("table"), cluster: per("cluster") };
+}

@@ -1,0 +1,58 @@
+// A program of its own: the cluster stand-in as a stub. Jobs are stored and never run, but each has a running pod at once, as in a cluster
+// that keeps up: without pods every Job would look stuck after a while. One JSON line on stdout when it listens.
+import { randomBytes, randomUUID } from "node:crypto";
+import { writeFile } from "node:fs/promises";
+import { parseArgs } from "node:util";
+import { makeCertificate } from "../local/cluster/certificate.ts";
+import { makeClusterState } from "../local/cluster/cluster-state.ts";
+import { generateName } from "../local/cluster/job-admission.ts";
+import { startApiServer } from "../local/cluster/server.ts";
+import { type Job, type Pod, timestamp } from "../local/cluster/wire.ts";
+import { kubeconfigText } from "./cluster-access.ts";
+
+const { values } = parseArgs({ options: { kubeconfig: { type: "string" }, namespace: { type: "string" } } });
+const { kubeconfig, namespace } = values;
+if (kubeconfig === undefined || namespace === undefined) {
+  process.stderr.write("usage: stub-cluster --kubeconfig FILE --namespace NS\n");
+  process.exit(2);
+}
+
+const state = makeClusterState(["default", namespace]);
+state.jobs.listen(({ type, object }) => {
+  if (type === "ADDED") state.pods.insert(runningPod(object));
+});
+const token = randomBytes(32).toString("base64url");
+const certificate = await makeCertificate();
+const server = await startApiServer({ state, runner: undefined }, { port: 0, token, certificate });
+const access = { server: `https://127.0.0.1:${server.port}`, token, ca: certificate.cert, namespace };
+await writeFile(kubeconfig, kubeconfigText(access), { mode: 0o600, flag: "wx" });
+
+const end = () => void server.close().then(() => process.exit(0));
+process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);
+process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
+
+function runningPod({ metadata, spec }: Job): Pod {
+  const [container] = spec?.template.spec?.containers ?? [];
+  const { name = "worker", image = "" } = container ?? {};
+  const startedAt = timestamp();
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      ...spec?.template.metadata,
+      name: generateName(`${metadata.name}-`),
+      namespace: metadata.namespace,
+      uid: randomUUID(),
+      resourceVersion: "",
+      creationTimestamp: startedAt,
+    },
+    spec: { ...spec?.template.spec, containers: spec?.template.spec?.containers ?? [], nodeName: "node" },
+    status: {
+      phase: "Running",
+      startTime: startedAt,
+      containerStatuses: [
+        { name, image, imageID: image, ready: true, restartCount: 0, state: { running: { startedAt } } },
+      ],
+    },
+  };
+}
