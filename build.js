@@ -1,4 +1,4 @@
-// Bundles the app and each of tools/ into one file, which needs no node_modules, and the programs of local/ and bench/ beside them.
+// Bundles the app and each of tools/ into one file, which needs no node_modules, and the programs of local/, bench/ and test/ beside them.
 import { rm } from "node:fs/promises";
 import { build } from "esbuild";
 import { glob } from "tinyglobby";
@@ -27,6 +27,6 @@ await build({
 });
 await build({
   ...common,
-  entryPoints: await glob(["local/**/main.ts", "bench/*.ts"]),
+  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "test/cluster/main.ts"]),
   packages: "external",
 });

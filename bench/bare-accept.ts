@@ -15,8 +15,8 @@ import { type Connections, QUEUE, SOURCE } from "./servers.ts";
 const CONCURRENCY = 16;
 
 /**
- * Takes messages on as the app does, receiving by the same host's listener: peek, get the row, insert two rows in a transaction, defer by
- * lock token, create the Job, replace the row. The rows and Jobs weigh what the app's do, and nothing is computed per message.
+ * Takes messages on as the app does, receiving by the same host's listener: peek, insert two rows in a transaction, defer by lock
+ * token, create the Job, replace the row. The rows and Jobs weigh what the app's do, and nothing is computed per message.
  */
 export async function acceptBare(connections: Connections, say: (fields: object) => void): Promise<void> {
   const call = await makeCalls(connections);
@@ -66,7 +66,6 @@ async function makeCalls({ serviceBus, storage, kubeconfig, namespace, modulesDi
     const openKey = { partitionKey, rowKey: `open|${number}` };
     const runKey = { partitionKey, rowKey: `run|2026-01-01|${number}|1767225600000` };
     await receiver.peekMessages(1, { fromSequenceNumber: Long.fromNumber(sequenceNumber) });
-    await table.getEntity(partitionKey, runKey.rowKey).catch(isExpected);
     const rows: TransactionAction[] = [
       ["create", { ...open, ...openKey }],
       ["create", { ...mark, ...runKey }],
@@ -78,9 +77,4 @@ async function makeCalls({ serviceBus, storage, kubeconfig, namespace, modulesDi
     await cluster.createJob(JSON.stringify({ ...job, metadata: { ...job.metadata, name } }));
     await table.updateEntity({ ...done, ...openKey }, "Replace", { etag: subResponses[0]?.etag?.trim() ?? "" });
   };
-}
-
-/** There is no row yet. */
-function isExpected(error: unknown): void {
-  if (!(error instanceof Error && "statusCode" in error && error.statusCode === 404)) throw error;
 }

@@ -34,14 +34,14 @@ export function admitJob(body: unknown, namespace: string): Job {
         ? ""
         : generateName(prefix);
   const uid = randomUUID();
-  const labels = isObject(given["labels"]) ? { labels: given["labels"] } : {};
+  const labels = labelsOf(given, spec);
   const annotations = isObject(given["annotations"]) ? { annotations: given["annotations"] } : {};
   return asJob({
     apiVersion: "batch/v1",
     kind: "Job",
     metadata: {
       ...(prefix === "" ? {} : { generateName: prefix }),
-      ...labels,
+      ...(labels === undefined ? {} : { labels }),
       ...annotations,
       name,
       namespace,
@@ -53,6 +53,15 @@ export function admitJob(body: unknown, namespace: string): Job {
     spec: withDefaults(spec, name, uid),
     status: {},
   });
+}
+
+/** A Job without labels gets those of its pod template. */
+function labelsOf(metadata: JsonObject, spec: JsonObject): JsonObject | undefined {
+  const own = metadata["labels"];
+  if (isObject(own) && Object.keys(own).length > 0) return own;
+  const template = isObject(spec["template"]) ? spec["template"] : {};
+  const templateMeta = isObject(template["metadata"]) ? template["metadata"] : {};
+  return isObject(templateMeta["labels"]) ? templateMeta["labels"] : undefined;
 }
 
 function withDefaults(spec: JsonObject, name: string, uid: string): JsonObject {

@@ -126,13 +126,21 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
     test("lists Jobs that are ours, and no others", async () => {
       const { jobName } = await created("exit 0", { exitCode: 0 });
       const foreign = buildJob("another-instance", "exit 0", {});
-      const unlabelled = { ...aJob("exit 0"), metadata: { name: `foreign-${randomUUID().slice(0, 8)}` } };
+      const unlabelled = withoutLabels(aJob("exit 0"));
+      delete unlabelled.spec?.template.metadata?.labels;
       await under.hands.create(foreign);
       await under.hands.create(unlabelled);
       const names = (await under.cluster.listJobs()).map((listed) => listed.name);
       expect(names).toContain(jobName);
       expect(names).not.toContain(foreign.metadata?.name);
-      expect(names).not.toContain(unlabelled.metadata.name);
+      expect(names).not.toContain(unlabelled.metadata?.name);
+    });
+
+    test("gives a Job without labels those of its pod template, and lists it by them", async () => {
+      const job = withoutLabels(aJob("exit 0"));
+      await under.hands.create(job);
+      const names = (await under.cluster.listJobs()).map((listed) => listed.name);
+      expect(names).toContain(job.metadata?.name);
     });
 
     test("shows a Job whose worker exits 0 as complete", async () => {
@@ -321,6 +329,10 @@ export interface JobOptions {
   /** The pod's. */
   readonly activeDeadlineSeconds?: number;
   readonly pod?: V1PodSpec;
+}
+
+function withoutLabels(job: V1Job): V1Job {
+  return { ...job, metadata: { name: job.metadata?.name ?? "" } };
 }
 
 /** A Job as the Dispatcher makes them: one pod, no retries, disruptions first in its failure policy, 64 a permanent exit code. */

@@ -404,7 +404,10 @@ export class FakeCluster implements JobCluster {
   #insert(given: V1Job): string {
     const uid = randomUUID();
     const job = structuredClone(given);
-    job.metadata = { namespace: "jobs", ...job.metadata, uid, creationTimestamp: this.#now(), resourceVersion: "1" };
+    // As the server does: a Job without labels gets those of its pod template.
+    const labels = job.metadata?.labels ?? { ...job.spec?.template.metadata?.labels };
+    const made = { uid, creationTimestamp: this.#now(), resourceVersion: "1" };
+    job.metadata = { namespace: "jobs", ...job.metadata, labels, ...made };
     job.status = { startTime: this.#now(), active: 1, ready: 0 };
     this.#jobs.set(nameOf(job), job);
     if (job.spec?.suspend === true) this.suspend(nameOf(job));

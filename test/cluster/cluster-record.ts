@@ -1,0 +1,88 @@
+import { renameSync, writeFileSync } from "node:fs";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { isRunning, ownProcessId } from "./server-process.ts";
+
+const processId = z.object({ pid: z.int(), startTime: z.string() });
+
+const record = z.object({
+  name: z.string(),
+  directory: z.string(),
+  startedAt: z.string(),
+  /** Starting: only as long as `by` runs. Up: the cluster needs nobody. */
+  stage: z.enum(["starting", "up"]),
+  by: processId,
+  /** The cluster is its own and ends with it. */
+  isOwned: z.boolean(),
+  kubeconfig: z.string(),
+  gateway: z.string(),
+  bridge: z.string(),
+  cgroup: z.string(),
+  /** Of containerd and all that it and the kubelet start; missing until it is made. */
+  mountNamespace: z.string().optional(),
+  processes: z.array(processId.extend({ name: z.string() })),
+  /** The kernel's settings as they were. */
+  sysctls: z.record(z.string(), z.string()),
+});
+
+/** All that has to be known to end a cluster, whoever started it. */
+export type ClusterRecord = z.output<typeof record>;
+
+/** Where the records and the data of running clusters are. */
+export function runRoot(cacheRoot: string): string {
+  return join(cacheRoot, "run");
+}
+
+/** Takes a name for a new cluster: its directory is made here. False where somebody has it. */
+export async function claim(directory: string): Promise<boolean> {
+  await mkdir(join(directory, ".."), { recursive: true, mode: 0o700 });
+  try {
+    await mkdir(directory, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Writes the record, whole or not at all, and before anything else can happen: two parts may be started side by side. */
+export function writeRecord(given: ClusterRecord): void {
+  const file = join(given.directory, "cluster.json");
+  writeFileSync(`${file}.new`, `${JSON.stringify(given, undefined, 2)}\n`, { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+}
+
+/** The record of the cluster in a directory; undefined where there is none. Throws where it can't be understood. */
+export async function readRecord(directory: string): Promise<ClusterRecord | undefined> {
+  const file = join(directory, "cluster.json");
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  if (text === undefined) return undefined;
+  try {
+    return record.parse(JSON.parse(text));
+  } catch (error) {
+    throw new Error(
+      `${file} is not the record of a cluster that this version can end. End what it names by hand, then remove ${directory}.`,
+      { cause: error },
+    );
+  }
+}
+
+/** Every cluster of which there is word, running or not. */
+export async function allRecords(cacheRoot: string): Promise<ClusterRecord[]> {
+  const names = await readdir(runRoot(cacheRoot)).catch(() => []);
+  const records = await Promise.all(
+    names.toSorted((a, b) => a.localeCompare(b)).map((name) => readRecord(join(runRoot(cacheRoot), name))),
+  );
+  return records.filter((found) => found !== undefined);
+}
+
+/** Removes a cluster's directory, its record with it. */
+export async function forget(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+}
+
+/** Whether nobody needs the cluster any more: who was starting it is gone, or who owned it. */
+export function isAbandoned(given: ClusterRecord): boolean {
+  return (given.stage === "starting" || given.isOwned) && !isRunning(given.by) && given.by.pid !== ownProcessId().pid;
+}

@@ -1,0 +1,26 @@
+import { removeCgroup } from "./cgroups.ts";
+import { allRecords, type ClusterRecord, forget } from "./cluster-record.ts";
+import { restoreKernelSettings } from "./kernel-settings.ts";
+import { removeBridge } from "./network.ts";
+import { isRunning, killProcesses, processesInMountNamespace } from "./server-process.ts";
+
+/**
+ * Ends a cluster: its processes by their ids and start times, its containers by their control group, its bridge, its files. Nothing is asked
+ * to end by itself: nothing of it is kept. What is gone already is no failure; throws, with the record left, where something can't be ended.
+ */
+export async function endCluster(record: ClusterRecord, cacheRoot: string): Promise<void> {
+  // First the two that start others.
+  await killProcesses(record.processes.filter(({ name }) => name === "kubelet" || name === "containerd"));
+  // Containerd's shims, which are nobody's children. All mounts go with the last of them.
+  if (record.mountNamespace !== undefined) await killProcesses(processesInMountNamespace(record.mountNamespace));
+  await removeCgroup(record.cgroup);
+  await killProcesses(record.processes);
+  await removeBridge(record.bridge);
+  if (!(await isAnotherUp(record, cacheRoot))) await restoreKernelSettings(record.sysctls);
+  await forget(record.directory);
+}
+
+async function isAnotherUp(record: ClusterRecord, cacheRoot: string): Promise<boolean> {
+  const records = await allRecords(cacheRoot);
+  return records.some(({ directory, processes }) => directory !== record.directory && processes.some(isRunning));
+}

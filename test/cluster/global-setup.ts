@@ -1,0 +1,40 @@
+import { resolve } from "node:path";
+import type { TestProject } from "vitest/node";
+import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
+
+declare module "vitest" {
+  interface ProvidedContext {
+    /** The kubeconfig of the cluster that the tests run on. */
+    readonly kubeconfig: string;
+    /** Whether the cluster is these tests' own: its node and its API server may be stopped. */
+    readonly ownsCluster: boolean;
+  }
+}
+
+let stop: (() => Promise<void>) | undefined;
+
+/** Starts a cluster for all test files, or takes the one that `TEST_KUBECONFIG` names: never the one of a plain `KUBECONFIG`. */
+export async function setup(project: TestProject): Promise<void> {
+  const given = process.env["TEST_KUBECONFIG"] || undefined;
+  project.provide("ownsCluster", given === undefined);
+  if (given !== undefined) {
+    project.provide("kubeconfig", resolve(given));
+    return;
+  }
+  const cacheRoot = defaultCacheRoot(process.env);
+  const name = `tests-${process.pid}`;
+  const cluster = await startCluster({
+    name,
+    cacheRoot,
+    assets: process.env["KUBEBUILDER_ASSETS"] || undefined,
+    isOwned: true,
+    say: (line) => console.error(`cluster: ${line}`),
+  });
+  stop = async () => void (await stopCluster(name, cacheRoot));
+  project.provide("kubeconfig", cluster.kubeconfig);
+}
+
+/** Ends the cluster that `setup` started. */
+export async function teardown(): Promise<void> {
+  await stop?.();
+}

@@ -1,0 +1,81 @@
+// The command that starts, ends and shows a real Kubernetes cluster on this machine. stdout has the kubeconfig's path alone.
+import { parseArgs } from "node:util";
+import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
+import { allRecords, type ClusterRecord } from "./cluster-record.ts";
+import { isRunning } from "./server-process.ts";
+
+const USAGE = `usage: npm run cluster -- up | down | status  [--name NAME]
+
+  up       starts a one-node Kubernetes cluster, and prints the path of its kubeconfig
+  down     ends it, with everything that belongs to it
+  status   says which clusters run, and what of them
+  --name   "default" without: one machine can have several`;
+
+const cacheRoot = defaultCacheRoot(process.env);
+const startedAt = performance.now();
+const say = (line: string) => console.error(`cluster: ${line}`);
+const seconds = () => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+
+async function up(name: string): Promise<number> {
+  const assets = process.env["KUBEBUILDER_ASSETS"] || undefined;
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => interrupted.abort(new Error(`${signal}: nothing is left of the start`)));
+  const cluster = await startCluster({ name, cacheRoot, assets, isOwned: false, say, signal: interrupted.signal });
+  say(`${name} is up after ${seconds()}; pods reach this machine at ${cluster.gateway}`);
+  console.log(cluster.kubeconfig);
+  return 0;
+}
+
+async function down(name: string): Promise<number> {
+  const wasThere = await stopCluster(name, cacheRoot);
+  say(wasThere ? `${name} is down after ${seconds()}` : `there is no cluster ${name}`);
+  return 0;
+}
+
+async function status(): Promise<number> {
+  const records = await allRecords(cacheRoot);
+  if (records.length === 0) say("there is none");
+  for (const record of records) show(record);
+  return records.length > 0 && records.every(isWhole) ? 0 : 1;
+}
+
+function show(record: ClusterRecord): void {
+  const state = record.stage === "starting" ? "starting" : isWhole(record) ? "up" : "fallen apart";
+  console.log(`${record.name}: ${state}, since ${record.startedAt}\n  kubeconfig  ${record.kubeconfig}`);
+  for (const part of record.processes)
+    console.log(`  ${part.name.padEnd(24)} ${isRunning(part) ? `process ${part.pid}` : "gone"}`);
+}
+
+function isWhole(record: ClusterRecord): boolean {
+  return record.stage === "up" && record.processes.every(isRunning);
+}
+
+function readArguments() {
+  const { values, positionals } = parseArgs({
+    options: { name: { type: "string", default: "default" } },
+    allowPositionals: true,
+  });
+  const [verb, ...more] = positionals;
+  if (more.length > 0) throw new Error(`unexpected: ${more.join(" ")}`);
+  if (!/^[a-z\d][a-z\d-]{0,30}$/.test(values.name))
+    throw new Error(`--name ${values.name} is not up to 31 lower-case letters, digits and hyphens`);
+  return { verb, name: values.name };
+}
+
+let run: () => Promise<number>;
+try {
+  const { verb, name } = readArguments();
+  const verbs = { up: () => up(name), down: () => down(name), status };
+  if (verb !== "up" && verb !== "down" && verb !== "status") throw new Error("what is to be done?");
+  run = verbs[verb];
+} catch (error) {
+  console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+  process.exit(2);
+}
+try {
+  process.exitCode = await run();
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

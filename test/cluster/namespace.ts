@@ -1,0 +1,27 @@
+import { CoreV1Api, type KubeConfig } from "@kubernetes/client-node";
+import { vi } from "vitest";
+
+/** A namespace of a test's own. */
+export interface TestNamespace {
+  readonly name: string;
+  /** Removes it with all that is in it, and does not wait until it is gone. */
+  remove(): Promise<void>;
+}
+
+/** Makes a namespace and resolves when pods can be made in it. `labels`: such as the Pod Security level that it enforces. */
+export async function makeNamespace(
+  kubeConfig: KubeConfig,
+  name: string,
+  labels: Readonly<Record<string, string>> = {},
+): Promise<TestNamespace> {
+  const core = kubeConfig.makeApiClient(CoreV1Api);
+  await core.createNamespace({ body: { metadata: { name, labels } } });
+  // Its ServiceAccount comes a moment later, and its pods are refused until then.
+  await vi.waitFor(() => core.readNamespacedServiceAccount({ name: "default", namespace: name }), { timeout: 30_000 });
+  return {
+    name,
+    async remove() {
+      await core.deleteNamespace({ name });
+    },
+  };
+}

@@ -1,0 +1,181 @@
+import { execFile } from "node:child_process";
+import { mkdir, statfs, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import type { Binaries } from "./binaries.ts";
+import { type ClusterRecord, writeRecord } from "./cluster-record.ts";
+import { type Credentials, NODE_NAME } from "./credentials.ts";
+import { busyboxArchive, SANDBOX_IMAGE } from "./image.ts";
+import type { PodNetwork } from "./network.ts";
+import { mountNamespaceOf, waitUntilReady } from "./server-process.ts";
+import type { StartedPart, StartPart } from "./start-part.ts";
+
+const run = promisify(execFile);
+
+/** Directories of the machine that containerd and the kubelet write to under fixed names: each sees the cluster's own in their place. */
+export const REPLACED = ["/run", "/var/lib", "/var/log"] as const;
+const SOCKET = "/run/containerd/containerd.sock";
+const OVERLAY_MAGIC = 0x794c7630;
+const READY_TIMEOUT_MS = 60_000;
+
+/** What the machine's one node is made of. */
+export interface NodeParts {
+  readonly record: ClusterRecord;
+  readonly binaries: Binaries;
+  readonly network: PodNetwork;
+  readonly keys: Credentials;
+  /** The directory with the CNI plugins. */
+  readonly cniPlugins: string;
+  /** A statically linked busybox. */
+  readonly busybox: string;
+}
+
+/** Starts containerd, in a mount namespace of its own that goes when the last process in it does, and gives it the images. */
+export async function startContainerd(start: StartPart, parts: NodeParts): Promise<void> {
+  const { record, binaries } = parts;
+  const directory = join(record.directory, "node");
+  for (const replaced of REPLACED) await mkdir(join(directory, replaced), { recursive: true });
+  const conf = join(directory, "cni");
+  await mkdir(conf);
+  await writeFile(join(conf, "10-bridge.conflist"), bridgeConfiguration(parts.network));
+  const config = join(directory, "containerd.toml");
+  const snapshotter = (await statfs(directory)).type === OVERLAY_MAGIC ? "native" : "overlayfs";
+  await writeFile(config, containerdConfiguration({ snapshotter, conf, cniPlugins: parts.cniPlugins }));
+
+  const mounts = REPLACED.map((replaced) => `mount --bind '${join(directory, replaced)}' ${replaced}`);
+  const script = [...mounts, "mount --make-rshared /", 'exec "$@"'].join("\n");
+  const binDirectory = dirname(binaries["containerd"] ?? "");
+  const containerd = await start("containerd", ["--config", config], {
+    through: ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-euc", script, "sh"],
+    env: {
+      // Its shim is found there.
+      PATH: `${binDirectory}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+      // Nothing is ever pulled: a missing image is missing at once, on a machine with a network too.
+      HTTPS_PROXY: "http://127.0.0.1:1",
+      HTTP_PROXY: "http://127.0.0.1:1",
+    },
+  });
+  const ctr = inside(containerd.pid, [binaries["ctr"] ?? "ctr", "--address", SOCKET, "--namespace", "k8s.io"]);
+  await waitUntilReady(containerd, READY_TIMEOUT_MS, () => answers([...ctr, "version"]));
+  record.mountNamespace = mountNamespaceOf(containerd.pid);
+  writeRecord(record);
+
+  const archive = join(directory, "images.tar");
+  await writeFile(archive, await busyboxArchive(parts.busybox));
+  const [file, ...args] = [...ctr, "images", "import", "--local", "--snapshotter", snapshotter, archive];
+  await run(file, args);
+}
+
+/** Starts the kubelet beside containerd, and does not wait for the node that it makes known to the API server. */
+export async function startKubelet(
+  start: StartPart,
+  parts: NodeParts,
+  port: number,
+  healthPort: number,
+): Promise<StartedPart> {
+  const { record, keys } = parts;
+  const containerd = record.processes.find(({ name }) => name === "containerd");
+  if (!containerd) throw new Error("the kubelet needs containerd to be started first");
+  const config = join(record.directory, "node", "kubelet.json");
+  await writeFile(config, JSON.stringify(kubeletConfiguration(record.cgroup, keys, port, healthPort), undefined, 2));
+  return start(
+    "kubelet",
+    [
+      `--config=${config}`,
+      `--kubeconfig=${keys.kubeconfigs.node}`,
+      `--hostname-override=${NODE_NAME}`,
+      // One that every machine has; one at loopback is refused.
+      `--node-ip=${parts.network.gateway}`,
+    ],
+    { through: inside(containerd.pid, []) },
+  );
+}
+
+function inside(pid: number, command: readonly string[]): string[] {
+  return ["nsenter", `--mount=/proc/${pid}/ns/mnt`, "--", ...command];
+}
+
+async function answers([file = "", ...args]: readonly string[]): Promise<boolean> {
+  await run(file, args, { timeout: 5_000 });
+  return true;
+}
+
+function containerdConfiguration(facts: { snapshotter: string; conf: string; cniPlugins: string }): string {
+  const images = 'plugins."io.containerd.cri.v1.images"';
+  const runtime = 'plugins."io.containerd.cri.v1.runtime"';
+  return `version = 3
+root = "/var/lib/containerd"
+state = "/run/containerd"
+
+[grpc]
+address = "${SOCKET}"
+
+[${images}]
+snapshotter = "${facts.snapshotter}"
+[${images}.pinned_images]
+sandbox = "${SANDBOX_IMAGE}"
+
+[${runtime}]
+# A container that wants to be killed later than others has to do without, where this machine's root may not grant it.
+restrict_oom_score_adj = true
+[${runtime}.containerd]
+default_runtime_name = "runc"
+[${runtime}.containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+[${runtime}.containerd.runtimes.runc.options]
+SystemdCgroup = false
+[${runtime}.cni]
+bin_dirs = ["${facts.cniPlugins}"]
+conf_dir = "${facts.conf}"
+use_internal_loopback = true
+`;
+}
+
+/** Pods reach each other and this machine, and nothing beyond it: no address is translated, so nothing is left in the firewall. */
+function bridgeConfiguration({ bridge, subnet, gateway }: PodNetwork): string {
+  const plugin = {
+    type: "bridge",
+    bridge,
+    isGateway: true,
+    ipMasq: false,
+    hairpinMode: true,
+    ipam: { type: "host-local", ranges: [[{ subnet, gateway }]], routes: [{ dst: "0.0.0.0/0" }] },
+  };
+  return JSON.stringify({ cniVersion: "1.0.0", name: bridge, plugins: [plugin] });
+}
+
+function kubeletConfiguration(cgroup: string, keys: Credentials, port: number, healthPort: number): object {
+  return {
+    apiVersion: "kubelet.config.k8s.io/v1beta1",
+    kind: "KubeletConfiguration",
+    address: "127.0.0.1",
+    port,
+    healthzBindAddress: "127.0.0.1",
+    healthzPort: healthPort,
+    authentication: {
+      anonymous: { enabled: false },
+      webhook: { enabled: false },
+      x509: { clientCAFile: keys.caCert },
+    },
+    authorization: { mode: "Webhook" },
+    containerRuntimeEndpoint: `unix://${SOCKET}`,
+    cgroupDriver: "cgroupfs",
+    cgroupRoot: `/${cgroup}`,
+    failCgroupV1: false,
+    failSwapOn: false,
+    enforceNodeAllocatable: [],
+    // No DNS: the machine's own would lead pods out of it.
+    resolvConf: "",
+    makeIPTablesUtilChains: false,
+    oomScoreAdj: 0,
+    // A full disk is no reason to evict pods here, nor to remove images that can't be pulled again.
+    evictionHard: { "memory.available": "100Mi", "nodefs.available": "0%", "imagefs.available": "0%" },
+    imageGCHighThresholdPercent: 100,
+    imageGCLowThresholdPercent: 99,
+    nodeStatusUpdateFrequency: "4s",
+    maxPods: 250,
+    kubeAPIQPS: 500,
+    kubeAPIBurst: 1000,
+    eventRecordQPS: 0,
+  };
+}

@@ -1,0 +1,36 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Binaries } from "./binaries.ts";
+import { type ClusterRecord, writeRecord } from "./cluster-record.ts";
+import { type ProcessId, type ServerSpec, startServer } from "./server-process.ts";
+
+/** A part of the cluster that was started. */
+export type StartedPart = ProcessId & Pick<ServerSpec, "name" | "logFile">;
+
+/** Starts a program of the cluster by its name. `through` is a command line that ends by running it: it gets its file and arguments added. */
+export type StartPart = (
+  name: string,
+  args: readonly string[],
+  options?: { readonly through?: readonly string[]; readonly env?: Readonly<Record<string, string>> },
+) => Promise<StartedPart>;
+
+const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** A way to start parts that leaves word of each in the cluster's record at once, so that whatever was started can be ended. */
+export async function makeStartPart(
+  record: ClusterRecord,
+  binaries: Binaries,
+  signal: AbortSignal,
+): Promise<StartPart> {
+  const logs = join(record.directory, "logs");
+  await mkdir(logs, { recursive: true });
+  return async (name, args, options = {}) => {
+    signal.throwIfAborted();
+    const logFile = join(logs, `${name}.log`);
+    const [file = "", ...rest] = [...(options.through ?? []), binaries[name] ?? name, ...args];
+    const started = startServer({ name, file, args: rest, env: { PATH, ...options.env }, logFile });
+    record.processes.push({ name, ...started });
+    writeRecord(record);
+    return { name, logFile, ...started };
+  };
+}
