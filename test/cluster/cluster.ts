@@ -83,7 +83,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     bridge: network.bridge,
     cgroup: network.bridge,
     processes: [],
-    sysctls: await readKernelSettings(),
+    sysctls: await settingsBefore(cacheRoot),
   };
   writeRecord(record);
   // Whatever is being waited for has ended then, and nothing more is started.
@@ -97,6 +97,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     return record;
   } catch (error) {
     await endCluster(record, cacheRoot);
+    signal.throwIfAborted();
     throw error;
   } finally {
     signal.removeEventListener("abort", giveUp);
@@ -116,6 +117,12 @@ async function endAbandoned(cacheRoot: string, say: (line: string) => void): Pro
     say(`ending cluster ${record.name}, which process ${record.by.pid} left behind`);
     await endCluster(record, cacheRoot);
   }
+}
+
+/** As they were before there was any cluster: the last one to end puts them back. */
+async function settingsBefore(cacheRoot: string): Promise<Record<string, string>> {
+  const [other] = await allRecords(cacheRoot);
+  return other?.sysctls ?? (await readKernelSettings());
 }
 
 interface StartFacts {
