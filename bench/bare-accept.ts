@@ -73,7 +73,6 @@ async function makeCalls({ serviceBus, storage, kubeconfig, namespace, modulesDi
     const { subResponses } = await table.submitTransaction(rows);
     await receiver.deferMessage(bareLockToken(lockToken), { "dispatcher-owner": owner });
     const name = `bare-${sequenceNumber}`;
-    // oxlint-disable-next-line typescript/no-misused-spread -- a plain object, whatever the client's model class says
     await cluster.createJob(JSON.stringify({ ...job, metadata: { ...job.metadata, name } }));
     await table.updateEntity({ ...done, ...openKey }, "Replace", { etag: subResponses[0]?.etag?.trim() ?? "" });
   };

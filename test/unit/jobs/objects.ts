@@ -1,44 +1,24 @@
 import type { V1ContainerStatus, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
-import { DEFAULT_RETRY, type Module } from "../../../shared/modules/module.ts";
+import type { Module } from "../../../shared/modules/module.ts";
 import type { PeekedMessage } from "../../../shared/ports/message-broker.ts";
 import type { Run } from "../../../shared/run/run.ts";
+import { aModule as anyModule } from "../../support/a-module.ts";
+import { aRun as anyRun } from "../../support/a-run.ts";
 
 export const T0 = Date.UTC(2026, 0, 2, 3, 4, 5);
 
+/** The shared builder's module, with limits and an image that Jobs are told by. */
 export function aModule(over: Partial<Module> = {}): Module {
-  return {
-    name: "thumbnail",
-    file: "modules/thumbnail.yaml",
-    source: { queue: "thumbnails" },
-    when: undefined,
-    schema: undefined,
-    retry: DEFAULT_RETRY,
+  return anyModule({
     maxRunningTimeMs: 600_000,
-    startTimeoutMs: 900_000,
-    maxActive: 100,
-    publishes: [],
     work: { kind: "worker", worker: { image: "ghcr.io/acme/thumbnail:1.4" }, handler: undefined },
     ...over,
-  };
+  });
 }
 
+/** The shared builder's run, before its Job is made. */
 export function aRun(over: Partial<Run> = {}): Run {
-  return {
-    source: { queue: "thumbnails" },
-    sequenceNumber: 42,
-    enqueuedAt: T0,
-    status: "waiting",
-    module: "thumbnail",
-    messageId: "m-1",
-    acceptedAt: T0,
-    attempt: 1,
-    failures: 0,
-    interruptions: 0,
-    bodyInBlob: false,
-    notBefore: T0,
-    busyCount: 0,
-    ...over,
-  };
+  return anyRun({ status: "waiting", enqueuedAt: T0, acceptedAt: T0, notBefore: T0, ...over });
 }
 
 export function aMessage(over: Partial<PeekedMessage> = {}): PeekedMessage {
