@@ -38,7 +38,7 @@ export interface Part {
  * program ends by itself then. Rejects, with the part gone, saying its name and its last lines.
  */
 export async function startPart(options: PartOptions): Promise<Part> {
-  const child = spawn(process.execPath, ["--enable-source-maps", options.program, ...(options.args ?? [])], {
+  const child = spawn(process.execPath, [options.program, ...(options.args ?? [])], {
     env: { ...options.env },
     // A group of its own: Ctrl-C reaches this process alone, which then stops the parts in their order.
     detached: true,

@@ -80,10 +80,15 @@ export function connect(
     throw new KubernetesFailure(response.httpStatusCode, text, response.headers);
   };
 
-  const sendForJson = async (request: RequestContext): Promise<ResponseContext> => {
+  const sendForJson = async (request: RequestContext) => {
     const response = await send(request);
     const text = await answered(response.body.text(), options.timeoutMs);
-    assertJson(text, response);
+    return { text, json: readJson(text, response), response };
+  };
+
+  /** The typed clients parse by themselves. */
+  const sendForText = async (request: RequestContext): Promise<ResponseContext> => {
+    const { text, response } = await sendForJson(request);
     return new ResponseContext(response.httpStatusCode, response.headers, bodyOf(text));
   };
 
@@ -95,8 +100,7 @@ export function connect(
       request.setBody(JSON.stringify(body));
     }
     await authenticate(request);
-    const response = await sendForJson(request);
-    const json: unknown = JSON.parse(await response.body.text());
+    const { json, response } = await sendForJson(request);
     return { json, warnings: readWarnings(response.headers["warning"]) };
   };
 
@@ -104,7 +108,7 @@ export function connect(
     server,
     configuration: createConfiguration({
       baseServer: new ServerConfiguration(server, {}),
-      httpApi: { send: (request) => new Observable(sendForJson(request)) },
+      httpApi: { send: (request) => new Observable(sendForText(request)) },
       authMethods: { default: { getName: () => "kubeconfig", applySecurityAuthentication: authenticate } },
     }),
     exchange,
@@ -154,11 +158,11 @@ async function answered<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
 }
 
 /** A proxy's page and half a document both come with status 200 at times: neither may pass for an object of the cluster. */
-function assertJson(text: string, response: ResponseContext): void {
+function readJson(text: string, response: ResponseContext): object {
   try {
     const value: unknown = JSON.parse(text);
     const type = response.headers["content-type"] ?? "";
-    if (typeof value === "object" && value !== null && type.includes("json")) return;
+    if (typeof value === "object" && value !== null && type.includes("json")) return value;
   } catch {
     // Told below, with what came instead.
   }
