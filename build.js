@@ -27,6 +27,6 @@ await build({
 });
 await build({
   ...common,
-  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "test/cluster/main.ts"]),
+  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "test/cluster/**/main.ts"]),
   packages: "external",
 });

@@ -1,10 +1,15 @@
 import { connect, createServer, type Socket } from "node:net";
 
-/** Passes on what arrives at a free port of `address` to a port of loopback, until closed. Resolves to that port. */
-export async function forwardPort(address: string, to: number): Promise<{ port: number; close(): Promise<void> }> {
+/** Passes on what arrives at a port of `address`, a free one unless told which, to a port of loopback, until closed. Resolves to that port. */
+export async function forwardPort(
+  address: string,
+  to: number,
+  from = 0,
+): Promise<{ port: number; close(): Promise<void> }> {
   const sockets = new Set<Socket>();
-  const server = createServer((incoming) => {
-    const outgoing = connect(to, "127.0.0.1");
+  // Half open: whoever has said all that it has to say may still wait for the answer.
+  const server = createServer({ allowHalfOpen: true }, (incoming) => {
+    const outgoing = connect({ port: to, host: "127.0.0.1", allowHalfOpen: true });
     for (const [socket, other] of [
       [incoming, outgoing],
       [outgoing, incoming],
@@ -15,7 +20,7 @@ export async function forwardPort(address: string, to: number): Promise<{ port: 
     }
   });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, address, resolve);
+    server.once("error", reject).listen(from, address, resolve);
   });
   const found = server.address();
   return {

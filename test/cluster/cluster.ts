@@ -15,6 +15,7 @@ import {
 import { type ControlPlanePorts, startApiServer, startControllers } from "./control-plane.ts";
 import { makeCredentials, NODE_NAME } from "./credentials.ts";
 import { endCluster } from "./end-cluster.ts";
+import { startForwarder } from "./forwarder.ts";
 import { readKernelSettings } from "./kernel-settings.ts";
 import { inspectMachine, type Machine } from "./machine.ts";
 import { choosePodNetwork, freePorts, makeBridge, type PodNetwork } from "./network.ts";
@@ -137,17 +138,18 @@ async function startParts(record: ClusterRecord, { binaries, machine, network, s
     await freePorts(7);
   const ports: ControlPlanePorts = { etcd, etcdPeer, apiServer, controllerManager, scheduler };
   const server = `https://127.0.0.1:${apiServer}`;
-  const keys = await makeCredentials(join(record.directory, "keys"), server, [network.gateway]);
+  const keys = await makeCredentials(join(record.directory, "keys"), server, [network.gateway, network.apiService]);
   await makeBridge(network);
   await makeCgroup(record.cgroup);
   const start = await makeStartPart(record, binaries, signal);
   const parts = { record, binaries, network, keys, ...machine };
   const both = await Promise.allSettled([
-    startApiServer(start, ports, keys, record.directory),
+    startApiServer(start, ports, keys, { directory: record.directory, services: network.services }),
     startContainerd(start, parts),
   ]);
   // Only now: neither may be left starting while all is taken down.
   for (const result of both) if (result.status === "rejected") throw result.reason;
+  await startForwarder(start, network.apiService, apiServer);
   await startControllers(start, ports, keys);
   const node = await startKubelet(start, parts, kubelet, health);
   const core = adminApi(record.kubeconfig);

@@ -15,8 +15,6 @@ export interface ControlPlanePorts {
   readonly scheduler: number;
 }
 
-/** Not reached by anyone: there is no service network here. */
-const SERVICE_NETWORK = "10.96.0.0/24";
 const READY_TIMEOUT_MS = 90_000;
 
 /** Starts etcd, then the API server, and resolves when it answers. */
@@ -24,7 +22,7 @@ export async function startApiServer(
   start: StartPart,
   ports: ControlPlanePorts,
   keys: Credentials,
-  directory: string,
+  { directory, services }: { readonly directory: string; readonly services: string },
 ): Promise<void> {
   await startEtcd(start, ports, keys, directory);
   const apiServer = await start("kube-apiserver", [
@@ -46,7 +44,7 @@ export async function startApiServer(
     "--service-account-issuer=https://kubernetes.default.svc",
     `--service-account-key-file=${keys.serviceAccountKey}`,
     `--service-account-signing-key-file=${keys.serviceAccountKey}`,
-    `--service-cluster-ip-range=${SERVICE_NETWORK}`,
+    `--service-cluster-ip-range=${services}`,
     "--endpoint-reconciler-type=none",
     "--allow-privileged=true",
   ]);

@@ -12,6 +12,10 @@ export interface PodNetwork {
   readonly subnet: string;
   /** This machine, as the pods see it. */
   readonly gateway: string;
+  /** The services', as CIDR: nothing serves it but the first address. */
+  readonly services: string;
+  /** The service that each pod finds the API server by: an address of this machine. */
+  readonly apiService: string;
 }
 
 const routes = z.array(z.object({ dst: z.string() }));
@@ -25,20 +29,27 @@ export async function choosePodNetwork(): Promise<PodNetwork> {
     const bridge = `dispatcher${third}`;
     // A route to a part of it, or to all of it and more.
     const overlaps = taken.some(
-      ({ dst }) => dst.startsWith(`10.244.${third}.`) || /^10\.(244\.0\.0|0\.0\.0)\//.test(dst),
+      ({ dst }) => /^10\.24[45]\.(\d+)\./.exec(dst)?.[1] === String(third) || /^10\.(24[45]\.0\.0|0\.0\.0)\//.test(dst),
     );
     if (!overlaps && !names.includes(bridge))
-      return { bridge, subnet: `10.244.${third}.0/24`, gateway: `10.244.${third}.1` };
+      return {
+        bridge,
+        subnet: `10.244.${third}.0/24`,
+        gateway: `10.244.${third}.1`,
+        services: `10.245.${third}.0/24`,
+        apiService: `10.245.${third}.1`,
+      };
   }
   throw new Error(
-    "no free network for pods: `ip route` shows every one from 10.244.100.0/24 to 10.244.199.0/24 in use. End clusters that are left: `npm run cluster -- status`.",
+    "no free network for pods: `ip route` shows every one from 10.244.100.0/24 to 10.244.199.0/24 in use, or the same of 10.245. End clusters that are left: `npm run cluster -- status`.",
   );
 }
 
-/** Makes the bridge, so that its address can be listened on before there is a pod. */
-export async function makeBridge({ bridge, gateway }: PodNetwork): Promise<void> {
+/** Makes the bridge, so that its addresses can be listened on before there is a pod. */
+export async function makeBridge({ bridge, gateway, apiService }: PodNetwork): Promise<void> {
   await run("ip", ["link", "add", "name", bridge, "type", "bridge"]);
   await run("ip", ["address", "add", `${gateway}/24`, "dev", bridge]);
+  await run("ip", ["address", "add", `${apiService}/32`, "dev", bridge]);
   await run("ip", ["link", "set", bridge, "up"]);
 }
 

@@ -8,6 +8,7 @@ import { describe, expect, inject, test, vi } from "vitest";
 import { buildBinaries } from "./binaries.ts";
 import { type ClusterOptions, defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
 import { readRecord, runRoot } from "./cluster-record.ts";
+import { NEEDS_OWN_CLUSTER } from "./forbid-skips.ts";
 import { processesInMountNamespace } from "./server-process.ts";
 
 const cacheRoot = defaultCacheRoot(process.env);
@@ -40,7 +41,7 @@ function controlGroups(name: string): string[] {
   );
 }
 
-describe.skipIf(!inject("ownsCluster"))("a cluster of one's own", () => {
+describe.skipIf(!inject("ownsCluster"))(`a cluster ${NEEDS_OWN_CLUSTER}`, () => {
   test("leaves nothing when it is ended with a pod that runs", async () => {
     const given = options();
     const { directory, kubeconfig } = await startCluster(given);

@@ -7,11 +7,18 @@ import { type ProcessId, type ServerSpec, startServer } from "./server-process.t
 /** A part of the cluster that was started. */
 export type StartedPart = ProcessId & Pick<ServerSpec, "name" | "logFile">;
 
-/** Starts a program of the cluster by its name. `through` is a command line that ends by running it: it gets its file and arguments added. */
+/**
+ * Starts a program of the cluster by its name. `file` is what it is run by, where it is none that was built. `through` is a command line that
+ * ends by running it: it gets its file and arguments added.
+ */
 export type StartPart = (
   name: string,
   args: readonly string[],
-  options?: { readonly through?: readonly string[]; readonly env?: Readonly<Record<string, string>> },
+  options?: {
+    readonly file?: string;
+    readonly through?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+  },
 ) => Promise<StartedPart>;
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -27,7 +34,7 @@ export async function makeStartPart(
   return async (name, args, options = {}) => {
     signal.throwIfAborted();
     const logFile = join(logs, `${name}.log`);
-    const [file = "", ...rest] = [...(options.through ?? []), binaries[name] ?? name, ...args];
+    const [file = "", ...rest] = [...(options.through ?? []), options.file ?? binaries[name] ?? name, ...args];
     const started = startServer({ name, file, args: rest, env: { PATH, ...options.env }, logFile });
     record.processes.push({ name, ...started });
     writeRecord(record);
