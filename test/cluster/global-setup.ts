@@ -8,6 +8,8 @@ declare module "vitest" {
     readonly kubeconfig: string;
     /** Whether the cluster is these tests' own: its node and its API server may be stopped. */
     readonly ownsCluster: boolean;
+    /** Of this machine, as the cluster's pods see it; undefined where nobody knows. */
+    readonly address: string | undefined;
   }
 }
 
@@ -19,6 +21,7 @@ export async function setup(project: TestProject): Promise<void> {
   project.provide("ownsCluster", given === undefined);
   if (given !== undefined) {
     project.provide("kubeconfig", resolve(given));
+    project.provide("address", process.env["TEST_ADDRESS"] || undefined);
     return;
   }
   const cacheRoot = defaultCacheRoot(process.env);
@@ -32,6 +35,7 @@ export async function setup(project: TestProject): Promise<void> {
   });
   stop = async () => void (await stopCluster(name, cacheRoot));
   project.provide("kubeconfig", cluster.kubeconfig);
+  project.provide("address", cluster.gateway);
 }
 
 /** Ends the cluster that `setup` started. */

@@ -10,7 +10,8 @@ test("a pod reaches the API server where its environment says that it is", async
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(inject("kubeconfig"));
   const core = kubeConfig.makeApiClient(CoreV1Api);
-  const { name: namespace, remove } = await makeNamespace(kubeConfig, `network-${randomUUID().slice(0, 8)}`);
+  const made = await makeNamespace(kubeConfig, `network-${randomUUID().slice(0, 8)}`);
+  const namespace = made.name;
   try {
     const containers = [{ name: "main", image: "busybox:1.36", command: ["sh", "-c", ASK] }];
     const spec = { restartPolicy: "Never", containers };
@@ -25,6 +26,6 @@ test("a pod reaches the API server where its environment says that it is", async
     const said = await core.readNamespacedPodLog({ name: "asks", namespace });
     expect(said).toContain("Client sent an HTTP request to an HTTPS server.");
   } finally {
-    await remove();
+    await made.remove();
   }
 });

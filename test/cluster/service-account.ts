@@ -1,0 +1,84 @@
+import { CoreV1Api, type KubeConfig, RbacAuthorizationV1Api } from "@kubernetes/client-node";
+import type { Right } from "../../shared/jobs/rights.ts";
+
+const NAME = "dispatcher";
+
+/** The Dispatcher's own identity in a namespace, and what it may there. */
+export interface DispatcherAccount {
+  /** Replaces the Role's rules. The API server takes a moment to notice. */
+  grant(rights: readonly Right[]): Promise<void>;
+  /** A token of the ServiceAccount, for an hour. `boundTo`: a Secret, made here, without which it is worth nothing. */
+  token(boundTo?: string): Promise<string>;
+}
+
+/** Makes a ServiceAccount with a Role of exactly these rights, both in `namespace`, or the account in another one (`home`). */
+export async function makeAccount(
+  kubeConfig: KubeConfig,
+  namespace: string,
+  rights: readonly Right[],
+  home = namespace,
+): Promise<DispatcherAccount> {
+  const core = kubeConfig.makeApiClient(CoreV1Api);
+  const rbac = kubeConfig.makeApiClient(RbacAuthorizationV1Api);
+  const metadata = { name: NAME };
+  if (!(await exists(core.readNamespacedServiceAccount({ namespace: home, name: NAME }))))
+    await core.createNamespacedServiceAccount({ namespace: home, body: { metadata } });
+  await rbac.createNamespacedRole({ namespace, body: { metadata, rules: rulesOf(rights) } });
+  await rbac.createNamespacedRoleBinding({
+    namespace,
+    body: {
+      metadata,
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: NAME },
+      subjects: [{ kind: "ServiceAccount", name: NAME, namespace: home }],
+    },
+  });
+  return {
+    async grant(given) {
+      await rbac.replaceNamespacedRole({ namespace, name: NAME, body: { metadata, rules: rulesOf(given) } });
+    },
+    async token(boundTo) {
+      const secret =
+        boundTo === undefined
+          ? undefined
+          : await core.createNamespacedSecret({ namespace: home, body: { metadata: { name: boundTo } } });
+      const ref = { apiVersion: "v1", kind: "Secret", name: boundTo ?? "", uid: secret?.metadata?.uid ?? "" };
+      const { status } = await core.createNamespacedServiceAccountToken({
+        namespace: home,
+        name: NAME,
+        body: { spec: { audiences: [], expirationSeconds: 3_600, ...(secret ? { boundObjectRef: ref } : {}) } },
+      });
+      return status?.token ?? "";
+    },
+  };
+}
+
+/** A rule for each right: none may come with another. */
+function rulesOf(rights: readonly Right[]) {
+  return rights.map(({ verb, group, resource }) => ({ apiGroups: [group], resources: [resource], verbs: [verb] }));
+}
+
+async function exists(reading: Promise<unknown>): Promise<boolean> {
+  return reading.then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A kubeconfig whose token is read from a file again and again, as a pod's is. `ca`: PEM. */
+export function kubeconfigText(of: {
+  readonly server: string;
+  readonly ca: string;
+  readonly tokenFile: string;
+}): string {
+  const name = "dispatcher";
+  return JSON.stringify({
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [
+      { name, cluster: { server: of.server, "certificate-authority-data": Buffer.from(of.ca).toString("base64") } },
+    ],
+    users: [{ name, user: { "auth-provider": { name: "tokenFile", config: { tokenFile: of.tokenFile } } } }],
+    contexts: [{ name, context: { cluster: name, user: name } }],
+    "current-context": name,
+  });
+}
