@@ -1,8 +1,10 @@
-// Bundles the app and each of tools/ into one file, which needs no node_modules, and the programs of local/, bench/ and test/ beside them.
+// Bundles the app, each of tools/ and the host into one file each, which needs no node_modules, and the programs of local/, bench/ and test/ beside them.
 import { rm } from "node:fs/promises";
 import { build } from "esbuild";
 import { glob } from "tinyglobby";
 
+/** Runs the app in the standalone image, where there is no node_modules. */
+const HOST = "local/host/main.ts";
 const common = {
   bundle: true,
   platform: "node",
@@ -17,7 +19,7 @@ const common = {
 await rm("dist", { recursive: true, force: true });
 await build({
   ...common,
-  entryPoints: ["functions/index.ts", ...(await glob("tools/*.ts"))],
+  entryPoints: ["functions/index.ts", HOST, ...(await glob("tools/*.ts"))],
   // The host itself provides this one, when the library asks for it.
   external: ["@azure/functions-core"],
   // Bundled CommonJS packages still call require.
@@ -27,6 +29,6 @@ await build({
 });
 await build({
   ...common,
-  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "test/cluster/**/main.ts"]),
+  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "test/cluster/**/main.ts"], { ignore: [HOST] }),
   packages: "external",
 });

@@ -1,7 +1,7 @@
 import type { LoadedApp } from "./core-api.ts";
 import type { HostJson } from "./host-json.ts";
 import type { HostLog } from "./host-log.ts";
-import { serve } from "./http-listener.ts";
+import { LOOPBACK, serve } from "./http-listener.ts";
 import { callHooks, makeInvoke } from "./invoke.ts";
 import type { RegisteredFunction } from "./rpc.ts";
 import { type Connections, connect } from "./service-bus-connections.ts";
@@ -14,8 +14,10 @@ export interface HostOptions {
   readonly hostJson: HostJson;
   /** The app settings: `%NAME%` in a binding and the names of connections are looked up here. */
   readonly settings: Settings;
-  /** Of the HTTP functions, on 127.0.0.1. 0 takes a free one. */
+  /** Of the HTTP functions. 0 takes a free one. */
   readonly port: number;
+  /** Where the HTTP functions are served: by default to this machine alone. */
+  readonly address?: string;
   readonly functionKey?: string;
   readonly log: HostLog;
   /** For tests: how many messages a receiver takes before it is replaced. */
@@ -51,6 +53,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
       functions: of("httpTrigger"),
       routePrefix: hostJson.extensions.http.routePrefix,
       port: options.port,
+      address: options.address ?? LOOPBACK,
       ...(options.functionKey === undefined ? {} : { functionKey: options.functionKey }),
       invoke,
       log,

@@ -12,23 +12,29 @@ export interface HttpListenerOptions {
   readonly routePrefix: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Of the network interface. */
+  readonly address: string;
   /** What `x-functions-key` must hold for functions that are not anonymous; without one they are refused. */
   readonly functionKey?: string;
   readonly invoke: Invoke;
   readonly log: HostLog;
 }
 
-/** `port` if nothing listens there, else 0, which takes a free one. */
-export async function freePort(port: number): Promise<number> {
+/** The address that only this machine reaches. */
+export const LOOPBACK = "127.0.0.1";
+
+/** `port`, or 0, which takes a free one, if another program listens there. */
+export async function freePort(port: number, address: string): Promise<number> {
   const probe = createServer();
-  const isFree = await new Promise<boolean>((resolve) => {
-    probe.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true));
+  const problem = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
+    probe.once("error", resolve).listen(port, address, () => resolve(undefined));
   });
-  if (isFree) await new Promise((resolve) => probe.close(resolve));
-  return isFree ? port : 0;
+  if (problem === undefined) await new Promise((resolve) => probe.close(resolve));
+  // Whatever else is wrong with port or address is said by the server itself.
+  return problem?.code === "EADDRINUSE" ? 0 : port;
 }
 
-/** Serves the HTTP functions on loopback. Rejects with the server's error, such as EADDRINUSE. */
+/** Serves the HTTP functions. Rejects with the server's error, such as EADDRINUSE. */
 export async function serve(options: HttpListenerOptions): Promise<Listener & { readonly port: number }> {
   const routes = options.functions.map((fn) => routeOf(fn, options.routePrefix));
   const answering = new Set<ServerResponse>();
@@ -42,7 +48,7 @@ export async function serve(options: HttpListenerOptions): Promise<Listener & { 
     });
   });
   await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(options.port, "127.0.0.1", resolve);
+    server.once("error", reject).listen(options.port, options.address, resolve);
   });
   const address = server.address();
   return {
@@ -85,7 +91,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ) {
-  const url = new URL(request.url ?? "/", `http://${request.headers.host ?? "127.0.0.1"}`);
+  const url = new URL(request.url ?? "/", `http://${request.headers.host ?? LOOPBACK}`);
   const found = routes.filter(({ pattern }) => pattern.test(url.pathname));
   const route = found.find(({ methods }) => methods.includes(request.method ?? ""));
   if (!route) {

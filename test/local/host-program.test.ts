@@ -23,8 +23,9 @@ beforeAll(async () => {
 });
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-function runHost(app: string, options: { port?: number; hostJson?: string } = {}) {
-  const args = ["--app", app, "--host-json", options.hostJson ?? HOST_JSON, "--port", String(options.port ?? 0)];
+function runHost(app: string, options: { port?: number; hostJson?: string; flags?: readonly string[] } = {}) {
+  const { port = 0, hostJson = HOST_JSON, flags = [] } = options;
+  const args = ["--app", app, "--host-json", hostJson, "--port", String(port), ...flags];
   return runProgram("local/host", { args, env: { GREETING: "hi" }, ipc: true });
 }
 
@@ -44,6 +45,33 @@ test("says in one line that it is ready, and ends on SIGTERM when what runs has 
   expect(await (await answer).text()).toBe("hi");
   expect(await running.ended).toBe(0);
   expect(running.said.stdout.trim().split("\n")).toHaveLength(1);
+});
+
+test("ends at once on SIGTERM while the app still loads", async () => {
+  const loading = `console.error("loading"); await new Promise((resolve) => setTimeout(resolve, 600_000));`;
+  const running = runHost(await buildFixtureApp(directory, "loading", loading));
+  await vi.waitFor(() => expect(running.said.stderr).toContain("loading"), 10_000);
+  running.child.kill("SIGTERM");
+  expect(await running.ended).toBe(0);
+});
+
+// macOS has one loopback address only.
+test.skipIf(process.platform === "darwin")("is reached from this machine alone, unless it is given another address", async () => {
+  const [alone, everywhere] = [runHost(slow), runHost(slow, { flags: ["--address", "0.0.0.0"] })];
+  const ask = async (running: typeof alone) =>
+    (await fetch(`http://127.0.0.2:${await portOf(running)}/api/slow`)).status;
+  await expect(ask(alone)).rejects.toThrow("fetch failed");
+  expect(await ask(everywhere)).toBe(200);
+  for (const { child, ended } of [alone, everywhere]) {
+    child.kill("SIGTERM");
+    await ended;
+  }
+});
+
+test("exits with 1 naming an address that this machine doesn't have", async () => {
+  const running = runHost(slow, { flags: ["--address", "192.0.2.1"] });
+  expect(await running.ended).toBe(1);
+  expect(running.said.stderr).toContain("192.0.2.1");
 });
 
 test("ends when its parent is gone", async () => {
