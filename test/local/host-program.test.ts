@@ -56,17 +56,20 @@ test("ends at once on SIGTERM while the app still loads", async () => {
 });
 
 // macOS has one loopback address only.
-test.skipIf(process.platform === "darwin")("is reached from this machine alone, unless it is given another address", async () => {
-  const [alone, everywhere] = [runHost(slow), runHost(slow, { flags: ["--address", "0.0.0.0"] })];
-  const ask = async (running: typeof alone) =>
-    (await fetch(`http://127.0.0.2:${await portOf(running)}/api/slow`)).status;
-  await expect(ask(alone)).rejects.toThrow("fetch failed");
-  expect(await ask(everywhere)).toBe(200);
-  for (const { child, ended } of [alone, everywhere]) {
-    child.kill("SIGTERM");
-    await ended;
-  }
-});
+test.skipIf(process.platform === "darwin")(
+  "is reached from this machine alone, unless it is given another address",
+  async () => {
+    const [alone, elsewhere] = [runHost(slow), runHost(slow, { flags: ["--address", "127.0.0.2"] })];
+    const ask = async (running: typeof alone) =>
+      (await fetch(`http://127.0.0.2:${await portOf(running)}/api/slow`)).status;
+    await expect(ask(alone)).rejects.toThrow("fetch failed");
+    expect(await ask(elsewhere)).toBe(200);
+    for (const { child, ended } of [alone, elsewhere]) {
+      child.kill("SIGTERM");
+      await ended;
+    }
+  },
+);
 
 test("exits with 1 naming an address that this machine doesn't have", async () => {
   const running = runHost(slow, { flags: ["--address", "192.0.2.1"] });

@@ -1,0 +1,120 @@
+import { readFileSync } from "node:fs";
+import { cp, mkdir, stat } from "node:fs/promises";
+import { basename, join, posix } from "node:path";
+import { Copy, DockerfileParser, From, type Instruction, JSONInstruction, PropertyInstruction } from "dockerfile-ast";
+import { ROOT } from "./run-program.ts";
+
+/** What one `COPY` brings into an image. */
+export interface Copied {
+  /** Paths in the stage `from`, or in the build's context. */
+  readonly sources: readonly string[];
+  readonly from: string | undefined;
+  /** Absolute; with a slash at its end, a directory. */
+  readonly to: string;
+}
+
+/** An image as its stage of the Dockerfile describes it, without what its base brings. */
+export interface ContainerImage {
+  readonly base: string;
+  readonly copied: readonly Copied[];
+  /** What is run while it is built. */
+  readonly runs: readonly string[];
+  readonly workdir: string;
+  readonly user: string | undefined;
+  readonly env: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly ports: readonly string[];
+  /** The words of its first process: ENTRYPOINT, then CMD. */
+  readonly command: readonly string[];
+}
+
+const DOCKERFILE = join(ROOT, "Dockerfile");
+const KNOWN = new Set(["ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "RUN", "USER", "WORKDIR"]);
+
+/** The names of the Dockerfile's stages, in order. The last one is built where none is named. */
+export function stageNames(): string[] {
+  return instructions().flatMap((instruction) =>
+    instruction instanceof From ? [instruction.getBuildStage() ?? ""] : [],
+  );
+}
+
+/**
+ * Reads one stage of the Dockerfile, which is the one description of what the images hold: whoever assembles one elsewhere reads it too.
+ * Throws where there is no such stage, or it says something that this function would pass over.
+ */
+export function readImage(stage: string): ContainerImage {
+  const all = instructions();
+  const start = all.findIndex((instruction) => instruction instanceof From && instruction.getBuildStage() === stage);
+  const [from, ...rest] = all.slice(start);
+  if (start < 0 || !(from instanceof From)) throw wrong(`there is no stage ${stage}`);
+  const end = rest.findIndex((instruction) => instruction instanceof From);
+  const own = end < 0 ? rest : rest.slice(0, end);
+
+  const unknown = own.find((instruction) => !KNOWN.has(instruction.getKeyword()));
+  if (unknown !== undefined) throw wrong(`nothing here knows what ${unknown.getKeyword()} does to an image`);
+  const called = (keyword: string) => own.filter((instruction) => instruction.getKeyword() === keyword);
+  const texts = (keyword: string) => called(keyword).map((instruction) => instruction.getArgumentsContent() ?? "");
+  const workdir = texts("WORKDIR")[0] ?? "/";
+  if (texts("WORKDIR").length > 1) throw wrong(`stage ${stage} has more than one WORKDIR`);
+  return {
+    base: from.getImage() ?? "",
+    copied: called("COPY").map((instruction) => copied(instruction, workdir)),
+    runs: texts("RUN"),
+    workdir,
+    user: texts("USER").at(-1),
+    env: Object.assign({}, ...called("ENV").map(pairs)),
+    labels: Object.assign({}, ...called("LABEL").map(pairs)),
+    ports: texts("EXPOSE"),
+    command: [called("ENTRYPOINT"), called("CMD")].flatMap((found) => found.slice(-1).flatMap(listed)),
+  };
+}
+
+/** Puts what an image copies under the directory `root`. `stages`: where the files of each stage that it copies from lie. */
+export async function layOut(image: ContainerImage, stages: Readonly<Record<string, string>>, root: string) {
+  await mkdir(join(root, image.workdir), { recursive: true });
+  for (const { sources, from, to } of image.copied) {
+    const directory = stages[from ?? ""];
+    if (directory === undefined)
+      throw new Error(`a COPY takes files from ${from ?? "the context"}, which is not given`);
+    for (const source of sources) {
+      const file = join(directory, source);
+      // The content of a directory, not the directory itself.
+      const isInto = to.endsWith("/") && !(await stat(file)).isDirectory();
+      await cp(file, join(root, isInto ? posix.join(to, basename(source)) : to), { recursive: true });
+    }
+  }
+}
+
+function instructions(): Instruction[] {
+  return DockerfileParser.parse(readFileSync(DOCKERFILE, "utf8")).getInstructions();
+}
+
+function wrong(what: string): Error {
+  return new Error(`${DOCKERFILE}: ${what}`);
+}
+
+function copied(instruction: Instruction, workdir: string): Copied {
+  const words = instruction.getArguments().map((argument) => argument.getValue());
+  const flags = instruction instanceof Copy ? instruction.getFlags() : [];
+  const other = flags.find((flag) => flag.getName() !== "from");
+  if (other !== undefined) throw wrong(`nothing here knows what COPY --${other.getName()} does`);
+  const to = words.at(-1) ?? "";
+  const path = posix.resolve(workdir, to);
+  return {
+    sources: words.slice(0, -1),
+    from: flags[0]?.getValue() ?? undefined,
+    to: /(^|\/)\.?\/?$/.test(to) ? `${path}/` : path,
+  };
+}
+
+function pairs(instruction: Instruction): Record<string, string> {
+  const properties = instruction instanceof PropertyInstruction ? instruction.getProperties() : [];
+  return Object.fromEntries(properties.map((property) => [property.getName(), property.getValue() ?? ""]));
+}
+
+/** The words of the JSON form. The other one runs a shell in between, which swallows signals. */
+function listed(instruction: Instruction): string[] {
+  if (!(instruction instanceof JSONInstruction) || instruction.getJSONStrings().length === 0)
+    throw wrong(`${instruction.getKeyword()} has to be a list of words in JSON`);
+  return instruction.getJSONStrings().map((word) => word.getJSONValue());
+}
