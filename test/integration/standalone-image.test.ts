@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { ServiceBusClient } from "@azure/service-bus";
 import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { z } from "zod";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { untilReady } from "../../local/stack/readiness.ts";
 import { type Stack, startStack } from "../../local/stack/start-stack.ts";
@@ -15,6 +16,7 @@ import { ROOT } from "../support/run-program.ts";
 // What `docker build --target standalone` and `docker run` do, as far as that goes without Docker: the files that the Dockerfile copies, and
 // nothing else of the project; its environment, directory and user; its command. Bus, storage and cluster are the local ones.
 
+const READY = z.object({ ready: z.literal(true), port: z.number() });
 const image = readImage("standalone");
 let directory: string;
 let stack: Stack;
@@ -90,8 +92,8 @@ function run(settings: Readonly<Record<string, string>>) {
 test("the standalone image's files run on their own: ready, a message to its end, and drained on SIGTERM", async () => {
   const { child, said, ended } = run({ ...stack.settings, ...(await mounts()) });
   try {
-    await vi.waitFor(() => expect(said.stdout, said.stderr).toContain('"ready":true'), 60_000);
-    const { port } = JSON.parse(said.stdout) as { port: number };
+    await vi.waitFor(() => expect(said).toMatchObject({ stdout: expect.stringContaining("ready") }), 60_000);
+    const { port } = READY.parse(JSON.parse(said.stdout));
     expect(await untilReady(`http://127.0.0.1:${port}`, 30_000)).toEqual([]);
 
     const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");

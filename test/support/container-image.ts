@@ -5,7 +5,7 @@ import { Copy, DockerfileParser, From, type Instruction, JSONInstruction, Proper
 import { ROOT } from "./run-program.ts";
 
 /** What one `COPY` brings into an image. */
-export interface Copied {
+interface Copied {
   /** Paths in the stage `from`, or in the build's context. */
   readonly sources: readonly string[];
   readonly from: string | undefined;

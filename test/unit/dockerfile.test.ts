@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { posix } from "node:path";
 import dockerignore from "@balena/dockerignore";
 import { describe, expect, it } from "vitest";
+import { valueAt } from "../../shared/plain-data.ts";
 import { readImage, stageNames } from "../support/container-image.ts";
 
 const FINAL = ["standalone", "functions"];
@@ -51,7 +52,7 @@ describe("the Dockerfile", () => {
     });
 
     it("has the entry point of the app, where package.json says, and the tools that the docs name", () => {
-      const { main } = JSON.parse(readFileSync("package.json", "utf8")) as { main: string };
+      const main = String(valueAt(JSON.parse(readFileSync("package.json", "utf8")), ["main"]));
       expect(image.copied).toContainEqual({
         sources: [posix.join("/src", main)],
         from: "build",
