@@ -20,8 +20,8 @@ await rm("dist", { recursive: true, force: true });
 await build({
   ...common,
   entryPoints: ["functions/index.ts", HOST, ...(await glob("tools/*.ts"))],
-  // The host itself provides this one, when the library asks for it.
-  external: ["@azure/functions-core"],
+  // The host itself provides the first, when the library asks for it. `debug` asks for the other and does without: only development has it.
+  external: ["@azure/functions-core", "supports-color"],
   // Bundled CommonJS packages still call require.
   banner: {
     js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
