@@ -1,12 +1,12 @@
-import Long from "long";
 import { afterAll, beforeAll } from "vitest";
 import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { makeFakeBroker } from "../support/fake-broker.ts";
-import { type LocalBus, numberOf, startLocalBus, tokenOf } from "../support/local-broker-harness.ts";
+import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
 import { makeTestClock } from "../support/test-clock.ts";
 import { type BrokerHarness, describeMessageBroker } from "./message-broker.contract.ts";
+import { openServiceBus } from "./service-bus-harness.ts";
 
 const LOCK_MS = 60_000;
 
@@ -71,60 +71,5 @@ function openFake(): BrokerHarness {
 }
 
 function openLocal(source: Source): BrokerHarness {
-  const isQueue = "queue" in source;
-  const receiver = bus.receiver(source);
-  const receiveDeferred = async (sequenceNumber: number) => {
-    const [message] = await receiver.receiveDeferredMessages(Long.fromNumber(sequenceNumber));
-    if (message === undefined) throw new Error(`Message ${sequenceNumber} can't be received.`);
-    return message;
-  };
-  return {
-    broker: serviceBus,
-    source,
-    send: async ({ body = "{}", ttlMs, properties, ...rest }) => {
-      const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
-      await bus.send(isQueue ? source.queue : source.topic, {
-        ...rest,
-        body: Buffer.from(bytes),
-        ...(properties === undefined ? {} : { applicationProperties: scalars(properties) }),
-        ...(ttlMs === undefined ? {} : { timeToLive: ttlMs }),
-      });
-    },
-    receive: async () => {
-      const message = await bus.receive(receiver);
-      return {
-        sequenceNumber: numberOf(message),
-        enqueuedAt: message.enqueuedTimeUtc?.getTime() ?? 0,
-        lockToken: tokenOf(message),
-        deliveryCount: message.deliveryCount ?? 0,
-      };
-    },
-    holdDeferred: async (sequenceNumber) => tokenOf(await receiveDeferred(sequenceNumber)),
-    deliveryCountOfDeferred: async (sequenceNumber) => {
-      const message = await receiveDeferred(sequenceNumber);
-      await receiver.abandonMessage(message);
-      return message.deliveryCount ?? 0;
-    },
-    passTime: (ms) => bus.passTime(ms),
-    deadLetters: async () => {
-      const messages = await bus.receiver(source, { deadLetter: true }).peekMessages(100);
-      return messages.map((message) => ({
-        reason: message.deadLetterReason ?? "",
-        description: message.deadLetterErrorDescription ?? "",
-        properties: message.applicationProperties ?? {},
-        body: message.body,
-        deliveryCount: message.deliveryCount ?? 0,
-      }));
-    },
-    close: () => receiver.close(),
-  };
-}
-
-function scalars(properties: Readonly<Record<string, unknown>>): Record<string, string | number | boolean> {
-  return Object.fromEntries(
-    Object.entries(properties).map(([name, value]) => [
-      name,
-      typeof value === "number" || typeof value === "boolean" ? value : String(value),
-    ]),
-  );
+  return openServiceBus({ broker: serviceBus, source, user: bus, passTime: bus.passTime });
 }

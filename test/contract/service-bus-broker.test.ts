@@ -5,7 +5,8 @@ import { startBroker } from "../../local/broker/start-broker.ts";
 import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
 import { ConfigError, UnavailableError } from "../../shared/errors.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
-import { type LocalBus, numberOf, startLocalBus, tokenOf } from "../support/local-broker-harness.ts";
+import { numberOf, tokenOf } from "../support/bus-user.ts";
+import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
 import { sendRaw } from "../support/raw-amqp.ts";
 
 const source = { queue: "q" };

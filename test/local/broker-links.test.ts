@@ -2,7 +2,8 @@ import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
-import { type LocalBus, numberOf, startLocalBus, tokenOf } from "../support/local-broker-harness.ts";
+import { numberOf, tokenOf } from "../support/bus-user.ts";
+import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
 import { drainOne } from "../support/raw-amqp.ts";
 
 const MINUTE = 60_000;

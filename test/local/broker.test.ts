@@ -1,7 +1,8 @@
 import Long from "long";
 import { afterEach, describe, expect, it } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
-import { type LocalBus, numberOf, startLocalBus } from "../support/local-broker-harness.ts";
+import { numberOf } from "../support/bus-user.ts";
+import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
 
 const MINUTE = 60_000;
 const source = { queue: "q" };
