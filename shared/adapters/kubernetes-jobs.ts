@@ -76,7 +76,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
       }),
     listCancelled: () =>
       tried("listing cancelled Jobs", async () => {
-        const rows = await listTable(connection, jobsPath, { labelSelector: `${unsettled},${LABELS.cancel}=true` });
+        const rows = await listTable(connection, jobsPath, { labelSelector: `${ours},${LABELS.cancel}=true` });
         return rows.map(({ name = "" }) => name);
       }),
     create: (job) =>

@@ -56,7 +56,7 @@ export interface JobCluster {
   listJobs(): Promise<JobListing[]>;
   /** Pods of our Jobs that have not ended. */
   listPods(): Promise<PodListing[]>;
-  /** Names of our Jobs that a person labelled `ion/cancel=true`. */
+  /** Names of our Jobs that a person labelled `ion/cancel=true`, retired ones too: their runs may be waiting for the next attempt. */
   listCancelled(): Promise<string[]>;
   /** One request, never repeated by the client: a create that may have worked is asked about, not sent again. */
   create(job: V1Job): Promise<CreateOutcome>;

@@ -12,6 +12,7 @@ import { makeHousekeeping } from "./housekeeping.ts";
 import { logFailure } from "./log-failure.ts";
 import {
   type ClusterView,
+  isCancelled,
   isMassAbsence,
   jobNameOf,
   makeRooms,
@@ -140,7 +141,8 @@ async function advanceOne(
   const now = deps.clock.now();
   const name = jobNameOf(run, deps.instance);
   const job = phaseOf(run, name, view, deps.modules.get(run.module), now);
-  const item = { stored, jobName: name, job, cancelled: view.cancelled.has(name), rooms, message: "unseen" } as const;
+  const cancelled = isCancelled(run, deps.instance, view);
+  const item = { stored, jobName: name, job, cancelled, rooms, message: "unseen" } as const;
   if (run.deadlineAt !== undefined && now > run.deadlineAt && OVERDUE_PHASES.has(job.phase)) tally.overdue += 1;
   const runLog = log.child({ runId: runId(run), messageId: run.messageId, module: run.module });
   try {

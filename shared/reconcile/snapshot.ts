@@ -42,6 +42,13 @@ export function jobNameOf(run: Run, instance: string): string {
   return jobName({ module: run.module, instance, key: run, attempt: run.attempt });
 }
 
+/** Whether a person wants the run cancelled. The label counts on each of its Jobs: a run that waits out a back-off has none but earlier ones. */
+export function isCancelled(run: Run, instance: string, { cancelled }: ClusterView): boolean {
+  if (cancelled.size === 0) return false;
+  const attempts = Array.from({ length: run.attempt }, (_, index) => index + 1);
+  return attempts.some((attempt) => cancelled.has(jobName({ module: run.module, instance, key: run, attempt })));
+}
+
 /** The phase of a run's Job as the light lists show it. */
 export function phaseOf(run: Run, name: string, view: ClusterView, module: Module | undefined, now: number): JobSeen {
   const job = view.jobs.get(name);

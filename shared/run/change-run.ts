@@ -68,8 +68,7 @@ export function concluded(
   return {
     ...clear(run, "absentSince", "ending"),
     status: "settling",
-    // A requeueing run counts the next attempt already; cancelled, it ends with the last.
-    attempt: run.status === "requeueing" ? run.attempt - 1 : run.attempt,
+    attempt: verdict.outcome === "cancelled" ? lastBegun(run) : run.attempt,
     verdict,
     failures: counts.failures,
     interruptions: counts.interruptions,
@@ -77,6 +76,11 @@ export function concluded(
     busyCount: 0,
     ...(verdict.description === undefined ? {} : { lastError: verdict.description }),
   };
+}
+
+/** The attempt that a cancelled run ends with: one that is put away, or waits, counts the next attempt already. */
+export function lastBegun(run: Run): number {
+  return run.status === "requeueing" || run.status === "waiting" ? Math.max(1, run.attempt - 1) : run.attempt;
 }
 
 /** Somebody holds the message: try later, twice as late each time, so that retries don't eat its delivery count. */

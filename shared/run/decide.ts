@@ -1,6 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import type { RetryPolicy } from "../modules/module.ts";
 import { backoffMs } from "./backoff.ts";
+import { lastBegun } from "./change-run.ts";
 import { describeEnding } from "./describe-ending.ts";
 import type { Reason } from "./reasons.ts";
 import type { Ending, OpenStatus, Run, Verdict } from "./run.ts";
@@ -32,7 +33,7 @@ export type Room = { readonly start: true } | { readonly start: false; readonly 
 export interface Seen {
   readonly run: Run;
   readonly job: JobSeen;
-  /** A person labelled the Job `ion/cancel=true`. */
+  /** A person labelled a Job of the run, of this attempt or an earlier one, `ion/cancel=true`. */
   readonly cancelled: boolean;
   readonly message: MessageSeen;
   readonly room: Room;
@@ -136,7 +137,8 @@ function arrive({ run, message, now }: Seen): Decision {
   }
 }
 
-function start({ run, message, room, now }: Seen): Decision {
+function start({ run, cancelled, message, room, retry, now }: Seen): Decision {
+  if (cancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
   if (now < run.notBefore) return leave("back-off");
   if (!room.start) return leave(room.cause);
   switch (message) {
@@ -211,8 +213,7 @@ function ended({ run, cancelled, retry, now }: Seen, ending: Ending): Decision {
 }
 
 function requeue({ run, cancelled, retry, now }: Seen): Decision {
-  // The row counts the next attempt already, which there will not be.
-  if (cancelled) return afterEnding({ ...run, attempt: run.attempt - 1 }, CANCELLED, retry, now);
+  if (cancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
   // `notBefore` is the next attempt's back-off; only a busy message makes the bookkeeping wait.
   return run.busyCount > 0 && now < run.notBefore ? leave("busy") : { do: "requeue" };
 }

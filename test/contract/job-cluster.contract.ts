@@ -268,12 +268,15 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
       await under.hands.deleteJob(jobName);
     });
 
-    test("lists the Jobs that a person wants cancelled", async () => {
+    test("lists the Jobs that a person wants cancelled, retired ones too", async () => {
       const { jobName } = await created("exit 0", { exitCode: 0 });
+      const { jobName: retired, uid } = await created("exit 1", { exitCode: 1 });
       const { jobName: untouched } = await created("exit 0", { exitCode: 0 });
-      await under.hands.label(jobName, { "ion/cancel": "true" });
+      await reaches(retired, "failed");
+      await under.cluster.retire(retired, uid, 3_600, { end: false });
+      for (const name of [jobName, retired]) await under.hands.label(name, { "ion/cancel": "true" });
       const cancelled = await under.cluster.listCancelled();
-      expect(cancelled).toContain(jobName);
+      expect(cancelled).toEqual(expect.arrayContaining([jobName, retired]));
       expect(cancelled).not.toContain(untouched);
     });
 

@@ -66,7 +66,7 @@ export class FakeCluster implements JobCluster {
 
   listCancelled(): Promise<string[]> {
     return this.#answer("listCancelled", () =>
-      this.#unsettled()
+      this.#ours()
         .filter((job) => job.metadata?.labels?.["ion/cancel"] === "true")
         .map(nameOf),
     );
@@ -447,9 +447,14 @@ export class FakeCluster implements JobCluster {
     );
   }
 
+  #ours(): V1Job[] {
+    return this.names()
+      .map((name) => this.job(name))
+      .filter((job) => this.#isOurs(job));
+  }
+
   #unsettled(): V1Job[] {
-    const jobs = this.names().map((name) => this.job(name));
-    return jobs.filter((job) => this.#isOurs(job) && job.metadata?.labels?.["ion/settled"] !== "true");
+    return this.#ours().filter((job) => job.metadata?.labels?.["ion/settled"] !== "true");
   }
 
   #end(name: string, uid: string): void {

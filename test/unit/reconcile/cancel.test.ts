@@ -67,6 +67,31 @@ describe("a Job labelled ion/cancel=true", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
+  it("cancels its run while that waits out the back-off: the Job is retired, and the label counts all the same", async () => {
+    const world = await withJob();
+    world.cluster.fail(world.name);
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "waiting", attempt: 2 });
+    world.cluster.cancel(world.name);
+    await world.tick();
+    expect(world.closed()).toMatchObject([{ status: "cancelled", attempt: 1, failures: 1 }]);
+    expect(world.message(1).letter).toMatchObject({ reason: "Cancelled" });
+    expect(world.cluster.creates).toHaveLength(1);
+  });
+
+  it("cancels its run though the next attempt has just begun", async () => {
+    const world = await withJob();
+    world.cluster.fail(world.name);
+    await world.tick();
+    world.clock.advance(10_000);
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2 });
+    world.cluster.cancel(world.name);
+    await toTheEnd(world);
+    expect(world.closed()).toMatchObject([{ status: "cancelled", attempt: 2 }]);
+    expect(world.cluster.creates).toHaveLength(2);
+  });
+
   it("comes too late for a Job that has succeeded", async () => {
     const world = await withJob();
     world.cluster.succeed(world.name);
