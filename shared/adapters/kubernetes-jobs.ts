@@ -32,6 +32,8 @@ export interface KubernetesJobsOptions {
 const TIMEOUT_MS = 15_000;
 /** Lines can be asked for, bytes can't. Shorter lines than this, on average, are asked for twice. */
 const SHORT_LINE_BYTES = 32;
+/** Who carries it is suspended and resumed by Kueue alone. */
+const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
 const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
 /** The Jobs of one instance in one namespace of a Kubernetes cluster. Throws ConfigError where the kubeconfig names no cluster. */
@@ -125,6 +127,12 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
         return orUndefined([400, 404], readLogEnd(connection, path, maxBytes));
       }),
     end: (name, uid) => patch(`ending Job ${name}`, name, { metadata: { uid }, spec: { activeDeadlineSeconds: 1 } }),
+    endSuspended: ({ metadata }) => {
+      const { name = "", uid, labels } = metadata ?? {};
+      const resume = labels?.[QUEUE_LABEL] === undefined ? { suspend: false } : {};
+      const spec = { parallelism: 0, activeDeadlineSeconds: 1, ...resume };
+      return patch(`ending suspended Job ${name}`, name, { metadata: { uid }, spec });
+    },
     retire: (name, uid, ttlSeconds, { end }) =>
       patch(`retiring Job ${name}`, name, {
         metadata: { uid, labels: { [LABELS.settled]: "true" } },

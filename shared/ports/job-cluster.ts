@@ -76,6 +76,11 @@ export interface JobCluster {
   /** Ends a Job without deleting it: its `activeDeadlineSeconds` becomes 1. Does nothing where it is gone. */
   end(name: string, uid: string): Promise<void>;
   /**
+   * Ends a suspended Job, which would never finish by itself, so that it never gets a pod: it wants none any more, and is resumed, unless a
+   * queue (Kueue) holds it, which resumes it in its turn. Does nothing where the Job is gone or is another one (uid).
+   */
+  endSuspended(job: V1Job): Promise<void>;
+  /**
    * One patch when the attempt is over: the label `ion/settled=true` and the TTL, in seconds from the Job's finish; and its end, where it has
    * not finished. Does nothing where the Job is gone or is another one (uid).
    */

@@ -26,7 +26,20 @@ export async function retireJob(
   const logsUrl = await storeLogs(deps, key, attempt, known.name, log);
   // Before the patch: whoever goes on after a crash finds the Job settled, and asks for its logs no more.
   if (logsUrl !== undefined) await keepLogsUrl(logsUrl);
+  if (job.spec?.suspend === true) await endSuspended(deps, job, log);
   await deps.cluster.retire(known.name, uid, ttlSeconds(job, deps), { end: finishedAt(job) === undefined });
+}
+
+/** A TTL begins with the end, and a suspended Job has none: it would stay for ever. That is untidy, and no reason not to settle. */
+async function endSuspended(deps: Dependencies, job: V1Job, log: Log): Promise<void> {
+  try {
+    await deps.cluster.endSuspended(job);
+  } catch (error) {
+    log.warn("a suspended job could not be ended, and stays until it is deleted", {
+      jobName: job.metadata?.name ?? "",
+      why: errorText(error),
+    });
+  }
 }
 
 /** The cluster counts a TTL from the finish, not from the patch that sets it. */

@@ -231,6 +231,37 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
       expect(await stateOf(jobName)).toBe("suspended");
     });
 
+    test("ends a suspended Job for good without its ever getting a pod, and its TTL takes it", async () => {
+      const { jobName, uid } = await created("exit 0", "runs", { suspend: true });
+      await reaches(jobName, "suspended");
+      const job = await under.cluster.get(jobName);
+      if (!job) throw new Error("the Job is gone");
+      await under.cluster.endSuspended({ metadata: { ...job.metadata, uid: randomUUID() } });
+      expect(await stateOf(jobName)).toBe("suspended");
+      await under.cluster.endSuspended(job);
+      await reaches(jobName, "failed");
+      expect(await failure(jobName)).toMatchObject({ reason: "DeadlineExceeded" });
+      const ended = await under.cluster.get(jobName);
+      expect(ended?.status).not.toHaveProperty("failed");
+      const madePods = (await under.cluster.events(jobName)).filter(({ reason }) => reason === "SuccessfulCreate");
+      expect(madePods).toEqual([]);
+      await under.cluster.retire(jobName, uid, 2, { end: false });
+      under.pass(5);
+      await vi.waitFor(async () => expect(await under.cluster.get(jobName)).toBeUndefined(), PATIENCE);
+    });
+
+    test("leaves a suspended Job that a queue holds to the queue, and wants no pod of it", async () => {
+      const { jobName } = await created("exit 0", "runs", { suspend: true });
+      await under.hands.label(jobName, { "kueue.x-k8s.io/queue-name": "team" });
+      await reaches(jobName, "suspended");
+      const job = await under.cluster.get(jobName);
+      if (job) await under.cluster.endSuspended(job);
+      expect((await under.cluster.get(jobName))?.spec).toMatchObject({ suspend: true, parallelism: 0 });
+      await under.hands.suspend(jobName, false);
+      await reaches(jobName, "failed");
+      expect(await under.cluster.pods(jobName)).toEqual([]);
+    });
+
     test("retires a finished Job: it leaves the lists at once, and the cluster after its TTL", async () => {
       const { jobName, uid } = await created("exit 0", { exitCode: 0 });
       await reaches(jobName, "complete");

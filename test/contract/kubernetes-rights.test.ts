@@ -13,6 +13,7 @@ const NOT_IN_THE_ROLE = ["create selfsubjectaccessreviews", "get namespaces"];
 const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => Promise<unknown> } = {
   listJobs: (cluster) => cluster.listJobs(),
   listPods: (cluster) => cluster.listPods(),
+  endSuspended: (cluster) => cluster.endSuspended({ metadata: { name: "job", uid: "u" } }),
   listCancelled: (cluster) => cluster.listCancelled(),
   create: (cluster) => cluster.create(buildJob("one", "exit 0", {})),
   tryCreate: (cluster) => cluster.tryCreate(buildJob("one", "exit 0", {})),

@@ -137,6 +137,16 @@ export class FakeCluster implements JobCluster {
     return this.#answer("end", () => this.#end(name, uid));
   }
 
+  endSuspended({ metadata }: V1Job): Promise<void> {
+    return this.#answer("endSuspended", () => {
+      const name = metadata?.name ?? "";
+      const job = this.#find(name);
+      if (!job?.spec || job.metadata?.uid !== metadata?.uid) return;
+      Object.assign(job.spec, { parallelism: 0, activeDeadlineSeconds: 1 });
+      if (metadata?.labels?.["kueue.x-k8s.io/queue-name"] === undefined) this.resume(name);
+    });
+  }
+
   retire(name: string, uid: string, ttlSeconds: number, options: { readonly end: boolean }): Promise<void> {
     return this.#answer("retire", () => {
       const job = this.#find(name);
@@ -277,7 +287,9 @@ export class FakeCluster implements JobCluster {
     const job = this.job(name);
     if (job.spec) job.spec.suspend = false;
     job.status = { ...job.status, startTime: this.#now(), conditions: [] };
-    this.#addPod(job);
+    if (job.spec?.parallelism !== 0) this.#addPod(job);
+    // Nobody waits here for a second to pass.
+    if (job.spec?.activeDeadlineSeconds === 1) this.#end(name, job.metadata?.uid ?? "");
   }
 
   /** It has its early condition only: its pod still ends, on a dead node perhaps for ever. */

@@ -54,6 +54,26 @@ describe("a Job labelled ion/cancel=true", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
+  it("does not stay for ever where it is suspended: it ends without a pod, and its TTL takes it", async () => {
+    const world = await withJob();
+    world.cluster.suspend(world.name);
+    world.cluster.cancel(world.name);
+    await toTheEnd(world);
+    expect(world.message(1).letter?.reason).toBe("Cancelled");
+    expect(await world.cluster.pods(world.name)).toEqual([]);
+    world.clock.advance(3_700_000);
+    expect(world.cluster.names()).toEqual([]);
+  });
+
+  it("is settled though the cluster does not let its suspended Job be ended", async () => {
+    const world = await withJob();
+    world.cluster.suspend(world.name);
+    world.cluster.cancel(world.name);
+    world.cluster.failNext("endSuspended");
+    await toTheEnd(world);
+    expect(world.message(1).letter?.reason).toBe("Cancelled");
+  });
+
   it("cancels its run while the requeue is held up", async () => {
     const world = await withJob();
     world.cluster.fail(world.name);
