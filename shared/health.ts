@@ -14,8 +14,33 @@ export interface Readiness {
   readonly dependencies: Readonly<Record<string, string | null>>;
 }
 
-/** Asks each dependency for something harmless, all at once. Not ready where one fails, or where the timer has gone silent. */
+/** Anybody may ask, and each answer costs a request to every dependency: one is good for this long. A bad one for less, for it should pass. */
+const GOOD_FOR_MS = { ready: 5_000, notReady: 1_000 };
+
+/**
+ * Asks each dependency for something harmless, all at once, unless that was just done. Not ready where one fails, or where the timer has gone
+ * silent.
+ */
 export function makeReadiness(deps: Dependencies) {
+  const look = makeLook(deps);
+  let goodUntil = Number.NEGATIVE_INFINITY;
+  let answer: Promise<Readiness> | undefined;
+  const ask = async (): Promise<Readiness> => {
+    goodUntil = Number.POSITIVE_INFINITY;
+    const readiness = await look().catch((error: unknown) => {
+      answer = undefined;
+      throw error;
+    });
+    goodUntil = deps.clock.read().monotonicMs + (readiness.ready ? GOOD_FOR_MS.ready : GOOD_FOR_MS.notReady);
+    return readiness;
+  };
+  return (): Promise<Readiness> => {
+    if (answer === undefined || deps.clock.read().monotonicMs >= goodUntil) answer = ask();
+    return answer;
+  };
+}
+
+function makeLook(deps: Dependencies) {
   const startedAt = deps.clock.now();
   const sources = distinctSources(deps.modules.values());
   return async (): Promise<Readiness> => {

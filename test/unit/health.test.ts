@@ -20,6 +20,7 @@ describe("readiness", () => {
     const ready = makeReadiness(world.deps);
     world.clock.advance(300_001);
     expect(await ready()).toMatchObject({ ready: false, dependencies: IN_ORDER });
+    world.clock.advance(1_000);
     await world.makeProcess().tick();
     expect(await ready()).toMatchObject({ ready: true });
     // A tick that can't see the cluster is none.
@@ -31,6 +32,22 @@ describe("readiness", () => {
     expect(await ready()).toMatchObject({ ready: false, reconcileAgeMs: 310_000 });
   });
 
+  it("asks the dependencies once for all who ask at once or within five seconds, and sooner where something was wrong", async () => {
+    const world = makeWorld();
+    const ready = makeReadiness(world.deps);
+    const asked = () => world.cluster.calls.get("verify");
+    await Promise.all([ready(), ready()]);
+    world.clock.advance(4_999);
+    await ready();
+    expect(asked()).toBe(1);
+    world.clock.advance(1);
+    world.cluster.failNext("verify");
+    expect(await ready()).toMatchObject({ ready: false });
+    expect(asked()).toBe(2);
+    world.clock.advance(1_000);
+    expect(await ready()).toMatchObject({ ready: true });
+  });
+
   it("is lost when one dependency fails, and says which and why", async () => {
     const world = makeWorld();
     const ready = makeReadiness(world.deps);
@@ -39,8 +56,10 @@ describe("readiness", () => {
       ready: false,
       dependencies: { ...IN_ORDER, cluster: "the cluster can't be reached" },
     });
+    world.clock.advance(1_000);
     world.broker.failNext("verify", new ConfigError('queue "thumbnails" does not exist'));
     expect(await ready()).toMatchObject({ dependencies: { "source thumbnails": 'queue "thumbnails" does not exist' } });
+    world.clock.advance(1_000);
     world.table.failNext("lastTick");
     world.payloads.failNext("verify");
     const { ready: isReady, dependencies } = await ready();
