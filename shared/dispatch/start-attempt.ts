@@ -14,6 +14,12 @@ import { withoutSignatures } from "../run/without-signatures.ts";
 /** A row older than this no longer tells that its attempt may start: the process may have slept, and somebody else gone on. */
 const MAX_ROW_AGE_MS = 60_000;
 
+/**
+ * How much longer than its own time limits an attempt may take to read its body: suspended time, and waiting for a quota, count towards no
+ * limit. The signature is worth nothing once the run is over and the blob deleted. A delegated one lasts for 7 days in all, and no longer.
+ */
+const BODY_URL_GRACE_MS = 7 * 24 * 3_600_000;
+
 export type StartOutcome =
   | { readonly kind: "dispatched"; readonly stored: StoredRun }
   /** The row is no longer what it was, or was read too long ago: whoever reads it next goes on. */
@@ -96,7 +102,7 @@ function away(error: unknown): StartOutcome & { kind: "cluster away" } {
 async function storeBody(deps: Dependencies, run: Run, message: PeekedMessage, limitMs: number) {
   if (fitsInline(message)) return undefined;
   await deps.payloads.putBody(run, message.body);
-  return deps.payloads.bodyUrl(run, limitMs);
+  return deps.payloads.bodyUrl(run, limitMs + BODY_URL_GRACE_MS);
 }
 
 /** AlreadyExists: our own earlier create whose reply or row was lost, the tombstone of an attempt that is over, or somebody else's Job. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { fitsInline } from "../../../shared/jobs/job-spec.ts";
+import { fitsInline, jobLimitMs } from "../../../shared/jobs/job-spec.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeWorld, RETRY } from "../../support/world.ts";
 
@@ -82,6 +82,17 @@ describe("the body's blob", () => {
     expect(world.message(1).state).toBe("completed");
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
     expect(world.payloads.bodies.size).toBe(0);
+  });
+});
+
+describe("the URL of a body", () => {
+  it("is good for a week beyond the time limits of its Job, which count neither suspended time nor a full quota", async () => {
+    const module = aModule({ retry: RETRY });
+    const world = makeWorld([module]);
+    await world.send({ body: "x".repeat(20_000) });
+    const annotations = world.cluster.creates[0]?.spec?.template.metadata?.annotations ?? {};
+    const until = Number(new URL(annotations["ion/message-url"] ?? "").searchParams.get("until"));
+    expect(until - world.clock.now()).toBe(jobLimitMs(module) + 7 * 86_400_000);
   });
 });
 
