@@ -40,13 +40,19 @@ export async function startAttempt(
   module: Module,
   message: PeekedMessage,
 ): Promise<StartOutcome> {
-  const outcome = await start(deps, stored, module, withoutStamps(message));
-  // The run may have closed, and deleted its body, before this process woke up and stored it again.
-  if (outcome.kind === "moved on" && stored.run.bodyInBlob) {
-    const now = await deps.table.find(stored.run);
-    if (now.kind !== "open") await deps.payloads.deleteBody(stored.run);
+  let outcome: StartOutcome | undefined;
+  try {
+    outcome = await start(deps, stored, module, withoutStamps(message));
+    return outcome;
+  } finally {
+    // The run may have closed, and deleted its body, before this process woke up and stored it again.
+    if (outcome?.kind !== "dispatched" && stored.run.bodyInBlob) await deleteBodyIfClosed(deps, stored.run);
   }
-  return outcome;
+}
+
+async function deleteBodyIfClosed(deps: Dependencies, run: Run): Promise<void> {
+  const now = await deps.table.find(run);
+  if (now.kind !== "open") await deps.payloads.deleteBody(run);
 }
 
 async function start(
