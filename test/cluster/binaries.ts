@@ -8,10 +8,16 @@ import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
 const MODULES = join(PROJECT_ROOT, "test", "cluster", "go");
 const VERSION_PACKAGE = "k8s.io/component-base/version";
 const KUBERNETES = "1.36.3";
+const KEDA = "github.com/kedacore/keda/v2";
+
+/** What every cluster is made of. */
+const CLUSTER = ["etcd", "containerd", "kubernetes"] as const;
+
+type FamilyName = (typeof CLUSTER)[number] | "keda";
 
 /** Programs that come from one Go module, so that the dependencies of one family never decide those of another. */
 interface Family {
-  readonly name: "kubernetes" | "etcd" | "containerd";
+  readonly name: FamilyName;
   /** Package by program. */
   readonly programs: Readonly<Record<string, string>>;
   readonly flags: readonly string[];
@@ -39,10 +45,14 @@ const FAMILIES: readonly Family[] = [
     },
     flags: ["-ldflags", kubernetesLinkerFlags()],
   },
+  { name: "keda", programs: { "keda-operator": `${KEDA}/cmd/operator` }, flags: ["-ldflags", "-s -w"] },
 ];
 
 /** The programs that `KUBEBUILDER_ASSETS` replaces. */
 const REPLACEABLE = ["etcd", "kube-apiserver", "kubectl"] as const;
+
+/** The first of their family, with all that the others need too. */
+const SLOW = ["kube-apiserver", "keda-operator"];
 
 /** Where each program of the cluster is. */
 export type Binaries = Readonly<Record<string, string>>;
@@ -52,6 +62,8 @@ export interface BinarySources {
   readonly cacheRoot: string;
   /** A directory with etcd, kube-apiserver and kubectl, used instead of building these three. */
   readonly assets: string | undefined;
+  /** Which programs; those that every cluster is made of where nothing is said. */
+  readonly families?: readonly FamilyName[];
 }
 
 interface BuildOptions {
@@ -62,7 +74,7 @@ interface BuildOptions {
 
 /** A program that has yet to be built, or undefined: all are there. */
 export async function missingBinary(sources: BinarySources): Promise<string | undefined> {
-  for (const family of FAMILIES) {
+  for (const family of familiesOf(sources)) {
     const directory = await directoryOf(family, sources.cacheRoot);
     const missing = wanted(family, sources).find((program) => !existsSync(join(directory, program)));
     if (missing !== undefined) return missing;
@@ -76,16 +88,20 @@ export async function missingBinary(sources: BinarySources): Promise<string | un
  */
 export async function buildBinaries(sources: BinarySources, options: BuildOptions): Promise<Binaries> {
   const found: Record<string, string> = {};
-  for (const family of FAMILIES) {
+  for (const family of familiesOf(sources)) {
     const directory = await directoryOf(family, sources.cacheRoot);
     const programs = wanted(family, sources);
     const missing = programs.filter((program) => !existsSync(join(directory, program)));
     if (missing.length > 0) await buildInto(directory, family, missing, options);
     for (const program of programs) found[program] = join(directory, program);
   }
-  if (sources.assets !== undefined)
+  if (sources.assets !== undefined && sources.families === undefined)
     for (const program of REPLACEABLE) found[program] = assetIn(sources.assets, program);
   return found;
+}
+
+function familiesOf({ families = CLUSTER }: BinarySources): Family[] {
+  return FAMILIES.filter(({ name }) => families.includes(name));
 }
 
 function wanted(family: Family, { assets }: BinarySources): string[] {
@@ -121,7 +137,7 @@ async function buildInto(
   try {
     for (const program of programs) {
       const startedAt = performance.now();
-      say(`building ${program}${program === "kube-apiserver" ? `: some minutes on the first time` : ""}`);
+      say(`building ${program}${SLOW.includes(program) ? ": some minutes on the first time" : ""}`);
       const args = ["build", "-buildvcs=false", ...family.flags, "-o", join(partial, program)];
       await runGo([...args, family.programs[program] ?? ""], join(MODULES, family.name), signal);
       say(`built ${program} in ${Math.round((performance.now() - startedAt) / 1000)} s`);
