@@ -1,10 +1,14 @@
+import { createServer } from "node:https";
 import type { Server, Socket } from "node:net";
 import type { Container } from "rhea";
 import rhea from "rhea";
+import { makeCounters } from "./counters.ts";
 import { type BrokerEntities, parseEntities } from "./entities.ts";
 import { MAX_MESSAGE_BYTES } from "./message-content.ts";
 import { Namespace } from "./namespace.ts";
+import { SHARED_KEY } from "./sas-token.ts";
 import { serveConnections } from "./serve-connections.ts";
+import { sharePort } from "./share-port.ts";
 import type { EntityCounts } from "./stored-message.ts";
 
 export interface BrokerOptions {
@@ -13,6 +17,8 @@ export interface BrokerOptions {
   readonly entities: BrokerEntities;
   /** Listen with TLS, as the service does: PEM key and certificate. */
   readonly tls?: { readonly key: string; readonly cert: string };
+  /** Answer how many messages there are too, over HTTPS on the same port, as a scaler asks: PEM key and certificate. */
+  readonly counters?: { readonly key: string; readonly cert: string };
   /** The clock, in ms since 1970. A test that moves it calls `wake` after. */
   readonly now?: () => number;
   /** Where the broker says what goes wrong on connections. */
@@ -42,16 +48,18 @@ export async function startBroker(options: BrokerOptions): Promise<LocalBroker> 
   const container = rhea.create_container({ id: "local-broker" });
   logFailures(container, options.log ?? (() => {}));
   const service = serveConnections(container, namespace, now);
-  let listener = await listen(container, options, options.port ?? 0);
+  const counters = options.counters && createServer(options.counters, makeCounters(namespace, now));
+  const servers = { container, tls: options.tls, counters };
+  let listener = await listen(servers, options.port ?? 0);
   const { port } = listener;
   return {
     port,
-    connectionString: `Endpoint=sb://127.0.0.1:${port};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;`,
+    connectionString: `Endpoint=sb://127.0.0.1:${port};SharedAccessKeyName=${SHARED_KEY.name};SharedAccessKey=${SHARED_KEY.value};UseDevelopmentEmulator=true;`,
     counts: () => Object.fromEntries(namespace.entities.map((entity) => [entity.name, entity.counts()])),
     wake: () => service.wake(),
     stop: () => listener.stop(),
     start: async () => {
-      listener = await listen(container, options, port);
+      listener = await listen(servers, port);
     },
     close: () => listener.stop(),
   };
@@ -62,7 +70,13 @@ interface Listener {
   stop(): Promise<void>;
 }
 
-async function listen(container: Container, options: BrokerOptions, port: number): Promise<Listener> {
+interface Servers {
+  readonly container: Container;
+  readonly tls: BrokerOptions["tls"];
+  readonly counters: Server | undefined;
+}
+
+async function listen({ container, tls, counters }: Servers, port: number): Promise<Listener> {
   const common = {
     host: "127.0.0.1",
     port,
@@ -73,8 +87,9 @@ async function listen(container: Container, options: BrokerOptions, port: number
     receiver_options: { autoaccept: false, max_message_size: MAX_MESSAGE_BYTES },
   };
   const server: Server = container.listen(
-    options.tls === undefined ? { ...common, transport: "tcp" } : { ...common, ...options.tls, transport: "tls" },
+    tls === undefined ? { ...common, transport: "tcp" } : { ...common, ...tls, transport: "tls" },
   );
+  if (counters !== undefined) sharePort(server, counters);
   const sockets = new Set<Socket>();
   server.on("connection", (socket: Socket) => {
     socket.setNoDelay(true);

@@ -5,8 +5,11 @@ export interface Certificate {
   readonly cert: string;
 }
 
-/** A certificate for 127.0.0.1 and localhost, made for this start, which only its own kubeconfig trusts. kubectl sends no token without TLS. */
-export async function makeCertificate(): Promise<Certificate> {
+/**
+ * A certificate for 127.0.0.1, localhost and more IP addresses, made for this start, which only those trust who are given it. kubectl sends no
+ * token without TLS.
+ */
+export async function makeCertificate(addresses: readonly string[] = []): Promise<Certificate> {
   const { private: key, cert } = await generate([{ name: "commonName", value: "dispatcher local cluster" }], {
     keyType: "ec",
     curve: "P-256",
@@ -15,7 +18,7 @@ export async function makeCertificate(): Promise<Certificate> {
       {
         name: "subjectAltName",
         altNames: [
-          { type: 7, ip: "127.0.0.1" },
+          ...["127.0.0.1", ...addresses].map((ip) => ({ type: 7 as const, ip })),
           { type: 2, value: "localhost" },
         ],
       },

@@ -1,6 +1,6 @@
 import { ServiceBusClient } from "@azure/service-bus";
 import type { BrokerEntities } from "../../local/broker/entities.ts";
-import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
+import { type BrokerOptions, type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { type BusUser, makeBusUser } from "./bus-user.ts";
 
 /** A local broker whose clock a test moves, and the plain SDK to look at it from outside. */
@@ -11,9 +11,13 @@ export interface LocalBus extends BusUser {
 }
 
 /** Starts a broker of its own for a test. */
-export async function startLocalBus(entities: Partial<BrokerEntities>): Promise<LocalBus> {
+export async function startLocalBus(
+  entities: Partial<BrokerEntities>,
+  options: Pick<BrokerOptions, "counters"> = {},
+): Promise<LocalBus> {
   let offsetMs = 0;
   const broker = await startBroker({
+    ...options,
     entities: { queues: [], topics: [], ...entities },
     now: () => Date.now() + offsetMs,
   });

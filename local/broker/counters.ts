@@ -1,0 +1,96 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Namespace } from "./namespace.ts";
+import { tokenProblem } from "./sas-token.ts";
+import type { EntityCounts } from "./stored-message.ts";
+
+const CONNECT = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect";
+const COUNTS = "http://schemas.microsoft.com/netservices/2011/06/servicebus";
+
+interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/**
+ * Answers the reading half of the service's management API, as far as a scaler asks: `GET /<queue>` and `GET /<topic>/Subscriptions/<name>`, in
+ * ATOM, to who has a token. Everything else is 501.
+ */
+export function makeCounters(
+  namespace: Namespace,
+  now: () => number,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const startedAt = new Date(now()).toISOString();
+  return (request, response) => {
+    const { status, body } = answerOrRefuse({ namespace, now, startedAt }, request);
+    response.writeHead(status, { "content-type": "application/atom+xml;type=entry;charset=utf-8" }).end(body);
+  };
+}
+
+interface Deps {
+  readonly namespace: Namespace;
+  readonly now: () => number;
+  readonly startedAt: string;
+}
+
+function answerOrRefuse(deps: Deps, request: IncomingMessage): Answer {
+  try {
+    return answer(deps, request);
+  } catch (error) {
+    return refusal(400, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function answer({ namespace, now, startedAt }: Deps, request: IncomingMessage): Answer {
+  const url = new URL(request.url ?? "/", `https://${request.headers.host ?? "localhost"}`);
+  const problem = tokenProblem(request.headers.authorization, url.pathname, now());
+  if (problem !== undefined) return refusal(401, problem);
+  const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
+  const entity = namespace.entities.find(({ name }) => name.toLowerCase() === path.toLowerCase());
+  const isOther = path === "" || path.startsWith("$") || (entity === undefined && namespace.has(path));
+  if (request.method !== "GET" || isOther)
+    return refusal(501, `This broker counts queues and subscriptions. It has no answer to ${request.method} /${path}.`);
+  // Not a 404: this is how the service says that there is none.
+  if (entity === undefined) return { status: 200, body: emptyFeed(url.href) };
+  return { status: 200, body: entry({ id: url.href, path, startedAt, counts: entity.counts() }) };
+}
+
+function refusal(status: number, detail: string): Answer {
+  return { status, body: `<Error><Code>${status}</Code><Detail>${escaped(detail)}</Detail></Error>` };
+}
+
+function emptyFeed(id: string): string {
+  return `<feed xmlns="http://www.w3.org/2005/Atom"><title type="text">Publicly Listed Services</title><id>${escaped(id)}</id></feed>`;
+}
+
+function entry(facts: { id: string; path: string; startedAt: string; counts: EntityCounts }): string {
+  const { id, path, startedAt, counts } = facts;
+  const [, subscription] = /\/Subscriptions\/([^/]+)$/i.exec(path) ?? [];
+  const kind = subscription === undefined ? "QueueDescription" : "SubscriptionDescription";
+  const times = ["CreatedAt", "UpdatedAt", "AccessedAt"].map((name) => `<${name}>${startedAt}</${name}>`);
+  return [
+    `<entry xmlns="http://www.w3.org/2005/Atom"><id>${escaped(id)}</id><title type="text">${escaped(subscription ?? path)}</title>`,
+    `<content type="application/xml"><${kind} xmlns="${CONNECT}">`,
+    `<MessageCount>${counts.active + counts.deferred + counts.deadLettered}</MessageCount>`,
+    ...times,
+    `<CountDetails xmlns:c="${COUNTS}">${countDetails(counts)}</CountDetails>`,
+    `</${kind}></content></entry>`,
+  ].join("");
+}
+
+/** A deferred message is active to the service, as is one that somebody holds. This broker schedules none and forwards none. */
+function countDetails({ active, deferred, deadLettered }: EntityCounts): string {
+  const details = {
+    ActiveMessageCount: active + deferred,
+    DeadLetterMessageCount: deadLettered,
+    ScheduledMessageCount: 0,
+    TransferMessageCount: 0,
+    TransferDeadLetterMessageCount: 0,
+  };
+  return Object.entries(details)
+    .map(([name, count]) => `<c:${name}>${count}</c:${name}>`)
+    .join("");
+}
+
+function escaped(text: string): string {
+  return text.replace(/[<>&"]/g, (character) => `&#${character.charCodeAt(0)};`);
+}
