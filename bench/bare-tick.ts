@@ -1,7 +1,7 @@
 import { odata, TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
-import { OPEN_ROWS, REGISTRY_ROWS, SWEEP_ROW, sourcePartition } from "../shared/adapters/table-keys.ts";
+import { MODULE_ROWS, OPEN_ROWS, REGISTRY_ROWS, SWEEP_ROW, sourcePartition } from "../shared/adapters/table-keys.ts";
 import { LABELS, MANAGED_BY } from "../shared/jobs/job-identity.ts";
 import { BareCluster, readAccess } from "./cluster-access.ts";
 import { type Connections, INSTANCE, QUEUE, SOURCE } from "./servers.ts";
@@ -10,8 +10,8 @@ import { type Connections, INSTANCE, QUEUE, SOURCE } from "./servers.ts";
 const SWEEP_PAGE = 50;
 
 /**
- * Makes the requests of a tick of the app in their order, so many times, and says `{"ms","open","jobs","pods"}` after each: the registry of
- * sources and the open rows; Jobs, pods and cancelled Jobs at once; the sweep's cursor, its page and its next cursor; the tick's own row.
+ * Makes the requests of a tick of the app in their order, so many times, and says `{"ms","open","jobs","pods"}` after each: what is known of
+ * modules, the registry of sources and the open rows; Jobs, pods and cancelled Jobs at once; the sweep's cursor, its page and its next cursor; the tick's own row.
  */
 export async function tickBare(connections: Connections, ticks: number, say: (fields: object) => void): Promise<void> {
   const { storage, serviceBus, kubeconfig, namespace, tableName } = connections;
@@ -33,6 +33,7 @@ export async function tickBare(connections: Connections, ticks: number, say: (fi
 
   for (let tick = 0; tick < ticks; tick += 1) {
     const startedAt = performance.now();
+    await query(INSTANCE, MODULE_ROWS);
     await query(INSTANCE, REGISTRY_ROWS);
     const open = await query(partition, OPEN_ROWS);
     const [jobCount, podCount] = await Promise.all([

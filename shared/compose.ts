@@ -8,6 +8,7 @@ import type { Settings } from "./config.ts";
 import type { Dependencies } from "./dependencies.ts";
 import { type AcceptOutcome, type Delivery, makeAccept } from "./dispatch/accept.ts";
 import { makeAdmission } from "./dispatch/admission.ts";
+import { makePauses } from "./dispatch/pauses.ts";
 import { ConfigError, errorText } from "./errors.ts";
 import { makeReadiness, type Readiness } from "./health.ts";
 import { type Log, makeLog } from "./log.ts";
@@ -66,10 +67,11 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   // Not waited for: a module whose Job is refused, or a cluster that is away, keeps no other message from its work.
   void logPreflight(makePreflight(deps), log);
   const admission = makeAdmission(deps.table, clock);
+  const pauses = makePauses(deps);
   return {
     sources,
-    accept: makeAccept(deps, admission),
-    reconcile: makeReconcile(deps, admission),
+    accept: makeAccept(deps, admission, pauses),
+    reconcile: makeReconcile(deps, admission, pauses),
     readiness: makeReadiness(deps),
   };
 }

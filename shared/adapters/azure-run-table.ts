@@ -3,9 +3,9 @@ import { ConflictError, UnavailableError } from "../errors.ts";
 import type { FoundRun, RunTable, StoredRun } from "../ports/run-table.ts";
 import { type ClosedRun, type RunKey, runId } from "../run/run.ts";
 import { sourceName } from "../run/source.ts";
+import { BadRowError } from "./columns.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
 import {
-  BadRowError,
   isOpenMark,
   isSameClosing,
   readClosedRun,
@@ -45,6 +45,7 @@ export interface BadRow {
  * | ------------------------- | ----------------------------------------------------- | -------------------------------------------------------- |
  * | instance                  | `owner`                                               | the id that marks the messages deferred by this instance |
  * | instance                  | `source\|<PartitionKey of the source>`                | a source that ever had a run, in its own spelling        |
+ * | instance                  | `module\|<name>`                                      | whether the module is paused, why, and since when        |
  * | instance                  | `tick`                                                | when a tick last came to its end                         |
  * | instance + source         | `open\|<sequence number>`                             | a run while it is open, whole                            |
  * | instance + source         | `run\|<day enqueued>\|<sequence number>\|<enqueued ms>` | a mark while the run is open; after that, its outcome  |

@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { RunTable } from "../ports/run-table.ts";
 import { sourceName } from "../run/source.ts";
+import { readModuleState, writeModuleState } from "./module-entity.ts";
 import { readSource, writeSource } from "./run-entity.ts";
 import {
   instancePartition,
+  MODULE_ROWS,
+  moduleRow,
   OWNER_ROW,
   REGISTRY_ROWS,
   registryRow,
@@ -15,7 +18,15 @@ import { type ReadRows, type TableRows, unlessConflict } from "./table-rows.ts";
 
 type InstanceRows = Pick<
   RunTable,
-  "owner" | "sources" | "registerSource" | "recordTick" | "lastTick" | "sweepCursor" | "saveSweepCursor"
+  | "owner"
+  | "sources"
+  | "registerSource"
+  | "moduleStates"
+  | "saveModuleState"
+  | "recordTick"
+  | "lastTick"
+  | "sweepCursor"
+  | "saveSweepCursor"
 >;
 
 /** The rows that are about the instance and its sources, not about one run. */
@@ -45,6 +56,18 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
       const doing = `registering the source ${sourceName(source)}`;
       await rows.insert(instanceRows, registryRow(partition), writeSource(source), doing).catch(unlessConflict);
       registered.add(partition);
+    },
+
+    async moduleStates() {
+      const found = await rows.query(instanceRows, MODULE_ROWS, {}, "reading which modules are paused");
+      return readable(found, ({ columns, etag }) => ({ state: readModuleState(columns), etag }));
+    },
+
+    async saveModuleState(state, etag) {
+      const doing = `noting whether the module ${state.module} can start`;
+      const columns = writeModuleState(state);
+      if (etag === undefined) await rows.insert(instanceRows, moduleRow(state.module), columns, doing);
+      else await rows.replace(instanceRows, moduleRow(state.module), columns, etag, doing);
     },
 
     // Ticks and cursors are written on no condition: two writers at once are harmless, and so is a value that steps back.

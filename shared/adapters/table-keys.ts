@@ -57,6 +57,12 @@ export function registryRow(partition: string): string {
   return `source|${partition}`;
 }
 
+export function moduleRow(module: string): string {
+  return `module|${module}`;
+}
+
+export const MODULE_ROWS: KeyRange = everyRow("module");
+
 export const REGISTRY_ROWS: KeyRange = everyRow("source");
 
 const DAY_MS = 24 * 60 * 60 * 1000;

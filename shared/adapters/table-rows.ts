@@ -1,7 +1,7 @@
 import { odata, TableClient, type TableEntityQueryOptions, type TableServiceClientOptions } from "@azure/data-tables";
 import type { Clock, Reading } from "../clock.ts";
 import { ConflictError } from "../errors.ts";
-import type { Columns } from "./run-entity.ts";
+import type { Columns } from "./columns.ts";
 import type { StorageConnection } from "./storage-connection.ts";
 import { codeOf, retryAfterOf, type StorageService, statusOf, translated } from "./storage-error.ts";
 import type { KeyRange } from "./table-keys.ts";

@@ -4,7 +4,7 @@ import type {
   TableTransactionEntityResponse,
   TransactionAction,
 } from "@azure/data-tables";
-import type { Columns } from "./run-entity.ts";
+import type { Columns } from "./columns.ts";
 
 export type AdditionalPolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number];
 

@@ -12,6 +12,7 @@ import { type ClosedRun, type Ending, type Run, type RunKey, runId, type Verdict
 import { type Source, sourceName } from "../run/source.ts";
 import { letterProperties, ownerStamp, withoutStamps } from "../run/stamp.ts";
 import type { Admission } from "./admission.ts";
+import type { Pauses } from "./pauses.ts";
 import { startAttempt } from "./start-attempt.ts";
 
 /** What a trigger's hands hold of a message. The rest is peeked at: hosts rename property keys and parse ids on the way. */
@@ -37,7 +38,7 @@ const TRIGGER_TIME_MS = 15_000;
  * Takes on one delivered message: row, then defer, then Job, then row. Whatever a delivery meets half done, it goes on from there. Whoever
  * inserts the row decides: a message that was accepted once is never judged again, whatever the module files say by now.
  */
-export function makeAccept(deps: Dependencies, admission: Admission) {
+export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pauses) {
   const { table, broker, clock } = deps;
 
   async function accept(source: Source, delivery: Delivery, log: Log): Promise<AcceptOutcome> {
@@ -109,7 +110,8 @@ export function makeAccept(deps: Dependencies, admission: Admission) {
   async function begin(stored: StoredRun, message: PeekedMessage, log: Log): Promise<AcceptOutcome> {
     const module = startableModule(deps.modules, stored.run);
     try {
-      if (!module || !(await admission.admits(module))) return await wait(stored);
+      await pauses.refreshIfOld();
+      if (!module || pauses.pauseOf(module) || !(await admission.admits(module))) return await wait(stored);
       const started = await startAttempt(deps, stored, module, message);
       switch (started.kind) {
         case "dispatched":
@@ -142,8 +144,9 @@ export function makeAccept(deps: Dependencies, admission: Admission) {
   async function end(stored: StoredRun, ending: Ending, log: Log): Promise<AcceptOutcome> {
     const policy = deps.modules.get(stored.run.module)?.retry;
     if (!policy) return wait(stored);
-    const next = afterEnding(stored.run, ending, policy, clock.now());
     log.warn("an attempt ended without a job", { why: ending.detail });
+    const counted = await pauses.noteFailure(stored.run, ending, log);
+    const next = afterEnding(stored.run, counted, policy, clock.now());
     if (next.do === "retry") await table.update(stored, nextAttempt(stored.run, next));
     if (next.do === "conclude") await table.update(stored, concluded(stored.run, next.verdict, next, clock.now()));
     return "waiting";

@@ -93,11 +93,17 @@ async function start(
           kind: "failure",
           permanent: true,
           detail: withoutSignatures(created.message),
+          startFault: `refused: ${withoutNames(created.message)}`,
         },
       };
     default:
       return created satisfies never;
   }
+}
+
+/** What differs from Job to Job in the API server's words, names and numbers above all, left out. */
+function withoutNames(message: string): string {
+  return message.replace(/"[^"]*"|\d+/g, "").slice(0, 500);
 }
 
 function away(error: unknown): StartOutcome & { kind: "cluster away" } {

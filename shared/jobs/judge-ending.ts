@@ -68,7 +68,7 @@ function byPod(pod: V1Pod, failed: V1JobCondition, lastLogLine: string | undefin
     return failure("JobFailed", withLine(conditionText(failed), lastLine(message) ?? lastLogLine));
   if (NEVER_RAN.has(ended.reason ?? "")) {
     const detail = withLine(`${container.name} could not be started (${ended.reason})`, lastLine(ended.message));
-    return failure("JobNotStarted", detail, ended.exitCode);
+    return { ...failure("JobNotStarted", detail, ended.exitCode), startFault: "command" };
   }
   const how =
     ended.reason === "OOMKilled"

@@ -14,24 +14,35 @@ export type StartVerdict =
 /** Most of these pass by themselves at times: a registry that hiccups, a Secret that is created just after. */
 const GRACE_MS = 30_000;
 
-/** Why a container waits, where it will hardly ever start: how long that may last. Any other reason has the start timeout. */
-const WAITING_REASONS: Readonly<Record<string, number>> = {
+/** Why a container waits, where it will hardly ever start. Any other reason has the start timeout. */
+interface WaitingReason {
+  /** How long that may last, ms. */
+  readonly graceMs: number;
+  /** What they have in common: see `Ending.startFault`. */
+  readonly fault: "image" | "configuration" | "command";
+}
+
+const IMAGE: WaitingReason = { graceMs: GRACE_MS, fault: "image" };
+const CONFIGURATION: WaitingReason = { graceMs: GRACE_MS, fault: "configuration" };
+const COMMAND: WaitingReason = { graceMs: GRACE_MS, fault: "command" };
+
+const WAITING_REASONS: Readonly<Record<string, WaitingReason>> = {
   /** The name breaks the grammar: no wait helps. */
-  InvalidImageName: 0,
+  InvalidImageName: { ...IMAGE, graceMs: 0 },
   /** No such image, no right to it, or its registry is away; the two take turns. */
-  ErrImagePull: GRACE_MS,
-  ImagePullBackOff: GRACE_MS,
+  ErrImagePull: IMAGE,
+  ImagePullBackOff: IMAGE,
   /** The image may not be pulled, and isn't on this node. */
-  ErrImageNeverPull: GRACE_MS,
-  ImageInspectError: GRACE_MS,
-  RegistryUnavailable: GRACE_MS,
-  SignatureValidationFailed: GRACE_MS,
+  ErrImageNeverPull: IMAGE,
+  ImageInspectError: IMAGE,
+  RegistryUnavailable: IMAGE,
+  SignatureValidationFailed: IMAGE,
   /** A ConfigMap, Secret or key that is missing; an image that would run as root. */
-  CreateContainerConfigError: GRACE_MS,
-  CreateContainerError: GRACE_MS,
-  RunContainerError: GRACE_MS,
-  PreStartHookError: GRACE_MS,
-  PostStartHookError: GRACE_MS,
+  CreateContainerConfigError: CONFIGURATION,
+  CreateContainerError: CONFIGURATION,
+  RunContainerError: COMMAND,
+  PreStartHookError: COMMAND,
+  PostStartHookError: COMMAND,
 };
 
 /** Whether a pod's status, as kubectl prints it, tells of a container that may never start: the Job is worth a closer look. */
@@ -84,7 +95,8 @@ function judgeBlocked(pod: V1Pod, container: V1ContainerStatus, now: EpochMs): S
   );
   const said = lastLine(message);
   const detail = `${container.name} can't start (${reason})${said === undefined ? "" : `: ${said}`}`;
-  return now - since >= (WAITING_REASONS[reason] ?? GRACE_MS) ? notStarted(detail) : { waiting: detail };
+  const { graceMs, fault } = WAITING_REASONS[reason] ?? IMAGE;
+  return now - since >= graceMs ? notStarted(detail, fault) : { waiting: detail };
 }
 
 function whyPending(pod: V1Pod): string {
@@ -106,11 +118,14 @@ function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Wai
   if (message !== undefined && /exceeded quota/i.test(message)) return { waiting: `quota: ${message}` };
   const { ms, tooLong } = waited(at(job.status?.startTime) || at(job.metadata?.creationTimestamp));
   const why = message ?? "the cluster has made no pod for it";
-  return tooLong ? notStarted(`no pod after ${duration(ms)}: ${why}`) : { waiting: why };
+  // Words that are the same for each Job: a pod that policy or a missing ServiceAccount forbids.
+  return tooLong ? notStarted(`no pod after ${duration(ms)}: ${why}`, message && "no pod") : { waiting: why };
 }
 
-function notStarted(detail: string): StartVerdict {
-  return { stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail } };
+/** `fault`: where its template may be to blame. Too few nodes are nobody's fault. */
+function notStarted(detail: string, fault?: string): StartVerdict {
+  const startFault = fault === undefined ? {} : { startFault: fault };
+  return { stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail, ...startFault } };
 }
 
 /** 0 where there is none. Typed clients give dates, plain JSON strings. */

@@ -1,4 +1,5 @@
 import type { EpochMs, Reading } from "../clock.ts";
+import type { ModuleState } from "../run/module-state.ts";
 import type { ClosedRun, Run, RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 
@@ -14,6 +15,12 @@ export type FoundRun =
   | { readonly kind: "none" }
   | { readonly kind: "open"; readonly stored: StoredRun }
   | { readonly kind: "closed"; readonly run: ClosedRun; readonly etag: string };
+
+/** What is known of a module, as the table held it when it was read. */
+export interface StoredModuleState {
+  readonly state: ModuleState;
+  readonly etag: string;
+}
 
 /**
  * The rows. Every write is conditional; a write that meets somebody else's is a `ConflictError`, and the caller reads again.
@@ -43,6 +50,10 @@ export interface RunTable {
   /** Where the sweep of a source goes on: the next sequence number to peek at. 0 at first. */
   sweepCursor(source: Source): Promise<number>;
   saveSweepCursor(source: Source, sequenceNumber: number): Promise<void>;
+  /** What is known of each module that ever had trouble starting its Jobs. */
+  moduleStates(): Promise<StoredModuleState[]>;
+  /** Replaces what is known of a module, if nobody changed it since; without an ETag, if nothing was known. ConflictError otherwise. */
+  saveModuleState(state: ModuleState, etag: string | undefined): Promise<void>;
   /** Notes that a tick came to its end: every replica's health reports its age, whichever replica ran it. */
   recordTick(at: EpochMs): Promise<void>;
   lastTick(): Promise<EpochMs | undefined>;

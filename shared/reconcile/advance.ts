@@ -1,5 +1,6 @@
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
+import type { Pauses } from "../dispatch/pauses.ts";
 import { startAttempt } from "../dispatch/start-attempt.ts";
 import { isOurs } from "../jobs/job-identity.ts";
 import type { Log } from "../log.ts";
@@ -42,6 +43,7 @@ export interface Item {
   readonly job: JobSeen;
   readonly cancelled: boolean;
   readonly rooms: Rooms;
+  readonly pauses: Pauses;
   /** Taken once the run may start but for room. */
   readonly room?: Room;
   readonly message: MessageSeen;
@@ -85,7 +87,7 @@ async function apply(
       countLeft(tally, decision.why);
       return undefined;
     case "look":
-      return decision.at === "job" ? lookJob(deps, item) : lookMessage(deps, item);
+      return decision.at === "job" ? lookJob(deps, item, log) : lookMessage(deps, item);
     case "await start":
       return save(awaitStart(run, clock.now()));
     case "start":
@@ -124,9 +126,17 @@ async function apply(
   }
 }
 
-async function lookJob(deps: Dependencies, item: Item): Promise<Item | undefined> {
+async function lookJob(deps: Dependencies, item: Item, log: Log): Promise<Item | undefined> {
   const job = await lookAtJob(deps, item.stored, item.jobName);
-  return job && { ...item, job };
+  return job && { ...item, job: await weighed(job, item, log) };
+}
+
+/** What was seen of a Job, once its module has learnt from it: where the template is to blame, the message is not. */
+async function weighed(job: JobSeen, { pauses, stored: { run } }: Item, log: Log): Promise<JobSeen> {
+  if (job.phase === "pending" && job.stuck) return { ...job, stuck: await pauses.noteFailure(run, job.stuck, log) };
+  if (job.phase !== "failed" || !job.ending) return job;
+  if (job.ending.startFault === undefined && job.ending.exitCode !== undefined) await pauses.noteStart(run, log);
+  return { ...job, ending: await pauses.noteFailure(run, job.ending, log) };
 }
 
 async function lookMessage(deps: Dependencies, item: Item): Promise<Item> {
@@ -168,7 +178,8 @@ async function startJob(deps: Dependencies, item: Item, tally: Tally, log: Log):
       await deps.table.update(stored, putOff(stored.run, deps.clock.now() + QUOTA_WAIT_MS));
       return undefined;
     case "ended": {
-      const next = afterEnding(stored.run, started.ending, retryOf(stored.run, deps), deps.clock.now());
+      const ending = await item.pauses.noteFailure(stored.run, started.ending, log);
+      const next = afterEnding(stored.run, ending, retryOf(stored.run, deps), deps.clock.now());
       return apply(deps, item, next, tally, log);
     }
     default:

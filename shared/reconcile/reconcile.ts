@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import type { Admission } from "../dispatch/admission.ts";
+import type { Pauses } from "../dispatch/pauses.ts";
 import { ConflictError, errorText, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -36,7 +37,7 @@ const OVERDUE_PHASES = new Set(["pending", "running", "ending"]);
  * One tick: reads the open rows, then the Jobs, decides for each run, and acts. Two ticks at once are harmless: every write is
  * conditional, and one settlement of a message wins. One run's failure never stops the next.
  */
-export function makeReconcile(deps: Dependencies, admission: Admission) {
+export function makeReconcile(deps: Dependencies, admission: Admission, pauses: Pauses) {
   const keepHouse = makeHousekeeping(deps);
   // A hint, not state: those that the last tick had no time for are first in this one.
   let postponed: ReadonlySet<string> = new Set();
@@ -45,9 +46,12 @@ export function makeReconcile(deps: Dependencies, admission: Admission) {
     const startedAt = deps.clock.now();
     const tally = makeTally();
     try {
+      await pauses.refresh();
       const all = await readRuns(deps, admission, tally);
       const view = await viewCluster(deps);
-      postponed = await advanceAll(deps, all, { view, postponed, deadline: startedAt + BUDGET_MS }, tally, log);
+      const probing = await takeProbes(deps, all, pauses, log);
+      const tick = { view, pauses, probing, postponed, deadline: startedAt + BUDGET_MS };
+      postponed = await advanceAll(deps, all, tick, tally, log);
       await keepHouse(all, view, tally, log);
       await deps.table.recordTick(deps.clock.now());
       log.info("reconciled", tallyFields(tally, deps.clock.now(), startedAt));
@@ -79,18 +83,46 @@ async function readRuns(deps: Dependencies, admission: Admission, tally: Tally):
 
 interface Tick {
   readonly view: ClusterView;
+  readonly pauses: Pauses;
+  /** The runs of paused modules that may start all the same, by their ids. */
+  readonly probing: ReadonlySet<string>;
   readonly postponed: ReadonlySet<string>;
   readonly deadline: EpochMs;
+}
+
+/**
+ * The ids of those runs of paused modules that are tried in this tick: one of each module whose time has come, unless a Job that was made
+ * since it paused may still start. The one that was tried least is next, so that no message that fails by itself keeps its module paused.
+ */
+async function takeProbes(
+  deps: Dependencies,
+  all: readonly SourceRuns[],
+  pauses: Pauses,
+  log: Log,
+): Promise<ReadonlySet<string>> {
+  const now = deps.clock.now();
+  const probing = new Set<string>();
+  for (const module of deps.modules.values()) {
+    const pause = pauses.pauseOf(module);
+    if (!pause || now < pause.probeAt) continue;
+    const runs = all.flatMap(({ runs }) => runs.map(({ run }) => run)).filter((run) => run.module === module.name);
+    if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= pause.pausedAt)) continue;
+    const waiting = runs.filter(({ status, notBefore }) => status === "waiting" && notBefore <= now);
+    const [next] = waiting.toSorted((a, b) => a.attempt - b.attempt);
+    if (next && (await pauses.takeProbe(module, log))) probing.add(runId(next));
+  }
+  return probing;
 }
 
 /** Resolves to the runs that there was no time for. */
 async function advanceAll(
   deps: Dependencies,
   all: readonly SourceRuns[],
-  { view, postponed, deadline }: Tick,
+  tick: Tick,
   tally: Tally,
   log: Log,
 ): Promise<ReadonlySet<string>> {
+  const { view, postponed, deadline } = tick;
   const tasks = all.map(({ source, runs }) => {
     const wrongCluster = isMassAbsence(runs, view);
     if (wrongCluster)
@@ -98,14 +130,14 @@ async function advanceAll(
         source: sourceName(source),
         namespace: deps.namespace,
       });
-    const rooms = makeRooms(runs, deps, wrongCluster);
+    const rooms = makeRooms(runs, deps, { ...tick, wrongCluster });
     return postponedFirst(runs, postponed).map((stored) => ({ stored, rooms, wrongCluster }));
   });
   const left = new Set<string>();
   await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, rooms, wrongCluster }) => {
     if (deps.clock.now() > deadline) left.add(runId(stored.run));
     else if (wrongCluster && isAbsent(stored.run, view)) countLeft(tally, "wrong-cluster");
-    else await advanceOne(deps, stored, rooms, view, tally, log);
+    else await advanceOne(deps, stored, rooms, tick, tally, log);
   });
   tally.postponed = left.size;
   return left;
@@ -133,7 +165,7 @@ async function advanceOne(
   deps: Dependencies,
   stored: StoredRun,
   rooms: Rooms,
-  view: ClusterView,
+  { view, pauses }: Tick,
   tally: Tally,
   log: Log,
 ): Promise<void> {
@@ -142,10 +174,11 @@ async function advanceOne(
   const name = jobNameOf(run, deps.instance);
   const job = phaseOf(run, name, view, deps.modules.get(run.module), now);
   const cancelled = isCancelled(run, deps.instance, view);
-  const item = { stored, jobName: name, job, cancelled, rooms, message: "unseen" } as const;
+  const item = { stored, jobName: name, job, cancelled, rooms, pauses, message: "unseen" } as const;
   if (run.deadlineAt !== undefined && now > run.deadlineAt && OVERDUE_PHASES.has(job.phase)) tally.overdue += 1;
   const runLog = log.child({ runId: runId(run), messageId: run.messageId, module: run.module });
   try {
+    if (job.phase === "running" || job.phase === "succeeded") await pauses.noteStart(run, runLog);
     await advance(deps, item, tally, runLog);
   } catch (error) {
     if (error instanceof ConflictError) return countLeft(tally, "moved on");

@@ -1,4 +1,5 @@
 import type { Dependencies } from "../dependencies.ts";
+import type { Pauses } from "../dispatch/pauses.ts";
 import { jobName } from "../jobs/job-name.ts";
 import { jobLimitMs } from "../jobs/job-spec.ts";
 import { looksStuck } from "../jobs/judge-start.ts";
@@ -7,7 +8,7 @@ import { startableModule } from "../modules/route.ts";
 import type { JobListing, PodListing } from "../ports/job-cluster.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen, Room, WaitCause } from "../run/decide.ts";
-import type { Run } from "../run/run.ts";
+import { type Run, runId } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 
 /** What one tick sees of the cluster, by name. */
@@ -91,8 +92,20 @@ export interface Rooms {
   shut(module: string, cause: WaitCause): void;
 }
 
-/** Each module's room is what `maxActive` leaves over from the Jobs that its rows know of. */
-export function makeRooms(runs: readonly StoredRun[], deps: Dependencies, wrongCluster: boolean): Rooms {
+/** What else decides who may start in this tick. */
+interface RoomFacts {
+  readonly wrongCluster: boolean;
+  readonly pauses: Pauses;
+  /** The runs of paused modules that may start all the same, by their ids. */
+  readonly probing: ReadonlySet<string>;
+}
+
+/** Each module's room is what `maxActive` leaves over from the Jobs that its rows know of; a paused module's is one at most. */
+export function makeRooms(
+  runs: readonly StoredRun[],
+  deps: Dependencies,
+  { wrongCluster, pauses, probing }: RoomFacts,
+): Rooms {
   const left = new Map<string, number>();
   const closed = new Map<string, WaitCause>();
   for (const { run } of runs) {
@@ -101,12 +114,14 @@ export function makeRooms(runs: readonly StoredRun[], deps: Dependencies, wrongC
   }
   return {
     take(run) {
-      if (!startableModule(deps.modules, run)) return { start: false, cause: "module-removed" };
+      const module = startableModule(deps.modules, run);
+      if (!module) return { start: false, cause: "module-removed" };
       if (wrongCluster) return { start: false, cause: "wrong-cluster" };
       const cause = closed.get(run.module);
       if (cause) return { start: false, cause };
       const room = left.get(run.module) ?? 0;
       if (room <= 0) return { start: false, cause: "max-active" };
+      if (pauses.pauseOf(module) && !probing.has(runId(run))) return { start: false, cause: "module-paused" };
       left.set(run.module, room - 1);
       return { start: true };
     },

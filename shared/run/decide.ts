@@ -27,7 +27,14 @@ export type JobSeen =
 export type MessageSeen = "unseen" | "deferred" | "active" | "absent" | "gone";
 
 /** Why a run that could start does not. */
-export type WaitCause = "back-off" | "max-active" | "module-removed" | "wrong-cluster" | "cluster" | "quota";
+export type WaitCause =
+  | "back-off"
+  | "max-active"
+  | "module-removed"
+  | "module-paused"
+  | "wrong-cluster"
+  | "cluster"
+  | "quota";
 export type Room = { readonly start: true } | { readonly start: false; readonly cause: WaitCause };
 
 export interface Seen {
@@ -112,10 +119,12 @@ export function afterEnding(run: Run, ending: Ending, retry: RetryPolicy, now: E
     case "interruption":
       if (interruptions > retry.maxInterruptions) return conclude("failed", "InterruptedTooOften");
       break;
+    case "module":
+      break;
     default:
       ending.kind satisfies never;
   }
-  const earlier = ending.kind === "failure" ? run.failures : run.interruptions;
+  const earlier = { failure: run.failures, interruption: run.interruptions, module: run.attempt - 1 }[ending.kind];
   return { do: "retry", ending, failures, interruptions, notBefore: now + backoffMs(run, earlier, retry.backoff) };
 }
 

@@ -6,9 +6,9 @@ export function describeEnding(
   ending: Ending,
   counts: { readonly failures: number; readonly interruptions: number; readonly maxAttempts: number },
 ): string {
-  // Interrupted attempts have numbers too, so that "attempt 7 of 4" would puzzle; then the failures are what is counted.
+  // Attempts that didn't count have numbers too, so that "attempt 7 of 4" would puzzle; then the failures are what is counted.
   const attempt =
-    counts.interruptions === 0
+    counts.interruptions === 0 && run.attempt <= counts.maxAttempts
       ? `attempt ${run.attempt} of ${counts.maxAttempts}`
       : `attempt ${run.attempt}, failure ${counts.failures} of ${counts.maxAttempts} and ${counts.interruptions} interruptions`;
   return `${run.jobName ? `Job ${run.jobName}` : "no Job"}, ${attempt}: ${ending.detail}`;

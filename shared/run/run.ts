@@ -44,13 +44,18 @@ export interface Verdict {
 /** Why one attempt ended, as the cluster or the Dispatcher saw it. */
 export interface Ending {
   readonly reason: Reason;
-  /** `failure`: the work's fault. `interruption`: the cluster's. `cancel`: a person's wish. Each has a budget of its own. */
-  readonly kind: "failure" | "interruption" | "cancel";
+  /**
+   * `failure`: the work's fault. `interruption`: the cluster's. `cancel`: a person's wish. Each has a budget of its own. `module`: the fault of
+   * a paused module's template, which costs the message nothing.
+   */
+  readonly kind: "failure" | "interruption" | "cancel" | "module";
   /** No further attempt can help (a permanent exit code, a template that the API server refuses). */
   readonly permanent: boolean;
   /** For people: the condition or exit code, and the last log line where there is one. */
   readonly detail: string;
   readonly exitCode?: number;
+  /** What kept the Job from starting, where the module's template may be to blame: the same text for the same cause. Never in the row. */
+  readonly startFault?: string;
 }
 
 /** One message's run while it is open. Times are ms since 1970; counts start at 0, `attempt` at 1. */

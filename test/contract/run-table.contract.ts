@@ -291,6 +291,27 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(await table.sweepCursor({ queue: "B" })).toBe(3);
     });
 
+    it("remembers what it is told of a module, and the next thing only if nobody changed it since", async () => {
+      expect(await table.moduleStates()).toEqual([]);
+      const counting = {
+        module: "m",
+        template: "t",
+        fault: "image",
+        failed: ["a", "b"],
+        since: T0,
+        detail: "no",
+        probes: 0,
+      };
+      await table.saveModuleState(counting, undefined);
+      const [held] = await table.moduleStates();
+      expect(held?.state).toEqual(counting);
+      const paused = { ...counting, failed: ["a", "b", "c"], pausedAt: T0 + 1, probeAt: T0 + 2, probes: 3 };
+      await table.saveModuleState(paused, held?.etag);
+      await expect(table.saveModuleState(counting, held?.etag)).rejects.toBeInstanceOf(ConflictError);
+      await expect(table.saveModuleState(counting, undefined)).rejects.toBeInstanceOf(ConflictError);
+      expect((await table.moduleStates()).map(({ state }) => state)).toEqual([paused]);
+    });
+
     it("remembers the last tick", async () => {
       expect(await table.lastTick()).toBeUndefined();
       await table.recordTick(T0 + 1);

@@ -1,6 +1,7 @@
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
 import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
+import type { ModuleState } from "../../shared/run/module-state.ts";
 import { type ClosedRun, type Run, type RunKey, runId } from "../../shared/run/run.ts";
 import { type Source, sourceKey } from "../../shared/run/source.ts";
 import { type Interference, withInterference } from "./interference.ts";
@@ -29,6 +30,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const runs = new Map<string, RunRow>();
   const sources = new Map<string, Source>();
   const cursors = new Map<string, number>();
+  const modules = new Map<string, { state: ModuleState; etag: string }>();
   let tick: EpochMs | undefined;
   let writes = 0;
 
@@ -100,6 +102,11 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     sweepCursor: async (source) => cursors.get(sourceKey(source)) ?? 0,
     async saveSweepCursor(source, sequenceNumber) {
       cursors.set(sourceKey(source), sequenceNumber);
+    },
+    moduleStates: async () => [...modules.values()],
+    async saveModuleState(state, etag) {
+      if (modules.get(state.module)?.etag !== etag) throw new ConflictError(`Module ${state.module} has changed.`);
+      modules.set(state.module, { state: structuredClone(state), etag: nextEtag() });
     },
     async recordTick(at) {
       tick = at;

@@ -1,6 +1,7 @@
 import type { Dependencies } from "../../shared/dependencies.ts";
 import { type AcceptOutcome, makeAccept } from "../../shared/dispatch/accept.ts";
 import { makeAdmission } from "../../shared/dispatch/admission.ts";
+import { makePauses } from "../../shared/dispatch/pauses.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import { isRecord } from "../../shared/plain-data.ts";
@@ -54,8 +55,9 @@ export function makeWorld(
       ...over,
     };
     const admission = makeAdmission(deps.table, deps.clock);
-    const accept = makeAccept(deps, admission);
-    const reconcile = makeReconcile(deps, admission);
+    const pauses = makePauses(deps);
+    const accept = makeAccept(deps, admission, pauses);
+    const reconcile = makeReconcile(deps, admission, pauses);
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>

@@ -118,11 +118,14 @@ const CASES: Case[] = [
         },
       }),
     ],
-    want: failure(
-      'worker could not be started (StartError): exec: "nope": executable file not found in $PATH',
-      128,
-      "JobNotStarted",
-    ),
+    want: {
+      ...failure(
+        'worker could not be started (StartError): exec: "nope": executable file not found in $PATH',
+        128,
+        "JobNotStarted",
+      ),
+      startFault: "command",
+    },
   },
   {
     name: "the pod's own deadline",

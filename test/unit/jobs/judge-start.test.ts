@@ -10,8 +10,14 @@ const aJob = (over: V1Job = {}): V1Job => ({
 });
 const pending = (status: V1Pod["status"] = {}, spec?: V1Pod["spec"]) =>
   aPod({ status: { phase: "Pending", ...status }, ...(spec ? { spec } : {}) });
-const stuck = (detail: string): StartVerdict => ({
-  stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail },
+const stuck = (detail: string, startFault?: string): StartVerdict => ({
+  stuck: {
+    reason: "JobNotStarted",
+    kind: "failure",
+    permanent: false,
+    detail,
+    ...(startFault === undefined ? {} : { startFault }),
+  },
 });
 const event = (reason: string, message: string): CoreV1Event => ({ reason, message, metadata: {}, involvedObject: {} });
 const unschedulable = {
@@ -35,21 +41,21 @@ const CASES: Case[] = [
       pending({ containerStatuses: [waiting("worker", "InvalidImageName", 'couldn\'t parse "UPPER/bad::name"')] }),
     ],
     afterMs: 0,
-    want: stuck("worker can't start (InvalidImageName): couldn't parse \"UPPER/bad::name\""),
+    want: stuck("worker can't start (InvalidImageName): couldn't parse \"UPPER/bad::name\"", "image"),
   },
   ...[
-    "ErrImagePull",
-    "ImagePullBackOff",
-    "ErrImageNeverPull",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-  ].flatMap((reason): Case[] => {
+    ["ErrImagePull", "image"],
+    ["ImagePullBackOff", "image"],
+    ["ErrImageNeverPull", "image"],
+    ["CreateContainerConfigError", "configuration"],
+    ["CreateContainerError", "configuration"],
+    ["RunContainerError", "command"],
+  ].flatMap(([reason = "", fault]): Case[] => {
     const pods = [pending({ containerStatuses: [waiting("worker", reason, "said the kubelet")] })];
     const detail = `worker can't start (${reason}): said the kubelet`;
     return [
       { name: `${reason}: waits out the grace`, pods, afterMs: 29_999, want: { waiting: detail } },
-      { name: `${reason}: ends after the grace`, pods, afterMs: 30_000, want: stuck(detail) },
+      { name: `${reason}: ends after the grace`, pods, afterMs: 30_000, want: stuck(detail, fault) },
     ];
   }),
   {
@@ -75,7 +81,7 @@ const CASES: Case[] = [
       }),
     ],
     afterMs: 60_000,
-    want: stuck("worker can't start (ImagePullBackOff): not found"),
+    want: stuck("worker can't start (ImagePullBackOff): not found", "image"),
   },
   {
     name: "a second container's missing image, though the first runs",
@@ -85,7 +91,7 @@ const CASES: Case[] = [
       }),
     ],
     afterMs: 60_000,
-    want: stuck("b can't start (ErrImagePull): not found"),
+    want: stuck("b can't start (ErrImagePull): not found", "image"),
   },
   {
     name: "a running worker",
@@ -189,7 +195,7 @@ const CASES: Case[] = [
       event("SuccessfulDelete", "Deleted pod"),
     ],
     afterMs: 900_000,
-    want: stuck("no pod after 15 min: pods is forbidden: violates PodSecurity"),
+    want: stuck("no pod after 15 min: pods is forbidden: violates PodSecurity", "no pod"),
   },
   {
     name: "a Job controller that is slow",

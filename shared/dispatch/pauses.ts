@@ -1,0 +1,125 @@
+import pLimit from "p-limit";
+import type { EpochMs } from "../clock.ts";
+import type { Dependencies } from "../dependencies.ts";
+import { ConflictError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { Module } from "../modules/module.ts";
+import { templateOf } from "../modules/template-of.ts";
+import type { StoredModuleState } from "../ports/run-table.ts";
+import {
+  afterProbe,
+  afterStartFailure,
+  isPaused,
+  type ModuleState,
+  type PausedModule,
+  sound,
+} from "../run/module-state.ts";
+import { type Ending, type Run, runId } from "../run/run.ts";
+
+/** How old what is known may be before a trigger reads again. */
+const MAX_AGE_MS = 10_000;
+
+/** How often a change is tried that others got ahead of. */
+const MAX_TRIES = 5;
+
+/** Which modules are paused, because their own template keeps their Jobs from starting. */
+export interface Pauses {
+  /** Reads what the table knows: each tick begins with it. */
+  refresh(): Promise<void>;
+  /** The same, unless it was just done. */
+  refreshIfOld(): Promise<void>;
+  /** How the module is paused, as last read; undefined where it isn't. */
+  pauseOf(module: Module): PausedModule | undefined;
+  /** Takes the right to try one message of a paused module, for one Dispatcher alone; false where it isn't time, or somebody else was first. */
+  takeProbe(module: Module, log: Log): Promise<boolean>;
+  /** Notes that a run's Job could not start, where that may be the template's fault. Resolves to the ending as it counts for the run. */
+  noteFailure(run: Run, ending: Ending, log: Log): Promise<Ending>;
+  /** Notes that a run's Job started. Costs nothing where nothing is held against its module. */
+  noteStart(run: Run, log: Log): Promise<void>;
+}
+
+/** The pauses as the table has them: shared by all processes, so that it is all the same which of them saw a Job fail or start. */
+export function makePauses({ table, clock, modules }: Pick<Dependencies, "table" | "clock" | "modules">): Pauses {
+  // Writes of one process take turns: sixteen runs that fail in one tick would otherwise only meet each other.
+  const inTurn = pLimit(1);
+  let known: ReadonlyMap<string, StoredModuleState> = new Map();
+  let readAt: EpochMs | undefined;
+
+  async function refresh(): Promise<void> {
+    const states = await table.moduleStates();
+    known = new Map(states.map((stored) => [stored.state.module, stored]));
+    readAt = clock.now();
+  }
+
+  /** Changes a module's row as `next` says; null leaves it. Whoever was faster is read, and asked again. */
+  async function change(module: string, next: (state: ModuleState | undefined) => ModuleState | null) {
+    return inTurn(async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        const held = known.get(module);
+        const state = next(held?.state);
+        if (state === null) return held?.state;
+        try {
+          await table.saveModuleState(state, held?.etag);
+          await refresh();
+          return state;
+        } catch (error) {
+          if (!(error instanceof ConflictError) || attempt === MAX_TRIES) throw error;
+          await refresh();
+        }
+      }
+    });
+  }
+
+  const pauseOf = (module: Module): PausedModule | undefined => {
+    const state = known.get(module.name)?.state;
+    return isPaused(state, templateOf(module)) ? state : undefined;
+  };
+
+  return {
+    refresh,
+    async refreshIfOld() {
+      if (readAt === undefined || clock.now() - readAt > MAX_AGE_MS) await refresh();
+    },
+    pauseOf,
+
+    async takeProbe(module, log) {
+      const now = clock.now();
+      const template = templateOf(module);
+      let isTaken = false;
+      await change(module.name, (state) => {
+        isTaken = isPaused(state, template) && now >= state.probeAt;
+        return isTaken && isPaused(state, template) ? afterProbe(state, now) : null;
+      });
+      if (isTaken) log.info("trying a message of a paused module", { module: module.name });
+      return isTaken;
+    },
+
+    async noteFailure(run, ending, log) {
+      const module = modules.get(run.module);
+      const { startFault: fault, detail } = ending;
+      if (!module || fault === undefined || ending.kind !== "failure") return ending;
+      const failure = { module: module.name, template: templateOf(module), runId: runId(run), fault, detail };
+      const wasPaused = pauseOf(module) !== undefined;
+      const state = await change(module.name, (held) => afterStartFailure(held, failure, clock.now()));
+      if (!isPaused(state, failure.template)) return ending;
+      if (!wasPaused)
+        log.error("paused a module: its jobs can't start; its messages wait until one does", {
+          module: module.name,
+          why: detail,
+        });
+      return { ...ending, kind: "module", permanent: false };
+    },
+
+    async noteStart(run, log) {
+      const held = known.get(run.module)?.state;
+      if (!held || !provesSound(held, run)) return;
+      await change(run.module, (state) => (state && provesSound(state, run) ? sound(state) : null));
+      if (held.pausedAt !== undefined) log.info("resumed a module: a job of it started", { module: run.module });
+    },
+  };
+}
+
+/** Only a Job that was created after the trouble began says that it is over. */
+function provesSound(state: ModuleState, run: Run): boolean {
+  return state.failed.length > 0 && run.dispatchedAt !== undefined && run.dispatchedAt >= state.since;
+}

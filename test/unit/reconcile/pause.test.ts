@@ -1,0 +1,185 @@
+import { describe, expect, it } from "vitest";
+import { makeReadiness } from "../../../shared/health.ts";
+import { aModule } from "../../support/a-module.ts";
+import { makeWorld, RETRY } from "../../support/world.ts";
+
+const MINUTE = 60_000;
+const BROKEN = aModule({ retry: RETRY });
+const MENDED = aModule({
+  retry: RETRY,
+  work: { kind: "worker", worker: { image: "busybox:fixed", command: ["true"] }, handler: undefined },
+});
+
+type World = ReturnType<typeof makeWorld>;
+
+const names = (world: World) => world.open().flatMap(({ jobName }) => jobName ?? []);
+
+/** Messages whose Jobs can't pull their image, looked at after the grace period. */
+async function broken(messages: number, world = makeWorld([BROKEN])): Promise<World> {
+  for (let index = 1; index <= messages; index += 1) await world.send({ messageId: `m-${index}` });
+  for (const name of names(world)) world.cluster.stick(name);
+  world.clock.advance(31_000);
+  await world.tick();
+  return world;
+}
+
+/** The Jobs that were asked to end are gone: lets the runs be requeued. */
+async function endStuck(world: World): Promise<void> {
+  await world.tick();
+  await world.tick();
+}
+
+/** Paused by three messages, with two more that wait. */
+async function paused(): Promise<World> {
+  const world = await broken(3);
+  await endStuck(world);
+  expect((await world.table.moduleStates())[0]?.state.pausedAt).toBeDefined();
+  await world.send({ messageId: "m-4" });
+  await world.send({ messageId: "m-5" });
+  return world;
+}
+
+describe("a module whose image is broken", () => {
+  it("pauses after three messages that fail alike, and no message pays for it from then on", async () => {
+    const world = await broken(10);
+    await endStuck(world);
+    const failures = world.open().map((run) => run.failures);
+    expect(failures.filter((count) => count > 0)).toHaveLength(2);
+    expect(failures).toHaveLength(10);
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ level: "error", message: expect.stringMatching(/^paused a module/) }),
+    );
+  });
+
+  it("lets no message die of it, however long it lasts", async () => {
+    const world = await paused();
+    for (let minute = 0; minute < 240; minute += 1) {
+      world.clock.advance(MINUTE);
+      for (const name of names(world)) world.cluster.stick(name);
+      world.clock.advance(31_000);
+      await world.tick();
+      await endStuck(world);
+    }
+    expect(world.closed()).toEqual([]);
+    expect(world.open()).toHaveLength(5);
+    expect(Math.max(...world.open().map((run) => run.failures))).toBe(1);
+  });
+
+  it("starts none of its waiting messages, not even those that arrive", async () => {
+    const world = await paused();
+    const created = world.cluster.creates.length;
+    world.clock.advance(30_000);
+    await world.tick();
+    expect(world.cluster.creates).toHaveLength(created);
+    expect(world.lastTick()).toMatchObject({ waiting: { "module-paused": 5 } });
+  });
+
+  it("tries one message at a time, and another one each time", async () => {
+    const world = await paused();
+    const created = world.cluster.creates.length;
+    const tried = new Set<string>();
+    for (let probe = 0; probe < 3; probe += 1) {
+      world.clock.advance(10 * MINUTE);
+      await Promise.all([world.tick(), world.makeProcess().tick()]);
+      const [run, ...others] = world.open().filter(({ status }) => status === "dispatched");
+      expect(others).toEqual([]);
+      tried.add(run?.messageId ?? "");
+      for (const name of names(world)) world.cluster.stick(name);
+      world.clock.advance(31_000);
+      await world.tick();
+      await endStuck(world);
+    }
+    expect(world.cluster.creates).toHaveLength(created + 3);
+    expect(tried.size).toBeGreaterThan(1);
+  });
+
+  it("resumes when one of its Jobs starts: all that wait are started", async () => {
+    const world = await paused();
+    world.clock.advance(MINUTE);
+    await world.tick();
+    const [probe = ""] = names(world);
+    world.cluster.run(probe);
+    await world.tick();
+    await world.tick();
+    expect(world.open().filter(({ status }) => status === "dispatched")).toHaveLength(5);
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ message: expect.stringMatching(/^resumed a module/) }),
+    );
+  });
+
+  it("resumes when the probe is over before anybody saw it run", async () => {
+    const world = await paused();
+    world.clock.advance(MINUTE);
+    await world.tick();
+    const [probe = ""] = names(world);
+    world.cluster.run(probe);
+    world.cluster.fail(probe, 1);
+    await world.tick();
+    world.clock.advance(MINUTE);
+    await world.tick();
+    expect(world.open().filter(({ status }) => status === "dispatched")).toHaveLength(5);
+  });
+
+  it("resumes at once when its template is another", async () => {
+    const world = await paused();
+    const mended = world.makeProcess({ modules: new Map([[MENDED.name, MENDED]]) });
+    world.clock.advance(10_000);
+    await mended.tick();
+    expect(world.open().filter(({ status }) => status === "dispatched")).toHaveLength(5);
+  });
+
+  it("is not believed to be sound because of a Job that was created before", async () => {
+    const world = makeWorld([BROKEN]);
+    await world.send({ messageId: "early" });
+    const [early = ""] = names(world);
+    world.cluster.run(early);
+    world.clock.advance(MINUTE);
+    await world.tick();
+    for (const id of ["m-1", "m-2", "m-3"]) await world.send({ messageId: id });
+    for (const name of names(world)) if (name !== early) world.cluster.stick(name);
+    world.clock.advance(31_000);
+    await world.tick();
+    await world.tick();
+    expect((await world.table.moduleStates())[0]?.state.pausedAt).toBeDefined();
+  });
+
+  it("does not keep other modules waiting", async () => {
+    const other = aModule({ name: "other", when: { subject: "other" }, retry: RETRY });
+    const world = await broken(3, makeWorld([aModule({ retry: RETRY, when: { subject: "image" } }), other]));
+    await world.send({ messageId: "o-1", subject: "other" });
+    expect(world.open().find(({ messageId }) => messageId === "o-1")).toMatchObject({ status: "dispatched" });
+  });
+
+  it("is told by readiness, which is not lost by it", async () => {
+    const world = await paused();
+    expect(await makeReadiness(world.deps)()).toMatchObject({
+      ready: true,
+      paused: { thumbnail: expect.stringContaining("failed to pull image") },
+    });
+  });
+
+  it("is paused by what three messages of three processes met", async () => {
+    const world = makeWorld([BROKEN]);
+    for (const id of ["m-1", "m-2", "m-3"]) await world.send({ messageId: id });
+    for (const name of names(world)) world.cluster.stick(name);
+    world.clock.advance(31_000);
+    await Promise.all([world.tick(), world.makeProcess().tick(), world.makeProcess().tick()]);
+    expect((await world.table.moduleStates())[0]?.state).toMatchObject({ failed: { length: 3 } });
+  });
+});
+
+describe("a Job that the API server refuses", () => {
+  it("ends its message at once, until three messages show that the template is to blame", async () => {
+    const world = makeWorld([BROKEN]);
+    for (const id of ["m-1", "m-2", "m-3", "m-4"]) {
+      world.cluster.refuseNext(`jobs.batch "thumbnail-${id}" is forbidden: by policy 7`);
+      await world.send({ messageId: id });
+    }
+    await world.tick();
+    expect(world.closed()).toMatchObject([{ messageId: "m-1" }, { messageId: "m-2" }]);
+    expect(world.open()).toMatchObject([
+      { messageId: "m-3", failures: 0, status: "waiting" },
+      { messageId: "m-4", failures: 0, status: "waiting" },
+    ]);
+  });
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import {
+  afterProbe,
+  afterStartFailure,
+  isPaused,
+  type ModuleState,
+  type StartFailure,
+  sound,
+} from "../../../shared/run/module-state.ts";
+
+const NOW = 1_790_000_000_000;
+const MINUTE = 60_000;
+
+function failing(...failures: Partial<StartFailure>[]): ModuleState {
+  let state: ModuleState | undefined;
+  for (const [index, over] of failures.entries()) {
+    const failure = { module: "m", template: "t1", runId: `run-${index}`, fault: "image", detail: "no such image" };
+    state = afterStartFailure(state, { ...failure, ...over }, NOW + index);
+  }
+  if (!state) throw new Error("no failure");
+  return state;
+}
+
+describe("what is known of a module whose Jobs can't start", () => {
+  const cases: { name: string; failures: Partial<StartFailure>[]; paused: boolean }[] = [
+    { name: "two messages pause nothing", failures: [{}, {}], paused: false },
+    { name: "three messages with the same fault pause it", failures: [{}, {}, {}], paused: true },
+    {
+      name: "one message that fails three times pauses nothing",
+      failures: [{ runId: "a" }, { runId: "a" }, { runId: "a" }],
+      paused: false,
+    },
+    { name: "another fault begins a new count", failures: [{}, {}, { fault: "configuration" }], paused: false },
+    { name: "another template begins a new count", failures: [{}, {}, { template: "t2" }], paused: false },
+    {
+      name: "a paused module stays paused, whatever comes to light next",
+      failures: [{}, {}, {}, { fault: "configuration" }],
+      paused: true,
+    },
+  ];
+  it.each(cases)("$name", ({ failures, paused }) => {
+    expect(isPaused(failing(...failures), failures.at(-1)?.template ?? "t1")).toBe(paused);
+  });
+
+  it("is void for another template", () => {
+    expect(isPaused(failing({}, {}, {}), "t2")).toBe(false);
+  });
+
+  it("is sound again once a Job started, and counts from none", () => {
+    const state = sound(failing({}, {}, {}));
+    expect(isPaused(state, "t1")).toBe(false);
+    const failure = { module: "m", template: "t1", runId: "later", fault: "image", detail: "" };
+    expect(afterStartFailure(state, failure, NOW + MINUTE)).toMatchObject({ failed: ["later"], since: NOW + MINUTE });
+  });
+
+  it("lets a message be tried after a minute, then after twice as long each time, up to ten minutes", () => {
+    let state = failing({}, {}, {});
+    const waits: number[] = [];
+    let now = state.pausedAt ?? 0;
+    for (let probe = 0; probe < 6 && isPaused(state, "t1"); probe += 1) {
+      waits.push((state.probeAt - now) / MINUTE);
+      now = state.probeAt;
+      state = afterProbe(state, now);
+    }
+    expect(waits).toEqual([1, 2, 4, 8, 10, 10]);
+  });
+});
