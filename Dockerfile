@@ -28,10 +28,10 @@ ENV NODE_ENV=production \
     NODE_OPTIONS="--max-old-space-size=96 --max-semi-space-size=8" \
     MODULES_DIR=/etc/dispatcher/modules
 WORKDIR /app
-COPY --from=build /src/package.json /src/host.json /src/LICENSE ./
+COPY --from=build /src/package.json /src/host.json /src/LICENSE /src/dist/third-party-notices.txt ./
 COPY --from=build /src/dist/functions/index.js dist/functions/
 COPY --from=build /src/dist/local/host/main.js dist/local/host/
-COPY --from=build /src/dist/tools dist/tools/
+COPY --from=build /src/dist/tools/*.js dist/tools/
 # `node` of the base, by number: a kubelet can't tell that a name is not root.
 USER 1000:1000
 EXPOSE 8080
@@ -58,9 +58,9 @@ ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     languageWorkers__node__arguments="--max-old-space-size=96 --max-semi-space-size=8" \
     MODULES_DIR=/etc/dispatcher/modules
 WORKDIR /home/site/wwwroot
-COPY --from=build /src/package.json /src/host.json /src/LICENSE ./
+COPY --from=build /src/package.json /src/host.json /src/LICENSE /src/dist/third-party-notices.txt ./
 COPY --from=build /src/dist/functions/index.js dist/functions/
-COPY --from=build /src/dist/tools dist/tools/
+COPY --from=build /src/dist/tools/*.js dist/tools/
 # `app` of .NET's images.
 USER 1654:1654
 EXPOSE 8080

@@ -1,5 +1,6 @@
-// Bundles the app, each of tools/ and the host into one file each, which needs no node_modules, and the programs of local/, bench/ and test/ beside them.
-import { rm } from "node:fs/promises";
+// Bundles the app, each of tools/ and the host into one file each, which needs no node_modules, with the licences of what is in them; and the programs of local/, bench/ and test/ beside them.
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { build } from "esbuild";
 import { glob } from "tinyglobby";
 
@@ -17,8 +18,9 @@ const common = {
 };
 
 await rm("dist", { recursive: true, force: true });
-await build({
+const { metafile } = await build({
   ...common,
+  metafile: true,
   entryPoints: ["functions/index.ts", HOST, ...(await glob("tools/*.ts"))],
   // The host itself provides the first, when the library asks for it. `debug` asks for the other and does without: only development has it.
   external: ["@azure/functions-core", "supports-color"],
@@ -32,3 +34,22 @@ await build({
   entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "test/cluster/**/main.ts"], { ignore: [HOST] }),
   packages: "external",
 });
+await writeFile("dist/third-party-notices.txt", await notices(Object.keys(metafile.inputs)));
+
+/** The licences of the packages that these files come from. Whoever passes a bundle on has to pass them on with it. */
+async function notices(files) {
+  const directories = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file) ?? []);
+  const chapters = await Promise.all(
+    [...new Set(directories)].map(async (directory) => {
+      const { name, version, license, author } = JSON.parse(await readFile(join(directory, "package.json"), "utf8"));
+      const texts = (await readdir(directory))
+        .filter((file) => /^((un)?licen[cs]e|notice|copying)/i.test(file))
+        .toSorted();
+      const contents = await Promise.all(texts.map((file) => readFile(join(directory, file), "utf8")));
+      // A few have no file of their own: their author, and the name of the licence, is all that they say.
+      const words = contents.length > 0 ? contents : [`Copyright ${author?.name ?? author}`];
+      return [`${name} ${version} (${license})`, ...words.map((text) => text.trim())].join("\n\n");
+    }),
+  );
+  return `${[...new Set(chapters)].toSorted().join(`\n\n${"-".repeat(80)}\n\n`)}\n`;
+}

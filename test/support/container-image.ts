@@ -2,11 +2,12 @@ import { readFileSync } from "node:fs";
 import { cp, mkdir, stat } from "node:fs/promises";
 import { basename, join, posix } from "node:path";
 import { Copy, DockerfileParser, From, type Instruction, JSONInstruction, PropertyInstruction } from "dockerfile-ast";
+import { glob } from "tinyglobby";
 import { ROOT } from "./run-program.ts";
 
 /** What one `COPY` brings into an image. */
 interface Copied {
-  /** Paths in the stage `from`, or in the build's context. */
+  /** Paths in the stage `from`, or in the build's context; a `*` stands for any name. */
   readonly sources: readonly string[];
   readonly from: string | undefined;
   /** Absolute; with a slash at its end, a directory. */
@@ -76,11 +77,12 @@ export async function layOut(image: ContainerImage, stages: Readonly<Record<stri
     const directory = stages[from ?? ""];
     if (directory === undefined)
       throw new Error(`a COPY takes files from ${from ?? "the context"}, which is not given`);
-    for (const source of sources) {
-      const file = join(directory, source);
+    // A pattern of Docker's, such as *.js, or a path.
+    const paths = sources.map((source) => posix.join(directory, source));
+    for (const file of await glob(paths, { onlyFiles: false, expandDirectories: false })) {
       // The content of a directory, not the directory itself.
       const isInto = to.endsWith("/") && !(await stat(file)).isDirectory();
-      await cp(file, join(root, isInto ? posix.join(to, basename(source)) : to), { recursive: true });
+      await cp(file, join(root, isInto ? posix.join(to, basename(file)) : to), { recursive: true });
     }
   }
 }

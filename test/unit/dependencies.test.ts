@@ -1,4 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { globSync } from "tinyglobby";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
@@ -12,6 +13,7 @@ const locked = z
     packages: z.record(z.string(), z.looseObject({ dev: z.boolean().optional(), optional: z.boolean().optional() })),
   })
   .parse(readJson("package-lock.json")).packages;
+const packageJson = z.looseObject({ name: z.string(), version: z.string() });
 const docs = readFileSync("docs/dependencies.md", "utf8");
 
 function readJson(file: string): unknown {
@@ -67,16 +69,30 @@ describe("the packages of the images", () => {
     expect(ranges.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
   });
 
-  it("are in dependencies wherever an image has them, so that npm audit --omit=dev sees them", () => {
-    // esbuild marks each file that it took into a bundle.
-    const bundles = ["dist/functions/index.js", "dist/local/host/main.js", "dist/tools/preflight.js"];
-    const bundled = bundles.flatMap((file) =>
+  // esbuild marks each file that it took into a bundle.
+  const bundled = ["dist/functions/index.js", "dist/local/host/main.js", ...globSync("dist/tools/*.js")].flatMap(
+    (file) =>
       [
         ...readFileSync(file, "utf8").matchAll(/^\s*\/\/ (node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+)\//gm),
       ].map(([, path]) => path ?? ""),
-    );
-    expect(bundled.length).toBeGreaterThan(50);
+  );
+  const inBundles = [...new Set(bundled)];
+
+  it("are in dependencies, so that npm audit --omit=dev sees them", () => {
+    expect(inBundles.length).toBeGreaterThan(50);
     const paths = new Set(production.map(([path]) => path));
-    expect([...new Set(bundled)].filter((path) => !paths.has(path))).toEqual([]);
+    expect(inBundles.filter((path) => !paths.has(path))).toEqual([]);
+  });
+
+  it("come with their licences", () => {
+    const notices = readFileSync("dist/third-party-notices.txt", "utf8").split(/^-{80}$/m);
+    const silent = inBundles.filter((path) => {
+      const { name, version } = packageJson.parse(readJson(`${path}/package.json`));
+      const chapter = notices.find((text) => text.trim().startsWith(`${name} ${version} (`));
+      const ownText = readdirSync(path).find((file) => /license/i.test(file));
+      const wanted = ownText === undefined ? "Copyright" : readFileSync(`${path}/${ownText}`, "utf8").trim();
+      return chapter?.includes(wanted) !== true;
+    });
+    expect(silent).toEqual([]);
   });
 });
