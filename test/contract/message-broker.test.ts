@@ -71,5 +71,5 @@ function openFake(): BrokerHarness {
 }
 
 function openLocal(source: Source): BrokerHarness {
-  return openServiceBus({ broker: serviceBus, source, user: bus, passTime: bus.passTime });
+  return openServiceBus({ broker: serviceBus, source, user: bus, passTime: (ms) => bus.passTime(ms) });
 }

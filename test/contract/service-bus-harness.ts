@@ -13,7 +13,8 @@ export interface ServiceBusUnderTest {
 }
 
 /** Opens the source for one test of the contract. */
-export function openServiceBus({ broker, source, user, passTime }: ServiceBusUnderTest): BrokerHarness {
+export function openServiceBus(bus: ServiceBusUnderTest): BrokerHarness {
+  const { broker, source, user } = bus;
   const isQueue = "queue" in source;
   const receiver = user.receiver(source);
   const receiveDeferred = async (sequenceNumber: number) => {
@@ -48,7 +49,7 @@ export function openServiceBus({ broker, source, user, passTime }: ServiceBusUnd
       await receiver.abandonMessage(message);
       return message.deliveryCount ?? 0;
     },
-    passTime,
+    passTime: (ms) => bus.passTime(ms),
     deadLetters: async () => {
       const messages = await user.receiver(source, { deadLetter: true }).peekMessages(100);
       return messages.map((message) => ({
