@@ -5,6 +5,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // These need a real cluster, `npm run test:cluster`, and a real namespace, `npm run test:live`.
     exclude: ["test/cluster/**", "test/live/**"],
+    // The built app is loaded as it is: its 11 MB take long to transform.
+    server: { deps: { external: [/\/dist\//] } },
     testTimeout: 20_000,
     hookTimeout: 30_000,
   },

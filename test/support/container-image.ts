@@ -77,14 +77,22 @@ export async function layOut(image: ContainerImage, stages: Readonly<Record<stri
     const directory = stages[from ?? ""];
     if (directory === undefined)
       throw new Error(`a COPY takes files from ${from ?? "the context"}, which is not given`);
-    // A pattern of Docker's, such as *.js, or a path.
-    const paths = sources.map((source) => posix.join(directory, source));
-    for (const file of await glob(paths, { onlyFiles: false, expandDirectories: false })) {
-      // The content of a directory, not the directory itself.
-      const isInto = to.endsWith("/") && !(await stat(file)).isDirectory();
-      await cp(file, join(root, isInto ? posix.join(to, basename(file)) : to), { recursive: true });
+    for (const source of sources) {
+      const files = await found(directory, source);
+      if (files.length === 0) throw wrong(`COPY ${source}: there is no such file in ${directory}`);
+      for (const file of files) {
+        // The content of a directory, not the directory itself.
+        const isInto = to.endsWith("/") && !(await stat(file)).isDirectory();
+        await cp(file, join(root, isInto ? posix.join(to, basename(file)) : to), { recursive: true });
+      }
     }
   }
+}
+
+async function found(directory: string, source: string): Promise<string[]> {
+  const pattern = posix.relative("/", posix.resolve("/", source));
+  const paths = await glob(pattern, { cwd: directory, dot: true, onlyFiles: false, expandDirectories: false });
+  return paths.map((path) => join(directory, path));
 }
 
 function instructions(): Instruction[] {
