@@ -33,7 +33,7 @@ beforeAll(async () => {
     settings: {},
     env: neededEnvironment(process.env),
   });
-}, 120_000);
+}, 240_000);
 afterAll(async () => {
   await stack?.stop();
   await rm(directory, { recursive: true, force: true });
