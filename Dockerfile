@@ -46,8 +46,8 @@ LABEL org.opencontainers.image.title="dispatcher" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# - The base listens on port 80 as root. A port over 1,024 needs no root. Nor does this directory: the host keeps its keys in the storage account, and a
-#   file beside its own program tells that they changed. With it under /tmp, nothing else is written: the root file system may be read-only.
+# - The base listens on port 80 as root. A port over 1,024 needs no root. Nor does a directory under /tmp: the host keeps its keys in the storage account, and
+#   tells by a file that they changed, which it would write beside its own program. All else that it writes is under /tmp by default (its logs, FunctionsData).
 # - Without DRAIN_ON_APP_STOPPING the host ends on SIGTERM with its listeners still taking messages.
 # - Its console is off by default. The limits of the heap are the README's, for the worker, which runs the app.
 ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
