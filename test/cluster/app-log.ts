@@ -7,13 +7,13 @@ export interface AppLog {
   take(text: string): void;
   /** How many lines there were so far: `until` can begin with the next one. */
   position(): number;
-  /** The first line, from `since` on, that is such a one. Rejects after two and a half minutes, with the last lines that warn. */
+  /** The first line, from `since` on, that is such a one. Rejects after two minutes, with the last lines that warn. */
   until(isSuch: (line: LogLine) => boolean, since?: number): Promise<LogLine>;
   /** All lines, from `since` on. */
   lines(since?: number): readonly LogLine[];
 }
 
-const PATIENCE_MS = 150_000;
+const PATIENCE_MS = 120_000;
 const LINES_SHOWN = 15;
 
 export function makeAppLog(): AppLog {

@@ -75,6 +75,8 @@ export async function startControllers(start: StartPart, ports: ControlPlanePort
       "--use-service-account-credentials=true",
       `--service-account-private-key-file=${keys.serviceAccountKey}`,
       `--root-ca-file=${keys.caCert}`,
+      // Three heartbeats, so that the tests of a dead node don't wait longer than they have to.
+      "--node-monitor-grace-period=30s",
     ]),
     start("kube-scheduler", common(keys.kubeconfigs.scheduler, ports.scheduler)),
   ]);

@@ -58,6 +58,7 @@ export function lookFromOutside(settings: Readonly<Record<string, string>>): Out
   async function logsOf({ source, sequenceNumber, enqueuedAt }: RunKey): Promise<Record<string, string>> {
     const found: Record<string, string> = {};
     const folder = `/${"queue" in source ? source.queue : ""}/${String(sequenceNumber).padStart(20, "0")}-${enqueuedAt}/`;
+    if (!(await logs.exists())) return found;
     for await (const { name } of logs.listBlobsFlat()) {
       const [, attempt = "", container = ""] = /\/attempt-(\d+)\/(.+)\.log$/.exec(name) ?? [];
       if (name.includes(folder))

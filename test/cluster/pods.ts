@@ -1,0 +1,52 @@
+import { PassThrough } from "node:stream";
+import { CoreV1Api, Exec, type KubeConfig, type V1Pod } from "@kubernetes/client-node";
+import { expect, vi } from "vitest";
+
+const PATIENCE = { timeout: 90_000, interval: 100 };
+
+/** Where pods are, and the way to them. */
+export interface Place {
+  readonly admin: KubeConfig;
+  readonly namespace: string;
+}
+
+export async function podsOf({ admin, namespace }: Place, jobName: string): Promise<V1Pod[]> {
+  const labelSelector = `batch.kubernetes.io/job-name=${jobName}`;
+  return (await admin.makeApiClient(CoreV1Api).listNamespacedPod({ namespace, labelSelector })).items;
+}
+
+/** The Job's one pod, once it is as `isSuch` wants it. */
+export function onePod(place: Place, jobName: string, isSuch: (pod: V1Pod) => boolean): Promise<V1Pod> {
+  return vi.waitFor(async () => {
+    const [pod, ...others] = (await podsOf(place, jobName)).filter(
+      ({ metadata }) => metadata?.deletionTimestamp === undefined,
+    );
+    expect(others).toEqual([]);
+    if (!pod || !isSuch(pod)) throw new Error(`the pod of ${jobName} is ${JSON.stringify(pod?.status)}`);
+    return pod;
+  }, PATIENCE);
+}
+
+/** The name of the Job's pod once its first container of the work runs. */
+export async function runningPod(place: Place, jobName: string): Promise<string> {
+  const pod = await onePod(place, jobName, ({ status }) =>
+    Boolean(status?.containerStatuses?.some(({ state }) => state?.running !== undefined)),
+  );
+  return pod.metadata?.name ?? "";
+}
+
+/** A shell's script that works until `letGo`, and then ends well. Told to end, it does at once, badly. */
+export const UNTIL_LET_GO =
+  "trap 'exit 143' TERM; echo at work; until [ -e /tmp/go ]; do sleep 0.2 & wait $!; done; echo done";
+
+/** Ends the work of a container that runs `UNTIL_LET_GO`. */
+export async function letGo({ admin, namespace }: Place, podName: string, container = "worker"): Promise<void> {
+  const said = new PassThrough();
+  await new Promise<void>((resolve, reject) => {
+    const onStatus = ({ status, message }: { status?: string; message?: string }) =>
+      status === "Success" ? resolve() : reject(new Error(message));
+    new Exec(admin)
+      .exec(namespace, podName, container, ["touch", "/tmp/go"], said, said, null, false, onStatus)
+      .catch(reject);
+  });
+}
