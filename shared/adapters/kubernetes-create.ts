@@ -1,3 +1,4 @@
+import { WEBHOOK_DOWN } from "../jobs/webhook-down.ts";
 import type { CreateOutcome } from "../ports/job-cluster.ts";
 import { isAllowed } from "./kubernetes-access.ts";
 import { isMissingRight, isTerminating, KubernetesFailure } from "./kubernetes-answer.ts";
@@ -6,8 +7,6 @@ import type { KubernetesConnection } from "./kubernetes-connection.ts";
 /** A webhook, or a validating policy, said no; or something else that admits objects did. The text is all that tells. */
 const DENIED = /denied (?:the )?request/;
 const QUOTA_FULL = /exceeded quota/;
-/** A webhook that is down is an outage, whatever code it comes with. */
-const WEBHOOK_DOWN = /failed calling webhook|failed to call webhook/;
 const TOO_LARGE = /request is too large/;
 const CREATE_JOBS = { verb: "create", group: "batch", resource: "jobs" } as const;
 

@@ -2,6 +2,7 @@ import type { CoreV1Event, V1ContainerStatus, V1Job, V1Pod } from "@kubernetes/c
 import type { EpochMs } from "../clock.ts";
 import type { Ending } from "../run/run.ts";
 import { hasStarted, lastLine, workContainers } from "./pod-containers.ts";
+import { WEBHOOK_DOWN } from "./webhook-down.ts";
 
 export type StartVerdict =
   /** It can't start, or took too long to: the attempt is to be ended, for the cluster itself would wait for ever. */
@@ -51,7 +52,8 @@ export function looksStuck(podStatus: string): boolean {
 }
 
 /**
- * Whether an active Job starts, waits, or never will. Waiting for a quota or for whoever suspended it is never held against it. A container
+ * Whether an active Job starts, waits, or never will. Waiting for a quota, for a webhook that is
+ * down, or for whoever suspended it is never held against it. A container
  * that can't start is, even after others of its pod ran. No clock of its own: `now` and the times in the objects are compared.
  */
 export function judgeStart(seen: {
@@ -116,6 +118,7 @@ function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Wai
   const refused = events.findLast(({ reason }) => reason === "FailedCreate");
   const message = lastLine(refused?.message);
   if (message !== undefined && /exceeded quota/i.test(message)) return { waiting: `quota: ${message}` };
+  if (message !== undefined && WEBHOOK_DOWN.test(message)) return { waiting: `outage: ${message}` };
   const { ms, tooLong } = waited(at(job.status?.startTime) || at(job.metadata?.creationTimestamp));
   const why = message ?? "the cluster has made no pod for it";
   // Words that are the same for each Job: a pod that policy or a missing ServiceAccount forbids.

@@ -182,6 +182,20 @@ const CASES: Case[] = [
     },
   },
   {
+    name: "a webhook that is down, however long",
+    events: [
+      event(
+        "FailedCreate",
+        'Error creating: Internal error occurred: failed calling webhook "w.x.y": failed to call webhook: connection refused',
+      ),
+    ],
+    afterMs: 10_000_000,
+    want: {
+      waiting:
+        'outage: Error creating: Internal error occurred: failed calling webhook "w.x.y": failed to call webhook: connection refused',
+    },
+  },
+  {
     name: "a refusal that is no quota, before the start timeout",
     events: [event("FailedCreate", "pods is forbidden: violates PodSecurity")],
     afterMs: 60_000,
