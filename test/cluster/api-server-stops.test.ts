@@ -1,0 +1,96 @@
+import { randomUUID } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
+import { CoreV1Api } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
+import { readRecord } from "./cluster-record.ts";
+import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
+import { NEEDS_OWN_CLUSTER } from "./forbid-skips.ts";
+import { sh } from "./module-files.ts";
+import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
+
+const cacheRoot = defaultCacheRoot(process.env);
+const name = `stops-${randomUUID().slice(0, 8)}`;
+/** Each of these ticks has waited for an answer for 15 s. */
+const TICKS_IN_VAIN = 4;
+
+describe.skipIf(!inject("ownsCluster"))(`a cluster's API server ${NEEDS_OWN_CLUSTER}`, () => {
+  let app: DispatcherUnderTest;
+  let apiServer: number;
+
+  beforeAll(async () => {
+    const assets = process.env["KUBEBUILDER_ASSETS"] || undefined;
+    const { kubeconfig, directory } = await startCluster({ name, cacheRoot, assets, isOwned: true, say: () => {} });
+    const record = await readRecord(directory);
+    apiServer = record?.processes.find((part) => part.name === "kube-apiserver")?.pid ?? 0;
+    const once = { maxAttempts: 1 };
+    app = await startDispatcher({
+      kubeconfig,
+      modules: {
+        long: { retry: once, worker: sh(UNTIL_LET_GO) },
+        short: { retry: once, worker: sh("sleep 20; echo done") },
+      },
+    });
+  });
+  afterAll(async () => {
+    await app?.close();
+    await stopCluster(name, cacheRoot);
+  });
+
+  async function succeedsAtOnce(sent: Sent): Promise<void> {
+    const { run, letter } = await sent.end();
+    expect(letter).toBeUndefined();
+    expect(run).toMatchObject({ status: "succeeded", attempt: 1, failures: 0, interruptions: 0 });
+  }
+
+  test("stops for a minute and comes back: what ended meanwhile counts, and what came meanwhile runs", async () => {
+    const [long, short] = [await app.send("long"), await app.send("short")];
+    const podName = await runningPod(app, await long.job());
+    await runningPod(app, await short.job());
+    let since = app.log.position();
+    process.kill(apiServer, "SIGSTOP");
+    let during: Sent;
+    try {
+      during = await app.send("short");
+      for (let tick = 0; tick < TICKS_IN_VAIN; tick += 1) {
+        const line = await app.log.until(({ message }) => message === "reconcile is held up", since);
+        expect(line["why"]).toMatch(/can't be used just now, listing .*: no answer within 15000 ms/);
+        since = app.log.lines().indexOf(line) + 1;
+      }
+      expect(await long.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+      expect([await app.letters("long"), await app.letters("short")]).toEqual([0, 0]);
+    } finally {
+      process.kill(apiServer, "SIGCONT");
+    }
+    await succeedsAtOnce(short);
+    await succeedsAtOnce(during);
+    await letGo(app, podName);
+    await succeedsAtOnce(long);
+  });
+
+  test("no longer takes the Dispatcher's token: everything waits until the file has another", async () => {
+    await writeFile(app.files.token, await app.account.token("bound"));
+    await app.stopApp();
+    await app.startApp();
+    const long = await app.send("long");
+    const podName = await runningPod(app, await long.job());
+    const since = app.log.position();
+    const core = app.admin.makeApiClient(CoreV1Api);
+    await core.deleteNamespacedSecret({ name: "bound", namespace: app.namespace });
+    const line = await app.log.until(({ message }) => message === "reconcile is held up", since);
+    expect(line["why"]).toMatch(/answered 401 Unauthorized: .* is the token or certificate expired\?$/);
+    const during = await app.send("short");
+    await letGo(app, podName);
+    await app.log.until(({ message }) => message === "reconcile is held up", app.log.position());
+    expect(await long.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+    await writeFile(app.files.token, await app.account.token());
+    await succeedsAtOnce(long);
+    await succeedsAtOnce(during);
+  });
+
+  test("has no kubeconfig to be reached by: the app says so, and does not start", async () => {
+    await app.stopApp();
+    await rm(app.files.kubeconfig);
+    await expect(app.startApp()).rejects.toThrow(/kubeconfig .* can't be read/);
+  });
+});

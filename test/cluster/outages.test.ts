@@ -1,0 +1,205 @@
+import { randomUUID } from "node:crypto";
+import {
+  AdmissionregistrationV1Api,
+  BatchV1Api,
+  CoreV1Api,
+  KubeConfig,
+  PatchStrategy,
+  RbacAuthorizationV1Api,
+  setHeaderOptions,
+} from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { buildJob } from "../contract/job-cluster.contract.ts";
+import type { LogLine } from "./app-log.ts";
+import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
+import { restricted, sh } from "./module-files.ts";
+import { makeNamespace, type TestNamespace } from "./namespace.ts";
+import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
+import { makeAccount } from "./service-account.ts";
+
+const ONCE = { maxAttempts: 1 };
+/** The pods' webhook is asked for after it: a pod that is missing for longer is looked into. */
+const LOOKED_INTO_MS = 35_000;
+
+let app: DispatcherUnderTest;
+let home: TestNamespace;
+
+beforeAll(async () => {
+  const quick = { retry: ONCE, worker: sh("echo done") };
+  const admin = new KubeConfig();
+  admin.loadFromFile(inject("kubeconfig"));
+  home = await makeNamespace(admin, `home-${randomUUID().slice(0, 8)}`);
+  app = await startDispatcher({
+    modules: {
+      quick,
+      long: {
+        retry: { maxAttempts: 1, backoff: { first: "1s", max: "1s" } },
+        worker: sh(`[ "$DISPATCHER_ATTEMPT" = 1 ] || exit 0; ${UNTIL_LET_GO}`),
+      },
+      "hooked-jobs": quick,
+      "hooked-pods": { ...quick, startTimeout: "5s" },
+    },
+    home: home.name,
+  });
+});
+afterAll(async () => {
+  await app?.close();
+  await home?.remove();
+});
+
+async function succeedsAtOnce(sent: Sent): Promise<void> {
+  const { run, letter } = await sent.end();
+  expect(letter).toBeUndefined();
+  expect(run).toMatchObject({ status: "succeeded", attempt: 1, failures: 0, interruptions: 0 });
+}
+
+/** Twice, so that a tick has begun and ended within the outage. Resolves to the later line. */
+async function heldUp(why: RegExp, since: number): Promise<void> {
+  const isSuch = (line: LogLine) => line.message === "reconcile is held up" && why.test(String(line["why"]));
+  const first = await app.log.until(isSuch, since);
+  await app.log.until((line) => line !== first && isSuch(line), since);
+}
+
+describe.concurrent("a webhook that is down is an outage, whatever it was to judge:", () => {
+  test("Jobs", async () => {
+    await using hook = await webhookThatIsDown("jobs", "batch", "hooked-jobs");
+    const sent = await app.send("hooked-jobs");
+    const isLeft = (line: LogLine) =>
+      line.message === "left a run to the next tick" && line["messageId"] === sent.messageId;
+    const first = await app.log.until(isLeft);
+    await app.log.until((line) => line !== first && isLeft(line));
+    expect(first["why"]).toMatch(/failed calling webhook .* connect: connection refused/);
+    // Others go on meanwhile.
+    await succeedsAtOnce(await app.send("quick"));
+    expect(await app.letters("hooked-jobs")).toBe(0);
+    await hook.restore();
+    await succeedsAtOnce(sent);
+  });
+
+  test("pods", async () => {
+    await using hook = await webhookThatIsDown("pods", "", "hooked-pods");
+    const sent = await app.send("hooked-pods");
+    await sent.job();
+    const since = Date.now();
+    await app.log.until(
+      ({ message }) => message === "reconciled" && Date.now() - since > LOOKED_INTO_MS,
+      app.log.position(),
+    );
+    expect(await sent.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+    expect(await app.letters("hooked-pods")).toBe(0);
+    await hook.restore();
+    await succeedsAtOnce(sent);
+  });
+});
+
+test("rights that are taken away hold everything up, and nothing is settled until they are back", async () => {
+  const atWork = await app.send("long");
+  const podName = await runningPod(app, await atWork.job());
+  const since = app.log.position();
+  await app.account.grant([]);
+  await heldUp(
+    /It answered 403 Forbidden: .* cannot list resource .* the Dispatcher lacks this right: its Role in namespace \S+ needs jobs \(create, /,
+    since,
+  );
+  const during = await app.send("quick");
+  await app.log.until(
+    (line) => line.message === "left a deferred message to the timer" && line["messageId"] === during.messageId,
+  );
+  await letGo(app, podName);
+  await heldUp(/lacks this right/, app.log.position());
+  expect(await atWork.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+  expect([await app.letters("long"), await app.letters("quick")]).toEqual([0, 0]);
+  await app.account.grant(RIGHTS);
+  await succeedsAtOnce(atWork);
+  await succeedsAtOnce(during);
+});
+
+test("a namespace that is deleted holds everything up, and what ran there is started again once it is back", async () => {
+  const core = app.admin.makeApiClient(CoreV1Api);
+  const name = app.namespace;
+  const atWork = await app.send("long");
+  await runningPod(app, await atWork.job());
+  // Kept from going, so that it can be seen on its way out, with the Dispatcher's rights still in it.
+  await holdBack("add");
+  const since = app.log.position();
+  await core.deleteNamespace({ name });
+  await isRefused("because it is being terminated");
+  const during = await app.send("quick");
+  const isLeft = (line: LogLine) => /^left a/.test(line.message) && line["messageId"] === during.messageId;
+  expect((await app.log.until(isLeft, since))["why"]).toMatch(
+    /because it is being terminated .*- namespace \S+ is being deleted\./,
+  );
+  await holdBack("remove");
+  await heldUp(/lacks this right/, since);
+  await vi.waitFor(() => expect(core.readNamespace({ name })).rejects.toThrow("not found"), {
+    timeout: 90_000,
+    interval: 200,
+  });
+  await heldUp(/lacks this right/, app.log.position());
+  expect([await app.letters("long"), await app.letters("quick")]).toEqual([0, 0]);
+
+  await makeNamespace(app.admin, name);
+  await makeAccount(app.admin, name, RIGHTS, home.name);
+  await succeedsAtOnce(during);
+  const { run, letter } = await atWork.end();
+  expect(letter).toBeUndefined();
+  expect(run).toMatchObject({ status: "succeeded", attempt: 2, failures: 0, interruptions: 1 });
+});
+
+/** Resolves once the API server refuses a Job, or a pod, with these words. */
+async function isRefused(words: string, resource: "jobs" | "pods" = "jobs"): Promise<void> {
+  const metadata = { name: "trial", labels: { "ion/module": `hooked-${resource}` } };
+  const of = { namespace: app.namespace, dryRun: "All" };
+  const batch = app.admin.makeApiClient(BatchV1Api);
+  const core = app.admin.makeApiClient(CoreV1Api);
+  const trial = async () => {
+    if (resource === "jobs")
+      await batch.createNamespacedJob({ ...of, body: { ...buildJob("nobody", "", {}), metadata } });
+    else
+      await core.createNamespacedPod({
+        ...of,
+        body: { metadata, spec: { containers: [restricted("main", "exit 0")] } },
+      });
+  };
+  await vi.waitFor(() => expect(trial()).rejects.toThrow(words), { timeout: 60_000, interval: 100 });
+}
+
+/** Has a webhook, at an address where nobody listens, judge what belongs to a module in the app's namespace. */
+async function webhookThatIsDown(resource: "jobs" | "pods", group: string, module: string) {
+  const admission = app.admin.makeApiClient(AdmissionregistrationV1Api);
+  const name = `${resource}.${app.namespace}.test`;
+  await admission.createValidatingWebhookConfiguration({
+    body: {
+      metadata: { name },
+      webhooks: [
+        {
+          name,
+          admissionReviewVersions: ["v1"],
+          sideEffects: "None",
+          failurePolicy: "Fail",
+          clientConfig: { url: "https://127.0.0.1:1/" },
+          namespaceSelector: { matchLabels: { "kubernetes.io/metadata.name": app.namespace } },
+          objectSelector: { matchLabels: { "ion/module": module } },
+          rules: [{ apiGroups: [group], apiVersions: ["v1"], operations: ["CREATE"], resources: [resource] }],
+        },
+      ],
+    },
+  });
+  const restore = async () => {
+    await admission.deleteValidatingWebhookConfiguration({ name }).catch(() => {});
+  };
+  await isRefused("failed calling webhook", resource);
+  return { restore, [Symbol.asyncDispose]: restore };
+}
+
+/** Keeps the Dispatcher's rights from being deleted, or lets them go. */
+async function holdBack(what: "add" | "remove"): Promise<void> {
+  const rbac = app.admin.makeApiClient(RbacAuthorizationV1Api);
+  const body = { metadata: { finalizers: what === "add" ? ["dispatcher-test/held-back"] : null } };
+  const of = { name: "dispatcher", namespace: app.namespace, body };
+  const mergePatch = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
+  // The binding last: without it the other counts for nothing.
+  await rbac.patchNamespacedRole(of, mergePatch);
+  await rbac.patchNamespacedRoleBinding(of, mergePatch);
+}

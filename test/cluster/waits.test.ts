@@ -1,0 +1,108 @@
+import { randomUUID } from "node:crypto";
+import { BatchV1Api, CoreV1Api, SchedulingV1Api, type V1ResourceQuotaSpec } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { LogLine } from "./app-log.ts";
+import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
+import { restricted, sh } from "./module-files.ts";
+import { letGo, podsOf, runningPod, UNTIL_LET_GO } from "./pods.ts";
+
+const ONCE = { maxAttempts: 1 };
+const PRIORITY = `counted-${randomUUID().slice(0, 8)}`;
+/** A Job without a pod is looked into after half a minute. */
+const LOOKED_INTO_MS = 35_000;
+
+/** Its pods are those that the quota on pods counts. */
+function counted(script: string): object {
+  const spec = { priorityClassName: PRIORITY, containers: [restricted("worker", script)] };
+  return { retry: ONCE, startTimeout: "5s", jobTemplate: { spec: { template: { spec } } } };
+}
+
+let app: DispatcherUnderTest;
+beforeAll(async () => {
+  app = await startDispatcher({
+    modules: {
+      long: { retry: ONCE, worker: sh(UNTIL_LET_GO) },
+      quick: { retry: ONCE, worker: sh("echo done") },
+      "counted-long": counted(UNTIL_LET_GO),
+      "counted-quick": counted("echo done"),
+    },
+  });
+  await app.admin
+    .makeApiClient(SchedulingV1Api)
+    .createPriorityClass({ body: { metadata: { name: PRIORITY }, value: 0 } });
+});
+afterAll(async () => {
+  await app?.admin
+    .makeApiClient(SchedulingV1Api)
+    .deletePriorityClass({ name: PRIORITY })
+    .catch(() => {});
+  await app?.close();
+});
+
+/** Sets a quota, and resolves once the cluster has counted what it is about. */
+async function setQuota(name: string, spec: V1ResourceQuotaSpec, used: string): Promise<void> {
+  const core = app.admin.makeApiClient(CoreV1Api);
+  const { namespace } = app;
+  await core.createNamespacedResourceQuota({ namespace, body: { metadata: { name }, spec } });
+  await vi.waitFor(
+    async () => {
+      const { status } = await core.readNamespacedResourceQuota({ name, namespace });
+      expect(Object.values(status?.used ?? {})).toEqual([used]);
+    },
+    { timeout: 60_000, interval: 100 },
+  );
+}
+
+async function succeedsAtOnce(sent: Sent): Promise<void> {
+  const { run, letter } = await sent.end();
+  expect(letter).toBeUndefined();
+  expect(run).toMatchObject({ status: "succeeded", attempt: 1, failures: 0, interruptions: 0 });
+}
+
+describe("a message waits for a quota, burns no attempt, and runs when the quota frees:", () => {
+  test("on pods", async () => {
+    const first = await app.send("counted-long");
+    const podName = await runningPod(app, await first.job());
+    const scopeSelector = {
+      matchExpressions: [{ scopeName: "PriorityClass", operator: "In", values: [PRIORITY] }],
+    };
+    await setQuota("pods", { hard: { pods: "1" }, scopeSelector }, "1");
+
+    const second = await app.send("counted-quick");
+    const jobName = await second.job();
+    const since = Date.now();
+    await app.log.until(
+      ({ message }) => message === "reconciled" && Date.now() - since > LOOKED_INTO_MS,
+      app.log.position(),
+    );
+    expect(await second.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+    expect(await podsOf(app, jobName)).toEqual([]);
+    await letGo(app, podName);
+    await succeedsAtOnce(first);
+    await succeedsAtOnce(second);
+  });
+
+  test("on Jobs", async () => {
+    const batch = app.admin.makeApiClient(BatchV1Api);
+    const { namespace } = app;
+    const first = await app.send("long");
+    const jobName = await first.job();
+    const { items } = await batch.listNamespacedJob({ namespace });
+    const hard = String(items.length);
+    await setQuota("jobs", { hard: { "count/jobs.batch": hard } }, hard);
+
+    const since = app.log.position();
+    const second = await app.send("quick");
+    const isWaiting = ({ message, messageId }: LogLine) =>
+      message === "waiting for quota" && messageId === second.messageId;
+    expect((await app.log.until(isWaiting, since))["why"]).toMatch(
+      /exceeded quota: jobs, requested: count\/jobs\.batch=1/,
+    );
+    await letGo(app, await runningPod(app, jobName));
+    await succeedsAtOnce(first);
+    expect(await second.run()).toMatchObject({ status: "waiting", attempt: 1, failures: 0 });
+    // Finished Jobs count until they are gone.
+    await app.hands.deleteJob(jobName);
+    await succeedsAtOnce(second);
+  });
+});
