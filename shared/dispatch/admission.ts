@@ -19,6 +19,8 @@ export interface Admission {
   admits(module: Module): Promise<boolean>;
   /** A fresh count, from whoever has just read all the open rows of a source. */
   recount(source: Source, runs: readonly Run[]): void;
+  /** Whether messages of a source have to wait, whatever room there is: the cluster that they would start in is not to be believed. */
+  hold(source: Source, isHeld: boolean): void;
 }
 
 /**
@@ -28,6 +30,8 @@ export interface Admission {
 export function makeAdmission(table: RunTable, clock: Clock): Admission {
   const counts = new Map<string, { takenAt: EpochMs; modules: Map<string, ModuleCount> }>();
   const counting = new Map<string, Promise<void>>();
+  // A hint of the last tick, not state: a process that forgets it starts no more than the next tick's worth.
+  const held = new Set<string>();
 
   function recount(source: Source, runs: readonly Run[]): void {
     const takenAt = clock.now();
@@ -51,8 +55,13 @@ export function makeAdmission(table: RunTable, clock: Clock): Admission {
 
   return {
     recount,
+    hold(source, isHeld) {
+      if (isHeld) held.add(sourceKey(source));
+      else held.delete(sourceKey(source));
+    },
     async admits(module) {
       const key = sourceKey(module.source);
+      if (held.has(key)) return false;
       const known = counts.get(key);
       if (!known || clock.now() - known.takenAt > MAX_COUNT_AGE_MS) {
         // One count at a time: a burst of messages shares it.

@@ -49,6 +49,7 @@ export function makeReconcile(deps: Dependencies, admission: Admission, pauses: 
       await pauses.refresh();
       const all = await readRuns(deps, admission, tally);
       const view = await viewCluster(deps);
+      for (const { source, runs } of all) admission.hold(source, isMassAbsence(runs, view));
       const probing = await takeProbes(deps, all, pauses, log);
       const tick = { view, pauses, probing, postponed, deadline: startedAt + BUDGET_MS };
       postponed = await advanceAll(deps, all, tick, tally, log);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { aModule } from "../../support/a-module.ts";
 import { aRun } from "../../support/a-run.ts";
+import { FakeCluster } from "../../support/fake-cluster.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE } from "../../support/world.ts";
 
@@ -307,6 +308,20 @@ describe("the slow belief in absence", () => {
       "too many jobs are missing at once to believe it: is this the right cluster and namespace?",
     );
     expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 12 } });
+  });
+
+  it("starts no message either that arrives while it sees the wrong cluster, and starts it in the right one", async () => {
+    const world = makeWorld();
+    for (let count = 0; count < 12; count += 1) await world.send();
+    const empty = new FakeCluster({ clock: world.clock });
+    const astray = world.makeProcess({ cluster: empty });
+    await astray.tick();
+    await astray.accept(world.broker.deliver(SOURCE, { messageId: "m-13", body: Buffer.from("{}") }));
+    await astray.tick();
+    expect(empty.names()).toEqual([]);
+    expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 13 } });
+    await world.tick();
+    expect(world.cluster.names()).toHaveLength(13);
   });
 });
 
