@@ -1,6 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 
 /** How long a part may take to say that it is ready, and to end when asked to. */
@@ -72,8 +71,17 @@ export async function startPart(options: PartOptions): Promise<Part> {
   return { name: options.name, pid: child.pid ?? 0, ready, died, stop };
 }
 
+/** By line feeds alone: readline would end a line at U+2028 too, which a message's id may hold. */
 function onLines(stream: Readable | null, take: (line: string) => void): void {
-  if (stream) createInterface({ input: stream }).on("line", take);
+  let rest = "";
+  stream?.setEncoding("utf8").on("data", (text: string) => {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) take(line.replace(/\r$/, ""));
+  });
+  stream?.on("end", () => {
+    if (rest !== "") take(rest);
+  });
 }
 
 function readyLine(child: ChildProcess): Promise<Record<string, unknown>> {
