@@ -1,0 +1,188 @@
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { awaitStart, concluded, dispatched, doubted, held, nextAttempt } from "../../shared/run/change-run.ts";
+import { type Decision, decide, type JobSeen, type Seen } from "../../shared/run/decide.ts";
+import { type Ending, OPEN_STATUSES, type Run, type Verdict } from "../../shared/run/run.ts";
+import { aRun, T0 } from "../support/a-run.ts";
+import { propertyOptions } from "../support/property-options.ts";
+
+const LOCK_MS = 120_000;
+
+const anyEnding: fc.Arbitrary<Ending> = fc.record(
+  {
+    reason: fc.constantFrom("JobFailed", "JobTimedOut", "JobNotStarted"),
+    kind: fc.constantFrom("failure", "interruption", "cancel"),
+    permanent: fc.boolean(),
+    detail: fc.string(),
+  },
+  { noNullPrototype: true },
+);
+
+const anyVerdict: fc.Arbitrary<Verdict> = fc.constantFrom<Verdict>(
+  { outcome: "succeeded" },
+  { outcome: "failed", reason: "JobFailed", description: "exit code 1" },
+  { outcome: "rejected", reason: "DispatchRejected" },
+);
+
+const anyJob: fc.Arbitrary<JobSeen> = fc.oneof(
+  fc.boolean().map((confirmed) => ({ phase: "absent", confirmed }) as const),
+  fc.tuple(fc.boolean(), fc.option(anyEnding)).map(([suspect, stuck]) => {
+    return { phase: "pending", suspect, ...(stuck ? { stuck } : {}) } as const;
+  }),
+  fc.option(anyEnding).map((ending) => ({ phase: "failed", ...(ending ? { ending } : {}) }) as const),
+  fc.constantFrom<JobSeen>(
+    { phase: "running" },
+    { phase: "suspended" },
+    { phase: "ending" },
+    { phase: "succeeded" },
+    { phase: "foreign" },
+  ),
+);
+
+/** Any run that the rows may hold, at any instant around its `notBefore`, with anything to be seen of its Job and message. */
+const anySeen: fc.Arbitrary<Seen> = fc
+  .record({
+    status: fc.constantFrom(...OPEN_STATUSES),
+    failures: fc.nat({ max: 4 }),
+    interruptions: fc.nat({ max: 4 }),
+    busyCount: fc.nat({ max: 40 }),
+    ending: fc.option(anyEnding),
+    verdict: anyVerdict,
+    absentSince: fc.option(fc.integer({ min: T0 - 600_000, max: T0 })),
+    notBefore: fc.integer({ min: T0 - 60_000, max: T0 + 60_000 }),
+    job: anyJob,
+    cancelled: fc.boolean(),
+    message: fc.constantFrom("unseen", "deferred", "active", "absent", "gone"),
+    room: fc.constantFrom<Seen["room"]>({ start: true }, { start: false, cause: "max-active" }),
+    maxAttempts: fc.integer({ min: 1, max: 6 }),
+    maxInterruptions: fc.nat({ max: 6 }),
+  })
+  .map(({ job, cancelled, message, room, maxAttempts, maxInterruptions, failures, interruptions, ...run }) => ({
+    // No run that is over its budgets is still open.
+    run: runOf({
+      ...run,
+      failures: Math.min(failures, maxAttempts - 1),
+      interruptions: Math.min(interruptions, maxInterruptions),
+    }),
+    job,
+    cancelled,
+    message,
+    room,
+    retry: { maxAttempts, maxInterruptions, backoff: { firstMs: 10_000, maxMs: 600_000 }, permanentExitCodes: [] },
+    now: T0,
+  }));
+
+type RunDraft = Pick<Run, "status" | "failures" | "interruptions" | "busyCount" | "notBefore"> & {
+  readonly ending: Ending | null;
+  readonly verdict: Verdict;
+  readonly absentSince: number | null;
+};
+
+function runOf({ ending, verdict, absentSince, ...rest }: RunDraft): Run {
+  const hasJob = rest.status === "dispatched" || rest.status === "requeueing";
+  return aRun({
+    ...rest,
+    attempt: 1 + rest.failures + rest.interruptions + (rest.status === "requeueing" ? 1 : 0),
+    ...(hasJob ? { jobName: "job", jobUid: "uid" } : {}),
+    ...(ending && rest.status === "dispatched" ? { ending } : {}),
+    ...(rest.status === "settling" ? { verdict } : {}),
+    ...(absentSince === null ? {} : { absentSince }),
+  });
+}
+
+/** The row after a decision that only records something, and what is known then; undefined after one that acts, looks or leaves. */
+function recorded(seen: Seen, decision: Decision): Seen | undefined {
+  const { run, now } = seen;
+  if (decision.do === "await start") return { ...seen, run: awaitStart(run, now) };
+  if (decision.do === "adopt") return { ...seen, run: dispatched(run, { name: "job", uid: "uid" }, now, 60_000) };
+  // Its Job was the last attempt's: a run that waits is looked at afresh.
+  if (decision.do === "retry")
+    return { ...seen, run: nextAttempt(run, decision), job: { phase: "absent", confirmed: false } };
+  if (decision.do === "conclude") return { ...seen, run: concluded(run, decision.verdict, decision, now) };
+  if (decision.do === "yield") return { ...seen, run: held(run, now) };
+  if (decision.do === "doubt") return { ...seen, run: doubted(run, now, LOCK_MS) };
+  return undefined;
+}
+
+interface Claim {
+  readonly claim: string;
+  readonly holds: (seen: Seen, decision: Decision) => boolean;
+}
+
+const CLAIMS: readonly Claim[] = [
+  {
+    claim: "says the same when it is asked again, and changes nothing of what it is asked about",
+    holds(seen, decision) {
+      const before = fc.stringify(seen);
+      return fc.stringify(decide(structuredClone(seen))) === fc.stringify(decision) && fc.stringify(seen) === before;
+    },
+  },
+  {
+    claim: "does not decide the same again once that is recorded",
+    holds(seen, decision) {
+      const next = recorded(seen, decision);
+      return next === undefined || decide(next).do !== decision.do;
+    },
+  },
+  {
+    claim: "tries again only within both budgets, and charges exactly one of them",
+    holds({ run, retry }, decision) {
+      if (decision.do !== "retry") return true;
+      const charged = decision.failures + decision.interruptions - run.failures - run.interruptions;
+      const isWithin = decision.failures < retry.maxAttempts && decision.interruptions <= retry.maxInterruptions;
+      return charged === 1 && isWithin;
+    },
+  },
+  {
+    claim: "waits before the next attempt, and never longer than the module says",
+    holds({ retry, now }, decision) {
+      if (decision.do !== "retry") return true;
+      const waitMs = decision.notBefore - now;
+      return waitMs >= retry.backoff.firstMs / 2 && waitMs <= retry.backoff.maxMs;
+    },
+  },
+  {
+    claim: "starts a Job only for a deferred message, with room, in time, where there is none",
+    holds({ run, job, message, room, cancelled, now }, decision) {
+      if (decision.do !== "start") return true;
+      const isFree = run.status === "waiting" && job.phase === "absent" && message === "deferred";
+      return isFree && room.start && !cancelled && now >= run.notBefore;
+    },
+  },
+  {
+    claim: "settles only by a verdict that is recorded already",
+    holds: ({ run }, decision) => decision.do !== "settle" || (run.status === "settling" && run.verdict !== undefined),
+  },
+  {
+    claim: "changes no verdict that is recorded",
+    holds({ run }, decision) {
+      if (run.status !== "settling") return true;
+      return decision.do !== "conclude" && (decision.do !== "close" || decision.verdict === run.verdict);
+    },
+  },
+  {
+    claim: "closes without settling only where the message is gone",
+    holds: ({ message }, decision) => decision.do !== "close" || message === "gone",
+  },
+  {
+    claim: "starts no other attempt while the Job of this one is at work",
+    holds({ run, job }, decision) {
+      const isAtWork = run.status === "dispatched" && ["pending", "running", "ending"].includes(job.phase);
+      return !isAtWork || !["retry", "conclude", "start"].includes(decision.do);
+    },
+  },
+  {
+    claim: "takes exit 0 for success, whoever was ending or cancelling the Job",
+    holds({ run, job }, decision) {
+      if (run.status !== "dispatched" || job.phase !== "succeeded") return true;
+      return decision.do === "conclude" && decision.verdict.outcome === "succeeded";
+    },
+  },
+];
+
+describe("whatever is seen of a run, decide", () => {
+  it.each(CLAIMS)("$claim", ({ holds }) => {
+    const property = fc.property(anySeen, (seen) => holds(seen, decide(seen)));
+    expect(() => fc.assert(property, propertyOptions(500))).not.toThrow();
+  });
+});

@@ -1,0 +1,80 @@
+import type { Dependencies } from "../../shared/dependencies.ts";
+import { UnavailableError } from "../../shared/errors.ts";
+
+/** What becomes of a call that waits at its gate. */
+export const RELEASES = [
+  /** It does its work and its reply arrives. */
+  "answers",
+  /** It does its work, and the process is frozen before it learns of it: the reply waits at a gate of its own. */
+  "sleeps on its reply",
+  /** It does nothing, and fails. */
+  "fails",
+  /** It does its work, and its reply never comes. */
+  "loses its reply",
+  "dies before it",
+  "dies after it",
+] as const;
+export type Release = (typeof RELEASES)[number];
+
+type Ports = Pick<Dependencies, "table" | "broker" | "cluster" | "payloads">;
+
+/** The ports as one process sees them whose every call waits until a test lets it go: so any two processes interleave in any way. */
+export interface GatedPorts {
+  readonly ports: Ports;
+  /** The calls that wait, oldest first: `table.insert`. */
+  waiting(): readonly string[];
+  /** Lets the waiting call at `index` go. One that dies takes the whole process with it: nothing of it ever goes on. */
+  release(index: number, how: Release): void;
+  isAlive(): boolean;
+}
+
+export function makeGatedPorts(ports: Ports): GatedPorts {
+  const gates: { readonly name: string; open(how: Release): void }[] = [];
+  let alive = true;
+  const gate = (name: string) => new Promise<Release>((open) => gates.push({ name, open }));
+  const die = (): Promise<never> => {
+    alive = false;
+    gates.length = 0;
+    return forever();
+  };
+
+  async function call(name: string, method: () => Promise<unknown>): Promise<unknown> {
+    if (!alive) return forever();
+    const how = await gate(name);
+    if (how === "dies before it") return die();
+    if (how === "fails") throw new UnavailableError(`${name} failed`);
+    const result = await method();
+    if (how === "dies after it") return die();
+    if (how === "sleeps on its reply") {
+      const later = await gate(`${name}'s reply`);
+      if (later.startsWith("dies")) return die();
+    }
+    if (how === "loses its reply") throw new UnavailableError(`the reply of ${name} was lost`);
+    return result;
+  }
+
+  const gated = <Port extends object>(portName: string, port: Port): Port =>
+    new Proxy(port, {
+      get(target, name) {
+        const method: unknown = Reflect.get(target, name, target);
+        if (typeof method !== "function") return method;
+        return (...args: unknown[]) =>
+          call(`${portName}.${String(name)}`, async () => Reflect.apply(method, target, args) as unknown);
+      },
+    });
+  return {
+    ports: {
+      table: gated("table", ports.table),
+      broker: gated("broker", ports.broker),
+      cluster: gated("cluster", ports.cluster),
+      payloads: gated("payloads", ports.payloads),
+    },
+    waiting: () => gates.map(({ name }) => name),
+    release: (index, how) => gates.splice(index, 1)[0]?.open(how),
+    isAlive: () => alive,
+  };
+}
+
+function forever(): Promise<never> {
+  return new Promise(() => {});
+}
