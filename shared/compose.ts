@@ -30,14 +30,29 @@ export interface Dispatcher {
 
 /** Joins modules, adapters and logic. Rejects with a ConfigError where a module file is wrong, or a source can't be one. */
 export async function compose(settings: Settings): Promise<Dispatcher> {
-  const modules = loadModules(settings.modulesDir);
-  const sources = distinctSources(modules);
   const log = makeLog(console);
+  const deps = makeDependencies(settings, log);
+  const sources = distinctSources(deps.modules.values());
+  await verifySources(deps.broker, sources, log);
+  // Not waited for: a module whose Job is refused, or a cluster that is away, keeps no other message from its work.
+  void logPreflight(makePreflight(deps), log);
+  const admission = makeAdmission(deps.table, deps.clock);
+  const pauses = makePauses(deps);
+  return {
+    sources,
+    accept: makeAccept(deps, admission, pauses),
+    reconcile: makeReconcile(deps, admission, pauses),
+    readiness: makeReadiness(deps),
+  };
+}
+
+/** Modules and adapters, as the settings name them. No request is made. Throws a ConfigError where a module file or the kubeconfig is wrong. */
+export function makeDependencies(settings: Settings, log: Log): Dependencies {
+  const modules = loadModules(settings.modulesDir);
   const clock = systemClock;
   const credential = azureCredential();
-  const broker = makeServiceBusBroker(withCredential(settings.serviceBus, credential));
-  const deps: Dependencies = {
-    broker,
+  return {
+    broker: makeServiceBusBroker(withCredential(settings.serviceBus, credential)),
     table: makeAzureRunTable({
       connection: withCredential(settings.tables, credential),
       tableName: settings.tableName,
@@ -62,17 +77,6 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
     lockDurationMs: settings.lockDurationMs,
     jobRetentionMs: settings.jobRetentionMs,
     historyRetentionMs: settings.historyRetentionMs,
-  };
-  await verifySources(broker, sources, log);
-  // Not waited for: a module whose Job is refused, or a cluster that is away, keeps no other message from its work.
-  void logPreflight(makePreflight(deps), log);
-  const admission = makeAdmission(deps.table, clock);
-  const pauses = makePauses(deps);
-  return {
-    sources,
-    accept: makeAccept(deps, admission, pauses),
-    reconcile: makeReconcile(deps, admission, pauses),
-    readiness: makeReadiness(deps),
   };
 }
 

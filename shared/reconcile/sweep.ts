@@ -1,17 +1,14 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
-import { jobName } from "../jobs/job-name.ts";
-import { fitsInline } from "../jobs/job-spec.ts";
 import type { Log } from "../log.ts";
-import type { Module } from "../modules/module.ts";
 import { route } from "../modules/route.ts";
 import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { reopened } from "../run/change-run.ts";
-import { type Run, type RunKey, runId } from "../run/run.ts";
+import { type RunKey, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
-import { withoutStamps } from "../run/stamp.ts";
 import { logFailure } from "./log-failure.ts";
+import { rebuildRun } from "./rebuild-run.ts";
 import { settleMessage } from "./settle-message.ts";
 import type { ClusterView } from "./snapshot.ts";
 import type { Tally } from "./tally.ts";
@@ -104,7 +101,7 @@ async function findHome(
     log.error("found a deferred message without a row, and no module takes it; it is left alone");
     return true;
   }
-  await ifFirst(deps.table.insert(rebuild(deps, key, message, module, view)));
+  await ifFirst(deps.table.insert(rebuildRun(deps, key, message, module, view)));
   log.error("rebuilt a lost row from its message", { messageId: message.messageId, module: module.name });
   return true;
 }
@@ -113,33 +110,4 @@ async function ifFirst(write: Promise<unknown>): Promise<void> {
   await write.catch((error: unknown) => {
     if (!(error instanceof ConflictError)) throw error;
   });
-}
-
-/** The row as far as the message's stamps and the Jobs that are still listed tell. */
-function rebuild(deps: Dependencies, key: RunKey, message: PeekedMessage, module: Module, view: ClusterView): Run {
-  const now = deps.clock.now();
-  const limit = module.retry.maxAttempts + module.retry.maxInterruptions;
-  const stamped = Number(message.properties["dispatcher-attempt"]);
-  let attempt = Number.isInteger(stamped) && stamped >= 1 && stamped <= limit ? stamped : 1;
-  for (let later = attempt + 1; later <= limit; later += 1) {
-    const name = jobName({ module: module.name, instance: deps.instance, key, attempt: later });
-    if (view.jobs.has(name)) attempt = later;
-  }
-  return {
-    ...key,
-    status: "accepted",
-    module: module.name,
-    messageId: message.messageId ?? "",
-    ...(message.correlationId === undefined ? {} : { correlationId: message.correlationId }),
-    ...(message.subject === undefined ? {} : { subject: message.subject }),
-    acceptedAt: now,
-    ...(message.expiresAt === undefined ? {} : { expiresAt: message.expiresAt }),
-    attempt,
-    // Of the earlier attempts only the number is known; the careful guess is that they failed.
-    failures: attempt - 1,
-    interruptions: 0,
-    bodyInBlob: !fitsInline(withoutStamps(message)),
-    notBefore: now,
-    busyCount: 0,
-  };
 }

@@ -1,0 +1,43 @@
+import type { Dependencies } from "../dependencies.ts";
+import { jobName } from "../jobs/job-name.ts";
+import { fitsInline } from "../jobs/job-spec.ts";
+import type { Module } from "../modules/module.ts";
+import type { PeekedMessage } from "../ports/message-broker.ts";
+import type { Run, RunKey } from "../run/run.ts";
+import { withoutStamps } from "../run/stamp.ts";
+import type { ClusterView } from "./snapshot.ts";
+
+/** The row of a deferred message that has none, as far as the message's stamps and the Jobs that are still listed tell. */
+export function rebuildRun(
+  deps: Dependencies,
+  key: RunKey,
+  message: PeekedMessage,
+  module: Module,
+  view: Pick<ClusterView, "jobs">,
+): Run {
+  const now = deps.clock.now();
+  const limit = module.retry.maxAttempts + module.retry.maxInterruptions;
+  const stamped = Number(message.properties["dispatcher-attempt"]);
+  let attempt = Number.isInteger(stamped) && stamped >= 1 && stamped <= limit ? stamped : 1;
+  for (let later = attempt + 1; later <= limit; later += 1) {
+    const name = jobName({ module: module.name, instance: deps.instance, key, attempt: later });
+    if (view.jobs.has(name)) attempt = later;
+  }
+  return {
+    ...key,
+    status: "accepted",
+    module: module.name,
+    messageId: message.messageId ?? "",
+    ...(message.correlationId === undefined ? {} : { correlationId: message.correlationId }),
+    ...(message.subject === undefined ? {} : { subject: message.subject }),
+    acceptedAt: now,
+    ...(message.expiresAt === undefined ? {} : { expiresAt: message.expiresAt }),
+    attempt,
+    // Of the earlier attempts only the number is known; the careful guess is that they failed.
+    failures: attempt - 1,
+    interruptions: 0,
+    bodyInBlob: !fitsInline(withoutStamps(message)),
+    notBefore: now,
+    busyCount: 0,
+  };
+}
