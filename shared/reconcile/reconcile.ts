@@ -15,6 +15,7 @@ import {
   type ClusterView,
   isCancelled,
   isMassAbsence,
+  isOverdue,
   jobNameOf,
   makeRooms,
   phaseOf,
@@ -29,9 +30,6 @@ const CONCURRENCY = 16;
 
 /** After this a tick starts nothing more and leaves the rest to the next one. */
 const BUDGET_MS = 45_000;
-
-/** A Job that is still at work, or ending. Suspended time does not count, and one that is over is judged in this tick. */
-const OVERDUE_PHASES = new Set(["pending", "running", "ending"]);
 
 /**
  * One tick: reads the open rows, then the Jobs, decides for each run, and acts. Two ticks at once are harmless: every write is
@@ -176,7 +174,7 @@ async function advanceOne(
   const job = phaseOf(run, name, view, deps.modules.get(run.module), now);
   const cancelled = isCancelled(run, deps.instance, view);
   const item = { stored, jobName: name, job, cancelled, rooms, pauses, message: "unseen" } as const;
-  if (run.deadlineAt !== undefined && now > run.deadlineAt && OVERDUE_PHASES.has(job.phase)) tally.overdue += 1;
+  if (isOverdue(run, job, now)) tally.overdue += 1;
   const runLog = log.child({ runId: runId(run), messageId: run.messageId, module: run.module });
   try {
     if (job.phase === "running" || job.phase === "succeeded") await pauses.noteStart(run, runLog);

@@ -1,3 +1,4 @@
+import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import type { Pauses } from "../dispatch/pauses.ts";
 import { jobName } from "../jobs/job-name.ts";
@@ -75,6 +76,14 @@ export function phaseOf(run: Run, name: string, view: ClusterView, module: Modul
     default:
       return job.state satisfies never;
   }
+}
+
+/** A Job that is still at work, or ending. Suspended time does not count, and one that is over is judged in the same tick. */
+const OVERDUE_PHASES = new Set<JobSeen["phase"]>(["pending", "running", "ending"]);
+
+/** Whether a run's Job is past all its own time limits and still not over: its node is dead, most likely. */
+export function isOverdue(run: Run, job: JobSeen, now: EpochMs): boolean {
+  return run.deadlineAt !== undefined && now > run.deadlineAt && OVERDUE_PHASES.has(job.phase);
 }
 
 /** Whether so many Jobs of a source are missing at once that none of the absences is to be believed: the wrong cluster, or namespace. */

@@ -164,37 +164,44 @@ const pass = (ms: number) =>
     },
   );
 
-/** A peek may miss a message for a moment. That is shorter than a lock duration, or its absence would rightly be believed. */
+/** The bus may deny a message for a moment, but not at both of the looks, a lock duration apart, that it takes to believe its absence. */
 const hide = step(
-  "the bus doesn't show a deferred message",
-  (_, { world }) => deferred(world).length > 0,
+  "the bus denies a deferred message",
+  (model, { world }) => undenied(model, world).length > 0,
   (model, { world }) => {
-    for (const { sequenceNumber } of deferred(world).slice(0, 1)) {
-      model.hidden.set(sequenceNumber, model.elapsedMs);
-      world.hide(sequenceNumber);
-    }
+    const [sequenceNumber = 0] = undenied(model, world);
+    model.denied.set(sequenceNumber, model.elapsedMs);
+    world.hide(sequenceNumber);
   },
 );
 
-function showAgain({ hidden, elapsedMs }: Model, world: Real["world"]): void {
-  for (const [sequenceNumber, since] of hidden)
-    if (elapsedMs - since > 30_000) {
-      hidden.delete(sequenceNumber);
-      world.show(sequenceNumber);
-    }
+const undenied = ({ denied }: Model, world: Real["world"]) =>
+  deferred(world)
+    .map(({ sequenceNumber }) => sequenceNumber)
+    .filter((sequenceNumber) => !denied.has(sequenceNumber));
+
+function showAgain({ denied, elapsedMs }: Model, world: Real["world"]): void {
+  for (const [sequenceNumber, since] of denied) if (elapsedMs - since > 30_000) world.show(sequenceNumber);
 }
 
-/** Somebody deletes the rows of a run. Not while a process works on it: the row would be back, or its Job nobody's. */
+/**
+ * Somebody deletes the rows of a run. Not while a process works on it, or the row would be back; nor of one of which somebody deleted a Job
+ * too: then nothing is left that knows of the attempt.
+ */
 const loseRow = step(
   "the rows of a run are lost",
-  (_, real) => isQuiet(real) && real.world.open().some(({ status }) => status !== "accepted"),
-  (model, { world }) => {
-    const run = world.open().find(({ status }) => status !== "accepted");
+  (model, real) => isQuiet(real) && losable(model, real) !== undefined,
+  (model, real) => {
+    const run = losable(model, real);
     if (!run) return;
     model.rowLost.add(run.sequenceNumber);
-    world.table.forget(run);
+    real.world.table.forget(run);
   },
 );
+
+function losable({ vanished }: Model, { world }: Real) {
+  return world.open().find(({ status, sequenceNumber }) => status !== "accepted" && !vanished.has(sequenceNumber));
+}
 
 const deferred = (world: Real["world"]) =>
   world.broker.messages(SOURCE).filter(({ state, locked }) => state === "deferred" && !locked);
@@ -266,6 +273,7 @@ function playJob(model: Model, { world: { cluster } }: Real, name: string, event
   const known = model.jobs.get(name);
   const end = ENDS[event];
   if (known && end !== undefined) known.end = end;
+  if (known && event === "vanish") model.vanished.add(known.message);
   const acts: Record<JobEvent, () => void> = {
     run: () => cluster.run(name),
     succeed: () => cluster.succeed(name),

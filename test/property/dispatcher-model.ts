@@ -36,8 +36,10 @@ export interface Model {
   readonly refused: Set<number>;
   /** Messages whose rows somebody deleted: what was charged before is known no more. */
   readonly rowLost: Set<number>;
-  /** Messages that the bus doesn't show just now, and since when. */
-  readonly hidden: Map<number, number>;
+  /** Messages of which somebody deleted a Job: only the row knows of its attempt then. */
+  readonly vanished: Set<number>;
+  /** Messages that the bus has denied, once and for a moment, and since when. */
+  readonly denied: Map<number, number>;
   elapsedMs: number;
 }
 
@@ -63,7 +65,8 @@ export function setUp(): { model: Model; real: Real } {
     cancelled: new Set(),
     refused: new Set(),
     rowLost: new Set(),
-    hidden: new Map(),
+    vanished: new Set(),
+    denied: new Map(),
     elapsedMs: 0,
   };
   watchCreates(world, model);

@@ -1,0 +1,133 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ServiceBusClient } from "@azure/service-bus";
+import Long from "long";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { neededEnvironment } from "../../local/stack/own-environment.ts";
+import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import { ROOT } from "../support/run-program.ts";
+
+const container = { name: "main", image: "busybox:1.36", command: ["true"] };
+const work = { jobTemplate: { spec: { template: { spec: { containers: [container] } } } } };
+const MODULES = {
+  stray: { name: "stray", source: { queue: "strays" }, ...work },
+  paused: { name: "paused", source: { queue: "paused" }, maxActive: 0, ...work },
+};
+
+let directory: string;
+let stack: Stack;
+let client: ServiceBusClient;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "repair-"));
+  for (const [name, module] of Object.entries(MODULES))
+    await writeFile(join(directory, `${name}.json`), JSON.stringify(module));
+  stack = await startStack({
+    modulesDir: directory,
+    cluster: { kind: "stand-in" },
+    filters: {},
+    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *" },
+    env: neededEnvironment(process.env),
+  });
+  client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
+}, 60_000);
+afterAll(async () => {
+  await client?.close();
+  await stack?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Runs the built tool with the app's own settings. */
+async function repair(...args: readonly string[]) {
+  const child = spawn(process.execPath, [join(ROOT, "dist", "tools", "repair.js"), ...args], {
+    cwd: directory,
+    env: { ...neededEnvironment(process.env), ...stack.settings },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const said = { stdout: "", stderr: "" };
+  child.stdout.on("data", (chunk: Buffer) => (said.stdout += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (said.stderr += chunk.toString()));
+  await once(child, "close");
+  return { code: child.exitCode, ...said };
+}
+
+/** Somebody else's Dispatcher takes a message on, and is never seen again. */
+async function deferAsSomebodyElse(queue: string): Promise<void> {
+  await client.createSender(queue).sendMessages({ messageId: "m-1", body: Buffer.from("x") });
+  const receiver = client.createReceiver(queue);
+  const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
+  if (message) await receiver.deferMessage(message, { "dispatcher-owner": "somebody else" });
+  await receiver.close();
+}
+
+/** What is in a queue. From its start: a client remembers how far it has peeked. */
+const peeked = (queue: string, options = {}) =>
+  client.createReceiver(queue, options).peekMessages(10, { fromSequenceNumber: Long.ONE });
+
+test("looks, adopts what it is told to, and the running Dispatcher carries it to its end", {
+  timeout: 60_000,
+}, async () => {
+  expect(await repair()).toEqual({ code: 0, stdout: "nothing is to repair\n", stderr: "" });
+  await deferAsSomebodyElse("strays");
+  await stack.startApp();
+
+  const { code, stdout } = await repair();
+  expect(code).toBe(1);
+  expect(stdout).toMatch(
+    /^(strays:1:\d+): a deferred message \(id "m-1"\) without a row, with the stamp of owner "somebody else"; module stray takes it: --adopt '\1'\n$/,
+  );
+  expect((await peeked("strays"))[0]?.applicationProperties).toMatchObject({ "dispatcher-owner": "somebody else" });
+
+  const id = stdout.split(": ")[0] ?? "";
+  const adopted = await repair("--adopt", id);
+  expect(adopted).toMatchObject({ code: 0, stdout: expect.stringMatching(/^done: strays:1:\d+: /) });
+  expect(adopted.stderr).toContain('"message":"adopted a message by hand"');
+  await vi.waitFor(async () => expect(await peeked("strays")).toEqual([]), { timeout: 30_000, interval: 250 });
+  expect(await peeked("strays", { subQueueType: "deadLetter" })).toEqual([]);
+
+  expect(await repair("--adopt", id)).toMatchObject({ code: 1, stdout: expect.stringMatching(/^refused: /) });
+  expect(await repair("--adopt-owner", "somebody else")).toMatchObject({ code: 0 });
+});
+
+test("cancels a run that waits, and says what it can't do", { timeout: 60_000 }, async () => {
+  await client.createSender("paused").sendMessages({ messageId: "m-2", body: Buffer.from("x") });
+  const id = await vi.waitFor(
+    async () => {
+      const [message] = await peeked("paused");
+      expect(message?.state).toBe("deferred");
+      return `paused:1:${message?.enqueuedTimeUtc?.getTime()}`;
+    },
+    { timeout: 30_000, interval: 250 },
+  );
+  expect(await repair("--force", id, "--as", "completed")).toMatchObject({
+    code: 1,
+    stdout: `refused: ${id}: it has no Job: cancel it instead\n`,
+  });
+  expect(await repair("--cancel", id)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^done: /) });
+  await vi.waitFor(
+    async () => {
+      const [letter] = await peeked("paused", { subQueueType: "deadLetter" });
+      expect(letter).toMatchObject({ messageId: "m-2", deadLetterReason: "Cancelled" });
+    },
+    { timeout: 30_000, interval: 250 },
+  );
+  expect(await repair("--cancel", "paused:7:1", "--cancel", "elsewhere:1:1")).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^refused: paused:7:1: there is no such run\nrefused: elsewhere:1:1: no source/),
+  });
+});
+
+test.each([
+  ["an unknown flag", ["--all"]],
+  ["two actions at once", ["--cancel", "a:1:1", "--adopt", "a:1:1"]],
+  ["an outcome that is none", ["--force", "a:1:1", "--as", "done"]],
+  ["--force without an outcome", ["--force", "a:1:1"]],
+  ["an argument without a flag", ["a:1:1"]],
+])("explains itself, ends with 2 and asks nobody for %s", async (_, args) => {
+  const { code, stdout, stderr } = await repair(...args);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toContain("usage: npm run repair");
+});

@@ -1,0 +1,182 @@
+import { parseArgs } from "node:util";
+import { makeDependencies } from "../shared/compose.ts";
+import { readConfig } from "../shared/config.ts";
+import type { Dependencies } from "../shared/dependencies.ts";
+import { ConfigError, errorText, UnavailableError } from "../shared/errors.ts";
+import { type Log, makeLog } from "../shared/log.ts";
+import { viewCluster } from "../shared/reconcile/snapshot.ts";
+import { adoptMessage } from "../shared/repair/adopt-message.ts";
+import { believeAbsence } from "../shared/repair/believe-absence.ts";
+import { cancelRun } from "../shared/repair/cancel-run.ts";
+import { findRepairs, type Repairable } from "../shared/repair/find-repairs.ts";
+import { FORCED_OUTCOMES, forceRun } from "../shared/repair/force-run.ts";
+import { type RepairOutcome, refused } from "../shared/repair/outcome.ts";
+import { knownSources, runsNamed, sourcesNamed } from "../shared/repair/run-named.ts";
+import { strayMessages } from "../shared/repair/stray-messages.ts";
+import { type RunKey, runId } from "../shared/run/run.ts";
+import { sourceName } from "../shared/run/source.ts";
+import { readLocalSettings } from "../shared/settings/local-settings.ts";
+
+// `npm run repair`, and `node dist/tools/repair.js` in the container: what only a person may decide. Without a flag it looks, and changes
+// nothing. The settings are the app's own: the environment, over the Values of local.settings.json. Safe beside running Dispatchers.
+
+const USAGE = `usage: npm run repair -- [ACTION]
+  (none)                    look, and list what could be repaired; changes nothing
+  --adopt RUN               take on a deferred message that has no row
+  --adopt-owner OWNER       the same for every message with this owner's stamp
+  --force RUN --as OUTCOME  give up a Job that can't end; OUTCOME: ${FORCED_OUTCOMES.join(", ")}
+  --believe-absence SOURCE  take the absent Jobs of a source for deleted
+  --cancel RUN              cancel a run, whatever it waits for
+RUN is a run id, such as thumbnails:42:1732400000000; SOURCE is what run ids begin with. One action at a time; --adopt, --force and --cancel may be repeated.
+Ends with 0 where nothing is to repair, or all was done or had been; 1 where something is, or could not be done; 2 for wrong flags.`;
+
+/** What became of one thing that was asked for, by its name. */
+type Answer = readonly [name: string, outcome: RepairOutcome];
+type Action = (deps: Dependencies, log: Log) => Promise<Answer[]>;
+
+const FLAGS = {
+  adopt: { type: "string", multiple: true },
+  "adopt-owner": { type: "string" },
+  force: { type: "string", multiple: true },
+  as: { type: "string" },
+  "believe-absence": { type: "string" },
+  cancel: { type: "string", multiple: true },
+} as const;
+
+/** The action that the flags ask for; undefined for the look. Throws where they can't be understood. */
+function readAction(args: readonly string[]): Action | undefined {
+  const { values: flags } = parseArgs({ args: [...args], options: FLAGS });
+  const { adopt, force, cancel, as } = flags;
+  const owner = flags["adopt-owner"];
+  const source = flags["believe-absence"];
+  const outcome = FORCED_OUTCOMES.find((known) => known === as);
+  if ((force === undefined) !== (as === undefined)) throw new Error("--force and --as go together");
+  if (as !== undefined && outcome === undefined) throw new Error(`--as takes ${FORCED_OUTCOMES.join(", ")}, not ${as}`);
+  const asked: (Action | undefined)[] = [
+    adopt && ((deps, log) => adoptEach(deps, adopt, log)),
+    owner === undefined ? undefined : (deps, log) => adoptOwner(deps, owner, log),
+    force && outcome && ((deps, log) => eachRun(deps, force, (key) => forceRun(deps, key, outcome, log))),
+    source === undefined ? undefined : (deps, log) => believe(deps, source, log),
+    cancel && ((deps, log) => eachRun(deps, cancel, (key) => cancelRun(deps, key, log))),
+  ];
+  const actions = asked.filter((action) => action !== undefined);
+  if (actions.length > 1) throw new Error("one action at a time");
+  return actions[0];
+}
+
+async function eachRun(
+  deps: Dependencies,
+  ids: readonly string[],
+  repair: (key: RunKey) => Promise<RepairOutcome>,
+): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for (const id of ids) {
+    const [key, another] = await runsNamed(deps, id);
+    if (!key)
+      answers.push([id, refused("no source of the modules or the table has such runs; a run id is SOURCE:NUMBER:MS")]);
+    else if (another) answers.push([id, refused("a queue and a subscription share this name")]);
+    else answers.push([id, await repair(key).catch(notNow)]);
+  }
+  return answers;
+}
+
+async function adoptEach(deps: Dependencies, ids: readonly string[], log: Log): Promise<Answer[]> {
+  const view = await viewCluster(deps);
+  return eachRun(deps, ids, (key) => adoptMessage(deps, key, view, log));
+}
+
+async function adoptOwner(deps: Dependencies, owner: string, log: Log): Promise<Answer[]> {
+  const view = await viewCluster(deps);
+  const answers: Answer[] = [];
+  for (const source of await knownSources(deps))
+    for (const stray of await strayMessages(deps, source))
+      if (stray.owner === owner)
+        answers.push([runId(stray.key), await adoptMessage(deps, stray.key, view, log).catch(notNow)]);
+  return answers.length > 0
+    ? answers
+    : [[owner, { kind: "already", why: "no message without a row has this owner's stamp" }]];
+}
+
+async function believe(deps: Dependencies, name: string, log: Log): Promise<Answer[]> {
+  const sources = await sourcesNamed(deps, name);
+  if (sources.length === 0) return [[name, refused("neither the modules nor the table know such a source")]];
+  return Promise.all(
+    sources.map(
+      async (source): Promise<Answer> => [sourceName(source), await believeAbsence(deps, source, log).catch(notNow)],
+    ),
+  );
+}
+
+/** One that can't be done just now keeps the others from nothing. */
+function notNow(error: unknown): RepairOutcome {
+  if (error instanceof UnavailableError) return refused(errorText(error));
+  throw error;
+}
+
+function lineOf(found: Repairable, deps: Dependencies): string {
+  switch (found.kind) {
+    case "stray message": {
+      const id = runId(found.key);
+      const owner = found.owner === undefined ? "nobody's stamp" : `the stamp of owner ${JSON.stringify(found.owner)}`;
+      const module = found.module === undefined ? "no module takes it" : `module ${found.module} takes it`;
+      const message = `a deferred message (id ${JSON.stringify(found.message.messageId ?? "")}) without a row, with ${owner}; ${module}`;
+      return `${id}: ${message}: --adopt '${id}'`;
+    }
+    case "overdue Job":
+      return `${found.runId}: Job ${found.jobName} is past its time limits for ${Math.round(found.overdueMs / 60_000)} min, and not over: --force '${found.runId}' --as ${FORCED_OUTCOMES.join("|")}`;
+    case "mass absence":
+      return `${found.source}: ${found.absent} Jobs are absent from namespace ${deps.namespace}, too many to believe it: --believe-absence '${found.source}'`;
+    default:
+      return found satisfies never;
+  }
+}
+
+async function look(deps: Dependencies): Promise<number> {
+  const found = await findRepairs(deps);
+  for (const repairable of found) print(lineOf(repairable, deps));
+  if (found.length === 0) print("nothing is to repair");
+  return found.length === 0 ? 0 : 1;
+}
+
+async function act(action: Action, deps: Dependencies, log: Log): Promise<number> {
+  const answers = await action(deps, log);
+  for (const [name, { kind, why }] of answers) print(`${kind}: ${name}: ${why}`);
+  return answers.some(([, { kind }]) => kind === "refused") ? 1 : 0;
+}
+
+async function run(action: Action | undefined): Promise<number> {
+  const values = await readLocalSettings("local.settings.json");
+  const set = Object.entries(process.env).filter(([, value]) => value?.trim());
+  const log = makeLog({ info: logLine, warn: logLine, error: logLine });
+  const deps = makeDependencies(readConfig({ ...values, ...Object.fromEntries(set) }), log);
+  try {
+    return await (action ? act(action, deps, log) : look(deps));
+  } finally {
+    await deps.broker.close();
+  }
+}
+
+/** What was changed, as the app would log it: beside the answers, for whoever keeps the record. */
+function logLine(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line.replaceAll(/\s+/g, " ")}\n`);
+}
+
+/** Settings that are wrong, or a dependency that is away: said in its own words, and not done. */
+function said(error: unknown): number {
+  if (!(error instanceof ConfigError || error instanceof UnavailableError)) throw error;
+  for (const line of errorText(error).split("\n")) print(`error: ${line}`);
+  return 1;
+}
+
+let action: Action | undefined;
+try {
+  action = readAction(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${errorText(error)}\n${USAGE}\n`);
+  process.exit(2);
+}
+process.exitCode = await run(action).catch(said);
