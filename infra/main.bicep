@@ -30,7 +30,8 @@ param tableName string = 'DispatcherRuns'
 @maxLength(63)
 param jobNamespace string = 'jobs'
 
-@description('Optional. Object id of who deploys, and installs the chart: gets the run of the cluster. By default whoever starts this deployment; empty: nobody.')
+@description('Optional. Object id of who deploys, and installs the chart: gets the run of the cluster. By default whoever starts this deployment.')
+@minLength(1)
 param deployerPrincipalId string = deployer().objectId
 
 @description('Optional. Standard: an API server with a service level.')
@@ -102,16 +103,26 @@ var compactName = replace(environmentName, '-', '')
 // The bus ignores case in names: two spellings are one entity.
 var queues = union(map(filter(sources, source => source.?queue != null), source => toLower(source.queue!)), [])
 var topicSources = filter(sources, source => source.?topic != null)
+var wrongSources = filter(
+  sources,
+  source =>
+    (source.?queue == null) == (source.?topic == null) || (source.?topic == null) != (source.?subscription == null)
+)
 var topics = map(union(map(topicSources, source => toLower(source.topic!)), []), topic => {
   name: topic
   subscriptions: union(
-    map(filter(topicSources, source => toLower(source.topic!) == topic), source => toLower(source.subscription!)),
+    map(
+      filter(topicSources, source => toLower(source.topic!) == topic && source.?subscription != null),
+      source => toLower(source.subscription!)
+    ),
     []
   )
 })
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
-  name: 'rg-${baseName}'
+  name: empty(wrongSources)
+    ? 'rg-${baseName}'
+    : fail('A source is { queue: NAME } or { topic: NAME, subscription: NAME }, which these are not: ${string(wrongSources)}')
   location: location
   tags: tags
 }

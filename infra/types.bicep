@@ -100,3 +100,14 @@ var entitySettings = {
   // A message of a session can't be settled from another process.
   requiresSession: false
 }
+
+@export()
+@description('A module, as far as the infrastructure is concerned: the document of the chart\'s values has more fields.')
+type moduleType = {
+  @description('Required. Where it takes its messages from.')
+  source: sourceType
+}
+
+@export()
+@description('The sources of the modules of the chart\'s values.')
+func sourcesOf(modules moduleType[]) sourceType[] => map(modules, module => module.source)

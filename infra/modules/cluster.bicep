@@ -33,8 +33,9 @@ param availabilityZones string[] = []
 @description('Optional. Address ranges that may reach the API server. Without them: every address, with a token.')
 param authorizedIpRanges string[] = []
 
-@description('Optional. Object id of who deploys, and installs the chart. Empty: nobody gets a role.')
-param deployerPrincipalId string = ''
+@description('Required. Object id of who deploys, and installs the chart.')
+@minLength(1)
+param deployerPrincipalId string
 
 var poolDefaults = {
   type: 'VirtualMachineScaleSets'
@@ -120,9 +121,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
 }
 
 resource deployerRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in empty(deployerPrincipalId)
-    ? []
-    : ['Azure Kubernetes Service Cluster User Role', 'Azure Kubernetes Service RBAC Cluster Admin']: {
+  for role in ['Azure Kubernetes Service Cluster User Role', 'Azure Kubernetes Service RBAC Cluster Admin']: {
     name: guid(cluster.id, deployerPrincipalId, roles[role])
     scope: cluster
     properties: {

@@ -1,0 +1,17 @@
+using 'main.bicep'
+
+import { sourcesOf } from 'types.bicep'
+
+// The values file that the chart is installed with. deploy.sh says which, relative to this file.
+var values = any(loadYamlContent(readEnvironmentVariable('DISPATCHER_VALUES', 'example.values.yaml')))
+
+param environmentName = 'dev'
+param location = 'westeurope'
+param sources = sourcesOf(values.?modules ?? [])
+param jobNamespace = values.?jobNamespace ?? 'jobs'
+param tableName = empty(values.?settings.?table) ? 'DispatcherRuns' : values.settings.table
+param alertLimits = {
+  deadLettersIn15Minutes: 0
+  oldestOpenRunHours: 24
+  reconcileSilent: !(values.?scaling.?scaleToZero ?? false)
+}

@@ -1,0 +1,27 @@
+using 'main.bicep'
+
+import { sourcesOf } from 'types.bicep'
+
+// The values file that the chart is installed with. deploy.sh says which, relative to this file.
+var values = any(loadYamlContent(readEnvironmentVariable('DISPATCHER_VALUES', 'example.values.yaml')))
+
+param environmentName = 'prod'
+param location = 'westeurope'
+param sources = sourcesOf(values.?modules ?? [])
+param jobNamespace = values.?jobNamespace ?? 'jobs'
+param tableName = empty(values.?settings.?table) ? 'DispatcherRuns' : values.settings.table
+param alertLimits = {
+  deadLettersIn15Minutes: 0
+  oldestOpenRunHours: 24
+  reconcileSilent: !(values.?scaling.?scaleToZero ?? false)
+}
+param lockData = true
+param clusterTier = 'Standard'
+param systemPool = { vmSize: 'Standard_D2ds_v5', minCount: 3, maxCount: 6 }
+param workPool = { vmSize: 'Standard_D8ds_v5', minCount: 3, maxCount: 50 }
+param availabilityZones = ['1', '2', '3']
+param storageSku = 'Standard_ZRS'
+param registrySku = 'Standard'
+param lineRetentionDays = 90
+// Whoever is to be told: addresses here, or your own action groups in alertActionGroupIds.
+param alertEmails = []
