@@ -1,0 +1,119 @@
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { bicep, snapshot } from "../support/bicep.ts";
+import { ofType, readPrediction } from "../support/predicted-resources.ts";
+import { ROOT } from "../support/run-program.ts";
+
+const INFRA = join(ROOT, "infra");
+const PARAMETER_FILES = ["dev.bicepparam", "prod.bicepparam"];
+// A second or two when nothing else runs.
+const PATIENCE_MS = 180_000;
+
+let copy: string;
+beforeAll(async () => {
+  copy = await mkdtemp(join(tmpdir(), "dispatcher-infra-"));
+  await cp(INFRA, copy, { recursive: true });
+});
+afterAll(() => rm(copy, { recursive: true, force: true }));
+
+const bicepFiles = async () =>
+  (await readdir(INFRA, { recursive: true })).filter((file) => /\.bicep(param)?$/.test(file)).toSorted();
+
+describe("the Bicep files", { timeout: PATIENCE_MS }, () => {
+  it("compile and lint without a warning", async (test) => {
+    expect(await bicep(test, ["lint", "--pattern", "**/*.bicep*"])).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("are written as the formatter writes them", async (test) => {
+    const files = await bicepFiles();
+    expect(files).toContain("main.bicep");
+    const read = () => Promise.all(files.map((file) => readFile(join(copy, file), "utf8")));
+    const before = await read();
+    expect(await bicep(test, ["format", "--pattern", "**/*.bicep*"], { cwd: copy })).toMatchObject({ code: 0 });
+    const after = await read();
+    expect(files.filter((_, index) => before[index] !== after[index])).toEqual([]);
+  });
+
+  it.each(PARAMETER_FILES)("come to the resources that are checked in beside %s", async (file, test) => {
+    const { code, stdout, stderr } = await snapshot(test, file, "validate");
+    expect(stdout + stderr).toBe("");
+    expect(code).toBe(0);
+  });
+
+  it("describe each parameter as required or optional, and take no object of unknown shape", async () => {
+    for (const file of await bicepFiles()) {
+      const text = await readFile(join(INFRA, file), "utf8");
+      if (file.endsWith("bicepparam")) continue;
+      const parameters = text.split(/^param /m).slice(1);
+      for (const [index, parameter] of parameters.entries()) {
+        const [name, type] = parameter.split(/\s/);
+        const before = text.split(/^param /m)[index] ?? "";
+        const description = before.slice(before.lastIndexOf("@description("));
+        const isRequired = !/^\w+ [^\n]*? = /.test(parameter);
+        expect(description, `${file}: ${name}`).toMatch(
+          isRequired ? /^@description\('Required\. / : /^@description\('Optional\. /,
+        );
+        expect(type, `${file}: ${name}`).not.toMatch(/^(object|array)/);
+      }
+    }
+  });
+});
+
+describe("the chart's values", { timeout: PATIENCE_MS }, () => {
+  it("decide entities, table, namespace of the Jobs, and whether silence is told", async (test) => {
+    const values = {
+      modules: [
+        { name: "a", source: { queue: "Work/Heavy" } },
+        { name: "b", source: { queue: "work/heavy" }, when: { subject: "x" } },
+        { name: "c", source: { topic: "T", subscription: "one" } },
+        { name: "d", source: { topic: "t", subscription: "two" } },
+      ],
+      jobNamespace: "runs",
+      settings: { table: "ImageRuns" },
+      scaling: { scaleToZero: true },
+    };
+    await writeFile(join(copy, "some.values.yaml"), JSON.stringify(values));
+    const env = { DISPATCHER_VALUES: "some.values.yaml" };
+    const { code, stdout } = await snapshot(test, "dev.bicepparam", "overwrite", { cwd: copy, env });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    const prediction = readPrediction("dev", copy);
+    const namesOf = (type: string) => ofType(prediction, type).map(({ name }) => name.slice(name.indexOf("/") + 1));
+    // A slash is a tilde in resource ids. Two spellings are one entity.
+    expect(namesOf("Microsoft.ServiceBus/namespaces/queues")).toEqual(["work~heavy"]);
+    expect(namesOf("Microsoft.ServiceBus/namespaces/topics")).toEqual(["t"]);
+    expect(namesOf("Microsoft.ServiceBus/namespaces/topics/subscriptions")).toEqual(["t/one", "t/two"]);
+    expect(namesOf("Microsoft.Storage/storageAccounts/tableServices/tables")).toEqual(["default/ImageRuns"]);
+    expect(prediction.outputs).toMatchObject({ settingsTable: "ImageRuns", jobNamespace: "runs" });
+    expect(JSON.stringify(prediction)).toContain("system:serviceaccount:runs:dispatcher-job");
+    const enabled = ofType(prediction, "Microsoft.Insights/scheduledQueryRules").map(({ name, properties }) => ({
+      name,
+      enabled: properties?.["enabled"],
+    }));
+    expect(enabled.filter((rule) => rule.enabled === false)).toEqual([
+      { name: "dispatcher-dev-reconcile-silent", enabled: false },
+    ]);
+  });
+});
+
+describe("a values file that is wrong", { timeout: PATIENCE_MS }, () => {
+  it.each([
+    { name: "a module without a source", modules: "[{ name: a }]", says: "modules[0]" },
+    { name: "a source with a field too many", modules: "[{ source: { queue: a, sesion: b } }]", says: "'sesion'" },
+    { name: "a topic without its subscription", modules: "[{ source: { topic: a } }]", says: '[{"topic":"a"}]' },
+    {
+      name: "a queue and a topic at once",
+      modules: "[{ source: { queue: a, topic: b, subscription: c } }]",
+      says: '"queue":"a"',
+    },
+    { name: "a queue without a name", modules: '[{ source: { queue: "" } }]', says: "modules[0].source.queue" },
+    { name: "modules that are no list", modules: "7", says: "modules" },
+  ])("is refused before anything is deployed: $name", async ({ modules, says }, test) => {
+    await writeFile(join(copy, "wrong.values.yaml"), `modules: ${modules}\n`);
+    const env = { DISPATCHER_VALUES: "wrong.values.yaml" };
+    const { code, stdout, stderr } = await snapshot(test, "dev.bicepparam", "overwrite", { cwd: copy, env });
+    expect(code).not.toBe(0);
+    expect(stdout + stderr).toContain(says);
+  });
+});

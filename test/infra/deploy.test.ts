@@ -1,0 +1,305 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join, resolve } from "node:path";
+import { beforeEach, describe, expect, it } from "vitest";
+import { readPrediction } from "../support/predicted-resources.ts";
+import { ROOT } from "../support/run-program.ts";
+
+const SCRIPT = join(ROOT, "infra", "deploy.sh");
+/** What the script may use besides what it says that it needs. */
+const COMMANDS = ["bash", "cat", "date", "dirname", "env", "git", "grep", "mktemp", "rm", "sed", "sleep"];
+
+// Each writes down how it was called. `FAILS` names the calls that fail: "az account", "helm list".
+const STAND_IN = `#!/usr/bin/env bash
+{ printf '%s' "\${0##*/}"; printf '\\t%s' "$@"; printf '\\n'; } >>"$RECORD"
+case "\${0##*/} $1 $2 $3" in
+  "az account show --query") echo "Acme Development" ;;
+  "az deployment sub create" | "az deployment sub what-if") echo "values: $DISPATCHER_VALUES" >>"$RECORD.values" ;;
+  "az deployment sub show")
+    grep -oE 'outputs\\.[A-Za-z]+' <<<"$*" | sed -e 's/outputs\\.\\(.*\\)/the-\\1/' -e 's|the-imageRepository|acme.azurecr.io/dispatcher|' ;;
+  "az aks get-credentials "*) [[ $* == *"--file $KUBECONFIG"* ]] && echo made >"$KUBECONFIG" ;;
+esac
+for failing in \${FAILS//,/ }; do
+  [[ "\${0##*/}-$1-$2-$3" == "$failing"* ]] && { echo "stand-in: refused" >&2; exit 1; }
+done
+exit 0
+`;
+
+let directory: string;
+let bin: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "dispatcher-deploy-"));
+  bin = join(directory, "bin");
+  await mkdir(bin);
+  for (const command of COMMANDS) await symlink(whereIs(command), join(bin, command));
+  for (const name of ["az", "helm", "kubelogin"]) {
+    await writeFile(join(bin, name), STAND_IN);
+    await chmod(join(bin, name), 0o755);
+  }
+  await writeFile(join(directory, "my values.yaml"), "modules: []\n");
+  return () => rm(directory, { recursive: true, force: true });
+});
+
+function whereIs(command: string): string {
+  const paths = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, command));
+  return paths.find((path) => existsSync(path)) ?? command;
+}
+
+interface Ended {
+  readonly code: number;
+  readonly said: string;
+  /** Each call of a stand-in, its name first. */
+  readonly calls: readonly (readonly string[])[];
+}
+
+async function deploy(args: readonly string[], { fails = "", stdin = "" } = {}): Promise<Ended> {
+  const record = join(directory, "record");
+  await writeFile(record, "");
+  const env = {
+    PATH: bin,
+    HOME: directory,
+    RECORD: record,
+    FAILS: fails,
+    DEPLOY_PATIENCE_SECONDS: "0",
+    DEPLOY_PATIENCE_ATTEMPTS: "3",
+  };
+  const { code, said } = await new Promise<{ code: number; said: string }>((done) => {
+    const child = execFile(SCRIPT, args, { cwd: directory, env }, (error, stdout, stderr) =>
+      done({ code: Number(error?.code ?? 0), said: stdout + stderr }),
+    );
+    child.stdin?.end(stdin);
+  });
+  const lines = (await readFile(record, "utf8")).split("\n").filter(Boolean);
+  return { code, said, calls: lines.map((line) => line.split("\t")) };
+}
+
+const UP = ["dev", "--values", "my values.yaml", "--tag", "1.2.3"];
+/** The verbs of the calls, in order: `az deployment sub create`. */
+const verbs = ({ calls }: Ended) =>
+  calls.map((call) =>
+    call
+      .slice(
+        0,
+        call.findIndex((word, at) => at > 0 && word.startsWith("-")),
+      )
+      .join(" "),
+  );
+const callOf = ({ calls }: Ended, ...words: string[]) => {
+  const [call, ...others] = calls.filter((one) => words.every((word, index) => one[index] === word));
+  expect(others).toEqual([]);
+  return call ?? [];
+};
+const CHANGES = /create|build|install|upgrade|uninstall|delete|convert/;
+
+describe("deploy.sh", () => {
+  it("deploys, builds, logs in to the cluster and installs, in this order", async () => {
+    const ended = await deploy(UP);
+    expect(ended.said).toContain("Acme Development");
+    expect(ended.code).toBe(0);
+    expect(verbs(ended)).toEqual([
+      "az account show",
+      "az account show",
+      "az deployment sub create",
+      "az deployment sub show",
+      "az acr build",
+      "az aks get-credentials",
+      "kubelogin convert-kubeconfig",
+      "helm list",
+      `helm upgrade`,
+    ]);
+    expect(callOf(ended, "az", "deployment", "sub", "create")).toEqual([
+      ...["az", "deployment", "sub", "create", "--name", "dispatcher-dev", "--location", "westeurope"],
+      ...["--parameters", join(ROOT, "infra", "dev.bicepparam"), "--output", "none"],
+    ]);
+    expect(callOf(ended, "az", "acr", "build")).toEqual([
+      ...["az", "acr", "build", "--registry", "the-registryName", "--image", "dispatcher:1.2.3"],
+      ...["--file", join(ROOT, "Dockerfile"), ROOT],
+    ]);
+    expect(callOf(ended, "az", "aks", "get-credentials").slice(0, 7)).toEqual([
+      "az",
+      "aks",
+      "get-credentials",
+      "--resource-group",
+      "the-resourceGroupName",
+      "--name",
+      "the-aksName",
+    ]);
+    expect(callOf(ended, "kubelogin").slice(0, 4)).toEqual(["kubelogin", "convert-kubeconfig", "--login", "azurecli"]);
+  });
+
+  it("fills the chart's values with the deployment's outputs, and gives it the same values file as Bicep", async () => {
+    const ended = await deploy(UP);
+    const helm = callOf(ended, "helm", "upgrade");
+    const file = join(directory, "my values.yaml");
+    expect(helm.slice(0, 9)).toEqual([
+      ...["helm", "upgrade", "--install", "dispatcher", join(ROOT, "keda"), "--namespace", "dispatcher"],
+      ...["--create-namespace", "--values"],
+    ]);
+    expect(helm[9]).toBe(file);
+    const relative = /^values: (.*)$/m.exec(await readFile(join(directory, "record.values"), "utf8"))?.[1] ?? "";
+    expect(resolve(ROOT, "infra", relative)).toBe(file);
+    expect(relative.startsWith("../")).toBe(true);
+    expect(Object.fromEntries(literals(helm))).toEqual({
+      "image.repository": "acme.azurecr.io/dispatcher",
+      "image.tag": "1.2.3",
+      jobNamespace: "the-jobNamespace",
+      "serviceBus.fullyQualifiedNamespace": "the-serviceBusFullyQualifiedNamespace",
+      "storage.accountName": "the-storageAccountName",
+      "workloadIdentity.clientId": "the-workloadIdentityClientId",
+      "workloadIdentity.tenantId": "the-workloadIdentityTenantId",
+      "kedaIdentity.clientId": "the-kedaIdentityClientId",
+      "jobIdentity.clientId": "the-jobIdentityClientId",
+      "applicationInsights.connectionString": "the-applicationInsightsConnectionString",
+      "settings.table": "the-settingsTable",
+    });
+  });
+
+  it("uses all outputs of the template, and no others, each for the value that it is named after", async () => {
+    const ended = await deploy(UP);
+    const asked = [
+      ...callOf(ended, "az", "deployment", "sub", "show")
+        .join(" ")
+        .matchAll(/outputs\.(\w+)\.value/g),
+    ];
+    expect(asked.map(([, name]) => name).toSorted()).toEqual(Object.keys(readPrediction("dev").outputs).toSorted());
+    for (const [path, value] of literals(callOf(ended, "helm", "upgrade"))) {
+      const camelCase = path.replaceAll(/\.(\w)/g, (_, letter: string) => letter.toUpperCase());
+      if (value.startsWith("the-")) expect(value).toBe(`the-${camelCase}`);
+    }
+  });
+
+  it("leaves the deployer's own kubeconfig alone, and its own behind it nowhere", async () => {
+    const ended = await deploy(UP);
+    const file = callOf(ended, "kubelogin").at(-1) ?? "";
+    expect(file).not.toContain(join(directory, ".kube"));
+    expect(callOf(ended, "az", "aks", "get-credentials")).toContain(file);
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it("changes nothing with --what-if, and needs neither helm nor kubelogin for it", async () => {
+    await rm(join(bin, "helm"));
+    await rm(join(bin, "kubelogin"));
+    const ended = await deploy([...UP, "--what-if"]);
+    expect(ended.code).toBe(0);
+    expect(verbs(ended)).toEqual(["az account show", "az account show", "az deployment sub what-if"]);
+    expect(ended.said).toContain("Nothing was changed");
+  });
+
+  it("tags the image with the commit by default, and with the time as well where files have changed", async () => {
+    const tag = literals(callOf(await deploy(UP.slice(0, 3)), "helm", "upgrade")).find(
+      ([path]) => path === "image.tag",
+    )?.[1];
+    expect(tag).toMatch(/^([0-9a-f]{12}(-\d{14})?|\d{14})$/);
+  });
+
+  it("builds nothing with --no-build", async () => {
+    expect(verbs(await deploy([...UP, "--no-build"]))).not.toContain("az acr build");
+  });
+
+  it("waits until the new role lets it into the cluster, and says which role when it never does", async () => {
+    const ended = await deploy(UP, { fails: "helm-list" });
+    expect(ended.code).toBe(1);
+    expect(ended.calls.filter(([, verb]) => verb === "list")).toHaveLength(3);
+    expect(ended.said).toContain("Azure Kubernetes Service RBAC Cluster Admin");
+    expect(ended.said).toContain("stand-in: refused");
+    expect(verbs(ended)).not.toContain("helm upgrade");
+  });
+
+  it.each([
+    { fails: "az-account", says: "az login", then: "az deployment" },
+    { fails: "az-deployment-sub-create", says: "az bicep upgrade", then: "az deployment sub show" },
+    { fails: "az-deployment-sub-show", says: "there is no deployment dispatcher-dev", then: "az acr" },
+    { fails: "az-acr", says: "", then: "helm" },
+    { fails: "kubelogin", says: "", then: "helm" },
+    { fails: "helm-upgrade", says: "kubectl logs --namespace dispatcher deployment/dispatcher", then: "nothing" },
+  ])("stops where $fails fails", async ({ fails, says, then }) => {
+    const ended = await deploy(UP, { fails });
+    expect(ended.code).toBe(1);
+    expect(ended.said).toContain(says);
+    expect(ended.said).not.toContain("The Dispatcher runs");
+    expect(verbs(ended).filter((verb) => verb.startsWith(then))).toEqual([]);
+  });
+
+  it.each(["az", "helm", "kubelogin"])("says that %s is missing, before it changes anything", async (tool) => {
+    await rm(join(bin, tool));
+    const ended = await deploy(UP);
+    expect(ended).toMatchObject({ code: 1, calls: [] });
+    expect(ended.said).toMatch(new RegExp(`${tool} is missing: .*https://`));
+  });
+
+  it.each([
+    { args: [], says: "which environment? One of: dev prod" },
+    { args: ["staging", "--values", "my values.yaml"], says: "There are: dev prod" },
+    { args: ["../dev", "--values", "my values.yaml"], says: "environment '../dev'" },
+    { args: ["dev", "prod"], says: "two environments" },
+    { args: ["dev"], says: "--values FILE is missing" },
+    { args: ["dev", "--values"], says: "--values needs a value" },
+    { args: ["dev", "--values", "--what-if"], says: "--values needs a value" },
+    { args: ["dev", "--values", "nowhere.yaml"], says: "there is no file nowhere.yaml" },
+    { args: ["dev", "--values", "my values.yaml", "--tag", "a b"], says: "tag 'a b'" },
+    { args: ["dev", "--values", "my values.yaml", "--no-build"], says: "--no-build needs --tag" },
+    { args: ["dev", "--values", "my values.yaml", "--yes"], says: "--yes belongs to down" },
+    { args: ["dev", "--force"], says: "there is no option --force" },
+    { args: ["down"], says: "which environment?" },
+    { args: ["down", "dev", "--what-if"], says: "down takes" },
+    { args: ["down", "dev", "--values", "my values.yaml"], says: "down takes" },
+  ])("refuses $args with a reason, and calls nobody", async ({ args, says }) => {
+    const ended = await deploy(args);
+    expect(ended).toMatchObject({ code: 2, calls: [] });
+    expect(ended.said).toContain(says);
+  });
+
+  it("explains itself", async () => {
+    const ended = await deploy(["--help"]);
+    expect(ended).toMatchObject({ code: 0, calls: [] });
+    expect(ended.said).toContain("usage: infra/deploy.sh");
+  });
+});
+
+describe("deploy.sh down", () => {
+  it("says what it deletes and what stays, and deletes nothing unless the environment's name is typed", async () => {
+    for (const stdin of ["", "y\n", "yes\n", "prod\n"]) {
+      const ended = await deploy(["down", "dev"], { stdin });
+      expect(ended.code).toBe(1);
+      expect(ended.said).toContain("the-serviceBusFullyQualifiedNamespace with every message");
+      expect(ended.said).toContain("nothing was deleted");
+      expect(verbs(ended).filter((verb) => CHANGES.test(verb))).toEqual([]);
+    }
+  });
+
+  it.each([
+    { args: [], stdin: "dev\n" },
+    { args: ["--yes"], stdin: "" },
+  ])("uninstalls the release and nothing else once it is told to: $args", async ({ args, stdin }) => {
+    const ended = await deploy(["down", "dev", ...args], { stdin });
+    expect(ended.code).toBe(0);
+    expect(callOf(ended, "helm", "uninstall").slice(0, 5)).toEqual([
+      "helm",
+      "uninstall",
+      "dispatcher",
+      "--namespace",
+      "dispatcher",
+    ]);
+    expect(verbs(ended).filter((verb) => CHANGES.test(verb))).toEqual([
+      "kubelogin convert-kubeconfig",
+      "helm uninstall dispatcher",
+    ]);
+  });
+
+  it("says that there is nothing to take down where nothing was deployed", async () => {
+    const ended = await deploy(["down", "dev", "--yes"], { fails: "az-deployment-sub-show" });
+    expect(ended.code).toBe(1);
+    expect(ended.said).toContain("there is no deployment dispatcher-dev");
+    expect(verbs(ended)).not.toContain("helm uninstall dispatcher");
+  });
+});
+
+/** The values that a call of helm sets, by path. */
+function literals(call: readonly string[]): [path: string, value: string][] {
+  return call.flatMap((word, index) => {
+    const at = word.indexOf("=");
+    return call[index - 1] === "--set-literal" ? [[word.slice(0, at), word.slice(at + 1)] as [string, string]] : [];
+  });
+}

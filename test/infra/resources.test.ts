@@ -1,0 +1,142 @@
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import { valueAt } from "../../shared/plain-data.ts";
+import { ofType, readPrediction } from "../support/predicted-resources.ts";
+import { makeWorld } from "../support/world.ts";
+
+// The predictions are held against the templates by bicep.test.ts: what is said of them here holds for what is deployed.
+const both = ["dev", "prod"].map((environment) => ({ environment, prediction: readPrediction(environment) }));
+
+describe.each(both)("the resources of $environment", ({ prediction }) => {
+  const only = (type: string) => {
+    const [resource, ...others] = ofType(prediction, type);
+    expect(others).toEqual([]);
+    return resource;
+  };
+
+  it("are all foreseen, none left to the deployment", () => {
+    expect(prediction.diagnostics).toEqual([]);
+    expect(prediction.predictedResources.length).toBeGreaterThan(30);
+  });
+
+  it("take nobody in by a key or a password", () => {
+    expect(only("Microsoft.ServiceBus/namespaces")).toMatchObject({ properties: { disableLocalAuth: true } });
+    expect(only("Microsoft.Storage/storageAccounts")).toMatchObject({
+      properties: { allowSharedKeyAccess: false, allowBlobPublicAccess: false },
+    });
+    expect(only("Microsoft.ContainerRegistry/registries")).toMatchObject({
+      properties: { adminUserEnabled: false, anonymousPullEnabled: false },
+    });
+    expect(only("Microsoft.ContainerService/managedClusters")).toMatchObject({
+      properties: { disableLocalAccounts: true, aadProfile: { managed: true, enableAzureRBAC: true } },
+    });
+  });
+
+  it("speak TLS 1.2 at least", () => {
+    expect(only("Microsoft.ServiceBus/namespaces")).toMatchObject({ properties: { minimumTlsVersion: "1.2" } });
+    expect(only("Microsoft.Storage/storageAccounts")).toMatchObject({
+      properties: { minimumTlsVersion: "TLS1_2", supportsHttpsTrafficOnly: true },
+    });
+  });
+
+  it("have KEDA, and give pods identities", () => {
+    expect(only("Microsoft.ContainerService/managedClusters")).toMatchObject({
+      properties: {
+        oidcIssuerProfile: { enabled: true },
+        securityProfile: { workloadIdentity: { enabled: true } },
+        workloadAutoScalerProfile: { keda: { enabled: true } },
+      },
+    });
+    const subjects = ofType(
+      prediction,
+      "Microsoft.ManagedIdentity/userAssignedIdentities/federatedIdentityCredentials",
+    );
+    expect(subjects.map(({ properties }) => properties?.["subject"])).toEqual([
+      "system:serviceaccount:dispatcher:dispatcher",
+      "system:serviceaccount:kube-system:keda-operator",
+      "system:serviceaccount:jobs:dispatcher-job",
+    ]);
+  });
+
+  it("never clear away the body of an open run", () => {
+    const rules = valueAt(only("Microsoft.Storage/storageAccounts/managementPolicies"), [
+      "properties",
+      "policy",
+      "rules",
+    ]);
+    expect(rules).toHaveLength(1);
+    expect(rules).toMatchObject([{ definition: { filters: { prefixMatch: ["dispatcher-logs/"] } } }]);
+  });
+
+  it("have names that Azure allows", () => {
+    expect(only("Microsoft.ServiceBus/namespaces")?.name).toMatch(/^[a-z][a-z0-9-]{4,48}[a-z0-9]$/);
+    expect(only("Microsoft.Storage/storageAccounts")?.name).toMatch(/^[a-z0-9]{3,24}$/);
+    expect(only("Microsoft.ContainerRegistry/registries")?.name).toMatch(/^[a-zA-Z0-9]{5,50}$/);
+    expect(only("Microsoft.ContainerService/managedClusters")?.name).toMatch(/^[a-z][a-z0-9-]{0,62}$/);
+  });
+});
+
+describe("production", () => {
+  const prediction = readPrediction("prod");
+
+  it("locks what holds messages and runs against deletion, and nothing else is locked", () => {
+    const locks = ofType(prediction, "Microsoft.Authorization/locks");
+    expect(locks.map(({ properties }) => properties?.["level"])).toEqual(["CanNotDelete", "CanNotDelete"]);
+    expect(ofType(readPrediction("dev"), "Microsoft.Authorization/locks")).toEqual([]);
+  });
+
+  it("stands in three zones", () => {
+    const [cluster] = ofType(prediction, "Microsoft.ContainerService/managedClusters");
+    for (const pool of z.array(z.unknown()).parse(cluster?.properties?.["agentPoolProfiles"]))
+      expect(pool).toMatchObject({ availabilityZones: ["1", "2", "3"], minCount: 3 });
+  });
+});
+
+describe("the alerts", () => {
+  const rules = ofType(readPrediction("dev"), "Microsoft.Insights/scheduledQueryRules").map((rule) => ({
+    name: rule.name.replace("dispatcher-dev-", ""),
+    query: String(valueAt(rule, ["properties", "criteria", "allOf", "0", "query"])),
+    condition: valueAt(rule, ["properties", "criteria", "allOf", "0"]),
+  }));
+
+  it("tell of dead letters, old runs, silence, orphans, lost messages and overdue Jobs", () => {
+    expect(rules.map(({ name }) => name)).toEqual([
+      "dead-letters",
+      "oldest-open-run",
+      "reconcile-silent",
+      "orphans",
+      "lost",
+      "overdue",
+    ]);
+  });
+
+  it("ask for the lines, and the fields, that a tick writes", async () => {
+    const world = makeWorld();
+    await world.tick();
+    world.cluster.failNext("listJobs");
+    await world.tick();
+    const written = world.lines.filter(({ message }) => /reconcile/.test(String(message)));
+    expect(written.map(({ message }) => message)).toEqual(["reconciled", "reconcile is held up"]);
+    for (const { name, query } of rules) {
+      const messages = [...query.matchAll(/"([^"]+)"/g)].map(([, text]) => text);
+      expect(messages.length, name).toBeGreaterThan(0);
+      for (const message of messages)
+        expect(
+          written.map((line) => line["message"]),
+          name,
+        ).toContain(message);
+      const fields = [...query.matchAll(/line\.(\w+)/g)].map(([, field]) => field ?? "");
+      for (const line of written) for (const field of fields) expect(line, `${name}: ${field}`).toHaveProperty(field);
+    }
+  });
+
+  it("measure a tick's own numbers, and call silence what is less than one", () => {
+    for (const { name, query, condition } of rules) {
+      expect(query, name).toMatch(/summarize value = /);
+      expect(condition).toMatchObject({ metricMeasureColumn: "value", timeAggregation: "Maximum" });
+      expect(condition, name).toMatchObject(
+        name === "reconcile-silent" ? { operator: "LessThan", threshold: 1 } : { operator: "GreaterThan" },
+      );
+    }
+  });
+});
