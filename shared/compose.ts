@@ -1,4 +1,4 @@
-import { azureCredential, withCredential } from "./adapters/azure-credential.ts";
+import { azureIdentity, withIdentity } from "./adapters/azure-credential.ts";
 import { makeAzureRunTable } from "./adapters/azure-run-table.ts";
 import { makeBlobPayloadStore } from "./adapters/blob-payload-store.ts";
 import { makeKubernetesJobs } from "./adapters/kubernetes-jobs.ts";
@@ -9,7 +9,7 @@ import type { Dependencies } from "./dependencies.ts";
 import { type AcceptOutcome, type Delivery, makeAccept } from "./dispatch/accept.ts";
 import { makeAdmission } from "./dispatch/admission.ts";
 import { makePauses } from "./dispatch/pauses.ts";
-import { ConfigError, errorText } from "./errors.ts";
+import { ConfigError } from "./errors.ts";
 import { makeReadiness, type Readiness } from "./health.ts";
 import { type Log, makeLog } from "./log.ts";
 import { loadModules } from "./modules/load-modules.ts";
@@ -33,8 +33,8 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   const log = makeLog(console);
   const deps = makeDependencies(settings, log);
   const sources = distinctSources(deps.modules.values());
-  await verifySources(deps.broker, sources, log);
-  // Not waited for: a module whose Job is refused, or a cluster that is away, keeps no other message from its work.
+  await verifySources(deps.broker, sources);
+  // Not waited for: a module whose Job is refused, or a dependency that is away, keeps no other message from its work.
   void logPreflight(makePreflight(deps), log);
   const admission = makeAdmission(deps.table, deps.clock);
   const pauses = makePauses(deps);
@@ -50,18 +50,18 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
 export function makeDependencies(settings: Settings, log: Log): Dependencies {
   const modules = loadModules(settings.modulesDir);
   const clock = systemClock;
-  const credential = azureCredential();
+  const identity = azureIdentity(settings.clientId);
   return {
-    broker: makeServiceBusBroker(withCredential(settings.serviceBus, credential)),
+    broker: makeServiceBusBroker(withIdentity(settings.serviceBus, identity)),
     table: makeAzureRunTable({
-      connection: withCredential(settings.tables, credential),
+      connection: withIdentity(settings.tables, identity),
       tableName: settings.tableName,
       instance: settings.instance,
       clock,
       onBadRow: (row) => log.error("passed over a row that can't be understood", { ...row }),
     }),
     payloads: makeBlobPayloadStore({
-      connection: withCredential(settings.blobs, credential),
+      connection: withIdentity(settings.blobs, identity),
       instance: settings.instance,
       clock,
     }),
@@ -80,8 +80,8 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
   };
 }
 
-/** A source that can't be one stops the app; a bus that is away does not: the triggers wait for it. */
-async function verifySources(broker: MessageBroker, sources: readonly Source[], log: Log): Promise<void> {
+/** A source that can't be one stops the app; a bus that is away does not: the triggers wait for it, and the preflight says so. */
+async function verifySources(broker: MessageBroker, sources: readonly Source[]): Promise<void> {
   const problems: string[] = [];
   await Promise.all(
     sources.map(async (source) => {
@@ -89,7 +89,6 @@ async function verifySources(broker: MessageBroker, sources: readonly Source[], 
         await broker.verify(source);
       } catch (error) {
         if (error instanceof ConfigError) problems.push(error.message);
-        else log.warn("could not look at a source yet", { why: errorText(error) });
       }
     }),
   );

@@ -12,6 +12,8 @@ export interface Settings {
   readonly serviceBus: ServiceBusSettings;
   readonly tables: StorageSettings;
   readonly blobs: StorageSettings;
+  /** Whose identity it is, where that is told: `DefaultAzureCredential` reads the same. For advice in errors only. */
+  readonly clientId: string | undefined;
   readonly instance: string;
   readonly tableName: string;
   readonly jobNamespace: string;
@@ -32,6 +34,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     serviceBus,
     tables,
     blobs,
+    clientId: env["AZURE_CLIENT_ID"]?.trim() || undefined,
     instance: read.matching("DISPATCHER_INSTANCE", label(40), "lower-case letters, digits and hyphens, at most 40"),
     // The table service keeps the name `tables` for itself.
     tableName: read.matching(

@@ -1,13 +1,14 @@
 import pLimit from "p-limit";
 import type { Dependencies } from "./dependencies.ts";
 import { durationText } from "./duration.ts";
-import { ConfigError, UnavailableError } from "./errors.ts";
+import { ConfigError, errorText, UnavailableError } from "./errors.ts";
 import { moduleField } from "./jobs/module-field.ts";
 import { RIGHTS, type Right } from "./jobs/rights.ts";
 import { sampleJobs } from "./jobs/sample-jobs.ts";
 import type { Log } from "./log.ts";
 import type { Module } from "./modules/module.ts";
 import type { FieldFault, JobCount } from "./ports/job-cluster.ts";
+import { sourceKey } from "./run/source.ts";
 
 /** Something that will go wrong, or may. An `error` keeps messages from being worked; a `warning` can wait for the morning. */
 export interface Finding {
@@ -24,7 +25,7 @@ export interface Finding {
 
 type PreflightDependencies = Pick<
   Dependencies,
-  "cluster" | "clock" | "modules" | "instance" | "namespace" | "jobRetentionMs"
+  "broker" | "table" | "payloads" | "cluster" | "clock" | "modules" | "instance" | "namespace" | "jobRetentionMs"
 >;
 
 /** Beyond this many Jobs in a namespace lists, etcd and the Job controller slow down, for everybody in the cluster. */
@@ -38,9 +39,9 @@ const LEAST_RETENTION_MS = 2 * 60_000;
 const TRIALS_AT_ONCE = 4;
 
 /**
- * Looks whether the cluster will let the Dispatcher work, and changes nothing in it: asks for each right of its Role, has the API server
- * judge each module's Job, and holds JOB_RETENTION against the number of Jobs. Resolves to what is wrong, worst first; a cluster that
- * can't be asked is a finding too.
+ * Looks whether bus, storage and cluster will let the Dispatcher work, and changes nothing in them but that table and containers are made:
+ * asks for each module's source, the rows and the bodies, for each right of its Role, has the API server judge each module's Job, and holds
+ * JOB_RETENTION against the number of Jobs. Resolves to what is wrong, worst first; what can't be asked is a finding too.
  */
 export function makePreflight(deps: PreflightDependencies): () => Promise<Finding[]> {
   return async () => {
@@ -71,12 +72,32 @@ export async function logPreflight(preflight: () => Promise<Finding[]>, log: Log
 }
 
 async function* look(deps: PreflightDependencies): AsyncGenerator<Finding> {
+  yield* lookAtBusAndStorage(deps);
   const missing = await missingRights(deps);
   for (const right of missing) yield missingRight(right, deps.namespace);
   const may = (verb: Right["verb"]) => !missing.some((right) => right.resource === "jobs" && right.verb === verb);
   // Without these rights the answer would be about them again.
   if (may("create")) yield* tryModules(deps);
   if (may("list")) yield* judgeRetention(deps);
+}
+
+/** Each source, the rows and the bodies: what is missing says itself which role or entity it is, and how to come by it. */
+async function* lookAtBusAndStorage(deps: PreflightDependencies): AsyncGenerator<Finding> {
+  const modules = [...deps.modules.values()];
+  const bySource = new Map(modules.toReversed().map((module) => [sourceKey(module.source), module]));
+  const checks: { readonly about: Omit<Finding, "level" | "text">; readonly answer: Promise<unknown> }[] = [
+    { about: {}, answer: deps.table.lastTick() },
+    { about: {}, answer: deps.payloads.verify() },
+    ...[...bySource.values()].map((module) => ({
+      about: { ...aboutModule(module), field: "source" },
+      answer: deps.broker.verify(module.source),
+    })),
+  ];
+  const answers = await Promise.allSettled(checks.map(({ answer }) => answer));
+  for (const [index, answer] of answers.entries()) {
+    if (answer.status === "fulfilled") continue;
+    yield { level: "error", ...checks[index]?.about, text: outageText(answer.reason) };
+  }
 }
 
 async function missingRights({ cluster }: PreflightDependencies): Promise<Right[]> {
@@ -194,6 +215,7 @@ function roundedDown(durationMs: number): number {
 
 /** What to say of an outage, or of a cluster that is no use. Throws anything else again: that is our bug. */
 function outageText(error: unknown): string {
-  if (error instanceof UnavailableError || error instanceof ConfigError) return error.message;
+  if (error instanceof ConfigError) return error.message;
+  if (error instanceof UnavailableError) return errorText(error);
   throw error;
 }

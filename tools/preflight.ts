@@ -1,13 +1,12 @@
 import { parseArgs } from "node:util";
-import { makeKubernetesJobs } from "../shared/adapters/kubernetes-jobs.ts";
-import { systemClock } from "../shared/clock.ts";
+import { makeDependencies } from "../shared/compose.ts";
 import { readConfig } from "../shared/config.ts";
 import { ConfigError } from "../shared/errors.ts";
-import { loadModules } from "../shared/modules/load-modules.ts";
+import { makeLog } from "../shared/log.ts";
 import { type Finding, makePreflight } from "../shared/preflight.ts";
 import { readLocalSettings } from "../shared/settings/local-settings.ts";
 
-// `npm run preflight`, and `node dist/tools/preflight.js` in the container: whether settings, module files and cluster will do, before any
+// `npm run preflight`, and `node dist/tools/preflight.js` in the container: whether settings, module files, bus, storage and cluster will do, before any
 // message depends on them. Changes nothing. The settings are the app's own: the environment, over the Values of local.settings.json.
 
 const USAGE = `usage: npm run preflight
@@ -23,26 +22,18 @@ function areArgsRight(): boolean {
   }
 }
 
+const sayOnStderr = (line: string) => void process.stderr.write(`${line}\n`);
+const toStderr = makeLog({ info: sayOnStderr, warn: sayOnStderr, error: sayOnStderr });
+
 async function preflight(): Promise<Finding[]> {
   const values = await readLocalSettings("local.settings.json");
   const set = Object.entries(process.env).filter(([, value]) => value?.trim());
   const settings = readConfig({ ...values, ...Object.fromEntries(set) });
-  const modules = loadModules(settings.modulesDir);
-  const look = makePreflight({
-    cluster: makeKubernetesJobs({
-      kubeconfig: settings.kubeconfig,
-      namespace: settings.jobNamespace,
-      instance: settings.instance,
-    }),
-    clock: systemClock,
-    modules: new Map(modules.map((module) => [module.name, module])),
-    instance: settings.instance,
-    namespace: settings.jobNamespace,
-    jobRetentionMs: settings.jobRetentionMs,
-  });
-  const findings = await look();
+  const deps = makeDependencies(settings, toStderr);
+  const findings = await makePreflight(deps)();
+  await deps.broker.close();
   if (findings.length === 0)
-    print(`nothing is wrong with ${modules.length} modules and namespace ${settings.jobNamespace}`);
+    print(`nothing is wrong with ${deps.modules.size} modules and namespace ${settings.jobNamespace}`);
   return findings;
 }
 
@@ -64,4 +55,6 @@ function print(line: string): void {
 if (!areArgsRight()) process.exit(2);
 const findings = await preflight().catch(mistakesIn);
 for (const finding of findings) print(lineOf(finding));
-process.exitCode = findings.some(({ level }) => level === "error") ? 1 : 0;
+// Said, and not waited for: connections that are kept alive would keep the program for seconds.
+const code = findings.some(({ level }) => level === "error") ? 1 : 0;
+process.stdout.write("", () => process.exit(code));

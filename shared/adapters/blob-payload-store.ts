@@ -3,6 +3,7 @@ import type { Clock } from "../clock.ts";
 import { ConfigError } from "../errors.ts";
 import type { PayloadStore } from "../ports/payload-store.ts";
 import { type RunKey, runId } from "../run/run.ts";
+import { ROLES } from "./azure-remedy.ts";
 import { makeDelegationKeys } from "./delegation-keys.ts";
 import type { StorageConnection } from "./storage-connection.ts";
 import { type StorageService, statusOf, translated } from "./storage-error.ts";
@@ -42,7 +43,7 @@ const MIB = 1024 * 1024;
  */
 export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadStore {
   const { connection, instance, clock, timeoutMs = 10_000 } = options;
-  const service: StorageService = { name: "The blob store", role: "Storage Blob Data Contributor", timeoutMs };
+  const service: StorageService = { name: "The blob store", role: ROLES.blobs, connection, timeoutMs };
   const account = connect(connection);
   const bodies = madeOnFirstUse(
     account.getContainerClient(options.payloadContainer ?? "dispatcher-payloads"),
@@ -109,6 +110,8 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
     async verify() {
       await sending("asking for the container of bodies", async (abortSignal) => {
         await (await bodies()).getProperties({ abortSignal });
+        // Another right of the same role, where it is assigned on the account: without it no large body could be handed over.
+        await delegationKeys?.(new Date(clock.now()));
       });
     },
   };

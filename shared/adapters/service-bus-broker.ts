@@ -13,6 +13,7 @@ import {
   isMessageNotFound,
   isRefusal,
   isSessionRequired,
+  missingSource,
   translateError,
 } from "./service-bus-errors.ts";
 import { carriedProperties, toPeekedMessage } from "./service-bus-message.ts";
@@ -115,7 +116,7 @@ class ServiceBusBroker implements MessageBroker {
       if (isMessageNotFound(error)) return;
       if (isEntityMissing(error)) {
         throw new ConfigError(
-          `${describeSource(source)} does not exist: create it, or name one that does in the module's source`,
+          `${missingSource(source, this.#receivers.place)}, or name one that does in the module's source`,
           { cause: error },
         );
       }
@@ -125,7 +126,7 @@ class ServiceBusBroker implements MessageBroker {
           { cause: error },
         );
       }
-      throw translateError(error, call);
+      throw translateError(error, call, this.#receivers.place);
     }
   }
 
@@ -173,7 +174,7 @@ class ServiceBusBroker implements MessageBroker {
       return message;
     } catch (error) {
       if (isMessageNotFound(error)) return undefined;
-      throw translateError(error, call);
+      throw translateError(error, call, this.#receivers.place);
     }
   }
 
@@ -190,7 +191,7 @@ class ServiceBusBroker implements MessageBroker {
         return await this.#receivers.attempt(call, (receiver) => settle(receiver, choice));
       } catch (error) {
         if (index + 1 < choices.length && isRefusal(error) && !isLockLost(error)) continue;
-        throw translateError(error, call);
+        throw translateError(error, call, this.#receivers.place);
       }
     }
   }

@@ -1,5 +1,6 @@
 import { ConfigError, LockLostError, UnavailableError } from "../errors.ts";
 import { type Source, sourceName } from "../run/source.ts";
+import { createSource, grantSource, LIST_NAMESPACES, ROLES } from "./azure-remedy.ts";
 
 /** What the SDK's error means for one call, and the words for a person. */
 export interface FailedCall {
@@ -7,6 +8,11 @@ export interface FailedCall {
   /** What was tried: "defer", "peek". */
   readonly operation: string;
 }
+
+/** Where the sources are, and as whom they are read. */
+export type BusPlace =
+  | { readonly kind: "identity"; readonly host: string; readonly clientId?: string | undefined }
+  | { readonly kind: "key"; readonly host: string };
 
 /** `queue "thumbnails"`, `subscription "image-uploaded/thumbnail"`. */
 export function describeSource(source: Source): string {
@@ -60,8 +66,15 @@ export function isEntityMissing(error: unknown): boolean {
   return sdkError(error)?.code === "MessagingEntityNotFound";
 }
 
+/** That a source does not exist, where, and the command that creates it. */
+export function missingSource(source: Source, { host }: BusPlace): string {
+  const command = createSource(host, source);
+  const where = host === "" ? "" : ` in ${host}`;
+  return `${describeSource(source)} does not exist${where}: create it${command === undefined ? "" : ` (${command})`}`;
+}
+
 /** The error that the port promises for one that the SDK threw. Programming errors come back as they are. */
-export function translateError(thrown: unknown, call: FailedCall): unknown {
+export function translateError(thrown: unknown, call: FailedCall, place: BusPlace): unknown {
   const error = lastError(thrown);
   if (error instanceof ConfigError || error instanceof UnavailableError || error instanceof LockLostError) return error;
   if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return error;
@@ -69,14 +82,26 @@ export function translateError(thrown: unknown, call: FailedCall): unknown {
   if (isLockLost(error)) {
     return new LockLostError(`${call.operation} on ${where}: the lock on the message is lost`, { cause: error });
   }
-  if (isEntityMissing(error)) {
-    return new UnavailableError(`${call.operation}: ${where} does not exist (any more)`, { cause: error });
+  const failed = `${call.operation} on ${where} failed`;
+  return new UnavailableError(remedy(error, call.source, place) ?? failed, { cause: error });
+}
+
+/** What is wrong and what to do about it, where a person has to; undefined where it may pass by itself. */
+function remedy(error: unknown, source: Source, place: BusPlace): string | undefined {
+  if (isEntityMissing(error)) return missingSource(source, place);
+  const sdk = sdkError(error);
+  if (sdk?.code === "UnauthorizedAccess")
+    return `no access to ${describeSource(source)} in ${place.host}: ${rightTo(source, place)}`;
+  if (sdk?.message.includes("ENOTFOUND")) {
+    const setting = place.kind === "identity" ? "ServiceBus__fullyQualifiedNamespace" : "ServiceBus";
+    return `there is no namespace ${place.host}, as far as DNS knows: put one that there is into ${setting} (${LIST_NAMESPACES})`;
   }
-  if (sdkError(error)?.code === "UnauthorizedAccess") {
-    const role = 'the role "Azure Service Bus Data Receiver", or a key with Listen,';
-    return new UnavailableError(`${call.operation}: no access to ${where}: the app needs ${role} on it`, {
-      cause: error,
-    });
+  return undefined;
+}
+
+function rightTo(source: Source, place: BusPlace): string {
+  if (place.kind === "identity") {
+    return `the app's identity needs the role "${ROLES.bus}" on it (${grantSource(place.host, source, place.clientId)}); a new role takes some minutes`;
   }
-  return new UnavailableError(`${call.operation} on ${where} failed`, { cause: error });
+  return "the key in ServiceBus needs Listen; where the namespace takes no keys at all, set ServiceBus__fullyQualifiedNamespace instead";
 }

@@ -2,12 +2,18 @@ import type { TokenCredential } from "@azure/identity";
 import { ServiceBusClient, type ServiceBusReceiver } from "@azure/service-bus";
 import { UnavailableError } from "../errors.ts";
 import { type Source, sourceKey } from "../run/source.ts";
-import { describeSource, type FailedCall, translateError } from "./service-bus-errors.ts";
+import { type BusPlace, describeSource, type FailedCall, translateError } from "./service-bus-errors.ts";
 
 /** How to reach the namespace, and as whom. */
 export type ServiceBusConnection =
   | { readonly kind: "connectionString"; readonly value: string }
-  | { readonly kind: "identity"; readonly fullyQualifiedNamespace: string; readonly credential: TokenCredential };
+  | {
+      readonly kind: "identity";
+      readonly fullyQualifiedNamespace: string;
+      readonly credential: TokenCredential;
+      /** To which roles are assigned, for advice in errors; undefined: to whoever is logged in. */
+      readonly clientId?: string | undefined;
+    };
 
 interface Generation {
   readonly client: ServiceBusClient;
@@ -21,11 +27,14 @@ interface Generation {
 export class ServiceBusReceivers {
   readonly #connection: ServiceBusConnection;
   readonly #timeoutMs: number;
+  /** Where the sources are, for what errors say. */
+  readonly place: BusPlace;
   #generation: Generation | undefined;
   #lastAnswerAt = Number.NEGATIVE_INFINITY;
 
   constructor(connection: ServiceBusConnection, timeoutMs: number) {
     this.#connection = connection;
+    this.place = placeOf(connection);
     this.#timeoutMs = timeoutMs;
   }
 
@@ -37,7 +46,7 @@ export class ServiceBusReceivers {
     try {
       return await this.attempt(call, operate);
     } catch (error) {
-      throw translateError(error, call);
+      throw translateError(error, call, this.place);
     }
   }
 
@@ -94,6 +103,12 @@ export class ServiceBusReceivers {
     // It can't say goodbye over a connection that hangs, and nobody waits for it.
     generation.client.close().catch(() => {});
   }
+}
+
+function placeOf(connection: ServiceBusConnection): BusPlace {
+  if (connection.kind === "identity")
+    return { kind: "identity", host: connection.fullyQualifiedNamespace, clientId: connection.clientId };
+  return { kind: "key", host: /Endpoint=sb:\/\/([^/;:]+)/i.exec(connection.value)?.[1] ?? "" };
 }
 
 function connect(connection: ServiceBusConnection, timeoutMs: number): ServiceBusClient {

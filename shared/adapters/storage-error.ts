@@ -1,4 +1,6 @@
 import { ConflictError, UnavailableError } from "../errors.ts";
+import { grantAccount, LIST_ACCOUNTS } from "./azure-remedy.ts";
+import type { StorageConnection } from "./storage-connection.ts";
 
 /** What the storage SDKs put on their errors, as far as it is looked at. */
 interface StorageFailure {
@@ -14,6 +16,7 @@ export interface StorageService {
   readonly name: string;
   /** The role that lets the app do what it does there. */
   readonly role: string;
+  readonly connection: StorageConnection;
   readonly timeoutMs: number;
 }
 
@@ -74,13 +77,29 @@ function passing(error: Error & StorageFailure, service: StorageService): string
   if (code !== undefined && GONE_OR_GOING.has(code))
     return `the service says ${code}. Was it deleted while the app ran?`;
   if (status === 401 || status === 403) {
-    return `access was refused (${answer}). The app's identity needs the role "${service.role}" on the storage account, and its firewall has to let the app in.`;
+    return `access was refused (${answer}). ${accessTo(service, code)}`;
   }
   if (status === 408 || status === 429 || (status !== undefined && status >= 500)) return `it answered ${answer}.`;
+  if (error.code === "ENOTFOUND") return `there is no such account, as far as DNS knows. ${whichAccount(service)}`;
   // The SDK's own code for a request that got no answer; lower layers carry the system's.
   if (status === undefined && (error.name === "RestError" || /^E[A-Z]+$/.test(error.code ?? "")))
     return "no connection.";
   return undefined;
+}
+
+/** What gives the app access. `AuthorizationFailure` is the firewall's word, whoever asks. */
+function accessTo({ role, connection }: StorageService, code: string | undefined): string {
+  if (connection.kind === "connectionString") {
+    return "Is the key in AzureWebJobsStorage the account's? Where the account takes no keys at all, set AzureWebJobsStorage__accountName instead.";
+  }
+  const { hostname } = new URL(connection.endpoint);
+  const firewall = code === "AuthorizationFailure" ? " And the account's firewall has to let the app in." : "";
+  return `The app's identity needs the role "${role}" on ${hostname} (${grantAccount(hostname, role, connection.clientId)}); a new role takes some minutes.${firewall}`;
+}
+
+function whichAccount({ connection }: StorageService): string {
+  if (connection.kind === "connectionString") return "Look at AzureWebJobsStorage.";
+  return `${new URL(connection.endpoint).hostname} comes from AzureWebJobsStorage__accountName, or the service URIs: put one there that there is (${LIST_ACCOUNTS}).`;
 }
 
 /** How long the service asks to be left alone, in ms; undefined where it does not say. */

@@ -1,6 +1,7 @@
 import { odata, TableClient, type TableEntityQueryOptions, type TableServiceClientOptions } from "@azure/data-tables";
 import type { Clock, Reading } from "../clock.ts";
 import { ConflictError } from "../errors.ts";
+import { ROLES } from "./azure-remedy.ts";
 import type { Columns } from "./columns.ts";
 import type { StorageConnection } from "./storage-connection.ts";
 import { codeOf, retryAfterOf, type StorageService, statusOf, translated } from "./storage-error.ts";
@@ -58,7 +59,8 @@ interface QueryOptions {
 
 export function makeTableRows(options: TableRowsOptions): TableRows {
   const { clock, tableName, timeoutMs } = options;
-  const service: StorageService = { name: `The table ${tableName}`, role: "Storage Table Data Contributor", timeoutMs };
+  const { connection } = options;
+  const service: StorageService = { name: `The table ${tableName}`, role: ROLES.table, connection, timeoutMs };
   const transactions = makeTransactions();
   const client = connect(options.connection, tableName, {
     additionalPolicies: [transactions.policy, failWhereToldToWait],

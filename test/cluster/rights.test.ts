@@ -3,6 +3,9 @@ import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { RIGHTS, type Right } from "../../shared/jobs/rights.ts";
 import { makePreflight } from "../../shared/preflight.ts";
+import { makeFakeBroker } from "../support/fake-broker.ts";
+import { makeFakePayloadStore } from "../support/fake-payload-store.ts";
+import { makeFakeRunTable } from "../support/fake-run-table.ts";
 import type { LogLine } from "./app-log.ts";
 import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
 import { sh } from "./module-files.ts";
@@ -59,8 +62,19 @@ beforeAll(async () => {
   const { namespace, instance, files } = app;
   const cluster = makeKubernetesJobs({ kubeconfig: files.kubeconfig, namespace, instance });
   mayI = (right) => cluster.mayI(right);
-  const deps = { cluster, namespace, instance, clock: systemClock, modules: new Map(), jobRetentionMs: 3_600_000 };
-  findings = makePreflight(deps);
+  const clock = systemClock;
+  findings = makePreflight({
+    // With no module there is nothing to ask of the bus; the rows and bodies have no part in rights.
+    broker: makeFakeBroker({ clock, lockDurationMs: 300_000 }),
+    table: makeFakeRunTable({ clock }),
+    payloads: makeFakePayloadStore({ clock }),
+    cluster,
+    namespace,
+    instance,
+    clock,
+    modules: new Map(),
+    jobRetentionMs: 3_600_000,
+  });
 });
 afterAll(() => app?.close());
 

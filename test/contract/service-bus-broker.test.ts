@@ -1,6 +1,12 @@
+import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
+import rhea from "rhea";
 import { generate } from "selfsigned";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import { receiveRaw } from "../../local/broker/amqp.ts";
+import { parseEntities } from "../../local/broker/entities.ts";
+import { Namespace } from "../../local/broker/namespace.ts";
+import { LinkServer } from "../../local/broker/serve-connections.ts";
 import { startBroker } from "../../local/broker/start-broker.ts";
 import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
 import { ConfigError, UnavailableError } from "../../shared/errors.ts";
@@ -137,6 +143,26 @@ describe("the Service Bus adapter", () => {
   });
 });
 
+describe("the Service Bus adapter without the right to its source", () => {
+  it("says which role is missing, on what, and the command that grants it", async () => {
+    const refusing = await startRefusingBroker();
+    const value = `Endpoint=sb://127.0.0.1:${refusing.port};SharedAccessKeyName=x;SharedAccessKey=y;UseDevelopmentEmulator=true;`;
+    const broker = makeServiceBusBroker({ kind: "connectionString", value });
+    closers.push(
+      () => refusing.close(),
+      () => broker.close(),
+    );
+    for (const call of [() => broker.verify(source), () => broker.peek(source, 1)]) {
+      const error = await call().catch((thrown: unknown) => thrown);
+      expect(error).toBeInstanceOf(UnavailableError);
+      expect(error).toHaveProperty(
+        "message",
+        expect.stringMatching(/^no access to queue "q" in 127\.0\.0\.1: .*needs Listen/),
+      );
+    }
+  });
+});
+
 describe("the Service Bus adapter in an outage", () => {
   it("fails as unavailable while the broker is down, and works again on the next call, with its messages", async () => {
     const { bus, broker } = await open({}, { timeoutMs: 500 });
@@ -232,6 +258,40 @@ describe("the Service Bus adapter with an identity", () => {
     expect(error).toMatchObject({ cause: { message: expect.stringContaining("no managed identity here") } });
   });
 });
+
+/** Takes every token, and then lets nobody near an entity, as the service does where a role is missing. */
+async function startRefusingBroker(): Promise<{ port: number; close(): void }> {
+  const container = rhea.create_container({ id: "refusing-broker" });
+  const links = new LinkServer(
+    new Namespace(parseEntities({ queues: [{ name: "q" }], topics: [] }), Date.now),
+    Date.now,
+  );
+  const refusal = {
+    condition: "amqp:unauthorized-access",
+    description: "Unauthorized access. 'Listen' claim(s) are required to perform this operation.",
+  };
+  container.on("session_open", receiveRaw);
+  container.on("sender_open", ({ connection, sender }) => {
+    if (sender?.source?.address === "$cbs") links.openSender(connection, sender);
+    else sender?.close(refusal);
+  });
+  container.on("receiver_open", ({ connection, receiver }) => {
+    if (receiver?.target?.address === "$cbs") links.openReceiver(connection, receiver);
+    else receiver?.close(refusal);
+  });
+  for (const event of ["disconnected", "error", "sender_error", "receiver_error", "connection_error"])
+    container.on(event, () => {});
+  const server = container.listen({
+    host: "127.0.0.1",
+    port: 0,
+    transport: "tcp",
+    receiver_options: { autoaccept: false },
+  });
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The server has no port.");
+  return { port: address.port, close: () => void server.close() };
+}
 
 /** Accepts connections and never says a word. */
 async function startSilentServer(): Promise<{ port: number; connections(): number; close(): void }> {

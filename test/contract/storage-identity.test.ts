@@ -147,6 +147,6 @@ describe("Azure Blob, as somebody", () => {
 
   it("says which role is missing where the token is refused", async () => {
     const { credential } = makeCredential({ aud: "https://vault.azure.net" });
-    await expect(storeAs(credential).verify()).rejects.toThrow(/40[13].*"Storage Blob Data Contributor"/);
+    await expect(storeAs(credential).verify()).rejects.toThrow(/40[13].*"Storage Blob Data Owner"/);
   });
 });

@@ -36,7 +36,7 @@ describe("the Bicep files", { timeout: PATIENCE_MS }, () => {
     expect(files.filter((_, index) => before[index] !== after[index])).toEqual([]);
   });
 
-  it.each(PARAMETER_FILES)("come to the resources that are checked in beside %s", async (file, test) => {
+  it.for(PARAMETER_FILES)("come to the resources that are checked in beside %s", async (file, test) => {
     const { code, stdout, stderr } = await snapshot(test, file, "validate");
     expect(stdout + stderr).toBe("");
     expect(code).toBe(0);
@@ -98,7 +98,7 @@ describe("the chart's values", { timeout: PATIENCE_MS }, () => {
 });
 
 describe("a values file that is wrong", { timeout: PATIENCE_MS }, () => {
-  it.each([
+  it.for([
     { name: "a module without a source", modules: "[{ name: a }]", says: "modules[0]" },
     { name: "a source with a field too many", modules: "[{ source: { queue: a, sesion: b } }]", says: "'sesion'" },
     { name: "a topic without its subscription", modules: "[{ source: { topic: a } }]", says: '[{"topic":"a"}]' },

@@ -5,18 +5,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
+import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { type LocalCluster, startCluster } from "../../local/cluster/start-cluster.ts";
+import { busEntities } from "../../local/stack/bus-entities.ts";
+import { loadModules } from "../../shared/modules/load-modules.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const PROGRAM = join(ROOT, "node_modules", ".cache", "dispatcher", "preflight.mjs");
-const BUS = "Endpoint=sb://bus;SharedAccessKeyName=n;SharedAccessKey=secret-key";
 let local: LocalCluster;
+let azurite: Azurite;
+let bus: LocalBroker;
 let clusterDirectory: string;
 let directory: string;
 
 beforeAll(async () => {
   clusterDirectory = await mkdtemp(join(tmpdir(), "dispatcher-cluster-"));
   local = await startCluster({ directory: clusterDirectory, namespace: "jobs", stub: true });
+  azurite = await startAzurite();
+  const sources = loadModules(join(ROOT, "modules")).map(({ source }) => source);
+  bus = await startBroker({ entities: busEntities(sources, { lockDurationMs: 300_000, filters: {} }) });
   await build({
     entryPoints: [join(ROOT, "tools", "preflight.ts")],
     outfile: PROGRAM,
@@ -32,6 +40,8 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await local.close();
+  await bus.close();
+  await azurite.close();
   await rm(clusterDirectory, { recursive: true, force: true });
 });
 beforeEach(async () => {
@@ -40,8 +50,8 @@ beforeEach(async () => {
 });
 
 const settings = (over: Record<string, string> = {}) => ({
-  ServiceBus: BUS,
-  AzureWebJobsStorage: "UseDevelopmentStorage=true",
+  ServiceBus: bus.connectionString,
+  AzureWebJobsStorage: azurite.connectionString,
   KUBECONFIG: local.kubeconfigPath,
   JOB_NAMESPACE: "jobs",
   MODULES_DIR: join(ROOT, "modules"),
@@ -58,8 +68,8 @@ async function preflight(env: Record<string, string>, args: readonly string[] = 
   return { code: child.exitCode, ...said };
 }
 
-const aModule = (container: string) =>
-  `name: broken\nsource: { queue: q }\njobTemplate: { spec: { template: { spec: { containers: [${container}] } } } }\n`;
+const aModule = (container: string, queue = "greetings") =>
+  `name: broken\nsource: { queue: ${queue} }\njobTemplate: { spec: { template: { spec: { containers: [${container}] } } } }\n`;
 
 test("finds nothing wrong with the sample modules, and ends with 0", async () => {
   expect(await preflight(settings())).toEqual({
@@ -79,6 +89,23 @@ test("says module, file and field of a Job that the API server refuses, and ends
   expect(stdout).toBe(
     `error: module broken (${join(directory, "broken.yaml")}): jobTemplate.spec.template.spec.containers[0].volumeMounts[0].name: the API server refuses the Job, and every message will be dead-lettered as JobNotStarted: Not found: "data" (spec.template.spec.containers[0].volumeMounts[0].name of the Job)\n`,
   );
+});
+
+test("says which source is missing, and that the storage account is not to be reached", async () => {
+  await writeFile(join(directory, "broken.yaml"), aModule("{ name: main, image: busybox }", "nowhere"));
+  const storage =
+    "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=c2VjcmV0LWtleQ==;BlobEndpoint=http://127.0.0.1:1/a;TableEndpoint=http://127.0.0.1:1/a";
+  const { code, stdout } = await preflight(settings({ MODULES_DIR: directory, AzureWebJobsStorage: storage }));
+  expect(code).toBe(1);
+  const lines = stdout.trim().split("\n");
+  expect(lines).toEqual([
+    expect.stringMatching(/^error: The table DispatcherRuns can't be used just now, .*no connection/),
+    expect.stringMatching(/^error: The blob store can't be used just now, .*no connection/),
+    expect.stringMatching(
+      /^error: module broken \(.*broken\.yaml\): source: queue "nowhere" does not exist .*: create it/,
+    ),
+  ]);
+  expect(stdout).not.toContain("c2VjcmV0");
 });
 
 test("reads local.settings.json for what the environment doesn't say", async () => {

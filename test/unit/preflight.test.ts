@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UnavailableError } from "../../shared/errors.ts";
+import { ConfigError, UnavailableError } from "../../shared/errors.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
 import { makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
@@ -7,7 +7,10 @@ import type { TrialOutcome } from "../../shared/ports/job-cluster.ts";
 import { logPreflight, makePreflight } from "../../shared/preflight.ts";
 import { buildJob } from "../contract/job-cluster.contract.ts";
 import { aModule } from "../support/a-module.ts";
+import { makeFakeBroker } from "../support/fake-broker.ts";
 import { FakeCluster } from "../support/fake-cluster.ts";
+import { makeFakePayloadStore } from "../support/fake-payload-store.ts";
+import { makeFakeRunTable } from "../support/fake-run-table.ts";
 import { makeTestClock } from "../support/test-clock.ts";
 
 const HOUR_MS = 3_600_000;
@@ -23,7 +26,13 @@ const BAD = withImage("bad", "");
 function aPreflight(over: { modules?: readonly Module[]; jobRetentionMs?: number } = {}) {
   const clock = makeTestClock();
   const cluster = new FakeCluster({ clock });
+  const table = makeFakeRunTable({ clock });
+  const payloads = makeFakePayloadStore({ clock });
+  const broker = makeFakeBroker({ clock, lockDurationMs: 300_000 });
   const look = makePreflight({
+    broker,
+    table,
+    payloads,
     cluster,
     clock,
     modules: new Map((over.modules ?? [GOOD]).map((module) => [module.name, module])),
@@ -34,7 +43,7 @@ function aPreflight(over: { modules?: readonly Module[]; jobRetentionMs?: number
   /** Answers each trial of a module like this. */
   const judge = (module: string, outcome: TrialOutcome) =>
     cluster.judgeTrials((job) => (job.metadata?.labels?.["ion/module"] === module ? outcome : undefined));
-  return { clock, cluster, look, judge };
+  return { clock, table, payloads, broker, cluster, look, judge };
 }
 
 describe("the modules' Jobs", () => {
@@ -124,6 +133,34 @@ describe("the rights", () => {
     expect(await look()).toHaveLength(2);
     expect(cluster.trials).toEqual([]);
     expect(cluster.calls.get("count")).toBeUndefined();
+  });
+});
+
+describe("bus and storage", () => {
+  it("are asked for a source once, however many modules share it", async () => {
+    const { broker, look } = aPreflight({ modules: [GOOD, withImage("other", "busybox")] });
+    broker.failNext("verify");
+    broker.failNext("verify");
+    expect(await look()).toMatchObject([{ level: "error", module: "good", field: "source" }]);
+  });
+
+  it("are told in their own words where they refuse, each in a finding of its own, and a source by its module", async () => {
+    const { broker, table, payloads, look } = aPreflight();
+    broker.failNext("verify", new ConfigError('queue "q" does not exist'));
+    table.failNext("lastTick", new UnavailableError("the rows", { cause: new Error("no connection") }));
+    payloads.failNext("verify", new UnavailableError("the bodies"));
+    expect(await look()).toEqual([
+      { level: "error", text: "the rows: no connection" },
+      { level: "error", text: "the bodies" },
+      { level: "error", module: "good", file: "modules/good.yaml", field: "source", text: 'queue "q" does not exist' },
+    ]);
+  });
+
+  it("are told also where the cluster can't be asked", async () => {
+    const { cluster, table, look } = aPreflight();
+    table.failNext("lastTick");
+    cluster.failNext("mayI");
+    expect(await look()).toHaveLength(2);
   });
 });
 

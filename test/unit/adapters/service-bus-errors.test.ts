@@ -9,6 +9,7 @@ import {
 import { errorText, LockLostError, UnavailableError } from "../../../shared/errors.ts";
 
 const call = { source: { topic: "images", subscription: "thumbs" }, operation: "defer" };
+const place = { kind: "identity", host: "acme.servicebus.windows.net", clientId: "1234" } as const;
 /** As the SDK makes them: a code of its own, or GeneralError with AMQP's name in front of the text. */
 const sdk = (code: string, message = "what the service said", retryable = false) =>
   Object.assign(new ServiceBusError(message, "GeneralError"), { code, message, retryable });
@@ -65,15 +66,49 @@ describe("an error of the Service Bus SDK", () => {
       says: /lost/,
     },
   ])("$name", ({ thrown, want, says }) => {
-    const error = translateError(thrown, call);
+    const error = translateError(thrown, call, place);
     expect(error).toBeInstanceOf(want);
     expect(errorText(error)).toMatch(says);
     expect(errorText(error)).toContain("images/thumbs");
     expect(error).toHaveProperty("cause");
   });
 
+  it.each([
+    {
+      name: "a missing role",
+      thrown: sdk("UnauthorizedAccess"),
+      says: /no access to subscription "images\/thumbs" in acme\.servicebus\.windows\.net: .*"Azure Service Bus Data Receiver" on it \(az role assignment create .*--assignee 1234 .*\/topics\/images\/subscriptions\/thumbs\)/,
+    },
+    {
+      name: "a key that does not do",
+      thrown: sdk("UnauthorizedAccess"),
+      at: { kind: "key", host: "acme.servicebus.windows.net" } as const,
+      says: /needs Listen; where the namespace takes no keys at all, set ServiceBus__fullyQualifiedNamespace/,
+    },
+    {
+      name: "a missing entity",
+      thrown: sdk("MessagingEntityNotFound"),
+      says: /does not exist in acme\.servicebus\.windows\.net: create it \(az servicebus topic create .*\)$/,
+    },
+    {
+      name: "a missing entity of an emulator",
+      thrown: sdk("MessagingEntityNotFound"),
+      at: { kind: "key", host: "localhost" } as const,
+      says: /does not exist in localhost: create it$/,
+    },
+    {
+      name: "a wrong namespace",
+      thrown: sdk("GeneralError", "ENOTFOUND: getaddrinfo ENOTFOUND acme.servicebus.windows.net"),
+      says: /there is no namespace acme\.servicebus\.windows\.net, .*ServiceBus__fullyQualifiedNamespace \(az servicebus namespace list /,
+    },
+  ])("says in one line what to do: $name", ({ thrown, says, at = place }) => {
+    const error = translateError(thrown, call, at);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(error).toHaveProperty("message", expect.stringMatching(says));
+  });
+
   it("stays as it is where it is a bug of ours", () => {
-    for (const bug of [new TypeError("x"), new RangeError("y")]) expect(translateError(bug, call)).toBe(bug);
+    for (const bug of [new TypeError("x"), new RangeError("y")]) expect(translateError(bug, call, place)).toBe(bug);
   });
 
   it("is a refusal only where the same request would be refused again", () => {
