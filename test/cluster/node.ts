@@ -1,21 +1,16 @@
-import { execFile } from "node:child_process";
-import { mkdir, statfs, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { promisify } from "node:util";
 import type { Binaries } from "./binaries.ts";
+import { busyboxArchive, SANDBOX_IMAGE } from "./busybox-image.ts";
 import { type ClusterRecord, writeRecord } from "./cluster-record.ts";
+import { importImages, insideNode, isAnswering, SOCKET, snapshotterFor } from "./containerd-client.ts";
 import { type Credentials, NODE_NAME } from "./credentials.ts";
-import { busyboxArchive, SANDBOX_IMAGE } from "./image.ts";
 import type { PodNetwork } from "./network.ts";
 import { mountNamespaceOf, waitUntilReady } from "./server-process.ts";
 import type { StartedPart, StartPart } from "./start-part.ts";
 
-const run = promisify(execFile);
-
 /** Directories of the machine that containerd and the kubelet write to under fixed names: each sees the cluster's own in their place. */
 export const REPLACED = ["/run", "/var/lib", "/var/log"] as const;
-const SOCKET = "/run/containerd/containerd.sock";
-const OVERLAY_MAGIC = 0x794c7630;
 const READY_TIMEOUT_MS = 60_000;
 
 /** What the machine's one node is made of. */
@@ -39,7 +34,7 @@ export async function startContainerd(start: StartPart, parts: NodeParts): Promi
   await mkdir(conf);
   await writeFile(join(conf, "10-bridge.conflist"), bridgeConfiguration(parts.network));
   const config = join(directory, "containerd.toml");
-  const snapshotter = (await statfs(directory)).type === OVERLAY_MAGIC ? "native" : "overlayfs";
+  const snapshotter = await snapshotterFor(record);
   await writeFile(config, containerdConfiguration({ snapshotter, conf, cniPlugins: parts.cniPlugins }));
 
   const mounts = REPLACED.map((replaced) => `mount --bind '${join(directory, replaced)}' ${replaced}`);
@@ -55,15 +50,10 @@ export async function startContainerd(start: StartPart, parts: NodeParts): Promi
       HTTP_PROXY: "http://127.0.0.1:1",
     },
   });
-  const ctr = inside(containerd.pid, [binaries["ctr"] ?? "ctr", "--address", SOCKET, "--namespace", "k8s.io"]);
-  await waitUntilReady(containerd, READY_TIMEOUT_MS, () => answers([...ctr, "version"]));
+  await waitUntilReady(containerd, READY_TIMEOUT_MS, () => isAnswering(record, binaries));
   record.mountNamespace = mountNamespaceOf(containerd.pid);
   writeRecord(record);
-
-  const archive = join(directory, "images.tar");
-  await writeFile(archive, await busyboxArchive(parts.busybox));
-  const [file, ...args] = [...ctr, "images", "import", "--local", "--snapshotter", snapshotter, archive];
-  await run(file, args);
+  await importImages(record, binaries, await busyboxArchive(parts.busybox));
 }
 
 /** Starts the kubelet beside containerd, and does not wait for the node that it makes known to the API server. */
@@ -74,8 +64,6 @@ export async function startKubelet(
   healthPort: number,
 ): Promise<StartedPart> {
   const { record, keys } = parts;
-  const containerd = record.processes.find(({ name }) => name === "containerd");
-  if (!containerd) throw new Error("the kubelet needs containerd to be started first");
   const config = join(record.directory, "node", "kubelet.json");
   await writeFile(config, JSON.stringify(kubeletConfiguration(record.cgroup, keys, port, healthPort), undefined, 2));
   return start(
@@ -87,17 +75,8 @@ export async function startKubelet(
       // One that every machine has; one at loopback is refused.
       `--node-ip=${parts.network.gateway}`,
     ],
-    { through: inside(containerd.pid, []) },
+    { through: insideNode(record) },
   );
-}
-
-function inside(pid: number, command: readonly string[]): string[] {
-  return ["nsenter", `--mount=/proc/${pid}/ns/mnt`, "--", ...command];
-}
-
-async function answers([file = "", ...args]: readonly string[]): Promise<boolean> {
-  await run(file, args, { timeout: 5_000 });
-  return true;
 }
 
 function containerdConfiguration(facts: { snapshotter: string; conf: string; cniPlugins: string }): string {
