@@ -93,10 +93,9 @@ export async function buildBinaries(sources: BinarySources, options: BuildOption
     const programs = wanted(family, sources);
     const missing = programs.filter((program) => !existsSync(join(directory, program)));
     if (missing.length > 0) await buildInto(directory, family, missing, options);
-    for (const program of programs) found[program] = join(directory, program);
+    for (const program of Object.keys(family.programs))
+      found[program] = programs.includes(program) ? join(directory, program) : assetIn(sources.assets ?? "", program);
   }
-  if (sources.assets !== undefined && sources.families === undefined)
-    for (const program of REPLACEABLE) found[program] = assetIn(sources.assets, program);
   return found;
 }
 

@@ -1,0 +1,25 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { z } from "zod";
+import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import type { Binaries } from "./binaries.ts";
+
+const run = promisify(execFile);
+const MODULE = "github.com/kedacore/keda/v2";
+const downloaded = z.object({ Dir: z.string() });
+
+/** Makes KEDA's kinds known to a cluster, as the pinned module describes them, and resolves when it takes such objects. Repeating it is harmless. */
+export async function installKedaCrds(kubeconfig: string, binaries: Binaries): Promise<void> {
+  const kubectl = (...args: string[]) => run(binaries["kubectl"] ?? "kubectl", ["--kubeconfig", kubeconfig, ...args]);
+  const directory = join(await moduleDirectory(), "config", "crd", "bases");
+  // By the server: they are too long for the annotation that remembers them otherwise.
+  await kubectl("apply", "--server-side", "--force-conflicts", "--filename", directory);
+  await kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", directory);
+}
+
+async function moduleDirectory(): Promise<string> {
+  const cwd = join(PROJECT_ROOT, "test", "cluster", "go", "keda");
+  const { stdout } = await run("go", ["mod", "download", "-json", MODULE], { cwd });
+  return downloaded.parse(JSON.parse(stdout)).Dir;
+}
