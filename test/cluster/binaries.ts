@@ -13,7 +13,7 @@ const KEDA = "github.com/kedacore/keda/v2";
 /** What every cluster is made of. */
 const CLUSTER = ["etcd", "containerd", "kubernetes"] as const;
 
-type FamilyName = (typeof CLUSTER)[number] | "keda";
+type FamilyName = (typeof CLUSTER)[number] | "helm" | "keda";
 
 /** Programs that come from one Go module, so that the dependencies of one family never decide those of another. */
 interface Family {
@@ -45,6 +45,7 @@ const FAMILIES: readonly Family[] = [
     },
     flags: ["-ldflags", kubernetesLinkerFlags()],
   },
+  { name: "helm", programs: { helm: "helm.sh/helm/v3/cmd/helm" }, flags: ["-ldflags", "-s -w"] },
   { name: "keda", programs: { "keda-operator": `${KEDA}/cmd/operator` }, flags: ["-ldflags", "-s -w"] },
 ];
 
