@@ -77,6 +77,11 @@ export async function allRecords(cacheRoot: string): Promise<ClusterRecord[]> {
   return records.filter((found) => found !== undefined);
 }
 
+/** The record of the cluster that a kubeconfig file belongs to; undefined where it is none that was started here. */
+export async function recordOf(kubeconfig: string, cacheRoot: string): Promise<ClusterRecord | undefined> {
+  return (await allRecords(cacheRoot)).find((record) => record.kubeconfig === kubeconfig);
+}
+
 /** Removes a cluster's directory, its record with it. */
 export async function forget(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });

@@ -1,0 +1,119 @@
+import { execFile } from "node:child_process";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import { appArchive } from "./app-image.ts";
+import { type Binaries, buildBinaries, missingBinary } from "./binaries.ts";
+import { closeAll } from "./close-all.ts";
+import { defaultCacheRoot } from "./cluster.ts";
+import type { ClusterRecord } from "./cluster-record.ts";
+import { importImages } from "./containerd-client.ts";
+import { startKeda } from "./keda.ts";
+import { installKedaCrds } from "./keda-crds.ts";
+import { inspectMachine } from "./machine.ts";
+import { makeNamespace } from "./namespace.ts";
+import { type ReachableServices, startReachableServices } from "./reachable-services.ts";
+import { startWorkGate, type WorkGate } from "./work-gate.ts";
+
+const run = promisify(execFile);
+const CHART = join(PROJECT_ROOT, "keda");
+const RELEASE = "dispatcher";
+const IMAGE = { repository: "localhost/dispatcher-standalone", tag: "test" };
+const SECRET = "connections";
+const LOCK_S = 10;
+
+export interface InstallOptions {
+  /** Of the namespace; its Jobs get one of their own. */
+  readonly name: string;
+  /** The module documents, told what their workers run to wait at the gate. */
+  readonly modules: (script: string) => readonly { readonly name: string; readonly source: object }[];
+  readonly entities: Parameters<typeof startReachableServices>[1];
+  readonly cooldownS: number;
+}
+
+/** The product on a cluster, as its users install it, with KEDA beside it. */
+export interface InstalledDispatcher {
+  readonly kubeConfig: KubeConfig;
+  readonly binaries: Binaries;
+  readonly namespace: string;
+  readonly services: ReachableServices;
+  readonly gate: WorkGate;
+  /** Takes everything down again, by the ways of its users where there are some. */
+  remove(): Promise<void>;
+}
+
+/**
+ * Installs the chart with helm on a cluster of this machine, to sleep without messages: bus and storage are a test's own, the image is the
+ * standalone one, and KEDA runs beside the cluster. Builds what is missing: minutes the first time.
+ */
+export async function installDispatcher(record: ClusterRecord, options: InstallOptions): Promise<InstalledDispatcher> {
+  const closing: (() => Promise<unknown>)[] = [];
+  const remove = () => closeAll(closing);
+  try {
+    const binaries = await programs();
+    const kubeConfig = new KubeConfig();
+    kubeConfig.loadFromFile(record.kubeconfig);
+    const services = await startReachableServices(record.gateway, options.entities);
+    closing.push(() => services.close());
+    const gate = await startWorkGate(record.gateway);
+    closing.push(() => gate.close());
+    await importImages(record, binaries, await appArchive(`${IMAGE.repository}:${IMAGE.tag}`));
+    await installKedaCrds(record.kubeconfig, binaries);
+
+    const namespace = await makeNamespace(kubeConfig, options.name);
+    closing.push(() => namespace.remove());
+    await makeSecret(kubeConfig, namespace.name, services);
+    closing.push(await startKeda({ record, binaries, namespace: namespace.name, trusted: services.certificate }));
+    const directory = join(record.directory, `helm-${namespace.name}`);
+    await mkdir(directory);
+    const file = join(directory, "values.json");
+    await writeFile(file, JSON.stringify(valuesOf(options, gate)));
+    const helm = makeHelm(binaries, { HOME: directory, KUBECONFIG: record.kubeconfig, HELM_NAMESPACE: namespace.name });
+    // Also where the install fails. With KEDA still there, which has to let its object go.
+    closing.push(() => helm("uninstall", RELEASE, "--wait", "--ignore-not-found", "--timeout=60s"));
+    await helm("install", RELEASE, CHART, `--values=${join(CHART, "values.scale-to-zero.yaml")}`, `--values=${file}`);
+    return { kubeConfig, binaries, namespace: namespace.name, services, gate, remove };
+  } catch (error) {
+    await remove().catch(() => {});
+    throw error;
+  }
+}
+
+/** Helm with nothing of the developer's own. */
+function makeHelm(binaries: Binaries, env: Readonly<Record<string, string>>) {
+  return (...args: string[]) => run(binaries["helm"] ?? "helm", args, { env });
+}
+
+async function programs(): Promise<Binaries> {
+  const sources = {
+    cacheRoot: defaultCacheRoot(process.env),
+    assets: process.env["KUBEBUILDER_ASSETS"] || undefined,
+    families: ["kubernetes", "containerd", "helm", "keda"],
+  } as const;
+  // Says what is missing, where something has yet to be built.
+  await inspectMachine(sources.cacheRoot, await missingBinary(sources));
+  const say = (line: string) => console.error(`cluster: ${line}`);
+  return buildBinaries(sources, { say, signal: new AbortController().signal });
+}
+
+async function makeSecret(kubeConfig: KubeConfig, namespace: string, services: ReachableServices): Promise<void> {
+  const stringData = { "service-bus": services.serviceBus, storage: services.storage };
+  await kubeConfig
+    .makeApiClient(CoreV1Api)
+    .createNamespacedSecret({ namespace, body: { metadata: { name: SECRET }, stringData } });
+}
+
+/** What a user without Entra ID writes, and shorter times. */
+function valuesOf({ name, modules, cooldownS }: InstallOptions, gate: WorkGate): object {
+  return {
+    image: { ...IMAGE, pullPolicy: "Never" },
+    jobNamespace: `${name}-jobs`,
+    serviceBus: { connectionStringSecret: { name: SECRET, key: "service-bus" } },
+    storage: { connectionStringSecret: { name: SECRET, key: "storage" } },
+    settings: { reconcileSchedule: "*/2 * * * * *", lockDuration: `${LOCK_S}s` },
+    scaling: { pollingInterval: 1, cooldownPeriod: cooldownS },
+    modules: modules(gate.script),
+  };
+}

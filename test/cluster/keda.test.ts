@@ -1,0 +1,152 @@
+import { randomUUID } from "node:crypto";
+import { TableClient } from "@azure/data-tables";
+import { ServiceBusClient } from "@azure/service-bus";
+import { AppsV1Api, CoreV1Api, CustomObjectsApi, type V1Pod } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { z } from "zod";
+import { defaultCacheRoot } from "./cluster.ts";
+import { recordOf } from "./cluster-record.ts";
+import { killContainer } from "./containerd-client.ts";
+import { NEEDS_OWN_CLUSTER } from "./forbid-skips.ts";
+import { type InstalledDispatcher, installDispatcher } from "./installed-dispatcher.ts";
+
+// The product as it is installed: the chart by helm, in connection-string mode; KEDA, which wakes the app and lets it sleep by what the bus
+// counts; the app in its standalone image, with its own ServiceAccount; Jobs that end when the test lets them. Bus and storage are the local ones.
+
+const COOLDOWN_S = 4;
+const LOCK_MS = 10_000;
+const PATIENCE = { timeout: 120_000, interval: 100 };
+const entities = {
+  queues: [{ name: "work", lockDurationMs: LOCK_MS }],
+  topics: [{ name: "events", subscriptions: [{ name: "all", lockDurationMs: LOCK_MS }] }],
+};
+/** Two at once, so that a crash meets messages of every kind: at work, waiting for their turn, and not yet accepted. */
+const modules = (script: string) => {
+  const worker = { image: "busybox:1.36", command: ["sh", "-euc", script] };
+  return [
+    { name: "work", source: { queue: "work" }, maxActive: 2, worker },
+    { name: "event", source: { topic: "events", subscription: "all" }, worker },
+  ];
+};
+
+const record = await recordOf(inject("kubeconfig"), defaultCacheRoot(process.env));
+
+describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLUSTER}`, () => {
+  let installed: InstalledDispatcher;
+  let bus: ServiceBusClient;
+
+  beforeAll(async () => {
+    if (record === undefined) return;
+    const name = `keda-${randomUUID().slice(0, 8)}`;
+    installed = await installDispatcher(record, { name, modules, entities, cooldownS: COOLDOWN_S });
+    bus = new ServiceBusClient(installed.services.serviceBus);
+    // So long only where KEDA has yet to be built.
+  }, 1_500_000);
+  afterAll(async () => {
+    await bus?.close();
+    await installed?.remove();
+  }, 180_000);
+
+  async function send(to: string, ...messageIds: readonly string[]): Promise<void> {
+    const sender = bus.createSender(to);
+    await sender.sendMessages(messageIds.map((messageId) => ({ messageId, body: {} })));
+    await sender.close();
+  }
+
+  async function replicas(): Promise<number | undefined> {
+    const apps = installed.kubeConfig.makeApiClient(AppsV1Api);
+    return (await apps.readNamespacedDeployment({ name: "dispatcher", namespace: installed.namespace })).spec?.replicas;
+  }
+
+  /** The app's pods, those too that are about to go. */
+  async function pods(): Promise<V1Pod[]> {
+    const core = installed.kubeConfig.makeApiClient(CoreV1Api);
+    return (await core.listNamespacedPod({ namespace: installed.namespace })).items;
+  }
+
+  /** When KEDA last found something to do, in ms since 1970. */
+  async function lastActive(): Promise<number> {
+    const found: unknown = await installed.kubeConfig.makeApiClient(CustomObjectsApi).getNamespacedCustomObject({
+      group: "keda.sh",
+      version: "v1alpha1",
+      plural: "scaledobjects",
+      name: "dispatcher",
+      namespace: installed.namespace,
+    });
+    const { status } = z.object({ status: z.object({ lastActiveTime: z.coerce.date() }) }).parse(found);
+    return status.lastActiveTime.getTime();
+  }
+
+  /** Every run that there ever was, as `<message id> <outcome>`, or `open`. */
+  async function runs(): Promise<string[]> {
+    const table = TableClient.fromConnectionString(installed.services.storage, "DispatcherRuns", {
+      allowInsecureConnection: true,
+    });
+    const rows = table.listEntities({ queryOptions: { filter: "RowKey ge 'run|' and RowKey lt 'run}'" } });
+    const found: string[] = [];
+    for await (const row of rows) found.push(`${String(row["messageId"])} ${String(row["status"])}`);
+    return found.toSorted();
+  }
+
+  const counts = () => Object.values(installed.services.broker.counts());
+  const left = () => counts().map(({ active, deferred, deadLettered }) => active + deferred + deadLettered);
+  const untilAsleep = () => vi.waitFor(async () => expect([await replicas(), await pods()]).toEqual([0, []]), PATIENCE);
+  const workedOn = () => [...installed.gate.workers.keys()].toSorted();
+
+  test("sleeps without messages, wakes for one, and stays awake until its run is closed", async () => {
+    await untilAsleep();
+    await send("work", "first");
+    await vi.waitFor(() => expect(workedOn()).toEqual(["first"]), PATIENCE);
+    const [pod] = await pods();
+
+    // Its Job runs, and nothing else is to be done, for longer than a silent bus would be given.
+    expect(counts()[0]).toMatchObject({ active: 0, deferred: 1 });
+    const until = Date.now() + 3_000 * COOLDOWN_S;
+    await vi.waitFor(async () => expect(await lastActive()).toBeGreaterThan(until), PATIENCE);
+    expect(await replicas()).toBe(1);
+    expect((await pods()).map(({ metadata }) => metadata?.uid)).toEqual([pod?.metadata?.uid]);
+    expect(await runs()).toEqual(["first open"]);
+
+    installed.gate.open();
+    await untilAsleep();
+    expect(await runs()).toEqual(["first succeeded"]);
+    expect(left()).toEqual([0, 0]);
+  }, 300_000);
+
+  test("ends every message once though the app is killed in the middle", async () => {
+    installed.gate.shut();
+    await untilAsleep();
+    const ids = ["a", "b", "c", "d", "e"].map((letter) => `work-${letter}`);
+    await send("work", ...ids);
+    await send("events", "event-a", "event-b");
+    await vi.waitFor(() => expect(workedOn().length).toBeGreaterThan(2), PATIENCE);
+    const crashed = await crash();
+    await vi.waitFor(async () => expect((await pods()).filter(isReady)).toHaveLength(1), PATIENCE);
+    expect((await pods()).map(({ metadata }) => metadata?.name)).not.toContain(crashed);
+
+    installed.gate.open();
+    await untilAsleep();
+    expect(await runs()).toEqual(["event-a", "event-b", "first", ...ids].map((id) => `${id} succeeded`));
+    expect(left()).toEqual([0, 0]);
+    for (const [id, workers] of installed.gate.workers) expect([id, workers.size]).toEqual([id, 1]);
+  }, 300_000);
+
+  /** Ends the app at once, without a word to it, and its pod too. Resolves to the pod's name. */
+  async function crash(): Promise<string> {
+    const container = await vi.waitUntil(async () => containerId((await pods())[0]), PATIENCE);
+    if (record !== undefined) await killContainer(record, installed.binaries, container.id);
+    const core = installed.kubeConfig.makeApiClient(CoreV1Api);
+    await core.deleteNamespacedPod({ name: container.pod, namespace: installed.namespace, gracePeriodSeconds: 0 });
+    return container.pod;
+  }
+});
+
+function isReady(pod: V1Pod): boolean {
+  return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
+}
+
+/** What containerd calls the first container of a pod; undefined before the kubelet has told. */
+function containerId({ metadata, status }: V1Pod = {}): { id: string; pod: string } | undefined {
+  const id = status?.containerStatuses?.[0]?.containerID?.replace("containerd://", "");
+  return id === undefined || id === "" ? undefined : { id, pod: metadata?.name ?? "" };
+}
