@@ -1,9 +1,10 @@
 {{/* The modules' files. The same text decides whether the pods roll. */}}
 {{- define "dispatcher.moduleFiles" -}}
-{{- range .Values.modules -}}
-{{ .name }}.yaml: |
-  {{- toYaml . | nindent 2 }}
-{{ end }}
+{{- $files := dict }}
+{{- range .Values.modules }}
+{{- $_ := set $files (printf "%s.yaml" .name) (printf "%s\n" (toYaml .)) }}
+{{- end }}
+{{- toYaml $files }}
 {{- end }}
 
 {{/* The distinct sources, as JSON in `{"sources": [...]}`: names of entities are the same in upper and lower case. */}}
