@@ -1,4 +1,4 @@
-// Bundles the app, each of tools/ and the host into one file each, which needs no node_modules, with the licences of what is in them; and the programs of local/, bench/ and test/ beside them.
+// Bundles the app, each of tools/ and the host into one file each, which needs no node_modules, with the licences of what is in them; and the programs of local/, bench/, prove/ and test/ beside them.
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -31,7 +31,7 @@ const { metafile } = await build({
 });
 await build({
   ...common,
-  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "test/cluster/**/main.ts"], { ignore: [HOST] }),
+  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "prove/main.ts", "test/cluster/**/main.ts"], { ignore: [HOST] }),
   packages: "external",
 });
 await writeFile("dist/third-party-notices.txt", await notices(Object.keys(metafile.inputs)));

@@ -1,4 +1,5 @@
-import type { Delivery, EventContext, Receiver, Sender, Typed } from "rhea";
+import type { Socket } from "node:net";
+import type { Connection, Delivery, EventContext, Receiver, Sender, Typed } from "rhea";
 import rhea from "rhea";
 import { badArgument } from "./broker-error.ts";
 
@@ -90,6 +91,12 @@ export function rawMessages(context: EventContext): Buffer[] {
 export const deliveryOf = (context: EventContext): Delivery => present(context.delivery);
 export const senderOf = (context: EventContext): Sender => present(context.sender);
 export const receiverOf = (context: EventContext): Receiver => present(context.receiver);
+
+/** The port at the other end of a connection; 0 where it is closed. */
+export function peerPort(connection: Connection): number {
+  const socket: Socket | undefined = Reflect.get(connection, "socket");
+  return socket?.remotePort ?? 0;
+}
 
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw new Error("rhea gave an event without the part that the event is about");

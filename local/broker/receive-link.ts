@@ -44,8 +44,12 @@ export function sessionRequired(): BrokerError {
   );
 }
 
-/** Delivers from an entity over one link, and settles what comes back. Locks outlive the link. */
-export function receiveLink(entity: Entity, link: Sender): Consumer {
+/** Delivers from an entity over one link, and settles what comes back. Locks outlive the link. `around` may keep a delivery from being sent. */
+export function receiveLink(
+  entity: Entity,
+  link: Sender,
+  around: (send: () => void) => void = (send) => send(),
+): Consumer {
   const mode = link.snd_settle_mode === 1 ? "receiveAndDelete" : "peekLock";
   const tokens = new WeakMap<Delivery, string>();
   if (mode === "receiveAndDelete") sendSettled(link);
@@ -57,8 +61,10 @@ export function receiveLink(entity: Entity, link: Sender): Consumer {
       const received = entity.receive(mode);
       if (received === undefined) return false;
       const tag = received.lock === undefined ? undefined : deliveryTag(received.lock.token);
-      const delivery = link.send(encodeMessage(entity, received), tag, 0);
-      if (received.lock !== undefined) tokens.set(delivery, received.lock.token);
+      around(() => {
+        const delivery = link.send(encodeMessage(entity, received), tag, 0);
+        if (received.lock !== undefined) tokens.set(delivery, received.lock.token);
+      });
       return true;
     },
     drained: () => endDrain(link),

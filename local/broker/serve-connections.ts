@@ -1,9 +1,10 @@
 import type { Connection, Container, EventContext, Receiver, Sender } from "rhea";
-import { rawMessage, receiveRaw, receiverOf, senderOf } from "./amqp.ts";
+import { peerPort, rawMessage, receiveRaw, receiverOf, senderOf } from "./amqp.ts";
 import { asBrokerError } from "./broker-error.ts";
 import { answerCbs } from "./cbs.ts";
 import { type Consumer, DeliveryPump } from "./delivery-pump.ts";
 import type { Entity } from "./entity.ts";
+import type { Interference } from "./interference.ts";
 import { answerManagement } from "./management.ts";
 import type { Namespace } from "./namespace.ts";
 import { assertReceivable, receiveLink } from "./receive-link.ts";
@@ -20,8 +21,13 @@ interface ConnectionState {
 }
 
 /** Gives every link that a client attaches what its address stands for: an entity, its management, or `$cbs`. */
-export function serveConnections(container: Container, namespace: Namespace, now: () => number): LinkServer {
-  const server = new LinkServer(namespace, now);
+export function serveConnections(
+  container: Container,
+  namespace: Namespace,
+  now: () => number,
+  interference?: Interference,
+): LinkServer {
+  const server = new LinkServer(namespace, now, interference);
   container.on("session_open", receiveRaw);
   container.on("sender_open", (context: EventContext) => {
     const link = senderOf(context);
@@ -47,12 +53,14 @@ export function serveConnections(container: Container, namespace: Namespace, now
 export class LinkServer {
   readonly #namespace: Namespace;
   readonly #now: () => number;
+  readonly #interference: Interference | undefined;
   readonly #pumps = new Map<Entity, DeliveryPump>();
   readonly #states = new WeakMap<Connection, ConnectionState>();
 
-  constructor(namespace: Namespace, now: () => number) {
+  constructor(namespace: Namespace, now: () => number, interference?: Interference) {
     this.#namespace = namespace;
     this.#now = now;
+    this.#interference = interference;
   }
 
   /** A link on which the client receives: messages of an entity, or replies. Throws where the client is to be refused. */
@@ -70,7 +78,13 @@ export class LinkServer {
     const entity = this.#namespace.receivable(address);
     assertReceivable(entity, link);
     const pump = this.#pumpOf(entity);
-    const consumer = receiveLink(entity, link);
+    const interference = this.#interference;
+    const clientPort = peerPort(connection);
+    const consumer = receiveLink(
+      entity,
+      link,
+      interference && ((send) => interference.onDelivery({ clientPort, entity: entity.name }, send)),
+    );
     state.consumers.set(link, { consumer, pump });
     link.on("sender_flow", () => pump.schedule());
     link.on("sendable", () => pump.schedule());
@@ -89,10 +103,23 @@ export class LinkServer {
     }
     const answer = (request: Request): Reply =>
       address === CBS ? answerCbs(namespace, request) : answerManagement(() => namespace.receivable(address), request);
+    const send = (request: Request, reply: Reply) =>
+      this.#stateOf(connection).replies.get(request.replyTo)?.send(request, reply);
     link.on("message", (context: EventContext) => {
       const request = readRequest(rawMessage(context));
       context.delivery?.accept();
-      this.#stateOf(connection).replies.get(request.replyTo)?.send(request, answer(request));
+      if (this.#interference === undefined || address === CBS) {
+        send(request, answer(request));
+        return;
+      }
+      const { operation, body } = request;
+      const call = {
+        clientPort: peerPort(connection),
+        entity: address.replace(/\/\$management$/i, ""),
+        operation,
+        body,
+      };
+      void this.#interference.onCall(call, () => answer(request)).then((reply) => reply && send(request, reply));
     });
   }
 

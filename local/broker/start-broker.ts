@@ -4,6 +4,7 @@ import type { Container } from "rhea";
 import rhea from "rhea";
 import { makeCounters } from "./counters.ts";
 import { type BrokerEntities, parseEntities } from "./entities.ts";
+import type { Interference } from "./interference.ts";
 import { MAX_MESSAGE_BYTES } from "./message-content.ts";
 import { Namespace } from "./namespace.ts";
 import { SHARED_KEY } from "./sas-token.ts";
@@ -21,6 +22,8 @@ export interface BrokerOptions {
   readonly counters?: { readonly key: string; readonly cert: string };
   /** The clock, in ms since 1970. A test that moves it calls `wake` after. */
   readonly now?: () => number;
+  /** For tests: what comes between the broker and its clients. */
+  readonly interference?: Interference;
   /** Where the broker says what goes wrong on connections. */
   readonly log?: (message: string) => void;
 }
@@ -47,7 +50,7 @@ export async function startBroker(options: BrokerOptions): Promise<LocalBroker> 
   const namespace = new Namespace(parseEntities(options.entities), now);
   const container = rhea.create_container({ id: "local-broker" });
   logFailures(container, options.log ?? (() => {}));
-  const service = serveConnections(container, namespace, now);
+  const service = serveConnections(container, namespace, now, options.interference);
   const counters = options.counters && createServer(options.counters, makeCounters(namespace, now));
   const servers = { container, tls: options.tls, counters };
   let listener = await listen(servers, options.port ?? 0);

@@ -1,0 +1,158 @@
+import {
+  Agent,
+  createServer,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createSecureServer, request as httpsRequest, Agent as SecureAgent } from "node:https";
+import { buffer } from "node:stream/consumers";
+import type { Director } from "./director.ts";
+import type { Edge, ServerName } from "./edges.ts";
+import type { Gate } from "./gate.ts";
+import type { HttpCall } from "./http-edge.ts";
+
+interface HttpAnswer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders | OutgoingHttpHeaders;
+  readonly body: Buffer;
+}
+
+export interface FaultProxyOptions {
+  readonly slot: number;
+  readonly server: ServerName;
+  /** `http://127.0.0.1:1234`, where the server itself listens. */
+  readonly target: string;
+  /** Of a server with TLS: the certificate that the proxy shows, and the one that the server does. */
+  readonly tls?: { readonly key: string; readonly cert: string; readonly ca: string };
+  readonly director: () => Director;
+  readonly gate: Gate;
+  edgeOf(call: HttpCall): Edge | undefined;
+}
+
+/** Between one Dispatcher and one HTTP server: each request goes the way that the director sends it. */
+export async function startFaultProxy(
+  options: FaultProxyOptions,
+): Promise<{ readonly port: number; close(): Promise<void> }> {
+  const agent = options.tls ? new SecureAgent({ keepAlive: true, ca: options.tls.ca }) : new Agent({ keepAlive: true });
+  const listener = (incoming: IncomingMessage, response: ServerResponse) => {
+    serve(options, agent, incoming, response).catch(() => response.destroy());
+  };
+  const server = options.tls ? createSecureServer({ ...options.tls }, listener) : createServer(listener);
+  server.keepAliveTimeout = 60_000;
+  server.on("connection", (socket) => options.gate.admit(socket));
+  // What a killed process leaves behind is no news.
+  server.on("clientError", (_error, socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(0, "127.0.0.1", resolve);
+  });
+  const address = server.address();
+  return {
+    port: typeof address === "object" && address !== null ? address.port : 0,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+        agent.destroy();
+      }),
+  };
+}
+
+async function serve(
+  options: FaultProxyOptions,
+  agent: Agent,
+  incoming: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  response.on("error", () => {});
+  const body = await buffer(incoming);
+  const call: HttpCall = { method: incoming.method ?? "GET", url: incoming.url ?? "/", body: body.toString("utf8") };
+  const edge = options.edgeOf(call);
+  const answer = await options.director().conduct<HttpAnswer>({
+    slot: options.slot,
+    edge,
+    carryOut: () => forward(options.target, agent, incoming, body),
+    refusal: (status) => refusal(options.server, status, edge),
+    worked: (given) => worked(edge, given),
+  });
+  if (answer === "silence") return;
+  if (answer === "cut" || options.gate.isClosed) {
+    response.destroy();
+    return;
+  }
+  const { "transfer-encoding": _, ...headers } = answer.headers;
+  response.writeHead(answer.status, { ...headers, "content-length": answer.body.byteLength }).end(answer.body);
+}
+
+function forward(target: string, agent: Agent, incoming: IncomingMessage, body: Buffer): Promise<HttpAnswer> {
+  const send = target.startsWith("https:") ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    const { method = "GET", url = "/", headers } = incoming;
+    const outgoing = send(target + url, { method, headers, agent }, (answer) => {
+      buffer(answer).then(
+        (content) => resolve({ status: answer.statusCode ?? 502, headers: answer.headers, body: content }),
+        reject,
+      );
+    });
+    outgoing.once("error", reject);
+    outgoing.end(body);
+  });
+}
+
+/** Edges where "it is there already" is as good as having made it. */
+const MAKING: ReadonlySet<Edge | undefined> = new Set<Edge>([
+  "make the table",
+  "register a source",
+  "make a container",
+]);
+
+function worked(edge: Edge | undefined, { status, body }: HttpAnswer): boolean {
+  if (edge === "insert a run" || edge === "close a run") return status < 400 && !/^HTTP\/1\.1 [45]/m.test(String(body));
+  return status < 400 || (status === 404 && READS.has(edge)) || (status === 409 && MAKING.has(edge));
+}
+
+/** Edges where "there is none" is an answer like any other. */
+const READS: ReadonlySet<Edge | undefined> = new Set<Edge>([
+  "find a run",
+  "read the owner",
+  "read the sweep's cursor",
+  "read a job",
+  "delete a body",
+]);
+
+/** A refusal in the server's own words, as far as the app listens to them. */
+function refusal(server: ServerName, status: number, edge: Edge | undefined): HttpAnswer {
+  const later = status === 429 || status === 503 ? { "retry-after": "1" } : {};
+  const headers = { "content-type": "application/json", ...later };
+  const reason = CLUSTER_REASONS[status] ?? "";
+  const alreadyThere = edge === "create a job" && status === 409;
+  const text =
+    server === "cluster"
+      ? {
+          kind: "Status",
+          apiVersion: "v1",
+          status: "Failure",
+          code: status,
+          reason: alreadyThere ? "AlreadyExists" : reason,
+          message: "injected by the proof",
+        }
+      : { "odata.error": { code: STORAGE_CODES[status] ?? "", message: { lang: "en-US", value: "injected" } } };
+  return { status, headers, body: Buffer.from(JSON.stringify(text)) };
+}
+
+const CLUSTER_REASONS: Readonly<Record<number, string>> = {
+  409: "Conflict",
+  429: "TooManyRequests",
+  500: "InternalError",
+  503: "ServiceUnavailable",
+};
+
+const STORAGE_CODES: Readonly<Record<number, string>> = {
+  409: "EntityAlreadyExists",
+  412: "UpdateConditionNotSatisfied",
+  429: "TooManyRequests",
+  500: "InternalError",
+  503: "ServerBusy",
+};

@@ -1,0 +1,118 @@
+import type { Edge } from "./edges.ts";
+
+/** A request as a proxy has read it. */
+export interface HttpCall {
+  readonly method: string;
+  /** As in the request line: escaped, query included. */
+  readonly url: string;
+  readonly body: string;
+}
+
+/** Which call of the app a request to the table service is; undefined for one that the app doesn't make. */
+export function tableEdge({ method, url, body }: HttpCall): Edge | undefined {
+  const [path = "", query = ""] = url.split("?");
+  if (path.endsWith("/$batch")) return batchEdge(body);
+  if (path.endsWith("/Tables") && method === "POST") return "make the table";
+  const rowKey = /RowKey='([^']*)'\)$/.exec(decodeURIComponent(path))?.[1];
+  if (rowKey !== undefined) return rowEdge(method, rowKey, body);
+  if (method === "GET") return queryEdge(decodeURIComponent(query.replaceAll("+", " ")));
+  if (method !== "POST") return undefined;
+  const inserted = field(body, "RowKey");
+  if (inserted === "owner") return "make the owner";
+  return inserted.startsWith("source|") ? "register a source" : undefined;
+}
+
+function batchEdge(body: string): Edge | undefined {
+  const steps = [...body.matchAll(/^(POST|PUT|DELETE) \S/gm)].map(([, method]) => method);
+  const kinds = [...new Set(steps)].toSorted().join("+");
+  switch (kinds) {
+    case "POST":
+      return "insert a run";
+    case "DELETE+PUT":
+      return "close a run";
+    case "POST+PUT":
+      return "reopen a run";
+    case "DELETE":
+      return "purge history";
+    default:
+      return undefined;
+  }
+}
+
+function rowEdge(method: string, rowKey: string, body: string): Edge | undefined {
+  const reads = method === "GET";
+  if (rowKey === "owner") return reads ? "read the owner" : undefined;
+  if (rowKey === "tick") return reads ? "read the tick" : "record the tick";
+  if (rowKey === "sweep") return reads ? "read the sweep's cursor" : "save the sweep's cursor";
+  if (rowKey.startsWith("run|")) return reads ? "find a run" : undefined;
+  if (!rowKey.startsWith("open|")) return undefined;
+  return reads ? "read an open run" : updateEdge(field(body, "status"));
+}
+
+function updateEdge(status: string): Edge | undefined {
+  switch (status) {
+    case "accepted":
+      return "update a run to accepted";
+    case "waiting":
+      return "update a run to waiting";
+    case "dispatched":
+      return "update a run to dispatched";
+    case "requeueing":
+      return "update a run to requeueing";
+    case "settling":
+      return "update a run to settling";
+    default:
+      return undefined;
+  }
+}
+
+function queryEdge(query: string): Edge | undefined {
+  const first = /RowKey ge '([a-z]+)\|/.exec(query)?.[1];
+  switch (first) {
+    case "open":
+      return "list the open runs";
+    case "source":
+      return "list the sources";
+    case "run":
+      return "look for history";
+    default:
+      return undefined;
+  }
+}
+
+/** Which call of the app a request to the blob service is. A worker that reads its body is none. */
+export function blobEdge({ method, url }: HttpCall): Edge | undefined {
+  const path = url.split("?")[0] ?? "";
+  const [, , , ...blob] = path.split("/");
+  const name = blob.at(-1) ?? "";
+  if (blob.length === 0) return method === "PUT" ? "make a container" : undefined;
+  if (name === "body") return method === "PUT" ? "store a body" : method === "DELETE" ? "delete a body" : undefined;
+  return name.endsWith(".log") && method === "PUT" ? "store a log" : undefined;
+}
+
+/** Which call of the app a request to the cluster is. */
+export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
+  const { pathname, searchParams: query } = new URL(url, "https://cluster");
+  if (pathname.endsWith("/selfsubjectaccessreviews")) return "ask for a right";
+  const [, kind, name, part] = /\/namespaces\/[^/]+\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(pathname) ?? [];
+  if (kind === "pods" && part === "log") return "read a log";
+  if (kind === "pods") return query.has("fieldSelector") ? "list the pods" : "read a job's pods";
+  if (kind === "events") return "read a job's events";
+  if (kind !== "jobs") return undefined;
+  if (method === "POST") return query.has("dryRun") ? "try a job" : "create a job";
+  if (method === "PATCH") return body.includes("ttlSecondsAfterFinished") ? "retire a job" : "end a job";
+  if (name !== undefined) return "read a job";
+  const selector = query.get("labelSelector") ?? "";
+  if (selector.includes("ion/cancel=true")) return "list the cancelled jobs";
+  return selector.includes("ion/settled!=true") ? "list the jobs" : "count the jobs";
+}
+
+/** A field of a JSON object that is text; "" where there is none. */
+function field(json: string, name: string): string {
+  try {
+    const value: unknown = Reflect.get(Object(JSON.parse(json)), name);
+    return typeof value === "string" ? value : "";
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,53 @@
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { PROJECT_ROOT } from "../local/stack/project-root.ts";
+import { type ProofFlags, readProofFlags, USAGE } from "./flags.ts";
+import { planMessages } from "./kinds.ts";
+import { makePlan } from "./plan.ts";
+import { summarise, summaryText } from "./report.ts";
+import { runProof } from "./run-proof.ts";
+
+// `npm run prove`: several Dispatchers are killed, frozen and lied to at every call they make, and every message has to end exactly once.
+
+/** The shortest lock that the app accepts: a freeze has to be longer. */
+const LOCK_MS = 5_000;
+
+function readArgs(): ProofFlags | undefined {
+  try {
+    return readProofFlags(process.argv.slice(2), () => Math.floor(Math.random() * 2 ** 32));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    return undefined;
+  }
+}
+
+async function prove(flags: ProofFlags): Promise<boolean> {
+  const { seed, messages, kills, processes, patienceMs } = flags;
+  process.stderr.write(
+    `seed ${seed}: ${messages} messages, ${processes} Dispatchers, ${kills} random kills and freezes\n`,
+  );
+  const log = flags.log === undefined ? undefined : createWriteStream(flags.log);
+  const result = await runProof({
+    plan: makePlan({ seed, messages, kills, lockMs: LOCK_MS }),
+    messages: planMessages(seed, messages),
+    processes,
+    lockMs: LOCK_MS,
+    app: join(PROJECT_ROOT, "dist/functions/index.js"),
+    patienceMs,
+    onLine: (who, line) => log?.write(`${new Date().toISOString()} ${who}: ${line}\n`),
+    onProgress: (text) => process.stderr.write(`${text}\n`),
+  });
+  const summary = summarise(result, seed, true);
+  process.stdout.write(`${flags.json ? JSON.stringify(summary, undefined, 2) : summaryText(summary)}\n`);
+  return summary.holds;
+}
+
+const flags = readArgs() ?? process.exit(2);
+try {
+  process.exitCode = (await prove(flags)) ? 0 : 1;
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+}
+// What was cut off may keep timers and sockets for a while.
+process.exit();

@@ -1,0 +1,96 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
+
+/** What every worker begins and ends with: a line in the ledger, written in one append, so that no two mix. */
+const LEDGER_LINES = `
+say() { printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$DISPATCHER_RUN_ID" "$DISPATCHER_ATTEMPT" "$DISPATCHER_MESSAGE_ID" "$1" "$2" >>"$PROOF_LEDGER"; }
+say start "$$"
+finish() { say end "$1"; exit "$1"; }
+`;
+
+/** Bytes of a big message: more than fits into a Job. */
+export const BIG_BYTES = 48 * 1024;
+
+const SCRIPTS: Readonly<Record<string, string>> = {
+  succeed: "echo worked; finish 0",
+  "fail-once": 'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; echo failing; finish 3',
+  fail: "echo failing; finish 3",
+  "give-up": "echo no use; finish 64",
+  hang: "exec sleep 60",
+  "no-image": "finish 0",
+};
+
+/** Its body comes by URL, and has to be whole. */
+const READ_BIG = `
+import { appendFileSync } from "node:fs";
+const { DISPATCHER_RUN_ID: run, DISPATCHER_ATTEMPT: attempt, DISPATCHER_MESSAGE_ID: id, PROOF_LEDGER: ledger } = process.env;
+const say = (what, value) => appendFileSync(ledger, [run, attempt, id, what, value].join("\\t") + "\\n");
+say("start", process.pid);
+let code = 9;
+for (let look = 1; look <= 40 && code !== 0; look += 1) {
+  try {
+    const answer = await fetch(process.env.DISPATCHER_MESSAGE_URL);
+    const { byteLength } = new Uint8Array(await answer.arrayBuffer());
+    if (answer.ok && byteLength === ${BIG_BYTES}) code = 0;
+    else console.log("read", answer.status, byteLength);
+  } catch (error) {
+    console.log(String(error));
+  }
+  if (code !== 0) await new Promise((resolve) => setTimeout(resolve, 500));
+}
+say("end", code);
+process.exit(code);
+`;
+
+/** Writes the modules of the proof, one for each subject. Their workers keep the ledger, which is nobody else's. */
+export async function writeModules(directory: string, ledger: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const write = (name: string, module: object) =>
+    writeFile(join(directory, `${name}.yaml`), JSON.stringify({ name, ...module }));
+  for (const [subject, script] of Object.entries(SCRIPTS)) {
+    await write(subject, {
+      source: { queue: QUEUE },
+      when: { subject },
+      ...common(subject),
+      worker: {
+        image: subject === "no-image" ? "NO/such::image" : "busybox:1.36",
+        command: ["sh", "-eu", "-c", LEDGER_LINES + script],
+        env: { PROOF_LEDGER: ledger },
+      },
+    });
+  }
+  await write("read-big", {
+    source: { queue: QUEUE },
+    when: { subject: "read-big" },
+    ...common("read-big"),
+    worker: {
+      image: "node:24",
+      command: [process.execPath, "--input-type=module", "-e", READ_BIG],
+      env: { PROOF_LEDGER: ledger },
+    },
+  });
+  await write("from-topic", {
+    source: { topic: TOPIC, subscription: SUBSCRIPTION },
+    ...common("succeed"),
+    worker: {
+      image: "busybox:1.36",
+      command: ["sh", "-eu", "-c", `${LEDGER_LINES}${SCRIPTS["succeed"] ?? ""}`],
+      env: { PROOF_LEDGER: ledger },
+    },
+  });
+}
+
+function common(subject: string): object {
+  const once = ["hang", "no-image"].includes(subject);
+  return {
+    retry: {
+      maxAttempts: once ? 1 : 3,
+      backoff: { first: "500ms", max: "1s" },
+      ...(subject === "give-up" ? { permanentExitCodes: [64] } : {}),
+    },
+    ...(subject === "give-up" ? { schema: { type: "object" } } : {}),
+    maxRunningTime: subject === "hang" ? "1s" : "60s",
+    maxActive: 1000,
+  };
+}

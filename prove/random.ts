@@ -1,0 +1,34 @@
+/** Numbers that look random and follow from a seed alone: the same seed gives the same ones. */
+export interface Random {
+  /** From 0 up to, but not including, 1. */
+  next(): number;
+  /** A whole number from 0 to `below - 1`. */
+  below(below: number): number;
+  /** From `from` up to, but not including, `to`. */
+  between(from: number, to: number): number;
+  pick<T>(from: readonly [T, ...T[]]): T;
+  /** The same items in another order. */
+  shuffled<T>(items: readonly T[]): T[];
+}
+
+/** The generator known as mulberry32: 32 bits of state, good enough to scatter faults. */
+export function makeRandom(seed: number): Random {
+  let state = seed >>> 0;
+  const next = () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  const below = (limit: number) => Math.floor(next() * limit);
+  return {
+    next,
+    below,
+    between: (from, to) => from + next() * (to - from),
+    pick: ([first, ...others]) => others[below(others.length + 1) - 1] ?? first,
+    shuffled(items) {
+      const order = items.map((item) => ({ item, at: next() }));
+      return order.toSorted((a, b) => a.at - b.at).map(({ item }) => item);
+    },
+  };
+}

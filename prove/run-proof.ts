@@ -1,0 +1,156 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { ServiceBusClient } from "@azure/service-bus";
+import { audit, type Books, type Finding } from "./audit.ts";
+import { readBooks } from "./books.ts";
+import { Director, type Done } from "./director.ts";
+import type { Edge } from "./edges.ts";
+import type { Planned } from "./kinds.ts";
+import type { Fault, Outage, Plan } from "./plan.ts";
+import { makeSender } from "./sender.ts";
+import { type Stage, startStage } from "./stage.ts";
+
+export interface ProofOptions {
+  readonly plan: Plan;
+  readonly messages: readonly Planned[];
+  readonly processes: number;
+  readonly lockMs: number;
+  readonly app: string;
+  readonly patienceMs: number;
+  /** Each line of every process, and each thing that is done to them. */
+  readonly onLine: (who: string, line: string) => void;
+  readonly onProgress: (text: string) => void;
+}
+
+export interface ProofResult {
+  readonly books: Books;
+  readonly findings: readonly Finding[];
+  readonly done: Done;
+  /** Planned faults that never came about. */
+  readonly left: readonly Fault[];
+  readonly kills: number;
+  readonly freezes: number;
+  readonly outages: readonly Outage[];
+  /** Dispatchers that ended though nobody killed them: their last words. */
+  readonly deaths: readonly string[];
+  readonly seconds: number;
+}
+
+/** Open messages at once: enough to keep every process at work, few enough that each has its turn soon. */
+const WINDOW = 300;
+/** Where little is sent, the messages have to last until the faults are through. */
+const LEAD = 40;
+const LOOK_MS = 50;
+/** Nothing planned has come about for so long: something has to give. */
+const STUCK_MS = 4_000;
+const GIVE_UP_MS = 60_000;
+
+/** These calls are made by a process that has just started, and never again. */
+const FIRST_CALLS: ReadonlySet<Edge> = new Set<Edge>([
+  "make the table",
+  "register a source",
+  "read the owner",
+  "make a container",
+  "look for history",
+]);
+
+/** Sends the messages while the plan is carried out, waits until everything is at rest, and reads the books. */
+export async function runProof(options: ProofOptions): Promise<ProofResult> {
+  const startedAt = performance.now();
+  const deaths: string[] = [];
+  let director = new Director({ faults: [], blows: [], outages: [] }, []);
+  const stage = await startStage({
+    ...options,
+    director: () => director,
+    onDeath: (words) => deaths.push(words),
+  });
+  try {
+    director = new Director(options.plan, stage.dispatchers);
+    const outages = await perform(options, stage, director);
+    director.end();
+    const { books, findings } = await untilAtRest(options, stage);
+    return {
+      books,
+      findings,
+      done: director.done,
+      left: director.left,
+      kills: director.kills,
+      freezes: director.freezes,
+      outages,
+      deaths,
+      seconds: (performance.now() - startedAt) / 1000,
+    };
+  } finally {
+    await stage.close();
+  }
+}
+
+/** Sends, and strikes, until all is sent and done. */
+async function perform(options: ProofOptions, stage: Stage, director: Director): Promise<Outage[]> {
+  const client = new ServiceBusClient(stage.servers.serviceBus);
+  const send = makeSender(client);
+  const waiting = [...options.plan.outages];
+  const held: Outage[] = [];
+  let away: Promise<void> | undefined;
+  let sent = 0;
+  let saidAt = 0;
+
+  const look = () => {
+    director.strike(sent);
+    const [next] = waiting;
+    if (next && next.sent <= sent && away === undefined) {
+      waiting.shift();
+      held.push(next);
+      options.onLine("proof", `the ${next.server} ${next.how} for ${next.ms} ms`);
+      away = stage.away(next).finally(() => {
+        away = undefined;
+      });
+    }
+    if (director.quietMs > STUCK_MS && director.left.some(({ edge }) => FIRST_CALLS.has(edge))) director.nudge();
+    if (performance.now() - saidAt < 5_000) return;
+    saidAt = performance.now();
+    options.onProgress(
+      `sent ${sent}, open ${stage.openMessages()}, faults left ${director.left.length}, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}`,
+    );
+  };
+  const mayLead = () =>
+    sent < options.messages.length * director.progress + LEAD || director.idleMs > STUCK_MS || sent % 7 === 0;
+
+  try {
+    for (const message of options.messages) {
+      while (away !== undefined || stage.openMessages() >= WINDOW || !mayLead()) {
+        look();
+        await sleep(LOOK_MS);
+        if (mayLead() && stage.openMessages() < WINDOW && away === undefined) break;
+      }
+      await send(message);
+      sent += 1;
+      look();
+    }
+    const isDone = () =>
+      away === undefined && waiting.length === 0 && director.blowsLeft === 0 && director.left.length === 0;
+    while (!isDone() && director.idleMs < GIVE_UP_MS) {
+      look();
+      await sleep(LOOK_MS);
+    }
+    await away;
+    return held;
+  } finally {
+    await client.close();
+  }
+}
+
+/** Reads the books again and again until nothing in them is on its way any more, or the patience is over. */
+async function untilAtRest(
+  options: ProofOptions,
+  stage: Stage,
+): Promise<{ readonly books: Books; readonly findings: readonly Finding[] }> {
+  const deadline = performance.now() + options.patienceMs;
+  for (;;) {
+    const books = await readBooks(stage.servers, options.messages);
+    const findings = audit(books);
+    const moving = findings.filter(({ verdict }) => verdict === "open" || verdict === "orphan");
+    if (moving.length === 0 || performance.now() > deadline) return { books, findings };
+    options.onProgress(`not at rest yet: ${moving.length}, such as ${moving[0]?.about}: ${moving[0]?.what}`);
+    await sleep(1_000);
+  }
+}
