@@ -1,5 +1,6 @@
 import { type Kind, type KindName, kindOf, type Planned } from "./kinds.ts";
 import type { LedgerLine } from "./ledger.ts";
+import { STRANGERS } from "./sender.ts";
 
 /** A message as a peek shows it, in an entity or in its dead letter queue. */
 export interface BusMessage {
@@ -32,6 +33,8 @@ export interface Books {
   readonly sent: readonly Planned[];
   readonly bus: readonly BusMessage[];
   readonly deadLetters: readonly BusMessage[];
+  /** Messages that another Dispatcher deferred, and that are still as it left them. */
+  readonly strangers: number;
   /** `open|` rows. */
   readonly open: readonly RunRow[];
   /** `run|` rows that say that their run is open. */
@@ -72,6 +75,8 @@ export function audit(books: Books): Finding[] {
   const sent = new Set(books.sent.map(({ id }) => id));
   for (const messageId of index.messageIds)
     if (!sent.has(messageId)) say("wrong", messageId, "nobody sent it, and yet it is in the books");
+  if (books.strangers !== STRANGERS)
+    say("wrong", "strangers", `${STRANGERS} messages of another Dispatcher, and ${books.strangers} left as they were`);
   auditLeftovers(books, index, say);
   return findings;
 }

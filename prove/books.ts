@@ -10,6 +10,7 @@ import type { ClusterAccess } from "../bench/cluster-access.ts";
 import type { Books, BusMessage, JobRecord, RunRow } from "./audit.ts";
 import { type Planned, QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
 import { readLedger } from "./ledger.ts";
+import { STRANGER } from "./sender.ts";
 
 /** The servers themselves, with nothing in between. */
 export interface Servers {
@@ -37,7 +38,7 @@ export async function readBooks(servers: Servers, sent: readonly Planned[]): Pro
   return { sent, ...bus, ...table, jobs, bodies, ledger };
 }
 
-async function readBus(connectionString: string): Promise<Pick<Books, "bus" | "deadLetters">> {
+async function readBus(connectionString: string): Promise<Pick<Books, "bus" | "deadLetters" | "strangers">> {
   const client = new ServiceBusClient(connectionString);
   try {
     const bus: BusMessage[] = [];
@@ -46,7 +47,12 @@ async function readBus(connectionString: string): Promise<Pick<Books, "bus" | "d
       bus.push(...(await peekAll(client, source, undefined)));
       deadLetters.push(...(await peekAll(client, source, "deadLetter")));
     }
-    return { bus, deadLetters };
+    const isStranger = ({ messageId, state }: BusMessage) => messageId.startsWith(STRANGER) && state === "deferred";
+    return {
+      bus: bus.filter((message) => !isStranger(message)),
+      deadLetters,
+      strangers: bus.filter(isStranger).length,
+    };
   } finally {
     await client.close();
   }

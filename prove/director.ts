@@ -41,6 +41,7 @@ export class Director {
   readonly #waiting = new Map<Edge, Waiting>();
   readonly #done = new Map<Edge, Map<string, number>>();
   readonly #planned: number;
+  readonly #say: (line: string) => void;
   #blows: Blow[];
   #isOver = false;
   #lastAt = performance.now();
@@ -48,8 +49,9 @@ export class Director {
   kills = 0;
   freezes = 0;
 
-  constructor(plan: Plan, victims: readonly Victim[]) {
+  constructor(plan: Plan, victims: readonly Victim[], say: (line: string) => void = () => {}) {
     this.#victims = victims;
+    this.#say = say;
     this.#planned = plan.faults.length;
     this.#blows = [...plan.blows];
     for (const fault of plan.faults) {
@@ -94,6 +96,7 @@ export class Director {
     if (fault === undefined) return call.carryOut();
     const victim = this.#victims[call.slot];
     const generation = victim?.generation;
+    this.#say(`${call.slot + 1}: ${deedName(fault.deed)}: ${fault.edge}`);
     const outcome = await this.#commit(fault.deed, call, victim);
     if (outcome === "not now") {
       this.#waiting.get(fault.edge)?.faults.unshift(fault);

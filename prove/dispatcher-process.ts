@@ -43,11 +43,13 @@ export class DispatcherProcess {
   async #start(): Promise<void> {
     const { name, program, args, env, onLine, onDeath } = this.#options;
     while (!this.#stopped) {
+      const startedAt = performance.now();
       try {
         const part = await startPart({ name, program, args, env, onLine, stopTimeoutMs: 5_000 });
         this.#part = part;
         this.generation += 1;
         this.#state = "up";
+        onLine(`up after ${Math.round(performance.now() - startedAt)} ms`);
         void part.died.then((words) => {
           if (this.#part !== part || this.#stopped) return;
           onDeath(words);

@@ -5,7 +5,7 @@ import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
 /** What every worker begins and ends with: a line in the ledger, written in one append, so that no two mix. */
 const LEDGER_LINES = `
 say() { printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$DISPATCHER_RUN_ID" "$DISPATCHER_ATTEMPT" "$DISPATCHER_MESSAGE_ID" "$1" "$2" >>"$PROOF_LEDGER"; }
-say start "$$"
+say start 0
 finish() { say end "$1"; exit "$1"; }
 `;
 
@@ -26,7 +26,7 @@ const READ_BIG = `
 import { appendFileSync } from "node:fs";
 const { DISPATCHER_RUN_ID: run, DISPATCHER_ATTEMPT: attempt, DISPATCHER_MESSAGE_ID: id, PROOF_LEDGER: ledger } = process.env;
 const say = (what, value) => appendFileSync(ledger, [run, attempt, id, what, value].join("\\t") + "\\n");
-say("start", process.pid);
+say("start", 0);
 let code = 9;
 for (let look = 1; look <= 40 && code !== 0; look += 1) {
   try {
@@ -48,37 +48,33 @@ export async function writeModules(directory: string, ledger: string): Promise<v
   await mkdir(directory, { recursive: true });
   const write = (name: string, module: object) =>
     writeFile(join(directory, `${name}.yaml`), JSON.stringify({ name, ...module }));
+  const shell = (script: string) => ["sh", "-eu", "-c", LEDGER_LINES + script];
   for (const [subject, script] of Object.entries(SCRIPTS)) {
+    const image = subject === "no-image" ? "NO/such::image" : "busybox:1.36";
     await write(subject, {
       source: { queue: QUEUE },
       when: { subject },
       ...common(subject),
-      worker: {
-        image: subject === "no-image" ? "NO/such::image" : "busybox:1.36",
-        command: ["sh", "-eu", "-c", LEDGER_LINES + script],
-        env: { PROOF_LEDGER: ledger },
-      },
+      ...template(image, shell(script), ledger),
     });
   }
   await write("read-big", {
     source: { queue: QUEUE },
     when: { subject: "read-big" },
     ...common("read-big"),
-    worker: {
-      image: "node:24",
-      command: [process.execPath, "--input-type=module", "-e", READ_BIG],
-      env: { PROOF_LEDGER: ledger },
-    },
+    ...template("node:20", [process.execPath, "--input-type=module", "-e", READ_BIG], ledger),
   });
   await write("from-topic", {
     source: { topic: TOPIC, subscription: SUBSCRIPTION },
     ...common("succeed"),
-    worker: {
-      image: "busybox:1.36",
-      command: ["sh", "-eu", "-c", `${LEDGER_LINES}${SCRIPTS["succeed"] ?? ""}`],
-      env: { PROOF_LEDGER: ledger },
-    },
+    ...template("busybox:1.36", shell(SCRIPTS["succeed"] ?? ""), ledger),
   });
+}
+
+/** A template, not a worker: a worker has a /tmp of its own, below which the ledger may lie. */
+function template(image: string, command: readonly string[], ledger: string): object {
+  const container = { name: "worker", image, command, env: [{ name: "PROOF_LEDGER", value: ledger }] };
+  return { jobTemplate: { spec: { template: { spec: { restartPolicy: "Never", containers: [container] } } } } };
 }
 
 function common(subject: string): object {

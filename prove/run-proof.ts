@@ -38,7 +38,7 @@ export interface ProofResult {
 /** Open messages at once: enough to keep every process at work, few enough that each has its turn soon. */
 const WINDOW = 300;
 /** Where little is sent, the messages have to last until the faults are through. */
-const LEAD = 40;
+const LEAD = 30;
 const LOOK_MS = 50;
 /** Nothing planned has come about for so long: something has to give. */
 const STUCK_MS = 4_000;
@@ -64,7 +64,7 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
     onDeath: (words) => deaths.push(words),
   });
   try {
-    director = new Director(options.plan, stage.dispatchers);
+    director = new Director(options.plan, stage.dispatchers, (line) => options.onLine("proof", line));
     const outages = await perform(options, stage, director);
     director.end();
     const { books, findings } = await untilAtRest(options, stage);
@@ -109,11 +109,10 @@ async function perform(options: ProofOptions, stage: Stage, director: Director):
     if (performance.now() - saidAt < 5_000) return;
     saidAt = performance.now();
     options.onProgress(
-      `sent ${sent}, open ${stage.openMessages()}, faults left ${director.left.length}, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}`,
+      `sent ${sent}, open ${stage.openMessages()}, faults left ${director.left.length}, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}, up ${stage.dispatchers.filter(({ isUp }) => isUp).length}`,
     );
   };
-  const mayLead = () =>
-    sent < options.messages.length * director.progress + LEAD || director.idleMs > STUCK_MS || sent % 7 === 0;
+  const mayLead = () => sent < options.messages.length * director.progress + LEAD || director.idleMs > STUCK_MS;
 
   try {
     for (const message of options.messages) {

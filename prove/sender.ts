@@ -1,5 +1,5 @@
-import { type ServiceBusClient, type ServiceBusMessage, type ServiceBusSender } from "@azure/service-bus";
-import { kindOf, type Planned } from "./kinds.ts";
+import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from "@azure/service-bus";
+import { kindOf, type Planned, QUEUE } from "./kinds.ts";
 import { BIG_BYTES } from "./proof-modules.ts";
 
 /** Sends messages of the proof, straight to the bus: what was said to be sent was sent, and once. */
@@ -12,6 +12,29 @@ export function makeSender(client: ServiceBusClient): (message: Planned) => Prom
     const message: ServiceBusMessage = { messageId: id, subject: kind.subject, body: bodyOf(kind.body) };
     for (let copy = 0; copy < kind.copies; copy += 1) await sender.sendMessages(message);
   };
+}
+
+/** What strangers' messages are called. */
+export const STRANGER = "stranger";
+/** So many: more than the sweep looks at in one tick. */
+export const STRANGERS = 60;
+
+/** Sends messages that another Dispatcher has deferred: nobody here may touch them. To be called before any Dispatcher is up. */
+export async function deferStrangers(client: ServiceBusClient): Promise<void> {
+  await client.createSender(QUEUE).sendMessages(
+    Array.from({ length: STRANGERS }, (_, index) => ({
+      messageId: `${STRANGER}-${index + 1}`,
+      body: "none of ours",
+    })),
+  );
+  const receiver = client.createReceiver(QUEUE);
+  for (let deferred = 0; deferred < STRANGERS; ) {
+    for (const message of await receiver.receiveMessages(STRANGERS - deferred, { maxWaitTimeInMs: 10_000 })) {
+      await receiver.deferMessage(message, { "dispatcher-owner": "somebody else" });
+      deferred += 1;
+    }
+  }
+  await receiver.close();
 }
 
 function bodyOf(body: "small" | "big" | "not JSON"): Buffer {

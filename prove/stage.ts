@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ServiceBusClient } from "@azure/service-bus";
 import { kubeconfigText, readAccess } from "../bench/cluster-access.ts";
 import { startAzurite } from "../local/azurite/start-azurite.ts";
 import { type LocalBroker, startBroker } from "../local/broker/start-broker.ts";
@@ -20,6 +21,7 @@ import { blobEdge, clusterEdge, tableEdge } from "./http-edge.ts";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
 import type { Outage } from "./plan.ts";
 import { writeModules } from "./proof-modules.ts";
+import { deferStrangers, STRANGERS } from "./sender.ts";
 
 const NAMESPACE = "proof-jobs";
 const INSTANCE = "proof";
@@ -44,7 +46,7 @@ export interface StageOptions {
 export interface Stage {
   readonly dispatchers: readonly DispatcherProcess[];
   readonly servers: Servers;
-  /** Messages on the bus that have not ended. */
+  /** Messages on the bus that have not ended; strangers don't count. */
   openMessages(): number;
   /** Has a server away for every Dispatcher. Resolves when it is back. */
   away(outage: Pick<Outage, "server" | "how" | "ms">): Promise<void>;
@@ -88,6 +90,9 @@ async function build(
     interference: busGate.interference,
   });
   cleanUps.push(() => broker.close());
+  const sender = new ServiceBusClient(broker.connectionString);
+  await deferStrangers(sender);
+  await sender.close();
   const azurite = await startAzurite();
   cleanUps.push(() => azurite.close());
   const cluster = await startPart({
@@ -155,8 +160,8 @@ async function build(
           LOCK_DURATION: `${lockDurationMs}ms`,
           // The shortest that the app allows: a Job's name is free again soonest.
           JOB_RETENTION: "2m",
-          // Every process runs its own timer, every second: as many reconcilers at once as there are processes.
-          RECONCILE_SCHEDULE: "* * * * * *",
+          // Every process runs its own timer: as many reconcilers at once as there are processes.
+          RECONCILE_SCHEDULE: "*/2 * * * * *",
         },
         onLine: (line) => options.onLine(name, line),
         onDeath: options.onDeath,
@@ -176,7 +181,7 @@ async function build(
       ledger,
     },
     openMessages: () =>
-      Object.values(broker.counts()).reduce((sum, { active, deferred }) => sum + active + deferred, 0),
+      Object.values(broker.counts()).reduce((sum, { active, deferred }) => sum + active + deferred, -STRANGERS),
     away: (outage) => beAway(outage, { broker, gates, pids: { storage: azurite.pid, cluster: cluster.pid } }),
     close,
   };
