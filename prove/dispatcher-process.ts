@@ -85,6 +85,12 @@ export class DispatcherProcess {
     if (this.#part === part) this.#state = "up";
   }
 
+  /** For a program that ends without waiting: a process that sleeps would never learn of it. */
+  killNow(): void {
+    this.#stopped = true;
+    if (this.#part) signal(this.#part.pid, "SIGKILL");
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#starting;

@@ -42,6 +42,8 @@ async function prove(flags: ProofFlags): Promise<boolean> {
   return summary.holds;
 }
 
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+
 const flags = readArgs() ?? process.exit(2);
 try {
   process.exitCode = (await prove(flags)) ? 0 : 1;

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -168,6 +169,14 @@ async function build(
       }),
     );
   }
+  const killNow = () => {
+    for (const dispatcher of dispatchers) dispatcher.killNow();
+    signal(azurite.pid, "SIGCONT");
+    signal(cluster.pid, "SIGCONT");
+    rmSync(directory, { recursive: true, force: true });
+  };
+  process.once("exit", killNow);
+  cleanUps.push(async () => process.off("exit", killNow));
   cleanUps.push(() => Promise.all(dispatchers.map((dispatcher) => dispatcher.stop())));
   await Promise.all(dispatchers.map((dispatcher) => dispatcher.start()));
 

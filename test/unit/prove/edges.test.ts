@@ -1,0 +1,110 @@
+import { describe, expect, it } from "vitest";
+import { busEdge } from "../../../prove/bus-edge.ts";
+import { DEMANDED_EDGES, type Edge } from "../../../prove/edges.ts";
+import { blobEdge, clusterEdge, tableEdge } from "../../../prove/http-edge.ts";
+
+const TABLE = "/devstoreaccount1/ProofRuns";
+const row = (key: string) => `${TABLE}(PartitionKey='proof%7Cq%7Cproof',RowKey='${encodeURIComponent(key)}')`;
+const query = (kind: string) =>
+  `${TABLE}()?$filter=PartitionKey%20eq%20%27p%27%20and%20RowKey%20ge%20%27${kind}%7C%27%20and%20RowKey%20lt%20%27${kind}%7D%27`;
+const batch = (...methods: string[]) =>
+  methods
+    .map((method) => `--changeset\r\n\r\n${method} http://127.0.0.1${TABLE} HTTP/1.1\r\n\r\n{"RowKey":"x"}`)
+    .join("\r\n");
+
+describe("a request to the table service", () => {
+  it.each<[edge: Edge | undefined, method: string, url: string, body: string]>([
+    ["make the table", "POST", "/devstoreaccount1/Tables", "{}"],
+    ["insert a run", "POST", "/devstoreaccount1/$batch", batch("POST", "POST")],
+    ["close a run", "POST", "/devstoreaccount1/$batch", batch("DELETE", "PUT")],
+    ["reopen a run", "POST", "/devstoreaccount1/$batch", batch("POST", "PUT")],
+    ["purge history", "POST", "/devstoreaccount1/$batch", batch("DELETE", "DELETE")],
+    ["register a source", "POST", TABLE, '{"RowKey":"source|proof|q|proof"}'],
+    ["make the owner", "POST", TABLE, '{"RowKey":"owner"}'],
+    ["read the owner", "GET", row("owner"), ""],
+    ["find a run", "GET", row("run|2026-11-24|00000000000000000007|1"), ""],
+    ["read an open run", "GET", row("open|00000000000000000007"), ""],
+    ["update a run to dispatched", "PUT", row("open|00000000000000000007"), '{"status":"dispatched"}'],
+    ["update a run to settling", "PUT", row("open|00000000000000000007"), '{"status":"settling"}'],
+    ["read the sweep's cursor", "GET", row("sweep"), ""],
+    ["save the sweep's cursor", "PUT", row("sweep"), "{}"],
+    ["record the tick", "PUT", row("tick"), "{}"],
+    ["list the open runs", "GET", query("open"), ""],
+    ["list the sources", "GET", query("source"), ""],
+    ["look for history", "GET", query("run"), ""],
+    [undefined, "GET", "/devstoreaccount1?comp=properties", ""],
+  ])("is recognised: %s", (edge, method, url, body) => {
+    expect(tableEdge({ method, url, body })).toBe(edge);
+  });
+});
+
+describe("a request to the blob service", () => {
+  const body = "/devstoreaccount1/dispatcher-payloads/proof/q/proof/00000000000000000007-1/body";
+  const log = "/devstoreaccount1/dispatcher-logs/proof/q/proof/00000000000000000007-1/attempt-1/worker.log";
+  it.each<[edge: Edge | undefined, method: string, url: string]>([
+    ["make a container", "PUT", "/devstoreaccount1/dispatcher-payloads?restype=container"],
+    ["store a body", "PUT", body],
+    ["delete a body", "DELETE", body],
+    ["store a log", "PUT", log],
+    // A worker that reads it is no Dispatcher.
+    [undefined, "GET", `${body}?sig=x`],
+  ])("is recognised: %s", (edge, method, url) => {
+    expect(blobEdge({ method, url, body: "" })).toBe(edge);
+  });
+});
+
+describe("a request to the cluster", () => {
+  const jobs = "/apis/batch/v1/namespaces/proof-jobs/jobs";
+  const pods = "/api/v1/namespaces/proof-jobs/pods";
+  const ours = "app.kubernetes.io/managed-by%3Ddispatcher";
+  it.each<[edge: Edge | undefined, method: string, url: string, body: string]>([
+    ["create a job", "POST", jobs, "{}"],
+    ["try a job", "POST", `${jobs}?dryRun=All`, "{}"],
+    ["retire a job", "PATCH", `${jobs}/a-1`, '{"spec":{"ttlSecondsAfterFinished":120}}'],
+    ["end a job", "PATCH", `${jobs}/a-1`, '{"spec":{"activeDeadlineSeconds":1}}'],
+    ["read a job", "GET", `${jobs}/a-1`, ""],
+    ["list the jobs", "GET", `${jobs}?labelSelector=${ours},ion%2Fsettled!%3Dtrue`, ""],
+    ["list the cancelled jobs", "GET", `${jobs}?labelSelector=${ours},ion%2Fsettled!%3Dtrue,ion%2Fcancel%3Dtrue`, ""],
+    ["count the jobs", "GET", `${jobs}?labelSelector=${ours}`, ""],
+    ["list the pods", "GET", `${pods}?fieldSelector=status.phase!%3DFailed&labelSelector=${ours}`, ""],
+    ["read a job's pods", "GET", `${pods}?labelSelector=batch.kubernetes.io%2Fjob-name%3Da-1`, ""],
+    ["read a log", "GET", `${pods}/a-1-abcde/log?container=worker`, ""],
+    ["read a job's events", "GET", "/api/v1/namespaces/proof-jobs/events?limit=500", ""],
+    ["ask for a right", "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{}"],
+    [undefined, "GET", "/version", ""],
+  ])("is recognised: %s", (edge, method, url, body) => {
+    expect(clusterEdge({ method, url, body })).toBe(edge);
+  });
+});
+
+describe("a request to the bus", () => {
+  const disposition = (status: string, reason?: string) => ({
+    operation: "com.microsoft:update-disposition",
+    body: { "disposition-status": status, "deadletter-reason": reason },
+  });
+  const receive = (number: unknown) => ({
+    operation: "com.microsoft:receive-by-sequence-number",
+    body: { "sequence-numbers": [number] },
+  });
+  const wire = Buffer.alloc(8);
+  wire.writeBigInt64BE(2n ** 48n - 1n);
+  it.each<[edge: Edge | undefined, call: { operation: string; body: unknown }]>([
+    ["peek at a message", { operation: "com.microsoft:peek-message", body: { "message-count": 1 } }],
+    ["browse the messages", { operation: "com.microsoft:peek-message", body: { "message-count": 50 } }],
+    ["receive a deferred message", receive(7)],
+    ["verify a source", receive(wire)],
+    ["renew a lock", { operation: "com.microsoft:renew-lock", body: {} }],
+    ["defer a message", disposition("defered")],
+    ["complete a message", disposition("completed")],
+    ["abandon a message", disposition("abandoned")],
+    ["dead-letter a message", disposition("suspended", "JobFailed")],
+    ["reject a message", disposition("suspended", "DispatchRejected")],
+    [undefined, { operation: "com.microsoft:schedule-message", body: {} }],
+  ])("is recognised: %s", (edge, call) => {
+    expect(busEdge(call)).toBe(edge);
+  });
+});
+
+it("demands faults on every call that a run makes for sure", () => {
+  expect(DEMANDED_EDGES).toHaveLength(40);
+});

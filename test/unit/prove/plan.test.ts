@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { DEMANDED_DEEDS, deedName } from "../../../prove/director.ts";
+import { DEMANDED_EDGES } from "../../../prove/edges.ts";
+import { readProofFlags } from "../../../prove/flags.ts";
+import { KIND_NAMES, planMessages } from "../../../prove/kinds.ts";
+import { makePlan } from "../../../prove/plan.ts";
+
+const options = { seed: 7, messages: 100, kills: 10, lockMs: 5_000 };
+
+describe("a plan", () => {
+  it("follows from its seed alone", () => {
+    expect(makePlan(options)).toEqual(makePlan(options));
+    expect(planMessages(7, 100)).toEqual(planMessages(7, 100));
+    expect(makePlan(options)).not.toEqual(makePlan({ ...options, seed: 8 }));
+    expect(planMessages(7, 100)).not.toEqual(planMessages(8, 100));
+  });
+
+  it("has every demanded fault on every call", () => {
+    const planned = new Set(makePlan(options).faults.map(({ edge, deed }) => `${deedName(deed)}: ${edge}`));
+    for (const edge of DEMANDED_EDGES) for (const deed of DEMANDED_DEEDS) expect(planned).toContain(`${deed}: ${edge}`);
+  });
+
+  it("freezes for longer than a lock lasts", () => {
+    const { faults, blows } = makePlan({ ...options, kills: 100 });
+    const sleeps = [...faults, ...blows].flatMap(({ deed }) => (deed.do === "freeze" ? [deed.ms] : []));
+    expect(Math.min(...sleeps)).toBeGreaterThan(5_000);
+  });
+
+  it("strikes at random as often as it is told to, while messages are on their way", () => {
+    const { blows, outages } = makePlan(options);
+    expect(blows).toHaveLength(10);
+    for (const { sent } of [...blows, ...outages]) expect(sent).toBeLessThan(100);
+  });
+
+  it("sends as many messages as it is told to, with ids of their own, of every kind", () => {
+    const messages = planMessages(7, 30);
+    expect(new Set(messages.map(({ id }) => id)).size).toBe(30);
+    expect(new Set(messages.map(({ kind }) => kind))).toEqual(new Set(KIND_NAMES));
+  });
+});
+
+describe("the flags of a proof", () => {
+  it("have defaults, and a seed that is made", () => {
+    expect(readProofFlags([], () => 42)).toMatchObject({ seed: 42, json: false });
+    expect(readProofFlags(["--seed", "5"], () => 42)).toMatchObject({ seed: 5 });
+  });
+
+  it.each([[["--message", "5"]], [["--kills", "-1"]], [["--processes", "1"]], [["--seed", "x"]], [["extra"]]])(
+    "refuse %s",
+    (args) => {
+      expect(() => readProofFlags(args, () => 0)).toThrow();
+    },
+  );
+});
