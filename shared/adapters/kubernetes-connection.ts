@@ -21,7 +21,7 @@ interface PlainRequest {
   readonly body?: unknown;
 }
 
-/** An authenticated way to one API server. Everything on it has a time-out and is sent once. */
+/** An authenticated way to one API server. Everything on it has a time-out and is sent once, and not before a `Retry-After` has passed. */
 export interface KubernetesConnection {
   readonly server: string;
   /** For the typed clients. Failures of the server arrive as KubernetesFailure, everything else as NoAnswerError. */
@@ -33,6 +33,9 @@ export interface KubernetesConnection {
   /** The last `maxBytes` of what the server streams. Throws KubernetesFailure or NoAnswerError. */
   tail(path: string, maxBytes: number): Promise<Uint8Array>;
 }
+
+/** The longest `Retry-After` that is kept to: a header of hours would be an outage of its own. */
+const MAX_REST_MS = 60_000;
 
 /** Certificates may be renewed while the process lives: connections made with the old ones are given up after this. */
 const CONNECTIONS_LIFE_MS = 5 * 60 * 1000;
@@ -71,16 +74,23 @@ export function connect(
   const fetcher = new IsomorphicFetchHttpLibrary();
   const authenticate = makeAuthenticate(kubeConfig);
 
+  // Told to come back later, it asks nothing meanwhile: it would only be turned away again.
+  let resting: { readonly until: number; readonly failure: KubernetesFailure } | undefined;
+
   const send = async (request: RequestContext): Promise<ResponseContext> => {
     request.setHeaderParam("User-Agent", options.userAgent);
     request.setSignal(AbortSignal.timeout(options.timeoutMs));
     const response = await answered(fetcher.send(request).toPromise(), options.timeoutMs);
     if (response.httpStatusCode >= 200 && response.httpStatusCode <= 299) return response;
     const text = await answered(response.body.text(), options.timeoutMs);
-    throw new KubernetesFailure(response.httpStatusCode, text, response.headers);
+    const failure = new KubernetesFailure(response.httpStatusCode, text, response.headers);
+    if (failure.retryAfterMs !== undefined)
+      resting = { until: performance.now() + Math.min(failure.retryAfterMs, MAX_REST_MS), failure };
+    throw failure;
   };
 
   const sendForJson = async (request: RequestContext) => {
+    if (resting && performance.now() < resting.until) throw resting.failure;
     const response = await send(request);
     const text = await answered(response.body.text(), options.timeoutMs);
     return { text, json: readJson(text, response), response };
@@ -116,6 +126,7 @@ export function connect(
     async tail(path, maxBytes) {
       const request = new RequestContext(server + path, HttpMethod.GET);
       await authenticate(request);
+      // Even while resting: a log is asked for once, and its pod may be gone later.
       const response = await send(request);
       return answered(lastBytes(response.body.stream(), maxBytes), options.timeoutMs);
     },

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { KubeConfig } from "@kubernetes/client-node";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
 import { ConfigError, UnavailableError } from "../../shared/errors.ts";
 import { buildJob } from "./job-cluster.contract.ts";
@@ -67,6 +67,7 @@ function answers(code: number, body: string | object, headers: Record<string, st
   };
 }
 
+const EMPTY_TABLE = { kind: "Table", metadata: {}, columnDefinitions: [], rows: [] };
 const job = buildJob("one", "exit 0", {});
 const name = job.metadata?.name ?? "";
 
@@ -294,6 +295,22 @@ describe("what the adapter makes of any other answer", () => {
       .listJobs()
       .catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ name: "UnavailableError", retryAfterMs: 7_000 });
+  });
+
+  test("asks nothing more, but for logs, before the time that a server asked for has passed", async () => {
+    const cluster = clusterAt();
+    answers(429, status(429, "TooManyRequests", "too many requests"), { "retry-after": "1" });
+    await expect(cluster.get(name)).rejects.toThrow("too many requests");
+    const before = asked.length;
+    answers(200, EMPTY_TABLE);
+    await expect(cluster.listJobs()).rejects.toThrow("too many requests");
+    await expect(cluster.create(job)).rejects.toThrow("too many requests");
+    expect(asked).toHaveLength(before);
+    // A log is asked for once: later its pod may be gone.
+    answers(200, "said");
+    expect(Buffer.from((await cluster.log("pod", "main", 100)) ?? []).toString()).toBe("said");
+    answers(200, EMPTY_TABLE);
+    await vi.waitFor(async () => expect(await cluster.listJobs()).toEqual([]), { timeout: 10_000, interval: 50 });
   });
 
   test.each([
