@@ -7,6 +7,7 @@ import { readRecord } from "./cluster-record.ts";
 import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
 import { NEEDS_OWN_CLUSTER } from "./forbid-skips.ts";
 import { sh } from "./module-files.ts";
+import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 const cacheRoot = defaultCacheRoot(process.env);
@@ -37,12 +38,6 @@ describe.skipIf(!inject("ownsCluster"))(`a cluster's API server ${NEEDS_OWN_CLUS
     await stopCluster(name, cacheRoot);
   });
 
-  async function succeedsAtOnce(sent: Sent): Promise<void> {
-    const { run, letter } = await sent.end();
-    expect(letter).toBeUndefined();
-    expect(run).toMatchObject({ status: "succeeded", attempt: 1, failures: 0, interruptions: 0 });
-  }
-
   test("stops for a minute and comes back: what ended meanwhile counts, and what came meanwhile runs", async () => {
     const [long, short] = [await app.send("long"), await app.send("short")];
     const podName = await runningPod(app, await long.job());
@@ -62,10 +57,10 @@ describe.skipIf(!inject("ownsCluster"))(`a cluster's API server ${NEEDS_OWN_CLUS
     } finally {
       process.kill(apiServer, "SIGCONT");
     }
-    await succeedsAtOnce(short);
-    await succeedsAtOnce(during);
+    expect(await outcomeOf(short)).toEqual(AT_ONCE);
+    expect(await outcomeOf(during)).toEqual(AT_ONCE);
     await letGo(app, podName);
-    await succeedsAtOnce(long);
+    expect(await outcomeOf(long)).toEqual(AT_ONCE);
   });
 
   test("no longer takes the Dispatcher's token: everything waits until the file has another", async () => {
@@ -84,8 +79,8 @@ describe.skipIf(!inject("ownsCluster"))(`a cluster's API server ${NEEDS_OWN_CLUS
     await app.log.until(({ message }) => message === "reconcile is held up", app.log.position());
     expect(await long.run()).toMatchObject({ status: "dispatched", attempt: 1 });
     await writeFile(app.files.token, await app.account.token());
-    await succeedsAtOnce(long);
-    await succeedsAtOnce(during);
+    expect(await outcomeOf(long)).toEqual(AT_ONCE);
+    expect(await outcomeOf(during)).toEqual(AT_ONCE);
   });
 
   test("has no kubeconfig to be reached by: the app says so, and does not start", async () => {

@@ -53,7 +53,7 @@ export function makeAppLog(): AppLog {
 }
 
 function parse(text: string): LogLine | undefined {
-  const json = /^\S+Z \w+ \S+ (\{.*\})$/.exec(text)?.[1];
+  const json = /^\S+Z \w+ \S+ (\{.*\})$/s.exec(text)?.[1];
   if (json === undefined) return undefined;
   try {
     const value: unknown = JSON.parse(json);

@@ -14,6 +14,7 @@ import {
   startFaultProxy,
 } from "./fault-proxy.ts";
 import { sh } from "./module-files.ts";
+import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 const HTML = says(200, "text/html", "<html><body>Please log in</body></html>");
@@ -107,12 +108,6 @@ afterAll(async () => {
   await proxy?.close();
 });
 
-async function succeedsAtOnce(sent: Sent): Promise<void> {
-  const { run, letter } = await sent.end();
-  expect(letter).toBeUndefined();
-  expect(run).toMatchObject({ status: "succeeded", attempt: 1, failures: 0, interruptions: 0 });
-}
-
 describe("everything waits, and nothing is settled or started again, while lists are answered with", () => {
   test.for(LISTS)("$name", async ({ fault, why }) => {
     const since = app.log.position();
@@ -123,12 +118,12 @@ describe("everything waits, and nothing is settled or started again, while lists
     expect(line["why"]).toMatch(why);
     expect(await through.sent.run()).toMatchObject({ status: "dispatched", attempt: 1 });
     failing.heal();
-    await succeedsAtOnce(sent);
+    expect(await outcomeOf(sent)).toEqual(AT_ONCE);
   });
 
   test("any of them, and the work that went on meanwhile counts", async () => {
     await letGo(app, through.podName);
-    await succeedsAtOnce(through.sent);
+    expect(await outcomeOf(through.sent)).toEqual(AT_ONCE);
     expect((await through.sent.end()).logs).toEqual({ "1/worker": "at work\ndone\n" });
   });
 });
@@ -142,7 +137,7 @@ describe.concurrent("a message starts one Job, and burns no attempt, though its 
     const line = await app.log.until((line) => isLeft(line) && line["messageId"] === sent.messageId);
     expect(line["why"]).toMatch(why);
     failing.heal();
-    await succeedsAtOnce(sent);
+    expect(await outcomeOf(sent)).toEqual(AT_ONCE);
     const { items } = await app.admin
       .makeApiClient(BatchV1Api)
       .listNamespacedJob({ namespace: app.namespace, labelSelector: `ion/module=${module}` });
@@ -169,9 +164,7 @@ test.concurrent("a Job of an attempt's name that isn't the Dispatcher's is left 
   const run = await sent.run();
   const name = jobName({ module: "taken", instance: app.instance, key: run, attempt: 2 });
   await app.hands.create({ ...buildJob("somebody-else", "sleep 600", {}), metadata: { name } });
-  const { run: closed, letter } = await sent.end();
-  expect(letter).toBeUndefined();
-  expect(closed).toMatchObject({ status: "succeeded", attempt: 3, failures: 1, interruptions: 1 });
+  expect(await outcomeOf(sent)).toEqual({ ...AT_ONCE, attempt: 3, failures: 1, interruptions: 1 });
   const said = app.log
     .lines()
     .find(

@@ -57,7 +57,12 @@ export async function makeGhostNode(admin: KubeConfig, name: string): Promise<Gh
       const pod = await onePod(place, jobName, ({ spec }) => spec?.nodeName === name);
       const now = new Date();
       const containerStatuses = (pod.spec?.containers ?? []).map(({ name, image = "" }) => ({
-        ...{ name, image, imageID: image, ready: true, started: true, restartCount: 0 },
+        name,
+        image,
+        imageID: image,
+        ready: true,
+        started: true,
+        restartCount: 0,
         state: { running: { startedAt: now } },
       }));
       const podName = pod.metadata?.name ?? "";

@@ -2,18 +2,21 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { CoreV1Api } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import type { LogLine } from "./app-log.ts";
 import { buildBinaries } from "./binaries.ts";
 import { defaultCacheRoot } from "./cluster.ts";
 import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
 import { NEEDS_OWN_CLUSTER } from "./forbid-skips.ts";
 import { type GhostNode, makeGhostNode, prefersGhost } from "./ghost-node.ts";
 import { restricted, sh } from "./module-files.ts";
+import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, onePod, podsOf, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 /** Works until it is told to go on the first attempt, and ends well on the others. */
 const FIRST_TIME_LONG = `[ "$DISPATCHER_ATTEMPT" = 1 ] || exit 0; ${UNTIL_LET_GO}`;
 const BACKOFF = { first: "1s", max: "1s" };
 const LONG_AT_FIRST = { retry: { backoff: BACKOFF }, worker: sh(FIRST_TIME_LONG) };
+const INTERRUPTED_ONCE = { ...AT_ONCE, attempt: 2, interruptions: 1 };
 const GHOSTS = ["off", "removed"];
 const WENT_WITH_NODE = /^the cluster took its pod away: /;
 
@@ -53,34 +56,33 @@ async function atWork(sent: Sent, attempt = 1): Promise<{ jobName: string; podNa
   return { jobName, podName: await runningPod(app, jobName) };
 }
 
-async function succeedsAfterOneInterruption(sent: Sent, why: RegExp): Promise<void> {
-  const ended = await app.log.until(
-    (line) => line.message === "an attempt ended" && line["messageId"] === sent.messageId,
-  );
-  expect(ended["kind"]).toBe("interruption");
-  expect(ended["why"]).toMatch(why);
-  const { run, letter } = await sent.end();
-  expect(letter).toBeUndefined();
-  expect(run).toMatchObject({ status: "succeeded", attempt: 2, failures: 0, interruptions: 1 });
+/** Why the cluster took an attempt away, by the app's own line. */
+async function whyInterrupted(sent: Sent): Promise<string> {
+  const isSuch = (line: LogLine) => line.message === "an attempt ended" && line["kind"] === "interruption";
+  const line = await app.log.until((line) => isSuch(line) && line["messageId"] === sent.messageId);
+  return String(line["why"]);
 }
 
 describe.concurrent("an interruption costs a new attempt and no failure:", () => {
   test("the pod is evicted", async () => {
     const sent = await app.send("long");
     await app.hands.evict((await atWork(sent)).podName);
-    await succeedsAfterOneInterruption(sent, /^the cluster took its pod away: /);
+    expect(await whyInterrupted(sent)).toMatch(/^the cluster took its pod away: /);
+    expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 
   test("somebody deletes the pod", async () => {
     const sent = await app.send("long");
     await app.hands.deletePod((await atWork(sent)).podName);
-    await succeedsAfterOneInterruption(sent, /^its pod was deleted$/);
+    expect(await whyInterrupted(sent)).toMatch(/^its pod was deleted$/);
+    expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 
   test("somebody deletes the Job", async () => {
     const sent = await app.send("long");
     await app.hands.deleteJob((await atWork(sent)).jobName);
-    await succeedsAfterOneInterruption(sent, /^the Job was deleted$/);
+    expect(await whyInterrupted(sent)).toMatch(/^the Job was deleted$/);
+    expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 
   test.skipIf(!inject("ownsCluster"))(`the node is drained ${NEEDS_OWN_CLUSTER}`, async () => {
@@ -94,7 +96,8 @@ describe.concurrent("an interruption costs a new attempt and no failure:", () =>
     } finally {
       await kubectl("uncordon", node);
     }
-    await succeedsAfterOneInterruption(sent, /^the cluster took its pod away: /);
+    expect(await whyInterrupted(sent)).toMatch(/^the cluster took its pod away: /);
+    expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 });
 
@@ -124,13 +127,15 @@ describe.concurrent("a node that dies and never answers", () => {
     const { metadata } = await core.readNamespacedPod(pod);
     expect(metadata?.finalizers).toEqual(["batch.kubernetes.io/job-tracking"]);
     await ghost.isOff();
-    await succeedsAfterOneInterruption(sent, WENT_WITH_NODE);
+    expect(await whyInterrupted(sent)).toMatch(WENT_WITH_NODE);
+    expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 
   test("keeps its message waiting until a person deletes the node", async () => {
     const { sent, ghost } = await dies("removed");
     await ghost.remove();
-    await succeedsAfterOneInterruption(sent, WENT_WITH_NODE);
+    expect(await whyInterrupted(sent)).toMatch(WENT_WITH_NODE);
+    expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 });
 
@@ -162,9 +167,7 @@ test.concurrent("a Job that others suspend and resume waits meanwhile, and stays
   await app.hands.suspend(jobName, false);
   const again = await onePod(app, jobName, ({ status }) => status?.phase === "Running");
   await letGo(app, again.metadata?.name ?? "");
-  const { run, letter } = await sent.end();
-  expect(letter).toBeUndefined();
-  expect(run).toMatchObject({ status: "succeeded", attempt: 1, failures: 0, interruptions: 0 });
+  expect(await outcomeOf(sent)).toEqual(AT_ONCE);
 });
 
 test.concurrent("a Job that a person cancels is ended, and its message dead-lettered as Cancelled, its log kept", async () => {

@@ -12,9 +12,10 @@ import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest"
 import { RIGHTS } from "../../shared/jobs/rights.ts";
 import { buildJob } from "../contract/job-cluster.contract.ts";
 import type { LogLine } from "./app-log.ts";
-import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
+import { type DispatcherUnderTest, startDispatcher } from "./dispatcher-under-test.ts";
 import { restricted, sh } from "./module-files.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
+import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 import { makeAccount } from "./service-account.ts";
 
@@ -48,12 +49,6 @@ afterAll(async () => {
   await home?.remove();
 });
 
-async function succeedsAtOnce(sent: Sent): Promise<void> {
-  const { run, letter } = await sent.end();
-  expect(letter).toBeUndefined();
-  expect(run).toMatchObject({ status: "succeeded", attempt: 1, failures: 0, interruptions: 0 });
-}
-
 /** Twice, so that a tick has begun and ended within the outage. Resolves to the later line. */
 async function heldUp(why: RegExp, since: number): Promise<void> {
   const isSuch = (line: LogLine) => line.message === "reconcile is held up" && why.test(String(line["why"]));
@@ -71,10 +66,10 @@ describe.concurrent("a webhook that is down is an outage, whatever it was to jud
     await app.log.until((line) => line !== first && isLeft(line));
     expect(first["why"]).toMatch(/failed calling webhook .* connect: connection refused/);
     // Others go on meanwhile.
-    await succeedsAtOnce(await app.send("quick"));
+    expect(await outcomeOf(await app.send("quick"))).toEqual(AT_ONCE);
     expect(await app.letters("hooked-jobs")).toBe(0);
     await hook.restore();
-    await succeedsAtOnce(sent);
+    expect(await outcomeOf(sent)).toEqual(AT_ONCE);
   });
 
   test("pods", async () => {
@@ -89,7 +84,7 @@ describe.concurrent("a webhook that is down is an outage, whatever it was to jud
     expect(await sent.run()).toMatchObject({ status: "dispatched", attempt: 1 });
     expect(await app.letters("hooked-pods")).toBe(0);
     await hook.restore();
-    await succeedsAtOnce(sent);
+    expect(await outcomeOf(sent)).toEqual(AT_ONCE);
   });
 });
 
@@ -111,8 +106,8 @@ test("rights that are taken away hold everything up, and nothing is settled unti
   expect(await atWork.run()).toMatchObject({ status: "dispatched", attempt: 1 });
   expect([await app.letters("long"), await app.letters("quick")]).toEqual([0, 0]);
   await app.account.grant(RIGHTS);
-  await succeedsAtOnce(atWork);
-  await succeedsAtOnce(during);
+  expect(await outcomeOf(atWork)).toEqual(AT_ONCE);
+  expect(await outcomeOf(during)).toEqual(AT_ONCE);
 });
 
 test("a namespace that is deleted holds everything up, and what ran there is started again once it is back", async () => {
@@ -126,7 +121,7 @@ test("a namespace that is deleted holds everything up, and what ran there is sta
   await core.deleteNamespace({ name });
   await isRefused("because it is being terminated");
   const during = await app.send("quick");
-  const isLeft = (line: LogLine) => /^left a/.test(line.message) && line["messageId"] === during.messageId;
+  const isLeft = (line: LogLine) => line.message.startsWith("left a") && line["messageId"] === during.messageId;
   expect((await app.log.until(isLeft, since))["why"]).toMatch(
     /because it is being terminated .*- namespace \S+ is being deleted\./,
   );
@@ -141,10 +136,8 @@ test("a namespace that is deleted holds everything up, and what ran there is sta
 
   await makeNamespace(app.admin, name);
   await makeAccount(app.admin, name, RIGHTS, home.name);
-  await succeedsAtOnce(during);
-  const { run, letter } = await atWork.end();
-  expect(letter).toBeUndefined();
-  expect(run).toMatchObject({ status: "succeeded", attempt: 2, failures: 0, interruptions: 1 });
+  expect(await outcomeOf(during)).toEqual(AT_ONCE);
+  expect(await outcomeOf(atWork)).toEqual({ ...AT_ONCE, attempt: 2, interruptions: 1 });
 });
 
 /** Resolves once the API server refuses a Job, or a pod, with these words. */

@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { BatchV1Api, CoreV1Api, SchedulingV1Api, type V1ResourceQuotaSpec } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { LogLine } from "./app-log.ts";
-import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
+import { type DispatcherUnderTest, startDispatcher } from "./dispatcher-under-test.ts";
 import { restricted, sh } from "./module-files.ts";
+import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, podsOf, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 const ONCE = { maxAttempts: 1 };
@@ -53,12 +54,6 @@ async function setQuota(name: string, spec: V1ResourceQuotaSpec, used: string): 
   );
 }
 
-async function succeedsAtOnce(sent: Sent): Promise<void> {
-  const { run, letter } = await sent.end();
-  expect(letter).toBeUndefined();
-  expect(run).toMatchObject({ status: "succeeded", attempt: 1, failures: 0, interruptions: 0 });
-}
-
 describe("a message waits for a quota, burns no attempt, and runs when the quota frees:", () => {
   test("on pods", async () => {
     const first = await app.send("counted-long");
@@ -78,8 +73,8 @@ describe("a message waits for a quota, burns no attempt, and runs when the quota
     expect(await second.run()).toMatchObject({ status: "dispatched", attempt: 1 });
     expect(await podsOf(app, jobName)).toEqual([]);
     await letGo(app, podName);
-    await succeedsAtOnce(first);
-    await succeedsAtOnce(second);
+    expect(await outcomeOf(first)).toEqual(AT_ONCE);
+    expect(await outcomeOf(second)).toEqual(AT_ONCE);
   });
 
   test("on Jobs", async () => {
@@ -99,10 +94,10 @@ describe("a message waits for a quota, burns no attempt, and runs when the quota
       /exceeded quota: jobs, requested: count\/jobs\.batch=1/,
     );
     await letGo(app, await runningPod(app, jobName));
-    await succeedsAtOnce(first);
+    expect(await outcomeOf(first)).toEqual(AT_ONCE);
     expect(await second.run()).toMatchObject({ status: "waiting", attempt: 1, failures: 0 });
     // Finished Jobs count until they are gone.
     await app.hands.deleteJob(jobName);
-    await succeedsAtOnce(second);
+    expect(await outcomeOf(second)).toEqual(AT_ONCE);
   });
 });

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type LocalCluster, startCluster } from "../../local/cluster/start-cluster.ts";
 import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
 import { sh } from "./module-files.ts";
+import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { runningPod } from "./pods.ts";
 
 /** Fewer missing Jobs are believed to be gone. */
@@ -61,8 +62,6 @@ test("a kubeconfig that points at an empty cluster settles and starts nothing, a
 
   await restartWith(() => copyFile(join(directory, "right"), kubeconfig));
   for (const one of sent) {
-    const { run, letter } = await one.end();
-    expect(letter).toBeUndefined();
-    expect(run).toMatchObject({ status: "succeeded", attempt: 1, failures: 0, interruptions: 0 });
+    expect(await outcomeOf(one)).toEqual(AT_ONCE);
   }
 });
