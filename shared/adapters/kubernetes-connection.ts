@@ -3,13 +3,13 @@ import {
   createConfiguration,
   HttpMethod,
   IsomorphicFetchHttpLibrary,
-  KubeConfig,
+  type KubeConfig,
   Observable,
   RequestContext,
   ResponseContext,
   ServerConfiguration,
 } from "@kubernetes/client-node";
-import { ConfigError, errorText } from "../errors.ts";
+import { errorText } from "../errors.ts";
 import { excerpt, KubernetesFailure, NoAnswerError, readWarnings } from "./kubernetes-answer.ts";
 
 /** One request as the adapter makes it, for what the typed clients can't do. */
@@ -39,31 +39,6 @@ const MAX_REST_MS = 60_000;
 
 /** Certificates may be renewed while the process lives: connections made with the old ones are given up after this. */
 const CONNECTIONS_LIFE_MS = 5 * 60 * 1000;
-
-/**
- * The cluster that a kubeconfig file describes; without one that of KUBECONFIG, `~/.kube/config` or the pod itself, in this order. Throws
- * ConfigError where there is none, or it can't be read.
- */
-export function loadKubeConfig(path: string | undefined): KubeConfig {
-  const kubeConfig = new KubeConfig();
-  try {
-    if (path === undefined) kubeConfig.loadFromDefault();
-    else kubeConfig.loadFromFile(path);
-  } catch (error) {
-    throw new ConfigError(
-      `The kubeconfig ${path ?? "of KUBECONFIG or ~/.kube/config"} can't be read: ${errorText(error)}`,
-      { cause: error },
-    );
-  }
-  const cluster = kubeConfig.getCurrentCluster();
-  const what =
-    path === undefined ? "KUBECONFIG, ~/.kube/config and the pod's service account" : `The kubeconfig ${path}`;
-  // What the library falls back to where it finds nothing: a server that nobody meant.
-  if (!cluster || (path === undefined && cluster.server === "http://localhost:8080")) {
-    throw new ConfigError(`${what} name no cluster to run Jobs in: set a kubeconfig file with a current-context.`);
-  }
-  return kubeConfig;
-}
 
 /** A connection to the current context's cluster. No request is made. */
 export function connect(

@@ -1,0 +1,73 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { ConfigError } from "../../shared/errors.ts";
+
+/** The library reads such a file again when what it read is a minute old. */
+const STALE_MS = 61_000;
+
+let directory = "";
+const shown: (string | undefined)[] = [];
+const server = createServer((request, response) => {
+  shown.push(request.headers.authorization);
+  const table = { kind: "Table", metadata: {}, columnDefinitions: [], rows: [] };
+  response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(table));
+});
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "dispatcher-kubeconfig-"));
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+});
+afterEach(async () => {
+  vi.useRealTimers();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function clusterOf(user: object) {
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : 0;
+  const kubeconfig = join(directory, "kubeconfig");
+  const named = { name: "c", cluster: { server: `http://127.0.0.1:${port}`, "insecure-skip-tls-verify": true } };
+  const context = { name: "x", context: { cluster: "c", user: "u" } };
+  const content = { clusters: [named], users: [{ name: "u", user }], contexts: [context], "current-context": "x" };
+  await writeFile(kubeconfig, JSON.stringify(content));
+  return makeKubernetesJobs({ kubeconfig, namespace: "jobs", instance: "one" });
+}
+
+describe("a kubeconfig file with a tokenFile", () => {
+  test("shows the token in it, found beside the kubeconfig, and another one when it was replaced", async () => {
+    await writeFile(join(directory, "token"), "first");
+    const cluster = await clusterOf({ tokenFile: "token" });
+    shown.length = 0;
+    await cluster.listJobs();
+    await writeFile(join(directory, "token"), "second");
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + STALE_MS });
+    await cluster.listJobs();
+    expect(shown).toEqual(["Bearer first", "Bearer second"]);
+  });
+
+  test("is used only where there is no token: that one goes first", async () => {
+    const cluster = await clusterOf({ token: "own", tokenFile: "no-such-file" });
+    shown.length = 0;
+    await cluster.listJobs();
+    expect(shown).toEqual(["Bearer own"]);
+  });
+
+  test("is an outage while the file is missing", async () => {
+    const cluster = await clusterOf({ tokenFile: "no-such-file" });
+    await expect(cluster.listJobs()).rejects.toThrow(/credentials could not be had .*no-such-file/);
+  });
+
+  test("that is broken otherwise is refused", async () => {
+    await writeFile(join(directory, "kubeconfig"), "users: [");
+    const broken = { kubeconfig: join(directory, "kubeconfig"), namespace: "jobs", instance: "one" };
+    expect(() => makeKubernetesJobs(broken)).toThrow(ConfigError);
+  });
+});
