@@ -18,7 +18,9 @@ import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 const HTML = says(200, "text/html", "<html><body>Please log in</body></html>");
-const TOO_MANY = says(429, "application/json", tooMany(), { "retry-after": "2" });
+const TOO_MANY = says(429, "application/json", tooMany());
+/** The app asks nothing at all until then. */
+const COME_BACK_LATER = says(429, "application/json", tooMany(), { "retry-after": "2" });
 
 function tooMany(): string {
   const message = "Too many requests, please try again later.";
@@ -46,7 +48,7 @@ const LISTS: readonly Bad[] = [
     why: /with something other than a whole JSON object: \{"kind":"Table"/,
   },
   { name: "a proxy's page with status 200", fault: HTML, why: /with something other than a whole JSON object: <html>/ },
-  { name: "429 with Retry-After", fault: TOO_MANY, why: /It answered 429 TooManyRequests: Too many requests/ },
+  { name: "429 with Retry-After", fault: COME_BACK_LATER, why: /It answered 429 TooManyRequests: Too many requests/ },
   { name: "a connection that is refused", fault: refuses, why: /no connection/ },
   {
     name: "a list of something else",
@@ -56,7 +58,7 @@ const LISTS: readonly Bad[] = [
 ];
 
 const CREATES: readonly Bad[] = [
-  { name: "429 with Retry-After", fault: TOO_MANY, why: /It answered 429 TooManyRequests: Too many requests/ },
+  { name: "429", fault: TOO_MANY, why: /It answered 429 TooManyRequests: Too many requests/ },
   {
     name: "a proxy's 403",
     fault: says(403, "text/html", "<html>Forbidden</html>"),

@@ -30,7 +30,8 @@ export function startServer(spec: ServerSpec): ProcessId {
     // Told by the missing id; an unheard error event would end this process.
     child.on("error", () => {});
     child.unref();
-    const startTime = child.pid === undefined ? undefined : startTimeOf(child.pid);
+    // Even of one that has ended by now: it is remembered until this process hears of it.
+    const startTime = child.pid === undefined ? undefined : statOf(child.pid)?.startTime;
     if (child.pid === undefined || startTime === undefined)
       throw new Error(`${spec.name} could not be started: ${spec.file}`);
     return { pid: child.pid, startTime };
@@ -126,11 +127,16 @@ async function endOf(file: string): Promise<string> {
 }
 
 function startTimeOf(pid: number): string | undefined {
+  const stat = statOf(pid);
+  return stat?.state === "Z" || stat?.state === "X" ? undefined : stat?.startTime;
+}
+
+function statOf(pid: number): { readonly state: string; readonly startTime: string } | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the program's name in brackets, and may hold anything.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
+    return { state: fields[0] ?? "", startTime: fields[19] ?? "" };
   } catch {
     return undefined;
   }

@@ -77,7 +77,7 @@ export function kubeconfigText(of: {
     clusters: [
       { name, cluster: { server: of.server, "certificate-authority-data": Buffer.from(of.ca).toString("base64") } },
     ],
-    users: [{ name, user: { "auth-provider": { name: "tokenFile", config: { tokenFile: of.tokenFile } } } }],
+    users: [{ name, user: { tokenFile: of.tokenFile } }],
     contexts: [{ name, context: { cluster: name, user: name } }],
     "current-context": name,
   });
