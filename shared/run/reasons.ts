@@ -8,7 +8,7 @@ export const REASONS = [
   "JobNotStarted",
   /** The message fits no module, or its body breaks the module's schema. No Job was made. */
   "DispatchRejected",
-  /** A person labelled the Job `ion/cancel=true`. */
+  /** A person labelled the Job `ion/cancel=true`, or gave the run up with the repair tool. */
   "Cancelled",
   /** The cluster took the Job away more often than `retry.maxInterruptions`. */
   "InterruptedTooOften",
