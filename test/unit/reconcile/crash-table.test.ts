@@ -1,10 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { LockLostError } from "../../../shared/errors.ts";
+import { makeLog } from "../../../shared/log.ts";
+import { viewCluster } from "../../../shared/reconcile/snapshot.ts";
+import { adoptMessage } from "../../../shared/repair/adopt-message.ts";
+import { believeAbsence } from "../../../shared/repair/believe-absence.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE } from "../../support/world.ts";
 
 type World = ReturnType<typeof makeWorld>;
+
+// The crash table: one `describe` per row, `row 1` to `row 18`, named for what crashed or got lost. What is tried beside the named case: every call of
+// whole runs in crash-between-calls.test.ts, and any order of events in test/property/.
+
+const NO_LOG = makeLog({ info: () => {}, warn: () => {}, error: () => {} });
 
 /** A world with one message whose first Job runs. */
 async function withRun(world: World = makeWorld()): Promise<World> {
@@ -21,6 +30,11 @@ async function toTheEnd(world: World, stepMs = 20_000): Promise<void> {
   }
 }
 
+/** What it wrote as errors. */
+function alarms(world: World): unknown[] {
+  return world.lines.filter(({ level }) => level === "error").map(({ message }) => message);
+}
+
 /** Its Job succeeds, its message is completed, once, and nothing else was started. */
 async function expectOneSuccess(world: World): Promise<void> {
   if (world.open()[0]?.status !== "dispatched") {
@@ -35,8 +49,8 @@ async function expectOneSuccess(world: World): Promise<void> {
   expect(world.cluster.names()).toHaveLength(1);
 }
 
-describe("what heals each crash or loss", () => {
-  it("1 before the row: the lock lapses, and the message is delivered again", async () => {
+describe("row 1: the process dies before the row", () => {
+  it("before the row: the lock lapses, and the message is delivered again", async () => {
     const world = makeWorld();
     world.table.failNext("insert");
     expect((await world.send()).outcome).toBe("left");
@@ -44,8 +58,10 @@ describe("what heals each crash or loss", () => {
     expect(await world.accept(world.redeliver())).toBe("dispatched");
     await expectOneSuccess(world);
   });
+});
 
-  it("2 row, not deferred: the next delivery finds the row and goes on", async () => {
+describe("row 2: a row, and the message not deferred", () => {
+  it("row, not deferred: the next delivery finds the row and goes on", async () => {
     const world = makeWorld();
     world.broker.failNext("defer");
     expect((await world.send()).outcome).toBe("left");
@@ -58,11 +74,13 @@ describe("what heals each crash or loss", () => {
     expect(await world.accept(world.redeliver())).toBe("dispatched");
     await expectOneSuccess(world);
   });
+});
 
+describe("row 3: the defer is sent, and its reply lost", () => {
   it.each([
     ["the call fails", undefined],
     ["the retry finds the lock lost", new LockLostError("the lock on the message is lost")],
-  ])("3 defer sent, reply lost: the timer's peek tells, when %s", async (_, error) => {
+  ])("defer sent, reply lost: the timer's peek tells, when %s", async (_, error) => {
     const world = makeWorld();
     world.broker.loseNextReply("defer", error);
     expect((await world.send()).outcome).toBe("left");
@@ -72,8 +90,10 @@ describe("what heals each crash or loss", () => {
     expect(world.run()).toMatchObject({ status: "dispatched" });
     await expectOneSuccess(world);
   });
+});
 
-  it("4 deferred, no Job: the timer reads the body by peek and creates it", async () => {
+describe("row 4: deferred, and no Job", () => {
+  it("deferred, no Job: the timer reads the body by peek and creates it", async () => {
     const world = makeWorld();
     world.cluster.failNext("create");
     expect((await world.send({ body: "the body" })).outcome).toBe("deferred");
@@ -84,8 +104,10 @@ describe("what heals each crash or loss", () => {
     });
     await expectOneSuccess(world);
   });
+});
 
-  it("5 Job made, row not updated: its name is deterministic, and it is adopted", async () => {
+describe("row 5: the Job is made, and the row not updated", () => {
+  it("Job made, row not updated: its name is deterministic, and it is adopted", async () => {
     const world = makeWorld();
     world.table.failNext("update");
     expect((await world.send()).outcome).toBe("deferred");
@@ -98,7 +120,7 @@ describe("what heals each crash or loss", () => {
     await expectOneSuccess(world);
   });
 
-  it("5 Job made, reply lost: the next create is told that it exists, and adopts it", async () => {
+  it("Job made, reply lost: the next create is told that it exists, and adopts it", async () => {
     const world = makeWorld();
     world.cluster.loseNextReply("create");
     await world.send();
@@ -111,8 +133,10 @@ describe("what heals each crash or loss", () => {
     expect(world.run()).toMatchObject({ status: "dispatched", jobName: name, attempt: 1, interruptions: 0 });
     await expectOneSuccess(world);
   });
+});
 
-  it("6 Job ended, timer dead: the next tick settles, even days later", async () => {
+describe("row 6: the Job ends while no timer runs", () => {
+  it("Job ended, timer dead: the next tick settles, even days later", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     world.clock.advance(5 * 86_400_000);
@@ -120,8 +144,10 @@ describe("what heals each crash or loss", () => {
     expect(world.message(1).state).toBe("completed");
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
+});
 
-  it("7 received deferred, crash before complete: busy until the lock lapses, then completed", async () => {
+describe("row 7: received, and a crash before the message is completed", () => {
+  it("received deferred, crash before complete: busy until the lock lapses, then completed", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     world.broker.holdDeferred(SOURCE, 1);
@@ -133,8 +159,10 @@ describe("what heals each crash or loss", () => {
     expect(world.message(1).state).toBe("completed");
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
+});
 
-  it("8 completed, row not closed: the verdict is in the row, and the message gone", async () => {
+describe("row 8: completed, and the row not closed", () => {
+  it("completed, row not closed: the verdict is in the row, and the message gone", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     world.table.failNext("close");
@@ -144,11 +172,13 @@ describe("what heals each crash or loss", () => {
     await toTheEnd(world);
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
+});
 
+describe("row 9: requeueing, and a crash around the abandon", () => {
   it.each([
     ["before it", "failNext", 1],
     ["after it", "loseNextReply", 1],
-  ] as const)("9 requeueing, crash around the abandon: repeated %s, counted once", async (_, crash, rise) => {
+  ] as const)("requeueing, crash around the abandon: repeated %s, counted once", async (_, crash, rise) => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
     world.broker[crash]("requeueDeferred");
@@ -160,8 +190,10 @@ describe("what heals each crash or loss", () => {
     expect(world.message(1).deliveryCount).toBe(before + rise);
     expect(world.message(1).properties["dispatcher-attempt"]).toBe(2);
   });
+});
 
-  it("10 dead-lettered, row not closed: the verdict is in the row, and the message gone", async () => {
+describe("row 10: dead-lettered, and the row not closed", () => {
+  it("dead-lettered, row not closed: the verdict is in the row, and the message gone", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName(), 64);
     world.broker.loseNextReply("deadLetterDeferred");
@@ -172,7 +204,20 @@ describe("what heals each crash or loss", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("11 two timers at once: one settlement wins, and ETags guard the row", async () => {
+  it("only the close failed: the verdict is in the row, and the message gone", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName(), 64);
+    world.table.failNext("close");
+    await world.tick();
+    expect(world.message(1).state).toBe("dead-lettered");
+    expect(world.run()).toMatchObject({ status: "settling", verdict: { outcome: "failed", reason: "JobFailed" } });
+    await toTheEnd(world);
+    expect(world.closed()).toMatchObject([{ status: "failed", failures: 1, attempt: 1 }]);
+  });
+});
+
+describe("row 11: two timers at once", () => {
+  it("two timers at once: one settlement wins, and ETags guard the row", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
     const other = world.makeProcess();
@@ -191,16 +236,91 @@ describe("what heals each crash or loss", () => {
     expect(world.closed()).toMatchObject([{ status: "succeeded", attempt: 2, failures: 1 }]);
   });
 
-  it("12 row lost: the sweep rebuilds it from the message's stamps and the Job, and raises an alarm", async () => {
+  it("one receive wins: the other sees MessageNotFound, waits, and finds the run closed", async () => {
+    const world = await withRun();
+    world.cluster.succeed(world.jobName());
+    const outcomes: string[] = [];
+    const completeDeferred: typeof world.broker.completeDeferred = async (key) => {
+      const outcome = await world.broker.completeDeferred(key);
+      outcomes.push(outcome);
+      return outcome;
+    };
+    const broker = { ...world.broker, completeDeferred };
+    await Promise.all([world.makeProcess({ broker }).tick(), world.makeProcess({ broker }).tick()]);
+    await toTheEnd(world);
+    expect(outcomes.filter((outcome) => outcome === "done")).toHaveLength(1);
+    expect(world.message(1)).toMatchObject({ state: "completed" });
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+  });
+});
+
+describe("row 12: the row is lost", () => {
+  it("row lost: the sweep rebuilds it from the message's stamps and the Job, and raises an alarm", async () => {
     const world = await withRun();
     world.table.forget(world.run());
     await world.tick();
-    const alarms = world.lines.filter(({ level }) => level === "error").map(({ message }) => message);
-    expect(alarms).toContain("rebuilt a lost row from its message");
+    expect(alarms(world)).toContain("rebuilt a lost row from its message");
     await expectOneSuccess(world);
   });
 
-  it("13 TTL passed while running: the message is gone at settlement; it is said, and the row closed", async () => {
+  it("the attempt is the one that the stamp tells", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    await world.tick();
+    expect(world.message(1).properties["dispatcher-attempt"]).toBe(2);
+    world.table.forget(world.run());
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "accepted", attempt: 2, failures: 1 });
+  });
+
+  it("the attempt is the one whose Job is there, where the stamp was not written", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    const unstamped = { ...world.broker, requeueDeferred: () => Promise.resolve("done" as const) };
+    const process = world.makeProcess({ broker: unstamped });
+    await process.tick();
+    world.clock.advance(10_000);
+    await process.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2 });
+    const [, second = ""] = world.cluster.names();
+    world.table.forget(world.run());
+    for (let tick = 0; tick < 3; tick += 1) await world.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2, jobName: second });
+    expect(world.cluster.names()).toHaveLength(2);
+  });
+
+  it("the sweep peeks at a small page per tick, and whoever comes next goes on from its stored cursor", async () => {
+    const world = makeWorld([aModule({ retry: RETRY, maxActive: 1_000 })]);
+    for (let sent = 0; sent < 120; sent += 1) await world.send();
+    for (const run of world.open()) world.table.forget(run);
+    const pages: number[] = [];
+    const browse: typeof world.broker.browse = async (source, from, count) => {
+      const page = await world.broker.browse(source, from, count);
+      pages.push(page.length);
+      return page;
+    };
+    const rebuilt: number[] = [];
+    for (let process = 0; process < 4; process += 1) {
+      await world.makeProcess({ broker: { ...world.broker, browse } }).tick();
+      rebuilt.push(world.open().length);
+    }
+    expect(pages).toEqual([50, 50, 20, 50]);
+    expect(rebuilt).toEqual([50, 100, 120, 120]);
+  });
+
+  it("a settlement in flight is no lost row: the message of the page is settled and closed by then", async () => {
+    const world = await withRun();
+    world.cluster.succeed(world.jobName());
+    const page = await world.broker.browse(SOURCE, 0, 50);
+    await world.makeProcess({ broker: { ...world.broker, browse: () => Promise.resolve(page) } }).tick();
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+    expect(world.open()).toEqual([]);
+    expect(world.lastTick()).toMatchObject({ orphans: 0 });
+  });
+});
+
+describe("row 13: the TTL passes while the Job runs", () => {
+  it("TTL passed while running: the message is gone at settlement; it is said, and the row closed", async () => {
     const world = makeWorld();
     await world.send({ ttlMs: 60_000 });
     world.cluster.run(world.jobName());
@@ -214,7 +334,39 @@ describe("what heals each crash or loss", () => {
     );
   });
 
-  it("14 a process sleeps before the defer, and wakes when all is over: its token is dead", async () => {
+  it("a failed attempt is not abandoned, for a receive would drop the message: the next one runs", async () => {
+    const world = makeWorld();
+    await world.send({ ttlMs: 60_000 });
+    world.cluster.run(world.jobName());
+    world.clock.advance(120_000);
+    world.cluster.fail(world.jobName());
+    await world.tick();
+    world.clock.advance(10_000);
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2, failures: 1 });
+    expect(world.message(1)).toMatchObject({ state: "deferred" });
+    world.cluster.succeed(world.jobName());
+    await toTheEnd(world);
+    expect(world.closed()).toMatchObject([{ status: "succeeded", attempt: 2 }]);
+  });
+
+  it("a waiting run whose message the bus dropped is closed as lost, and raises an alarm", async () => {
+    const world = makeWorld();
+    world.cluster.quotaNext();
+    await world.send({ ttlMs: 60_000 });
+    world.clock.advance(120_000);
+    // Somebody receives it: that is when the bus looks at its time.
+    world.broker.holdDeferred(SOURCE, 1);
+    await toTheEnd(world, LOCK_MS);
+    expect(world.message(1).state).toBe("expired");
+    expect(world.closed()).toMatchObject([{ status: "lost" }]);
+    expect(alarms(world)).toContain("closed a run as lost: its message is gone from the bus");
+    expect(world.cluster.creates).toHaveLength(1);
+  });
+});
+
+describe("row 14: a process sleeps between any two steps, wakes and goes on", () => {
+  it("a process sleeps before the defer, and wakes when all is over: its token is dead", async () => {
     const world = makeWorld();
     world.broker.beforeNext("defer", async () => {
       // Meanwhile the lock lapses, and another process takes the message to its end.
@@ -230,7 +382,7 @@ describe("what heals each crash or loss", () => {
     expect(world.message(1).state).toBe("completed");
   });
 
-  it("14 a process sleeps before the row, and wakes when all is over: the `run|` row is there for good", async () => {
+  it("a process sleeps before the row, and wakes when all is over: the `run|` row is there for good", async () => {
     const world = makeWorld();
     world.table.beforeNext("insert", async () => {
       const other = world.makeProcess();
@@ -244,7 +396,7 @@ describe("what heals each crash or loss", () => {
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
 
-  it("14 a process sleeps before the create, and wakes when the attempt is over: the Job is its name's tombstone", async () => {
+  it("a process sleeps before the create, and wakes when the attempt is over: the Job is its name's tombstone", async () => {
     const world = makeWorld();
     const create = world.cluster.create.bind(world.cluster);
     world.cluster.create = async (job) => {
@@ -263,7 +415,7 @@ describe("what heals each crash or loss", () => {
     expect(world.open()).toHaveLength(0);
   });
 
-  it("14 a process sleeps before it writes the row: the ETag has it read again, and change nothing", async () => {
+  it("a process sleeps before it writes the row: the ETag has it read again, and change nothing", async () => {
     const world = makeWorld();
     world.table.beforeNext("update", async () => {
       world.clock.advance(20_000);
@@ -277,8 +429,10 @@ describe("what heals each crash or loss", () => {
     await world.send();
     expect(world.run()).toMatchObject({ status: "waiting", attempt: 2, failures: 1 });
   });
+});
 
-  it("15 the entity is recreated: the same number at another time is another run, another Job", async () => {
+describe("row 15: the entity is recreated, and numbers start again", () => {
+  it("the entity is recreated: the same number at another time is another run, another Job", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName(), 64);
     await world.tick();
@@ -293,7 +447,7 @@ describe("what heals each crash or loss", () => {
     expect(world.message(1).state).toBe("completed");
   });
 
-  it("15 the entity is recreated while a run is open: another message of its number is not settled for it", async () => {
+  it("the entity is recreated while a run is open: another message of its number is not settled for it", async () => {
     const world = await withRun();
     world.broker.recreate(SOURCE);
     world.clock.advance(1_000);
@@ -304,7 +458,22 @@ describe("what heals each crash or loss", () => {
     expect(await world.accept(world.redeliver())).toBe("dispatched");
   });
 
-  it("16 table restored empty, or a second Dispatcher: other owners' messages are reported and not adopted", async () => {
+  it("their bodies do not meet either: each Job reads its own message's", async () => {
+    const world = makeWorld();
+    await world.send({ body: "a".repeat(20_000) });
+    world.broker.recreate(SOURCE);
+    world.clock.advance(1_000);
+    const process = world.makeProcess({ table: makeFakeRunTable({ clock: world.clock }) });
+    await process.accept(world.broker.deliver(SOURCE, { body: "b".repeat(20_000) }));
+    const bodies = [...world.payloads.bodies.values()].map((body) => Buffer.from(body).toString().slice(0, 1));
+    expect(bodies).toEqual(["a", "b"]);
+    const urls = world.cluster.creates.map(({ spec }) => spec?.template.metadata?.annotations?.["ion/message-url"]);
+    expect(new Set(urls).size).toBe(2);
+  });
+});
+
+describe("row 16: the table is restored empty, or a second Dispatcher is on the source", () => {
+  it("table restored empty, or a second Dispatcher: other owners' messages are reported and not adopted", async () => {
     const world = await withRun();
     const stranger = world.makeProcess({ table: makeFakeRunTable({ clock: world.clock, owner: "owner-2" }) });
     await stranger.tick();
@@ -314,7 +483,24 @@ describe("what heals each crash or loss", () => {
     await expectOneSuccess(world);
   });
 
-  it("17 wrong cluster: none of the many Jobs that are absent is judged, none is started, and it raises an alarm", async () => {
+  it("a person says so: adopted, it goes on from its Job", async () => {
+    const world = await withRun();
+    const key = world.run();
+    const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
+    const restored = world.makeProcess({ table });
+    expect(await adoptMessage(restored.deps, key, await viewCluster(restored.deps), NO_LOG)).toMatchObject({
+      kind: "done",
+    });
+    world.cluster.succeed(world.cluster.names()[0] ?? "");
+    await restored.tick();
+    expect(world.message(1).state).toBe("completed");
+    expect(table.rows().closed).toMatchObject([{ status: "succeeded", attempt: 1 }]);
+    expect(world.cluster.names()).toHaveLength(1);
+  });
+});
+
+describe("row 17: the wrong cluster or namespace: every Job is absent", () => {
+  it("wrong cluster: none of the many Jobs that are absent is judged, none is started, and it raises an alarm", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
     world.cluster.quotaNext();
@@ -339,7 +525,26 @@ describe("what heals each crash or loss", () => {
     expect(world.run().status).toBe("dispatched");
   });
 
-  it("18 a rejection that was cut off: the next delivery carries out the row's verdict with its own token", async () => {
+  it("a person says that they are gone: each run goes on with its next attempt, as an interruption", async () => {
+    const world = makeWorld();
+    for (let sent = 0; sent < 12; sent += 1) await world.send();
+    for (const name of world.cluster.names()) world.cluster.deleteJob(name);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 12 } });
+    await believeAbsence(world.deps, SOURCE, NO_LOG);
+    for (let tick = 0; tick < 2; tick += 1) {
+      world.clock.advance(10_000);
+      await world.tick();
+    }
+    const now = world
+      .open()
+      .map(({ status, attempt, interruptions, failures }) => [status, attempt, interruptions, failures]);
+    expect(now).toEqual(Array.from({ length: 12 }, () => ["dispatched", 2, 1, 0]));
+  });
+});
+
+describe("row 18: a rejection whose dead-lettering was cut off", () => {
+  it("a rejection that was cut off: the next delivery carries out the row's verdict with its own token", async () => {
     const world = makeWorld([aModule({ retry: RETRY, when: { subject: "mine" } })]);
     world.broker.failNext("deadLetterLocked");
     expect((await world.send()).outcome).toBe("left");
@@ -351,7 +556,7 @@ describe("what heals each crash or loss", () => {
     expect(world.cluster.creates).toHaveLength(0);
   });
 
-  it("18 a rejection whose reply was lost: the timer finds the message gone, and closes by the verdict", async () => {
+  it("a rejection whose reply was lost: the timer finds the message gone, and closes by the verdict", async () => {
     const world = makeWorld([aModule({ when: { subject: "mine" } })]);
     world.broker.loseNextReply("deadLetterLocked");
     await world.send();
