@@ -1,0 +1,226 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TableClient, TableServiceClient } from "@azure/data-tables";
+import { ServiceBusClient } from "@azure/service-bus";
+import { BlobServiceClient } from "@azure/storage-blob";
+import { BatchV1Api, CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import Long from "long";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { neededEnvironment } from "../../local/stack/own-environment.ts";
+import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import { ROOT, type Running, runProgram } from "../support/run-program.ts";
+
+/** What is planted: nobody but the pod may ever see it. Beside it the servers' own keys and tokens are looked for. */
+const PLANTED = {
+  body: "canary-body-9f2c",
+  property: "canary-property-71ab",
+  contentType: "canary-content-type-5d0e",
+  busKey: "canary-bus-key-8e1f",
+};
+
+/** Reads its message; where the message says so it prints the URL of its body, a secret, as its last words, and fails. */
+const SCRIPT = `
+case "$DISPATCHER_MESSAGE_ID" in
+  *fails*) echo "can't work with \${DISPATCHER_MESSAGE_URL-}"; exit 22 ;;
+esac`;
+
+const MODULE = {
+  name: "canary",
+  source: { queue: "canaries" },
+  schema: { type: "object", properties: { size: { type: "integer" } } },
+  retry: { maxAttempts: 2, backoff: { first: "500ms", max: "500ms" } },
+  jobTemplate: {
+    spec: {
+      template: {
+        spec: { containers: [{ name: "main", image: "busybox:1.36", command: ["sh", "-eu", "-c", SCRIPT] }] },
+      },
+    },
+  },
+};
+
+const BODIES: Readonly<Record<string, object>> = {
+  small: { note: PLANTED.body },
+  "small-fails": { note: PLANTED.body },
+  large: { note: PLANTED.body, filler: "x".repeat(30_000) },
+  "large-fails": { note: PLANTED.body, filler: "x".repeat(30_000) },
+  "breaks-the-schema": { size: PLANTED.body },
+};
+
+let directory: string;
+let stack: Stack;
+let app: Running;
+let client: ServiceBusClient;
+let kubeConfig: KubeConfig;
+const partLines: string[] = [];
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "secrets-"));
+  await writeFile(join(directory, "canary.json"), JSON.stringify(MODULE));
+  stack = await startStack({
+    modulesDir: directory,
+    cluster: { kind: "stand-in" },
+    filters: {},
+    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *" },
+    env: neededEnvironment(process.env),
+    onLine: (_, line) => void partLines.push(line),
+  });
+  kubeConfig = new KubeConfig();
+  kubeConfig.loadFromFile(stack.settings["KUBECONFIG"] ?? "");
+  app = startApp();
+  client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
+  const sender = client.createSender("canaries");
+  for (const [messageId, body] of Object.entries(BODIES))
+    await sender.sendMessages({
+      messageId,
+      body: Buffer.from(JSON.stringify(body)),
+      contentType: PLANTED.contentType,
+      applicationProperties: { tenant: PLANTED.property },
+    });
+  await untilAllAreSettled();
+}, 120_000);
+afterAll(async () => {
+  app?.child.kill("SIGKILL");
+  await client?.close();
+  await stack?.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const peeked = (options = {}) =>
+  client.createReceiver("canaries", options).peekMessages(100, { fromSequenceNumber: Long.ONE });
+
+function untilAllAreSettled(): Promise<void> {
+  return vi.waitFor(
+    async () => {
+      const left = await peeked();
+      if (left.length > 0)
+        throw new Error(`${left.length} messages are not settled. The app said: ${app.said.stderr.slice(-3_000)}`);
+    },
+    { timeout: 60_000, interval: 250 },
+  );
+}
+
+/** The app in its host, with everything that it writes at hand. */
+function startApp(): Running {
+  const args = [
+    "--app",
+    join(ROOT, "dist", "functions", "index.js"),
+    "--host-json",
+    join(ROOT, "host.json"),
+    "--port",
+    "0",
+  ];
+  return runProgram("local/host", {
+    args,
+    // The local broker opens to any key.
+    env: {
+      ...neededEnvironment(process.env),
+      ...stack.settings,
+      ServiceBus: (stack.settings["ServiceBus"] ?? "").replace(
+        "SharedAccessKey=local",
+        `SharedAccessKey=${PLANTED.busKey}`,
+      ),
+    },
+  });
+}
+
+/** Which of the secrets a text holds. A signature may only stand there crossed out. */
+function secretsIn(text: string): string[] {
+  const secrets = {
+    ...PLANTED,
+    token: kubeConfig.getCurrentUser()?.token ?? "no token",
+    storageKey: /AccountKey=([^;]+)/.exec(stack.settings["AzureWebJobsStorage"] ?? "")?.[1] ?? "no key",
+  };
+  const found = Object.entries(secrets).filter(
+    ([, secret]) => text.includes(secret) || text.includes(encodeURIComponent(secret)),
+  );
+  const signatures = text.match(/sig(?:=|%3D)(?!\.\.\.)[^&\s"']{8,}/gi) ?? [];
+  return [...found.map(([name]) => name), ...signatures.map(() => "signature")];
+}
+
+const asText = (value: unknown) =>
+  JSON.stringify(value, (_, held: unknown) => (typeof held === "bigint" ? held.toString() : held));
+
+describe("after messages of every kind, no body, key, token, signature or property value", () => {
+  it("is missed by the search: the pods' annotations hold them, and each message ended as it should", async () => {
+    const { items } = await kubeConfig.makeApiClient(BatchV1Api).listNamespacedJob({ namespace: namespace() });
+    const held = secretsIn(asText(items.map(({ spec }) => spec?.template.metadata?.annotations)));
+    expect(kubeConfig.getCurrentUser()?.token).toMatch(/.{8}/);
+    expect(stack.settings["AzureWebJobsStorage"]).toMatch(/AccountKey=.{8}/);
+    expect(new Set(held)).toEqual(new Set(["body", "property", "contentType", "signature"]));
+    const letters = await peeked({ subQueueType: "deadLetter" });
+    expect(
+      letters.map(({ messageId, deadLetterReason }) => `${String(messageId)} ${deadLetterReason}`).toSorted(),
+    ).toEqual(["breaks-the-schema DispatchRejected", "large-fails JobFailed", "small-fails JobFailed"]);
+  });
+
+  it("is in a row", async () => {
+    const connection = stack.settings["AzureWebJobsStorage"] ?? "";
+    const options = { allowInsecureConnection: true };
+    const rows: object[] = [];
+    for await (const { name = "" } of TableServiceClient.fromConnectionString(connection, options).listTables())
+      for await (const row of TableClient.fromConnectionString(connection, name, options).listEntities())
+        rows.push(row);
+    expect(rows.length).toBeGreaterThan(Object.keys(BODIES).length);
+    expect(secretsIn(asText(rows))).toEqual([]);
+  });
+
+  it("is in what the Dispatcher wrote on a dead letter", async () => {
+    const letters = await peeked({ subQueueType: "deadLetter" });
+    const written = letters.map(({ deadLetterReason, deadLetterErrorDescription, applicationProperties }) => {
+      const { tenant: _, ...ours } = applicationProperties ?? {};
+      return { deadLetterReason, deadLetterErrorDescription, ours };
+    });
+    expect(asText(written)).toContain("can't work with");
+    expect(secretsIn(asText(written))).toEqual([]);
+  });
+
+  it("is in a Job or pod, but for the pod's own annotations", async () => {
+    const jobs = await kubeConfig.makeApiClient(BatchV1Api).listNamespacedJob({ namespace: namespace() });
+    const pods = await kubeConfig.makeApiClient(CoreV1Api).listNamespacedPod({ namespace: namespace() });
+    for (const { spec } of jobs.items) delete spec?.template.metadata?.annotations;
+    for (const { metadata, status } of pods.items) {
+      delete metadata?.annotations;
+      // What the worker itself said.
+      for (const container of status?.containerStatuses ?? []) delete container.state?.terminated?.message;
+    }
+    expect(jobs.items.length).toBeGreaterThan(0);
+    expect(secretsIn(asText([jobs.items, pods.items]))).toEqual([]);
+  });
+
+  it("is left in a blob, but for the worker's own log", async () => {
+    const service = BlobServiceClient.fromConnectionString(stack.settings["AzureWebJobsStorage"] ?? "");
+    const names: string[] = [];
+    for await (const { name: container } of service.listContainers())
+      for await (const { name } of service.getContainerClient(container).listBlobsFlat()) {
+        names.push(`${container}/${name}`);
+        if (container === "dispatcher-logs") continue;
+        const content = await service.getContainerClient(container).getBlobClient(name).downloadToBuffer();
+        expect(secretsIn(content.toString())).toEqual([]);
+      }
+    expect(names.filter((name) => name.startsWith("dispatcher-payloads/"))).toEqual([]);
+    expect(secretsIn(names.join("\n"))).toEqual([]);
+  });
+
+  it("is in a line of the app, not even while everything that it needs is away", { timeout: 120_000 }, async () => {
+    for (const name of ["cluster", "storage", "broker"]) {
+      const before = app.said.stderr.length;
+      await stack.parts.find((part) => part.name === name)?.stop();
+      await vi.waitFor(() => expect(app.said.stderr.slice(before)).toMatch(/ (?:warning|error) /), {
+        timeout: 40_000,
+        interval: 100,
+      });
+    }
+    app.child.kill("SIGTERM");
+    await app.ended;
+    expect(app.said.stderr).toContain('"message":"closed a run"');
+    expect(app.said.stderr).toContain("The Kubernetes API server");
+    expect(secretsIn(`${app.said.stdout}\n${app.said.stderr}`)).toEqual([]);
+    // Nor is it in the servers' own.
+    expect(secretsIn(partLines.join("\n"))).toEqual([]);
+  });
+});
+
+function namespace(): string {
+  return stack.settings["JOB_NAMESPACE"] ?? "";
+}
