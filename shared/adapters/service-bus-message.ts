@@ -47,13 +47,19 @@ function textOf(id: string | number | Uint8Array): string {
 
 /**
  * The bytes of a body. Of a data section, which is what every Service Bus SDK sends, exactly the sender's. A body sent as an AMQP value or
- * sequence has no bytes of its own: text gives its UTF-8, anything else its JSON, nothing gives none.
+ * sequence has no bytes of its own: text gives its UTF-8, anything else its JSON (64-bit integers as
+ * text), nothing gives none.
  */
 function bodyBytes(body: unknown): Uint8Array {
   if (body instanceof Uint8Array) return body;
   if (body === undefined || body === null) return new Uint8Array();
   if (isChunks(body)) return Buffer.concat(body);
-  return Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
+  return Buffer.from(typeof body === "string" ? body : (JSON.stringify(body, withBigIntsAsText) ?? ""));
+}
+
+/** JSON has no word for a 64-bit integer, and would throw: no peek would get past such a message. */
+function withBigIntsAsText(_name: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
 }
 
 /** A body in several data sections is one body in pieces. */
