@@ -1,0 +1,398 @@
+import type { ServiceBusReceivedMessage } from "@azure/service-bus";
+import * as fc from "fast-check";
+import Long from "long";
+import { describe, expect, it } from "vitest";
+import { stringify } from "yaml";
+import { KubernetesFailure, NoAnswerError, readWarnings } from "../../shared/adapters/kubernetes-answer.ts";
+import type { KubernetesConnection } from "../../shared/adapters/kubernetes-connection.ts";
+import { listTable } from "../../shared/adapters/kubernetes-tables.ts";
+import { BadRowError, readClosedRun, readOpenRun, readSource, writeOpenRun } from "../../shared/adapters/run-entity.ts";
+import { toPeekedMessage } from "../../shared/adapters/service-bus-message.ts";
+import { escapeKey, sourcePartition } from "../../shared/adapters/table-keys.ts";
+import { readConfig } from "../../shared/config.ts";
+import { readDelivery } from "../../shared/dispatch/read-delivery.ts";
+import { durationText, parseDuration } from "../../shared/duration.ts";
+import { ConfigError, InvalidMessageError } from "../../shared/errors.ts";
+import { isOurs, readJobIdentity } from "../../shared/jobs/job-identity.ts";
+import { jobName } from "../../shared/jobs/job-name.ts";
+import { judgeEnding } from "../../shared/jobs/judge-ending.ts";
+import { judgeStart } from "../../shared/jobs/judge-start.ts";
+import { bodyText, propertiesJson } from "../../shared/jobs/message-files.ts";
+import { checkBody } from "../../shared/modules/check-body.ts";
+import { parseModuleFile } from "../../shared/modules/parse-module-file.ts";
+import { type Source, sourceKey } from "../../shared/run/source.ts";
+import { withoutSignatures } from "../../shared/run/without-signatures.ts";
+import { isNcrontab } from "../../shared/settings/ncrontab.ts";
+import { SETTINGS } from "../../shared/settings/settings.ts";
+import { aModule } from "../support/a-module.ts";
+import { aRun } from "../support/a-run.ts";
+import { propertyOptions } from "../support/property-options.ts";
+
+const SOURCE: Source = { queue: "q" };
+
+/** Holds for any input, or fast-check says for which not, shrunk, and with its seed. */
+function expectAlways<T>(any: fc.Arbitrary<T>, holds: (value: T) => boolean | void, runs = 300): void {
+  expect(() => fc.assert(fc.property(any, holds), propertyOptions(runs))).not.toThrow();
+}
+
+/** Calls it, and lets it fail only in its own way. */
+function only(kinds: readonly (new (...args: never[]) => Error)[], act: () => unknown): boolean {
+  try {
+    act();
+    return true;
+  } catch (error) {
+    if (kinds.some((kind) => error instanceof kind)) return true;
+    throw error;
+  }
+}
+
+/** As it is written: half of a surrogate pair has no UTF-8 of its own. */
+const utf8 = (text: string) => Buffer.from(text).toString();
+
+/** Text as a sender may write it: any Unicode, halves of pairs included. */
+const anyText = fc.string({ unit: "binary" });
+const anyJson = fc.jsonValue();
+
+/** A parsed object with something else in one of its places. */
+function mutated(whole: object): fc.Arbitrary<unknown> {
+  const paths = pathsOf(whole);
+  return fc.tuple(fc.constantFrom(...paths), fc.oneof(anyJson, fc.constant(undefined))).map(([path, value]) => {
+    const copy: unknown = structuredClone(whole);
+    set(copy, path, value);
+    return copy;
+  });
+}
+
+function pathsOf(value: unknown, path: readonly string[] = []): string[][] {
+  if (typeof value !== "object" || value === null) return [[...path]];
+  return [[...path], ...Object.entries(value).flatMap(([name, item]) => pathsOf(item, [...path, name]))].filter(
+    ({ length }) => length > 0,
+  );
+}
+
+function set(root: unknown, path: readonly string[], value: unknown): void {
+  const parent = path.slice(0, -1).reduce((at: unknown, step) => Reflect.get(Object(at), step) as unknown, root);
+  Reflect.set(Object(parent), path.at(-1) ?? "", value);
+}
+
+const MODULE = {
+  name: "thumbnail",
+  source: { topic: "image-uploaded", subscription: "thumbnail" },
+  when: { subject: "image.uploaded", properties: { tenant: "acme" } },
+  schema: { type: "object", properties: { width: { type: "integer" } } },
+  retry: { maxAttempts: 4, backoff: { first: "10s", max: "10m" }, permanentExitCodes: [64], maxInterruptions: 20 },
+  maxRunningTime: "10m",
+  maxActive: 50,
+  worker: {
+    image: "busybox",
+    args: ["a"],
+    env: { A: "b", C: { valueFrom: { secretKeyRef: { name: "s", key: "k" } } } },
+  },
+  publishes: ["image.resized"],
+};
+
+describe("a module file", () => {
+  const isAnswered = (text: string) => {
+    const { module, errors } = parseModuleFile("m.yaml", text);
+    expect(module === undefined).toBe(errors.length > 0);
+    for (const error of errors) expect(error).toMatch(/^m\.yaml:\d+:\d+: [^\n]+$/);
+  };
+
+  it("of any text is a module, or errors of a line each, with file, line and column", () => {
+    expectAlways(
+      fc.oneof(
+        anyText,
+        anyJson.map((value) => stringify(value)),
+      ),
+      isAnswered,
+    );
+  });
+
+  it("that is right but for one place is a module, or errors of a line each", () => {
+    isAnswered(stringify(MODULE));
+    expect(parseModuleFile("m.yaml", stringify(MODULE)).errors).toEqual([]);
+    expectAlways(mutated(MODULE), (value) => isAnswered(stringify(value)), 200);
+  });
+});
+
+describe("a message envelope", () => {
+  const anyBody = fc.oneof(
+    fc.uint8Array(),
+    anyText,
+    fc.array(fc.uint8Array()),
+    fc.anything({ withDate: true, withTypedArray: true, withBigInt: true }),
+  );
+  const anyMessage = fc.record({
+    sequenceNumber: fc.maxSafeNat().map((number) => Long.fromNumber(number % 2 ** 48)),
+    state: fc.constantFrom("active", "deferred", "scheduled"),
+    body: anyBody,
+    messageId: fc.option(fc.oneof(anyText, fc.integer(), fc.uint8Array()), { nil: undefined }),
+    correlationId: fc.option(fc.oneof(anyText, fc.integer(), fc.uint8Array()), { nil: undefined }),
+    subject: fc.option(anyText, { nil: undefined }),
+    enqueuedTimeUtc: fc.option(fc.date({ noInvalidDate: true }), { nil: undefined }),
+    expiresAtUtc: fc.option(fc.date(), { nil: undefined }),
+    applicationProperties: fc.dictionary(
+      anyText,
+      fc.anything({ withDate: true, withTypedArray: true, withBigInt: true }),
+    ),
+  });
+
+  it("of any content is read, and becomes files that a pod's annotations can hold", () => {
+    expectAlways(anyMessage, (message) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- That nothing is sure about it is the point.
+      const peeked = toPeekedMessage(SOURCE, message as unknown as ServiceBusReceivedMessage);
+      expect(peeked.body).toBeInstanceOf(Uint8Array);
+      const properties: unknown = JSON.parse(propertiesJson(peeked));
+      expect(properties).toMatchObject({ sequenceNumber: peeked.sequenceNumber });
+    });
+  });
+
+  it("keeps every byte of its body, as the text it is or as base64", () => {
+    expectAlways(
+      fc.oneof(
+        fc.uint8Array(),
+        anyText.map((text) => Buffer.from(text)),
+      ),
+      (body) => {
+        const { text, encoding } = bodyText(body);
+        expect(Buffer.from(text, encoding === "base64" ? "base64" : "utf8").equals(body)).toBe(true);
+      },
+    );
+  });
+
+  it("with any body is right or wrong by its schema, and the reason quotes nothing of it", () => {
+    const module = aModule({ schema: { type: "object", properties: { size: { type: "integer" } } } });
+    const secret = "s3cr3t-of-the-sender";
+    const anyWrong = fc.oneof(
+      fc.constant(`{"size":"${secret}"}`),
+      fc.constant(secret),
+      fc.constant(`{"size":["${secret}`),
+    );
+    expectAlways(
+      fc.oneof(
+        fc.uint8Array(),
+        anyWrong.map((text) => Buffer.from(text)),
+      ),
+      (body) => {
+        const problem = checkBody(module, body);
+        expect(problem ?? "").not.toContain(secret);
+      },
+    );
+  });
+});
+
+describe("what a trigger hands over", () => {
+  it("is a delivery, or says why it can't be one", () => {
+    const metadata = fc.record(
+      { sequenceNumber: fc.anything(), lockToken: fc.anything() },
+      { requiredKeys: [], noNullPrototype: true },
+    );
+    expectAlways(fc.option(metadata, { nil: undefined }), (given) =>
+      only([InvalidMessageError], () => readDelivery(given)),
+    );
+  });
+});
+
+describe("an answer of the Kubernetes API", () => {
+  it("that is a failure of any content has a text, and no field of it is made up", () => {
+    expectAlways(
+      fc.oneof(
+        anyText,
+        anyJson.map((value) => JSON.stringify(value)),
+      ),
+      (body) => {
+        const failure = new KubernetesFailure(500, body, { "retry-after": body });
+        expect(failure.message).not.toBe("");
+        expect(
+          failure.faults.every(({ field, message }) => typeof field === "string" && typeof message === "string"),
+        ).toBe(true);
+      },
+    );
+  });
+
+  it("with any warnings gives their texts", () => {
+    expectAlways(anyText, (header) => readWarnings(header).every((text) => typeof text === "string"));
+  });
+
+  const TABLE = {
+    kind: "Table",
+    metadata: {},
+    columnDefinitions: [{ name: "Name" }, { name: "Status" }],
+    rows: [{ cells: ["job-1", "Running"], object: { metadata: { creationTimestamp: "2026-01-01T00:00:00Z" } } }],
+  };
+
+  it("to a list is rows of text, or no answer at all", async () => {
+    const lists = fc.asyncProperty(fc.oneof(anyJson, mutated(TABLE)), async (answer) => {
+      let asked = 0;
+      const json = () => Promise.resolve((asked += 1) === 1 ? answer : TABLE);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The rest of a connection is not asked for.
+      const connection = { json } as unknown as KubernetesConnection;
+      const rows = await listTable(connection, "/jobs", { labelSelector: "a=b" }).catch((error: unknown) => {
+        if (error instanceof NoAnswerError) return [];
+        throw error;
+      });
+      for (const row of rows) expect(Object.values(row).every((cell) => typeof cell === "string")).toBe(true);
+    });
+    await expect(fc.assert(lists, propertyOptions(300))).resolves.toBeUndefined();
+  });
+
+  const JOB = {
+    metadata: {
+      name: "j",
+      labels: {
+        "app.kubernetes.io/managed-by": "dispatcher",
+        "app.kubernetes.io/instance": "i",
+        "ion/module": "m",
+        "ion/attempt": "1",
+      },
+      annotations: { "ion/source": '{"queue":"q"}', "ion/sequence-number": "1", "ion/enqueued-ms": "2" },
+    },
+  };
+
+  it("that is a Job of any labels and annotations says whose it is, or nothing", () => {
+    expectAlways(fc.oneof(mutated(JOB), fc.constant(JOB)), (value) => {
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Anybody may edit labels and annotations to any text.
+      const job = JSON.parse(
+        JSON.stringify(value, (_, held: unknown) => (typeof held === "number" ? String(held) : held)),
+      ) as typeof JOB;
+      if (typeof job.metadata !== "object" || job.metadata === null) return;
+      const identity = readJobIdentity(job);
+      const isExpected = isOurs(job, "i", { source: SOURCE, sequenceNumber: 1, enqueuedAt: 2 }, 1);
+      expect(identity !== undefined || !isExpected).toBe(true);
+    });
+  });
+
+  it("that is a failed Job with pods in any state is judged: an ending with a text, and a kind", () => {
+    const anyWord = fc.option(
+      fc.oneof(anyText, fc.constantFrom("Evicted", "DeadlineExceeded", "OOMKilled", "NodeLost")),
+      { nil: undefined },
+    );
+    const terminated = fc.record({ exitCode: fc.integer(), reason: anyWord, message: anyWord });
+    const state = fc.oneof(
+      terminated.map((ended) => ({ terminated: ended })),
+      fc.record({ reason: anyWord, message: anyWord }).map((waiting) => ({ waiting })),
+      fc.constant({ running: {} }),
+      fc.constant({}),
+    );
+    const pod = fc.record({
+      metadata: fc.record({ creationTimestamp: fc.option(fc.date({ noInvalidDate: true }), { nil: undefined }) }),
+      status: fc.record({
+        phase: fc.constantFrom("Pending", "Running", "Failed", "Succeeded", "Unknown"),
+        reason: anyWord,
+        message: anyWord,
+        containerStatuses: fc.array(
+          state.map((held) => ({ name: "c", image: "", imageID: "", ready: false, restartCount: 0, state: held })),
+        ),
+      }),
+    });
+    const anyPods = fc.array(pod, { maxLength: 3 });
+    const reasons = fc.constantFrom("DeadlineExceeded", "PodFailurePolicy", "BackoffLimitExceeded", "Other");
+    expectAlways(fc.tuple(reasons, anyWord, anyPods, anyWord), ([reason, message, given, line]) => {
+      const pods: object[] = given;
+      const failed = { type: "Failed", status: "True", reason, ...(message === undefined ? {} : { message }) };
+      const job = { status: { conditions: [failed] } };
+      const ending = judgeEnding(job, pods, line);
+      expect(["failure", "interruption"]).toContain(ending?.kind);
+      expect(ending?.detail).not.toBe("");
+      const start = judgeStart({ job: {}, pods, events: [], now: 1, startTimeoutMs: 1 });
+      expect(Object.keys(start)).toHaveLength(1);
+    });
+  });
+});
+
+describe("a row", () => {
+  it("of any columns is a run, or a bad row", () => {
+    const columns = writeOpenRun(aRun({ status: "settling", verdict: { outcome: "failed", reason: "JobFailed" } }));
+    const anyColumns = fc.oneof(
+      fc.dictionary(fc.string(), fc.anything()),
+      fc
+        .tuple(fc.constantFrom(...Object.keys(columns)), fc.anything())
+        .map(([name, value]) => ({ ...columns, [name]: value })),
+    );
+    expectAlways(anyColumns, (row) => {
+      only([BadRowError], () => readOpenRun(SOURCE, row));
+      only([BadRowError], () => readClosedRun(SOURCE, row));
+      only([BadRowError], () => readSource(row));
+    });
+  });
+
+  it("has a key that no other source or instance has, and no character that a key must not have", () => {
+    const anyName = fc.oneof(fc.string(), anyText, fc.constantFrom("a|b", "a", "b", "a/b", "_7c"));
+    expectAlways(fc.tuple(anyName, anyName), ([a, b]) => {
+      const key = escapeKey(a);
+      const isDistinct = (key === escapeKey(b)) === (utf8(a) === utf8(b));
+      return isDistinct && /^[a-z0-9._-]*$/.test(key);
+    });
+    const anySource = fc.oneof(
+      anyName.map((queue): Source => ({ queue })),
+      fc.tuple(anyName, anyName).map(([topic, subscription]): Source => ({ topic, subscription })),
+    );
+    expectAlways(fc.tuple(anySource, anySource), ([a, b]) => {
+      return sourcePartition("i", a) !== sourcePartition("i", b) || utf8(sourceKey(a)) === utf8(sourceKey(b));
+    });
+  });
+});
+
+describe("the name of a Job", () => {
+  it("is a DNS label of at most 57 characters, whatever the module is called", () => {
+    const any = fc.tuple(
+      anyText,
+      anyText,
+      fc.nat({ max: 2 ** 48 - 1 }),
+      fc.nat({ max: 4_102_444_800_000 }),
+      fc.integer({ min: 1, max: 99_999 }),
+    );
+    expectAlways(any, ([module, instance, sequenceNumber, enqueuedAt, attempt]) => {
+      const name = jobName({ module, instance, key: { source: SOURCE, sequenceNumber, enqueuedAt }, attempt });
+      expect(name).toMatch(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/);
+      expect(name.length).toBeLessThanOrEqual(57);
+    });
+  });
+});
+
+describe("settings", () => {
+  it("of any values are read or refused, a line for each mistake, without a secret", () => {
+    const secret = "s3cr3t-k3y";
+    const value = fc.oneof(
+      anyText,
+      fc.constant(""),
+      fc.constant("5m"),
+      fc.string().map((text) => `${text}${secret}`),
+    );
+    const env = fc.dictionary(fc.constantFrom(...SETTINGS.map(({ name }) => name)), value, { noNullPrototype: true });
+    expectAlways(env, (given) => {
+      const isPlain = SETTINGS.every((setting) => "secret" in setting || !given[setting.name]?.includes(secret));
+      try {
+        readConfig(given);
+        return true;
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw error;
+        return !isPlain || !error.message.includes(secret);
+      }
+    });
+  });
+
+  it("that are durations come back as they were written, and nothing else is one", () => {
+    expectAlways(fc.nat({ max: 999_999_999 }), (ms) => parseDuration(durationText(ms)) === ms);
+    expectAlways(anyText, (text) => parseDuration(text) === undefined || /^\d+(ms|s|m|h|d)$/.test(text));
+  });
+
+  it("that are schedules are told from any other text", () => {
+    expectAlways(
+      fc.oneof(anyText, fc.stringMatching(/^[-\d*/, a-z]{0,40}$/)),
+      (text) => typeof isNcrontab(text) === "boolean",
+    );
+  });
+});
+
+describe("a text that comes from elsewhere", () => {
+  it("holds no signature any more, however the URL in it is written", () => {
+    const signature = fc.stringMatching(/^[A-Za-z0-9%]{8,44}$/);
+    const before = fc.constantFrom("?", "&", "\\u0026", "%26", "&amp;");
+    expectAlways(fc.tuple(anyText, before, signature, anyText), ([start, separator, secret, end]) => {
+      expect(withoutSignatures(`${start}https://a/b?x=1${separator}sig=${secret}" ${end}`)).not.toContain(
+        `sig=${secret}`,
+      );
+    });
+  });
+});
