@@ -52,10 +52,10 @@ describe("the Bicep files", { timeout: PATIENCE_MS }, () => {
         const before = text.split(/^param /m)[index] ?? "";
         const description = before.slice(before.lastIndexOf("@description("));
         const isRequired = !/^\w+ [^\n]*? = /.test(parameter);
-        expect(description, `${file}: ${name}`).toMatch(
-          isRequired ? /^@description\('Required\. / : /^@description\('Optional\. /,
+        expect(`${file} ${name} ${description}`).toMatch(
+          isRequired ? /^\S+ \S+ @description\('Required\. / : /^\S+ \S+ @description\('Optional\. /,
         );
-        expect(type, `${file}: ${name}`).not.toMatch(/^(object|array)/);
+        expect(`${file} ${name} ${type}`).not.toMatch(/ (object|array)$/);
       }
     }
   });

@@ -118,23 +118,22 @@ describe("the alerts", () => {
     const written = world.lines.filter(({ message }) => /reconcile/.test(String(message)));
     expect(written.map(({ message }) => message)).toEqual(["reconciled", "reconcile is held up"]);
     for (const { name, query } of rules) {
-      const messages = [...query.matchAll(/"([^"]+)"/g)].map(([, text]) => text);
-      expect(messages.length, name).toBeGreaterThan(0);
-      for (const message of messages)
-        expect(
-          written.map((line) => line["message"]),
-          name,
-        ).toContain(message);
-      const fields = [...query.matchAll(/line\.(\w+)/g)].map(([, field]) => field ?? "");
-      for (const line of written) for (const field of fields) expect(line, `${name}: ${field}`).toHaveProperty(field);
+      const messages = [...query.matchAll(/"([^"]+)"/g)].map(([, text]) => String(text));
+      expect({ name, unknown: messages.filter((text) => !written.some(({ message }) => message === text)) }).toEqual({
+        name,
+        unknown: [],
+      });
+      expect(messages).toContain("reconciled");
+      const fields = [...query.matchAll(/line\.(\w+)/g)].map(([, field]) => String(field));
+      for (const line of written) expect(Object.keys(line)).toEqual(expect.arrayContaining(fields));
     }
   });
 
   it("measure a tick's own numbers, and call silence what is less than one", () => {
     for (const { name, query, condition } of rules) {
-      expect(query, name).toMatch(/summarize value = /);
+      expect(query).toMatch(/summarize value = /);
       expect(condition).toMatchObject({ metricMeasureColumn: "value", timeAggregation: "Maximum" });
-      expect(condition, name).toMatchObject(
+      expect(condition).toMatchObject(
         name === "reconcile-silent" ? { operator: "LessThan", threshold: 1 } : { operator: "GreaterThan" },
       );
     }

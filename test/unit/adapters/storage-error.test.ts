@@ -48,13 +48,12 @@ describe("an error of the storage SDKs", () => {
       says: "Look at AzureWebJobsStorage.",
     },
     { name: "no connection", thrown: failed({ code: "ECONNREFUSED" }), says: "no connection" },
-  ])("says in one line what to do: $name", ({ thrown, says, saysNot, service = identity }) => {
+  ])("says in one line what to do: $name", ({ thrown, says, saysNot = "secret", service = identity }) => {
     const error = translated(thrown, "asking", service);
     expect(error).toBeInstanceOf(UnavailableError);
-    const { message } = error as UnavailableError;
+    const message = error instanceof Error ? error.message : "";
     expect(message).toContain(says);
     expect(message).not.toContain("\n");
-    expect(message).not.toContain("secret");
-    if (saysNot !== undefined) expect(message).not.toContain(saysNot);
+    expect(message).not.toContain(saysNot);
   });
 });
