@@ -35,6 +35,7 @@ readonly VALUES=(
   jobIdentityClientId:jobIdentity.clientId
   applicationInsightsConnectionString:applicationInsights.connectionString
   settingsTable:settings.table
+  settingsLockDuration:settings.lockDuration
 )
 # The federated credentials of main.bicep name this release's service accounts.
 readonly RELEASE=dispatcher
@@ -97,7 +98,7 @@ check_arguments() {
     return
   fi
   [[ $yes == false ]] || wrong "--yes belongs to down: a deployment asks nothing"
-  [[ -n $values ]] || wrong "--values FILE is missing: the chart's values with your modules. infra/example.values.yaml is one to start from"
+  [[ -n $values ]] || wrong "--values FILE is missing: the chart's values with your modules. keda/values.production.yaml is an example"
   [[ -f $values ]] || wrong "there is no file $values"
   [[ -z $tag || $tag =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || wrong "tag '$tag': letters, digits and . _ -, at most 128"
   [[ $build == true || -n $tag ]] || wrong "--no-build needs --tag: which image?"
@@ -203,7 +204,7 @@ up() {
   image_tag
   if [[ $build == true ]]; then
     say "Building ${outputs[imageRepository]}:$tag"
-    az acr build --registry "${outputs[registryName]}" --image "${outputs[imageRepository]#*/}:$tag" --file "$root/Dockerfile" "$root"
+    az acr build --registry "${outputs[registryName]}" --image "${outputs[imageRepository]#*/}:$tag" --target functions --file "$root/Dockerfile" "$root"
   fi
   use_cluster
   local arguments=() pair

@@ -3,7 +3,7 @@ metadata description = 'Everything that the Dispatcher runs on: a cluster with K
 
 targetScope = 'subscription'
 
-import { alertLimitsType, nodePoolType, sourceType, tagsType } from 'types.bicep'
+import { alertLimitsType, entitySettings, nodePoolType, sourceType, tagsType } from 'types.bicep'
 
 @description('Required. Name of this installation, such as dev: lower-case letters, digits and hyphens, a letter first. Never change it: everything else is named after it.')
 @minLength(2)
@@ -286,6 +286,9 @@ output applicationInsightsConnectionString string = monitoring.outputs.connectio
 
 @description('settings.table')
 output settingsTable string = storage.outputs.tableName
+
+@description('settings.lockDuration')
+output settingsLockDuration string = toLower(replace(entitySettings.lockDuration, 'PT', ''))
 
 // What deploy.sh itself needs.
 

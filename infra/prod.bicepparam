@@ -3,7 +3,7 @@ using 'main.bicep'
 import { sourcesOf } from 'types.bicep'
 
 // The values file that the chart is installed with. deploy.sh says which, relative to this file.
-var values = any(loadYamlContent(readEnvironmentVariable('DISPATCHER_VALUES', 'example.values.yaml')))
+var values = any(loadYamlContent(readEnvironmentVariable('DISPATCHER_VALUES', '../keda/values.production.yaml')))
 
 param environmentName = 'prod'
 param location = 'westeurope'

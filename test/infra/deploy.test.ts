@@ -4,6 +4,8 @@ import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { valueAt } from "../../shared/plain-data.ts";
 import { readPrediction } from "../support/predicted-resources.ts";
 import { ROOT } from "../support/run-program.ts";
 
@@ -117,7 +119,7 @@ describe("deploy.sh", () => {
       ),
     );
     expect(callOf(ended, "az", "acr", "build")).toEqual(
-      words("az acr build --registry the-registryName --image dispatcher:1.2.3 --file").concat(
+      words("az acr build --registry the-registryName --image dispatcher:1.2.3 --target functions --file").concat(
         join(ROOT, "Dockerfile"),
         ROOT,
       ),
@@ -160,6 +162,7 @@ describe("deploy.sh", () => {
       "jobIdentity.clientId": "the-jobIdentityClientId",
       "applicationInsights.connectionString": "the-applicationInsightsConnectionString",
       "settings.table": "the-settingsTable",
+      "settings.lockDuration": "the-settingsLockDuration",
     });
   });
 
@@ -177,6 +180,12 @@ describe("deploy.sh", () => {
       const camelCase = path.replaceAll(/\.(\w)/g, (_, letter: string) => letter.toUpperCase());
       expect([`the-${camelCase}`, "acme.azurecr.io/dispatcher", "1.2.3"]).toContain(value);
     }
+  });
+
+  it("sets only values that the chart has", async () => {
+    const values: unknown = parse(await readFile(join(ROOT, "keda", "values.yaml"), "utf8"));
+    const paths = literals(callOf(await deploy(UP), "helm", "upgrade")).map(([path]) => path);
+    expect(paths.filter((path) => typeof valueAt(values, path.split(".")) !== "string")).toEqual([]);
   });
 
   it("leaves the deployer's own kubeconfig alone, and its own behind it nowhere", async () => {
