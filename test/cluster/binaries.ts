@@ -45,7 +45,7 @@ const FAMILIES: readonly Family[] = [
     },
     flags: ["-ldflags", kubernetesLinkerFlags()],
   },
-  { name: "helm", programs: { helm: "helm.sh/helm/v3/cmd/helm" }, flags: ["-ldflags", "-s -w"] },
+  { name: "helm", programs: { helm: "helm.sh/helm/v4/cmd/helm" }, flags: ["-ldflags", "-s -w"] },
   { name: "keda", programs: { "keda-operator": `${KEDA}/cmd/operator` }, flags: ["-ldflags", "-s -w"] },
 ];
 

@@ -3,19 +3,11 @@ import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { moduleJsonSchema } from "../../../shared/modules/module-schema.ts";
-
-/** As the formatter leaves it: lists of plain values on one line where they fit. */
-function formatted(value: unknown): string {
-  const text = JSON.stringify(value, undefined, 2);
-  return `${text.replaceAll(/^(.*)\[\n([^[\]{}]*?)\n\s*\]/gm, (whole, before: string, items: string) => {
-    const line = `${before}[${items.replaceAll(/\n\s*/g, " ").trim()}]`;
-    return line.length < 120 ? line : whole;
-  })}\n`;
-}
+import { formattedJson } from "../../support/formatted-json.ts";
 
 describe("modules/module.schema.json", () => {
   it("says what the loader says (vitest -u writes it anew)", async () => {
-    await expect(formatted(moduleJsonSchema())).toMatchFileSnapshot("../../../modules/module.schema.json");
+    await expect(formattedJson(moduleJsonSchema())).toMatchFileSnapshot("../../../modules/module.schema.json");
   });
 
   const validate = new Ajv({ strict: false }).compile(moduleJsonSchema());

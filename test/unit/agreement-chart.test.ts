@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { valueAt } from "../../shared/plain-data.ts";
+import { SETTINGS } from "../../shared/settings/settings.ts";
+import { readImage } from "../support/container-image.ts";
+
+// What the code and the images take for granted, and what the chart makes, by its templates' text: helm is not needed here.
+const read = (file: string) => readFileSync(`keda/${file}`, "utf8");
+
+describe("the chart and the code", () => {
+  /** A template's own lines, with a word in the place of each action. */
+  const template = (file: string) => read(`templates/${file}`).replaceAll(/\{\{.*?\}\}/g, "x");
+
+  it("have the same rights in the job namespace", () => {
+    const { rules } = parse(template("role.yaml"));
+    const granted = rules.flatMap((rule: { apiGroups: string[]; resources: string[]; verbs: string[] }) =>
+      rule.apiGroups.flatMap((group) =>
+        rule.resources.flatMap((resource) => rule.verbs.map((verb) => `${verb} ${group}/${resource}`)),
+      ),
+    );
+    expect(granted.toSorted()).toEqual(
+      RIGHTS.map((right) => `${right.verb} ${right.group}/${right.resource}`).toSorted(),
+    );
+  });
+
+  it("know the same settings", () => {
+    const env = read("templates/_env.tpl");
+    const rendered = [...env.matchAll(/name: ([A-Za-z_]+)(?:,|$)|\(list "(\w+)"/gm)].map(
+      ([, one, other]) => one ?? other,
+    );
+    const hosts = [
+      "APPLICATIONINSIGHTS_CONNECTION_STRING",
+      "FUNCTIONS_WORKER_RUNTIME",
+      "AzureFunctionsWebHost__hostid",
+      "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING",
+      "languageWorkers__node__arguments",
+      "NODE_OPTIONS",
+    ];
+    // In a pod there is its own service account.
+    const app = SETTINGS.map(({ name }) => name).filter((name) => name !== "KUBECONFIG");
+    expect(rendered.toSorted()).toEqual([...app, ...hosts].toSorted());
+  });
+
+  it("agree with the images on heap, modules, port and version", () => {
+    const heap = valueAt(parse(read("values.yaml")), ["heapFlags"]);
+    const [functions, standalone] = [readImage("functions"), readImage("standalone")];
+    expect(functions.env["languageWorkers__node__arguments"]).toBe(heap);
+    expect(standalone.env["NODE_OPTIONS"]).toBe(heap);
+    const deployment = read("templates/deployment.yaml");
+    expect(deployment).toContain(`mountPath: ${functions.env["MODULES_DIR"]},`);
+    expect(read("templates/_env.tpl")).toContain(`name: MODULES_DIR, value: ${standalone.env["MODULES_DIR"]} `);
+    const port = /containerPort: (\d+)/.exec(deployment)?.[1];
+    expect(functions.env["ASPNETCORE_URLS"]).toMatch(new RegExp(`:${port}$`));
+    expect(standalone.command.slice(-2)).toEqual(["--port", port]);
+    const { version } = JSON.parse(readFileSync("package.json", "utf8"));
+    expect(parse(read("Chart.yaml"))).toMatchObject({ version, appVersion: version });
+  });
+});
