@@ -13,7 +13,7 @@ import { importImages } from "./containerd-client.ts";
 import { startKeda } from "./keda.ts";
 import { installKedaCrds } from "./keda-crds.ts";
 import { inspectMachine } from "./machine.ts";
-import { makeNamespace } from "./namespace.ts";
+import { makeNamespace, removeNamespace } from "./namespace.ts";
 import { type ReachableServices, startReachableServices } from "./reachable-services.ts";
 import { startWorkGate, type WorkGate } from "./work-gate.ts";
 
@@ -64,12 +64,15 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
 
     const namespace = await makeNamespace(kubeConfig, options.name);
     closing.push(() => namespace.remove());
+    // The chart makes it, and leaves it.
+    const jobNamespace = `${options.name}-jobs`;
+    closing.push(() => removeNamespace(kubeConfig, jobNamespace));
     await makeSecret(kubeConfig, namespace.name, services);
     closing.push(await startKeda({ record, binaries, namespace: namespace.name, trusted: services.certificate }));
     const directory = join(record.directory, `helm-${namespace.name}`);
     await mkdir(directory);
     const file = join(directory, "values.json");
-    await writeFile(file, JSON.stringify(valuesOf(options, gate)));
+    await writeFile(file, JSON.stringify(valuesOf(options, jobNamespace, gate)));
     const helm = makeHelm(binaries, { HOME: directory, KUBECONFIG: record.kubeconfig, HELM_NAMESPACE: namespace.name });
     // Also where the install fails. With KEDA still there, which has to let its object go.
     closing.push(() => helm("uninstall", RELEASE, "--wait", "--ignore-not-found", "--timeout=60s"));
@@ -106,10 +109,10 @@ async function makeSecret(kubeConfig: KubeConfig, namespace: string, services: R
 }
 
 /** What a user without Entra ID writes, and shorter times. */
-function valuesOf({ name, modules, cooldownS }: InstallOptions, gate: WorkGate): object {
+function valuesOf({ modules, cooldownS }: InstallOptions, jobNamespace: string, gate: WorkGate): object {
   return {
     image: { ...IMAGE, pullPolicy: "Never" },
-    jobNamespace: `${name}-jobs`,
+    jobNamespace,
     serviceBus: { connectionStringSecret: { name: SECRET, key: "service-bus" } },
     storage: { connectionStringSecret: { name: SECRET, key: "storage" } },
     settings: { reconcileSchedule: "*/2 * * * * *", lockDuration: `${LOCK_S}s` },

@@ -91,12 +91,11 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
   const counts = () => Object.values(installed.services.broker.counts());
   const left = () => counts().map(({ active, deferred, deadLettered }) => active + deferred + deadLettered);
   const untilAsleep = () => vi.waitFor(async () => expect([await replicas(), await pods()]).toEqual([0, []]), PATIENCE);
-  const workedOn = () => [...installed.gate.workers.keys()].toSorted();
 
   test("sleeps without messages, wakes for one, and stays awake until its run is closed", async () => {
     await untilAsleep();
     await send("work", "first");
-    await vi.waitFor(() => expect(workedOn()).toEqual(["first"]), PATIENCE);
+    await vi.waitFor(() => expect([...installed.gate.workers.keys()]).toEqual(["first"]), PATIENCE);
     const [pod] = await pods();
 
     // Its Job runs, and nothing else is to be done, for longer than a silent bus would be given.
@@ -119,7 +118,10 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
     const ids = ["a", "b", "c", "d", "e"].map((letter) => `work-${letter}`);
     await send("work", ...ids);
     await send("events", "event-a", "event-b");
-    await vi.waitFor(() => expect(workedOn().length).toBeGreaterThan(2), PATIENCE);
+    await vi.waitFor(
+      () => expect(ids.filter((id) => installed.gate.workers.has(id)).length).toBeGreaterThan(1),
+      PATIENCE,
+    );
     const crashed = await crash();
     await vi.waitFor(async () => expect((await pods()).filter(isReady)).toHaveLength(1), PATIENCE);
     expect((await pods()).map(({ metadata }) => metadata?.name)).not.toContain(crashed);
