@@ -112,6 +112,14 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
     expect(left()).toEqual([0, 0]);
   }, 300_000);
 
+  test("wakes where KEDA can't count, rather than sleep through what it can't see", async () => {
+    await untilAsleep();
+    const letIn = await installed.services.turnAway();
+    await vi.waitFor(async () => expect(await replicas()).toBe(1), PATIENCE);
+    await letIn();
+    await untilAsleep();
+  }, 300_000);
+
   test("ends every message once though the app is killed in the middle", async () => {
     installed.gate.shut();
     await untilAsleep();

@@ -1,7 +1,8 @@
+import { createServer } from "node:https";
 import { startAzurite } from "../../local/azurite/start-azurite.ts";
 import type { BrokerEntities } from "../../local/broker/entities.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
-import { makeCertificate } from "../../local/cluster/certificate.ts";
+import { type Certificate, makeCertificate } from "../../local/cluster/certificate.ts";
 import { forwardPort } from "../../local/stack/forward-port.ts";
 import { closeAll } from "./close-all.ts";
 
@@ -13,6 +14,8 @@ export interface ReachableServices {
   /** Connection strings with the address that pods and this machine reach. */
   readonly serviceBus: string;
   readonly storage: string;
+  /** Has the bus turn everybody away, as if their key had been replaced, until what this resolves to is called. */
+  turnAway(): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
 
@@ -26,20 +29,52 @@ export async function startReachableServices(address: string, entities: BrokerEn
     closing.push(() => broker.close());
     const azurite = await startAzurite();
     closing.push(() => azurite.close());
-    const reachable = async (text: string, port: number) => {
-      const forward = await forwardPort(address, port);
-      closing.push(() => forward.close());
-      return text.replace(`127.0.0.1:${port}`, `${address}:${forward.port}`);
+    const forward = async (to: number, from?: number) => {
+      const forwarded = await forwardPort(address, to, from);
+      closing.push(() => forwarded.close());
+      return forwarded;
     };
+    let bus = await forward(broker.port);
+    const [blobs, tables] = [await forward(azurite.blobPort), await forward(azurite.tablePort)];
     return {
       broker,
       certificate: certificate.cert,
-      serviceBus: await reachable(broker.connectionString, broker.port),
-      storage: await reachable(await reachable(azurite.connectionString, azurite.blobPort), azurite.tablePort),
+      serviceBus: broker.connectionString.replace(`127.0.0.1:${broker.port}`, `${address}:${bus.port}`),
+      storage: azurite.connectionString
+        .replace(`127.0.0.1:${azurite.blobPort}`, `${address}:${blobs.port}`)
+        .replace(`127.0.0.1:${azurite.tablePort}`, `${address}:${tables.port}`),
+      turnAway: async () => {
+        await bus.close();
+        const end = await answerUnauthorized(address, bus.port, certificate);
+        closing.push(end);
+        return async () => {
+          await end();
+          bus = await forward(broker.port, bus.port);
+        };
+      },
       close,
     };
   } catch (error) {
     await close().catch(() => {});
     throw error;
   }
+}
+
+/** Resolves to what ends it; repeating that is harmless. */
+async function answerUnauthorized(
+  address: string,
+  port: number,
+  certificate: Certificate,
+): Promise<() => Promise<void>> {
+  const server = createServer({ key: certificate.key, cert: certificate.cert }, (_, response) => {
+    response.writeHead(401).end("<Error><Code>401</Code><Detail>InvalidSignature</Detail></Error>");
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(port, address, resolve);
+  });
+  return () =>
+    new Promise((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
 }
