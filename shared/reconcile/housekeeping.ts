@@ -67,7 +67,9 @@ export function makeHousekeeping(deps: Dependencies) {
     if (lastPurge && now.monotonicMs - lastPurge.monotonicMs < PURGE_EVERY_MS) return;
     let isDone = true;
     for (const source of await deps.table.sources()) {
-      const purged = await deps.table.purge(source, now.wallMs - deps.historyRetentionMs, PURGE_LIMIT);
+      const before = now.wallMs - deps.historyRetentionMs;
+      // A store that was on its way for longer than its run leaves a body that nobody would ever come back for.
+      const purged = await deps.table.purge(source, before, PURGE_LIMIT, (key) => deps.payloads.deleteBody(key));
       if (purged >= PURGE_LIMIT) isDone = false;
     }
     if (isDone) lastPurge = now;

@@ -47,6 +47,39 @@ describe("the history", () => {
   });
 });
 
+describe("a body that was stored after its run was over", () => {
+  /** As a store does that was on its way for longer than the run. */
+  async function withLateBody() {
+    const world = makeWorld();
+    await world.table.registerSource(SOURCE);
+    const run = aRun({ bodyInBlob: true });
+    await world.table.close(await world.table.insert(run), {
+      ...run,
+      status: "succeeded",
+      closedAt: world.clock.now(),
+    });
+    await world.payloads.putBody(run, Buffer.from("late"));
+    world.clock.advance(31 * DAY_MS);
+    return world;
+  }
+
+  it("goes with the history", async () => {
+    const world = await withLateBody();
+    await world.tick();
+    expect(world.closed()).toHaveLength(0);
+    expect(world.payloads.bodies.size).toBe(0);
+  });
+
+  it("keeps its run's row until it is gone: nobody else would come back for it", async () => {
+    const world = await withLateBody();
+    world.payloads.failNext("deleteBody");
+    await world.tick();
+    expect(world.closed()).toHaveLength(1);
+    await world.tick();
+    expect([world.closed().length, world.payloads.bodies.size]).toEqual([0, 0]);
+  });
+});
+
 describe("orphaned Jobs", () => {
   /** Jobs of closed runs, as left behind by processes that slept. */
   async function withOrphans(count: number, unknown: number) {
