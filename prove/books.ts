@@ -47,7 +47,6 @@ async function readBus(connectionString: string): Promise<Pick<Books, "bus" | "d
       bus.push(...(await peekAll(client, source, undefined)));
       deadLetters.push(...(await peekAll(client, source, "deadLetter")));
     }
-    const isStranger = ({ messageId, state }: BusMessage) => messageId.startsWith(STRANGER) && state === "deferred";
     return {
       bus: bus.filter((message) => !isStranger(message)),
       deadLetters,
@@ -56,6 +55,10 @@ async function readBus(connectionString: string): Promise<Pick<Books, "bus" | "d
   } finally {
     await client.close();
   }
+}
+
+function isStranger({ messageId, state }: BusMessage): boolean {
+  return messageId.startsWith(STRANGER) && state === "deferred";
 }
 
 async function peekAll(

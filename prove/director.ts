@@ -235,8 +235,13 @@ export function deedName(deed: Deed): string {
       return `${deed.do} ${deed.when}`;
     case "refuse":
       return `refuse ${deed.status}`;
-    default:
+    case "lose the reply":
+    case "delay":
+    case "cut":
+    case "ignore":
       return deed.do;
+    default:
+      return deed satisfies never;
   }
 }
 

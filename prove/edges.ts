@@ -4,7 +4,7 @@
  * `conflict` is what the server says to a write that somebody else was faster with; such an answer is injected only where the real service
  * gives it. `rare` edges are not met often enough in a run to be asked for: what happens on them is counted, not demanded.
  */
-export const EDGES = {
+const EDGES = {
   "receive a message": { server: "bus" },
   "peek at a message": { server: "bus" },
   "browse the messages": { server: "bus" },
@@ -76,11 +76,11 @@ export function factsOf(edge: Edge): EdgeFacts {
   return EDGES[edge];
 }
 
-export function isEdge(name: string): name is Edge {
+function isEdge(name: string): name is Edge {
   return Object.hasOwn(EDGES, name);
 }
 
-export const ALL_EDGES: readonly Edge[] = Object.keys(EDGES).filter(isEdge);
+const ALL_EDGES: readonly Edge[] = Object.keys(EDGES).filter(isEdge);
 
 /** The edges on which each systematic fault has to have happened. */
 export const DEMANDED_EDGES: readonly Edge[] = ALL_EDGES.filter((edge) => factsOf(edge).rare !== true);

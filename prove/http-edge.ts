@@ -23,8 +23,8 @@ export function tableEdge({ method, url, body }: HttpCall): Edge | undefined {
 }
 
 function batchEdge(body: string): Edge | undefined {
-  const steps = [...body.matchAll(/^(POST|PUT|DELETE) \S/gm)].map(([, method]) => method);
-  const kinds = [...new Set(steps)].toSorted().join("+");
+  const steps = new Set([...body.matchAll(/^(POST|PUT|DELETE) \S/gm)].map(([, method]) => method));
+  const kinds = ["DELETE", "POST", "PUT"].filter((method) => steps.has(method)).join("+");
   switch (kinds) {
     case "POST":
       return "insert a run";
@@ -67,7 +67,7 @@ function updateEdge(status: string): Edge | undefined {
 }
 
 function queryEdge(query: string): Edge | undefined {
-  const first = /RowKey ge '([a-z]+)\|/.exec(query)?.[1];
+  const first = /RowKey ge '([a-z]+)\|/.exec(query)?.[1] ?? "";
   switch (first) {
     case "open":
       return "list the open runs";

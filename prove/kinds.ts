@@ -28,7 +28,7 @@ const queued = { entity: QUEUE, body: "small", copies: 1 } as const;
 const fails = { outcome: "failed", reason: "JobFailed" } as const;
 const rejected = { outcome: "rejected", reason: "DispatchRejected", failures: 0, starts: 0 } as const;
 
-export const KINDS = {
+const KINDS = {
   success: { ...queued, share: 33, subject: "succeed", outcome: "succeeded", failures: 0, starts: 1 },
   "sent twice": { ...queued, share: 3, subject: "succeed", outcome: "succeeded", failures: 0, starts: 1, copies: 2 },
   topic: { ...queued, share: 8, entity: TOPIC, subject: "succeed", outcome: "succeeded", failures: 0, starts: 1 },
@@ -60,7 +60,7 @@ export const KINDS = {
 
 export type KindName = keyof typeof KINDS;
 
-export function isKind(name: string): name is KindName {
+function isKind(name: string): name is KindName {
   return Object.hasOwn(KINDS, name);
 }
 

@@ -48,7 +48,6 @@ export async function writeModules(directory: string, ledger: string): Promise<v
   await mkdir(directory, { recursive: true });
   const write = (name: string, module: object) =>
     writeFile(join(directory, `${name}.yaml`), JSON.stringify({ name, ...module }));
-  const shell = (script: string) => ["sh", "-eu", "-c", LEDGER_LINES + script];
   for (const [subject, script] of Object.entries(SCRIPTS)) {
     const image = subject === "no-image" ? "NO/such::image" : "busybox:1.36";
     await write(subject, {
@@ -69,6 +68,10 @@ export async function writeModules(directory: string, ledger: string): Promise<v
     ...common("succeed"),
     ...template("busybox:1.36", shell(SCRIPTS["succeed"] ?? ""), ledger),
   });
+}
+
+function shell(script: string): string[] {
+  return ["sh", "-eu", "-c", LEDGER_LINES + script];
 }
 
 /** A template, not a worker: a worker has a /tmp of its own, below which the ledger may lie. */

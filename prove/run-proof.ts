@@ -112,14 +112,16 @@ async function perform(options: ProofOptions, stage: Stage, director: Director):
       `sent ${sent}, open ${stage.openMessages()}, faults left ${director.left.length}, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}, up ${stage.dispatchers.filter(({ isUp }) => isUp).length}`,
     );
   };
-  const mayLead = () => sent < options.messages.length * director.progress + LEAD || director.idleMs > STUCK_MS;
+  const mayGoOn = () =>
+    away === undefined &&
+    stage.openMessages() < WINDOW &&
+    (sent < options.messages.length * director.progress + LEAD || director.idleMs > STUCK_MS);
 
   try {
     for (const message of options.messages) {
-      while (away !== undefined || stage.openMessages() >= WINDOW || !mayLead()) {
+      while (!mayGoOn()) {
         look();
         await sleep(LOOK_MS);
-        if (mayLead() && stage.openMessages() < WINDOW && away === undefined) break;
       }
       await send(message);
       sent += 1;

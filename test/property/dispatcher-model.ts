@@ -7,7 +7,7 @@ import type { FakeMessage } from "../support/fake-entity.ts";
 import { type GatedPorts, makeGatedPorts } from "../support/gated-ports.ts";
 import { makeWorld, SOURCE } from "../support/world.ts";
 
-export const RETRY = {
+const RETRY = {
   maxAttempts: 2,
   maxInterruptions: 1,
   backoff: { firstMs: 1_000, maxMs: 4_000 },

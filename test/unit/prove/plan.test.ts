@@ -45,10 +45,13 @@ describe("the flags of a proof", () => {
     expect(readProofFlags(["--seed", "5"], () => 42)).toMatchObject({ seed: 5 });
   });
 
-  it.each([[["--message", "5"]], [["--kills", "-1"]], [["--processes", "1"]], [["--seed", "x"]], [["extra"]]])(
-    "refuse %s",
-    (args) => {
-      expect(() => readProofFlags(args, () => 0)).toThrow();
-    },
-  );
+  it.each([
+    { args: ["--message", "5"], names: "--message" },
+    { args: ["--kills", "-1"], names: "--kills" },
+    { args: ["--processes", "1"], names: "--processes 1" },
+    { args: ["--seed", "x"], names: "--seed x" },
+    { args: ["extra"], names: "extra" },
+  ])("refuse $args, naming what is wrong", ({ args, names }) => {
+    expect(() => readProofFlags(args, () => 0)).toThrow(names);
+  });
 });
