@@ -89,13 +89,13 @@ describe("Azure Blob", () => {
     );
   });
 
-  it("says that it is unavailable, naming the role where it is refused", async () => {
+  it("says that it is unavailable, naming the key where it is refused", async () => {
     const proxy = await startCuttingProxy(azurite.blobPort);
     const value = azurite.connectionString.replace(`:${azurite.blobPort}/`, `:${proxy.port}/`);
     const store = makeBlobPayloadStore(optionsFor({ connection: { kind: "connectionString", value } }));
     await store.verify();
     proxy.answerNext(1, 403);
-    await expect(store.putBody(aRun(), Buffer.from("x"))).rejects.toThrow(/Storage Blob Data Contributor/);
+    await expect(store.putBody(aRun(), Buffer.from("x"))).rejects.toThrow(/the key in AzureWebJobsStorage/);
     proxy.answerNext(10, 503, { "retry-after": "7" });
     await expect(store.putBody(aRun(), Buffer.from("x"))).rejects.toMatchObject({
       name: "UnavailableError",

@@ -221,8 +221,8 @@ describe("the Azure table behind a bad connection", () => {
     { status: 503, headers: { "retry-after": "7" }, text: /503/, retryAfterMs: 7000 },
     { status: 429, headers: { "retry-after": "7" }, text: /429/, retryAfterMs: 7000 },
     { status: 500, headers: {}, text: /500/, retryAfterMs: undefined },
-    { status: 403, headers: {}, text: /Storage Table Data Contributor/, retryAfterMs: undefined },
-    { status: 401, headers: {}, text: /Storage Table Data Contributor/, retryAfterMs: undefined },
+    { status: 403, headers: {}, text: /the key in AzureWebJobsStorage/, retryAfterMs: undefined },
+    { status: 401, headers: {}, text: /the key in AzureWebJobsStorage/, retryAfterMs: undefined },
   ])("says that it is unavailable on $status", async ({ status, headers, text, retryAfterMs }) => {
     proxy.answerNext(10, status, headers);
     const quick = makeAzureRunTable({ ...options, timeoutMs: 1_000 });
