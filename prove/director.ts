@@ -52,13 +52,13 @@ export class Director {
   constructor(plan: Plan, victims: readonly Victim[], say: (line: string) => void = () => {}) {
     this.#victims = victims;
     this.#say = say;
-    this.#planned = plan.faults.length;
     this.#blows = [...plan.blows];
     for (const fault of plan.faults) {
       const waiting = this.#waiting.get(fault.edge) ?? { faults: [], passed: 0 };
       waiting.faults.push(fault);
       this.#waiting.set(fault.edge, waiting);
     }
+    this.#planned = this.owed.length;
   }
 
   get done(): Done {
@@ -70,9 +70,14 @@ export class Director {
     return [...this.#waiting.values()].flatMap(({ faults }) => faults);
   }
 
-  /** Of the planned faults, the share that has happened. */
+  /** Those of them that a proof is worthless without. */
+  get owed(): Fault[] {
+    return this.left.filter(({ edge, deed }) => isDemanded(deed) && this.#done.get(edge)?.has(deedName(deed)) !== true);
+  }
+
+  /** Of the faults that a proof is worthless without, the share that has happened. */
   get progress(): number {
-    return this.#planned === 0 ? 1 : 1 - this.left.length / this.#planned;
+    return this.#planned === 0 ? 1 : 1 - this.owed.length / this.#planned;
   }
 
   /** For so long nothing that was planned has come about. */
@@ -246,6 +251,10 @@ export function deedName(deed: Deed): string {
 }
 
 export const DEMANDED_DEEDS = ["kill before", "kill after", "freeze before", "freeze after", "lose the reply"] as const;
+
+function isDemanded(deed: Deed): boolean {
+  return DEMANDED_DEEDS.some((demanded) => demanded === deedName(deed));
+}
 
 /** What of the demanded never happened: `kill before: insert a run`. */
 export function missingDeeds(done: Done, edges: readonly Edge[] = DEMANDED_EDGES): string[] {

@@ -2,7 +2,7 @@
  * Every call that a Dispatcher makes outside of itself, named after what the app does with it.
  *
  * `conflict` is what the server says to a write that somebody else was faster with; such an answer is injected only where the real service
- * gives it. `rare` edges are not met often enough in a run to be asked for: what happens on them is counted, not demanded.
+ * gives it. `first` calls are made by a process that has just started, and never again. `rare` edges are not met often enough in a run to be asked for: what happens on them is counted, not demanded.
  */
 const EDGES = {
   "receive a message": { server: "bus" },
@@ -17,11 +17,13 @@ const EDGES = {
   "verify a source": { server: "bus", rare: true },
   "renew a lock": { server: "bus", rare: true },
 
-  "make the table": { server: "storage", writes: true },
-  "register a source": { server: "storage", writes: true },
+  "make the table": { server: "storage", writes: true, first: true },
+  "register a source": { server: "storage", writes: true, first: true },
   "list the sources": { server: "storage" },
-  "read the owner": { server: "storage" },
+  "read the owner": { server: "storage", first: true },
   "make the owner": { server: "storage", writes: true, rare: true },
+  "list the modules' states": { server: "storage" },
+  "note a module's state": { server: "storage", writes: true, conflict: 412, rare: true },
   "insert a run": { server: "storage", writes: true, conflict: 409 },
   "find a run": { server: "storage" },
   "read an open run": { server: "storage" },
@@ -33,14 +35,14 @@ const EDGES = {
   "update a run to accepted": { server: "storage", writes: true, conflict: 412, rare: true },
   "close a run": { server: "storage", writes: true, conflict: 412 },
   "reopen a run": { server: "storage", writes: true, conflict: 412, rare: true },
-  "look for history": { server: "storage" },
+  "look for history": { server: "storage", first: true },
   "purge history": { server: "storage", writes: true, rare: true },
   "read the sweep's cursor": { server: "storage" },
   "save the sweep's cursor": { server: "storage", writes: true },
   "record the tick": { server: "storage", writes: true },
   "read the tick": { server: "storage", rare: true },
 
-  "make a container": { server: "storage", writes: true },
+  "make a container": { server: "storage", writes: true, first: true },
   "store a body": { server: "storage", writes: true },
   "delete a body": { server: "storage", writes: true },
   "store a log": { server: "storage", writes: true },
@@ -65,6 +67,7 @@ interface EdgeFacts {
   /** Carried out late or twice, it could do harm. */
   readonly writes?: true;
   readonly conflict?: number;
+  readonly first?: true;
   readonly rare?: true;
 }
 
@@ -74,6 +77,11 @@ export type Edge = keyof typeof EDGES;
 /** What is known of an edge. */
 export function factsOf(edge: Edge): EdgeFacts {
   return EDGES[edge];
+}
+
+/** Whether only a process that has just started makes the call. */
+export function isFirstCall(edge: Edge): boolean {
+  return factsOf(edge).first === true;
 }
 
 function isEdge(name: string): name is Edge {

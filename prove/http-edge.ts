@@ -19,6 +19,7 @@ export function tableEdge({ method, url, body }: HttpCall): Edge | undefined {
   if (method !== "POST") return undefined;
   const inserted = field(body, "RowKey");
   if (inserted === "owner") return "make the owner";
+  if (inserted.startsWith("module|")) return "note a module's state";
   return inserted.startsWith("source|") ? "register a source" : undefined;
 }
 
@@ -45,6 +46,7 @@ function rowEdge(method: string, rowKey: string, body: string): Edge | undefined
   if (rowKey === "tick") return reads ? "read the tick" : "record the tick";
   if (rowKey === "sweep") return reads ? "read the sweep's cursor" : "save the sweep's cursor";
   if (rowKey.startsWith("run|")) return reads ? "find a run" : undefined;
+  if (rowKey.startsWith("module|")) return reads ? undefined : "note a module's state";
   if (!rowKey.startsWith("open|")) return undefined;
   return reads ? "read an open run" : updateEdge(field(body, "status"));
 }
@@ -73,6 +75,8 @@ function queryEdge(query: string): Edge | undefined {
       return "list the open runs";
     case "source":
       return "list the sources";
+    case "module":
+      return "list the modules' states";
     case "run":
       return "look for history";
     default:

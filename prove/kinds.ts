@@ -29,7 +29,7 @@ const fails = { outcome: "failed", reason: "JobFailed" } as const;
 const rejected = { outcome: "rejected", reason: "DispatchRejected", failures: 0, starts: 0 } as const;
 
 const KINDS = {
-  success: { ...queued, share: 33, subject: "succeed", outcome: "succeeded", failures: 0, starts: 1 },
+  success: { ...queued, share: 25, subject: "succeed", outcome: "succeeded", failures: 0, starts: 1 },
   "sent twice": { ...queued, share: 3, subject: "succeed", outcome: "succeeded", failures: 0, starts: 1, copies: 2 },
   topic: { ...queued, share: 8, entity: TOPIC, subject: "succeed", outcome: "succeeded", failures: 0, starts: 1 },
   retry: { ...queued, share: 14, subject: "fail-once", outcome: "succeeded", failures: 1, starts: 2 },
@@ -46,14 +46,14 @@ const KINDS = {
   },
   "no start": {
     ...queued,
-    share: 6,
-    subject: "no-image",
+    share: 10,
+    subject: "no-node",
     outcome: "failed",
     reason: "JobNotStarted",
     failures: 1,
     starts: 0,
   },
-  big: { ...queued, share: 8, subject: "read-big", body: "big", outcome: "succeeded", failures: 0, starts: 1 },
+  big: { ...queued, share: 12, subject: "read-big", body: "big", outcome: "succeeded", failures: 0, starts: 1 },
   "reject: schema": { ...queued, ...rejected, share: 5, subject: "give-up", body: "not JSON" },
   "reject: no module": { ...queued, ...rejected, share: 5, subject: "nobody's" },
 } as const satisfies Readonly<Record<string, Kind>>;

@@ -1,4 +1,4 @@
-import { DEMANDED_EDGES, type Edge, factsOf, type ServerName } from "./edges.ts";
+import { DEMANDED_EDGES, type Edge, factsOf, isFirstCall, type ServerName } from "./edges.ts";
 import { makeRandom, type Random } from "./random.ts";
 
 /** What is done to one call of a Dispatcher. */
@@ -58,6 +58,8 @@ export interface PlanOptions {
   readonly edges?: readonly Edge[];
 }
 
+const MANY = 1_000;
+
 /** Longer than any time-out of the app's. */
 const DELAY_MS = 18_000;
 
@@ -65,14 +67,14 @@ export function makePlan(options: PlanOptions): Plan {
   const random = makeRandom(options.seed);
   const edges = options.edges ?? DEMANDED_EDGES;
   return {
-    faults: edges.flatMap((edge) => faultsOn(edge, options.lockMs, random)),
+    faults: edges.flatMap((edge) => faultsOn(edge, options, random)),
     blows: blows(options, random),
     outages: options.edges === undefined ? outages(options.messages, random) : [],
   };
 }
 
 /** Each edge's faults in an order of their own; those that a run is worthless without come first. */
-function faultsOn(edge: Edge, lockMs: number, random: Random): Fault[] {
+function faultsOn(edge: Edge, { lockMs, messages }: PlanOptions, random: Random): Fault[] {
   const freezeMs = () => freeze(lockMs, random);
   const demanded: Deed[] = [
     { do: "kill", when: "before" },
@@ -82,10 +84,12 @@ function faultsOn(edge: Edge, lockMs: number, random: Random): Fault[] {
     { do: "lose the reply", how: edge === "receive a message" ? "silence" : random.pick(["cut", "cut", "silence"]) },
   ];
   const others = edge === "receive a message" ? [] : otherDeeds(edge, random);
+  // Of calls that are few, none may be wasted.
+  const mostGap = isFirstCall(edge) ? 1 : messages < MANY ? 2 : 4;
   return [...random.shuffled(demanded), ...random.shuffled(others)].map((deed) => ({
     edge,
     deed,
-    gap: random.below(4),
+    gap: random.below(mostGap),
   }));
 }
 

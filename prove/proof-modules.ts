@@ -18,8 +18,11 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   fail: "echo failing; finish 3",
   "give-up": "echo no use; finish 64",
   hang: "exec sleep 60",
-  "no-image": "finish 0",
+  "no-node": "finish 0",
 };
+
+/** A node that isn't there: the fault of no template, so that no module pauses. */
+const NO_NODE = { nodeSelector: { "example.com/never": "yes" } };
 
 /** Its body comes by URL, and has to be whole. */
 const READ_BIG = `
@@ -49,12 +52,11 @@ export async function writeModules(directory: string, ledger: string): Promise<v
   const write = (name: string, module: object) =>
     writeFile(join(directory, `${name}.yaml`), JSON.stringify({ name, ...module }));
   for (const [subject, script] of Object.entries(SCRIPTS)) {
-    const image = subject === "no-image" ? "NO/such::image" : "busybox:1.36";
     await write(subject, {
       source: { queue: QUEUE },
       when: { subject },
       ...common(subject),
-      ...template(image, shell(script), ledger),
+      ...template("busybox:1.36", shell(script), ledger, subject === "no-node" ? NO_NODE : {}),
     });
   }
   await write("read-big", {
@@ -75,13 +77,13 @@ function shell(script: string): string[] {
 }
 
 /** A template, not a worker: a worker has a /tmp of its own, below which the ledger may lie. */
-function template(image: string, command: readonly string[], ledger: string): object {
+function template(image: string, command: readonly string[], ledger: string, pod: object = {}): object {
   const container = { name: "worker", image, command, env: [{ name: "PROOF_LEDGER", value: ledger }] };
-  return { jobTemplate: { spec: { template: { spec: { restartPolicy: "Never", containers: [container] } } } } };
+  return { jobTemplate: { spec: { template: { spec: { restartPolicy: "Never", containers: [container], ...pod } } } } };
 }
 
 function common(subject: string): object {
-  const once = ["hang", "no-image"].includes(subject);
+  const once = ["hang", "no-node"].includes(subject);
   return {
     retry: {
       maxAttempts: once ? 1 : 3,
@@ -89,6 +91,7 @@ function common(subject: string): object {
       ...(subject === "give-up" ? { permanentExitCodes: [64] } : {}),
     },
     ...(subject === "give-up" ? { schema: { type: "object" } } : {}),
+    ...(subject === "no-node" ? { startTimeout: "1s" } : {}),
     maxRunningTime: subject === "hang" ? "1s" : "60s",
     maxActive: 1000,
   };

@@ -3,7 +3,7 @@ import { ServiceBusClient } from "@azure/service-bus";
 import { audit, type Books, type Finding } from "./audit.ts";
 import { readBooks } from "./books.ts";
 import { Director, type Done } from "./director.ts";
-import type { Edge } from "./edges.ts";
+import { isFirstCall } from "./edges.ts";
 import type { Planned } from "./kinds.ts";
 import type { Fault, Outage, Plan } from "./plan.ts";
 import { makeSender } from "./sender.ts";
@@ -43,15 +43,6 @@ const LOOK_MS = 50;
 /** Nothing planned has come about for so long: something has to give. */
 const STUCK_MS = 4_000;
 const GIVE_UP_MS = 60_000;
-
-/** These calls are made by a process that has just started, and never again. */
-const FIRST_CALLS: ReadonlySet<Edge> = new Set<Edge>([
-  "make the table",
-  "register a source",
-  "read the owner",
-  "make a container",
-  "look for history",
-]);
 
 /** Sends the messages while the plan is carried out, waits until everything is at rest, and reads the books. */
 export async function runProof(options: ProofOptions): Promise<ProofResult> {
@@ -105,11 +96,12 @@ async function perform(options: ProofOptions, stage: Stage, director: Director):
         away = undefined;
       });
     }
-    if (director.quietMs > STUCK_MS && director.left.some(({ edge }) => FIRST_CALLS.has(edge))) director.nudge();
+    if (director.quietMs > STUCK_MS && director.owed.some(({ edge }) => isFirstCall(edge))) director.nudge();
     if (performance.now() - saidAt < 5_000) return;
     saidAt = performance.now();
+    const up = stage.dispatchers.filter(({ isUp }) => isUp).length;
     options.onProgress(
-      `sent ${sent}, open ${stage.openMessages()}, faults left ${director.left.length}, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}, up ${stage.dispatchers.filter(({ isUp }) => isUp).length}`,
+      `sent ${sent}, open ${stage.openMessages()}, faults owed ${director.owed.length} of ${director.left.length} left, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}, up ${up}`,
     );
   };
   const mayGoOn = () =>
@@ -127,8 +119,9 @@ async function perform(options: ProofOptions, stage: Stage, director: Director):
       sent += 1;
       look();
     }
-    const isDone = () =>
-      away === undefined && waiting.length === 0 && director.blowsLeft === 0 && director.left.length === 0;
+    // Those that a proof can do without are not waited for.
+    const isThrough = () => director.left.length === 0 || (director.owed.length === 0 && director.idleMs > STUCK_MS);
+    const isDone = () => away === undefined && waiting.length === 0 && director.blowsLeft === 0 && isThrough();
     while (!isDone() && director.idleMs < GIVE_UP_MS) {
       look();
       await sleep(LOOK_MS);
@@ -146,12 +139,15 @@ async function untilAtRest(
   stage: Stage,
 ): Promise<{ readonly books: Books; readonly findings: readonly Finding[] }> {
   const deadline = performance.now() + options.patienceMs;
+  let last = "";
   for (;;) {
     const books = await readBooks(stage.servers, options.messages);
     const findings = audit(books);
     const moving = findings.filter(({ verdict }) => verdict === "open" || verdict === "orphan");
     if (moving.length === 0 || performance.now() > deadline) return { books, findings };
-    options.onProgress(`not at rest yet: ${moving.length}, such as ${moving[0]?.about}: ${moving[0]?.what}`);
+    const said = `not at rest yet: ${moving.length}, such as ${moving[0]?.about}: ${moving[0]?.what}`;
+    if (said !== last) options.onProgress(said);
+    last = said;
     await sleep(1_000);
   }
 }

@@ -6,6 +6,12 @@ import { type Pod, timestamp } from "./wire.ts";
 
 /** What a node runs at once by default; further pods wait, unscheduled. */
 const MAX_PODS = 110;
+/** What the node is labelled with, as a node of this platform is. */
+const NODE_LABELS: Readonly<Record<string, string>> = {
+  "kubernetes.io/hostname": "localhost",
+  "kubernetes.io/os": "linux",
+  "kubernetes.io/arch": process.arch === "x64" ? "amd64" : process.arch,
+};
 /** How long processes get between SIGTERM and SIGKILL when the whole stand-in ends. */
 const CLOSE_GRACE_MS = 2_000;
 
@@ -65,8 +71,10 @@ export function startPodRunner(
 
   const stopListening = state.pods.listen(({ type, object, previous }) => {
     if (type === "ADDED") {
+      if (!fitsNode(object))
+        return markUnschedulable(state, object, "1 node(s) didn't match Pod's node affinity/selector.");
       queue.push(object);
-      if (active.size >= MAX_PODS) markUnschedulable(state, object);
+      if (active.size >= MAX_PODS) markUnschedulable(state, object, "1 Too many pods.");
       startNext();
     } else if (type === "MODIFIED") {
       const isDeletion = object.metadata.deletionTimestamp !== undefined;
@@ -91,8 +99,12 @@ export function startPodRunner(
   };
 }
 
-function markUnschedulable(state: ClusterState, pod: Pod): void {
-  const message = "0/1 nodes are available: 1 Too many pods.";
+function fitsNode({ spec }: Pod): boolean {
+  return Object.entries(spec?.nodeSelector ?? {}).every(([label, value]) => NODE_LABELS[label] === value);
+}
+
+function markUnschedulable(state: ClusterState, pod: Pod, why: string): void {
+  const message = `0/1 nodes are available: ${why}`;
   state.pods.replace({
     ...pod,
     status: {

@@ -49,6 +49,24 @@ describe("how a Job goes", () => {
     expect(await on.podOf(name)).toBeUndefined();
   });
 
+  test("leaves a pod that asks for another node unscheduled, and runs one that asks for this", async () => {
+    const asking = (nodeSelector: Record<string, string>) =>
+      on.create(aJob({ containers: [sh("exit 0")], nodeSelector }));
+    const away = await asking({ "kubernetes.io/os": "linux", "example.com/gpu": "yes" });
+    const here = await asking({ "kubernetes.io/os": "linux" });
+    await on.podIn(here, "Succeeded");
+    const pod = await on.podOf(away);
+    expect(pod?.status?.phase).toBe("Pending");
+    expect(pod?.status?.conditions).toMatchObject([
+      {
+        type: "PodScheduled",
+        status: "False",
+        reason: "Unschedulable",
+        message: expect.stringContaining("didn't match Pod's node"),
+      },
+    ]);
+  });
+
   test("tries again while the back-off limit allows it", async () => {
     const name = await on.create(aJob({ containers: [sh("exit 1")] }, { spec: { backoffLimit: 1 } }));
     await on.podIn(name, "Failed");
