@@ -86,7 +86,14 @@ export function planMessages(seed: number, count: number, kinds: readonly KindNa
     // Of a few messages, too, every kind is one.
     bag.push(...(bag.length === 0 && count < total ? [...kinds] : []), ...random.shuffled(round));
   }
-  return random
-    .shuffled(bag.slice(0, count))
-    .map((kind, index) => ({ id: `${kind.replaceAll(/[^a-z]+/g, "-")}-${index + 1}`, kind }));
+  return random.shuffled(bag.slice(0, count)).map((kind, index) => planned(kind, index + 1));
+}
+
+/** One more of each kind, where so many were sent before and some fault has not met its call yet. */
+export function moreMessages(sent: number): Planned[] {
+  return KIND_NAMES.map((kind, index) => planned(kind, sent + index + 1));
+}
+
+function planned(kind: KindName, number: number): Planned {
+  return { id: `${kind.replaceAll(/[^a-z]+/g, "-")}-${number}`, kind };
 }

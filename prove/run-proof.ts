@@ -4,7 +4,7 @@ import { audit, type Books, type Finding } from "./audit.ts";
 import { readBooks } from "./books.ts";
 import { Director, type Done } from "./director.ts";
 import { isFirstCall } from "./edges.ts";
-import type { Planned } from "./kinds.ts";
+import { moreMessages, type Planned } from "./kinds.ts";
 import type { Fault, Outage, Plan } from "./plan.ts";
 import { makeSender } from "./sender.ts";
 import { type Stage, startStage } from "./stage.ts";
@@ -42,6 +42,8 @@ const LEAD = 30;
 const LOOK_MS = 50;
 /** Nothing planned has come about for so long: something has to give. */
 const STUCK_MS = 4_000;
+/** So often one more message of each kind is sent, where some fault has not met its call yet. */
+const MOST_ROUNDS = 30;
 const GIVE_UP_MS = 60_000;
 
 /** Sends the messages while the plan is carried out, waits until everything is at rest, and reads the books. */
@@ -56,9 +58,9 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
   });
   try {
     director = new Director(options.plan, stage.dispatchers, (line) => options.onLine("proof", line));
-    const outages = await perform(options, stage, director);
+    const { sent, outages } = await perform(options, stage, director);
     director.end();
-    const { books, findings } = await untilAtRest(options, stage);
+    const { books, findings } = await untilAtRest(options, stage, sent);
     return {
       books,
       findings,
@@ -75,20 +77,24 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
   }
 }
 
-/** Sends, and strikes, until all is sent and done. */
-async function perform(options: ProofOptions, stage: Stage, director: Director): Promise<Outage[]> {
+/** Sends, and strikes, until all is sent and done. What is sent last is there for the faults that have not met their call yet. */
+async function perform(
+  options: ProofOptions,
+  stage: Stage,
+  director: Director,
+): Promise<{ readonly sent: readonly Planned[]; readonly outages: readonly Outage[] }> {
   const client = new ServiceBusClient(stage.servers.serviceBus);
   const send = makeSender(client);
   const waiting = [...options.plan.outages];
   const held: Outage[] = [];
   let away: Promise<void> | undefined;
-  let sent = 0;
+  const sent: Planned[] = [];
   let saidAt = 0;
 
   const look = () => {
-    director.strike(sent);
+    director.strike(sent.length);
     const [next] = waiting;
-    if (next && next.sent <= sent && away === undefined) {
+    if (next && next.sent <= sent.length && away === undefined) {
       waiting.shift();
       held.push(next);
       options.onLine("proof", `the ${next.server} ${next.how} for ${next.ms} ms`);
@@ -101,33 +107,41 @@ async function perform(options: ProofOptions, stage: Stage, director: Director):
     saidAt = performance.now();
     const up = stage.dispatchers.filter(({ isUp }) => isUp).length;
     options.onProgress(
-      `sent ${sent}, open ${stage.openMessages()}, faults owed ${director.owed.length} of ${director.left.length} left, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}, up ${up}`,
+      `sent ${sent.length}, open ${stage.openMessages()}, faults owed ${director.owed.length} of ${director.left.length} left, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}, up ${up}`,
     );
   };
   const mayGoOn = () =>
     away === undefined &&
     stage.openMessages() < WINDOW &&
-    (sent < options.messages.length * director.progress + LEAD || director.idleMs > STUCK_MS);
+    (sent.length >= options.messages.length ||
+      sent.length < options.messages.length * director.progress + LEAD ||
+      director.idleMs > STUCK_MS);
 
   try {
-    for (const message of options.messages) {
-      while (!mayGoOn()) {
+    const sendAll = async (messages: readonly Planned[]) => {
+      for (const message of messages) {
+        while (!mayGoOn()) {
+          look();
+          await sleep(LOOK_MS);
+        }
+        await send(message);
+        sent.push(message);
         look();
-        await sleep(LOOK_MS);
       }
-      await send(message);
-      sent += 1;
-      look();
-    }
+    };
+    await sendAll(options.messages);
     // Those that a proof can do without are not waited for.
     const isThrough = () => director.left.length === 0 || (director.owed.length === 0 && director.idleMs > STUCK_MS);
     const isDone = () => away === undefined && waiting.length === 0 && director.blowsLeft === 0 && isThrough();
-    while (!isDone() && director.idleMs < GIVE_UP_MS) {
+    for (let rounds = 0; !isDone() && director.idleMs < GIVE_UP_MS; ) {
       look();
       await sleep(LOOK_MS);
+      if (director.owed.length === 0 || director.idleMs < STUCK_MS || rounds === MOST_ROUNDS) continue;
+      rounds += 1;
+      await sendAll(moreMessages(sent.length));
     }
     await away;
-    return held;
+    return { sent, outages: held };
   } finally {
     await client.close();
   }
@@ -137,11 +151,12 @@ async function perform(options: ProofOptions, stage: Stage, director: Director):
 async function untilAtRest(
   options: ProofOptions,
   stage: Stage,
+  sent: readonly Planned[],
 ): Promise<{ readonly books: Books; readonly findings: readonly Finding[] }> {
   const deadline = performance.now() + options.patienceMs;
   let last = "";
   for (;;) {
-    const books = await readBooks(stage.servers, options.messages);
+    const books = await readBooks(stage.servers, sent);
     const findings = audit(books);
     const moving = findings.filter(({ verdict }) => verdict === "open" || verdict === "orphan");
     if (moving.length === 0 || performance.now() > deadline) return { books, findings };

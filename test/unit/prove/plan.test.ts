@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { DEMANDED_DEEDS, deedName } from "../../../prove/director.ts";
 import { DEMANDED_EDGES } from "../../../prove/edges.ts";
 import { readProofFlags } from "../../../prove/flags.ts";
-import { KIND_NAMES, planMessages } from "../../../prove/kinds.ts";
+import { KIND_NAMES, moreMessages, planMessages } from "../../../prove/kinds.ts";
 import { makePlan } from "../../../prove/plan.ts";
 
 const options = { seed: 7, messages: 100, kills: 10, lockMs: 5_000 };
@@ -37,6 +37,13 @@ describe("a plan", () => {
     expect(new Set(messages.map(({ id }) => id)).size).toBe(30);
     expect(new Set(messages.map(({ kind }) => kind))).toEqual(new Set(KIND_NAMES));
   });
+});
+
+it("sends one more of each kind where a fault waits for its call, with ids of their own", () => {
+  const more = moreMessages(30);
+  expect(more.map(({ kind }) => kind)).toEqual(KIND_NAMES);
+  const ids = [...planMessages(7, 30), ...more, ...moreMessages(30 + more.length)].map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
 });
 
 describe("the flags of a proof", () => {
