@@ -13,7 +13,10 @@ const KEDA = "github.com/kedacore/keda/v2";
 /** What every cluster is made of. */
 const CLUSTER = ["etcd", "containerd", "kubernetes"] as const;
 
-type FamilyName = (typeof CLUSTER)[number] | "helm" | "keda";
+/** What the tests on a cluster start beside it. */
+const TESTED = [...CLUSTER, "helm", "keda"] as const;
+
+type FamilyName = (typeof TESTED)[number];
 
 /** Programs that come from one Go module, so that the dependencies of one family never decide those of another. */
 interface Family {
@@ -71,6 +74,11 @@ interface BuildOptions {
   /** Told what is being built. */
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** All that the tests on a cluster need. */
+export function testedBinaries(cacheRoot: string, assets: string | undefined): BinarySources {
+  return { cacheRoot, assets, families: TESTED };
 }
 
 /** A program that has yet to be built, or undefined: all are there. */

@@ -1,11 +1,14 @@
 // The command that starts, ends and shows a real Kubernetes cluster on this machine. stdout has the kubeconfig's path alone.
 import { parseArgs } from "node:util";
+import { buildBinaries, missingBinary, testedBinaries } from "./binaries.ts";
 import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
 import { allRecords, type ClusterRecord } from "./cluster-record.ts";
+import { inspectMachine } from "./machine.ts";
 import { isRunning } from "./server-process.ts";
 
-const USAGE = `usage: npm run cluster -- up | down | status  [--name NAME]
+const USAGE = `usage: npm run cluster -- build | up | down | status  [--name NAME]
 
+  build    builds the programs that the tests on a cluster need, where they are missing, and starts nothing
   up       starts a one-node Kubernetes cluster, and prints the path of its kubeconfig
   down     ends it, with everything that belongs to it
   status   says which clusters run, and what of them
@@ -16,12 +19,26 @@ const startedAt = performance.now();
 const say = (line: string) => console.error(`cluster: ${line}`);
 const seconds = () => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
 
-async function up(name: string): Promise<number> {
-  const assets = process.env["KUBEBUILDER_ASSETS"] || undefined;
+const assets = process.env["KUBEBUILDER_ASSETS"] || undefined;
+
+/** Aborted when a person, or whoever runs this, wants an end. */
+function interruption(): AbortSignal {
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.once(signal, () => interrupted.abort(new Error(`${signal}: nothing is left of the start`)));
-  const cluster = await startCluster({ name, cacheRoot, assets, isOwned: false, say, signal: interrupted.signal });
+    process.once(signal, () => interrupted.abort(new Error(`${signal}: nothing is left of it`)));
+  return interrupted.signal;
+}
+
+async function build(): Promise<number> {
+  const sources = testedBinaries(cacheRoot, assets);
+  await inspectMachine(cacheRoot, await missingBinary(sources));
+  await buildBinaries(sources, { say, signal: interruption() });
+  say(`all that is needed is built, after ${seconds()}`);
+  return 0;
+}
+
+async function up(name: string): Promise<number> {
+  const cluster = await startCluster({ name, cacheRoot, assets, isOwned: false, say, signal: interruption() });
   say(`${name} is up after ${seconds()}; pods reach this machine at ${cluster.gateway}`);
   console.log(cluster.kubeconfig);
   return 0;
@@ -66,8 +83,8 @@ function readArguments() {
 let run: () => Promise<number>;
 try {
   const { verb, name } = readArguments();
-  const verbs = { up: () => up(name), down: () => down(name), status };
-  if (verb !== "up" && verb !== "down" && verb !== "status") throw new Error("what is to be done?");
+  const verbs = { build, up: () => up(name), down: () => down(name), status };
+  if (verb !== "build" && verb !== "up" && verb !== "down" && verb !== "status") throw new Error("what is to be done?");
   run = verbs[verb];
 } catch (error) {
   console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
