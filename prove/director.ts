@@ -72,7 +72,9 @@ export class Director {
 
   /** Those of them that a proof is worthless without. */
   get owed(): Fault[] {
-    return this.left.filter(({ edge, deed }) => isDemanded(deed) && this.#done.get(edge)?.has(deedName(deed)) !== true);
+    return this.left.filter(
+      (fault) => isDemanded(fault) && this.#done.get(fault.edge)?.has(deedName(fault.deed)) !== true,
+    );
   }
 
   /** Of the faults that a proof is worthless without, the share that has happened. */
@@ -252,8 +254,8 @@ export function deedName(deed: Deed): string {
 
 export const DEMANDED_DEEDS = ["kill before", "kill after", "freeze before", "freeze after", "lose the reply"] as const;
 
-function isDemanded(deed: Deed): boolean {
-  return DEMANDED_DEEDS.some((demanded) => demanded === deedName(deed));
+function isDemanded({ edge, deed }: Fault): boolean {
+  return DEMANDED_EDGES.includes(edge) && DEMANDED_DEEDS.some((demanded) => demanded === deedName(deed));
 }
 
 /** What of the demanded never happened: `kill before: insert a run`. */

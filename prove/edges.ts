@@ -88,7 +88,7 @@ function isEdge(name: string): name is Edge {
   return Object.hasOwn(EDGES, name);
 }
 
-const ALL_EDGES: readonly Edge[] = Object.keys(EDGES).filter(isEdge);
+export const ALL_EDGES: readonly Edge[] = Object.keys(EDGES).filter(isEdge);
 
 /** The edges on which each systematic fault has to have happened. */
 export const DEMANDED_EDGES: readonly Edge[] = ALL_EDGES.filter((edge) => factsOf(edge).rare !== true);

@@ -1,4 +1,4 @@
-import { DEMANDED_EDGES, type Edge, factsOf, isFirstCall, type ServerName } from "./edges.ts";
+import { ALL_EDGES, type Edge, factsOf, isFirstCall, type ServerName } from "./edges.ts";
 import { makeRandom, type Random } from "./random.ts";
 
 /** What is done to one call of a Dispatcher. */
@@ -54,7 +54,7 @@ export interface PlanOptions {
   readonly kills: number;
   /** How long a lock lasts: a freeze is longer. */
   readonly lockMs: number;
-  /** The edges that the systematic faults are planned for; the demanded ones by default. */
+  /** The edges that the systematic faults are planned for; all by default. */
   readonly edges?: readonly Edge[];
 }
 
@@ -65,7 +65,7 @@ const DELAY_MS = 18_000;
 
 export function makePlan(options: PlanOptions): Plan {
   const random = makeRandom(options.seed);
-  const edges = options.edges ?? DEMANDED_EDGES;
+  const edges = options.edges ?? ALL_EDGES;
   return {
     faults: edges.flatMap((edge) => faultsOn(edge, options, random)),
     blows: blows(options, random),
