@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
+import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
 import { ROOT } from "../support/run-program.ts";
 import { denyJobsOf } from "./deny-jobs.ts";
@@ -31,6 +33,8 @@ let namespace: TestNamespace;
 let account: DispatcherAccount;
 let directory: string;
 let policy: AsyncDisposable;
+let broker: LocalBroker;
+let azurite: Azurite;
 
 beforeAll(async () => {
   admin.loadFromFile(inject("kubeconfig"));
@@ -42,10 +46,14 @@ beforeAll(async () => {
   const tokenFile = join(directory, "token");
   await writeFile(tokenFile, await account.token(), { mode: 0o600 });
   await writeFile(join(directory, "kubeconfig"), kubeconfigText({ ...accessOf(admin), tokenFile }), { mode: 0o600 });
+  broker = await startBroker({ entities: { queues: Object.keys(MODULES).map((name) => ({ name })), topics: [] } });
+  azurite = await startAzurite();
   policy = await denyJobsOf({ admin, namespace: namespace.name }, "denied");
 });
 afterAll(async () => {
   await policy?.[Symbol.asyncDispose]();
+  await azurite?.close();
+  await broker?.close();
   await namespace?.remove();
   await rm(directory, { recursive: true, force: true });
 });
@@ -59,8 +67,8 @@ async function preflight(...modules: readonly string[]): Promise<{ code: number 
       JSON.stringify({ name, source: { queue: name }, ...MODULES[name] }),
     );
   const env = {
-    ServiceBus: "Endpoint=sb://bus;SharedAccessKeyName=n;SharedAccessKey=k",
-    AzureWebJobsStorage: "UseDevelopmentStorage=true",
+    ServiceBus: broker.connectionString,
+    AzureWebJobsStorage: azurite.connectionString,
     KUBECONFIG: join(directory, "kubeconfig"),
     JOB_NAMESPACE: namespace.name,
     MODULES_DIR: modulesDir,
