@@ -16,7 +16,7 @@ const CLUSTER = ["etcd", "containerd", "kubernetes"] as const;
 /** What the tests on a cluster start beside it. */
 const TESTED = [...CLUSTER, "helm", "keda"] as const;
 
-type FamilyName = (typeof TESTED)[number];
+type FamilyName = (typeof TESTED)[number] | "kwok";
 
 /** Programs that come from one Go module, so that the dependencies of one family never decide those of another. */
 interface Family {
@@ -50,13 +50,14 @@ const FAMILIES: readonly Family[] = [
   },
   { name: "helm", programs: { helm: "helm.sh/helm/v4/cmd/helm" }, flags: ["-ldflags", "-s -w"] },
   { name: "keda", programs: { "keda-operator": `${KEDA}/cmd/operator` }, flags: ["-ldflags", "-s -w"] },
+  { name: "kwok", programs: { kwok: "sigs.k8s.io/kwok/cmd/kwok" }, flags: ["-ldflags", "-s -w"] },
 ];
 
 /** The programs that `KUBEBUILDER_ASSETS` replaces. */
 const REPLACEABLE = ["etcd", "kube-apiserver", "kubectl"] as const;
 
 /** The first of their family, with all that the others need too. */
-const SLOW = ["kube-apiserver", "keda-operator"];
+const SLOW = ["kube-apiserver", "keda-operator", "kwok"];
 
 /** Where each program of the cluster is. */
 export type Binaries = Readonly<Record<string, string>>;

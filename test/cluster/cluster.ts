@@ -1,7 +1,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
-import { type Binaries, buildBinaries, missingBinary } from "./binaries.ts";
+import { type Binaries, type BinarySources, buildBinaries, missingBinary } from "./binaries.ts";
 import { makeCgroup } from "./cgroups.ts";
 import {
   allRecords,
@@ -15,6 +15,7 @@ import {
 import { type ControlPlanePorts, startApiServer, startControllers } from "./control-plane.ts";
 import { makeCredentials, NODE_NAME } from "./credentials.ts";
 import { endCluster } from "./end-cluster.ts";
+import { startFakeNodes } from "./fake-nodes.ts";
 import { startForwarder } from "./forwarder.ts";
 import { readKernelSettings } from "./kernel-settings.ts";
 import { inspectMachine, type Machine } from "./machine.ts";
@@ -33,12 +34,14 @@ export interface ClusterOptions {
   readonly isOwned: boolean;
   /** Told what is being done, for a person who waits. */
   readonly say: (line: string) => void;
+  /** So many nodes that only say that they run their pods, instead of one that does. */
+  readonly fakeNodes?: number;
   /** Gives the start up, as if it had failed. */
   readonly signal?: AbortSignal;
 }
 
 /** A cluster that runs. */
-export type RunningCluster = Pick<ClusterRecord, "name" | "kubeconfig" | "gateway" | "directory">;
+export type RunningCluster = Pick<ClusterRecord, "name" | "kubeconfig" | "gateway" | "directory" | "processes">;
 
 const READY_TIMEOUT_MS = 120_000;
 
@@ -48,12 +51,12 @@ export function defaultCacheRoot(env: Readonly<Record<string, string | undefined
 }
 
 /**
- * Starts a one-node Kubernetes cluster that outlives this process, building its programs where they are missing, and resolves when it can run
- * Jobs. One of that name that runs already is the answer; one that has fallen apart is ended first. A start that fails takes down what it
- * started, and throws an Error that says what failed or what the machine lacks.
+ * Starts a Kubernetes cluster, of one node or of fake ones, that outlives this process, building its programs where they are missing, and
+ * resolves when it can run Jobs. One of that name that runs already is the answer; one that has fallen apart is ended first. A start that
+ * fails takes down what it started, and throws an Error that says what failed or what the machine lacks.
  */
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
-  const { name, cacheRoot, assets, say, signal = new AbortController().signal } = options;
+  const { name, cacheRoot, assets, say, fakeNodes, signal = new AbortController().signal } = options;
   const directory = join(runRoot(cacheRoot), name);
   await endAbandoned(cacheRoot, say);
   const existing = await readRecord(directory);
@@ -65,8 +68,10 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     await endCluster(existing, cacheRoot);
   }
 
-  const machine = await inspectMachine(cacheRoot, await missingBinary({ cacheRoot, assets }));
-  const binaries = await buildBinaries({ cacheRoot, assets }, { say, signal });
+  const sources: BinarySources =
+    fakeNodes === undefined ? { cacheRoot, assets } : { cacheRoot, assets, families: ["etcd", "kubernetes", "kwok"] };
+  const machine = await inspectMachine(cacheRoot, await missingBinary(sources));
+  const binaries = await buildBinaries(sources, { say, signal });
   const network = await choosePodNetwork();
   if (!(await claim(directory)))
     throw new Error(
@@ -91,7 +96,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const giveUp = () => void killProcesses(record.processes);
   signal.addEventListener("abort", giveUp);
   try {
-    await startParts(record, { binaries, machine, network, signal });
+    await startParts(record, { binaries, machine, network, fakeNodes, signal });
     signal.throwIfAborted();
     record.stage = "up";
     writeRecord(record);
@@ -130,10 +135,12 @@ interface StartFacts {
   readonly binaries: Binaries;
   readonly machine: Machine;
   readonly network: PodNetwork;
+  readonly fakeNodes: number | undefined;
   readonly signal: AbortSignal;
 }
 
-async function startParts(record: ClusterRecord, { binaries, machine, network, signal }: StartFacts): Promise<void> {
+async function startParts(record: ClusterRecord, facts: StartFacts): Promise<void> {
+  const { binaries, machine, network, fakeNodes, signal } = facts;
   const [etcd = 0, etcdPeer = 0, apiServer = 0, controllerManager = 0, scheduler = 0, kubelet = 0, health = 0] =
     await freePorts(7);
   const ports: ControlPlanePorts = { etcd, etcdPeer, apiServer, controllerManager, scheduler };
@@ -145,14 +152,19 @@ async function startParts(record: ClusterRecord, { binaries, machine, network, s
   const parts = { record, binaries, network, keys, ...machine };
   const both = await Promise.allSettled([
     startApiServer(start, ports, keys, { directory: record.directory, services: network.services }),
-    startContainerd(start, parts),
+    fakeNodes === undefined ? startContainerd(start, parts) : undefined,
   ]);
   // Only now: neither may be left starting while all is taken down.
   for (const result of both) if (result.status === "rejected") throw result.reason;
+  const core = adminApi(record.kubeconfig);
+  if (fakeNodes !== undefined) {
+    await startControllers(start, ports, keys);
+    await startFakeNodes(start, core, { record, network, keys, port: kubelet, count: fakeNodes });
+    return;
+  }
   await startForwarder(start, network.apiService, apiServer);
   await startControllers(start, ports, keys);
   const node = await startKubelet(start, parts, kubelet, health);
-  const core = adminApi(record.kubeconfig);
   await waitUntilReady(node, READY_TIMEOUT_MS, async () => (await isNodeReady(core)) && (await hasIdentity(core)));
 }
 
