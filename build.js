@@ -31,9 +31,12 @@ const { metafile } = await build({
 });
 await build({
   ...common,
-  entryPoints: await glob(["local/**/main.ts", "bench/*.ts", "prove/main.ts", "test/cluster/**/main.ts"], {
-    ignore: [HOST],
-  }),
+  entryPoints: await glob(
+    ["local/**/main.ts", "bench/*.ts", "bench/cluster/main.ts", "prove/main.ts", "test/cluster/**/main.ts"],
+    {
+      ignore: [HOST],
+    },
+  ),
   packages: "external",
 });
 await writeFile("dist/third-party-notices.txt", await notices(Object.keys(metafile.inputs)));

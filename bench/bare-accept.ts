@@ -9,22 +9,43 @@ import { loadModules } from "../shared/modules/load-modules.ts";
 import { dispatched } from "../shared/run/change-run.ts";
 import { BareCluster, readAccess } from "./cluster-access.ts";
 import { jobOf, runOf } from "./sample-run.ts";
-import { type Connections, QUEUE, SOURCE } from "./servers.ts";
+import type { Connections } from "./servers.ts";
 
 /** As in host.json: the app's own concurrency. */
 const CONCURRENCY = 16;
 
+/** A message that was taken on, with its Job made and its rows written. */
+export interface Accepted {
+  readonly sequenceNumber: number;
+  readonly jobName: string;
+  /** The open row as it is, and of which version. */
+  readonly open: { readonly partitionKey: string; readonly rowKey: string };
+  readonly etag: string;
+  /** The row that is kept after closing. */
+  readonly mark: { readonly partitionKey: string; readonly rowKey: string };
+}
+
+/** The table of the bare calls, beside the app's own. */
+export function bareTable({ storage, tableName }: Connections): TableClient {
+  return TableClient.fromConnectionString(storage, `${tableName}Bare`, { allowInsecureConnection: true });
+}
+
 /**
- * Takes messages on as the app does, receiving by the same host's listener: peek, insert two rows in a transaction, defer by lock
+ * Takes a queue's messages on as the app does, receiving by the same host's listener: peek, insert two rows in a transaction, defer by lock
  * token, create the Job, replace the row. The rows and Jobs weigh what the app's do, and nothing is computed per message.
  */
-export async function acceptBare(connections: Connections, say: (fields: object) => void): Promise<void> {
-  const call = await makeCalls(connections);
+export async function acceptBare(
+  connections: Connections,
+  queue: string,
+  say: (fields: object) => void,
+  onAccepted: (accepted: Accepted) => void = () => {},
+): Promise<void> {
+  const call = await makeCalls(connections, queue);
   const binding = { type: "serviceBusTrigger", dataType: "binary", autoCompleteMessages: false };
   listen({
     // A connection of its own, as the host has one beside the app's.
     client: new ServiceBusClient(connections.serviceBus),
-    entity: SOURCE,
+    entity: { queue },
     fn: { name: "bare", bindings: {}, trigger: { bindingName: "message", binding }, callback: () => undefined },
     settings: {
       autoCompleteMessages: false,
@@ -33,7 +54,7 @@ export async function acceptBare(connections: Connections, say: (fields: object)
       maxAutoLockRenewalDuration: 300_000,
     },
     invoke: async (_fn, { metadata }) => {
-      await call(Number(metadata["SequenceNumber"]?.json), metadata["LockToken"]?.string ?? "");
+      onAccepted(await call(Number(metadata["SequenceNumber"]?.json), metadata["LockToken"]?.string ?? ""));
       say({ message: "handled a delivery", outcome: "dispatched" });
       return undefined;
     },
@@ -44,24 +65,25 @@ export async function acceptBare(connections: Connections, say: (fields: object)
   });
 }
 
-async function makeCalls({ serviceBus, storage, kubeconfig, namespace, modulesDir, tableName }: Connections) {
-  const table = TableClient.fromConnectionString(storage, `${tableName}Bare`, { allowInsecureConnection: true });
+async function makeCalls(connections: Connections, queue: string) {
+  const { serviceBus, kubeconfig, namespace, modulesDir, body } = connections;
+  const table = bareTable(connections);
   await table.createTable();
   const options = { skipParsingBodyAsJson: true, maxAutoLockRenewalDurationInMs: 0 };
-  const receiver = new ServiceBusClient(serviceBus).createReceiver(QUEUE, options);
+  const receiver = new ServiceBusClient(serviceBus).createReceiver(queue, options);
   const cluster = new BareCluster(await readAccess(kubeconfig));
-  const [module] = loadModules(modulesDir);
-  if (!module) throw new Error(`no module in ${modulesDir}`);
+  const module = loadModules(modulesDir).find(({ source }) => "queue" in source && source.queue === queue);
+  if (!module) throw new Error(`no module in ${modulesDir} takes from queue ${queue}`);
 
   // One of each, made once: every message's differ from these by keys alone.
-  const run = runOf({ sequenceNumber: 1, enqueuedAt: Date.now(), messageId: randomUUID() });
-  const job = jobOf(run, module, namespace);
+  const run = runOf(module, { sequenceNumber: 1, enqueuedAt: Date.now(), messageId: randomUUID() });
+  const job = jobOf(run, module, namespace, body);
   const started = dispatched(run, { name: job.metadata?.name ?? "", uid: randomUUID() }, Date.now(), 60_000);
   const [open, mark, done] = [writeOpenRun(run), writeOpenMark(run), writeOpenRun(started)];
   const owner = randomUUID();
-  const partitionKey = `bench|q|${QUEUE}`;
+  const partitionKey = `bench|q|${queue}`;
 
-  return async (sequenceNumber: number, lockToken: string): Promise<void> => {
+  return async (sequenceNumber: number, lockToken: string): Promise<Accepted> => {
     const number = String(sequenceNumber).padStart(20, "0");
     const openKey = { partitionKey, rowKey: `open|${number}` };
     const runKey = { partitionKey, rowKey: `run|2026-01-01|${number}|1767225600000` };
@@ -72,8 +94,12 @@ async function makeCalls({ serviceBus, storage, kubeconfig, namespace, modulesDi
     ];
     const { subResponses } = await table.submitTransaction(rows);
     await receiver.deferMessage(bareLockToken(lockToken), { "dispatcher-owner": owner });
-    const name = `bare-${sequenceNumber}`;
-    await cluster.createJob(JSON.stringify({ ...job, metadata: { ...job.metadata, name } }));
-    await table.updateEntity({ ...done, ...openKey }, "Replace", { etag: subResponses[0]?.etag?.trim() ?? "" });
+    const jobName = `bare-${sequenceNumber}`;
+    await cluster.createJob(JSON.stringify({ ...job, metadata: { ...job.metadata, name: jobName } }));
+    const replaced = { ...done, ...openKey };
+    const { etag = "" } = await table.updateEntity(replaced, "Replace", {
+      etag: subResponses[0]?.etag?.trim() ?? "",
+    });
+    return { sequenceNumber, jobName, open: replaced, etag, mark: { ...mark, ...runKey } };
   };
 }

@@ -3,26 +3,46 @@ import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
 import { MODULE_ROWS, OPEN_ROWS, REGISTRY_ROWS, SWEEP_ROW, sourcePartition } from "../shared/adapters/table-keys.ts";
 import { LABELS, MANAGED_BY } from "../shared/jobs/job-identity.ts";
-import { BareCluster, readAccess } from "./cluster-access.ts";
-import { type Connections, INSTANCE, QUEUE, SOURCE } from "./servers.ts";
+import { BareCluster, type Row, readAccess } from "./cluster-access.ts";
+import { INSTANCE } from "./sample-run.ts";
+import type { Connections } from "./servers.ts";
 
 /** As much as a tick peeks at. */
 const SWEEP_PAGE = 50;
 
-/**
- * Makes the requests of a tick of the app in their order, so many times, and says `{"ms","open","jobs","pods"}` after each: what is known of
- * modules, the registry of sources and the open rows; Jobs, pods and cancelled Jobs at once; the sweep's cursor, its page and its next cursor; the tick's own row.
- */
+/** What a tick saw: the number of open rows, the rows of Jobs that are not settled, the number of pods. */
+interface Seen {
+  readonly open: number;
+  readonly jobs: readonly Row[];
+  readonly pods: number;
+}
+
+/** Makes the requests of a tick of the app in their order, so many times, and says `{"ms","open","jobs","pods"}` after each. */
 export async function tickBare(connections: Connections, ticks: number, say: (fields: object) => void): Promise<void> {
-  const { storage, serviceBus, kubeconfig, namespace, tableName } = connections;
+  const tick = await makeBareTick(connections);
+  for (let count = 0; count < ticks; count += 1) {
+    const startedAt = performance.now();
+    const { open, jobs, pods } = await tick(async () => {});
+    say({ ms: performance.now() - startedAt, open, jobs: jobs.length, pods });
+  }
+}
+
+/**
+ * The requests of a tick of the app in their order: what is known of modules, the registry of sources and the open rows; Jobs, pods and
+ * cancelled Jobs at once; what is done about them; each source's sweep, with its cursor before and after its page; the tick's own row.
+ */
+export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace, queues, tableName }: Connections) {
   const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
-  const receiver = new ServiceBusClient(serviceBus).createReceiver(QUEUE, { skipParsingBodyAsJson: true });
+  const bus = new ServiceBusClient(serviceBus);
   const cluster = new BareCluster(await readAccess(kubeconfig));
-  const partition = sourcePartition(INSTANCE, SOURCE);
+  const sources = queues.map((queue) => ({
+    partition: sourcePartition(INSTANCE, { queue }),
+    receiver: bus.createReceiver(queue, { skipParsingBodyAsJson: true }),
+    cursor: 0,
+  }));
   const ours = `${LABELS.managedBy}=${MANAGED_BY},${LABELS.instance}=${INSTANCE}`;
   const unsettled = `${ours},${LABELS.settled}!=true`;
-  const jobs = `/apis/batch/v1/namespaces/${namespace}/jobs`;
-  let cursor = 0;
+  const jobsPath = `/apis/batch/v1/namespaces/${namespace}/jobs`;
 
   async function query(partitionKey: string, { from, below }: { from: string; below: string }): Promise<number> {
     const filter = odata`PartitionKey eq ${partitionKey} and RowKey ge ${from} and RowKey lt ${below}`;
@@ -31,24 +51,29 @@ export async function tickBare(connections: Connections, ticks: number, say: (fi
     return rows;
   }
 
-  for (let tick = 0; tick < ticks; tick += 1) {
-    const startedAt = performance.now();
+  return async (act: (jobs: readonly Row[]) => Promise<void>): Promise<Seen> => {
     await query(INSTANCE, MODULE_ROWS);
     await query(INSTANCE, REGISTRY_ROWS);
-    const open = await query(partition, OPEN_ROWS);
-    const [jobCount, podCount] = await Promise.all([
-      cluster.list(jobs, { labelSelector: unsettled }),
+    let open = 0;
+    for (const { partition } of sources) open += await query(partition, OPEN_ROWS);
+    const [jobs, pods] = await Promise.all([
+      cluster.list(jobsPath, { labelSelector: unsettled }),
       cluster.list(`/api/v1/namespaces/${namespace}/pods`, {
         labelSelector: ours,
         fieldSelector: "status.phase!=Succeeded,status.phase!=Failed",
       }),
-      cluster.list(jobs, { labelSelector: `${unsettled},${LABELS.cancel}=true` }),
+      cluster.list(jobsPath, { labelSelector: `${unsettled},${LABELS.cancel}=true` }),
     ]);
-    await table.getEntity(partition, SWEEP_ROW).catch(() => undefined);
-    const page = await receiver.peekMessages(SWEEP_PAGE, { fromSequenceNumber: Long.fromNumber(cursor) });
-    cursor = Number(page.at(-1)?.sequenceNumber ?? -1) + 1;
-    await table.upsertEntity({ partitionKey: "bare", rowKey: "sweep", nextSequenceNumber: BigInt(cursor) }, "Replace");
+    await act(jobs);
+    for (const source of sources) {
+      await table.getEntity(source.partition, SWEEP_ROW).catch(() => undefined);
+      const from = Long.fromNumber(source.cursor);
+      const page = await source.receiver.peekMessages(SWEEP_PAGE, { fromSequenceNumber: from });
+      source.cursor = Number(page.at(-1)?.sequenceNumber ?? -1) + 1;
+      const next = { partitionKey: "bare", rowKey: "sweep", nextSequenceNumber: BigInt(source.cursor) };
+      await table.upsertEntity(next, "Replace");
+    }
     await table.upsertEntity({ partitionKey: "bare", rowKey: "tick", at: new Date() }, "Replace");
-    say({ ms: performance.now() - startedAt, open, jobs: jobCount, pods: podCount });
-  }
+    return { open, jobs, pods: pods.length };
+  };
 }

@@ -1,7 +1,9 @@
-// A program of its own: the requests that the app makes, made by the same SDKs with no app around them. `bare accept` receives as the host
-// does and says each message on stderr, as the app does; `bare tick N` makes the requests of N ticks and says how long each took.
+// A program of its own: the requests that the app makes, made by the same SDKs with no app around them. `bare accept QUEUE` receives as the
+// host does and says each message on stderr, as the app does; `bare follow QUEUE` settles them too, once their Jobs have finished; `bare tick N`
+// makes the requests of N ticks and says how long each took.
 import { z } from "zod";
 import { acceptBare } from "./bare-accept.ts";
+import { followBare } from "./bare-follow.ts";
 import { tickBare } from "./bare-tick.ts";
 
 const connections = z
@@ -12,13 +14,16 @@ const connections = z
     namespace: z.string(),
     modulesDir: z.string(),
     tableName: z.string(),
+    queues: z.array(z.string()),
+    body: z.string(),
   })
   .parse(JSON.parse(process.env["BENCH_CONNECTIONS"] ?? ""));
 const say = (fields: object) => process.stderr.write(`${JSON.stringify(fields)}\n`);
 const end = () => process.exit(0);
 process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);
 
-const [what, count] = process.argv.slice(2);
-if (what === "accept") await acceptBare(connections, say);
+const [what, given = ""] = process.argv.slice(2);
+if (what === "accept") await acceptBare(connections, given, say);
+if (what === "follow") await followBare(connections, given, say);
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
-if (what === "tick") await tickBare(connections, Number(count), say);
+if (what === "tick") await tickBare(connections, Number(given), say);

@@ -3,7 +3,7 @@ import type { ClientRequest, IncomingMessage } from "node:http";
 import { Agent, request } from "node:https";
 import { z } from "zod";
 
-/** How to reach the stub cluster. */
+/** How to reach a cluster. */
 export interface ClusterAccess {
   readonly server: string;
   readonly token: string;
@@ -56,37 +56,39 @@ export class BareCluster {
   /** Creates a Job from its JSON. Rejects on any answer but 201. */
   async createJob(job: string): Promise<void> {
     const { namespace } = this.#access;
-    await this.#text("POST", `/apis/batch/v1/namespaces/${namespace}/jobs`, job);
+    await this.ask("POST", `/apis/batch/v1/namespaces/${namespace}/jobs`, { body: job });
   }
 
-  /** Reads a whole list as tables, a page of 500 after the other. Resolves to the number of rows. */
-  async list(path: string, query: Readonly<Record<string, string>>): Promise<number> {
-    let rows = 0;
+  /** Reads a whole list as tables, a page of 500 after the other. Resolves to its rows, each of its cells in the order of their columns. */
+  async list(path: string, query: Readonly<Record<string, string>>): Promise<Row[]> {
+    const rows: Row[] = [];
     let token = "";
     do {
       const all = new URLSearchParams({ ...query, includeObject: "None", limit: "500" });
       if (token !== "") all.set("continue", token);
-      const page = tablePage.parse(JSON.parse(await this.#text("GET", `${path}?${all.toString()}`)));
-      rows += page.rows.length;
+      const page = tablePage.parse(JSON.parse(await this.ask("GET", `${path}?${all.toString()}`, { accept: TABLE })));
+      for (const row of page.rows) rows.push(row);
       token = page.metadata.continue ?? "";
     } while (token !== "");
     return rows;
   }
 
-  /** Calls back for each Job that is created from now on, until `stop` is called. Resolves once the watch is open. */
-  async watchCreated(onJob: () => void): Promise<{ stop(): void }> {
+  /** Calls back with each line of a watch of the Jobs as they are from now on, until `stop` is called. Resolves once the watch is open. */
+  async watchJobs(onLine: (line: string) => void): Promise<{ stop(): void }> {
     const { namespace } = this.#access;
     const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
-    const { metadata } = tablePage.parse(JSON.parse(await this.#text("GET", `${path}?includeObject=None&limit=1`)));
+    const newest = await this.ask("GET", `${path}?includeObject=None&limit=1`, { accept: TABLE });
+    const { metadata } = tablePage.parse(JSON.parse(newest));
     const since = `watch=true&includeObject=None&resourceVersion=${metadata.resourceVersion ?? ""}`;
-    const sent = this.#send("GET", `${path}?${since}`);
+    const sent = this.#send("GET", `${path}?${since}`, TABLE);
     sent.end();
     const response = await answerOf(sent);
+    if (response.statusCode !== 200) throw new Error(`watching Jobs: ${response.statusCode}`);
     let rest = "";
     response.setEncoding("utf8").on("data", (text: string) => {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) if (line.startsWith('{"type":"ADDED"')) onJob();
+      for (const line of lines) onLine(line);
     });
     // It is cut off when it is no longer wanted.
     response.on("error", () => {});
@@ -94,12 +96,13 @@ export class BareCluster {
     return { stop: () => sent.destroy() };
   }
 
-  close(): void {
-    this.#agent.destroy();
-  }
-
-  async #text(method: string, path: string, body?: string): Promise<string> {
-    const sent = this.#send(method, path);
+  /** One request. Resolves to the answer's text, rejects where the server refuses. */
+  async ask(
+    method: "GET" | "POST" | "PATCH",
+    path: string,
+    { body, accept = "application/json" }: { readonly body?: string; readonly accept?: string } = {},
+  ): Promise<string> {
+    const sent = this.#send(method, path, accept);
     sent.end(body);
     const response = await answerOf(sent);
     let text = "";
@@ -108,18 +111,25 @@ export class BareCluster {
     return text;
   }
 
-  #send(method: string, path: string): ClientRequest {
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #send(method: string, path: string, accept: string): ClientRequest {
     const { server, token } = this.#access;
-    const accept = method === "GET" ? TABLE : "application/json";
-    const headers = { authorization: `Bearer ${token}`, accept, "content-type": "application/json" };
+    const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
+    const headers = { authorization: `Bearer ${token}`, accept, "content-type": type };
     return request(server + path, { method, headers, agent: this.#agent });
   }
 }
 
 const tablePage = z.object({
   metadata: z.object({ continue: z.string().optional(), resourceVersion: z.string().optional() }),
-  rows: z.array(z.unknown()),
+  rows: z.array(z.object({ cells: z.array(z.unknown()) })),
 });
+
+/** A row of a list: a Job's first two cells are its name and its state in one word. */
+export type Row = z.output<typeof tablePage>["rows"][number];
 
 function answerOf(sent: ClientRequest): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {

@@ -7,6 +7,7 @@ import {
   type Connections,
   countRequests,
   countsPer,
+  QUEUE,
   type RequestCounts,
   type Servers,
   startBare,
@@ -105,14 +106,16 @@ function startTaker(
   options: { onLine: (line: string) => void; schedule: string; connections?: Connections },
 ): Promise<Program> {
   if (taker === "app") return servers.startApp(options);
-  return startBare(processes, options.connections ?? servers.connections, ["accept"], options.onLine);
+  return startBare(processes, options.connections ?? servers.connections, ["accept", QUEUE], options.onLine);
 }
 
 /** One message, its Job, the end of its delivery; then the next one. */
 async function sendSingly(servers: Servers, sending: { send(count: number): Promise<void> }, deliveries: Deliveries) {
   const cluster = new BareCluster(servers.access);
   const created = new EventEmitter();
-  const watch = await cluster.watchCreated(() => created.emit("job", performance.now()));
+  const watch = await cluster.watchJobs((line) => {
+    if (line.startsWith('{"type":"ADDED"')) created.emit("job", performance.now());
+  });
   const latenciesMs: number[] = [];
   for (let index = 0; index < SINGLES_WARM_UP + SINGLES; index += 1) {
     const job: Promise<number[]> = once(created, "job");

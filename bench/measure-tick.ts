@@ -1,4 +1,3 @@
-import { z } from "zod";
 import { addOpenRuns } from "./open-runs.ts";
 import type { Processes, Program } from "./processes.ts";
 import {
@@ -10,10 +9,10 @@ import {
   startBare,
   startServers,
 } from "./servers.ts";
+import { Ticking } from "./ticking.ts";
 
 /** The first tick loads what is loaded late, and purges the history; the second still runs cold code. */
 const WARM_UP = 2;
-const PATIENCE_MS = 120_000;
 
 /** Ticks over so many open runs. */
 export interface TickFigures {
@@ -110,50 +109,4 @@ async function end(program: Program, said: Ticking, open: number): Promise<Ticks
   if (wrong)
     throw new Error(`a tick over ${open} active runs saw ${wrong.open} runs and ${String(wrong.atWork)} active Jobs`);
   return { ms: ticks.map(({ ms }) => ms), peakMib };
-}
-
-const line = z
-  .object({
-    ms: z.number(),
-    open: z.number(),
-    jobs: z.number().optional(),
-    waiting: z.record(z.string(), z.number()).optional(),
-  })
-  .transform(({ ms, open, jobs, waiting }) => ({ ms, open, atWork: jobs ?? waiting?.["the Job is at work"] }));
-
-/** Reads the line that ends each tick: the app's own, or that of the bare lists. */
-class Ticking {
-  readonly ticks: z.output<typeof line>[] = [];
-  readonly #onTick: () => void;
-  #onTicked: () => void = () => {};
-
-  constructor(onTick: () => void = () => {}) {
-    this.#onTick = onTick;
-  }
-
-  readonly take = (text: string): void => {
-    const json = /\{.*"ms":.*\}$/.exec(text)?.[0];
-    if (json === undefined || text.includes('"handled a delivery"')) return;
-    const parsed = line.safeParse(JSON.parse(json));
-    if (!parsed.success) return;
-    this.ticks.push(parsed.data);
-    this.#onTick();
-    this.#onTicked();
-  };
-
-  /** Resolves when so many ticks have ended. */
-  async until(count: number): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new Error(`${this.ticks.length} of ${count} ticks in ${PATIENCE_MS / 1000} s`)),
-        PATIENCE_MS,
-      );
-      this.#onTicked = () => {
-        if (this.ticks.length < count) return;
-        clearTimeout(timer);
-        resolve();
-      };
-      this.#onTicked();
-    });
-  }
 }

@@ -7,9 +7,9 @@ import { jobLimitMs } from "../shared/jobs/job-spec.ts";
 import { loadModules } from "../shared/modules/load-modules.ts";
 import { dispatched } from "../shared/run/change-run.ts";
 import { ownerStamp } from "../shared/run/stamp.ts";
-import { jobOf, runOf } from "./sample-run.ts";
+import { INSTANCE, jobOf, runOf } from "./sample-run.ts";
 import { makeSending } from "./sending.ts";
-import { type Connections, INSTANCE, QUEUE, SOURCE } from "./servers.ts";
+import { type Connections, QUEUE, SOURCE } from "./servers.ts";
 
 const CONCURRENCY = 32;
 const PAGE = 200;
@@ -48,7 +48,7 @@ async function makeOpen(
   return async (message: ServiceBusReceivedMessage): Promise<void> => {
     const sequenceNumber = Number(message.sequenceNumber);
     const enqueuedAt = message.enqueuedTimeUtc?.getTime() ?? 0;
-    const run = runOf({ sequenceNumber, enqueuedAt, messageId: String(message.messageId) });
+    const run = runOf(module, { sequenceNumber, enqueuedAt, messageId: String(message.messageId) });
     const job = jobOf(run, module, namespace);
     const created = await cluster.create(job);
     if (created.kind !== "created") throw new Error(`the cluster did not take a Job: ${created.kind}`);

@@ -30,6 +30,7 @@ export interface Program {
 export class Processes {
   readonly #parts = new Set<Part>();
   readonly #directories: string[] = [];
+  readonly #others: (() => Promise<unknown>)[] = [];
   readonly #nodeOptions: string;
   /** Rejects when one of them ends by itself, with its last words; never resolves. */
   readonly failed: Promise<never>;
@@ -82,10 +83,16 @@ export class Processes {
     return directory;
   }
 
+  /** Has something else ended after all of them. Ending it twice has to be harmless. */
+  atEnd(stop: () => Promise<unknown>): void {
+    this.#others.push(stop);
+  }
+
   /** Ends all that still run, the last one first. */
   async stopAll(): Promise<void> {
     for (const part of [...this.#parts].toReversed()) await part.stop();
     this.#parts.clear();
+    for (const stop of this.#others) await stop();
     for (const directory of this.#directories) await rm(directory, { recursive: true, force: true });
   }
 }

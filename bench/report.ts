@@ -3,15 +3,7 @@ import type { AcceptRound } from "./measure-accept.ts";
 import type { TickFigures } from "./measure-tick.ts";
 import type { RequestCounts } from "./servers.ts";
 import { median, percentile } from "./statistics.ts";
-
-/** One line: what, the app's figure, that of the bare calls, and what is to be reached. */
-interface Line {
-  readonly what: string;
-  readonly app: string;
-  readonly bare?: string;
-  readonly ratio?: string;
-  readonly target?: string;
-}
+import { compared, type Line, number, table } from "./table.ts";
 
 /** All that was measured about taking messages on. */
 export interface AcceptFigures {
@@ -88,34 +80,10 @@ function tickLines({ open, ms, requests, peakMib }: TickFigures): Line[] {
   ];
 }
 
-function compared(what: string, [app, bare]: readonly [number, number], digits: number, target?: string): Line {
-  return {
-    what,
-    app: number(app, digits),
-    bare: number(bare, digits),
-    ratio: number(app / bare, 2),
-    ...(target === undefined ? {} : { target }),
-  };
-}
-
 function requestLine(what: string, { app, bare }: { app: RequestCounts; bare: RequestCounts }): Line {
   return { what, app: countsText(app), bare: countsText(bare) };
 }
 
 function countsText({ bus, table, cluster }: RequestCounts): string {
   return `${number(bus, 0)} bus, ${number(table, 0)} table, ${number(cluster, 0)} cluster`;
-}
-
-function number(value: number, digits: number): string {
-  return Number.isNaN(value) ? "not measured" : value.toFixed(digits);
-}
-
-function table(lines: readonly Line[]): string {
-  return lines
-    .map(({ what, app, bare = "", ratio = "", target = "" }) =>
-      [what.padEnd(50), app.padStart(28), bare.padStart(28), ratio.padStart(11), target.padStart(7)]
-        .join(" ")
-        .trimEnd(),
-    )
-    .join("\n");
 }

@@ -2,19 +2,29 @@ import { buildJob } from "../shared/jobs/job-spec.ts";
 import type { Module } from "../shared/modules/module.ts";
 import type { PeekedMessage } from "../shared/ports/message-broker.ts";
 import type { Run } from "../shared/run/run.ts";
-import { INSTANCE, SOURCE } from "./servers.ts";
 
-/** The body of every message of the bench. */
-export const BODY = JSON.stringify({ image: "https://images.example/2026/harbour.jpg", sizes: [160, 320, 640, 1280] });
+/** The instance that every bench is. */
+export const INSTANCE = "bench";
 
-/** The run that the app makes of one of its messages. */
-export function runOf(message: { sequenceNumber: number; enqueuedAt: number; messageId: string }): Run {
+const fields = { image: "https://images.example/2026/harbour.jpg", sizes: [160, 320, 640, 1280] };
+
+/** The body of every message, unless another is asked for. */
+export const BODY = JSON.stringify(fields);
+
+/** A body of so many bytes, but no fewer than that one. */
+export function bodyOf(bytes: number): string {
+  const shortest = JSON.stringify({ ...fields, padding: "" });
+  return JSON.stringify({ ...fields, padding: "x".repeat(Math.max(0, bytes - shortest.length)) });
+}
+
+/** The run that the app makes of one of a module's messages. */
+export function runOf(module: Module, message: { sequenceNumber: number; enqueuedAt: number; messageId: string }): Run {
   return {
-    source: SOURCE,
+    source: module.source,
     sequenceNumber: message.sequenceNumber,
     enqueuedAt: message.enqueuedAt,
     status: "accepted",
-    module: "bench",
+    module: module.name,
     messageId: message.messageId,
     acceptedAt: Date.now(),
     attempt: 1,
@@ -27,14 +37,14 @@ export function runOf(message: { sequenceNumber: number; enqueuedAt: number; mes
 }
 
 /** The Job of that run's first attempt. */
-export function jobOf(run: Run, module: Module, namespace: string) {
+export function jobOf(run: Run, module: Module, namespace: string, body = BODY) {
   const message: PeekedMessage = {
     state: "deferred",
     sequenceNumber: run.sequenceNumber,
     enqueuedAt: run.enqueuedAt,
     messageId: run.messageId,
     contentType: "application/json",
-    body: Buffer.from(BODY),
+    body: Buffer.from(body),
     properties: {},
   };
   return buildJob({ instance: INSTANCE, namespace, module, run, message });

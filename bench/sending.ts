@@ -10,13 +10,13 @@ export interface Sending {
 }
 
 /** Opens a connection of its own to the bus. */
-export function makeSending(serviceBus: string): Sending {
+export function makeSending(serviceBus: string, { queue = QUEUE, body = BODY } = {}): Sending {
   const client = new ServiceBusClient(serviceBus);
-  const sender = client.createSender(QUEUE);
+  const sender = client.createSender(queue);
   let sent = 0;
   const message = () => {
     sent += 1;
-    return { messageId: `bench-${sent}`, contentType: "application/json", body: Buffer.from(BODY) };
+    return { messageId: `${queue}-${sent}`, contentType: "application/json", body: Buffer.from(body) };
   };
   return {
     async send(count) {

@@ -5,11 +5,11 @@ import { PROJECT_ROOT } from "../local/stack/project-root.ts";
 import { type ClusterAccess, kubeconfigText, readAccess } from "./cluster-access.ts";
 import { type CountingProxy, countBus, countCluster, countHttp } from "./counting-proxy.ts";
 import { distFile, type Processes, type Program } from "./processes.ts";
+import { BODY, INSTANCE } from "./sample-run.ts";
 
-/** The one source and module of the bench. */
+/** The one source and module of the bench on this stub cluster. */
 export const QUEUE = "bench";
 export const SOURCE = { queue: QUEUE } as const;
-export const INSTANCE = "bench";
 const NAMESPACE = "bench-jobs";
 const TABLE = "BenchRuns";
 
@@ -33,9 +33,31 @@ export interface Connections {
   readonly namespace: string;
   readonly modulesDir: string;
   readonly tableName: string;
+  /** Each has a module of its name. */
+  readonly queues: readonly string[];
+  /** Of each message. */
+  readonly body: string;
 }
 
-/** Bus, storage and stub cluster, empty, each a process of its own. */
+/** A cluster that was started for a bench. */
+export interface ClusterServer {
+  /** A file that `readAccess` reads. */
+  readonly kubeconfig: string;
+  readonly namespace: string;
+  readonly pid: number;
+  stop(): Promise<unknown>;
+}
+
+/** What the servers are to be like. */
+interface Setup {
+  /** Module files by the names of their queues, which are their own too. */
+  readonly modules: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** `directory`: for its files. */
+  startCluster(directory: string): Promise<ClusterServer>;
+}
+
+/** Bus, storage and cluster, empty, each in processes of its own. */
 export interface Servers {
   readonly connections: Connections;
   readonly access: ClusterAccess;
@@ -52,29 +74,45 @@ export interface AppOptions {
   readonly connections?: Connections;
 }
 
+/** One module, and Jobs that are stored and never run. */
+function onStubCluster(processes: Processes): Setup {
+  return {
+    modules: { [QUEUE]: MODULE },
+    body: BODY,
+    async startCluster(directory) {
+      const kubeconfig = join(directory, "kubeconfig");
+      const args = ["--kubeconfig", kubeconfig, "--namespace", NAMESPACE];
+      const stub = await processes.start({ name: "cluster", program: "bench/stub-cluster.js", args });
+      return { kubeconfig, namespace: NAMESPACE, pid: stub.pid, stop: () => stub.stop() };
+    },
+  };
+}
+
 /** Starts the servers. */
-export async function startServers(processes: Processes): Promise<Servers> {
+export async function startServers(processes: Processes, setup = onStubCluster(processes)): Promise<Servers> {
   const directory = await processes.directory();
   const file = (name: string) => join(directory, name);
+  const queues = Object.keys(setup.modules);
   await mkdir(file("modules"));
-  await writeFile(file("modules/bench.yaml"), MODULE);
-  await writeFile(
-    file("entities.json"),
-    JSON.stringify(busEntities([SOURCE], { lockDurationMs: LOCK_DURATION_MS, filters: {} })),
-  );
+  for (const [name, text] of Object.entries(setup.modules)) await writeFile(file(`modules/${name}.yaml`), text);
+  const sources = queues.map((queue) => ({ queue }));
+  const entities = busEntities(sources, { lockDurationMs: LOCK_DURATION_MS, filters: {} });
+  await writeFile(file("entities.json"), JSON.stringify(entities));
   const start = (name: string, program: string, args: string[] = []) => processes.start({ name, program, args });
   const [bus, storage, cluster] = await Promise.all([
     start("bus", "local/broker/main.js", ["--entities", file("entities.json")]),
     start("storage", "local/azurite/main.js"),
-    start("cluster", "bench/stub-cluster.js", ["--kubeconfig", file("kubeconfig"), "--namespace", NAMESPACE]),
+    setup.startCluster(directory),
   ]);
   const connections = {
     serviceBus: String(bus.ready["connectionString"]),
     storage: String(storage.ready["connectionString"]),
-    kubeconfig: file("kubeconfig"),
-    namespace: NAMESPACE,
+    kubeconfig: cluster.kubeconfig,
+    namespace: cluster.namespace,
     modulesDir: file("modules"),
     tableName: TABLE,
+    queues,
+    body: setup.body,
   };
   return {
     connections,

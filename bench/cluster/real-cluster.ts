@@ -1,0 +1,62 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { defaultCacheRoot, startCluster, stopCluster } from "../../test/cluster/cluster.ts";
+import { makeAccount } from "../../test/cluster/service-account.ts";
+import { BareCluster, kubeconfigText, readAccess } from "../cluster-access.ts";
+import type { Processes } from "../processes.ts";
+import type { ClusterServer } from "../servers.ts";
+import { type ApiServerUse, readUse } from "./api-server-use.ts";
+
+const NAMESPACE = "bench-jobs";
+const FAKE_NODES = 10;
+
+/** A control plane of the bench's own, with nodes that only say that they run their pods. */
+export interface RealCluster extends ClusterServer {
+  /** Its processes by name. */
+  readonly pids: Readonly<Record<string, number>>;
+  /** A way to it for whoever may do everything: the Dispatcher may not watch. */
+  readonly admin: BareCluster;
+  /** What its API server has done so far. */
+  use(): Promise<ApiServerUse>;
+}
+
+/**
+ * Starts one, with a namespace and a ServiceAccount that has the documented Role: whoever may do everything would be spared the server's
+ * checks of rights and its fair queues. `directory`: for the kubeconfig with that ServiceAccount's token, which is good for an hour.
+ */
+export async function startRealCluster(
+  processes: Processes,
+  directory: string,
+  say: (line: string) => void,
+): Promise<RealCluster> {
+  const name = `bench-${process.pid}`;
+  const cacheRoot = defaultCacheRoot(process.env);
+  const assets = process.env["KUBEBUILDER_ASSETS"] || undefined;
+  const stop = () => stopCluster(name, cacheRoot);
+  const cluster = await startCluster({ name, cacheRoot, assets, isOwned: true, fakeNodes: FAKE_NODES, say });
+  processes.atEnd(stop);
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromFile(cluster.kubeconfig);
+  await kubeConfig.makeApiClient(CoreV1Api).createNamespace({ body: { metadata: { name: NAMESPACE } } });
+  const account = await makeAccount(kubeConfig, NAMESPACE, RIGHTS);
+  const access = await readAccess(cluster.kubeconfig);
+  const kubeconfig = join(directory, "kubeconfig");
+  const own = { ...access, token: await account.token(), namespace: NAMESPACE };
+  await writeFile(kubeconfig, kubeconfigText(own), { mode: 0o600, flag: "wx" });
+  const pids = Object.fromEntries(cluster.processes.map(({ name, pid }) => [name, pid]));
+  const admin = new BareCluster({ ...access, namespace: NAMESPACE });
+  return {
+    kubeconfig,
+    namespace: NAMESPACE,
+    pid: pids["kube-apiserver"] ?? 0,
+    pids,
+    admin,
+    use: async () => readUse(await admin.ask("GET", "/metrics", { accept: "text/plain" })),
+    async stop() {
+      admin.close();
+      await stop();
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import { z } from "zod";
+
+/** How long nothing may be settled before it is taken for a standstill. */
+const PATIENCE_MS = 60_000;
+
+const started = z.object({ message: z.literal("started a job"), messageId: z.string(), jobName: z.string() });
+const closed = z.object({ message: z.literal("closed a run"), messageId: z.string() });
+const event = z.object({ object: z.object({ rows: z.array(z.object({ cells: z.array(z.unknown()) })) }) });
+
+/** When each Job finished, as the cluster tells it, and when its message was settled, as the app says: or those that make the bare calls. */
+export class Settlements {
+  readonly #jobNames = new Map<string, string>();
+  readonly #finishedAt = new Map<string, number>();
+  readonly #closedAt = new Map<string, number>();
+  #onClosed: () => void = () => {};
+
+  /** Takes one line of the program. */
+  readonly takeLine = (line: string): void => {
+    if (!line.includes('"started a job"') && !line.includes('"closed a run"')) return;
+    const said: unknown = JSON.parse(line.slice(line.indexOf("{")));
+    const { data: start } = started.safeParse(said);
+    if (start) this.#jobNames.set(start.messageId, start.jobName);
+    const { data: end } = closed.safeParse(said);
+    if (!end) return;
+    this.#closedAt.set(this.#jobNames.get(end.messageId) ?? end.messageId, performance.now());
+    this.#onClosed();
+  };
+
+  /** Takes one line of a watch of the Jobs. */
+  readonly takeEvent = (line: string): void => {
+    if (!line.includes('"Complete"')) return;
+    for (const { cells } of event.parse(JSON.parse(line)).object.rows) {
+      const [name, state] = cells;
+      // Later it is changed again, by its retirement.
+      if (state === "Complete" && !this.#finishedAt.has(String(name)))
+        this.#finishedAt.set(String(name), performance.now());
+    }
+  };
+
+  get count(): number {
+    return this.#closedAt.size;
+  }
+
+  /** Resolves when so many are settled. Rejects where nothing happens for a minute. */
+  async until(count: number): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      let timer: NodeJS.Timeout;
+      this.#onClosed = () => {
+        clearTimeout(timer);
+        if (this.count >= count) resolve();
+        else timer = setTimeout(() => reject(new Error(`settled ${this.count} of ${count}`)), PATIENCE_MS);
+      };
+      this.#onClosed();
+    });
+    this.#onClosed = () => {};
+  }
+
+  /** From the end of each Job that was seen to finish to the settlement of its message. */
+  latenciesMs(): number[] {
+    return [...this.#finishedAt].map(([name, at]) => (this.#closedAt.get(name) ?? Number.NaN) - at);
+  }
+}

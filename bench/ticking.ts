@@ -1,0 +1,70 @@
+import { z } from "zod";
+
+const PATIENCE_MS = 120_000;
+
+const line = z
+  .object({
+    ms: z.number(),
+    open: z.number(),
+    jobs: z.number().optional(),
+    waiting: z.record(z.string(), z.number()).optional(),
+  })
+  .transform(({ ms, open, jobs, waiting }) => ({ ms, open, atWork: jobs ?? waiting?.["the Job is at work"] }));
+
+/** What a tick said of itself: its time, the open runs, the Jobs at work. */
+export type Tick = z.output<typeof line>;
+
+/** Reads the line that ends each tick: the app's own, or that of the bare lists. */
+export class Ticking {
+  readonly ticks: Tick[] = [];
+  readonly #onTick: () => void;
+  #onTicked: () => void = () => {};
+
+  constructor(onTick: () => void = () => {}) {
+    this.#onTick = onTick;
+  }
+
+  readonly take = (text: string): void => {
+    const json = /\{.*"ms":.*\}$/.exec(text)?.[0];
+    if (json === undefined || text.includes('"handled a delivery"')) return;
+    const parsed = line.safeParse(JSON.parse(json));
+    if (!parsed.success) return;
+    this.ticks.push(parsed.data);
+    this.#onTick();
+    this.#onTicked();
+  };
+
+  /** Resolves when so many ticks have ended. */
+  async until(count: number): Promise<void> {
+    await this.#ticked(PATIENCE_MS, () => this.ticks.length >= count);
+  }
+
+  /** Resolves at the end of the next tick that is such a one, to it. Rejects where none comes within `patienceMs`. */
+  async next(isIt: (tick: Tick) => boolean = () => true, patienceMs = PATIENCE_MS): Promise<Tick> {
+    const since = this.ticks.length;
+    let found: Tick | undefined;
+    await this.#ticked(patienceMs, () => {
+      found = this.ticks.slice(since).find(isIt);
+      return found !== undefined;
+    });
+    if (!found) throw new Error("no such tick");
+    return found;
+  }
+
+  async #ticked(patienceMs: number, isEnough: () => boolean): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const last = () => JSON.stringify(this.ticks.at(-1) ?? "none");
+      const timer = setTimeout(
+        () => reject(new Error(`${this.ticks.length} ticks, and not the expected one; the last: ${last()}`)),
+        patienceMs,
+      );
+      this.#onTicked = () => {
+        if (!isEnough()) return;
+        clearTimeout(timer);
+        this.#onTicked = () => {};
+        resolve();
+      };
+      this.#onTicked();
+    });
+  }
+}
