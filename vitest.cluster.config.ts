@@ -1,5 +1,5 @@
 import { defineConfig } from "vitest/config";
-import { forbidSkips } from "./test/cluster/forbid-skips.ts";
+import { forbidSkips } from "./test/support/forbid-skips.ts";
 
 // The tests on a real Kubernetes cluster, which all files share, each in namespaces of its own.
 export default defineConfig({

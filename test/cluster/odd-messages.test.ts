@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { type DispatcherUnderTest, startDispatcher } from "./dispatcher-under-test.ts";
-import { NEEDS_OWN_CLUSTER } from "./forbid-skips.ts";
 import { sh } from "./module-files.ts";
 
 /** Says what it was given: the id as its shell sees it, then the body. */

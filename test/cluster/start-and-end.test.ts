@@ -5,10 +5,10 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { describe, expect, inject, test, vi } from "vitest";
+import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { buildBinaries } from "./binaries.ts";
 import { type ClusterOptions, defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
 import { readRecord, runRoot } from "./cluster-record.ts";
-import { NEEDS_OWN_CLUSTER } from "./forbid-skips.ts";
 import { processesInMountNamespace } from "./server-process.ts";
 
 const cacheRoot = defaultCacheRoot(process.env);
