@@ -12,7 +12,7 @@ describe("in any order of events and crashes", () => {
       const { model, real } = setUp();
       await fc.asyncModelRun(() => ({ model, real }), events);
       await letItEnd(model, real);
-      checkEnd(model, real);
+      await checkEnd(model, real);
     });
     await expect(fc.assert(anyOrder, propertyOptions(150))).resolves.toBeUndefined();
   });

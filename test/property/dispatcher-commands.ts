@@ -138,7 +138,10 @@ const release = (index: number, gate: number, how: Release) => {
   return step(
     `process ${index}: call ${gate} ${how}`,
     (_, real) => waiting(real).length > 0,
-    (_, real) => real.processes[index]?.gates.release(gate % waiting(real).length, how),
+    (model, real) => {
+      model.cut ||= how !== "answers" && how !== "sleeps on its reply";
+      real.processes[index]?.gates.release(gate % waiting(real).length, how);
+    },
   );
 };
 
@@ -276,6 +279,7 @@ function playJob(model: Model, { world: { cluster } }: Real, name: string, event
   const end = ENDS[event];
   if (known && end !== undefined) known.end = end;
   if (known && event === "vanish") model.vanished.add(known.message);
+  if (known && event === "stick") known.stuck = true;
   const acts: Record<JobEvent, () => void> = {
     run: () => cluster.run(name),
     succeed: () => cluster.succeed(name),

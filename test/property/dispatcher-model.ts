@@ -6,13 +6,7 @@ import { aModule } from "../support/a-module.ts";
 import type { FakeMessage } from "../support/fake-entity.ts";
 import { type GatedPorts, makeGatedPorts } from "../support/gated-ports.ts";
 import { makeWorld, SOURCE } from "../support/world.ts";
-
-const RETRY = {
-  maxAttempts: 2,
-  maxInterruptions: 1,
-  backoff: { firstMs: 1_000, maxMs: 4_000 },
-  permanentExitCodes: [64],
-};
+import { type AttemptEnd, attemptsOf, expectedOutcomes, freeAttempts, RETRY } from "./expected-outcomes.ts";
 
 /** What the world outside did to a Job, and so how its attempt has to be charged. */
 export type JobEnd = "success" | "failure" | "permanent" | "timed out" | "interruption" | "stuck";
@@ -24,6 +18,8 @@ interface KnownJob {
   /** How often a create really made it. */
   created: number;
   end?: JobEnd;
+  /** It could not start, whatever became of it afterwards. */
+  stuck?: boolean;
 }
 
 /** What must be true, told from the events alone. */
@@ -31,9 +27,12 @@ export interface Model {
   readonly jobs: Map<string, KnownJob>;
   readonly closed: Map<string, ClosedRun>;
   readonly settled: Map<number, FakeMessage>;
-  /** Messages of which a Job was labelled for cancelling, or refused by the server: more than one end is right for them. */
+  /** Messages of which a Job was labelled for cancelling: more than one end is right for them. */
   readonly cancelled: Set<number>;
-  readonly refused: Set<number>;
+  /** The attempts of a message whose Job the server refused. */
+  readonly refused: Map<number, Set<number>>;
+  /** Whether a call of some process failed, or never came back: what it was about to tidy up is left to the purge. */
+  cut: boolean;
   /** Messages whose rows somebody deleted: what was charged before is known no more. */
   readonly rowLost: Set<number>;
   /** Messages of which somebody deleted a Job: only the row knows of its attempt then. */
@@ -63,7 +62,8 @@ export function setUp(): { model: Model; real: Real } {
     closed: new Map(),
     settled: new Map(),
     cancelled: new Set(),
-    refused: new Set(),
+    refused: new Map(),
+    cut: false,
     rowLost: new Set(),
     vanished: new Set(),
     denied: new Map(),
@@ -85,7 +85,8 @@ function watchCreates(world: Real["world"], model: Model): void {
   world.cluster.create = async (job) => {
     const outcome = await create(job);
     const { key, attempt } = identityOf(job);
-    if (outcome.kind === "refused") model.refused.add(key.sequenceNumber);
+    if (outcome.kind === "refused")
+      model.refused.set(key.sequenceNumber, new Set(model.refused.get(key.sequenceNumber)).add(attempt));
     if (outcome.kind !== "created") return outcome;
     const name = job.metadata?.name ?? "";
     const known = model.jobs.get(name) ?? { message: key.sequenceNumber, attempt, created: 0 };
@@ -142,14 +143,16 @@ function checkBudgets(model: Model, run: Run | ClosedRun): void {
   if (model.rowLost.has(run.sequenceNumber)) return;
   expect(run.failures, "failures").toBeLessThanOrEqual(RETRY.maxAttempts);
   expect(run.interruptions, "interruptions").toBeLessThanOrEqual(RETRY.maxInterruptions + 1);
-  expect(run.attempt, "attempt").toBeLessThanOrEqual(run.failures + run.interruptions + 1);
-  if (model.refused.has(run.sequenceNumber)) return;
-  const ends = [...model.jobs.values()].filter(({ message }) => message === run.sequenceNumber).map(({ end }) => end);
-  const interrupted = ends.filter((end) => end === "interruption").length;
-  const failed = ends.filter((end) => end !== undefined && end !== "interruption" && end !== "success").length;
+  const free = freeAttempts(model, run.sequenceNumber).size;
+  expect(run.attempt, "attempt").toBeLessThanOrEqual(run.failures + run.interruptions + free + 1);
+  const attempts = attemptsOf(model, run.sequenceNumber);
+  const interrupted = attempts.filter(({ ends }) => ends.includes("interruption")).length;
+  const failed = attempts.filter(({ ends }) => ends.some(isFailure)).length;
   expect(run.interruptions, "interruptions charged").toBeLessThanOrEqual(interrupted);
   expect(run.failures, "failures charged").toBeLessThanOrEqual(failed);
 }
+
+const isFailure = (end: AttemptEnd) => end !== undefined && end !== "interruption" && end !== "success";
 
 /** Settled once, and only by a verdict that the row had before. */
 function checkMessage(model: Model, message: FakeMessage, row: Run | ClosedRun | undefined): void {
@@ -165,7 +168,7 @@ function checkMessage(model: Model, message: FakeMessage, row: Run | ClosedRun |
 }
 
 /** What holds at the end, when nothing happens any more. */
-export function checkEnd(model: Model, { world }: Real): void {
+export async function checkEnd(model: Model, { world }: Real): Promise<void> {
   expect(world.open(), "open rows").toEqual([]);
   // Of a message that is gone, and whose rows are too, nobody can tell what its Job was for: that is left to a person.
   const known = world.cluster.names().filter((name) => {
@@ -174,46 +177,24 @@ export function checkEnd(model: Model, { world }: Real): void {
   });
   const unretired = known.filter((name) => !isSettled(world.cluster.job(name)));
   expect(unretired, "Jobs that were not retired").toEqual([]);
-  expect(world.payloads.bodies.size, "bodies left behind").toBe(0);
   for (const message of world.broker.messages(SOURCE)) checkOutcome(model, world, message);
+  if (model.cut) await purgeHistory(world);
+  expect(world.payloads.bodies.size, "bodies left behind").toBe(0);
+}
+
+async function purgeHistory(world: Real["world"]): Promise<void> {
+  world.clock.advance(world.deps.historyRetentionMs + 3_600_000);
+  await world.tick();
+  expect(world.closed(), "closed rows after the purge").toEqual([]);
 }
 
 function checkOutcome(model: Model, world: Real["world"], message: FakeMessage): void {
   const { sequenceNumber, state } = message;
-  const row = world.closed().find((run) => run.sequenceNumber === sequenceNumber);
   const outcome = message.letter?.reason ?? state;
   if (state === "expired" || model.rowLost.has(sequenceNumber)) return;
   if (model.cancelled.has(sequenceNumber) && outcome === "Cancelled") return;
-  if (model.refused.has(sequenceNumber) && outcome === "JobNotStarted") return;
-  const want = expectedOutcome(model, message);
-  expect(outcome, `message ${sequenceNumber}`).toBe(want.outcome);
-  expect(row, `message ${sequenceNumber}`).toMatchObject(want.row);
-}
-
-/** The ends of the attempts, one after the other, by the rules of the module: what the run has to come to. */
-function expectedOutcome(model: Model, message: FakeMessage) {
-  if (message.subject !== "mine") return { outcome: "DispatchRejected", row: { status: "rejected", attempt: 1 } };
-  const jobs = [...model.jobs.values()]
-    .filter((job) => job.message === message.sequenceNumber)
-    .toSorted((a, b) => a.attempt - b.attempt);
-  let failures = 0;
-  let interruptions = 0;
-  for (const [index, { attempt, end }] of jobs.entries()) {
-    expect(attempt, "attempts are numbered without gaps").toBe(index + 1);
-    if (end === "interruption") interruptions += 1;
-    else if (end !== "success") failures += 1;
-    const outcome = outcomeAfter(end, failures, interruptions);
-    if (outcome === undefined) continue;
-    expect(index, "no attempt after the last").toBe(jobs.length - 1);
-    return { outcome, row: { attempt, failures, interruptions } };
-  }
-  return { outcome: "an end", row: {} };
-}
-
-function outcomeAfter(end: JobEnd | undefined, failures: number, interruptions: number): string | undefined {
-  if (end === "success") return "completed";
-  if (end === "interruption") return interruptions > RETRY.maxInterruptions ? "InterruptedTooOften" : undefined;
-  if (end !== "permanent" && failures < RETRY.maxAttempts) return undefined;
-  if (end === "timed out") return "JobTimedOut";
-  return end === "stuck" ? "JobNotStarted" : "JobFailed";
+  const row = world.closed().find((run) => run.sequenceNumber === sequenceNumber);
+  const { status, attempt, failures, interruptions } = row ?? {};
+  const wanted = expectedOutcomes(model, message);
+  expect(wanted, `message ${sequenceNumber}`).toContainEqual({ outcome, status, attempt, failures, interruptions });
 }
