@@ -4,6 +4,7 @@ import { ConfigError, LockLostError, UnavailableError } from "../errors.ts";
 import type { DeadLetter, DeferredOutcome, MessageBroker, PeekedMessage, Properties } from "../ports/message-broker.ts";
 import type { RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
+import { unforged } from "../run/stamp.ts";
 import { bareLockToken } from "./bare-lock-token.ts";
 import { lettersToTry, stampsToTry } from "./properties-that-fit.ts";
 import {
@@ -95,7 +96,9 @@ class ServiceBusBroker implements MessageBroker {
 
   async deadLetterDeferred(key: RunKey, letter: DeadLetter): Promise<DeferredOutcome> {
     return this.#settleDeferred(key, (message) => {
-      const letters = lettersToTry(letter, carriedProperties(message));
+      const carried = carriedProperties(message);
+      const properties = unforged(letter.properties, carried.application);
+      const letters = lettersToTry({ ...letter, properties }, carried);
       return this.#firstAccepted(key.source, "dead-letter", letters, (receiver, options) =>
         receiver.deadLetterMessage(message, options),
       );

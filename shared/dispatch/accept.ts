@@ -10,7 +10,7 @@ import { awaitStart, closed, concluded, nextAttempt, reopened } from "../run/cha
 import { afterEnding } from "../run/decide.ts";
 import { type ClosedRun, type Ending, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
-import { letterProperties, ownerStamp, withoutStamps } from "../run/stamp.ts";
+import { deferStamp, letterProperties, unforged, withoutStamps } from "../run/stamp.ts";
 import type { Admission } from "./admission.ts";
 import type { Pauses } from "./pauses.ts";
 import { startAttempt } from "./start-attempt.ts";
@@ -101,7 +101,7 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
   async function goOn(stored: StoredRun, held: Held, log: Log): Promise<AcceptOutcome> {
     const { run } = stored;
     if (run.status === "settling" && run.verdict) return carryOut(stored, run.verdict, held);
-    await broker.defer(run.source, held.lockToken, ownerStamp(await table.owner()));
+    await broker.defer(run.source, held.lockToken, deferStamp(run, await table.owner()));
     // From here on nothing may throw to the host, and nothing needs to: the timer finishes what is left.
     return run.status === "accepted" ? begin(stored, held.message, log) : "deferred";
   }
@@ -177,7 +177,8 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
     return broker.deadLetterLocked(run.source, held.lockToken, {
       reason: verdict.reason ?? "JobFailed",
       description: verdict.description ?? "",
-      properties: letterProperties(run, verdict),
+      // A settlement by token can't see the message.
+      properties: unforged(letterProperties(run, verdict), held.message.properties),
     });
   }
 

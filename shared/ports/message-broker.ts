@@ -20,7 +20,10 @@ export interface PeekedMessage {
   readonly properties: Properties;
 }
 
-/** What a dead letter says. Reason and description are cut to 4,096 characters; the properties are left out where they have no room. */
+/**
+ * What a dead letter says. Reason and description are cut to 4,096 characters; the properties are left out where they have no room. One that is
+ * undefined is left out too, and emptied where the message carries one of its name.
+ */
 export interface DeadLetter {
   readonly reason: string;
   readonly description: string;

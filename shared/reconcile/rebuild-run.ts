@@ -7,6 +7,9 @@ import type { Run, RunKey } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
 import type { ClusterView } from "./snapshot.ts";
 
+/** As many deliveries as its entity allows, and each requeue is one: no message can have had more attempts. */
+const MAX_ATTEMPT = 2_000;
+
 /** The row of a deferred message that has none, as far as the message's stamps and the Jobs that are still listed tell. */
 export function rebuildRun(
   deps: Dependencies,
@@ -16,10 +19,9 @@ export function rebuildRun(
   view: Pick<ClusterView, "jobs">,
 ): Run {
   const now = deps.clock.now();
-  const limit = module.retry.maxAttempts + module.retry.maxInterruptions;
   const stamped = Number(message.properties["dispatcher-attempt"]);
-  let attempt = Number.isInteger(stamped) && stamped >= 1 && stamped <= limit ? stamped : 1;
-  for (let later = attempt + 1; later <= limit; later += 1) {
+  let attempt = Number.isInteger(stamped) && stamped >= 1 && stamped <= MAX_ATTEMPT ? stamped : 1;
+  for (let later = attempt + 1; later <= MAX_ATTEMPT; later += 1) {
     const name = jobName({ module: module.name, instance: deps.instance, key, attempt: later });
     if (view.jobs.has(name)) attempt = later;
   }
@@ -33,8 +35,8 @@ export function rebuildRun(
     acceptedAt: now,
     ...(message.expiresAt === undefined ? {} : { expiresAt: message.expiresAt }),
     attempt,
-    // Of the earlier attempts only the number is known; the careful guess is that they failed.
-    failures: attempt - 1,
+    // Of the earlier attempts only the number is known; the careful guess is that they failed. An open run has one try left.
+    failures: Math.min(attempt, module.retry.maxAttempts) - 1,
     interruptions: 0,
     bodyInBlob: !fitsInline(withoutStamps(message)),
     notBefore: now,

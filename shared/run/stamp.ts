@@ -1,9 +1,14 @@
 import type { PeekedMessage, Properties } from "../ports/message-broker.ts";
 import { type Run, runId, type Verdict } from "./run.ts";
 
-/** Written on a message when it is deferred: whose it is. The sweep touches no message with another owner. */
+/** Whose a message is. The sweep touches no message with another owner. */
 export function ownerStamp(owner: string): Properties {
   return { "dispatcher-owner": owner };
+}
+
+/** Written on a message when it is deferred. The attempt, too: else whoever reads it once the row is lost would read the sender's. */
+export function deferStamp(run: Run, owner: string): Properties {
+  return { ...ownerStamp(owner), "dispatcher-attempt": run.attempt };
 }
 
 /** Written when an attempt failed and another follows, for people who peek: the attempt that comes next, and why. */
@@ -23,18 +28,18 @@ export function withoutStamps(message: PeekedMessage): PeekedMessage {
   return { ...message, properties };
 }
 
-/** Whether a peeked message shows that this requeue has happened. A sender can forge it; then only people miss a note. */
+/** Whether a peeked message shows that this requeue has happened. */
 export function isRequeued(run: Run, properties: Properties): boolean {
   return Number(properties["dispatcher-attempt"]) >= run.attempt;
 }
 
-/** The facts of a dead letter, one by one, for programs. */
+/** The facts of a dead letter, one by one, for programs: undefined where there is none, see `DeadLetter.properties`. */
 export function letterProperties(run: Omit<Run, "status">, verdict: Verdict): Properties {
-  const facts = {
+  return {
     "dispatcher-reason": verdict.reason,
     "dispatcher-run": runId(run),
     "dispatcher-module": run.module || undefined,
-    "dispatcher-attempt": run.jobName === undefined ? undefined : run.attempt,
+    "dispatcher-attempt": verdict.outcome === "rejected" ? undefined : run.attempt,
     "dispatcher-failures": run.failures,
     "dispatcher-interruptions": run.interruptions,
     "dispatcher-job": run.jobName,
@@ -42,5 +47,13 @@ export function letterProperties(run: Omit<Run, "status">, verdict: Verdict): Pr
     "dispatcher-last-error": run.lastError,
     "dispatcher-logs": run.logsUrl,
   };
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}
+
+/** What to write on a message that carries properties of its own: a fact that there is none of must not be the sender's instead. */
+export function unforged(facts: Properties, carried: Properties): Properties {
+  const written = Object.entries(facts).map(([name, value]) => [
+    name,
+    value ?? (Object.hasOwn(carried, name) ? "" : undefined),
+  ]);
+  return Object.fromEntries(written.filter(([, value]) => value !== undefined));
 }

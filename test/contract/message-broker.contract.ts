@@ -141,6 +141,19 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         expect([...(letter?.body ?? [])]).toEqual([...BINARY]);
       });
 
+      it("dead-letters with a fact that there is none of: the sender's own of that name is emptied, and none is added", async () => {
+        const key = await deferOne({ properties: { "dispatcher-logs": "https://forged", color: "red" } });
+        const properties = {
+          "dispatcher-logs": undefined,
+          "dispatcher-exit-code": undefined,
+          "dispatcher-failures": 1,
+        };
+        expect(await harness.broker.deadLetterDeferred(key, { ...LETTER, properties })).toBe("done");
+        const [letter] = await harness.deadLetters();
+        expect(letter?.properties).toMatchObject({ "dispatcher-logs": "", "dispatcher-failures": 1 });
+        expect(letter?.properties).not.toHaveProperty("dispatcher-exit-code");
+      });
+
       const settlements: [string, (key: RunKey) => Promise<string>][] = [
         ["completeDeferred", (key) => harness.broker.completeDeferred(key)],
         ["requeueDeferred", (key) => harness.broker.requeueDeferred(key, { touched: true })],

@@ -4,6 +4,7 @@ import type { DeadLetter, DeferredOutcome, MessageBroker, Properties } from "../
 import { haveRoom } from "../../shared/run/property-room.ts";
 import type { RunKey } from "../../shared/run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
+import { unforged } from "../../shared/run/stamp.ts";
 import { another, FakeEntity, type FakeMessage, type MessageToSend } from "./fake-entity.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
@@ -138,7 +139,7 @@ function deadLettered(message: FakeMessage, letter: DeadLetter): Partial<FakeMes
   const reason = letter.reason.slice(0, 4096);
   const description = letter.description.slice(0, 4096);
   const choices = [
-    { reason, description, properties: letter.properties },
+    { reason, description, properties: unforged(letter.properties, message.properties) },
     { reason, description, properties: {} },
     { reason, description: "", properties: {} },
   ];

@@ -29,12 +29,12 @@ describe("accept", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("stamps the table's owner on what it defers", async () => {
+  it("stamps the table's owner and the attempt on what it defers, whatever the sender wrote there", async () => {
     const world = makeWorld();
-    await world.send();
+    await world.send({ properties: { "dispatcher-owner": "me", "dispatcher-attempt": 4 } });
     expect(world.message(1)).toMatchObject({
       state: "deferred",
-      properties: { "dispatcher-owner": "owner-1" },
+      properties: { "dispatcher-owner": "owner-1", "dispatcher-attempt": 1 },
     });
   });
 

@@ -490,15 +490,27 @@ describe("the sweep", () => {
     expect(world.message(1).state).toBe("deferred");
   });
 
-  it.each([-1, 99_999, 1.5, "many"])("does not believe a forged attempt number: %s", async (forged) => {
-    const world = await withRun(makeWorld());
-    world.table.forget(world.run());
-    await world.broker.requeueDeferred(
-      { source: SOURCE, sequenceNumber: 1, enqueuedAt: aRun().enqueuedAt },
-      { "dispatcher-attempt": forged },
-    );
+  it.each([-1, 0, 2_001, 99_999, 1.5, Number.NaN, "many", null])(
+    "does not believe a forged attempt number: %s",
+    async (forged) => {
+      const world = await withRun(makeWorld());
+      world.table.forget(world.run());
+      await world.broker.requeueDeferred(
+        { source: SOURCE, sequenceNumber: 1, enqueuedAt: aRun().enqueuedAt },
+        { "dispatcher-attempt": forged },
+      );
+      await world.tick();
+      expect(world.run().attempt).toBe(1);
+    },
+  );
+
+  it("believes more attempts than the budgets allow: a paused module's cost nothing. One try is left", async () => {
+    const world = await withRun();
+    const run = world.run();
+    world.table.forget(run);
+    await world.broker.requeueDeferred(run, { "dispatcher-attempt": 30 });
     await world.tick();
-    expect(world.run().attempt).toBe(1);
+    expect(world.run()).toMatchObject({ attempt: 30, failures: RETRY.maxAttempts - 1, interruptions: 0 });
   });
 
   it("does not touch a message whose run was closed while it looked", async () => {
