@@ -32,10 +32,8 @@ const { metafile } = await build({
 await build({
   ...common,
   entryPoints: await glob(
-    ["local/**/main.ts", "bench/*.ts", "bench/cluster/main.ts", "prove/main.ts", "test/cluster/**/main.ts"],
-    {
-      ignore: [HOST],
-    },
+    ["local/**/main.ts", "bench/*.ts", "bench/cluster/main.ts", "prove/**/main.ts", "test/cluster/**/main.ts"],
+    { ignore: [HOST] },
   ),
   packages: "external",
 });

@@ -2,7 +2,7 @@ import { connect, createServer } from "node:net";
 import type { Interference } from "../local/broker/interference.ts";
 import type { Reply } from "../local/broker/reply-link.ts";
 import { busEdge } from "./bus-edge.ts";
-import type { Director } from "./director.ts";
+import type { Conductor } from "./director.ts";
 import type { Gate } from "./gate.ts";
 
 /** The way of the Dispatchers to the bus: a port for each, and the broker's calls in the director's hands. */
@@ -10,9 +10,9 @@ export class BusGate {
   /** Whose connection it is, by the port that the broker sees. */
   readonly #slots = new Map<number, number>();
   readonly #sockets = new Map<number, { destroy(): void }>();
-  readonly #director: () => Director;
+  readonly #director: () => Conductor;
 
-  constructor(director: () => Director) {
+  constructor(director: () => Conductor) {
     this.#director = director;
   }
 

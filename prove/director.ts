@@ -27,6 +27,11 @@ export interface Call<Answer> {
 /** What comes of a call instead of an answer: the connection breaks, or nothing ever comes. */
 export type NoAnswer = "cut" | "silence";
 
+/** Decides for each call what becomes of it. */
+export interface Conductor {
+  conduct<Answer>(call: Call<Answer>): Promise<Answer | NoAnswer>;
+}
+
 /** What was done so far: `counts.get("insert a run")?.get("kill before")`. */
 export type Done = ReadonlyMap<Edge, ReadonlyMap<string, number>>;
 
@@ -36,7 +41,7 @@ interface Waiting {
 }
 
 /** Carries out a plan: decides for each call what becomes of it, and strikes at moments of its own. */
-export class Director {
+export class Director implements Conductor {
   readonly #victims: readonly Victim[];
   readonly #waiting = new Map<Edge, Waiting>();
   readonly #done = new Map<Edge, Map<string, number>>();

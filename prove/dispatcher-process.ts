@@ -75,12 +75,17 @@ export class DispatcherProcess {
   }
 
   /** SIGSTOP, and SIGCONT when the time is over. */
-  async freeze(ms: number): Promise<void> {
+  freeze(ms: number): Promise<void> {
+    return this.freezeUntil(sleep(ms));
+  }
+
+  /** SIGSTOP, and SIGCONT when `woken` resolves. */
+  async freezeUntil(woken: Promise<unknown>): Promise<void> {
     const part = this.#part;
     if (part === undefined) return;
     this.#state = "frozen";
     signal(part.pid, "SIGSTOP");
-    await sleep(ms);
+    await woken;
     signal(part.pid, "SIGCONT");
     if (this.#part === part) this.#state = "up";
   }

@@ -9,7 +9,7 @@ import {
 } from "node:http";
 import { createServer as createSecureServer, request as httpsRequest, Agent as SecureAgent } from "node:https";
 import { buffer } from "node:stream/consumers";
-import type { Director } from "./director.ts";
+import type { Conductor } from "./director.ts";
 import type { Edge, ServerName } from "./edges.ts";
 import type { Gate } from "./gate.ts";
 import type { HttpCall } from "./http-edge.ts";
@@ -27,7 +27,7 @@ export interface FaultProxyOptions {
   readonly target: string;
   /** Of a server with TLS: the certificate that the proxy shows, and the one that the server does. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca: string };
-  readonly director: () => Director;
+  readonly director: () => Conductor;
   readonly gate: Gate;
   edgeOf(call: HttpCall): Edge | undefined;
 }

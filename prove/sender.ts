@@ -24,6 +24,8 @@ export async function deferStrangers(client: ServiceBusClient): Promise<void> {
   await client.createSender(QUEUE).sendMessages(
     Array.from({ length: STRANGERS }, (_, index) => ({
       messageId: `${STRANGER}-${index + 1}`,
+      // A module would take it, if nobody looked at whose it is.
+      subject: "succeed",
       body: "none of ours",
     })),
   );

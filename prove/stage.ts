@@ -13,7 +13,7 @@ import { startPart } from "../local/stack/part.ts";
 import { PROJECT_ROOT } from "../local/stack/project-root.ts";
 import type { Servers } from "./books.ts";
 import { BusGate } from "./bus-gate.ts";
-import type { Director } from "./director.ts";
+import type { Conductor } from "./director.ts";
 import { DispatcherProcess, signal } from "./dispatcher-process.ts";
 import type { ServerName } from "./edges.ts";
 import { startFaultProxy } from "./fault-proxy.ts";
@@ -36,7 +36,7 @@ export interface StageOptions {
   /** The built app. */
   readonly app: string;
   /** Whoever decides what becomes of each call. Asked for with each, for there is one only when all is up. */
-  readonly director: () => Director;
+  readonly director: () => Conductor;
   /** Each line that a process writes. */
   readonly onLine: (who: string, line: string) => void;
   /** A Dispatcher ended by itself, and with what words. */
@@ -49,6 +49,8 @@ export interface Stage {
   readonly servers: Servers;
   /** Messages on the bus that have not ended; strangers don't count. */
   openMessages(): number;
+  /** Every entity of the bus is deleted and made again: it is empty, and numbers from 1. */
+  recreateBus(): Promise<void>;
   /** Has a server away for every Dispatcher. Resolves when it is back. */
   away(outage: Pick<Outage, "server" | "how" | "ms">): Promise<void>;
   close(): Promise<void>;
@@ -83,17 +85,22 @@ async function build(
 
   const busGate = new BusGate(options.director);
   const lockDurationMs = options.lockMs;
-  const broker = await startBroker({
-    entities: {
-      queues: [{ name: QUEUE, lockDurationMs }],
-      topics: [{ name: TOPIC, subscriptions: [{ name: SUBSCRIPTION, lockDurationMs }] }],
-    },
-    interference: busGate.interference,
-  });
+  const startBus = async (port?: number) => {
+    const started = await startBroker({
+      entities: {
+        queues: [{ name: QUEUE, lockDurationMs }],
+        topics: [{ name: TOPIC, subscriptions: [{ name: SUBSCRIPTION, lockDurationMs }] }],
+      },
+      interference: busGate.interference,
+      ...(port === undefined ? {} : { port }),
+    });
+    const sender = new ServiceBusClient(started.connectionString);
+    await deferStrangers(sender);
+    await sender.close();
+    return started;
+  };
+  let broker = await startBus();
   cleanUps.push(() => broker.close());
-  const sender = new ServiceBusClient(broker.connectionString);
-  await deferStrangers(sender);
-  await sender.close();
   const azurite = await startAzurite();
   cleanUps.push(() => azurite.close());
   const cluster = await startPart({
@@ -191,6 +198,12 @@ async function build(
     },
     openMessages: () =>
       Object.values(broker.counts()).reduce((sum, { active, deferred }) => sum + active + deferred, -STRANGERS),
+    recreateBus: async () => {
+      gates.bus.close();
+      await broker.close();
+      broker = await startBus(broker.port);
+      gates.bus.open();
+    },
     away: (outage) => beAway(outage, { broker, gates, pids: { storage: azurite.pid, cluster: cluster.pid } }),
     close,
   };

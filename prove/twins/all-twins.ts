@@ -1,0 +1,15 @@
+import { BUS_TWINS } from "./bus-twins.ts";
+import { JOB_TWINS } from "./job-twins.ts";
+import { ROW_TWINS } from "./row-twins.ts";
+import type { Twin } from "./twin.ts";
+
+/** Every guard that a twin of the app is built without. */
+export const TWINS: readonly Twin[] = [...ROW_TWINS, ...BUS_TWINS, ...JOB_TWINS];
+
+/** The twins of these names, in the order of the table; all of them where none is named. Throws an Error where one is unknown. */
+export function twinsNamed(names: readonly string[]): Twin[] {
+  const unknown = names.filter((name) => !TWINS.some((twin) => twin.name === name));
+  if (unknown.length > 0)
+    throw new Error(`no such twin: ${unknown.join(", ")}. There are: ${TWINS.map(({ name }) => name).join(", ")}`);
+  return TWINS.filter(({ name }) => names.length === 0 || names.includes(name));
+}

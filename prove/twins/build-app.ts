@@ -1,0 +1,27 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import { type Edit, editing } from "./edit.ts";
+
+/** Builds the app as `build.js` does, with these edits made. Resolves to its file. Rejects where one can't be made. */
+export async function buildApp(edits: readonly Edit[]): Promise<string> {
+  const name = createHash("sha256").update(JSON.stringify(edits)).digest("hex").slice(0, 12);
+  const outdir = join(PROJECT_ROOT, "dist/twins", name);
+  await build({
+    absWorkingDir: PROJECT_ROOT,
+    entryPoints: ["functions/index.ts"],
+    outdir,
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    logLevel: "silent",
+    external: ["@azure/functions-core", "supports-color"],
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
+    plugins: [editing(edits)],
+  });
+  return join(outdir, "index.js");
+}

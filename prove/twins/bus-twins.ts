@@ -1,0 +1,115 @@
+import { starts } from "./scene.ts";
+import { NO_SWEEP, type Twin } from "./twin.ts";
+
+/** What guards the messages on the bus. */
+export const BUS_TWINS: readonly Twin[] = [
+  {
+    name: "owner-stamp",
+    guard: "the sweep touches only messages that this installation deferred",
+    removal: [
+      {
+        file: "shared/reconcile/sweep.ts",
+        find: `if (message.properties["dispatcher-owner"] !== owner) {`,
+        put: "if (false) {",
+      },
+    ],
+    scenario: {
+      story: "another Dispatcher's deferred messages lie in the same queue",
+      async play({ send, until }) {
+        await send("success");
+        await until("the run closes", ({ closed }) => closed.length > 0);
+      },
+    },
+    finds: ["wrong"],
+  },
+  {
+    name: "sweep",
+    guard: "the sweep finds deferred messages that no row speaks of",
+    removal: [NO_SWEEP],
+    scenario: {
+      story: "while a run waits for its second attempt, the table loses its rows",
+      async play({ script, send, loseRows }) {
+        const waiting = script.catch("update a run to waiting", "after");
+        await send("retry");
+        const held = await waiting;
+        await loseRows();
+        held.goOn();
+      },
+    },
+    finds: ["open"],
+  },
+  {
+    name: "slow-absence",
+    guard: "a message is gone only when two peeks a lock duration apart, and a receive between them, don't find it",
+    removal: [
+      {
+        file: "shared/reconcile/see-message.ts",
+        find: `return { seen: received === "missing" ? "gone" : "absent" };`,
+        put: `return { seen: "gone" };`,
+      },
+    ],
+    without: [NO_SWEEP],
+    scenario: {
+      story: "one peek misses the message of a run that waits for its second attempt",
+      async play({ script, send, until }) {
+        const waiting = script.catch("update a run to waiting", "after");
+        await send("retry");
+        const held = await waiting;
+        script.lie("peek at a message", 204);
+        held.goOn();
+        await until("the run starts again, or is closed", (books) => starts(books, 2) > 0 || books.closed.length > 0);
+      },
+    },
+    finds: ["lost"],
+  },
+  {
+    name: "not-found-is-not-gone",
+    guard: "a receive that doesn't find the message says nothing until a peek says it too: somebody may hold its lock",
+    removal: [
+      {
+        file: "shared/reconcile/advance.ts",
+        find: `  if (outcome === "missing") return lookMessage(deps, { ...item, stored });
+`,
+        put: "",
+      },
+    ],
+    without: [NO_SWEEP],
+    scenario: {
+      story: "a Dispatcher dies with the message received, and not yet completed",
+      async play({ script, send }) {
+        const receiving = script.catch("receive a deferred message", "after");
+        await send("success");
+        (await receiving).kill();
+      },
+    },
+    finds: ["wrong", "orphan"],
+  },
+  {
+    name: "enqueued-time-on-receive",
+    guard: "a message received by its number is settled only if it was enqueued when the run's was",
+    removal: [
+      {
+        file: "shared/adapters/service-bus-broker.ts",
+        find: "if (message.enqueuedTimeUtc?.getTime() !== key.enqueuedAt) {",
+        put: "if (false) {",
+      },
+    ],
+    scenario: {
+      story:
+        "while a Dispatcher is about to complete a message, its queue is deleted and made again, and a new message, which fails, gets its number",
+      async play({ script, send, until, recreateBus }) {
+        const retiring = script.catch("retire a job", "after");
+        await send("success");
+        const held = await retiring;
+        await recreateBus();
+        await until("the other one closes the old run", ({ closed }) => closed.length === 1);
+        await send("exhausted");
+        await until("the new one is at work", (books) =>
+          books.ledger.some(({ messageId }) => messageId === "exhausted-2"),
+        );
+        held.goOn();
+      },
+    },
+    finds: ["lost"],
+  },
+];

@@ -1,0 +1,246 @@
+import { isAbout, type Scene, starts } from "./scene.ts";
+import { NO_SWEEP, type Scenario, type Twin } from "./twin.ts";
+
+const TABLE = "shared/adapters/azure-run-table.ts";
+const ACCEPT = "shared/dispatch/accept.ts";
+const ADVANCE = "shared/reconcile/advance.ts";
+const START = "shared/dispatch/start-attempt.ts";
+
+/** The next message that arrives gets the number of the first one. */
+const RECREATED: Scenario = {
+  story: "when a message is done, its queue is deleted and made again, and a new message gets the same number",
+  async play({ send, until, recreateBus }) {
+    await send("success");
+    await until("the first one is done", ({ closed }) => closed.length === 1);
+    await recreateBus();
+    await send("success");
+  },
+};
+
+/** A Dispatcher sleeps before a write that belongs to attempt 1, and wakes in the middle of attempt 3. */
+const LATE_UPDATE: Scenario = {
+  story:
+    "a Dispatcher falls asleep before it notes the end of attempt 1, and wakes while another one follows attempt 3",
+  async play({ script, send, until }) {
+    const asleep = script.catch("update a run to requeueing", "before", { asleep: true });
+    await send("exhausted");
+    const sleeper = await asleep;
+    await until("attempt 3 starts", (books) => starts(books, 3) === 1);
+    sleeper.goOn();
+  },
+};
+
+/** The first Dispatcher to see a run wait for its second attempt is told twice that its message is gone. */
+async function closeAsLost({ script, send, until, putToSleep }: Scene): Promise<void> {
+  const waiting = script.catch("update a run to waiting", "after");
+  await send("retry");
+  const held = await waiting;
+  const { slot } = held;
+  const wakeOther = putToSleep(1 - slot);
+  script.lie("peek at a message", 204, { slot, times: 100 });
+  script.lie("receive a deferred message", 404, { slot, times: 100 });
+  const closing = script.catch("close a run", "before", { slot, asleep: true });
+  held.goOn();
+  const closer = await closing;
+  script.tellTruth();
+  wakeOther();
+  await until("attempt 2 starts", (books) => starts(books, 2) === 1);
+  closer.goOn();
+}
+
+/** What guards a run's rows, and the order in which they are written. */
+export const ROW_TWINS: readonly Twin[] = [
+  {
+    name: "permanent-lock",
+    guard: "the row `run|` is inserted with `open|` and stays: who was accepted once is never accepted again",
+    removal: [
+      {
+        file: TABLE,
+        find: `          { kind: "create", row: { ...writeOpenMark(run), ...lock } },
+        ],
+        \`inserting run \${runId(run)}\`,
+      );
+`,
+        put: `        ],
+        \`inserting run \${runId(run)}\`,
+      );
+      await rows.put(lock.partitionKey, lock.rowKey, writeOpenMark(run), "marking a run");
+`,
+      },
+    ],
+    scenario: {
+      story: "a Dispatcher falls asleep before it inserts the row, and wakes when another one is done with the message",
+      async play({ script, send, until }) {
+        const asleep = script.catch("insert a run", "before", { asleep: true });
+        await send("success");
+        const sleeper = await asleep;
+        await until("the run closes", ({ closed }) => closed.length === 1);
+        sleeper.goOn();
+      },
+    },
+    finds: ["lost"],
+  },
+  {
+    name: "update-etag",
+    guard: "an update goes out with the ETag of the row that it was decided on",
+    removal: [
+      {
+        file: TABLE,
+        find: `        writeOpenRun(next),
+        stored.etag,`,
+        put: `        writeOpenRun(next),
+        ANY_ETAG,`,
+      },
+    ],
+    scenario: LATE_UPDATE,
+    finds: ["doubled", "wrong"],
+  },
+  {
+    name: "close-etag",
+    guard: "a run is closed only as the row that this was decided on",
+    removal: [
+      {
+        file: TABLE,
+        find: `{ kind: "delete", row: open, etag: stored.etag },`,
+        put: `{ kind: "delete", row: open, etag: ANY_ETAG },`,
+      },
+    ],
+    scenario: {
+      story:
+        "a Dispatcher that is told twice that the message is gone falls asleep before it closes the run, and wakes when another one has found the message and started its next attempt",
+      play: closeAsLost,
+    },
+    finds: ["lost", "doubled"],
+  },
+  {
+    name: "verdict-first",
+    guard: "the verdict is in the row before the bus is touched",
+    removal: [
+      {
+        file: ADVANCE,
+        find: `return { ...(await save(concluded(run, decision.verdict, decision, clock.now()))), message: "unseen" };`,
+        put: `return { ...item, stored: { ...stored, run: concluded(run, decision.verdict, decision, clock.now()) }, message: "unseen" };`,
+      },
+      {
+        file: ADVANCE,
+        find: `kept = await deps.table.update(stored, { ...run, logsUrl });`,
+        put: `kept = { ...stored, run: { ...run, logsUrl } };`,
+      },
+    ],
+    scenario: {
+      story: "the Dispatcher dies when the message is completed, and before it is up again the Job's TTL is over",
+      processes: 1,
+      async play({ script, cluster, send, until }) {
+        const completing = script.catch("complete a message", "after");
+        await send("success");
+        const completed = await completing;
+        completed.kill();
+        const { jobs } = await until("there is a job", ({ jobs: known }) => known.length > 0);
+        for (const { name } of jobs) await cluster.deleteJob(name);
+      },
+    },
+    finds: ["lost"],
+  },
+  {
+    name: "row-before-defer",
+    guard: "the row is inserted before the message is deferred",
+    removal: [
+      {
+        file: ACCEPT,
+        find: `stored = await table.insert(run);`,
+        put: `if (!run.verdict) await broker.defer(run.source, held.lockToken, ownerStamp(await table.owner()));
+      stored = await table.insert(run);`,
+      },
+      {
+        file: ACCEPT,
+        find: `    await broker.defer(run.source, held.lockToken, ownerStamp(await table.owner()));
+    // From here on`,
+        put: `    // From here on`,
+      },
+    ],
+    without: [NO_SWEEP],
+    scenario: {
+      story: "the Dispatcher dies before it inserts the row",
+      async play({ script, send }) {
+        const inserting = script.catch("insert a run", "before");
+        await send("success");
+        (await inserting).kill();
+      },
+    },
+    finds: ["open"],
+  },
+  {
+    name: "job-before-record",
+    guard: "the row says that there is a Job only once there is one",
+    removal: [
+      {
+        file: START,
+        find: `  const created = await deps.cluster.create(job).catch(away);`,
+        put: `  const early = { name: job.metadata?.name ?? "", uid: "" };
+  stored = await deps.table.update(stored, { ...dispatched(run, early, deps.clock.now(), limitMs), jobUid: undefined });
+  const created = await deps.cluster.create(job).catch(away);`,
+      },
+    ],
+    scenario: {
+      story: "the Dispatcher dies before it creates the Job",
+      async play({ script, send }) {
+        const creating = script.catch("create a job", "before");
+        await send("success");
+        (await creating).kill();
+      },
+    },
+    finds: ["wrong"],
+  },
+  {
+    name: "enqueued-time-in-row",
+    guard: "the time at which a message was enqueued is part of its row's key",
+    removal: [
+      {
+        file: "shared/adapters/table-keys.ts",
+        find: "return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}|${enqueuedAt}`;",
+        put: "return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}`;",
+      },
+    ],
+    scenario: RECREATED,
+    finds: ["lost"],
+  },
+  {
+    name: "enqueued-time-in-name",
+    guard: "the time at which a message was enqueued is part of its Jobs' names",
+    removal: [
+      {
+        file: "shared/jobs/job-name.ts",
+        find: "JSON.stringify([instance, sourceKey(key.source), key.enqueuedAt, module])",
+        put: "JSON.stringify([instance, sourceKey(key.source), module])",
+      },
+    ],
+    scenario: RECREATED,
+    finds: ["wrong"],
+  },
+  {
+    name: "enqueued-time-in-peek",
+    guard: "a message that has the run's number and another enqueued time is not the run's",
+    removal: [
+      {
+        file: "shared/reconcile/see-message.ts",
+        find: "if (!message || message.enqueuedAt !== run.enqueuedAt) return",
+        put: "if (!message) return",
+      },
+    ],
+    scenario: {
+      story:
+        "while a run waits for its second attempt, its queue is deleted and made again, and a new message gets its number",
+      async play({ script, send, recreateBus }) {
+        const waiting = script.catch("update a run to waiting", "after");
+        await send("retry");
+        const held = await waiting;
+        await recreateBus();
+        await send("success");
+        held.goOn();
+      },
+      // Its message is gone for good, and its row has to say so.
+      forgives: ({ about }, books) => isAbout("retry-1", about, books),
+    },
+    finds: ["open"],
+  },
+];
