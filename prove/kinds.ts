@@ -55,6 +55,8 @@ const KINDS = {
   },
   big: { ...queued, share: 12, subject: "read-big", body: "big", outcome: "succeeded", failures: 0, starts: 1 },
   "reject: schema": { ...queued, ...rejected, share: 5, subject: "give-up", body: "not JSON" },
+  /** Only a twin's story sends it: attempt 1 takes no notice of being ended, and works on for ten seconds. */
+  stubborn: { ...queued, share: 0, subject: "not-to-be-ended", outcome: "succeeded", failures: 1, starts: 2 },
   "reject: no module": { ...queued, ...rejected, share: 5, subject: "nobody's" },
 } as const satisfies Readonly<Record<string, Kind>>;
 
@@ -64,7 +66,10 @@ function isKind(name: string): name is KindName {
   return Object.hasOwn(KINDS, name);
 }
 
-export const KIND_NAMES: readonly KindName[] = Object.keys(KINDS).filter(isKind);
+/** Of a proof. */
+export const KIND_NAMES: readonly KindName[] = Object.keys(KINDS)
+  .filter(isKind)
+  .filter((name) => KINDS[name].share > 0);
 
 export function kindOf(name: KindName): Kind {
   return KINDS[name];

@@ -19,6 +19,8 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   "give-up": "echo no use; finish 64",
   hang: "exec sleep 60",
   "no-node": "finish 0",
+  "not-to-be-ended":
+    'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; trap : TERM; for n in $(seq 100); do sleep 0.1; done; finish 3',
 };
 
 /** A node that isn't there: the fault of no template, so that no module pauses. */

@@ -1,10 +1,12 @@
 import { BUS_TWINS } from "./bus-twins.ts";
-import { JOB_TWINS } from "./job-twins.ts";
+import { IDENTITY_TWINS } from "./identity-twins.ts";
 import { ROW_TWINS } from "./row-twins.ts";
+import { START_TWINS } from "./start-twins.ts";
 import type { Twin } from "./twin.ts";
+import { WATCH_TWINS } from "./watch-twins.ts";
 
 /** Every guard that a twin of the app is built without. */
-export const TWINS: readonly Twin[] = [...ROW_TWINS, ...BUS_TWINS, ...JOB_TWINS];
+export const TWINS: readonly Twin[] = [...ROW_TWINS, ...IDENTITY_TWINS, ...BUS_TWINS, ...START_TWINS, ...WATCH_TWINS];
 
 /** The twins of these names, in the order of the table; all of them where none is named. Throws an Error where one is unknown. */
 export function twinsNamed(names: readonly string[]): Twin[] {

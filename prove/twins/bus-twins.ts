@@ -84,32 +84,4 @@ export const BUS_TWINS: readonly Twin[] = [
     },
     finds: ["wrong", "orphan"],
   },
-  {
-    name: "enqueued-time-on-receive",
-    guard: "a message received by its number is settled only if it was enqueued when the run's was",
-    removal: [
-      {
-        file: "shared/adapters/service-bus-broker.ts",
-        find: "if (message.enqueuedTimeUtc?.getTime() !== key.enqueuedAt) {",
-        put: "if (false) {",
-      },
-    ],
-    scenario: {
-      story:
-        "while a Dispatcher is about to complete a message, its queue is deleted and made again, and a new message, which fails, gets its number",
-      async play({ script, send, until, recreateBus }) {
-        const retiring = script.catch("retire a job", "after");
-        await send("success");
-        const held = await retiring;
-        await recreateBus();
-        await until("the other one closes the old run", ({ closed }) => closed.length === 1);
-        await send("exhausted");
-        await until("the new one is at work", (books) =>
-          books.ledger.some(({ messageId }) => messageId === "exhausted-2"),
-        );
-        held.goOn();
-      },
-    },
-    finds: ["lost"],
-  },
 ];

@@ -1,21 +1,10 @@
-import { isAbout, type Scene, starts } from "./scene.ts";
+import { type Scene, starts } from "./scene.ts";
 import { NO_SWEEP, type Scenario, type Twin } from "./twin.ts";
 
 const TABLE = "shared/adapters/azure-run-table.ts";
 const ACCEPT = "shared/dispatch/accept.ts";
 const ADVANCE = "shared/reconcile/advance.ts";
 const START = "shared/dispatch/start-attempt.ts";
-
-/** The next message that arrives gets the number of the first one. */
-const RECREATED: Scenario = {
-  story: "when a message is done, its queue is deleted and made again, and a new message gets the same number",
-  async play({ send, until, recreateBus }) {
-    await send("success");
-    await until("the first one is done", ({ closed }) => closed.length === 1);
-    await recreateBus();
-    await send("success");
-  },
-};
 
 /** A Dispatcher sleeps before a write that belongs to attempt 1, and wakes in the middle of attempt 3. */
 const LATE_UPDATE: Scenario = {
@@ -190,57 +179,5 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong"],
-  },
-  {
-    name: "enqueued-time-in-row",
-    guard: "the time at which a message was enqueued is part of its row's key",
-    removal: [
-      {
-        file: "shared/adapters/table-keys.ts",
-        find: "return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}|${enqueuedAt}`;",
-        put: "return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}`;",
-      },
-    ],
-    scenario: RECREATED,
-    finds: ["lost"],
-  },
-  {
-    name: "enqueued-time-in-name",
-    guard: "the time at which a message was enqueued is part of its Jobs' names",
-    removal: [
-      {
-        file: "shared/jobs/job-name.ts",
-        find: "JSON.stringify([instance, sourceKey(key.source), key.enqueuedAt, module])",
-        put: "JSON.stringify([instance, sourceKey(key.source), module])",
-      },
-    ],
-    scenario: RECREATED,
-    finds: ["wrong"],
-  },
-  {
-    name: "enqueued-time-in-peek",
-    guard: "a message that has the run's number and another enqueued time is not the run's",
-    removal: [
-      {
-        file: "shared/reconcile/see-message.ts",
-        find: "if (!message || message.enqueuedAt !== run.enqueuedAt) return",
-        put: "if (!message) return",
-      },
-    ],
-    scenario: {
-      story:
-        "while a run waits for its second attempt, its queue is deleted and made again, and a new message gets its number",
-      async play({ script, send, recreateBus }) {
-        const waiting = script.catch("update a run to waiting", "after");
-        await send("retry");
-        const held = await waiting;
-        await recreateBus();
-        await send("success");
-        held.goOn();
-      },
-      // Its message is gone for good, and its row has to say so.
-      forgives: ({ about }, books) => isAbout("retry-1", about, books),
-    },
-    finds: ["open"],
   },
 ];

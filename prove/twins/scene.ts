@@ -2,7 +2,7 @@ import { EventEmitter, once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
-import { BatchV1Api, KubeConfig, type V1Job } from "@kubernetes/client-node";
+import { BatchV1Api, KubeConfig, PatchStrategy, setHeaderOptions, type V1Job } from "@kubernetes/client-node";
 import { kubeconfigText } from "../../bench/cluster-access.ts";
 import { type ClusterHands, clusterHands } from "../../test/support/cluster-hands.ts";
 import type { Books } from "../audit.ts";
@@ -15,6 +15,7 @@ import type { Script } from "./script.ts";
 /** How long a story waits for what has to come about in it. */
 const PATIENCE_MS = 90_000;
 const LOOK_MS = 100;
+const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
 /** What a story is told with. */
 export interface Scene {
@@ -32,10 +33,13 @@ export interface Scene {
   /** Deletes all rows that speak of runs. */
   readonly loseRows: () => Promise<void>;
   readonly job: (name: string) => Promise<V1Job>;
+  /** Has a Job's deadline pass. */
+  readonly endJob: (name: string) => Promise<void>;
 }
 
 export function makeScene(stage: Stage, script: Script): Scene {
   const { servers } = stage;
+  const { namespace } = servers.cluster;
   const sent: Planned[] = [];
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromString(kubeconfigText(servers.cluster));
@@ -43,7 +47,7 @@ export function makeScene(stage: Stage, script: Script): Scene {
   const books = () => readBooks(servers, sent);
   return {
     script,
-    cluster: clusterHands(kubeConfig, servers.cluster.namespace),
+    cluster: clusterHands(kubeConfig, namespace),
     sent,
     async send(kind) {
       const message = { id: `${kind.replaceAll(/[^a-z]+/g, "-")}-${sent.length + 1}`, kind };
@@ -77,7 +81,10 @@ export function makeScene(stage: Stage, script: Script): Scene {
       for await (const { partitionKey = "", rowKey = "" } of table.listEntities())
         if (/^(open|run)\|/.test(rowKey)) await table.deleteEntity(partitionKey, rowKey);
     },
-    job: (name) => batch.readNamespacedJob({ name, namespace: servers.cluster.namespace }),
+    job: (name) => batch.readNamespacedJob({ name, namespace }),
+    async endJob(name) {
+      await batch.patchNamespacedJob({ name, namespace, body: { spec: { activeDeadlineSeconds: 1 } } }, MERGE_PATCH);
+    },
   };
 }
 

@@ -1,14 +1,13 @@
-import type { V1Job } from "@kubernetes/client-node";
 import { identityAnnotations, identityLabels } from "../../shared/jobs/job-identity.ts";
 import { jobName } from "../../shared/jobs/job-name.ts";
 import type { Books, Finding } from "../audit.ts";
 import { QUEUE } from "../kinds.ts";
+import { handMadeJob } from "./hand-made-job.ts";
 import { isAbout, type Scene, starts } from "./scene.ts";
 import { NO_ORPHAN_JOBS, type Scenario, type Twin } from "./twin.ts";
 
 const CLUSTER = "shared/adapters/kubernetes-jobs.ts";
 const START = "shared/dispatch/start-attempt.ts";
-const DECIDE = "shared/run/decide.ts";
 /** As the stage calls it. */
 const INSTANCE = "proof";
 
@@ -17,17 +16,6 @@ function firstJobOf({ open }: Books) {
   const [, number, enqueued] = open[0]?.runId.split(":") ?? [];
   const key = { source: { queue: QUEUE }, sequenceNumber: Number(number), enqueuedAt: Number(enqueued) };
   return { key, name: jobName({ module: "succeed", instance: INSTANCE, key, attempt: 1 }) };
-}
-
-/** A Job that somebody made by hand: it does nothing, and at once. */
-function handMade(name: string, metadata: V1Job["metadata"] = {}): V1Job {
-  const container = { name: "worker", image: "busybox:1.36", command: ["true"] };
-  return {
-    apiVersion: "batch/v1",
-    kind: "Job",
-    metadata: { ...metadata, name },
-    spec: { template: { spec: { restartPolicy: "Never", containers: [container] } } },
-  };
 }
 
 /** A Dispatcher about to start attempt 1 is held up until another one has started attempt 2. */
@@ -55,8 +43,8 @@ const CREATED_TOO_LATE: Scenario = {
   forgives: ({ about }, books) => isAbout("success-1", about, books),
 };
 
-/** What guards the Jobs. */
-export const JOB_TWINS: readonly Twin[] = [
+/** What guards the start of an attempt: one Job, and no other. */
+export const START_TWINS: readonly Twin[] = [
   {
     name: "own-name",
     guard: "a Job's name follows from its attempt, so that the cluster itself refuses a second one",
@@ -109,6 +97,7 @@ export const JOB_TWINS: readonly Twin[] = [
         const sleeper = await asleep;
         const { jobs } = await until("attempt 2 starts", (books) => starts(books, 2) === 1);
         for (const { name } of jobs.filter(({ name: one }) => one.endsWith("-1"))) await cluster.deleteJob(name);
+        await until("the tombstone is gone", (books) => !books.jobs.some(({ name }) => name.endsWith("-1")));
         sleeper.goOn();
       },
     },
@@ -129,7 +118,7 @@ export const JOB_TWINS: readonly Twin[] = [
         const { key, name } = firstJobOf(await until("the row is there", ({ open }) => open.length === 1));
         const annotations = identityAnnotations({ ...key, sequenceNumber: key.sequenceNumber + 1 });
         await cluster.create(
-          handMade(name, { labels: identityLabels(INSTANCE, { module: "succeed", attempt: 1 }), annotations }),
+          handMadeJob(name, { labels: identityLabels(INSTANCE, { module: "succeed", attempt: 1 }), annotations }),
         );
         held.goOn();
       },
@@ -137,94 +126,6 @@ export const JOB_TWINS: readonly Twin[] = [
       forgives: ({ what, about }) => what.startsWith("1 interruptions") || about.startsWith("succeed-"),
     },
     finds: ["lost"],
-  },
-  {
-    name: "slow-absence-of-jobs",
-    guard: "a Job that the list doesn't show is looked for by its name before it is missed",
-    removal: [
-      {
-        file: DECIDE,
-        find: `  if (seen.job.phase === "absent" && !seen.job.confirmed) return { do: "look", at: "job" };
-`,
-        put: "",
-      },
-    ],
-    scenario: {
-      story: "a list of the Jobs is older than the Job of a run that has one",
-      async play({ script, send, until }) {
-        const empty = await script.listen("list the jobs");
-        const dispatching = script.catch("update a run to dispatched", "after");
-        await send("success");
-        const held = await dispatching;
-        script.repeat("list the jobs", empty, 4);
-        held.goOn();
-        await until("the lists are read", () => script.lies === 0);
-      },
-    },
-    finds: ["doubled"],
-  },
-  {
-    name: "rows-before-jobs",
-    guard: "a tick reads the rows first and lists the Jobs after: a Job that a row speaks of is in the list",
-    removal: [
-      {
-        file: "shared/reconcile/reconcile.ts",
-        find: `      const all = await readRuns(deps, admission, tally);
-      const view = await viewCluster(deps);
-`,
-        put: `      const view = await viewCluster(deps);
-      const all = await readRuns(deps, admission, tally);
-`,
-      },
-    ],
-    without: [
-      {
-        file: DECIDE,
-        find: `  if (seen.job.phase === "absent" && !seen.job.confirmed) return { do: "look", at: "job" };
-`,
-        put: "",
-      },
-    ],
-    scenario: {
-      story: "a Job is started between the two halves of a tick's look",
-      async play({ script, send, until }) {
-        const held = await script.catch("list the jobs", "after");
-        await send("success");
-        await until("it is started", ({ open, closed }) => closed.length > 0 || open[0]?.status === "dispatched");
-        held.goOn();
-      },
-    },
-    finds: ["doubled"],
-  },
-  {
-    name: "mass-absence",
-    guard: "where many Jobs are missing at once, none of the absences is believed",
-    removal: [
-      {
-        file: "shared/reconcile/snapshot.ts",
-        find: "return absent >= MASS_ABSENCE.atLeast && absent > dispatched.length * MASS_ABSENCE.share;",
-        put: "return false;",
-      },
-    ],
-    scenario: {
-      story: "with twelve Jobs at work, the cluster that answers is for a while another one, which has none of them",
-      async play({ script, send, until }) {
-        const empty = await script.listen("list the jobs");
-        const ticks = [0, 1].map((slot) => script.catch("list the jobs", "before", { slot }));
-        const held = await Promise.all(ticks);
-        for (let count = 0; count < 12; count += 1) await send("success");
-        await until(
-          "all have their Jobs",
-          ({ open }) => open.filter(({ status }) => status === "dispatched").length === 12,
-        );
-        script.repeat("list the jobs", empty, 4);
-        script.lie("read a job", 404, { times: Number.POSITIVE_INFINITY });
-        for (const tick of held) tick.goOn();
-        await until("four ticks have looked", () => script.lies === 1);
-        script.tellTruth();
-      },
-    },
-    finds: ["doubled", "wrong"],
   },
   {
     name: "end-what-came-too-late",
@@ -255,36 +156,5 @@ export const JOB_TWINS: readonly Twin[] = [
     removal: [NO_ORPHAN_JOBS],
     scenario: CREATED_TOO_LATE,
     finds: ["orphan"],
-  },
-  {
-    name: "uid",
-    guard: "a Job is patched only if it is the very one that was looked at",
-    removal: [
-      {
-        file: CLUSTER,
-        find: `metadata: { uid, labels: { [LABELS.settled]: "true" } },`,
-        put: `metadata: { labels: { [LABELS.settled]: "true" } },`,
-      },
-    ],
-    scenario: {
-      story: "before a Dispatcher retires a Job, somebody deletes it and makes one of their own by its name",
-      async play({ script, cluster, send, until }) {
-        const retiring = script.catch("retire a job", "before");
-        await send("success");
-        const held = await retiring;
-        const { jobs } = await until("the Job is there", (books) => books.jobs.length === 1);
-        const name = jobs[0]?.name ?? "";
-        await cluster.deleteJob(name);
-        await until("it is gone", (books) => books.jobs.length === 0);
-        await cluster.create(handMade(name));
-        held.goOn();
-      },
-      forgives: ({ what }) => what === "a job that is not retired, of ",
-      alsoFinds: async (_scene, { jobs }) =>
-        jobs
-          .filter(({ isSettled }) => isSettled)
-          .map(({ name }) => ({ verdict: "wrong", about: name, what: "a Job of somebody else's was retired" })),
-    },
-    finds: ["wrong"],
   },
 ];
