@@ -1,3 +1,4 @@
+import { BODY_TWINS } from "./body-twins.ts";
 import { BUS_TWINS } from "./bus-twins.ts";
 import { IDENTITY_TWINS } from "./identity-twins.ts";
 import { ROW_TWINS } from "./row-twins.ts";
@@ -6,7 +7,14 @@ import type { Twin } from "./twin.ts";
 import { WATCH_TWINS } from "./watch-twins.ts";
 
 /** Every guard that a twin of the app is built without. */
-export const TWINS: readonly Twin[] = [...ROW_TWINS, ...IDENTITY_TWINS, ...BUS_TWINS, ...START_TWINS, ...WATCH_TWINS];
+export const TWINS: readonly Twin[] = [
+  ...ROW_TWINS,
+  ...IDENTITY_TWINS,
+  ...BUS_TWINS,
+  ...BODY_TWINS,
+  ...START_TWINS,
+  ...WATCH_TWINS,
+];
 
 /** The twins of these names, in the order of the table; all of them where none is named. Throws an Error where one is unknown. */
 export function twinsNamed(names: readonly string[]): Twin[] {

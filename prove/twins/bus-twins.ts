@@ -51,6 +51,8 @@ export const BUS_TWINS: readonly Twin[] = [
     without: [NO_SWEEP],
     scenario: {
       story: "one peek misses the message of a run that waits for its second attempt",
+      // So that this peek is the next one.
+      processes: 1,
       async play({ script, send, until }) {
         const waiting = script.catch("update a run to waiting", "after");
         await send("retry");

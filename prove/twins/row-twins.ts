@@ -131,6 +131,30 @@ export const ROW_TWINS: readonly Twin[] = [
     finds: ["lost"],
   },
   {
+    name: "ending-first",
+    guard:
+      "why the Dispatcher ends a Job is in the row before the Job is touched, for the Job itself will only say that it was ended",
+    removal: [
+      {
+        file: ADVANCE,
+        find: `    log.warn("ending a job", { jobName, why: ending.detail });
+`,
+        put: `    if (run.jobUid !== undefined) await deps.cluster.end(jobName, run.jobUid);
+`,
+      },
+    ],
+    scenario: {
+      story: "the Dispatcher dies when it has ended a Job that could not start",
+      processes: 1,
+      async play({ script, send }) {
+        const ending = script.catch("end a job", "after");
+        await send("no start");
+        (await ending).kill();
+      },
+    },
+    finds: ["wrong"],
+  },
+  {
     name: "row-before-defer",
     guard: "the row is inserted before the message is deferred",
     removal: [

@@ -128,6 +128,33 @@ export const START_TWINS: readonly Twin[] = [
     finds: ["lost"],
   },
   {
+    name: "adopted-elsewhere",
+    guard: "whoever created a Job and finds that another process has recorded it leaves it at work",
+    removal: [
+      {
+        file: START,
+        find: `if (found.kind === "open" && found.stored.run.attempt === run.attempt && found.stored.run.status !== "settling") {`,
+        put: "if (false) {",
+      },
+    ],
+    scenario: {
+      story: "a Dispatcher falls asleep before it records its Job, and wakes when another one has adopted it",
+      async play({ script, send, until }) {
+        const asleep = script.catch("update a run to dispatched", "before", { asleep: true });
+        await send("stubborn");
+        const sleeper = await asleep;
+        await until("the other one adopts it", ({ open }) => open[0]?.status === "dispatched");
+        sleeper.goOn();
+      },
+      async alsoFinds({ job }, { jobs }): Promise<Finding[]> {
+        const [first] = jobs.filter(({ name }) => name.endsWith("-1"));
+        if (first === undefined || (await job(first.name)).spec?.activeDeadlineSeconds !== 1) return [];
+        return [{ verdict: "wrong", about: first.name, what: "it was ended while it was at work" }];
+      },
+    },
+    finds: ["wrong"],
+  },
+  {
     name: "end-what-came-too-late",
     guard: "a Job whose run moved on while it was created is ended by whoever created it",
     removal: [{ file: START, find: "    await deps.cluster.end(job.name, job.uid);\n", put: "" }],

@@ -1,0 +1,50 @@
+import type { Twin } from "./twin.ts";
+
+/** What guards the bodies in the blob store, which nobody comes back for once their run is closed. */
+export const BODY_TWINS: readonly Twin[] = [
+  {
+    name: "body-before-row",
+    guard: "a run's body is deleted before its row is closed",
+    removal: [
+      {
+        file: "shared/reconcile/settle-message.ts",
+        find: `  if (run.bodyInBlob) await deps.payloads.deleteBody(run);
+  await deps.table.close(stored, closed(run, verdict, deps.clock.now()));`,
+        put: `  await deps.table.close(stored, closed(run, verdict, deps.clock.now()));
+  if (run.bodyInBlob) await deps.payloads.deleteBody(run);`,
+      },
+    ],
+    scenario: {
+      story: "the Dispatcher dies when a run is closed whose body is in the blob store",
+      processes: 1,
+      async play({ script, send }) {
+        const closing = script.catch("close a run", "after");
+        await send("big");
+        (await closing).kill();
+      },
+    },
+    finds: ["orphan"],
+  },
+  {
+    name: "late-body",
+    guard: "who stored a body for a Job that came to nothing looks whether its run is closed, and takes it away again",
+    removal: [
+      {
+        file: "shared/dispatch/start-attempt.ts",
+        find: `if (outcome?.kind !== "dispatched" && stored.run.bodyInBlob) await deleteBodyIfClosed(deps, stored.run);`,
+        put: "",
+      },
+    ],
+    scenario: {
+      story: "a Dispatcher falls asleep before it stores a body, and wakes when another one has closed the run",
+      async play({ script, send, until }) {
+        const asleep = script.catch("store a body", "before", { asleep: true });
+        await send("big");
+        const sleeper = await asleep;
+        await until("the run closes", ({ closed }) => closed.length === 1);
+        sleeper.goOn();
+      },
+    },
+    finds: ["orphan"],
+  },
+];
