@@ -161,12 +161,12 @@ export const ROW_TWINS: readonly Twin[] = [
       {
         file: ACCEPT,
         find: `stored = await table.insert(run);`,
-        put: `if (!run.verdict) await broker.defer(run.source, held.lockToken, ownerStamp(await table.owner()));
+        put: `if (!run.verdict) await broker.defer(run.source, held.lockToken, deferStamp(run, await table.owner()));
       stored = await table.insert(run);`,
       },
       {
         file: ACCEPT,
-        find: `    await broker.defer(run.source, held.lockToken, ownerStamp(await table.owner()));
+        find: `    await broker.defer(run.source, held.lockToken, deferStamp(run, await table.owner()));
     // From here on`,
         put: `    // From here on`,
       },
