@@ -18,6 +18,8 @@ export interface ContainerPlace {
   readonly directory: string;
   readonly volumes: ReadonlyMap<string, string>;
   readonly baseEnv: Readonly<Record<string, string>>;
+  /** Whether an image can't be pulled. */
+  readonly isImageMissing: (image: string) => boolean;
 }
 
 const MAX_MESSAGE_BYTES = 4_096;
@@ -56,6 +58,8 @@ export class ContainerRun {
       const message = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`;
       return this.#stuck("InvalidImageName", message);
     }
+    if (place.isImageMissing(image))
+      return this.#stuck("ErrImagePull", `failed to pull and unpack image "${image}": not found`);
     if ((this.spec.command ?? []).length === 0) {
       return this.#stuck(
         "ErrImagePull",

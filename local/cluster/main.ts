@@ -1,15 +1,17 @@
 // A program of its own: the batch/v1 stand-in. One JSON line on stdout when it listens; everything else goes to stderr.
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { startCluster } from "./start-cluster.ts";
 
-const USAGE = "usage: cluster [--port N] [--directory DIR] [--namespace NS] [--stub]";
+const USAGE = "usage: cluster [--port N] [--directory DIR] [--namespace NS] [--missing-images FILE] [--stub]";
 
 const flags = {
   port: { type: "string", default: "0" },
   directory: { type: "string", default: join(tmpdir(), `dispatcher-cluster-${process.pid}`) },
   namespace: { type: "string", default: "default" },
+  "missing-images": { type: "string" },
   stub: { type: "boolean", default: false },
 } as const;
 
@@ -32,13 +34,19 @@ function baseEnv(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, process.env[name] ?? ""]));
 }
 
+/** The file is read for each container, so that images go and come back while the program runs. */
+function isImageMissing(image: string): boolean {
+  const file = options["missing-images"];
+  return file !== undefined && readFileSync(file, "utf8").split("\n").includes(image);
+}
+
 let options: ReturnType<typeof readFlags>;
 try {
   options = readFlags();
 } catch (error) {
   usage(error);
 }
-const cluster = await startCluster({ ...options, baseEnv: baseEnv() });
+const cluster = await startCluster({ ...options, baseEnv: baseEnv(), isImageMissing });
 let isEnding = false;
 
 async function end(): Promise<void> {

@@ -13,6 +13,9 @@ const SIDECAR_RESTART_MS = 1_000;
 /** No timer can be set for longer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** What every pod finds where it runs. */
+export type Node = Pick<ContainerPlace, "baseEnv" | "isImageMissing">;
+
 type End = NonNullable<PodProgress["end"]>;
 
 /**
@@ -22,7 +25,7 @@ type End = NonNullable<PodProgress["end"]>;
 export class PodRun {
   readonly directory: string;
   readonly #state: ClusterState;
-  readonly #baseEnv: Readonly<Record<string, string>>;
+  readonly #node: Node;
   readonly #pod: Pod;
   readonly #containers: readonly ContainerRun[];
   readonly #timers = new Set<NodeJS.Timeout>();
@@ -34,11 +37,11 @@ export class PodRun {
   /** Resolves when no process of the pod is left and its last status is stored. */
   readonly finished: Promise<void>;
 
-  constructor(state: ClusterState, pod: Pod, directory: string, baseEnv: Readonly<Record<string, string>>) {
+  constructor(state: ClusterState, pod: Pod, directory: string, node: Node) {
     this.#state = state;
     this.#pod = pod;
     this.directory = directory;
-    this.#baseEnv = baseEnv;
+    this.#node = node;
     const init = pod.spec?.initContainers ?? [];
     const waiting = init.length > 0 ? "PodInitializing" : "ContainerCreating";
     this.#containers = [
@@ -64,7 +67,7 @@ export class PodRun {
       this.#publish();
       return;
     }
-    const place = { directory: this.directory, volumes, baseEnv: this.#baseEnv };
+    const place = { ...this.#node, directory: this.directory, volumes };
     this.#publish();
     for (const container of this.#containers.filter(({ isInit }) => isInit)) {
       const isDone = await this.#runInit(container, place);

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { ClusterState } from "./cluster-state.ts";
 import { logPathOf } from "./container-run.ts";
-import { PodRun } from "./pod-run.ts";
+import { type Node, PodRun } from "./pod-run.ts";
 import { type Pod, timestamp } from "./wire.ts";
 
 /** What a node runs at once by default; further pods wait, unscheduled. */
@@ -25,10 +25,7 @@ export interface PodRunner {
 }
 
 /** The node: runs each pod that appears in the store, and ends those that are marked for deletion. */
-export function startPodRunner(
-  state: ClusterState,
-  options: { readonly directory: string; readonly baseEnv: Readonly<Record<string, string>> },
-): PodRunner {
+export function startPodRunner(state: ClusterState, options: { readonly directory: string } & Node): PodRunner {
   const runs = new Map<string, PodRun>();
   const active = new Set<string>();
   const queue: Pod[] = [];
@@ -46,7 +43,7 @@ export function startPodRunner(
 
   const start = (pod: Pod): void => {
     const { uid } = pod.metadata;
-    const run = new PodRun(state, pod, directoryOf(pod), options.baseEnv);
+    const run = new PodRun(state, pod, directoryOf(pod), options);
     runs.set(uid, run);
     active.add(uid);
     void run.finished.then(() => {

@@ -18,6 +18,8 @@ export interface ClusterOptions {
   readonly stub?: boolean;
   /** What every process gets beside its own variables; `PATH` as in a plain container image by default. */
   readonly baseEnv?: Readonly<Record<string, string>>;
+  /** Images that can't be pulled; asked for each container that is about to start. None by default. */
+  readonly isImageMissing?: (image: string) => boolean;
 }
 
 export interface LocalCluster {
@@ -42,7 +44,8 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   rmSync(join(directory, "pods"), { recursive: true, force: true });
   const state = makeClusterState(["default", namespace]);
   const baseEnv = options.baseEnv ?? { PATH: CONTAINER_PATH };
-  const runner = options.stub === true ? undefined : startPodRunner(state, { directory, baseEnv });
+  const isImageMissing = options.isImageMissing ?? (() => false);
+  const runner = options.stub === true ? undefined : startPodRunner(state, { directory, baseEnv, isImageMissing });
   const controller = runner === undefined ? undefined : startJobController(state);
   // A program that ends without closing can't wait for anybody.
   const killNow = (): void => runner?.killNow();

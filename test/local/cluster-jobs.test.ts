@@ -1,6 +1,6 @@
 // oxlint-disable typescript/no-unsafe-type-assertion -- What the server answers is what these tests are about.
 import type { V1Job, V1Pod } from "@kubernetes/client-node";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { isAlive } from "../support/is-alive.ts";
 import { aJob, JOBS, type LocalClusterUser, PID, sh, startLocalCluster } from "../support/local-cluster.ts";
 
@@ -47,6 +47,23 @@ describe("how a Job goes", () => {
     expect(seen).toEqual(["FailureTarget", "Failed"]);
     expect(podsWhileEnding[0]).toBeDefined();
     expect(await on.podOf(name)).toBeUndefined();
+  });
+
+  test("says of a pod whose image is missing that it can't be pulled, and runs one when it is there", async () => {
+    const missing = new Set(["example/late:1"]);
+    const cluster = await startLocalCluster({ isImageMissing: (image) => missing.has(image) });
+    onTestFinished(() => cluster.close());
+    const create = () => cluster.create(aJob({ containers: [{ ...sh("exit 0"), image: "example/late:1" }] }));
+    const early = await create();
+    await vi.waitFor(async () => {
+      const pod = await cluster.podOf(early);
+      expect(pod?.status?.containerStatuses?.[0]?.state?.waiting).toMatchObject({
+        reason: "ErrImagePull",
+        message: expect.stringContaining("example/late:1"),
+      });
+    });
+    missing.clear();
+    await cluster.podIn(await create(), "Succeeded");
   });
 
   test("leaves a pod that asks for another node unscheduled, and runs one that asks for this", async () => {

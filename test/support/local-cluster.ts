@@ -11,7 +11,7 @@ import {
   type V1PodSpec,
 } from "@kubernetes/client-node";
 import { expect, vi } from "vitest";
-import { type LocalCluster, startCluster } from "../../local/cluster/start-cluster.ts";
+import { type ClusterOptions, type LocalCluster, startCluster } from "../../local/cluster/start-cluster.ts";
 import { type ClusterApi, clusterApi } from "./cluster-api.ts";
 
 export const JOBS = "/apis/batch/v1/namespaces/jobs/jobs";
@@ -37,9 +37,11 @@ export interface LocalClusterUser {
   close(): Promise<void>;
 }
 
-export async function startLocalCluster(): Promise<LocalClusterUser> {
+export async function startLocalCluster(
+  options: Pick<ClusterOptions, "isImageMissing"> = {},
+): Promise<LocalClusterUser> {
   const directory = mkdtempSync(join(tmpdir(), "dispatcher-cluster-"));
-  const local = await startCluster({ directory, namespace: "jobs" });
+  const local = await startCluster({ directory, namespace: "jobs", ...options });
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(local.kubeconfigPath);
   const batch = kubeConfig.makeApiClient(BatchV1Api);
