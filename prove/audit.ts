@@ -7,6 +7,7 @@ export interface BusMessage {
   readonly runId: string;
   readonly messageId: string;
   readonly state: "active" | "deferred";
+  readonly deliveryCount?: number;
   /** Of a dead letter. */
   readonly reason?: string;
 }

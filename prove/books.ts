@@ -38,7 +38,8 @@ export async function readBooks(servers: Servers, sent: readonly Planned[]): Pro
   return { sent, ...bus, ...table, jobs, bodies, ledger };
 }
 
-async function readBus(connectionString: string): Promise<Pick<Books, "bus" | "deadLetters" | "strangers">> {
+/** Reads what the bus holds. */
+export async function readBus(connectionString: string): Promise<Pick<Books, "bus" | "deadLetters" | "strangers">> {
   const client = new ServiceBusClient(connectionString);
   try {
     const bus: BusMessage[] = [];
@@ -83,6 +84,7 @@ async function peekAll(
     runId: `${name}:${message.sequenceNumber?.toString()}:${message.enqueuedTimeUtc?.getTime()}`,
     messageId: String(message.messageId),
     state: message.state === "deferred" ? "deferred" : "active",
+    deliveryCount: message.deliveryCount ?? 0,
     ...(message.deadLetterReason === undefined ? {} : { reason: message.deadLetterReason }),
   }));
 }
@@ -115,6 +117,15 @@ async function readTable({ storage, tableName }: Servers): Promise<Pick<Books, "
     else closed.push(run);
   }
   return { open, marks, closed };
+}
+
+/** The names of the modules whose rows say that they are paused. */
+export async function readPauses({ storage, tableName }: Servers): Promise<string[]> {
+  const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
+  const paused: string[] = [];
+  for await (const { rowKey = "", ...columns } of table.listEntities())
+    if (rowKey.startsWith("module|") && "pausedAt" in columns) paused.push(rowKey.slice("module|".length));
+  return paused;
 }
 
 const jobList = z.object({

@@ -10,6 +10,7 @@ export class BusGate {
   /** Whose connection it is, by the port that the broker sees. */
   readonly #slots = new Map<number, number>();
   readonly #sockets = new Map<number, { destroy(): void }>();
+  readonly #gates = new Map<number, Gate>();
   readonly #director: () => Conductor;
 
   constructor(director: () => Conductor) {
@@ -21,6 +22,7 @@ export class BusGate {
     onCall: async ({ clientPort, ...call }, carryOut) => {
       const slot = this.#slots.get(clientPort);
       if (slot === undefined) return carryOut();
+      if (this.#gates.get(slot)?.refuses() === true) return refusal(503);
       const reply = await this.#director().conduct<Reply>({
         slot,
         edge: busEdge(call),
@@ -55,6 +57,7 @@ export class BusGate {
 
   /** A port for a Dispatcher's connections to the broker's. */
   async open(slot: number, brokerPort: number, gate: Gate): Promise<{ readonly port: number; close(): Promise<void> }> {
+    this.#gates.set(slot, gate);
     const server = createServer((client) => {
       gate.admit(client);
       if (gate.isClosed) return;

@@ -30,6 +30,11 @@ export class DispatcherProcess {
     return this.#state === "up";
   }
 
+  /** Where it answers over HTTP; 0 while it is down. */
+  get port(): number {
+    return Number(this.#part?.ready["port"] ?? 0);
+  }
+
   get name(): string {
     return this.#options.name;
   }

@@ -70,13 +70,15 @@ async function serve(
   const body = await buffer(incoming);
   const call: HttpCall = { method: incoming.method ?? "GET", url: incoming.url ?? "/", body: body.toString("utf8") };
   const edge = options.edgeOf(call);
-  const answer = await options.director().conduct<HttpAnswer>({
-    slot: options.slot,
-    edge,
-    carryOut: () => forward(options.target, agent, incoming, body),
-    refusal: (status) => refusal(options.server, status, edge),
-    worked: (given) => worked(edge, given),
-  });
+  const answer = options.gate.refuses()
+    ? refusal(options.server, 503, edge)
+    : await options.director().conduct<HttpAnswer>({
+        slot: options.slot,
+        edge,
+        carryOut: () => forward(options.target, agent, incoming, body),
+        refusal: (status) => refusal(options.server, status, edge),
+        worked: (given) => worked(edge, given),
+      });
   if (answer === "silence") return;
   if (answer === "cut" || options.gate.isClosed) {
     response.destroy();

@@ -6,17 +6,29 @@ import { planMessages } from "./kinds.ts";
 import { makePlan } from "./plan.ts";
 import { summarise, summaryText } from "./report.ts";
 import { runProof } from "./run-proof.ts";
+import { readStormFlags, STORMS_USAGE } from "./storms/flags.ts";
+import { proveStorms } from "./storms/prove-storms.ts";
 
 // `npm run prove`: several Dispatchers are killed, frozen and lied to at every call they make, and every message has to end exactly once.
+// `-- --storms`: crowds, outages and clocks that disagree, outside CI.
 
 /** The shortest lock that the app accepts: a freeze has to be longer. */
 const LOCK_MS = 5_000;
 
-function readArgs(): ProofFlags | undefined {
+const APP = join(PROJECT_ROOT, "dist/functions/index.js");
+const randomSeed = () => Math.floor(Math.random() * 2 ** 32);
+
+/** What the command line asks for: the proof, or its storms. Undefined where a flag is wrong, which is said. */
+function readArgs(): (() => Promise<boolean>) | undefined {
+  const args = process.argv.slice(2);
+  const storms = args.includes("--storms");
   try {
-    return readProofFlags(process.argv.slice(2), () => Math.floor(Math.random() * 2 ** 32));
+    if (!storms) return prove.bind(undefined, readProofFlags(args, randomSeed));
+    return proveStorms.bind(undefined, readStormFlags(args, randomSeed), { app: APP, lockMs: LOCK_MS });
   } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
+    process.stderr.write(
+      `${error instanceof Error ? error.message : String(error)}\n${storms ? STORMS_USAGE : USAGE}\n`,
+    );
     return undefined;
   }
 }
@@ -32,7 +44,7 @@ async function prove(flags: ProofFlags): Promise<boolean> {
     messages: planMessages(seed, messages),
     processes,
     lockMs: LOCK_MS,
-    app: join(PROJECT_ROOT, "dist/functions/index.js"),
+    app: APP,
     patienceMs,
     onLine: (who, line) => log?.write(`${new Date().toISOString()} ${who}: ${line}\n`),
     onProgress: (text) => process.stderr.write(`${text}\n`),
@@ -44,9 +56,9 @@ async function prove(flags: ProofFlags): Promise<boolean> {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
-const flags = readArgs() ?? process.exit(2);
+const run = readArgs() ?? process.exit(2);
 try {
-  process.exitCode = (await prove(flags)) ? 0 : 1;
+  process.exitCode = (await run()) ? 0 : 1;
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = 1;

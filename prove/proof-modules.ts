@@ -58,20 +58,25 @@ export async function writeModules(directory: string, ledger: string): Promise<v
       source: { queue: QUEUE },
       when: { subject },
       ...common(subject),
-      ...template("busybox:1.36", shell(script), ledger, subject === "no-node" ? NO_NODE : {}),
+      ...template(imageOf(subject), shell(script), ledger, subject === "no-node" ? NO_NODE : {}),
     });
   }
   await write("read-big", {
     source: { queue: QUEUE },
     when: { subject: "read-big" },
     ...common("read-big"),
-    ...template("node:20", [process.execPath, "--input-type=module", "-e", READ_BIG], ledger),
+    ...template(imageOf("read-big"), [process.execPath, "--input-type=module", "-e", READ_BIG], ledger),
   });
   await write("from-topic", {
     source: { topic: TOPIC, subscription: SUBSCRIPTION },
     ...common("succeed"),
-    ...template("busybox:1.36", shell(SCRIPTS["succeed"] ?? ""), ledger),
+    ...template(imageOf("from-topic"), shell(SCRIPTS["succeed"] ?? ""), ledger),
   });
+}
+
+/** Each module has an image of its own, so that one of them can be missing. */
+export function imageOf(module: string): string {
+  return `proof/${module}:1`;
 }
 
 function shell(script: string): string[] {

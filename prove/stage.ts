@@ -39,6 +39,8 @@ export interface StageOptions {
   readonly director: () => Conductor;
   /** Each line that a process writes. */
   readonly onLine: (who: string, line: string) => void;
+  /** What a Dispatcher's environment has beside its settings. */
+  readonly environmentOf?: (slot: number) => Readonly<Record<string, string>>;
   /** A Dispatcher ended by itself, and with what words. */
   readonly onDeath: (words: string) => void;
 }
@@ -47,6 +49,10 @@ export interface StageOptions {
 export interface Stage {
   readonly dispatchers: readonly DispatcherProcess[];
   readonly servers: Servers;
+  /** The Dispatchers' ways to their servers. */
+  readonly gates: Readonly<Record<ServerName, Gate>>;
+  /** The images that can't be pulled from here on. */
+  loseImages(images: readonly string[]): Promise<void>;
   /** Messages on the bus that have not ended; strangers don't count. */
   openMessages(): number;
   /** Every entity of the bus is deleted and made again: it is empty, and numbers from 1. */
@@ -79,7 +85,9 @@ async function build(
 ): Promise<Stage> {
   const ledger = join(directory, "ledger");
   const modulesDir = join(directory, "modules");
+  const missingImages = join(directory, "missing-images");
   await writeFile(ledger, "");
+  await writeFile(missingImages, "");
   await writeModules(modulesDir, ledger);
   const gates: Record<ServerName, Gate> = { bus: new Gate(), storage: new Gate(), cluster: new Gate() };
 
@@ -106,7 +114,7 @@ async function build(
   const cluster = await startPart({
     name: "cluster",
     program: join(PROJECT_ROOT, "dist/local/cluster/main.js"),
-    args: ["--directory", join(directory, "cluster"), "--namespace", NAMESPACE],
+    args: ["--directory", join(directory, "cluster"), "--namespace", NAMESPACE, "--missing-images", missingImages],
     env: neededEnvironment(process.env),
     stopTimeoutMs: 10_000,
     onLine: (line) => options.onLine("cluster", line),
@@ -170,6 +178,7 @@ async function build(
           JOB_RETENTION: "2m",
           // Every process runs its own timer: as many reconcilers at once as there are processes.
           RECONCILE_SCHEDULE: "*/2 * * * * *",
+          ...options.environmentOf?.(slot),
         },
         onLine: (line) => options.onLine(name, line),
         onDeath: options.onDeath,
@@ -196,6 +205,8 @@ async function build(
       cluster: access,
       ledger,
     },
+    gates,
+    loseImages: (images) => writeFile(missingImages, images.join("\n")),
     openMessages: () =>
       Object.values(broker.counts()).reduce((sum, { active, deferred }) => sum + active + deferred, -STRANGERS),
     recreateBus: async () => {

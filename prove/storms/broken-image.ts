@@ -1,0 +1,134 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import type { Books, BusMessage } from "../audit.ts";
+import { readBooks, readBus, readPauses } from "../books.ts";
+import { planMessages } from "../kinds.ts";
+import { imageOf } from "../proof-modules.ts";
+import { mostDeliveries, noneDeadLettered } from "./delivery-counts.ts";
+import type { Check, Judge, Scene, Storm } from "./storm.ts";
+
+/** The module whose image is missing, and the kind of the messages that it takes. */
+const MODULE = "succeed";
+const KIND = "success";
+
+/** The Jobs of two messages may fail before the third pauses the module. */
+const PAYING = 2;
+const PAID = "1 failures counted, not 0";
+
+/** Of other modules, as many messages as a tenth of the broken one's: they have to pass it by. */
+const SHARE_OF_OTHERS = 10;
+
+const readiness = z.object({ ready: z.boolean(), paused: z.record(z.string(), z.string()) });
+
+export const brokenImage: Storm = {
+  about: "a module's image can't be pulled, and is mended later; other modules don't notice",
+  messages: 10_000,
+  outageMs: 300_000,
+  allows: ({ verdict, what }) => verdict === "wrong" && what === PAID,
+  rage,
+};
+
+async function rage(scene: Scene): Promise<Judge> {
+  const { send, size, stage, until, lines, say } = scene;
+  const linesWith = (words: string) => lines.linesWith(words);
+  await stage.loseImages([imageOf(MODULE)]);
+  const good = planMessages(size.seed, Math.max(10, Math.ceil(size.messages / SHARE_OF_OTHERS)), ["retry", "topic"]);
+  const [early, late] = [good.slice(0, good.length / 2), good.slice(good.length / 2)];
+  await Promise.all([send(planMessages(size.seed, size.messages, [KIND])), send(early)]);
+  const isPaused = await until(() => linesWith("paused a module") > 0);
+  say("the module paused");
+  const mendAt = performance.now() + size.outageMs;
+  // These arrive while it is paused.
+  await send(late);
+  const others = new Set(good.map(({ id }) => id));
+  const done = async () => {
+    const { closed } = await readBooks(stage.servers, []);
+    return closed.filter(({ messageId, status }) => others.has(messageId) && status === "succeeded").length;
+  };
+  await until(async () => (await done()) === good.length);
+  const othersDone = await done();
+  say(`${othersDone} messages of other modules are done, ${stage.openMessages()} wait`);
+  await sleep(Math.max(0, mendAt - performance.now()));
+  const { bus, deadLetters } = await readBus(stage.servers.serviceBus);
+  const checks = [
+    {
+      claim: "the module paused, and one process said so once",
+      holds: isPaused && linesWith("paused a module") === 1,
+      found: `${linesWith("paused a module")} lines`,
+    },
+    await saidByReadiness(scene),
+    await saidByRow(scene),
+    {
+      claim: "messages of other modules were done while it was paused",
+      holds: othersDone === good.length,
+      found: `${othersDone} of ${good.length}`,
+    },
+    { claim: "all of its messages wait", holds: bus.length === size.messages, found: `${bus.length} wait` },
+    noneDeadLettered(deadLetters, "while it was paused"),
+    waitedAtNoCost(bus, scene),
+    probedRarely(scene),
+  ];
+  await stage.loseImages([]);
+  const mendedAt = performance.now();
+  await until(() => linesWith("resumed a module") > 0);
+  say(`resumed ${Math.round((performance.now() - mendedAt) / 1000)} s after it was mended`);
+  return (books: Books) => [
+    ...checks,
+    {
+      claim: "the module resumed by itself",
+      holds: linesWith("resumed a module") > 0,
+      found: `${linesWith("resumed a module")} lines`,
+    },
+    paidBy(books),
+    noneDeadLettered(books.deadLetters, "in the end"),
+  ];
+}
+
+async function saidByReadiness({ stage }: Scene): Promise<Check> {
+  const answers = await Promise.all(
+    stage.dispatchers.map(async ({ port }) =>
+      readiness.parse(await (await fetch(`http://127.0.0.1:${port}/api/health/ready`)).json()),
+    ),
+  );
+  return {
+    claim: "each process says in /ready that it is paused and why, and is ready all the same",
+    holds: answers.every(({ ready, paused }) => ready && paused[MODULE]?.includes(imageOf(MODULE)) === true),
+    found: JSON.stringify(answers[0]?.paused),
+  };
+}
+
+async function saidByRow({ stage }: Scene): Promise<Check> {
+  const paused = await readPauses(stage.servers);
+  return {
+    claim: "the pause is a row, and the only one",
+    holds: paused.length === 1 && paused[0] === MODULE,
+    found: `paused: ${paused.join(", ")}`,
+  };
+}
+
+/** One delivery, which deferred it; one more for each of the few whose attempt failed or was a probe, which was requeued. */
+function waitedAtNoCost(bus: readonly BusMessage[], { size, lockMs }: Scene): Check {
+  const dear = bus.filter(({ deliveryCount = 0 }) => deliveryCount > 2).length;
+  const limit = Math.max(PAYING + 1, Math.ceil(bus.length / 100));
+  return {
+    claim: `not more than ${limit} messages were delivered more than twice`,
+    holds: dear <= limit,
+    found: `${dear} were, ${mostDeliveries(bus)} times at most, in ${size.outageMs / lockMs} times the lock`,
+  };
+}
+
+/** The first probe a minute after the pause, the next two minutes after that one, and so on. */
+function probedRarely({ lines, size }: Scene): Check {
+  const probes = lines.linesWith("trying a message of a paused module");
+  const most = Math.floor(Math.log2(size.outageMs / 60_000 + 1)) + 1;
+  return {
+    claim: `at most ${most} messages were tried meanwhile`,
+    holds: probes <= most,
+    found: `${probes} tried`,
+  };
+}
+
+function paidBy({ closed }: Books): Check {
+  const paid = closed.filter(({ messageId, failures }) => failures > 0 && messageId.startsWith(`${KIND}-`)).length;
+  return { claim: `at most ${PAYING} messages paid with an attempt`, holds: paid <= PAYING, found: `${paid} paid` };
+}

@@ -1,0 +1,67 @@
+import type { Verdict } from "../audit.ts";
+import type { StormResult } from "./run-storm.ts";
+import type { Check, StormSize } from "./storm.ts";
+
+/** The numbers of one storm, and whether everything held. */
+export interface StormSummary {
+  readonly storm: string;
+  readonly holds: boolean;
+  readonly seed: number;
+  readonly outageSeconds: number;
+  readonly sent: number;
+  readonly completed: number;
+  readonly deadLettered: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly wrong: number;
+  readonly open: number;
+  readonly orphans: number;
+  readonly attempts: number;
+  readonly checks: readonly Check[];
+  /** Dispatchers that ended by themselves. */
+  readonly deaths: readonly string[];
+  readonly findings: readonly string[];
+  readonly seconds: number;
+}
+
+/** Judges a storm: by the audit, by what it expects beside, and by whether the Dispatchers stayed up. */
+export function summariseStorm(storm: string, size: StormSize, result: StormResult): StormSummary {
+  const { books, findings, checks, deaths, seconds } = result;
+  const count = (verdict: Verdict) => findings.filter((finding) => finding.verdict === verdict).length;
+  return {
+    storm,
+    holds: findings.length === 0 && deaths.length === 0 && checks.length > 0 && checks.every(({ holds }) => holds),
+    seed: size.seed,
+    outageSeconds: size.outageMs / 1000,
+    sent: books.sent.length,
+    completed: books.closed.filter(({ status }) => status === "succeeded").length,
+    deadLettered: books.deadLetters.length,
+    lost: count("lost"),
+    doubled: count("doubled"),
+    wrong: count("wrong"),
+    open: count("open"),
+    orphans: count("orphan"),
+    attempts: books.ledger.filter(({ what }) => what === "start").length,
+    checks,
+    deaths,
+    findings: findings.map(({ verdict, about, what }) => `${verdict}: ${about}: ${what}`),
+    seconds: Math.round(seconds),
+  };
+}
+
+const MOST_LISTED = 20;
+
+/** As a person reads it. */
+export function stormText(summary: StormSummary): string {
+  const { storm, holds, checks, deaths, findings, ...numbers } = summary;
+  const listed = [...deaths, ...findings];
+  return [
+    `${storm}: ${holds ? "it holds" : "it does NOT hold"}`,
+    ...checks.map(({ holds: isSo, claim, found }) => `  ${isSo ? "yes" : "NO "} ${claim} (${found})`),
+    ...listed.slice(0, MOST_LISTED).map((line) => `  ${line}`),
+    ...(listed.length > MOST_LISTED ? [`  ... and ${listed.length - MOST_LISTED} more`] : []),
+    `  ${Object.entries(numbers)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(", ")}`,
+  ].join("\n");
+}
