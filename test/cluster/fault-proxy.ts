@@ -50,7 +50,11 @@ export const halves: Fault = async (response, ask) => {
   response.writeHead(status, { ...headers, "content-length": String(half.byteLength) }).end(half);
 };
 
-export async function startFaultProxy(target: { readonly server: string; readonly ca: string }): Promise<FaultProxy> {
+/** `onAnswer` is told of each request whose answer is passed on as it is. */
+export async function startFaultProxy(
+  target: { readonly server: string; readonly ca: string },
+  onAnswer: (request: ProxiedRequest, answer: { readonly status: number; readonly bytes: number }) => void = () => {},
+): Promise<FaultProxy> {
   const certificate = await makeCertificate();
   const faults = new Set<{ isMeant: (request: ProxiedRequest) => boolean; fault: Fault; hits: number }>();
 
@@ -60,13 +64,15 @@ export async function startFaultProxy(target: { readonly server: string; readonl
     for await (const chunk of incoming) chunks.push(Buffer.from(chunk));
     const body = Buffer.concat(chunks);
     const ask = () => answerOf(target, { method, path, headers: { ...headers, "accept-encoding": "identity" }, body });
-    const failing = [...faults].find(({ isMeant }) => isMeant({ method, path, body: body.toString() }));
+    const asked = { method, path, body: body.toString() };
+    const failing = [...faults].find(({ isMeant }) => isMeant(asked));
     if (failing) {
       failing.hits += 1;
       await failing.fault(response, ask);
       return;
     }
     const answer = await ask();
+    onAnswer(asked, { status: answer.status, bytes: answer.body.byteLength });
     response.writeHead(answer.status, answer.headers).end(answer.body);
   }
 
