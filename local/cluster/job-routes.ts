@@ -7,7 +7,7 @@ import { checkJobUpdate, checkNewJob, JOBS } from "./job-rules.ts";
 import { selectorOf, tableOptions } from "./listing.ts";
 import { applyPatch } from "./patching.ts";
 import { type ApiRequest, jsonBody, sendJson } from "./request.ts";
-import { jobPrinter, toTable } from "./tables.ts";
+import { jobPrinter, metadataAlone, toTable } from "./tables.ts";
 import { asJob, isObject, type Job } from "./wire.ts";
 
 export function createJob(state: ClusterState, request: ApiRequest, namespace: string): void {
@@ -16,7 +16,7 @@ export function createJob(state: ClusterState, request: ApiRequest, namespace: s
   const job = admitJob(jsonBody(request), namespace);
   judged(() => checkNewJob(job));
   if (state.jobs.get(namespace, job.metadata.name) !== undefined) throw alreadyExists(JOBS, job.metadata.name);
-  sendJson(request.response, 201, isDryRun(request) ? job : state.jobs.insert(job));
+  sendWritten(request, 201, isDryRun(request) ? job : state.jobs.insert(job));
 }
 
 export function getJob(state: ClusterState, request: ApiRequest, namespace: string, name: string): void {
@@ -48,7 +48,7 @@ export function patchJob(state: ClusterState, request: ApiRequest, namespace: st
     ...(spec === undefined ? {} : { spec }),
   };
   judged(() => checkJobUpdate(job, result));
-  sendJson(request.response, 200, isDryRun(request) ? result : (state.jobs.replace(result) ?? result));
+  sendWritten(request, 200, isDryRun(request) ? result : (state.jobs.replace(result) ?? result));
 }
 
 export function removeJob(state: ClusterState, request: ApiRequest, namespace: string, name: string): void {
@@ -74,6 +74,12 @@ export function removeJobs(state: ClusterState, request: ApiRequest, namespace: 
   for (const job of items) deleteJob(state, job, policy);
   const metadata = { resourceVersion: String(state.jobs.version) };
   sendJson(request.response, 200, { kind: "JobList", apiVersion: "batch/v1", metadata, items });
+}
+
+/** A Job that was made or changed, as the client wants to see it. */
+function sendWritten(request: ApiRequest, code: number, job: Job): void {
+  const isMetadataAlone = /^[^,]*;\s*as=PartialObjectMetadata/u.test(request.accept);
+  sendJson(request.response, code, isMetadataAlone ? metadataAlone(job) : job);
 }
 
 /** A field of the wrong kind (text for a list ...) makes the rules stumble before they can name it. */

@@ -40,12 +40,17 @@ function rowObject(object: StoredObject, include: IncludeObject): object | null 
     case "None":
       return null;
     case "Metadata":
-      return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: object.metadata };
+      return metadataAlone(object);
     case "Object":
       return object;
     default:
       return include satisfies never;
   }
+}
+
+/** What is left of an object for those who only ask for its metadata. */
+export function metadataAlone({ metadata }: StoredObject): object {
+  return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata };
 }
 
 function column(name: string, options: { format?: string; priority?: number; type?: "integer" } = {}): Column {

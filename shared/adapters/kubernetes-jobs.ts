@@ -35,7 +35,13 @@ const TIMEOUT_MS = 15_000;
 const SHORT_LINE_BYTES = 32;
 /** Who carries it is suspended and resumed by Kueue alone. */
 const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
-const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
+/** A Job that is written would come back whole, with the message's body in it. */
+const METADATA_ALONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+const MERGE_PATCH = setHeaderOptions(
+  "Accept",
+  METADATA_ALONE,
+  setHeaderOptions("Content-Type", PatchStrategy.MergePatch),
+);
 
 /** The Jobs of one instance in one namespace of a Kubernetes cluster. Throws ConfigError where the kubeconfig names no cluster. */
 export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
@@ -89,6 +95,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
           const created = await connection.json({
             method: "POST",
             path: jobsPath,
+            accept: METADATA_ALONE,
             body: job,
           });
           return { kind: "created", uid: uidOf(created, connection) };

@@ -413,6 +413,17 @@ describe("what the adapter makes of any other answer", () => {
     expect(request?.headers).toMatchObject({ "user-agent": "dispatcher", authorization: "Bearer secret" });
     expect(request?.headers.accept).toBe("application/json;as=Table;v=v1;g=meta.k8s.io");
   });
+
+  test("gets no body back with a Job that it made or changed", async () => {
+    answers(200, { kind: "PartialObjectMetadata", metadata: { uid: "u" } });
+    asked.length = 0;
+    const cluster = clusterAt();
+    expect(await cluster.create(job)).toEqual({ kind: "created", uid: "u" });
+    await cluster.end("a", "u");
+    await cluster.retire("a", "u", 60, { end: false });
+    const accepted = asked.map(({ headers }) => headers.accept);
+    expect(accepted).toEqual(Array(3).fill("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"));
+  });
 });
 
 test("stops at start where a kubeconfig names no cluster", () => {

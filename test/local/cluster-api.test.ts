@@ -211,6 +211,17 @@ describe("lists and watches", () => {
     expect(JSON.stringify(json)).not.toContain("restartPolicy");
   });
 
+  test("answers who makes or changes a Job with its metadata alone, where that is asked for", async () => {
+    const accept = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+    const name = await labelled({ kind: "partial" });
+    const { json } = await on.api.ask("PATCH", `${JOBS}/${name}`, {
+      body: { metadata: { labels: { kind: "patched" } } },
+      headers: { accept, "content-type": "application/merge-patch+json" },
+    });
+    expect(json).toMatchObject({ kind: "PartialObjectMetadata", metadata: { name, labels: { kind: "patched" } } });
+    expect(Object.keys(json).toSorted()).toEqual(["apiVersion", "kind", "metadata"]);
+  });
+
   test("tells a watch what comes, changes, stops matching, and goes", async () => {
     const before = (await on.api.ask("GET", `${JOBS}?limit=1`)).json["metadata"] as { resourceVersion: string };
     const path = `${JOBS}?watch=true&labelSelector=watched=yes&resourceVersion=${before.resourceVersion}`;
