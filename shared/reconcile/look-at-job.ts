@@ -33,7 +33,9 @@ export async function lookAtJob(deps: Dependencies, stored: StoredRun, name: str
   if (conditions.has("FailureTarget") || conditions.has("SuccessCriteriaMet")) return { phase: "ending" };
   if (job.spec?.suspend === true) return { phase: "suspended" };
 
-  const [pods, events] = await Promise.all([deps.cluster.pods(name), deps.cluster.events(name)]);
+  const pods = await deps.cluster.pods(name);
+  // A pod speaks for itself, and the cluster looks through all events of the namespace to find those of one Job.
+  const events = pods.length > 0 ? [] : await deps.cluster.events(name);
   const module = deps.modules.get(run.module);
   const start = judgeStart({
     job,

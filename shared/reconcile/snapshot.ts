@@ -69,8 +69,9 @@ export function phaseOf(run: Run, name: string, view: ClusterView, module: Modul
       if (pod?.status === "Running") return { phase: "running" };
       const age = now - (run.dispatchedAt ?? now);
       const overdue = module !== undefined && age > module.startTimeoutMs;
-      // With no pod at all its events have to tell, once it had the time to get one.
-      const suspect = pod ? looksStuck(pod.status) || overdue : age > START_GRACE_MS;
+      // With no pod at all its events have to tell, and nothing that they can say counts before it is overdue: a controller that is behind by
+      // thousands of pods must not be asked about each of them in every tick.
+      const suspect = pod ? looksStuck(pod.status) || overdue : overdue && age > START_GRACE_MS;
       return { phase: "pending", suspect };
     }
     default:

@@ -122,6 +122,29 @@ describe("the outcome of a Job settles its message", () => {
     expect(letter?.description).toContain("no such image");
   });
 
+  it("asks nothing about a Job that has no pod yet until its start is overdue: the cluster may be behind by thousands", async () => {
+    const world = makeWorld([aModule({ startTimeoutMs: 600_000, retry: { ...RETRY, maxAttempts: 1 } })]);
+    await world.send();
+    world.cluster.withholdPod(world.jobName(), "pods are forbidden: no such ServiceAccount");
+    const asked = () => (["get", "pods", "events"] as const).map((method) => world.cluster.calls.get(method) ?? 0);
+    const before = asked();
+    world.clock.advance(599_000);
+    await world.tick();
+    expect(asked()).toEqual(before);
+    world.clock.advance(2_000);
+    await ticks(world, () => world.open().length === 0);
+    expect(world.message(1).letter?.description).toContain("no such ServiceAccount");
+  });
+
+  it("asks for the events of a Job only where it has no pod to speak for it", async () => {
+    const world = await withRun();
+    world.cluster.stick(world.jobName(), "ErrImagePull", "no such image");
+    world.clock.advance(31_000);
+    await world.tick();
+    expect(world.run().ending).toMatchObject({ reason: "JobNotStarted" });
+    expect(world.cluster.calls.get("events")).toBeUndefined();
+  });
+
   it("cancels by the Job's label", async () => {
     const world = await withRun();
     world.cluster.cancel(world.jobName());
