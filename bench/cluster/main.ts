@@ -11,10 +11,10 @@ import type { ClusterOptions } from "./watch-taker.ts";
 
 const USAGE = `usage: npm run bench:cluster -- [--open N] [--messages N] [--per-second N] [--kib N,N,...] [--ticks N] [--node-options FLAGS]
   --open N        Jobs that are at work all the while (5000)
-  --messages N    that come and go among them (300)
+  --messages N    that come and go among them (200)
   --per-second N  so many of them (5)
   --kib N,...     sizes of the messages, body and properties together, each on a cluster of its own (1,16)
-  --ticks N       of which the median is printed (6)
+  --ticks N       of which the median is printed (5)
   --node-options  Node's flags for the app's process (those of the images)`;
 
 /** As in the images. */
@@ -31,10 +31,10 @@ function readArgs(): Args | undefined {
     const { values } = parseArgs({
       options: {
         open: { type: "string", default: "5000" },
-        messages: { type: "string", default: "300" },
+        messages: { type: "string", default: "200" },
         "per-second": { type: "string", default: "5" },
         kib: { type: "string", default: "1,16" },
-        ticks: { type: "string", default: "6" },
+        ticks: { type: "string", default: "5" },
         "node-options": { type: "string", default: NODE_OPTIONS },
       },
     });

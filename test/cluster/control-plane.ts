@@ -73,6 +73,8 @@ export async function startControllers(start: StartPart, ports: ControlPlanePort
     start("kube-controller-manager", [
       ...common(keys.kubeconfigs.kcm, ports.controllerManager),
       "--use-service-account-credentials=true",
+      // Five by default: thousands of Jobs would wait for their pods for minutes.
+      "--concurrent-job-syncs=50",
       `--service-account-private-key-file=${keys.serviceAccountKey}`,
       `--root-ca-file=${keys.caCert}`,
       // Three heartbeats, so that the tests of a dead node don't wait longer than they have to.
