@@ -21,7 +21,6 @@ const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 export interface Scene {
   readonly script: Script;
   readonly cluster: ClusterHands;
-  readonly sent: readonly Planned[];
   /** Sends a message of this kind. Resolves to its id: the kind and a number. */
   readonly send: (kind: KindName) => Promise<string>;
   /** Puts one Dispatcher to sleep. Resolves to what wakes it. */
@@ -48,7 +47,6 @@ export function makeScene(stage: Stage, script: Script): Scene {
   return {
     script,
     cluster: clusterHands(kubeConfig, namespace),
-    sent,
     async send(kind) {
       const message = { id: `${kind.replaceAll(/[^a-z]+/g, "-")}-${sent.length + 1}`, kind };
       sent.push(message);
