@@ -99,10 +99,17 @@ export function makePauses({ table, clock, modules }: Pick<Dependencies, "table"
       const { startFault: fault, detail } = ending;
       if (!module || fault === undefined || ending.kind !== "failure") return ending;
       const failure = { module: module.name, template: templateOf(module), runId: runId(run), fault, detail };
-      const wasPaused = pauseOf(module) !== undefined;
-      const state = await change(module.name, (held) => afterStartFailure(held, failure, clock.now()));
+      let pausedByUs = false;
+      const state = await change(module.name, (held) => {
+        // Nothing new: a thousand messages that meet the same would write the row a thousand times, one after another.
+        const isKnown = isPaused(held, failure.template) && held.fault === fault;
+        const next = isKnown ? null : afterStartFailure(held, failure, clock.now());
+        // Told anew with each try: whoever lost the race did not pause it.
+        pausedByUs = next?.pausedAt !== undefined && !isPaused(held, failure.template);
+        return next;
+      });
       if (!isPaused(state, failure.template)) return ending;
-      if (!wasPaused)
+      if (pausedByUs)
         log.error("paused a module: its jobs can't start; its messages wait until one does", {
           module: module.name,
           why: detail,
@@ -113,8 +120,13 @@ export function makePauses({ table, clock, modules }: Pick<Dependencies, "table"
     async noteStart(run, log) {
       const held = known.get(run.module)?.state;
       if (!held || !provesSound(held, run)) return;
-      await change(run.module, (state) => (state && provesSound(state, run) ? sound(state) : null));
-      if (held.pausedAt !== undefined) log.info("resumed a module: a job of it started", { module: run.module });
+      let resumedByUs = false;
+      await change(run.module, (state) => {
+        const proven = state !== undefined && provesSound(state, run);
+        resumedByUs = proven && state.pausedAt !== undefined;
+        return proven ? sound(state) : null;
+      });
+      if (resumedByUs) log.info("resumed a module: a job of it started", { module: run.module });
     },
   };
 }

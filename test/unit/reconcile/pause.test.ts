@@ -14,6 +14,8 @@ type World = ReturnType<typeof makeWorld>;
 
 const names = (world: World) => world.open().flatMap(({ jobName }) => jobName ?? []);
 
+const linesOf = (world: World, message: RegExp) => world.lines.filter((line) => message.test(String(line["message"])));
+
 /** Messages whose Jobs can't pull their image, looked at after the grace period. */
 async function broken(messages: number, world = makeWorld([BROKEN])): Promise<World> {
   for (let index = 1; index <= messages; index += 1) await world.send({ messageId: `m-${index}` });
@@ -49,6 +51,44 @@ describe("a module whose image is broken", () => {
     expect(world.lines).toContainEqual(
       expect.objectContaining({ level: "error", message: expect.stringMatching(/^paused a module/) }),
     );
+  });
+
+  it("says once that it paused, however many of its messages and processes met it at the same time", async () => {
+    const world = makeWorld([BROKEN]);
+    for (let index = 1; index <= 20; index += 1) await world.send({ messageId: `m-${index}` });
+    for (const name of names(world)) world.cluster.stick(name);
+    world.clock.advance(31_000);
+    await Promise.all([world.tick(), world.makeProcess().tick()]);
+    expect(linesOf(world, /^paused a module/)).toHaveLength(1);
+  });
+
+  it("writes its row no more once it is paused, whatever number of messages meets the same", async () => {
+    const world = makeWorld([BROKEN]);
+    for (let index = 1; index <= 20; index += 1) await world.send({ messageId: `m-${index}` });
+    for (const name of names(world)) world.cluster.stick(name);
+    world.clock.advance(31_000);
+    let saves = 0;
+    const counted = {
+      ...world.table,
+      saveModuleState: (...args: Parameters<typeof world.table.saveModuleState>) => {
+        saves += 1;
+        return world.table.saveModuleState(...args);
+      },
+    };
+    await world.makeProcess({ table: counted }).tick();
+    expect(saves).toBe(3);
+  });
+
+  it("says once that it resumed, however many of its Jobs run", async () => {
+    const world = await paused();
+    world.clock.advance(MINUTE);
+    await world.tick();
+    const [probe = ""] = names(world);
+    world.cluster.run(probe);
+    await Promise.all([world.tick(), world.makeProcess().tick()]);
+    for (const name of names(world)) world.cluster.run(name);
+    await Promise.all([world.tick(), world.makeProcess().tick()]);
+    expect(linesOf(world, /^resumed a module/)).toHaveLength(1);
   });
 
   it("lets no message die of it, however long it lasts", async () => {
