@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Books } from "../../../prove/audit.ts";
 import { STRANGERS } from "../../../prove/sender.ts";
 import { STORMS } from "../../../prove/storms/all-storms.ts";
+import { probesWithin } from "../../../prove/storms/broken-image.ts";
 import { clockAhead } from "../../../prove/storms/clock-ahead.ts";
 import { noneDeadLettered, spared } from "../../../prove/storms/delivery-counts.ts";
 import { readStormFlags } from "../../../prove/storms/flags.ts";
@@ -73,6 +74,20 @@ describe("spared deliveries", () => {
   it("don't hide a dead letter", () => {
     expect(noneDeadLettered([], "at all").holds).toBe(true);
     expect(noneDeadLettered([delivered(1)], "at all").holds).toBe(false);
+  });
+});
+
+describe("the probes of a paused module", () => {
+  it.each([
+    { minutes: 0.9, want: 0 },
+    { minutes: 1, want: 1 },
+    { minutes: 3, want: 2 },
+    { minutes: 7, want: 3 },
+    { minutes: 15, want: 4 },
+    { minutes: 25, want: 5 },
+    { minutes: 35, want: 6 },
+  ])("are $want within $minutes minutes", ({ minutes, want }) => {
+    expect(probesWithin(minutes * 60_000)).toBe(want);
   });
 });
 
