@@ -39,8 +39,13 @@ describe("the README", () => {
     ).toEqual(REASONS.map((reason) => `\`${reason}\``));
   });
 
-  it.each(["README.md", "docs/operate.md", "docs/settings.md"])("links only to files that exist: %s", (file) => {
-    const links = [...readFileSync(file, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map((match) => match[1] ?? "");
-    expect(links.filter((link) => !existsSync(join(dirname(file), link)))).toEqual([]);
-  });
+  it.each(["README.md", "docs/operate.md", "docs/scaling.md", "docs/settings.md"])(
+    "links only to files that exist: %s",
+    (file) => {
+      const links = [...readFileSync(file, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
+        (match) => match[1] ?? "",
+      );
+      expect(links.filter((link) => !existsSync(join(dirname(file), link)))).toEqual([]);
+    },
+  );
 });
