@@ -1,25 +1,19 @@
-import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
-import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
 import { appArchive } from "./app-image.ts";
-import { type Binaries, buildBinaries, missingBinary } from "./binaries.ts";
+import type { Binaries } from "./binaries.ts";
+import { CHART, makeHelm, RELEASE } from "./chart.ts";
 import { closeAll } from "./close-all.ts";
-import { defaultCacheRoot } from "./cluster.ts";
 import type { ClusterRecord } from "./cluster-record.ts";
 import { importImages } from "./containerd-client.ts";
 import { startKeda } from "./keda.ts";
 import { installKedaCrds } from "./keda-crds.ts";
-import { inspectMachine } from "./machine.ts";
 import { makeNamespace, removeNamespace } from "./namespace.ts";
+import { programsOf } from "./programs.ts";
 import { type ReachableServices, startReachableServices } from "./reachable-services.ts";
 import { startWorkGate, type WorkGate } from "./work-gate.ts";
 
-const run = promisify(execFile);
-const CHART = join(PROJECT_ROOT, "keda");
-const RELEASE = "dispatcher";
 const IMAGE = { repository: "localhost/dispatcher-standalone", tag: "test" };
 const SECRET = "connections";
 const LOCK_S = 10;
@@ -52,7 +46,7 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
   const closing: (() => Promise<unknown>)[] = [];
   const remove = () => closeAll(closing);
   try {
-    const binaries = await programs();
+    const binaries = await programsOf(["kubernetes", "containerd", "helm", "keda"]);
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(record.kubeconfig);
     const services = await startReachableServices(record.gateway, options.entities);
@@ -73,7 +67,7 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
     await mkdir(directory);
     const file = join(directory, "values.json");
     await writeFile(file, JSON.stringify(valuesOf(options, jobNamespace, gate)));
-    const helm = makeHelm(binaries, { HOME: directory, KUBECONFIG: record.kubeconfig, HELM_NAMESPACE: namespace.name });
+    const helm = makeHelm(binaries, directory, { KUBECONFIG: record.kubeconfig, HELM_NAMESPACE: namespace.name });
     // Also where the install fails. With KEDA still there, which has to let its object go.
     closing.push(() => helm("uninstall", RELEASE, "--wait", "--ignore-not-found", "--timeout=60s"));
     await helm("install", RELEASE, CHART, `--values=${join(CHART, "values.scale-to-zero.yaml")}`, `--values=${file}`);
@@ -82,23 +76,6 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
     await remove().catch(() => {});
     throw error;
   }
-}
-
-/** Helm with nothing of the developer's own. */
-function makeHelm(binaries: Binaries, env: Readonly<Record<string, string>>) {
-  return (...args: string[]) => run(binaries["helm"] ?? "helm", args, { env });
-}
-
-async function programs(): Promise<Binaries> {
-  const sources = {
-    cacheRoot: defaultCacheRoot(process.env),
-    assets: process.env["KUBEBUILDER_ASSETS"] || undefined,
-    families: ["kubernetes", "containerd", "helm", "keda"],
-  } as const;
-  // Says what is missing, where something has yet to be built.
-  await inspectMachine(sources.cacheRoot, await missingBinary(sources));
-  const say = (line: string) => console.error(`cluster: ${line}`);
-  return buildBinaries(sources, { say, signal: new AbortController().signal });
 }
 
 async function makeSecret(kubeConfig: KubeConfig, namespace: string, services: ReachableServices): Promise<void> {

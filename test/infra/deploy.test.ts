@@ -1,86 +1,25 @@
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { delimiter, join, resolve } from "node:path";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { valueAt } from "../../shared/plain-data.ts";
+import { type Deployed, type DeployOptions, type DeployScript, makeDeployScript } from "../support/deploy-script.ts";
 import { readPrediction } from "../support/predicted-resources.ts";
 import { ROOT } from "../support/run-program.ts";
 
-const SCRIPT = join(ROOT, "infra", "deploy.sh");
-/** What the script may use besides what it says that it needs. */
-const COMMANDS = ["bash", "cat", "date", "dirname", "env", "git", "grep", "mktemp", "rm", "sed", "sleep"];
-
-// Each writes down how it was called. `FAILS` names the calls that fail: "az account", "helm list".
-const STAND_IN = `#!/usr/bin/env bash
-{ printf '%s' "\${0##*/}"; printf '\\t%s' "$@"; printf '\\n'; } >>"$RECORD"
-case "\${0##*/} $1 $2 $3" in
-  "az account show --query") echo "Acme Development" ;;
-  "az deployment sub create" | "az deployment sub what-if") echo "values: $DISPATCHER_VALUES" >>"$RECORD.values" ;;
-  "az deployment sub show")
-    grep -oE 'outputs\\.[A-Za-z]+' <<<"$*" | sed -e 's/outputs\\.\\(.*\\)/the-\\1/' -e 's|the-imageRepository|acme.azurecr.io/dispatcher|' ;;
-  "az aks get-credentials "*) [[ $* == *"--file $KUBECONFIG"* ]] && echo made >"$KUBECONFIG" ;;
-esac
-for failing in \${FAILS//,/ }; do
-  [[ "\${0##*/}-$1-$2-$3" == "$failing"* ]] && { echo "stand-in: refused" >&2; exit 1; }
-done
-exit 0
-`;
-
-let directory: string;
-let bin: string;
+let script: DeployScript;
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), "dispatcher-deploy-"));
-  bin = join(directory, "bin");
-  await mkdir(bin);
-  for (const command of COMMANDS) await symlink(whereIs(command), join(bin, command));
-  for (const name of ["az", "helm", "kubelogin"]) {
-    await writeFile(join(bin, name), STAND_IN);
-    await chmod(join(bin, name), 0o755);
-  }
-  await writeFile(join(directory, "my values.yaml"), "modules: []\n");
-  return () => rm(directory, { recursive: true, force: true });
+  script = await makeDeployScript();
+  await writeFile(join(script.directory, "my values.yaml"), "modules: []\n");
+  return () => script.close();
 });
-
-function whereIs(command: string): string {
-  const paths = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, command));
-  return paths.find((path) => existsSync(path)) ?? command;
-}
-
-interface Ended {
-  readonly code: number;
-  readonly said: string;
-  /** Each call of a stand-in, its name first. */
-  readonly calls: readonly (readonly string[])[];
-}
-
-async function deploy(args: readonly string[], { fails = "", stdin = "" } = {}): Promise<Ended> {
-  const record = join(directory, "record");
-  await writeFile(record, "");
-  const env = {
-    PATH: bin,
-    HOME: directory,
-    RECORD: record,
-    FAILS: fails,
-    DEPLOY_PATIENCE_SECONDS: "0",
-    DEPLOY_PATIENCE_ATTEMPTS: "3",
-  };
-  const { code, said } = await new Promise<{ code: number; said: string }>((done) => {
-    const child = execFile(SCRIPT, args, { cwd: directory, env }, (error, stdout, stderr) =>
-      done({ code: Number(error?.code ?? 0), said: stdout + stderr }),
-    );
-    child.stdin?.end(stdin);
-  });
-  const lines = (await readFile(record, "utf8")).split("\n").filter(Boolean);
-  return { code, said, calls: lines.map((line) => line.split("\t")) };
-}
+const deploy = (args: readonly string[], options?: DeployOptions) => script.run(args, options);
 
 const words = (text: string) => text.split(" ");
 const UP = ["dev", "--values", "my values.yaml", "--tag", "1.2.3"];
 /** The verbs of the calls, in order: `az deployment sub create`. */
-const verbs = ({ calls }: Ended) =>
+const verbs = ({ calls }: Deployed) =>
   calls.map((call) =>
     call
       .slice(
@@ -89,7 +28,7 @@ const verbs = ({ calls }: Ended) =>
       )
       .join(" "),
   );
-const callOf = ({ calls }: Ended, ...words: string[]) => {
+const callOf = ({ calls }: Deployed, ...words: string[]) => {
   const [call, ...others] = calls.filter((one) => words.every((word, index) => one[index] === word));
   expect(others).toEqual([]);
   return call ?? [];
@@ -139,7 +78,7 @@ describe("deploy.sh", () => {
   it("fills the chart's values with the deployment's outputs, and gives it the same values file as Bicep", async () => {
     const ended = await deploy(UP);
     const helm = callOf(ended, "helm", "upgrade");
-    const file = join(directory, "my values.yaml");
+    const file = join(script.directory, "my values.yaml");
     expect(helm.slice(0, 9)).toEqual(
       words("helm upgrade --install dispatcher").concat(
         join(ROOT, "keda"),
@@ -147,7 +86,7 @@ describe("deploy.sh", () => {
       ),
     );
     expect(helm[9]).toBe(file);
-    const relative = /^values: (.*)$/m.exec(await readFile(join(directory, "record.values"), "utf8"))?.[1] ?? "";
+    const relative = /^values: (.*)$/m.exec(await readFile(join(script.directory, "record.values"), "utf8"))?.[1] ?? "";
     expect(resolve(ROOT, "infra", relative)).toBe(file);
     expect(relative.startsWith("../")).toBe(true);
     expect(Object.fromEntries(literals(helm))).toEqual({
@@ -191,14 +130,14 @@ describe("deploy.sh", () => {
   it("leaves the deployer's own kubeconfig alone, and its own behind it nowhere", async () => {
     const ended = await deploy(UP);
     const file = callOf(ended, "kubelogin").at(-1) ?? "";
-    expect(file).not.toContain(join(directory, ".kube"));
+    expect(file).not.toContain(join(script.directory, ".kube"));
     expect(callOf(ended, "az", "aks", "get-credentials")).toContain(file);
     expect(existsSync(file)).toBe(false);
   });
 
   it("changes nothing with --what-if, and needs neither helm nor kubelogin for it", async () => {
-    await rm(join(bin, "helm"));
-    await rm(join(bin, "kubelogin"));
+    await rm(join(script.bin, "helm"));
+    await rm(join(script.bin, "kubelogin"));
     const ended = await deploy([...UP, "--what-if"]);
     expect(ended.code).toBe(0);
     expect(verbs(ended)).toEqual(["az account show", "az account show", "az deployment sub what-if"]);
@@ -241,7 +180,7 @@ describe("deploy.sh", () => {
   });
 
   it.each(["az", "helm", "kubelogin"])("says that %s is missing, before it changes anything", async (tool) => {
-    await rm(join(bin, tool));
+    await rm(join(script.bin, tool));
     const ended = await deploy(UP);
     expect(ended).toMatchObject({ code: 1, calls: [] });
     expect(ended.said).toMatch(new RegExp(`${tool} is missing: .*https://`));

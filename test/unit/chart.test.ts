@@ -6,7 +6,7 @@ import { moduleJsonSchema } from "../../shared/modules/module-schema.ts";
 import { isRecord, valueAt } from "../../shared/plain-data.ts";
 import { formattedJson } from "../support/formatted-json.ts";
 
-// What can be said of the chart without helm. What it renders is tested with helm and a cluster: test/cluster/chart.test.ts.
+// What can be said of the chart without helm. What it renders is tested with helm and a cluster: test/cluster/chart*.test.ts, job-policy.test.ts.
 const read = (file: string) => readFileSync(`keda/${file}`, "utf8");
 const values: unknown = parse(read("values.yaml"));
 const schema: Record<string, unknown> = JSON.parse(read("values.schema.json"));

@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Chart, openChart, type Values } from "./chart.ts";
+import { CONNECTED } from "./chart-values.ts";
+import { programsOf } from "./programs.ts";
+
+// Values that would fail later, or quietly: helm refuses them before anything is installed, and says which field and what to write.
+
+let chart: Chart;
+beforeAll(async () => {
+  chart = await openChart(await programsOf(["helm"]));
+}, 900_000);
+afterAll(() => chart?.close());
+
+const aModule = { name: "a", source: { queue: "a" }, worker: { image: "a:1" } };
+const withModules = (...modules: object[]) => ({ modules });
+const NO_BUS = { ...CONNECTED, serviceBus: {} };
+const NO_STORAGE = { ...CONNECTED, storage: {} };
+
+interface Refusal {
+  readonly name: string;
+  /** Over the least that works. */
+  readonly over?: Values;
+  /** Instead of it. */
+  readonly instead?: Values;
+  readonly says: RegExp;
+}
+
+const REFUSALS: readonly Refusal[] = [
+  // By the schema.
+  { name: "a number that is too small", over: { scaling: { minReplicas: 0 } }, says: /'\/scaling\/minReplicas'.*0/ },
+  { name: "a field that there is not", over: { scaling: { max: 3 } }, says: /'\/scaling'.*'max'/ },
+  { name: "an instance that can't be in a label", over: { instance: "Has Capitals" }, says: /'\/instance'/ },
+  {
+    name: "a duration without a unit",
+    over: { settings: { lockDuration: "300" } },
+    says: /'\/settings\/lockDuration'/,
+  },
+  { name: "an account's name in capitals", over: { storage: { accountName: "A1" } }, says: /'\/storage\/accountName'/ },
+  {
+    name: "a module's name that makes a bad object name",
+    over: withModules({ ...aModule, name: "A_b" }),
+    says: /'\/modules\/0\/name'/,
+  },
+  {
+    name: "a module's field that there is not",
+    over: withModules({ ...aModule, maxRuningTime: "1m" }),
+    says: /'\/modules\/0'.*'maxRuningTime'/,
+  },
+  // By the templates.
+  { name: "no values at all", instead: {}, says: /image\.repository is empty/ },
+  { name: "no way to the bus", instead: NO_BUS, says: /serviceBus: no way to the bus/ },
+  {
+    name: "two ways to the bus",
+    over: { serviceBus: { fullyQualifiedNamespace: "a.servicebus.windows.net" } },
+    says: /serviceBus\.fullyQualifiedNamespace and serviceBus\.connectionStringSecret\.name are both set/,
+  },
+  { name: "no way to storage", instead: NO_STORAGE, says: /storage: no way to the storage account/ },
+  { name: "two ways to storage", over: { storage: { accountName: "acme" } }, says: /storage: .* keep one of them/ },
+  {
+    name: "one of the two addresses of storage",
+    instead: { ...CONNECTED, storage: { blobServiceUri: "https://a" } },
+    says: /storage\.blobServiceUri and storage\.tableServiceUri go together/,
+  },
+  {
+    name: "a bus that wants an identity, and none",
+    instead: { ...CONNECTED, serviceBus: { fullyQualifiedNamespace: "a.servicebus.windows.net" } },
+    says: /workloadIdentity\.clientId is empty/,
+  },
+  { name: "no module", over: withModules(), says: /modules: there are none/ },
+  {
+    name: "two modules with one name",
+    over: withModules(aModule, { ...aModule, source: { queue: "b" } }),
+    says: /modules\[1\] \(a\): name: modules\[0\] has this name too/,
+  },
+  {
+    name: "a topic without its subscription",
+    over: withModules({ ...aModule, source: { topic: "t" } }),
+    says: /'\/modules\/0\/source': missing property 'subscription'/,
+  },
+  {
+    name: "a queue and a topic",
+    over: withModules({ ...aModule, source: { queue: "q", topic: "t", subscription: "s" } }),
+    says: /'\/modules\/0\/source': additional properties .*'topic'.* not allowed/,
+  },
+  {
+    name: "a path to a schema, where no file can be",
+    over: withModules({ ...aModule, schema: "a.schema.json" }),
+    says: /modules\[0\] \(a\): schema: a\.schema\.json is a path/,
+  },
+  {
+    name: "more modules than a ConfigMap holds",
+    over: withModules({ ...aModule, worker: { image: "a:1", args: ["x".repeat(1_000_001)] } }),
+    says: /modules: 1\d{6} bytes are more than a ConfigMap holds/,
+  },
+];
+
+/** What the schema refuses too, and a helm that was told to look at no schema. */
+const UNCHECKED: readonly Refusal[] = [
+  {
+    name: "a module's name that makes a bad object name",
+    over: withModules({ ...aModule, name: "A_b" }),
+    says: /modules\[0\] \(A_b\): name: .* write lower-case letters, digits and hyphens/,
+  },
+  { name: "a module without a name", over: withModules({ source: { queue: "a" } }), says: /modules\[0\] \(no name\)/ },
+  {
+    name: "a topic without its subscription",
+    over: withModules({ ...aModule, source: { topic: "t" } }),
+    says: /modules\[0\] \(a\): source\.subscription: missing beside the topic t/,
+  },
+  {
+    name: "a queue and a topic",
+    over: withModules({ ...aModule, source: { queue: "q", topic: "t", subscription: "s" } }),
+    says: /modules\[0\] \(a\): source: write \{ queue: NAME \}/,
+  },
+];
+
+test("the least that works is refused nothing", async () => {
+  expect((await chart.render([CONNECTED])).length).toBeGreaterThan(10);
+});
+
+test.each(REFUSALS)("helm refuses $name", async ({ over, instead, says }) => {
+  await expect(chart.render(instead === undefined ? [CONNECTED, over ?? {}] : [instead])).rejects.toThrow(says);
+});
+
+test.each(UNCHECKED)("helm refuses $name, without the schema too", async ({ over = {}, says }) => {
+  await expect(chart.render([CONNECTED, over], "dispatcher", "--skip-schema-validation")).rejects.toThrow(says);
+});

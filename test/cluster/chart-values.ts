@@ -1,0 +1,17 @@
+import type { Values } from "./chart.ts";
+
+/** The least that an installation says, without Entra ID: all else is the chart's default. */
+export const CONNECTED = {
+  image: { repository: "acme.azurecr.io/dispatcher" },
+  serviceBus: { connectionStringSecret: { name: "connections", key: "service-bus" } },
+  storage: { connectionStringSecret: { name: "connections", key: "storage" } },
+  modules: [{ name: "work", source: { queue: "work" }, worker: { image: "busybox:1.36" } }],
+};
+
+/** The chart's values in the ways in which it is installed. */
+export const VALUES: readonly { readonly name: string; readonly values: readonly Values[] }[] = [
+  { name: "the defaults, with connection strings", values: [CONNECTED] },
+  { name: "production", values: ["values.production.yaml"] },
+  { name: "production, scaled to zero", values: ["values.production.yaml", "values.scale-to-zero.yaml"] },
+  { name: "connection strings, scaled to zero", values: [CONNECTED, "values.scale-to-zero.yaml"] },
+];

@@ -1,0 +1,206 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { readConfig } from "../../shared/config.ts";
+import { loadModules } from "../../shared/modules/load-modules.ts";
+import { valueAt } from "../../shared/plain-data.ts";
+import { makeDeployScript } from "../support/deploy-script.ts";
+import { CHART, type Chart, objectAt, objectsAt, openChart, RELEASE, type Rendered, type Values } from "./chart.ts";
+import { CONNECTED, VALUES } from "./chart-values.ts";
+import { programsOf } from "./programs.ts";
+
+// What helm makes of the chart, and what it refuses. That a cluster takes it is chart-accepted.test.ts's; that it works, keda.test.ts's.
+
+let chart: Chart;
+beforeAll(async () => {
+  chart = await openChart(await programsOf(["helm"]));
+}, 900_000);
+afterAll(() => chart?.close());
+
+const find = (objects: readonly Rendered[], kind: string) => {
+  const [found, ...others] = objects.filter((one) => one.kind === kind);
+  expect([kind, others]).toEqual([kind, []]);
+  return found;
+};
+const one = async (kind: string, ...values: Values[]) => find(await chart.render(values), kind);
+const modules = (...sources: object[]) => ({
+  modules: sources.map((source, index) => ({ name: `m-${index}`, source, worker: { image: "a:1" } })),
+});
+const POD = ["spec", "template", "spec"];
+const CONTAINER = [...POD, "containers", "0"];
+
+describe("helm", () => {
+  test.each(VALUES)("lints the chart without a word: $name", async ({ values }) => {
+    expect(await chart.helm("lint", CHART, "--strict", "--quiet", ...(await chart.files(values)))).toBe("");
+  });
+
+  test("renders the values that infra/deploy.sh fills in from a deployment's outputs", async () => {
+    const script = await makeDeployScript();
+    try {
+      const identity = (last: number) => `00000000-0000-0000-0000-00000000000${last}`;
+      const outputs = {
+        jobNamespace: "runs",
+        serviceBusFullyQualifiedNamespace: "sbns-dispatcher-dev.servicebus.windows.net",
+        storageAccountName: "stdispatcherdev",
+        workloadIdentityClientId: identity(1),
+        workloadIdentityTenantId: identity(2),
+        kedaIdentityClientId: identity(3),
+        jobIdentityClientId: identity(4),
+        applicationInsightsConnectionString: "InstrumentationKey=a;IngestionEndpoint=https://b/,c",
+        settingsTable: "Runs",
+        settingsLockDuration: "5m",
+      };
+      const values = join(CHART, "values.production.yaml");
+      const { code, calls } = await script.run(["dev", "--values", values, "--tag", "1.2.3"], { outputs });
+      expect(code).toBe(0);
+      const [, , , , , ...rest] = calls.find(([tool, verb]) => tool === "helm" && verb === "upgrade") ?? [];
+      const args = rest.slice(0, rest.indexOf("--wait"));
+      const rendered = await chart.helm("template", RELEASE, CHART, ...args);
+      for (const value of Object.values(outputs)) expect(rendered).toContain(value);
+      expect(rendered).toContain('image: "acme.azurecr.io/dispatcher:1.2.3"');
+    } finally {
+      await script.close();
+    }
+  });
+});
+
+describe("what is rendered", () => {
+  test.each(VALUES)("is configured as the app wants it: $name", async ({ values }) => {
+    const objects = await chart.render(values);
+    const directory = await mkdtemp(join(tmpdir(), "dispatcher-rendered-"));
+    try {
+      const files = Object.entries(objectAt(find(objects, "ConfigMap"), "data"));
+      for (const [file, text] of files) await writeFile(join(directory, file), String(text));
+      const loaded = loadModules(directory);
+      const declared = (await Promise.all(values.map(moduleNames))).findLast((names) => names.length > 0);
+      expect(loaded.map(({ name }) => name).toSorted()).toEqual(declared?.toSorted());
+
+      const config = readConfig(environmentOf(find(objects, "Deployment")));
+      expect(config.modulesDir).toBe(
+        valueAt(find(objects, "Deployment"), [...CONTAINER, "volumeMounts", "0", "mountPath"]),
+      );
+      expect(config.instance).toBe("dispatcher");
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
+  test("has a trigger for each distinct source, however it is spelt", async () => {
+    const given = modules(
+      { queue: "Work" },
+      { topic: "t", subscription: "a" },
+      { queue: "work" },
+      { topic: "T", subscription: "A" },
+      { topic: "t", subscription: "b" },
+    );
+    const triggers = objectsAt(await one("ScaledObject", CONNECTED, given), "spec", "triggers");
+    expect(triggers.map(({ metadata }) => metadata)).toEqual([
+      { queueName: "Work", messageCount: "1000" },
+      { topicName: "t", subscriptionName: "a", messageCount: "1000" },
+      { topicName: "t", subscriptionName: "b", messageCount: "1000" },
+    ]);
+  });
+
+  test("keeps one replica awake by default, and none with scaleToZero while no source holds a message", async () => {
+    const two = modules({ queue: "a" }, { queue: "b" });
+    const [awake, sleepy] = [
+      await one("ScaledObject", CONNECTED, two),
+      await one("ScaledObject", CONNECTED, two, "values.scale-to-zero.yaml"),
+    ];
+    expect(awake).toMatchObject({ spec: { minReplicaCount: 1, maxReplicaCount: 3 } });
+    expect(valueAt(awake, ["spec", "advanced"])).toBeUndefined();
+    expect(sleepy).toMatchObject({
+      spec: {
+        minReplicaCount: 0,
+        fallback: { replicas: 1 },
+        advanced: { scalingModifiers: { formula: "source0 + source1", activationTarget: "0" } },
+      },
+    });
+  });
+
+  test("rolls the pods for a change of a module, all old ones first, and for no change of the scaling", async () => {
+    const podOf = async (...more: Values[]) =>
+      JSON.stringify(valueAt(await one("Deployment", CONNECTED, ...more), ["spec", "template"]));
+    const before = await podOf();
+    expect(await podOf({ modules: [{ ...CONNECTED.modules[0], maxRunningTime: "2m" }] })).not.toBe(before);
+    expect(await podOf({ scaling: { maxReplicas: 5 } })).toBe(before);
+    expect(await one("Deployment", CONNECTED)).toMatchObject({ spec: { strategy: { type: "Recreate" } } });
+  });
+
+  test("is one host to Functions, whichever pod it is, under an id that the host allows", async () => {
+    const ids = [];
+    for (const instance of ["dispatcher", "a--b", "a".repeat(40), `${"a".repeat(39)}b`])
+      ids.push(environmentOf(await one("Deployment", CONNECTED, { instance }))["AzureFunctionsWebHost__hostid"] ?? "");
+    expect(new Set(ids).size).toBe(4);
+    for (const id of ids) expect(id).toMatch(/^(?=.{1,32}$)[a-z0-9]+(-[a-z0-9]+)*$/);
+  });
+
+  test("drains within its grace period, and one pod at a time", async () => {
+    const deployment = await one("Deployment", CONNECTED);
+    expect(environmentOf(deployment)).toMatchObject({ FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING: "true" });
+    expect(valueAt(deployment, [...POD, "terminationGracePeriodSeconds"])).toBeGreaterThan(75);
+    const budget = await one("PodDisruptionBudget", CONNECTED);
+    expect(budget).toMatchObject({ spec: { maxUnavailable: 1 } });
+    const labels = valueAt(deployment, ["spec", "template", "metadata", "labels"]);
+    for (const [object, ...path] of [
+      [budget, "spec", "selector", "matchLabels"],
+      [deployment, "spec", "selector", "matchLabels"],
+      [await one("NetworkPolicy", CONNECTED), "spec", "podSelector", "matchLabels"],
+    ] as const)
+      expect(labels).toMatchObject(objectAt(object, ...path));
+  });
+
+  test("lets nobody in, and out only to DNS, HTTPS, AMQP and the API server", async () => {
+    const policy = await one("NetworkPolicy", CONNECTED);
+    expect(policy).toMatchObject({ spec: { policyTypes: ["Ingress", "Egress"] } });
+    expect(valueAt(policy, ["spec", "ingress"])).toBeUndefined();
+    const ports = objectsAt(policy, "spec", "egress").flatMap((rule) =>
+      objectsAt(rule, "ports").map(({ port, protocol }) => `${String(port)}/${String(protocol)}`),
+    );
+    expect(ports).toEqual(["53/UDP", "53/TCP", "443/TCP", "6443/TCP", "5671/TCP"]);
+  });
+
+  test("has KEDA ask by its identity, or by the Secret where there is no Entra ID", async () => {
+    expect(await one("TriggerAuthentication", "values.production.yaml")).toMatchObject({
+      spec: { podIdentity: { provider: "azure-workload", identityId: "00000000-0000-0000-0000-000000000002" } },
+    });
+    const byString = await one("TriggerAuthentication", CONNECTED);
+    expect(valueAt(byString, ["spec"])).toEqual({
+      secretTargetRef: [{ parameter: "connection", name: "connections", key: "service-bus" }],
+    });
+  });
+
+  test("finds the namespace of another cloud", async () => {
+    const serviceBus = { fullyQualifiedNamespace: "acme.servicebus.usgovcloudapi.net" };
+    expect(
+      valueAt(await one("ScaledObject", "values.production.yaml", { serviceBus }), [
+        "spec",
+        "triggers",
+        "0",
+        "metadata",
+      ]),
+    ).toMatchObject({ namespace: "acme", cloud: "Private", endpointSuffix: "servicebus.usgovcloudapi.net" });
+  });
+});
+
+async function moduleNames(values: Values): Promise<string[]> {
+  const given: unknown = typeof values === "string" ? parse(await readFile(join(CHART, values), "utf8")) : values;
+  const listed = valueAt(given, ["modules"]);
+  return Array.isArray(listed) ? listed.map((module) => String(valueAt(module, ["name"]))) : [];
+}
+
+/** A container's variables; those that come from a Secret as connection strings that could be in it. */
+function environmentOf(deployment: unknown): Record<string, string> {
+  const secrets: Record<string, string> = {
+    ServiceBus: "Endpoint=sb://a/;SharedAccessKeyName=n;SharedAccessKey=k",
+    AzureWebJobsStorage: "UseDevelopmentStorage=true",
+  };
+  return Object.fromEntries(
+    objectsAt(deployment, ...CONTAINER, "env").map(({ name, value }) => [
+      String(name),
+      typeof value === "string" ? value : (secrets[String(name)] ?? ""),
+    ]),
+  );
+}

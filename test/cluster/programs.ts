@@ -1,0 +1,16 @@
+import { type Binaries, type BinarySources, buildBinaries, missingBinary } from "./binaries.ts";
+import { defaultCacheRoot } from "./cluster.ts";
+import { inspectMachine } from "./machine.ts";
+
+/** The programs of these families, for a test: built where they are missing, which takes minutes the first time. */
+export async function programsOf(families: NonNullable<BinarySources["families"]>): Promise<Binaries> {
+  const sources = {
+    cacheRoot: defaultCacheRoot(process.env),
+    assets: process.env["KUBEBUILDER_ASSETS"] || undefined,
+    families,
+  };
+  // Says what is missing, where something has yet to be built.
+  await inspectMachine(sources.cacheRoot, await missingBinary(sources));
+  const say = (line: string) => console.error(`cluster: ${line}`);
+  return buildBinaries(sources, { say, signal: new AbortController().signal });
+}

@@ -1,0 +1,101 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { ROOT } from "./run-program.ts";
+
+const SCRIPT = join(ROOT, "infra", "deploy.sh");
+/** What the script may use besides what it says that it needs. */
+const COMMANDS = ["bash", "cat", "date", "dirname", "env", "git", "grep", "mktemp", "rm", "sed", "sleep"];
+
+// Each writes down how it was called. `FAILS` names the calls that fail: "az account", "helm list". `$RECORD.outputs`: what the deployment has.
+const STAND_IN = `#!/usr/bin/env bash
+{ printf '%s' "\${0##*/}"; printf '\\t%s' "$@"; printf '\\n'; } >>"$RECORD"
+case "\${0##*/} $1 $2 $3" in
+  "az account show --query") echo "Acme Development" ;;
+  "az deployment sub create" | "az deployment sub what-if") echo "values: $DISPATCHER_VALUES" >>"$RECORD.values" ;;
+  "az deployment sub show")
+    for name in $(grep -oE 'outputs\\.[A-Za-z]+' <<<"$*"); do
+      sed -n "s/^\${name#outputs.}=//p" "$RECORD.outputs" | grep . || echo "the-\${name#outputs.}"
+    done ;;
+  "az aks get-credentials "*) [[ $* == *"--file $KUBECONFIG"* ]] && echo made >"$KUBECONFIG" ;;
+esac
+for failing in \${FAILS//,/ }; do
+  [[ "\${0##*/}-$1-$2-$3" == "$failing"* ]] && { echo "stand-in: refused" >&2; exit 1; }
+done
+exit 0
+`;
+
+export interface Deployed {
+  readonly code: number;
+  readonly said: string;
+  /** Each call of a stand-in, its name first. */
+  readonly calls: readonly (readonly string[])[];
+}
+
+export interface DeployOptions {
+  /** The calls that fail, such as "helm-list". */
+  readonly fails?: string;
+  readonly stdin?: string;
+  /** What the deployment has, by the output's name; an output that is not among them comes as `the-<name>`. */
+  readonly outputs?: Readonly<Record<string, string>>;
+}
+
+/** infra/deploy.sh, with stand-ins that record how they are called for the tools that change something. */
+export interface DeployScript {
+  /** Where it is started. */
+  readonly directory: string;
+  /** Where the tools are. */
+  readonly bin: string;
+  run(args: readonly string[], options?: DeployOptions): Promise<Deployed>;
+  close(): Promise<void>;
+}
+
+export async function makeDeployScript(): Promise<DeployScript> {
+  const directory = await mkdtemp(join(tmpdir(), "dispatcher-deploy-"));
+  const bin = join(directory, "bin");
+  await mkdir(bin);
+  for (const command of COMMANDS) await symlink(whereIs(command), join(bin, command));
+  for (const name of ["az", "helm", "kubelogin"]) {
+    await writeFile(join(bin, name), STAND_IN);
+    await chmod(join(bin, name), 0o755);
+  }
+  const record = join(directory, "record");
+  return {
+    directory,
+    bin,
+    async run(args, { fails = "", stdin = "", outputs = {} } = {}) {
+      await writeFile(record, "");
+      const given = { imageRepository: "acme.azurecr.io/dispatcher", ...outputs };
+      await writeFile(
+        `${record}.outputs`,
+        Object.entries(given)
+          .map(([name, value]) => `${name}=${value}\n`)
+          .join(""),
+      );
+      const env = {
+        PATH: bin,
+        HOME: directory,
+        RECORD: record,
+        FAILS: fails,
+        DEPLOY_PATIENCE_SECONDS: "0",
+        DEPLOY_PATIENCE_ATTEMPTS: "3",
+      };
+      const { code, said } = await new Promise<{ code: number; said: string }>((done) => {
+        const child = execFile(SCRIPT, args, { cwd: directory, env }, (error, stdout, stderr) =>
+          done({ code: Number(error?.code ?? 0), said: stdout + stderr }),
+        );
+        child.stdin?.end(stdin);
+      });
+      const lines = (await readFile(record, "utf8")).split("\n").filter(Boolean);
+      return { code, said, calls: lines.map((line) => line.split("\t")) };
+    },
+    close: () => rm(directory, { recursive: true, force: true }),
+  };
+}
+
+function whereIs(command: string): string {
+  const paths = (process.env["PATH"] ?? "").split(delimiter).map((folder) => join(folder, command));
+  return paths.find((path) => existsSync(path)) ?? command;
+}
