@@ -39,7 +39,7 @@ describe("the README", () => {
     ).toEqual(REASONS.map((reason) => `\`${reason}\``));
   });
 
-  it.each(["README.md", "docs/operate.md", "docs/scaling.md", "docs/settings.md"])(
+  it.each(["README.md", "docs/operate.md", "docs/reliability.md", "docs/scaling.md", "docs/settings.md"])(
     "links only to files that exist: %s",
     (file) => {
       const links = [...readFileSync(file, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
