@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { awaitStart, concluded, dispatched, doubted, held, nextAttempt } from "../../shared/run/change-run.ts";
 import { type Decision, decide, type JobSeen, type Seen } from "../../shared/run/decide.ts";
 import { type Ending, OPEN_STATUSES, type Run, type Verdict } from "../../shared/run/run.ts";
 import { aRun, T0 } from "../support/a-run.ts";
-import { propertyOptions } from "../support/property-options.ts";
+import { PROPERTY_TIMEOUT_MS, propertyOptions } from "../support/property-options.ts";
 
 const LOCK_MS = 120_000;
 
@@ -179,6 +179,8 @@ const CLAIMS: readonly Claim[] = [
     },
   },
 ];
+
+vi.setConfig({ testTimeout: PROPERTY_TIMEOUT_MS });
 
 describe("whatever is seen of a run, decide", () => {
   it.each(CLAIMS)("$claim", ({ holds }) => {

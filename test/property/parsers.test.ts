@@ -1,7 +1,7 @@
 import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import * as fc from "fast-check";
 import Long from "long";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { stringify } from "yaml";
 import { BadRowError } from "../../shared/adapters/columns.ts";
 import { KubernetesFailure, NoAnswerError, readWarnings } from "../../shared/adapters/kubernetes-answer.ts";
@@ -27,7 +27,7 @@ import { isNcrontab } from "../../shared/settings/ncrontab.ts";
 import { SETTINGS } from "../../shared/settings/settings.ts";
 import { aModule } from "../support/a-module.ts";
 import { aRun } from "../support/a-run.ts";
-import { propertyOptions } from "../support/property-options.ts";
+import { PROPERTY_TIMEOUT_MS, propertyOptions } from "../support/property-options.ts";
 
 const SOURCE: Source = { queue: "q" };
 
@@ -91,6 +91,8 @@ const MODULE = {
   },
   publishes: ["image.resized"],
 };
+
+vi.setConfig({ testTimeout: PROPERTY_TIMEOUT_MS });
 
 describe("a module file", () => {
   const isAnswered = (text: string) => {
