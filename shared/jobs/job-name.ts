@@ -23,11 +23,18 @@ const HASH_HEX_DIGITS = 12;
  * cut alike still differ by the hash.
  */
 export function jobName(of: { module: string; instance: string; key: RunKey; attempt: number }): string {
-  const { module, instance, key, attempt } = of;
+  return jobNamer(of)(of.attempt);
+}
+
+/** The names of all the attempts of one run, for whoever looks for many of them. */
+export function jobNamer(of: { module: string; instance: string; key: RunKey }): (attempt: number) => string {
+  const { module, instance, key } = of;
   const identity = JSON.stringify([instance, sourceKey(key.source), key.enqueuedAt, module]);
   const digest = createHash("sha256").update(identity).digest("hex");
   const hash = Number.parseInt(digest.slice(0, HASH_HEX_DIGITS), 16).toString(36).padStart(10, "0");
-  return `${label(module)}-${hash}-${key.sequenceNumber.toString(36)}-${attempt}`;
+  return (attempt) => {
+    return `${label(module)}-${hash}-${key.sequenceNumber.toString(36)}-${attempt}`;
+  };
 }
 
 /** What of a module's name fits into a DNS label. Module names are labels already, except in rows that somebody edited. */

@@ -1,5 +1,5 @@
 import type { Dependencies } from "../dependencies.ts";
-import { jobName } from "../jobs/job-name.ts";
+import { jobNamer } from "../jobs/job-name.ts";
 import { fitsInline } from "../jobs/job-spec.ts";
 import type { Module } from "../modules/module.ts";
 import type { PeekedMessage } from "../ports/message-broker.ts";
@@ -21,10 +21,8 @@ export function rebuildRun(
   const now = deps.clock.now();
   const stamped = Number(message.properties["dispatcher-attempt"]);
   let attempt = Number.isInteger(stamped) && stamped >= 1 && stamped <= MAX_ATTEMPT ? stamped : 1;
-  for (let later = attempt + 1; later <= MAX_ATTEMPT; later += 1) {
-    const name = jobName({ module: module.name, instance: deps.instance, key, attempt: later });
-    if (view.jobs.has(name)) attempt = later;
-  }
+  const nameOf = jobNamer({ module: module.name, instance: deps.instance, key });
+  for (let later = attempt + 1; later <= MAX_ATTEMPT; later += 1) if (view.jobs.has(nameOf(later))) attempt = later;
   return {
     ...key,
     status: "accepted",
