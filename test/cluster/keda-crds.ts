@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { z } from "zod";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
 import type { Binaries } from "./binaries.ts";
+import { makeKubectl } from "./kubectl.ts";
 
 const run = promisify(execFile);
 const MODULE = "github.com/kedacore/keda/v2";
@@ -11,11 +12,11 @@ const downloaded = z.object({ Dir: z.string() });
 
 /** Makes KEDA's kinds known to a cluster, as the pinned module describes them, and resolves when it takes such objects. Repeating it is harmless. */
 export async function installKedaCrds(kubeconfig: string, binaries: Binaries): Promise<void> {
-  const kubectl = (...args: string[]) => run(binaries["kubectl"] ?? "kubectl", ["--kubeconfig", kubeconfig, ...args]);
+  const kubectl = makeKubectl(binaries, kubeconfig);
   const directory = join(await moduleDirectory(), "config", "crd", "bases");
   // By the server: they are too long for the annotation that remembers them otherwise.
-  await kubectl("apply", "--server-side", "--force-conflicts", "--filename", directory);
-  await kubectl("wait", "--for=condition=Established", "--timeout=60s", "--filename", directory);
+  await kubectl(["apply", "--server-side", "--force-conflicts", "--filename", directory]);
+  await kubectl(["wait", "--for=condition=Established", "--timeout=60s", "--filename", directory]);
 }
 
 async function moduleDirectory(): Promise<string> {

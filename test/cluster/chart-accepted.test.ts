@@ -1,0 +1,96 @@
+import { randomUUID } from "node:crypto";
+import { KubeConfig } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { valueAt } from "../../shared/plain-data.ts";
+import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
+import { type Chart, objectAt, openChart, type Rendered } from "./chart.ts";
+import { CONNECTED, VALUES } from "./chart-values.ts";
+import { installKedaCrds } from "./keda-crds.ts";
+import { type Kubectl, makeKubectl } from "./kubectl.ts";
+import { makeNamespace, type TestNamespace } from "./namespace.ts";
+import { programsOf } from "./programs.ts";
+
+// A real API server's judgement of all that the chart makes: KEDA's kinds by their CRDs, the policy's CEL compiled, no field unknown.
+
+const KINDS = [
+  "ConfigMap",
+  "Deployment",
+  "NetworkPolicy",
+  "PodDisruptionBudget",
+  "Role",
+  "RoleBinding",
+  "ScaledObject",
+  "ServiceAccount",
+  "ServiceAccount",
+  "TriggerAuthentication",
+  "ValidatingAdmissionPolicy",
+  "ValidatingAdmissionPolicyBinding",
+];
+
+describe.skipIf(!inject("ownsCluster"))(`the chart's objects ${NEEDS_OWN_CLUSTER}`, () => {
+  const admin = new KubeConfig();
+  let chart: Chart;
+  let kubectl: Kubectl;
+  let namespace: TestNamespace;
+
+  beforeAll(async () => {
+    admin.loadFromFile(inject("kubeconfig"));
+    const binaries = await programsOf(["kubernetes", "helm"]);
+    chart = await openChart(binaries);
+    kubectl = makeKubectl(binaries, inject("kubeconfig"));
+    await installKedaCrds(inject("kubeconfig"), binaries);
+    namespace = await makeNamespace(admin, `chart-${randomUUID().slice(0, 8)}`, {
+      "pod-security.kubernetes.io/enforce": "restricted",
+    });
+  }, 900_000);
+  afterAll(async () => {
+    await namespace?.remove();
+    await chart?.close();
+  });
+
+  /** All in one namespace, for a dry run makes none that the others could be in. */
+  const render = (values: (typeof VALUES)[number]["values"]) =>
+    chart.render([...values, { jobNamespace: namespace.name }], namespace.name);
+
+  async function dryRun(objects: readonly Rendered[]): Promise<Rendered[]> {
+    const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: objects });
+    const flags = ["--server-side", "--dry-run=server", "--validate=strict", "--output=json", "--filename=-"];
+    const taken = JSON.parse(await kubectl(["apply", ...flags], list));
+    // One is told as itself.
+    return taken.kind === "List" ? taken.items : [taken];
+  }
+
+  test.each(VALUES)("are taken by the API server, every one: $name", async ({ values }) => {
+    const taken = await dryRun(await render(values));
+    expect(taken.map(({ kind }) => kind).toSorted()).toEqual(KINDS);
+    for (const { metadata } of taken) expect(metadata?.uid).toBeTruthy();
+  });
+
+  test("would be refused with a field that KEDA does not know", async () => {
+    const objects = await render([CONNECTED]);
+    const wrong = objects.map((object) =>
+      object.kind === "ScaledObject" ? { ...object, spec: { ...objectAt(object, "spec"), triger: [] } } : object,
+    );
+    await expect(dryRun(wrong)).rejects.toThrow(/spec\.triger/);
+  });
+
+  test("have a namespace for the Jobs, which is taken as well", async () => {
+    const objects = await chart.render([CONNECTED], namespace.name);
+    const [made] = await dryRun(objects.filter(({ kind }) => kind === "Namespace"));
+    expect(valueAt(made, ["metadata", "labels", "pod-security.kubernetes.io/enforce"])).toBe("restricted");
+  });
+
+  test.each(VALUES)("have a pod that Pod Security's restricted level lets in: $name", async ({ values }) => {
+    const deployment = (await render(values)).find(({ kind }) => kind === "Deployment");
+    const { metadata, spec } = objectAt(deployment, "spec", "template");
+    // Its own account comes with the chart; this one is there.
+    const pod = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { ...objectAt(metadata), name: "app", namespace: namespace.name },
+      spec: { ...objectAt(spec), serviceAccountName: "default" },
+    };
+    const [taken] = await dryRun([pod]);
+    expect(taken).toMatchObject({ kind: "Pod", metadata: { name: "app" } });
+  });
+});
