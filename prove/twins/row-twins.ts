@@ -189,8 +189,9 @@ export const ROW_TWINS: readonly Twin[] = [
       {
         file: START,
         find: `  const created = await deps.cluster.create(job).catch(away);`,
-        put: `  const early = { name: job.metadata?.name ?? "", uid: "" };
-  stored = await deps.table.update(stored, { ...dispatched(run, early, deps.clock.now(), limitMs), jobUid: undefined });
+        put: `  const early = dispatched(run, { name: job.metadata?.name ?? "", uid: "" }, deps.clock.now(), limitMs);
+  delete early.jobUid;
+  stored = await deps.table.update(stored, early);
   const created = await deps.cluster.create(job).catch(away);`,
       },
     ],

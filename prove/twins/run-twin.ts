@@ -10,6 +10,7 @@ const LOCK_MS = 5_000;
 /** What is at rest has to be so twice: something may be due later. */
 const REST_MS = 6_000;
 const LOOK_MS = 500;
+const STORY_MS = 120_000;
 
 export interface Played {
   readonly findings: readonly Finding[];
@@ -39,7 +40,7 @@ export async function play(
   });
   try {
     const scene = makeScene(stage, script);
-    await scenario.play(scene);
+    await inTime(scenario.play(scene));
     script.end();
     const look = async () => {
       const books = await scene.books();
@@ -52,6 +53,15 @@ export async function play(
   } finally {
     await stage.close();
   }
+}
+
+/** A call that a story waits for may never be made. */
+async function inTime(story: Promise<void>): Promise<void> {
+  const done = new AbortController();
+  const late = sleep(STORY_MS, undefined, { signal: done.signal }).then(() => {
+    throw new Error(`it came to no end within ${STORY_MS / 1000} s`);
+  });
+  await Promise.race([story, late]).finally(() => done.abort());
 }
 
 async function atRest(look: () => Promise<Finding[]>, patienceMs: number): Promise<Finding[]> {

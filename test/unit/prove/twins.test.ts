@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -26,6 +26,16 @@ describe("the twins", () => {
   it.each(TWINS)("can be built of today's source: $name", async (twin) => {
     const [control, bare] = await Promise.all([controlEdits(twin), twinEdits(twin)].map(ownCode));
     expect(bare).not.toBe(control);
+  });
+
+  it("are all in the documented table, and nothing else is", async () => {
+    const page = await readFile("docs/twins.md", "utf8");
+    const rows = [...page.matchAll(/^\| `([\w-]+)`: (.*?) \| `(shared\/[^`]+)`/gm)].map(([, name, guard, file]) => ({
+      name,
+      guard,
+      file,
+    }));
+    expect(rows).toEqual(TWINS.map(({ name, guard, removal: [{ file }] }) => ({ name, guard, file })));
   });
 
   it("have names of their own", () => {
