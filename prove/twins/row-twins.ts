@@ -41,7 +41,7 @@ async function closeAsLost({ script, send, until, putToSleep }: Scene): Promise<
 export const ROW_TWINS: readonly Twin[] = [
   {
     name: "permanent-lock",
-    guard: "the row `run|` is inserted with `open|` and stays: who was accepted once is never accepted again",
+    guard: "a run's mark is inserted with its row, and stays: who was accepted once is never accepted again",
     removal: [
       {
         file: TABLE,
