@@ -18,7 +18,7 @@ export function spared(messages: readonly BusMessage[], outageMs: number, lockMs
   return {
     claim: `no message was delivered more than ${limit} times: once for each lock that lapsed`,
     holds: messages.length > 0 && most <= limit,
-    found: `${most} at most, of ${messages.length} messages on the bus when the trouble ended`,
+    found: `${most} at most, in ${messages.length} sightings`,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Verdict } from "../audit.ts";
+import { kindOf } from "../kinds.ts";
 import type { StormResult } from "./run-storm.ts";
 import type { Check, StormSize } from "./storm.ts";
 
@@ -33,7 +34,7 @@ export function summariseStorm(storm: string, size: StormSize, result: StormResu
     holds: findings.length === 0 && deaths.length === 0 && checks.length > 0 && checks.every(({ holds }) => holds),
     seed: size.seed,
     outageSeconds: size.outageMs / 1000,
-    sent: books.sent.length,
+    sent: books.sent.reduce((sum, { kind }) => sum + kindOf(kind).copies, 0),
     completed: books.closed.filter(({ status }) => status === "succeeded").length,
     deadLettered: books.deadLetters.length,
     lost: count("lost"),

@@ -136,6 +136,14 @@ describe("a storm's summary", () => {
     expect(stormText(summary())).toContain("crowd: it holds");
   });
 
+  it("counts each copy of a message that was sent twice", () => {
+    const sent = [
+      { id: "m-1", kind: "success" },
+      { id: "m-2", kind: "sent twice" },
+    ] as const;
+    expect(summary({ books: { ...NO_BOOKS, sent } }).sent).toBe(3);
+  });
+
   it.each<{ name: string; change: Partial<StormResult>; want: string }>([
     {
       name: "a lost message",
