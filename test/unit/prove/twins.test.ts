@@ -29,7 +29,7 @@ describe("the twins", () => {
   });
 
   it("are all in the documented table, and nothing else is", async () => {
-    const page = await readFile("docs/twins.md", "utf8");
+    const page = await readFile("docs/reliability.md", "utf8");
     const rows = [...page.matchAll(/^\| `([\w-]+)`: (.*?) \| `(shared\/[^`]+)`/gm)].map(([, name, guard, file]) => ({
       name,
       guard,
