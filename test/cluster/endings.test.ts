@@ -1,4 +1,4 @@
-import { CoreV1Api } from "@kubernetes/client-node";
+import { BatchV1Api, CoreV1Api } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type DispatcherUnderTest, startDispatcher } from "./dispatcher-under-test.ts";
 import type { MessageEnd } from "./message-end.ts";
@@ -181,6 +181,20 @@ describe("a message on a real cluster", () => {
     });
     expect(logs).toEqual(given.logs);
     expect(Object.keys(logs).some((of) => run.logsUrl?.endsWith(`/attempt-${of}.log`))).toBe(true);
+  });
+
+  test.concurrent("leaves the Jobs of all its attempts to be removed an hour after their end", async () => {
+    const sent = await app.send(`case-${COMPLETED.findIndex(({ attempt }) => attempt > 1)}`);
+    const names = [await sent.job(1), await sent.job(2)];
+    await sent.end();
+    const batch = app.admin.makeApiClient(BatchV1Api);
+    for (const name of names) {
+      const { metadata, spec, status } = await batch.readNamespacedJob({ name, namespace: app.namespace });
+      expect(metadata?.labels?.["ion/settled"]).toBe("true");
+      const ended = status?.conditions?.find(({ type }) => type === "Complete" || type === "Failed");
+      expect(ended).toBeDefined();
+      expect(spec?.ttlSecondsAfterFinished).toBeGreaterThanOrEqual(3_600);
+    }
   });
 
   test.concurrent("gets a pod that carries no API token", async () => {

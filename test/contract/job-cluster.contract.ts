@@ -262,7 +262,7 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
       expect(await under.cluster.pods(jobName)).toEqual([]);
     });
 
-    test("retires a finished Job: it leaves the lists at once, and the cluster after its TTL", async () => {
+    test("retires a finished Job: it leaves the lists at once, and the cluster, with its pod, after its TTL", async () => {
       const { jobName, uid } = await created("exit 0", { exitCode: 0 });
       await reaches(jobName, "complete");
       await under.cluster.retire(jobName, uid, 4, { end: false });
@@ -272,6 +272,7 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
       expect(job?.spec?.activeDeadlineSeconds).toBeUndefined();
       under.pass(5);
       await vi.waitFor(async () => expect(await under.cluster.get(jobName)).toBeUndefined(), PATIENCE);
+      await vi.waitFor(async () => expect(await under.cluster.pods(jobName)).toEqual([]), PATIENCE);
     });
 
     test("ends a Job that still runs when it is retired, with the same patch", async () => {
