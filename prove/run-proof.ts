@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
 import { audit, type Books, type Finding } from "./audit.ts";
 import { readBooks } from "./books.ts";
-import { Director, type Done } from "./director.ts";
+import { Director, type Done, deedName } from "./director.ts";
 import { isFirstCall } from "./edges.ts";
 import { moreMessages, type Planned } from "./kinds.ts";
 import type { Fault, Outage, Plan } from "./plan.ts";
@@ -105,9 +105,11 @@ async function perform(
     if (director.quietMs > STUCK_MS && director.owed.some(({ edge }) => isFirstCall(edge))) director.nudge();
     if (performance.now() - saidAt < 5_000) return;
     saidAt = performance.now();
+    const { owed } = director;
+    const last = owed.length > 3 ? "" : owed.map(({ edge, deed }) => ` (${deedName(deed)}: ${edge})`).join("");
     const up = stage.dispatchers.filter(({ isUp }) => isUp).length;
     options.onProgress(
-      `sent ${sent.length}, open ${stage.openMessages()}, faults owed ${director.owed.length} of ${director.left.length} left, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}, up ${up}`,
+      `sent ${sent.length}, open ${stage.openMessages()}, faults owed ${owed.length}${last} of ${director.left.length} left, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}, up ${up}`,
     );
   };
   const mayGoOn = () =>
@@ -133,11 +135,18 @@ async function perform(
     // Those that a proof can do without are not waited for.
     const isThrough = () => director.left.length === 0 || (director.owed.length === 0 && director.idleMs > STUCK_MS);
     const isDone = () => away === undefined && waiting.length === 0 && director.blowsLeft === 0 && isThrough();
-    for (let rounds = 0; !isDone() && director.idleMs < GIVE_UP_MS; ) {
+    let rounds = 0;
+    let lastRoundAt = 0;
+    const wantsMore = () =>
+      rounds < MOST_ROUNDS &&
+      Math.min(director.idleMs, performance.now() - lastRoundAt) > STUCK_MS &&
+      director.owed.some(({ edge }) => !isFirstCall(edge));
+    while (!isDone() && director.idleMs < GIVE_UP_MS) {
       look();
       await sleep(LOOK_MS);
-      if (director.owed.length === 0 || director.idleMs < STUCK_MS || rounds === MOST_ROUNDS) continue;
+      if (!wantsMore()) continue;
       rounds += 1;
+      lastRoundAt = performance.now();
       await sendAll(moreMessages(sent.length));
     }
     await away;
