@@ -3,6 +3,7 @@ import { countAccept, measureAccept } from "./measure-accept.ts";
 import { measureTicks } from "./measure-tick.ts";
 import { Processes } from "./processes.ts";
 import { type AcceptFigures, machineText, reportText } from "./report.ts";
+import { wholeNumber } from "./whole-number.ts";
 
 // `npm run bench`: how fast the app is on this machine, with each server in a process of its own, beside what the same requests cost with no
 // app around them. It prints figures and judges none: its exit code only says whether it could measure.
@@ -32,21 +33,15 @@ function readArgs(): Args | undefined {
       },
     });
     return {
-      messages: wholeNumber("messages", values.messages, 50_000),
-      open: values.open.split(",").map((part) => wholeNumber("open", part, 50_000)),
-      rounds: wholeNumber("rounds", values.rounds, 100),
+      messages: wholeNumber("messages", values.messages, 1, 50_000),
+      open: values.open.split(",").map((part) => wholeNumber("open", part, 1, 50_000)),
+      rounds: wholeNumber("rounds", values.rounds, 1, 100),
       nodeOptions: values["node-options"],
     };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
     return undefined;
   }
-}
-
-function wholeNumber(flag: string, text: string, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= most) return value;
-  throw new Error(`--${flag} ${text}: a whole number from 1 to ${most}`);
 }
 
 function progress(what: string): void {

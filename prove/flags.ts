@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { wholeNumber } from "../bench/whole-number.ts";
 
 export const USAGE = `usage: npm run prove -- [--messages N] [--kills N] [--processes N] [--seed N] [--patience SECONDS] [--log FILE] [--json]
   --messages N   how many messages are sent, of every kind (400)
@@ -43,11 +44,4 @@ export function readProofFlags(args: readonly string[], randomSeed: () => number
     log: values.log,
     json: values.json,
   };
-}
-
-/** A flag that is a whole number. Throws an Error that says which one is not, and what is allowed. */
-export function wholeNumber(flag: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new Error(`--${flag} ${text}: a whole number from ${least} to ${most}`);
 }

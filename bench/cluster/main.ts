@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { Processes } from "../processes.ts";
 import { machineText } from "../report.ts";
+import { wholeNumber } from "../whole-number.ts";
 import { measureOnCluster } from "./measure.ts";
 import { clusterText } from "./report.ts";
 import type { ClusterOptions } from "./watch-taker.ts";
@@ -39,23 +40,17 @@ function readArgs(): Args | undefined {
       },
     });
     const options = {
-      open: wholeNumber("open", values.open, 50_000),
-      messages: wholeNumber("messages", values.messages, 10_000),
-      perSecond: wholeNumber("per-second", values["per-second"], 100),
-      ticks: wholeNumber("ticks", values.ticks, 100),
+      open: wholeNumber("open", values.open, 1, 50_000),
+      messages: wholeNumber("messages", values.messages, 1, 10_000),
+      perSecond: wholeNumber("per-second", values["per-second"], 1, 100),
+      ticks: wholeNumber("ticks", values.ticks, 1, 100),
     };
-    const sizes = values.kib.split(",").map((part) => ({ ...options, messageKib: wholeNumber("kib", part, 16) }));
+    const sizes = values.kib.split(",").map((part) => ({ ...options, messageKib: wholeNumber("kib", part, 1, 16) }));
     return { sizes, nodeOptions: values["node-options"] };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
     return undefined;
   }
-}
-
-function wholeNumber(flag: string, text: string, most: number): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && value <= most) return value;
-  throw new Error(`--${flag} ${text}: a whole number from 1 to ${most}`);
 }
 
 async function measure(processes: Processes, sizes: readonly ClusterOptions[]): Promise<void> {

@@ -1,5 +1,5 @@
-import type { Dependencies } from "../../shared/dependencies.ts";
 import { UnavailableError } from "../../shared/errors.ts";
+import { type Ports, watchPorts } from "./watched-ports.ts";
 
 /** What becomes of a call that waits at its gate. */
 export const RELEASES = [
@@ -15,8 +15,6 @@ export const RELEASES = [
   "dies after it",
 ] as const;
 export type Release = (typeof RELEASES)[number];
-
-type Ports = Pick<Dependencies, "table" | "broker" | "cluster" | "payloads">;
 
 /** The ports as one process sees them whose every call waits until a test lets it go: so any two processes interleave in any way. */
 export interface GatedPorts {
@@ -52,23 +50,8 @@ export function makeGatedPorts(ports: Ports): GatedPorts {
     if (how === "loses its reply") throw new UnavailableError(`the reply of ${name} was lost`);
     return result;
   }
-
-  const gated = <Port extends object>(portName: string, port: Port): Port =>
-    new Proxy(port, {
-      get(target, name) {
-        const method: unknown = Reflect.get(target, name, target);
-        if (typeof method !== "function") return method;
-        return (...args: unknown[]) =>
-          call(`${portName}.${String(name)}`, async () => Reflect.apply(method, target, args) as unknown);
-      },
-    });
   return {
-    ports: {
-      table: gated("table", ports.table),
-      broker: gated("broker", ports.broker),
-      cluster: gated("cluster", ports.cluster),
-      payloads: gated("payloads", ports.payloads),
-    },
+    ports: watchPorts(ports, call),
     waiting: () => gates.map(({ name }) => name),
     release: (index, how) => gates.splice(index, 1)[0]?.open(how),
     isAlive: () => alive,

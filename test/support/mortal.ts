@@ -1,5 +1,5 @@
-import type { Dependencies } from "../../shared/dependencies.ts";
 import { UnavailableError } from "../../shared/errors.ts";
+import { type Ports, watchPorts } from "./watched-ports.ts";
 
 /** What happens to a process at one of its calls. Dying before a call is dying after the one before. */
 export const FATES = [
@@ -16,8 +16,6 @@ export const FATES = [
   "sleeps after",
 ] as const;
 export type Fate = (typeof FATES)[number];
-
-type Ports = Pick<Dependencies, "table" | "broker" | "cluster" | "payloads">;
 
 export interface Mortal {
   readonly ports: Ports;
@@ -51,22 +49,8 @@ export function makeMortal(
     if (kind === "sleeps after") await fate?.sleep();
     return result;
   }
-  const watched = <Port extends object>(portName: string, port: Port): Port =>
-    new Proxy(port, {
-      get(target, name) {
-        const method: unknown = Reflect.get(target, name, target);
-        if (typeof method !== "function") return method;
-        return (...args: unknown[]) =>
-          call(`${portName}.${String(name)}`, async () => Reflect.apply(method, target, args) as unknown);
-      },
-    });
   return {
-    ports: {
-      table: watched("table", ports.table),
-      broker: watched("broker", ports.broker),
-      cluster: watched("cluster", ports.cluster),
-      payloads: watched("payloads", ports.payloads),
-    },
+    ports: watchPorts(ports, call),
     calls,
     isAlive: () => alive,
   };
