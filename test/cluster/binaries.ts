@@ -82,7 +82,7 @@ export function testedBinaries(cacheRoot: string, assets: string | undefined): B
   return { cacheRoot, assets, families: TESTED };
 }
 
-/** A program that has yet to be built, or undefined: all are there. */
+/** A program that has yet to be built, or undefined: all are there. Throws an Error where one of the assets isn't. */
 export async function missingBinary(sources: BinarySources): Promise<string | undefined> {
   for (const family of familiesOf(sources)) {
     const directory = await directoryOf(family, sources.cacheRoot);
@@ -109,8 +109,16 @@ export async function buildBinaries(sources: BinarySources, options: BuildOption
   return found;
 }
 
-function familiesOf({ families = CLUSTER }: BinarySources): Family[] {
-  return FAMILIES.filter(({ name }) => families.includes(name));
+/** Throws where the directory of assets lacks a program of them: before minutes are spent on building the others. */
+function familiesOf(sources: BinarySources): Family[] {
+  const { families = CLUSTER, assets } = sources;
+  const found = FAMILIES.filter(({ name }) => families.includes(name));
+  if (assets === undefined) return found;
+  for (const family of found) {
+    const built = wanted(family, sources);
+    for (const program of Object.keys(family.programs)) if (!built.includes(program)) assetIn(assets, program);
+  }
+  return found;
 }
 
 function wanted(family: Family, { assets }: BinarySources): string[] {

@@ -19,6 +19,8 @@ export interface RunOptions {
   /** Gives it a channel to this process, as its parent in the stack does. */
   readonly ipc?: boolean;
   readonly cwd?: string;
+  /** Whose process it is, where it is to be another user's. */
+  readonly uid?: number;
   readonly stdin?: string;
 }
 
@@ -26,6 +28,7 @@ export interface RunOptions {
 export function runProgram(program: string, options: RunOptions = {}): Running {
   const child = spawn(process.execPath, [join(ROOT, "dist", program, "main.js"), ...(options.args ?? [])], {
     cwd: options.cwd ?? ROOT,
+    ...(options.uid === undefined ? {} : { uid: options.uid }),
     env: { PATH: process.env["PATH"] ?? "", ...options.env },
     stdio: ["pipe", "pipe", "pipe", ...(options.ipc === true ? (["ipc"] as const) : [])],
   });
