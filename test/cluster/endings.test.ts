@@ -139,11 +139,15 @@ const DEAD_LETTERED: readonly DeadLettered[] = [
   },
 ];
 
+const MIB = 1024 * 1024;
+/** Says one and a half MiB, in lines of 64 bytes. */
+const CHATTY = { retry: ONCE, worker: sh("yes $(printf %063d 0) | head -n 24576; echo the end; exit 1") };
+
 describe("a message on a real cluster", () => {
   let app: DispatcherUnderTest;
   beforeAll(async () => {
     const all = [...COMPLETED, ...DEAD_LETTERED].map(({ module }, index) => [`case-${index}`, module]);
-    app = await startDispatcher({ modules: Object.fromEntries(all) });
+    app = await startDispatcher({ modules: { ...Object.fromEntries(all), chatty: CHATTY } });
   });
   afterAll(() => app?.close());
 
@@ -181,6 +185,15 @@ describe("a message on a real cluster", () => {
     });
     expect(logs).toEqual(given.logs);
     expect(Object.keys(logs).some((of) => run.logsUrl?.endsWith(`/attempt-${of}.log`))).toBe(true);
+  });
+
+  test.concurrent("keeps the last MiB of a longer log", async () => {
+    const { run, letter, logs } = await (await app.send("chatty")).end();
+    const kept = logs["1/worker"] ?? "";
+    expect(kept).toHaveLength(MIB);
+    expect(kept.slice(-12)).toBe("000\nthe end\n");
+    expect(letter?.description).toMatch(/: worker exited with code 1: .*the end$/s);
+    expect(letter?.properties["dispatcher-logs"]).toBe(run.logsUrl);
   });
 
   test.concurrent("leaves the Jobs of all its attempts to be removed an hour after their end", async () => {
