@@ -52,7 +52,8 @@ const EDGES = {
   "end a job": { server: "cluster", writes: true, conflict: 409 },
   "read a job": { server: "cluster" },
   "read a job's pods": { server: "cluster" },
-  "read a job's events": { server: "cluster" },
+  // Of a Job alone that is still without a pod when its start is overdue: hardly ever here.
+  "read a job's events": { server: "cluster", rare: true },
   "read a log": { server: "cluster" },
   "list the jobs": { server: "cluster" },
   "list the pods": { server: "cluster" },

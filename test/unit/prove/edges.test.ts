@@ -109,5 +109,5 @@ describe("a request to the bus", () => {
 });
 
 it("demands faults on every call that a run makes for sure", () => {
-  expect(DEMANDED_EDGES).toHaveLength(41);
+  expect(DEMANDED_EDGES).toHaveLength(40);
 });
