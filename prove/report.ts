@@ -1,20 +1,12 @@
-import type { Verdict } from "./audit.ts";
 import { type Done, missingDeeds } from "./director.ts";
 import type { ProofResult } from "./run-proof.ts";
+import { type Tally, tallyOf } from "./tally.ts";
 
 /** The numbers of a proof, and whether it holds. */
-export interface Summary {
+export interface Summary extends Tally {
   readonly holds: boolean;
   readonly seed: number;
-  readonly sent: number;
-  readonly completed: number;
   readonly deadLettered: Readonly<Record<string, number>>;
-  readonly lost: number;
-  readonly doubled: number;
-  readonly wrong: number;
-  readonly open: number;
-  readonly orphans: number;
-  readonly attempts: number;
   readonly kills: number;
   readonly freezes: number;
   readonly outages: number;
@@ -30,22 +22,14 @@ export interface Summary {
 /** Judges a proof. `demanded`: whether every edge has to have had its faults. */
 export function summarise(result: ProofResult, seed: number, demanded: boolean): Summary {
   const { books, findings, done } = result;
-  const count = (verdict: Verdict) => findings.filter((finding) => finding.verdict === verdict).length;
   const deadLettered: Record<string, number> = {};
   for (const { reason = "" } of books.deadLetters) deadLettered[reason] = (deadLettered[reason] ?? 0) + 1;
   const missing = demanded ? missingDeeds(done) : [];
   return {
     holds: findings.length === 0 && missing.length === 0 && result.deaths.length === 0,
     seed,
-    sent: books.closed.length + books.open.length,
-    completed: books.closed.filter(({ status }) => status === "succeeded").length,
+    ...tallyOf(books, findings),
     deadLettered,
-    lost: count("lost"),
-    doubled: count("doubled"),
-    wrong: count("wrong"),
-    open: count("open"),
-    orphans: count("orphan"),
-    attempts: books.ledger.filter(({ what }) => what === "start").length,
     kills: result.kills,
     freezes: result.freezes,
     outages: result.outages.length,

@@ -1,23 +1,14 @@
-import type { Verdict } from "../audit.ts";
-import { kindOf } from "../kinds.ts";
+import { type Tally, tallyOf } from "../tally.ts";
 import type { StormResult } from "./run-storm.ts";
 import type { Check, StormSize } from "./storm.ts";
 
 /** The numbers of one storm, and whether everything held. */
-export interface StormSummary {
+export interface StormSummary extends Tally {
   readonly storm: string;
   readonly holds: boolean;
   readonly seed: number;
   readonly outageSeconds: number;
-  readonly sent: number;
-  readonly completed: number;
   readonly deadLettered: number;
-  readonly lost: number;
-  readonly doubled: number;
-  readonly wrong: number;
-  readonly open: number;
-  readonly orphans: number;
-  readonly attempts: number;
   readonly checks: readonly Check[];
   /** Dispatchers that ended by themselves. */
   readonly deaths: readonly string[];
@@ -28,21 +19,13 @@ export interface StormSummary {
 /** Judges a storm: by the audit, by what it expects beside, and by whether the Dispatchers stayed up. */
 export function summariseStorm(storm: string, size: StormSize, result: StormResult): StormSummary {
   const { books, findings, checks, deaths, seconds } = result;
-  const count = (verdict: Verdict) => findings.filter((finding) => finding.verdict === verdict).length;
   return {
     storm,
     holds: findings.length === 0 && deaths.length === 0 && checks.length > 0 && checks.every(({ holds }) => holds),
     seed: size.seed,
     outageSeconds: size.outageMs / 1000,
-    sent: books.sent.reduce((sum, { kind }) => sum + kindOf(kind).copies, 0),
-    completed: books.closed.filter(({ status }) => status === "succeeded").length,
+    ...tallyOf(books, findings),
     deadLettered: books.deadLetters.length,
-    lost: count("lost"),
-    doubled: count("doubled"),
-    wrong: count("wrong"),
-    open: count("open"),
-    orphans: count("orphan"),
-    attempts: books.ledger.filter(({ what }) => what === "start").length,
     checks,
     deaths,
     findings: findings.map(({ verdict, about, what }) => `${verdict}: ${about}: ${what}`),

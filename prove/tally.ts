@@ -1,0 +1,29 @@
+import type { Books, Finding, Verdict } from "./audit.ts";
+import { kindOf } from "./kinds.ts";
+
+/** What the books and their audit come to, in numbers. */
+export interface Tally {
+  readonly sent: number;
+  readonly completed: number;
+  readonly lost: number;
+  readonly doubled: number;
+  readonly wrong: number;
+  readonly open: number;
+  readonly orphans: number;
+  readonly attempts: number;
+}
+
+/** Counts: what was sent as the sender knows it, each copy a message of its own. */
+export function tallyOf({ sent, closed, ledger }: Books, findings: readonly Finding[]): Tally {
+  const count = (verdict: Verdict) => findings.filter((finding) => finding.verdict === verdict).length;
+  return {
+    sent: sent.reduce((sum, { kind }) => sum + kindOf(kind).copies, 0),
+    completed: closed.filter(({ status }) => status === "succeeded").length,
+    lost: count("lost"),
+    doubled: count("doubled"),
+    wrong: count("wrong"),
+    open: count("open"),
+    orphans: count("orphan"),
+    attempts: ledger.filter(({ what }) => what === "start").length,
+  };
+}
