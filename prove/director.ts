@@ -109,16 +109,23 @@ export class Director implements Conductor {
     const victim = this.#victims[call.slot];
     const generation = victim?.generation;
     this.#say(`${call.slot + 1}: ${deedName(fault.deed)}: ${fault.edge}`);
-    const outcome = await this.#commit(fault.deed, call, victim);
+    const putBack = () => this.#waiting.get(fault.edge)?.faults.unshift(fault);
+    const outcome = await this.#commit(fault.deed, call, victim).catch((error: unknown) => {
+      // Its server was away.
+      putBack();
+      throw error;
+    });
     if (outcome === "not now") {
-      this.#waiting.get(fault.edge)?.faults.unshift(fault);
+      putBack();
       return call.carryOut();
     }
     if ("answer" in outcome && outcome.inVain === true) {
-      this.#waiting.get(fault.edge)?.faults.unshift(fault);
+      putBack();
       return outcome.answer;
     }
     if (victim?.generation === generation || deedName(fault.deed).startsWith("kill")) this.#note(fault);
+    // Somebody else killed it meanwhile: nobody went on after this.
+    else putBack();
     return "answer" in outcome ? outcome.answer : outcome.none;
   }
 

@@ -75,6 +75,29 @@ describe("the director", () => {
     expect(director.left).toHaveLength(0);
   });
 
+  it("keeps a fault whose server was away, for the next call", async () => {
+    const { director, call } = stage({ do: "lose the reply", how: "cut" });
+    const away = director.conduct<string>({
+      slot: 0,
+      edge: EDGE,
+      carryOut: () => Promise.reject(new Error("away")),
+      refusal: () => "",
+      worked: () => true,
+    });
+    await expect(away).rejects.toThrow("away");
+    expect(director.left).toHaveLength(1);
+    expect(await call()).toBe("cut");
+  });
+
+  it("keeps a fault whose victim was killed in its sleep", async () => {
+    const { director, victim, call } = stage({ do: "freeze", when: "before", ms: 1 });
+    victim.freeze = async () => {
+      victim.generation += 1;
+    };
+    await call();
+    expect(director.left).toHaveLength(1);
+  });
+
   it("never takes the last Dispatcher down", async () => {
     const scene = stage({ do: "kill", when: "before" });
     Object.assign(scene.other, { isUp: false });
