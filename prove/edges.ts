@@ -2,7 +2,7 @@
  * Every call that a Dispatcher makes outside of itself, named after what the app does with it.
  *
  * `conflict` is what the server says to a write that somebody else was faster with; such an answer is injected only where the real service
- * gives it. `first` calls are made by a process that has just started, and never again. `rare` edges are not met often enough in a run to be asked for: what happens on them is counted, not demanded.
+ * gives it. `first` calls are made by a process that has just started, and never again, or not for a minute. `rare` edges are not met often enough in a run to be asked for: what happens on them is counted, not demanded.
  */
 const EDGES = {
   "receive a message": { server: "bus" },
@@ -45,6 +45,7 @@ const EDGES = {
   "make a container": { server: "storage", writes: true, first: true },
   "store a body": { server: "storage", writes: true },
   "delete a body": { server: "storage", writes: true },
+  "list the bodies": { server: "storage", first: true },
   "store a log": { server: "storage", writes: true },
 
   "create a job": { server: "cluster", writes: true, conflict: 409 },

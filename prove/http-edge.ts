@@ -89,7 +89,10 @@ export function blobEdge({ method, url }: HttpCall): Edge | undefined {
   const path = url.split("?")[0] ?? "";
   const [, , , ...blob] = path.split("/");
   const name = blob.at(-1) ?? "";
-  if (blob.length === 0) return method === "PUT" ? "make a container" : undefined;
+  if (blob.length === 0) {
+    if (method === "PUT") return "make a container";
+    return method === "GET" && url.includes("comp=list") ? "list the bodies" : undefined;
+  }
   if (name === "body") return method === "PUT" ? "store a body" : method === "DELETE" ? "delete a body" : undefined;
   return name.endsWith(".log") && method === "PUT" ? "store a log" : undefined;
 }

@@ -1,6 +1,6 @@
-import type { Twin } from "./twin.ts";
+import { NO_STRAY_BODIES, type Twin } from "./twin.ts";
 
-/** What guards the bodies in the blob store, which nobody comes back for once their run is closed. */
+/** What guards the bodies in the blob store, so that none outlives its run. */
 export const BODY_TWINS: readonly Twin[] = [
   {
     name: "body-before-row",
@@ -14,6 +14,7 @@ export const BODY_TWINS: readonly Twin[] = [
   if (run.bodyInBlob) await deps.payloads.deleteBody(run);`,
       },
     ],
+    without: [NO_STRAY_BODIES],
     scenario: {
       story: "the Dispatcher dies when a run is closed whose body is in the blob store",
       processes: 1,
@@ -26,15 +27,9 @@ export const BODY_TWINS: readonly Twin[] = [
     finds: ["orphan"],
   },
   {
-    name: "late-body",
-    guard: "who stored a body for a Job that came to nothing looks whether its run is closed, and takes it away again",
-    removal: [
-      {
-        file: "shared/dispatch/start-attempt.ts",
-        find: `if (outcome?.kind !== "dispatched" && stored.run.bodyInBlob) await deleteBodyIfClosed(deps, stored.run);`,
-        put: "",
-      },
-    ],
+    name: "stray-bodies",
+    guard: "a body whose run is closed is looked for, and deleted",
+    removal: [NO_STRAY_BODIES],
     scenario: {
       story: "a Dispatcher falls asleep before it stores a body, and wakes when another one has closed the run",
       async play({ script, send, until }) {

@@ -42,7 +42,13 @@ const PATIENCE: readonly Edit[] = [
   { file: "shared/adapters/blob-payload-store.ts", find: "timeoutMs = 10_000 }", put: "timeoutMs = 120_000 }" },
   { file: "shared/adapters/kubernetes-jobs.ts", find: "TIMEOUT_MS = 15_000;", put: "TIMEOUT_MS = 120_000;" },
   { file: "shared/adapters/service-bus-broker.ts", find: "TIMEOUT_MS = 10_000;", put: "TIMEOUT_MS = 120_000;" },
-  // Only saves time: the timer looks after a run whose trigger sleeps a few seconds later, instead of fifteen.
+  // The others only save time. Stray bodies are looked for more often.
+  {
+    file: "shared/reconcile/housekeeping.ts",
+    find: "STRAY_BODIES_EVERY_MS = 60_000;",
+    put: "STRAY_BODIES_EVERY_MS = 3_000;",
+  },
+  // The timer looks after a run whose trigger sleeps a few seconds later, instead of fifteen.
   { file: "shared/dispatch/accept.ts", find: "TRIGGER_TIME_MS = 15_000;", put: "TRIGGER_TIME_MS = 3_000;" },
 ];
 
@@ -51,6 +57,11 @@ export const NO_SWEEP: Edit = {
   file: "shared/reconcile/housekeeping.ts",
   find: "do: () => sweep(deps, { source, runs, view, isOver }, tally, log),",
   put: "do: async () => {},",
+};
+export const NO_STRAY_BODIES: Edit = {
+  file: "shared/reconcile/housekeeping.ts",
+  find: "do: () => strayBodies(all) },",
+  put: "do: async () => {} },",
 };
 export const NO_ORPHAN_JOBS: Edit = {
   file: "shared/reconcile/housekeeping.ts",

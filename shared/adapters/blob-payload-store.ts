@@ -1,8 +1,9 @@
 import { BlobSASPermissions, BlobServiceClient, type ContainerClient, SASProtocol } from "@azure/storage-blob";
 import type { Clock } from "../clock.ts";
 import { ConfigError } from "../errors.ts";
-import type { PayloadStore } from "../ports/payload-store.ts";
+import type { PayloadStore, StoredBody } from "../ports/payload-store.ts";
 import { type RunKey, runId } from "../run/run.ts";
+import { type Source, sourceName } from "../run/source.ts";
 import { ROLES } from "./azure-remedy.ts";
 import { makeDelegationKeys } from "./delegation-keys.ts";
 import type { StorageConnection } from "./storage-connection.ts";
@@ -59,8 +60,8 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
       throw translated(error, doing, service);
     }
   };
-  const folder = (key: RunKey) =>
-    [escapeKey(instance), ...sourceParts(key.source), `${padded(key.sequenceNumber)}-${key.enqueuedAt}`].join("/");
+  const folderOf = (source: Source) => [escapeKey(instance), ...sourceParts(source)].join("/");
+  const folder = (key: RunKey) => `${folderOf(key.source)}/${padded(key.sequenceNumber)}-${key.enqueuedAt}`;
   const bodyBlob = (container: ContainerClient, key: RunKey) => container.getBlockBlobClient(`${folder(key)}/body`);
 
   return {
@@ -90,11 +91,25 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
       });
     },
 
-    async deleteBody(key) {
+    async deleteBody(key, version) {
       await sending(`deleting the body of run ${runId(key)}`, async (abortSignal) => {
+        const conditions = version === undefined ? {} : { ifMatch: version };
         await bodyBlob(await bodies(), key)
-          .delete({ abortSignal, deleteSnapshots: "include" })
+          .delete({ abortSignal, conditions, deleteSnapshots: "include" })
           .catch(unlessMissing);
+      });
+    },
+
+    async listBodies(source) {
+      const prefix = `${folderOf(source)}/`;
+      return await sending(`listing the bodies of ${sourceName(source)}`, async (abortSignal) => {
+        const found: StoredBody[] = [];
+        for await (const { name, properties } of (await bodies()).listBlobsFlat({ abortSignal, prefix })) {
+          const [, sequenceNumber, enqueuedAt] = /^(\d+)-(\d+)\/body$/.exec(name.slice(prefix.length)) ?? [];
+          const key = { source, sequenceNumber: Number(sequenceNumber), enqueuedAt: Number(enqueuedAt) };
+          if (sequenceNumber !== undefined) found.push({ key, version: properties.etag });
+        }
+        return found;
       });
     },
 
@@ -142,8 +157,10 @@ function madeOnFirstUse(container: ContainerClient, timeoutMs: number): () => Pr
     }));
 }
 
+/** Not there, or there in another version: the one that was meant is gone. */
 function unlessMissing(error: unknown): void {
-  if (statusOf(error) !== 404) throw error;
+  const status = statusOf(error);
+  if (status !== 404 && status !== 412) throw error;
 }
 
 function withoutQuery(url: string): string {

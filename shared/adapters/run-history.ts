@@ -1,8 +1,7 @@
 import { odata } from "@azure/data-tables";
 import { ConflictError } from "../errors.ts";
 import type { RunTable } from "../ports/run-table.ts";
-import type { RunKey } from "../run/run.ts";
-import { type Source, sourceName } from "../run/source.ts";
+import { sourceName } from "../run/source.ts";
 import { runRowsUpTo, sourcePartition } from "./table-keys.ts";
 import type { Row, TableRows } from "./table-rows.ts";
 
@@ -14,35 +13,20 @@ const TRANSACTION_LIMIT = 100;
  * such a run is read, filtered by the service, and each row is deleted only as it was read.
  */
 export function makePurge(rows: TableRows, instance: string): RunTable["purge"] {
-  return async (source, closedBefore, limit, takeLeave) => {
+  return async (source, closedBefore, limit) => {
     const doing = `purging the history of ${sourceName(source)}`;
     const found = await rows.query(
       sourcePartition(instance, source),
       runRowsUpTo(closedBefore),
       // The mark of an open run has no such column, and so never matches.
-      {
-        filter: odata`closedAt lt ${new Date(closedBefore)}`,
-        select: ["sequenceNumber", "enqueuedAt", "bodyInBlob"],
-        limit,
-      },
+      { filter: odata`closedAt lt ${new Date(closedBefore)}`, select: ["closedAt"], limit },
       doing,
     );
     let purged = 0;
     for (let at = 0; at < found.length; at += TRANSACTION_LIMIT) {
-      const page = found.slice(at, at + TRANSACTION_LIMIT);
-      for (const row of page) if (takeLeave && row.columns.bodyInBlob === true) await takeLeave(keyOf(source, row));
-      purged += await deleteUnchanged(rows, page, doing);
+      purged += await deleteUnchanged(rows, found.slice(at, at + TRANSACTION_LIMIT), doing);
     }
     return purged;
-  };
-}
-
-function keyOf(source: Source, { columns }: Row): RunKey {
-  const { sequenceNumber, enqueuedAt } = columns;
-  return {
-    source,
-    sequenceNumber: Number(sequenceNumber),
-    enqueuedAt: enqueuedAt instanceof Date ? enqueuedAt.getTime() : 0,
   };
 }
 

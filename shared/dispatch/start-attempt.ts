@@ -38,30 +38,10 @@ export async function startAttempt(
   deps: Dependencies,
   stored: StoredRun,
   module: Module,
-  message: PeekedMessage,
-): Promise<StartOutcome> {
-  let outcome: StartOutcome | undefined;
-  try {
-    outcome = await start(deps, stored, module, withoutStamps(message));
-    return outcome;
-  } finally {
-    // The run may have closed, and deleted its body, before this process woke up and stored it again.
-    if (outcome?.kind !== "dispatched" && stored.run.bodyInBlob) await deleteBodyIfClosed(deps, stored.run);
-  }
-}
-
-async function deleteBodyIfClosed(deps: Dependencies, run: Run): Promise<void> {
-  const now = await deps.table.find(run);
-  if (now.kind !== "open") await deps.payloads.deleteBody(run);
-}
-
-async function start(
-  deps: Dependencies,
-  stored: StoredRun,
-  module: Module,
-  message: PeekedMessage,
+  stamped: PeekedMessage,
 ): Promise<StartOutcome> {
   const { run } = stored;
+  const message = withoutStamps(stamped);
   const limitMs = jobLimitMs(module);
   const bodyUrl = await storeBody(deps, run, message, limitMs);
   const job = buildJob({

@@ -1,4 +1,11 @@
 import type { RunKey } from "../run/run.ts";
+import type { Source } from "../run/source.ts";
+
+/** A body as the store holds it. Its version changes whenever it is stored anew. */
+export interface StoredBody {
+  readonly key: RunKey;
+  readonly version: string;
+}
 
 /** What is too large, or too long-lived, for the cluster: bodies over the inline limit, and logs. */
 export interface PayloadStore {
@@ -6,8 +13,10 @@ export interface PayloadStore {
   putBody(key: RunKey, body: Uint8Array): Promise<void>;
   /** A URL from which a Job can read the body for `validForMs`. A secret where it carries a signature: never logged. */
   bodyUrl(key: RunKey, validForMs: number): Promise<string>;
-  /** Deletes the body; harmless where there is none. */
-  deleteBody(key: RunKey): Promise<void>;
+  /** Deletes the body, or only that version of it; harmless where there is none. */
+  deleteBody(key: RunKey, version?: string): Promise<void>;
+  /** The bodies of all runs of a source that are in the store. */
+  listBodies(source: Source): Promise<StoredBody[]>;
   /** Stores the last part of a container's log. Resolves to its URL, without any signature. */
   putLog(key: RunKey, attempt: number, container: string, log: Uint8Array): Promise<string>;
   /** Asks the store for something harmless. */

@@ -45,16 +45,8 @@ export interface RunTable {
   close(stored: StoredRun, closed: ClosedRun): Promise<void>;
   /** The other way, for a run closed as `lost` whose message turned up. ConflictError where somebody else was first. */
   reopen(closedEtag: string, run: Run): Promise<StoredRun>;
-  /**
-   * Deletes at most `limit` closed runs of a source that closed before `closedBefore`. Resolves to how many. `takeLeave` is called first for
-   * each whose body was stored outside of the cluster; where it rejects, nothing more is deleted.
-   */
-  purge(
-    source: Source,
-    closedBefore: EpochMs,
-    limit: number,
-    takeLeave?: (key: RunKey) => Promise<void>,
-  ): Promise<number>;
+  /** Deletes at most `limit` closed runs of a source that closed before `closedBefore`. Resolves to how many. */
+  purge(source: Source, closedBefore: EpochMs, limit: number): Promise<number>;
   /** Where the sweep of a source goes on: the next sequence number to peek at. 0 at first. */
   sweepCursor(source: Source): Promise<number>;
   saveSweepCursor(source: Source, sequenceNumber: number): Promise<void>;

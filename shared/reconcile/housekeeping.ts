@@ -5,12 +5,15 @@ import { sourceKey, sourceName } from "../run/source.ts";
 import { logFailure } from "./log-failure.ts";
 import { makeRetireOrphanJobs } from "./orphan-jobs.ts";
 import type { ClusterView, SourceRuns } from "./snapshot.ts";
+import { deleteStrayBodies } from "./stray-bodies.ts";
 import { sweep } from "./sweep.ts";
 import type { Tally } from "./tally.ts";
 
 /** A budget of its own, so that a tick which is busy with its runs still looks for what got lost. */
 const BUDGET_MS = 30_000;
 
+/** Listing costs more than other requests. */
+const STRAY_BODIES_EVERY_MS = 60_000;
 const PURGE_EVERY_MS = 3_600_000;
 const PURGE_LIMIT = 1_000;
 
@@ -20,14 +23,15 @@ interface Task {
 }
 
 /**
- * What a tick does besides advancing runs: orphaned Jobs, a page of each source's sweep, the history's purge. None of them keeps the others
- * from their turn, neither by failing nor by being slow: each tick begins with another one.
+ * What a tick does besides advancing runs: orphaned Jobs, a page of each source's sweep, stray bodies, the history's purge. None of them keeps the
+ * others from their turn, neither by failing nor by being slow: each tick begins with another one.
  */
 export function makeHousekeeping(deps: Dependencies) {
   // Hints for the next tick, not state: a process that forgets them only looks a tick later.
   const retireOrphanJobs = makeRetireOrphanJobs(deps);
   const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
   let turn = 0;
+  let lastStrayBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
 
   return async function keepHouse(
@@ -47,6 +51,7 @@ export function makeHousekeeping(deps: Dependencies) {
           name: `sweep of ${sourceName(source)}`,
           do: () => sweep(deps, { source, runs, view, isOver }, tally, log),
         })),
+      { name: "stray bodies", do: () => strayBodies(all) },
       { name: "purge", do: purge },
     ];
     const first = turn++ % tasks.length;
@@ -61,17 +66,26 @@ export function makeHousekeeping(deps: Dependencies) {
     }
   };
 
+  async function strayBodies(all: readonly SourceRuns[]): Promise<void> {
+    const now = deps.clock.read();
+    if (isWithin(STRAY_BODIES_EVERY_MS, lastStrayBodies, now)) return;
+    for (const source of all) await deleteStrayBodies(deps, source);
+    lastStrayBodies = now;
+  }
+
   /** Every hour; and in every tick as long as a page comes back full, or the history would outgrow it. */
   async function purge(): Promise<void> {
     const now = deps.clock.read();
-    if (lastPurge && now.monotonicMs - lastPurge.monotonicMs < PURGE_EVERY_MS) return;
+    if (isWithin(PURGE_EVERY_MS, lastPurge, now)) return;
     let isDone = true;
     for (const source of await deps.table.sources()) {
-      const before = now.wallMs - deps.historyRetentionMs;
-      // A store that was on its way for longer than its run leaves a body that nobody would ever come back for.
-      const purged = await deps.table.purge(source, before, PURGE_LIMIT, (key) => deps.payloads.deleteBody(key));
+      const purged = await deps.table.purge(source, now.wallMs - deps.historyRetentionMs, PURGE_LIMIT);
       if (purged >= PURGE_LIMIT) isDone = false;
     }
     if (isDone) lastPurge = now;
   }
+}
+
+function isWithin(ms: number, last: Reading | undefined, now: Reading): boolean {
+  return last !== undefined && now.monotonicMs - last.monotonicMs < ms;
 }

@@ -39,7 +39,7 @@ export async function closeRun(
   log: Log,
 ): Promise<void> {
   const { run } = stored;
-  // Before the row is closed, and if it fails the row stays open: afterwards nobody would come back for the blob.
+  // Before the row is closed, and if it fails the row stays open: so the body goes with its run, and not some time later.
   if (run.bodyInBlob) await deps.payloads.deleteBody(run);
   await deps.table.close(stored, closed(run, verdict, deps.clock.now()));
   if (verdict.outcome === "succeeded") tally.completed += 1;

@@ -60,6 +60,29 @@ export function describePayloadStore(name: string, make: () => Promise<PayloadSe
       await store.deleteBody(aRun());
     });
 
+    it("lists the bodies of one source, and of no other", async () => {
+      const { source, sequenceNumber, enqueuedAt } = aRun();
+      const other = { source: { topic: "thumbnails", subscription: "s" }, sequenceNumber, enqueuedAt };
+      expect(await store.listBodies(source)).toEqual([]);
+      for (const key of [aRun(), aRun({ sequenceNumber: 43 }), other]) await store.putBody(key, Buffer.from("x"));
+      await store.putBody({ ...aRun(), source: { queue: "thumbnails-2" } }, Buffer.from("x"));
+      await store.deleteBody(aRun({ sequenceNumber: 43 }));
+      expect((await store.listBodies(source)).map(({ key }) => key)).toEqual([{ source, sequenceNumber, enqueuedAt }]);
+      expect((await store.listBodies(other.source)).map(({ key }) => key)).toEqual([other]);
+    });
+
+    it("deletes the version of a body that was listed, and not one that was stored since", async () => {
+      await store.putBody(aRun(), Buffer.from("late"));
+      const [listed] = await store.listBodies(aRun().source);
+      await store.putBody(aRun(), Buffer.from("anew"));
+      await store.deleteBody(aRun(), listed?.version);
+      expect(Buffer.from((await body(aRun())) ?? []).toString()).toBe("anew");
+      const [again] = await store.listBodies(aRun().source);
+      await store.deleteBody(aRun(), again?.version);
+      expect(await store.listBodies(aRun().source)).toEqual([]);
+      await store.deleteBody(aRun(), again?.version);
+    });
+
     it("puts nothing of the sender's into a URL, and no signature into that of a log", async () => {
       const run = aRun({ messageId: "sender-id", subject: "sender-subject", correlationId: "sender-correlation" });
       const url = await store.putLog(run, 2, "main", Buffer.from("line\n"));

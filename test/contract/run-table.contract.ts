@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ConflictError } from "../../shared/errors.ts";
 import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
-import type { ClosedRun, Run, RunKey } from "../../shared/run/run.ts";
+import type { ClosedRun, Run } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { aRun, T0 } from "../support/a-run.ts";
 import { makeTestClock, type TestClock } from "../support/test-clock.ts";
@@ -265,18 +265,6 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
         async (sequenceNumber) => (await table.find(aRun({ sequenceNumber, enqueuedAt }))).kind,
       );
       expect(await Promise.all(kinds)).toEqual(["open", "none", "closed", "closed"]);
-    });
-
-    it("tells of each run that stored its body, before its row is gone", async () => {
-      const runs = [1, 2].map((sequenceNumber) => aRun({ sequenceNumber, bodyInBlob: sequenceNumber === 2 }));
-      for (const run of runs) await table.close(await table.insert(run), closing(run));
-      const told: { key: RunKey; kind: string }[] = [];
-      const purged = await table.purge(aRun().source, T0 + DAY_MS, 10, async (key) => {
-        told.push({ key, kind: (await table.find(key)).kind });
-      });
-      const { source, enqueuedAt } = aRun();
-      expect(purged).toBe(2);
-      expect(told).toEqual([{ key: { source, sequenceNumber: 2, enqueuedAt }, kind: "closed" }]);
     });
 
     it("purges a run that closed on the day it was enqueued", async () => {

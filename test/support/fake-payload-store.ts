@@ -1,6 +1,7 @@
 import type { Clock } from "../../shared/clock.ts";
-import type { PayloadStore } from "../../shared/ports/payload-store.ts";
+import type { PayloadStore, StoredBody } from "../../shared/ports/payload-store.ts";
 import { type RunKey, runId } from "../../shared/run/run.ts";
+import { sourceKey } from "../../shared/run/source.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
 export interface FakePayloadStore extends PayloadStore, Interference<keyof PayloadStore> {
@@ -13,17 +14,24 @@ export interface FakePayloadStore extends PayloadStore, Interference<keyof Paylo
 /** Payloads in memory. Its URLs lead nowhere, and say until when they would be valid. */
 export function makeFakePayloadStore({ clock }: { clock: Clock }): FakePayloadStore {
   const bodies = new Map<string, Uint8Array>();
+  const stored = new Map<string, StoredBody>();
+  let puts = 0;
   const logs = new Map<string, Uint8Array>();
 
   const port: PayloadStore = {
     async putBody(key, body) {
+      const { source, sequenceNumber, enqueuedAt } = key;
       bodies.set(idOf(key), Uint8Array.from(body));
+      stored.set(idOf(key), { key: { source, sequenceNumber, enqueuedAt }, version: String(++puts) });
     },
     bodyUrl: async (key, validForMs) =>
       `https://payloads.test/${encodeURIComponent(idOf(key))}/body?sig=secret&until=${clock.now() + validForMs}`,
-    async deleteBody(key) {
+    async deleteBody(key, version) {
+      if (version !== undefined && stored.get(idOf(key))?.version !== version) return;
       bodies.delete(idOf(key));
+      stored.delete(idOf(key));
     },
+    listBodies: async (source) => [...stored.values()].filter(({ key }) => sourceKey(key.source) === sourceKey(source)),
     async putLog(key, attempt, container, log) {
       const url = `https://payloads.test/${encodeURIComponent(idOf(key))}/attempt-${attempt}/${container}.log`;
       logs.set(url, Uint8Array.from(log));

@@ -89,21 +89,13 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       }
       return opened(run);
     },
-    async purge(source, closedBefore, limit, takeLeave) {
+    async purge(source, closedBefore, limit) {
       const due = [...runs]
         .filter(
           ([, { closed }]) =>
             closed && sourceKey(closed.source) === sourceKey(source) && closed.closedAt < closedBefore,
         )
         .slice(0, limit);
-      for (const [, { closed }] of due) {
-        if (!takeLeave || closed?.bodyInBlob !== true) continue;
-        await takeLeave({
-          source: closed.source,
-          sequenceNumber: closed.sequenceNumber,
-          enqueuedAt: closed.enqueuedAt,
-        });
-      }
       for (const [key] of due) runs.delete(key);
       return due.length;
     },

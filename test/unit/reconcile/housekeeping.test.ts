@@ -48,7 +48,7 @@ describe("the history", () => {
 });
 
 describe("a body that was stored after its run was over", () => {
-  /** As a store does that was on its way for longer than the run. */
+  /** As by a process that slept for longer than the run took. */
   async function withLateBody() {
     const world = makeWorld();
     await world.table.registerSource(SOURCE);
@@ -58,25 +58,55 @@ describe("a body that was stored after its run was over", () => {
       status: "succeeded",
       closedAt: world.clock.now(),
     });
+    await world.tick();
     await world.payloads.putBody(run, Buffer.from("late"));
-    world.clock.advance(31 * DAY_MS);
-    return world;
+    return { ...world, late: run };
   }
 
-  it("goes with the history", async () => {
+  it("is gone within minutes, whether or not the process that stored it lives", async () => {
     const world = await withLateBody();
+    world.clock.advance(60_000);
     await world.tick();
-    expect(world.closed()).toHaveLength(0);
     expect(world.payloads.bodies.size).toBe(0);
   });
 
-  it("keeps its run's row until it is gone: nobody else would come back for it", async () => {
+  it("is looked for again in the next tick where the store was away", async () => {
     const world = await withLateBody();
+    world.clock.advance(60_000);
     world.payloads.failNext("deleteBody");
     await world.tick();
-    expect(world.closed()).toHaveLength(1);
+    expect([world.lastTick()?.["failed"], world.payloads.bodies.size]).toEqual([1, 1]);
     await world.tick();
-    expect([world.closed().length, world.payloads.bodies.size]).toEqual([0, 0]);
+    expect(world.payloads.bodies.size).toBe(0);
+  });
+
+  it("stays where its run's row is missing: that may be the table's fault", async () => {
+    const world = await withLateBody();
+    world.table.forget(world.late);
+    world.clock.advance(60_000);
+    await world.tick();
+    expect(world.payloads.bodies.size).toBe(1);
+  });
+
+  it("stays where its run was reopened, and stored it anew, just now", async () => {
+    const world = await withLateBody();
+    world.clock.advance(60_000);
+    world.payloads.beforeNext("deleteBody", () => world.payloads.putBody(world.late, Buffer.from("anew")));
+    await world.tick();
+    expect([...world.payloads.bodies.values()].map((body) => Buffer.from(body).toString())).toEqual(["anew"]);
+  });
+});
+
+describe("a body whose run is open", () => {
+  it("stays", async () => {
+    const world = makeWorld();
+    await world.send({ body: "x".repeat(20_000) });
+    for (let tick = 0; tick < 3; tick += 1) {
+      await world.tick();
+      world.clock.advance(60_000);
+    }
+    expect(world.open()).toHaveLength(1);
+    expect(world.payloads.bodies.size).toBe(1);
   });
 });
 
@@ -137,7 +167,7 @@ describe("the sweep", () => {
       return key.sequenceNumber <= 5 ? Promise.reject(new UnavailableError("busy")) : world.table.find(key);
     };
     const process = world.makeProcess({ table: { ...world.table, find } });
-    for (let tick = 0; tick < 5; tick += 1) await process.tick();
+    for (let tick = 0; tick < 8; tick += 1) await process.tick();
     expect(world.open().map(({ sequenceNumber }) => sequenceNumber)).toEqual([6, 7, 8, 9, 10]);
   });
 });
