@@ -1,31 +1,28 @@
 import {
-  type Configuration,
-  createConfiguration,
   HttpMethod,
   IsomorphicFetchHttpLibrary,
   type KubeConfig,
-  Observable,
   RequestContext,
-  ResponseContext,
-  ServerConfiguration,
+  type ResponseContext,
 } from "@kubernetes/client-node";
 import { errorText } from "../errors.ts";
 import { excerpt, KubernetesFailure, NoAnswerError, readWarnings } from "./kubernetes-answer.ts";
 
-/** One request as the adapter makes it, for what the typed clients can't do. */
+/** One request. The body of a PATCH is a merge patch. */
 interface PlainRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "PATCH";
   /** Below the server, query included. */
   readonly path: string;
   readonly accept?: string;
   readonly body?: unknown;
 }
 
-/** An authenticated way to one API server. Everything on it has a time-out and is sent once, and not before a `Retry-After` has passed. */
+/**
+ * An authenticated way to one API server. Everything on it has a time-out and is sent once, and not before a `Retry-After` has passed. Not
+ * the library's typed clients: they drop what a newer cluster knows and they don't, and bring the models of the whole API.
+ */
 export interface KubernetesConnection {
   readonly server: string;
-  /** For the typed clients. Failures of the server arrive as KubernetesFailure, everything else as NoAnswerError. */
-  readonly configuration: Configuration;
   /** The answer's JSON. Throws KubernetesFailure or NoAnswerError. */
   json(request: PlainRequest): Promise<unknown>;
   /** The same, with what the server warns of. */
@@ -33,6 +30,8 @@ export interface KubernetesConnection {
   /** The last `maxBytes` of what the server streams. Throws KubernetesFailure or NoAnswerError. */
   tail(path: string, maxBytes: number): Promise<Uint8Array>;
 }
+
+const MERGE_PATCH = "application/merge-patch+json";
 
 /** The longest `Retry-After` that is kept to: a header of hours would be an outage of its own. */
 const MAX_REST_MS = 60_000;
@@ -68,20 +67,14 @@ export function connect(
     if (resting && performance.now() < resting.until) throw resting.failure;
     const response = await send(request);
     const text = await answered(response.body.text(), options.timeoutMs);
-    return { text, json: readJson(text, response), response };
-  };
-
-  /** The typed clients parse by themselves. */
-  const sendForText = async (request: RequestContext): Promise<ResponseContext> => {
-    const { text, response } = await sendForJson(request);
-    return new ResponseContext(response.httpStatusCode, response.headers, bodyOf(text));
+    return { json: readJson(text, response), response };
   };
 
   const exchange: KubernetesConnection["exchange"] = async ({ method, path, accept = "application/json", body }) => {
     const request = new RequestContext(server + path, HttpMethod[method]);
     request.setHeaderParam("Accept", accept);
     if (body !== undefined) {
-      request.setHeaderParam("Content-Type", "application/json");
+      request.setHeaderParam("Content-Type", method === "PATCH" ? MERGE_PATCH : "application/json");
       request.setBody(JSON.stringify(body));
     }
     await authenticate(request);
@@ -91,11 +84,6 @@ export function connect(
 
   return {
     server,
-    configuration: createConfiguration({
-      baseServer: new ServerConfiguration(server, {}),
-      httpApi: { send: (request) => new Observable(sendForText(request)) },
-      authMethods: { default: { getName: () => "kubeconfig", applySecurityAuthentication: authenticate } },
-    }),
     exchange,
     json: async (request) => (await exchange(request)).json,
     async tail(path, maxBytes) {
@@ -155,10 +143,6 @@ function readJson(text: string, response: ResponseContext): object {
   throw new NoAnswerError(
     `it answered ${response.httpStatusCode} with something other than a whole JSON object: ${excerpt(text)}`,
   );
-}
-
-function bodyOf(text: string) {
-  return { text: async () => text, binary: async () => Buffer.from(text), stream: () => null };
 }
 
 async function lastBytes(stream: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {

@@ -1,12 +1,4 @@
-import {
-  BatchV1Api,
-  CoreV1Api,
-  type CoreV1Event,
-  type KubeConfig,
-  PatchStrategy,
-  setHeaderOptions,
-  type V1Job,
-} from "@kubernetes/client-node";
+import type { CoreV1Event, KubeConfig, V1Job } from "@kubernetes/client-node";
 import { UnavailableError } from "../errors.ts";
 import { LABELS, MANAGED_BY } from "../jobs/job-identity.ts";
 import { isRecord, valueAt } from "../plain-data.ts";
@@ -17,6 +9,7 @@ import { loadKubeConfig } from "./kubernetes-config.ts";
 import { connect, type KubernetesConnection } from "./kubernetes-connection.ts";
 import { judgeCreateFailure } from "./kubernetes-create.ts";
 import { toJobListing, toPodListing } from "./kubernetes-listings.ts";
+import { readObject } from "./kubernetes-objects.ts";
 import { listTable } from "./kubernetes-tables.ts";
 import { tryJob } from "./kubernetes-trial.ts";
 
@@ -37,21 +30,16 @@ const SHORT_LINE_BYTES = 32;
 const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
 /** A Job that is written would come back whole, with the message's body in it. */
 const METADATA_ALONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
-const MERGE_PATCH = setHeaderOptions(
-  "Accept",
-  METADATA_ALONE,
-  setHeaderOptions("Content-Type", PatchStrategy.MergePatch),
-);
 
 /** The Jobs of one instance in one namespace of a Kubernetes cluster. Throws ConfigError where the kubeconfig names no cluster. */
 export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
   const { namespace, instance, timeoutMs = TIMEOUT_MS, userAgent = "dispatcher" } = options;
   const kubeConfig = typeof options.kubeconfig === "object" ? options.kubeconfig : loadKubeConfig(options.kubeconfig);
   const connection = connect(kubeConfig, { timeoutMs, userAgent });
-  const batch = new BatchV1Api(connection.configuration);
-  const core = new CoreV1Api(connection.configuration);
   const jobsPath = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
-  const podsPath = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods`;
+  const corePath = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+  const podsPath = `${corePath}/pods`;
+  const jobPath = (name: string) => `${jobsPath}/${encodeURIComponent(name)}`;
   const ours = `${LABELS.managedBy}=${MANAGED_BY},${LABELS.instance}=${instance}`;
   const unsettled = `${ours},${LABELS.settled}!=true`;
 
@@ -63,11 +51,14 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     }
   };
   const get = (name: string): Promise<V1Job | undefined> =>
-    tried(`reading Job ${name}`, () => orUndefined([404], batch.readNamespacedJob({ name, namespace })));
+    tried(`reading Job ${name}`, async () => {
+      const answer = await orUndefined([404], connection.json({ method: "GET", path: jobPath(name) }));
+      return answer === undefined ? undefined : readObject("Job", answer);
+    });
   const patch = (doing: string, name: string, body: object): Promise<void> =>
     tried(doing, async () => {
       try {
-        await batch.patchNamespacedJob({ name, namespace, body }, MERGE_PATCH);
+        await connection.json({ method: "PATCH", path: jobPath(name), accept: METADATA_ALONE, body });
       } catch (error) {
         if (!isAnotherOrGone(error)) throw error;
       }
@@ -91,13 +82,8 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     create: (job) =>
       tried(`creating Job ${job.metadata?.name ?? ""}`, async () => {
         try {
-          // Not by the typed client: it would drop what a newer cluster knows and it does not.
-          const created = await connection.json({
-            method: "POST",
-            path: jobsPath,
-            accept: METADATA_ALONE,
-            body: job,
-          });
+          const request = { method: "POST", path: jobsPath, accept: METADATA_ALONE, body: job } as const;
+          const created = await connection.json(request);
           return { kind: "created", uid: uidOf(created, connection) };
         } catch (error) {
           return await createFailed(error, job);
@@ -119,14 +105,16 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     get,
     pods: (jobName) =>
       tried(`reading the pods of Job ${jobName}`, async () => {
-        const labelSelector = `batch.kubernetes.io/job-name=${jobName}`;
-        return (await core.listNamespacedPod({ namespace, labelSelector })).items;
+        const query = new URLSearchParams({ labelSelector: `batch.kubernetes.io/job-name=${jobName}` });
+        const answer = await connection.json({ method: "GET", path: `${podsPath}?${query.toString()}` });
+        return readObject("PodList", answer).items;
       }),
     events: (jobName) =>
       tried(`reading the events of Job ${jobName}`, async () => {
         const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${jobName}`;
-        const { items } = await core.listNamespacedEvent({ namespace, fieldSelector, limit: 500 });
-        return items.toSorted((a, b) => lastSeen(a) - lastSeen(b));
+        const query = new URLSearchParams({ fieldSelector, limit: "500" });
+        const answer = await connection.json({ method: "GET", path: `${corePath}/events?${query.toString()}` });
+        return readObject("EventList", answer).items.toSorted((a, b) => lastSeen(a) - lastSeen(b));
       }),
     log: (podName, container, maxBytes) =>
       tried(`reading the log of ${container} in pod ${podName}`, () => {
@@ -150,10 +138,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
       tried("looking whether it can be used", async () => {
         await connection.json({ method: "GET", path: `${jobsPath}?limit=1` });
         // A list of a namespace that doesn't exist is empty, not an error. The Dispatcher's Role need not allow this look.
-        await orUndefined(
-          [403],
-          connection.json({ method: "GET", path: `/api/v1/namespaces/${encodeURIComponent(namespace)}` }),
-        );
+        await orUndefined([403], connection.json({ method: "GET", path: corePath }));
       }),
   };
 
