@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { rm, writeFile } from "node:fs/promises";
-import { CoreV1Api } from "@kubernetes/client-node";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
@@ -9,6 +9,7 @@ import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatch
 import { sh } from "./module-files.ts";
 import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
+import { expiringIn } from "./service-account.ts";
 
 const cacheRoot = defaultCacheRoot(process.env);
 const name = `stops-${randomUUID().slice(0, 8)}`;
@@ -18,10 +19,12 @@ const TICKS_IN_VAIN = 5;
 describe.skipIf(!inject("ownsCluster"))(`a cluster's API server ${NEEDS_OWN_CLUSTER}`, () => {
   let app: DispatcherUnderTest;
   let apiServer: number;
+  let tokenKey: string;
 
   beforeAll(async () => {
     const assets = process.env["KUBEBUILDER_ASSETS"] || undefined;
     const { kubeconfig, directory } = await startCluster({ name, cacheRoot, assets, isOwned: true, say: () => {} });
+    tokenKey = await readFile(join(directory, "keys", "service-accounts.key"), "utf8");
     const record = await readRecord(directory);
     apiServer = record?.processes.find((part) => part.name === "kube-apiserver")?.pid ?? 0;
     const once = { maxAttempts: 1 };
@@ -63,15 +66,13 @@ describe.skipIf(!inject("ownsCluster"))(`a cluster's API server ${NEEDS_OWN_CLUS
     expect(await outcomeOf(long)).toEqual(AT_ONCE);
   });
 
-  test("no longer takes the Dispatcher's token: everything waits until the file has another", async () => {
-    await writeFile(app.files.token, await app.account.token("bound"));
+  test("no longer takes the Dispatcher's token, which expired: everything waits until the file has another", async () => {
     await app.stopApp();
+    await writeFile(app.files.token, expiringIn(30, await app.account.token(), tokenKey));
     await app.startApp();
     const long = await app.send("long");
     const podName = await runningPod(app, await long.job());
     const since = app.log.position();
-    const core = app.admin.makeApiClient(CoreV1Api);
-    await core.deleteNamespacedSecret({ name: "bound", namespace: app.namespace });
     const line = await app.log.until(({ message }) => message === "reconcile is held up", since);
     expect(line["why"]).toMatch(/answered 401 Unauthorized: .* is the token or certificate expired\?/);
     const during = await app.send("short");

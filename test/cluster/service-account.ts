@@ -1,3 +1,4 @@
+import { sign } from "node:crypto";
 import { CoreV1Api, type KubeConfig, RbacAuthorizationV1Api } from "@kubernetes/client-node";
 import type { Right } from "../../shared/jobs/rights.ts";
 
@@ -7,8 +8,8 @@ const NAME = "dispatcher";
 export interface DispatcherAccount {
   /** Replaces the Role's rules. The API server takes a moment to notice. */
   grant(rights: readonly Right[]): Promise<void>;
-  /** A token of the ServiceAccount, for an hour. `boundTo`: a Secret, made here, without which it is worth nothing. */
-  token(boundTo?: string): Promise<string>;
+  /** A token of the ServiceAccount, for an hour. */
+  token(): Promise<string>;
 }
 
 /** Makes a ServiceAccount with a Role of exactly these rights, both in `namespace`, or the account in another one (`home`). */
@@ -36,20 +37,30 @@ export async function makeAccount(
     async grant(given) {
       await rbac.replaceNamespacedRole({ namespace, name: NAME, body: { metadata, rules: rulesOf(given) } });
     },
-    async token(boundTo) {
-      const secret =
-        boundTo === undefined
-          ? undefined
-          : await core.createNamespacedSecret({ namespace: home, body: { metadata: { name: boundTo } } });
-      const ref = { apiVersion: "v1", kind: "Secret", name: boundTo ?? "", uid: secret?.metadata?.uid ?? "" };
+    async token() {
       const { status } = await core.createNamespacedServiceAccountToken({
         namespace: home,
         name: NAME,
-        body: { spec: { audiences: [], expirationSeconds: 3_600, ...(secret ? { boundObjectRef: ref } : {}) } },
+        body: { spec: { audiences: [], expirationSeconds: 3_600 } },
       });
       return status?.token ?? "";
     },
   };
+}
+
+/** How long after its `exp` the API server still takes a token: clocks differ. */
+const LEEWAY_SECONDS = 60;
+
+/**
+ * The same token, signed again as one that the API server takes for so many seconds more: it makes none itself for less than ten minutes.
+ * `key`: the cluster's private key for tokens, PEM.
+ */
+export function expiringIn(seconds: number, token: string, key: string): string {
+  const [header = "", payload = ""] = token.split(".");
+  const claims: object = JSON.parse(Buffer.from(payload, "base64url").toString());
+  const exp = Math.floor(Date.now() / 1000) - LEEWAY_SECONDS + seconds;
+  const signed = `${header}.${Buffer.from(JSON.stringify({ ...claims, exp })).toString("base64url")}`;
+  return `${signed}.${sign("sha256", Buffer.from(signed), key).toString("base64url")}`;
 }
 
 /** A rule for each right: none may come with another. */
