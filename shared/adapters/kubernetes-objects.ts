@@ -1,5 +1,5 @@
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
-import { isRecord } from "../plain-data.ts";
+import { asJson, isRecord, valueAt } from "../plain-data.ts";
 import { NoAnswerError } from "./kubernetes-answer.ts";
 
 /** By their kind: what the API server calls the object, or its list, and what the client's types call it. */
@@ -33,8 +33,9 @@ const MAPS = new Set(["labels", "annotations"]);
  */
 export function readObject<K extends keyof Kinds>(kind: K, answer: unknown): Kinds[K] {
   if (!isRecord(answer) || answer["kind"] !== kind) {
-    const other = isRecord(answer) ? String(answer["kind"]) : typeof answer;
-    throw new NoAnswerError(`it answered with something other than a ${kind} (kind ${other})`);
+    throw new NoAnswerError(
+      `it answered with something other than a ${kind} (kind ${asJson(valueAt(answer, ["kind"]))})`,
+    );
   }
   // Go may write an empty list as null.
   const whole = kind === "Job" ? answer : { ...answer, items: answer["items"] ?? [] };

@@ -1,4 +1,4 @@
-import { isRecord, valueAt } from "../plain-data.ts";
+import { asJson, isRecord, valueAt } from "../plain-data.ts";
 import { KubernetesFailure, NoAnswerError } from "./kubernetes-answer.ts";
 import type { KubernetesConnection } from "./kubernetes-connection.ts";
 
@@ -59,7 +59,7 @@ async function listPages(
 function readTable(table: unknown): { rows: TableRow[]; token: string } {
   if (!isRecord(table) || table["kind"] !== "Table" || !Array.isArray(table["columnDefinitions"])) {
     throw new NoAnswerError(
-      `it answered a list with something other than a table (kind ${isRecord(table) ? String(table["kind"]) : "unknown"})`,
+      `it answered a list with something other than a table (kind ${asJson(valueAt(table, ["kind"]))})`,
     );
   }
   // By name: servers of other versions have other columns.

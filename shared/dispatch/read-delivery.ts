@@ -9,10 +9,12 @@ const FIRST_PARTITIONED = 2 ** 48;
  * entity's numbers pass 2^53, and arrive rounded.
  */
 export function readDelivery(metadata: Readonly<Record<string, unknown>> | undefined): Delivery {
-  const sequenceNumber = Number(metadata?.["sequenceNumber"]);
+  const given = metadata?.["sequenceNumber"];
+  const isNumeric = typeof given === "number" || typeof given === "string";
+  const sequenceNumber = isNumeric ? Number(given) : Number.NaN;
   if (!Number.isInteger(sequenceNumber) || sequenceNumber < 0 || sequenceNumber >= FIRST_PARTITIONED)
     throw new InvalidMessageError(
-      `sequence number ${String(metadata?.["sequenceNumber"])} is not usable: is the entity partitioned? Use one without partitions`,
+      `sequence number ${isNumeric ? given : `of type ${typeof given}`} is not usable: is the entity partitioned? Use one without partitions`,
     );
   const lockToken = metadata?.["lockToken"];
   if (typeof lockToken !== "string" || lockToken === "")

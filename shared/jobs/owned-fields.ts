@@ -90,16 +90,21 @@ function volumes(template: unknown): OwnedField[] {
 function containers(template: unknown, path: (string | number)[]): OwnedField[] {
   return items(template, path).flatMap(({ index }) => {
     const env = items(template, [...path, index, "env"])
-      .filter(({ item }) => isOwnedEnv(String(valueAt(item, ["name"]))))
+      .filter(({ item }) => isOwnedEnv(textAt(item, "name")))
       .map((found) => ({ path: [...path, index, "env", found.index, "name"], instead: OWN_ENV }));
     const mounts = items(template, [...path, index, "volumeMounts"])
-      .filter(({ item }) => `${String(valueAt(item, ["mountPath"]))}/`.startsWith(`${MESSAGE_DIR}/`))
+      .filter(({ item }) => `${textAt(item, "mountPath")}/`.startsWith(`${MESSAGE_DIR}/`))
       .map((found) => ({
         path: [...path, index, "volumeMounts", found.index, "mountPath"],
         instead: `mount it elsewhere: ${MESSAGE_DIR} holds the message`,
       }));
     return [...env, ...mounts];
   });
+}
+
+function textAt(item: unknown, field: string): string {
+  const value = valueAt(item, [field]);
+  return typeof value === "string" ? value : "";
 }
 
 function items(root: unknown, path: readonly (string | number)[]): { index: number; item: unknown }[] {

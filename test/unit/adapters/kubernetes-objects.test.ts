@@ -28,6 +28,7 @@ describe("an answer of the API server", () => {
   it.each([
     ["another kind", { kind: "Status" }],
     ["a list", { kind: "JobList", items: [] }],
+    ["nonsense", { kind: { toString: "" } }],
     ["an array", []],
     ["null", null],
   ])("is refused as a Job where it is %s", (_, answer) => {

@@ -20,8 +20,9 @@ describe("readDelivery", () => {
       metadata: { sequenceNumber: 2 ** 48 + 1, lockToken: "t" },
       says: /partitioned/,
     },
-    { name: "no number", metadata: { lockToken: "t" }, says: /sequence number undefined/ },
+    { name: "no number", metadata: { lockToken: "t" }, says: /sequence number of type undefined/ },
     { name: "a fraction", metadata: { sequenceNumber: 1.5, lockToken: "t" }, says: /1\.5/ },
+    { name: "an object", metadata: { sequenceNumber: { toString: "" }, lockToken: "t" }, says: /of type object/ },
     { name: "no token", metadata: { sequenceNumber: 1 }, says: /lock token/ },
     { name: "no metadata", metadata: undefined, says: /sequence number/ },
   ])("refuses $name", ({ metadata, says }) => {
