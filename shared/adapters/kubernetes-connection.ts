@@ -1,10 +1,5 @@
-import {
-  HttpMethod,
-  IsomorphicFetchHttpLibrary,
-  type KubeConfig,
-  RequestContext,
-  type ResponseContext,
-} from "@kubernetes/client-node";
+import { HttpMethod, type KubeConfig, RequestContext } from "@kubernetes/client-node";
+import { type Dispatcher, request as sendRequest } from "undici";
 import { errorText } from "../errors.ts";
 import { excerpt, KubernetesFailure, NoAnswerError, readWarnings } from "./kubernetes-answer.ts";
 
@@ -45,19 +40,26 @@ export function connect(
   options: { readonly timeoutMs: number; readonly userAgent: string },
 ): KubernetesConnection {
   const server = kubeConfig.getCurrentCluster()?.server.replace(/\/+$/, "") ?? "";
-  const fetcher = new IsomorphicFetchHttpLibrary();
   const authenticate = makeAuthenticate(kubeConfig);
 
   // Told to come back later, it asks nothing meanwhile: it would only be turned away again.
   let resting: { readonly until: number; readonly failure: KubernetesFailure } | undefined;
 
-  const send = async (request: RequestContext): Promise<ResponseContext> => {
+  const send = async (request: RequestContext): Promise<Dispatcher.ResponseData> => {
     request.setHeaderParam("User-Agent", options.userAgent);
-    request.setSignal(AbortSignal.timeout(options.timeoutMs));
-    const response = await answered(fetcher.send(request).toPromise(), options.timeoutMs);
-    if (response.httpStatusCode >= 200 && response.httpStatusCode <= 299) return response;
+    const dispatcher = request.getDispatcher();
+    const body = request.getBody();
+    const sent = sendRequest(request.getUrl(), {
+      method: request.getHttpMethod(),
+      headers: request.getHeaders(),
+      signal: AbortSignal.timeout(options.timeoutMs),
+      ...(typeof body === "string" ? { body } : {}),
+      ...(dispatcher === undefined ? {} : { dispatcher }),
+    });
+    const response = await answered(sent, options.timeoutMs);
+    if (response.statusCode >= 200 && response.statusCode <= 299) return response;
     const text = await answered(response.body.text(), options.timeoutMs);
-    const failure = new KubernetesFailure(response.httpStatusCode, text, response.headers);
+    const failure = new KubernetesFailure(response.statusCode, text, headersOf(response));
     if (failure.retryAfterMs !== undefined)
       resting = { until: performance.now() + Math.min(failure.retryAfterMs, MAX_REST_MS), failure };
     throw failure;
@@ -79,7 +81,7 @@ export function connect(
     }
     await authenticate(request);
     const { json, response } = await sendForJson(request);
-    return { json, warnings: readWarnings(response.headers["warning"]) };
+    return { json, warnings: readWarnings(headersOf(response)["warning"]) };
   };
 
   return {
@@ -91,7 +93,7 @@ export function connect(
       await authenticate(request);
       // Even while resting: a log is asked for once, and its pod may be gone later.
       const response = await send(request);
-      return answered(lastBytes(response.body.stream(), maxBytes), options.timeoutMs);
+      return answered(lastBytes(response.body, maxBytes), options.timeoutMs);
     },
   };
 }
@@ -132,25 +134,29 @@ async function answered<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
 }
 
 /** A proxy's page and half a document both come with status 200 at times: neither may pass for an object of the cluster. */
-function readJson(text: string, response: ResponseContext): object {
+function readJson(text: string, response: Dispatcher.ResponseData): object {
   try {
     const value: unknown = JSON.parse(text);
-    const type = response.headers["content-type"] ?? "";
+    const type = headersOf(response)["content-type"] ?? "";
     if (typeof value === "object" && value !== null && type.includes("json")) return value;
   } catch {
     // Told below, with what came instead.
   }
   throw new NoAnswerError(
-    `it answered ${response.httpStatusCode} with something other than a whole JSON object: ${excerpt(text)}`,
+    `it answered ${response.statusCode} with something other than a whole JSON object: ${excerpt(text)}`,
   );
 }
 
-async function lastBytes(stream: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<Uint8Array> {
+/** As one text each, as `fetch` gives them: a header that comes several times is a list. */
+function headersOf({ headers }: Dispatcher.ResponseData): Record<string, string> {
+  const entries = Object.entries(headers).map(([name, value = ""]) => [name, [value].flat().join(", ")]);
+  return Object.fromEntries(entries);
+}
+
+async function lastBytes(stream: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   let kept: Uint8Array[] = [];
   let bytes = 0;
-  const reader = stream?.getReader();
-  for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
-    const chunk = part.value;
+  for await (const chunk of stream) {
     kept.push(chunk);
     bytes += chunk.byteLength;
     // Cut only now and then: a log that is much longer than its end costs no more than twice that.
