@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { TestProject } from "vitest/node";
 import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
-import { programsOf } from "./programs.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -18,8 +17,6 @@ let stop: (() => Promise<void>) | undefined;
 
 /** Starts a cluster for all test files, or takes the one that `TEST_KUBECONFIG` names: never the one of a plain `KUBECONFIG`. */
 export async function setup(project: TestProject): Promise<void> {
-  // Once, for several files, each of which would build it.
-  await programsOf(["helm"]);
   const given = process.env["TEST_KUBECONFIG"] || undefined;
   project.provide("ownsCluster", given === undefined);
   if (given !== undefined) {

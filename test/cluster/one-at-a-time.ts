@@ -1,0 +1,54 @@
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { z } from "zod";
+import { isRunning, ownProcessId } from "./server-process.ts";
+
+const holder = z.object({ pid: z.int(), startTime: z.string() });
+
+const LOOK_MS = 1_000;
+
+/**
+ * Does something that no two processes should do at once, with `file` as the sign of it; whoever comes meanwhile waits, and is told so once. A
+ * process that died leaves its sign to the next one. Where two find such a sign in the same moment both may go on: what is done has to bear that.
+ */
+export async function oneAtATime<T>(
+  file: string,
+  act: () => Promise<T>,
+  { onWait, signal }: { readonly onWait: () => void; readonly signal: AbortSignal },
+): Promise<T> {
+  let hasWaited = false;
+  while (!(await take(file))) {
+    if (!hasWaited) onWait();
+    hasWaited = true;
+    await sleep(LOOK_MS, undefined, { signal });
+  }
+  try {
+    return await act();
+  } finally {
+    await rm(file, { force: true });
+  }
+}
+
+async function take(file: string): Promise<boolean> {
+  const own = JSON.stringify(ownProcessId());
+  const write = () => writeFile(file, own, { flag: "wx", mode: 0o600 }).then(() => true, ifThere);
+  if (await write()) return true;
+  const text = await readFile(file, "utf8").catch(() => "");
+  // Empty while it is being written.
+  if (text === "" || isHeld(text)) return false;
+  await rm(file, { force: true });
+  return write();
+}
+
+function isHeld(text: string): boolean {
+  try {
+    return isRunning(holder.parse(JSON.parse(text)));
+  } catch {
+    return false;
+  }
+}
+
+function ifThere(error: unknown): false {
+  if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
+  throw error;
+}
