@@ -2,6 +2,7 @@ import { UnavailableError } from "../errors.ts";
 import { rightsInWords } from "../jobs/rights.ts";
 import { isRecord } from "../plain-data.ts";
 import type { FieldFault } from "../ports/job-cluster.ts";
+import { withoutSignatures } from "../run/without-signatures.ts";
 
 /** The API server answered with a failure. Never leaves the adapter: each call says what the failure means to it. */
 export class KubernetesFailure extends Error {
@@ -15,7 +16,8 @@ export class KubernetesFailure extends Error {
 
   constructor(code: number, body: string, headers: Readonly<Record<string, string>>) {
     const status = parseStatus(body);
-    super(status?.message ?? `not an answer of a Kubernetes API server: ${excerpt(body)}`);
+    // Whoever refuses a Job may quote it, and with it the URL of its message's body: a server, a webhook, a proxy.
+    super(withoutSignatures(status?.message ?? `not an answer of a Kubernetes API server: ${excerpt(body)}`));
     this.code = code;
     this.reason = status?.reason;
     this.faults = status?.faults ?? [];

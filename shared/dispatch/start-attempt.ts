@@ -9,7 +9,6 @@ import type { StoredRun } from "../ports/run-table.ts";
 import { dispatched } from "../run/change-run.ts";
 import type { Ending, Run } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
-import { withoutSignatures } from "../run/without-signatures.ts";
 
 /** A row older than this no longer tells that its attempt may start: the process may have slept, and somebody else gone on. */
 const MAX_ROW_AGE_MS = 60_000;
@@ -72,7 +71,7 @@ export async function startAttempt(
           reason: "JobNotStarted",
           kind: "failure",
           permanent: true,
-          detail: withoutSignatures(created.message),
+          detail: created.message,
           startFault: `refused: ${withoutNames(created.message)}`,
         },
       };

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
-import { ConfigError, UnavailableError } from "../../shared/errors.ts";
+import { ConfigError, errorText, UnavailableError } from "../../shared/errors.ts";
 import { buildJob } from "./job-cluster.contract.ts";
 
 /** A server that answers as a test says, and remembers what it was asked. */
@@ -118,6 +118,27 @@ describe("what the adapter makes of an answer to a create", () => {
   ])("calls $what: $kind, in the server's own words", async ({ kind, code, reason, message }) => {
     answers(code, status(code, reason, message));
     expect(await clusterAt().create(job)).toEqual({ kind, message });
+  });
+
+  const SIGNED = "https://payloads.test/body?sv=2022&sig=s3cr3t%2B";
+
+  test.each([
+    { what: "a refusal", code: 422, message: `Invalid value: "${SIGNED}"` },
+    { what: "a refusal, as JSON", code: 422, message: String.raw`{"url":"${SIGNED.replace("&", "\\u0026")}"}` },
+    { what: "a full quota", code: 403, message: `exceeded quota, by ${SIGNED}` },
+    { what: "an outage", code: 500, message: `injected: ${SIGNED}` },
+  ])("leaves out the signature of a URL that is quoted: $what", async ({ code, message }) => {
+    answers(code, status(code, "Reason", message));
+    const said = await clusterAt().create(job).then(JSON.stringify, errorText);
+    expect(said).toContain("https://payloads.test/body");
+    expect(said).not.toContain("s3cr3t");
+  });
+
+  test("leaves it out of a proxy's page, too", async () => {
+    answers(502, `<h1>Bad gateway</h1> ${SIGNED}`);
+    const said = await clusterAt().create(job).catch(errorText);
+    expect(said).toContain("https://payloads.test/body");
+    expect(said).not.toContain("s3cr3t");
   });
 
   test("asks whether it may create Jobs at all where a 403 doesn't say why", async () => {

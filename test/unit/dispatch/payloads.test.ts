@@ -115,22 +115,7 @@ describe("the URL of a body", () => {
 describe("the signature of a body's URL", () => {
   const SIGNED = "https://payloads.test/body?sv=2022&sig=s3cr3t%2B";
 
-  it.each([
-    ["an API server that quotes it", (world: World) => world.cluster.refuseNext(`Invalid value: "${SIGNED}"`)],
-    [
-      "an API server that quotes it as JSON",
-      (world: World) => world.cluster.refuseNext(String.raw`Invalid value: {"u":"${SIGNED.replace("&", "\\u0026")}"}`),
-    ],
-  ])("stays out of logs, rows and dead letters: %s", async (_, prepare) => {
-    const world = makeWorld();
-    prepare(world);
-    await world.send({ body: "x".repeat(20_000) });
-    await world.tick();
-    expect(world.message(1).letter?.description).toContain("Invalid value");
-    expect(JSON.stringify([world.lines, world.closed(), world.message(1).letter])).not.toContain("s3cr3t");
-  });
-
-  it("stays out of logs, rows and dead letters: a worker that prints it", async () => {
+  it("stays out of logs, rows and dead letters where a worker prints it", async () => {
     const world = makeWorld([aModule({ retry: { ...RETRY, maxAttempts: 2 } })]);
     await world.send({ body: "x".repeat(20_000) });
     for (const attempt of [1, 2]) {
