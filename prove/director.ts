@@ -44,6 +44,8 @@ interface Waiting {
 export class Director implements Conductor {
   readonly #victims: readonly Victim[];
   readonly #waiting = new Map<Edge, Waiting>();
+  /** Begun, and not over: a process that sleeps may be killed before it wakes. */
+  readonly #underWay = new Set<Fault>();
   readonly #done = new Map<Edge, Map<string, number>>();
   readonly #planned: number;
   readonly #say: (line: string) => void;
@@ -72,7 +74,7 @@ export class Director implements Conductor {
 
   /** The planned faults that have not happened yet. */
   get left(): Fault[] {
-    return [...this.#waiting.values()].flatMap(({ faults }) => faults);
+    return [...[...this.#waiting.values()].flatMap(({ faults }) => faults), ...this.#underWay];
   }
 
   /** Those of them that a proof is worthless without. */
@@ -106,6 +108,15 @@ export class Director implements Conductor {
   async conduct<Answer>(call: Call<Answer>): Promise<Answer | NoAnswer> {
     const fault = this.#faultFor(call);
     if (fault === undefined) return call.carryOut();
+    this.#underWay.add(fault);
+    try {
+      return await this.#bringAbout(fault, call);
+    } finally {
+      this.#underWay.delete(fault);
+    }
+  }
+
+  async #bringAbout<Answer>(fault: Fault, call: Call<Answer>): Promise<Answer | NoAnswer> {
     const victim = this.#victims[call.slot];
     const generation = victim?.generation;
     this.#say(`${call.slot + 1}: ${deedName(fault.deed)}: ${fault.edge}`);

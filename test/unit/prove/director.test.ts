@@ -98,6 +98,20 @@ describe("the director", () => {
     expect(director.left).toHaveLength(1);
   });
 
+  it("owes a fault until it is over", async () => {
+    const { director, victim, call } = stage({ do: "freeze", when: "before", ms: 1 });
+    let wake = () => {};
+    victim.freeze = () =>
+      new Promise((resolve) => {
+        wake = resolve;
+      });
+    const called = call();
+    expect(director.left).toHaveLength(1);
+    wake();
+    await called;
+    expect(director.left).toHaveLength(0);
+  });
+
   it("never takes the last Dispatcher down", async () => {
     const scene = stage({ do: "kill", when: "before" });
     Object.assign(scene.other, { isUp: false });
