@@ -17,20 +17,16 @@ const common = {
   logLevel: "warning",
 };
 
-/** Of the Kubernetes client only what is used: its index loads the models of the whole API, which is a third of the app. */
+/** Of the Kubernetes client only what is used: its indexes load the models of the whole API, which are a third of the app. */
 const usedPartOfClient = {
   name: "used-part-of-client",
   setup({ onResolve, resolve }) {
-    const client = /@kubernetes[/\\]client-node/;
-    onResolve(
-      { filter: /^(\.|@kubernetes\/client-node$)/ },
-      async ({ path, importer, resolveDir, kind, pluginData }) => {
-        const isClients = client.test(path) || client.test(importer);
-        if (pluginData === "asked" || !isClients) return undefined;
-        const found = await resolve(path, { importer, resolveDir, kind, pluginData: "asked" });
-        return { ...found, sideEffects: false };
-      },
-    );
+    const indexes = /^(@kubernetes\/client-node|\.\/gen\/index\.js)$/;
+    onResolve({ filter: indexes }, async ({ path, pluginData, ...from }) => {
+      if (pluginData === "asked") return undefined;
+      const found = await resolve(path, { ...from, pluginData: "asked" });
+      return /@kubernetes[/\\]client-node[/\\]/.test(found.path) ? { ...found, sideEffects: false } : found;
+    });
   },
 };
 
