@@ -58,7 +58,9 @@ export type Verdict =
   /** It has not ended. */
   | "open"
   /** Something is left over that no run speaks of. */
-  | "orphan";
+  | "orphan"
+  /** A secret, or what a sender wrote, stands where it may not. */
+  | "leak";
 
 /** One thing that is not as it has to be, in a sentence. */
 export interface Finding {

@@ -71,12 +71,12 @@ async function serve(
   const call: HttpCall = { method: incoming.method ?? "GET", url: incoming.url ?? "/", body: body.toString("utf8") };
   const edge = options.edgeOf(call);
   const answer = options.gate.refuses()
-    ? refusal(options.server, 503, edge)
+    ? refusal(options.server, 503, edge, call)
     : await options.director().conduct<HttpAnswer>({
         slot: options.slot,
         edge,
         carryOut: () => forward(options.target, agent, incoming, body),
-        refusal: (status) => refusal(options.server, status, edge),
+        refusal: (status) => refusal(options.server, status, edge, call),
         worked: (given) => worked(edge, given),
       });
   if (answer === "silence") return;
@@ -124,8 +124,11 @@ const READS: ReadonlySet<Edge | undefined> = new Set<Edge>([
   "delete a body",
 ]);
 
-/** A refusal in the server's own words, as far as the app listens to them. */
-function refusal(server: ServerName, status: number, edge: Edge | undefined): HttpAnswer {
+/**
+ * A refusal in the server's own words, as far as the app listens to them. Whoever refuses may quote what it was asked for: here it is the URL
+ * of a body, where the request holds one.
+ */
+function refusal(server: ServerName, status: number, edge: Edge | undefined, { body }: HttpCall): HttpAnswer {
   const later = status === 429 || status === 503 ? { "retry-after": "1" } : {};
   const headers = { "content-type": "application/json", ...later };
   const reason = CLUSTER_REASONS[status] ?? "";
@@ -138,7 +141,7 @@ function refusal(server: ServerName, status: number, edge: Edge | undefined): Ht
           status: "Failure",
           code: status,
           reason: alreadyThere ? "AlreadyExists" : reason,
-          message: "injected by the proof",
+          message: ["injected by the proof", ...(/https?:[^"]+[?&]sig=[^"]+/.exec(body) ?? [])].join(": "),
         }
       : { "odata.error": { code: STORAGE_CODES[status] ?? "", message: { lang: "en-US", value: "injected" } } };
   return { status, headers, body: Buffer.from(JSON.stringify(text)) };

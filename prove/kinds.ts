@@ -2,6 +2,9 @@ import type { Reason } from "../shared/run/reasons.ts";
 import type { ClosedStatus } from "../shared/run/run.ts";
 import { makeRandom } from "./random.ts";
 
+/** What a message holds. A wrong field breaks a module's schema. */
+export type Body = "small" | "big" | "not JSON" | "wrong field";
+
 /** How a message of one kind has to end, whatever is done to the Dispatchers meanwhile. */
 export interface Kind {
   /** Of a hundred messages, so many are of this kind. */
@@ -9,7 +12,7 @@ export interface Kind {
   /** Queue, or topic. */
   readonly entity: string;
   readonly subject: string;
-  readonly body: "small" | "big" | "not JSON";
+  readonly body: Body;
   readonly outcome: ClosedStatus;
   readonly reason?: Reason;
   /** How often its work fails before the end. */
@@ -53,8 +56,11 @@ const KINDS = {
     failures: 1,
     starts: 0,
   },
-  big: { ...queued, share: 12, subject: "read-big", body: "big", outcome: "succeeded", failures: 0, starts: 1 },
-  "reject: schema": { ...queued, ...rejected, share: 5, subject: "give-up", body: "not JSON" },
+  big: { ...queued, share: 9, subject: "read-big", body: "big", outcome: "succeeded", failures: 0, starts: 1 },
+  /** Its last words, which go into rows and on the dead letter, are the URL of its body. */
+  "says its URL": { ...queued, ...fails, share: 3, subject: "say-url", body: "big", failures: 1, starts: 1 },
+  "reject: not JSON": { ...queued, ...rejected, share: 3, subject: "give-up", body: "not JSON" },
+  "reject: schema": { ...queued, ...rejected, share: 2, subject: "give-up", body: "wrong field" },
   /** Only a twin's story sends it: attempt 1 takes no notice of being ended, and works on for ten seconds. */
   stubborn: { ...queued, share: 0, subject: "not-to-be-ended", outcome: "succeeded", failures: 1, starts: 2 },
   "reject: no module": { ...queued, ...rejected, share: 5, subject: "nobody's" },

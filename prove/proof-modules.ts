@@ -17,6 +17,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   "fail-once": 'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; echo failing; finish 3',
   fail: "echo failing; finish 3",
   "give-up": "echo no use; finish 64",
+  "say-url": 'echo "no use: $DISPATCHER_MESSAGE_URL"; finish 64',
   hang: "exec sleep 60",
   "no-node": "finish 0",
   "not-to-be-ended":
@@ -95,9 +96,9 @@ function common(subject: string): object {
     retry: {
       maxAttempts: once ? 1 : 3,
       backoff: { first: "500ms", max: "1s" },
-      ...(subject === "give-up" ? { permanentExitCodes: [64] } : {}),
+      ...(["give-up", "say-url"].includes(subject) ? { permanentExitCodes: [64] } : {}),
     },
-    ...(subject === "give-up" ? { schema: { type: "object" } } : {}),
+    ...(subject === "give-up" ? { schema: { type: "object", properties: { size: { type: "integer" } } } } : {}),
     ...(subject === "no-node" ? { startTimeout: "1s" } : {}),
     // Long, so that a Job which nobody had time for meanwhile is not over by its own limit: then nothing tells that it never started.
     maxRunningTime: subject === "hang" ? "1s" : "1h",

@@ -70,6 +70,7 @@ export function summaryText(summary: Summary): string {
     `wrong          ${numbers.wrong}`,
     `not ended      ${numbers.open}`,
     `orphans        ${numbers.orphans}`,
+    `leaks          ${numbers.leaks}`,
     `attempts       ${numbers.attempts}`,
     `kills          ${numbers.kills}`,
     `freezes        ${numbers.freezes}`,

@@ -168,7 +168,8 @@ async function untilAtRest(
     const books = await readBooks(stage.servers, sent);
     const findings = audit(books);
     const moving = findings.filter(({ verdict }) => verdict === "open" || verdict === "orphan");
-    if (moving.length === 0 || performance.now() > deadline) return { books, findings };
+    if (moving.length === 0 || performance.now() > deadline)
+      return { books, findings: [...findings, ...(await stage.leaks())] };
     const said = `not at rest yet: ${moving.length}, such as ${moving[0]?.about}: ${moving[0]?.what}`;
     if (said !== last) options.onProgress(said);
     last = said;

@@ -1,5 +1,6 @@
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from "@azure/service-bus";
-import { kindOf, type Planned, QUEUE } from "./kinds.ts";
+import { CANARIES, CANARY_PROPERTY } from "./canaries.ts";
+import { type Body, kindOf, type Planned, QUEUE } from "./kinds.ts";
 import { BIG_BYTES } from "./proof-modules.ts";
 
 /** Sends messages of the proof, straight to the bus: what was said to be sent was sent, and once. */
@@ -9,7 +10,13 @@ export function makeSender(client: ServiceBusClient): (message: Planned) => Prom
     const kind = kindOf(name);
     const sender = senders.get(kind.entity) ?? client.createSender(kind.entity);
     senders.set(kind.entity, sender);
-    const message: ServiceBusMessage = { messageId: id, subject: kind.subject, body: bodyOf(kind.body) };
+    const message: ServiceBusMessage = {
+      messageId: id,
+      subject: kind.subject,
+      body: bodyOf(kind.body),
+      contentType: CANARIES.contentType,
+      applicationProperties: { [CANARY_PROPERTY]: CANARIES.property },
+    };
     for (let copy = 0; copy < kind.copies; copy += 1) await sender.sendMessages(message);
   };
 }
@@ -26,7 +33,7 @@ export async function deferStrangers(client: ServiceBusClient): Promise<void> {
       messageId: `${STRANGER}-${index + 1}`,
       // A module would take it, if nobody looked at whose it is.
       subject: "succeed",
-      body: "none of ours",
+      body: CANARIES.body,
     })),
   );
   const receiver = client.createReceiver(QUEUE);
@@ -39,14 +46,16 @@ export async function deferStrangers(client: ServiceBusClient): Promise<void> {
   await receiver.close();
 }
 
-function bodyOf(body: "small" | "big" | "not JSON"): Buffer {
+function bodyOf(body: Body): Buffer {
   switch (body) {
     case "small":
-      return Buffer.from("{}");
+      return Buffer.from(JSON.stringify({ note: CANARIES.body }));
     case "big":
-      return Buffer.alloc(BIG_BYTES, "big ");
+      return Buffer.alloc(BIG_BYTES, `${CANARIES.body} `);
     case "not JSON":
-      return Buffer.from("this is no object");
+      return Buffer.from(CANARIES.body);
+    case "wrong field":
+      return Buffer.from(JSON.stringify({ size: CANARIES.body }));
     default:
       return body satisfies never;
   }

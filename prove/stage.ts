@@ -11,8 +11,10 @@ import { makeCertificate } from "../local/cluster/certificate.ts";
 import { neededEnvironment } from "../local/stack/own-environment.ts";
 import { startPart } from "../local/stack/part.ts";
 import { PROJECT_ROOT } from "../local/stack/project-root.ts";
+import type { Finding } from "./audit.ts";
 import type { Servers } from "./books.ts";
 import { BusGate } from "./bus-gate.ts";
+import { CANARIES } from "./canaries.ts";
 import type { Conductor } from "./director.ts";
 import { DispatcherProcess, signal } from "./dispatcher-process.ts";
 import type { ServerName } from "./edges.ts";
@@ -20,8 +22,11 @@ import { startFaultProxy } from "./fault-proxy.ts";
 import { Gate } from "./gate.ts";
 import { blobEdge, clusterEdge, tableEdge } from "./http-edge.ts";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
+import { LeakyLines } from "./leaky-lines.ts";
 import type { Outage } from "./plan.ts";
 import { writeModules } from "./proof-modules.ts";
+import { searchLeaks } from "./search-leaks.ts";
+import { SecretSearch } from "./secret-search.ts";
 import { deferStrangers, STRANGERS } from "./sender.ts";
 
 const NAMESPACE = "proof-jobs";
@@ -57,6 +62,8 @@ export interface Stage {
   openMessages(): number;
   /** Every entity of the bus is deleted and made again: it is empty, and numbers from 1. */
   recreateBus(): Promise<void>;
+  /** What the Dispatchers have written, up to now and wherever, that nobody but a pod may see. */
+  leaks(): Promise<Finding[]>;
   /** Has a server away for every Dispatcher. Resolves when it is back. */
   away(outage: Pick<Outage, "server" | "how" | "ms">): Promise<void>;
   close(): Promise<void>;
@@ -122,6 +129,8 @@ async function build(
   cleanUps.push(() => cluster.stop());
   const access = await readAccess(String(cluster.ready["kubeconfig"]));
   const certificate = await makeCertificate();
+  const search = new SecretSearch(secretsOf(azurite.connectionString, access.token));
+  const lines = new LeakyLines(search);
 
   const dispatchers: DispatcherProcess[] = [];
   for (let slot = 0; slot < options.processes; slot += 1) {
@@ -164,7 +173,10 @@ async function build(
         args: ["--app", options.app, "--host-json", join(PROJECT_ROOT, "host.json")],
         env: {
           ...neededEnvironment(process.env),
-          ServiceBus: broker.connectionString.replace(`:${broker.port}`, `:${bus.port}`),
+          ServiceBus: broker.connectionString
+            .replace(`:${broker.port}`, `:${bus.port}`)
+            // The broker opens to any key.
+            .replace(/SharedAccessKey=[^;]+/, `SharedAccessKey=${CANARIES.busKey}`),
           AzureWebJobsStorage: azurite.connectionString
             .replace(`:${azurite.tablePort}`, `:${tables.port}`)
             .replace(`:${azurite.blobPort}`, `:${blobs.port}`),
@@ -180,8 +192,11 @@ async function build(
           RECONCILE_SCHEDULE: "*/2 * * * * *",
           ...options.environmentOf?.(slot),
         },
-        onLine: (line) => options.onLine(name, line),
-        onDeath: options.onDeath,
+        onLine: (line) => {
+          lines.note(name, line);
+          options.onLine(name, line);
+        },
+        onDeath: (words) => options.onDeath(search.crossedOut(words)),
       }),
     );
   }
@@ -196,15 +211,16 @@ async function build(
   cleanUps.push(() => Promise.all(dispatchers.map((dispatcher) => dispatcher.stop())));
   await Promise.all(dispatchers.map((dispatcher) => dispatcher.start()));
 
+  const servers: Servers = {
+    serviceBus: broker.connectionString,
+    storage: azurite.connectionString,
+    tableName: TABLE,
+    cluster: access,
+    ledger,
+  };
   return {
     dispatchers,
-    servers: {
-      serviceBus: broker.connectionString,
-      storage: azurite.connectionString,
-      tableName: TABLE,
-      cluster: access,
-      ledger,
-    },
+    servers,
     gates,
     loseImages: (images) => writeFile(missingImages, images.join("\n")),
     openMessages: () =>
@@ -215,8 +231,21 @@ async function build(
       broker = await startBus(broker.port);
       gates.bus.open();
     },
+    leaks: async () => [...lines.findings, ...(await searchLeaks(servers, search))],
     away: (outage) => beAway(outage, { broker, gates, pids: { storage: azurite.pid, cluster: cluster.pid } }),
     close,
+  };
+}
+
+/** By what a finding calls them. */
+function secretsOf(storage: string, token: string): Readonly<Record<string, string>> {
+  return {
+    "a message's body": CANARIES.body,
+    "a message's property": CANARIES.property,
+    "a message's content type": CANARIES.contentType,
+    "the key of the bus": CANARIES.busKey,
+    "the key of the storage account": /AccountKey=([^;]+)/.exec(storage)?.[1] ?? "",
+    "the token of the cluster": token,
   };
 }
 

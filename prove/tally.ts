@@ -10,6 +10,7 @@ export interface Tally {
   readonly wrong: number;
   readonly open: number;
   readonly orphans: number;
+  readonly leaks: number;
   readonly attempts: number;
 }
 
@@ -24,6 +25,7 @@ export function tallyOf({ sent, closed, ledger }: Books, findings: readonly Find
     wrong: count("wrong"),
     open: count("open"),
     orphans: count("orphan"),
+    leaks: count("leak"),
     attempts: ledger.filter(({ what }) => what === "start").length,
   };
 }

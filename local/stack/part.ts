@@ -16,7 +16,7 @@ export interface PartOptions {
   readonly env: Readonly<Record<string, string>>;
   /** How long it may take to end when asked to, before it is killed. */
   readonly stopTimeoutMs: number;
-  /** Called with each line that it writes to stderr. */
+  /** Called with each line that it writes, but for the one that says that it is ready. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -58,7 +58,7 @@ export async function startPart(options: PartOptions): Promise<Part> {
     return `the ${options.name} ${how}${said.length > 0 ? `. Its last lines:\n  ${said.join("\n  ")}` : ""}`;
   };
 
-  const ready = await Promise.race([readyLine(child), late(), ended]);
+  const ready = await Promise.race([readyLine(child, options.onLine), late(), ended]);
   if (typeof ready === "string") {
     await stop();
     throw new Error(lastWords(ready));
@@ -84,11 +84,12 @@ function onLines(stream: Readable | null, take: (line: string) => void): void {
   });
 }
 
-function readyLine(child: ChildProcess): Promise<Record<string, unknown>> {
+function readyLine(child: ChildProcess, onOther: PartOptions["onLine"]): Promise<Record<string, unknown>> {
   return new Promise((resolve) => {
     onLines(child.stdout, (line) => {
       const said = parsed(line);
       if (said?.["ready"] === true) resolve(said);
+      else onOther?.(line);
     });
   });
 }

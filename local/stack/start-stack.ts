@@ -27,7 +27,7 @@ export interface StackOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Ports to ask for; one that is taken is replaced by a free one, and said to be. */
   readonly ports?: { readonly bus?: number; readonly http?: number };
-  /** Each line that a part writes to stderr. */
+  /** Each line that a part writes. */
   readonly onLine?: (part: string, line: string) => void;
 }
 

@@ -1,6 +1,6 @@
 import { NO_STRAY_BODIES, type Twin } from "./twin.ts";
 
-/** What guards the bodies in the blob store, so that none outlives its run. */
+/** What guards the bodies in the blob store, so that none outlives its run, and none can be read by others. */
 export const BODY_TWINS: readonly Twin[] = [
   {
     name: "body-before-row",
@@ -41,5 +41,24 @@ export const BODY_TWINS: readonly Twin[] = [
       },
     },
     finds: ["orphan"],
+  },
+  {
+    name: "no-signatures",
+    guard: "what a worker or a server says is kept without the signatures of URLs",
+    removal: [
+      {
+        file: "shared/run/without-signatures.ts",
+        find: String.raw`.replaceAll(/([?&;]|\\u0026|%26)sig=[^&\s"'<>\\]*/gi, "$1sig=...")`,
+        put: "",
+      },
+    ],
+    scenario: {
+      story: "a server refuses a Job and quotes it, and the last words of its worker are the URL of its body",
+      async play({ script, send }) {
+        script.lie("create a job", 500);
+        await send("says its URL");
+      },
+    },
+    finds: ["leak"],
   },
 ];

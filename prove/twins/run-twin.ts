@@ -47,7 +47,7 @@ export async function play(
       const found = [...audit(books), ...((await scenario.alsoFinds?.(scene, books)) ?? [])];
       return found.filter((finding) => scenario.forgives?.(finding, books) !== true);
     };
-    const findings = await atRest(look, patienceMs);
+    const findings = [...(await atRest(look, patienceMs)), ...(await stage.leaks())];
     if (deaths.length > 0) throw new Error(`a Dispatcher ended by itself: ${deaths.join("\n")}`);
     return { findings, seconds: Math.round((performance.now() - startedAt) / 1000) };
   } finally {
