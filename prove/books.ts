@@ -6,7 +6,7 @@ import type { ClusterAccess } from "../bench/cluster-access.ts";
 import type { Books, BusMessage, JobRecord, RunRow } from "./audit.ts";
 import { type Planned, QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
 import { readLedger } from "./ledger.ts";
-import { listObjects } from "./list-objects.ts";
+import { listJobs } from "./list-jobs.ts";
 import { type Peeked, peekBus } from "./peek-bus.ts";
 import { STRANGER } from "./sender.ts";
 
@@ -106,7 +106,7 @@ const job = z.object({
 
 async function readJobs(access: ClusterAccess): Promise<JobRecord[]> {
   const jobs: JobRecord[] = [];
-  for await (const object of listObjects(access, "jobs")) {
+  for await (const object of listJobs(access)) {
     const { name, annotations, labels } = job.parse(object).metadata;
     jobs.push({ name, runId: annotations["ion/run-id"] ?? "", isSettled: labels["ion/settled"] === "true" });
   }

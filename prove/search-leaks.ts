@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { Finding } from "./audit.ts";
 import type { Servers } from "./books.ts";
 import { CANARIES, CANARY_PROPERTY } from "./canaries.ts";
-import { listObjects } from "./list-objects.ts";
+import { listJobs } from "./list-jobs.ts";
 import { type Peeked, peekBus } from "./peek-bus.ts";
 import type { SecretSearch } from "./secret-search.ts";
 
@@ -70,7 +70,7 @@ const job = z.looseObject({
 });
 
 async function* jobs({ cluster }: Servers): AsyncGenerator<Written> {
-  for await (const object of listObjects(cluster, "jobs")) {
+  for await (const object of listJobs(cluster)) {
     const { metadata, spec, ...others } = job.parse(object);
     for (const name of MESSAGE_ANNOTATIONS) delete spec.template.metadata?.annotations?.[name];
     yield [`Job ${metadata.name}`, { metadata, spec, ...others }];

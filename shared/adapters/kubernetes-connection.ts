@@ -26,6 +26,13 @@ export interface KubernetesConnection {
   tail(path: string, maxBytes: number): Promise<Uint8Array>;
 }
 
+/** A header that comes several times is one text, as `fetch` has it. */
+interface Answer {
+  readonly code: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Dispatcher.ResponseData["body"];
+}
+
 const MERGE_PATCH = "application/merge-patch+json";
 
 /** The longest `Retry-After` that is kept to: a header of hours would be an outage of its own. */
@@ -45,7 +52,7 @@ export function connect(
   // Told to come back later, it asks nothing meanwhile: it would only be turned away again.
   let resting: { readonly until: number; readonly failure: KubernetesFailure } | undefined;
 
-  const send = async (request: RequestContext): Promise<Dispatcher.ResponseData> => {
+  const send = async (request: RequestContext): Promise<Answer> => {
     request.setHeaderParam("User-Agent", options.userAgent);
     const dispatcher = request.getDispatcher();
     const body = request.getBody();
@@ -56,20 +63,16 @@ export function connect(
       ...(typeof body === "string" ? { body } : {}),
       ...(dispatcher === undefined ? {} : { dispatcher }),
     });
-    const response = await answered(sent, options.timeoutMs);
-    if (response.statusCode >= 200 && response.statusCode <= 299) return response;
-    const text = await answered(response.body.text(), options.timeoutMs);
-    const failure = new KubernetesFailure(response.statusCode, text, headersOf(response));
+    const { statusCode: code, headers: given, body: content } = await answered(sent, options.timeoutMs);
+    const headers = Object.fromEntries(
+      Object.entries(given).map(([name, value = ""]) => [name, [value].flat().join(", ")]),
+    );
+    if (code >= 200 && code <= 299) return { code, headers, body: content };
+    const text = await answered(content.text(), options.timeoutMs);
+    const failure = new KubernetesFailure(code, text, headers);
     if (failure.retryAfterMs !== undefined)
       resting = { until: performance.now() + Math.min(failure.retryAfterMs, MAX_REST_MS), failure };
     throw failure;
-  };
-
-  const sendForJson = async (request: RequestContext) => {
-    if (resting && performance.now() < resting.until) throw resting.failure;
-    const response = await send(request);
-    const text = await answered(response.body.text(), options.timeoutMs);
-    return { json: readJson(text, response), response };
   };
 
   const exchange: KubernetesConnection["exchange"] = async ({ method, path, accept = "application/json", body }) => {
@@ -80,8 +83,10 @@ export function connect(
       request.setBody(JSON.stringify(body));
     }
     await authenticate(request);
-    const { json, response } = await sendForJson(request);
-    return { json, warnings: readWarnings(headersOf(response)["warning"]) };
+    if (resting && performance.now() < resting.until) throw resting.failure;
+    const answer = await send(request);
+    const text = await answered(answer.body.text(), options.timeoutMs);
+    return { json: readJson(text, answer), warnings: readWarnings(answer.headers["warning"]) };
   };
 
   return {
@@ -92,8 +97,8 @@ export function connect(
       const request = new RequestContext(server + path, HttpMethod.GET);
       await authenticate(request);
       // Even while resting: a log is asked for once, and its pod may be gone later.
-      const response = await send(request);
-      return answered(lastBytes(response.body, maxBytes), options.timeoutMs);
+      const { body } = await send(request);
+      return answered(lastBytes(body, maxBytes), options.timeoutMs);
     },
   };
 }
@@ -134,23 +139,15 @@ async function answered<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
 }
 
 /** A proxy's page and half a document both come with status 200 at times: neither may pass for an object of the cluster. */
-function readJson(text: string, response: Dispatcher.ResponseData): object {
+function readJson(text: string, { code, headers }: Answer): object {
   try {
     const value: unknown = JSON.parse(text);
-    const type = headersOf(response)["content-type"] ?? "";
+    const type = headers["content-type"] ?? "";
     if (typeof value === "object" && value !== null && type.includes("json")) return value;
   } catch {
     // Told below, with what came instead.
   }
-  throw new NoAnswerError(
-    `it answered ${response.statusCode} with something other than a whole JSON object: ${excerpt(text)}`,
-  );
-}
-
-/** As one text each, as `fetch` gives them: a header that comes several times is a list. */
-function headersOf({ headers }: Dispatcher.ResponseData): Record<string, string> {
-  const entries = Object.entries(headers).map(([name, value = ""]) => [name, [value].flat().join(", ")]);
-  return Object.fromEntries(entries);
+  throw new NoAnswerError(`it answered ${code} with something other than a whole JSON object: ${excerpt(text)}`);
 }
 
 async function lastBytes(stream: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {

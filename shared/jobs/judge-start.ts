@@ -131,7 +131,7 @@ function notStarted(detail: string, fault?: string): StartVerdict {
   return { stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail, ...startFault } };
 }
 
-/** 0 where there is none. Typed clients give dates, plain JSON strings. */
+/** 0 where there is none, or none that can be read. */
 function at(time: Date | string | null | undefined): EpochMs {
   const ms = time === undefined || time === null ? 0 : new Date(time).getTime();
   return Number.isNaN(ms) ? 0 : ms;

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { z } from "zod";
 import { isRunning, ownProcessId } from "./server-process.ts";
 
-const processId = z.object({ pid: z.int(), startTime: z.string() });
+/** A ProcessId as it is written to a file. */
+export const processId = z.object({ pid: z.int(), startTime: z.string() });
 
 const record = z.object({
   name: z.string(),

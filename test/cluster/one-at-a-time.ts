@@ -1,9 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { z } from "zod";
+import { processId } from "./cluster-record.ts";
 import { isRunning, ownProcessId } from "./server-process.ts";
-
-const holder = z.object({ pid: z.int(), startTime: z.string() });
 
 const LOOK_MS = 1_000;
 
@@ -42,7 +40,7 @@ async function take(file: string): Promise<boolean> {
 
 function isHeld(text: string): boolean {
   try {
-    return isRunning(holder.parse(JSON.parse(text)));
+    return isRunning(processId.parse(JSON.parse(text)));
   } catch {
     return false;
   }

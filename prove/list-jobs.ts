@@ -5,14 +5,12 @@ import type { ClusterAccess } from "../bench/cluster-access.ts";
 
 const page = z.object({ metadata: z.object({ continue: z.string().optional() }), items: z.array(z.unknown()) });
 
-const PATHS = { jobs: "/apis/batch/v1", pods: "/api/v1" } as const;
-
-/** All Jobs or pods of a namespace, as the cluster has them. */
-export async function* listObjects(access: ClusterAccess, kind: keyof typeof PATHS): AsyncGenerator {
+/** All Jobs of the namespace, as the cluster has them. */
+export async function* listJobs(access: ClusterAccess): AsyncGenerator {
   let token: string | undefined;
   do {
     const query = new URLSearchParams({ limit: "500", ...(token === undefined ? {} : { continue: token }) });
-    const path = `${PATHS[kind]}/namespaces/${access.namespace}/${kind}?${query.toString()}`;
+    const path = `/apis/batch/v1/namespaces/${access.namespace}/jobs?${query.toString()}`;
     const { metadata, items } = page.parse(await getJson(access, path));
     yield* items;
     token = metadata.continue;
