@@ -90,7 +90,18 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
 
   const counts = () => Object.values(installed.services.broker.counts());
   const left = () => counts().map(({ active, deferred, deadLettered }) => active + deferred + deadLettered);
-  const untilAsleep = () => vi.waitFor(async () => expect([await replicas(), await pods()]).toEqual([0, []]), PATIENCE);
+  const untilAsleep = () =>
+    vi.waitFor(async () => {
+      const names = (await pods()).map(({ metadata }) => metadata?.name);
+      // There is no table before the app first woke.
+      const open = (await runs().catch(() => [])).filter((run) => run.endsWith(" open"));
+      expect({ replicas: await replicas(), pods: names, onTheBus: left(), open }).toEqual({
+        replicas: 0,
+        pods: [],
+        onTheBus: [0, 0],
+        open: [],
+      });
+    }, PATIENCE);
 
   test("sleeps without messages, wakes for one, and stays awake until its run is closed", async () => {
     await untilAsleep();
