@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Collection, type VersionCounter } from "./store.ts";
-import { type Event, type Job, type Pod, type StoredObject, timestamp } from "./wire.ts";
+import { type Config, type Event, type Job, type Pod, type StoredObject, timestamp } from "./wire.ts";
 
 /** Everything the stand-in knows. */
 export interface ClusterState {
@@ -8,6 +8,8 @@ export interface ClusterState {
   readonly jobs: Collection<Job>;
   readonly pods: Collection<Pod>;
   readonly events: Collection<Event>;
+  readonly secrets: Collection<Config>;
+  readonly configMaps: Collection<Config>;
   /** The pods that a Job owns. */
   podsOf(job: Job): Pod[];
   /** Records an event about an object; one that repeats raises the first one's count. */
@@ -28,6 +30,8 @@ export function makeClusterState(namespaces: readonly string[]): ClusterState {
     jobs: new Collection<Job>(counter),
     pods,
     events,
+    secrets: new Collection<Config>(counter),
+    configMaps: new Collection<Config>(counter),
     podsOf: (job) => [...(owned.get(job.metadata.uid)?.values() ?? [])],
     recordEvent(about, type, reason, message) {
       const { namespace, name, uid } = about.metadata;

@@ -1,4 +1,5 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
+import type { ConfigKind, ReadConfig } from "./config-data.ts";
 import { podField } from "./downward-api.ts";
 import { expandVariables } from "./variable-expansion.ts";
 import type { Container, Pod, Wire } from "./wire.ts";
@@ -8,6 +9,14 @@ export class ContainerConfigError extends Error {
   override readonly name = "ContainerConfigError";
 }
 
+/** What a container's variables and command are made of, beside its spec. */
+export interface CommandLineParts {
+  /** See `makePathMapper`. */
+  readonly realPath: (path: string) => string | undefined;
+  readonly baseEnv: Readonly<Record<string, string>>;
+  readonly readConfig: ReadConfig;
+}
+
 export interface CommandLine {
   readonly env: Readonly<Record<string, string>>;
   readonly command: readonly string[];
@@ -15,23 +24,20 @@ export interface CommandLine {
 
 /**
  * What a container runs: its variables and command, `$(NAME)` expanded. Paths below a mount are replaced by the real ones *before* the
- * expansion, and only in what the spec itself says: a value that came by `fieldRef` is data and arrives as it is. Throws ContainerConfigError.
+ * expansion, and only in what the spec itself says: a value that came by reference is data and arrives as it is. Throws ContainerConfigError.
  */
-export function resolveCommandLine(
-  pod: Pod,
-  container: Container,
-  realPath: (path: string) => string | undefined,
-  baseEnv: Readonly<Record<string, string>>,
-): CommandLine {
-  for (const source of container.envFrom ?? []) {
-    if (source.secretRef !== undefined && source.secretRef.optional !== true)
-      throw missing("secret", source.secretRef.name);
-    if (source.configMapRef !== undefined && source.configMapRef.optional !== true)
-      throw missing("configmap", source.configMapRef.name);
-  }
+export function resolveCommandLine(pod: Pod, container: Container, parts: CommandLineParts): CommandLine {
+  const { realPath, baseEnv, readConfig } = parts;
   const env: Record<string, string> = {};
+  for (const { prefix = "", secretRef, configMapRef } of container.envFrom ?? []) {
+    const reference = secretRef ?? configMapRef;
+    const kind = secretRef === undefined ? "configmap" : "secret";
+    const held = readConfig(kind, reference?.name ?? "");
+    if (held === undefined && reference?.optional !== true) throw missing(kind, reference?.name);
+    for (const [key, value] of held ?? []) env[prefix + key] = value.toString("utf8");
+  }
   for (const variable of container.env ?? []) {
-    const value = valueOf(pod, variable, env, realPath);
+    const value = valueOf(pod, variable, env, parts);
     if (value !== undefined) env[variable.name] = value;
   }
   const words = [...(container.command ?? []), ...(container.args ?? [])];
@@ -45,7 +51,7 @@ function valueOf(
   pod: Pod,
   variable: Wire<V1EnvVar>,
   earlier: Readonly<Record<string, string>>,
-  realPath: (path: string) => string | undefined,
+  { realPath, readConfig }: CommandLineParts,
 ): string | undefined {
   const source = variable.valueFrom;
   if (source === undefined) {
@@ -59,14 +65,20 @@ function valueOf(
   }
   const reference = source.secretKeyRef ?? source.configMapKeyRef;
   if (reference !== undefined) {
-    if (reference.optional === true) return undefined;
-    throw missing(source.secretKeyRef === undefined ? "configmap" : "secret", reference.name);
+    const kind = source.secretKeyRef === undefined ? "configmap" : "secret";
+    const { name = "", key, optional } = reference;
+    const held = readConfig(kind, name);
+    const value = held?.get(key)?.toString("utf8");
+    if (value !== undefined || optional === true) return value;
+    if (held === undefined) throw missing(kind, name);
+    const whose = kind === "secret" ? "Secret" : "ConfigMap";
+    throw new ContainerConfigError(`couldn't find key ${key} in ${whose} ${pod.metadata.namespace}/${name}`);
   }
   throw new ContainerConfigError(
-    `env ${variable.name}: this local cluster knows fieldRef only; use a real cluster by --kubeconfig`,
+    `env ${variable.name}: this local cluster knows fieldRef, secretKeyRef and configMapKeyRef only; use a real cluster by --kubeconfig`,
   );
 }
 
-function missing(kind: string, name: string | undefined): ContainerConfigError {
+function missing(kind: ConfigKind, name: string | undefined): ContainerConfigError {
   return new ContainerConfigError(`${kind} "${name ?? ""}" not found`);
 }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { V1ContainerState } from "@kubernetes/client-node";
+import type { ReadConfig } from "./config-data.ts";
 import { ContainerConfigError, resolveCommandLine } from "./container-environment.ts";
 import { ContainerLog, readContainerLog, tailLines } from "./container-log.ts";
 import { type ContainerProcess, type Exit, startProcess } from "./container-process.ts";
@@ -18,6 +19,8 @@ export interface ContainerPlace {
   readonly directory: string;
   readonly volumes: ReadonlyMap<string, string>;
   readonly baseEnv: Readonly<Record<string, string>>;
+  /** The Secrets and ConfigMaps beside the pod. */
+  readonly readConfig: ReadConfig;
   /** Whether an image can't be pulled. */
   readonly isImageMissing: (image: string) => boolean;
 }
@@ -68,7 +71,7 @@ export class ContainerRun {
     }
     const realPath = makePathMapper(this.spec, place.volumes);
     try {
-      const { env, command } = resolveCommandLine(pod, this.spec, realPath, place.baseEnv);
+      const { env, command } = resolveCommandLine(pod, this.spec, { ...place, realPath });
       return this.#run(command, env, this.#workingDirectory(place, realPath), realPath);
     } catch (error) {
       if (error instanceof ContainerConfigError) return this.#stuck("CreateContainerConfigError", error.message);

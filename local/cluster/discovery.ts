@@ -7,11 +7,15 @@ interface ResourceRow {
 
 const LIST_VERBS = ["delete", "deletecollection", "get", "list", "patch", "watch"];
 
+const CONFIG_VERBS = ["create", "delete", "get", "list", "watch"];
+
 const CORE: readonly ResourceRow[] = [
   { name: "pods", kind: "Pod", verbs: LIST_VERBS, shortNames: ["po"] },
   { name: "pods/log", kind: "Pod", verbs: ["get"] },
   { name: "pods/eviction", kind: "Eviction", verbs: ["create"] },
   { name: "events", kind: "Event", verbs: ["get", "list", "watch"], shortNames: ["ev"] },
+  { name: "secrets", kind: "Secret", verbs: CONFIG_VERBS },
+  { name: "configmaps", kind: "ConfigMap", verbs: CONFIG_VERBS, shortNames: ["cm"] },
 ];
 
 const BATCH: readonly ResourceRow[] = [{ name: "jobs", kind: "Job", verbs: ["create", ...LIST_VERBS] }];

@@ -1,17 +1,19 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterState } from "./cluster-state.ts";
+import { configReader, type ReadConfig } from "./config-data.ts";
 import { type ContainerPlace, ContainerRun } from "./container-run.ts";
 import { type PodProgress, podStatus } from "./pod-status.ts";
 import { MountError, makeVolumes } from "./pod-volumes.ts";
+import { Timers } from "./timers.ts";
 import { type Pod, timestamp } from "./wire.ts";
 
 /** ErrImagePull turns into ImagePullBackOff after this. */
 const PULL_BACKOFF_MS = 3_000;
+/** What a Secret or ConfigMap is missing for is tried again after this, as a kubelet does it. */
+const CONFIG_RETRY_MS = 1_000;
 /** A sidecar that ended is started again after this. */
 const SIDECAR_RESTART_MS = 1_000;
-/** No timer can be set for longer. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** What every pod finds where it runs. */
 export type Node = Pick<ContainerPlace, "baseEnv" | "isImageMissing">;
@@ -28,7 +30,7 @@ export class PodRun {
   readonly #node: Node;
   readonly #pod: Pod;
   readonly #containers: readonly ContainerRun[];
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   readonly #running = new Set<Promise<unknown>>();
   #startTime: string | undefined;
   #end: End | undefined;
@@ -57,18 +59,12 @@ export class PodRun {
   async run(): Promise<void> {
     this.#startTime = timestamp();
     const deadlineSeconds = this.#pod.spec?.activeDeadlineSeconds;
-    if (deadlineSeconds !== undefined) this.#after(deadlineSeconds * 1000, () => void this.#pastDeadline());
-    let volumes: Map<string, string>;
-    try {
-      volumes = makeVolumes(this.#pod, join(this.directory, "volumes"));
-    } catch (error) {
-      if (!(error instanceof MountError)) throw error;
-      this.#state.recordEvent(this.#pod, "Warning", "FailedMount", error.message);
-      this.#publish();
-      return;
-    }
-    const place = { ...this.#node, directory: this.directory, volumes };
+    if (deadlineSeconds !== undefined) this.#timers.after(deadlineSeconds * 1000, () => void this.#pastDeadline());
     this.#publish();
+    const readConfig = configReader(this.#state, this.#pod.metadata.namespace);
+    const volumes = await this.#mount(readConfig);
+    if (this.#isStopping) return;
+    const place = { ...this.#node, directory: this.directory, volumes, readConfig };
     for (const container of this.#containers.filter(({ isInit }) => isInit)) {
       const isDone = await this.#runInit(container, place);
       if (!isDone) return;
@@ -85,7 +81,7 @@ export class PodRun {
       return;
     }
     this.#isStopping = true;
-    this.#clearTimers();
+    this.#timers.clear();
     this.#signal(graceMs === 0 ? "SIGKILL" : "SIGTERM");
     const killer = setTimeout(() => this.#signal("SIGKILL"), graceMs);
     await Promise.all(this.#running);
@@ -100,8 +96,21 @@ export class PodRun {
 
   /** Removes what the pod left on the disk, its logs included. */
   cleanUp(): void {
-    this.#clearTimers();
+    this.#timers.clear();
     rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** Makes the pod's volumes, however long what is in them is missing. */
+  async #mount(readConfig: ReadConfig): Promise<Map<string, string>> {
+    for (;;) {
+      try {
+        return makeVolumes(this.#pod, join(this.directory, "volumes"), readConfig);
+      } catch (error) {
+        if (!(error instanceof MountError)) throw error;
+        this.#state.recordEvent(this.#pod, "Warning", "FailedMount", error.message);
+      }
+      await this.#timers.elapsed(CONFIG_RETRY_MS);
+    }
   }
 
   async #runInit(container: ContainerRun, place: ContainerPlace): Promise<boolean> {
@@ -129,7 +138,9 @@ export class PodRun {
     const start = container.start(this.#pod, place);
     if (start.kind === "stuck") {
       this.#reportStuck(container, start.reason, start.message);
-      return "stuck";
+      if (start.reason !== "CreateContainerConfigError") return "stuck";
+      await this.#timers.elapsed(CONFIG_RETRY_MS);
+      return this.#runContainer(container, place);
     }
     this.#publish();
     const exited = start.exited.then((exit) => {
@@ -155,7 +166,7 @@ export class PodRun {
   }
 
   #restartLater(sidecar: ContainerRun, place: ContainerPlace): void {
-    this.#after(SIDECAR_RESTART_MS, () => {
+    this.#timers.after(SIDECAR_RESTART_MS, () => {
       if (this.#isStopping || this.#endingSidecars) return;
       sidecar.restartCount += 1;
       void this.#runContainer(sidecar, place);
@@ -166,7 +177,7 @@ export class PodRun {
     this.#state.recordEvent(this.#pod, "Warning", "Failed", `Error: ${reason}: ${message}`);
     this.#publish();
     if (reason !== "ErrImagePull") return;
-    this.#after(PULL_BACKOFF_MS, () => {
+    this.#timers.after(PULL_BACKOFF_MS, () => {
       const backOff = `Back-off pulling image "${container.spec.image ?? ""}": ErrImagePull: ${message}`;
       container.state = { waiting: { reason: "ImagePullBackOff", message: backOff } };
       this.#publish();
@@ -182,7 +193,7 @@ export class PodRun {
   #complete(end: End): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    this.#clearTimers();
+    this.#timers.clear();
     this.#publish();
     this.#finish();
   }
@@ -201,21 +212,5 @@ export class PodRun {
 
   #signal(signal: NodeJS.Signals): void {
     for (const container of this.#containers) container.kill(signal);
-  }
-
-  #after(ms: number, action: () => void): void {
-    const timer = setTimeout(
-      () => {
-        this.#timers.delete(timer);
-        action();
-      },
-      Math.min(ms, MAX_TIMER_MS),
-    );
-    this.#timers.add(timer);
-  }
-
-  #clearTimers(): void {
-    for (const timer of this.#timers) clearTimeout(timer);
-    this.#timers.clear();
   }
 }

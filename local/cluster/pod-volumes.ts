@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
-import type { V1DownwardAPIVolumeFile, V1Volume } from "@kubernetes/client-node";
+import type { V1DownwardAPIVolumeFile, V1KeyToPath, V1Volume } from "@kubernetes/client-node";
+import type { ConfigKind, ReadConfig } from "./config-data.ts";
 import { podField } from "./downward-api.ts";
 import type { Container, Pod, Wire } from "./wire.ts";
 
@@ -10,18 +11,18 @@ export class MountError extends Error {
 }
 
 /** Makes the pod's volumes as directories under `directory`, by volume name. Throws MountError. */
-export function makeVolumes(pod: Pod, directory: string): Map<string, string> {
+export function makeVolumes(pod: Pod, directory: string, readConfig: ReadConfig): Map<string, string> {
   const paths = new Map<string, string>();
   for (const volume of pod.spec?.volumes ?? []) {
     const path = join(directory, volume.name);
     mkdirSync(path, { recursive: true });
-    fillVolume(pod, volume, path);
+    fillVolume(pod, volume, path, readConfig);
     paths.set(volume.name, path);
   }
   return paths;
 }
 
-function fillVolume(pod: Pod, volume: Wire<V1Volume>, path: string): void {
+function fillVolume(pod: Pod, volume: Wire<V1Volume>, path: string, readConfig: ReadConfig): void {
   if (volume.emptyDir !== undefined) return;
   if (volume.downwardAPI !== undefined) {
     writeFields(pod, volume, volume.downwardAPI.items ?? [], path);
@@ -29,24 +30,22 @@ function fillVolume(pod: Pod, volume: Wire<V1Volume>, path: string): void {
   }
   if (volume.projected !== undefined) {
     for (const source of volume.projected.sources ?? []) {
-      if (source.downwardAPI === undefined) throw unsupported(volume.name, Object.keys(source)[0] ?? "projected");
-      writeFields(pod, volume, source.downwardAPI.items ?? [], path);
+      const { downwardAPI, secret, configMap } = source;
+      if (downwardAPI !== undefined) writeFields(pod, volume, downwardAPI.items ?? [], path);
+      else if (secret !== undefined) writeConfig(volume, { kind: "secret", ...secret }, path, readConfig);
+      else if (configMap !== undefined) writeConfig(volume, { kind: "configmap", ...configMap }, path, readConfig);
+      else throw unsupported(volume.name, Object.keys(source)[0] ?? "projected");
     }
     return;
   }
-  const secret = volume.secret;
+  const { secret, configMap } = volume;
   if (secret !== undefined) {
-    if (secret.optional === true) return;
-    throw new MountError(
-      `MountVolume.SetUp failed for volume "${volume.name}" : secret "${secret.secretName}" not found`,
-    );
+    writeConfig(volume, { kind: "secret", name: secret.secretName ?? "", ...secret }, path, readConfig);
+    return;
   }
-  const configMap = volume.configMap;
   if (configMap !== undefined) {
-    if (configMap.optional === true) return;
-    throw new MountError(
-      `MountVolume.SetUp failed for volume "${volume.name}" : configmap "${configMap.name}" not found`,
-    );
+    writeConfig(volume, { kind: "configmap", ...configMap }, path, readConfig);
+    return;
   }
   const kind = Object.keys(volume).find((key) => key !== "name");
   // A volume without a source is an emptyDir.
@@ -55,7 +54,7 @@ function fillVolume(pod: Pod, volume: Wire<V1Volume>, path: string): void {
 
 function unsupported(name: string, kind: string): MountError {
   return new MountError(
-    `MountVolume.SetUp failed for volume "${name}" : this local cluster has emptyDir and downwardAPI volumes only, not ${kind}; use a real cluster by --kubeconfig`,
+    `MountVolume.SetUp failed for volume "${name}" : this local cluster has emptyDir, downwardAPI, secret and configMap volumes only, not ${kind}; use a real cluster by --kubeconfig`,
   );
 }
 
@@ -66,17 +65,46 @@ function writeFields(
   path: string,
 ): void {
   for (const item of items) {
-    const file = resolve(path, item.path);
-    if (!file.startsWith(path + sep))
-      throw new MountError(`volume "${volume.name}": path "${item.path}" must not leave the volume`);
     const value = item.fieldRef === undefined ? undefined : podField(pod, item.fieldRef);
     if (value === undefined) {
       const field = item.fieldRef?.fieldPath ?? "resourceFieldRef";
       throw new MountError(`MountVolume.SetUp failed for volume "${volume.name}" : unsupported field ${field}`);
     }
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, value);
+    writeInto(volume, path, item.path, value);
   }
+}
+
+/** Which Secret or ConfigMap, and what of it. */
+interface ConfigReference {
+  readonly kind: ConfigKind;
+  readonly name?: string;
+  readonly optional?: boolean;
+  /** All keys, by their own names, where there are none. */
+  readonly items?: readonly Wire<V1KeyToPath>[];
+}
+
+function writeConfig(volume: Wire<V1Volume>, reference: ConfigReference, path: string, readConfig: ReadConfig): void {
+  const { kind, name = "", optional } = reference;
+  const failed = `MountVolume.SetUp failed for volume "${volume.name}" : `;
+  const held = readConfig(kind, name);
+  if (held === undefined && optional !== true) throw new MountError(`${failed}${kind} "${name}" not found`);
+  const items = reference.items ?? [...(held?.keys() ?? [])].map((key) => ({ key, path: key }));
+  for (const item of items) {
+    const value = held?.get(item.key);
+    if (value !== undefined) writeInto(volume, path, item.path, value);
+    else if (optional !== true) {
+      const which = kind === "secret" ? "secret" : "config";
+      throw new MountError(`${failed}references non-existent ${which} key: ${item.key}`);
+    }
+  }
+}
+
+function writeInto(volume: Wire<V1Volume>, directory: string, path: string, value: string | Buffer): void {
+  const file = resolve(directory, path);
+  if (!file.startsWith(directory + sep))
+    throw new MountError(`volume "${volume.name}": path "${path}" must not leave the volume`);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, value);
 }
 
 /**

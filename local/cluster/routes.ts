@@ -1,5 +1,6 @@
 import { ApiStatusError, notFound, type Resource } from "./api-status.ts";
 import type { ClusterState } from "./cluster-state.ts";
+import { isConfigPlural, serveConfigs } from "./config-routes.ts";
 import { discover } from "./discovery.ts";
 import { createJob, getJob, patchJob, removeJob, removeJobs } from "./job-routes.ts";
 import { serveList } from "./listing.ts";
@@ -15,6 +16,7 @@ export interface RouteDeps {
   readonly runner: PodRunner | undefined;
 }
 
+const CORE_PLURALS = ["pods", "events", "secrets", "configmaps"];
 const NAMESPACES: Resource = { group: "", plural: "namespaces", kind: "Namespace" };
 
 /** Serves one request that has shown its token. Throws ApiStatusError for every refusal. */
@@ -37,7 +39,7 @@ export function route(deps: RouteDeps, request: ApiRequest): void {
     return;
   }
   if (joined.startsWith("apis/batch/v1/")) routeResource(deps, request, path.slice(3), ["jobs"]);
-  else if (joined.startsWith("api/v1/")) routeResource(deps, request, path.slice(2), ["pods", "events"]);
+  else if (joined.startsWith("api/v1/")) routeResource(deps, request, path.slice(2), CORE_PLURALS);
   else throw noSuchPath();
 }
 
@@ -56,10 +58,13 @@ function routeResource(
   const [plural = "", name, subresource] = isNamespaced ? rest.slice(2) : rest;
   const namespace = isNamespaced ? rest[1] : undefined;
   if (!plurals.includes(plural) || (namespace === undefined && rest.length > 1)) throw noSuchPath();
-  if (name === undefined || namespace === undefined) serveCollection(deps, request, plural, namespace);
+  if (isConfigPlural(plural) && subresource === undefined)
+    serveConfigs(deps.state, request, plural, { namespace, name });
+  else if (name === undefined || namespace === undefined) serveCollection(deps, request, plural, namespace);
   else if (plural === "jobs") serveJob(deps.state, request, namespace, name, subresource);
   else if (plural === "pods") servePod(deps, request, namespace, name, subresource);
-  else serveEvent(deps.state, request, namespace, name);
+  else if (plural === "events") serveEvent(deps.state, request, namespace, name);
+  else throw noSuchPath();
 }
 
 function serveCollection(deps: RouteDeps, request: ApiRequest, plural: string, namespace: string | undefined): void {

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { makeCertificate } from "./certificate.ts";
 import { makeClusterState } from "./cluster-state.ts";
+import { publishRootCa } from "./config-data.ts";
 import { startJobController } from "./job-controller.ts";
 import { startPodRunner } from "./pod-runner.ts";
 import { startApiServer } from "./server.ts";
@@ -52,6 +53,7 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   process.once("exit", killNow);
   const token = randomBytes(32).toString("base64url");
   const certificate = await makeCertificate();
+  publishRootCa(state, certificate.cert);
   const server = await startOnFreePort(options.port ?? 0, (port) =>
     startApiServer({ state, runner }, { port, token, certificate }),
   );

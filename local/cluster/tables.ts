@@ -1,6 +1,6 @@
 import { holdingCondition } from "./job-conditions.ts";
 import { displayedPodStatus, displayedReadiness } from "./pod-display.ts";
-import type { Event, Job, Pod, StoredObject } from "./wire.ts";
+import type { Config, Event, Job, Pod, StoredObject } from "./wire.ts";
 
 interface Column {
   readonly name: string;
@@ -155,6 +155,15 @@ export const eventPrinter: Printer<Event> = {
       event.metadata.name,
     ];
   },
+};
+
+export const configPrinter: Printer<Config> = {
+  columns: [column("Name", { format: "name" }), column("Data"), column("Age")],
+  cells: (config) => [
+    config.metadata.name,
+    String(Object.keys({ ...config.data, ...config.binaryData }).length),
+    age(config),
+  ],
 };
 
 function age(object: StoredObject): string {

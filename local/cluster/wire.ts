@@ -28,6 +28,12 @@ export interface StoredObject {
 export type Job = Omit<Wire<V1Job>, "metadata"> & { metadata: StoredMeta };
 export type Pod = Omit<Wire<V1Pod>, "metadata"> & { metadata: StoredMeta };
 export type Event = Omit<Wire<CoreV1Event>, "metadata"> & { metadata: StoredMeta };
+/** A Secret, whose data is base64, or a ConfigMap, whose data is text. */
+export interface Config extends StoredObject {
+  readonly data?: Readonly<Record<string, string>>;
+  /** A ConfigMap's, in base64. */
+  readonly binaryData?: Readonly<Record<string, string>>;
+}
 export type Container = Wire<V1Container>;
 export type ContainerStatus = Wire<V1ContainerStatus>;
 export type JsonObject = Record<string, unknown>;
@@ -36,6 +42,12 @@ export type JsonObject = Record<string, unknown>;
 export function asJob(value: JsonObject): Job {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The rules look at every field that decides anything.
   return value as unknown as Job;
+}
+
+/** What was sent as a Secret or ConfigMap, with every value in it known to be text. */
+export function asConfig(value: JsonObject): Config {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The rules look at every field that decides anything.
+  return value as unknown as Config;
 }
 
 /** Now, as Kubernetes writes times: whole seconds, UTC. */

@@ -1,0 +1,41 @@
+import { randomUUID } from "node:crypto";
+import type { ClusterState } from "./cluster-state.ts";
+import { timestamp } from "./wire.ts";
+
+/** As the kubelet writes them where one is missing. */
+export type ConfigKind = "secret" | "configmap";
+
+/** What a Secret or ConfigMap of a pod's namespace holds, by key; undefined where there is none of this name. */
+export type ReadConfig = (kind: ConfigKind, name: string) => ReadonlyMap<string, Buffer> | undefined;
+
+export function configReader(state: ClusterState, namespace: string): ReadConfig {
+  return (kind, name) => {
+    const config = (kind === "secret" ? state.secrets : state.configMaps).get(namespace, name);
+    if (config === undefined) return undefined;
+    const { data = {}, binaryData = {} } = config;
+    const encoding = kind === "secret" ? "base64" : "utf8";
+    return new Map([...decoded(data, encoding), ...decoded(binaryData, "base64")]);
+  };
+}
+
+function decoded(data: Readonly<Record<string, string>>, encoding: BufferEncoding): [string, Buffer][] {
+  return Object.entries(data).map(([key, value]) => [key, Buffer.from(value, encoding)]);
+}
+
+/** Gives every namespace the ConfigMap that it has in any cluster: the certificate by which the API server is known. */
+export function publishRootCa(state: ClusterState, certificate: string): void {
+  for (const namespace of state.namespaces) {
+    state.configMaps.insert({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: {
+        name: "kube-root-ca.crt",
+        namespace,
+        uid: randomUUID(),
+        resourceVersion: "",
+        creationTimestamp: timestamp(),
+      },
+      data: { "ca.crt": certificate },
+    });
+  }
+}
