@@ -23,6 +23,7 @@ export function makeClusterState(namespaces: readonly string[]): ClusterState {
   const counter: VersionCounter = { current: 1 };
   const events = new Collection<Event>(counter);
   const oldestFirst: Event[] = [];
+  let recorded = 0n;
   const pods = new Collection<Pod>(counter);
   const owned = indexByOwner(pods);
   return {
@@ -44,12 +45,15 @@ export function makeClusterState(namespaces: readonly string[]): ClusterState {
         return;
       }
       const isJob = about.kind === "Job";
+      // Named for its time, as a real one is: a list, which goes by names, is in the order in which things happened.
+      const nanoseconds = BigInt(Date.now()) * 1_000_000n;
+      recorded = nanoseconds > recorded ? nanoseconds : recorded + 1n;
       oldestFirst.push(
         events.insert({
           apiVersion: "v1",
           kind: "Event",
           metadata: {
-            name: `${name}.${randomUUID().replaceAll("-", "").slice(0, 16)}`,
+            name: `${name}.${recorded.toString(16)}`,
             namespace,
             uid: randomUUID(),
             resourceVersion: "",

@@ -81,18 +81,16 @@ function killGroup(child: ChildProcess): void {
   }
 }
 
-function startFailure(command: readonly string[], error: unknown): Exit {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const why =
-    code === "ENOENT"
-      ? "executable file not found in $PATH"
-      : code === "EACCES"
-        ? "permission denied"
-        : error instanceof Error
-          ? error.message
-          : String(error);
-  return {
-    exitCode: 128,
-    startError: `failed to create containerd task: failed to start: exec: ${JSON.stringify(command[0])}: ${why}`,
-  };
+function startFailure([file = ""]: readonly string[], error: unknown): Exit {
+  const startError = `failed to create containerd task: failed to start: exec: ${JSON.stringify(file)}: ${whyNotStarted(file, error)}`;
+  return { exitCode: 128, startError };
+}
+
+/** In the words of a container runtime. */
+function whyNotStarted(file: string, error: unknown): string {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  if (code === "EACCES") return "permission denied";
+  if (code === "ENOENT" && file.includes("/")) return `stat ${file}: no such file or directory`;
+  if (code === "ENOENT") return "executable file not found in $PATH";
+  return error instanceof Error ? error.message : String(error);
 }

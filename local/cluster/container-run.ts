@@ -5,7 +5,7 @@ import type { ReadConfig } from "./config-data.ts";
 import { ContainerConfigError, resolveCommandLine } from "./container-environment.ts";
 import { ContainerLog, readContainerLog, tailLines } from "./container-log.ts";
 import { type ContainerProcess, type Exit, startProcess } from "./container-process.ts";
-import { isImageName } from "./image-name.ts";
+import { isImageName, isOfNoRegistry } from "./image-name.ts";
 import { makePathMapper } from "./pod-volumes.ts";
 import { type Container, type Pod, timestamp, type Wire } from "./wire.ts";
 
@@ -61,7 +61,7 @@ export class ContainerRun {
       const message = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`;
       return this.#stuck("InvalidImageName", message);
     }
-    if (place.isImageMissing(image))
+    if (isOfNoRegistry(image) || place.isImageMissing(image))
       return this.#stuck("ErrImagePull", `failed to pull and unpack image "${image}": not found`);
     if ((this.spec.command ?? []).length === 0) {
       return this.#stuck(
@@ -77,6 +77,13 @@ export class ContainerRun {
       if (error instanceof ContainerConfigError) return this.#stuck("CreateContainerConfigError", error.message);
       throw error;
     }
+  }
+
+  /** The pod is over: what never ran of it is reported as a kubelet does that lost it. */
+  giveUp(): void {
+    if (this.state.waiting === undefined) return;
+    const message = "The container could not be located when the pod was terminated";
+    this.state = { terminated: { exitCode: 137, reason: "ContainerStatusUnknown", message } };
   }
 
   kill(signal: NodeJS.Signals): void {
@@ -110,13 +117,15 @@ export class ContainerRun {
   }
 
   #end(exit: Exit, startedAt: string, realPath: (path: string) => string | undefined): void {
-    const reason = exit.startError !== undefined ? "StartError" : exit.exitCode === 0 ? "Completed" : "Error";
+    const isStarted = exit.startError === undefined;
+    const reason = !isStarted ? "StartError" : exit.exitCode === 0 ? "Completed" : "Error";
     const message = exit.startError ?? this.#terminationMessage(exit.exitCode, realPath);
     this.state = {
       terminated: {
         exitCode: exit.exitCode,
         reason,
-        startedAt,
+        // A runtime that could not start the command says 1970.
+        startedAt: isStarted ? startedAt : timestamp(0),
         finishedAt: timestamp(),
         ...(message === "" ? {} : { message }),
       },

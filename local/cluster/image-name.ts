@@ -8,3 +8,8 @@ const REFERENCE = new RegExp(`^${DOMAIN}${PART}(?:/${PART})*${TAG}${DIGEST}$`, "
 export function isImageName(image: string): boolean {
   return REFERENCE.test(image);
 }
+
+/** Whether the image is of a registry under `.invalid`, where by RFC 2606 there never is any: it can't be pulled. */
+export function isOfNoRegistry(image: string): boolean {
+  return /^[^/]+\.invalid(?::\d+)?\//u.test(image);
+}

@@ -22,7 +22,6 @@ export function podFor(job: Job): Pod {
     spec: {
       ...template?.spec,
       containers: template?.spec?.containers ?? [],
-      nodeName: "local",
       serviceAccountName: "default",
     },
     status: { phase: "Pending", qosClass: "BestEffort" },

@@ -80,9 +80,15 @@ export function getPodLog(
 ): void {
   const pod = findPod(state, namespace, name);
   const container = chooseContainer(pod, request.query.get("container"));
+  if (pod.spec?.nodeName === undefined) {
+    // As a real server, which has nobody to ask yet.
+    request.response.writeHead(200, { "content-type": "text/plain" }).end();
+    return;
+  }
   const path = runner?.logPath(pod, container);
   const started = stateOf(pod, container);
-  if (path === undefined || (started?.running === undefined && started?.terminated === undefined)) {
+  if (path === undefined || (started?.running === undefined && started?.terminated?.startedAt === undefined)) {
+    if (started?.terminated !== undefined) throw badRequest(`container "${container}" in pod "${name}" is terminated`);
     const reason = started?.waiting?.reason ?? "ContainerCreating";
     const why = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"].includes(reason)
       ? "trying and failing to pull image"

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ClusterState } from "./cluster-state.ts";
 import { configReader, type ReadConfig } from "./config-data.ts";
 import { type ContainerPlace, ContainerRun } from "./container-run.ts";
-import { type PodProgress, podStatus } from "./pod-status.ts";
+import { isInitDone, type PodProgress, podStatus } from "./pod-status.ts";
 import { MountError, makeVolumes } from "./pod-volumes.ts";
 import { Timers } from "./timers.ts";
 import { type Pod, timestamp } from "./wire.ts";
@@ -193,6 +193,8 @@ export class PodRun {
   #complete(end: End): void {
     if (this.#end !== undefined) return;
     this.#end = end;
+    const isInitialized = this.#containers.every((run) => !run.isInit || isInitDone(run));
+    if (isInitialized) for (const container of this.#containers) container.giveUp();
     this.#timers.clear();
     this.#publish();
     this.#finish();

@@ -6,6 +6,7 @@ import { type Pod, timestamp } from "./wire.ts";
 
 /** What a node runs at once by default; further pods wait, unscheduled. */
 const MAX_PODS = 110;
+const NODE_NAME = "local";
 /** What the node is labelled with, as a node of this platform is. */
 const NODE_LABELS: Readonly<Record<string, string>> = {
   "kubernetes.io/hostname": "localhost",
@@ -41,7 +42,9 @@ export function startPodRunner(state: ClusterState, options: { readonly director
     }
   };
 
-  const start = (pod: Pod): void => {
+  const start = (queued: Pod): void => {
+    const spec = { containers: [], ...queued.spec, nodeName: NODE_NAME };
+    const pod = state.pods.replace({ ...queued, spec }) ?? queued;
     const { uid } = pod.metadata;
     const run = new PodRun(state, pod, directoryOf(pod), options);
     runs.set(uid, run);

@@ -31,7 +31,8 @@ export function podStatus(progress: PodProgress, previous: Wire<V1PodStatus> | u
   };
 }
 
-function isInitDone(run: ContainerRun): boolean {
+/** Whether an init container lets those after it begin. */
+export function isInitDone(run: ContainerRun): boolean {
   if (run.isSidecar) return run.state.running !== undefined || run.isEnded;
   return run.state.terminated?.exitCode === 0;
 }

@@ -84,6 +84,16 @@ describe("how a Job goes", () => {
     ]);
   });
 
+  test("tells what happened to a Job in the order in which it did", async () => {
+    const name = await on.create(aJob({ containers: [sh("exit 1")] }));
+    await on.podIn(name, "Failed");
+    const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${name}`;
+    await vi.waitFor(async () => {
+      const { items } = await on.core.listNamespacedEvent({ namespace: "jobs", fieldSelector });
+      expect(items.map(({ reason }) => reason)).toEqual(["SuccessfulCreate", "BackoffLimitExceeded"]);
+    });
+  });
+
   test("tries again while the back-off limit allows it", async () => {
     const name = await on.create(aJob({ containers: [sh("exit 1")] }, { spec: { backoffLimit: 1 } }));
     await on.podIn(name, "Failed");

@@ -194,14 +194,23 @@ describe("how a pod runs", () => {
     expect(job.status).toMatchObject({ active: 1, ready: 0 });
   });
 
-  test("fails a command that isn't there as a container runtime does", async () => {
-    const pod = await on.podIn(
-      await on.create(aJob({ containers: [sh("", { command: ["no-such-program"] })] })),
-      "Failed",
-    );
+  test.each([
+    { program: "no-such-program", says: 'exec: "no-such-program": executable file not found in $PATH' },
+    { program: "/no/such", says: 'exec: "/no/such": stat /no/such: no such file or directory' },
+  ])("fails a command that isn't there as a container runtime does: $program", async ({ program, says }) => {
+    const pod = await on.podIn(await on.create(aJob({ containers: [sh("", { command: [program] })] })), "Failed");
     const ended = pod.status?.containerStatuses?.[0]?.state?.terminated;
-    expect(ended).toMatchObject({ exitCode: 128, reason: "StartError" });
-    expect(ended?.message).toContain('exec: "no-such-program": executable file not found in $PATH');
+    expect(ended).toMatchObject({ exitCode: 128, reason: "StartError", startedAt: new Date(0) });
+    expect(ended?.message).toContain(says);
+  });
+
+  test("says of a container that never ran before its pod was over that it can't be located, as a kubelet does", async () => {
+    const container = sh("exit 0", { image: "registry.invalid/missing:1" });
+    const pod = await on.podIn(await on.create(aJob({ containers: [container], activeDeadlineSeconds: 1 })), "Failed");
+    const ended = pod.status?.containerStatuses?.[0]?.state?.terminated;
+    expect(ended).toMatchObject({ exitCode: 137, reason: "ContainerStatusUnknown" });
+    expect(ended?.startedAt).toBeUndefined();
+    expect((await on.api.ask("GET", `${PODS}/${pod.metadata?.name}/log?container=main`)).code).toBe(400);
   });
 });
 
