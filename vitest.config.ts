@@ -1,12 +1,14 @@
 import { defineConfig } from "vitest/config";
-import { forbidSkips } from "./test/support/forbid-skips.ts";
+import { forbidSkips, NEEDS_ADMISSION, NEEDS_KUBELET } from "./test/support/forbid-skips.ts";
 
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     // These need a real cluster, `npm run test:cluster`, and a real namespace, `npm run test:live`.
     exclude: ["test/cluster/**", "test/live/**"],
-    reporters: process.env["CI"] ? ["default", forbidSkips(process.env)] : ["default"],
+    reporters: process.env["CI"]
+      ? ["default", forbidSkips(process.env, [NEEDS_KUBELET, NEEDS_ADMISSION])]
+      : ["default"],
     // The built app is loaded as it is: its 11 MB take long to transform.
     server: { deps: { external: [/\/dist\//] } },
     testTimeout: 20_000,

@@ -71,7 +71,7 @@ export interface JobCluster {
   pods(jobName: string): Promise<V1Pod[]>;
   /** Events of a Job, newest last. */
   events(jobName: string): Promise<CoreV1Event[]>;
-  /** The last `maxBytes` of a container's log; undefined where there is none (any more). */
+  /** The last `maxBytes` of a container's log; undefined where there is none (any more). A pod that is on no node yet has an empty one. */
   log(podName: string, container: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Ends a Job without deleting it: its `activeDeadlineSeconds` becomes 1. Does nothing where it is gone. */
   end(name: string, uid: string): Promise<void>;

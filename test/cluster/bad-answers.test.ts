@@ -1,7 +1,7 @@
 import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, inject, onTestFinished, test } from "vitest";
 import { jobName } from "../../shared/jobs/job-name.ts";
-import { buildJob } from "../contract/job-cluster.contract.ts";
+import { buildJob } from "../contract/job-harness.ts";
 import { accessOf, type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
 import {
   cutsOff,

@@ -1,6 +1,6 @@
 import { AdmissionregistrationV1Api, BatchV1Api } from "@kubernetes/client-node";
 import { expect, vi } from "vitest";
-import { buildJob } from "../contract/job-cluster.contract.ts";
+import { buildJob } from "../contract/job-harness.ts";
 import type { Place } from "./pods.ts";
 
 /** Has a policy of the cluster deny a module's Jobs in a namespace, and resolves when it does. Disposing takes the policy away. */

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { BatchV1Api, CoreV1Api, SchedulingV1Api, type V1ResourceQuotaSpec } from "@kubernetes/client-node";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { BatchV1Api, SchedulingV1Api } from "@kubernetes/client-node";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LogLine } from "./app-log.ts";
 import { type DispatcherUnderTest, startDispatcher } from "./dispatcher-under-test.ts";
 import { restricted, sh } from "./module-files.ts";
 import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, podsOf, runningPod, UNTIL_LET_GO } from "./pods.ts";
+import { setQuota } from "./set-quota.ts";
 
 const ONCE = { maxAttempts: 1 };
 const PRIORITY = `counted-${randomUUID().slice(0, 8)}`;
@@ -40,20 +41,6 @@ afterAll(async () => {
   await app?.close();
 });
 
-/** Sets a quota, and resolves once the cluster has counted what it is about. */
-async function setQuota(name: string, spec: V1ResourceQuotaSpec, used: string): Promise<void> {
-  const core = app.admin.makeApiClient(CoreV1Api);
-  const { namespace } = app;
-  await core.createNamespacedResourceQuota({ namespace, body: { metadata: { name }, spec } });
-  await vi.waitFor(
-    async () => {
-      const { status } = await core.readNamespacedResourceQuota({ name, namespace });
-      expect(Object.values(status?.used ?? {})).toEqual([used]);
-    },
-    { timeout: 60_000, interval: 100 },
-  );
-}
-
 describe("a message waits for a quota, burns no attempt, and runs when the quota frees:", () => {
   test("on pods", async () => {
     const first = await app.send("counted-long");
@@ -61,7 +48,7 @@ describe("a message waits for a quota, burns no attempt, and runs when the quota
     const scopeSelector = {
       matchExpressions: [{ scopeName: "PriorityClass", operator: "In", values: [PRIORITY] }],
     };
-    await setQuota("pods", { hard: { pods: "1" }, scopeSelector }, "1");
+    await setQuota(app, "pods", { hard: { pods: "1" }, scopeSelector }, ["1"]);
 
     const second = await app.send("counted-quick");
     const jobName = await second.job();
@@ -84,7 +71,7 @@ describe("a message waits for a quota, burns no attempt, and runs when the quota
     const jobName = await first.job();
     const { items } = await batch.listNamespacedJob({ namespace });
     const hard = String(items.length);
-    await setQuota("jobs", { hard: { "count/jobs.batch": hard } }, hard);
+    await setQuota(app, "jobs", { hard: { "count/jobs.batch": hard } }, [hard]);
 
     const since = app.log.position();
     const second = await app.send("quick");

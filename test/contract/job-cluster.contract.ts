@@ -1,32 +1,22 @@
 import { randomUUID } from "node:crypto";
-import type { V1Job, V1PodSpec } from "@kubernetes/client-node";
+import type { V1Job } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
-import type { JobCluster, JobListing } from "../../shared/ports/job-cluster.ts";
-import type { ClusterHands } from "../support/cluster-hands.ts";
-
-/** What a Job's command comes to, for a cluster in which nothing runs. */
-export type Outcome = { readonly exitCode: number } | "runs" | "times out" | "can't start";
-
-export interface ClusterUnderTest {
-  readonly cluster: JobCluster;
-  readonly hands: ClusterHands;
-  readonly instance: string;
-  /** Tells a cluster in which nothing runs what a Job came to; real ones find out by running it. */
-  play(jobName: string, outcome: Outcome, log?: string): void;
-  /** Lets seconds pass where time is not the real one. */
-  pass(seconds: number): void;
-  close(): Promise<void>;
-}
-
-/** How long a cluster may take for one step: a real one pulls an image at first. */
-const PATIENCE = { timeout: 60_000, interval: 50 };
+import {
+  buildJob,
+  type ClusterUnderTest,
+  type JobOptions,
+  jobUser,
+  type Outcome,
+  PATIENCE,
+  type StartCluster,
+} from "./job-harness.ts";
 
 /**
  * What every `JobCluster` keeps, whatever is behind it: the fake, the local cluster, or a real one. Images and commands are such that all of
  * them can run the Jobs.
  */
-export function describeJobCluster(name: string, start: () => Promise<ClusterUnderTest>): void {
+export function describeJobCluster(name: string, start: StartCluster): void {
   describe(`a JobCluster: ${name}`, { timeout: 90_000 }, () => {
     let under: ClusterUnderTest;
     beforeAll(async () => {
@@ -34,29 +24,10 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
     }, 90_000);
     afterAll(() => under.close());
 
+    const { created: createdAs, stateOf, reaches, isRunning, failure } = jobUser(() => under);
     const aJob = (command: string, options: JobOptions = {}): V1Job => buildJob(under.instance, command, options);
-
-    /** Creates a Job and says how to follow it. */
-    const created = async (command: string, outcome: Outcome, options: JobOptions = {}, log?: string) => {
-      const job = aJob(command, options);
-      const jobName = job.metadata?.name ?? "";
-      const answer = await under.cluster.create(job);
-      if (answer.kind !== "created") throw new Error(`create answered ${JSON.stringify(answer)}`);
-      under.play(jobName, outcome, log);
-      return { jobName, uid: answer.uid };
-    };
-    const stateOf = async (jobName: string): Promise<JobListing["state"] | undefined> =>
-      (await under.cluster.listJobs()).find((listed) => listed.name === jobName)?.state;
-    const reaches = (jobName: string, state: JobListing["state"]): Promise<void> =>
-      vi.waitFor(async () => expect(await stateOf(jobName)).toBe(state), PATIENCE);
-    const isRunning = (jobName: string): Promise<string> =>
-      vi.waitFor(async () => {
-        const pod = (await under.cluster.listPods()).find((listed) => listed.jobName === jobName);
-        expect(pod?.status).toBe("Running");
-        return pod?.name ?? "";
-      }, PATIENCE);
-    const failure = async (jobName: string) =>
-      (await under.cluster.get(jobName))?.status?.conditions?.find(({ type }) => type === "Failed");
+    const created = (command: string, outcome: Outcome, options: JobOptions = {}, log?: string) =>
+      createdAs(aJob(command, options), outcome, log);
 
     test("creates a Job and gets it by name, with the uid that the create told", async () => {
       const { jobName, uid } = await created("exit 0", { exitCode: 0 });
@@ -143,46 +114,6 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
       expect(names).toContain(job.metadata?.name);
     });
 
-    test("shows a Job whose worker exits 0 as complete", async () => {
-      const { jobName } = await created("exit 0", { exitCode: 0 });
-      await reaches(jobName, "complete");
-      const { status } = (await under.cluster.get(jobName)) ?? {};
-      expect(status?.completionTime).toBeInstanceOf(Date);
-      const conditions = status?.conditions?.map(({ type }) => type) ?? [];
-      expect(conditions.indexOf("SuccessCriteriaMet")).toBeLessThan(conditions.indexOf("Complete"));
-    });
-
-    test("shows a Job whose worker exits 1 as failed, with the exit code on its pod", async () => {
-      const { jobName } = await created("exit 1", { exitCode: 1 });
-      await reaches(jobName, "failed");
-      expect(await failure(jobName)).toMatchObject({ status: "True", reason: "BackoffLimitExceeded" });
-      expect((await under.cluster.get(jobName))?.status?.completionTime).toBeUndefined();
-      const [pod, ...others] = await under.cluster.pods(jobName);
-      expect(others).toEqual([]);
-      expect(pod?.status?.containerStatuses?.[0]?.state?.terminated?.exitCode).toBe(1);
-    });
-
-    test("says that a permanent exit code ended a Job by its failure policy", async () => {
-      const { jobName } = await created("exit 64", { exitCode: 64 });
-      await reaches(jobName, "failed");
-      const condition = await failure(jobName);
-      expect(condition?.reason).toBe("PodFailurePolicy");
-      expect(condition?.message).toMatch(
-        /^Container main for pod \S+ failed with exit code 64 matching FailJob rule at index 1$/,
-      );
-    });
-
-    test("keeps pod and log of a Job that ran into its pod's deadline", async () => {
-      const command = "trap 'exit 143' TERM; echo working; sleep 60 & wait";
-      const { jobName } = await created(command, "times out", { activeDeadlineSeconds: 2 }, "working\n");
-      await reaches(jobName, "failed");
-      expect(await failure(jobName)).toMatchObject({ reason: "BackoffLimitExceeded" });
-      const [pod] = await under.cluster.pods(jobName);
-      expect(pod?.status).toMatchObject({ phase: "Failed", reason: "DeadlineExceeded" });
-      const log = await under.cluster.log(pod?.metadata?.name ?? "", "main", 1_000);
-      expect(Buffer.from(log ?? []).toString()).toBe("working\n");
-    });
-
     test("ends a running Job: its pod goes, the Job stays as failed by its deadline", async () => {
       const { jobName, uid } = await created("sleep 60", "runs");
       await isRunning(jobName);
@@ -190,28 +121,6 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
       await reaches(jobName, "failed");
       expect(await failure(jobName)).toMatchObject({ reason: "DeadlineExceeded" });
       await vi.waitFor(async () => expect(await under.cluster.pods(jobName)).toEqual([]), PATIENCE);
-    });
-
-    test("shows what a pod that can't start is stuck with", async () => {
-      const { jobName } = await created("", "can't start", {
-        pod: { containers: [{ name: "main", image: "registry.invalid/missing:1" }] },
-      });
-      await vi.waitFor(async () => {
-        const pod = (await under.cluster.listPods()).find((listed) => listed.jobName === jobName);
-        expect(pod?.status).toMatch(/^(ErrImagePull|ImagePullBackOff)$/);
-      }, PATIENCE);
-      expect(await stateOf(jobName)).toBe("active");
-      const [pod] = await under.cluster.pods(jobName);
-      expect(await under.cluster.log(pod?.metadata?.name ?? "", "main", 1_000)).toBeUndefined();
-    });
-
-    test("shows a suspended Job as suspended and without a pod, and runs it once it is resumed", async () => {
-      const { jobName } = await created("exit 0", "runs", { suspend: true });
-      await reaches(jobName, "suspended");
-      expect(await under.cluster.pods(jobName)).toEqual([]);
-      await under.hands.suspend(jobName, false);
-      under.play(jobName, { exitCode: 0 });
-      await reaches(jobName, "complete");
     });
 
     test("takes the pod of a running Job away when it is suspended, and holds no failure against it", async () => {
@@ -328,78 +237,12 @@ export function describeJobCluster(name: string, start: () => Promise<ClusterUnd
       expect(await under.cluster.log("no-such-pod-abcde", "main", 100)).toBeUndefined();
     });
 
-    test("fails a Job whose pod somebody deletes, and leaves no pod", async () => {
-      const { jobName } = await created("trap 'exit 143' TERM; sleep 60 & wait", "runs");
-      await under.hands.deletePod(await isRunning(jobName));
-      await reaches(jobName, "failed");
-      expect(await failure(jobName)).toMatchObject({ reason: "BackoffLimitExceeded" });
-      await vi.waitFor(async () => expect(await under.cluster.pods(jobName)).toEqual([]), PATIENCE);
-    });
-
-    test("tells an eviction from a failure", async () => {
-      const { jobName } = await created("trap 'exit 143' TERM; sleep 60 & wait", "runs");
-      await under.hands.evict(await isRunning(jobName));
-      await reaches(jobName, "failed");
-      const condition = await failure(jobName);
-      expect(condition?.reason).toBe("PodFailurePolicy");
-      expect(condition?.message).toMatch(/^Pod \S+ has condition DisruptionTarget matching FailJob rule at index 0$/);
-    });
-
-    test("sees nothing more of a Job that somebody deletes", async () => {
-      const { jobName } = await created("sleep 60", "runs");
-      await isRunning(jobName);
-      await under.hands.deleteJob(jobName);
-      await vi.waitFor(async () => expect(await under.cluster.get(jobName)).toBeUndefined(), PATIENCE);
-      expect(await stateOf(jobName)).toBeUndefined();
-    });
-
     test("can be used", async () => {
       await expect(under.cluster.verify()).resolves.toBeUndefined();
     });
   });
 }
 
-export interface JobOptions {
-  readonly suspend?: boolean;
-  /** The pod's. */
-  readonly activeDeadlineSeconds?: number;
-  readonly pod?: V1PodSpec;
-}
-
 function withoutLabels(job: V1Job): V1Job {
   return { ...job, metadata: { name: job.metadata?.name ?? "" } };
-}
-
-/** A Job as the Dispatcher makes them: one pod, no retries, disruptions first in its failure policy, 64 a permanent exit code. */
-export function buildJob(instance: string, command: string, options: JobOptions): V1Job {
-  const labels = { "app.kubernetes.io/managed-by": "dispatcher", "app.kubernetes.io/instance": instance };
-  return {
-    apiVersion: "batch/v1",
-    kind: "Job",
-    metadata: { name: `job-${randomUUID().slice(0, 13)}`, labels },
-    spec: {
-      backoffLimit: 0,
-      ...(options.suspend === undefined ? {} : { suspend: options.suspend }),
-      podFailurePolicy: {
-        rules: [
-          { action: "FailJob", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] },
-          { action: "FailJob", onExitCodes: { operator: "In", values: [64] } },
-        ],
-      },
-      template: {
-        metadata: { labels },
-        spec: {
-          restartPolicy: "Never",
-          terminationGracePeriodSeconds: 1,
-          ...(options.activeDeadlineSeconds === undefined
-            ? {}
-            : { activeDeadlineSeconds: options.activeDeadlineSeconds }),
-          containers: [
-            { name: "main", image: "busybox", imagePullPolicy: "IfNotPresent", command: ["sh", "-c", command] },
-          ],
-          ...options.pod,
-        },
-      },
-    },
-  };
 }

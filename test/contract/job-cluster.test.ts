@@ -9,10 +9,18 @@ import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
 import { UnavailableError } from "../../shared/errors.ts";
 import { clusterHands } from "../support/cluster-hands.ts";
 import { FakeCluster } from "../support/fake-cluster.ts";
-import { buildJob, type ClusterUnderTest, describeJobCluster, type Outcome } from "./job-cluster.contract.ts";
+import { NEEDS_ADMISSION, NEEDS_KUBELET } from "../support/forbid-skips.ts";
+import { describeJobCluster } from "./job-cluster.contract.ts";
+import { describeJobEndings } from "./job-endings.contract.ts";
+import { buildJob, type ClusterUnderTest, type Outcome } from "./job-harness.ts";
+
+/** Nothing runs in the fake, and the local cluster's processes have no images and no limits; neither has anything that judges what comes. */
+const LACKS = [NEEDS_KUBELET, NEEDS_ADMISSION];
 
 describeJobCluster("the fake", startFake);
 describeJobCluster("the adapter on the local cluster", startLocal);
+describeJobEndings("the fake", startFake, LACKS);
+describeJobEndings("the adapter on the local cluster", startLocal, LACKS);
 
 async function startFake(): Promise<ClusterUnderTest> {
   let now = Date.now();
@@ -28,6 +36,8 @@ async function startFake(): Promise<ClusterUnderTest> {
       evict: async (podName) => cluster.evict(jobOf(podName)),
       deleteJob: async (name) => cluster.deleteJob(name),
       create: async (job) => void (await cluster.create(job)),
+      // Nobody reads it.
+      createSecret: async () => {},
     },
     play: (name, outcome, log) => playFake(cluster, name, outcome, log),
     pass: (seconds) => {
@@ -39,13 +49,22 @@ async function startFake(): Promise<ClusterUnderTest> {
 
 function playFake(cluster: FakeCluster, name: string, outcome: Outcome, log: string | undefined): void {
   if (cluster.job(name).spec?.suspend === true) return;
-  if (log !== undefined) cluster.setLog(name, "main", log);
-  if (outcome === "can't start") cluster.stick(name);
-  else cluster.run(name);
-  if (outcome === "times out") cluster.timeOut(name);
-  if (typeof outcome !== "object") return;
-  if (outcome.exitCode === 0) cluster.succeed(name);
-  else cluster.fail(name, outcome.exitCode);
+  const last = log === undefined ? {} : { message: log };
+  const runs = (container = "main"): void => {
+    cluster.run(name);
+    if (log !== undefined) cluster.setLog(name, container, log);
+  };
+  if (outcome === "times out unstarted") cluster.timeOutUnstarted(name);
+  else if (typeof outcome === "string") {
+    runs();
+    if (outcome === "times out") cluster.timeOut(name, last);
+  } else if ("unschedulable" in outcome) cluster.unschedule(name, outcome.unschedulable);
+  else if ("waiting" in outcome) cluster.stick(name, outcome.waiting, outcome.message, outcome.container);
+  else {
+    runs(outcome.container);
+    if (outcome.exitCode === 0) cluster.succeed(name);
+    else cluster.fail(name, outcome.exitCode, { ...last, ...outcome });
+  }
 }
 
 async function startLocal(): Promise<ClusterUnderTest> {

@@ -3,7 +3,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
 import { ConfigError, errorText, UnavailableError } from "../../shared/errors.ts";
-import { buildJob } from "./job-cluster.contract.ts";
+import { buildJob } from "./job-harness.ts";
 
 /** A server that answers as a test says, and remembers what it was asked. */
 let answer: (request: IncomingMessage, response: ServerResponse) => void = () => {};

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
 import type { JobCluster } from "../../shared/ports/job-cluster.ts";
-import { buildJob } from "./job-cluster.contract.ts";
+import { buildJob } from "./job-harness.ts";
 
 /** What anybody may who is let in at all, and the look at the namespace that `verify` can do without. */
 const NOT_IN_THE_ROLE = ["create selfsubjectaccessreviews", "get namespaces"];

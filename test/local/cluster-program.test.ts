@@ -11,7 +11,7 @@ import { build } from "esbuild";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
-import { buildJob } from "../contract/job-cluster.contract.ts";
+import { buildJob } from "../contract/job-harness.ts";
 import { isAlive } from "../support/is-alive.ts";
 
 const program = fileURLToPath(new URL("../../node_modules/.cache/dispatcher/cluster-main.mjs", import.meta.url));

@@ -15,6 +15,7 @@ export interface ClusterHands {
   evict(podName: string): Promise<void>;
   deleteJob(jobName: string): Promise<void>;
   create(job: V1Job): Promise<void>;
+  createSecret(name: string, data: Readonly<Record<string, string>>): Promise<void>;
 }
 
 const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
@@ -41,6 +42,9 @@ export function clusterHands(kubeConfig: KubeConfig, namespace: string): Cluster
     },
     async create(job) {
       await batch.createNamespacedJob({ namespace, body: job });
+    },
+    async createSecret(name, stringData) {
+      await core.createNamespacedSecret({ namespace, body: { metadata: { name }, stringData } });
     },
   };
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { CoreV1Event, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
+import type { CoreV1Event, V1ContainerState, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
 import type { Clock } from "../../shared/clock.ts";
 import { UnavailableError } from "../../shared/errors.ts";
 import type { Right } from "../../shared/jobs/rights.ts";
@@ -23,6 +23,14 @@ type Mishap =
   | { readonly kind: "reply lost"; readonly error: Error }
   /** A create is answered with this. */
   | { readonly kind: "answers"; readonly outcome: CreateOutcome };
+
+/** How a container ended, beside its exit code. */
+interface End {
+  readonly message?: string;
+  readonly reason?: string;
+  /** Which init container, where it was one. */
+  readonly container?: string;
+}
 
 /**
  * A `JobCluster` in memory, for tests of what uses one. Jobs do nothing by themselves: a test says what becomes of them, by name. Objects are
@@ -126,8 +134,12 @@ export class FakeCluster implements JobCluster {
   log(podName: string, container: string, maxBytes: number): Promise<Uint8Array | undefined> {
     return this.#answer("log", () => {
       const pod = [...this.#pods.values()].find((one) => nameOf(one) === podName);
-      const status = pod?.status?.containerStatuses?.find(({ name }) => name === container);
-      if (!status?.state?.running && !status?.state?.terminated) return undefined;
+      const { initContainerStatuses = [], containerStatuses = [], conditions = [] } = pod?.status ?? {};
+      // As a real server, which has no node to ask yet.
+      if (conditions.some(({ type, status: holds }) => type === "PodScheduled" && holds === "False"))
+        return new Uint8Array();
+      const status = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container);
+      if (!status?.state?.running && !status?.state?.terminated?.startedAt) return undefined;
       const log = this.#logs.get(`${podName}/${container}`) ?? new Uint8Array();
       return log.slice(Math.max(0, log.byteLength - maxBytes));
     });
@@ -170,11 +182,7 @@ export class FakeCluster implements JobCluster {
       ...pod.status,
       phase: "Running",
       conditions: [{ type: "Ready", status: "True" }],
-      containerStatuses: containers(pod).map(({ name: container, image = "" }) => ({
-        ...blankStatus(container, image),
-        ready: true,
-        state: { running: { startedAt: this.#now() } },
-      })),
+      ...statuses(pod, { running: { startedAt: this.#now() } }),
     };
   }
 
@@ -189,8 +197,11 @@ export class FakeCluster implements JobCluster {
     );
   }
 
-  /** Its first container exits like this; the Job fails by its failure policy or by its back-off limit, as a cluster would say. */
-  fail(name: string, exitCode = 1, options: { readonly message?: string; readonly reason?: string } = {}): void {
+  /**
+   * Its first container exits like this, or the init container that is named, before all others; the Job fails by its failure policy or by
+   * its back-off limit, as a cluster would say.
+   */
+  fail(name: string, exitCode = 1, options: End = {}): void {
     this.#endPod(name, "Failed", exitCode, options);
     const pod = this.#pod(name);
     const rules = this.job(name).spec?.podFailurePolicy?.rules ?? [];
@@ -198,7 +209,7 @@ export class FakeCluster implements JobCluster {
       ({ onExitCodes }) => onExitCodes?.operator === "In" && onExitCodes.values.includes(exitCode),
     );
     if (index !== -1 && rules[index]?.action === "FailJob") {
-      const container = `Container ${containers(pod)[0]?.name ?? ""} for pod ${pod.metadata?.namespace ?? ""}/${nameOf(pod)}`;
+      const container = `Container ${options.container ?? containers(pod)[0]?.name ?? ""} for pod ${pod.metadata?.namespace ?? ""}/${nameOf(pod)}`;
       const message = `${container} failed with exit code ${exitCode} matching FailJob rule at index ${index}`;
       this.#finish(name, "FailureTarget", "Failed", "PodFailurePolicy", message);
     } else {
@@ -213,8 +224,21 @@ export class FakeCluster implements JobCluster {
   }
 
   /** It ran into its pod's deadline: pod and logs stay. */
-  timeOut(name: string): void {
-    this.#endPod(name, "Failed", 137);
+  timeOut(name: string, options: Pick<End, "message"> = {}): void {
+    this.#endPod(name, "Failed", 137, options);
+    this.#passDeadline(name);
+  }
+
+  /** It ran into its pod's deadline before anything of it could run. */
+  timeOutUnstarted(name: string): void {
+    const pod = this.#pod(name);
+    const message = "The container could not be located when the pod was terminated";
+    const terminated = { exitCode: 137, reason: "ContainerStatusUnknown", message };
+    pod.status = { ...pod.status, phase: "Failed", ...statuses(pod, { terminated }) };
+    this.#passDeadline(name);
+  }
+
+  #passDeadline(name: string): void {
     const pod = this.#pod(name);
     const message = "Pod was active on the node longer than the specified deadline";
     pod.status = { ...pod.status, reason: "DeadlineExceeded", message };
@@ -227,33 +251,29 @@ export class FakeCluster implements JobCluster {
     );
   }
 
-  /** Its pod can't start: its first container waits with this reason. */
-  stick(name: string, reason = "ErrImagePull", message = "failed to pull image"): void {
+  /** Its pod can't start: its containers wait with this reason, or the init container that is named does. */
+  stick(name: string, reason = "ErrImagePull", message = "failed to pull image", container?: string): void {
     const pod = this.#pod(name);
     pod.status = {
       ...pod.status,
       phase: "Pending",
       startTime: this.#now(),
-      containerStatuses: containers(pod).map(({ name: container, image = "" }) => ({
-        ...blankStatus(container, image),
-        state: { waiting: { reason, message } },
-      })),
+      ...statuses(pod, { waiting: { reason, message } }, container),
     };
   }
 
-  /** The cluster takes its pod away: the Job fails by its rule on DisruptionTarget. */
+  /** No node is there for its pod. */
+  unschedule(name: string, message: string): void {
+    const unscheduled = { type: "PodScheduled", status: "False", reason: "Unschedulable", message };
+    this.#pod(name).status = { phase: "Pending", conditions: [unscheduled] };
+  }
+
+  /** The cluster takes its pod away, for good: the Job fails by its rule on DisruptionTarget, and its condition alone says so. */
   evict(name: string): void {
-    this.#endPod(name, "Failed", 137);
     const pod = this.#pod(name);
-    const disrupted = {
-      type: "DisruptionTarget",
-      status: "True",
-      reason: "EvictionByEvictionAPI",
-      message: "Eviction API: evicting",
-    };
-    pod.status = { ...pod.status, conditions: [disrupted] };
     const where = `${pod.metadata?.namespace ?? ""}/${nameOf(pod)}`;
     const message = `Pod ${where} has condition DisruptionTarget matching FailJob rule at index 0`;
+    this.#pods.delete(name);
     this.#finish(name, "FailureTarget", "Failed", "PodFailurePolicy", message);
   }
 
@@ -481,30 +501,19 @@ export class FakeCluster implements JobCluster {
     if (!hadPod && job.status) delete job.status.failed;
   }
 
-  #endPod(
-    name: string,
-    phase: "Succeeded" | "Failed",
-    exitCode: number,
-    options: { message?: string; reason?: string } = {},
-  ): void {
+  #endPod(name: string, phase: "Succeeded" | "Failed", exitCode: number, options: End = {}): void {
     const pod = this.#pod(name);
     const startedAt = pod.status?.containerStatuses?.[0]?.state?.running?.startedAt ?? this.#now();
-    pod.status = {
-      ...pod.status,
-      phase,
-      containerStatuses: containers(pod).map(({ name: container, image = "" }) => ({
-        ...blankStatus(container, image),
-        state: {
-          terminated: {
-            exitCode,
-            reason: options.reason ?? (exitCode === 0 ? "Completed" : "Error"),
-            startedAt,
-            finishedAt: this.#now(),
-            ...(options.message === undefined ? {} : { message: options.message }),
-          },
-        },
-      })),
+    const reason = options.reason ?? (exitCode === 0 ? "Completed" : "Error");
+    const terminated = {
+      exitCode,
+      reason,
+      // A runtime that could not start the command says 1970.
+      startedAt: reason === "StartError" ? new Date(0) : startedAt,
+      finishedAt: this.#now(),
+      ...(options.message === undefined ? {} : { message: options.message }),
     };
+    pod.status = { ...pod.status, phase, ...statuses(pod, { terminated }, options.container) };
   }
 
   #finish(name: string, early: string, terminal: "Complete" | "Failed", reason: string, message: string): void {
@@ -537,6 +546,25 @@ function containers(pod: V1Pod) {
   return pod.spec?.containers ?? [];
 }
 
+/**
+ * The containers' statuses where all of them are in one state, and the init containers are over; or where the named one of these is in that
+ * state, and none after it has run. Sidecars run as long as the work, and end badly.
+ */
+function statuses(pod: V1Pod, state: V1ContainerState, only?: string) {
+  const over = { terminated: { exitCode: 0, reason: "Completed" } };
+  const sidecar = state.terminated ? { terminated: { exitCode: 143, reason: "Error" } } : { running: {} };
+  const init = (pod.spec?.initContainers ?? []).map(({ name, image = "", restartPolicy }) => ({
+    ...blankStatus(name, image),
+    state: name === only ? state : restartPolicy === "Always" ? sidecar : over,
+  }));
+  const main = containers(pod).map(({ name, image = "" }) => ({
+    ...blankStatus(name, image),
+    ready: state.running !== undefined,
+    state: only === undefined ? state : { waiting: { reason: "PodInitializing" } },
+  }));
+  return { ...(init.length > 0 ? { initContainerStatuses: init } : {}), containerStatuses: main };
+}
+
 function blankStatus(name: string, image: string) {
   return { name, image, imageID: "", ready: false, restartCount: 0 };
 }
@@ -564,6 +592,8 @@ function stateOf(job: V1Job): JobListing["state"] {
 }
 
 function printedStatus(pod: V1Pod): string {
-  const waiting = pod.status?.containerStatuses?.find(({ state }) => state?.waiting)?.state?.waiting?.reason;
-  return waiting ?? pod.status?.phase ?? "Pending";
+  const { initContainerStatuses = [], containerStatuses = [], phase = "Pending" } = pod.status ?? {};
+  const init = initContainerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason;
+  if (init !== undefined) return `Init:${init}`;
+  return containerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason ?? phase;
 }

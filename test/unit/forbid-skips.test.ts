@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
+import { NEEDS_ADMISSION, NEEDS_KUBELET, NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { ROOT } from "../support/run-program.ts";
 
 // What CI does about a test that is skipped, by the very configuration of `npm test`, on a project of two tests.
@@ -57,6 +57,13 @@ test.each([
     code: 0,
     says: /^$/,
   },
+  ...[NEEDS_KUBELET, NEEDS_ADMISSION].map((mark) => ({
+    name: `without a real cluster one is left out that says so: ${mark}`,
+    skipped: `tells ${mark}`,
+    env: { CI: "true" },
+    code: 0,
+    says: /^$/,
+  })),
 ])(
   "$name",
   async ({ skipped, env, code, says }) => {

@@ -5,7 +5,7 @@ import { makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import type { TrialOutcome } from "../../shared/ports/job-cluster.ts";
 import { logPreflight, makePreflight } from "../../shared/preflight.ts";
-import { buildJob } from "../contract/job-cluster.contract.ts";
+import { buildJob } from "../contract/job-harness.ts";
 import { aModule } from "../support/a-module.ts";
 import { makeFakeBroker } from "../support/fake-broker.ts";
 import { FakeCluster } from "../support/fake-cluster.ts";

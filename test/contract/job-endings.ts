@@ -1,0 +1,277 @@
+import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
+import { expect } from "vitest";
+import type { Ending } from "../../shared/run/run.ts";
+import type { ClusterHands } from "../support/cluster-hands.ts";
+import { NEEDS_KUBELET } from "../support/forbid-skips.ts";
+import type { ClusterUnderTest, Outcome } from "./job-harness.ts";
+
+// Every way in which a Job can end, or never starts: each is a case of the contract. What only a real cluster can tell says so in its name.
+
+interface JobCase {
+  readonly name: string;
+  readonly pod: Partial<V1PodSpec>;
+  /** Where something that runs nothing can be told it. */
+  readonly plays?: Outcome;
+}
+
+export interface Ended extends JobCase {
+  /** What is done to it once it runs. */
+  readonly meanwhile?: (
+    under: ClusterUnderTest,
+    job: { jobName: string; uid: string; podName: string },
+  ) => Promise<void>;
+  /** The reason of the Job's condition `Failed`. */
+  readonly because: string;
+  readonly ending: Ending;
+  /** What its containers have said; undefined for one that never ran, or is gone. */
+  readonly logs: Readonly<Record<string, string | undefined>>;
+  readonly podGoes?: true;
+}
+
+export interface NeverStarts extends JobCase {
+  /** What has to be there before. */
+  readonly given?: (hands: ClusterHands) => Promise<void>;
+  /** The pod's status in the light list. */
+  readonly shows: RegExp;
+  readonly says: RegExp;
+  /** Of its worker: undefined where it has none. */
+  readonly log?: "";
+  /** No wait helps. */
+  readonly atOnce?: true;
+  readonly startFault?: string;
+}
+
+/** A container as the Dispatcher's are: the end of its log is its last word. */
+function container(name: string, command: string, over: Partial<V1Container> = {}): V1Container {
+  return {
+    name,
+    image: "busybox",
+    imagePullPolicy: "IfNotPresent",
+    command: ["sh", "-c", command],
+    terminationMessagePolicy: "FallbackToLogsOnError",
+    ...over,
+  };
+}
+
+export function main(command: string, over: Partial<V1Container> = {}): Pick<V1PodSpec, "containers"> {
+  return { containers: [container("main", command, over)] };
+}
+
+/** No registry is ever found there. */
+const MISSING = "registry.invalid/missing:1";
+/** Ends badly when its pod is done with it. */
+const SIDECAR = container("proxy", "trap 'exit 3' TERM; while true; do sleep 0.1; done", { restartPolicy: "Always" });
+const LONG = main("trap 'exit 143' TERM; echo at work; sleep 60 & wait");
+
+function failed(detail: RegExp, over: Partial<Ending> = {}): Ending {
+  return { reason: "JobFailed", kind: "failure", permanent: false, detail: expect.stringMatching(detail), ...over };
+}
+
+function interrupted(detail: RegExp): Ending {
+  return failed(detail, { kind: "interruption" });
+}
+
+export const COMPLETED: readonly JobCase[] = [
+  { name: "a worker that exits with 0", pod: main("echo done"), plays: { exitCode: 0 } },
+  {
+    name: "a worker beside a sidecar that ends badly after it",
+    pod: { ...main("echo done"), initContainers: [SIDECAR] },
+    plays: { exitCode: 0 },
+  },
+];
+
+export const FAILED: readonly Ended[] = [
+  {
+    name: "a worker that exits with 1",
+    pod: main("echo copying; echo disk full; exit 1"),
+    plays: { exitCode: 1 },
+    because: "BackoffLimitExceeded",
+    ending: failed(/^main exited with code 1: disk full$/, { exitCode: 1 }),
+    logs: { main: "copying\ndisk full\n" },
+  },
+  {
+    name: "a permanent exit code",
+    pod: main("echo no such customer >&2; exit 64"),
+    plays: { exitCode: 64 },
+    because: "PodFailurePolicy",
+    ending: failed(/^main exited with code 64, which is permanent: no such customer$/, {
+      exitCode: 64,
+      permanent: true,
+    }),
+    logs: { main: "no such customer\n" },
+  },
+  {
+    name: "a worker that runs into its pod's deadline",
+    pod: { ...LONG, activeDeadlineSeconds: 5 },
+    plays: "times out",
+    because: "BackoffLimitExceeded",
+    ending: failed(/^ran longer than maxRunningTime \(5 s\): at work$/, { reason: "JobTimedOut" }),
+    logs: { main: "at work\n" },
+  },
+  {
+    name: "a pod whose deadline passes before anything of it runs",
+    pod: { ...main("exit 0", { image: MISSING }), activeDeadlineSeconds: 2 },
+    plays: "times out unstarted",
+    because: "BackoffLimitExceeded",
+    ending: failed(/^maxRunningTime \(2 s\) passed before any container ran: /, { reason: "JobNotStarted" }),
+    logs: { main: undefined },
+  },
+  {
+    name: "the Job's own deadline",
+    pod: LONG,
+    plays: "runs",
+    meanwhile: ({ cluster }, { jobName, uid }) => cluster.end(jobName, uid),
+    because: "DeadlineExceeded",
+    ending: failed(/^the Job's own deadline passed \(DeadlineExceeded: /, { reason: "JobTimedOut" }),
+    logs: { main: undefined },
+    podGoes: true,
+  },
+  {
+    name: "a prepare that fails, without the worker having run",
+    pod: { ...main("echo worked"), initContainers: [container("prepare", "echo no such blob; exit 3")] },
+    plays: { exitCode: 3, container: "prepare" },
+    because: "BackoffLimitExceeded",
+    ending: failed(/^prepare exited with code 3: no such blob$/, { exitCode: 3 }),
+    logs: { prepare: "no such blob\n", main: undefined },
+  },
+  {
+    name: "a worker that fails beside a sidecar that ends badly after it",
+    pod: { ...main("echo no input; exit 1"), initContainers: [SIDECAR] },
+    plays: { exitCode: 1 },
+    because: "BackoffLimitExceeded",
+    ending: failed(/^main exited with code 1: no input$/, { exitCode: 1 }),
+    logs: { main: "no input\n" },
+  },
+  {
+    name: "a command that isn't in the image",
+    pod: main("", { command: ["/no/such/program"] }),
+    plays: { exitCode: 128, reason: "StartError", message: 'exec: "/no/such/program": no such file or directory' },
+    because: "BackoffLimitExceeded",
+    ending: failed(/^main could not be started \(StartError\): .*\/no\/such\/program/, {
+      reason: "JobNotStarted",
+      exitCode: 128,
+      startFault: "command",
+    }),
+    logs: {},
+  },
+  {
+    name: `a worker that runs out of memory ${NEEDS_KUBELET}`,
+    pod: main("echo sorting; exec tail /dev/zero", { resources: { limits: { memory: "24Mi" } } }),
+    because: "BackoffLimitExceeded",
+    ending: failed(/^main ran out of memory \(OOMKilled, exit code 137\): sorting$/, { exitCode: 137 }),
+    logs: { main: "sorting\n" },
+  },
+  {
+    name: `a worker that fills the disk beyond its limit ${NEEDS_KUBELET}`,
+    pod: main("head -c 4194304 /dev/zero > /full; sleep 60", { resources: { limits: { "ephemeral-storage": "1Mi" } } }),
+    because: "BackoffLimitExceeded",
+    ending: failed(/^evicted: .*exceed.* limit .*1Mi/),
+    logs: {},
+  },
+  {
+    name: "a pod that is evicted",
+    pod: LONG,
+    plays: "runs",
+    meanwhile: ({ hands }, { podName }) => hands.evict(podName),
+    because: "PodFailurePolicy",
+    ending: interrupted(/^the cluster took its pod away: /),
+    logs: { main: undefined },
+    podGoes: true,
+  },
+  {
+    name: "a pod that somebody deletes",
+    pod: LONG,
+    plays: "runs",
+    meanwhile: ({ hands }, { podName }) => hands.deletePod(podName),
+    because: "BackoffLimitExceeded",
+    ending: interrupted(/^its pod was deleted$/),
+    logs: { main: undefined },
+    podGoes: true,
+  },
+];
+
+const PULL_FAILS = { waiting: "ErrImagePull", message: `failed to pull and unpack image "${MISSING}": not found` };
+
+/** A worker that wants a key of a Secret or ConfigMap. */
+export function wanting(
+  from: "secretKeyRef" | "configMapKeyRef",
+  name: string,
+  key: string,
+): Pick<V1PodSpec, "containers"> {
+  return main('echo "$WANTED"', { env: [{ name: "WANTED", valueFrom: { [from]: { name, key } } }] });
+}
+
+/** What a container waits with whose configuration is incomplete: the kubelet's words, `NS` being any namespace. */
+function incomplete(words: string): Pick<NeverStarts, "plays" | "shows" | "says" | "startFault"> {
+  const said = words.replace("NS/", "[a-z0-9-]+/");
+  return {
+    plays: { waiting: "CreateContainerConfigError", message: words.replace("NS/", "jobs/") },
+    shows: /^CreateContainerConfigError$/,
+    says: new RegExp(`^main can't start \\(CreateContainerConfigError\\): ${said}`),
+    startFault: "configuration",
+  };
+}
+
+export const WITHOUT_SECRET = incomplete('secret "late" not found').plays;
+
+export const NEVER_STARTS: readonly NeverStarts[] = [
+  {
+    name: "an image that is missing",
+    pod: main("echo done", { image: MISSING }),
+    plays: PULL_FAILS,
+    shows: /^(ErrImagePull|ImagePullBackOff)$/,
+    says: /^main can't start \((ErrImagePull|ImagePullBackOff)\): .*registry\.invalid\/missing:1/,
+    startFault: "image",
+  },
+  {
+    name: "an image that is missing, of an init container",
+    pod: { ...main("echo done"), initContainers: [container("prepare", "exit 0", { image: MISSING })] },
+    plays: { ...PULL_FAILS, container: "prepare" },
+    shows: /^Init:(ErrImagePull|ImagePullBackOff)$/,
+    says: /^prepare can't start \((ErrImagePull|ImagePullBackOff)\): .*registry\.invalid\/missing:1/,
+    startFault: "image",
+  },
+  {
+    name: "an image whose name is none",
+    pod: main("echo done", { image: "UPPER/bad::name" }),
+    plays: { waiting: "InvalidImageName", message: `couldn't parse image name "UPPER/bad::name"` },
+    shows: /^InvalidImageName$/,
+    says: /^main can't start \(InvalidImageName\): .*UPPER\/bad::name/,
+    atOnce: true,
+    startFault: "image",
+  },
+  {
+    name: "a Secret that is missing",
+    pod: wanting("secretKeyRef", "no-such-secret", "password"),
+    ...incomplete('secret "no-such-secret" not found'),
+  },
+  {
+    name: "a key that its Secret doesn't have",
+    given: (hands) => hands.createSecret("account", { user: "ada" }),
+    pod: wanting("secretKeyRef", "account", "password"),
+    ...incomplete("couldn't find key password in Secret NS/account"),
+  },
+  {
+    name: "a ConfigMap that is missing",
+    pod: wanting("configMapKeyRef", "no-such-map", "limit"),
+    ...incomplete('configmap "no-such-map" not found'),
+  },
+  {
+    name: "a key that its ConfigMap doesn't have",
+    pod: wanting("configMapKeyRef", "kube-root-ca.crt", "limit"),
+    ...incomplete("couldn't find key limit in ConfigMap NS/kube-root-ca.crt"),
+  },
+  {
+    name: `an image that would run as root, where that is forbidden ${NEEDS_KUBELET}`,
+    pod: main("echo done", { securityContext: { runAsNonRoot: true } }),
+    ...incomplete("container has runAsNonRoot and image will run as root"),
+  },
+  {
+    name: "a node that there isn't",
+    pod: { ...main("echo done"), nodeSelector: { "example.com/gpu": "yes" } },
+    plays: { unschedulable: "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector." },
+    shows: /^Pending$/,
+    log: "",
+    says: /^(not started after \d+ min: )?Unschedulable: 0\/\d+ nodes are available: .*node affinity\/selector/,
+  },
+];

@@ -1,0 +1,129 @@
+import { randomUUID } from "node:crypto";
+import type { V1Job, V1JobCondition, V1PodSpec } from "@kubernetes/client-node";
+import { expect, vi } from "vitest";
+import type { JobCluster, JobListing } from "../../shared/ports/job-cluster.ts";
+import type { ClusterHands } from "../support/cluster-hands.ts";
+
+/** What a Job's pod comes to, for a cluster in which nothing runs. */
+export type Outcome =
+  | "runs"
+  | "times out"
+  | "times out unstarted"
+  /** Of the first container, or of the one named. */
+  | { readonly exitCode: number; readonly reason?: string; readonly message?: string; readonly container?: string }
+  | { readonly waiting: string; readonly message: string; readonly container?: string }
+  | { readonly unschedulable: string };
+
+export interface ClusterUnderTest {
+  readonly cluster: JobCluster;
+  readonly hands: ClusterHands;
+  readonly instance: string;
+  /** Tells a cluster in which nothing runs what a Job came to, and what it said; real ones find out by running it. */
+  play(jobName: string, outcome: Outcome, log?: string): void;
+  /** Lets seconds pass where time is not the real one. */
+  pass(seconds: number): void;
+  close(): Promise<void>;
+}
+
+/** What a namespace's quota and policies leave of it. */
+export interface Admission {
+  readonly quota: Readonly<Record<string, string>>;
+  /** Jobs whose label `ion/module` says this are denied. */
+  readonly deniedModule: string;
+}
+
+/** `admission`: asked for only where a cluster doesn't lack it. */
+export type StartCluster = (admission?: Admission) => Promise<ClusterUnderTest>;
+
+/** How long a cluster may take for one step: a real one pulls an image at first. */
+export const PATIENCE = { timeout: 60_000, interval: 50 };
+
+/** What tests of a `JobCluster` do all the time. */
+export interface JobUser {
+  /** Creates a Job and says how to follow it. */
+  readonly created: (job: V1Job, outcome?: Outcome, log?: string) => Promise<{ jobName: string; uid: string }>;
+  /** As the light list says it. */
+  readonly stateOf: (jobName: string) => Promise<JobListing["state"] | undefined>;
+  readonly reaches: (jobName: string, state: JobListing["state"]) => Promise<void>;
+  /** The pod's status in the light list. */
+  readonly podStatusOf: (jobName: string) => Promise<string | undefined>;
+  /** Resolves to the name of the Job's pod once it runs. */
+  readonly isRunning: (jobName: string) => Promise<string>;
+  /** The Job's condition `Failed`. */
+  readonly failure: (jobName: string) => Promise<V1JobCondition | undefined>;
+  /** What a container of the Job's pod, `main` by default, has said. */
+  readonly logOf: (jobName: string, container?: string) => Promise<string | undefined>;
+}
+
+export function jobUser(under: () => ClusterUnderTest): JobUser {
+  const podListed = async (jobName: string) =>
+    (await under().cluster.listPods()).find((listed) => listed.jobName === jobName);
+  const user: JobUser = {
+    async created(job, outcome, log) {
+      const jobName = job.metadata?.name ?? "";
+      const answer = await under().cluster.create(job);
+      if (answer.kind !== "created") throw new Error(`create answered ${JSON.stringify(answer)}`);
+      if (outcome !== undefined) under().play(jobName, outcome, log);
+      return { jobName, uid: answer.uid };
+    },
+    stateOf: async (jobName) => (await under().cluster.listJobs()).find(({ name }) => name === jobName)?.state,
+    reaches: (jobName, state) => vi.waitFor(async () => expect(await user.stateOf(jobName)).toBe(state), PATIENCE),
+    podStatusOf: async (jobName) => (await podListed(jobName))?.status,
+    isRunning: (jobName) =>
+      vi.waitFor(async () => {
+        const pod = await podListed(jobName);
+        expect(pod?.status).toBe("Running");
+        return pod?.name ?? "";
+      }, PATIENCE),
+    failure: async (jobName) =>
+      (await under().cluster.get(jobName))?.status?.conditions?.find(({ type }) => type === "Failed"),
+    async logOf(jobName, container = "main") {
+      const [pod] = await under().cluster.pods(jobName);
+      if (!pod) return undefined;
+      const log = await under().cluster.log(pod.metadata?.name ?? "", container, 100_000);
+      return log && Buffer.from(log).toString();
+    },
+  };
+  return user;
+}
+
+export interface JobOptions {
+  readonly suspend?: boolean;
+  /** The pod's. */
+  readonly activeDeadlineSeconds?: number;
+  readonly pod?: Partial<V1PodSpec>;
+}
+
+/** A Job as the Dispatcher makes them: one pod, no retries, disruptions first in its failure policy, 64 a permanent exit code. */
+export function buildJob(instance: string, command: string, options: JobOptions): V1Job {
+  const labels = { "app.kubernetes.io/managed-by": "dispatcher", "app.kubernetes.io/instance": instance };
+  return {
+    apiVersion: "batch/v1",
+    kind: "Job",
+    metadata: { name: `job-${randomUUID().slice(0, 13)}`, labels },
+    spec: {
+      backoffLimit: 0,
+      ...(options.suspend === undefined ? {} : { suspend: options.suspend }),
+      podFailurePolicy: {
+        rules: [
+          { action: "FailJob", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] },
+          { action: "FailJob", onExitCodes: { operator: "In", values: [64] } },
+        ],
+      },
+      template: {
+        metadata: { labels },
+        spec: {
+          restartPolicy: "Never",
+          terminationGracePeriodSeconds: 1,
+          ...(options.activeDeadlineSeconds === undefined
+            ? {}
+            : { activeDeadlineSeconds: options.activeDeadlineSeconds }),
+          containers: [
+            { name: "main", image: "busybox", imagePullPolicy: "IfNotPresent", command: ["sh", "-c", command] },
+          ],
+          ...options.pod,
+        },
+      },
+    },
+  };
+}
