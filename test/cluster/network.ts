@@ -45,12 +45,20 @@ export async function choosePodNetwork(): Promise<PodNetwork> {
   );
 }
 
-/** Makes the bridge, so that its addresses can be listened on before there is a pod. */
+/**
+ * Makes the bridge, so that its addresses can be listened on before there is a pod. With a hardware address of its own: else it takes the
+ * lowest of its ports', another one whenever a pod comes or goes, and those that know it by the old one reach nothing for a minute or more.
+ */
 export async function makeBridge({ bridge, gateway, apiService }: PodNetwork): Promise<void> {
-  await run("ip", ["link", "add", "name", bridge, "type", "bridge"]);
+  await run("ip", ["link", "add", "name", bridge, "address", hardwareAddress(gateway), "type", "bridge"]);
   await run("ip", ["address", "add", `${gateway}/24`, "dev", bridge]);
   await run("ip", ["address", "add", `${apiService}/32`, "dev", bridge]);
   await run("ip", ["link", "set", bridge, "up"]);
+}
+
+/** `02`: one that its owner has made up. */
+function hardwareAddress(ip: string): string {
+  return ["02", "00", ...ip.split(".").map((part) => Number(part).toString(16).padStart(2, "0"))].join(":");
 }
 
 /** Removes the bridge and the ends of pods' cables that are in it. Does nothing where there is none. */
