@@ -25,7 +25,7 @@ export class BusGate {
       if (this.#gates.get(slot)?.refuses() === true) return refusal(503);
       const reply = await this.#director().conduct<Reply>({
         slot,
-        edge: busEdge(call),
+        edges: [busEdge(call)],
         carryOut: async () => carryOut(),
         refusal,
         worked: ({ statusCode }) => statusCode < 300,
@@ -49,7 +49,7 @@ export class BusGate {
         return "sent" as const;
       };
       this.#director()
-        .conduct<"sent">({ slot, edge: "receive a message", carryOut, refusal: () => "sent", worked: () => true })
+        .conduct<"sent">({ slot, edges: ["receive a message"], carryOut, refusal: () => "sent", worked: () => true })
         // Its link closed while it slept.
         .catch(() => {});
     },

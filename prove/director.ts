@@ -14,8 +14,8 @@ export interface Victim {
 export interface Call<Answer> {
   /** Which Dispatcher makes it. */
   readonly slot: number;
-  /** Undefined: none of the app's. It is let through. */
-  readonly edge: Edge | undefined;
+  /** What the app does by it: more than one thing where it sends changes to rows together. Undefined is none of the app's. */
+  readonly edges: readonly (Edge | undefined)[];
   /** Asks the server. */
   carryOut(): Promise<Answer>;
   /** What the server would say if it refused. */
@@ -179,10 +179,19 @@ export class Director implements Conductor {
     }
   }
 
-  #faultFor({ slot, edge }: Call<unknown>): Fault | undefined {
-    const waiting = edge === undefined || this.#isOver ? undefined : this.#waiting.get(edge);
+  #faultFor({ slot, edges }: Call<unknown>): Fault | undefined {
+    if (this.#isOver || this.#victims[slot]?.isUp !== true) return undefined;
+    for (const edge of edges) {
+      const fault = this.#faultOn(edge);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+
+  #faultOn(edge: Edge | undefined): Fault | undefined {
+    const waiting = edge === undefined ? undefined : this.#waiting.get(edge);
     const [next] = waiting?.faults ?? [];
-    if (waiting === undefined || next === undefined || this.#victims[slot]?.isUp !== true) return undefined;
+    if (waiting === undefined || next === undefined) return undefined;
     waiting.passed += 1;
     if (waiting.passed <= next.gap) return undefined;
     const at = waiting.faults.findIndex(({ deed }) => !takesDown(deed) || this.#canSpare());

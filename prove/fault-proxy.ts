@@ -9,10 +9,12 @@ import {
 } from "node:http";
 import { createServer as createSecureServer, request as httpsRequest, Agent as SecureAgent } from "node:https";
 import { buffer } from "node:stream/consumers";
-import type { Conductor } from "./director.ts";
+import type { Call, Conductor } from "./director.ts";
 import type { Edge, ServerName } from "./edges.ts";
 import type { Gate } from "./gate.ts";
-import type { HttpCall } from "./http-edge.ts";
+import { type HttpCall, isTransaction } from "./http-edge.ts";
+
+type Edges = Call<unknown>["edges"];
 
 interface HttpAnswer {
   readonly status: number;
@@ -29,7 +31,7 @@ export interface FaultProxyOptions {
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca: string };
   readonly director: () => Conductor;
   readonly gate: Gate;
-  edgeOf(call: HttpCall): Edge | undefined;
+  edgesOf(call: HttpCall): Edges;
 }
 
 /** Between one Dispatcher and one HTTP server: each request goes the way that the director sends it. */
@@ -69,15 +71,15 @@ async function serve(
   response.on("error", () => {});
   const body = await buffer(incoming);
   const call: HttpCall = { method: incoming.method ?? "GET", url: incoming.url ?? "/", body: body.toString("utf8") };
-  const edge = options.edgeOf(call);
+  const edges = options.edgesOf(call);
   const answer = options.gate.refuses()
-    ? refusal(options.server, 503, edge, call)
+    ? refusal(options.server, 503, edges, call)
     : await options.director().conduct<HttpAnswer>({
         slot: options.slot,
-        edge,
+        edges,
         carryOut: () => forward(options.target, agent, incoming, body),
-        refusal: (status) => refusal(options.server, status, edge, call),
-        worked: (given) => worked(edge, given),
+        refusal: (status) => refusal(options.server, status, edges, call),
+        worked: (given) => worked(call, edges, given),
       });
   if (answer === "silence") return;
   if (answer === "cut" || options.gate.isClosed) {
@@ -110,9 +112,11 @@ const MAKING: ReadonlySet<Edge | undefined> = new Set<Edge>([
   "make a container",
 ]);
 
-function worked(edge: Edge | undefined, { status, body }: HttpAnswer): boolean {
-  if (edge === "insert a run" || edge === "close a run") return status < 400 && !/^HTTP\/1\.1 [45]/m.test(String(body));
-  return status < 400 || (status === 404 && READS.has(edge)) || (status === 409 && MAKING.has(edge));
+function worked(call: HttpCall, edges: Edges, { status, body }: HttpAnswer): boolean {
+  // Its own status is that of having been read.
+  if (isTransaction(call)) return status < 400 && !/^HTTP\/1\.1 [45]/m.test(String(body));
+  const among = (those: ReadonlySet<Edge | undefined>) => edges.some((edge) => those.has(edge));
+  return status < 400 || (status === 404 && among(READS)) || (status === 409 && among(MAKING));
 }
 
 /** Edges where "there is none" is an answer like any other. */
@@ -128,11 +132,11 @@ const READS: ReadonlySet<Edge | undefined> = new Set<Edge>([
  * A refusal in the server's own words, as far as the app listens to them. Whoever refuses may quote what it was asked for: here it is the URL
  * of a body, where the request holds one.
  */
-function refusal(server: ServerName, status: number, edge: Edge | undefined, { body }: HttpCall): HttpAnswer {
+function refusal(server: ServerName, status: number, edges: Edges, { body }: HttpCall): HttpAnswer {
   const later = status === 429 || status === 503 ? { "retry-after": "1" } : {};
   const headers = { "content-type": "application/json", ...later };
   const reason = CLUSTER_REASONS[status] ?? "";
-  const alreadyThere = edge === "create a job" && status === 409;
+  const alreadyThere = edges.includes("create a job") && status === 409;
   const text =
     server === "cluster"
       ? {

@@ -8,12 +8,21 @@ export interface HttpCall {
   readonly body: string;
 }
 
-/** Which call of the app a request to the table service is; undefined for one that the app doesn't make. */
-export function tableEdge({ method, url, body }: HttpCall): Edge | undefined {
+/** Which calls of the app a request to the table service is: several where it sends them together, none for one that the app doesn't make. */
+export function tableEdges(call: HttpCall): Edge[] {
+  const edges = isTransaction(call) ? stepsOf(call.body).map(stepEdge) : [tableEdge(call)];
+  return [...new Set(edges)].flatMap((edge) => edge ?? []);
+}
+
+/** Several changes to rows, done all or none. */
+export function isTransaction({ url }: HttpCall): boolean {
+  return url.split("?")[0]?.endsWith("/$batch") === true;
+}
+
+function tableEdge({ method, url, body }: HttpCall): Edge | undefined {
   const [path = "", query = ""] = url.split("?");
-  if (path.endsWith("/$batch")) return batchEdge(body);
   if (path.endsWith("/Tables") && method === "POST") return "make the table";
-  const rowKey = /RowKey='([^']*)'\)$/.exec(decodeURIComponent(path))?.[1];
+  const rowKey = rowKeyIn(path);
   if (rowKey !== undefined) return rowEdge(method, rowKey, body);
   if (method === "GET") return queryEdge(decodeURIComponent(query.replaceAll("+", " ")));
   if (method !== "POST") return undefined;
@@ -23,21 +32,34 @@ export function tableEdge({ method, url, body }: HttpCall): Edge | undefined {
   return inserted.startsWith("source|") ? "register a source" : undefined;
 }
 
-function batchEdge(body: string): Edge | undefined {
-  const steps = new Set([...body.matchAll(/^(POST|PUT|DELETE) \S/gm)].map(([, method]) => method));
-  const kinds = ["DELETE", "POST", "PUT"].filter((method) => steps.has(method)).join("+");
-  switch (kinds) {
-    case "POST":
-      return "insert a run";
-    case "DELETE+PUT":
-      return "close a run";
-    case "POST+PUT":
-      return "reopen a run";
-    case "DELETE":
-      return "purge history";
-    default:
-      return undefined;
+interface TableStep {
+  readonly method: string;
+  readonly rowKey: string;
+  readonly json: string;
+}
+
+function stepsOf(transaction: string): TableStep[] {
+  return transaction.split(/^--changeset.*$/m).flatMap((part) => {
+    const [, method = "", url = ""] = /^(POST|PUT|DELETE) (\S+)/m.exec(part) ?? [];
+    const json = /^\{.*$/m.exec(part)?.[0] ?? "";
+    return method === "" ? [] : [{ method, rowKey: rowKeyIn(url) ?? field(json, "RowKey"), json }];
+  });
+}
+
+/** A run's two rows are written together: the open one tells what becomes of the run, but for whether it is the first time that it opens. */
+function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: readonly TableStep[]): Edge | undefined {
+  if (rowKey.startsWith("run|")) {
+    const [, , number = ""] = rowKey.split("|");
+    const open = steps.find((step) => step.rowKey === `open|${number}`);
+    if (method === "DELETE") return "purge history";
+    if (method === "POST") return "insert a run";
+    return open?.method === "POST" ? "reopen a run" : "close a run";
   }
+  return method === "PUT" ? rowEdge(method, rowKey, json) : undefined;
+}
+
+function rowKeyIn(url: string): string | undefined {
+  return /RowKey='([^']*)'\)$/.exec(decodeURIComponent(url))?.[1];
 }
 
 function rowEdge(method: string, rowKey: string, body: string): Edge | undefined {

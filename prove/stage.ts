@@ -20,7 +20,7 @@ import { DispatcherProcess, signal } from "./dispatcher-process.ts";
 import type { ServerName } from "./edges.ts";
 import { startFaultProxy } from "./fault-proxy.ts";
 import { Gate } from "./gate.ts";
-import { blobEdge, clusterEdge, tableEdge } from "./http-edge.ts";
+import { blobEdge, clusterEdge, tableEdges } from "./http-edge.ts";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
 import { LeakyLines } from "./leaky-lines.ts";
 import type { Outage } from "./plan.ts";
@@ -141,21 +141,21 @@ async function build(
         server: "storage",
         gate: gates.storage,
         target: `http://127.0.0.1:${azurite.tablePort}`,
-        edgeOf: tableEdge,
+        edgesOf: tableEdges,
       }),
       startFaultProxy({
         ...common,
         server: "storage",
         gate: gates.storage,
         target: `http://127.0.0.1:${azurite.blobPort}`,
-        edgeOf: blobEdge,
+        edgesOf: (call) => [blobEdge(call)],
       }),
       startFaultProxy({
         ...common,
         server: "cluster",
         gate: gates.cluster,
         target: access.server,
-        edgeOf: clusterEdge,
+        edgesOf: (call) => [clusterEdge(call)],
         tls: { ...certificate, ca: access.ca },
       }),
       busGate.open(slot, broker.port, gates.bus),

@@ -75,10 +75,8 @@ export const ROW_TWINS: readonly Twin[] = [
     removal: [
       {
         file: TABLE,
-        find: `        writeOpenRun(next),
-        stored.etag,`,
-        put: `        writeOpenRun(next),
-        ANY_ETAG,`,
+        find: "row: { ...writeOpenRun(next), ...open }, etag: stored.etag }",
+        put: "row: { ...writeOpenRun(next), ...open }, etag: ANY_ETAG }",
       },
     ],
     scenario: LATE_UPDATE,

@@ -98,7 +98,7 @@ export class Script implements Conductor {
     const before = this.#take(call, "before");
     if (before && (await this.#hold(before, call.slot)) === "cut") return "cut";
     const answer = await call.carryOut();
-    if (call.edge !== undefined) this.#listeners.get(call.edge)?.(answer);
+    for (const edge of call.edges) if (edge !== undefined) this.#listeners.get(edge)?.(answer);
     const after = call.worked(answer) ? this.#take(call, "after") : undefined;
     return after && (await this.#hold(after, call.slot)) === "cut" ? "cut" : answer;
   }
@@ -127,5 +127,5 @@ export class Script implements Conductor {
 }
 
 function concerns({ edge, slot }: { readonly edge: Edge; readonly slot: number | undefined }, call: Call<unknown>) {
-  return edge === call.edge && (slot === undefined || slot === call.slot);
+  return call.edges.includes(edge) && (slot === undefined || slot === call.slot);
 }

@@ -137,12 +137,9 @@ export function makeAzureRunTable(options: AzureRunTableOptions): RunTable {
 
     async update(stored, next) {
       sameRun(stored.run, next);
-      const { partitionKey, rowKey } = keysOf(next).open;
-      const { etags, read } = await rows.replace(
-        partitionKey,
-        rowKey,
-        writeOpenRun(next),
-        stored.etag,
+      const { open } = keysOf(next);
+      const { etags, read } = await rows.transact(
+        [{ kind: "replace", row: { ...writeOpenRun(next), ...open }, etag: stored.etag }],
         `updating run ${runId(next)}`,
       );
       return { run: next, etag: etags[0] ?? "", read };

@@ -66,8 +66,9 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
     async saveModuleState(state, etag) {
       const doing = `noting whether the module ${state.module} can start`;
       const columns = writeModuleState(state);
-      if (etag === undefined) await rows.insert(instanceRows, moduleRow(state.module), columns, doing);
-      else await rows.replace(instanceRows, moduleRow(state.module), columns, etag, doing);
+      const key = { partitionKey: instanceRows, rowKey: moduleRow(state.module) };
+      if (etag === undefined) await rows.insert(key.partitionKey, key.rowKey, columns, doing);
+      else await rows.transact([{ kind: "replace", row: { ...columns, ...key }, etag }], doing);
     },
 
     // Ticks and cursors are written on no condition: two writers at once are harmless, and so is a value that steps back.

@@ -5,6 +5,7 @@ import { ROLES } from "./azure-remedy.ts";
 import type { Columns } from "./columns.ts";
 import type { StorageConnection } from "./storage-connection.ts";
 import { codeOf, retryAfterOf, type StorageService, statusOf, translated } from "./storage-error.ts";
+import { groupWrites } from "./table-groups.ts";
 import type { KeyRange } from "./table-keys.ts";
 import { type AdditionalPolicy, makeTransactions, type Step } from "./table-transactions.ts";
 
@@ -42,7 +43,7 @@ export interface TableRows {
   insert(partitionKey: string, rowKey: string, columns: Columns, doing: string): Promise<void>;
   /** Whatever is there. For rows where the last writer may win. */
   put(partitionKey: string, rowKey: string, columns: Columns, doing: string): Promise<void>;
-  replace(partitionKey: string, rowKey: string, columns: Columns, etag: string, doing: string): Promise<Written>;
+  /** Does all steps or none, in one partition. */
   transact(steps: readonly Step[], doing: string): Promise<Written>;
 }
 
@@ -65,6 +66,15 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
   const client = connect(options.connection, tableName, {
     additionalPolicies: [transactions.policy, failWhereToldToWait],
     retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1000 },
+  });
+
+  /** A step alone needs no transaction. */
+  const write = groupWrites(async (steps) => {
+    const abortSignal = AbortSignal.timeout(timeoutMs);
+    const [first] = steps;
+    if (steps.length > 1 || first?.kind !== "replace") return transactions.submit(client, steps, abortSignal);
+    const { etag } = await client.updateEntity(first.row, "Replace", { etag: first.etag, abortSignal });
+    return [etag ?? ""];
   });
 
   let made: Promise<void> | undefined;
@@ -126,15 +136,8 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
       const row = { ...columns, partitionKey, rowKey };
       await send(doing, (abortSignal) => client.upsertEntity(row, "Replace", { abortSignal }));
     },
-    async replace(partitionKey, rowKey, columns, etag, doing) {
-      const row = { ...columns, partitionKey, rowKey };
-      const { got, read } = await send(doing, (abortSignal) =>
-        client.updateEntity(row, "Replace", { etag, abortSignal }),
-      );
-      return { etags: [got.etag ?? ""], read };
-    },
     async transact(steps, doing) {
-      const { got, read } = await send(doing, (signal) => transactions.submit(client, steps, signal));
+      const { got, read } = await send(doing, () => write(steps));
       return { etags: got, read };
     },
   };

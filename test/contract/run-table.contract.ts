@@ -57,6 +57,50 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect((await table.openRuns(fullRun.source)).map(({ run }) => run)).toEqual([fullRun]);
     });
 
+    it("does what is asked of it at once as if each came alone", async () => {
+      const runs = Array.from({ length: 60 }, (_, n) => aRun({ sequenceNumber: n + 1 }));
+      const taken = runs.filter(({ sequenceNumber }) => sequenceNumber % 20 === 0);
+      for (const run of taken) await table.insert(run);
+      const inserts = await Promise.allSettled(runs.map((run) => table.insert(run)));
+      const stored = inserts.flatMap((insert) => (insert.status === "fulfilled" ? [insert.value] : []));
+      const refused = inserts.flatMap((insert) => (insert.status === "rejected" ? [insert.reason] : []));
+      expect(refused).toEqual(taken.map(() => expect.any(ConflictError)));
+      expect(stored).toHaveLength(runs.length - taken.length);
+
+      // Updates, closings and inserts together; one in ten of the rows has changed meanwhile.
+      for (const [n, { run, etag, read }] of stored.entries())
+        if (n % 10 === 0) await table.update({ run, etag, read }, { ...run, lastError: "somebody else's" });
+      const changes = await Promise.allSettled(
+        stored.map((one, n) =>
+          n % 3 === 0 ? table.close(one, closing(one.run)) : table.update(one, { ...one.run, lastError: `ours, ${n}` }),
+        ),
+      );
+      const late = await table.insert(aRun({ sequenceNumber: 999 }));
+      expect(changes.map(({ status }) => status)).toEqual(
+        stored.map((_, n) => (n % 10 === 0 ? "rejected" : "fulfilled")),
+      );
+      expect((await table.openRuns(late.run.source)).map(({ run }) => [run.sequenceNumber, run.lastError])).toEqual(
+        [
+          ...stored.flatMap(({ run: { sequenceNumber } }, n) => {
+            if (n % 10 === 0) return [[sequenceNumber, "somebody else's"]];
+            return n % 3 === 0 ? [] : [[sequenceNumber, `ours, ${n}`]];
+          }),
+          ...taken.map(({ sequenceNumber }) => [sequenceNumber, undefined]),
+          [999, undefined],
+        ].toSorted(([a], [b]) => Number(a) - Number(b)),
+      );
+      // Each has the version that it was told of.
+      for (const [n, change] of changes.entries()) {
+        if (change.status === "fulfilled" && change.value)
+          await table.update(change.value, { ...change.value.run, attempt: n + 1 });
+      }
+    });
+
+    it("takes one run that is inserted many times at once", async () => {
+      const inserts = await Promise.allSettled(Array.from({ length: 12 }, () => table.insert(aRun())));
+      expect(inserts.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    });
+
     it("gives back a run without its optional fields as it was", async () => {
       await table.insert(aRun());
       expect((await open(aRun())).run).toStrictEqual(aRun());

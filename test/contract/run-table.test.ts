@@ -159,6 +159,16 @@ describe("the Azure table behind a bad connection", () => {
     expect(await table.find(aRun())).toMatchObject({ kind: "open", stored: { run: aRun() } });
   });
 
+  it("meets its own rows after inserts that went together and whose reply was lost", async () => {
+    const runs = Array.from({ length: 8 }, (_, n) => aRun({ sequenceNumber: n + 1 }));
+    proxy.loseReplies("POST", 6);
+    const inserts = await Promise.allSettled(runs.map((run) => table.insert(run)));
+    expect(inserts.map((insert) => insert.status === "rejected" && insert.reason)).toEqual(
+      runs.map(() => expect.any(Error)),
+    );
+    for (const run of runs) expect(await table.find(run)).toMatchObject({ kind: "open", stored: { run } });
+  });
+
   it("closes a run once, although the reply was lost", async () => {
     const stored = await table.insert(aRun());
     proxy.loseReplies("POST", 1);

@@ -5,7 +5,7 @@ import { BusGate } from "../../../prove/bus-gate.ts";
 import { Director } from "../../../prove/director.ts";
 import { startFaultProxy } from "../../../prove/fault-proxy.ts";
 import { Gate } from "../../../prove/gate.ts";
-import { tableEdge } from "../../../prove/http-edge.ts";
+import { tableEdges } from "../../../prove/http-edge.ts";
 import { makeServiceBusBroker } from "../../../shared/adapters/service-bus-broker.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
 
@@ -44,7 +44,7 @@ describe("a busy server", () => {
     const address = server.address();
     const gate = new Gate();
     const target = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
-    const proxy = await startFaultProxy({ slot: 0, server: "storage", target, director, gate, edgeOf: tableEdge });
+    const proxy = await startFaultProxy({ slot: 0, server: "storage", target, director, gate, edgesOf: tableEdges });
     onTestFinished(() => proxy.close());
     const statusOf = async (path: string) => (await fetch(`http://127.0.0.1:${proxy.port}${path}`)).status;
     gate.busy(1);

@@ -25,7 +25,7 @@ function stage(deed: Deed, gap = 0) {
   const call = (answer = "done") =>
     director.conduct<string>({
       slot: 0,
-      edge: EDGE,
+      edges: [EDGE],
       carryOut: async () => {
         told.push("carried out");
         return answer;
@@ -79,7 +79,7 @@ describe("the director", () => {
     const { director, call } = stage({ do: "lose the reply", how: "cut" });
     const away = director.conduct<string>({
       slot: 0,
-      edge: EDGE,
+      edges: [EDGE],
       carryOut: () => Promise.reject(new Error("away")),
       refusal: () => "",
       worked: () => true,

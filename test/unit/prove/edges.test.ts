@@ -1,31 +1,37 @@
 import { describe, expect, it } from "vitest";
 import { busEdge } from "../../../prove/bus-edge.ts";
 import { DEMANDED_EDGES, type Edge } from "../../../prove/edges.ts";
-import { blobEdge, clusterEdge, tableEdge } from "../../../prove/http-edge.ts";
+import { blobEdge, clusterEdge, tableEdges } from "../../../prove/http-edge.ts";
 
 const TABLE = "/devstoreaccount1/ProofRuns";
 const row = (key: string) => `${TABLE}(PartitionKey='proof%7Cq%7Cproof',RowKey='${encodeURIComponent(key)}')`;
 const query = (kind: string) =>
   `${TABLE}()?$filter=PartitionKey%20eq%20%27p%27%20and%20RowKey%20ge%20%27${kind}%7C%27%20and%20RowKey%20lt%20%27${kind}%7D%27`;
-const batch = (...methods: string[]) =>
-  methods
-    .map((method) => `--changeset\r\n\r\n${method} http://127.0.0.1${TABLE} HTTP/1.1\r\n\r\n{"RowKey":"x"}`)
+const OPEN = "open|00000000000000000007";
+const RUN = "run|2026-11-24|00000000000000000007|1";
+/** Each as method, row key and status. */
+const batch = (...steps: [method: string, rowKey: string, status?: string][]) =>
+  steps
+    .map(([method, rowKey, status]) => {
+      const url = method === "POST" ? TABLE : row(rowKey);
+      return `--changeset_1\r\n\r\n${method} http://127.0.0.1${url} HTTP/1.1\r\n\r\n${JSON.stringify({ RowKey: rowKey, status })}`;
+    })
     .join("\r\n");
 
 describe("a request to the table service", () => {
   it.each<[edge: Edge | undefined, method: string, url: string, body: string]>([
     ["make the table", "POST", "/devstoreaccount1/Tables", "{}"],
-    ["insert a run", "POST", "/devstoreaccount1/$batch", batch("POST", "POST")],
-    ["close a run", "POST", "/devstoreaccount1/$batch", batch("DELETE", "PUT")],
-    ["reopen a run", "POST", "/devstoreaccount1/$batch", batch("POST", "PUT")],
-    ["purge history", "POST", "/devstoreaccount1/$batch", batch("DELETE", "DELETE")],
+    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["POST", RUN])],
+    ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", OPEN], ["PUT", RUN])],
+    ["reopen a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["PUT", RUN])],
+    ["purge history", "POST", "/devstoreaccount1/$batch", batch(["DELETE", RUN], ["DELETE", RUN.replace("7", "8")])],
     ["register a source", "POST", TABLE, '{"RowKey":"source|proof|q|proof"}'],
     ["make the owner", "POST", TABLE, '{"RowKey":"owner"}'],
     ["read the owner", "GET", row("owner"), ""],
-    ["find a run", "GET", row("run|2026-11-24|00000000000000000007|1"), ""],
-    ["read an open run", "GET", row("open|00000000000000000007"), ""],
-    ["update a run to dispatched", "PUT", row("open|00000000000000000007"), '{"status":"dispatched"}'],
-    ["update a run to settling", "PUT", row("open|00000000000000000007"), '{"status":"settling"}'],
+    ["find a run", "GET", row(RUN), ""],
+    ["read an open run", "GET", row(OPEN), ""],
+    ["update a run to dispatched", "PUT", row(OPEN), '{"status":"dispatched"}'],
+    ["update a run to settling", "PUT", row(OPEN), '{"status":"settling"}'],
     ["read the sweep's cursor", "GET", row("sweep"), ""],
     ["save the sweep's cursor", "PUT", row("sweep"), "{}"],
     ["record the tick", "PUT", row("tick"), "{}"],
@@ -37,7 +43,23 @@ describe("a request to the table service", () => {
     ["look for history", "GET", query("run"), ""],
     [undefined, "GET", "/devstoreaccount1?comp=properties", ""],
   ])("is recognised: %s", (edge, method, url, body) => {
-    expect(tableEdge({ method, url, body })).toBe(edge);
+    expect(tableEdges({ method, url, body })).toEqual(edge === undefined ? [] : [edge]);
+  });
+
+  it("is recognised as all that it does, each named once", () => {
+    const body = batch(
+      ["DELETE", OPEN],
+      ["PUT", RUN],
+      ["PUT", OPEN.replace("7", "8"), "dispatched"],
+      ["POST", OPEN.replace("7", "9")],
+      ["POST", RUN.replace("7", "9")],
+      ["PUT", OPEN.replace("7", "6"), "dispatched"],
+    );
+    expect(tableEdges({ method: "POST", url: "/devstoreaccount1/$batch", body })).toEqual([
+      "close a run",
+      "update a run to dispatched",
+      "insert a run",
+    ]);
   });
 });
 

@@ -19,7 +19,7 @@ function stage() {
   const call = (slot = 0, answer = "done") =>
     script.conduct<string>({
       slot,
-      edge: EDGE,
+      edges: [EDGE],
       carryOut: async () => {
         told.push(`carried out ${slot}`);
         return answer;

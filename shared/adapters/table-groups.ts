@@ -1,0 +1,85 @@
+import pLimit from "p-limit";
+import { statusOf } from "./storage-error.ts";
+import type { Step } from "./table-transactions.ts";
+
+/** Steps that are all done or none, and what each one's new ETag is. */
+type Submit = (steps: readonly Step[]) => Promise<readonly string[]>;
+
+interface Write {
+  readonly steps: readonly Step[];
+  resolve(etags: readonly string[]): void;
+  reject(error: unknown): void;
+}
+
+/** The most that the service takes in one transaction. */
+const MOST_STEPS = 100;
+/** For each partition. The second one goes on where the first one hangs. */
+const AT_ONCE = 2;
+
+/**
+ * Sends writes to one partition in one transaction where they come while others are on their way: a busy source then costs a fraction of the
+ * requests, and a quiet one waits for nothing. To whoever writes it is as if each went alone: where the service refuses a group, for one row's
+ * sake, its writes are sent again one by one. What befell the service befalls all of them.
+ */
+export function groupWrites(submit: Submit): Submit {
+  const partitions = new Map<string, (write: Write) => void>();
+
+  const toPartition = (key: string) => {
+    const waiting: Write[] = [];
+    const limit = pLimit(AT_ONCE);
+    return (write: Write) => {
+      waiting.push(write);
+      // By its turn, an earlier one may have taken it along.
+      void limit(() => sendGroup(takeGroup(waiting), submit)).finally(() => {
+        if (waiting.length === 0 && limit.activeCount === 0) partitions.delete(key);
+      });
+    };
+  };
+
+  return (steps) =>
+    new Promise((resolve, reject) => {
+      const key = steps[0]?.row.partitionKey ?? "";
+      const send = partitions.get(key) ?? toPartition(key);
+      partitions.set(key, send);
+      send({ steps, resolve, reject });
+    });
+}
+
+/** Takes what fits into one transaction, oldest first. No row may stand in one twice. */
+function takeGroup(waiting: Write[]): Write[] {
+  const group: Write[] = [];
+  const rows = new Set<string>();
+  for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+    const keys = next.steps.map(({ row }) => row.rowKey);
+    if (group.length > 0 && (rows.size + keys.length > MOST_STEPS || keys.some((key) => rows.has(key)))) break;
+    for (const key of keys) rows.add(key);
+    group.push(next);
+    waiting.shift();
+  }
+  return group;
+}
+
+/** Never rejects: each write is told what became of it. */
+async function sendGroup(group: readonly Write[], submit: Submit): Promise<void> {
+  if (group.length < 2) {
+    await Promise.all(group.map((write) => submit(write.steps).then(write.resolve, write.reject)));
+    return;
+  }
+  try {
+    const etags = await submit(group.flatMap(({ steps }) => steps));
+    let from = 0;
+    for (const { steps, resolve } of group) {
+      resolve(etags.slice(from, from + steps.length));
+      from += steps.length;
+    }
+  } catch (error) {
+    if (befallsAll(error)) for (const { reject } of group) reject(error);
+    else await Promise.all(group.map((write) => submit(write.steps).then(write.resolve, write.reject)));
+  }
+}
+
+/** Whether each write alone would fare no better: the service is away, or busy, or lets the app do nothing. A 500 may be one row's doing. */
+function befallsAll(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === undefined || [401, 403, 408, 429, 503].includes(status);
+}
