@@ -3,7 +3,7 @@ import type { AcceptRound } from "./measure-accept.ts";
 import type { TickFigures } from "./measure-tick.ts";
 import type { RequestCounts } from "./servers.ts";
 import { median, percentile } from "./statistics.ts";
-import { compared, type Line, number, table } from "./table.ts";
+import { compared, type Line, table } from "./table.ts";
 
 /** All that was measured about taking messages on. */
 export interface AcceptFigures {
@@ -85,5 +85,10 @@ function requestLine(what: string, { app, bare }: { app: RequestCounts; bare: Re
 }
 
 function countsText({ bus, table, cluster }: RequestCounts): string {
-  return `${number(bus, 0)} bus, ${number(table, 0)} table, ${number(cluster, 0)} cluster`;
+  return `${per(bus)} bus, ${per(table)} table, ${per(cluster)} cluster`;
+}
+
+/** Writes that go together cost a message a part of a request. */
+function per(count: number): string {
+  return String(Math.round(count * 10) / 10);
 }
