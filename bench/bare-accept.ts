@@ -94,7 +94,7 @@ async function makeCalls(connections: Connections, queue: string) {
     ];
     const { subResponses } = await table.submitTransaction(rows);
     await receiver.deferMessage(bareLockToken(lockToken), { "dispatcher-owner": owner });
-    const jobName = `bare-${sequenceNumber}`;
+    const jobName = `bare-${queue}-${sequenceNumber}`;
     await cluster.createJob(JSON.stringify({ ...job, metadata: { ...job.metadata, name: jobName } }));
     const replaced = { ...done, ...openKey };
     const { etag = "" } = await table.updateEntity(replaced, "Replace", {

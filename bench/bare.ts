@@ -1,4 +1,4 @@
-// A program of its own: the requests that the app makes, made by the same SDKs with no app around them. `bare accept QUEUE` receives as the
+// A program of its own: the requests that the app makes, made by the same SDKs with no app around them. `bare accept QUEUE...` receives as the
 // host does and says each message on stderr, as the app does; `bare follow QUEUE` settles them too, once their Jobs have finished; `bare tick N`
 // makes the requests of N ticks and says how long each took.
 import { z } from "zod";
@@ -22,8 +22,9 @@ const say = (fields: object) => process.stderr.write(`${JSON.stringify(fields)}\
 const end = () => process.exit(0);
 process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);
 
-const [what, given = ""] = process.argv.slice(2);
-if (what === "accept") await acceptBare(connections, given, say);
+const [what, ...all] = process.argv.slice(2);
+const [given = ""] = all;
+if (what === "accept") for (const queue of all) await acceptBare(connections, queue, say);
 if (what === "follow") await followBare(connections, given, say);
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 if (what === "tick") await tickBare(connections, Number(given), say);

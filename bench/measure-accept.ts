@@ -7,7 +7,7 @@ import {
   type Connections,
   countRequests,
   countsPer,
-  QUEUE,
+  QUEUES,
   type RequestCounts,
   type Servers,
   startBare,
@@ -106,7 +106,7 @@ function startTaker(
   options: { onLine: (line: string) => void; schedule: string; connections?: Connections },
 ): Promise<Program> {
   if (taker === "app") return servers.startApp(options);
-  return startBare(processes, options.connections ?? servers.connections, ["accept", QUEUE], options.onLine);
+  return startBare(processes, options.connections ?? servers.connections, ["accept", ...QUEUES], options.onLine);
 }
 
 /** One message, its Job, the end of its delivery; then the next one. */

@@ -18,7 +18,7 @@ const PAGE = 200;
 export async function addOpenRuns(connections: Connections, count: number): Promise<void> {
   const client = new ServiceBusClient(connections.serviceBus);
   const receiver = client.createReceiver(QUEUE, { skipParsingBodyAsJson: true, maxAutoLockRenewalDurationInMs: 0 });
-  const sending = makeSending(connections.serviceBus);
+  const sending = makeSending(connections.serviceBus, { queues: [QUEUE] });
   const open = await makeOpen(connections, (message, stamp) => receiver.deferMessage(message, stamp));
   const limit = pLimit(CONCURRENCY);
   await sending.send(count);

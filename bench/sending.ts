@@ -1,34 +1,41 @@
-import { ServiceBusClient } from "@azure/service-bus";
+import { ServiceBusClient, type ServiceBusSender } from "@azure/service-bus";
 import { BODY } from "./sample-run.ts";
-import { QUEUE } from "./servers.ts";
+import { QUEUES } from "./servers.ts";
 
 /** Who sends the bench's messages. */
 export interface Sending {
-  /** Sends so many, as few batches as they fit into: the sender is never what the rest waits for. */
+  /** Sends so many, in equal parts to each queue, in as few batches as they fit into: the sender is never what the rest waits for. */
   send(count: number): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Opens a connection of its own to the bus. */
-export function makeSending(serviceBus: string, { queue = QUEUE, body = BODY } = {}): Sending {
+export function makeSending(
+  serviceBus: string,
+  { queues = QUEUES, body = BODY }: { queues?: readonly string[]; body?: string } = {},
+): Sending {
   const client = new ServiceBusClient(serviceBus);
-  const sender = client.createSender(queue);
+  const senders = queues.map((queue) => client.createSender(queue));
   let sent = 0;
   const message = () => {
     sent += 1;
-    return { messageId: `${queue}-${sent}`, contentType: "application/json", body: Buffer.from(body) };
+    return { messageId: `bench-${sent}`, contentType: "application/json", body: Buffer.from(body) };
+  };
+  const sendTo = async (sender: ServiceBusSender, count: number) => {
+    let batch = await sender.createMessageBatch();
+    for (let left = count; left > 0; left -= 1) {
+      const next = message();
+      if (batch.tryAddMessage(next)) continue;
+      await sender.sendMessages(batch);
+      batch = await sender.createMessageBatch();
+      batch.tryAddMessage(next);
+    }
+    if (batch.count > 0) await sender.sendMessages(batch);
   };
   return {
     async send(count) {
-      let batch = await sender.createMessageBatch();
-      for (let left = count; left > 0; left -= 1) {
-        const next = message();
-        if (batch.tryAddMessage(next)) continue;
-        await sender.sendMessages(batch);
-        batch = await sender.createMessageBatch();
-        batch.tryAddMessage(next);
-      }
-      await sender.sendMessages(batch);
+      const shares = senders.map((_, index) => Math.ceil((count - index) / senders.length));
+      await Promise.all(senders.map((sender, index) => sendTo(sender, shares[index] ?? 0)));
     },
     close: () => client.close(),
   };

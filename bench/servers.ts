@@ -7,8 +7,13 @@ import { type CountingProxy, countBus, countCluster, countHttp } from "./countin
 import { distFile, type Processes, type Program } from "./processes.ts";
 import { BODY, INSTANCE } from "./sample-run.ts";
 
-/** The one source and module of the bench on this stub cluster. */
-export const QUEUE = "bench";
+/**
+ * Each has a module of its name. Several, as an app has: the emulated storage reads through all rows of a source for each one that it writes,
+ * which a real one doesn't.
+ */
+export const QUEUES = ["bench-1", "bench-2", "bench-3", "bench-4"] as const;
+/** For what needs one alone. */
+export const QUEUE = QUEUES[0];
 export const SOURCE = { queue: QUEUE } as const;
 const NAMESPACE = "bench-jobs";
 const TABLE = "BenchRuns";
@@ -16,8 +21,8 @@ const TABLE = "BenchRuns";
 /** As on the real bus. */
 const LOCK_DURATION_MS = 300_000;
 
-const MODULE = `name: bench
-source: { queue: ${QUEUE} }
+const moduleOf = (queue: string) => `name: ${queue}
+source: { queue: ${queue} }
 maxActive: 100000
 worker:
   image: busybox:1.36
@@ -74,10 +79,10 @@ export interface AppOptions {
   readonly connections?: Connections;
 }
 
-/** One module, and Jobs that are stored and never run. */
+/** Jobs that are stored and never run. */
 function onStubCluster(processes: Processes): Setup {
   return {
-    modules: { [QUEUE]: MODULE },
+    modules: Object.fromEntries(QUEUES.map((queue) => [queue, moduleOf(queue)])),
     body: BODY,
     async startCluster(directory) {
       const kubeconfig = join(directory, "kubeconfig");

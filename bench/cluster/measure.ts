@@ -50,7 +50,7 @@ export async function measureOnCluster(
   });
   if (!cluster) throw new Error("no cluster was started");
   const { serviceBus, body } = servers.connections;
-  const quick = makeSending(serviceBus, { queue: QUICK, body });
+  const quick = makeSending(serviceBus, { queues: [QUICK], body });
   const stage = { servers, cluster, quick, options, progress };
 
   const taker = new Taker();
@@ -91,7 +91,7 @@ async function countMessages(stage: Stage, taker: Taker): Promise<ApiServerUse> 
 async function openRuns({ servers, options: { open }, progress }: Stage, taker: Taker): Promise<number> {
   progress(`making ${open} Jobs`);
   const { serviceBus, body } = servers.connections;
-  const sending = makeSending(serviceBus, { queue: LONG, body });
+  const sending = makeSending(serviceBus, { queues: [LONG], body });
   const startedAt = performance.now();
   await sending.send(open);
   await taker.deliveries.until(COUNTED + open);

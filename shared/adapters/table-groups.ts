@@ -7,39 +7,36 @@ type Submit = (steps: readonly Step[]) => Promise<readonly string[]>;
 
 interface Write {
   readonly steps: readonly Step[];
-  resolve(etags: readonly string[]): void;
-  reject(error: unknown): void;
+  readonly resolve: (etags: readonly string[]) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /** The most that the service takes in one transaction. */
 const MOST_STEPS = 100;
-/** For each partition. The second one goes on where the first one hangs. */
-const AT_ONCE = 2;
 
 /**
- * Sends writes to one partition in one transaction where they come while others are on their way: a busy source then costs a fraction of the
+ * Sends writes to one partition in one transaction where they come while another is on its way: a busy source then costs a fraction of the
  * requests, and a quiet one waits for nothing. To whoever writes it is as if each went alone: where the service refuses a group, for one row's
  * sake, its writes are sent again one by one. What befell the service befalls all of them.
  */
 export function groupWrites(submit: Submit): Submit {
   const partitions = new Map<string, (write: Write) => void>();
 
-  const toPartition = (key: string) => {
+  const toPartition = () => {
     const waiting: Write[] = [];
-    const limit = pLimit(AT_ONCE);
+    const inTurn = pLimit(1);
     return (write: Write) => {
       waiting.push(write);
       // By its turn, an earlier one may have taken it along.
-      void limit(() => sendGroup(takeGroup(waiting), submit)).finally(() => {
-        if (waiting.length === 0 && limit.activeCount === 0) partitions.delete(key);
-      });
+      void inTurn(() => sendGroup(takeGroup(waiting), submit));
     };
   };
 
   return (steps) =>
     new Promise((resolve, reject) => {
       const key = steps[0]?.row.partitionKey ?? "";
-      const send = partitions.get(key) ?? toPartition(key);
+      const send = partitions.get(key) ?? toPartition();
+      // As many as there are sources.
       partitions.set(key, send);
       send({ steps, resolve, reject });
     });
@@ -61,8 +58,9 @@ function takeGroup(waiting: Write[]): Write[] {
 
 /** Never rejects: each write is told what became of it. */
 async function sendGroup(group: readonly Write[], submit: Submit): Promise<void> {
+  const eachAlone = () => Promise.all(group.map(({ steps, resolve, reject }) => submit(steps).then(resolve, reject)));
   if (group.length < 2) {
-    await Promise.all(group.map((write) => submit(write.steps).then(write.resolve, write.reject)));
+    await eachAlone();
     return;
   }
   try {
@@ -74,7 +72,7 @@ async function sendGroup(group: readonly Write[], submit: Submit): Promise<void>
     }
   } catch (error) {
     if (befallsAll(error)) for (const { reject } of group) reject(error);
-    else await Promise.all(group.map((write) => submit(write.steps).then(write.resolve, write.reject)));
+    else await eachAlone();
   }
 }
 
