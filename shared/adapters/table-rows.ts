@@ -68,9 +68,11 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
     retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1000 },
   });
 
+  const inTime = () => AbortSignal.timeout(timeoutMs);
+
   /** A step alone needs no transaction. */
   const write = groupWrites(async (steps) => {
-    const abortSignal = AbortSignal.timeout(timeoutMs);
+    const abortSignal = inTime();
     const [first] = steps;
     if (steps.length > 1 || first?.kind !== "replace") return transactions.submit(client, steps, abortSignal);
     const { etag } = await client.updateEntity(first.row, "Replace", { etag: first.etag, abortSignal });
@@ -79,20 +81,17 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
 
   let made: Promise<void> | undefined;
   const makeTable = () =>
-    (made ??= client.createTable({ abortSignal: AbortSignal.timeout(timeoutMs) }).catch((error: unknown) => {
+    (made ??= client.createTable({ abortSignal: inTime() }).catch((error: unknown) => {
       made = undefined;
       throw error;
     }));
 
-  /** Sends one request, and says when. */
-  const send = async <T>(
-    doing: string,
-    request: (signal: AbortSignal) => Promise<T>,
-  ): Promise<{ got: T; read: Reading }> => {
+  /** Sends a request, and says what the time was before. */
+  const send = async <T>(doing: string, request: () => Promise<T>): Promise<{ got: T; read: Reading }> => {
     try {
       await makeTable();
       const read = clock.read();
-      return { got: await request(AbortSignal.timeout(timeoutMs)), read };
+      return { got: await request(), read };
     } catch (error) {
       throw translated(error, doing, service);
     }
@@ -100,8 +99,8 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
 
   return {
     async get(partitionKey, rowKey, doing) {
-      const { got, read } = await send(doing, (abortSignal) =>
-        client.getEntity(partitionKey, rowKey, { abortSignal }).catch(undefinedIfMissing),
+      const { got, read } = await send(doing, () =>
+        client.getEntity(partitionKey, rowKey, { abortSignal: inTime() }).catch(undefinedIfMissing),
       );
       return got && { partitionKey, rowKey, etag: got.etag, columns: { ...got }, read };
     },
@@ -115,8 +114,8 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
       let token: string | undefined;
       do {
         const from: { continuationToken?: string } = token === undefined ? {} : { continuationToken: token };
-        const { got: page, read } = await send(doing, async (abortSignal) => {
-          const pages = client.listEntities({ queryOptions, abortSignal }).byPage(from);
+        const { got: page, read } = await send(doing, async () => {
+          const pages = client.listEntities({ queryOptions, abortSignal: inTime() }).byPage(from);
           for await (const page of pages) return page;
           return undefined;
         });
@@ -130,11 +129,11 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
       return rows;
     },
     async insert(partitionKey, rowKey, columns, doing) {
-      await send(doing, (abortSignal) => client.createEntity({ ...columns, partitionKey, rowKey }, { abortSignal }));
+      await send(doing, () => client.createEntity({ ...columns, partitionKey, rowKey }, { abortSignal: inTime() }));
     },
     async put(partitionKey, rowKey, columns, doing) {
       const row = { ...columns, partitionKey, rowKey };
-      await send(doing, (abortSignal) => client.upsertEntity(row, "Replace", { abortSignal }));
+      await send(doing, () => client.upsertEntity(row, "Replace", { abortSignal: inTime() }));
     },
     async transact(steps, doing) {
       const { got, read } = await send(doing, () => write(steps));
