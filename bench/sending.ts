@@ -19,7 +19,7 @@ export function makeSending(
   let sent = 0;
   const message = () => {
     sent += 1;
-    return { messageId: `bench-${sent}`, contentType: "application/json", body: Buffer.from(body) };
+    return { messageId: `${queues[0]}-${sent}`, contentType: "application/json", body: Buffer.from(body) };
   };
   const sendTo = async (sender: ServiceBusSender, count: number) => {
     let batch = await sender.createMessageBatch();

@@ -46,7 +46,10 @@ function stepsOf(transaction: string): TableStep[] {
   });
 }
 
-/** A run's two rows are written together: the open one tells what becomes of the run, but for whether it is the first time that it opens. */
+/**
+ * A run's two rows are written together, and are one call: that of the row which stays. A row that stands alone, as in an app that was built
+ * without a guard, is one too.
+ */
 function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: readonly TableStep[]): Edge | undefined {
   if (rowKey.startsWith("run|")) {
     const [, , number = ""] = rowKey.split("|");
@@ -55,7 +58,11 @@ function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: re
     if (method === "POST") return "insert a run";
     return open?.method === "POST" ? "reopen a run" : "close a run";
   }
-  return method === "PUT" ? rowEdge(method, rowKey, json) : undefined;
+  if (method === "PUT") return rowEdge(method, rowKey, json);
+  const [, number = ""] = rowKey.split("|");
+  const hasOther = steps.some((step) => step.rowKey.startsWith("run|") && step.rowKey.split("|")[2] === number);
+  if (hasOther || !rowKey.startsWith("open|")) return undefined;
+  return method === "POST" ? "insert a run" : "close a run";
 }
 
 function rowKeyIn(url: string): string | undefined {

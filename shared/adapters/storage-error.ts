@@ -64,6 +64,21 @@ const GONE_OR_GOING = new Set([
   "ContainerDisabled",
 ]);
 
+/**
+ * Whether another request would have fared no better: the service or its table is away, or busy, or lets the app do nothing. A plain 500 may
+ * be one row's doing.
+ */
+export function befallsAll(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const code = codeOf(error);
+  if (code !== undefined && (GONE_OR_GOING.has(code) || code === "OperationTimedOut")) return true;
+  const status = statusOf(error);
+  if (status !== undefined) return [401, 403, 408, 429, 502, 503, 504].includes(status);
+  return NO_TOKEN.test(error.name) || NO_ANSWER.has(error.name) || /^E[A-Z]+$/.test(code ?? "");
+}
+
+const NO_ANSWER = new Set(["AbortError", "TimeoutError", "RestError"]);
+
 /** Errors of a credential that got no token. */
 const NO_TOKEN = /^(?:CredentialUnavailable|AggregateAuthentication|Authentication|AuthenticationRequired)Error$/;
 

@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import { statusOf } from "./storage-error.ts";
+import { befallsAll } from "./storage-error.ts";
 import type { Step } from "./table-transactions.ts";
 
 /** Steps that are all done or none, and what each one's new ETag is. */
@@ -13,6 +13,8 @@ interface Write {
 
 /** The most that the service takes in one transaction. */
 const MOST_STEPS = 100;
+/** Of the writes of a group that was refused. */
+const AGAIN_AT_ONCE = 4;
 
 /**
  * Sends writes to one partition in one transaction where they come while another is on its way: a busy source then costs a fraction of the
@@ -58,7 +60,8 @@ function takeGroup(waiting: Write[]): Write[] {
 
 /** Never rejects: each write is told what became of it. */
 async function sendGroup(group: readonly Write[], submit: Submit): Promise<void> {
-  const eachAlone = () => Promise.all(group.map(({ steps, resolve, reject }) => submit(steps).then(resolve, reject)));
+  const eachAlone = () =>
+    pLimit(AGAIN_AT_ONCE).map(group, ({ steps, resolve, reject }) => submit(steps).then(resolve, reject));
   if (group.length < 2) {
     await eachAlone();
     return;
@@ -74,10 +77,4 @@ async function sendGroup(group: readonly Write[], submit: Submit): Promise<void>
     if (befallsAll(error)) for (const { reject } of group) reject(error);
     else await eachAlone();
   }
-}
-
-/** Whether each write alone would fare no better: the service is away, or busy, or lets the app do nothing. A 500 may be one row's doing. */
-function befallsAll(error: unknown): boolean {
-  const status = statusOf(error);
-  return status === undefined || [401, 403, 408, 429, 503].includes(status);
 }

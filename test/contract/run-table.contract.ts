@@ -96,6 +96,23 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       }
     });
 
+    it("tells each of many changes that come at once which version it made", async () => {
+      const runs = Array.from({ length: 60 }, (_, n) => aRun({ sequenceNumber: n + 1, lastError: `${n}` }));
+      const inserted = await Promise.all(runs.map((run) => table.insert(run)));
+      const late = aRun({ sequenceNumber: 999 });
+      const [changed] = await Promise.all([
+        Promise.all(inserted.slice(20).map((one) => table.update(one, { ...one.run, attempt: 2 }))),
+        Promise.all(inserted.slice(0, 20).map((one) => table.close(one, closing(one.run)))),
+        table.insert(late),
+      ]);
+      for (const one of changed) await table.update(one, { ...one.run, attempt: 3 });
+      for (const one of inserted) await expect(table.update(one, one.run)).rejects.toThrow(ConflictError);
+      expect((await table.openRuns(late.source)).map(({ run }) => run)).toEqual([
+        ...runs.slice(20).map((run) => ({ ...run, attempt: 3 })),
+        late,
+      ]);
+    });
+
     it("takes one run that is inserted many times at once", async () => {
       const inserts = await Promise.allSettled(Array.from({ length: 12 }, () => table.insert(aRun())));
       expect(inserts.filter(({ status }) => status === "fulfilled")).toHaveLength(1);

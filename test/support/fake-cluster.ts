@@ -1,17 +1,17 @@
 import { randomUUID } from "node:crypto";
-import type { CoreV1Event, V1ContainerState, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
+import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { Clock } from "../../shared/clock.ts";
 import { UnavailableError } from "../../shared/errors.ts";
 import type { Right } from "../../shared/jobs/rights.ts";
 import type {
   CreateOutcome,
-  FieldFault,
   JobCluster,
   JobCount,
   JobListing,
   PodListing,
   TrialOutcome,
 } from "../../shared/ports/job-cluster.ts";
+import { containers, nameOf, printedStatus, refusalOf, setCondition, stateOf, statuses } from "./cluster-objects.ts";
 
 type Method = keyof JobCluster;
 
@@ -526,74 +526,4 @@ export class FakeCluster implements JobCluster {
       ...(terminal === "Complete" ? { succeeded: 1, completionTime: this.#now() } : { failed: 1 }),
     };
   }
-}
-
-function nameOf(object: V1Job | V1Pod): string {
-  return object.metadata?.name ?? "";
-}
-
-/** The one rule that the fake has for Jobs: every container has an image. */
-function refusalOf(job: V1Job): Extract<TrialOutcome, { kind: "refused" }> | undefined {
-  const faults: FieldFault[] = (job.spec?.template.spec?.containers ?? []).flatMap(({ image }, index) =>
-    image ? [] : { field: `spec.template.spec.containers[${index}].image`, message: "Required value" },
-  );
-  if (faults.length === 0) return undefined;
-  const texts = faults.map(({ field, message }) => `${field}: ${message}`).join(", ");
-  return { kind: "refused", message: `Job.batch "${nameOf(job)}" is invalid: ${texts}`, faults };
-}
-
-function containers(pod: V1Pod) {
-  return pod.spec?.containers ?? [];
-}
-
-/**
- * The containers' statuses where all of them are in one state, and the init containers are over; or where the named one of these is in that
- * state, and none after it has run. Sidecars run as long as the work, and end badly.
- */
-function statuses(pod: V1Pod, state: V1ContainerState, only?: string) {
-  const over = { terminated: { exitCode: 0, reason: "Completed" } };
-  const sidecar = state.terminated ? { terminated: { exitCode: 143, reason: "Error" } } : { running: {} };
-  const init = (pod.spec?.initContainers ?? []).map(({ name, image = "", restartPolicy }) => ({
-    ...blankStatus(name, image),
-    state: name === only ? state : restartPolicy === "Always" ? sidecar : over,
-  }));
-  const main = containers(pod).map(({ name, image = "" }) => ({
-    ...blankStatus(name, image),
-    ready: state.running !== undefined,
-    state: only === undefined ? state : { waiting: { reason: "PodInitializing" } },
-  }));
-  return { ...(init.length > 0 ? { initContainerStatuses: init } : {}), containerStatuses: main };
-}
-
-function blankStatus(name: string, image: string) {
-  return { name, image, imageID: "", ready: false, restartCount: 0 };
-}
-
-function setCondition(job: V1Job, type: string, reason: string, message: string, at: Date): void {
-  const condition: V1JobCondition = {
-    type,
-    status: "True",
-    reason,
-    message,
-    lastProbeTime: at,
-    lastTransitionTime: at,
-  };
-  const others = (job.status?.conditions ?? []).filter((one) => one.type !== type);
-  job.status = { ...job.status, conditions: [...others, condition] };
-}
-
-function stateOf(job: V1Job): JobListing["state"] {
-  const holds = (type: string): boolean =>
-    job.status?.conditions?.some((one) => one.type === type && one.status === "True") === true;
-  if (holds("Complete")) return "complete";
-  if (holds("Failed")) return "failed";
-  if (holds("Suspended")) return "suspended";
-  return holds("FailureTarget") || holds("SuccessCriteriaMet") ? "ending" : "active";
-}
-
-function printedStatus(pod: V1Pod): string {
-  const { initContainerStatuses = [], containerStatuses = [], phase = "Pending" } = pod.status ?? {};
-  const init = initContainerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason;
-  if (init !== undefined) return `Init:${init}`;
-  return containerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason ?? phase;
 }

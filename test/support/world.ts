@@ -110,6 +110,23 @@ export function makeWorld(
   };
 }
 
+export type World = ReturnType<typeof makeWorld>;
+
+/** A world with one message whose first Job runs. */
+export async function withRun(world: World = makeWorld()): Promise<World> {
+  await world.send();
+  world.cluster.run(world.jobName());
+  return world;
+}
+
+/** Ticks until `until` holds, letting the clock go on in between. */
+export async function ticks(world: World, until: () => boolean, stepMs = 5_000, most = 40): Promise<void> {
+  for (let tick = 0; tick < most && !until(); tick += 1) {
+    world.clock.advance(stepMs);
+    await world.tick();
+  }
+}
+
 export const SOURCE = { queue: "thumbnails" };
 
 export const RETRY = {

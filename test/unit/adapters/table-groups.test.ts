@@ -8,13 +8,14 @@ const keysOf = (steps: readonly Step[]) => steps.map(({ row }) => row.rowKey);
 
 /** A service that answers when it is told to, and keeps what it was asked for. */
 function aService() {
-  const requests: { keys: string[]; answer: () => void; fail: (status?: number) => void }[] = [];
+  const requests: { keys: string[]; answer: () => void; fail: (status?: number, code?: string) => void }[] = [];
   const submit = (steps: readonly Step[]) =>
     new Promise<readonly string[]>((resolve, reject) => {
       requests.push({
         keys: keysOf(steps),
         answer: () => resolve(keysOf(steps).map((key) => `etag of ${key}`)),
-        fail: (status) => reject(Object.assign(new Error(`answered ${status}`), { statusCode: status })),
+        fail: (status, code) =>
+          reject(Object.assign(new Error(`answered ${status}`), { name: "RestError", statusCode: status, code })),
       });
     });
   return { requests, asked: () => requests.map(({ keys }) => keys.join(" ")), write: groupWrites(submit) };
@@ -50,6 +51,17 @@ describe("writes to one partition", () => {
     expect(await Promise.all(writes)).toEqual([["etag of a"], ["etag of b"], ["etag of c"]]);
   });
 
+  it("are each told their own rows' ETags, however many these are", async () => {
+    const { write, requests, asked } = await aBusyService([]);
+    const writes = [[create("a"), create("b")], [create("c")], [create("d"), create("e")]].map((steps) => write(steps));
+    await setImmediate();
+    requests[0]?.answer();
+    await setImmediate();
+    expect(asked().slice(1)).toEqual(["a b c d e"]);
+    requests[1]?.answer();
+    expect(await Promise.all(writes)).toEqual([["etag of a", "etag of b"], ["etag of c"], ["etag of d", "etag of e"]]);
+  });
+
   it("do not wait for another partition's", async () => {
     const { write, asked } = await aBusyService(["a"]);
     void write([create("b", "another")]);
@@ -75,7 +87,7 @@ describe("writes to one partition", () => {
     expect(requests.slice(1).map(({ keys }) => keys.length)).toEqual([100, 30]);
   });
 
-  it.each([400, 404, 409, 412, 413, 500])("go one by one after a %s, which may be one row's doing", async (status) => {
+  it.each([400, 409, 412, 413, 500])("go one by one after a %s, which may be one row's doing", async (status) => {
     const { requests, asked, writes } = await aBusyService(["a", "b"]);
     requests[0]?.answer();
     await setImmediate();
@@ -88,17 +100,25 @@ describe("writes to one partition", () => {
     expect(await writes[1]).toEqual(["etag of b"]);
   });
 
-  it.each([undefined, 401, 403, 408, 429, 503])(
-    "fail together after %s: alone they would fare no better",
-    async (status) => {
-      const { requests, writes } = await aBusyService(["a", "b"]);
-      requests[0]?.answer();
-      await setImmediate();
-      requests[1]?.fail(status);
-      for (const write of writes) await expect(write).rejects.toThrow(`answered ${status}`);
-      expect(requests).toHaveLength(2);
-    },
-  );
+  it.each([
+    [undefined],
+    [401],
+    [403],
+    [404, "TableNotFound"],
+    [408],
+    [429],
+    [500, "OperationTimedOut"],
+    [502],
+    [503],
+    [504],
+  ])("fail together after %s: alone they would fare no better", async (status?: number, code?: string) => {
+    const { requests, writes } = await aBusyService(["a", "b"]);
+    requests[0]?.answer();
+    await setImmediate();
+    requests[1]?.fail(status, code);
+    for (const write of writes) await expect(write).rejects.toThrow(`answered ${status}`);
+    expect(requests).toHaveLength(2);
+  });
 
   it("go on after a failure", async () => {
     const { requests, asked, first, writes } = await aBusyService(["a"]);

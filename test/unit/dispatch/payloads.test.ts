@@ -1,9 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fitsInline, jobLimitMs } from "../../../shared/jobs/job-spec.ts";
 import { aModule } from "../../support/a-module.ts";
-import { makeWorld, RETRY } from "../../support/world.ts";
-
-type World = ReturnType<typeof makeWorld>;
+import { makeWorld, RETRY, type World } from "../../support/world.ts";
 
 /** What the pod of the latest Job reads its properties from. */
 const propertiesOf = (world: World) =>

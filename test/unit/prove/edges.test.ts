@@ -23,6 +23,9 @@ describe("a request to the table service", () => {
     ["make the table", "POST", "/devstoreaccount1/Tables", "{}"],
     ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["POST", RUN])],
     ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", OPEN], ["PUT", RUN])],
+    // Of a twin, which writes one of the two rows.
+    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN])],
+    ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", OPEN])],
     ["reopen a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["PUT", RUN])],
     ["purge history", "POST", "/devstoreaccount1/$batch", batch(["DELETE", RUN], ["DELETE", RUN.replace("7", "8")])],
     ["register a source", "POST", TABLE, '{"RowKey":"source|proof|q|proof"}'],

@@ -2,9 +2,8 @@ import { describe, expect, it } from "vitest";
 import { aModule } from "../../support/a-module.ts";
 import type { MessageToSend } from "../../support/fake-entity.ts";
 import { FATES, type Fate, makeMortal } from "../../support/mortal.ts";
-import { makeWorld, RETRY, SOURCE } from "../../support/world.ts";
+import { makeWorld, RETRY, SOURCE, type World } from "../../support/world.ts";
 
-type World = ReturnType<typeof makeWorld>;
 type JobEnd = "succeed" | "fail" | "permanent" | "evict" | "stick" | "cancel" | "vanish";
 
 interface Scenario {

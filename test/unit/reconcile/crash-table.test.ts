@@ -6,21 +6,12 @@ import { adoptMessage } from "../../../shared/repair/adopt-message.ts";
 import { believeAbsence } from "../../../shared/repair/believe-absence.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
-import { LOCK_MS, makeWorld, RETRY, SOURCE } from "../../support/world.ts";
-
-type World = ReturnType<typeof makeWorld>;
+import { LOCK_MS, makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
 
 // The crash table: one `describe` per row, `row 1` to `row 18`, named for what crashed or got lost. What is tried beside the named case: every call of
 // whole runs in crash-between-calls.test.ts, and any order of events in test/property/.
 
 const NO_LOG = makeLog({ info: () => {}, warn: () => {}, error: () => {} });
-
-/** A world with one message whose first Job runs. */
-async function withRun(world: World = makeWorld()): Promise<World> {
-  await world.send();
-  world.cluster.run(world.jobName());
-  return world;
-}
 
 /** Ticks until nothing is open. */
 async function toTheEnd(world: World, stepMs = 20_000): Promise<void> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { aModule } from "../../support/a-module.ts";
-import { makeWorld, RETRY } from "../../support/world.ts";
+import { makeWorld, RETRY, withRun } from "../../support/world.ts";
 
 const ELSEWHERE = aModule({ retry: RETRY, source: { queue: "others" } });
 const MOVED = { modules: new Map([[ELSEWHERE.name, ELSEWHERE]]) };
@@ -55,5 +55,26 @@ describe("a module whose limits change while its runs are open", () => {
     expect(world.run().status).toBe("waiting");
     await world.tick();
     expect(world.run().status).toBe("dispatched");
+  });
+});
+
+describe("modules that were removed", () => {
+  it("follows their runs to the end, and starts nothing new", async () => {
+    const world = await withRun();
+    const without = world.makeProcess({ modules: new Map() });
+    world.cluster.fail(world.jobName());
+    await without.tick();
+    expect(world.run()).toMatchObject({ status: "waiting", attempt: 2 });
+    world.clock.advance(3_600_000);
+    await without.tick();
+    expect(world.cluster.creates).toHaveLength(1);
+    expect(world.lastTick()).toMatchObject({ waiting: { "module-removed": 1 } });
+  });
+
+  it("settles their runs", async () => {
+    const world = await withRun();
+    world.cluster.succeed(world.jobName());
+    await world.makeProcess({ modules: new Map() }).tick();
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
 });

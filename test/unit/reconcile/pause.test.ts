@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { makeReadiness } from "../../../shared/health.ts";
 import { aModule } from "../../support/a-module.ts";
-import { makeWorld, RETRY } from "../../support/world.ts";
+import { makeWorld, RETRY, type World } from "../../support/world.ts";
 
 const MINUTE = 60_000;
 const BROKEN = aModule({ retry: RETRY });
@@ -9,8 +9,6 @@ const MENDED = aModule({
   retry: RETRY,
   work: { kind: "worker", worker: { image: "busybox:fixed", command: ["true"] }, handler: undefined },
 });
-
-type World = ReturnType<typeof makeWorld>;
 
 const names = (world: World) => world.open().flatMap(({ jobName }) => jobName ?? []);
 

@@ -11,20 +11,12 @@ import { runsNamed, sourcesNamed } from "../../../shared/repair/run-named.ts";
 import { type RunKey, runId } from "../../../shared/run/run.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
-import { makeWorld, RETRY, SOURCE } from "../../support/world.ts";
-
-type World = ReturnType<typeof makeWorld>;
+import { makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
 
 /** Where the actions write what they changed. */
 function aLog(lines: string[] = []) {
   const push = (line: string) => void lines.push(line);
   return makeLog({ info: push, warn: push, error: push });
-}
-
-async function withRun(world: World = makeWorld()): Promise<World> {
-  await world.send();
-  world.cluster.run(world.jobName());
-  return world;
 }
 
 async function toTheEnd(world: World, process: Pick<World, "tick"> = world): Promise<void> {

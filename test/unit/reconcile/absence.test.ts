@@ -1,0 +1,115 @@
+import { describe, expect, it } from "vitest";
+import { FakeCluster } from "../../support/fake-cluster.ts";
+import { LOCK_MS, makeWorld, SOURCE, ticks, withRun } from "../../support/world.ts";
+
+describe("the slow belief in absence", () => {
+  it("does not call a Job deleted because one list lacks it", async () => {
+    const world = await withRun();
+    world.cluster.listJobs = () => Promise.resolve([]);
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", interruptions: 0 });
+  });
+
+  it("does not call a Job deleted when the row moved on while it was looked for", async () => {
+    const world = await withRun();
+    const name = world.jobName();
+    const other = world.makeProcess();
+    world.cluster.listJobs = () => Promise.resolve([]);
+    const get = world.cluster.get.bind(world.cluster);
+    world.cluster.get = async (asked) => {
+      // Somebody else sees the Job's end, and a TTL takes it away.
+      world.cluster.get = get;
+      Reflect.deleteProperty(world.cluster, "listJobs");
+      world.cluster.fail(name);
+      await other.tick();
+      world.cluster.deleteJob(name);
+      return get(asked);
+    };
+    await world.tick();
+    expect(world.run()).toMatchObject({ attempt: 2, failures: 1, interruptions: 0 });
+    expect(world.lines.map(({ why }) => why)).not.toContain("the Job was deleted");
+  });
+
+  it("calls a message gone only after two peeks a lock duration apart, and a MessageNotFound", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    await world.tick();
+    world.hide(1);
+    world.clock.advance(5_000);
+    await world.tick();
+    expect(world.run().absentSince).toBe(world.clock.now());
+    await world.tick();
+    world.clock.advance(LOCK_MS - 1);
+    await world.tick();
+    expect(world.open()).toHaveLength(1);
+    world.clock.advance(1);
+    await world.tick();
+    expect(world.closed()).toMatchObject([{ status: "lost" }]);
+  });
+
+  it("forgets its doubt when the message is seen again", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    await world.tick();
+    world.hide(1);
+    world.clock.advance(5_000);
+    await world.tick();
+    world.show(1);
+    await ticks(world, () => world.run().status === "dispatched", LOCK_MS);
+    expect(world.run()).not.toHaveProperty("absentSince");
+  });
+
+  it("closes by its verdict when the settlement's reply was lost, a lock duration later", async () => {
+    const world = await withRun();
+    world.cluster.succeed(world.jobName());
+    world.broker.loseNextReply("completeDeferred");
+    await world.tick();
+    expect(world.run().status).toBe("settling");
+    await world.tick();
+    expect(world.run().absentSince).toBeDefined();
+    await ticks(world, () => world.open().length === 0, LOCK_MS);
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+  });
+
+  it("yields to whoever holds the message, twice as long each time", async () => {
+    const world = await withRun();
+    world.cluster.succeed(world.jobName());
+    world.broker.holdDeferred(SOURCE, 1);
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "settling", busyCount: 1, notBefore: world.clock.now() + 10_000 });
+    world.clock.advance(10_000);
+    await world.tick();
+    expect(world.run()).toMatchObject({ busyCount: 2, notBefore: world.clock.now() + 20_000 });
+    world.broker.lapseLocks(SOURCE);
+    await ticks(world, () => world.open().length === 0);
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+  });
+
+  it("judges none when many Jobs vanish at once, and starts nothing: it is the wrong cluster", async () => {
+    const world = makeWorld();
+    for (let count = 0; count < 12; count += 1) await world.send();
+    for (const name of world.cluster.names()) world.cluster.deleteJob(name);
+    await world.tick();
+    expect(world.open().every(({ status, interruptions }) => status === "dispatched" && interruptions === 0)).toBe(
+      true,
+    );
+    expect(world.lines.map(({ message }) => message)).toContain(
+      "too many jobs are missing at once to believe it: is this the right cluster and namespace?",
+    );
+    expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 12 } });
+  });
+
+  it("starts no message either that arrives while it sees the wrong cluster, and starts it in the right one", async () => {
+    const world = makeWorld();
+    for (let count = 0; count < 12; count += 1) await world.send();
+    const empty = new FakeCluster({ clock: world.clock });
+    const astray = world.makeProcess({ cluster: empty });
+    await astray.tick();
+    await astray.accept(world.broker.deliver(SOURCE, { messageId: "m-13", body: Buffer.from("{}") }));
+    await astray.tick();
+    expect(empty.names()).toEqual([]);
+    expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 13 } });
+    await world.tick();
+    expect(world.cluster.names()).toHaveLength(13);
+  });
+});

@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import { aRun } from "../../support/a-run.ts";
+import { makeWorld, RETRY, SOURCE, ticks, withRun } from "../../support/world.ts";
+
+describe("the sweep", () => {
+  it("rebuilds a lost row from its own stamp, with the attempt that the stamp and the Jobs tell", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    await world.tick();
+    world.table.forget(world.run());
+    await world.tick();
+    expect(world.lines.map(({ message }) => message)).toContain("rebuilt a lost row from its message");
+    await ticks(world, () => world.open()[0]?.status === "dispatched");
+    expect(world.run().attempt).toBe(2);
+  });
+
+  it("reports deferred messages with another owner's stamp and leaves them alone", async () => {
+    const world = makeWorld();
+    const { lockToken } = world.broker.deliver(SOURCE, { messageId: "theirs", body: Buffer.from("x") });
+    await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "someone-else" });
+    await world.tick();
+    expect(world.open()).toHaveLength(0);
+    expect(world.lastTick()).toMatchObject({ orphans: 1 });
+    expect(world.message(1).state).toBe("deferred");
+  });
+
+  it.each([-1, 0, 2_001, 99_999, 1.5, Number.NaN, "many", null])(
+    "does not believe a forged attempt number: %s",
+    async (forged) => {
+      const world = await withRun(makeWorld());
+      world.table.forget(world.run());
+      await world.broker.requeueDeferred(
+        { source: SOURCE, sequenceNumber: 1, enqueuedAt: aRun().enqueuedAt },
+        { "dispatcher-attempt": forged },
+      );
+      await world.tick();
+      expect(world.run().attempt).toBe(1);
+    },
+  );
+
+  it("believes more attempts than the budgets allow: a paused module's cost nothing. One try is left", async () => {
+    const world = await withRun();
+    const run = world.run();
+    world.table.forget(run);
+    await world.broker.requeueDeferred(run, { "dispatcher-attempt": 30 });
+    await world.tick();
+    expect(world.run()).toMatchObject({ attempt: 30, failures: RETRY.maxAttempts - 1, interruptions: 0 });
+  });
+
+  it("does not touch a message whose run was closed while it looked", async () => {
+    const world = await withRun();
+    world.cluster.succeed(world.jobName());
+    // The page still shows the message; by the time that its row is asked for, it is settled and closed.
+    const page = await world.broker.browse(SOURCE, 0, 50);
+    await world.makeProcess({ broker: { ...world.broker, browse: () => Promise.resolve(page) } }).tick();
+    expect(world.closed()).toHaveLength(1);
+    expect(world.lastTick()).toMatchObject({ orphans: 0 });
+  });
+
+  it("settles a deferred message whose run is closed", async () => {
+    const world = await withRun();
+    const found = await world.table.find(world.run());
+    if (found.kind === "open")
+      await world.table.close(found.stored, {
+        ...found.stored.run,
+        status: "succeeded",
+        verdict: { outcome: "succeeded" },
+        closedAt: world.clock.now(),
+      });
+    await world.tick();
+    expect(world.message(1).state).toBe("completed");
+  });
+});
