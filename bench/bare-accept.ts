@@ -31,47 +31,61 @@ export function bareTable({ storage, tableName }: Connections): TableClient {
 }
 
 /**
- * Takes a queue's messages on as the app does, receiving by the same host's listener: peek, insert two rows in a transaction, defer by lock
- * token, create the Job, replace the row. The rows and Jobs weigh what the app's do, and nothing is computed per message.
+ * Takes the queues' messages on as the app does, over as many connections, receiving by the same host's listener: peek, insert two rows in a
+ * transaction, defer by lock token, create the Job, replace the row. The rows and Jobs weigh what the app's do, nothing is computed per
+ * message, and each message's rows go to the table by themselves.
  */
 export async function acceptBare(
   connections: Connections,
-  queue: string,
+  queues: readonly string[],
   say: (fields: object) => void,
   onAccepted: (accepted: Accepted) => void = () => {},
 ): Promise<void> {
-  const call = await makeCalls(connections, queue);
-  const binding = { type: "serviceBusTrigger", dataType: "binary", autoCompleteMessages: false };
-  listen({
-    // A connection of its own, as the host has one beside the app's.
-    client: new ServiceBusClient(connections.serviceBus),
-    entity: { queue },
-    fn: { name: "bare", bindings: {}, trigger: { bindingName: "message", binding }, callback: () => undefined },
-    settings: {
-      autoCompleteMessages: false,
-      maxConcurrentCalls: CONCURRENCY,
-      prefetchCount: 0,
-      maxAutoLockRenewalDuration: 300_000,
-    },
-    invoke: async (_fn, { metadata }) => {
-      onAccepted(await call(Number(metadata["SequenceNumber"]?.json), metadata["LockToken"]?.string ?? ""));
-      say({ message: "handled a delivery", outcome: "dispatched" });
-      return undefined;
-    },
-    log: {
-      system: (level, text) => say({ level, text }),
-      of: () => (level, category, text) => say({ level, category, text }),
-    },
-  });
-}
-
-async function makeCalls(connections: Connections, queue: string) {
-  const { serviceBus, kubeconfig, namespace, modulesDir, body } = connections;
   const table = bareTable(connections);
   await table.createTable();
+  const servers = {
+    table,
+    bus: new ServiceBusClient(connections.serviceBus),
+    cluster: new BareCluster(await readAccess(connections.kubeconfig)),
+  };
+  // A connection of its own, as the host has one beside the app's.
+  const client = new ServiceBusClient(connections.serviceBus);
+  const binding = { type: "serviceBusTrigger", dataType: "binary", autoCompleteMessages: false };
+  for (const queue of queues) {
+    const call = makeCall(connections, servers, queue);
+    listen({
+      client,
+      entity: { queue },
+      fn: { name: "bare", bindings: {}, trigger: { bindingName: "message", binding }, callback: () => undefined },
+      settings: {
+        autoCompleteMessages: false,
+        maxConcurrentCalls: CONCURRENCY,
+        prefetchCount: 0,
+        maxAutoLockRenewalDuration: 300_000,
+      },
+      invoke: async (_fn, { metadata }) => {
+        onAccepted(await call(Number(metadata["SequenceNumber"]?.json), metadata["LockToken"]?.string ?? ""));
+        say({ message: "handled a delivery", outcome: "dispatched" });
+        return undefined;
+      },
+      log: {
+        system: (level, text) => say({ level, text }),
+        of: () => (level, category, text) => say({ level, category, text }),
+      },
+    });
+  }
+}
+
+interface BareServers {
+  readonly table: TableClient;
+  readonly bus: ServiceBusClient;
+  readonly cluster: BareCluster;
+}
+
+function makeCall(connections: Connections, { table, bus, cluster }: BareServers, queue: string) {
+  const { namespace, modulesDir, body } = connections;
   const options = { skipParsingBodyAsJson: true, maxAutoLockRenewalDurationInMs: 0 };
-  const receiver = new ServiceBusClient(serviceBus).createReceiver(queue, options);
-  const cluster = new BareCluster(await readAccess(kubeconfig));
+  const receiver = bus.createReceiver(queue, options);
   const module = loadModules(modulesDir).find(({ source }) => "queue" in source && source.queue === queue);
   if (!module) throw new Error(`no module in ${modulesDir} takes from queue ${queue}`);
 

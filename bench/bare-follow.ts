@@ -30,7 +30,7 @@ export async function followBare(
   const accepted = new Map<string, Accepted>();
   const tick = await makeBareTick(connections);
   const settle = await makeSettle(connections, queue);
-  await acceptBare(connections, queue, say, (message) => {
+  await acceptBare(connections, [queue], say, (message) => {
     accepted.set(message.jobName, message);
     say({ message: "started a job", messageId: message.jobName, jobName: message.jobName });
   });

@@ -24,7 +24,7 @@ process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);
 
 const [what, ...all] = process.argv.slice(2);
 const [given = ""] = all;
-if (what === "accept") for (const queue of all) await acceptBare(connections, queue, say);
+if (what === "accept") await acceptBare(connections, all, say);
 if (what === "follow") await followBare(connections, given, say);
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 if (what === "tick") await tickBare(connections, Number(given), say);
