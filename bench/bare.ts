@@ -1,4 +1,4 @@
-// A program of its own: the requests that the app makes, made by the same SDKs with no app around them. `bare accept QUEUE...` receives as the
+// A program of its own: what the app asks of the servers, asked by the same SDKs with no app around them, each message by itself. `bare accept QUEUE...` receives as the
 // host does and says each message on stderr, as the app does; `bare follow QUEUE` settles them too, once their Jobs have finished; `bare tick N`
 // makes the requests of N ticks and says how long each took.
 import { z } from "zod";

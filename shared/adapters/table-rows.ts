@@ -70,7 +70,7 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
 
   const inTime = () => AbortSignal.timeout(timeoutMs);
 
-  /** A step alone needs no transaction. */
+  /** A replace alone needs no transaction. */
   const write = groupWrites(async (steps) => {
     const abortSignal = inTime();
     const [first] = steps;

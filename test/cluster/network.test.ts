@@ -1,24 +1,31 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import { expect, inject, test } from "vitest";
-import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
-import { choosePodNetwork, makeBridge, removeBridge } from "./network.ts";
+import { randomUUID } from "node:crypto";
+import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import { expect, inject, test, vi } from "vitest";
+import { makeNamespace } from "./namespace.ts";
 
-const ip = async (...args: string[]) => (await promisify(execFile)("ip", args)).stdout;
+/** Speaks without TLS, which a real API server answers in words of its own. */
+const ASK = String.raw`printf 'GET / HTTP/1.0\r\n\r\n' | nc "$KUBERNETES_SERVICE_HOST" "$KUBERNETES_SERVICE_PORT"`;
 
-test.skipIf(!inject("ownsCluster"))(`the pods' bridge keeps its hardware address ${NEEDS_OWN_CLUSTER}`, async () => {
-  const network = await choosePodNetwork();
-  await makeBridge(network);
+test("a pod reaches the API server where its environment says that it is", async () => {
+  const kubeConfig = new KubeConfig();
+  kubeConfig.loadFromFile(inject("kubeconfig"));
+  const core = kubeConfig.makeApiClient(CoreV1Api);
+  const made = await makeNamespace(kubeConfig, `network-${randomUUID().slice(0, 8)}`);
+  const namespace = made.name;
   try {
-    const address = async () => /link\/ether (\S+)/.exec(await ip("link", "show", network.bridge))?.[1];
-    const before = await address();
-    expect(before).toMatch(/^02:/);
-    // A bridge without one takes the lowest of its ports'.
-    await ip("link", "add", "low0", "address", "02:00:00:00:00:01", "type", "veth", "peer", "name", "low1");
-    await ip("link", "set", "low0", "master", network.bridge);
-    expect(await address()).toBe(before);
+    const containers = [{ name: "main", image: "busybox:1.36", command: ["sh", "-c", ASK] }];
+    const spec = { restartPolicy: "Never", containers };
+    await core.createNamespacedPod({ namespace, body: { metadata: { name: "asks" }, spec } });
+    await vi.waitFor(
+      async () => {
+        const { status } = await core.readNamespacedPod({ name: "asks", namespace });
+        expect(status?.phase).toMatch(/Succeeded|Failed/);
+      },
+      { timeout: 60_000, interval: 200 },
+    );
+    const said = await core.readNamespacedPodLog({ name: "asks", namespace });
+    expect(said).toContain("Client sent an HTTP request to an HTTPS server.");
   } finally {
-    await removeBridge(network.bridge);
+    await made.remove();
   }
-  expect(await ip("link")).not.toContain("low0");
 });
