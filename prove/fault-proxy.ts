@@ -6,6 +6,7 @@ import {
   type IncomingMessage,
   type OutgoingHttpHeaders,
   type ServerResponse,
+  STATUS_CODES,
 } from "node:http";
 import { createServer as createSecureServer, request as httpsRequest, Agent as SecureAgent } from "node:https";
 import { buffer } from "node:stream/consumers";
@@ -128,28 +129,55 @@ const READS: ReadonlySet<Edge | undefined> = new Set<Edge>([
   "delete a body",
 ]);
 
-/**
- * A refusal in the server's own words, as far as the app listens to them. Whoever refuses may quote what it was asked for: here it is the URL
- * of a body, where the request holds one.
- */
-function refusal(server: ServerName, status: number, edges: Edges, { body }: HttpCall): HttpAnswer {
+/** A refusal in the server's own words, as far as the app listens to them. */
+function refusal(server: ServerName, status: number, edges: Edges, call: HttpCall): HttpAnswer {
   const later = status === 429 || status === 503 ? { "retry-after": "1" } : {};
   const headers = { "content-type": "application/json", ...later };
-  const reason = CLUSTER_REASONS[status] ?? "";
-  const alreadyThere = edges.includes("create a job") && status === 409;
-  const text =
-    server === "cluster"
-      ? {
-          kind: "Status",
-          apiVersion: "v1",
-          status: "Failure",
-          code: status,
-          reason: alreadyThere ? "AlreadyExists" : reason,
-          message: ["injected by the proof", ...(/https?:[^"]+[?&]sig=[^"]+/.exec(body) ?? [])].join(": "),
-        }
-      : { "odata.error": { code: STORAGE_CODES[status] ?? "", message: { lang: "en-US", value: "injected" } } };
-  return { status, headers, body: Buffer.from(JSON.stringify(text)) };
+  if (server === "cluster") return { status, headers, body: json(clusterStatus(status, edges, call)) };
+  const error = { "odata.error": { code: STORAGE_CODES[status] ?? "", message: { lang: "en-US", value: "injected" } } };
+  const ofOneRow = status === 409 || status === 412;
+  return ofOneRow && isTransaction(call) ? refusedStep(status, json(error)) : { status, headers, body: json(error) };
 }
+
+/** Whoever refuses may quote what it was asked for: here it is the URL of a body, where the request holds one. */
+function clusterStatus(code: number, edges: Edges, { body }: HttpCall): object {
+  const alreadyThere = edges.includes("create a job") && code === 409;
+  return {
+    kind: "Status",
+    apiVersion: "v1",
+    status: "Failure",
+    code,
+    reason: alreadyThere ? "AlreadyExists" : (CLUSTER_REASONS[code] ?? ""),
+    message: ["injected by the proof", ...(/https?:[^"]+[?&]sig=[^"]+/.exec(body) ?? [])].join(": "),
+  };
+}
+
+/** What the table service says of a transaction that one row made fail: it has been read, and that row's answer is the only one in it. */
+function refusedStep(status: number, error: Buffer): HttpAnswer {
+  const lines = [
+    "--batchresponse_injected",
+    "Content-Type: multipart/mixed; boundary=changesetresponse_injected",
+    "",
+    "--changesetresponse_injected",
+    "Content-Type: application/http",
+    "Content-Transfer-Encoding: binary",
+    "",
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    "Content-Type: application/json;odata=minimalmetadata;streaming=true;charset=utf-8",
+    "",
+    String(error),
+    "--changesetresponse_injected--",
+    "--batchresponse_injected--",
+    "",
+  ];
+  return {
+    status: 202,
+    headers: { "content-type": "multipart/mixed; boundary=batchresponse_injected" },
+    body: Buffer.from(lines.join("\r\n")),
+  };
+}
+
+const json = (value: object): Buffer => Buffer.from(JSON.stringify(value));
 
 const CLUSTER_REASONS: Readonly<Record<number, string>> = {
   409: "Conflict",

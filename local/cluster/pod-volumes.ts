@@ -88,8 +88,9 @@ function writeConfig(volume: Wire<V1Volume>, reference: ConfigReference, path: s
   const failed = `MountVolume.SetUp failed for volume "${volume.name}" : `;
   const held = readConfig(kind, name);
   if (held === undefined && optional !== true) throw new MountError(`${failed}${kind} "${name}" not found`);
-  const items = reference.items ?? [...(held?.keys() ?? [])].map((key) => ({ key, path: key }));
-  for (const item of items) {
+  const { items = [] } = reference;
+  const all = [...(held?.keys() ?? [])].map((key) => ({ key, path: key }));
+  for (const item of items.length > 0 ? items : all) {
     const value = held?.get(item.key);
     if (value !== undefined) writeInto(volume, path, item.path, value);
     else if (optional !== true) {

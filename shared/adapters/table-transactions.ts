@@ -1,8 +1,9 @@
-import type {
-  TableClient,
-  TableServiceClientOptions,
-  TableTransactionEntityResponse,
-  TransactionAction,
+import {
+  RestError,
+  type TableClient,
+  type TableServiceClientOptions,
+  type TableTransactionEntityResponse,
+  type TransactionAction,
 } from "@azure/data-tables";
 import type { Columns } from "./columns.ts";
 
@@ -56,6 +57,7 @@ export function makeTransactions(): Transactions {
         new Map(steps.filter((step) => step.kind === "delete").map((step) => [step.row.rowKey, step.etag])),
       );
       const { subResponses } = await client.submitTransaction(steps.map(action), { abortSignal: signal });
+      throwRefused(subResponses);
       return steps.map((_, index) => etagOf(subResponses[index]));
     },
   };
@@ -64,6 +66,15 @@ export function makeTransactions(): Transactions {
 function action(step: Step): TransactionAction {
   if (step.kind === "replace") return ["update", step.row, "Replace", { etag: step.etag }];
   return [step.kind, { ...step.row }];
+}
+
+/** The SDK throws where a refused operation says why in JSON; one that says nothing, or HTML, it takes for done. */
+function throwRefused(responses: readonly TableTransactionEntityResponse[]): void {
+  const refused = responses.find(({ status }) => status >= 400);
+  if (refused === undefined) return;
+  throw new RestError(`The table service refused the transaction with ${refused.status}.`, {
+    statusCode: refused.status,
+  });
 }
 
 function etagOf(response: TableTransactionEntityResponse | undefined): string {

@@ -52,6 +52,11 @@ describe("what is in a Secret or ConfigMap", () => {
       holds: "max: 5\n",
     },
     {
+      of: "all keys of a ConfigMap whose list of keys is empty",
+      volume: { configMap: { name: "limits", items: [] } },
+      holds: "least: 1\nmost: 5\n",
+    },
+    {
       of: "both in one volume",
       volume: { projected: { sources: [{ secret: { name: "account" } }, { configMap: { name: "limits" } }] } },
       holds: "least: 1\nmost: 5\npassword: $(user)é\nuser: ada\n",

@@ -1,0 +1,48 @@
+import { createServer } from "node:http";
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Conductor } from "../../../prove/director.ts";
+import { startFaultProxy } from "../../../prove/fault-proxy.ts";
+import { Gate } from "../../../prove/gate.ts";
+import { tableEdges } from "../../../prove/http-edge.ts";
+import { makeAzureRunTable } from "../../../shared/adapters/azure-run-table.ts";
+import { systemClock } from "../../../shared/clock.ts";
+import { ConflictError } from "../../../shared/errors.ts";
+import { aRun } from "../../support/a-run.ts";
+
+describe("a conflict that is injected on a transaction", () => {
+  it("is the answer of one row in one that was read, as the service's own, and a conflict to the app's adapter", async () => {
+    const server = createServer((_request, response) => response.writeHead(204).end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const answered: number[] = [];
+    const conflicts: Conductor = {
+      async conduct({ edges, carryOut, refusal }) {
+        if (!edges.includes("insert a run")) return carryOut();
+        const answer = refusal(409);
+        answered.push((answer as { status: number }).status);
+        return answer;
+      },
+    };
+    const proxy = await startFaultProxy({
+      slot: 0,
+      server: "storage",
+      target: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`,
+      director: () => conflicts,
+      gate: new Gate(),
+      edgesOf: tableEdges,
+    });
+    onTestFinished(() => proxy.close());
+    const table = makeAzureRunTable({
+      connection: {
+        kind: "connectionString",
+        value: `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:${proxy.port}/account;`,
+      },
+      tableName: "runs",
+      instance: "dispatcher",
+      clock: systemClock,
+    });
+    await expect(table.insert(aRun())).rejects.toBeInstanceOf(ConflictError);
+    expect(answered).toEqual([202]);
+  });
+});
