@@ -43,6 +43,7 @@ const { metafile } = await build({
     js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
   },
 });
+for (const file of Object.keys(metafile.outputs).filter((path) => path.endsWith(".js"))) await narrow(file);
 await build({
   ...common,
   entryPoints: await glob(
@@ -52,6 +53,18 @@ await build({
   packages: "external",
 });
 await writeFile("dist/third-party-notices.txt", await notices(Object.keys(metafile.inputs)));
+
+/**
+ * Escapes what is beyond Latin-1 in a bundle; that is in comments only, for esbuild has escaped the rest. A single such character makes V8 keep
+ * the whole source in two bytes a character: 7 MiB more in every process.
+ */
+async function narrow(file) {
+  const text = await readFile(file, "utf8");
+  await writeFile(
+    file,
+    text.replaceAll(/[^\0-\xff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),
+  );
+}
 
 /** The licences of the packages that these files come from. Whoever passes a bundle on has to pass them on with it. */
 async function notices(files) {
