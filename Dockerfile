@@ -23,8 +23,10 @@ LABEL org.opencontainers.image.title="dispatcher-standalone" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# The heap's limits are those of the README's figures: without them Node takes more than it needs. Override them for more open runs.
-ENV NODE_ENV=production \
+# The heap's limits are those of the README's figures: without them Node takes more than it needs. Override them for more open runs. Two arenas are
+# plenty for a process that works in one thread; with one for each, glibc keeps some 15 MiB of freed memory more.
+ENV MALLOC_ARENA_MAX=2 \
+    NODE_ENV=production \
     NODE_OPTIONS="--max-old-space-size=96 --max-semi-space-size=8" \
     MODULES_DIR=/etc/dispatcher/modules
 WORKDIR /app
@@ -49,12 +51,13 @@ LABEL org.opencontainers.image.title="dispatcher" \
 # - The base listens on port 80 as root. A port over 1,024 needs no root. Nor does a directory under /tmp: the host keeps its keys in the storage account, and
 #   tells by a file that they changed, which it would write beside its own program. All else that it writes is under /tmp by default (its logs, FunctionsData).
 # - Without DRAIN_ON_APP_STOPPING the host ends on SIGTERM with its listeners still taking messages.
-# - Its console is off by default. The limits of the heap are the README's, for the worker, which runs the app.
+# - Its console is off by default. The limits of the heap, and of arenas, are the README's, for the worker, which runs the app.
 ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     AzureFunctionsJobHost__Logging__Console__IsEnabled=true \
     ASPNETCORE_URLS=http://+:8080 \
     FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING=true \
     FUNCTIONS_SECRETS_PATH=/tmp/Functions/Secrets \
+    MALLOC_ARENA_MAX=2 \
     languageWorkers__node__arguments="--max-old-space-size=96 --max-semi-space-size=8" \
     MODULES_DIR=/etc/dispatcher/modules
 WORKDIR /home/site/wwwroot

@@ -7,6 +7,9 @@ import { neededEnvironment } from "../local/stack/own-environment.ts";
 import { type Part, startPart } from "../local/stack/part.ts";
 import { PROJECT_ROOT } from "../local/stack/project-root.ts";
 
+/** Of the processes whose memory is measured, as in the images. */
+export const ALLOCATOR = { MALLOC_ARENA_MAX: "2" };
+
 export interface ProgramOptions {
   readonly name: string;
   /** Below `dist`. */
@@ -50,12 +53,16 @@ export class Processes {
   async start(options: ProgramOptions): Promise<Program> {
     const said = new EventEmitter();
     const preload = `--import=${pathToFileURL(distFile("bench/report-peak-memory.js")).href}`;
-    const nodeOptions = options.measureMemory === true ? { NODE_OPTIONS: `${preload} ${this.#nodeOptions}` } : {};
+    const measured = { NODE_OPTIONS: `${preload} ${this.#nodeOptions}`, ...ALLOCATOR };
     const part = await startPart({
       name: options.name,
       program: distFile(options.program),
       args: options.args ?? [],
-      env: { ...neededEnvironment(process.env), ...options.settings, ...nodeOptions },
+      env: {
+        ...neededEnvironment(process.env),
+        ...options.settings,
+        ...(options.measureMemory === true ? measured : {}),
+      },
       stopTimeoutMs: 40_000,
       onLine: (line) => {
         const peak = /^peak memory in KiB: (\d+)$/.exec(line);

@@ -4,6 +4,7 @@ import { posix } from "node:path";
 import dockerignore from "@balena/dockerignore";
 import { globSync } from "tinyglobby";
 import { describe, expect, it } from "vitest";
+import { ALLOCATOR } from "../../bench/processes.ts";
 import { valueAt } from "../../shared/plain-data.ts";
 import { readImage, stageNames } from "../support/container-image.ts";
 
@@ -81,7 +82,8 @@ describe("the Dockerfile", () => {
       expect(image.command[0]).toMatch(/^(node|\/azure-functions-host\/Microsoft\.Azure\.WebJobs\.Script\.WebHost)$/);
     });
 
-    it("limits the heap as the README's figures were measured", () => {
+    it("limits heap and arenas as the README's figures were measured", () => {
+      expect(image.env).toMatchObject(ALLOCATOR);
       const [, flags] = /"--node-options=([^"]+)"/.exec(readFileSync("README.md", "utf8")) ?? [];
       expect(flags).toMatch(/--max-old-space-size/);
       expect([image.env["NODE_OPTIONS"], image.env["languageWorkers__node__arguments"]]).toContain(flags);
