@@ -53,16 +53,13 @@ export class Processes {
   async start(options: ProgramOptions): Promise<Program> {
     const said = new EventEmitter();
     const preload = `--import=${pathToFileURL(distFile("bench/report-peak-memory.js")).href}`;
-    const measured = { NODE_OPTIONS: `${preload} ${this.#nodeOptions}`, ...ALLOCATOR };
+    const measured =
+      options.measureMemory === true ? { NODE_OPTIONS: `${preload} ${this.#nodeOptions}`, ...ALLOCATOR } : {};
     const part = await startPart({
       name: options.name,
       program: distFile(options.program),
       args: options.args ?? [],
-      env: {
-        ...neededEnvironment(process.env),
-        ...options.settings,
-        ...(options.measureMemory === true ? measured : {}),
-      },
+      env: { ...neededEnvironment(process.env), ...options.settings, ...measured },
       stopTimeoutMs: 40_000,
       onLine: (line) => {
         const peak = /^peak memory in KiB: (\d+)$/.exec(line);

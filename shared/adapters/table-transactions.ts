@@ -57,7 +57,6 @@ export function makeTransactions(): Transactions {
         new Map(steps.filter((step) => step.kind === "delete").map((step) => [step.row.rowKey, step.etag])),
       );
       const { subResponses } = await client.submitTransaction(steps.map(action), { abortSignal: signal });
-      throwRefused(subResponses);
       return steps.map((_, index) => etagOf(subResponses[index]));
     },
   };
@@ -69,17 +68,12 @@ function action(step: Step): TransactionAction {
 }
 
 /** The SDK throws where a refused operation says why in JSON; one that says nothing, or HTML, it takes for done. */
-function throwRefused(responses: readonly TableTransactionEntityResponse[]): void {
-  const refused = responses.find(({ status }) => status >= 400);
-  if (refused === undefined) return;
-  throw new RestError(`The table service refused the transaction with ${refused.status}.`, {
-    statusCode: refused.status,
-  });
-}
-
 function etagOf(response: TableTransactionEntityResponse | undefined): string {
   if (response === undefined) throw new Error("The table service answered fewer operations than the transaction had.");
-  return response.etag?.trim() ?? "";
+  const { status: statusCode, etag } = response;
+  if (statusCode >= 400)
+    throw new RestError(`The table service refused the transaction with ${statusCode}.`, { statusCode });
+  return etag?.trim() ?? "";
 }
 
 const LINE = "\r\n";

@@ -1,24 +1,20 @@
-import { createServer } from "node:http";
 import { TableClient } from "@azure/data-tables";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { makeTransactions } from "../../../shared/adapters/table-transactions.ts";
+import { startLoopbackServer } from "../../support/loopback-server.ts";
 
 /** A table service that answers every transaction as `steps` say, one part each. */
 async function startService(steps: readonly string[]) {
   const parts = steps.map((step) => `--changesetresponse_1\r\nContent-Type: application/http\r\n\r\n${step}\r\n`);
-  const server = createServer((request, response) => {
+  const origin = await startLoopbackServer((request, response) => {
     request.resume().on("end", () => {
       response.writeHead(202, { "content-type": "multipart/mixed; boundary=batchresponse_1" });
       response.end(`--batchresponse_1\r\n\r\n${parts.join("")}--changesetresponse_1--\r\n--batchresponse_1--\r\n`);
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => void server.close());
-  const address = server.address();
-  const endpoint = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}/account`;
   const transactions = makeTransactions();
   const client = TableClient.fromConnectionString(
-    `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=a2V5;TableEndpoint=${endpoint};`,
+    `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=a2V5;TableEndpoint=${origin}/account;`,
     "runs",
     { allowInsecureConnection: true, additionalPolicies: [transactions.policy], retryOptions: { maxRetries: 0 } },
   );

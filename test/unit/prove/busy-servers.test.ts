@@ -1,4 +1,3 @@
-import { createServer } from "node:http";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startBroker } from "../../../local/broker/start-broker.ts";
 import { BusGate } from "../../../prove/bus-gate.ts";
@@ -8,6 +7,7 @@ import { Gate } from "../../../prove/gate.ts";
 import { tableEdges } from "../../../prove/http-edge.ts";
 import { makeServiceBusBroker } from "../../../shared/adapters/service-bus-broker.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
+import { startLoopbackServer } from "../../support/loopback-server.ts";
 
 const source = { queue: "q" };
 const director = () => new Director({ faults: [], blows: [], outages: [] }, []);
@@ -35,15 +35,11 @@ describe("a busy server", () => {
 
   it("is a storage account: it answers 503 to every request, those that no edge names too, and is asked for none", async () => {
     const asked: string[] = [];
-    const server = createServer((request, response) => {
+    const target = await startLoopbackServer((request, response) => {
       asked.push(request.url ?? "");
       response.end("{}");
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => void server.close());
-    const address = server.address();
     const gate = new Gate();
-    const target = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
     const proxy = await startFaultProxy({ slot: 0, server: "storage", target, director, gate, edgesOf: tableEdges });
     onTestFinished(() => proxy.close());
     const statusOf = async (path: string) => (await fetch(`http://127.0.0.1:${proxy.port}${path}`)).status;

@@ -1,4 +1,3 @@
-import { createServer } from "node:http";
 import { describe, expect, it, onTestFinished } from "vitest";
 import type { Conductor } from "../../../prove/director.ts";
 import { startFaultProxy } from "../../../prove/fault-proxy.ts";
@@ -8,13 +7,11 @@ import { makeAzureRunTable } from "../../../shared/adapters/azure-run-table.ts";
 import { systemClock } from "../../../shared/clock.ts";
 import { ConflictError } from "../../../shared/errors.ts";
 import { aRun } from "../../support/a-run.ts";
+import { startLoopbackServer } from "../../support/loopback-server.ts";
 
 describe("a conflict that is injected on a transaction", () => {
   it("is the answer of one row in one that was read, as the service's own, and a conflict to the app's adapter", async () => {
-    const server = createServer((_request, response) => response.writeHead(204).end());
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => void server.close());
-    const address = server.address();
+    const target = await startLoopbackServer((_request, response) => response.writeHead(204).end());
     const answered: unknown[] = [];
     const conflicts: Conductor = {
       async conduct(call) {
@@ -27,7 +24,7 @@ describe("a conflict that is injected on a transaction", () => {
     const proxy = await startFaultProxy({
       slot: 0,
       server: "storage",
-      target: `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`,
+      target,
       director: () => conflicts,
       gate: new Gate(),
       edgesOf: tableEdges,

@@ -1,6 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { FakeCluster } from "../../support/fake-cluster.ts";
-import { LOCK_MS, makeWorld, SOURCE, ticks, withRun } from "../../support/world.ts";
+import { LOCK_MS, makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
+
+/** Its Job has failed, and its message is not to be seen where the next attempt would start. */
+async function withDoubt(): Promise<World> {
+  const world = await withRun();
+  world.cluster.fail(world.jobName());
+  await world.tick();
+  world.hide(1);
+  world.clock.advance(5_000);
+  await world.tick();
+  return world;
+}
 
 describe("the slow belief in absence", () => {
   it("does not call a Job deleted because one list lacks it", async () => {
@@ -31,12 +42,7 @@ describe("the slow belief in absence", () => {
   });
 
   it("calls a message gone only after two peeks a lock duration apart, and a MessageNotFound", async () => {
-    const world = await withRun();
-    world.cluster.fail(world.jobName());
-    await world.tick();
-    world.hide(1);
-    world.clock.advance(5_000);
-    await world.tick();
+    const world = await withDoubt();
     expect(world.run().absentSince).toBe(world.clock.now());
     await world.tick();
     world.clock.advance(LOCK_MS - 1);
@@ -48,12 +54,7 @@ describe("the slow belief in absence", () => {
   });
 
   it("forgets its doubt when the message is seen again", async () => {
-    const world = await withRun();
-    world.cluster.fail(world.jobName());
-    await world.tick();
-    world.hide(1);
-    world.clock.advance(5_000);
-    await world.tick();
+    const world = await withDoubt();
     world.show(1);
     await ticks(world, () => world.run().status === "dispatched", LOCK_MS);
     expect(world.run()).not.toHaveProperty("absentSince");
