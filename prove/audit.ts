@@ -62,9 +62,22 @@ export type Verdict =
   /** A secret, or what a sender wrote, stands where it may not. */
   | "leak";
 
+/** What may be left over, by kind: each is something that no run speaks of. */
+const ORPHANS = {
+  messages: "a deferred message without an open row",
+  marks: "a mark without its open row",
+  rows: "an open row without its mark",
+  jobs: "a job that is not retired",
+  bodies: "a body in the blob store",
+} as const;
+
+export type OrphanKind = keyof typeof ORPHANS;
+
 /** One thing that is not as it has to be, in a sentence. */
 export interface Finding {
   readonly verdict: Verdict;
+  /** Of an orphan. */
+  readonly orphan?: OrphanKind;
   readonly about: string;
   readonly what: string;
 }
@@ -80,7 +93,9 @@ export function audit(books: Books): Finding[] {
     if (!sent.has(messageId)) say("wrong", messageId, "nobody sent it, and yet it is in the books");
   if (books.strangers !== STRANGERS)
     say("wrong", "strangers", `${STRANGERS} messages of another Dispatcher, and ${books.strangers} left as they were`);
-  auditLeftovers(books, index, say);
+  auditLeftovers(books, index, (orphan, about, of = "") =>
+    findings.push({ verdict: "orphan", orphan, about, what: ORPHANS[orphan] + of }),
+  );
   return findings;
 }
 
@@ -168,15 +183,18 @@ function auditWork(runId: string, kind: Kind, index: Index, say: Say): void {
     say("wrong", runId, `${starts.size} attempts started, not ${kind.starts}`);
 }
 
-function auditLeftovers(books: Books, index: Index, say: Say): void {
-  for (const { runId, state } of books.bus)
-    if (state === "deferred" && !index.open.has(runId)) say("orphan", runId, "a deferred message without an open row");
-  for (const runId of books.marks) if (!index.open.has(runId)) say("orphan", runId, "a mark without its open row");
+function auditLeftovers(
+  books: Books,
+  index: Index,
+  say: (orphan: OrphanKind, about: string, of?: string) => void,
+): void {
+  for (const { runId, state } of books.bus) if (state === "deferred" && !index.open.has(runId)) say("messages", runId);
+  for (const runId of books.marks) if (!index.open.has(runId)) say("marks", runId);
   const marks = new Set(books.marks);
-  for (const { runId } of books.open) if (!marks.has(runId)) say("orphan", runId, "an open row without its mark");
+  for (const { runId } of books.open) if (!marks.has(runId)) say("rows", runId);
   for (const { name, runId, isSettled } of books.jobs)
-    if (!isSettled && !index.open.has(runId)) say("orphan", name, `a job that is not retired, of ${runId}`);
-  for (const runId of books.bodies) if (!index.open.has(runId)) say("orphan", runId, "a body in the blob store");
+    if (!isSettled && !index.open.has(runId)) say("jobs", name, `, of ${runId}`);
+  for (const runId of books.bodies) if (!index.open.has(runId)) say("bodies", runId);
 }
 
 function grouped<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {

@@ -3,6 +3,7 @@ import type { Interference } from "../local/broker/interference.ts";
 import type { Reply } from "../local/broker/reply-link.ts";
 import { busEdge } from "./bus-edge.ts";
 import type { Conductor } from "./director.ts";
+import { known } from "./edges.ts";
 import type { Gate } from "./gate.ts";
 
 /** The way of the Dispatchers to the bus: a port for each, and the broker's calls in the director's hands. */
@@ -25,7 +26,8 @@ export class BusGate {
       if (this.#gates.get(slot)?.refuses() === true) return refusal(503);
       const reply = await this.#director().conduct<Reply>({
         slot,
-        edges: [busEdge(call)],
+        edges: known(busEdge(call)),
+        asked: call.operation,
         carryOut: async () => carryOut(),
         refusal,
         worked: ({ statusCode }) => statusCode < 300,
@@ -43,13 +45,23 @@ export class BusGate {
         if (!isSent) send();
         isSent = true;
       };
-      // A delivery is no question: it goes out now, or never. A process that is killed or put to sleep is so before this line ends.
-      const carryOut = async () => {
-        sendOnce();
-        return "sent" as const;
-      };
       this.#director()
-        .conduct<"sent">({ slot, edges: ["receive a message"], carryOut, refusal: () => "sent", worked: () => true })
+        .conduct<"sent">({
+          slot,
+          edges: ["receive a message"],
+          asked: "a delivery",
+          // A delivery is no question: it goes out now, or never. A process that is killed or put to sleep is so before this line ends.
+          carryOut: async () => {
+            sendOnce();
+            return "sent";
+          },
+          // Locked, and never to arrive: it comes again when its lock lapsed.
+          loseOnTheWay: () => {
+            isSent = true;
+          },
+          refusal: () => "sent",
+          worked: () => true,
+        })
         // Its link closed while it slept.
         .catch(() => {});
     },

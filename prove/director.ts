@@ -14,10 +14,14 @@ export interface Victim {
 export interface Call<Answer> {
   /** Which Dispatcher makes it. */
   readonly slot: number;
-  /** What the app does by it: more than one thing where it sends changes to rows together. Undefined is none of the app's. */
-  readonly edges: readonly (Edge | undefined)[];
+  /** What the app does by it: more than one thing where it sends changes to rows together. None where nobody knows this call. */
+  readonly edges: readonly Edge[];
+  /** How the server itself would call it: of a call that nobody knows, this is said. */
+  readonly asked: string;
   /** Asks the server. */
   carryOut(): Promise<Answer>;
+  /** Has the answer lost on its way, where the call is one way and nobody answers it: the server does it, and what it sends is gone. */
+  loseOnTheWay?(): void;
   /** What the server would say if it refused. */
   refusal(status: number): Answer;
   /** Whether the server did what it was asked for: only then there is an "after". */
@@ -47,6 +51,7 @@ export class Director implements Conductor {
   /** Begun, and not over: a process that sleeps may be killed before it wakes. */
   readonly #underWay = new Set<Fault>();
   readonly #done = new Map<Edge, Map<string, number>>();
+  readonly #unknown = new Set<string>();
   readonly #planned: number;
   readonly #say: (line: string) => void;
   #blows: Blow[];
@@ -70,6 +75,11 @@ export class Director implements Conductor {
 
   get done(): Done {
     return this.#done;
+  }
+
+  /** Calls that no edge names: nothing was done to them, and nobody knows what they are for. */
+  get unknown(): string[] {
+    return [...this.#unknown].toSorted();
   }
 
   /** The planned faults that have not happened yet. */
@@ -106,6 +116,7 @@ export class Director implements Conductor {
 
   /** Takes a call where the plan wants it: to its server, or not. */
   async conduct<Answer>(call: Call<Answer>): Promise<Answer | NoAnswer> {
+    if (call.edges.length === 0) this.#unknown.add(call.asked);
     const fault = this.#faultFor(call);
     if (fault === undefined) return call.carryOut();
     this.#underWay.add(fault);
@@ -153,6 +164,7 @@ export class Director implements Conductor {
     }
   }
 
+  /** The planned blows that have not fallen yet. */
   get blowsLeft(): number {
     return this.#blows.length;
   }
@@ -188,8 +200,8 @@ export class Director implements Conductor {
     return undefined;
   }
 
-  #faultOn(edge: Edge | undefined): Fault | undefined {
-    const waiting = edge === undefined ? undefined : this.#waiting.get(edge);
+  #faultOn(edge: Edge): Fault | undefined {
+    const waiting = this.#waiting.get(edge);
     const [next] = waiting?.faults ?? [];
     if (waiting === undefined || next === undefined) return undefined;
     waiting.passed += 1;
@@ -214,6 +226,10 @@ export class Director implements Conductor {
         await call.carryOut().catch(() => {});
         return { none: "cut" };
       case "lose the reply": {
+        if (call.loseOnTheWay) {
+          call.loseOnTheWay();
+          return { none: "silence" };
+        }
         const answer = await call.carryOut();
         return call.worked(answer) ? { none: deed.how } : { answer, inVain: true };
       }

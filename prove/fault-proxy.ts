@@ -33,6 +33,8 @@ export interface FaultProxyOptions {
   readonly director: () => Conductor;
   readonly gate: Gate;
   edgesOf(call: HttpCall): Edges;
+  /** Whether somebody else makes this call over the Dispatcher's way: nothing is done to it. */
+  isStrangers?(call: HttpCall): boolean;
 }
 
 /** Between one Dispatcher and one HTTP server: each request goes the way that the director sends it. */
@@ -73,15 +75,19 @@ async function serve(
   const body = await buffer(incoming);
   const call: HttpCall = { method: incoming.method ?? "GET", url: incoming.url ?? "/", body: body.toString("utf8") };
   const edges = options.edgesOf(call);
+  const carryOut = () => forward(options.target, agent, incoming, body);
   const answer = options.gate.refuses()
     ? refusal(options.server, 503, edges, call)
-    : await options.director().conduct<HttpAnswer>({
-        slot: options.slot,
-        edges,
-        carryOut: () => forward(options.target, agent, incoming, body),
-        refusal: (status) => refusal(options.server, status, edges, call),
-        worked: (given) => worked(call, edges, given),
-      });
+    : options.isStrangers?.(call) === true
+      ? await carryOut()
+      : await options.director().conduct<HttpAnswer>({
+          slot: options.slot,
+          edges,
+          asked: `${options.server}: ${call.method} ${call.url.split("?")[0]}`,
+          carryOut,
+          refusal: (status) => refusal(options.server, status, edges, call),
+          worked: (given) => worked(call, edges, given),
+        });
   if (answer === "silence") return;
   if (answer === "cut" || options.gate.isClosed) {
     response.destroy();
@@ -107,21 +113,17 @@ function forward(target: string, agent: Agent, incoming: IncomingMessage, body: 
 }
 
 /** Edges where "it is there already" is as good as having made it. */
-const MAKING: ReadonlySet<Edge | undefined> = new Set<Edge>([
-  "make the table",
-  "register a source",
-  "make a container",
-]);
+const MAKING: ReadonlySet<Edge> = new Set<Edge>(["make the table", "register a source", "make a container"]);
 
 function worked(call: HttpCall, edges: Edges, { status, body }: HttpAnswer): boolean {
   // Its own status is that of having been read.
   if (isTransaction(call)) return status < 400 && !/^HTTP\/1\.1 [45]/m.test(String(body));
-  const among = (those: ReadonlySet<Edge | undefined>) => edges.some((edge) => those.has(edge));
+  const among = (those: ReadonlySet<Edge>) => edges.some((edge) => those.has(edge));
   return status < 400 || (status === 404 && among(READS)) || (status === 409 && among(MAKING));
 }
 
 /** Edges where "there is none" is an answer like any other. */
-const READS: ReadonlySet<Edge | undefined> = new Set<Edge>([
+const READS: ReadonlySet<Edge> = new Set<Edge>([
   "find a run",
   "read the owner",
   "read the sweep's cursor",

@@ -120,16 +120,22 @@ export function blobEdge({ method, url }: HttpCall): Edge | undefined {
   const name = blob.at(-1) ?? "";
   if (blob.length === 0) {
     if (method === "PUT") return "make a container";
-    return method === "GET" && url.includes("comp=list") ? "list the bodies" : undefined;
+    return url.includes("comp=list") ? "list the bodies" : "look at a container";
   }
   if (name === "body") return method === "PUT" ? "store a body" : method === "DELETE" ? "delete a body" : undefined;
   return name.endsWith(".log") && method === "PUT" ? "store a log" : undefined;
+}
+
+/** Whether a request to the blob service is a worker's, who reads its body by the URL that its Job was given. */
+export function isWorkersRead({ method, url }: HttpCall): boolean {
+  return method === "GET" && /\/body\?.*\bsig=/.test(url);
 }
 
 /** Which call of the app a request to the cluster is. */
 export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
   const { pathname, searchParams: query } = new URL(url, "https://cluster");
   if (pathname.endsWith("/selfsubjectaccessreviews")) return "ask for a right";
+  if (/\/api\/v1\/namespaces\/[^/]+$/.test(pathname)) return "look at the namespace";
   const [, kind, name, part] = /\/namespaces\/[^/]+\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(pathname) ?? [];
   if (kind === "pods" && part === "log") return "read a log";
   if (kind === "pods") return query.has("fieldSelector") ? "list the pods" : "read a job's pods";
@@ -138,7 +144,8 @@ export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
   if (method === "POST") return query.has("dryRun") ? "try a job" : "create a job";
   if (method === "PATCH") return body.includes("ttlSecondsAfterFinished") ? "retire a job" : "end a job";
   if (name !== undefined) return "read a job";
-  const selector = query.get("labelSelector") ?? "";
+  const selector = query.get("labelSelector");
+  if (selector === null) return "look at the jobs";
   if (selector.includes("ion/cancel=true")) return "list the cancelled jobs";
   return selector.includes("ion/settled!=true") ? "list the jobs" : "count the jobs";
 }

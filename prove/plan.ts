@@ -81,9 +81,10 @@ function faultsOn(edge: Edge, { lockMs, messages }: PlanOptions, random: Random)
     { do: "kill", when: "after" },
     { do: "freeze", when: "before", ms: freezeMs() },
     { do: "freeze", when: "after", ms: freezeMs() },
-    { do: "lose the reply", how: edge === "receive a message" ? "silence" : random.pick(["cut", "cut", "silence"]) },
+    { do: "lose the reply", how: random.pick(["cut", "cut", "silence"]) },
   ];
-  const others = edge === "receive a message" ? [] : otherDeeds(edge, random);
+  // A delivery asks nothing, so that nothing can be refused: it arrives, or is lost on the way.
+  const others = edge === "receive a message" ? [] : otherDeeds(edge);
   // Of calls that are few, none may be wasted.
   const mostGap = isFirstCall(edge) ? 1 : messages < MANY ? 2 : 4;
   return [...random.shuffled(demanded), ...random.shuffled(others)].map((deed) => ({
@@ -93,14 +94,15 @@ function faultsOn(edge: Edge, { lockMs, messages }: PlanOptions, random: Random)
   }));
 }
 
-function otherDeeds(edge: Edge, random: Random): Deed[] {
+function otherDeeds(edge: Edge): Deed[] {
   const { server, writes, conflict } = factsOf(edge);
+  // The bus says by 503, `server-busy`, what others say by 429.
   const statuses = server === "bus" ? [500, 503] : [429, 500, 503];
   return [
     ...[...statuses, ...(conflict === undefined ? [] : [conflict])].map((status): Deed => ({ do: "refuse", status })),
     ...(writes === true ? [{ do: "delay", ms: DELAY_MS } as const] : []),
     { do: "cut" },
-    ...(random.next() < 0.5 ? [{ do: "ignore" } as const] : []),
+    { do: "ignore" },
   ];
 }
 

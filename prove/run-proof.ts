@@ -6,6 +6,7 @@ import { Director, type Done, deedName } from "./director.ts";
 import { isFirstCall } from "./edges.ts";
 import { moreMessages, type Planned } from "./kinds.ts";
 import type { Fault, Outage, Plan } from "./plan.ts";
+import { startReadinessProbes } from "./readiness-probes.ts";
 import { makeSender } from "./sender.ts";
 import { type Stage, startStage } from "./stage.ts";
 
@@ -27,6 +28,11 @@ export interface ProofResult {
   readonly done: Done;
   /** Planned faults that never came about. */
   readonly left: readonly Fault[];
+  /** Kills and freezes at random, and outages, that never came about. */
+  readonly blowsLeft: number;
+  readonly outagesLeft: readonly Outage[];
+  /** Calls of the Dispatchers that the proof has no name for. */
+  readonly unknown: readonly string[];
   readonly kills: number;
   readonly freezes: number;
   readonly outages: readonly Outage[];
@@ -58,7 +64,7 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
   });
   try {
     director = new Director(options.plan, stage.dispatchers, (line) => options.onLine("proof", line));
-    const { sent, outages } = await perform(options, stage, director);
+    const { sent, outages, outagesLeft } = await perform(options, stage, director);
     director.end();
     const { books, findings } = await untilAtRest(options, stage, sent);
     return {
@@ -66,6 +72,9 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
       findings,
       done: director.done,
       left: director.left,
+      blowsLeft: director.blowsLeft,
+      outagesLeft,
+      unknown: director.unknown,
       kills: director.kills,
       freezes: director.freezes,
       outages,
@@ -82,9 +91,10 @@ async function perform(
   options: ProofOptions,
   stage: Stage,
   director: Director,
-): Promise<{ readonly sent: readonly Planned[]; readonly outages: readonly Outage[] }> {
+): Promise<{ readonly sent: readonly Planned[] } & Pick<ProofResult, "outages" | "outagesLeft">> {
   const client = new ServiceBusClient(stage.servers.serviceBus);
   const send = makeSender(client);
+  const probes = startReadinessProbes(stage.dispatchers);
   const waiting = [...options.plan.outages];
   const held: Outage[] = [];
   let away: Promise<void> | undefined;
@@ -150,8 +160,9 @@ async function perform(
       await sendAll(moreMessages(sent.length));
     }
     await away;
-    return { sent, outages: held };
+    return { sent, outages: held, outagesLeft: waiting };
   } finally {
+    await probes.stop();
     await client.close();
   }
 }

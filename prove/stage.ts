@@ -17,10 +17,10 @@ import { BusGate } from "./bus-gate.ts";
 import { CANARIES } from "./canaries.ts";
 import type { Conductor } from "./director.ts";
 import { DispatcherProcess, signal } from "./dispatcher-process.ts";
-import type { ServerName } from "./edges.ts";
+import { known, type ServerName } from "./edges.ts";
 import { startFaultProxy } from "./fault-proxy.ts";
 import { Gate } from "./gate.ts";
-import { blobEdge, clusterEdge, tableEdges } from "./http-edge.ts";
+import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "./http-edge.ts";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
 import { LeakyLines } from "./leaky-lines.ts";
 import type { Outage } from "./plan.ts";
@@ -148,14 +148,15 @@ async function build(
         server: "storage",
         gate: gates.storage,
         target: `http://127.0.0.1:${azurite.blobPort}`,
-        edgesOf: (call) => [blobEdge(call)],
+        edgesOf: (call) => known(blobEdge(call)),
+        isStrangers: isWorkersRead,
       }),
       startFaultProxy({
         ...common,
         server: "cluster",
         gate: gates.cluster,
         target: access.server,
-        edgesOf: (call) => [clusterEdge(call)],
+        edgesOf: (call) => known(clusterEdge(call)),
         tls: { ...certificate, ca: access.ca },
       }),
       busGate.open(slot, broker.port, gates.bus),

@@ -1,4 +1,4 @@
-import type { Books, Finding, Verdict } from "./audit.ts";
+import { type Books, type Finding, type OrphanKind, type Verdict } from "./audit.ts";
 import { kindOf } from "./kinds.ts";
 
 /** What the books and their audit come to, in numbers. */
@@ -27,5 +27,17 @@ export function tallyOf({ sent, closed, ledger }: Books, findings: readonly Find
     orphans: count("orphan"),
     leaks: count("leak"),
     attempts: ledger.filter(({ what }) => what === "start").length,
+  };
+}
+
+/** Counts the orphans of each kind, those too of which there are none. */
+export function orphansByKind(findings: readonly Finding[]): Record<OrphanKind, number> {
+  const count = (kind: OrphanKind) => findings.filter(({ orphan }) => orphan === kind).length;
+  return {
+    messages: count("messages"),
+    marks: count("marks"),
+    rows: count("rows"),
+    jobs: count("jobs"),
+    bodies: count("bodies"),
   };
 }

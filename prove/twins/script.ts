@@ -98,7 +98,7 @@ export class Script implements Conductor {
     const before = this.#take(call, "before");
     if (before && (await this.#hold(before, call.slot)) === "cut") return "cut";
     const answer = await call.carryOut();
-    for (const edge of call.edges) if (edge !== undefined) this.#listeners.get(edge)?.(answer);
+    for (const edge of call.edges) this.#listeners.get(edge)?.(answer);
     const after = call.worked(answer) ? this.#take(call, "after") : undefined;
     return after && (await this.#hold(after, call.slot)) === "cut" ? "cut" : answer;
   }

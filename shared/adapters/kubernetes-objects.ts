@@ -38,9 +38,14 @@ export function readObject<K extends keyof Kinds>(kind: K, answer: unknown): Kin
     );
   }
   // Go may write an empty list as null.
-  const whole = kind === "Job" ? answer : { ...answer, items: answer["items"] ?? [] };
+  const whole = kind === "Job" ? answer : { ...answer, items: listIn(kind, answer["items"] ?? []) };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The server's own word for what it is.
   return dated(whole) as Kinds[K];
+}
+
+function listIn(kind: string, items: unknown): unknown[] {
+  if (Array.isArray(items) && items.every(isRecord)) return items;
+  throw new NoAnswerError(`it answered with a ${kind} whose items are no list of objects`);
 }
 
 function dated(value: unknown): unknown {

@@ -75,13 +75,19 @@ export function buildJob(input: {
         metadata: {
           ...pod?.metadata,
           labels: { ...pod?.metadata?.labels, ...labels },
-          annotations: { ...pod?.metadata?.annotations, ...message.annotations },
+          annotations: { ...UNMOVED, ...pod?.metadata?.annotations, ...message.annotations },
         },
         spec: podSpec(pod?.spec ?? { containers: [] }, module),
       },
     },
   };
 }
+
+/** To a node autoscaler, Karpenter among them: saving a node is no reason to begin hours of work again. A template may say otherwise. */
+const UNMOVED = {
+  "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+  "karpenter.sh/do-not-disrupt": "true",
+};
 
 function jobTemplate(work: Work, message: MessageInPod): V1JobTemplateSpec {
   if (work.kind === "jobTemplate") return withMessage(work.jobTemplate, message);

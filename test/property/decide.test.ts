@@ -11,7 +11,7 @@ const LOCK_MS = 120_000;
 const anyEnding: fc.Arbitrary<Ending> = fc.record(
   {
     reason: fc.constantFrom("JobFailed", "JobTimedOut", "JobNotStarted"),
-    kind: fc.constantFrom("failure", "interruption", "cancel"),
+    kind: fc.constantFrom("failure", "interruption", "cancel", "module"),
     permanent: fc.boolean(),
     detail: fc.string(),
   },
@@ -125,10 +125,12 @@ const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    claim: "tries again only within both budgets, and charges exactly one of them",
+    claim:
+      "tries again only within both budgets, and charges exactly one of them, or none where the module is to blame",
     holds({ run, retry }, decision) {
       if (decision.do !== "retry") return true;
       const charged = decision.failures + decision.interruptions - run.failures - run.interruptions;
+      if (decision.ending.kind === "module") return charged === 0;
       const isWithin = decision.failures < retry.maxAttempts && decision.interruptions <= retry.maxInterruptions;
       return charged === 1 && isWithin;
     },

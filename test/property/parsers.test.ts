@@ -6,7 +6,9 @@ import { stringify } from "yaml";
 import { BadRowError } from "../../shared/adapters/columns.ts";
 import { KubernetesFailure, NoAnswerError, readWarnings } from "../../shared/adapters/kubernetes-answer.ts";
 import type { KubernetesConnection } from "../../shared/adapters/kubernetes-connection.ts";
+import { readObject } from "../../shared/adapters/kubernetes-objects.ts";
 import { listTable } from "../../shared/adapters/kubernetes-tables.ts";
+import { readModuleState, writeModuleState } from "../../shared/adapters/module-entity.ts";
 import { readClosedRun, readOpenRun, readSource, writeOpenRun } from "../../shared/adapters/run-entity.ts";
 import { toPeekedMessage } from "../../shared/adapters/service-bus-message.ts";
 import { escapeKey, sourcePartition } from "../../shared/adapters/table-keys.ts";
@@ -252,6 +254,23 @@ describe("an answer of the Kubernetes API", () => {
     },
   };
 
+  it("to a look at a Job, its pods or its events is an object of that kind, a list of objects, or no answer at all", () => {
+    const answers = {
+      Job: { kind: "Job", ...JOB, status: { startTime: "2026-01-01T00:00:00Z", conditions: [{ type: "Failed" }] } },
+      PodList: { kind: "PodList", items: [{ metadata: { creationTimestamp: "2026-01-01T00:00:00Z" } }] },
+      EventList: { kind: "EventList", items: [{ reason: "FailedCreate", lastTimestamp: null }] },
+    };
+    for (const kind of ["Job", "PodList", "EventList"] as const)
+      expectAlways(fc.oneof(anyJson, mutated(answers[kind])), (answer) =>
+        only([NoAnswerError], () => {
+          const read: object = readObject(kind, answer);
+          const items: unknown = Reflect.get(read, "items");
+          if (kind !== "Job")
+            expect(items).toSatisfy((list: object[]) => list.every((item) => typeof item === "object"));
+        }),
+      );
+  });
+
   it("that is a Job of any labels and annotations says whose it is, or nothing", () => {
     expectAlways(fc.oneof(mutated(JOB), fc.constant(JOB)), (value) => {
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Anybody may edit labels and annotations to any text.
@@ -317,6 +336,23 @@ describe("a row", () => {
       only([BadRowError], () => readClosedRun(SOURCE, row));
       only([BadRowError], () => readSource(row));
     });
+  });
+
+  it("of a module is its state, or a bad row", () => {
+    const columns = writeModuleState({
+      module: "m",
+      template: "t",
+      failed: ["r"],
+      since: 1,
+      fault: "image",
+      detail: "d",
+    });
+    const anyColumns = fc
+      .tuple(fc.constantFrom(...Object.keys(columns)), fc.anything())
+      .map(([name, value]) => ({ ...columns, [name]: value }));
+    expectAlways(fc.oneof(fc.dictionary(fc.string(), fc.anything()), anyColumns), (row) =>
+      only([BadRowError], () => readModuleState(row)),
+    );
   });
 
   it("has a key that no other source or instance has, and no character that a key must not have", () => {

@@ -324,6 +324,18 @@ describe("a jobTemplate", () => {
   };
   const job = build({ module: { work: templateWork(template) } });
 
+  it("keeps its node from being taken away to save it, unless it says otherwise", () => {
+    const own = { "cluster-autoscaler.kubernetes.io/safe-to-evict": "true", "karpenter.sh/do-not-disrupt": "false" };
+    const movable = structuredClone(template);
+    Object.assign(movable.spec?.template.metadata ?? {}, { annotations: own });
+    for (const unsaid of [job, build({})])
+      expect(unsaid.spec?.template.metadata?.annotations).toMatchObject({
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+        "karpenter.sh/do-not-disrupt": "true",
+      });
+    expect(build({ module: { work: templateWork(movable) } }).spec?.template.metadata?.annotations).toMatchObject(own);
+  });
+
   it("is taken whole", () => {
     expect(job.metadata?.labels).toMatchObject({
       "kueue.x-k8s.io/queue-name": "q",

@@ -26,6 +26,7 @@ function stage(deed: Deed, gap = 0) {
     director.conduct<string>({
       slot: 0,
       edges: [EDGE],
+      asked: "POST /rows",
       carryOut: async () => {
         told.push("carried out");
         return answer;
@@ -80,6 +81,7 @@ describe("the director", () => {
     const away = director.conduct<string>({
       slot: 0,
       edges: [EDGE],
+      asked: "POST /rows",
       carryOut: () => Promise.reject(new Error("away")),
       refusal: () => "",
       worked: () => true,
@@ -117,6 +119,33 @@ describe("the director", () => {
     Object.assign(scene.other, { isUp: false });
     expect(await scene.call()).toBe("done");
     expect(scene.director.left).toHaveLength(1);
+  });
+
+  it("loses what nobody answers on its way, and not after it arrived", async () => {
+    const { director } = stage({ do: "lose the reply", how: "cut" });
+    const told: string[] = [];
+    const answer = await director.conduct<string>({
+      slot: 0,
+      edges: [EDGE],
+      asked: "a delivery",
+      carryOut: async () => {
+        told.push("arrived");
+        return "done";
+      },
+      loseOnTheWay: () => told.push("lost"),
+      refusal: () => "",
+      worked: () => true,
+    });
+    expect([answer, told]).toEqual(["silence", ["lost"]]);
+    expect(director.done.get(EDGE)?.get("lose the reply")).toBe(1);
+  });
+
+  it("says which calls have no name, and lets them through", async () => {
+    const { director } = stage({ do: "cut" });
+    const call = { slot: 0, edges: [], carryOut: async () => "done", refusal: () => "", worked: () => true };
+    expect(await director.conduct<string>({ ...call, asked: "GET /new" })).toBe("done");
+    await director.conduct<string>({ ...call, asked: "GET /new" });
+    expect(director.unknown).toEqual(["GET /new"]);
   });
 
   it("lets everything through once it is over", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { busEdge } from "../../../prove/bus-edge.ts";
 import { DEMANDED_EDGES, type Edge } from "../../../prove/edges.ts";
-import { blobEdge, clusterEdge, tableEdges } from "../../../prove/http-edge.ts";
+import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "../../../prove/http-edge.ts";
 
 const TABLE = "/devstoreaccount1/ProofRuns";
 const row = (key: string) => `${TABLE}(PartitionKey='proof%7Cq%7Cproof',RowKey='${encodeURIComponent(key)}')`;
@@ -75,10 +75,16 @@ describe("a request to the blob service", () => {
     ["delete a body", "DELETE", body],
     ["list the bodies", "GET", "/devstoreaccount1/dispatcher-payloads?restype=container&comp=list&prefix=proof%2Fq"],
     ["store a log", "PUT", log],
-    // A worker that reads it is no Dispatcher.
+    ["look at a container", "GET", "/devstoreaccount1/dispatcher-payloads?restype=container"],
     [undefined, "GET", `${body}?sig=x`],
   ])("is recognised: %s", (edge, method, url) => {
     expect(blobEdge({ method, url, body: "" })).toBe(edge);
+  });
+
+  it("is a worker's where it reads a body by a signed URL, and nobody else's", () => {
+    expect(isWorkersRead({ method: "GET", url: `${body}?sv=1&sig=x`, body: "" })).toBe(true);
+    expect(isWorkersRead({ method: "GET", url: body, body: "" })).toBe(false);
+    expect(isWorkersRead({ method: "PUT", url: `${body}?sig=x`, body: "" })).toBe(false);
   });
 });
 
@@ -94,6 +100,8 @@ describe("a request to the cluster", () => {
     ["read a job", "GET", `${jobs}/a-1`, ""],
     ["list the jobs", "GET", `${jobs}?labelSelector=${ours},ion%2Fsettled!%3Dtrue`, ""],
     ["list the cancelled jobs", "GET", `${jobs}?labelSelector=${ours},ion%2Fsettled!%3Dtrue,ion%2Fcancel%3Dtrue`, ""],
+    ["look at the jobs", "GET", `${jobs}?limit=1`, ""],
+    ["look at the namespace", "GET", "/api/v1/namespaces/proof-jobs", ""],
     ["count the jobs", "GET", `${jobs}?labelSelector=${ours}`, ""],
     ["list the pods", "GET", `${pods}?fieldSelector=status.phase!%3DFailed&labelSelector=${ours}`, ""],
     ["read a job's pods", "GET", `${pods}?labelSelector=batch.kubernetes.io%2Fjob-name%3Da-1`, ""],
@@ -135,5 +143,5 @@ describe("a request to the bus", () => {
 });
 
 it("demands faults on every call that a run makes for sure", () => {
-  expect(DEMANDED_EDGES).toHaveLength(41);
+  expect(DEMANDED_EDGES).toHaveLength(46);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { DEMANDED_DEEDS, deedName } from "../../../prove/director.ts";
-import { DEMANDED_EDGES } from "../../../prove/edges.ts";
+import { ALL_EDGES, DEMANDED_EDGES, type Edge } from "../../../prove/edges.ts";
 import { readProofFlags } from "../../../prove/flags.ts";
 import { KIND_NAMES, moreMessages, planMessages } from "../../../prove/kinds.ts";
 import { makePlan } from "../../../prove/plan.ts";
@@ -18,6 +18,23 @@ describe("a plan", () => {
   it("has every demanded fault on every call", () => {
     const planned = new Set(makePlan(options).faults.map(({ edge, deed }) => `${deedName(deed)}: ${edge}`));
     for (const edge of DEMANDED_EDGES) for (const deed of DEMANDED_DEEDS) expect(planned).toContain(`${deed}: ${edge}`);
+  });
+
+  it("has every other fault on every call that the server may answer so", () => {
+    const planned = (edge: Edge) =>
+      makePlan(options)
+        .faults.filter((fault) => fault.edge === edge)
+        .map(({ deed }) => deedName(deed))
+        .filter((name) => !DEMANDED_DEEDS.some((demanded) => demanded === name))
+        .toSorted();
+    const always = ["cut", "ignore", "refuse 500", "refuse 503"];
+    expect(planned("peek at a message")).toEqual(always);
+    expect(planned("complete a message")).toEqual(["cut", "delay", "ignore", "refuse 410", "refuse 500", "refuse 503"]);
+    expect(planned("find a run")).toEqual(["cut", "ignore", "refuse 429", "refuse 500", "refuse 503"]);
+    for (const edge of ALL_EDGES.filter((name) => name !== "receive a message"))
+      expect(planned(edge)).toEqual(expect.arrayContaining(always));
+    // It asks nothing: nothing can be refused.
+    expect(planned("receive a message")).toEqual([]);
   });
 
   it("freezes for longer than a lock lasts", () => {

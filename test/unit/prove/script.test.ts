@@ -19,6 +19,7 @@ function stage() {
   const call = (slot = 0, answer = "done") =>
     script.conduct<string>({
       slot,
+      asked: "POST /jobs",
       edges: [EDGE],
       carryOut: async () => {
         told.push(`carried out ${slot}`);
