@@ -346,6 +346,7 @@ describe("a row", () => {
       since: 1,
       fault: "image",
       detail: "d",
+      probes: 0,
     });
     const anyColumns = fc
       .tuple(fc.constantFrom(...Object.keys(columns)), fc.anything())
