@@ -60,6 +60,7 @@ wrong() {
 
 read_arguments() {
   command=up environment='' values='' tag='' region=westeurope build=true what_if=false yes=false
+  local given=' '
   if [[ ${1-} == down ]]; then
     command=down
     shift
@@ -72,6 +73,8 @@ read_arguments() {
         ;;
       --values | --tag | --region)
         [[ -n ${2-} && ${2-} != -* ]] || wrong "$1 needs a value"
+        [[ $given != *" $1 "* ]] || wrong "$1 twice: one at a time. Of two values files, put what is in one into the other"
+        given+="$1 "
         printf -v "${1#--}" '%s' "$2"
         shift
         ;;
@@ -164,8 +167,10 @@ image_tag() {
     return
   fi
   tag=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null) || tag=$(date -u +%Y%m%d%H%M%S)
-  if [[ -n $(git -C "$root" status --porcelain 2>/dev/null) ]]; then
-    # Another image needs another tag, or the cluster takes the one that it has.
+  # Another image needs another tag, or the cluster takes the one that it has; a values file beside it makes no other image.
+  local -a inputs
+  mapfile -t inputs < <(sed -n 's/^!//p' "$root/.dockerignore")
+  if [[ -n $(git -C "$root" status --porcelain -- Dockerfile .dockerignore "${inputs[@]}" 2>/dev/null) ]]; then
     tag+=-$(date -u +%Y%m%d%H%M%S)
   fi
 }
@@ -189,6 +194,12 @@ use_cluster() {
   done
 }
 
+# For the deployer's own kubectl and helm.
+way_in() {
+  printf 'To reach the cluster: az aks get-credentials --resource-group %s --name %s && kubelogin convert-kubeconfig --login azurecli' \
+    "${outputs[resourceGroupName]}" "${outputs[aksName]}"
+}
+
 up() {
   use_values
   local parameters=(--location "$region" --parameters "$infra/$environment.bicepparam")
@@ -199,7 +210,9 @@ up() {
   fi
   say "Deploying $environment: some ten minutes the first time"
   deployment create "${parameters[@]}" --output none ||
-    fail "the deployment failed; what is there stays, and it can be repeated. Bicep itself has to be 0.49 or later: az bicep upgrade"
+    fail "the deployment failed; what is there stays, and it can be repeated. Bicep itself has to be 0.49 or later: az bicep upgrade
+RoleAssignmentUpdateNotPermitted says that the cluster, or an identity, was deleted and made anew: its old role assignments are nobody's now, and in the way.
+To delete them: az role assignment list --all --query \"[?principalName==''].id\" --output tsv, and az role assignment delete --ids with those of this environment"
   read_outputs
   image_tag
   if [[ $build == true ]]; then
@@ -212,8 +225,10 @@ up() {
   say "Installing release $RELEASE"
   helm upgrade --install "$RELEASE" "$root/keda" --namespace "$NAMESPACE" --create-namespace --values "$values" \
     "${arguments[@]}" --set-literal "image.tag=$tag" --wait --timeout 10m ||
-    fail "the chart is not up. Its pods say why: kubectl logs --namespace $NAMESPACE deployment/$RELEASE"
-  say "The Dispatcher runs. az aks get-credentials --resource-group ${outputs[resourceGroupName]} --name ${outputs[aksName]} brings you to it."
+    fail "the chart is not up. Its pods say why: kubectl logs --namespace $NAMESPACE deployment/$RELEASE
+Does helm say that another operation is in progress? An earlier run was cut off: helm rollback --namespace $NAMESPACE $RELEASE, or of a first installation helm uninstall, and deploy again.
+$(way_in)"
+  say "The Dispatcher runs. $(way_in)"
 }
 
 down() {
@@ -229,6 +244,7 @@ This stays:
   the cluster, and the Jobs in namespace ${outputs[jobNamespace]}: they go on to their end, and are settled by the next deployment
 
 To delete those too, messages included, when you need none of it any more: az group delete --name $group
+A lock in that group, as production has on bus and storage, is to be deleted first: az lock list --resource-group $group
 TEXT
   if [[ $yes == false ]]; then
     local answer=''

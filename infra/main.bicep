@@ -53,7 +53,7 @@ param availabilityZones string[] = []
 @description('Optional. Address ranges that may reach the cluster\'s API server. Without them: every address, with a token.')
 param authorizedIpRanges string[] = []
 
-@description('Optional. Standard takes messages of 256 KB; Premium of 100 MB.')
+@description('Optional. Standard takes messages of 256 KB; Premium of 1 MB.')
 @allowed(['Standard', 'Premium'])
 param serviceBusSku string = 'Standard'
 

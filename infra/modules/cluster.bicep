@@ -76,7 +76,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
       loadBalancerSku: 'standard'
     }
     autoScalerProfile: {
-      // Every Job has an emptyDir: a node with a Job on it is never taken away to save money.
+      // A Job's pod says of itself that it is not to be evicted; what others hold in an emptyDir is not thrown away to save a node either.
       'skip-nodes-with-local-storage': 'true'
     }
     autoUpgradeProfile: {

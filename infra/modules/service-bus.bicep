@@ -14,7 +14,7 @@ param location string
 @description('Optional. Tags of the namespace.')
 param tags tagsType = {}
 
-@description('Optional. Standard takes messages of 256 KB; Premium of 100 MB, in a network of its own. Basic has no topics, and keeps nothing for longer than 14 days.')
+@description('Optional. Standard takes messages of 256 KB; Premium of 1 MB, in a network of its own. Basic has no topics, and keeps nothing for longer than 14 days.')
 @allowed(['Standard', 'Premium'])
 param sku string = 'Standard'
 

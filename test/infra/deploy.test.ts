@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
@@ -151,6 +152,26 @@ describe("deploy.sh", () => {
     expect(tag).toMatch(/^([0-9a-f]{12}(-\d{14})?|\d{14})$/);
   });
 
+  it("takes the commit's own tag where what has changed is in no image, such as the values", async () => {
+    const checkout = join(script.directory, "checkout");
+    for (const file of ["infra/deploy.sh", "infra/dev.bicepparam", ".dockerignore", "package.json"])
+      await cp(join(ROOT, file), join(checkout, file));
+    const git = (...args: string[]) =>
+      execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...args], { cwd: checkout, encoding: "utf8" });
+    git("init", "--quiet");
+    git("add", ".");
+    git("commit", "--quiet", "--message", "a");
+    const commit = git("rev-parse", "--short=12", "HEAD").trim();
+    const tagOf = async () => {
+      const ended = await deploy(UP.slice(0, 3), { program: join(checkout, "infra/deploy.sh") });
+      return literals(callOf(ended, "helm", "upgrade")).find(([path]) => path === "image.tag")?.[1];
+    };
+    await writeFile(join(checkout, "my-values.yaml"), "modules: []\n");
+    expect(await tagOf()).toBe(commit);
+    await writeFile(join(checkout, "package.json"), "{}\n");
+    expect(await tagOf()).toMatch(new RegExp(`^${commit}-\\d{14}$`));
+  });
+
   it("builds nothing with --no-build", async () => {
     expect(verbs(await deploy([...UP, "--no-build"]))).not.toContain("az acr build");
   });
@@ -167,10 +188,13 @@ describe("deploy.sh", () => {
   it.each([
     { fails: "az-account", says: "az login", later: "az deployment" },
     { fails: "az-deployment-sub-create", says: "az bicep upgrade", later: "az deployment sub show" },
+    { fails: "az-deployment-sub-create", says: "az role assignment delete", later: "az deployment sub show" },
     { fails: "az-deployment-sub-show", says: "there is no deployment dispatcher-dev", later: "az acr" },
     { fails: "az-acr", says: "", later: "helm" },
     { fails: "kubelogin", says: "", later: "helm" },
     { fails: "helm-upgrade", says: "kubectl logs --namespace dispatcher deployment/dispatcher", later: "nothing" },
+    { fails: "helm-upgrade", says: "helm rollback --namespace dispatcher dispatcher", later: "nothing" },
+    { fails: "helm-upgrade", says: "az aks get-credentials --resource-group the-resourceGroupName", later: "nothing" },
   ])("stops where $fails fails", async ({ fails, says, later }) => {
     const ended = await deploy(UP, { fails });
     expect(ended.code).toBe(1);
@@ -194,6 +218,7 @@ describe("deploy.sh", () => {
     { args: ["dev"], says: "--values FILE is missing" },
     { args: ["dev", "--values"], says: "--values needs a value" },
     { args: ["dev", "--values", "--what-if"], says: "--values needs a value" },
+    { args: ["dev", "--values", "my values.yaml", "--values", "b.yaml"], says: "--values twice" },
     { args: ["dev", "--values", "nowhere.yaml"], says: "there is no file nowhere.yaml" },
     { args: ["dev", "--values", "my values.yaml", "--tag", "a b"], says: "tag 'a b'" },
     { args: ["dev", "--values", "my values.yaml", "--no-build"], says: "--no-build needs --tag" },

@@ -38,6 +38,8 @@ export interface DeployOptions {
   /** The calls that fail, such as "helm-list". */
   readonly fails?: string;
   readonly stdin?: string;
+  /** The script itself, where it is a copy. */
+  readonly program?: string;
   /** What the deployment has, by the output's name; an output that is not among them comes as `the-<name>`. */
   readonly outputs?: Readonly<Record<string, string>>;
 }
@@ -65,7 +67,7 @@ export async function makeDeployScript(): Promise<DeployScript> {
   return {
     directory,
     bin,
-    async run(args, { fails = "", stdin = "", outputs = {} } = {}) {
+    async run(args, { fails = "", stdin = "", outputs = {}, program = SCRIPT } = {}) {
       await writeFile(record, "");
       const given = { imageRepository: "acme.azurecr.io/dispatcher", ...outputs };
       await writeFile(
@@ -83,7 +85,7 @@ export async function makeDeployScript(): Promise<DeployScript> {
         DEPLOY_PATIENCE_ATTEMPTS: "3",
       };
       const { code, said } = await new Promise<{ code: number; said: string }>((done) => {
-        const child = execFile(SCRIPT, args, { cwd: directory, env }, (error, stdout, stderr) =>
+        const child = execFile(program, args, { cwd: directory, env }, (error, stdout, stderr) =>
           done({ code: Number(error?.code ?? 0), said: stdout + stderr }),
         );
         child.stdin?.end(stdin);
