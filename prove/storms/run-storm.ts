@@ -79,7 +79,9 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     });
     return {
       books,
-      findings: [...audit(books), ...(await stage.leaks())].filter((finding) => storm.allows?.(finding) !== true),
+      findings: [...audit(books), ...(await stage.leaks())].filter(
+        (finding) => storm.allows?.(finding, books) !== true,
+      ),
       checks: judge(books),
       deaths,
       seconds: (performance.now() - startedAt) / 1000,

@@ -91,6 +91,20 @@ describe("the probes of a paused module", () => {
   });
 });
 
+describe("the price of a broken image", () => {
+  const run = (runId: string, messageId: string) =>
+    ({ runId, messageId, status: "succeeded", attempt: 2, failures: 1, interruptions: 0 }) as const;
+  const books = { ...NO_BOOKS, closed: [run("proof:1:1", "success-1"), run("proof:2:1", "topic-2")] };
+  const paid = (about: string) => ({ verdict: "wrong", about, what: "1 failures counted, not 0" }) as const;
+
+  it("is allowed for the broken module's own messages, and for no other's", () => {
+    const allows = STORMS["broken-image"]?.allows;
+    expect(allows?.(paid("proof:1:1"), books)).toBe(true);
+    expect(allows?.(paid("proof:2:1"), books)).toBe(false);
+    expect(allows?.({ ...paid("proof:1:1"), verdict: "lost" }, books)).toBe(false);
+  });
+});
+
 describe("a clock that is ahead", () => {
   it("is ahead in each way of asking for the time, and leaves given times as they are", () => {
     const program =
