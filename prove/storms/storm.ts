@@ -49,5 +49,5 @@ export interface Storm {
   /** Sends, and does what is bad. Resolves, when that is over, to what is asked of the books beside the audit. */
   readonly rage: (scene: Scene) => Promise<Judge>;
   /** What the audit finds, and what is no fault in this storm: the price that the design names. */
-  allows?(finding: Finding, books: Books): boolean;
+  readonly allows?: (finding: Finding, books: Books) => boolean;
 }
