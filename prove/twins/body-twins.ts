@@ -48,7 +48,7 @@ export const BODY_TWINS: readonly Twin[] = [
     removal: [
       {
         file: "shared/run/without-signatures.ts",
-        find: String.raw`.replaceAll(/([?&;]|\\u0026|%26)sig=[^&\s"'<>\\]*/gi, "$1sig=...")`,
+        find: String.raw`.replaceAll(/([?&;]|\\u0026|%(?:25)*26|%(?:25)*3F)sig(=|%(?:25)*3D)[^&\s"'<>\\]*/gi, "$1sig$2...")`,
         put: "",
       },
     ],

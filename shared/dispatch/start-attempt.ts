@@ -72,7 +72,7 @@ export async function startAttempt(
           kind: "failure",
           permanent: true,
           detail: created.message,
-          startFault: `refused: ${withoutNames(created.message)}`,
+          startFault: `refused: ${withoutNames(created.message, job.metadata?.name ?? "")}`,
         },
       };
     default:
@@ -80,9 +80,12 @@ export async function startAttempt(
   }
 }
 
-/** What differs from Job to Job in the API server's words, names and numbers above all, left out. */
-function withoutNames(message: string): string {
-  return message.replace(/"[^"]*"|\d+/g, "").slice(0, 500);
+/** What differs from Job to Job in the API server's words, names and numbers above all, left out. Some webhooks don't quote a name. */
+function withoutNames(message: string, jobName: string): string {
+  return message
+    .replaceAll(jobName, "")
+    .replace(/"[^"]*"|\d+/g, "")
+    .slice(0, 500);
 }
 
 function away(error: unknown): StartOutcome & { kind: "cluster away" } {

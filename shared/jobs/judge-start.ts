@@ -1,8 +1,8 @@
 import type { CoreV1Event, V1ContainerStatus, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
 import type { Ending } from "../run/run.ts";
+import { NOT_READY, QUOTA_FULL, WEBHOOK_DOWN } from "./admission-texts.ts";
 import { hasStarted, lastLine, workContainers } from "./pod-containers.ts";
-import { WEBHOOK_DOWN } from "./webhook-down.ts";
 
 export type StartVerdict =
   /** It can't start, or took too long to: the attempt is to be ended, for the cluster itself would wait for ever. */
@@ -117,8 +117,9 @@ function whyPending(pod: V1Pod): string {
 function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Waited): StartVerdict {
   const refused = events.findLast(({ reason }) => reason === "FailedCreate");
   const message = lastLine(refused?.message);
-  if (message !== undefined && /exceeded quota/i.test(message)) return { waiting: `quota: ${message}` };
-  if (message !== undefined && WEBHOOK_DOWN.test(message)) return { waiting: `outage: ${message}` };
+  if (message !== undefined && QUOTA_FULL.test(message)) return { waiting: `quota: ${message}` };
+  if (message !== undefined && (WEBHOOK_DOWN.test(message) || NOT_READY.test(message)))
+    return { waiting: `outage: ${message}` };
   const { ms, tooLong } = waited(at(job.status?.startTime) || at(job.metadata?.creationTimestamp));
   const why = message ?? "the cluster has made no pod for it";
   // Words that are the same for each Job: a pod that policy or a missing ServiceAccount forbids.

@@ -28,7 +28,10 @@ import { countLeft, countOpen, makeTally, type Tally, tallyFields } from "./tall
 /** Runs advanced at once. */
 const CONCURRENCY = 16;
 
-/** After this a tick starts nothing more and leaves the rest to the next one. */
+/**
+ * So long after it has read everything a tick starts nothing more, and leaves the rest to the next one. Counted from the start, reads that are
+ * slow and yet succeed would leave no time for any run, tick after tick.
+ */
 const BUDGET_MS = 45_000;
 
 /**
@@ -48,8 +51,9 @@ export function makeReconcile(deps: Dependencies, admission: Admission, pauses: 
       const all = await readRuns(deps, admission, tally);
       const view = await viewCluster(deps);
       for (const { source, runs } of all) admission.hold(source, isMassAbsence(runs, view));
+      const deadline = deps.clock.now() + BUDGET_MS;
       const probing = await takeProbes(deps, all, pauses, log);
-      const tick = { view, pauses, probing, postponed, deadline: startedAt + BUDGET_MS };
+      const tick = { view, pauses, probing, postponed, deadline };
       postponed = await advanceAll(deps, all, tick, tally, log);
       await keepHouse(all, view, tally, log);
       await deps.table.recordTick(deps.clock.now());

@@ -81,6 +81,13 @@ describe("what the adapter makes of an answer to a create", () => {
       message: `jobs.batch "x" is forbidden: exceeded quota: q, requested: count/jobs.batch=1, used: count/jobs.batch=5, limited: count/jobs.batch=5`,
     },
     {
+      kind: "quota",
+      what: "a quota whose use is not counted yet",
+      code: 403,
+      reason: "Forbidden",
+      message: `jobs.batch "x" is forbidden: status unknown for quota: q, resources: count/jobs.batch`,
+    },
+    {
       kind: "refused",
       what: "a 422",
       code: 422,
@@ -141,9 +148,9 @@ describe("what the adapter makes of an answer to a create", () => {
     expect(said).not.toContain("s3cr3t");
   });
 
-  test("asks whether it may create Jobs at all where a 403 doesn't say why", async () => {
-    const denial = status(403, "Forbidden", `jobs.batch "x" is forbidden: some plugin says no`);
-    const reviews = (allowed: boolean): void => {
+  test("asks whether it may create Jobs at all where a 403 doesn't say why, and judges none while the server is starting", async () => {
+    const reviews = (allowed: boolean, says = "some plugin says no"): void => {
+      const denial = status(403, "Forbidden", `jobs.batch "x" is forbidden: ${says}`);
       answer = (request, response) => {
         const isReview = request.url?.endsWith("/selfsubjectaccessreviews") === true;
         const body = isReview ? { kind: "SelfSubjectAccessReview", status: { allowed } } : denial;
@@ -153,6 +160,8 @@ describe("what the adapter makes of an answer to a create", () => {
     reviews(true);
     expect(await clusterAt().create(job)).toMatchObject({ kind: "refused" });
     reviews(false);
+    await expect(clusterAt().create(job)).rejects.toThrow(UnavailableError);
+    reviews(true, "not yet ready to handle request");
     await expect(clusterAt().create(job)).rejects.toThrow(UnavailableError);
   });
 

@@ -196,6 +196,18 @@ const CASES: Case[] = [
     },
   },
   {
+    name: "a quota whose use is not counted yet, however long",
+    events: [event("FailedCreate", "pods is forbidden: status unknown for quota: q, resources: pods")],
+    afterMs: 10_000_000,
+    want: { waiting: "quota: pods is forbidden: status unknown for quota: q, resources: pods" },
+  },
+  {
+    name: "a server that has just started, however long",
+    events: [event("FailedCreate", "pods is forbidden: not yet ready to handle request")],
+    afterMs: 10_000_000,
+    want: { waiting: "outage: pods is forbidden: not yet ready to handle request" },
+  },
+  {
     name: "a refusal that is no quota, before the start timeout",
     events: [event("FailedCreate", "pods is forbidden: violates PodSecurity")],
     afterMs: 60_000,

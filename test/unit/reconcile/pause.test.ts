@@ -207,17 +207,29 @@ describe("a module whose image is broken", () => {
 });
 
 describe("a Job that the API server refuses", () => {
-  it("ends its message at once, until three messages show that the template is to blame", async () => {
-    const world = makeWorld([BROKEN]);
-    for (const id of ["m-1", "m-2", "m-3", "m-4"]) {
-      world.cluster.refuseNext(`jobs.batch "thumbnail-${id}" is forbidden: by policy 7`);
-      await world.send({ messageId: id });
-    }
-    await world.tick();
-    expect(world.closed()).toMatchObject([{ messageId: "m-1" }, { messageId: "m-2" }]);
-    expect(world.open()).toMatchObject([
-      { messageId: "m-3", failures: 0, status: "waiting" },
-      { messageId: "m-4", failures: 0, status: "waiting" },
-    ]);
-  });
+  it.each([
+    { name: "quotes its name", says: (name: string) => `jobs.batch "${name}" is forbidden: by policy 7` },
+    {
+      name: "names it without quotes, as Kyverno's does",
+      says: (name: string) =>
+        `admission webhook "validate.kyverno.svc-fail" denied the request: resource Job/jobs/${name} was blocked due to the following policies`,
+    },
+  ])(
+    "ends its message at once, until three messages show that the template is to blame, where the refusal $name",
+    async ({ says }) => {
+      const world = makeWorld([BROKEN]);
+      world.cluster.create = async ({ metadata }) => ({ kind: "refused", message: says(metadata?.name ?? "") });
+      for (const id of ["m-1", "m-2", "m-3", "m-4"]) {
+        // Another time is another hash in the name.
+        world.clock.advance(1);
+        await world.send({ messageId: id });
+      }
+      await world.tick();
+      expect(world.closed()).toMatchObject([{ messageId: "m-1" }, { messageId: "m-2" }]);
+      expect(world.open()).toMatchObject([
+        { messageId: "m-3", failures: 0, status: "waiting" },
+        { messageId: "m-4", failures: 0, status: "waiting" },
+      ]);
+    },
+  );
 });

@@ -128,3 +128,16 @@ it("an unreadable row stops neither the tick nor the sweep of what comes after i
   expect(await world.table.lastTick()).toBe(world.clock.now());
   expect(world.message(1)).toMatchObject({ state: "deferred" });
 });
+
+it("a tick that reads slowly, but reads, has its time for the runs all the same", async () => {
+  const world = makeWorld();
+  await world.send();
+  world.cluster.succeed(world.jobName());
+  const { table } = world.deps;
+  const openRuns: typeof table.openRuns = (source) => {
+    world.clock.advance(50_000);
+    return table.openRuns(source);
+  };
+  await world.makeProcess({ table: { ...table, openRuns } }).tick();
+  expect(world.closed()).toHaveLength(1);
+});
