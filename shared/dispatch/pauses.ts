@@ -34,6 +34,8 @@ export interface Pauses {
   takeProbe(module: Module, log: Log): Promise<boolean>;
   /** Notes that a run's Job could not start, where that may be the template's fault. Resolves to the ending as it counts for the run. */
   noteFailure(run: Run, ending: Ending, log: Log): Promise<Ending>;
+  /** Whether the start of a run's Job would prove its module sound, as last read: only where something is held against it. */
+  mayProve(run: Run): boolean;
   /** Notes that a run's Job started. Costs nothing where nothing is held against its module. */
   noteStart(run: Run, log: Log): Promise<void>;
 }
@@ -73,6 +75,11 @@ export function makePauses({ table, clock, modules }: Pick<Dependencies, "table"
   const pauseOf = (module: Module): PausedModule | undefined => {
     const state = known.get(module.name)?.state;
     return isPaused(state, templateOf(module)) ? state : undefined;
+  };
+
+  const mayProve = (run: Run): boolean => {
+    const state = known.get(run.module)?.state;
+    return state !== undefined && provesSound(state, run);
   };
 
   return {
@@ -117,9 +124,10 @@ export function makePauses({ table, clock, modules }: Pick<Dependencies, "table"
       return { ...ending, kind: "module", permanent: false };
     },
 
+    mayProve,
+
     async noteStart(run, log) {
-      const held = known.get(run.module)?.state;
-      if (!held || !provesSound(held, run)) return;
+      if (!mayProve(run)) return;
       let resumedByUs = false;
       await change(run.module, (state) => {
         const proven = state !== undefined && provesSound(state, run);

@@ -31,6 +31,9 @@ import { countLeft, type Tally } from "./tally.ts";
 /** How long a run waits for a full quota before it asks again. */
 const QUOTA_WAIT_MS = 30_000;
 
+/** How long a run that could not be started leaves its place to others: some ticks. */
+const STAND_BACK_MS = 30_000;
+
 /** More steps than any run can take in one tick: from accepted to closed, with every look. */
 const MAX_STEPS = 12;
 
@@ -134,6 +137,7 @@ async function lookJob(deps: Dependencies, item: Item, log: Log): Promise<Item |
 /** What was seen of a Job, once its module has learnt from it: where the template is to blame, the message is not. */
 async function weighed(job: JobSeen, { pauses, stored: { run } }: Item, log: Log): Promise<JobSeen> {
   if (job.phase === "pending" && job.stuck) return { ...job, stuck: await pauses.noteFailure(run, job.stuck, log) };
+  if (job.phase === "running") await pauses.noteStart(run, log);
   if (job.phase !== "failed" || !job.ending) return job;
   if (job.ending.startFault === undefined && job.ending.exitCode !== undefined) await pauses.noteStart(run, log);
   return { ...job, ending: await pauses.noteFailure(run, job.ending, log) };
@@ -156,7 +160,10 @@ async function startJob(deps: Dependencies, item: Item, tally: Tally, log: Log):
   const { stored, peeked } = item;
   const module = startableModule(deps.modules, stored.run);
   if (!module || !peeked) return undefined;
-  const started = await startAttempt(deps, stored, module, peeked);
+  const started = await startAttempt(deps, stored, module, peeked).catch(async (error: unknown) => {
+    await standBack(deps, stored);
+    throw error;
+  });
   switch (started.kind) {
     case "dispatched":
       tally.started += 1;
@@ -164,6 +171,7 @@ async function startJob(deps: Dependencies, item: Item, tally: Tally, log: Log):
       return undefined;
     case "moved on":
       countLeft(tally, "moved on");
+      await standBack(deps, stored);
       return undefined;
     case "cluster away":
       tally.failed += 1;
@@ -185,6 +193,14 @@ async function startJob(deps: Dependencies, item: Item, tally: Tally, log: Log):
     default:
       return started satisfies never;
   }
+}
+
+/**
+ * What keeps this one from starting, a body that can't be stored or takes too long, need not keep the next: it leaves its place under
+ * `maxActive` to others for a while. Where its row has changed, somebody else goes on with it; where the table is away, nobody does.
+ */
+async function standBack(deps: Dependencies, stored: StoredRun): Promise<void> {
+  await deps.table.update(stored, putOff(stored.run, deps.clock.now() + STAND_BACK_MS)).catch(() => undefined);
 }
 
 /** The Job exists, made by an earlier try whose row was lost: from here on it is followed like any other. */

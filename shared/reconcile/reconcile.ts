@@ -175,7 +175,11 @@ async function advanceOne(
   const { run } = stored;
   const now = deps.clock.now();
   const name = jobNameOf(run, deps.instance);
-  const job = phaseOf(run, name, view, deps.modules.get(run.module), now);
+  const job = phaseOf(run, name, view, {
+    module: deps.modules.get(run.module),
+    now,
+    mayProve: pauses.mayProve(run),
+  });
   const cancelled = isCancelled(run, deps.instance, view);
   const item = { stored, jobName: name, job, cancelled, rooms, pauses, message: "unseen" } as const;
   if (isOverdue(run, job, now)) tally.overdue += 1;

@@ -51,8 +51,28 @@ export function isCancelled(run: Run, instance: string, { cancelled }: ClusterVi
   return attempts.some((attempt) => cancelled.has(jobName({ module: run.module, instance, key: run, attempt })));
 }
 
-/** The phase of a run's Job as the light lists show it. */
-export function phaseOf(run: Run, name: string, view: ClusterView, module: Module | undefined, now: number): JobSeen {
+/** A pod that runs, all of it; and one whose other containers run, when the first has ended. */
+const RUNNING = new Set(["Running", "NotReady"]);
+
+/** A pod that is at its init containers. Whether one of them is at work, or is only about to start, this doesn't tell. */
+const AT_INIT = /^Init:\d+\/\d+$/;
+/** One of them is over, or is a sidecar that has started. */
+const PAST_FIRST_INIT = /^Init:[1-9]\d*\/\d+$/;
+
+/**
+ * The phase of a run's Job as the light lists show it. `mayProve`: whether its start would end what is held against its module, so that it is
+ * worth a look whether its init containers, which with a `handler` do the work, have started.
+ */
+export function phaseOf(
+  run: Run,
+  name: string,
+  view: ClusterView,
+  {
+    module,
+    now,
+    mayProve = false,
+  }: { readonly module: Module | undefined; readonly now: EpochMs; readonly mayProve?: boolean },
+): JobSeen {
   const job = view.jobs.get(name);
   if (!job) return { phase: "absent", confirmed: false };
   switch (job.state) {
@@ -66,12 +86,16 @@ export function phaseOf(run: Run, name: string, view: ClusterView, module: Modul
       return { phase: "failed" };
     case "active": {
       const pod = view.pods.get(name);
-      if (pod?.status === "Running") return { phase: "running" };
+      if (pod && RUNNING.has(pod.status)) return { phase: "running" };
       const age = now - (run.dispatchedAt ?? now);
       const overdue = module !== undefined && age > module.startTimeoutMs;
+      // What comes next is at work by then, or the status would say why not.
+      if (pod && overdue && !mayProve && PAST_FIRST_INIT.test(pod.status)) return { phase: "running" };
       // With no pod at all its events have to tell, and nothing that they can say counts before it is overdue: a controller that is behind by
       // thousands of pods must not be asked about each of them in every tick.
-      const suspect = pod ? looksStuck(pod.status) || overdue : overdue && age > START_GRACE_MS;
+      const suspect = pod
+        ? looksStuck(pod.status) || overdue || (mayProve && AT_INIT.test(pod.status))
+        : overdue && age > START_GRACE_MS;
       return { phase: "pending", suspect };
     }
     default:

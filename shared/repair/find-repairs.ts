@@ -28,7 +28,7 @@ export async function findRepairs(deps: Dependencies): Promise<Repairable[]> {
     }
     for (const { run } of runs) {
       const jobName = jobNameOf(run, deps.instance);
-      const job = phaseOf(run, jobName, view, deps.modules.get(run.module), now);
+      const job = phaseOf(run, jobName, view, { module: deps.modules.get(run.module), now });
       if (run.status !== "dispatched" || !isOverdue(run, job, now)) continue;
       found.push({ kind: "overdue Job", runId: runId(run), jobName, overdueMs: now - (run.deadlineAt ?? now) });
     }

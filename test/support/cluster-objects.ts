@@ -68,7 +68,13 @@ export function stateOf(job: V1Job): JobListing["state"] {
 
 export function printedStatus(pod: V1Pod): string {
   const { initContainerStatuses = [], containerStatuses = [], phase = "Pending" } = pod.status ?? {};
-  const init = initContainerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason;
-  if (init !== undefined) return `Init:${init}`;
+  const waiting = initContainerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason;
+  if (waiting !== undefined && waiting !== "PodInitializing") return `Init:${waiting}`;
+  const isSidecar = (name: string) =>
+    pod.spec?.initContainers?.some((one) => one.name === name && one.restartPolicy === "Always") === true;
+  const at = initContainerStatuses.findIndex(
+    ({ name, state }) => !state?.terminated && !(isSidecar(name) && state?.running),
+  );
+  if (at >= 0) return `Init:${at}/${initContainerStatuses.length}`;
   return containerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason ?? phase;
 }

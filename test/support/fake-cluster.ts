@@ -186,6 +186,16 @@ export class FakeCluster implements JobCluster {
     };
   }
 
+  /** The named init container runs: those before it are over. */
+  runInit(name: string, container: string): void {
+    const pod = this.#pod(name);
+    const { initContainerStatuses = [], ...rest } = statuses(pod, { running: { startedAt: this.#now() } }, container);
+    const at = initContainerStatuses.findIndex((one) => one.name === container);
+    const later = { waiting: { reason: "PodInitializing" } };
+    const inits = initContainerStatuses.map((one, index) => (index > at ? { ...one, state: later } : one));
+    pod.status = { ...pod.status, phase: "Pending", ...rest, initContainerStatuses: inits };
+  }
+
   succeed(name: string): void {
     this.#endPod(name, "Succeeded", 0);
     this.#finish(

@@ -30,8 +30,8 @@ async function endStuck(world: World): Promise<void> {
 }
 
 /** Paused by three messages, with two more that wait. */
-async function paused(): Promise<World> {
-  const world = await broken(3);
+async function paused(module = BROKEN): Promise<World> {
+  const world = await broken(3, makeWorld([module]));
   await endStuck(world);
   expect((await world.table.moduleStates())[0]?.state.pausedAt).toBeDefined();
   await world.send({ messageId: "m-4" });
@@ -203,6 +203,55 @@ describe("a module whose image is broken", () => {
     world.clock.advance(31_000);
     await Promise.all([world.tick(), world.makeProcess().tick(), world.makeProcess().tick()]);
     expect((await world.table.moduleStates())[0]?.state).toMatchObject({ failed: { length: 3 } });
+  });
+});
+
+describe("a module with a handler, whose worker is an init container", () => {
+  const HANDLED = aModule({
+    retry: RETRY,
+    work: { kind: "worker", worker: { image: "busybox" }, handler: { image: "handler" } },
+  });
+  const lookedAt = (world: World) => {
+    let looks = 0;
+    const get = world.cluster.get.bind(world.cluster);
+    world.cluster.get = (name) => {
+      looks += 1;
+      return get(name);
+    };
+    return () => looks;
+  };
+
+  it.each(["prepare", "worker"])("resumes when its %s runs, hours before its Job is over", async (container) => {
+    const world = await paused(HANDLED);
+    world.clock.advance(MINUTE);
+    await world.tick();
+    const [probe = ""] = names(world);
+    world.cluster.runInit(probe, container);
+    await world.tick();
+    expect(linesOf(world, /^resumed a module/)).toHaveLength(1);
+  });
+
+  it("forgets two failures when a Job of it is at work", async () => {
+    const world = await broken(2, makeWorld([HANDLED]));
+    await endStuck(world);
+    await world.send({ messageId: "m-9" });
+    const name = world.open().find(({ messageId }) => messageId === "m-9")?.jobName ?? "";
+    world.cluster.runInit(name, "worker");
+    await world.tick();
+    expect((await world.table.moduleStates())[0]?.state.failed).toEqual([]);
+  });
+
+  it("is not looked at in each tick, as long as its worker runs", async () => {
+    const world = makeWorld([HANDLED]);
+    await world.send();
+    world.cluster.runInit(world.jobName(), "worker");
+    const looks = lookedAt(world);
+    for (let tick = 0; tick < 3; tick += 1) {
+      world.clock.advance(20 * MINUTE);
+      await world.tick();
+    }
+    expect(looks()).toBe(0);
+    expect(world.lastTick()).toMatchObject({ waiting: { "the Job is at work": 1 } });
   });
 });
 

@@ -50,6 +50,24 @@ describe("runs that fail in every tick", () => {
     expect(world.open().filter(({ status }) => status === "dispatched")).toHaveLength(40);
   });
 
+  it("do not keep the only place of their module, where their own body can't be stored", async () => {
+    const world = makeWorld([aModule({ retry: RETRY, maxActive: 1 })]);
+    const putBody = () => Promise.reject(new UnavailableError("the blob store is away"));
+    const process = world.makeProcess({ payloads: { ...world.payloads, putBody } });
+    world.cluster.quotaNext();
+    await world.send({ messageId: "large", body: "x".repeat(20_000) });
+    await world.send({ messageId: "small" });
+    world.clock.advance(31_000);
+    for (let tick = 0; tick < 3; tick += 1) {
+      await process.tick();
+      world.clock.advance(10_000);
+    }
+    expect(world.open()).toMatchObject([
+      { messageId: "large", status: "waiting" },
+      { messageId: "small", status: "dispatched" },
+    ]);
+  });
+
   it("ask a cluster that is away once, not once per run", async () => {
     const world = makeWorld();
     for (let count = 0; count < 40; count += 1) {
