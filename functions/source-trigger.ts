@@ -2,7 +2,12 @@ import { createHash } from "node:crypto";
 import { type FunctionTrigger, trigger } from "@azure/functions";
 import { type Source, sourceKey, sourceName } from "../shared/run/source.ts";
 
-/** The Service Bus trigger of a source: one message at a time, its body as raw bytes, settled by us alone. */
+/**
+ * The Service Bus trigger of a source: one message at a time, settled by us alone.
+ *
+ * Its body is not used (docs/decisions/0005), but the host converts it before it calls: as `binary` it fails for whatever is no AMQP data, the
+ * text messages of JMS among them, and abandons the message again and again. As `string` it takes any bytes, and text.
+ */
 export function sourceTrigger(source: Source): FunctionTrigger {
   const entity =
     "queue" in source
@@ -13,7 +18,7 @@ export function sourceTrigger(source: Source): FunctionTrigger {
     connection: "ServiceBus",
     ...entity,
     cardinality: "one",
-    dataType: "binary",
+    dataType: "string",
     autoCompleteMessages: false,
   });
 }

@@ -37,8 +37,13 @@ function triggerMetadata(message: ServiceBusReceivedMessage): Record<string, Rpc
   });
 }
 
-/** What a message hands to its function: the body as its binding asks for it (bytes for `dataType: "binary"`, else text), and the metadata. */
+/**
+ * What a message hands to its function: the body as its binding asks for it (bytes for `dataType: "binary"`, else text), and the metadata.
+ * Throws, as the extension does, where bytes are asked for and the body is no AMQP data. Unlike it this takes any AMQP value as text.
+ */
 export function ofMessage(message: ServiceBusReceivedMessage, dataType: unknown): Trigger {
+  if (dataType === "binary" && !(message.body instanceof Uint8Array))
+    throw new Error("a body that is no AMQP data can't be bound to bytes");
   const body = asBytes(message.body);
   const traceparent =
     message.applicationProperties?.["traceparent"] ?? message.applicationProperties?.["Diagnostic-Id"];

@@ -36,6 +36,8 @@ function moduleFile(out: string): string {
 interface Odd {
   readonly name: string;
   readonly message: ServiceBusMessage;
+  /** Sent as an AMQP value, as JMS sends text, and not as data. */
+  readonly asValue?: true;
   /** What the shell sees of the id, where it is not the id itself. */
   readonly idInShell?: string;
 }
@@ -58,6 +60,7 @@ const ODD: readonly Odd[] = [
     name: "a binary body",
     message: { messageId: "binary", body: Buffer.from(Uint8Array.from({ length: 512 }, (_, i) => i % 256)) },
   },
+  { name: "the text message of a JMS client", message: { messageId: "jms", body: bytes("<a>é</a>") }, asValue: true },
   { name: "a body with NUL", message: { messageId: "nul", body: bytes("a\0b") } },
   { name: "a body at the size limit", message: { messageId: "large", body: Buffer.alloc(250_000, "x") } },
   {
@@ -119,7 +122,7 @@ describe("odd messages through the whole stack", () => {
     await stack.startApp();
     client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
     const sender = client.createSender("odd");
-    for (const { message } of ODD) await sender.sendMessages(message);
+    for (const { message, asValue } of ODD) await sender.sendMessages(asValue ? ofValue(message) : message);
     await vi.waitFor(
       async () => {
         const left = await client.createReceiver("odd").peekMessages(100, { fromSequenceNumber: Long.ONE });
@@ -166,6 +169,10 @@ describe("odd messages through the whole stack", () => {
     });
   });
 });
+
+function ofValue({ messageId, body }: ServiceBusMessage) {
+  return { bodyType: "value", body: String(body), properties: { messageId: String(messageId) } } as const;
+}
 
 function bytes(text: string): Buffer {
   return Buffer.from(text);

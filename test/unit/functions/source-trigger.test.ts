@@ -14,6 +14,10 @@ describe("a source's trigger", () => {
     expect(sourceTrigger({ queue: "q" })).toMatchObject({ autoCompleteMessages: false, cardinality: "one" });
   });
 
+  it("has the body converted to text: as bytes the host would fail for a message that a JMS client sends", () => {
+    expect(sourceTrigger({ queue: "q" })).toMatchObject({ dataType: "string" });
+  });
+
   it("has a name that every host takes, and that no other source has", () => {
     const sources = [
       { queue: "thumbnails" },
