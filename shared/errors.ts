@@ -30,6 +30,9 @@ export class UnavailableError extends Error {
   }
 }
 
+/** A policy of the cluster denies what was asked, and will go on denying it until somebody changes one or the other. */
+export class DeniedError extends UnavailableError {}
+
 /** The text of anything thrown, with the texts of its causes. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

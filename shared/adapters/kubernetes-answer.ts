@@ -1,4 +1,5 @@
-import { UnavailableError } from "../errors.ts";
+import { DeniedError, UnavailableError } from "../errors.ts";
+import { NOT_READY, QUOTA_FULL, WEBHOOK_DOWN } from "../jobs/admission-texts.ts";
 import { rightsInWords } from "../jobs/rights.ts";
 import { isRecord } from "../plain-data.ts";
 import type { FieldFault } from "../ports/job-cluster.ts";
@@ -90,7 +91,8 @@ export function unavailable(error: unknown, doing: string, place: ClusterPlace):
   if (!(error instanceof KubernetesFailure)) return error;
   const answered = `${error.code}${error.reason === undefined || error.reason === "" ? "" : ` ${error.reason}`}: ${error.message}`;
   const advice = adviceFor(error, place);
-  return new UnavailableError(
+  const Kind = isDenied(error) ? DeniedError : UnavailableError;
+  return new Kind(
     `The Kubernetes API server ${place.server} can't be used just now, ${doing}. It answered ${answered}${advice === "" ? "" : ` ${advice}`}`,
     { cause: error, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) },
   );
@@ -110,6 +112,13 @@ function adviceFor(error: KubernetesFailure, { namespace }: ClusterPlace): strin
 /** The authorizer's words, whichever authorizer it is: RBAC, a webhook, a cloud's own. */
 export function isMissingRight(error: KubernetesFailure): boolean {
   return error.code === 403 && /\bcannot \w+ resource\b/.test(error.message);
+}
+
+/** Whether admission said no for good: a policy, a webhook, validation. */
+function isDenied(error: KubernetesFailure): boolean {
+  if (error.reason === undefined || isMissingRight(error) || isTerminating(error)) return false;
+  if ([WEBHOOK_DOWN, NOT_READY, QUOTA_FULL].some((passing) => passing.test(error.message))) return false;
+  return error.code === 403 || error.code === 422;
 }
 
 /** A namespace on its way out refuses creates: no template's fault. */

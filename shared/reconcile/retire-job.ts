@@ -1,6 +1,6 @@
 import type { V1Job, V1Pod } from "@kubernetes/client-node";
 import type { Dependencies } from "../dependencies.ts";
-import { errorText } from "../errors.ts";
+import { DeniedError, errorText } from "../errors.ts";
 import { finishedAt, isSettled } from "../jobs/job-identity.ts";
 import type { Log } from "../log.ts";
 import type { RunKey } from "../run/run.ts";
@@ -10,7 +10,8 @@ const MAX_LOG_BYTES = 1024 * 1024;
 
 /**
  * Ends an attempt's Job for good: its logs are stored, then one patch marks it settled and sets its TTL. From then on it is only the
- * tombstone of its name. `keepLogsUrl` is called in between, where there was a log. One that can't be stored never blocks the settlement.
+ * tombstone of its name. `keepLogsUrl` is called in between, where there was a log. Neither a log that can't be stored nor a policy that denies
+ * the patch of a finished Job blocks the settlement.
  */
 export async function retireJob(
   deps: Dependencies,
@@ -27,7 +28,18 @@ export async function retireJob(
   // Before the patch: whoever goes on after a crash finds the Job settled, and asks for its logs no more.
   if (logsUrl !== undefined) await keepLogsUrl(logsUrl);
   if (job.spec?.suspend === true) await endSuspended(deps, job, log);
-  await deps.cluster.retire(known.name, uid, ttlSeconds(job, deps), { end: finishedAt(job) === undefined });
+  const isFinished = finishedAt(job) !== undefined;
+  try {
+    await deps.cluster.retire(known.name, uid, ttlSeconds(job, deps), { end: !isFinished });
+  } catch (error) {
+    // A policy that was tightened since, and judges changes too. The Job is over: it stays as its name's tombstone, with no TTL, and is no
+    // reason not to settle. Housekeeping tries it again.
+    if (!isFinished || !(error instanceof DeniedError)) throw error;
+    log.warn("a finished job could not be retired, and stays until its policy lets it or it is deleted", {
+      jobName: known.name,
+      why: errorText(error),
+    });
+  }
 }
 
 /** A TTL begins with the end, and a suspended Job has none: it would stay for ever. That is untidy, and no reason not to settle. */

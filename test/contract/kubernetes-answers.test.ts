@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
-import { ConfigError, errorText, UnavailableError } from "../../shared/errors.ts";
+import { ConfigError, DeniedError, errorText, UnavailableError } from "../../shared/errors.ts";
 import { buildJob } from "./job-harness.ts";
 
 /** A server that answers as a test says, and remembers what it was asked. */
@@ -453,6 +453,35 @@ describe("what the adapter makes of any other answer", () => {
     await cluster.retire("a", "u", 60, { end: false });
     const accepted = asked.map(({ headers }) => headers.accept);
     expect(accepted).toEqual(Array(3).fill("application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"));
+  });
+});
+
+describe("what the adapter makes of a patch that is refused", () => {
+  const retire = () => clusterAt().retire("a", "u", 60, { end: false });
+
+  test.each([
+    [403, "Forbidden", `admission webhook "w" denied the request: no root`],
+    [
+      403,
+      "Forbidden",
+      `jobs.batch "a" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no`,
+    ],
+    [422, "Invalid", `Job.batch "a" is invalid: spec.template: Invalid value`],
+  ])("is denied by %i %s: %s", async (code, reason, message) => {
+    answers(code, status(code, reason, message));
+    await expect(retire()).rejects.toThrow(DeniedError);
+  });
+
+  test.each([
+    [403, "Forbidden", `jobs.batch "a" is forbidden: User "d" cannot patch resource "jobs" in API group "batch"`],
+    [403, "Forbidden", `jobs.batch "a" is forbidden: not yet ready to handle request`],
+    [500, "InternalError", `Internal error occurred: failed calling webhook "w": connection refused`],
+    [503, "ServiceUnavailable", "later"],
+  ])("passes by itself after %i %s: %s", async (code, reason, message) => {
+    answers(code, status(code, reason, message));
+    const error: unknown = await retire().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(error).not.toBeInstanceOf(DeniedError);
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { DeniedError } from "../../../shared/errors.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeWorld, RETRY, ticks, withRun } from "../../support/world.ts";
 
@@ -174,6 +175,29 @@ describe("a finished attempt", () => {
     expect(world.cluster.job(name).metadata?.labels?.["ion/settled"]).toBe("true");
     expect(world.cluster.job(name).spec?.ttlSecondsAfterFinished).toBe(3_660);
     expect(world.cluster.calls.get("retire")).toBe(1);
+  });
+
+  it("is settled though a policy denies the patch that would retire its Job, which stays as it is", async () => {
+    const world = await withRun();
+    const name = world.jobName();
+    world.cluster.succeed(name);
+    world.cluster.failNext("retire", new DeniedError("admission webhook denied the request"));
+    await world.tick();
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+    expect(world.cluster.job(name).spec?.ttlSecondsAfterFinished).toBeUndefined();
+    // Housekeeping tries again, until it may.
+    for (let tick = 0; tick < 3; tick += 1) await world.tick();
+    expect(world.cluster.job(name).metadata?.labels?.["ion/settled"]).toBe("true");
+  });
+
+  it("is not settled where a policy denies the patch of a Job that may still run", async () => {
+    const world = await withRun();
+    world.cluster.suspend(world.jobName());
+    world.cluster.cancel(world.jobName());
+    world.cluster.failNext("endSuspended");
+    world.cluster.failNext("retire", new DeniedError("admission webhook denied the request"));
+    await world.tick();
+    expect(world.closed()).toEqual([]);
   });
 
   it("leaves its log behind, and the dead letter links to it", async () => {
