@@ -55,6 +55,11 @@ export function isRefusal(error: unknown): boolean {
   return ["GeneralError", "MessageSizeExceeded", "QuotaExceeded"].includes(sdk.code);
 }
 
+/** The SDK could not decode what the broker answered: too deep for the stack, or no AMQP type that it knows. */
+export function isUndecodable(error: unknown): boolean {
+  return error instanceof RangeError || error instanceof TypeError;
+}
+
 /** The entity does not do this for receivers without a session. */
 export function isSessionRequired(error: unknown): boolean {
   const sdk = sdkError(error);

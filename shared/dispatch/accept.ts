@@ -3,6 +3,7 @@ import { ConflictError, errorText, LockLostError, UnavailableError } from "../er
 import { fitsInline } from "../jobs/job-spec.ts";
 import type { Log } from "../log.ts";
 import { checkBody } from "../modules/check-body.ts";
+import type { Module } from "../modules/module.ts";
 import { route, startableModule } from "../modules/route.ts";
 import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -190,7 +191,7 @@ function judge(deps: Dependencies, { key, message }: Held): Run {
   const now = deps.clock.now();
   const module = route(deps.modules.values(), key.source, message);
   const problem = module
-    ? checkBody(module, message.body)
+    ? bodyProblem(module, message)
     : `no module takes this message: ${sourceName(key.source)} has none whose \`when\` fits its subject and properties`;
   const traceparent = traceparentOf(message);
   const run: Run = {
@@ -219,6 +220,12 @@ function judge(deps: Dependencies, { key, message }: Held): Run {
     status: "settling",
     verdict: { outcome: "rejected", reason: "DispatchRejected", description },
   };
+}
+
+function bodyProblem(module: Module, { body, bodyUnreadable }: PeekedMessage): string | undefined {
+  return bodyUnreadable
+    ? "the body is AMQP that can't be decoded: nested too deeply, or malformed"
+    : checkBody(module, body);
 }
 
 /** W3C trace context of the sender, under the names that the SDKs and the older convention give it. */

@@ -94,6 +94,8 @@ function away(error: unknown): StartOutcome & { kind: "cluster away" } {
 }
 
 async function storeBody(deps: Dependencies, run: Run, message: PeekedMessage, limitMs: number) {
+  // It was read when it was accepted, or somebody else deferred it. Rather no Job than one that works on nothing.
+  if (message.bodyUnreadable) throw new Error("the message's body can't be decoded any more");
   if (fitsInline(message)) return undefined;
   await deps.payloads.putBody(run, message.body);
   return deps.payloads.bodyUrl(run, limitMs + BODY_URL_GRACE_MS);

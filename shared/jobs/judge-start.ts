@@ -46,6 +46,20 @@ const WAITING_REASONS: Readonly<Record<string, WaitingReason>> = {
   PostStartHookError: COMMAND,
 };
 
+/**
+ * What the scheduler says where some node may take the pod later: it is full, drained, or not well. Words of Kubernetes 1.31 to 1.36, the last
+ * of which names no taint. Where no node's reason is one of these, it is the template's: a selector, an affinity, a taint.
+ */
+const LATER_PERHAPS = new RegExp(
+  [
+    /\bInsufficient |Too many pods|exceed max volume count|free ports|enough free storage|cannot allocate all claims/,
+    /anti-affinity|already in-use|no available disk/,
+    /no nodes available|were unschedulable|taint \{node\.(cloudprovider\.)?kubernetes\.io\//,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+);
+
 /** Whether a pod's status, as kubectl prints it, tells of a container that may never start: the Job is worth a closer look. */
 export function looksStuck(podStatus: string): boolean {
   return Object.hasOwn(WAITING_REASONS, podStatus.replace(/^Init:/, ""));
@@ -84,7 +98,9 @@ function judgePod(pod: V1Pod, now: EpochMs, waited: Waited): StartVerdict {
     return { waiting: "its pod is held back by a scheduling gate" };
   const { ms, tooLong } = waited(at(pod.metadata?.creationTimestamp));
   const why = whyPending(pod);
-  return tooLong ? notStarted(`not started after ${duration(ms)}: ${why}`) : { waiting: why };
+  if (!tooLong) return { waiting: why };
+  const detail = `not started after ${duration(ms)}: ${why}`;
+  return scheduled?.status === "False" && LATER_PERHAPS.test(why) ? interrupted(detail) : notStarted(detail);
 }
 
 /** The container's waiting state has no time of its own, so that the wait is counted from whatever had to be over before it. */
@@ -126,7 +142,12 @@ function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Wai
   return tooLong ? notStarted(`no pod after ${duration(ms)}: ${why}`, message && "no pod") : { waiting: why };
 }
 
-/** `fault`: where its template may be to blame. Too few nodes are nobody's fault. */
+/** The cluster's fault, not the work's: it has a budget of its own. */
+function interrupted(detail: string): StartVerdict {
+  return { stuck: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
+}
+
+/** `fault`: where its template may be to blame. */
 function notStarted(detail: string, fault?: string): StartVerdict {
   const startFault = fault === undefined ? {} : { startFault: fault };
   return { stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail, ...startFault } };

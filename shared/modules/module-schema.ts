@@ -144,7 +144,8 @@ const retry = fields({
     .prefault([])
     .meta({ description: "Exit codes after which another attempt cannot help: the message is dead-lettered at once." }),
   maxInterruptions: wholeNumber(0, 1000).prefault(20).meta({
-    description: "How often the cluster may take the Job away (eviction, node loss, deletion) before that counts.",
+    description:
+      "How often the cluster may take the Job away, or have no room for it: eviction, node loss, deletion, full nodes.",
   }),
 });
 

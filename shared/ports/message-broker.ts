@@ -17,6 +17,8 @@ export interface PeekedMessage {
   readonly contentType?: string;
   /** The sender's bytes, untouched. */
   readonly body: Uint8Array;
+  /** The body is AMQP that the client can't decode, lists nested by the thousand most likely: `body` is empty, and not what was sent. */
+  readonly bodyUnreadable?: true;
   readonly properties: Properties;
 }
 

@@ -10,7 +10,7 @@ export const REASONS = [
   "DispatchRejected",
   /** A person labelled the Job `ion/cancel=true`, or gave the run up with the repair tool. */
   "Cancelled",
-  /** The cluster took the Job away more often than `retry.maxInterruptions`. */
+  /** The cluster took the Job away, or had no room for it, more often than `retry.maxInterruptions`. */
   "InterruptedTooOften",
 ] as const;
 export type Reason = (typeof REASONS)[number];

@@ -53,9 +53,9 @@ const NEVER_RAN: readonly NeverRan[] = [
     says: /^worker can't start \(CreateContainerConfigError\): couldn't find key no-such-key in ConfigMap /,
   },
   {
-    name: "more than any node has",
-    module: { startTimeout: "5s", worker: { ...DONE, resources: { requests: { cpu: "1000" } } } },
-    says: /^not started after \d+ s: Unschedulable: 0\/\d nodes are available: /,
+    name: "a node that there isn't",
+    module: { startTimeout: "5s", jobTemplate: template({ nodeSelector: { "example.com/gpu": "yes" } }) },
+    says: /^not started after \d+ s: Unschedulable: 0\/\d nodes are available: .*node affinity\/selector/,
   },
   {
     name: "an image that would run as root, where that is forbidden",
@@ -83,6 +83,11 @@ describe("a message whose Job never gets to run", () => {
         ...Object.fromEntries(modules),
         denied: { worker: DONE },
         invalid: INVALID,
+        vast: {
+          retry: { maxAttempts: 1, maxInterruptions: 0 },
+          startTimeout: "5s",
+          worker: { ...DONE, resources: { requests: { cpu: "1000" } } },
+        },
         allowed: { worker: DONE },
       },
     });
@@ -106,6 +111,15 @@ describe("a message whose Job never gets to run", () => {
       "dispatcher-last-error": letter?.description,
     });
     expect(logs).toEqual({});
+  });
+
+  test.concurrent("was interrupted, and did not fail, where no node has room for it", async () => {
+    const { letter } = await (await app.send("vast")).end();
+    expect(letter?.reason).toBe("InterruptedTooOften");
+    expect(letter?.description).toMatch(
+      /: not started after \d+ s: Unschedulable: 0\/\d nodes are available: .*Insufficient cpu/,
+    );
+    expect(letter?.properties).toMatchObject({ "dispatcher-failures": 0, "dispatcher-interruptions": 1 });
   });
 
   test.concurrent("is dead-lettered at once, with the server's words, where a policy denies its Job; others go on", async () => {

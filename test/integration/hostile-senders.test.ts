@@ -9,6 +9,7 @@ import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import { nestedMessage, sendRaw } from "../support/raw-amqp.ts";
 
 /** Hands back, under its run's id, the body and the attempt; a message that says so fails, or waits until it is let go. */
 const SCRIPT = `
@@ -124,8 +125,11 @@ async function send({ applicationProperties, ...message }: ServiceBusMessage): P
   });
 }
 
+/** One of them has a body that no client can decode. The option is known to the SDK, and not to its types. */
+const WITHOUT_BODIES = { fromSequenceNumber: Long.ONE, omitMessageBody: true };
+
 const peeked = (queue = "hostile", options = {}): Promise<ServiceBusReceivedMessage[]> =>
-  client.createReceiver(queue, options).peekMessages(100, { fromSequenceNumber: Long.ONE });
+  client.createReceiver(queue, options).peekMessages(100, WITHOUT_BODIES);
 
 const letters = () => peeked("hostile", { subQueueType: "deadLetter" });
 
@@ -218,6 +222,19 @@ describe("a dead letter says what happened, whatever its sender wrote there", ()
       "dispatcher-last-error": "",
       "dispatcher-module": "",
     });
+  });
+});
+
+it("a body that nobody can decode is rejected, and holds up no other message", { timeout: 60_000 }, async () => {
+  const port = Number(/^Endpoint=sb:[/][/][^:;]+:(\d+)/.exec(stack.settings["ServiceBus"] ?? "")?.[1]);
+  await sendRaw(port, "hostile", nestedMessage({ kind: "work", trick: "nested" }));
+  await send({ body: text("after the nested one") });
+  await untilSettled();
+  expect([...(await given()).values()]).toContain("after the nested one");
+  const letter = (await letters()).find(({ applicationProperties }) => applicationProperties?.["trick"] === "nested");
+  expect(letter).toMatchObject({
+    deadLetterReason: "DispatchRejected",
+    deadLetterErrorDescription: expect.stringContaining("can't be decoded"),
   });
 });
 

@@ -6,6 +6,7 @@ import type { DeadLetter, PeekedMessage, Properties } from "../../shared/ports/m
 /** What a test puts on the fake bus. Everything has a default. */
 export interface MessageToSend {
   readonly body?: Uint8Array | string;
+  readonly bodyUnreadable?: true;
   readonly messageId?: string;
   readonly correlationId?: string;
   readonly subject?: string;
@@ -24,6 +25,7 @@ export interface FakeMessage {
   readonly subject?: string;
   readonly contentType?: string;
   readonly body: Uint8Array;
+  readonly bodyUnreadable?: true;
   readonly properties: Properties;
   readonly state: "active" | "deferred" | "completed" | "dead-lettered" | "expired";
   readonly deliveryCount: number;

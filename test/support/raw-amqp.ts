@@ -1,16 +1,37 @@
 import type { EventContext, Message, Typed } from "rhea";
 import rhea from "rhea";
-import { itemsOf, rawMessage, readerOf, receiveRaw } from "../../local/broker/amqp.ts";
+import { encode, itemsOf, rawMessage, readerOf, receiveRaw, section } from "../../local/broker/amqp.ts";
 
-/** Sends one AMQP message, whatever it holds: the Service Bus SDK knows few types. */
-export async function sendRaw(port: number, address: string, message: Message): Promise<void> {
+/** The format of one message: rhea encodes what comes without a format. */
+const ENCODED = 0;
+const LIST_BYTES = 9;
+
+/** Sends one AMQP message, whatever it holds: the Service Bus SDK knows few types. Bytes are a message that is encoded already. */
+export async function sendRaw(port: number, address: string, message: Message | Buffer): Promise<void> {
   const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
   await new Promise<void>((resolve, reject) => {
     connection.open_sender(address);
-    connection.once("sendable", (context: EventContext) => context.sender?.send(message));
+    const format = message instanceof Buffer ? ENCODED : undefined;
+    connection.once("sendable", (context: EventContext) => context.sender?.send(message, undefined, format));
     connection.once("accepted", () => resolve());
     connection.once("rejected", () => reject(new Error("The broker rejected the message.")));
   }).finally(() => connection.close());
+}
+
+/** A message whose body is lists in lists, 5,000 deep: encoded from within, for encoders recurse as decoders do. */
+export function nestedMessage(properties: Readonly<Record<string, string>> = {}): Buffer {
+  const head = encode(section(0x74, rhea.types.wrap_map(properties)));
+  const lists = Array.from({ length: 5_000 }, (_, level) => listOfOne(1 + level * LIST_BYTES));
+  return Buffer.concat([head, Buffer.from([0x00, 0x53, 0x77]), ...lists.toReversed(), Buffer.from([0x45])]);
+}
+
+/** What stands before the only item of a list32: code, size and count. The size counts itself out, and the count in. */
+function listOfOne(itemBytes: number): Buffer {
+  const head = Buffer.alloc(LIST_BYTES);
+  head.writeUInt8(0xd0);
+  head.writeUInt32BE(4 + itemBytes, 1);
+  head.writeUInt32BE(1, 5);
+  return head;
 }
 
 /** Receives one message and completes it. Resolves to its application properties by name, as they were encoded. */

@@ -38,6 +38,27 @@ describe("accept", () => {
     });
   });
 
+  it("rejects a message whose body can't be decoded, by its lock's token", async () => {
+    const world = makeWorld();
+    expect((await world.send({ body: "", bodyUnreadable: true })).outcome).toBe("rejected");
+    expect(world.message(1).letter).toMatchObject({
+      reason: "DispatchRejected",
+      description: expect.stringContaining("the body is AMQP that can't be decoded"),
+    });
+    expect(world.cluster.creates).toHaveLength(0);
+  });
+
+  it("starts no Job with an empty body where the message's own can't be decoded, whoever deferred it", async () => {
+    const world = makeWorld();
+    const { sequenceNumber, lockToken } = world.broker.deliver(SOURCE, { body: "", bodyUnreadable: true });
+    await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "owner-1" });
+    await world.tick();
+    world.clock.advance(60_000);
+    await world.tick();
+    expect(world.run()).toMatchObject({ sequenceNumber, status: "waiting" });
+    expect(world.cluster.creates).toHaveLength(0);
+  });
+
   it("starts one Job for two deliveries of one message", async () => {
     const world = makeWorld();
     const { lockToken, sequenceNumber } = world.broker.deliver(SOURCE, { messageId: "m", body: Buffer.from("x") });

@@ -19,10 +19,14 @@ const stuck = (detail: string, startFault?: string): StartVerdict => ({
     ...(startFault === undefined ? {} : { startFault }),
   },
 });
+const interrupted = (detail: string): StartVerdict => ({
+  stuck: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail },
+});
+const unscheduled = (message: string) => ({
+  conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message }],
+});
 const event = (reason: string, message: string): CoreV1Event => ({ reason, message, metadata: {}, involvedObject: {} });
-const unschedulable = {
-  conditions: [{ type: "PodScheduled", status: "False", reason: "Unschedulable", message: "0/3 nodes are available" }],
-};
+const unschedulable = unscheduled("0/3 nodes are available");
 
 interface Case {
   name: string;
@@ -138,6 +142,50 @@ const CASES: Case[] = [
     pods: [pending(unschedulable)],
     afterMs: 900_000,
     want: stuck("not started after 15 min: Unschedulable: 0/3 nodes are available"),
+  },
+  ...[
+    "3 Insufficient cpu, 1 node(s) had untolerated taint {node-role.kubernetes.io/control-plane: }. preemption: 0/4 nodes are available",
+    "1 Insufficient nvidia.com/gpu, 2 node(s) didn't match Pod's node affinity/selector.",
+    "3 Too many pods.",
+    "3 node(s) exceed max volume count.",
+    "3 node(s) didn't have free ports for the requested pod ports.",
+    "2 node(s) did not have enough free storage, 1 node(s) had no available disk.",
+    "3 node(s) didn't match pod anti-affinity rules.",
+    "1 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod.",
+    "3 cannot allocate all claims.",
+    "3 node(s) were unschedulable.",
+    "3 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.",
+    "3 node(s) had untolerated taint(s).",
+    "3 node(s) had untolerated taint {node.cloudprovider.kubernetes.io/uninitialized: true}.",
+  ].map((said): Case => {
+    const message = `0/3 nodes are available: ${said}`;
+    const want = said.includes("taint(s)") ? stuck : interrupted;
+    return {
+      name: `nodes that may take it later, or not: ${said}`,
+      pods: [pending(unscheduled(message))],
+      afterMs: 900_000,
+      want: want(`not started after 15 min: Unschedulable: ${message}`),
+    };
+  }),
+  {
+    name: "a cluster without a node",
+    pods: [pending(unscheduled("no nodes available to schedule pods"))],
+    afterMs: 900_000,
+    want: interrupted("not started after 15 min: Unschedulable: no nodes available to schedule pods"),
+  },
+  {
+    name: "nodes that are none for it, each for a reason of its own",
+    pods: [
+      pending(
+        unscheduled(
+          "0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 2 node(s) had untolerated taint {team: media}.",
+        ),
+      ),
+    ],
+    afterMs: 900_000,
+    want: stuck(
+      "not started after 15 min: Unschedulable: 0/3 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 2 node(s) had untolerated taint {team: media}.",
+    ),
   },
   {
     name: "a volume that doesn't mount",

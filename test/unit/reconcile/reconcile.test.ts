@@ -103,6 +103,23 @@ describe("the outcome of a Job settles its message", () => {
     expect(letter?.description).toContain("no such image");
   });
 
+  it("tries again where the nodes are full, as often as the cluster may interrupt, whatever maxAttempts says", async () => {
+    const world = makeWorld([aModule({ retry: { ...RETRY, maxAttempts: 1, maxInterruptions: 1 } })]);
+    await world.send();
+    for (const attempt of [1, 2]) {
+      await ticks(world, () => world.run().status === "dispatched" && world.run().attempt === attempt);
+      expect(world.run()).toMatchObject({ failures: 0 });
+      world.cluster.unschedule(world.jobName(), "0/3 nodes are available: 3 Insufficient cpu.");
+      world.clock.advance(901_000);
+      await world.tick();
+      expect(world.run().ending).toMatchObject({ kind: "interruption" });
+    }
+    await ticks(world, () => world.open().length === 0);
+    const { letter } = world.message(1);
+    expect(letter?.reason).toBe("InterruptedTooOften");
+    expect(letter?.description).toContain("Insufficient cpu");
+  });
+
   it("asks nothing about a Job that has no pod yet until its start is overdue: the cluster may be behind by thousands", async () => {
     const world = makeWorld([aModule({ startTimeoutMs: 600_000, retry: { ...RETRY, maxAttempts: 1 } })]);
     await world.send();
