@@ -13,7 +13,7 @@ import { ConfigError, UnavailableError } from "../../shared/errors.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import { numberOf, tokenOf } from "../support/bus-user.ts";
 import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
-import { nestedMessage, sendRaw } from "../support/raw-amqp.ts";
+import { messageOf, nestedMessage, sendRaw } from "../support/raw-amqp.ts";
 
 const source = { queue: "q" };
 const closers: (() => unknown)[] = [];
@@ -95,25 +95,34 @@ describe("the Service Bus adapter", () => {
     expect(Buffer.from((await broker.peek(source, 1))?.body ?? []).toString()).toBe(bytes);
   });
 
-  it("shows a message whose body nobody can decode without it, and its neighbours whole", async () => {
-    const { bus, broker } = await open();
-    await bus.send("q", { body: Buffer.from("before") });
-    await sendRaw(bus.broker.port, "q", nestedMessage({ kind: "deep" }));
-    await bus.send("q", { body: Buffer.from("after") });
-    const page = await broker.browse(source, 1, 10);
-    expect(page.map(({ body, bodyUnreadable }) => bodyUnreadable ?? Buffer.from(body).toString())).toEqual([
-      "before",
-      true,
-      "after",
-    ]);
-    expect(await broker.peek(source, 2)).toMatchObject({ properties: { kind: "deep" }, bodyUnreadable: true });
-    expect(await broker.peek(source, 3)).not.toHaveProperty("bodyUnreadable");
-  });
+  describe.each([
+    { what: "lists in lists", message: nestedMessage({ kind: "odd" }) },
+    { what: "no type of AMQP", message: messageOf({ kind: "odd" }, Buffer.from([0x99])) },
+    {
+      what: "a list that is cut short",
+      message: messageOf({ kind: "odd" }, Buffer.from([0xd0, 0, 0, 0, 99, 0, 0, 0, 9])),
+    },
+  ])("where nobody can decode the body of a message: $what", ({ message }) => {
+    it("shows it without its body, and its neighbours whole", async () => {
+      const { bus, broker } = await open();
+      await bus.send("q", { body: Buffer.from("before") });
+      await sendRaw(bus.broker.port, "q", message);
+      await bus.send("q", { body: Buffer.from("after") });
+      const page = await broker.browse(source, 1, 10);
+      expect(page.map(({ body, bodyUnreadable }) => bodyUnreadable ?? Buffer.from(body).toString())).toEqual([
+        "before",
+        true,
+        "after",
+      ]);
+      expect(await broker.peek(source, 2)).toMatchObject({ properties: { kind: "odd" }, bodyUnreadable: true });
+      expect(await broker.peek(source, 3)).not.toHaveProperty("bodyUnreadable");
+    });
 
-  it("verifies a source whose first message nobody can decode", async () => {
-    const { bus, broker } = await open();
-    await sendRaw(bus.broker.port, "q", nestedMessage({ kind: "deep" }));
-    await expect(broker.verify(source)).resolves.toBeUndefined();
+    it("verifies its source", async () => {
+      const { bus, broker } = await open();
+      await sendRaw(bus.broker.port, "q", message);
+      await expect(broker.verify(source)).resolves.toBeUndefined();
+    });
   });
 
   it("shows dates as dates, and ids of other kinds as text", async () => {

@@ -20,9 +20,17 @@ export async function sendRaw(port: number, address: string, message: Message | 
 
 /** A message whose body is lists in lists, 5,000 deep: encoded from within, for encoders recurse as decoders do. */
 export function nestedMessage(properties: Readonly<Record<string, string>> = {}): Buffer {
-  const head = encode(section(0x74, rhea.types.wrap_map(properties)));
   const lists = Array.from({ length: 5_000 }, (_, level) => listOfOne(1 + level * LIST_BYTES));
-  return Buffer.concat([head, Buffer.from([0x00, 0x53, 0x77]), ...lists.toReversed(), Buffer.from([0x45])]);
+  return messageOf(properties, Buffer.concat([...lists.toReversed(), Buffer.from([0x45])]));
+}
+
+/** A message with these properties and, as the value of its body, these bytes. */
+export function messageOf(properties: Readonly<Record<string, string>>, value: Buffer): Buffer {
+  return Buffer.concat([
+    encode(section(0x74, rhea.types.wrap_map(properties))),
+    Buffer.from([0x00, 0x53, 0x77]),
+    value,
+  ]);
 }
 
 /** What stands before the only item of a list32: code, size and count. The size counts itself out, and the count in. */
