@@ -6,7 +6,7 @@ import { type PropertyChanges, propertyChanges } from "./message-content.ts";
 import { encodeMessage, sessionRequired } from "./receive-link.ts";
 import type { Reply, Request } from "./reply-link.ts";
 import { fromWire } from "./sequence-number.ts";
-import type { Disposition, StoredMessage } from "./stored-message.ts";
+import type { Disposition } from "./stored-message.ts";
 
 /** One answer of a peek holds at most so much. */
 const MAX_PEEKED_MESSAGES = 250;
@@ -45,18 +45,13 @@ function peek(entity: Entity, body: Body): Reply {
   const count = Math.min(Number(body["message-count"]), MAX_PEEKED_MESSAGES);
   const messages: { message: Buffer }[] = [];
   let bytes = 0;
-  const omitsBody = body["omit-message-body"] === true;
   for (const message of entity.peek(from, count)) {
-    const encoded = encodeMessage(entity, { message: omitsBody ? withoutBody(message) : message });
+    const encoded = encodeMessage(entity, { message });
     bytes += encoded.length;
     if (messages.length > 0 && bytes > MAX_PEEKED_BYTES) break;
     messages.push({ message: encoded });
   }
   return messages.length === 0 ? { statusCode: 204, statusDescription: "No Content" } : ok({ messages });
-}
-
-function withoutBody(message: StoredMessage): StoredMessage {
-  return { ...message, content: { ...message.content, body: Buffer.alloc(0) } };
 }
 
 function receiveBySequenceNumber(entity: Entity, body: Body): Reply {

@@ -57,11 +57,6 @@ export function readContent(raw: Buffer): MessageContent {
   return content;
 }
 
-/** An encoded message up to its body. */
-export function headOf(raw: Buffer): Buffer {
-  return raw.subarray(0, raw.length - split(raw).body.length);
-}
-
 function split(raw: Buffer): { sections: Map<number, Typed>; body: Buffer } {
   const sections = new Map<number, Typed>();
   const reader = readerOf(raw);

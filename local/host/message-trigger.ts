@@ -60,7 +60,13 @@ const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 function asBytes(body: unknown): Uint8Array {
   if (body instanceof Uint8Array) return body;
   if (body === undefined || body === null) return new Uint8Array();
-  return new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
+  try {
+    return new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
+  } catch (error) {
+    // Nested too deeply for JSON. Thrown, it would have the message abandoned and delivered again at once, until its deliveries are used up.
+    if (error instanceof RangeError) return new Uint8Array();
+    throw error;
+  }
 }
 
 function asString(value: string | undefined): Rpc | undefined {

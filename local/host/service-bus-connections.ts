@@ -1,6 +1,6 @@
 import { DefaultAzureCredential } from "@azure/identity";
 import { ServiceBusClient } from "@azure/service-bus";
-import { decodeWhatCanBe } from "./decode-what-can-be.ts";
+import { installPatientDecoding } from "../../shared/adapters/patient-decoding.ts";
 import type { Settings } from "./settings.ts";
 
 /** One client per named connection, shared by all triggers that use it. */
@@ -16,7 +16,7 @@ const OPTIONS = { retryOptions: { retryDelayInMs: 1_000, maxRetryDelayInMs: 5_00
 /** Connections by the names that bindings give them, from a connection string or by identity. Nothing connects before a trigger listens. */
 export function connect(settings: Settings): Connections {
   const clients = new Map<string, ServiceBusClient>();
-  decodeWhatCanBe();
+  installPatientDecoding();
 
   function make(name: string): ServiceBusClient {
     const connectionString = settings[`AzureWebJobs${name}`] ?? settings[name];

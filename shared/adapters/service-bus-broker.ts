@@ -14,7 +14,6 @@ import {
   isMessageNotFound,
   isRefusal,
   isSessionRequired,
-  isUndecodable,
   missingSource,
   translateError,
 } from "./service-bus-errors.ts";
@@ -22,8 +21,6 @@ import { carriedProperties, toPeekedMessage } from "./service-bus-message.ts";
 import { type ServiceBusConnection, ServiceBusReceivers } from "./service-bus-receivers.ts";
 
 const DEFAULT_TIMEOUT_MS = 10_000;
-/** Known to the SDK since 7.6, and left out of its public types. */
-const WITHOUT_BODY = { omitMessageBody: true };
 /** A number that no entity ever reaches: asking for it disturbs nobody. */
 const NO_SUCH_NUMBER = 2 ** 48 - 1;
 
@@ -112,7 +109,7 @@ class ServiceBusBroker implements MessageBroker {
     const call = { source, operation: "verify" };
     try {
       const messages = await this.#receivers.attempt(call, (receiver, abortSignal) =>
-        receiver.peekMessages(1, { fromSequenceNumber: Long.ONE, abortSignal, ...WITHOUT_BODY }),
+        receiver.peekMessages(1, { fromSequenceNumber: Long.ONE, abortSignal }),
       );
       for (const message of messages) toPeekedMessage(source, message);
       await this.#receivers.attempt(call, (receiver, abortSignal) =>
@@ -140,22 +137,10 @@ class ServiceBusBroker implements MessageBroker {
     await this.#receivers.close();
   }
 
-  /** Up to `count` messages; fewer where one of them has a body that can't be decoded: no other is to fail for it. */
-  async #peek(source: Source, from: number, count: number): Promise<PeekedMessage[]> {
-    try {
-      return await this.#peekWith(source, from, count);
-    } catch (error) {
-      if (!isUndecodable(error)) throw error;
-      if (count > 1) return this.#peek(source, from, 1);
-      const messages = await this.#peekWith(source, from, 1, WITHOUT_BODY);
-      return messages.map((message) => ({ ...message, bodyUnreadable: true }));
-    }
-  }
-
-  async #peekWith(source: Source, from: number, count: number, options = {}): Promise<PeekedMessage[]> {
-    const fromSequenceNumber = Long.fromNumber(from);
+  async #peek(source: Source, fromSequenceNumber: number, count: number): Promise<PeekedMessage[]> {
+    const from = Long.fromNumber(fromSequenceNumber);
     const messages = await this.#receivers.call({ source, operation: "peek" }, (receiver, abortSignal) =>
-      receiver.peekMessages(count, { fromSequenceNumber, abortSignal, ...options }),
+      receiver.peekMessages(count, { fromSequenceNumber: from, abortSignal }),
     );
     return messages.map((message) => toPeekedMessage(source, message));
   }

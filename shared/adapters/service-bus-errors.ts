@@ -55,15 +55,6 @@ export function isRefusal(error: unknown): boolean {
   return ["GeneralError", "MessageSizeExceeded", "QuotaExceeded"].includes(sdk.code);
 }
 
-/**
- * The SDK could not decode what the broker answered: too deep for the stack, cut short, or no type of AMQP. Nothing else counts: a message whose
- * body is taken for unreadable is rejected, and a TypeError may as well be a connection that broke at a bad moment.
- */
-export function isUndecodable(thrown: unknown): boolean {
-  const error = lastError(thrown instanceof UnavailableError ? thrown.cause : thrown);
-  return error instanceof RangeError || (error instanceof Error && error.message.startsWith("Unrecognised typecode"));
-}
-
 /** The entity does not do this for receivers without a session. */
 export function isSessionRequired(error: unknown): boolean {
   const sdk = sdkError(error);

@@ -3,6 +3,7 @@ import { ConfigError } from "../errors.ts";
 import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { CarriedProperties } from "../run/property-room.ts";
 import type { Source } from "../run/source.ts";
+import { UNREADABLE } from "./patient-decoding.ts";
 import { describeSource } from "./service-bus-errors.ts";
 
 /** The top 16 bits of a number name a partition; without one, no entity ever counts so far. */
@@ -25,7 +26,7 @@ export function toPeekedMessage(source: Source, message: ServiceBusReceivedMessa
     ...(message.correlationId === undefined ? {} : { correlationId: textOf(message.correlationId) }),
     ...(message.subject === undefined ? {} : { subject: message.subject }),
     ...(message.contentType === undefined ? {} : { contentType: message.contentType }),
-    body: bodyBytes(message.body),
+    ...bodyOf(message.body),
     properties: message.applicationProperties ?? {},
   };
 }
@@ -43,6 +44,16 @@ function plainNumber(source: Source, message: ServiceBusReceivedMessage): number
 /** Ids may be numbers or bytes in AMQP; bytes are shown as hexadecimal digits. */
 function textOf(id: string | number | Uint8Array): string {
   return id instanceof Uint8Array ? Buffer.from(id).toString("hex") : String(id);
+}
+
+function bodyOf(body: unknown): Pick<PeekedMessage, "body" | "bodyUnreadable"> {
+  try {
+    if (body !== UNREADABLE) return { body: bodyBytes(body) };
+  } catch (error) {
+    // Not too deep to be decoded, by code that is warm, and too deep for JSON.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return { body: new Uint8Array(), bodyUnreadable: true };
 }
 
 /**

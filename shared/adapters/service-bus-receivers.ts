@@ -2,6 +2,7 @@ import type { TokenCredential } from "@azure/identity";
 import { ServiceBusClient, type ServiceBusReceiver } from "@azure/service-bus";
 import { UnavailableError } from "../errors.ts";
 import { type Source, sourceKey } from "../run/source.ts";
+import { installPatientDecoding } from "./patient-decoding.ts";
 import { type BusPlace, describeSource, type FailedCall, translateError } from "./service-bus-errors.ts";
 
 /** How to reach the namespace, and as whom. */
@@ -112,6 +113,7 @@ function placeOf(connection: ServiceBusConnection): BusPlace {
 }
 
 function connect(connection: ServiceBusConnection, timeoutMs: number): ServiceBusClient {
+  installPatientDecoding();
   const options = { retryOptions: { maxRetries: 1, retryDelayInMs: 250, timeoutInMs: timeoutMs } };
   return connection.kind === "connectionString"
     ? new ServiceBusClient(connection.value, options)

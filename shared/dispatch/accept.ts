@@ -224,7 +224,7 @@ function judge(deps: Dependencies, { key, message }: Held): Run {
 
 function bodyProblem(module: Module, { body, bodyUnreadable }: PeekedMessage): string | undefined {
   return bodyUnreadable
-    ? "the body is AMQP that can't be decoded: nested too deeply, or malformed"
+    ? "the message is AMQP that can't be decoded: nested too deeply, or malformed"
     : checkBody(module, body);
 }
 

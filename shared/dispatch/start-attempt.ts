@@ -40,6 +40,7 @@ export async function startAttempt(
   stamped: PeekedMessage,
 ): Promise<StartOutcome> {
   const { run } = stored;
+  if (stamped.bodyUnreadable) return { kind: "ended", ending: UNREADABLE };
   const message = withoutStamps(stamped);
   const limitMs = jobLimitMs(module);
   const bodyUrl = await storeBody(deps, run, message, limitMs);
@@ -80,6 +81,14 @@ export async function startAttempt(
   }
 }
 
+/** Such a message is rejected when it is delivered, but somebody else may have deferred it. Rather no Job than one that works on nothing. */
+const UNREADABLE: Ending = {
+  reason: "JobNotStarted",
+  kind: "failure",
+  permanent: true,
+  detail: "the message is AMQP that can't be decoded: nested too deeply, or malformed",
+};
+
 /** What differs from Job to Job in the API server's words, names and numbers above all, left out. Some webhooks don't quote a name. */
 function withoutNames(message: string, jobName: string): string {
   return message
@@ -94,8 +103,6 @@ function away(error: unknown): StartOutcome & { kind: "cluster away" } {
 }
 
 async function storeBody(deps: Dependencies, run: Run, message: PeekedMessage, limitMs: number) {
-  // It was read when it was accepted, or somebody else deferred it. Rather no Job than one that works on nothing.
-  if (message.bodyUnreadable) throw new Error("the message's body can't be decoded any more");
   if (fitsInline(message)) return undefined;
   await deps.payloads.putBody(run, message.body);
   return deps.payloads.bodyUrl(run, limitMs + BODY_URL_GRACE_MS);

@@ -53,7 +53,7 @@ const WAITING_REASONS: Readonly<Record<string, WaitingReason>> = {
 const LATER_PERHAPS = new RegExp(
   [
     /\bInsufficient |Too many pods|exceed max volume count|free ports|enough free storage|cannot allocate all claims/,
-    /anti-affinity|already in-use|no available disk/,
+    /anti-affinity|topology spread constraints(?! \()|already in-use|no available disk/,
     /no nodes available|were unschedulable|taint \{node\.(cloudprovider\.)?kubernetes\.io\//,
   ]
     .map(({ source }) => source)
@@ -100,7 +100,9 @@ function judgePod(pod: V1Pod, now: EpochMs, waited: Waited): StartVerdict {
   const why = whyPending(pod);
   if (!tooLong) return { waiting: why };
   const detail = `not started after ${duration(ms)}: ${why}`;
-  return scheduled?.status === "False" && LATER_PERHAPS.test(why) ? interrupted(detail) : notStarted(detail);
+  return scheduled?.status === "False" && LATER_PERHAPS.test(scheduled.message ?? "")
+    ? interrupted(detail)
+    : notStarted(detail);
 }
 
 /** The container's waiting state has no time of its own, so that the wait is counted from whatever had to be over before it. */

@@ -17,7 +17,7 @@ export interface PeekedMessage {
   readonly contentType?: string;
   /** The sender's bytes, untouched. */
   readonly body: Uint8Array;
-  /** The body is AMQP that the client can't decode, lists nested by the thousand most likely: `body` is empty, and not what was sent. */
+  /** The message can't be decoded, or not made bytes, lists nested by the thousand most likely: `body` is empty, and not what was sent. */
   readonly bodyUnreadable?: true;
   readonly properties: Properties;
 }

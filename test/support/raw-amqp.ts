@@ -18,10 +18,15 @@ export async function sendRaw(port: number, address: string, message: Message | 
   }).finally(() => connection.close());
 }
 
-/** A message whose body is lists in lists, 5,000 deep: encoded from within, for encoders recurse as decoders do. */
-export function nestedMessage(properties: Readonly<Record<string, string>> = {}): Buffer {
-  const lists = Array.from({ length: 5_000 }, (_, level) => listOfOne(1 + level * LIST_BYTES));
-  return messageOf(properties, Buffer.concat([...lists.toReversed(), Buffer.from([0x45])]));
+/** A list in a list, so many deep: encoded from within, for encoders recurse as decoders do. */
+export function nested(depth: number): Buffer {
+  const lists = Array.from({ length: depth }, (_, level) => listOfOne(1 + level * LIST_BYTES));
+  return Buffer.concat([...lists.toReversed(), bytes("45")]);
+}
+
+/** `d0 00000063`: the bytes that these digits name. */
+export function bytes(digits: string): Buffer {
+  return Buffer.from(digits.replaceAll(" ", ""), "hex");
 }
 
 /** A message with these properties and, as the value of its body, these bytes. */

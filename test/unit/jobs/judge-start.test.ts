@@ -28,6 +28,9 @@ const unscheduled = (message: string) => ({
 const event = (reason: string, message: string): CoreV1Event => ({ reason, message, metadata: {}, involvedObject: {} });
 const unschedulable = unscheduled("0/3 nodes are available");
 
+/** The scheduler sorts its reasons as text. */
+const LONG_LIST = `0/21 nodes are available: ${["1 {kubernetes.azure.com/scalesetpriority: spot}", "2 {sku: gpu}", "3 {workload: batch-memory}"].map((taint) => taint.replace("{", "node(s) had untolerated taint {")).join(", ")}, 4 node(s) didn't match Pod's node affinity/selector, 4 node(s) didn't find available persistent volumes to bind, 7 Insufficient cpu.`;
+
 interface Case {
   name: string;
   job?: V1Job;
@@ -153,6 +156,7 @@ const CASES: Case[] = [
     "3 node(s) didn't match pod anti-affinity rules.",
     "1 node(s) unavailable due to PersistentVolumeClaim with ReadWriteOncePod access mode already in-use by another pod.",
     "3 cannot allocate all claims.",
+    "3 node(s) didn't match pod topology spread constraints.",
     "3 node(s) were unschedulable.",
     "3 node(s) had untolerated taint {node.kubernetes.io/not-ready: }.",
     "3 node(s) had untolerated taint(s).",
@@ -167,6 +171,12 @@ const CASES: Case[] = [
       want: want(`not started after 15 min: Unschedulable: ${message}`),
     };
   }),
+  {
+    name: "nodes that are full, said after more than is quoted",
+    pods: [pending(unscheduled(LONG_LIST))],
+    afterMs: 900_000,
+    want: interrupted(`not started after 15 min: Unschedulable: ${LONG_LIST.slice(0, 299)}…`),
+  },
   {
     name: "a cluster without a node",
     pods: [pending(unscheduled("no nodes available to schedule pods"))],
