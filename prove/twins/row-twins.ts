@@ -80,7 +80,8 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     ],
     scenario: LATE_UPDATE,
-    finds: ["doubled", "wrong"],
+    // Two Dispatchers that start one run throw each other's row back, and it may never end.
+    finds: ["doubled", "wrong", "open"],
   },
   {
     name: "close-etag",

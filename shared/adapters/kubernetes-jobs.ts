@@ -117,10 +117,11 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
         return readObject("EventList", answer).items.toSorted((a, b) => lastSeen(a) - lastSeen(b));
       }),
     log: (podName, container, maxBytes) =>
-      tried(`reading the log of ${container} in pod ${podName}`, () => {
+      tried(`reading the log of ${container} in pod ${podName}`, async () => {
         const path = `${podsPath}/${encodeURIComponent(podName)}/log?container=${encodeURIComponent(container)}`;
         // 400: the container never started.
-        return orUndefined([400, 404], readLogEnd(connection, path, maxBytes));
+        const log = await orUndefined([400, 404], readLogEnd(connection, path, maxBytes));
+        return log && isExcuse(log) ? undefined : log;
       }),
     end: (name, uid) => patch(`ending Job ${name}`, name, { metadata: { uid }, spec: { activeDeadlineSeconds: 1 } }),
     endSuspended: ({ metadata }) => {
@@ -161,6 +162,16 @@ async function readLogEnd(connection: KubernetesConnection, path: string, maxByt
   const isCut = end.byteLength < maxBytes && end.reduce((count, byte) => count + (byte === 0x0a ? 1 : 0), 0) >= lines;
   // A line has at least one byte.
   return isCut ? connection.tail(`${path}&tailLines=${maxBytes}`, maxBytes) : end;
+}
+
+/** With status 200, and in place of the log: whoever stored it would overwrite the one that was kept before the container was removed. */
+const EXCUSE =
+  /^(unable to retrieve container logs for [\w-]+:\/\/\w+|failed to try resolving symlinks in path "[^\n]+)$/;
+const LONGEST_EXCUSE_BYTES = 2_000;
+
+/** Whether a log is nothing but the kubelet's word that there is none any more. */
+function isExcuse(log: Uint8Array): boolean {
+  return log.byteLength <= LONGEST_EXCUSE_BYTES && EXCUSE.test(Buffer.from(log).toString());
 }
 
 async function orUndefined<T>(codes: readonly number[], promise: Promise<T>): Promise<T | undefined> {

@@ -344,6 +344,16 @@ describe("what the adapter makes of any other answer", () => {
   });
 
   test.each([
+    `unable to retrieve container logs for containerd://${"0f".repeat(32)}`,
+    `failed to try resolving symlinks in path "/var/log/pods/jobs_x/main/0.log": lstat /var/log/pods/jobs_x: no such file or directory`,
+  ])("takes the kubelet's excuse for a log, which comes with status 200, for none: %s", async (excuse) => {
+    answers(200, excuse);
+    expect(await clusterAt().log("pod", "main", 100_000)).toBeUndefined();
+    answers(200, `${excuse}\nand more`);
+    expect(await clusterAt().log("pod", "main", 100_000)).toBeDefined();
+  });
+
+  test.each([
     { what: "a proxy's page", body: "<html>login</html>", type: "text/html" },
     { what: "a page that claims to be JSON", body: "<html>login</html>", type: "application/json" },
     { what: "half a document", body: `{"kind":"Job","metadata":{"na`, type: "application/json" },
