@@ -4,6 +4,8 @@ import { restoreKernelSettings } from "./kernel-settings.ts";
 import { removeBridge } from "./network.ts";
 import { isRunning, killProcesses, processesInMountNamespace } from "./server-process.ts";
 
+const MOST_ROUNDS = 10;
+
 /**
  * Ends a cluster: its processes by their ids and start times, its containers by their control group, its bridge, its files. Nothing is asked
  * to end by itself: nothing of it is kept. What is gone already is no failure; throws, with the record left, where something can't be ended.
@@ -11,13 +13,21 @@ import { isRunning, killProcesses, processesInMountNamespace } from "./server-pr
 export async function endCluster(record: ClusterRecord, cacheRoot: string): Promise<void> {
   // First the two that start others.
   await killProcesses(record.processes.filter(({ name }) => name === "kubelet" || name === "containerd"));
-  // Containerd's shims, which are nobody's children. All mounts go with the last of them.
-  if (record.mountNamespace !== undefined) await killProcesses(processesInMountNamespace(record.mountNamespace));
+  if (record.mountNamespace !== undefined) await emptyMountNamespace(record.mountNamespace);
   await removeCgroup(record.cgroup);
   await killProcesses(record.processes);
   await removeBridge(record.bridge);
   if (!(await isAnotherUp(record, cacheRoot))) await restoreKernelSettings(record.sysctls);
   await forget(record.directory);
+}
+
+/** Kills containerd's shims, which are nobody's children, and what they start while they are being killed. All mounts go with the last of them. */
+async function emptyMountNamespace(namespace: string): Promise<void> {
+  for (let round = 0; round < MOST_ROUNDS; round += 1) {
+    const left = processesInMountNamespace(namespace);
+    if (left.length === 0) return;
+    await killProcesses(left);
+  }
 }
 
 async function isAnotherUp(record: ClusterRecord, cacheRoot: string): Promise<boolean> {
