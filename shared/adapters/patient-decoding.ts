@@ -68,7 +68,7 @@ function sectionsOf(encoded: Buffer): Buffer[] {
       if (BEFORE_BODY.has(descriptor?.value)) sections.push(encoded.subarray(start, reader.position));
     }
   } catch {
-    return sections;
+    // Cut short: what came before is good.
   }
   return sections;
 }

@@ -2,7 +2,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, errorText, LockLostError, UnavailableError } from "../errors.ts";
 import { fitsInline } from "../jobs/job-spec.ts";
 import type { Log } from "../log.ts";
-import { checkBody } from "../modules/check-body.ts";
+import { checkBody, UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
 import { route, startableModule } from "../modules/route.ts";
 import type { PeekedMessage } from "../ports/message-broker.ts";
@@ -223,9 +223,7 @@ function judge(deps: Dependencies, { key, message }: Held): Run {
 }
 
 function bodyProblem(module: Module, { body, bodyUnreadable }: PeekedMessage): string | undefined {
-  return bodyUnreadable
-    ? "the message is AMQP that can't be decoded: nested too deeply, or malformed"
-    : checkBody(module, body);
+  return bodyUnreadable ? UNREADABLE_BODY : checkBody(module, body);
 }
 
 /** W3C trace context of the sender, under the names that the SDKs and the older convention give it. */

@@ -3,6 +3,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, errorText, UnavailableError } from "../errors.ts";
 import { isOurs, isSettled } from "../jobs/job-identity.ts";
 import { buildJob, fitsInline, jobLimitMs } from "../jobs/job-spec.ts";
+import { UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
 import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -86,7 +87,7 @@ const UNREADABLE: Ending = {
   reason: "JobNotStarted",
   kind: "failure",
   permanent: true,
-  detail: "the message is AMQP that can't be decoded: nested too deeply, or malformed",
+  detail: UNREADABLE_BODY,
 };
 
 /** What differs from Job to Job in the API server's words, names and numbers above all, left out. Some webhooks don't quote a name. */

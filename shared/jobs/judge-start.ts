@@ -50,15 +50,11 @@ const WAITING_REASONS: Readonly<Record<string, WaitingReason>> = {
  * What the scheduler says where some node may take the pod later: it is full, drained, or not well. Words of Kubernetes 1.31 to 1.36, the last
  * of which names no taint. Where no node's reason is one of these, it is the template's: a selector, an affinity, a taint.
  */
-const LATER_PERHAPS = new RegExp(
-  [
-    /\bInsufficient |Too many pods|exceed max volume count|free ports|enough free storage|cannot allocate all claims/,
-    /anti-affinity|topology spread constraints(?! \()|already in-use|no available disk/,
-    /no nodes available|were unschedulable|taint \{node\.(cloudprovider\.)?kubernetes\.io\//,
-  ]
-    .map(({ source }) => source)
-    .join("|"),
-);
+const LATER_PERHAPS: readonly RegExp[] = [
+  /\bInsufficient |Too many pods|exceed max volume count|free ports|enough free storage|cannot allocate all claims/,
+  /anti-affinity|topology spread constraints(?! \()|already in-use|no available disk/,
+  /no nodes available|were unschedulable|taint \{node\.(cloudprovider\.)?kubernetes\.io\//,
+];
 
 /** Whether a pod's status, as kubectl prints it, tells of a container that may never start: the Job is worth a closer look. */
 export function looksStuck(podStatus: string): boolean {
@@ -93,16 +89,17 @@ function judgePod(pod: V1Pod, now: EpochMs, waited: Waited): StartVerdict {
   if (blocked) return judgeBlocked(pod, blocked, now);
   if (hasStarted(pod)) return { running: true };
 
-  const scheduled = (pod.status?.conditions ?? []).find(({ type }) => type === "PodScheduled");
-  if (scheduled?.status === "False" && scheduled.reason === "SchedulingGated")
-    return { waiting: "its pod is held back by a scheduling gate" };
+  const unmet = (pod.status?.conditions ?? []).find(
+    ({ type, status }) => type === "PodScheduled" && status === "False",
+  );
+  if (unmet?.reason === "SchedulingGated") return { waiting: "its pod is held back by a scheduling gate" };
   const { ms, tooLong } = waited(at(pod.metadata?.creationTimestamp));
-  const why = whyPending(pod);
+  const why = unmet
+    ? [unmet.reason ?? "not scheduled", lastLine(unmet.message)].filter(Boolean).join(": ")
+    : whyPending(pod);
   if (!tooLong) return { waiting: why };
   const detail = `not started after ${duration(ms)}: ${why}`;
-  return scheduled?.status === "False" && LATER_PERHAPS.test(scheduled.message ?? "")
-    ? interrupted(detail)
-    : notStarted(detail);
+  return LATER_PERHAPS.some((words) => words.test(unmet?.message ?? "")) ? interrupted(detail) : notStarted(detail);
 }
 
 /** The container's waiting state has no time of its own, so that the wait is counted from whatever had to be over before it. */
@@ -119,11 +116,8 @@ function judgeBlocked(pod: V1Pod, container: V1ContainerStatus, now: EpochMs): S
   return now - since >= graceMs ? notStarted(detail, fault) : { waiting: detail };
 }
 
+/** Why a pod that has its node, or that no scheduler has looked at, does not run yet. */
 function whyPending(pod: V1Pod): string {
-  const unmet = (pod.status?.conditions ?? []).find(
-    ({ type, status }) => type === "PodScheduled" && status === "False",
-  );
-  if (unmet) return [unmet.reason ?? "not scheduled", lastLine(unmet.message)].filter(Boolean).join(": ");
   const waiting = workContainers(pod).find(({ state }) => state?.waiting);
   const reason = waiting?.state?.waiting?.reason;
   if (!waiting || reason === undefined) return `its pod is ${pod.status?.phase ?? "new"}`;

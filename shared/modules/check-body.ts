@@ -3,6 +3,9 @@ import { errorText } from "../errors.ts";
 import { type BodyCheck, compileSchema } from "./body-schema.ts";
 import type { Module } from "./module.ts";
 
+/** What is wrong with a message of which a peek shows no body. */
+export const UNREADABLE_BODY = "the message is AMQP that can't be decoded: nested too deeply, or malformed";
+
 /** Compiled once per module, when its first message comes. */
 const checks = new WeakMap<Module, BodyCheck>();
 

@@ -4,8 +4,6 @@ import { restoreKernelSettings } from "./kernel-settings.ts";
 import { removeBridge } from "./network.ts";
 import { isRunning, killProcesses, processesInMountNamespace } from "./server-process.ts";
 
-const MOST_ROUNDS = 10;
-
 /**
  * Ends a cluster: its processes by their ids and start times, its containers by their control group, its bridge, its files. Nothing is asked
  * to end by itself: nothing of it is kept. What is gone already is no failure; throws, with the record left, where something can't be ended.
@@ -23,10 +21,10 @@ export async function endCluster(record: ClusterRecord, cacheRoot: string): Prom
 
 /** Kills containerd's shims, which are nobody's children, and what they start while they are being killed. All mounts go with the last of them. */
 async function emptyMountNamespace(namespace: string): Promise<void> {
-  for (let round = 0; round < MOST_ROUNDS; round += 1) {
-    const left = processesInMountNamespace(namespace);
-    if (left.length === 0) return;
+  let left = processesInMountNamespace(namespace);
+  while (left.length > 0) {
     await killProcesses(left);
+    left = processesInMountNamespace(namespace);
   }
 }
 

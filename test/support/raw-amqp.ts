@@ -31,11 +31,7 @@ export function bytes(digits: string): Buffer {
 
 /** A message with these properties and, as the value of its body, these bytes. */
 export function messageOf(properties: Readonly<Record<string, string>>, value: Buffer): Buffer {
-  return Buffer.concat([
-    encode(section(0x74, rhea.types.wrap_map(properties))),
-    Buffer.from([0x00, 0x53, 0x77]),
-    value,
-  ]);
+  return Buffer.concat([encode(section(0x74, rhea.types.wrap_map(properties))), bytes("005377"), value]);
 }
 
 /** What stands before the only item of a list32: code, size and count. The size counts itself out, and the count in. */
