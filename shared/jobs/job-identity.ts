@@ -105,7 +105,8 @@ export function finishedAt(job: V1Job): EpochMs | undefined {
 }
 
 function parseWhole(text: string | undefined): number | undefined {
-  if (text === undefined || !/^\d{1,16}$/.test(text)) return undefined;
+  // Of an answer that nobody checked for more than its shape.
+  if (typeof text !== "string" || !/^\d{1,16}$/.test(text)) return undefined;
   const number = Number(text);
   return Number.isSafeInteger(number) ? number : undefined;
 }

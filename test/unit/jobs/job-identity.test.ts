@@ -39,6 +39,13 @@ describe("which attempt a Job is", () => {
   });
 });
 
+it("is unknown, and no error, where an annotation is no text at all", () => {
+  const answer = JSON.stringify(job(), (name, value: unknown) =>
+    name === "ion/enqueued-ms" ? { toString: null } : value,
+  );
+  expect(readJobIdentity(JSON.parse(answer))).toBeUndefined();
+});
+
 describe("isOurs", () => {
   it("knows the Job of exactly this attempt", () => {
     expect(isOurs(job(), "dispatcher", run, 3)).toBe(true);
