@@ -6,13 +6,7 @@ export const BUS_TWINS: readonly Twin[] = [
   {
     name: "owner-stamp",
     guard: "the sweep touches only messages that this installation deferred",
-    removal: [
-      {
-        file: "shared/reconcile/sweep.ts",
-        find: `if (message.properties["dispatcher-owner"] !== owner) {`,
-        put: "if (false) {",
-      },
-    ],
+    removal: [{ guard: "owner-stamp", put: "" }],
     scenario: {
       story: "another Dispatcher's deferred messages lie in the same queue",
       async play({ send, until }) {
@@ -21,6 +15,7 @@ export const BUS_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong"],
+    shows: "all 60 messages of the other Dispatcher are worked off",
   },
   {
     name: "sweep",
@@ -37,17 +32,12 @@ export const BUS_TWINS: readonly Twin[] = [
       },
     },
     finds: ["open"],
+    shows: "the message stays deferred, with no row",
   },
   {
     name: "slow-absence",
     guard: "a message is gone only when two peeks a lock duration apart, and a receive between them, don't find it",
-    removal: [
-      {
-        file: "shared/reconcile/see-message.ts",
-        find: `return { seen: received === "missing" ? "gone" : "absent" };`,
-        put: `return { seen: "gone" };`,
-      },
-    ],
+    removal: [{ guard: "slow-absence", put: `if (!message || !isOurs) return { seen: "gone" };` }],
     without: [NO_SWEEP],
     scenario: {
       story: "one peek misses the message of a run that waits for its second attempt",
@@ -63,18 +53,12 @@ export const BUS_TWINS: readonly Twin[] = [
       },
     },
     finds: ["lost"],
+    shows: "the run is closed as lost, and its message is there",
   },
   {
     name: "not-found-is-not-gone",
     guard: "a receive that doesn't find the message says nothing until a peek says it too: somebody may hold its lock",
-    removal: [
-      {
-        file: "shared/reconcile/advance.ts",
-        find: `  if (outcome === "missing") return lookMessage(deps, { ...item, stored });
-`,
-        put: "",
-      },
-    ],
+    removal: [{ guard: "not-found-is-not-gone", put: "" }],
     without: [NO_SWEEP],
     scenario: {
       story: "a Dispatcher dies with the message received, and not yet completed",
@@ -85,5 +69,6 @@ export const BUS_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong", "orphan"],
+    shows: "the run is closed, and its message stays deferred",
   },
 ];

@@ -17,39 +17,23 @@ export const IDENTITY_TWINS: readonly Twin[] = [
   {
     name: "enqueued-time-in-row",
     guard: "the time at which a message was enqueued is part of its row's key",
-    removal: [
-      {
-        file: "shared/adapters/table-keys.ts",
-        find: "return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}|${enqueuedAt}`;",
-        put: "return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}`;",
-      },
-    ],
+    removal: [{ guard: "enqueued-time-in-row", put: "return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}`;" }],
     scenario: RECREATED,
     finds: ["lost"],
+    shows: "the new message is settled by the old verdict: lost",
   },
   {
     name: "enqueued-time-in-name",
     guard: "the time at which a message was enqueued is part of its Jobs' names",
-    removal: [
-      {
-        file: "shared/jobs/job-name.ts",
-        find: "JSON.stringify([instance, sourceKey(key.source), key.enqueuedAt, module])",
-        put: "JSON.stringify([instance, sourceKey(key.source), module])",
-      },
-    ],
+    removal: [{ guard: "enqueued-time-in-name", put: "0" }],
     scenario: RECREATED,
     finds: ["wrong"],
+    shows: "the old Job stands in the new one's way: an interruption",
   },
   {
     name: "enqueued-time-in-peek",
     guard: "a message that has the run's number and another enqueued time is not the run's",
-    removal: [
-      {
-        file: "shared/reconcile/see-message.ts",
-        find: "if (!message || message.enqueuedAt !== run.enqueuedAt) return",
-        put: "if (!message) return",
-      },
-    ],
+    removal: [{ guard: "enqueued-time-in-peek", put: "const isOurs = message !== undefined;" }],
     scenario: {
       story:
         "while a run waits for its second attempt, its queue is deleted and made again, and a new message gets its number",
@@ -65,17 +49,12 @@ export const IDENTITY_TWINS: readonly Twin[] = [
       forgives: ({ about }, books) => isAbout("retry-1", about, books),
     },
     finds: ["open"],
+    shows: "the old run waits for ever, and the new message with it",
   },
   {
     name: "enqueued-time-on-receive",
     guard: "a message received by its number is settled only if it was enqueued when the run's was",
-    removal: [
-      {
-        file: "shared/adapters/service-bus-broker.ts",
-        find: "if (message.enqueuedTimeUtc?.getTime() !== key.enqueuedAt) {",
-        put: "if (false) {",
-      },
-    ],
+    removal: [{ guard: "enqueued-time-on-receive", put: "" }],
     scenario: {
       story:
         "while a Dispatcher is about to complete a message, its queue is deleted and made again, and a new message, which fails, gets its number",
@@ -93,5 +72,6 @@ export const IDENTITY_TWINS: readonly Twin[] = [
       },
     },
     finds: ["lost"],
+    shows: "the new message is completed by the old run's verdict: lost",
   },
 ];

@@ -1,11 +1,6 @@
 import { type Scene, starts } from "./scene.ts";
 import { NO_SWEEP, type Scenario, type Twin } from "./twin.ts";
 
-const TABLE = "shared/adapters/azure-run-table.ts";
-const ACCEPT = "shared/dispatch/accept.ts";
-const ADVANCE = "shared/reconcile/advance.ts";
-const START = "shared/dispatch/start-attempt.ts";
-
 /** A Dispatcher sleeps before a write that belongs to attempt 1, and wakes in the middle of attempt 3. */
 const LATE_UPDATE: Scenario = {
   story:
@@ -44,17 +39,12 @@ export const ROW_TWINS: readonly Twin[] = [
     guard: "a run's mark is inserted with its row, and stays: who was accepted once is never accepted again",
     removal: [
       {
-        file: TABLE,
-        find: `          { kind: "create", row: { ...writeOpenMark(run), ...lock } },
-        ],
-        \`inserting run \${runId(run)}\`,
-      );
-`,
-        put: `        ],
-        \`inserting run \${runId(run)}\`,
-      );
-      await rows.put(lock.partitionKey, lock.rowKey, writeOpenMark(run), "marking a run");
-`,
+        guard: "permanent-lock",
+        put: `const { etags, read } = await rows.transact(
+          [{ kind: "create", row: { ...writeOpenRun(run), ...open } }],
+          "inserting a run",
+        );
+        await rows.put(lock.partitionKey, lock.rowKey, writeOpenMark(run), "marking a run");`,
       },
     ],
     scenario: {
@@ -68,52 +58,41 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["lost"],
+    shows: "the run is opened again and ends as lost",
   },
   {
     name: "update-etag",
     guard: "an update goes out with the ETag of the row that it was decided on",
     removal: [
-      {
-        file: TABLE,
-        find: "row: { ...writeOpenRun(next), ...open }, etag: stored.etag }",
-        put: "row: { ...writeOpenRun(next), ...open }, etag: ANY_ETAG }",
-      },
+      { guard: "update-etag", put: `{ kind: "replace", row: { ...writeOpenRun(next), ...open }, etag: ANY_ETAG }` },
     ],
     scenario: LATE_UPDATE,
     // Two Dispatchers that start one run throw each other's row back, and it may never end.
     finds: ["doubled", "wrong", "open"],
+    shows:
+      "the run is thrown back to attempt 2: a fourth attempt, or two Dispatchers throw it back in turn and it never ends",
   },
   {
     name: "close-etag",
     guard: "a run is closed only as the row that this was decided on",
-    removal: [
-      {
-        file: TABLE,
-        find: `{ kind: "delete", row: open, etag: stored.etag },`,
-        put: `{ kind: "delete", row: open, etag: ANY_ETAG },`,
-      },
-    ],
+    removal: [{ guard: "close-etag", put: `{ kind: "delete", row: open, etag: ANY_ETAG }` }],
     scenario: {
       story:
         "a Dispatcher that is told twice that the message is gone falls asleep before it closes the run, and wakes when another one has found the message and started its next attempt",
       play: closeAsLost,
     },
     finds: ["lost", "doubled"],
+    shows: "the run is closed under its own Job: done twice",
   },
   {
     name: "verdict-first",
     guard: "the verdict is in the row before the bus is touched",
     removal: [
       {
-        file: ADVANCE,
-        find: `return { ...(await save(concluded(run, decision.verdict, decision, clock.now()))), message: "unseen" };`,
+        guard: "verdict-first, verdict",
         put: `return { ...item, stored: { ...stored, run: concluded(run, decision.verdict, decision, clock.now()) }, message: "unseen" };`,
       },
-      {
-        file: ADVANCE,
-        find: `kept = await deps.table.update(stored, { ...run, logsUrl });`,
-        put: `kept = { ...stored, run: { ...run, logsUrl } };`,
-      },
+      { guard: "verdict-first, logs", put: "kept = { ...stored, run: { ...run, logsUrl } };" },
     ],
     scenario: {
       story: "the Dispatcher dies when the message is completed, and before it is up again the Job's TTL is over",
@@ -128,6 +107,7 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["lost"],
+    shows: "a message that was completed is taken for lost, and was tried again",
   },
   {
     name: "ending-first",
@@ -135,11 +115,9 @@ export const ROW_TWINS: readonly Twin[] = [
       "why the Dispatcher ends a Job is in the row before the Job is touched, for the Job itself will only say that it was ended",
     removal: [
       {
-        file: ADVANCE,
-        find: `    log.warn("ending a job", { jobName, why: ending.detail });
-`,
-        put: `    if (run.jobUid !== undefined) await deps.cluster.end(jobName, run.jobUid);
-`,
+        guard: "ending-first",
+        put: (codeAt) =>
+          `if (run.jobUid !== undefined) await deps.cluster.end(jobName, run.jobUid); ${codeAt("ending-first")}`,
       },
     ],
     scenario: {
@@ -152,23 +130,17 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong"],
+    shows: "dead-lettered as `JobTimedOut`, not `JobNotStarted`",
   },
   {
     name: "row-before-defer",
     guard: "the row is inserted before the message is deferred",
     removal: [
       {
-        file: ACCEPT,
-        find: `stored = await table.insert(run);`,
-        put: `if (!run.verdict) await broker.defer(run.source, held.lockToken, deferStamp(run, await table.owner()));
-      stored = await table.insert(run);`,
+        guard: "row-before-defer, row",
+        put: (codeAt) => `if (!run.verdict) ${codeAt("row-before-defer, defer")} ${codeAt("row-before-defer, row")}`,
       },
-      {
-        file: ACCEPT,
-        find: `    await broker.defer(run.source, held.lockToken, deferStamp(run, await table.owner()));
-    // From here on`,
-        put: `    // From here on`,
-      },
+      { guard: "row-before-defer, defer", put: "" },
     ],
     without: [NO_SWEEP],
     scenario: {
@@ -180,18 +152,19 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["open"],
+    shows: "a deferred message that no row speaks of, for ever",
   },
   {
     name: "job-before-record",
     guard: "the row says that there is a Job only once there is one",
     removal: [
       {
-        file: START,
-        find: `  const created = await deps.cluster.create(job).catch(away);`,
-        put: `  const early = dispatched(run, { name: job.metadata?.name ?? "", uid: "" }, deps.clock.now(), limitMs);
-  delete early.jobUid;
-  stored = await deps.table.update(stored, early);
-  const created = await deps.cluster.create(job).catch(away);`,
+        guard: "job-before-record",
+        put: (codeAt) => `
+          const early = dispatched(run, { name: job.metadata?.name ?? "", uid: "" }, deps.clock.now(), limitMs);
+          delete early.jobUid;
+          stored = await deps.table.update(stored, early);
+          ${codeAt("job-before-record")}`,
       },
     ],
     scenario: {
@@ -203,5 +176,6 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong"],
+    shows: "an interruption that was none, and another attempt",
   },
 ];

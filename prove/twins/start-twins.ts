@@ -6,8 +6,6 @@ import { handMadeJob } from "./hand-made-job.ts";
 import { isAbout, type Scene, starts } from "./scene.ts";
 import { NO_ORPHAN_JOBS, type Scenario, type Twin } from "./twin.ts";
 
-const CLUSTER = "shared/adapters/kubernetes-jobs.ts";
-const START = "shared/dispatch/start-attempt.ts";
 /** As the stage calls it. */
 const INSTANCE = "proof";
 
@@ -50,8 +48,7 @@ export const START_TWINS: readonly Twin[] = [
     guard: "a Job's name follows from its attempt, so that the cluster itself refuses a second one",
     removal: [
       {
-        file: "shared/jobs/job-name.ts",
-        find: "return `${label(module)}-${hash}-${key.sequenceNumber.toString(36)}-${attempt}`;",
+        guard: "own-name",
         put: "return `${label(module)}-${Math.floor(Math.random() * 1e9).toString(36)}-${key.sequenceNumber.toString(36)}-${attempt}`;",
       },
     ],
@@ -64,30 +61,26 @@ export const START_TWINS: readonly Twin[] = [
       },
     },
     finds: ["doubled"],
+    shows: "attempt 1 started twice",
   },
   {
     name: "tombstone",
     guard: "an attempt's Job stays when the attempt is over, and keeps its name taken",
-    removal: [
-      {
-        file: CLUSTER,
-        find: "spec: { ttlSecondsAfterFinished: ttlSeconds,",
-        put: "spec: { ttlSecondsAfterFinished: 0,",
-      },
-    ],
+    removal: [{ guard: "tombstone", put: "ttlSecondsAfterFinished: 0" }],
     scenario: {
       story:
         "a Dispatcher falls asleep before it creates attempt 1's Job, and wakes when another one has started attempt 2",
       play: startLate,
     },
     finds: ["doubled"],
+    shows: "attempt 1 started twice",
   },
   {
     name: "fresh-row",
     guard: "a Job is created only if its row was read in the last minute, for a tombstone doesn't stay for ever",
-    removal: [{ file: START, find: "if (!isFresh(stored.read, deps.clock, MAX_ROW_AGE_MS))", put: "if (false)" }],
+    removal: [{ guard: "fresh-row", put: "" }],
     // A minute takes long to tell.
-    without: [{ file: START, find: "MAX_ROW_AGE_MS = 60_000;", put: "MAX_ROW_AGE_MS = 5_000;" }],
+    without: [{ constant: "MAX_ROW_AGE_MS", put: "5_000" }],
     scenario: {
       story:
         "a Dispatcher falls asleep between row and Job, and wakes when attempt 1 is over, its Job's TTL too, and attempt 2 has started",
@@ -102,13 +95,12 @@ export const START_TWINS: readonly Twin[] = [
       },
     },
     finds: ["doubled"],
+    shows: "attempt 1 started twice",
   },
   {
     name: "adopt-ours",
     guard: "a Job that has the attempt's name is adopted only if it is this attempt's",
-    removal: [
-      { file: START, find: "const ours = isOurs(job, deps.instance, run, run.attempt);", put: "const ours = true;" },
-    ],
+    removal: [{ guard: "adopt-ours", put: "const ours = true;" }],
     scenario: {
       story: "somebody made a Job by hand, from another run's, under the very name that an attempt needs",
       async play({ script, cluster, send, until }) {
@@ -126,17 +118,12 @@ export const START_TWINS: readonly Twin[] = [
       forgives: ({ what, about }) => what.startsWith("1 interruptions") || about.startsWith("succeed-"),
     },
     finds: ["lost"],
+    shows: "completed, and its work was never done",
   },
   {
     name: "adopted-elsewhere",
     guard: "whoever created a Job and finds that another process has recorded it leaves it at work",
-    removal: [
-      {
-        file: START,
-        find: `if (found.kind === "open" && found.stored.run.attempt === run.attempt && found.stored.run.status !== "settling") {`,
-        put: "if (false) {",
-      },
-    ],
+    removal: [{ guard: "adopted-elsewhere", put: "" }],
     scenario: {
       story: "a Dispatcher falls asleep before it records its Job, and wakes when another one has adopted it",
       async play({ script, send, until }) {
@@ -153,11 +140,12 @@ export const START_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong"],
+    shows: "a Job at work is ended",
   },
   {
     name: "end-what-came-too-late",
     guard: "a Job whose run moved on while it was created is ended by whoever created it",
-    removal: [{ file: START, find: "    await deps.cluster.end(job.name, job.uid);\n", put: "" }],
+    removal: [{ guard: "end-what-came-too-late", put: "" }],
     without: [NO_ORPHAN_JOBS],
     scenario: {
       ...CREATED_TOO_LATE,
@@ -176,6 +164,7 @@ export const START_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong"],
+    shows: "a Job goes on whose run is closed",
   },
   {
     name: "orphan-jobs",
@@ -183,5 +172,6 @@ export const START_TWINS: readonly Twin[] = [
     removal: [NO_ORPHAN_JOBS],
     scenario: CREATED_TOO_LATE,
     finds: ["orphan"],
+    shows: "a Job that nobody puts away",
   },
 ];

@@ -1,5 +1,6 @@
 import type { Finding } from "../audit.ts";
 import { buildApp } from "./build-app.ts";
+import { guardPlaces } from "./edit.ts";
 import { type Played, play } from "./run-twin.ts";
 import { controlEdits, type Twin, twinEdits } from "./twin.ts";
 
@@ -12,6 +13,8 @@ const MOST_LISTED = 4;
 export interface TwinOutcome {
   readonly holds: boolean;
   readonly text: string;
+  /** How many things the audit found without the guard. */
+  readonly found: number;
 }
 
 /** Plays a twin's story twice, with the guard and without. Proven is a guard with which nothing is found, and without which something is. */
@@ -30,11 +33,13 @@ export async function tryTwin(twin: Twin, onLine: (who: string, line: string) =>
   const twinFails =
     typeof bare !== "string" && bare.findings.some(({ verdict }) => twin.finds.some((wanted) => wanted === verdict));
   const holds = controlHolds && twinFails;
+  const places = await guardPlaces();
   return {
     holds,
+    found: typeof bare === "string" ? 0 : bare.findings.length,
     text: [
       `${holds ? "PASS" : "FAIL"}  ${twin.name}: ${twin.guard}`,
-      ...twin.removal.map(({ file, find }) => `  taken out    ${file}: ${oneLine(find)}`),
+      ...twin.removal.map(({ guard }) => `  taken out    ${places.get(guard)?.file ?? ""}, below "// guard: ${guard}"`),
       `  story        ${twin.scenario.story}`,
       `  with it      ${inWords(control)}`,
       `  without it   ${inWords(bare)}`,
@@ -56,8 +61,4 @@ function inWords(played: Played | string): string {
 
 function asLine({ verdict, about, what }: Finding): string {
   return `${verdict}: ${about}: ${what}`;
-}
-
-function oneLine(source: string): string {
-  return source.replaceAll(/\s+/g, " ").trim();
 }

@@ -1,5 +1,5 @@
 import type { Books, Finding, Verdict } from "../audit.ts";
-import type { Edit } from "./edit.ts";
+import type { Edit, GuardEdit } from "./edit.ts";
 import type { Scene } from "./scene.ts";
 
 /** A story in which one guard is needed. */
@@ -22,7 +22,7 @@ export interface Twin {
   /** What the guard is. */
   readonly guard: string;
   /** Takes it out. */
-  readonly removal: readonly [Edit, ...Edit[]];
+  readonly removal: readonly [GuardEdit, ...GuardEdit[]];
   /**
    * Taken out of the control's build as well: a second line of defence, which would mend in time what the guard is there to prevent. So the
    * control shows that the guard holds alone.
@@ -31,6 +31,8 @@ export interface Twin {
   readonly scenario: Scenario;
   /** What the audit finds in the twin's run: one of these at least. */
   readonly finds: readonly [Verdict, ...Verdict[]];
+  /** The same in words, for the table in the docs. */
+  readonly shows: string;
 }
 
 /**
@@ -38,36 +40,20 @@ export interface Twin {
  * calls; a story can put it to sleep only within one.
  */
 const PATIENCE: readonly Edit[] = [
-  { file: "shared/adapters/azure-run-table.ts", find: "timeoutMs = 10_000 }", put: "timeoutMs = 120_000 }" },
-  { file: "shared/adapters/blob-payload-store.ts", find: "timeoutMs = 10_000 }", put: "timeoutMs = 120_000 }" },
-  { file: "shared/adapters/kubernetes-jobs.ts", find: "TIMEOUT_MS = 15_000;", put: "TIMEOUT_MS = 120_000;" },
-  { file: "shared/adapters/service-bus-broker.ts", find: "TIMEOUT_MS = 10_000;", put: "TIMEOUT_MS = 120_000;" },
+  { constant: "TABLE_TIMEOUT_MS", put: "120_000" },
+  { constant: "BLOB_TIMEOUT_MS", put: "120_000" },
+  { constant: "CLUSTER_TIMEOUT_MS", put: "120_000" },
+  { constant: "BUS_TIMEOUT_MS", put: "120_000" },
   // The others only save time. Stray bodies are looked for more often.
-  {
-    file: "shared/reconcile/housekeeping.ts",
-    find: "STRAY_BODIES_EVERY_MS = 60_000;",
-    put: "STRAY_BODIES_EVERY_MS = 3_000;",
-  },
+  { constant: "STRAY_BODIES_EVERY_MS", put: "3_000" },
   // The timer looks after a run whose trigger sleeps a few seconds later, instead of fifteen.
-  { file: "shared/dispatch/accept.ts", find: "TRIGGER_TIME_MS = 15_000;", put: "TRIGGER_TIME_MS = 3_000;" },
+  { constant: "TRIGGER_TIME_MS", put: "3_000" },
 ];
 
 /** Second lines of defence. */
-export const NO_SWEEP: Edit = {
-  file: "shared/reconcile/housekeeping.ts",
-  find: "do: () => sweep(deps, { source, runs, view, isOver }, tally, log),",
-  put: "do: async () => {},",
-};
-export const NO_STRAY_BODIES: Edit = {
-  file: "shared/reconcile/housekeeping.ts",
-  find: "do: () => strayBodies(all) },",
-  put: "do: async () => {} },",
-};
-export const NO_ORPHAN_JOBS: Edit = {
-  file: "shared/reconcile/housekeeping.ts",
-  find: "do: () => retireOrphanJobs(all, view, isOver, tally, log) },",
-  put: "do: async () => {} },",
-};
+export const NO_SWEEP: GuardEdit = { guard: "sweep", put: "do: async () => {}" };
+export const NO_STRAY_BODIES: GuardEdit = { guard: "stray-bodies", put: "do: async () => {}" };
+export const NO_ORPHAN_JOBS: GuardEdit = { guard: "orphan-jobs", put: "do: async () => {}" };
 
 /** All that is changed in the control's build. */
 export function controlEdits({ without = [] }: Twin): readonly Edit[] {

@@ -1,16 +1,9 @@
-import type { Edit } from "./edit.ts";
+import type { GuardEdit } from "./edit.ts";
 import { handMadeJob } from "./hand-made-job.ts";
 import { starts } from "./scene.ts";
 import type { Twin } from "./twin.ts";
 
-const DECIDE = "shared/run/decide.ts";
-
-const NO_LOOK: Edit = {
-  file: DECIDE,
-  find: `  if (seen.job.phase === "absent" && !seen.job.confirmed) return { do: "look", at: "job" };
-`,
-  put: "",
-};
+const NO_LOOK: GuardEdit = { guard: "slow-absence-of-jobs", put: "" };
 
 /** What guards the way in which Jobs are seen, and put away. */
 export const WATCH_TWINS: readonly Twin[] = [
@@ -31,20 +24,14 @@ export const WATCH_TWINS: readonly Twin[] = [
       },
     },
     finds: ["doubled"],
+    shows: "the work is done twice",
   },
   {
     name: "rows-before-jobs",
     guard: "a tick reads the rows first and lists the Jobs after: a Job that a row speaks of is in the list",
     removal: [
-      {
-        file: "shared/reconcile/reconcile.ts",
-        find: `      const all = await readRuns(deps, admission, tally);
-      const view = await viewCluster(deps);
-`,
-        put: `      const view = await viewCluster(deps);
-      const all = await readRuns(deps, admission, tally);
-`,
-      },
+      { guard: "rows-before-jobs, rows", put: (codeAt) => codeAt("rows-before-jobs, jobs") },
+      { guard: "rows-before-jobs, jobs", put: (codeAt) => codeAt("rows-before-jobs, rows") },
     ],
     without: [NO_LOOK],
     scenario: {
@@ -57,17 +44,12 @@ export const WATCH_TWINS: readonly Twin[] = [
       },
     },
     finds: ["doubled"],
+    shows: "the work is done twice",
   },
   {
     name: "mass-absence",
     guard: "where many Jobs are missing at once, none of the absences is believed",
-    removal: [
-      {
-        file: "shared/reconcile/snapshot.ts",
-        find: "return absent >= MASS_ABSENCE.atLeast && absent > dispatched.length * MASS_ABSENCE.share;",
-        put: "return false;",
-      },
-    ],
+    removal: [{ guard: "mass-absence", put: "return false;" }],
     scenario: {
       story: "with twelve Jobs at work, the cluster that answers is for a while another one, which has none of them",
       async play({ script, send, until }) {
@@ -87,25 +69,27 @@ export const WATCH_TWINS: readonly Twin[] = [
       },
     },
     finds: ["doubled", "wrong"],
+    shows: "every one of twelve runs counts interruptions, and is done again",
   },
   {
     name: "terminal-conditions",
     guard: "an attempt is over when its Job is Complete or Failed, not when a condition says how it will end",
     removal: [
       {
-        file: DECIDE,
-        find: "ending: linger, succeeded: succeed, failed: fail,",
-        put: "ending: fail, succeeded: succeed, failed: fail,",
+        guard: "terminal-conditions, decision",
+        put: "function linger(seen: Seen): Decision { return fail(seen); }",
       },
       {
-        file: "shared/jobs/job-identity.ts",
-        find: `(type === "Complete" || type === "Failed")`,
-        put: `(type === "Complete" || type === "Failed" || type === "FailureTarget")`,
+        guard: "terminal-conditions, finish",
+        put: `const terminal = (job.status?.conditions ?? []).find(
+          ({ type, status }) => status === "True" && ["Complete", "Failed", "FailureTarget"].includes(type),
+        );`,
       },
       {
-        file: "shared/jobs/judge-ending.ts",
-        find: `type === "Failed" && status === "True"`,
-        put: `(type === "Failed" || type === "FailureTarget") && status === "True"`,
+        guard: "terminal-conditions, failure",
+        put: `const failed = (job.status?.conditions ?? []).find(
+          ({ type, status }) => status === "True" && ["Failed", "FailureTarget"].includes(type),
+        );`,
       },
     ],
     scenario: {
@@ -126,17 +110,12 @@ export const WATCH_TWINS: readonly Twin[] = [
       },
     },
     finds: ["doubled"],
+    shows: "attempt 2 starts while attempt 1 is at work",
   },
   {
     name: "uid",
     guard: "a Job is patched only if it is the very one that was looked at",
-    removal: [
-      {
-        file: "shared/adapters/kubernetes-jobs.ts",
-        find: `metadata: { uid, labels: { [LABELS.settled]: "true" } },`,
-        put: `metadata: { labels: { [LABELS.settled]: "true" } },`,
-      },
-    ],
+    removal: [{ guard: "uid", put: "...{}" }],
     scenario: {
       story: "before a Dispatcher retires a Job, somebody deletes it and makes one of their own by its name",
       async play({ script, cluster, send, until }) {
@@ -157,5 +136,6 @@ export const WATCH_TWINS: readonly Twin[] = [
           .map(({ name }) => ({ verdict: "wrong", about: name, what: "a Job of somebody else's was retired" })),
     },
     finds: ["wrong"],
+    shows: "somebody else's Job is marked as settled",
   },
 ];

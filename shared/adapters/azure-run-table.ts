@@ -19,6 +19,8 @@ import type { StorageConnection } from "./storage-connection.ts";
 import { OPEN_ROWS, openRow, runRow, sourcePartition } from "./table-keys.ts";
 import { makeTableRows, type ReadRows, type Row } from "./table-rows.ts";
 
+const TABLE_TIMEOUT_MS = 10_000;
+
 export interface AzureRunTableOptions {
   readonly connection: StorageConnection;
   /** At least 3 letters and digits, beginning with a letter. The table is made where it is missing. */
@@ -61,7 +63,7 @@ export interface BadRow {
  * in one transaction, when the run opens, closes and reopens, so one never tells another story than the other for longer than a read takes.
  */
 export function makeAzureRunTable(options: AzureRunTableOptions): RunTable {
-  const { instance, onBadRow, timeoutMs = 10_000 } = options;
+  const { instance, onBadRow, timeoutMs = TABLE_TIMEOUT_MS } = options;
   const rows = makeTableRows({ ...options, timeoutMs });
 
   /** What `read` makes of each row; those that it can't read are reported and left out. */
@@ -114,6 +116,7 @@ export function makeAzureRunTable(options: AzureRunTableOptions): RunTable {
 
     async insert(run) {
       const { open, run: lock } = keysOf(run);
+      // guard: permanent-lock
       const { etags, read } = await rows.transact(
         [
           { kind: "create", row: { ...writeOpenRun(run), ...open } },
@@ -139,7 +142,10 @@ export function makeAzureRunTable(options: AzureRunTableOptions): RunTable {
       sameRun(stored.run, next);
       const { open } = keysOf(next);
       const { etags, read } = await rows.transact(
-        [{ kind: "replace", row: { ...writeOpenRun(next), ...open }, etag: stored.etag }],
+        [
+          // guard: update-etag
+          { kind: "replace", row: { ...writeOpenRun(next), ...open }, etag: stored.etag },
+        ],
         `updating run ${runId(next)}`,
       );
       return { run: next, etag: etags[0] ?? "", read };
@@ -151,6 +157,7 @@ export function makeAzureRunTable(options: AzureRunTableOptions): RunTable {
       try {
         await rows.transact(
           [
+            // guard: close-etag
             { kind: "delete", row: open, etag: stored.etag },
             // As long as `open|` is what we read, this one is its mark: nothing writes it alone.
             { kind: "replace", row: { ...writeClosedRun(closed), ...lock }, etag: ANY_ETAG },

@@ -10,6 +10,8 @@ import type { StorageConnection } from "./storage-connection.ts";
 import { type StorageService, statusOf, translated } from "./storage-error.ts";
 import { escapeKey, padded, sourceParts } from "./table-keys.ts";
 
+const BLOB_TIMEOUT_MS = 10_000;
+
 export interface BlobPayloadStoreOptions {
   /** Of an identity, the endpoint is `https://<account>.blob.core.windows.net`. */
   readonly connection: StorageConnection;
@@ -43,7 +45,7 @@ const MIB = 1024 * 1024;
  * Throws ConfigError where the connection string holds no account key to sign with.
  */
 export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadStore {
-  const { connection, instance, clock, timeoutMs = 10_000 } = options;
+  const { connection, instance, clock, timeoutMs = BLOB_TIMEOUT_MS } = options;
   const service: StorageService = { name: "The blob store", role: ROLES.blobs, connection, timeoutMs };
   const account = connect(connection);
   const bodies = madeOnFirstUse(

@@ -23,7 +23,7 @@ export interface KubernetesJobsOptions {
   readonly userAgent?: string;
 }
 
-const TIMEOUT_MS = 15_000;
+const CLUSTER_TIMEOUT_MS = 15_000;
 /** Lines can be asked for, bytes can't. Shorter lines than this, on average, are asked for twice. */
 const SHORT_LINE_BYTES = 32;
 /** Who carries it is suspended and resumed by Kueue alone. */
@@ -33,7 +33,7 @@ const METADATA_ALONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8
 
 /** The Jobs of one instance in one namespace of a Kubernetes cluster. Throws ConfigError where the kubeconfig names no cluster. */
 export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
-  const { namespace, instance, timeoutMs = TIMEOUT_MS, userAgent = "dispatcher" } = options;
+  const { namespace, instance, timeoutMs = CLUSTER_TIMEOUT_MS, userAgent = "dispatcher" } = options;
   const kubeConfig = typeof options.kubeconfig === "object" ? options.kubeconfig : loadKubeConfig(options.kubeconfig);
   const connection = connect(kubeConfig, { timeoutMs, userAgent });
   const jobsPath = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
@@ -132,8 +132,16 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     },
     retire: (name, uid, ttlSeconds, { end }) =>
       patch(`retiring Job ${name}`, name, {
-        metadata: { uid, labels: { [LABELS.settled]: "true" } },
-        spec: { ttlSecondsAfterFinished: ttlSeconds, ...(end ? { activeDeadlineSeconds: 1 } : {}) },
+        metadata: {
+          // guard: uid
+          uid,
+          labels: { [LABELS.settled]: "true" },
+        },
+        spec: {
+          // guard: tombstone
+          ttlSecondsAfterFinished: ttlSeconds,
+          ...(end ? { activeDeadlineSeconds: 1 } : {}),
+        },
       }),
     verify: () =>
       tried("looking whether it can be used", async () => {

@@ -20,7 +20,7 @@ import {
 import { carriedProperties, toPeekedMessage } from "./service-bus-message.ts";
 import { type ServiceBusConnection, ServiceBusReceivers } from "./service-bus-receivers.ts";
 
-const DEFAULT_TIMEOUT_MS = 10_000;
+const BUS_TIMEOUT_MS = 10_000;
 /** A number that no entity ever reaches: asking for it disturbs nobody. */
 const NO_SUCH_NUMBER = 2 ** 48 - 1;
 
@@ -29,7 +29,7 @@ export function makeServiceBusBroker(
   connection: ServiceBusConnection,
   options: { readonly timeoutMs?: number } = {},
 ): MessageBroker {
-  return new ServiceBusBroker(new ServiceBusReceivers(connection, options.timeoutMs ?? DEFAULT_TIMEOUT_MS));
+  return new ServiceBusBroker(new ServiceBusReceivers(connection, options.timeoutMs ?? BUS_TIMEOUT_MS));
 }
 
 class ServiceBusBroker implements MessageBroker {
@@ -153,6 +153,7 @@ class ServiceBusBroker implements MessageBroker {
     const message = await this.#receiveDeferred(key);
     if (message === undefined) return "missing";
     try {
+      // guard: enqueued-time-on-receive
       if (message.enqueuedTimeUtc?.getTime() !== key.enqueuedAt) {
         // The entity was created again, and counts from 1: another message has this number. It goes back as it was.
         await this.#receivers.call({ source: key.source, operation: "give back" }, (receiver) =>

@@ -45,6 +45,7 @@ export function openRow(sequenceNumber: number): string {
 export const OPEN_ROWS: KeyRange = everyRow("open");
 
 export function runRow({ sequenceNumber, enqueuedAt }: Omit<RunKey, "source">): string {
+  // guard: enqueued-time-in-row
   return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}|${enqueuedAt}`;
 }
 

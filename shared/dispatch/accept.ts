@@ -71,6 +71,7 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
     const run = judge(deps, held);
     let stored: StoredRun;
     try {
+      // guard: row-before-defer, row
       stored = await table.insert(run);
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
@@ -102,6 +103,7 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
   async function goOn(stored: StoredRun, held: Held, log: Log): Promise<AcceptOutcome> {
     const { run } = stored;
     if (run.status === "settling" && run.verdict) return carryOut(stored, run.verdict, held);
+    // guard: row-before-defer, defer
     await broker.defer(run.source, held.lockToken, deferStamp(run, await table.owner()));
     // From here on nothing may throw to the host, and nothing needs to: the timer finishes what is left.
     return run.status === "accepted" ? begin(stored, held.message, log) : "deferred";

@@ -53,9 +53,11 @@ export async function startAttempt(
     message,
     ...(bodyUrl === undefined ? {} : { bodyUrl }),
   });
+  // guard: fresh-row
   // Asked last: what came before may have taken its time.
   if (!isFresh(stored.read, deps.clock, MAX_ROW_AGE_MS)) return { kind: "moved on" };
 
+  // guard: job-before-record
   const created = await deps.cluster.create(job).catch(away);
   switch (created.kind) {
     case "cluster away":
@@ -118,6 +120,7 @@ async function meetExisting(
 ): Promise<StartOutcome> {
   const { run } = stored;
   const name = job.metadata?.name ?? "";
+  // guard: adopt-ours
   const ours = isOurs(job, deps.instance, run, run.attempt);
   if (ours && !isSettled(job)) return record(deps, stored, { name, uid: job.metadata?.uid ?? "" }, limitMs);
 
@@ -145,12 +148,14 @@ async function record(
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
     const found = await deps.table.find(run);
+    // guard: adopted-elsewhere
     if (found.kind === "open" && found.stored.run.attempt === run.attempt && found.stored.run.status !== "settling") {
       // Another process recorded or adopted the same Job.
       return found.stored.run.status === "dispatched"
         ? { kind: "dispatched", stored: found.stored }
         : { kind: "moved on" };
     }
+    // guard: end-what-came-too-late
     await deps.cluster.end(job.name, job.uid);
     return { kind: "moved on" };
   }

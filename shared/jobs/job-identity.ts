@@ -96,6 +96,7 @@ export function isCancelled(job: V1Job): boolean {
  * while pods still run.
  */
 export function finishedAt(job: V1Job): EpochMs | undefined {
+  // guard: terminal-conditions, finish
   const terminal = (job.status?.conditions ?? []).find(
     ({ type, status }) => status === "True" && (type === "Complete" || type === "Failed"),
   );

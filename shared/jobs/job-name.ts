@@ -29,10 +29,17 @@ export function jobName(of: { module: string; instance: string; key: RunKey; att
 /** The names of all the attempts of one run, for whoever looks for many of them. */
 export function jobNamer(of: { module: string; instance: string; key: RunKey }): (attempt: number) => string {
   const { module, instance, key } = of;
-  const identity = JSON.stringify([instance, sourceKey(key.source), key.enqueuedAt, module]);
+  const identity = JSON.stringify([
+    instance,
+    sourceKey(key.source),
+    // guard: enqueued-time-in-name
+    key.enqueuedAt,
+    module,
+  ]);
   const digest = createHash("sha256").update(identity).digest("hex");
   const hash = Number.parseInt(digest.slice(0, HASH_HEX_DIGITS), 16).toString(36).padStart(10, "0");
   return (attempt) => {
+    // guard: own-name
     return `${label(module)}-${hash}-${key.sequenceNumber.toString(36)}-${attempt}`;
   };
 }

@@ -17,6 +17,7 @@ const NEVER_RAN = new Set(["StartError", "ContainerCannotRun"]);
  * and the cluster's are kept apart, for they have separate budgets. `lastLogLine` is used where the pod left no termination message.
  */
 export function judgeEnding(job: V1Job, pods: readonly V1Pod[], lastLogLine?: string): Ending | undefined {
+  // guard: terminal-conditions, failure
   const failed = (job.status?.conditions ?? []).find(({ type, status }) => type === "Failed" && status === "True");
   if (!failed) return undefined;
   const pod = newest(pods);

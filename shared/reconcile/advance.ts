@@ -109,6 +109,7 @@ async function apply(
       return requeueRun(deps, item, tally, log);
     case "conclude":
       log.info("reached a verdict", { outcome: decision.verdict.outcome, ...reasonOf(decision.verdict) });
+      // guard: verdict-first, verdict
       return { ...(await save(concluded(run, decision.verdict, decision, clock.now()))), message: "unseen" };
     case "settle":
       return settleRun(deps, item, tally, log);
@@ -227,6 +228,7 @@ async function endJob(
   const { run } = stored;
   if (!run.ending) {
     log.warn("ending a job", { jobName, why: ending.detail });
+    // guard: ending-first
     await deps.table.update(stored, withEnding(run, ending, await storeLogs(deps, run, run.attempt, jobName, log)));
   }
   if (run.jobUid !== undefined) await deps.cluster.end(jobName, run.jobUid);
@@ -249,6 +251,7 @@ async function settleRun(deps: Dependencies, item: Item, tally: Tally, log: Log)
   if (!verdict) throw new Error(`run ${runId(item.stored.run)} is settling without a verdict`);
   const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt, log);
   const outcome = await settleMessage(deps, stored.run, verdict);
+  // guard: not-found-is-not-gone
   if (outcome === "missing") return lookMessage(deps, { ...item, stored });
   await closeRun(deps, stored, verdict, tally, log);
   return undefined;
@@ -260,6 +263,7 @@ async function retireJobOf(deps: Dependencies, stored: StoredRun, attempt: numbe
   if (run.jobName === undefined) return stored;
   let kept = stored;
   await retireJob(deps, run, attempt, { name: run.jobName, uid: run.jobUid }, log, async (logsUrl) => {
+    // guard: verdict-first, logs
     kept = await deps.table.update(stored, { ...run, logsUrl });
   });
   return kept;

@@ -43,15 +43,24 @@ export function makeHousekeeping(deps: Dependencies) {
     const deadline = deps.clock.now() + BUDGET_MS;
     const isOver = () => deps.clock.now() > deadline;
     const tasks: Task[] = [
-      { name: "orphaned jobs", do: () => retireOrphanJobs(all, view, isOver, tally, log) },
+      {
+        name: "orphaned jobs",
+        // guard: orphan-jobs
+        do: () => retireOrphanJobs(all, view, isOver, tally, log),
+      },
       // Of a removed source nothing new is started, and its entity may be gone: only runs are a reason to look there.
       ...all
         .filter(({ source, runs }) => runs.length > 0 || swept.has(sourceKey(source)))
         .map(({ source, runs }) => ({
           name: `sweep of ${sourceName(source)}`,
+          // guard: sweep
           do: () => sweep(deps, { source, runs, view, isOver }, tally, log),
         })),
-      { name: "stray bodies", do: () => strayBodies(all) },
+      {
+        name: "stray bodies",
+        // guard: stray-bodies
+        do: () => strayBodies(all),
+      },
       { name: "purge", do: purge },
     ];
     const first = turn++ % tasks.length;

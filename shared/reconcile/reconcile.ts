@@ -48,7 +48,9 @@ export function makeReconcile(deps: Dependencies, admission: Admission, pauses: 
     const tally = makeTally();
     try {
       await pauses.refresh();
+      // guard: rows-before-jobs, rows
       const all = await readRuns(deps, admission, tally);
+      // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
       for (const { source, runs } of all) admission.hold(source, isMassAbsence(runs, view));
       const deadline = deps.clock.now() + BUDGET_MS;

@@ -17,7 +17,10 @@ export async function seeMessage(deps: Dependencies, run: Run): Promise<Sighting
   // Receives it and gives it back, if it is there at all.
   const received = doubted ? await broker.requeueDeferred(run, {}) : undefined;
   const message = await broker.peek(run.source, run.sequenceNumber);
+  // guard: enqueued-time-in-peek
   // Another message under our number: the entity was recreated, and ours went with the old one.
-  if (!message || message.enqueuedAt !== run.enqueuedAt) return { seen: received === "missing" ? "gone" : "absent" };
+  const isOurs = message?.enqueuedAt === run.enqueuedAt;
+  // guard: slow-absence
+  if (!message || !isOurs) return { seen: received === "missing" ? "gone" : "absent" };
   return message.state === "deferred" ? { seen: "deferred", message } : { seen: "active" };
 }

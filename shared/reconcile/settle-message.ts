@@ -39,8 +39,10 @@ export async function closeRun(
   log: Log,
 ): Promise<void> {
   const { run } = stored;
+  // guard: body-before-row, body
   // Before the row is closed, and if it fails the row stays open: so the body goes with its run, and not some time later.
   if (run.bodyInBlob) await deps.payloads.deleteBody(run);
+  // guard: body-before-row, row
   await deps.table.close(stored, closed(run, verdict, deps.clock.now()));
   if (verdict.outcome === "succeeded") tally.completed += 1;
   else if (verdict.outcome === "lost") tally.lost += 1;

@@ -115,6 +115,7 @@ export function isOverdue(run: Run, job: JobSeen, now: EpochMs): boolean {
 export function isMassAbsence(runs: readonly StoredRun[], view: ClusterView): boolean {
   const dispatched = runs.filter(({ run }) => run.status === "dispatched");
   const absent = dispatched.filter(({ run }) => !view.jobs.has(run.jobName ?? "")).length;
+  // guard: mass-absence
   return absent >= MASS_ABSENCE.atLeast && absent > dispatched.length * MASS_ABSENCE.share;
 }
 

@@ -50,6 +50,7 @@ export async function sweep(
     }
     const key: RunKey = { source, sequenceNumber: message.sequenceNumber, enqueuedAt: message.enqueuedAt };
     if (message.state !== "deferred" || open.has(runId(key))) continue;
+    // guard: owner-stamp
     if (message.properties["dispatcher-owner"] !== owner) {
       strangers += 1;
       continue;

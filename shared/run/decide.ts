@@ -176,6 +176,7 @@ function renumber({ run, retry, now }: Seen): Decision {
 }
 
 function vanished(seen: Seen): Decision {
+  // guard: slow-absence-of-jobs
   if (seen.job.phase === "absent" && !seen.job.confirmed) return { do: "look", at: "job" };
   return ended(seen, seen.run.ending ?? DELETED);
 }
@@ -202,6 +203,7 @@ function suspended(seen: Seen): Decision {
   return ending ? ended(seen, ending) : leave("the Job is suspended");
 }
 
+// guard: terminal-conditions, decision
 function linger(): Decision {
   return leave("the Job's pods are ending");
 }

@@ -1,10 +1,12 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { TWINS, twinsNamed } from "../../../prove/twins/all-twins.ts";
-import { type Edit, edited, editing } from "../../../prove/twins/edit.ts";
+import { type Edit, editing, guardPlaces } from "../../../prove/twins/edit.ts";
+import { constantIn, markersIn } from "../../../prove/twins/guard-markers.ts";
+import { guardTable, printedGuardTable, readPublished } from "../../../prove/twins/table.ts";
 import { controlEdits, twinEdits } from "../../../prove/twins/twin.ts";
 
 /** The app's own code with these edits made. Its packages would take long, and no edit is in them. */
@@ -28,14 +30,16 @@ describe("the twins", () => {
     expect(bare).not.toBe(control);
   });
 
-  it("are all in the documented table, and nothing else is", async () => {
-    const page = await readFile("docs/reliability.md", "utf8");
-    const rows = [...page.matchAll(/^\| `([\w-]+)`: (.*?) \| `(shared\/[^`]+)`/gm)].map(([, name, guard, file]) => ({
-      name,
-      guard,
-      file,
-    }));
-    expect(rows).toEqual(TWINS.map(({ name, guard, removal: [{ file }] }) => ({ name, guard, file })));
+  it("take out every guard that a comment in the source names, each by one twin", async () => {
+    const marked = [...(await guardPlaces()).keys()].toSorted();
+    expect(marked).toEqual(TWINS.flatMap(({ removal }) => removal.map(({ guard }) => guard)).toSorted());
+    for (const { name, removal } of TWINS)
+      for (const { guard } of removal) expect(guard.split(", ")[0], `a marker of ${name}`).toBe(name);
+  });
+
+  it("are the table in the docs, as `npm run prove:twins -- --publish` writes it, and have all been played", async () => {
+    expect(await printedGuardTable()).toBe(await guardTable());
+    expect(Object.keys((await readPublished()).found)).toEqual(TWINS.map(({ name }) => name));
   });
 
   it("have names of their own", () => {
@@ -49,33 +53,95 @@ describe("the twins", () => {
   });
 });
 
+describe("a marker", () => {
+  const codeBelow = (source: string, marker: string) => {
+    const place = markersIn(new Map([["a.ts", source]])).get(marker);
+    return place && source.slice(place.start, place.end);
+  };
+
+  it.each([
+    { what: "a statement", source: "go();\n// guard: one\nif (a) {\n  b();\n}\nc();", code: "if (a) {\n  b();\n}" },
+    { what: "an assignment", source: "// guard: one\na = await b(1);\n", code: "a = await b(1);" },
+    { what: "a property", source: "f({\n  a: 1,\n  // guard: one\n  b: c.d,\n});", code: "b: c.d" },
+    { what: "an element", source: "f([\n  // guard: one\n  { a: 1 },\n  2,\n]);", code: "{ a: 1 }" },
+    { what: "a function", source: "// guard: one\nfunction f(): void {}\n", code: "function f(): void {}" },
+    { what: "what its reason is about", source: "// guard: one\n// Because.\nreturn_();\n", code: "return_();" },
+  ])("stands above $what", ({ source, code }) => {
+    expect(codeBelow(source, "one")).toBe(code);
+  });
+
+  it("names one place: a second one of the same name is refused", () => {
+    expect(() => codeBelow("// guard: one\na();\n// guard: one\nb();\n", "one")).toThrow(
+      '"// guard: one" stands in a.ts and in a.ts',
+    );
+  });
+
+  it("is refused where no code begins below it", () => {
+    expect(() => codeBelow("f(\n  // guard: one\n);", "one")).toThrow('a.ts: no code begins below "// guard: one"');
+  });
+});
+
 describe("an edit", () => {
-  const edit = { file: "a.ts", find: "guard()", put: "true" };
-
-  it("replaces what it looks for", () => {
-    expect(edited("if (guard()) go();", edit)).toBe("if (true) go();");
-  });
-
-  it.each(["if (guarded()) go();", "if (guard() && guard()) go();"])("refuses what isn't there once: %s", (source) => {
-    expect(() => edited(source, edit)).toThrow(/a\.ts has [02] times, and not once:\nguard\(\)/);
-  });
-
-  it("fails the build where its file is no part of it", async () => {
-    const directory = await mkdtemp(join(tmpdir(), "twins-"));
+  const built = async (source: string, ...edits: Edit[]) => {
+    const root = await mkdtemp(join(tmpdir(), "twins-"));
     try {
-      const main = join(directory, "main.ts");
-      await writeFile(main, "export const one = 1;\n");
-      const building = (file: string) =>
-        build({
-          entryPoints: [main],
-          write: false,
-          logLevel: "silent",
-          plugins: [editing([{ file, find: "= 1", put: "= 2" }])],
-        });
-      expect((await building(main)).outputFiles[0]?.text).toContain("one = 2");
-      await expect(building(join(directory, "other.ts"))).rejects.toThrow(/other\.ts is not in the bundle/);
+      await mkdir(join(root, "shared"));
+      await writeFile(join(root, "shared/main.ts"), source);
+      await writeFile(join(root, "shared/other.ts"), "// guard: elsewhere\nexport const other = 1;\n");
+      const { outputFiles } = await build({
+        entryPoints: [join(root, "shared/main.ts")],
+        write: false,
+        logLevel: "silent",
+        plugins: [editing(edits, root)],
+      });
+      return outputFiles[0]?.text;
     } finally {
-      await rm(directory, { recursive: true });
+      await rm(root, { recursive: true });
     }
+  };
+  const SOURCE = `
+const WAIT_MS = 10_000;
+export function main() {
+  // guard: order, first
+  first();
+  // guard: order, second
+  second();
+  setTimeout(main, WAIT_MS);
+}
+`;
+
+  it("replaces the code below its marker", async () => {
+    const text = await built(SOURCE, { guard: "order, first", put: "other();" });
+    expect(text).toContain("other();\n  second();");
+  });
+
+  it("can let two pieces of code change places", async () => {
+    const text = await built(
+      SOURCE,
+      { guard: "order, first", put: (codeAt) => codeAt("order, second") },
+      { guard: "order, second", put: (codeAt) => codeAt("order, first") },
+    );
+    expect(text).toContain("second();\n  first();");
+  });
+
+  it("gives a constant another value", async () => {
+    expect(await built(SOURCE, { constant: "WAIT_MS", put: "5" })).toContain("WAIT_MS = 5;");
+  });
+
+  it.each([
+    { what: "has no such marker", edit: { guard: "none", put: "" }, says: 'no comment "// guard: none" stands in' },
+    { what: "has no such constant", edit: { constant: "NONE", put: "" }, says: "has 0 constants NONE, and not one" },
+    { what: "is as before", edit: { guard: "order, first", put: "first();" }, says: "order, first: the edit changes" },
+    { what: "is not in the bundle", edit: { guard: "elsewhere", put: "" }, says: "other.ts is not in the bundle" },
+  ])("fails the build where the source $what", async ({ edit, says }) => {
+    await expect(built(SOURCE, edit)).rejects.toThrow(says);
+  });
+
+  it("takes a constant only where there is one of its name", () => {
+    const sources = new Map([
+      ["a.ts", "const A = 1;"],
+      ["b.ts", "const A = 2;"],
+    ]);
+    expect(() => constantIn(sources, "A")).toThrow("has 2 constants A, and not one");
   });
 });
