@@ -1,6 +1,7 @@
 import { buildJob } from "../shared/jobs/job-spec.ts";
 import type { Module } from "../shared/modules/module.ts";
-import type { PeekedMessage } from "../shared/ports/message-broker.ts";
+import type { PeekedMessage } from "../shared/run/message.ts";
+import { newRun } from "../shared/run/new-run.ts";
 import type { Run } from "../shared/run/run.ts";
 
 /** The instance that every bench is. */
@@ -19,21 +20,10 @@ export function bodyOf(bytes: number): string {
 
 /** The run that the app makes of one of a module's messages. */
 export function runOf(module: Module, message: { sequenceNumber: number; enqueuedAt: number; messageId: string }): Run {
-  return {
-    source: module.source,
-    sequenceNumber: message.sequenceNumber,
-    enqueuedAt: message.enqueuedAt,
-    status: "accepted",
-    module: module.name,
-    messageId: message.messageId,
-    acceptedAt: Date.now(),
-    attempt: 1,
-    failures: 0,
-    interruptions: 0,
-    bodyInBlob: false,
-    notBefore: Date.now() + 15_000,
-    busyCount: 0,
-  };
+  const now = Date.now();
+  const key = { ...message, source: module.source };
+  const sent = { messageId: message.messageId, properties: {} };
+  return newRun({ key, message: sent, module: module.name, bodyInBlob: false, now, notBefore: now + 15_000 });
 }
 
 /** The Job of that run's first attempt. */

@@ -7,9 +7,9 @@ const line = z
     ms: z.number(),
     open: z.number(),
     jobs: z.number().optional(),
-    waiting: z.record(z.string(), z.number()).optional(),
+    working: z.number().optional(),
   })
-  .transform(({ ms, open, jobs, waiting }) => ({ ms, open, atWork: jobs ?? waiting?.["the Job is at work"] }));
+  .transform(({ ms, open, jobs, working }) => ({ ms, open, atWork: jobs ?? working }));
 
 /** What a tick said of itself: its time, the open runs, the Jobs at work. */
 export type Tick = z.output<typeof line>;

@@ -6,8 +6,9 @@ import { makeServiceBusBroker } from "./adapters/service-bus-broker.ts";
 import { systemClock } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Dependencies } from "./dependencies.ts";
-import { type AcceptOutcome, type Delivery, makeAccept } from "./dispatch/accept.ts";
+import { type AcceptOutcome, makeAccept } from "./dispatch/accept.ts";
 import { makeAdmission } from "./dispatch/admission.ts";
+import { makeHandleDelivery } from "./dispatch/handle-delivery.ts";
 import { makePauses } from "./dispatch/pauses.ts";
 import { ConfigError } from "./errors.ts";
 import { makeReadiness, type Readiness } from "./health.ts";
@@ -23,7 +24,8 @@ import type { Source } from "./run/source.ts";
 export interface Dispatcher {
   /** The distinct sources of the modules: one trigger each. */
   readonly sources: readonly Source[];
-  accept(source: Source, delivery: Delivery, log: Log): Promise<AcceptOutcome>;
+  /** Handles one delivery, by what the trigger says of it. Never rejects. */
+  accept(source: Source, metadata: Readonly<Record<string, unknown>> | undefined, log: Log): Promise<AcceptOutcome>;
   reconcile(log: Log): Promise<void>;
   readiness(): Promise<Readiness>;
 }
@@ -40,7 +42,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   const pauses = makePauses(deps);
   return {
     sources,
-    accept: makeAccept(deps, admission, pauses),
+    accept: makeHandleDelivery(makeAccept(deps, admission, pauses)),
     reconcile: makeReconcile(deps, admission, pauses),
     readiness: makeReadiness(deps),
   };

@@ -35,13 +35,20 @@ AppTraces
 '''
 var ticks = '${lines}| where line.message in ("reconciled", "reconcile is held up")\n'
 
+// A message that can never work is dead-lettered by the trigger, and counted in the line of its delivery; all others by a tick.
+var deliveries = '''
+AppTraces
+| where Message has "deadLettered"
+| extend line = parse_json(Message)
+'''
+
 var rules = [
   {
     name: 'dead-letters'
     severity: 2
     minutes: 15
     description: 'More messages than usual were dead-lettered. Their reason is on the messages themselves.'
-    query: '${ticks}| summarize value = sum(toint(line.deadLettered))'
+    query: '${deliveries}| summarize value = sum(toint(line.deadLettered))'
     operator: 'GreaterThan'
     threshold: limits.deadLettersIn15Minutes
     enabled: true

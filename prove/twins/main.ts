@@ -1,21 +1,23 @@
 import { createWriteStream } from "node:fs";
 import { parseArgs } from "node:util";
 import { TWINS, twinsNamed } from "./all-twins.ts";
-import { publish } from "./table.ts";
+import { publish, readPublished } from "./table.ts";
 import { tryTwin } from "./try-twin.ts";
 import type { Twin } from "./twin.ts";
 
 // `npm run prove:twins`: each guard of the app is taken out once, and the proof has to notice; with the guard in, the same story has to end well.
 
-const USAGE = `usage: npm run prove:twins -- [--list] [--publish] [--log FILE] [NAME ...]
+const USAGE = `usage: npm run prove:twins -- [--list] [--docs] [--publish] [--log FILE] [NAME ...]
   NAME       which twins; all of them by default
   --list     says which there are
+  --docs     writes the table in the docs anew, for guards that moved
   --publish  when all of them hold, writes what was found, and the table in the docs
   --log FILE where to write each line of every process`;
 
 interface TwinFlags {
   readonly twins: readonly Twin[];
   readonly list: boolean;
+  readonly docs: boolean;
   readonly publish: boolean;
   readonly log: string | undefined;
 }
@@ -23,7 +25,7 @@ interface TwinFlags {
 function readArgs(): TwinFlags | undefined {
   try {
     const flag = { type: "boolean", default: false } as const;
-    const options = { list: flag, publish: flag, log: { type: "string" } } as const;
+    const options = { list: flag, docs: flag, publish: flag, log: { type: "string" } } as const;
     const { values, positionals } = parseArgs({ options, allowPositionals: true });
     if (values.publish && positionals.length > 0) throw new Error("--publish takes all twins");
     return { ...values, twins: twinsNamed(positionals), log: values.log };
@@ -58,6 +60,7 @@ const flags = readArgs() ?? process.exit(2);
 if (flags.list) {
   const width = Math.max(...TWINS.map(({ name }) => name.length));
   for (const { name, guard } of flags.twins) process.stdout.write(`${name.padEnd(width)}  ${guard}\n`);
-} else process.exitCode = (await prove(flags)) ? 0 : 1;
+} else if (flags.docs) await publish(await readPublished());
+else process.exitCode = (await prove(flags)) ? 0 : 1;
 // What was cut off may keep timers and sockets for a while.
 process.exit();

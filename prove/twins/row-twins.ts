@@ -90,7 +90,7 @@ export const ROW_TWINS: readonly Twin[] = [
     removal: [
       {
         guard: "verdict-first, verdict",
-        put: `return { ...item, stored: { ...stored, run: concluded(run, decision.verdict, decision, clock.now()) }, message: "unseen" };`,
+        put: "const kept = { ...stored, run: next };",
       },
       { guard: "verdict-first, logs", put: "kept = { ...stored, run: { ...run, logsUrl } };" },
     ],

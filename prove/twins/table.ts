@@ -7,7 +7,7 @@ import { guardPlaces } from "./edit.ts";
 /** The page that prints the table, and what one run of all twins found without each guard. */
 const PAGE = "docs/reliability.md";
 const PUBLISHED = "prove/twins/published.json";
-const BEGIN = "<!-- The table of guards: `npm run prove:twins -- --publish` writes it. -->\n";
+const BEGIN = "<!-- The table of guards: `npm run prove:twins -- --docs` writes it. -->\n";
 const END = "<!-- End of the table of guards. -->\n";
 
 /** How many things the audit found without each guard, by the twins' names, and on which day: YYYY-MM-DD. */

@@ -1,5 +1,6 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
-import type { DeadLetter, Properties } from "../ports/message-broker.ts";
+import type { DeadLetter } from "../ports/message-broker.ts";
+import type { Properties } from "../run/message.ts";
 import { type CarriedProperties, haveRoom } from "../run/property-room.ts";
 
 const MAX_DEAD_LETTER_TEXT = 4096;

@@ -1,7 +1,8 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import Long from "long";
 import { ConfigError, LockLostError, UnavailableError } from "../errors.ts";
-import type { DeadLetter, DeferredOutcome, MessageBroker, PeekedMessage, Properties } from "../ports/message-broker.ts";
+import type { DeadLetter, DeferredOutcome, MessageBroker } from "../ports/message-broker.ts";
+import type { PeekedMessage, Properties } from "../run/message.ts";
 import type { RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 import { unforged } from "../run/stamp.ts";

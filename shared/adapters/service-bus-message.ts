@@ -1,6 +1,6 @@
 import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import { ConfigError } from "../errors.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
+import type { PeekedMessage } from "../run/message.ts";
 import type { CarriedProperties } from "../run/property-room.ts";
 import type { Source } from "../run/source.ts";
 import { UNREADABLE } from "./patient-decoding.ts";

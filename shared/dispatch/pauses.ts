@@ -2,7 +2,6 @@ import pLimit from "p-limit";
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
-import type { Log } from "../log.ts";
 import type { Module } from "../modules/module.ts";
 import { templateOf } from "../modules/template-of.ts";
 import type { StoredModuleState } from "../ports/run-table.ts";
@@ -15,6 +14,7 @@ import {
   sound,
 } from "../run/module-state.ts";
 import { type Ending, type Run, runId } from "../run/run.ts";
+import type { Events } from "../telemetry/events.ts";
 
 /** How old what is known may be before a trigger reads again. */
 const MAX_AGE_MS = 10_000;
@@ -31,13 +31,13 @@ export interface Pauses {
   /** How the module is paused, as last read; undefined where it isn't. */
   pauseOf(module: Module): PausedModule | undefined;
   /** Takes the right to try one message of a paused module, for one Dispatcher alone; false where it isn't time, or somebody else was first. */
-  takeProbe(module: Module, log: Log): Promise<boolean>;
+  takeProbe(module: Module, events: Events): Promise<boolean>;
   /** Notes that a run's Job could not start, where that may be the template's fault. Resolves to the ending as it counts for the run. */
-  noteFailure(run: Run, ending: Ending, log: Log): Promise<Ending>;
+  noteFailure(run: Run, ending: Ending, events: Events): Promise<Ending>;
   /** Whether the start of a run's Job would prove its module sound, as last read: only where something is held against it. */
   mayProve(run: Run): boolean;
   /** Notes that a run's Job started. Costs nothing where nothing is held against its module. */
-  noteStart(run: Run, log: Log): Promise<void>;
+  noteStart(run: Run, events: Events): Promise<void>;
 }
 
 /** The pauses as the table has them: shared by all processes, so that it is all the same which of them saw a Job fail or start. */
@@ -89,7 +89,7 @@ export function makePauses({ table, clock, modules }: Pick<Dependencies, "table"
     },
     pauseOf,
 
-    async takeProbe(module, log) {
+    async takeProbe(module, events) {
       const now = clock.now();
       const template = templateOf(module);
       let isTaken = false;
@@ -97,11 +97,11 @@ export function makePauses({ table, clock, modules }: Pick<Dependencies, "table"
         isTaken = isPaused(state, template) && now >= state.probeAt;
         return isTaken && isPaused(state, template) ? afterProbe(state, now) : null;
       });
-      if (isTaken) log.info("trying a message of a paused module", { module: module.name });
+      if (isTaken) events.tell({ event: "module probed", module: module.name });
       return isTaken;
     },
 
-    async noteFailure(run, ending, log) {
+    async noteFailure(run, ending, events) {
       const module = modules.get(run.module);
       const { startFault: fault, detail } = ending;
       if (!module || fault === undefined || ending.kind !== "failure") return ending;
@@ -116,17 +116,13 @@ export function makePauses({ table, clock, modules }: Pick<Dependencies, "table"
         return next;
       });
       if (!isPaused(state, failure.template)) return ending;
-      if (pausedByUs)
-        log.error("paused a module: its jobs can't start; its messages wait until one does", {
-          module: module.name,
-          why: detail,
-        });
+      if (pausedByUs) events.tell({ event: "module tripped", module: module.name, why: detail });
       return { ...ending, kind: "module", permanent: false };
     },
 
     mayProve,
 
-    async noteStart(run, log) {
+    async noteStart(run, events) {
       if (!mayProve(run)) return;
       let resumedByUs = false;
       await change(run.module, (state) => {
@@ -134,7 +130,7 @@ export function makePauses({ table, clock, modules }: Pick<Dependencies, "table"
         resumedByUs = proven && state.pausedAt !== undefined;
         return proven ? sound(state) : null;
       });
-      if (resumedByUs) log.info("resumed a module: a job of it started", { module: run.module });
+      if (resumedByUs) events.tell({ event: "module recovered", module: run.module });
     },
   };
 }

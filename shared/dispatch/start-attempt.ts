@@ -1,13 +1,13 @@
 import { isFresh } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import { ConflictError, errorText, UnavailableError } from "../errors.ts";
+import { ConflictError, UnavailableError } from "../errors.ts";
 import { isOurs, isSettled } from "../jobs/job-identity.ts";
 import { buildJob, fitsInline, jobLimitMs } from "../jobs/job-spec.ts";
 import { UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { dispatched } from "../run/change-run.ts";
+import type { PeekedMessage } from "../run/message.ts";
 import type { Ending, Run } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
 
@@ -26,7 +26,7 @@ export type StartOutcome =
   | { readonly kind: "moved on" }
   | { readonly kind: "quota"; readonly why: string }
   /** The cluster could not be asked, or its answer was lost: what is away for one start is away for the next. */
-  | { readonly kind: "cluster away"; readonly why: string }
+  | { readonly kind: "cluster away"; readonly error: UnavailableError }
   /** The API server will never take this Job, or its name is taken: the attempt ended without a Job. */
   | { readonly kind: "ended"; readonly ending: Ending };
 
@@ -101,7 +101,7 @@ function withoutNames(message: string, jobName: string): string {
 }
 
 function away(error: unknown): StartOutcome & { kind: "cluster away" } {
-  if (error instanceof UnavailableError) return { kind: "cluster away", why: errorText(error) };
+  if (error instanceof UnavailableError) return { kind: "cluster away", error };
   throw error;
 }
 

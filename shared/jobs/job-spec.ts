@@ -1,6 +1,6 @@
 import type { V1Container, V1Job, V1JobTemplateSpec, V1PodFailurePolicyRule, V1PodSpec } from "@kubernetes/client-node";
 import type { Module, Work } from "../modules/module.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
+import type { PeekedMessage } from "../run/message.ts";
 import type { Run } from "../run/run.ts";
 import { handlerPod } from "./handler-pod.ts";
 import { identityAnnotations, identityLabels } from "./job-identity.ts";

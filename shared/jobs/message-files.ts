@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { PeekedMessage } from "../ports/message-broker.ts";
+import type { PeekedMessage } from "../run/message.ts";
 
 /** How a body stands in its file: as the text it is, or as base64. */
 export type BodyEncoding = "utf-8" | "base64";

@@ -1,6 +1,6 @@
 import type { V1EnvVar, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import type { Module } from "../modules/module.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
+import type { PeekedMessage } from "../run/message.ts";
 import { type Run, runId } from "../run/run.ts";
 import { bodyText, envText, propertiesJson } from "./message-files.ts";
 

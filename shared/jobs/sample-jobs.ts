@@ -1,7 +1,7 @@
 import type { V1Job } from "@kubernetes/client-node";
 import type { Module } from "../modules/module.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
-import type { Run } from "../run/run.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import { newRun } from "../run/new-run.ts";
 import { buildJob } from "./job-spec.ts";
 
 const MESSAGE: PeekedMessage = {
@@ -19,21 +19,8 @@ const MESSAGE: PeekedMessage = {
  */
 export function sampleJobs(of: { instance: string; namespace: string; module: Module }): [V1Job, V1Job] {
   const { instance, namespace, module } = of;
-  const run: Run = {
-    source: module.source,
-    sequenceNumber: MESSAGE.sequenceNumber,
-    enqueuedAt: MESSAGE.enqueuedAt,
-    status: "waiting",
-    module: module.name,
-    messageId: "preflight",
-    acceptedAt: 0,
-    attempt: 1,
-    failures: 0,
-    interruptions: 0,
-    bodyInBlob: false,
-    notBefore: 0,
-    busyCount: 0,
-  };
+  const key = { ...MESSAGE, source: module.source };
+  const run = newRun({ key, message: MESSAGE, module: module.name, bodyInBlob: false, now: 0 });
   const sample = { instance, namespace, module, run, message: MESSAGE };
   return [buildJob(sample), buildJob({ ...sample, bodyUrl: "https://preflight.invalid/body" })];
 }

@@ -4,6 +4,7 @@ import type {
   V1ResourceRequirements,
   V1SecurityContext,
 } from "@kubernetes/client-node";
+import type { RetryPolicy } from "../run/retry-policy.ts";
 import type { Source } from "../run/source.ts";
 
 /** One kind of work, as its module file says, with every default filled in. Durations are milliseconds. */
@@ -35,15 +36,6 @@ export interface When {
   readonly properties?: Readonly<Record<string, string | number | boolean>>;
 }
 
-export interface RetryPolicy {
-  /** Failures it takes to give up: the first attempt counts. */
-  readonly maxAttempts: number;
-  readonly backoff: { readonly firstMs: number; readonly maxMs: number };
-  /** Exit codes after which another attempt cannot help. Sorted, unique, 1 to 255. */
-  readonly permanentExitCodes: readonly number[];
-  readonly maxInterruptions: number;
-}
-
 /** What the Job runs: the `worker` shorthand, with a `handler` around it or not, or a whole Job template. */
 export type Work =
   | { readonly kind: "worker"; readonly worker: ContainerShorthand; readonly handler: ContainerShorthand | undefined }
@@ -58,11 +50,3 @@ export interface ContainerShorthand {
   readonly resources?: V1ResourceRequirements;
   readonly securityContext?: V1SecurityContext;
 }
-
-/** What a module that says nothing about retries gets, and a run whose module was removed. */
-export const DEFAULT_RETRY: RetryPolicy = {
-  maxAttempts: 5,
-  backoff: { firstMs: 10_000, maxMs: 600_000 },
-  permanentExitCodes: [],
-  maxInterruptions: 20,
-};

@@ -1,5 +1,5 @@
-import type { PeekedMessage } from "../ports/message-broker.ts";
-import { type Source, sourceKey } from "../run/source.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import type { Module, When } from "./module.ts";
 
 /** The module that a message of this source is for; undefined where none takes it. No message fits two: the loader sees to it. */
@@ -11,6 +11,11 @@ export function route(
   const key = sourceKey(source);
   for (const module of modules) if (sourceKey(module.source) === key && fits(module.when, message)) return module;
   return undefined;
+}
+
+/** Why a message of this source is rejected if `route` finds no module for it. */
+export function noModuleTakes(source: Source): string {
+  return `no module takes this message: ${sourceName(source)} has none whose \`when\` fits its subject and properties`;
 }
 
 /** The module by which a run may start attempts; undefined where its module was removed, or takes its messages from another source now. */

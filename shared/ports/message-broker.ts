@@ -1,26 +1,6 @@
-import type { EpochMs } from "../clock.ts";
+import type { PeekedMessage, Properties } from "../run/message.ts";
 import type { RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
-
-/** Application properties as the bus carries them. */
-export type Properties = Readonly<Record<string, unknown>>;
-
-/** A message as a peek shows it: whole, and without a lock. */
-export interface PeekedMessage {
-  readonly state: "active" | "deferred" | "scheduled";
-  readonly sequenceNumber: number;
-  readonly enqueuedAt: EpochMs;
-  readonly expiresAt?: EpochMs;
-  readonly messageId?: string;
-  readonly correlationId?: string;
-  readonly subject?: string;
-  readonly contentType?: string;
-  /** The sender's bytes, untouched. */
-  readonly body: Uint8Array;
-  /** The message can't be decoded, or not made bytes, lists nested by the thousand most likely: `body` is empty, and not what was sent. */
-  readonly bodyUnreadable?: true;
-  readonly properties: Properties;
-}
 
 /**
  * What a dead letter says. Reason and description are cut to 4,096 characters; the properties are left out where they have no room. One that is

@@ -3,30 +3,20 @@ import type { Dependencies } from "../dependencies.ts";
 import type { Pauses } from "../dispatch/pauses.ts";
 import { startAttempt } from "../dispatch/start-attempt.ts";
 import { isOurs } from "../jobs/job-identity.ts";
-import type { Log } from "../log.ts";
 import { startableModule } from "../modules/route.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
-import {
-  awaitStart,
-  concluded,
-  dispatched,
-  doubted,
-  held,
-  nextAttempt,
-  putOff,
-  requeued,
-  undoubted,
-  withEnding,
-} from "../run/change-run.ts";
-import { afterEnding, type Decision, decide, type JobSeen, type MessageSeen, type Room } from "../run/decide.ts";
+import { afterEnding, type Conclude, nextRow } from "../run/after-ending.ts";
+import { awaitStart, dispatched, doubted, held, putOff, requeued, undoubted, withEnding } from "../run/change-run.ts";
+import { type Decision, decide, type JobSeen, type MessageSeen, type Room } from "../run/decide.ts";
+import type { PeekedMessage } from "../run/message.ts";
 import { type Run, runId } from "../run/run.ts";
+import { closeRun, noteRequeue, settleDeferred } from "../settle/settle-message.ts";
+import type { DomainEvent } from "../telemetry/domain-event.ts";
+import type { Events } from "../telemetry/events.ts";
 import { lookAtJob } from "./look-at-job.ts";
 import { retireJob, storeLogs } from "./retire-job.ts";
 import { seeMessage } from "./see-message.ts";
-import { closeRun, noteRequeue, settleMessage } from "./settle-message.ts";
 import { jobLimitOf, type Rooms, retryOf } from "./snapshot.ts";
-import { countLeft, type Tally } from "./tally.ts";
 
 /** How long a run waits for a full quota before it asks again. */
 const QUOTA_WAIT_MS = 30_000;
@@ -54,14 +44,14 @@ export interface Item {
 }
 
 /** Takes one run as far as it goes in this tick: asks `decide`, does what it says, and asks again. ConflictError: somebody else moved it. */
-export async function advance(deps: Dependencies, start: Item, tally: Tally, log: Log): Promise<void> {
+export async function advance(deps: Dependencies, start: Item, events: Events): Promise<void> {
   let item: Item | undefined = start;
   for (let step = 0; item && step < MAX_STEPS; step += 1) {
     item = withRoom(item, deps.clock.now());
     const { stored, job, cancelled, room = NO_ROOM, message } = item;
     const { run } = stored;
     const seen = { run, job, cancelled, room, message, retry: retryOf(run, deps), now: deps.clock.now() };
-    item = await apply(deps, item, decide(seen), tally, log);
+    item = await apply(deps, item, decide(seen), events);
   }
 }
 
@@ -73,13 +63,7 @@ function withRoom(item: Item, now: EpochMs): Item {
 }
 
 /** Carries out one decision. Resolves to what is known then, or to undefined where the run has come as far as it goes for now. */
-async function apply(
-  deps: Dependencies,
-  item: Item,
-  decision: Decision,
-  tally: Tally,
-  log: Log,
-): Promise<Item | undefined> {
+async function apply(deps: Dependencies, item: Item, decision: Decision, events: Events): Promise<Item | undefined> {
   const { table, clock } = deps;
   const { stored } = item;
   const { run } = stored;
@@ -87,61 +71,59 @@ async function apply(
 
   switch (decision.do) {
     case "leave":
-      countLeft(tally, decision.why);
+      events.tell({ event: "left", cause: decision.cause });
       return undefined;
     case "look":
-      return decision.at === "job" ? lookJob(deps, item, log) : lookMessage(deps, item);
+      return decision.at === "job" ? lookJob(deps, item, events) : lookMessage(deps, item);
     case "await start":
       return save(awaitStart(run, clock.now()));
     case "start":
-      return startJob(deps, item, tally, log);
+      return startJob(deps, item, events);
     case "adopt":
-      return adoptJob(deps, item, log);
+      return adoptJob(deps, item, events);
     case "end":
-      return endJob(deps, item, decision, log);
+      return endJob(deps, item, decision, events);
     case "retry": {
-      log.warn("an attempt ended", { why: decision.ending.detail, kind: decision.ending.kind, attempt: run.attempt });
-      const next = await save(nextAttempt(run, decision));
+      events.tell({ event: "attempt ended", run, ending: decision.ending });
+      const next = await save(nextRow(run, decision, clock.now()));
       // What was seen of the Job was the last attempt's: a run that waits is looked at afresh in the next tick.
       return next.stored.run.status === "waiting" ? undefined : next;
     }
     case "requeue":
-      return requeueRun(deps, item, tally, log);
+      return requeueRun(deps, item, events);
     case "conclude":
-      log.info("reached a verdict", { outcome: decision.verdict.outcome, ...reasonOf(decision.verdict) });
-      // guard: verdict-first, verdict
-      return { ...(await save(concluded(run, decision.verdict, decision, clock.now()))), message: "unseen" };
+      return concludeRun(deps, item, decision, events);
     case "settle":
-      return settleRun(deps, item, tally, log);
+      return settleRun(deps, item, events);
     case "yield":
       await save(held(run, clock.now()));
       return undefined;
     case "doubt":
-      log.warn("a message is not to be seen on the bus; looking again later");
+      events.log.warn("a message is not to be seen on the bus; looking again later");
       await save(doubted(run, clock.now(), deps.lockDurationMs));
       return undefined;
     case "close":
       if (decision.verdict.outcome !== "lost")
-        log.warn("the message was gone already: settled by an earlier try, expired, or taken by somebody else");
-      await closeRun(deps, stored, decision.verdict, tally, log);
+        events.log.warn("the message was gone already: settled by an earlier try, expired, or taken by somebody else");
+      await closeRun(deps, stored, decision.verdict, events);
       return undefined;
     default:
       return decision satisfies never;
   }
 }
 
-async function lookJob(deps: Dependencies, item: Item, log: Log): Promise<Item | undefined> {
+async function lookJob(deps: Dependencies, item: Item, events: Events): Promise<Item | undefined> {
   const job = await lookAtJob(deps, item.stored, item.jobName);
-  return job && { ...item, job: await weighed(job, item, log) };
+  return job && { ...item, job: await weighed(job, item, events) };
 }
 
 /** What was seen of a Job, once its module has learnt from it: where the template is to blame, the message is not. */
-async function weighed(job: JobSeen, { pauses, stored: { run } }: Item, log: Log): Promise<JobSeen> {
-  if (job.phase === "pending" && job.stuck) return { ...job, stuck: await pauses.noteFailure(run, job.stuck, log) };
-  if (job.phase === "running") await pauses.noteStart(run, log);
+async function weighed(job: JobSeen, { pauses, stored: { run } }: Item, events: Events): Promise<JobSeen> {
+  if (job.phase === "pending" && job.stuck) return { ...job, stuck: await pauses.noteFailure(run, job.stuck, events) };
+  if (job.phase === "running") await pauses.noteStart(run, events);
   if (job.phase !== "failed" || !job.ending) return job;
-  if (job.ending.startFault === undefined && job.ending.exitCode !== undefined) await pauses.noteStart(run, log);
-  return { ...job, ending: await pauses.noteFailure(run, job.ending, log) };
+  if (job.ending.startFault === undefined && job.ending.exitCode !== undefined) await pauses.noteStart(run, events);
+  return { ...job, ending: await pauses.noteFailure(run, job.ending, events) };
 }
 
 async function lookMessage(deps: Dependencies, item: Item): Promise<Item> {
@@ -157,7 +139,7 @@ async function lookMessage(deps: Dependencies, item: Item): Promise<Item> {
   };
 }
 
-async function startJob(deps: Dependencies, item: Item, tally: Tally, log: Log): Promise<Item | undefined> {
+async function startJob(deps: Dependencies, item: Item, events: Events): Promise<Item | undefined> {
   const { stored, peeked } = item;
   const module = startableModule(deps.modules, stored.run);
   if (!module || !peeked) return undefined;
@@ -167,29 +149,27 @@ async function startJob(deps: Dependencies, item: Item, tally: Tally, log: Log):
   });
   switch (started.kind) {
     case "dispatched":
-      tally.started += 1;
-      log.info("started a job", { jobName: started.stored.run.jobName, attempt: stored.run.attempt });
+      events.tell({ event: "dispatched", run: started.stored.run });
       return undefined;
     case "moved on":
-      countLeft(tally, "moved on");
+      events.tell({ event: "left", cause: "moved-on" });
       await standBack(deps, stored);
       return undefined;
     case "cluster away":
-      tally.failed += 1;
       // Don't ask it once per run.
       item.rooms.shut(stored.run.module, "cluster");
-      log.warn("left a run to the next tick", { status: stored.run.status, why: started.why });
+      events.tell(leftToNextTick(stored.run, started.error));
       return undefined;
     case "quota":
-      countLeft(tally, "quota");
+      events.tell({ event: "left", cause: "quota" });
       item.rooms.shut(stored.run.module, "quota");
-      log.info("waiting for quota", { why: started.why });
+      events.log.info("waiting for quota", { why: started.why });
       await deps.table.update(stored, putOff(stored.run, deps.clock.now() + QUOTA_WAIT_MS));
       return undefined;
     case "ended": {
-      const ending = await item.pauses.noteFailure(stored.run, started.ending, log);
+      const ending = await item.pauses.noteFailure(stored.run, started.ending, events);
       const next = afterEnding(stored.run, ending, retryOf(stored.run, deps), deps.clock.now());
-      return apply(deps, item, next, tally, log);
+      return apply(deps, item, next, events);
     }
     default:
       return started satisfies never;
@@ -205,15 +185,15 @@ async function standBack(deps: Dependencies, stored: StoredRun): Promise<void> {
 }
 
 /** The Job exists, made by an earlier try whose row was lost: from here on it is followed like any other. */
-async function adoptJob(deps: Dependencies, item: Item, log: Log): Promise<Item | undefined> {
+async function adoptJob(deps: Dependencies, item: Item, events: Events): Promise<Item | undefined> {
   const { stored, jobName } = item;
   const { run } = stored;
   const job = await deps.cluster.get(jobName);
   const uid = job?.metadata?.uid;
   if (!job || !uid) return undefined;
   if (!isOurs(job, deps.instance, run, run.attempt)) return { ...item, job: { phase: "foreign" } };
-  log.info("adopted a job", { jobName, attempt: run.attempt });
   const next = dispatched(run, { name: jobName, uid }, deps.clock.now(), jobLimitOf(run, deps));
+  events.tell({ event: "adopted", run: next });
   return { ...item, stored: await deps.table.update(stored, next) };
 }
 
@@ -222,53 +202,66 @@ async function endJob(
   deps: Dependencies,
   item: Item,
   { ending }: Decision & { do: "end" },
-  log: Log,
+  events: Events,
 ): Promise<undefined> {
   const { stored, jobName } = item;
   const { run } = stored;
   if (!run.ending) {
-    log.warn("ending a job", { jobName, why: ending.detail });
+    events.tell({ event: "end ordered", jobName, ending });
     // guard: ending-first
-    await deps.table.update(stored, withEnding(run, ending, await storeLogs(deps, run, run.attempt, jobName, log)));
+    await deps.table.update(
+      stored,
+      withEnding(run, ending, await storeLogs(deps, run, run.attempt, jobName, events.log)),
+    );
   }
   if (run.jobUid !== undefined) await deps.cluster.end(jobName, run.jobUid);
 }
 
-async function requeueRun(deps: Dependencies, item: Item, tally: Tally, log: Log): Promise<undefined> {
-  const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt - 1, log);
+/** Records the verdict. The message is looked at afresh: what was seen of it was another step's. */
+async function concludeRun(deps: Dependencies, item: Item, decision: Conclude, events: Events): Promise<Item> {
+  const { stored } = item;
+  const next = nextRow(stored.run, decision, deps.clock.now());
+  // guard: verdict-first, verdict
+  const kept = await deps.table.update(stored, next);
+  events.tell({ event: "concluded", run: next });
+  return { ...item, stored: kept, message: "unseen" };
+}
+
+async function requeueRun(deps: Dependencies, item: Item, events: Events): Promise<undefined> {
+  const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt - 1, events);
   const { run } = stored;
   if ((await noteRequeue(deps, run)) === "busy") {
     await deps.table.update(stored, held(run, deps.clock.now()));
     return;
   }
   await deps.table.update(stored, requeued(run));
-  tally.requeued += 1;
-  log.info("requeued a message", { attempt: run.attempt, waitMs: Math.max(0, run.notBefore - deps.clock.now()) });
+  events.tell({ event: "requeued", run, waitMs: Math.max(0, run.notBefore - deps.clock.now()) });
 }
 
-async function settleRun(deps: Dependencies, item: Item, tally: Tally, log: Log): Promise<Item | undefined> {
+async function settleRun(deps: Dependencies, item: Item, events: Events): Promise<Item | undefined> {
   const { verdict } = item.stored.run;
   if (!verdict) throw new Error(`run ${runId(item.stored.run)} is settling without a verdict`);
-  const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt, log);
-  const outcome = await settleMessage(deps, stored.run, verdict);
+  const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt, events);
+  const outcome = await settleDeferred(deps, stored.run, verdict);
   // guard: not-found-is-not-gone
   if (outcome === "missing") return lookMessage(deps, { ...item, stored });
-  await closeRun(deps, stored, verdict, tally, log);
+  await closeRun(deps, stored, verdict, events);
   return undefined;
 }
 
 /** Retires the Job that a run still has to put away, if it has one, with the link to its logs in the row. */
-async function retireJobOf(deps: Dependencies, stored: StoredRun, attempt: number, log: Log): Promise<StoredRun> {
+async function retireJobOf(deps: Dependencies, stored: StoredRun, attempt: number, events: Events): Promise<StoredRun> {
   const { run } = stored;
   if (run.jobName === undefined) return stored;
   let kept = stored;
-  await retireJob(deps, run, attempt, { name: run.jobName, uid: run.jobUid }, log, async (logsUrl) => {
+  await retireJob(deps, run, attempt, { name: run.jobName, uid: run.jobUid }, events.log, async (logsUrl) => {
     // guard: verdict-first, logs
     kept = await deps.table.update(stored, { ...run, logsUrl });
   });
   return kept;
 }
 
-function reasonOf(verdict: { readonly reason?: string; readonly description?: string }) {
-  return verdict.reason === undefined ? {} : { reason: verdict.reason, why: verdict.description };
+/** The event of a run that this tick could do no more for. */
+export function leftToNextTick({ status }: Run, error: unknown): DomainEvent {
+  return { event: "failed", what: "left a run to the next tick", error, fields: { status } };
 }

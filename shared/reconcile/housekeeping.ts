@@ -1,13 +1,11 @@
 import type { Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import type { Log } from "../log.ts";
 import { sourceKey, sourceName } from "../run/source.ts";
-import { logFailure } from "./log-failure.ts";
+import type { Events } from "../telemetry/events.ts";
 import { makeRetireOrphanJobs } from "./orphan-jobs.ts";
 import type { ClusterView, SourceRuns } from "./snapshot.ts";
 import { deleteStrayBodies } from "./stray-bodies.ts";
 import { sweep } from "./sweep.ts";
-import type { Tally } from "./tally.ts";
 
 /** A budget of its own, so that a tick which is busy with its runs still looks for what got lost. */
 const BUDGET_MS = 30_000;
@@ -34,19 +32,14 @@ export function makeHousekeeping(deps: Dependencies) {
   let lastStrayBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
 
-  return async function keepHouse(
-    all: readonly SourceRuns[],
-    view: ClusterView,
-    tally: Tally,
-    log: Log,
-  ): Promise<void> {
+  return async function keepHouse(all: readonly SourceRuns[], view: ClusterView, events: Events): Promise<void> {
     const deadline = deps.clock.now() + BUDGET_MS;
     const isOver = () => deps.clock.now() > deadline;
     const tasks: Task[] = [
       {
         name: "orphaned jobs",
         // guard: orphan-jobs
-        do: () => retireOrphanJobs(all, view, isOver, tally, log),
+        do: () => retireOrphanJobs(all, view, isOver, events),
       },
       // Of a removed source nothing new is started, and its entity may be gone: only runs are a reason to look there.
       ...all
@@ -54,7 +47,7 @@ export function makeHousekeeping(deps: Dependencies) {
         .map(({ source, runs }) => ({
           name: `sweep of ${sourceName(source)}`,
           // guard: sweep
-          do: () => sweep(deps, { source, runs, view, isOver }, tally, log),
+          do: () => sweep(deps, { source, runs, view, isOver }, events),
         })),
       {
         name: "stray bodies",
@@ -69,8 +62,12 @@ export function makeHousekeeping(deps: Dependencies) {
       try {
         await task.do();
       } catch (error) {
-        tally.failed += 1;
-        logFailure(log, "left housekeeping to the next tick", error, { task: task.name });
+        events.tell({
+          event: "failed",
+          what: "left housekeeping to the next tick",
+          error,
+          fields: { task: task.name },
+        });
       }
     }
   };

@@ -1,10 +1,8 @@
 import type { Dependencies } from "../dependencies.ts";
 import { readJobIdentity } from "../jobs/job-identity.ts";
-import type { Log } from "../log.ts";
-import { logFailure } from "./log-failure.ts";
+import type { Events } from "../telemetry/events.ts";
 import { retireJob } from "./retire-job.ts";
 import { type ClusterView, jobNameOf, type SourceRuns } from "./snapshot.ts";
-import type { Tally } from "./tally.ts";
 
 /** Jobs looked at per tick: each costs a read of the Job and one of its row. */
 const LIMIT = 50;
@@ -22,8 +20,7 @@ export function makeRetireOrphanJobs(deps: Dependencies) {
     all: readonly SourceRuns[],
     view: ClusterView,
     isOver: () => boolean,
-    tally: Tally,
-    log: Log,
+    events: Events,
   ): Promise<void> {
     const spokenOf = new Set(all.flatMap(({ runs }) => runs.map(({ run }) => jobNameOf(run, deps.instance))));
     const unmatched = new Set([...view.jobs.keys()].filter((name) => !spokenOf.has(name)));
@@ -34,29 +31,27 @@ export function makeRetireOrphanJobs(deps: Dependencies) {
     for (const name of [...later, ...suspects.slice(0, suspects.length - later.length)].slice(0, LIMIT)) {
       if (isOver()) return;
       lookedAt = name;
+      const about = events.about({ jobName: name });
       try {
-        if (await isOrphan(deps, name, log)) tally.orphans += 1;
+        if (await isOrphan(deps, name, about)) about.tell({ event: "orphan found", orphan: "job", leftAlone: true });
       } catch (error) {
-        tally.failed += 1;
-        logFailure(log, "left a job that no run speaks of to the next tick", error, { jobName: name });
+        about.tell({ event: "failed", what: "left a job that no run speaks of to the next tick", error });
       }
     }
   };
 }
 
-async function isOrphan(deps: Dependencies, name: string, log: Log): Promise<boolean> {
+/** Whether no row speaks of the Job. One whose row says that its attempt is over is retired. */
+async function isOrphan(deps: Dependencies, name: string, { log }: Events): Promise<boolean> {
   const job = await deps.cluster.get(name);
   if (!job) return false;
   const identity = readJobIdentity(job);
   const found = identity ? await deps.table.find(identity.key) : undefined;
-  if (!identity || !found || found.kind === "none") {
-    log.error("found a job that no run speaks of; it is left alone", { jobName: name });
-    return true;
-  }
+  if (!identity || !found || found.kind === "none") return true;
   const isOver =
     found.kind === "closed" || (found.stored.run.attempt > identity.attempt && found.stored.run.jobName !== name);
   if (!isOver) return false;
-  log.warn("retiring a job whose attempt is over", { jobName: name });
+  log.warn("retiring a job whose attempt is over");
   await retireJob(deps, identity.key, identity.attempt, { name, uid: job.metadata?.uid }, log, async () => {});
   return false;
 }

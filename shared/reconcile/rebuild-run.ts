@@ -2,7 +2,8 @@ import type { Dependencies } from "../dependencies.ts";
 import { jobNamer } from "../jobs/job-name.ts";
 import { fitsInline } from "../jobs/job-spec.ts";
 import type { Module } from "../modules/module.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import { newRun } from "../run/new-run.ts";
 import type { Run, RunKey } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
 import type { ClusterView } from "./snapshot.ts";
@@ -24,20 +25,9 @@ export function rebuildRun(
   const nameOf = jobNamer({ module: module.name, instance: deps.instance, key });
   for (let later = attempt + 1; later <= MAX_ATTEMPT; later += 1) if (view.jobs.has(nameOf(later))) attempt = later;
   return {
-    ...key,
-    status: "accepted",
-    module: module.name,
-    messageId: message.messageId ?? "",
-    ...(message.correlationId === undefined ? {} : { correlationId: message.correlationId }),
-    ...(message.subject === undefined ? {} : { subject: message.subject }),
-    acceptedAt: now,
-    ...(message.expiresAt === undefined ? {} : { expiresAt: message.expiresAt }),
+    ...newRun({ key, message, module: module.name, bodyInBlob: !fitsInline(withoutStamps(message)), now }),
     attempt,
     // Of the earlier attempts only the number is known; the careful guess is that they failed. An open run has one try left.
     failures: Math.min(attempt, module.retry.maxAttempts) - 1,
-    interruptions: 0,
-    bodyInBlob: !fitsInline(withoutStamps(message)),
-    notBefore: now,
-    busyCount: 0,
   };
 }

@@ -4,13 +4,14 @@ import type { Dependencies } from "../dependencies.ts";
 import type { Admission } from "../dispatch/admission.ts";
 import type { Pauses } from "../dispatch/pauses.ts";
 import { ConflictError, errorText, UnavailableError } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Fields, Log } from "../log.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
-import { advance } from "./advance.ts";
+import { countEvents } from "../telemetry/event-counts.ts";
+import { type Events, makeEvents } from "../telemetry/events.ts";
+import { advance, leftToNextTick } from "./advance.ts";
 import { makeHousekeeping } from "./housekeeping.ts";
-import { logFailure } from "./log-failure.ts";
 import {
   type ClusterView,
   isCancelled,
@@ -23,7 +24,6 @@ import {
   type SourceRuns,
   viewCluster,
 } from "./snapshot.ts";
-import { countLeft, countOpen, makeTally, type Tally, tallyFields } from "./tally.ts";
 
 /** Runs advanced at once. */
 const CONCURRENCY = 16;
@@ -45,30 +45,44 @@ export function makeReconcile(deps: Dependencies, admission: Admission, pauses: 
 
   return async function reconcile(log: Log): Promise<void> {
     const startedAt = deps.clock.now();
-    const tally = makeTally();
+    const counts = countEvents();
+    const events = makeEvents(log, [counts.read]);
+    let all: SourceRuns[] = [];
+    const line = (): Fields => ({
+      ...openFields(all, deps.clock.now()),
+      ...counts.fields(),
+      ms: deps.clock.now() - startedAt,
+    });
     try {
       await pauses.refresh();
       // guard: rows-before-jobs, rows
-      const all = await readRuns(deps, admission, tally);
+      all = await readRuns(deps, admission);
       // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
       for (const { source, runs } of all) admission.hold(source, isMassAbsence(runs, view));
       const deadline = deps.clock.now() + BUDGET_MS;
-      const probing = await takeProbes(deps, all, pauses, log);
+      const probing = await takeProbes(deps, all, pauses, events);
       const tick = { view, pauses, probing, postponed, deadline };
-      postponed = await advanceAll(deps, all, tick, tally, log);
-      await keepHouse(all, view, tally, log);
+      postponed = await advanceAll(deps, all, tick, events);
+      await keepHouse(all, view, events);
       await deps.table.recordTick(deps.clock.now());
-      log.info("reconciled", tallyFields(tally, deps.clock.now(), startedAt));
+      log.info("reconciled", line());
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
-      log.error("reconcile is held up", { why: errorText(error), ...tallyFields(tally, deps.clock.now(), startedAt) });
+      log.error("reconcile is held up", { why: errorText(error), ...line() });
     }
   };
 }
 
+/** How many runs are open, and the age of the oldest in ms, as the tick read them. */
+function openFields(all: readonly SourceRuns[], now: EpochMs): Fields {
+  const runs = all.flatMap((source) => source.runs);
+  const oldest = runs.reduce((earliest, { run }) => Math.min(earliest, run.enqueuedAt), now);
+  return { open: runs.length, oldestAgeMs: now - oldest };
+}
+
 /** The open runs of every source that the table knows: a removed module's runs are followed too. */
-async function readRuns(deps: Dependencies, admission: Admission, tally: Tally): Promise<SourceRuns[]> {
+async function readRuns(deps: Dependencies, admission: Admission): Promise<SourceRuns[]> {
   const sources = new Map<string, Source>();
   for (const source of await deps.table.sources()) sources.set(sourceKey(source), source);
   // A source that never had a run has nothing to reconcile, but a table that was restored empty has messages to report.
@@ -80,7 +94,6 @@ async function readRuns(deps: Dependencies, admission: Admission, tally: Tally):
       source,
       runs.map(({ run }) => run),
     );
-    for (const { run } of runs) countOpen(tally, run);
     all.push({ source, runs });
   }
   return all;
@@ -103,7 +116,7 @@ async function takeProbes(
   deps: Dependencies,
   all: readonly SourceRuns[],
   pauses: Pauses,
-  log: Log,
+  events: Events,
 ): Promise<ReadonlySet<string>> {
   const now = deps.clock.now();
   const probing = new Set<string>();
@@ -114,7 +127,7 @@ async function takeProbes(
     if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= pause.pausedAt)) continue;
     const waiting = runs.filter(({ status, notBefore }) => status === "waiting" && notBefore <= now);
     const [next] = waiting.toSorted((a, b) => a.attempt - b.attempt);
-    if (next && (await pauses.takeProbe(module, log))) probing.add(runId(next));
+    if (next && (await pauses.takeProbe(module, events))) probing.add(runId(next));
   }
   return probing;
 }
@@ -124,14 +137,13 @@ async function advanceAll(
   deps: Dependencies,
   all: readonly SourceRuns[],
   tick: Tick,
-  tally: Tally,
-  log: Log,
+  events: Events,
 ): Promise<ReadonlySet<string>> {
   const { view, postponed, deadline } = tick;
   const tasks = all.map(({ source, runs }) => {
     const wrongCluster = isMassAbsence(runs, view);
     if (wrongCluster)
-      log.error("too many jobs are missing at once to believe it: is this the right cluster and namespace?", {
+      events.log.error("too many jobs are missing at once to believe it: is this the right cluster and namespace?", {
         source: sourceName(source),
         namespace: deps.namespace,
       });
@@ -140,11 +152,13 @@ async function advanceAll(
   });
   const left = new Set<string>();
   await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, rooms, wrongCluster }) => {
-    if (deps.clock.now() > deadline) left.add(runId(stored.run));
-    else if (wrongCluster && isAbsent(stored.run, view)) countLeft(tally, "wrong-cluster");
-    else await advanceOne(deps, stored, rooms, tick, tally, log);
+    const { run } = stored;
+    if (deps.clock.now() > deadline) {
+      left.add(runId(run));
+      events.tell({ event: "postponed", run });
+    } else if (wrongCluster && isAbsent(run, view)) events.tell({ event: "left", cause: "wrong-cluster" });
+    else await advanceOne(deps, stored, rooms, tick, events);
   });
-  tally.postponed = left.size;
   return left;
 }
 
@@ -171,8 +185,7 @@ async function advanceOne(
   stored: StoredRun,
   rooms: Rooms,
   { view, pauses }: Tick,
-  tally: Tally,
-  log: Log,
+  events: Events,
 ): Promise<void> {
   const { run } = stored;
   const now = deps.clock.now();
@@ -184,14 +197,12 @@ async function advanceOne(
   });
   const cancelled = isCancelled(run, deps.instance, view);
   const item = { stored, jobName: name, job, cancelled, rooms, pauses, message: "unseen" } as const;
-  if (isOverdue(run, job, now)) tally.overdue += 1;
-  const runLog = log.child({ runId: runId(run), messageId: run.messageId, module: run.module });
+  const about = events.about({ runId: runId(run), messageId: run.messageId, module: run.module });
+  if (isOverdue(run, job, now)) about.tell({ event: "overdue", run });
   try {
-    if (job.phase === "running" || job.phase === "succeeded") await pauses.noteStart(run, runLog);
-    await advance(deps, item, tally, runLog);
+    if (job.phase === "running" || job.phase === "succeeded") await pauses.noteStart(run, about);
+    await advance(deps, item, about);
   } catch (error) {
-    if (error instanceof ConflictError) return countLeft(tally, "moved on");
-    tally.failed += 1;
-    logFailure(runLog, "left a run to the next tick", error, { status: run.status });
+    about.tell(error instanceof ConflictError ? { event: "left", cause: "moved-on" } : leftToNextTick(run, error));
   }
 }

@@ -1,6 +1,6 @@
 import type { Dependencies } from "../dependencies.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
 import type { MessageSeen } from "../run/decide.ts";
+import type { PeekedMessage } from "../run/message.ts";
 import type { Run } from "../run/run.ts";
 
 export type Sighting =

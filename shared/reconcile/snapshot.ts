@@ -4,11 +4,12 @@ import type { Pauses } from "../dispatch/pauses.ts";
 import { jobName } from "../jobs/job-name.ts";
 import { jobLimitMs } from "../jobs/job-spec.ts";
 import { looksStuck } from "../jobs/judge-start.ts";
-import { DEFAULT_RETRY, type Module } from "../modules/module.ts";
+import { type Module } from "../modules/module.ts";
 import { startableModule } from "../modules/route.ts";
 import type { JobListing, PodListing } from "../ports/job-cluster.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen, Room, WaitCause } from "../run/decide.ts";
+import { DEFAULT_RETRY } from "../run/retry-policy.ts";
 import { type Run, runId } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 
@@ -156,7 +157,7 @@ export function makeRooms(
       if (cause) return { start: false, cause };
       const room = left.get(run.module) ?? 0;
       if (room <= 0) return { start: false, cause: "max-active" };
-      if (pauses.pauseOf(module) && !probing.has(runId(run))) return { start: false, cause: "module-paused" };
+      if (pauses.pauseOf(module) && !probing.has(runId(run))) return { start: false, cause: "module-tripped" };
       left.set(run.module, room - 1);
       return { start: true };
     },

@@ -1,17 +1,15 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
-import type { Log } from "../log.ts";
 import { route } from "../modules/route.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
-import type { StoredRun } from "../ports/run-table.ts";
+import type { FoundRun, StoredRun } from "../ports/run-table.ts";
 import { reopened } from "../run/change-run.ts";
+import type { PeekedMessage } from "../run/message.ts";
 import { type RunKey, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
-import { logFailure } from "./log-failure.ts";
+import { settleDeferred } from "../settle/settle-message.ts";
+import type { Events } from "../telemetry/events.ts";
 import { rebuildRun } from "./rebuild-run.ts";
-import { settleMessage } from "./settle-message.ts";
 import type { ClusterView } from "./snapshot.ts";
-import type { Tally } from "./tally.ts";
 
 /** What a tick knows of the source that it sweeps. */
 interface Swept {
@@ -29,12 +27,7 @@ const PAGE = 50;
  * Walks through a source, a page per tick, for deferred messages that no open run speaks of: nobody else would ever find them. Only messages
  * with this Dispatcher's own stamp are touched; others are reported. Safe beside a settlement in flight: the row is asked after the peek.
  */
-export async function sweep(
-  deps: Dependencies,
-  { source, runs, view, isOver }: Swept,
-  tally: Tally,
-  log: Log,
-): Promise<void> {
+export async function sweep(deps: Dependencies, { source, runs, view, isOver }: Swept, events: Events): Promise<void> {
   const { broker, table } = deps;
   const cursor = await table.sweepCursor(source);
   const page = await broker.browse(source, cursor, PAGE);
@@ -42,7 +35,7 @@ export async function sweep(
   const open = new Set(runs.map(({ run }) => runId(run)));
   const last = page.at(-1);
   let next = last && page.length === PAGE ? last.sequenceNumber + 1 : 0;
-  let strangers = 0;
+  let foreign = 0;
   for (const message of page) {
     if (isOver()) {
       next = message.sequenceNumber;
@@ -52,63 +45,61 @@ export async function sweep(
     if (message.state !== "deferred" || open.has(runId(key))) continue;
     // guard: owner-stamp
     if (message.properties["dispatcher-owner"] !== owner) {
-      strangers += 1;
+      foreign += 1;
       continue;
     }
-    const runLog = log.child({ runId: runId(key) });
+    const about = events.about({ runId: runId(key), messageId: message.messageId });
     try {
-      if (await findHome(deps, key, message, view, runLog)) tally.orphans += 1;
+      await findHome(deps, key, message, view, about);
     } catch (error) {
       // The sweep goes on: it would never get past a message that fails each time.
-      tally.failed += 1;
-      logFailure(runLog, "left a deferred message to the next sweep", error);
+      about.tell({ event: "failed", what: "left a deferred message to the next sweep", error });
     }
   }
-  if (strangers > 0) {
-    tally.orphans += strangers;
-    log.error("found deferred messages that are not this Dispatcher's; they are left alone", {
-      source: sourceName(source),
-      count: strangers,
-    });
-  }
+  if (foreign > 0) events.tell({ event: "foreign messages found", source: sourceName(source), count: foreign });
   if (next !== cursor) await table.saveSweepCursor(source, next);
 }
 
-/** Resolves to whether the message was an orphan. */
+/** Finds out why no open run speaks of a deferred message, and mends it if only the table was wrong. */
 async function findHome(
   deps: Dependencies,
   key: RunKey,
   message: PeekedMessage,
   view: ClusterView,
-  log: Log,
-): Promise<boolean> {
+  events: Events,
+): Promise<void> {
   const found = await deps.table.find(key);
-  if (found.kind === "open") return false;
-  if (found.kind === "closed") {
-    const { run } = found;
-    if (run.status === "lost") {
-      await ifFirst(deps.table.reopen(found.etag, reopened(run, deps.clock.now())));
-      log.error("reopened a lost run: its message turned up");
-    } else if (run.verdict) {
-      // Closed as gone, and there after all; or closed just now, and then this receive finds nothing.
-      const outcome = await settleMessage(deps, { ...run, status: "settling" }, run.verdict);
-      if (outcome === "missing") return false;
-      log.error("settled a message whose run was closed before it");
-    }
-    return true;
-  }
+  if (found.kind === "open") return;
+  if (found.kind === "closed") return finish(deps, found, events);
   const module = route(deps.modules.values(), key.source, message);
-  if (!module) {
-    log.error("found a deferred message without a row, and no module takes it; it is left alone");
-    return true;
-  }
-  await ifFirst(deps.table.insert(rebuildRun(deps, key, message, module, view)));
-  log.error("rebuilt a lost row from its message", { messageId: message.messageId, module: module.name });
-  return true;
+  events.tell({ event: "orphan found", orphan: "message", leftAlone: module === undefined });
+  if (!module) return;
+  const run = rebuildRun(deps, key, message, module, view);
+  if (await isFirst(deps.table.insert(run))) events.tell({ event: "rebuilt", run });
 }
 
-async function ifFirst(write: Promise<unknown>): Promise<void> {
-  await write.catch((error: unknown) => {
-    if (!(error instanceof ConflictError)) throw error;
-  });
+/** The message of a closed run is still deferred: it was taken for gone, or its settlement did not take effect. */
+async function finish(deps: Dependencies, { run, etag }: FoundRun & { kind: "closed" }, events: Events): Promise<void> {
+  if (run.status === "lost") {
+    events.tell({ event: "orphan found", orphan: "message", leftAlone: false });
+    const open = reopened(run, deps.clock.now());
+    if (await isFirst(deps.table.reopen(etag, open))) events.tell({ event: "reopened", run: open });
+    return;
+  }
+  // Closed as gone, and there after all; or closed just now, and then this receive finds nothing.
+  const outcome = run.verdict && (await settleDeferred(deps, { ...run, status: "settling" }, run.verdict));
+  if (outcome === "missing") return;
+  events.tell({ event: "orphan found", orphan: "message", leftAlone: false });
+  if (outcome === "done") events.tell({ event: "settled late" });
+}
+
+/** Whether this write was made; false if another process was faster. */
+async function isFirst(write: Promise<unknown>): Promise<boolean> {
+  try {
+    await write;
+    return true;
+  } catch (error) {
+    if (error instanceof ConflictError) return false;
+    throw error;
+  }
 }

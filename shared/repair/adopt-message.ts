@@ -1,12 +1,12 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { route } from "../modules/route.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
+import { noModuleTakes, route } from "../modules/route.ts";
 import { rebuildRun } from "../reconcile/rebuild-run.ts";
 import type { ClusterView } from "../reconcile/snapshot.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import { newRun } from "../run/new-run.ts";
 import { type Run, type RunKey, runId } from "../run/run.ts";
-import { sourceName } from "../run/source.ts";
 import { ownerStamp } from "../run/stamp.ts";
 import { already, done, type RepairOutcome, refused } from "./outcome.ts";
 import { ownerOf } from "./stray-messages.ts";
@@ -56,19 +56,5 @@ function adoptedRun(deps: Dependencies, key: RunKey, message: PeekedMessage, vie
   const module = route(deps.modules.values(), key.source, message);
   if (module) return rebuildRun(deps, key, message, module, view);
   const now = deps.clock.now();
-  const description = `${runId(key)}: no module takes this message: ${sourceName(key.source)} has none whose \`when\` fits its subject and properties`;
-  return {
-    ...key,
-    status: "settling",
-    module: "",
-    messageId: message.messageId ?? "",
-    acceptedAt: now,
-    attempt: 1,
-    failures: 0,
-    interruptions: 0,
-    bodyInBlob: false,
-    notBefore: now,
-    busyCount: 0,
-    verdict: { outcome: "rejected", reason: "DispatchRejected", description },
-  };
+  return newRun({ key, message, module: "", bodyInBlob: false, now, problem: noModuleTakes(key.source) });
 }

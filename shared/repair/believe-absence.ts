@@ -4,7 +4,7 @@ import type { Log } from "../log.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { lookAtJob } from "../reconcile/look-at-job.ts";
 import { retryOf, viewCluster } from "../reconcile/snapshot.ts";
-import { concluded, nextAttempt } from "../run/change-run.ts";
+import { nextRow } from "../run/after-ending.ts";
 import { decide } from "../run/decide.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
@@ -46,6 +46,5 @@ async function afterAbsence(deps: Dependencies, stored: StoredRun): Promise<Run 
   const now = deps.clock.now();
   const room = { start: false, cause: "wrong-cluster" } as const;
   const decision = decide({ run, job, cancelled: false, message: "unseen", room, retry: retryOf(run, deps), now });
-  if (decision.do === "retry") return nextAttempt(run, decision);
-  return decision.do === "conclude" ? concluded(run, decision.verdict, decision, now) : undefined;
+  return decision.do === "retry" || decision.do === "conclude" ? nextRow(run, decision, now) : undefined;
 }

@@ -1,27 +1,22 @@
 import type { Dependencies } from "../dependencies.ts";
 import type { Log } from "../log.ts";
 import { retryOf } from "../reconcile/snapshot.ts";
-import { concluded, lastBegun, withEnding } from "../run/change-run.ts";
-import { afterEnding } from "../run/decide.ts";
-import { type Ending, type Run, type RunKey, runId } from "../run/run.ts";
+import { afterEnding, cancelled, nextRow } from "../run/after-ending.ts";
+import { lastBegun, withEnding } from "../run/change-run.ts";
+import { type Run, type RunKey, runId } from "../run/run.ts";
 import { type Change, changeOpenRun } from "./change-open-run.ts";
 import { already, type RepairOutcome, refused } from "./outcome.ts";
 
-const CANCELLED: Ending = {
-  reason: "Cancelled",
-  kind: "cancel",
-  permanent: true,
-  detail: "cancelled by hand",
-};
+const CANCELLED = cancelled("cancelled by hand");
 
 /** Cancels a run whatever it waits for: its Job, where it has one, is ended, and its message dead-lettered. Repeating it is harmless. */
 export async function cancelRun(deps: Dependencies, key: RunKey, log: Log): Promise<RepairOutcome> {
-  const outcome = await changeOpenRun(deps, key, ({ run }) => cancelled(deps, run));
+  const outcome = await changeOpenRun(deps, key, ({ run }) => cancellation(deps, run));
   if (outcome.kind === "done") log.warn("cancelled a run by hand", { runId: runId(key) });
   return outcome;
 }
 
-function cancelled(deps: Dependencies, run: Run): Change {
+function cancellation(deps: Dependencies, run: Run): Change {
   if (run.verdict)
     return run.verdict.outcome === "cancelled"
       ? already("it is being cancelled")
@@ -34,7 +29,6 @@ function cancelled(deps: Dependencies, run: Run): Change {
     };
   }
   const now = deps.clock.now();
-  const next = afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retryOf(run, deps), now);
-  if (next.do !== "conclude") throw new Error(`cancelling run ${runId(run)} came to ${next.do}`);
-  return { next: concluded(run, next.verdict, next, now), why: "the next tick dead-letters its message" };
+  const after = afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retryOf(run, deps), now);
+  return { next: nextRow(run, after, now), why: "the next tick dead-letters its message" };
 }

@@ -2,9 +2,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { finishedAt } from "../jobs/job-identity.ts";
 import type { Log } from "../log.ts";
 import { retryOf } from "../reconcile/snapshot.ts";
-import { concluded, nextAttempt } from "../run/change-run.ts";
-import { afterEnding } from "../run/decide.ts";
-import { describeEnding } from "../run/describe-ending.ts";
+import { afterEnding, cancel, nextRow } from "../run/after-ending.ts";
 import { type Ending, type Run, type RunKey, runId } from "../run/run.ts";
 import { type Change, changeOpenRun } from "./change-open-run.ts";
 import { already, type RepairOutcome, refused } from "./outcome.ts";
@@ -48,22 +46,24 @@ function given(run: Run, as: ForcedOutcome, deps: Dependencies): Change {
   const now = deps.clock.now();
   const retry = retryOf(run, deps);
   switch (as) {
-    case "completed":
-      return { next: concluded(run, { outcome: "succeeded" }, run, now), why: "the next tick completes its message" };
-    case "dead-lettered": {
-      const description = describeEnding(run, FORCED, { ...run, maxAttempts: retry.maxAttempts });
-      const verdict = { outcome: "cancelled", reason: "Cancelled", description } as const;
-      return { next: concluded(run, verdict, run, now), why: "the next tick dead-letters its message" };
+    case "completed": {
+      const after = {
+        do: "conclude",
+        verdict: { outcome: "succeeded" },
+        failures: run.failures,
+        interruptions: run.interruptions,
+      } as const;
+      return { next: nextRow(run, after, now), why: "the next tick completes its message" };
     }
+    case "dead-lettered":
+      return { next: nextRow(run, cancel(run, FORCED, retry), now), why: "the next tick dead-letters its message" };
     case "retried": {
-      const next = afterEnding(run, FORCED, retry, now);
-      if (next.do === "retry") return { next: nextAttempt(run, next), why: `attempt ${run.attempt + 1} follows` };
-      if (next.do === "conclude")
-        return {
-          next: concluded(run, next.verdict, next, now),
-          why: "it was its last: the next tick dead-letters its message",
-        };
-      throw new Error(`giving up a Job of run ${runId(run)} came to ${next.do}`);
+      const after = afterEnding(run, FORCED, retry, now);
+      const last = "it was its last: the next tick dead-letters its message";
+      return {
+        next: nextRow(run, after, now),
+        why: after.do === "retry" ? `attempt ${run.attempt + 1} follows` : last,
+      };
     }
     default:
       return as satisfies never;

@@ -1,6 +1,6 @@
 import type { Dependencies } from "../dependencies.ts";
 import { route } from "../modules/route.ts";
-import type { PeekedMessage } from "../ports/message-broker.ts";
+import type { PeekedMessage } from "../run/message.ts";
 import { type RunKey, runId } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 

@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import type { ClosedRun, Ending, Run, Verdict } from "./run.ts";
+import { type ClosedRun, type Ending, type Run, runId, type Verdict } from "./run.ts";
 
 const BUSY_FIRST_MS = 10_000;
 const BUSY_MAX_MS = 30 * 60_000;
@@ -75,6 +75,17 @@ export function concluded(
     notBefore: now,
     busyCount: 0,
     ...(verdict.description === undefined ? {} : { lastError: verdict.description }),
+  };
+}
+
+/** -> settling before any attempt: no Job can ever work on the message, so nothing of it is stored. */
+export function rejected(run: Run, problem: string): Run {
+  const description = `${runId(run)}: ${problem}`;
+  return {
+    ...run,
+    bodyInBlob: false,
+    status: "settling",
+    verdict: { outcome: "rejected", reason: "DispatchRejected", description },
   };
 }
 

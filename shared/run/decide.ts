@@ -1,9 +1,7 @@
 import type { EpochMs } from "../clock.ts";
-import type { RetryPolicy } from "../modules/module.ts";
-import { backoffMs } from "./backoff.ts";
+import { afterEnding, type Conclude, cancelled, type Retry } from "./after-ending.ts";
 import { lastBegun } from "./change-run.ts";
-import { describeEnding } from "./describe-ending.ts";
-import type { Reason } from "./reasons.ts";
+import type { RetryPolicy } from "./retry-policy.ts";
 import type { Ending, OpenStatus, Run, Verdict } from "./run.ts";
 
 /**
@@ -31,10 +29,32 @@ export type WaitCause =
   | "back-off"
   | "max-active"
   | "module-removed"
-  | "module-paused"
+  /** Its own template keeps the Jobs of the module from starting. */
+  | "module-tripped"
+  /** So many Jobs are missing that this is more likely the wrong cluster. */
   | "wrong-cluster"
+  /** The API server can't be asked. */
   | "cluster"
   | "quota";
+
+/** Why nothing is done about a run just now. */
+export type LeaveCause =
+  | WaitCause
+  /** The trigger that inserted the row is probably just deferring the message. */
+  | "trigger-at-work"
+  /** The message was not deferred, and will be delivered again. */
+  | "redelivery"
+  /** The bus shows the message as active, though it was deferred. */
+  | "active-though-deferred"
+  /** Another receiver holds the message. */
+  | "busy"
+  | "job-at-work"
+  | "job-suspended"
+  /** A condition says how the Job will end, but its pods are not all gone yet. */
+  | "job-terminating"
+  /** Another process changed the row meanwhile. */
+  | "moved-on";
+
 export type Room = { readonly start: true } | { readonly start: false; readonly cause: WaitCause };
 
 export interface Seen {
@@ -49,7 +69,8 @@ export interface Seen {
 }
 
 export type Decision =
-  | { readonly do: "leave"; readonly why: string }
+  /** Nothing is to be done before `until`, if that is known. */
+  | { readonly do: "leave"; readonly cause: LeaveCause; readonly until?: EpochMs }
   /** Not enough is known: look closer, and ask again. */
   | { readonly do: "look"; readonly at: "job" | "message" }
   /** accepted -> waiting: the message is deferred. */
@@ -60,18 +81,12 @@ export type Decision =
   | { readonly do: "adopt" }
   /** End the attempt's Job, having recorded why; its end is judged when it comes. */
   | { readonly do: "end"; readonly ending: Ending }
-  /** dispatched -> requeueing, or waiting -> waiting where the name is taken: the next attempt's counts and time. */
-  | {
-      readonly do: "retry";
-      readonly ending: Ending;
-      readonly failures: number;
-      readonly interruptions: number;
-      readonly notBefore: EpochMs;
-    }
+  /** dispatched -> requeueing, or waiting -> waiting where the name is taken. */
+  | Retry
   /** requeueing -> waiting: logs, patch and abandon. */
   | { readonly do: "requeue" }
   /** -> settling, with this verdict. */
-  | { readonly do: "conclude"; readonly verdict: Verdict; readonly failures: number; readonly interruptions: number }
+  | Conclude
   /** Retire the Job, settle the message, close. */
   | { readonly do: "settle" }
   /** Somebody holds the message: try later, each time twice as late. */
@@ -99,45 +114,15 @@ export function decide(seen: Seen): Decision {
   return RULES[seen.run.status][seen.job.phase](seen);
 }
 
-/** What follows when an attempt ended this way: the next one, or the end of the run. Failures and interruptions have budgets of their own. */
-export function afterEnding(run: Run, ending: Ending, retry: RetryPolicy, now: EpochMs): Decision {
-  const failures = run.failures + (ending.kind === "failure" ? 1 : 0);
-  const interruptions = run.interruptions + (ending.kind === "interruption" ? 1 : 0);
-  const description = describeEnding(run, ending, { failures, interruptions, maxAttempts: retry.maxAttempts });
-  const conclude = (outcome: "failed" | "cancelled", reason: Reason): Decision => ({
-    do: "conclude",
-    verdict: { outcome, reason, description, ...(ending.exitCode === undefined ? {} : { exitCode: ending.exitCode }) },
-    failures,
-    interruptions,
-  });
-  switch (ending.kind) {
-    case "cancel":
-      return conclude("cancelled", "Cancelled");
-    case "failure":
-      if (ending.permanent || failures >= retry.maxAttempts) return conclude("failed", ending.reason);
-      break;
-    case "interruption":
-      if (interruptions > retry.maxInterruptions) return conclude("failed", "InterruptedTooOften");
-      break;
-    case "module":
-      break;
-    default:
-      ending.kind satisfies never;
-  }
-  const earlier = { failure: run.failures, interruption: run.interruptions, module: run.attempt - 1 }[ending.kind];
-  return { do: "retry", ending, failures, interruptions, notBefore: now + backoffMs(run, earlier, retry.backoff) };
-}
-
 function arrive({ run, message, now }: Seen): Decision {
-  // The trigger that inserted the row is probably just deferring the message.
-  if (now < run.notBefore) return leave("its trigger is at work");
+  if (now < run.notBefore) return leave("trigger-at-work", run.notBefore);
   switch (message) {
     case "unseen":
       return { do: "look", at: "message" };
     case "deferred":
       return { do: "await start" };
     case "active":
-      return leave("it will be delivered again");
+      return leave("redelivery");
     case "absent":
     case "gone":
       return missing(message);
@@ -146,9 +131,9 @@ function arrive({ run, message, now }: Seen): Decision {
   }
 }
 
-function start({ run, cancelled, message, room, retry, now }: Seen): Decision {
-  if (cancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
-  if (now < run.notBefore) return leave("back-off");
+function start({ run, cancelled: isCancelled, message, room, retry, now }: Seen): Decision {
+  if (isCancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
+  if (now < run.notBefore) return leave("back-off", run.notBefore);
   if (!room.start) return leave(room.cause);
   switch (message) {
     case "unseen":
@@ -156,7 +141,7 @@ function start({ run, cancelled, message, room, retry, now }: Seen): Decision {
     case "deferred":
       return { do: "start" };
     case "active":
-      return leave("active though deferred");
+      return leave("active-though-deferred");
     case "absent":
     case "gone":
       return missing(message);
@@ -190,22 +175,22 @@ function pending(seen: Seen): Decision {
   return running(seen);
 }
 
-function running({ run, cancelled }: Seen): Decision {
+function running({ run, cancelled: isCancelled }: Seen): Decision {
   // The patch that ends it is repeated: the process that recorded the ending may have died before it.
   if (run.ending) return { do: "end", ending: run.ending };
-  if (cancelled) return { do: "end", ending: CANCELLED };
-  return leave("the Job is at work");
+  if (isCancelled) return { do: "end", ending: CANCELLED };
+  return leave("job-at-work");
 }
 
 /** Waiting (Kueue's way), not stuck. A suspended Job never ends by itself, so a cancelled one is over as it is, and stays suspended. */
 function suspended(seen: Seen): Decision {
   const ending = seen.run.ending ?? (seen.cancelled ? CANCELLED : undefined);
-  return ending ? ended(seen, ending) : leave("the Job is suspended");
+  return ending ? ended(seen, ending) : leave("job-suspended");
 }
 
 // guard: terminal-conditions, decision
 function linger(): Decision {
-  return leave("the Job's pods are ending");
+  return leave("job-terminating");
 }
 
 /** Exit 0 is success, even of a Job that was being ended just then: the work is done. */
@@ -219,25 +204,25 @@ function fail(seen: Seen): Decision {
 }
 
 /** The attempt is over. Whoever cancels a Job that is ending anyway does not want it tried again. */
-function ended({ run, cancelled, retry, now }: Seen, ending: Ending): Decision {
-  return afterEnding(run, cancelled ? { ...ending, kind: "cancel" } : ending, retry, now);
+function ended({ run, cancelled: isCancelled, retry, now }: Seen, ending: Ending): Decision {
+  return afterEnding(run, isCancelled ? { ...ending, kind: "cancel" } : ending, retry, now);
 }
 
-function requeue({ run, cancelled, retry, now }: Seen): Decision {
-  if (cancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
+function requeue({ run, cancelled: isCancelled, retry, now }: Seen): Decision {
+  if (isCancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
   // `notBefore` is the next attempt's back-off; only a busy message makes the bookkeeping wait.
-  return run.busyCount > 0 && now < run.notBefore ? leave("busy") : { do: "requeue" };
+  return run.busyCount > 0 && now < run.notBefore ? leave("busy", run.notBefore) : { do: "requeue" };
 }
 
 function settle({ run, message, now }: Seen): Decision {
-  if (now < run.notBefore) return leave("busy");
+  if (now < run.notBefore) return leave("busy", run.notBefore);
   switch (message) {
     case "unseen":
       return { do: "settle" };
     case "deferred":
       return { do: "yield" };
     case "active":
-      return leave("active though deferred");
+      return leave("active-though-deferred");
     case "absent":
       return { do: "doubt" };
     case "gone":
@@ -256,8 +241,8 @@ function missing(message: "absent" | "gone"): Decision {
   };
 }
 
-function leave(why: string): Decision {
-  return { do: "leave", why };
+function leave(cause: LeaveCause, until?: EpochMs): Decision {
+  return { do: "leave", cause, ...(until === undefined ? {} : { until }) };
 }
 
 const DELETED: Ending = {
@@ -267,9 +252,4 @@ const DELETED: Ending = {
   detail: "the Job was deleted",
 };
 
-const CANCELLED: Ending = {
-  reason: "Cancelled",
-  kind: "cancel",
-  permanent: true,
-  detail: "cancelled by the label ion/cancel=true",
-};
+const CANCELLED = cancelled("cancelled by the label ion/cancel=true");

@@ -1,4 +1,4 @@
-import type { Properties } from "../ports/message-broker.ts";
+import type { Properties } from "./message.ts";
 
 /** What all properties of one message may weigh together, and what a single one may. Service Bus's limits, in bytes. */
 const MAX_ALL_BYTES = 64 * 1024;

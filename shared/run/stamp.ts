@@ -1,4 +1,4 @@
-import type { PeekedMessage, Properties } from "../ports/message-broker.ts";
+import type { PeekedMessage, Properties } from "./message.ts";
 import { type Run, runId, type Verdict } from "./run.ts";
 
 /** Whose a message is. The sweep touches no message with another owner. */

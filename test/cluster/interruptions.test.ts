@@ -155,7 +155,7 @@ test.concurrent("a Job that others suspend and resume waits meanwhile, and stays
   const jobName = await sent.job();
   const isSuspended = (since: number) =>
     app.log.until(
-      ({ message, waiting }) => message === "reconciled" && JSON.stringify(waiting).includes("the Job is suspended"),
+      ({ message, waiting }) => message === "reconciled" && JSON.stringify(waiting).includes("job-suspended"),
       since,
     );
   await isSuspended(0);

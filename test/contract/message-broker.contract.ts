@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { LockLostError } from "../../shared/errors.ts";
-import type { MessageBroker, Properties } from "../../shared/ports/message-broker.ts";
+import type { MessageBroker } from "../../shared/ports/message-broker.ts";
+import type { Properties } from "../../shared/run/message.ts";
 import type { RunKey } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import type { MessageToSend } from "../support/fake-entity.ts";

@@ -1,4 +1,5 @@
-import { DEFAULT_RETRY, type Module } from "../../shared/modules/module.ts";
+import { type Module } from "../../shared/modules/module.ts";
+import { DEFAULT_RETRY } from "../../shared/run/retry-policy.ts";
 
 /** The module of `aRun`, with whatever the test says differently. */
 export function aModule(over: Partial<Module> = {}): Module {

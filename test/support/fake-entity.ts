@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { LockLostError } from "../../shared/errors.ts";
-import type { DeadLetter, PeekedMessage, Properties } from "../../shared/ports/message-broker.ts";
+import type { DeadLetter } from "../../shared/ports/message-broker.ts";
+import type { PeekedMessage, Properties } from "../../shared/run/message.ts";
 
 /** What a test puts on the fake bus. Everything has a default. */
 export interface MessageToSend {

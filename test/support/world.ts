@@ -1,6 +1,7 @@
 import type { Dependencies } from "../../shared/dependencies.ts";
 import { type AcceptOutcome, makeAccept } from "../../shared/dispatch/accept.ts";
 import { makeAdmission } from "../../shared/dispatch/admission.ts";
+import { makeHandleDelivery } from "../../shared/dispatch/handle-delivery.ts";
 import { makePauses } from "../../shared/dispatch/pauses.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
@@ -56,12 +57,12 @@ export function makeWorld(
     };
     const admission = makeAdmission(deps.table, deps.clock);
     const pauses = makePauses(deps);
-    const accept = makeAccept(deps, admission, pauses);
+    const accept = makeHandleDelivery(makeAccept(deps, admission, pauses));
     const reconcile = makeReconcile(deps, admission, pauses);
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>
-        accept(SOURCE, delivery, log),
+        accept(SOURCE, { ...delivery }, log),
       tick: () => reconcile(log),
     };
   }

@@ -2,7 +2,7 @@ import type { V1Container, V1Job, V1JobTemplateSpec } from "@kubernetes/client-n
 import { describe, expect, it } from "vitest";
 import { buildJob, jobLimitMs } from "../../../shared/jobs/job-spec.ts";
 import type { Module, Work } from "../../../shared/modules/module.ts";
-import type { PeekedMessage } from "../../../shared/ports/message-broker.ts";
+import type { PeekedMessage } from "../../../shared/run/message.ts";
 import type { Run } from "../../../shared/run/run.ts";
 import { aMessage, aModule, aRun, T0 } from "./objects.ts";
 

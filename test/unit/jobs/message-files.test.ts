@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { fitsInline } from "../../../shared/jobs/job-spec.ts";
 import { bodyText, envText, propertiesJson } from "../../../shared/jobs/message-files.ts";
-import type { PeekedMessage } from "../../../shared/ports/message-broker.ts";
+import type { PeekedMessage } from "../../../shared/run/message.ts";
 import { aMessage, T0 } from "./objects.ts";
 
 const back = ({ text, encoding }: ReturnType<typeof bodyText>) =>

@@ -1,6 +1,6 @@
 import type { V1ContainerStatus, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
 import type { Module } from "../../../shared/modules/module.ts";
-import type { PeekedMessage } from "../../../shared/ports/message-broker.ts";
+import type { PeekedMessage } from "../../../shared/run/message.ts";
 import type { Run } from "../../../shared/run/run.ts";
 import { aModule as anyModule } from "../../support/a-module.ts";
 import { aRun as anyRun } from "../../support/a-run.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { When } from "../../../shared/modules/module.ts";
 import { distinctSources, mayFitBoth, route } from "../../../shared/modules/route.ts";
-import type { PeekedMessage } from "../../../shared/ports/message-broker.ts";
+import type { PeekedMessage } from "../../../shared/run/message.ts";
 import { aModule } from "../jobs/objects.ts";
 
 const queue = { queue: "chores" };

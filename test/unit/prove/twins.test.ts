@@ -37,7 +37,7 @@ describe("the twins", () => {
       for (const { guard } of removal) expect(guard.split(", ")[0], `a marker of ${name}`).toBe(name);
   });
 
-  it("are the table in the docs, as `npm run prove:twins -- --publish` writes it, and have all been played", async () => {
+  it("are the table in the docs, as `npm run prove:twins -- --docs` writes it, and have all been played", async () => {
     expect(await printedGuardTable()).toBe(await guardTable());
     expect(Object.keys((await readPublished()).found)).toEqual(TWINS.map(({ name }) => name));
   });

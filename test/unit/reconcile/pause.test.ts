@@ -109,7 +109,7 @@ describe("a module whose image is broken", () => {
     world.clock.advance(30_000);
     await world.tick();
     expect(world.cluster.creates).toHaveLength(created);
-    expect(world.lastTick()).toMatchObject({ waiting: { "module-paused": 5 } });
+    expect(world.lastTick()).toMatchObject({ waiting: { "module-tripped": 5 } });
   });
 
   it("tries one message at a time, and another one each time", async () => {
@@ -251,7 +251,7 @@ describe("a module with a handler, whose worker is an init container", () => {
       await world.tick();
     }
     expect(looks()).toBe(0);
-    expect(world.lastTick()).toMatchObject({ waiting: { "the Job is at work": 1 } });
+    expect(world.lastTick()).toMatchObject({ working: 1 });
   });
 });
 

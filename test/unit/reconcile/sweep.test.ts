@@ -2,6 +2,13 @@ import { describe, expect, it } from "vitest";
 import { aRun } from "../../support/a-run.ts";
 import { makeWorld, RETRY, SOURCE, ticks, withRun } from "../../support/world.ts";
 
+const TRACED = {
+  correlationId: "order-7",
+  subject: "image.uploaded",
+  ttlMs: 3_600_000,
+  properties: { traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" },
+};
+
 describe("the sweep", () => {
   it("rebuilds a lost row from its own stamp, with the attempt that the stamp and the Jobs tell", async () => {
     const world = await withRun();
@@ -12,6 +19,17 @@ describe("the sweep", () => {
     expect(world.lines.map(({ message }) => message)).toContain("rebuilt a lost row from its message");
     await ticks(world, () => world.open()[0]?.status === "dispatched");
     expect(world.run().attempt).toBe(2);
+  });
+
+  it("rebuilds a row with all that the message says of itself, the sender's trace included", async () => {
+    const world = makeWorld();
+    await world.send(TRACED);
+    const before = world.run();
+    world.table.forget(before);
+    await world.tick();
+    const { traceparent, correlationId, subject, messageId, expiresAt } = before;
+    expect(traceparent).toBe(TRACED.properties.traceparent);
+    expect(world.run()).toMatchObject({ traceparent, correlationId, subject, messageId, expiresAt });
   });
 
   it("reports deferred messages with another owner's stamp and leaves them alone", async () => {

@@ -121,6 +121,19 @@ describe("adopting a message", () => {
     expect(world.message(1).letter?.reason).toBe("DispatchRejected");
   });
 
+  it("keeps what the message says of itself where no module takes it", async () => {
+    const world = makeWorld();
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const sent = { correlationId: "order-7", subject: "theirs", ttlMs: 3_600_000, properties: { traceparent } };
+    const { lockToken, ...delivery } = world.broker.deliver(SOURCE, sent);
+    await world.broker.defer(SOURCE, lockToken, {});
+    const { enqueuedAt, expiresAt } = world.message(1);
+    const strict = aModule({ when: { subject: "mine" } });
+    const process = world.makeProcess({ modules: new Map([[strict.name, strict]]) });
+    await adopt(world, { source: SOURCE, sequenceNumber: delivery.sequenceNumber, enqueuedAt }, process.deps);
+    expect(world.run()).toMatchObject({ correlationId: "order-7", subject: "theirs", traceparent, expiresAt });
+  });
+
   it("touches no message that somebody holds, that is active, settled, or another of its number", async () => {
     const { world, key, process } = await afterRestore();
     world.broker.holdDeferred(SOURCE, 1);

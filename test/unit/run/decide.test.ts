@@ -72,12 +72,12 @@ const CASES: Case[] = [
   {
     name: "waits out the back-off",
     given: { run: aRun({ status: "waiting", notBefore: T0 + 9_000 }), job: absent },
-    want: { do: "leave", why: "back-off" },
+    want: { do: "leave", cause: "back-off" },
   },
   {
     name: "waits for room",
     given: { run: aRun({ status: "waiting" }), job: absent, room: { start: false, cause: "max-active" } },
-    want: { do: "leave", why: "max-active" },
+    want: { do: "leave", cause: "max-active" },
   },
   {
     name: "looks at the message before it starts",
@@ -92,7 +92,7 @@ const CASES: Case[] = [
   {
     name: "does not start while the message is active",
     given: { run: aRun({ status: "waiting" }), job: absent, message: "active" },
-    want: { do: "leave", why: "active though deferred" },
+    want: { do: "leave", cause: "active-though-deferred" },
   },
   {
     name: "doubts before it calls a waiting run lost",
@@ -210,7 +210,7 @@ const CASES: Case[] = [
   {
     name: "lets a busy message rest before it requeues",
     given: { run: aRun({ status: "requeueing", notBefore: T0 + 9_000, busyCount: 1 }) },
-    want: { do: "leave", why: "busy" },
+    want: { do: "leave", cause: "busy" },
   },
   {
     name: "settles",

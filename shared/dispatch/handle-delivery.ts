@@ -1,0 +1,34 @@
+import { errorText } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { type Source, sourceName } from "../run/source.ts";
+import { countEvents } from "../telemetry/event-counts.ts";
+import { type Events, makeEvents } from "../telemetry/events.ts";
+import type { AcceptOutcome, Delivery } from "./accept.ts";
+import { readDelivery } from "./read-delivery.ts";
+
+/**
+ * Handles one delivery of a trigger, and writes the one line that every delivery ends with: the outcome, the duration in ms, and what was
+ * settled, for the alerts. Never rejects, because the host would abandon the message at once, again and again; a return lets the lock lapse.
+ */
+export function makeHandleDelivery(
+  accept: (source: Source, delivery: Delivery, events: Events) => Promise<AcceptOutcome>,
+) {
+  return async (
+    source: Source,
+    metadata: Readonly<Record<string, unknown>> | undefined,
+    log: Log,
+  ): Promise<AcceptOutcome> => {
+    const startedAt = performance.now();
+    const counts = countEvents();
+    const events = makeEvents(log.child({ source: sourceName(source) }), [counts.read]);
+    let outcome: AcceptOutcome = "left";
+    try {
+      outcome = await accept(source, readDelivery(metadata), events);
+    } catch (error) {
+      events.log.error("left a message untouched", { why: errorText(error) });
+    }
+    const ms = Math.round(performance.now() - startedAt);
+    events.log.info("handled a delivery", { outcome, ms, ...counts.settled() });
+    return outcome;
+  };
+}

@@ -1,0 +1,21 @@
+import type { EpochMs } from "../clock.ts";
+
+/** Application properties as the bus carries them. */
+export type Properties = Readonly<Record<string, unknown>>;
+
+/** A message as a peek shows it: whole, and without a lock. */
+export interface PeekedMessage {
+  readonly state: "active" | "deferred" | "scheduled";
+  readonly sequenceNumber: number;
+  readonly enqueuedAt: EpochMs;
+  readonly expiresAt?: EpochMs;
+  readonly messageId?: string;
+  readonly correlationId?: string;
+  readonly subject?: string;
+  readonly contentType?: string;
+  /** The sender's bytes, untouched. */
+  readonly body: Uint8Array;
+  /** The message can't be decoded, or not made bytes, lists nested by the thousand most likely: `body` is empty, and not what was sent. */
+  readonly bodyUnreadable?: true;
+  readonly properties: Properties;
+}

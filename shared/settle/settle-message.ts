@@ -1,0 +1,79 @@
+import type { Dependencies } from "../dependencies.ts";
+import type { DeadLetter, DeferredOutcome } from "../ports/message-broker.ts";
+import type { StoredRun } from "../ports/run-table.ts";
+import { closed } from "../run/change-run.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import type { Run, Verdict } from "../run/run.ts";
+import { isRequeued, letterProperties, requeueStamp, unforged } from "../run/stamp.ts";
+import type { Events } from "../telemetry/events.ts";
+
+/** What can be settled: a message that somebody holds by a lock token, or by its number. */
+interface Settleable<Outcome> {
+  complete(): Promise<Outcome>;
+  deadLetter(letter: DeadLetter): Promise<Outcome>;
+}
+
+/** Settles a message by its run's verdict: success completes it, all else dead-letters it with the facts. */
+function settle<Outcome>(run: Omit<Run, "status">, verdict: Verdict, message: Settleable<Outcome>): Promise<Outcome> {
+  if (verdict.outcome === "succeeded") return message.complete();
+  return message.deadLetter({
+    reason: verdict.reason ?? "JobFailed",
+    description: verdict.description ?? "",
+    properties: letterProperties(run, verdict),
+  });
+}
+
+/** Settles the message of a delivery with the delivery's own lock token. Rejects with LockLostError if the token is dead. */
+export function settleDelivery(
+  { broker }: Pick<Dependencies, "broker">,
+  run: Omit<Run, "status">,
+  verdict: Verdict,
+  { lockToken, message }: { readonly lockToken: string; readonly message: PeekedMessage },
+): Promise<void> {
+  return settle(run, verdict, {
+    complete: () => broker.completeLocked(run.source, lockToken),
+    deadLetter: (letter) =>
+      broker.deadLetterLocked(run.source, lockToken, {
+        ...letter,
+        // A settlement by token can't see the message.
+        properties: unforged(letter.properties, message.properties),
+      }),
+  });
+}
+
+/** Settles the deferred message of a run by its number. */
+export function settleDeferred(
+  { broker }: Pick<Dependencies, "broker">,
+  run: Run,
+  verdict: Verdict,
+): Promise<DeferredOutcome> {
+  return settle(run, verdict, {
+    complete: () => broker.completeDeferred(run),
+    deadLetter: (letter) => broker.deadLetterDeferred(run, letter),
+  });
+}
+
+/**
+ * The abandon of a requeue: it raises the delivery count and stamps the message, for people who peek. `busy`: somebody holds the message;
+ * the only case worth trying again. Where it makes no sense (expired, gone, not deferred) the next start will see that for itself.
+ */
+export async function noteRequeue(deps: Dependencies, run: Run): Promise<"done" | "busy"> {
+  // A receive by number is where an expired message is dropped.
+  if (run.expiresAt !== undefined && run.expiresAt <= deps.clock.now()) return "done";
+  const message = await deps.broker.peek(run.source, run.sequenceNumber);
+  if (message?.state !== "deferred" || message.enqueuedAt !== run.enqueuedAt) return "done";
+  if (isRequeued(run, message.properties)) return "done";
+  return (await deps.broker.requeueDeferred(run, requeueStamp(run))) === "missing" ? "busy" : "done";
+}
+
+/** The last write of a run: its message is settled, or gone. */
+export async function closeRun(deps: Dependencies, stored: StoredRun, verdict: Verdict, events: Events): Promise<void> {
+  const { run } = stored;
+  const over = closed(run, verdict, deps.clock.now());
+  // guard: body-before-row, body
+  // Before the row is closed, and if it fails the row stays open: so the body goes with its run, and not some time later.
+  if (run.bodyInBlob) await deps.payloads.deleteBody(run);
+  // guard: body-before-row, row
+  await deps.table.close(stored, over);
+  events.tell({ event: "closed", run: over });
+}

@@ -1,0 +1,48 @@
+import type { Fields } from "../log.ts";
+import type { LeaveCause } from "../run/decide.ts";
+import type { ClosedRun, Ending, Run } from "../run/run.ts";
+
+/** What happens, in the words of the domain. `event-lines.ts` says it to people, `event-counts.ts` counts it. */
+export type DomainEvent =
+  // The life of a run, in order.
+  | { readonly event: "accepted"; readonly run: Run }
+  /** No Job can ever work on the message: the run begins with its verdict. */
+  | { readonly event: "rejected"; readonly run: Run }
+  /** The attempt's Job was created, and is in the row. */
+  | { readonly event: "dispatched"; readonly run: Run }
+  /** The attempt's Job existed already, and is in the row now. */
+  | { readonly event: "adopted"; readonly run: Run }
+  /** The Dispatcher itself ends the attempt's Job. */
+  | { readonly event: "end ordered"; readonly jobName: string; readonly ending: Ending }
+  | { readonly event: "attempt ended"; readonly run: Run; readonly ending: Ending }
+  | { readonly event: "requeued"; readonly run: Run; readonly waitMs: number }
+  /** The verdict is recorded. */
+  | { readonly event: "concluded"; readonly run: Run }
+  /** The message is settled, or gone, and the run is over. */
+  | { readonly event: "closed"; readonly run: ClosedRun }
+  /** A run that was closed as lost goes on, because its message turned up. */
+  | { readonly event: "reopened"; readonly run: Run }
+  /** A row that was lost was made anew from its message. */
+  | { readonly event: "rebuilt"; readonly run: Run }
+
+  // What a tick does not do.
+  | { readonly event: "left"; readonly cause: LeaveCause }
+  /** A dispatched run's Job is past all its own time limits, and not over. */
+  | { readonly event: "overdue"; readonly run: Run }
+  /** The tick has no time for the run. */
+  | { readonly event: "postponed"; readonly run: Run }
+  /** Something could not be done, and is tried again. `what`: the log line, a plain statement. */
+  | { readonly event: "failed"; readonly what: string; readonly error: unknown; readonly fields?: Fields }
+
+  // Modules.
+  | { readonly event: "module tripped"; readonly module: string; readonly why: string }
+  | { readonly event: "module probed"; readonly module: string }
+  | { readonly event: "module recovered"; readonly module: string }
+
+  // What no open run speaks of.
+  /** `leftAlone`: the Dispatcher can't tell what is to become of it. */
+  | { readonly event: "orphan found"; readonly orphan: "job" | "message"; readonly leftAlone: boolean }
+  /** A message was still deferred though its run was closed, and is settled now. */
+  | { readonly event: "settled late" }
+  /** Deferred messages with another instance's stamp, or with none. */
+  | { readonly event: "foreign messages found"; readonly source: string; readonly count: number };

@@ -1,0 +1,102 @@
+import type { Fields } from "../log.ts";
+import type { LeaveCause } from "../run/decide.ts";
+import type { DomainEvent } from "./domain-event.ts";
+import type { EventReader } from "./events.ts";
+
+/** What one invocation did, for its one log line, which alerts query. */
+export interface EventCounts {
+  readonly read: EventReader;
+  /** How often everything happened. `waiting` counts the runs that were left by cause; those whose Jobs are at work are in `working`. */
+  fields(): Fields;
+  /** How many messages were completed and dead-lettered, where there are any. */
+  settled(): Fields;
+}
+
+/** A counter of each kind, from 0. */
+export function countEvents(): EventCounts {
+  const counts = {
+    started: 0,
+    completed: 0,
+    deadLettered: 0,
+    requeued: 0,
+    lost: 0,
+    /** Runs whose Job is at work. */
+    working: 0,
+    /** Dispatched runs whose Job is past its own time limits, and not over: only a person may force it. */
+    overdue: 0,
+    /** Deferred messages or Jobs that no open run speaks of, those of other instances included. */
+    orphans: 0,
+    /** What could not be done. */
+    failed: 0,
+    /** Runs that this tick had no time for. */
+    postponed: 0,
+  };
+  const waiting = new Map<LeaveCause, number>();
+
+  function read(event: DomainEvent): void {
+    switch (event.event) {
+      case "dispatched":
+        counts.started += 1;
+        break;
+      case "requeued":
+        counts.requeued += 1;
+        break;
+      case "closed":
+        if (event.run.status === "succeeded") counts.completed += 1;
+        else if (event.run.status === "lost") counts.lost += 1;
+        else counts.deadLettered += 1;
+        break;
+      case "left":
+        if (AT_WORK.has(event.cause)) counts.working += 1;
+        else waiting.set(event.cause, (waiting.get(event.cause) ?? 0) + 1);
+        break;
+      case "overdue":
+        counts.overdue += 1;
+        break;
+      case "orphan found":
+        counts.orphans += 1;
+        break;
+      case "foreign messages found":
+        counts.orphans += event.count;
+        break;
+      case "failed":
+        counts.failed += 1;
+        break;
+      case "postponed":
+        counts.postponed += 1;
+        break;
+      // What has its own line, and is no part of an invocation's.
+      case "accepted":
+      case "rejected":
+      case "adopted":
+      case "end ordered":
+      case "attempt ended":
+      case "concluded":
+      case "reopened":
+      case "rebuilt":
+      case "module tripped":
+      case "module probed":
+      case "module recovered":
+      case "settled late":
+        break;
+      default:
+        event satisfies never;
+    }
+  }
+
+  return {
+    read,
+    fields: () => ({
+      ...counts,
+      settled: counts.completed + counts.deadLettered,
+      waiting: Object.fromEntries(waiting),
+    }),
+    settled: () => ({
+      ...(counts.completed > 0 ? { completed: counts.completed } : {}),
+      ...(counts.deadLettered > 0 ? { deadLettered: counts.deadLettered } : {}),
+    }),
+  };
+}
+
+/** Left because there is nothing to do but to let the Job work. Each of them counts towards `maxActive`. */
+const AT_WORK: ReadonlySet<LeaveCause> = new Set(["job-at-work", "job-terminating"]);

@@ -1,0 +1,84 @@
+import { errorText, UnavailableError } from "../errors.ts";
+import type { Fields, Log } from "../log.ts";
+import type { DomainEvent } from "./domain-event.ts";
+
+type Line = readonly [level: "info" | "warn" | "error", message: string, fields?: Fields];
+
+/** Writes the log line of an event, if it has one: what happens to thousands of runs in every tick is only counted. */
+export function writeLine(log: Log, event: DomainEvent): void {
+  const line = lineOf(event);
+  if (line === undefined) return;
+  const [level, message, fields] = line;
+  log[level](message, fields);
+}
+
+function lineOf(event: DomainEvent): Line | undefined {
+  switch (event.event) {
+    case "accepted":
+      return ["info", "accepted a message", { module: event.run.module }];
+    case "rejected":
+      return ["info", "rejected a message", { module: event.run.module, why: event.run.verdict?.description }];
+    case "dispatched":
+      return ["info", "started a job", { jobName: event.run.jobName, attempt: event.run.attempt }];
+    case "adopted":
+      return ["info", "adopted a job", { jobName: event.run.jobName, attempt: event.run.attempt }];
+    case "end ordered":
+      return ["warn", "ending a job", { jobName: event.jobName, why: event.ending.detail }];
+    case "attempt ended": {
+      const { detail: why, kind } = event.ending;
+      return ["warn", "an attempt ended", { why, kind, attempt: event.run.attempt }];
+    }
+    case "requeued":
+      return ["info", "requeued a message", { attempt: event.run.attempt, waitMs: event.waitMs }];
+    case "concluded": {
+      const { outcome, reason, description } = event.run.verdict ?? {};
+      return ["info", "reached a verdict", { outcome, reason, why: description }];
+    }
+    case "closed": {
+      const { status: outcome, verdict, attempt: attempts } = event.run;
+      const fields = { outcome, reason: verdict?.reason, attempts };
+      if (outcome === "lost") return ["error", "closed a run as lost: its message is gone from the bus", fields];
+      return ["info", "closed a run", fields];
+    }
+    case "reopened":
+      return ["warn", "reopened a lost run: its message turned up"];
+    case "rebuilt":
+      return ["error", "rebuilt a lost row from its message", { module: event.run.module }];
+    case "left":
+    case "overdue":
+    case "postponed":
+      return undefined;
+    case "failed":
+      return failureLine(event.what, event.error, event.fields);
+    case "module tripped": {
+      const { module, why } = event;
+      return ["error", "paused a module: its jobs can't start; its messages wait until one does", { module, why }];
+    }
+    case "module probed":
+      return ["info", "trying a message of a paused module", { module: event.module }];
+    case "module recovered":
+      return ["info", "resumed a module: a job of it started", { module: event.module }];
+    case "orphan found":
+      if (!event.leftAlone) return undefined;
+      return event.orphan === "job"
+        ? ["error", "found a job that no run speaks of; it is left alone"]
+        : ["error", "found a deferred message without a row, and no module takes it; it is left alone"];
+    case "settled late":
+      return ["error", "settled a message whose run was closed before it"];
+    case "foreign messages found": {
+      const { source, count } = event;
+      const message = "found deferred messages that are not this Dispatcher's; they are left alone";
+      return ["error", message, { source, count }];
+    }
+    default:
+      return event satisfies never;
+  }
+}
+
+/** A warning if it passes by itself; if not, it is a bug, and an error with its stack. */
+function failureLine(what: string, error: unknown, fields: Fields = {}): Line {
+  const why = errorText(error);
+  if (error instanceof UnavailableError) return ["warn", what, { ...fields, why }];
+  const stack = error instanceof Error && error.stack ? { stack: error.stack } : {};
+  return ["error", what, { ...fields, why, ...stack }];
+}
