@@ -1,15 +1,21 @@
 import { createWriteStream } from "node:fs";
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { TWINS, twinsNamed } from "./all-twins.ts";
 import { tryTwin } from "./try-twin.ts";
 import type { Twin } from "./twin.ts";
 
 // `npm run prove:twins`: each guard of the app is taken out once, and the proof has to notice; with the guard in, the same story has to end well.
 
-const USAGE = `usage: npm run prove:twins -- [--list] [--log FILE] [NAME ...]
-  NAME       which twins; all of them by default
-  --list     says which there are
-  --log FILE where to write each line of every process`;
+const COMMAND = {
+  usage: "npm run prove:twins -- [FLAGS] [NAME ...]",
+  does: "Takes each guard of the app out once, and checks that the proof notices.",
+  words: { NAME: "which twins; without a name, all" },
+  flags: {
+    list: { type: "boolean", default: false, says: "print which twins there are, and end" },
+    log: { type: "string", value: "FILE", says: "where to write each line of every process" },
+  },
+  notes: "Ends with 0 if every guard is needed and holds, 1 if not, 2 for wrong flags.",
+} as const satisfies Command;
 
 interface TwinFlags {
   readonly twins: readonly Twin[];
@@ -17,15 +23,9 @@ interface TwinFlags {
   readonly log: string | undefined;
 }
 
-function readArgs(): TwinFlags | undefined {
-  try {
-    const options = { list: { type: "boolean", default: false }, log: { type: "string" } } as const;
-    const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    return { twins: twinsNamed(positionals), list: values.list, log: values.log };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-    return undefined;
-  }
+function readArgs(args: readonly string[]): TwinFlags {
+  const { values, positionals } = parseFlags(COMMAND, args);
+  return { twins: twinsNamed(positionals), list: values.list, log: values.log };
 }
 
 async function prove({ twins, log: file }: TwinFlags): Promise<boolean> {
@@ -46,7 +46,7 @@ async function prove({ twins, log: file }: TwinFlags): Promise<boolean> {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
-const flags = readArgs() ?? process.exit(2);
+const flags = readCommandLine(COMMAND, readArgs);
 if (flags.list) {
   const width = Math.max(...TWINS.map(({ name }) => name.length));
   for (const { name, guard } of flags.twins) process.stdout.write(`${name.padEnd(width)}  ${guard}\n`);
