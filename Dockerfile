@@ -7,7 +7,7 @@
 FROM node:22-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci
+RUN npm ci --ignore-scripts
 COPY build.js tsconfig.json host.json LICENSE ./
 COPY functions functions/
 COPY local local/

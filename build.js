@@ -1,7 +1,7 @@
 // Bundles the app, each of tools/ and the host into one file each, which needs no node_modules, with the licences of what is in them; and the programs of local/, bench/, prove/ and test/ beside them.
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
-import { build } from "esbuild";
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+import { parseArgs } from "node:util";
 import { glob } from "tinyglobby";
 
 /** Runs the app in the standalone image, where there is no node_modules. */
@@ -30,40 +30,130 @@ const usedPartOfClient = {
   },
 };
 
-await rm("dist", { recursive: true, force: true });
-const { metafile } = await build({
-  ...common,
-  metafile: true,
-  plugins: [usedPartOfClient],
-  entryPoints: ["functions/index.ts", HOST, ...(await glob("tools/*.ts"))],
-  // The host itself provides the first, when the library asks for it. `debug` asks for the other and does without: only development has it.
-  external: ["@azure/functions-core", "supports-color"],
-  // Bundled CommonJS packages still call require.
-  banner: {
-    js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
-  },
-});
-for (const file of Object.keys(metafile.outputs).filter((path) => path.endsWith(".js"))) await narrow(file);
-await build({
-  ...common,
-  entryPoints: await glob(
+/** Lists each file that the last build read and wrote, with its time and size, so that a later one can tell whether anything has changed. */
+const RECORD = "dist/build-record.json";
+const USAGE = `usage: node build.js [--if-older]
+
+Bundles the app, its tools and the programs of this project into dist/.
+
+  --if-older     do nothing if dist/ is up to date
+  -h, --help     print this, and end
+  --version      print the version, and end
+`;
+
+const { version } = JSON.parse(await readFile("package.json", "utf8"));
+const flags = readFlags();
+if (flags.help) process.stdout.write(USAGE);
+else if (flags.version) process.stdout.write(`${version}\n`);
+else if (!flags["if-older"] || !(await isUpToDate())) await buildAll();
+
+function readFlags() {
+  try {
+    const [ifOlder, help, isVersion] = [{ type: "boolean" }, { type: "boolean", short: "h" }, { type: "boolean" }];
+    return parseArgs({ options: { "if-older": ifOlder, help, version: isVersion } }).values;
+  } catch {
+    process.stderr.write(`build.js takes no such flags: ${process.argv.slice(2).join(" ")}\n${USAGE}`);
+    return process.exit(2);
+  }
+}
+
+/** The programs that run where there is no node_modules, and those that run in a checkout. */
+async function findEntryPoints() {
+  const shipped = ["functions/index.ts", HOST, ...(await glob("tools/*.ts"))];
+  const local = await glob(
     ["local/**/main.ts", "bench/*.ts", "bench/cluster/main.ts", "prove/**/main.ts", "test/cluster/**/main.ts"],
     { ignore: [HOST] },
-  ),
-  packages: "external",
-});
-await writeFile("dist/third-party-notices.txt", await notices(Object.keys(metafile.inputs)));
+  );
+  return { shipped: shipped.toSorted(), local: local.toSorted() };
+}
+
+async function buildAll() {
+  const startedAt = Date.now();
+  // Loaded here, because the check whether a build is needed is faster without it.
+  const { build } = await import("esbuild");
+  const entryPoints = await findEntryPoints();
+  const options = { ...common, define: { PACKAGE_VERSION: JSON.stringify(version) }, metafile: true, write: false };
+  const shipped = await build({
+    ...options,
+    plugins: [usedPartOfClient],
+    entryPoints: entryPoints.shipped,
+    // The host itself provides the first, when the library asks for it. `debug` asks for the other and does without: only development has it.
+    external: ["@azure/functions-core", "supports-color"],
+    // Bundled CommonJS packages still call require.
+    banner: {
+      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
+    },
+  });
+  const local = await build({ ...options, entryPoints: entryPoints.local, packages: "external" });
+  const outputs = new Map();
+  for (const { path, text } of shipped.outputFiles)
+    outputs.set(relativePath(path), path.endsWith(".js") ? narrow(text) : text);
+  for (const { path, contents } of local.outputFiles) outputs.set(relativePath(path), contents);
+  outputs.set("dist/third-party-notices.txt", await notices(Object.keys(shipped.metafile.inputs)));
+
+  for (const [file, content] of outputs) await replace(file, content);
+  await removeOthers(outputs);
+  const inputs = [shipped, local].flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  // What is in node_modules changes with the lock file.
+  const own = inputs.filter((file) => !file.includes("node_modules/"));
+  const read = await states(["build.js", "package.json", "package-lock.json", "tsconfig.json", ...new Set(own)]);
+  // A source that somebody edited during this build may be in it or not, so the next one has to look again.
+  for (const [file, { mtimeMs }] of Object.entries(read)) if (mtimeMs >= startedAt) read[file] = "changed meanwhile";
+  await replace(RECORD, JSON.stringify({ entryPoints, read, written: await states(outputs.keys()) }));
+}
+
+/** Whether a build would make what is there: nothing that the last one read or wrote has changed, and there is no program more or less. */
+async function isUpToDate() {
+  try {
+    const { entryPoints, read, written } = JSON.parse(await readFile(RECORD, "utf8"));
+    const now = [await findEntryPoints(), await states(Object.keys(read)), await states(Object.keys(written))];
+    return JSON.stringify([entryPoints, read, written]) === JSON.stringify(now);
+  } catch {
+    return false;
+  }
+}
+
+/** The time and the size of each file. Rejects if one is missing. */
+async function states(files) {
+  const entries = [...files].map(async (file) => {
+    const { mtimeMs, size } = await stat(file);
+    return [file, { mtimeMs, size }];
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/**
+ * Puts a whole file in the place of the old one, in one step. So a program that starts meanwhile finds the one or the other, and two builds at
+ * once do each other no harm: if their files get mixed, the record doesn't match them, and the next build makes them anew.
+ */
+async function replace(file, content) {
+  const made = `${file}.${process.pid}.new`;
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(made, content);
+  await rename(made, file);
+}
+
+/** Removes what no source makes any more, and what a build that was cut off a minute ago or more left behind. `prove:twins` has builds of its own. */
+async function removeOthers(outputs) {
+  const others = (await glob("dist/**", { ignore: ["dist/twins/**"], dot: true })).filter((file) => !outputs.has(file));
+  for (const file of others) {
+    // Another build may have renamed its own file since it was listed.
+    const isBeingMade =
+      file.endsWith(".new") && Date.now() - ((await stat(file).catch(() => undefined))?.mtimeMs ?? Date.now()) < 60_000;
+    if (file !== RECORD && !isBeingMade) await rm(file, { force: true });
+  }
+}
+
+function relativePath(path) {
+  return relative("", path).replaceAll("\\", "/");
+}
 
 /**
  * Escapes what is beyond Latin-1 in a bundle; that is in comments only, for esbuild has escaped the rest. A single such character makes V8 keep
  * the whole source in two bytes a character: 7 MiB more in every process.
  */
-async function narrow(file) {
-  const text = await readFile(file, "utf8");
-  await writeFile(
-    file,
-    text.replaceAll(/[^\0-\xff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`),
-  );
+function narrow(text) {
+  return text.replaceAll(/[^\0-\xff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** The licences of the packages that these files come from. Whoever passes a bundle on has to pass them on with it. */

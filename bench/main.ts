@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
 import { countAccept, measureAccept } from "./measure-accept.ts";
 import { measureTicks } from "./measure-tick.ts";
 import { Processes } from "./processes.ts";
@@ -8,11 +8,21 @@ import { wholeNumber } from "./whole-number.ts";
 // `npm run bench`: how fast the app is on this machine, with each server in a process of its own, beside what the same requests cost with no
 // app around them. It prints figures and judges none: its exit code only says whether it could measure.
 
-const USAGE = `usage: npm run bench -- [--messages N] [--open N,N,...] [--rounds N] [--node-options FLAGS]
-  --messages N    how many messages each round takes on (2000)
-  --open N,...    how many open runs are reconciled (1000,10000)
-  --rounds N      of which the medians are printed (3)
-  --node-options  Node's flags for the process that hosts the app, such as --node-options=--max-old-space-size=128 (none)`;
+const COMMAND = {
+  usage: "npm run bench -- [FLAGS]",
+  does: "Measures how fast the app is on this machine, beside what the same requests cost without it.",
+  flags: {
+    messages: { type: "string", default: "2000", value: "N", says: "how many messages each round takes on" },
+    open: { type: "string", default: "1000,10000", value: "N,N,...", says: "how many open runs are reconciled" },
+    rounds: { type: "string", default: "3", value: "N", says: "how many rounds the printed medians are taken of" },
+    "node-options": {
+      type: "string",
+      default: "",
+      value: "FLAGS",
+      says: "Node's flags for the process that hosts the app, such as --node-options=--max-old-space-size=128",
+    },
+  },
+} as const satisfies Command;
 
 interface Args {
   readonly messages: number;
@@ -21,27 +31,15 @@ interface Args {
   readonly nodeOptions: string;
 }
 
-/** Undefined where the flags are wrong, which is said on stderr. */
-function readArgs(): Args | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        messages: { type: "string", default: "2000" },
-        open: { type: "string", default: "1000,10000" },
-        rounds: { type: "string", default: "3" },
-        "node-options": { type: "string", default: "" },
-      },
-    });
-    return {
-      messages: wholeNumber("messages", values.messages, 1, 50_000),
-      open: values.open.split(",").map((part) => wholeNumber("open", part, 1, 50_000)),
-      rounds: wholeNumber("rounds", values.rounds, 1, 100),
-      nodeOptions: values["node-options"],
-    };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-    return undefined;
-  }
+/** Throws an Error that says which flag is wrong. */
+function readArgs(args: readonly string[]): Args {
+  const { values } = parseFlags(COMMAND, args);
+  return {
+    messages: wholeNumber("messages", values.messages, 1, 50_000),
+    open: values.open.split(",").map((part) => wholeNumber("open", part, 1, 50_000)),
+    rounds: wholeNumber("rounds", values.rounds, 1, 100),
+    nodeOptions: values["node-options"],
+  };
 }
 
 function progress(what: string): void {
@@ -64,7 +62,7 @@ async function measure(processes: Processes, { messages, open, rounds }: Args): 
   return reportText({ messages, app, bare, requests }, ticks);
 }
 
-const args = readArgs() ?? process.exit(2);
+const args = readCommandLine(COMMAND, readArgs);
 const processes = new Processes(args.nodeOptions);
 const interrupted = new Promise<never>((_resolve, reject) => {
   const stop = () => reject(new Error("interrupted"));

@@ -2,20 +2,29 @@
 // that keeps up: without pods every Job would look stuck after a while. One JSON line on stdout when it listens.
 import { randomBytes, randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { makeCertificate } from "../local/cluster/certificate.ts";
 import { makeClusterState } from "../local/cluster/cluster-state.ts";
 import { generateName } from "../local/cluster/job-admission.ts";
 import { startApiServer } from "../local/cluster/server.ts";
 import { type Job, type Pod, timestamp } from "../local/cluster/wire.ts";
+import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
 import { kubeconfigText } from "./cluster-access.ts";
 
-const { values } = parseArgs({ options: { kubeconfig: { type: "string" }, namespace: { type: "string" } } });
-const { kubeconfig, namespace } = values;
-if (kubeconfig === undefined || namespace === undefined) {
-  process.stderr.write("usage: stub-cluster --kubeconfig FILE --namespace NS\n");
-  process.exit(2);
-}
+const COMMAND = {
+  usage: "node dist/bench/stub-cluster.js --kubeconfig FILE --namespace NAME",
+  does: "Serves Jobs that never run, each with a running pod, to the benchmarks.",
+  flags: {
+    kubeconfig: { type: "string", value: "FILE", says: "the new file that says how to reach it" },
+    namespace: { type: "string", value: "NAME", says: "its namespace" },
+  },
+} as const satisfies Command;
+
+const { kubeconfig, namespace } = readCommandLine(COMMAND, (args) => {
+  const { values } = parseFlags(COMMAND, args);
+  if (values.kubeconfig === undefined) throw new Error("--kubeconfig is missing");
+  if (values.namespace === undefined) throw new Error("--namespace is missing");
+  return { kubeconfig: values.kubeconfig, namespace: values.namespace };
+});
 
 const state = makeClusterState(["default", namespace]);
 state.jobs.listen(({ type, object }) => {

@@ -2,5 +2,5 @@
 export function wholeNumber(flag: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-  throw new Error(`--${flag} ${text}: a whole number from ${least} to ${most}`);
+  throw new Error(`--${flag} ${text} is not a whole number from ${least} to ${most}`);
 }

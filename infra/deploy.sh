@@ -16,6 +16,8 @@ It can be repeated: what is there already is brought up to date, what runs goes 
   --no-build       take the image of that tag as it is in the registry
   --what-if        say what the deployment would change, and change nothing
   --region REGION  where Azure keeps the record of the deployment (westeurope); the resources' own region is in the parameter file
+  -h, --help       print this, and end
+  --version        print the version, and end
 
 `down` uninstalls the Dispatcher. It says what it would delete and asks; --yes answers. Messages stay on the bus.
 
@@ -69,6 +71,10 @@ read_arguments() {
     case $1 in
       -h | --help)
         usage
+        exit 0
+        ;;
+      --version)
+        sed -n 's/^  "version": "\(.*\)",$/\1/p' "$root/package.json"
         exit 0
         ;;
       --values | --tag | --region)

@@ -1,12 +1,13 @@
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { PROJECT_ROOT } from "../local/stack/project-root.ts";
-import { type ProofFlags, readProofFlags, USAGE } from "./flags.ts";
+import { readCommandLine } from "../shared/command-line.ts";
+import { PROOF, type ProofFlags, readProofFlags } from "./flags.ts";
 import { planMessages } from "./kinds.ts";
 import { makePlan } from "./plan.ts";
 import { summarise, summaryText } from "./report.ts";
 import { runProof } from "./run-proof.ts";
-import { readStormFlags, STORMS_USAGE } from "./storms/flags.ts";
+import { readStormFlags, STORM_PROOF } from "./storms/flags.ts";
 import { proveStorms } from "./storms/prove-storms.ts";
 
 // `npm run prove`: several Dispatchers are killed, frozen and lied to at every call they make, and every message has to end exactly once.
@@ -18,19 +19,13 @@ const LOCK_MS = 5_000;
 const APP = join(PROJECT_ROOT, "dist/functions/index.js");
 const randomSeed = () => Math.floor(Math.random() * 2 ** 32);
 
-/** What the command line asks for: the proof, or its storms. Undefined where a flag is wrong, which is said. */
-function readArgs(): (() => Promise<boolean>) | undefined {
-  const args = process.argv.slice(2);
-  const storms = args.includes("--storms");
-  try {
-    if (!storms) return prove.bind(undefined, readProofFlags(args, randomSeed));
+/** What the command line asks for: the proof, or its storms. */
+function readArgs(): () => Promise<boolean> {
+  if (!process.argv.includes("--storms"))
+    return readCommandLine(PROOF, (args) => prove.bind(undefined, readProofFlags(args, randomSeed)));
+  return readCommandLine(STORM_PROOF, (args) => {
     return proveStorms.bind(undefined, readStormFlags(args, randomSeed), { app: APP, lockMs: LOCK_MS });
-  } catch (error) {
-    process.stderr.write(
-      `${error instanceof Error ? error.message : String(error)}\n${storms ? STORMS_USAGE : USAGE}\n`,
-    );
-    return undefined;
-  }
+  });
 }
 
 async function prove(flags: ProofFlags): Promise<boolean> {
@@ -56,7 +51,7 @@ async function prove(flags: ProofFlags): Promise<boolean> {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
-const run = readArgs() ?? process.exit(2);
+const run = readArgs();
 try {
   process.exitCode = (await run()) ? 0 : 1;
 } catch (error) {

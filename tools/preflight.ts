@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
 import { makeDependencies } from "../shared/compose.ts";
 import { readConfig } from "../shared/config.ts";
 import { ConfigError } from "../shared/errors.ts";
@@ -9,18 +9,13 @@ import { readLocalSettings } from "../shared/settings/local-settings.ts";
 // `npm run preflight`, and `node dist/tools/preflight.js` in the container: whether settings, module files, bus, storage and cluster will do, before any
 // message depends on them. Changes nothing. The settings are the app's own: the environment, over the Values of local.settings.json.
 
-const USAGE = `usage: npm run preflight
-Prints a line for everything that is wrong. Ends with 0 where none of it is an error, 1 where something is, 2 for wrong flags.`;
-
-function areArgsRight(): boolean {
-  try {
-    parseArgs({ options: {} });
-    return true;
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-    return false;
-  }
-}
+const COMMAND = {
+  usage: "npm run preflight\nnode dist/tools/preflight.js   in the container",
+  does: "Prints a line for everything that is wrong with settings, module files, bus, storage and cluster.",
+  flags: {},
+  notes:
+    "Makes the table and the containers if they are missing, and changes nothing else. Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong flags.",
+} as const satisfies Command;
 
 const sayOnStderr = (line: string) => void process.stderr.write(`${line}\n`);
 const toStderr = makeLog({ info: sayOnStderr, warn: sayOnStderr, error: sayOnStderr });
@@ -52,7 +47,7 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-if (!areArgsRight()) process.exit(2);
+readCommandLine(COMMAND, (args) => parseFlags(COMMAND, args));
 const findings = await preflight().catch(mistakesIn);
 for (const finding of findings) print(lineOf(finding));
 // Said, and not waited for: connections that are kept alive would keep the program for seconds.

@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
 import { makeDependencies } from "../shared/compose.ts";
 import { readConfig } from "../shared/config.ts";
 import type { Dependencies } from "../shared/dependencies.ts";
@@ -20,32 +20,33 @@ import { readLocalSettings } from "../shared/settings/local-settings.ts";
 // `npm run repair`, and `node dist/tools/repair.js` in the container: what only a person may decide. Without a flag it looks, and changes
 // nothing. The settings are the app's own: the environment, over the Values of local.settings.json. Safe beside running Dispatchers.
 
-const USAGE = `usage: npm run repair -- [ACTION]
-  (none)                    look, and list what could be repaired; changes nothing
-  --adopt RUN               take on a deferred message that has no row
-  --adopt-owner OWNER       the same for every message with this owner's stamp
-  --force RUN --as OUTCOME  give up a Job that can't end; OUTCOME: ${FORCED_OUTCOMES.join(", ")}
-  --believe-absence SOURCE  take the absent Jobs of a source for deleted
-  --cancel RUN              cancel a run, whatever it waits for
-RUN is a run id, such as thumbnails:42:1732400000000; SOURCE is what run ids begin with. One action at a time; --adopt, --force and --cancel may be repeated.
-Ends with 0 where nothing is to repair, or all was done or had been; 1 where something is, or could not be done; 2 for wrong flags.`;
+const COMMAND = {
+  usage: "npm run repair -- [ACTION]\nnode dist/tools/repair.js [ACTION]   in the container",
+  does: "Lists what only a person may repair, and changes nothing; with an action, repairs what that names.",
+  flags: {
+    adopt: { type: "string", multiple: true, value: "RUN", says: "take on a deferred message that has no row" },
+    "adopt-owner": { type: "string", value: "OWNER", says: "the same for every message with this owner's stamp" },
+    force: {
+      type: "string",
+      multiple: true,
+      value: "RUN --as OUTCOME",
+      says: "give up a Job that can't end, and settle its message as OUTCOME says",
+    },
+    as: { type: "string", value: "OUTCOME", says: `for --force: ${FORCED_OUTCOMES.join(", ")}` },
+    "believe-absence": { type: "string", value: "SOURCE", says: "take the absent Jobs of a source for deleted" },
+    cancel: { type: "string", multiple: true, value: "RUN", says: "cancel a run, whatever it waits for" },
+  },
+  notes: `RUN is a run id, such as thumbnails:42:1732400000000. SOURCE is what run ids begin with. Give one action at a time; --adopt, --force and --cancel may be repeated.
+Ends with 0 if nothing is to repair, or all was done or had been; 1 if something is, or could not be done; 2 for wrong flags.`,
+} as const satisfies Command;
 
 /** What became of one thing that was asked for, by its name. */
 type Answer = readonly [name: string, outcome: RepairOutcome];
 type Action = (deps: Dependencies, log: Log) => Promise<Answer[]>;
 
-const FLAGS = {
-  adopt: { type: "string", multiple: true },
-  "adopt-owner": { type: "string" },
-  force: { type: "string", multiple: true },
-  as: { type: "string" },
-  "believe-absence": { type: "string" },
-  cancel: { type: "string", multiple: true },
-} as const;
-
 /** The action that the flags ask for; undefined for the look. Throws where they can't be understood. */
 function readAction(args: readonly string[]): Action | undefined {
-  const { values: flags } = parseArgs({ args: [...args], options: FLAGS });
+  const { values: flags } = parseFlags(COMMAND, args);
   const { adopt, force, cancel, as } = flags;
   const owner = flags["adopt-owner"];
   const source = flags["believe-absence"];
@@ -172,11 +173,5 @@ function said(error: unknown): number {
   return 1;
 }
 
-let action: Action | undefined;
-try {
-  action = readAction(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${errorText(error)}\n${USAGE}\n`);
-  process.exit(2);
-}
+const action = readCommandLine(COMMAND, readAction);
 process.exitCode = await run(action).catch(said);

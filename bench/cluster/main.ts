@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { Processes } from "../processes.ts";
 import { machineText } from "../report.ts";
 import { wholeNumber } from "../whole-number.ts";
@@ -10,47 +10,48 @@ import type { ClusterOptions } from "./watch-taker.ts";
 // controller manager and scheduler are real; the nodes are kwok's, which only say that they run their pods. It judges nothing, as `npm run
 // bench` doesn't, and needs what `npm run test:cluster` needs.
 
-const USAGE = `usage: npm run bench:cluster -- [--open N] [--messages N] [--per-second N] [--kib N,N,...] [--ticks N] [--node-options FLAGS]
-  --open N        Jobs that are at work all the while (5000)
-  --messages N    that come and go among them (200)
-  --per-second N  so many of them (5)
-  --kib N,...     sizes of the messages, body and properties together, each on a cluster of its own (1,16)
-  --ticks N       of which the median is printed (5)
-  --node-options  Node's flags for the app's process (those of the images)`;
-
 /** As in the images. */
 const NODE_OPTIONS = "--max-old-space-size=96 --max-semi-space-size=8";
+
+const COMMAND = {
+  usage: "npm run bench:cluster -- [FLAGS]",
+  does: "Measures what the app costs, and how fast it is, on a real control plane with thousands of Jobs open.",
+  flags: {
+    open: { type: "string", default: "5000", value: "N", says: "how many Jobs are at work all the while" },
+    messages: { type: "string", default: "200", value: "N", says: "how many messages come and go among them" },
+    "per-second": { type: "string", default: "5", value: "N", says: "how many of them come each second" },
+    kib: {
+      type: "string",
+      default: "1,16",
+      value: "N,N,...",
+      says: "sizes of the messages, body and properties together, each on a cluster of its own",
+    },
+    ticks: { type: "string", default: "5", value: "N", says: "how many ticks the printed median is taken of" },
+    "node-options": {
+      type: "string",
+      default: NODE_OPTIONS,
+      value: "FLAGS",
+      says: "Node's flags for the app's process",
+    },
+  },
+} as const satisfies Command;
 
 interface Args {
   readonly sizes: readonly ClusterOptions[];
   readonly nodeOptions: string;
 }
 
-/** Undefined where the flags are wrong, which is said on stderr. */
-function readArgs(): Args | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        open: { type: "string", default: "5000" },
-        messages: { type: "string", default: "200" },
-        "per-second": { type: "string", default: "5" },
-        kib: { type: "string", default: "1,16" },
-        ticks: { type: "string", default: "5" },
-        "node-options": { type: "string", default: NODE_OPTIONS },
-      },
-    });
-    const options = {
-      open: wholeNumber("open", values.open, 1, 50_000),
-      messages: wholeNumber("messages", values.messages, 1, 10_000),
-      perSecond: wholeNumber("per-second", values["per-second"], 1, 100),
-      ticks: wholeNumber("ticks", values.ticks, 1, 100),
-    };
-    const sizes = values.kib.split(",").map((part) => ({ ...options, messageKib: wholeNumber("kib", part, 1, 16) }));
-    return { sizes, nodeOptions: values["node-options"] };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-    return undefined;
-  }
+/** Throws an Error that says which flag is wrong. */
+function readArgs(args: readonly string[]): Args {
+  const { values } = parseFlags(COMMAND, args);
+  const options = {
+    open: wholeNumber("open", values.open, 1, 50_000),
+    messages: wholeNumber("messages", values.messages, 1, 10_000),
+    perSecond: wholeNumber("per-second", values["per-second"], 1, 100),
+    ticks: wholeNumber("ticks", values.ticks, 1, 100),
+  };
+  const sizes = values.kib.split(",").map((part) => ({ ...options, messageKib: wholeNumber("kib", part, 1, 16) }));
+  return { sizes, nodeOptions: values["node-options"] };
 }
 
 async function measure(processes: Processes, sizes: readonly ClusterOptions[]): Promise<void> {
@@ -60,7 +61,7 @@ async function measure(processes: Processes, sizes: readonly ClusterOptions[]): 
   }
 }
 
-const args = readArgs() ?? process.exit(2);
+const args = readCommandLine(COMMAND, readArgs);
 const processes = new Processes(args.nodeOptions);
 const interrupted = new Promise<never>((_resolve, reject) => {
   const stop = () => reject(new Error("interrupted"));

@@ -1,9 +1,17 @@
 // Azurite as a program of its own: prints one JSON line on stdout when it is ready, and stays until SIGTERM, SIGINT, or the end of the
 // process that forked it. `--directory PATH` keeps the data; without it everything is in memory.
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { startAzurite } from "./start-azurite.ts";
 
-const { values } = parseArgs({ options: { directory: { type: "string" } } });
+const COMMAND = {
+  usage: "azurite [FLAGS]",
+  does: "Serves tables and blobs as Azure Storage does, until it is ended.",
+  flags: {
+    directory: { type: "string", value: "PATH", says: "keeps the data there; without it, everything is in memory" },
+  },
+} as const satisfies Command;
+
+const { values } = readCommandLine(COMMAND, (args) => parseFlags(COMMAND, args));
 const azurite = await startAzurite(values.directory === undefined ? {} : { directory: values.directory });
 
 let ending: Promise<void> | undefined;

@@ -1,21 +1,28 @@
 import { readFile } from "node:fs/promises";
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine, refuse } from "../../shared/command-line.ts";
 import { type BrokerEntities, parseEntities } from "./entities.ts";
 import { type BrokerOptions, type LocalBroker, startBroker } from "./start-broker.ts";
 
-const USAGE = "usage: broker --entities FILE.json [--port N]";
+const COMMAND = {
+  usage: "broker --entities FILE [FLAGS]",
+  does: "Serves queues and topics as Azure Service Bus does, until it is ended.",
+  flags: {
+    entities: { type: "string", value: "FILE", says: "JSON that lists the queues and topics" },
+    port: { type: "string", default: "0", value: "N", says: "where it listens; 0 takes a free one" },
+  },
+} as const satisfies Command;
 
 function log(message: string): void {
   process.stderr.write(`broker: ${message}\n`);
 }
 
-async function readOptions(): Promise<BrokerOptions> {
-  const { values } = parseArgs({ options: { port: { type: "string", default: "0" }, entities: { type: "string" } } });
+function readArgs(args: readonly string[]): { port: number; file: string } {
+  const { values } = parseFlags(COMMAND, args);
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new Error(`--port ${values.port}: a port is 0 to 65535`);
   if (values.entities === undefined) throw new Error("--entities is missing");
-  return { port, entities: await readEntities(values.entities), log };
+  return { port, file: values.entities };
 }
 
 async function readEntities(file: string): Promise<BrokerEntities> {
@@ -38,11 +45,9 @@ async function startOnSomePort(options: BrokerOptions): Promise<LocalBroker> {
 }
 
 async function main(): Promise<void> {
-  const options = await readOptions().catch((error: unknown) => {
-    log(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
-    process.exit(2);
-  });
-  const broker = await startOnSomePort(options);
+  const { port, file } = readCommandLine(COMMAND, readArgs);
+  const entities = await readEntities(file).catch((error: unknown) => refuse(COMMAND, error));
+  const broker = await startOnSomePort({ port, entities, log });
   const stop = (): void => {
     void broker.close().then(() => process.exit(0));
   };

@@ -2,30 +2,32 @@
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { startCluster } from "./start-cluster.ts";
 
-const USAGE = "usage: cluster [--port N] [--directory DIR] [--namespace NS] [--missing-images FILE] [--stub]";
+const COMMAND = {
+  usage: "cluster [FLAGS]",
+  does: "Serves Jobs and pods as a Kubernetes API server does, and runs them as processes, until it is ended.",
+  flags: {
+    port: { type: "string", default: "0", value: "N", says: "where it listens; 0 takes a free one" },
+    directory: {
+      type: "string",
+      value: "PATH",
+      says: "where the kubeconfig and the files of the containers are; without it, a temporary one",
+    },
+    namespace: { type: "string", default: "default", value: "NAME", says: "the kubeconfig's namespace" },
+    "missing-images": { type: "string", value: "FILE", says: "lists images, one a line, that can't be pulled" },
+    stub: { type: "boolean", default: false, says: "store Jobs, and run none" },
+  },
+} as const satisfies Command;
 
-const flags = {
-  port: { type: "string", default: "0" },
-  directory: { type: "string", default: join(tmpdir(), `dispatcher-cluster-${process.pid}`) },
-  namespace: { type: "string", default: "default" },
-  "missing-images": { type: "string" },
-  stub: { type: "boolean", default: false },
-} as const;
-
-function readFlags() {
-  const { values } = parseArgs({ options: flags });
+function readFlags(args: readonly string[]) {
+  const { values } = parseFlags(COMMAND, args);
   const port = Number(values.port);
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new Error(`--port ${values.port} is not a port: 0 to 65535`);
-  return { ...values, port };
-}
-
-function usage(error: unknown): never {
-  console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
-  process.exit(2);
+  const directory = values.directory ?? join(tmpdir(), `dispatcher-cluster-${process.pid}`);
+  return { ...values, directory, port };
 }
 
 /** What a process can't do without on this platform; nothing else of this program's environment reaches it. */
@@ -40,12 +42,7 @@ function isImageMissing(image: string): boolean {
   return file !== undefined && readFileSync(file, "utf8").split("\n").includes(image);
 }
 
-let options: ReturnType<typeof readFlags>;
-try {
-  options = readFlags();
-} catch (error) {
-  usage(error);
-}
+const options = readCommandLine(COMMAND, readFlags);
 const cluster = await startCluster({ ...options, baseEnv: baseEnv(), isImageMissing });
 let isEnding = false;
 

@@ -1,5 +1,5 @@
-import { parseArgs } from "node:util";
-import { CLUSTER_FLAGS, CLUSTER_USAGE, type ClusterChoice, chooseCluster } from "../stack/cluster-flags.ts";
+import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
+import { CLUSTER_FLAGS, type ClusterChoice, chooseCluster } from "../stack/cluster-flags.ts";
 import { neededEnvironment } from "../stack/own-environment.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { runDemo } from "./run-demo.ts";
@@ -7,9 +7,15 @@ import { runDemo } from "./run-demo.ts";
 // `npm run demo`: the whole path on this machine, with messages of every kind, from the bus to Jobs and back. Exits 0 only if each message
 // ended as its sample says, and the bus holds what it should.
 
-const USAGE = `usage: npm run demo -- [--json] [--kubeconfig FILE [--namespace NS] [--image IMAGE] [--address IP]]
-  --json              one JSON object a line for each message, and a summary last
-${CLUSTER_USAGE}`;
+const COMMAND = {
+  usage: "npm run demo -- [FLAGS]",
+  does: "Sends messages of every kind through the whole path on this machine, and says how each ended.",
+  flags: {
+    json: { type: "boolean", default: false, says: "one JSON object a line for each message, and a summary last" },
+    ...CLUSTER_FLAGS,
+  },
+  notes: "Ends with 0 if each message ended as its sample says, 1 if not, 2 for wrong flags.",
+} as const satisfies Command;
 
 const LIMIT_MS = 120_000;
 
@@ -18,18 +24,13 @@ interface Args {
   readonly cluster: ClusterChoice;
 }
 
-/** Undefined where the flags are wrong, which is said on stderr. */
-function readArgs(): Args | undefined {
-  try {
-    const { values } = parseArgs({ options: { json: { type: "boolean", default: false }, ...CLUSTER_FLAGS } });
-    return { json: values.json, cluster: chooseCluster(values) };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-    return undefined;
-  }
+/** Throws an Error that says which flag is wrong. */
+function readArgs(args: readonly string[]): Args {
+  const { values } = parseFlags(COMMAND, args);
+  return { json: values.json, cluster: chooseCluster(values) };
 }
 
-const args = readArgs() ?? process.exit(2);
+const args = readCommandLine(COMMAND, readArgs);
 const interrupted = new AbortController();
 process.on("SIGINT", () => interrupted.abort());
 process.on("SIGTERM", () => interrupted.abort());

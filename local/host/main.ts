@@ -1,4 +1,4 @@
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { loadApp } from "./core-api.ts";
 import { errorStack } from "./error-stack.ts";
 import { type Host, startHost } from "./host.ts";
@@ -15,32 +15,31 @@ interface Args {
   readonly address: string;
 }
 
-const USAGE =
-  "usage: host --app FILE --host-json FILE [--port N] [--address ADDRESS]   (function keys: LOCAL_FUNCTION_KEY)";
+const COMMAND = {
+  usage: "host --app FILE --host-json FILE [FLAGS]",
+  does: "Runs a Functions app on this machine, or in a container, until it is ended.",
+  flags: {
+    app: { type: "string", value: "FILE", says: "the app's bundle" },
+    "host-json": { type: "string", value: "FILE", says: "the host's own settings" },
+    port: { type: "string", default: "0", value: "N", says: "where it listens; 0 takes a free one" },
+    address: { type: "string", default: LOOPBACK, value: "ADDRESS", says: "the address on which it listens" },
+  },
+  notes: "The environment is the app's settings. LOCAL_FUNCTION_KEY there is the key of its functions.",
+} as const satisfies Command;
 const GRACE_MS = 30_000;
 
-/** Undefined where the flags are wrong, which is said on stderr. */
-function readArgs(): Args | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        app: { type: "string" },
-        "host-json": { type: "string" },
-        port: { type: "string", default: "0" },
-        address: { type: "string", default: LOOPBACK },
-      },
-    });
-    const port = Number(values.port);
-    if (values.app && values["host-json"] && Number.isInteger(port) && port >= 0 && port < 65_536)
-      return { app: values.app, hostJson: values["host-json"], port, address: values.address };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  }
-  process.stderr.write(`${USAGE}\n`);
-  return undefined;
+/** Throws an Error that says which flag is wrong. */
+function readArgs(args: readonly string[]): Args {
+  const { values } = parseFlags(COMMAND, args);
+  if (!values.app) throw new Error("--app is missing");
+  if (!values["host-json"]) throw new Error("--host-json is missing");
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--port ${values.port} is not a port: 0 to 65535`);
+  return { app: values.app, hostJson: values["host-json"], port, address: values.address };
 }
 
-const args = readArgs() ?? process.exit(2);
+const args = readCommandLine(COMMAND, readArgs);
 const log = makeHostLog((line) => process.stderr.write(line));
 let host: Host | undefined;
 let stopping = false;

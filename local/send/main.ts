@@ -3,19 +3,11 @@ import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { DefaultAzureCredential } from "@azure/identity";
 import { ServiceBusClient, type ServiceBusMessage } from "@azure/service-bus";
+import { readCommandLine } from "../../shared/command-line.ts";
 import { readState, type StackState } from "../stack/state-file.ts";
-import { readSendFlags, type SendRequest, USAGE } from "./send-flags.ts";
+import { readSendFlags, SEND, type SendRequest } from "./send-flags.ts";
 
 // `npm run send`: puts messages on the bus of the stack that `npm start` runs.
-
-function readArgs(): SendRequest | undefined {
-  try {
-    return readSendFlags(process.argv.slice(2));
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-    return undefined;
-  }
-}
 
 function clientOf(state: StackState): ServiceBusClient {
   if (state.serviceBus !== undefined) return new ServiceBusClient(state.serviceBus);
@@ -51,7 +43,7 @@ async function send(request: SendRequest): Promise<void> {
   }
 }
 
-const request = readArgs() ?? process.exit(2);
+const request = readCommandLine(SEND, readSendFlags);
 try {
   await send(request);
 } catch (error) {

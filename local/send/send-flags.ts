@@ -1,12 +1,27 @@
-import { parseArgs } from "node:util";
+import { type Command, parseFlags } from "../../shared/command-line.ts";
 
-export const USAGE = `usage: npm run send -- --source NAME [--subject S] [--property K=V ...] [--id ID] [--count N] FILE|-
-  --source NAME      a queue, a topic, or TOPIC/SUBSCRIPTION, which sends to the topic
-  --subject S        the message's subject
-  --property K=V     an application property, as text; again for another
-  --id ID            the message's id; without it, one is made
-  --count N          so many messages of this body, numbered after the id
-  FILE|-             the body, byte for byte; - reads standard input`;
+export const SEND = {
+  usage: "npm run send -- --source NAME [FLAGS] FILE|-",
+  does: "Puts messages on the bus of the stack that `npm start` runs.",
+  words: { "FILE|-": "the body, byte for byte; - reads standard input" },
+  flags: {
+    source: {
+      type: "string",
+      value: "NAME",
+      says: "a queue, a topic, or TOPIC/SUBSCRIPTION, which sends to the topic",
+    },
+    subject: { type: "string", value: "TEXT", says: "the message's subject" },
+    property: {
+      type: "string",
+      multiple: true,
+      default: [],
+      value: "NAME=VALUE",
+      says: "an application property, as text; again for another",
+    },
+    id: { type: "string", value: "ID", says: "the message's id; without it, one is made" },
+    count: { type: "string", default: "1", value: "N", says: "how many messages of this body, numbered after the id" },
+  },
+} as const satisfies Command;
 
 /** What to send, and where to. */
 export interface SendRequest {
@@ -23,17 +38,7 @@ const MOST = 10_000;
 
 /** Reads the command line. Throws an Error that says which flag is wrong. */
 export function readSendFlags(args: readonly string[]): SendRequest {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      source: { type: "string" },
-      subject: { type: "string" },
-      property: { type: "string", multiple: true, default: [] },
-      id: { type: "string" },
-      count: { type: "string", default: "1" },
-    },
-  });
+  const { values, positionals } = parseFlags(SEND, args);
   const { source, subject, id } = values;
   const [file, ...more] = positionals;
   if (!source) throw new Error("--source is missing");

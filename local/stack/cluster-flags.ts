@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import type { Flags } from "../../shared/command-line.ts";
 
 /** Where Jobs run: as processes, by the stand-in, or on a cluster that somebody has. */
 export type ClusterChoice =
@@ -15,18 +16,17 @@ export type ClusterChoice =
       readonly address?: string;
     };
 
-/** The flags that choose the cluster, for `parseArgs`. */
+/** The flags that choose the cluster. */
 export const CLUSTER_FLAGS = {
-  kubeconfig: { type: "string" },
-  namespace: { type: "string" },
-  image: { type: "string" },
-  address: { type: "string" },
-} as const;
-
-export const CLUSTER_USAGE = `  --kubeconfig FILE   run the Jobs on that cluster, not as processes of this machine
-  --namespace NS      in this namespace of it ("default" without)
-  --image IMAGE       with this image, which needs sh; busybox without
-  --address IP        of this machine, where the cluster's pods can reach it: bodies over 16 KiB are fetched from there`;
+  kubeconfig: { type: "string", value: "FILE", says: "run the Jobs on that cluster, not as processes of this machine" },
+  namespace: { type: "string", value: "NAME", says: 'in this namespace of it; without it, "default"' },
+  image: { type: "string", value: "IMAGE", says: "with this image, which needs sh; without it, busybox" },
+  address: {
+    type: "string",
+    value: "IP",
+    says: "an address of this machine that the cluster's pods reach: they fetch bodies over 16 KiB from there",
+  },
+} as const satisfies Flags;
 
 /** The choice that the flags make. Throws an Error that says which flag is wrong. */
 export function chooseCluster(flags: Readonly<Record<string, unknown>>): ClusterChoice {

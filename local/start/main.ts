@@ -1,8 +1,8 @@
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { type Source, sourceName } from "../../shared/run/source.ts";
 import { readLocalSettings } from "../../shared/settings/local-settings.ts";
-import { CLUSTER_FLAGS, CLUSTER_USAGE, type ClusterChoice, chooseCluster } from "../stack/cluster-flags.ts";
+import { CLUSTER_FLAGS, type ClusterChoice, chooseCluster } from "../stack/cluster-flags.ts";
 import { isReal } from "../stack/is-real.ts";
 import { neededEnvironment } from "../stack/own-environment.ts";
 import { PROJECT_ROOT } from "../stack/project-root.ts";
@@ -13,23 +13,18 @@ import { readState, removeState, writeState } from "../stack/state-file.ts";
 
 // `npm start`: bus, storage, cluster and the app on this machine, until Ctrl-C.
 
-const USAGE = `usage: npm start -- [--kubeconfig FILE [--namespace NS] [--image IMAGE] [--address IP]]
-${CLUSTER_USAGE}
-Settings in local.settings.json ("Values") go before the stack's own; a real ServiceBus or AzureWebJobsStorage there replaces the local one.`;
+const COMMAND = {
+  usage: "npm start -- [FLAGS]",
+  does: "Runs bus, storage, cluster and the app on this machine, until Ctrl-C.",
+  flags: CLUSTER_FLAGS,
+  notes:
+    'Settings in local.settings.json ("Values") go before the stack\'s own. A real ServiceBus or AzureWebJobsStorage there replaces the local one.',
+} as const satisfies Command;
 
 const READY_LIMIT_MS = 10_000;
 
 /** The ports that the real things have, so that other tools find them. */
 const PORTS = { bus: 5672, http: 7071 };
-
-function readArgs(): ClusterChoice | undefined {
-  try {
-    return chooseCluster(parseArgs({ options: CLUSTER_FLAGS }).values);
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\n${USAGE}\n`);
-    return undefined;
-  }
-}
 
 function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
@@ -122,7 +117,7 @@ async function run(cluster: ClusterChoice, interrupted: Promise<never>): Promise
   }
 }
 
-const cluster = readArgs() ?? process.exit(2);
+const cluster = readCommandLine(COMMAND, (args) => chooseCluster(parseFlags(COMMAND, args).values));
 const stopped = new Error("stopped");
 const interrupted = new Promise<never>((_, reject) => {
   const stop = () => {

@@ -1,15 +1,31 @@
-import { parseArgs } from "node:util";
 import { wholeNumber } from "../../bench/whole-number.ts";
+import { type Command, parseFlags } from "../../shared/command-line.ts";
 import { STORMS } from "./all-storms.ts";
 
-export const STORMS_USAGE = `usage: npm run prove -- --storms [NAME ...] [--messages N] [--outage SECONDS] [--seed N] [--patience SECONDS] [--log FILE] [--json]
-  NAME           which of them: ${Object.keys(STORMS).join(", ")}; all by default
-  --messages N   how many messages are sent (each storm has a number of its own)
-  --outage S     how long what is bad lasts, seconds (each storm has a time of its own)
-  --seed N       of the messages; without it, one is made and printed
-  --patience S   how long anything that is waited for may take (3600)
-  --log FILE     where to write each line of every process
-  --json         the results as JSON on standard output`;
+export const STORM_PROOF = {
+  usage: "npm run prove -- --storms [FLAGS] [NAME ...]",
+  does: "Sends crowds of messages through outages and to clocks that disagree, and checks that every message ends exactly once.",
+  words: { NAME: `which storms: ${Object.keys(STORMS).join(", ")}; without a name, all` },
+  flags: {
+    storms: { type: "boolean", says: "storms, instead of kills and freezes" },
+    messages: { type: "string", value: "N", says: "how many messages are sent; without it, each storm's own number" },
+    outage: {
+      type: "string",
+      value: "SECONDS",
+      says: "how long what is bad lasts; without it, each storm's own time",
+    },
+    seed: { type: "string", value: "N", says: "of the messages; without it, one is made and printed" },
+    patience: {
+      type: "string",
+      default: "3600",
+      value: "SECONDS",
+      says: "how long anything that is waited for may take",
+    },
+    log: { type: "string", value: "FILE", says: "where to write each line of every process" },
+    json: { type: "boolean", default: false, says: "the results as JSON on standard output" },
+  },
+  notes: "Ends with 0 if every storm ended well, 1 if not, 2 for wrong flags.",
+} as const satisfies Command;
 
 /** Which storms, and how big. */
 export interface StormFlags {
@@ -25,19 +41,7 @@ export interface StormFlags {
 
 /** Reads the command line behind `--storms`. Throws an Error that says which flag or name is wrong. */
 export function readStormFlags(args: readonly string[], randomSeed: () => number): StormFlags {
-  const { values, positionals } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    options: {
-      storms: { type: "boolean" },
-      messages: { type: "string" },
-      outage: { type: "string" },
-      seed: { type: "string" },
-      patience: { type: "string", default: "3600" },
-      log: { type: "string" },
-      json: { type: "boolean", default: false },
-    },
-  });
+  const { values, positionals } = parseFlags(STORM_PROOF, args);
   const known = Object.keys(STORMS);
   const unknown = positionals.find((name) => !known.includes(name));
   if (unknown !== undefined) throw new Error(`there is no storm ${unknown}: ${known.join(", ")}`);

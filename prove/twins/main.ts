@@ -1,5 +1,5 @@
 import { createWriteStream } from "node:fs";
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { TWINS, twinsNamed } from "./all-twins.ts";
 import { publish, readPublished } from "./table.ts";
 import { tryTwin } from "./try-twin.ts";
@@ -7,12 +7,18 @@ import type { Twin } from "./twin.ts";
 
 // `npm run prove:twins`: each guard of the app is taken out once, and the proof has to notice; with the guard in, the same story has to end well.
 
-const USAGE = `usage: npm run prove:twins -- [--list] [--docs] [--publish] [--log FILE] [NAME ...]
-  NAME       which twins; all of them by default
-  --list     says which there are
-  --docs     writes the table in the docs anew, for guards that moved
-  --publish  when all of them hold, writes what was found, and the table in the docs
-  --log FILE where to write each line of every process`;
+const COMMAND = {
+  usage: "npm run prove:twins -- [FLAGS] [NAME ...]",
+  does: "Takes each guard of the app out once, and checks that the proof notices.",
+  words: { NAME: "which twins; without a name, all" },
+  flags: {
+    list: { type: "boolean", default: false, says: "print which twins there are, and end" },
+    docs: { type: "boolean", default: false, says: "write the table in the docs anew, for guards that moved, and end" },
+    publish: { type: "boolean", default: false, says: "if all of them hold, write what was found, and the table" },
+    log: { type: "string", value: "FILE", says: "where to write each line of every process" },
+  },
+  notes: "Ends with 0 if every guard is needed and holds, 1 if not, 2 for wrong flags.",
+} as const satisfies Command;
 
 interface TwinFlags {
   readonly twins: readonly Twin[];
@@ -22,17 +28,10 @@ interface TwinFlags {
   readonly log: string | undefined;
 }
 
-function readArgs(): TwinFlags | undefined {
-  try {
-    const flag = { type: "boolean", default: false } as const;
-    const options = { list: flag, docs: flag, publish: flag, log: { type: "string" } } as const;
-    const { values, positionals } = parseArgs({ options, allowPositionals: true });
-    if (values.publish && positionals.length > 0) throw new Error("--publish takes all twins");
-    return { ...values, twins: twinsNamed(positionals), log: values.log };
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n${USAGE}\n`);
-    return undefined;
-  }
+function readArgs(args: readonly string[]): TwinFlags {
+  const { values, positionals } = parseFlags(COMMAND, args);
+  if (values.publish && positionals.length > 0) throw new Error("--publish takes all twins, and no NAME");
+  return { ...values, twins: twinsNamed(positionals), log: values.log };
 }
 
 async function prove({ twins, publish: isPublished, log: file }: TwinFlags): Promise<boolean> {
@@ -56,7 +55,7 @@ async function prove({ twins, publish: isPublished, log: file }: TwinFlags): Pro
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
-const flags = readArgs() ?? process.exit(2);
+const flags = readCommandLine(COMMAND, readArgs);
 if (flags.list) {
   const width = Math.max(...TWINS.map(({ name }) => name.length));
   for (const { name, guard } of flags.twins) process.stdout.write(`${name.padEnd(width)}  ${guard}\n`);

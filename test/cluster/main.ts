@@ -1,18 +1,25 @@
 // The command that starts, ends and shows a real Kubernetes cluster on this machine. stdout has the kubeconfig's path alone.
-import { parseArgs } from "node:util";
+import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { buildBinaries, missingBinary, testedBinaries } from "./binaries.ts";
 import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
 import { allRecords, type ClusterRecord } from "./cluster-record.ts";
 import { inspectMachine } from "./machine.ts";
 import { isRunning } from "./server-process.ts";
 
-const USAGE = `usage: npm run cluster -- build | up | down | status  [--name NAME]
-
-  build    builds the programs that the tests on a cluster need, where they are missing, and starts nothing
-  up       starts a one-node Kubernetes cluster, and prints the path of its kubeconfig
-  down     ends it, with everything that belongs to it
-  status   says which clusters run, and what of them
-  --name   "default" without: one machine can have several`;
+const VERBS = {
+  build: "build the programs that the tests on a cluster need, if they are missing, and start nothing",
+  up: "start a one-node Kubernetes cluster, and print the path of its kubeconfig",
+  down: "end it, with everything that belongs to it",
+  status: "say which clusters run, and what of them",
+};
+const COMMAND = {
+  usage: `npm run cluster -- ${Object.keys(VERBS).join(" | ")} [FLAGS]`,
+  does: "Starts, ends and shows a real Kubernetes cluster on this machine.",
+  words: VERBS,
+  flags: {
+    name: { type: "string", default: "default", value: "NAME", says: "which cluster: one machine can have several" },
+  },
+} as const satisfies Command;
 
 const cacheRoot = defaultCacheRoot(process.env);
 const startedAt = performance.now();
@@ -68,28 +75,20 @@ function isWhole(record: ClusterRecord): boolean {
   return record.stage === "up" && record.processes.every(isRunning);
 }
 
-function readArguments() {
-  const { values, positionals } = parseArgs({
-    options: { name: { type: "string", default: "default" } },
-    allowPositionals: true,
-  });
-  const [verb, ...more] = positionals;
+function readArguments(args: readonly string[]): () => Promise<number> {
+  const { values, positionals } = parseFlags(COMMAND, args);
+  const { name } = values;
+  const [verb = "", ...more] = positionals;
   if (more.length > 0) throw new Error(`unexpected: ${more.join(" ")}`);
-  if (!/^[a-z\d][a-z\d-]{0,30}$/.test(values.name))
-    throw new Error(`--name ${values.name} is not up to 31 lower-case letters, digits and hyphens`);
-  return { verb, name: values.name };
+  if (!/^[a-z\d][a-z\d-]{0,30}$/.test(name))
+    throw new Error(`--name ${name} is not up to 31 lower-case letters, digits and hyphens`);
+  const verbs = new Map(Object.entries({ build, up: () => up(name), down: () => down(name), status }));
+  const run = verbs.get(verb);
+  if (run === undefined) throw new Error(`what is to be done? One of: ${Object.keys(VERBS).join(", ")}`);
+  return run;
 }
 
-let run: () => Promise<number>;
-try {
-  const { verb, name } = readArguments();
-  const verbs = { build, up: () => up(name), down: () => down(name), status };
-  if (verb !== "build" && verb !== "up" && verb !== "down" && verb !== "status") throw new Error("what is to be done?");
-  run = verbs[verb];
-} catch (error) {
-  console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
-  process.exit(2);
-}
+const run = readCommandLine(COMMAND, readArguments);
 try {
   process.exitCode = await run();
 } catch (error) {

@@ -47,7 +47,8 @@ async function buildImage(): Promise<void> {
   await layOut(build, { "": ROOT }, buildRoot);
   for (const command of build.runs) {
     // Installing takes long, and was done by whoever runs this.
-    if (command === "npm ci") await symlink(join(ROOT, "node_modules"), join(buildRoot, build.workdir, "node_modules"));
+    if (command.startsWith("npm ci "))
+      await symlink(join(ROOT, "node_modules"), join(buildRoot, build.workdir, "node_modules"));
     else execFileSync(command, { shell: true, cwd: join(buildRoot, build.workdir), stdio: "pipe" });
   }
   await layOut(image, { build: buildRoot }, root());

@@ -53,8 +53,8 @@ describe("the flags of the storms", () => {
 
   it.each([
     { args: ["drizzle"], want: /no storm drizzle: crowd,/ },
-    { args: ["--messages", "many"], want: /--messages many: a whole number/ },
-    { args: ["--outage", "0"], want: /--outage 0: a whole number/ },
+    { args: ["--messages", "many"], want: /--messages many is not a whole number/ },
+    { args: ["--outage", "0"], want: /--outage 0 is not a whole number/ },
     { args: ["--kills", "3"], want: /--kills/ },
   ])("are refused where they are wrong: $args", ({ args, want }) => {
     expect(() => read(...args)).toThrow(want);

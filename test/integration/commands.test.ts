@@ -1,0 +1,68 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { globSync } from "tinyglobby";
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { ROOT } from "../support/run-program.ts";
+
+// Every program that somebody starts by hand answers --help and --version, and a wrong flag in words that its user understands.
+
+const { version, scripts } = z
+  .looseObject({ version: z.string(), scripts: z.record(z.string(), z.string()) })
+  .parse(JSON.parse(readFileSync("package.json", "utf8")));
+
+const built = globSync("dist/**/*.js", { ignore: ["dist/twins/**"] });
+const readsFlags = (file: string) => readFileSync(file, "utf8").includes("function readCommandLine(");
+const programs = new Set([
+  ...Object.values(scripts).flatMap((script) => [...script.matchAll(/\bnode (\S+\.js)/g)].map(([, file = ""]) => file)),
+  ...built.filter((file) => /^dist\/tools\/|\/main\.js$/.test(file) || readsFlags(file)),
+  ...globSync([".ci/*.js", "infra/*.sh"], { dot: true }),
+]);
+const commands = [...[...programs].toSorted().map((program) => [program]), ["dist/prove/main.js", "--storms"]];
+
+interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command as if nothing were set up on this machine. */
+function run([program = "", ...args]: readonly string[], flag: string): Promise<Ended> {
+  const file = program.endsWith(".sh") ? "bash" : process.execPath;
+  return new Promise((resolve) => {
+    const options = { cwd: ROOT, env: { PATH: process.env["PATH"] ?? "" }, timeout: 60_000 };
+    execFile(file, [program, ...args, flag], options, (error, stdout, stderr) =>
+      resolve({ code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1, stdout, stderr }),
+    );
+  });
+}
+
+test("finds the programs of the npm scripts, and those that these start", () => {
+  expect(programs.size).toBeGreaterThan(15);
+  for (const name of ["demo", "start", "send", "preflight", "repair", "cluster", "bench", "prove", "prove:twins"])
+    expect(scripts[name]).toMatch(/^node build\.js --if-older && node dist\/\S+\.js$/);
+});
+
+describe.concurrent.each(commands.map((words) => ({ command: words.join(" "), words })))("$command", ({ words }) => {
+  test("says on stdout what it does and what it takes", { timeout: 60_000 }, async () => {
+    const { code, stdout, stderr } = await run(words, "--help");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const [usage = "", does = "", ...more] = stdout.split("\n\n");
+    expect(usage).toMatch(/^usage: \S/);
+    expect(does).toMatch(/^[A-Z].*\.$/s);
+    expect(more.join("\n\n")).toMatch(/^ {2}-h, --help +print this, and end\n {2}--version +print the version/m);
+    expect(await run(words, "-h")).toEqual({ code, stdout, stderr });
+  });
+
+  test("prints the version of package.json", { timeout: 60_000 }, async () => {
+    expect(await run(words, "--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+  });
+
+  test("refuses a flag that it doesn't know, and says how to see the others", { timeout: 60_000 }, async () => {
+    const { code, stdout, stderr } = await run(words, "--no-such-flag");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr.split("\n")[0]).toContain("--no-such-flag");
+    expect(stderr).toMatch(/--help/);
+    expect(stderr).not.toMatch(/positional|Error|\bat .*:\d+/);
+  });
+});
