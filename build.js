@@ -1,11 +1,12 @@
-// Bundles the app, each of tools/ and the host into one file each, which needs no node_modules, with the licences of what is in them; and the programs of local/, bench/, prove/ and test/ beside them.
+// Bundles the app, the host and each of tools/ into one file each. Such a file needs no node_modules; the licences of the packages in it are written beside it.
+// The programs of local/, bench/, prove/ and test/ are bundled too, where these folders are: the build of the images has none of them.
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { glob } from "tinyglobby";
 
 /** Runs the app in the standalone image, where there is no node_modules. */
-const HOST = "local/host/main.ts";
+const HOST = "host/main.ts";
 const common = {
   bundle: true,
   platform: "node",
@@ -46,10 +47,13 @@ const { metafile } = await build({
 for (const file of Object.keys(metafile.outputs).filter((path) => path.endsWith(".js"))) await narrow(file);
 await build({
   ...common,
-  entryPoints: await glob(
-    ["local/**/main.ts", "bench/*.ts", "bench/cluster/main.ts", "prove/**/main.ts", "test/cluster/**/main.ts"],
-    { ignore: [HOST] },
-  ),
+  entryPoints: await glob([
+    "local/**/main.ts",
+    "bench/*.ts",
+    "bench/cluster/main.ts",
+    "prove/**/main.ts",
+    "test/cluster/**/main.ts",
+  ]),
   packages: "external",
 });
 await writeFile("dist/third-party-notices.txt", await notices(Object.keys(metafile.inputs)));

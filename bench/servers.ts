@@ -67,7 +67,7 @@ export interface Servers {
   readonly connections: Connections;
   readonly access: ClusterAccess;
   readonly pids: { readonly bus: number; readonly storage: number; readonly cluster: number };
-  /** Starts the built app in the local host. `schedule`: of its timer. Each line that it logs is told. */
+  /** Starts the built app in the host of `host/`. `schedule`: of its timer. Each line that it logs is told. */
   startApp(options: AppOptions): Promise<Program>;
   stop(): Promise<void>;
 }
@@ -127,7 +127,7 @@ export async function startServers(processes: Processes, setup = onStubCluster(p
     startApp: ({ schedule, onLine, connections: others }) =>
       processes.start({
         name: "app",
-        program: "local/host/main.js",
+        program: "host/main.js",
         args: ["--app", distFile("functions/index.js"), "--host-json", join(PROJECT_ROOT, "host.json")],
         settings: { ...settingsOf(others ?? connections), RECONCILE_SCHEDULE: schedule },
         onLine,

@@ -170,7 +170,7 @@ async function build(
     dispatchers.push(
       new DispatcherProcess({
         name,
-        program: join(PROJECT_ROOT, "dist/local/host/main.js"),
+        program: join(PROJECT_ROOT, "dist/host/main.js"),
         args: ["--app", options.app, "--host-json", join(PROJECT_ROOT, "host.json")],
         env: {
           ...neededEnvironment(process.env),

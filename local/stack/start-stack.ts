@@ -57,7 +57,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   async function start(part: Omit<PartOptions, "env" | "onLine">, settings: Readonly<Record<string, string>> = {}) {
     const started = await startPart({
       ...part,
-      program: join(PROJECT_ROOT, "dist", "local", part.program, "main.js"),
+      program: join(PROJECT_ROOT, "dist", part.program, "main.js"),
       env: { ...options.env, ...settings },
       ...(options.onLine === undefined ? {} : { onLine: (line: string) => options.onLine?.(part.name, line) }),
     });
@@ -140,7 +140,7 @@ async function bus(
   const entities = busEntities(sources, { lockDurationMs: LOCK_SECONDS * 1000, filters: options.filters });
   await writeFile(file, JSON.stringify(entities));
   const args = ["--entities", file, "--port", String(options.ports?.bus ?? 0)];
-  const { ready } = await start({ name: "broker", program: "broker", args, stopTimeoutMs: 5_000 });
+  const { ready } = await start({ name: "broker", program: "local/broker", args, stopTimeoutMs: 5_000 });
   return { ServiceBus: text(ready, "connectionString") };
 }
 
@@ -150,7 +150,7 @@ async function storage(
   start: Start,
 ): Promise<Settings> {
   if (isReal(settings, "AzureWebJobsStorage")) return {};
-  const { ready } = await start({ name: "storage", program: "azurite", stopTimeoutMs: 8_000 });
+  const { ready } = await start({ name: "storage", program: "local/azurite", stopTimeoutMs: 8_000 });
   const connectionString = text(ready, "connectionString");
   const address = cluster.kind === "kubeconfig" ? cluster.address : undefined;
   if (address === undefined) return { AzureWebJobsStorage: connectionString };
@@ -167,7 +167,7 @@ async function cluster({ cluster: choice }: StackOptions, directory: string, sta
   if (choice.kind === "kubeconfig") return { KUBECONFIG: choice.file, JOB_NAMESPACE: choice.namespace };
   const namespace = "dispatcher-jobs";
   const args = ["--directory", join(directory, "cluster"), "--namespace", namespace];
-  const { ready } = await start({ name: "cluster", program: "cluster", args, stopTimeoutMs: 10_000 });
+  const { ready } = await start({ name: "cluster", program: "local/cluster", args, stopTimeoutMs: 10_000 });
   return { KUBECONFIG: text(ready, "kubeconfig"), JOB_NAMESPACE: namespace };
 }
 

@@ -109,7 +109,7 @@ function startApp(): Running {
     "--port",
     "0",
   ];
-  return runProgram("local/host", {
+  return runProgram("host", {
     args,
     // The local broker opens to any key.
     env: {

@@ -70,11 +70,10 @@ describe("the packages of the images", () => {
   });
 
   // esbuild marks each file that it took into a bundle.
-  const bundled = ["dist/functions/index.js", "dist/local/host/main.js", ...globSync("dist/tools/*.js")].flatMap(
-    (file) =>
-      [
-        ...readFileSync(file, "utf8").matchAll(/^\s*\/\/ (node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+)\//gm),
-      ].map(([, path]) => path ?? ""),
+  const bundled = ["dist/functions/index.js", "dist/host/main.js", ...globSync("dist/tools/*.js")].flatMap((file) =>
+    [
+      ...readFileSync(file, "utf8").matchAll(/^\s*\/\/ (node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+)\//gm),
+    ].map(([, path]) => path ?? ""),
   );
   const inBundles = [...new Set(bundled)];
 

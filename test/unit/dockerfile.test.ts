@@ -126,11 +126,12 @@ describe(".dockerignore", () => {
     ".git/config",
     ".ci/run",
     "node_modules/zod/index.js",
-    "local/node_modules/x/index.js",
+    "host/node_modules/x/index.js",
     "dist/functions/index.js",
     ".dispatcher/state.json",
     "kubeconfig",
     "modules/hello.yaml",
+    "local/broker/main.ts",
     "test/support/world.ts",
   ])("keeps %s out", (path) => {
     expect(sent([path])).toEqual([]);

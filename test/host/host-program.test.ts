@@ -26,7 +26,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 function runHost(app: string, options: { port?: number; hostJson?: string; flags?: readonly string[] } = {}) {
   const { port = 0, hostJson = HOST_JSON, flags = [] } = options;
   const args = ["--app", app, "--host-json", hostJson, "--port", String(port), ...flags];
-  return runProgram("local/host", { args, env: { GREETING: "hi" }, ipc: true });
+  return runProgram("host", { args, env: { GREETING: "hi" }, ipc: true });
 }
 
 /** The port that it says once it is ready. */
@@ -115,7 +115,7 @@ test("exits with 1 naming the field of host.json that is wrong", async () => {
 });
 
 test("exits with 2 and its usage where a flag is wrong", async () => {
-  const running = runProgram("local/host", { args: ["--app", "x", "--port", "high"] });
+  const running = runProgram("host", { args: ["--app", "x", "--port", "high"] });
   expect(await running.ended).toBe(2);
   expect(running.said.stderr).toContain("usage: host");
 });

@@ -3,11 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ServiceBusClient, type ServiceBusMessage } from "@azure/service-bus";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { loadApp } from "../../host/core-api.ts";
+import { type Host, type HostOptions, startHost } from "../../host/host.ts";
+import { readHostJson } from "../../host/host-json.ts";
+import { makeHostLog } from "../../host/host-log.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
-import { loadApp } from "../../local/host/core-api.ts";
-import { type Host, type HostOptions, startHost } from "../../local/host/host.ts";
-import { readHostJson } from "../../local/host/host-json.ts";
-import { makeHostLog } from "../../local/host/host-log.ts";
 import { buildFixtureApp } from "../support/build-fixture-app.ts";
 
 /** What the fixture apps in this process share with the tests. */

@@ -1,4 +1,4 @@
-import { errorText } from "../../shared/errors.ts";
+import { errorText } from "../shared/errors.ts";
 
 /** What is known of anything thrown: the stacks of it and of its causes. Of wrong settings their words alone: there is nothing to look for in the code. */
 export function errorStack(error: unknown): string {
