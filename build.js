@@ -1,5 +1,5 @@
 // Bundles the app, the host and each of tools/ into one file each. Such a file needs no node_modules; the licences of the packages in it are written beside it.
-// The programs of local/, bench/, prove/ and test/ are bundled too, where these folders are: the build of the images has none of them.
+// The programs of local/, real-cluster/, bench/ and prove/ are bundled too, where these folders are: the build of the images has none of them.
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
@@ -52,7 +52,7 @@ await build({
     "bench/*.ts",
     "bench/cluster/main.ts",
     "prove/**/main.ts",
-    "test/cluster/**/main.ts",
+    "real-cluster/**/main.ts",
   ]),
   packages: "external",
 });

@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import { defaultCacheRoot, startCluster, stopCluster } from "../../real-cluster/cluster.ts";
+import { makeAccount } from "../../real-cluster/service-account.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
-import { defaultCacheRoot, startCluster, stopCluster } from "../../test/cluster/cluster.ts";
-import { makeAccount } from "../../test/cluster/service-account.ts";
 import { BareCluster, kubeconfigText, readAccess } from "../cluster-access.ts";
 import type { Processes } from "../processes.ts";
 import type { ClusterServer } from "../servers.ts";

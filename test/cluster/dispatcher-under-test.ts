@@ -8,13 +8,13 @@ import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import type { Part } from "../../local/stack/part.ts";
 import { untilReady } from "../../local/stack/readiness.ts";
 import { startStack } from "../../local/stack/start-stack.ts";
+import { type DispatcherAccount, kubeconfigText, makeAccount } from "../../real-cluster/service-account.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
 import type { Run, RunKey } from "../../shared/run/run.ts";
 import { type ClusterHands, clusterHands } from "../support/cluster-hands.ts";
 import { type AppLog, makeAppLog } from "./app-log.ts";
 import { lookFromOutside, type MessageEnd } from "./message-end.ts";
 import { makeNamespace } from "./namespace.ts";
-import { type DispatcherAccount, kubeconfigText, makeAccount } from "./service-account.ts";
 
 export interface DispatcherOptions {
   /** The files' contents by the modules' names, which are those of their queues too. */

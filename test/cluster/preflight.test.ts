@@ -8,13 +8,13 @@ import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
+import { type DispatcherAccount, kubeconfigText, makeAccount } from "../../real-cluster/service-account.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
 import { ROOT } from "../support/run-program.ts";
 import { denyJobsOf } from "./deny-jobs.ts";
 import { accessOf } from "./dispatcher-under-test.ts";
 import { restricted, sh } from "./module-files.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
-import { type DispatcherAccount, kubeconfigText, makeAccount } from "./service-account.ts";
 
 function template(container: object): object {
   return { jobTemplate: { spec: { template: { spec: { containers: [container] } } } } };

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { oneAtATime } from "../../cluster/one-at-a-time.ts";
+import { oneAtATime } from "../../real-cluster/one-at-a-time.ts";
 
 let directory: string;
 beforeEach(async () => {

@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import { PROJECT_ROOT } from "../local/stack/project-root.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 
-const MODULES = join(PROJECT_ROOT, "test", "cluster", "go");
+const MODULES = join(PROJECT_ROOT, "real-cluster", "go");
 const VERSION_PACKAGE = "k8s.io/component-base/version";
 const KUBERNETES = "1.36.3";
 const KEDA = "github.com/kedacore/keda/v2";

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import { PROJECT_ROOT } from "../local/stack/project-root.ts";
 import { waitUntilReady } from "./server-process.ts";
 import type { StartPart } from "./start-part.ts";
 
@@ -14,7 +14,7 @@ const PORT = 443;
  * as in any cluster. It is a program of the build.
  */
 export async function startForwarder(start: StartPart, address: string, apiServer: number): Promise<void> {
-  const program = join(PROJECT_ROOT, "dist", "test", "cluster", "forward", "main.js");
+  const program = join(PROJECT_ROOT, "dist", "real-cluster", "forward", "main.js");
   const args = [program, address, String(PORT), String(apiServer)];
   const forwarder = await start("forwarder", args, { file: process.execPath });
   await waitUntilReady(forwarder, READY_TIMEOUT_MS, async () => {
