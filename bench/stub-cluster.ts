@@ -3,11 +3,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
+import { startApiServer } from "../local/cluster/api/server.ts";
 import { makeCertificate } from "../local/cluster/certificate.ts";
-import { makeClusterState } from "../local/cluster/cluster-state.ts";
-import { generateName } from "../local/cluster/job-admission.ts";
-import { startApiServer } from "../local/cluster/server.ts";
-import { type Job, type Pod, timestamp } from "../local/cluster/wire.ts";
+import { generateName } from "../local/cluster/rules/job-admission.ts";
+import { makeClusterState } from "../local/cluster/store/cluster-state.ts";
+import { type Job, type Pod, timestamp } from "../local/cluster/store/wire.ts";
 import { kubeconfigText } from "./cluster-access.ts";
 
 const { values } = parseArgs({ options: { kubeconfig: { type: "string" }, namespace: { type: "string" } } });

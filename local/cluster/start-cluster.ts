@@ -1,12 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { startApiServer } from "./api/server.ts";
 import { makeCertificate } from "./certificate.ts";
-import { makeClusterState } from "./cluster-state.ts";
-import { publishRootCa } from "./config-data.ts";
-import { startJobController } from "./job-controller.ts";
-import { startPodRunner } from "./pod-runner.ts";
-import { startApiServer } from "./server.ts";
+import { startJobController } from "./controller/job-controller.ts";
+import { startPodRunner } from "./kubelet/pod-runner.ts";
+import { makeClusterState } from "./store/cluster-state.ts";
+import { publishRootCa } from "./store/config-data.ts";
 
 export interface ClusterOptions {
   /** 0, the default, takes a free one; a port that is taken is replaced by a free one. */

@@ -1,5 +1,5 @@
+import type { Job, Pod } from "../store/wire.ts";
 import { judgePodFailure } from "./pod-failure-policy.ts";
-import type { Job, Pod } from "./wire.ts";
 
 /** What the controller remembers of a Job beyond its status: pods may be gone before they are counted. */
 export interface JobMemory {

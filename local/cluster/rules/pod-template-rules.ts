@@ -1,6 +1,6 @@
 import type { V1PodTemplateSpec } from "@kubernetes/client-node";
+import type { Container, Wire } from "../store/wire.ts";
 import { checkAnnotations, checkDnsLabel, checkInteger, checkLabels, type Faults } from "./field-faults.ts";
-import type { Container, Wire } from "./wire.ts";
 
 /** Adds every fault of a Job's pod template that decides whether it can run here. */
 export function checkPodTemplate(faults: Faults, template: Wire<V1PodTemplateSpec> | undefined): void {

@@ -1,5 +1,5 @@
 import type { V1JobCondition } from "@kubernetes/client-node";
-import { type Job, timestamp, type Wire } from "./wire.ts";
+import { type Job, timestamp, type Wire } from "../store/wire.ts";
 
 export type JobConditionType = "Complete" | "Failed" | "FailureTarget" | "SuccessCriteriaMet" | "Suspended";
 type JobCondition = Wire<V1JobCondition>;

@@ -1,5 +1,5 @@
+import type { StoredObject } from "../store/wire.ts";
 import { badRequest } from "./api-status.ts";
-import type { StoredObject } from "./wire.ts";
 
 export type Selector = (object: StoredObject) => boolean;
 

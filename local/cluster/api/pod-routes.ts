@@ -1,15 +1,15 @@
 import { statSync } from "node:fs";
+import { readContainerLog, tailLines } from "../kubelet/container-log.ts";
+import type { PodRunner } from "../kubelet/pod-runner.ts";
+import type { ClusterState } from "../store/cluster-state.ts";
+import { deletePod } from "../store/deletion.ts";
+import { asJob, isObject, type Pod, timestamp } from "../store/wire.ts";
 import { ApiStatusError, badRequest, notFound, type Resource } from "./api-status.ts";
-import type { ClusterState } from "./cluster-state.ts";
-import { readContainerLog, tailLines } from "./container-log.ts";
-import { deletePod } from "./deletion.ts";
 import { checkPreconditions, deleteOptions, isDryRun } from "./job-routes.ts";
 import { selectorOf, tableOptions } from "./listing.ts";
 import { applyPatch } from "./patching.ts";
-import type { PodRunner } from "./pod-runner.ts";
 import { type ApiRequest, integerParam, jsonBody, sendJson } from "./request.ts";
 import { podPrinter, toTable } from "./tables.ts";
-import { asJob, isObject, type Pod, timestamp } from "./wire.ts";
 
 const PODS: Resource = { group: "", plural: "pods", kind: "Pod" };
 /** How often a followed log is looked at for more. */

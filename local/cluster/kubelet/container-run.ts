@@ -1,13 +1,13 @@
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { V1ContainerState } from "@kubernetes/client-node";
-import type { ReadConfig } from "./config-data.ts";
+import type { ReadConfig } from "../store/config-data.ts";
+import { type Container, type Pod, timestamp, type Wire } from "../store/wire.ts";
 import { ContainerConfigError, resolveCommandLine } from "./container-environment.ts";
 import { ContainerLog, readContainerLog, tailLines } from "./container-log.ts";
 import { type ContainerProcess, type Exit, startProcess } from "./container-process.ts";
 import { isImageName, isOfNoRegistry } from "./image-name.ts";
 import { makePathMapper } from "./pod-volumes.ts";
-import { type Container, type Pod, timestamp, type Wire } from "./wire.ts";
 
 /** How a container's attempt to start went: it ran, or it waits for ever, with a reason that kubectl shows. */
 export type Start =

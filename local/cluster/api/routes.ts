@@ -1,14 +1,14 @@
+import type { PodRunner } from "../kubelet/pod-runner.ts";
+import type { ClusterState } from "../store/cluster-state.ts";
+import { isObject } from "../store/wire.ts";
 import { ApiStatusError, notFound, type Resource } from "./api-status.ts";
-import type { ClusterState } from "./cluster-state.ts";
 import { isConfigPlural, serveConfigs } from "./config-routes.ts";
 import { discover } from "./discovery.ts";
 import { createJob, getJob, patchJob, removeJob, removeJobs } from "./job-routes.ts";
 import { serveList } from "./listing.ts";
 import { evictPod, getPod, getPodLog, methodNotAllowed, patchPod, removePod, removePods } from "./pod-routes.ts";
-import type { PodRunner } from "./pod-runner.ts";
 import { type ApiRequest, jsonBody, sendJson } from "./request.ts";
 import { eventPrinter, jobPrinter, podPrinter } from "./tables.ts";
-import { isObject } from "./wire.ts";
 
 export interface RouteDeps {
   readonly state: ClusterState;

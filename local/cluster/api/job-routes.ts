@@ -1,14 +1,14 @@
+import { Faults } from "../rules/field-faults.ts";
+import { admitJob } from "../rules/job-admission.ts";
+import { checkJobUpdate, checkNewJob, JOBS } from "../rules/job-rules.ts";
+import type { ClusterState } from "../store/cluster-state.ts";
+import { deleteJob, type PropagationPolicy } from "../store/deletion.ts";
+import { asJob, isObject, type Job } from "../store/wire.ts";
 import { ApiStatusError, alreadyExists, badRequest, conflict, invalid, notFound } from "./api-status.ts";
-import type { ClusterState } from "./cluster-state.ts";
-import { deleteJob, type PropagationPolicy } from "./deletion.ts";
-import { Faults } from "./field-faults.ts";
-import { admitJob } from "./job-admission.ts";
-import { checkJobUpdate, checkNewJob, JOBS } from "./job-rules.ts";
 import { selectorOf, tableOptions } from "./listing.ts";
 import { applyPatch } from "./patching.ts";
 import { type ApiRequest, jsonBody, sendJson } from "./request.ts";
 import { jobPrinter, metadataAlone, toTable } from "./tables.ts";
-import { asJob, isObject, type Job } from "./wire.ts";
 
 export function createJob(state: ClusterState, request: ApiRequest, namespace: string): void {
   if (!state.namespaces.has(namespace))

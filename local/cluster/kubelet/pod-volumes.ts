@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import type { V1DownwardAPIVolumeFile, V1KeyToPath, V1Volume } from "@kubernetes/client-node";
-import type { ConfigKind, ReadConfig } from "./config-data.ts";
+import type { ConfigKind, ReadConfig } from "../store/config-data.ts";
+import type { Container, Pod, Wire } from "../store/wire.ts";
 import { podField } from "./downward-api.ts";
-import type { Container, Pod, Wire } from "./wire.ts";
 
 /** A volume that can't be mounted; its pod waits for it for ever, as on a real node. */
 export class MountError extends Error {

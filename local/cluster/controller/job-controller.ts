@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ClusterState } from "./cluster-state.ts";
-import { deleteJob, deletePod } from "./deletion.ts";
+import type { ClusterState } from "../store/cluster-state.ts";
+import { deleteJob, deletePod } from "../store/deletion.ts";
+import { keyOf } from "../store/store.ts";
+import { type Job, type Pod, timestamp } from "../store/wire.ts";
 import { holdingCondition, isFinished, withCondition } from "./job-conditions.ts";
 import { countedStatus, countPod, type JobMemory, newMemory } from "./job-counts.ts";
 import { podFor } from "./job-pod.ts";
-import { keyOf } from "./store.ts";
-import { type Job, type Pod, timestamp } from "./wire.ts";
 
 /**
  * The Job controller: one pod per Job, followed to the Job's terminal condition. It looks at a Job whenever the Job or one of its pods

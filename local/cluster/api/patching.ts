@@ -1,5 +1,5 @@
+import { isObject } from "../store/wire.ts";
 import { ApiStatusError, badRequest } from "./api-status.ts";
-import { isObject } from "./wire.ts";
 
 /**
  * The object with a patch applied; the argument stays as it is. Strategic merge patches are applied as merge patches: lists are replaced,

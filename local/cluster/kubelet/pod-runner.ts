@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import type { ClusterState } from "./cluster-state.ts";
+import type { ClusterState } from "../store/cluster-state.ts";
+import { type Pod, timestamp } from "../store/wire.ts";
 import { logPathOf } from "./container-run.ts";
 import { type Node, PodRun } from "./pod-run.ts";
-import { type Pod, timestamp } from "./wire.ts";
 
 /** What a node runs at once by default; further pods wait, unscheduled. */
 const MAX_PODS = 110;

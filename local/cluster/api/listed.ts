@@ -1,6 +1,6 @@
-import type { Collection } from "./store.ts";
+import type { Collection } from "../store/store.ts";
+import type { StoredObject } from "../store/wire.ts";
 import type { IncludeObject, Printer } from "./tables.ts";
-import type { StoredObject } from "./wire.ts";
 
 /** One resource as the list and watch routes need it. */
 export interface Listed<T extends StoredObject> {

@@ -1,6 +1,6 @@
 import type { V1PodCondition, V1PodStatus } from "@kubernetes/client-node";
+import { type ContainerStatus, timestamp, type Wire } from "../store/wire.ts";
 import type { ContainerRun } from "./container-run.ts";
-import { type ContainerStatus, timestamp, type Wire } from "./wire.ts";
 
 export interface PodProgress {
   readonly containers: readonly ContainerRun[];

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { generateName } from "./job-admission.ts";
-import { type Job, type Pod, timestamp } from "./wire.ts";
+import { generateName } from "../rules/job-admission.ts";
+import { type Job, type Pod, timestamp } from "../store/wire.ts";
 
 /** A new pod of a Job, by its template. */
 export function podFor(job: Job): Pod {

@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
+import { checkAnnotations, checkLabels, checkSubdomain, Faults } from "../rules/field-faults.ts";
+import type { ClusterState } from "../store/cluster-state.ts";
+import type { Collection } from "../store/store.ts";
+import { asConfig, type Config, isObject, type JsonObject, timestamp } from "../store/wire.ts";
 import { alreadyExists, badRequest, invalid, notFound, type Resource } from "./api-status.ts";
-import type { ClusterState } from "./cluster-state.ts";
-import { checkAnnotations, checkLabels, checkSubdomain, Faults } from "./field-faults.ts";
 import { checkPreconditions, deleteOptions, isDryRun } from "./job-routes.ts";
 import { serveList } from "./listing.ts";
 import { methodNotAllowed } from "./pod-routes.ts";
 import { type ApiRequest, jsonBody, sendJson } from "./request.ts";
-import type { Collection } from "./store.ts";
 import { configPrinter } from "./tables.ts";
-import { asConfig, type Config, isObject, type JsonObject, timestamp } from "./wire.ts";
 
 const RESOURCES = {
   secrets: { group: "", plural: "secrets", kind: "Secret" },

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { badRequest } from "./api-status.ts";
-import { asJob, isObject, type Job, type JsonObject, timestamp } from "./wire.ts";
+import { badRequest } from "../api/api-status.ts";
+import { asJob, isObject, type Job, type JsonObject, timestamp } from "../store/wire.ts";
 
 /** The letters and digits that Kubernetes makes random names of. */
 const LETTERS = "bcdfghjklmnpqrstvwxz2456789";

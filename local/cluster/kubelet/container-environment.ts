@@ -1,8 +1,8 @@
 import type { V1EnvVar } from "@kubernetes/client-node";
-import type { ConfigKind, ReadConfig } from "./config-data.ts";
+import type { ConfigKind, ReadConfig } from "../store/config-data.ts";
+import type { Container, Pod, Wire } from "../store/wire.ts";
 import { podField } from "./downward-api.ts";
 import { expandVariables } from "./variable-expansion.ts";
-import type { Container, Pod, Wire } from "./wire.ts";
 
 /** A container's environment can't be made: it waits as `CreateContainerConfigError`, as on a real node. */
 export class ContainerConfigError extends Error {

@@ -1,4 +1,4 @@
-import type { FieldFault } from "./api-status.ts";
+import type { FieldFault } from "../api/api-status.ts";
 
 /** Collects the faults of one object; each method adds one, worded as Kubernetes words it. */
 export class Faults {

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { V1JobSpec, V1PodFailurePolicy } from "@kubernetes/client-node";
-import { invalid, type Resource } from "./api-status.ts";
+import { invalid, type Resource } from "../api/api-status.ts";
+import type { Job, Wire } from "../store/wire.ts";
 import { checkAnnotations, checkInteger, checkLabels, checkSubdomain, Faults } from "./field-faults.ts";
 import { checkPodTemplate } from "./pod-template-rules.ts";
-import type { Job, Wire } from "./wire.ts";
 
 export const JOBS: Resource = { group: "batch", plural: "jobs", kind: "Job" };
 

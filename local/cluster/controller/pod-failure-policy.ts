@@ -1,5 +1,5 @@
 import type { V1PodFailurePolicyOnExitCodesRequirement, V1PodFailurePolicyRule } from "@kubernetes/client-node";
-import type { ContainerStatus, Job, Pod, Wire } from "./wire.ts";
+import type { ContainerStatus, Job, Pod, Wire } from "../store/wire.ts";
 
 export type FailureAction =
   | { readonly kind: "count" }

@@ -1,10 +1,10 @@
+import type { Change } from "../store/store.ts";
+import type { StoredObject } from "../store/wire.ts";
 import { ApiStatusError } from "./api-status.ts";
 import type { Listed, TableOptions } from "./listed.ts";
 import { type ApiRequest, integerParam } from "./request.ts";
 import type { Selector } from "./selectors.ts";
-import type { Change } from "./store.ts";
 import { toTable } from "./tables.ts";
-import type { StoredObject } from "./wire.ts";
 
 /** How long a watch stays open where the client doesn't say. */
 const DEFAULT_TIMEOUT_SECONDS = 1_800;

@@ -1,12 +1,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import type { ClusterState } from "./cluster-state.ts";
-import { configReader, type ReadConfig } from "./config-data.ts";
+import type { ClusterState } from "../store/cluster-state.ts";
+import { configReader, type ReadConfig } from "../store/config-data.ts";
+import { type Pod, timestamp } from "../store/wire.ts";
 import { type ContainerPlace, ContainerRun } from "./container-run.ts";
 import { isInitDone, type PodProgress, podStatus } from "./pod-status.ts";
 import { MountError, makeVolumes } from "./pod-volumes.ts";
 import { Timers } from "./timers.ts";
-import { type Pod, timestamp } from "./wire.ts";
 
 /** ErrImagePull turns into ImagePullBackOff after this. */
 const PULL_BACKOFF_MS = 3_000;

@@ -1,4 +1,4 @@
-import type { ContainerStatus, Pod } from "./wire.ts";
+import type { ContainerStatus, Pod } from "../store/wire.ts";
 
 /** What kubectl shows as a pod's status: its phase, or what its containers are busy or stuck with. */
 export function displayedPodStatus(pod: Pod): string {

@@ -1,11 +1,11 @@
+import { type Collection, keyOf } from "../store/store.ts";
+import { isObject, type StoredObject } from "../store/wire.ts";
 import { ApiStatusError, badRequest } from "./api-status.ts";
 import type { Listed, TableOptions } from "./listed.ts";
 import { type ApiRequest, integerParam, sendJson } from "./request.ts";
 import { parseFieldSelector, parseLabelSelector, type Selector } from "./selectors.ts";
-import { type Collection, keyOf } from "./store.ts";
 import { toTable } from "./tables.ts";
 import { watchCollection } from "./watching.ts";
-import { isObject, type StoredObject } from "./wire.ts";
 
 /** A `continue` token is good for this long, as long as a real server keeps old versions. */
 const TOKEN_LIFE_MS = 5 * 60 * 1000;

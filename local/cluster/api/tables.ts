@@ -1,6 +1,6 @@
-import { holdingCondition } from "./job-conditions.ts";
+import { holdingCondition } from "../controller/job-conditions.ts";
+import type { Config, Event, Job, Pod, StoredObject } from "../store/wire.ts";
 import { displayedPodStatus, displayedReadiness } from "./pod-display.ts";
-import type { Config, Event, Job, Pod, StoredObject } from "./wire.ts";
 
 interface Column {
   readonly name: string;
