@@ -5,11 +5,11 @@ import { ServiceBusClient } from "@azure/service-bus";
 import { BatchV1Api, KubeConfig, PatchStrategy, setHeaderOptions, type V1Job } from "@kubernetes/client-node";
 import { kubeconfigText } from "../../bench/cluster-access.ts";
 import { type ClusterHands, clusterHands } from "../../test/support/cluster-hands.ts";
-import type { Books } from "../audit.ts";
-import { readBooks } from "../books.ts";
-import type { KindName, Planned } from "../kinds.ts";
-import { makeSender } from "../sender.ts";
-import type { Stage } from "../stage.ts";
+import type { Books } from "../audit/audit.ts";
+import { readBooks } from "../audit/books.ts";
+import type { KindName, Planned } from "../stage/kinds.ts";
+import { makeSender } from "../stage/sender.ts";
+import type { Stage } from "../stage/stage.ts";
 import type { Script } from "./script.ts";
 
 /** How long a story waits for what has to come about in it. */

@@ -7,7 +7,7 @@ import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { type Stack, startStack } from "../../local/stack/start-stack.ts";
-import { SecretSearch } from "../../prove/secret-search.ts";
+import { SecretSearch } from "../../prove/audit/secret-search.ts";
 import { ROOT, type Running, runProgram } from "../support/run-program.ts";
 
 /** What is planted: nobody but the pod may ever see it. Beside it the servers' own keys and tokens are looked for. */
