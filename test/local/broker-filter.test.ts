@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { parseEntities } from "../../../local/broker/entities.ts";
-import { compileFilter } from "../../../local/broker/filter.ts";
+import { parseEntities } from "../../local/broker/entities.ts";
+import { compileFilter } from "../../local/broker/filter.ts";
 
 const message = {
   subject: "image.uploaded",
