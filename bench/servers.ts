@@ -1,8 +1,9 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { kubeconfigText } from "../local/cluster/kubeconfig.ts";
+import { type ClusterAccess, readAccess } from "../local/kit/cluster-access.ts";
 import { busEntities } from "../local/stack/bus-entities.ts";
 import { PROJECT_ROOT } from "../local/stack/project-root.ts";
-import { type ClusterAccess, kubeconfigText, readAccess } from "./cluster-access.ts";
 import { type CountingProxy, countBus, countCluster, countHttp } from "./counting-proxy.ts";
 import { distFile, type Processes, type Program } from "./processes.ts";
 import { BODY, INSTANCE } from "./sample-run.ts";
@@ -184,7 +185,7 @@ export async function countRequests({ connections, access }: Servers): Promise<C
   const [bus, table, cluster] = await Promise.all([countBus(busPort), countHttp(tablePort), countCluster(access)]);
   const kubeconfig = `${connections.kubeconfig}-counted`;
   await rm(kubeconfig, { force: true });
-  await writeFile(kubeconfig, kubeconfigText(cluster.access), { mode: 0o600, flag: "wx" });
+  await writeFile(kubeconfig, kubeconfigText({ name: "bench", ...cluster.access }), { mode: 0o600, flag: "wx" });
   const all: readonly CountingProxy[] = [bus, table, cluster];
   return {
     connections: {

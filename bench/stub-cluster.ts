@@ -5,10 +5,10 @@ import { writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { startApiServer } from "../local/cluster/api/server.ts";
 import { makeCertificate } from "../local/cluster/certificate.ts";
+import { kubeconfigText } from "../local/cluster/kubeconfig.ts";
 import { generateName } from "../local/cluster/rules/job-admission.ts";
 import { makeClusterState } from "../local/cluster/store/cluster-state.ts";
 import { type Job, type Pod, timestamp } from "../local/cluster/store/wire.ts";
-import { kubeconfigText } from "./cluster-access.ts";
 
 const { values } = parseArgs({ options: { kubeconfig: { type: "string" }, namespace: { type: "string" } } });
 const { kubeconfig, namespace } = values;
@@ -25,7 +25,7 @@ const token = randomBytes(32).toString("base64url");
 const certificate = await makeCertificate();
 const server = await startApiServer({ state, runner: undefined }, { port: 0, token, certificate });
 const access = { server: `https://127.0.0.1:${server.port}`, token, ca: certificate.cert, namespace };
-await writeFile(kubeconfig, kubeconfigText(access), { mode: 0o600, flag: "wx" });
+await writeFile(kubeconfig, kubeconfigText({ name: "bench", ...access }), { mode: 0o600, flag: "wx" });
 
 const end = () => void server.close().then(() => process.exit(0));
 process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);

@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { generate } from "selfsigned";
+import { kubeconfigText } from "../local/cluster/kubeconfig.ts";
 
 /** The name under which the only node is known: a node at a loopback address is refused, one that resolves to it is not. */
 export const NODE_NAME = "localhost";
@@ -56,8 +57,9 @@ export async function makeCredentials(
   );
   const keys = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const tokens = Object.fromEntries(Object.keys(USERS).map((name) => [name, randomBytes(32).toString("base64url")]));
+  const cluster = { name: "dispatcher-test-cluster", server: apiServer, ca: authority.cert, namespace: "default" };
   const kubeconfig = (name: UserName) =>
-    keep(`${name}.kubeconfig`, kubeconfigText(apiServer, authority.cert, name, tokens[name] ?? ""));
+    keep(`${name}.kubeconfig`, kubeconfigText({ ...cluster, user: name, token: tokens[name] ?? "" }));
   return {
     caCert: await keep("ca.crt", authority.cert),
     serverCert: await keep("server.crt", server.cert),
@@ -126,18 +128,4 @@ function tokenLines(tokens: Readonly<Record<string, string>>): string {
     ([name, { user, groups }]) => `${tokens[name]},${user},${name},"${groups.join(",")}"`,
   );
   return `${lines.join("\n")}\n`;
-}
-
-function kubeconfigText(server: string, ca: string, user: UserName, token: string): string {
-  const name = "dispatcher-test-cluster";
-  const config = {
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name, cluster: { server, "certificate-authority-data": Buffer.from(ca).toString("base64") } }],
-    users: [{ name: user, user: { token } }],
-    contexts: [{ name, context: { cluster: name, user, namespace: "default" } }],
-    "current-context": name,
-  };
-  // JSON is YAML.
-  return `${JSON.stringify(config, undefined, 2)}\n`;
 }

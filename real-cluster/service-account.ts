@@ -74,22 +74,3 @@ async function exists(reading: Promise<unknown>): Promise<boolean> {
     () => false,
   );
 }
-
-/** A kubeconfig whose token is read from a file again and again, as a pod's is. `ca`: PEM. */
-export function kubeconfigText(of: {
-  readonly server: string;
-  readonly ca: string;
-  readonly tokenFile: string;
-}): string {
-  const name = "dispatcher";
-  return JSON.stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [
-      { name, cluster: { server: of.server, "certificate-authority-data": Buffer.from(of.ca).toString("base64") } },
-    ],
-    users: [{ name, user: { tokenFile: of.tokenFile } }],
-    contexts: [{ name, context: { cluster: name, user: name } }],
-    "current-context": name,
-  });
-}

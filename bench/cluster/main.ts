@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
+import { wholeNumber } from "../../local/kit/whole-number.ts";
 import { Processes } from "../processes.ts";
 import { machineText } from "../report.ts";
-import { wholeNumber } from "../whole-number.ts";
 import { measureOnCluster } from "./measure.ts";
 import { clusterText } from "./report.ts";
 import type { ClusterOptions } from "./watch-taker.ts";

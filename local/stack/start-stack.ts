@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { loadModules } from "../../shared/modules/load-modules.ts";
 import type { Source } from "../../shared/run/source.ts";
 import type { FilterConfig } from "../broker/filter.ts";
+import { startTcpProxy } from "../kit/tcp-proxy.ts";
 import { busEntities } from "./bus-entities.ts";
 import type { ClusterChoice } from "./cluster-flags.ts";
-import { forwardPort } from "./forward-port.ts";
 import { isReal } from "./is-real.ts";
 import { modulesWithImage } from "./modules-with-image.ts";
 import { type Part, type PartOptions, startPart } from "./part.ts";
@@ -156,7 +156,7 @@ async function storage(
   if (address === undefined) return { AzureWebJobsStorage: connectionString };
 
   const [endpoint = "", port = ""] = /BlobEndpoint=http:\/\/127\.0\.0\.1:(\d+)/.exec(connectionString) ?? [];
-  const forward = await forwardPort(address, Number(port));
+  const forward = await startTcpProxy({ address, to: Number(port) });
   cleanUps.push(() => forward.close());
   const host = address.includes(":") ? `[${address}]` : address;
   const reachable = `BlobEndpoint=http://${host}:${forward.port}`;

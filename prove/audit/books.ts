@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { TableClient } from "@azure/data-tables";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { z } from "zod";
-import type { ClusterAccess } from "../../bench/cluster-access.ts";
+import type { ClusterAccess } from "../../local/kit/cluster-access.ts";
 import { type Planned, QUEUE, SUBSCRIPTION, TOPIC } from "../stage/kinds.ts";
 import { STRANGER } from "../stage/sender.ts";
 import type { Books, BusMessage, JobRecord, RunRow } from "./audit.ts";

@@ -1,5 +1,5 @@
+import type { Found, SecretSearch } from "../../local/kit/secret-search.ts";
 import type { Finding } from "./audit.ts";
-import type { Found, SecretSearch } from "./secret-search.ts";
 
 /** Looks through lines as they come, and keeps of all those with a secret the first and how many there were. */
 export class LeakyLines {

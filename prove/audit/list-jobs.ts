@@ -1,7 +1,7 @@
 import { request } from "node:https";
 import { json } from "node:stream/consumers";
 import { z } from "zod";
-import type { ClusterAccess } from "../../bench/cluster-access.ts";
+import type { ClusterAccess } from "../../local/kit/cluster-access.ts";
 
 const page = z.object({ metadata: z.object({ continue: z.string().optional() }), items: z.array(z.unknown()) });
 

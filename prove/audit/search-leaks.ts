@@ -1,12 +1,12 @@
 import { TableClient, TableServiceClient } from "@azure/data-tables";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { z } from "zod";
+import type { SecretSearch } from "../../local/kit/secret-search.ts";
 import { CANARIES, CANARY_PROPERTY } from "../stage/canaries.ts";
 import type { Finding } from "./audit.ts";
 import type { Servers } from "./books.ts";
 import { listJobs } from "./list-jobs.ts";
 import { type Peeked, peekBus } from "./peek-bus.ts";
-import type { SecretSearch } from "./secret-search.ts";
 
 /** Where a secret would be found, and what is written there. */
 type Written = readonly [place: string, what: unknown];

@@ -1,6 +1,7 @@
-import { connect, createServer } from "node:net";
 import type { Interference } from "../../local/broker/interference.ts";
 import type { Reply } from "../../local/broker/reply-link.ts";
+import type { Listening } from "../../local/kit/listen.ts";
+import { startTcpProxy } from "../../local/kit/tcp-proxy.ts";
 import { busEdge } from "./bus-edge.ts";
 import type { Conductor } from "./director.ts";
 import { known } from "./edges.ts";
@@ -70,13 +71,12 @@ export class BusGate {
   };
 
   /** A port for a Dispatcher's connections to the broker's. */
-  async open(slot: number, brokerPort: number, gate: Gate): Promise<{ readonly port: number; close(): Promise<void> }> {
+  open(slot: number, brokerPort: number, gate: Gate): Promise<Listening> {
     this.#gates.set(slot, gate);
-    const server = createServer((client) => {
-      gate.admit(client);
-      if (gate.isClosed) return;
-      const bus = connect(brokerPort, "127.0.0.1");
-      bus.once("connect", () => {
+    return startTcpProxy({
+      to: brokerPort,
+      onClient: (client) => gate.admit(client),
+      onConnected: (client, bus) => {
         const port = bus.localPort ?? 0;
         this.#slots.set(port, slot);
         this.#sockets.set(port, client);
@@ -84,20 +84,10 @@ export class BusGate {
           this.#slots.delete(port);
           this.#sockets.delete(port);
         });
-        client.pipe(bus).pipe(client);
-      });
-      client.setNoDelay(true).on("close", () => bus.destroy());
-      bus.setNoDelay(true).on("error", () => client.destroy());
-      bus.on("close", () => client.destroy());
+        client.setNoDelay(true);
+        bus.setNoDelay(true);
+      },
     });
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject).listen(0, "127.0.0.1", resolve);
-    });
-    const address = server.address();
-    return {
-      port: typeof address === "object" && address !== null ? address.port : 0,
-      close: () => new Promise((resolve) => server.close(() => resolve())),
-    };
   }
 }
 

@@ -1,15 +1,7 @@
-import {
-  Agent,
-  createServer,
-  request as httpRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type OutgoingHttpHeaders,
-  type ServerResponse,
-  STATUS_CODES,
-} from "node:http";
-import { createServer as createSecureServer, request as httpsRequest, Agent as SecureAgent } from "node:https";
+import { type IncomingHttpHeaders, type OutgoingHttpHeaders, STATUS_CODES } from "node:http";
 import { buffer } from "node:stream/consumers";
+import { type Exchange, startHttpProxy } from "../../local/kit/http-proxy.ts";
+import type { Listening } from "../../local/kit/listen.ts";
 import type { Call, Conductor } from "./director.ts";
 import type { Edge, ServerName } from "./edges.ts";
 import type { Gate } from "./gate.ts";
@@ -37,45 +29,30 @@ export interface FaultProxyOptions {
   isStrangers?(call: HttpCall): boolean;
 }
 
-/** Between one Dispatcher and one HTTP server: each request goes the way that the director sends it. */
-export async function startFaultProxy(
-  options: FaultProxyOptions,
-): Promise<{ readonly port: number; close(): Promise<void> }> {
-  const agent = options.tls ? new SecureAgent({ keepAlive: true, ca: options.tls.ca }) : new Agent({ keepAlive: true });
-  const listener = (incoming: IncomingMessage, response: ServerResponse) => {
-    serve(options, agent, incoming, response).catch(() => response.destroy());
-  };
-  const server = options.tls ? createSecureServer({ ...options.tls }, listener) : createServer(listener);
-  server.keepAliveTimeout = 60_000;
-  server.on("connection", (socket) => options.gate.admit(socket));
-  // What a killed process leaves behind is no news.
-  server.on("clientError", (_error, socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  return {
-    port: typeof address === "object" && address !== null ? address.port : 0,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-        agent.destroy();
-      }),
-  };
+/** How long a Dispatcher's connection may rest: its own clients close it first, so that no request meets a connection that is being closed. */
+const IDLE_MS = 60_000;
+
+/** Stands between one Dispatcher and one HTTP server, and does to each request what the director says. */
+export function startFaultProxy(options: FaultProxyOptions): Promise<Listening> {
+  const { target, tls, gate } = options;
+  return startHttpProxy(
+    {
+      target,
+      idleMs: IDLE_MS,
+      onConnection: (socket) => gate.admit(socket),
+      ...(tls === undefined ? {} : { ca: tls.ca, certificate: tls }),
+    },
+    (exchange) => serve(options, exchange),
+  );
 }
 
-async function serve(
-  options: FaultProxyOptions,
-  agent: Agent,
-  incoming: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
-  response.on("error", () => {});
-  const body = await buffer(incoming);
-  const call: HttpCall = { method: incoming.method ?? "GET", url: incoming.url ?? "/", body: body.toString("utf8") };
+async function serve(options: FaultProxyOptions, { method, url, response, ...exchange }: Exchange): Promise<void> {
+  const call: HttpCall = { method, url, body: (await exchange.body()).toString("utf8") };
   const edges = options.edgesOf(call);
-  const carryOut = () => forward(options.target, agent, incoming, body);
+  const carryOut = async (): Promise<HttpAnswer> => {
+    const answer = await exchange.ask();
+    return { status: answer.statusCode ?? 502, headers: answer.headers, body: await buffer(answer) };
+  };
   const answer = options.gate.refuses()
     ? refusal(options.server, 503, edges, call)
     : options.isStrangers?.(call) === true
@@ -83,7 +60,7 @@ async function serve(
       : await options.director().conduct<HttpAnswer>({
           slot: options.slot,
           edges,
-          asked: `${options.server}: ${call.method} ${call.url.split("?")[0]}`,
+          asked: `${options.server}: ${method} ${url.split("?")[0]}`,
           carryOut,
           refusal: (status) => refusal(options.server, status, edges, call),
           worked: (given) => worked(call, edges, given),
@@ -95,21 +72,6 @@ async function serve(
   }
   const { "transfer-encoding": _, ...headers } = answer.headers;
   response.writeHead(answer.status, { ...headers, "content-length": answer.body.byteLength }).end(answer.body);
-}
-
-function forward(target: string, agent: Agent, incoming: IncomingMessage, body: Buffer): Promise<HttpAnswer> {
-  const send = target.startsWith("https:") ? httpsRequest : httpRequest;
-  return new Promise((resolve, reject) => {
-    const { method = "GET", url = "/", headers } = incoming;
-    const outgoing = send(target + url, { method, headers, agent }, (answer) => {
-      buffer(answer).then(
-        (content) => resolve({ status: answer.statusCode ?? 502, headers: answer.headers, body: content }),
-        reject,
-      );
-    });
-    outgoing.once("error", reject);
-    outgoing.end(body);
-  });
 }
 
 /** Edges where "it is there already" is as good as having made it. */

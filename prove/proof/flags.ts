@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { wholeNumber } from "../../bench/whole-number.ts";
+import { wholeNumber } from "../../local/kit/whole-number.ts";
 
 export const USAGE = `usage: npm run prove -- [--messages N] [--kills N] [--processes N] [--seed N] [--patience SECONDS] [--log FILE] [--json]
   --messages N   how many messages are sent, of every kind (400)

@@ -4,10 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
-import { kubeconfigText, readAccess } from "../../bench/cluster-access.ts";
 import { startAzurite } from "../../local/azurite/start-azurite.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { makeCertificate } from "../../local/cluster/certificate.ts";
+import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
+import { readAccess } from "../../local/kit/cluster-access.ts";
+import { SecretSearch } from "../../local/kit/secret-search.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { startPart } from "../../local/stack/part.ts";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
@@ -15,7 +17,6 @@ import type { Finding } from "../audit/audit.ts";
 import type { Servers } from "../audit/books.ts";
 import { LeakyLines } from "../audit/leaky-lines.ts";
 import { searchLeaks } from "../audit/search-leaks.ts";
-import { SecretSearch } from "../audit/secret-search.ts";
 import { BusGate } from "../faults/bus-gate.ts";
 import type { Conductor } from "../faults/director.ts";
 import { known, type ServerName } from "../faults/edges.ts";
@@ -165,7 +166,7 @@ async function build(
     const [tables, blobs, jobs, bus] = proxies;
     const kubeconfig = join(directory, `kubeconfig-${slot}`);
     const ownAccess = { ...access, server: `https://127.0.0.1:${jobs.port}`, ca: certificate.cert };
-    await writeFile(kubeconfig, kubeconfigText(ownAccess), { mode: 0o600 });
+    await writeFile(kubeconfig, kubeconfigText({ name: "proof", ...ownAccess }), { mode: 0o600 });
     const name = `dispatcher ${slot + 1}`;
     dispatchers.push(
       new DispatcherProcess({

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { wholeNumber } from "../../bench/whole-number.ts";
+import { wholeNumber } from "../../local/kit/whole-number.ts";
 import { STORMS } from "./all-storms.ts";
 
 export const STORMS_USAGE = `usage: npm run prove -- --storms [NAME ...] [--messages N] [--outage SECONDS] [--seed N] [--patience SECONDS] [--log FILE] [--json]

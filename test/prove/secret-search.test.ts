@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { SecretSearch } from "../../local/kit/secret-search.ts";
 import { LeakyLines } from "../../prove/audit/leaky-lines.ts";
-import { SecretSearch } from "../../prove/audit/secret-search.ts";
 
 const BODY = "canaryBody";
 const KEY = "Eby8vdM02xNO/qFlq+JPLl==";

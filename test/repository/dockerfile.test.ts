@@ -4,7 +4,7 @@ import { posix } from "node:path";
 import dockerignore from "@balena/dockerignore";
 import { globSync } from "tinyglobby";
 import { describe, expect, it } from "vitest";
-import { ALLOCATOR } from "../../bench/processes.ts";
+import { ALLOCATOR } from "../../local/kit/allocator.ts";
 import { valueAt } from "../../shared/plain-data.ts";
 import { readImage, stageNames } from "../support/container-image.ts";
 

@@ -12,19 +12,6 @@ export interface ClusterAccess {
   readonly namespace: string;
 }
 
-/** A kubeconfig file for it. JSON is YAML. */
-export function kubeconfigText({ server, token, ca, namespace }: ClusterAccess): string {
-  const name = "bench";
-  return JSON.stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [{ name, cluster: { server, "certificate-authority-data": Buffer.from(ca).toString("base64") } }],
-    users: [{ name, user: { token } }],
-    contexts: [{ name, context: { cluster: name, user: name, namespace } }],
-    "current-context": name,
-  });
-}
-
 const kubeconfig = z.object({
   clusters: z.tuple([
     z.object({ cluster: z.object({ server: z.string(), "certificate-authority-data": z.string() }) }),
@@ -33,7 +20,7 @@ const kubeconfig = z.object({
   contexts: z.tuple([z.object({ context: z.object({ namespace: z.string() }) })]),
 });
 
-/** Reads what `kubeconfigText` wrote. */
+/** Reads a kubeconfig file in JSON, whose one user has a token. */
 export async function readAccess(file: string): Promise<ClusterAccess> {
   const { clusters, users, contexts } = kubeconfig.parse(JSON.parse(await readFile(file, "utf8")));
   const [{ cluster }] = clusters;

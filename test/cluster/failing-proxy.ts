@@ -1,7 +1,7 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { createServer, request } from "node:https";
-import type { Socket } from "node:net";
+import type { ServerResponse } from "node:http";
+import { buffer } from "node:stream/consumers";
 import { makeCertificate } from "../../local/cluster/certificate.ts";
+import { type Exchange, startHttpProxy } from "../../local/kit/http-proxy.ts";
 
 /** A request that is on its way to the API server. */
 export interface ProxiedRequest {
@@ -20,7 +20,7 @@ interface Answer {
 export type Fault = (response: ServerResponse, ask: () => Promise<Answer>) => Promise<void> | void;
 
 /** Stands between an app and its API server. */
-export interface FaultProxy {
+export interface FailingProxy {
   /** How an app reaches the API server through it. */
   readonly access: { readonly server: string; readonly ca: string };
   /** Does this to each request that is meant, until `heal`. */
@@ -51,41 +51,28 @@ export const halves: Fault = async (response, ask) => {
 };
 
 /** `onAnswer` is told of each request whose answer is passed on as it is. */
-export async function startFaultProxy(
+export async function startFailingProxy(
   target: { readonly server: string; readonly ca: string },
   onAnswer: (request: ProxiedRequest, answer: { readonly status: number; readonly bytes: number }) => void = () => {},
-): Promise<FaultProxy> {
+): Promise<FailingProxy> {
   const certificate = await makeCertificate();
   const faults = new Set<{ isMeant: (request: ProxiedRequest) => boolean; fault: Fault; hits: number }>();
 
-  async function handle(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { method = "GET", url: path = "/", headers } = incoming;
-    const chunks: Buffer[] = [];
-    for await (const chunk of incoming) chunks.push(Buffer.from(chunk));
-    const body = Buffer.concat(chunks);
-    const ask = () => answerOf(target, { method, path, headers: { ...headers, "accept-encoding": "identity" }, body });
-    const asked = { method, path, body: body.toString() };
+  async function handle(exchange: Exchange): Promise<void> {
+    const { method, url: path, response } = exchange;
+    const asked = { method, path, body: (await exchange.body()).toString() };
     const failing = [...faults].find(({ isMeant }) => isMeant(asked));
     if (failing) {
       failing.hits += 1;
-      await failing.fault(response, ask);
+      await failing.fault(response, () => answerOf(exchange));
       return;
     }
-    const answer = await ask();
+    const answer = await answerOf(exchange);
     onAnswer(asked, { status: answer.status, bytes: answer.body.byteLength });
     response.writeHead(answer.status, answer.headers).end(answer.body);
   }
 
-  const sockets = new Set<Socket>();
-  const server = createServer({ ...certificate }, (incoming, response) => {
-    handle(incoming, response).catch(() => response.destroy());
-  });
-  server.on("connection", (socket: Socket) => sockets.add(socket.once("close", () => sockets.delete(socket))));
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  const port = typeof address === "object" ? address?.port : undefined;
+  const { port, close } = await startHttpProxy({ target: target.server, ca: target.ca, certificate }, handle);
   return {
     access: { server: `https://127.0.0.1:${port}`, ca: certificate.cert },
     fail(isMeant, fault) {
@@ -93,30 +80,14 @@ export async function startFaultProxy(
       faults.add(failing);
       return { heal: () => void faults.delete(failing), hits: () => failing.hits };
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
+    close,
   };
 }
 
-function answerOf(
-  { server, ca }: { readonly server: string; readonly ca: string },
-  given: { method: string; path: string; headers: IncomingMessage["headers"]; body: Buffer },
-): Promise<Answer> {
-  const { method, path, headers, body } = given;
-  return new Promise((resolve, reject) => {
-    request(server + path, { method, headers, ca }, (reply) => {
-      const chunks: Buffer[] = [];
-      reply.on("data", (chunk: Buffer) => chunks.push(chunk)).on("error", reject);
-      reply.on("end", () => {
-        const { "transfer-encoding": _, connection: __, ...kept } = reply.headers;
-        const named = Object.entries(kept).map(([name, value]) => [name, String(value)]);
-        resolve({ status: reply.statusCode ?? 502, headers: Object.fromEntries(named), body: Buffer.concat(chunks) });
-      });
-    })
-      .on("error", reject)
-      .end(body);
-  });
+/** The whole answer of the server, uncompressed: a fault may cut it in two. */
+async function answerOf(exchange: Exchange): Promise<Answer> {
+  const reply = await exchange.ask({ "accept-encoding": "identity" });
+  const { "transfer-encoding": _, connection: __, ...kept } = reply.headers;
+  const named = Object.entries(kept).map(([name, value]) => [name, String(value)]);
+  return { status: reply.statusCode ?? 502, headers: Object.fromEntries(named), body: await buffer(reply) };
 }
