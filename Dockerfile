@@ -1,6 +1,6 @@
 # Two images of one build; modules and settings come from outside, nothing secret is in a layer.
 #   functions (the default)  the app on the Azure Functions host:        docker build -t dispatcher .
-#   standalone               the app on the small host of local/host:    docker build -t dispatcher --target standalone .
+#   standalone               the app on the small host of host/:          docker build -t dispatcher --target standalone .
 # Only what every builder knows is used, BuildKit or not: `az acr build` has the older one.
 # Node 22: 20 gets no security fixes since April 2026, and both bases have it.
 
@@ -10,7 +10,7 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY build.js tsconfig.json host.json LICENSE ./
 COPY functions functions/
-COPY local local/
+COPY host host/
 COPY shared shared/
 COPY tools tools/
 RUN npm run build
@@ -32,13 +32,13 @@ ENV MALLOC_ARENA_MAX=2 \
 WORKDIR /app
 COPY --from=build /src/package.json /src/host.json /src/LICENSE /src/dist/third-party-notices.txt ./
 COPY --from=build /src/dist/functions/index.js dist/functions/
-COPY --from=build /src/dist/local/host/main.js dist/local/host/
+COPY --from=build /src/dist/host/main.js dist/host/
 COPY --from=build /src/dist/tools/*.js dist/tools/
 # `node` of the base, by number: a kubelet can't tell that a name is not root.
 USER 1000:1000
 EXPOSE 8080
 # No shell in between: the signal that asks it to drain reaches the host itself.
-ENTRYPOINT ["node", "dist/local/host/main.js", "--app", "dist/functions/index.js", "--host-json", "host.json", "--address", "0.0.0.0", "--port", "8080"]
+ENTRYPOINT ["node", "dist/host/main.js", "--app", "dist/functions/index.js", "--host-json", "host.json", "--address", "0.0.0.0", "--port", "8080"]
 
 FROM mcr.microsoft.com/azure-functions/node:4-node22 AS functions
 ARG VERSION=0.0.0

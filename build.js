@@ -1,11 +1,12 @@
-// Bundles the app, each of tools/ and the host into one file each, which needs no node_modules, with the licences of what is in them; and the programs of local/, bench/, prove/ and test/ beside them.
+// Bundles the app, the host and each of tools/ into one file each. Such a file needs no node_modules; the licences of the packages in it are written beside it.
+// The programs of local/, real-cluster/, bench/ and prove/ are bundled too, where these folders are: the build of the images has none of them.
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { glob } from "tinyglobby";
 
 /** Runs the app in the standalone image, where there is no node_modules. */
-const HOST = "local/host/main.ts";
+const HOST = "host/main.ts";
 const common = {
   bundle: true,
   platform: "node",
@@ -60,10 +61,13 @@ function readFlags() {
 /** The programs that run where there is no node_modules, and those that run in a checkout. */
 async function findEntryPoints() {
   const shipped = ["functions/index.ts", HOST, ...(await glob("tools/*.ts"))];
-  const local = await glob(
-    ["local/**/main.ts", "bench/*.ts", "bench/cluster/main.ts", "prove/**/main.ts", "test/cluster/**/main.ts"],
-    { ignore: [HOST] },
-  );
+  const local = await glob([
+    "local/**/main.ts",
+    "bench/*.ts",
+    "bench/cluster/main.ts",
+    "prove/**/main.ts",
+    "real-cluster/**/main.ts",
+  ]);
   return { shipped: shipped.toSorted(), local: local.toSorted() };
 }
 

@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
-import { missingBinary, testedBinaries } from "./test/cluster/binaries.ts";
-import { defaultCacheRoot } from "./test/cluster/cluster.ts";
+import { missingBinary, testedBinaries } from "./real-cluster/binaries.ts";
+import { defaultCacheRoot } from "./real-cluster/cluster.ts";
 import { forbidSkips } from "./test/support/forbid-skips.ts";
 
 /** What has to be built for a file beside the cluster itself: nothing, helm, or KEDA too. */

@@ -2,12 +2,12 @@ import { randomUUID } from "node:crypto";
 import { TableClient, type TransactionAction } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
-import { listen } from "../local/host/service-bus-listener.ts";
+import { listen } from "../host/service-bus-listener.ts";
+import { BareCluster, readAccess } from "../local/kit/cluster-access.ts";
 import { bareLockToken } from "../shared/adapters/bare-lock-token.ts";
 import { writeOpenMark, writeOpenRun } from "../shared/adapters/run-entity.ts";
 import { loadModules } from "../shared/modules/load-modules.ts";
 import { dispatched } from "../shared/run/change-run.ts";
-import { BareCluster, readAccess } from "./cluster-access.ts";
 import { jobOf, runOf } from "./sample-run.ts";
 import type { Connections } from "./servers.ts";
 

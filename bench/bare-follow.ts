@@ -3,10 +3,10 @@ import { BlobServiceClient } from "@azure/storage-blob";
 import Long from "long";
 import pLimit from "p-limit";
 import { z } from "zod";
+import { BareCluster, type Row, readAccess } from "../local/kit/cluster-access.ts";
 import { LABELS } from "../shared/jobs/job-identity.ts";
 import { type Accepted, acceptBare, bareTable } from "./bare-accept.ts";
 import { makeBareTick } from "./bare-tick.ts";
-import { BareCluster, type Row, readAccess } from "./cluster-access.ts";
 import type { Connections } from "./servers.ts";
 
 /** As the app's: runs advanced at once, the pace of its timer, the lines of a log that it asks for, its Jobs' life after their end. */

@@ -1,8 +1,7 @@
-import { createServer, request as httpRequest, type IncomingMessage, type RequestListener } from "node:http";
-import { createServer as createSecureServer, request as httpsRequest } from "node:https";
-import { connect, createServer as createTcpServer, type Server } from "node:net";
 import { makeCertificate } from "../local/cluster/certificate.ts";
-import type { ClusterAccess } from "./cluster-access.ts";
+import type { ClusterAccess } from "../local/kit/cluster-access.ts";
+import { type HttpProxyOptions, startHttpProxy } from "../local/kit/http-proxy.ts";
+import { startTcpProxy } from "../local/kit/tcp-proxy.ts";
 
 /** Stands before a server, passes everything on, and counts the requests. */
 export interface CountingProxy {
@@ -12,18 +11,14 @@ export interface CountingProxy {
 }
 
 /** Before a server of plain HTTP on 127.0.0.1. */
-export async function countHttp(targetPort: number): Promise<CountingProxy> {
-  const counted = passOn((incoming) =>
-    httpRequest({ host: "127.0.0.1", port: targetPort, ...headOf(incoming), agent: undefined }),
-  );
-  return proxyOf(createServer(counted.listener), counted.count);
+export function countHttp(targetPort: number): Promise<CountingProxy> {
+  return countExchanges({ target: `http://127.0.0.1:${targetPort}` });
 }
 
 /** Before the stub cluster. Resolves to the way to it through the proxy, too: the proxy has a certificate of its own. */
 export async function countCluster(access: ClusterAccess): Promise<CountingProxy & { readonly access: ClusterAccess }> {
   const certificate = await makeCertificate();
-  const counted = passOn((incoming) => httpsRequest(access.server, { ...headOf(incoming), ca: access.ca }));
-  const proxy = await proxyOf(createSecureServer({ ...certificate }, counted.listener), counted.count);
+  const proxy = await countExchanges({ target: access.server, ca: access.ca, certificate });
   return { ...proxy, access: { ...access, server: `https://127.0.0.1:${proxy.port}`, ca: certificate.cert } };
 }
 
@@ -33,57 +28,25 @@ export async function countCluster(access: ClusterAccess): Promise<CountingProxy
  */
 export async function countBus(targetPort: number): Promise<CountingProxy> {
   let transfers = 0;
-  const server = createTcpServer((client) => {
-    const bus = connect(targetPort, "127.0.0.1");
-    const frames = new Frames(() => {
-      transfers += 1;
-    });
-    client.on("data", (bytes) => frames.read(bytes));
-    client.pipe(bus).pipe(client);
-    client.on("error", () => bus.destroy()).on("close", () => bus.destroy());
-    bus.on("error", () => client.destroy()).on("close", () => client.destroy());
+  const proxy = await startTcpProxy({
+    to: targetPort,
+    onClient(client) {
+      const frames = new Frames(() => {
+        transfers += 1;
+      });
+      client.on("data", (bytes) => frames.read(bytes));
+    },
   });
-  return proxyOf(server, () => transfers);
+  return { ...proxy, count: () => transfers };
 }
 
-function headOf({ method, url, headers }: IncomingMessage) {
-  return { method: method ?? "GET", path: url ?? "/", headers };
-}
-
-function passOn(open: (incoming: IncomingMessage) => ReturnType<typeof httpRequest>) {
+async function countExchanges(options: HttpProxyOptions): Promise<CountingProxy> {
   let requests = 0;
-  const listener: RequestListener = (incoming, response) => {
+  const proxy = await startHttpProxy(options, async (exchange) => {
     requests += 1;
-    const outgoing = open(incoming);
-    outgoing.on("response", (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
-    });
-    outgoing.on("error", () => response.destroy());
-    incoming.pipe(outgoing);
-  };
-  return { listener, count: () => requests };
-}
-
-async function proxyOf(server: Server, count: () => number): Promise<CountingProxy> {
-  const sockets = new Set<{ destroy(): void }>();
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
+    await exchange.pass(await exchange.ask());
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  return {
-    port: typeof address === "object" && address !== null ? address.port : 0,
-    count,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
-  };
+  return { ...proxy, count: () => requests };
 }
 
 const TRANSFER = 0x14;

@@ -1,9 +1,9 @@
+import { wholeNumber } from "../local/kit/whole-number.ts";
 import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
 import { countAccept, measureAccept } from "./measure-accept.ts";
 import { measureTicks } from "./measure-tick.ts";
 import { Processes } from "./processes.ts";
 import { type AcceptFigures, machineText, reportText } from "./report.ts";
-import { wholeNumber } from "./whole-number.ts";
 
 // `npm run bench`: how fast the app is on this machine, with each server in a process of its own, beside what the same requests cost with no
 // app around them. It prints figures and judges none: its exit code only says whether it could measure.

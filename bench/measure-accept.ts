@@ -1,5 +1,5 @@
 import { EventEmitter, once } from "node:events";
-import { BareCluster } from "./cluster-access.ts";
+import { BareCluster } from "../local/kit/cluster-access.ts";
 import { Deliveries } from "./deliveries.ts";
 import { cpuMs, type Processes, type Program } from "./processes.ts";
 import { makeSending } from "./sending.ts";

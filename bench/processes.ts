@@ -3,12 +3,10 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { ALLOCATOR } from "../local/kit/allocator.ts";
 import { neededEnvironment } from "../local/stack/own-environment.ts";
 import { type Part, startPart } from "../local/stack/part.ts";
 import { PROJECT_ROOT } from "../local/stack/project-root.ts";
-
-/** Of the processes whose memory is measured, as in the images. */
-export const ALLOCATOR = { MALLOC_ARENA_MAX: "2" };
 
 export interface ProgramOptions {
   readonly name: string;

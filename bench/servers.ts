@@ -1,8 +1,9 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { kubeconfigText } from "../local/cluster/kubeconfig.ts";
+import { type ClusterAccess, readAccess } from "../local/kit/cluster-access.ts";
 import { busEntities } from "../local/stack/bus-entities.ts";
 import { PROJECT_ROOT } from "../local/stack/project-root.ts";
-import { type ClusterAccess, kubeconfigText, readAccess } from "./cluster-access.ts";
 import { type CountingProxy, countBus, countCluster, countHttp } from "./counting-proxy.ts";
 import { distFile, type Processes, type Program } from "./processes.ts";
 import { BODY, INSTANCE } from "./sample-run.ts";
@@ -67,7 +68,7 @@ export interface Servers {
   readonly connections: Connections;
   readonly access: ClusterAccess;
   readonly pids: { readonly bus: number; readonly storage: number; readonly cluster: number };
-  /** Starts the built app in the local host. `schedule`: of its timer. Each line that it logs is told. */
+  /** Starts the built app in the host of `host/`. `schedule`: of its timer. Each line that it logs is told. */
   startApp(options: AppOptions): Promise<Program>;
   stop(): Promise<void>;
 }
@@ -127,7 +128,7 @@ export async function startServers(processes: Processes, setup = onStubCluster(p
     startApp: ({ schedule, onLine, connections: others }) =>
       processes.start({
         name: "app",
-        program: "local/host/main.js",
+        program: "host/main.js",
         args: ["--app", distFile("functions/index.js"), "--host-json", join(PROJECT_ROOT, "host.json")],
         settings: { ...settingsOf(others ?? connections), RECONCILE_SCHEDULE: schedule },
         onLine,
@@ -184,7 +185,7 @@ export async function countRequests({ connections, access }: Servers): Promise<C
   const [bus, table, cluster] = await Promise.all([countBus(busPort), countHttp(tablePort), countCluster(access)]);
   const kubeconfig = `${connections.kubeconfig}-counted`;
   await rm(kubeconfig, { force: true });
-  await writeFile(kubeconfig, kubeconfigText(cluster.access), { mode: 0o600, flag: "wx" });
+  await writeFile(kubeconfig, kubeconfigText({ name: "bench", ...cluster.access }), { mode: 0o600, flag: "wx" });
   const all: readonly CountingProxy[] = [bus, table, cluster];
   return {
     connections: {

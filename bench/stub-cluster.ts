@@ -2,13 +2,13 @@
 // that keeps up: without pods every Job would look stuck after a while. One JSON line on stdout when it listens.
 import { randomBytes, randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
+import { startApiServer } from "../local/cluster/api/server.ts";
 import { makeCertificate } from "../local/cluster/certificate.ts";
-import { makeClusterState } from "../local/cluster/cluster-state.ts";
-import { generateName } from "../local/cluster/job-admission.ts";
-import { startApiServer } from "../local/cluster/server.ts";
-import { type Job, type Pod, timestamp } from "../local/cluster/wire.ts";
+import { kubeconfigText } from "../local/cluster/kubeconfig.ts";
+import { generateName } from "../local/cluster/rules/job-admission.ts";
+import { makeClusterState } from "../local/cluster/store/cluster-state.ts";
+import { type Job, type Pod, timestamp } from "../local/cluster/store/wire.ts";
 import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
-import { kubeconfigText } from "./cluster-access.ts";
 
 const COMMAND = {
   usage: "node dist/bench/stub-cluster.js --kubeconfig FILE --namespace NAME",
@@ -34,7 +34,7 @@ const token = randomBytes(32).toString("base64url");
 const certificate = await makeCertificate();
 const server = await startApiServer({ state, runner: undefined }, { port: 0, token, certificate });
 const access = { server: `https://127.0.0.1:${server.port}`, token, ca: certificate.cert, namespace };
-await writeFile(kubeconfig, kubeconfigText(access), { mode: 0o600, flag: "wx" });
+await writeFile(kubeconfig, kubeconfigText({ name: "bench", ...access }), { mode: 0o600, flag: "wx" });
 
 const end = () => void server.close().then(() => process.exit(0));
 process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);

@@ -1,7 +1,7 @@
+import { wholeNumber } from "../../local/kit/whole-number.ts";
 import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { Processes } from "../processes.ts";
 import { machineText } from "../report.ts";
-import { wholeNumber } from "../whole-number.ts";
 import { measureOnCluster } from "./measure.ts";
 import { clusterText } from "./report.ts";
 import type { ClusterOptions } from "./watch-taker.ts";

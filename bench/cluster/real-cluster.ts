@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
+import { BareCluster, readAccess } from "../../local/kit/cluster-access.ts";
+import { defaultCacheRoot, startCluster, stopCluster } from "../../real-cluster/cluster.ts";
+import { makeAccount } from "../../real-cluster/service-account.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
-import { defaultCacheRoot, startCluster, stopCluster } from "../../test/cluster/cluster.ts";
-import { makeAccount } from "../../test/cluster/service-account.ts";
-import { BareCluster, kubeconfigText, readAccess } from "../cluster-access.ts";
 import type { Processes } from "../processes.ts";
 import type { ClusterServer } from "../servers.ts";
 import { type ApiServerUse, readUse } from "./api-server-use.ts";
@@ -44,7 +45,7 @@ export async function startRealCluster(
   const access = await readAccess(cluster.kubeconfig);
   const kubeconfig = join(directory, "kubeconfig");
   const own = { ...access, token: await account.token(), namespace: NAMESPACE };
-  await writeFile(kubeconfig, kubeconfigText(own), { mode: 0o600, flag: "wx" });
+  await writeFile(kubeconfig, kubeconfigText({ name: "bench", ...own }), { mode: 0o600, flag: "wx" });
   const pids = Object.fromEntries(cluster.processes.map(({ name, pid }) => [name, pid]));
   const admin = new BareCluster({ ...access, namespace: NAMESPACE });
   return {

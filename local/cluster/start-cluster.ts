@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { startApiServer } from "./api/server.ts";
 import { makeCertificate } from "./certificate.ts";
-import { makeClusterState } from "./cluster-state.ts";
-import { publishRootCa } from "./config-data.ts";
-import { startJobController } from "./job-controller.ts";
-import { startPodRunner } from "./pod-runner.ts";
-import { startApiServer } from "./server.ts";
+import { startJobController } from "./controller/job-controller.ts";
+import { kubeconfigText } from "./kubeconfig.ts";
+import { startPodRunner } from "./kubelet/pod-runner.ts";
+import { makeClusterState } from "./store/cluster-state.ts";
+import { publishRootCa } from "./store/config-data.ts";
 
 export interface ClusterOptions {
   /** 0, the default, takes a free one; a port that is taken is replaced by a free one. */
@@ -58,7 +59,9 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
     startApiServer({ state, runner }, { port, token, certificate }),
   );
   const kubeconfigPath = join(directory, "kubeconfig");
-  writeKubeconfig(kubeconfigPath, { port: server.port, token, namespace, ca: certificate.cert });
+  const address = `https://127.0.0.1:${server.port}`;
+  const facts = { name: "dispatcher-local", server: address, token, namespace, ca: certificate.cert };
+  writeKubeconfig(kubeconfigPath, kubeconfigText(facts));
   return {
     port: server.port,
     kubeconfigPath,
@@ -85,26 +88,9 @@ async function startOnFreePort<T>(port: number, start: (port: number) => Promise
 }
 
 /** Readable by its owner alone: its token lets anyone run commands as that user. */
-function writeKubeconfig(path: string, facts: { port: number; token: string; namespace: string; ca: string }): void {
-  const name = "dispatcher-local";
-  const config = {
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: [
-      {
-        name,
-        cluster: {
-          server: `https://127.0.0.1:${facts.port}`,
-          "certificate-authority-data": Buffer.from(facts.ca).toString("base64"),
-        },
-      },
-    ],
-    users: [{ name, user: { token: facts.token } }],
-    contexts: [{ name, context: { cluster: name, user: name, namespace: facts.namespace } }],
-    "current-context": name,
-  };
-  // JSON is YAML. An old file would keep its mode, so it goes first.
+function writeKubeconfig(path: string, text: string): void {
+  // An old file would keep its mode, so it goes first.
   rmSync(path, { force: true });
-  writeFileSync(path, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+  writeFileSync(path, text, { mode: 0o600 });
   chmodSync(path, 0o600);
 }

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { loadModules } from "../../shared/modules/load-modules.ts";
 import type { Source } from "../../shared/run/source.ts";
 import type { FilterConfig } from "../broker/filter.ts";
+import { startTcpProxy } from "../kit/tcp-proxy.ts";
 import { busEntities } from "./bus-entities.ts";
 import type { ClusterChoice } from "./cluster-flags.ts";
-import { forwardPort } from "./forward-port.ts";
 import { isReal } from "./is-real.ts";
 import { modulesWithImage } from "./modules-with-image.ts";
 import { type Part, type PartOptions, startPart } from "./part.ts";
@@ -57,7 +57,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   async function start(part: Omit<PartOptions, "env" | "onLine">, settings: Readonly<Record<string, string>> = {}) {
     const started = await startPart({
       ...part,
-      program: join(PROJECT_ROOT, "dist", "local", part.program, "main.js"),
+      program: join(PROJECT_ROOT, "dist", part.program, "main.js"),
       env: { ...options.env, ...settings },
       ...(options.onLine === undefined ? {} : { onLine: (line: string) => options.onLine?.(part.name, line) }),
     });
@@ -140,7 +140,7 @@ async function bus(
   const entities = busEntities(sources, { lockDurationMs: LOCK_SECONDS * 1000, filters: options.filters });
   await writeFile(file, JSON.stringify(entities));
   const args = ["--entities", file, "--port", String(options.ports?.bus ?? 0)];
-  const { ready } = await start({ name: "broker", program: "broker", args, stopTimeoutMs: 5_000 });
+  const { ready } = await start({ name: "broker", program: "local/broker", args, stopTimeoutMs: 5_000 });
   return { ServiceBus: text(ready, "connectionString") };
 }
 
@@ -150,13 +150,13 @@ async function storage(
   start: Start,
 ): Promise<Settings> {
   if (isReal(settings, "AzureWebJobsStorage")) return {};
-  const { ready } = await start({ name: "storage", program: "azurite", stopTimeoutMs: 8_000 });
+  const { ready } = await start({ name: "storage", program: "local/azurite", stopTimeoutMs: 8_000 });
   const connectionString = text(ready, "connectionString");
   const address = cluster.kind === "kubeconfig" ? cluster.address : undefined;
   if (address === undefined) return { AzureWebJobsStorage: connectionString };
 
   const [endpoint = "", port = ""] = /BlobEndpoint=http:\/\/127\.0\.0\.1:(\d+)/.exec(connectionString) ?? [];
-  const forward = await forwardPort(address, Number(port));
+  const forward = await startTcpProxy({ address, to: Number(port) });
   cleanUps.push(() => forward.close());
   const host = address.includes(":") ? `[${address}]` : address;
   const reachable = `BlobEndpoint=http://${host}:${forward.port}`;
@@ -167,7 +167,7 @@ async function cluster({ cluster: choice }: StackOptions, directory: string, sta
   if (choice.kind === "kubeconfig") return { KUBECONFIG: choice.file, JOB_NAMESPACE: choice.namespace };
   const namespace = "dispatcher-jobs";
   const args = ["--directory", join(directory, "cluster"), "--namespace", namespace];
-  const { ready } = await start({ name: "cluster", program: "cluster", args, stopTimeoutMs: 10_000 });
+  const { ready } = await start({ name: "cluster", program: "local/cluster", args, stopTimeoutMs: 10_000 });
   return { KUBECONFIG: text(ready, "kubeconfig"), JOB_NAMESPACE: namespace };
 }
 

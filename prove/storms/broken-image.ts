@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
-import type { Books, BusMessage } from "../audit.ts";
-import { readBooks, readBus, readPauses } from "../books.ts";
-import { planMessages } from "../kinds.ts";
-import { imageOf } from "../proof-modules.ts";
+import type { Books, BusMessage } from "../audit/audit.ts";
+import { readBooks, readBus, readPauses } from "../audit/books.ts";
+import { planMessages } from "../stage/kinds.ts";
+import { imageOf } from "../stage/proof-modules.ts";
 import { mostDeliveries, noneDeadLettered } from "./delivery-counts.ts";
 import type { Check, Judge, Scene, Storm } from "./storm.ts";
 

@@ -1,5 +1,5 @@
-import type { Books } from "../audit.ts";
-import { planMessages } from "../kinds.ts";
+import type { Books } from "../audit/audit.ts";
+import { planMessages } from "../stage/kinds.ts";
 import type { Check, Storm } from "./storm.ts";
 
 const CROWD = 10_000;

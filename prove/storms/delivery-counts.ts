@@ -1,4 +1,4 @@
-import type { BusMessage } from "../audit.ts";
+import type { BusMessage } from "../audit/audit.ts";
 import type { Check } from "./storm.ts";
 
 /** The most deliveries of any of these messages. */

@@ -1,4 +1,4 @@
-import { wholeNumber } from "../../bench/whole-number.ts";
+import { wholeNumber } from "../../local/kit/whole-number.ts";
 import { type Command, parseFlags } from "../../shared/command-line.ts";
 import { STORMS } from "./all-storms.ts";
 

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { BusMessage } from "../audit.ts";
-import { readBus } from "../books.ts";
-import type { ServerName } from "../edges.ts";
-import { type KindName, planMessages } from "../kinds.ts";
+import type { BusMessage } from "../audit/audit.ts";
+import { readBus } from "../audit/books.ts";
+import type { ServerName } from "../faults/edges.ts";
+import { type KindName, planMessages } from "../stage/kinds.ts";
 import { noneDeadLettered, spared } from "./delivery-counts.ts";
 import type { Check, Judge, Scene, Storm } from "./storm.ts";
 

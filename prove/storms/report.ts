@@ -1,4 +1,4 @@
-import { type Tally, tallyOf } from "../tally.ts";
+import { type Tally, tallyOf } from "../audit/tally.ts";
 import type { StormResult } from "./run-storm.ts";
 import type { Check, StormSize } from "./storm.ts";
 

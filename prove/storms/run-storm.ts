@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
-import { audit, type Books, type Finding } from "../audit.ts";
-import { readBooks } from "../books.ts";
-import { Director } from "../director.ts";
-import type { Planned } from "../kinds.ts";
-import { makeSender } from "../sender.ts";
-import { startStage } from "../stage.ts";
+import { audit, type Books, type Finding } from "../audit/audit.ts";
+import { readBooks } from "../audit/books.ts";
+import { Director } from "../faults/director.ts";
+import type { Planned } from "../stage/kinds.ts";
+import { makeSender } from "../stage/sender.ts";
+import { startStage } from "../stage/stage.ts";
 import { LogBook } from "./log-book.ts";
 import type { Check, Scene, Storm, StormSize } from "./storm.ts";
 

@@ -1,6 +1,6 @@
-import type { Books, Finding } from "../audit.ts";
-import type { Planned } from "../kinds.ts";
-import type { Stage } from "../stage.ts";
+import type { Books, Finding } from "../audit/audit.ts";
+import type { Planned } from "../stage/kinds.ts";
+import type { Stage } from "../stage/stage.ts";
 import type { LogBook } from "./log-book.ts";
 
 /** What a storm is to be: its size, and how long what is bad about it lasts. */

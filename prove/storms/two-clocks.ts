@@ -1,4 +1,4 @@
-import { planMessages } from "../kinds.ts";
+import { planMessages } from "../stage/kinds.ts";
 import { clockAhead } from "./clock-ahead.ts";
 import type { Check, Scene, Storm } from "./storm.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { audit, type Finding } from "../audit.ts";
-import { startStage } from "../stage.ts";
+import { audit, type Finding } from "../audit/audit.ts";
+import { startStage } from "../stage/stage.ts";
 import { makeScene } from "./scene.ts";
 import { Script } from "./script.ts";
 import type { Scenario } from "./twin.ts";

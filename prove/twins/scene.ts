@@ -3,13 +3,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import { BatchV1Api, KubeConfig, PatchStrategy, setHeaderOptions, type V1Job } from "@kubernetes/client-node";
-import { kubeconfigText } from "../../bench/cluster-access.ts";
-import { type ClusterHands, clusterHands } from "../../test/support/cluster-hands.ts";
-import type { Books } from "../audit.ts";
-import { readBooks } from "../books.ts";
-import type { KindName, Planned } from "../kinds.ts";
-import { makeSender } from "../sender.ts";
-import type { Stage } from "../stage.ts";
+import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
+
+import { type ClusterHands, clusterHands } from "../../local/kit/cluster-hands.ts";
+import type { Books } from "../audit/audit.ts";
+import { readBooks } from "../audit/books.ts";
+import type { KindName, Planned } from "../stage/kinds.ts";
+import { makeSender } from "../stage/sender.ts";
+import type { Stage } from "../stage/stage.ts";
 import type { Script } from "./script.ts";
 
 /** How long a story waits for what has to come about in it. */
@@ -41,7 +42,7 @@ export function makeScene(stage: Stage, script: Script): Scene {
   const { namespace } = servers.cluster;
   const sent: Planned[] = [];
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromString(kubeconfigText(servers.cluster));
+  kubeConfig.loadFromString(kubeconfigText({ name: "proof", ...servers.cluster }));
   const batch = kubeConfig.makeApiClient(BatchV1Api);
   const books = () => readBooks(servers, sent);
   return {

@@ -1,5 +1,5 @@
-import type { Call, Conductor, NoAnswer, Victim } from "../director.ts";
-import type { Edge } from "../edges.ts";
+import type { Call, Conductor, NoAnswer, Victim } from "../faults/director.ts";
+import type { Edge } from "../faults/edges.ts";
 
 /** A process as far as a script can hurt it. */
 export interface Actor extends Pick<Victim, "kill"> {

@@ -1,7 +1,7 @@
 import { identityAnnotations, identityLabels } from "../../shared/jobs/job-identity.ts";
 import { jobName } from "../../shared/jobs/job-name.ts";
-import type { Books, Finding } from "../audit.ts";
-import { QUEUE } from "../kinds.ts";
+import type { Books, Finding } from "../audit/audit.ts";
+import { QUEUE } from "../stage/kinds.ts";
 import { handMadeJob } from "./hand-made-job.ts";
 import { isAbout, type Scene, starts } from "./scene.ts";
 import { NO_ORPHAN_JOBS, type Scenario, type Twin } from "./twin.ts";

@@ -1,4 +1,4 @@
-import type { Finding } from "../audit.ts";
+import type { Finding } from "../audit/audit.ts";
 import { buildApp } from "./build-app.ts";
 import { guardPlaces } from "./edit.ts";
 import { type Played, play } from "./run-twin.ts";

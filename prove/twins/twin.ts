@@ -1,4 +1,4 @@
-import type { Books, Finding, Verdict } from "../audit.ts";
+import type { Books, Finding, Verdict } from "../audit/audit.ts";
 import type { Edit, GuardEdit } from "./edit.ts";
 import type { Scene } from "./scene.ts";
 

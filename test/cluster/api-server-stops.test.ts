@@ -2,14 +2,14 @@ import { randomUUID } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { defaultCacheRoot, startCluster, stopCluster } from "../../real-cluster/cluster.ts";
+import { readRecord } from "../../real-cluster/cluster-record.ts";
+import { expiringIn } from "../../real-cluster/service-account.ts";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
-import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
-import { readRecord } from "./cluster-record.ts";
 import { type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
 import { sh } from "./module-files.ts";
 import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
-import { expiringIn } from "./service-account.ts";
 
 const cacheRoot = defaultCacheRoot(process.env);
 const name = `stops-${randomUUID().slice(0, 8)}`;

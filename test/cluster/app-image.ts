@@ -4,9 +4,9 @@ import { tmpdir } from "node:os";
 import { join, posix } from "node:path";
 import { promisify } from "node:util";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import { directory, ociArchive } from "../../real-cluster/oci-archive.ts";
+import type { TarEntry } from "../../real-cluster/tar.ts";
 import { layOut, readImage } from "../support/container-image.ts";
-import { directory, ociArchive } from "./oci-archive.ts";
-import type { TarEntry } from "./tar.ts";
 
 /** Where the Dockerfile's base has Node, too. */
 const NODE = "usr/local/bin/node";

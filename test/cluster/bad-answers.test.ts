@@ -5,14 +5,14 @@ import { buildJob } from "../contract/job-harness.ts";
 import { accessOf, type DispatcherUnderTest, type Sent, startDispatcher } from "./dispatcher-under-test.ts";
 import {
   cutsOff,
+  type FailingProxy,
   type Fault,
-  type FaultProxy,
   halves,
   type ProxiedRequest,
   refuses,
   says,
-  startFaultProxy,
-} from "./fault-proxy.ts";
+  startFailingProxy,
+} from "./failing-proxy.ts";
 import { sh } from "./module-files.ts";
 import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
@@ -83,14 +83,14 @@ const isCreate =
   ({ method, body }: ProxiedRequest) =>
     method === "POST" && body.includes(`"ion/module":"${module}"`) && body.includes('"kind":"Job"');
 
-let proxy: FaultProxy;
+let proxy: FailingProxy;
 let app: DispatcherUnderTest;
 let through: { sent: Sent; podName: string };
 
 beforeAll(async () => {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(inject("kubeconfig"));
-  proxy = await startFaultProxy(accessOf(kubeConfig));
+  proxy = await startFailingProxy(accessOf(kubeConfig));
   const quick = { worker: sh("echo done") };
   app = await startDispatcher({
     modules: {

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { expect, inject, test } from "vitest";
+import { makeBridge, removeBridge } from "../../real-cluster/network.ts";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
-import { makeBridge, removeBridge } from "./network.ts";
 
 /** Not of those that clusters choose from: one may be starting at the same time. */
 const network = {

@@ -7,8 +7,8 @@ import type { KubernetesObject } from "@kubernetes/client-node";
 import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import type { Binaries } from "../../real-cluster/binaries.ts";
 import { valueAt } from "../../shared/plain-data.ts";
-import type { Binaries } from "./binaries.ts";
 
 const run = promisify(execFile);
 

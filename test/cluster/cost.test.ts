@@ -1,7 +1,7 @@
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { accessOf, type DispatcherUnderTest, startDispatcher } from "./dispatcher-under-test.ts";
-import { type FaultProxy, type ProxiedRequest, startFaultProxy } from "./fault-proxy.ts";
+import { type FailingProxy, type ProxiedRequest, startFailingProxy } from "./failing-proxy.ts";
 import { sh } from "./module-files.ts";
 import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
@@ -14,14 +14,14 @@ interface Asked extends ProxiedRequest {
   readonly bytes: number;
 }
 
-let proxy: FaultProxy;
+let proxy: FailingProxy;
 let app: DispatcherUnderTest;
 const asked: Asked[] = [];
 
 beforeAll(async () => {
   const admin = new KubeConfig();
   admin.loadFromFile(inject("kubeconfig"));
-  proxy = await startFaultProxy(accessOf(admin), (request, { bytes }) => asked.push({ ...request, bytes }));
+  proxy = await startFailingProxy(accessOf(admin), (request, { bytes }) => asked.push({ ...request, bytes }));
   app = await startDispatcher({
     through: proxy.access,
     modules: {

@@ -4,17 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { inject } from "vitest";
+import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
+import { type ClusterHands, clusterHands } from "../../local/kit/cluster-hands.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import type { Part } from "../../local/stack/part.ts";
 import { untilReady } from "../../local/stack/readiness.ts";
 import { startStack } from "../../local/stack/start-stack.ts";
+import { type DispatcherAccount, makeAccount } from "../../real-cluster/service-account.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
 import type { Run, RunKey } from "../../shared/run/run.ts";
-import { type ClusterHands, clusterHands } from "../support/cluster-hands.ts";
 import { type AppLog, makeAppLog } from "./app-log.ts";
 import { lookFromOutside, type MessageEnd } from "./message-end.ts";
 import { makeNamespace } from "./namespace.ts";
-import { type DispatcherAccount, kubeconfigText, makeAccount } from "./service-account.ts";
 
 export interface DispatcherOptions {
   /** The files' contents by the modules' names, which are those of their queues too. */
@@ -77,7 +78,9 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Dispa
   const account = await makeAccount(admin, namespace.name, RIGHTS, options.home);
   await writeFile(files.token, await account.token(), { mode: 0o600 });
   const access = options.through ?? accessOf(admin);
-  await writeFile(files.kubeconfig, kubeconfigText({ ...access, tokenFile: files.token }), { mode: 0o600 });
+  await writeFile(files.kubeconfig, kubeconfigText({ name: "dispatcher", ...access, tokenFile: files.token }), {
+    mode: 0o600,
+  });
   const modulesDir = await mkdtemp(join(directory, "modules-"));
   for (const [name, content] of Object.entries(options.modules))
     await writeFile(join(modulesDir, `${name}.json`), JSON.stringify({ name, source: { queue: name }, ...content }));

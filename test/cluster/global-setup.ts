@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { TestProject } from "vitest/node";
-import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
+import { defaultCacheRoot, startCluster, stopCluster } from "../../real-cluster/cluster.ts";
 
 declare module "vitest" {
   interface ProvidedContext {

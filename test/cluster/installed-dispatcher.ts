@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
+import type { Binaries } from "../../real-cluster/binaries.ts";
+import type { ClusterRecord } from "../../real-cluster/cluster-record.ts";
+import { importImages } from "../../real-cluster/containerd-client.ts";
 import { appArchive } from "./app-image.ts";
-import type { Binaries } from "./binaries.ts";
 import { CHART, makeHelm, RELEASE } from "./chart.ts";
 import { closeAll } from "./close-all.ts";
-import type { ClusterRecord } from "./cluster-record.ts";
-import { importImages } from "./containerd-client.ts";
 import { startKeda } from "./keda.ts";
 import { installKedaCrds } from "./keda-crds.ts";
 import { makeNamespace, removeNamespace } from "./namespace.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
-import type { Binaries } from "./binaries.ts";
+import type { Binaries } from "../../real-cluster/binaries.ts";
 import { makeKubectl } from "./kubectl.ts";
 
 const run = promisify(execFile);
@@ -20,7 +20,7 @@ export async function installKedaCrds(kubeconfig: string, binaries: Binaries): P
 }
 
 async function moduleDirectory(): Promise<string> {
-  const cwd = join(PROJECT_ROOT, "test", "cluster", "go", "keda");
+  const cwd = join(PROJECT_ROOT, "real-cluster", "go", "keda");
   const { stdout } = await run("go", ["mod", "download", "-json", MODULE], { cwd });
   return downloaded.parse(JSON.parse(stdout)).Dir;
 }

@@ -4,10 +4,10 @@ import { ServiceBusClient } from "@azure/service-bus";
 import { AppsV1Api, CoreV1Api, CustomObjectsApi, type V1Pod } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { z } from "zod";
+import { defaultCacheRoot } from "../../real-cluster/cluster.ts";
+import { recordOf } from "../../real-cluster/cluster-record.ts";
+import { killContainer } from "../../real-cluster/containerd-client.ts";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
-import { defaultCacheRoot } from "./cluster.ts";
-import { recordOf } from "./cluster-record.ts";
-import { killContainer } from "./containerd-client.ts";
 import { type InstalledDispatcher, installDispatcher } from "./installed-dispatcher.ts";
 
 // The product as it is installed: the chart by helm, in connection-string mode; KEDA, which wakes the app and lets it sleep by what the bus

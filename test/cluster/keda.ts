@@ -1,11 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { makeCertificate } from "../../local/cluster/certificate.ts";
-import type { Binaries } from "./binaries.ts";
-import { type ClusterRecord, writeRecord } from "./cluster-record.ts";
-import { freePorts } from "./network.ts";
-import { killProcesses, waitUntilReady } from "./server-process.ts";
-import { makeStartPart } from "./start-part.ts";
+import type { Binaries } from "../../real-cluster/binaries.ts";
+import { type ClusterRecord, writeRecord } from "../../real-cluster/cluster-record.ts";
+import { freePorts } from "../../real-cluster/network.ts";
+import { killProcesses, waitUntilReady } from "../../real-cluster/server-process.ts";
+import { makeStartPart } from "../../real-cluster/start-part.ts";
 
 const READY_TIMEOUT_MS = 60_000;
 

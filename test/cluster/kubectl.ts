@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import type { Binaries } from "./binaries.ts";
+import type { Binaries } from "../../real-cluster/binaries.ts";
 
 /** Runs kubectl as whoever may do everything, and resolves to what it wrote. Rejects with its words. */
 export type Kubectl = (args: readonly string[], stdin?: string) => Promise<string>;

@@ -9,6 +9,7 @@ import {
   setHeaderOptions,
 } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
+import { makeAccount } from "../../real-cluster/service-account.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
 import { buildJob } from "../contract/job-harness.ts";
 import type { LogLine } from "./app-log.ts";
@@ -17,7 +18,6 @@ import { restricted, sh } from "./module-files.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
 import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
-import { makeAccount } from "./service-account.ts";
 
 const ONCE = { maxAttempts: 1 };
 /** The pods' webhook is asked for after it: a pod that is missing for longer is looked into. */

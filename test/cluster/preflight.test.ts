@@ -8,13 +8,14 @@ import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
+import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
+import { type DispatcherAccount, makeAccount } from "../../real-cluster/service-account.ts";
 import { RIGHTS } from "../../shared/jobs/rights.ts";
 import { ROOT } from "../support/run-program.ts";
 import { denyJobsOf } from "./deny-jobs.ts";
 import { accessOf } from "./dispatcher-under-test.ts";
 import { restricted, sh } from "./module-files.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
-import { type DispatcherAccount, kubeconfigText, makeAccount } from "./service-account.ts";
 
 function template(container: object): object {
   return { jobTemplate: { spec: { template: { spec: { containers: [container] } } } } };
@@ -45,7 +46,11 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "dispatcher-preflight-"));
   const tokenFile = join(directory, "token");
   await writeFile(tokenFile, await account.token(), { mode: 0o600 });
-  await writeFile(join(directory, "kubeconfig"), kubeconfigText({ ...accessOf(admin), tokenFile }), { mode: 0o600 });
+  await writeFile(
+    join(directory, "kubeconfig"),
+    kubeconfigText({ name: "dispatcher", ...accessOf(admin), tokenFile }),
+    { mode: 0o600 },
+  );
   broker = await startBroker({ entities: { queues: Object.keys(MODULES).map((name) => ({ name })), topics: [] } });
   azurite = await startAzurite();
   policy = await denyJobsOf({ admin, namespace: namespace.name }, "denied");

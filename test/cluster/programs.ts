@@ -1,6 +1,6 @@
-import { type Binaries, type BinarySources, buildBinaries, missingBinary } from "./binaries.ts";
-import { defaultCacheRoot } from "./cluster.ts";
-import { inspectMachine } from "./machine.ts";
+import { type Binaries, type BinarySources, buildBinaries, missingBinary } from "../../real-cluster/binaries.ts";
+import { defaultCacheRoot } from "../../real-cluster/cluster.ts";
+import { inspectMachine } from "../../real-cluster/machine.ts";
 
 /** The programs of these families, for a test: built where they are missing, which takes minutes the first time. */
 export async function programsOf(families: NonNullable<BinarySources["families"]>): Promise<Binaries> {

@@ -3,7 +3,7 @@ import { startAzurite } from "../../local/azurite/start-azurite.ts";
 import type { BrokerEntities } from "../../local/broker/entities.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { type Certificate, makeCertificate } from "../../local/cluster/certificate.ts";
-import { forwardPort } from "../../local/stack/forward-port.ts";
+import { startTcpProxy } from "../../local/kit/tcp-proxy.ts";
 import { closeAll } from "./close-all.ts";
 
 /** A bus and storage of a test's own, which pods reach too. */
@@ -30,7 +30,7 @@ export async function startReachableServices(address: string, entities: BrokerEn
     const azurite = await startAzurite();
     closing.push(() => azurite.close());
     const forward = async (to: number, from?: number) => {
-      const forwarded = await forwardPort(address, to, from);
+      const forwarded = await startTcpProxy({ address, to, ...(from === undefined ? {} : { port: from }) });
       closing.push(() => forwarded.close());
       return forwarded;
     };

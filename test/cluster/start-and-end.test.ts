@@ -5,11 +5,11 @@ import { networkInterfaces, tmpdir } from "node:os";
 import { join } from "node:path";
 import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { describe, expect, inject, test, vi } from "vitest";
+import { buildBinaries } from "../../real-cluster/binaries.ts";
+import { type ClusterOptions, defaultCacheRoot, startCluster, stopCluster } from "../../real-cluster/cluster.ts";
+import { readRecord, runRoot } from "../../real-cluster/cluster-record.ts";
+import { processesInMountNamespace } from "../../real-cluster/server-process.ts";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
-import { buildBinaries } from "./binaries.ts";
-import { type ClusterOptions, defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
-import { readRecord, runRoot } from "./cluster-record.ts";
-import { processesInMountNamespace } from "./server-process.ts";
 
 const cacheRoot = defaultCacheRoot(process.env);
 

@@ -1,7 +1,7 @@
 import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
 import { expect } from "vitest";
+import type { ClusterHands } from "../../local/kit/cluster-hands.ts";
 import type { Ending } from "../../shared/run/run.ts";
-import type { ClusterHands } from "../support/cluster-hands.ts";
 import { NEEDS_KUBELET } from "../support/forbid-skips.ts";
 import type { ClusterUnderTest, Outcome } from "./job-harness.ts";
 

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type { V1Job, V1JobCondition, V1PodSpec } from "@kubernetes/client-node";
 import { expect, vi } from "vitest";
+import type { ClusterHands } from "../../local/kit/cluster-hands.ts";
 import type { JobCluster, JobListing } from "../../shared/ports/job-cluster.ts";
-import type { ClusterHands } from "../support/cluster-hands.ts";
 
 /** What a Job's pod comes to, for a cluster in which nothing runs. */
 export type Outcome =

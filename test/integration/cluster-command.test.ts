@@ -20,7 +20,7 @@ beforeEach(async () => {
 
 async function cluster(args: readonly string[], over: { env?: Readonly<Record<string, string>>; uid?: number } = {}) {
   const env = { PATH: join(machine, "bin"), HOME: machine, ...over.env };
-  const { said, ended } = runProgram("test/cluster", { ...over, args, env });
+  const { said, ended } = runProgram("real-cluster", { ...over, args, env });
   return { code: await ended, ...said, left: await readdir(machine) };
 }
 

@@ -18,7 +18,7 @@ const programs = new Set([
   ...built.filter((file) => /^dist\/tools\/|\/main\.js$/.test(file) || readsFlags(file)),
   ...globSync([".ci/*.js", "infra/*.sh"], { dot: true }),
 ]);
-const commands = [...[...programs].toSorted().map((program) => [program]), ["dist/prove/main.js", "--storms"]];
+const commands = [...[...programs].toSorted().map((program) => [program]), ["dist/prove/proof/main.js", "--storms"]];
 
 interface Ended {
   readonly code: number;

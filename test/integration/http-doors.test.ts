@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { type LoadedApp, loadApp } from "../../host/core-api.ts";
+import { makeHostLog } from "../../host/host-log.ts";
+import { serve } from "../../host/http-listener.ts";
+import type { Invoke } from "../../host/invoke.ts";
 import { type LocalCluster, startCluster } from "../../local/cluster/start-cluster.ts";
-import { type LoadedApp, loadApp } from "../../local/host/core-api.ts";
-import { makeHostLog } from "../../local/host/host-log.ts";
-import { serve } from "../../local/host/http-listener.ts";
-import type { Invoke } from "../../local/host/invoke.ts";
 import { busEntities } from "../../local/stack/bus-entities.ts";
 import { loadModules } from "../../shared/modules/load-modules.ts";
 import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
@@ -57,7 +57,7 @@ test("health alone is open, and can only be read; any other HTTP function needs 
   expect(others.filter(({ authLevel }) => authLevel !== "function" && authLevel !== "admin")).toEqual([]);
 });
 
-test("the local host has no door of its own: nothing starts, lists or reads functions over HTTP", async () => {
+test("the small host has no door of its own: nothing starts, lists or reads functions over HTTP", async () => {
   const invoke = vi.fn<Invoke>(async () => undefined);
   const http = await serve({
     functions: httpFunctions(),

@@ -5,9 +5,9 @@ import { ServiceBusClient } from "@azure/service-bus";
 import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { SecretSearch } from "../../local/kit/secret-search.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { type Stack, startStack } from "../../local/stack/start-stack.ts";
-import { SecretSearch } from "../../prove/secret-search.ts";
 import { ROOT, type Running, runProgram } from "../support/run-program.ts";
 
 /** What is planted: nobody but the pod may ever see it. Beside it the servers' own keys and tokens are looked for. */
@@ -109,7 +109,7 @@ function startApp(): Running {
     "--port",
     "0",
   ];
-  return runProgram("local/host", {
+  return runProgram("host", {
     args,
     // The local broker opens to any key.
     env: {

@@ -1,9 +1,9 @@
 import type { ServiceBusClient } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { makeHostLog } from "../../local/host/host-log.ts";
-import type { Invoke } from "../../local/host/invoke.ts";
-import { listen } from "../../local/host/service-bus-listener.ts";
+import { makeHostLog } from "../../host/host-log.ts";
+import type { Invoke } from "../../host/invoke.ts";
+import { listen } from "../../host/service-bus-listener.ts";
 import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import type { PeekedMessage } from "../../shared/run/message.ts";

@@ -2,7 +2,7 @@ import { Agent, request } from "node:https";
 import { createInterface } from "node:readline";
 import { KubeConfig } from "@kubernetes/client-node";
 import type { LocalCluster } from "../../local/cluster/start-cluster.ts";
-import { isObject, type JsonObject } from "../../local/cluster/wire.ts";
+import { isObject, type JsonObject } from "../../local/cluster/store/wire.ts";
 
 interface ApiAnswer {
   readonly code: number;

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { createServer, request as sendRequest } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { startHttpProxy } from "../../local/kit/http-proxy.ts";
 
 export interface CuttingProxy {
   readonly port: number;
@@ -20,41 +21,31 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
   let answer: { count: number; status: number; headers: Record<string, string> } = { count: 0, status: 0, headers: {} };
   let meanwhile: { method: string; action: () => unknown } | undefined;
   let ignore = 0;
-  const server = createServer((incoming, outgoing) => {
-    const { method = "", url = "", headers } = incoming;
+  const target = `http://127.0.0.1:${targetPort}`;
+  const { port, close } = await startHttpProxy({ target }, async ({ method, response, ask, pass }) => {
     if (ignore > 0) {
       ignore -= 1;
       return;
     }
     if (answer.count > 0) {
       answer.count -= 1;
-      incoming.resume();
-      outgoing.writeHead(answer.status, answer.headers).end();
+      response.writeHead(answer.status, answer.headers).end();
       return;
     }
-    const onward = sendRequest({ host: "127.0.0.1", port: targetPort, method, path: url, headers }, (reply) => {
-      if (lose.count > 0 && method === lose.method) {
-        lose.count -= 1;
-        reply.resume();
-        reply.once("end", () => incoming.socket.destroy());
-        return;
-      }
-      const action = meanwhile?.method === method ? meanwhile.action : undefined;
-      if (action) meanwhile = undefined;
-      void Promise.resolve(action?.()).then(() => {
-        outgoing.writeHead(reply.statusCode ?? 500, reply.headers);
-        reply.pipe(outgoing);
-      });
-    });
-    onward.once("error", () => incoming.socket.destroy());
-    incoming.pipe(onward);
+    const reply = await ask();
+    if (lose.count > 0 && method === lose.method) {
+      lose.count -= 1;
+      await untilEnd(reply);
+      response.destroy();
+      return;
+    }
+    const action = meanwhile?.method === method ? meanwhile.action : undefined;
+    if (action) meanwhile = undefined;
+    await action?.();
+    await pass(reply);
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("The proxy has no port.");
   return {
-    port: address.port,
+    port,
     loseReplies: (method, count) => {
       lose = { method, count };
     },
@@ -67,10 +58,11 @@ export async function startCuttingProxy(targetPort: number): Promise<CuttingProx
     ignoreNext: () => {
       ignore = 1;
     },
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
+    close,
   };
+}
+
+async function untilEnd(reply: IncomingMessage): Promise<void> {
+  reply.resume();
+  await once(reply, "end");
 }

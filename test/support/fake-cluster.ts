@@ -12,17 +12,9 @@ import type {
   TrialOutcome,
 } from "../../shared/ports/job-cluster.ts";
 import { containers, nameOf, printedStatus, refusalOf, setCondition, stateOf, statuses } from "./cluster-objects.ts";
+import { Mishaps } from "./interference.ts";
 
 type Method = keyof JobCluster;
-
-/** What the next call of a method meets instead of an answer. */
-type Mishap =
-  /** It throws, and nothing was done. */
-  | { readonly kind: "fails"; readonly error: Error }
-  /** It is done, and throws all the same. */
-  | { readonly kind: "reply lost"; readonly error: Error }
-  /** A create is answered with this. */
-  | { readonly kind: "answers"; readonly outcome: CreateOutcome };
 
 /** How a container ended, beside its exit code. */
 interface End {
@@ -47,7 +39,9 @@ export class FakeCluster implements JobCluster {
   readonly #pods = new Map<string, V1Pod>();
   readonly #logs = new Map<string, Uint8Array>();
   readonly #events = new Map<string, CoreV1Event[]>();
-  readonly #mishaps = new Map<Method, Mishap[]>();
+  readonly #mishaps = new Mishaps<Method>();
+  /** What the next creates are answered, in place of being done. */
+  readonly #answersToCreate: CreateOutcome[] = [];
   readonly #missingRights = new Set<string>();
   #judgeTrial: (job: V1Job) => TrialOutcome | undefined = () => undefined;
   readonly #clock: Pick<Clock, "now">;
@@ -83,6 +77,8 @@ export class FakeCluster implements JobCluster {
   create(job: V1Job): Promise<CreateOutcome> {
     this.creates.push(structuredClone(job));
     return this.#answer("create", () => {
+      const answer = this.#answersToCreate.shift();
+      if (answer) return answer;
       const existing = this.#find(nameOf(job));
       const refusal = refusalOf(job);
       if (refusal) return { kind: "refused", message: refusal.message };
@@ -366,22 +362,22 @@ export class FakeCluster implements JobCluster {
 
   /** The next call throws and does nothing. */
   failNext(method: Method, error: Error = new UnavailableError("the cluster can't be reached")): void {
-    this.#mishap(method, { kind: "fails", error });
+    this.#mishaps.failNext(method, error);
   }
 
   /** The next call does its work, and its answer never arrives. */
   loseNextReply(method: Method, error: Error = new UnavailableError("no answer within 15000 ms")): void {
-    this.#mishap(method, { kind: "reply lost", error });
+    this.#mishaps.loseNextReply(method, error);
   }
 
   /** The next create meets a full quota. */
   quotaNext(message = `jobs.batch is forbidden: exceeded quota: jobs`): void {
-    this.#mishap("create", { kind: "answers", outcome: { kind: "quota", message } });
+    this.#answersToCreate.push({ kind: "quota", message });
   }
 
   /** The next create is refused for what it asks. */
   refuseNext(message = `Job.batch is invalid: spec.template: Invalid value`): void {
-    this.#mishap("create", { kind: "answers", outcome: { kind: "refused", message } });
+    this.#answersToCreate.push({ kind: "refused", message });
   }
 
   /** From now on Jobs are judged like this when they are tried; undefined leaves one to the fake's own rule. */
@@ -413,19 +409,9 @@ export class FakeCluster implements JobCluster {
 
   // ---- inside
 
-  async #answer<T>(method: Method, act: () => T): Promise<T> {
+  #answer<T>(method: Method, act: () => T): Promise<T> {
     this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
-    const mishap = this.#mishaps.get(method)?.shift();
-    if (mishap?.kind === "fails") throw mishap.error;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only `create` is given answers.
-    if (mishap?.kind === "answers") return mishap.outcome as T;
-    const result = act();
-    if (mishap?.kind === "reply lost") throw mishap.error;
-    return result;
-  }
-
-  #mishap(method: Method, mishap: Mishap): void {
-    this.#mishaps.set(method, [...(this.#mishaps.get(method) ?? []), mishap]);
+    return this.#mishaps.carryOut(method, act);
   }
 
   #now(): Date {

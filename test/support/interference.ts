@@ -14,31 +14,52 @@ type Step =
   | { readonly kind: "fail" | "loseReply"; readonly error: Error }
   | { readonly kind: "before"; readonly action: () => unknown };
 
+/** What is to go wrong with a fake's next calls. A fake asks `carryOut` to do each call. */
+export class Mishaps<Method extends string> implements Interference<Method> {
+  readonly #queues = new Map<Method, Step[]>();
+
+  failNext(method: Method, error: Error = new UnavailableError(`${method} failed, as the test asked.`)): void {
+    this.#add(method, { kind: "fail", error });
+  }
+
+  loseNextReply(method: Method, error: Error = new UnavailableError(`The reply of ${method} was lost.`)): void {
+    this.#add(method, { kind: "loseReply", error });
+  }
+
+  beforeNext(method: Method, action: () => unknown): void {
+    this.#add(method, { kind: "before", action });
+  }
+
+  /** Does one call of a method, with what was asked for it. */
+  async carryOut<T>(method: Method, act: () => T | Promise<T>): Promise<T> {
+    let step = this.#queues.get(method)?.shift();
+    while (step?.kind === "before") {
+      await step.action();
+      step = this.#queues.get(method)?.shift();
+    }
+    if (step?.kind === "fail") throw step.error;
+    const result = await act();
+    if (step?.kind === "loseReply") throw step.error;
+    return result;
+  }
+
+  #add(method: Method, step: Step): void {
+    this.#queues.set(method, [...(this.#queues.get(method) ?? []), step]);
+  }
+}
+
 /** Wraps the methods of a fake so that tests can interfere with their next calls. */
 export function withInterference<Port extends object>(port: Port): Port & Interference<Extract<keyof Port, string>> {
-  const queues = new Map<string, Step[]>();
-  const add = (method: string, step: Step) => queues.set(method, [...(queues.get(method) ?? []), step]);
+  const mishaps = new Mishaps<string>();
   const wrapped = Object.fromEntries(
     Object.entries(port).map(([name, method]: [string, (...args: unknown[]) => unknown]) => [
       name,
-      async (...args: unknown[]) => {
-        let step = queues.get(name)?.shift();
-        while (step?.kind === "before") {
-          await step.action();
-          step = queues.get(name)?.shift();
-        }
-        if (step?.kind === "fail") throw step.error;
-        const result = await method(...args);
-        if (step?.kind === "loseReply") throw step.error;
-        return result;
-      },
+      (...args: unknown[]) => mishaps.carryOut(name, () => method(...args)),
     ]),
   );
   return Object.assign({ ...port }, wrapped, {
-    failNext: (method: string, error: Error = new UnavailableError(`${method} failed, as the test asked.`)) =>
-      add(method, { kind: "fail", error }),
-    loseNextReply: (method: string, error: Error = new UnavailableError(`The reply of ${method} was lost.`)) =>
-      add(method, { kind: "loseReply", error }),
-    beforeNext: (method: string, action: () => unknown) => add(method, { kind: "before", action }),
+    failNext: mishaps.failNext.bind(mishaps),
+    loseNextReply: mishaps.loseNextReply.bind(mishaps),
+    beforeNext: mishaps.beforeNext.bind(mishaps),
   });
 }

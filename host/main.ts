@@ -1,0 +1,84 @@
+import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
+import { loadApp } from "./core-api.ts";
+import { errorStack } from "./error-stack.ts";
+import { type Host, startHost } from "./host.ts";
+import { readHostJson } from "./host-json.ts";
+import { makeHostLog } from "./host-log.ts";
+import { freePort, LOOPBACK } from "./http-listener.ts";
+
+// A Functions host for one machine, or one container. Its environment is the app's settings. Prints one line of JSON when all triggers are up.
+
+interface Args {
+  readonly app: string;
+  readonly hostJson: string;
+  readonly port: number;
+  readonly address: string;
+}
+
+const COMMAND = {
+  usage: "host --app FILE --host-json FILE [FLAGS]",
+  does: "Runs a Functions app on this machine, or in a container, until it is ended.",
+  flags: {
+    app: { type: "string", value: "FILE", says: "the app's bundle" },
+    "host-json": { type: "string", value: "FILE", says: "the host's own settings" },
+    port: { type: "string", default: "0", value: "N", says: "where it listens; 0 takes a free one" },
+    address: { type: "string", default: LOOPBACK, value: "ADDRESS", says: "the address on which it listens" },
+  },
+  notes: "The environment is the app's settings. LOCAL_FUNCTION_KEY there is the key of its functions.",
+} as const satisfies Command;
+const GRACE_MS = 30_000;
+
+/** Throws an Error that says which flag is wrong. */
+function readArgs(args: readonly string[]): Args {
+  const { values } = parseFlags(COMMAND, args);
+  if (!values.app) throw new Error("--app is missing");
+  if (!values["host-json"]) throw new Error("--host-json is missing");
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new Error(`--port ${values.port} is not a port: 0 to 65535`);
+  return { app: values.app, hostJson: values["host-json"], port, address: values.address };
+}
+
+const args = readCommandLine(COMMAND, readArgs);
+const log = makeHostLog((line) => process.stderr.write(line));
+let host: Host | undefined;
+let stopping = false;
+
+function stop(): void {
+  if (stopping) return;
+  stopping = true;
+  // Nothing to wait for before the triggers are up. A container's first process has to end itself: the kernel ignores a signal for it.
+  if (host === undefined) process.exit(0);
+  host.stop(GRACE_MS).then(
+    () => process.exit(0),
+    (error: unknown) => {
+      log.system("error", `stopping failed: ${errorStack(error)}`);
+      process.exit(1);
+    },
+  );
+}
+
+process.on("SIGTERM", stop);
+process.on("SIGINT", stop);
+process.on("disconnect", stop);
+
+try {
+  const functionKey = process.env["LOCAL_FUNCTION_KEY"];
+  const hostJson = await readHostJson(args.hostJson);
+  const app = await loadApp(args.app, (level, text) => log.system(level, text));
+  const port = await freePort(args.port, args.address);
+  if (port !== args.port) log.system("warning", `port ${args.port} is in use by another program: taking a free one`);
+  host = await startHost({
+    hostJson,
+    app,
+    settings: process.env,
+    port,
+    address: args.address,
+    ...(functionKey ? { functionKey } : {}),
+    log,
+  });
+  process.stdout.write(`${JSON.stringify({ ready: true, port: host.port, functions: host.functions })}\n`);
+} catch (error) {
+  log.system("error", errorStack(error));
+  process.exit(1);
+}

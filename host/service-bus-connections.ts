@@ -1,0 +1,39 @@
+import { DefaultAzureCredential } from "@azure/identity";
+import { ServiceBusClient } from "@azure/service-bus";
+import { installPatientDecoding } from "../shared/adapters/patient-decoding.ts";
+import type { Settings } from "./settings.ts";
+
+/** One client per named connection, shared by all triggers that use it. */
+export interface Connections {
+  /** Throws an Error where neither `<name>` nor `<name>__fullyQualifiedNamespace` is set. */
+  client(name: string): ServiceBusClient;
+  close(): Promise<void>;
+}
+
+// Soon again: a local broker that restarts is back in a second.
+const OPTIONS = { retryOptions: { retryDelayInMs: 1_000, maxRetryDelayInMs: 5_000 } };
+
+/** Connections by the names that bindings give them, from a connection string or by identity. Nothing connects before a trigger listens. */
+export function connect(settings: Settings): Connections {
+  const clients = new Map<string, ServiceBusClient>();
+  installPatientDecoding();
+
+  function make(name: string): ServiceBusClient {
+    const connectionString = settings[`AzureWebJobs${name}`] ?? settings[name];
+    if (connectionString) return new ServiceBusClient(connectionString, OPTIONS);
+    const namespace = settings[`${name}__fullyQualifiedNamespace`];
+    if (namespace) return new ServiceBusClient(namespace, new DefaultAzureCredential(), OPTIONS);
+    throw new Error(`no connection ${name}: set ${name} (a connection string) or ${name}__fullyQualifiedNamespace`);
+  }
+
+  return {
+    client(name) {
+      const client = clients.get(name) ?? make(name);
+      clients.set(name, client);
+      return client;
+    },
+    async close() {
+      await Promise.allSettled([...clients.values()].map((client) => client.close()));
+    },
+  };
+}

@@ -1,0 +1,62 @@
+import type { Change } from "../store/store.ts";
+import type { StoredObject } from "../store/wire.ts";
+import { ApiStatusError } from "./api-status.ts";
+import type { Listed, TableOptions } from "./listed.ts";
+import { type ApiRequest, integerParam } from "./request.ts";
+import type { Selector } from "./selectors.ts";
+import { toTable } from "./tables.ts";
+
+/** How long a watch stays open where the client doesn't say. */
+const DEFAULT_TIMEOUT_SECONDS = 1_800;
+
+/**
+ * Streams changes, one JSON object a line, until the client leaves or the time is over. Without a resourceVersion it begins with all that
+ * is there, as ADDED; with one that is too old it says 410, in an ERROR event.
+ */
+export function watchCollection<T extends StoredObject>(
+  request: ApiRequest,
+  listed: Listed<T>,
+  select: Selector,
+  table: TableOptions | undefined,
+): void {
+  const { response } = request;
+  response.writeHead(200, { "content-type": "application/json", "transfer-encoding": "chunked" });
+  response.flushHeaders();
+  let isFirst = true;
+  const send = (type: string, object: T): void => {
+    const shown = table === undefined ? object : toTable(listed.printer, [object], table.include, {}, isFirst);
+    isFirst = false;
+    response.write(`${JSON.stringify({ type, object: shown })}\n`);
+  };
+  const tell = (change: Change<T>): void => {
+    const isIn = select(change.object);
+    const wasIn = change.previous !== undefined && select(change.previous);
+    if (change.type === "DELETED" ? wasIn : isIn || wasIn)
+      send(change.type === "DELETED" || !isIn ? "DELETED" : wasIn ? "MODIFIED" : "ADDED", change.object);
+  };
+  const version = request.query.get("resourceVersion") ?? "";
+  if (version === "" || version === "0") {
+    for (const object of listed.collection.inOrder()) if (select(object)) send("ADDED", object);
+  } else {
+    const missed = listed.collection.changesSince(Number(version));
+    if (missed === undefined) {
+      const gone = new ApiStatusError(
+        410,
+        "Expired",
+        `too old resource version: ${version} (${listed.collection.version})`,
+      );
+      response.end(`${JSON.stringify({ type: "ERROR", object: gone.toStatus() })}\n`);
+      return;
+    }
+    for (const change of missed) tell(change);
+  }
+  const stop = listed.collection.listen(tell);
+  const timer = setTimeout(
+    () => response.end(),
+    (integerParam(request, "timeoutSeconds") ?? DEFAULT_TIMEOUT_SECONDS) * 1000,
+  );
+  response.once("close", () => {
+    clearTimeout(timer);
+    stop();
+  });
+}

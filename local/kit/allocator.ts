@@ -1,0 +1,2 @@
+/** The environment of a process whose memory is measured: the images set the same, so that the figures hold for them. */
+export const ALLOCATOR = { MALLOC_ARENA_MAX: "2" };

@@ -1,0 +1,38 @@
+import { connect, createServer, type Socket } from "node:net";
+import { type Listening, listen } from "./listen.ts";
+
+export interface TcpProxyOptions {
+  /** The port of loopback where the server itself listens. */
+  readonly to: number;
+  /** Where the proxy listens: loopback by default. */
+  readonly address?: string;
+  /** A free one by default. */
+  readonly port?: number;
+  /** Called with each connection before anything is passed on. If it destroys `client`, the server never hears of it. */
+  readonly onClient?: (client: Socket) => void;
+  /** Called when the server is connected, before it gets the first byte. */
+  readonly onConnected?: (client: Socket, server: Socket) => void;
+}
+
+/** Stands between clients and a server on loopback, and passes on all bytes in both directions, until it is closed. */
+export function startTcpProxy(options: TcpProxyOptions): Promise<Listening> {
+  // Half open: a client that has said all that it has to say may still wait for the answer.
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    options.onClient?.(client);
+    if (client.destroyed) return;
+    const outgoing = connect({ port: options.to, host: "127.0.0.1", allowHalfOpen: true });
+    outgoing.once("connect", () => options.onConnected?.(client, outgoing));
+    for (const [socket, other] of [
+      [client, outgoing],
+      [outgoing, client],
+    ] as const) {
+      socket.pipe(other);
+      socket.on("error", () => other.destroy());
+      // What a socket said before its proper end may still be on its way to the other one, which `pipe` then ends.
+      socket.on("close", () => {
+        if (!socket.readableEnded) other.destroy();
+      });
+    }
+  });
+  return listen(server, options);
+}

@@ -1,0 +1,127 @@
+import { readFile } from "node:fs/promises";
+import { TableClient } from "@azure/data-tables";
+import { BlobServiceClient } from "@azure/storage-blob";
+import { z } from "zod";
+import type { ClusterAccess } from "../../local/kit/cluster-access.ts";
+import { type Planned, QUEUE, SUBSCRIPTION, TOPIC } from "../stage/kinds.ts";
+import { STRANGER } from "../stage/sender.ts";
+import type { Books, BusMessage, JobRecord, RunRow } from "./audit.ts";
+import { readLedger } from "./ledger.ts";
+import { listJobs } from "./list-jobs.ts";
+import { type Peeked, peekBus } from "./peek-bus.ts";
+
+/** The servers themselves, with nothing in between. */
+export interface Servers {
+  readonly serviceBus: string;
+  readonly storage: string;
+  readonly tableName: string;
+  readonly cluster: ClusterAccess;
+  readonly ledger: string;
+}
+
+/** Reads all books, each through its server's own protocol. */
+export async function readBooks(servers: Servers, sent: readonly Planned[]): Promise<Books> {
+  const [bus, table, jobs, bodies, ledger] = await Promise.all([
+    readBus(servers.serviceBus),
+    readTable(servers),
+    readJobs(servers.cluster),
+    readBodies(servers.storage),
+    readFile(servers.ledger, "utf8").then(readLedger),
+  ]);
+  return { sent, ...bus, ...table, jobs, bodies, ledger };
+}
+
+/** Reads what the bus holds. */
+export async function readBus(connectionString: string): Promise<Pick<Books, "bus" | "deadLetters" | "strangers">> {
+  const peeked = await peekBus(connectionString);
+  const read = (isDeadLetter: boolean) => peeked.filter((each) => each.isDeadLetter === isDeadLetter).map(asBusMessage);
+  const bus = read(false);
+  return {
+    bus: bus.filter((message) => !isStranger(message)),
+    deadLetters: read(true),
+    strangers: bus.filter(isStranger).length,
+  };
+}
+
+function isStranger({ messageId, state }: BusMessage): boolean {
+  return messageId.startsWith(STRANGER) && state === "deferred";
+}
+
+function asBusMessage({ source, message }: Peeked): BusMessage {
+  return {
+    runId: `${source}:${message.sequenceNumber?.toString()}:${message.enqueuedTimeUtc?.getTime()}`,
+    messageId: String(message.messageId),
+    state: message.state === "deferred" ? "deferred" : "active",
+    deliveryCount: message.deliveryCount ?? 0,
+    ...(message.deadLetterReason === undefined ? {} : { reason: message.deadLetterReason }),
+  };
+}
+
+const row = z.object({
+  status: z.string(),
+  messageId: z.string(),
+  sequenceNumber: z.bigint(),
+  enqueuedAt: z.date(),
+  verdictReason: z.string().optional(),
+  attempt: z.number().default(0),
+  failures: z.number().default(0),
+  interruptions: z.number().default(0),
+});
+
+async function readTable({ storage, tableName }: Servers): Promise<Pick<Books, "open" | "marks" | "closed">> {
+  const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
+  const open: RunRow[] = [];
+  const closed: RunRow[] = [];
+  const marks: string[] = [];
+  for await (const entity of table.listEntities()) {
+    const [kind] = (entity.rowKey ?? "").split("|");
+    if (kind !== "open" && kind !== "run") continue;
+    const { sequenceNumber, enqueuedAt, verdictReason, ...facts } = row.parse(entity);
+    const source = entity.partitionKey?.includes("|t|") ? `${TOPIC}/${SUBSCRIPTION}` : QUEUE;
+    const runId = `${source}:${sequenceNumber}:${enqueuedAt.getTime()}`;
+    const run = { runId, ...facts, ...(verdictReason === undefined ? {} : { reason: verdictReason }) };
+    if (kind === "open") open.push(run);
+    else if (facts.status === "open") marks.push(runId);
+    else closed.push(run);
+  }
+  return { open, marks, closed };
+}
+
+/** The names of the modules whose rows say that they are paused. */
+export async function readPauses({ storage, tableName }: Servers): Promise<string[]> {
+  const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
+  const paused: string[] = [];
+  for await (const { rowKey = "", ...columns } of table.listEntities())
+    if (rowKey.startsWith("module|") && "pausedAt" in columns) paused.push(rowKey.slice("module|".length));
+  return paused;
+}
+
+const job = z.object({
+  metadata: z.object({
+    name: z.string(),
+    labels: z.record(z.string(), z.string()).default({}),
+    annotations: z.record(z.string(), z.string()).default({}),
+  }),
+});
+
+async function readJobs(access: ClusterAccess): Promise<JobRecord[]> {
+  const jobs: JobRecord[] = [];
+  for await (const object of listJobs(access)) {
+    const { name, annotations, labels } = job.parse(object).metadata;
+    jobs.push({ name, runId: annotations["ion/run-id"] ?? "", isSettled: labels["ion/settled"] === "true" });
+  }
+  return jobs;
+}
+
+/** `<instance>/<kind>/<names>/<sequence number>-<enqueued ms>/body`. */
+async function readBodies(connectionString: string): Promise<string[]> {
+  const container = BlobServiceClient.fromConnectionString(connectionString).getContainerClient("dispatcher-payloads");
+  if (!(await container.exists())) return [];
+  const ids: string[] = [];
+  for await (const { name } of container.listBlobsFlat()) {
+    const parts = name.split("/");
+    const [number = "", enqueuedAt = ""] = (parts.at(-2) ?? "").split("-");
+    ids.push(`${parts.slice(2, -2).join("/")}:${Number(number)}:${enqueuedAt}`);
+  }
+  return ids;
+}

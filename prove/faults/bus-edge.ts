@@ -1,0 +1,43 @@
+import type { ManagementCall } from "../../local/broker/interference.ts";
+import type { Edge } from "./edges.ts";
+
+/** Which call of the app a request to an entity's management is; undefined for one that it doesn't make. */
+export function busEdge({ operation, body }: Pick<ManagementCall, "operation" | "body">): Edge | undefined {
+  const field = (name: string): unknown => Reflect.get(Object(body), name);
+  switch (operation) {
+    case "com.microsoft:peek-message":
+      return Number(field("message-count")) === 1 ? "peek at a message" : "browse the messages";
+    case "com.microsoft:receive-by-sequence-number":
+      return asksForNothing(field("sequence-numbers")) ? "verify a source" : "receive a deferred message";
+    case "com.microsoft:renew-lock":
+      return "renew a lock";
+    case "com.microsoft:update-disposition":
+      return dispositionEdge(field("disposition-status"), field("deadletter-reason"));
+    default:
+      return undefined;
+  }
+}
+
+function dispositionEdge(status: unknown, reason: unknown): Edge | undefined {
+  switch (status) {
+    case "defered":
+      return "defer a message";
+    case "completed":
+      return "complete a message";
+    case "abandoned":
+      return "abandon a message";
+    case "suspended":
+      return reason === "DispatchRejected" ? "reject a message" : "dead-letter a message";
+    default:
+      return undefined;
+  }
+}
+
+/** The app asks for a number that no entity ever reaches, to see whether a source can be used. */
+function asksForNothing(numbers: unknown): boolean {
+  if (!Array.isArray(numbers)) return false;
+  return numbers.every((number: unknown) => {
+    const value = Buffer.isBuffer(number) ? Number(number.readBigInt64BE()) : Number(number);
+    return value >= 2 ** 48 - 1;
+  });
+}

@@ -1,0 +1,62 @@
+import { createWriteStream } from "node:fs";
+import { join } from "node:path";
+import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import { readCommandLine } from "../../shared/command-line.ts";
+import { makePlan } from "../faults/plan.ts";
+import { planMessages } from "../stage/kinds.ts";
+import { readStormFlags, STORM_PROOF } from "../storms/flags.ts";
+import { proveStorms } from "../storms/prove-storms.ts";
+import { PROOF, type ProofFlags, readProofFlags } from "./flags.ts";
+import { summarise, summaryText } from "./report.ts";
+import { runProof } from "./run-proof.ts";
+
+// `npm run prove`: several Dispatchers are killed, frozen and lied to at every call they make, and every message has to end exactly once.
+// `-- --storms`: crowds, outages and clocks that disagree, outside CI.
+
+/** The shortest lock that the app accepts: a freeze has to be longer. */
+const LOCK_MS = 5_000;
+
+const APP = join(PROJECT_ROOT, "dist/functions/index.js");
+const randomSeed = () => Math.floor(Math.random() * 2 ** 32);
+
+/** What the command line asks for: the proof, or its storms. */
+function readArgs(): () => Promise<boolean> {
+  if (!process.argv.includes("--storms"))
+    return readCommandLine(PROOF, (args) => prove.bind(undefined, readProofFlags(args, randomSeed)));
+  return readCommandLine(STORM_PROOF, (args) => {
+    return proveStorms.bind(undefined, readStormFlags(args, randomSeed), { app: APP, lockMs: LOCK_MS });
+  });
+}
+
+async function prove(flags: ProofFlags): Promise<boolean> {
+  const { seed, messages, kills, processes, patienceMs } = flags;
+  process.stderr.write(
+    `seed ${seed}: ${messages} messages, ${processes} Dispatchers, ${kills} random kills and freezes\n`,
+  );
+  const log = flags.log === undefined ? undefined : createWriteStream(flags.log);
+  const result = await runProof({
+    plan: makePlan({ seed, messages, kills, lockMs: LOCK_MS }),
+    messages: planMessages(seed, messages),
+    processes,
+    lockMs: LOCK_MS,
+    app: APP,
+    patienceMs,
+    onLine: (who, line) => log?.write(`${new Date().toISOString()} ${who}: ${line}\n`),
+    onProgress: (text) => process.stderr.write(`${text}\n`),
+  });
+  const summary = summarise(result, seed, true);
+  process.stdout.write(`${flags.json ? JSON.stringify(summary, undefined, 2) : summaryText(summary)}\n`);
+  return summary.holds;
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
+
+const run = readArgs();
+try {
+  process.exitCode = (await run()) ? 0 : 1;
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.exitCode = 1;
+}
+// What was cut off may keep timers and sockets for a while.
+process.exit();

@@ -1,0 +1,97 @@
+// The command that starts, ends and shows a real Kubernetes cluster on this machine. stdout has the kubeconfig's path alone.
+import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
+import { buildBinaries, missingBinary, testedBinaries } from "./binaries.ts";
+import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
+import { allRecords, type ClusterRecord } from "./cluster-record.ts";
+import { inspectMachine } from "./machine.ts";
+import { isRunning } from "./server-process.ts";
+
+const VERBS = {
+  build: "build the programs that the tests on a cluster need, if they are missing, and start nothing",
+  up: "start a one-node Kubernetes cluster, and print the path of its kubeconfig",
+  down: "end it, with everything that belongs to it",
+  status: "say which clusters run, and what of them",
+};
+const COMMAND = {
+  usage: `npm run cluster -- ${Object.keys(VERBS).join(" | ")} [FLAGS]`,
+  does: "Starts, ends and shows a real Kubernetes cluster on this machine.",
+  words: VERBS,
+  flags: {
+    name: { type: "string", default: "default", value: "NAME", says: "which cluster: one machine can have several" },
+  },
+} as const satisfies Command;
+
+const cacheRoot = defaultCacheRoot(process.env);
+const startedAt = performance.now();
+const say = (line: string) => console.error(`cluster: ${line}`);
+const seconds = () => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`;
+
+const assets = process.env["KUBEBUILDER_ASSETS"] || undefined;
+
+/** Aborted when a person, or whoever runs this, wants an end. */
+function interruption(): AbortSignal {
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => interrupted.abort(new Error(`${signal}: nothing is left of it`)));
+  return interrupted.signal;
+}
+
+async function build(): Promise<number> {
+  const sources = testedBinaries(cacheRoot, assets);
+  await inspectMachine(cacheRoot, await missingBinary(sources));
+  await buildBinaries(sources, { say, signal: interruption() });
+  say(`all that is needed is built, after ${seconds()}`);
+  return 0;
+}
+
+async function up(name: string): Promise<number> {
+  const cluster = await startCluster({ name, cacheRoot, assets, isOwned: false, say, signal: interruption() });
+  say(`${name} is up after ${seconds()}; pods reach this machine at ${cluster.gateway}`);
+  console.log(cluster.kubeconfig);
+  return 0;
+}
+
+async function down(name: string): Promise<number> {
+  const wasThere = await stopCluster(name, cacheRoot);
+  say(wasThere ? `${name} is down after ${seconds()}` : `there is no cluster ${name}`);
+  return 0;
+}
+
+async function status(): Promise<number> {
+  const records = await allRecords(cacheRoot);
+  if (records.length === 0) say("there is none");
+  for (const record of records) show(record);
+  return records.length > 0 && records.every(isWhole) ? 0 : 1;
+}
+
+function show(record: ClusterRecord): void {
+  const state = record.stage === "starting" ? "starting" : isWhole(record) ? "up" : "fallen apart";
+  console.log(`${record.name}: ${state}, since ${record.startedAt}\n  kubeconfig  ${record.kubeconfig}`);
+  for (const part of record.processes)
+    console.log(`  ${part.name.padEnd(24)} ${isRunning(part) ? `process ${part.pid}` : "gone"}`);
+}
+
+function isWhole(record: ClusterRecord): boolean {
+  return record.stage === "up" && record.processes.every(isRunning);
+}
+
+function readArguments(args: readonly string[]): () => Promise<number> {
+  const { values, positionals } = parseFlags(COMMAND, args);
+  const { name } = values;
+  const [verb = "", ...more] = positionals;
+  if (more.length > 0) throw new Error(`unexpected: ${more.join(" ")}`);
+  if (!/^[a-z\d][a-z\d-]{0,30}$/.test(name))
+    throw new Error(`--name ${name} is not up to 31 lower-case letters, digits and hyphens`);
+  const verbs = new Map(Object.entries({ build, up: () => up(name), down: () => down(name), status }));
+  const run = verbs.get(verb);
+  if (run === undefined) throw new Error(`what is to be done? One of: ${Object.keys(VERBS).join(", ")}`);
+  return run;
+}
+
+const run = readCommandLine(COMMAND, readArguments);
+try {
+  process.exitCode = await run();
+} catch (error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}

@@ -1,0 +1,243 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ServiceBusClient, type ServiceBusMessage } from "@azure/service-bus";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { loadApp } from "../../host/core-api.ts";
+import { type Host, type HostOptions, startHost } from "../../host/host.ts";
+import { readHostJson } from "../../host/host-json.ts";
+import { makeHostLog } from "../../host/host-log.ts";
+import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
+import { buildFixtureApp } from "../support/build-fixture-app.ts";
+
+/** What the fixture apps in this process share with the tests. */
+interface Shared {
+  readonly calls: { body: unknown; metadata: Record<string, unknown>; traceContext: { traceParent: string } }[];
+  running: number;
+  most: number;
+  behave: (body: unknown, metadata: Record<string, unknown>) => unknown;
+}
+declare global {
+  // oxlint-disable-next-line no-var -- a global that the fixture apps find by name
+  var shared: Shared;
+}
+
+const LOCK_MS = 1_000;
+const QUEUES = ["metadata", "throws", "returns", "renews", "completes", "recycles", "concurrent", "outage", "stops"];
+const log = makeHostLog(() => {});
+let directory: string;
+let broker: LocalBroker;
+let client: ServiceBusClient;
+let hosts: Host[] = [];
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "host-bus-test-"));
+  broker = await startBroker({
+    entities: {
+      queues: QUEUES.map((name) => ({ name, lockDurationMs: LOCK_MS })),
+      topics: [{ name: "orders", subscriptions: [{ name: "audit", lockDurationMs: LOCK_MS }] }],
+    },
+  });
+  client = new ServiceBusClient(broker.connectionString);
+});
+afterAll(async () => {
+  await client.close();
+  await broker.close();
+  await rm(directory, { recursive: true, force: true });
+});
+afterEach(async () => {
+  await Promise.all(hosts.map((host) => host.stop(5_000)));
+  hosts = [];
+});
+
+async function start(
+  name: string,
+  binding: Record<string, unknown>,
+  options: Partial<HostOptions> = {},
+): Promise<Host> {
+  globalThis.shared = { calls: [], running: 0, most: 0, behave: () => undefined };
+  const source = `
+    import { app, trigger } from "@azure/functions";
+    app.generic("take", {
+      trigger: trigger.generic(${JSON.stringify({ type: "serviceBusTrigger", connection: "ServiceBus", ...binding })}),
+      handler: async (body, context) => {
+        shared.calls.push({ body, metadata: context.triggerMetadata, traceContext: context.traceContext });
+        shared.running += 1; shared.most = Math.max(shared.most, shared.running);
+        try { return await shared.behave(body, context.triggerMetadata); } finally { shared.running -= 1; }
+      },
+    });`;
+  const app = await loadApp(await buildFixtureApp(directory, name, source), log.system);
+  const host = await startHost({
+    app,
+    hostJson: await readHostJson("host.json"),
+    settings: { ServiceBus: broker.connectionString },
+    port: 0,
+    log,
+    ...options,
+  });
+  hosts.push(host);
+  return host;
+}
+
+async function send(entity: string, messages: ServiceBusMessage | ServiceBusMessage[]): Promise<void> {
+  // A client of its own: one that is just losing its connection when it sends never recovers.
+  const sending = new ServiceBusClient(broker.connectionString);
+  await sending.createSender(entity).sendMessages(messages);
+  await sending.close();
+}
+
+/** Has invocations wait. Resolves to what releases the last one. */
+function untilReleased(): () => void {
+  const release = { now: (): void => undefined };
+  shared.behave = () =>
+    new Promise<void>((resolve) => {
+      release.now = resolve;
+    });
+  return () => release.now();
+}
+
+const numbered = (count: number) => Array.from({ length: count }, (_, index) => ({ body: Buffer.from(String(index)) }));
+const held = (entity: string) => broker.counts()[entity];
+
+describe("a Service Bus trigger", () => {
+  test("hands over bytes and metadata as the real host does", async () => {
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    await start("metadata", { queueName: "metadata", dataType: "binary", autoCompleteMessages: true });
+    await send("metadata", {
+      messageId: "id-1",
+      subject: "s",
+      correlationId: "c",
+      contentType: "application/json",
+      body: Buffer.from([0, 255, 128]),
+      applicationProperties: { Region: "eu", traceparent },
+    });
+    await vi.waitFor(() => expect(shared.calls).toHaveLength(1), 5_000);
+    const [call] = shared.calls;
+    expect(call?.body).toEqual(Buffer.from([0, 255, 128]));
+    expect(call?.metadata).toMatchObject({
+      messageId: "id-1",
+      sequenceNumber: 1,
+      deliveryCount: 1,
+      subject: "s",
+      label: "s",
+      correlationId: "c",
+      contentType: "application/json",
+    });
+    expect(call?.metadata["lockToken"]).toMatch(/^[\da-f-]{36}$/);
+    expect(call?.metadata["enqueuedTimeUtc"]).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+$/);
+    expect(call?.metadata["enqueuedTime"]).toMatch(/\+00:00$/);
+    expect(call?.metadata["applicationProperties"]).toMatchObject({ region: "eu" });
+    expect(call?.traceContext.traceParent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-/);
+  });
+
+  test("hands over parsed JSON where the binding asks for no bytes, and listens at a subscription", async () => {
+    await start(
+      "subscription",
+      { topicName: "%TOPIC%", subscriptionName: "audit", autoCompleteMessages: true },
+      {
+        settings: { ServiceBus: broker.connectionString, TOPIC: "orders" },
+      },
+    );
+    await send("orders", { body: { order: 1 } });
+    await vi.waitFor(() => expect(shared.calls.map(({ body }) => body)).toEqual([{ order: 1 }]), 5_000);
+    await vi.waitFor(() => expect(held("orders/subscriptions/audit")).toMatchObject({ active: 0 }), 5_000);
+  });
+
+  test("abandons at once what throws", async () => {
+    await start("throws", { queueName: "throws", autoCompleteMessages: false });
+    const times: number[] = [];
+    shared.behave = () => {
+      times.push(Date.now());
+      throw new Error("no");
+    };
+    await send("throws", { body: "x" });
+    await vi.waitFor(() => expect(times.length).toBeGreaterThan(2), 5_000);
+    expect((times[2] ?? 0) - (times[0] ?? 0)).toBeLessThan(LOCK_MS / 2);
+    expect(shared.calls[2]?.metadata["deliveryCount"]).toBe(3);
+  });
+
+  test("leaves alone what returns unsettled: it comes again when its lock has lapsed", async () => {
+    await start("returns", { queueName: "returns", autoCompleteMessages: false });
+    const times: number[] = [];
+    shared.behave = () => times.push(Date.now());
+    await send("returns", { body: "x" });
+    await vi.waitFor(() => expect(times).toHaveLength(2), 5_000);
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(LOCK_MS * 0.8);
+  });
+
+  test("renews the lock while the function runs", async () => {
+    await start("renews", { queueName: "renews", autoCompleteMessages: true });
+    const finish = untilReleased();
+    await send("renews", { body: "x" });
+    await vi.waitFor(() => expect(shared.running).toBe(1), 5_000);
+    const threeLocks = Date.now() + 3 * LOCK_MS;
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(threeLocks), 5_000);
+    finish();
+    await vi.waitFor(() => expect(held("renews")).toMatchObject({ active: 0 }), 5_000);
+    expect(shared.calls).toHaveLength(1);
+  });
+
+  test("completes and abandons neighbours each by its own outcome", async () => {
+    await start("completes", { queueName: "completes", autoCompleteMessages: true });
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    shared.behave = async (body, { deliveryCount }) => {
+      // All of them end in one tick of the event loop, in the order of their numbers, so that outcomes alternate.
+      if (shared.running === 16) open();
+      await gate;
+      for (let step = 0; step < Number(body) * 200; step += 1) await Promise.resolve();
+      if (Number(body) % 2 === 1 && deliveryCount === 1) throw new Error("odd");
+    };
+    await send("completes", numbered(16));
+    await vi.waitFor(() => expect(shared.calls).toHaveLength(16 + 8), 5_000);
+    await vi.waitFor(() => expect(held("completes")).toMatchObject({ active: 0 }), 5_000);
+  });
+
+  test("runs no more than maxConcurrentCalls at once, across a change of receivers too", async () => {
+    await start("concurrent", { queueName: "concurrent", autoCompleteMessages: true }, { messagesPerReceiver: 20 });
+    shared.behave = () => new Promise((resolve) => setTimeout(resolve, 5));
+    await send("concurrent", numbered(100));
+    await vi.waitFor(() => expect(shared.calls).toHaveLength(100), 10_000);
+    expect(shared.most).toBe(16);
+  });
+
+  test("takes each of 3,000 messages once though the function settles them over another link", async () => {
+    await start("recycles", { queueName: "recycles", autoCompleteMessages: false });
+    const elsewhere = client.createReceiver("recycles");
+    shared.behave = (_, { lockToken }) => {
+      const message = { lockToken, delivery: {} };
+      // @ts-expect-error -- the app settles by bare token too
+      return elsewhere.deferMessage(message);
+    };
+    await send("recycles", numbered(3_000));
+    await vi.waitFor(() => expect(held("recycles")).toMatchObject({ deferred: 3_000 }), 15_000);
+    expect(new Set(shared.calls.map(({ body }) => body)).size).toBe(3_000);
+    expect(shared.calls).toHaveLength(3_000);
+    await elsewhere.close();
+  });
+
+  test("listens again when the broker was away", async () => {
+    await start("outage", { queueName: "outage", autoCompleteMessages: true });
+    await send("outage", { body: "before" });
+    await vi.waitFor(() => expect(shared.calls).toHaveLength(1), 5_000);
+    await broker.stop();
+    await broker.start();
+    await send("outage", { body: "after" });
+    await vi.waitFor(() => expect(shared.calls.map(({ body }) => body)).toContain("after"), 15_000);
+  });
+
+  test("lets a running invocation end when it is stopped, and takes nothing new on", async () => {
+    const host = await start("stops", { queueName: "stops", autoCompleteMessages: true });
+    const finish = untilReleased();
+    await send("stops", { body: "x" });
+    await vi.waitFor(() => expect(shared.running).toBe(1), 5_000);
+    const stopped = host.stop(10_000);
+    await send("stops", { body: "y" });
+    finish();
+    await stopped;
+    expect(shared.calls).toHaveLength(1);
+    expect(held("stops")).toMatchObject({ active: 1 });
+  });
+});

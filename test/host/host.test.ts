@@ -1,0 +1,130 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { loadApp } from "../../host/core-api.ts";
+import { type Host, type HostOptions, startHost } from "../../host/host.ts";
+import { readHostJson } from "../../host/host-json.ts";
+import { makeHostLog } from "../../host/host-log.ts";
+import { buildFixtureApp } from "../support/build-fixture-app.ts";
+
+let directory: string;
+let hosts: Host[] = [];
+const lines: string[] = [];
+const log = makeHostLog((line) => lines.push(line));
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "host-test-"));
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  await Promise.all(hosts.map((host) => host.stop(1_000)));
+  hosts = [];
+  lines.length = 0;
+});
+
+function call(port: number, headers: Record<string, string>): Promise<Response> {
+  return fetch(`http://127.0.0.1:${port}/api/keyed`, { method: "POST", body: "ping", headers });
+}
+
+function timerSource(schedule: string): string {
+  return `app.timer("tick", { schedule: "${schedule}", handler: () => {} });`;
+}
+
+async function start(name: string, source: string, options: Partial<HostOptions> = {}): Promise<Host> {
+  const app = await loadApp(
+    await buildFixtureApp(directory, name, `import { app } from "@azure/functions";${source}`),
+    log.system,
+  );
+  const hostJson = await readHostJson("host.json");
+  const host = await startHost({ app, hostJson, settings: {}, port: 0, log, ...options });
+  hosts.push(host);
+  return host;
+}
+
+describe("HTTP", () => {
+  const source = `
+    app.http("hello", { route: "hello/{name}", methods: ["GET"], authLevel: "anonymous",
+      handler: async (request, context) => { context.log("greeting", request.params.name);
+        return { status: 201, headers: { "x-a": "b" }, jsonBody: { hi: request.params.name, q: request.query.get("q") } }; } });
+    app.http("keyed", { methods: ["POST"], authLevel: "function", handler: async (request) => ({ body: await request.text() }) });
+    app.http("broken", { methods: ["GET"], authLevel: "anonymous", handler: () => { throw new Error("at once"); } });`;
+
+  test("answers by route, method and parameters, and logs as it goes", async () => {
+    const { port, functions } = await start("http", source);
+    expect(functions).toEqual(["hello", "keyed", "broken"]);
+    const response = await fetch(`http://127.0.0.1:${port}/api/hello/w%20orld?q=1`);
+    expect(response.status).toBe(201);
+    expect(response.headers.get("x-a")).toBe("b");
+    expect(await response.json()).toEqual({ hi: "w orld", q: "1" });
+    expect(lines.join("")).toMatch(/^\S+Z information hello greeting w orld\n/);
+    expect((await fetch(`http://127.0.0.1:${port}/api/hello/x`, { method: "POST" })).status).toBe(405);
+    expect((await fetch(`http://127.0.0.1:${port}/api/other`)).status).toBe(404);
+  });
+
+  test("demands the key of a function that is not anonymous, and refuses it where there is none", async () => {
+    const { port } = await start("http-keyed", source, { functionKey: "s3cret" });
+    expect((await call(port, {})).status).toBe(401);
+    expect((await call(port, { "x-functions-key": "wrong" })).status).toBe(401);
+    expect(await (await call(port, { "x-functions-key": "s3cret" })).text()).toBe("ping");
+    const without = await start("http-keyless", source);
+    expect((await call(without.port, { "x-functions-key": "" })).status).toBe(401);
+  });
+
+  test("answers 500 when the function throws, and logs its stack", async () => {
+    const { port } = await start("http-broken", source);
+    expect((await fetch(`http://127.0.0.1:${port}/api/broken`)).status).toBe(500);
+    expect(lines.join("")).toMatch(/ error broken failed: Error: at once\n {6,}at /);
+  });
+
+  test("says that a port is taken", async () => {
+    const { port } = await start("http-first", source);
+    await expect(start("http-second", source, { port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+  });
+});
+
+describe("timer", () => {
+  test("skips a tick that is due while one runs", async () => {
+    globalThis.ticks = { running: 0, most: 0, inputs: [] as unknown[], release: () => {} };
+    const { ticks } = globalThis;
+    await start(
+      "timer",
+      `app.timer("tick", { schedule: "%EVERY%", handler: async (timer) => {
+        ticks.inputs.push(timer); ticks.running += 1; ticks.most = Math.max(ticks.most, ticks.running);
+        await new Promise((resolve) => { ticks.release = resolve; }); ticks.running -= 1; } });`,
+      { settings: { EVERY: "* * * * * *" } },
+    );
+    await vi.waitFor(() => expect(ticks.running).toBe(1), 3_000);
+    // Two more ticks fall due meanwhile: the next full second and the one after.
+    const due = Date.now() + 2_000;
+    await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(due), 4_000);
+    expect(ticks.inputs).toHaveLength(1);
+    expect(ticks.inputs[0]).toMatchObject({ isPastDue: false, schedule: { adjustForDST: true } });
+    ticks.release();
+    await vi.waitFor(() => expect(ticks.inputs).toHaveLength(2), 3_000);
+    expect(ticks.most).toBe(1);
+    ticks.release();
+  });
+
+  test("refuses a schedule that is none, and a setting that is missing", async () => {
+    await expect(start("timer-bad", timerSource("every minute"))).rejects.toThrow(/tick.*every minute.*NCRONTAB/);
+    await expect(start("timer-missing", timerSource("%NOPE%"))).rejects.toThrow(/tick\.schedule.*no setting NOPE/);
+  });
+});
+
+describe("loading", () => {
+  test("hands on what the app throws while it loads", async () => {
+    await expect(start("throws", `throw new Error("MODULES_DIR is missing");`)).rejects.toThrow(
+      "MODULES_DIR is missing",
+    );
+  });
+
+  test("refuses an app that registers nothing", async () => {
+    await expect(start("empty", "void app;")).rejects.toThrow(/registered no function/);
+  });
+});
+
+declare global {
+  // oxlint-disable-next-line no-var -- what the fixture apps in this process share with the tests
+  var ticks: { running: number; most: number; inputs: unknown[]; release: () => void };
+}

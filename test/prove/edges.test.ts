@@ -1,0 +1,147 @@
+import { describe, expect, it } from "vitest";
+import { busEdge } from "../../prove/faults/bus-edge.ts";
+import { DEMANDED_EDGES, type Edge } from "../../prove/faults/edges.ts";
+import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "../../prove/faults/http-edge.ts";
+
+const TABLE = "/devstoreaccount1/ProofRuns";
+const row = (key: string) => `${TABLE}(PartitionKey='proof%7Cq%7Cproof',RowKey='${encodeURIComponent(key)}')`;
+const query = (kind: string) =>
+  `${TABLE}()?$filter=PartitionKey%20eq%20%27p%27%20and%20RowKey%20ge%20%27${kind}%7C%27%20and%20RowKey%20lt%20%27${kind}%7D%27`;
+const OPEN = "open|00000000000000000007";
+const RUN = "run|2026-11-24|00000000000000000007|1";
+/** Each as method, row key and status. */
+const batch = (...steps: [method: string, rowKey: string, status?: string][]) =>
+  steps
+    .map(([method, rowKey, status]) => {
+      const url = method === "POST" ? TABLE : row(rowKey);
+      return `--changeset_1\r\n\r\n${method} http://127.0.0.1${url} HTTP/1.1\r\n\r\n${JSON.stringify({ RowKey: rowKey, status })}`;
+    })
+    .join("\r\n");
+
+describe("a request to the table service", () => {
+  it.each<[edge: Edge | undefined, method: string, url: string, body: string]>([
+    ["make the table", "POST", "/devstoreaccount1/Tables", "{}"],
+    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["POST", RUN])],
+    ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", OPEN], ["PUT", RUN])],
+    // Of a twin, which writes one of the two rows.
+    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN])],
+    ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", OPEN])],
+    ["reopen a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["PUT", RUN])],
+    ["purge history", "POST", "/devstoreaccount1/$batch", batch(["DELETE", RUN], ["DELETE", RUN.replace("7", "8")])],
+    ["register a source", "POST", TABLE, '{"RowKey":"source|proof|q|proof"}'],
+    ["make the owner", "POST", TABLE, '{"RowKey":"owner"}'],
+    ["read the owner", "GET", row("owner"), ""],
+    ["find a run", "GET", row(RUN), ""],
+    ["read an open run", "GET", row(OPEN), ""],
+    ["update a run to dispatched", "PUT", row(OPEN), '{"status":"dispatched"}'],
+    ["update a run to settling", "PUT", row(OPEN), '{"status":"settling"}'],
+    ["read the sweep's cursor", "GET", row("sweep"), ""],
+    ["save the sweep's cursor", "PUT", row("sweep"), "{}"],
+    ["record the tick", "PUT", row("tick"), "{}"],
+    ["list the open runs", "GET", query("open"), ""],
+    ["list the sources", "GET", query("source"), ""],
+    ["list the modules' states", "GET", query("module"), ""],
+    ["note a module's state", "POST", TABLE, '{"RowKey":"module|thumbnail"}'],
+    ["note a module's state", "PUT", row("module|thumbnail"), "{}"],
+    ["look for history", "GET", query("run"), ""],
+    [undefined, "GET", "/devstoreaccount1?comp=properties", ""],
+  ])("is recognised: %s", (edge, method, url, body) => {
+    expect(tableEdges({ method, url, body })).toEqual(edge === undefined ? [] : [edge]);
+  });
+
+  it("is recognised as all that it does, each named once", () => {
+    const body = batch(
+      ["DELETE", OPEN],
+      ["PUT", RUN],
+      ["PUT", OPEN.replace("7", "8"), "dispatched"],
+      ["POST", OPEN.replace("7", "9")],
+      ["POST", RUN.replace("7", "9")],
+      ["PUT", OPEN.replace("7", "6"), "dispatched"],
+    );
+    expect(tableEdges({ method: "POST", url: "/devstoreaccount1/$batch", body })).toEqual([
+      "close a run",
+      "update a run to dispatched",
+      "insert a run",
+    ]);
+  });
+});
+
+describe("a request to the blob service", () => {
+  const body = "/devstoreaccount1/dispatcher-payloads/proof/q/proof/00000000000000000007-1/body";
+  const log = "/devstoreaccount1/dispatcher-logs/proof/q/proof/00000000000000000007-1/attempt-1/worker.log";
+  it.each<[edge: Edge | undefined, method: string, url: string]>([
+    ["make a container", "PUT", "/devstoreaccount1/dispatcher-payloads?restype=container"],
+    ["store a body", "PUT", body],
+    ["delete a body", "DELETE", body],
+    ["list the bodies", "GET", "/devstoreaccount1/dispatcher-payloads?restype=container&comp=list&prefix=proof%2Fq"],
+    ["store a log", "PUT", log],
+    ["look at a container", "GET", "/devstoreaccount1/dispatcher-payloads?restype=container"],
+    [undefined, "GET", `${body}?sig=x`],
+  ])("is recognised: %s", (edge, method, url) => {
+    expect(blobEdge({ method, url, body: "" })).toBe(edge);
+  });
+
+  it("is a worker's where it reads a body by a signed URL, and nobody else's", () => {
+    expect(isWorkersRead({ method: "GET", url: `${body}?sv=1&sig=x`, body: "" })).toBe(true);
+    expect(isWorkersRead({ method: "GET", url: body, body: "" })).toBe(false);
+    expect(isWorkersRead({ method: "PUT", url: `${body}?sig=x`, body: "" })).toBe(false);
+  });
+});
+
+describe("a request to the cluster", () => {
+  const jobs = "/apis/batch/v1/namespaces/proof-jobs/jobs";
+  const pods = "/api/v1/namespaces/proof-jobs/pods";
+  const ours = "app.kubernetes.io/managed-by%3Ddispatcher";
+  it.each<[edge: Edge | undefined, method: string, url: string, body: string]>([
+    ["create a job", "POST", jobs, "{}"],
+    ["try a job", "POST", `${jobs}?dryRun=All`, "{}"],
+    ["retire a job", "PATCH", `${jobs}/a-1`, '{"spec":{"ttlSecondsAfterFinished":120}}'],
+    ["end a job", "PATCH", `${jobs}/a-1`, '{"spec":{"activeDeadlineSeconds":1}}'],
+    ["read a job", "GET", `${jobs}/a-1`, ""],
+    ["list the jobs", "GET", `${jobs}?labelSelector=${ours},ion%2Fsettled!%3Dtrue`, ""],
+    ["list the cancelled jobs", "GET", `${jobs}?labelSelector=${ours},ion%2Fsettled!%3Dtrue,ion%2Fcancel%3Dtrue`, ""],
+    ["look at the jobs", "GET", `${jobs}?limit=1`, ""],
+    ["look at the namespace", "GET", "/api/v1/namespaces/proof-jobs", ""],
+    ["count the jobs", "GET", `${jobs}?labelSelector=${ours}`, ""],
+    ["list the pods", "GET", `${pods}?fieldSelector=status.phase!%3DFailed&labelSelector=${ours}`, ""],
+    ["read a job's pods", "GET", `${pods}?labelSelector=batch.kubernetes.io%2Fjob-name%3Da-1`, ""],
+    ["read a log", "GET", `${pods}/a-1-abcde/log?container=worker`, ""],
+    ["read a job's events", "GET", "/api/v1/namespaces/proof-jobs/events?limit=500", ""],
+    ["ask for a right", "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{}"],
+    [undefined, "GET", "/version", ""],
+  ])("is recognised: %s", (edge, method, url, body) => {
+    expect(clusterEdge({ method, url, body })).toBe(edge);
+  });
+});
+
+describe("a request to the bus", () => {
+  const disposition = (status: string, reason?: string) => ({
+    operation: "com.microsoft:update-disposition",
+    body: { "disposition-status": status, "deadletter-reason": reason },
+  });
+  const receive = (number: unknown) => ({
+    operation: "com.microsoft:receive-by-sequence-number",
+    body: { "sequence-numbers": [number] },
+  });
+  const wire = Buffer.alloc(8);
+  wire.writeBigInt64BE(2n ** 48n - 1n);
+  it.each<[edge: Edge | undefined, call: { operation: string; body: unknown }]>([
+    ["peek at a message", { operation: "com.microsoft:peek-message", body: { "message-count": 1 } }],
+    ["browse the messages", { operation: "com.microsoft:peek-message", body: { "message-count": 50 } }],
+    ["receive a deferred message", receive(7)],
+    ["verify a source", receive(wire)],
+    ["renew a lock", { operation: "com.microsoft:renew-lock", body: {} }],
+    ["defer a message", disposition("defered")],
+    ["complete a message", disposition("completed")],
+    ["abandon a message", disposition("abandoned")],
+    ["dead-letter a message", disposition("suspended", "JobFailed")],
+    ["reject a message", disposition("suspended", "DispatchRejected")],
+    [undefined, { operation: "com.microsoft:schedule-message", body: {} }],
+  ])("is recognised: %s", (edge, call) => {
+    expect(busEdge(call)).toBe(edge);
+  });
+});
+
+it("demands faults on every call that a run makes for sure", () => {
+  expect(DEMANDED_EDGES).toHaveLength(46);
+});

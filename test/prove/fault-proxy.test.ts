@@ -1,0 +1,45 @@
+import { describe, expect, it, onTestFinished } from "vitest";
+import type { Conductor } from "../../prove/faults/director.ts";
+import { startFaultProxy } from "../../prove/faults/fault-proxy.ts";
+import { Gate } from "../../prove/faults/gate.ts";
+import { tableEdges } from "../../prove/faults/http-edge.ts";
+import { makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { systemClock } from "../../shared/clock.ts";
+import { ConflictError } from "../../shared/errors.ts";
+import { aRun } from "../support/a-run.ts";
+import { startLoopbackServer } from "../support/loopback-server.ts";
+
+describe("a conflict that is injected on a transaction", () => {
+  it("is the answer of one row in one that was read, as the service's own, and a conflict to the app's adapter", async () => {
+    const target = await startLoopbackServer((_request, response) => response.writeHead(204).end());
+    const answered: unknown[] = [];
+    const conflicts: Conductor = {
+      async conduct(call) {
+        if (!call.edges.includes("insert a run")) return call.carryOut();
+        const answer = call.refusal(409);
+        answered.push(answer);
+        return answer;
+      },
+    };
+    const proxy = await startFaultProxy({
+      slot: 0,
+      server: "storage",
+      target,
+      director: () => conflicts,
+      gate: new Gate(),
+      edgesOf: tableEdges,
+    });
+    onTestFinished(() => proxy.close());
+    const table = makeAzureRunTable({
+      connection: {
+        kind: "connectionString",
+        value: `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:${proxy.port}/account;`,
+      },
+      tableName: "runs",
+      instance: "dispatcher",
+      clock: systemClock,
+    });
+    await expect(table.insert(aRun())).rejects.toBeInstanceOf(ConflictError);
+    expect(answered).toEqual([expect.objectContaining({ status: 202 })]);
+  });
+});

@@ -1,0 +1,81 @@
+import { describe, expect, it } from "vitest";
+import { DEMANDED_DEEDS, deedName } from "../../prove/faults/director.ts";
+import { ALL_EDGES, DEMANDED_EDGES, type Edge } from "../../prove/faults/edges.ts";
+import { makePlan } from "../../prove/faults/plan.ts";
+import { readProofFlags } from "../../prove/proof/flags.ts";
+import { KIND_NAMES, moreMessages, planMessages } from "../../prove/stage/kinds.ts";
+
+const options = { seed: 7, messages: 100, kills: 10, lockMs: 5_000 };
+
+describe("a plan", () => {
+  it("follows from its seed alone", () => {
+    expect(makePlan(options)).toEqual(makePlan(options));
+    expect(planMessages(7, 100)).toEqual(planMessages(7, 100));
+    expect(makePlan(options)).not.toEqual(makePlan({ ...options, seed: 8 }));
+    expect(planMessages(7, 100)).not.toEqual(planMessages(8, 100));
+  });
+
+  it("has every demanded fault on every call", () => {
+    const planned = new Set(makePlan(options).faults.map(({ edge, deed }) => `${deedName(deed)}: ${edge}`));
+    for (const edge of DEMANDED_EDGES) for (const deed of DEMANDED_DEEDS) expect(planned).toContain(`${deed}: ${edge}`);
+  });
+
+  it("has every other fault on every call that the server may answer so", () => {
+    const planned = (edge: Edge) =>
+      makePlan(options)
+        .faults.filter((fault) => fault.edge === edge)
+        .map(({ deed }) => deedName(deed))
+        .filter((name) => !DEMANDED_DEEDS.some((demanded) => demanded === name))
+        .toSorted();
+    const always = ["cut", "ignore", "refuse 500", "refuse 503"];
+    expect(planned("peek at a message")).toEqual(always);
+    expect(planned("complete a message")).toEqual(["cut", "delay", "ignore", "refuse 410", "refuse 500", "refuse 503"]);
+    expect(planned("find a run")).toEqual(["cut", "ignore", "refuse 429", "refuse 500", "refuse 503"]);
+    for (const edge of ALL_EDGES.filter((name) => name !== "receive a message"))
+      expect(planned(edge)).toEqual(expect.arrayContaining(always));
+    // It asks nothing: nothing can be refused.
+    expect(planned("receive a message")).toEqual([]);
+  });
+
+  it("freezes for longer than a lock lasts", () => {
+    const { faults, blows } = makePlan({ ...options, kills: 100 });
+    const sleeps = [...faults, ...blows].flatMap(({ deed }) => (deed.do === "freeze" ? [deed.ms] : []));
+    expect(Math.min(...sleeps)).toBeGreaterThan(5_000);
+  });
+
+  it("strikes at random as often as it is told to, while messages are on their way", () => {
+    const { blows, outages } = makePlan(options);
+    expect(blows).toHaveLength(10);
+    for (const { sent } of [...blows, ...outages]) expect(sent).toBeLessThan(100);
+  });
+
+  it("sends as many messages as it is told to, with ids of their own, of every kind", () => {
+    const messages = planMessages(7, 30);
+    expect(new Set(messages.map(({ id }) => id)).size).toBe(30);
+    expect(new Set(messages.map(({ kind }) => kind))).toEqual(new Set(KIND_NAMES));
+  });
+});
+
+it("sends one more of each kind where a fault waits for its call, with ids of their own", () => {
+  const more = moreMessages(30);
+  expect(more.map(({ kind }) => kind)).toEqual(KIND_NAMES);
+  const ids = [...planMessages(7, 30), ...more, ...moreMessages(30 + more.length)].map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+describe("the flags of a proof", () => {
+  it("have defaults, and a seed that is made", () => {
+    expect(readProofFlags([], () => 42)).toMatchObject({ seed: 42, json: false });
+    expect(readProofFlags(["--seed", "5"], () => 42)).toMatchObject({ seed: 5 });
+  });
+
+  it.each([
+    { args: ["--message", "5"], names: "--message" },
+    { args: ["--kills", "-1"], names: "--kills" },
+    { args: ["--processes", "1"], names: "--processes 1" },
+    { args: ["--seed", "x"], names: "--seed x" },
+    { args: ["extra"], names: "extra" },
+  ])("refuse $args, naming what is wrong", ({ args, names }) => {
+    expect(() => readProofFlags(args, () => 0)).toThrow(names);
+  });
+});

@@ -1,0 +1,147 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { describe, expect, it } from "vitest";
+import { TWINS, twinsNamed } from "../../prove/twins/all-twins.ts";
+import { type Edit, editing, guardPlaces } from "../../prove/twins/edit.ts";
+import { constantIn, markersIn } from "../../prove/twins/guard-markers.ts";
+import { guardTable, printedGuardTable, readPublished } from "../../prove/twins/table.ts";
+import { controlEdits, twinEdits } from "../../prove/twins/twin.ts";
+
+/** The app's own code with these edits made. Its packages would take long, and no edit is in them. */
+async function ownCode(edits: readonly Edit[]): Promise<string | undefined> {
+  const { outputFiles } = await build({
+    entryPoints: ["functions/index.ts"],
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    packages: "external",
+    write: false,
+    logLevel: "silent",
+    plugins: [editing(edits)],
+  });
+  return outputFiles[0]?.text;
+}
+
+describe("the twins", () => {
+  it.each(TWINS)("can be built of today's source: $name", async (twin) => {
+    const [control, bare] = await Promise.all([controlEdits(twin), twinEdits(twin)].map(ownCode));
+    expect(bare).not.toBe(control);
+  });
+
+  it("take out every guard that a comment in the source names, each by one twin", async () => {
+    const marked = [...(await guardPlaces()).keys()].toSorted();
+    expect(marked).toEqual(TWINS.flatMap(({ removal }) => removal.map(({ guard }) => guard)).toSorted());
+    for (const { name, removal } of TWINS)
+      for (const { guard } of removal) expect(guard.split(", ")[0], `a marker of ${name}`).toBe(name);
+  });
+
+  it("are the table in the docs, as `npm run prove:twins -- --docs` writes it, and have all been played", async () => {
+    expect(await printedGuardTable()).toBe(await guardTable());
+    expect(Object.keys((await readPublished()).found)).toEqual(TWINS.map(({ name }) => name));
+  });
+
+  it("have names of their own", () => {
+    expect(new Set(TWINS.map(({ name }) => name)).size).toBe(TWINS.length);
+  });
+
+  it("are found by name, and one that there is not is refused", () => {
+    expect(twinsNamed(["sweep"]).map(({ name }) => name)).toEqual(["sweep"]);
+    expect(twinsNamed([])).toEqual(TWINS);
+    expect(() => twinsNamed(["sweep", "broom"])).toThrow(/no such twin: broom\. There are: permanent-lock, /);
+  });
+});
+
+describe("a marker", () => {
+  const codeBelow = (source: string, marker: string) => {
+    const place = markersIn(new Map([["a.ts", source]])).get(marker);
+    return place && source.slice(place.start, place.end);
+  };
+
+  it.each([
+    { what: "a statement", source: "go();\n// guard: one\nif (a) {\n  b();\n}\nc();", code: "if (a) {\n  b();\n}" },
+    { what: "an assignment", source: "// guard: one\na = await b(1);\n", code: "a = await b(1);" },
+    { what: "a property", source: "f({\n  a: 1,\n  // guard: one\n  b: c.d,\n});", code: "b: c.d" },
+    { what: "an element", source: "f([\n  // guard: one\n  { a: 1 },\n  2,\n]);", code: "{ a: 1 }" },
+    { what: "a function", source: "// guard: one\nfunction f(): void {}\n", code: "function f(): void {}" },
+    { what: "what its reason is about", source: "// guard: one\n// Because.\nreturn_();\n", code: "return_();" },
+  ])("stands above $what", ({ source, code }) => {
+    expect(codeBelow(source, "one")).toBe(code);
+  });
+
+  it("names one place: a second one of the same name is refused", () => {
+    expect(() => codeBelow("// guard: one\na();\n// guard: one\nb();\n", "one")).toThrow(
+      '"// guard: one" stands in a.ts and in a.ts',
+    );
+  });
+
+  it("is refused where no code begins below it", () => {
+    expect(() => codeBelow("f(\n  // guard: one\n);", "one")).toThrow('a.ts: no code begins below "// guard: one"');
+  });
+});
+
+describe("an edit", () => {
+  const built = async (source: string, ...edits: Edit[]) => {
+    const root = await mkdtemp(join(tmpdir(), "twins-"));
+    try {
+      await mkdir(join(root, "shared"));
+      await writeFile(join(root, "shared/main.ts"), source);
+      await writeFile(join(root, "shared/other.ts"), "// guard: elsewhere\nexport const other = 1;\n");
+      const { outputFiles } = await build({
+        entryPoints: [join(root, "shared/main.ts")],
+        write: false,
+        logLevel: "silent",
+        plugins: [editing(edits, root)],
+      });
+      return outputFiles[0]?.text;
+    } finally {
+      await rm(root, { recursive: true });
+    }
+  };
+  const SOURCE = `
+const WAIT_MS = 10_000;
+export function main() {
+  // guard: order, first
+  first();
+  // guard: order, second
+  second();
+  setTimeout(main, WAIT_MS);
+}
+`;
+
+  it("replaces the code below its marker", async () => {
+    const text = await built(SOURCE, { guard: "order, first", put: "other();" });
+    expect(text).toContain("other();\n  second();");
+  });
+
+  it("can let two pieces of code change places", async () => {
+    const text = await built(
+      SOURCE,
+      { guard: "order, first", put: (codeAt) => codeAt("order, second") },
+      { guard: "order, second", put: (codeAt) => codeAt("order, first") },
+    );
+    expect(text).toContain("second();\n  first();");
+  });
+
+  it("gives a constant another value", async () => {
+    expect(await built(SOURCE, { constant: "WAIT_MS", put: "5" })).toContain("WAIT_MS = 5;");
+  });
+
+  it.each([
+    { what: "has no such marker", edit: { guard: "none", put: "" }, says: 'no comment "// guard: none" stands in' },
+    { what: "has no such constant", edit: { constant: "NONE", put: "" }, says: "has 0 constants NONE, and not one" },
+    { what: "is as before", edit: { guard: "order, first", put: "first();" }, says: "order, first: the edit changes" },
+    { what: "is not in the bundle", edit: { guard: "elsewhere", put: "" }, says: "other.ts is not in the bundle" },
+  ])("fails the build where the source $what", async ({ edit, says }) => {
+    await expect(built(SOURCE, edit)).rejects.toThrow(says);
+  });
+
+  it("takes a constant only where there is one of its name", () => {
+    const sources = new Map([
+      ["a.ts", "const A = 1;"],
+      ["b.ts", "const A = 2;"],
+    ]);
+    expect(() => constantIn(sources, "A")).toThrow("has 2 constants A, and not one");
+  });
+});
