@@ -19,7 +19,7 @@ const REFUSED = [
   ["shared/jobs/x.ts", "@kubernetes/client-node"],
   ["host/x.ts", "../local/stack/part.ts"],
   ["host/x.ts", "../test/support/a-run.ts"],
-  ["tools/x.ts", "../local/kit/whole-number.ts"],
+  ["tools/x.ts", "../local/kit/listen.ts"],
   ["local/stack/x.ts", "../../test/support/a-run.ts"],
   ["local/demo/x.ts", "../../prove/proof/flags.ts"],
   ["local/broker/x.ts", "../kit/listen.ts"],
