@@ -2,7 +2,7 @@ import { odata, TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
 import { BareCluster, type Row, readAccess } from "../local/kit/cluster-access.ts";
-import { MODULE_ROWS, OPEN_ROWS, REGISTRY_ROWS, SWEEP_ROW, sourcePartition } from "../shared/adapters/table-keys.ts";
+import { MODULE_ROWS, OPEN_ROWS, REGISTRY_ROWS, SWEEP_ROW, sourcePartition } from "../shared/adapters/tables/keys.ts";
 import { LABELS, MANAGED_BY } from "../shared/jobs/job-identity.ts";
 import { INSTANCE } from "./sample-run.ts";
 import type { Connections } from "./servers.ts";

@@ -1,24 +1,24 @@
-import { azureIdentity, withIdentity } from "./adapters/azure-credential.ts";
-import { makeAzureRunTable } from "./adapters/azure-run-table.ts";
-import { makeBlobPayloadStore } from "./adapters/blob-payload-store.ts";
-import { makeKubernetesJobs } from "./adapters/kubernetes-jobs.ts";
-import { makeServiceBusBroker } from "./adapters/service-bus-broker.ts";
+import { type AcceptOutcome, makeAccept } from "./accept/accept.ts";
+import { makeHandleDelivery } from "./accept/handle-delivery.ts";
+import { azureIdentity, withIdentity } from "./adapters/azure/credential.ts";
+import { makeBlobPayloadStore } from "./adapters/blobs/payload-store.ts";
+import { makeKubernetesJobs } from "./adapters/kubernetes/jobs.ts";
+import { makeServiceBusBroker } from "./adapters/service-bus/broker.ts";
+import { makeAzureRunTable } from "./adapters/tables/run-table.ts";
 import { systemClock } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Dependencies } from "./dependencies.ts";
-import { type AcceptOutcome, makeAccept } from "./dispatch/accept.ts";
-import { makeAdmission } from "./dispatch/admission.ts";
-import { makeHandleDelivery } from "./dispatch/handle-delivery.ts";
-import { makePauses } from "./dispatch/pauses.ts";
 import { ConfigError } from "./errors.ts";
 import { makeReadiness, type Readiness } from "./health.ts";
 import { type Log, makeLog } from "./log.ts";
-import { loadModules } from "./modules/load-modules.ts";
+import { loadModules } from "./module-files/load-modules.ts";
 import { distinctSources } from "./modules/route.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
 import { logPreflight, makePreflight } from "./preflight.ts";
 import { makeReconcile } from "./reconcile/reconcile.ts";
 import type { Source } from "./run/source.ts";
+import { makeAdmission } from "./start/admission.ts";
+import { makePauses } from "./start/breakers.ts";
 
 /** The whole app, behind what the host's functions call. */
 export interface Dispatcher {

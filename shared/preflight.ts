@@ -2,12 +2,12 @@ import pLimit from "p-limit";
 import type { Dependencies } from "./dependencies.ts";
 import { durationText } from "./duration.ts";
 import { ConfigError, errorText, UnavailableError } from "./errors.ts";
-import { moduleField } from "./jobs/module-field.ts";
-import { RIGHTS, type Right } from "./jobs/rights.ts";
 import { sampleJobs } from "./jobs/sample-jobs.ts";
 import type { Log } from "./log.ts";
+import { moduleField } from "./module-files/module-field.ts";
 import type { Module } from "./modules/module.ts";
 import type { FieldFault, JobCount } from "./ports/job-cluster.ts";
+import { RIGHTS, type Right } from "./ports/rights.ts";
 import { sourceKey } from "./run/source.ts";
 
 /** Something that will go wrong, or may. An `error` keeps messages from being worked; a `warning` can wait for the morning. */

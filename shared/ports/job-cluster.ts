@@ -1,6 +1,6 @@
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
-import type { Right } from "../jobs/rights.ts";
+import type { Right } from "./rights.ts";
 
 /** A Job in a light list: no spec, no body. `ending` = FailureTarget or SuccessCriteriaMet: its pods are not all gone yet. */
 export interface JobListing {

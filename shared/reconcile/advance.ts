@@ -1,22 +1,22 @@
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import type { Pauses } from "../dispatch/pauses.ts";
-import { startAttempt } from "../dispatch/start-attempt.ts";
 import { isOurs } from "../jobs/job-identity.ts";
 import { startableModule } from "../modules/route.ts";
+import { jobLimitOf, type Rooms, retryOf } from "../observe/cluster-view.ts";
+import { lookAtJob } from "../observe/look-at-job.ts";
+import { seeMessage } from "../observe/look-at-message.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { afterEnding, type Conclude, nextRow } from "../run/after-ending.ts";
 import { awaitStart, dispatched, doubted, held, putOff, requeued, undoubted, withEnding } from "../run/change-run.ts";
 import { type Decision, decide, type JobSeen, type MessageSeen, type Room } from "../run/decide.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { type Run, runId } from "../run/run.ts";
+import { retireJob, storeLogs } from "../settle/retire-job.ts";
 import { closeRun, noteRequeue, settleDeferred } from "../settle/settle-message.ts";
+import type { Pauses } from "../start/breakers.ts";
+import { startAttempt } from "../start/start-attempt.ts";
 import type { DomainEvent } from "../telemetry/domain-event.ts";
 import type { Events } from "../telemetry/events.ts";
-import { lookAtJob } from "./look-at-job.ts";
-import { retireJob, storeLogs } from "./retire-job.ts";
-import { seeMessage } from "./see-message.ts";
-import { jobLimitOf, type Rooms, retryOf } from "./snapshot.ts";
 
 /** How long a run waits for a full quota before it asks again. */
 const QUOTA_WAIT_MS = 30_000;

@@ -1,17 +1,9 @@
 import pLimit from "p-limit";
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import type { Admission } from "../dispatch/admission.ts";
-import type { Pauses } from "../dispatch/pauses.ts";
 import { ConflictError, errorText, UnavailableError } from "../errors.ts";
+import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
 import type { Fields, Log } from "../log.ts";
-import type { StoredRun } from "../ports/run-table.ts";
-import { type Run, runId } from "../run/run.ts";
-import { type Source, sourceKey, sourceName } from "../run/source.ts";
-import { countEvents } from "../telemetry/event-counts.ts";
-import { type Events, makeEvents } from "../telemetry/events.ts";
-import { advance, leftToNextTick } from "./advance.ts";
-import { makeHousekeeping } from "./housekeeping.ts";
 import {
   type ClusterView,
   isCancelled,
@@ -23,7 +15,15 @@ import {
   type Rooms,
   type SourceRuns,
   viewCluster,
-} from "./snapshot.ts";
+} from "../observe/cluster-view.ts";
+import type { StoredRun } from "../ports/run-table.ts";
+import { type Run, runId } from "../run/run.ts";
+import { type Source, sourceKey, sourceName } from "../run/source.ts";
+import type { Admission } from "../start/admission.ts";
+import type { Pauses } from "../start/breakers.ts";
+import { countEvents } from "../telemetry/event-counts.ts";
+import { type Events, makeEvents } from "../telemetry/events.ts";
+import { advance, leftToNextTick } from "./advance.ts";
 
 /** Runs advanced at once. */
 const CONCURRENCY = 16;

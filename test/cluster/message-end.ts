@@ -1,6 +1,6 @@
 import { ServiceBusClient } from "@azure/service-bus";
 import { BlobServiceClient } from "@azure/storage-blob";
-import { makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { makeAzureRunTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import type { FoundRun } from "../../shared/ports/run-table.ts";
 import type { ClosedRun, RunKey } from "../../shared/run/run.ts";

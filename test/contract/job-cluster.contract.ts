@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { V1Job } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { RIGHTS } from "../../shared/ports/rights.ts";
 import {
   buildJob,
   type ClusterUnderTest,

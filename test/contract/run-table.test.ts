@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { TableClient } from "@azure/data-tables";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
-import { type AzureRunTableOptions, type BadRow, makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { type AzureRunTableOptions, type BadRow, makeAzureRunTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { ConflictError, UnavailableError } from "../../shared/errors.ts";
 import { aRun, T0 } from "../support/a-run.ts";

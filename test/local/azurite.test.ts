@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { startAzurite } from "../../local/azurite/start-azurite.ts";
-import { makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { makeAzureRunTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 
 const program = fileURLToPath(new URL("../../node_modules/.cache/dispatcher/azurite-main.mjs", import.meta.url));

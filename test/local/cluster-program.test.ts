@@ -10,7 +10,7 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { build } from "esbuild";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { buildJob } from "../contract/job-harness.ts";
 import { isAlive } from "../support/is-alive.ts";
 

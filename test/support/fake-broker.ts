@@ -1,8 +1,8 @@
+import { haveRoom } from "../../shared/adapters/service-bus/property-space.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConfigError, UnavailableError } from "../../shared/errors.ts";
 import type { DeadLetter, DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
 import type { Properties } from "../../shared/run/message.ts";
-import { haveRoom } from "../../shared/run/property-room.ts";
 import type { RunKey } from "../../shared/run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
 import { unforged } from "../../shared/run/stamp.ts";

@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { Clock } from "../../shared/clock.ts";
 import { UnavailableError } from "../../shared/errors.ts";
-import type { Right } from "../../shared/jobs/rights.ts";
 import type {
   CreateOutcome,
   JobCluster,
@@ -11,6 +10,7 @@ import type {
   PodListing,
   TrialOutcome,
 } from "../../shared/ports/job-cluster.ts";
+import type { Right } from "../../shared/ports/rights.ts";
 import { containers, nameOf, printedStatus, refusalOf, setCondition, stateOf, statuses } from "./cluster-objects.ts";
 import { Mishaps } from "./interference.ts";
 

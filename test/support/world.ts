@@ -1,14 +1,14 @@
+import { type AcceptOutcome, makeAccept } from "../../shared/accept/accept.ts";
+import { makeHandleDelivery } from "../../shared/accept/handle-delivery.ts";
 import type { Dependencies } from "../../shared/dependencies.ts";
-import { type AcceptOutcome, makeAccept } from "../../shared/dispatch/accept.ts";
-import { makeAdmission } from "../../shared/dispatch/admission.ts";
-import { makeHandleDelivery } from "../../shared/dispatch/handle-delivery.ts";
-import { makePauses } from "../../shared/dispatch/pauses.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import { isRecord } from "../../shared/plain-data.ts";
 import type { DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
 import { makeReconcile } from "../../shared/reconcile/reconcile.ts";
 import type { Run, RunKey } from "../../shared/run/run.ts";
+import { makeAdmission } from "../../shared/start/admission.ts";
+import { makePauses } from "../../shared/start/breakers.ts";
 import { aModule } from "./a-module.ts";
 import { type FakeBroker, makeFakeBroker } from "./fake-broker.ts";
 import { FakeCluster } from "./fake-cluster.ts";

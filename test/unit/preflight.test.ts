@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, UnavailableError } from "../../shared/errors.ts";
-import { RIGHTS } from "../../shared/jobs/rights.ts";
 import { makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import type { TrialOutcome } from "../../shared/ports/job-cluster.ts";
+import { RIGHTS } from "../../shared/ports/rights.ts";
 import { logPreflight, makePreflight } from "../../shared/preflight.ts";
 import { buildJob } from "../contract/job-harness.ts";
 import { aModule } from "../support/a-module.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { LockLostError } from "../../../shared/errors.ts";
 import { makeLog } from "../../../shared/log.ts";
-import { viewCluster } from "../../../shared/reconcile/snapshot.ts";
-import { adoptMessage } from "../../../shared/repair/adopt-message.ts";
-import { believeAbsence } from "../../../shared/repair/believe-absence.ts";
+import { viewCluster } from "../../../shared/observe/cluster-view.ts";
+import { adoptMessage } from "../../../shared/operate/adopt-message.ts";
+import { believeAbsence } from "../../../shared/operate/believe-absence.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
