@@ -1,7 +1,7 @@
 import { ServiceBusClient, type ServiceBusReceivedMessage } from "@azure/service-bus";
 import pLimit from "p-limit";
 import { makeKubernetesJobs } from "../shared/adapters/kubernetes/jobs.ts";
-import { makeAzureRunTable } from "../shared/adapters/tables/run-table.ts";
+import { makeAzureTable } from "../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../shared/clock.ts";
 import { jobLimitMs } from "../shared/jobs/job-spec.ts";
 import { loadModules } from "../shared/module-files/load-modules.ts";
@@ -37,7 +37,7 @@ async function makeOpen(
   defer: (message: ServiceBusReceivedMessage, stamp: Record<string, string>) => Promise<void>,
 ) {
   const connection = { kind: "connectionString", value: storage } as const;
-  const table = makeAzureRunTable({ connection, tableName, instance: INSTANCE, clock: systemClock });
+  const table = makeAzureTable({ connection, tableName, instance: INSTANCE, clock: systemClock });
   const cluster = makeKubernetesJobs({ kubeconfig, namespace, instance: INSTANCE });
   const [module] = loadModules(modulesDir);
   if (!module) throw new Error(`no module in ${modulesDir}`);

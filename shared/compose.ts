@@ -4,7 +4,7 @@ import { azureIdentity, withIdentity } from "./adapters/azure/credential.ts";
 import { makeBlobPayloadStore } from "./adapters/blobs/payload-store.ts";
 import { makeKubernetesJobs } from "./adapters/kubernetes/jobs.ts";
 import { makeServiceBusBroker } from "./adapters/service-bus/broker.ts";
-import { makeAzureRunTable } from "./adapters/tables/run-table.ts";
+import { makeAzureTable } from "./adapters/tables/run-table.ts";
 import { systemClock } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Dependencies } from "./dependencies.ts";
@@ -53,15 +53,17 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
   const modules = loadModules(settings.modulesDir);
   const clock = systemClock;
   const identity = azureIdentity(settings.clientId);
+  const table = makeAzureTable({
+    connection: withIdentity(settings.tables, identity),
+    tableName: settings.tableName,
+    instance: settings.instance,
+    clock,
+    onBadRow: (row) => log.error("passed over a row that can't be understood", { ...row }),
+  });
   return {
     broker: makeServiceBusBroker(withIdentity(settings.serviceBus, identity)),
-    table: makeAzureRunTable({
-      connection: withIdentity(settings.tables, identity),
-      tableName: settings.tableName,
-      instance: settings.instance,
-      clock,
-      onBadRow: (row) => log.error("passed over a row that can't be understood", { ...row }),
-    }),
+    table,
+    instanceTable: table,
     payloads: makeBlobPayloadStore({
       connection: withIdentity(settings.blobs, identity),
       instance: settings.instance,

@@ -2,7 +2,7 @@ import type { Dependencies } from "./dependencies.ts";
 import { errorText } from "./errors.ts";
 import { distinctSources } from "./modules/route.ts";
 import { templateOf } from "./modules/template-of.ts";
-import type { StoredModuleState } from "./ports/run-table.ts";
+import type { StoredModuleState } from "./ports/instance-table.ts";
 import { isPaused } from "./run/module-state.ts";
 import { sourceName } from "./run/source.ts";
 
@@ -52,7 +52,7 @@ function makeLook(deps: Dependencies) {
     let lastTick: number | undefined;
     let paused: Record<string, string> = {};
     const checks: Record<string, Promise<unknown>> = {
-      table: Promise.all([deps.table.lastTick(), deps.table.moduleStates()]).then(([at, states]) => {
+      table: Promise.all([deps.instanceTable.lastTick(), deps.instanceTable.moduleStates()]).then(([at, states]) => {
         lastTick = at;
         paused = pausesIn(deps, states);
       }),

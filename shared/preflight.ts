@@ -25,7 +25,7 @@ export interface Finding {
 
 type PreflightDependencies = Pick<
   Dependencies,
-  "broker" | "table" | "payloads" | "cluster" | "clock" | "modules" | "instance" | "namespace" | "jobRetentionMs"
+  "broker" | "instanceTable" | "payloads" | "cluster" | "clock" | "modules" | "instance" | "namespace" | "jobRetentionMs"
 >;
 
 /** Beyond this many Jobs in a namespace lists, etcd and the Job controller slow down, for everybody in the cluster. */
@@ -86,7 +86,7 @@ async function* lookAtBusAndStorage(deps: PreflightDependencies): AsyncGenerator
   const modules = [...deps.modules.values()];
   const bySource = new Map(modules.toReversed().map((module) => [sourceKey(module.source), module]));
   const checks: { readonly about: Omit<Finding, "level" | "text">; readonly answer: Promise<unknown> }[] = [
-    { about: {}, answer: deps.table.lastTick() },
+    { about: {}, answer: deps.instanceTable.lastTick() },
     { about: {}, answer: deps.payloads.verify() },
     ...[...bySource.values()].map((module) => ({
       about: { ...aboutModule(module), field: "source" },

@@ -42,7 +42,7 @@ const TRIGGER_TIME_MS = 15_000;
  * inserts the row decides: a message that was accepted once is never judged again, whatever the module files say by now.
  */
 export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pauses) {
-  const { table, broker, clock } = deps;
+  const { table, instanceTable, broker, clock } = deps;
 
   async function accept(source: Source, delivery: Delivery, events: Events): Promise<AcceptOutcome> {
     try {
@@ -70,7 +70,7 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
 
   /** The insert is the look for the row: where there is one, it fails, and what was judged just now counts for nothing. */
   async function meet(held: Held, events: Events): Promise<AcceptOutcome> {
-    await table.registerSource(held.key.source);
+    await instanceTable.registerSource(held.key.source);
     const run = judge(deps, held);
     let stored: StoredRun;
     try {
@@ -104,7 +104,7 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
     const { run } = stored;
     if (run.status === "settling" && run.verdict) return carryOut(stored, run.verdict, held, events);
     // guard: row-before-defer, defer
-    await broker.defer(run.source, held.lockToken, deferStamp(run, await table.owner()));
+    await broker.defer(run.source, held.lockToken, deferStamp(run, await instanceTable.owner()));
     // From here on nothing may throw to the host, and nothing needs to: the timer finishes what is left.
     return run.status === "accepted" ? begin(stored, held.message, events) : "deferred";
   }

@@ -84,7 +84,7 @@ export function makeHousekeeping(deps: Dependencies) {
     const now = deps.clock.read();
     if (isWithin(PURGE_EVERY_MS, lastPurge, now)) return;
     let isDone = true;
-    for (const source of await deps.table.sources()) {
+    for (const source of await deps.instanceTable.sources()) {
       const purged = await deps.table.purge(source, now.wallMs - deps.historyRetentionMs, PURGE_LIMIT);
       if (purged >= PURGE_LIMIT) isDone = false;
     }

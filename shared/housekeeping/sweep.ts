@@ -28,10 +28,10 @@ const PAGE = 50;
  * with this Dispatcher's own stamp are touched; others are reported. Safe beside a settlement in flight: the row is asked after the peek.
  */
 export async function sweep(deps: Dependencies, { source, runs, view, isOver }: Swept, events: Events): Promise<void> {
-  const { broker, table } = deps;
-  const cursor = await table.sweepCursor(source);
+  const { broker, instanceTable } = deps;
+  const cursor = await instanceTable.sweepCursor(source);
   const page = await broker.browse(source, cursor, PAGE);
-  const owner = await table.owner();
+  const owner = await instanceTable.owner();
   const open = new Set(runs.map(({ run }) => runId(run)));
   const last = page.at(-1);
   let next = last && page.length === PAGE ? last.sequenceNumber + 1 : 0;
@@ -57,7 +57,7 @@ export async function sweep(deps: Dependencies, { source, runs, view, isOver }: 
     }
   }
   if (foreign > 0) events.tell({ event: "foreign messages found", source: sourceName(source), count: foreign });
-  if (next !== cursor) await table.saveSweepCursor(source, next);
+  if (next !== cursor) await instanceTable.saveSweepCursor(source, next);
 }
 
 /** Finds out why no open run speaks of a deferred message, and mends it if only the table was wrong. */

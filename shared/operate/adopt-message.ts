@@ -25,7 +25,7 @@ export async function adoptMessage(
   if (!message || message.enqueuedAt !== key.enqueuedAt) return refused("the bus has no such message");
   if (message.state !== "deferred")
     return refused(`the message is ${message.state}: it is accepted when it is delivered`);
-  const owner = await deps.table.owner();
+  const owner = await deps.instanceTable.owner();
   const found = await deps.table.find(key);
   if (found.kind === "closed")
     return refused(`its run is closed as ${found.run.status}: the sweep settles the message`);
@@ -38,7 +38,7 @@ export async function adoptMessage(
 
 async function insertRow(deps: Dependencies, run: Run, log: Log): Promise<RepairOutcome> {
   log.warn("adopted a message by hand", { runId: runId(run), module: run.module, attempt: run.attempt });
-  await deps.table.registerSource(run.source);
+  await deps.instanceTable.registerSource(run.source);
   try {
     await deps.table.insert(run);
   } catch (error) {

@@ -17,7 +17,7 @@ export type Repairable =
 /** Looks through rows, Jobs and messages for what only a person may decide. Changes nothing. */
 export async function findRepairs(deps: Dependencies): Promise<Repairable[]> {
   const found: Repairable[] = [];
-  const owner = await deps.table.owner();
+  const owner = await deps.instanceTable.owner();
   for (const source of await knownSources(deps)) {
     const runs = await deps.table.openRuns(source);
     const view = await viewCluster(deps);

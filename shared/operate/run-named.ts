@@ -6,7 +6,7 @@ import { type Source, sourceKey, sourceName } from "../run/source.ts";
 /** Every source that the modules name or the table knows. */
 export async function knownSources(deps: Dependencies): Promise<Source[]> {
   const sources = new Map<string, Source>();
-  for (const source of [...(await deps.table.sources()), ...distinctSources(deps.modules.values())])
+  for (const source of [...(await deps.instanceTable.sources()), ...distinctSources(deps.modules.values())])
     sources.set(sourceKey(source), source);
   return [...sources.values()];
 }

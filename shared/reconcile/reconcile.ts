@@ -65,7 +65,7 @@ export function makeReconcile(deps: Dependencies, admission: Admission, pauses: 
       const tick = { view, pauses, probing, postponed, deadline };
       postponed = await advanceAll(deps, all, tick, events);
       await keepHouse(all, view, events);
-      await deps.table.recordTick(deps.clock.now());
+      await deps.instanceTable.recordTick(deps.clock.now());
       log.info("reconciled", line());
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
@@ -84,7 +84,7 @@ function openFields(all: readonly SourceRuns[], now: EpochMs): Fields {
 /** The open runs of every source that the table knows: a removed module's runs are followed too. */
 async function readRuns(deps: Dependencies, admission: Admission): Promise<SourceRuns[]> {
   const sources = new Map<string, Source>();
-  for (const source of await deps.table.sources()) sources.set(sourceKey(source), source);
+  for (const source of await deps.instanceTable.sources()) sources.set(sourceKey(source), source);
   // A source that never had a run has nothing to reconcile, but a table that was restored empty has messages to report.
   for (const { source } of deps.modules.values()) sources.set(sourceKey(source), source);
   const all: SourceRuns[] = [];

@@ -4,7 +4,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
 import type { Module } from "../modules/module.ts";
 import { templateOf } from "../modules/template-of.ts";
-import type { StoredModuleState } from "../ports/run-table.ts";
+import type { StoredModuleState } from "../ports/instance-table.ts";
 import {
   afterProbe,
   afterStartFailure,
@@ -41,14 +41,18 @@ export interface Pauses {
 }
 
 /** The pauses as the table has them: shared by all processes, so that it is all the same which of them saw a Job fail or start. */
-export function makePauses({ table, clock, modules }: Pick<Dependencies, "table" | "clock" | "modules">): Pauses {
+export function makePauses({
+  instanceTable,
+  clock,
+  modules,
+}: Pick<Dependencies, "instanceTable" | "clock" | "modules">): Pauses {
   // Writes of one process take turns: sixteen runs that fail in one tick would otherwise only meet each other.
   const inTurn = pLimit(1);
   let known: ReadonlyMap<string, StoredModuleState> = new Map();
   let readAt: EpochMs | undefined;
 
   async function refresh(): Promise<void> {
-    const states = await table.moduleStates();
+    const states = await instanceTable.moduleStates();
     known = new Map(states.map((stored) => [stored.state.module, stored]));
     readAt = clock.now();
   }
@@ -61,7 +65,7 @@ export function makePauses({ table, clock, modules }: Pick<Dependencies, "table"
         const state = next(held?.state);
         if (state === null) return held?.state;
         try {
-          await table.saveModuleState(state, held?.etag);
+          await instanceTable.saveModuleState(state, held?.etag);
           await refresh();
           return state;
         } catch (error) {

@@ -66,7 +66,7 @@ beforeAll(async () => {
   findings = makePreflight({
     // With no module there is nothing to ask of the bus; the rows and bodies have no part in rights.
     broker: makeFakeBroker({ clock, lockDurationMs: 300_000 }),
-    table: makeFakeRunTable({ clock }),
+    instanceTable: makeFakeRunTable({ clock }),
     payloads: makeFakePayloadStore({ clock }),
     cluster,
     namespace,

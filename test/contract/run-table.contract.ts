@@ -1,9 +1,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ConflictError } from "../../shared/errors.ts";
-import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
+import type { StoredRun } from "../../shared/ports/run-table.ts";
 import type { ClosedRun, Run } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { aRun, T0 } from "../support/a-run.ts";
+import type { Tables } from "../support/fake-run-table.ts";
 import { makeTestClock, type TestClock } from "../support/test-clock.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -37,10 +38,10 @@ export function closing(run: Run, over: Partial<ClosedRun> = {}): ClosedRun {
 }
 
 /** What every RunTable keeps, whatever holds its rows. `make` gives an empty one. */
-export function describeRunTable(name: string, make: (clock: TestClock) => Promise<RunTable>): void {
+export function describeRunTable(name: string, make: (clock: TestClock) => Promise<Tables>): void {
   describe(`${name} as a RunTable`, () => {
     let clock: TestClock;
-    let table: RunTable;
+    let table: Tables;
     beforeEach(async () => {
       clock = makeTestClock();
       table = await make(clock);

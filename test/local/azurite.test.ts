@@ -9,7 +9,7 @@ import { build } from "esbuild";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { startAzurite } from "../../local/azurite/start-azurite.ts";
-import { makeAzureRunTable } from "../../shared/adapters/tables/run-table.ts";
+import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 
 const program = fileURLToPath(new URL("../../node_modules/.cache/dispatcher/azurite-main.mjs", import.meta.url));
@@ -29,7 +29,7 @@ beforeAll(async () => {
 const READY = z.object({ ready: z.literal(true), connectionString: z.string(), pid: z.number() });
 
 const tableOf = (connectionString: string) =>
-  makeAzureRunTable({
+  makeAzureTable({
     connection: { kind: "connectionString", value: connectionString },
     tableName: "runs",
     instance: "dispatcher",

@@ -14,7 +14,7 @@ import { type FakeBroker, makeFakeBroker } from "./fake-broker.ts";
 import { FakeCluster } from "./fake-cluster.ts";
 import type { MessageToSend } from "./fake-entity.ts";
 import { makeFakePayloadStore } from "./fake-payload-store.ts";
-import { makeFakeRunTable } from "./fake-run-table.ts";
+import { makeFakeRunTable, type Tables } from "./fake-run-table.ts";
 import { makeTestClock } from "./test-clock.ts";
 
 export const LOCK_MS = 120_000;
@@ -39,9 +39,10 @@ export function makeWorld(
   });
 
   /** One Dispatcher process: its own admission, its own hints, and whatever it was told to see differently. */
-  function makeProcess(over: Partial<Dependencies> = {}) {
+  function makeProcess({ tables = table, ...over }: Partial<Dependencies> & { readonly tables?: Tables } = {}) {
     const deps: Dependencies = {
-      table,
+      table: tables,
+      instanceTable: tables,
       broker: shown,
       cluster,
       payloads,

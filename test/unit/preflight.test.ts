@@ -31,7 +31,7 @@ function aPreflight(over: { modules?: readonly Module[]; jobRetentionMs?: number
   const broker = makeFakeBroker({ clock, lockDurationMs: 300_000 });
   const look = makePreflight({
     broker,
-    table,
+    instanceTable: table,
     payloads,
     cluster,
     clock,

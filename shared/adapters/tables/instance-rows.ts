@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { RunTable } from "../../ports/run-table.ts";
+import type { InstanceTable } from "../../ports/instance-table.ts";
 import { sourceName } from "../../run/source.ts";
 import {
   instancePartition,
@@ -16,21 +16,8 @@ import { readModuleState, writeModuleState } from "./module-entity.ts";
 import { type ReadRows, type TableRows, unlessConflict } from "./rows.ts";
 import { readSource, writeSource } from "./run-entity.ts";
 
-type InstanceRows = Pick<
-  RunTable,
-  | "owner"
-  | "sources"
-  | "registerSource"
-  | "moduleStates"
-  | "saveModuleState"
-  | "recordTick"
-  | "lastTick"
-  | "sweepCursor"
-  | "saveSweepCursor"
->;
-
 /** The rows that are about the instance and its sources, not about one run. */
-export function makeInstanceRows(rows: TableRows, instance: string, readable: ReadRows): InstanceRows {
+export function makeInstanceRows(rows: TableRows, instance: string, readable: ReadRows): InstanceTable {
   const instanceRows = instancePartition(instance);
   const registered = new Set<string>();
   let owner: Promise<string> | undefined;

@@ -1,5 +1,6 @@
 import type { Clock } from "../../clock.ts";
 import { ConflictError, UnavailableError } from "../../errors.ts";
+import type { InstanceTable } from "../../ports/instance-table.ts";
 import type { FoundRun, RunTable, StoredRun } from "../../ports/run-table.ts";
 import { type ClosedRun, type RunKey, runId } from "../../run/run.ts";
 import { sourceName } from "../../run/source.ts";
@@ -21,7 +22,7 @@ import { makePurge } from "./run-history.ts";
 
 const TABLE_TIMEOUT_MS = 10_000;
 
-export interface AzureRunTableOptions {
+export interface AzureTableOptions {
   readonly connection: StorageConnection;
   /** At least 3 letters and digits, beginning with a letter. The table is made where it is missing. */
   readonly tableName: string;
@@ -62,7 +63,7 @@ export interface BadRow {
  * `open|` guards a run's changes by its ETag; `run|` guards its identity, for as long as the history is kept. They are written together,
  * in one transaction, when the run opens, closes and reopens, so one never tells another story than the other for longer than a read takes.
  */
-export function makeAzureRunTable(options: AzureRunTableOptions): RunTable {
+export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceTable {
   const { instance, onBadRow, timeoutMs = TABLE_TIMEOUT_MS } = options;
   const rows = makeTableRows({ ...options, timeoutMs });
 

@@ -76,7 +76,7 @@ describe("adopting a message", () => {
     const world = await withRun();
     const key = world.run();
     const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
-    const process = world.makeProcess({ table });
+    const process = world.makeProcess({ tables: table });
     return { world, key, table, process };
   }
 
@@ -113,9 +113,9 @@ describe("adopting a message", () => {
   });
 
   it("dead-letters one that no module takes", async () => {
-    const { world, key, process } = await afterRestore();
+    const { world, key, table } = await afterRestore();
     const strict = aModule({ when: { subject: "mine" } });
-    const stricter = world.makeProcess({ table: process.deps.table, modules: new Map([[strict.name, strict]]) });
+    const stricter = world.makeProcess({ tables: table, modules: new Map([[strict.name, strict]]) });
     expect(await adopt(world, key, stricter.deps)).toMatchObject({ kind: "done" });
     await stricter.tick();
     expect(world.message(1).letter?.reason).toBe("DispatchRejected");

@@ -456,7 +456,7 @@ describe("row 15: the entity is recreated, and numbers start again", () => {
     await world.send({ body: "a".repeat(20_000) });
     world.broker.recreate(SOURCE);
     world.clock.advance(1_000);
-    const process = world.makeProcess({ table: makeFakeRunTable({ clock: world.clock }) });
+    const process = world.makeProcess({ tables: makeFakeRunTable({ clock: world.clock }) });
     await process.accept(world.broker.deliver(SOURCE, { body: "b".repeat(20_000) }));
     const bodies = [...world.payloads.bodies.values()].map((body) => Buffer.from(body).toString().slice(0, 1));
     expect(bodies).toEqual(["a", "b"]);
@@ -468,7 +468,7 @@ describe("row 15: the entity is recreated, and numbers start again", () => {
 describe("row 16: the table is restored empty, or a second Dispatcher is on the source", () => {
   it("table restored empty, or a second Dispatcher: other owners' messages are reported and not adopted", async () => {
     const world = await withRun();
-    const stranger = world.makeProcess({ table: makeFakeRunTable({ clock: world.clock, owner: "owner-2" }) });
+    const stranger = world.makeProcess({ tables: makeFakeRunTable({ clock: world.clock, owner: "owner-2" }) });
     await stranger.tick();
     expect(world.lastTick()).toMatchObject({ orphans: 1 });
     expect(world.cluster.names()).toHaveLength(1);
@@ -480,7 +480,7 @@ describe("row 16: the table is restored empty, or a second Dispatcher is on the 
     const world = await withRun();
     const key = world.run();
     const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
-    const restored = world.makeProcess({ table });
+    const restored = world.makeProcess({ tables: table });
     expect(await adoptMessage(restored.deps, key, await viewCluster(restored.deps), NO_LOG)).toMatchObject({
       kind: "done",
     });

@@ -70,7 +70,7 @@ describe("processes that sleep, die, or run twice", () => {
     const world = await withRun();
     // The table was restored empty: a new one, with a new owner.
     const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
-    const other = world.makeProcess({ table });
+    const other = world.makeProcess({ tables: table });
     await other.tick();
     await other.tick();
     expect(world.lastTick()).toMatchObject({ orphans: 2 });

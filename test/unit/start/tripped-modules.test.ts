@@ -73,7 +73,7 @@ describe("a module whose image is broken", () => {
         return world.table.saveModuleState(...args);
       },
     };
-    await world.makeProcess({ table: counted }).tick();
+    await world.makeProcess({ tables: counted }).tick();
     expect(saves).toBe(3);
   });
 
