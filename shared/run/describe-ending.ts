@@ -1,4 +1,4 @@
-import type { Ending, Run } from "./run.ts";
+import type { Ending, Run } from "../run/run.ts";
 
 /** For people: `Job thumbnail-x-1-4, attempt 4 of 4: exit code 1: no space left on device`. */
 export function describeEnding(
