@@ -25,7 +25,15 @@ export interface Finding {
 
 type PreflightDependencies = Pick<
   Dependencies,
-  "broker" | "instanceTable" | "payloads" | "cluster" | "clock" | "modules" | "instance" | "namespace" | "jobRetentionMs"
+  | "broker"
+  | "instanceTable"
+  | "payloads"
+  | "cluster"
+  | "clock"
+  | "modules"
+  | "instance"
+  | "namespace"
+  | "jobRetentionMs"
 >;
 
 /** Beyond this many Jobs in a namespace lists, etcd and the Job controller slow down, for everybody in the cluster. */
