@@ -12,7 +12,7 @@ import { cancelRun } from "../shared/operate/cancel-run.ts";
 import { FORCED_OUTCOMES, forceRun } from "../shared/operate/force-run.ts";
 import { type RepairOutcome, refused } from "../shared/operate/outcome.ts";
 import { knownSources, runsNamed, sourcesNamed } from "../shared/operate/run-named.ts";
-import { strayMessages } from "../shared/operate/stray-messages.ts";
+import { orphanMessages } from "../shared/operate/orphan-messages.ts";
 import { type RunKey, runId } from "../shared/run/run.ts";
 import { sourceName } from "../shared/run/source.ts";
 import { readLocalSettings } from "../shared/settings/local-settings.ts";
@@ -90,7 +90,7 @@ async function adoptOwner(deps: Dependencies, owner: string, log: Log): Promise<
   const view = await viewCluster(deps);
   const answers: Answer[] = [];
   for (const source of await knownSources(deps))
-    for (const stray of await strayMessages(deps, source))
+    for (const stray of await orphanMessages(deps, source))
       if (stray.owner === owner)
         answers.push([runId(stray.key), await adoptMessage(deps, stray.key, view, log).catch(notNow)]);
   return answers.length > 0

@@ -9,12 +9,12 @@ import { afterEnding, nextRow } from "../run/after-ending.ts";
 import { awaitStart, reopened } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { newRun } from "../run/new-run.ts";
-import { type ClosedRun, type Ending, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
+import { type ClosedRun, type AttemptEnd, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 import { deferStamp, withoutStamps } from "../run/stamp.ts";
 import { closeRun, settleDelivery } from "../settle/settle-message.ts";
 import type { Admission } from "../start/admission.ts";
-import type { Pauses } from "../start/breakers.ts";
+import type { Breakers } from "../start/breakers.ts";
 import { startAttempt } from "../start/start-attempt.ts";
 import type { Events } from "../telemetry/events.ts";
 
@@ -41,7 +41,7 @@ const TRIGGER_TIME_MS = 15_000;
  * Takes on one delivered message: row, then defer, then Job, then row. Whatever a delivery meets half done, it goes on from there. Whoever
  * inserts the row decides: a message that was accepted once is never judged again, whatever the module files say by now.
  */
-export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pauses) {
+export function makeAccept(deps: Dependencies, admission: Admission, breakers: Breakers) {
   const { table, instanceTable, broker, clock } = deps;
 
   async function accept(source: Source, delivery: Delivery, events: Events): Promise<AcceptOutcome> {
@@ -113,8 +113,8 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
   async function begin(stored: StoredRun, message: PeekedMessage, events: Events): Promise<AcceptOutcome> {
     const module = startableModule(deps.modules, stored.run);
     try {
-      await pauses.refreshIfOld();
-      if (!module || pauses.pauseOf(module) || !(await admission.admits(module))) return await wait(stored);
+      await breakers.refreshIfOld();
+      if (!module || breakers.tripOf(module) || !(await admission.admits(module))) return await wait(stored);
       const started = await startAttempt(deps, stored, module, message);
       switch (started.kind) {
         case "dispatched":
@@ -128,7 +128,7 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
           events.log.warn("left a deferred message to the timer", { why: errorText(started.error) });
           return "deferred";
         case "ended":
-          return await end(stored, started.ending, events);
+          return await end(stored, started.end, events);
         default:
           return started satisfies never;
       }
@@ -144,11 +144,11 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
   }
 
   /** The attempt ended before it had a Job. The timer settles it. */
-  async function end(stored: StoredRun, ending: Ending, events: Events): Promise<AcceptOutcome> {
+  async function end(stored: StoredRun, end: AttemptEnd, events: Events): Promise<AcceptOutcome> {
     const policy = deps.modules.get(stored.run.module)?.retry;
     if (!policy) return wait(stored);
-    const counted = await pauses.noteFailure(stored.run, ending, events);
-    events.tell({ event: "attempt ended", run: stored.run, ending: counted });
+    const counted = await breakers.noteFailure(stored.run, end, events);
+    events.tell({ event: "attempt ended", run: stored.run, end: counted });
     const now = clock.now();
     await table.update(stored, nextRow(stored.run, afterEnding(stored.run, counted, policy, now), now));
     return "waiting";

@@ -7,11 +7,11 @@ import { type Module } from "../modules/module.ts";
 import { startableModule } from "../modules/route.ts";
 import type { JobListing, PodListing } from "../ports/job-cluster.ts";
 import type { StoredRun } from "../ports/run-table.ts";
-import type { JobSeen, Room, WaitCause } from "../run/decide.ts";
+import type { JobSeen, Slot, WaitCause } from "../run/decide.ts";
 import { DEFAULT_RETRY } from "../run/retry-policy.ts";
 import { type Run, runId } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
-import type { Pauses } from "../start/breakers.ts";
+import type { Breakers } from "../start/breakers.ts";
 
 /** What one tick sees of the cluster, by name. */
 export interface ClusterView {
@@ -79,8 +79,8 @@ export function phaseOf(
   switch (job.state) {
     case "suspended":
       return { phase: "suspended" };
-    case "ending":
-      return { phase: "ending" };
+    case "terminating":
+      return { phase: "terminating" };
     case "complete":
       return { phase: "succeeded" };
     case "failed":
@@ -105,11 +105,11 @@ export function phaseOf(
 }
 
 /** A Job that is still at work, or ending. Suspended time does not count, and one that is over is judged in the same tick. */
-const OVERDUE_PHASES = new Set<JobSeen["phase"]>(["pending", "running", "ending"]);
+const OVERDUE_PHASES = new Set<JobSeen["phase"]>(["pending", "running", "terminating"]);
 
 /** Whether a run's Job is past all its own time limits and still not over: its node is dead, most likely. */
 export function isOverdue(run: Run, job: JobSeen, now: EpochMs): boolean {
-  return run.deadlineAt !== undefined && now > run.deadlineAt && OVERDUE_PHASES.has(job.phase);
+  return run.jobOverdueAt !== undefined && now > run.jobOverdueAt && OVERDUE_PHASES.has(job.phase);
 }
 
 /** Whether so many Jobs of a source are missing at once that none of the absences is to be believed: the wrong cluster, or namespace. */
@@ -121,27 +121,27 @@ export function isMassAbsence(runs: readonly StoredRun[], view: ClusterView): bo
 }
 
 /** Who may start, in the order in which it is asked (oldest first). */
-export interface Rooms {
+export interface Slots {
   /** The room of a waiting run whose time has come; it is taken once asked for. */
-  take(run: Run): Room;
+  take(run: Run): Slot;
   /** Nothing more of a module starts in this tick. */
   shut(module: string, cause: WaitCause): void;
 }
 
 /** What else decides who may start in this tick. */
-interface RoomFacts {
+interface SlotFacts {
   readonly wrongCluster: boolean;
-  readonly pauses: Pauses;
-  /** The runs of paused modules that may start all the same, by their ids. */
+  readonly breakers: Breakers;
+  /** The runs of tripped modules that may start all the same, by their ids. */
   readonly probing: ReadonlySet<string>;
 }
 
-/** Each module's room is what `maxActive` leaves over from the Jobs that its rows know of; a paused module's is one at most. */
-export function makeRooms(
+/** Each module's room is what `maxActive` leaves over from the Jobs that its rows know of; a tripped module's is one at most. */
+export function makeSlots(
   runs: readonly StoredRun[],
   deps: Dependencies,
-  { wrongCluster, pauses, probing }: RoomFacts,
-): Rooms {
+  { wrongCluster, breakers, probing }: SlotFacts,
+): Slots {
   const left = new Map<string, number>();
   const closed = new Map<string, WaitCause>();
   for (const { run } of runs) {
@@ -157,7 +157,7 @@ export function makeRooms(
       if (cause) return { start: false, cause };
       const room = left.get(run.module) ?? 0;
       if (room <= 0) return { start: false, cause: "max-active" };
-      if (pauses.pauseOf(module) && !probing.has(runId(run))) return { start: false, cause: "module-tripped" };
+      if (breakers.tripOf(module) && !probing.has(runId(run))) return { start: false, cause: "module-tripped" };
       left.set(run.module, room - 1);
       return { start: true };
     },

@@ -11,7 +11,7 @@ export type Sighting =
  * Looks for a run's message on the bus. Absence is believed slowly, for a peek can be wrong for a moment and a wrong "gone" loses a message:
  * `gone` takes two peeks a lock duration apart and a MessageNotFound between them; until then it is `absent`.
  */
-export async function seeMessage(deps: Dependencies, run: Run): Promise<Sighting> {
+export async function lookAtMessage(deps: Dependencies, run: Run): Promise<Sighting> {
   const { broker, clock, lockDurationMs } = deps;
   const doubted = run.absentSince !== undefined && clock.now() - run.absentSince >= lockDurationMs;
   // Receives it and gives it back, if it is there at all.

@@ -2,18 +2,18 @@ import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { isOurs } from "../jobs/job-identity.ts";
 import { startableModule } from "../modules/route.ts";
-import { jobLimitOf, type Rooms, retryOf } from "../observe/cluster-view.ts";
+import { jobLimitOf, type Slots, retryOf } from "../observe/cluster-view.ts";
 import { lookAtJob } from "../observe/look-at-job.ts";
-import { seeMessage } from "../observe/look-at-message.ts";
+import { lookAtMessage } from "../observe/look-at-message.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { afterEnding, type Conclude, nextRow } from "../run/after-ending.ts";
-import { awaitStart, dispatched, doubted, held, putOff, requeued, undoubted, withEnding } from "../run/change-run.ts";
-import { type Decision, decide, type JobSeen, type MessageSeen, type Room } from "../run/decide.ts";
+import { awaitStart, dispatched, doubted, held, putOff, requeued, undoubted, orderEnd } from "../run/change-run.ts";
+import { type Decision, decide, type JobSeen, type MessageSeen, type Slot } from "../run/decide.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { type Run, runId } from "../run/run.ts";
 import { retireJob, storeLogs } from "../settle/retire-job.ts";
 import { closeRun, noteRequeue, settleDeferred } from "../settle/settle-message.ts";
-import type { Pauses } from "../start/breakers.ts";
+import type { Breakers } from "../start/breakers.ts";
 import { startAttempt } from "../start/start-attempt.ts";
 import type { DomainEvent } from "../telemetry/domain-event.ts";
 import type { Events } from "../telemetry/events.ts";
@@ -27,7 +27,7 @@ const STAND_BACK_MS = 30_000;
 /** More steps than any run can take in one tick: from accepted to closed, with every look. */
 const MAX_STEPS = 12;
 
-const NO_ROOM: Room = { start: false, cause: "back-off" };
+const NO_ROOM: Slot = { start: false, cause: "back-off" };
 
 /** One run and what is known of it so far. */
 export interface Item {
@@ -35,10 +35,10 @@ export interface Item {
   readonly jobName: string;
   readonly job: JobSeen;
   readonly cancelled: boolean;
-  readonly rooms: Rooms;
-  readonly pauses: Pauses;
+  readonly rooms: Slots;
+  readonly breakers: Breakers;
   /** Taken once the run may start but for room. */
-  readonly room?: Room;
+  readonly room?: Slot;
   readonly message: MessageSeen;
   readonly peeked?: PeekedMessage;
 }
@@ -84,7 +84,7 @@ async function apply(deps: Dependencies, item: Item, decision: Decision, events:
     case "end":
       return endJob(deps, item, decision, events);
     case "retry": {
-      events.tell({ event: "attempt ended", run, ending: decision.ending });
+      events.tell({ event: "attempt ended", run, end: decision.end });
       const next = await save(nextRow(run, decision, clock.now()));
       // What was seen of the Job was the last attempt's: a run that waits is looked at afresh in the next tick.
       return next.stored.run.status === "waiting" ? undefined : next;
@@ -118,17 +118,17 @@ async function lookJob(deps: Dependencies, item: Item, events: Events): Promise<
 }
 
 /** What was seen of a Job, once its module has learnt from it: where the template is to blame, the message is not. */
-async function weighed(job: JobSeen, { pauses, stored: { run } }: Item, events: Events): Promise<JobSeen> {
-  if (job.phase === "pending" && job.stuck) return { ...job, stuck: await pauses.noteFailure(run, job.stuck, events) };
-  if (job.phase === "running") await pauses.noteStart(run, events);
-  if (job.phase !== "failed" || !job.ending) return job;
-  if (job.ending.startFault === undefined && job.ending.exitCode !== undefined) await pauses.noteStart(run, events);
-  return { ...job, ending: await pauses.noteFailure(run, job.ending, events) };
+async function weighed(job: JobSeen, { breakers, stored: { run } }: Item, events: Events): Promise<JobSeen> {
+  if (job.phase === "pending" && job.stuck) return { ...job, stuck: await breakers.noteFailure(run, job.stuck, events) };
+  if (job.phase === "running") await breakers.noteStart(run, events);
+  if (job.phase !== "failed" || !job.end) return job;
+  if (job.end.startFault === undefined && job.end.exitCode !== undefined) await breakers.noteStart(run, events);
+  return { ...job, end: await breakers.noteFailure(run, job.end, events) };
 }
 
 async function lookMessage(deps: Dependencies, item: Item): Promise<Item> {
   const { run } = item.stored;
-  const sighting = await seeMessage(deps, run);
+  const sighting = await lookAtMessage(deps, run);
   const isBelied = sighting.seen !== "absent" && sighting.seen !== "gone" && run.absentSince !== undefined;
   return {
     ...item,
@@ -167,8 +167,8 @@ async function startJob(deps: Dependencies, item: Item, events: Events): Promise
       await deps.table.update(stored, putOff(stored.run, deps.clock.now() + QUOTA_WAIT_MS));
       return undefined;
     case "ended": {
-      const ending = await item.pauses.noteFailure(stored.run, started.ending, events);
-      const next = afterEnding(stored.run, ending, retryOf(stored.run, deps), deps.clock.now());
+      const end = await item.breakers.noteFailure(stored.run, started.end, events);
+      const next = afterEnding(stored.run, end, retryOf(stored.run, deps), deps.clock.now());
       return apply(deps, item, next, events);
     }
     default:
@@ -201,17 +201,17 @@ async function adoptJob(deps: Dependencies, item: Item, events: Events): Promise
 async function endJob(
   deps: Dependencies,
   item: Item,
-  { ending }: Decision & { do: "end" },
+  { end }: Decision & { do: "end" },
   events: Events,
 ): Promise<undefined> {
   const { stored, jobName } = item;
   const { run } = stored;
-  if (!run.ending) {
-    events.tell({ event: "end ordered", jobName, ending });
-    // guard: ending-first
+  if (!run.endOrdered) {
+    events.tell({ event: "end ordered", jobName, end });
+    // guard: end-ordered-first
     await deps.table.update(
       stored,
-      withEnding(run, ending, await storeLogs(deps, run, run.attempt, jobName, events.log)),
+      orderEnd(run, end, await storeLogs(deps, run, run.attempt, jobName, events.log)),
     );
   }
   if (run.jobUid !== undefined) await deps.cluster.end(jobName, run.jobUid);

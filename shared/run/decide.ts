@@ -2,7 +2,7 @@ import type { EpochMs } from "../clock.ts";
 import { afterEnding, type Conclude, cancelled, type Retry } from "./after-ending.ts";
 import { lastBegun } from "./change-run.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
-import type { Ending, OpenStatus, Run, Verdict } from "./run.ts";
+import type { AttemptEnd, OpenStatus, Run, Verdict } from "./run.ts";
 
 /**
  * What the cluster shows of an attempt's Job. A light list gives the phase; what only a look at the Job itself can tell is there once
@@ -11,13 +11,13 @@ import type { Ending, OpenStatus, Run, Verdict } from "./run.ts";
 export type JobSeen =
   | { readonly phase: "absent"; readonly confirmed: boolean }
   /** `suspect`: it looks as if it could not start, and nobody has looked at it yet. */
-  | { readonly phase: "pending"; readonly suspect: boolean; readonly stuck?: Ending }
+  | { readonly phase: "pending"; readonly suspect: boolean; readonly stuck?: AttemptEnd }
   | { readonly phase: "running" }
   | { readonly phase: "suspended" }
   /** A condition says how it will end, but its pods are not all gone yet. */
-  | { readonly phase: "ending" }
+  | { readonly phase: "terminating" }
   | { readonly phase: "succeeded" }
-  | { readonly phase: "failed"; readonly ending?: Ending }
+  | { readonly phase: "failed"; readonly end?: AttemptEnd }
   /** A Job of our name that isn't ours, or one that is over and settled already. */
   | { readonly phase: "foreign" };
 
@@ -55,7 +55,7 @@ export type LeaveCause =
   /** Another process changed the row meanwhile. */
   | "moved-on";
 
-export type Room = { readonly start: true } | { readonly start: false; readonly cause: WaitCause };
+export type Slot = { readonly start: true } | { readonly start: false; readonly cause: WaitCause };
 
 export interface Seen {
   readonly run: Run;
@@ -63,7 +63,7 @@ export interface Seen {
   /** A person labelled a Job of the run, of this attempt or an earlier one, `ion/cancel=true`. */
   readonly cancelled: boolean;
   readonly message: MessageSeen;
-  readonly room: Room;
+  readonly room: Slot;
   readonly retry: RetryPolicy;
   readonly now: EpochMs;
 }
@@ -80,7 +80,7 @@ export type Decision =
   /** waiting -> dispatched: the Job exists already. */
   | { readonly do: "adopt" }
   /** End the attempt's Job, having recorded why; its end is judged when it comes. */
-  | { readonly do: "end"; readonly ending: Ending }
+  | { readonly do: "end"; readonly end: AttemptEnd }
   /** dispatched -> requeueing, or waiting -> waiting where the name is taken. */
   | Retry
   /** requeueing -> waiting: logs, patch and abandon. */
@@ -102,11 +102,11 @@ type JobPhase = JobSeen["phase"];
 /** One row per recorded status, one column per phase seen in the cluster. A missing cell is a compile error. */
 // biome-ignore format: a table
 export const RULES: Record<OpenStatus, Record<JobPhase, Rule>> = {
-  accepted:   { absent: arrive,   pending: arrive,  running: arrive,  suspended: arrive,  ending: arrive,  succeeded: arrive,  failed: arrive,  foreign: arrive },
-  waiting:    { absent: start,    pending: adopt,   running: adopt,   suspended: adopt,   ending: adopt,   succeeded: adopt,   failed: adopt,   foreign: renumber },
-  dispatched: { absent: vanished, pending: pending, running: running, suspended: suspended, ending: linger, succeeded: succeed, failed: fail,    foreign: renumber },
-  requeueing: { absent: requeue,  pending: requeue, running: requeue, suspended: requeue, ending: requeue, succeeded: requeue, failed: requeue, foreign: requeue },
-  settling:   { absent: settle,   pending: settle,  running: settle,  suspended: settle,  ending: settle,  succeeded: settle,  failed: settle,  foreign: settle },
+  accepted:   { absent: arrive,   pending: arrive,  running: arrive,  suspended: arrive,  terminating: arrive,  succeeded: arrive,  failed: arrive,  foreign: arrive },
+  waiting:    { absent: start,    pending: adopt,   running: adopt,   suspended: adopt,   terminating: adopt,   succeeded: adopt,   failed: adopt,   foreign: renumber },
+  dispatched: { absent: vanished, pending: pending, running: running, suspended: suspended, terminating: linger, succeeded: succeed, failed: fail,    foreign: renumber },
+  requeueing: { absent: requeue,  pending: requeue, running: requeue, suspended: requeue, terminating: requeue, succeeded: requeue, failed: requeue, foreign: requeue },
+  settling:   { absent: settle,   pending: settle,  running: settle,  suspended: settle,  terminating: settle,  succeeded: settle,  failed: settle,  foreign: settle },
 };
 
 /** What to do about one run. No clock, no I/O: everything it needs is in its argument, and the same argument gets the same answer. */
@@ -163,13 +163,13 @@ function renumber({ run, retry, now }: Seen): Decision {
 function vanished(seen: Seen): Decision {
   // guard: slow-absence-of-jobs
   if (seen.job.phase === "absent" && !seen.job.confirmed) return { do: "look", at: "job" };
-  return ended(seen, seen.run.ending ?? DELETED);
+  return ended(seen, seen.run.endOrdered ?? DELETED);
 }
 
 function pending(seen: Seen): Decision {
   const { job, run } = seen;
-  if (job.phase === "pending" && !run.ending) {
-    if (job.stuck) return { do: "end", ending: job.stuck };
+  if (job.phase === "pending" && !run.endOrdered) {
+    if (job.stuck) return { do: "end", end: job.stuck };
     if (job.suspect) return { do: "look", at: "job" };
   }
   return running(seen);
@@ -177,15 +177,15 @@ function pending(seen: Seen): Decision {
 
 function running({ run, cancelled: isCancelled }: Seen): Decision {
   // The patch that ends it is repeated: the process that recorded the ending may have died before it.
-  if (run.ending) return { do: "end", ending: run.ending };
-  if (isCancelled) return { do: "end", ending: CANCELLED };
+  if (run.endOrdered) return { do: "end", end: run.endOrdered };
+  if (isCancelled) return { do: "end", end: CANCELLED };
   return leave("job-at-work");
 }
 
 /** Waiting (Kueue's way), not stuck. A suspended Job never ends by itself, so a cancelled one is over as it is, and stays suspended. */
 function suspended(seen: Seen): Decision {
-  const ending = seen.run.ending ?? (seen.cancelled ? CANCELLED : undefined);
-  return ending ? ended(seen, ending) : leave("job-suspended");
+  const end = seen.run.endOrdered ?? (seen.cancelled ? CANCELLED : undefined);
+  return end ? ended(seen, end) : leave("job-suspended");
 }
 
 // guard: terminal-conditions, decision
@@ -199,13 +199,13 @@ function succeed({ run: { failures, interruptions } }: Seen): Decision {
 }
 
 function fail(seen: Seen): Decision {
-  const ending = seen.run.ending ?? (seen.job.phase === "failed" ? seen.job.ending : undefined);
-  return ending ? ended(seen, ending) : { do: "look", at: "job" };
+  const end = seen.run.endOrdered ?? (seen.job.phase === "failed" ? seen.job.end : undefined);
+  return end ? ended(seen, end) : { do: "look", at: "job" };
 }
 
 /** The attempt is over. Whoever cancels a Job that is ending anyway does not want it tried again. */
-function ended({ run, cancelled: isCancelled, retry, now }: Seen, ending: Ending): Decision {
-  return afterEnding(run, isCancelled ? { ...ending, kind: "cancel" } : ending, retry, now);
+function ended({ run, cancelled: isCancelled, retry, now }: Seen, end: AttemptEnd): Decision {
+  return afterEnding(run, isCancelled ? { ...end, kind: "cancel" } : end, retry, now);
 }
 
 function requeue({ run, cancelled: isCancelled, retry, now }: Seen): Decision {
@@ -245,7 +245,7 @@ function leave(cause: LeaveCause, until?: EpochMs): Decision {
   return { do: "leave", cause, ...(until === undefined ? {} : { until }) };
 }
 
-const DELETED: Ending = {
+const DELETED: AttemptEnd = {
   reason: "JobFailed",
   kind: "interruption",
   permanent: false,

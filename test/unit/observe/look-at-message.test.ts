@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { seeMessage } from "../../../shared/observe/look-at-message.ts";
+import { lookAtMessage } from "../../../shared/observe/look-at-message.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
 import { aRun } from "../../support/a-run.ts";
 import { LOCK_MS, makeWorld } from "../../support/world.ts";
@@ -11,7 +11,7 @@ async function see(ageMs: number | undefined, requeueDeferred: MessageBroker["re
   const absentSince = clock.now();
   clock.advance(ageMs ?? 0);
   const run = aRun({ status: "waiting", ...(ageMs === undefined ? {} : { absentSince }) });
-  return (await seeMessage({ ...deps, broker }, run)).seen;
+  return (await lookAtMessage({ ...deps, broker }, run)).seen;
 }
 
 describe("a message that no peek shows", () => {

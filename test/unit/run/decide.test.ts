@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Decision, decide, type JobSeen, type MessageSeen, type Seen } from "../../../shared/run/decide.ts";
-import { type Ending, OPEN_STATUSES } from "../../../shared/run/run.ts";
+import { type AttemptEnd, OPEN_STATUSES } from "../../../shared/run/run.ts";
 import { aRun, T0 } from "../../support/a-run.ts";
 
 const retry = {
@@ -10,10 +10,10 @@ const retry = {
   maxInterruptions: 2,
 };
 
-const failed: Ending = { reason: "JobFailed", kind: "failure", permanent: false, detail: "exit code 1", exitCode: 1 };
-const evicted: Ending = { reason: "JobFailed", kind: "interruption", permanent: false, detail: "evicted" };
-const badImage: Ending = { reason: "JobNotStarted", kind: "failure", permanent: false, detail: "ErrImagePull" };
-const cancelled: Ending = { reason: "Cancelled", kind: "cancel", permanent: true, detail: "cancelled" };
+const failed: AttemptEnd = { reason: "JobFailed", kind: "failure", permanent: false, detail: "exit code 1", exitCode: 1 };
+const evicted: AttemptEnd = { reason: "JobFailed", kind: "interruption", permanent: false, detail: "evicted" };
+const badImage: AttemptEnd = { reason: "JobNotStarted", kind: "failure", permanent: false, detail: "ErrImagePull" };
+const cancelled: AttemptEnd = { reason: "Cancelled", kind: "cancel", permanent: true, detail: "cancelled" };
 
 function seen(over: Partial<Seen>): Seen {
   return {
@@ -117,7 +117,7 @@ const CASES: Case[] = [
   // dispatched
   { name: "leaves a running Job", given: {}, want: { do: "leave" } },
   { name: "leaves a suspended Job, as Kueue holds it", given: { job: { phase: "suspended" } }, want: { do: "leave" } },
-  { name: "waits for the terminal condition", given: { job: { phase: "ending" } }, want: { do: "leave" } },
+  { name: "waits for the terminal condition", given: { job: { phase: "terminating" } }, want: { do: "leave" } },
   { name: "does not believe a list that lacks the Job", given: { job: absent }, want: { do: "look", at: "job" } },
   {
     name: "counts a deleted Job as an interruption",
@@ -137,14 +137,14 @@ const CASES: Case[] = [
   {
     name: "ends a Job that can't start",
     given: { job: { phase: "pending", suspect: false, stuck: badImage } },
-    want: { do: "end", ending: badImage },
+    want: { do: "end", end: badImage },
   },
   {
     name: "repeats the end of a Job that it is ending",
-    given: { run: aRun({ ending: badImage }) },
-    want: { do: "end", ending: badImage },
+    given: { run: aRun({ endOrdered: badImage }) },
+    want: { do: "end", end: badImage },
   },
-  { name: "ends a cancelled Job", given: { cancelled: true }, want: { do: "end", ending: { kind: "cancel" } } },
+  { name: "ends a cancelled Job", given: { cancelled: true }, want: { do: "end", end: { kind: "cancel" } } },
   {
     name: "concludes a cancelled Job that is suspended",
     given: { cancelled: true, job: { phase: "suspended" } },
@@ -152,12 +152,12 @@ const CASES: Case[] = [
   },
   {
     name: "concludes cancelled once the Job has ended",
-    given: { run: aRun({ ending: cancelled }), job: { phase: "failed" } },
+    given: { run: aRun({ endOrdered: cancelled }), job: { phase: "failed" } },
     want: { do: "conclude", verdict: { outcome: "cancelled", reason: "Cancelled" } },
   },
   {
     name: "does not retry a Job that failed while cancelled",
-    given: { cancelled: true, job: { phase: "failed", ending: failed } },
+    given: { cancelled: true, job: { phase: "failed", end: failed } },
     want: { do: "conclude", verdict: { outcome: "cancelled", reason: "Cancelled" } },
   },
   {
@@ -167,38 +167,38 @@ const CASES: Case[] = [
   },
   {
     name: "takes exit 0 for success even of a Job being ended",
-    given: { run: aRun({ ending: cancelled }), job: { phase: "succeeded" } },
+    given: { run: aRun({ endOrdered: cancelled }), job: { phase: "succeeded" } },
     want: { do: "conclude", verdict: { outcome: "succeeded" } },
   },
   { name: "looks why a Job failed", given: { job: { phase: "failed" } }, want: { do: "look", at: "job" } },
   {
     name: "retries a failure",
-    given: { job: { phase: "failed", ending: failed } },
+    given: { job: { phase: "failed", end: failed } },
     want: { do: "retry", failures: 1, interruptions: 0 },
   },
   {
     name: "gives up when the failures are used up",
-    given: { run: aRun({ failures: 2, attempt: 3 }), job: { phase: "failed", ending: failed } },
+    given: { run: aRun({ failures: 2, attempt: 3 }), job: { phase: "failed", end: failed } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobFailed", exitCode: 1 } },
   },
   {
     name: "gives up at once on a permanent failure",
-    given: { job: { phase: "failed", ending: { ...failed, permanent: true } } },
+    given: { job: { phase: "failed", end: { ...failed, permanent: true } } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobFailed" } },
   },
   {
     name: "burns no failure on an interruption",
-    given: { run: aRun({ failures: 2 }), job: { phase: "failed", ending: evicted } },
+    given: { run: aRun({ failures: 2 }), job: { phase: "failed", end: evicted } },
     want: { do: "retry", failures: 2, interruptions: 1 },
   },
   {
     name: "gives up when interrupted too often",
-    given: { run: aRun({ interruptions: 2 }), job: { phase: "failed", ending: evicted } },
+    given: { run: aRun({ interruptions: 2 }), job: { phase: "failed", end: evicted } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "InterruptedTooOften" } },
   },
   {
     name: "judges by why it ended the Job itself",
-    given: { run: aRun({ ending: badImage, failures: 2 }), job: { phase: "failed", ending: failed } },
+    given: { run: aRun({ endOrdered: badImage, failures: 2 }), job: { phase: "failed", end: failed } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobNotStarted" } },
   },
   // requeueing, settling
@@ -246,7 +246,7 @@ describe("decide", () => {
 
   it("says in the verdict which Job, which attempt, and why", () => {
     const run = aRun({ jobName: "thumbnail-x-1-3", attempt: 3, failures: 2 });
-    const decision = decide(seen({ run, job: { phase: "failed", ending: failed } }));
+    const decision = decide(seen({ run, job: { phase: "failed", end: failed } }));
     expect(decision).toMatchObject({ verdict: { description: "Job thumbnail-x-1-3, attempt 3 of 3: exit code 1" } });
   });
 
@@ -254,7 +254,7 @@ describe("decide", () => {
     const waits = [0, 1, 2, 3, 4].map((failures) => {
       const given = seen({
         run: aRun({ failures }),
-        job: { phase: "failed", ending: failed },
+        job: { phase: "failed", end: failed },
         retry: { ...retry, maxAttempts: 9 },
       });
       const decision = decide(given);
@@ -274,10 +274,10 @@ describe("decide", () => {
     { phase: "pending", suspect: false },
     { phase: "running" },
     { phase: "suspended" },
-    { phase: "ending" },
+    { phase: "terminating" },
     { phase: "succeeded" },
     { phase: "failed" },
-    { phase: "failed", ending: failed },
+    { phase: "failed", end: failed },
     { phase: "foreign" },
   ];
   const MESSAGES: MessageSeen[] = ["unseen", "deferred", "active", "absent", "gone"];
