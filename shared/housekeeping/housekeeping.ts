@@ -1,10 +1,11 @@
 import type { Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import type { ClusterView, SourceRuns } from "../observe/cluster-view.ts";
+import type { ClusterView } from "../observe/cluster-view.ts";
+import type { SourceRuns } from "../observe/open-runs.ts";
 import { sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
-import { makeRetireOrphanJobs } from "./orphan-jobs.ts";
 import { deleteOrphanBodies } from "./orphan-bodies.ts";
+import { makeRetireOrphanJobs } from "./orphan-jobs.ts";
 import { sweep } from "./sweep.ts";
 
 /** A budget of its own, so that a tick which is busy with its runs still looks for what got lost. */

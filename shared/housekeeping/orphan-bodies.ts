@@ -1,5 +1,5 @@
 import type { Dependencies } from "../dependencies.ts";
-import type { SourceRuns } from "../observe/cluster-view.ts";
+import type { SourceRuns } from "../observe/open-runs.ts";
 import { runId } from "../run/run.ts";
 
 /**

@@ -1,8 +1,9 @@
 import type { Dependencies } from "../dependencies.ts";
-import { isMassAbsence, isOverdue, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
+import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
+import { isOverdue, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
+import { knownSources } from "../observe/open-runs.ts";
 import { runId } from "../run/run.ts";
 import { sourceName } from "../run/source.ts";
-import { knownSources } from "./run-named.ts";
 import { type OrphanMessage, orphanMessages } from "./orphan-messages.ts";
 
 /** Something that only a person may decide. */
@@ -23,7 +24,7 @@ export async function findRepairs(deps: Dependencies): Promise<Repairable[]> {
     const view = await viewCluster(deps);
     const now = deps.clock.now();
     if (isMassAbsence(runs, view)) {
-      const absent = runs.filter(({ run }) => run.status === "dispatched" && !view.jobs.has(run.jobName ?? "")).length;
+      const absent = runs.filter(({ run }) => isJobAbsent(run, view)).length;
       found.push({ kind: "mass absence", source: sourceName(source), absent });
     }
     for (const { run } of runs) {

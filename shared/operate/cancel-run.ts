@@ -1,6 +1,6 @@
 import type { Dependencies } from "../dependencies.ts";
+import { retryOf } from "../jobs/run-limits.ts";
 import type { Log } from "../log.ts";
-import { retryOf } from "../observe/cluster-view.ts";
 import { afterEnding, cancelled, nextRow } from "../run/after-ending.ts";
 import { lastBegun, orderEnd } from "../run/change-run.ts";
 import { type Run, type RunKey, runId } from "../run/run.ts";

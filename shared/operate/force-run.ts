@@ -1,7 +1,7 @@
 import type { Dependencies } from "../dependencies.ts";
 import { finishedAt } from "../jobs/job-identity.ts";
+import { retryOf } from "../jobs/run-limits.ts";
 import type { Log } from "../log.ts";
-import { retryOf } from "../observe/cluster-view.ts";
 import { afterEnding, cancel, nextRow } from "../run/after-ending.ts";
 import { type AttemptEnd, type Run, type RunKey, runId } from "../run/run.ts";
 import { type Change, changeOpenRun } from "./change-open-run.ts";

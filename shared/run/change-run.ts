@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import { type ClosedRun, type AttemptEnd, type Run, runId, type Verdict } from "./run.ts";
+import { type AttemptEnd, type ClosedRun, type Run, runId, type Verdict } from "./run.ts";
 
 const BUSY_FIRST_MS = 10_000;
 const BUSY_MAX_MS = 30 * 60_000;
@@ -94,8 +94,8 @@ export function lastBegun(run: Run): number {
   return run.status === "requeueing" || run.status === "waiting" ? Math.max(1, run.attempt - 1) : run.attempt;
 }
 
-/** Somebody holds the message: try later, twice as late each time, so that retries don't eat its delivery count. */
-export function held(run: Run, now: EpochMs): Run {
+/** Another receiver holds the message: try later, twice as late each time, so that retries don't eat its delivery count. */
+export function busy(run: Run, now: EpochMs): Run {
   const waitMs = Math.min(BUSY_MAX_MS, BUSY_FIRST_MS * 2 ** Math.min(run.busyCount, 20));
   return {
     ...clear(run, "absentSince"),

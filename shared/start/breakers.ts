@@ -10,8 +10,8 @@ import {
   afterStartFailure,
   isTripped,
   type ModuleState,
-  type TrippedModule,
   sound,
+  type TrippedModule,
 } from "../run/module-state.ts";
 import { type AttemptEnd, type Run, runId } from "../run/run.ts";
 import type { Events } from "../telemetry/events.ts";

@@ -28,7 +28,7 @@ export type StartOutcome =
   /** The cluster could not be asked, or its answer was lost: what is away for one start is away for the next. */
   | { readonly kind: "cluster away"; readonly error: UnavailableError }
   /** The API server will never take this Job, or its name is taken: the attempt ended without a Job. */
-  | { readonly kind: "ended"; readonly end: AttemptEnd };
+  | { readonly kind: "not started"; readonly end: AttemptEnd };
 
 /**
  * Starts the Job of a waiting run's attempt and records it. The message is deferred by now, so nothing that happens in between loses it, and
@@ -41,7 +41,7 @@ export async function startAttempt(
   stamped: PeekedMessage,
 ): Promise<StartOutcome> {
   const { run } = stored;
-  if (stamped.bodyUnreadable) return { kind: "ended", end: UNREADABLE };
+  if (stamped.bodyUnreadable) return { kind: "not started", end: UNREADABLE };
   const message = withoutStamps(stamped);
   const limitMs = jobLimitMs(module);
   const bodyUrl = await storeBody(deps, run, message, limitMs);
@@ -70,7 +70,7 @@ export async function startAttempt(
       return { kind: "quota", why: created.message };
     case "refused":
       return {
-        kind: "ended",
+        kind: "not started",
         end: {
           reason: "JobNotStarted",
           kind: "failure",
@@ -129,7 +129,7 @@ async function meetExisting(
   const detail = ours
     ? `Job ${name} exists and is marked as settled, though this attempt never was`
     : `a Job named ${name} exists and is not this Dispatcher's`;
-  return { kind: "ended", end: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
+  return { kind: "not started", end: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
 }
 
 /** The Job exists: says so in the row. If the run moved on while the create was under way, the Job is one too many, and is ended. */

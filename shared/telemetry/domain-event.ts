@@ -1,6 +1,6 @@
 import type { Fields } from "../log.ts";
 import type { LeaveCause } from "../run/decide.ts";
-import type { ClosedRun, AttemptEnd, Run } from "../run/run.ts";
+import type { AttemptEnd, ClosedRun, Run } from "../run/run.ts";
 
 /** What happens, in the words of the domain. `event-lines.ts` says it to people, `event-counts.ts` counts it. */
 export type DomainEvent =

@@ -1,6 +1,14 @@
 import * as fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { awaitStart, concluded, dispatched, doubted, held, nextAttempt } from "../../shared/run/change-run.ts";
+import {
+  awaitStart,
+  busy,
+  concluded,
+  dispatched,
+  doubted,
+  nextAttempt,
+  undoubted,
+} from "../../shared/run/change-run.ts";
 import { type Decision, decide, type JobSeen, type Seen } from "../../shared/run/decide.ts";
 import { type AttemptEnd, OPEN_STATUSES, type Run, type Verdict } from "../../shared/run/run.ts";
 import { aRun, T0 } from "../support/a-run.ts";
@@ -52,12 +60,12 @@ const anySeen: fc.Arbitrary<Seen> = fc
     notBefore: fc.integer({ min: T0 - 60_000, max: T0 + 60_000 }),
     job: anyJob,
     cancelled: fc.boolean(),
-    message: fc.constantFrom("unseen", "deferred", "active", "absent", "gone"),
-    room: fc.constantFrom<Seen["room"]>({ start: true }, { start: false, cause: "max-active" }),
+    message: fc.constantFrom<Seen["message"]>(undefined, "deferred", "active", "absent", "gone"),
+    slot: fc.constantFrom<Seen["slot"]>(undefined, { start: true }, { start: false, cause: "max-active" }),
     maxAttempts: fc.integer({ min: 1, max: 6 }),
     maxInterruptions: fc.nat({ max: 6 }),
   })
-  .map(({ job, cancelled, message, room, maxAttempts, maxInterruptions, failures, interruptions, ...run }) => ({
+  .map(({ job, cancelled, message, slot, maxAttempts, maxInterruptions, failures, interruptions, ...run }) => ({
     // No run that is over its budgets is still open.
     run: runOf({
       ...run,
@@ -66,8 +74,9 @@ const anySeen: fc.Arbitrary<Seen> = fc
     }),
     job,
     cancelled,
-    message,
-    room,
+    ...(message === undefined ? {} : { message }),
+    ...(slot === undefined ? {} : { slot }),
+    lockDurationMs: LOCK_MS,
     retry: { maxAttempts, maxInterruptions, backoff: { firstMs: 10_000, maxMs: 600_000 }, permanentExitCodes: [] },
     now: T0,
   }));
@@ -99,7 +108,8 @@ function recorded(seen: Seen, decision: Decision): Seen | undefined {
   if (decision.do === "retry")
     return { ...seen, run: nextAttempt(run, decision), job: { phase: "absent", confirmed: false } };
   if (decision.do === "conclude") return { ...seen, run: concluded(run, decision.verdict, decision, now) };
-  if (decision.do === "yield") return { ...seen, run: held(run, now) };
+  if (decision.do === "wait while busy") return { ...seen, run: busy(run, now) };
+  if (decision.do === "trust") return { ...seen, run: undoubted(run) };
   if (decision.do === "doubt") return { ...seen, run: doubted(run, now, LOCK_MS) };
   return undefined;
 }
@@ -145,10 +155,10 @@ const CLAIMS: readonly Claim[] = [
   },
   {
     claim: "starts a Job only for a deferred message, with room, in time, where there is none",
-    holds({ run, job, message, room, cancelled, now }, decision) {
+    holds({ run, job, message, slot, cancelled, now }, decision) {
       if (decision.do !== "start") return true;
       const isFree = run.status === "waiting" && job.phase === "absent" && message === "deferred";
-      return isFree && room.start && !cancelled && now >= run.notBefore;
+      return isFree && slot?.start === true && !cancelled && now >= run.notBefore;
     },
   },
   {

@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { REASONS } from "../../run/reasons.ts";
-import { CLOSED_STATUSES, type ClosedRun, type AttemptEnd, OPEN_STATUSES, type Run, type Verdict } from "../../run/run.ts";
+import {
+  type AttemptEnd,
+  CLOSED_STATUSES,
+  type ClosedRun,
+  OPEN_STATUSES,
+  type Run,
+  type Verdict,
+} from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
 import { BadRowError, type Columns, count, decoded, long, prose, text, time } from "./columns.ts";
 

@@ -10,27 +10,38 @@ const retry = {
   maxInterruptions: 2,
 };
 
-const failed: AttemptEnd = { reason: "JobFailed", kind: "failure", permanent: false, detail: "exit code 1", exitCode: 1 };
+const failed: AttemptEnd = {
+  reason: "JobFailed",
+  kind: "failure",
+  permanent: false,
+  detail: "exit code 1",
+  exitCode: 1,
+};
 const evicted: AttemptEnd = { reason: "JobFailed", kind: "interruption", permanent: false, detail: "evicted" };
 const badImage: AttemptEnd = { reason: "JobNotStarted", kind: "failure", permanent: false, detail: "ErrImagePull" };
 const cancelled: AttemptEnd = { reason: "Cancelled", kind: "cancel", permanent: true, detail: "cancelled" };
 
-function seen(over: Partial<Seen>): Seen {
-  return {
+const LOCK_MS = 120_000;
+
+function seen(over: Case["given"]): Seen {
+  const facts = {
     run: aRun(),
     job: { phase: "running" },
     cancelled: false,
-    message: "unseen",
-    room: { start: true },
+    slot: { start: true },
     retry,
+    lockDurationMs: LOCK_MS,
     now: T0 + 1_000,
     ...over,
   };
+  const known = Object.entries(facts).filter(([, fact]) => fact !== undefined);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The facts are Seen's own.
+  return Object.fromEntries(known) as unknown as Seen;
 }
 
 interface Case {
   readonly name: string;
-  readonly given: Partial<Seen>;
+  readonly given: { [Fact in keyof Seen]?: Seen[Fact] | undefined };
   readonly want: Partial<Decision> | Record<string, unknown>;
 }
 
@@ -64,6 +75,21 @@ const CASES: Case[] = [
     want: { do: "doubt" },
   },
   {
+    name: "looks again a lock duration later before it receives the message",
+    given: { run: aRun({ status: "accepted", absentSince: T0 + 1_001 - LOCK_MS }), message: "absent" },
+    want: { do: "doubt" },
+  },
+  {
+    name: "asks for a message by its number once two peeks a lock duration apart have missed it",
+    given: { run: aRun({ status: "accepted", absentSince: T0 + 1_000 - LOCK_MS }), message: "absent" },
+    want: { do: "receive" },
+  },
+  {
+    name: "forgets its doubt once the message is seen",
+    given: { run: aRun({ status: "accepted", absentSince: T0 }), message: "deferred" },
+    want: { do: "trust" },
+  },
+  {
     name: "closes as lost when the message is gone",
     given: { run: aRun({ status: "accepted" }), message: "gone" },
     want: { do: "close", verdict: { outcome: "lost" } },
@@ -75,9 +101,14 @@ const CASES: Case[] = [
     want: { do: "leave", cause: "back-off" },
   },
   {
-    name: "waits for room",
-    given: { run: aRun({ status: "waiting" }), job: absent, room: { start: false, cause: "max-active" } },
+    name: "waits for a slot",
+    given: { run: aRun({ status: "waiting" }), job: absent, slot: { start: false, cause: "max-active" } },
     want: { do: "leave", cause: "max-active" },
+  },
+  {
+    name: "asks for a slot once its time has come",
+    given: { run: aRun({ status: "waiting" }), job: absent, slot: undefined },
+    want: { do: "look", at: "slot" },
   },
   {
     name: "looks at the message before it starts",
@@ -218,9 +249,9 @@ const CASES: Case[] = [
     want: { do: "settle" },
   },
   {
-    name: "yields to whoever holds the message",
+    name: "waits while another receiver holds the message",
     given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "deferred" },
-    want: { do: "yield" },
+    want: { do: "wait while busy" },
   },
   {
     name: "does not settle while the message is active",
@@ -280,7 +311,7 @@ describe("decide", () => {
     { phase: "failed", end: failed },
     { phase: "foreign" },
   ];
-  const MESSAGES: MessageSeen[] = ["unseen", "deferred", "active", "absent", "gone"];
+  const MESSAGES: (MessageSeen | undefined)[] = [undefined, "deferred", "active", "absent", "gone"];
   const SWEEP = OPEN_STATUSES.flatMap((status) =>
     PHASES.flatMap((job) => MESSAGES.map((message) => ({ status, job, message }))),
   );
@@ -288,7 +319,11 @@ describe("decide", () => {
   it.each(SWEEP)(
     "is stable, and starts only a deferred message without a Job: $status, $job.phase, $message",
     ({ status, job, message }) => {
-      const given = seen({ run: aRun({ status, verdict: { outcome: "succeeded" } }), job, message });
+      const given = seen({
+        run: aRun({ status, verdict: { outcome: "succeeded" } }),
+        job,
+        ...(message && { message }),
+      });
       const decision = decide(given);
       expect(decide(given)).toEqual(decision);
       const rules: Partial<Record<Decision["do"], boolean>> = {
