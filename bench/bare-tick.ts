@@ -2,7 +2,7 @@ import { odata, TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
 import { BareCluster, type Row, readAccess } from "../local/kit/cluster-access.ts";
-import { MODULE_ROWS, OPEN_ROWS, REGISTRY_ROWS, SWEEP_ROW, sourcePartition } from "../shared/adapters/table-keys.ts";
+import { MODULE_ROWS, OPEN_ROWS, REGISTRY_ROWS, SWEEP_ROW, sourcePartition } from "../shared/adapters/tables/keys.ts";
 import { LABELS, MANAGED_BY } from "../shared/jobs/job-identity.ts";
 import { INSTANCE } from "./sample-run.ts";
 import type { Connections } from "./servers.ts";
@@ -41,7 +41,7 @@ export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace,
     cursor: 0,
   }));
   const ours = `${LABELS.managedBy}=${MANAGED_BY},${LABELS.instance}=${INSTANCE}`;
-  const unsettled = `${ours},${LABELS.settled}!=true`;
+  const unsettled = `${ours},${LABELS.retired}!=true`;
   const jobsPath = `/apis/batch/v1/namespaces/${namespace}/jobs`;
 
   async function query(partitionKey: string, { from, below }: { from: string; below: string }): Promise<number> {

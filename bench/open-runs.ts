@@ -1,10 +1,10 @@
 import { ServiceBusClient, type ServiceBusReceivedMessage } from "@azure/service-bus";
 import pLimit from "p-limit";
-import { makeAzureRunTable } from "../shared/adapters/azure-run-table.ts";
-import { makeKubernetesJobs } from "../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../shared/adapters/kubernetes/jobs.ts";
+import { makeAzureTable } from "../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../shared/clock.ts";
 import { jobLimitMs } from "../shared/jobs/job-spec.ts";
-import { loadModules } from "../shared/modules/load-modules.ts";
+import { loadModules } from "../shared/module-files/load-modules.ts";
 import { dispatched } from "../shared/run/change-run.ts";
 import { ownerStamp } from "../shared/run/stamp.ts";
 import { INSTANCE, jobOf, runOf } from "./sample-run.ts";
@@ -37,7 +37,7 @@ async function makeOpen(
   defer: (message: ServiceBusReceivedMessage, stamp: Record<string, string>) => Promise<void>,
 ) {
   const connection = { kind: "connectionString", value: storage } as const;
-  const table = makeAzureRunTable({ connection, tableName, instance: INSTANCE, clock: systemClock });
+  const table = makeAzureTable({ connection, tableName, instance: INSTANCE, clock: systemClock });
   const cluster = makeKubernetesJobs({ kubeconfig, namespace, instance: INSTANCE });
   const [module] = loadModules(modulesDir);
   if (!module) throw new Error(`no module in ${modulesDir}`);

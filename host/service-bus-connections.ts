@@ -1,6 +1,6 @@
 import { DefaultAzureCredential } from "@azure/identity";
 import { ServiceBusClient } from "@azure/service-bus";
-import { installPatientDecoding } from "../shared/adapters/patient-decoding.ts";
+import { installPatientDecoding } from "../shared/adapters/service-bus/patient-decoding.ts";
 import type { Settings } from "./settings.ts";
 
 /** One client per named connection, shared by all triggers that use it. */

@@ -1,6 +1,6 @@
 import { sign } from "node:crypto";
 import { CoreV1Api, type KubeConfig, RbacAuthorizationV1Api } from "@kubernetes/client-node";
-import type { Right } from "../shared/jobs/rights.ts";
+import type { Right } from "../shared/ports/rights.ts";
 
 const NAME = "dispatcher";
 

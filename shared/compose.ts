@@ -1,24 +1,24 @@
-import { azureIdentity, withIdentity } from "./adapters/azure-credential.ts";
-import { makeAzureRunTable } from "./adapters/azure-run-table.ts";
-import { makeBlobPayloadStore } from "./adapters/blob-payload-store.ts";
-import { makeKubernetesJobs } from "./adapters/kubernetes-jobs.ts";
-import { makeServiceBusBroker } from "./adapters/service-bus-broker.ts";
+import { type AcceptOutcome, makeAccept } from "./accept/accept.ts";
+import { makeHandleDelivery } from "./accept/handle-delivery.ts";
+import { azureIdentity, withIdentity } from "./adapters/azure/credential.ts";
+import { makeBlobPayloadStore } from "./adapters/blobs/payload-store.ts";
+import { makeKubernetesJobs } from "./adapters/kubernetes/jobs.ts";
+import { makeServiceBusBroker } from "./adapters/service-bus/broker.ts";
+import { makeAzureTable } from "./adapters/tables/run-table.ts";
 import { systemClock } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Dependencies } from "./dependencies.ts";
-import { type AcceptOutcome, makeAccept } from "./dispatch/accept.ts";
-import { makeAdmission } from "./dispatch/admission.ts";
-import { makeHandleDelivery } from "./dispatch/handle-delivery.ts";
-import { makePauses } from "./dispatch/pauses.ts";
 import { ConfigError } from "./errors.ts";
 import { makeReadiness, type Readiness } from "./health.ts";
 import { type Log, makeLog } from "./log.ts";
-import { loadModules } from "./modules/load-modules.ts";
+import { loadModules } from "./module-files/load-modules.ts";
 import { distinctSources } from "./modules/route.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
 import { logPreflight, makePreflight } from "./preflight.ts";
 import { makeReconcile } from "./reconcile/reconcile.ts";
 import type { Source } from "./run/source.ts";
+import { makeAdmission } from "./start/admission.ts";
+import { makeBreakers } from "./start/breakers.ts";
 
 /** The whole app, behind what the host's functions call. */
 export interface Dispatcher {
@@ -39,11 +39,11 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   // Not waited for: a module whose Job is refused, or a dependency that is away, keeps no other message from its work.
   void logPreflight(makePreflight(deps), log);
   const admission = makeAdmission(deps.table, deps.clock);
-  const pauses = makePauses(deps);
+  const breakers = makeBreakers(deps);
   return {
     sources,
-    accept: makeHandleDelivery(makeAccept(deps, admission, pauses)),
-    reconcile: makeReconcile(deps, admission, pauses),
+    accept: makeHandleDelivery(makeAccept(deps, admission, breakers)),
+    reconcile: makeReconcile(deps, admission, breakers),
     readiness: makeReadiness(deps),
   };
 }
@@ -53,15 +53,17 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
   const modules = loadModules(settings.modulesDir);
   const clock = systemClock;
   const identity = azureIdentity(settings.clientId);
+  const table = makeAzureTable({
+    connection: withIdentity(settings.tables, identity),
+    tableName: settings.tableName,
+    instance: settings.instance,
+    clock,
+    onBadRow: (row) => log.error("passed over a row that can't be understood", { ...row }),
+  });
   return {
     broker: makeServiceBusBroker(withIdentity(settings.serviceBus, identity)),
-    table: makeAzureRunTable({
-      connection: withIdentity(settings.tables, identity),
-      tableName: settings.tableName,
-      instance: settings.instance,
-      clock,
-      onBadRow: (row) => log.error("passed over a row that can't be understood", { ...row }),
-    }),
+    table,
+    instanceTable: table,
     payloads: makeBlobPayloadStore({
       connection: withIdentity(settings.blobs, identity),
       instance: settings.instance,

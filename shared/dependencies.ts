@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { Module } from "./modules/module.ts";
+import type { InstanceTable } from "./ports/instance-table.ts";
 import type { JobCluster } from "./ports/job-cluster.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
 import type { PayloadStore } from "./ports/payload-store.ts";
@@ -8,6 +9,7 @@ import type { RunTable } from "./ports/run-table.ts";
 /** What dispatching and reconciling work with: the ports, the clock, the modules by name, and the few settings that decide anything. */
 export interface Dependencies {
   readonly table: RunTable;
+  readonly instanceTable: InstanceTable;
   readonly broker: MessageBroker;
   readonly cluster: JobCluster;
   readonly payloads: PayloadStore;

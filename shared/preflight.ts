@@ -2,12 +2,12 @@ import pLimit from "p-limit";
 import type { Dependencies } from "./dependencies.ts";
 import { durationText } from "./duration.ts";
 import { ConfigError, errorText, UnavailableError } from "./errors.ts";
-import { moduleField } from "./jobs/module-field.ts";
-import { RIGHTS, type Right } from "./jobs/rights.ts";
 import { sampleJobs } from "./jobs/sample-jobs.ts";
 import type { Log } from "./log.ts";
+import { moduleField } from "./module-files/module-field.ts";
 import type { Module } from "./modules/module.ts";
 import type { FieldFault, JobCount } from "./ports/job-cluster.ts";
+import { RIGHTS, type Right } from "./ports/rights.ts";
 import { sourceKey } from "./run/source.ts";
 
 /** Something that will go wrong, or may. An `error` keeps messages from being worked; a `warning` can wait for the morning. */
@@ -25,7 +25,15 @@ export interface Finding {
 
 type PreflightDependencies = Pick<
   Dependencies,
-  "broker" | "table" | "payloads" | "cluster" | "clock" | "modules" | "instance" | "namespace" | "jobRetentionMs"
+  | "broker"
+  | "instanceTable"
+  | "payloads"
+  | "cluster"
+  | "clock"
+  | "modules"
+  | "instance"
+  | "namespace"
+  | "jobRetentionMs"
 >;
 
 /** Beyond this many Jobs in a namespace lists, etcd and the Job controller slow down, for everybody in the cluster. */
@@ -86,7 +94,7 @@ async function* lookAtBusAndStorage(deps: PreflightDependencies): AsyncGenerator
   const modules = [...deps.modules.values()];
   const bySource = new Map(modules.toReversed().map((module) => [sourceKey(module.source), module]));
   const checks: { readonly about: Omit<Finding, "level" | "text">; readonly answer: Promise<unknown> }[] = [
-    { about: {}, answer: deps.table.lastTick() },
+    { about: {}, answer: deps.instanceTable.lastTick() },
     { about: {}, answer: deps.payloads.verify() },
     ...[...bySource.values()].map((module) => ({
       about: { ...aboutModule(module), field: "source" },

@@ -5,15 +5,16 @@ import { readConfig } from "../shared/config.ts";
 import type { Dependencies } from "../shared/dependencies.ts";
 import { ConfigError, errorText, UnavailableError } from "../shared/errors.ts";
 import { type Log, makeLog } from "../shared/log.ts";
-import { viewCluster } from "../shared/reconcile/snapshot.ts";
-import { adoptMessage } from "../shared/repair/adopt-message.ts";
-import { believeAbsence } from "../shared/repair/believe-absence.ts";
-import { cancelRun } from "../shared/repair/cancel-run.ts";
-import { findRepairs, type Repairable } from "../shared/repair/find-repairs.ts";
-import { FORCED_OUTCOMES, forceRun } from "../shared/repair/force-run.ts";
-import { type RepairOutcome, refused } from "../shared/repair/outcome.ts";
-import { knownSources, runsNamed, sourcesNamed } from "../shared/repair/run-named.ts";
-import { strayMessages } from "../shared/repair/stray-messages.ts";
+import { viewCluster } from "../shared/observe/cluster-view.ts";
+import { knownSources } from "../shared/observe/open-runs.ts";
+import { adoptMessage } from "../shared/operate/adopt-message.ts";
+import { findRepairs, type Repairable } from "../shared/operate/audit.ts";
+import { believeAbsence } from "../shared/operate/believe-absence.ts";
+import { cancelRun } from "../shared/operate/cancel-run.ts";
+import { FORCED_OUTCOMES, forceRun } from "../shared/operate/force-run.ts";
+import { orphanMessages } from "../shared/operate/orphan-messages.ts";
+import { type RepairOutcome, refused } from "../shared/operate/outcome.ts";
+import { runsNamed, sourcesNamed } from "../shared/operate/run-named.ts";
 import { type RunKey, runId } from "../shared/run/run.ts";
 import { sourceName } from "../shared/run/source.ts";
 import { readLocalSettings } from "../shared/settings/local-settings.ts";
@@ -88,7 +89,7 @@ async function adoptOwner(deps: Dependencies, owner: string, log: Log): Promise<
   const view = await viewCluster(deps);
   const answers: Answer[] = [];
   for (const source of await knownSources(deps))
-    for (const stray of await strayMessages(deps, source))
+    for (const stray of await orphanMessages(deps, source))
       if (stray.owner === owner)
         answers.push([runId(stray.key), await adoptMessage(deps, stray.key, view, log).catch(notNow)]);
   return answers.length > 0

@@ -5,7 +5,7 @@ import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
 import { BareCluster, readAccess } from "../../local/kit/cluster-access.ts";
 import { defaultCacheRoot, startCluster, stopCluster } from "../../real-cluster/cluster.ts";
 import { makeAccount } from "../../real-cluster/service-account.ts";
-import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { RIGHTS } from "../../shared/ports/rights.ts";
 import type { Processes } from "../processes.ts";
 import type { ClusterServer } from "../servers.ts";
 import { type ApiServerUse, readUse } from "./api-server-use.ts";

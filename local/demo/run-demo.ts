@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { ServiceBusClient } from "@azure/service-bus";
-import { makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
+import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { readConfig } from "../../shared/config.ts";
 import { jobName } from "../../shared/jobs/job-name.ts";
@@ -101,7 +101,7 @@ function samplesFor(cluster: ClusterChoice, report: Report): readonly Sample[] {
 }
 
 function tableOf({ settings }: Stack) {
-  return makeAzureRunTable({
+  return makeAzureTable({
     connection: { kind: "connectionString", value: settings["AzureWebJobsStorage"] ?? "" },
     tableName: readConfig(settings).tableName,
     instance: settings["DISPATCHER_INSTANCE"] ?? "",

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { loadModules } from "../../shared/modules/load-modules.ts";
+import { loadModules } from "../../shared/module-files/load-modules.ts";
 import type { Source } from "../../shared/run/source.ts";
 import type { FilterConfig } from "../broker/filter.ts";
 import { startTcpProxy } from "../kit/tcp-proxy.ts";

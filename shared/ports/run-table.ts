@@ -1,5 +1,4 @@
 import type { EpochMs, Reading } from "../clock.ts";
-import type { ModuleState } from "../run/module-state.ts";
 import type { ClosedRun, Run, RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 
@@ -16,23 +15,11 @@ export type FoundRun =
   | { readonly kind: "open"; readonly stored: StoredRun }
   | { readonly kind: "closed"; readonly run: ClosedRun; readonly etag: string };
 
-/** What is known of a module, as the table held it when it was read. */
-export interface StoredModuleState {
-  readonly state: ModuleState;
-  readonly etag: string;
-}
-
 /**
- * The rows. Every write is conditional; a write that meets somebody else's is a `ConflictError`, and the caller reads again.
+ * The rows of runs. Every write is conditional; a write that meets somebody else's is a `ConflictError`, and the caller reads again.
  * Whatever passes by itself is an `UnavailableError`. A lost reply shows as either: reading again tells.
  */
 export interface RunTable {
-  /** The id of this table's Dispatcher, made once and stamped on every message that it defers. */
-  owner(): Promise<string>;
-  /** Every source that ever had a run here, so that runs of a removed module or source are still followed. */
-  sources(): Promise<Source[]>;
-  /** Records a source before its first run. Repeating it is harmless. */
-  registerSource(source: Source): Promise<void>;
   /** The run of exactly this identity, enqueued time included. */
   find(key: RunKey): Promise<FoundRun>;
   /** Inserts `open|` and `run|` in one transaction. ConflictError where either exists. */
@@ -47,14 +34,4 @@ export interface RunTable {
   reopen(closedEtag: string, run: Run): Promise<StoredRun>;
   /** Deletes at most `limit` closed runs of a source that closed before `closedBefore`. Resolves to how many. */
   purge(source: Source, closedBefore: EpochMs, limit: number): Promise<number>;
-  /** Where the sweep of a source goes on: the next sequence number to peek at. 0 at first. */
-  sweepCursor(source: Source): Promise<number>;
-  saveSweepCursor(source: Source, sequenceNumber: number): Promise<void>;
-  /** What is known of each module that ever had trouble starting its Jobs. */
-  moduleStates(): Promise<StoredModuleState[]>;
-  /** Replaces what is known of a module, if nobody changed it since; without an ETag, if nothing was known. ConflictError otherwise. */
-  saveModuleState(state: ModuleState, etag: string | undefined): Promise<void>;
-  /** Notes that a tick came to its end: every replica's health reports its age, whichever replica ran it. */
-  recordTick(at: EpochMs): Promise<void>;
-  lastTick(): Promise<EpochMs | undefined>;
 }

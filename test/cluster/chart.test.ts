@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { readConfig } from "../../shared/config.ts";
-import { loadModules } from "../../shared/modules/load-modules.ts";
+import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { valueAt } from "../../shared/plain-data.ts";
 import { makeDeployScript } from "../support/deploy-script.ts";
 import { CHART, type Chart, objectAt, objectsAt, openChart, RELEASE, type Rendered, type Values } from "./chart.ts";

@@ -11,7 +11,7 @@ import type { Part } from "../../local/stack/part.ts";
 import { untilReady } from "../../local/stack/readiness.ts";
 import { startStack } from "../../local/stack/start-stack.ts";
 import { type DispatcherAccount, makeAccount } from "../../real-cluster/service-account.ts";
-import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { RIGHTS } from "../../shared/ports/rights.ts";
 import type { Run, RunKey } from "../../shared/run/run.ts";
 import { type AppLog, makeAppLog } from "./app-log.ts";
 import { lookFromOutside, type MessageEnd } from "./message-end.ts";

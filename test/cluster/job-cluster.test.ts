@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { KubeConfig } from "@kubernetes/client-node";
 import { inject } from "vitest";
 import { clusterHands } from "../../local/kit/cluster-hands.ts";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { describeJobCluster } from "../contract/job-cluster.contract.ts";
 import { describeJobEndings } from "../contract/job-endings.contract.ts";
 import type { Admission, ClusterUnderTest } from "../contract/job-harness.ts";

@@ -11,9 +11,9 @@ import {
 } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { stringify } from "yaml";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { sampleJobs } from "../../shared/jobs/sample-jobs.ts";
-import { parseModuleFile } from "../../shared/modules/parse-module-file.ts";
+import { parseModuleFile } from "../../shared/module-files/parse-module-file.ts";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { type Chart, openChart, RELEASE } from "./chart.ts";
 import { CONNECTED } from "./chart-values.ts";

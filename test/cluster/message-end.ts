@@ -1,6 +1,6 @@
 import { ServiceBusClient } from "@azure/service-bus";
 import { BlobServiceClient } from "@azure/storage-blob";
-import { makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import type { FoundRun } from "../../shared/ports/run-table.ts";
 import type { ClosedRun, RunKey } from "../../shared/run/run.ts";
@@ -40,7 +40,7 @@ export function lookFromOutside(settings: Readonly<Record<string, string>>): Out
   const bus = new ServiceBusClient(settings["ServiceBus"] ?? "");
   const storage = settings["AzureWebJobsStorage"] ?? "";
   const logs = BlobServiceClient.fromConnectionString(storage).getContainerClient(LOGS);
-  const table = makeAzureRunTable({
+  const table = makeAzureTable({
     connection: { kind: "connectionString", value: storage },
     tableName: settings["DISPATCHER_TABLE"] ?? "DispatcherRuns",
     instance: settings["DISPATCHER_INSTANCE"] ?? "",

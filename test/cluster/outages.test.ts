@@ -10,7 +10,7 @@ import {
 } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { makeAccount } from "../../real-cluster/service-account.ts";
-import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { RIGHTS } from "../../shared/ports/rights.ts";
 import { buildJob } from "../contract/job-harness.ts";
 import type { LogLine } from "./app-log.ts";
 import { type DispatcherUnderTest, startDispatcher } from "./dispatcher-under-test.ts";

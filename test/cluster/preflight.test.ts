@@ -10,7 +10,7 @@ import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
 import { type DispatcherAccount, makeAccount } from "../../real-cluster/service-account.ts";
-import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { RIGHTS } from "../../shared/ports/rights.ts";
 import { ROOT } from "../support/run-program.ts";
 import { denyJobsOf } from "./deny-jobs.ts";
 import { accessOf } from "./dispatcher-under-test.ts";

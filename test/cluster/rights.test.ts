@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { systemClock } from "../../shared/clock.ts";
-import { RIGHTS, type Right } from "../../shared/jobs/rights.ts";
+import { RIGHTS, type Right } from "../../shared/ports/rights.ts";
 import { makePreflight } from "../../shared/preflight.ts";
 import { makeFakeBroker } from "../support/fake-broker.ts";
 import { makeFakePayloadStore } from "../support/fake-payload-store.ts";
@@ -66,7 +66,7 @@ beforeAll(async () => {
   findings = makePreflight({
     // With no module there is nothing to ask of the bus; the rows and bodies have no part in rights.
     broker: makeFakeBroker({ clock, lockDurationMs: 300_000 }),
-    table: makeFakeRunTable({ clock }),
+    instanceTable: makeFakeRunTable({ clock }),
     payloads: makeFakePayloadStore({ clock }),
     cluster,
     namespace,

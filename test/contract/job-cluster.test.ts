@@ -6,7 +6,7 @@ import pLimit from "p-limit";
 import { describe, expect, test } from "vitest";
 import { startCluster } from "../../local/cluster/start-cluster.ts";
 import { clusterHands } from "../../local/kit/cluster-hands.ts";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { UnavailableError } from "../../shared/errors.ts";
 import { FakeCluster } from "../support/fake-cluster.ts";
 import { NEEDS_ADMISSION, NEEDS_KUBELET } from "../support/forbid-skips.ts";

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { ConfigError, DeniedError, errorText, UnavailableError } from "../../shared/errors.ts";
 import { buildJob } from "./job-harness.ts";
 
@@ -448,7 +448,7 @@ describe("what the adapter makes of any other answer", () => {
     expect(query.get("includeObject")).toBe("None");
     expect(query.get("limit")).toBe("500");
     expect(query.get("labelSelector")).toBe(
-      "app.kubernetes.io/managed-by=dispatcher,app.kubernetes.io/instance=one,ion/settled!=true",
+      "app.kubernetes.io/managed-by=dispatcher,app.kubernetes.io/instance=one,ion/retired!=true",
     );
     expect(request?.headers).toMatchObject({ "user-agent": "dispatcher", authorization: "Bearer secret" });
     expect(request?.headers.accept).toBe("application/json;as=Table;v=v1;g=meta.k8s.io");

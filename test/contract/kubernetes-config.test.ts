@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { ConfigError } from "../../shared/errors.ts";
 
 /** The library reads such a file again when what it read is a minute old. */

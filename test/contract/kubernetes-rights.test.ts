@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
 import { KubeConfig } from "@kubernetes/client-node";
 import { expect, test } from "vitest";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
-import { RIGHTS } from "../../shared/jobs/rights.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import type { JobCluster } from "../../shared/ports/job-cluster.ts";
+import { RIGHTS } from "../../shared/ports/rights.ts";
 import { buildJob } from "./job-harness.ts";
 
 /** What anybody may who is let in at all, and the look at the namespace that `verify` can do without. */

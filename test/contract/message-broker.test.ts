@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
-import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
+import { makeServiceBusBroker } from "../../shared/adapters/service-bus/broker.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { makeFakeBroker } from "../support/fake-broker.ts";

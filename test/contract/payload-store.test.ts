@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
-import { type BlobPayloadStoreOptions, makeBlobPayloadStore } from "../../shared/adapters/blob-payload-store.ts";
+import { type BlobPayloadStoreOptions, makeBlobPayloadStore } from "../../shared/adapters/blobs/payload-store.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { ConfigError, UnavailableError } from "../../shared/errors.ts";
 import { aRun } from "../support/a-run.ts";

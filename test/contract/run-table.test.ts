@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { TableClient } from "@azure/data-tables";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
-import { type AzureRunTableOptions, type BadRow, makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { type AzureTableOptions, type BadRow, makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { ConflictError, UnavailableError } from "../../shared/errors.ts";
 import { aRun, T0 } from "../support/a-run.ts";
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => azurite.close());
 
 const freshName = () => `runs${randomUUID().replaceAll("-", "")}`;
-const optionsFor = (over: Partial<AzureRunTableOptions> = {}): AzureRunTableOptions => ({
+const optionsFor = (over: Partial<AzureTableOptions> = {}): AzureTableOptions => ({
   connection: { kind: "connectionString", value: azurite.connectionString },
   tableName: freshName(),
   instance: "dispatcher",
@@ -29,12 +29,12 @@ const rawClient = (tableName: string) =>
   TableClient.fromConnectionString(azurite.connectionString, tableName, { allowInsecureConnection: true });
 
 describeRunTable("the fake", async (clock) => makeFakeRunTable({ clock }));
-describeRunTable("the Azure table", async (clock) => makeAzureRunTable(optionsFor({ clock })));
+describeRunTable("the Azure table", async (clock) => makeAzureTable(optionsFor({ clock })));
 
 describe("the Azure table", () => {
   it("keeps the runs of two instances in one table apart", async () => {
     const tableName = freshName();
-    const tables = ["a|b", "a", "A", "a_7cb"].map((instance) => makeAzureRunTable(optionsFor({ tableName, instance })));
+    const tables = ["a|b", "a", "A", "a_7cb"].map((instance) => makeAzureTable(optionsFor({ tableName, instance })));
     for (const [n, table] of tables.entries()) {
       await table.registerSource({ queue: `q${n}` });
       await table.insert(aRun({ messageId: `m-${n}`, source: { queue: "b|q" } }));
@@ -47,7 +47,7 @@ describe("the Azure table", () => {
   });
 
   it("keeps two sources apart whose names would join to the same text", async () => {
-    const table = makeAzureRunTable(optionsFor());
+    const table = makeAzureTable(optionsFor());
     const [a, b] = [
       { topic: "a|b", subscription: "c" },
       { topic: "a", subscription: "b|c" },
@@ -59,12 +59,12 @@ describe("the Azure table", () => {
 
   it("names the same owner in every process, also where all start at once", async () => {
     const tableName = freshName();
-    const owners = Array.from({ length: 6 }, () => makeAzureRunTable(optionsFor({ tableName })).owner());
+    const owners = Array.from({ length: 6 }, () => makeAzureTable(optionsFor({ tableName })).owner());
     expect(new Set(await Promise.all(owners)).size).toBe(1);
   });
 
   it("lists 1,100 open runs, page by page, in order", async () => {
-    const table = makeAzureRunTable(optionsFor());
+    const table = makeAzureTable(optionsFor());
     const numbers = Array.from({ length: 1100 }, (_, n) => n + 1);
     for (let at = 0; at < numbers.length; at += 50) {
       await Promise.all(numbers.slice(at, at + 50).map((sequenceNumber) => table.insert(aRun({ sequenceNumber }))));
@@ -73,7 +73,7 @@ describe("the Azure table", () => {
   });
 
   it("purges more runs than a transaction holds", async () => {
-    const table = makeAzureRunTable(optionsFor());
+    const table = makeAzureTable(optionsFor());
     for (let sequenceNumber = 1; sequenceNumber <= 120; sequenceNumber += 1) {
       const run = aRun({ sequenceNumber });
       await table.close(await table.insert(run), closing(run));
@@ -86,11 +86,11 @@ describe("the Azure table", () => {
     { what: "a column of the wrong type", column: { attempt: "three" }, problem: /attempt/ },
     { what: "an unknown status", column: { status: "asleep" }, problem: /status/ },
     { what: "another run's number", column: { sequenceNumber: 7n }, problem: /sequenceNumber/ },
-    { what: "half an ending", column: { ending: "JobFailed" }, problem: /endingKind/ },
+    { what: "half an end", column: { endReason: "JobFailed" }, problem: /endKind/ },
   ])("passes over a row with $what, and reports it", async ({ column, problem }) => {
     const bad: BadRow[] = [];
     const options = optionsFor({ onBadRow: (row) => bad.push(row) });
-    const table = makeAzureRunTable(options);
+    const table = makeAzureTable(options);
     for (const sequenceNumber of [1, 2, 3]) await table.insert(aRun({ sequenceNumber }));
     const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: "open|00000000000000000002" };
     await rawClient(options.tableName).updateEntity({ ...row, ...column }, "Merge");
@@ -100,7 +100,7 @@ describe("the Azure table", () => {
 
   it("ignores a column that it does not know", async () => {
     const options = optionsFor();
-    const table = makeAzureRunTable(options);
+    const table = makeAzureTable(options);
     await table.insert(aRun());
     const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: "open|00000000000000000042" };
     await rawClient(options.tableName).updateEntity({ ...row, mood: "good" }, "Merge");
@@ -109,7 +109,7 @@ describe("the Azure table", () => {
 
   it("says which rows contradict each other where open| was deleted by hand", async () => {
     const options = optionsFor();
-    const table = makeAzureRunTable(options);
+    const table = makeAzureTable(options);
     await table.insert(aRun());
     await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", "open|00000000000000000042");
     await expect(table.find(aRun())).rejects.toThrow(/open\|00000000000000000042.*by hand/);
@@ -117,7 +117,7 @@ describe("the Azure table", () => {
 
   it("does not take another incarnation's open| for the run's own", async () => {
     const options = optionsFor();
-    const table = makeAzureRunTable(options);
+    const table = makeAzureTable(options);
     await table.insert(aRun());
     const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: "open|00000000000000000042" };
     await rawClient(options.tableName).updateEntity({ ...row, enqueuedAt: new Date(T0 + 1) }, "Merge");
@@ -125,7 +125,7 @@ describe("the Azure table", () => {
   });
 
   it("cuts text for people without breaking a character", async () => {
-    const table = makeAzureRunTable(optionsFor());
+    const table = makeAzureTable(optionsFor());
     const lastError = `x${"🔑".repeat(40_000)}`;
     await table.insert(aRun({ lastError, subject: "half \ud83d" }));
     const [stored] = await table.openRuns(aRun().source);
@@ -134,7 +134,7 @@ describe("the Azure table", () => {
   });
 
   it("takes the latest expiry that a message can have", async () => {
-    const table = makeAzureRunTable(optionsFor());
+    const table = makeAzureTable(optionsFor());
     await table.insert(aRun({ expiresAt: Date.parse("9999-12-31T23:59:59.999Z") + 1 }));
     expect((await table.openRuns(aRun().source))[0]?.run.expiresAt).toBe(Date.parse("9999-12-31T23:59:59.999Z"));
   });
@@ -142,13 +142,13 @@ describe("the Azure table", () => {
 
 describe("the Azure table behind a bad connection", () => {
   let proxy: CuttingProxy;
-  let options: AzureRunTableOptions;
-  let table: ReturnType<typeof makeAzureRunTable>;
+  let options: AzureTableOptions;
+  let table: ReturnType<typeof makeAzureTable>;
   beforeEach(async () => {
     proxy = await startCuttingProxy(azurite.tablePort);
     const value = azurite.connectionString.replace(`:${azurite.tablePort}/`, `:${proxy.port}/`);
     options = optionsFor({ connection: { kind: "connectionString", value } });
-    table = makeAzureRunTable(options);
+    table = makeAzureTable(options);
     await table.lastTick();
     return () => proxy.close();
   });
@@ -185,7 +185,7 @@ describe("the Azure table behind a bad connection", () => {
 
   it("says closed where a run closes while it is looked at", async () => {
     const stored = await table.insert(aRun());
-    const other = makeAzureRunTable({ ...optionsFor(), tableName: options.tableName });
+    const other = makeAzureTable({ ...optionsFor(), tableName: options.tableName });
     proxy.beforeReply("GET", () => other.close(stored, closing(stored.run)));
     expect(await table.find(aRun())).toMatchObject({ kind: "closed" });
   });
@@ -198,7 +198,7 @@ describe("the Azure table behind a bad connection", () => {
     const back = aRun({ sequenceNumber: 2, status: "waiting" });
     const found = await table.find(back);
     if (found.kind !== "closed") throw new Error("not closed");
-    const other = makeAzureRunTable({ ...optionsFor(), tableName: options.tableName });
+    const other = makeAzureTable({ ...optionsFor(), tableName: options.tableName });
     proxy.beforeReply("GET", () => other.reopen(found.etag, back));
     expect(await table.purge(back.source, T0 + 1e9, 10)).toBe(2);
     expect(await table.find(back)).toMatchObject({ kind: "open", stored: { run: back } });
@@ -206,7 +206,7 @@ describe("the Azure table behind a bad connection", () => {
 
   it("dates what it read to before it asked", async () => {
     const clock = makeTestClock();
-    const slow = makeAzureRunTable({ ...options, clock });
+    const slow = makeAzureTable({ ...options, clock });
     const before = clock.read();
     proxy.beforeReply("PUT", () => clock.advance(5_000));
     const stored = await slow.insert(aRun());
@@ -219,7 +219,7 @@ describe("the Azure table behind a bad connection", () => {
 
   it("does not take somebody else's close for its own, although its reply was lost", async () => {
     const stored = await table.insert(aRun());
-    await makeAzureRunTable({ ...optionsFor(), tableName: options.tableName }).close(
+    await makeAzureTable({ ...optionsFor(), tableName: options.tableName }).close(
       stored,
       closing(stored.run, { status: "cancelled", verdict: { outcome: "cancelled", reason: "Cancelled" } }),
     );
@@ -235,14 +235,14 @@ describe("the Azure table behind a bad connection", () => {
     { status: 401, headers: {}, text: /the key in AzureWebJobsStorage/, retryAfterMs: undefined },
   ])("says that it is unavailable on $status", async ({ status, headers, text, retryAfterMs }) => {
     proxy.answerNext(10, status, headers);
-    const quick = makeAzureRunTable({ ...options, timeoutMs: 1_000 });
+    const quick = makeAzureTable({ ...options, timeoutMs: 1_000 });
     const error = await quick.find(aRun()).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(UnavailableError);
     expect(error).toMatchObject({ message: expect.stringMatching(text), retryAfterMs });
   });
 
   it("gives up on a request that gets no answer", async () => {
-    const impatient = makeAzureRunTable({ ...options, timeoutMs: 200 });
+    const impatient = makeAzureTable({ ...options, timeoutMs: 200 });
     await impatient.lastTick();
     proxy.ignoreNext();
     await expect(impatient.find(aRun())).rejects.toThrow(/no answer within 200 ms/);
@@ -251,7 +251,7 @@ describe("the Azure table behind a bad connection", () => {
   it("says that it is unavailable where nobody listens, and works when somebody does", async () => {
     await proxy.close();
     await expect(table.insert(aRun())).rejects.toThrow(UnavailableError);
-    expect(await makeAzureRunTable({ ...optionsFor(), tableName: options.tableName }).find(aRun())).toEqual({
+    expect(await makeAzureTable({ ...optionsFor(), tableName: options.tableName }).find(aRun())).toEqual({
       kind: "none",
     });
   });

@@ -8,7 +8,7 @@ import { parseEntities } from "../../local/broker/entities.ts";
 import { Namespace } from "../../local/broker/namespace.ts";
 import { LinkServer } from "../../local/broker/serve-connections.ts";
 import { startBroker } from "../../local/broker/start-broker.ts";
-import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
+import { makeServiceBusBroker } from "../../shared/adapters/service-bus/broker.ts";
 import { ConfigError, UnavailableError } from "../../shared/errors.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import { numberOf, tokenOf } from "../support/bus-user.ts";

@@ -5,8 +5,8 @@ import type { GetTokenOptions, TokenCredential } from "@azure/identity";
 import { generate } from "selfsigned";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
-import { makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
-import { makeBlobPayloadStore } from "../../shared/adapters/blob-payload-store.ts";
+import { makeBlobPayloadStore } from "../../shared/adapters/blobs/payload-store.ts";
+import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { UnavailableError } from "../../shared/errors.ts";
 import { aRun } from "../support/a-run.ts";
@@ -60,7 +60,7 @@ function part(value: unknown): string {
 const statusOf = async (url: string, method = "GET") => (await fetch(url, { method })).status;
 
 const tableAs = (credential: TokenCredential, tableName = "runs") =>
-  makeAzureRunTable({
+  makeAzureTable({
     connection: { kind: "identity", endpoint: azurite.tableEndpoint, credential },
     tableName,
     instance: "dispatcher",

@@ -9,7 +9,7 @@ import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { type Stack, startStack } from "../../local/stack/start-stack.ts";
-import { installPatientDecoding } from "../../shared/adapters/patient-decoding.ts";
+import { installPatientDecoding } from "../../shared/adapters/service-bus/patient-decoding.ts";
 import { bytes, messageOf, nested, sendRaw } from "../support/raw-amqp.ts";
 
 /** Hands back, under its run's id, the body and the attempt; a message that says so fails, or waits until it is let go. */
@@ -81,7 +81,7 @@ const TRICKS: readonly Trick[] = [
   {
     name: "traversal in names of properties",
     body: text("h"),
-    applicationProperties: { [TRAVERSAL]: "x", ["__proto__"]: "x", constructor: "x", "ion/settled": "true" },
+    applicationProperties: { [TRAVERSAL]: "x", ["__proto__"]: "x", constructor: "x", "ion/retired": "true" },
   },
 ];
 

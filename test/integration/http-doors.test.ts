@@ -8,7 +8,7 @@ import { serve } from "../../host/http-listener.ts";
 import type { Invoke } from "../../host/invoke.ts";
 import { type LocalCluster, startCluster } from "../../local/cluster/start-cluster.ts";
 import { busEntities } from "../../local/stack/bus-entities.ts";
-import { loadModules } from "../../shared/modules/load-modules.ts";
+import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
 import { ROOT } from "../support/run-program.ts";
 

@@ -8,7 +8,7 @@ import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { type LocalCluster, startCluster } from "../../local/cluster/start-cluster.ts";
 import { busEntities } from "../../local/stack/bus-entities.ts";
-import { loadModules } from "../../shared/modules/load-modules.ts";
+import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { ROOT } from "../support/run-program.ts";
 
 const PROGRAM = join(ROOT, "dist", "tools", "preflight.js");

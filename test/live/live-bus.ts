@@ -6,7 +6,7 @@ import { ClientSecretCredential } from "@azure/identity";
 import { ServiceBusAdministrationClient, ServiceBusClient } from "@azure/service-bus";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { startPart } from "../../local/stack/part.ts";
-import type { ServiceBusConnection } from "../../shared/adapters/service-bus-receivers.ts";
+import type { ServiceBusConnection } from "../../shared/adapters/service-bus/receivers.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { type BusUser, makeBusUser } from "../support/bus-user.ts";
 import { ROOT } from "../support/run-program.ts";

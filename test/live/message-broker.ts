@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe } from "vitest";
-import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
+import { makeServiceBusBroker } from "../../shared/adapters/service-bus/broker.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { type BrokerHarness, describeMessageBroker } from "../contract/message-broker.contract.ts";

@@ -4,7 +4,7 @@ import { z } from "zod";
 import { makeHostLog } from "../../host/host-log.ts";
 import type { Invoke } from "../../host/invoke.ts";
 import { listen } from "../../host/service-bus-listener.ts";
-import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
+import { makeServiceBusBroker } from "../../shared/adapters/service-bus/broker.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import type { PeekedMessage } from "../../shared/run/message.ts";
 import { type Source, sourceName } from "../../shared/run/source.ts";

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { startAzurite } from "../../local/azurite/start-azurite.ts";
-import { makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { ROOT } from "../support/run-program.ts";
 
@@ -15,7 +15,7 @@ const program = join(ROOT, "dist/local/azurite/main.js");
 const READY = z.object({ ready: z.literal(true), connectionString: z.string(), pid: z.number() });
 
 const tableOf = (connectionString: string) =>
-  makeAzureRunTable({
+  makeAzureTable({
     connection: { kind: "connectionString", value: connectionString },
     tableName: "runs",
     instance: "dispatcher",

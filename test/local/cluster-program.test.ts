@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterEach, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { makeKubernetesJobs } from "../../shared/adapters/kubernetes-jobs.ts";
+import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { buildJob } from "../contract/job-harness.ts";
 import { isAlive } from "../support/is-alive.ts";
 import { ROOT } from "../support/run-program.ts";

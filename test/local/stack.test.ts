@@ -10,7 +10,7 @@ import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { startPart } from "../../local/stack/part.ts";
 import { isIdle, readable } from "../../local/stack/readable-line.ts";
 import { readState, removeState, writeState } from "../../local/stack/state-file.ts";
-import { loadModules } from "../../shared/modules/load-modules.ts";
+import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { readLocalSettings } from "../../shared/settings/local-settings.ts";
 import { ROOT } from "../support/run-program.ts";
 

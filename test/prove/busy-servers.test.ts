@@ -5,7 +5,7 @@ import { Director } from "../../prove/faults/director.ts";
 import { startFaultProxy } from "../../prove/faults/fault-proxy.ts";
 import { Gate } from "../../prove/faults/gate.ts";
 import { tableEdges } from "../../prove/faults/http-edge.ts";
-import { makeServiceBusBroker } from "../../shared/adapters/service-bus-broker.ts";
+import { makeServiceBusBroker } from "../../shared/adapters/service-bus/broker.ts";
 import { UnavailableError } from "../../shared/errors.ts";
 import { startLoopbackServer } from "../support/loopback-server.ts";
 

@@ -3,7 +3,7 @@ import type { Conductor } from "../../prove/faults/director.ts";
 import { startFaultProxy } from "../../prove/faults/fault-proxy.ts";
 import { Gate } from "../../prove/faults/gate.ts";
 import { tableEdges } from "../../prove/faults/http-edge.ts";
-import { makeAzureRunTable } from "../../shared/adapters/azure-run-table.ts";
+import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
 import { aRun } from "../support/a-run.ts";
@@ -30,7 +30,7 @@ describe("a conflict that is injected on a transaction", () => {
       edgesOf: tableEdges,
     });
     onTestFinished(() => proxy.close());
-    const table = makeAzureRunTable({
+    const table = makeAzureTable({
       connection: {
         kind: "connectionString",
         value: `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=a2V5;TableEndpoint=http://127.0.0.1:${proxy.port}/account;`,

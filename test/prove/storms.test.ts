@@ -78,7 +78,7 @@ describe("spared deliveries", () => {
   });
 });
 
-describe("the probes of a paused module", () => {
+describe("the probes of a tripped module", () => {
   it.each([
     { minutes: 0.9, want: 0 },
     { minutes: 1, want: 1 },
@@ -128,13 +128,13 @@ describe("the log book", () => {
 
   it("counts messages by how they begin, and by who wrote them", () => {
     const book = new LogBook();
-    book.note("dispatcher 1", line("paused a module: its jobs can't start"), 0);
-    book.note("dispatcher 2", line("paused a module: its jobs can't start"), 0);
+    book.note("dispatcher 1", line("tripped a module: its jobs can't start"), 0);
+    book.note("dispatcher 2", line("tripped a module: its jobs can't start"), 0);
     book.note("dispatcher 2", line("reconciled"), 0);
-    book.note("dispatcher 2", "  at some.stack (paused a module)", 0);
-    expect(book.linesWith("paused a module")).toBe(2);
-    expect(book.linesWith("paused a module", "dispatcher 2")).toBe(1);
-    expect(book.linesWith("resumed a module")).toBe(0);
+    book.note("dispatcher 2", "  at some.stack (tripped a module)", 0);
+    expect(book.linesWith("tripped a module")).toBe(2);
+    expect(book.linesWith("tripped a module", "dispatcher 2")).toBe(1);
+    expect(book.linesWith("a module recovered")).toBe(0);
   });
 
   it("tells what time it is for somebody", () => {

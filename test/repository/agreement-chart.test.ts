@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { RIGHTS } from "../../shared/jobs/rights.ts";
 import { valueAt } from "../../shared/plain-data.ts";
+import { RIGHTS } from "../../shared/ports/rights.ts";
 import { SETTINGS } from "../../shared/settings/settings.ts";
 import { readImage } from "../support/container-image.ts";
 

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
-import { ENTITY_SETTINGS, ROLES } from "../../shared/adapters/azure-remedy.ts";
+import { ENTITY_SETTINGS, ROLES } from "../../shared/adapters/azure/remedy.ts";
 import { parseDuration } from "../../shared/duration.ts";
-import { parseModuleFile } from "../../shared/modules/parse-module-file.ts";
+import { parseModuleFile } from "../../shared/module-files/parse-module-file.ts";
 import { valueAt } from "../../shared/plain-data.ts";
 import { sourceKey } from "../../shared/run/source.ts";
 import { SETTINGS, type Setting } from "../../shared/settings/settings.ts";
@@ -56,7 +56,7 @@ describe.each(both)("what is deployed ($environment) and the code", ({ predictio
     const chart: unknown = parse(readFileSync("keda/values.yaml", "utf8"));
     expect(valueAt(chart, ["jobNamespace"])).toBe(prediction.outputs["jobNamespace"]);
     const containers = ofType(prediction, "Microsoft.Storage/storageAccounts/blobServices/containers");
-    const store = readFileSync("shared/adapters/blob-payload-store.ts", "utf8");
+    const store = readFileSync("shared/adapters/blobs/payload-store.ts", "utf8");
     const inCode = [...store.matchAll(/\?\? "(dispatcher-[a-z]+)"/g)].map(([, name]) => name);
     expect(inCode).toHaveLength(2);
     expect(containers.map(({ name }) => name.split("/").at(-1))).toEqual(inCode);

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { readConfig } from "../../shared/config.ts";
-import { ownedFields } from "../../shared/jobs/owned-fields.ts";
-import { moduleJsonSchema } from "../../shared/modules/module-schema.ts";
+import { moduleJsonSchema } from "../../shared/module-files/module-schema.ts";
+import { ownedFields } from "../../shared/module-files/owned-fields.ts";
 import { isRecord, valueAt } from "../../shared/plain-data.ts";
 import { SETTINGS, type Setting } from "../../shared/settings/settings.ts";
 

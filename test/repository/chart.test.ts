@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { moduleJsonSchema } from "../../shared/modules/module-schema.ts";
+import { moduleJsonSchema } from "../../shared/module-files/module-schema.ts";
 import { isRecord, valueAt } from "../../shared/plain-data.ts";
 import { formattedJson } from "../support/formatted-json.ts";
 

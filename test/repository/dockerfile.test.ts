@@ -127,6 +127,7 @@ describe(".dockerignore", () => {
     ".ci/run",
     "node_modules/zod/index.js",
     "host/node_modules/x/index.js",
+    "local/node_modules/x/index.js",
     "dist/functions/index.js",
     ".dispatcher/state.json",
     "kubeconfig",

@@ -29,7 +29,7 @@ describe("docs/reliability.md", () => {
   });
 
   it("reckons with the deliveries that the entities are made with", () => {
-    const declared = /maxDeliveryCount: (\d+)/.exec(readFileSync("shared/adapters/azure-remedy.ts", "utf8"))?.[1];
+    const declared = /maxDeliveryCount: (\d+)/.exec(readFileSync("shared/adapters/azure/remedy.ts", "utf8"))?.[1];
     const lockMinutes = /LOCK_DURATION[^|]*\| `(\d+)m`/.exec(readFileSync("docs/settings.md", "utf8"))?.[1];
     const hours = (Number(declared) * Number(lockMinutes)) / 60;
     const minutes = Math.round((hours % 1) * 60);

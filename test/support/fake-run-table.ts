@@ -1,12 +1,16 @@
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
+import type { InstanceTable } from "../../shared/ports/instance-table.ts";
 import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
 import type { ModuleState } from "../../shared/run/module-state.ts";
 import { type ClosedRun, type Run, type RunKey, runId } from "../../shared/run/run.ts";
 import { type Source, sourceKey } from "../../shared/run/source.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
-export interface FakeRunTable extends RunTable, Interference<keyof RunTable> {
+/** Both ports of the table. */
+export type Tables = RunTable & InstanceTable;
+
+export interface FakeRunTable extends RunTable, InstanceTable, Interference<keyof Tables> {
   /** Both rows of an open run are lost, as after a restore. */
   forget(key: RunKey): void;
   /** What is in the table now, in the order of insertion. */
@@ -46,7 +50,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     if (open.get(openKey(held.run))?.etag !== held.etag) throw new ConflictError(`Run ${runId(held.run)} has changed.`);
   };
 
-  const port: RunTable = {
+  const port: Tables = {
     owner: async () => owner,
     sources: async () => [...sources.values()],
     async registerSource(source) {

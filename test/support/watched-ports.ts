@@ -1,11 +1,11 @@
 import type { Dependencies } from "../../shared/dependencies.ts";
 
 /** All that a Dispatcher reaches outside of itself. */
-export type Ports = Pick<Dependencies, "table" | "broker" | "cluster" | "payloads">;
+export type Ports = Pick<Dependencies, "table" | "instanceTable" | "broker" | "cluster" | "payloads">;
 
 /** The ports with `call` around each of their calls, which are named `table.insert`. */
 export function watchPorts(
-  { table, broker, cluster, payloads }: Ports,
+  { table, instanceTable, broker, cluster, payloads }: Ports,
   call: (name: string, method: () => Promise<unknown>) => Promise<unknown>,
 ): Ports {
   const watched = <Port extends object>(portName: string, port: Port): Port =>
@@ -19,6 +19,7 @@ export function watchPorts(
     });
   return {
     table: watched("table", table),
+    instanceTable: watched("table", instanceTable),
     broker: watched("broker", broker),
     cluster: watched("cluster", cluster),
     payloads: watched("payloads", payloads),

@@ -1,20 +1,20 @@
+import { type AcceptOutcome, makeAccept } from "../../shared/accept/accept.ts";
+import { makeHandleDelivery } from "../../shared/accept/handle-delivery.ts";
 import type { Dependencies } from "../../shared/dependencies.ts";
-import { type AcceptOutcome, makeAccept } from "../../shared/dispatch/accept.ts";
-import { makeAdmission } from "../../shared/dispatch/admission.ts";
-import { makeHandleDelivery } from "../../shared/dispatch/handle-delivery.ts";
-import { makePauses } from "../../shared/dispatch/pauses.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import { isRecord } from "../../shared/plain-data.ts";
 import type { DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
 import { makeReconcile } from "../../shared/reconcile/reconcile.ts";
 import type { Run, RunKey } from "../../shared/run/run.ts";
+import { makeAdmission } from "../../shared/start/admission.ts";
+import { makeBreakers } from "../../shared/start/breakers.ts";
 import { aModule } from "./a-module.ts";
 import { type FakeBroker, makeFakeBroker } from "./fake-broker.ts";
 import { FakeCluster } from "./fake-cluster.ts";
 import type { MessageToSend } from "./fake-entity.ts";
 import { makeFakePayloadStore } from "./fake-payload-store.ts";
-import { makeFakeRunTable } from "./fake-run-table.ts";
+import { makeFakeRunTable, type Tables } from "./fake-run-table.ts";
 import { makeTestClock } from "./test-clock.ts";
 
 export const LOCK_MS = 120_000;
@@ -39,9 +39,10 @@ export function makeWorld(
   });
 
   /** One Dispatcher process: its own admission, its own hints, and whatever it was told to see differently. */
-  function makeProcess(over: Partial<Dependencies> = {}) {
+  function makeProcess({ tables = table, ...over }: Partial<Dependencies> & { readonly tables?: Tables } = {}) {
     const deps: Dependencies = {
-      table,
+      table: tables,
+      instanceTable: tables,
       broker: shown,
       cluster,
       payloads,
@@ -56,9 +57,9 @@ export function makeWorld(
       ...over,
     };
     const admission = makeAdmission(deps.table, deps.clock);
-    const pauses = makePauses(deps);
-    const accept = makeHandleDelivery(makeAccept(deps, admission, pauses));
-    const reconcile = makeReconcile(deps, admission, pauses);
+    const breakers = makeBreakers(deps);
+    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers));
+    const reconcile = makeReconcile(deps, admission, breakers);
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>

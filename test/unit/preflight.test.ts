@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError, UnavailableError } from "../../shared/errors.ts";
-import { RIGHTS } from "../../shared/jobs/rights.ts";
 import { makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import type { TrialOutcome } from "../../shared/ports/job-cluster.ts";
+import { RIGHTS } from "../../shared/ports/rights.ts";
 import { logPreflight, makePreflight } from "../../shared/preflight.ts";
 import { buildJob } from "../contract/job-harness.ts";
 import { aModule } from "../support/a-module.ts";
@@ -31,7 +31,7 @@ function aPreflight(over: { modules?: readonly Module[]; jobRetentionMs?: number
   const broker = makeFakeBroker({ clock, lockDurationMs: 300_000 });
   const look = makePreflight({
     broker,
-    table,
+    instanceTable: table,
     payloads,
     cluster,
     clock,

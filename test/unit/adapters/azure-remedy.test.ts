@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createSource, grantAccount, grantSource } from "../../../shared/adapters/azure-remedy.ts";
+import { createSource, grantAccount, grantSource } from "../../../shared/adapters/azure/remedy.ts";
 
 const BUS = "acme.servicebus.windows.net";
 const ID =

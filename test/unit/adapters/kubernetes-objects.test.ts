@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readObject } from "../../../shared/adapters/kubernetes-objects.ts";
+import { readObject } from "../../../shared/adapters/kubernetes/objects.ts";
 
 describe("an answer of the API server", () => {
   it("has its times as Dates, wherever they are, and nothing of what is null", () => {

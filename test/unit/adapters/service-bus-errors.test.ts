@@ -5,7 +5,7 @@ import {
   isMessageNotFound,
   isRefusal,
   translateError,
-} from "../../../shared/adapters/service-bus-errors.ts";
+} from "../../../shared/adapters/service-bus/errors.ts";
 import { errorText, LockLostError, UnavailableError } from "../../../shared/errors.ts";
 
 const call = { source: { topic: "images", subscription: "thumbs" }, operation: "defer" };

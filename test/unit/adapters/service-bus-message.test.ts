@@ -2,7 +2,7 @@ import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import Long from "long";
 import { expect, it } from "vitest";
 import { ofMessage } from "../../../host/message-trigger.ts";
-import { toPeekedMessage } from "../../../shared/adapters/service-bus-message.ts";
+import { toPeekedMessage } from "../../../shared/adapters/service-bus/message.ts";
 
 /** A message whose body is an AMQP value. */
 function received(body: unknown): ServiceBusReceivedMessage {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type StorageService, translated } from "../../../shared/adapters/storage-error.ts";
+import { type StorageService, translated } from "../../../shared/adapters/azure/storage-error.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
 
 const identity: StorageService = {

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { groupWrites } from "../../../shared/adapters/table-groups.ts";
-import type { Step } from "../../../shared/adapters/table-transactions.ts";
+import { groupWrites } from "../../../shared/adapters/tables/groups.ts";
+import type { Step } from "../../../shared/adapters/tables/transactions.ts";
 
 const create = (rowKey: string, partitionKey = "p"): Step => ({ kind: "create", row: { partitionKey, rowKey } });
 const keysOf = (steps: readonly Step[]) => steps.map(({ row }) => row.rowKey);

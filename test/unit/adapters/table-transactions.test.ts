@@ -1,6 +1,6 @@
 import { TableClient } from "@azure/data-tables";
 import { describe, expect, it } from "vitest";
-import { makeTransactions } from "../../../shared/adapters/table-transactions.ts";
+import { makeTransactions } from "../../../shared/adapters/tables/transactions.ts";
 import { startLoopbackServer } from "../../support/loopback-server.ts";
 
 /** A table service that answers every transaction as `steps` say, one part each. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { RIGHTS, rightsInWords } from "../../../shared/jobs/rights.ts";
+import { RIGHTS, rightsInWords } from "../../../shared/ports/rights.ts";
 
 const words = z.array(z.string());
 const role = z.looseObject({ rules: z.array(z.strictObject({ apiGroups: words, resources: words, verbs: words })) });

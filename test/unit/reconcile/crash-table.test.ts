@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { LockLostError } from "../../../shared/errors.ts";
 import { makeLog } from "../../../shared/log.ts";
-import { viewCluster } from "../../../shared/reconcile/snapshot.ts";
-import { adoptMessage } from "../../../shared/repair/adopt-message.ts";
-import { believeAbsence } from "../../../shared/repair/believe-absence.ts";
+import { viewCluster } from "../../../shared/observe/cluster-view.ts";
+import { adoptMessage } from "../../../shared/operate/adopt-message.ts";
+import { believeAbsence } from "../../../shared/operate/believe-absence.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
@@ -323,7 +323,7 @@ describe("row 13: the TTL passes while the Job runs", () => {
     expect(world.message(1).state).toBe("expired");
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
     expect(world.lines.map(({ message }) => message)).toContain(
-      "the message was gone already: settled by an earlier try, expired, or taken by somebody else",
+      "the message was gone already: settled by an earlier try, expired, or taken by another receiver",
     );
   });
 
@@ -456,7 +456,7 @@ describe("row 15: the entity is recreated, and numbers start again", () => {
     await world.send({ body: "a".repeat(20_000) });
     world.broker.recreate(SOURCE);
     world.clock.advance(1_000);
-    const process = world.makeProcess({ table: makeFakeRunTable({ clock: world.clock }) });
+    const process = world.makeProcess({ tables: makeFakeRunTable({ clock: world.clock }) });
     await process.accept(world.broker.deliver(SOURCE, { body: "b".repeat(20_000) }));
     const bodies = [...world.payloads.bodies.values()].map((body) => Buffer.from(body).toString().slice(0, 1));
     expect(bodies).toEqual(["a", "b"]);
@@ -468,7 +468,7 @@ describe("row 15: the entity is recreated, and numbers start again", () => {
 describe("row 16: the table is restored empty, or a second Dispatcher is on the source", () => {
   it("table restored empty, or a second Dispatcher: other owners' messages are reported and not adopted", async () => {
     const world = await withRun();
-    const stranger = world.makeProcess({ table: makeFakeRunTable({ clock: world.clock, owner: "owner-2" }) });
+    const stranger = world.makeProcess({ tables: makeFakeRunTable({ clock: world.clock, owner: "owner-2" }) });
     await stranger.tick();
     expect(world.lastTick()).toMatchObject({ orphans: 1 });
     expect(world.cluster.names()).toHaveLength(1);
@@ -480,7 +480,7 @@ describe("row 16: the table is restored empty, or a second Dispatcher is on the 
     const world = await withRun();
     const key = world.run();
     const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
-    const restored = world.makeProcess({ table });
+    const restored = world.makeProcess({ tables: table });
     expect(await adoptMessage(restored.deps, key, await viewCluster(restored.deps), NO_LOG)).toMatchObject({
       kind: "done",
     });

@@ -60,9 +60,9 @@ describe("processes that sleep, die, or run twice", () => {
     if (found.kind === "open")
       await world.table.close(found.stored, { ...found.stored.run, status: "cancelled", closedAt: world.clock.now() });
     await world.tick();
-    expect(world.cluster.job(name).metadata?.labels?.["ion/settled"]).toBeUndefined();
+    expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBeUndefined();
     await world.tick();
-    expect(world.cluster.job(name).metadata?.labels?.["ion/settled"]).toBe("true");
+    expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBe("true");
     expect(world.cluster.job(name).spec?.activeDeadlineSeconds).toBe(1);
   });
 
@@ -70,7 +70,7 @@ describe("processes that sleep, die, or run twice", () => {
     const world = await withRun();
     // The table was restored empty: a new one, with a new owner.
     const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
-    const other = world.makeProcess({ table });
+    const other = world.makeProcess({ tables: table });
     await other.tick();
     await other.tick();
     expect(world.lastTick()).toMatchObject({ orphans: 2 });

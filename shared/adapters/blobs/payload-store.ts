@@ -1,0 +1,170 @@
+import { BlobSASPermissions, BlobServiceClient, type ContainerClient, SASProtocol } from "@azure/storage-blob";
+import type { Clock } from "../../clock.ts";
+import { ConfigError } from "../../errors.ts";
+import type { PayloadStore, StoredBody } from "../../ports/payload-store.ts";
+import { type RunKey, runId } from "../../run/run.ts";
+import { type Source, sourceName } from "../../run/source.ts";
+import { ROLES } from "../azure/remedy.ts";
+import type { StorageConnection } from "../azure/storage-connection.ts";
+import { type StorageService, statusOf, translated } from "../azure/storage-error.ts";
+import { escapeKey, padded, sourceParts } from "../tables/keys.ts";
+import { makeDelegationKeys } from "./delegation-keys.ts";
+
+const BLOB_TIMEOUT_MS = 10_000;
+
+export interface BlobPayloadStoreOptions {
+  /** Of an identity, the endpoint is `https://<account>.blob.core.windows.net`. */
+  readonly connection: StorageConnection;
+  /** Whose blobs these are: instances in one account never see each other's. */
+  readonly instance: string;
+  readonly clock: Clock;
+  /** The container of bodies, made where it is missing. `dispatcher-payloads` by default. */
+  readonly payloadContainer?: string;
+  /** The container of logs, made where it is missing. `dispatcher-logs` by default. */
+  readonly logContainer?: string;
+  /** For each request, its retries included; a second per MiB sent comes on top. 10 s by default. */
+  readonly timeoutMs?: number;
+}
+
+/** A signature is valid from a little earlier, for readers whose clock is behind. */
+const CLOCK_SKEW_MS = 5 * 60 * 1000;
+/** Of the signature, which nothing new is needed in: the SDK's default is so recent that other servers can't check it. */
+const SIGNATURE_VERSION = "2022-11-02";
+const MIB = 1024 * 1024;
+
+/**
+ * Bodies and logs in Azure Blob.
+ *
+ * | container             | blob                                                                                     |
+ * | --------------------- | ---------------------------------------------------------------------------------------- |
+ * | `dispatcher-payloads` | `<instance>/<source>/<sequence number>-<enqueued ms>/body`                               |
+ * | `dispatcher-logs`     | `<instance>/<source>/<sequence number>-<enqueued ms>/attempt-<n>/<container>.log`        |
+ *
+ * The source is `q/<queue>` or `t/<topic>/<subscription>`; nothing in a path is the sender's. The URL of a body carries a signature for
+ * reading this one blob: the account key's, or with an identity a delegated one, which lasts for 7 days at most, whatever is asked for.
+ * Throws ConfigError where the connection string holds no account key to sign with.
+ */
+export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadStore {
+  const { connection, instance, clock, timeoutMs = BLOB_TIMEOUT_MS } = options;
+  const service: StorageService = { name: "The blob store", role: ROLES.blobs, connection, timeoutMs };
+  const account = connect(connection);
+  const bodies = madeOnFirstUse(
+    account.getContainerClient(options.payloadContainer ?? "dispatcher-payloads"),
+    timeoutMs,
+  );
+  const logs = madeOnFirstUse(account.getContainerClient(options.logContainer ?? "dispatcher-logs"), timeoutMs);
+  const delegationKeys = connection.kind === "identity" ? makeDelegationKeys(account, clock, timeoutMs) : undefined;
+
+  const sending = async <T>(doing: string, request: (signal: AbortSignal) => Promise<T>, bytes = 0): Promise<T> => {
+    try {
+      return await request(AbortSignal.timeout(timeoutMs + Math.ceil(bytes / MIB) * 1000));
+    } catch (error) {
+      throw translated(error, doing, service);
+    }
+  };
+  const folderOf = (source: Source) => [escapeKey(instance), ...sourceParts(source)].join("/");
+  const folder = (key: RunKey) => `${folderOf(key.source)}/${padded(key.sequenceNumber)}-${key.enqueuedAt}`;
+  const bodyBlob = (container: ContainerClient, key: RunKey) => container.getBlockBlobClient(`${folder(key)}/body`);
+
+  return {
+    async putBody(key, body) {
+      const store = async (abortSignal: AbortSignal) => {
+        const blobHTTPHeaders = { blobContentType: "application/octet-stream" };
+        await bodyBlob(await bodies(), key).uploadData(body, { abortSignal, blobHTTPHeaders });
+      };
+      await sending(`storing the body of run ${runId(key)}`, store, body.byteLength);
+    },
+
+    async bodyUrl(key, validForMs) {
+      return await sending(`signing the URL of the body of run ${runId(key)}`, async () => {
+        const blob = bodyBlob(await bodies(), key);
+        const now = clock.now();
+        const signed = {
+          version: SIGNATURE_VERSION,
+          permissions: BlobSASPermissions.parse("r"),
+          // http only where the connection string itself says so, as that of a storage emulator does.
+          protocol: blob.url.startsWith("http:") ? SASProtocol.HttpsAndHttp : SASProtocol.Https,
+          startsOn: new Date(now - CLOCK_SKEW_MS),
+          expiresOn: new Date(now + validForMs),
+        };
+        if (delegationKeys === undefined) return await blob.generateSasUrl(signed);
+        const { key: delegationKey, expiresOn } = await delegationKeys(signed.expiresOn);
+        return await blob.generateUserDelegationSasUrl({ ...signed, expiresOn }, delegationKey);
+      });
+    },
+
+    async deleteBody(key, version) {
+      await sending(`deleting the body of run ${runId(key)}`, async (abortSignal) => {
+        const conditions = version === undefined ? {} : { ifMatch: version };
+        await bodyBlob(await bodies(), key)
+          .delete({ abortSignal, conditions, deleteSnapshots: "include" })
+          .catch(unlessMissing);
+      });
+    },
+
+    async listBodies(source) {
+      const prefix = `${folderOf(source)}/`;
+      return await sending(`listing the bodies of ${sourceName(source)}`, async (abortSignal) => {
+        const found: StoredBody[] = [];
+        for await (const { name, properties } of (await bodies()).listBlobsFlat({ abortSignal, prefix })) {
+          const [, sequenceNumber, enqueuedAt] = /^(\d+)-(\d+)\/body$/.exec(name.slice(prefix.length)) ?? [];
+          const key = { source, sequenceNumber: Number(sequenceNumber), enqueuedAt: Number(enqueuedAt) };
+          if (sequenceNumber !== undefined) found.push({ key, version: properties.etag });
+        }
+        return found;
+      });
+    },
+
+    async putLog(key, attempt, container, log) {
+      const store = async (abortSignal: AbortSignal) => {
+        const blob = (await logs()).getBlockBlobClient(`${folder(key)}/attempt-${attempt}/${escapeKey(container)}.log`);
+        await blob.uploadData(log, { abortSignal, blobHTTPHeaders: { blobContentType: "text/plain; charset=utf-8" } });
+        return withoutQuery(blob.url);
+      };
+      return await sending(`storing a log of run ${runId(key)}`, store, log.byteLength);
+    },
+
+    async verify() {
+      await sending("asking for the container of bodies", async (abortSignal) => {
+        await (await bodies()).getProperties({ abortSignal });
+        // Another right of the same role, where it is assigned on the account: without it no large body could be handed over.
+        await delegationKeys?.(new Date(clock.now()));
+      });
+    },
+  };
+}
+
+function connect(connection: StorageConnection): BlobServiceClient {
+  const options = { retryOptions: { maxTries: 3, retryDelayInMs: 200, maxRetryDelayInMs: 1000 } };
+  if (connection.kind === "identity") return new BlobServiceClient(connection.endpoint, connection.credential, options);
+  if (!/(?:^|;)\s*(?:AccountKey=|UseDevelopmentStorage=true)/i.test(connection.value)) {
+    throw new ConfigError(
+      "The connection string of the blob store holds no AccountKey. Jobs read large bodies by a signed URL, which takes the account's key or an identity: a shared access signature is not enough.",
+    );
+  }
+  return BlobServiceClient.fromConnectionString(connection.value, options);
+}
+
+/** Makes the container before it is first handed out; once, whoever asks. */
+function madeOnFirstUse(container: ContainerClient, timeoutMs: number): () => Promise<ContainerClient> {
+  let made: Promise<ContainerClient> | undefined;
+  const make = async () => {
+    await container.createIfNotExists({ abortSignal: AbortSignal.timeout(timeoutMs) });
+    return container;
+  };
+  return () =>
+    (made ??= make().catch((error: unknown) => {
+      made = undefined;
+      throw error;
+    }));
+}
+
+/** Not there, or there in another version: the one that was meant is gone. */
+function unlessMissing(error: unknown): void {
+  const status = statusOf(error);
+  if (status !== 404 && status !== 412) throw error;
+}
+
+function withoutQuery(url: string): string {
+  return url.split("?")[0] ?? url;
+}

@@ -1,0 +1,167 @@
+import { HttpMethod, type KubeConfig, RequestContext } from "@kubernetes/client-node";
+import { type Dispatcher, request as sendRequest } from "undici";
+import { errorText } from "../../errors.ts";
+import { excerpt, KubernetesFailure, NoAnswerError, readWarnings } from "./answer.ts";
+
+/** One request. The body of a PATCH is a merge patch. */
+interface PlainRequest {
+  readonly method: "GET" | "POST" | "PATCH";
+  /** Below the server, query included. */
+  readonly path: string;
+  readonly accept?: string;
+  readonly body?: unknown;
+}
+
+/**
+ * An authenticated way to one API server. Everything on it has a time-out and is sent once, and not before a `Retry-After` has passed. Not
+ * the library's typed clients: they drop what a newer cluster knows and they don't, and bring the models of the whole API.
+ */
+export interface KubernetesConnection {
+  readonly server: string;
+  /** The answer's JSON. Throws KubernetesFailure or NoAnswerError. */
+  json(request: PlainRequest): Promise<unknown>;
+  /** The same, with what the server warns of. */
+  exchange(request: PlainRequest): Promise<{ readonly json: unknown; readonly warnings: readonly string[] }>;
+  /** The last `maxBytes` of what the server streams. Throws KubernetesFailure or NoAnswerError. */
+  tail(path: string, maxBytes: number): Promise<Uint8Array>;
+}
+
+/** A header that comes several times is one text, as `fetch` has it. */
+interface Answer {
+  readonly code: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Dispatcher.ResponseData["body"];
+}
+
+const MERGE_PATCH = "application/merge-patch+json";
+
+/** The longest `Retry-After` that is kept to: a header of hours would be an outage of its own. */
+const MAX_REST_MS = 60_000;
+
+/** Certificates may be renewed while the process lives: connections made with the old ones are given up after this. */
+const CONNECTIONS_LIFE_MS = 5 * 60 * 1000;
+
+/** A connection to the current context's cluster. No request is made. */
+export function connect(
+  kubeConfig: KubeConfig,
+  options: { readonly timeoutMs: number; readonly userAgent: string },
+): KubernetesConnection {
+  const server = kubeConfig.getCurrentCluster()?.server.replace(/\/+$/, "") ?? "";
+  const authenticate = makeAuthenticate(kubeConfig);
+
+  // Told to come back later, it asks nothing meanwhile: it would only be turned away again.
+  let resting: { readonly until: number; readonly failure: KubernetesFailure } | undefined;
+
+  const send = async (request: RequestContext): Promise<Answer> => {
+    request.setHeaderParam("User-Agent", options.userAgent);
+    const dispatcher = request.getDispatcher();
+    const body = request.getBody();
+    const sent = sendRequest(request.getUrl(), {
+      method: request.getHttpMethod(),
+      headers: request.getHeaders(),
+      signal: AbortSignal.timeout(options.timeoutMs),
+      ...(typeof body === "string" ? { body } : {}),
+      ...(dispatcher === undefined ? {} : { dispatcher }),
+    });
+    const { statusCode: code, headers: given, body: content } = await answered(sent, options.timeoutMs);
+    const headers = Object.fromEntries(
+      Object.entries(given).map(([name, value = ""]) => [name, [value].flat().join(", ")]),
+    );
+    if (code >= 200 && code <= 299) return { code, headers, body: content };
+    const text = await answered(content.text(), options.timeoutMs);
+    const failure = new KubernetesFailure(code, text, headers);
+    if (failure.retryAfterMs !== undefined)
+      resting = { until: performance.now() + Math.min(failure.retryAfterMs, MAX_REST_MS), failure };
+    throw failure;
+  };
+
+  const exchange: KubernetesConnection["exchange"] = async ({ method, path, accept = "application/json", body }) => {
+    const request = new RequestContext(server + path, HttpMethod[method]);
+    request.setHeaderParam("Accept", accept);
+    if (body !== undefined) {
+      request.setHeaderParam("Content-Type", method === "PATCH" ? MERGE_PATCH : "application/json");
+      request.setBody(JSON.stringify(body));
+    }
+    await authenticate(request);
+    if (resting && performance.now() < resting.until) throw resting.failure;
+    const answer = await send(request);
+    const text = await answered(answer.body.text(), options.timeoutMs);
+    return { json: readJson(text, answer), warnings: readWarnings(answer.headers["warning"]) };
+  };
+
+  return {
+    server,
+    exchange,
+    json: async (request) => (await exchange(request)).json,
+    async tail(path, maxBytes) {
+      const request = new RequestContext(server + path, HttpMethod.GET);
+      await authenticate(request);
+      // Even while resting: a log is asked for once, and its pod may be gone later.
+      const { body } = await send(request);
+      return answered(lastBytes(body, maxBytes), options.timeoutMs);
+    },
+  };
+}
+
+/**
+ * Puts credentials on a request. The library makes a new connection pool per request wherever TLS settings are involved; one pool is kept
+ * instead, so that requests share connections.
+ */
+function makeAuthenticate(kubeConfig: KubeConfig): (request: RequestContext) => Promise<void> {
+  let pool: ReturnType<RequestContext["getDispatcher"]>;
+  let madeAt = 0;
+  return async (request) => {
+    try {
+      await kubeConfig.applySecurityAuthentication(request);
+    } catch (error) {
+      throw new NoAnswerError(`the kubeconfig's credentials could not be had (${errorText(error)})`, { cause: error });
+    }
+    const fresh = request.getDispatcher();
+    if (fresh === undefined) return;
+    if (pool === undefined || performance.now() - madeAt > CONNECTIONS_LIFE_MS) {
+      // Waits for the requests that are still on it.
+      pool?.close().catch(() => {});
+      pool = fresh;
+      madeAt = performance.now();
+    }
+    request.setDispatcher(pool);
+  };
+}
+
+async function answered<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    const isTimeout = error instanceof Error && error.name === "TimeoutError";
+    const why = isTimeout ? `no answer within ${timeoutMs} ms` : `no connection (${errorText(error)})`;
+    throw new NoAnswerError(why, { cause: error });
+  }
+}
+
+/** A proxy's page and half a document both come with status 200 at times: neither may pass for an object of the cluster. */
+function readJson(text: string, { code, headers }: Answer): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    const type = headers["content-type"] ?? "";
+    if (typeof value === "object" && value !== null && type.includes("json")) return value;
+  } catch {
+    // Told below, with what came instead.
+  }
+  throw new NoAnswerError(`it answered ${code} with something other than a whole JSON object: ${excerpt(text)}`);
+}
+
+async function lastBytes(stream: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+  let kept: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    kept.push(chunk);
+    bytes += chunk.byteLength;
+    // Cut only now and then: a log that is much longer than its end costs no more than twice that.
+    if (bytes > 2 * maxBytes) {
+      kept = [Buffer.concat(kept).subarray(-maxBytes)];
+      bytes = maxBytes;
+    }
+  }
+  const whole = Buffer.concat(kept);
+  return whole.byteLength <= maxBytes ? whole : whole.subarray(whole.byteLength - maxBytes);
+}

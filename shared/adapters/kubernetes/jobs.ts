@@ -1,0 +1,218 @@
+import type { CoreV1Event, KubeConfig, V1Job } from "@kubernetes/client-node";
+import { UnavailableError } from "../../errors.ts";
+import { LABELS, MANAGED_BY } from "../../jobs/job-identity.ts";
+import { isRecord, valueAt } from "../../plain-data.ts";
+import type { CreateOutcome, JobCluster } from "../../ports/job-cluster.ts";
+import { isAllowed } from "./access.ts";
+import { KubernetesFailure, unavailable } from "./answer.ts";
+import { loadKubeConfig } from "./config.ts";
+import { connect, type KubernetesConnection } from "./connection.ts";
+import { judgeCreateFailure } from "./create.ts";
+import { toJobListing, toPodListing } from "./listings.ts";
+import { readObject } from "./objects.ts";
+import { listTable } from "./tables.ts";
+import { tryJob } from "./trial.ts";
+
+export interface KubernetesJobsOptions {
+  /** A kubeconfig file, or one that is loaded; undefined: KUBECONFIG, `~/.kube/config`, or the pod's service account. */
+  readonly kubeconfig?: string | KubeConfig | undefined;
+  readonly namespace: string;
+  readonly instance: string;
+  /** Of each request, ms. 15,000 by default. */
+  readonly timeoutMs?: number;
+  readonly userAgent?: string;
+}
+
+const CLUSTER_TIMEOUT_MS = 15_000;
+/** Lines can be asked for, bytes can't. Shorter lines than this, on average, are asked for twice. */
+const SHORT_LINE_BYTES = 32;
+/** Who carries it is suspended and resumed by Kueue alone. */
+const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
+/** A Job that is written would come back whole, with the message's body in it. */
+const METADATA_ALONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
+
+/** The Jobs of one instance in one namespace of a Kubernetes cluster. Throws ConfigError where the kubeconfig names no cluster. */
+export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
+  const { namespace, instance, timeoutMs = CLUSTER_TIMEOUT_MS, userAgent = "dispatcher" } = options;
+  const kubeConfig = typeof options.kubeconfig === "object" ? options.kubeconfig : loadKubeConfig(options.kubeconfig);
+  const connection = connect(kubeConfig, { timeoutMs, userAgent });
+  const jobsPath = `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
+  const corePath = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+  const podsPath = `${corePath}/pods`;
+  const jobPath = (name: string) => `${jobsPath}/${encodeURIComponent(name)}`;
+  const ours = `${LABELS.managedBy}=${MANAGED_BY},${LABELS.instance}=${instance}`;
+  const unretired = `${ours},${LABELS.retired}!=true`;
+
+  const tried = async <T>(doing: string, action: () => Promise<T>): Promise<T> => {
+    try {
+      return await action();
+    } catch (error) {
+      throw unavailable(error, doing, { server: connection.server, namespace });
+    }
+  };
+  const get = (name: string): Promise<V1Job | undefined> =>
+    tried(`reading Job ${name}`, async () => {
+      const answer = await orUndefined([404], connection.json({ method: "GET", path: jobPath(name) }));
+      return answer === undefined ? undefined : readObject("Job", answer);
+    });
+  const patch = (doing: string, name: string, body: object): Promise<void> =>
+    tried(doing, async () => {
+      try {
+        await connection.json({ method: "PATCH", path: jobPath(name), accept: METADATA_ALONE, body });
+      } catch (error) {
+        if (!isAnotherOrGone(error)) throw error;
+      }
+    });
+
+  return {
+    listJobs: () =>
+      tried("listing Jobs", async () =>
+        (await listTable(connection, jobsPath, { labelSelector: unretired })).map(toJobListing),
+      ),
+    listPods: () =>
+      tried("listing pods", async () => {
+        const fieldSelector = "status.phase!=Succeeded,status.phase!=Failed";
+        return (await listTable(connection, podsPath, { labelSelector: ours, fieldSelector })).map(toPodListing);
+      }),
+    listCancelled: () =>
+      tried("listing cancelled Jobs", async () => {
+        const rows = await listTable(connection, jobsPath, { labelSelector: `${ours},${LABELS.cancel}=true` });
+        return rows.map(({ name = "" }) => name);
+      }),
+    create: (job) =>
+      tried(`creating Job ${job.metadata?.name ?? ""}`, async () => {
+        try {
+          const request = { method: "POST", path: jobsPath, accept: METADATA_ALONE, body: job } as const;
+          const created = await connection.json(request);
+          return { kind: "created", uid: uidOf(created, connection) };
+        } catch (error) {
+          return await createFailed(error, job);
+        }
+      }),
+    tryCreate: (job) =>
+      tried(`trying to create Job ${job.metadata?.name ?? ""}`, () => tryJob(connection, { namespace, jobsPath }, job)),
+    mayI: (right) =>
+      tried(`asking for the right to ${right.verb} ${right.resource}`, () => isAllowed(connection, namespace, right)),
+    count: (createdSince, atMost) =>
+      tried("counting Jobs", async () => {
+        const request = { labelSelector: ours, includeObject: "Metadata", atMost } as const;
+        const rows = await listTable(connection, jobsPath, request);
+        return {
+          finished: rows.filter((row) => ["complete", "failed"].includes(toJobListing(row).state)).length,
+          recent: rows.filter((row) => Date.parse(row["creationTimestamp"] ?? "") >= createdSince).length,
+        };
+      }),
+    get,
+    pods: (jobName) =>
+      tried(`reading the pods of Job ${jobName}`, async () => {
+        const query = new URLSearchParams({ labelSelector: `batch.kubernetes.io/job-name=${jobName}` });
+        const answer = await connection.json({ method: "GET", path: `${podsPath}?${query.toString()}` });
+        return readObject("PodList", answer).items;
+      }),
+    events: (jobName) =>
+      tried(`reading the events of Job ${jobName}`, async () => {
+        const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${jobName}`;
+        const query = new URLSearchParams({ fieldSelector, limit: "500" });
+        const answer = await connection.json({ method: "GET", path: `${corePath}/events?${query.toString()}` });
+        return readObject("EventList", answer).items.toSorted((a, b) => lastSeen(a) - lastSeen(b));
+      }),
+    log: (podName, container, maxBytes) =>
+      tried(`reading the log of ${container} in pod ${podName}`, async () => {
+        const path = `${podsPath}/${encodeURIComponent(podName)}/log?container=${encodeURIComponent(container)}`;
+        // 400: the container never started.
+        const log = await orUndefined([400, 404], readLogEnd(connection, path, maxBytes));
+        return log && isExcuse(log) ? undefined : log;
+      }),
+    end: (name, uid) => patch(`ending Job ${name}`, name, { metadata: { uid }, spec: { activeDeadlineSeconds: 1 } }),
+    endSuspended: ({ metadata }) => {
+      const { name = "", uid, labels } = metadata ?? {};
+      const resume = labels?.[QUEUE_LABEL] === undefined ? { suspend: false } : {};
+      const spec = { parallelism: 0, activeDeadlineSeconds: 1, ...resume };
+      return patch(`ending suspended Job ${name}`, name, { metadata: { uid }, spec });
+    },
+    retire: (name, uid, ttlSeconds, { end }) =>
+      patch(`retiring Job ${name}`, name, {
+        metadata: {
+          // guard: uid
+          uid,
+          labels: { [LABELS.retired]: "true" },
+        },
+        spec: {
+          // guard: tombstone
+          ttlSecondsAfterFinished: ttlSeconds,
+          ...(end ? { activeDeadlineSeconds: 1 } : {}),
+        },
+      }),
+    verify: () =>
+      tried("looking whether it can be used", async () => {
+        await connection.json({ method: "GET", path: `${jobsPath}?limit=1` });
+        // A list of a namespace that doesn't exist is empty, not an error. The Dispatcher's Role need not allow this look.
+        await orUndefined([403], connection.json({ method: "GET", path: corePath }));
+      }),
+  };
+
+  async function createFailed(error: unknown, job: V1Job): Promise<CreateOutcome> {
+    const name = job.metadata?.name ?? "";
+    const outcome = await judgeCreateFailure(error, connection, namespace);
+    if (outcome !== "exists") return outcome;
+    const existing = await get(name);
+    if (existing) return { kind: "exists", job: existing };
+    throw new UnavailableError(
+      `A Job ${name} existed when one was to be created, and was gone when it was looked at: try again.`,
+      { cause: error },
+    );
+  }
+}
+
+async function readLogEnd(connection: KubernetesConnection, path: string, maxBytes: number): Promise<Uint8Array> {
+  const lines = Math.ceil(maxBytes / SHORT_LINE_BYTES);
+  const end = await connection.tail(`${path}&tailLines=${lines}`, maxBytes);
+  const isCut = end.byteLength < maxBytes && end.reduce((count, byte) => count + (byte === 0x0a ? 1 : 0), 0) >= lines;
+  // A line has at least one byte.
+  return isCut ? connection.tail(`${path}&tailLines=${maxBytes}`, maxBytes) : end;
+}
+
+/** With status 200, and in place of the log: whoever stored it would overwrite the one that was kept before the container was removed. */
+const EXCUSE =
+  /^(unable to retrieve container logs for [\w-]+:\/\/\w+|failed to try resolving symlinks in path "[^\n]+)$/;
+const LONGEST_EXCUSE_BYTES = 2_000;
+
+/** Whether a log is nothing but the kubelet's word that there is none any more. */
+function isExcuse(log: Uint8Array): boolean {
+  return log.byteLength <= LONGEST_EXCUSE_BYTES && EXCUSE.test(Buffer.from(log).toString());
+}
+
+async function orUndefined<T>(codes: readonly number[], promise: Promise<T>): Promise<T | undefined> {
+  try {
+    return await promise;
+  } catch (error) {
+    // Only the API server itself can say that something isn't there: a proxy's 404 says nothing.
+    if (error instanceof KubernetesFailure && error.reason !== undefined && codes.includes(error.code))
+      return undefined;
+    throw error;
+  }
+}
+
+/** The uid in the patch was a precondition: another Job has the name now, or none. */
+function isAnotherOrGone(error: unknown): boolean {
+  if (!(error instanceof KubernetesFailure) || error.reason === undefined) return false;
+  return (
+    error.code === 404 ||
+    error.code === 409 ||
+    (error.code === 422 && error.faults.some(({ field }) => field === "metadata.uid"))
+  );
+}
+
+function uidOf(created: unknown, connection: KubernetesConnection): string {
+  const uid = isRecord(created) ? valueAt(created, ["metadata", "uid"]) : undefined;
+  if (typeof uid === "string" && uid !== "") return uid;
+  throw new UnavailableError(
+    `The Kubernetes API server ${connection.server} answered a create with something other than a Job.`,
+  );
+}
+
+function lastSeen(event: CoreV1Event): number {
+  const at =
+    event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp;
+  return at === undefined ? 0 : new Date(at).getTime();
+}

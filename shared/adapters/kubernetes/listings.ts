@@ -1,0 +1,27 @@
+import { ConfigError } from "../../errors.ts";
+import type { JobListing, PodListing } from "../../ports/job-cluster.ts";
+import type { TableRow } from "./tables.ts";
+
+const STATES: Readonly<Record<string, JobListing["state"]>> = {
+  Running: "active",
+  Suspended: "suspended",
+  FailureTarget: "terminating",
+  SuccessCriteriaMet: "terminating",
+  Terminating: "terminating",
+  Complete: "complete",
+  Failed: "failed",
+};
+
+/** A Job's row as the port tells it. Throws ConfigError where the server is too old to say how its Jobs are. */
+export function toJobListing({ name = "", status = "" }: TableRow): JobListing {
+  const state = STATES[status];
+  if (state !== undefined) return { name, state };
+  throw new ConfigError(
+    `The API server lists Job ${name} with the status ${JSON.stringify(status)}, not one of ${Object.keys(STATES).join(", ")}: Kubernetes 1.31 or later is needed.`,
+  );
+}
+
+/** A pod's row as the port tells it. */
+export function toPodListing({ name = "", status = "" }: TableRow): PodListing {
+  return { name, jobName: name.replace(/-[^-]{5}$/, ""), status };
+}

@@ -1,0 +1,203 @@
+import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
+import Long from "long";
+import { ConfigError, LockLostError, UnavailableError } from "../../errors.ts";
+import type { DeadLetter, DeferredOutcome, MessageBroker } from "../../ports/message-broker.ts";
+import type { PeekedMessage, Properties } from "../../run/message.ts";
+import type { RunKey } from "../../run/run.ts";
+import type { Source } from "../../run/source.ts";
+import { unforged } from "../../run/stamp.ts";
+import { bareLockToken } from "./bare-lock-token.ts";
+import {
+  describeSource,
+  isEntityMissing,
+  isLockLost,
+  isMessageNotFound,
+  isRefusal,
+  isSessionRequired,
+  missingSource,
+  translateError,
+} from "./errors.ts";
+import { carriedProperties, toPeekedMessage } from "./message.ts";
+import { lettersToTry, stampsToTry } from "./properties-that-fit.ts";
+import { type ServiceBusConnection, ServiceBusReceivers } from "./receivers.ts";
+
+const BUS_TIMEOUT_MS = 10_000;
+/** A number that no entity ever reaches: asking for it disturbs nobody. */
+const NO_SUCH_NUMBER = 2 ** 48 - 1;
+
+/** The port on Azure Service Bus. Every call is over within `timeoutMs` (10 s), one on a deferred message within twice that. */
+export function makeServiceBusBroker(
+  connection: ServiceBusConnection,
+  options: { readonly timeoutMs?: number } = {},
+): MessageBroker {
+  return new ServiceBusBroker(new ServiceBusReceivers(connection, options.timeoutMs ?? BUS_TIMEOUT_MS));
+}
+
+class ServiceBusBroker implements MessageBroker {
+  readonly #receivers: ServiceBusReceivers;
+
+  constructor(receivers: ServiceBusReceivers) {
+    this.#receivers = receivers;
+  }
+
+  async defer(source: Source, lockToken: string, stamp: Properties): Promise<void> {
+    const message = bareLockToken(lockToken);
+    await this.#firstAccepted(source, "defer", stampsToTry(stamp), (receiver, properties) =>
+      receiver.deferMessage(message, properties),
+    );
+  }
+
+  async completeLocked(source: Source, lockToken: string): Promise<void> {
+    await this.#receivers.call({ source, operation: "complete" }, (receiver) =>
+      receiver.completeMessage(bareLockToken(lockToken)),
+    );
+  }
+
+  async deadLetterLocked(source: Source, lockToken: string, letter: DeadLetter): Promise<void> {
+    const message = bareLockToken(lockToken);
+    await this.#firstAccepted(source, "dead-letter", lettersToTry(letter), (receiver, options) =>
+      receiver.deadLetterMessage(message, options),
+    );
+  }
+
+  async peek(source: Source, sequenceNumber: number): Promise<PeekedMessage | undefined> {
+    const [message] = await this.#peek(source, sequenceNumber, 1);
+    // The service gives the first message from this number on.
+    return message?.sequenceNumber === sequenceNumber ? message : undefined;
+  }
+
+  async browse(source: Source, fromSequenceNumber: number, count: number): Promise<PeekedMessage[]> {
+    const messages: PeekedMessage[] = [];
+    // One answer is limited in size: only an empty one means the end.
+    while (messages.length < count) {
+      const from = (messages.at(-1)?.sequenceNumber ?? fromSequenceNumber - 1) + 1;
+      const page = await this.#peek(source, from, count - messages.length);
+      if (page.length === 0) break;
+      messages.push(...page);
+    }
+    return messages;
+  }
+
+  async completeDeferred(key: RunKey): Promise<DeferredOutcome> {
+    return this.#settleDeferred(key, (message) =>
+      this.#receivers.call({ source: key.source, operation: "complete" }, (receiver) =>
+        receiver.completeMessage(message),
+      ),
+    );
+  }
+
+  async requeueDeferred(key: RunKey, stamp: Properties): Promise<DeferredOutcome> {
+    return this.#settleDeferred(key, (message) => {
+      const stamps = stampsToTry(stamp, carriedProperties(message));
+      return this.#firstAccepted(key.source, "requeue", stamps, (receiver, properties) =>
+        receiver.abandonMessage(message, properties),
+      );
+    });
+  }
+
+  async deadLetterDeferred(key: RunKey, letter: DeadLetter): Promise<DeferredOutcome> {
+    return this.#settleDeferred(key, (message) => {
+      const carried = carriedProperties(message);
+      const properties = unforged(letter.properties, carried.application);
+      const letters = lettersToTry({ ...letter, properties }, carried);
+      return this.#firstAccepted(key.source, "dead-letter", letters, (receiver, options) =>
+        receiver.deadLetterMessage(message, options),
+      );
+    });
+  }
+
+  async verify(source: Source): Promise<void> {
+    const call = { source, operation: "verify" };
+    try {
+      const messages = await this.#receivers.attempt(call, (receiver, abortSignal) =>
+        receiver.peekMessages(1, { fromSequenceNumber: Long.ONE, abortSignal }),
+      );
+      for (const message of messages) toPeekedMessage(source, message);
+      await this.#receivers.attempt(call, (receiver, abortSignal) =>
+        receiver.receiveDeferredMessages(Long.fromNumber(NO_SUCH_NUMBER), { abortSignal }),
+      );
+    } catch (error) {
+      if (isMessageNotFound(error)) return;
+      if (isEntityMissing(error)) {
+        throw new ConfigError(
+          `${missingSource(source, this.#receivers.place)}, or name one that does in the module's source`,
+          { cause: error },
+        );
+      }
+      if (isSessionRequired(error)) {
+        throw new ConfigError(
+          `${describeSource(source)} requires sessions, which a source must not: create it again without them`,
+          { cause: error },
+        );
+      }
+      throw translateError(error, call, this.#receivers.place);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#receivers.close();
+  }
+
+  async #peek(source: Source, fromSequenceNumber: number, count: number): Promise<PeekedMessage[]> {
+    const from = Long.fromNumber(fromSequenceNumber);
+    const messages = await this.#receivers.call({ source, operation: "peek" }, (receiver, abortSignal) =>
+      receiver.peekMessages(count, { fromSequenceNumber: from, abortSignal }),
+    );
+    return messages.map((message) => toPeekedMessage(source, message));
+  }
+
+  /** Receives exactly this message, and settles it. The lock is ours by then: if it is lost, nobody knows how far we came. */
+  async #settleDeferred(
+    key: RunKey,
+    settle: (message: ServiceBusReceivedMessage) => Promise<void>,
+  ): Promise<DeferredOutcome> {
+    const message = await this.#receiveDeferred(key);
+    if (message === undefined) return "missing";
+    try {
+      // guard: enqueued-time-on-receive
+      if (message.enqueuedTimeUtc?.getTime() !== key.enqueuedAt) {
+        // The entity was created again, and counts from 1: another message has this number. It goes back as it was.
+        await this.#receivers.call({ source: key.source, operation: "give back" }, (receiver) =>
+          receiver.abandonMessage(message),
+        );
+        return "missing";
+      }
+      await settle(message);
+      return "done";
+    } catch (error) {
+      if (!(error instanceof LockLostError)) throw error;
+      throw new UnavailableError(`message ${key.sequenceNumber}: ${error.message}`, { cause: error });
+    }
+  }
+
+  async #receiveDeferred(key: RunKey): Promise<ServiceBusReceivedMessage | undefined> {
+    const call = { source: key.source, operation: "receive deferred" };
+    try {
+      const [message] = await this.#receivers.attempt(call, (receiver, abortSignal) =>
+        receiver.receiveDeferredMessages(Long.fromNumber(key.sequenceNumber), { abortSignal }),
+      );
+      return message;
+    } catch (error) {
+      if (isMessageNotFound(error)) return undefined;
+      throw translateError(error, call, this.#receivers.place);
+    }
+  }
+
+  /** Settles with the first of these that the broker accepts: what comes later asks for less room. */
+  async #firstAccepted<T>(
+    source: Source,
+    operation: string,
+    choices: readonly T[],
+    settle: (receiver: ServiceBusReceiver, choice: T) => Promise<void>,
+  ): Promise<void> {
+    const call = { source, operation };
+    for (const [index, choice] of choices.entries()) {
+      try {
+        return await this.#receivers.attempt(call, (receiver) => settle(receiver, choice));
+      } catch (error) {
+        if (index + 1 < choices.length && isRefusal(error) && !isLockLost(error)) continue;
+        throw translateError(error, call, this.#receivers.place);
+      }
+    }
+  }
+}

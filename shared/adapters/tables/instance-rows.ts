@@ -1,0 +1,96 @@
+import { randomUUID } from "node:crypto";
+import type { InstanceTable } from "../../ports/instance-table.ts";
+import { sourceName } from "../../run/source.ts";
+import {
+  instancePartition,
+  MODULE_ROWS,
+  moduleRow,
+  OWNER_ROW,
+  REGISTRY_ROWS,
+  registryRow,
+  SWEEP_ROW,
+  sourcePartition,
+  TICK_ROW,
+} from "./keys.ts";
+import { readModuleState, writeModuleState } from "./module-entity.ts";
+import { type ReadRows, type TableRows, unlessConflict } from "./rows.ts";
+import { readSource, writeSource } from "./run-entity.ts";
+
+/** The rows that are about the instance and its sources, not about one run. */
+export function makeInstanceRows(rows: TableRows, instance: string, readable: ReadRows): InstanceTable {
+  const instanceRows = instancePartition(instance);
+  const registered = new Set<string>();
+  let owner: Promise<string> | undefined;
+
+  return {
+    owner() {
+      owner ??= ownerOf(rows, instanceRows).catch((error: unknown) => {
+        owner = undefined;
+        throw error;
+      });
+      return owner;
+    },
+
+    async sources() {
+      const found = await rows.query(instanceRows, REGISTRY_ROWS, {}, "listing the sources");
+      return readable(found, ({ columns }) => readSource(columns));
+    },
+
+    async registerSource(source) {
+      const partition = sourcePartition(instance, source);
+      // Asked for with every message, and nothing ever takes a source out again.
+      if (registered.has(partition)) return;
+      const doing = `registering the source ${sourceName(source)}`;
+      await rows.insert(instanceRows, registryRow(partition), writeSource(source), doing).catch(unlessConflict);
+      registered.add(partition);
+    },
+
+    async moduleStates() {
+      const found = await rows.query(instanceRows, MODULE_ROWS, {}, "reading which modules are tripped");
+      return readable(found, ({ columns, etag }) => ({ state: readModuleState(columns), etag }));
+    },
+
+    async saveModuleState(state, etag) {
+      const doing = `noting whether the module ${state.module} can start`;
+      const columns = writeModuleState(state);
+      const key = { partitionKey: instanceRows, rowKey: moduleRow(state.module) };
+      if (etag === undefined) await rows.insert(key.partitionKey, key.rowKey, columns, doing);
+      else await rows.transact([{ kind: "replace", row: { ...columns, ...key }, etag }], doing);
+    },
+
+    // Ticks and cursors are written on no condition: two writers at once are harmless, and so is a value that steps back.
+    async recordTick(at) {
+      await rows.put(instanceRows, TICK_ROW, { at: new Date(at) }, "recording the tick");
+    },
+
+    async lastTick() {
+      const row = await rows.get(instanceRows, TICK_ROW, "reading when the last tick was");
+      return row?.columns.at instanceof Date ? row.columns.at.getTime() : undefined;
+    },
+
+    async sweepCursor(source) {
+      const partition = sourcePartition(instance, source);
+      const row = await rows.get(partition, SWEEP_ROW, `reading where the sweep of ${sourceName(source)} is`);
+      const next = Number(row?.columns.nextSequenceNumber ?? 0);
+      // Whatever stands there instead: peeking from the start again is only slow.
+      return Number.isSafeInteger(next) ? next : 0;
+    },
+
+    async saveSweepCursor(source, sequenceNumber) {
+      const columns = { nextSequenceNumber: BigInt(sequenceNumber) };
+      const doing = `saving where the sweep of ${sourceName(source)} is`;
+      await rows.put(sourcePartition(instance, source), SWEEP_ROW, columns, doing);
+    },
+  };
+}
+
+async function ownerOf(rows: TableRows, partition: string): Promise<string> {
+  const read = async () => (await rows.get(partition, OWNER_ROW, "reading the owner's id"))?.columns.id;
+  const held = await read();
+  if (typeof held === "string") return held;
+  // Two processes may start at once: the insert decides, and both read what it left.
+  await rows.insert(partition, OWNER_ROW, { id: randomUUID() }, "making the owner's id").catch(unlessConflict);
+  const made = await read();
+  if (typeof made === "string") return made;
+  throw new Error(`The row ${OWNER_ROW} of partition ${partition} holds no id. Was it edited by hand?`);
+}

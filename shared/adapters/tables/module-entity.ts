@@ -1,0 +1,28 @@
+import { z } from "zod";
+import type { ModuleState } from "../../run/module-state.ts";
+import { type Columns, count, decoded, prose, text, time } from "./columns.ts";
+
+/** The columns of a `module|` row. `failed` is a list of run ids, a line each. */
+const MODULE = z.object({
+  module: text,
+  template: text,
+  fault: text,
+  failed: z.codec(z.string(), z.array(z.string()), {
+    decode: (lines) => lines.split("\n").filter((line) => line !== ""),
+    encode: (ids) => ids.join("\n"),
+  }),
+  since: time,
+  detail: prose,
+  trippedAt: z.exactOptional(time),
+  probeAt: z.exactOptional(time),
+  probes: count,
+});
+
+export function writeModuleState(state: ModuleState): Columns {
+  return z.encode(MODULE, { ...state, failed: [...state.failed] });
+}
+
+/** Throws BadRowError where these are not the columns of a module. */
+export function readModuleState(columns: Columns): ModuleState {
+  return decoded(MODULE, columns);
+}

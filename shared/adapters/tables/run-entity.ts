@@ -1,0 +1,155 @@
+import { z } from "zod";
+import { REASONS } from "../../run/reasons.ts";
+import {
+  type AttemptEnd,
+  CLOSED_STATUSES,
+  type ClosedRun,
+  OPEN_STATUSES,
+  type Run,
+  type Verdict,
+} from "../../run/run.ts";
+import type { Source } from "../../run/source.ts";
+import { BadRowError, type Columns, count, decoded, long, prose, text, time } from "./columns.ts";
+
+/**
+ * The columns of a run: one per field, so that a person can read it in Storage Explorer and filter on it. Times are dates, counts
+ * 32-bit and sequence numbers 64-bit integers. A field that is undefined has no column, and columns that aren't named here are ignored.
+ */
+const COLUMNS = {
+  module: text,
+  sequenceNumber: long,
+  enqueuedAt: time,
+  messageId: text,
+  correlationId: z.exactOptional(text),
+  subject: z.exactOptional(text),
+  traceparent: z.exactOptional(text),
+  acceptedAt: time,
+  expiresAt: z.exactOptional(time),
+  attempt: count,
+  failures: count,
+  interruptions: count,
+  bodyInBlob: z.boolean(),
+  notBefore: time,
+  dispatchedAt: z.exactOptional(time),
+  jobOverdueAt: z.exactOptional(time),
+  jobName: z.exactOptional(text),
+  jobUid: z.exactOptional(text),
+  lastError: z.exactOptional(prose),
+  logsUrl: z.exactOptional(text),
+  absentSince: z.exactOptional(time),
+  busyCount: count,
+} satisfies Record<Exclude<keyof Run, "source" | "status" | "endOrdered" | "verdict">, z.ZodType>;
+
+const OPEN = z.object({ status: z.enum(OPEN_STATUSES), ...COLUMNS });
+const CLOSED = z.object({ status: z.enum(CLOSED_STATUSES), closedAt: time, ...COLUMNS });
+/** What a `run|` row holds while its run is open: its identity, and nothing that an update would have to repeat. */
+const MARK = z.object({ status: z.literal("open"), sequenceNumber: long, enqueuedAt: time, messageId: text });
+
+/** `endOrdered` and `verdict` lie flat beside the rest; a run has one where the column of its own name is there. */
+const END = z.object({
+  endReason: z.enum(REASONS),
+  endKind: z.enum(["failure", "interruption", "cancel", "module"]),
+  endPermanent: z.boolean(),
+  endDetail: prose,
+  endExitCode: z.exactOptional(count),
+});
+const VERDICT = z.object({
+  verdict: z.enum(CLOSED_STATUSES),
+  verdictReason: z.exactOptional(z.enum(REASONS)),
+  verdictDescription: z.exactOptional(prose),
+  verdictExitCode: z.exactOptional(count),
+});
+
+export function writeOpenRun(run: Run): Columns {
+  return { ...z.encode(OPEN, run), ...writeEndOrdered(run.endOrdered), ...writeVerdict(run.verdict) };
+}
+
+export function writeClosedRun(run: ClosedRun): Columns {
+  return { ...z.encode(CLOSED, run), ...writeEndOrdered(run.endOrdered), ...writeVerdict(run.verdict) };
+}
+
+export function writeOpenMark({ sequenceNumber, enqueuedAt, messageId }: Run): Columns {
+  return z.encode(MARK, { status: "open", sequenceNumber, enqueuedAt, messageId });
+}
+
+export function isOpenMark(columns: Columns): boolean {
+  return columns.status === "open";
+}
+
+/** Throws BadRowError where these are not the columns of an open run. */
+export function readOpenRun(source: Source, columns: Columns): Run {
+  return { ...decoded(OPEN, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
+}
+
+/** Throws BadRowError where these are not the columns of a closed run. */
+export function readClosedRun(source: Source, columns: Columns): ClosedRun {
+  return { ...decoded(CLOSED, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
+}
+
+/** The columns of a registry row: the source in its own spelling. */
+export function writeSource(source: Source): Columns {
+  return { ...source };
+}
+
+/** Throws BadRowError where the columns name no source. */
+export function readSource({ queue, topic, subscription }: Columns): Source {
+  if (typeof queue === "string") return { queue };
+  if (typeof topic === "string" && typeof subscription === "string") return { topic, subscription };
+  throw new BadRowError("its columns name neither a queue nor a topic and subscription");
+}
+
+/** Whether a closed row already says what we meant to write. */
+export function isSameClosing(a: ClosedRun, b: ClosedRun): boolean {
+  return (
+    a.status === b.status &&
+    a.attempt === b.attempt &&
+    a.closedAt === b.closedAt &&
+    a.verdict?.outcome === b.verdict?.outcome &&
+    a.verdict?.reason === b.verdict?.reason
+  );
+}
+
+function writeEndOrdered(end: AttemptEnd | undefined): Columns {
+  if (end === undefined) return {};
+  const { reason, kind, permanent, detail, exitCode } = end;
+  return z.encode(END, {
+    endReason: reason,
+    endKind: kind,
+    endPermanent: permanent,
+    endDetail: detail,
+    ...(exitCode === undefined ? {} : { endExitCode: exitCode }),
+  });
+}
+
+function readEndOrdered(columns: Columns): { endOrdered?: AttemptEnd } {
+  if (columns.endReason === undefined) return {};
+  const { endReason, endKind, endPermanent, endDetail, endExitCode } = decoded(END, columns);
+  const exitCode = endExitCode === undefined ? {} : { exitCode: endExitCode };
+  return {
+    endOrdered: { reason: endReason, kind: endKind, permanent: endPermanent, detail: endDetail, ...exitCode },
+  };
+}
+
+function writeVerdict(verdict: Verdict | undefined): Columns {
+  if (verdict === undefined) return {};
+  const { outcome, reason, description, exitCode } = verdict;
+  return z.encode(VERDICT, {
+    verdict: outcome,
+    ...(reason === undefined ? {} : { verdictReason: reason }),
+    ...(description === undefined ? {} : { verdictDescription: description }),
+    ...(exitCode === undefined ? {} : { verdictExitCode: exitCode }),
+  });
+}
+
+function readVerdict(columns: Columns): { verdict?: Verdict } {
+  if (columns.verdict === undefined) return {};
+  const { verdict, verdictReason, verdictDescription, verdictExitCode } = decoded(VERDICT, columns);
+  return {
+    verdict: {
+      outcome: verdict,
+      ...(verdictReason === undefined ? {} : { reason: verdictReason }),
+      ...(verdictDescription === undefined ? {} : { description: verdictDescription }),
+      ...(verdictExitCode === undefined ? {} : { exitCode: verdictExitCode }),
+    },
+  };
+}

@@ -1,0 +1,209 @@
+import type { Clock } from "../../clock.ts";
+import { ConflictError, UnavailableError } from "../../errors.ts";
+import type { InstanceTable } from "../../ports/instance-table.ts";
+import type { FoundRun, RunTable, StoredRun } from "../../ports/run-table.ts";
+import { type ClosedRun, type RunKey, runId } from "../../run/run.ts";
+import { sourceName } from "../../run/source.ts";
+import type { StorageConnection } from "../azure/storage-connection.ts";
+import { BadRowError } from "./columns.ts";
+import { makeInstanceRows } from "./instance-rows.ts";
+import { OPEN_ROWS, openRow, runRow, sourcePartition } from "./keys.ts";
+import { makeTableRows, type ReadRows, type Row } from "./rows.ts";
+import {
+  isOpenMark,
+  isSameClosing,
+  readClosedRun,
+  readOpenRun,
+  writeClosedRun,
+  writeOpenMark,
+  writeOpenRun,
+} from "./run-entity.ts";
+import { makePurge } from "./run-history.ts";
+
+const TABLE_TIMEOUT_MS = 10_000;
+
+export interface AzureTableOptions {
+  readonly connection: StorageConnection;
+  /** At least 3 letters and digits, beginning with a letter. The table is made where it is missing. */
+  readonly tableName: string;
+  /** Whose rows these are: instances in one table never see each other's. */
+  readonly instance: string;
+  readonly clock: Clock;
+  /** For each request, its retries included. 10 s by default. */
+  readonly timeoutMs?: number;
+  /** Told of rows that can't be understood, which are then passed over: one of them must not stop the others. */
+  readonly onBadRow?: (row: BadRow) => void;
+}
+
+export interface BadRow {
+  readonly partitionKey: string;
+  readonly rowKey: string;
+  readonly problem: string;
+}
+
+/**
+ * The rows in Azure Tables.
+ *
+ * | PartitionKey              | RowKey                                                | holds                                                    |
+ * | ------------------------- | ----------------------------------------------------- | -------------------------------------------------------- |
+ * | instance                  | `owner`                                               | the id that marks the messages deferred by this instance |
+ * | instance                  | `source\|<PartitionKey of the source>`                | a source that ever had a run, in its own spelling        |
+ * | instance                  | `module\|<name>`                                      | whether the module is tripped, why, and since when        |
+ * | instance                  | `tick`                                                | when a tick last came to its end                         |
+ * | instance + source         | `open\|<sequence number>`                             | a run while it is open, whole                            |
+ * | instance + source         | `run\|<day enqueued>\|<sequence number>\|<enqueued ms>` | a mark while the run is open; after that, its outcome  |
+ * | instance + source         | `sweep`                                               | the next sequence number to peek at                      |
+ *
+ * Sequence numbers have 20 digits. Instance + source is `<instance>|q|<queue>` or `<instance>|t|<topic>|<subscription>`, escaped.
+ *
+ * The sources have a registry because a table has no cheap way to list its partitions: finding the open runs of all of them in one query
+ * would read through the history, 30 days of `run|` rows, every 10 seconds. So a tick asks once for the registry and once per source for
+ * the range of its `open|` rows, which lie together.
+ *
+ * `open|` guards a run's changes by its ETag; `run|` guards its identity, for as long as the history is kept. They are written together,
+ * in one transaction, when the run opens, closes and reopens, so one never tells another story than the other for longer than a read takes.
+ */
+export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceTable {
+  const { instance, onBadRow, timeoutMs = TABLE_TIMEOUT_MS } = options;
+  const rows = makeTableRows({ ...options, timeoutMs });
+
+  /** What `read` makes of each row; those that it can't read are reported and left out. */
+  const readable: ReadRows = (found, read) =>
+    found.flatMap((row) => {
+      try {
+        return [read(row)];
+      } catch (error) {
+        if (!(error instanceof BadRowError)) throw error;
+        onBadRow?.({ partitionKey: row.partitionKey, rowKey: row.rowKey, problem: error.message });
+        return [];
+      }
+    });
+  const keysOf = (key: RunKey) => {
+    const partitionKey = sourcePartition(instance, key.source);
+    return {
+      open: { partitionKey, rowKey: openRow(key.sequenceNumber) },
+      run: { partitionKey, rowKey: runRow(key) },
+    };
+  };
+  const findRunRow = async (key: RunKey): Promise<{ row: Row; closed: ClosedRun | undefined } | undefined> => {
+    const { partitionKey, rowKey } = keysOf(key).run;
+    const row = await rows.get(partitionKey, rowKey, `looking for run ${runId(key)}`);
+    if (row === undefined) return undefined;
+    return {
+      row,
+      closed: isOpenMark(row.columns) ? undefined : strictly(row, () => readClosedRun(key.source, row.columns)),
+    };
+  };
+
+  return {
+    ...makeInstanceRows(rows, instance, readable),
+
+    async find(key): Promise<FoundRun> {
+      const { partitionKey, rowKey } = keysOf(key).open;
+      // Twice: between the two reads somebody may close the run, or close it and open a new one of the same number.
+      for (let look = 1; look <= 2; look += 1) {
+        const found = await findRunRow(key);
+        if (found === undefined) return { kind: "none" };
+        if (found.closed) return { kind: "closed", run: found.closed, etag: found.row.etag };
+        const row = await rows.get(partitionKey, rowKey, `reading run ${runId(key)}`);
+        if (row === undefined) continue;
+        const run = strictly(row, () => readOpenRun(key.source, row.columns));
+        if (run.enqueuedAt === key.enqueuedAt) return { kind: "open", stored: { run, etag: row.etag, read: row.read } };
+      }
+      throw new Error(
+        `The rows of run ${runId(key)} contradict each other: ${runRow(key)} says that it is open, but ${rowKey} is missing or another run's (partition ${partitionKey}). They are only ever written together; was one edited or deleted by hand?`,
+      );
+    },
+
+    async insert(run) {
+      const { open, run: lock } = keysOf(run);
+      // guard: permanent-lock
+      const { etags, read } = await rows.transact(
+        [
+          { kind: "create", row: { ...writeOpenRun(run), ...open } },
+          { kind: "create", row: { ...writeOpenMark(run), ...lock } },
+        ],
+        `inserting run ${runId(run)}`,
+      );
+      return { run, etag: etags[0] ?? "", read };
+    },
+
+    async openRuns(source) {
+      const partition = sourcePartition(instance, source);
+      const found = await rows.query(partition, OPEN_ROWS, {}, `listing the open runs of ${sourceName(source)}`);
+      return readable(found, ({ columns, etag, read, rowKey }): StoredRun => {
+        const run = readOpenRun(source, columns);
+        if (openRow(run.sequenceNumber) !== rowKey)
+          throw new BadRowError(`column sequenceNumber holds ${run.sequenceNumber}`);
+        return { run, etag, read };
+      });
+    },
+
+    async update(stored, next) {
+      sameRun(stored.run, next);
+      const { open } = keysOf(next);
+      const { etags, read } = await rows.transact(
+        [
+          // guard: update-etag
+          { kind: "replace", row: { ...writeOpenRun(next), ...open }, etag: stored.etag },
+        ],
+        `updating run ${runId(next)}`,
+      );
+      return { run: next, etag: etags[0] ?? "", read };
+    },
+
+    async close(stored, closed) {
+      sameRun(stored.run, closed);
+      const { open, run: lock } = keysOf(closed);
+      try {
+        await rows.transact(
+          [
+            // guard: close-etag
+            { kind: "delete", row: open, etag: stored.etag },
+            // As long as `open|` is what we read, this one is its mark: nothing writes it alone.
+            { kind: "replace", row: { ...writeClosedRun(closed), ...lock }, etag: ANY_ETAG },
+          ],
+          `closing run ${runId(closed)}`,
+        );
+      } catch (error) {
+        if (!(error instanceof ConflictError || error instanceof UnavailableError)) throw error;
+        // The first try may have worked and only its answer got lost.
+        const found = await findRunRow(closed).catch(() => undefined);
+        if (!found?.closed || !isSameClosing(found.closed, closed)) throw error;
+      }
+    },
+
+    async reopen(closedEtag, run) {
+      const { open, run: lock } = keysOf(run);
+      const { etags, read } = await rows.transact(
+        [
+          { kind: "create", row: { ...writeOpenRun(run), ...open } },
+          { kind: "replace", row: { ...writeOpenMark(run), ...lock }, etag: closedEtag },
+        ],
+        `reopening run ${runId(run)}`,
+      );
+      return { run, etag: etags[0] ?? "", read };
+    },
+
+    purge: makePurge(rows, instance),
+  };
+}
+
+/** Matches any version of a row, as long as there is one. */
+const ANY_ETAG = "*";
+
+/** For one row that somebody asked for: nothing can be done without it, so the error says which one it is. */
+function strictly<T>(row: Row, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new Error(`The row ${row.rowKey} of partition ${row.partitionKey} can't be read. Was it edited by hand?`, {
+      cause: error,
+    });
+  }
+}
+
+function sameRun(a: RunKey, b: RunKey): void {
+  if (runId(a).toLowerCase() === runId(b).toLowerCase()) return;
+  throw new Error(`Run ${runId(a)} can't be replaced by run ${runId(b)}.`);
+}

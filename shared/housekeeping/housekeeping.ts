@@ -1,0 +1,98 @@
+import type { Reading } from "../clock.ts";
+import type { Dependencies } from "../dependencies.ts";
+import type { ClusterView } from "../observe/cluster-view.ts";
+import type { SourceRuns } from "../observe/open-runs.ts";
+import { sourceKey, sourceName } from "../run/source.ts";
+import type { Events } from "../telemetry/events.ts";
+import { deleteOrphanBodies } from "./orphan-bodies.ts";
+import { makeRetireOrphanJobs } from "./orphan-jobs.ts";
+import { sweep } from "./sweep.ts";
+
+/** A budget of its own, so that a tick which is busy with its runs still looks for what got lost. */
+const BUDGET_MS = 30_000;
+
+/** Listing costs more than other requests. */
+const ORPHAN_BODIES_EVERY_MS = 60_000;
+const PURGE_EVERY_MS = 3_600_000;
+const PURGE_LIMIT = 1_000;
+
+interface Task {
+  readonly name: string;
+  do(): Promise<void>;
+}
+
+/**
+ * What a tick does besides advancing runs: orphaned Jobs, a page of each source's sweep, stray bodies, the history's purge. None of them keeps the
+ * others from their turn, neither by failing nor by being slow: each tick begins with another one.
+ */
+export function makeHousekeeping(deps: Dependencies) {
+  // Hints for the next tick, not state: a process that forgets them only looks a tick later.
+  const retireOrphanJobs = makeRetireOrphanJobs(deps);
+  const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
+  let turn = 0;
+  let lastOrphanBodies: Reading | undefined;
+  let lastPurge: Reading | undefined;
+
+  return async function keepHouse(all: readonly SourceRuns[], view: ClusterView, events: Events): Promise<void> {
+    const deadline = deps.clock.now() + BUDGET_MS;
+    const isOver = () => deps.clock.now() > deadline;
+    const tasks: Task[] = [
+      {
+        name: "orphaned jobs",
+        // guard: orphan-jobs
+        do: () => retireOrphanJobs(all, view, isOver, events),
+      },
+      // Of a removed source nothing new is started, and its entity may be gone: only runs are a reason to look there.
+      ...all
+        .filter(({ source, runs }) => runs.length > 0 || swept.has(sourceKey(source)))
+        .map(({ source, runs }) => ({
+          name: `sweep of ${sourceName(source)}`,
+          // guard: sweep
+          do: () => sweep(deps, { source, runs, view, isOver }, events),
+        })),
+      {
+        name: "orphaned bodies",
+        // guard: orphan-bodies
+        do: () => orphanBodies(all),
+      },
+      { name: "purge", do: purge },
+    ];
+    const first = turn++ % tasks.length;
+    for (const task of [...tasks.slice(first), ...tasks.slice(0, first)]) {
+      if (isOver()) return;
+      try {
+        await task.do();
+      } catch (error) {
+        events.tell({
+          event: "failed",
+          what: "left housekeeping to the next tick",
+          error,
+          fields: { task: task.name },
+        });
+      }
+    }
+  };
+
+  async function orphanBodies(all: readonly SourceRuns[]): Promise<void> {
+    const now = deps.clock.read();
+    if (isWithin(ORPHAN_BODIES_EVERY_MS, lastOrphanBodies, now)) return;
+    for (const source of all) await deleteOrphanBodies(deps, source);
+    lastOrphanBodies = now;
+  }
+
+  /** Every hour; and in every tick as long as a page comes back full, or the history would outgrow it. */
+  async function purge(): Promise<void> {
+    const now = deps.clock.read();
+    if (isWithin(PURGE_EVERY_MS, lastPurge, now)) return;
+    let isDone = true;
+    for (const source of await deps.instanceTable.sources()) {
+      const purged = await deps.table.purge(source, now.wallMs - deps.historyRetentionMs, PURGE_LIMIT);
+      if (purged >= PURGE_LIMIT) isDone = false;
+    }
+    if (isDone) lastPurge = now;
+  }
+}
+
+function isWithin(ms: number, last: Reading | undefined, now: Reading): boolean {
+  return last !== undefined && now.monotonicMs - last.monotonicMs < ms;
+}

@@ -1,0 +1,105 @@
+import type { Dependencies } from "../dependencies.ts";
+import { ConflictError } from "../errors.ts";
+import { route } from "../modules/route.ts";
+import type { ClusterView } from "../observe/cluster-view.ts";
+import { rebuildRun } from "../observe/rebuild-run.ts";
+import type { FoundRun, StoredRun } from "../ports/run-table.ts";
+import { reopened } from "../run/change-run.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import { type RunKey, runId } from "../run/run.ts";
+import { type Source, sourceName } from "../run/source.ts";
+import { settleDeferred } from "../settle/settle-message.ts";
+import type { Events } from "../telemetry/events.ts";
+
+/** What a tick knows of the source that it sweeps. */
+interface Swept {
+  readonly source: Source;
+  readonly runs: readonly StoredRun[];
+  readonly view: ClusterView;
+  /** Whether the time is over: then the next tick goes on from here. */
+  readonly isOver: () => boolean;
+}
+
+/** Messages peeked at per source and tick. */
+const PAGE = 50;
+
+/**
+ * Walks through a source, a page per tick, for deferred messages that no open run speaks of: nobody else would ever find them. Only messages
+ * with this Dispatcher's own stamp are touched; others are reported. Safe beside a settlement in flight: the row is asked after the peek.
+ */
+export async function sweep(deps: Dependencies, { source, runs, view, isOver }: Swept, events: Events): Promise<void> {
+  const { broker, instanceTable } = deps;
+  const cursor = await instanceTable.sweepCursor(source);
+  const page = await broker.browse(source, cursor, PAGE);
+  const owner = await instanceTable.owner();
+  const open = new Set(runs.map(({ run }) => runId(run)));
+  const last = page.at(-1);
+  let next = last && page.length === PAGE ? last.sequenceNumber + 1 : 0;
+  let foreign = 0;
+  for (const message of page) {
+    if (isOver()) {
+      next = message.sequenceNumber;
+      break;
+    }
+    const key: RunKey = { source, sequenceNumber: message.sequenceNumber, enqueuedAt: message.enqueuedAt };
+    if (message.state !== "deferred" || open.has(runId(key))) continue;
+    // guard: owner-stamp
+    if (message.properties["dispatcher-owner"] !== owner) {
+      foreign += 1;
+      continue;
+    }
+    const about = events.about({ runId: runId(key), messageId: message.messageId });
+    try {
+      await findHome(deps, key, message, view, about);
+    } catch (error) {
+      // The sweep goes on: it would never get past a message that fails each time.
+      about.tell({ event: "failed", what: "left a deferred message to the next sweep", error });
+    }
+  }
+  if (foreign > 0) events.tell({ event: "foreign messages found", source: sourceName(source), count: foreign });
+  if (next !== cursor) await instanceTable.saveSweepCursor(source, next);
+}
+
+/** Finds out why no open run speaks of a deferred message, and mends it if only the table was wrong. */
+async function findHome(
+  deps: Dependencies,
+  key: RunKey,
+  message: PeekedMessage,
+  view: ClusterView,
+  events: Events,
+): Promise<void> {
+  const found = await deps.table.find(key);
+  if (found.kind === "open") return;
+  if (found.kind === "closed") return finish(deps, found, events);
+  const module = route(deps.modules.values(), key.source, message);
+  events.tell({ event: "orphan found", orphan: "message", leftAlone: module === undefined });
+  if (!module) return;
+  const run = rebuildRun(deps, key, message, module, view);
+  if (await isFirst(deps.table.insert(run))) events.tell({ event: "rebuilt", run });
+}
+
+/** The message of a closed run is still deferred: it was taken for gone, or its settlement did not take effect. */
+async function finish(deps: Dependencies, { run, etag }: FoundRun & { kind: "closed" }, events: Events): Promise<void> {
+  if (run.status === "lost") {
+    events.tell({ event: "orphan found", orphan: "message", leftAlone: false });
+    const open = reopened(run, deps.clock.now());
+    if (await isFirst(deps.table.reopen(etag, open))) events.tell({ event: "reopened", run: open });
+    return;
+  }
+  // Closed as gone, and there after all; or closed just now, and then this receive finds nothing.
+  const outcome = run.verdict && (await settleDeferred(deps, { ...run, status: "settling" }, run.verdict));
+  if (outcome === "missing") return;
+  events.tell({ event: "orphan found", orphan: "message", leftAlone: false });
+  if (outcome === "done") events.tell({ event: "settled late" });
+}
+
+/** Whether this write was made; false if another process was faster. */
+async function isFirst(write: Promise<unknown>): Promise<boolean> {
+  try {
+    await write;
+    return true;
+  } catch (error) {
+    if (error instanceof ConflictError) return false;
+    throw error;
+  }
+}

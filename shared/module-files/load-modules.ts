@@ -1,0 +1,67 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ConfigError, errorText } from "../errors.ts";
+import type { Module } from "../modules/module.ts";
+import { mayFitBoth } from "../modules/route.ts";
+import { sourceKey, sourceName } from "../run/source.ts";
+import { parseModuleFile } from "./parse-module-file.ts";
+
+/** What was read from one file: the module, if it is right, where it names its source, and the errors, each with file and line. */
+type Parsed = ReturnType<typeof parseModuleFile>;
+
+/**
+ * The modules of a directory, one from each `*.yaml`, `*.yml` and `*.json` file, except JSON Schemas (`*.schema.*`). Throws one ConfigError
+ * with a line for everything that is wrong in any of them, naming file, line, column, field, value and what is allowed.
+ */
+export function loadModules(directory: string): Module[] {
+  const files = list(directory).map((name) => {
+    const path = join(directory, name);
+    return parseModuleFile(path, readFileSync(path, "utf8"));
+  });
+  const errors = [...files.flatMap((file) => file.errors), ...nameClashes(files), ...claimClashes(files)];
+  if (errors.length > 0) throw new ConfigError(errors.join("\n"));
+  return files.flatMap(({ module }) => module ?? []);
+}
+
+/** By name, not by kind: where a ConfigMap is mounted, files are links, and what is behind them has names that begin with a dot. */
+function list(directory: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    throw new ConfigError(
+      `MODULES_DIR: ${JSON.stringify(directory)} can't be read (${errorText(error)}); write the path of a directory with module files`,
+      { cause: error },
+    );
+  }
+  const files = names
+    .filter((name) => /^[^.].*\.(ya?ml|json)$/.test(name) && !/\.schema\.(ya?ml|json)$/.test(name))
+    .toSorted();
+  if (files.length === 0)
+    throw new ConfigError(
+      `MODULES_DIR: ${JSON.stringify(directory)} holds no module file; write at least one NAME.yaml there`,
+    );
+  return files;
+}
+
+function nameClashes(files: readonly Parsed[]): string[] {
+  return pairs(files)
+    .filter(([first, second]) => first.name === second.name)
+    .map(
+      ([first, second]) =>
+        `${second.at(["name"])}: name: ${JSON.stringify(second.name)} is the name of ${first.file} too; write another, for Jobs and runs are told apart by it`,
+    );
+}
+
+/** A message must have one module, and it must not depend on the order of files which. */
+function claimClashes(files: readonly Parsed[]): string[] {
+  return pairs(files).flatMap(([first, second]) => {
+    const [a, b] = [first.module, second.module];
+    if (!a || !b || sourceKey(a.source) !== sourceKey(b.source) || !mayFitBoth(a.when, b.when)) return [];
+    return `${second.at(["source"])}: source: a message of ${sourceName(b.source)} may fit both this module and that of ${first.file}; write a \`when\` in each, with different values of the same subject or property`;
+  });
+}
+
+function pairs(files: readonly Parsed[]): [Parsed, Parsed][] {
+  return files.flatMap((second, index) => files.slice(0, index).map((first): [Parsed, Parsed] => [first, second]));
+}

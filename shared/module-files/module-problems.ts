@@ -1,0 +1,95 @@
+import type { z } from "zod";
+import { parseDuration } from "../duration.ts";
+import { isRecord, valueAt } from "../plain-data.ts";
+import { isOwnedEnv, OWNED_ENV_ADVICE, ownedFields } from "./owned-fields.ts";
+
+/** Something wrong in a module file: where, and what to do, in the words that follow the field's path. */
+export interface Problem {
+  readonly path: readonly PropertyKey[];
+  readonly part: "key" | "value";
+  readonly text: string;
+}
+
+/** What the schema found, one problem for each field. */
+export function schemaProblems(issues: readonly z.core.$ZodIssue[], value: unknown): Problem[] {
+  return issues.flatMap((issue): Problem[] => {
+    const { path, message } = issue;
+    if (issue.code === "unrecognized_keys")
+      return issue.keys.map((key) => ({ path: [...path, key], part: "key", text: `no such field; write ${message}` }));
+    if (issue.code === "invalid_key") {
+      const allowed = issue.issues[0]?.message ?? message;
+      return [{ path, part: "key", text: `${shown(path.at(-1))} is not allowed as a name; write ${allowed}` }];
+    }
+    const found = valueAt(value, path);
+    const text = found === undefined ? `missing; write ${message}` : `${shown(found)} is not allowed; write ${message}`;
+    return [{ path, part: "value", text }];
+  });
+}
+
+/** What no field by itself can be wrong about. Works on the file as it is, so that it finds these beside what the schema finds. */
+export function ruleProblems(file: unknown): Problem[] {
+  return [...workProblems(file), ...whenProblems(file), ...backoffProblems(file), ...ownedProblems(file)];
+}
+
+function workProblems(file: unknown): Problem[] {
+  if (!isRecord(file)) return [];
+  const has = (field: string) => Object.hasOwn(file, field);
+  if (!has("worker") && !has("jobTemplate")) {
+    const text = "missing; write worker (an image to run), or jobTemplate (a whole Job)";
+    return atKey("worker", has("handler") ? "missing; a handler runs around a worker" : text);
+  }
+  if (!has("jobTemplate")) return [];
+  return ["worker", "handler"]
+    .filter(has)
+    .flatMap((field) => atKey(field, "not beside jobTemplate, which is the whole Job; write one or the other"));
+}
+
+function atKey(field: string, text: string): Problem[] {
+  return [{ path: [field], part: "key", text }];
+}
+
+function whenProblems(file: unknown): Problem[] {
+  const when = valueAt(file, ["when"]);
+  const properties = valueAt(when, ["properties"]);
+  if (isEmpty(when))
+    return [{ path: ["when"], part: "key", text: "says nothing; write a subject or properties, or leave it out" }];
+  if (isEmpty(properties))
+    return [{ path: ["when", "properties"], part: "key", text: "says nothing; name a property, or leave it out" }];
+  return [];
+}
+
+function isEmpty(value: unknown): boolean {
+  return isRecord(value) && Object.keys(value).length === 0;
+}
+
+function backoffProblems(file: unknown): Problem[] {
+  const of = (field: string, other: string) => {
+    const value = valueAt(file, ["retry", "backoff", field]) ?? other;
+    return typeof value === "string" ? { value, ms: parseDuration(value) ?? Number.NaN } : undefined;
+  };
+  const first = of("first", "10s");
+  const max = of("max", "10m");
+  if (!first || !max || !(first.ms > max.ms)) return [];
+  const text = `first (${first.value}) is longer than max (${max.value})`;
+  return [{ path: ["retry", "backoff"], part: "key", text }];
+}
+
+function ownedProblems(file: unknown): Problem[] {
+  const env = ["worker", "handler"].flatMap((field) => {
+    const variables = valueAt(file, [field, "env"]);
+    return (isRecord(variables) ? Object.keys(variables) : [])
+      .filter(isOwnedEnv)
+      .map((name): Problem => ({ path: [field, "env", name], part: "key", text: `not allowed; ${OWNED_ENV_ADVICE}` }));
+  });
+  const template = ownedFields(valueAt(file, ["jobTemplate"])).map(({ path, instead }): Problem => {
+    const value = valueAt(file, ["jobTemplate", ...path]);
+    return { path: ["jobTemplate", ...path], part: "key", text: `${shown(value)} is not allowed; ${instead}` };
+  });
+  return [...env, ...template];
+}
+
+/** A value as an error shows it: JSON, on one line, not too much of it. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}

@@ -1,0 +1,129 @@
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import type { V1JobTemplateSpec } from "@kubernetes/client-node";
+import { errorText } from "../errors.ts";
+import { compileSchema } from "../modules/body-schema.ts";
+import type { JsonSchema, Module, Work } from "../modules/module.ts";
+import { isRecord, valueAt } from "../plain-data.ts";
+import { type Problem, ruleProblems, schemaProblems } from "./module-problems.ts";
+import { type ModuleFile, moduleFileSchema } from "./module-schema.ts";
+import { parseYaml } from "./yaml-file.ts";
+
+export interface ParsedModuleFile {
+  readonly file: string;
+  /** The name it gives itself, right or not otherwise. */
+  readonly name: unknown;
+  /** Undefined where there are errors. */
+  readonly module: Module | undefined;
+  /** One line each, beginning with `file:line:column`. */
+  readonly errors: readonly string[];
+  /** `file:line:column` of a field. */
+  at(path: readonly PropertyKey[]): string;
+}
+
+/** Reads one module file, and the JSON Schema that it names. Everything that is wrong comes back as errors; nothing is thrown. */
+export function parseModuleFile(file: string, text: string): ParsedModuleFile {
+  const yaml = parseYaml(text);
+  if ("errors" in yaml) {
+    const errors = yaml.errors.map((error) => `${file}:${error.line}:${error.column}: ${error.text}`);
+    // A name of its own, so that it clashes with none.
+    return { file, name: Symbol(file), module: undefined, errors, at: () => file };
+  }
+  const at = (path: readonly PropertyKey[]) => {
+    const { line, column } = yaml.locate(path);
+    return `${file}:${line}:${column}`;
+  };
+  const parsed = moduleFileSchema.safeParse(yaml.value);
+  const schema = readBodySchema(file, valueAt(yaml.value, ["schema"]));
+  const problems: Problem[] = [
+    ...(parsed.success ? [] : schemaProblems(parsed.error.issues, yaml.value)),
+    ...ruleProblems(yaml.value),
+  ];
+  if ("problem" in schema) problems.push({ path: ["schema"], part: "value", text: schema.problem });
+  const placed = problems
+    .map(({ path, part, text }) => ({ ...yaml.locate(path, part), text: `${field(path)}${text}` }))
+    .toSorted((a, b) => a.line - b.line || a.column - b.column);
+  // A pattern and a range may say the same of one field.
+  const errors = [...new Set(placed.map(({ line, column, text }) => `${file}:${line}:${column}: ${text}`))];
+  const name = valueAt(yaml.value, ["name"]) ?? Symbol(file);
+  if (!parsed.success || errors.length > 0 || "problem" in schema) return { file, name, module: undefined, errors, at };
+  return { file, name, module: toModule(file, parsed.data, schema.value), errors, at };
+}
+
+function readBodySchema(file: string, schema: unknown): { value: JsonSchema | undefined } | { problem: string } {
+  if (typeof schema === "string") return readSchemaFile(join(dirname(file), schema));
+  // Of another type: what the fields may be says so.
+  return isJsonSchema(schema) ? compiled(schema, "the JSON Schema") : { value: undefined };
+}
+
+function readSchemaFile(path: string): { value: JsonSchema } | { problem: string } {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    return {
+      problem: `${path} can't be read (${errorText(error)}); write the path of a JSON Schema, relative to this file`,
+    };
+  }
+  const yaml = parseYaml(text);
+  if ("errors" in yaml) {
+    const places = yaml.errors.map((error) => `${path}:${error.line}:${error.column}: ${error.text}`);
+    return { problem: places.join("; ") };
+  }
+  const { value } = yaml;
+  return isJsonSchema(value)
+    ? compiled(value, path)
+    : { problem: `${path} is no JSON Schema: neither an object nor a boolean` };
+}
+
+function compiled(schema: JsonSchema, where: string): { value: JsonSchema } | { problem: string } {
+  try {
+    compileSchema(schema);
+    return { value: schema };
+  } catch (error) {
+    return { problem: `${where} is broken: ${errorText(error)}` };
+  }
+}
+
+function isJsonSchema(value: unknown): value is JsonSchema {
+  return isRecord(value) || typeof value === "boolean";
+}
+
+function toModule(file: string, data: ModuleFile, schema: JsonSchema | undefined): Module {
+  const { retry } = data;
+  return {
+    name: data.name,
+    file,
+    source: data.source,
+    when: data.when,
+    schema,
+    retry: {
+      maxAttempts: retry.maxAttempts,
+      backoff: { firstMs: retry.backoff.first, maxMs: retry.backoff.max },
+      permanentExitCodes: [...new Set(retry.permanentExitCodes)].toSorted((a, b) => a - b),
+      maxInterruptions: retry.maxInterruptions,
+    },
+    maxRunningTimeMs: data.maxRunningTime,
+    startTimeoutMs: data.startTimeout,
+    maxActive: data.maxActive,
+    publishes: data.publishes,
+    work: toWork(data),
+  };
+}
+
+function toWork({ worker, handler, jobTemplate }: ModuleFile): Work {
+  if (worker) return { kind: "worker", worker, handler };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As far as it matters here it was looked at; the API server judges the rest.
+  return { kind: "jobTemplate", jobTemplate: jobTemplate as V1JobTemplateSpec };
+}
+
+/** `retry.backoff.first: `, or nothing for the whole file. */
+function field(path: readonly PropertyKey[]): string {
+  const steps = path.map((step, index) => {
+    if (typeof step === "number") return `[${step}]`;
+    const name = String(step);
+    if (!/^[\w$-]+$/.test(name)) return `[${JSON.stringify(name)}]`;
+    return index === 0 ? name : `.${name}`;
+  });
+  return path.length === 0 ? "" : `${steps.join("")}: `;
+}

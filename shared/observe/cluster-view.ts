@@ -1,0 +1,101 @@
+import type { EpochMs } from "../clock.ts";
+import type { Dependencies } from "../dependencies.ts";
+import { jobName } from "../jobs/job-name.ts";
+import { looksStuck } from "../jobs/judge-start.ts";
+import type { Module } from "../modules/module.ts";
+import type { JobListing, PodListing } from "../ports/job-cluster.ts";
+import type { JobSeen } from "../run/decide.ts";
+import type { Run } from "../run/run.ts";
+
+/** What one tick sees of the cluster, by name. */
+export interface ClusterView {
+  readonly jobs: ReadonlyMap<string, JobListing>;
+  readonly pods: ReadonlyMap<string, PodListing>;
+  readonly cancelled: ReadonlySet<string>;
+}
+
+/** A pod that is pending for less than this is simply starting. */
+const START_GRACE_MS = 30_000;
+
+/** Three light lists, whatever the history and the bodies weigh. Taken after the rows were read: a Job that a row speaks of is there. */
+export async function viewCluster({ cluster }: Dependencies): Promise<ClusterView> {
+  const [jobs, pods, cancelled] = await Promise.all([cluster.listJobs(), cluster.listPods(), cluster.listCancelled()]);
+  return {
+    jobs: new Map(jobs.map((job) => [job.name, job])),
+    pods: new Map(pods.map((pod) => [pod.jobName, pod])),
+    cancelled: new Set(cancelled),
+  };
+}
+
+/** The Job that a run's next step is about: the last attempt's while that one is being put away, else this attempt's. */
+export function jobNameOf(run: Run, instance: string): string {
+  if (run.jobName !== undefined) return run.jobName;
+  return jobName({ module: run.module, instance, key: run, attempt: run.attempt });
+}
+
+/** Whether a person wants the run cancelled. The label counts on each of its Jobs: a run that waits out a back-off has none but earlier ones. */
+export function isCancelled(run: Run, instance: string, { cancelled }: ClusterView): boolean {
+  if (cancelled.size === 0) return false;
+  const attempts = Array.from({ length: run.attempt }, (_, index) => index + 1);
+  return attempts.some((attempt) => cancelled.has(jobName({ module: run.module, instance, key: run, attempt })));
+}
+
+/** A pod that runs, all of it; and one whose other containers run, when the first has ended. */
+const RUNNING = new Set(["Running", "NotReady"]);
+
+/** A pod that is at its init containers. Whether one of them is at work, or is only about to start, this doesn't tell. */
+const AT_INIT = /^Init:\d+\/\d+$/;
+/** One of them is over, or is a sidecar that has started. */
+const PAST_FIRST_INIT = /^Init:[1-9]\d*\/\d+$/;
+
+/**
+ * The phase of a run's Job as the light lists show it. `mayProve`: whether its start would end what is held against its module, so that it is
+ * worth a look whether its init containers, which with a `handler` do the work, have started.
+ */
+export function phaseOf(
+  run: Run,
+  name: string,
+  view: ClusterView,
+  {
+    module,
+    now,
+    mayProve = false,
+  }: { readonly module: Module | undefined; readonly now: EpochMs; readonly mayProve?: boolean },
+): JobSeen {
+  const job = view.jobs.get(name);
+  if (!job) return { phase: "absent", confirmed: false };
+  switch (job.state) {
+    case "suspended":
+      return { phase: "suspended" };
+    case "terminating":
+      return { phase: "terminating" };
+    case "complete":
+      return { phase: "succeeded" };
+    case "failed":
+      return { phase: "failed" };
+    case "active": {
+      const pod = view.pods.get(name);
+      if (pod && RUNNING.has(pod.status)) return { phase: "running" };
+      const age = now - (run.dispatchedAt ?? now);
+      const overdue = module !== undefined && age > module.startTimeoutMs;
+      // What comes next is at work by then, or the status would say why not.
+      if (pod && overdue && !mayProve && PAST_FIRST_INIT.test(pod.status)) return { phase: "running" };
+      // With no pod at all its events have to tell, and nothing that they can say counts before it is overdue: a controller that is behind by
+      // thousands of pods must not be asked about each of them in every tick.
+      const suspect = pod
+        ? looksStuck(pod.status) || overdue || (mayProve && AT_INIT.test(pod.status))
+        : overdue && age > START_GRACE_MS;
+      return { phase: "pending", suspect };
+    }
+    default:
+      return job.state satisfies never;
+  }
+}
+
+/** A Job that is still at work, or ending. Suspended time does not count, and one that is over is judged in the same tick. */
+const OVERDUE_PHASES = new Set<JobSeen["phase"]>(["pending", "running", "terminating"]);
+
+/** Whether a run's Job is past all its own time limits and still not over: its node is dead, most likely. */
+export function isOverdue(run: Run, job: JobSeen, now: EpochMs): boolean {
+  return run.jobOverdueAt !== undefined && now > run.jobOverdueAt && OVERDUE_PHASES.has(job.phase);
+}

@@ -1,0 +1,33 @@
+import type { Dependencies } from "../dependencies.ts";
+import { jobNamer } from "../jobs/job-name.ts";
+import { fitsInline } from "../jobs/job-spec.ts";
+import type { Module } from "../modules/module.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import { newRun } from "../run/new-run.ts";
+import type { Run, RunKey } from "../run/run.ts";
+import { withoutStamps } from "../run/stamp.ts";
+import type { ClusterView } from "./cluster-view.ts";
+
+/** As many deliveries as its entity allows, and each requeue is one: no message can have had more attempts. */
+const MAX_ATTEMPT = 2_000;
+
+/** The row of a deferred message that has none, as far as the message's stamps and the Jobs that are still listed tell. */
+export function rebuildRun(
+  deps: Dependencies,
+  key: RunKey,
+  message: PeekedMessage,
+  module: Module,
+  view: Pick<ClusterView, "jobs">,
+): Run {
+  const now = deps.clock.now();
+  const stamped = Number(message.properties["dispatcher-attempt"]);
+  let attempt = Number.isInteger(stamped) && stamped >= 1 && stamped <= MAX_ATTEMPT ? stamped : 1;
+  const nameOf = jobNamer({ module: module.name, instance: deps.instance, key });
+  for (let later = attempt + 1; later <= MAX_ATTEMPT; later += 1) if (view.jobs.has(nameOf(later))) attempt = later;
+  return {
+    ...newRun({ key, message, module: module.name, bodyInBlob: !fitsInline(withoutStamps(message)), now }),
+    attempt,
+    // Of the earlier attempts only the number is known; the careful guess is that they failed. An open run has one try left.
+    failures: Math.min(attempt, module.retry.maxAttempts) - 1,
+  };
+}

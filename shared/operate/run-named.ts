@@ -1,0 +1,19 @@
+import type { Dependencies } from "../dependencies.ts";
+import { knownSources } from "../observe/open-runs.ts";
+import { type RunKey, runId } from "../run/run.ts";
+import { type Source, sourceName } from "../run/source.ts";
+
+/** The runs that a run id may name, `thumbnails:42:1732400000000`: none, one, or, where a queue is called as a topic's subscription is, two. */
+export async function runsNamed(deps: Dependencies, id: string): Promise<RunKey[]> {
+  const parts = /^(.+):(\d{1,15}):(\d{1,15})$/.exec(id);
+  if (!parts) return [];
+  const keys = (await knownSources(deps)).map((source): RunKey => {
+    return { source, sequenceNumber: Number(parts[2]), enqueuedAt: Number(parts[3]) };
+  });
+  return keys.filter((key) => runId(key).toLowerCase() === id.toLowerCase());
+}
+
+/** The sources of this name: as run ids begin. */
+export async function sourcesNamed(deps: Dependencies, name: string): Promise<Source[]> {
+  return (await knownSources(deps)).filter((source) => sourceName(source).toLowerCase() === name.toLowerCase());
+}

@@ -1,0 +1,90 @@
+import type { V1Job, V1Pod } from "@kubernetes/client-node";
+import type { Dependencies } from "../dependencies.ts";
+import { DeniedError, errorText } from "../errors.ts";
+import { finishedAt, isRetired } from "../jobs/job-identity.ts";
+import type { Log } from "../log.ts";
+import type { RunKey } from "../run/run.ts";
+
+/** The last part of each container's log that is kept. */
+const MAX_LOG_BYTES = 1024 * 1024;
+
+/**
+ * Ends an attempt's Job for good: its logs are stored, then one patch marks it settled and sets its TTL. From then on it is only the
+ * tombstone of its name. `keepLogsUrl` is called in between, where there was a log. Neither a log that can't be stored nor a policy that denies
+ * the patch of a finished Job blocks the settlement.
+ */
+export async function retireJob(
+  deps: Dependencies,
+  key: RunKey,
+  attempt: number,
+  known: { readonly name: string; readonly uid: string | undefined },
+  log: Log,
+  keepLogsUrl: (url: string) => Promise<void>,
+): Promise<void> {
+  const job = await deps.cluster.get(known.name);
+  const uid = job?.metadata?.uid;
+  if (!job || !uid || (known.uid !== undefined && known.uid !== uid) || isRetired(job)) return;
+  const logsUrl = await storeLogs(deps, key, attempt, known.name, log);
+  // Before the patch: whoever goes on after a crash finds the Job settled, and asks for its logs no more.
+  if (logsUrl !== undefined) await keepLogsUrl(logsUrl);
+  if (job.spec?.suspend === true) await endSuspended(deps, job, log);
+  const isFinished = finishedAt(job) !== undefined;
+  try {
+    await deps.cluster.retire(known.name, uid, ttlSeconds(job, deps), { end: !isFinished });
+  } catch (error) {
+    // A policy that was tightened since, and judges changes too. The Job is over: it stays as its name's tombstone, with no TTL, and is no
+    // reason not to settle. Housekeeping tries it again.
+    if (!isFinished || !(error instanceof DeniedError)) throw error;
+    log.warn("a finished job could not be retired, and stays until its policy lets it or it is deleted", {
+      jobName: known.name,
+      why: errorText(error),
+    });
+  }
+}
+
+/** A TTL begins with the end, and a suspended Job has none: it would stay for ever. That is untidy, and no reason not to settle. */
+async function endSuspended(deps: Dependencies, job: V1Job, log: Log): Promise<void> {
+  try {
+    await deps.cluster.endSuspended(job);
+  } catch (error) {
+    log.warn("a suspended job could not be ended, and stays until it is deleted", {
+      jobName: job.metadata?.name ?? "",
+      why: errorText(error),
+    });
+  }
+}
+
+/** The cluster counts a TTL from the finish, not from the patch that sets it. */
+function ttlSeconds(job: V1Job, deps: Dependencies): number {
+  const finished = finishedAt(job);
+  const sinceFinish = finished === undefined ? 0 : Math.max(0, deps.clock.now() - finished);
+  return Math.ceil((sinceFinish + deps.jobRetentionMs) / 1000);
+}
+
+/** Stores what the containers of an attempt said so far. Resolves to the URL of the last one; never rejects. */
+export async function storeLogs(
+  deps: Dependencies,
+  key: RunKey,
+  attempt: number,
+  jobName: string,
+  log: Log,
+): Promise<string | undefined> {
+  let url: string | undefined;
+  try {
+    for (const pod of await deps.cluster.pods(jobName)) {
+      for (const container of startedContainers(pod)) {
+        const text = await deps.cluster.log(pod.metadata?.name ?? "", container, MAX_LOG_BYTES);
+        // The last container that said anything is the one whose log people want to open first.
+        if (text && text.length > 0) url = await deps.payloads.putLog(key, attempt, container, text);
+      }
+    }
+  } catch (error) {
+    log.warn("a log could not be stored", { jobName, why: errorText(error) });
+  }
+  return url;
+}
+
+function startedContainers(pod: V1Pod): string[] {
+  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+  return statuses.filter(({ state }) => state?.running ?? state?.terminated).map(({ name }) => name);
+}

@@ -1,0 +1,145 @@
+import pLimit from "p-limit";
+import type { EpochMs } from "../clock.ts";
+import type { Dependencies } from "../dependencies.ts";
+import { ConflictError } from "../errors.ts";
+import type { Module } from "../modules/module.ts";
+import { templateOf } from "../modules/template-of.ts";
+import type { StoredModuleState } from "../ports/instance-table.ts";
+import {
+  afterProbe,
+  afterStartFailure,
+  isTripped,
+  type ModuleState,
+  sound,
+  type TrippedModule,
+} from "../run/module-state.ts";
+import { type AttemptEnd, type Run, runId } from "../run/run.ts";
+import type { Events } from "../telemetry/events.ts";
+
+/** How old what is known may be before a trigger reads again. */
+const MAX_AGE_MS = 10_000;
+
+/** How often a change is tried that others got ahead of. */
+const MAX_TRIES = 5;
+
+/** Which modules are tripped, because their own template keeps their Jobs from starting. */
+export interface Breakers {
+  /** Reads what the table knows: each tick begins with it. */
+  refresh(): Promise<void>;
+  /** The same, unless it was just done. */
+  refreshIfOld(): Promise<void>;
+  /** How the module is tripped, as last read; undefined where it isn't. */
+  tripOf(module: Module): TrippedModule | undefined;
+  /** Takes the right to try one message of a tripped module, for one Dispatcher alone; false where it isn't time, or somebody else was first. */
+  takeProbe(module: Module, events: Events): Promise<boolean>;
+  /** Notes that a run's Job could not start, where that may be the template's fault. Resolves to the ending as it counts for the run. */
+  noteFailure(run: Run, end: AttemptEnd, events: Events): Promise<AttemptEnd>;
+  /** Whether the start of a run's Job would prove its module sound, as last read: only where something is held against it. */
+  mayProve(run: Run): boolean;
+  /** Notes that a run's Job started. Costs nothing where nothing is held against its module. */
+  noteStart(run: Run, events: Events): Promise<void>;
+}
+
+/** The pauses as the table has them: shared by all processes, so that it is all the same which of them saw a Job fail or start. */
+export function makeBreakers({
+  instanceTable,
+  clock,
+  modules,
+}: Pick<Dependencies, "instanceTable" | "clock" | "modules">): Breakers {
+  // Writes of one process take turns: sixteen runs that fail in one tick would otherwise only meet each other.
+  const inTurn = pLimit(1);
+  let known: ReadonlyMap<string, StoredModuleState> = new Map();
+  let readAt: EpochMs | undefined;
+
+  async function refresh(): Promise<void> {
+    const states = await instanceTable.moduleStates();
+    known = new Map(states.map((stored) => [stored.state.module, stored]));
+    readAt = clock.now();
+  }
+
+  /** Changes a module's row as `next` says; null leaves it. Whoever was faster is read, and asked again. */
+  async function change(module: string, next: (state: ModuleState | undefined) => ModuleState | null) {
+    return inTurn(async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        const held = known.get(module);
+        const state = next(held?.state);
+        if (state === null) return held?.state;
+        try {
+          await instanceTable.saveModuleState(state, held?.etag);
+          await refresh();
+          return state;
+        } catch (error) {
+          if (!(error instanceof ConflictError) || attempt === MAX_TRIES) throw error;
+          await refresh();
+        }
+      }
+    });
+  }
+
+  const tripOf = (module: Module): TrippedModule | undefined => {
+    const state = known.get(module.name)?.state;
+    return isTripped(state, templateOf(module)) ? state : undefined;
+  };
+
+  const mayProve = (run: Run): boolean => {
+    const state = known.get(run.module)?.state;
+    return state !== undefined && provesSound(state, run);
+  };
+
+  return {
+    refresh,
+    async refreshIfOld() {
+      if (readAt === undefined || clock.now() - readAt > MAX_AGE_MS) await refresh();
+    },
+    tripOf,
+
+    async takeProbe(module, events) {
+      const now = clock.now();
+      const template = templateOf(module);
+      let isTaken = false;
+      await change(module.name, (state) => {
+        isTaken = isTripped(state, template) && now >= state.probeAt;
+        return isTaken && isTripped(state, template) ? afterProbe(state, now) : null;
+      });
+      if (isTaken) events.tell({ event: "module probed", module: module.name });
+      return isTaken;
+    },
+
+    async noteFailure(run, end, events) {
+      const module = modules.get(run.module);
+      const { startFault: fault, detail } = end;
+      if (!module || fault === undefined || end.kind !== "failure") return end;
+      const failure = { module: module.name, template: templateOf(module), runId: runId(run), fault, detail };
+      let trippedByUs = false;
+      const state = await change(module.name, (held) => {
+        // Nothing new: a thousand messages that meet the same would write the row a thousand times, one after another.
+        const isKnown = isTripped(held, failure.template) && held.fault === fault;
+        const next = isKnown ? null : afterStartFailure(held, failure, clock.now());
+        // Told anew with each try: whoever lost the race did not trip it.
+        trippedByUs = next?.trippedAt !== undefined && !isTripped(held, failure.template);
+        return next;
+      });
+      if (!isTripped(state, failure.template)) return end;
+      if (trippedByUs) events.tell({ event: "module tripped", module: module.name, why: detail });
+      return { ...end, kind: "module", permanent: false };
+    },
+
+    mayProve,
+
+    async noteStart(run, events) {
+      if (!mayProve(run)) return;
+      let recoveredByUs = false;
+      await change(run.module, (state) => {
+        const proven = state !== undefined && provesSound(state, run);
+        recoveredByUs = proven && state.trippedAt !== undefined;
+        return proven ? sound(state) : null;
+      });
+      if (recoveredByUs) events.tell({ event: "module recovered", module: run.module });
+    },
+  };
+}
+
+/** Only a Job that was created after the trouble began says that it is over. */
+function provesSound(state: ModuleState, run: Run): boolean {
+  return state.failed.length > 0 && run.dispatchedAt !== undefined && run.dispatchedAt >= state.since;
+}

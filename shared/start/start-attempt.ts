@@ -1,0 +1,162 @@
+import { isFresh } from "../clock.ts";
+import type { Dependencies } from "../dependencies.ts";
+import { ConflictError, UnavailableError } from "../errors.ts";
+import { isOurs, isRetired } from "../jobs/job-identity.ts";
+import { buildJob, fitsInline, jobLimitMs } from "../jobs/job-spec.ts";
+import { UNREADABLE_BODY } from "../modules/check-body.ts";
+import type { Module } from "../modules/module.ts";
+import type { StoredRun } from "../ports/run-table.ts";
+import { dispatched } from "../run/change-run.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import type { AttemptEnd, Run } from "../run/run.ts";
+import { withoutStamps } from "../run/stamp.ts";
+
+/** A row older than this no longer tells that its attempt may start: the process may have slept, and somebody else gone on. */
+const MAX_ROW_AGE_MS = 60_000;
+
+/**
+ * How much longer than its own time limits an attempt may take to read its body: suspended time, and waiting for a quota, count towards no
+ * limit. The signature is worth nothing once the run is over and the blob deleted. A delegated one lasts for 7 days in all, and no longer.
+ */
+const BODY_URL_GRACE_MS = 7 * 24 * 3_600_000;
+
+export type StartOutcome =
+  | { readonly kind: "dispatched"; readonly stored: StoredRun }
+  /** The row is no longer what it was, or was read too long ago: whoever reads it next goes on. */
+  | { readonly kind: "moved on" }
+  | { readonly kind: "quota"; readonly why: string }
+  /** The cluster could not be asked, or its answer was lost: what is away for one start is away for the next. */
+  | { readonly kind: "cluster away"; readonly error: UnavailableError }
+  /** The API server will never take this Job, or its name is taken: the attempt ended without a Job. */
+  | { readonly kind: "not started"; readonly end: AttemptEnd };
+
+/**
+ * Starts the Job of a waiting run's attempt and records it. The message is deferred by now, so nothing that happens in between loses it, and
+ * the Job's name is the attempt's own, so nothing starts it twice. Throws UnavailableError when the table or the store is away.
+ */
+export async function startAttempt(
+  deps: Dependencies,
+  stored: StoredRun,
+  module: Module,
+  stamped: PeekedMessage,
+): Promise<StartOutcome> {
+  const { run } = stored;
+  if (stamped.bodyUnreadable) return { kind: "not started", end: UNREADABLE };
+  const message = withoutStamps(stamped);
+  const limitMs = jobLimitMs(module);
+  const bodyUrl = await storeBody(deps, run, message, limitMs);
+  const job = buildJob({
+    instance: deps.instance,
+    namespace: deps.namespace,
+    module,
+    run,
+    message,
+    ...(bodyUrl === undefined ? {} : { bodyUrl }),
+  });
+  // guard: fresh-row
+  // Asked last: what came before may have taken its time.
+  if (!isFresh(stored.read, deps.clock, MAX_ROW_AGE_MS)) return { kind: "moved on" };
+
+  // guard: job-before-record
+  const created = await deps.cluster.create(job).catch(away);
+  switch (created.kind) {
+    case "cluster away":
+      return created;
+    case "created":
+      return record(deps, stored, { name: job.metadata?.name ?? "", uid: created.uid }, limitMs);
+    case "exists":
+      return meetExisting(deps, stored, created.job, limitMs);
+    case "quota":
+      return { kind: "quota", why: created.message };
+    case "refused":
+      return {
+        kind: "not started",
+        end: {
+          reason: "JobNotStarted",
+          kind: "failure",
+          permanent: true,
+          detail: created.message,
+          startFault: `refused: ${withoutNames(created.message, job.metadata?.name ?? "")}`,
+        },
+      };
+    default:
+      return created satisfies never;
+  }
+}
+
+/** Such a message is rejected when it is delivered, but somebody else may have deferred it. Rather no Job than one that works on nothing. */
+const UNREADABLE: AttemptEnd = {
+  reason: "JobNotStarted",
+  kind: "failure",
+  permanent: true,
+  detail: UNREADABLE_BODY,
+};
+
+/** What differs from Job to Job in the API server's words, names and numbers above all, left out. Some webhooks don't quote a name. */
+function withoutNames(message: string, jobName: string): string {
+  return message
+    .replaceAll(jobName, "")
+    .replace(/"[^"]*"|\d+/g, "")
+    .slice(0, 500);
+}
+
+function away(error: unknown): StartOutcome & { kind: "cluster away" } {
+  if (error instanceof UnavailableError) return { kind: "cluster away", error };
+  throw error;
+}
+
+async function storeBody(deps: Dependencies, run: Run, message: PeekedMessage, limitMs: number) {
+  if (fitsInline(message)) return undefined;
+  await deps.payloads.putBody(run, message.body);
+  return deps.payloads.bodyUrl(run, limitMs + BODY_URL_GRACE_MS);
+}
+
+/** AlreadyExists: our own earlier create whose reply or row was lost, the tombstone of an attempt that is over, or somebody else's Job. */
+async function meetExisting(
+  deps: Dependencies,
+  stored: StoredRun,
+  job: Awaited<ReturnType<Dependencies["cluster"]["get"]>> & object,
+  limitMs: number,
+): Promise<StartOutcome> {
+  const { run } = stored;
+  const name = job.metadata?.name ?? "";
+  // guard: adopt-ours
+  const ours = isOurs(job, deps.instance, run, run.attempt);
+  if (ours && !isRetired(job)) return record(deps, stored, { name, uid: job.metadata?.uid ?? "" }, limitMs);
+
+  const now = await deps.table.find(run);
+  if (now.kind !== "open" || now.stored.etag !== stored.etag) return { kind: "moved on" };
+  const detail = ours
+    ? `Job ${name} exists and is marked as settled, though this attempt never was`
+    : `a Job named ${name} exists and is not this Dispatcher's`;
+  return { kind: "not started", end: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
+}
+
+/** The Job exists: says so in the row. If the run moved on while the create was under way, the Job is one too many, and is ended. */
+async function record(
+  deps: Dependencies,
+  stored: StoredRun,
+  job: { name: string; uid: string },
+  limitMs: number,
+): Promise<StartOutcome> {
+  const { run } = stored;
+  try {
+    return {
+      kind: "dispatched",
+      stored: await deps.table.update(stored, dispatched(run, job, deps.clock.now(), limitMs)),
+    };
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    const found = await deps.table.find(run);
+    // guard: adopted-elsewhere
+    if (found.kind === "open" && found.stored.run.attempt === run.attempt && found.stored.run.status !== "settling") {
+      // Another process recorded or adopted the same Job.
+      return found.stored.run.status === "dispatched"
+        ? { kind: "dispatched", stored: found.stored }
+        : { kind: "moved on" };
+    }
+    // guard: end-what-came-too-late
+    await deps.cluster.end(job.name, job.uid);
+    return { kind: "moved on" };
+  }
+}

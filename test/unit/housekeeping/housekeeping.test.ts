@@ -1,0 +1,173 @@
+import { describe, expect, it } from "vitest";
+import { UnavailableError } from "../../../shared/errors.ts";
+import { aRun } from "../../support/a-run.ts";
+import { makeWorld, SOURCE } from "../../support/world.ts";
+
+const DAY_MS = 86_400_000;
+
+async function withHistory(count: number) {
+  const world = makeWorld();
+  await world.table.registerSource(SOURCE);
+  for (let sequenceNumber = 1; sequenceNumber <= count; sequenceNumber += 1) {
+    const run = aRun({ sequenceNumber });
+    const stored = await world.table.insert(run);
+    await world.table.close(stored, { ...run, status: "succeeded", closedAt: world.clock.now() });
+  }
+  return world;
+}
+
+describe("the history", () => {
+  it("is purged when it is older than its retention, and not before", async () => {
+    const world = await withHistory(1);
+    world.clock.advance(30 * DAY_MS);
+    await world.tick();
+    expect(world.closed()).toHaveLength(1);
+    world.clock.advance(3_600_000);
+    await world.tick();
+    expect(world.closed()).toHaveLength(0);
+  });
+
+  it("does not outgrow the purge: full pages are followed by the next in the next tick", async () => {
+    const world = await withHistory(2_500);
+    world.clock.advance(31 * DAY_MS);
+    for (let tick = 0; tick < 3; tick += 1) await world.tick();
+    expect(world.closed()).toHaveLength(0);
+    // All gone: nothing is asked for before the hour is over.
+    world.table.failNext("purge");
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ failed: 0 });
+  });
+
+  it("that can't be purged just now is no reason to call the tick unfinished", async () => {
+    const world = await withHistory(1);
+    world.table.failNext("purge");
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ message: "reconciled", failed: 1 });
+    expect(await world.table.lastTick()).toBe(world.clock.now());
+  });
+});
+
+describe("a body that was stored after its run was over", () => {
+  /** As by a process that slept for longer than the run took. */
+  async function withLateBody() {
+    const world = makeWorld();
+    await world.table.registerSource(SOURCE);
+    const run = aRun({ bodyInBlob: true });
+    await world.table.close(await world.table.insert(run), {
+      ...run,
+      status: "succeeded",
+      closedAt: world.clock.now(),
+    });
+    await world.tick();
+    await world.payloads.putBody(run, Buffer.from("late"));
+    return { ...world, late: run };
+  }
+
+  it("is gone within minutes, whether or not the process that stored it lives", async () => {
+    const world = await withLateBody();
+    world.clock.advance(60_000);
+    await world.tick();
+    expect(world.payloads.bodies.size).toBe(0);
+  });
+
+  it("is looked for again in the next tick where the store was away", async () => {
+    const world = await withLateBody();
+    world.clock.advance(60_000);
+    world.payloads.failNext("deleteBody");
+    await world.tick();
+    expect([world.lastTick()?.["failed"], world.payloads.bodies.size]).toEqual([1, 1]);
+    await world.tick();
+    expect(world.payloads.bodies.size).toBe(0);
+  });
+
+  it("stays where its run's row is missing: that may be the table's fault", async () => {
+    const world = await withLateBody();
+    world.table.forget(world.late);
+    world.clock.advance(60_000);
+    await world.tick();
+    expect(world.payloads.bodies.size).toBe(1);
+  });
+
+  it("stays where its run was reopened, and stored it anew, just now", async () => {
+    const world = await withLateBody();
+    world.clock.advance(60_000);
+    world.payloads.beforeNext("deleteBody", () => world.payloads.putBody(world.late, Buffer.from("anew")));
+    await world.tick();
+    expect([...world.payloads.bodies.values()].map((body) => Buffer.from(body).toString())).toEqual(["anew"]);
+  });
+});
+
+describe("a body whose run is open", () => {
+  it("stays", async () => {
+    const world = makeWorld();
+    await world.send({ body: "x".repeat(20_000) });
+    for (let tick = 0; tick < 3; tick += 1) {
+      await world.tick();
+      world.clock.advance(60_000);
+    }
+    expect(world.open()).toHaveLength(1);
+    expect(world.payloads.bodies.size).toBe(1);
+  });
+});
+
+describe("orphaned Jobs", () => {
+  /** Jobs of closed runs, as left behind by processes that slept. */
+  async function withOrphans(count: number, unknown: number) {
+    const world = makeWorld();
+    for (let sent = 0; sent < count + unknown; sent += 1) await world.send();
+    const runs = world.open();
+    for (const [index, run] of runs.entries()) {
+      const found = await world.table.find(run);
+      if (found.kind !== "open") throw new Error("the run is not open");
+      await world.table.close(found.stored, { ...run, status: "succeeded", closedAt: world.clock.now() });
+      if (index >= unknown) continue;
+      world.table.forget(run);
+      world.hide(run.sequenceNumber);
+    }
+    return { ...world, orphans: runs.slice(unknown).map(({ jobName }) => jobName ?? "") };
+  }
+
+  it("that fail to be retired stop neither the others nor the rest of the tick", async () => {
+    const world = await withOrphans(2, 0);
+    await world.tick();
+    world.cluster.failNext("retire");
+    await world.tick();
+    const settled = world.orphans.filter(
+      (name) => world.cluster.job(name).metadata?.labels?.["ion/retired"] === "true",
+    );
+    expect(settled).toHaveLength(1);
+    expect(world.lastTick()).toMatchObject({ message: "reconciled", failed: 1 });
+  });
+
+  it("are all reached, however many others have to be left alone", async () => {
+    const world = await withOrphans(10, 80);
+    for (let tick = 0; tick < 5; tick += 1) await world.tick();
+    const settled = world.orphans.filter(
+      (name) => world.cluster.job(name).metadata?.labels?.["ion/retired"] === "true",
+    );
+    expect(settled).toHaveLength(10);
+  });
+});
+
+describe("the sweep", () => {
+  it("passes over a source that no module names and no run is open in: its entity may be gone", async () => {
+    const world = makeWorld();
+    await world.table.registerSource({ queue: "removed" });
+    world.broker.remove({ queue: "removed" });
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ message: "reconciled", failed: 0 });
+  });
+
+  it("goes on where it stopped when its time was over", async () => {
+    const world = makeWorld();
+    for (let count = 0; count < 10; count += 1) await world.send();
+    for (const run of world.open()) world.table.forget(run);
+    const find: typeof world.table.find = (key) => {
+      world.clock.advance(8_000);
+      return key.sequenceNumber <= 5 ? Promise.reject(new UnavailableError("busy")) : world.table.find(key);
+    };
+    const process = world.makeProcess({ table: { ...world.table, find } });
+    for (let tick = 0; tick < 8; tick += 1) await process.tick();
+    expect(world.open().map(({ sequenceNumber }) => sequenceNumber)).toEqual([6, 7, 8, 9, 10]);
+  });
+});

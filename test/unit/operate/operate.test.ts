@@ -1,0 +1,382 @@
+import { describe, expect, it } from "vitest";
+import { makeLog } from "../../../shared/log.ts";
+import { viewCluster } from "../../../shared/observe/cluster-view.ts";
+import { adoptMessage } from "../../../shared/operate/adopt-message.ts";
+import { findRepairs } from "../../../shared/operate/audit.ts";
+import { believeAbsence } from "../../../shared/operate/believe-absence.ts";
+import { cancelRun } from "../../../shared/operate/cancel-run.ts";
+import { type ForcedOutcome, forceRun } from "../../../shared/operate/force-run.ts";
+import { runsNamed, sourcesNamed } from "../../../shared/operate/run-named.ts";
+import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
+import { type RunKey, runId } from "../../../shared/run/run.ts";
+import { aModule } from "../../support/a-module.ts";
+import { makeFakeRunTable } from "../../support/fake-run-table.ts";
+import { makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
+
+/** Where the actions write what they changed. */
+function aLog(lines: string[] = []) {
+  const push = (line: string) => void lines.push(line);
+  return makeLog({ info: push, warn: push, error: push });
+}
+
+async function toTheEnd(world: World, process: Pick<World, "tick"> = world): Promise<void> {
+  for (let tick = 0; tick < 20 && world.open().length > 0; tick += 1) {
+    world.clock.advance(20_000);
+    await process.tick();
+  }
+}
+
+/** Nothing that a look may change has changed. */
+async function expectUntouched(world: World, act: () => Promise<unknown>): Promise<void> {
+  const all = () =>
+    JSON.stringify([world.table.rows(), world.message(1), world.cluster.names(), world.cluster.creates]);
+  const before = all();
+  await act();
+  expect(all()).toBe(before);
+}
+
+describe("the look", () => {
+  it("finds nothing where the reconciler needs nobody, and changes nothing", async () => {
+    const world = await withRun();
+    await expectUntouched(world, async () => expect(await findRepairs(world.deps)).toEqual([]));
+  });
+
+  it("leaves to the sweep what the sweep takes on", async () => {
+    const world = await withRun();
+    world.table.forget(world.run());
+    expect(await findRepairs(world.deps)).toEqual([]);
+  });
+
+  it("finds every message of another owner, however many pages there are", async () => {
+    const world = makeWorld();
+    for (let sent = 0; sent < 600; sent += 1) {
+      const { lockToken } = world.broker.deliver(SOURCE);
+      await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "owner-2" });
+    }
+    const found = await findRepairs(world.deps);
+    expect(found).toHaveLength(600);
+    expect(found.at(-1)).toMatchObject({ kind: "stray message", owner: "owner-2", key: { sequenceNumber: 600 } });
+  });
+
+  it("finds a Job that is past its time limits and not over", async () => {
+    const world = await withRun();
+    world.cluster.linger(world.jobName());
+    world.clock.advance(48 * 3_600_000);
+    const [found] = await findRepairs(world.deps);
+    expect(found).toMatchObject({ kind: "overdue Job", runId: runId(world.run()), jobName: world.jobName() });
+  });
+});
+
+describe("adopting a message", () => {
+  const adopt = async (world: World, key: RunKey, deps = world.deps) =>
+    adoptMessage(deps, key, await viewCluster(deps), aLog());
+
+  /** A Dispatcher whose table was restored empty, beside the one that it was. */
+  async function afterRestore() {
+    const world = await withRun();
+    const key = world.run();
+    const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
+    const process = world.makeProcess({ tables: table });
+    return { world, key, table, process };
+  }
+
+  it("gives it a row and the stamp, and its Job, which still runs, is followed to its end", async () => {
+    const { world, key, table, process } = await afterRestore();
+    expect(await findRepairs(process.deps)).toMatchObject([{ kind: "stray message", owner: "owner-1" }]);
+    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "done" });
+    expect(world.message(1).properties).toMatchObject({ "dispatcher-owner": "owner-2" });
+    await process.tick();
+    expect(table.rows().open).toMatchObject([{ status: "dispatched", attempt: 1 }]);
+    world.cluster.succeed(world.cluster.names()[0] ?? "");
+    await process.tick();
+    expect(world.message(1).state).toBe("completed");
+    expect(world.cluster.creates).toHaveLength(1);
+  });
+
+  it("is harmless when it is repeated, also after the row was cut off", async () => {
+    const { world, key, table, process } = await afterRestore();
+    table.failNext("insert");
+    await expect(adopt(world, key, process.deps)).rejects.toThrow("insert failed");
+    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "done" });
+    const { deliveryCount } = world.message(1);
+    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "already" });
+    expect(world.message(1).deliveryCount).toBe(deliveryCount);
+    expect(table.rows().open).toHaveLength(1);
+  });
+
+  it("leaves one that was stamped and got no row to the sweep", async () => {
+    const { world, key, table, process } = await afterRestore();
+    table.failNext("insert");
+    await expect(adopt(world, key, process.deps)).rejects.toThrow("insert failed");
+    await process.tick();
+    expect(table.rows().open).toHaveLength(1);
+  });
+
+  it("dead-letters one that no module takes", async () => {
+    const { world, key, table } = await afterRestore();
+    const strict = aModule({ when: { subject: "mine" } });
+    const stricter = world.makeProcess({ tables: table, modules: new Map([[strict.name, strict]]) });
+    expect(await adopt(world, key, stricter.deps)).toMatchObject({ kind: "done" });
+    await stricter.tick();
+    expect(world.message(1).letter?.reason).toBe("DispatchRejected");
+  });
+
+  it("keeps what the message says of itself where no module takes it", async () => {
+    const world = makeWorld();
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    const sent = { correlationId: "order-7", subject: "theirs", ttlMs: 3_600_000, properties: { traceparent } };
+    const { lockToken, ...delivery } = world.broker.deliver(SOURCE, sent);
+    await world.broker.defer(SOURCE, lockToken, {});
+    const { enqueuedAt, expiresAt } = world.message(1);
+    const strict = aModule({ when: { subject: "mine" } });
+    const process = world.makeProcess({ modules: new Map([[strict.name, strict]]) });
+    await adopt(world, { source: SOURCE, sequenceNumber: delivery.sequenceNumber, enqueuedAt }, process.deps);
+    expect(world.run()).toMatchObject({ correlationId: "order-7", subject: "theirs", traceparent, expiresAt });
+  });
+
+  it("touches no message that somebody holds, that is active, settled, or another of its number", async () => {
+    const { world, key, process } = await afterRestore();
+    world.broker.holdDeferred(SOURCE, 1);
+    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "refused", why: /holds/ });
+    world.broker.send(SOURCE);
+    const active = { ...key, sequenceNumber: 2 };
+    expect(await adopt(world, active, process.deps)).toMatchObject({ kind: "refused", why: /active/ });
+    for (const absent of [
+      { ...key, sequenceNumber: 3 },
+      { ...key, enqueuedAt: key.enqueuedAt - 1 },
+    ])
+      expect(await adopt(world, absent, process.deps)).toMatchObject({ kind: "refused", why: /no such message/ });
+  });
+
+  it("makes one row when two people adopt it at once", async () => {
+    const { world, key, table, process } = await afterRestore();
+    const outcomes = await Promise.all([adopt(world, key, process.deps), adopt(world, key, process.deps)]);
+    expect(outcomes.map(({ kind }) => kind)).toContain("done");
+    expect(table.rows().open).toHaveLength(1);
+  });
+});
+
+describe("giving up a Job that can't end", () => {
+  /** A Job whose node died: past its limits, its pod neither running nor gone. */
+  async function withDeadNode() {
+    const world = await withRun();
+    world.cluster.linger(world.jobName());
+    world.clock.advance(48 * 3_600_000);
+    await world.tick();
+    expect(world.run().status).toBe("dispatched");
+    return world;
+  }
+  const force = (world: World, as: ForcedOutcome, deps = world.deps) => forceRun(deps, world.run(), as, aLog());
+
+  it.each([
+    ["completed", { state: "completed" }, { status: "succeeded" }],
+    ["dead-lettered", { state: "dead-lettered", letter: { reason: "Cancelled" } }, { status: "cancelled" }],
+  ] as const)("settles the message as the person says, and marks the Job: %s", async (as, message, row) => {
+    const world = await withDeadNode();
+    const name = world.jobName();
+    expect(await force(world, as)).toMatchObject({ kind: "done" });
+    await world.tick();
+    expect(world.message(1)).toMatchObject(message);
+    expect(world.closed()).toMatchObject([row]);
+    expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBe("true");
+  });
+
+  it("says in the dead letter that it was given up by hand", async () => {
+    const world = await withDeadNode();
+    await force(world, "dead-lettered");
+    await world.tick();
+    expect(world.message(1).letter?.description).toMatch(/^Job \S+, attempt 1 of 3: its Job could not end/);
+  });
+
+  it("starts another attempt, as an interruption, where the person says so", async () => {
+    const world = await withDeadNode();
+    expect(await force(world, "retried")).toMatchObject({ kind: "done" });
+    for (let tick = 0; tick < 4; tick += 1) {
+      world.clock.advance(10_000);
+      await world.tick();
+    }
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2, interruptions: 1, failures: 0 });
+    expect(world.cluster.names()).toHaveLength(2);
+  });
+
+  it("ends the run where that was its last", async () => {
+    const world = makeWorld([aModule({ retry: { ...RETRY, maxInterruptions: 0 } })]);
+    await withRun(world);
+    world.cluster.linger(world.jobName());
+    expect(await force(world, "retried")).toMatchObject({ kind: "done", why: /last/ });
+    await world.tick();
+    expect(world.message(1).letter?.reason).toBe("InterruptedTooOften");
+  });
+
+  it("is harmless when it is repeated, and changes no other verdict", async () => {
+    const world = await withDeadNode();
+    await force(world, "completed");
+    expect(await force(world, "completed")).toMatchObject({ kind: "already" });
+    expect(await force(world, "dead-lettered")).toMatchObject({ kind: "refused" });
+    expect(await force(world, "retried")).toMatchObject({ kind: "refused" });
+    await world.tick();
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+  });
+
+  it("leaves a Job that has ended to the reconciler, and a run without one", async () => {
+    const world = await withRun();
+    world.cluster.succeed(world.jobName());
+    expect(await force(world, "dead-lettered")).toMatchObject({ kind: "refused", why: /has ended/ });
+    const waiting = makeWorld();
+    waiting.cluster.quotaNext();
+    await waiting.send();
+    expect(await force(waiting, "retried")).toMatchObject({ kind: "refused", why: /cancel it instead/ });
+  });
+
+  it("loses against a Dispatcher that moved the run on meanwhile", async () => {
+    const world = await withDeadNode();
+    world.table.beforeNext("update", async () => {
+      world.cluster.deleteJob(world.jobName());
+      await world.makeProcess().tick();
+    });
+    expect(await force(world, "completed")).toMatchObject({ kind: "refused", why: /moved on/ });
+    expect(world.run()).toMatchObject({ status: "waiting", attempt: 2 });
+  });
+
+  it.each(["completed", "dead-lettered"] as const)("is done only to the row where the bus is away: %s", async (as) => {
+    const world = await withDeadNode();
+    const away = () => Promise.reject(new Error("the bus was asked"));
+    const broker: MessageBroker = { ...world.broker, completeDeferred: away, deadLetterDeferred: away, peek: away };
+    expect(await force(world, as, { ...world.deps, broker })).toMatchObject({ kind: "done" });
+  });
+});
+
+describe("cancelling a run", () => {
+  const cancel = (world: World) => cancelRun(world.deps, world.run(), aLog());
+
+  it("dead-letters the message of one that waits, though it never had a Job", async () => {
+    const world = makeWorld();
+    world.cluster.quotaNext();
+    await world.send();
+    expect(await cancel(world)).toMatchObject({ kind: "done" });
+    await world.tick();
+    expect(world.message(1).letter).toMatchObject({ reason: "Cancelled", description: /^no Job, attempt 1 of 3/ });
+    expect(world.cluster.names()).toEqual([]);
+  });
+
+  it("dead-letters the message of one in back-off", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    await world.tick();
+    expect(await cancel(world)).toMatchObject({ kind: "done" });
+    await world.tick();
+    expect(world.closed()).toMatchObject([{ status: "cancelled", attempt: 1, failures: 1 }]);
+    expect(world.cluster.creates).toHaveLength(1);
+  });
+
+  it("ends the Job of one that runs", async () => {
+    const world = await withRun();
+    expect(await cancel(world)).toMatchObject({ kind: "done" });
+    await toTheEnd(world);
+    expect(world.message(1).letter?.reason).toBe("Cancelled");
+  });
+
+  it("waits for the next delivery of one that is accepted and not deferred", async () => {
+    const world = makeWorld();
+    world.broker.failNext("defer");
+    await world.send();
+    expect(await cancel(world)).toMatchObject({ kind: "done" });
+    await world.tick();
+    expect(world.message(1).state).toBe("active");
+    await world.accept(world.redeliver());
+    expect(world.message(1).letter?.reason).toBe("Cancelled");
+    expect(world.cluster.creates).toHaveLength(0);
+  });
+
+  it("ends the Job that a process was just starting", async () => {
+    const world = makeWorld();
+    world.cluster.failNext("create");
+    await world.send();
+    world.clock.advance(20_000);
+    const create = world.cluster.create.bind(world.cluster);
+    world.cluster.create = async (job) => {
+      expect(await cancel(world)).toMatchObject({ kind: "done" });
+      return create(job);
+    };
+    await world.tick();
+    world.cluster.create = create;
+    await toTheEnd(world);
+    await world.tick();
+    await world.tick();
+    const [name = ""] = world.cluster.names();
+    expect(world.message(1).letter?.reason).toBe("Cancelled");
+    expect(world.cluster.job(name).spec?.activeDeadlineSeconds).toBe(1);
+  });
+
+  it("is harmless when it is repeated, and comes too late for a verdict", async () => {
+    const world = await withRun();
+    await cancel(world);
+    expect(await cancel(world)).toMatchObject({ kind: "already" });
+    const other = await withRun();
+    other.cluster.succeed(other.jobName());
+    other.broker.failNext("completeDeferred");
+    await other.tick();
+    expect(await cancel(other)).toMatchObject({ kind: "refused", why: /succeeded/ });
+    await toTheEnd(other);
+    const [run] = other.closed();
+    expect(run && (await cancelRun(other.deps, run, aLog()))).toMatchObject({ kind: "refused", why: /closed/ });
+  });
+});
+
+describe("believing that Jobs are gone", () => {
+  /** The namespace of a dozen running Jobs was emptied. */
+  async function emptied() {
+    const world = makeWorld();
+    for (let sent = 0; sent < 12; sent += 1) await world.send();
+    for (const name of world.cluster.names()) world.cluster.deleteJob(name);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 12 } });
+    return world;
+  }
+
+  it("has their runs go on with the next attempt, as an interruption", async () => {
+    const world = await emptied();
+    expect(await findRepairs(world.deps)).toMatchObject([{ kind: "mass absence", source: "thumbnails", absent: 12 }]);
+    expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "done" });
+    for (let tick = 0; tick < 3; tick += 1) {
+      world.clock.advance(10_000);
+      await world.tick();
+    }
+    const runs = world.open().map(({ status, attempt, interruptions }) => `${status} ${attempt} ${interruptions}`);
+    expect(new Set(runs)).toEqual(new Set(["dispatched 2 1"]));
+    expect(await findRepairs(world.deps)).toEqual([]);
+    expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "already" });
+  });
+
+  it("believes no absence that a look at the Job itself denies", async () => {
+    const world = makeWorld();
+    for (let sent = 0; sent < 12; sent += 1) await world.send();
+    world.cluster.listJobs = () => Promise.resolve([]);
+    expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "already" });
+    expect(world.open().every(({ status, attempt }) => status === "dispatched" && attempt === 1)).toBe(true);
+  });
+
+  it("logs each run that it changes", async () => {
+    const world = await emptied();
+    const lines: string[] = [];
+    await believeAbsence(world.deps, SOURCE, aLog(lines));
+    expect(lines.filter((line) => line.includes("took an absent job for deleted by hand"))).toHaveLength(12);
+  });
+});
+
+describe("a run's name", () => {
+  it("is found by its id, whatever the case of its source", async () => {
+    const world = await withRun();
+    expect(await runsNamed(world.deps, runId(world.run()).toUpperCase())).toMatchObject([{ sequenceNumber: 1 }]);
+    expect(await runsNamed(world.deps, "thumbnails:1")).toEqual([]);
+    expect(await runsNamed(world.deps, "elsewhere:1:2")).toEqual([]);
+  });
+
+  it("may be a queue's and a subscription's", async () => {
+    const topic = aModule({ name: "t", source: { topic: "a", subscription: "b" } });
+    const queue = aModule({ name: "q", source: { queue: "a/b" } });
+    const world = makeWorld([topic, queue]);
+    expect(await runsNamed(world.deps, "a/b:1:2")).toHaveLength(2);
+    expect(await sourcesNamed(world.deps, "A/B")).toHaveLength(2);
+  });
+});
