@@ -2,6 +2,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
 import { route } from "../modules/route.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
+import { messagesWithoutOpenRun, ownerOf } from "../observe/orphan-messages.ts";
 import { rebuildRun } from "../observe/rebuild-run.ts";
 import type { FoundRun, StoredRun } from "../ports/run-table.ts";
 import { reopened } from "../run/change-run.ts";
@@ -32,19 +33,21 @@ export async function sweep(deps: Dependencies, { source, runs, view, isOver }: 
   const cursor = await instanceTable.sweepCursor(source);
   const page = await broker.browse(source, cursor, PAGE);
   const owner = await instanceTable.owner();
-  const open = new Set(runs.map(({ run }) => runId(run)));
   const last = page.at(-1);
   let next = last && page.length === PAGE ? last.sequenceNumber + 1 : 0;
   let foreign = 0;
-  for (const message of page) {
+  const orphans = messagesWithoutOpenRun(
+    source,
+    page,
+    runs.map(({ run }) => run),
+  );
+  for (const { key, message } of orphans) {
     if (isOver()) {
       next = message.sequenceNumber;
       break;
     }
-    const key: RunKey = { source, sequenceNumber: message.sequenceNumber, enqueuedAt: message.enqueuedAt };
-    if (message.state !== "deferred" || open.has(runId(key))) continue;
     // guard: owner-stamp
-    if (message.properties["dispatcher-owner"] !== owner) {
+    if (ownerOf(message) !== owner) {
       foreign += 1;
       continue;
     }

@@ -4,20 +4,20 @@ import { isOverdue, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-v
 import { knownSources } from "../observe/open-runs.ts";
 import { runId } from "../run/run.ts";
 import { sourceName } from "../run/source.ts";
-import { type OrphanMessage, orphanMessages } from "./orphan-messages.ts";
+import { type RowlessMessage, rowlessMessages } from "./rowless-messages.ts";
 
-/** Something that only a person may decide. */
-export type Repairable =
-  /** A deferred message without a row, that the sweep leaves alone: another owner's, or no module's. */
-  | ({ readonly kind: "stray message" } & OrphanMessage)
+/** Something that only an operator may decide. */
+export type AuditFinding =
+  /** A deferred message without a row that the sweep leaves alone: another instance deferred it, or no module takes it. */
+  | ({ readonly kind: "orphan message" } & RowlessMessage)
   /** A Job past all its own time limits and still not over. */
   | { readonly kind: "overdue Job"; readonly runId: string; readonly jobName: string; readonly overdueMs: number }
-  /** So many Jobs are absent that the reconciler believes none of it. */
+  /** So many Jobs are absent that the ticks believe none of it. */
   | { readonly kind: "mass absence"; readonly source: string; readonly absent: number };
 
-/** Looks through rows, Jobs and messages for what only a person may decide. Changes nothing. */
-export async function findRepairs(deps: Dependencies): Promise<Repairable[]> {
-  const found: Repairable[] = [];
+/** Looks through rows, Jobs and messages for what only an operator may decide. Changes nothing. */
+export async function audit(deps: Dependencies): Promise<AuditFinding[]> {
+  const found: AuditFinding[] = [];
   const owner = await deps.instanceTable.owner();
   for (const source of await knownSources(deps)) {
     const runs = await deps.table.openRuns(source);
@@ -33,9 +33,9 @@ export async function findRepairs(deps: Dependencies): Promise<Repairable[]> {
       if (run.status !== "dispatched" || !isOverdue(run, job, now)) continue;
       found.push({ kind: "overdue Job", runId: runId(run), jobName, overdueMs: now - (run.jobOverdueAt ?? now) });
     }
-    for (const stray of await orphanMessages(deps, source)) {
-      // The sweep takes on what is this Dispatcher's own.
-      if (stray.owner !== owner || stray.module === undefined) found.push({ kind: "stray message", ...stray });
+    for (const orphan of await rowlessMessages(deps, source)) {
+      // The sweep takes on what is this instance's own.
+      if (orphan.owner !== owner || orphan.module === undefined) found.push({ kind: "orphan message", ...orphan });
     }
   }
   return found;

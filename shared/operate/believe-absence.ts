@@ -10,21 +10,21 @@ import { nextRow } from "../run/after-ending.ts";
 import { decide } from "../run/decide.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
-import { already, done, type RepairOutcome } from "./outcome.ts";
+import { type Answer, already, done } from "./answer.ts";
 
 /**
  * Takes the Jobs of a source that are absent for deleted, however many: an interruption of each run, and its next attempt. For a namespace that
  * was really emptied, or a cluster that was really replaced. Each absence is confirmed by name, with the row unchanged. Repeating it is harmless.
  */
-export async function believeAbsence(deps: Dependencies, source: Source, log: Log): Promise<RepairOutcome> {
+export async function believeAbsence(deps: Dependencies, source: Source, log: Log): Promise<Answer> {
   const runs = await deps.table.openRuns(source);
   const view = await viewCluster(deps);
   const absent = runs.filter(({ run }) => isJobAbsent(run, view));
   let believed = 0;
   for (const stored of absent) if (await believe(deps, stored, log)) believed += 1;
-  if (believed === 0) return already("no Job of its runs is absent");
+  if (believed === 0) return already({ was: "nothing absent" });
   log.warn("took absent jobs for deleted by hand", { source: sourceName(source), count: believed });
-  return done(`${believed} Jobs are taken for deleted: the next attempts of their runs follow`);
+  return done({ did: "believed absences", jobs: believed });
 }
 
 /** Whether the absence was confirmed and recorded; not where the run moved on meanwhile. */

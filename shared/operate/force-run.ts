@@ -2,12 +2,12 @@ import type { Dependencies } from "../dependencies.ts";
 import { finishedAt } from "../jobs/job-identity.ts";
 import { retryOf } from "../jobs/run-limits.ts";
 import type { Log } from "../log.ts";
-import { afterEnding, cancel, nextRow } from "../run/after-ending.ts";
+import { afterEnding, type Conclude, cancel, nextRow, type Retry } from "../run/after-ending.ts";
 import { type AttemptEnd, type Run, type RunKey, runId } from "../run/run.ts";
+import { type Answer, already, done, refused } from "./answer.ts";
 import { type Change, changeOpenRun } from "./change-open-run.ts";
-import { already, type RepairOutcome, refused } from "./outcome.ts";
 
-/** What a person may say that came of an attempt whose Job can't end. */
+/** What an operator may say became of an attempt whose Job can't end. */
 export const FORCED_OUTCOMES = ["completed", "dead-lettered", "retried"] as const;
 export type ForcedOutcome = (typeof FORCED_OUTCOMES)[number];
 
@@ -19,53 +19,47 @@ const FORCED: AttemptEnd = {
 };
 
 /**
- * Gives up an attempt whose Job can't end, on a dead node most likely. The message is settled as the person says, or another attempt follows;
- * the Job is retired. Whoever says so answers for it that the work is not going on: nobody here can tell. Repeating it is harmless.
+ * Gives up an attempt whose Job can't end, most likely on a dead node. The message is settled as the operator says, or another attempt follows; the
+ * Job is retired. The operator has to know that the work is not going on: nothing here can tell. Repeating it is harmless.
  */
-export async function forceRun(deps: Dependencies, key: RunKey, as: ForcedOutcome, log: Log): Promise<RepairOutcome> {
-  const outcome = await changeOpenRun(deps, key, ({ run }) => forced(deps, run, as));
-  if (outcome.kind === "done") log.warn("gave up a job by hand", { runId: runId(key), as });
-  return outcome;
+export async function forceRun(deps: Dependencies, key: RunKey, as: ForcedOutcome, log: Log): Promise<Answer> {
+  const answer = await changeOpenRun(deps, key, ({ run }) => forced(deps, run, as));
+  if (answer.kind === "done") log.warn("gave up a job by hand", { runId: runId(key), as });
+  return answer;
 }
 
 async function forced(deps: Dependencies, run: Run, as: ForcedOutcome): Promise<Change> {
-  if (run.status === "requeueing" && as === "retried")
-    return already("its Job is given up, and the next attempt follows");
+  if (run.status === "requeueing" && as === "retried") return already({ was: "given up" });
   if (run.verdict) {
-    const isWanted = as !== "retried" && (as === "completed") === (run.verdict.outcome === "succeeded");
-    const why = `its verdict is recorded (${run.verdict.outcome}): the next ticks settle its message`;
-    return isWanted ? already(why) : refused(why);
+    const { outcome } = run.verdict;
+    const isWanted = as !== "retried" && (as === "completed") === (outcome === "succeeded");
+    return isWanted ? already({ was: "verdict recorded", outcome }) : refused({ because: "verdict recorded", outcome });
   }
-  if (run.status !== "dispatched" || run.jobName === undefined) return refused("it has no Job: cancel it instead");
-  const job = await deps.cluster.get(run.jobName);
-  if (job && finishedAt(job) !== undefined) return refused(`Job ${run.jobName} has ended: the next tick judges it`);
-  return given(run, as, deps);
+  const { jobName } = run;
+  if (run.status !== "dispatched" || jobName === undefined) return refused({ because: "no job" });
+  const job = await deps.cluster.get(jobName);
+  if (job && finishedAt(job) !== undefined) return refused({ because: "job ended", jobName });
+  const after = afterForce(run, as, deps);
+  return { next: nextRow(run, after, deps.clock.now()), answer: done(whatFollows(run, after, as)) };
 }
 
-function given(run: Run, as: ForcedOutcome, deps: Dependencies): Change {
-  const now = deps.clock.now();
+function afterForce(run: Run, as: ForcedOutcome, deps: Dependencies): Retry | Conclude {
+  const { failures, interruptions } = run;
   const retry = retryOf(run, deps);
   switch (as) {
-    case "completed": {
-      const after = {
-        do: "conclude",
-        verdict: { outcome: "succeeded" },
-        failures: run.failures,
-        interruptions: run.interruptions,
-      } as const;
-      return { next: nextRow(run, after, now), why: "the next tick completes its message" };
-    }
+    case "completed":
+      return { do: "conclude", verdict: { outcome: "succeeded" }, failures, interruptions };
     case "dead-lettered":
-      return { next: nextRow(run, cancel(run, FORCED, retry), now), why: "the next tick dead-letters its message" };
-    case "retried": {
-      const after = afterEnding(run, FORCED, retry, now);
-      const last = "it was its last: the next tick dead-letters its message";
-      return {
-        next: nextRow(run, after, now),
-        why: after.do === "retry" ? `attempt ${run.attempt + 1} follows` : last,
-      };
-    }
+      return cancel(run, FORCED, retry);
+    case "retried":
+      return afterEnding(run, FORCED, retry, deps.clock.now());
     default:
       return as satisfies never;
   }
+}
+
+function whatFollows(run: Run, after: Retry | Conclude, as: ForcedOutcome) {
+  if (after.do === "retry") return { did: "recorded the next attempt", attempt: run.attempt + 1 } as const;
+  const { outcome } = after.verdict;
+  return { did: "recorded a verdict", outcome, last: as === "retried" } as const;
 }

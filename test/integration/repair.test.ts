@@ -70,7 +70,7 @@ const peeked = (queue: string, options = {}) =>
 test("looks, adopts what it is told to, and the running Dispatcher carries it to its end", {
   timeout: 60_000,
 }, async () => {
-  expect(await repair()).toEqual({ code: 0, stdout: "nothing is to repair\n", stderr: "" });
+  expect(await repair()).toEqual({ code: 0, stdout: "nothing needs to be repaired\n", stderr: "" });
   await deferAsSomebodyElse("strays");
   await stack.startApp();
 
@@ -104,7 +104,7 @@ test("cancels a run that waits, and says what it can't do", { timeout: 60_000 },
   );
   expect(await repair("--force", id, "--as", "completed")).toMatchObject({
     code: 1,
-    stdout: `refused: ${id}: it has no Job: cancel it instead\n`,
+    stdout: `refused: ${id}: it has no Job. Use --cancel instead\n`,
   });
   expect(await repair("--cancel", id)).toMatchObject({ code: 0, stdout: expect.stringMatching(/^done: /) });
   await vi.waitFor(
@@ -116,7 +116,9 @@ test("cancels a run that waits, and says what it can't do", { timeout: 60_000 },
   );
   expect(await repair("--cancel", "paused:7:1", "--cancel", "elsewhere:1:1")).toMatchObject({
     code: 1,
-    stdout: expect.stringMatching(/^refused: paused:7:1: there is no such run\nrefused: elsewhere:1:1: no source/),
+    stdout: expect.stringMatching(
+      /^refused: paused:7:1: no run has this id\nrefused: elsewhere:1:1: neither the modules nor the table know its source/,
+    ),
   });
 });
 

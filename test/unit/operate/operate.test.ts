@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { makeLog } from "../../../shared/log.ts";
 import { viewCluster } from "../../../shared/observe/cluster-view.ts";
 import { adoptMessage } from "../../../shared/operate/adopt-message.ts";
-import { findRepairs } from "../../../shared/operate/audit.ts";
+import { audit } from "../../../shared/operate/audit.ts";
 import { believeAbsence } from "../../../shared/operate/believe-absence.ts";
 import { cancelRun } from "../../../shared/operate/cancel-run.ts";
 import { type ForcedOutcome, forceRun } from "../../../shared/operate/force-run.ts";
@@ -38,13 +38,13 @@ async function expectUntouched(world: World, act: () => Promise<unknown>): Promi
 describe("the look", () => {
   it("finds nothing where the reconciler needs nobody, and changes nothing", async () => {
     const world = await withRun();
-    await expectUntouched(world, async () => expect(await findRepairs(world.deps)).toEqual([]));
+    await expectUntouched(world, async () => expect(await audit(world.deps)).toEqual([]));
   });
 
   it("leaves to the sweep what the sweep takes on", async () => {
     const world = await withRun();
     world.table.forget(world.run());
-    expect(await findRepairs(world.deps)).toEqual([]);
+    expect(await audit(world.deps)).toEqual([]);
   });
 
   it("finds every message of another owner, however many pages there are", async () => {
@@ -53,16 +53,16 @@ describe("the look", () => {
       const { lockToken } = world.broker.deliver(SOURCE);
       await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "owner-2" });
     }
-    const found = await findRepairs(world.deps);
+    const found = await audit(world.deps);
     expect(found).toHaveLength(600);
-    expect(found.at(-1)).toMatchObject({ kind: "stray message", owner: "owner-2", key: { sequenceNumber: 600 } });
+    expect(found.at(-1)).toMatchObject({ kind: "orphan message", owner: "owner-2", key: { sequenceNumber: 600 } });
   });
 
   it("finds a Job that is past its time limits and not over", async () => {
     const world = await withRun();
     world.cluster.linger(world.jobName());
     world.clock.advance(48 * 3_600_000);
-    const [found] = await findRepairs(world.deps);
+    const [found] = await audit(world.deps);
     expect(found).toMatchObject({ kind: "overdue Job", runId: runId(world.run()), jobName: world.jobName() });
   });
 });
@@ -82,7 +82,7 @@ describe("adopting a message", () => {
 
   it("gives it a row and the stamp, and its Job, which still runs, is followed to its end", async () => {
     const { world, key, table, process } = await afterRestore();
-    expect(await findRepairs(process.deps)).toMatchObject([{ kind: "stray message", owner: "owner-1" }]);
+    expect(await audit(process.deps)).toMatchObject([{ kind: "orphan message", owner: "owner-1" }]);
     expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "done" });
     expect(world.message(1).properties).toMatchObject({ "dispatcher-owner": "owner-2" });
     await process.tick();
@@ -137,15 +137,19 @@ describe("adopting a message", () => {
   it("touches no message that somebody holds, that is active, settled, or another of its number", async () => {
     const { world, key, process } = await afterRestore();
     world.broker.holdDeferred(SOURCE, 1);
-    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "refused", why: /holds/ });
+    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "refused", because: "busy" });
     world.broker.send(SOURCE);
     const active = { ...key, sequenceNumber: 2 };
-    expect(await adopt(world, active, process.deps)).toMatchObject({ kind: "refused", why: /active/ });
+    expect(await adopt(world, active, process.deps)).toMatchObject({
+      kind: "refused",
+      because: "message not deferred",
+      state: "active",
+    });
     for (const absent of [
       { ...key, sequenceNumber: 3 },
       { ...key, enqueuedAt: key.enqueuedAt - 1 },
     ])
-      expect(await adopt(world, absent, process.deps)).toMatchObject({ kind: "refused", why: /no such message/ });
+      expect(await adopt(world, absent, process.deps)).toMatchObject({ kind: "refused", because: "no such message" });
   });
 
   it("makes one row when two people adopt it at once", async () => {
@@ -203,7 +207,7 @@ describe("giving up a Job that can't end", () => {
     const world = makeWorld([aModule({ retry: { ...RETRY, maxInterruptions: 0 } })]);
     await withRun(world);
     world.cluster.linger(world.jobName());
-    expect(await force(world, "retried")).toMatchObject({ kind: "done", why: /last/ });
+    expect(await force(world, "retried")).toMatchObject({ kind: "done", did: "recorded a verdict", last: true });
     await world.tick();
     expect(world.message(1).letter?.reason).toBe("InterruptedTooOften");
   });
@@ -221,11 +225,11 @@ describe("giving up a Job that can't end", () => {
   it("leaves a Job that has ended to the reconciler, and a run without one", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
-    expect(await force(world, "dead-lettered")).toMatchObject({ kind: "refused", why: /has ended/ });
+    expect(await force(world, "dead-lettered")).toMatchObject({ kind: "refused", because: "job ended" });
     const waiting = makeWorld();
     waiting.cluster.quotaNext();
     await waiting.send();
-    expect(await force(waiting, "retried")).toMatchObject({ kind: "refused", why: /cancel it instead/ });
+    expect(await force(waiting, "retried")).toMatchObject({ kind: "refused", because: "no job" });
   });
 
   it("loses against a Dispatcher that moved the run on meanwhile", async () => {
@@ -234,7 +238,7 @@ describe("giving up a Job that can't end", () => {
       world.cluster.deleteJob(world.jobName());
       await world.makeProcess().tick();
     });
-    expect(await force(world, "completed")).toMatchObject({ kind: "refused", why: /moved on/ });
+    expect(await force(world, "completed")).toMatchObject({ kind: "refused", because: "moved on" });
     expect(world.run()).toMatchObject({ status: "waiting", attempt: 2 });
   });
 
@@ -316,10 +320,10 @@ describe("cancelling a run", () => {
     other.cluster.succeed(other.jobName());
     other.broker.failNext("completeDeferred");
     await other.tick();
-    expect(await cancel(other)).toMatchObject({ kind: "refused", why: /succeeded/ });
+    expect(await cancel(other)).toMatchObject({ kind: "refused", because: "verdict recorded", outcome: "succeeded" });
     await toTheEnd(other);
     const [run] = other.closed();
-    expect(run && (await cancelRun(other.deps, run, aLog()))).toMatchObject({ kind: "refused", why: /closed/ });
+    expect(run && (await cancelRun(other.deps, run, aLog()))).toMatchObject({ kind: "refused", because: "run closed" });
   });
 });
 
@@ -336,7 +340,7 @@ describe("believing that Jobs are gone", () => {
 
   it("has their runs go on with the next attempt, as an interruption", async () => {
     const world = await emptied();
-    expect(await findRepairs(world.deps)).toMatchObject([{ kind: "mass absence", source: "thumbnails", absent: 12 }]);
+    expect(await audit(world.deps)).toMatchObject([{ kind: "mass absence", source: "thumbnails", absent: 12 }]);
     expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "done" });
     for (let tick = 0; tick < 3; tick += 1) {
       world.clock.advance(10_000);
@@ -344,7 +348,7 @@ describe("believing that Jobs are gone", () => {
     }
     const runs = world.open().map(({ status, attempt, interruptions }) => `${status} ${attempt} ${interruptions}`);
     expect(new Set(runs)).toEqual(new Set(["dispatched 2 1"]));
-    expect(await findRepairs(world.deps)).toEqual([]);
+    expect(await audit(world.deps)).toEqual([]);
     expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "already" });
   });
 

@@ -1,0 +1,31 @@
+import type { PeekedMessage } from "../run/message.ts";
+import { type Run, type RunKey, runId } from "../run/run.ts";
+import type { Source } from "../run/source.ts";
+
+/** A deferred message that no open run speaks of, and the identity of the run that it should have. */
+export interface OrphanMessage {
+  readonly key: RunKey;
+  readonly message: PeekedMessage;
+}
+
+/**
+ * The deferred messages of a page that none of these open runs speaks of. It takes a look at the message's own row to tell whether a message is an
+ * orphan: its run may have been closed, or opened, since the runs were read.
+ */
+export function* messagesWithoutOpenRun(
+  source: Source,
+  page: readonly PeekedMessage[],
+  runs: Iterable<Run>,
+): Generator<OrphanMessage> {
+  const open = new Set([...runs].map(runId));
+  for (const message of page) {
+    const key: RunKey = { source, sequenceNumber: message.sequenceNumber, enqueuedAt: message.enqueuedAt };
+    if (message.state === "deferred" && !open.has(runId(key))) yield { key, message };
+  }
+}
+
+/** The id of the instance that deferred a message; undefined if the message carries no stamp. */
+export function ownerOf({ properties }: PeekedMessage): string | undefined {
+  const owner = properties["dispatcher-owner"];
+  return typeof owner === "string" ? owner : undefined;
+}

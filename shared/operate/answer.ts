@@ -1,0 +1,58 @@
+import type { ClosedStatus } from "../run/run.ts";
+
+/** What an action did. The facts, not the words: `tools/repair-words.ts` has those. */
+type Done =
+  /** Adopted: the run goes on with this attempt. */
+  | { readonly did: "adopted"; readonly module: string; readonly attempt: number }
+  /** Adopted, and no module takes it: a tick dead-letters it. */
+  | { readonly did: "adopted to be rejected" }
+  /** The sweep saw the stamp first, and inserted the row. */
+  | { readonly did: "adopted by the sweep" }
+  /** It had a row, and only lacked this instance's stamp. */
+  | { readonly did: "stamped" }
+  /** So many absent Jobs count as deleted now. */
+  | { readonly did: "believed absences"; readonly jobs: number }
+  /** The attempt's Job is to be ended. */
+  | { readonly did: "ordered the end" }
+  /** The run is to end this way. `last`: no attempt was left. */
+  | { readonly did: "recorded a verdict"; readonly outcome: ClosedStatus; readonly last: boolean }
+  | { readonly did: "recorded the next attempt"; readonly attempt: number };
+
+/** Why nothing was left to do: an earlier try, or a replica, did it. */
+type Already =
+  | { readonly was: "adopted" | "given up" | "being cancelled" }
+  | { readonly was: "verdict recorded"; readonly outcome: ClosedStatus }
+  /** No Job of the source's runs is absent. */
+  | { readonly was: "nothing absent" }
+  /** No message without a row has the owner's stamp. */
+  | { readonly was: "nothing of this owner" };
+
+/** Why an action can't be done. */
+type Refusal =
+  /** Neither the modules nor the table know a source by which the id or the name begins. */
+  | { readonly because: "unknown source" }
+  /** A queue and a subscription have the same name. */
+  | { readonly because: "ambiguous name" }
+  | { readonly because: "no such run" | "no such message" }
+  | { readonly because: "message not deferred"; readonly state: string }
+  /** Another receiver holds the message just now. */
+  | { readonly because: "busy" }
+  | { readonly because: "run closed"; readonly status: ClosedStatus }
+  | { readonly because: "verdict recorded"; readonly outcome: ClosedStatus }
+  /** The run has no Job that could be given up. */
+  | { readonly because: "no job" }
+  | { readonly because: "job ended"; readonly jobName: string }
+  /** A replica changed the row meanwhile. */
+  | { readonly because: "moved on" }
+  /** A dependency is away. `detail`: its own words. */
+  | { readonly because: "unavailable"; readonly detail: string };
+
+/** What became of one action on one thing. */
+export type Answer =
+  | ({ readonly kind: "done" } & Done)
+  | ({ readonly kind: "already" } & Already)
+  | ({ readonly kind: "refused" } & Refusal);
+
+export const done = (facts: Done): Answer => ({ kind: "done", ...facts });
+export const already = (facts: Already): Answer => ({ kind: "already", ...facts });
+export const refused = (facts: Refusal): Answer => ({ kind: "refused", ...facts });

@@ -1,0 +1,83 @@
+import type { Dependencies } from "../dependencies.ts";
+import { errorText, UnavailableError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { type ClusterView, viewCluster } from "../observe/cluster-view.ts";
+import { knownSources } from "../observe/open-runs.ts";
+import { type RunKey, runId } from "../run/run.ts";
+import { sourceName } from "../run/source.ts";
+import { adoptMessage } from "./adopt-message.ts";
+import { type Answer, already, refused } from "./answer.ts";
+import { type AuditFinding, audit } from "./audit.ts";
+import { believeAbsence } from "./believe-absence.ts";
+import { cancelRun } from "./cancel-run.ts";
+import { type ForcedOutcome, forceRun } from "./force-run.ts";
+import { rowlessMessages } from "./rowless-messages.ts";
+import { runsNamed, sourcesNamed } from "./run-named.ts";
+
+/** What became of each thing that was asked for, by its name. */
+export type Answers = readonly (readonly [name: string, answer: Answer])[];
+
+/**
+ * What an operator may ask of one instance, and do to it. Answers are data. An action is one conditional write for each run, as a replica would
+ * make it, so that it is safe beside running replicas, and harmless if it is repeated. If a dependency is away, that is the answer for the one
+ * thing that needed it; the others are done.
+ */
+export interface Operator {
+  /** Lists what only an operator may decide. Changes nothing. Rejects with an UnavailableError if something can't be read. */
+  audit(): Promise<readonly AuditFinding[]>;
+  /** Takes on deferred messages that have no row, by the ids that their runs would have. */
+  adopt(runIds: readonly string[]): Promise<Answers>;
+  /** Takes on every message without a row that the instance with this owner id deferred. */
+  adoptAllOf(owner: string): Promise<Answers>;
+  /** Gives up the Jobs of runs, and says what becomes of their messages. */
+  force(runIds: readonly string[], as: ForcedOutcome): Promise<Answers>;
+  /** Cancels runs, whatever they wait for. */
+  cancel(runIds: readonly string[]): Promise<Answers>;
+  /** Counts the absent Jobs of a source as deleted, however many they are. */
+  believeAbsence(source: string): Promise<Answers>;
+}
+
+/** Makes the operator's room of an instance. Each change is told to `log`, as a replica would tell it. */
+export function makeOperator(deps: Dependencies, log: Log): Operator {
+  /** Does one thing to each run that is named. */
+  async function toEach(runIds: readonly string[], act: (key: RunKey) => Promise<Answer>): Promise<Answers> {
+    const answers: [string, Answer][] = [];
+    for (const id of runIds) {
+      const [key, another] = await runsNamed(deps, id);
+      if (!key) answers.push([id, refused({ because: "unknown source" })]);
+      else if (another) answers.push([id, refused({ because: "ambiguous name" })]);
+      else answers.push([id, await act(key).catch(unavailable)]);
+    }
+    return answers;
+  }
+  const adoptBy = (view: ClusterView) => (key: RunKey) => adoptMessage(deps, key, view, log);
+
+  return {
+    audit: () => audit(deps),
+    adopt: async (runIds) => toEach(runIds, adoptBy(await viewCluster(deps))),
+    async adoptAllOf(owner) {
+      const adopt = adoptBy(await viewCluster(deps));
+      const answers: [string, Answer][] = [];
+      for (const source of await knownSources(deps))
+        for (const rowless of await rowlessMessages(deps, source))
+          if (rowless.owner === owner) answers.push([runId(rowless.key), await adopt(rowless.key).catch(unavailable)]);
+      return answers.length > 0 ? answers : [[owner, already({ was: "nothing of this owner" })]];
+    },
+    force: (runIds, as) => toEach(runIds, (key) => forceRun(deps, key, as, log)),
+    cancel: (runIds) => toEach(runIds, (key) => cancelRun(deps, key, log)),
+    async believeAbsence(name) {
+      const sources = await sourcesNamed(deps, name);
+      if (sources.length === 0) return [[name, refused({ because: "unknown source" })]];
+      return Promise.all(
+        sources.map(
+          async (source) => [sourceName(source), await believeAbsence(deps, source, log).catch(unavailable)] as const,
+        ),
+      );
+    },
+  };
+}
+
+function unavailable(error: unknown): Answer {
+  if (error instanceof UnavailableError) return refused({ because: "unavailable", detail: errorText(error) });
+  throw error;
+}

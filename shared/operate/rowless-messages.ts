@@ -1,0 +1,36 @@
+import type { Dependencies } from "../dependencies.ts";
+import { route } from "../modules/route.ts";
+import { messagesWithoutOpenRun, type OrphanMessage, ownerOf } from "../observe/orphan-messages.ts";
+import type { Source } from "../run/source.ts";
+
+/** A deferred message that has no row, open or closed. */
+export interface RowlessMessage extends OrphanMessage {
+  /** The id of the instance that deferred it; undefined if it carries no stamp. */
+  readonly owner: string | undefined;
+  /** The module that takes it; undefined if none does. */
+  readonly module: string | undefined;
+}
+
+const PAGE = 250;
+
+/** Finds all deferred messages of a source that have no row, oldest first. Peeks through the whole source. */
+export async function rowlessMessages(deps: Dependencies, source: Source): Promise<RowlessMessage[]> {
+  const runs = (await deps.table.openRuns(source)).map(({ run }) => run);
+  const found: RowlessMessage[] = [];
+  let next = 0;
+  for (;;) {
+    const page = await deps.broker.browse(source, next, PAGE);
+    for (const orphan of messagesWithoutOpenRun(source, page, runs)) {
+      if ((await deps.table.find(orphan.key)).kind !== "none") continue;
+      const { message } = orphan;
+      found.push({
+        ...orphan,
+        owner: ownerOf(message),
+        module: route(deps.modules.values(), source, message)?.name,
+      });
+    }
+    const last = page.at(-1);
+    if (!last || page.length < PAGE) return found;
+    next = last.sequenceNumber + 1;
+  }
+}

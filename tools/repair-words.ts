@@ -1,0 +1,116 @@
+import type { Answer } from "../shared/operate/answer.ts";
+import type { AuditFinding } from "../shared/operate/audit.ts";
+import { FORCED_OUTCOMES } from "../shared/operate/force-run.ts";
+import { runId } from "../shared/run/run.ts";
+
+/** What an answer of the operator's room says to a person: in one sentence. */
+export function answerText(answer: Answer): string {
+  switch (answer.kind) {
+    case "done":
+      return doneText(answer);
+    case "already":
+      return alreadyText(answer);
+    case "refused":
+      return refusedText(answer);
+    default:
+      return answer satisfies never;
+  }
+}
+
+function doneText(answer: Answer & { kind: "done" }): string {
+  switch (answer.did) {
+    case "adopted":
+      return `the next tick goes on with it as attempt ${answer.attempt} of module ${answer.module}`;
+    case "adopted to be rejected":
+      return "no module takes it, so the next tick dead-letters it";
+    case "adopted by the sweep":
+      return "the sweep saw the stamp first, and made its row";
+    case "stamped":
+      return "it had a row already, and carries this instance's stamp now";
+    case "believed absences":
+      return `${answer.jobs} Jobs count as deleted now, and the next attempts of their runs follow`;
+    case "ordered the end":
+      return "the next ticks end its Job and dead-letter its message";
+    case "recorded a verdict": {
+      const follows = `the next tick ${answer.outcome === "succeeded" ? "completes" : "dead-letters"} its message`;
+      return answer.last ? `that was its last attempt, so ${follows}` : follows;
+    }
+    case "recorded the next attempt":
+      return `attempt ${answer.attempt} follows`;
+    default:
+      return answer satisfies never;
+  }
+}
+
+function alreadyText(answer: Answer & { kind: "already" }): string {
+  switch (answer.was) {
+    case "adopted":
+      return "it has a row, and carries this instance's stamp";
+    case "given up":
+      return "its Job is given up, and the next attempt follows";
+    case "being cancelled":
+      return "it is being cancelled";
+    case "verdict recorded":
+      return `its verdict is recorded (${answer.outcome}), and the next ticks settle its message`;
+    case "nothing absent":
+      return "no Job of its runs is absent";
+    case "nothing of this owner":
+      return "no message without a row carries this owner's stamp";
+    default:
+      return answer satisfies never;
+  }
+}
+
+function refusedText(answer: Answer & { kind: "refused" }): string {
+  switch (answer.because) {
+    case "unknown source":
+      return "neither the modules nor the table know its source. A run id is SOURCE:NUMBER:MS, as log lines show it";
+    case "ambiguous name":
+      return "a queue and a subscription share this name";
+    case "no such run":
+      return "no run has this id";
+    case "no such message":
+      return "the bus has no such message";
+    case "message not deferred":
+      return `the message is ${answer.state}, and will be accepted when it is delivered`;
+    case "busy":
+      return "another receiver holds the message. Try again after a lock duration";
+    case "run closed":
+      return `its run is closed (${answer.status})`;
+    case "verdict recorded":
+      return `another verdict is recorded (${answer.outcome}), and the next ticks settle its message`;
+    case "no job":
+      return "it has no Job. Use --cancel instead";
+    case "job ended":
+      return `Job ${answer.jobName} has ended, and the next tick judges it`;
+    case "moved on":
+      return "a replica changed the run just now. Look again";
+    case "unavailable":
+      return answer.detail;
+    default:
+      return answer satisfies never;
+  }
+}
+
+/** What was found, and the flags that mend it. */
+export function findingText(found: AuditFinding, namespace: string): string {
+  switch (found.kind) {
+    case "orphan message": {
+      const id = runId(found.key);
+      const owner =
+        found.owner === undefined ? "no owner's stamp" : `the stamp of owner ${JSON.stringify(found.owner)}`;
+      const module = found.module === undefined ? "no module takes it" : `module ${found.module} takes it`;
+      const messageId = JSON.stringify(found.message.messageId ?? "");
+      return `${id}: a deferred message (id ${messageId}) without a row, with ${owner}; ${module}: --adopt '${id}'`;
+    }
+    case "overdue Job": {
+      const minutes = Math.round(found.overdueMs / 60_000);
+      const outcomes = FORCED_OUTCOMES.join("|");
+      return `${found.runId}: Job ${found.jobName} is not over, ${minutes} min after its time limits: --force '${found.runId}' --as ${outcomes}`;
+    }
+    case "mass absence":
+      return `${found.source}: ${found.absent} Jobs are absent from namespace ${namespace}, too many to believe it: --believe-absence '${found.source}'`;
+    default:
+      return found satisfies never;
+  }
+}
