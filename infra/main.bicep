@@ -91,7 +91,8 @@ param alertEmails string[] = []
 @description('Optional. Resource ids of existing action groups that alerts are sent to.')
 param alertActionGroupIds string[] = []
 
-// Names of the Helm release that deploy.sh installs. The federated credentials name its service accounts, so both must agree.
+// Names of the Helm release that deploy.sh installs. The federated credentials name its service accounts, so both must
+// agree.
 var release = { namespace: 'dispatcher', serviceAccount: 'dispatcher', jobServiceAccount: 'dispatcher-job' }
 // The service account of KEDA's operator, as the AKS add-on runs it.
 var keda = { namespace: 'kube-system', serviceAccount: 'keda-operator' }

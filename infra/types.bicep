@@ -1,4 +1,5 @@
-// Types and constants that the modules share: sources, pools of nodes, limits of alerts, roles, and settings of entities.
+// Types and constants that the modules share: sources, pools of nodes, limits of alerts, roles, and settings of
+// entities.
 
 @export()
 @description('Tags of resources, by name.')
@@ -88,7 +89,8 @@ var roles = {
 @export()
 @description('Settings of every queue and subscription. The Dispatcher relies on them.')
 var entitySettings = {
-  // The longest that Service Bus allows. After a crash, a message stays locked for as long. LOCK_DURATION has the same value.
+  // The longest that Service Bus allows. After a crash, a message stays locked for as long. LOCK_DURATION has the same
+  // value.
   lockDuration: 'PT5M'
   // So high that it ends no message. The row counts the attempts, because each deferral and requeue is a delivery too.
   maxDeliveryCount: 2000

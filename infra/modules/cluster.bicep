@@ -76,8 +76,8 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
       loadBalancerSku: 'standard'
     }
     autoScalerProfile: {
-      // Keeps a node whose pods have data in an emptyDir, because removing the node would delete the data. Pods of Jobs are
-      // safe without it, because they carry an annotation against eviction.
+      // Keeps a node whose pods have data in an emptyDir, because removing the node would delete the data. Pods of Jobs
+      // are safe without it, because they carry an annotation against eviction.
       'skip-nodes-with-local-storage': 'true'
     }
     autoUpgradeProfile: {

@@ -38,7 +38,8 @@ resource subscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024
   for name in subscriptions: {
     name: name
     parent: topic
-    // Keeps a message on the dead letter queue if the subscription's filter fails on it. Otherwise the message would be lost.
+    // Keeps a message on the dead letter queue if the subscription's filter fails on it. Otherwise the message would be
+    // lost.
     properties: union(entitySettings, { deadLetteringOnFilterEvaluationExceptions: true })
   }
 ]

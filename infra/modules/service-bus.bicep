@@ -51,7 +51,8 @@ resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
   properties: {
     disableLocalAuth: true
     minimumTlsVersion: '1.2'
-    // One partition, because partitioned entities give messages sequence numbers that are too large for the Functions host.
+    // One partition, because partitioned entities give messages sequence numbers that are too large for the Functions
+    // host.
     premiumMessagingPartitions: sku == 'Premium' ? 1 : null
   }
 }

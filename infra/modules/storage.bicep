@@ -74,8 +74,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
       containerDeleteRetentionPolicy: { enabled: true, days: 7 }
     }
 
-    // Holds the bodies that are too large for a Job. The app deletes a body after its run has ended. No rule may delete one
-    // earlier, because the Job still reads it.
+    // Holds the bodies that are too large for a Job. The app deletes a body after its run has ended. No rule may delete
+    // one earlier, because the Job still reads it.
     resource payloads 'containers' = {
       name: 'dispatcher-payloads'
       properties: { publicAccess: 'None' }
@@ -121,8 +121,8 @@ resource kept 'Microsoft.Authorization/locks@2020-05-01' = if (lock) {
   }
 }
 
-// Assigned on the account, not on the containers. The Functions host creates containers of its own, and only the account
-// gives out the key that signs the URLs of large bodies.
+// Assigned on the account, not on the containers. The Functions host creates containers of its own, and only the
+// account gives out the key that signs the URLs of large bodies.
 resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for role in ['Storage Blob Data Owner', 'Storage Table Data Contributor']: {
     name: guid(account.id, 'app', roles[role])
