@@ -1,8 +1,8 @@
-# Two images of one build; modules and settings come from outside, nothing secret is in a layer.
-#   functions (the default)  the app on the Azure Functions host:        docker build -t dispatcher .
-#   standalone               the app on the small host of host/:          docker build -t dispatcher --target standalone .
-# Only what every builder knows is used, BuildKit or not: `az acr build` has the older one.
-# Node 22: 20 gets no security fixes since April 2026, and both bases have it.
+# Builds two images from one build stage. They hold no modules, no settings and no secrets; these come from outside.
+#   functions (the default)  the app on the Azure Functions host:  docker build -t dispatcher .
+#   standalone               the app on the small host of host/:   docker build -t dispatcher --target standalone .
+# The file uses only what the builder before BuildKit knows, because `az acr build` has that one. Both images have Node
+# 22, because Node 20 gets no security fixes since April 2026.
 
 FROM node:22-bookworm-slim AS build
 WORKDIR /src
@@ -19,12 +19,13 @@ FROM node:22-bookworm-slim AS standalone
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="dispatcher-standalone" \
-      org.opencontainers.image.description="One Kubernetes Job per Azure Service Bus message, on a small host of its own." \
+      org.opencontainers.image.description="Runs one Kubernetes Job per Azure Service Bus message, on a small host of its own." \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# The heap's limits are those of the README's figures: without them Node takes more than it needs. Override them for more open runs. Two arenas are
-# plenty for a process that works in one thread; with one for each, glibc keeps some 15 MiB of freed memory more.
+# The limits of the heap are those with which the published figures were measured. Without them Node takes more than it
+# needs. Override them for more open runs. Two arenas are enough for a process that works in one thread. Without that
+# limit glibc keeps about 15 MiB more of freed memory.
 ENV MALLOC_ARENA_MAX=2 \
     NODE_ENV=production \
     NODE_OPTIONS="--max-old-space-size=96 --max-semi-space-size=8" \
@@ -34,24 +35,28 @@ COPY --from=build /src/package.json /src/host.json /src/LICENSE /src/dist/third-
 COPY --from=build /src/dist/functions/index.js dist/functions/
 COPY --from=build /src/dist/host/main.js dist/host/
 COPY --from=build /src/dist/tools/*.js dist/tools/
-# `node` of the base, by number: a kubelet can't tell that a name is not root.
+# The user `node` of the base image, by number, because a kubelet cannot tell whether a name is root.
 USER 1000:1000
 EXPOSE 8080
-# No shell in between: the signal that asks it to drain reaches the host itself.
+# Starts the host without a shell, so that SIGTERM reaches the host itself, which then drains.
 ENTRYPOINT ["node", "dist/host/main.js", "--app", "dist/functions/index.js", "--host-json", "host.json", "--address", "0.0.0.0", "--port", "8080"]
 
 FROM mcr.microsoft.com/azure-functions/node:4-node22 AS functions
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="dispatcher" \
-      org.opencontainers.image.description="One Kubernetes Job per Azure Service Bus message, on the Azure Functions host." \
+      org.opencontainers.image.description="Runs one Kubernetes Job per Azure Service Bus message, on the Azure Functions host." \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-# - The base listens on port 80 as root. A port over 1,024 needs no root. Nor does a directory under /tmp: the host keeps its keys in the storage account, and
-#   tells by a file that they changed, which it would write beside its own program. All else that it writes is under /tmp by default (its logs, FunctionsData).
-# - Without DRAIN_ON_APP_STOPPING the host ends on SIGTERM with its listeners still taking messages.
-# - Its console is off by default. The limits of the heap, and of arenas, are the README's, for the worker, which runs the app.
+# - ASPNETCORE_URLS moves the host to port 8080, because it runs without root here, and the base's port 80 needs root.
+# - FUNCTIONS_SECRETS_PATH moves the files by which the host notices changed keys under /tmp. By default it writes them
+#   beside its own program, which takes root. The keys themselves are in the storage account, and all other files that
+#   it writes are under /tmp by default.
+# - FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING lets the host stop its listeners first on SIGTERM. Without it, they take
+#   messages until the process ends.
+# - Logging__Console__IsEnabled turns the host's console log on, which is off by default.
+# - MALLOC_ARENA_MAX and the heap's limits are those of the standalone image, for the worker, which runs the app.
 ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
     AzureFunctionsJobHost__Logging__Console__IsEnabled=true \
     ASPNETCORE_URLS=http://+:8080 \
@@ -64,8 +69,9 @@ WORKDIR /home/site/wwwroot
 COPY --from=build /src/package.json /src/host.json /src/LICENSE /src/dist/third-party-notices.txt ./
 COPY --from=build /src/dist/functions/index.js dist/functions/
 COPY --from=build /src/dist/tools/*.js dist/tools/
-# `app` of .NET's images.
+# The user `app` of .NET's images, by number.
 USER 1654:1654
 EXPOSE 8080
-# The base's start script would install certificates as root first, which nothing here needs; the host as the first process gets the signal itself.
+# Starts the host without the base's start script, which would install certificates as root that nothing here needs. As
+# the first process, the host gets SIGTERM itself.
 CMD ["/azure-functions-host/Microsoft.Azure.WebJobs.Script.WebHost"]

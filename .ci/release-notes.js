@@ -1,13 +1,14 @@
-// Prints what CHANGELOG.md says of one version. Ends with 1, saying why, where the version is none, package.json has another, or nothing is said.
+// Prints the chapter of CHANGELOG.md about one version. Ends with 1 and the reason if the version is not valid, if
+// package.json has another one, or if CHANGELOG.md has no text about it.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 const USAGE = `usage: node .ci/release-notes.js [FLAGS] VERSION
 
-Prints what CHANGELOG.md says of one version.
+Prints the chapter of CHANGELOG.md about one version.
 
-  --directory PATH  of CHANGELOG.md and package.json (those of this checkout)
+  --directory PATH  where CHANGELOG.md and package.json are (this checkout)
   -h, --help        print this, and end
   --version         print the version in package.json, and end
 `;
@@ -27,7 +28,7 @@ function readFlags() {
   try {
     return parseArgs({ allowPositionals: true, options: { directory, help, version: isVersion } });
   } catch {
-    process.stderr.write(`release-notes takes no such flags: ${process.argv.slice(2).join(" ")}\n${USAGE}`);
+    process.stderr.write(`release-notes does not know these flags: ${process.argv.slice(2).join(" ")}\n${USAGE}`);
     return process.exit(2);
   }
 }
@@ -38,12 +39,12 @@ function fail(why) {
 }
 
 if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))
-  fail(`"${version}" is no version: tag the release like v1.2.3 or v1.2.3-rc.1`);
+  fail(`"${version}" is no version. Name the tag like v1.2.3 or v1.2.3-rc.1`);
 const declared = JSON.parse(read("package.json")).version;
-if (declared !== version) fail(`the tag says ${version}, package.json ${declared}: set both to the same`);
+if (declared !== version) fail(`the tag says ${version}, package.json ${declared}. Make both the same`);
 
 const chapters = read("CHANGELOG.md").split(/^## /m).slice(1);
 const chapter = chapters.find((text) => text.split(/\s/, 1)[0] === version);
 const notes = chapter?.slice(chapter.indexOf("\n")).trim() ?? "";
-if (notes === "") fail(`CHANGELOG.md says nothing under "## ${version}": rename "## Unreleased"`);
+if (notes === "") fail(`CHANGELOG.md says nothing under "## ${version}". Rename its chapter "## Unreleased"`);
 process.stdout.write(`${notes}\n`);

@@ -1,31 +1,33 @@
 #!/usr/bin/env bash
-# From nothing to a running Dispatcher, and the way back. `infra/deploy.sh --help` says how.
+# Deploys the Dispatcher and everything that it runs on, or uninstalls it. For the usage run `infra/deploy.sh --help`.
 set -euo pipefail
-((BASH_VERSINFO[0] >= 4)) || { echo 'deploy.sh: needs bash 4 or later; on macOS: brew install bash' >&2; exit 1; }
+((BASH_VERSINFO[0] >= 4)) || { echo 'deploy.sh: bash is older than 4. On macOS, run: brew install bash' >&2; exit 1; }
 
 usage() {
   cat <<'TEXT'
 usage: infra/deploy.sh ENVIRONMENT --values FILE [--tag TAG] [--no-build] [--what-if] [--region REGION]
        infra/deploy.sh down ENVIRONMENT [--yes]
 
-Deploys infra/ENVIRONMENT.bicepparam (dev, prod, or one of your own), builds the image in the registry, and installs the chart.
-It can be repeated: what is there already is brought up to date, what runs goes on.
+Deploys infra/ENVIRONMENT.bicepparam (dev, prod, or a file of your own), builds the image in the registry, and
+installs the chart. Run it again after every change. It updates what exists, and Jobs at work go on.
 
-  --values FILE    the chart's values: your modules. Their queues and topics are made, and the chart runs them
-  --tag TAG        tag of the image; by default the commit, or the time where files have changed since
-  --no-build       take the image of that tag as it is in the registry
-  --what-if        say what the deployment would change, and change nothing
-  --region REGION  where Azure keeps the record of the deployment (westeurope); the resources' own region is in the parameter file
+  --values FILE    the chart's values with your modules; also creates the queues and topics that the modules read
+  --tag TAG        tag of the image (the commit, followed by the time if the image's files have changed since)
+  --no-build       use the image with this tag that is in the registry already
+  --what-if        print what the deployment would change, and change nothing
+  --region REGION  where Azure keeps the record of the deployment (westeurope); the resources themselves are in the
+                   region that the parameter file names
   -h, --help       print this, and end
   --version        print the version, and end
 
-`down` uninstalls the Dispatcher. It says what it would delete and asks; --yes answers. Messages stay on the bus.
+`down` uninstalls the Dispatcher. It first prints what it deletes and what stays, and asks; --yes skips the question.
+Messages stay on the bus.
 
 Needs az (logged in, with the rights to create resources and to assign roles), helm 3.13 or later, and kubelogin.
 TEXT
 }
 
-# Output of main.bicep, and the value of the chart that it fills.
+# Each output of main.bicep, and the chart's value that it fills.
 readonly VALUES=(
   imageRepository:image.repository
   jobNamespace:jobNamespace
@@ -39,10 +41,10 @@ readonly VALUES=(
   settingsTable:settings.table
   settingsLockDuration:settings.lockDuration
 )
-# The federated credentials of main.bicep name this release's service accounts.
+# Names of the Helm release. The federated credentials in main.bicep name its service accounts, so both must agree.
 readonly RELEASE=dispatcher
 readonly NAMESPACE=dispatcher
-# A new role takes some minutes to be known everywhere.
+# How often, and how many seconds apart, to try the cluster. A new role takes some minutes to take effect.
 readonly PATIENCE_ATTEMPTS=${DEPLOY_PATIENCE_ATTEMPTS:-20}
 readonly PATIENCE_SECONDS=${DEPLOY_PATIENCE_SECONDS:-15}
 
@@ -56,7 +58,7 @@ fail() {
 }
 wrong() {
   say "deploy.sh: $*"
-  say "infra/deploy.sh --help says how it is used."
+  say "For the usage run: infra/deploy.sh --help"
   exit 2
 }
 
@@ -78,8 +80,8 @@ read_arguments() {
         exit 0
         ;;
       --values | --tag | --region)
-        [[ -n ${2-} && ${2-} != -* ]] || wrong "$1 needs a value"
-        [[ $given != *" $1 "* ]] || wrong "$1 twice: one at a time. Of two values files, put what is in one into the other"
+        [[ -n ${2-} && ${2-} != -* ]] || wrong "$1 needs a value. Write it after the option"
+        [[ $given != *" $1 "* ]] || wrong "$1 is given twice. Give it once, and merge two values files into one"
         given+="$1 "
         printf -v "${1#--}" '%s' "$2"
         shift
@@ -87,9 +89,9 @@ read_arguments() {
       --no-build) build=false ;;
       --what-if) what_if=true ;;
       --yes) yes=true ;;
-      -*) wrong "there is no option $1" ;;
+      -*) wrong "there is no option $1. Remove it" ;;
       *)
-        [[ -z $environment ]] || wrong "two environments, $environment and $1: one at a time"
+        [[ -z $environment ]] || wrong "two environments are given, $environment and $1. Name one"
         environment=$1
         ;;
     esac
@@ -99,18 +101,23 @@ read_arguments() {
 }
 
 check_arguments() {
-  [[ -n $environment ]] || wrong "which environment? One of: $(environments)"
-  [[ $environment =~ ^[a-z][a-z0-9-]*$ ]] || wrong "environment '$environment': lower-case letters, digits and hyphens, a letter first"
-  [[ -f $infra/$environment.bicepparam ]] || wrong "there is no $infra/$environment.bicepparam. There are: $(environments)"
+  [[ -n $environment ]] || wrong "the environment is missing. Name one of: $(environments)"
+  [[ $environment =~ ^[a-z][a-z0-9-]*$ ]] ||
+    wrong "environment '$environment' is no valid name. Use lower-case letters, digits and hyphens, a letter first"
+  [[ -f $infra/$environment.bicepparam ]] ||
+    wrong "there is no file $infra/$environment.bicepparam. Create it, or name one of: $(environments)"
   if [[ $command == down ]]; then
-    [[ -z $values$tag && $build == true && $what_if == false ]] || wrong "down takes --yes and --region, nothing else"
+    [[ -z $values$tag && $build == true && $what_if == false ]] ||
+      wrong "down takes no option but --yes and --region. Remove the others"
     return
   fi
-  [[ $yes == false ]] || wrong "--yes belongs to down: a deployment asks nothing"
-  [[ -n $values ]] || wrong "--values FILE is missing: the chart's values with your modules. keda/values.production.yaml is an example"
-  [[ -f $values ]] || wrong "there is no file $values"
-  [[ -z $tag || $tag =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] || wrong "tag '$tag': letters, digits and . _ -, at most 128"
-  [[ $build == true || -n $tag ]] || wrong "--no-build needs --tag: which image?"
+  [[ $yes == false ]] || wrong "--yes belongs to down, because a deployment asks nothing. Remove it"
+  [[ -n $values ]] ||
+    wrong "--values FILE is missing. Name a values file with your modules, such as keda/values.production.yaml"
+  [[ -f $values ]] || wrong "there is no file $values. Correct the path after --values"
+  [[ -z $tag || $tag =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$ ]] ||
+    wrong "tag '$tag' is not valid. Use at most 128 letters, digits and . _ -, and begin with a letter, a digit or _"
+  [[ $build == true || -n $tag ]] || wrong "--no-build needs --tag, to know which image to use. Add --tag TAG"
 }
 
 environments() {
@@ -123,20 +130,21 @@ environments() {
 }
 
 need() {
-  command -v "$1" >/dev/null || fail "$1 is missing: $2"
+  command -v "$1" >/dev/null || fail "$1 is not installed. Install it: $2"
 }
 
 check_tools() {
   need az 'https://learn.microsoft.com/cli/azure/install-azure-cli'
   if [[ $what_if == false ]]; then
     need helm 'https://helm.sh/docs/intro/install'
-    need kubelogin 'https://azure.github.io/kubelogin/install.html, or: az aks install-cli'
+    need kubelogin 'https://azure.github.io/kubelogin/install.html, or with az aks install-cli'
   fi
-  az account show --output none 2>/dev/null || fail "az is not logged in: az login, and az account set --subscription NAME"
+  az account show --output none 2>/dev/null ||
+    fail "az is not logged in. Run az login, then az account set --subscription NAME"
   say "Subscription: $(az account show --query name --output tsv)"
 }
 
-# Bicep reads the values file by a path relative to the parameter file.
+# Sets DISPATCHER_VALUES to the path of the values file, relative to the parameter file, because Bicep reads it so.
 use_values() {
   local file up
   file=$(cd -- "$(dirname -- "$values")" && pwd -P)/${values##*/}
@@ -151,7 +159,7 @@ deployment() {
   az deployment sub "$1" --name "$RELEASE-$environment" "${@:2}"
 }
 
-# Sets $outputs, by name.
+# Reads the outputs of the deployment into $outputs, by name.
 declare -A outputs
 read_outputs() {
   local pair name query='' found
@@ -159,21 +167,26 @@ read_outputs() {
   for pair in "${VALUES[@]}"; do names+=("${pair%%:*}"); done
   for name in "${names[@]}"; do query+="${query:+, }properties.outputs.$name.value"; done
   found=$(deployment show --query "[$query]" --output tsv) ||
-    fail "there is no deployment $RELEASE-$environment in this subscription: was it ever deployed, and is it this subscription?"
+    fail "the deployment $RELEASE-$environment could not be read from this subscription; az says why above.
+If it is in another subscription, run: az account set --subscription NAME
+If it was never made, run: infra/deploy.sh $environment --values FILE"
   mapfile -t lines <<<"$found"
   for name in "${!names[@]}"; do
     outputs[${names[name]}]=${lines[name]:-}
     [[ -n ${lines[name]:-} && ${lines[name]} != None ]] ||
-      fail "the deployment $RELEASE-$environment has no output ${names[name]}: deploy again"
+      fail "the deployment $RELEASE-$environment has no output ${names[name]}.
+Run: infra/deploy.sh $environment --values FILE"
   done
 }
 
+# Sets $tag to the commit, or to the commit and the time, unless it was given.
 image_tag() {
   if [[ -n $tag ]]; then
     return
   fi
   tag=$(git -C "$root" rev-parse --short=12 HEAD 2>/dev/null) || tag=$(date -u +%Y%m%d%H%M%S)
-  # Another image needs another tag, or the cluster takes the one that it has; a values file beside it makes no other image.
+  # A changed image needs a new tag, because the cluster does not pull a tag that it has already. Only files that the
+  # image is built from count as a change, and a values file is none of them.
   local -a inputs
   mapfile -t inputs < <(sed -n 's/^!//p' "$root/.dockerignore")
   if [[ -n $(git -C "$root" status --porcelain -- Dockerfile .dockerignore "${inputs[@]}" 2>/dev/null) ]]; then
@@ -181,12 +194,13 @@ image_tag() {
   fi
 }
 
-# A kubeconfig of its own: the deployer's is left as it is.
+# Writes a kubeconfig to a temporary directory, so that the deployer's own stays as it is, and waits for access.
 use_cluster() {
   scratch=$(mktemp -d)
   trap 'rm -rf -- "$scratch"' EXIT
   export KUBECONFIG=$scratch/kubeconfig
-  az aks get-credentials --resource-group "${outputs[resourceGroupName]}" --name "${outputs[aksName]}" --file "$KUBECONFIG" --only-show-errors
+  az aks get-credentials --resource-group "${outputs[resourceGroupName]}" --name "${outputs[aksName]}" \
+    --file "$KUBECONFIG" --only-show-errors
   kubelogin convert-kubeconfig --login azurecli --kubeconfig "$KUBECONFIG"
   local attempt
   for ((attempt = 1; ; attempt++)); do
@@ -194,16 +208,19 @@ use_cluster() {
       return
     fi
     ((attempt < PATIENCE_ATTEMPTS)) ||
-      fail "the cluster ${outputs[aksName]} does not let you in. You need the role 'Azure Kubernetes Service RBAC Cluster Admin' on it: $(<"$scratch/error")"
-    say "Waiting for the cluster to let you in ($attempt of $PATIENCE_ATTEMPTS)"
+      fail "the cluster ${outputs[aksName]} does not let you in. helm says:
+$(<"$scratch/error")
+Get the role 'Azure Kubernetes Service RBAC Cluster Admin' on this cluster, then run this command again"
+    say "Waiting until the cluster lets you in ($attempt of $PATIENCE_ATTEMPTS)"
     sleep "$PATIENCE_SECONDS"
   done
 }
 
-# For the deployer's own kubectl and helm.
+# Prints how the deployer's own kubectl and helm reach the cluster.
 way_in() {
-  printf 'To reach the cluster: az aks get-credentials --resource-group %s --name %s && kubelogin convert-kubeconfig --login azurecli' \
+  printf 'To reach the cluster, run: az aks get-credentials --resource-group %s --name %s' \
     "${outputs[resourceGroupName]}" "${outputs[aksName]}"
+  printf ' && kubelogin convert-kubeconfig --login azurecli'
 }
 
 up() {
@@ -211,19 +228,25 @@ up() {
   local parameters=(--location "$region" --parameters "$infra/$environment.bicepparam")
   if [[ $what_if == true ]]; then
     deployment what-if "${parameters[@]}"
-    say "Nothing was changed. A deployment would then build the image, and install or upgrade release $RELEASE from $root/keda."
+    say "Nothing was changed. Without --what-if, the next steps are to build the image, and to install or upgrade
+release $RELEASE from $root/keda."
     return
   fi
-  say "Deploying $environment: some ten minutes the first time"
+  say "Deploying $environment. The first time takes about ten minutes."
   deployment create "${parameters[@]}" --output none ||
-    fail "the deployment failed; what is there stays, and it can be repeated. Bicep itself has to be 0.49 or later: az bicep upgrade
-RoleAssignmentUpdateNotPermitted says that the cluster, or an identity, was deleted and made anew: its old role assignments are nobody's now, and in the way.
-To delete them: az role assignment list --all --query \"[?principalName==''].id\" --output tsv, and az role assignment delete --ids with those of this environment"
+    fail "the deployment failed; az says why above. What was created stays.
+Correct the cause, then run this command again.
+If az's Bicep is older than 0.49, run: az bicep upgrade
+RoleAssignmentUpdateNotPermitted means that the cluster or an identity was deleted and created again. The role
+assignments of the old one are still there, and block the new ones.
+List them with: az role assignment list --all --query \"[?principalName==''].id\" --output tsv
+Delete those of this environment with: az role assignment delete --ids ID"
   read_outputs
   image_tag
   if [[ $build == true ]]; then
     say "Building ${outputs[imageRepository]}:$tag"
-    az acr build --registry "${outputs[registryName]}" --image "${outputs[imageRepository]#*/}:$tag" --target functions --file "$root/Dockerfile" "$root"
+    az acr build --registry "${outputs[registryName]}" --image "${outputs[imageRepository]#*/}:$tag" \
+      --target functions --file "$root/Dockerfile" "$root"
   fi
   use_cluster
   local arguments=() pair
@@ -231,8 +254,11 @@ To delete them: az role assignment list --all --query \"[?principalName==''].id\
   say "Installing release $RELEASE"
   helm upgrade --install "$RELEASE" "$root/keda" --namespace "$NAMESPACE" --create-namespace --values "$values" \
     "${arguments[@]}" --set-literal "image.tag=$tag" --wait --timeout 10m ||
-    fail "the chart is not up. Its pods say why: kubectl logs --namespace $NAMESPACE deployment/$RELEASE
-Does helm say that another operation is in progress? An earlier run was cut off: helm rollback --namespace $NAMESPACE $RELEASE, or of a first installation helm uninstall, and deploy again.
+    fail "helm could not bring up release $RELEASE; it says why above.
+If its pods do not get ready, read their log: kubectl logs --namespace $NAMESPACE deployment/$RELEASE
+If another operation is in progress, an earlier run was cut off. Run: helm rollback --namespace $NAMESPACE $RELEASE
+If that was the first installation, run instead: helm uninstall --namespace $NAMESPACE $RELEASE
+Then run this command again.
 $(way_in)"
   say "The Dispatcher runs. $(way_in)"
 }
@@ -245,21 +271,21 @@ This deletes, on cluster ${outputs[aksName]}:
   release $RELEASE in namespace $NAMESPACE: the Dispatcher itself, its configuration, and its rights
 
 This stays:
-  ${outputs[serviceBusFullyQualifiedNamespace]} with every message: those with an open run stay deferred, new ones wait
-  ${outputs[storageAccountName]} with the runs, and the logs of their attempts
-  the cluster, and the Jobs in namespace ${outputs[jobNamespace]}: they go on to their end, and are settled by the next deployment
+  ${outputs[serviceBusFullyQualifiedNamespace]} with every message: messages of open runs stay deferred, new ones wait
+  ${outputs[storageAccountName]} with the runs and the logs of their attempts
+  the cluster, and the Jobs in namespace ${outputs[jobNamespace]}: they go on; the next deployment settles their messages
 
-To delete those too, messages included, when you need none of it any more: az group delete --name $group
-A lock in that group, as production has on bus and storage, is to be deleted first: az lock list --resource-group $group
+To delete that too, with all messages, run: az group delete --name $group
+If the group has locks, as in production, delete them first. List them with: az lock list --resource-group $group
 TEXT
   if [[ $yes == false ]]; then
     local answer=''
-    read -rp "Uninstall the Dispatcher of $environment? Type its name to go on: " answer || true
-    [[ $answer == "$environment" ]] || fail "nothing was deleted"
+    read -rp "Uninstall the Dispatcher of $environment? Type $environment to go on: " answer || true
+    [[ $answer == "$environment" ]] || fail "nothing was deleted, because the answer was not $environment"
   fi
   use_cluster
   helm uninstall "$RELEASE" --namespace "$NAMESPACE" --ignore-not-found --wait --timeout 10m
-  say "Uninstalled. infra/deploy.sh $environment --values FILE brings it back."
+  say "Uninstalled. To install it again, run: infra/deploy.sh $environment --values FILE"
 }
 
 read_arguments "$@"

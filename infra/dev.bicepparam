@@ -2,7 +2,7 @@ using 'main.bicep'
 
 import { sourcesOf } from 'types.bicep'
 
-// The values file that the chart is installed with. deploy.sh says which, relative to this file.
+// The values file with which the chart is installed. deploy.sh passes its path, relative to this file.
 var values = any(loadYamlContent(readEnvironmentVariable('DISPATCHER_VALUES', '../keda/values.production.yaml')))
 
 param environmentName = 'dev'

@@ -1,106 +1,107 @@
 metadata name = 'Dispatcher'
-metadata description = 'Everything that the Dispatcher runs on: a cluster with KEDA, a bus with the modules\' entities, storage, a registry, identities with their roles, logs and alerts.'
+metadata description = 'Deploys everything that the Dispatcher runs on: cluster, bus, storage, registry, identities, logs and alerts.'
 
 targetScope = 'subscription'
 
 import { alertLimitsType, entitySettings, nodePoolType, sourceType, tagsType } from 'types.bicep'
 
-@description('Required. Name of this installation, such as dev: lower-case letters, digits and hyphens, a letter first. Never change it: everything else is named after it.')
+@description('Required. Name of this environment, such as dev: lower-case letters, digits and hyphens, beginning with a letter. All resources are named after it, so never change it.')
 @minLength(2)
 @maxLength(12)
 param environmentName string
 
-@description('Optional. Region of everything.')
+@description('Optional. Region of all resources.')
 @minLength(1)
 param location string = deployment().location
 
-@description('Optional. Tags of everything.')
+@description('Optional. Tags of all resources.')
 param tags tagsType = {}
 
-@description('Required. Where the modules take their messages from: the source of each, as in the chart\'s values.')
+@description('Required. The queues and subscriptions that the modules read: the source of each module in the chart\'s values.')
 param sources sourceType[]
 
-@description('Optional. The table with the runs: the chart\'s settings.table.')
+@description('Optional. Name of the table that holds the runs. The chart gets it as settings.table.')
 @minLength(3)
 @maxLength(63)
 param tableName string = 'DispatcherRuns'
 
-@description('Optional. Namespace of the Jobs: the chart\'s jobNamespace.')
+@description('Optional. Kubernetes namespace in which the Jobs run. The chart gets it as jobNamespace.')
 @minLength(1)
 @maxLength(63)
 param jobNamespace string = 'jobs'
 
-@description('Optional. Object id of who deploys, and installs the chart: gets the run of the cluster. By default whoever starts this deployment.')
+@description('Optional. Object id of the person or pipeline that deploys and installs the chart. It becomes an administrator of the cluster. Default: the identity that starts this deployment.')
 @minLength(1)
 param deployerPrincipalId string = deployer().objectId
 
-@description('Optional. Standard: an API server with a service level.')
+@description('Optional. Pricing tier of the cluster. Standard and Premium guarantee the uptime of its API server, Free does not.')
 @allowed(['Free', 'Standard', 'Premium'])
 param clusterTier string = 'Free'
 
-@description('Optional. Version of Kubernetes, such as 1.34. Without it: the default of the region.')
+@description('Optional. Version of Kubernetes, such as 1.34. If empty, AKS chooses its default for the region.')
 param kubernetesVersion string = ''
 
-@description('Optional. The nodes of the cluster\'s own pods.')
+@description('Optional. The nodes for the cluster\'s own pods.')
 param systemPool nodePoolType = { vmSize: 'Standard_D2ds_v5', minCount: 1, maxCount: 3 }
 
-@description('Optional. The nodes of the Dispatcher and its Jobs.')
+@description('Optional. The nodes for the Dispatcher and its Jobs.')
 param workPool nodePoolType = { vmSize: 'Standard_D4ds_v5', minCount: 1, maxCount: 5 }
 
-@description('Optional. Availability zones of the nodes.')
+@description('Optional. Availability zones that the nodes are spread over. If empty, the nodes are tied to no zone.')
 param availabilityZones string[] = []
 
-@description('Optional. Address ranges that may reach the cluster\'s API server. Without them: every address, with a token.')
+@description('Optional. Address ranges that may reach the cluster\'s API server. If empty, every address may, and needs a token.')
 param authorizedIpRanges string[] = []
 
-@description('Optional. Standard takes messages of 256 KB; Premium of 1 MB.')
+@description('Optional. Tier of the Service Bus namespace. Standard takes messages up to 256 KB, Premium up to 1 MB.')
 @allowed(['Standard', 'Premium'])
 param serviceBusSku string = 'Standard'
 
-@description('Optional. Messaging units, with Premium.')
+@description('Optional. Messaging units of a Premium namespace. A Standard namespace has none.')
 @allowed([1, 2, 4, 8, 16])
 param serviceBusCapacity int = 1
 
-@description('Optional. How often rows, bodies and logs are kept. ZRS: in three zones of the region.')
+@description('Optional. Replication of the storage account. LRS keeps three copies in one data centre, ZRS three copies in three zones, GZRS also copies in another region.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GZRS'])
 param storageSku string = 'Standard_LRS'
 
-@description('Optional. Days that the logs of attempts are kept.')
+@description('Optional. Days for which the storage account keeps the logs of attempts.')
 @minValue(1)
 @maxValue(36500)
 param logRetentionDays int = 90
 
-@description('Optional. Whether bus and storage account are locked against deletion.')
+@description('Optional. Whether locks protect the Service Bus namespace and the storage account from deletion.')
 param lockData bool = false
 
-@description('Optional. How much the registry holds and serves.')
+@description('Optional. Tier of the registry. It sets how much the registry stores, and how fast it serves.')
 @allowed(['Basic', 'Standard', 'Premium'])
 param registrySku string = 'Basic'
 
-@description('Optional. Days that the app\'s own log lines are kept.')
+@description('Optional. Days for which the Log Analytics workspace keeps the app\'s log lines.')
 @minValue(30)
 @maxValue(730)
 param lineRetentionDays int = 30
 
-@description('Optional. When alerts fire.')
+@description('Optional. The limits at which the alerts fire.')
 param alertLimits alertLimitsType = { deadLettersIn15Minutes: 0, oldestOpenRunHours: 24, reconcileSilent: true }
 
-@description('Optional. Addresses that alerts are mailed to.')
+@description('Optional. Mail addresses that alerts are sent to.')
 param alertEmails string[] = []
 
-@description('Optional. Ids of action groups that alerts go to.')
+@description('Optional. Resource ids of existing action groups that alerts are sent to.')
 param alertActionGroupIds string[] = []
 
-// The release, as deploy.sh installs it: the federated credentials name its service accounts.
+// Names of the Helm release that deploy.sh installs. The federated credentials name its service accounts, so both must
+// agree.
 var release = { namespace: 'dispatcher', serviceAccount: 'dispatcher', jobServiceAccount: 'dispatcher-job' }
-// Where the AKS add-on runs KEDA.
+// The service account of KEDA's operator, as the AKS add-on runs it.
 var keda = { namespace: 'kube-system', serviceAccount: 'keda-operator' }
 
 var suffix = uniqueString(subscription().subscriptionId, environmentName)
 var baseName = 'dispatcher-${environmentName}'
 var compactName = replace(environmentName, '-', '')
 
-// The bus ignores case in names: two spellings are one entity.
+// Service Bus ignores case in names, so that two spellings are one entity.
 var queues = union(map(filter(sources, source => source.?queue != null), source => toLower(source.queue!)), [])
 var topicSources = filter(sources, source => source.?topic != null)
 var wrongSources = filter(
@@ -122,7 +123,7 @@ var topics = map(union(map(topicSources, source => toLower(source.topic!)), []),
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
   name: empty(wrongSources)
     ? 'rg-${baseName}'
-    : fail('A source is { queue: NAME } or { topic: NAME, subscription: NAME }, which these are not: ${string(wrongSources)}')
+    : fail('These sources are wrong: ${string(wrongSources)}. Write each as { queue: NAME } or { topic: NAME, subscription: NAME }.')
   location: location
   tags: tags
 }
@@ -157,7 +158,7 @@ module appIdentity 'modules/identity.bicep' = {
   }
 }
 
-// Of its own: to count messages it may do more with the entities than the app may.
+// KEDA has an identity of its own, because counting messages takes more rights on the entities than the app has.
 module kedaIdentity 'modules/identity.bicep' = {
   scope: group
   name: 'identity-keda'
@@ -171,7 +172,7 @@ module kedaIdentity 'modules/identity.bicep' = {
   }
 }
 
-// Has no role here: give it what the work itself needs.
+// The Jobs get this identity, and it has no role here. Assign the roles that the work itself needs.
 module jobIdentity 'modules/identity.bicep' = {
   scope: group
   name: 'identity-job'
@@ -255,42 +256,42 @@ module alerts 'modules/alerts.bicep' = {
   }
 }
 
-// What the chart's values need: each output is named after the value that it fills.
+// These outputs fill the chart's values. Each is named after its value.
 
-@description('image.repository')
+@description('Fills the chart\'s value image.repository.')
 output imageRepository string = '${registry.outputs.loginServer}/dispatcher'
 
-@description('jobNamespace')
+@description('Fills the chart\'s value jobNamespace.')
 output jobNamespace string = jobNamespace
 
-@description('serviceBus.fullyQualifiedNamespace')
+@description('Fills the chart\'s value serviceBus.fullyQualifiedNamespace.')
 output serviceBusFullyQualifiedNamespace string = serviceBus.outputs.fullyQualifiedNamespace
 
-@description('storage.accountName')
+@description('Fills the chart\'s value storage.accountName.')
 output storageAccountName string = storage.outputs.name
 
-@description('workloadIdentity.clientId')
+@description('Fills the chart\'s value workloadIdentity.clientId.')
 output workloadIdentityClientId string = appIdentity.outputs.clientId
 
-@description('workloadIdentity.tenantId')
+@description('Fills the chart\'s value workloadIdentity.tenantId.')
 output workloadIdentityTenantId string = tenant().tenantId
 
-@description('kedaIdentity.clientId')
+@description('Fills the chart\'s value kedaIdentity.clientId.')
 output kedaIdentityClientId string = kedaIdentity.outputs.clientId
 
-@description('jobIdentity.clientId')
+@description('Fills the chart\'s value jobIdentity.clientId.')
 output jobIdentityClientId string = jobIdentity.outputs.clientId
 
-@description('applicationInsights.connectionString')
+@description('Fills the chart\'s value applicationInsights.connectionString.')
 output applicationInsightsConnectionString string = monitoring.outputs.connectionString
 
-@description('settings.table')
+@description('Fills the chart\'s value settings.table.')
 output settingsTable string = storage.outputs.tableName
 
-@description('settings.lockDuration')
+@description('Fills the chart\'s value settings.lockDuration.')
 output settingsLockDuration string = toLower(replace(entitySettings.lockDuration, 'PT', ''))
 
-// What deploy.sh itself needs.
+// deploy.sh reads these outputs for itself.
 
 @description('Name of the resource group.')
 output resourceGroupName string = group.name

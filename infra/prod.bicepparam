@@ -2,7 +2,7 @@ using 'main.bicep'
 
 import { sourcesOf } from 'types.bicep'
 
-// The values file that the chart is installed with. deploy.sh says which, relative to this file.
+// The values file with which the chart is installed. deploy.sh passes its path, relative to this file.
 var values = any(loadYamlContent(readEnvironmentVariable('DISPATCHER_VALUES', '../keda/values.production.yaml')))
 
 param environmentName = 'prod'
@@ -23,5 +23,5 @@ param availabilityZones = ['1', '2', '3']
 param storageSku = 'Standard_ZRS'
 param registrySku = 'Standard'
 param lineRetentionDays = 90
-// Whoever is to be told: addresses here, or your own action groups in alertActionGroupIds.
+// Without an address here, or an action group in alertActionGroupIds, alerts fire but notify nobody.
 param alertEmails = []

@@ -1,9 +1,10 @@
-// The words that the modules share: what a source is, how big a pool of nodes, when an alert fires, and which roles there are.
+// Types and constants that the modules share: sources, pools of nodes, limits of alerts, roles, and settings of
+// entities.
 
 @export()
-@description('Tags of resources.')
+@description('Tags of resources, by name.')
 type tagsType = {
-  @description('Optional. A tag.')
+  @description('Optional. Value of the tag.')
   *: string
 }
 
@@ -11,12 +12,12 @@ type tagsType = {
 @sealed()
 @description('Where a module takes its messages from: a queue, or one subscription of a topic.')
 type sourceType = {
-  @description('Conditional. Name of the queue. Required where there is no topic.')
+  @description('Conditional. Name of the queue. Required if there is no topic.')
   @minLength(1)
   @maxLength(260)
   queue: string?
 
-  @description('Conditional. Name of the topic. Required where there is no queue.')
+  @description('Conditional. Name of the topic. Required if there is no queue.')
   @minLength(1)
   @maxLength(260)
   topic: string?
@@ -28,7 +29,7 @@ type sourceType = {
 }
 
 @export()
-@description('A topic, and those of its subscriptions that modules read.')
+@description('A topic, and its subscriptions that modules read.')
 type topicType = {
   @description('Required. Name of the topic.')
   name: string
@@ -39,18 +40,18 @@ type topicType = {
 
 @export()
 @sealed()
-@description('A pool of nodes that grows and shrinks with what runs on it.')
+@description('A pool of nodes. The cluster autoscaler adds and removes nodes as the pods need them.')
 type nodePoolType = {
   @description('Required. Size of its virtual machines.')
   @minLength(1)
   vmSize: string
 
-  @description('Required. Nodes that are always there. The Dispatcher itself needs one.')
+  @description('Required. The fewest nodes. The Dispatcher itself needs one.')
   @minValue(1)
   @maxValue(100)
   minCount: int
 
-  @description('Required. Nodes at the most.')
+  @description('Required. The most nodes.')
   @minValue(1)
   @maxValue(1000)
   maxCount: int
@@ -58,23 +59,23 @@ type nodePoolType = {
 
 @export()
 @sealed()
-@description('When alerts on the tick line fire.')
+@description('The limits at which the alerts fire.')
 type alertLimitsType = {
-  @description('Required. More messages than this that were dead-lettered in 15 minutes. 0: each one is told.')
+  @description('Required. An alert fires if more messages than this are dead-lettered within 15 minutes. With 0, every dead letter fires it.')
   @minValue(0)
   deadLettersIn15Minutes: int
 
-  @description('Required. Hours since the oldest message with an open run was enqueued: what the longest module may take with all its attempts.')
+  @description('Required. An alert fires if a run is still open more than this many hours after its message was enqueued. Set it to the hours that the slowest module may take with all its attempts.')
   @minValue(1)
   @maxValue(8760)
   oldestOpenRunHours: int
 
-  @description('Required. Whether 15 minutes without a tick are told. False for an installation that scales to zero: it is silent when there is nothing to do.')
+  @description('Required. Whether an alert fires if no tick ends for 15 minutes. Set it to false if the chart scales to zero, because a sleeping app writes no tick line.')
   reconcileSilent: bool
 }
 
 @export()
-@description('The ids of the built-in roles that are assigned, by name. They are the same in every tenant.')
+@description('Ids of the built-in roles that the modules assign, by name. They are the same in every tenant.')
 var roles = {
   AcrPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d'
   'Azure Kubernetes Service Cluster User Role': '4abbcc35-e782-43d8-92c5-2d3f1bd2253f'
@@ -86,28 +87,29 @@ var roles = {
 }
 
 @export()
-@description('What queues and subscriptions have in common, and what the Dispatcher relies on.')
+@description('Settings of every queue and subscription. The Dispatcher relies on them.')
 var entitySettings = {
-  // The longest there is: how long a message may be held by somebody who died. The setting LOCK_DURATION says the same.
+  // The longest that Service Bus allows. After a crash, a message stays locked for as long. LOCK_DURATION has the same
+  // value.
   lockDuration: 'PT5M'
-  // Never decides: attempts are counted in the row, and each deferral and requeue counts as a delivery too.
+  // So high that it ends no message. The row counts the attempts, because each deferral and requeue is a delivery too.
   maxDeliveryCount: 2000
-  // Without it a message whose time is over while its Job runs is gone, with nobody told.
+  // Without it, a message that expires while its Job runs disappears without a trace.
   deadLetteringOnMessageExpiration: true
-  // Never, of its own: work waits as long as it must. A sender's own time to live still counts.
+  // Never, because work waits for as long as it must. A message expires only if its sender set a time to live.
   defaultMessageTimeToLive: 'P10675199DT2H48M5.4775807S'
   autoDeleteOnIdle: 'P10675199DT2H48M5.4775807S'
-  // A message of a session can't be settled from another process.
+  // No sessions, because only the receiver that holds a session can settle its messages.
   requiresSession: false
 }
 
 @export()
-@description('A module, as far as the infrastructure is concerned: the document of the chart\'s values has more fields.')
+@description('The part of a module that the infrastructure needs. In the chart\'s values a module has more fields.')
 type moduleType = {
-  @description('Required. Where it takes its messages from.')
+  @description('Required. Where the module takes its messages from.')
   source: sourceType
 }
 
 @export()
-@description('The sources of the modules of the chart\'s values.')
+@description('Returns the source of each module in the chart\'s values.')
 func sourcesOf(modules moduleType[]) sourceType[] => map(modules, module => module.source)

@@ -1,33 +1,33 @@
-metadata description = 'Alerts on the line that every tick of the reconciler ends with. What each means, and what to do: docs/operate.md.'
+metadata description = 'Creates alerts on the tick line and the delivery lines in the log. docs/operate.md says what to do about each.'
 
 import { alertLimitsType, tagsType } from '../types.bicep'
 
-@description('Required. How the alerts\' names begin.')
+@description('Required. Beginning of the alerts\' names.')
 @minLength(1)
 @maxLength(100)
 param namePrefix string
 
-@description('Required. Where they are: the workspace\'s region.')
+@description('Required. Region of the alerts, which has to be the region of the workspace.')
 @minLength(1)
 param location string
 
 @description('Optional. Tags of the alerts.')
 param tags tagsType = {}
 
-@description('Required. Id of the workspace with the lines.')
+@description('Required. Resource id of the workspace that holds the log lines.')
 @minLength(1)
 param workspaceId string
 
-@description('Required. When they fire.')
+@description('Required. The limits at which the alerts fire.')
 param limits alertLimitsType
 
-@description('Optional. Addresses that are told.')
+@description('Optional. Mail addresses that alerts are sent to.')
 param emails string[] = []
 
-@description('Optional. Ids of action groups that are told.')
+@description('Optional. Resource ids of existing action groups that alerts are sent to.')
 param actionGroupIds string[] = []
 
-// A tick that is held up says what it did before that, in a line of its own.
+// A tick ends with one of two lines. If it is held up, its line still has the numbers of what it did before.
 var lines = '''
 AppTraces
 | where Message has "reconciled" or Message has "reconcile is held up"
@@ -35,7 +35,8 @@ AppTraces
 '''
 var ticks = '${lines}| where line.message in ("reconciled", "reconcile is held up")\n'
 
-// A message that can never work is dead-lettered by the trigger, and counted in the line of its delivery; all others by a tick.
+// Two kinds of lines count dead letters. The trigger dead-letters a message that can never work, and counts it in the
+// line of its delivery. A tick dead-letters all others.
 var deliveries = '''
 AppTraces
 | where Message has "deadLettered"
@@ -47,7 +48,15 @@ var rules = [
     name: 'dead-letters'
     severity: 2
     minutes: 15
-    description: 'More messages than usual were dead-lettered. Their reason is on the messages themselves.'
+    description: join(
+      [
+        'More than ${limits.deadLettersIn15Minutes} messages were dead-lettered within 15 minutes.'
+        'They have failed for good, and stay on the dead letter queue of their source.'
+        'Read the reason and the properties of these messages, then remove the cause.'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
     query: '${deliveries}| summarize value = sum(toint(line.deadLettered))'
     operator: 'GreaterThan'
     threshold: limits.deadLettersIn15Minutes
@@ -57,7 +66,16 @@ var rules = [
     name: 'oldest-open-run'
     severity: 2
     minutes: 15
-    description: 'A message is on its way for longer than the longest module may take. Find its run: the table\'s open| rows have its status.'
+    description: join(
+      [
+        'A message was enqueued more than ${limits.oldestOpenRunHours} hours ago, and its run is still open.'
+        'The message is not lost, but it is stuck or waits for something.'
+        'Find the run in the table, among the rows whose RowKey begins with open|.'
+        'Read its status, notBefore and lastError.'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
     query: '${ticks}| summarize value = max(tolong(line.oldestAgeMs)) / 3600000.0'
     operator: 'GreaterThan'
     threshold: limits.oldestOpenRunHours
@@ -67,7 +85,17 @@ var rules = [
     name: 'reconcile-silent'
     severity: 1
     minutes: 15
-    description: 'No tick came to its end for 15 minutes: nothing is retried or settled. No message is lost by it. Look at the Dispatcher\'s pods.'
+    description: join(
+      [
+        'No tick has ended for 15 minutes, or its log lines do not arrive.'
+        'Until one ends, no attempt is repeated and no message of a finished Job is settled.'
+        'No message is lost.'
+        'Look at the pods (kubectl -n dispatcher get pods).'
+        'Then read their log (kubectl -n dispatcher logs deployment/dispatcher --tail 50).'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
     query: '${lines}| where line.message == "reconciled"\n| summarize value = count()'
     operator: 'LessThan'
     threshold: 1
@@ -77,7 +105,16 @@ var rules = [
     name: 'orphans'
     severity: 2
     minutes: 15
-    description: 'There are deferred messages or Jobs that no open run speaks of: another Dispatcher on the source, or rows that somebody deleted.'
+    description: join(
+      [
+        'There are deferred messages or Jobs that no open run speaks of.'
+        'Most likely another instance reads the same source, or rows were deleted from the table.'
+        'Messages of another owner, and Jobs, stay as they are until a person decides.'
+        'List the messages (kubectl -n dispatcher exec deploy/dispatcher -- node dist/tools/repair.js).'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
     query: '${ticks}| summarize value = max(toint(line.orphans))'
     operator: 'GreaterThan'
     threshold: 0
@@ -87,7 +124,16 @@ var rules = [
     name: 'lost'
     severity: 1
     minutes: 15
-    description: 'Messages with an open run are gone from the bus: somebody else settles messages of the entity, or deleted it.'
+    description: join(
+      [
+        'Messages with an open run are gone from the bus, and the Dispatcher did not settle them.'
+        'Either another receiver settles messages of the queue or subscription, or it was deleted.'
+        'Stop the other receiver.'
+        'Find the runs by the log line "closed a run as lost", and check whether their work was done.'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
     query: '${ticks}| summarize value = sum(toint(line.lost))'
     operator: 'GreaterThan'
     threshold: 0
@@ -97,7 +143,16 @@ var rules = [
     name: 'overdue'
     severity: 2
     minutes: 15
-    description: 'A Job is past all its own time limits and not over: its node is dead, and only a person may force it.'
+    description: join(
+      [
+        'A Job is past all its own time limits and still not over.'
+        'Most likely its node is dead.'
+        'The Dispatcher waits, because a second Job could run beside the first.'
+        'Make sure that the node is off, then delete it (kubectl delete node NODE).'
+        'The steps, also if the node cannot be deleted, are in docs/operate.md.'
+      ],
+      ' '
+    )
     query: '${ticks}| summarize value = max(toint(line.overdue))'
     operator: 'GreaterThan'
     threshold: 0
@@ -137,7 +192,7 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
       evaluationFrequency: 'PT5M'
       windowSize: 'PT${rule.minutes}M'
       autoMitigate: true
-      // The workspace is new, and holds no line yet.
+      // Azure would refuse the query while the workspace is new and has no table for the lines yet.
       skipQueryValidation: true
       criteria: {
         allOf: [

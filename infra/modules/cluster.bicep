@@ -1,4 +1,4 @@
-metadata description = 'A Kubernetes cluster where people and pods are known by Microsoft Entra ID alone, with KEDA.'
+metadata description = 'Creates a Kubernetes cluster with KEDA. People and pods sign in with Microsoft Entra ID only.'
 
 import { nodePoolType, roles, tagsType } from '../types.bicep'
 
@@ -7,33 +7,33 @@ import { nodePoolType, roles, tagsType } from '../types.bicep'
 @maxLength(63)
 param name string
 
-@description('Required. Where it is.')
+@description('Required. Region of the cluster.')
 @minLength(1)
 param location string
 
 @description('Optional. Tags of the cluster.')
 param tags tagsType = {}
 
-@description('Optional. Standard: an API server with a service level.')
+@description('Optional. Pricing tier. Standard and Premium guarantee the uptime of the API server, Free does not.')
 @allowed(['Free', 'Standard', 'Premium'])
 param tier string = 'Free'
 
-@description('Optional. Version of Kubernetes, such as 1.34. Without it: the default of the region.')
+@description('Optional. Version of Kubernetes, such as 1.34. If empty, AKS chooses its default for the region.')
 param kubernetesVersion string = ''
 
-@description('Required. The nodes of the cluster\'s own pods.')
+@description('Required. The nodes for the cluster\'s own pods.')
 param systemPool nodePoolType
 
-@description('Required. The nodes of the Dispatcher and its Jobs.')
+@description('Required. The nodes for the Dispatcher and its Jobs.')
 param workPool nodePoolType
 
-@description('Optional. Availability zones of the nodes.')
+@description('Optional. Availability zones that the nodes are spread over. If empty, the nodes are tied to no zone.')
 param availabilityZones string[] = []
 
-@description('Optional. Address ranges that may reach the API server. Without them: every address, with a token.')
+@description('Optional. Address ranges that may reach the API server. If empty, every address may, and needs a token.')
 param authorizedIpRanges string[] = []
 
-@description('Required. Object id of who deploys, and installs the chart.')
+@description('Required. Object id of the person or pipeline that deploys and installs the chart. It becomes an administrator of the cluster.')
 @minLength(1)
 param deployerPrincipalId string
 
@@ -76,7 +76,8 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
       loadBalancerSku: 'standard'
     }
     autoScalerProfile: {
-      // A Job's pod says of itself that it is not to be evicted; what others hold in an emptyDir is not thrown away to save a node either.
+      // Keeps a node whose pods have data in an emptyDir, because removing the node would delete the data. Pods of Jobs
+      // are safe without it, because they carry an annotation against eviction.
       'skip-nodes-with-local-storage': 'true'
     }
     autoUpgradeProfile: {
@@ -104,7 +105,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
     ]
   }
 
-  // An upgrade drains nodes, which interrupts Jobs: once a week, at an hour that is known.
+  // Upgrades happen once a week at a known hour, because they drain nodes, and that interrupts Jobs.
   resource upgrades 'maintenanceConfigurations' = [
     for schedule in ['aksManagedAutoUpgradeSchedule', 'aksManagedNodeOSUpgradeSchedule']: {
       name: schedule
@@ -134,8 +135,8 @@ resource deployerRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
 @description('Name of the cluster.')
 output name string = cluster.name
 
-@description('Who vouches for the cluster\'s service accounts.')
+@description('OIDC issuer of the cluster. It signs the tokens of the cluster\'s service accounts.')
 output issuer string = cluster.properties.oidcIssuerProfile.issuerURL
 
-@description('As whom the nodes pull images.')
+@description('Principal of the identity with which the nodes pull images.')
 output kubeletPrincipalId string = cluster.properties.identityProfile.kubeletidentity.objectId

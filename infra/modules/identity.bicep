@@ -1,4 +1,4 @@
-metadata description = 'An identity for the pods of one Kubernetes service account: no secret, no key, nothing to rotate.'
+metadata description = 'Creates a managed identity for the pods of one Kubernetes service account. It has no secret that could leak or expire.'
 
 import { tagsType } from '../types.bicep'
 
@@ -7,14 +7,14 @@ import { tagsType } from '../types.bicep'
 @maxLength(128)
 param name string
 
-@description('Required. Where it is kept.')
+@description('Required. Region of the identity.')
 @minLength(1)
 param location string
 
 @description('Optional. Tags of the identity.')
 param tags tagsType = {}
 
-@description('Required. The cluster that vouches for the service account: its OIDC issuer.')
+@description('Required. OIDC issuer of the cluster, which signs the tokens of the service account.')
 @minLength(1)
 param issuer string
 
@@ -43,8 +43,8 @@ resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' 
   }
 }
 
-@description('By which the pods ask for its tokens.')
+@description('Client id. Pods name it to get tokens of the identity.')
 output clientId string = identity.properties.clientId
 
-@description('To which roles are assigned.')
+@description('Principal id. Roles are assigned to it.')
 output principalId string = identity.properties.principalId

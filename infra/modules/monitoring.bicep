@@ -1,30 +1,30 @@
-metadata description = 'Where the log lines go: Application Insights, over a Log Analytics workspace.'
+metadata description = 'Creates the store of the app\'s log lines: Application Insights over a Log Analytics workspace.'
 
 import { tagsType } from '../types.bicep'
 
-@description('Required. Name of the workspace.')
+@description('Required. Name of the Log Analytics workspace.')
 @minLength(4)
 @maxLength(63)
 param workspaceName string
 
-@description('Required. Name of the component.')
+@description('Required. Name of the Application Insights component.')
 @minLength(1)
 @maxLength(255)
 param componentName string
 
-@description('Required. Where they are.')
+@description('Required. Region of both.')
 @minLength(1)
 param location string
 
 @description('Optional. Tags of both.')
 param tags tagsType = {}
 
-@description('Optional. Days that the lines are kept.')
+@description('Optional. Days for which the lines are kept.')
 @minValue(30)
 @maxValue(730)
 param retentionDays int = 30
 
-@description('Optional. GB a day at the most; beyond it lines are dropped, and alerts are blind. -1: no limit.')
+@description('Optional. The most GB a day that are stored. Azure drops further lines of that day, and the alerts do not see them. -1 means no limit.')
 @minValue(-1)
 param dailyQuotaGb int = -1
 
@@ -49,13 +49,13 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
     IngestionMode: 'LogAnalytics'
-    // The host sends with the connection string alone, which lets its holder write lines and read none.
+    // The host signs in with the connection string alone. A leaked one lets its holder write lines, but not read any.
     DisableLocalAuth: false
   }
 }
 
-@description('Id of the workspace.')
+@description('Resource id of the workspace.')
 output workspaceId string = workspace.id
 
-@description('Where, and as which component, lines are sent.')
+@description('Connection string with which the app sends its lines.')
 output connectionString string = component.properties.ConnectionString

@@ -1,24 +1,24 @@
-metadata description = 'A container registry without passwords, from which the cluster pulls.'
+metadata description = 'Creates a container registry without passwords, and lets the cluster pull from it.'
 
 import { roles, tagsType } from '../types.bicep'
 
-@description('Required. Name of the registry, unique in the world.')
+@description('Required. Name of the registry. No other registry in Azure may have it.')
 @minLength(5)
 @maxLength(50)
 param name string
 
-@description('Required. Where it is.')
+@description('Required. Region of the registry.')
 @minLength(1)
 param location string
 
 @description('Optional. Tags of the registry.')
 param tags tagsType = {}
 
-@description('Optional. How much it holds and serves.')
+@description('Optional. Tier. It sets how much the registry stores, and how fast it serves.')
 @allowed(['Basic', 'Standard', 'Premium'])
 param sku string = 'Basic'
 
-@description('Required. Principal of the cluster\'s kubelets.')
+@description('Required. Principal of the identity with which the cluster\'s nodes pull images.')
 @minLength(1)
 param kubeletPrincipalId string
 

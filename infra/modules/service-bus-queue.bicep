@@ -1,8 +1,8 @@
-metadata description = 'One queue, as the Dispatcher needs it, and who may read it.'
+metadata description = 'Creates a queue with the settings that the Dispatcher needs, and lets the app and KEDA read it.'
 
 import { entitySettings, roles } from '../types.bicep'
 
-@description('Required. Name of the namespace, which exists.')
+@description('Required. Name of the existing Service Bus namespace.')
 @minLength(6)
 @maxLength(50)
 param namespaceName string
@@ -12,15 +12,15 @@ param namespaceName string
 @maxLength(260)
 param name string
 
-@description('Required. Principal of the app.')
+@description('Required. Principal of the app, which receives and settles messages.')
 @minLength(1)
 param appPrincipalId string
 
-@description('Required. Principal of KEDA.')
+@description('Required. Principal of KEDA, which counts messages.')
 @minLength(1)
 param kedaPrincipalId string
 
-// The service writes the slash of a name as a tilde in resource ids.
+// In resource ids, Service Bus writes the slash of a name as a tilde.
 resource queue 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = {
   name: '${namespaceName}/${replace(name, '/', '~')}'
   properties: union(entitySettings, { enablePartitioning: false })
@@ -39,7 +39,8 @@ resource appReceives 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// KEDA reads the message counts from the entity's description, which takes the right to manage it. No built-in role has less.
+// KEDA reads the message counts from the entity's description, which takes the right to manage the entity.
+// Of the built-in roles, only this one has it.
 resource kedaCounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   name: guid(queue.id, 'keda', roles['Azure Service Bus Data Owner'])
   scope: queue

@@ -1,8 +1,8 @@
-metadata description = 'One topic and those of its subscriptions that modules read, as the Dispatcher needs them, and who may read them.'
+metadata description = 'Creates a topic and the subscriptions that modules read, and lets the app and KEDA read them.'
 
 import { entitySettings, roles } from '../types.bicep'
 
-@description('Required. Name of the namespace, which exists.')
+@description('Required. Name of the existing Service Bus namespace.')
 @minLength(6)
 @maxLength(50)
 param namespaceName string
@@ -16,15 +16,15 @@ param name string
 @minLength(1)
 param subscriptions string[]
 
-@description('Required. Principal of the app.')
+@description('Required. Principal of the app, which receives and settles messages.')
 @minLength(1)
 param appPrincipalId string
 
-@description('Required. Principal of KEDA.')
+@description('Required. Principal of KEDA, which counts messages.')
 @minLength(1)
 param kedaPrincipalId string
 
-// The service writes the slash of a name as a tilde in resource ids.
+// In resource ids, Service Bus writes the slash of a name as a tilde.
 resource topic 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = {
   name: '${namespaceName}/${replace(name, '/', '~')}'
   properties: {
@@ -38,12 +38,13 @@ resource subscription 'Microsoft.ServiceBus/namespaces/topics/subscriptions@2024
   for name in subscriptions: {
     name: name
     parent: topic
-    // A filter that can't be evaluated must not swallow the message.
+    // Keeps a message on the dead letter queue if the subscription's filter fails on it. Otherwise the message would be
+    // lost.
     properties: union(entitySettings, { deadLetteringOnFilterEvaluationExceptions: true })
   }
 ]
 
-// On the subscription: a role on its topic alone does not let anybody receive from it.
+// Assigned on each subscription, because a role on the topic alone does not allow receiving from a subscription.
 resource appReceives 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, index) in subscriptions: {
     name: guid(topic.id, name, 'app', roles['Azure Service Bus Data Receiver'])
@@ -59,7 +60,8 @@ resource appReceives 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
-// KEDA reads the message counts from the entity's description, which takes the right to manage it. No built-in role has less.
+// KEDA reads the message counts from the entity's description, which takes the right to manage the entity.
+// Of the built-in roles, only this one has it.
 resource kedaCounts 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for (name, index) in subscriptions: {
     name: guid(topic.id, name, 'keda', roles['Azure Service Bus Data Owner'])

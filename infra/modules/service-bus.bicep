@@ -1,24 +1,24 @@
-metadata description = 'A Service Bus namespace with the queues, topics and subscriptions that the modules read, and who may read them.'
+metadata description = 'Creates a Service Bus namespace with the modules\' queues, topics and subscriptions, and lets the app and KEDA read them.'
 
 import { tagsType, topicType } from '../types.bicep'
 
-@description('Required. Name of the namespace, unique in the world.')
+@description('Required. Name of the namespace. No other namespace in Azure may have it.')
 @minLength(6)
 @maxLength(50)
 param name string
 
-@description('Required. Where it is.')
+@description('Required. Region of the namespace.')
 @minLength(1)
 param location string
 
 @description('Optional. Tags of the namespace.')
 param tags tagsType = {}
 
-@description('Optional. Standard takes messages of 256 KB; Premium of 1 MB, in a network of its own. Basic has no topics, and keeps nothing for longer than 14 days.')
+@description('Optional. Tier. Standard takes messages up to 256 KB, Premium up to 1 MB. Basic is not allowed, because it has no topics and keeps messages for 14 days at most.')
 @allowed(['Standard', 'Premium'])
 param sku string = 'Standard'
 
-@description('Optional. Messaging units, with Premium.')
+@description('Optional. Messaging units of a Premium namespace. A Standard namespace has none.')
 @allowed([1, 2, 4, 8, 16])
 param capacity int = 1
 
@@ -28,14 +28,14 @@ param queues string[]
 @description('Required. The topics with their subscriptions.')
 param topics topicType[]
 
-@description('Optional. Whether it is locked against deletion.')
+@description('Optional. Whether a lock protects the namespace from deletion.')
 param lock bool = false
 
-@description('Required. Principal of the app: it receives and settles.')
+@description('Required. Principal of the app, which receives and settles messages.')
 @minLength(1)
 param appPrincipalId string
 
-@description('Required. Principal of KEDA: it counts.')
+@description('Required. Principal of KEDA, which counts messages.')
 @minLength(1)
 param kedaPrincipalId string
 
@@ -51,7 +51,8 @@ resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
   properties: {
     disableLocalAuth: true
     minimumTlsVersion: '1.2'
-    // Partitioned entities number their messages beyond what the Functions host can hand over.
+    // One partition, because partitioned entities give messages sequence numbers that are too large for the Functions
+    // host.
     premiumMessagingPartitions: sku == 'Premium' ? 1 : null
   }
 }
@@ -61,7 +62,7 @@ resource kept 'Microsoft.Authorization/locks@2020-05-01' = if (lock) {
   scope: namespace
   properties: {
     level: 'CanNotDelete'
-    notes: 'The messages are here.'
+    notes: 'Deleting this namespace deletes all messages.'
   }
 }
 

@@ -1,34 +1,34 @@
-metadata description = 'A storage account of the Dispatcher\'s own: rows, large bodies, logs, and what the Functions host keeps there.'
+metadata description = 'Creates the Dispatcher\'s storage account, for rows, large bodies, logs, and files of the Functions host.'
 
 import { roles, tagsType } from '../types.bicep'
 
-@description('Required. Name of the account, unique in the world.')
+@description('Required. Name of the account. No other account in Azure may have it.')
 @minLength(3)
 @maxLength(24)
 param name string
 
-@description('Required. Where it is.')
+@description('Required. Region of the account.')
 @minLength(1)
 param location string
 
 @description('Optional. Tags of the account.')
 param tags tagsType = {}
 
-@description('Optional. How often everything is kept. ZRS: in three zones of the region.')
+@description('Optional. Replication. LRS keeps three copies in one data centre, ZRS three copies in three zones, GZRS also copies in another region.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GZRS'])
 param sku string = 'Standard_LRS'
 
-@description('Optional. The table with the runs: the chart\'s settings.table.')
+@description('Optional. Name of the table that holds the runs. The chart gets it as settings.table.')
 @minLength(3)
 @maxLength(63)
 param tableName string = 'DispatcherRuns'
 
-@description('Optional. Days that the logs of attempts are kept.')
+@description('Optional. Days for which the logs of attempts are kept.')
 @minValue(1)
 @maxValue(36500)
 param logRetentionDays int = 90
 
-@description('Optional. Whether it is locked against deletion.')
+@description('Optional. Whether a lock protects the account from deletion.')
 param lock bool = false
 
 @description('Required. Principal of the app.')
@@ -74,7 +74,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
       containerDeleteRetentionPolicy: { enabled: true, days: 7 }
     }
 
-    // Bodies too large for a Job. A body is deleted with its run's end and no earlier, so no rule clears these away.
+    // Holds the bodies that are too large for a Job. The app deletes a body after its run has ended. No rule may delete
+    // one earlier, because the Job still reads it.
     resource payloads 'containers' = {
       name: 'dispatcher-payloads'
       properties: { publicAccess: 'None' }
@@ -116,12 +117,12 @@ resource kept 'Microsoft.Authorization/locks@2020-05-01' = if (lock) {
   scope: account
   properties: {
     level: 'CanNotDelete'
-    notes: 'The runs are here.'
+    notes: 'Deleting this account deletes all runs and logs.'
   }
 }
 
-// On the account, not on the containers: the Functions host makes containers of its own, and the key that signs the URLs of large bodies
-// is the account's to give.
+// Assigned on the account, not on the containers. The Functions host creates containers of its own, and only the
+// account gives out the key that signs the URLs of large bodies.
 resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for role in ['Storage Blob Data Owner', 'Storage Table Data Contributor']: {
     name: guid(account.id, 'app', roles[role])

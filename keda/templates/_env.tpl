@@ -1,4 +1,5 @@
-{{/* The app's settings, and what the hosts read besides. A setting without a value is left out: the app's own default holds. */}}
+{{/* Renders the app's settings and those of its hosts. A setting without a value is left out, so that the app's default
+     applies. */}}
 {{- define "dispatcher.env" -}}
 {{- with .Values.serviceBus }}
 {{- if .fullyQualifiedNamespace }}
@@ -33,13 +34,13 @@
 {{- with .Values.applicationInsights.connectionString }}
 - { name: APPLICATIONINSIGHTS_CONNECTION_STRING, value: {{ . | quote }} }
 {{- end }}
-# The Functions host's own settings; the standalone host passes over them.
+# Settings of the Functions host. The standalone host ignores them.
 - { name: FUNCTIONS_WORKER_RUNTIME, value: node }
 - { name: AzureFunctionsWebHost__hostid, value: {{ include "dispatcher.hostId" . | quote }} }
-# Without it the host ends on SIGTERM with its listeners still taking messages.
+# Lets the host stop its listeners first on SIGTERM. Without it, they take messages until the process ends.
 - { name: FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING, value: "true" }
 - { name: languageWorkers__node__arguments, value: {{ .Values.heapFlags | quote }} }
-# The same for the standalone image.
+# The same flags for the standalone host.
 - { name: NODE_OPTIONS, value: {{ .Values.heapFlags | quote }} }
 {{- with .Values.extraEnv }}
 {{ toYaml . }}

@@ -1,4 +1,4 @@
-{{/* The modules' files. The same text decides whether the pods roll. */}}
+{{/* Renders the module files. The pods are replaced if this text changes. */}}
 {{- define "dispatcher.moduleFiles" -}}
 {{- $files := dict }}
 {{- range .Values.modules }}
@@ -7,7 +7,7 @@
 {{- toYaml $files }}
 {{- end }}
 
-{{/* The distinct sources, as JSON in `{"sources": [...]}`: names of entities are the same in upper and lower case. */}}
+{{/* Renders the distinct sources as JSON, `{"sources": [...]}`. Names that differ only in case are one entity. */}}
 {{- define "dispatcher.sources" -}}
 {{- $seen := dict }}
 {{- $sources := list }}
@@ -21,7 +21,7 @@
 {{- dict "sources" $sources | toJson }}
 {{- end }}
 
-{{/* KEDA wants the namespace without its domain; one in another cloud is told by its domain. */}}
+{{/* Renders the namespace as KEDA takes it, without its domain. In another cloud KEDA needs the domain as well. */}}
 {{- define "dispatcher.triggerNamespace" -}}
 {{- with .Values.serviceBus.fullyQualifiedNamespace -}}
 {{- $suffix := splitList "." . | rest | join "." -}}

@@ -1,4 +1,4 @@
-{{/* The release's name names its objects: `dispatcher`, as the identities' federated credentials expect. */}}
+{{/* All objects are named after the release. Name it `dispatcher`, as the federated credentials in Azure expect. */}}
 {{- define "dispatcher.selector" -}}
 app.kubernetes.io/name: dispatcher
 app.kubernetes.io/instance: {{ .Release.Name }}
@@ -11,12 +11,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
-{{/* Of objects without a namespace, where two releases of one name would meet. */}}
+{{/* Names an object that is in no namespace. The release's name alone may be taken by another release. */}}
 {{- define "dispatcher.clusterName" -}}
 {{ .Release.Namespace }}-{{ .Release.Name }}
 {{- end }}
 
-{{/* Fixed, or each pod would be a host of its own, with timers and keys of its own. The host allows 32 characters, and no two hyphens in a row. */}}
+{{/* Makes all pods one Functions host. Otherwise each pod would have timers and keys of its own. The host allows
+     at most 32 characters, and no two hyphens in a row. */}}
 {{- define "dispatcher.hostId" -}}
 {{- if or (gt (len .Values.instance) 32) (contains "--" .Values.instance) -}}
 dispatcher-{{ sha256sum .Values.instance | trunc 21 }}

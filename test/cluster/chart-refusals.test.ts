@@ -48,29 +48,33 @@ const REFUSALS: readonly Refusal[] = [
   },
   // By the templates.
   { name: "no values at all", instead: {}, says: /image\.repository is empty/ },
-  { name: "no way to the bus", instead: NO_BUS, says: /serviceBus: no way to the bus/ },
+  { name: "no way to the bus", instead: NO_BUS, says: /serviceBus names no Service Bus namespace/ },
   {
     name: "two ways to the bus",
     over: { serviceBus: { fullyQualifiedNamespace: "a.servicebus.windows.net" } },
     says: /serviceBus\.fullyQualifiedNamespace and serviceBus\.connectionStringSecret\.name are both set/,
   },
-  { name: "no way to storage", instead: NO_STORAGE, says: /storage: no way to the storage account/ },
-  { name: "two ways to storage", over: { storage: { accountName: "acme" } }, says: /storage: .* keep one of them/ },
+  { name: "no way to storage", instead: NO_STORAGE, says: /storage names no storage account/ },
+  {
+    name: "two ways to storage",
+    over: { storage: { accountName: "acme" } },
+    says: /storage has more than one of .* Keep one of them/,
+  },
   {
     name: "one of the two addresses of storage",
     instead: { ...CONNECTED, storage: { blobServiceUri: "https://a" } },
-    says: /storage\.blobServiceUri and storage\.tableServiceUri go together/,
+    says: /storage has only one of blobServiceUri and tableServiceUri/,
   },
   {
     name: "a bus that wants an identity, and none",
     instead: { ...CONNECTED, serviceBus: { fullyQualifiedNamespace: "a.servicebus.windows.net" } },
     says: /workloadIdentity\.clientId is empty/,
   },
-  { name: "no module", over: withModules(), says: /modules: there are none/ },
+  { name: "no module", over: withModules(), says: /modules is empty/ },
   {
     name: "two modules with one name",
     over: withModules(aModule, { ...aModule, source: { queue: "b" } }),
-    says: /modules\[1\] \(a\): name: modules\[0\] has this name too/,
+    says: /modules\[1\] \(a\): name is also the name of modules\[0\]/,
   },
   {
     name: "a topic without its subscription",
@@ -85,12 +89,12 @@ const REFUSALS: readonly Refusal[] = [
   {
     name: "a path to a schema, where no file can be",
     over: withModules({ ...aModule, schema: "a.schema.json" }),
-    says: /modules\[0\] \(a\): schema: a\.schema\.json is a path/,
+    says: /modules\[0\] \(a\): schema is a path, a\.schema\.json,/,
   },
   {
     name: "more modules than a ConfigMap holds",
     over: withModules({ ...aModule, worker: { image: "a:1", args: ["x".repeat(1_000_001)] } }),
-    says: /modules: 1\d{6} bytes are more than a ConfigMap holds/,
+    says: /modules has 1\d{6} bytes, more than a ConfigMap holds/,
   },
 ];
 
@@ -99,18 +103,18 @@ const UNCHECKED: readonly Refusal[] = [
   {
     name: "a module's name that makes a bad object name",
     over: withModules({ ...aModule, name: "A_b" }),
-    says: /modules\[0\] \(A_b\): name: .* write lower-case letters, digits and hyphens/,
+    says: /modules\[0\] \(A_b\): name cannot be .* Write at most 63 lower-case letters, digits and hyphens/,
   },
   { name: "a module without a name", over: withModules({ source: { queue: "a" } }), says: /modules\[0\] \(no name\)/ },
   {
     name: "a topic without its subscription",
     over: withModules({ ...aModule, source: { topic: "t" } }),
-    says: /modules\[0\] \(a\): source\.subscription: missing beside the topic t/,
+    says: /modules\[0\] \(a\): source has a topic, t, but no subscription/,
   },
   {
     name: "a queue and a topic",
     over: withModules({ ...aModule, source: { queue: "q", topic: "t", subscription: "s" } }),
-    says: /modules\[0\] \(a\): source: write \{ queue: NAME \}/,
+    says: /modules\[0\] \(a\): source has to be .* Write \{ queue: NAME \}/,
   },
 ];
 

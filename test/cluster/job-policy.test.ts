@@ -94,38 +94,38 @@ function changed({ labels, pod = {}, volume, of, security }: Change): V1Job {
 
 const MANAGED = { "app.kubernetes.io/managed-by": "dispatcher" };
 const REFUSED: readonly (Change & { readonly name: string; readonly says: RegExp })[] = [
-  { name: "a Job without its labels", labels: OF_NOBODY, says: /carries the labels/ },
-  { name: "a Job labelled as nobody's", labels: MANAGED, says: /carries the labels/ },
+  { name: "a Job without its labels", labels: OF_NOBODY, says: /may only write Jobs that carry the labels/ },
+  { name: "a Job labelled as nobody's", labels: MANAGED, says: /may only write Jobs that carry the labels/ },
   {
     name: "a Job labelled as another Dispatcher's",
     labels: { ...MANAGED, "app.kubernetes.io/instance": "other" },
-    says: /carries the labels/,
+    says: /may only write Jobs that carry the labels/,
   },
   {
     name: "a privileged container",
     of: "containers",
     security: { privileged: true, allowPrivilegeEscalation: true },
-    says: /no privileged container/,
+    says: /may have no privileged container/,
   },
   {
     name: "a privileged init container",
     of: "initContainers",
     security: { privileged: true, allowPrivilegeEscalation: true },
-    says: /no privileged container/,
+    says: /may have no privileged container/,
   },
   {
     name: "an added capability",
     of: "containers",
     security: { capabilities: { add: ["SYS_ADMIN"] } },
-    says: /adds no capability/,
+    says: /may add no capability/,
   },
-  { name: "the node's network", pod: { hostNetwork: true }, says: /shares no namespace/ },
-  { name: "the node's processes", pod: { hostPID: true }, says: /shares no namespace/ },
-  { name: "the node's IPC", pod: { hostIPC: true }, says: /shares no namespace/ },
+  { name: "the node's network", pod: { hostNetwork: true }, says: /may share no namespace/ },
+  { name: "the node's processes", pod: { hostPID: true }, says: /may share no namespace/ },
+  { name: "the node's IPC", pod: { hostIPC: true }, says: /may share no namespace/ },
   {
     name: "the node's files",
     volume: { name: "node", hostPath: { path: "/" } },
-    says: /mounts no hostPath/,
+    says: /may mount no hostPath/,
   },
 ];
 
@@ -146,7 +146,7 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
     const isKnown = () =>
       create(changed({ labels: OF_NOBODY })).then(
         () => false,
-        (error: unknown) => String(error).includes("carries the labels"),
+        (error: unknown) => String(error).includes("may only write Jobs that carry the labels"),
       );
     await vi.waitUntil(isKnown, { timeout: 60_000, interval: 100 });
   }, 900_000);
@@ -176,8 +176,10 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
     await asAdmin().createNamespacedJob({ namespace: namespace.name, body: other });
     // Told by what it was: to label it as one's own first is no way around.
     const takeOver = { metadata: { labels: own.metadata?.labels }, spec: { activeDeadlineSeconds: 1 } };
-    await expect(patch("other", takeOver)).rejects.toThrow(/changes no Job but its own/);
-    await expect(patch("other", { spec: { activeDeadlineSeconds: 1 } })).rejects.toThrow(/carries the labels/);
+    await expect(patch("other", takeOver)).rejects.toThrow(/may change only its own Jobs/);
+    await expect(patch("other", { spec: { activeDeadlineSeconds: 1 } })).rejects.toThrow(
+      /may only write Jobs that carry the labels/,
+    );
     const ended = await patch("own", { spec: { activeDeadlineSeconds: 1 } });
     expect(ended.spec?.activeDeadlineSeconds).toBe(1);
   });
@@ -185,7 +187,7 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
   test("hands a Job of its own to nobody else", async () => {
     await asAdmin().createNamespacedJob({ namespace: namespace.name, body: named("mine", aJob()) });
     const labels = { "app.kubernetes.io/instance": "other" };
-    await expect(patch("mine", { metadata: { labels } })).rejects.toThrow(/carries the labels/);
+    await expect(patch("mine", { metadata: { labels } })).rejects.toThrow(/may only write Jobs that carry the labels/);
   });
 
   test("is the only one that is judged", async () => {

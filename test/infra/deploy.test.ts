@@ -189,11 +189,12 @@ describe("deploy.sh", () => {
     { fails: "az-account", says: "az login", later: "az deployment" },
     { fails: "az-deployment-sub-create", says: "az bicep upgrade", later: "az deployment sub show" },
     { fails: "az-deployment-sub-create", says: "az role assignment delete", later: "az deployment sub show" },
-    { fails: "az-deployment-sub-show", says: "there is no deployment dispatcher-dev", later: "az acr" },
+    { fails: "az-deployment-sub-show", says: "the deployment dispatcher-dev could not be read", later: "az acr" },
     { fails: "az-acr", says: "", later: "helm" },
     { fails: "kubelogin", says: "", later: "helm" },
     { fails: "helm-upgrade", says: "kubectl logs --namespace dispatcher deployment/dispatcher", later: "nothing" },
     { fails: "helm-upgrade", says: "helm rollback --namespace dispatcher dispatcher", later: "nothing" },
+    { fails: "helm-upgrade", says: "helm uninstall --namespace dispatcher dispatcher", later: "nothing" },
     { fails: "helm-upgrade", says: "az aks get-credentials --resource-group the-resourceGroupName", later: "nothing" },
   ])("stops where $fails fails", async ({ fails, says, later }) => {
     const ended = await deploy(UP, { fails });
@@ -207,24 +208,27 @@ describe("deploy.sh", () => {
     await rm(join(script.bin, tool));
     const ended = await deploy(UP);
     expect(ended).toMatchObject({ code: 1, calls: [] });
-    expect(ended.said).toMatch(new RegExp(`${tool} is missing: .*https://`));
+    expect(ended.said).toMatch(new RegExp(`${tool} is not installed\\. Install it: https://`));
   });
 
   it.each([
-    { args: [], says: "which environment? One of: dev prod" },
-    { args: ["staging", "--values", "my values.yaml"], says: "There are: dev prod" },
-    { args: ["../dev", "--values", "my values.yaml"], says: "environment '../dev'" },
-    { args: ["dev", "prod"], says: "two environments" },
+    { args: [], says: "the environment is missing. Name one of: dev prod" },
+    {
+      args: ["staging", "--values", "my values.yaml"],
+      says: "staging.bicepparam. Create it, or name one of: dev prod",
+    },
+    { args: ["../dev", "--values", "my values.yaml"], says: "environment '../dev' is no valid name" },
+    { args: ["dev", "prod"], says: "two environments are given, dev and prod" },
     { args: ["dev"], says: "--values FILE is missing" },
     { args: ["dev", "--values"], says: "--values needs a value" },
     { args: ["dev", "--values", "--what-if"], says: "--values needs a value" },
-    { args: ["dev", "--values", "my values.yaml", "--values", "b.yaml"], says: "--values twice" },
+    { args: ["dev", "--values", "my values.yaml", "--values", "b.yaml"], says: "--values is given twice" },
     { args: ["dev", "--values", "nowhere.yaml"], says: "there is no file nowhere.yaml" },
-    { args: ["dev", "--values", "my values.yaml", "--tag", "a b"], says: "tag 'a b'" },
+    { args: ["dev", "--values", "my values.yaml", "--tag", "a b"], says: "tag 'a b' is not valid" },
     { args: ["dev", "--values", "my values.yaml", "--no-build"], says: "--no-build needs --tag" },
     { args: ["dev", "--values", "my values.yaml", "--yes"], says: "--yes belongs to down" },
     { args: ["dev", "--force"], says: "there is no option --force" },
-    { args: ["down"], says: "which environment?" },
+    { args: ["down"], says: "the environment is missing" },
     { args: ["down", "dev", "--what-if"], says: "down takes" },
     { args: ["down", "dev", "--values", "my values.yaml"], says: "down takes" },
   ])("refuses $args with a reason, and calls nobody", async ({ args, says }) => {
@@ -273,7 +277,7 @@ describe("deploy.sh down", () => {
   it("says that there is nothing to take down where nothing was deployed", async () => {
     const ended = await deploy(["down", "dev", "--yes"], { fails: "az-deployment-sub-show" });
     expect(ended.code).toBe(1);
-    expect(ended.said).toContain("there is no deployment dispatcher-dev");
+    expect(ended.said).toContain("the deployment dispatcher-dev could not be read");
     expect(verbs(ended)).not.toContain("helm uninstall dispatcher");
   });
 });
