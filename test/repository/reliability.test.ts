@@ -1,6 +1,5 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { ALL_EDGES, DEMANDED_EDGES } from "../../prove/faults/edges.ts";
 
 const RELIABILITY = readFileSync("docs/reliability.md", "utf8");
 const PROOF = readFileSync("docs/proof.md", "utf8");
@@ -28,16 +27,6 @@ describe("docs/proof.md", () => {
     expect(printed()).toEqual(tested());
     expect(printed().map(({ number }) => number)).toEqual(Array.from({ length: 18 }, (_, row) => row + 1));
     expect(printed().filter(({ tests }) => tests === 0)).toEqual([]);
-  });
-
-  it("says how many calls the proof demands faults on, and lists the others", () => {
-    expect(PROOF).toContain(`One of ${DEMANDED_EDGES.length} calls`);
-    const [, table = ""] = /^\| call \| why .+\n\| --- .+\n((?:\|.+\n)+)/m.exec(PROOF) ?? [];
-    const listed = table.split("\n").flatMap((row) => {
-      return [...(row.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? "");
-    });
-    const demanded = new Set(DEMANDED_EDGES);
-    expect(listed.toSorted()).toEqual(ALL_EDGES.filter((edge) => !demanded.has(edge)).toSorted());
   });
 });
 
