@@ -2,6 +2,8 @@ import { defineConfig } from "vitest/config";
 import { forbidSkips, NEEDS_ADMISSION, NEEDS_KUBELET } from "./test/support/forbid-skips.ts";
 
 export default defineConfig({
+  // As the build does it, for the commands that a test loads from their source.
+  define: { PACKAGE_VERSION: JSON.stringify("0.0.0") },
   test: {
     include: ["test/**/*.test.ts"],
     // These need a real cluster, `npm run test:cluster`, and a real namespace, `npm run test:live`.

@@ -79,7 +79,7 @@ async function makeSettle(connections: Connections, queue: string) {
     }
     await table.updateEntity(open, "Replace", { etag: concluded.etag ?? "" });
     const patch = {
-      metadata: { uid: metadata.uid, labels: { [LABELS.settled]: "true" } },
+      metadata: { uid: metadata.uid, labels: { [LABELS.retired]: "true" } },
       spec: { ttlSecondsAfterFinished: RETENTION_SECONDS },
     };
     await cluster.ask("PATCH", jobPath, { body: JSON.stringify(patch) });

@@ -41,7 +41,7 @@ export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace,
     cursor: 0,
   }));
   const ours = `${LABELS.managedBy}=${MANAGED_BY},${LABELS.instance}=${INSTANCE}`;
-  const unsettled = `${ours},${LABELS.settled}!=true`;
+  const unsettled = `${ours},${LABELS.retired}!=true`;
   const jobsPath = `/apis/batch/v1/namespaces/${namespace}/jobs`;
 
   async function query(partitionKey: string, { from, below }: { from: string; below: string }): Promise<number> {

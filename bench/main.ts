@@ -1,5 +1,5 @@
-import { wholeNumber } from "../local/kit/whole-number.ts";
-import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
+import { Option } from "@commander-js/extra-typings";
+import { makeCommand, wholeNumber } from "../shared/command-line.ts";
 import { countAccept, measureAccept } from "./measure-accept.ts";
 import { measureTicks } from "./measure-tick.ts";
 import { Processes } from "./processes.ts";
@@ -8,45 +8,26 @@ import { type AcceptFigures, machineText, reportText } from "./report.ts";
 // `npm run bench`: how fast the app is on this machine, with each server in a process of its own, beside what the same requests cost with no
 // app around them. It prints figures and judges none: its exit code only says whether it could measure.
 
-const COMMAND = {
-  usage: "npm run bench -- [FLAGS]",
-  does: "Measures how fast the app is on this machine, beside what the same requests cost without it.",
-  flags: {
-    messages: { type: "string", default: "2000", value: "N", says: "how many messages each round takes on" },
-    open: { type: "string", default: "1000,10000", value: "N,N,...", says: "how many open runs are reconciled" },
-    rounds: { type: "string", default: "3", value: "N", says: "how many rounds the printed medians are taken of" },
-    "node-options": {
-      type: "string",
-      default: "",
-      value: "FLAGS",
-      says: "Node's flags for the process that hosts the app, such as --node-options=--max-old-space-size=128",
-    },
-  },
-} as const satisfies Command;
-
-interface Args {
-  readonly messages: number;
-  readonly open: readonly number[];
-  readonly rounds: number;
-  readonly nodeOptions: string;
-}
-
-/** Throws an Error that says which flag is wrong. */
-function readArgs(args: readonly string[]): Args {
-  const { values } = parseFlags(COMMAND, args);
-  return {
-    messages: wholeNumber("messages", values.messages, 1, 50_000),
-    open: values.open.split(",").map((part) => wholeNumber("open", part, 1, 50_000)),
-    rounds: wholeNumber("rounds", values.rounds, 1, 100),
-    nodeOptions: values["node-options"],
-  };
-}
+const COMMAND = makeCommand("npm run bench --")
+  .description("Measures how fast the app is on this machine, beside what the same requests cost without it.")
+  .option("--messages <n>", "how many messages each round takes on", wholeNumber(1, 50_000), 2000)
+  .addOption(
+    new Option("--open <n,n,...>", "how many open runs are reconciled")
+      .argParser((text) => text.split(",").map(wholeNumber(1, 50_000)))
+      .default([1000, 10_000], "1000,10000"),
+  )
+  .option("--rounds <n>", "how many rounds the printed medians are taken of", wholeNumber(1, 100), 3)
+  .option(
+    "--node-options <flags>",
+    "Node's flags for the process that hosts the app, such as --node-options=--max-old-space-size=128",
+  );
+const { messages, open, rounds, nodeOptions = "" } = COMMAND.parse().opts();
 
 function progress(what: string): void {
   process.stderr.write(`${what}\n`);
 }
 
-async function measure(processes: Processes, { messages, open, rounds }: Args): Promise<string> {
+async function measure(processes: Processes): Promise<string> {
   const app: AcceptFigures["app"][number][] = [];
   const bare: AcceptFigures["bare"][number][] = [];
   // In turns: what else the machine does meanwhile falls on both.
@@ -62,19 +43,16 @@ async function measure(processes: Processes, { messages, open, rounds }: Args): 
   return reportText({ messages, app, bare, requests }, ticks);
 }
 
-const args = readCommandLine(COMMAND, readArgs);
-const processes = new Processes(args.nodeOptions);
+const processes = new Processes(nodeOptions);
 const interrupted = new Promise<never>((_resolve, reject) => {
   const stop = () => reject(new Error("interrupted"));
   process.once("SIGINT", stop).once("SIGTERM", stop);
 });
 
 try {
-  const flags = args.nodeOptions === "" ? "" : `, the app's process with ${args.nodeOptions}`;
-  process.stdout.write(
-    `${machineText()}\nmedians of ${args.rounds} rounds; all processes share the machine${flags}\n\n`,
-  );
-  const text = await Promise.race([measure(processes, args), processes.failed, interrupted]);
+  const flags = nodeOptions === "" ? "" : `, the app's process with ${nodeOptions}`;
+  process.stdout.write(`${machineText()}\nmedians of ${rounds} rounds; all processes share the machine${flags}\n\n`);
+  const text = await Promise.race([measure(processes), processes.failed, interrupted]);
   process.stdout.write(`${text}\n`);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

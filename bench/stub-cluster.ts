@@ -8,23 +8,15 @@ import { kubeconfigText } from "../local/cluster/kubeconfig.ts";
 import { generateName } from "../local/cluster/rules/job-admission.ts";
 import { makeClusterState } from "../local/cluster/store/cluster-state.ts";
 import { type Job, type Pod, timestamp } from "../local/cluster/store/wire.ts";
-import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
+import { makeCommand } from "../shared/command-line.ts";
 
-const COMMAND = {
-  usage: "node dist/bench/stub-cluster.js --kubeconfig FILE --namespace NAME",
-  does: "Serves Jobs that never run, each with a running pod, to the benchmarks.",
-  flags: {
-    kubeconfig: { type: "string", value: "FILE", says: "the new file that says how to reach it" },
-    namespace: { type: "string", value: "NAME", says: "its namespace" },
-  },
-} as const satisfies Command;
-
-const { kubeconfig, namespace } = readCommandLine(COMMAND, (args) => {
-  const { values } = parseFlags(COMMAND, args);
-  if (values.kubeconfig === undefined) throw new Error("--kubeconfig is missing");
-  if (values.namespace === undefined) throw new Error("--namespace is missing");
-  return { kubeconfig: values.kubeconfig, namespace: values.namespace };
-});
+const { kubeconfig, namespace } = makeCommand("node dist/bench/stub-cluster.js")
+  .usage("--kubeconfig <file> --namespace <name>")
+  .description("Serves Jobs that never run, each with a running pod, to the benchmarks.")
+  .requiredOption("--kubeconfig <file>", "the new file that says how to reach it")
+  .requiredOption("--namespace <name>", "its namespace")
+  .parse()
+  .opts();
 
 const state = makeClusterState(["default", namespace]);
 state.jobs.listen(({ type, object }) => {

@@ -1,4 +1,4 @@
-import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
+import { makeCommand, wholeNumber } from "../shared/command-line.ts";
 import { loadApp } from "./core-api.ts";
 import { errorStack } from "./error-stack.ts";
 import { type Host, startHost } from "./host.ts";
@@ -8,38 +8,22 @@ import { freePort, LOOPBACK } from "./http-listener.ts";
 
 // A Functions host for one machine, or one container. Its environment is the app's settings. Prints one line of JSON when all triggers are up.
 
-interface Args {
-  readonly app: string;
-  readonly hostJson: string;
-  readonly port: number;
-  readonly address: string;
-}
-
-const COMMAND = {
-  usage: "host --app FILE --host-json FILE [FLAGS]",
-  does: "Runs a Functions app on this machine, or in a container, until it is ended.",
-  flags: {
-    app: { type: "string", value: "FILE", says: "the app's bundle" },
-    "host-json": { type: "string", value: "FILE", says: "the host's own settings" },
-    port: { type: "string", default: "0", value: "N", says: "where it listens; 0 takes a free one" },
-    address: { type: "string", default: LOOPBACK, value: "ADDRESS", says: "the address on which it listens" },
-  },
-  notes: "The environment is the app's settings. LOCAL_FUNCTION_KEY there is the key of its functions.",
-} as const satisfies Command;
+const COMMAND = makeCommand("host")
+  .usage("--app <file> --host-json <file> [options]")
+  .description("Runs a Functions app on this machine, or in a container, until it is ended.")
+  .requiredOption("--app <file>", "the app's bundle")
+  .requiredOption("--host-json <file>", "the host's own settings")
+  .option("--port <n>", "where it listens; 0 takes a free one", wholeNumber(0, 65_535), 0)
+  .option("--address <address>", "the address on which it listens", LOOPBACK)
+  .addHelpText(
+    "after",
+    `
+The environment is the app's settings.
+LOCAL_FUNCTION_KEY there is the key of its functions.`,
+  );
 const GRACE_MS = 30_000;
 
-/** Throws an Error that says which flag is wrong. */
-function readArgs(args: readonly string[]): Args {
-  const { values } = parseFlags(COMMAND, args);
-  if (!values.app) throw new Error("--app is missing");
-  if (!values["host-json"]) throw new Error("--host-json is missing");
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error(`--port ${values.port} is not a port: 0 to 65535`);
-  return { app: values.app, hostJson: values["host-json"], port, address: values.address };
-}
-
-const args = readCommandLine(COMMAND, readArgs);
+const args = COMMAND.parse().opts();
 const log = makeHostLog((line) => process.stderr.write(line));
 let host: Host | undefined;
 let stopping = false;

@@ -1,25 +1,25 @@
 // The command that starts, ends and shows a real Kubernetes cluster on this machine. stdout has the kubeconfig's path alone.
-import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { makeCommand } from "../shared/command-line.ts";
 import { buildBinaries, missingBinary, testedBinaries } from "./binaries.ts";
 import { defaultCacheRoot, startCluster, stopCluster } from "./cluster.ts";
 import { allRecords, type ClusterRecord } from "./cluster-record.ts";
 import { inspectMachine } from "./machine.ts";
 import { isRunning } from "./server-process.ts";
 
-const VERBS = {
-  build: "build the programs that the tests on a cluster need, if they are missing, and start nothing",
-  up: "start a one-node Kubernetes cluster, and print the path of its kubeconfig",
-  down: "end it, with everything that belongs to it",
-  status: "say which clusters run, and what of them",
-};
-const COMMAND = {
-  usage: `npm run cluster -- ${Object.keys(VERBS).join(" | ")} [FLAGS]`,
-  does: "Starts, ends and shows a real Kubernetes cluster on this machine.",
-  words: VERBS,
-  flags: {
-    name: { type: "string", default: "default", value: "NAME", says: "which cluster: one machine can have several" },
-  },
-} as const satisfies Command;
+const COMMAND = makeCommand("npm run cluster --")
+  .description("Starts, ends and shows a real Kubernetes cluster on this machine.")
+  .configureHelp({ showGlobalOptions: true })
+  .helpCommand(false)
+  .option("--name <name>", "which cluster: one machine can have several", clusterName, "default");
+COMMAND.command("build")
+  .description("build the programs that the tests on a cluster need, if they are missing, and start nothing")
+  .action(build);
+COMMAND.command("up")
+  .description("start a one-node Kubernetes cluster, and print the path of its kubeconfig")
+  .action(up);
+COMMAND.command("down").description("end it, with everything that belongs to it").action(down);
+COMMAND.command("status").description("say which clusters run, and what of them").action(status);
 
 const cacheRoot = defaultCacheRoot(process.env);
 const startedAt = performance.now();
@@ -36,32 +36,31 @@ function interruption(): AbortSignal {
   return interrupted.signal;
 }
 
-async function build(): Promise<number> {
+async function build(): Promise<void> {
   const sources = testedBinaries(cacheRoot, assets);
   await inspectMachine(cacheRoot, await missingBinary(sources));
   await buildBinaries(sources, { say, signal: interruption() });
   say(`all that is needed is built, after ${seconds()}`);
-  return 0;
 }
 
-async function up(name: string): Promise<number> {
+async function up(): Promise<void> {
+  const { name } = COMMAND.opts();
   const cluster = await startCluster({ name, cacheRoot, assets, isOwned: false, say, signal: interruption() });
   say(`${name} is up after ${seconds()}; pods reach this machine at ${cluster.gateway}`);
   console.log(cluster.kubeconfig);
-  return 0;
 }
 
-async function down(name: string): Promise<number> {
+async function down(): Promise<void> {
+  const { name } = COMMAND.opts();
   const wasThere = await stopCluster(name, cacheRoot);
   say(wasThere ? `${name} is down after ${seconds()}` : `there is no cluster ${name}`);
-  return 0;
 }
 
-async function status(): Promise<number> {
+async function status(): Promise<void> {
   const records = await allRecords(cacheRoot);
   if (records.length === 0) say("there is none");
   for (const record of records) show(record);
-  return records.length > 0 && records.every(isWhole) ? 0 : 1;
+  process.exitCode = records.length > 0 && records.every(isWhole) ? 0 : 1;
 }
 
 function show(record: ClusterRecord): void {
@@ -75,22 +74,13 @@ function isWhole(record: ClusterRecord): boolean {
   return record.stage === "up" && record.processes.every(isRunning);
 }
 
-function readArguments(args: readonly string[]): () => Promise<number> {
-  const { values, positionals } = parseFlags(COMMAND, args);
-  const { name } = values;
-  const [verb = "", ...more] = positionals;
-  if (more.length > 0) throw new Error(`unexpected: ${more.join(" ")}`);
-  if (!/^[a-z\d][a-z\d-]{0,30}$/.test(name))
-    throw new Error(`--name ${name} is not up to 31 lower-case letters, digits and hyphens`);
-  const verbs = new Map(Object.entries({ build, up: () => up(name), down: () => down(name), status }));
-  const run = verbs.get(verb);
-  if (run === undefined) throw new Error(`what is to be done? One of: ${Object.keys(VERBS).join(", ")}`);
-  return run;
+function clusterName(text: string): string {
+  if (/^[a-z\d][a-z\d-]{0,30}$/.test(text)) return text;
+  throw new InvalidArgumentError("A name has up to 31 lower-case letters, digits and hyphens.");
 }
 
-const run = readCommandLine(COMMAND, readArguments);
 try {
-  process.exitCode = await run();
+  await COMMAND.parseAsync();
 } catch (error) {
   say(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;

@@ -18,7 +18,7 @@ import { logPreflight, makePreflight } from "./preflight.ts";
 import { makeReconcile } from "./reconcile/reconcile.ts";
 import type { Source } from "./run/source.ts";
 import { makeAdmission } from "./start/admission.ts";
-import { makePauses } from "./start/breakers.ts";
+import { makeBreakers } from "./start/breakers.ts";
 
 /** The whole app, behind what the host's functions call. */
 export interface Dispatcher {
@@ -39,11 +39,11 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   // Not waited for: a module whose Job is refused, or a dependency that is away, keeps no other message from its work.
   void logPreflight(makePreflight(deps), log);
   const admission = makeAdmission(deps.table, deps.clock);
-  const pauses = makePauses(deps);
+  const breakers = makeBreakers(deps);
   return {
     sources,
-    accept: makeHandleDelivery(makeAccept(deps, admission, pauses)),
-    reconcile: makeReconcile(deps, admission, pauses),
+    accept: makeHandleDelivery(makeAccept(deps, admission, breakers)),
+    reconcile: makeReconcile(deps, admission, breakers),
     readiness: makeReadiness(deps),
   };
 }

@@ -3,7 +3,7 @@ import { errorText } from "./errors.ts";
 import { distinctSources } from "./modules/route.ts";
 import { templateOf } from "./modules/template-of.ts";
 import type { StoredModuleState } from "./ports/instance-table.ts";
-import { isPaused } from "./run/module-state.ts";
+import { isTripped } from "./run/module-state.ts";
 import { sourceName } from "./run/source.ts";
 
 /** A reconcile older than this means that the timer is silent: nothing is retried or settled. */
@@ -16,7 +16,7 @@ export interface Readiness {
   readonly reconcileAgeMs: number | null;
   readonly dependencies: Readonly<Record<string, string | null>>;
   /** Modules whose Jobs can't start, and why: their messages wait. The others go on, so that the app is ready all the same. */
-  readonly paused: Readonly<Record<string, string>>;
+  readonly tripped: Readonly<Record<string, string>>;
 }
 
 /** Anybody may ask, and each answer costs a request to every dependency: one is good for this long. A bad one for less, for it should pass. */
@@ -50,11 +50,11 @@ function makeLook(deps: Dependencies) {
   const sources = distinctSources(deps.modules.values());
   return async (): Promise<Readiness> => {
     let lastTick: number | undefined;
-    let paused: Record<string, string> = {};
+    let tripped: Record<string, string> = {};
     const checks: Record<string, Promise<unknown>> = {
       table: Promise.all([deps.instanceTable.lastTick(), deps.instanceTable.moduleStates()]).then(([at, states]) => {
         lastTick = at;
-        paused = pausesIn(deps, states);
+        tripped = tripsIn(deps, states);
       }),
       payloads: deps.payloads.verify(),
       cluster: deps.cluster.verify(),
@@ -69,15 +69,15 @@ function makeLook(deps: Dependencies) {
       ready: !isSilent && results.every(([, problem]) => problem === null),
       reconcileAgeMs: lastTick === undefined ? null : now - lastTick,
       dependencies: Object.fromEntries(results),
-      paused,
+      tripped,
     };
   };
 }
 
-function pausesIn({ modules }: Dependencies, states: readonly StoredModuleState[]): Record<string, string> {
-  const paused = states.filter(({ state }) => {
+function tripsIn({ modules }: Dependencies, states: readonly StoredModuleState[]): Record<string, string> {
+  const tripped = states.filter(({ state }) => {
     const module = modules.get(state.module);
-    return module !== undefined && isPaused(state, templateOf(module));
+    return module !== undefined && isTripped(state, templateOf(module));
   });
-  return Object.fromEntries(paused.map(({ state: { module, detail } }) => [module, detail]));
+  return Object.fromEntries(tripped.map(({ state: { module, detail } }) => [module, detail]));
 }

@@ -1,4 +1,4 @@
-import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
+import { makeCommand } from "../shared/command-line.ts";
 import { makeDependencies } from "../shared/compose.ts";
 import { readConfig } from "../shared/config.ts";
 import { ConfigError } from "../shared/errors.ts";
@@ -9,13 +9,16 @@ import { readLocalSettings } from "../shared/settings/local-settings.ts";
 // `npm run preflight`, and `node dist/tools/preflight.js` in the container: whether settings, module files, bus, storage and cluster will do, before any
 // message depends on them. Changes nothing. The settings are the app's own: the environment, over the Values of local.settings.json.
 
-const COMMAND = {
-  usage: "npm run preflight\nnode dist/tools/preflight.js   in the container",
-  does: "Prints a line for everything that is wrong with settings, module files, bus, storage and cluster.",
-  flags: {},
-  notes:
-    "Makes the table and the containers if they are missing, and changes nothing else. Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong flags.",
-} as const satisfies Command;
+const COMMAND = makeCommand("npm run preflight --")
+  .description("Prints a line for everything that is wrong with settings, module files, bus, storage and cluster.")
+  .addHelpText(
+    "after",
+    `
+In the container, run it with: node dist/tools/preflight.js
+
+Makes the table and the containers if they are missing, and changes nothing else.
+Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong flags.`,
+  );
 
 const sayOnStderr = (line: string) => void process.stderr.write(`${line}\n`);
 const toStderr = makeLog({ info: sayOnStderr, warn: sayOnStderr, error: sayOnStderr });
@@ -47,7 +50,7 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-readCommandLine(COMMAND, (args) => parseFlags(COMMAND, args));
+COMMAND.parse();
 const findings = await preflight().catch(mistakesIn);
 for (const finding of findings) print(lineOf(finding));
 // Said, and not waited for: connections that are kept alive would keep the program for seconds.

@@ -1,18 +1,20 @@
-import { type Command, parseFlags, readCommandLine } from "../shared/command-line.ts";
+import { Option } from "@commander-js/extra-typings";
+import { makeCommand } from "../shared/command-line.ts";
 import { makeDependencies } from "../shared/compose.ts";
 import { readConfig } from "../shared/config.ts";
 import type { Dependencies } from "../shared/dependencies.ts";
 import { ConfigError, errorText, UnavailableError } from "../shared/errors.ts";
 import { type Log, makeLog } from "../shared/log.ts";
 import { viewCluster } from "../shared/observe/cluster-view.ts";
+import { knownSources } from "../shared/observe/open-runs.ts";
 import { adoptMessage } from "../shared/operate/adopt-message.ts";
 import { findRepairs, type Repairable } from "../shared/operate/audit.ts";
 import { believeAbsence } from "../shared/operate/believe-absence.ts";
 import { cancelRun } from "../shared/operate/cancel-run.ts";
 import { FORCED_OUTCOMES, forceRun } from "../shared/operate/force-run.ts";
+import { orphanMessages } from "../shared/operate/orphan-messages.ts";
 import { type RepairOutcome, refused } from "../shared/operate/outcome.ts";
-import { knownSources, runsNamed, sourcesNamed } from "../shared/operate/run-named.ts";
-import { strayMessages } from "../shared/operate/stray-messages.ts";
+import { runsNamed, sourcesNamed } from "../shared/operate/run-named.ts";
 import { type RunKey, runId } from "../shared/run/run.ts";
 import { sourceName } from "../shared/run/source.ts";
 import { readLocalSettings } from "../shared/settings/local-settings.ts";
@@ -20,49 +22,46 @@ import { readLocalSettings } from "../shared/settings/local-settings.ts";
 // `npm run repair`, and `node dist/tools/repair.js` in the container: what only a person may decide. Without a flag it looks, and changes
 // nothing. The settings are the app's own: the environment, over the Values of local.settings.json. Safe beside running Dispatchers.
 
-const COMMAND = {
-  usage: "npm run repair -- [ACTION]\nnode dist/tools/repair.js [ACTION]   in the container",
-  does: "Lists what only a person may repair, and changes nothing; with an action, repairs what that names.",
-  flags: {
-    adopt: { type: "string", multiple: true, value: "RUN", says: "take on a deferred message that has no row" },
-    "adopt-owner": { type: "string", value: "OWNER", says: "the same for every message with this owner's stamp" },
-    force: {
-      type: "string",
-      multiple: true,
-      value: "RUN --as OUTCOME",
-      says: "give up a Job that can't end, and settle its message as OUTCOME says",
-    },
-    as: { type: "string", value: "OUTCOME", says: `for --force: ${FORCED_OUTCOMES.join(", ")}` },
-    "believe-absence": { type: "string", value: "SOURCE", says: "take the absent Jobs of a source for deleted" },
-    cancel: { type: "string", multiple: true, value: "RUN", says: "cancel a run, whatever it waits for" },
-  },
-  notes: `RUN is a run id, such as thumbnails:42:1732400000000. SOURCE is what run ids begin with. Give one action at a time; --adopt, --force and --cancel may be repeated.
-Ends with 0 if nothing is to repair, or all was done or had been; 1 if something is, or could not be done; 2 for wrong flags.`,
-} as const satisfies Command;
+const ACTIONS = ["adopt", "adoptOwner", "force", "believeAbsence", "cancel"];
+
+const COMMAND = makeCommand("npm run repair --")
+  .description("Lists what only a person may repair, and changes nothing; with an action, repairs what that names.")
+  .addOption(action("--adopt <run...>", "take on a deferred message that has no row"))
+  .addOption(action("--adopt-owner <owner>", "the same for every message with this owner's stamp"))
+  .addOption(action("--force <run...>", "give up a Job that can't end, and settle its message as --as says"))
+  .addOption(new Option("--as <outcome>", "how --force settles the message").choices(FORCED_OUTCOMES))
+  .addOption(action("--believe-absence <source>", "take the absent Jobs of a source for deleted"))
+  .addOption(action("--cancel <run...>", "cancel a run, whatever it waits for"))
+  .addHelpText(
+    "after",
+    `
+In the container, run it with: node dist/tools/repair.js
+
+A run is given by its id, such as thumbnails:42:1732400000000. A source is what run ids begin with.
+Ends with 0 if nothing is to repair, or all was done or had been; 1 if something is,
+or could not be done; 2 for wrong flags.`,
+  );
+
+/** An option that asks for an action: one at a time. */
+function action<Flags extends string>(flags: Flags, says: string) {
+  const option = new Option(flags, says);
+  return option.conflicts(ACTIONS.filter((name) => name !== option.attributeName()));
+}
 
 /** What became of one thing that was asked for, by its name. */
 type Answer = readonly [name: string, outcome: RepairOutcome];
 type Action = (deps: Dependencies, log: Log) => Promise<Answer[]>;
 
-/** The action that the flags ask for; undefined for the look. Throws where they can't be understood. */
-function readAction(args: readonly string[]): Action | undefined {
-  const { values: flags } = parseFlags(COMMAND, args);
-  const { adopt, force, cancel, as } = flags;
-  const owner = flags["adopt-owner"];
-  const source = flags["believe-absence"];
-  const outcome = FORCED_OUTCOMES.find((known) => known === as);
-  if ((force === undefined) !== (as === undefined)) throw new Error("--force and --as go together");
-  if (as !== undefined && outcome === undefined) throw new Error(`--as takes ${FORCED_OUTCOMES.join(", ")}, not ${as}`);
-  const asked: (Action | undefined)[] = [
-    adopt && ((deps, log) => adoptEach(deps, adopt, log)),
-    owner === undefined ? undefined : (deps, log) => adoptOwner(deps, owner, log),
-    force && outcome && ((deps, log) => eachRun(deps, force, (key) => forceRun(deps, key, outcome, log))),
-    source === undefined ? undefined : (deps, log) => believe(deps, source, log),
-    cancel && ((deps, log) => eachRun(deps, cancel, (key) => cancelRun(deps, key, log))),
-  ];
-  const actions = asked.filter((action) => action !== undefined);
-  if (actions.length > 1) throw new Error("one action at a time");
-  return actions[0];
+/** The action that the flags ask for; undefined for the look. */
+function readAction(): Action | undefined {
+  const { adopt, adoptOwner: owner, force, as: outcome, believeAbsence: source, cancel } = COMMAND.parse().opts();
+  if ((force === undefined) !== (outcome === undefined)) COMMAND.error("error: --force and --as go together");
+  if (adopt) return (deps, log) => adoptEach(deps, adopt, log);
+  if (owner !== undefined) return (deps, log) => adoptOwner(deps, owner, log);
+  if (force && outcome) return (deps, log) => eachRun(deps, force, (key) => forceRun(deps, key, outcome, log));
+  if (source !== undefined) return (deps, log) => believe(deps, source, log);
+  if (cancel) return (deps, log) => eachRun(deps, cancel, (key) => cancelRun(deps, key, log));
+  return undefined;
 }
 
 async function eachRun(
@@ -90,7 +89,7 @@ async function adoptOwner(deps: Dependencies, owner: string, log: Log): Promise<
   const view = await viewCluster(deps);
   const answers: Answer[] = [];
   for (const source of await knownSources(deps))
-    for (const stray of await strayMessages(deps, source))
+    for (const stray of await orphanMessages(deps, source))
       if (stray.owner === owner)
         answers.push([runId(stray.key), await adoptMessage(deps, stray.key, view, log).catch(notNow)]);
   return answers.length > 0
@@ -173,5 +172,4 @@ function said(error: unknown): number {
   return 1;
 }
 
-const action = readCommandLine(COMMAND, readAction);
-process.exitCode = await run(action).catch(said);
+process.exitCode = await run(readAction()).catch(said);

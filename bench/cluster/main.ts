@@ -1,5 +1,5 @@
-import { wholeNumber } from "../../local/kit/whole-number.ts";
-import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
+import { Option } from "@commander-js/extra-typings";
+import { makeCommand, wholeNumber } from "../../shared/command-line.ts";
 import { Processes } from "../processes.ts";
 import { machineText } from "../report.ts";
 import { measureOnCluster } from "./measure.ts";
@@ -13,46 +13,18 @@ import type { ClusterOptions } from "./watch-taker.ts";
 /** As in the images. */
 const NODE_OPTIONS = "--max-old-space-size=96 --max-semi-space-size=8";
 
-const COMMAND = {
-  usage: "npm run bench:cluster -- [FLAGS]",
-  does: "Measures what the app costs, and how fast it is, on a real control plane with thousands of Jobs open.",
-  flags: {
-    open: { type: "string", default: "5000", value: "N", says: "how many Jobs are at work all the while" },
-    messages: { type: "string", default: "200", value: "N", says: "how many messages come and go among them" },
-    "per-second": { type: "string", default: "5", value: "N", says: "how many of them come each second" },
-    kib: {
-      type: "string",
-      default: "1,16",
-      value: "N,N,...",
-      says: "sizes of the messages, body and properties together, each on a cluster of its own",
-    },
-    ticks: { type: "string", default: "5", value: "N", says: "how many ticks the printed median is taken of" },
-    "node-options": {
-      type: "string",
-      default: NODE_OPTIONS,
-      value: "FLAGS",
-      says: "Node's flags for the app's process",
-    },
-  },
-} as const satisfies Command;
-
-interface Args {
-  readonly sizes: readonly ClusterOptions[];
-  readonly nodeOptions: string;
-}
-
-/** Throws an Error that says which flag is wrong. */
-function readArgs(args: readonly string[]): Args {
-  const { values } = parseFlags(COMMAND, args);
-  const options = {
-    open: wholeNumber("open", values.open, 1, 50_000),
-    messages: wholeNumber("messages", values.messages, 1, 10_000),
-    perSecond: wholeNumber("per-second", values["per-second"], 1, 100),
-    ticks: wholeNumber("ticks", values.ticks, 1, 100),
-  };
-  const sizes = values.kib.split(",").map((part) => ({ ...options, messageKib: wholeNumber("kib", part, 1, 16) }));
-  return { sizes, nodeOptions: values["node-options"] };
-}
+const COMMAND = makeCommand("npm run bench:cluster --")
+  .description("Measures what the app costs, and how fast it is, on a real control plane with thousands of Jobs open.")
+  .option("--open <n>", "how many Jobs are at work all the while", wholeNumber(1, 50_000), 5000)
+  .option("--messages <n>", "how many messages come and go among them", wholeNumber(1, 10_000), 200)
+  .option("--per-second <n>", "how many of them come each second", wholeNumber(1, 100), 5)
+  .addOption(
+    new Option("--kib <n,n,...>", "sizes of the messages, body and properties together, each on a cluster of its own")
+      .argParser((text) => text.split(",").map(wholeNumber(1, 16)))
+      .default([1, 16], "1,16"),
+  )
+  .option("--ticks <n>", "how many ticks the printed median is taken of", wholeNumber(1, 100), 5)
+  .option("--node-options <flags>", "Node's flags for the app's process", NODE_OPTIONS);
 
 async function measure(processes: Processes, sizes: readonly ClusterOptions[]): Promise<void> {
   for (const options of sizes) {
@@ -61,16 +33,17 @@ async function measure(processes: Processes, sizes: readonly ClusterOptions[]): 
   }
 }
 
-const args = readCommandLine(COMMAND, readArgs);
-const processes = new Processes(args.nodeOptions);
+const { kib, nodeOptions, ...options } = COMMAND.parse().opts();
+const sizes = kib.map((messageKib) => ({ ...options, messageKib }));
+const processes = new Processes(nodeOptions);
 const interrupted = new Promise<never>((_resolve, reject) => {
   const stop = () => reject(new Error("interrupted"));
   process.once("SIGINT", stop).once("SIGTERM", stop);
 });
 
 try {
-  process.stdout.write(`${machineText()}\nall processes share the machine; the app's with ${args.nodeOptions}\n\n`);
-  await Promise.race([measure(processes, args.sizes), processes.failed, interrupted]);
+  process.stdout.write(`${machineText()}\nall processes share the machine; the app's with ${nodeOptions}\n\n`);
+  await Promise.race([measure(processes, sizes), processes.failed, interrupted]);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

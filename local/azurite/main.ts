@@ -1,18 +1,21 @@
 // Azurite as a program of its own: prints one JSON line on stdout when it is ready, and stays until SIGTERM, SIGINT, or the end of the
 // process that forked it. `--directory PATH` keeps the data; without it everything is in memory.
-import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
+import { Command } from "@commander-js/extra-typings";
 import { startAzurite } from "./start-azurite.ts";
 
-const COMMAND = {
-  usage: "azurite [FLAGS]",
-  does: "Serves tables and blobs as Azure Storage does, until it is ended.",
-  flags: {
-    directory: { type: "string", value: "PATH", says: "keeps the data there; without it, everything is in memory" },
-  },
-} as const satisfies Command;
+/** The version in package.json: the build puts it here. */
+declare const PACKAGE_VERSION: string;
 
-const { values } = readCommandLine(COMMAND, (args) => parseFlags(COMMAND, args));
-const azurite = await startAzurite(values.directory === undefined ? {} : { directory: values.directory });
+const flags = new Command("azurite")
+  .description("Serves tables and blobs as Azure Storage does, until it is ended.")
+  .version(PACKAGE_VERSION, "--version", "print the version, and end")
+  .helpOption("-h, --help", "print this, and end")
+  .showHelpAfterError("Add --help to see what this program takes.")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .option("--directory <path>", "keeps the data there; without it, everything is in memory")
+  .parse()
+  .opts();
+const azurite = await startAzurite(flags);
 
 let ending: Promise<void> | undefined;
 const end = () => {

@@ -1,35 +1,35 @@
 import { readFile } from "node:fs/promises";
-import { type Command, parseFlags, readCommandLine, refuse } from "../../shared/command-line.ts";
+import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 import { type BrokerEntities, parseEntities } from "./entities.ts";
 import { type BrokerOptions, type LocalBroker, startBroker } from "./start-broker.ts";
 
-const COMMAND = {
-  usage: "broker --entities FILE [FLAGS]",
-  does: "Serves queues and topics as Azure Service Bus does, until it is ended.",
-  flags: {
-    entities: { type: "string", value: "FILE", says: "JSON that lists the queues and topics" },
-    port: { type: "string", default: "0", value: "N", says: "where it listens; 0 takes a free one" },
-  },
-} as const satisfies Command;
+/** The version in package.json: the build puts it here. */
+declare const PACKAGE_VERSION: string;
+
+const COMMAND = new Command("broker")
+  .usage("--entities <file> [options]")
+  .description("Serves queues and topics as Azure Service Bus does, until it is ended.")
+  .version(PACKAGE_VERSION, "--version", "print the version, and end")
+  .helpOption("-h, --help", "print this, and end")
+  .showHelpAfterError("Add --help to see what this program takes.")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .requiredOption("--entities <file>", "JSON that lists the queues and topics")
+  .option("--port <n>", "where it listens; 0 takes a free one", port, 0);
 
 function log(message: string): void {
   process.stderr.write(`broker: ${message}\n`);
 }
 
-function readArgs(args: readonly string[]): { port: number; file: string } {
-  const { values } = parseFlags(COMMAND, args);
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error(`--port ${values.port}: a port is 0 to 65535`);
-  if (values.entities === undefined) throw new Error("--entities is missing");
-  return { port, file: values.entities };
+function port(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new InvalidArgumentError("Give a port: 0 to 65535.");
 }
 
 async function readEntities(file: string): Promise<BrokerEntities> {
   try {
     return parseEntities(JSON.parse(await readFile(file, "utf8")));
   } catch (error) {
-    throw new Error(`${file}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    return COMMAND.error(`error: ${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -45,8 +45,8 @@ async function startOnSomePort(options: BrokerOptions): Promise<LocalBroker> {
 }
 
 async function main(): Promise<void> {
-  const { port, file } = readCommandLine(COMMAND, readArgs);
-  const entities = await readEntities(file).catch((error: unknown) => refuse(COMMAND, error));
+  const { port, entities: file } = COMMAND.parse().opts();
+  const entities = await readEntities(file);
   const broker = await startOnSomePort({ port, entities, log });
   const stop = (): void => {
     void broker.close().then(() => process.exit(0));

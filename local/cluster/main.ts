@@ -2,32 +2,34 @@
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
+import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { startCluster } from "./start-cluster.ts";
 
-const COMMAND = {
-  usage: "cluster [FLAGS]",
-  does: "Serves Jobs and pods as a Kubernetes API server does, and runs them as processes, until it is ended.",
-  flags: {
-    port: { type: "string", default: "0", value: "N", says: "where it listens; 0 takes a free one" },
-    directory: {
-      type: "string",
-      value: "PATH",
-      says: "where the kubeconfig and the files of the containers are; without it, a temporary one",
-    },
-    namespace: { type: "string", default: "default", value: "NAME", says: "the kubeconfig's namespace" },
-    "missing-images": { type: "string", value: "FILE", says: "lists images, one a line, that can't be pulled" },
-    stub: { type: "boolean", default: false, says: "store Jobs, and run none" },
-  },
-} as const satisfies Command;
+/** The version in package.json: the build puts it here. */
+declare const PACKAGE_VERSION: string;
 
-function readFlags(args: readonly string[]) {
-  const { values } = parseFlags(COMMAND, args);
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535)
-    throw new Error(`--port ${values.port} is not a port: 0 to 65535`);
-  const directory = values.directory ?? join(tmpdir(), `dispatcher-cluster-${process.pid}`);
-  return { ...values, directory, port };
+const options = new Command("cluster")
+  .description("Serves Jobs and pods as a Kubernetes API server does, and runs them as processes, until it is ended.")
+  .version(PACKAGE_VERSION, "--version", "print the version, and end")
+  .helpOption("-h, --help", "print this, and end")
+  .showHelpAfterError("Add --help to see what this program takes.")
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .option("--port <n>", "where it listens; 0 takes a free one", port, 0)
+  .addOption(
+    new Option("--directory <path>", "where the kubeconfig and the files of the containers are").default(
+      join(tmpdir(), `dispatcher-cluster-${process.pid}`),
+      "a temporary one",
+    ),
+  )
+  .option("--namespace <name>", "the kubeconfig's namespace", "default")
+  .option("--missing-images <file>", "lists images, one a line, that can't be pulled")
+  .option("--stub", "store Jobs, and run none")
+  .parse()
+  .opts();
+
+function port(text: string): number {
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  throw new InvalidArgumentError("Give a port: 0 to 65535.");
 }
 
 /** What a process can't do without on this platform; nothing else of this program's environment reaches it. */
@@ -38,11 +40,10 @@ function baseEnv(): Record<string, string> {
 
 /** The file is read for each container, so that images go and come back while the program runs. */
 function isImageMissing(image: string): boolean {
-  const file = options["missing-images"];
+  const file = options.missingImages;
   return file !== undefined && readFileSync(file, "utf8").split("\n").includes(image);
 }
 
-const options = readCommandLine(COMMAND, readFlags);
 const cluster = await startCluster({ ...options, baseEnv: baseEnv(), isImageMissing });
 let isEnding = false;
 

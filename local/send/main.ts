@@ -3,9 +3,8 @@ import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { DefaultAzureCredential } from "@azure/identity";
 import { ServiceBusClient, type ServiceBusMessage } from "@azure/service-bus";
-import { readCommandLine } from "../../shared/command-line.ts";
 import { readState, type StackState } from "../stack/state-file.ts";
-import { readSendFlags, SEND, type SendRequest } from "./send-flags.ts";
+import { readSendFlags, type SendRequest } from "./send-flags.ts";
 
 // `npm run send`: puts messages on the bus of the stack that `npm start` runs.
 
@@ -43,7 +42,7 @@ async function send(request: SendRequest): Promise<void> {
   }
 }
 
-const request = readCommandLine(SEND, readSendFlags);
+const request = readSendFlags(process.argv.slice(2));
 try {
   await send(request);
 } catch (error) {

@@ -1,7 +1,8 @@
 import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import type { Flags } from "../../shared/command-line.ts";
+import { InvalidArgumentError } from "@commander-js/extra-typings";
+import { makeCommand } from "../../shared/command-line.ts";
 
 /** Where Jobs run: as processes, by the stand-in, or on a cluster that somebody has. */
 export type ClusterChoice =
@@ -16,35 +17,43 @@ export type ClusterChoice =
       readonly address?: string;
     };
 
-/** The flags that choose the cluster. */
-export const CLUSTER_FLAGS = {
-  kubeconfig: { type: "string", value: "FILE", says: "run the Jobs on that cluster, not as processes of this machine" },
-  namespace: { type: "string", value: "NAME", says: 'in this namespace of it; without it, "default"' },
-  image: { type: "string", value: "IMAGE", says: "with this image, which needs sh; without it, busybox" },
-  address: {
-    type: "string",
-    value: "IP",
-    says: "an address of this machine that the cluster's pods reach: they fetch bodies over 16 KiB from there",
-  },
-} as const satisfies Flags;
+/** Makes a command that takes the flags by which `chooseCluster` chooses. */
+export function makeClusterCommand(name: string) {
+  return makeCommand(name)
+    .option("--kubeconfig <file>", "run the Jobs on that cluster, not as processes of this machine", existingFile)
+    .option("--namespace <name>", 'in this namespace of it; without it, "default"')
+    .option("--image <image>", "with this image, which needs sh; without it, busybox")
+    .option(
+      "--address <ip>",
+      "an address of this machine that the cluster's pods reach: they fetch bodies over 16 KiB from there",
+      ipAddress,
+    );
+}
 
-/** The choice that the flags make. Throws an Error that says which flag is wrong. */
-export function chooseCluster(flags: Readonly<Record<string, unknown>>): ClusterChoice {
-  const text = (name: string) => (typeof flags[name] === "string" ? flags[name] : undefined);
-  const file = text("kubeconfig");
-  const [namespace, image, address] = [text("namespace"), text("image"), text("address")];
-  if (file === undefined) {
-    const extra = ["namespace", "image", "address"].find((name) => text(name) !== undefined);
-    if (extra !== undefined) throw new Error(`--${extra} needs --kubeconfig`);
-    return { kind: "stand-in" };
+type ClusterFlags = ReturnType<ReturnType<typeof makeClusterCommand>["opts"]>;
+
+/** The choice that the flags make. Refuses those about a cluster if none is named. */
+export function chooseCluster(flags: ClusterFlags, command: { error(message: string): never }): ClusterChoice {
+  const { kubeconfig, namespace, image, address } = flags;
+  if (kubeconfig === undefined) {
+    const extra = Object.entries({ namespace, image, address }).find(([, value]) => value !== undefined);
+    return extra === undefined ? { kind: "stand-in" } : command.error(`error: --${extra[0]} needs --kubeconfig`);
   }
-  if (!existsSync(file)) throw new Error(`--kubeconfig ${file}: there is no such file`);
-  if (address !== undefined && isIP(address) === 0) throw new Error(`--address ${address} is not an IP address`);
   return {
     kind: "kubeconfig",
-    file: resolve(file),
+    file: kubeconfig,
     namespace: namespace ?? "default",
     ...(image === undefined ? {} : { image }),
     ...(address === undefined ? {} : { address }),
   };
+}
+
+function existingFile(text: string): string {
+  if (!existsSync(text)) throw new InvalidArgumentError("There is no such file.");
+  return resolve(text);
+}
+
+function ipAddress(text: string): string {
+  if (isIP(text) === 0) throw new InvalidArgumentError("Give an IP address.");
+  return text;
 }

@@ -1,8 +1,7 @@
 import { join, resolve } from "node:path";
-import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
 import { type Source, sourceName } from "../../shared/run/source.ts";
 import { readLocalSettings } from "../../shared/settings/local-settings.ts";
-import { CLUSTER_FLAGS, type ClusterChoice, chooseCluster } from "../stack/cluster-flags.ts";
+import { type ClusterChoice, chooseCluster, makeClusterCommand } from "../stack/cluster-flags.ts";
 import { isReal } from "../stack/is-real.ts";
 import { neededEnvironment } from "../stack/own-environment.ts";
 import { PROJECT_ROOT } from "../stack/project-root.ts";
@@ -13,13 +12,14 @@ import { readState, removeState, writeState } from "../stack/state-file.ts";
 
 // `npm start`: bus, storage, cluster and the app on this machine, until Ctrl-C.
 
-const COMMAND = {
-  usage: "npm start -- [FLAGS]",
-  does: "Runs bus, storage, cluster and the app on this machine, until Ctrl-C.",
-  flags: CLUSTER_FLAGS,
-  notes:
-    'Settings in local.settings.json ("Values") go before the stack\'s own. A real ServiceBus or AzureWebJobsStorage there replaces the local one.',
-} as const satisfies Command;
+const COMMAND = makeClusterCommand("npm start --")
+  .description("Runs bus, storage, cluster and the app on this machine, until Ctrl-C.")
+  .addHelpText(
+    "after",
+    `
+Settings in local.settings.json ("Values") go before the stack's own.
+A real ServiceBus or AzureWebJobsStorage there replaces the local one.`,
+  );
 
 const READY_LIMIT_MS = 10_000;
 
@@ -117,7 +117,7 @@ async function run(cluster: ClusterChoice, interrupted: Promise<never>): Promise
   }
 }
 
-const cluster = readCommandLine(COMMAND, (args) => chooseCluster(parseFlags(COMMAND, args).values));
+const cluster = chooseCluster(COMMAND.parse().opts(), COMMAND);
 const stopped = new Error("stopped");
 const interrupted = new Promise<never>((_, reject) => {
   const stop = () => {

@@ -26,7 +26,7 @@ export interface RunRow {
 export interface JobRecord {
   readonly name: string;
   readonly runId: string;
-  readonly isSettled: boolean;
+  readonly isRetired: boolean;
 }
 
 /** What the four sides know when everything has come to rest: nobody's word is taken for another's. */
@@ -192,8 +192,8 @@ function auditLeftovers(
   for (const runId of books.marks) if (!index.open.has(runId)) say("marks", runId);
   const marks = new Set(books.marks);
   for (const { runId } of books.open) if (!marks.has(runId)) say("rows", runId);
-  for (const { name, runId, isSettled } of books.jobs)
-    if (!isSettled && !index.open.has(runId)) say("jobs", name, `, of ${runId}`);
+  for (const { name, runId, isRetired } of books.jobs)
+    if (!isRetired && !index.open.has(runId)) say("jobs", name, `, of ${runId}`);
   for (const runId of books.bodies) if (!index.open.has(runId)) say("bodies", runId);
 }
 

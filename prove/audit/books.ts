@@ -87,13 +87,13 @@ async function readTable({ storage, tableName }: Servers): Promise<Pick<Books, "
   return { open, marks, closed };
 }
 
-/** The names of the modules whose rows say that they are paused. */
-export async function readPauses({ storage, tableName }: Servers): Promise<string[]> {
+/** The names of the modules whose rows say that they are tripped. */
+export async function readTripped({ storage, tableName }: Servers): Promise<string[]> {
   const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
-  const paused: string[] = [];
+  const tripped: string[] = [];
   for await (const { rowKey = "", ...columns } of table.listEntities())
-    if (rowKey.startsWith("module|") && "pausedAt" in columns) paused.push(rowKey.slice("module|".length));
-  return paused;
+    if (rowKey.startsWith("module|") && "trippedAt" in columns) tripped.push(rowKey.slice("module|".length));
+  return tripped;
 }
 
 const job = z.object({
@@ -108,7 +108,7 @@ async function readJobs(access: ClusterAccess): Promise<JobRecord[]> {
   const jobs: JobRecord[] = [];
   for await (const object of listJobs(access)) {
     const { name, annotations, labels } = job.parse(object).metadata;
-    jobs.push({ name, runId: annotations["ion/run-id"] ?? "", isSettled: labels["ion/settled"] === "true" });
+    jobs.push({ name, runId: annotations["ion/run-id"] ?? "", isRetired: labels["ion/retired"] === "true" });
   }
   return jobs;
 }

@@ -147,7 +147,7 @@ export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
   const selector = query.get("labelSelector");
   if (selector === null) return "look at the jobs";
   if (selector.includes("ion/cancel=true")) return "list the cancelled jobs";
-  return selector.includes("ion/settled!=true") ? "list the jobs" : "count the jobs";
+  return selector.includes("ion/retired!=true") ? "list the jobs" : "count the jobs";
 }
 
 /** A field of a JSON object that is text; "" where there is none. */

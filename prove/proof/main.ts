@@ -1,12 +1,11 @@
 import { createWriteStream } from "node:fs";
 import { join } from "node:path";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
-import { readCommandLine } from "../../shared/command-line.ts";
 import { makePlan } from "../faults/plan.ts";
 import { planMessages } from "../stage/kinds.ts";
-import { readStormFlags, STORM_PROOF } from "../storms/flags.ts";
+import { readStormFlags } from "../storms/flags.ts";
 import { proveStorms } from "../storms/prove-storms.ts";
-import { PROOF, type ProofFlags, readProofFlags } from "./flags.ts";
+import { type ProofFlags, readProofFlags } from "./flags.ts";
 import { summarise, summaryText } from "./report.ts";
 import { runProof } from "./run-proof.ts";
 
@@ -20,12 +19,9 @@ const APP = join(PROJECT_ROOT, "dist/functions/index.js");
 const randomSeed = () => Math.floor(Math.random() * 2 ** 32);
 
 /** What the command line asks for: the proof, or its storms. */
-function readArgs(): () => Promise<boolean> {
-  if (!process.argv.includes("--storms"))
-    return readCommandLine(PROOF, (args) => prove.bind(undefined, readProofFlags(args, randomSeed)));
-  return readCommandLine(STORM_PROOF, (args) => {
-    return proveStorms.bind(undefined, readStormFlags(args, randomSeed), { app: APP, lockMs: LOCK_MS });
-  });
+function readArgs(args: readonly string[]): () => Promise<boolean> {
+  if (!args.includes("--storms")) return prove.bind(undefined, readProofFlags(args, randomSeed));
+  return proveStorms.bind(undefined, readStormFlags(args, randomSeed), { app: APP, lockMs: LOCK_MS });
 }
 
 async function prove(flags: ProofFlags): Promise<boolean> {
@@ -51,7 +47,7 @@ async function prove(flags: ProofFlags): Promise<boolean> {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
-const run = readArgs();
+const run = readArgs(process.argv.slice(2));
 try {
   process.exitCode = (await run()) ? 0 : 1;
 } catch (error) {

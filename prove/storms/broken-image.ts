@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import type { Books, BusMessage } from "../audit/audit.ts";
-import { readBooks, readBus, readPauses } from "../audit/books.ts";
+import { readBooks, readBus, readTripped } from "../audit/books.ts";
 import { planMessages } from "../stage/kinds.ts";
 import { imageOf } from "../stage/proof-modules.ts";
 import { mostDeliveries, noneDeadLettered } from "./delivery-counts.ts";
@@ -24,7 +24,7 @@ const LOOK_LATE_MS = 5_000;
 /** So long may a tick take where thousands of runs are open, and the next one wait for it. */
 const TICK_LATE_MS = 120_000;
 
-const readiness = z.object({ ready: z.boolean(), paused: z.record(z.string(), z.string()) });
+const readiness = z.object({ ready: z.boolean(), tripped: z.record(z.string(), z.string()) });
 
 export const brokenImage: Storm = {
   about: "a module's image can't be pulled, and is mended later; other modules don't notice",
@@ -45,11 +45,11 @@ async function rage(scene: Scene): Promise<Judge> {
   const good = planMessages(size.seed, Math.max(10, Math.ceil(size.messages / SHARE_OF_OTHERS)), ["retry", "topic"]);
   const [early, late] = [good.slice(0, good.length / 2), good.slice(good.length / 2)];
   await Promise.all([send(planMessages(size.seed, size.messages, [KIND])), send(early)]);
-  const isPaused = await until(() => linesWith("paused a module") > 0);
-  say("the module paused");
-  const pausedAt = performance.now();
-  const mendAt = pausedAt + size.outageMs;
-  // These arrive while it is paused.
+  const isTripped = await until(() => linesWith("tripped a module") > 0);
+  say("the module tripped");
+  const trippedAt = performance.now();
+  const mendAt = trippedAt + size.outageMs;
+  // These arrive while it is tripped.
   await send(late);
   const others = new Set(good.map(({ id }) => id));
   const done = async () => {
@@ -58,38 +58,38 @@ async function rage(scene: Scene): Promise<Judge> {
   };
   await until(async () => (await done()) === good.length);
   const othersDone = await done();
-  const seconds = Math.round((performance.now() - pausedAt) / 1000);
+  const seconds = Math.round((performance.now() - trippedAt) / 1000);
   say(`${othersDone} messages of other modules are done, ${stage.openMessages()} wait`);
   await sleep(Math.max(0, mendAt - performance.now()));
   const { bus, deadLetters } = await readBus(stage.servers.serviceBus);
   const checks = [
     {
-      claim: "the module paused, and one process said so once",
-      holds: isPaused && linesWith("paused a module") === 1,
-      found: `${linesWith("paused a module")} lines`,
+      claim: "the module tripped, and one process said so once",
+      holds: isTripped && linesWith("tripped a module") === 1,
+      found: `${linesWith("tripped a module")} lines`,
     },
     await saidByReadiness(scene),
     await saidByRow(scene),
     {
-      claim: "messages of other modules were done while it was paused",
+      claim: "messages of other modules were done while it was tripped",
       holds: othersDone === good.length,
       found: `${othersDone} of ${good.length}, after ${seconds} s`,
     },
     { claim: "all of its messages wait", holds: bus.length === size.messages, found: `${bus.length} wait` },
-    noneDeadLettered(deadLetters, "while it was paused"),
+    noneDeadLettered(deadLetters, "while it was tripped"),
     waitedAtNoCost(bus),
-    probedNowAndThen(scene, performance.now() - pausedAt),
+    probedNowAndThen(scene, performance.now() - trippedAt),
   ];
   await stage.loseImages([]);
   const mendedAt = performance.now();
-  await until(() => linesWith("resumed a module") > 0);
-  say(`resumed ${Math.round((performance.now() - mendedAt) / 1000)} s after it was mended`);
+  await until(() => linesWith("a module recovered") > 0);
+  say(`recovered ${Math.round((performance.now() - mendedAt) / 1000)} s after it was mended`);
   return (books: Books) => [
     ...checks,
     {
-      claim: "the module resumed by itself",
-      holds: linesWith("resumed a module") > 0,
-      found: `${linesWith("resumed a module")} lines`,
+      claim: "the module recovered by itself",
+      holds: linesWith("a module recovered") > 0,
+      found: `${linesWith("a module recovered")} lines`,
     },
     paidBy(books),
     noneDeadLettered(books.deadLetters, "in the end"),
@@ -103,18 +103,18 @@ async function saidByReadiness({ stage }: Scene): Promise<Check> {
     ),
   );
   return {
-    claim: "each process says in /ready that it is paused and why, and is ready all the same",
-    holds: answers.every(({ ready, paused }) => ready && paused[MODULE]?.includes(imageOf(MODULE)) === true),
-    found: JSON.stringify(answers[0]?.paused),
+    claim: "each process says in /ready that it is tripped and why, and is ready all the same",
+    holds: answers.every(({ ready, tripped }) => ready && tripped[MODULE]?.includes(imageOf(MODULE)) === true),
+    found: JSON.stringify(answers[0]?.tripped),
   };
 }
 
 async function saidByRow({ stage }: Scene): Promise<Check> {
-  const paused = await readPauses(stage.servers);
+  const tripped = await readTripped(stage.servers);
   return {
     claim: "the pause is a row, and the only one",
-    holds: paused.length === 1 && paused[0] === MODULE,
-    found: `paused: ${paused.join(", ")}`,
+    holds: tripped.length === 1 && tripped[0] === MODULE,
+    found: `tripped: ${tripped.join(", ")}`,
   };
 }
 
@@ -130,17 +130,17 @@ function waitedAtNoCost(bus: readonly BusMessage[]): Check {
 }
 
 /** How many probes are due in so long a pause: after one minute, two more, four more and so on, and then every ten. */
-export function probesWithin(pausedMs: number): number {
+export function probesWithin(trippedMs: number): number {
   let probes = 0;
-  for (let at = 1, wait = 2; at * 60_000 <= pausedMs; at += wait, wait = Math.min(2 * wait, 10)) probes += 1;
+  for (let at = 1, wait = 2; at * 60_000 <= trippedMs; at += wait, wait = Math.min(2 * wait, 10)) probes += 1;
   return probes;
 }
 
 /** The first one is due after a minute, and noticed with the next tick. */
-function probedNowAndThen({ lines }: Scene, pausedMs: number): Check {
-  const probes = lines.linesWith("trying a message of a paused module");
-  const least = Math.min(1, probesWithin(pausedMs - TICK_LATE_MS));
-  const most = probesWithin(pausedMs + LOOK_LATE_MS);
+function probedNowAndThen({ lines }: Scene, trippedMs: number): Check {
+  const probes = lines.linesWith("probing a tripped module");
+  const least = Math.min(1, probesWithin(trippedMs - TICK_LATE_MS));
+  const most = probesWithin(trippedMs + LOOK_LATE_MS);
   return {
     claim: `from ${least} to ${most} messages were tried meanwhile`,
     holds: probes >= least && probes <= most,

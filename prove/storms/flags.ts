@@ -1,31 +1,25 @@
-import { wholeNumber } from "../../local/kit/whole-number.ts";
-import { type Command, parseFlags } from "../../shared/command-line.ts";
+import { Argument } from "@commander-js/extra-typings";
+import { makeCommand, wholeNumber } from "../../shared/command-line.ts";
 import { STORMS } from "./all-storms.ts";
 
-export const STORM_PROOF = {
-  usage: "npm run prove -- --storms [FLAGS] [NAME ...]",
-  does: "Sends crowds of messages through outages and to clocks that disagree, and checks that every message ends exactly once.",
-  words: { NAME: `which storms: ${Object.keys(STORMS).join(", ")}; without a name, all` },
-  flags: {
-    storms: { type: "boolean", says: "storms, instead of kills and freezes" },
-    messages: { type: "string", value: "N", says: "how many messages are sent; without it, each storm's own number" },
-    outage: {
-      type: "string",
-      value: "SECONDS",
-      says: "how long what is bad lasts; without it, each storm's own time",
-    },
-    seed: { type: "string", value: "N", says: "of the messages; without it, one is made and printed" },
-    patience: {
-      type: "string",
-      default: "3600",
-      value: "SECONDS",
-      says: "how long anything that is waited for may take",
-    },
-    log: { type: "string", value: "FILE", says: "where to write each line of every process" },
-    json: { type: "boolean", default: false, says: "the results as JSON on standard output" },
-  },
-  notes: "Ends with 0 if every storm ended well, 1 if not, 2 for wrong flags.",
-} as const satisfies Command;
+/** `npm run prove -- --storms`, as its user sees it. */
+export const STORM_PROOF = makeCommand("npm run prove -- --storms")
+  .description(
+    "Sends crowds of messages through outages and to clocks that disagree, and checks that every message ends exactly once.",
+  )
+  .addArgument(new Argument("[name...]", "which storms; without a name, all").choices(Object.keys(STORMS)))
+  .option("--storms", "storms, instead of kills and freezes")
+  .option(
+    "--messages <n>",
+    "how many messages are sent; without it, each storm's own number",
+    wholeNumber(20, 1_000_000),
+  )
+  .option("--outage <seconds>", "how long what is bad lasts; without it, each storm's own time", wholeNumber(1, 86_400))
+  .option("--seed <n>", "of the messages; without it, one is made and printed", wholeNumber(0, 2 ** 32 - 1))
+  .option("--patience <seconds>", "how long anything that is waited for may take", wholeNumber(1, 86_400), 3600)
+  .option("--log <file>", "where to write each line of every process")
+  .option("--json", "the results as JSON on standard output")
+  .addHelpText("after", "\nEnds with 0 if every storm ended well, 1 if not, 2 for wrong flags.");
 
 /** Which storms, and how big. */
 export interface StormFlags {
@@ -39,20 +33,18 @@ export interface StormFlags {
   readonly json: boolean;
 }
 
-/** Reads the command line behind `--storms`. Throws an Error that says which flag or name is wrong. */
+/** Reads the command line, `--storms` included. */
 export function readStormFlags(args: readonly string[], randomSeed: () => number): StormFlags {
-  const { values, positionals } = parseFlags(STORM_PROOF, args);
-  const known = Object.keys(STORMS);
-  const unknown = positionals.find((name) => !known.includes(name));
-  if (unknown !== undefined) throw new Error(`there is no storm ${unknown}: ${known.join(", ")}`);
-  const outage = values.outage === undefined ? undefined : wholeNumber("outage", values.outage, 1, 86_400);
+  const command = STORM_PROOF.parse(args, { from: "user" });
+  const [names] = command.processedArgs;
+  const { messages, outage, seed, patience, log, json = false } = command.opts();
   return {
-    names: positionals.length > 0 ? positionals : known,
-    messages: values.messages === undefined ? undefined : wholeNumber("messages", values.messages, 20, 1_000_000),
+    names: names.length > 0 ? names : Object.keys(STORMS),
+    messages,
     outageMs: outage === undefined ? undefined : outage * 1000,
-    seed: values.seed === undefined ? randomSeed() : wholeNumber("seed", values.seed, 0, 2 ** 32 - 1),
-    patienceMs: wholeNumber("patience", values.patience, 1, 86_400) * 1000,
-    log: values.log,
-    json: values.json,
+    seed: seed ?? randomSeed(),
+    patienceMs: patience * 1000,
+    log,
+    json,
   };
 }

@@ -1,4 +1,4 @@
-import { NO_STRAY_BODIES, type Twin } from "./twin.ts";
+import { NO_ORPHAN_BODIES, type Twin } from "./twin.ts";
 
 /** What guards the bodies in the blob store, so that none outlives its run, and none can be read by others. */
 export const BODY_TWINS: readonly Twin[] = [
@@ -9,7 +9,7 @@ export const BODY_TWINS: readonly Twin[] = [
       { guard: "body-before-row, body", put: (codeAt) => codeAt("body-before-row, row") },
       { guard: "body-before-row, row", put: (codeAt) => codeAt("body-before-row, body") },
     ],
-    without: [NO_STRAY_BODIES],
+    without: [NO_ORPHAN_BODIES],
     scenario: {
       story: "the Dispatcher dies when a run is closed whose body is in the blob store",
       processes: 1,
@@ -23,9 +23,9 @@ export const BODY_TWINS: readonly Twin[] = [
     shows: "a body that nobody comes back for",
   },
   {
-    name: "stray-bodies",
+    name: "orphan-bodies",
     guard: "a body whose run is closed is looked for, and deleted",
-    removal: [NO_STRAY_BODIES],
+    removal: [NO_ORPHAN_BODIES],
     scenario: {
       story: "a Dispatcher falls asleep before it stores a body, and wakes when another one has closed the run",
       async play({ script, send, until }) {

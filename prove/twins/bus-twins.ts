@@ -37,7 +37,7 @@ export const BUS_TWINS: readonly Twin[] = [
   {
     name: "slow-absence",
     guard: "a message is gone only when two peeks a lock duration apart, and a receive between them, don't find it",
-    removal: [{ guard: "slow-absence", put: `if (!message || !isOurs) return { seen: "gone" };` }],
+    removal: [{ guard: "slow-absence", put: "return LOST;" }],
     without: [NO_SWEEP],
     scenario: {
       story: "one peek misses the message of a run that waits for its second attempt",

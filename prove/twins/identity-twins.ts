@@ -33,7 +33,7 @@ export const IDENTITY_TWINS: readonly Twin[] = [
   {
     name: "enqueued-time-in-peek",
     guard: "a message that has the run's number and another enqueued time is not the run's",
-    removal: [{ guard: "enqueued-time-in-peek", put: "const isOurs = message !== undefined;" }],
+    removal: [{ guard: "enqueued-time-in-peek", put: "const isOurs = peeked !== undefined;" }],
     scenario: {
       story:
         "while a run waits for its second attempt, its queue is deleted and made again, and a new message gets its number",

@@ -1,5 +1,6 @@
 import { createWriteStream } from "node:fs";
-import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
+import { Argument } from "@commander-js/extra-typings";
+import { makeCommand } from "../../shared/command-line.ts";
 import { TWINS, twinsNamed } from "./all-twins.ts";
 import { publish, readPublished } from "./table.ts";
 import { tryTwin } from "./try-twin.ts";
@@ -7,35 +8,20 @@ import type { Twin } from "./twin.ts";
 
 // `npm run prove:twins`: each guard of the app is taken out once, and the proof has to notice; with the guard in, the same story has to end well.
 
-const COMMAND = {
-  usage: "npm run prove:twins -- [FLAGS] [NAME ...]",
-  does: "Takes each guard of the app out once, and checks that the proof notices.",
-  words: { NAME: "which twins; without a name, all" },
-  flags: {
-    list: { type: "boolean", default: false, says: "print which twins there are, and end" },
-    docs: { type: "boolean", default: false, says: "write the table in the docs anew, for guards that moved, and end" },
-    publish: { type: "boolean", default: false, says: "if all of them hold, write what was found, and the table" },
-    log: { type: "string", value: "FILE", says: "where to write each line of every process" },
-  },
-  notes: "Ends with 0 if every guard is needed and holds, 1 if not, 2 for wrong flags.",
-} as const satisfies Command;
+const COMMAND = makeCommand("npm run prove:twins --")
+  .description("Takes each guard of the app out once, and checks that the proof notices.")
+  .addArgument(new Argument("[name...]", "which twins; without a name, all").choices(TWINS.map(({ name }) => name)))
+  .option("--list", "print which twins there are, and end")
+  .option("--docs", "write the table in the docs anew, for guards that moved, and end")
+  .option("--publish", "if all of them hold, write what was found, and the table")
+  .option("--log <file>", "where to write each line of every process")
+  .addHelpText("after", "\nEnds with 0 if every guard is needed and holds, 1 if not, 2 for wrong flags.")
+  .parse();
+const flags = COMMAND.opts();
+const [names] = COMMAND.processedArgs;
 
-interface TwinFlags {
-  readonly twins: readonly Twin[];
-  readonly list: boolean;
-  readonly docs: boolean;
-  readonly publish: boolean;
-  readonly log: string | undefined;
-}
-
-function readArgs(args: readonly string[]): TwinFlags {
-  const { values, positionals } = parseFlags(COMMAND, args);
-  if (values.publish && positionals.length > 0) throw new Error("--publish takes all twins, and no NAME");
-  return { ...values, twins: twinsNamed(positionals), log: values.log };
-}
-
-async function prove({ twins, publish: isPublished, log: file }: TwinFlags): Promise<boolean> {
-  const log = file === undefined ? undefined : createWriteStream(file);
+async function prove(twins: readonly Twin[]): Promise<boolean> {
+  const log = flags.log === undefined ? undefined : createWriteStream(flags.log);
   const failed: string[] = [];
   const found: Record<string, number> = {};
   for (const twin of twins) {
@@ -49,17 +35,18 @@ async function prove({ twins, publish: isPublished, log: file }: TwinFlags): Pro
       ? `All ${twins.length} guards are needed, and hold.\n`
       : `${failed.length} of ${twins.length} are NOT proven: ${failed.join(", ")}\n`,
   );
-  if (isPublished && failed.length === 0) await publish({ date: new Date().toISOString().slice(0, 10), found });
+  if (flags.publish && failed.length === 0) await publish({ date: new Date().toISOString().slice(0, 10), found });
   return failed.length === 0;
 }
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
-const flags = readCommandLine(COMMAND, readArgs);
+if (flags.publish && names.length > 0) COMMAND.error("error: --publish takes all twins, and no name");
+const twins = twinsNamed(names);
 if (flags.list) {
   const width = Math.max(...TWINS.map(({ name }) => name.length));
-  for (const { name, guard } of flags.twins) process.stdout.write(`${name.padEnd(width)}  ${guard}\n`);
+  for (const { name, guard } of twins) process.stdout.write(`${name.padEnd(width)}  ${guard}\n`);
 } else if (flags.docs) await publish(await readPublished());
-else process.exitCode = (await prove(flags)) ? 0 : 1;
+else process.exitCode = (await prove(twins)) ? 0 : 1;
 // What was cut off may keep timers and sockets for a while.
 process.exit();

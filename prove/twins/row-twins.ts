@@ -110,14 +110,14 @@ export const ROW_TWINS: readonly Twin[] = [
     shows: "a message that was completed is taken for lost, and was tried again",
   },
   {
-    name: "ending-first",
+    name: "end-ordered-first",
     guard:
       "why the Dispatcher ends a Job is in the row before the Job is touched, for the Job itself will only say that it was ended",
     removal: [
       {
-        guard: "ending-first",
+        guard: "end-ordered-first",
         put: (codeAt) =>
-          `if (run.jobUid !== undefined) await deps.cluster.end(jobName, run.jobUid); ${codeAt("ending-first")}`,
+          `if (run.jobUid !== undefined) await deps.cluster.end(jobName, run.jobUid); ${codeAt("end-ordered-first")}`,
       },
     ],
     scenario: {

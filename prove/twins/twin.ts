@@ -45,14 +45,14 @@ const PATIENCE: readonly Edit[] = [
   { constant: "CLUSTER_TIMEOUT_MS", put: "120_000" },
   { constant: "BUS_TIMEOUT_MS", put: "120_000" },
   // The others only save time. Stray bodies are looked for more often.
-  { constant: "STRAY_BODIES_EVERY_MS", put: "3_000" },
+  { constant: "ORPHAN_BODIES_EVERY_MS", put: "3_000" },
   // The timer looks after a run whose trigger sleeps a few seconds later, instead of fifteen.
   { constant: "TRIGGER_TIME_MS", put: "3_000" },
 ];
 
 /** Second lines of defence. */
 export const NO_SWEEP: GuardEdit = { guard: "sweep", put: "do: async () => {}" };
-export const NO_STRAY_BODIES: GuardEdit = { guard: "stray-bodies", put: "do: async () => {}" };
+export const NO_ORPHAN_BODIES: GuardEdit = { guard: "orphan-bodies", put: "do: async () => {}" };
 export const NO_ORPHAN_JOBS: GuardEdit = { guard: "orphan-jobs", put: "do: async () => {}" };
 
 /** All that is changed in the control's build. */

@@ -132,7 +132,7 @@ export const WATCH_TWINS: readonly Twin[] = [
       forgives: ({ what }) => what === "a job that is not retired, of ",
       alsoFinds: async (_scene, { jobs }) =>
         jobs
-          .filter(({ isSettled }) => isSettled)
+          .filter(({ isRetired }) => isRetired)
           .map(({ name }) => ({ verdict: "wrong", about: name, what: "a Job of somebody else's was retired" })),
     },
     finds: ["wrong"],

@@ -1,17 +1,13 @@
 // A program of its own, which the tests start: containers reach a server of this machine's loopback through it.
 import { startTcpProxy } from "../../local/kit/tcp-proxy.ts";
-import { type Command, parseFlags, readCommandLine } from "../../shared/command-line.ts";
+import { makeCommand, wholeNumber } from "../../shared/command-line.ts";
 
-const COMMAND = {
-  usage: "forward ADDRESS PORT TO",
-  does: "Passes on what arrives at an address of this machine to a port of loopback, until it is killed.",
-  words: { ADDRESS: "where it listens", PORT: "the port there", TO: "the port of loopback" },
-  flags: {},
-} as const satisfies Command;
-
-const [address = "", port, to] = readCommandLine(COMMAND, (args) => {
-  const { positionals } = parseFlags(COMMAND, args);
-  if (positionals.length !== 3) throw new Error("name an ADDRESS, a PORT and the port TO which to pass on");
-  return positionals;
-});
-await startTcpProxy({ address, port: Number(port), to: Number(to) });
+const port = wholeNumber(0, 65_535);
+const command = makeCommand("forward")
+  .description("Passes on what arrives at an address of this machine to a port of loopback, until it is killed.")
+  .argument("<address>", "where it listens")
+  .argument("<port>", "the port there", port)
+  .argument("<to>", "the port of loopback", port)
+  .parse();
+const [address, from, to] = command.processedArgs;
+await startTcpProxy({ address, port: from, to });

@@ -9,39 +9,54 @@ import { afterEnding, nextRow } from "../run/after-ending.ts";
 import { awaitStart, reopened } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { newRun } from "../run/new-run.ts";
-import { type ClosedRun, type Ending, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
+import { type AttemptEnd, type ClosedRun, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 import { deferStamp, withoutStamps } from "../run/stamp.ts";
 import { closeRun, settleDelivery } from "../settle/settle-message.ts";
 import type { Admission } from "../start/admission.ts";
-import type { Pauses } from "../start/breakers.ts";
+import type { Breakers } from "../start/breakers.ts";
 import { startAttempt } from "../start/start-attempt.ts";
 import type { Events } from "../telemetry/events.ts";
 
-/** What a trigger's hands hold of a message. The rest is peeked at: hosts rename property keys and parse ids on the way. */
+/** What a trigger is given of a message. The rest is peeked at, because hosts rename property keys and parse ids on the way. */
 export interface Delivery {
   readonly sequenceNumber: number;
   readonly lockToken: string;
 }
 
-/** A delivery, and the message as the bus itself holds it. */
-interface Held {
+/** A delivery, and the message as the bus itself shows it. */
+interface DeliveredMessage {
   readonly key: RunKey;
   readonly lockToken: string;
   readonly message: PeekedMessage;
 }
 
-/** What became of one delivery. `left`: nothing was settled; the lock lapses, which is a natural pause, and the message comes again. */
-export type AcceptOutcome = "dispatched" | "waiting" | "rejected" | "deferred" | "settled" | "left";
+/**
+ * What became of one delivery. `settling`: its first attempt failed without a Job and no other follows, so a tick will settle the message.
+ * `left`: nothing was settled, so the lock lapses, which is a natural pause, and the message comes again.
+ */
+export type AcceptOutcome = "dispatched" | "waiting" | "settling" | "rejected" | "deferred" | "settled" | "left";
 
-/** Time that the trigger has to defer and start before the timer looks after an accepted run. */
+/** Time that the trigger has to defer the message and start its Job before a tick looks after an accepted run. */
 const TRIGGER_TIME_MS = 15_000;
 
 /**
- * Takes on one delivered message: row, then defer, then Job, then row. Whatever a delivery meets half done, it goes on from there. Whoever
- * inserts the row decides: a message that was accepted once is never judged again, whatever the module files say by now.
+ * Takes on one delivered message: row, then defer, then Job, then row.
+ *
+ *   accept              peeks at the message, and finds its identity
+ *   insertOrFind        inserts the row, if the message is new: accepted for a module, or rejected
+ *   followExistingRow     or reads the row that an earlier delivery inserted
+ *   deferAndStart       defers the message with this delivery's lock token
+ *   startFirstAttempt     asks breaker and slots, stores the body, creates the Job, records it (start/start-attempt.ts)
+ *   leaveWaiting            or leaves the run to a tick
+ *   recordEnd               or records that the attempt ended without a Job
+ *   settleNow             a row with a verdict: settles the message with this delivery's lock token, and closes the run
+ *   settleClosed        a closed run: settles the message as the row says
+ *
+ * If a delivery finds something half done, it goes on from there. Only the delivery that inserts the row decides: a message that was accepted
+ * once is never judged again, whatever the module files say by now.
  */
-export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pauses) {
+export function makeAccept(deps: Dependencies, admission: Admission, breakers: Breakers) {
   const { table, instanceTable, broker, clock } = deps;
 
   async function accept(source: Source, delivery: Delivery, events: Events): Promise<AcceptOutcome> {
@@ -52,8 +67,8 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
         return "left";
       }
       const key: RunKey = { source, sequenceNumber: message.sequenceNumber, enqueuedAt: message.enqueuedAt };
-      const about = { runId: runId(key), messageId: message.messageId };
-      return await meet({ key, lockToken: delivery.lockToken, message }, events.about(about));
+      const about = events.about({ runId: runId(key), messageId: message.messageId });
+      return await insertOrFind({ key, lockToken: delivery.lockToken, message }, about);
     } catch (error) {
       // Returning lets the lock lapse. Throwing would have the host abandon at once: a tight loop that burns the delivery count.
       const why = errorText(error);
@@ -68,53 +83,55 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
     }
   }
 
-  /** The insert is the look for the row: where there is one, it fails, and what was judged just now counts for nothing. */
-  async function meet(held: Held, events: Events): Promise<AcceptOutcome> {
-    await instanceTable.registerSource(held.key.source);
-    const run = judge(deps, held);
+  /** The insert is also the look for the row: if there is one, the insert fails, and what was judged just now counts for nothing. */
+  async function insertOrFind(delivered: DeliveredMessage, events: Events): Promise<AcceptOutcome> {
+    await instanceTable.registerSource(delivered.key.source);
+    const run = judge(deps, delivered);
     let stored: StoredRun;
     try {
       // guard: row-before-defer, row
       stored = await table.insert(run);
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
-      return meetAgain(held, events);
+      return followExistingRow(delivered, events);
     }
     events.tell({ event: run.verdict ? "rejected" : "accepted", run });
-    return goOn(stored, held, events);
+    return deferAndStart(stored, delivered, events);
   }
 
-  /** The message has a row: an earlier delivery's, or another one's that was faster. */
-  async function meetAgain(held: Held, events: Events): Promise<AcceptOutcome> {
-    const found = await table.find(held.key);
+  /** The message has a row: an earlier delivery inserted it, or another replica that was faster. */
+  async function followExistingRow(delivered: DeliveredMessage, events: Events): Promise<AcceptOutcome> {
+    const found = await table.find(delivered.key);
     switch (found.kind) {
       case "open":
-        return goOn(found.stored, held, events);
+        return deferAndStart(found.stored, delivered, events);
       case "closed":
-        return settleAgain(found.run, found.etag, held, events);
+        return settleClosed(found.run, found.etag, delivered, events);
       case "none":
-        events.log.warn("left a message: its number belongs to an open run of an earlier entity of the same name");
+        events.log.warn(
+          "left a message: the entity was recreated, and the old entity's run with the same number is still open",
+        );
         return "left";
       default:
         return found satisfies never;
     }
   }
 
-  async function goOn(stored: StoredRun, held: Held, events: Events): Promise<AcceptOutcome> {
+  async function deferAndStart(stored: StoredRun, delivered: DeliveredMessage, events: Events): Promise<AcceptOutcome> {
     const { run } = stored;
-    if (run.status === "settling" && run.verdict) return carryOut(stored, run.verdict, held, events);
+    if (run.status === "settling" && run.verdict) return settleNow(stored, run.verdict, delivered, events);
     // guard: row-before-defer, defer
-    await broker.defer(run.source, held.lockToken, deferStamp(run, await instanceTable.owner()));
-    // From here on nothing may throw to the host, and nothing needs to: the timer finishes what is left.
-    return run.status === "accepted" ? begin(stored, held.message, events) : "deferred";
+    await broker.defer(run.source, delivered.lockToken, deferStamp(run, await instanceTable.owner()));
+    // From here on nothing may throw to the host, and nothing needs to: a tick finishes what is left.
+    return run.status === "accepted" ? startFirstAttempt(stored, delivered.message, events) : "deferred";
   }
 
-  /** The message is deferred: starts the first attempt, or leaves it to wait its turn. */
-  async function begin(stored: StoredRun, message: PeekedMessage, events: Events): Promise<AcceptOutcome> {
+  /** The message is deferred: starts the first attempt, or leaves the run to wait its turn. */
+  async function startFirstAttempt(stored: StoredRun, message: PeekedMessage, events: Events): Promise<AcceptOutcome> {
     const module = startableModule(deps.modules, stored.run);
     try {
-      await pauses.refreshIfOld();
-      if (!module || pauses.pauseOf(module) || !(await admission.admits(module))) return await wait(stored);
+      await breakers.refreshIfOld();
+      if (!module || breakers.tripOf(module) || !(await admission.admits(module))) return await leaveWaiting(stored);
       const started = await startAttempt(deps, stored, module, message);
       switch (started.kind) {
         case "dispatched":
@@ -123,12 +140,12 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
         case "moved on":
           return "deferred";
         case "quota":
-          return await wait(stored);
+          return await leaveWaiting(stored);
         case "cluster away":
           events.log.warn("left a deferred message to the timer", { why: errorText(started.error) });
           return "deferred";
-        case "ended":
-          return await end(stored, started.ending, events);
+        case "not started":
+          return await recordEnd(stored, module, started.end, events);
         default:
           return started satisfies never;
       }
@@ -138,38 +155,47 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
     }
   }
 
-  async function wait(stored: StoredRun): Promise<AcceptOutcome> {
+  async function leaveWaiting(stored: StoredRun): Promise<AcceptOutcome> {
     await table.update(stored, awaitStart(stored.run, clock.now()));
     return "waiting";
   }
 
-  /** The attempt ended before it had a Job. The timer settles it. */
-  async function end(stored: StoredRun, ending: Ending, events: Events): Promise<AcceptOutcome> {
-    const policy = deps.modules.get(stored.run.module)?.retry;
-    if (!policy) return wait(stored);
-    const counted = await pauses.noteFailure(stored.run, ending, events);
-    events.tell({ event: "attempt ended", run: stored.run, ending: counted });
+  /** The attempt ended before it had a Job: another one follows, or a tick settles the message. */
+  async function recordEnd(stored: StoredRun, module: Module, end: AttemptEnd, events: Events): Promise<AcceptOutcome> {
+    const counted = await breakers.noteFailure(stored.run, end, events);
+    events.tell({ event: "attempt ended", run: stored.run, end: counted });
     const now = clock.now();
-    await table.update(stored, nextRow(stored.run, afterEnding(stored.run, counted, policy, now), now));
-    return "waiting";
+    const after = afterEnding(stored.run, counted, module.retry, now);
+    await table.update(stored, nextRow(stored.run, after, now));
+    return after.do === "retry" ? "waiting" : "settling";
   }
 
-  /** A verdict is recorded and the message is in our hands: carries it out with this delivery's token. */
-  async function carryOut(stored: StoredRun, verdict: Verdict, held: Held, events: Events): Promise<AcceptOutcome> {
-    await settleDelivery(deps, stored.run, verdict, held);
-    // A run that had a Job or a blob still owes something to them: the timer does that, finds the message gone, and closes.
+  /** The row has a verdict: carries it out with this delivery's lock token. */
+  async function settleNow(
+    stored: StoredRun,
+    verdict: Verdict,
+    delivered: DeliveredMessage,
+    events: Events,
+  ): Promise<AcceptOutcome> {
+    await settleDelivery(deps, stored.run, verdict, delivered);
+    // A run that had a Job or a blob still owes something to them: a tick does that, finds the message gone, and closes.
     if (stored.run.jobName === undefined && !stored.run.bodyInBlob) await closeRun(deps, stored, verdict, events);
     return verdict.outcome === "rejected" ? "rejected" : "settled";
   }
 
-  /** Closed, and yet delivered: settled as the row says. A run that was given up as lost goes on instead. */
-  async function settleAgain(run: ClosedRun, etag: string, held: Held, events: Events): Promise<AcceptOutcome> {
+  /** The run is closed, and its message was delivered all the same: settles it as the row says. A run that was closed as lost goes on instead. */
+  async function settleClosed(
+    run: ClosedRun,
+    etag: string,
+    delivered: DeliveredMessage,
+    events: Events,
+  ): Promise<AcceptOutcome> {
     if (run.status === "lost") {
       const stored = await table.reopen(etag, reopened(run, clock.now()));
       events.tell({ event: "reopened", run: stored.run });
-      return goOn(stored, held, events);
+      return deferAndStart(stored, delivered, events);
     }
-    await settleDelivery(deps, run, run.verdict ?? { outcome: run.status }, held);
+    await settleDelivery(deps, run, run.verdict ?? { outcome: run.status }, delivered);
     return "settled";
   }
 
@@ -177,7 +203,7 @@ export function makeAccept(deps: Dependencies, admission: Admission, pauses: Pau
 }
 
 /** The run that this message becomes: accepted for its module, or rejected. */
-function judge(deps: Dependencies, { key, message }: Held): Run {
+function judge(deps: Dependencies, { key, message }: DeliveredMessage): Run {
   const now = deps.clock.now();
   const module = route(deps.modules.values(), key.source, message);
   return newRun({

@@ -1,17 +1,18 @@
 import type { Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import type { ClusterView, SourceRuns } from "../observe/cluster-view.ts";
+import type { ClusterView } from "../observe/cluster-view.ts";
+import type { SourceRuns } from "../observe/open-runs.ts";
 import { sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
+import { deleteOrphanBodies } from "./orphan-bodies.ts";
 import { makeRetireOrphanJobs } from "./orphan-jobs.ts";
-import { deleteStrayBodies } from "./stray-bodies.ts";
 import { sweep } from "./sweep.ts";
 
 /** A budget of its own, so that a tick which is busy with its runs still looks for what got lost. */
 const BUDGET_MS = 30_000;
 
 /** Listing costs more than other requests. */
-const STRAY_BODIES_EVERY_MS = 60_000;
+const ORPHAN_BODIES_EVERY_MS = 60_000;
 const PURGE_EVERY_MS = 3_600_000;
 const PURGE_LIMIT = 1_000;
 
@@ -29,7 +30,7 @@ export function makeHousekeeping(deps: Dependencies) {
   const retireOrphanJobs = makeRetireOrphanJobs(deps);
   const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
   let turn = 0;
-  let lastStrayBodies: Reading | undefined;
+  let lastOrphanBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
 
   return async function keepHouse(all: readonly SourceRuns[], view: ClusterView, events: Events): Promise<void> {
@@ -50,9 +51,9 @@ export function makeHousekeeping(deps: Dependencies) {
           do: () => sweep(deps, { source, runs, view, isOver }, events),
         })),
       {
-        name: "stray bodies",
-        // guard: stray-bodies
-        do: () => strayBodies(all),
+        name: "orphaned bodies",
+        // guard: orphan-bodies
+        do: () => orphanBodies(all),
       },
       { name: "purge", do: purge },
     ];
@@ -72,11 +73,11 @@ export function makeHousekeeping(deps: Dependencies) {
     }
   };
 
-  async function strayBodies(all: readonly SourceRuns[]): Promise<void> {
+  async function orphanBodies(all: readonly SourceRuns[]): Promise<void> {
     const now = deps.clock.read();
-    if (isWithin(STRAY_BODIES_EVERY_MS, lastStrayBodies, now)) return;
-    for (const source of all) await deleteStrayBodies(deps, source);
-    lastStrayBodies = now;
+    if (isWithin(ORPHAN_BODIES_EVERY_MS, lastOrphanBodies, now)) return;
+    for (const source of all) await deleteOrphanBodies(deps, source);
+    lastOrphanBodies = now;
   }
 
   /** Every hour; and in every tick as long as a page comes back full, or the history would outgrow it. */

@@ -1,6 +1,7 @@
 import type { Dependencies } from "../dependencies.ts";
 import { readJobIdentity } from "../jobs/job-identity.ts";
-import { type ClusterView, jobNameOf, type SourceRuns } from "../observe/cluster-view.ts";
+import { type ClusterView, jobNameOf } from "../observe/cluster-view.ts";
+import type { SourceRuns } from "../observe/open-runs.ts";
 import { retireJob } from "../settle/retire-job.ts";
 import type { Events } from "../telemetry/events.ts";
 

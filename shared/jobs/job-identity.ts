@@ -11,7 +11,7 @@ export const LABELS = {
   module: "ion/module",
   attempt: "ion/attempt",
   /** `true` once the attempt is over and the Job is only the tombstone of its name. */
-  settled: "ion/settled",
+  retired: "ion/retired",
   /** `true` where a person wants the run cancelled. */
   cancel: "ion/cancel",
 } as const;
@@ -82,8 +82,8 @@ export function isOurs(job: V1Job, instance: string, key: RunKey, attempt: numbe
 }
 
 /** Whether the attempt is over and its logs are stored or given up: the Job only keeps its name taken. */
-export function isSettled(job: V1Job): boolean {
-  return job.metadata?.labels?.[LABELS.settled] === "true";
+export function isRetired(job: V1Job): boolean {
+  return job.metadata?.labels?.[LABELS.retired] === "true";
 }
 
 /** Whether a person labelled the Job `ion/cancel=true`. */

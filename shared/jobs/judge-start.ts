@@ -1,12 +1,12 @@
 import type { CoreV1Event, V1ContainerStatus, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
-import type { Ending } from "../run/run.ts";
+import type { AttemptEnd } from "../run/run.ts";
 import { NOT_READY, QUOTA_FULL, WEBHOOK_DOWN } from "./admission-texts.ts";
 import { hasStarted, lastLine, workContainers } from "./pod-containers.ts";
 
-export type StartVerdict =
+export type StartJudgement =
   /** It can't start, or took too long to: the attempt is to be ended, for the cluster itself would wait for ever. */
-  | { readonly stuck: Ending }
+  | { readonly stuck: AttemptEnd }
   /** It may still start. Why it has not, for people. */
   | { readonly waiting: string }
   /** A container of the work runs, or has run. */
@@ -72,7 +72,7 @@ export function judgeStart(seen: {
   readonly events: readonly CoreV1Event[];
   readonly now: EpochMs;
   readonly startTimeoutMs: number;
-}): StartVerdict {
+}): StartJudgement {
   const { job, pods, events, now, startTimeoutMs } = seen;
   if (job.spec?.suspend === true) return { waiting: "suspended" };
   const pod = pods.findLast(({ metadata }) => metadata?.deletionTimestamp === undefined) ?? pods.at(-1);
@@ -82,7 +82,7 @@ export function judgeStart(seen: {
 
 type Waited = (since: EpochMs) => { readonly ms: number; readonly tooLong: boolean };
 
-function judgePod(pod: V1Pod, now: EpochMs, waited: Waited): StartVerdict {
+function judgePod(pod: V1Pod, now: EpochMs, waited: Waited): StartJudgement {
   const phase = pod.status?.phase;
   if (phase === "Succeeded" || phase === "Failed") return { running: true };
   const blocked = workContainers(pod).find(({ state }) => Object.hasOwn(WAITING_REASONS, state?.waiting?.reason ?? ""));
@@ -103,7 +103,7 @@ function judgePod(pod: V1Pod, now: EpochMs, waited: Waited): StartVerdict {
 }
 
 /** The container's waiting state has no time of its own, so that the wait is counted from whatever had to be over before it. */
-function judgeBlocked(pod: V1Pod, container: V1ContainerStatus, now: EpochMs): StartVerdict {
+function judgeBlocked(pod: V1Pod, container: V1ContainerStatus, now: EpochMs): StartJudgement {
   const { reason = "", message } = container.state?.waiting ?? {};
   const since = Math.max(
     at(pod.metadata?.creationTimestamp),
@@ -126,7 +126,7 @@ function whyPending(pod: V1Pod): string {
 }
 
 /** A Job without a pod says why only in its events. */
-function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Waited): StartVerdict {
+function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Waited): StartJudgement {
   const refused = events.findLast(({ reason }) => reason === "FailedCreate");
   const message = lastLine(refused?.message);
   if (message !== undefined && QUOTA_FULL.test(message)) return { waiting: `quota: ${message}` };
@@ -139,12 +139,12 @@ function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Wai
 }
 
 /** The cluster's fault, not the work's: it has a budget of its own. */
-function interrupted(detail: string): StartVerdict {
+function interrupted(detail: string): StartJudgement {
   return { stuck: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
 }
 
 /** `fault`: where its template may be to blame. */
-function notStarted(detail: string, fault?: string): StartVerdict {
+function notStarted(detail: string, fault?: string): StartJudgement {
   const startFault = fault === undefined ? {} : { startFault: fault };
   return { stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail, ...startFault } };
 }

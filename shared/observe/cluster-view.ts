@@ -1,17 +1,11 @@
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { jobName } from "../jobs/job-name.ts";
-import { jobLimitMs } from "../jobs/job-spec.ts";
 import { looksStuck } from "../jobs/judge-start.ts";
-import { type Module } from "../modules/module.ts";
-import { startableModule } from "../modules/route.ts";
+import type { Module } from "../modules/module.ts";
 import type { JobListing, PodListing } from "../ports/job-cluster.ts";
-import type { StoredRun } from "../ports/run-table.ts";
-import type { JobSeen, Room, WaitCause } from "../run/decide.ts";
-import { DEFAULT_RETRY } from "../run/retry-policy.ts";
-import { type Run, runId } from "../run/run.ts";
-import type { Source } from "../run/source.ts";
-import type { Pauses } from "../start/breakers.ts";
+import type { JobSeen } from "../run/decide.ts";
+import type { Run } from "../run/run.ts";
 
 /** What one tick sees of the cluster, by name. */
 export interface ClusterView {
@@ -20,14 +14,8 @@ export interface ClusterView {
   readonly cancelled: ReadonlySet<string>;
 }
 
-/** For the Jobs of a module that was removed: a year, which is no limit and still a date. */
-const UNKNOWN_LIMIT_MS = 365 * 24 * 3_600_000;
-
 /** A pod that is pending for less than this is simply starting. */
 const START_GRACE_MS = 30_000;
-
-/** Absences of one source that make it more likely that the cluster is wrong than that the Jobs are gone. */
-const MASS_ABSENCE = { atLeast: 10, share: 0.2 };
 
 /** Three light lists, whatever the history and the bodies weigh. Taken after the rows were read: a Job that a row speaks of is there. */
 export async function viewCluster({ cluster }: Dependencies): Promise<ClusterView> {
@@ -79,8 +67,8 @@ export function phaseOf(
   switch (job.state) {
     case "suspended":
       return { phase: "suspended" };
-    case "ending":
-      return { phase: "ending" };
+    case "terminating":
+      return { phase: "terminating" };
     case "complete":
       return { phase: "succeeded" };
     case "failed":
@@ -105,81 +93,9 @@ export function phaseOf(
 }
 
 /** A Job that is still at work, or ending. Suspended time does not count, and one that is over is judged in the same tick. */
-const OVERDUE_PHASES = new Set<JobSeen["phase"]>(["pending", "running", "ending"]);
+const OVERDUE_PHASES = new Set<JobSeen["phase"]>(["pending", "running", "terminating"]);
 
 /** Whether a run's Job is past all its own time limits and still not over: its node is dead, most likely. */
 export function isOverdue(run: Run, job: JobSeen, now: EpochMs): boolean {
-  return run.deadlineAt !== undefined && now > run.deadlineAt && OVERDUE_PHASES.has(job.phase);
-}
-
-/** Whether so many Jobs of a source are missing at once that none of the absences is to be believed: the wrong cluster, or namespace. */
-export function isMassAbsence(runs: readonly StoredRun[], view: ClusterView): boolean {
-  const dispatched = runs.filter(({ run }) => run.status === "dispatched");
-  const absent = dispatched.filter(({ run }) => !view.jobs.has(run.jobName ?? "")).length;
-  // guard: mass-absence
-  return absent >= MASS_ABSENCE.atLeast && absent > dispatched.length * MASS_ABSENCE.share;
-}
-
-/** Who may start, in the order in which it is asked (oldest first). */
-export interface Rooms {
-  /** The room of a waiting run whose time has come; it is taken once asked for. */
-  take(run: Run): Room;
-  /** Nothing more of a module starts in this tick. */
-  shut(module: string, cause: WaitCause): void;
-}
-
-/** What else decides who may start in this tick. */
-interface RoomFacts {
-  readonly wrongCluster: boolean;
-  readonly pauses: Pauses;
-  /** The runs of paused modules that may start all the same, by their ids. */
-  readonly probing: ReadonlySet<string>;
-}
-
-/** Each module's room is what `maxActive` leaves over from the Jobs that its rows know of; a paused module's is one at most. */
-export function makeRooms(
-  runs: readonly StoredRun[],
-  deps: Dependencies,
-  { wrongCluster, pauses, probing }: RoomFacts,
-): Rooms {
-  const left = new Map<string, number>();
-  const closed = new Map<string, WaitCause>();
-  for (const { run } of runs) {
-    const limit = left.get(run.module) ?? deps.modules.get(run.module)?.maxActive ?? 0;
-    left.set(run.module, run.status === "dispatched" ? limit - 1 : limit);
-  }
-  return {
-    take(run) {
-      const module = startableModule(deps.modules, run);
-      if (!module) return { start: false, cause: "module-removed" };
-      if (wrongCluster) return { start: false, cause: "wrong-cluster" };
-      const cause = closed.get(run.module);
-      if (cause) return { start: false, cause };
-      const room = left.get(run.module) ?? 0;
-      if (room <= 0) return { start: false, cause: "max-active" };
-      if (pauses.pauseOf(module) && !probing.has(runId(run))) return { start: false, cause: "module-tripped" };
-      left.set(run.module, room - 1);
-      return { start: true };
-    },
-    shut(module, cause) {
-      closed.set(module, cause);
-    },
-  };
-}
-
-/** The retry policy of a run; a removed module's runs are followed with the default one. */
-export function retryOf(run: Run, deps: Dependencies) {
-  return deps.modules.get(run.module)?.retry ?? DEFAULT_RETRY;
-}
-
-/** How long an attempt's Job may take in all, ms; forever where its module was removed. */
-export function jobLimitOf(run: Run, deps: Dependencies): number {
-  const module = deps.modules.get(run.module);
-  return module ? jobLimitMs(module) : UNKNOWN_LIMIT_MS;
-}
-
-/** One source's open runs, as a tick reads them. */
-export interface SourceRuns {
-  readonly source: Source;
-  readonly runs: StoredRun[];
+  return run.jobOverdueAt !== undefined && now > run.jobOverdueAt && OVERDUE_PHASES.has(job.phase);
 }

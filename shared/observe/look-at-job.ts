@@ -1,10 +1,10 @@
 import type { Dependencies } from "../dependencies.ts";
 import { finishedAt, isOurs } from "../jobs/job-identity.ts";
-import { judgeEnding } from "../jobs/judge-ending.ts";
+import { judgeEnd } from "../jobs/judge-end.ts";
 import { judgeStart } from "../jobs/judge-start.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen } from "../run/decide.ts";
-import type { Ending } from "../run/run.ts";
+import type { AttemptEnd } from "../run/run.ts";
 import { withoutSignatures } from "../run/without-signatures.ts";
 
 /**
@@ -27,10 +27,10 @@ export async function lookAtJob(deps: Dependencies, stored: StoredRun, name: str
   if (conditions.has("Complete")) return { phase: "succeeded" };
   if (finishedAt(job) !== undefined) {
     const pods = await deps.cluster.pods(name);
-    const ending = judgeEnding(job, pods);
-    return ending ? { phase: "failed", ending: unsigned(ending) } : { phase: "failed" };
+    const end = judgeEnd(job, pods);
+    return end ? { phase: "failed", end: unsigned(end) } : { phase: "failed" };
   }
-  if (conditions.has("FailureTarget") || conditions.has("SuccessCriteriaMet")) return { phase: "ending" };
+  if (conditions.has("FailureTarget") || conditions.has("SuccessCriteriaMet")) return { phase: "terminating" };
   if (job.spec?.suspend === true) return { phase: "suspended" };
 
   const pods = await deps.cluster.pods(name);
@@ -49,6 +49,6 @@ export async function lookAtJob(deps: Dependencies, stored: StoredRun, name: str
 }
 
 /** The detail quotes logs and events, and a worker may print the URL of its body. */
-function unsigned(ending: Ending): Ending {
-  return { ...ending, detail: withoutSignatures(ending.detail) };
+function unsigned(end: AttemptEnd): AttemptEnd {
+  return { ...end, detail: withoutSignatures(end.detail) };
 }

@@ -8,8 +8,8 @@ import type { PeekedMessage } from "../run/message.ts";
 import { newRun } from "../run/new-run.ts";
 import { type Run, type RunKey, runId } from "../run/run.ts";
 import { ownerStamp } from "../run/stamp.ts";
+import { ownerOf } from "./orphan-messages.ts";
 import { already, done, type RepairOutcome, refused } from "./outcome.ts";
-import { ownerOf } from "./stray-messages.ts";
 
 /**
  * Takes on a deferred message that has no row: this Dispatcher's stamp first, for whoever dies in between leaves it to the sweep, then the row.

@@ -1,7 +1,9 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
+import { retryOf } from "../jobs/run-limits.ts";
 import type { Log } from "../log.ts";
-import { retryOf, viewCluster } from "../observe/cluster-view.ts";
+import { isJobAbsent } from "../observe/absence.ts";
+import { viewCluster } from "../observe/cluster-view.ts";
 import { lookAtJob } from "../observe/look-at-job.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { nextRow } from "../run/after-ending.ts";
@@ -16,8 +18,8 @@ import { already, done, type RepairOutcome } from "./outcome.ts";
  */
 export async function believeAbsence(deps: Dependencies, source: Source, log: Log): Promise<RepairOutcome> {
   const runs = await deps.table.openRuns(source);
-  const { jobs } = await viewCluster(deps);
-  const absent = runs.filter(({ run }) => run.status === "dispatched" && !jobs.has(run.jobName ?? ""));
+  const view = await viewCluster(deps);
+  const absent = runs.filter(({ run }) => isJobAbsent(run, view));
   let believed = 0;
   for (const stored of absent) if (await believe(deps, stored, log)) believed += 1;
   if (believed === 0) return already("no Job of its runs is absent");
@@ -44,7 +46,7 @@ async function afterAbsence(deps: Dependencies, stored: StoredRun): Promise<Run 
   const job = await lookAtJob(deps, stored, run.jobName ?? "");
   if (job?.phase !== "absent") return undefined;
   const now = deps.clock.now();
-  const room = { start: false, cause: "wrong-cluster" } as const;
-  const decision = decide({ run, job, cancelled: false, message: "unseen", room, retry: retryOf(run, deps), now });
+  const { lockDurationMs } = deps;
+  const decision = decide({ run, job, cancelled: false, retry: retryOf(run, deps), lockDurationMs, now });
   return decision.do === "retry" || decision.do === "conclude" ? nextRow(run, decision, now) : undefined;
 }

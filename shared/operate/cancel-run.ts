@@ -1,8 +1,8 @@
 import type { Dependencies } from "../dependencies.ts";
+import { retryOf } from "../jobs/run-limits.ts";
 import type { Log } from "../log.ts";
-import { retryOf } from "../observe/cluster-view.ts";
 import { afterEnding, cancelled, nextRow } from "../run/after-ending.ts";
-import { lastBegun, withEnding } from "../run/change-run.ts";
+import { lastBegun, orderEnd } from "../run/change-run.ts";
 import { type Run, type RunKey, runId } from "../run/run.ts";
 import { type Change, changeOpenRun } from "./change-open-run.ts";
 import { already, type RepairOutcome, refused } from "./outcome.ts";
@@ -22,9 +22,9 @@ function cancellation(deps: Dependencies, run: Run): Change {
       ? already("it is being cancelled")
       : refused(`its verdict is recorded already (${run.verdict.outcome}): the next ticks settle its message`);
   if (run.status === "dispatched") {
-    if (run.ending?.kind === "cancel") return already("it is being cancelled");
+    if (run.endOrdered?.kind === "cancel") return already("it is being cancelled");
     return {
-      next: withEnding(run, CANCELLED, undefined),
+      next: orderEnd(run, CANCELLED, undefined),
       why: "the next ticks end its Job and dead-letter its message",
     };
   }

@@ -1,9 +1,9 @@
 import type { Dependencies } from "../dependencies.ts";
 import { finishedAt } from "../jobs/job-identity.ts";
+import { retryOf } from "../jobs/run-limits.ts";
 import type { Log } from "../log.ts";
-import { retryOf } from "../observe/cluster-view.ts";
 import { afterEnding, cancel, nextRow } from "../run/after-ending.ts";
-import { type Ending, type Run, type RunKey, runId } from "../run/run.ts";
+import { type AttemptEnd, type Run, type RunKey, runId } from "../run/run.ts";
 import { type Change, changeOpenRun } from "./change-open-run.ts";
 import { already, type RepairOutcome, refused } from "./outcome.ts";
 
@@ -11,7 +11,7 @@ import { already, type RepairOutcome, refused } from "./outcome.ts";
 export const FORCED_OUTCOMES = ["completed", "dead-lettered", "retried"] as const;
 export type ForcedOutcome = (typeof FORCED_OUTCOMES)[number];
 
-const FORCED: Ending = {
+const FORCED: AttemptEnd = {
   reason: "JobFailed",
   kind: "interruption",
   permanent: false,

@@ -1,15 +1,7 @@
 import type { Dependencies } from "../dependencies.ts";
-import { distinctSources } from "../modules/route.ts";
+import { knownSources } from "../observe/open-runs.ts";
 import { type RunKey, runId } from "../run/run.ts";
-import { type Source, sourceKey, sourceName } from "../run/source.ts";
-
-/** Every source that the modules name or the table knows. */
-export async function knownSources(deps: Dependencies): Promise<Source[]> {
-  const sources = new Map<string, Source>();
-  for (const source of [...(await deps.instanceTable.sources()), ...distinctSources(deps.modules.values())])
-    sources.set(sourceKey(source), source);
-  return [...sources.values()];
-}
+import { type Source, sourceName } from "../run/source.ts";
 
 /** The runs that a run id may name, `thumbnails:42:1732400000000`: none, one, or, where a queue is called as a topic's subscription is, two. */
 export async function runsNamed(deps: Dependencies, id: string): Promise<RunKey[]> {

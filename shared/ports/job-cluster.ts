@@ -2,10 +2,10 @@ import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
 import type { Right } from "./rights.ts";
 
-/** A Job in a light list: no spec, no body. `ending` = FailureTarget or SuccessCriteriaMet: its pods are not all gone yet. */
+/** A Job in a light list: no spec, no body. `terminating` = FailureTarget or SuccessCriteriaMet: its pods are not all gone yet. */
 export interface JobListing {
   readonly name: string;
-  readonly state: "active" | "suspended" | "ending" | "complete" | "failed";
+  readonly state: "active" | "suspended" | "terminating" | "complete" | "failed";
 }
 
 /** A pod in a light list. `status` is what kubectl prints: Running, Pending, ErrImagePull, Init:0/1 ... */
@@ -81,7 +81,7 @@ export interface JobCluster {
    */
   endSuspended(job: V1Job): Promise<void>;
   /**
-   * One patch when the attempt is over: the label `ion/settled=true` and the TTL, in seconds from the Job's finish; and its end, where it has
+   * One patch when the attempt is over: the label `ion/retired=true` and the TTL, in seconds from the Job's finish; and its end, where it has
    * not finished. Does nothing where the Job is gone or is another one (uid).
    */
   retire(name: string, uid: string, ttlSeconds: number, options: { readonly end: boolean }): Promise<void>;

@@ -4,26 +4,19 @@ import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, errorText, UnavailableError } from "../errors.ts";
 import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
 import type { Fields, Log } from "../log.ts";
-import {
-  type ClusterView,
-  isCancelled,
-  isMassAbsence,
-  isOverdue,
-  jobNameOf,
-  makeRooms,
-  phaseOf,
-  type Rooms,
-  type SourceRuns,
-  viewCluster,
-} from "../observe/cluster-view.ts";
+import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
+import { type ClusterView, isCancelled, isOverdue, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
+import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { type Run, runId } from "../run/run.ts";
-import { type Source, sourceKey, sourceName } from "../run/source.ts";
+import { sourceName } from "../run/source.ts";
 import type { Admission } from "../start/admission.ts";
-import type { Pauses } from "../start/breakers.ts";
+import type { Breakers } from "../start/breakers.ts";
+import { makeSlots, type Slots } from "../start/slots.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { type Events, makeEvents } from "../telemetry/events.ts";
-import { advance, leftToNextTick } from "./advance.ts";
+import { advance } from "./advance.ts";
+import { leftToNextTick } from "./start.ts";
 
 /** Runs advanced at once. */
 const CONCURRENCY = 16;
@@ -38,7 +31,7 @@ const BUDGET_MS = 45_000;
  * One tick: reads the open rows, then the Jobs, decides for each run, and acts. Two ticks at once are harmless: every write is
  * conditional, and one settlement of a message wins. One run's failure never stops the next.
  */
-export function makeReconcile(deps: Dependencies, admission: Admission, pauses: Pauses) {
+export function makeReconcile(deps: Dependencies, admission: Admission, breakers: Breakers) {
   const keepHouse = makeHousekeeping(deps);
   // A hint, not state: those that the last tick had no time for are first in this one.
   let postponed: ReadonlySet<string> = new Set();
@@ -47,22 +40,25 @@ export function makeReconcile(deps: Dependencies, admission: Admission, pauses: 
     const startedAt = deps.clock.now();
     const counts = countEvents();
     const events = makeEvents(log, [counts.read]);
-    let all: SourceRuns[] = [];
+    let all: readonly SourceRuns[] = [];
     const line = (): Fields => ({
       ...openFields(all, deps.clock.now()),
       ...counts.fields(),
       ms: deps.clock.now() - startedAt,
     });
     try {
-      await pauses.refresh();
+      await breakers.refresh();
       // guard: rows-before-jobs, rows
-      all = await readRuns(deps, admission);
+      all = await readOpenRuns(deps);
       // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
-      for (const { source, runs } of all) admission.hold(source, isMassAbsence(runs, view));
+      for (const { source, runs, readAt } of all) {
+        admission.recount(source, runsOf(runs), readAt);
+        admission.bar(source, isMassAbsence(runs, view));
+      }
       const deadline = deps.clock.now() + BUDGET_MS;
-      const probing = await takeProbes(deps, all, pauses, events);
-      const tick = { view, pauses, probing, postponed, deadline };
+      const probing = await takeProbes(deps, all, breakers, events);
+      const tick = { view, breakers, probing, postponed, deadline };
       postponed = await advanceAll(deps, all, tick, events);
       await keepHouse(all, view, events);
       await deps.instanceTable.recordTick(deps.clock.now());
@@ -81,53 +77,35 @@ function openFields(all: readonly SourceRuns[], now: EpochMs): Fields {
   return { open: runs.length, oldestAgeMs: now - oldest };
 }
 
-/** The open runs of every source that the table knows: a removed module's runs are followed too. */
-async function readRuns(deps: Dependencies, admission: Admission): Promise<SourceRuns[]> {
-  const sources = new Map<string, Source>();
-  for (const source of await deps.instanceTable.sources()) sources.set(sourceKey(source), source);
-  // A source that never had a run has nothing to reconcile, but a table that was restored empty has messages to report.
-  for (const { source } of deps.modules.values()) sources.set(sourceKey(source), source);
-  const all: SourceRuns[] = [];
-  for (const source of sources.values()) {
-    const runs = await deps.table.openRuns(source);
-    admission.recount(
-      source,
-      runs.map(({ run }) => run),
-    );
-    all.push({ source, runs });
-  }
-  return all;
-}
-
 interface Tick {
   readonly view: ClusterView;
-  readonly pauses: Pauses;
-  /** The runs of paused modules that may start all the same, by their ids. */
+  readonly breakers: Breakers;
+  /** The runs of tripped modules that may start all the same, by their ids. */
   readonly probing: ReadonlySet<string>;
   readonly postponed: ReadonlySet<string>;
   readonly deadline: EpochMs;
 }
 
 /**
- * The ids of those runs of paused modules that are tried in this tick: one of each module whose time has come, unless a Job that was made
- * since it paused may still start. The one that was tried least is next, so that no message that fails by itself keeps its module paused.
+ * The ids of those runs of tripped modules that are tried in this tick: one of each module whose time has come, unless a Job that was made
+ * since it tripped may still start. The one that was tried least is next, so that no message that fails by itself keeps its module tripped.
  */
 async function takeProbes(
   deps: Dependencies,
   all: readonly SourceRuns[],
-  pauses: Pauses,
+  breakers: Breakers,
   events: Events,
 ): Promise<ReadonlySet<string>> {
   const now = deps.clock.now();
   const probing = new Set<string>();
   for (const module of deps.modules.values()) {
-    const pause = pauses.pauseOf(module);
+    const pause = breakers.tripOf(module);
     if (!pause || now < pause.probeAt) continue;
-    const runs = all.flatMap(({ runs }) => runs.map(({ run }) => run)).filter((run) => run.module === module.name);
-    if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= pause.pausedAt)) continue;
+    const runs = all.flatMap((source) => runsOf(source.runs)).filter((run) => run.module === module.name);
+    if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= pause.trippedAt)) continue;
     const waiting = runs.filter(({ status, notBefore }) => status === "waiting" && notBefore <= now);
     const [next] = waiting.toSorted((a, b) => a.attempt - b.attempt);
-    if (next && (await pauses.takeProbe(module, events))) probing.add(runId(next));
+    if (next && (await breakers.takeProbe(module, events))) probing.add(runId(next));
   }
   return probing;
 }
@@ -147,17 +125,17 @@ async function advanceAll(
         source: sourceName(source),
         namespace: deps.namespace,
       });
-    const rooms = makeRooms(runs, deps, { ...tick, wrongCluster });
-    return postponedFirst(runs, postponed).map((stored) => ({ stored, rooms, wrongCluster }));
+    const slots = makeSlots(runsOf(runs), deps, { ...tick, wrongCluster });
+    return postponedFirst(runs, postponed).map((stored) => ({ stored, slots, wrongCluster }));
   });
   const left = new Set<string>();
-  await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, rooms, wrongCluster }) => {
+  await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, slots, wrongCluster }) => {
     const { run } = stored;
     if (deps.clock.now() > deadline) {
       left.add(runId(run));
       events.tell({ event: "postponed", run });
-    } else if (wrongCluster && isAbsent(run, view)) events.tell({ event: "left", cause: "wrong-cluster" });
-    else await advanceOne(deps, stored, rooms, tick, events);
+    } else if (wrongCluster && isJobAbsent(run, view)) events.tell({ event: "left", cause: "wrong-cluster" });
+    else await advanceOne(deps, stored, slots, tick, events);
   });
   return left;
 }
@@ -176,15 +154,15 @@ function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
   return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
 }
 
-function isAbsent(run: Run, view: ClusterView): boolean {
-  return run.status === "dispatched" && !view.jobs.has(run.jobName ?? "");
+function runsOf(stored: readonly StoredRun[]): Run[] {
+  return stored.map(({ run }) => run);
 }
 
 async function advanceOne(
   deps: Dependencies,
   stored: StoredRun,
-  rooms: Rooms,
-  { view, pauses }: Tick,
+  slots: Slots,
+  { view, breakers }: Tick,
   events: Events,
 ): Promise<void> {
   const { run } = stored;
@@ -193,14 +171,14 @@ async function advanceOne(
   const job = phaseOf(run, name, view, {
     module: deps.modules.get(run.module),
     now,
-    mayProve: pauses.mayProve(run),
+    mayProve: breakers.mayProve(run),
   });
   const cancelled = isCancelled(run, deps.instance, view);
-  const item = { stored, jobName: name, job, cancelled, rooms, pauses, message: "unseen" } as const;
+  const item = { stored, jobName: name, job, cancelled, slots, breakers };
   const about = events.about({ runId: runId(run), messageId: run.messageId, module: run.module });
   if (isOverdue(run, job, now)) about.tell({ event: "overdue", run });
   try {
-    if (job.phase === "running" || job.phase === "succeeded") await pauses.noteStart(run, about);
+    if (job.phase === "running" || job.phase === "succeeded") await breakers.noteStart(run, about);
     await advance(deps, item, about);
   } catch (error) {
     about.tell(error instanceof ConflictError ? { event: "left", cause: "moved-on" } : leftToNextTick(run, error));

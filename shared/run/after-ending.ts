@@ -1,15 +1,15 @@
 import type { EpochMs } from "../clock.ts";
 import { backoffMs } from "./backoff.ts";
 import { concluded, nextAttempt } from "./change-run.ts";
-import { describeEnding } from "./describe-ending.ts";
+import { describeEnd } from "./describe-end.ts";
 import type { Reason } from "./reasons.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
-import type { Ending, Run, Verdict } from "./run.ts";
+import type { AttemptEnd, Run, Verdict } from "./run.ts";
 
 /** Another attempt follows: its counts, and when it may start. */
 export interface Retry {
   readonly do: "retry";
-  readonly ending: Ending;
+  readonly end: AttemptEnd;
   readonly failures: number;
   readonly interruptions: number;
   readonly notBefore: EpochMs;
@@ -24,16 +24,16 @@ export interface Conclude {
 }
 
 /** What follows when an attempt ended this way: the next one, or the end of the run. Failures and interruptions have budgets of their own. */
-export function afterEnding(run: Run, ending: Ending, retry: RetryPolicy, now: EpochMs): Retry | Conclude {
-  const failures = run.failures + (ending.kind === "failure" ? 1 : 0);
-  const interruptions = run.interruptions + (ending.kind === "interruption" ? 1 : 0);
+export function afterEnding(run: Run, end: AttemptEnd, retry: RetryPolicy, now: EpochMs): Retry | Conclude {
+  const failures = run.failures + (end.kind === "failure" ? 1 : 0);
+  const interruptions = run.interruptions + (end.kind === "interruption" ? 1 : 0);
   const conclude = (outcome: "failed" | "cancelled", reason: Reason) =>
-    concludeWith(run, { outcome, reason, ending, failures, interruptions }, retry);
-  switch (ending.kind) {
+    concludeWith(run, { outcome, reason, end, failures, interruptions }, retry);
+  switch (end.kind) {
     case "cancel":
       return conclude("cancelled", "Cancelled");
     case "failure":
-      if (ending.permanent || failures >= retry.maxAttempts) return conclude("failed", ending.reason);
+      if (end.permanent || failures >= retry.maxAttempts) return conclude("failed", end.reason);
       break;
     case "interruption":
       if (interruptions > retry.maxInterruptions) return conclude("failed", "InterruptedTooOften");
@@ -41,20 +41,20 @@ export function afterEnding(run: Run, ending: Ending, retry: RetryPolicy, now: E
     case "module":
       break;
     default:
-      ending.kind satisfies never;
+      end.kind satisfies never;
   }
-  const earlier = { failure: run.failures, interruption: run.interruptions, module: run.attempt - 1 }[ending.kind];
-  return { do: "retry", ending, failures, interruptions, notBefore: now + backoffMs(run, earlier, retry.backoff) };
+  const earlier = { failure: run.failures, interruption: run.interruptions, module: run.attempt - 1 }[end.kind];
+  return { do: "retry", end, failures, interruptions, notBefore: now + backoffMs(run, earlier, retry.backoff) };
 }
 
 /** Ends a run whose work must not go on, whatever its budgets say. No further attempt is counted. */
-export function cancel(run: Run, ending: Ending, retry: RetryPolicy): Conclude {
+export function cancel(run: Run, end: AttemptEnd, retry: RetryPolicy): Conclude {
   const { failures, interruptions } = run;
-  return concludeWith(run, { outcome: "cancelled", reason: "Cancelled", ending, failures, interruptions }, retry);
+  return concludeWith(run, { outcome: "cancelled", reason: "Cancelled", end, failures, interruptions }, retry);
 }
 
 /** A person's wish as the end of an attempt. `detail`: how it was said. */
-export function cancelled(detail: string): Ending {
+export function cancelled(detail: string): AttemptEnd {
   return { reason: "Cancelled", kind: "cancel", permanent: true, detail };
 }
 
@@ -65,17 +65,17 @@ export function nextRow(run: Run, after: Retry | Conclude, now: EpochMs): Run {
 
 function concludeWith(
   run: Run,
-  end: {
+  how: {
     readonly outcome: "failed" | "cancelled";
     readonly reason: Reason;
-    readonly ending: Ending;
+    readonly end: AttemptEnd;
     readonly failures: number;
     readonly interruptions: number;
   },
   { maxAttempts }: RetryPolicy,
 ): Conclude {
-  const { outcome, reason, ending, failures, interruptions } = end;
-  const description = describeEnding(run, ending, { failures, interruptions, maxAttempts });
-  const exitCode = ending.exitCode === undefined ? {} : { exitCode: ending.exitCode };
+  const { outcome, reason, end, failures, interruptions } = how;
+  const description = describeEnd(run, end, { failures, interruptions, maxAttempts });
+  const exitCode = end.exitCode === undefined ? {} : { exitCode: end.exitCode };
   return { do: "conclude", verdict: { outcome, reason, description, ...exitCode }, failures, interruptions };
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type RunKey, runId } from "../run/run.ts";
+import { type RunKey, runId } from "./run.ts";
 
 /**
  * How long to wait before the next attempt, in ms: `firstMs` doubled with each earlier one, at most `maxMs`, and of that between a half and

@@ -1,10 +1,10 @@
 import type { EpochMs } from "../clock.ts";
-import { type ClosedRun, type Ending, type Run, runId, type Verdict } from "./run.ts";
+import { type AttemptEnd, type ClosedRun, type Run, runId, type Verdict } from "./run.ts";
 
 const BUSY_FIRST_MS = 10_000;
 const BUSY_MAX_MS = 30 * 60_000;
 
-type Clearable = "jobName" | "jobUid" | "dispatchedAt" | "deadlineAt" | "ending" | "absentSince";
+type Clearable = "jobName" | "jobUid" | "dispatchedAt" | "jobOverdueAt" | "endOrdered" | "absentSince";
 
 function clear(run: Run, ...fields: readonly Clearable[]): Run {
   const copy: Record<string, unknown> = { ...run };
@@ -26,7 +26,7 @@ export function dispatched(run: Run, job: { name: string; uid: string }, now: Ep
     jobName: job.name,
     jobUid: job.uid,
     dispatchedAt: now,
-    deadlineAt: now + limitMs,
+    jobOverdueAt: now + limitMs,
     notBefore: now,
     busyCount: 0,
   };
@@ -38,17 +38,17 @@ export function dispatched(run: Run, job: { name: string; uid: string }, now: Ep
  */
 export function nextAttempt(
   run: Run,
-  next: { ending: Ending; failures: number; interruptions: number; notBefore: EpochMs },
+  next: { end: AttemptEnd; failures: number; interruptions: number; notBefore: EpochMs },
 ): Run {
   const hadJob = run.status === "dispatched";
   return {
-    ...(hadJob ? clear(run, "dispatchedAt", "deadlineAt", "ending", "absentSince") : noJob(run)),
+    ...(hadJob ? clear(run, "dispatchedAt", "jobOverdueAt", "endOrdered", "absentSince") : noJob(run)),
     status: hadJob ? "requeueing" : "waiting",
     attempt: run.attempt + 1,
     failures: next.failures,
     interruptions: next.interruptions,
     notBefore: next.notBefore,
-    lastError: next.ending.detail,
+    lastError: next.end.detail,
     busyCount: 0,
   };
 }
@@ -66,7 +66,7 @@ export function concluded(
   now: EpochMs,
 ): Run {
   return {
-    ...clear(run, "absentSince", "ending"),
+    ...clear(run, "absentSince", "endOrdered"),
     status: "settling",
     attempt: verdict.outcome === "cancelled" ? lastBegun(run) : run.attempt,
     verdict,
@@ -94,8 +94,8 @@ export function lastBegun(run: Run): number {
   return run.status === "requeueing" || run.status === "waiting" ? Math.max(1, run.attempt - 1) : run.attempt;
 }
 
-/** Somebody holds the message: try later, twice as late each time, so that retries don't eat its delivery count. */
-export function held(run: Run, now: EpochMs): Run {
+/** Another receiver holds the message: try later, twice as late each time, so that retries don't eat its delivery count. */
+export function busy(run: Run, now: EpochMs): Run {
   const waitMs = Math.min(BUSY_MAX_MS, BUSY_FIRST_MS * 2 ** Math.min(run.busyCount, 20));
   return {
     ...clear(run, "absentSince"),
@@ -120,8 +120,8 @@ export function putOff(run: Run, notBefore: EpochMs): Run {
 }
 
 /** The Dispatcher ends the attempt's Job itself, for this reason. */
-export function withEnding(run: Run, ending: Ending, logsUrl: string | undefined): Run {
-  return { ...run, ending, ...(logsUrl === undefined ? {} : { logsUrl }) };
+export function orderEnd(run: Run, end: AttemptEnd, logsUrl: string | undefined): Run {
+  return { ...run, endOrdered: end, ...(logsUrl === undefined ? {} : { logsUrl }) };
 }
 
 export function closed(run: Run, verdict: Verdict, now: EpochMs): ClosedRun {
@@ -141,5 +141,5 @@ export function reopened(run: ClosedRun, now: EpochMs): Run {
 }
 
 function noJob(run: Run): Run {
-  return clear(run, "jobName", "jobUid", "dispatchedAt", "deadlineAt", "ending", "absentSince");
+  return clear(run, "jobName", "jobUid", "dispatchedAt", "jobOverdueAt", "endOrdered", "absentSince");
 }

@@ -2,7 +2,7 @@ import type { EpochMs } from "../clock.ts";
 import { afterEnding, type Conclude, cancelled, type Retry } from "./after-ending.ts";
 import { lastBegun } from "./change-run.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
-import type { Ending, OpenStatus, Run, Verdict } from "./run.ts";
+import type { AttemptEnd, OpenStatus, Run, Verdict } from "./run.ts";
 
 /**
  * What the cluster shows of an attempt's Job. A light list gives the phase; what only a look at the Job itself can tell is there once
@@ -11,18 +11,21 @@ import type { Ending, OpenStatus, Run, Verdict } from "./run.ts";
 export type JobSeen =
   | { readonly phase: "absent"; readonly confirmed: boolean }
   /** `suspect`: it looks as if it could not start, and nobody has looked at it yet. */
-  | { readonly phase: "pending"; readonly suspect: boolean; readonly stuck?: Ending }
+  | { readonly phase: "pending"; readonly suspect: boolean; readonly stuck?: AttemptEnd }
   | { readonly phase: "running" }
   | { readonly phase: "suspended" }
   /** A condition says how it will end, but its pods are not all gone yet. */
-  | { readonly phase: "ending" }
+  | { readonly phase: "terminating" }
   | { readonly phase: "succeeded" }
-  | { readonly phase: "failed"; readonly ending?: Ending }
+  | { readonly phase: "failed"; readonly end?: AttemptEnd }
   /** A Job of our name that isn't ours, or one that is over and settled already. */
   | { readonly phase: "foreign" };
 
-/** What the bus shows. `absent`: one peek missed it. `gone`: two did, a lock duration apart, with a MessageNotFound between. */
-export type MessageSeen = "unseen" | "deferred" | "active" | "absent" | "gone";
+/**
+ * What the bus shows. `absent`: a peek missed the message. `gone`: two peeks a lock duration apart missed it, and between them the broker said
+ * MessageNotFound when it was asked for the message by its number.
+ */
+export type MessageSeen = "deferred" | "active" | "absent" | "gone";
 
 /** Why a run that could start does not. */
 export type WaitCause =
@@ -55,16 +58,20 @@ export type LeaveCause =
   /** Another process changed the row meanwhile. */
   | "moved-on";
 
-export type Room = { readonly start: true } | { readonly start: false; readonly cause: WaitCause };
+export type Slot = { readonly start: true } | { readonly start: false; readonly cause: WaitCause };
 
 export interface Seen {
   readonly run: Run;
   readonly job: JobSeen;
   /** A person labelled a Job of the run, of this attempt or an earlier one, `ion/cancel=true`. */
   readonly cancelled: boolean;
-  readonly message: MessageSeen;
-  readonly room: Room;
+  /** Undefined: not looked at yet. */
+  readonly message?: MessageSeen;
+  /** Whether the run may start its Job now. Undefined: not asked for yet. */
+  readonly slot?: Slot;
   readonly retry: RetryPolicy;
+  /** How long another receiver may hold the message, in ms. */
+  readonly lockDurationMs: number;
   readonly now: EpochMs;
 }
 
@@ -72,7 +79,7 @@ export type Decision =
   /** Nothing is to be done before `until`, if that is known. */
   | { readonly do: "leave"; readonly cause: LeaveCause; readonly until?: EpochMs }
   /** Not enough is known: look closer, and ask again. */
-  | { readonly do: "look"; readonly at: "job" | "message" }
+  | { readonly do: "look"; readonly at: "job" | "message" | "slot" }
   /** accepted -> waiting: the message is deferred. */
   | { readonly do: "await start" }
   /** waiting -> dispatched, by a create. */
@@ -80,7 +87,7 @@ export type Decision =
   /** waiting -> dispatched: the Job exists already. */
   | { readonly do: "adopt" }
   /** End the attempt's Job, having recorded why; its end is judged when it comes. */
-  | { readonly do: "end"; readonly ending: Ending }
+  | { readonly do: "end"; readonly end: AttemptEnd }
   /** dispatched -> requeueing, or waiting -> waiting where the name is taken. */
   | Retry
   /** requeueing -> waiting: logs, patch and abandon. */
@@ -89,24 +96,42 @@ export type Decision =
   | Conclude
   /** Retire the Job, settle the message, close. */
   | { readonly do: "settle" }
-  /** Somebody holds the message: try later, each time twice as late. */
-  | { readonly do: "yield" }
+  /** Another receiver holds the message: try later, each time twice as late. */
+  | { readonly do: "wait while busy" }
   /** The first peek that missed the message: note when, and look again a lock duration later. */
   | { readonly do: "doubt" }
+  /** The message was seen after all: the next peek that misses it is a first one again. */
+  | { readonly do: "trust" }
+  /** A second peek missed the message: ask for it by its number, and give it back if it is there. */
+  | { readonly do: "receive" }
   /** Close without touching the bus: the message is gone from it. */
   | { readonly do: "close"; readonly verdict: Verdict };
 
 type Rule = (seen: Seen) => Decision;
 type JobPhase = JobSeen["phase"];
 
+/** The same rule, whatever is seen of the Job. */
+const always = (rule: Rule): Record<JobPhase, Rule> => {
+  return {
+    absent: rule,
+    pending: rule,
+    running: rule,
+    suspended: rule,
+    terminating: rule,
+    succeeded: rule,
+    failed: rule,
+    foreign: rule,
+  };
+};
+
 /** One row per recorded status, one column per phase seen in the cluster. A missing cell is a compile error. */
 // biome-ignore format: a table
 export const RULES: Record<OpenStatus, Record<JobPhase, Rule>> = {
-  accepted:   { absent: arrive,   pending: arrive,  running: arrive,  suspended: arrive,  ending: arrive,  succeeded: arrive,  failed: arrive,  foreign: arrive },
-  waiting:    { absent: start,    pending: adopt,   running: adopt,   suspended: adopt,   ending: adopt,   succeeded: adopt,   failed: adopt,   foreign: renumber },
-  dispatched: { absent: vanished, pending: pending, running: running, suspended: suspended, ending: linger, succeeded: succeed, failed: fail,    foreign: renumber },
-  requeueing: { absent: requeue,  pending: requeue, running: requeue, suspended: requeue, ending: requeue, succeeded: requeue, failed: requeue, foreign: requeue },
-  settling:   { absent: settle,   pending: settle,  running: settle,  suspended: settle,  ending: settle,  succeeded: settle,  failed: settle,  foreign: settle },
+  accepted:   always(arrive),
+  waiting:    { absent: start,    pending: adopt,   running: adopt,   suspended: adopt,     terminating: adopt,  succeeded: adopt,   failed: adopt, foreign: renumber },
+  dispatched: { absent: vanished, pending: pending, running: running, suspended: suspended, terminating: linger, succeeded: succeed, failed: fail,  foreign: renumber },
+  requeueing: always(requeue),
+  settling:   always(settle),
 };
 
 /** What to do about one run. No clock, no I/O: everything it needs is in its argument, and the same argument gets the same answer. */
@@ -114,37 +139,44 @@ export function decide(seen: Seen): Decision {
   return RULES[seen.run.status][seen.job.phase](seen);
 }
 
-function arrive({ run, message, now }: Seen): Decision {
+function arrive(seen: Seen): Decision {
+  const { run, message, now } = seen;
   if (now < run.notBefore) return leave("trigger-at-work", run.notBefore);
+  if (isBelied(seen)) return { do: "trust" };
   switch (message) {
-    case "unseen":
+    case undefined:
       return { do: "look", at: "message" };
     case "deferred":
       return { do: "await start" };
     case "active":
       return leave("redelivery");
     case "absent":
+      return absent(seen);
     case "gone":
-      return missing(message);
+      return LOST;
     default:
       return message satisfies never;
   }
 }
 
-function start({ run, cancelled: isCancelled, message, room, retry, now }: Seen): Decision {
+function start(seen: Seen): Decision {
+  const { run, cancelled: isCancelled, message, slot, retry, now } = seen;
   if (isCancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
   if (now < run.notBefore) return leave("back-off", run.notBefore);
-  if (!room.start) return leave(room.cause);
+  if (slot === undefined) return { do: "look", at: "slot" };
+  if (!slot.start) return leave(slot.cause);
+  if (isBelied(seen)) return { do: "trust" };
   switch (message) {
-    case "unseen":
+    case undefined:
       return { do: "look", at: "message" };
     case "deferred":
       return { do: "start" };
     case "active":
       return leave("active-though-deferred");
     case "absent":
+      return absent(seen);
     case "gone":
-      return missing(message);
+      return LOST;
     default:
       return message satisfies never;
   }
@@ -163,13 +195,13 @@ function renumber({ run, retry, now }: Seen): Decision {
 function vanished(seen: Seen): Decision {
   // guard: slow-absence-of-jobs
   if (seen.job.phase === "absent" && !seen.job.confirmed) return { do: "look", at: "job" };
-  return ended(seen, seen.run.ending ?? DELETED);
+  return ended(seen, seen.run.endOrdered ?? DELETED);
 }
 
 function pending(seen: Seen): Decision {
   const { job, run } = seen;
-  if (job.phase === "pending" && !run.ending) {
-    if (job.stuck) return { do: "end", ending: job.stuck };
+  if (job.phase === "pending" && !run.endOrdered) {
+    if (job.stuck) return { do: "end", end: job.stuck };
     if (job.suspect) return { do: "look", at: "job" };
   }
   return running(seen);
@@ -177,15 +209,15 @@ function pending(seen: Seen): Decision {
 
 function running({ run, cancelled: isCancelled }: Seen): Decision {
   // The patch that ends it is repeated: the process that recorded the ending may have died before it.
-  if (run.ending) return { do: "end", ending: run.ending };
-  if (isCancelled) return { do: "end", ending: CANCELLED };
+  if (run.endOrdered) return { do: "end", end: run.endOrdered };
+  if (isCancelled) return { do: "end", end: CANCELLED };
   return leave("job-at-work");
 }
 
 /** Waiting (Kueue's way), not stuck. A suspended Job never ends by itself, so a cancelled one is over as it is, and stays suspended. */
 function suspended(seen: Seen): Decision {
-  const ending = seen.run.ending ?? (seen.cancelled ? CANCELLED : undefined);
-  return ending ? ended(seen, ending) : leave("job-suspended");
+  const end = seen.run.endOrdered ?? (seen.cancelled ? CANCELLED : undefined);
+  return end ? ended(seen, end) : leave("job-suspended");
 }
 
 // guard: terminal-conditions, decision
@@ -199,13 +231,13 @@ function succeed({ run: { failures, interruptions } }: Seen): Decision {
 }
 
 function fail(seen: Seen): Decision {
-  const ending = seen.run.ending ?? (seen.job.phase === "failed" ? seen.job.ending : undefined);
-  return ending ? ended(seen, ending) : { do: "look", at: "job" };
+  const end = seen.run.endOrdered ?? (seen.job.phase === "failed" ? seen.job.end : undefined);
+  return end ? ended(seen, end) : { do: "look", at: "job" };
 }
 
 /** The attempt is over. Whoever cancels a Job that is ending anyway does not want it tried again. */
-function ended({ run, cancelled: isCancelled, retry, now }: Seen, ending: Ending): Decision {
-  return afterEnding(run, isCancelled ? { ...ending, kind: "cancel" } : ending, retry, now);
+function ended({ run, cancelled: isCancelled, retry, now }: Seen, end: AttemptEnd): Decision {
+  return afterEnding(run, isCancelled ? { ...end, kind: "cancel" } : end, retry, now);
 }
 
 function requeue({ run, cancelled: isCancelled, retry, now }: Seen): Decision {
@@ -214,38 +246,49 @@ function requeue({ run, cancelled: isCancelled, retry, now }: Seen): Decision {
   return run.busyCount > 0 && now < run.notBefore ? leave("busy", run.notBefore) : { do: "requeue" };
 }
 
-function settle({ run, message, now }: Seen): Decision {
+function settle(seen: Seen): Decision {
+  const { run, message, now } = seen;
   if (now < run.notBefore) return leave("busy", run.notBefore);
+  if (isBelied(seen)) return { do: "trust" };
   switch (message) {
-    case "unseen":
+    case undefined:
       return { do: "settle" };
     case "deferred":
-      return { do: "yield" };
+      return { do: "wait while busy" };
     case "active":
       return leave("active-though-deferred");
     case "absent":
-      return { do: "doubt" };
+      return absent(seen);
     case "gone":
       // Settled by an earlier try whose reply or row was lost, or taken by somebody else: either way the verdict stands.
-      return run.verdict ? { do: "close", verdict: run.verdict } : missing(message);
+      return run.verdict ? { do: "close", verdict: run.verdict } : LOST;
     default:
       return message satisfies never;
   }
 }
 
-function missing(message: "absent" | "gone"): Decision {
-  if (message === "absent") return { do: "doubt" };
-  return {
-    do: "close",
-    verdict: { outcome: "lost", description: "the message is gone from the bus, and nobody here settled it" },
-  };
+/** Absence is believed slowly: a peek can be wrong for a moment, and a wrong "gone" loses the message. */
+function absent({ run, now, lockDurationMs }: Seen): Decision {
+  const isDoubted = run.absentSince !== undefined && now - run.absentSince >= lockDurationMs;
+  // guard: slow-absence
+  return { do: isDoubted ? "receive" : "doubt" };
 }
+
+/** Whether the message is there although a peek missed it. A doubt that is kept would have a later look receive the message for nothing. */
+function isBelied({ run, message }: Seen): boolean {
+  return run.absentSince !== undefined && (message === "deferred" || message === "active");
+}
+
+const LOST: Decision = {
+  do: "close",
+  verdict: { outcome: "lost", description: "the message is gone from the bus, and nobody here settled it" },
+};
 
 function leave(cause: LeaveCause, until?: EpochMs): Decision {
   return { do: "leave", cause, ...(until === undefined ? {} : { until }) };
 }
 
-const DELETED: Ending = {
+const DELETED: AttemptEnd = {
   reason: "JobFailed",
   kind: "interruption",
   permanent: false,

@@ -6,11 +6,11 @@ import type { EpochMs } from "../clock.ts";
  * | state    | means                                                                          | leaves by                                          |
  * | -------- | ------------------------------------------------------------------------------ | -------------------------------------------------- |
  * | sound    | nothing is held against it                                                     | a Job can't start: counting                        |
- * | counting | the Jobs of one or two messages could not start, all for the same cause        | one more message: paused; any Job starts: sound    |
- * | paused   | the template is to blame: its messages wait, one is tried from time to time    | any Job starts, or the template is another: sound  |
+ * | counting | the Jobs of one or two messages could not start, all for the same cause        | one more message: tripped; any Job starts: sound    |
+ * | tripped   | the template is to blame: its messages wait, one is tried from time to time    | any Job starts, or the template is another: sound  |
  *
  * Different messages are counted, not attempts: one message whose Job fails to start again and again may itself be the reason, and has its own
- * budget. While the module is paused no message's budget is touched.
+ * budget. While the module is tripped no message's budget is touched.
  */
 export interface ModuleState {
   readonly module: string;
@@ -24,7 +24,7 @@ export interface ModuleState {
   readonly since: EpochMs;
   /** The last of them, for people. */
   readonly detail: string;
-  readonly pausedAt?: EpochMs;
+  readonly trippedAt?: EpochMs;
   /** When the next message may be tried. */
   readonly probeAt?: EpochMs;
   /** How many were tried so far: the wait doubles with each. */
@@ -40,34 +40,34 @@ export interface StartFailure {
   readonly detail: string;
 }
 
-/** A paused module. */
-export type PausedModule = ModuleState & { readonly pausedAt: EpochMs; readonly probeAt: EpochMs };
+/** A tripped module. */
+export type TrippedModule = ModuleState & { readonly trippedAt: EpochMs; readonly probeAt: EpochMs };
 
 /** Messages that it takes: fewer could be bad luck of their own. */
-const FAILED_TO_PAUSE = 3;
+const FAILURES_TO_TRIP = 3;
 const PROBE_FIRST_MS = 60_000;
 const PROBE_MAX_MS = 10 * 60_000;
 
-/** Whether this is known of the module as it is configured now, and pauses it. */
-export function isPaused(state: ModuleState | undefined, template: string): state is PausedModule {
-  return state !== undefined && state.template === template && state.pausedAt !== undefined;
+/** Whether this is known of the module as it is configured now, and trips it. */
+export function isTripped(state: ModuleState | undefined, template: string): state is TrippedModule {
+  return state !== undefined && state.template === template && state.trippedAt !== undefined;
 }
 
 /** What is known after one more Job could not start. */
 export function afterStartFailure(known: ModuleState | undefined, failure: StartFailure, now: EpochMs): ModuleState {
   const { module, template, runId, fault, detail } = failure;
-  // A paused module stays so whatever its template's next fault is: the first one is mended, and the second comes to light.
-  const goesOn = known?.template === template && (known.fault === fault || known.pausedAt !== undefined);
-  const before: Pick<ModuleState, "failed" | "since" | "probes" | "pausedAt" | "probeAt"> =
+  // A tripped module stays so whatever its template's next fault is: the first one is mended, and the second comes to light.
+  const goesOn = known?.template === template && (known.fault === fault || known.trippedAt !== undefined);
+  const before: Pick<ModuleState, "failed" | "since" | "probes" | "trippedAt" | "probeAt"> =
     goesOn && known.failed.length > 0 ? known : { failed: [], since: now, probes: 0 };
   const failed = before.failed.includes(runId) || isFull(before) ? before.failed : [...before.failed, runId];
   const state: ModuleState = { ...before, module, template, fault, detail, failed };
-  if (state.pausedAt !== undefined || !isFull(state)) return state;
-  return { ...state, pausedAt: now, probeAt: now + PROBE_FIRST_MS };
+  if (state.trippedAt !== undefined || !isFull(state)) return state;
+  return { ...state, trippedAt: now, probeAt: now + PROBE_FIRST_MS };
 }
 
 /** A message is tried: the next one is tried later, twice as late each time. */
-export function afterProbe(state: PausedModule, now: EpochMs): ModuleState {
+export function afterProbe(state: TrippedModule, now: EpochMs): ModuleState {
   const probes = state.probes + 1;
   return { ...state, probes, probeAt: now + Math.min(PROBE_MAX_MS, PROBE_FIRST_MS * 2 ** Math.min(probes, 20)) };
 }
@@ -78,5 +78,5 @@ export function sound({ module, template, since, detail }: ModuleState): ModuleS
 }
 
 function isFull({ failed }: Pick<ModuleState, "failed">): boolean {
-  return failed.length >= FAILED_TO_PAUSE;
+  return failed.length >= FAILURES_TO_TRIP;
 }

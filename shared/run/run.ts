@@ -42,11 +42,11 @@ export interface Verdict {
 }
 
 /** Why one attempt ended, as the cluster or the Dispatcher saw it. */
-export interface Ending {
+export interface AttemptEnd {
   readonly reason: Reason;
   /**
    * `failure`: the work's fault. `interruption`: the cluster's. `cancel`: a person's wish. Each has a budget of its own. `module`: the fault of
-   * a paused module's template, which costs the message nothing.
+   * a tripped module's template, which costs the message nothing.
    */
   readonly kind: "failure" | "interruption" | "cancel" | "module";
   /** No further attempt can help (a permanent exit code, a template that the API server refuses). */
@@ -79,11 +79,11 @@ export interface Run extends RunKey {
   /** When the attempt's Job was created or adopted. */
   readonly dispatchedAt?: EpochMs;
   /** When the attempt's Job has to be over, by its own time-outs. Later than this it is stuck, and said to be. */
-  readonly deadlineAt?: EpochMs;
+  readonly jobOverdueAt?: EpochMs;
   readonly jobName?: string;
   readonly jobUid?: string;
   /** Set when the Dispatcher itself ends the attempt: the Job's own condition will only say `DeadlineExceeded`. */
-  readonly ending?: Ending;
+  readonly endOrdered?: AttemptEnd;
   readonly verdict?: Verdict;
   readonly lastError?: string;
   readonly logsUrl?: string;

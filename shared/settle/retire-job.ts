@@ -1,7 +1,7 @@
 import type { V1Job, V1Pod } from "@kubernetes/client-node";
 import type { Dependencies } from "../dependencies.ts";
 import { DeniedError, errorText } from "../errors.ts";
-import { finishedAt, isSettled } from "../jobs/job-identity.ts";
+import { finishedAt, isRetired } from "../jobs/job-identity.ts";
 import type { Log } from "../log.ts";
 import type { RunKey } from "../run/run.ts";
 
@@ -23,7 +23,7 @@ export async function retireJob(
 ): Promise<void> {
   const job = await deps.cluster.get(known.name);
   const uid = job?.metadata?.uid;
-  if (!job || !uid || (known.uid !== undefined && known.uid !== uid) || isSettled(job)) return;
+  if (!job || !uid || (known.uid !== undefined && known.uid !== uid) || isRetired(job)) return;
   const logsUrl = await storeLogs(deps, key, attempt, known.name, log);
   // Before the patch: whoever goes on after a crash finds the Job settled, and asks for its logs no more.
   if (logsUrl !== undefined) await keepLogsUrl(logsUrl);

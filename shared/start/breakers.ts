@@ -8,12 +8,12 @@ import type { StoredModuleState } from "../ports/instance-table.ts";
 import {
   afterProbe,
   afterStartFailure,
-  isPaused,
+  isTripped,
   type ModuleState,
-  type PausedModule,
   sound,
+  type TrippedModule,
 } from "../run/module-state.ts";
-import { type Ending, type Run, runId } from "../run/run.ts";
+import { type AttemptEnd, type Run, runId } from "../run/run.ts";
 import type { Events } from "../telemetry/events.ts";
 
 /** How old what is known may be before a trigger reads again. */
@@ -22,18 +22,18 @@ const MAX_AGE_MS = 10_000;
 /** How often a change is tried that others got ahead of. */
 const MAX_TRIES = 5;
 
-/** Which modules are paused, because their own template keeps their Jobs from starting. */
-export interface Pauses {
+/** Which modules are tripped, because their own template keeps their Jobs from starting. */
+export interface Breakers {
   /** Reads what the table knows: each tick begins with it. */
   refresh(): Promise<void>;
   /** The same, unless it was just done. */
   refreshIfOld(): Promise<void>;
-  /** How the module is paused, as last read; undefined where it isn't. */
-  pauseOf(module: Module): PausedModule | undefined;
-  /** Takes the right to try one message of a paused module, for one Dispatcher alone; false where it isn't time, or somebody else was first. */
+  /** How the module is tripped, as last read; undefined where it isn't. */
+  tripOf(module: Module): TrippedModule | undefined;
+  /** Takes the right to try one message of a tripped module, for one Dispatcher alone; false where it isn't time, or somebody else was first. */
   takeProbe(module: Module, events: Events): Promise<boolean>;
   /** Notes that a run's Job could not start, where that may be the template's fault. Resolves to the ending as it counts for the run. */
-  noteFailure(run: Run, ending: Ending, events: Events): Promise<Ending>;
+  noteFailure(run: Run, end: AttemptEnd, events: Events): Promise<AttemptEnd>;
   /** Whether the start of a run's Job would prove its module sound, as last read: only where something is held against it. */
   mayProve(run: Run): boolean;
   /** Notes that a run's Job started. Costs nothing where nothing is held against its module. */
@@ -41,11 +41,11 @@ export interface Pauses {
 }
 
 /** The pauses as the table has them: shared by all processes, so that it is all the same which of them saw a Job fail or start. */
-export function makePauses({
+export function makeBreakers({
   instanceTable,
   clock,
   modules,
-}: Pick<Dependencies, "instanceTable" | "clock" | "modules">): Pauses {
+}: Pick<Dependencies, "instanceTable" | "clock" | "modules">): Breakers {
   // Writes of one process take turns: sixteen runs that fail in one tick would otherwise only meet each other.
   const inTurn = pLimit(1);
   let known: ReadonlyMap<string, StoredModuleState> = new Map();
@@ -76,9 +76,9 @@ export function makePauses({
     });
   }
 
-  const pauseOf = (module: Module): PausedModule | undefined => {
+  const tripOf = (module: Module): TrippedModule | undefined => {
     const state = known.get(module.name)?.state;
-    return isPaused(state, templateOf(module)) ? state : undefined;
+    return isTripped(state, templateOf(module)) ? state : undefined;
   };
 
   const mayProve = (run: Run): boolean => {
@@ -91,50 +91,50 @@ export function makePauses({
     async refreshIfOld() {
       if (readAt === undefined || clock.now() - readAt > MAX_AGE_MS) await refresh();
     },
-    pauseOf,
+    tripOf,
 
     async takeProbe(module, events) {
       const now = clock.now();
       const template = templateOf(module);
       let isTaken = false;
       await change(module.name, (state) => {
-        isTaken = isPaused(state, template) && now >= state.probeAt;
-        return isTaken && isPaused(state, template) ? afterProbe(state, now) : null;
+        isTaken = isTripped(state, template) && now >= state.probeAt;
+        return isTaken && isTripped(state, template) ? afterProbe(state, now) : null;
       });
       if (isTaken) events.tell({ event: "module probed", module: module.name });
       return isTaken;
     },
 
-    async noteFailure(run, ending, events) {
+    async noteFailure(run, end, events) {
       const module = modules.get(run.module);
-      const { startFault: fault, detail } = ending;
-      if (!module || fault === undefined || ending.kind !== "failure") return ending;
+      const { startFault: fault, detail } = end;
+      if (!module || fault === undefined || end.kind !== "failure") return end;
       const failure = { module: module.name, template: templateOf(module), runId: runId(run), fault, detail };
-      let pausedByUs = false;
+      let trippedByUs = false;
       const state = await change(module.name, (held) => {
         // Nothing new: a thousand messages that meet the same would write the row a thousand times, one after another.
-        const isKnown = isPaused(held, failure.template) && held.fault === fault;
+        const isKnown = isTripped(held, failure.template) && held.fault === fault;
         const next = isKnown ? null : afterStartFailure(held, failure, clock.now());
-        // Told anew with each try: whoever lost the race did not pause it.
-        pausedByUs = next?.pausedAt !== undefined && !isPaused(held, failure.template);
+        // Told anew with each try: whoever lost the race did not trip it.
+        trippedByUs = next?.trippedAt !== undefined && !isTripped(held, failure.template);
         return next;
       });
-      if (!isPaused(state, failure.template)) return ending;
-      if (pausedByUs) events.tell({ event: "module tripped", module: module.name, why: detail });
-      return { ...ending, kind: "module", permanent: false };
+      if (!isTripped(state, failure.template)) return end;
+      if (trippedByUs) events.tell({ event: "module tripped", module: module.name, why: detail });
+      return { ...end, kind: "module", permanent: false };
     },
 
     mayProve,
 
     async noteStart(run, events) {
       if (!mayProve(run)) return;
-      let resumedByUs = false;
+      let recoveredByUs = false;
       await change(run.module, (state) => {
         const proven = state !== undefined && provesSound(state, run);
-        resumedByUs = proven && state.pausedAt !== undefined;
+        recoveredByUs = proven && state.trippedAt !== undefined;
         return proven ? sound(state) : null;
       });
-      if (resumedByUs) events.tell({ event: "module recovered", module: run.module });
+      if (recoveredByUs) events.tell({ event: "module recovered", module: run.module });
     },
   };
 }

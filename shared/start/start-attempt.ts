@@ -1,14 +1,14 @@
 import { isFresh } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, UnavailableError } from "../errors.ts";
-import { isOurs, isSettled } from "../jobs/job-identity.ts";
+import { isOurs, isRetired } from "../jobs/job-identity.ts";
 import { buildJob, fitsInline, jobLimitMs } from "../jobs/job-spec.ts";
 import { UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { dispatched } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
-import type { Ending, Run } from "../run/run.ts";
+import type { AttemptEnd, Run } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
 
 /** A row older than this no longer tells that its attempt may start: the process may have slept, and somebody else gone on. */
@@ -28,7 +28,7 @@ export type StartOutcome =
   /** The cluster could not be asked, or its answer was lost: what is away for one start is away for the next. */
   | { readonly kind: "cluster away"; readonly error: UnavailableError }
   /** The API server will never take this Job, or its name is taken: the attempt ended without a Job. */
-  | { readonly kind: "ended"; readonly ending: Ending };
+  | { readonly kind: "not started"; readonly end: AttemptEnd };
 
 /**
  * Starts the Job of a waiting run's attempt and records it. The message is deferred by now, so nothing that happens in between loses it, and
@@ -41,7 +41,7 @@ export async function startAttempt(
   stamped: PeekedMessage,
 ): Promise<StartOutcome> {
   const { run } = stored;
-  if (stamped.bodyUnreadable) return { kind: "ended", ending: UNREADABLE };
+  if (stamped.bodyUnreadable) return { kind: "not started", end: UNREADABLE };
   const message = withoutStamps(stamped);
   const limitMs = jobLimitMs(module);
   const bodyUrl = await storeBody(deps, run, message, limitMs);
@@ -70,8 +70,8 @@ export async function startAttempt(
       return { kind: "quota", why: created.message };
     case "refused":
       return {
-        kind: "ended",
-        ending: {
+        kind: "not started",
+        end: {
           reason: "JobNotStarted",
           kind: "failure",
           permanent: true,
@@ -85,7 +85,7 @@ export async function startAttempt(
 }
 
 /** Such a message is rejected when it is delivered, but somebody else may have deferred it. Rather no Job than one that works on nothing. */
-const UNREADABLE: Ending = {
+const UNREADABLE: AttemptEnd = {
   reason: "JobNotStarted",
   kind: "failure",
   permanent: true,
@@ -122,14 +122,14 @@ async function meetExisting(
   const name = job.metadata?.name ?? "";
   // guard: adopt-ours
   const ours = isOurs(job, deps.instance, run, run.attempt);
-  if (ours && !isSettled(job)) return record(deps, stored, { name, uid: job.metadata?.uid ?? "" }, limitMs);
+  if (ours && !isRetired(job)) return record(deps, stored, { name, uid: job.metadata?.uid ?? "" }, limitMs);
 
   const now = await deps.table.find(run);
   if (now.kind !== "open" || now.stored.etag !== stored.etag) return { kind: "moved on" };
   const detail = ours
     ? `Job ${name} exists and is marked as settled, though this attempt never was`
     : `a Job named ${name} exists and is not this Dispatcher's`;
-  return { kind: "ended", ending: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
+  return { kind: "not started", end: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
 }
 
 /** The Job exists: says so in the row. If the run moved on while the create was under way, the Job is one too many, and is ended. */

@@ -1,6 +1,6 @@
 import type { Fields } from "../log.ts";
 import type { LeaveCause } from "../run/decide.ts";
-import type { ClosedRun, Ending, Run } from "../run/run.ts";
+import type { AttemptEnd, ClosedRun, Run } from "../run/run.ts";
 
 /** What happens, in the words of the domain. `event-lines.ts` says it to people, `event-counts.ts` counts it. */
 export type DomainEvent =
@@ -13,8 +13,8 @@ export type DomainEvent =
   /** The attempt's Job existed already, and is in the row now. */
   | { readonly event: "adopted"; readonly run: Run }
   /** The Dispatcher itself ends the attempt's Job. */
-  | { readonly event: "end ordered"; readonly jobName: string; readonly ending: Ending }
-  | { readonly event: "attempt ended"; readonly run: Run; readonly ending: Ending }
+  | { readonly event: "end ordered"; readonly jobName: string; readonly end: AttemptEnd }
+  | { readonly event: "attempt ended"; readonly run: Run; readonly end: AttemptEnd }
   | { readonly event: "requeued"; readonly run: Run; readonly waitMs: number }
   /** The verdict is recorded. */
   | { readonly event: "concluded"; readonly run: Run }

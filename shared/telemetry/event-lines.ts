@@ -23,9 +23,9 @@ function lineOf(event: DomainEvent): Line | undefined {
     case "adopted":
       return ["info", "adopted a job", { jobName: event.run.jobName, attempt: event.run.attempt }];
     case "end ordered":
-      return ["warn", "ending a job", { jobName: event.jobName, why: event.ending.detail }];
+      return ["warn", "ending a job", { jobName: event.jobName, why: event.end.detail }];
     case "attempt ended": {
-      const { detail: why, kind } = event.ending;
+      const { detail: why, kind } = event.end;
       return ["warn", "an attempt ended", { why, kind, attempt: event.run.attempt }];
     }
     case "requeued":
@@ -52,12 +52,12 @@ function lineOf(event: DomainEvent): Line | undefined {
       return failureLine(event.what, event.error, event.fields);
     case "module tripped": {
       const { module, why } = event;
-      return ["error", "paused a module: its jobs can't start; its messages wait until one does", { module, why }];
+      return ["error", "tripped a module: its jobs can't start; its messages wait until one does", { module, why }];
     }
     case "module probed":
-      return ["info", "trying a message of a paused module", { module: event.module }];
+      return ["info", "probing a tripped module", { module: event.module }];
     case "module recovered":
-      return ["info", "resumed a module: a job of it started", { module: event.module }];
+      return ["info", "a module recovered: a job of it started", { module: event.module }];
     case "orphan found":
       if (!event.leftAlone) return undefined;
       return event.orphan === "job"

@@ -203,7 +203,7 @@ describe("a message on a real cluster", () => {
     const batch = app.admin.makeApiClient(BatchV1Api);
     for (const name of names) {
       const { metadata, spec, status } = await batch.readNamespacedJob({ name, namespace: app.namespace });
-      expect(metadata?.labels?.["ion/settled"]).toBe("true");
+      expect(metadata?.labels?.["ion/retired"]).toBe("true");
       const ended = status?.conditions?.find(({ type }) => type === "Complete" || type === "Failed");
       expect(ended).toBeDefined();
       expect(spec?.ttlSecondsAfterFinished).toBeGreaterThanOrEqual(3_600);

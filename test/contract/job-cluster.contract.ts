@@ -177,7 +177,7 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       await under.cluster.retire(jobName, uid, 4, { end: false });
       expect(await stateOf(jobName)).toBeUndefined();
       const job = await under.cluster.get(jobName);
-      expect(job?.metadata?.labels?.["ion/settled"]).toBe("true");
+      expect(job?.metadata?.labels?.["ion/retired"]).toBe("true");
       expect(job?.spec?.activeDeadlineSeconds).toBeUndefined();
       under.pass(5);
       await vi.waitFor(async () => expect(await under.cluster.get(jobName)).toBeUndefined(), PATIENCE);
@@ -203,7 +203,7 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       await under.cluster.retire(jobName, other, 0, { end: true });
       const job = await under.cluster.get(jobName);
       expect(job?.spec?.activeDeadlineSeconds).toBeUndefined();
-      expect(job?.metadata?.labels?.["ion/settled"]).toBeUndefined();
+      expect(job?.metadata?.labels?.["ion/retired"]).toBeUndefined();
       await under.cluster.end("no-such-job", other);
       await under.cluster.retire("no-such-job", other, 0, { end: true });
       await under.hands.deleteJob(jobName);

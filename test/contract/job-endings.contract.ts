@@ -1,9 +1,9 @@
 import type { V1Job } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { judgeEnding } from "../../shared/jobs/judge-ending.ts";
-import { judgeStart, looksStuck, type StartVerdict } from "../../shared/jobs/judge-start.ts";
+import { judgeEnd } from "../../shared/jobs/judge-end.ts";
+import { judgeStart, looksStuck, type StartJudgement } from "../../shared/jobs/judge-start.ts";
 import type { JobCluster } from "../../shared/ports/job-cluster.ts";
-import type { Ending } from "../../shared/run/run.ts";
+import type { AttemptEnd } from "../../shared/run/run.ts";
 import { NEEDS_ADMISSION } from "../support/forbid-skips.ts";
 import { COMPLETED, FAILED, main, NEVER_STARTS, WITHOUT_SECRET, wanting } from "./job-endings.ts";
 import {
@@ -22,7 +22,7 @@ const IN_THE_END_MS = 600_000;
 /** One Job of the quota is there, and no pod of it may be. */
 const ADMISSION = { quota: { "count/jobs.batch": "1", pods: "0" }, deniedModule: "denied" };
 
-type Conclusion = "absent" | "succeeded" | { readonly ended: Ending } | StartVerdict;
+type Conclusion = "absent" | "succeeded" | { readonly ended: AttemptEnd } | StartJudgement;
 
 /**
  * What the Dispatcher concludes of a Job, by all that the port tells of it, so long after its pod's start, or the Job's creation where that is
@@ -33,7 +33,7 @@ async function conclude(cluster: JobCluster, jobName: string, afterMs: number): 
   if (job === undefined) return "absent";
   if (job.status?.conditions?.some(({ type, status }) => type === "Complete" && status === "True")) return "succeeded";
   const pods = await cluster.pods(jobName);
-  const ending = judgeEnding(job, pods);
+  const ending = judgeEnd(job, pods);
   if (ending) return { ended: ending };
   const began = [job.metadata?.creationTimestamp, ...pods.map(({ status }) => status?.startTime)];
   const now = Math.max(...began.map((time) => time?.getTime() ?? 0)) + afterMs;
@@ -78,7 +78,7 @@ export function describeJobEndings(name: string, start: StartCluster, lacks: rea
         await given.meanwhile?.(under, { jobName, uid, podName: await isRunning(jobName) });
         await reaches(jobName, "failed");
         expect(await failure(jobName)).toMatchObject({ status: "True", reason: given.because });
-        expect(await concluded(jobName)).toEqual({ ended: given.ending });
+        expect(await concluded(jobName)).toEqual({ ended: given.end });
         expect(await podStatusOf(jobName)).toBeUndefined();
         expect((await under.cluster.get(jobName))?.status?.completionTime).toBeUndefined();
         const podsLeft = given.podGoes ? 0 : 1;

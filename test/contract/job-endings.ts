@@ -1,7 +1,7 @@
 import type { V1Container, V1PodSpec } from "@kubernetes/client-node";
 import { expect } from "vitest";
 import type { ClusterHands } from "../../local/kit/cluster-hands.ts";
-import type { Ending } from "../../shared/run/run.ts";
+import type { AttemptEnd } from "../../shared/run/run.ts";
 import { NEEDS_KUBELET } from "../support/forbid-skips.ts";
 import type { ClusterUnderTest, Outcome } from "./job-harness.ts";
 
@@ -22,7 +22,7 @@ export interface Ended extends JobCase {
   ) => Promise<void>;
   /** The reason of the Job's condition `Failed`. */
   readonly because: string;
-  readonly ending: Ending;
+  readonly end: AttemptEnd;
   /** What its containers have said; undefined for one that never ran, or is gone. */
   readonly logs: Readonly<Record<string, string | undefined>>;
   readonly podGoes?: true;
@@ -63,11 +63,11 @@ const MISSING = "registry.invalid/missing:1";
 const SIDECAR = container("proxy", "trap 'exit 3' TERM; while true; do sleep 0.1; done", { restartPolicy: "Always" });
 const LONG = main("trap 'exit 143' TERM; echo at work; sleep 60 & wait");
 
-function failed(detail: RegExp, over: Partial<Ending> = {}): Ending {
+function failed(detail: RegExp, over: Partial<AttemptEnd> = {}): AttemptEnd {
   return { reason: "JobFailed", kind: "failure", permanent: false, detail: expect.stringMatching(detail), ...over };
 }
 
-function interrupted(detail: RegExp): Ending {
+function interrupted(detail: RegExp): AttemptEnd {
   return failed(detail, { kind: "interruption" });
 }
 
@@ -86,7 +86,7 @@ export const FAILED: readonly Ended[] = [
     pod: main("echo copying; echo disk full; exit 1"),
     plays: { exitCode: 1 },
     because: "BackoffLimitExceeded",
-    ending: failed(/^main exited with code 1: disk full$/, { exitCode: 1 }),
+    end: failed(/^main exited with code 1: disk full$/, { exitCode: 1 }),
     logs: { main: "copying\ndisk full\n" },
   },
   {
@@ -94,7 +94,7 @@ export const FAILED: readonly Ended[] = [
     pod: main("echo no such customer >&2; exit 64"),
     plays: { exitCode: 64 },
     because: "PodFailurePolicy",
-    ending: failed(/^main exited with code 64, which is permanent: no such customer$/, {
+    end: failed(/^main exited with code 64, which is permanent: no such customer$/, {
       exitCode: 64,
       permanent: true,
     }),
@@ -106,7 +106,7 @@ export const FAILED: readonly Ended[] = [
     plays: "times out",
     because: "BackoffLimitExceeded",
     // The pod may fail before it tells of its containers' end.
-    ending: failed(/^ran longer than maxRunningTime \(5 s\)(: at work)?$/, { reason: "JobTimedOut" }),
+    end: failed(/^ran longer than maxRunningTime \(5 s\)(: at work)?$/, { reason: "JobTimedOut" }),
     logs: { main: "at work\n" },
   },
   {
@@ -114,7 +114,7 @@ export const FAILED: readonly Ended[] = [
     pod: { ...main("exit 0", { image: MISSING }), activeDeadlineSeconds: 2 },
     plays: "times out unstarted",
     because: "BackoffLimitExceeded",
-    ending: failed(/^maxRunningTime \(2 s\) passed before any container ran: /, { reason: "JobNotStarted" }),
+    end: failed(/^maxRunningTime \(2 s\) passed before any container ran: /, { reason: "JobNotStarted" }),
     logs: { main: undefined },
   },
   {
@@ -123,7 +123,7 @@ export const FAILED: readonly Ended[] = [
     plays: "runs",
     meanwhile: ({ cluster }, { jobName, uid }) => cluster.end(jobName, uid),
     because: "DeadlineExceeded",
-    ending: failed(/^the Job's own deadline passed \(DeadlineExceeded: /, { reason: "JobTimedOut" }),
+    end: failed(/^the Job's own deadline passed \(DeadlineExceeded: /, { reason: "JobTimedOut" }),
     logs: { main: undefined },
     podGoes: true,
   },
@@ -132,7 +132,7 @@ export const FAILED: readonly Ended[] = [
     pod: { ...main("echo worked"), initContainers: [container("prepare", "echo no such blob; exit 3")] },
     plays: { exitCode: 3, container: "prepare" },
     because: "BackoffLimitExceeded",
-    ending: failed(/^prepare exited with code 3: no such blob$/, { exitCode: 3 }),
+    end: failed(/^prepare exited with code 3: no such blob$/, { exitCode: 3 }),
     logs: { prepare: "no such blob\n", main: undefined },
   },
   {
@@ -140,7 +140,7 @@ export const FAILED: readonly Ended[] = [
     pod: { ...main("echo no input; exit 1"), initContainers: [SIDECAR] },
     plays: { exitCode: 1 },
     because: "BackoffLimitExceeded",
-    ending: failed(/^main exited with code 1: no input$/, { exitCode: 1 }),
+    end: failed(/^main exited with code 1: no input$/, { exitCode: 1 }),
     logs: { main: "no input\n" },
   },
   {
@@ -148,7 +148,7 @@ export const FAILED: readonly Ended[] = [
     pod: main("", { command: ["/no/such/program"] }),
     plays: { exitCode: 128, reason: "StartError", message: 'exec: "/no/such/program": no such file or directory' },
     because: "BackoffLimitExceeded",
-    ending: failed(/^main could not be started \(StartError\): .*\/no\/such\/program/, {
+    end: failed(/^main could not be started \(StartError\): .*\/no\/such\/program/, {
       reason: "JobNotStarted",
       exitCode: 128,
       startFault: "command",
@@ -159,14 +159,14 @@ export const FAILED: readonly Ended[] = [
     name: `a worker that runs out of memory ${NEEDS_KUBELET}`,
     pod: main("echo sorting; exec tail /dev/zero", { resources: { limits: { memory: "24Mi" } } }),
     because: "BackoffLimitExceeded",
-    ending: failed(/^main ran out of memory \(OOMKilled, exit code 137\): sorting$/, { exitCode: 137 }),
+    end: failed(/^main ran out of memory \(OOMKilled, exit code 137\): sorting$/, { exitCode: 137 }),
     logs: { main: "sorting\n" },
   },
   {
     name: `a worker that fills the disk beyond its limit ${NEEDS_KUBELET}`,
     pod: main("head -c 4194304 /dev/zero > /full; sleep 60", { resources: { limits: { "ephemeral-storage": "1Mi" } } }),
     because: "BackoffLimitExceeded",
-    ending: failed(/^evicted: .*exceed.* limit .*1Mi/),
+    end: failed(/^evicted: .*exceed.* limit .*1Mi/),
     logs: {},
   },
   {
@@ -175,7 +175,7 @@ export const FAILED: readonly Ended[] = [
     plays: "runs",
     meanwhile: ({ hands }, { podName }) => hands.evict(podName),
     because: "PodFailurePolicy",
-    ending: interrupted(/^the cluster took its pod away: /),
+    end: interrupted(/^the cluster took its pod away: /),
     logs: { main: undefined },
     podGoes: true,
   },
@@ -185,7 +185,7 @@ export const FAILED: readonly Ended[] = [
     plays: "runs",
     meanwhile: ({ hands }, { podName }) => hands.deletePod(podName),
     because: "BackoffLimitExceeded",
-    ending: interrupted(/^its pod was deleted$/),
+    end: interrupted(/^its pod was deleted$/),
     logs: { main: undefined },
     podGoes: true,
   },

@@ -448,7 +448,7 @@ describe("what the adapter makes of any other answer", () => {
     expect(query.get("includeObject")).toBe("None");
     expect(query.get("limit")).toBe("500");
     expect(query.get("labelSelector")).toBe(
-      "app.kubernetes.io/managed-by=dispatcher,app.kubernetes.io/instance=one,ion/settled!=true",
+      "app.kubernetes.io/managed-by=dispatcher,app.kubernetes.io/instance=one,ion/retired!=true",
     );
     expect(request?.headers).toMatchObject({ "user-agent": "dispatcher", authorization: "Bearer secret" });
     expect(request?.headers.accept).toBe("application/json;as=Table;v=v1;g=meta.k8s.io");

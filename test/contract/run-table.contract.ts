@@ -22,10 +22,16 @@ const fullRun: Run = {
   bodyInBlob: true,
   notBefore: T0 + 10_000,
   dispatchedAt: T0 + 11_000,
-  deadlineAt: T0 + 60_000,
+  jobOverdueAt: T0 + 60_000,
   jobName: "thumbnail-0a1b2c3d-16-3",
   jobUid: "0b0f7a4e-7f3c-4a53-8f0e-2d7a3b1c9d11",
-  ending: { reason: "JobFailed", kind: "failure", permanent: false, detail: "exit code 1: no such image", exitCode: 1 },
+  endOrdered: {
+    reason: "JobFailed",
+    kind: "failure",
+    permanent: false,
+    detail: "exit code 1: no such image",
+    exitCode: 1,
+  },
   verdict: { outcome: "failed", reason: "JobFailed", description: "attempt 3 of 3: exit code 1", exitCode: 1 },
   lastError: "exit code 1",
   logsUrl: "https://example.test/logs/1",
@@ -367,11 +373,11 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       await table.saveModuleState(counting, undefined);
       const [held] = await table.moduleStates();
       expect(held?.state).toEqual(counting);
-      const paused = { ...counting, failed: ["a", "b", "c"], pausedAt: T0 + 1, probeAt: T0 + 2, probes: 3 };
-      await table.saveModuleState(paused, held?.etag);
+      const tripped = { ...counting, failed: ["a", "b", "c"], trippedAt: T0 + 1, probeAt: T0 + 2, probes: 3 };
+      await table.saveModuleState(tripped, held?.etag);
       await expect(table.saveModuleState(counting, held?.etag)).rejects.toBeInstanceOf(ConflictError);
       await expect(table.saveModuleState(counting, undefined)).rejects.toBeInstanceOf(ConflictError);
-      expect((await table.moduleStates()).map(({ state }) => state)).toEqual([paused]);
+      expect((await table.moduleStates()).map(({ state }) => state)).toEqual([tripped]);
     });
 
     it("remembers the last tick", async () => {

@@ -86,7 +86,7 @@ describe("the Azure table", () => {
     { what: "a column of the wrong type", column: { attempt: "three" }, problem: /attempt/ },
     { what: "an unknown status", column: { status: "asleep" }, problem: /status/ },
     { what: "another run's number", column: { sequenceNumber: 7n }, problem: /sequenceNumber/ },
-    { what: "half an ending", column: { ending: "JobFailed" }, problem: /endingKind/ },
+    { what: "half an end", column: { endReason: "JobFailed" }, problem: /endKind/ },
   ])("passes over a row with $what, and reports it", async ({ column, problem }) => {
     const bad: BadRow[] = [];
     const options = optionsFor({ onBadRow: (row) => bad.push(row) });

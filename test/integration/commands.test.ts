@@ -12,12 +12,20 @@ const { version, scripts } = z
   .parse(JSON.parse(readFileSync("package.json", "utf8")));
 
 const built = globSync("dist/**/*.js", { ignore: ["dist/twins/**"] });
-const readsFlags = (file: string) => readFileSync(file, "utf8").includes("function readCommandLine(");
+const readsFlags = (file: string) =>
+  /from "@commander-js\/extra-typings"|function makeCommand\(/.test(readFileSync(file, "utf8"));
 const programs = new Set([
   ...Object.values(scripts).flatMap((script) => [...script.matchAll(/\bnode (\S+\.js)/g)].map(([, file = ""]) => file)),
   ...built.filter((file) => /^dist\/tools\/|\/main\.js$/.test(file) || readsFlags(file)),
   ...globSync([".ci/*.js", "infra/*.sh"], { dot: true }),
 ]);
+/** What a command can't do without: it misses that before it looks at other flags. */
+const NEEDED: Readonly<Record<string, readonly string[]>> = {
+  "dist/bench/stub-cluster.js": ["--kubeconfig", "x", "--namespace", "x"],
+  "dist/host/main.js": ["--app", "x", "--host-json", "x"],
+  "dist/local/broker/main.js": ["--entities", "x"],
+  "dist/local/send/main.js": ["--source", "x"],
+};
 const commands = [...[...programs].toSorted().map((program) => [program]), ["dist/prove/proof/main.js", "--storms"]];
 
 interface Ended {
@@ -27,11 +35,11 @@ interface Ended {
 }
 
 /** Runs a command as if nothing were set up on this machine. */
-function run([program = "", ...args]: readonly string[], flag: string): Promise<Ended> {
+function run([program = "", ...args]: readonly string[], ...flags: readonly string[]): Promise<Ended> {
   const file = program.endsWith(".sh") ? "bash" : process.execPath;
   return new Promise((resolve) => {
     const options = { cwd: ROOT, env: { PATH: process.env["PATH"] ?? "" }, timeout: 60_000 };
-    execFile(file, [program, ...args, flag], options, (error, stdout, stderr) =>
+    execFile(file, [program, ...args, ...flags], options, (error, stdout, stderr) =>
       resolve({ code: typeof error?.code === "number" ? error.code : error === null ? 0 : -1, stdout, stderr }),
     );
   });
@@ -48,9 +56,10 @@ describe.concurrent.each(commands.map((words) => ({ command: words.join(" "), wo
     const { code, stdout, stderr } = await run(words, "--help");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     const [usage = "", does = "", ...more] = stdout.split("\n\n");
-    expect(usage).toMatch(/^usage: \S/);
+    expect(usage).toMatch(/^usage: \S/i);
     expect(does).toMatch(/^[A-Z].*\.$/s);
-    expect(more.join("\n\n")).toMatch(/^ {2}-h, --help +print this, and end\n {2}--version +print the version/m);
+    expect(more.join("\n\n")).toMatch(/^ {2}-h, --help +print this, and end$/m);
+    expect(more.join("\n\n")).toMatch(/^ {2}--version +print the version\b/m);
     expect(await run(words, "-h")).toEqual({ code, stdout, stderr });
   });
 
@@ -59,7 +68,7 @@ describe.concurrent.each(commands.map((words) => ({ command: words.join(" "), wo
   });
 
   test("refuses a flag that it doesn't know, and says how to see the others", { timeout: 60_000 }, async () => {
-    const { code, stdout, stderr } = await run(words, "--no-such-flag");
+    const { code, stdout, stderr } = await run(words, ...(NEEDED[words[0] ?? ""] ?? []), "--no-such-flag");
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr.split("\n")[0]).toContain("--no-such-flag");
     expect(stderr).toMatch(/--help/);

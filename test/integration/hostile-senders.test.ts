@@ -81,7 +81,7 @@ const TRICKS: readonly Trick[] = [
   {
     name: "traversal in names of properties",
     body: text("h"),
-    applicationProperties: { [TRAVERSAL]: "x", ["__proto__"]: "x", constructor: "x", "ion/settled": "true" },
+    applicationProperties: { [TRAVERSAL]: "x", ["__proto__"]: "x", constructor: "x", "ion/retired": "true" },
   },
 ];
 

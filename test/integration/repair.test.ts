@@ -121,13 +121,17 @@ test("cancels a run that waits, and says what it can't do", { timeout: 60_000 },
 });
 
 test.each([
-  ["an unknown flag", ["--all"]],
-  ["two actions at once", ["--cancel", "a:1:1", "--adopt", "a:1:1"]],
-  ["an outcome that is none", ["--force", "a:1:1", "--as", "done"]],
-  ["--force without an outcome", ["--force", "a:1:1"]],
-  ["an argument without a flag", ["a:1:1"]],
-])("explains itself, ends with 2 and asks nobody for %s", async (_, args) => {
+  ["an unknown flag", ["--all"], "'--all'"],
+  ["two actions at once", ["--cancel", "a:1:1", "--adopt", "a:1:1"], "cannot be used with option"],
+  ["two actions that take no run", ["--adopt-owner", "o", "--believe-absence", "s"], "cannot be used with option"],
+  ["an outcome that is none", ["--force", "a:1:1", "--as", "done"], "completed, dead-lettered, retried"],
+  ["--force without an outcome", ["--force", "a:1:1"], "--force and --as go together"],
+  ["an outcome without --force", ["--as", "retried"], "--force and --as go together"],
+  ["an outcome of another action", ["--cancel", "a:1:1", "--as", "retried"], "--force and --as go together"],
+  ["an argument without a flag", ["a:1:1"], "too many arguments"],
+])("says how to see its flags, ends with 2 and asks nobody for %s", async (_, args, says) => {
   const { code, stdout, stderr } = await repair(...args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-  expect(stderr).toContain("usage: npm run repair");
+  expect(stderr).toContain(says);
+  expect(stderr).toMatch(/^error: .*\nAdd --help /);
 });

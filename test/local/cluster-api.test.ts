@@ -157,7 +157,7 @@ describe("lists and watches", () => {
   const namesOf = (items: unknown): string[] => (items as V1Job[]).map(({ metadata }) => metadata?.name ?? "");
 
   test("selects by every kind of label requirement", async () => {
-    const a = await labelled({ kind: "a", "ion/settled": "true" });
+    const a = await labelled({ kind: "a", "ion/retired": "true" });
     const b = await labelled({ kind: "b" });
     const c = await labelled({});
     const select = async (selector: string): Promise<string[]> => {
@@ -171,7 +171,7 @@ describe("lists and watches", () => {
     expect(await select("kind!=a")).toEqual([b, c].toSorted());
     expect(await select("kind in (a, b)")).toEqual([a, b].toSorted());
     expect(await select("kind notin (a,b)")).toEqual([c]);
-    expect(await select("kind,ion/settled!=true")).toEqual([b]);
+    expect(await select("kind,ion/retired!=true")).toEqual([b]);
     expect(await select("!kind")).toEqual([c]);
     expect((await on.api.ask("GET", `${JOBS}?labelSelector=a%20b`)).code).toBe(400);
   });

@@ -1,14 +1,22 @@
 import * as fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { awaitStart, concluded, dispatched, doubted, held, nextAttempt } from "../../shared/run/change-run.ts";
+import {
+  awaitStart,
+  busy,
+  concluded,
+  dispatched,
+  doubted,
+  nextAttempt,
+  undoubted,
+} from "../../shared/run/change-run.ts";
 import { type Decision, decide, type JobSeen, type Seen } from "../../shared/run/decide.ts";
-import { type Ending, OPEN_STATUSES, type Run, type Verdict } from "../../shared/run/run.ts";
+import { type AttemptEnd, OPEN_STATUSES, type Run, type Verdict } from "../../shared/run/run.ts";
 import { aRun, T0 } from "../support/a-run.ts";
 import { PROPERTY_TIMEOUT_MS, propertyOptions } from "../support/property-options.ts";
 
 const LOCK_MS = 120_000;
 
-const anyEnding: fc.Arbitrary<Ending> = fc.record(
+const anyEnding: fc.Arbitrary<AttemptEnd> = fc.record(
   {
     reason: fc.constantFrom("JobFailed", "JobTimedOut", "JobNotStarted"),
     kind: fc.constantFrom("failure", "interruption", "cancel", "module"),
@@ -29,11 +37,11 @@ const anyJob: fc.Arbitrary<JobSeen> = fc.oneof(
   fc.tuple(fc.boolean(), fc.option(anyEnding)).map(([suspect, stuck]) => {
     return { phase: "pending", suspect, ...(stuck ? { stuck } : {}) } as const;
   }),
-  fc.option(anyEnding).map((ending) => ({ phase: "failed", ...(ending ? { ending } : {}) }) as const),
+  fc.option(anyEnding).map((end) => ({ phase: "failed", ...(end ? { end } : {}) }) as const),
   fc.constantFrom<JobSeen>(
     { phase: "running" },
     { phase: "suspended" },
-    { phase: "ending" },
+    { phase: "terminating" },
     { phase: "succeeded" },
     { phase: "foreign" },
   ),
@@ -46,18 +54,18 @@ const anySeen: fc.Arbitrary<Seen> = fc
     failures: fc.nat({ max: 4 }),
     interruptions: fc.nat({ max: 4 }),
     busyCount: fc.nat({ max: 40 }),
-    ending: fc.option(anyEnding),
+    end: fc.option(anyEnding),
     verdict: anyVerdict,
     absentSince: fc.option(fc.integer({ min: T0 - 600_000, max: T0 })),
     notBefore: fc.integer({ min: T0 - 60_000, max: T0 + 60_000 }),
     job: anyJob,
     cancelled: fc.boolean(),
-    message: fc.constantFrom("unseen", "deferred", "active", "absent", "gone"),
-    room: fc.constantFrom<Seen["room"]>({ start: true }, { start: false, cause: "max-active" }),
+    message: fc.constantFrom<Seen["message"]>(undefined, "deferred", "active", "absent", "gone"),
+    slot: fc.constantFrom<Seen["slot"]>(undefined, { start: true }, { start: false, cause: "max-active" }),
     maxAttempts: fc.integer({ min: 1, max: 6 }),
     maxInterruptions: fc.nat({ max: 6 }),
   })
-  .map(({ job, cancelled, message, room, maxAttempts, maxInterruptions, failures, interruptions, ...run }) => ({
+  .map(({ job, cancelled, message, slot, maxAttempts, maxInterruptions, failures, interruptions, ...run }) => ({
     // No run that is over its budgets is still open.
     run: runOf({
       ...run,
@@ -66,25 +74,26 @@ const anySeen: fc.Arbitrary<Seen> = fc
     }),
     job,
     cancelled,
-    message,
-    room,
+    ...(message === undefined ? {} : { message }),
+    ...(slot === undefined ? {} : { slot }),
+    lockDurationMs: LOCK_MS,
     retry: { maxAttempts, maxInterruptions, backoff: { firstMs: 10_000, maxMs: 600_000 }, permanentExitCodes: [] },
     now: T0,
   }));
 
 type RunDraft = Pick<Run, "status" | "failures" | "interruptions" | "busyCount" | "notBefore"> & {
-  readonly ending: Ending | null;
+  readonly end: AttemptEnd | null;
   readonly verdict: Verdict;
   readonly absentSince: number | null;
 };
 
-function runOf({ ending, verdict, absentSince, ...rest }: RunDraft): Run {
+function runOf({ end, verdict, absentSince, ...rest }: RunDraft): Run {
   const hasJob = rest.status === "dispatched" || rest.status === "requeueing";
   return aRun({
     ...rest,
     attempt: 1 + rest.failures + rest.interruptions + (rest.status === "requeueing" ? 1 : 0),
     ...(hasJob ? { jobName: "job", jobUid: "uid" } : {}),
-    ...(ending && rest.status === "dispatched" ? { ending } : {}),
+    ...(end && rest.status === "dispatched" ? { endOrdered: end } : {}),
     ...(rest.status === "settling" ? { verdict } : {}),
     ...(absentSince === null ? {} : { absentSince }),
   });
@@ -99,7 +108,8 @@ function recorded(seen: Seen, decision: Decision): Seen | undefined {
   if (decision.do === "retry")
     return { ...seen, run: nextAttempt(run, decision), job: { phase: "absent", confirmed: false } };
   if (decision.do === "conclude") return { ...seen, run: concluded(run, decision.verdict, decision, now) };
-  if (decision.do === "yield") return { ...seen, run: held(run, now) };
+  if (decision.do === "wait while busy") return { ...seen, run: busy(run, now) };
+  if (decision.do === "trust") return { ...seen, run: undoubted(run) };
   if (decision.do === "doubt") return { ...seen, run: doubted(run, now, LOCK_MS) };
   return undefined;
 }
@@ -130,7 +140,7 @@ const CLAIMS: readonly Claim[] = [
     holds({ run, retry }, decision) {
       if (decision.do !== "retry") return true;
       const charged = decision.failures + decision.interruptions - run.failures - run.interruptions;
-      if (decision.ending.kind === "module") return charged === 0;
+      if (decision.end.kind === "module") return charged === 0;
       const isWithin = decision.failures < retry.maxAttempts && decision.interruptions <= retry.maxInterruptions;
       return charged === 1 && isWithin;
     },
@@ -145,10 +155,10 @@ const CLAIMS: readonly Claim[] = [
   },
   {
     claim: "starts a Job only for a deferred message, with room, in time, where there is none",
-    holds({ run, job, message, room, cancelled, now }, decision) {
+    holds({ run, job, message, slot, cancelled, now }, decision) {
       if (decision.do !== "start") return true;
       const isFree = run.status === "waiting" && job.phase === "absent" && message === "deferred";
-      return isFree && room.start && !cancelled && now >= run.notBefore;
+      return isFree && slot?.start === true && !cancelled && now >= run.notBefore;
     },
   },
   {
@@ -169,7 +179,7 @@ const CLAIMS: readonly Claim[] = [
   {
     claim: "starts no other attempt while the Job of this one is at work",
     holds({ run, job }, decision) {
-      const isAtWork = run.status === "dispatched" && ["pending", "running", "ending"].includes(job.phase);
+      const isAtWork = run.status === "dispatched" && ["pending", "running", "terminating"].includes(job.phase);
       return !isAtWork || !["retry", "conclude", "start"].includes(decision.do);
     },
   },

@@ -246,7 +246,7 @@ function jobsFor(model: Model, real: Real, event: JobEvent): string[] {
     const known = model.jobs.get(name);
     const state = stateOf(world, name);
     if (event === "cancel") return true;
-    if (event === "resume") return state === "suspended" && job.metadata?.labels?.["ion/settled"] !== "true";
+    if (event === "resume") return state === "suspended" && job.metadata?.labels?.["ion/retired"] !== "true";
     if (state !== "active" || known === undefined) return false;
     // Which of two ends comes first would be anybody's guess; success wins over both.
     if (known.end === "stuck") return event === "run" || event === "succeed";
@@ -259,7 +259,9 @@ function jobsFor(model: Model, real: Real, event: JobEvent): string[] {
 function isKnownToItsRow(real: Real, name: string): boolean {
   return (
     isQuiet(real) &&
-    real.world.open().some(({ jobName, status, ending }) => jobName === name && status === "dispatched" && !ending)
+    real.world
+      .open()
+      .some(({ jobName, status, endOrdered }) => jobName === name && status === "dispatched" && !endOrdered)
   );
 }
 

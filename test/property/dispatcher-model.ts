@@ -1,6 +1,6 @@
 import type { V1Job } from "@kubernetes/client-node";
 import { expect } from "vitest";
-import { isSettled, readJobIdentity } from "../../shared/jobs/job-identity.ts";
+import { isRetired, readJobIdentity } from "../../shared/jobs/job-identity.ts";
 import { type ClosedRun, type Run, runId } from "../../shared/run/run.ts";
 import { aModule } from "../support/a-module.ts";
 import type { FakeMessage } from "../support/fake-entity.ts";
@@ -175,7 +175,7 @@ export async function checkEnd(model: Model, { world }: Real): Promise<void> {
     const { sequenceNumber } = identityOf(world.cluster.job(name)).key;
     return !model.rowLost.has(sequenceNumber) || world.message(sequenceNumber).state !== "expired";
   });
-  const unretired = known.filter((name) => !isSettled(world.cluster.job(name)));
+  const unretired = known.filter((name) => !isRetired(world.cluster.job(name)));
   expect(unretired, "Jobs that were not retired").toEqual([]);
   for (const message of world.broker.messages(SOURCE)) checkOutcome(model, world, message);
   if (model.cut) await purgeHistory(world);

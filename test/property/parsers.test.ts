@@ -18,7 +18,7 @@ import { durationText, parseDuration } from "../../shared/duration.ts";
 import { ConfigError, InvalidMessageError } from "../../shared/errors.ts";
 import { isOurs, readJobIdentity } from "../../shared/jobs/job-identity.ts";
 import { jobName } from "../../shared/jobs/job-name.ts";
-import { judgeEnding } from "../../shared/jobs/judge-ending.ts";
+import { judgeEnd } from "../../shared/jobs/judge-end.ts";
 import { judgeStart } from "../../shared/jobs/judge-start.ts";
 import { bodyText, propertiesJson } from "../../shared/jobs/message-files.ts";
 import { parseModuleFile } from "../../shared/module-files/parse-module-file.ts";
@@ -312,7 +312,7 @@ describe("an answer of the Kubernetes API", () => {
       const pods: object[] = given;
       const failed = { type: "Failed", status: "True", reason, ...(message === undefined ? {} : { message }) };
       const job = { status: { conditions: [failed] } };
-      const ending = judgeEnding(job, pods, line);
+      const ending = judgeEnd(job, pods, line);
       expect(["failure", "interruption"]).toContain(ending?.kind);
       expect(ending?.detail).not.toBe("");
       const start = judgeStart({ job: {}, pods, events: [], now: 1, startTimeoutMs: 1 });

@@ -35,7 +35,7 @@ function books(change: Partial<Books> = {}): Books {
     open: [],
     marks: [],
     closed: [closed()],
-    jobs: [{ name: "job-1", runId: RUN, isSettled: true }],
+    jobs: [{ name: "job-1", runId: RUN, isRetired: true }],
     bodies: [],
     ledger: [line("start"), line("end")],
     ...change,
@@ -176,7 +176,7 @@ describe("the audit", () => {
     },
     {
       name: "a job of a closed run that is not retired is an orphan",
-      change: { jobs: [{ name: "job-1", runId: RUN, isSettled: false }] },
+      change: { jobs: [{ name: "job-1", runId: RUN, isRetired: false }] },
       want: `orphan: a job that is not retired, of ${RUN}`,
     },
     {

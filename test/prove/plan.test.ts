@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { DEMANDED_DEEDS, deedName } from "../../prove/faults/director.ts";
 import { ALL_EDGES, DEMANDED_EDGES, type Edge } from "../../prove/faults/edges.ts";
 import { makePlan } from "../../prove/faults/plan.ts";
-import { readProofFlags } from "../../prove/proof/flags.ts";
+import { PROOF, readProofFlags } from "../../prove/proof/flags.ts";
 import { KIND_NAMES, moreMessages, planMessages } from "../../prove/stage/kinds.ts";
 
 const options = { seed: 7, messages: 100, kills: 10, lockMs: 5_000 };
@@ -64,6 +64,8 @@ it("sends one more of each kind where a fault waits for its call, with ids of th
 });
 
 describe("the flags of a proof", () => {
+  PROOF.exitOverride().configureOutput({ writeErr: () => {} });
+
   it("have defaults, and a seed that is made", () => {
     expect(readProofFlags([], () => 42)).toMatchObject({ seed: 42, json: false });
     expect(readProofFlags(["--seed", "5"], () => 42)).toMatchObject({ seed: 5 });
@@ -71,10 +73,10 @@ describe("the flags of a proof", () => {
 
   it.each([
     { args: ["--message", "5"], names: "--message" },
-    { args: ["--kills", "-1"], names: "--kills" },
-    { args: ["--processes", "1"], names: "--processes 1" },
-    { args: ["--seed", "x"], names: "--seed x" },
-    { args: ["extra"], names: "extra" },
+    { args: ["--kills", "-1"], names: "'--kills <n>' argument '-1'" },
+    { args: ["--processes", "1"], names: "'--processes <n>' argument '1'" },
+    { args: ["--seed", "x"], names: "'--seed <n>' argument 'x'" },
+    { args: ["extra"], names: "Expected 0 arguments but got 1" },
   ])("refuse $args, naming what is wrong", ({ args, names }) => {
     expect(() => readProofFlags(args, () => 0)).toThrow(names);
   });

@@ -6,7 +6,7 @@ import { STORMS } from "../../prove/storms/all-storms.ts";
 import { probesWithin } from "../../prove/storms/broken-image.ts";
 import { clockAhead } from "../../prove/storms/clock-ahead.ts";
 import { noneDeadLettered, spared } from "../../prove/storms/delivery-counts.ts";
-import { readStormFlags } from "../../prove/storms/flags.ts";
+import { readStormFlags, STORM_PROOF } from "../../prove/storms/flags.ts";
 import { LogBook } from "../../prove/storms/log-book.ts";
 import { stormText, summariseStorm } from "../../prove/storms/report.ts";
 import type { StormResult } from "../../prove/storms/run-storm.ts";
@@ -37,6 +37,7 @@ const summary = (change: Partial<StormResult> = {}) =>
   summariseStorm("crowd", { seed: 7, messages: 20, outageMs: 0 }, result(change));
 
 describe("the flags of the storms", () => {
+  STORM_PROOF.exitOverride().configureOutput({ writeErr: () => {} });
   const read = (...args: string[]) => readStormFlags(["--storms", ...args], () => 5);
 
   it("ask for every storm, each in its own size, unless told otherwise", () => {
@@ -52,9 +53,9 @@ describe("the flags of the storms", () => {
   });
 
   it.each([
-    { args: ["drizzle"], want: /no storm drizzle: crowd,/ },
-    { args: ["--messages", "many"], want: /--messages many is not a whole number/ },
-    { args: ["--outage", "0"], want: /--outage 0 is not a whole number/ },
+    { args: ["drizzle"], want: /'drizzle' is invalid .* Allowed choices are crowd,/ },
+    { args: ["--messages", "many"], want: /'--messages <n>' argument 'many' is invalid\. Give a whole number/ },
+    { args: ["--outage", "0"], want: /'--outage <seconds>' argument '0' is invalid\. Give a whole number/ },
     { args: ["--kills", "3"], want: /--kills/ },
   ])("are refused where they are wrong: $args", ({ args, want }) => {
     expect(() => read(...args)).toThrow(want);
@@ -77,7 +78,7 @@ describe("spared deliveries", () => {
   });
 });
 
-describe("the probes of a paused module", () => {
+describe("the probes of a tripped module", () => {
   it.each([
     { minutes: 0.9, want: 0 },
     { minutes: 1, want: 1 },
@@ -127,13 +128,13 @@ describe("the log book", () => {
 
   it("counts messages by how they begin, and by who wrote them", () => {
     const book = new LogBook();
-    book.note("dispatcher 1", line("paused a module: its jobs can't start"), 0);
-    book.note("dispatcher 2", line("paused a module: its jobs can't start"), 0);
+    book.note("dispatcher 1", line("tripped a module: its jobs can't start"), 0);
+    book.note("dispatcher 2", line("tripped a module: its jobs can't start"), 0);
     book.note("dispatcher 2", line("reconciled"), 0);
-    book.note("dispatcher 2", "  at some.stack (paused a module)", 0);
-    expect(book.linesWith("paused a module")).toBe(2);
-    expect(book.linesWith("paused a module", "dispatcher 2")).toBe(1);
-    expect(book.linesWith("resumed a module")).toBe(0);
+    book.note("dispatcher 2", "  at some.stack (tripped a module)", 0);
+    expect(book.linesWith("tripped a module")).toBe(2);
+    expect(book.linesWith("tripped a module", "dispatcher 2")).toBe(1);
+    expect(book.linesWith("a module recovered")).toBe(0);
   });
 
   it("tells what time it is for somebody", () => {

@@ -8,6 +8,7 @@ import { type Edit, editing, guardPlaces } from "../../prove/twins/edit.ts";
 import { constantIn, markersIn } from "../../prove/twins/guard-markers.ts";
 import { guardTable, printedGuardTable, readPublished } from "../../prove/twins/table.ts";
 import { controlEdits, twinEdits } from "../../prove/twins/twin.ts";
+import { runProgram } from "../support/run-program.ts";
 
 /** The app's own code with these edits made. Its packages would take long, and no edit is in them. */
 async function ownCode(edits: readonly Edit[]): Promise<string | undefined> {
@@ -46,10 +47,12 @@ describe("the twins", () => {
     expect(new Set(TWINS.map(({ name }) => name)).size).toBe(TWINS.length);
   });
 
-  it("are found by name, and one that there is not is refused", () => {
+  it("are found by name, and one that there is not is refused", async () => {
     expect(twinsNamed(["sweep"]).map(({ name }) => name)).toEqual(["sweep"]);
     expect(twinsNamed([])).toEqual(TWINS);
-    expect(() => twinsNamed(["sweep", "broom"])).toThrow(/no such twin: broom\. There are: permanent-lock, /);
+    const { said, ended } = runProgram("prove/twins", { args: ["sweep", "broom"] });
+    expect(await ended).toBe(2);
+    expect(said.stderr).toMatch(/'broom' is invalid .* Allowed choices are permanent-lock, /);
   });
 });
 

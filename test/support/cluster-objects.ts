@@ -63,7 +63,7 @@ export function stateOf(job: V1Job): JobListing["state"] {
   if (holds("Complete")) return "complete";
   if (holds("Failed")) return "failed";
   if (holds("Suspended")) return "suspended";
-  return holds("FailureTarget") || holds("SuccessCriteriaMet") ? "ending" : "active";
+  return holds("FailureTarget") || holds("SuccessCriteriaMet") ? "terminating" : "active";
 }
 
 export function printedStatus(pod: V1Pod): string {

@@ -1,4 +1,4 @@
-import { haveRoom } from "../../shared/adapters/service-bus/property-space.ts";
+import { hasSpace } from "../../shared/adapters/service-bus/property-space.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConfigError, UnavailableError } from "../../shared/errors.ts";
 import type { DeadLetter, DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
@@ -133,7 +133,7 @@ const carried = ({ properties, messageId, correlationId, subject, contentType }:
 });
 
 function stamped(message: FakeMessage, stamp: Properties): Partial<FakeMessage> {
-  return haveRoom(carried(message), stamp) ? { properties: { ...message.properties, ...stamp } } : {};
+  return hasSpace(carried(message), stamp) ? { properties: { ...message.properties, ...stamp } } : {};
 }
 
 function deadLettered(message: FakeMessage, letter: DeadLetter): Partial<FakeMessage> {
@@ -145,7 +145,7 @@ function deadLettered(message: FakeMessage, letter: DeadLetter): Partial<FakeMes
     { reason, description: "", properties: {} },
   ];
   const written = choices.find((choice) =>
-    haveRoom(carried(message), {
+    hasSpace(carried(message), {
       ...choice.properties,
       DeadLetterReason: reason,
       DeadLetterErrorDescription: choice.description,

@@ -159,7 +159,7 @@ export class FakeCluster implements JobCluster {
     return this.#answer("retire", () => {
       const job = this.#find(name);
       if (!job?.spec || job.metadata?.uid !== uid) return;
-      job.metadata.labels = { ...job.metadata.labels, "ion/settled": "true" };
+      job.metadata.labels = { ...job.metadata.labels, "ion/retired": "true" };
       job.spec.ttlSecondsAfterFinished = ttlSeconds;
       if (options.end) this.#end(name, uid);
     });
@@ -482,7 +482,7 @@ export class FakeCluster implements JobCluster {
   }
 
   #unsettled(): V1Job[] {
-    return this.#ours().filter((job) => job.metadata?.labels?.["ion/settled"] !== "true");
+    return this.#ours().filter((job) => job.metadata?.labels?.["ion/retired"] !== "true");
   }
 
   #end(name: string, uid: string): void {
@@ -490,7 +490,7 @@ export class FakeCluster implements JobCluster {
     if (!job?.spec || job.metadata?.uid !== uid) return;
     job.spec.activeDeadlineSeconds = 1;
     const state = stateOf(job);
-    if (state !== "active" && state !== "ending") return;
+    if (state !== "active" && state !== "terminating") return;
     const hadPod = this.#pods.delete(name);
     this.#finish(name, "FailureTarget", "Failed", "DeadlineExceeded", "Job was active longer than specified deadline");
     // A Job that never had a pod has no failed one either.

@@ -8,7 +8,7 @@ import type { DeferredOutcome, MessageBroker } from "../../shared/ports/message-
 import { makeReconcile } from "../../shared/reconcile/reconcile.ts";
 import type { Run, RunKey } from "../../shared/run/run.ts";
 import { makeAdmission } from "../../shared/start/admission.ts";
-import { makePauses } from "../../shared/start/breakers.ts";
+import { makeBreakers } from "../../shared/start/breakers.ts";
 import { aModule } from "./a-module.ts";
 import { type FakeBroker, makeFakeBroker } from "./fake-broker.ts";
 import { FakeCluster } from "./fake-cluster.ts";
@@ -57,9 +57,9 @@ export function makeWorld(
       ...over,
     };
     const admission = makeAdmission(deps.table, deps.clock);
-    const pauses = makePauses(deps);
-    const accept = makeHandleDelivery(makeAccept(deps, admission, pauses));
-    const reconcile = makeReconcile(deps, admission, pauses);
+    const breakers = makeBreakers(deps);
+    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers));
+    const reconcile = makeReconcile(deps, admission, breakers);
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>

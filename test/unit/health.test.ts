@@ -9,10 +9,10 @@ describe("readiness", () => {
   it("tells the age of the last tick, and that every dependency answers", async () => {
     const world = makeWorld();
     const ready = makeReadiness(world.deps);
-    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: null, dependencies: IN_ORDER, paused: {} });
+    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: null, dependencies: IN_ORDER, tripped: {} });
     await world.tick();
     world.clock.advance(7_000);
-    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: 7_000, dependencies: IN_ORDER, paused: {} });
+    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: 7_000, dependencies: IN_ORDER, tripped: {} });
   });
 
   it("is lost when no tick came to its end for five minutes, by whichever replica", async () => {

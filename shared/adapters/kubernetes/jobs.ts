@@ -41,7 +41,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
   const podsPath = `${corePath}/pods`;
   const jobPath = (name: string) => `${jobsPath}/${encodeURIComponent(name)}`;
   const ours = `${LABELS.managedBy}=${MANAGED_BY},${LABELS.instance}=${instance}`;
-  const unsettled = `${ours},${LABELS.settled}!=true`;
+  const unretired = `${ours},${LABELS.retired}!=true`;
 
   const tried = async <T>(doing: string, action: () => Promise<T>): Promise<T> => {
     try {
@@ -67,7 +67,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
   return {
     listJobs: () =>
       tried("listing Jobs", async () =>
-        (await listTable(connection, jobsPath, { labelSelector: unsettled })).map(toJobListing),
+        (await listTable(connection, jobsPath, { labelSelector: unretired })).map(toJobListing),
       ),
     listPods: () =>
       tried("listing pods", async () => {
@@ -135,7 +135,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
         metadata: {
           // guard: uid
           uid,
-          labels: { [LABELS.settled]: "true" },
+          labels: { [LABELS.retired]: "true" },
         },
         spec: {
           // guard: tombstone

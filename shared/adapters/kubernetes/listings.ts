@@ -5,9 +5,9 @@ import type { TableRow } from "./tables.ts";
 const STATES: Readonly<Record<string, JobListing["state"]>> = {
   Running: "active",
   Suspended: "suspended",
-  FailureTarget: "ending",
-  SuccessCriteriaMet: "ending",
-  Terminating: "ending",
+  FailureTarget: "terminating",
+  SuccessCriteriaMet: "terminating",
+  Terminating: "terminating",
   Complete: "complete",
   Failed: "failed",
 };

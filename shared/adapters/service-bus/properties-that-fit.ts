@@ -1,7 +1,7 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import type { DeadLetter } from "../../ports/message-broker.ts";
 import type { Properties } from "../../run/message.ts";
-import { type CarriedProperties, haveRoom } from "./property-space.ts";
+import { type CarriedProperties, hasSpace } from "./property-space.ts";
 
 const MAX_DEAD_LETTER_TEXT = 4096;
 
@@ -11,7 +11,7 @@ type SdkLetter = NonNullable<Parameters<ServiceBusReceiver["deadLetterMessage"]>
 /** The stamp, and nothing, where it has no room: a message that cannot be stamped must still be settled. */
 export function stampsToTry(stamp: Properties, carried?: CarriedProperties): SdkProperties[] {
   const properties = sdkProperties(stamp);
-  return carried === undefined || haveRoom(carried, properties) ? [properties, {}] : [{}];
+  return carried === undefined || hasSpace(carried, properties) ? [properties, {}] : [{}];
 }
 
 /** The letter with all its facts; with its texts; with the reason; bare. Those that surely have no room are left out. */
@@ -23,7 +23,7 @@ export function lettersToTry(letter: DeadLetter, carried?: CarriedProperties): (
     { deadLetterReason, deadLetterErrorDescription },
     { deadLetterReason, deadLetterErrorDescription: "" },
   ];
-  const fitting = choices.filter((choice) => carried === undefined || haveRoom(carried, choice));
+  const fitting = choices.filter((choice) => carried === undefined || hasSpace(carried, choice));
   return [...fitting, undefined];
 }
 

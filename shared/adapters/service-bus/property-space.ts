@@ -17,7 +17,7 @@ export interface CarriedProperties {
 }
 
 /** Whether these properties can be set on the message within the limits; those it has already are replaced. An estimate, on the safe side. */
-export function haveRoom(carried: CarriedProperties, added: Properties): boolean {
+export function hasSpace(carried: CarriedProperties, added: Properties): boolean {
   if (Object.entries(added).some(([name, value]) => bytesOf(name) + bytesOf(value) > MAX_ONE_BYTES)) return false;
   const application = Object.entries({ ...carried.application, ...added });
   let bytes = RESERVE_BYTES;

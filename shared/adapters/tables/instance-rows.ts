@@ -46,7 +46,7 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
     },
 
     async moduleStates() {
-      const found = await rows.query(instanceRows, MODULE_ROWS, {}, "reading which modules are paused");
+      const found = await rows.query(instanceRows, MODULE_ROWS, {}, "reading which modules are tripped");
       return readable(found, ({ columns, etag }) => ({ state: readModuleState(columns), etag }));
     },
 

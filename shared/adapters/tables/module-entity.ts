@@ -13,7 +13,7 @@ const MODULE = z.object({
   }),
   since: time,
   detail: prose,
-  pausedAt: z.exactOptional(time),
+  trippedAt: z.exactOptional(time),
   probeAt: z.exactOptional(time),
   probes: count,
 });

@@ -1,6 +1,13 @@
 import { z } from "zod";
 import { REASONS } from "../../run/reasons.ts";
-import { CLOSED_STATUSES, type ClosedRun, type Ending, OPEN_STATUSES, type Run, type Verdict } from "../../run/run.ts";
+import {
+  type AttemptEnd,
+  CLOSED_STATUSES,
+  type ClosedRun,
+  OPEN_STATUSES,
+  type Run,
+  type Verdict,
+} from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
 import { BadRowError, type Columns, count, decoded, long, prose, text, time } from "./columns.ts";
 
@@ -24,27 +31,27 @@ const COLUMNS = {
   bodyInBlob: z.boolean(),
   notBefore: time,
   dispatchedAt: z.exactOptional(time),
-  deadlineAt: z.exactOptional(time),
+  jobOverdueAt: z.exactOptional(time),
   jobName: z.exactOptional(text),
   jobUid: z.exactOptional(text),
   lastError: z.exactOptional(prose),
   logsUrl: z.exactOptional(text),
   absentSince: z.exactOptional(time),
   busyCount: count,
-} satisfies Record<Exclude<keyof Run, "source" | "status" | "ending" | "verdict">, z.ZodType>;
+} satisfies Record<Exclude<keyof Run, "source" | "status" | "endOrdered" | "verdict">, z.ZodType>;
 
 const OPEN = z.object({ status: z.enum(OPEN_STATUSES), ...COLUMNS });
 const CLOSED = z.object({ status: z.enum(CLOSED_STATUSES), closedAt: time, ...COLUMNS });
 /** What a `run|` row holds while its run is open: its identity, and nothing that an update would have to repeat. */
 const MARK = z.object({ status: z.literal("open"), sequenceNumber: long, enqueuedAt: time, messageId: text });
 
-/** `ending` and `verdict` lie flat beside the rest; a run has one where the column of its own name is there. */
-const ENDING = z.object({
-  ending: z.enum(REASONS),
-  endingKind: z.enum(["failure", "interruption", "cancel", "module"]),
-  endingPermanent: z.boolean(),
-  endingDetail: prose,
-  endingExitCode: z.exactOptional(count),
+/** `endOrdered` and `verdict` lie flat beside the rest; a run has one where the column of its own name is there. */
+const END = z.object({
+  endReason: z.enum(REASONS),
+  endKind: z.enum(["failure", "interruption", "cancel", "module"]),
+  endPermanent: z.boolean(),
+  endDetail: prose,
+  endExitCode: z.exactOptional(count),
 });
 const VERDICT = z.object({
   verdict: z.enum(CLOSED_STATUSES),
@@ -54,11 +61,11 @@ const VERDICT = z.object({
 });
 
 export function writeOpenRun(run: Run): Columns {
-  return { ...z.encode(OPEN, run), ...writeEnding(run.ending), ...writeVerdict(run.verdict) };
+  return { ...z.encode(OPEN, run), ...writeEndOrdered(run.endOrdered), ...writeVerdict(run.verdict) };
 }
 
 export function writeClosedRun(run: ClosedRun): Columns {
-  return { ...z.encode(CLOSED, run), ...writeEnding(run.ending), ...writeVerdict(run.verdict) };
+  return { ...z.encode(CLOSED, run), ...writeEndOrdered(run.endOrdered), ...writeVerdict(run.verdict) };
 }
 
 export function writeOpenMark({ sequenceNumber, enqueuedAt, messageId }: Run): Columns {
@@ -71,12 +78,12 @@ export function isOpenMark(columns: Columns): boolean {
 
 /** Throws BadRowError where these are not the columns of an open run. */
 export function readOpenRun(source: Source, columns: Columns): Run {
-  return { ...decoded(OPEN, columns), source, ...readEnding(columns), ...readVerdict(columns) };
+  return { ...decoded(OPEN, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
 }
 
 /** Throws BadRowError where these are not the columns of a closed run. */
 export function readClosedRun(source: Source, columns: Columns): ClosedRun {
-  return { ...decoded(CLOSED, columns), source, ...readEnding(columns), ...readVerdict(columns) };
+  return { ...decoded(CLOSED, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
 }
 
 /** The columns of a registry row: the source in its own spelling. */
@@ -102,24 +109,24 @@ export function isSameClosing(a: ClosedRun, b: ClosedRun): boolean {
   );
 }
 
-function writeEnding(ending: Ending | undefined): Columns {
-  if (ending === undefined) return {};
-  const { reason, kind, permanent, detail, exitCode } = ending;
-  return z.encode(ENDING, {
-    ending: reason,
-    endingKind: kind,
-    endingPermanent: permanent,
-    endingDetail: detail,
-    ...(exitCode === undefined ? {} : { endingExitCode: exitCode }),
+function writeEndOrdered(end: AttemptEnd | undefined): Columns {
+  if (end === undefined) return {};
+  const { reason, kind, permanent, detail, exitCode } = end;
+  return z.encode(END, {
+    endReason: reason,
+    endKind: kind,
+    endPermanent: permanent,
+    endDetail: detail,
+    ...(exitCode === undefined ? {} : { endExitCode: exitCode }),
   });
 }
 
-function readEnding(columns: Columns): { ending?: Ending } {
-  if (columns.ending === undefined) return {};
-  const { ending, endingKind, endingPermanent, endingDetail, endingExitCode } = decoded(ENDING, columns);
-  const exitCode = endingExitCode === undefined ? {} : { exitCode: endingExitCode };
+function readEndOrdered(columns: Columns): { endOrdered?: AttemptEnd } {
+  if (columns.endReason === undefined) return {};
+  const { endReason, endKind, endPermanent, endDetail, endExitCode } = decoded(END, columns);
+  const exitCode = endExitCode === undefined ? {} : { exitCode: endExitCode };
   return {
-    ending: { reason: ending, kind: endingKind, permanent: endingPermanent, detail: endingDetail, ...exitCode },
+    endOrdered: { reason: endReason, kind: endKind, permanent: endPermanent, detail: endDetail, ...exitCode },
   };
 }
 

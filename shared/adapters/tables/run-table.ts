@@ -48,7 +48,7 @@ export interface BadRow {
  * | ------------------------- | ----------------------------------------------------- | -------------------------------------------------------- |
  * | instance                  | `owner`                                               | the id that marks the messages deferred by this instance |
  * | instance                  | `source\|<PartitionKey of the source>`                | a source that ever had a run, in its own spelling        |
- * | instance                  | `module\|<name>`                                      | whether the module is paused, why, and since when        |
+ * | instance                  | `module\|<name>`                                      | whether the module is tripped, why, and since when        |
  * | instance                  | `tick`                                                | when a tick last came to its end                         |
  * | instance + source         | `open\|<sequence number>`                             | a run while it is open, whole                            |
  * | instance + source         | `run\|<day enqueued>\|<sequence number>\|<enqueued ms>` | a mark while the run is open; after that, its outcome  |

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { haveRoom } from "../../../shared/adapters/service-bus/property-space.ts";
+import { hasSpace } from "../../../shared/adapters/service-bus/property-space.ts";
 
 const KB = 1024;
 const text = (length: number, char = "x") => char.repeat(length);
@@ -62,6 +62,6 @@ describe("the room for properties", () => {
       want: true,
     },
   ])("$name: $want", ({ carried, added, want }) => {
-    expect(haveRoom(carried, added)).toBe(want);
+    expect(hasSpace(carried, added)).toBe(want);
   });
 });

@@ -133,7 +133,7 @@ describe("orphaned Jobs", () => {
     world.cluster.failNext("retire");
     await world.tick();
     const settled = world.orphans.filter(
-      (name) => world.cluster.job(name).metadata?.labels?.["ion/settled"] === "true",
+      (name) => world.cluster.job(name).metadata?.labels?.["ion/retired"] === "true",
     );
     expect(settled).toHaveLength(1);
     expect(world.lastTick()).toMatchObject({ message: "reconciled", failed: 1 });
@@ -143,7 +143,7 @@ describe("orphaned Jobs", () => {
     const world = await withOrphans(10, 80);
     for (let tick = 0; tick < 5; tick += 1) await world.tick();
     const settled = world.orphans.filter(
-      (name) => world.cluster.job(name).metadata?.labels?.["ion/settled"] === "true",
+      (name) => world.cluster.job(name).metadata?.labels?.["ion/retired"] === "true",
     );
     expect(settled).toHaveLength(10);
   });

@@ -3,7 +3,7 @@ import {
   finishedAt,
   isCancelled,
   isOurs,
-  isSettled,
+  isRetired,
   LABELS,
   readJobIdentity,
 } from "../../../shared/jobs/job-identity.ts";
@@ -67,9 +67,9 @@ const labelled = (name: string, value: string) => ({ metadata: { labels: { [name
 
 describe("a Job's marks", () => {
   it("is settled, or cancelled, by the label's value true and no other", () => {
-    expect(isSettled(labelled("ion/settled", "true"))).toBe(true);
-    expect(isSettled(labelled("ion/settled", "false"))).toBe(false);
-    expect(isSettled({})).toBe(false);
+    expect(isRetired(labelled("ion/retired", "true"))).toBe(true);
+    expect(isRetired(labelled("ion/retired", "false"))).toBe(false);
+    expect(isRetired({})).toBe(false);
     expect(isCancelled(labelled("ion/cancel", "true"))).toBe(true);
     expect(isCancelled(labelled("ion/cancel", "yes"))).toBe(false);
   });

@@ -1,6 +1,6 @@
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
-import { judgeStart, looksStuck, type StartVerdict } from "../../../shared/jobs/judge-start.ts";
+import { judgeStart, looksStuck, type StartJudgement } from "../../../shared/jobs/judge-start.ts";
 import { aPod, running, T0, terminated, waiting } from "./objects.ts";
 
 const aJob = (over: V1Job = {}): V1Job => ({
@@ -10,7 +10,7 @@ const aJob = (over: V1Job = {}): V1Job => ({
 });
 const pending = (status: V1Pod["status"] = {}, spec?: V1Pod["spec"]) =>
   aPod({ status: { phase: "Pending", ...status }, ...(spec ? { spec } : {}) });
-const stuck = (detail: string, startFault?: string): StartVerdict => ({
+const stuck = (detail: string, startFault?: string): StartJudgement => ({
   stuck: {
     reason: "JobNotStarted",
     kind: "failure",
@@ -19,7 +19,7 @@ const stuck = (detail: string, startFault?: string): StartVerdict => ({
     ...(startFault === undefined ? {} : { startFault }),
   },
 });
-const interrupted = (detail: string): StartVerdict => ({
+const interrupted = (detail: string): StartJudgement => ({
   stuck: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail },
 });
 const unscheduled = (message: string) => ({
@@ -41,7 +41,7 @@ interface Case {
   events?: CoreV1Event[];
   afterMs: number;
   startTimeoutMs?: number;
-  want: StartVerdict;
+  want: StartJudgement;
 }
 
 const CASES: Case[] = [

@@ -32,7 +32,7 @@ describe("fields that the Dispatcher owns", () => {
     ["spec.template.metadata.name", "x", "names its Jobs"],
     ["spec.template.metadata.generateName", "x", "names its Jobs"],
     ["spec.template.metadata.namespace", "x", "JOB_NAMESPACE"],
-    ["spec.template.metadata.labels.ion/settled", "true", "finds its Jobs"],
+    ["spec.template.metadata.labels.ion/retired", "true", "finds its Jobs"],
     [`${pod}.activeDeadlineSeconds`, 1, "maxRunningTime"],
     [`${pod}.restartPolicy`, "OnFailure", "retry.maxAttempts"],
     [`${pod}.volumes.0.name`, "dispatcher-message", "another name"],

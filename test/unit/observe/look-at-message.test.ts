@@ -1,39 +1,64 @@
 import { describe, expect, it } from "vitest";
-import { seeMessage } from "../../../shared/observe/look-at-message.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
+import { aModule } from "../../support/a-module.ts";
 import { aRun } from "../../support/a-run.ts";
-import { LOCK_MS, makeWorld } from "../../support/world.ts";
+import { LOCK_MS, makeWorld, SOURCE } from "../../support/world.ts";
 
-/** What is seen of a waiting run's message that no peek shows, `ageMs` after the first one that missed it. */
-async function see(ageMs: number | undefined, requeueDeferred: MessageBroker["requeueDeferred"]) {
-  const { deps, clock } = makeWorld();
-  const broker = { ...deps.broker, peek: () => Promise.resolve(undefined), requeueDeferred };
-  const absentSince = clock.now();
-  clock.advance(ageMs ?? 0);
-  const run = aRun({ status: "waiting", ...(ageMs === undefined ? {} : { absentSince }) });
-  return (await seeMessage({ ...deps, broker }, run)).seen;
+/** What one tick makes of a waiting run whose message no peek shows, `ageMs` after the first peek that missed it. */
+async function tickLater(ageMs: number | undefined, requeueDeferred: MessageBroker["requeueDeferred"]) {
+  const module = aModule();
+  const world = makeWorld([module]);
+  const absentSince = world.clock.now();
+  await world.table.registerSource(SOURCE);
+  await world.table.insert(
+    aRun({ status: "waiting", module: module.name, ...(ageMs === undefined ? {} : { absentSince }) }),
+  );
+  world.clock.advance(ageMs ?? 0);
+  let asked = 0;
+  const broker: MessageBroker = {
+    ...world.broker,
+    peek: () => Promise.resolve(undefined),
+    requeueDeferred: (key, stamp) => {
+      asked += 1;
+      return requeueDeferred(key, stamp);
+    },
+  };
+  await world.makeProcess({ broker }).tick();
+  const [closed] = world.closed();
+  return {
+    asked,
+    became: closed?.status ?? "open",
+    failed: world.lastTick()?.["failed"],
+    now: world.clock.now(),
+    world,
+  };
 }
 
 describe("a message that no peek shows", () => {
   const missing = () => Promise.resolve("missing" as const);
 
   it("is absent at the first miss, and is not asked for", async () => {
-    expect(await see(undefined, () => Promise.reject(new Error("asked")))).toBe("absent");
+    const { asked, became, now, world } = await tickLater(undefined, missing);
+    expect([asked, became]).toEqual([0, "open"]);
+    expect(world.run().absentSince).toBe(now);
   });
 
   it("is absent until a lock duration has passed", async () => {
-    expect(await see(LOCK_MS - 1, missing)).toBe("absent");
+    expect(await tickLater(LOCK_MS - 1, missing)).toMatchObject({ asked: 0, became: "open" });
   });
 
   it("is gone after that, when the broker says MessageNotFound too", async () => {
-    expect(await see(LOCK_MS, missing)).toBe("gone");
+    expect(await tickLater(LOCK_MS, missing)).toMatchObject({ asked: 1, became: "lost" });
   });
 
-  it("is not gone when the broker could hand it out", async () => {
-    expect(await see(LOCK_MS, () => Promise.resolve("done"))).toBe("absent");
+  it("is not gone when the broker could hand it out: the doubt begins anew", async () => {
+    const { asked, became, now, world } = await tickLater(LOCK_MS, () => Promise.resolve("done"));
+    expect([asked, became]).toEqual([1, "open"]);
+    expect(world.run().absentSince).toBe(now);
   });
 
   it("is not judged when the broker does not answer", async () => {
-    await expect(see(LOCK_MS, () => Promise.reject(new Error("no answer")))).rejects.toThrow("no answer");
+    const answer = await tickLater(LOCK_MS, () => Promise.reject(new Error("no answer")));
+    expect(answer).toMatchObject({ asked: 1, became: "open", failed: 1 });
   });
 });

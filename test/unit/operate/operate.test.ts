@@ -178,7 +178,7 @@ describe("giving up a Job that can't end", () => {
     await world.tick();
     expect(world.message(1)).toMatchObject(message);
     expect(world.closed()).toMatchObject([row]);
-    expect(world.cluster.job(name).metadata?.labels?.["ion/settled"]).toBe("true");
+    expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBe("true");
   });
 
   it("says in the dead letter that it was given up by hand", async () => {

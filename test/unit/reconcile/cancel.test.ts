@@ -46,7 +46,7 @@ describe("a Job labelled ion/cancel=true", () => {
     world.clock.advance(31_000);
     world.cluster.failNext("end");
     await world.tick();
-    expect(world.run().ending).toMatchObject({ reason: "JobNotStarted" });
+    expect(world.run().endOrdered).toMatchObject({ reason: "JobNotStarted" });
     world.cluster.suspend(name);
     world.cluster.cancel(name);
     await toTheEnd(world);
@@ -131,7 +131,7 @@ describe("a Job that the Dispatcher is ending", () => {
     world.clock.advance(31_000);
     world.cluster.failNext("end");
     await world.tick();
-    expect(world.run().ending).toMatchObject({ reason: "JobNotStarted" });
+    expect(world.run().endOrdered).toMatchObject({ reason: "JobNotStarted" });
     return { ...world, name };
   }
 
@@ -148,7 +148,7 @@ describe("a Job that the Dispatcher is ending", () => {
     world.cluster[how](world.name);
     await world.tick();
     expect(world.run()).toMatchObject({ status: "waiting", attempt: 2, failures: 1, interruptions: 0 });
-    expect(world.run()).not.toHaveProperty("ending");
+    expect(world.run()).not.toHaveProperty("endOrdered");
   });
 
   it("is left to its end while its pods end, however long that takes, and is called overdue", async () => {

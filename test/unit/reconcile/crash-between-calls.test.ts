@@ -123,7 +123,7 @@ function outcomeOf({ world, created }: Awaited<ReturnType<typeof play>>) {
     startedTwice: [...created].filter(([, times]) => times > 1).map(([name]) => name),
     unretired: world.cluster
       .names()
-      .filter((name) => world.cluster.job(name).metadata?.labels?.["ion/settled"] !== "true"),
+      .filter((name) => world.cluster.job(name).metadata?.labels?.["ion/retired"] !== "true"),
     bodies: world.payloads.bodies.size,
     bugs: world.lines.filter(isOurBug).map(({ stack }) => stack),
   };

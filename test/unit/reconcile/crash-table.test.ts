@@ -323,7 +323,7 @@ describe("row 13: the TTL passes while the Job runs", () => {
     expect(world.message(1).state).toBe("expired");
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
     expect(world.lines.map(({ message }) => message)).toContain(
-      "the message was gone already: settled by an earlier try, expired, or taken by somebody else",
+      "the message was gone already: settled by an earlier try, expired, or taken by another receiver",
     );
   });
 

@@ -95,7 +95,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.run().status).toBe("dispatched");
     world.clock.advance(31_000);
     await world.tick();
-    expect(world.run().ending).toMatchObject({ reason: "JobNotStarted" });
+    expect(world.run().endOrdered).toMatchObject({ reason: "JobNotStarted" });
     expect(world.cluster.names()).toContain(name);
     await ticks(world, () => world.open().length === 0);
     const { letter } = world.message(1);
@@ -112,7 +112,7 @@ describe("the outcome of a Job settles its message", () => {
       world.cluster.unschedule(world.jobName(), "0/3 nodes are available: 3 Insufficient cpu.");
       world.clock.advance(901_000);
       await world.tick();
-      expect(world.run().ending).toMatchObject({ kind: "interruption" });
+      expect(world.run().endOrdered).toMatchObject({ kind: "interruption" });
     }
     await ticks(world, () => world.open().length === 0);
     const { letter } = world.message(1);
@@ -139,7 +139,7 @@ describe("the outcome of a Job settles its message", () => {
     world.cluster.stick(world.jobName(), "ErrImagePull", "no such image");
     world.clock.advance(31_000);
     await world.tick();
-    expect(world.run().ending).toMatchObject({ reason: "JobNotStarted" });
+    expect(world.run().endOrdered).toMatchObject({ reason: "JobNotStarted" });
     expect(world.cluster.calls.get("events")).toBeUndefined();
   });
 
@@ -189,7 +189,7 @@ describe("a finished attempt", () => {
     world.cluster.succeed(name);
     world.clock.advance(60_000);
     await world.tick();
-    expect(world.cluster.job(name).metadata?.labels?.["ion/settled"]).toBe("true");
+    expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBe("true");
     expect(world.cluster.job(name).spec?.ttlSecondsAfterFinished).toBe(3_660);
     expect(world.cluster.calls.get("retire")).toBe(1);
   });
@@ -204,7 +204,7 @@ describe("a finished attempt", () => {
     expect(world.cluster.job(name).spec?.ttlSecondsAfterFinished).toBeUndefined();
     // Housekeeping tries again, until it may.
     for (let tick = 0; tick < 3; tick += 1) await world.tick();
-    expect(world.cluster.job(name).metadata?.labels?.["ion/settled"]).toBe("true");
+    expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBe("true");
   });
 
   it("is not settled where a policy denies the patch of a Job that may still run", async () => {

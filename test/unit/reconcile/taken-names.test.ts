@@ -25,7 +25,7 @@ it("a tombstone is not followed again, when the row that knew its attempt is los
   world.cluster.succeed(tombstone);
   world.broker.failNext("completeDeferred");
   await world.tick();
-  expect(world.cluster.job(tombstone).metadata?.labels?.["ion/settled"]).toBe("true");
+  expect(world.cluster.job(tombstone).metadata?.labels?.["ion/retired"]).toBe("true");
   world.table.forget(world.run());
   for (let tick = 0; tick < 4; tick += 1) {
     await world.tick();

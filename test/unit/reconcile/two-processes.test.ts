@@ -60,9 +60,9 @@ describe("processes that sleep, die, or run twice", () => {
     if (found.kind === "open")
       await world.table.close(found.stored, { ...found.stored.run, status: "cancelled", closedAt: world.clock.now() });
     await world.tick();
-    expect(world.cluster.job(name).metadata?.labels?.["ion/settled"]).toBeUndefined();
+    expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBeUndefined();
     await world.tick();
-    expect(world.cluster.job(name).metadata?.labels?.["ion/settled"]).toBe("true");
+    expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBe("true");
     expect(world.cluster.job(name).spec?.activeDeadlineSeconds).toBe(1);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Decision, decide, type JobSeen, type MessageSeen, type Seen } from "../../../shared/run/decide.ts";
-import { type Ending, OPEN_STATUSES } from "../../../shared/run/run.ts";
+import { type AttemptEnd, OPEN_STATUSES } from "../../../shared/run/run.ts";
 import { aRun, T0 } from "../../support/a-run.ts";
 
 const retry = {
@@ -10,27 +10,38 @@ const retry = {
   maxInterruptions: 2,
 };
 
-const failed: Ending = { reason: "JobFailed", kind: "failure", permanent: false, detail: "exit code 1", exitCode: 1 };
-const evicted: Ending = { reason: "JobFailed", kind: "interruption", permanent: false, detail: "evicted" };
-const badImage: Ending = { reason: "JobNotStarted", kind: "failure", permanent: false, detail: "ErrImagePull" };
-const cancelled: Ending = { reason: "Cancelled", kind: "cancel", permanent: true, detail: "cancelled" };
+const failed: AttemptEnd = {
+  reason: "JobFailed",
+  kind: "failure",
+  permanent: false,
+  detail: "exit code 1",
+  exitCode: 1,
+};
+const evicted: AttemptEnd = { reason: "JobFailed", kind: "interruption", permanent: false, detail: "evicted" };
+const badImage: AttemptEnd = { reason: "JobNotStarted", kind: "failure", permanent: false, detail: "ErrImagePull" };
+const cancelled: AttemptEnd = { reason: "Cancelled", kind: "cancel", permanent: true, detail: "cancelled" };
 
-function seen(over: Partial<Seen>): Seen {
-  return {
+const LOCK_MS = 120_000;
+
+function seen(over: Case["given"]): Seen {
+  const facts = {
     run: aRun(),
     job: { phase: "running" },
     cancelled: false,
-    message: "unseen",
-    room: { start: true },
+    slot: { start: true },
     retry,
+    lockDurationMs: LOCK_MS,
     now: T0 + 1_000,
     ...over,
   };
+  const known = Object.entries(facts).filter(([, fact]) => fact !== undefined);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The facts are Seen's own.
+  return Object.fromEntries(known) as unknown as Seen;
 }
 
 interface Case {
   readonly name: string;
-  readonly given: Partial<Seen>;
+  readonly given: { [Fact in keyof Seen]?: Seen[Fact] | undefined };
   readonly want: Partial<Decision> | Record<string, unknown>;
 }
 
@@ -64,6 +75,21 @@ const CASES: Case[] = [
     want: { do: "doubt" },
   },
   {
+    name: "looks again a lock duration later before it receives the message",
+    given: { run: aRun({ status: "accepted", absentSince: T0 + 1_001 - LOCK_MS }), message: "absent" },
+    want: { do: "doubt" },
+  },
+  {
+    name: "asks for a message by its number once two peeks a lock duration apart have missed it",
+    given: { run: aRun({ status: "accepted", absentSince: T0 + 1_000 - LOCK_MS }), message: "absent" },
+    want: { do: "receive" },
+  },
+  {
+    name: "forgets its doubt once the message is seen",
+    given: { run: aRun({ status: "accepted", absentSince: T0 }), message: "deferred" },
+    want: { do: "trust" },
+  },
+  {
     name: "closes as lost when the message is gone",
     given: { run: aRun({ status: "accepted" }), message: "gone" },
     want: { do: "close", verdict: { outcome: "lost" } },
@@ -75,9 +101,14 @@ const CASES: Case[] = [
     want: { do: "leave", cause: "back-off" },
   },
   {
-    name: "waits for room",
-    given: { run: aRun({ status: "waiting" }), job: absent, room: { start: false, cause: "max-active" } },
+    name: "waits for a slot",
+    given: { run: aRun({ status: "waiting" }), job: absent, slot: { start: false, cause: "max-active" } },
     want: { do: "leave", cause: "max-active" },
+  },
+  {
+    name: "asks for a slot once its time has come",
+    given: { run: aRun({ status: "waiting" }), job: absent, slot: undefined },
+    want: { do: "look", at: "slot" },
   },
   {
     name: "looks at the message before it starts",
@@ -117,7 +148,7 @@ const CASES: Case[] = [
   // dispatched
   { name: "leaves a running Job", given: {}, want: { do: "leave" } },
   { name: "leaves a suspended Job, as Kueue holds it", given: { job: { phase: "suspended" } }, want: { do: "leave" } },
-  { name: "waits for the terminal condition", given: { job: { phase: "ending" } }, want: { do: "leave" } },
+  { name: "waits for the terminal condition", given: { job: { phase: "terminating" } }, want: { do: "leave" } },
   { name: "does not believe a list that lacks the Job", given: { job: absent }, want: { do: "look", at: "job" } },
   {
     name: "counts a deleted Job as an interruption",
@@ -137,14 +168,14 @@ const CASES: Case[] = [
   {
     name: "ends a Job that can't start",
     given: { job: { phase: "pending", suspect: false, stuck: badImage } },
-    want: { do: "end", ending: badImage },
+    want: { do: "end", end: badImage },
   },
   {
     name: "repeats the end of a Job that it is ending",
-    given: { run: aRun({ ending: badImage }) },
-    want: { do: "end", ending: badImage },
+    given: { run: aRun({ endOrdered: badImage }) },
+    want: { do: "end", end: badImage },
   },
-  { name: "ends a cancelled Job", given: { cancelled: true }, want: { do: "end", ending: { kind: "cancel" } } },
+  { name: "ends a cancelled Job", given: { cancelled: true }, want: { do: "end", end: { kind: "cancel" } } },
   {
     name: "concludes a cancelled Job that is suspended",
     given: { cancelled: true, job: { phase: "suspended" } },
@@ -152,12 +183,12 @@ const CASES: Case[] = [
   },
   {
     name: "concludes cancelled once the Job has ended",
-    given: { run: aRun({ ending: cancelled }), job: { phase: "failed" } },
+    given: { run: aRun({ endOrdered: cancelled }), job: { phase: "failed" } },
     want: { do: "conclude", verdict: { outcome: "cancelled", reason: "Cancelled" } },
   },
   {
     name: "does not retry a Job that failed while cancelled",
-    given: { cancelled: true, job: { phase: "failed", ending: failed } },
+    given: { cancelled: true, job: { phase: "failed", end: failed } },
     want: { do: "conclude", verdict: { outcome: "cancelled", reason: "Cancelled" } },
   },
   {
@@ -167,38 +198,38 @@ const CASES: Case[] = [
   },
   {
     name: "takes exit 0 for success even of a Job being ended",
-    given: { run: aRun({ ending: cancelled }), job: { phase: "succeeded" } },
+    given: { run: aRun({ endOrdered: cancelled }), job: { phase: "succeeded" } },
     want: { do: "conclude", verdict: { outcome: "succeeded" } },
   },
   { name: "looks why a Job failed", given: { job: { phase: "failed" } }, want: { do: "look", at: "job" } },
   {
     name: "retries a failure",
-    given: { job: { phase: "failed", ending: failed } },
+    given: { job: { phase: "failed", end: failed } },
     want: { do: "retry", failures: 1, interruptions: 0 },
   },
   {
     name: "gives up when the failures are used up",
-    given: { run: aRun({ failures: 2, attempt: 3 }), job: { phase: "failed", ending: failed } },
+    given: { run: aRun({ failures: 2, attempt: 3 }), job: { phase: "failed", end: failed } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobFailed", exitCode: 1 } },
   },
   {
     name: "gives up at once on a permanent failure",
-    given: { job: { phase: "failed", ending: { ...failed, permanent: true } } },
+    given: { job: { phase: "failed", end: { ...failed, permanent: true } } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobFailed" } },
   },
   {
     name: "burns no failure on an interruption",
-    given: { run: aRun({ failures: 2 }), job: { phase: "failed", ending: evicted } },
+    given: { run: aRun({ failures: 2 }), job: { phase: "failed", end: evicted } },
     want: { do: "retry", failures: 2, interruptions: 1 },
   },
   {
     name: "gives up when interrupted too often",
-    given: { run: aRun({ interruptions: 2 }), job: { phase: "failed", ending: evicted } },
+    given: { run: aRun({ interruptions: 2 }), job: { phase: "failed", end: evicted } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "InterruptedTooOften" } },
   },
   {
     name: "judges by why it ended the Job itself",
-    given: { run: aRun({ ending: badImage, failures: 2 }), job: { phase: "failed", ending: failed } },
+    given: { run: aRun({ endOrdered: badImage, failures: 2 }), job: { phase: "failed", end: failed } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobNotStarted" } },
   },
   // requeueing, settling
@@ -218,9 +249,9 @@ const CASES: Case[] = [
     want: { do: "settle" },
   },
   {
-    name: "yields to whoever holds the message",
+    name: "waits while another receiver holds the message",
     given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "deferred" },
-    want: { do: "yield" },
+    want: { do: "wait while busy" },
   },
   {
     name: "does not settle while the message is active",
@@ -246,7 +277,7 @@ describe("decide", () => {
 
   it("says in the verdict which Job, which attempt, and why", () => {
     const run = aRun({ jobName: "thumbnail-x-1-3", attempt: 3, failures: 2 });
-    const decision = decide(seen({ run, job: { phase: "failed", ending: failed } }));
+    const decision = decide(seen({ run, job: { phase: "failed", end: failed } }));
     expect(decision).toMatchObject({ verdict: { description: "Job thumbnail-x-1-3, attempt 3 of 3: exit code 1" } });
   });
 
@@ -254,7 +285,7 @@ describe("decide", () => {
     const waits = [0, 1, 2, 3, 4].map((failures) => {
       const given = seen({
         run: aRun({ failures }),
-        job: { phase: "failed", ending: failed },
+        job: { phase: "failed", end: failed },
         retry: { ...retry, maxAttempts: 9 },
       });
       const decision = decide(given);
@@ -274,13 +305,13 @@ describe("decide", () => {
     { phase: "pending", suspect: false },
     { phase: "running" },
     { phase: "suspended" },
-    { phase: "ending" },
+    { phase: "terminating" },
     { phase: "succeeded" },
     { phase: "failed" },
-    { phase: "failed", ending: failed },
+    { phase: "failed", end: failed },
     { phase: "foreign" },
   ];
-  const MESSAGES: MessageSeen[] = ["unseen", "deferred", "active", "absent", "gone"];
+  const MESSAGES: (MessageSeen | undefined)[] = [undefined, "deferred", "active", "absent", "gone"];
   const SWEEP = OPEN_STATUSES.flatMap((status) =>
     PHASES.flatMap((job) => MESSAGES.map((message) => ({ status, job, message }))),
   );
@@ -288,7 +319,11 @@ describe("decide", () => {
   it.each(SWEEP)(
     "is stable, and starts only a deferred message without a Job: $status, $job.phase, $message",
     ({ status, job, message }) => {
-      const given = seen({ run: aRun({ status, verdict: { outcome: "succeeded" } }), job, message });
+      const given = seen({
+        run: aRun({ status, verdict: { outcome: "succeeded" } }),
+        job,
+        ...(message && { message }),
+      });
       const decision = decide(given);
       expect(decide(given)).toEqual(decision);
       const rules: Partial<Record<Decision["do"], boolean>> = {

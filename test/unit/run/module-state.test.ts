@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   afterProbe,
   afterStartFailure,
-  isPaused,
+  isTripped,
   type ModuleState,
   type StartFailure,
   sound,
@@ -22,33 +22,33 @@ function failing(...failures: Partial<StartFailure>[]): ModuleState {
 }
 
 describe("what is known of a module whose Jobs can't start", () => {
-  const cases: { name: string; failures: Partial<StartFailure>[]; paused: boolean }[] = [
-    { name: "two messages pause nothing", failures: [{}, {}], paused: false },
-    { name: "three messages with the same fault pause it", failures: [{}, {}, {}], paused: true },
+  const cases: { name: string; failures: Partial<StartFailure>[]; tripped: boolean }[] = [
+    { name: "two messages trip nothing", failures: [{}, {}], tripped: false },
+    { name: "three messages with the same fault trip it", failures: [{}, {}, {}], tripped: true },
     {
       name: "one message that fails three times pauses nothing",
       failures: [{ runId: "a" }, { runId: "a" }, { runId: "a" }],
-      paused: false,
+      tripped: false,
     },
-    { name: "another fault begins a new count", failures: [{}, {}, { fault: "configuration" }], paused: false },
-    { name: "another template begins a new count", failures: [{}, {}, { template: "t2" }], paused: false },
+    { name: "another fault begins a new count", failures: [{}, {}, { fault: "configuration" }], tripped: false },
+    { name: "another template begins a new count", failures: [{}, {}, { template: "t2" }], tripped: false },
     {
-      name: "a paused module stays paused, whatever comes to light next",
+      name: "a tripped module stays tripped, whatever comes to light next",
       failures: [{}, {}, {}, { fault: "configuration" }],
-      paused: true,
+      tripped: true,
     },
   ];
-  it.each(cases)("$name", ({ failures, paused }) => {
-    expect(isPaused(failing(...failures), failures.at(-1)?.template ?? "t1")).toBe(paused);
+  it.each(cases)("$name", ({ failures, tripped }) => {
+    expect(isTripped(failing(...failures), failures.at(-1)?.template ?? "t1")).toBe(tripped);
   });
 
   it("is void for another template", () => {
-    expect(isPaused(failing({}, {}, {}), "t2")).toBe(false);
+    expect(isTripped(failing({}, {}, {}), "t2")).toBe(false);
   });
 
   it("is sound again once a Job started, and counts from none", () => {
     const state = sound(failing({}, {}, {}));
-    expect(isPaused(state, "t1")).toBe(false);
+    expect(isTripped(state, "t1")).toBe(false);
     const failure = { module: "m", template: "t1", runId: "later", fault: "image", detail: "" };
     expect(afterStartFailure(state, failure, NOW + MINUTE)).toMatchObject({ failed: ["later"], since: NOW + MINUTE });
   });
@@ -56,8 +56,8 @@ describe("what is known of a module whose Jobs can't start", () => {
   it("lets a message be tried after a minute, then after twice as long each time, up to ten minutes", () => {
     let state = failing({}, {}, {});
     const waits: number[] = [];
-    let now = state.pausedAt ?? 0;
-    for (let probe = 0; probe < 6 && isPaused(state, "t1"); probe += 1) {
+    let now = state.trippedAt ?? 0;
+    for (let probe = 0; probe < 6 && isTripped(state, "t1"); probe += 1) {
       waits.push((state.probeAt - now) / MINUTE);
       now = state.probeAt;
       state = afterProbe(state, now);

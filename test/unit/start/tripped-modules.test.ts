@@ -30,10 +30,10 @@ async function endStuck(world: World): Promise<void> {
 }
 
 /** Paused by three messages, with two more that wait. */
-async function paused(module = BROKEN): Promise<World> {
+async function tripped(module = BROKEN): Promise<World> {
   const world = await broken(3, makeWorld([module]));
   await endStuck(world);
-  expect((await world.table.moduleStates())[0]?.state.pausedAt).toBeDefined();
+  expect((await world.table.moduleStates())[0]?.state.trippedAt).toBeDefined();
   await world.send({ messageId: "m-4" });
   await world.send({ messageId: "m-5" });
   return world;
@@ -47,20 +47,20 @@ describe("a module whose image is broken", () => {
     expect(failures.filter((count) => count > 0)).toHaveLength(2);
     expect(failures).toHaveLength(10);
     expect(world.lines).toContainEqual(
-      expect.objectContaining({ level: "error", message: expect.stringMatching(/^paused a module/) }),
+      expect.objectContaining({ level: "error", message: expect.stringMatching(/^tripped a module/) }),
     );
   });
 
-  it("says once that it paused, however many of its messages and processes met it at the same time", async () => {
+  it("says once that it tripped, however many of its messages and processes met it at the same time", async () => {
     const world = makeWorld([BROKEN]);
     for (let index = 1; index <= 20; index += 1) await world.send({ messageId: `m-${index}` });
     for (const name of names(world)) world.cluster.stick(name);
     world.clock.advance(31_000);
     await Promise.all([world.tick(), world.makeProcess().tick()]);
-    expect(linesOf(world, /^paused a module/)).toHaveLength(1);
+    expect(linesOf(world, /^tripped a module/)).toHaveLength(1);
   });
 
-  it("writes its row no more once it is paused, whatever number of messages meets the same", async () => {
+  it("writes its row no more once it is tripped, whatever number of messages meets the same", async () => {
     const world = makeWorld([BROKEN]);
     for (let index = 1; index <= 20; index += 1) await world.send({ messageId: `m-${index}` });
     for (const name of names(world)) world.cluster.stick(name);
@@ -77,8 +77,8 @@ describe("a module whose image is broken", () => {
     expect(saves).toBe(3);
   });
 
-  it("says once that it resumed, however many of its Jobs run", async () => {
-    const world = await paused();
+  it("says once that it recovered, however many of its Jobs run", async () => {
+    const world = await tripped();
     world.clock.advance(MINUTE);
     await world.tick();
     const [probe = ""] = names(world);
@@ -86,11 +86,11 @@ describe("a module whose image is broken", () => {
     await Promise.all([world.tick(), world.makeProcess().tick()]);
     for (const name of names(world)) world.cluster.run(name);
     await Promise.all([world.tick(), world.makeProcess().tick()]);
-    expect(linesOf(world, /^resumed a module/)).toHaveLength(1);
+    expect(linesOf(world, /^a module recovered/)).toHaveLength(1);
   });
 
   it("lets no message die of it, however long it lasts", async () => {
-    const world = await paused();
+    const world = await tripped();
     for (let minute = 0; minute < 240; minute += 1) {
       world.clock.advance(MINUTE);
       for (const name of names(world)) world.cluster.stick(name);
@@ -104,7 +104,7 @@ describe("a module whose image is broken", () => {
   });
 
   it("starts none of its waiting messages, not even those that arrive", async () => {
-    const world = await paused();
+    const world = await tripped();
     const created = world.cluster.creates.length;
     world.clock.advance(30_000);
     await world.tick();
@@ -113,7 +113,7 @@ describe("a module whose image is broken", () => {
   });
 
   it("tries one message at a time, and another one each time", async () => {
-    const world = await paused();
+    const world = await tripped();
     const created = world.cluster.creates.length;
     const tried = new Set<string>();
     for (let probe = 0; probe < 3; probe += 1) {
@@ -131,8 +131,8 @@ describe("a module whose image is broken", () => {
     expect(tried.size).toBeGreaterThan(1);
   });
 
-  it("resumes when one of its Jobs starts: all that wait are started", async () => {
-    const world = await paused();
+  it("recovers when one of its Jobs starts: all that wait are started", async () => {
+    const world = await tripped();
     world.clock.advance(MINUTE);
     await world.tick();
     const [probe = ""] = names(world);
@@ -141,12 +141,12 @@ describe("a module whose image is broken", () => {
     await world.tick();
     expect(world.open().filter(({ status }) => status === "dispatched")).toHaveLength(5);
     expect(world.lines).toContainEqual(
-      expect.objectContaining({ message: expect.stringMatching(/^resumed a module/) }),
+      expect.objectContaining({ message: expect.stringMatching(/^a module recovered/) }),
     );
   });
 
-  it("resumes when the probe is over before anybody saw it run", async () => {
-    const world = await paused();
+  it("recovers when the probe is over before anybody saw it run", async () => {
+    const world = await tripped();
     world.clock.advance(MINUTE);
     await world.tick();
     const [probe = ""] = names(world);
@@ -159,7 +159,7 @@ describe("a module whose image is broken", () => {
   });
 
   it("resumes at once when its template is another", async () => {
-    const world = await paused();
+    const world = await tripped();
     const mended = world.makeProcess({ modules: new Map([[MENDED.name, MENDED]]) });
     world.clock.advance(10_000);
     await mended.tick();
@@ -178,7 +178,7 @@ describe("a module whose image is broken", () => {
     world.clock.advance(31_000);
     await world.tick();
     await world.tick();
-    expect((await world.table.moduleStates())[0]?.state.pausedAt).toBeDefined();
+    expect((await world.table.moduleStates())[0]?.state.trippedAt).toBeDefined();
   });
 
   it("does not keep other modules waiting", async () => {
@@ -189,14 +189,14 @@ describe("a module whose image is broken", () => {
   });
 
   it("is told by readiness, which is not lost by it", async () => {
-    const world = await paused();
+    const world = await tripped();
     expect(await makeReadiness(world.deps)()).toMatchObject({
       ready: true,
-      paused: { thumbnail: expect.stringContaining("failed to pull image") },
+      tripped: { thumbnail: expect.stringContaining("failed to pull image") },
     });
   });
 
-  it("is paused by what three messages of three processes met", async () => {
+  it("is tripped by what three messages of three processes met", async () => {
     const world = makeWorld([BROKEN]);
     for (const id of ["m-1", "m-2", "m-3"]) await world.send({ messageId: id });
     for (const name of names(world)) world.cluster.stick(name);
@@ -221,14 +221,14 @@ describe("a module with a handler, whose worker is an init container", () => {
     return () => looks;
   };
 
-  it.each(["prepare", "worker"])("resumes when its %s runs, hours before its Job is over", async (container) => {
-    const world = await paused(HANDLED);
+  it.each(["prepare", "worker"])("recovers when its %s runs, hours before its Job is over", async (container) => {
+    const world = await tripped(HANDLED);
     world.clock.advance(MINUTE);
     await world.tick();
     const [probe = ""] = names(world);
     world.cluster.runInit(probe, container);
     await world.tick();
-    expect(linesOf(world, /^resumed a module/)).toHaveLength(1);
+    expect(linesOf(world, /^a module recovered/)).toHaveLength(1);
   });
 
   it("forgets two failures when a Job of it is at work", async () => {

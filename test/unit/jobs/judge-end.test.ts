@@ -1,18 +1,18 @@
 import type { V1Job, V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
-import { judgeEnding } from "../../../shared/jobs/judge-ending.ts";
-import type { Ending } from "../../../shared/run/run.ts";
+import { judgeEnd } from "../../../shared/jobs/judge-end.ts";
+import type { AttemptEnd } from "../../../shared/run/run.ts";
 import { aFailedJob, aPod, T0, terminated, waiting } from "./objects.ts";
 
 const backoff = aFailedJob("BackoffLimitExceeded", "Job has reached the specified backoff limit");
-const failure = (detail: string, exitCode?: number, reason: Ending["reason"] = "JobFailed"): Ending => ({
+const failure = (detail: string, exitCode?: number, reason: AttemptEnd["reason"] = "JobFailed"): AttemptEnd => ({
   reason,
   kind: "failure",
   permanent: false,
   detail,
   ...(exitCode === undefined ? {} : { exitCode }),
 });
-const interruption = (detail: string): Ending => ({
+const interruption = (detail: string): AttemptEnd => ({
   reason: "JobFailed",
   kind: "interruption",
   permanent: false,
@@ -25,7 +25,7 @@ interface Case {
   job?: V1Job;
   pods: V1Pod[];
   lastLogLine?: string;
-  want: Ending;
+  want: AttemptEnd;
 }
 
 const CASES: Case[] = [
@@ -330,7 +330,7 @@ const CASES: Case[] = [
 
 describe("how an attempt ended", () => {
   it.each(CASES)("is told from $name", ({ job = backoff, pods, lastLogLine, want }) => {
-    expect(judgeEnding(job, pods, lastLogLine)).toEqual(want);
+    expect(judgeEnd(job, pods, lastLogLine)).toEqual(want);
   });
 
   it.each([
@@ -339,6 +339,6 @@ describe("how an attempt ended", () => {
     { name: "success", conditions: [{ type: "Complete", status: "True" }] },
     { name: "a condition that does not hold", conditions: [{ type: "Failed", status: "False" }] },
   ])("is unknown with $name", ({ conditions }) => {
-    expect(judgeEnding({ status: { conditions } }, [])).toBeUndefined();
+    expect(judgeEnd({ status: { conditions } }, [])).toBeUndefined();
   });
 });

@@ -1,5 +1,5 @@
 import type { V1ContainerStatus, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
-import type { Ending } from "../run/run.ts";
+import type { AttemptEnd } from "../run/run.ts";
 import { hasStarted, lastLine, workContainers } from "./pod-containers.ts";
 
 /** Pod reasons with which a kubelet or the control plane takes a pod away, or refuses it, through no fault of the work. */
@@ -16,7 +16,7 @@ const NEVER_RAN = new Set(["StartError", "ContainerCannotRun"]);
  * How an attempt ended, told from its Job and the Job's pods; undefined while the Job has no terminal condition `Failed`. The work's fault
  * and the cluster's are kept apart, for they have separate budgets. `lastLogLine` is used where the pod left no termination message.
  */
-export function judgeEnding(job: V1Job, pods: readonly V1Pod[], lastLogLine?: string): Ending | undefined {
+export function judgeEnd(job: V1Job, pods: readonly V1Pod[], lastLogLine?: string): AttemptEnd | undefined {
   // guard: terminal-conditions, failure
   const failed = (job.status?.conditions ?? []).find(({ type, status }) => type === "Failed" && status === "True");
   if (!failed) return undefined;
@@ -31,13 +31,13 @@ export function judgeEnding(job: V1Job, pods: readonly V1Pod[], lastLogLine?: st
 }
 
 /** The Job's own deadline, the backstop, deletes the pod. A Job that never had one only waited, for a quota most likely. */
-function jobDeadline(job: V1Job, failed: V1JobCondition): Ending {
+function jobDeadline(job: V1Job, failed: V1JobCondition): AttemptEnd {
   if ((job.status?.failed ?? 0) === 0)
     return interruption("the Job's deadline passed before the cluster made a pod for it");
   return failure("JobTimedOut", `the Job's own deadline passed (${conditionText(failed)})`);
 }
 
-function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined, lastLogLine: string | undefined): Ending {
+function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined, lastLogLine: string | undefined): AttemptEnd {
   const message = failed.message ?? "";
   if (/ has condition DisruptionTarget /.test(message) || disruption(pod)) return disrupted(failed, pod);
   // The message is the only trace where the pod is gone.
@@ -53,7 +53,7 @@ function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined, lastLog
 }
 
 /** Rows in order: the first that holds decides. */
-function byPod(pod: V1Pod, failed: V1JobCondition, lastLogLine: string | undefined): Ending {
+function byPod(pod: V1Pod, failed: V1JobCondition, lastLogLine: string | undefined): AttemptEnd {
   const { reason, message } = pod.status ?? {};
   if (disruption(pod)) return disrupted(failed, pod);
   if (reason === "DeadlineExceeded") return podDeadline(pod, lastLogLine);
@@ -79,7 +79,7 @@ function byPod(pod: V1Pod, failed: V1JobCondition, lastLogLine: string | undefin
 }
 
 /** The pod's deadline also counts while an image is pulled: a pod may use it up without ever running. */
-function podDeadline(pod: V1Pod, lastLogLine: string | undefined): Ending {
+function podDeadline(pod: V1Pod, lastLogLine: string | undefined): AttemptEnd {
   const limit = pod.spec?.activeDeadlineSeconds;
   const after = limit === undefined ? "maxRunningTime" : `maxRunningTime (${limit} s)`;
   if (hasStarted(pod))
@@ -91,7 +91,7 @@ function podDeadline(pod: V1Pod, lastLogLine: string | undefined): Ending {
   return failure("JobNotStarted", withLine(`${after} passed before any container ran`, why));
 }
 
-function disrupted(failed: V1JobCondition, pod: V1Pod | undefined): Ending {
+function disrupted(failed: V1JobCondition, pod: V1Pod | undefined): AttemptEnd {
   const condition = disruption(pod);
   const why = condition
     ? withLine(condition.reason ?? "DisruptionTarget", lastLine(condition.message))
@@ -137,10 +137,10 @@ function withLine(text: string, line: string | undefined): string {
   return line === undefined ? text : `${text}: ${line}`;
 }
 
-function failure(reason: Ending["reason"], detail: string, exitCode?: number): Ending {
+function failure(reason: AttemptEnd["reason"], detail: string, exitCode?: number): AttemptEnd {
   return { reason, kind: "failure", permanent: false, detail, ...(exitCode === undefined ? {} : { exitCode }) };
 }
 
-function interruption(detail: string): Ending {
+function interruption(detail: string): AttemptEnd {
   return { reason: "JobFailed", kind: "interruption", permanent: false, detail };
 }

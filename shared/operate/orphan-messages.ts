@@ -5,7 +5,7 @@ import { type RunKey, runId } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 
 /** A deferred message of which no row speaks. */
-export interface StrayMessage {
+export interface OrphanMessage {
   readonly key: RunKey;
   readonly message: PeekedMessage;
   /** Whose stamp it carries; undefined where it carries none. */
@@ -17,9 +17,9 @@ export interface StrayMessage {
 const PAGE = 250;
 
 /** All deferred messages of a source that have no row, open or closed, oldest first. Peeks through the whole source. */
-export async function strayMessages(deps: Dependencies, source: Source): Promise<StrayMessage[]> {
+export async function orphanMessages(deps: Dependencies, source: Source): Promise<OrphanMessage[]> {
   const open = new Set((await deps.table.openRuns(source)).map(({ run }) => runId(run)));
-  const strays: StrayMessage[] = [];
+  const strays: OrphanMessage[] = [];
   let next = 0;
   for (;;) {
     const page = await deps.broker.browse(source, next, PAGE);

@@ -1,0 +1,21 @@
+import type { StoredRun } from "../ports/run-table.ts";
+import type { JobSeen, MessageSeen, Slot } from "../run/decide.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import type { Breakers } from "../start/breakers.ts";
+import type { Slots } from "../start/slots.ts";
+
+/** One run, and what a tick knows of it so far. */
+export interface Item {
+  readonly stored: StoredRun;
+  readonly jobName: string;
+  readonly job: JobSeen;
+  readonly cancelled: boolean;
+  readonly slots: Slots;
+  readonly breakers: Breakers;
+  /** Once it was asked for. */
+  readonly slot?: Slot;
+  /** Once it was looked at. */
+  readonly message?: MessageSeen;
+  /** The message, once it was seen deferred. */
+  readonly peeked?: PeekedMessage;
+}

@@ -1,0 +1,86 @@
+import type { Dependencies } from "../dependencies.ts";
+import { isOurs } from "../jobs/job-identity.ts";
+import { jobLimitOf, retryOf } from "../jobs/run-limits.ts";
+import { startableModule } from "../modules/route.ts";
+import type { StoredRun } from "../ports/run-table.ts";
+import { afterEnding, type Conclude, type Retry } from "../run/after-ending.ts";
+import { dispatched, putOff } from "../run/change-run.ts";
+import type { Run } from "../run/run.ts";
+import { startAttempt } from "../start/start-attempt.ts";
+import type { DomainEvent } from "../telemetry/domain-event.ts";
+import type { Events } from "../telemetry/events.ts";
+import type { Item } from "./item.ts";
+
+/** How long a run waits for a full quota before it asks again. */
+const QUOTA_WAIT_MS = 30_000;
+
+/** How long a run that could not be started leaves its slot to others: some ticks. */
+const STAND_BACK_MS = 30_000;
+
+/** Starts the Job of a waiting run. `goOn`: what follows if the attempt ends without a Job. */
+export async function startJob(
+  deps: Dependencies,
+  item: Item,
+  events: Events,
+  goOn: (after: Retry | Conclude) => Promise<Item | undefined>,
+): Promise<Item | undefined> {
+  const { stored, peeked } = item;
+  const module = startableModule(deps.modules, stored.run);
+  if (!module || !peeked) return undefined;
+  const started = await startAttempt(deps, stored, module, peeked).catch(async (error: unknown) => {
+    await standBack(deps, stored);
+    throw error;
+  });
+  switch (started.kind) {
+    case "dispatched":
+      events.tell({ event: "dispatched", run: started.stored.run });
+      return undefined;
+    case "moved on":
+      events.tell({ event: "left", cause: "moved-on" });
+      await standBack(deps, stored);
+      return undefined;
+    case "cluster away":
+      // Don't ask it once per run.
+      item.slots.shut(stored.run.module, "cluster");
+      events.tell(leftToNextTick(stored.run, started.error));
+      return undefined;
+    case "quota":
+      events.tell({ event: "left", cause: "quota" });
+      item.slots.shut(stored.run.module, "quota");
+      events.log.info("waiting for quota", { why: started.why });
+      await deps.table.update(stored, putOff(stored.run, deps.clock.now() + QUOTA_WAIT_MS));
+      return undefined;
+    case "not started": {
+      const end = await item.breakers.noteFailure(stored.run, started.end, events);
+      return goOn(afterEnding(stored.run, end, retryOf(stored.run, deps), deps.clock.now()));
+    }
+    default:
+      return started satisfies never;
+  }
+}
+
+/**
+ * Puts a run that failed to start back by 30 s, so that it does not block the others under `maxActive`. Errors are ignored: if the row changed,
+ * another replica has the run.
+ */
+async function standBack(deps: Dependencies, stored: StoredRun): Promise<void> {
+  await deps.table.update(stored, putOff(stored.run, deps.clock.now() + STAND_BACK_MS)).catch(() => undefined);
+}
+
+/** Records a Job that exists already: an earlier try made it, and its row was lost. From here on it is followed like any other. */
+export async function adoptJob(deps: Dependencies, item: Item, events: Events): Promise<Item | undefined> {
+  const { stored, jobName } = item;
+  const { run } = stored;
+  const job = await deps.cluster.get(jobName);
+  const uid = job?.metadata?.uid;
+  if (!job || !uid) return undefined;
+  if (!isOurs(job, deps.instance, run, run.attempt)) return { ...item, job: { phase: "foreign" } };
+  const next = dispatched(run, { name: jobName, uid }, deps.clock.now(), jobLimitOf(run, deps));
+  events.tell({ event: "adopted", run: next });
+  return { ...item, stored: await deps.table.update(stored, next) };
+}
+
+/** The event of a run that this tick could do no more for. */
+export function leftToNextTick({ status }: Run, error: unknown): DomainEvent {
+  return { event: "failed", what: "left a run to the next tick", error, fields: { status } };
+}
