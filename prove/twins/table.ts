@@ -5,7 +5,7 @@ import { TWINS } from "./all-twins.ts";
 import { guardPlaces } from "./edit.ts";
 
 /** The page that prints the table, and what one run of all twins found without each guard. */
-const PAGE = "docs/reliability.md";
+const PAGE = "docs/proof.md";
 const PUBLISHED = "prove/twins/published.json";
 const BEGIN = "<!-- The table of guards: `npm run prove:twins -- --docs` writes it. -->\n";
 const END = "<!-- End of the table of guards. -->\n";

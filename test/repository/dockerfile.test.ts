@@ -82,9 +82,9 @@ describe("the Dockerfile", () => {
       expect(image.command[0]).toMatch(/^(node|\/azure-functions-host\/Microsoft\.Azure\.WebJobs\.Script\.WebHost)$/);
     });
 
-    it("limits heap and arenas as the README's figures were measured", () => {
+    it("limits heap and arenas as the figures were measured", () => {
       expect(image.env).toMatchObject(ALLOCATOR);
-      const [, flags] = /"--node-options=([^"]+)"/.exec(readFileSync("README.md", "utf8")) ?? [];
+      const [, flags] = /"--node-options=([^"]+)"/.exec(readFileSync("docs/figures.md", "utf8")) ?? [];
       expect(flags).toMatch(/--max-old-space-size/);
       expect([image.env["NODE_OPTIONS"], image.env["languageWorkers__node__arguments"]]).toContain(flags);
     });
