@@ -27,6 +27,13 @@ describe("the pages", () => {
     expect(broken.map(([link]) => link)).toEqual([]);
   });
 
+  it.each(PAGES)("name only files of the project that exist: %s", (file) => {
+    const named = [...readFileSync(file, "utf8").matchAll(/`([a-z][\w-]*\/[\w./-]+\.ts)`/g)].map(
+      ([, path = ""]) => path,
+    );
+    expect(named.filter((path) => !existsSync(path))).toEqual([]);
+  });
+
   // A row of a table can't be broken.
   it.each(PAGES.filter((file) => file !== "docs/dependencies.md"))("keep within 100 columns: %s", (file) => {
     const lines = readFileSync(file, "utf8")
