@@ -1,12 +1,14 @@
 import { InvalidMessageError } from "../errors.ts";
 import type { Delivery } from "./accept.ts";
 
-/** A partitioned entity's numbers carry the partition in their top 16 bits: even the lowest partition's are above this. */
+/**
+ * A partitioned entity's numbers carry the partition in their top 16 bits: even the lowest partition's are above this.
+ */
 const FIRST_PARTITIONED = 2 ** 48;
 
 /**
- * Reads sequence number and lock token out of a trigger's metadata. Throws InvalidMessageError where they can't be used: a partitioned
- * entity's numbers pass 2^53, and arrive rounded.
+ * Reads sequence number and lock token out of a trigger's metadata. Throws InvalidMessageError where they can't be
+ * used: a partitioned entity's numbers pass 2^53, and arrive rounded.
  */
 export function readDelivery(metadata: Readonly<Record<string, unknown>> | undefined): Delivery {
   const given = metadata?.["sequenceNumber"];

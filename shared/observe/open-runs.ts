@@ -11,8 +11,8 @@ export interface SourceRuns {
 }
 
 /**
- * Every source that the modules name or the table knows: the runs of a module that was removed are followed too, and a table that was restored
- * empty has messages to report.
+ * Lists every source that the modules name or the table knows. The runs of a removed module are followed too, and a
+ * table that was restored empty has messages to report.
  */
 export async function knownSources({ instanceTable, modules }: Dependencies): Promise<Source[]> {
   const named = [...modules.values()].map(({ source }) => source);
@@ -20,7 +20,7 @@ export async function knownSources({ instanceTable, modules }: Dependencies): Pr
   return [...sources.values()];
 }
 
-/** The open runs of every known source. */
+/** Reads the open runs of every known source. */
 export async function readOpenRuns(deps: Dependencies): Promise<SourceRuns[]> {
   const all: SourceRuns[] = [];
   for (const source of await knownSources(deps)) {

@@ -19,8 +19,9 @@ export interface Admission {
 }
 
 /**
- * Oldest first under `maxActive`. The counts are derived from the rows, never kept, so that no leak can stop dispatch for ever. Each replica
- * counts for itself, so N replicas may overshoot by what N - 1 of them start within ten seconds.
+ * Admits the oldest first, under `maxActive`. The counts are derived from the rows and never kept, so that no leak can
+ * stop dispatch for ever. Each replica counts for itself, so N replicas may overshoot by what N - 1 of them start
+ * within ten seconds.
  */
 export function makeAdmission(table: RunTable, clock: Clock): Admission {
   const counts = new Map<string, { countedAt: EpochMs; demands: Map<string, SlotDemand> }>();
