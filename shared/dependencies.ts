@@ -27,3 +27,14 @@ export interface Dependencies {
   /** How long a closed run is kept. */
   readonly historyRetentionMs: number;
 }
+
+/**
+ * What a look is given: of each port only what changes nothing. So the compiler refuses a look that writes, and an
+ * operator may ask at any time what a tick would see.
+ */
+export interface Looking extends Pick<Dependencies, "clock" | "modules" | "instance"> {
+  readonly table: Pick<RunTable, "find" | "openRuns">;
+  readonly instanceTable: Pick<InstanceTable, "sources">;
+  readonly broker: Pick<MessageBroker, "peek" | "browse">;
+  readonly cluster: Pick<JobCluster, "get" | "pods" | "events" | "listJobs" | "listPods" | "listCancelled">;
+}

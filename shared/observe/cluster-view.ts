@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import { jobName } from "../jobs/job-name.ts";
 import { looksStuck } from "../jobs/judge-start.ts";
 import type { Module } from "../modules/module.ts";
@@ -21,7 +21,7 @@ const START_GRACE_MS = 30_000;
  * Reads three light lists, whose size depends neither on the history nor on the bodies. They are read after the rows,
  * so that a Job that a row speaks of is there.
  */
-export async function viewCluster({ cluster }: Dependencies): Promise<ClusterView> {
+export async function viewCluster({ cluster }: Looking): Promise<ClusterView> {
   const [jobs, pods, cancelled] = await Promise.all([cluster.listJobs(), cluster.listPods(), cluster.listCancelled()]);
   return {
     jobs: new Map(jobs.map((job) => [job.name, job])),

@@ -1,4 +1,4 @@
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import { finishedAt, isOurs } from "../jobs/job-identity.ts";
 import { judgeEnd } from "../jobs/judge-end.ts";
 import { judgeStart } from "../jobs/judge-start.ts";
@@ -11,7 +11,7 @@ import { withoutSignatures } from "../run/without-signatures.ts";
  * Looks at the Job itself, because the light list cannot tell whether it is really absent, why it does not start, or
  * why it failed. Resolves to undefined if the row changed meanwhile, so that nothing may be concluded.
  */
-export async function lookAtJob(deps: Dependencies, stored: StoredRun, name: string): Promise<JobSeen | undefined> {
+export async function lookAtJob(deps: Looking, stored: StoredRun, name: string): Promise<JobSeen | undefined> {
   const { run } = stored;
   const job = await deps.cluster.get(name);
   if (!job) {

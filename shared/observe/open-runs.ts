@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { type Source, sourceKey } from "../run/source.ts";
 
@@ -14,14 +14,14 @@ export interface SourceRuns {
  * Lists every source that the modules name or the table knows. The runs of a removed module are followed too, and a
  * table that was restored empty has messages to report.
  */
-export async function knownSources({ instanceTable, modules }: Dependencies): Promise<Source[]> {
+export async function knownSources({ instanceTable, modules }: Looking): Promise<Source[]> {
   const named = [...modules.values()].map(({ source }) => source);
   const sources = new Map([...(await instanceTable.sources()), ...named].map((source) => [sourceKey(source), source]));
   return [...sources.values()];
 }
 
 /** Reads the open runs of every known source. */
-export async function readOpenRuns(deps: Dependencies): Promise<SourceRuns[]> {
+export async function readOpenRuns(deps: Looking): Promise<SourceRuns[]> {
   const all: SourceRuns[] = [];
   for (const source of await knownSources(deps)) {
     const runs = await deps.table.openRuns(source);

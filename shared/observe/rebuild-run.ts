@@ -1,4 +1,4 @@
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import { jobNamer } from "../jobs/job-name.ts";
 import { fitsInline } from "../jobs/job-spec.ts";
 import type { Module } from "../modules/module.ts";
@@ -13,7 +13,7 @@ const MAX_ATTEMPT = 2_000;
 
 /** Makes the row of a deferred message that has none, from the message's stamps and the Jobs that are still listed. */
 export function rebuildRun(
-  deps: Dependencies,
+  deps: Looking,
   key: RunKey,
   message: PeekedMessage,
   module: Module,
