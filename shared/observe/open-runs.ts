@@ -1,4 +1,3 @@
-import type { EpochMs } from "../clock.ts";
 import type { Looking } from "../dependencies.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { type Source, sourceKey } from "../run/source.ts";
@@ -7,7 +6,6 @@ import { type Source, sourceKey } from "../run/source.ts";
 export interface SourceRuns {
   readonly source: Source;
   readonly runs: readonly StoredRun[];
-  readonly readAt: EpochMs;
 }
 
 /**
@@ -20,12 +18,13 @@ export async function knownSources({ instanceTable, modules }: Looking): Promise
   return [...sources.values()];
 }
 
-/** Reads the open runs of every known source. */
-export async function readOpenRuns(deps: Looking): Promise<SourceRuns[]> {
+/** Reads the open runs of every known source. `onRead` is told of each source's runs as soon as they are read. */
+export async function readOpenRuns(deps: Looking, onRead: (read: SourceRuns) => void): Promise<SourceRuns[]> {
   const all: SourceRuns[] = [];
   for (const source of await knownSources(deps)) {
-    const runs = await deps.table.openRuns(source);
-    all.push({ source, runs, readAt: deps.clock.now() });
+    const read = { source, runs: await deps.table.openRuns(source) };
+    onRead(read);
+    all.push(read);
   }
   return all;
 }

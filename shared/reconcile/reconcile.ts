@@ -50,13 +50,10 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
     try {
       await breakers.refresh();
       // guard: rows-before-jobs, rows
-      all = await readOpenRuns(deps);
+      all = await readOpenRuns(deps, ({ source, runs }) => admission.recount(source, runsOf(runs)));
       // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
-      for (const { source, runs, readAt } of all) {
-        admission.recount(source, runsOf(runs), readAt);
-        admission.bar(source, isMassAbsence(runs, view));
-      }
+      for (const { source, runs } of all) admission.bar(source, isMassAbsence(runs, view));
       const deadline = deps.clock.now() + BUDGET_MS;
       const probing = await takeProbes(deps, all, breakers, events);
       const tick = { view, breakers, probing, postponed, deadline };
@@ -101,10 +98,10 @@ async function takeProbes(
   const now = deps.clock.now();
   const probing = new Set<string>();
   for (const module of deps.modules.values()) {
-    const pause = breakers.tripOf(module);
-    if (!pause || now < pause.probeAt) continue;
+    const trip = breakers.tripOf(module);
+    if (!trip || now < trip.probeAt) continue;
     const runs = all.flatMap((source) => runsOf(source.runs)).filter((run) => run.module === module.name);
-    if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= pause.trippedAt)) continue;
+    if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= trip.trippedAt)) continue;
     const waiting = runs.filter(({ status, notBefore }) => status === "waiting" && notBefore <= now);
     const [next] = waiting.toSorted((a, b) => a.attempt - b.attempt);
     if (next && (await breakers.takeProbe(module, events))) probing.add(runId(next));

@@ -80,11 +80,11 @@ export function makeBreakers({
   async function change(module: string, next: (state: ModuleState | undefined) => ModuleState | null) {
     return inTurn(async () => {
       for (let attempt = 1; ; attempt += 1) {
-        const held = known.get(module);
-        const state = next(held?.state);
-        if (state === null) return held?.state;
+        const stored = known.get(module);
+        const state = next(stored?.state);
+        if (state === null) return stored?.state;
         try {
-          await instanceTable.saveModuleState(state, held?.etag);
+          await instanceTable.saveModuleState(state, stored?.etag);
           await refresh();
           return state;
         } catch (error) {
@@ -130,13 +130,13 @@ export function makeBreakers({
       if (!module || fault === undefined || end.kind !== "failure") return end;
       const failure = { module: module.name, template: templateOf(module), runId: runId(run), fault, detail };
       let trippedByUs = false;
-      const state = await change(module.name, (held) => {
+      const state = await change(module.name, (earlier) => {
         // Nothing new is not written: a thousand messages that meet the same fault would write the row a thousand
         // times.
-        const isKnown = isTripped(held, failure.template) && held.fault === fault;
-        const next = isKnown ? null : afterStartFailure(held, failure, clock.now());
+        const isKnown = isTripped(earlier, failure.template) && earlier.fault === fault;
+        const next = isKnown ? null : afterStartFailure(earlier, failure, clock.now());
         // Set anew with each try, because the replica that lost the race did not trip the module.
-        trippedByUs = next?.trippedAt !== undefined && !isTripped(held, failure.template);
+        trippedByUs = next?.trippedAt !== undefined && !isTripped(earlier, failure.template);
         return next;
       });
       if (!isTripped(state, failure.template)) return end;
