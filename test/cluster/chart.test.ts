@@ -11,7 +11,8 @@ import { CHART, type Chart, objectAt, objectsAt, openChart, RELEASE, type Render
 import { CONNECTED, VALUES } from "./chart-values.ts";
 import { programsOf } from "./programs.ts";
 
-// What helm makes of the chart, and what it refuses. That a cluster takes it is chart-accepted.test.ts's; that it works, keda.test.ts's.
+// These tests cover what helm makes of the chart, and what it refuses. chart-accepted.test.ts tests that a cluster
+// takes it, and keda.test.ts that it works.
 
 let chart: Chart;
 beforeAll(async () => {
@@ -191,7 +192,7 @@ async function moduleNames(values: Values): Promise<string[]> {
   return Array.isArray(listed) ? listed.map((module) => String(valueAt(module, ["name"]))) : [];
 }
 
-/** A container's variables; those that come from a Secret as connection strings that could be in it. */
+/** A container's variables. A variable that comes from a Secret gets a connection string that could be in it. */
 function environmentOf(deployment: unknown): Record<string, string> {
   const secrets: Record<string, string> = {
     ServiceBus: "Endpoint=sb://a/;SharedAccessKeyName=n;SharedAccessKey=k",

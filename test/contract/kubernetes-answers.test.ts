@@ -5,7 +5,7 @@ import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { ConfigError, DeniedError, errorText, UnavailableError } from "../../shared/errors.ts";
 import { buildJob } from "./job-harness.ts";
 
-/** A server that answers as a test says, and remembers what it was asked. */
+/** The answer of a server that records its requests. Each test sets it. */
 let answer: (request: IncomingMessage, response: ServerResponse) => void = () => {};
 const asked: { method: string; url: string; headers: IncomingMessage["headers"]; body: string }[] = [];
 const server = createServer((request, response) => {
@@ -336,7 +336,7 @@ describe("what the adapter makes of any other answer", () => {
     await expect(cluster.listJobs()).rejects.toThrow("too many requests");
     await expect(cluster.create(job)).rejects.toThrow("too many requests");
     expect(asked).toHaveLength(before);
-    // A log is asked for once: later its pod may be gone.
+    // The app asks for a log once, because its pod may be gone later.
     answers(200, "said");
     expect(Buffer.from((await cluster.log("pod", "main", 100)) ?? []).toString()).toBe("said");
     answers(200, EMPTY_TABLE);

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { ConfigError } from "../../shared/errors.ts";
 
-/** The library reads such a file again when what it read is a minute old. */
+/** How old the library's copy of such a file must be before the library reads the file again. */
 const STALE_MS = 61_000;
 
 let directory = "";

@@ -6,7 +6,7 @@ import type { RunKey } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import type { MessageToSend } from "../support/fake-entity.ts";
 
-/** A message as a trigger holds it; the delivery count from 0. */
+/** A message as a trigger receives it. The delivery count starts at 0. */
 interface HeldMessage {
   readonly sequenceNumber: number;
   readonly enqueuedAt: number;
@@ -27,11 +27,14 @@ export interface BrokerHarness {
   readonly broker: MessageBroker;
   readonly source: Source;
   send(message: MessageToSend): Promise<void>;
-  /** The oldest active message, as a trigger gets it. Rejects where none comes. */
+  /** Receives the oldest active message, as a trigger does. Rejects if none comes. */
   receive(): Promise<HeldMessage>;
-  /** Somebody else receives a deferred message, and holds it. */
+  /** Lets another receiver lock a deferred message. */
   holdDeferred(sequenceNumber: number): Promise<string>;
-  /** What somebody who received a deferred message sees as its delivery count. It is given back, which counts. */
+  /**
+   * The delivery count that another receiver of a deferred message sees. It abandons the message afterwards, which
+   * counts once more.
+   */
   deliveryCountOfDeferred(sequenceNumber: number): Promise<number>;
   passTime(ms: number): void;
   deadLetters(): Promise<FoundDeadLetter[]>;
@@ -41,7 +44,7 @@ export interface BrokerHarness {
 const LETTER = { reason: "JobFailed", description: "exit code 1", properties: { "dispatcher-attempt": 4, run: "q:1" } };
 const BINARY = Uint8Array.from({ length: 256 }, (_, index) => index);
 
-/** The rules of the port, for the fake and for the adapter alike. */
+/** Checks the rules of the port on the fake and on the adapter alike. */
 export function describeMessageBroker(name: string, open: () => Promise<BrokerHarness>): void {
   describe(`${name} as a message broker`, () => {
     let harness: BrokerHarness;
@@ -194,7 +197,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
           expect(await settle({ ...key, enqueuedAt: key.enqueuedAt - 1 })).toBe("missing");
           expect(await peek(key)).toMatchObject({ state: "deferred", properties: {} });
           expect(await harness.deadLetters()).toEqual([]);
-          // It was given back at once: nobody has to wait for a lock to lapse.
+          // The broker gave it back at once, so no receiver has to wait for a lock to lapse.
           expect(await harness.broker.completeDeferred(key)).toBe("done");
         },
       );

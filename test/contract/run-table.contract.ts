@@ -25,7 +25,13 @@ const fullRun: Run = {
   jobOverdueAt: T0 + 60_000,
   jobName: "thumbnail-0a1b2c3d-16-3",
   jobUid: "0b0f7a4e-7f3c-4a53-8f0e-2d7a3b1c9d11",
-  endOrdered: { reason: "JobFailed", kind: "failure", permanent: false, detail: "exit code 1: no such image", exitCode: 1 },
+  endOrdered: {
+    reason: "JobFailed",
+    kind: "failure",
+    permanent: false,
+    detail: "exit code 1: no such image",
+    exitCode: 1,
+  },
   verdict: { outcome: "failed", reason: "JobFailed", description: "attempt 3 of 3: exit code 1", exitCode: 1 },
   lastError: "exit code 1",
   logsUrl: "https://example.test/logs/1",
@@ -37,7 +43,7 @@ export function closing(run: Run, over: Partial<ClosedRun> = {}): ClosedRun {
   return { ...run, status: "succeeded", verdict: { outcome: "succeeded" }, closedAt: T0 + 60_000, ...over };
 }
 
-/** What every RunTable keeps, whatever holds its rows. `make` gives an empty one. */
+/** Checks the rules of a RunTable, whatever holds its rows. `make` makes an empty one. */
 export function describeRunTable(name: string, make: (clock: TestClock) => Promise<Tables>): void {
   describe(`${name} as a RunTable`, () => {
     let clock: TestClock;
@@ -68,7 +74,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(refused).toEqual(taken.map(() => expect.any(ConflictError)));
       expect(stored).toHaveLength(runs.length - taken.length);
 
-      // Updates, closings and inserts together; one in ten of the rows has changed meanwhile.
+      // The batch mixes updates, closings and inserts. One row in ten has changed meanwhile.
       for (const [n, { run, etag, read }] of stored.entries())
         if (n % 10 === 0) await table.update({ run, etag, read }, { ...run, lastError: "somebody else's" });
       const changes = await Promise.allSettled(
@@ -90,7 +96,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
           [999, undefined],
         ].toSorted(([a], [b]) => Number(a) - Number(b)),
       );
-      // Each has the version that it was told of.
+      // Each row has the version that its result names.
       for (const [n, change] of changes.entries()) {
         if (change.status === "fulfilled" && change.value)
           await table.update(change.value, { ...change.value.run, attempt: n + 1 });

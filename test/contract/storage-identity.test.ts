@@ -23,7 +23,8 @@ beforeAll(async () => {
   });
   await Promise.all([writeFile(certFile, cert), writeFile(keyFile, key)]);
   azurite = await startAzurite({ tls: { certFile, keyFile } });
-  // The SDKs make agents of their own, out of a test's reach, and Node reads its extra certificates only when it starts.
+  // No other way is left, because the SDKs make agents of their own, out of a test's reach, and Node reads its extra
+  // certificates only when it starts.
   vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
 });
 afterAll(async () => {
@@ -32,7 +33,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** A credential whose tokens Azurite takes, and that remembers what it was asked for. */
+/** A credential whose tokens Azurite takes. It records the scopes that it was asked for. */
 function makeCredential(claims: Record<string, unknown> = {}) {
   const asked: (string | string[])[] = [];
   const now = Math.floor(Date.now() / 1000);

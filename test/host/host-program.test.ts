@@ -29,7 +29,7 @@ function runHost(app: string, options: { port?: number; hostJson?: string; flags
   return runProgram("host", { args, env: { GREETING: "hi" }, ipc: true });
 }
 
-/** The port that it says once it is ready. */
+/** The port that the host prints once it is ready. */
 async function portOf(running: ReturnType<typeof runHost>): Promise<number> {
   await vi.waitFor(() => expect(running.said.stdout).toContain("\n"), 10_000);
   return Number(/"port":(\d+)/.exec(running.said.stdout)?.[1]);

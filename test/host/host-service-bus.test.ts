@@ -10,7 +10,7 @@ import { makeHostLog } from "../../host/host-log.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { buildFixtureApp } from "../support/build-fixture-app.ts";
 
-/** What the fixture apps in this process share with the tests. */
+/** The state that the fixture apps in this process share with the tests. */
 interface Shared {
   readonly calls: { body: unknown; metadata: Record<string, unknown>; traceContext: { traceParent: string } }[];
   running: number;
@@ -80,13 +80,13 @@ async function start(
 }
 
 async function send(entity: string, messages: ServiceBusMessage | ServiceBusMessage[]): Promise<void> {
-  // A client of its own: one that is just losing its connection when it sends never recovers.
+  // Sends with a client of its own, because a client that is just losing its connection when it sends never recovers.
   const sending = new ServiceBusClient(broker.connectionString);
   await sending.createSender(entity).sendMessages(messages);
   await sending.close();
 }
 
-/** Has invocations wait. Resolves to what releases the last one. */
+/** Makes invocations wait. Returns a function that releases the last one. */
 function untilReleased(): () => void {
   const release = { now: (): void => undefined };
   shared.behave = () =>

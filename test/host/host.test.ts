@@ -108,7 +108,9 @@ describe("timer", () => {
 
   test("refuses a schedule that is none, and a setting that is missing", async () => {
     await expect(start("timer-bad", timerSource("every minute"))).rejects.toThrow(/tick.*every minute.*NCRONTAB/);
-    await expect(start("timer-missing", timerSource("%NOPE%"))).rejects.toThrow(/tick\.schedule.*setting NOPE is missing/);
+    await expect(start("timer-missing", timerSource("%NOPE%"))).rejects.toThrow(
+      /tick\.schedule.*setting NOPE is missing/,
+    );
   });
 });
 

@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ROOT } from "../support/run-program.ts";
 
-// build.js on a project of a few lines, which it builds in no time: what makes it build again, and what doesn't.
+// These tests run build.js on a project of a few lines, which builds at once. They check what makes it build again, and
+// what doesn't.
 
 const HOST = /const HOST = "(.*)"/.exec(readFileSync(join(ROOT, "build.js"), "utf8"))?.[1] ?? "";
 const OUTPUT = "dist/tools/look.js";

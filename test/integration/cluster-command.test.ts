@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { runProgram } from "../support/run-program.ts";
 
-// What `npm run cluster` says where it can't start a cluster, and that it then leaves nothing behind.
+// These tests check what `npm run cluster` says if it can't start a cluster, and that it leaves nothing behind then.
 
 const NOBODY = 65_534;
-/** Has the programs that the command finds, which are none but a shell, and would have its cache. */
+/** A directory with the programs that the command finds, which are only a shell, and with its cache. */
 let machine: string;
 beforeEach(async () => {
   machine = await mkdtemp(join(tmpdir(), "dispatcher-machine-"));
   await mkdir(join(machine, "bin"));
   await symlink("/bin/sh", join(machine, "bin", "sh"));
-  // For other users too.
+  // Other users may write to it, too.
   await chmod(machine, 0o777);
   return () => rm(machine, { recursive: true, force: true });
 });

@@ -12,7 +12,10 @@ import { type Stack, startStack } from "../../local/stack/start-stack.ts";
 import { installPatientDecoding } from "../../shared/adapters/service-bus/patient-decoding.ts";
 import { bytes, messageOf, nested, sendRaw } from "../support/raw-amqp.ts";
 
-/** Hands back, under its run's id, the body and the attempt; a message that says so fails, or waits until it is let go. */
+/**
+ * Writes the body and the attempt to a directory, under the run's id. If the message says so, the script fails, or
+ * waits until the test lets it go.
+ */
 const SCRIPT = `
 cat "$DISPATCHER_MESSAGE_FILE" > "$OUT/$DISPATCHER_RUN_ID.$DISPATCHER_ATTEMPT"
 echo "read it"
@@ -31,7 +34,7 @@ function moduleFile(out: string): string {
   });
 }
 
-/** Beside the source: nothing of a sender's may ever get here. */
+/** A file beside the source. Nothing of a sender may ever get here. */
 const VICTIM = JSON.stringify({
   name: "victim",
   source: { queue: "somebody-elses" },
@@ -39,7 +42,7 @@ const VICTIM = JSON.stringify({
   worker: { image: "busybox:1.36" },
 });
 
-/** Everything that we ever write on a message, as a sender would have it. */
+/** Every property that the Dispatcher ever writes on a message, forged by a sender. */
 const FORGED = {
   "dispatcher-owner": "me",
   "dispatcher-attempt": 2,
@@ -91,7 +94,7 @@ let stack: Stack;
 let client: ServiceBusClient;
 let kubeConfig: KubeConfig;
 
-// For this process's own client, which looks at what nobody can decode.
+// This process needs it too, because its own client looks at messages that can't be decoded.
 installPatientDecoding();
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "hostile-"));
@@ -137,7 +140,7 @@ async function untilSettled(): Promise<void> {
   await vi.waitFor(async () => expect(await peeked()).toEqual([]), { timeout: 40_000, interval: 200 });
 }
 
-/** What the workers handed back: bodies by sequence number and attempt. */
+/** The bodies that the workers wrote, by sequence number and attempt. */
 async function given(): Promise<Map<string, string>> {
   const files = (await readdir(out)).filter((file) => file.startsWith("hostile:"));
   const entries = files.map(async (file) => {
@@ -288,7 +291,7 @@ function table(): TableClient {
   return TableClient.fromConnectionString(connection, name, { allowInsecureConnection: true });
 }
 
-/** `open|` and `run|` of one message. */
+/** The rows `open|` and `run|` of one message. */
 async function rowsOf(number: number) {
   const padded = String(number).padStart(20, "0");
   const rows: { partitionKey: string; rowKey: string }[] = [];
@@ -297,7 +300,7 @@ async function rowsOf(number: number) {
   return rows;
 }
 
-/** Somebody deletes them, both at once: between two deletes a Dispatcher would see a contradiction. */
+/** Deletes both rows at once. Between two deletes the Dispatcher would see a contradiction. */
 async function loseRows(number: number): Promise<void> {
   const rows = await rowsOf(number);
   expect(rows).toHaveLength(2);

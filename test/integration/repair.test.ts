@@ -54,7 +54,7 @@ async function repair(...args: readonly string[]) {
   return { code: child.exitCode, ...said };
 }
 
-/** Somebody else's Dispatcher takes a message on, and is never seen again. */
+/** Lets a foreign Dispatcher accept a message, and never continue it. */
 async function deferAsSomebodyElse(queue: string): Promise<void> {
   await client.createSender(queue).sendMessages({ messageId: "m-1", body: Buffer.from("x") });
   const receiver = client.createReceiver(queue);
@@ -63,7 +63,7 @@ async function deferAsSomebodyElse(queue: string): Promise<void> {
   await receiver.close();
 }
 
-/** What is in a queue. From its start: a client remembers how far it has peeked. */
+/** The messages in a queue. It peeks from the queue's start, because a client remembers how far it has peeked. */
 const peeked = (queue: string, options = {}) =>
   client.createReceiver(queue, options).peekMessages(10, { fromSequenceNumber: Long.ONE });
 

@@ -34,7 +34,7 @@ describe("the links of the local broker, seen by the Service Bus SDK:", () => {
       expect(numbers).toEqual(Array.from({ length: 2100 }, (_, n) => n + 1));
       const before = performance.now();
       expect(await receiver.receiveMessages(5, { maxWaitTimeInMs: 20 })).toEqual([]);
-      // The SDK waits 200 ms for the end of a drain before it gives the link up.
+      // The SDK waits 200 ms for the end of a drain before it gives up the link.
       expect(performance.now() - before).toBeLessThan(180);
       await bus.send("q", { body: "after the drain" });
       expect(await receiver.receiveMessages(5, { maxWaitTimeInMs: 2000 })).toHaveLength(1);

@@ -6,7 +6,7 @@ import { receiveRawProperties, sendRaw } from "../support/raw-amqp.ts";
 
 const MINUTE = 60_000;
 const source = { queue: "q" };
-/** rhea reads a timestamp as a date. */
+/** Shows a date as its milliseconds, because rhea reads a timestamp as a date. */
 const plain = (value: unknown) => String(value instanceof Date ? value.getTime() : value);
 
 describe("what the local broker makes of messages, seen by the Service Bus SDK:", () => {

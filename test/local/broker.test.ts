@@ -118,7 +118,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       const stale = await bus.receive(receiver);
       bus.passTime(MINUTE + 1);
       const fresh = await bus.receive(receiver);
-      // Two deliveries of one message: the first one's lock is dead.
+      // Both settle a delivery of the same message. The first one's lock is dead.
       const [first, second] = await Promise.allSettled([
         receiver.completeMessage(stale),
         receiver.completeMessage(fresh),

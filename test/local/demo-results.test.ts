@@ -28,7 +28,7 @@ function closed(sample: Sample, over: Partial<ClosedRun>): Progress {
   return { sent: sent(sample), run: { ...run, status: "succeeded", closedAt: T0 + 1_500, ...over } };
 }
 
-/** As a run is that never had a Job. */
+/** The same run, as it is without ever having had a Job. */
 function withoutJob({ sent, run }: Progress): Progress {
   if (!run) return { sent };
   const { jobName: _, ...rest } = run;

@@ -33,7 +33,7 @@ describe("the state file", () => {
     expect(await readState(file)).toEqual(state);
     await removeState(process.pid + 1, file);
     expect(await readState(file)).toEqual(state);
-    // The process id lives on, as one that is used again does.
+    // The process lives on without the app, like another process that got the same id.
     await new Promise((resolve) => app.close(resolve));
     expect(await readState(file)).toBeUndefined();
     await removeState(process.pid, file);

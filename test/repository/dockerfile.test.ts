@@ -11,7 +11,7 @@ import { readImage, stageNames } from "../support/container-image.ts";
 const FINAL = ["standalone", "functions"];
 const build = readImage("build");
 
-/** What the builder is sent, of these paths. */
+/** Those of these paths that are sent to the builder. */
 const sent = (paths: readonly string[]) =>
   dockerignore
     .default()

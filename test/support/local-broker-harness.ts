@@ -10,7 +10,7 @@ export interface LocalBus extends BusUser {
   close(): Promise<void>;
 }
 
-/** Starts a broker of its own for a test. */
+/** Starts a broker for one test. */
 export async function startLocalBus(
   entities: Partial<BrokerEntities>,
   options: Pick<BrokerOptions, "counters"> = {},
