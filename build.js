@@ -6,7 +6,7 @@ import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { glob } from "tinyglobby";
 
-/** Runs the app in the standalone image, where there is no node_modules. */
+/** The host runs the app in the standalone image, which has no node_modules. */
 const HOST = "host/main.ts";
 const common = {
   bundle: true,
@@ -35,7 +35,10 @@ const usedPartOfClient = {
   },
 };
 
-/** Lists each file that the last build read and wrote, with its time and size, so that a later one can tell whether anything has changed. */
+/**
+ * Lists each file that the last build read and wrote, with its time and size, so that a later build can tell whether
+ * anything has changed.
+ */
 const RECORD = "dist/build-record.json";
 const USAGE = `usage: node build.js [--if-older]
 

@@ -20,7 +20,7 @@ export interface HostOptions {
   readonly address?: string;
   readonly functionKey?: string;
   readonly log: HostLog;
-  /** For tests: how many messages a receiver takes before it is replaced. */
+  /** For tests. How many messages a receiver takes before it is replaced. */
   readonly messagesPerReceiver?: number;
 }
 

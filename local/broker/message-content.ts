@@ -27,7 +27,7 @@ export interface MessageContent {
   /** The properties section. It always holds a message id. */
   readonly properties: Buffer;
   readonly applicationProperties?: Buffer;
-  /** Body and footer. */
+  /** The body and the footer, encoded. */
   readonly body: Buffer;
   readonly ttlMs?: number;
   /** The sender's own annotations, without those that belong to the broker. */

@@ -25,7 +25,7 @@ export interface BrokerOptions {
   readonly counters?: { readonly key: string; readonly cert: string };
   /** The clock, in ms since 1970. A test that moves the clock calls `wake` afterwards. */
   readonly now?: () => number;
-  /** For tests: stands between the broker and its clients. */
+  /** For tests. Stands between the broker and its clients. */
   readonly interference?: Interference;
   /** Called with a line for each failure on a connection. */
   readonly log?: (message: string) => void;

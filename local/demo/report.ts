@@ -57,7 +57,10 @@ export function textReport(stream: NodeJS.WriteStream): Report {
   };
 }
 
-/** The counts of the last line. Whatever neither completed nor was dead-lettered, and is not on the bus any more, is lost. */
+/**
+ * The counts of the last line. A message is lost if it was neither completed nor dead-lettered, and is not on the bus
+ * any more.
+ */
 export function summaryOf(results: readonly Result[]) {
   const count = (outcome: Result["outcome"]) => results.filter((result) => result.outcome === outcome).length;
   return {
@@ -68,7 +71,7 @@ export function summaryOf(results: readonly Result[]) {
   };
 }
 
-/** A sentence for each thing that is not as it should be. */
+/** A sentence for each thing that is not as expected. */
 export function problemsOf(results: readonly Result[], surprises: readonly string[]): string[] {
   return [
     ...results.flatMap(({ title, messageId, problems }) =>

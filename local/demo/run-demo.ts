@@ -23,7 +23,7 @@ export interface DemoOptions {
   readonly cluster: ClusterChoice;
   readonly report: Report;
   readonly env: Readonly<Record<string, string>>;
-  /** How long the runs may take before the demo gives up on what is still open. */
+  /** How long the runs may take. Then the demo gives up those that are still open. */
   readonly limitMs: number;
   readonly interrupted: AbortSignal;
 }
@@ -66,7 +66,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
 async function show({ report, limitMs }: DemoOptions, stack: Stack, samples: readonly Sample[]): Promise<boolean> {
   const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
   try {
-    // Before the app is there, so that each message can be told from the others while all of them still stand where they arrived.
+    // The samples are sent before the app starts, so that all of them still wait on the bus when `findSent` looks for
+    // them.
     await sendSamples(client, samples);
     const sent = await findSent(client, samples);
     report.say(`Sent ${sent.length} messages to the bus. Starting the Dispatcher, which takes them from there ...`);
@@ -112,7 +113,10 @@ function tableOf({ settings }: Stack) {
   });
 }
 
-/** Names of the Jobs that the run's attempts had, by what the cluster holds: an ended Job stays for a while, as the tombstone of its name. */
+/**
+ * The names of the Jobs that the run's attempts had. It asks the cluster, where an ended Job stays for a while, so that
+ * its name stays taken.
+ */
 async function jobsOf({ settings }: Stack, { run }: Progress): Promise<string[]> {
   const instance = settings["DISPATCHER_INSTANCE"] ?? "";
   const cluster = makeKubernetesJobs({

@@ -113,7 +113,7 @@ export const SAMPLES: readonly Sample[] = [
     message: { messageId: "report-2026", contentType: "text/plain", body: text("quarterly figures") },
     expect: { module: "report", outcome: "completed", attempts: 1 },
   },
-  // An id is the sender's business: two messages, two runs.
+  // The sender chooses the id, so two messages with one id are two runs.
   ...["Grace", "Alan"].map(
     (name): Sample => ({
       title: `shares its id with another (${name})`,
@@ -124,7 +124,7 @@ export const SAMPLES: readonly Sample[] = [
   ),
 ];
 
-// As bytes: the client would wrap text in JSON.
+// The body is sent as bytes, because the client would wrap text in JSON.
 function text(content: string): Buffer {
   return Buffer.from(content);
 }

@@ -21,7 +21,7 @@ export interface HttpProxyOptions {
 /** A client's request, on its way to the server. */
 export interface Exchange {
   readonly method: string;
-  /** Path and query. */
+  /** The path and the query. */
   readonly url: string;
   readonly response: ServerResponse;
   /** Reads all that the client sends. */

@@ -8,7 +8,10 @@ export interface TcpProxyOptions {
   readonly address?: string;
   /** The port where the proxy listens. By default it takes a free one. */
   readonly port?: number;
-  /** Called with each connection before anything is passed on. If it destroys `client`, the server never hears of it. */
+  /**
+   * Called with each connection before anything is passed on. If it destroys `client`, the proxy does not connect to
+   * the server.
+   */
   readonly onClient?: (client: Socket) => void;
   /** Called when the server is connected, before it gets the first byte. */
   readonly onConnected?: (client: Socket, server: Socket) => void;

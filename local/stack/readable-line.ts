@@ -32,7 +32,7 @@ function sentence(text: string): string {
   const facts = objectOf(text);
   if (typeof facts?.["message"] !== "string") return text;
   const { message, ...others } = facts;
-  // Of a tick's counts only those that count something.
+  // Leaves out counts that are zero and objects that are empty, which say nothing.
   const shown = Object.entries(others)
     .filter(([, value]) => value !== 0 && JSON.stringify(value) !== "{}")
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);

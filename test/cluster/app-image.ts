@@ -8,7 +8,7 @@ import { directory, ociArchive } from "../../real-cluster/oci-archive.ts";
 import type { TarEntry } from "../../real-cluster/tar.ts";
 import { layOut, readImage } from "../support/container-image.ts";
 
-/** Where the Dockerfile's base image has Node, too. */
+/** The path of Node, which is the same in the Dockerfile's base image. */
 const NODE = "usr/local/bin/node";
 
 /**

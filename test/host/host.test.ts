@@ -95,7 +95,7 @@ describe("timer", () => {
       { settings: { EVERY: "* * * * * *" } },
     );
     await vi.waitFor(() => expect(ticks.running).toBe(1), 3_000);
-    // Two more ticks fall due meanwhile: the next full second and the one after.
+    // Two more ticks are due meanwhile, at the next full second and the one after.
     const due = Date.now() + 2_000;
     await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(due), 4_000);
     expect(ticks.inputs).toHaveLength(1);

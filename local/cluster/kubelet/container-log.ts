@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 
-/** A container's log keeps at least its last this many bytes, and at most twice as many. */
+/** How many of its last bytes a container's log keeps at least. It keeps at most twice as many. */
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 
 /** A log file that is put aside when it is full, so that a container can't fill the disk. */

@@ -157,7 +157,7 @@ export class ContainerRun {
   }
 }
 
-/** Where a container's log is kept. */
+/** The file that keeps a container's log. */
 export function logPathOf(podDirectory: string, container: string): string {
   return join(podDirectory, "logs", `${container}.log`);
 }

@@ -11,7 +11,7 @@ export interface Change<T> {
 /** How many changes a watch may lie behind. A watch that lies further behind is told to list again (410). */
 const HISTORY = 2_000;
 
-/** The server's one counter of changes: resource versions grow over all collections. */
+/** The server's one counter of changes. Resource versions grow over all collections. */
 export interface VersionCounter {
   current: number;
 }

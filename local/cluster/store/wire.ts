@@ -18,7 +18,7 @@ type StoredMeta = Wire<V1ObjectMeta> & {
   creationTimestamp: string;
 };
 
-/** An object as the store holds it. It is never changed in place: every update stores a new one. */
+/** An object as the store holds it. It is never changed in place; every update stores a new one. */
 export interface StoredObject {
   readonly apiVersion?: string;
   readonly kind?: string;
