@@ -84,7 +84,7 @@ const REFUSALS: readonly Refusal[] = [
     says: /'\/modules\/0\/source': additional properties .*'topic'.* not allowed/,
   },
   {
-    name: "a path to a schema, where no file can be",
+    name: "a path to a schema, at which no file can be",
     over: withModules({ ...aModule, schema: "a.schema.json" }),
     says: /modules\[0\] \(a\): schema: a\.schema\.json is a path/,
   },

@@ -153,7 +153,7 @@ describe("what is rendered", () => {
       expect(labels).toMatchObject(objectAt(object, ...path));
   });
 
-  test("lets nobody in, and out only to DNS, HTTPS, AMQP and the API server", async () => {
+  test("lets no client in, and connections out only to DNS, HTTPS, AMQP and the API server", async () => {
     const policy = await one("NetworkPolicy", CONNECTED);
     expect(policy).toMatchObject({ spec: { policyTypes: ["Ingress", "Egress"] } });
     expect(valueAt(policy, ["spec", "ingress"])).toBeUndefined();
@@ -163,7 +163,7 @@ describe("what is rendered", () => {
     expect(ports).toEqual(["53/UDP", "53/TCP", "443/TCP", "6443/TCP", "5671/TCP"]);
   });
 
-  test("has KEDA ask by its identity, or by the Secret where there is no Entra ID", async () => {
+  test("has KEDA ask by its identity, or by the Secret if there is no Entra ID", async () => {
     expect(await one("TriggerAuthentication", "values.production.yaml")).toMatchObject({
       spec: { podIdentity: { provider: "azure-workload", identityId: "00000000-0000-0000-0000-000000000002" } },
     });

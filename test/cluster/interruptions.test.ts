@@ -71,14 +71,14 @@ describe.concurrent("an interruption costs a new attempt and no failure:", () =>
     expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 
-  test("somebody deletes the pod", async () => {
+  test("a person deletes the pod", async () => {
     const sent = await app.send("long");
     await app.hands.deletePod((await atWork(sent)).podName);
     expect(await whyInterrupted(sent)).toMatch(/^its pod was deleted$/);
     expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 
-  test("somebody deletes the Job", async () => {
+  test("a person deletes the Job", async () => {
     const sent = await app.send("long");
     await app.hands.deleteJob((await atWork(sent)).jobName);
     expect(await whyInterrupted(sent)).toMatch(/^the Job was deleted$/);

@@ -96,7 +96,7 @@ function changed({ labels, pod = {}, volume, of, security }: Change): V1Job {
 const MANAGED = { "app.kubernetes.io/managed-by": "dispatcher" };
 const REFUSED: readonly (Change & { readonly name: string; readonly says: RegExp })[] = [
   { name: "a Job without its labels", labels: OF_NOBODY, says: /carries the labels/ },
-  { name: "a Job labelled as nobody's", labels: MANAGED, says: /carries the labels/ },
+  { name: "a Job labelled as no instance's", labels: MANAGED, says: /carries the labels/ },
   {
     name: "a Job labelled as another Dispatcher's",
     labels: { ...MANAGED, "app.kubernetes.io/instance": "other" },
@@ -183,13 +183,13 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
     expect(ended.spec?.activeDeadlineSeconds).toBe(1);
   });
 
-  test("hands a Job of its own to nobody else", async () => {
+  test("can't label a Job of its own as another instance's", async () => {
     await asAdmin().createNamespacedJob({ namespace: namespace.name, body: named("mine", aJob()) });
     const labels = { "app.kubernetes.io/instance": "other" };
     await expect(patch("mine", { metadata: { labels } })).rejects.toThrow(/carries the labels/);
   });
 
-  test("is the only one that is judged", async () => {
+  test("is the only account that the policy judges", async () => {
     const made = await asAdmin().createNamespacedJob({
       namespace: namespace.name,
       body: changed({ labels: OF_NOBODY }),

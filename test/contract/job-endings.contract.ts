@@ -106,7 +106,7 @@ export function describeJobEndings(name: string, start: StartCluster, lacks: rea
         expect(await logOf(jobName)).toBe(given.log);
       });
 
-    test.concurrent("is absent: a Job that somebody deletes", async () => {
+    test.concurrent("is absent: a Job that a person deletes", async () => {
       const { jobName } = await created(aJob(main("sleep 60")), "runs");
       await isRunning(jobName);
       await under.hands.deleteJob(jobName);
@@ -171,13 +171,13 @@ export function describeJobEndings(name: string, start: StartCluster, lacks: rea
       expect(await under.cluster.pods(jobName)).toEqual([]);
     });
 
-    test("isn't created where a quota on Jobs is full", async () => {
+    test("isn't created if a quota on Jobs is full", async () => {
       await under.cluster.create(aJob());
       const message = expect.stringMatching(/exceeded quota: .*count\/jobs\.batch=1/);
       expect(await under.cluster.create(aJob())).toEqual({ kind: "quota", message });
     });
 
-    test("is refused where a policy denies it, with the policy's words", async () => {
+    test("is refused with the policy's words if a policy denies it", async () => {
       const job = aJob();
       job.metadata = { ...job.metadata, labels: { ...job.metadata?.labels, "ion/module": ADMISSION.deniedModule } };
       const message = expect.stringMatching(/denied request: no such work here$/);

@@ -181,7 +181,7 @@ export const FAILED: readonly Ended[] = [
     podGoes: true,
   },
   {
-    name: "a pod that somebody deletes",
+    name: "a pod that a person deletes",
     pod: LONG,
     plays: "runs",
     meanwhile: ({ hands }, { podName }) => hands.deletePod(podName),
@@ -264,7 +264,7 @@ export const NEVER_STARTS: readonly NeverStarts[] = [
     ...incomplete("couldn't find key limit in ConfigMap NS/kube-root-ca.crt"),
   },
   {
-    name: `an image that would run as root, where that is forbidden ${NEEDS_KUBELET}`,
+    name: `an image that would run as root, which is forbidden ${NEEDS_KUBELET}`,
     pod: main("echo done", { securityContext: { runAsNonRoot: true } }),
     ...incomplete("container has runAsNonRoot and image will run as root"),
   },

@@ -148,7 +148,7 @@ describe("what the adapter makes of an answer to a create", () => {
     expect(said).not.toContain("s3cr3t");
   });
 
-  test("asks whether it may create Jobs at all where a 403 doesn't say why, and judges none while the server is starting", async () => {
+  test("asks whether it may create Jobs at all if a 403 doesn't say why, and judges none while the server is starting", async () => {
     const reviews = (allowed: boolean, says = "some plugin says no"): void => {
       const denial = status(403, "Forbidden", `jobs.batch "x" is forbidden: ${says}`);
       answer = (request, response) => {
@@ -387,7 +387,7 @@ describe("what the adapter makes of any other answer", () => {
     await expect(clusterAt(place, 100).log("pod-abcde", "main", 100)).rejects.toThrow(/no answer within 100 ms/);
   });
 
-  test("names the server that nobody listens at", async () => {
+  test("names the server that does not listen", async () => {
     const gone = createServer();
     await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));
     const address = gone.address();
@@ -495,7 +495,7 @@ describe("what the adapter makes of a patch that is refused", () => {
   });
 });
 
-test("stops at start where a kubeconfig names no cluster", () => {
+test("stops at start if a kubeconfig names no cluster", () => {
   expect(() =>
     makeKubernetesJobs({ kubeconfig: "/nonexistent/kubeconfig", namespace: "jobs", instance: "one" }),
   ).toThrow(ConfigError);

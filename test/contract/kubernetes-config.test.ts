@@ -53,7 +53,7 @@ describe("a kubeconfig file with a tokenFile", () => {
     expect(shown).toEqual(["Bearer first", "Bearer second"]);
   });
 
-  test("is used only where there is no token: that one goes first", async () => {
+  test("is used only if there is no token, which goes first", async () => {
     const cluster = await clusterOf({ token: "own", tokenFile: "no-such-file" });
     shown.length = 0;
     await cluster.listJobs();

@@ -93,7 +93,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         expect([...(letter?.body ?? [])]).toEqual([...BINARY]);
       });
 
-      it("says that the lock is lost where the token is dead", async () => {
+      it("says that the lock is lost if the token is dead", async () => {
         await harness.send({});
         const { lockToken } = await harness.receive();
         const { broker, source } = harness;
@@ -145,7 +145,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         expect([...(letter?.body ?? [])]).toEqual([...BINARY]);
       });
 
-      it("dead-letters with a fact that there is none of: the sender's own of that name is emptied, and none is added", async () => {
+      it("empties a fact without a value in a dead letter if the sender set it, and adds none otherwise", async () => {
         const key = await deferOne({ properties: { "dispatcher-logs": "https://forged", color: "red" } });
         const properties = {
           "dispatcher-logs": undefined,
@@ -163,32 +163,35 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         ["requeueDeferred", (key) => harness.broker.requeueDeferred(key, { touched: true })],
         ["deadLetterDeferred", (key) => harness.broker.deadLetterDeferred(key, LETTER)],
       ];
-      it.each(settlements)("%s: missing, where there is no such message", async (_name, settle) => {
+      it.each(settlements)("%s: missing, if no message has this number", async (_name, settle) => {
         expect(await settle({ source: harness.source, sequenceNumber: 99, enqueuedAt: 1 })).toBe("missing");
       });
 
-      it.each(settlements)("%s: missing, where it is settled already", async (_name, settle) => {
+      it.each(settlements)("%s: missing, if it is settled already", async (_name, settle) => {
         const key = await deferOne();
         await harness.broker.completeDeferred(key);
         expect(await settle(key)).toBe("missing");
         expect(await harness.deadLetters()).toEqual([]);
       });
 
-      it.each(settlements)("%s: missing, where it was never deferred", async (_name, settle) => {
+      it.each(settlements)("%s: missing, if it was never deferred", async (_name, settle) => {
         await harness.send({});
         const held = await harness.receive();
         expect(await settle({ ...held, source: harness.source })).toBe("missing");
         await harness.broker.defer(harness.source, held.lockToken, {});
       });
 
-      it.each(settlements)("%s: missing, while somebody else holds it; and done after", async (_name, settle) => {
-        const key = await deferOne();
-        await harness.holdDeferred(key.sequenceNumber);
-        expect(await settle(key)).toBe("missing");
-        expect((await peek(key))?.state).toBe("deferred");
-        harness.passTime(61_000);
-        expect(await settle(key)).toBe("done");
-      });
+      it.each(settlements)(
+        "%s: missing, while another receiver has its lock; and done after",
+        async (_name, settle) => {
+          const key = await deferOne();
+          await harness.holdDeferred(key.sequenceNumber);
+          expect(await settle(key)).toBe("missing");
+          expect((await peek(key))?.state).toBe("deferred");
+          harness.passTime(61_000);
+          expect(await settle(key)).toBe("done");
+        },
+      );
 
       it.each(settlements)(
         "%s: missing, and nothing done, where another message has the number",
@@ -202,7 +205,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         },
       );
 
-      it("does not make a message expire that waits deferred, but settles nothing whose time is over", async () => {
+      it("keeps a deferred message past its time, but settles none whose time is over", async () => {
         const key = await deferOne({ ttlMs: 30_000 });
         harness.passTime(31_000);
         expect((await peek(key))?.state).toBe("deferred");
@@ -212,7 +215,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
     });
 
     describe("peeking", () => {
-      it("shows exactly this message, and none where there is none of its number", async () => {
+      it("shows exactly this message, and none if no message has its number", async () => {
         await harness.send({ messageId: "a" });
         await harness.send({ messageId: "b" });
         const first = await harness.receive();
@@ -275,7 +278,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
       });
     });
 
-    describe("where properties have no room left", () => {
+    describe("if properties have no space left", () => {
       const full = { filler: "x".repeat(31_000), more: "y".repeat(31_000) };
       const long = { reason: "JobFailed", description: "d".repeat(3_000), properties: { log: "l".repeat(20_000) } };
 
@@ -293,7 +296,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         expect(await harness.deadLetters()).toMatchObject([{ reason: long.reason, description: "" }]);
       });
 
-      it("dead-letters by token as well, where nobody can know the room before", async () => {
+      it("dead-letters by token as well, though the space can't be known before", async () => {
         await harness.send({ properties: full });
         const { lockToken } = await harness.receive();
         await harness.broker.deadLetterLocked(harness.source, lockToken, long);

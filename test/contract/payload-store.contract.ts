@@ -52,7 +52,7 @@ export function describePayloadStore(name: string, make: () => Promise<PayloadSe
       expect(await body(aRun({ source: { queue: "thumbnails" } }))).toBeDefined();
     });
 
-    it("deletes a body, and does not mind where there is none", async () => {
+    it("deletes a body, and does nothing if there is none", async () => {
       await store.deleteBody(aRun());
       await store.putBody(aRun(), Buffer.from("x"));
       await store.deleteBody(aRun());

@@ -184,7 +184,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect((await open(aRun())).run).toStrictEqual(aRun({ attempt: 4 }));
     });
 
-    it("refuses an update of a run that somebody else has changed", async () => {
+    it("refuses an update of a run that another process has changed", async () => {
       const stale = await table.insert(aRun({ status: "waiting" }));
       await table.update(stale, { ...stale.run, status: "dispatched" });
       await expect(table.update(stale, { ...stale.run, lastError: "mine" })).rejects.toThrow(ConflictError);
@@ -226,7 +226,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(await table.find(aRun())).toMatchObject({ kind: "closed", run: { status: winner } });
     });
 
-    it("refuses to close a run that somebody else has changed, and leaves it open", async () => {
+    it("refuses to close a run that another process has changed, and leaves it open", async () => {
       const stale = await table.insert(aRun({ status: "settling" }));
       const current = await table.update(stale, { ...stale.run, lastError: "theirs" });
       await expect(table.close(stale, closing(stale.run))).rejects.toThrow(ConflictError);
@@ -359,7 +359,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(await table.sweepCursor({ queue: "B" })).toBe(3);
     });
 
-    it("remembers what it is told of a module, and the next thing only if nobody changed it since", async () => {
+    it("stores a module's state, and the next one only if no other process changed it since", async () => {
       expect(await table.moduleStates()).toEqual([]);
       const counting = {
         module: "m",

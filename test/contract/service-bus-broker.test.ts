@@ -35,7 +35,7 @@ const open = async (
 };
 
 describe("the Service Bus adapter", () => {
-  it("names the source where it does not exist, as an error of the configuration at start and as an outage later", async () => {
+  it("names a source that does not exist, as an error of the configuration at start and as an outage later", async () => {
     const { broker } = await open();
     const nowhere = { topic: "t", subscription: "nowhere" };
     await expect(broker.verify(nowhere)).rejects.toBeInstanceOf(ConfigError);
@@ -104,7 +104,7 @@ describe("the Service Bus adapter", () => {
     { what: "nothing, and a footer of null", value: bytes("40 005378 40") },
     { what: "nothing, and data after it", value: bytes("40 005375 a00161") },
     { what: "nothing, and properties of null after it", value: bytes("40 005374 40") },
-  ])("where nobody can decode a message: $what", ({ value }) => {
+  ])("if a message can't be decoded: $what", ({ value }) => {
     it("shows it without its body, its neighbours whole, and settles it by its number", async () => {
       const { bus, broker } = await open();
       await bus.send("q", { body: Buffer.from("before") });
@@ -274,7 +274,7 @@ describe("the Service Bus adapter with an identity", () => {
     expect(new Set(scopes)).toEqual(new Set(["https://servicebus.azure.net//.default"]));
   });
 
-  it("is unavailable, and says why, where there is no token", async () => {
+  it("is unavailable, and says why, if there is no token", async () => {
     const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
       algorithm: "sha256",
     });

@@ -75,7 +75,7 @@ const storeAs = (credential: TokenCredential, clock = systemClock) =>
     clock,
   });
 
-describe("the Azure table, as somebody", () => {
+describe("the Azure table, with an identity", () => {
   it("does all its work with a token for storage", async () => {
     const { credential, asked } = makeCredential();
     const table = tableAs(credential);
@@ -87,12 +87,12 @@ describe("the Azure table, as somebody", () => {
     expect(new Set(asked())).toEqual(new Set(["https://storage.azure.com/.default"]));
   });
 
-  it("says which role is missing where the token is refused", async () => {
+  it("says which role is missing if the token is refused", async () => {
     const { credential } = makeCredential({ aud: "https://vault.azure.net" });
     await expect(tableAs(credential).find(aRun())).rejects.toThrow(/40[13].*"Storage Table Data Contributor"/);
   });
 
-  it("says that it is unavailable where the credential gets no token", async () => {
+  it("says that it is unavailable if the credential gets no token", async () => {
     const credential: TokenCredential = {
       getToken: () => Promise.reject(Object.assign(new Error("no endpoint"), { name: "CredentialUnavailableError" })),
     };
@@ -101,7 +101,7 @@ describe("the Azure table, as somebody", () => {
   });
 });
 
-describe("Azure Blob, as somebody", () => {
+describe("Azure Blob, with an identity", () => {
   it("stores, signs with a delegated key for https alone, and deletes", async () => {
     const { credential, asked } = makeCredential();
     const store = storeAs(credential);
@@ -146,7 +146,7 @@ describe("Azure Blob, as somebody", () => {
     expect(ends).toBeLessThanOrEqual(Date.parse(searchParams.get("ske") ?? ""));
   });
 
-  it("says which role is missing where the token is refused", async () => {
+  it("says which role is missing if the token is refused", async () => {
     const { credential } = makeCredential({ aud: "https://vault.azure.net" });
     await expect(storeAs(credential).verify()).rejects.toThrow(/40[13].*"Storage Blob Data Owner"/);
   });

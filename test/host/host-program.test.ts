@@ -84,7 +84,7 @@ test("ends when its parent is gone", async () => {
   expect(await running.ended).toBe(0);
 });
 
-test("takes a free port where the one it was given is in use, and says so", async () => {
+test("takes a free port if the one it was given is in use, and says so", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await vi.waitFor(() => expect(other.listening).toBe(true));
   const address = other.address();
@@ -114,7 +114,7 @@ test("exits with 1 naming the field of host.json that is wrong", async () => {
   expect(running.said.stderr).toContain("host.json: extensions.serviceBus.prefetchCount");
 });
 
-test("exits with 2 and its usage where a flag is wrong", async () => {
+test("exits with 2 and its usage if a flag is wrong", async () => {
   const running = runProgram("host", { args: ["--app", "x", "--port", "high"] });
   expect(await running.ended).toBe(2);
   expect(running.said.stderr).toContain("usage: host");

@@ -28,7 +28,7 @@ async function install(program: string, script: string): Promise<void> {
   await writeFile(join(machine, "bin", program), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 }
 
-test("a machine without Go and Debian's packages is told of both at once, and of how to get them", async () => {
+test("names both at once, and how to get them, on a machine without Go and Debian's packages", async () => {
   const { code, stdout, stderr, left } = await cluster(["up"]);
   expect(code).toBe(1);
   expect(stdout).toBe("");
@@ -42,7 +42,7 @@ test("a machine without Go and Debian's packages is told of both at once, and of
   expect(left).toEqual(["bin"]);
 });
 
-test("a Go that is too old is named", async () => {
+test("names a Go that is too old", async () => {
   await install("go", "echo go1.19.8");
   const { code, stderr, left } = await cluster(["build"]);
   expect(code).toBe(1);
@@ -50,7 +50,7 @@ test("a Go that is too old is named", async () => {
   expect(left).toEqual(["bin"]);
 });
 
-test("who isn't root is told so", async () => {
+test("tells a user who isn't root", async () => {
   const { code, stderr, left } = await cluster(["up"], process.getuid?.() === 0 ? { uid: NOBODY } : {});
   expect(code).toBe(1);
   expect(stderr).toMatch(/^ {2}It needs root, for containers and their network\. Run it with sudo\.$/m);
@@ -68,7 +68,7 @@ test("assets that lack a program are refused before anything is built", async ()
   expect(left).toEqual(["bin"]);
 });
 
-test("where there is no cluster, status says so with 1, and down has nothing to do", async () => {
+test("if there is no cluster, status says so with 1, and down has nothing to do", async () => {
   expect(await cluster(["status"])).toMatchObject({
     code: 1,
     stderr: "cluster: there is no cluster on this machine. Start one with: npm run cluster -- up\n",

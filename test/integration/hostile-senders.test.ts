@@ -166,7 +166,7 @@ describe("a hostile sender's message is run once, as data", () => {
     expect(attempts).toEqual([[`${number}.1`, body.toString()]]);
   });
 
-  it("and none of them is dead-lettered, gets a file of its own making, or reaches somebody else's queue", async () => {
+  it("and none of them is dead-lettered, gets a file of its own making, or reaches another queue", async () => {
     expect(await letters()).toEqual([]);
     const files = await readdir(out);
     expect(files.filter((file) => !/^hostile:\d+:\d+\.1$/.test(file))).toEqual([]);
@@ -210,7 +210,7 @@ describe("a dead letter says what happened, whatever its sender wrote there", ()
     expect(JSON.stringify(letter?.applicationProperties)).not.toMatch(/forged\b(?!-failure)|kube-system|"me"/);
   });
 
-  it("of a message that no module takes: what there is none of is empty", { timeout: 60_000 }, async () => {
+  it("of a message that no module takes, with empty facts if there is no value", { timeout: 60_000 }, async () => {
     const applicationProperties = { ...FORGED, kind: "none" };
     await send({ messageId: "forged-rejection", body: text("x"), applicationProperties });
     const letter = await letterOf("forged-rejection");
@@ -232,7 +232,7 @@ it.each([
   { trick: "nested too deeply to be decoded", value: nested(5_000) },
   { trick: "an array of four milliards of nulls", value: bytes("f0 00000005 ffffffff 40") },
 ])(
-  "a body that nobody can decode is rejected, and holds up no other message: $trick",
+  "a body that can't be decoded is rejected, and holds up no other message: $trick",
   { timeout: 60_000 },
   async ({ trick, value }) => {
     const port = Number(/^Endpoint=sb:[/][/][^:;]+:(\d+)/.exec(stack.settings["ServiceBus"] ?? "")?.[1]);

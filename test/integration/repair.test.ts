@@ -123,10 +123,10 @@ test("cancels a run that waits, and says what it can't do", { timeout: 60_000 },
 test.each([
   ["an unknown flag", ["--all"]],
   ["two actions at once", ["--cancel", "a:1:1", "--adopt", "a:1:1"]],
-  ["an outcome that is none", ["--force", "a:1:1", "--as", "done"]],
+  ["an unknown outcome", ["--force", "a:1:1", "--as", "done"]],
   ["--force without an outcome", ["--force", "a:1:1"]],
   ["an argument without a flag", ["a:1:1"]],
-])("explains itself, ends with 2 and asks nobody for %s", async (_, args) => {
+])("explains itself, ends with 2 and asks no server for %s", async (_, args) => {
   const { code, stdout, stderr } = await repair(...args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr).toContain("usage: npm run repair");

@@ -90,7 +90,7 @@ async function deferredOnes(broker: MessageBroker, source: Source): Promise<Peek
 }
 
 function heapBytes(): number {
-  if (globalThis.gc === undefined) throw new Error("run it by npm run test:live: that lets it collect garbage");
+  if (globalThis.gc === undefined) throw new Error("run it with npm run test:live, which lets it collect garbage");
   globalThis.gc();
   return process.memoryUsage().heapUsed;
 }
@@ -109,7 +109,7 @@ describe.skipIf(settings.kind === "none")(
       await bus?.close();
     });
 
-    it("all come, each is deferred and can be settled, and the receiver keeps nothing of them", async () => {
+    it("delivers all of them, each of which is deferred and can be settled, and the receiver keeps none", async () => {
       const source = await bus.freshQueue();
       await sendMany(bus.user.client, source, MESSAGES);
       const flow = deferring(broker, source);

@@ -40,7 +40,7 @@ describe("the links of the local broker, seen by the Service Bus SDK:", () => {
       expect(await receiver.receiveMessages(5, { maxWaitTimeInMs: 2000 })).toHaveLength(1);
     });
 
-    it("hear of the end of a drain also where the last message used up the credit", async () => {
+    it("hear of the end of a drain also if the last message used up the credit", async () => {
       await openQueue();
       await bus.send("q", { body: "x" });
       expect(await drainOne(bus.broker.port, "q")).toEqual(["message", "drained"]);

@@ -54,7 +54,7 @@ describe("what the local broker makes of messages, seen by the Service Bus SDK:"
       }
     });
 
-    it("gets a message id where it has none", async () => {
+    it("gets a message id if it has none", async () => {
       await openQueue();
       await bus.send("q", { body: "a" }, { body: "b", messageId: 7 });
       const [first, second] = await bus.receiver(source).peekMessages(2);
@@ -91,7 +91,7 @@ describe("what the local broker makes of messages, seen by the Service Bus SDK:"
       expect(counts()).toMatchObject({ active: 1, deferred: 0, locked: 1 });
     });
 
-    it("arrives as single messages where it was sent as a batch", async () => {
+    it("arrives as single messages if it was sent as a batch", async () => {
       await openQueue();
       const sender = bus.client.createSender("q");
       await sender.sendMessages([
@@ -104,7 +104,7 @@ describe("what the local broker makes of messages, seen by the Service Bus SDK:"
       expect(messages.map(({ messageId }) => messageId).slice(0, 2)).toEqual(["a", "b"]);
     });
 
-    it("is refused where it is to be scheduled, rather than delivered early", async () => {
+    it("is refused if it is to be scheduled, rather than delivered early", async () => {
       await openQueue();
       const later = { body: "x", scheduledEnqueueTimeUtc: new Date(Date.now() + MINUTE) };
       await expect(bus.send("q", later)).rejects.toMatchObject({ name: "ServiceBusError" });

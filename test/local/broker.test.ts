@@ -41,7 +41,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       expect((await bus.receive(receiver)).deliveryCount).toBe(2);
     });
 
-    it("one more where the lock on a deferred message lapsed, which stays deferred", async () => {
+    it("one more if the lock on a deferred message lapsed, which stays deferred", async () => {
       await openQueue();
       await bus.send("q", { body: "x" });
       const receiver = bus.receiver(source);
@@ -72,7 +72,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       expect(counts()).toMatchObject({ active: 0, deferred: 0, deadLettered: 1 });
     });
 
-    it("dead-letters at MaxDeliveryCount when locks lapse, also where the properties leave no room for the reason", async () => {
+    it("dead-letters at MaxDeliveryCount when locks lapse, also if the properties leave no space for the reason", async () => {
       await openQueue({ maxDeliveryCount: 2 });
       await bus.send("q", { body: "x", applicationProperties: { a: "a".repeat(32_000), b: "b".repeat(33_400) } });
       const receiver = bus.receiver(source);
@@ -197,7 +197,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       expect(counts()).toMatchObject({ active: 1, deadLettered: 0 });
     });
 
-    it("dead-letters what has expired where the entity says so, deferred messages when they are asked for", async () => {
+    it("dead-letters expired messages if the entity says so, deferred ones when they are asked for", async () => {
       await openQueue({ defaultTtlMs: 10 * MINUTE, deadLetteringOnExpiration: true });
       await bus.send("q", { body: "x", timeToLive: 60 * MINUTE });
       const receiver = bus.receiver(source);

@@ -31,7 +31,7 @@ describe("send", () => {
 });
 
 describe("the cluster's flags", () => {
-  test("choose the stand-in where there are none, and need a kubeconfig otherwise", () => {
+  test("choose the stand-in if there are none, and need a kubeconfig otherwise", () => {
     expect(chooseCluster({})).toEqual({ kind: "stand-in" });
     expect(() => chooseCluster({ namespace: "x" })).toThrow("--namespace needs --kubeconfig");
     expect(() => chooseCluster({ kubeconfig: "/no/such/file" })).toThrow("/no/such/file: there is no such file");

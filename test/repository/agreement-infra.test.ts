@@ -62,7 +62,7 @@ describe.each(both)("what is deployed ($environment) and the code", ({ predictio
     expect(containers.map(({ name }) => name.split("/").at(-1))).toEqual(inCode);
   });
 
-  it("have the same roles: the app's on what it calls, KEDA's on what it counts, nobody's on anything else", () => {
+  it("give the app roles on what it calls, KEDA roles on what it counts, and no other identity any role", () => {
     const made = ofType(prediction, "Microsoft.Authorization/roleAssignments").map((assignment) => ({
       who: whoIs(valueAt(assignment, ["properties", "principalId"])),
       role: roleName(String(valueAt(assignment, ["properties", "roleDefinitionId"]))),

@@ -21,7 +21,7 @@ const sent = (paths: readonly string[]) =>
 const GLOB = { dot: true, onlyFiles: false, expandDirectories: false };
 
 describe("the Dockerfile", () => {
-  it("builds the app for the Functions host where no target is named", () => {
+  it("builds the app for the Functions host if no target is named", () => {
     expect(stageNames()).toEqual(["build", "standalone", "functions"]);
   });
 

@@ -13,7 +13,7 @@ const FOR_NOBODY = [
 ].flat();
 
 const MISSING =
-  "the Bicep CLI is missing: put bicep 0.49 or later on PATH, or name it in BICEP (https://github.com/Azure/bicep/releases, one file)";
+  "the Bicep CLI is missing. Put bicep 0.49 or later on PATH, or name it in BICEP (https://github.com/Azure/bicep/releases, one file)";
 
 export interface BicepEnd {
   readonly code: number;
