@@ -7,9 +7,9 @@ import { BlobServiceClient } from "@azure/storage-blob";
 import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { neededEnvironment } from "../../local/stack/own-environment.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
 import { installPatientDecoding } from "../../shared/adapters/service-bus/patient-decoding.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 import { bytes, messageOf, nested, sendRaw } from "../support/raw-amqp.ts";
 
 /**
@@ -101,13 +101,7 @@ beforeAll(async () => {
   out = await mkdtemp(join(tmpdir(), "hostile-out-"));
   await writeFile(join(directory, "echo.json"), moduleFile(out));
   await writeFile(join(directory, "victim.json"), VICTIM);
-  stack = await startStack({
-    modulesDir: directory,
-    cluster: { kind: "stand-in" },
-    filters: {},
-    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *" },
-    env: neededEnvironment(process.env),
-  });
+  stack = await startLocalStack(directory);
   kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(stack.settings["KUBECONFIG"] ?? "");
   client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { ServiceBusClient, type ServiceBusMessage } from "@azure/service-bus";
 import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { neededEnvironment } from "../../local/stack/own-environment.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 
 /** Writes what the pod was given under the run's id: the body, and the ids as its shell sees them. */
 const SCRIPT = `
@@ -112,13 +112,7 @@ describe("odd messages through the whole stack", () => {
     directory = await mkdtemp(join(tmpdir(), "odd-messages-"));
     out = await mkdtemp(join(tmpdir(), "odd-messages-out-"));
     await writeFile(join(directory, "echo.json"), moduleFile(out));
-    stack = await startStack({
-      modulesDir: directory,
-      cluster: { kind: "stand-in" },
-      filters: {},
-      settings: {},
-      env: neededEnvironment(process.env),
-    });
+    stack = await startLocalStack(directory);
     await stack.startApp();
     client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
     const sender = client.createSender("odd");

@@ -7,7 +7,8 @@ import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 import { ROOT } from "../support/run-program.ts";
 
 const container = { name: "main", image: "busybox:1.36", command: ["true"] };
@@ -25,13 +26,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "repair-"));
   for (const [name, module] of Object.entries(MODULES))
     await writeFile(join(directory, `${name}.json`), JSON.stringify(module));
-  stack = await startStack({
-    modulesDir: directory,
-    cluster: { kind: "stand-in" },
-    filters: {},
-    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *" },
-    env: neededEnvironment(process.env),
-  });
+  stack = await startLocalStack(directory);
   client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
 }, 60_000);
 afterAll(async () => {

@@ -7,7 +7,8 @@ import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { SecretSearch } from "../../local/kit/secret-search.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 import { ROOT, type Running, runProgram } from "../support/run-program.ts";
 
 /** The planted secrets, which only the pod may ever see. The search also covers the servers' own keys and tokens. */
@@ -59,14 +60,7 @@ const partLines: string[] = [];
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "secrets-"));
   await writeFile(join(directory, "canary.json"), JSON.stringify(MODULE));
-  stack = await startStack({
-    modulesDir: directory,
-    cluster: { kind: "stand-in" },
-    filters: {},
-    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *" },
-    env: neededEnvironment(process.env),
-    onLine: (_, line) => void partLines.push(line),
-  });
+  stack = await startLocalStack(directory, { onLine: (_, line) => void partLines.push(line) });
   kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(stack.settings["KUBECONFIG"] ?? "");
   app = startApp();

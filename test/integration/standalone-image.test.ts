@@ -7,10 +7,10 @@ import { ServiceBusClient } from "@azure/service-bus";
 import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { untilReady } from "../../local/stack/readiness.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
 import { layOut, readImage } from "../support/container-image.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 import { ROOT } from "../support/run-program.ts";
 
 // These tests do what `docker build --target standalone` and `docker run` do, as far as that goes without Docker. They
@@ -27,13 +27,7 @@ beforeAll(async () => {
   // The image's user is another one than this directory's owner.
   await chmod(directory, 0o755);
   await buildImage();
-  stack = await startStack({
-    modulesDir: join(ROOT, "modules"),
-    cluster: { kind: "stand-in" },
-    filters: {},
-    settings: {},
-    env: neededEnvironment(process.env),
-  });
+  stack = await startLocalStack(join(ROOT, "modules"), { settings: {} });
 }, 240_000);
 afterAll(async () => {
   await stack?.stop();

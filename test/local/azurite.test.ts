@@ -4,27 +4,15 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { startAzurite } from "../../local/azurite/start-azurite.ts";
 import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
+import { bundleProgram, programFile } from "../support/bundle-program.ts";
 
-const program = fileURLToPath(new URL("../../node_modules/.cache/dispatcher/azurite-main.mjs", import.meta.url));
-beforeAll(async () => {
-  const entry = fileURLToPath(new URL("../../local/azurite/main.ts", import.meta.url));
-  await build({
-    entryPoints: [entry],
-    outfile: program,
-    bundle: true,
-    platform: "node",
-    format: "esm",
-    packages: "external",
-    logLevel: "warning",
-  });
-});
+const program = programFile("azurite");
+beforeAll(() => bundleProgram("azurite"));
 
 const READY = z.object({ ready: z.literal(true), connectionString: z.string(), pid: z.number() });
 

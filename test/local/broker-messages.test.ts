@@ -1,7 +1,7 @@
 import rhea from "rhea";
 import { afterEach, describe, expect, it } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
-import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
+import { type LocalBus, startLocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
 import { receiveRawProperties, sendRaw } from "../support/raw-amqp.ts";
 
 const MINUTE = 60_000;
@@ -12,10 +12,7 @@ const plain = (value: unknown) => String(value instanceof Date ? value.getTime()
 describe("what the local broker makes of messages, seen by the Service Bus SDK:", () => {
   let bus: LocalBus;
   afterEach(() => bus.close());
-  const openQueue = async (settings: Partial<QueueConfig> = {}): Promise<LocalBus> => {
-    bus = await startLocalBus({ queues: [{ name: "q", lockDurationMs: MINUTE, ...settings }] });
-    return bus;
-  };
+  const openQueue = async (settings: Partial<QueueConfig> = {}) => (bus = await startLocalQueue(settings));
   const counts = () => bus.broker.counts()["q"];
 
   describe("what senders write", () => {

@@ -4,30 +4,18 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { ServiceBusClient } from "@azure/service-bus";
-import { build } from "esbuild";
 import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import { bundleProgram, programFile } from "../support/bundle-program.ts";
 
-const program = fileURLToPath(new URL("../../node_modules/.cache/dispatcher/broker-main.mjs", import.meta.url));
+const program = programFile("broker");
 const READY = z.strictObject({ ready: z.literal(true), port: z.number(), connectionString: z.string() });
 const ENTITIES = { queues: [{ name: "q" }], topics: [] };
 const started: ChildProcess[] = [];
 let directory: string;
 
-beforeAll(() =>
-  build({
-    entryPoints: [fileURLToPath(new URL("../../local/broker/main.ts", import.meta.url))],
-    outfile: program,
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    packages: "external",
-    logLevel: "error",
-  }),
-);
+beforeAll(() => bundleProgram("broker"));
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), "dispatcher-broker-"));
 });
@@ -88,7 +76,7 @@ test("takes another port if the wanted one is taken, and says so", async () => {
   const first = await start();
   const second = await start(["--port", String(first.ready.port)]);
   expect(second.ready.port).not.toBe(first.ready.port);
-  expect(second.errors()).toContain(`port ${first.ready.port} is taken`);
+  expect(second.errors()).toContain(`port ${first.ready.port} is in use by another program`);
   const third = await start(["--port", "0"]);
   expect(third.ready.port).toBeGreaterThan(0);
 });

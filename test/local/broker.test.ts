@@ -2,7 +2,7 @@ import Long from "long";
 import { afterEach, describe, expect, it } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
 import { numberOf } from "../support/bus-user.ts";
-import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
+import { type LocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
 
 const MINUTE = 60_000;
 const source = { queue: "q" };
@@ -10,10 +10,7 @@ const source = { queue: "q" };
 describe("the local broker, seen by the Service Bus SDK,", () => {
   let bus: LocalBus;
   afterEach(() => bus.close());
-  const openQueue = async (settings: Partial<QueueConfig> = {}): Promise<LocalBus> => {
-    bus = await startLocalBus({ queues: [{ name: "q", lockDurationMs: MINUTE, ...settings }] });
-    return bus;
-  };
+  const openQueue = async (settings: Partial<QueueConfig> = {}) => (bus = await startLocalQueue(settings));
   const counts = () => bus.broker.counts()["q"];
 
   describe("counts deliveries as the service does:", () => {

@@ -5,32 +5,20 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { KubeConfig } from "@kubernetes/client-node";
-import { build } from "esbuild";
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { buildJob } from "../contract/job-harness.ts";
+import { bundleProgram, programFile } from "../support/bundle-program.ts";
 import { isAlive } from "../support/is-alive.ts";
 
-const program = fileURLToPath(new URL("../../node_modules/.cache/dispatcher/cluster-main.mjs", import.meta.url));
+const program = programFile("cluster");
 const READY = z.strictObject({ ready: z.literal(true), port: z.number(), kubeconfig: z.string() });
 const started: ChildProcess[] = [];
 const directories: string[] = [];
 
-beforeAll(() =>
-  build({
-    entryPoints: [fileURLToPath(new URL("../../local/cluster/main.ts", import.meta.url))],
-    outfile: program,
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    packages: "external",
-    logLevel: "error",
-  }),
-);
+beforeAll(() => bundleProgram("cluster"));
 afterEach(() => {
   for (const child of started.splice(0)) child.kill("SIGKILL");
   for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });

@@ -220,13 +220,7 @@ export class FakeCluster implements JobCluster {
       const message = `${container} failed with exit code ${exitCode} matching FailJob rule at index ${index}`;
       this.#finish(name, "FailureTarget", "Failed", "PodFailurePolicy", message);
     } else {
-      this.#finish(
-        name,
-        "FailureTarget",
-        "Failed",
-        "BackoffLimitExceeded",
-        "Job has reached the specified backoff limit",
-      );
+      this.#failByBackoff(name);
     }
   }
 
@@ -245,17 +239,16 @@ export class FakeCluster implements JobCluster {
     this.#passDeadline(name);
   }
 
+  #failByBackoff(name: string): void {
+    const message = "Job has reached the specified backoff limit";
+    this.#finish(name, "FailureTarget", "Failed", "BackoffLimitExceeded", message);
+  }
+
   #passDeadline(name: string): void {
     const pod = this.#pod(name);
     const message = "Pod was active on the node longer than the specified deadline";
     pod.status = { ...pod.status, reason: "DeadlineExceeded", message };
-    this.#finish(
-      name,
-      "FailureTarget",
-      "Failed",
-      "BackoffLimitExceeded",
-      "Job has reached the specified backoff limit",
-    );
+    this.#failByBackoff(name);
   }
 
   /** Its pod can't start. Its containers, or the named init container, wait with this reason. */
@@ -290,13 +283,7 @@ export class FakeCluster implements JobCluster {
   /** A person deletes its pod. */
   deletePod(name: string): void {
     this.#pods.delete(name);
-    this.#finish(
-      name,
-      "FailureTarget",
-      "Failed",
-      "BackoffLimitExceeded",
-      "Job has reached the specified backoff limit",
-    );
+    this.#failByBackoff(name);
   }
 
   /** A person deletes the Job, and its pod with it. */
