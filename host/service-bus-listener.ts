@@ -181,6 +181,6 @@ class Link {
 
   async #report({ error, errorSource, entityPath }: ProcessErrorArgs): Promise<void> {
     if (this.#closing) return;
-    this.#options.log.system("warning", `${entityPath}: ${errorSource} failed, trying again: ${error.message}`);
+    this.#options.log.system("warning", `${errorSource} at ${entityPath} failed, trying again: ${error.message}`);
   }
 }

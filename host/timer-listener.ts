@@ -41,7 +41,7 @@ function cronOf(fn: RegisteredFunction, schedule: string, run: (job: Cron) => Pr
     return new Cron(schedule, { mode: "6-part", timezone: "UTC", domAndDow: true }, run);
   } catch (error) {
     throw new Error(
-      `function ${fn.name}: schedule "${schedule}" is no six-field NCRONTAB expression, such as "*/10 * * * * *": ${String(error)}`,
+      `function ${fn.name} has the schedule "${schedule}", which is no six-field NCRONTAB expression, such as "*/10 * * * * *": ${String(error)}`,
       {
         cause: error,
       },

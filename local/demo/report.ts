@@ -75,7 +75,7 @@ export function summaryOf(results: readonly Result[]) {
 export function problemsOf(results: readonly Result[], surprises: readonly string[]): string[] {
   return [
     ...results.flatMap(({ title, messageId, problems }) =>
-      problems.map((problem) => `NOT AS EXPECTED: "${title}" (${messageId}): ${problem}`),
+      problems.map((problem) => `NOT AS EXPECTED in "${title}" (${messageId}): ${problem}`),
     ),
     ...surprises.map((surprise) => `NOT AS EXPECTED: ${surprise}`),
   ];

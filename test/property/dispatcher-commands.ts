@@ -259,9 +259,7 @@ function jobsFor(model: Model, real: Real, event: JobEvent): string[] {
 function isKnownToItsRow(real: Real, name: string): boolean {
   return (
     isQuiet(real) &&
-    real.world
-      .open()
-      .some(({ jobName, status, endOrdered }) => jobName === name && status === "dispatched" && !endOrdered)
+    real.world.open().some(({ jobName, status, endOrdered }) => jobName === name && status === "dispatched" && !endOrdered)
   );
 }
 

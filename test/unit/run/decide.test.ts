@@ -10,13 +10,7 @@ const retry = {
   maxInterruptions: 2,
 };
 
-const failed: AttemptEnd = {
-  reason: "JobFailed",
-  kind: "failure",
-  permanent: false,
-  detail: "exit code 1",
-  exitCode: 1,
-};
+const failed: AttemptEnd = { reason: "JobFailed", kind: "failure", permanent: false, detail: "exit code 1", exitCode: 1 };
 const evicted: AttemptEnd = { reason: "JobFailed", kind: "interruption", permanent: false, detail: "evicted" };
 const badImage: AttemptEnd = { reason: "JobNotStarted", kind: "failure", permanent: false, detail: "ErrImagePull" };
 const cancelled: AttemptEnd = { reason: "Cancelled", kind: "cancel", permanent: true, detail: "cancelled" };
