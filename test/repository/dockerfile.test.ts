@@ -11,7 +11,7 @@ import { readImage, stageNames } from "../support/container-image.ts";
 const FINAL = ["standalone", "functions"];
 const build = readImage("build");
 
-/** What the builder is sent, of these paths. */
+/** Those of these paths that are sent to the builder. */
 const sent = (paths: readonly string[]) =>
   dockerignore
     .default()
@@ -21,7 +21,7 @@ const sent = (paths: readonly string[]) =>
 const GLOB = { dot: true, onlyFiles: false, expandDirectories: false };
 
 describe("the Dockerfile", () => {
-  it("builds the app for the Functions host where no target is named", () => {
+  it("builds the app for the Functions host if no target is named", () => {
     expect(stageNames()).toEqual(["build", "standalone", "functions"]);
   });
 

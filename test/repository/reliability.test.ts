@@ -12,7 +12,7 @@ function printed() {
   return [...rows].map(([, number, crash, tests]) => ({ number: Number(number), crash, tests: Number(tests) }));
 }
 
-/** The same as the tests say it. */
+/** The crash table as the tests define it. */
 function tested() {
   const [, ...parts] = TESTS.split(/^describe\("row /m);
   return parts.map((part) => {
