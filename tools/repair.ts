@@ -7,7 +7,7 @@ import { makeLog } from "../shared/log.ts";
 import { FORCED_OUTCOMES } from "../shared/operate/force-run.ts";
 import { type Answers, makeOperator, type Operator } from "../shared/operate/operator.ts";
 import { readLocalSettings } from "../shared/settings/local-settings.ts";
-import { answerText, findingText } from "./repair-words.ts";
+import { answerText, findingText } from "./repair/words.ts";
 
 // `npm run repair`, and `node dist/tools/repair.js` in the container: lists and does what only a person may decide.
 // Without a flag it looks, and changes nothing. The settings are the app's own: the environment, over the Values of
