@@ -3,37 +3,42 @@ import { type Command, parseFlags } from "../../shared/command-line.ts";
 
 export const PROOF = {
   usage: "npm run prove -- [FLAGS]",
-  does: "Kills, freezes and lies to Dispatchers at every call they make, and checks that every message ends exactly once.",
+  does: "Kills and freezes replicas at every call they make and breaks the calls, and checks that every message ends exactly once.",
   flags: {
-    messages: { type: "string", default: "400", value: "N", says: "how many messages are sent, of every kind" },
-    kills: { type: "string", default: "20", value: "N", says: "random kills and freezes, beside the systematic ones" },
-    processes: { type: "string", default: "4", value: "N", says: "Dispatchers that share the work, at least 2" },
+    messages: { type: "string", default: "400", value: "N", says: "how many messages are sent, of all kinds together" },
+    kills: {
+      type: "string",
+      default: "20",
+      value: "N",
+      says: "how many kills and freezes happen at random moments, beside those at every call",
+    },
+    processes: { type: "string", default: "4", value: "N", says: "how many replicas share the work, at least 2" },
     seed: {
       type: "string",
       value: "N",
-      says: "of the faults and of the messages; without it, one is made and printed",
+      says: "the seed of the faults and the messages; without it, a random seed, which is printed",
     },
     patience: {
       type: "string",
       default: "240",
       value: "SECONDS",
-      says: "how long everything may take to come to rest, in the end",
+      says: "how long everything may take to come to rest after the last fault",
     },
-    log: { type: "string", value: "FILE", says: "where to write each line of every process, and each fault" },
-    json: { type: "boolean", default: false, says: "the result as JSON on standard output" },
+    log: { type: "string", value: "FILE", says: "write each line of every process, and each fault, to this file" },
+    json: { type: "boolean", default: false, says: "print the result as JSON" },
     storms: {
       type: "boolean",
-      says: "crowds, outages and clocks that disagree, instead; --storms --help lists the flags of these",
+      says: "run the storms instead: crowds, outages and clocks that disagree; add --help for their flags",
     },
   },
   notes: "Ends with 0 if the proof holds, 1 if not, 2 for wrong flags.",
 } as const satisfies Command;
 
-/** What a proof is to be. */
+/** What the command line asks of a proof. */
 export interface ProofFlags {
   readonly messages: number;
   readonly kills: number;
-  readonly processes: number;
+  readonly replicas: number;
   readonly seed: number;
   readonly patienceMs: number;
   readonly log: string | undefined;
@@ -46,7 +51,7 @@ export function readProofFlags(args: readonly string[], randomSeed: () => number
   return {
     messages: wholeNumber("messages", values.messages, 1, 1_000_000),
     kills: wholeNumber("kills", values.kills, 0, 100_000),
-    processes: wholeNumber("processes", values.processes, 2, 64),
+    replicas: wholeNumber("processes", values.processes, 2, 64),
     seed: values.seed === undefined ? randomSeed() : wholeNumber("seed", values.seed, 0, 2 ** 32 - 1),
     patienceMs: wholeNumber("patience", values.patience, 1, 86_400) * 1000,
     log: values.log,

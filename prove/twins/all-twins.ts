@@ -6,7 +6,7 @@ import { START_TWINS } from "./start-twins.ts";
 import type { Twin } from "./twin.ts";
 import { WATCH_TWINS } from "./watch-twins.ts";
 
-/** Every guard that a twin of the app is built without. */
+/** All twins, in the order of the table in the docs. */
 export const TWINS: readonly Twin[] = [
   ...ROW_TWINS,
   ...IDENTITY_TWINS,
@@ -16,10 +16,15 @@ export const TWINS: readonly Twin[] = [
   ...WATCH_TWINS,
 ];
 
-/** The twins of these names, in the order of the table; all of them where none is named. Throws an Error where one is unknown. */
+/**
+ * Finds the twins of these names, in the order of the table; all of them if no name is given. Throws an Error if a name
+ * is unknown.
+ */
 export function twinsNamed(names: readonly string[]): Twin[] {
   const unknown = names.filter((name) => !TWINS.some((twin) => twin.name === name));
   if (unknown.length > 0)
-    throw new Error(`no such twin: ${unknown.join(", ")}. There are: ${TWINS.map(({ name }) => name).join(", ")}`);
+    throw new Error(
+      `no such twin: ${unknown.join(", ")}. Choose from these: ${TWINS.map(({ name }) => name).join(", ")}`,
+    );
   return TWINS.filter(({ name }) => names.length === 0 || names.includes(name));
 }

@@ -5,17 +5,22 @@ import { publish, readPublished } from "./table.ts";
 import { tryTwin } from "./try-twin.ts";
 import type { Twin } from "./twin.ts";
 
-// `npm run prove:twins`: each guard of the app is taken out once, and the proof has to notice; with the guard in, the same story has to end well.
+// `npm run prove:twins` plays a story for each guard of the app, with the guard and without it. With it, the audit must
+// find nothing. Without it, the audit must find something.
 
 const COMMAND = {
   usage: "npm run prove:twins -- [FLAGS] [NAME ...]",
-  does: "Takes each guard of the app out once, and checks that the proof notices.",
-  words: { NAME: "which twins; without a name, all" },
+  does: "Takes each guard out of the app, and checks that the audit finds what goes wrong without it.",
+  words: { NAME: "which guards are taken out; without a name, all" },
   flags: {
-    list: { type: "boolean", default: false, says: "print which twins there are, and end" },
-    docs: { type: "boolean", default: false, says: "write the table in the docs anew, for guards that moved, and end" },
-    publish: { type: "boolean", default: false, says: "if all of them hold, write what was found, and the table" },
-    log: { type: "string", value: "FILE", says: "where to write each line of every process" },
+    list: { type: "boolean", default: false, says: "print the names of all guards, and end" },
+    docs: { type: "boolean", default: false, says: "write the table of guards in the docs again, and end" },
+    publish: {
+      type: "boolean",
+      default: false,
+      says: "if all guards are needed and hold, write what was found into the docs",
+    },
+    log: { type: "string", value: "FILE", says: "write each line of every process to this file" },
   },
   notes: "Ends with 0 if every guard is needed and holds, 1 if not, 2 for wrong flags.",
 } as const satisfies Command;
@@ -30,7 +35,8 @@ interface TwinFlags {
 
 function readArgs(args: readonly string[]): TwinFlags {
   const { values, positionals } = parseFlags(COMMAND, args);
-  if (values.publish && positionals.length > 0) throw new Error("--publish takes all twins, and no NAME");
+  if (values.publish && positionals.length > 0)
+    throw new Error("--publish needs the results of all guards: leave out every NAME");
   return { ...values, twins: twinsNamed(positionals), log: values.log };
 }
 
@@ -47,7 +53,7 @@ async function prove({ twins, publish: isPublished, log: file }: TwinFlags): Pro
   process.stdout.write(
     failed.length === 0
       ? `All ${twins.length} guards are needed, and hold.\n`
-      : `${failed.length} of ${twins.length} are NOT proven: ${failed.join(", ")}\n`,
+      : `${failed.length} of ${twins.length} guards are NOT proven: ${failed.join(", ")}\n`,
   );
   if (isPublished && failed.length === 0) await publish({ date: new Date().toISOString().slice(0, 10), found });
   return failed.length === 0;
@@ -61,5 +67,5 @@ if (flags.list) {
   for (const { name, guard } of flags.twins) process.stdout.write(`${name.padEnd(width)}  ${guard}\n`);
 } else if (flags.docs) await publish(await readPublished());
 else process.exitCode = (await prove(flags)) ? 0 : 1;
-// What was cut off may keep timers and sockets for a while.
+// Timers and sockets of calls that were cut off may still be open, and must not keep this process running.
 process.exit();
