@@ -5,21 +5,27 @@ import { measureTicks } from "./measure-tick.ts";
 import { Processes } from "./processes.ts";
 import { type AcceptFigures, machineText, reportText } from "./report.ts";
 
-// `npm run bench`: how fast the app is on this machine, with each server in a process of its own, beside what the same requests cost with no
-// app around them. It prints figures and judges none: its exit code only says whether it could measure.
+// `npm run bench` measures how fast the app is on this machine, and what the same requests cost without the app. Each
+// server has a process of its own. The program prints figures and does not judge them: its exit code only says whether
+// it could measure.
 
 const COMMAND = {
   usage: "npm run bench -- [FLAGS]",
-  does: "Measures how fast the app is on this machine, beside what the same requests cost without it.",
+  does: "Measures how fast the app is on this machine, and what the same requests cost without it.",
   flags: {
-    messages: { type: "string", default: "2000", value: "N", says: "how many messages each round takes on" },
-    open: { type: "string", default: "1000,10000", value: "N,N,...", says: "how many open runs are reconciled" },
-    rounds: { type: "string", default: "3", value: "N", says: "how many rounds the printed medians are taken of" },
+    messages: { type: "string", default: "2000", value: "N", says: "how many messages are accepted in each round" },
+    open: { type: "string", default: "1000,10000", value: "N,N,...", says: "how many open runs a tick reconciles" },
+    rounds: {
+      type: "string",
+      default: "3",
+      value: "N",
+      says: "how many rounds are measured; the printed figures are their medians",
+    },
     "node-options": {
       type: "string",
       default: "",
       value: "FLAGS",
-      says: "Node's flags for the process that hosts the app, such as --node-options=--max-old-space-size=128",
+      says: "flags of Node for the process of the app, such as --node-options=--max-old-space-size=128",
     },
   },
 } as const satisfies Command;
@@ -31,7 +37,7 @@ interface Args {
   readonly nodeOptions: string;
 }
 
-/** Throws an Error that says which flag is wrong. */
+/** Reads the command line. Throws an Error that says which flag is wrong. */
 function readArgs(args: readonly string[]): Args {
   const { values } = parseFlags(COMMAND, args);
   return {
@@ -49,7 +55,7 @@ function progress(what: string): void {
 async function measure(processes: Processes, { messages, open, rounds }: Args): Promise<string> {
   const app: AcceptFigures["app"][number][] = [];
   const bare: AcceptFigures["bare"][number][] = [];
-  // In turns: what else the machine does meanwhile falls on both.
+  // The app and the bare calls take turns, so that other work of the machine slows both.
   for (let round = 1; round <= rounds; round += 1) {
     progress(`accepting ${messages} messages: round ${round} of ${rounds}`);
     app.push(await measureAccept(processes, "app", messages));
@@ -82,5 +88,5 @@ try {
 } finally {
   await processes.stopAll();
 }
-// What a measurement that was cut off left under way must not keep this process.
+// A measurement that was cut off may have left timers and sockets, which must not keep this process running.
 if (process.exitCode === 1) process.exit();

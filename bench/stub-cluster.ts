@@ -1,5 +1,6 @@
-// A program of its own: the cluster stand-in as a stub. Jobs are stored and never run, but each has a running pod at once, as in a cluster
-// that keeps up: without pods every Job would look stuck after a while. One JSON line on stdout when it listens.
+// A program that serves the cluster stand-in as a stub. It stores Jobs and never runs them, but gives each a running
+// pod at once, because Jobs without pods would look stuck after a while. It writes one JSON line to stdout when it
+// listens.
 import { randomBytes, randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { startApiServer } from "../local/cluster/api/server.ts";
@@ -14,15 +15,15 @@ const COMMAND = {
   usage: "node dist/bench/stub-cluster.js --kubeconfig FILE --namespace NAME",
   does: "Serves Jobs that never run, each with a running pod, to the benchmarks.",
   flags: {
-    kubeconfig: { type: "string", value: "FILE", says: "the new file that says how to reach it" },
-    namespace: { type: "string", value: "NAME", says: "its namespace" },
+    kubeconfig: { type: "string", value: "FILE", says: "the file to write, which says how to reach the cluster" },
+    namespace: { type: "string", value: "NAME", says: "the namespace of the Jobs" },
   },
 } as const satisfies Command;
 
 const { kubeconfig, namespace } = readCommandLine(COMMAND, (args) => {
   const { values } = parseFlags(COMMAND, args);
-  if (values.kubeconfig === undefined) throw new Error("--kubeconfig is missing");
-  if (values.namespace === undefined) throw new Error("--namespace is missing");
+  if (values.kubeconfig === undefined) throw new Error("--kubeconfig is missing: add --kubeconfig FILE");
+  if (values.namespace === undefined) throw new Error("--namespace is missing: add --namespace NAME");
   return { kubeconfig: values.kubeconfig, namespace: values.namespace };
 });
 

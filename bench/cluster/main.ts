@@ -4,34 +4,44 @@ import { Processes } from "../processes.ts";
 import { machineText } from "../report.ts";
 import { measureOnCluster } from "./measure.ts";
 import { clusterText } from "./report.ts";
-import type { ClusterOptions } from "./watch-taker.ts";
+import type { ClusterOptions } from "./watch-program.ts";
 
-// `npm run bench:cluster`: what the app costs, and how fast it is, on a real control plane with thousands of Jobs open. etcd, API server,
-// controller manager and scheduler are real; the nodes are kwok's, which only say that they run their pods. It judges nothing, as `npm run
-// bench` doesn't, and needs what `npm run test:cluster` needs.
+// `npm run bench:cluster` measures what the app costs, and how fast it is, on a real control plane with thousands of
+// Jobs at work. etcd, API server, controller manager and scheduler are real. The nodes are kwok's, which only say that
+// they run their pods. Like `npm run bench`, it does not judge the figures. It needs what `npm run test:cluster` needs.
 
-/** As in the images. */
+/** The flags of Node in the images. */
 const NODE_OPTIONS = "--max-old-space-size=96 --max-semi-space-size=8";
 
 const COMMAND = {
   usage: "npm run bench:cluster -- [FLAGS]",
-  does: "Measures what the app costs, and how fast it is, on a real control plane with thousands of Jobs open.",
+  does: "Measures what the app costs, and how fast it is, on a real control plane with thousands of Jobs at work.",
   flags: {
-    open: { type: "string", default: "5000", value: "N", says: "how many Jobs are at work all the while" },
-    messages: { type: "string", default: "200", value: "N", says: "how many messages come and go among them" },
-    "per-second": { type: "string", default: "5", value: "N", says: "how many of them come each second" },
+    open: { type: "string", default: "5000", value: "N", says: "how many Jobs are at work all the time" },
+    messages: {
+      type: "string",
+      default: "200",
+      value: "N",
+      says: "how many more messages are accepted and settled meanwhile",
+    },
+    "per-second": { type: "string", default: "5", value: "N", says: "how many of these are sent each second" },
     kib: {
       type: "string",
       default: "1,16",
       value: "N,N,...",
-      says: "sizes of the messages, body and properties together, each on a cluster of its own",
+      says: "how large a message is, with its properties; each size is measured on a cluster of its own",
     },
-    ticks: { type: "string", default: "5", value: "N", says: "how many ticks the printed median is taken of" },
+    ticks: {
+      type: "string",
+      default: "5",
+      value: "N",
+      says: "how many ticks are measured; the printed figure is their median",
+    },
     "node-options": {
       type: "string",
       default: NODE_OPTIONS,
       value: "FLAGS",
-      says: "Node's flags for the app's process",
+      says: "flags of Node for the process of the app",
     },
   },
 } as const satisfies Command;
@@ -41,7 +51,7 @@ interface Args {
   readonly nodeOptions: string;
 }
 
-/** Throws an Error that says which flag is wrong. */
+/** Reads the command line. Throws an Error that says which flag is wrong. */
 function readArgs(args: readonly string[]): Args {
   const { values } = parseFlags(COMMAND, args);
   const options = {
@@ -77,5 +87,5 @@ try {
 } finally {
   await processes.stopAll();
 }
-// What a measurement that was cut off left under way must not keep this process.
+// A measurement that was cut off may have left timers and sockets, which must not keep this process running.
 if (process.exitCode === 1) process.exit();

@@ -54,7 +54,7 @@ export interface Records {
   readonly ledger: readonly LedgerLine[];
 }
 
-/** In which way something is wrong. */
+/** The way in which something is wrong. */
 export type FindingKind =
   /** A message was sent, and is neither done nor dead-lettered nor open. */
   | "lost"

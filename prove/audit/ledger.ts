@@ -4,7 +4,7 @@ export interface LedgerLine {
   readonly attempt: number;
   readonly messageId: string;
   readonly what: "start" | "end";
-  /** For an end, the exit code that follows; 0 for a start. */
+  /** The exit code that follows an end; 0 for a start. */
   readonly code: number;
 }
 

@@ -19,9 +19,9 @@ export interface FaultProxyOptions {
   /** The replica that calls through this proxy, counted from 0. */
   readonly replica: number;
   readonly server: ServerName;
-  /** Where the server itself listens, such as `http://127.0.0.1:1234`. */
+  /** The URL at which the server itself listens, such as `http://127.0.0.1:1234`. */
   readonly target: string;
-  /** For a server with TLS: the proxy's own key and certificate, and the certificate that the server shows. */
+  /** The proxy's own key and certificate, and the server's certificate, if the server uses TLS. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca: string };
   readonly handler: () => CallHandler;
   readonly gate: Gate;

@@ -24,7 +24,7 @@ export interface ReplicaSetup {
   readonly index: number;
   /** The built app. */
   readonly app: string;
-  /** Where its kubeconfig is written. */
+  /** The directory for its kubeconfig. */
   readonly directory: string;
   readonly modulesDir: string;
   readonly tableName: string;

@@ -38,7 +38,7 @@ export interface StormContext {
 /** Makes a storm's own checks, once everything is at rest. */
 export type FinalChecks = (records: Records) => readonly Check[];
 
-/** One way to make the Dispatcher's life hard, and what has to hold in it. */
+/** One kind of trouble for the Dispatcher, and what has to hold in it. */
 export interface Storm {
   /** What happens in the storm, in one sentence. */
   readonly about: string;

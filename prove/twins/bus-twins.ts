@@ -42,7 +42,7 @@ export const BUS_TWINS: readonly Twin[] = [
     without: [NO_SWEEP],
     scenario: {
       story: "one peek does not find the message of a run that waits for attempt 2",
-      // With one replica, the next peek is the one that this story needs.
+      // One replica makes sure that the next peek is the one that this story needs.
       replicas: 1,
       async play({ script, send, until }) {
         const waiting = script.catch("update a run to waiting", "after");

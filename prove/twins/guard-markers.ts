@@ -88,7 +88,7 @@ const MARKABLE = [
   "VariableDeclaration",
 ];
 
-/** Finds where the code begins after a comment: it skips white space and other comments. */
+/** Finds the code that follows a comment. It skips white space and other comments. */
 function afterComments(source: string, from: number): number {
   return from + (/^(?:\s|\/\/[^\n]*\n)*/.exec(source.slice(from))?.[0].length ?? 0);
 }

@@ -28,7 +28,7 @@ export interface Scene {
   /** Deletes every queue and topic and makes it again, so that new messages get the old numbers. */
   readonly recreateBus: () => Promise<void>;
   readonly records: () => Promise<Records>;
-  /** Reads the records until they hold this. Resolves to them. Rejects if it does not come about in time. */
+  /** Reads the records until this is true of them. Resolves to them. Rejects if that takes too long. */
   readonly until: (what: string, holds: (records: Records) => boolean) => Promise<Records>;
   /** Deletes all rows that speak of runs. */
   readonly loseRows: () => Promise<void>;

@@ -51,7 +51,7 @@ export const WATCH_TWINS: readonly Twin[] = [
     guard: "if many Jobs are absent at once, no absence is believed",
     removal: [{ guard: "mass-absence", put: "return false;" }],
     scenario: {
-      story: "while twelve Jobs are at work, another cluster, which has none of them, answers for a while",
+      story: "while twelve Jobs are at work, another cluster answers for a while, and it has no such Jobs",
       async play({ script, send, until }) {
         const empty = await script.listen("list the jobs");
         const ticks = [0, 1].map((replica) => script.catch("list the jobs", "before", { replica }));
