@@ -205,7 +205,7 @@ async function untilAtRest(
     const moving = findings.filter(({ kind }) => kind === "open" || kind === "orphan");
     if (moving.length === 0 || performance.now() > deadline)
       return { records, findings: [...findings, ...(await stage.leaks())] };
-    const said = `not at rest yet, because of ${moving.length} findings such as ${moving[0]?.about}: ${moving[0]?.what}`;
+    const said = `not at rest yet, ${moving.length} left, such as ${moving[0]?.about}: ${moving[0]?.what}`;
     if (said !== last) options.onProgress(said);
     last = said;
     await sleep(1_000);
