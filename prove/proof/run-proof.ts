@@ -59,6 +59,11 @@ const STUCK_MS = 4_000;
 /** How often one more message of each kind is sent, because some fault still waits for its call. */
 const MOST_ROUNDS = 30;
 /** If no planned fault has happened for so long, the proof stops waiting. */
+/**
+ * With fewer open messages than this, more are sent. Otherwise the last few would meet fault upon fault: each would be
+ * found busy, and be left for twice as long, again and again.
+ */
+const FEW = 20;
 const GIVE_UP_MS = 60_000;
 
 /** Sends the messages while the plan is carried out, waits until everything is at rest, and audits the records. */
@@ -173,7 +178,8 @@ async function carryOut(
     let lastRoundAt = 0;
     const wantsMore = () =>
       rounds < MOST_ROUNDS &&
-      Math.min(callFaults.idleMs, performance.now() - lastRoundAt) > STUCK_MS &&
+      performance.now() - lastRoundAt > STUCK_MS &&
+      (callFaults.idleMs > STUCK_MS || stage.openMessages() < FEW) &&
       callFaults.owed.some(({ edge }) => !isFirstCall(edge));
     while (!isDone() && callFaults.idleMs < GIVE_UP_MS) {
       look();
