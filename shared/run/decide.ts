@@ -291,7 +291,7 @@ function isBelied({ run, message }: Seen): boolean {
 
 const LOST: Decision = {
   do: "close",
-  verdict: { outcome: "lost", description: "the message is gone from the bus, and nobody here settled it" },
+  verdict: { outcome: "lost", description: "the message is gone from the bus, and this instance did not settle it" },
 };
 
 function leave(cause: LeaveCause, until?: EpochMs): Decision {

@@ -37,7 +37,7 @@ export function freeSlots({ maxActive }: Module, { taken }: SlotDemand = NO_DEMA
 
 /** Gives slots to runs, in the order in which they ask (oldest first). */
 export interface Slots {
-  /** Gives a slot to a waiting run whose time has come, or says why there is none. */
+  /** Gives a slot to a waiting run whose time has come, or says why it gets none. */
   take(run: Run): Slot;
   /** Nothing more of a module starts in this tick. */
   shut(module: string, cause: WaitCause): void;
