@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { Plugin } from "esbuild";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
@@ -47,22 +46,31 @@ export function editing(edits: readonly Edit[], root = PROJECT_ROOT): Plugin {
   return {
     name: "editing",
     async setup(build) {
-      const sources = await readSources(root);
-      const byFile = new Map<string, Replacement[]>();
-      for (const replacement of replacements(edits, sources)) {
-        const path = resolve(root, replacement.file);
-        byFile.set(path, [...(byFile.get(path) ?? []), replacement]);
-      }
-      const left = new Set(byFile.keys());
-      build.onLoad({ filter: /\.ts$/ }, async ({ path }) => {
-        const wanted = byFile.get(path);
-        if (wanted === undefined) return undefined;
+      const changed = editedSources(edits, await readSources(root));
+      const byPath = new Map([...changed].map(([file, contents]) => [resolve(root, file), contents]));
+      const left = new Set(byPath.keys());
+      build.onLoad({ filter: /\.ts$/ }, ({ path }) => {
+        const contents = byPath.get(path);
         left.delete(path);
-        return { contents: edited(await readFile(path, "utf8"), wanted), loader: "ts" };
+        return contents === undefined ? undefined : { contents, loader: "ts" };
       });
       build.onEnd(() => ({ errors: [...left].map((path) => ({ text: `${path} is not in the bundle` })) }));
     },
   };
+}
+
+/**
+ * Makes edits in sources. Returns the changed ones, by their paths from the root. Throws an Error if the sources have
+ * no such marker or constant, if an edit changes nothing, or if two edits overlap.
+ */
+export function editedSources(
+  edits: readonly Edit[],
+  sources: ReadonlyMap<string, string>,
+): ReadonlyMap<string, string> {
+  const byFile = new Map<string, Replacement[]>();
+  for (const replacement of replacements(edits, sources))
+    byFile.set(replacement.file, [...(byFile.get(replacement.file) ?? []), replacement]);
+  return new Map([...byFile].map(([file, wanted]) => [file, edited(sources.get(file) ?? "", wanted)]));
 }
 
 /** Finds the place of each edit, and the code to put there. */

@@ -91,7 +91,7 @@ export const ROW_TWINS: readonly Twin[] = [
     removal: [
       {
         guard: "verdict-first, verdict",
-        put: "const kept = { ...stored, run: next };",
+        put: "const stored = { ...item.stored, run: next };",
       },
       { guard: "verdict-first, logs", put: "kept = { ...stored, run: { ...run, logsUrl } };" },
     ],

@@ -1,14 +1,15 @@
+import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { TWINS, twinsNamed } from "../../prove/twins/all-twins.ts";
-import { type Edit, editing, guardPlaces } from "../../prove/twins/edit.ts";
-import { constantIn, markersIn } from "../../prove/twins/guard-markers.ts";
+import { type Edit, editedSources, editing, guardPlaces } from "../../prove/twins/edit.ts";
+import { constantIn, markersIn, readSources } from "../../prove/twins/guard-markers.ts";
 import { guardTable, printedGuardTable, readPublished } from "../../prove/twins/table.ts";
 import { controlEdits, twinEdits } from "../../prove/twins/twin.ts";
-import { runProgram } from "../support/run-program.ts";
+import { ROOT, runProgram } from "../support/run-program.ts";
 
 /**
  * Builds the app's own code with these edits. It leaves the packages out, because no edit is in them and they would
@@ -28,11 +29,57 @@ async function ownCode(edits: readonly Edit[]): Promise<string | undefined> {
   return outputFiles[0]?.text;
 }
 
+/** All edits of all twins, each place once: the second of two edits in one place is left out. */
+async function editsApart(): Promise<Edit[]> {
+  const sources = await readSources(ROOT);
+  const apart: Edit[] = [];
+  for (const edit of TWINS.flatMap(({ removal }) => removal)) {
+    try {
+      editedSources([...apart, edit], sources);
+      apart.push(edit);
+    } catch {
+      // It overlaps with another twin's edit.
+    }
+  }
+  expect(apart.length).toBeGreaterThan(30);
+  return apart;
+}
+
+/** What the compiler says of a project, line by line. */
+function compilerSays(directory: string): Promise<string[]> {
+  return new Promise((resolve) => {
+    const compiler = join(ROOT, "node_modules/.bin/tsc");
+    execFile(compiler, ["-p", directory], (_error, stdout) => resolve(stdout.split("\n")));
+  });
+}
+
 describe("the twins", () => {
   it.each(TWINS)("can be built of today's source: $name", async (twin) => {
     const [control, bare] = await Promise.all([controlEdits(twin), twinEdits(twin)].map(ownCode));
     expect(bare).not.toBe(control);
   });
+
+  it("use only names that the code around them has", async () => {
+    const sources = await readSources(ROOT);
+    // Below the project, so that the compiler finds its packages.
+    const directory = join(ROOT, "dist/twins", `names-${process.pid}`);
+    try {
+      const all = new Map([...sources, ...editedSources(await editsApart(), sources)]);
+      for (const [file, text] of all) {
+        await mkdir(dirname(join(directory, file)), { recursive: true });
+        await writeFile(join(directory, file), text);
+      }
+      const include = ["functions", "shared"];
+      await writeFile(
+        join(directory, "tsconfig.json"),
+        JSON.stringify({ extends: join(ROOT, "tsconfig.json"), include }),
+      );
+      // Other complaints are right: a twin may leave a variable unused, or write what is read-only.
+      expect((await compilerSays(directory)).filter((line) => /error TS(2304|2552|18004):/.test(line))).toEqual([]);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }, 60_000);
 
   it("take out every guard that a comment in the source names, each by one twin", async () => {
     const marked = [...(await guardPlaces()).keys()].toSorted();
