@@ -14,16 +14,16 @@ const NEVER_RAN = new Set(["StartError", "ContainerCannotRun"]);
 
 /**
  * How an attempt ended, told from its Job and the Job's pods; undefined while the Job has no terminal condition `Failed`. The work's fault
- * and the cluster's are kept apart, for they have separate budgets. `lastLogLine` is used where the pod left no termination message.
+ * and the cluster's are kept apart, for they have separate budgets.
  */
-export function judgeEnd(job: V1Job, pods: readonly V1Pod[], lastLogLine?: string): AttemptEnd | undefined {
+export function judgeEnd(job: V1Job, pods: readonly V1Pod[]): AttemptEnd | undefined {
   // guard: terminal-conditions, failure
   const failed = (job.status?.conditions ?? []).find(({ type, status }) => type === "Failed" && status === "True");
   if (!failed) return undefined;
   const pod = newest(pods);
   if (failed.reason === "DeadlineExceeded") return jobDeadline(job, failed);
-  if (failed.reason === "PodFailurePolicy") return byFailurePolicy(failed, pod, lastLogLine);
-  if (pod) return byPod(pod, failed, lastLogLine);
+  if (failed.reason === "PodFailurePolicy") return byFailurePolicy(failed, pod);
+  if (pod) return byPod(pod, failed);
   // A pod that somebody deletes leaves no trace but its absence.
   return failed.reason === "BackoffLimitExceeded"
     ? interruption("its pod was deleted")
@@ -37,7 +37,7 @@ function jobDeadline(job: V1Job, failed: V1JobCondition): AttemptEnd {
   return failure("JobTimedOut", `the Job's own deadline passed (${conditionText(failed)})`);
 }
 
-function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined, lastLogLine: string | undefined): AttemptEnd {
+function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined): AttemptEnd {
   const message = failed.message ?? "";
   if (/ has condition DisruptionTarget /.test(message) || disruption(pod)) return disrupted(failed, pod);
   // The message is the only trace where the pod is gone.
@@ -47,16 +47,16 @@ function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined, lastLog
   const exitCode = container?.state?.terminated?.exitCode ?? (said?.[2] === undefined ? undefined : Number(said[2]));
   if (name === undefined || exitCode === undefined)
     return { ...failure("JobFailed", conditionText(failed)), permanent: true };
-  const line = lineOf(container, lastLogLine);
+  const line = lineOf(container);
   const detail = withLine(`${name} exited with code ${exitCode}, which is permanent`, line);
   return { ...failure("JobFailed", detail, exitCode), permanent: true };
 }
 
 /** Rows in order: the first that holds decides. */
-function byPod(pod: V1Pod, failed: V1JobCondition, lastLogLine: string | undefined): AttemptEnd {
+function byPod(pod: V1Pod, failed: V1JobCondition): AttemptEnd {
   const { reason, message } = pod.status ?? {};
   if (disruption(pod)) return disrupted(failed, pod);
-  if (reason === "DeadlineExceeded") return podDeadline(pod, lastLogLine);
+  if (reason === "DeadlineExceeded") return podDeadline(pod);
   if (reason !== undefined && CLUSTERS_FAULT.test(reason)) return interruption(withLine(reason, lastLine(message)));
   const container = failedContainer(pod);
   const ended = container?.state?.terminated;
@@ -65,8 +65,7 @@ function byPod(pod: V1Pod, failed: V1JobCondition, lastLogLine: string | undefin
     return interruption(`the node lost track of ${container.name} (${ended.reason})`);
   // Evicted without DisruptionTarget: the pod used more storage than its own limits allow.
   if (reason === "Evicted") return failure("JobFailed", withLine("evicted", lastLine(message)));
-  if (!container || !ended)
-    return failure("JobFailed", withLine(conditionText(failed), lastLine(message) ?? lastLogLine));
+  if (!container || !ended) return failure("JobFailed", withLine(conditionText(failed), lastLine(message)));
   if (NEVER_RAN.has(ended.reason ?? "")) {
     const detail = withLine(`${container.name} could not be started (${ended.reason})`, lastLine(ended.message));
     return { ...failure("JobNotStarted", detail, ended.exitCode), startFault: "command" };
@@ -75,15 +74,15 @@ function byPod(pod: V1Pod, failed: V1JobCondition, lastLogLine: string | undefin
     ended.reason === "OOMKilled"
       ? `${container.name} ran out of memory (OOMKilled, exit code ${ended.exitCode})`
       : `${container.name} exited with code ${ended.exitCode}`;
-  return failure("JobFailed", withLine(how, lineOf(container, lastLogLine)), ended.exitCode);
+  return failure("JobFailed", withLine(how, lineOf(container)), ended.exitCode);
 }
 
 /** The pod's deadline also counts while an image is pulled: a pod may use it up without ever running. */
-function podDeadline(pod: V1Pod, lastLogLine: string | undefined): AttemptEnd {
+function podDeadline(pod: V1Pod): AttemptEnd {
   const limit = pod.spec?.activeDeadlineSeconds;
   const after = limit === undefined ? "maxRunningTime" : `maxRunningTime (${limit} s)`;
   if (hasStarted(pod))
-    return failure("JobTimedOut", withLine(`ran longer than ${after}`, lineOf(failedContainer(pod), lastLogLine)));
+    return failure("JobTimedOut", withLine(`ran longer than ${after}`, lineOf(failedContainer(pod))));
   const waiting = workContainers(pod).find(({ state }) => state?.waiting)?.state?.waiting;
   const why = waiting
     ? withLine(waiting.reason ?? "waiting", lastLine(waiting.message))
@@ -125,8 +124,8 @@ function createdAt(pod: V1Pod): number {
   return new Date(pod.metadata?.creationTimestamp ?? 0).getTime();
 }
 
-function lineOf(container: V1ContainerStatus | undefined, lastLogLine: string | undefined): string | undefined {
-  return lastLine(container?.state?.terminated?.message) ?? lastLine(lastLogLine);
+function lineOf(container: V1ContainerStatus | undefined): string | undefined {
+  return lastLine(container?.state?.terminated?.message);
 }
 
 function conditionText(condition: V1JobCondition): string {
