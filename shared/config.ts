@@ -5,6 +5,7 @@ import {
   type ServiceBusSettings,
   type StorageSettings,
 } from "./settings/connection-settings.ts";
+import { readLocalSettings } from "./settings/local-settings.ts";
 import { SettingReader } from "./settings/setting-reader.ts";
 
 /** The app's settings, checked. Durations are milliseconds. */
@@ -54,6 +55,19 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   };
   if (read.problems.length > 0) throw new ConfigError(read.problems.join("\n"));
   return settings;
+}
+
+/**
+ * Reads the settings as a command does: from the environment, and those that it does not set from the `Values` of a local.settings.json. An
+ * empty variable sets nothing. Throws as `readConfig` does.
+ */
+export async function readConfigOver(
+  file: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<Settings> {
+  const values = await readLocalSettings(file);
+  const set = Object.entries(env).filter(([, value]) => value?.trim());
+  return readConfig({ ...values, ...Object.fromEntries(set) });
 }
 
 function label(length: number): RegExp {

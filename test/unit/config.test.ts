@@ -1,7 +1,10 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TableServiceClient } from "@azure/data-tables";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { describe, expect, it } from "vitest";
-import { readConfig } from "../../shared/config.ts";
+import { readConfig, readConfigOver } from "../../shared/config.ts";
 import { ConfigError } from "../../shared/errors.ts";
 
 const BUS = "Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=app;SharedAccessKey=c2VjcmV0LWJ1cw==";
@@ -20,6 +23,21 @@ function refusal(env: Record<string, string | undefined>): string {
 }
 
 describe("settings", () => {
+  it("of a command are those of the environment, and those of its file that the environment does not set", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "dispatcher-config-"));
+    const file = join(directory, "local.settings.json");
+    try {
+      const Values = { ...ENV, JOB_NAMESPACE: "file", MODULES_DIR: "file", DISPATCHER_INSTANCE: "file" };
+      await writeFile(file, JSON.stringify({ Values }));
+      const env = { JOB_NAMESPACE: "env", MODULES_DIR: " ", DISPATCHER_INSTANCE: undefined };
+      const want = { jobNamespace: "env", modulesDir: "file", instance: "file" };
+      expect(await readConfigOver(file, env)).toMatchObject(want);
+      await expect(readConfigOver(join(directory, "none.json"), env)).rejects.toThrow(ConfigError);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
   it("have defaults for all but the two connections", () => {
     expect(readConfig(ENV)).toEqual({
       serviceBus: { kind: "connectionString", value: BUS },
