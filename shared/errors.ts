@@ -3,7 +3,10 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-/** This message can never work. It is dead-lettered with reason `DispatchRejected`, and the text of this error as description. */
+/**
+ * The trigger's metadata don't say which message was delivered, or by which lock. Only accept/read-delivery.ts throws it; the message is
+ * left untouched, so that its lock lapses and it is delivered again.
+ */
 export class InvalidMessageError extends Error {
   override readonly name = "InvalidMessageError";
 }
@@ -18,16 +21,12 @@ export class LockLostError extends Error {
   override readonly name = "LockLostError";
 }
 
-/** Throttled, timed out, refused for want of rights, 5xx, no connection. It passes: wait for the next tick, or let the lock lapse. */
+/**
+ * The other side can't be used just now: it throttles, times out, answers 5xx, refuses for lack of a right, or can't be reached. It passes, so
+ * that the caller waits for the next tick, or lets the lock lapse.
+ */
 export class UnavailableError extends Error {
   override readonly name = "UnavailableError";
-  /** When the other side said how long to wait (`Retry-After`), in milliseconds. */
-  readonly retryAfterMs: number | undefined;
-
-  constructor(message: string, options?: ErrorOptions & { retryAfterMs?: number }) {
-    super(message, options);
-    this.retryAfterMs = options?.retryAfterMs;
-  }
 }
 
 /** A policy of the cluster denies what was asked, and will go on denying it until somebody changes one or the other. */

@@ -2,6 +2,7 @@ import type { Dependencies } from "./dependencies.ts";
 import { errorText } from "./errors.ts";
 import { distinctSources } from "./modules/route.ts";
 import { templateOf } from "./modules/template-of.ts";
+import { once } from "./once.ts";
 import type { StoredModuleState } from "./ports/instance-table.ts";
 import { isTripped } from "./run/module-state.ts";
 import { sourceName } from "./run/source.ts";
@@ -28,20 +29,17 @@ const GOOD_FOR_MS = { ready: 5_000, notReady: 1_000 };
  */
 export function makeReadiness(deps: Dependencies) {
   const look = makeLook(deps);
-  let goodUntil = Number.NEGATIVE_INFINITY;
-  let answer: Promise<Readiness> | undefined;
+  let goodUntil = Number.POSITIVE_INFINITY;
   const ask = async (): Promise<Readiness> => {
     goodUntil = Number.POSITIVE_INFINITY;
-    const readiness = await look().catch((error: unknown) => {
-      answer = undefined;
-      throw error;
-    });
+    const readiness = await look();
     goodUntil = deps.clock.read().monotonicMs + (readiness.ready ? GOOD_FOR_MS.ready : GOOD_FOR_MS.notReady);
     return readiness;
   };
+  let answer = once(ask);
   return (): Promise<Readiness> => {
-    if (answer === undefined || deps.clock.read().monotonicMs >= goodUntil) answer = ask();
-    return answer;
+    if (deps.clock.read().monotonicMs >= goodUntil) answer = once(ask);
+    return answer();
   };
 }
 

@@ -1,8 +1,7 @@
 import type { V1Job } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
-import { isRecord } from "../plain-data.ts";
 import { type Run, type RunKey, runId } from "../run/run.ts";
-import { type Source, sourceKey } from "../run/source.ts";
+import { type Source, sourceIn, sourceKey } from "../run/source.ts";
 
 /** The labels of our Jobs and their pods. Selectors find by them, and none ever holds a sender's text. */
 export const LABELS = {
@@ -86,11 +85,6 @@ export function isRetired(job: V1Job): boolean {
   return job.metadata?.labels?.[LABELS.retired] === "true";
 }
 
-/** Whether a person labelled the Job `ion/cancel=true`. */
-export function isCancelled(job: V1Job): boolean {
-  return job.metadata?.labels?.[LABELS.cancel] === "true";
-}
-
 /**
  * When the Job finished, in ms; undefined while it has not. By `Complete` and `Failed` only: `SuccessCriteriaMet` and `FailureTarget` come
  * while pods still run.
@@ -114,13 +108,9 @@ function parseWhole(text: string | undefined): number | undefined {
 
 function parseSource(text: string | undefined): Source | undefined {
   try {
-    const value: unknown = JSON.parse(text ?? "");
-    if (!isRecord(value)) return undefined;
-    const { queue, topic, subscription } = value;
-    if (typeof queue === "string") return { queue };
-    if (typeof topic === "string" && typeof subscription === "string") return { topic, subscription };
+    return sourceIn(JSON.parse(text ?? ""));
   } catch {
-    // Somebody edited it: the Job no longer says whose it is.
+    // A person edited the annotation.
+    return undefined;
   }
-  return undefined;
 }

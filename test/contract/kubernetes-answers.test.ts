@@ -319,18 +319,13 @@ test("counts no further than it was told", async () => {
 });
 
 describe("what the adapter makes of any other answer", () => {
-  test("passes on how long the server wants to be left alone", async () => {
-    answers(429, status(429, "TooManyRequests", "too many requests"), { "retry-after": "7" });
-    const error: unknown = await clusterAt()
-      .listJobs()
-      .catch((thrown: unknown) => thrown);
-    expect(error).toMatchObject({ name: "UnavailableError", retryAfterMs: 7_000 });
-  });
-
   test("asks nothing more, but for logs, before the time that a server asked for has passed", async () => {
     const cluster = clusterAt();
     answers(429, status(429, "TooManyRequests", "too many requests"), { "retry-after": "1" });
-    await expect(cluster.get(name)).rejects.toThrow("too many requests");
+    await expect(cluster.get(name)).rejects.toMatchObject({
+      name: "UnavailableError",
+      message: expect.stringContaining("too many requests"),
+    });
     const before = asked.length;
     answers(200, EMPTY_TABLE);
     await expect(cluster.listJobs()).rejects.toThrow("too many requests");

@@ -8,7 +8,6 @@ interface StorageFailure {
   readonly statusCode?: number;
   readonly code?: string;
   readonly details?: { readonly odataError?: { readonly code?: string }; readonly errorCode?: string };
-  readonly response?: { readonly headers?: { get(name: string): string | undefined } };
 }
 
 export interface StorageService {
@@ -49,11 +48,7 @@ export function translated(error: unknown, doing: string, service: StorageServic
   const failure: Error & StorageFailure = error;
   const why = passing(failure, service);
   if (why === undefined) return error;
-  const retryAfterMs = retryAfterOf(failure.response);
-  return new UnavailableError(`${service.name} can't be used just now, ${doing}: ${why}`, {
-    cause: error,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  return new UnavailableError(`${service.name} can't be used just now, ${doing}: ${why}`, { cause: error });
 }
 
 const GONE_OR_GOING = new Set([
@@ -115,13 +110,4 @@ function accessTo({ role, connection }: StorageService, code: string | undefined
 function whichAccount({ connection }: StorageService): string {
   if (connection.kind === "connectionString") return "Look at AzureWebJobsStorage.";
   return `${new URL(connection.endpoint).hostname} comes from AzureWebJobsStorage__accountName, or the service URIs: put one there that there is (${LIST_ACCOUNTS}).`;
-}
-
-/** How long the service asks to be left alone, in ms; undefined where it does not say. */
-export function retryAfterOf(response: StorageFailure["response"]): number | undefined {
-  const value = response?.headers?.get("retry-after");
-  if (value === undefined) return undefined;
-  const seconds = Number(value);
-  const ms = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }

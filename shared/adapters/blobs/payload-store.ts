@@ -1,6 +1,7 @@
 import { BlobSASPermissions, BlobServiceClient, type ContainerClient, SASProtocol } from "@azure/storage-blob";
 import type { Clock } from "../../clock.ts";
 import { ConfigError } from "../../errors.ts";
+import { once } from "../../once.ts";
 import type { PayloadStore, StoredBody } from "../../ports/payload-store.ts";
 import { type RunKey, runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
@@ -145,18 +146,12 @@ function connect(connection: StorageConnection): BlobServiceClient {
   return BlobServiceClient.fromConnectionString(connection.value, options);
 }
 
-/** Makes the container before it is first handed out; once, whoever asks. */
+/** Makes a container, if it is missing, before it is first used. */
 function madeOnFirstUse(container: ContainerClient, timeoutMs: number): () => Promise<ContainerClient> {
-  let made: Promise<ContainerClient> | undefined;
-  const make = async () => {
+  return once(async () => {
     await container.createIfNotExists({ abortSignal: AbortSignal.timeout(timeoutMs) });
     return container;
-  };
-  return () =>
-    (made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    }));
+  });
 }
 
 /** Not there, or there in another version: the one that was meant is gone. */

@@ -4,6 +4,7 @@ import { isRecord } from "../../plain-data.ts";
 import type { FieldFault } from "../../ports/job-cluster.ts";
 import { rightsInWords } from "../../ports/rights.ts";
 import { withoutSignatures } from "../../run/without-signatures.ts";
+import { retryAfterMs } from "../retry-after.ts";
 
 /** The API server answered with a failure. Never leaves the adapter: each call says what the failure means to it. */
 export class KubernetesFailure extends Error {
@@ -22,7 +23,7 @@ export class KubernetesFailure extends Error {
     this.code = code;
     this.reason = status?.reason;
     this.faults = status?.faults ?? [];
-    this.retryAfterMs = retryAfter(headers["retry-after"]);
+    this.retryAfterMs = retryAfterMs(headers["retry-after"]);
   }
 }
 
@@ -60,13 +61,6 @@ function toFault(cause: unknown): FieldFault[] {
   return typeof field === "string" && typeof message === "string" ? [{ field, message }] : [];
 }
 
-function retryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const seconds = Number(value);
-  const ms = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
-}
-
 /** The texts of a `Warning` header, each once: `299 - "unknown field \\"spec.a\\"", 299 - "..."`. */
 export function readWarnings(header: string | undefined): string[] {
   const texts = [...(header ?? "").matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = ""]) => text);
@@ -94,7 +88,7 @@ export function unavailable(error: unknown, doing: string, place: ClusterPlace):
   const Kind = isDenied(error) ? DeniedError : UnavailableError;
   return new Kind(
     `The Kubernetes API server ${place.server} can't be used just now, ${doing}. It answered ${answered}${advice === "" ? "" : ` ${advice}`}`,
-    { cause: error, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) },
+    { cause: error },
   );
 }
 

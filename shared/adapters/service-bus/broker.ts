@@ -4,6 +4,7 @@ import { ConfigError, LockLostError, UnavailableError } from "../../errors.ts";
 import type { DeadLetter, DeferredOutcome, MessageBroker } from "../../ports/message-broker.ts";
 import type { PeekedMessage, Properties } from "../../run/message.ts";
 import type { RunKey } from "../../run/run.ts";
+import { FIRST_PARTITIONED_NUMBER } from "../../run/sequence-number.ts";
 import type { Source } from "../../run/source.ts";
 import { unforged } from "../../run/stamp.ts";
 import { bareLockToken } from "./bare-lock-token.ts";
@@ -22,8 +23,8 @@ import { lettersToTry, stampsToTry } from "./properties-that-fit.ts";
 import { type ServiceBusConnection, ServiceBusReceivers } from "./receivers.ts";
 
 const BUS_TIMEOUT_MS = 10_000;
-/** A number that no entity ever reaches: asking for it disturbs nobody. */
-const NO_SUCH_NUMBER = 2 ** 48 - 1;
+/** No entity ever reaches this number, so that asking for its message disturbs nothing. */
+const NO_SUCH_NUMBER = FIRST_PARTITIONED_NUMBER - 1;
 
 /** The port on Azure Service Bus. Every call is over within `timeoutMs` (10 s), one on a deferred message within twice that. */
 export function makeServiceBusBroker(

@@ -1,13 +1,13 @@
 import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import { ConfigError } from "../../errors.ts";
 import type { PeekedMessage } from "../../run/message.ts";
+import { FIRST_PARTITIONED_NUMBER } from "../../run/sequence-number.ts";
 import type { Source } from "../../run/source.ts";
+import { amqpJson } from "./amqp-json.ts";
 import { describeSource } from "./errors.ts";
 import { UNREADABLE } from "./patient-decoding.ts";
 import type { CarriedProperties } from "./property-space.ts";
 
-/** The top 16 bits of a number name a partition; without one, no entity ever counts so far. */
-const FIRST_PARTITIONED_NUMBER = 2 ** 48;
 /** What is said to expire after the year 9999 never does: the service's own "never" is later. */
 const NEVER = Date.UTC(9999, 11, 31);
 
@@ -65,12 +65,7 @@ function bodyBytes(body: unknown): Uint8Array {
   if (body instanceof Uint8Array) return body;
   if (body === undefined || body === null) return new Uint8Array();
   if (isChunks(body)) return Buffer.concat(body);
-  return Buffer.from(typeof body === "string" ? body : (JSON.stringify(body, withBigIntsAsText) ?? ""));
-}
-
-/** JSON has no word for a 64-bit integer, and would throw: no peek would get past such a message. */
-function withBigIntsAsText(_name: string, value: unknown): unknown {
-  return typeof value === "bigint" ? value.toString() : value;
+  return Buffer.from(typeof body === "string" ? body : (amqpJson(body) ?? ""));
 }
 
 /** A body in several data sections is one body in pieces. */

@@ -1,4 +1,5 @@
 import type { Properties } from "../../run/message.ts";
+import { amqpJson } from "./amqp-json.ts";
 
 /** What all properties of one message may weigh together, and what a single one may. Service Bus's limits, in bytes. */
 const MAX_ALL_BYTES = 64 * 1024;
@@ -32,10 +33,5 @@ function bytesOf(value: unknown): number {
   if (typeof value === "string") return OVERHEAD_BYTES + Buffer.byteLength(value);
   if (value instanceof Uint8Array) return OVERHEAD_BYTES + value.byteLength;
   if (typeof value !== "object" || value instanceof Date) return OVERHEAD_BYTES + LARGEST_SCALAR_BYTES;
-  return OVERHEAD_BYTES + 2 * Buffer.byteLength(JSON.stringify(value, withoutBigInts));
-}
-
-/** JSON has no word for them, and would throw. */
-function withoutBigInts(_name: string, value: unknown): unknown {
-  return typeof value === "bigint" ? value.toString() : value;
+  return OVERHEAD_BYTES + 2 * Buffer.byteLength(amqpJson(value) ?? "");
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { once } from "../../once.ts";
 import type { InstanceTable } from "../../ports/instance-table.ts";
 import { sourceName } from "../../run/source.ts";
 import {
@@ -20,16 +21,9 @@ import { readSource, writeSource } from "./run-entity.ts";
 export function makeInstanceRows(rows: TableRows, instance: string, readable: ReadRows): InstanceTable {
   const instanceRows = instancePartition(instance);
   const registered = new Set<string>();
-  let owner: Promise<string> | undefined;
 
   return {
-    owner() {
-      owner ??= ownerOf(rows, instanceRows).catch((error: unknown) => {
-        owner = undefined;
-        throw error;
-      });
-      return owner;
-    },
+    owner: once(() => ownerOf(rows, instanceRows)),
 
     async sources() {
       const found = await rows.query(instanceRows, REGISTRY_ROWS, {}, "listing the sources");

@@ -1,9 +1,11 @@
 import { odata, TableClient, type TableEntityQueryOptions, type TableServiceClientOptions } from "@azure/data-tables";
 import type { Clock, Reading } from "../../clock.ts";
 import { ConflictError } from "../../errors.ts";
+import { once } from "../../once.ts";
 import { ROLES } from "../azure/remedy.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
-import { codeOf, retryAfterOf, type StorageService, statusOf, translated } from "../azure/storage-error.ts";
+import { codeOf, type StorageService, statusOf, translated } from "../azure/storage-error.ts";
+import { retryAfterMs } from "../retry-after.ts";
 import type { Columns } from "./columns.ts";
 import { groupWrites } from "./groups.ts";
 import type { KeyRange } from "./keys.ts";
@@ -79,12 +81,7 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
     return [etag ?? ""];
   });
 
-  let made: Promise<void> | undefined;
-  const makeTable = () =>
-    (made ??= client.createTable({ abortSignal: inTime() }).catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    }));
+  const makeTable = once(() => client.createTable({ abortSignal: inTime() }));
 
   /** Sends a request, and says what the time was before. */
   const send = async <T>(doing: string, request: () => Promise<T>): Promise<{ got: T; read: Reading }> => {
@@ -154,7 +151,8 @@ const failWhereToldToWait: AdditionalPolicy = {
     name: "failWhereToldToWaitPolicy",
     async sendRequest(request, next) {
       const response = await next(request);
-      if (response.status < 400 || (retryAfterOf(response) ?? 0) <= PATIENCE_MS) return response;
+      if (response.status < 400 || (retryAfterMs(response.headers.get("retry-after")) ?? 0) <= PATIENCE_MS)
+        return response;
       // Not the SDK's own kind of error, which it would take for one to retry.
       throw Object.assign(new Error("The service asks to be left alone."), { statusCode: response.status, response });
     },

@@ -8,7 +8,7 @@ import {
   type Run,
   type Verdict,
 } from "../../run/run.ts";
-import type { Source } from "../../run/source.ts";
+import { type Source, sourceIn } from "../../run/source.ts";
 import { BadRowError, type Columns, count, decoded, long, prose, text, time } from "./columns.ts";
 
 /**
@@ -92,9 +92,9 @@ export function writeSource(source: Source): Columns {
 }
 
 /** Throws BadRowError where the columns name no source. */
-export function readSource({ queue, topic, subscription }: Columns): Source {
-  if (typeof queue === "string") return { queue };
-  if (typeof topic === "string" && typeof subscription === "string") return { topic, subscription };
+export function readSource(columns: Columns): Source {
+  const source = sourceIn(columns);
+  if (source !== undefined) return source;
   throw new BadRowError("its columns name neither a queue nor a topic and subscription");
 }
 
