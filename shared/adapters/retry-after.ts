@@ -1,6 +1,6 @@
 /**
- * Reads a `Retry-After` header, in seconds or as a date, as milliseconds from now. Undefined if there is no such header, or if it is
- * neither.
+ * Reads a `Retry-After` header, in seconds or as a date, as milliseconds from now. Undefined if there is no such
+ * header, or if it is neither.
  */
 export function retryAfterMs(header: string | undefined): number | undefined {
   if (header === undefined) return undefined;
