@@ -2,19 +2,29 @@ import type { V1ContainerStatus, V1Job, V1JobCondition, V1Pod } from "@kubernete
 import type { AttemptEnd } from "../run/run.ts";
 import { hasStarted, lastLine, workContainers } from "./pod-containers.ts";
 
-/** Pod reasons with which a kubelet or the control plane takes a pod away, or refuses it, through no fault of the work. */
+/**
+ * Pod reasons with which a kubelet or the control plane removes or refuses a pod, through no fault of the work. They
+ * come from the kubelet's `lifecycle/predicate.go`, `nodeshutdown/nodeshutdown_manager.go` and `events/event.go`, and
+ * from `pkg/util/node/node.go`.
+ */
 const CLUSTERS_FAULT =
   /^(NodeLost|NodeShutdown|NodeAffinity|Terminated|Shutdown|Preempting|UnexpectedAdmissionError|OutOf\w+)$/;
 
-/** Container reasons that say: the node lost track of it. The exit code beside them is made up. */
+/**
+ * Container reasons that mean that the node lost track of the container. The exit code beside them is invented. The
+ * first is the kubelet's (`container/runtime.go`), the second containerd's (`internal/cri/server/helpers.go`).
+ */
 const LOST_TRACK = new Set(["ContainerStatusUnknown", "Unknown"]);
 
-/** Container reasons that say: the image is there, but its command could not be run. */
+/**
+ * Container reasons that mean that the image is there, but its command could not be run. The first is containerd's
+ * (`internal/cri/server/helpers.go`).
+ */
 const NEVER_RAN = new Set(["StartError", "ContainerCannotRun"]);
 
 /**
- * How an attempt ended, told from its Job and the Job's pods; undefined while the Job has no terminal condition `Failed`. The work's fault
- * and the cluster's are kept apart, for they have separate budgets.
+ * Says how an attempt ended, by its Job and the Job's pods. Undefined while the Job has no terminal condition `Failed`.
+ * Faults of the work and of the cluster are kept apart, because they have separate budgets.
  */
 export function judgeEnd(job: V1Job, pods: readonly V1Pod[]): AttemptEnd | undefined {
   // guard: terminal-conditions, failure
@@ -24,13 +34,16 @@ export function judgeEnd(job: V1Job, pods: readonly V1Pod[]): AttemptEnd | undef
   if (failed.reason === "DeadlineExceeded") return jobDeadline(job, failed);
   if (failed.reason === "PodFailurePolicy") return byFailurePolicy(failed, pod);
   if (pod) return byPod(pod, failed);
-  // A pod that somebody deletes leaves no trace but its absence.
+  // A deleted pod leaves no trace but its absence.
   return failed.reason === "BackoffLimitExceeded"
     ? interruption("its pod was deleted")
     : failure("JobFailed", conditionText(failed));
 }
 
-/** The Job's own deadline, the backstop, deletes the pod. A Job that never had one only waited, for a quota most likely. */
+/**
+ * Judges a Job that its own deadline ended, which deletes the pod. A Job that never had a pod only waited, mostly for a
+ * quota.
+ */
 function jobDeadline(job: V1Job, failed: V1JobCondition): AttemptEnd {
   if ((job.status?.failed ?? 0) === 0)
     return interruption("the Job's deadline passed before the cluster made a pod for it");
@@ -40,7 +53,7 @@ function jobDeadline(job: V1Job, failed: V1JobCondition): AttemptEnd {
 function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined): AttemptEnd {
   const message = failed.message ?? "";
   if (/ has condition DisruptionTarget /.test(message) || disruption(pod)) return disrupted(failed, pod);
-  // The message is the only trace where the pod is gone.
+  // If the pod is gone, the message is the only trace.
   const said = /^Container (\S+) for pod \S+ failed with exit code (\d+) /.exec(message);
   const container = failedContainer(pod);
   const name = container?.name ?? said?.[1];
@@ -52,7 +65,7 @@ function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined): Attemp
   return { ...failure("JobFailed", detail, exitCode), permanent: true };
 }
 
-/** Rows in order: the first that holds decides. */
+/** Judges by the pod. The first rule that holds decides. */
 function byPod(pod: V1Pod, failed: V1JobCondition): AttemptEnd {
   const { reason, message } = pod.status ?? {};
   if (disruption(pod)) return disrupted(failed, pod);
@@ -63,7 +76,7 @@ function byPod(pod: V1Pod, failed: V1JobCondition): AttemptEnd {
   if (deletedBefore(pod, ended?.finishedAt)) return interruption("its pod was deleted");
   if (ended && LOST_TRACK.has(ended.reason ?? ""))
     return interruption(`the node lost track of ${container.name} (${ended.reason})`);
-  // Evicted without DisruptionTarget: the pod used more storage than its own limits allow.
+  // Without DisruptionTarget, a pod is evicted because it used more storage than its own limits allow.
   if (reason === "Evicted") return failure("JobFailed", withLine("evicted", lastLine(message)));
   if (!container || !ended) return failure("JobFailed", withLine(conditionText(failed), lastLine(message)));
   if (NEVER_RAN.has(ended.reason ?? "")) {
@@ -77,7 +90,10 @@ function byPod(pod: V1Pod, failed: V1JobCondition): AttemptEnd {
   return failure("JobFailed", withLine(how, lineOf(container)), ended.exitCode);
 }
 
-/** The pod's deadline also counts while an image is pulled: a pod may use it up without ever running. */
+/**
+ * Judges a pod that its own deadline ended. The deadline also counts while an image is pulled, so that the pod may
+ * never have run.
+ */
 function podDeadline(pod: V1Pod): AttemptEnd {
   const limit = pod.spec?.activeDeadlineSeconds;
   const after = limit === undefined ? "maxRunningTime" : `maxRunningTime (${limit} s)`;
@@ -102,7 +118,9 @@ function disruption(pod: V1Pod | undefined) {
   return (pod?.status?.conditions ?? []).find(({ type, status }) => type === "DisruptionTarget" && status === "True");
 }
 
-/** Whether somebody asked for the pod's deletion before the work ended. Its deletion time is when the grace period will be over. */
+/**
+ * Whether the pod's deletion was ordered before the work ended. A pod's deletion time is the end of its grace period.
+ */
 function deletedBefore(pod: V1Pod, finishedAt: Date | undefined): boolean {
   const { deletionTimestamp, deletionGracePeriodSeconds = 0 } = pod.metadata ?? {};
   if (deletionTimestamp === undefined) return false;
@@ -110,12 +128,12 @@ function deletedBefore(pod: V1Pod, finishedAt: Date | undefined): boolean {
   return finishedAt === undefined || new Date(finishedAt).getTime() >= askedAt;
 }
 
-/** The first container, in the order in which they run, that ended with anything but 0. */
+/** Finds the first container, in the order in which they run, that ended with another code than 0. */
 function failedContainer(pod: V1Pod | undefined): V1ContainerStatus | undefined {
   return pod && workContainers(pod).find(({ state }) => state?.terminated && state.terminated.exitCode !== 0);
 }
 
-/** An attempt is one pod. Should there ever be more, the last one tells. */
+/** Finds the last pod. An attempt has one; if the cluster ever made more, the last one counts. */
 function newest(pods: readonly V1Pod[]): V1Pod | undefined {
   return pods.toSorted((a, b) => createdAt(a) - createdAt(b)).at(-1);
 }
