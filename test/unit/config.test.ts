@@ -191,12 +191,12 @@ describe("a setting that is wrong stops the app, saying what is allowed", () => 
     {
       name: "ServiceBus__fullyQualifiedNamespace",
       value: "acme.servicebus.windows.net",
-      want: "ServiceBus and ServiceBus__fullyQualifiedNamespace are both set, and may be two namespaces",
+      want: "ServiceBus and ServiceBus__fullyQualifiedNamespace are both set; remove one, because the triggers might listen to one namespace",
     },
     {
       name: "AzureWebJobsStorage__accountName",
       value: "acme",
-      want: "AzureWebJobsStorage and AzureWebJobsStorage__accountName are set together, and may be two accounts",
+      want: "AzureWebJobsStorage and AzureWebJobsStorage__accountName are set together; keep one, because the rows might be in one account",
     },
     {
       name: "AzureWebJobsStorage__blobServiceUri",
@@ -238,7 +238,7 @@ describe("a setting that is wrong stops the app, saying what is allowed", () => 
     {
       name: "one service URI",
       env: { ServiceBus: BUS, AzureWebJobsStorage__blobServiceUri: "https://a.blob.x" },
-      want: "AzureWebJobsStorage__tableServiceUri is missing; the two service URIs go together",
+      want: "AzureWebJobsStorage__tableServiceUri is missing; write it, because the two service URIs go together",
     },
     {
       name: "a service URI without TLS",
