@@ -1,11 +1,12 @@
-// Bundles the app, the host and each of tools/ into one file each. Such a file needs no node_modules; the licences of the packages in it are written beside it.
-// The programs of local/, real-cluster/, bench/ and prove/ are bundled too, where these folders are: the build of the images has none of them.
+// Bundles the app, the host and each program of tools/ into one file each. Such a file needs no node_modules, and the
+// licences of the packages in it are written beside it. The programs of local/, real-cluster/, bench/ and prove/ are
+// bundled too, if these folders exist; the build of the images runs without them.
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { glob } from "tinyglobby";
 
-/** Runs the app in the standalone image, where there is no node_modules. */
+/** The host runs the app in the standalone image, which has no node_modules. */
 const HOST = "host/main.ts";
 const common = {
   bundle: true,
@@ -18,7 +19,10 @@ const common = {
   logLevel: "warning",
 };
 
-/** Of the Kubernetes client only what is used: its indexes load the models of the whole API, which are a third of the app. */
+/**
+ * Loads only the used parts of the Kubernetes client. The client's index files load the models of the whole API, which
+ * would be a third of the app.
+ */
 const usedPartOfClient = {
   name: "used-part-of-client",
   setup({ onResolve, resolve }) {
@@ -31,7 +35,10 @@ const usedPartOfClient = {
   },
 };
 
-/** Lists each file that the last build read and wrote, with its time and size, so that a later one can tell whether anything has changed. */
+/**
+ * Lists each file that the last build read and wrote, with its time and size, so that a later build can tell whether
+ * anything has changed.
+ */
 const RECORD = "dist/build-record.json";
 const USAGE = `usage: node build.js [--if-older]
 
@@ -58,7 +65,7 @@ function readFlags() {
   }
 }
 
-/** The programs that run where there is no node_modules, and those that run in a checkout. */
+/** Finds the programs that run without node_modules, and those that run in a checkout. */
 async function findEntryPoints() {
   const shipped = ["functions/index.ts", HOST, ...(await glob("tools/*.ts"))];
   const local = await glob([
@@ -73,7 +80,7 @@ async function findEntryPoints() {
 
 async function buildAll() {
   const startedAt = Date.now();
-  // Loaded here, because the check whether a build is needed is faster without it.
+  // esbuild is loaded here, not at the top, because the check whether a build is needed is faster without it.
   const { build } = await import("esbuild");
   const entryPoints = await findEntryPoints();
   const options = { ...common, define: { PACKAGE_VERSION: JSON.stringify(version) }, metafile: true, write: false };
@@ -81,7 +88,8 @@ async function buildAll() {
     ...options,
     plugins: [usedPartOfClient],
     entryPoints: entryPoints.shipped,
-    // The host itself provides the first, when the library asks for it. `debug` asks for the other and does without: only development has it.
+    // The host itself provides `@azure/functions-core`. `debug` tries to load `supports-color` and works without it;
+    // only development has it.
     external: ["@azure/functions-core", "supports-color"],
     // Bundled CommonJS packages still call require.
     banner: {
@@ -98,15 +106,18 @@ async function buildAll() {
   for (const [file, content] of outputs) await replace(file, content);
   await removeOthers(outputs);
   const inputs = [shipped, local].flatMap(({ metafile }) => Object.keys(metafile.inputs));
-  // What is in node_modules changes with the lock file.
+  // Files in node_modules need no check of their own, because they change with the lock file.
   const own = inputs.filter((file) => !file.includes("node_modules/"));
   const read = await states(["build.js", "package.json", "package-lock.json", "tsconfig.json", ...new Set(own)]);
-  // A source that somebody edited during this build may be in it or not, so the next one has to look again.
+  // A source that was edited during this build may be in the bundle or not, so the next build has to look again.
   for (const [file, { mtimeMs }] of Object.entries(read)) if (mtimeMs >= startedAt) read[file] = "changed meanwhile";
   await replace(RECORD, JSON.stringify({ entryPoints, read, written: await states(outputs.keys()) }));
 }
 
-/** Whether a build would make what is there: nothing that the last one read or wrote has changed, and there is no program more or less. */
+/**
+ * Whether a build would write the files that are there already. True if nothing that the last build read or wrote has
+ * changed, and no program was added or removed.
+ */
 async function isUpToDate() {
   try {
     const { entryPoints, read, written } = JSON.parse(await readFile(RECORD, "utf8"));
@@ -117,7 +128,7 @@ async function isUpToDate() {
   }
 }
 
-/** The time and the size of each file. Rejects if one is missing. */
+/** Resolves to the time and the size of each file. Rejects if one is missing. */
 async function states(files) {
   const entries = [...files].map(async (file) => {
     const { mtimeMs, size } = await stat(file);
@@ -127,8 +138,9 @@ async function states(files) {
 }
 
 /**
- * Puts a whole file in the place of the old one, in one step. So a program that starts meanwhile finds the one or the other, and two builds at
- * once do each other no harm: if their files get mixed, the record doesn't match them, and the next build makes them anew.
+ * Replaces a file in one step, so that a program that starts meanwhile finds the old file or the new one. Two builds at
+ * once do each other no harm either. If their files get mixed, the record doesn't match them, and the next build writes
+ * them anew.
  */
 async function replace(file, content) {
   const made = `${file}.${process.pid}.new`;
@@ -137,7 +149,10 @@ async function replace(file, content) {
   await rename(made, file);
 }
 
-/** Removes what no source makes any more, and what a build that was cut off a minute ago or more left behind. `prove:twins` has builds of its own. */
+/**
+ * Removes files that no source makes any more, and files that an interrupted build left at least a minute ago.
+ * `prove:twins` has builds of its own.
+ */
 async function removeOthers(outputs) {
   const others = (await glob("dist/**", { ignore: ["dist/twins/**"], dot: true })).filter((file) => !outputs.has(file));
   for (const file of others) {
@@ -153,14 +168,15 @@ function relativePath(path) {
 }
 
 /**
- * Escapes what is beyond Latin-1 in a bundle; that is in comments only, for esbuild has escaped the rest. A single such character makes V8 keep
- * the whole source in two bytes a character: 7 MiB more in every process.
+ * Escapes characters beyond Latin-1 in a bundle. They occur in comments only, because esbuild has escaped the others. A
+ * single such character would make V8 keep the whole source in two bytes a character, which costs 7 MiB in every
+ * process.
  */
 function narrow(text) {
   return text.replaceAll(/[^\0-\xff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** The licences of the packages that these files come from. Whoever passes a bundle on has to pass them on with it. */
+/** The licences of the packages that these files come from. A bundle may be passed on only together with them. */
 async function notices(files) {
   const directories = files.flatMap((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(file) ?? []);
   const chapters = await Promise.all(
@@ -170,7 +186,7 @@ async function notices(files) {
         .filter((file) => /^((un)?licen[cs]e|notice|copying)/i.test(file))
         .toSorted();
       const contents = await Promise.all(texts.map((file) => readFile(join(directory, file), "utf8")));
-      // A few have no file of their own: their author, and the name of the licence, is all that they say.
+      // A few packages have no licence file. They only name their author and the licence.
       const words = contents.length > 0 ? contents : [`Copyright ${author?.name ?? author}`];
       return [`${name} ${version} (${license})`, ...words.map((text) => text.trim())].join("\n\n");
     }),

@@ -11,29 +11,31 @@ import { dispatched } from "../shared/run/change-run.ts";
 import { jobOf, runOf } from "./sample-run.ts";
 import type { Connections } from "./servers.ts";
 
-/** As in host.json: the app's own concurrency. */
+/** How many messages are accepted at once: as many as host.json allows the app. */
 const CONCURRENCY = 16;
 
-/** A message that was taken on, with its Job made and its rows written. */
+/** A message that was accepted: its Job is created and its rows are written. */
 export interface Accepted {
   readonly sequenceNumber: number;
   readonly jobName: string;
-  /** The open row as it is, and of which version. */
+  /** The open row as it was last written. */
   readonly open: { readonly partitionKey: string; readonly rowKey: string };
+  /** The version of the open row. */
   readonly etag: string;
-  /** The row that is kept after closing. */
+  /** The row that stays when the run is closed. */
   readonly mark: { readonly partitionKey: string; readonly rowKey: string };
 }
 
-/** The table of the bare calls, beside the app's own. */
+/** Opens the table of the bare calls, which lies beside the app's own. */
 export function bareTable({ storage, tableName }: Connections): TableClient {
   return TableClient.fromConnectionString(storage, `${tableName}Bare`, { allowInsecureConnection: true });
 }
 
 /**
- * Takes the queues' messages on as the app does, over as many connections, receiving by the same host's listener: peek, insert two rows in a
- * transaction, defer by lock token, create the Job, replace the row. The rows and Jobs weigh what the app's do, nothing is computed per
- * message, and each message's rows go to the table by themselves.
+ * Accepts the queues' messages as the app does. It uses as many connections as the app, and receives by the host's own
+ * listener. For each message it peeks, inserts two rows in a transaction, defers by lock token, creates the Job and
+ * replaces the row. The rows and the Jobs are as large as the app's. Nothing is computed for a message, and each
+ * message's rows go to the table in a request of their own.
  */
 export async function acceptBare(
   connections: Connections,
@@ -48,7 +50,7 @@ export async function acceptBare(
     bus: new ServiceBusClient(connections.serviceBus),
     cluster: new BareCluster(await readAccess(connections.kubeconfig)),
   };
-  // A connection of its own, as the host has one beside the app's.
+  // The host, too, has a connection beside the app's.
   const client = new ServiceBusClient(connections.serviceBus);
   const binding = { type: "serviceBusTrigger", dataType: "binary", autoCompleteMessages: false };
   for (const queue of queues) {
@@ -87,9 +89,9 @@ function makeCall(connections: Connections, { table, bus, cluster }: BareServers
   const options = { skipParsingBodyAsJson: true, maxAutoLockRenewalDurationInMs: 0 };
   const receiver = bus.createReceiver(queue, options);
   const module = loadModules(modulesDir).find(({ source }) => "queue" in source && source.queue === queue);
-  if (!module) throw new Error(`no module in ${modulesDir} takes from queue ${queue}`);
+  if (!module) throw new Error(`no module in ${modulesDir} has the source queue ${queue}`);
 
-  // One of each, made once: every message's differ from these by keys alone.
+  // The rows and the Job are made once, because those of two messages differ only in their keys.
   const run = runOf(module, { sequenceNumber: 1, enqueuedAt: Date.now(), messageId: randomUUID() });
   const job = jobOf(run, module, namespace, body);
   const started = dispatched(run, { name: job.metadata?.name ?? "", uid: randomUUID() }, Date.now(), 60_000);

@@ -9,7 +9,10 @@ import { type Accepted, acceptBare, bareTable } from "./bare-accept.ts";
 import { makeBareTick } from "./bare-tick.ts";
 import type { Connections } from "./servers.ts";
 
-/** As the app's: runs advanced at once, the pace of its timer, the lines of a log that it asks for, its Jobs' life after their end. */
+/**
+ * The app's own values: runs advanced at once, time between ticks, lines of a log that are read, time that an ended Job
+ * is kept.
+ */
 const CONCURRENCY = 16;
 const TICK_MS = 10_000;
 const LOG_LINES = 32_768;
@@ -19,8 +22,9 @@ const named = z.object({ metadata: z.object({ name: z.string(), uid: z.string() 
 const pods = z.object({ items: z.array(named) });
 
 /**
- * Takes a queue's messages on, and settles each that has a finished Job, at the pace of the app's timer. For each: replace the row, get the
- * Job, list its pods, get the log, store it, replace the row, patch the Job, receive the message and complete it, close the rows in a transaction.
+ * Accepts a queue's messages. At each tick, which comes as often as the app's, it settles the messages whose Jobs have
+ * finished. For each of these it replaces the row, gets the Job, lists its pods, gets the log and stores it, replaces
+ * the row again, patches the Job, receives the message and completes it, and closes the rows in a transaction.
  */
 export async function followBare(
   connections: Connections,
@@ -53,7 +57,7 @@ export async function followBare(
     say({ ms: performance.now() - startedAt, open, jobs: jobs.length, pods });
     later();
   }
-  // At the same seconds of the clock as the app's.
+  // Ticks at the same seconds of the clock as the app.
   const later = () => setTimeout(() => void tickAgain(), TICK_MS - (Date.now() % TICK_MS));
   later();
 }
@@ -84,7 +88,7 @@ async function makeSettle(connections: Connections, queue: string) {
     };
     await cluster.ask("PATCH", jobPath, { body: JSON.stringify(patch) });
     const [message] = await receiver.receiveDeferredMessages(Long.fromNumber(sequenceNumber));
-    if (!message) throw new Error(`message ${sequenceNumber} is not to be had`);
+    if (!message) throw new Error(`the bus did not return deferred message ${sequenceNumber}`);
     await receiver.completeMessage(message);
     await table.submitTransaction([
       ["delete", open],

@@ -7,17 +7,17 @@ import { LABELS, MANAGED_BY } from "../shared/jobs/job-identity.ts";
 import { INSTANCE } from "./sample-run.ts";
 import type { Connections } from "./servers.ts";
 
-/** As much as a tick peeks at. */
+/** How many messages a tick of the app peeks at. */
 const SWEEP_PAGE = 50;
 
-/** What a tick saw: the number of open rows, the rows of Jobs that are not settled, the number of pods. */
-interface Seen {
+/** What a tick saw: the number of open rows, the Jobs that are not retired, the number of pods. */
+interface TickSeen {
   readonly open: number;
   readonly jobs: readonly Row[];
   readonly pods: number;
 }
 
-/** Makes the requests of a tick of the app in their order, so many times, and says `{"ms","open","jobs","pods"}` after each. */
+/** Makes the requests of so many ticks of the app, and says `{"ms","open","jobs","pods"}` after each tick. */
 export async function tickBare(connections: Connections, ticks: number, say: (fields: object) => void): Promise<void> {
   const tick = await makeBareTick(connections);
   for (let count = 0; count < ticks; count += 1) {
@@ -28,8 +28,13 @@ export async function tickBare(connections: Connections, ticks: number, say: (fi
 }
 
 /**
- * The requests of a tick of the app in their order: what is known of modules, the registry of sources and the open rows; Jobs, pods and
- * cancelled Jobs at once; what is done about them; each source's sweep, with its cursor before and after its page; the tick's own row.
+ * Makes the function that makes the requests of one tick of the app, in the app's order:
+ *
+ * - it queries the states of modules, the registry of sources and the open rows
+ * - it lists Jobs, pods and cancelled Jobs at the same time
+ * - it lets `act` settle what has finished
+ * - it reads each source's cursor, peeks at a page of messages and saves the cursor
+ * - it writes the row of the tick
  */
 export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace, queues, tableName }: Connections) {
   const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
@@ -41,7 +46,7 @@ export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace,
     cursor: 0,
   }));
   const ours = `${LABELS.managedBy}=${MANAGED_BY},${LABELS.instance}=${INSTANCE}`;
-  const unsettled = `${ours},${LABELS.retired}!=true`;
+  const notRetired = `${ours},${LABELS.retired}!=true`;
   const jobsPath = `/apis/batch/v1/namespaces/${namespace}/jobs`;
 
   async function query(partitionKey: string, { from, below }: { from: string; below: string }): Promise<number> {
@@ -51,18 +56,18 @@ export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace,
     return rows;
   }
 
-  return async (act: (jobs: readonly Row[]) => Promise<void>): Promise<Seen> => {
+  return async (act: (jobs: readonly Row[]) => Promise<void>): Promise<TickSeen> => {
     await query(INSTANCE, MODULE_ROWS);
     await query(INSTANCE, REGISTRY_ROWS);
     let open = 0;
     for (const { partition } of sources) open += await query(partition, OPEN_ROWS);
     const [jobs, pods] = await Promise.all([
-      cluster.list(jobsPath, { labelSelector: unsettled }),
+      cluster.list(jobsPath, { labelSelector: notRetired }),
       cluster.list(`/api/v1/namespaces/${namespace}/pods`, {
         labelSelector: ours,
         fieldSelector: "status.phase!=Succeeded,status.phase!=Failed",
       }),
-      cluster.list(jobsPath, { labelSelector: `${unsettled},${LABELS.cancel}=true` }),
+      cluster.list(jobsPath, { labelSelector: `${notRetired},${LABELS.cancel}=true` }),
     ]);
     await act(jobs);
     for (const source of sources) {

@@ -1,6 +1,7 @@
-// A program of its own: what the app asks of the servers, asked by the same SDKs with no app around them, each message by itself. `bare accept QUEUE...` receives as the
-// host does and says each message on stderr, as the app does; `bare follow QUEUE` settles them too, once their Jobs have finished; `bare tick N`
-// makes the requests of N ticks and says how long each took.
+// A program that makes the app's requests to the servers with the app's SDKs, but without the app and one message at a
+// time. `bare accept QUEUE...` receives as the host does and says each message on stderr, as the app does. `bare follow
+// QUEUE` also settles the messages when their Jobs have finished. `bare tick N` makes the requests of N ticks, and says
+// how long each tick took.
 import { z } from "zod";
 import { acceptBare } from "./bare-accept.ts";
 import { followBare } from "./bare-follow.ts";

@@ -3,19 +3,22 @@ import type { ClusterAccess } from "../local/kit/cluster-access.ts";
 import { type HttpProxyOptions, startHttpProxy } from "../local/kit/http-proxy.ts";
 import { startTcpProxy } from "../local/kit/tcp-proxy.ts";
 
-/** Stands before a server, passes everything on, and counts the requests. */
+/** A proxy that passes everything on to a server, and counts the requests. */
 export interface CountingProxy {
   readonly port: number;
   count(): number;
   close(): Promise<void>;
 }
 
-/** Before a server of plain HTTP on 127.0.0.1. */
+/** Starts a counting proxy before a server of plain HTTP on 127.0.0.1. */
 export function countHttp(targetPort: number): Promise<CountingProxy> {
   return countExchanges({ target: `http://127.0.0.1:${targetPort}` });
 }
 
-/** Before the stub cluster. Resolves to the way to it through the proxy, too: the proxy has a certificate of its own. */
+/**
+ * Starts a counting proxy before the stub cluster. `access` leads through the proxy, which has a certificate of its
+ * own.
+ */
 export async function countCluster(access: ClusterAccess): Promise<CountingProxy & { readonly access: ClusterAccess }> {
   const certificate = await makeCertificate();
   const proxy = await countExchanges({ target: access.server, ca: access.ca, certificate });
@@ -23,8 +26,8 @@ export async function countCluster(access: ClusterAccess): Promise<CountingProxy
 }
 
 /**
- * Before the bus. A request over `$management` or `$cbs` is one transfer from the client, and so is a message that it sends; what the bus
- * delivers is not counted.
+ * Starts a counting proxy before the bus. It counts the transfers of the client: each request over `$management` or
+ * `$cbs` is one, and so is each message that the client sends. It does not count what the bus delivers.
  */
 export async function countBus(targetPort: number): Promise<CountingProxy> {
   let transfers = 0;
@@ -51,7 +54,7 @@ async function countExchanges(options: HttpProxyOptions): Promise<CountingProxy>
 
 const TRANSFER = 0x14;
 
-/** Cuts one direction of an AMQP connection into its frames, and tells of each transfer. */
+/** Cuts one direction of an AMQP connection into frames, and reports each transfer. */
 class Frames {
   readonly #onTransfer: () => void;
   #rest = Buffer.alloc(0);
@@ -71,7 +74,10 @@ class Frames {
     }
   }
 
-  /** Size, offset of the body in words, type, channel; then 0x00, 0x53 and the code of what it is. */
+  /**
+   * Reports the frame if it is a transfer. A frame has its size, the offset of its body in words, its type and its
+   * channel. The body begins with 0x00, 0x53 and the code of what it is.
+   */
   #look(frame: Buffer): void {
     const body = (frame[4] ?? 2) * 4;
     const isAmqp = frame[5] === 0;

@@ -1,7 +1,9 @@
-/** How long nothing may happen before it is taken for a standstill. */
+/** How long no delivery may be handled before the bench gives up. */
 const PATIENCE_MS = 60_000;
 
-/** Counts what a program says that it has handled, by outcome: the app's own log lines, or those of the bare calls, which say the same. */
+/**
+ * Counts the deliveries that a program says it has handled, by outcome. The bare calls write the same line as the app.
+ */
 export class Deliveries {
   readonly #outcomes = new Map<string, number>();
   #count = 0;
@@ -20,19 +22,23 @@ export class Deliveries {
     return this.#count;
   }
 
-  /** Deliveries that did not end with a Job recorded as `dispatched`, by outcome. */
+  /** Counts the deliveries that did not end as `dispatched`, by outcome. */
   others(): ReadonlyMap<string, number> {
     return new Map([...this.#outcomes].filter(([outcome]) => outcome !== "dispatched"));
   }
 
-  /** Resolves when so many have been handled. Rejects where nothing happens for a minute. */
+  /** Resolves when so many have been handled. Rejects if no delivery is handled for a minute. */
   async until(count: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       let timer: NodeJS.Timeout;
       const look = () => {
         clearTimeout(timer);
         if (this.#count >= count) resolve();
-        else timer = setTimeout(() => reject(new Error(`stands still at ${this.#count} of ${count}`)), PATIENCE_MS);
+        else
+          timer = setTimeout(
+            () => reject(new Error(`${this.#count} of ${count} deliveries were handled, and none for a minute`)),
+            PATIENCE_MS,
+          );
       };
       this.#onCount = look;
       look();

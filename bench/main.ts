@@ -5,8 +5,9 @@ import { measureTicks } from "./measure-tick.ts";
 import { Processes } from "./processes.ts";
 import { type AcceptFigures, machineText, reportText } from "./report.ts";
 
-// `npm run bench`: how fast the app is on this machine, with each server in a process of its own, beside what the same requests cost with no
-// app around them. It prints figures and judges none: its exit code only says whether it could measure.
+// `npm run bench` measures how fast the app is on this machine, and what the same requests cost without the app. Each
+// server has a process of its own. The program prints figures and does not judge them: its exit code only says whether
+// it could measure.
 
 const COMMAND = makeCommand("npm run bench --")
   .description("Measures how fast the app is on this machine, beside what the same requests cost without it.")
@@ -30,7 +31,7 @@ function progress(what: string): void {
 async function measure(processes: Processes): Promise<string> {
   const app: AcceptFigures["app"][number][] = [];
   const bare: AcceptFigures["bare"][number][] = [];
-  // In turns: what else the machine does meanwhile falls on both.
+  // The app and the bare calls take turns, so that other work of the machine slows both.
   for (let round = 1; round <= rounds; round += 1) {
     progress(`accepting ${messages} messages: round ${round} of ${rounds}`);
     app.push(await measureAccept(processes, "app", messages));
@@ -60,5 +61,5 @@ try {
 } finally {
   await processes.stopAll();
 }
-// What a measurement that was cut off left under way must not keep this process.
+// A measurement that was cut off may have left timers and sockets, which must not keep this process running.
 if (process.exitCode === 1) process.exit();

@@ -14,41 +14,42 @@ import {
   startServers,
 } from "./servers.ts";
 
-/** Who takes the messages on. */
-export type Taker = "app" | "bare";
+/** What is measured: the app, or the bare calls. */
+export type Measured = "app" | "bare";
 
-/** Brings code and connections up to speed before anything is measured. */
+/** How many messages are accepted before anything is measured, so that code and connections are warm. */
 const WARM_UP = 300;
-/** Of messages sent one at a time. */
+/** How many messages are sent one at a time. */
 const SINGLES = 100;
 const SINGLES_WARM_UP = 20;
+/** How many messages the counted requests are shared out among. */
 const COUNTED = 100;
 
-/** Never, as far as a bench goes: while requests are counted, a tick's must not be among them. */
+/** A schedule that has no tick during a bench, so that no request of a tick is counted. */
 const NO_TICKS = "0 0 0 1 1 *";
-/** The app's default. */
+/** The app's default schedule. */
 const USUAL_TICKS = "*/10 * * * * *";
 
-/** One round on servers of its own. */
+/** The figures of one round. */
 export interface AcceptRound {
   readonly perSecond: number;
-  /** From the send to the creation of the Job, as the cluster tells it; one message at a time, ms. */
+  /** The ms from the send of a message until the cluster reports its Job, for messages that were sent one at a time. */
   readonly latenciesMs: readonly number[];
-  /** Processor time per message, ms; undefined where the platform doesn't tell. */
+  /** Processor ms per message; undefined if the platform doesn't tell. */
   readonly cpu:
-    | { readonly taker: number; readonly bus: number; readonly storage: number; readonly cluster: number }
+    | { readonly program: number; readonly bus: number; readonly storage: number; readonly cluster: number }
     | undefined;
   readonly peakMib: number | undefined;
-  /** Deliveries that did not come to a Job at once, by outcome. */
+  /** The deliveries that did not get a Job at once, by outcome. */
   readonly others: ReadonlyMap<string, number>;
 }
 
-/** Measures one round of so many messages. */
-export async function measureAccept(processes: Processes, taker: Taker, messages: number): Promise<AcceptRound> {
+/** Measures one round of so many messages, on servers of its own. */
+export async function measureAccept(processes: Processes, measured: Measured, messages: number): Promise<AcceptRound> {
   const servers = await startServers(processes);
   const sending = makeSending(servers.connections.serviceBus);
   const deliveries = new Deliveries();
-  const program = await startTaker(processes, servers, taker, { onLine: deliveries.take, schedule: USUAL_TICKS });
+  const program = await startMeasured(processes, servers, measured, { onLine: deliveries.take, schedule: USUAL_TICKS });
   await sending.send(WARM_UP);
   await deliveries.until(WARM_UP);
   const latenciesMs = await sendSingly(servers, sending, deliveries);
@@ -75,17 +76,17 @@ export async function measureAccept(processes: Processes, taker: Taker, messages
 }
 
 /** Counts the requests that one message costs, on servers of its own. */
-export async function countAccept(processes: Processes, taker: Taker): Promise<RequestCounts> {
+export async function countAccept(processes: Processes, measured: Measured): Promise<RequestCounts> {
   const servers = await startServers(processes);
   const counted = await countRequests(servers);
   const sending = makeSending(servers.connections.serviceBus);
   const deliveries = new Deliveries();
-  const program = await startTaker(processes, servers, taker, {
+  const program = await startMeasured(processes, servers, measured, {
     onLine: deliveries.take,
     schedule: NO_TICKS,
     connections: counted.connections,
   });
-  // The first ones make the table, register the source, and count the open runs.
+  // The first messages cost more, because the app makes the table, registers the source and counts the open runs.
   await sending.send(COUNTED);
   await deliveries.until(COUNTED);
   const before = counted.counts();
@@ -99,17 +100,17 @@ export async function countAccept(processes: Processes, taker: Taker): Promise<R
   return counts;
 }
 
-function startTaker(
+function startMeasured(
   processes: Processes,
   servers: Servers,
-  taker: Taker,
+  measured: Measured,
   options: { onLine: (line: string) => void; schedule: string; connections?: Connections },
 ): Promise<Program> {
-  if (taker === "app") return servers.startApp(options);
+  if (measured === "app") return servers.startApp(options);
   return startBare(processes, options.connections ?? servers.connections, ["accept", ...QUEUES], options.onLine);
 }
 
-/** One message, its Job, the end of its delivery; then the next one. */
+/** Sends messages one at a time. Each waits until the Job of the one before is created and its delivery is handled. */
 async function sendSingly(servers: Servers, sending: { send(count: number): Promise<void> }, deliveries: Deliveries) {
   const cluster = new BareCluster(servers.access);
   const created = new EventEmitter();
@@ -131,14 +132,14 @@ async function sendSingly(servers: Servers, sending: { send(count: number): Prom
 
 type Cpu = NonNullable<AcceptRound["cpu"]>;
 
-async function cpuOf(program: Program, { pids }: Servers): Promise<Cpu | undefined> {
-  const all = [program.pid, pids.bus, pids.storage, pids.cluster];
-  const [taker, bus, storage, cluster] = await Promise.all(all.map(cpuMs));
-  if (taker === undefined || bus === undefined || storage === undefined || cluster === undefined) return undefined;
-  return { taker, bus, storage, cluster };
+async function cpuOf(running: Program, { pids }: Servers): Promise<Cpu | undefined> {
+  const all = [running.pid, pids.bus, pids.storage, pids.cluster];
+  const [program, bus, storage, cluster] = await Promise.all(all.map(cpuMs));
+  if (program === undefined || bus === undefined || storage === undefined || cluster === undefined) return undefined;
+  return { program, bus, storage, cluster };
 }
 
 function perMessage(before: Cpu, after: Cpu, messages: number): Cpu {
   const per = (name: keyof Cpu) => (after[name] - before[name]) / messages;
-  return { taker: per("taker"), bus: per("bus"), storage: per("storage"), cluster: per("cluster") };
+  return { program: per("program"), bus: per("bus"), storage: per("storage"), cluster: per("cluster") };
 }

@@ -11,19 +11,21 @@ import {
 } from "./servers.ts";
 import { Ticking } from "./ticking.ts";
 
-/** The first tick loads what is loaded late, and purges the history; the second still runs cold code. */
+/**
+ * How many ticks are not measured. The first loads code and purges the history, and the second still runs cold code.
+ */
 const WARM_UP = 2;
 
-/** Ticks over so many open runs. */
+/** The figures of ticks over so many open runs. */
 export interface TickFigures {
   readonly open: number;
-  /** Of the app's ticks, by its own log line; of the bare lists. */
+  /** The time of each tick, as the program itself says it. */
   readonly ms: { readonly app: readonly number[]; readonly bare: readonly number[] };
   readonly requests: { readonly app: RequestCounts; readonly bare: RequestCounts };
   readonly peakMib: { readonly app: number | undefined; readonly bare: number | undefined };
 }
 
-/** Measures ticks over each of these numbers of open runs, on the same servers, the fewest first. */
+/** Measures ticks over each of these numbers of open runs, on the same servers, beginning with the smallest number. */
 export async function measureTicks(
   processes: Processes,
   sizes: readonly number[],
@@ -57,7 +59,7 @@ interface Ticks {
   readonly peakMib: number | undefined;
 }
 
-/** Starts the app beside the open runs, and lets its timer tick so often. */
+/** Starts the app beside the open runs, and measures so many of its ticks. */
 async function appTicks(servers: Servers, open: number, ticks: number): Promise<Ticks> {
   const said = new Ticking();
   const app = await servers.startApp({ schedule: "* * * * * *", onLine: said.take });
@@ -76,14 +78,14 @@ async function bareTicks(processes: Processes, connections: Connections, open: n
 async function countTicks(processes: Processes, servers: Servers, open: number): Promise<TickFigures["requests"]> {
   const counted = await countRequests(servers);
   const during = async (start: (said: Ticking) => Promise<Program>): Promise<RequestCounts> => {
-    // Taken as each tick says that it is over: everything that it asked for has been counted by then.
+    // The counts are read when a tick says that it is over, because all of its requests are counted by then.
     const counts: RequestCounts[] = [];
     const said = new Ticking(() => counts.push(counted.counts()));
     const program = await start(said);
     await said.until(WARM_UP + 1);
     await end(program, said, open);
     const [before, after] = [counts[WARM_UP - 1], counts[WARM_UP]];
-    if (!before || !after) throw new Error("a tick was not counted");
+    if (!before || !after) throw new Error("the requests of a tick were not counted");
     return countsPer(before, after, 1);
   };
   const { connections } = counted;

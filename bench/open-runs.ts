@@ -14,7 +14,10 @@ import { type Connections, QUEUE, SOURCE } from "./servers.ts";
 const CONCURRENCY = 32;
 const PAGE = 200;
 
-/** Makes so many more open runs, as the app leaves them while their Jobs are at work: message deferred, Job active, row `dispatched`. */
+/**
+ * Adds so many open runs whose Jobs are at work: each message is deferred, each Job is active and each row is
+ * `dispatched`.
+ */
 export async function addOpenRuns(connections: Connections, count: number): Promise<void> {
   const client = new ServiceBusClient(connections.serviceBus);
   const receiver = client.createReceiver(QUEUE, { skipParsingBodyAsJson: true, maxAutoLockRenewalDurationInMs: 0 });
@@ -51,7 +54,7 @@ async function makeOpen(
     const run = runOf(module, { sequenceNumber, enqueuedAt, messageId: String(message.messageId) });
     const job = jobOf(run, module, namespace);
     const created = await cluster.create(job);
-    if (created.kind !== "created") throw new Error(`the cluster did not take a Job: ${created.kind}`);
+    if (created.kind !== "created") throw new Error(`the cluster did not create a Job (${created.kind})`);
     const known = { name: job.metadata?.name ?? "", uid: created.uid };
     await table.insert(dispatched(run, known, Date.now(), jobLimitMs(module)));
     await defer(message, stampProperties);

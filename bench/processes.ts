@@ -10,12 +10,12 @@ import { PROJECT_ROOT } from "../local/stack/project-root.ts";
 
 export interface ProgramOptions {
   readonly name: string;
-  /** Below `dist`. */
+  /** The program's path below `dist`. */
   readonly program: string;
   readonly args?: readonly string[];
   readonly settings?: Readonly<Record<string, string>>;
   readonly onLine?: (line: string) => void;
-  /** Whether `stop` is to tell the most memory that it held. */
+  /** Whether `stop` tells the most memory that the process held. */
   readonly measureMemory?: boolean;
 }
 
@@ -23,27 +23,30 @@ export interface ProgramOptions {
 export interface Program {
   readonly pid: number;
   readonly ready: Part["ready"];
-  /** Ends it, by its process id. Resolves to the most memory that it ever held, MiB, if that was asked for and it came to say so. */
+  /**
+   * Ends the process. Resolves to the most memory that it ever held in MiB; undefined if that was not asked for or not
+   * told.
+   */
   stop(): Promise<number | undefined>;
 }
 
-/** The processes of one bench, and their files: none outlives it. */
+/** Keeps the processes and the directories of one bench, and ends them with the bench. */
 export class Processes {
   readonly #parts = new Set<Part>();
   readonly #directories: string[] = [];
   readonly #others: (() => Promise<unknown>)[] = [];
   readonly #nodeOptions: string;
-  /** Rejects when one of them ends by itself, with its last words; never resolves. */
+  /** Rejects with the last words of a process that ends by itself. It never resolves. */
   readonly failed: Promise<never>;
   #fail: (reason: Error) => void = () => {};
 
-  /** `nodeOptions`: flags of Node's for the processes whose memory is measured. */
+  /** `nodeOptions`: flags of Node for the processes whose memory is measured. */
   constructor(nodeOptions: string) {
     this.#nodeOptions = nodeOptions;
     this.failed = new Promise<never>((_resolve, reject) => {
       this.#fail = reject;
     });
-    // Whoever waits for it gets to know; at the end nobody does.
+    // At the end of a bench, no code waits for `failed` any more. Its rejection must not end the process then.
     this.failed.catch(() => {});
   }
 
@@ -78,19 +81,19 @@ export class Processes {
     };
   }
 
-  /** A new directory for files that they need; it goes with them. */
+  /** Makes a directory for files of the bench. `stopAll` removes it. */
   async directory(): Promise<string> {
     const directory = await mkdtemp(join(tmpdir(), "dispatcher-bench-"));
     this.#directories.push(directory);
     return directory;
   }
 
-  /** Has something else ended after all of them. Ending it twice has to be harmless. */
+  /** Has something else ended after all processes. It may be ended twice. */
   atEnd(stop: () => Promise<unknown>): void {
     this.#others.push(stop);
   }
 
-  /** Ends all that still run, the last one first. */
+  /** Ends the processes that still run, the last one first, and removes the directories. */
   async stopAll(): Promise<void> {
     for (const part of [...this.#parts].toReversed()) await part.stop();
     this.#parts.clear();
@@ -103,22 +106,22 @@ async function peakAtEnd(part: Part, said: EventEmitter): Promise<number | undef
   const patience = new AbortController();
   const peak: Promise<(number | undefined)[]> = once(said, "peak", { signal: patience.signal }).catch(() => []);
   await part.stop();
-  // Its last line may be read only after it is gone.
+  // The last line of the process may arrive when the process is gone.
   const timer = setTimeout(() => patience.abort(), 2_000);
   const [mib] = await peak;
   clearTimeout(timer);
   return mib;
 }
 
-/** A file of the build. */
+/** Gives the path of a file of the build. */
 export function distFile(path: string): string {
   return join(PROJECT_ROOT, "dist", ...path.split("/"));
 }
 
-/** The processor time that a process has used so far, ms, in steps of 10. Undefined where /proc doesn't tell. */
+/** Reads the processor ms that a process has used so far, in steps of 10; undefined if /proc doesn't tell. */
 export async function cpuMs(pid: number): Promise<number | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  // The name of the program stands in parentheses, and may hold anything.
+  // The name of the program is in parentheses, and may hold any character.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields && (Number(fields[11]) + Number(fields[12])) * 10;
 }

@@ -5,7 +5,7 @@ import type { RequestCounts } from "./servers.ts";
 import { median, percentile } from "./statistics.ts";
 import { compared, type Line, table } from "./table.ts";
 
-/** All that was measured about taking messages on. */
+/** The figures about accepting messages. */
 export interface AcceptFigures {
   readonly messages: number;
   readonly app: readonly AcceptRound[];
@@ -13,14 +13,14 @@ export interface AcceptFigures {
   readonly requests: { readonly app: RequestCounts; readonly bare: RequestCounts };
 }
 
-/** What the figures were measured on. */
+/** Describes the machine that the figures were measured on. */
 export function machineText(): string {
   const [cpu] = cpus();
   const gib = Math.round(totalmem() / 1024 ** 3);
   return `${availableParallelism()} cores (${cpu?.model.trim() ?? "unknown"}), ${gib} GiB, ${process.platform} ${process.arch}, Node ${process.version}`;
 }
 
-/** The figures of both parts as one table for people. */
+/** Writes the figures of both parts as one table for people. */
 export function reportText(accept: AcceptFigures, ticks: readonly TickFigures[]): string {
   const heading = [{ what: "", app: "app", bare: "bare calls", ratio: "app / bare", target: "target" }];
   return [heading, acceptLines(accept), ...ticks.map(tickLines)].map(table).join("\n");
@@ -40,7 +40,7 @@ function acceptLines({ messages, app, bare, requests }: AcceptFigures): Line[] {
     compared("send to Job created, one at a time, p50 ms", latency(0.5), 1, "< 50"),
     compared("send to Job created, one at a time, p99 ms", latency(0.99), 1),
     requestLine("requests per message", requests),
-    compared("processor ms per message, app's process", cpu("taker"), 2),
+    compared("processor ms per message, app's process", cpu("program"), 2),
     compared("processor ms per message, bus", cpu("bus"), 2),
     compared("processor ms per message, storage", cpu("storage"), 2),
     compared("processor ms per message, cluster", cpu("cluster"), 2),
@@ -57,7 +57,9 @@ function mostMemory(rounds: readonly AcceptRound[]): number {
   return Math.max(...rounds.map(({ peakMib }) => peakMib ?? Number.NaN));
 }
 
-/** What did not come to a Job at once is left to the timer, and not a part of the figure above. */
+/**
+ * Lists the deliveries that got no Job at once. The tick starts their Jobs later, so the figures above don't hold them.
+ */
 function othersLines(rounds: readonly AcceptRound[]): Line[] {
   const others = new Map<string, number>();
   for (const round of rounds) {
@@ -88,7 +90,7 @@ function countsText({ bus, table, cluster }: RequestCounts): string {
   return `${per(bus)} bus, ${per(table)} table, ${per(cluster)} cluster`;
 }
 
-/** Writes that go together cost a message a part of a request. */
+/** Rounds to one digit, because a message costs a part of a request if its rows are written together with others. */
 function per(count: number): string {
   return String(Math.round(count * 10) / 10);
 }

@@ -2,14 +2,17 @@ import { ServiceBusClient, type ServiceBusSender } from "@azure/service-bus";
 import { BODY } from "./sample-run.ts";
 import { QUEUES } from "./servers.ts";
 
-/** Who sends the bench's messages. */
+/** Sends the messages of a bench. */
 export interface Sending {
-  /** Sends so many, in equal parts to each queue, in as few batches as they fit into: the sender is never what the rest waits for. */
+  /**
+   * Sends so many messages, the same number to each queue. It uses few large batches, so that the sender does not slow
+   * the bench.
+   */
   send(count: number): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Opens a connection of its own to the bus. */
+/** Makes a sender with a connection of its own to the bus. */
 export function makeSending(
   serviceBus: string,
   { queues = QUEUES, body = BODY }: { queues?: readonly string[]; body?: string } = {},

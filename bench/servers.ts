@@ -9,17 +9,17 @@ import { distFile, type Processes, type Program } from "./processes.ts";
 import { BODY, INSTANCE } from "./sample-run.ts";
 
 /**
- * Each has a module of its name. Several, as an app has: the emulated storage reads through all rows of a source for each one that it writes,
- * which a real one doesn't.
+ * The queues of a bench. Each has a module of its name. There are several, because the emulated storage reads all rows
+ * of a source for each row that it writes. A real table service doesn't.
  */
 export const QUEUES = ["bench-1", "bench-2", "bench-3", "bench-4"] as const;
-/** For what needs one alone. */
+/** The queue of a bench that needs only one. */
 export const QUEUE = QUEUES[0];
 export const SOURCE = { queue: QUEUE } as const;
 const NAMESPACE = "bench-jobs";
 const TABLE = "BenchRuns";
 
-/** As on the real bus. */
+/** How long a lock lasts. The real bus has the same time. */
 const LOCK_DURATION_MS = 300_000;
 
 const moduleOf = (queue: string) => `name: ${queue}
@@ -31,7 +31,7 @@ worker:
   resources: { requests: { cpu: 100m, memory: 64Mi }, limits: { memory: 128Mi } }
 `;
 
-/** What a process that works with the servers needs to know of them. */
+/** What a process needs to know to use the servers. */
 export interface Connections {
   readonly serviceBus: string;
   readonly storage: string;
@@ -39,48 +39,50 @@ export interface Connections {
   readonly namespace: string;
   readonly modulesDir: string;
   readonly tableName: string;
-  /** Each has a module of its name. */
+  /** The names of the queues. Each has a module of its name. */
   readonly queues: readonly string[];
-  /** Of each message. */
+  /** The body of each message. */
   readonly body: string;
 }
 
 /** A cluster that was started for a bench. */
 export interface ClusterServer {
-  /** A file that `readAccess` reads. */
+  /** The path of a file that `readAccess` reads. */
   readonly kubeconfig: string;
   readonly namespace: string;
   readonly pid: number;
   stop(): Promise<unknown>;
 }
 
-/** What the servers are to be like. */
+/** What the servers are started with. */
 interface Setup {
-  /** Module files by the names of their queues, which are their own too. */
+  /** The texts of the module files, by the names of their queues. A module has the name of its queue. */
   readonly modules: Readonly<Record<string, string>>;
   readonly body: string;
-  /** `directory`: for its files. */
+  /** Starts the cluster, with its files in `directory`. */
   startCluster(directory: string): Promise<ClusterServer>;
 }
 
-/** Bus, storage and cluster, empty, each in processes of its own. */
+/** A bus, a storage and a cluster, each in processes of its own. They are empty at first. */
 export interface Servers {
   readonly connections: Connections;
   readonly access: ClusterAccess;
   readonly pids: { readonly bus: number; readonly storage: number; readonly cluster: number };
-  /** Starts the built app in the host of `host/`. `schedule`: of its timer. Each line that it logs is told. */
+  /** Starts the built app in the host of `host/`. */
   startApp(options: AppOptions): Promise<Program>;
   stop(): Promise<void>;
 }
 
 export interface AppOptions {
+  /** When its timer ticks. */
   readonly schedule: string;
+  /** Takes each line that it logs. */
   readonly onLine: (line: string) => void;
-  /** Other ways to the same servers. */
+  /** Other ways to the same servers, such as proxies. */
   readonly connections?: Connections;
 }
 
-/** Jobs that are stored and never run. */
+/** Gives the setup with the stub cluster, whose Jobs are stored and never run. */
 function onStubCluster(processes: Processes): Setup {
   return {
     modules: Object.fromEntries(QUEUES.map((queue) => [queue, moduleOf(queue)])),
@@ -94,7 +96,7 @@ function onStubCluster(processes: Processes): Setup {
   };
 }
 
-/** Starts the servers. */
+/** Starts the servers. Rejects if one of them can't be started. */
 export async function startServers(processes: Processes, setup = onStubCluster(processes)): Promise<Servers> {
   const directory = await processes.directory();
   const file = (name: string) => join(directory, name);
@@ -123,7 +125,7 @@ export async function startServers(processes: Processes, setup = onStubCluster(p
   return {
     connections,
     access: await readAccess(connections.kubeconfig),
-    // Azurite itself is a child of the program that was started.
+    // Azurite runs in a child of the program that was started.
     pids: { bus: bus.pid, storage: Number(storage.ready["pid"]), cluster: cluster.pid },
     startApp: ({ schedule, onLine, connections: others }) =>
       processes.start({
@@ -153,7 +155,7 @@ function settingsOf(connections: Connections): Record<string, string> {
   };
 }
 
-/** Starts the program of the bare calls: see `bare.ts` for what it is told to do. */
+/** Starts the program of the bare calls. `bare.ts` says what its arguments mean. */
 export function startBare(
   processes: Processes,
   connections: Connections,
@@ -164,7 +166,7 @@ export function startBare(
   return processes.start({ name: "bare", program: "bench/bare.js", args, settings, onLine, measureMemory: true });
 }
 
-/** Requests by server. */
+/** How many requests each server got. */
 export interface RequestCounts {
   readonly bus: number;
   readonly table: number;
@@ -178,7 +180,7 @@ export interface CountedServers {
   close(): Promise<void>;
 }
 
-/** Puts a counting proxy before each server. What goes around it is not counted. */
+/** Puts a counting proxy before each server. Requests that do not go through the proxies are not counted. */
 export async function countRequests({ connections, access }: Servers): Promise<CountedServers> {
   const busPort = Number(/sb:\/\/[^:;/]+:(\d+)/.exec(connections.serviceBus)?.[1]);
   const tablePort = Number(/TableEndpoint=http:\/\/127\.0\.0\.1:(\d+)/.exec(connections.storage)?.[1]);
@@ -201,7 +203,7 @@ export async function countRequests({ connections, access }: Servers): Promise<C
   };
 }
 
-/** What was counted between two moments, for each of so many things that were done meanwhile. */
+/** Gives the requests between two counts, divided by so many messages or ticks. */
 export function countsPer(before: RequestCounts, after: RequestCounts, things: number): RequestCounts {
   const per = (server: keyof RequestCounts) => (after[server] - before[server]) / things;
   return { bus: per("bus"), table: per("table"), cluster: per("cluster") };

@@ -1,5 +1,6 @@
-// A program of its own: the cluster stand-in as a stub. Jobs are stored and never run, but each has a running pod at once, as in a cluster
-// that keeps up: without pods every Job would look stuck after a while. One JSON line on stdout when it listens.
+// A program that serves the cluster stand-in as a stub. It stores Jobs and never runs them, but gives each a running
+// pod at once, because Jobs without pods would look stuck after a while. It writes one JSON line to stdout when it
+// listens.
 import { randomBytes, randomUUID } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { startApiServer } from "../local/cluster/api/server.ts";

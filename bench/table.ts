@@ -1,4 +1,4 @@
-/** One line: what, the app's figure, that of the bare calls, and what is to be reached. */
+/** One line of a table: what was measured, the figures of the app and the bare calls, their ratio, and the target. */
 export interface Line {
   readonly what: string;
   readonly app: string;
@@ -7,7 +7,7 @@ export interface Line {
   readonly target?: string;
 }
 
-/** A line with two numbers and how they compare. */
+/** Makes a line that compares two numbers. */
 export function compared(what: string, [app, bare]: readonly [number, number], digits: number, target?: string): Line {
   return {
     what,
@@ -18,12 +18,12 @@ export function compared(what: string, [app, bare]: readonly [number, number], d
   };
 }
 
-/** A figure as it is printed. */
+/** Writes a number with so many digits after the point. */
 export function number(value: number, digits: number): string {
   return Number.isNaN(value) ? "not measured" : value.toFixed(digits);
 }
 
-/** The lines as columns for people. */
+/** Writes the lines in columns for people. */
 export function table(lines: readonly Line[]): string {
   return lines
     .map(({ what, app, bare = "", ratio = "", target = "" }) =>

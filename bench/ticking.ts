@@ -11,10 +11,10 @@ const line = z
   })
   .transform(({ ms, open, jobs, working }) => ({ ms, open, atWork: jobs ?? working }));
 
-/** What a tick said of itself: its time, the open runs, the Jobs at work. */
+/** What a tick said of itself: its time, how many runs are open and how many Jobs are at work. */
 export type Tick = z.output<typeof line>;
 
-/** Reads the line that ends each tick: the app's own, or that of the bare lists. */
+/** Reads the line that a program writes at the end of each tick. The app and the bare calls write different lines. */
 export class Ticking {
   readonly ticks: Tick[] = [];
   readonly #onTick: () => void;
@@ -24,6 +24,7 @@ export class Ticking {
     this.#onTick = onTick;
   }
 
+  /** Takes one line of the program. */
   readonly take = (text: string): void => {
     const json = /\{.*"ms":.*\}$/.exec(text)?.[0];
     if (json === undefined || text.includes('"handled a delivery"')) return;
@@ -34,12 +35,12 @@ export class Ticking {
     this.#onTicked();
   };
 
-  /** Resolves when so many ticks have ended. */
+  /** Resolves when so many ticks have ended. Rejects if that takes two minutes. */
   async until(count: number): Promise<void> {
     await this.#ticked(PATIENCE_MS, () => this.ticks.length >= count);
   }
 
-  /** Resolves at the end of the next tick that is such a one, to it. Rejects where none comes within `patienceMs`. */
+  /** Resolves to the next tick for which `isIt` holds. Rejects if there is no such tick within `patienceMs`. */
   async next(isIt: (tick: Tick) => boolean = () => true, patienceMs = PATIENCE_MS): Promise<Tick> {
     const since = this.ticks.length;
     let found: Tick | undefined;
@@ -55,7 +56,7 @@ export class Ticking {
     await new Promise<void>((resolve, reject) => {
       const last = () => JSON.stringify(this.ticks.at(-1) ?? "none");
       const timer = setTimeout(
-        () => reject(new Error(`${this.ticks.length} ticks, and not the expected one; the last: ${last()}`)),
+        () => reject(new Error(`the expected tick did not come; the last of ${this.ticks.length} was ${last()}`)),
         patienceMs,
       );
       this.#onTicked = () => {

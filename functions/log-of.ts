@@ -1,7 +1,7 @@
 import type { InvocationContext } from "@azure/functions";
 import { type Log, makeLog } from "../shared/log.ts";
 
-/** A log whose lines belong to this invocation. */
+/** Makes a log whose lines belong to this invocation. */
 export function logOf(context: InvocationContext): Log {
   return makeLog({
     info: (line) => context.info(line),

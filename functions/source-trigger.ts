@@ -3,10 +3,11 @@ import { type FunctionTrigger, trigger } from "@azure/functions";
 import { type Source, sourceKey, sourceName } from "../shared/run/source.ts";
 
 /**
- * The Service Bus trigger of a source: one message at a time, settled by us alone.
+ * Describes the Service Bus trigger of a source: one message at a time, settled by us alone.
  *
- * Its body is not used (docs/decisions/0005), but the host converts it before it calls: as `binary` it fails for whatever is no AMQP data, the
- * text messages of JMS among them, and abandons the message again and again. As `string` it takes any bytes, and text.
+ * The app does not use its body (docs/decisions/0005), but the host converts the body before it calls. As `binary` that
+ * fails for everything that is no AMQP data, such as the text messages of JMS, and the host abandons the message again
+ * and again. As `string` it takes any bytes, and text.
  */
 export function sourceTrigger(source: Source): FunctionTrigger {
   const entity =
@@ -23,7 +24,10 @@ export function sourceTrigger(source: Source): FunctionTrigger {
   });
 }
 
-/** A function's name: `accept-thumbnails`. Where the source's name has characters that hosts refuse, a hash keeps two sources apart. */
+/**
+ * Names a source's function, such as `accept-thumbnails`. If the source's name has characters that hosts refuse, a hash
+ * keeps two sources apart.
+ */
 export function acceptName(source: Source): string {
   const name = sourceName(source);
   const clean = name.replaceAll(/[^A-Za-z0-9-]/g, "-").slice(0, 100);

@@ -2,14 +2,17 @@ import Module from "node:module";
 import { pathToFileURL } from "node:url";
 import type { Binding, HookCallback, LogLevel, RegisteredFunction, Rpc } from "./rpc.ts";
 
-/** What the library's programming model offers to a host: one model per invocation. */
+/** What the library's programming model offers to a host. It makes one model per invocation. */
 interface ProgrammingModel {
   readonly name: string;
   getInvocationModel(coreContext: unknown): InvocationModel;
   getCapabilities(capabilities: Record<string, string>): Promise<Record<string, string>>;
 }
 
-/** The library's side of one invocation: makes the handler's arguments, runs it, and turns its result into what a host is sent. */
+/**
+ * The library's side of one invocation. It makes the handler's arguments, runs the handler, and turns its result into
+ * what the host is sent.
+ */
 interface InvocationModel {
   getArguments(): Promise<{ context: unknown; inputs: unknown[] }>;
   invokeFunction(context: unknown, inputs: unknown[], handler: RegisteredFunction["callback"]): Promise<unknown>;
@@ -32,8 +35,9 @@ interface FunctionMetadata {
 }
 
 /**
- * Loads the built app as the Functions worker does: the library asks for the module `@azure/functions-core`, which exists only inside a
- * host, and registers each function with it. Throws what the app throws while it loads, and an Error where it registers no function.
+ * Loads the built app as the Functions worker does. The library asks for the module `@azure/functions-core`, which
+ * exists only inside a host, and registers each function with it. Throws what the app throws while it loads, and an
+ * Error if the app registers no function.
  */
 export async function loadApp(file: string, log: SystemLog): Promise<LoadedApp> {
   const functions = new Map<string, RegisteredFunction>();
@@ -66,18 +70,27 @@ export async function loadApp(file: string, log: SystemLog): Promise<LoadedApp> 
   } finally {
     restore();
   }
-  if (!model || functions.size === 0) throw new Error(`${file} registered no function with @azure/functions`);
+  if (!model || functions.size === 0)
+    throw new Error(
+      `${file} registered no function with @azure/functions. Pass the app's bundle, dist/functions/index.js, as --app`,
+    );
   await model.getCapabilities({});
   return { functions, model, hooks };
 }
 
 function triggerOf(metadata: FunctionMetadata): RegisteredFunction["trigger"] {
   const found = Object.entries(metadata.bindings).find(([, binding]) => /trigger$/i.test(binding.type));
-  if (!found) throw new Error(`function ${metadata.name} has no trigger among its bindings`);
+  if (!found)
+    throw new Error(
+      `function ${metadata.name} has no trigger among its bindings. Register it with a trigger, such as app.http`,
+    );
   return { bindingName: found[0], binding: found[1] };
 }
 
-/** The worker does it this way too: whoever requires `name` gets `value`, bundled code with a `createRequire` of its own included. */
+/**
+ * Makes every `require(name)` return `value`, also in bundled code with a `createRequire` of its own. The Functions
+ * worker does it this way too.
+ */
 function standIn(name: string, value: unknown): () => void {
   // oxlint-disable-next-line typescript/unbound-method -- called with the module that requires
   const original = Module.prototype.require;

@@ -1,6 +1,9 @@
 import { errorText } from "../shared/errors.ts";
 
-/** What is known of anything thrown: the stacks of it and of its causes. Of wrong settings their words alone: there is nothing to look for in the code. */
+/**
+ * The stacks of a thrown value and of its causes. A ConfigError gives its message only, because its reader has nothing
+ * to look for in the code.
+ */
 export function errorStack(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.name === "ConfigError") return errorText(error);

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 
-/** `hh:mm:ss`, or with days before it, as .NET writes a span of time. Resolves to milliseconds. */
+/** Parses `hh:mm:ss`, or `d.hh:mm:ss`, as .NET writes a time span, into milliseconds. */
 const span = z
   .string()
   .regex(/^(\d+\.)?\d{1,2}:\d{2}:\d{2}$/, "a time span as hh:mm:ss")
@@ -20,7 +20,9 @@ const hostJson = z.object({
         .object({
           autoCompleteMessages: z.boolean().default(true),
           maxConcurrentCalls: z.int().min(1).default(16),
-          prefetchCount: z.literal(0, "this host never prefetches: prefetched messages are not renewed").default(0),
+          prefetchCount: z
+            .literal(0, "this host never prefetches, because prefetched messages are not renewed. Set it to 0")
+            .default(0),
           maxAutoLockRenewalDuration: span.default(5 * 60_000),
         })
         .prefault({}),

@@ -1,14 +1,17 @@
 import type { LogLevel } from "./rpc.ts";
 
-/** Where the host's and the app's lines go. */
+/** Receives the lines of the host and of the app. */
 export interface HostLog {
-  /** A line of the host itself. */
+  /** Writes a line of the host itself. */
   readonly system: (level: LogLevel, text: string) => void;
-  /** The log function of one function's invocations. */
+  /** Returns the log function for one function's invocations. */
   readonly of: (functionName: string) => (level: LogLevel, category: string, text: string) => void;
 }
 
-/** Writes `time level who text`, a line each, as they come. Line breaks inside a text are indented, so that a line that starts with a time starts an entry. */
+/**
+ * Writes `time level who text`, one line an entry, as the entries come. Line breaks inside a text are indented, so that
+ * only a line that starts with a time starts an entry.
+ */
 export function makeHostLog(write: (line: string) => void): HostLog {
   const line = (level: LogLevel, who: string, text: string) =>
     write(`${new Date().toISOString()} ${level} ${who} ${text.replaceAll("\n", "\n  ")}\n`);

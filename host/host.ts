@@ -12,15 +12,15 @@ import { tick } from "./timer-listener.ts";
 export interface HostOptions {
   readonly app: LoadedApp;
   readonly hostJson: HostJson;
-  /** The app settings: `%NAME%` in a binding and the names of connections are looked up here. */
+  /** The app settings. `%NAME%` in a binding and the names of connections are looked up here. */
   readonly settings: Settings;
-  /** Of the HTTP functions. 0 takes a free one. */
+  /** The port of the HTTP functions. 0 takes a free one. */
   readonly port: number;
-  /** Where the HTTP functions are served: by default to this machine alone. */
+  /** The address on which the HTTP functions are served. By default only this machine reaches it. */
   readonly address?: string;
   readonly functionKey?: string;
   readonly log: HostLog;
-  /** For tests: how many messages a receiver takes before it is replaced. */
+  /** For tests. How many messages a receiver takes before it is replaced. */
   readonly messagesPerReceiver?: number;
 }
 
@@ -28,11 +28,14 @@ export interface HostOptions {
 export interface Host {
   readonly port: number;
   readonly functions: readonly string[];
-  /** Takes nothing new on, lets what runs end for up to `graceMs`, and closes the connections. */
+  /** Takes no new work, lets running functions end for up to `graceMs`, and closes the connections. */
   stop(graceMs: number): Promise<void>;
 }
 
-/** Starts every trigger of the app. Rejects, with nothing left running, where one has a setting missing or the port is taken. */
+/**
+ * Starts every trigger of the app. Rejects, and leaves nothing running, if a trigger's setting is missing or the port
+ * is taken.
+ */
 export async function startHost(options: HostOptions): Promise<Host> {
   const { app, hostJson, log } = options;
   const invoke = makeInvoke(app, log, hostJson.functionTimeout);
@@ -99,7 +102,7 @@ function warnOfOthers(functions: readonly RegisteredFunction[], log: HostLog): v
   const known = new Set(["httptrigger", "timertrigger", "servicebustrigger"]);
   for (const { name, trigger } of functions) {
     if (!known.has(trigger.binding.type.toLowerCase()))
-      log.system("warning", `function ${name} is never run: this host knows no ${trigger.binding.type}`);
+      log.system("warning", `function ${name} is never run, because this host knows no ${trigger.binding.type}`);
   }
 }
 

@@ -10,11 +10,14 @@ import type { Listener } from "./service-bus-listener.ts";
 export interface HttpListenerOptions {
   readonly functions: readonly RegisteredFunction[];
   readonly routePrefix: string;
-  /** 0 takes a free one. */
+  /** 0 takes a free port. */
   readonly port: number;
-  /** Of the network interface. */
+  /** The address of the network interface. */
   readonly address: string;
-  /** What `x-functions-key` must hold for functions that are not anonymous; without one they are refused. */
+  /**
+   * The key that `x-functions-key` must hold for functions that are not anonymous. Without a key, those functions
+   * refuse every request.
+   */
   readonly functionKey?: string;
   readonly invoke: Invoke;
   readonly log: HostLog;
@@ -23,14 +26,14 @@ export interface HttpListenerOptions {
 /** The address that only this machine reaches. */
 export const LOOPBACK = "127.0.0.1";
 
-/** `port`, or 0, which takes a free one, if another program listens there. */
+/** Resolves to `port`, or to 0, which takes a free port, if another program listens on `port`. */
 export async function freePort(port: number, address: string): Promise<number> {
   const probe = createServer();
   const problem = await new Promise<NodeJS.ErrnoException | undefined>((resolve) => {
     probe.once("error", resolve).listen(port, address, () => resolve(undefined));
   });
   if (problem === undefined) await new Promise((resolve) => probe.close(resolve));
-  // Whatever else is wrong with port or address is said by the server itself.
+  // The server itself reports any other problem with port or address.
   return problem?.code === "EADDRINUSE" ? 0 : port;
 }
 
@@ -56,7 +59,7 @@ export async function serve(options: HttpListenerOptions): Promise<Listener & { 
     async stop() {
       const closed = new Promise((resolve) => server.close(resolve));
       server.closeIdleConnections();
-      // A client that keeps its connection for more would keep the server.
+      // A client that keeps its connection for another request would keep the server from closing.
       for (const response of answering) response.shouldKeepAlive = false;
       await closed;
     },
@@ -69,7 +72,7 @@ interface Route {
   readonly pattern: RegExp;
 }
 
-/** `orders/{id}` and `files/{*path}`; constraints after a colon are not checked. */
+/** Makes a route of `orders/{id}` or `files/{*path}`. Constraints after a colon are not checked. */
 function routeOf(fn: RegisteredFunction, prefix: string): Route {
   const { route, methods } = fn.trigger.binding;
   const path = [prefix, typeof route === "string" ? route : fn.name].filter(Boolean).join("/");

@@ -7,16 +7,19 @@ import type { RegisteredFunction, Rpc } from "./rpc.ts";
 export interface Trigger {
   readonly input: Rpc;
   readonly metadata: Readonly<Record<string, Rpc>>;
-  /** The sender's W3C trace context, where the message or the request carries one. */
+  /** The sender's W3C trace context, if the message or the request carries one. */
   readonly traceparent?: string;
 }
 
-/** Runs a function once. Resolves to its return value; rejects with what it threw, or with an Error when `functionTimeout` passed. */
+/**
+ * Runs a function once. Resolves to its return value. Rejects with what it threw, or with an Error when
+ * `functionTimeout` passed.
+ */
 export type Invoke = (fn: RegisteredFunction, trigger: Trigger) => Promise<Rpc | null | undefined>;
 
 /**
- * Makes the host's one way to run a function. The real host ends the whole worker when `functionTimeout` passes; this one gives the
- * invocation up as failed and goes on, and the function, if it ever returns, is ignored.
+ * Makes the host's one way to run a function. When `functionTimeout` passes, the real host ends the whole worker. This
+ * host gives up the invocation as failed, goes on, and ignores the function's result if it ever comes.
  */
 export function makeInvoke(app: LoadedApp, log: HostLog, functionTimeoutMs: number): Invoke {
   return async (fn, trigger) => {

@@ -1,6 +1,9 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 
-/** Renews the lock of a message at half its time, for at most `forMs`, until the returned function is called or the lock is gone. */
+/**
+ * Renews a message's lock at half its time, for at most `forMs`, until the returned function is called or the lock is
+ * gone.
+ */
 export function keepLocked(
   receiver: ServiceBusReceiver,
   message: ServiceBusReceivedMessage,
@@ -21,7 +24,7 @@ export function keepLocked(
     try {
       schedule(await receiver.renewMessageLock(message));
     } catch {
-      // Settled by the function meanwhile, or lost: the broker decides who gets it next.
+      // The function settled the message meanwhile, or the lock is lost. The broker decides who gets the message next.
     }
   }
 

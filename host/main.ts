@@ -6,7 +6,8 @@ import { readHostJson } from "./host-json.ts";
 import { makeHostLog } from "./host-log.ts";
 import { freePort, LOOPBACK } from "./http-listener.ts";
 
-// A Functions host for one machine, or one container. Its environment is the app's settings. Prints one line of JSON when all triggers are up.
+// Runs a Functions app on one machine, or in one container. The environment holds the app's settings. Prints one line
+// of JSON when all triggers are up.
 
 const COMMAND = makeCommand("host")
   .usage("--app <file> --host-json <file> [options]")
@@ -31,7 +32,8 @@ let stopping = false;
 function stop(): void {
   if (stopping) return;
   stopping = true;
-  // Nothing to wait for before the triggers are up. A container's first process has to end itself: the kernel ignores a signal for it.
+  // Before the triggers are up, there is nothing to wait for. The program ends itself, because in a container it is the
+  // first process, for which the kernel ignores a signal.
   if (host === undefined) process.exit(0);
   host.stop(GRACE_MS).then(
     () => process.exit(0),
@@ -51,7 +53,7 @@ try {
   const hostJson = await readHostJson(args.hostJson);
   const app = await loadApp(args.app, (level, text) => log.system(level, text));
   const port = await freePort(args.port, args.address);
-  if (port !== args.port) log.system("warning", `port ${args.port} is in use by another program: taking a free one`);
+  if (port !== args.port) log.system("warning", `port ${args.port} is in use by another program; taking a free one`);
   host = await startHost({
     hostJson,
     app,

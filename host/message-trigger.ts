@@ -3,8 +3,9 @@ import type { Trigger } from "./invoke.ts";
 import { asJson, type Rpc } from "./rpc.ts";
 
 /**
- * The trigger metadata of one message as version 5 of the Service Bus extension gives it: text as text, all else as JSON. Times named `Utc`
- * are .NET `DateTime`s of unspecified kind, so their JSON carries no `Z`; their namesakes are `DateTimeOffset`s. The delivery count starts at 1.
+ * Makes the trigger metadata of one message, as version 5 of the Service Bus extension does: text as text, everything
+ * else as JSON. Times named `Utc` are .NET `DateTime`s of unspecified kind, so their JSON carries no `Z`; the times of
+ * the same name without `Utc` are `DateTimeOffset`s. The delivery count starts at 1.
  */
 function triggerMetadata(message: ServiceBusReceivedMessage): Record<string, Rpc> {
   const properties = asJson(message.applicationProperties ?? {});
@@ -38,8 +39,9 @@ function triggerMetadata(message: ServiceBusReceivedMessage): Record<string, Rpc
 }
 
 /**
- * What a message hands to its function: the body as its binding asks for it (bytes for `dataType: "binary"`, else text), and the metadata.
- * Throws, as the extension does, where bytes are asked for and the body is no AMQP data. Unlike it this takes any AMQP value as text.
+ * Makes a function's input of a message: the body as its binding asks for it (bytes for `dataType: "binary"`, else
+ * text), and the metadata. Throws, as the extension does, if the binding asks for bytes and the body is no AMQP data.
+ * Unlike the extension, it takes any AMQP value as text.
  */
 export function ofMessage(message: ServiceBusReceivedMessage, dataType: unknown): Trigger {
   if (dataType === "binary" && !(message.body instanceof Uint8Array))
@@ -56,14 +58,15 @@ export function ofMessage(message: ServiceBusReceivedMessage, dataType: unknown)
 
 const TRACEPARENT = /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/;
 
-/** Senders use AMQP data sections; one that sent an AMQP value has it passed on as text. */
+/** Senders use AMQP data sections. If a sender used an AMQP value, the function gets it as text. */
 function asBytes(body: unknown): Uint8Array {
   if (body instanceof Uint8Array) return body;
   if (body === undefined || body === null) return new Uint8Array();
   try {
     return new TextEncoder().encode(typeof body === "string" ? body : JSON.stringify(body));
   } catch (error) {
-    // Nested too deeply for JSON. Thrown, it would have the message abandoned and delivered again at once, until its deliveries are used up.
+    // The body is nested too deeply for JSON. If this threw, the host would abandon the message and receive it again at
+    // once, until its deliveries are used up.
     if (error instanceof RangeError) return new Uint8Array();
     throw error;
   }

@@ -1,4 +1,4 @@
-/** A value as a Functions host hands it over (protobuf `TypedData`): exactly one field is set. */
+/** A value as a Functions host hands it over (protobuf `TypedData`). Exactly one field is set. */
 export interface Rpc {
   readonly string?: string;
   readonly json?: string;
@@ -38,7 +38,7 @@ export type HookCallback = (context: Record<string, unknown>) => unknown;
 
 export type LogLevel = "trace" | "debug" | "information" | "warning" | "error" | "critical" | "none";
 
-/** JSON, as the host sends everything that is neither text nor bytes. */
+/** Wraps a value as JSON, as the host sends everything that is neither text nor bytes. */
 export function asJson(value: unknown): Rpc {
   return { json: JSON.stringify(value) };
 }

@@ -5,15 +5,18 @@ import type { Settings } from "./settings.ts";
 
 /** One client per named connection, shared by all triggers that use it. */
 export interface Connections {
-  /** Throws an Error where neither `<name>` nor `<name>__fullyQualifiedNamespace` is set. */
+  /** Throws an Error if neither `<name>` nor `<name>__fullyQualifiedNamespace` is set. */
   client(name: string): ServiceBusClient;
   close(): Promise<void>;
 }
 
-// Soon again: a local broker that restarts is back in a second.
+// The client tries again soon, because a local broker that restarts is back in a second.
 const OPTIONS = { retryOptions: { retryDelayInMs: 1_000, maxRetryDelayInMs: 5_000 } };
 
-/** Connections by the names that bindings give them, from a connection string or by identity. Nothing connects before a trigger listens. */
+/**
+ * Makes the clients for connections by the names that bindings give them, from a connection string or by identity. No
+ * client connects before a trigger listens.
+ */
 export function connect(settings: Settings): Connections {
   const clients = new Map<string, ServiceBusClient>();
   installPatientDecoding();
@@ -23,7 +26,7 @@ export function connect(settings: Settings): Connections {
     if (connectionString) return new ServiceBusClient(connectionString, OPTIONS);
     const namespace = settings[`${name}__fullyQualifiedNamespace`];
     if (namespace) return new ServiceBusClient(namespace, new DefaultAzureCredential(), OPTIONS);
-    throw new Error(`no connection ${name}: set ${name} (a connection string) or ${name}__fullyQualifiedNamespace`);
+    throw new Error(`no connection ${name}. Set ${name} (a connection string) or ${name}__fullyQualifiedNamespace`);
   }
 
   return {

@@ -15,13 +15,14 @@ import type { RegisteredFunction } from "./rpc.ts";
 
 /** A trigger that is running. */
 export interface Listener {
-  /** Takes nothing new on, and resolves when what is running has ended. */
+  /** Takes no new work, and resolves when the running work has ended. */
   stop(): Promise<void>;
 }
 
 /**
- * After this many messages a receiver is replaced. A function that defers or completes over another connection leaves its delivery unsettled
- * on this link, and a link of this client stalls for ever once 2,047 more follow one of those.
+ * After this many messages the listener replaces its receiver. A function that defers or completes over another
+ * connection leaves its delivery unsettled on this link, and a link of this client stalls for ever once 2,047 more
+ * deliveries follow one of those.
  */
 const MESSAGES_PER_RECEIVER = 1_000;
 
@@ -35,13 +36,16 @@ export interface ServiceBusListenerOptions {
   readonly messagesPerReceiver?: number;
 }
 
-/** Where a Service Bus trigger listens. */
+/** The queue or subscription that a Service Bus trigger listens at. */
 export type Entity = { readonly queue: string } | { readonly topic: string; readonly subscription: string };
 
 /**
- * Listens at one entity and runs the function once per message, at most `maxConcurrentCalls` at a time, by the real host's rules: the lock is
- * renewed while the function runs; what throws is abandoned at once; what returns is completed only with `autoCompleteMessages`, and
- * otherwise left alone, so that a lock nobody settled lapses.
+ * Listens at one entity and runs the function once per message, at most `maxConcurrentCalls` at a time, by the real
+ * host's rules:
+ * - The lock is renewed while the function runs.
+ * - A message whose function throws is abandoned at once.
+ * - A message whose function returns is completed only with `autoCompleteMessages`. Otherwise it is left alone, and its
+ *   lock lapses unless the function settled it.
  */
 export function listen(options: ServiceBusListenerOptions): Listener {
   const { client, entity, fn, log } = options;
@@ -57,7 +61,8 @@ export function listen(options: ServiceBusListenerOptions): Listener {
         : client.createReceiver(entity.topic, entity.subscription, RECEIVER_OPTIONS);
     const link = new Link(receiver, limit, options, () => {
       if (stopping || link !== current) return;
-      // The new one first: no gap. The limit is shared, so the two together run no more than one would.
+      // The new receiver opens first, so that there is no gap. Both share the limit, so together they run no more than
+      // one would.
       current = open();
       retire(link);
     });
@@ -80,7 +85,8 @@ export function listen(options: ServiceBusListenerOptions): Listener {
   };
 }
 
-// The host renews by itself: the client's own renewal would go on after a function that settled nothing has returned.
+// The host renews locks by itself. The client's own renewal would go on after a function has returned without settling
+// its message.
 const RECEIVER_OPTIONS = {
   receiveMode: "peekLock",
   skipParsingBodyAsJson: true,
@@ -151,7 +157,10 @@ class Link {
     }
   }
 
-  /** One settlement at a time: the client sends two neighbours that are settled in one tick with the outcome of the first. */
+  /**
+   * Settles one message at a time. If two neighbours are settled in one tick, the client sends both with the outcome of
+   * the first.
+   */
   #settle(how: "complete" | "abandon", message: ServiceBusReceivedMessage): Promise<void> {
     const { fn, log } = this.#options;
     this.#settlements = this.#settlements.then(async () => {
@@ -159,7 +168,7 @@ class Link {
         if (how === "complete") await this.#receiver.completeMessage(message);
         else await this.#receiver.abandonMessage(message);
       } catch (error) {
-        // The function settled it by itself, or its lock is gone: either way it is no longer ours.
+        // The function settled the message by itself, or its lock is gone. Either way it is no longer ours.
         log.of(fn.name)(
           "debug",
           "system",
@@ -172,6 +181,6 @@ class Link {
 
   async #report({ error, errorSource, entityPath }: ProcessErrorArgs): Promise<void> {
     if (this.#closing) return;
-    this.#options.log.system("warning", `${entityPath}: ${errorSource} failed, trying again: ${error.message}`);
+    this.#options.log.system("warning", `${errorSource} at ${entityPath} failed, trying again: ${error.message}`);
   }
 }

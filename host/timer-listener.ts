@@ -6,8 +6,8 @@ import { asJson, type RegisteredFunction } from "./rpc.ts";
 import type { Listener } from "./service-bus-listener.ts";
 
 /**
- * Runs a function by its six-field NCRONTAB schedule, in UTC: one run at a time, and a tick that is due while one runs is skipped.
- * Throws an Error where the schedule is none.
+ * Runs a function by its six-field NCRONTAB schedule, in UTC. A tick that is due while the function still runs is
+ * skipped. Throws an Error if the schedule is malformed.
  */
 export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, log: HostLog): Listener {
   let running: Promise<unknown> | undefined;
@@ -41,7 +41,7 @@ function cronOf(fn: RegisteredFunction, schedule: string, run: (job: Cron) => Pr
     return new Cron(schedule, { mode: "6-part", timezone: "UTC", domAndDow: true }, run);
   } catch (error) {
     throw new Error(
-      `function ${fn.name}: schedule "${schedule}" is no six-field NCRONTAB expression: ${String(error)}`,
+      `function ${fn.name} has the schedule "${schedule}", which is no six-field NCRONTAB expression, such as "*/10 * * * * *": ${String(error)}`,
       {
         cause: error,
       },

@@ -12,23 +12,25 @@ const KUBERNETES = "1.36.3";
 const KEDA = "github.com/kedacore/keda/v2";
 
 /**
- * Nothing that a debugger would need, neither compiled nor linked, and no function inlined: compiling is most of a first run, and takes a third
- * less so. The control plane is a little slower for it, so that what is measured on it errs on the careful side.
+ * Compiles and links no debug information, and inlines no function. Compiling is most of a first run, and takes a third
+ * less time so. The control plane gets a little slower, so that measurements on it err on the careful side.
  */
 const QUICKLY_BUILT = "-gcflags=all=-dwarf=false -l";
 
-/** What every cluster is made of. */
+/** The families that every cluster needs. */
 const CLUSTER = ["etcd", "containerd", "kubernetes"] as const;
 
-/** What the tests on a cluster start beside it. */
+/** The families that the tests on a cluster need. */
 const TESTED = [...CLUSTER, "helm", "keda"] as const;
 
 type FamilyName = (typeof TESTED)[number] | "kwok";
 
-/** Programs that come from one Go module, so that the dependencies of one family never decide those of another. */
+/**
+ * Programs of one Go module. Each family has a module of its own, so that its dependencies never decide another one's.
+ */
 interface Family {
   readonly name: FamilyName;
-  /** Package by program. */
+  /** The package of each program. */
   readonly programs: Readonly<Record<string, string>>;
   readonly flags: readonly string[];
 }
@@ -67,33 +69,33 @@ const FAMILIES: readonly Family[] = [
 /** The programs that `KUBEBUILDER_ASSETS` replaces. */
 const REPLACEABLE = ["etcd", "kube-apiserver", "kubectl"] as const;
 
-/** The first of their family, with all that the others need too. */
+/** The programs that take minutes. Each is the first of its family, so it compiles most of what the others need too. */
 const SLOW = ["kube-apiserver", "keda-operator", "kwok"];
 
-/** Where each program of the cluster is. */
+/** The path of each program of the cluster. */
 export type Binaries = Readonly<Record<string, string>>;
 
 export interface BinarySources {
-  /** Where built programs are kept, one directory per content of a Go module's files. */
+  /** Keeps built programs, in one directory per content of a Go module's files. */
   readonly cacheRoot: string;
-  /** A directory with etcd, kube-apiserver and kubectl, used instead of building these three. */
+  /** A directory with etcd, kube-apiserver and kubectl, which are then not built. */
   readonly assets: string | undefined;
-  /** Which programs; those that every cluster is made of where nothing is said. */
+  /** The families to build. By default those that every cluster needs. */
   readonly families?: readonly FamilyName[];
 }
 
 interface BuildOptions {
-  /** Told what is being built. */
+  /** Called with a line for each build. */
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
 }
 
-/** All that the tests on a cluster need. */
+/** The programs that the tests on a cluster need. */
 export function testedBinaries(cacheRoot: string, assets: string | undefined): BinarySources {
   return { cacheRoot, assets, families: TESTED };
 }
 
-/** A program that has yet to be built, or undefined: all are there. Throws an Error where one of the assets isn't. */
+/** A program that has yet to be built; undefined if all are there. Throws an Error if one of the assets is missing. */
 export async function missingBinary(sources: BinarySources): Promise<string | undefined> {
   for (const family of familiesOf(sources)) {
     const directory = await directoryOf(family, sources.cacheRoot);
@@ -104,8 +106,8 @@ export async function missingBinary(sources: BinarySources): Promise<string | un
 }
 
 /**
- * The programs, built where they are missing: minutes the first time, nothing later. A build that is cut short leaves nothing in the cache.
- * Throws an Error with the end of the compiler's output.
+ * Builds the missing programs, which takes minutes the first time and nothing later, and resolves to the paths of all.
+ * An interrupted build leaves nothing in the cache. Throws an Error with the end of the compiler's output.
  */
 export async function buildBinaries(sources: BinarySources, options: BuildOptions): Promise<Binaries> {
   const found: Record<string, string> = {};
@@ -118,7 +120,7 @@ export async function buildBinaries(sources: BinarySources, options: BuildOption
     };
     if (missing().length > 0) {
       await mkdir(sources.cacheRoot, { recursive: true });
-      const onWait = () => options.say(`${family.name} is being built by somebody else: waiting for it`);
+      const onWait = () => options.say(`another process is building ${family.name}; waiting for it`);
       await oneAtATime(`${directory}.lock`, build, { onWait, signal: options.signal });
     }
     for (const program of Object.keys(family.programs))
@@ -127,7 +129,10 @@ export async function buildBinaries(sources: BinarySources, options: BuildOption
   return found;
 }
 
-/** Throws where the directory of assets lacks a program of them: before minutes are spent on building the others. */
+/**
+ * The families to build. Throws if the directory of assets lacks a program, so that no minutes are spent on building
+ * the others first.
+ */
 function familiesOf(sources: BinarySources): Family[] {
   const { families = CLUSTER, assets } = sources;
   const found = FAMILIES.filter(({ name }) => families.includes(name));
@@ -149,11 +154,14 @@ function assetIn(assets: string, program: string): string {
   const file = join(assets, program);
   if (existsSync(file)) return file;
   throw new Error(
-    `KUBEBUILDER_ASSETS is ${assets}, but there is no ${program} in it: it needs ${REPLACEABLE.join(", ")}. Unset it to have them built.`,
+    `KUBEBUILDER_ASSETS is ${assets}, which has no ${program}. Put ${REPLACEABLE.join(", ")} there, or unset it to have them built.`,
   );
 }
 
-/** Named by everything that decides what comes out of a build, so that a new pin never meets an old program. */
+/**
+ * The directory of a family's programs. Its name contains a hash of everything that decides the outcome of a build, so
+ * that a new version never meets an old program.
+ */
 async function directoryOf(family: Family, cacheRoot: string): Promise<string> {
   const hash = createHash("sha256").update(JSON.stringify([family.programs, family.flags]));
   const files = (await readdir(join(MODULES, family.name))).toSorted();
@@ -174,9 +182,10 @@ async function buildInto(
     const names = programs.join(", ");
     const startedAt = performance.now();
     say(
-      `building ${names}${programs.some((program) => SLOW.includes(program)) ? ": some minutes on the first time" : ""}`,
+      `building ${names}${programs.some((program) => SLOW.includes(program)) ? ", which takes some minutes the first time" : ""}`,
     );
-    // All at once: one is linked, by a single processor, while another is compiled. Into a directory, where they are called as their packages.
+    // Builds all programs in one call, so that one is compiled while another is linked by a single processor. In a
+    // directory, they are named for their packages.
     const output = programs.length > 1 ? `${partial}/` : join(partial, first);
     const packages = programs.map((program) => family.programs[program] ?? "");
     await runGo(
@@ -186,16 +195,18 @@ async function buildInto(
     );
     say(`built ${names} in ${Math.round((performance.now() - startedAt) / 1000)} s`);
     await mkdir(directory, { recursive: true });
-    // One by one, each at once: another build of the same may have been faster, with the same outcome.
+    // Moves the programs one by one, each in one step. Another build of the same programs may have been faster, with
+    // the same outcome.
     for (const program of programs) await rename(join(partial, program), join(directory, program));
-    await writeFile(join(directory, "README"), `Built by the cluster tests from ${family.name}'s Go modules.\n`);
+    await writeFile(join(directory, "README"), `Built for the test clusters from the Go module of ${family.name}.\n`);
   } finally {
     await rm(partial, { recursive: true, force: true });
   }
 }
 
 async function runGo(args: readonly string[], cwd: string, signal: AbortSignal): Promise<void> {
-  // The lowest priority: a build of minutes must leave the machine usable. Without C: programs that run on any distribution.
+  // Runs at the lowest priority, because a build of minutes must leave the machine usable. Without C, so that the
+  // programs run on any distribution.
   const child = spawn("nice", ["-n", "19", "go", ...args], {
     cwd,
     signal,

@@ -4,14 +4,19 @@ import { promisify } from "node:util";
 import { directory, file, ociArchive } from "./oci-archive.ts";
 import type { TarEntry } from "./tar.ts";
 
-/** The names under which the node has busybox; nothing else can be pulled. All are the one busybox of this machine. */
+/**
+ * The image names under which the node has busybox. All are the one busybox of this machine, and no other image can be
+ * pulled.
+ */
 const BUSYBOX_NAMES = ["docker.io/library/busybox:latest", "docker.io/library/busybox:1.36"] as const;
 /** The image of the process that holds a pod's namespaces. */
 export const SANDBOX_IMAGE = "localhost/dispatcher-pause:1";
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** An archive in the OCI layout with busybox and the sandbox image, made of the machine's statically linked busybox. */
+/**
+ * An archive in the OCI layout with busybox and the sandbox image, made from the machine's statically linked busybox.
+ */
 export async function busyboxArchive(busybox: string): Promise<Buffer> {
   const { stdout } = await promisify(execFile)(busybox, ["--list"]);
   const files = rootFiles(await readFile(busybox), stdout.trim().split("\n"));

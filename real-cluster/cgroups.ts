@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { asProcesses, eventually, killProcesses } from "./server-process.ts";
 
 /**
- * Makes a control group of this name in every hierarchy of the machine, old kind or new: all containers of a cluster are below it, and can be
- * found there whoever started them.
+ * Makes a control group of this name in every hierarchy of the machine, version 1 or 2. All containers of a cluster are
+ * below it, so they can be found there whichever process started them.
  */
 export async function makeCgroup(name: string): Promise<void> {
   for (const hierarchy of hierarchies()) {
@@ -15,18 +15,24 @@ export async function makeCgroup(name: string): Promise<void> {
   }
 }
 
-/** Kills every process in the control group of this name, or below it, and removes it. Throws where that does not work within ten seconds. */
+/**
+ * Kills every process in the control group of this name, or below it, and removes the group. Throws if that does not
+ * work within ten seconds.
+ */
 export async function removeCgroup(name: string): Promise<void> {
   const directories = hierarchies()
     .map((hierarchy) => join(hierarchy, name))
     .filter(existsSync);
   const removed = await eventually(10_000, async () => {
-    // Again and again: what is about to be killed may just be starting another.
+    // Kills again and again, because a process that is about to be killed may just be starting another.
     await killProcesses(asProcesses(directories.flatMap(below).flatMap(members)));
     for (const directory of directories.flatMap(below)) await rmdir(directory).catch(() => {});
     return !directories.some(existsSync);
   });
-  if (!removed) throw new Error(`the control groups ${directories.join(", ")} can't be removed`);
+  if (!removed)
+    throw new Error(
+      `the control groups ${directories.join(", ")} can't be removed. End the processes in them, then try again`,
+    );
 }
 
 /** A directory and all below it, the deepest first. */
@@ -53,11 +59,11 @@ function hierarchies(): string[] {
   return [...new Set(points)];
 }
 
-/** The new kind lends its controllers to the groups below only where it is told to; the old kind has no such file. */
+/** Lends the group's controllers to the groups below it. Version 2 needs that; version 1 has no such file. */
 async function delegate(directory: string): Promise<void> {
   const control = join(directory, "cgroup.subtree_control");
   if (!existsSync(control)) return;
   const controllers = readFileSync(join(directory, "cgroup.controllers"), "utf8").trim().split(" ").filter(Boolean);
-  // One that can't be lent is missed by the kubelet, which says so.
+  // If a controller can't be lent, the kubelet misses it and says so.
   for (const controller of controllers) await writeFile(control, `+${controller}`).catch(() => {});
 }

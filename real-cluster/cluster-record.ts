@@ -4,38 +4,38 @@ import { join } from "node:path";
 import { z } from "zod";
 import { isRunning, ownProcessId } from "./server-process.ts";
 
-/** A ProcessId as it is written to a file. */
+/** A ProcessId, as it is written to a file. */
 export const processId = z.object({ pid: z.int(), startTime: z.string() });
 
 const record = z.object({
   name: z.string(),
   directory: z.string(),
   startedAt: z.string(),
-  /** Starting: only as long as `by` runs. Up: the cluster needs nobody. */
+  /** `starting` holds only as long as the process `by` runs. Once it is `up`, the cluster runs by itself. */
   stage: z.enum(["starting", "up"]),
   by: processId,
-  /** The cluster is its own and ends with it. */
+  /** Whether the cluster belongs to the process `by`, and ends with it. */
   isOwned: z.boolean(),
   kubeconfig: z.string(),
   gateway: z.string(),
   bridge: z.string(),
   cgroup: z.string(),
-  /** Of containerd and all that it and the kubelet start; missing until it is made. */
+  /** The mount namespace of containerd and all processes that it and the kubelet start. Missing until it is made. */
   mountNamespace: z.string().optional(),
   processes: z.array(processId.extend({ name: z.string() })),
-  /** The kernel's settings as they were. */
+  /** The kernel's settings before the cluster. */
   sysctls: z.record(z.string(), z.string()),
 });
 
-/** All that has to be known to end a cluster, whoever started it. */
+/** Everything that a process needs to know to end a cluster that another process started. */
 export type ClusterRecord = z.output<typeof record>;
 
-/** Where the records and the data of running clusters are. */
+/** The directory of the records and the data of running clusters. */
 export function runRoot(cacheRoot: string): string {
   return join(cacheRoot, "run");
 }
 
-/** Takes a name for a new cluster: its directory is made here. False where somebody has it. */
+/** Takes a name for a new cluster by making its directory. False if the name is taken. */
 export async function claim(directory: string): Promise<boolean> {
   await mkdir(join(directory, ".."), { recursive: true, mode: 0o700 });
   try {
@@ -47,14 +47,14 @@ export async function claim(directory: string): Promise<boolean> {
   }
 }
 
-/** Writes the record, whole or not at all, and before anything else can happen: two parts may be started side by side. */
+/** Writes the whole record in one step and at once, because two parts may be started side by side. */
 export function writeRecord(given: ClusterRecord): void {
   const file = join(given.directory, "cluster.json");
   writeFileSync(`${file}.new`, `${JSON.stringify(given, undefined, 2)}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }
 
-/** The record of the cluster in a directory; undefined where there is none. Throws where it can't be understood. */
+/** The record of the cluster in a directory; undefined if there is none. Throws if it can't be understood. */
 export async function readRecord(directory: string): Promise<ClusterRecord | undefined> {
   const file = join(directory, "cluster.json");
   const text = await readFile(file, "utf8").catch(() => undefined);
@@ -63,13 +63,13 @@ export async function readRecord(directory: string): Promise<ClusterRecord | und
     return record.parse(JSON.parse(text));
   } catch (error) {
     throw new Error(
-      `${file} is not the record of a cluster that this version can end. End what it names by hand, then remove ${directory}.`,
+      `${file} is not the record of a cluster that this version can end. End the processes that it names by hand, then remove ${directory}.`,
       { cause: error },
     );
   }
 }
 
-/** Every cluster of which there is word, running or not. */
+/** Every recorded cluster, running or not. */
 export async function allRecords(cacheRoot: string): Promise<ClusterRecord[]> {
   const names = await readdir(runRoot(cacheRoot)).catch(() => []);
   const records = await Promise.all(
@@ -78,7 +78,7 @@ export async function allRecords(cacheRoot: string): Promise<ClusterRecord[]> {
   return records.filter((found) => found !== undefined);
 }
 
-/** The record of the cluster that a kubeconfig file belongs to; undefined where it is none that was started here. */
+/** The record of the cluster that a kubeconfig file belongs to; undefined if no cluster here has that file. */
 export async function recordOf(kubeconfig: string, cacheRoot: string): Promise<ClusterRecord | undefined> {
   return (await allRecords(cacheRoot)).find((record) => record.kubeconfig === kubeconfig);
 }
@@ -88,7 +88,9 @@ export async function forget(directory: string): Promise<void> {
   await rm(directory, { recursive: true, force: true });
 }
 
-/** Whether nobody needs the cluster any more: who was starting it is gone, or who owned it. */
+/**
+ * Whether no process needs the cluster any more, because the process that was starting it, or that owned it, is gone.
+ */
 export function isAbandoned(given: ClusterRecord): boolean {
   return (given.stage === "starting" || given.isOwned) && !isRunning(given.by) && given.by.pid !== ownProcessId().pid;
 }

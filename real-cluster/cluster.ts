@@ -26,17 +26,17 @@ import { makeStartPart } from "./start-part.ts";
 
 export interface ClusterOptions {
   readonly name: string;
-  /** All that a cluster keeps, programs included, is below it. */
+  /** The directory below which a cluster keeps everything, programs included. */
   readonly cacheRoot: string;
-  /** `KUBEBUILDER_ASSETS`. */
+  /** The value of `KUBEBUILDER_ASSETS`. */
   readonly assets: string | undefined;
-  /** The cluster is this process's own: another start ends it if this process is killed. */
+  /** Whether the cluster belongs to this process. If this process is killed, the next start ends such a cluster. */
   readonly isOwned: boolean;
-  /** Told what is being done, for a person who waits. */
+  /** Called with each step, for a person who waits. */
   readonly say: (line: string) => void;
-  /** So many nodes that only say that they run their pods, instead of one that does. */
+  /** Starts this many nodes that only pretend to run their pods, instead of one that runs them. */
   readonly fakeNodes?: number;
-  /** Gives the start up, as if it had failed. */
+  /** Gives up the start, as if it had failed. */
   readonly signal?: AbortSignal;
 }
 
@@ -45,15 +45,16 @@ export type RunningCluster = Pick<ClusterRecord, "name" | "kubeconfig" | "gatewa
 
 const READY_TIMEOUT_MS = 120_000;
 
-/** Where programs and clusters are kept unless told otherwise: outside the checkout, the user's. */
+/** The directory of programs and clusters by default. It is the user's, outside of the checkout. */
 export function defaultCacheRoot(env: Readonly<Record<string, string | undefined>>): string {
   return join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "dispatcher-cluster");
 }
 
 /**
- * Starts a Kubernetes cluster, of one node or of fake ones, that outlives this process, building its programs where they are missing, and
- * resolves when it can run Jobs. One of that name that runs already is the answer; one that has fallen apart is ended first. A start that
- * fails takes down what it started, and throws an Error that says what failed or what the machine lacks.
+ * Starts a Kubernetes cluster, of one node or of fake ones, that outlives this process, and resolves when it can run
+ * Jobs. Missing programs are built first. If a cluster of that name runs already, it is returned; if parts of it are
+ * gone, the rest is ended first. A start that fails takes down what it started, and throws an Error that says what
+ * failed or what the machine lacks.
  */
 export async function startCluster(options: ClusterOptions): Promise<RunningCluster> {
   const { name, cacheRoot, assets, say, fakeNodes, signal = new AbortController().signal } = options;
@@ -61,10 +62,12 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   await endAbandoned(cacheRoot, say);
   const existing = await readRecord(directory);
   if (existing?.stage === "starting")
-    throw new Error(`Cluster ${name} is being started by process ${existing.by.pid}.`);
+    throw new Error(
+      `Process ${existing.by.pid} is just starting cluster ${name}. Wait until it is up, or end that process.`,
+    );
   if (existing?.processes.every(isRunning) === true) return existing;
   if (existing) {
-    say(`cluster ${name} has fallen apart: ending what is left of it`);
+    say(`some parts of cluster ${name} are gone; ending the rest`);
     await endCluster(existing, cacheRoot);
   }
 
@@ -75,7 +78,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   const network = await choosePodNetwork();
   if (!(await claim(directory)))
     throw new Error(
-      `${directory} exists, and is no cluster's: another start has just made it, or it is to be removed.`,
+      `${directory} exists, but has no cluster's record. Another start may just have made it. If none is running, remove it.`,
     );
   const record: ClusterRecord = {
     name,
@@ -92,7 +95,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
     sysctls: await settingsBefore(cacheRoot),
   };
   writeRecord(record);
-  // Whatever is being waited for has ended then, and nothing more is started.
+  // Ends the process that the start waits for, so that nothing more is started.
   const giveUp = () => void killProcesses(record.processes);
   signal.addEventListener("abort", giveUp);
   try {
@@ -110,7 +113,7 @@ export async function startCluster(options: ClusterOptions): Promise<RunningClus
   }
 }
 
-/** Ends the cluster of that name and all that belongs to it; false where there is none. */
+/** Ends the cluster of that name and all that belongs to it. False if there is none. */
 export async function stopCluster(name: string, cacheRoot: string): Promise<boolean> {
   const record = await readRecord(join(runRoot(cacheRoot), name));
   if (record) await endCluster(record, cacheRoot);
@@ -125,7 +128,7 @@ async function endAbandoned(cacheRoot: string, say: (line: string) => void): Pro
   }
 }
 
-/** As they were before there was any cluster: the last one to end puts them back. */
+/** The kernel's settings before there was any cluster. The last cluster to end puts them back. */
 async function settingsBefore(cacheRoot: string): Promise<Record<string, string>> {
   const [other] = await allRecords(cacheRoot);
   return other?.sysctls ?? (await readKernelSettings());
@@ -154,7 +157,7 @@ async function startParts(record: ClusterRecord, facts: StartFacts): Promise<voi
     startApiServer(start, ports, keys, { directory: record.directory, services: network.services }),
     fakeNodes === undefined ? startContainerd(start, parts) : undefined,
   ]);
-  // Only now: neither may be left starting while all is taken down.
+  // Throws only now, when both have ended, because neither may still be starting while everything is taken down.
   for (const result of both) if (result.status === "rejected") throw result.reason;
   const core = adminApi(record.kubeconfig);
   if (fakeNodes !== undefined) {
@@ -174,14 +177,14 @@ function adminApi(kubeconfig: string): CoreV1Api {
   return kubeConfig.makeApiClient(CoreV1Api);
 }
 
-/** Ready, and known to be so by the scheduler: a taint goes a moment later. */
+/** Whether the node is ready, and the scheduler knows it. A taint goes a moment after the condition. */
 async function isNodeReady(core: CoreV1Api): Promise<boolean> {
   const { status, spec } = await core.readNode({ name: NODE_NAME });
   const isReady = status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
   return isReady && (spec?.taints ?? []).length === 0;
 }
 
-/** Pods are refused in a namespace that has no ServiceAccount yet. */
+/** Rejects until the namespace has its ServiceAccount, because the API server refuses pods before. */
 async function hasIdentity(core: CoreV1Api): Promise<boolean> {
   await core.readNamespacedServiceAccount({ name: "default", namespace: "default" });
   return true;

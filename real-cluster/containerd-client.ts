@@ -8,23 +8,26 @@ import type { ClusterRecord } from "./cluster-record.ts";
 
 const run = promisify(execFile);
 
-/** Where containerd listens, as itself and the kubelet see it. */
+/** The socket of containerd, as containerd itself and the kubelet see it. */
 export const SOCKET = "/run/containerd/containerd.sock";
 const OVERLAY_MAGIC = 0x794c7630;
 
-/** A command line that runs the one behind it where containerd runs. */
+/** The beginning of a command line. The command that is added to it runs in containerd's mount namespace. */
 export function insideNode(record: ClusterRecord): string[] {
   const containerd = record.processes.find(({ name }) => name === "containerd");
-  if (!containerd) throw new Error(`cluster ${record.name} has no containerd yet`);
+  if (!containerd) throw new Error(`cluster ${record.name} has no containerd yet. Wait until it is up`);
   return ["nsenter", `--mount=/proc/${containerd.pid}/ns/mnt`, "--"];
 }
 
-/** How containers' files are kept: an overlay can't lie on another one. */
+/**
+ * How containerd keeps containers' files. `native` is for a directory that is itself an overlay, because an overlay
+ * can't lie on another one.
+ */
 export async function snapshotterFor({ directory }: ClusterRecord): Promise<"native" | "overlayfs"> {
   return (await statfs(directory)).type === OVERLAY_MAGIC ? "native" : "overlayfs";
 }
 
-/** Whether containerd answers. Rejects where it doesn't. */
+/** Whether containerd answers. Rejects if it doesn't. */
 export async function isAnswering(record: ClusterRecord, binaries: Binaries): Promise<boolean> {
   await control(record, binaries, ["version"], 5_000);
   return true;
@@ -42,7 +45,10 @@ export async function importImages(record: ClusterRecord, binaries: Binaries, ar
   }
 }
 
-/** Kills the first process of a container, as a crash would. `containerId`: as a pod's status has it, without its scheme. */
+/**
+ * Kills the first process of a container, as a crash would. `containerId` is the id in the pod's status, without its
+ * scheme.
+ */
 export async function killContainer(record: ClusterRecord, binaries: Binaries, containerId: string): Promise<void> {
   await control(record, binaries, ["tasks", "kill", "--signal", "SIGKILL", containerId]);
 }

@@ -6,7 +6,7 @@ import type { Credentials } from "./credentials.ts";
 import { waitUntilReady } from "./server-process.ts";
 import type { StartPart } from "./start-part.ts";
 
-/** Ports of loopback, one for each listener. */
+/** The ports of loopback, one for each listener. */
 export interface ControlPlanePorts {
   readonly etcd: number;
   readonly etcdPeer: number;
@@ -37,7 +37,8 @@ export async function startApiServer(
     `--token-auth-file=${keys.tokens}`,
     "--authorization-mode=Node,RBAC",
     "--enable-admission-plugins=NodeRestriction",
-    // By name: the node says that it is at 127.0.0.1, which the API server refuses as an address of a node.
+    // Reaches the kubelet by name. The node says that it is at 127.0.0.1, which the API server refuses as an address of
+    // a node.
     "--kubelet-preferred-address-types=Hostname",
     `--kubelet-client-certificate=${keys.clientCert}`,
     `--kubelet-client-key=${keys.clientKey}`,
@@ -54,7 +55,7 @@ export async function startApiServer(
   );
 }
 
-/** Starts what makes pods of Jobs, and finds nodes for them. The API server has to be there. */
+/** Starts the controllers, which make pods of Jobs, and the scheduler. The API server must run already. */
 export async function startControllers(start: StartPart, ports: ControlPlanePorts, keys: Credentials): Promise<void> {
   const common = (kubeconfig: string, port: number) => [
     `--kubeconfig=${kubeconfig}`,
@@ -73,7 +74,7 @@ export async function startControllers(start: StartPart, ports: ControlPlanePort
     start("kube-controller-manager", [
       ...common(keys.kubeconfigs.kcm, ports.controllerManager),
       "--use-service-account-credentials=true",
-      // Five by default: thousands of Jobs would wait for their pods for minutes.
+      // The default is five, with which thousands of Jobs would wait minutes for their pods.
       "--concurrent-job-syncs=50",
       `--service-account-private-key-file=${keys.serviceAccountKey}`,
       `--root-ca-file=${keys.caCert}`,
@@ -96,10 +97,10 @@ async function startEtcd(
   await mkdir(data, { mode: 0o700 });
   const client = `https://127.0.0.1:${ports.etcd}`;
   const peer = `https://127.0.0.1:${ports.etcdPeer}`;
-  // Certificates on both: whoever may write here may run anything as root.
+  // etcd and its clients show certificates, because a client that may write to etcd may run anything as root.
   const etcd = await start("etcd", [
     `--data-dir=${data}`,
-    // The cluster is thrown away with its data.
+    // The cluster is thrown away with its data, so etcd need not make it durable.
     "--unsafe-no-fsync",
     "--log-level=warn",
     "--name=one",
@@ -123,11 +124,11 @@ function isHealthy(port: number, keys: Credentials): Promise<boolean> {
   return answersOk(port, "/healthz", { ca: keys.ca });
 }
 
-/** Whether a server of the cluster answers 200. Rejects where it doesn't answer. */
+/** Whether a server of the cluster answers 200. Rejects if it doesn't answer. */
 function answersOk(port: number, path: string, tls: AgentOptions, token?: string): Promise<boolean> {
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   return new Promise((resolve, reject) => {
-    // A connection of its own: none is kept.
+    // Uses a new connection for each request and keeps none.
     request({ host: "127.0.0.1", port, path, headers, agent: false, timeout: 5_000, ...tls }, (response) => {
       response.resume().on("end", () => resolve(response.statusCode === 200));
     })

@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { generate } from "selfsigned";
 import { kubeconfigText } from "../local/cluster/kubeconfig.ts";
 
-/** The name under which the only node is known: a node at a loopback address is refused, one that resolves to it is not. */
+/**
+ * The name of the only node. The API server refuses a node at a loopback address, but not a name that resolves to one.
+ */
 export const NODE_NAME = "localhost";
 
-/** Who may speak to the API server, and as what. */
+/** The users of the API server, with their groups. */
 const USERS = {
   admin: { user: "admin", groups: ["system:masters"] },
   kcm: { user: "system:kube-controller-manager", groups: [] },
@@ -20,22 +22,27 @@ type UserName = keyof typeof USERS;
 /** Files with the keys and tokens of one cluster, each readable by root alone. */
 export interface Credentials {
   readonly caCert: string;
-  /** For every server of the cluster, and for the control plane's own clients: all on loopback. */
+  /**
+   * The certificate of every server of the cluster and of the control plane's own clients. All of them are on loopback.
+   */
   readonly serverCert: string;
   readonly serverKey: string;
-  /** What the API server shows to the kubelet. */
+  /** The certificate that the API server shows to the kubelet. */
   readonly clientCert: string;
   readonly clientKey: string;
-  /** Signs and checks the tokens of ServiceAccounts. */
+  /** The key that signs and checks the tokens of ServiceAccounts. */
   readonly serviceAccountKey: string;
   readonly tokens: string;
   readonly adminToken: string;
   readonly kubeconfigs: Readonly<Record<UserName, string>>;
-  /** The certificate authority itself, PEM. */
+  /** The certificate of the certificate authority itself, PEM. */
   readonly ca: string;
 }
 
-/** Makes all of a cluster's credentials, valid for this cluster alone. `addresses`: where else than on loopback the API server is reached. */
+/**
+ * Makes all credentials of a cluster, which are valid for this cluster alone. `addresses` are those at which the API
+ * server is reached besides loopback.
+ */
 export async function makeCredentials(
   directory: string,
   apiServer: string,
@@ -49,7 +56,7 @@ export async function makeCredentials(
   };
   const authority = await makeAuthority();
   const server = await certificate(authority, { commonName: "dispatcher-test-cluster" }, addresses);
-  // The API server's right to do everything with the kubelet.
+  // The certificate's organization gives the API server the right to do everything with the kubelet.
   const client = await certificate(
     authority,
     { commonName: "kube-apiserver", organizationName: "system:masters" },

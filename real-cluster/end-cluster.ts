@@ -5,11 +5,12 @@ import { removeBridge } from "./network.ts";
 import { isRunning, killProcesses, processesInMountNamespace } from "./server-process.ts";
 
 /**
- * Ends a cluster: its processes by their ids and start times, its containers by their control group, its bridge, its files. Nothing is asked
- * to end by itself: nothing of it is kept. What is gone already is no failure; throws, with the record left, where something can't be ended.
+ * Ends a cluster: its processes by their ids and start times, its containers by their control group, its bridge, its
+ * files. It kills at once, because nothing of the cluster is kept. Parts that are gone already are no failure. If a
+ * part can't be ended, it throws and leaves the record.
  */
 export async function endCluster(record: ClusterRecord, cacheRoot: string): Promise<void> {
-  // First the two that start others.
+  // First ends the two programs that start others.
   await killProcesses(record.processes.filter(({ name }) => name === "kubelet" || name === "containerd"));
   if (record.mountNamespace !== undefined) await emptyMountNamespace(record.mountNamespace);
   await removeCgroup(record.cgroup);
@@ -19,7 +20,10 @@ export async function endCluster(record: ClusterRecord, cacheRoot: string): Prom
   await forget(record.directory);
 }
 
-/** Kills containerd's shims, which are nobody's children, and what they start while they are being killed. All mounts go with the last of them. */
+/**
+ * Kills containerd's shims, which have no parent here, and the processes that they start meanwhile. All mounts go with
+ * the last of them.
+ */
 async function emptyMountNamespace(namespace: string): Promise<void> {
   let left = processesInMountNamespace(namespace);
   while (left.length > 0) {

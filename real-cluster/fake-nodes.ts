@@ -11,7 +11,7 @@ export interface FakeNodes {
   readonly record: ClusterRecord;
   readonly network: PodNetwork;
   readonly keys: Credentials;
-  /** Where logs are asked for. */
+  /** The port that serves the logs. */
   readonly port: number;
   readonly count: number;
 }
@@ -21,27 +21,27 @@ const API = "kwok.x-k8s.io/v1alpha1";
 const LOG_LINE = "the work of a pod that never ran";
 
 /**
- * Starts kwok and makes its nodes, which carry thousands of pods without a container: they are scheduled, run, end and are deleted as far as
- * the API server can tell. A pod runs for as long as its first container's first argument says (`sleep 5s`), and ends well; each has a log of
- * one line. Resolves when pods can be put on them.
+ * Starts kwok and makes its nodes, which carry thousands of pods without a container. As far as the API server can
+ * tell, the pods are scheduled, run, end and are deleted. A pod runs for as long as its first container's first
+ * argument says (`sleep 5s`), and succeeds; each has a log of one line. Resolves when pods can be put on the nodes.
  */
 export async function startFakeNodes(start: StartPart, core: CoreV1Api, parts: FakeNodes): Promise<void> {
   const { record, network, keys, port, count } = parts;
   const log = join(record.directory, "pods.log");
   const config = join(record.directory, "kwok.yaml");
-  // In the form in which a container runtime keeps it.
+  // The log's form is that of a container runtime.
   await writeFile(log, `${new Date().toISOString()} stdout F ${LOG_LINE}\n`);
   const documents = [nodeReady(), podRunning(), podComplete(), podDeleted(), clusterLogs(log)];
-  // JSON is YAML.
+  // JSON is YAML, so kwok reads it.
   await writeFile(config, documents.map((document) => JSON.stringify(document)).join("\n---\n"));
   const kwok = await start("kwok", [
     `--config=${config}`,
     `--kubeconfig=${record.kubeconfig}`,
     "--manage-all-nodes=true",
-    // Below it there is a line for each pod and heartbeat.
+    // At a lower level kwok writes a line for each pod and heartbeat.
     "--v=WARN",
     "--node-lease-duration-seconds=40",
-    // By this name the API server finds the port below, and with it the logs; the address is only there to be one.
+    // By this name the API server finds the port below, and so the logs. The address is required, but not used.
     `--node-name=${NODE_NAME}`,
     `--node-ip=${network.gateway}`,
     `--node-port=${port}`,
@@ -62,7 +62,9 @@ export async function startFakeNodes(start: StartPart, core: CoreV1Api, parts: F
   });
 }
 
-/** What kwok does to an object that is as the expressions say. The template's text is Go's, and what it makes is YAML. */
+/**
+ * Tells kwok what to do to an object that matches the expressions. The template is a Go template whose output is YAML.
+ */
 function stage(name: string, kind: "Node" | "Pod", matchExpressions: readonly object[], rest: object): object {
   const resourceRef = { apiGroup: "v1", kind };
   return {

@@ -6,12 +6,12 @@ import { waitUntilReady } from "./server-process.ts";
 import type { StartPart } from "./start-part.ts";
 
 const READY_TIMEOUT_MS = 30_000;
-/** Of the service `kubernetes`, which the API server makes for itself. */
+/** The port of the service `kubernetes`, which the API server makes for itself. */
 const PORT = 443;
 
 /**
- * Lets pods reach the API server, which listens on loopback alone, at the address that their environment says: their own credentials work
- * as in any cluster. It is a program of the build.
+ * Lets pods reach the API server, which listens on loopback alone, at the address that their environment names. So
+ * their own credentials work as in any cluster. The forwarder is a program of the build.
  */
 export async function startForwarder(start: StartPart, address: string, apiServer: number): Promise<void> {
   const program = join(PROJECT_ROOT, "dist", "real-cluster", "forward", "main.js");

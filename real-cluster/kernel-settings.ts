@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-/** What a kubelet and the bridge plugin set for the whole machine, without asking. */
+/** The settings that a kubelet and the bridge plugin change for the whole machine, without asking. */
 const NAMES = [
   "vm/overcommit_memory",
   "vm/panic_on_oom",
@@ -12,13 +12,13 @@ const NAMES = [
   "net/ipv4/ip_forward",
 ];
 
-/** The settings as they are. */
+/** Reads the settings as they are now. */
 export async function readKernelSettings(): Promise<Record<string, string>> {
   const pairs = await Promise.all(NAMES.map(async (name) => [name, (await readSetting(name)) ?? ""] as const));
   return Object.fromEntries(pairs.filter(([, value]) => value !== ""));
 }
 
-/** Puts the settings back. One that can't be written is left. */
+/** Puts the settings back. Skips one that can't be written. */
 export async function restoreKernelSettings(settings: Readonly<Record<string, string>>): Promise<void> {
   for (const [name, value] of Object.entries(settings)) {
     if ((await readSetting(name)) !== value) await writeFile(join("/proc/sys", name), value).catch(() => {});

@@ -1,4 +1,4 @@
-// The command that starts, ends and shows a real Kubernetes cluster on this machine. stdout has the kubeconfig's path alone.
+// Starts, ends and shows a real Kubernetes cluster on this machine. Stdout gets only the path of the kubeconfig.
 import { InvalidArgumentError } from "@commander-js/extra-typings";
 import { makeCommand } from "../shared/command-line.ts";
 import { buildBinaries, missingBinary, testedBinaries } from "./binaries.ts";
@@ -28,11 +28,13 @@ const seconds = () => `${((performance.now() - startedAt) / 1000).toFixed(1)} s`
 
 const assets = process.env["KUBEBUILDER_ASSETS"] || undefined;
 
-/** Aborted when a person, or whoever runs this, wants an end. */
+/** A signal that is aborted when a person, or the program that runs this one, wants it to end. */
 function interruption(): AbortSignal {
   const interrupted = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
-    process.once(signal, () => interrupted.abort(new Error(`${signal}: nothing is left of it`)));
+    process.once(signal, () =>
+      interrupted.abort(new Error(`Interrupted by ${signal}. Nothing is left of the cluster.`)),
+    );
   return interrupted.signal;
 }
 
@@ -40,7 +42,7 @@ async function build(): Promise<void> {
   const sources = testedBinaries(cacheRoot, assets);
   await inspectMachine(cacheRoot, await missingBinary(sources));
   await buildBinaries(sources, { say, signal: interruption() });
-  say(`all that is needed is built, after ${seconds()}`);
+  say(`all programs are built, after ${seconds()}`);
 }
 
 async function up(): Promise<void> {
@@ -53,18 +55,18 @@ async function up(): Promise<void> {
 async function down(): Promise<void> {
   const { name } = COMMAND.opts();
   const wasThere = await stopCluster(name, cacheRoot);
-  say(wasThere ? `${name} is down after ${seconds()}` : `there is no cluster ${name}`);
+  say(wasThere ? `${name} is down after ${seconds()}` : `there is no cluster ${name}, so there is nothing to end`);
 }
 
 async function status(): Promise<void> {
   const records = await allRecords(cacheRoot);
-  if (records.length === 0) say("there is none");
+  if (records.length === 0) say("there is no cluster on this machine. Start one with: npm run cluster -- up");
   for (const record of records) show(record);
   process.exitCode = records.length > 0 && records.every(isWhole) ? 0 : 1;
 }
 
 function show(record: ClusterRecord): void {
-  const state = record.stage === "starting" ? "starting" : isWhole(record) ? "up" : "fallen apart";
+  const state = record.stage === "starting" ? "starting" : isWhole(record) ? "up" : "parts are gone";
   console.log(`${record.name}: ${state}, since ${record.startedAt}\n  kubeconfig  ${record.kubeconfig}`);
   for (const part of record.processes)
     console.log(`  ${part.name.padEnd(24)} ${isRunning(part) ? `process ${part.pid}` : "gone"}`);

@@ -9,11 +9,14 @@ import type { PodNetwork } from "./network.ts";
 import { mountNamespaceOf, waitUntilReady } from "./server-process.ts";
 import type { StartedPart, StartPart } from "./start-part.ts";
 
-/** Directories of the machine that containerd and the kubelet write to under fixed names: each sees the cluster's own in their place. */
+/**
+ * The directories of the machine that containerd and the kubelet write to under fixed names. Both see the cluster's own
+ * directories in their place.
+ */
 export const REPLACED = ["/run", "/var/lib", "/var/log"] as const;
 const READY_TIMEOUT_MS = 60_000;
 
-/** What the machine's one node is made of. */
+/** The parts of the machine's one node. */
 export interface NodeParts {
   readonly record: ClusterRecord;
   readonly binaries: Binaries;
@@ -25,7 +28,10 @@ export interface NodeParts {
   readonly busybox: string;
 }
 
-/** Starts containerd, in a mount namespace of its own that goes when the last process in it does, and gives it the images. */
+/**
+ * Starts containerd and gives it the images. It gets a mount namespace of its own, which goes when the last process in
+ * it does.
+ */
 export async function startContainerd(start: StartPart, parts: NodeParts): Promise<void> {
   const { record, binaries } = parts;
   const directory = join(record.directory, "node");
@@ -43,9 +49,9 @@ export async function startContainerd(start: StartPart, parts: NodeParts): Promi
   const containerd = await start("containerd", ["--config", config], {
     through: ["unshare", "--mount", "--propagation", "slave", "--", "sh", "-euc", script, "sh"],
     env: {
-      // Its shim is found there.
+      // containerd finds its shim on this path.
       PATH: `${binDirectory}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
-      // Nothing is ever pulled: a missing image is missing at once, on a machine with a network too.
+      // Keeps containerd from pulling. A missing image is missing at once, on a machine with a network too.
       HTTPS_PROXY: "http://127.0.0.1:1",
       HTTP_PROXY: "http://127.0.0.1:1",
     },
@@ -56,7 +62,9 @@ export async function startContainerd(start: StartPart, parts: NodeParts): Promi
   await importImages(record, binaries, await busyboxArchive(parts.busybox));
 }
 
-/** Starts the kubelet beside containerd, and does not wait for the node that it makes known to the API server. */
+/**
+ * Starts the kubelet beside containerd. Does not wait until the kubelet has registered the node with the API server.
+ */
 export async function startKubelet(
   start: StartPart,
   parts: NodeParts,
@@ -72,7 +80,7 @@ export async function startKubelet(
       `--config=${config}`,
       `--kubeconfig=${keys.kubeconfigs.node}`,
       `--hostname-override=${NODE_NAME}`,
-      // One that every machine has; one at loopback is refused.
+      // The gateway's address, because the API server refuses a node at loopback.
       `--node-ip=${parts.network.gateway}`,
     ],
     { through: insideNode(record) },
@@ -95,7 +103,7 @@ snapshotter = "${facts.snapshotter}"
 sandbox = "${SANDBOX_IMAGE}"
 
 [${runtime}]
-# A container that wants to be killed later than others has to do without, where this machine's root may not grant it.
+# A container that wants to be killed later than others does without, if this machine's root may not grant it.
 restrict_oom_score_adj = true
 [${runtime}.containerd]
 default_runtime_name = "runc"
@@ -110,7 +118,10 @@ use_internal_loopback = true
 `;
 }
 
-/** Pods reach each other and this machine, and nothing beyond it: no address is translated, so nothing is left in the firewall. */
+/**
+ * Configures the pods' bridge. Pods reach each other and this machine, and nothing beyond it. No address is translated,
+ * so nothing is left in the firewall.
+ */
 function bridgeConfiguration({ bridge, subnet, gateway }: PodNetwork): string {
   const plugin = {
     type: "bridge",
@@ -143,11 +154,11 @@ function kubeletConfiguration(cgroup: string, keys: Credentials, port: number, h
     failCgroupV1: false,
     failSwapOn: false,
     enforceNodeAllocatable: [],
-    // No DNS: the machine's own would lead pods out of it.
+    // Gives pods no DNS, because the machine's own would lead them out of it.
     resolvConf: "",
     makeIPTablesUtilChains: false,
     oomScoreAdj: 0,
-    // A full disk is no reason to evict pods here, nor to remove images that can't be pulled again.
+    // A full disk must not evict pods here, nor remove images that can't be pulled again.
     evictionHard: { "memory.available": "100Mi", "nodefs.available": "0%", "imagefs.available": "0%" },
     imageGCHighThresholdPercent: 100,
     imageGCLowThresholdPercent: 99,

@@ -7,7 +7,7 @@ const LAYER = "application/vnd.oci.image.layer.v1.tar";
 
 /** An image of one layer. */
 export interface OciImage {
-  /** With registry and tag, as containerd knows it. */
+  /** The image's names with registry and tag, as containerd knows it. */
   readonly names: readonly string[];
   readonly files: readonly TarEntry[];
   /** How its containers run, in the words of the image's configuration. */
@@ -27,7 +27,7 @@ interface Blob {
   readonly content: Buffer;
 }
 
-/** An archive in the OCI layout, as `ctr images import` takes it. What images have in common is in it once. */
+/** Makes an archive in the OCI layout, as `ctr images import` takes it. Content that images share is in it once. */
 export function ociArchive(images: readonly OciImage[]): Buffer {
   const blobs = new Map<string, Blob>();
   const keep = (mediaType: string, content: Buffer): Blob => {
@@ -53,12 +53,12 @@ export function ociArchive(images: readonly OciImage[]): Buffer {
   ]);
 }
 
-/** A directory of an archive, that all may read. */
+/** A directory of an archive, which all users may read. */
 export function directory(path: string): TarEntry {
   return { kind: "directory", path, mode: 0o755 };
 }
 
-/** A file of an archive, that all may read. */
+/** A file of an archive, which all users may read. */
 export function file(path: string, content: string | Buffer): TarEntry {
   return { kind: "file", path, mode: 0o644, content: Buffer.from(content) };
 }

@@ -6,8 +6,9 @@ import { isRunning, ownProcessId } from "./server-process.ts";
 const LOOK_MS = 1_000;
 
 /**
- * Does something that no two processes should do at once, with `file` as the sign of it; whoever comes meanwhile waits, and is told so once. A
- * process that died leaves its sign to the next one. Where two find such a sign in the same moment both may go on: what is done has to bear that.
+ * Runs `act` while this process holds the lock file `file`. If another process holds it, this one calls `onWait` once
+ * and waits. The lock of a process that died passes to the next one. If two processes find such a lock in the same
+ * moment, both may go on, so `act` has to bear that.
  */
 export async function oneAtATime<T>(
   file: string,
@@ -32,7 +33,7 @@ async function take(file: string): Promise<boolean> {
   const write = () => writeFile(file, own, { flag: "wx", mode: 0o600 }).then(() => true, ifThere);
   if (await write()) return true;
   const text = await readFile(file, "utf8").catch(() => "");
-  // Empty while it is being written.
+  // The file is empty while another process writes it.
   if (text === "" || isHeld(text)) return false;
   await rm(file, { force: true });
   return write();

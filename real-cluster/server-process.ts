@@ -3,54 +3,61 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "no
 import { readFile } from "node:fs/promises";
 import { setTimeout as wait } from "node:timers/promises";
 
-/** A process that can't be mistaken for another one that was given its id later. */
+/** A process that can't be confused with another one that gets its id later. */
 export interface ProcessId {
   readonly pid: number;
-  /** When it started, in the kernel's ticks since boot. */
+  /** When the process started, in the kernel's ticks since boot. */
   readonly startTime: string;
 }
 
-/** A program that is to outlive the one that starts it. */
+/** A program that outlives the process that starts it. */
 export interface ServerSpec {
   readonly name: string;
   readonly file: string;
   readonly args: readonly string[];
-  /** All of its environment. */
+  /** The whole environment of the program. */
   readonly env: Readonly<Record<string, string>>;
   readonly logFile: string;
 }
 
 const POLL_MS = 50;
 
-/** Starts a program on its own: no terminal, no parent to end with, its words in a file. Throws where it can't be started. */
+/**
+ * Starts a program on its own: without a terminal, without a parent to end with, and with its output in a file. Throws
+ * if it can't be started.
+ */
 export function startServer(spec: ServerSpec): ProcessId {
   const log = openSync(spec.logFile, "a", 0o600);
   try {
     const child = spawn(spec.file, [...spec.args], { detached: true, stdio: ["ignore", log, log], env: spec.env });
-    // Told by the missing id; an unheard error event would end this process.
+    // The missing id reports the failure below. An error event without a listener would end this process.
     child.on("error", () => {});
     child.unref();
-    // Even of one that has ended by now: it is remembered until this process hears of it.
+    // This works even for a program that has ended by now, because the kernel keeps its entry until this process hears
+    // of its end.
     const startTime = child.pid === undefined ? undefined : statOf(child.pid)?.startTime;
     if (child.pid === undefined || startTime === undefined)
-      throw new Error(`${spec.name} could not be started: ${spec.file}`);
+      throw new Error(`${spec.name} could not be started. Check that ${spec.file} exists and can be run`);
     return { pid: child.pid, startTime };
   } finally {
     closeSync(log);
   }
 }
 
-/** This process's own. */
+/** The id of this process itself. */
 export function ownProcessId(): ProcessId {
   return { pid: process.pid, startTime: startTimeOf(process.pid) ?? "" };
 }
 
-/** Whether that very process runs: not another of the same id, and not one that has ended and only waits to be asked about. */
+/**
+ * Whether that very process runs. False for another process of the same id, and for one that has ended but is not yet
+ * reaped.
+ */
 export function isRunning({ pid, startTime }: ProcessId): boolean {
   return startTimeOf(pid) === startTime;
 }
 
-/** Kills those very processes and resolves when they are gone. Throws where one is still there after ten seconds. */
+/** Kills those very processes and resolves when they are gone. Throws if one is still there after ten seconds. */
 export async function killProcesses(processes: readonly ProcessId[]): Promise<void> {
   const running = processes.filter(isRunning);
   for (const { pid } of running) kill(pid);
@@ -64,13 +71,13 @@ export async function killProcesses(processes: readonly ProcessId[]): Promise<vo
     );
 }
 
-/** All processes that see a mount namespace (`mnt:[4026532000]`), but this one. */
+/** All processes that see a mount namespace (`mnt:[4026532000]`), except this one. */
 export function processesInMountNamespace(namespace: string): ProcessId[] {
   const pids = readdirSync("/proc").filter((entry) => /^\d+$/.test(entry));
   return asProcesses(pids.map(Number).filter((pid) => pid !== process.pid && mountNamespaceOf(pid) === namespace));
 }
 
-/** The mount namespace that a process sees; undefined where it is gone. */
+/** The mount namespace that a process sees; undefined if the process is gone. */
 export function mountNamespaceOf(pid: number): string | undefined {
   try {
     return readlinkSync(`/proc/${pid}/ns/mnt`);
@@ -88,8 +95,8 @@ export function asProcesses(pids: readonly number[]): ProcessId[] {
 }
 
 /**
- * Resolves when `isReady` says so; its errors mean "not yet". Throws, with the end of the log and the last error, when the process ends first,
- * or when it takes longer than `timeoutMs`.
+ * Resolves when `isReady` resolves to true; its errors mean "not yet". Throws, with the end of the log and the last
+ * error, if the process ends first, or takes longer than `timeoutMs`.
  */
 export async function waitUntilReady(
   server: ProcessId & Pick<ServerSpec, "name" | "logFile">,
@@ -111,7 +118,7 @@ export async function waitUntilReady(
   throw new Error(`${server.name} ${what}. The end of its log:\n${await endOf(server.logFile)}`, { cause: why });
 }
 
-/** Asks again and again until it is so; false where it is not so in time. */
+/** Asks again and again until the answer is yes. False if it is not yes in time. */
 export async function eventually(timeoutMs: number, isSo: () => boolean | Promise<boolean>): Promise<boolean> {
   const until = performance.now() + timeoutMs;
   for (;;) {
@@ -146,6 +153,6 @@ function kill(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // Gone meanwhile.
+    // The process is gone meanwhile.
   }
 }

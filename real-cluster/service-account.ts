@@ -4,7 +4,7 @@ import type { Right } from "../shared/ports/rights.ts";
 
 const NAME = "dispatcher";
 
-/** The Dispatcher's own identity in a namespace, and what it may there. */
+/** The Dispatcher's own identity in a namespace, and its rights there. */
 export interface DispatcherAccount {
   /** Replaces the Role's rules. The API server takes a moment to notice. */
   grant(rights: readonly Right[]): Promise<void>;
@@ -12,7 +12,10 @@ export interface DispatcherAccount {
   token(): Promise<string>;
 }
 
-/** Makes a ServiceAccount with a Role of exactly these rights, both in `namespace`, or the account in another one (`home`). */
+/**
+ * Makes a ServiceAccount and a Role of exactly these rights in `namespace`. With `home`, the account itself is in that
+ * namespace.
+ */
 export async function makeAccount(
   kubeConfig: KubeConfig,
   namespace: string,
@@ -48,12 +51,12 @@ export async function makeAccount(
   };
 }
 
-/** How long after its `exp` the API server still takes a token: clocks differ. */
+/** How long after its `exp` the API server still takes a token, because clocks differ. */
 const LEEWAY_SECONDS = 60;
 
 /**
- * The same token, signed again as one that the API server takes for so many seconds more: it makes none itself for less than ten minutes.
- * `key`: the cluster's private key for tokens, PEM.
+ * Signs the same token again, so that the API server takes it for this many seconds more. The API server itself makes
+ * none for less than ten minutes. `key` is the cluster's private key for tokens, PEM.
  */
 export function expiringIn(seconds: number, token: string, key: string): string {
   const [header = "", payload = ""] = token.split(".");
@@ -63,7 +66,7 @@ export function expiringIn(seconds: number, token: string, key: string): string 
   return `${signed}.${sign("sha256", Buffer.from(signed), key).toString("base64url")}`;
 }
 
-/** A rule for each right: none may come with another. */
+/** Makes a rule of its own for each right, so that no right comes with another. */
 function rulesOf(rights: readonly Right[]) {
   return rights.map(({ verb, group, resource }) => ({ apiGroups: [group], resources: [resource], verbs: [verb] }));
 }

@@ -4,12 +4,12 @@ import type { Binaries } from "./binaries.ts";
 import { type ClusterRecord, writeRecord } from "./cluster-record.ts";
 import { type ProcessId, type ServerSpec, startServer } from "./server-process.ts";
 
-/** A part of the cluster that was started. */
+/** A started part of the cluster. */
 export type StartedPart = ProcessId & Pick<ServerSpec, "name" | "logFile">;
 
 /**
- * Starts a program of the cluster by its name. `file` is what it is run by, where it is none that was built. `through` is a command line that
- * ends by running it: it gets its file and arguments added.
+ * Starts a program of the cluster by its name. `file` is the program's file, if it is none that was built. `through` is
+ * a command line that ends by running the program; it gets the program's file and arguments added.
  */
 export type StartPart = (
   name: string,
@@ -23,7 +23,10 @@ export type StartPart = (
 
 const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/** A way to start parts that leaves word of each in the cluster's record at once, so that whatever was started can be ended. */
+/**
+ * Makes a function that starts parts and records each one in the cluster's record at once, so that every started part
+ * can be ended.
+ */
 export async function makeStartPart(
   record: ClusterRecord,
   binaries: Binaries,

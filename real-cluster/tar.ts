@@ -1,4 +1,7 @@
-/** What is put into a tar archive. Nothing has an owner but root, and nothing a time, so that the same content makes the same bytes. */
+/**
+ * An entry of a tar archive. All entries belong to root and have no time, so that the same content makes the same
+ * bytes.
+ */
 export type TarEntry =
   | { readonly kind: "directory"; readonly path: string; readonly mode: number }
   | { readonly kind: "file"; readonly path: string; readonly mode: number; readonly content: Uint8Array }
@@ -7,7 +10,7 @@ export type TarEntry =
 const BLOCK = 512;
 const TYPE_FLAGS = { file: "0", link: "2", directory: "5" } as const;
 
-/** A tar archive (POSIX ustar) in memory. Throws where a path is longer than its header has room for. */
+/** Makes a tar archive (POSIX ustar) in memory. Throws if a path is longer than its header has space for. */
 export function tar(entries: readonly TarEntry[]): Buffer {
   const blocks = entries.flatMap((entry) => {
     if (entry.kind !== "file") return [header(entry, 0)];
@@ -19,7 +22,7 @@ export function tar(entries: readonly TarEntry[]): Buffer {
 
 function header(entry: TarEntry, size: number): Buffer {
   const path = entry.kind === "directory" ? `${entry.path}/` : entry.path;
-  if (Buffer.byteLength(path) > 100) throw new Error(`too long for a tar header: ${path}`);
+  if (Buffer.byteLength(path) > 100) throw new Error(`the path is too long for a tar header, shorten it: ${path}`);
   const block = Buffer.alloc(BLOCK);
   const octal = (value: number, offset: number, length: number) =>
     block.write(`${value.toString(8).padStart(length - 1, "0")}\0`, offset);
@@ -32,7 +35,7 @@ function header(entry: TarEntry, size: number): Buffer {
   block.write(TYPE_FLAGS[entry.kind], 156);
   if (entry.kind === "link") block.write(entry.target, 157);
   block.write("ustar\u000000", 257);
-  // The sum is taken with its own field as spaces.
+  // The checksum is taken with its own field as spaces.
   block.write(" ".repeat(8), 148);
   octal(
     block.reduce((sum, byte) => sum + byte, 0),

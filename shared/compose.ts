@@ -30,13 +30,16 @@ export interface Dispatcher {
   readiness(): Promise<Readiness>;
 }
 
-/** Joins modules, adapters and logic. Rejects with a ConfigError where a module file is wrong, or a source can't be one. */
+/**
+ * Joins modules, adapters and logic. Rejects with a ConfigError if a module file is wrong, or a source can't be used.
+ */
 export async function compose(settings: Settings): Promise<Dispatcher> {
   const log = makeLog(console);
   const deps = makeDependencies(settings, log);
   const sources = distinctSources(deps.modules.values());
   await verifySources(deps.broker, sources);
-  // Not waited for: a module whose Job is refused, or a dependency that is away, keeps no other message from its work.
+  // The preflight is not waited for, so that a module whose Job is refused, or a dependency that is away, keeps no
+  // other message from its work.
   void logPreflight(makePreflight(deps), log);
   const admission = makeAdmission(deps.table, deps.clock);
   const breakers = makeBreakers(deps);
@@ -48,7 +51,10 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   };
 }
 
-/** Modules and adapters, as the settings name them. No request is made. Throws a ConfigError where a module file or the kubeconfig is wrong. */
+/**
+ * Makes modules and adapters as the settings name them. Makes no request. Throws a ConfigError if a module file or the
+ * kubeconfig is wrong.
+ */
 export function makeDependencies(settings: Settings, log: Log): Dependencies {
   const modules = loadModules(settings.modulesDir);
   const clock = systemClock;
@@ -84,7 +90,10 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
   };
 }
 
-/** A source that can't be one stops the app; a bus that is away does not: the triggers wait for it, and the preflight says so. */
+/**
+ * Stops the app if a source can't be used. A bus that is away does not stop it: the triggers wait for the bus, and the
+ * preflight says so.
+ */
 async function verifySources(broker: MessageBroker, sources: readonly Source[]): Promise<void> {
   const problems: string[] = [];
   await Promise.all(

@@ -6,7 +6,10 @@ import type { MessageBroker } from "./ports/message-broker.ts";
 import type { PayloadStore } from "./ports/payload-store.ts";
 import type { RunTable } from "./ports/run-table.ts";
 
-/** What dispatching and reconciling work with: the ports, the clock, the modules by name, and the few settings that decide anything. */
+/**
+ * What the rooms of the app work with: the ports, the clock, the modules by name, and the few settings that decide
+ * anything.
+ */
 export interface Dependencies {
   readonly table: RunTable;
   readonly instanceTable: InstanceTable;
@@ -17,10 +20,21 @@ export interface Dependencies {
   readonly modules: ReadonlyMap<string, Module>;
   readonly instance: string;
   readonly namespace: string;
-  /** The entities' lock duration: how long a message may be held by somebody who died. */
+  /** The entities' lock duration: how long a message stays locked if the process that received it died. */
   readonly lockDurationMs: number;
-  /** How long a finished Job stays as the tombstone of its name. */
+  /** How long a retired Job stays, and keeps its name taken. */
   readonly jobRetentionMs: number;
   /** How long a closed run is kept. */
   readonly historyRetentionMs: number;
+}
+
+/**
+ * What a look is given: of each port only what changes nothing. So the compiler refuses a look that writes, and an
+ * operator may ask at any time what a tick would see.
+ */
+export interface Looking extends Pick<Dependencies, "clock" | "modules" | "instance"> {
+  readonly table: Pick<RunTable, "find" | "openRuns">;
+  readonly instanceTable: Pick<InstanceTable, "sources">;
+  readonly broker: Pick<MessageBroker, "peek" | "browse">;
+  readonly cluster: Pick<JobCluster, "get" | "pods" | "events" | "listJobs" | "listPods" | "listCancelled">;
 }

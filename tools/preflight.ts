@@ -5,8 +5,9 @@ import { ConfigError } from "../shared/errors.ts";
 import { makeLog } from "../shared/log.ts";
 import { type Finding, makePreflight } from "../shared/preflight.ts";
 
-// `npm run preflight`, and `node dist/tools/preflight.js` in the container: whether settings, module files, bus, storage and cluster will do, before any
-// message depends on them. Changes nothing. The settings are the app's own: the environment, over the Values of local.settings.json.
+// `npm run preflight`, and `node dist/tools/preflight.js` in the container: checks settings, module files, bus, storage
+// and cluster before any message depends on them, and changes nothing. The settings are the app's own: the environment,
+// over the Values of local.settings.json.
 
 const COMMAND = makeCommand("npm run preflight --")
   .description("Prints a line for everything that is wrong with settings, module files, bus, storage and cluster.")
@@ -31,7 +32,10 @@ async function preflight(): Promise<Finding[]> {
   return findings;
 }
 
-/** A settings or module file that is wrong has said so itself, a line for each mistake. */
+/**
+ * Makes a finding of each line of an error, because a settings or module file that is wrong says a line for each
+ * mistake.
+ */
 function mistakesIn(error: unknown): Finding[] {
   if (!(error instanceof ConfigError)) throw error;
   return error.message.split("\n").map((text) => ({ level: "error", text }));
@@ -49,6 +53,6 @@ function print(line: string): void {
 COMMAND.parse();
 const findings = await preflight().catch(mistakesIn);
 for (const finding of findings) print(lineOf(finding));
-// Said, and not waited for: connections that are kept alive would keep the program for seconds.
+// The process ends once this is written, because connections that are kept alive would keep it for seconds.
 const code = findings.some(({ level }) => level === "error") ? 1 : 0;
 process.stdout.write("", () => process.exit(code));

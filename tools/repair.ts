@@ -6,11 +6,11 @@ import { ConfigError, errorText, UnavailableError } from "../shared/errors.ts";
 import { makeLog } from "../shared/log.ts";
 import { FORCED_OUTCOMES } from "../shared/operate/force-run.ts";
 import { type Answers, makeOperator, type Operator } from "../shared/operate/operator.ts";
-import { answerText, findingText } from "./repair-words.ts";
+import { answerText, findingText } from "./repair/words.ts";
 
-// `npm run repair`, and `node dist/tools/repair.js` in the container: lists and does what only a person may decide. Without a
-// flag it looks, and changes nothing. The settings are the app's own: the environment, over the Values of local.settings.json. It is safe beside
-// running replicas.
+// `npm run repair`, and `node dist/tools/repair.js` in the container: lists and does what only a person may decide.
+// Without a flag it looks, and changes nothing. The settings are the app's own: the environment, over the Values of
+// local.settings.json. It is safe beside running replicas.
 
 const ACTIONS = ["adopt", "adoptOwner", "force", "believeAbsence", "cancel"];
 

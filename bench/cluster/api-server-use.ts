@@ -1,27 +1,29 @@
-/** What the API server did for its clients, by verb and resource as its own metrics name them: `LIST pods`, `GET pods/log`. */
+/**
+ * What the API server did for its clients, by verb and resource as its own metrics name them, such as `GET pods/log`.
+ */
 export type ApiServerUse = ReadonlyMap<string, Use>;
 
 interface Use {
   readonly requests: number;
-  /** Of the answers; the server counts those of reads alone. */
+  /** The bytes of the answers. The server counts them only for reads. */
   readonly bytes: number;
-  /** From the request to the end of its answer. */
+  /** The time from each request to the end of its answer, added up. */
   readonly ms: number;
 }
 
 const NONE: Use = { requests: 0, bytes: 0, ms: 0 };
 
-/** Each metric that counts, with what it counts. */
+/** The metrics that are read, with what each counts. */
 const METRICS = {
   apiserver_request_total: "requests",
   apiserver_response_sizes_sum: "bytes",
   apiserver_request_duration_seconds_sum: "ms",
 } as const satisfies Record<string, keyof Use>;
 
-/** All that the Dispatcher asks for. Others ask for the same names with other verbs, `PUT jobs/status` or `POST pods` say. */
+/** The requests that the Dispatcher makes. Other clients use other verbs, such as `PUT jobs/status` or `POST pods`. */
 const ASKED = ["POST jobs", "PATCH jobs", "GET jobs", "LIST jobs", "LIST pods", "GET pods/log", "LIST events"];
 
-/** Reads what the API server says at `/metrics`: all since it started. */
+/** Reads what the API server says at `/metrics`, which counts from its start. */
 export function readUse(metrics: string): ApiServerUse {
   const use = new Map<string, { -readonly [name in keyof Use]: number }>();
   for (const [, name = "", labels = "", value = ""] of metrics.matchAll(/^(\w+)\{(.*)\} (\S+)$/gm)) {
@@ -35,7 +37,7 @@ export function readUse(metrics: string): ApiServerUse {
   return use;
 }
 
-/** What is left of one without so many times the other: what was done between two readings, say. */
+/** Subtracts `times` times the other use, such as an earlier reading. */
 export function less(use: ApiServerUse, other: ApiServerUse, times = 1): ApiServerUse {
   return mapped(use, (all, asked) => {
     const { requests, bytes, ms } = other.get(asked) ?? NONE;
@@ -43,7 +45,7 @@ export function less(use: ApiServerUse, other: ApiServerUse, times = 1): ApiServ
   });
 }
 
-/** Shared out among so many things. What nobody asked for is left out. */
+/** Divides the use by so many messages or ticks. It leaves out what was never asked for. */
 export function per(use: ApiServerUse, things: number): ApiServerUse {
   const asked = new Map([...use].filter(([, { requests }]) => requests > 0));
   return mapped(asked, ({ requests, bytes, ms }) => ({
@@ -57,7 +59,7 @@ function mapped(use: ApiServerUse, change: (use: Use, asked: string) => Use): Ap
   return new Map([...use].map(([asked, each]) => [asked, change(each, asked)]));
 }
 
-/** All of it together. */
+/** Adds up the use of all verbs and resources. */
 export function sumOf(use: ApiServerUse): Use {
   const sum = (name: keyof Use) => [...use.values()].reduce((total, each) => total + each[name], 0);
   return { requests: sum("requests"), bytes: sum("bytes"), ms: sum("ms") };
@@ -65,7 +67,7 @@ export function sumOf(use: ApiServerUse): Use {
 
 function nameOf(labels: string): string {
   const of = (label: string) => new RegExp(`(?:^|,)${label}="([^"]*)"`).exec(labels)?.[1] ?? "";
-  // The log of a pod is a connection, to the server's mind.
+  // The server counts the read of a log as a connection.
   const verb = of("verb") === "CONNECT" ? "GET" : of("verb");
   return [verb, [of("resource"), of("subresource")].filter((part) => part !== "").join("/")].join(" ");
 }

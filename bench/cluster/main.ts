@@ -4,13 +4,13 @@ import { Processes } from "../processes.ts";
 import { machineText } from "../report.ts";
 import { measureOnCluster } from "./measure.ts";
 import { clusterText } from "./report.ts";
-import type { ClusterOptions } from "./watch-taker.ts";
+import type { ClusterOptions } from "./watch-program.ts";
 
-// `npm run bench:cluster`: what the app costs, and how fast it is, on a real control plane with thousands of Jobs open. etcd, API server,
-// controller manager and scheduler are real; the nodes are kwok's, which only say that they run their pods. It judges nothing, as `npm run
-// bench` doesn't, and needs what `npm run test:cluster` needs.
+// `npm run bench:cluster` measures what the app costs, and how fast it is, on a real control plane with thousands of
+// Jobs at work. etcd, API server, controller manager and scheduler are real. The nodes are kwok's, which only say that
+// they run their pods. Like `npm run bench`, it does not judge the figures. It needs what `npm run test:cluster` needs.
 
-/** As in the images. */
+/** The flags of Node in the images. */
 const NODE_OPTIONS = "--max-old-space-size=96 --max-semi-space-size=8";
 
 const COMMAND = makeCommand("npm run bench:cluster --")
@@ -50,5 +50,5 @@ try {
 } finally {
   await processes.stopAll();
 }
-// What a measurement that was cut off left under way must not keep this process.
+// A measurement that was cut off may have left timers and sockets, which must not keep this process running.
 if (process.exitCode === 1) process.exit();

@@ -13,19 +13,20 @@ import { type ApiServerUse, readUse } from "./api-server-use.ts";
 const NAMESPACE = "bench-jobs";
 const FAKE_NODES = 10;
 
-/** A control plane of the bench's own, with nodes that only say that they run their pods. */
+/** A control plane that a bench has started, with nodes that only say that they run their pods. */
 export interface RealCluster extends ClusterServer {
-  /** Its processes by name. */
+  /** The ids of its processes, by their names. */
   readonly pids: Readonly<Record<string, number>>;
-  /** A way to it for whoever may do everything: the Dispatcher may not watch. */
+  /** Access with all rights, because the Dispatcher's ServiceAccount may not watch. */
   readonly admin: BareCluster;
-  /** What its API server has done so far. */
+  /** Reads what the API server has done so far. */
   use(): Promise<ApiServerUse>;
 }
 
 /**
- * Starts one, with a namespace and a ServiceAccount that has the documented Role: whoever may do everything would be spared the server's
- * checks of rights and its fair queues. `directory`: for the kubeconfig with that ServiceAccount's token, which is good for an hour.
+ * Starts a control plane, with a namespace and a ServiceAccount that has the documented Role. A client with all rights
+ * would be spared the server's checks of rights and its fair queues. The kubeconfig in `directory` holds the
+ * ServiceAccount's token, which lasts for an hour.
  */
 export async function startRealCluster(
   processes: Processes,

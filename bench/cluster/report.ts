@@ -2,14 +2,14 @@ import { median, percentile } from "../statistics.ts";
 import { compared, type Line, number, table } from "../table.ts";
 import { type ApiServerUse, sumOf } from "./api-server-use.ts";
 import type { ClusterFigures } from "./measure.ts";
-import type { Seen } from "./watch-taker.ts";
+import type { ProgramFigures } from "./watch-program.ts";
 
 const MIB = 1024 * 1024;
 
-/** The figures of one size of message as a table for people. */
+/** Writes the figures of one size of message as a table for people. */
 export function clusterText(figures: ClusterFigures): string {
   const { options, app, bare } = figures;
-  const both = (figure: (seen: Seen) => number) => [figure(app), figure(bare)] as const;
+  const both = (figure: (figures: ProgramFigures) => number) => [figure(app), figure(bare)] as const;
   const latency = (share: number) => both(({ busy }) => percentile(busy.latenciesMs, share));
   const lines: Line[] = [
     {
@@ -45,8 +45,8 @@ export function clusterText(figures: ClusterFigures): string {
       ...(asked === "POST jobs" || asked === "PATCH jobs" ? { target: "1" } : {}),
     })),
     ...tickLines(app.quiet.use, bare.quiet.use),
-    ...cpuLines("per tick", (seen) => seen.quiet.cpu, app, bare),
-    ...cpuLines("per message", (seen) => seen.busy.cpu, app, bare),
+    ...cpuLines("per tick", (each) => each.quiet.cpu, app, bare),
+    ...cpuLines("per message", (each) => each.busy.cpu, app, bare),
   ];
   return table(lines);
 }
@@ -65,10 +65,15 @@ function requestsOf(use: ApiServerUse, name: string): number {
   return use.get(name)?.requests ?? 0;
 }
 
-function cpuLines(per: string, of: (seen: Seen) => Readonly<Record<string, number>>, app: Seen, bare: Seen): Line[] {
+function cpuLines(
+  per: string,
+  of: (figures: ProgramFigures) => Readonly<Record<string, number>>,
+  app: ProgramFigures,
+  bare: ProgramFigures,
+): Line[] {
   const names = Object.keys(of(app));
   return names.map((name) => {
-    const who = name === "taker" ? "the app's process" : name;
+    const who = name === "program" ? "the app's process" : name;
     const both = [of(app)[name] ?? Number.NaN, of(bare)[name] ?? Number.NaN] as const;
     return compared(`processor ms ${per}: ${who}`, both, 1);
   });

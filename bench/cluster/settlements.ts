@@ -1,13 +1,15 @@
 import { z } from "zod";
 
-/** How long nothing may be settled before it is taken for a standstill. */
+/** How long no message may be settled before the bench gives up. */
 const PATIENCE_MS = 60_000;
 
 const started = z.object({ message: z.literal("started a job"), messageId: z.string(), jobName: z.string() });
 const closed = z.object({ message: z.literal("closed a run"), messageId: z.string() });
 const event = z.object({ object: z.object({ rows: z.array(z.object({ cells: z.array(z.unknown()) })) }) });
 
-/** When each Job finished, as the cluster tells it, and when its message was settled, as the app says: or those that make the bare calls. */
+/**
+ * Keeps when each Job finished, as the cluster says, and when its message was settled, as the measured program says.
+ */
 export class Settlements {
   readonly #jobNames = new Map<string, string>();
   readonly #finishedAt = new Map<string, number>();
@@ -31,31 +33,36 @@ export class Settlements {
     if (!line.includes('"Complete"')) return;
     for (const { cells } of event.parse(JSON.parse(line)).object.rows) {
       const [name, state] = cells;
-      // Later it is changed again, by its retirement.
+      // The Job changes again when it is retired.
       if (state === "Complete" && !this.#finishedAt.has(String(name)))
         this.#finishedAt.set(String(name), performance.now());
     }
   };
 
+  /** How many messages were settled. */
   get count(): number {
     return this.#closedAt.size;
   }
 
-  /** Resolves when so many are settled. Rejects where nothing happens for a minute. */
+  /** Resolves when so many messages are settled. Rejects if no message is settled for a minute. */
   async until(count: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       let timer: NodeJS.Timeout;
       this.#onClosed = () => {
         clearTimeout(timer);
         if (this.count >= count) resolve();
-        else timer = setTimeout(() => reject(new Error(`settled ${this.count} of ${count}`)), PATIENCE_MS);
+        else
+          timer = setTimeout(
+            () => reject(new Error(`${this.count} of ${count} messages were settled, and none for a minute`)),
+            PATIENCE_MS,
+          );
       };
       this.#onClosed();
     });
     this.#onClosed = () => {};
   }
 
-  /** From the end of each Job that was seen to finish to the settlement of its message. */
+  /** Lists the ms from the end of each Job to the settlement of its message. */
   latenciesMs(): number[] {
     return [...this.#finishedAt].map(([name, at]) => (this.#closedAt.get(name) ?? Number.NaN) - at);
   }

@@ -1,5 +1,6 @@
-// Azurite as a program of its own: prints one JSON line on stdout when it is ready, and stays until SIGTERM, SIGINT, or the end of the
-// process that forked it. `--directory PATH` keeps the data; without it everything is in memory.
+// Runs Azurite as a program of its own. It prints one JSON line on stdout when it is ready, and stays until SIGTERM,
+// SIGINT, or the end of the process that forked it. `--directory PATH` keeps the data on disk; without it, everything
+// is in memory.
 import { Command } from "@commander-js/extra-typings";
 import { startAzurite } from "./start-azurite.ts";
 
@@ -23,5 +24,5 @@ const end = () => {
 };
 process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);
 
-// The signals keep nothing alive by themselves, but Azurite's pipe does.
+// The signal handlers don't keep this process alive, but Azurite's pipe does.
 console.log(JSON.stringify({ ready: true, connectionString: azurite.connectionString, pid: azurite.pid }));

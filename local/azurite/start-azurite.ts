@@ -8,7 +8,7 @@ const require = createRequire(import.meta.url);
 
 const HOST = "127.0.0.1";
 const ACCOUNT = "devstoreaccount1";
-/** Azurite's published key: it protects nothing. */
+/** Azurite's published key. It protects nothing. */
 const ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 5_000;
@@ -17,9 +17,9 @@ const SERVICES = ["Blob", "Queue", "Table"] as const;
 type Service = (typeof SERVICES)[number];
 
 export interface AzuriteOptions {
-  /** Where the data is kept. In memory, and gone with the process, where it is absent. */
+  /** The directory that keeps the data. Without it, the data is in memory and gone with the process. */
   readonly directory?: string;
-  /** PEM files. With them it speaks https, and takes any bearer token that looks like one for storage. */
+  /** PEM files. With them Azurite speaks https, and takes any bearer token that looks like one for storage. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string };
 }
 
@@ -37,9 +37,9 @@ export interface Azurite {
   close(): Promise<void>;
 }
 
-// Runs inside Azurite before its own code. Its pipe to us breaks when we end in whatever way, and then it has to end too: first as on
-// SIGTERM, so that it saves what it keeps on disk, then for certain. An account list in the developer's environment would replace the
-// account that the connection string names.
+// Runs inside Azurite before its own code. When this process ends, however that happens, the pipe breaks, and Azurite
+// has to end too. It first ends as on SIGTERM, so that it saves what it keeps on disk, then for certain.
+// AZURITE_ACCOUNTS in the developer's environment would replace the account that the connection string names.
 const PRELOAD = `
   process.once("disconnect", () => {
     process.emit("SIGTERM");
@@ -49,14 +49,15 @@ const PRELOAD = `
 `;
 
 /**
- * Starts Azurite as a child process on free ports of 127.0.0.1 and resolves when its three services listen. It ends with this process.
- * Rejects with Azurite's own words where it does not come up within 30 s.
+ * Starts Azurite as a child process on free ports of 127.0.0.1 and resolves when its three services listen. Azurite
+ * ends with this process. Rejects with Azurite's own words if it does not come up within 30 s.
  */
 export async function startAzurite(options: AzuriteOptions = {}): Promise<Azurite> {
   const child = fork(require.resolve("azurite/dist/src/azurite.js"), flags(options), {
     cwd: tmpdir(),
     execArgv: ["--import", `data:text/javascript,${encodeURIComponent(PRELOAD)}`],
-    // A group of its own: Ctrl-C must reach the app first, which may still have rows to write.
+    // Azurite gets a process group of its own, because Ctrl-C must reach the app first, which may still have rows to
+    // write.
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
@@ -93,7 +94,7 @@ function flags({ directory, tls }: AzuriteOptions): string[] {
     ...(tls === undefined ? [] : ["--cert", tls.certFile, "--key", tls.keyFile, "--oauth", "basic"]),
     "--silent",
     "--disableTelemetry",
-    // The SDKs ask for newer versions of the protocol than this Azurite has heard of.
+    // The SDKs ask for newer versions of the protocol than this Azurite knows.
     "--skipApiVersionCheck",
   ];
 }
@@ -115,7 +116,7 @@ function portsOf(child: ChildProcess): Promise<Record<Service, number>> {
       clearTimeout(timer);
       resolve({ Blob, Queue, Table });
     };
-    // Read to the end, also later: a full pipe would stop it.
+    // Reads both streams to the end, also after the start, because a full pipe would stop Azurite.
     for (const stream of [child.stdout, child.stderr]) if (stream) createInterface({ input: stream }).on("line", read);
     child.once("error", (error) => fail(`could not be started: ${error.message}`));
     child.once("exit", (code, signal) => {

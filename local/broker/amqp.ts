@@ -4,8 +4,8 @@ import rhea from "rhea";
 import { badArgument } from "./broker-error.ts";
 
 /**
- * The few parts of rhea that its typings leave out, and the places where a server has to reach below its API. Nothing else in the broker
- * touches rhea's internals. (`Reflect.get`, because the typings know nothing of these members.)
+ * Types the few parts of rhea that its typings leave out, and reaches below its API where a server has to. Nothing else
+ * in the broker touches rhea's internals. `Reflect.get` is used because the typings don't know these members.
  */
 
 interface AmqpReader {
@@ -47,13 +47,13 @@ export function section(code: number, value: Typed): Typed {
   return rhea.types.described_nc(rhea.types.wrap_ulong(code), value);
 }
 
-/** The items of a list, or the keys and values of a map in turn; none where there is neither. */
+/** The items of a list, or the keys and values of a map in turn. Empty if the value is neither. */
 export function itemsOf(compound: Typed | undefined): Typed[] {
   const items: unknown = compound?.value;
   return Array.isArray(items) ? items : [];
 }
 
-/** Any format but 0, which rhea decodes, and the batch format. */
+/** The format that raw messages are marked with. It may be any but 0, which rhea decodes, and the batch format. */
 const RAW_FORMAT = 1;
 /** The format of a message that carries a batch of messages in its data sections. */
 const BATCH_FORMAT = 0x80013700;
@@ -62,7 +62,9 @@ interface TransferFrame {
   readonly performative: { message_format?: number };
 }
 
-/** Makes a session hand over the bytes of every message: rhea would decode them, and their exact types be gone. */
+/**
+ * Makes a session hand over the bytes of every message. rhea would decode them, and their exact types would be gone.
+ */
 export function receiveRaw(context: EventContext): void {
   const session = present(context.session);
   const original: (frame: TransferFrame) => void = Reflect.get(session, "on_transfer");
@@ -79,7 +81,7 @@ export function rawMessage(context: EventContext): Buffer {
   throw badArgument("The message is not an AMQP message.");
 }
 
-/** The messages that were sent in one: a batch has several, each as its sender encoded it. */
+/** The messages that were sent in one transfer. A batch has several, each as its sender encoded it. */
 export function rawMessages(context: EventContext): Buffer[] {
   const raw = rawMessage(context);
   if (deliveryOf(context).format !== BATCH_FORMAT) return [raw];
@@ -87,12 +89,15 @@ export function rawMessages(context: EventContext): Buffer[] {
   return Array.isArray(content) ? content : [content];
 }
 
-/** The parts of an event that rhea declares optional for all events, and gives with these. */
+/**
+ * These return the parts of an event that rhea declares optional for all events, but always gives with the events that
+ * we use them for.
+ */
 export const deliveryOf = (context: EventContext): Delivery => present(context.delivery);
 export const senderOf = (context: EventContext): Sender => present(context.sender);
 export const receiverOf = (context: EventContext): Receiver => present(context.receiver);
 
-/** The port at the other end of a connection; 0 where it is closed. */
+/** The port at the other end of a connection; 0 if the connection is closed. */
 export function peerPort(connection: Connection): number {
   const socket: Socket | undefined = Reflect.get(connection, "socket");
   return socket?.remotePort ?? 0;
@@ -103,7 +108,10 @@ function present<T>(value: T | undefined): T {
   return value;
 }
 
-/** How many more messages this link may be given: its credit, less what waits for its session's window, within rhea's buffer. */
+/**
+ * How many more messages this link may be given, within rhea's buffer: its credit, less the messages that wait for its
+ * session's window.
+ */
 export function roomOf(sender: Sender): number {
   const outgoing: { available(): number; next_delivery_id: number; next_pending_delivery: number } = Reflect.get(
     sender.session,
@@ -113,7 +121,10 @@ export function roomOf(sender: Sender): number {
   return Math.min(credit - (outgoing.next_delivery_id - outgoing.next_pending_delivery), outgoing.available());
 }
 
-/** Makes a link settle what it sends as it sends it (receive-and-delete, replies). To be called before its attach is answered. */
+/**
+ * Makes a link settle messages as it sends them (receive-and-delete, replies). Must be called before the link's attach
+ * is answered.
+ */
 export function sendSettled(sender: Sender): void {
   const local: { attach: { snd_settle_mode: number } } = Reflect.get(sender, "local");
   local.attach.snd_settle_mode = 1;
@@ -126,7 +137,10 @@ interface DrainState {
   _drained: boolean;
 }
 
-/** Answers every drain, also one that crossed the last message on the wire: rhea keeps silent when no credit is left. */
+/**
+ * Answers every drain, also one that crossed the last message on the wire. rhea itself keeps silent when no credit is
+ * left.
+ */
 export function answerDrains(sender: Sender): void {
   Reflect.set(sender, "_get_drain", function answer(this: DrainState): boolean {
     if (!this._draining || !this._drained) return false;
@@ -141,19 +155,19 @@ export function answerDrains(sender: Sender): void {
 export function endDrain(sender: Sender): void {
   if (Reflect.get(sender, "_draining") !== true) return;
   sender.set_drained(true);
-  // Outside of an event rhea does not look for what it has to write.
+  // Outside of an event rhea does not look for data that it has to write.
   sender.connection["_register"]();
 }
 
-/** Confirms a settlement, and frees its slot: the peer says nothing more about a delivery that was settled this way. */
+/** Confirms a settlement, and frees its slot. The peer says nothing more about a delivery that was settled this way. */
 export function confirmSettlement(delivery: Delivery): void {
   delivery.update(true, accepted().described());
   Reflect.set(delivery, "remote_settled", true);
 }
 
 /**
- * Refuses a settlement. In a turn of its own, because rhea merges neighbouring deliveries that are answered in one turn, and the
- * refusal would swallow, or be swallowed by, a confirmation.
+ * Refuses a settlement, in a turn of its own. rhea merges neighbouring deliveries that are answered in one turn, so the
+ * refusal would swallow a confirmation, or be swallowed by one.
  */
 export function refuseSettlement(delivery: Delivery, condition: string, description: string): void {
   setImmediate(() => {

@@ -1,4 +1,7 @@
-/** What the broker answers when it refuses: an AMQP condition that clients turn into a code, and the status of a management reply. */
+/**
+ * The broker's answer when it refuses: an AMQP condition, which clients turn into a code, and the status of a
+ * management reply.
+ */
 export class BrokerError extends Error {
   override readonly name = "BrokerError";
   readonly condition: string;
@@ -16,7 +19,7 @@ export function entityNotFound(address: string): BrokerError {
   return new BrokerError("amqp:not-found", 404, `The messaging entity '${address}' could not be found.`);
 }
 
-/** No deferred message has this number, or somebody holds it just now. */
+/** No deferred message has this number, or another receiver holds its lock just now. */
 export function messageNotFound(): BrokerError {
   return new BrokerError(
     "com.microsoft:message-not-found",
@@ -25,7 +28,7 @@ export function messageNotFound(): BrokerError {
   );
 }
 
-/** The lock token is not, or no longer, known. */
+/** The lock token is unknown, or no longer known. */
 export function lockLost(): BrokerError {
   return new BrokerError(
     "com.microsoft:message-lock-lost",
@@ -49,7 +52,10 @@ export function tooLarge(message: string): BrokerError {
   return new BrokerError("amqp:link:message-size-exceeded", 403, message);
 }
 
-/** What a client is told about anything thrown: a BrokerError as it is, our own bugs as an internal error. */
+/**
+ * What a client is told about a thrown value. A BrokerError is passed on as it is; a bug of ours becomes an internal
+ * error.
+ */
 export function asBrokerError(error: unknown): BrokerError {
   if (error instanceof BrokerError) return error;
   return new BrokerError("amqp:internal-error", 500, error instanceof Error ? error.message : String(error));

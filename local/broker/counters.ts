@@ -12,8 +12,8 @@ interface Answer {
 }
 
 /**
- * Answers the reading half of the service's management API, as far as a scaler asks: `GET /<queue>` and `GET /<topic>/Subscriptions/<name>`, in
- * ATOM, to who has a token. Everything else is 501.
+ * Answers the reading half of the service's management API, as far as a scaler asks: `GET /<queue>` and `GET
+ * /<topic>/Subscriptions/<name>`, in ATOM. The client needs a token. Every other request gets 501.
  */
 export function makeCounters(
   namespace: Namespace,
@@ -48,8 +48,11 @@ function answer({ namespace, now, startedAt }: Deps, request: IncomingMessage): 
   const entity = namespace.entities.find(({ name }) => name.toLowerCase() === path.toLowerCase());
   const isOther = path === "" || path.startsWith("$") || (entity === undefined && namespace.has(path));
   if (request.method !== "GET" || isOther)
-    return refusal(501, `This broker counts queues and subscriptions. It has no answer to ${request.method} /${path}.`);
-  // Not a 404: this is how the service says that there is none.
+    return refusal(
+      501,
+      `This broker only counts queues and subscriptions. It has no answer to ${request.method} /${path}.`,
+    );
+  // The service answers 200 with an empty feed, not 404, if the entity does not exist.
   if (entity === undefined) return { status: 200, body: emptyFeed(url.href) };
   return { status: 200, body: entry({ id: url.href, path, startedAt, counts: entity.counts() }) };
 }
@@ -77,7 +80,10 @@ function entry(facts: { id: string; path: string; startedAt: string; counts: Ent
   ].join("");
 }
 
-/** A deferred message is active to the service, as is one that somebody holds. This broker schedules none and forwards none. */
+/**
+ * Counts messages as the service does: a deferred message is active, and so is a locked one. This broker schedules none
+ * and forwards none.
+ */
 function countDetails({ active, deferred, deadLettered }: EntityCounts): string {
   const details = {
     ActiveMessageCount: active + deferred,

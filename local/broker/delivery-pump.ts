@@ -4,17 +4,20 @@ import type { Entity } from "./entity.ts";
 export interface Consumer {
   /** How many messages it can be given now. */
   room(): number;
-  /** Receives one message from the entity and sends it. False where none is ready. */
+  /** Receives one message from the entity and sends it. False if no message is ready. */
   deliverOne(): boolean;
-  /** Called when everything ready was delivered: a drain, if the receiver asked for one, is over. */
+  /** Called when everything ready was delivered. If the receiver asked for a drain, it is over. */
   drained(): void;
 }
 
 const MAX_PER_TURN = 256;
-/** Node fires at once where a delay does not fit into 31 bits. */
+/** Node fires a timer at once if its delay does not fit into 31 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** Hands the ready messages of one entity to its receivers, in turn, and wakes when a lock ends while somebody waits. */
+/**
+ * Hands the ready messages of one entity to its receivers, in turn. It wakes by itself when a lock ends while a
+ * receiver waits.
+ */
 export class DeliveryPump {
   readonly #entity: Entity;
   readonly #now: () => number;
@@ -38,7 +41,10 @@ export class DeliveryPump {
     if (this.#consumers.length === 0) clearTimeout(this.#timer);
   }
 
-  /** Delivers in a turn of its own: what one tick brings is handed out together, and what a link was sent has reached its session. */
+  /**
+   * Delivers in a turn of its own, so that the messages of one tick are handed out together, and the messages that a
+   * link was sent have reached its session.
+   */
   schedule(): void {
     if (this.#scheduled || this.#consumers.length === 0) return;
     this.#scheduled = true;
@@ -56,12 +62,12 @@ export class DeliveryPump {
     this.#wakeAtNextLockEnd();
   }
 
-  /** True where it stopped only to let others run. */
+  /** Delivers what is ready. True if it stopped only to let other work run. */
   #deliver(): boolean {
     for (let delivered = 0; delivered < MAX_PER_TURN; delivered++) {
       const consumer = this.#consumers.find((candidate) => candidate.room() > 0);
       if (consumer === undefined || !consumer.deliverOne()) return false;
-      // The next message is the next one's.
+      // The next message goes to the next receiver.
       if (this.#consumers.length > 1) {
         this.#consumers = [...this.#consumers.filter((other) => other !== consumer), consumer];
       }

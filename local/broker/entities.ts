@@ -6,17 +6,17 @@ const name = z.string().min(1).max(260);
 const positive = z.number().int().positive();
 
 const entityFields = {
-  /** How long a receiver holds a message. Default 5 minutes. */
+  /** How long a receiver's lock on a message lasts. Default 5 minutes. */
   lockDurationMs: positive.optional(),
-  /** After so many deliveries that came to nothing a message is dead-lettered. Default 2,000. */
+  /** A message is dead-lettered after this many deliveries that did not settle it. Default 2,000. */
   maxDeliveryCount: positive.max(2000).optional(),
-  /** How long a message lives. Without it, as long as its sender says, or for ever. */
+  /** How long a message lives. Without it, a message lives as long as its sender says, or for ever. */
   defaultTtlMs: positive.optional(),
-  /** What outlives its time goes to the dead letter queue rather than away. Default false. */
+  /** Moves a message that outlived its time to the dead letter queue instead of dropping it. Default false. */
   deadLetteringOnExpiration: z.boolean().optional(),
-  /** Receivers without a session are refused, and so are messages without a session id. Default false. */
+  /** Refuses receivers without a session, and messages without a session id. Default false. */
   requiresSession: z.boolean().optional(),
-  /** Sequence numbers carry a partition in their top bits, and so exceed 2^53. Default false. */
+  /** Gives sequence numbers a partition in their top bits, so that they exceed 2^53. Default false. */
   partitioned: z.boolean().optional(),
 };
 const queueSchema = z.strictObject({ name, ...entityFields });
@@ -26,7 +26,7 @@ const entitiesSchema = z.strictObject({ queues: z.array(queueSchema), topics: z.
 
 export type QueueConfig = z.input<typeof queueSchema>;
 export type SubscriptionConfig = z.input<typeof subscriptionSchema>;
-/** What a broker holds. Names ignore case. */
+/** The queues and topics of a broker. Names ignore case. */
 export type BrokerEntities = z.input<typeof entitiesSchema>;
 
 /** The settings of a queue or subscription, complete. */
@@ -39,7 +39,10 @@ export interface EntitySettings {
   readonly partitioned: boolean;
 }
 
-/** Checks what a file or a caller says about entities. Throws an error that names each field, filter or name that is wrong. */
+/**
+ * Checks what a file or a caller says about entities. Throws an Error that names each field, filter or name that is
+ * wrong.
+ */
 export function parseEntities(input: unknown): BrokerEntities {
   const parsed = entitiesSchema.safeParse(input);
   if (!parsed.success) throw new Error(`the broker's entities are wrong:\n${z.prettifyError(parsed.error)}`);
@@ -55,7 +58,8 @@ export function parseEntities(input: unknown): BrokerEntities {
 function refuseTwins(names: readonly string[]): void {
   const seen = new Set<string>();
   for (const name of names) {
-    if (seen.has(name.toLowerCase())) throw new Error(`the broker's entities are wrong: "${name}" is there twice`);
+    if (seen.has(name.toLowerCase()))
+      throw new Error(`the broker's entities are wrong: "${name}" is there twice. Give each entity a name of its own`);
     seen.add(name.toLowerCase());
   }
 }
@@ -72,7 +76,10 @@ export function settingsOf(config: QueueConfig | SubscriptionConfig): EntitySett
   };
 }
 
-/** The filter of a subscription; one that says nothing takes every message. Throws where the SQL is more than this broker knows. */
+/**
+ * The filter of a subscription. Without one, the subscription takes every message. Throws if the SQL is beyond this
+ * broker.
+ */
 export function filterOf(config: SubscriptionConfig): MessageFilter {
   return compileFilter(config.filter ?? {});
 }

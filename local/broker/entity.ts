@@ -9,15 +9,18 @@ interface Letter {
   readonly reason: string | undefined;
   readonly description: string | undefined;
   readonly properties?: PropertyChanges;
-  /** The broker's own dead letters are written whether or not the properties have room: a message must not be stuck for that. */
+  /**
+   * Writes the dead letter even if the properties have no space left. The broker's own dead letters set it, because a
+   * message must not be stuck for want of space.
+   */
   readonly byBroker?: boolean;
 }
 
 const MAX_DEAD_LETTER_TEXT = 4096;
 
 /**
- * The messages of a queue, a subscription, or the dead letter queue of one, with the counting rules of the live service. In memory; no timers:
- * whoever uses it calls `lapseLocks` when one has ended.
+ * The messages of a queue, a subscription, or the dead letter queue of one, with the counting rules of the live
+ * service. Everything is in memory. It sets no timers, so its user calls `lapseLocks` when a lock has ended.
  */
 export class Entity {
   readonly name: string;
@@ -63,7 +66,7 @@ export class Entity {
     return this.#lastNumber;
   }
 
-  /** The oldest message that is ready, locked, or gone from here in receive-and-delete. */
+  /** Takes the oldest message that is ready. In peek-lock it is locked; in receive-and-delete it is removed. */
   receive(mode: "peekLock" | "receiveAndDelete"): Received | undefined {
     for (;;) {
       const sequenceNumber = this.#ready.shift();
@@ -73,7 +76,7 @@ export class Entity {
     }
   }
 
-  /** Deferred messages by number: all of them, or an error and none. */
+  /** Takes deferred messages by number. Throws, and takes none, if one of them can't be had. */
   receiveDeferred(sequenceNumbers: readonly number[], mode: "peekLock" | "receiveAndDelete"): Received[] {
     this.lapseLocks();
     const messages = sequenceNumbers.map((sequenceNumber) => {
@@ -90,7 +93,7 @@ export class Entity {
     return this.#order.from(fromSequenceNumber, count).map((number) => this.#message(number));
   }
 
-  /** Settles the message of a lock. Throws where the lock is dead, and changes nothing where the properties have no room. */
+  /** Settles the message of a lock. Throws if the lock is dead. Changes nothing if the properties have no space. */
   settle(token: string, disposition: Disposition): void {
     this.lapseLocks();
     const lock = this.#locks.get(token);
@@ -108,12 +111,12 @@ export class Entity {
     return this.#locks.renew(token, this.#now()).until;
   }
 
-  /** Ends the locks whose time is over: their messages are active, or deferred, as before. */
+  /** Ends the locks whose time is over. Their messages are active, or deferred, as before. */
   lapseLocks(): void {
     for (const lock of this.#locks.lapse(this.#now())) this.#unlock(this.#message(lock.sequenceNumber));
   }
 
-  /** When the next lock ends; undefined where nothing is locked. */
+  /** When the next lock ends; undefined if nothing is locked. */
   nextLockEnd(): number | undefined {
     return this.#locks.nextEnd();
   }
@@ -126,7 +129,7 @@ export class Entity {
     return { active: this.size - deferred, deferred, locked: this.#locks.size, deadLettered };
   }
 
-  /** All messages, those that are locked too; the dead letter queue has its own. */
+  /** How many messages there are, locked ones included. The dead letter queue has a count of its own. */
   get size(): number {
     return this.#messages.size;
   }
@@ -157,7 +160,7 @@ export class Entity {
     return { message, lock: message.lock };
   }
 
-  /** The end of a lock that leaves the message here: one more delivery that came to nothing. */
+  /** Ends a lock whose message stays here, and counts one more delivery that did not settle it. */
   #unlock(message: StoredMessage): void {
     if (message.lock !== undefined) this.#locks.release(message.lock);
     delete message.lock;
@@ -170,7 +173,7 @@ export class Entity {
     }
   }
 
-  /** Whether the message has outlived its time, and is gone or dead-lettered now. */
+  /** Removes or dead-letters the message if it has outlived its time. True if it has. */
   #expire(message: StoredMessage): boolean {
     if (this.deadLetterQueue === undefined || message.expiresAt > this.#now()) return false;
     if (this.settings.deadLetteringOnExpiration) {

@@ -3,7 +3,7 @@ import type { MessageFilter } from "./message-filter.ts";
 import { parseSqlFilter } from "./sql-filter.ts";
 
 const value = z.union([z.string(), z.number(), z.boolean()]);
-/** What a filter may say. */
+/** The forms of a filter. */
 export const filterSchema = z.union([
   z.strictObject({ sql: z.string() }),
   z.strictObject({
@@ -18,10 +18,10 @@ export const filterSchema = z.union([
     properties: z.record(z.string(), value).optional(),
   }),
 ]);
-/** A filter of a subscription: properties that a message must have, all of them, or such a condition in SQL. */
+/** A filter of a subscription: properties that a message must have, all of them, or a condition in SQL. */
 export type FilterConfig = z.input<typeof filterSchema>;
 
-/** Makes a filter of its description. Throws where its SQL is more than this broker knows. */
+/** Makes a filter of its description. Throws if its SQL is beyond this broker. */
 export function compileFilter(config: FilterConfig): MessageFilter {
   if ("sql" in config) return parseSqlFilter(config.sql);
   const { properties = {}, ...system } = config;

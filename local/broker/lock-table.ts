@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { lockLost } from "./broker-error.ts";
 
-/** A message that somebody holds until a time, or until they settle it. */
+/** A receiver's lock on a message, until a time, or until the receiver settles the message. */
 export interface Lock {
   readonly token: string;
   readonly sequenceNumber: number;
@@ -9,13 +9,16 @@ export interface Lock {
 }
 
 /**
- * The locks of one entity. All last equally long, so they lapse in the order in which they were taken or renewed: looking for lapsed ones
- * costs nothing where there are none.
+ * The locks of one entity. All last equally long, so they lapse in the order in which they were taken or renewed.
+ * Looking for lapsed ones therefore costs nothing if there are none.
  */
 export class LockTable {
   readonly #durationMs: number;
   readonly #byToken = new Map<string, Lock>();
-  /** Every lock with the end it had when it came here. A renewed lock is here twice, and its first entry no longer counts. */
+  /**
+   * Every lock with the end that it had when it was added. A renewed lock is here twice, and its first entry no longer
+   * counts.
+   */
   #ends: ({ lock: Lock; until: number } | undefined)[] = [];
   #head = 0;
 
@@ -34,7 +37,7 @@ export class LockTable {
     return lock;
   }
 
-  /** The lock of a token. Throws where it is dead. */
+  /** The lock of a token. Throws if it is dead. */
   get(token: string): Lock {
     const lock = this.#byToken.get(token);
     if (lock === undefined) throw lockLost();
@@ -62,7 +65,7 @@ export class LockTable {
     return lapsed;
   }
 
-  /** When the next lock ends; undefined where there is none. */
+  /** When the next lock ends; undefined if there is none. */
   nextEnd(): number | undefined {
     return this.#next()?.until;
   }

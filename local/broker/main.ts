@@ -39,7 +39,7 @@ async function startOnSomePort(options: BrokerOptions): Promise<LocalBroker> {
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
     const broker = await startBroker({ ...options, port: 0 });
-    log(`port ${options.port} is taken by another program: using ${broker.port} instead`);
+    log(`port ${options.port} is in use by another program; using ${broker.port} instead`);
     return broker;
   }
 }
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  // Started with a channel, it dies with its parent, however that one ended.
+  // A broker that was started with an IPC channel ends with its parent, however that one ended.
   process.on("disconnect", stop);
   process.stdout.write(
     `${JSON.stringify({ ready: true, port: broker.port, connectionString: broker.connectionString })}\n`,

@@ -8,7 +8,7 @@ import type { Reply, Request } from "./reply-link.ts";
 import { fromWire } from "./sequence-number.ts";
 import type { Disposition } from "./stored-message.ts";
 
-/** One answer of a peek holds at most so much. */
+/** A peek returns at most this many messages. */
 const MAX_PEEKED_MESSAGES = 250;
 const MAX_PEEKED_BYTES = 1024 * 1024;
 
@@ -24,7 +24,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   "com.microsoft:renew-lock": renewLock,
 };
 
-/** Carries out a request to `<entity>/$management`. Refusals are answers, too. */
+/** Carries out a request to `<entity>/$management`. A refusal is returned as a reply, too. */
 export function answerManagement(findEntity: () => Entity, request: Request): Reply {
   try {
     const operation = OPERATIONS[request.operation];
@@ -105,7 +105,10 @@ function renewLock(entity: Entity, body: Body): Reply {
   return ok({ expirations: rhea.types.wrap_array(ends, TIMESTAMP_TYPE, undefined) });
 }
 
-/** The properties as the client encoded them: the decoded body has lost their exact types. */
+/**
+ * The properties as the client encoded them. They are read from the raw message, because the decoded body has lost
+ * their exact types.
+ */
 function propertiesToModify(raw: Buffer): PropertyChanges {
   const reader = readerOf(raw);
   while (reader.remaining() > 0) {

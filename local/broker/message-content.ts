@@ -4,9 +4,9 @@ import rhea from "rhea";
 import { encode, itemsOf, readerOf, section } from "./amqp.ts";
 import { badArgument, tooLarge } from "./broker-error.ts";
 
-/** What one message may weigh on the Standard tier, in bytes. */
+/** The largest message of the Standard tier, in bytes. */
 export const MAX_MESSAGE_BYTES = 256 * 1024;
-/** What all properties of one message may weigh, in bytes. */
+/** The most that all properties of one message may take, in bytes. */
 const MAX_PROPERTIES_BYTES = 64 * 1024;
 
 const HEADER = 0x70;
@@ -22,12 +22,12 @@ const CODE_BY_SYMBOL: Readonly<Record<string, number>> = {
   "amqp:application-properties:map": APPLICATION_PROPERTIES,
 };
 
-/** What a sender wrote, kept encoded: the broker looks into it, but never translates it. */
+/** A sender's message, kept encoded. The broker looks into it, but never translates it. */
 export interface MessageContent {
   /** The properties section. It always holds a message id. */
   readonly properties: Buffer;
   readonly applicationProperties?: Buffer;
-  /** Body and footer. */
+  /** The body and the footer, encoded. */
   readonly body: Buffer;
   readonly ttlMs?: number;
   /** The sender's own annotations, without those that belong to the broker. */
@@ -37,7 +37,10 @@ export interface MessageContent {
 /** Properties to set on a message, by name, as the client encoded them. */
 export type PropertyChanges = ReadonlyMap<string, Typed>;
 
-/** Takes an encoded message apart. Refuses what the service refuses: over 256 KB, over 64 KB of properties, nonsense. */
+/**
+ * Takes an encoded message apart. Refuses what the service refuses: a message over 256 KB, properties over 64 KB, and
+ * bytes that are no message.
+ */
 export function readContent(raw: Buffer): MessageContent {
   if (raw.length > MAX_MESSAGE_BYTES) {
     throw tooLarge(`The received message (size: ${raw.length} bytes) exceeds the limit (${MAX_MESSAGE_BYTES} bytes).`);
@@ -48,7 +51,7 @@ export function readContent(raw: Buffer): MessageContent {
   const content: MessageContent = {
     properties: encode(withMessageId(sections.get(PROPERTIES))),
     ...(applicationProperties === undefined ? {} : { applicationProperties: encode(applicationProperties) }),
-    // A copy: a slice would keep the whole chunk that the socket read.
+    // Copies the body, because a slice would keep the whole chunk that the socket read.
     body: Buffer.from(body),
     ...(typeof ttl === "number" && ttl > 0 ? { ttlMs: ttl } : {}),
     annotations: sendersAnnotations(sections.get(MESSAGE_ANNOTATIONS)),
@@ -72,7 +75,7 @@ function split(raw: Buffer): { sections: Map<number, Typed>; body: Buffer } {
   return { sections, body: Buffer.alloc(0) };
 }
 
-/** A message without an id is given one, as the service does. */
+/** Gives a message without an id one, as the service does. */
 function withMessageId(properties: Typed | undefined): Typed {
   const fields = [...itemsOf(properties)];
   const messageId = fields[0];
@@ -109,7 +112,10 @@ function entriesOf(map: Typed | undefined): [string, Typed][] {
   return entries;
 }
 
-/** The same content with application properties set or replaced. Throws where they have no room, unless the broker itself sets them. */
+/**
+ * The same content with application properties set or replaced. Throws if they have no space, unless the broker itself
+ * sets them.
+ */
 export function withProperties(
   content: MessageContent,
   changes: PropertyChanges,
@@ -125,17 +131,17 @@ export function withProperties(
   return changed;
 }
 
-/** The values of a decoded map as they were encoded; none where there is no map. */
+/** The values of a decoded map as they were encoded. Empty if there is no map. */
 export function propertyChanges(map: Typed | undefined): PropertyChanges {
   return new Map(entriesOf(map));
 }
 
-/** Values that lost their encoding already, wrapped again. */
+/** Wraps values again that have lost their encoding. */
 export function wrapChanges(values: Readonly<Record<string, unknown>> | null | undefined): PropertyChanges {
   return new Map(Object.entries(values ?? {}).map(([name, value]) => [name, rhea.types.wrap(value)]));
 }
 
-/** What filters ask about a message. */
+/** The properties of a message that filters ask about. */
 export interface FilterableMessage {
   readonly messageId?: unknown;
   readonly to?: unknown;
@@ -174,7 +180,7 @@ export interface Postmark {
   readonly deliveryCount: number;
   readonly deferred: boolean;
   readonly lockedUntil?: number;
-  /** Infinity where it never expires. */
+  /** Infinity if it never expires. */
   readonly expiresAt: number;
 }
 

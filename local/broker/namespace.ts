@@ -9,7 +9,10 @@ interface Topic {
   readonly subscriptions: { readonly entity: Entity; readonly takes: MessageFilter }[];
 }
 
-/** All entities of a broker, found by address. Addresses ignore case, and `/$management` and a scheme with host are not part of them. */
+/**
+ * All entities of a broker, found by address. Addresses ignore case. `/$management`, and a scheme with host, are not
+ * part of them.
+ */
 export class Namespace {
   readonly #receivable = new Map<string, Entity>();
   readonly #topics = new Map<string, Topic>();
@@ -35,17 +38,17 @@ export class Namespace {
     return [...this.#receivable.values()].filter((entity) => entity.deadLetterQueue !== undefined);
   }
 
-  /** Whether anything here has this address. */
+  /** Whether an entity or a topic has this address. */
   has(address: string): boolean {
     return this.#receivable.has(keyOf(address)) || this.#topics.has(keyOf(address));
   }
 
-  /** The entity to receive from. Throws where there is none. */
+  /** The entity to receive from. Throws if there is none. */
   receivable(address: string): Entity {
     const entity = this.#receivable.get(keyOf(address));
     if (entity !== undefined) return entity;
     if (this.#topics.has(keyOf(address)))
-      throw notAllowed(`'${address}' is a topic: receive from a subscription of it.`);
+      throw notAllowed(`'${address}' is a topic. Receive from a subscription of it.`);
     throw entityNotFound(address);
   }
 
@@ -55,7 +58,10 @@ export class Namespace {
     if (!isQueue(this.receivable(address))) throw notAllowed(`Messages can't be sent to '${address}'.`);
   }
 
-  /** Puts messages into a queue, or into each subscription of a topic that takes them. All or none. */
+  /**
+   * Puts messages into a queue, or into each subscription of a topic that takes them. Throws, and puts none, if one is
+   * refused.
+   */
   publish(address: string, contents: readonly MessageContent[]): void {
     this.assertSendable(address);
     const topic = this.#topics.get(keyOf(address));

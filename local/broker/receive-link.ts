@@ -16,7 +16,7 @@ import { wrapChanges, writeMessage } from "./message-content.ts";
 import { toWire } from "./sequence-number.ts";
 import type { Disposition, Received } from "./stored-message.ts";
 
-/** The message of a received one as it goes over the wire. */
+/** Encodes a received message as it goes over the wire. */
 export function encodeMessage(entity: Entity, { message, lock }: Received): Buffer {
   return writeMessage(message.content, {
     sequenceNumber: toWire(message.sequenceNumber, entity.settings.partitioned),
@@ -28,7 +28,7 @@ export function encodeMessage(entity: Entity, { message, lock }: Received): Buff
   });
 }
 
-/** Throws where this link may not receive from the entity. */
+/** Throws if this link may not receive from the entity. */
 export function assertReceivable(entity: Entity, link: Sender): void {
   const filters = link.source?.filter ?? {};
   if ("com.microsoft:session-filter" in filters) {
@@ -37,14 +37,17 @@ export function assertReceivable(entity: Entity, link: Sender): void {
   if (entity.settings.requiresSession) throw sessionRequired();
 }
 
-/** What the service says when an entity with sessions is received from without one. */
+/** The service's refusal for a receiver without a session, if the entity requires sessions. */
 export function sessionRequired(): BrokerError {
   return notAllowed(
     "It is not possible for an entity that requires sessions to create a non-sessionful message receiver.",
   );
 }
 
-/** Delivers from an entity over one link, and settles what comes back. Locks outlive the link. `around` may keep a delivery from being sent. */
+/**
+ * Delivers from an entity over one link, and settles the messages as the client's dispositions say. Locks outlive the
+ * link. `around` may keep a delivery from being sent.
+ */
 export function receiveLink(
   entity: Entity,
   link: Sender,
@@ -122,7 +125,7 @@ interface RejectedState {
   };
 }
 
-/** The lock token as a delivery tag: a GUID's first three groups in .NET's byte order. */
+/** Makes a delivery tag of a lock token. A GUID's first three groups are in .NET's byte order. */
 function deliveryTag(token: string): Buffer {
   const bytes = rhea.string_to_uuid(token);
   bytes.subarray(0, 4).reverse();

@@ -33,7 +33,7 @@ export function readRequest(raw: Buffer): Request {
   };
 }
 
-/** Sends the replies of one request-response pair; those for which there is no room just now wait here. */
+/** Sends the replies of one request-response pair. Replies for which the link has no credit just now wait here. */
 export class ReplyLink {
   readonly #link: Sender;
   #waiting: Message[] = [];

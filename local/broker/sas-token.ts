@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 
-/** Whoever has the key. */
+/** The name and value of the key that every client signs with. */
 export const SHARED_KEY = { name: "local", value: "local" } as const;
 
 /**
- * What is wrong with the `authorization` header of a request for this path, in the service's words; undefined where nothing is. A token is good
- * for what it names and all below it, and until it says.
+ * Says what is wrong with the `authorization` header of a request for this path, in the service's words; undefined if
+ * nothing is. A token is valid for the path that it names and all paths below it, until it expires.
  */
 export function tokenProblem(header: string | undefined, path: string, nowMs: number): string | undefined {
   if (header === undefined) return "MissingToken: The authorization header was not found.";
@@ -18,7 +18,7 @@ export function tokenProblem(header: string | undefined, path: string, nowMs: nu
   const [resource = "", signature = "", expiry = ""] = ["sr", "sig", "se"].map((name) => fields.get(name));
   if (resource === "" || signature === "" || !/^\d+$/.test(expiry))
     return "MalformedToken: The credentials contained in the authorization header are malformed.";
-  // The client signs what it named as it wrote it, encoded.
+  // The client signs the resource as it wrote it, encoded.
   const wanted = createHmac("sha256", SHARED_KEY.value).update(`${resource}\n${expiry}`).digest();
   const given = Buffer.from(decoded(signature), "base64");
   if (fields.get("skn") !== SHARED_KEY.name || given.length !== wanted.length || !timingSafeEqual(given, wanted))
@@ -36,7 +36,7 @@ function decoded(text: string): string {
   }
 }
 
-/** Of `sb://host/path`, `https://host/path?query`, or `host/path`. */
+/** The path in `sb://host/path`, `https://host/path?query`, or `host/path`. */
 function pathOf(resource: string): string {
   return resource
     .replace(/^[a-z]+:\/\//i, "")

@@ -4,7 +4,10 @@ import { asBrokerError } from "./broker-error.ts";
 import { readContent } from "./message-content.ts";
 import type { Namespace } from "./namespace.ts";
 
-/** Takes what a client sends to a queue or topic, single messages and batches. A batch is accepted or refused as a whole. */
+/**
+ * Takes the messages that a client sends to a queue or topic, single ones and batches. A batch is accepted or refused
+ * as a whole.
+ */
 export function sendLink(namespace: Namespace, address: string, link: Receiver): void {
   link.on("message", (context: EventContext) => {
     const delivery = deliveryOf(context);
@@ -13,7 +16,7 @@ export function sendLink(namespace: Namespace, address: string, link: Receiver):
       delivery.accept();
     } catch (error) {
       const { condition, message } = asBrokerError(error);
-      // In a turn of its own: rhea answers neighbouring deliveries of one turn with one outcome.
+      // Rejects in a turn of its own, because rhea answers neighbouring deliveries of one turn with one outcome.
       setImmediate(() => delivery.reject({ condition, description: message }));
     }
   });

@@ -1,6 +1,6 @@
 /**
- * Sequence numbers in ascending order. Looking up is a binary search; adding at the end and taking from the front cost next to nothing, and
- * a change in the middle moves memory only.
+ * Keeps sequence numbers in ascending order. Looking up is a binary search. Adding at the end and taking from the front
+ * cost next to nothing. A change in the middle only moves memory.
  */
 export class SequenceIndex {
   readonly #numbers: number[] = [];
@@ -16,13 +16,13 @@ export class SequenceIndex {
     else this.#numbers.splice(this.#lowerBound(sequenceNumber), 0, sequenceNumber);
   }
 
-  /** Removes a number; does nothing where it isn't in it. */
+  /** Removes a number. Does nothing if the number isn't in it. */
   remove(sequenceNumber: number): void {
     const at = this.#lowerBound(sequenceNumber);
     if (this.#numbers[at] === sequenceNumber) this.#numbers.splice(at, 1);
   }
 
-  /** Takes the smallest number out. */
+  /** Takes the smallest number out; undefined if it is empty. */
   shift(): number | undefined {
     return this.#numbers.shift();
   }

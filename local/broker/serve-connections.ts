@@ -14,13 +14,16 @@ import { sendLink } from "./send-link.ts";
 const CBS = "$cbs";
 const isManagement = (address: string): boolean => /\/\$management$/i.test(address);
 
-/** What is known of one connection: where its replies go, and which of its links receive. */
+/** The reply links of one connection, and those of its links that receive. */
 interface ConnectionState {
   readonly replies: Map<string, ReplyLink>;
   readonly consumers: Map<Sender, { consumer: Consumer; pump: DeliveryPump }>;
 }
 
-/** Gives every link that a client attaches what its address stands for: an entity, its management, or `$cbs`. */
+/**
+ * Connects every link that a client attaches with the thing that its address names: an entity, its management, or
+ * `$cbs`.
+ */
 export function serveConnections(
   container: Container,
   namespace: Namespace,
@@ -49,7 +52,10 @@ export function serveConnections(
   return server;
 }
 
-/** The links of all connections, and what they are joined to. "Sender" and "receiver" are the broker's side of a link. */
+/**
+ * The links of all connections, and the entities that they are joined to. "Sender" and "receiver" are the broker's side
+ * of a link.
+ */
 export class LinkServer {
   readonly #namespace: Namespace;
   readonly #now: () => number;
@@ -63,7 +69,9 @@ export class LinkServer {
     this.#interference = interference;
   }
 
-  /** A link on which the client receives: messages of an entity, or replies. Throws where the client is to be refused. */
+  /**
+   * Opens a link on which the client receives messages of an entity, or replies. Throws if the client is to be refused.
+   */
   openSender(connection: Connection, link: Sender): void {
     const state = this.#stateOf(connection);
     const address = link.source?.address ?? "";
@@ -91,7 +99,9 @@ export class LinkServer {
     pump.add(consumer);
   }
 
-  /** A link on which the client sends: messages to an entity, or requests. Throws where the client is to be refused. */
+  /**
+   * Opens a link on which the client sends messages to an entity, or requests. Throws if the client is to be refused.
+   */
   openReceiver(connection: Connection, link: Receiver): void {
     const namespace = this.#namespace;
     const address = link.target?.address ?? "";
@@ -123,7 +133,7 @@ export class LinkServer {
     });
   }
 
-  /** Delivers nothing more to the links that are gone. What they were given stays locked until its time is over. */
+  /** Delivers nothing more to the links that are gone. Their messages stay locked until the locks end. */
   forget(connection: Connection, isGone: (link: Sender) => boolean): void {
     const { consumers } = this.#stateOf(connection);
     for (const [link, { consumer, pump }] of consumers) {

@@ -1,11 +1,11 @@
 import type { Server, Socket } from "node:net";
 
-/** The first byte of a TLS connection; AMQP's is an A. */
+/** The first byte of a TLS connection. AMQP's first byte is an A. */
 const TLS_HANDSHAKE = 0x16;
 
 /**
- * Has a listening AMQP server pass connections that begin with TLS on to `https`, which listens nowhere itself: the service has both under one
- * name, and a connection string has one port.
+ * Makes a listening AMQP server pass connections that begin with TLS on to `https`, which listens nowhere itself. The
+ * service has both under one name, and a connection string has one port.
  */
 export function sharePort(amqp: Server, https: Server): void {
   const serveAmqp = amqp.listeners("connection");

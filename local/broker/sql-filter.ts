@@ -18,13 +18,14 @@ type Operand = (message: FilterableMessage) => unknown;
 const TOKEN = /\s*(?:'((?:[^']|'')*)'|(-?\d+(?:\.\d+)?)|\[([^\]]+)\]|([A-Za-z_][\w.-]*)|(=))/y;
 
 /**
- * Understands conditions of the form `sys.Label = 'x' AND color = 'red' AND size = 3 AND 1 = 1`: comparisons for equality of properties,
- * quoted strings, numbers, TRUE and FALSE, joined by AND. Throws on anything else, rather than deliver the wrong messages.
+ * Compiles conditions of the form `sys.Label = 'x' AND color = 'red' AND size = 3 AND 1 = 1`: comparisons for equality
+ * of properties, quoted strings, numbers, TRUE and FALSE, joined by AND. Throws on anything else, so that it never
+ * delivers the wrong messages.
  */
 export function parseSqlFilter(sql: string): MessageFilter {
   const refuse = (at: number): never => {
     throw new Error(
-      `the SQL filter "${sql}" is more than the local broker knows, at "${sql.slice(at)}": it takes name = value, joined by AND`,
+      `the SQL filter "${sql}" is more than the local broker knows, at "${sql.slice(at)}". Write name = value, joined by AND`,
     );
   };
   const tokens = tokenize(sql, refuse);

@@ -13,30 +13,35 @@ import { sharePort } from "./share-port.ts";
 import type { EntityCounts } from "./stored-message.ts";
 
 export interface BrokerOptions {
-  /** The port to listen on; 0 or nothing for a free one. */
+  /** The port to listen on. 0, or none, takes a free one. */
   readonly port?: number;
   readonly entities: BrokerEntities;
-  /** Listen with TLS, as the service does: PEM key and certificate. */
+  /** A PEM key and certificate. With them the broker listens with TLS, as the service does. */
   readonly tls?: { readonly key: string; readonly cert: string };
-  /** Answer how many messages there are too, over HTTPS on the same port, as a scaler asks: PEM key and certificate. */
+  /**
+   * A PEM key and certificate. With them the broker also answers over HTTPS on the same port how many messages there
+   * are, as a scaler asks.
+   */
   readonly counters?: { readonly key: string; readonly cert: string };
-  /** The clock, in ms since 1970. A test that moves it calls `wake` after. */
+  /** The clock, in ms since 1970. A test that moves the clock calls `wake` afterwards. */
   readonly now?: () => number;
-  /** For tests: what comes between the broker and its clients. */
+  /** For tests. Stands between the broker and its clients. */
   readonly interference?: Interference;
-  /** Where the broker says what goes wrong on connections. */
+  /** Called with a line for each failure on a connection. */
   readonly log?: (message: string) => void;
 }
 
-/** A broker that listens on 127.0.0.1. Its messages are in memory, and survive `stop` and `start`, but not the process. */
+/**
+ * A broker that listens on 127.0.0.1. Its messages are in memory. They survive `stop` and `start`, but not the process.
+ */
 export interface LocalBroker {
   readonly port: number;
   readonly connectionString: string;
   /** How many messages each queue and subscription holds, by its name (`topic/subscriptions/name`). */
   counts(): Record<string, EntityCounts>;
-  /** Has locks lapse that ended by the clock, and delivers what became ready. */
+  /** Ends the locks whose time is over by the clock, and delivers the messages that became ready. */
   wake(): void;
-  /** Cuts all connections and stops listening: an outage. Messages stay. */
+  /** Simulates an outage: cuts all connections and stops listening. The messages stay. */
   stop(): Promise<void>;
   /** Listens again, on the same port. */
   start(): Promise<void>;
@@ -44,7 +49,10 @@ export interface LocalBroker {
   close(): Promise<void>;
 }
 
-/** Starts a broker that speaks AMQP 1.0 as Azure Service Bus does. Rejects where an entity is described wrongly or the port is taken. */
+/**
+ * Starts a broker that speaks AMQP 1.0 as Azure Service Bus does. Rejects if an entity is described wrongly or the port
+ * is taken.
+ */
 export async function startBroker(options: BrokerOptions): Promise<LocalBroker> {
   const now = options.now ?? Date.now;
   const namespace = new Namespace(parseEntities(options.entities), now);
@@ -85,7 +93,8 @@ async function listen({ container, tls, counters }: Servers, port: number): Prom
     port,
     max_frame_size: 65_536,
     idle_time_out: 240_000,
-    // Outcomes are the broker's to decide, and modified is not released: it says whether to defer.
+    // The broker decides about outcomes itself. `modified` must not become `released`, because it says whether to
+    // defer.
     sender_options: { autosettle: false, treat_modified_as_released: false } as object,
     receiver_options: { autoaccept: false, max_message_size: MAX_MESSAGE_BYTES },
   };
@@ -119,7 +128,10 @@ function portOf(server: Server): number {
   throw new Error("the broker's listener has no port");
 }
 
-/** A broken connection is the client's to notice; without these listeners rhea would throw it at the process. */
+/**
+ * Logs broken connections. The client notices them by itself; without these listeners rhea would throw the errors at
+ * the process.
+ */
 function logFailures(container: Container, log: (message: string) => void): void {
   const events = ["error", "protocol_error", "connection_error", "session_error", "sender_error", "receiver_error"];
   for (const event of events) {

@@ -4,17 +4,18 @@ import type { MessageContent, PropertyChanges } from "./message-content.ts";
 /**
  * A message of one entity.
  *
- * | state      | held by a lock                              | without a lock                              |
- * | ---------- | ------------------------------------------- | ------------------------------------------- |
- * | `active`   | a receiver has it                           | waits in `ready`, oldest first              |
- * | `deferred` | somebody received it by its sequence number | waits for somebody who asks for its number  |
+ * | state      | with a lock                                | without a lock                              |
+ * | ---------- | ------------------------------------------ | ------------------------------------------- |
+ * | `active`   | a receiver has it                          | waits in `ready`, oldest first              |
+ * | `deferred` | a receiver asked for it by sequence number | waits until a receiver asks for its number  |
  *
- * Every end of a lock but completion adds one to the delivery count: abandoned, deferred, lapsed. It never goes from deferred to active.
+ * A lock that is abandoned, deferred or lapsed adds one to the delivery count; a completed one removes the message. A
+ * message never goes back from deferred to active.
  */
 export interface StoredMessage {
   readonly sequenceNumber: number;
   readonly enqueuedAt: number;
-  /** Infinity where it never expires. */
+  /** Infinity if it never expires. */
   readonly expiresAt: number;
   content: MessageContent;
   state: "active" | "deferred";
@@ -22,7 +23,7 @@ export interface StoredMessage {
   lock?: Lock;
 }
 
-/** What a receiver does with a message that it holds. */
+/** How a receiver settles a message that it has locked. */
 export type Disposition =
   | { readonly kind: "complete" }
   | { readonly kind: "abandon" | "defer"; readonly properties: PropertyChanges }
@@ -33,13 +34,13 @@ export type Disposition =
       readonly properties: PropertyChanges;
     };
 
-/** A received message, and the lock on it. None where it was received and deleted in one. */
+/** A received message, and its lock. There is no lock if it was received and deleted in one step. */
 export interface Received {
   readonly message: StoredMessage;
   readonly lock?: Lock;
 }
 
-/** How many messages of each kind an entity holds. Locked ones are counted by their state. */
+/** How many messages of each kind an entity holds. Locked messages are counted by their state. */
 export interface EntityCounts {
   readonly active: number;
   readonly deferred: number;

@@ -6,8 +6,8 @@ export interface Certificate {
 }
 
 /**
- * A certificate for 127.0.0.1, localhost and more IP addresses, made for this start, which only those trust who are given it. kubectl sends no
- * token without TLS.
+ * Makes a new certificate for 127.0.0.1, localhost and more IP addresses. Only clients that are given it trust it. It
+ * is needed because kubectl sends no token without TLS.
  */
 export async function makeCertificate(addresses: readonly string[] = []): Promise<Certificate> {
   const { private: key, cert } = await generate([{ name: "commonName", value: "dispatcher local cluster" }], {

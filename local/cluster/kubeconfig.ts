@@ -1,8 +1,8 @@
-/** How a client reaches a cluster, and as whom. */
+/** How a client reaches a cluster, and as which user. */
 export type KubeconfigFacts = {
-  /** What the file calls the cluster and the context. */
+  /** The name of the cluster and of the context in the file. */
   readonly name: string;
-  /** What it calls the user: as the cluster, by default. */
+  /** The name of the user. By default it is the cluster's. */
   readonly user?: string;
   /** The URL of the API server. */
   readonly server: string;

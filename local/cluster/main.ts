@@ -1,4 +1,5 @@
-// A program of its own: the batch/v1 stand-in. One JSON line on stdout when it listens; everything else goes to stderr.
+// Runs the batch/v1 stand-in as a program of its own. It prints one JSON line on stdout when it listens. Everything
+// else goes to stderr.
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,13 +33,18 @@ function port(text: string): number {
   throw new InvalidArgumentError("Give a port: 0 to 65535.");
 }
 
-/** What a process can't do without on this platform; nothing else of this program's environment reaches it. */
+/**
+ * The variables that every process on this platform needs. Nothing else of this program's environment reaches a
+ * container.
+ */
 function baseEnv(): Record<string, string> {
   const names = process.platform === "win32" ? ["PATH", "PATHEXT", "SYSTEMROOT", "TEMP"] : ["PATH"];
   return Object.fromEntries(names.map((name) => [name, process.env[name] ?? ""]));
 }
 
-/** The file is read for each container, so that images go and come back while the program runs. */
+/**
+ * Reads the file anew for each container, so that a test can remove images and bring them back while the program runs.
+ */
 function isImageMissing(image: string): boolean {
   const file = options.missingImages;
   return file !== undefined && readFileSync(file, "utf8").split("\n").includes(image);

@@ -10,17 +10,20 @@ import { makeClusterState } from "./store/cluster-state.ts";
 import { publishRootCa } from "./store/config-data.ts";
 
 export interface ClusterOptions {
-  /** 0, the default, takes a free one; a port that is taken is replaced by a free one. */
+  /** The port to listen on. 0, the default, takes a free one; a port that is taken is replaced by a free one. */
   readonly port?: number;
-  /** Where the kubeconfig, the pods' volumes and their logs are kept. Made where it is missing. */
+  /** Keeps the kubeconfig, the pods' volumes and their logs. It is made if it is missing. */
   readonly directory: string;
   /** The namespace that exists beside `default`, and that the kubeconfig names. */
   readonly namespace?: string;
-  /** Jobs are stored and never run. */
+  /** Stores Jobs and never runs them. */
   readonly stub?: boolean;
-  /** What every process gets beside its own variables; `PATH` as in a plain container image by default. */
+  /** The variables that every process gets beside its own. By default only `PATH`, as in a plain container image. */
   readonly baseEnv?: Readonly<Record<string, string>>;
-  /** Images that can't be pulled; asked for each container that is about to start. None by default. */
+  /**
+   * Says whether an image can't be pulled. Called for each container that is about to start. By default every image can
+   * be.
+   */
   readonly isImageMissing?: (image: string) => boolean;
 }
 
@@ -35,21 +38,22 @@ export interface LocalCluster {
 const CONTAINER_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /**
- * Starts the stand-in for a Kubernetes cluster: `batch/v1` Jobs, their pods, logs and events, over the real API, with a Job's containers as
- * processes of this machine. It isolates nothing: its Jobs may do whatever the user may who started it.
+ * Starts the stand-in for a Kubernetes cluster. It serves `batch/v1` Jobs, their pods, logs and events over the real
+ * API, and runs a Job's containers as processes of this machine. It isolates nothing, so a Job may do everything that
+ * the user may who started the stand-in.
  */
 export async function startCluster(options: ClusterOptions): Promise<LocalCluster> {
   const directory = resolve(options.directory);
   const namespace = options.namespace ?? "default";
   mkdirSync(directory, { recursive: true });
-  // What an earlier start left: its pods are not this one's.
+  // Removes the pods that an earlier start left, because they are not this one's.
   rmSync(join(directory, "pods"), { recursive: true, force: true });
   const state = makeClusterState(["default", namespace]);
   const baseEnv = options.baseEnv ?? { PATH: CONTAINER_PATH };
   const isImageMissing = options.isImageMissing ?? (() => false);
   const runner = options.stub === true ? undefined : startPodRunner(state, { directory, baseEnv, isImageMissing });
   const controller = runner === undefined ? undefined : startJobController(state);
-  // A program that ends without closing can't wait for anybody.
+  // A program that ends without closing can't wait for its pods.
   const killNow = (): void => runner?.killNow();
   process.once("exit", killNow);
   const token = randomBytes(32).toString("base64url");
@@ -82,14 +86,14 @@ async function startOnFreePort<T>(port: number, start: (port: number) => Promise
     return await start(port);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE") || port === 0) throw error;
-    console.error(`local cluster: port ${port} is in use, taking a free one`);
+    console.error(`local cluster: port ${port} is in use by another program; taking a free one`);
     return start(0);
   }
 }
 
-/** Readable by its owner alone: its token lets anyone run commands as that user. */
+/** Writes the file readable by its owner alone, because its token lets anyone run commands as that user. */
 function writeKubeconfig(path: string, text: string): void {
-  // An old file would keep its mode, so it goes first.
+  // The old file is removed first, because it would keep its mode.
   rmSync(path, { force: true });
   writeFileSync(path, text, { mode: 0o600 });
   chmodSync(path, 0o600);

@@ -3,11 +3,11 @@ import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
 import type { SentSample } from "./follow-runs.ts";
 import { SAMPLES, type Sample } from "./samples.ts";
 
-/** Tells samples apart on the bus, for two of them share their message id. */
+/** Distinguishes the samples on the bus, because two of them share their message id. */
 const SAMPLE_NUMBER = "demo-sample";
 const MOST_MESSAGES = 250;
 
-/** Sends the samples, one after the other. Nothing may take them before `findSent` has seen them. */
+/** Sends the samples, one after the other. No receiver may take them before `findSent` has seen them. */
 export async function sendSamples(client: ServiceBusClient, samples: readonly Sample[]): Promise<void> {
   for (const sample of samples) {
     const { source, message } = sample;
@@ -21,7 +21,10 @@ export async function sendSamples(client: ServiceBusClient, samples: readonly Sa
   }
 }
 
-/** Where each sample is on the bus. Throws an Error where one is missing: the entity's filter dropped it, or it was sent elsewhere. */
+/**
+ * Finds each sample on the bus. Throws an Error if one is missing because the entity's filter dropped it, or it was
+ * sent elsewhere.
+ */
 export async function findSent(client: ServiceBusClient, samples: readonly Sample[]): Promise<SentSample[]> {
   const waiting = new Map<number, SentSample>();
   for (const source of distinctSources(samples)) {
@@ -37,18 +40,18 @@ export async function findSent(client: ServiceBusClient, samples: readonly Sampl
   }
   return samples.map((sample) => {
     const sent = waiting.get(SAMPLES.indexOf(sample));
-    if (!sent) throw new Error(`the message "${sample.title}" was sent, but is not in ${sourceName(sample.source)}`);
+    if (!sent) throw new Error(`The message "${sample.title}" was sent, but is not in ${sourceName(sample.source)}.`);
     return sent;
   });
 }
 
-/** What queues, subscriptions and their dead letter queues hold. */
+/** The messages that queues, subscriptions and their dead letter queues hold. */
 export interface Holdings {
-  /** Of a sample: its dead letter, where it has one. */
+  /** The dead letter of each sample that has one. */
   readonly deadLetters: ReadonlyMap<Sample, { readonly reason: string; readonly description: string }>;
   /** Samples that are still where they arrived. */
   readonly remaining: ReadonlySet<Sample>;
-  /** A sentence for each thing that nobody expects: foreign messages, one sample twice. */
+  /** A sentence for each unexpected thing, such as a message that the demo did not send, or one that is there twice. */
   readonly surprises: readonly string[];
 }
 
@@ -61,13 +64,16 @@ export async function lookIntoBus(client: ServiceBusClient, samples: readonly Sa
     for (const message of await peekAll(receiverOf(client, source))) {
       const sample = sampleOf(message, source);
       if (sample) remaining.add(sample);
-      else surprises.push(`${sourceName(source)} holds a message of nobody's, ${String(message.messageId)}`);
+      else
+        surprises.push(
+          `${sourceName(source)} holds a message that the demo did not send, ${String(message.messageId)}`,
+        );
     }
     for (const message of await peekAll(receiverOf(client, source, "deadLetter"))) {
       const sample = sampleOf(message, source);
       if (!sample || deadLetters.has(sample))
         surprises.push(
-          `the dead letter queue of ${sourceName(source)} holds one too many, ${String(message.messageId)}`,
+          `the dead letter queue of ${sourceName(source)} holds a message twice, or one that the demo did not send, ${String(message.messageId)}`,
         );
       else
         deadLetters.set(sample, {

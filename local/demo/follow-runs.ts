@@ -10,7 +10,7 @@ export interface SentSample {
   readonly key: RunKey;
 }
 
-/** What the table says of a sent sample by now. */
+/** A sent sample, and what the table says about it by now. */
 export interface Progress {
   readonly sent: SentSample;
   /** Undefined until the Dispatcher has accepted the message. */
@@ -20,8 +20,9 @@ export interface Progress {
 const POLL_MS = 200;
 
 /**
- * Reads each sample's row again and again until all runs are closed or `signal` aborts. Calls `onChange` whenever any of them moved on.
- * Resolves to the last state of each. A table that fails to answer is asked again; the last such error is thrown if it never answers.
+ * Reads each sample's row again and again until all runs are closed or `signal` aborts. Calls `onChange` whenever one
+ * of them moved on. Resolves to the last state of each. A table that fails to answer is asked again. If it never
+ * answers, the last such error is thrown.
  */
 export async function followRuns(
   table: RunTable,
@@ -43,7 +44,7 @@ export async function followRuns(
     if (marks !== shown) onChange(progress);
     shown = marks;
     if (signal.aborted || progress.every(({ run }) => isClosed(run))) return progress;
-    // An abort ends the wait; the next round sees it.
+    // An abort ends the wait, and the next round sees it.
     await setTimeout(POLL_MS, undefined, { signal }).catch(() => {});
   }
 }
@@ -56,11 +57,11 @@ export function isClosed(run: Run | ClosedRun | undefined): run is ClosedRun {
 /** How many Jobs the run has had by now. */
 export function attemptsOf(run: Run | ClosedRun | undefined): number {
   if (!run) return 0;
-  // Between two attempts the next one is counted already, though it has no Job yet.
+  // Between two attempts the row already counts the next one, which has no Job yet.
   return run.jobName === undefined || run.status === "requeueing" ? run.attempt - 1 : run.attempt;
 }
 
-/** Where the closed run's message went by what the row says. */
+/** What happened to a closed run's message, as the row says. */
 export function outcomeOf(status: ClosedStatus): "completed" | "dead-lettered" | "lost" {
   if (status === "succeeded") return "completed";
   return status === "lost" ? "lost" : "dead-lettered";

@@ -2,7 +2,7 @@ import { sourceName } from "../../shared/run/source.ts";
 import type { Holdings } from "./bus.ts";
 import { attemptsOf, isClosed, outcomeOf, type Progress } from "./follow-runs.ts";
 
-/** How one sample ended, as the table and the bus tell it. */
+/** How one sample ended, according to the table and the bus. */
 export interface Result {
   readonly title: string;
   readonly messageId: string;
@@ -11,18 +11,18 @@ export interface Result {
   readonly module: string | null;
   readonly outcome: "completed" | "dead-lettered" | "lost" | "open";
   readonly reason: string | null;
-  /** What the dead letter says; nothing for the others. */
+  /** The dead letter's description. Empty if the message is no dead letter. */
   readonly description: string;
   readonly attempts: number;
   readonly jobs: readonly string[];
   readonly seconds: number;
-  /** A sentence for each thing that is not as the sample says. */
+  /** A sentence for each thing that differs from what the sample expects. */
   readonly problems: readonly string[];
 }
 
 /**
- * Holds what happened to one sample against what the sample says, and what the row says against what the bus holds: a message that is
- * neither dead-lettered nor still there was completed only if its row says so too; otherwise it is lost.
+ * Compares one sample's end with what the sample expects, and its row with what the bus holds. A message that is
+ * neither dead-lettered nor still there was completed only if its row says so too. Otherwise it is lost.
  */
 export function judge(progress: Progress, jobs: readonly string[], holdings: Holdings): Result {
   const { sent, run } = progress;
@@ -68,8 +68,12 @@ function outcomeOnBus({ run }: Progress, isDeadLettered: boolean, remains: boole
   return isClosed(run) && run.status === "succeeded" ? "completed" : "lost";
 }
 
-function differences<T extends Record<string, unknown>>(found: T, wanted: T): string[] {
+function differences<T extends Record<string, string | number | null>>(found: T, wanted: T): string[] {
   return Object.keys(wanted)
     .filter((name) => found[name] !== wanted[name])
-    .map((name) => `${name} is ${String(found[name])}, but ${String(wanted[name])} was expected`);
+    .map((name) => `${name} is ${shown(found[name])}, but ${shown(wanted[name])} was expected`);
+}
+
+function shown(value: string | number | null | undefined): string {
+  return value === null ? "none" : String(value);
 }

@@ -3,8 +3,8 @@ import { neededEnvironment } from "../stack/own-environment.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { runDemo } from "./run-demo.ts";
 
-// `npm run demo`: the whole path on this machine, with messages of every kind, from the bus to Jobs and back. Exits 0 only if each message
-// ended as its sample says, and the bus holds what it should.
+// `npm run demo` takes messages of every kind from the bus to Jobs and back, on this machine. It exits 0 only if each
+// message ended as its sample expects, and the bus holds nothing else.
 
 const COMMAND = makeClusterCommand("npm run demo --")
   .description("Sends messages of every kind through the whole path on this machine, and says how each ended.")

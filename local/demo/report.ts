@@ -10,10 +10,13 @@ export interface Report {
   results(results: readonly Result[], surprises: readonly string[]): void;
 }
 
-/** What a line of JSON says of a message, in this order. */
+/** The facts of a message in a line of JSON, in this order. */
 const FACTS = ["messageId", "sequenceNumber", "source", "module", "outcome", "reason", "attempts", "jobs", "seconds"];
 
-/** For programs: one JSON object a line on stdout and nothing else, each message when all have ended, the summary last. Problems go to stderr. */
+/**
+ * Reports to programs. Stdout gets only JSON, one object a line: each message when all have ended, and the summary
+ * last. Problems go to stderr.
+ */
 export function jsonReport(): Report {
   return {
     say: () => {},
@@ -26,30 +29,38 @@ export function jsonReport(): Report {
   };
 }
 
-/** For people: a table that redraws on a terminal, otherwise a line for each change. */
+/** Reports to people, with a table that redraws on a terminal, and otherwise with a line for each change. */
 export function textReport(stream: NodeJS.WriteStream): Report {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined;
   const seen = new Map<number, string>();
   return {
     say: print,
     progress(all) {
-      if (live) live(tableOf(all.map(rowOf)));
+      if (live) live(tableOf([["MESSAGE", "SOURCE:NUMBER", "STATE"], ...all.map(rowOf)]));
       else for (const line of changes(all, seen)) print(line);
     },
     results(results, surprises) {
+      // The table of results takes the place of the table of states.
+      live?.clear();
       live?.done();
-      print(`\n${tableOf(results.map(endRow))}\n`);
+      print(`\n${endTable(results)}\n`);
       const { sent, completed, deadLettered, lost } = summaryOf(results);
       print(`${sent} sent, ${completed} completed, ${deadLettered} dead-lettered, ${lost} lost`);
       const problems = problemsOf(results, surprises);
       for (const problem of problems) print(problem);
       if (problems.length === 0)
-        print("Each ended as it should; queues, subscriptions and dead letter queues hold what they should.");
+        print(
+          "Every message ended as expected. The queues and subscriptions are empty, and each dead-lettered\n" +
+            "message is in its dead letter queue. To send messages of your own, run: npm start",
+        );
     },
   };
 }
 
-/** The counts of the last line. Whatever neither completed nor was dead-lettered, and is not on the bus any more, is lost. */
+/**
+ * The counts of the last line. A message is lost if it was neither completed nor dead-lettered, and is not on the bus
+ * any more.
+ */
 export function summaryOf(results: readonly Result[]) {
   const count = (outcome: Result["outcome"]) => results.filter((result) => result.outcome === outcome).length;
   return {
@@ -60,11 +71,11 @@ export function summaryOf(results: readonly Result[]) {
   };
 }
 
-/** A sentence for each thing that is not as it should be. */
+/** A sentence for each thing that is not as expected. */
 export function problemsOf(results: readonly Result[], surprises: readonly string[]): string[] {
   return [
     ...results.flatMap(({ title, messageId, problems }) =>
-      problems.map((problem) => `NOT AS EXPECTED: "${title}" (${messageId}): ${problem}`),
+      problems.map((problem) => `NOT AS EXPECTED in "${title}" (${messageId}): ${problem}`),
     ),
     ...surprises.map((surprise) => `NOT AS EXPECTED: ${surprise}`),
   ];
@@ -98,27 +109,39 @@ function stateOf(run: Progress["run"]): string {
     case "accepted":
       return "accepted";
     case "waiting":
-      return run.attempt === 1 ? "waiting to start" : `waiting for ${attempt}`;
+      return `waits for the Job of ${attempt}`;
     case "dispatched":
-      return `${attempt}: ${run.jobName ?? ""}`;
+      return `${attempt}: Job ${run.jobName ?? ""}`;
     case "requeueing":
-      return `${attempt} follows`;
+      return `attempt ${run.attempt - 1} ended, ${attempt} follows`;
     case "settling":
-      return `settling: ${run.verdict?.outcome ?? ""}`;
+      return `${run.verdict?.outcome ?? ""}, the message is being settled`;
     default:
       return run satisfies never;
   }
 }
 
-function endRow(result: Result): string[] {
-  return [
-    result.title,
-    `${result.source}:${result.sequenceNumber}`,
-    result.outcome,
-    jobs(result.attempts),
-    `${result.seconds.toFixed(1)} s`,
-    result.reason === null ? "" : `${result.reason}: ${result.description}`,
-  ];
+/** A row for each message, and below it the reason of a dead letter. */
+function endTable(results: readonly Result[]): string {
+  const [header = "", ...rows] = tableOf([
+    ["MESSAGE", "SOURCE:NUMBER", "OUTCOME", "JOBS", "TIME"],
+    ...results.map(({ title, source, sequenceNumber, outcome, attempts, seconds }) => [
+      title,
+      `${source}:${sequenceNumber}`,
+      outcome,
+      jobs(attempts),
+      `${seconds.toFixed(1)} s`,
+    ]),
+  ]).split("\n");
+  const reasons = results.map(({ reason, description }) =>
+    reason === null ? [] : [`  ${wrapped(`${reason}: ${description}`).join("\n  ")}`],
+  );
+  return [header, ...rows.flatMap((row, index) => [row, ...(reasons[index] ?? [])])].join("\n");
+}
+
+/** The text in lines of at most 98 characters, unless a single word is longer. */
+function wrapped(text: string): string[] {
+  return text.match(/\S.{0,97}(?=\s|$)|\S+/g) ?? [];
 }
 
 function jobs(count: number): string {

@@ -23,21 +23,22 @@ export interface DemoOptions {
   readonly cluster: ClusterChoice;
   readonly report: Report;
   readonly env: Readonly<Record<string, string>>;
-  /** How long the runs may take before the demo gives up on what is still open. */
+  /** How long the runs may take. Then the demo gives up those that are still open. */
   readonly limitMs: number;
   readonly interrupted: AbortSignal;
 }
 
 /**
- * Starts the stack, sends the samples, shows their runs until all are settled, and stops everything. Resolves to whether all is as the
- * samples say. Rejects where a part of the stack fails, or on interruption.
+ * Starts the stack, sends the samples, shows their runs until all are settled, and stops everything. Resolves to
+ * whether every sample ended as it expects. Rejects if a part of the stack fails, or on interruption.
  */
 export async function runDemo(options: DemoOptions): Promise<boolean> {
   const { cluster, report, interrupted } = options;
   const aborted = untilAborted(interrupted);
   const samples = samplesFor(cluster, report);
   const warnings: string[] = [];
-  report.say("Starting the bus, storage and the cluster ...");
+  const servers = cluster.kind === "stand-in" ? "a message bus, storage and a cluster" : "a message bus and storage";
+  report.say(`Starting ${servers} on this machine ...`);
   const starting = startStack({
     modulesDir: join(PROJECT_ROOT, "modules"),
     cluster,
@@ -51,7 +52,8 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   try {
     const stack = await Promise.race([starting, aborted]);
     const isRight = await Promise.race([show(options, stack, samples), stack.failed(), aborted]);
-    if (!isRight) process.stderr.write(`The app's last warnings:\n${warnings.slice(-WARNINGS_SHOWN).join("\n")}\n`);
+    if (!isRight && warnings.length > 0)
+      process.stderr.write(`The last warnings of the Dispatcher:\n${warnings.slice(-WARNINGS_SHOWN).join("\n")}\n`);
     return isRight;
   } finally {
     await starting.then(
@@ -64,15 +66,17 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
 async function show({ report, limitMs }: DemoOptions, stack: Stack, samples: readonly Sample[]): Promise<boolean> {
   const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
   try {
-    // Before the app is there, so that each message can be told from the others while all of them still stand where they arrived.
+    // The samples are sent before the app starts, so that all of them still wait on the bus when `findSent` looks for
+    // them.
     await sendSamples(client, samples);
     const sent = await findSent(client, samples);
-    report.say(`Sent ${sent.length} messages. Starting the app ...`);
+    report.say(`Sent ${sent.length} messages to the bus. Starting the Dispatcher, which takes them from there ...`);
     const app = await stack.startApp();
     const url = `http://127.0.0.1:${String(app.ready["port"])}`;
     const problems = await untilReady(url, READY_LIMIT_MS);
-    if (problems.length > 0) throw new Error(`the app is up, but not ready:\n  ${problems.join("\n  ")}`);
-    report.say(`The app is ready: ${url}/api/health/ready\n`);
+    if (problems.length > 0)
+      throw new Error(`The Dispatcher has started, but is not ready:\n  ${problems.join("\n  ")}`);
+    report.say(`The Dispatcher is ready (${url}/api/health/ready). It runs a Job for each valid message:\n`);
 
     const died = stack.failed();
     const following = followRuns(tableOf(stack), sent, AbortSignal.timeout(limitMs), (all) => report.progress(all));
@@ -95,7 +99,7 @@ function samplesFor(cluster: ClusterChoice, report: Report): readonly Sample[] {
   );
   for (const { title } of left)
     report.say(
-      `Left out: the message that ${title}. Pods would fetch it from this machine: say by --address where they reach it.`,
+      `Left out the message that ${title}, because its pod would fetch it from this machine. To send it too, add --address IP with an address of this machine that the pods reach.`,
     );
   return kept;
 }
@@ -109,7 +113,10 @@ function tableOf({ settings }: Stack) {
   });
 }
 
-/** Names of the Jobs that the run's attempts had, by what the cluster holds: an ended Job stays for a while, as the tombstone of its name. */
+/**
+ * The names of the Jobs that the run's attempts had. It asks the cluster, where an ended Job stays for a while, so that
+ * its name stays taken.
+ */
 async function jobsOf({ settings }: Stack, { run }: Progress): Promise<string[]> {
   const instance = settings["DISPATCHER_INSTANCE"] ?? "";
   const cluster = makeKubernetesJobs({
@@ -127,12 +134,16 @@ async function jobsOf({ settings }: Stack, { run }: Progress): Promise<string[]>
 function stillOpen({ sent, run }: Progress, limitMs: number): string {
   const state = run
     ? `${run.status}, attempt ${run.attempt}${run.lastError === undefined ? "" : `, ${run.lastError}`}`
-    : "not accepted";
-  return `still open after ${limitMs / 1000} s: "${sent.sample.title}" (${sent.messageId}): ${state}`;
+    : "the Dispatcher has not accepted it";
+  return `"${sent.sample.title}" (${sent.messageId}) is still open after ${limitMs / 1000} s: ${state}`;
 }
 
 function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(new Error("interrupted")), { once: true });
+    signal.addEventListener(
+      "abort",
+      () => reject(new Error("The demo was interrupted, and has stopped everything that it started.")),
+      { once: true },
+    );
   });
 }

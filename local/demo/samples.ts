@@ -3,21 +3,21 @@ import type { ServiceBusMessage } from "@azure/service-bus";
 import type { Reason } from "../../shared/run/reasons.ts";
 import type { Source } from "../../shared/run/source.ts";
 
-/** A message that the demo sends, and how it has to end. */
+/** A message that the demo sends, and the expected end of its run. */
 export interface Sample {
   readonly title: string;
   readonly source: Source;
   readonly message: ServiceBusMessage;
   readonly expect: {
-    /** The module that takes it; none where it fits none. */
+    /** The module that takes it. Missing if no module fits it. */
     readonly module?: string;
     readonly outcome: "completed" | "dead-lettered";
     /** The dead-letter reason. */
     readonly reason?: Reason;
-    /** How many Jobs it takes. */
+    /** How many Jobs its run has. */
     readonly attempts: number;
   };
-  /** The Job's pod fetches the body from storage over the network. */
+  /** Whether the Job's pod fetches the body from storage over the network. */
   readonly needsStorage?: boolean;
 }
 
@@ -25,7 +25,10 @@ const GREETINGS: Source = { queue: "greetings" };
 const CHORES: Source = { queue: "chores" };
 const FILES: Source = { queue: "files" };
 
-/** Messages of the topic that a subscription takes, by the subscription's path; every message where it isn't named. */
+/**
+ * The messages of a topic that a subscription takes, by the subscription's path. A subscription that isn't named takes
+ * every message.
+ */
 export const SUBSCRIPTION_FILTERS: Readonly<Record<string, { readonly subject: string }>> = {
   "orders/audit": { subject: "order.placed" },
 };
@@ -105,12 +108,12 @@ export const SAMPLES: readonly Sample[] = [
     expect: { module: "checksum", outcome: "completed", attempts: 1 },
   },
   {
-    title: "prepare, worker and commit",
+    title: "runs prepare, worker and commit",
     source: { queue: "reports" },
     message: { messageId: "report-2026", contentType: "text/plain", body: text("quarterly figures") },
     expect: { module: "report", outcome: "completed", attempts: 1 },
   },
-  // An id is the sender's business: two messages, two runs.
+  // The sender chooses the id, so two messages with one id are two runs.
   ...["Grace", "Alan"].map(
     (name): Sample => ({
       title: `shares its id with another (${name})`,
@@ -121,7 +124,7 @@ export const SAMPLES: readonly Sample[] = [
   ),
 ];
 
-// As bytes: the client would wrap text in JSON.
+// The body is sent as bytes, because the client would wrap text in JSON.
 function text(content: string): Buffer {
   return Buffer.from(content);
 }

@@ -1,2 +1,5 @@
-/** The environment of a process whose memory is measured: the images set the same, so that the figures hold for them. */
+/**
+ * The allocator's setting for a process whose memory is measured. The images set the same, so that the figures hold for
+ * them.
+ */
 export const ALLOCATOR = { MALLOC_ARENA_MAX: "2" };

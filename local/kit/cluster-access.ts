@@ -7,7 +7,7 @@ import { z } from "zod";
 export interface ClusterAccess {
   readonly server: string;
   readonly token: string;
-  /** PEM. */
+  /** The cluster's certificate authority, PEM. */
   readonly ca: string;
   readonly namespace: string;
 }
@@ -30,7 +30,9 @@ export async function readAccess(file: string): Promise<ClusterAccess> {
 
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 
-/** The cluster's API with nothing around it: Node's own client, on connections that stay open. */
+/**
+ * Speaks to the cluster's API with Node's own client, on connections that stay open, so that no library costs anything.
+ */
 export class BareCluster {
   readonly #access: ClusterAccess;
   readonly #agent: Agent;
@@ -46,7 +48,10 @@ export class BareCluster {
     await this.ask("POST", `/apis/batch/v1/namespaces/${namespace}/jobs`, { body: job });
   }
 
-  /** Reads a whole list as tables, a page of 500 after the other. Resolves to its rows, each of its cells in the order of their columns. */
+  /**
+   * Reads a whole list as tables, in pages of 500. Resolves to its rows, each with its cells in the order of the
+   * columns.
+   */
   async list(path: string, query: Readonly<Record<string, string>>): Promise<Row[]> {
     const rows: Row[] = [];
     let token = "";
@@ -60,7 +65,10 @@ export class BareCluster {
     return rows;
   }
 
-  /** Calls back with each line of a watch of the Jobs as they are from now on, until `stop` is called. Resolves once the watch is open. */
+  /**
+   * Calls back with each line of a watch of the Jobs from now on, until `stop` is called. Resolves once the watch is
+   * open.
+   */
   async watchJobs(onLine: (line: string) => void): Promise<{ stop(): void }> {
     const { namespace } = this.#access;
     const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
@@ -77,13 +85,13 @@ export class BareCluster {
       rest = lines.pop() ?? "";
       for (const line of lines) onLine(line);
     });
-    // It is cut off when it is no longer wanted.
+    // The watch is cut off when it is no longer wanted, which is no error.
     response.on("error", () => {});
     sent.on("error", () => {});
     return { stop: () => sent.destroy() };
   }
 
-  /** One request. Resolves to the answer's text, rejects where the server refuses. */
+  /** Sends one request. Resolves to the answer's text. Rejects if the server refuses. */
   async ask(
     method: "GET" | "POST" | "PATCH",
     path: string,
@@ -115,7 +123,7 @@ const tablePage = z.object({
   rows: z.array(z.object({ cells: z.array(z.unknown()) })),
 });
 
-/** A row of a list: a Job's first two cells are its name and its state in one word. */
+/** A row of a list. A Job's first two cells are its name and its state in one word. */
 export type Row = z.output<typeof tablePage>["rows"][number];
 
 function answerOf(sent: ClientRequest): Promise<IncomingMessage> {

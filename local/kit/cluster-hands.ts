@@ -7,7 +7,10 @@ import {
   type V1Job,
 } from "@kubernetes/client-node";
 
-/** What people and the cluster itself do to Jobs, which the port has no word for. */
+/**
+ * The things that people and the cluster itself do to Jobs. The port `JobCluster` has no method for them, because the
+ * product never does them.
+ */
 export interface ClusterHands {
   label(jobName: string, labels: Readonly<Record<string, string>>): Promise<void>;
   suspend(jobName: string, suspend: boolean): Promise<void>;
@@ -20,7 +23,7 @@ export interface ClusterHands {
 
 const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
-/** The hands of whoever may do everything in a namespace of this cluster. */
+/** Makes the hands of a client that may do everything in a namespace of this cluster. */
 export function clusterHands(kubeConfig: KubeConfig, namespace: string): ClusterHands {
   const batch = kubeConfig.makeApiClient(BatchV1Api);
   const core = kubeConfig.makeApiClient(CoreV1Api);

@@ -6,13 +6,13 @@ import { pipeline } from "node:stream/promises";
 import { type Listening, listen } from "./listen.ts";
 
 export interface HttpProxyOptions {
-  /** Where the server itself listens, `http://127.0.0.1:1234`, or `https:`. */
+  /** Where the server itself listens: `http://127.0.0.1:1234`, or the same with `https:`. */
   readonly target: string;
-  /** The certificate of a server with TLS, PEM. */
+  /** The certificate, PEM, of a server with TLS. */
   readonly ca?: string;
-  /** What the proxy shows to clients. Without it, it speaks plain HTTP. */
+  /** The key and certificate that the proxy shows to clients. Without them, it speaks plain HTTP. */
   readonly certificate?: { readonly key: string; readonly cert: string };
-  /** How long a client's connection may rest between two requests: as long as Node's own servers let it, by default. */
+  /** How long a client's connection may rest between two requests. The default is that of Node's own servers. */
   readonly idleMs?: number;
   /** Called with each new connection of a client, before its first request. */
   readonly onConnection?: (socket: Socket) => void;
@@ -21,10 +21,10 @@ export interface HttpProxyOptions {
 /** A client's request, on its way to the server. */
 export interface Exchange {
   readonly method: string;
-  /** Path and query. */
+  /** The path and the query. */
   readonly url: string;
   readonly response: ServerResponse;
-  /** All that the client sends. */
+  /** Reads all that the client sends. */
   readonly body: () => Promise<Buffer>;
   /** Sends the request on, with these headers in place of the client's. Resolves when the server's answer begins. */
   readonly ask: (headers?: Readonly<Record<string, string>>) => Promise<IncomingMessage>;
@@ -33,8 +33,9 @@ export interface Exchange {
 }
 
 /**
- * Stands between clients and a server. `handle` decides about each request: it may ask the server and pass the answer on, answer by itself,
- * destroy the response, which cuts the connection, or do nothing, so that the client waits. The connection is cut if `handle` rejects.
+ * Stands between clients and a server. `handle` decides about each request. It may ask the server and pass the answer
+ * on, answer by itself, destroy the response, which cuts the connection, or do nothing, so that the client waits. The
+ * connection is cut if `handle` rejects.
  */
 export function startHttpProxy(
   options: HttpProxyOptions,
@@ -55,7 +56,7 @@ export function startHttpProxy(
   const server = certificate ? createSecureServer({ ...certificate }, listener) : createServer(listener);
   if (idleMs !== undefined) server.keepAliveTimeout = idleMs;
   if (options.onConnection) server.on("connection", options.onConnection);
-  // A client that was killed in the middle of its request.
+  // A client was killed in the middle of its request.
   server.on("clientError", (_error, socket) => socket.destroy());
   return listen(server).then(({ port, close }) => ({
     port,

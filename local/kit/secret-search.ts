@@ -1,17 +1,17 @@
-/** What a text holds of what it may not hold. */
+/** The secrets in a text. */
 export interface Found {
-  /** What they are called, each once. */
+  /** The names of the secrets, each once. */
   readonly names: readonly string[];
-  /** How the text begins, and what stands around the first of them, with all of them crossed out. */
+  /** The beginning of the text, and the surroundings of the first secret, with all secrets crossed out. */
   readonly excerpt: string;
 }
 
 const SHORTEST = 8;
-/** Characters that an excerpt has of the text's beginning, and on either side of what was found. */
+/** How many characters an excerpt has of the text's beginning, and on either side of the secret. */
 const AROUND = 120;
 
 const SIGNATURE = "the signature of a URL";
-/** One that is crossed out already, `sig=...`, is none. */
+/** Matches the signature of a URL, but not one that is crossed out already, `sig=...`. */
 const SIGNATURES = /(?<=(?<![a-z])sig(?:=|%(?:25)*3D))(?!\.\.\.)[^&\s"'<>\\]{8,}/gi;
 
 /** Finds secrets in texts, and the signatures of URLs, and never repeats them. */
@@ -19,17 +19,21 @@ export class SecretSearch {
   readonly #nameOf = new Map<string, string>();
   readonly #secrets: RegExp;
 
-  /** `secrets`: each by what it is to be called. Throws an Error where one is so short that it could stand anywhere. */
+  /**
+   * Takes each secret with the name that reports call it by. Throws an Error if one is so short that it could occur
+   * anywhere by chance.
+   */
   constructor(secrets: Readonly<Record<string, string>>) {
     for (const [name, secret] of Object.entries(secrets)) {
-      if (secret.length < SHORTEST) throw new Error(`${name} is too short to be looked for`);
+      if (secret.length < SHORTEST)
+        throw new Error(`${name} is too short to be looked for. Use one of ${SHORTEST} characters or more`);
       for (const form of formsOf(secret)) this.#nameOf.set(form, name);
     }
     const forms = [...this.#nameOf.keys()].map((form) => form.replaceAll(/[^\w ,]/g, String.raw`\$&`));
     this.#secrets = new RegExp(forms.join("|"), "g");
   }
 
-  /** Undefined where the text holds none. */
+  /** Undefined if the text holds none. */
   find(text: string): Found | undefined {
     const names = new Set<string>();
     const safe = this.#crossOut(text, names);
@@ -41,7 +45,7 @@ export class SecretSearch {
     return { names: [...names], excerpt: at > 2 * AROUND ? `${start} ... ${around}` : start + around };
   }
 
-  /** The text with all of them crossed out. */
+  /** The text with all secrets crossed out. */
   crossedOut(text: string): string {
     return this.#crossOut(text, new Set());
   }
@@ -61,11 +65,14 @@ function mark(name: string): string {
   return `<${name}>`;
 }
 
-/** A text as it stands, in a URL, in base64 wherever it begins there, and as the ways in which Node shows bytes. */
+/**
+ * All forms of a text: as it is, as in a URL, in base64 at each of the three offsets, and in the ways in which Node
+ * shows bytes.
+ */
 function formsOf(text: string): string[] {
   const bytes = Buffer.from(text);
   const base64 = [0, 1, 2].map((before) => {
-    // What depends on its neighbours is left out.
+    // Drops the characters that depend on the neighbouring bytes.
     const encoded = Buffer.concat([Buffer.alloc(before), bytes]).toString("base64");
     return encoded.slice(Math.ceil((before * 4) / 3), Math.floor(((before + bytes.length) * 4) / 3));
   });

@@ -4,11 +4,14 @@ import { type Listening, listen } from "./listen.ts";
 export interface TcpProxyOptions {
   /** The port of loopback where the server itself listens. */
   readonly to: number;
-  /** Where the proxy listens: loopback by default. */
+  /** The address where the proxy listens. By default it is loopback. */
   readonly address?: string;
-  /** A free one by default. */
+  /** The port where the proxy listens. By default it takes a free one. */
   readonly port?: number;
-  /** Called with each connection before anything is passed on. If it destroys `client`, the server never hears of it. */
+  /**
+   * Called with each connection before anything is passed on. If it destroys `client`, the proxy does not connect to
+   * the server.
+   */
   readonly onClient?: (client: Socket) => void;
   /** Called when the server is connected, before it gets the first byte. */
   readonly onConnected?: (client: Socket, server: Socket) => void;
@@ -16,7 +19,7 @@ export interface TcpProxyOptions {
 
 /** Stands between clients and a server on loopback, and passes on all bytes in both directions, until it is closed. */
 export function startTcpProxy(options: TcpProxyOptions): Promise<Listening> {
-  // Half open: a client that has said all that it has to say may still wait for the answer.
+  // Half-open connections are allowed, because a client that has sent everything may still wait for the answer.
   const server = createServer({ allowHalfOpen: true }, (client) => {
     options.onClient?.(client);
     if (client.destroyed) return;
@@ -28,7 +31,8 @@ export function startTcpProxy(options: TcpProxyOptions): Promise<Listening> {
     ] as const) {
       socket.pipe(other);
       socket.on("error", () => other.destroy());
-      // What a socket said before its proper end may still be on its way to the other one, which `pipe` then ends.
+      // The last bytes of a socket that ended properly may still be on their way to the other one, which `pipe` then
+      // ends.
       socket.on("close", () => {
         if (!socket.readableEnded) other.destroy();
       });

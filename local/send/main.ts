@@ -6,7 +6,7 @@ import { ServiceBusClient, type ServiceBusMessage } from "@azure/service-bus";
 import { readState, type StackState } from "../stack/state-file.ts";
 import { readSendFlags, type SendRequest } from "./send-flags.ts";
 
-// `npm run send`: puts messages on the bus of the stack that `npm start` runs.
+// `npm run send` puts messages on the bus of the stack that `npm start` runs.
 
 function clientOf(state: StackState): ServiceBusClient {
   if (state.serviceBus !== undefined) return new ServiceBusClient(state.serviceBus);
@@ -25,10 +25,10 @@ function messagesOf({ id, count, subject, properties }: SendRequest, body: Buffe
 
 async function send(request: SendRequest): Promise<void> {
   const state = await readState();
-  if (!state) throw new Error("no stack is running here: start one with `npm start`");
+  if (!state) throw new Error("Nothing runs here to send to. Start it in another terminal with: npm start");
   const known = state.entities.find((name) => name.toLowerCase() === request.entity.toLowerCase());
   if (known === undefined)
-    throw new Error(`no module takes messages from ${request.entity}; there are: ${state.entities.join(", ")}`);
+    throw new Error(`No module takes messages from ${request.entity}. Send to one of: ${state.entities.join(", ")}`);
   const body = request.file === "-" ? await buffer(process.stdin) : await readFile(request.file);
   const client = clientOf(state);
   try {

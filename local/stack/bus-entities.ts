@@ -2,7 +2,10 @@ import { type Source, sourceKey } from "../../shared/run/source.ts";
 import type { BrokerEntities } from "../broker/entities.ts";
 import type { FilterConfig } from "../broker/filter.ts";
 
-/** Of a broker for these sources: their queues, topics and subscriptions, once each. A filter is found by `<topic>/<subscription>`. */
+/**
+ * The queues, topics and subscriptions of a broker for these sources, each once. A filter is found by
+ * `<topic>/<subscription>`.
+ */
 export function busEntities(
   sources: readonly Source[],
   options: { readonly lockDurationMs: number; readonly filters: Readonly<Record<string, FilterConfig>> },

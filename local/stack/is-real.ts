@@ -1,6 +1,6 @@
 /**
- * Whether the settings name a real service for this connection: an identity-based one (`__fullyQualifiedNamespace`, `__accountName`, ...), or
- * a connection string that is not one of the development kind.
+ * Whether the settings name a real service for this connection. That is an identity-based one
+ * (`__fullyQualifiedNamespace`, `__accountName`, ...), or a connection string that is not one for development.
  */
 export function isReal(settings: Readonly<Record<string, string>>, connection: string): boolean {
   const value = settings[connection]?.trim() ?? "";

@@ -4,7 +4,10 @@ import { join } from "node:path";
 import { glob } from "tinyglobby";
 import { parseDocument } from "yaml";
 
-/** A copy of a directory of modules in which every worker and handler runs `image`. Resolves to the copy's directory, which the caller removes. */
+/**
+ * Copies a directory of modules so that every worker and handler runs `image`. Resolves to the copy's directory, which
+ * the caller removes.
+ */
 export async function modulesWithImage(directory: string, image: string): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), "dispatcher-modules-"));
   await cp(directory, copy, { recursive: true });

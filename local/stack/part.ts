@@ -2,21 +2,21 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
 
-/** How long a part may take to say that it is ready, and to end when asked to. */
+/** How long a part may take until it says that it is ready. */
 const READY_TIMEOUT_MS = 30_000;
 const LINES_KEPT = 20;
 
 export interface PartOptions {
-  /** What people call it: `broker`, `storage`, `cluster`, `app`. */
+  /** The name that people read: `broker`, `storage`, `cluster`, `app`. */
   readonly name: string;
   /** A program of the build that prints one line of JSON on stdout when it is ready. */
   readonly program: string;
   readonly args?: readonly string[];
-  /** All of its environment: nothing is inherited. */
+  /** The whole environment of the part. It inherits nothing. */
   readonly env: Readonly<Record<string, string>>;
-  /** How long it may take to end when asked to, before it is killed. */
+  /** How long it may take to end when asked to. Then it is killed. */
   readonly stopTimeoutMs: number;
-  /** Called with each line that it writes, but for the one that says that it is ready. */
+  /** Called with each line that it writes, except the one that says that it is ready. */
   readonly onLine?: (line: string) => void;
 }
 
@@ -24,27 +24,31 @@ export interface PartOptions {
 export interface Part {
   readonly name: string;
   readonly pid: number;
-  /** What it said when it was ready. */
+  /** The JSON that it printed when it was ready. */
   readonly ready: Readonly<Record<string, unknown>>;
-  /** Resolves with its last words when it ends without having been asked to; never otherwise. */
+  /**
+   * Resolves with how it ended and its last lines, if it ends without having been asked to. Otherwise it stays pending.
+   */
   readonly died: Promise<string>;
   /** Asks it to end, by its process id, and resolves when it is gone. Repeating it is harmless. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts a part and resolves when it is ready. It ends with this process even if this one is killed: the IPC channel breaks, and each
- * program ends by itself then. Rejects, with the part gone, saying its name and its last lines.
+ * Starts a part and resolves when it is ready. The part ends with this process even if this process is killed, because
+ * the IPC channel breaks, and then each program ends by itself. If the part does not get ready, it is stopped, and the
+ * error names it and has its last lines.
  */
 export async function startPart(options: PartOptions): Promise<Part> {
   const child = spawn(process.execPath, [options.program, ...(options.args ?? [])], {
     env: { ...options.env },
-    // A group of its own: Ctrl-C reaches this process alone, which then stops the parts in their order.
+    // The part gets a process group of its own, so that Ctrl-C reaches this process alone, which then stops the parts
+    // in their order.
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const said: string[] = [];
-  // Read to the end: a full pipe would stop it.
+  // Reads the stream to its end, because a full pipe would stop the part.
   onLines(child.stderr, (line) => {
     said.push(line);
     if (said.length > LINES_KEPT) said.shift();
@@ -71,7 +75,7 @@ export async function startPart(options: PartOptions): Promise<Part> {
   return { name: options.name, pid: child.pid ?? 0, ready, died, stop };
 }
 
-/** By line feeds alone: readline would end a line at U+2028 too, which a message's id may hold. */
+/** Splits the stream at line feeds alone. readline would end a line at U+2028 too, which a message's id may hold. */
 function onLines(stream: Readable | null, take: (line: string) => void): void {
   let rest = "";
   stream?.setEncoding("utf8").on("data", (text: string) => {
@@ -105,12 +109,12 @@ function parsed(line: string): Record<string, unknown> | undefined {
 
 function late(): Promise<string> {
   return new Promise((resolve) => {
-    const words = `did not say that it is ready within ${READY_TIMEOUT_MS / 1000} s`;
+    const words = `was not ready within ${READY_TIMEOUT_MS / 1000} s`;
     setTimeout(() => resolve(words), READY_TIMEOUT_MS).unref();
   });
 }
 
-/** Resolves to how it ended, once all that it wrote has been read. */
+/** Resolves to how the part ended, once all that it wrote has been read. */
 async function endOf(child: ChildProcess): Promise<string> {
   const failed = new Promise<string>((resolve) => {
     child.once("error", (error) => resolve(`could not be started: ${error.message}`));
@@ -125,7 +129,7 @@ async function end(child: ChildProcess, timeoutMs: number): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
   const gone = once(child, "exit");
   const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
-  // On Windows a signal would end it on the spot; the broken channel asks it to end by itself.
+  // On Windows a signal would kill it at once. When the channel breaks, it ends by itself.
   if (process.platform === "win32") child.disconnect();
   else child.kill("SIGTERM");
   await gone;

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-/** The directory of this project: the nearest one above this code that has a package.json. */
+/** The directory of this project, which is the nearest one above this code that has a package.json. */
 export const PROJECT_ROOT = above(import.meta.dirname);
 
 function above(directory: string): string {

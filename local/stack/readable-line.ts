@@ -1,27 +1,27 @@
 import { stripVTControlCharacters } from "node:util";
 
 /**
- * A line of the app's log, as people read it: time, level where it is not plain information, function, message, and its facts. Lines of
- * other forms (stacks, other parts) stay as they are, behind the name of their part.
+ * Makes a line of the app's log readable: time, level unless it is plain information, function, message, and its facts.
+ * Lines of other forms (stacks, other parts) stay as they are, with the name of their part before them.
  */
 export function readable(part: string, line: string): string {
   const text = stripVTControlCharacters(line);
   const [, time, level, who, rest] = /^\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d\.\d{3})Z (\w+) (\S+) (.*)$/.exec(text) ?? [];
   if (time === undefined || level === undefined || who === undefined || rest === undefined)
-    return text.startsWith(`${part}: `) ? text : `${part}: ${text}`;
+    return text.startsWith(`${part}: `) ? text : `${part}: ${sentence(text)}`;
   const urgency = level === "information" ? "" : `${level.toUpperCase()} `;
   return `${time} ${urgency}${who}: ${sentence(rest)}`;
 }
 
-/** Whether the app or its host warns, or reports an error. */
+/** Whether the line is a warning or an error of the app or its host. */
 export function isWarning(line: string): boolean {
   return /^\S+Z (warning|error|critical) /.test(line);
 }
 
-/** Of a tick: none of them counts anything where there was nothing to do. */
+/** The counts of a tick that are all zero if the tick found nothing to do. */
 const COUNTS = ["open", "orphans", "lost", "failed", "overdue"];
 
-/** Whether a line tells nothing to somebody who watches: the ticks of a timer that found nothing to do. */
+/** Whether a line tells a watching person nothing, because it is a tick that found nothing to do. */
 export function isIdle(line: string): boolean {
   const json = /^\S+ information \S+ (\{.*\})$/.exec(line)?.[1];
   const facts = json === undefined ? undefined : objectOf(json);
@@ -32,9 +32,9 @@ function sentence(text: string): string {
   const facts = objectOf(text);
   if (typeof facts?.["message"] !== "string") return text;
   const { message, ...others } = facts;
-  // Of a tick's counts only those that count something.
+  // Leaves out counts that are zero and objects that are empty, which say nothing.
   const shown = Object.entries(others)
-    .filter(([, value]) => value !== 0)
+    .filter(([, value]) => value !== 0 && JSON.stringify(value) !== "{}")
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   return [message, ...shown].join("  ");
 }

@@ -7,8 +7,8 @@ const EVERY_MS = 250;
 const ASK_TIMEOUT_MS = 10_000;
 
 /**
- * Asks the app until it says that it is ready, at most for `limitMs`. Resolves to what is wrong by then, a line for each dependency; none
- * where it is ready.
+ * Asks the app until it is ready, for at most `limitMs`. Resolves to a line for each dependency that is wrong by then,
+ * and to none if the app is ready.
  */
 export async function untilReady(app: string, limitMs: number): Promise<string[]> {
   const until = Date.now() + limitMs;
@@ -27,8 +27,8 @@ async function ask(app: string): Promise<string[]> {
     const problems = Object.entries(dependencies).flatMap(([name, problem]) =>
       problem === null ? [] : [`${name}: ${problem}`],
     );
-    return problems.length > 0 ? problems : ["the reconciler is silent"];
+    return problems.length > 0 ? problems : ["the reconciler has finished no tick for too long"];
   } catch (error) {
-    return [`${app} does not answer: ${error instanceof Error ? error.message : String(error)}`];
+    return [`${app} does not answer, ${error instanceof Error ? error.message : String(error)}`];
   }
 }

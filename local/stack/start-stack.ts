@@ -13,25 +13,28 @@ import { modulesWithImage } from "./modules-with-image.ts";
 import { type Part, type PartOptions, startPart } from "./part.ts";
 import { PROJECT_ROOT } from "./project-root.ts";
 
-/** Locks of the local broker: short, so that a message whose function died comes again soon. */
+/** How long the local broker's locks last. They are short, so that a message whose function died comes again soon. */
 const LOCK_SECONDS = 30;
 
 export interface StackOptions {
   readonly modulesDir: string;
   readonly cluster: ClusterChoice;
-  /** Which messages of a topic a local subscription takes, by `<topic>/<subscription>`; all of them where it isn't named. */
+  /**
+   * The messages of a topic that a local subscription takes, by `<topic>/<subscription>`. A subscription that isn't
+   * named takes all.
+   */
   readonly filters: Readonly<Record<string, FilterConfig>>;
-  /** App settings that go before the stack's own. Where they name a real bus or real storage, no local one is started. */
+  /** App settings that override the stack's own. If they name a real bus or real storage, no local one is started. */
   readonly settings: Readonly<Record<string, string>>;
-  /** What any process needs to run: see `neededEnvironment`. */
+  /** The variables that any process needs to run: see `neededEnvironment`. */
   readonly env: Readonly<Record<string, string>>;
-  /** Ports to ask for; one that is taken is replaced by a free one, and said to be. */
+  /** Ports to ask for. A port that is taken is replaced by a free one, and a line says so. */
   readonly ports?: { readonly bus?: number; readonly http?: number };
-  /** Each line that a part writes. */
+  /** Called with each line that a part writes. */
   readonly onLine?: (part: string, line: string) => void;
 }
 
-/** The servers of one machine, and the app when it is started. */
+/** The servers on one machine, and the app once it is started. */
 export interface Stack {
   /** Running parts, in the order in which they were started. */
   readonly parts: readonly Part[];
@@ -40,15 +43,15 @@ export interface Stack {
   readonly sources: readonly Source[];
   /** Loads the built app in a host, with all its triggers. */
   startApp(): Promise<Part>;
-  /** Rejects when one of the parts that run by now ends by itself, with its last words; never resolves. */
+  /** Rejects when one of the parts that run by now ends by itself, with its last lines. Never resolves. */
   failed(): Promise<never>;
   /** Ends every part, the last one first. Repeating it is harmless. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts broker, storage and cluster, each as a process, and says how the app reaches them. Rejects, with everything stopped again, saying
- * which part failed and its last lines.
+ * Starts broker, storage and cluster, each as a process, and makes the settings with which the app reaches them. If a
+ * part fails, everything is stopped again, and the error names the part and has its last lines.
  */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const parts: Part[] = [];
@@ -120,7 +123,8 @@ async function modulesOf({ modulesDir, cluster }: StackOptions, cleanUps: (() =>
 }
 
 function defaultSettings({ settings }: StackOptions): Settings {
-  // Where the rows don't outlive the stack, neither may the claim on Jobs that an earlier one left in the cluster.
+  // If the rows don't outlive the stack, its claim on Jobs in the cluster must not either, so each stack gets an
+  // instance name of its own.
   const instance = isReal(settings, "AzureWebJobsStorage") ? "local" : `local-${randomBytes(3).toString("hex")}`;
   return {
     DISPATCHER_INSTANCE: instance,
@@ -186,6 +190,6 @@ function appPart(port: number) {
 function text(ready: Part["ready"], name: string): string {
   const value = ready[name];
   if (typeof value !== "string")
-    throw new Error(`a part of the stack did not say its ${name}: ${JSON.stringify(ready)}`);
+    throw new Error(`the stack could not read the ${name} in the first line of a part: ${JSON.stringify(ready)}`);
   return value;
 }

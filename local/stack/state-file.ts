@@ -5,22 +5,22 @@ import { PROJECT_ROOT } from "./project-root.ts";
 
 const state = z.object({
   pid: z.int(),
-  /** Where the app answers. */
+  /** The URL of the app. */
   app: z.url(),
-  /** Connection string of the bus. */
+  /** The connection string of the bus. */
   serviceBus: z.string().optional(),
   fullyQualifiedNamespace: z.string().optional(),
-  /** Names of the queues and topics that take messages. */
+  /** The names of the queues and topics that take messages. */
   entities: z.array(z.string()),
 });
 
-/** What `send` has to know of a running stack. */
+/** What `send` has to know about a running stack. */
 export type StackState = z.output<typeof state>;
 
 const ANSWER_TIMEOUT_MS = 5_000;
 const FILE = join(PROJECT_ROOT, ".dispatcher", "stack.json");
 
-/** Leaves word of this process's stack, readable by this user alone: it holds a connection string. */
+/** Records this process's stack in a file that only this user can read, because it holds a connection string. */
 export async function writeState(given: StackState, file = FILE): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await rm(file, { force: true });
@@ -28,17 +28,17 @@ export async function writeState(given: StackState, file = FILE): Promise<void> 
   await chmod(file, 0o600);
 }
 
-/** The stack that is running, or undefined: no word of one, or the process that left it is gone, or its app does not answer. */
+/** The running stack. Undefined if none is recorded, or its process is gone, or its app does not answer. */
 export async function readState(file = FILE): Promise<StackState | undefined> {
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) return undefined;
   const parsed = state.safeParse(asJson(text));
   if (!parsed.success || !isAlive(parsed.data.pid)) return undefined;
-  // Process ids are used again: only the app's answer tells that it is this stack.
+  // The system reuses process ids, so only the app's answer proves that this stack runs.
   return (await answers(parsed.data.app)) ? parsed.data : undefined;
 }
 
-/** Removes the word of the stack that `pid` left, and no other's. */
+/** Removes the record of the stack that runs as process `pid`, and no other's. */
 export async function removeState(pid: number, file = FILE): Promise<void> {
   const text = await readFile(file, "utf8").catch(() => undefined);
   const parsed = state.safeParse(text === undefined ? undefined : asJson(text));
@@ -67,7 +67,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Somebody else's process: alive, though not ours to signal.
+    // The process belongs to another user. It is alive, though we may not signal it.
     return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

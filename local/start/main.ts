@@ -10,7 +10,7 @@ import { untilReady } from "../stack/readiness.ts";
 import { type Stack, startStack } from "../stack/start-stack.ts";
 import { readState, removeState, writeState } from "../stack/state-file.ts";
 
-// `npm start`: bus, storage, cluster and the app on this machine, until Ctrl-C.
+// `npm start` runs the bus, storage, the cluster and the app on this machine, until Ctrl-C.
 
 const COMMAND = makeClusterCommand("npm start --")
   .description("Runs bus, storage, cluster and the app on this machine, until Ctrl-C.")
@@ -23,7 +23,7 @@ A real ServiceBus or AzureWebJobsStorage there replaces the local one.`,
 
 const READY_LIMIT_MS = 10_000;
 
-/** The ports that the real things have, so that other tools find them. */
+/** The usual ports of Service Bus and of a Functions host, so that other tools find them. */
 const PORTS = { bus: 5672, http: 7071 };
 
 function errorMessage(error: unknown): string {
@@ -34,7 +34,10 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-/** The values that count: those for a development bus or storage would name ones that don't run here. */
+/**
+ * The settings that count. A development bus or storage is left out, because its connection string names a server that
+ * doesn't run here.
+ */
 function withoutDevelopment(values: Readonly<Record<string, string>>): Record<string, string> {
   const local = ["ServiceBus", "AzureWebJobsStorage"].filter((name) => !isReal(values, name));
   return Object.fromEntries(
@@ -46,7 +49,7 @@ function entitiesOf(sources: readonly Source[]): string[] {
   return [...new Set(sources.map((source) => ("queue" in source ? source.queue : source.topic)))];
 }
 
-/** The sample that takes `{"name":"Ada"}`, where it is there. */
+/** The entity of the sample module that takes `{"name":"Ada"}`, if it is there. */
 function example(sources: readonly Source[]): string {
   const entities = entitiesOf(sources);
   return entities.find((name) => name === "greetings") ?? entities[0] ?? "NAME";
@@ -56,20 +59,21 @@ function introduce(stack: Stack, url: string): void {
   const { settings } = stack;
   const pid = (name: string) => {
     const part = stack.parts.find((one) => one.name === name);
-    return part ? `  (process ${part.pid})` : "";
+    return part ? `, process ${part.pid}` : "";
   };
   const bus =
     /sb:\/\/[^;/]+/.exec(settings["ServiceBus"] ?? "")?.[0] ?? settings["ServiceBus__fullyQualifiedNamespace"];
-  const storage =
-    /TableEndpoint=([^;]+)/.exec(settings["AzureWebJobsStorage"] ?? "")?.[1] ?? "as local.settings.json says";
+  const storage = /TableEndpoint=([^;]+)/.exec(settings["AzureWebJobsStorage"] ?? "")?.[1];
+  const isLocal = (name: string) => stack.parts.some((one) => one.name === name);
+  const asSet = "as local.settings.json says";
   print(`
-app       ${url}/api/health/ready${pid("app")}
-bus       ${bus ?? "as local.settings.json says"}${pid("broker")}
-storage   ${storage}${pid("storage")}
-cluster   kubectl --kubeconfig ${settings["KUBECONFIG"] ?? ""} -n ${settings["JOB_NAMESPACE"] ?? ""} get jobs${pid("cluster")}
+app       ${url}/api/health/ready  (the Dispatcher${pid("app")})
+bus       ${bus ?? asSet}${isLocal("broker") ? `  (stands in for Service Bus${pid("broker")})` : ""}
+storage   ${storage ?? asSet}${isLocal("storage") ? `  (Azurite, in memory${pid("storage")})` : ""}
+cluster   kubectl --kubeconfig ${settings["KUBECONFIG"] ?? ""} -n ${settings["JOB_NAMESPACE"] ?? ""} get jobs${isLocal("cluster") ? `  (runs Jobs as processes of this machine${pid("cluster")})` : ""}
 sources   ${[...new Set(stack.sources.map(sourceName))].join(", ")}
 
-Send a message from another terminal:
+Send a message from another terminal, and watch it here:
   echo '{"name":"Ada"}' | npm run --silent send -- --source ${example(stack.sources)} -
 Ctrl-C stops everything.
 `);
@@ -77,7 +81,7 @@ Ctrl-C stops everything.
 
 async function run(cluster: ClusterChoice, interrupted: Promise<never>): Promise<void> {
   const running = await readState();
-  if (running) throw new Error(`a stack is running here already (process ${running.pid}): stop it first`);
+  if (running) throw new Error(`npm start runs here already. Stop it first: kill ${running.pid}`);
   const values = withoutDevelopment(await readLocalSettings(join(PROJECT_ROOT, "local.settings.json")));
   const starting = startStack({
     modulesDir: resolve(PROJECT_ROOT, values["MODULES_DIR"] ?? "modules"),
@@ -106,7 +110,7 @@ async function run(cluster: ClusterChoice, interrupted: Promise<never>): Promise
     });
     introduce(stack, url);
     const problems = await Promise.race([untilReady(url, READY_LIMIT_MS), stack.failed(), interrupted]);
-    if (problems.length > 0) print(`NOT READY yet:\n  ${problems.join("\n  ")}`);
+    if (problems.length > 0) print(`The Dispatcher is not ready yet:\n  ${problems.join("\n  ")}`);
     await Promise.race([stack.failed(), interrupted]);
   } finally {
     await removeState(process.pid);
@@ -121,7 +125,7 @@ const cluster = chooseCluster(COMMAND.parse().opts(), COMMAND);
 const stopped = new Error("stopped");
 const interrupted = new Promise<never>((_, reject) => {
   const stop = () => {
-    print("stopping ...");
+    print("Stopping ...");
     reject(stopped);
   };
   process.once("SIGINT", stop).once("SIGTERM", stop).once("SIGHUP", stop);

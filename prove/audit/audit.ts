@@ -1,14 +1,14 @@
-import { type Kind, type KindName, kindOf, type Planned } from "../stage/kinds.ts";
-import { STRANGERS } from "../stage/sender.ts";
+import { type Kind, type KindName, kindOf, type PlannedMessage } from "../stage/kinds.ts";
+import { FOREIGN_MESSAGES } from "../stage/sender.ts";
 import type { LedgerLine } from "./ledger.ts";
 
-/** A message as a peek shows it, in an entity or in its dead letter queue. */
+/** A message as a peek shows it, in a queue or subscription, or in its dead letter queue. */
 export interface BusMessage {
   readonly runId: string;
   readonly messageId: string;
   readonly state: "active" | "deferred";
   readonly deliveryCount?: number;
-  /** Of a dead letter. */
+  /** Why it was dead-lettered, if it was. */
   readonly reason?: string;
 }
 
@@ -23,19 +23,24 @@ export interface RunRow {
   readonly interruptions: number;
 }
 
+/** A Job as the cluster lists it. */
 export interface JobRecord {
   readonly name: string;
   readonly runId: string;
   readonly isRetired: boolean;
 }
 
-/** What the four sides know when everything has come to rest: nobody's word is taken for another's. */
-export interface Books {
-  readonly sent: readonly Planned[];
+/**
+ * What the sender, the bus, the table, the cluster, the blob store and the workers know once everything is at rest.
+ * Each is read by itself.
+ */
+export interface Records {
+  readonly sent: readonly PlannedMessage[];
+  /** Messages that have not ended. */
   readonly bus: readonly BusMessage[];
   readonly deadLetters: readonly BusMessage[];
-  /** Messages that another Dispatcher deferred, and that are still as it left them. */
-  readonly strangers: number;
+  /** How many messages that another instance deferred are still deferred. */
+  readonly foreign: number;
   /** `open|` rows. */
   readonly open: readonly RunRow[];
   /** `run|` rows that say that their run is open. */
@@ -43,63 +48,70 @@ export interface Books {
   /** `run|` rows with an outcome. */
   readonly closed: readonly RunRow[];
   readonly jobs: readonly JobRecord[];
-  /** Run ids of the bodies in the blob store. */
+  /** The ids of the runs whose bodies are in the blob store. */
   readonly bodies: readonly string[];
+  /** What the workers wrote themselves. */
   readonly ledger: readonly LedgerLine[];
 }
 
-export type Verdict =
-  /** Sent, and neither done nor dead-lettered nor open. */
+/** The way in which something is wrong. */
+export type FindingKind =
+  /** A message was sent, and is neither done nor dead-lettered nor open. */
   | "lost"
-  /** One attempt started twice, one message made two runs or two dead letters, or its work was done twice. */
+  /** An attempt started twice, a message became two runs or two dead letters, or its work was done twice. */
   | "doubled"
-  /** It ended otherwise than it has to. */
+  /** A message ended in another way than its kind has to, or something was touched that the app must not touch. */
   | "wrong"
-  /** It has not ended. */
+  /** A message has not ended. */
   | "open"
-  /** Something is left over that no run speaks of. */
+  /** Something is left over, and no run speaks of it. */
   | "orphan"
-  /** A secret, or what a sender wrote, stands where it may not. */
+  /** A secret, or a text of the sender's, is in a place where it must not be. */
   | "leak";
 
-/** What may be left over, by kind: each is something that no run speaks of. */
+/** The kinds of orphans, as a finding says them. */
 const ORPHANS = {
   messages: "a deferred message without an open row",
   marks: "a mark without its open row",
   rows: "an open row without its mark",
-  jobs: "a job that is not retired",
+  jobs: "a Job that is not retired",
   bodies: "a body in the blob store",
 } as const;
 
 export type OrphanKind = keyof typeof ORPHANS;
 
-/** One thing that is not as it has to be, in a sentence. */
+/** One thing that is not as it has to be. */
 export interface Finding {
-  readonly verdict: Verdict;
-  /** Of an orphan. */
+  readonly kind: FindingKind;
+  /** What the orphan is, if it is one. */
   readonly orphan?: OrphanKind;
+  /** The id of the message, the run or the object that it is about. */
   readonly about: string;
+  /** What is wrong, in words. */
   readonly what: string;
 }
 
-/** Holds the books against each other. Empty where everything that was sent ended exactly once, the way it had to. */
-export function audit(books: Books): Finding[] {
+/**
+ * Compares the records with each other. Finds nothing if every message that was sent ended exactly once, in the way of
+ * its kind.
+ */
+export function audit(records: Records): Finding[] {
   const findings: Finding[] = [];
-  const say = (verdict: Verdict, about: string, what: string) => findings.push({ verdict, about, what });
-  const index = indexOf(books);
-  for (const { id, kind } of books.sent) auditMessage(id, kind, index, say);
-  const sent = new Set(books.sent.map(({ id }) => id));
+  const say = (kind: FindingKind, about: string, what: string) => findings.push({ kind, about, what });
+  const index = indexOf(records);
+  for (const { id, kind } of records.sent) auditMessage(id, kind, index, say);
+  const sent = new Set(records.sent.map(({ id }) => id));
   for (const messageId of index.messageIds)
-    if (!sent.has(messageId)) say("wrong", messageId, "nobody sent it, and yet it is in the books");
-  if (books.strangers !== STRANGERS)
-    say("wrong", "strangers", `${STRANGERS} messages of another Dispatcher, and ${books.strangers} left as they were`);
-  auditLeftovers(books, index, (orphan, about, of = "") =>
-    findings.push({ verdict: "orphan", orphan, about, what: ORPHANS[orphan] + of }),
+    if (!sent.has(messageId)) say("wrong", messageId, "it is in the records, but was never sent");
+  if (records.foreign !== FOREIGN_MESSAGES)
+    say("wrong", "foreign messages", `another instance deferred ${FOREIGN_MESSAGES}, and ${records.foreign} are left`);
+  auditLeftovers(records, index, (orphan, about, of = "") =>
+    findings.push({ kind: "orphan", orphan, about, what: ORPHANS[orphan] + of }),
   );
   return findings;
 }
 
-type Say = (verdict: Verdict, about: string, what: string) => void;
+type Say = (kind: FindingKind, about: string, what: string) => void;
 
 interface Index {
   readonly runsOf: ReadonlyMap<string, ReadonlySet<string>>;
@@ -111,7 +123,7 @@ interface Index {
   readonly ledger: ReadonlyMap<string, readonly LedgerLine[]>;
 }
 
-function indexOf({ bus, deadLetters, open, closed, ledger }: Books): Index {
+function indexOf({ bus, deadLetters, open, closed, ledger }: Records): Index {
   const everything = [...bus, ...deadLetters, ...open, ...closed, ...ledger];
   const byMessage = grouped(everything, ({ messageId }) => messageId);
   return {
@@ -128,8 +140,9 @@ function indexOf({ bus, deadLetters, open, closed, ledger }: Books): Index {
 function auditMessage(id: string, name: KindName, index: Index, say: Say): void {
   const kind = kindOf(name);
   const runs = [...(index.runsOf.get(id) ?? [])];
-  if (runs.length < kind.copies) say("lost", id, `${kind.copies} sent, and the books know ${runs.length}`);
-  if (runs.length > kind.copies) say("doubled", id, `sent as ${kind.copies}, and the books know ${runs.join(" and ")}`);
+  if (runs.length < kind.copies) say("lost", id, `${kind.copies} sent, and ${runs.length} in the records`);
+  if (runs.length > kind.copies)
+    say("doubled", id, `${kind.copies} sent, and ${runs.length} in the records (${runs.join(" and ")})`);
   for (const runId of runs) auditRun(runId, kind, index, say);
 }
 
@@ -149,11 +162,10 @@ function auditRun(runId: string, kind: Kind, index: Index, say: Say): void {
   if (onBus) say("wrong", runId, `closed as ${run.status}, and still ${onBus.state} on the bus`);
   if (run.status === "lost") say("lost", runId, "its row says so");
   else if (run.status !== kind.outcome || run.reason !== kind.reason)
-    say("wrong", runId, `ended as ${ending(run.status, run.reason)}, not ${ending(kind.outcome, kind.reason)}`);
+    say("wrong", runId, `ended as ${endText(run.status, run.reason)}, not ${endText(kind.outcome, kind.reason)}`);
   auditLetter(runId, kind, letters[0], say);
   if (run.failures !== kind.failures) say("wrong", runId, `${run.failures} failures counted, not ${kind.failures}`);
-  if (run.interruptions > 0)
-    say("wrong", runId, `${run.interruptions} interruptions counted, and nobody interrupted it`);
+  if (run.interruptions > 0) say("wrong", runId, `${run.interruptions} interruptions counted, not 0`);
 }
 
 function auditLetter(runId: string, kind: Kind, letter: BusMessage | undefined, say: Say): void {
@@ -165,7 +177,7 @@ function auditLetter(runId: string, kind: Kind, letter: BusMessage | undefined, 
   else if (letter.reason !== kind.reason) say("wrong", runId, `dead-lettered as ${letter.reason}, not ${kind.reason}`);
 }
 
-/** What the workers themselves wrote. */
+/** Checks the lines that the workers themselves wrote. */
 function auditWork(runId: string, kind: Kind, index: Index, say: Say): void {
   const lines = index.ledger.get(runId) ?? [];
   const starts = grouped(
@@ -184,17 +196,18 @@ function auditWork(runId: string, kind: Kind, index: Index, say: Say): void {
 }
 
 function auditLeftovers(
-  books: Books,
+  records: Records,
   index: Index,
   say: (orphan: OrphanKind, about: string, of?: string) => void,
 ): void {
-  for (const { runId, state } of books.bus) if (state === "deferred" && !index.open.has(runId)) say("messages", runId);
-  for (const runId of books.marks) if (!index.open.has(runId)) say("marks", runId);
-  const marks = new Set(books.marks);
-  for (const { runId } of books.open) if (!marks.has(runId)) say("rows", runId);
-  for (const { name, runId, isRetired } of books.jobs)
+  for (const { runId, state } of records.bus)
+    if (state === "deferred" && !index.open.has(runId)) say("messages", runId);
+  for (const runId of records.marks) if (!index.open.has(runId)) say("marks", runId);
+  const marks = new Set(records.marks);
+  for (const { runId } of records.open) if (!marks.has(runId)) say("rows", runId);
+  for (const { name, runId, isRetired } of records.jobs)
     if (!isRetired && !index.open.has(runId)) say("jobs", name, `, of ${runId}`);
-  for (const runId of books.bodies) if (!index.open.has(runId)) say("bodies", runId);
+  for (const runId of records.bodies) if (!index.open.has(runId)) say("bodies", runId);
 }
 
 function grouped<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {
@@ -208,6 +221,6 @@ function grouped<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> 
   return groups;
 }
 
-function ending(status: string, reason: string | undefined): string {
+function endText(status: string, reason: string | undefined): string {
   return reason === undefined ? status : `${status} (${reason})`;
 }

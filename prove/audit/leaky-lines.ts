@@ -1,16 +1,20 @@
 import type { Found, SecretSearch } from "../../local/kit/secret-search.ts";
 import type { Finding } from "./audit.ts";
 
-/** Looks through lines as they come, and keeps of all those with a secret the first and how many there were. */
+/**
+ * Searches lines for secrets as they come. For each writer and secret, it keeps the first such line and counts the
+ * others.
+ */
 export class LeakyLines {
   readonly #search: SecretSearch;
-  /** By who wrote them, and what they hold. */
+  /** The leaks so far, by their writer and what they hold. */
   readonly #leaks = new Map<string, { readonly who: string; readonly first: Found; count: number }>();
 
   constructor(search: SecretSearch) {
     this.#search = search;
   }
 
+  /** Takes one line. */
   note(who: string, line: string): void {
     const first = this.#search.find(line);
     if (first === undefined) return;
@@ -22,7 +26,7 @@ export class LeakyLines {
 
   get findings(): Finding[] {
     return [...this.#leaks.values()].map(({ who, first: { names, excerpt }, count }) => ({
-      verdict: "leak",
+      kind: "leak",
       about: who,
       what: `${count} of its lines hold ${names.join(" and ")}, such as: ${excerpt}`,
     }));

@@ -1,14 +1,14 @@
-/** One line of the workers' own ledger: who wrote it, and when it was. */
+/** One line of the ledger, which the workers themselves write: a worker started, or ended. */
 export interface LedgerLine {
   readonly runId: string;
   readonly attempt: number;
   readonly messageId: string;
   readonly what: "start" | "end";
-  /** Of an end: the exit code that follows. */
+  /** The exit code that follows an end; 0 for a start. */
   readonly code: number;
 }
 
-/** Reads a ledger. Throws an Error where a line is none: then nothing that it says can be relied on. */
+/** Reads a ledger. Throws an Error if a line is malformed, because then no line can be relied on. */
 export function readLedger(text: string): LedgerLine[] {
   return text
     .split("\n")

@@ -5,7 +5,7 @@ import type { ClusterAccess } from "../../local/kit/cluster-access.ts";
 
 const page = z.object({ metadata: z.object({ continue: z.string().optional() }), items: z.array(z.unknown()) });
 
-/** All Jobs of the namespace, as the cluster has them. */
+/** Lists all Jobs of the namespace, page by page. Rejects if the cluster refuses. */
 export async function* listJobs(access: ClusterAccess): AsyncGenerator {
   let token: string | undefined;
   do {

@@ -7,14 +7,14 @@ const SOURCES = [
   { source: `${TOPIC}/${SUBSCRIPTION}`, open: { topic: TOPIC, subscription: SUBSCRIPTION } },
 ] as const;
 
-/** A message that the bus holds, and where. */
+/** A message that the bus holds, and the place where it is. */
 export interface Peeked {
   readonly source: string;
   readonly isDeadLetter: boolean;
   readonly message: ServiceBusReceivedMessage;
 }
 
-/** Peeks at everything that the bus holds. */
+/** Peeks at every message that the bus holds, dead letters included. */
 export async function peekBus(connectionString: string): Promise<Peeked[]> {
   const client = new ServiceBusClient(connectionString);
   try {

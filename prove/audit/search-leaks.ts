@@ -4,17 +4,18 @@ import { z } from "zod";
 import type { SecretSearch } from "../../local/kit/secret-search.ts";
 import { CANARIES, CANARY_PROPERTY } from "../stage/canaries.ts";
 import type { Finding } from "./audit.ts";
-import type { Servers } from "./books.ts";
 import { listJobs } from "./list-jobs.ts";
 import { type Peeked, peekBus } from "./peek-bus.ts";
+import type { Servers } from "./read-records.ts";
 
-/** Where a secret would be found, and what is written there. */
+/** A place where a secret could be, and what is written there. */
 type Written = readonly [place: string, what: unknown];
 
 /**
- * Searches everything that Dispatchers leave on the servers: all columns of all rows, what they write on messages and dead letters, Jobs, and
- * the names of blobs. Left out is what has to hold the message, its annotations in a Job's pod and its body, and what is another's own word: the
- * log of a worker, the property of the sender.
+ * Searches everything that replicas leave on the servers for secrets: the columns of all rows, the properties of
+ * messages and dead letters, Jobs, and the names of blobs. It does not search what has to hold the message, which is
+ * its stored body and the annotations of a Job's pod. Nor does it search what others wrote, which is the log of a
+ * worker and the property of the sender.
  */
 export async function searchLeaks(servers: Servers, search: SecretSearch): Promise<Finding[]> {
   const findings: Finding[] = [];
@@ -24,7 +25,7 @@ export async function searchLeaks(servers: Servers, search: SecretSearch): Promi
       if (found === undefined) continue;
       const { names, excerpt } = found;
       findings.push({
-        verdict: "leak",
+        kind: "leak",
         about: search.crossedOut(place),
         what: `it holds ${names.join(" and ")}: ${excerpt}`,
       });
@@ -42,14 +43,15 @@ async function* rows({ storage }: Servers): AsyncGenerator<Written> {
 }
 
 async function* messages({ serviceBus }: Servers): AsyncGenerator<Written> {
-  for (const peeked of await peekBus(serviceBus)) yield [placeOf(peeked), dispatchersWords(peeked)];
+  for (const peeked of await peekBus(serviceBus)) yield [placeOf(peeked), ownWordsOn(peeked)];
 }
 
 function placeOf({ source, isDeadLetter, message }: Peeked): string {
   return `${isDeadLetter ? "dead letter" : "message"} ${String(message.messageId)} of ${source}`;
 }
 
-function dispatchersWords({ message }: Peeked): unknown {
+/** Gives what the replicas wrote on a message: all of its properties but the sender's. */
+function ownWordsOn({ message }: Peeked): unknown {
   const { deadLetterReason, deadLetterErrorDescription, applicationProperties = {} } = message;
   const properties = Object.entries(applicationProperties).filter(
     ([name, value]) => name !== CANARY_PROPERTY || value !== CANARIES.property,
@@ -57,7 +59,7 @@ function dispatchersWords({ message }: Peeked): unknown {
   return { deadLetterReason, deadLetterErrorDescription, properties: Object.fromEntries(properties) };
 }
 
-/** Of the pod in a Job: what holds the message, or the URL of its body. */
+/** The annotations of a Job's pod that hold the message, or the URL of its body. */
 const MESSAGE_ANNOTATIONS = ["ion/message", "ion/properties", "ion/message-url"];
 
 const job = z.looseObject({
@@ -87,5 +89,5 @@ async function* blobs({ storage }: Servers): AsyncGenerator<Written> {
 }
 
 function asText(value: unknown): string {
-  return JSON.stringify(value ?? null, (_, held: unknown) => (typeof held === "bigint" ? held.toString() : held));
+  return JSON.stringify(value ?? null, (_, each: unknown) => (typeof each === "bigint" ? each.toString() : each));
 }

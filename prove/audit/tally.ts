@@ -1,7 +1,7 @@
 import { kindOf } from "../stage/kinds.ts";
-import { type Books, type Finding, type OrphanKind, type Verdict } from "./audit.ts";
+import { type Finding, type FindingKind, type OrphanKind, type Records } from "./audit.ts";
 
-/** What the books and their audit come to, in numbers. */
+/** The numbers that the records and their audit come to. */
 export interface Tally {
   readonly sent: number;
   readonly completed: number;
@@ -14,9 +14,9 @@ export interface Tally {
   readonly attempts: number;
 }
 
-/** Counts: what was sent as the sender knows it, each copy a message of its own. */
-export function tallyOf({ sent, closed, ledger }: Books, findings: readonly Finding[]): Tally {
-  const count = (verdict: Verdict) => findings.filter((finding) => finding.verdict === verdict).length;
+/** Counts the records and the findings. Each copy that was sent counts as a message. */
+export function tallyOf({ sent, closed, ledger }: Records, findings: readonly Finding[]): Tally {
+  const count = (kind: FindingKind) => findings.filter((finding) => finding.kind === kind).length;
   return {
     sent: sent.reduce((sum, { kind }) => sum + kindOf(kind).copies, 0),
     completed: closed.filter(({ status }) => status === "succeeded").length,
@@ -30,7 +30,7 @@ export function tallyOf({ sent, closed, ledger }: Books, findings: readonly Find
   };
 }
 
-/** Counts the orphans of each kind, those too of which there are none. */
+/** Counts the orphans of each kind. A kind without orphans is there too, with 0. */
 export function orphansByKind(findings: readonly Finding[]): Record<OrphanKind, number> {
   const count = (kind: OrphanKind) => findings.filter(({ orphan }) => orphan === kind).length;
   return {

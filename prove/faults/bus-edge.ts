@@ -1,7 +1,9 @@
 import type { ManagementCall } from "../../local/broker/interference.ts";
 import type { Edge } from "./edges.ts";
 
-/** Which call of the app a request to an entity's management is; undefined for one that it doesn't make. */
+/**
+ * Names the call of the app that this request to an entity's management is; undefined if the app makes no such request.
+ */
 export function busEdge({ operation, body }: Pick<ManagementCall, "operation" | "body">): Edge | undefined {
   const field = (name: string): unknown => Reflect.get(Object(body), name);
   switch (operation) {
@@ -33,7 +35,7 @@ function dispositionEdge(status: unknown, reason: unknown): Edge | undefined {
   }
 }
 
-/** The app asks for a number that no entity ever reaches, to see whether a source can be used. */
+/** Recognises the request by which the app checks a source: it asks for a number that no entity ever reaches. */
 function asksForNothing(numbers: unknown): boolean {
   if (!Array.isArray(numbers)) return false;
   return numbers.every((number: unknown) => {

@@ -3,36 +3,39 @@ import type { Reply } from "../../local/broker/reply-link.ts";
 import type { Listening } from "../../local/kit/listen.ts";
 import { startTcpProxy } from "../../local/kit/tcp-proxy.ts";
 import { busEdge } from "./bus-edge.ts";
-import type { Conductor } from "./director.ts";
+import type { CallHandler } from "./call.ts";
 import { known } from "./edges.ts";
 import type { Gate } from "./gate.ts";
 
-/** The way of the Dispatchers to the bus: a port for each, and the broker's calls in the director's hands. */
+/**
+ * Stands between the replicas and the bus: each replica has a port of its own, and the handler decides what becomes of
+ * each call.
+ */
 export class BusGate {
-  /** Whose connection it is, by the port that the broker sees. */
-  readonly #slots = new Map<number, number>();
+  /** The replica that each connection belongs to, by the port that the broker sees. */
+  readonly #replicas = new Map<number, number>();
   readonly #sockets = new Map<number, { destroy(): void }>();
   readonly #gates = new Map<number, Gate>();
-  readonly #director: () => Conductor;
+  readonly #handler: () => CallHandler;
 
-  constructor(director: () => Conductor) {
-    this.#director = director;
+  constructor(handler: () => CallHandler) {
+    this.#handler = handler;
   }
 
-  /** What the broker has to be started with. */
+  /** The hooks that the broker has to be started with. */
   readonly interference: Interference = {
     onCall: async ({ clientPort, ...call }, carryOut) => {
-      const slot = this.#slots.get(clientPort);
-      if (slot === undefined) return carryOut();
-      if (this.#gates.get(slot)?.refuses() === true) return refusal(503);
+      const replica = this.#replicas.get(clientPort);
+      if (replica === undefined) return carryOut();
+      if (this.#gates.get(replica)?.refuses() === true) return refusal(503);
       const edge = busEdge(call);
-      const reply = await this.#director().conduct<Reply>({
-        slot,
+      const reply = await this.#handler().handle<Reply>({
+        replica,
         edges: known(edge),
         asked: call.operation,
         carryOut: async () => carryOut(),
         refusal,
-        // It asks for a message that no entity ever has.
+        // A verified source answers 404, because the app asks for a message that no entity ever has.
         worked: ({ statusCode }) => statusCode < 300 || (edge === "verify a source" && statusCode === 404),
       });
       if (reply === "silence") return undefined;
@@ -41,47 +44,48 @@ export class BusGate {
       return undefined;
     },
     onDelivery: ({ clientPort }, send) => {
-      const slot = this.#slots.get(clientPort);
-      if (slot === undefined) return send();
+      const replica = this.#replicas.get(clientPort);
+      if (replica === undefined) return send();
       let isSent = false;
       const sendOnce = () => {
         if (!isSent) send();
         isSent = true;
       };
-      this.#director()
-        .conduct<"sent">({
-          slot,
+      this.#handler()
+        .handle<"sent">({
+          replica,
           edges: ["receive a message"],
           asked: "a delivery",
-          // A delivery is no question: it goes out now, or never. A process that is killed or put to sleep is so before this line ends.
+          // The replica answers nothing, so this call is done when the delivery is sent. A kill or a freeze "after" it
+          // follows at once.
           carryOut: async () => {
             sendOnce();
             return "sent";
           },
-          // Locked, and never to arrive: it comes again when its lock lapsed.
+          // The message is locked and never arrives, so the broker delivers it again when the lock has lapsed.
           loseOnTheWay: () => {
             isSent = true;
           },
           refusal: () => "sent",
           worked: () => true,
         })
-        // Its link closed while it slept.
+        // The replica's link closed while the replica was frozen.
         .catch(() => {});
     },
   };
 
-  /** A port for a Dispatcher's connections to the broker's. */
-  open(slot: number, brokerPort: number, gate: Gate): Promise<Listening> {
-    this.#gates.set(slot, gate);
+  /** Opens the port over which a replica reaches the broker. */
+  open(replica: number, brokerPort: number, gate: Gate): Promise<Listening> {
+    this.#gates.set(replica, gate);
     return startTcpProxy({
       to: brokerPort,
       onClient: (client) => gate.admit(client),
       onConnected: (client, bus) => {
         const port = bus.localPort ?? 0;
-        this.#slots.set(port, slot);
+        this.#replicas.set(port, replica);
         this.#sockets.set(port, client);
         bus.once("close", () => {
-          this.#slots.delete(port);
+          this.#replicas.delete(port);
           this.#sockets.delete(port);
         });
         client.setNoDelay(true);
@@ -91,7 +95,7 @@ export class BusGate {
   }
 }
 
-/** The service's own conditions for what a client may have to hear. */
+/** The error conditions of the real service, by the status codes that come with them. */
 const REFUSALS: Readonly<Record<number, readonly [condition: string, text: string]>> = {
   404: ["com.microsoft:message-not-found", "Failed to lock one or more specified messages."],
   410: ["com.microsoft:message-lock-lost", "The lock supplied is invalid."],

@@ -1,11 +1,11 @@
 /**
- * Every call that a Dispatcher makes outside of itself, named after what the app does with it.
+ * Lists every call that a replica makes to a server, named after what the app does by it. The facts of each call mean:
  *
- * `conflict` is what the server says to a write that somebody else was faster with; such an answer is injected only where the real service
- * gives it. `first` calls are made by a process that has just started, and never again, or not for a minute.
- *
- * `rare` edges are met too seldom, or only before a process counts as up: what happens on them is counted, not demanded. Each says where the
- * app's way around its failure is tested instead; docs/reliability.md lists them.
+ * - `conflict`: the status with which the server answers a write that came too late. It is injected only if the real
+ *   service gives it.
+ * - `first`: only a process that has just started makes the call, and not again for a minute at least.
+ * - `rare`: the call is made too seldom, or only before a process counts as up. Faults on it are counted, but not
+ *   demanded. docs/reliability.md lists these calls, and the tests that cover their failures instead.
  */
 const EDGES = {
   "receive a message": { server: "bus" },
@@ -18,17 +18,17 @@ const EDGES = {
   "dead-letter a message": { server: "bus", writes: true, conflict: 410 },
   "reject a message": { server: "bus", writes: true, conflict: 410 },
   "verify a source": { server: "bus" },
-  // The host's, not the app's: of a message that is not deferred for half the time of its lock.
+  // The host makes it, if a message is not deferred within half the time of its lock.
   "renew a lock": { server: "bus", rare: true },
 
   "make the table": { server: "storage", writes: true, first: true },
   "register a source": { server: "storage", writes: true, first: true },
   "list the sources": { server: "storage" },
   "read the owner": { server: "storage", first: true },
-  // Once in a table's life.
+  // It is made once in a table's life.
   "make the owner": { server: "storage", writes: true, rare: true },
   "list the modules' states": { server: "storage" },
-  // Where a Job can't start for what may be its template's fault: a storm's subject.
+  // It is made if a Job can't start and its template may be the cause. A storm covers this.
   "note a module's state": { server: "storage", writes: true, conflict: 412, rare: true },
   "insert a run": { server: "storage", writes: true, conflict: 409 },
   "find a run": { server: "storage" },
@@ -38,13 +38,13 @@ const EDGES = {
   "update a run to dispatched": { server: "storage", writes: true, conflict: 412 },
   "update a run to requeueing": { server: "storage", writes: true, conflict: 412 },
   "update a run to settling": { server: "storage", writes: true, conflict: 412 },
-  // Of a message that was missed, and is there.
+  // It is made if a message seemed absent, and was there after all.
   "update a run to accepted": { server: "storage", writes: true, conflict: 412, rare: true },
   "close a run": { server: "storage", writes: true, conflict: 412 },
-  // Of a message that was given up as lost, and turned up.
+  // It is made if a message was given up as lost, and turned up again.
   "reopen a run": { server: "storage", writes: true, conflict: 412, rare: true },
   "look for history": { server: "storage", first: true },
-  // After thirty days.
+  // It is made thirty days later.
   "purge history": { server: "storage", writes: true, conflict: 412, rare: true },
   "read the sweep's cursor": { server: "storage" },
   "save the sweep's cursor": { server: "storage", writes: true },
@@ -63,7 +63,7 @@ const EDGES = {
   "end a job": { server: "cluster", writes: true, conflict: 409 },
   "read a job": { server: "cluster" },
   "read a job's pods": { server: "cluster" },
-  // Of a Job alone that is still without a pod when its start is overdue: hardly ever here.
+  // It is made if a Job has no pod when its start is overdue, which hardly ever happens here.
   "read a job's events": { server: "cluster", rare: true },
   "read a log": { server: "cluster" },
   "list the jobs": { server: "cluster" },
@@ -71,7 +71,7 @@ const EDGES = {
   "list the cancelled jobs": { server: "cluster" },
   "look at the jobs": { server: "cluster" },
   "look at the namespace": { server: "cluster" },
-  // The preflight's, which every start makes before it counts as up, and which only logs what it finds.
+  // The preflight makes these three before a process counts as up, and only logs what it finds.
   "try a job": { server: "cluster", rare: true },
   "ask for a right": { server: "cluster", rare: true },
   "count the jobs": { server: "cluster", rare: true },
@@ -79,7 +79,7 @@ const EDGES = {
 
 interface EdgeFacts {
   readonly server: ServerName;
-  /** Carried out late or twice, it could do harm. */
+  /** The call changes something: it could do harm if it were carried out late or twice. */
   readonly writes?: true;
   readonly conflict?: number;
   readonly first?: true;
@@ -89,12 +89,12 @@ interface EdgeFacts {
 export type ServerName = "bus" | "storage" | "cluster";
 export type Edge = keyof typeof EDGES;
 
-/** What is known of an edge. */
+/** Tells what is known of an edge. */
 export function factsOf(edge: Edge): EdgeFacts {
   return EDGES[edge];
 }
 
-/** Whether only a process that has just started makes the call. */
+/** Tells whether only a process that has just started makes the call. */
 export function isFirstCall(edge: Edge): boolean {
   return factsOf(edge).first === true;
 }
@@ -103,12 +103,12 @@ function isEdge(name: string): name is Edge {
   return Object.hasOwn(EDGES, name);
 }
 
-/** The edge of a call that is known, as a list. */
+/** Makes a list of an edge; empty if the call has none. */
 export function known(edge: Edge | undefined): readonly Edge[] {
   return edge === undefined ? [] : [edge];
 }
 
 export const ALL_EDGES: readonly Edge[] = Object.keys(EDGES).filter(isEdge);
 
-/** The edges on which each systematic fault has to have happened. */
+/** The edges on which every demanded fault has to happen. */
 export const DEMANDED_EDGES: readonly Edge[] = ALL_EDGES.filter((edge) => factsOf(edge).rare !== true);

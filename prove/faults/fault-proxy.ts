@@ -2,7 +2,7 @@ import { type IncomingHttpHeaders, type OutgoingHttpHeaders, STATUS_CODES } from
 import { buffer } from "node:stream/consumers";
 import { type Exchange, startHttpProxy } from "../../local/kit/http-proxy.ts";
 import type { Listening } from "../../local/kit/listen.ts";
-import type { Call, Conductor } from "./director.ts";
+import type { Call, CallHandler } from "./call.ts";
 import type { Edge, ServerName } from "./edges.ts";
 import type { Gate } from "./gate.ts";
 import { type HttpCall, isTransaction } from "./http-edge.ts";
@@ -16,23 +16,27 @@ interface HttpAnswer {
 }
 
 export interface FaultProxyOptions {
-  readonly slot: number;
+  /** The replica that calls through this proxy, counted from 0. */
+  readonly replica: number;
   readonly server: ServerName;
-  /** `http://127.0.0.1:1234`, where the server itself listens. */
+  /** The URL at which the server itself listens, such as `http://127.0.0.1:1234`. */
   readonly target: string;
-  /** Of a server with TLS: the certificate that the proxy shows, and the one that the server does. */
+  /** The proxy's own key and certificate, and the server's certificate, if the server uses TLS. */
   readonly tls?: { readonly key: string; readonly cert: string; readonly ca: string };
-  readonly director: () => Conductor;
+  readonly handler: () => CallHandler;
   readonly gate: Gate;
   edgesOf(call: HttpCall): Edges;
-  /** Whether somebody else makes this call over the Dispatcher's way: nothing is done to it. */
-  isStrangers?(call: HttpCall): boolean;
+  /** Tells whether a worker makes this call, over the URL that the replica gave it. Such a call gets no fault. */
+  isFromWorker?(call: HttpCall): boolean;
 }
 
-/** How long a Dispatcher's connection may rest: its own clients close it first, so that no request meets a connection that is being closed. */
+/**
+ * How long a replica's connection may stay unused. The replica's clients close it sooner, so that no request meets a
+ * connection that the proxy is closing.
+ */
 const IDLE_MS = 60_000;
 
-/** Stands between one Dispatcher and one HTTP server, and does to each request what the director says. */
+/** Starts a proxy between one replica and one HTTP server. The handler decides what becomes of each request. */
 export function startFaultProxy(options: FaultProxyOptions): Promise<Listening> {
   const { target, tls, gate } = options;
   return startHttpProxy(
@@ -55,10 +59,10 @@ async function serve(options: FaultProxyOptions, { method, url, response, ...exc
   };
   const answer = options.gate.refuses()
     ? refusal(options.server, 503, edges, call)
-    : options.isStrangers?.(call) === true
+    : options.isFromWorker?.(call) === true
       ? await carryOut()
-      : await options.director().conduct<HttpAnswer>({
-          slot: options.slot,
+      : await options.handler().handle<HttpAnswer>({
+          replica: options.replica,
           edges,
           asked: `${options.server}: ${method} ${url.split("?")[0]}`,
           carryOut,
@@ -74,17 +78,17 @@ async function serve(options: FaultProxyOptions, { method, url, response, ...exc
   response.writeHead(answer.status, { ...headers, "content-length": answer.body.byteLength }).end(answer.body);
 }
 
-/** Edges where "it is there already" is as good as having made it. */
+/** The edges on which "it is there already" counts as done. */
 const MAKING: ReadonlySet<Edge> = new Set<Edge>(["make the table", "register a source", "make a container"]);
 
 function worked(call: HttpCall, edges: Edges, { status, body }: HttpAnswer): boolean {
-  // Its own status is that of having been read.
+  // The status of a transaction only says that it was read. The answers to its rows are in the body.
   if (isTransaction(call)) return status < 400 && !/^HTTP\/1\.1 [45]/m.test(String(body));
   const among = (those: ReadonlySet<Edge>) => edges.some((edge) => those.has(edge));
   return status < 400 || (status === 404 && among(READS)) || (status === 409 && among(MAKING));
 }
 
-/** Edges where "there is none" is an answer like any other. */
+/** The edges on which "there is no such thing" counts as done. */
 const READS: ReadonlySet<Edge> = new Set<Edge>([
   "find a run",
   "read the owner",
@@ -93,7 +97,7 @@ const READS: ReadonlySet<Edge> = new Set<Edge>([
   "delete a body",
 ]);
 
-/** A refusal in the server's own words, as far as the app listens to them. */
+/** Makes a refusal in the server's own words, as far as the app reads them. */
 function refusal(server: ServerName, status: number, edges: Edges, call: HttpCall): HttpAnswer {
   const later = status === 429 || status === 503 ? { "retry-after": "1" } : {};
   const headers = { "content-type": "application/json", ...later };
@@ -103,7 +107,9 @@ function refusal(server: ServerName, status: number, edges: Edges, call: HttpCal
   return ofOneRow && isTransaction(call) ? refusedStep(status, json(error)) : { status, headers, body: json(error) };
 }
 
-/** Whoever refuses may quote what it was asked for: here it is the URL of a body, where the request holds one. */
+/**
+ * Makes a refusal that quotes the URL of a body, if the request holds one. A real API server may quote requests too.
+ */
 function clusterStatus(code: number, edges: Edges, { body }: HttpCall): object {
   const alreadyThere = edges.includes("create a job") && code === 409;
   return {
@@ -116,7 +122,10 @@ function clusterStatus(code: number, edges: Edges, { body }: HttpCall): object {
   };
 }
 
-/** What the table service says of a transaction that one row made fail: it has been read, and that row's answer is the only one in it. */
+/**
+ * Makes the table service's answer to a transaction that failed at one row: status 202, and the answer of that row
+ * alone.
+ */
 function refusedStep(status: number, error: Buffer): HttpAnswer {
   const lines = [
     "--batchresponse_injected",

@@ -1,19 +1,21 @@
 import type { Socket } from "node:net";
 
-/** The way of all Dispatchers to one server. Closed, it breaks every connection and lets no new one in. */
+/**
+ * Stands between all replicas and one server. While it is closed, it breaks every connection and lets no new one in.
+ */
 export class Gate {
   readonly #sockets = new Set<Socket>();
   #isClosed = false;
-  #busyShare = 0;
+  #throttledShare = 0;
   #owed = 0;
-  /** Calls that a busy server refused, and connections that a closed gate did. */
+  /** How many calls were throttled and how many connections were refused. */
   refused = 0;
 
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
-  /** For each new connection. */
+  /** Has to be called for each new connection. */
   admit(socket: Socket): void {
     if (this.#isClosed) {
       this.refused += 1;
@@ -34,26 +36,27 @@ export class Gate {
     this.#isClosed = false;
   }
 
-  /** From here on this share of all calls, evenly spread, is to be answered that the server is busy: 0 for none, 1 for each. */
-  busy(share: number): void {
-    this.#busyShare = share;
+  /** Throttles this share of all calls from here on, evenly spread: 0 for none, 1 for each. */
+  throttle(share: number): void {
+    this.#throttledShare = share;
     this.#owed = 0;
   }
 
-  /** For each call that a Dispatcher makes: whether the server is too busy for this one. */
+  /** Tells whether this call is throttled. It has to be called once for each call of a replica. */
   refuses(): boolean {
-    this.#owed += this.#busyShare;
+    this.#owed += this.#throttledShare;
     if (this.#owed < 1) return false;
     this.#owed -= 1;
     this.refused += 1;
     return true;
   }
 
-  /** Nothing passes, and nobody is told. */
+  /** Lets no byte through, and keeps the connections open. */
   hang(): void {
     for (const socket of this.#sockets) socket.pause();
   }
 
+  /** Ends `hang`. */
   goOn(): void {
     for (const socket of this.#sockets) socket.resume();
   }

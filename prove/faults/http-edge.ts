@@ -3,18 +3,21 @@ import type { Edge } from "./edges.ts";
 /** A request as a proxy has read it. */
 export interface HttpCall {
   readonly method: string;
-  /** As in the request line: escaped, query included. */
+  /** The path and the query, escaped as in the request line. */
   readonly url: string;
   readonly body: string;
 }
 
-/** Which calls of the app a request to the table service is: several where it sends them together, none for one that the app doesn't make. */
+/**
+ * Names the calls of the app that this request to the table service is. A transaction can be several calls; a request
+ * that the app doesn't make is none.
+ */
 export function tableEdges(call: HttpCall): Edge[] {
   const edges = isTransaction(call) ? stepsOf(call.body).map(stepEdge) : [tableEdge(call)];
   return [...new Set(edges)].flatMap((edge) => edge ?? []);
 }
 
-/** Several changes to rows, done all or none. */
+/** Tells whether the request is a transaction: several changes to rows, of which all are made or none. */
 export function isTransaction({ url }: HttpCall): boolean {
   return url.split("?")[0]?.endsWith("/$batch") === true;
 }
@@ -47,8 +50,8 @@ function stepsOf(transaction: string): TableStep[] {
 }
 
 /**
- * A run's two rows are written together, and are one call: that of the row which stays. A row that stands alone, as in an app that was built
- * without a guard, is one too.
+ * Names the call that one step of a transaction is. A run's two rows are written together and count as one call, which
+ * the row that stays names. A row that is written alone counts too: an app that was built without a guard does that.
  */
 function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: readonly TableStep[]): Edge | undefined {
   if (rowKey.startsWith("run|")) {
@@ -113,7 +116,7 @@ function queryEdge(query: string): Edge | undefined {
   }
 }
 
-/** Which call of the app a request to the blob service is. A worker that reads its body is none. */
+/** Names the call of the app that this request to the blob service is; undefined if a worker reads its body. */
 export function blobEdge({ method, url }: HttpCall): Edge | undefined {
   const path = url.split("?")[0] ?? "";
   const [, , , ...blob] = path.split("/");
@@ -126,12 +129,14 @@ export function blobEdge({ method, url }: HttpCall): Edge | undefined {
   return name.endsWith(".log") && method === "PUT" ? "store a log" : undefined;
 }
 
-/** Whether a request to the blob service is a worker's, who reads its body by the URL that its Job was given. */
+/**
+ * Tells whether a worker makes this request to the blob service: it reads its body by the URL that its Job was given.
+ */
 export function isWorkersRead({ method, url }: HttpCall): boolean {
   return method === "GET" && /\/body\?.*\bsig=/.test(url);
 }
 
-/** Which call of the app a request to the cluster is. */
+/** Names the call of the app that this request to the cluster is; undefined if the app makes no such request. */
 export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
   const { pathname, searchParams: query } = new URL(url, "https://cluster");
   if (pathname.endsWith("/selfsubjectaccessreviews")) return "ask for a right";
@@ -150,7 +155,7 @@ export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
   return selector.includes("ion/retired!=true") ? "list the jobs" : "count the jobs";
 }
 
-/** A field of a JSON object that is text; "" where there is none. */
+/** Reads a text field of a JSON object; "" if there is no such field. */
 function field(json: string, name: string): string {
   try {
     const value: unknown = Reflect.get(Object(JSON.parse(json)), name);

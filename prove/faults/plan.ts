@@ -1,38 +1,23 @@
 import { ALL_EDGES, type Edge, factsOf, isFirstCall, type ServerName } from "./edges.ts";
+import type { Fault } from "./fault.ts";
 import { makeRandom, type Random } from "./random.ts";
 
-/** What is done to one call of a Dispatcher. */
-export type Deed =
-  /** The process dies before the call reaches its server, or after the server did it and before the answer arrives. */
-  | { readonly do: "kill"; readonly when: "before" | "after" }
-  /** The process sleeps so long that its locks lapse, and then goes on as if nothing had happened. */
-  | { readonly do: "freeze"; readonly when: "before" | "after"; readonly ms: number }
-  /** The call worked, and the answer never comes: the connection breaks, or stays silent. */
-  | { readonly do: "lose the reply"; readonly how: "cut" | "silence" }
-  /** The call reaches its server long after its sender gave it up. */
-  | { readonly do: "delay"; readonly ms: number }
-  /** The server doesn't do it, and says so. */
-  | { readonly do: "refuse"; readonly status: number }
-  /** The server doesn't do it, and says nothing: the connection breaks, or stays silent. */
-  | { readonly do: "cut" }
-  | { readonly do: "ignore" };
-
-/** One systematic fault: it falls on the first call of the edge after `gap` others were let through. */
-export interface Fault {
+/** A fault that waits for a call: it happens on the first call of the edge after `gap` others were let through. */
+export interface CallFault {
   readonly edge: Edge;
-  readonly deed: Deed;
+  readonly fault: Fault;
   readonly gap: number;
 }
 
-/** A process killed or frozen at some moment, whatever it does just then: once `sent` messages are on their way. */
-export interface Blow {
+/** A kill or a freeze once `sent` messages have been sent, whatever the replica does at that moment. */
+export interface RandomFault {
   readonly sent: number;
-  /** Names a process: modulo the number of those that are up. */
-  readonly victim: number;
-  readonly deed: { readonly do: "kill" } | { readonly do: "freeze"; readonly ms: number };
+  /** Chooses the replica: this number modulo how many replicas are up. */
+  readonly replica: number;
+  readonly fault: { readonly kind: "kill" } | { readonly kind: "freeze"; readonly ms: number };
 }
 
-/** A server that is away for a while, for every process: it refuses connections, or hangs. */
+/** A time in which no replica can use a server: the server refuses connections, or hangs. */
 export interface Outage {
   readonly sent: number;
   readonly server: ServerName;
@@ -40,89 +25,99 @@ export interface Outage {
   readonly ms: number;
 }
 
-/** All that is done to the Dispatchers, and when. A pure function of its seed. */
+/** Everything that is done to the replicas, and when. It follows from the seed alone. */
 export interface Plan {
-  readonly faults: readonly Fault[];
-  readonly blows: readonly Blow[];
+  readonly callFaults: readonly CallFault[];
+  readonly randomFaults: readonly RandomFault[];
   readonly outages: readonly Outage[];
 }
+
+/** The plan of a run in which nothing is done to the replicas. */
+export const NO_FAULTS: Plan = { callFaults: [], randomFaults: [], outages: [] };
 
 export interface PlanOptions {
   readonly seed: number;
   readonly messages: number;
-  /** Random kills and freezes, together. */
+  /** How many random kills and freezes there are, together. */
   readonly kills: number;
-  /** How long a lock lasts: a freeze is longer. */
+  /** How long a lock lasts. A freeze takes longer. */
   readonly lockMs: number;
-  /** The edges that the systematic faults are planned for; all by default. */
+  /** The edges that get faults; all by default. */
   readonly edges?: readonly Edge[];
 }
 
-const MANY = 1_000;
+/** A run of so many messages has calls enough for larger gaps. */
+const MANY_MESSAGES = 1_000;
 
-/** Longer than any time-out of the app's. */
+/** Longer than any time-out of the app. */
 const DELAY_MS = 18_000;
 
+/** Makes the plan that follows from the options. */
 export function makePlan(options: PlanOptions): Plan {
   const random = makeRandom(options.seed);
   const edges = options.edges ?? ALL_EDGES;
   return {
-    faults: edges.flatMap((edge) => faultsOn(edge, options, random)),
-    blows: blows(options, random),
+    callFaults: edges.flatMap((edge) => faultsOn(edge, options, random)),
+    randomFaults: randomFaults(options, random),
     outages: options.edges === undefined ? outages(options.messages, random) : [],
   };
 }
 
-/** Each edge's faults in an order of their own; those that a run is worthless without come first. */
-function faultsOn(edge: Edge, { lockMs, messages }: PlanOptions, random: Random): Fault[] {
-  const freezeMs = () => freeze(lockMs, random);
-  const demanded: Deed[] = [
-    { do: "kill", when: "before" },
-    { do: "kill", when: "after" },
-    { do: "freeze", when: "before", ms: freezeMs() },
-    { do: "freeze", when: "after", ms: freezeMs() },
-    { do: "lose the reply", how: random.pick(["cut", "cut", "silence"]) },
+/** Plans the faults of one edge in random order, the demanded ones first. */
+function faultsOn(edge: Edge, { lockMs, messages }: PlanOptions, random: Random): CallFault[] {
+  const ms = () => freezeMs(lockMs, random);
+  const demanded: Fault[] = [
+    { kind: "kill", when: "before" },
+    { kind: "kill", when: "after" },
+    { kind: "freeze", when: "before", ms: ms() },
+    { kind: "freeze", when: "after", ms: ms() },
+    { kind: "lose the reply", how: random.pick(["cut", "cut", "silence"]) },
   ];
-  // A delivery asks nothing, so that nothing can be refused: it arrives, or is lost on the way.
-  const others = edge === "receive a message" ? [] : otherDeeds(edge);
-  // Of calls that are few, none may be wasted.
-  const mostGap = isFirstCall(edge) ? 1 : messages < MANY ? 2 : 4;
-  return [...random.shuffled(demanded), ...random.shuffled(others)].map((deed) => ({
+  // The replica asks for nothing by a delivery, so nothing can be refused: a delivery arrives, or is lost on its way.
+  const others = edge === "receive a message" ? [] : otherFaults(edge);
+  // A call that is made rarely must not be let through without a fault.
+  const mostGap = isFirstCall(edge) ? 1 : messages < MANY_MESSAGES ? 2 : 4;
+  return [...random.shuffled(demanded), ...random.shuffled(others)].map((fault) => ({
     edge,
-    deed,
+    fault,
     gap: random.below(mostGap),
   }));
 }
 
-function otherDeeds(edge: Edge): Deed[] {
+function otherFaults(edge: Edge): Fault[] {
   const { server, writes, conflict } = factsOf(edge);
-  // The bus says by 503, `server-busy`, what others say by 429.
+  // The bus answers 503, `server-busy`, when other servers answer 429.
   const statuses = server === "bus" ? [500, 503] : [429, 500, 503];
   return [
-    ...[...statuses, ...(conflict === undefined ? [] : [conflict])].map((status): Deed => ({ do: "refuse", status })),
-    ...(writes === true ? [{ do: "delay", ms: DELAY_MS } as const] : []),
-    { do: "cut" },
-    { do: "ignore" },
+    ...[...statuses, ...(conflict === undefined ? [] : [conflict])].map(
+      (status): Fault => ({ kind: "refuse", status }),
+    ),
+    ...(writes === true ? [{ kind: "delay", ms: DELAY_MS } as const] : []),
+    { kind: "cut" },
+    { kind: "ignore" },
   ];
 }
 
-/** A little longer than the lock; now and then so much that everything about the run is over by then. */
-function freeze(lockMs: number, random: Random): number {
+/** Takes a little longer than the lock. One freeze in ten lasts so long that the run is over when the replica wakes. */
+function freezeMs(lockMs: number, random: Random): number {
   return Math.round(random.next() < 0.1 ? lockMs * 4 : lockMs * random.between(1.05, 1.3));
 }
 
-function blows({ kills, messages, lockMs }: PlanOptions, random: Random): Blow[] {
+function randomFaults({ kills, messages, lockMs }: PlanOptions, random: Random): RandomFault[] {
   const moments = Array.from({ length: kills }, () => random.below(messages)).toSorted((a, b) => a - b);
   return moments.map((sent) => ({
     sent,
-    victim: random.below(1000),
-    deed: random.next() < 0.7 ? { do: "kill" } : { do: "freeze", ms: freeze(lockMs, random) },
+    replica: random.below(1000),
+    fault: random.next() < 0.7 ? { kind: "kill" } : { kind: "freeze", ms: freezeMs(lockMs, random) },
   }));
 }
 
 const SERVERS = ["bus", "storage", "cluster"] as const;
 
-/** Each server is away twice: it refuses once, and hangs once. The bus, which holds connections, is restarted. */
+/**
+ * Plans two outages of each server: in one it refuses connections, in the other it hangs. The bus that refuses is
+ * restarted.
+ */
 function outages(messages: number, random: Random): Outage[] {
   return SERVERS.flatMap((server) =>
     (["refuses", "hangs"] as const).map((how) => ({

@@ -1,17 +1,18 @@
-/** Numbers that look random and follow from a seed alone: the same seed gives the same ones. */
+/** Gives numbers that look random and follow from a seed: the same seed gives the same numbers. */
 export interface Random {
-  /** From 0 up to, but not including, 1. */
+  /** Gives a number from 0 up to, but not including, 1. */
   next(): number;
-  /** A whole number from 0 to `below - 1`. */
+  /** Gives a whole number from 0 to `below - 1`. */
   below(below: number): number;
-  /** From `from` up to, but not including, `to`. */
+  /** Gives a number from `from` up to, but not including, `to`. */
   between(from: number, to: number): number;
+  /** Gives one of these. */
   pick<T>(from: readonly [T, ...T[]]): T;
-  /** The same items in another order. */
+  /** Gives the same items in another order. */
   shuffled<T>(items: readonly T[]): T[];
 }
 
-/** The generator known as mulberry32: 32 bits of state, good enough to scatter faults. */
+/** Makes the generator known as mulberry32. It has 32 bits of state, which is enough to scatter faults. */
 export function makeRandom(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {

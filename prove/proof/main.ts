@@ -9,10 +9,10 @@ import { type ProofFlags, readProofFlags } from "./flags.ts";
 import { summarise, summaryText } from "./report.ts";
 import { runProof } from "./run-proof.ts";
 
-// `npm run prove`: several Dispatchers are killed, frozen and lied to at every call they make, and every message has to end exactly once.
-// `-- --storms`: crowds, outages and clocks that disagree, outside CI.
+// `npm run prove` kills and freezes several replicas at every call they make, and breaks the calls. Every message has
+// to end exactly once. `npm run prove -- --storms` runs the storms, which take too long for CI.
 
-/** The shortest lock that the app accepts: a freeze has to be longer. */
+/** How long the bus's locks last: the shortest time that the app accepts, because a freeze has to take longer. */
 const LOCK_MS = 5_000;
 
 const APP = join(PROJECT_ROOT, "dist/functions/index.js");
@@ -25,15 +25,13 @@ function readArgs(args: readonly string[]): () => Promise<boolean> {
 }
 
 async function prove(flags: ProofFlags): Promise<boolean> {
-  const { seed, messages, kills, processes, patienceMs } = flags;
-  process.stderr.write(
-    `seed ${seed}: ${messages} messages, ${processes} Dispatchers, ${kills} random kills and freezes\n`,
-  );
+  const { seed, messages, kills, replicas, patienceMs } = flags;
+  process.stderr.write(`seed ${seed}: ${messages} messages, ${replicas} replicas, ${kills} random kills and freezes\n`);
   const log = flags.log === undefined ? undefined : createWriteStream(flags.log);
   const result = await runProof({
     plan: makePlan({ seed, messages, kills, lockMs: LOCK_MS }),
     messages: planMessages(seed, messages),
-    processes,
+    replicas,
     lockMs: LOCK_MS,
     app: APP,
     patienceMs,
@@ -54,5 +52,5 @@ try {
   process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   process.exitCode = 1;
 }
-// What was cut off may keep timers and sockets for a while.
+// Timers and sockets of calls that were cut off may still be open, and must not keep this process running.
 process.exit();

@@ -1,5 +1,5 @@
 import { orphansByKind, type Tally, tallyOf } from "../audit/tally.ts";
-import { type Done, deedName, missingDeeds } from "../faults/director.ts";
+import { type FaultCounts, faultName, missingFaults } from "../faults/fault.ts";
 import type { ProofResult } from "./run-proof.ts";
 
 /** The numbers of a proof, and whether it holds. */
@@ -12,68 +12,71 @@ export interface Summary extends Tally {
   readonly freezes: number;
   readonly outages: number;
   readonly faults: Readonly<Record<string, Readonly<Record<string, number>>>>;
-  /** What the proof is worthless without, and what did not come about. */
+  /** What has to happen in a proof, and did not. */
   readonly missing: readonly string[];
-  /** What else was planned and did not come about. */
+  /** What was planned beyond that, and did not happen. */
   readonly left: readonly string[];
-  /** Dispatchers that ended by themselves. */
+  /** The last words of replicas that ended by themselves. */
   readonly deaths: readonly string[];
   readonly findings: readonly string[];
   readonly seconds: number;
 }
 
-/** Judges a proof. `demanded`: whether every edge has to have had its faults. */
+/**
+ * Counts and judges a proof. With `demanded`, it holds only if every demanded fault has happened on every demanded
+ * edge.
+ */
 export function summarise(result: ProofResult, seed: number, demanded: boolean): Summary {
-  const { books, findings, done } = result;
+  const { records, findings, faultCounts } = result;
   const deadLettered: Record<string, number> = {};
-  for (const { reason = "" } of books.deadLetters) deadLettered[reason] = (deadLettered[reason] ?? 0) + 1;
+  for (const { reason = "" } of records.deadLetters) deadLettered[reason] = (deadLettered[reason] ?? 0) + 1;
   const missing = [
-    ...(demanded ? missingDeeds(done) : []),
-    ...Array.from({ length: result.blowsLeft }, () => "a kill or freeze at random"),
+    ...(demanded ? missingFaults(faultCounts) : []),
+    ...Array.from({ length: result.randomFaultsLeft }, () => "a kill or freeze at random"),
     ...result.outagesLeft.map(({ server, how }) => `the ${server} ${how}`),
-    ...result.unknown.map((call) => `faults on a call that has no name in edges.ts: ${call}`),
+    ...result.unknown.map((call) => `faults on a call that edges.ts does not list: ${call}`),
   ];
   const left = result.left
-    .map(({ deed, edge }) => `${deedName(deed)}: ${edge}`)
+    .map(({ fault, edge }) => `${faultName(fault)}: ${edge}`)
     .filter((name) => !missing.includes(name));
   return {
     holds: findings.length === 0 && missing.length === 0 && result.deaths.length === 0,
     seed,
-    ...tallyOf(books, findings),
+    ...tallyOf(records, findings),
     orphansByKind: orphansByKind(findings),
     deadLettered,
     kills: result.kills,
     freezes: result.freezes,
     outages: result.outages.length,
-    faults: asObject(done),
+    faults: asObject(faultCounts),
     missing,
     left,
     deaths: result.deaths,
-    findings: findings.map(({ verdict, about, what }) => `${verdict}: ${about}: ${what}`),
+    findings: findings.map(({ kind, about, what }) => `${kind}: ${about}: ${what}`),
     seconds: Math.round(result.seconds),
   };
 }
 
-function asObject(done: Done): Record<string, Record<string, number>> {
-  return Object.fromEntries([...done].map(([edge, counts]) => [edge, Object.fromEntries(counts)]));
+function asObject(faults: FaultCounts): Record<string, Record<string, number>> {
+  return Object.fromEntries([...faults].map(([edge, counts]) => [edge, Object.fromEntries(counts)]));
 }
 
-/** As a person reads it. */
+/** Writes the summary for people. */
 export function summaryText(summary: Summary): string {
   const { faults, findings, missing, left, deaths, deadLettered, ...numbers } = summary;
   const orphans = Object.entries(numbers.orphansByKind).map(([kind, count]) => `${count} ${kind}`);
   const letters = Object.entries(deadLettered).map(([reason, count]) => `${count} ${reason}`);
   const edges = Object.entries(faults).map(([edge, counts]) => {
-    const each = Object.entries(counts).map(([deed, count]) => (count === 1 ? deed : `${deed} x${count}`));
+    const each = Object.entries(counts).map(([name, count]) => (count === 1 ? name : `${name} x${count}`));
     return `  ${edge.padEnd(28)} ${each.join(", ")}`;
   });
   const happened = Object.values(faults).flatMap((counts) => Object.values(counts));
   return [
     `faults on each call (${happened.reduce((sum, count) => sum + count, 0)}):`,
     ...edges,
-    ...list("planned, and did not come about", left),
-    ...list("never happened, though it has to", missing),
-    ...list("ended by itself", deaths),
+    ...list("planned, and did not happen", left),
+    ...list("did not happen, and has to", missing),
+    ...list("replicas that ended by themselves", deaths),
     ...list("found", findings),
     "",
     `seed           ${numbers.seed}`,

@@ -1,82 +1,96 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
-import { audit, type Books, type Finding } from "../audit/audit.ts";
-import { readBooks } from "../audit/books.ts";
-import { Director, type Done, deedName } from "../faults/director.ts";
+import { audit, type Finding, type Records } from "../audit/audit.ts";
+import { readRecords } from "../audit/read-records.ts";
 import { isFirstCall } from "../faults/edges.ts";
-import type { Fault, Outage, Plan } from "../faults/plan.ts";
-import { moreMessages, type Planned } from "../stage/kinds.ts";
+import { type FaultCounts, faultName } from "../faults/fault.ts";
+import { FaultInjector } from "../faults/fault-injector.ts";
+import { type CallFault, NO_FAULTS, type Outage, type Plan } from "../faults/plan.ts";
+import { moreMessages, type PlannedMessage } from "../stage/kinds.ts";
 import { startReadinessProbes } from "../stage/readiness-probes.ts";
 import { makeSender } from "../stage/sender.ts";
 import { type Stage, startStage } from "../stage/stage.ts";
 
 export interface ProofOptions {
   readonly plan: Plan;
-  readonly messages: readonly Planned[];
-  readonly processes: number;
+  readonly messages: readonly PlannedMessage[];
+  readonly replicas: number;
   readonly lockMs: number;
   readonly app: string;
   readonly patienceMs: number;
-  /** Each line of every process, and each thing that is done to them. */
+  /** Takes each line of every process, and a line for each fault. */
   readonly onLine: (who: string, line: string) => void;
   readonly onProgress: (text: string) => void;
 }
 
 export interface ProofResult {
-  readonly books: Books;
+  readonly records: Records;
   readonly findings: readonly Finding[];
-  readonly done: Done;
-  /** Planned faults that never came about. */
-  readonly left: readonly Fault[];
-  /** Kills and freezes at random, and outages, that never came about. */
-  readonly blowsLeft: number;
+  readonly faultCounts: FaultCounts;
+  /** The faults that never met their calls. */
+  readonly left: readonly CallFault[];
+  /** How many random kills and freezes never happened. */
+  readonly randomFaultsLeft: number;
+  /** The outages that never happened. */
   readonly outagesLeft: readonly Outage[];
-  /** Calls of the Dispatchers that the proof has no name for. */
+  /** The replicas' calls that `edges.ts` does not list. */
   readonly unknown: readonly string[];
   readonly kills: number;
   readonly freezes: number;
   readonly outages: readonly Outage[];
-  /** Dispatchers that ended though nobody killed them: their last words. */
+  /** The last words of replicas that ended by themselves. */
   readonly deaths: readonly string[];
   readonly seconds: number;
 }
 
-/** Open messages at once: enough to keep every process at work, few enough that each has its turn soon. */
+/**
+ * How many messages are open at once: enough to keep every replica at work, and few enough that each message has its
+ * turn soon.
+ */
 const WINDOW = 300;
-/** Where little is sent, the messages have to last until the faults are through. */
+/**
+ * How many messages the sender may be ahead of the faults. A small number of messages has to last until the faults have
+ * happened.
+ */
 const LEAD = 30;
 const LOOK_MS = 50;
-/** Nothing planned has come about for so long: something has to give. */
+/** If no planned fault has happened for so long, the proof sends more messages or kills a replica. */
 const STUCK_MS = 4_000;
-/** So often one more message of each kind is sent, where some fault has not met its call yet. */
+/** How often one more message of each kind is sent, because some fault still waits for its call. */
 const MOST_ROUNDS = 30;
+/** If no planned fault has happened for so long, the proof stops waiting. */
+/**
+ * With fewer open messages than this, more are sent. Otherwise the last few would meet fault upon fault: each would be
+ * found busy, and be left for twice as long, again and again.
+ */
+const FEW = 20;
 const GIVE_UP_MS = 60_000;
 
-/** Sends the messages while the plan is carried out, waits until everything is at rest, and reads the books. */
+/** Sends the messages while the plan is carried out, waits until everything is at rest, and audits the records. */
 export async function runProof(options: ProofOptions): Promise<ProofResult> {
   const startedAt = performance.now();
   const deaths: string[] = [];
-  let director = new Director({ faults: [], blows: [], outages: [] }, []);
+  let injector = new FaultInjector(NO_FAULTS, []);
   const stage = await startStage({
     ...options,
-    director: () => director,
+    handler: () => injector,
     onDeath: (words) => deaths.push(words),
   });
   try {
-    director = new Director(options.plan, stage.dispatchers, (line) => options.onLine("proof", line));
-    const { sent, outages, outagesLeft } = await perform(options, stage, director);
-    director.end();
-    const { books, findings } = await untilAtRest(options, stage, sent);
+    injector = new FaultInjector(options.plan, stage.replicas, (line) => options.onLine("proof", line));
+    const { sent, outages, outagesLeft } = await carryOut(options, stage, injector);
+    injector.end();
+    const { records, findings } = await untilAtRest(options, stage, sent);
     return {
-      books,
+      records,
       findings,
-      done: director.done,
-      left: director.left,
-      blowsLeft: director.blowsLeft,
+      faultCounts: injector.callFaults.counts,
+      left: injector.callFaults.left,
+      randomFaultsLeft: injector.randomFaultsLeft,
       outagesLeft,
-      unknown: director.unknown,
-      kills: director.kills,
-      freezes: director.freezes,
+      unknown: injector.unknown,
+      kills: injector.kills,
+      freezes: injector.freezes,
       outages,
       deaths,
       seconds: (performance.now() - startedAt) / 1000,
@@ -86,51 +100,64 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
   }
 }
 
-/** Sends, and strikes, until all is sent and done. What is sent last is there for the faults that have not met their call yet. */
-async function perform(
+/**
+ * Sends the messages and carries out the plan. Then it sends more messages, for the faults that still wait for their
+ * calls.
+ */
+async function carryOut(
   options: ProofOptions,
   stage: Stage,
-  director: Director,
-): Promise<{ readonly sent: readonly Planned[] } & Pick<ProofResult, "outages" | "outagesLeft">> {
+  injector: FaultInjector,
+): Promise<{ readonly sent: readonly PlannedMessage[] } & Pick<ProofResult, "outages" | "outagesLeft">> {
   const client = new ServiceBusClient(stage.servers.serviceBus);
   const send = makeSender(client);
-  const probes = startReadinessProbes(stage.dispatchers);
-  const waiting = [...options.plan.outages];
-  const held: Outage[] = [];
+  const probes = startReadinessProbes(stage.replicas);
+  const { callFaults } = injector;
+  const outagesLeft = [...options.plan.outages];
+  const outages: Outage[] = [];
   let away: Promise<void> | undefined;
-  const sent: Planned[] = [];
+  const sent: PlannedMessage[] = [];
   let saidAt = 0;
 
   const look = () => {
-    director.strike(sent.length);
-    const [next] = waiting;
+    injector.injectRandomFaults(sent.length);
+    const [next] = outagesLeft;
     if (next && next.sent <= sent.length && away === undefined) {
-      waiting.shift();
-      held.push(next);
+      outagesLeft.shift();
+      outages.push(next);
       options.onLine("proof", `the ${next.server} ${next.how} for ${next.ms} ms`);
-      away = stage.away(next).finally(() => {
+      away = stage.takeAway(next).finally(() => {
         away = undefined;
       });
     }
-    if (director.quietMs > STUCK_MS && director.owed.some(({ edge }) => isFirstCall(edge))) director.nudge();
+    if (injector.quietMs > STUCK_MS && callFaults.owed.some(({ edge }) => isFirstCall(edge))) injector.nudge();
     if (performance.now() - saidAt < 5_000) return;
     saidAt = performance.now();
-    const { owed } = director;
-    const last = owed.length > 3 ? "" : owed.map(({ edge, deed }) => ` (${deedName(deed)}: ${edge})`).join("");
-    const up = stage.dispatchers.filter(({ isUp }) => isUp).length;
+    const { owed } = callFaults;
+    const last = owed.length > 3 ? "" : owed.map(({ edge, fault }) => ` (${faultName(fault)}: ${edge})`).join("");
+    const up = stage.replicas.filter(({ isUp }) => isUp).length;
     options.onProgress(
-      `sent ${sent.length}, open ${stage.openMessages()}, faults owed ${owed.length}${last} of ${director.left.length} left, random ones ${director.blowsLeft}, killed ${director.kills}, frozen ${director.freezes}, up ${up}`,
+      [
+        `sent ${sent.length}`,
+        `open ${stage.openMessages()}`,
+        `call faults left ${callFaults.left.length}`,
+        `demanded ones left ${owed.length}${last}`,
+        `random faults left ${injector.randomFaultsLeft}`,
+        `kills ${injector.kills}`,
+        `freezes ${injector.freezes}`,
+        `replicas up ${up}`,
+      ].join(", "),
     );
   };
   const mayGoOn = () =>
     away === undefined &&
     stage.openMessages() < WINDOW &&
     (sent.length >= options.messages.length ||
-      sent.length < options.messages.length * director.progress + LEAD ||
-      director.idleMs > STUCK_MS);
+      sent.length < options.messages.length * callFaults.progress + LEAD ||
+      callFaults.idleMs > STUCK_MS);
 
   try {
-    const sendAll = async (messages: readonly Planned[]) => {
+    const sendAll = async (messages: readonly PlannedMessage[]) => {
       for (const message of messages) {
         while (!mayGoOn()) {
           look();
@@ -142,16 +169,19 @@ async function perform(
       }
     };
     await sendAll(options.messages);
-    // Those that a proof can do without are not waited for.
-    const isThrough = () => director.left.length === 0 || (director.owed.length === 0 && director.idleMs > STUCK_MS);
-    const isDone = () => away === undefined && waiting.length === 0 && director.blowsLeft === 0 && isThrough();
+    // The proof does not wait for faults that are not demanded.
+    const isThrough = () =>
+      callFaults.left.length === 0 || (callFaults.owed.length === 0 && callFaults.idleMs > STUCK_MS);
+    const isDone = () =>
+      away === undefined && outagesLeft.length === 0 && injector.randomFaultsLeft === 0 && isThrough();
     let rounds = 0;
     let lastRoundAt = 0;
     const wantsMore = () =>
       rounds < MOST_ROUNDS &&
-      Math.min(director.idleMs, performance.now() - lastRoundAt) > STUCK_MS &&
-      director.owed.some(({ edge }) => !isFirstCall(edge));
-    while (!isDone() && director.idleMs < GIVE_UP_MS) {
+      performance.now() - lastRoundAt > STUCK_MS &&
+      (callFaults.idleMs > STUCK_MS || stage.openMessages() < FEW) &&
+      callFaults.owed.some(({ edge }) => !isFirstCall(edge));
+    while (!isDone() && callFaults.idleMs < GIVE_UP_MS) {
       look();
       await sleep(LOOK_MS);
       if (!wantsMore()) continue;
@@ -160,28 +190,28 @@ async function perform(
       await sendAll(moreMessages(sent.length));
     }
     await away;
-    return { sent, outages: held, outagesLeft: waiting };
+    return { sent, outages, outagesLeft };
   } finally {
     await probes.stop();
     await client.close();
   }
 }
 
-/** Reads the books again and again until nothing in them is on its way any more, or the patience is over. */
+/** Reads the records again and again until nothing in them is open or left over, or the patience is over. */
 async function untilAtRest(
   options: ProofOptions,
   stage: Stage,
-  sent: readonly Planned[],
-): Promise<{ readonly books: Books; readonly findings: readonly Finding[] }> {
+  sent: readonly PlannedMessage[],
+): Promise<{ readonly records: Records; readonly findings: readonly Finding[] }> {
   const deadline = performance.now() + options.patienceMs;
   let last = "";
   for (;;) {
-    const books = await readBooks(stage.servers, sent);
-    const findings = audit(books);
-    const moving = findings.filter(({ verdict }) => verdict === "open" || verdict === "orphan");
+    const records = await readRecords(stage.servers, sent);
+    const findings = audit(records);
+    const moving = findings.filter(({ kind }) => kind === "open" || kind === "orphan");
     if (moving.length === 0 || performance.now() > deadline)
-      return { books, findings: [...findings, ...(await stage.leaks())] };
-    const said = `not at rest yet: ${moving.length}, such as ${moving[0]?.about}: ${moving[0]?.what}`;
+      return { records, findings: [...findings, ...(await stage.leaks())] };
+    const said = `not at rest yet, ${moving.length} left, such as ${moving[0]?.about}: ${moving[0]?.what}`;
     if (said !== last) options.onProgress(said);
     last = said;
     await sleep(1_000);

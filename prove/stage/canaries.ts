@@ -1,6 +1,6 @@
 /**
- * What is planted in everything that is sent and in what opens the bus, to be looked for wherever it may not be. Ten characters at most: an
- * error of JSON.parse quotes no more of what it can't read.
+ * Texts that are planted in every message and in the key of the bus, so that a search finds them in the wrong places.
+ * Each has ten characters at most, because an error of JSON.parse quotes no more than that.
  */
 export const CANARIES = {
   body: "canaryBody",
@@ -9,5 +9,5 @@ export const CANARIES = {
   busKey: "canaryKey0",
 } as const;
 
-/** The application property that holds one. It is the sender's own, and stays on a dead letter. */
+/** The application property that holds a canary. It is the sender's own, so it may stay on a dead letter. */
 export const CANARY_PROPERTY = "tenant";

@@ -2,24 +2,24 @@ import type { Reason } from "../../shared/run/reasons.ts";
 import type { ClosedStatus } from "../../shared/run/run.ts";
 import { makeRandom } from "../faults/random.ts";
 
-/** What a message holds. A wrong field breaks a module's schema. */
+/** What the body of a message is. A wrong field breaks a module's schema. */
 export type Body = "small" | "big" | "not JSON" | "wrong field";
 
-/** How a message of one kind has to end, whatever is done to the Dispatchers meanwhile. */
+/** How a message of one kind has to end, whatever is done to the replicas meanwhile. */
 export interface Kind {
-  /** Of a hundred messages, so many are of this kind. */
+  /** How many of a hundred messages are of this kind. */
   readonly share: number;
-  /** Queue, or topic. */
+  /** The queue or topic that the message is sent to. */
   readonly entity: string;
   readonly subject: string;
   readonly body: Body;
   readonly outcome: ClosedStatus;
   readonly reason?: Reason;
-  /** How often its work fails before the end. */
+  /** How many attempts fail. */
   readonly failures: number;
-  /** How often its worker starts. */
+  /** How many workers start. */
   readonly starts: number;
-  /** The sender sends it so often, with one message id. Each is a message of its own. */
+  /** How often the sender sends it, always with the same message id. Each copy is a message of its own. */
   readonly copies: number;
 }
 
@@ -57,13 +57,13 @@ const KINDS = {
     starts: 0,
   },
   big: { ...queued, share: 9, subject: "read-big", body: "big", outcome: "succeeded", failures: 0, starts: 1 },
-  /** Its last words, which go into rows and on the dead letter, are the URL of its body. */
+  /** The worker's last words are the URL of its body. The app writes last words into rows and on the dead letter. */
   "says its URL": { ...queued, ...fails, share: 3, subject: "say-url", body: "big", failures: 1, starts: 1 },
   "reject: not JSON": { ...queued, ...rejected, share: 3, subject: "give-up", body: "not JSON" },
   "reject: schema": { ...queued, ...rejected, share: 2, subject: "give-up", body: "wrong field" },
-  /** Only a twin's story sends it: attempt 1 takes no notice of being ended, and works on for ten seconds. */
+  /** Only a twin's story sends this kind. Attempt 1 ignores that it is ended, and works for ten seconds. */
   stubborn: { ...queued, share: 0, subject: "not-to-be-ended", outcome: "succeeded", failures: 1, starts: 2 },
-  "reject: no module": { ...queued, ...rejected, share: 5, subject: "nobody's" },
+  "reject: no module": { ...queued, ...rejected, share: 5, subject: "no-module" },
 } as const satisfies Readonly<Record<string, Kind>>;
 
 export type KindName = keyof typeof KINDS;
@@ -72,7 +72,7 @@ function isKind(name: string): name is KindName {
   return Object.hasOwn(KINDS, name);
 }
 
-/** Of a proof. */
+/** The kinds that a proof sends. */
 export const KIND_NAMES: readonly KindName[] = Object.keys(KINDS)
   .filter(isKind)
   .filter((name) => KINDS[name].share > 0);
@@ -81,30 +81,32 @@ export function kindOf(name: KindName): Kind {
   return KINDS[name];
 }
 
-/** A message that is to be sent. */
-export interface Planned {
+/** A message that the proof is going to send. */
+export interface PlannedMessage {
   readonly id: string;
   readonly kind: KindName;
 }
 
-/** So many messages, every kind among them, in an order that follows from the seed. */
-export function planMessages(seed: number, count: number, kinds: readonly KindName[] = KIND_NAMES): Planned[] {
+/** Plans so many messages of every kind, in an order that follows from the seed. */
+export function planMessages(seed: number, count: number, kinds: readonly KindName[] = KIND_NAMES): PlannedMessage[] {
   const random = makeRandom(seed ^ 0x5eed);
   const total = kinds.reduce((sum, kind) => sum + kindOf(kind).share, 0);
   const bag: KindName[] = [];
   while (bag.length < count) {
     const round = kinds.flatMap((kind) => Array.from({ length: kindOf(kind).share }, () => kind));
-    // Of a few messages, too, every kind is one.
+    // Even a few messages have each kind once.
     bag.push(...(bag.length === 0 && count < total ? [...kinds] : []), ...random.shuffled(round));
   }
   return random.shuffled(bag.slice(0, count)).map((kind, index) => planned(kind, index + 1));
 }
 
-/** One more of each kind, where so many were sent before and some fault has not met its call yet. */
-export function moreMessages(sent: number): Planned[] {
+/**
+ * Plans one more message of each kind, because some fault still waits for its call. `sent`: how many were sent before.
+ */
+export function moreMessages(sent: number): PlannedMessage[] {
   return KIND_NAMES.map((kind, index) => planned(kind, sent + index + 1));
 }
 
-function planned(kind: KindName, number: number): Planned {
+function planned(kind: KindName, number: number): PlannedMessage {
   return { id: `${kind.replaceAll(/[^a-z]+/g, "-")}-${number}`, kind };
 }

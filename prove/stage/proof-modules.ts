@@ -2,14 +2,17 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
 
-/** What every worker begins and ends with: a line in the ledger, written in one append, so that no two mix. */
+/**
+ * Has every worker write a line into the ledger when it starts and when it ends. Each line is one append, so that no
+ * two lines mix.
+ */
 const LEDGER_LINES = `
 say() { printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$DISPATCHER_RUN_ID" "$DISPATCHER_ATTEMPT" "$DISPATCHER_MESSAGE_ID" "$1" "$2" >>"$PROOF_LEDGER"; }
 say start 0
 finish() { say end "$1"; exit "$1"; }
 `;
 
-/** Bytes of a big message: more than fits into a Job. */
+/** The size of a big message. It does not fit into a Job, so the app stores it as a blob. */
 export const BIG_BYTES = 48 * 1024;
 
 const SCRIPTS: Readonly<Record<string, string>> = {
@@ -24,16 +27,16 @@ const SCRIPTS: Readonly<Record<string, string>> = {
     'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; trap : TERM; for n in $(seq 100); do sleep 0.1; done; finish 3',
 };
 
-/** A node that isn't there: the fault of no template, so that no module pauses. */
+/** Asks for a node that doesn't exist. The app does not blame the template for that, so no module trips. */
 const NO_NODE = { nodeSelector: { "example.com/never": "yes" } };
 
-/** Its body comes by URL, and has to be whole. */
+/** The program of a worker that reads its body by URL, and fails if the body is not whole. */
 const READ_BIG = `
 import { appendFileSync } from "node:fs";
 const { DISPATCHER_RUN_ID: run, DISPATCHER_ATTEMPT: attempt, DISPATCHER_MESSAGE_ID: id, PROOF_LEDGER: ledger } = process.env;
 const say = (what, value) => appendFileSync(ledger, [run, attempt, id, what, value].join("\\t") + "\\n");
 say("start", 0);
-// A fetch whose connection is broken at once may never settle, and Node ends, with 13, where nothing else is awaited.
+// A fetch whose connection breaks at once may never settle. The timer keeps Node from ending with code 13 then.
 setInterval(() => {}, 1_000);
 let code = 9;
 for (let look = 1; look <= 40 && code !== 0; look += 1) {
@@ -51,7 +54,7 @@ say("end", code);
 process.exit(code);
 `;
 
-/** Writes the modules of the proof, one for each subject. Their workers keep the ledger, which is nobody else's. */
+/** Writes the modules of the proof, one for each subject. Only their workers write into the ledger. */
 export async function writeModules(directory: string, ledger: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const write = (name: string, module: object) =>
@@ -77,7 +80,7 @@ export async function writeModules(directory: string, ledger: string): Promise<v
   });
 }
 
-/** Each module has an image of its own, so that one of them can be missing. */
+/** Names a module's image. Each module has an image of its own, so that one of them can be missing. */
 export function imageOf(module: string): string {
   return `proof/${module}:1`;
 }
@@ -86,7 +89,10 @@ function shell(script: string): string[] {
   return ["sh", "-eu", "-c", LEDGER_LINES + script];
 }
 
-/** A template, not a worker: a worker has a /tmp of its own, below which the ledger may lie. */
+/**
+ * Makes a Job template. A module's `worker` would not do, because its pod has a /tmp of its own and the ledger may be
+ * below /tmp.
+ */
 function template(image: string, command: readonly string[], ledger: string, pod: object = {}): object {
   const container = { name: "worker", image, command, env: [{ name: "PROOF_LEDGER", value: ledger }] };
   return { jobTemplate: { spec: { template: { spec: { restartPolicy: "Never", containers: [container], ...pod } } } } };
@@ -102,7 +108,8 @@ function common(subject: string): object {
     },
     ...(subject === "give-up" ? { schema: { type: "object", properties: { size: { type: "integer" } } } } : {}),
     ...(subject === "no-node" ? { startTimeout: "1s" } : {}),
-    // Long, so that a Job which nobody had time for meanwhile is not over by its own limit: then nothing tells that it never started.
+    // Long, because a Job that the app looks at late must not end by its own limit: the app could not tell then that it
+    // never started.
     maxRunningTime: subject === "hang" ? "1s" : "1h",
     maxActive: 1000,
   };

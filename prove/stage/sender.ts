@@ -1,10 +1,10 @@
 import type { ServiceBusClient, ServiceBusMessage, ServiceBusSender } from "@azure/service-bus";
 import { CANARIES, CANARY_PROPERTY } from "./canaries.ts";
-import { type Body, kindOf, type Planned, QUEUE } from "./kinds.ts";
+import { type Body, kindOf, type PlannedMessage, QUEUE } from "./kinds.ts";
 import { BIG_BYTES } from "./proof-modules.ts";
 
-/** Sends messages of the proof, straight to the bus: what was said to be sent was sent, and once. */
-export function makeSender(client: ServiceBusClient): (message: Planned) => Promise<void> {
+/** Makes a sender of the proof's messages. It sends straight to the bus, so that each message is sent exactly once. */
+export function makeSender(client: ServiceBusClient): (message: PlannedMessage) => Promise<void> {
   const senders = new Map<string, ServiceBusSender>();
   return async ({ id, kind: name }) => {
     const kind = kindOf(name);
@@ -21,25 +21,28 @@ export function makeSender(client: ServiceBusClient): (message: Planned) => Prom
   };
 }
 
-/** What strangers' messages are called. */
-export const STRANGER = "stranger";
-/** So many: more than the sweep looks at in one tick. */
-export const STRANGERS = 60;
+/** What the ids of foreign messages begin with: another instance has deferred these. */
+export const FOREIGN_PREFIX = "foreign-";
+/** How many foreign messages there are. The sweep looks at fewer in one tick. */
+export const FOREIGN_MESSAGES = 60;
 
-/** Sends messages that another Dispatcher has deferred: nobody here may touch them. To be called before any Dispatcher is up. */
-export async function deferStrangers(client: ServiceBusClient): Promise<void> {
+/**
+ * Sends messages and defers them as another instance would. No replica may touch them. It has to be called before a
+ * replica is up.
+ */
+export async function deferForeignMessages(client: ServiceBusClient): Promise<void> {
   await client.createSender(QUEUE).sendMessages(
-    Array.from({ length: STRANGERS }, (_, index) => ({
-      messageId: `${STRANGER}-${index + 1}`,
-      // A module would take it, if nobody looked at whose it is.
+    Array.from({ length: FOREIGN_MESSAGES }, (_, index) => ({
+      messageId: `${FOREIGN_PREFIX}${index + 1}`,
+      // A module would take the message, if the sweep did not check the owner.
       subject: "succeed",
       body: CANARIES.body,
     })),
   );
   const receiver = client.createReceiver(QUEUE);
-  for (let deferred = 0; deferred < STRANGERS; ) {
-    for (const message of await receiver.receiveMessages(STRANGERS - deferred, { maxWaitTimeInMs: 10_000 })) {
-      await receiver.deferMessage(message, { "dispatcher-owner": "somebody else" });
+  for (let deferred = 0; deferred < FOREIGN_MESSAGES; ) {
+    for (const message of await receiver.receiveMessages(FOREIGN_MESSAGES - deferred, { maxWaitTimeInMs: 10_000 })) {
+      await receiver.deferMessage(message, { "dispatcher-owner": "another instance" });
       deferred += 1;
     }
   }

@@ -7,70 +7,68 @@ import { ServiceBusClient } from "@azure/service-bus";
 import { startAzurite } from "../../local/azurite/start-azurite.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { makeCertificate } from "../../local/cluster/certificate.ts";
-import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
 import { readAccess } from "../../local/kit/cluster-access.ts";
 import { SecretSearch } from "../../local/kit/secret-search.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { startPart } from "../../local/stack/part.ts";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
 import type { Finding } from "../audit/audit.ts";
-import type { Servers } from "../audit/books.ts";
 import { LeakyLines } from "../audit/leaky-lines.ts";
+import type { Servers } from "../audit/read-records.ts";
 import { searchLeaks } from "../audit/search-leaks.ts";
 import { BusGate } from "../faults/bus-gate.ts";
-import type { Conductor } from "../faults/director.ts";
-import { known, type ServerName } from "../faults/edges.ts";
-import { startFaultProxy } from "../faults/fault-proxy.ts";
+import type { CallHandler } from "../faults/call.ts";
+import type { ServerName } from "../faults/edges.ts";
 import { Gate } from "../faults/gate.ts";
-import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "../faults/http-edge.ts";
 import type { Outage } from "../faults/plan.ts";
 import { CANARIES } from "./canaries.ts";
-import { DispatcherProcess, signal } from "./dispatcher-process.ts";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
+import { makeReplica } from "./make-replica.ts";
 import { writeModules } from "./proof-modules.ts";
-import { deferStrangers, STRANGERS } from "./sender.ts";
+import { type ReplicaProcess, signal } from "./replica-process.ts";
+import { deferForeignMessages, FOREIGN_MESSAGES } from "./sender.ts";
 
 const NAMESPACE = "proof-jobs";
-const INSTANCE = "proof";
 const TABLE = "ProofRuns";
 
 export interface StageOptions {
-  /** How many Dispatchers share the work. */
-  readonly processes: number;
-  /** Of the bus's entities, and of the app's setting. */
+  /** How many replicas share the work. */
+  readonly replicas: number;
+  /** How long the bus's locks last. The app is told the same. */
   readonly lockMs: number;
   /** The built app. */
   readonly app: string;
-  /** Whoever decides what becomes of each call. Asked for with each, for there is one only when all is up. */
-  readonly director: () => Conductor;
-  /** Each line that a process writes. */
+  /** Gives what decides about each call. It is asked at each call, because a handler may need a stage that is up. */
+  readonly handler: () => CallHandler;
+  /** Takes each line that a process writes. */
   readonly onLine: (who: string, line: string) => void;
-  /** What a Dispatcher's environment has beside its settings. */
-  readonly environmentOf?: (slot: number) => Readonly<Record<string, string>>;
-  /** A Dispatcher ended by itself, and with what words. */
+  /** Gives what a replica's environment has beside its settings. The replicas are counted from 0. */
+  readonly environmentOf?: (replica: number) => Readonly<Record<string, string>>;
+  /** Takes the last words of a replica that ended by itself. */
   readonly onDeath: (words: string) => void;
 }
 
-/** Bus, storage, cluster and the Dispatchers, with the faults' places between them. */
+/** Bus, storage, cluster and replicas, with a proxy on each way between them. */
 export interface Stage {
-  readonly dispatchers: readonly DispatcherProcess[];
+  readonly replicas: readonly ReplicaProcess[];
   readonly servers: Servers;
-  /** The Dispatchers' ways to their servers. */
+  /** The gates between the replicas and each server. */
   readonly gates: Readonly<Record<ServerName, Gate>>;
-  /** The images that can't be pulled from here on. */
+  /** Has these images, and no others, fail to be pulled from here on. */
   loseImages(images: readonly string[]): Promise<void>;
-  /** Messages on the bus that have not ended; strangers don't count. */
+  /** Counts the messages on the bus that have not ended, without the foreign ones. */
   openMessages(): number;
-  /** Every entity of the bus is deleted and made again: it is empty, and numbers from 1. */
+  /** Deletes every entity of the bus and makes it again, empty, with numbers from 1. */
   recreateBus(): Promise<void>;
-  /** What the Dispatchers have written, up to now and wherever, that nobody but a pod may see. */
+  /** Finds what the replicas have written so far, anywhere, that only a pod may see. */
   leaks(): Promise<Finding[]>;
-  /** Has a server away for every Dispatcher. Resolves when it is back. */
-  away(outage: Pick<Outage, "server" | "how" | "ms">): Promise<void>;
+  /** Takes a server away from all replicas. Resolves when it is back. */
+  takeAway(outage: Pick<Outage, "server" | "how" | "ms">): Promise<void>;
+  /** Ends everything, in reverse order. */
   close(): Promise<void>;
 }
 
-/** Starts everything. Whatever was started ends with `close`, in the order of need. */
+/** Starts the servers and the replicas. Rejects if one of them can't be started, after it has ended the others. */
 export async function startStage(options: StageOptions): Promise<Stage> {
   const directory = await mkdtemp(join(tmpdir(), "dispatcher-proof-"));
   const cleanUps: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })];
@@ -91,6 +89,7 @@ async function build(
   cleanUps: (() => Promise<unknown>)[],
   close: () => Promise<void>,
 ): Promise<Stage> {
+  const { app, lockMs, handler } = options;
   const ledger = join(directory, "ledger");
   const modulesDir = join(directory, "modules");
   const missingImages = join(directory, "missing-images");
@@ -99,23 +98,8 @@ async function build(
   await writeModules(modulesDir, ledger);
   const gates: Record<ServerName, Gate> = { bus: new Gate(), storage: new Gate(), cluster: new Gate() };
 
-  const busGate = new BusGate(options.director);
-  const lockDurationMs = options.lockMs;
-  const startBus = async (port?: number) => {
-    const started = await startBroker({
-      entities: {
-        queues: [{ name: QUEUE, lockDurationMs }],
-        topics: [{ name: TOPIC, subscriptions: [{ name: SUBSCRIPTION, lockDurationMs }] }],
-      },
-      interference: busGate.interference,
-      ...(port === undefined ? {} : { port }),
-    });
-    const sender = new ServiceBusClient(started.connectionString);
-    await deferStrangers(sender);
-    await sender.close();
-    return started;
-  };
-  let broker = await startBus();
+  const busGate = new BusGate(handler);
+  let broker = await startBus(busGate, lockMs);
   cleanUps.push(() => broker.close());
   const azurite = await startAzurite();
   cleanUps.push(() => azurite.close());
@@ -133,85 +117,40 @@ async function build(
   const search = new SecretSearch(secretsOf(azurite.connectionString, access.token));
   const lines = new LeakyLines(search);
 
-  const dispatchers: DispatcherProcess[] = [];
-  for (let slot = 0; slot < options.processes; slot += 1) {
-    const common = { slot, director: options.director };
-    const proxies = await Promise.all([
-      startFaultProxy({
-        ...common,
-        server: "storage",
-        gate: gates.storage,
-        target: `http://127.0.0.1:${azurite.tablePort}`,
-        edgesOf: tableEdges,
-      }),
-      startFaultProxy({
-        ...common,
-        server: "storage",
-        gate: gates.storage,
-        target: `http://127.0.0.1:${azurite.blobPort}`,
-        edgesOf: (call) => known(blobEdge(call)),
-        isStrangers: isWorkersRead,
-      }),
-      startFaultProxy({
-        ...common,
-        server: "cluster",
-        gate: gates.cluster,
-        target: access.server,
-        edgesOf: (call) => known(clusterEdge(call)),
-        tls: { ...certificate, ca: access.ca },
-      }),
-      busGate.open(slot, broker.port, gates.bus),
-    ]);
-    for (const proxy of proxies) cleanUps.push(() => proxy.close());
-    const [tables, blobs, jobs, bus] = proxies;
-    const kubeconfig = join(directory, `kubeconfig-${slot}`);
-    const ownAccess = { ...access, server: `https://127.0.0.1:${jobs.port}`, ca: certificate.cert };
-    await writeFile(kubeconfig, kubeconfigText({ name: "proof", ...ownAccess }), { mode: 0o600 });
-    const name = `dispatcher ${slot + 1}`;
-    dispatchers.push(
-      new DispatcherProcess({
-        name,
-        program: join(PROJECT_ROOT, "dist/host/main.js"),
-        args: ["--app", options.app, "--host-json", join(PROJECT_ROOT, "host.json")],
-        env: {
-          ...neededEnvironment(process.env),
-          ServiceBus: broker.connectionString
-            .replace(`:${broker.port}`, `:${bus.port}`)
-            // The broker opens to any key.
-            .replace(/SharedAccessKey=[^;]+/, `SharedAccessKey=${CANARIES.busKey}`),
-          AzureWebJobsStorage: azurite.connectionString
-            .replace(`:${azurite.tablePort}`, `:${tables.port}`)
-            .replace(`:${azurite.blobPort}`, `:${blobs.port}`),
-          KUBECONFIG: kubeconfig,
-          JOB_NAMESPACE: NAMESPACE,
-          MODULES_DIR: modulesDir,
-          DISPATCHER_TABLE: TABLE,
-          DISPATCHER_INSTANCE: INSTANCE,
-          LOCK_DURATION: `${lockDurationMs}ms`,
-          // The shortest that the app allows: a Job's name is free again soonest.
-          JOB_RETENTION: "2m",
-          // Every process runs its own timer: as many reconcilers at once as there are processes.
-          RECONCILE_SCHEDULE: "*/2 * * * * *",
-          ...options.environmentOf?.(slot),
-        },
-        onLine: (line) => {
-          lines.note(name, line);
-          options.onLine(name, line);
-        },
-        onDeath: (words) => options.onDeath(search.crossedOut(words)),
-      }),
-    );
+  const replicas: ReplicaProcess[] = [];
+  for (let index = 0; index < options.replicas; index += 1) {
+    const replica = await makeReplica({
+      index,
+      app,
+      directory,
+      modulesDir,
+      tableName: TABLE,
+      lockMs,
+      environment: options.environmentOf?.(index) ?? {},
+      servers: { broker, azurite, cluster: access },
+      gates,
+      busGate,
+      handler,
+      certificate,
+      onLine: (who, line) => {
+        lines.note(who, line);
+        options.onLine(who, line);
+      },
+      onDeath: (words) => options.onDeath(search.crossedOut(words)),
+      atEnd: (cleanUp) => cleanUps.push(cleanUp),
+    });
+    replicas.push(replica);
   }
   const killNow = () => {
-    for (const dispatcher of dispatchers) dispatcher.killNow();
+    for (const replica of replicas) replica.killNow();
     signal(azurite.pid, "SIGCONT");
     signal(cluster.pid, "SIGCONT");
     rmSync(directory, { recursive: true, force: true });
   };
   process.once("exit", killNow);
   cleanUps.push(async () => process.off("exit", killNow));
-  cleanUps.push(() => Promise.all(dispatchers.map((dispatcher) => dispatcher.stop())));
-  await Promise.all(dispatchers.map((dispatcher) => dispatcher.start()));
+  cleanUps.push(() => Promise.all(replicas.map((replica) => replica.stop())));
+  await Promise.all(replicas.map((replica) => replica.start()));
 
   const servers: Servers = {
     serviceBus: broker.connectionString,
@@ -221,25 +160,41 @@ async function build(
     ledger,
   };
   return {
-    dispatchers,
+    replicas,
     servers,
     gates,
     loseImages: (images) => writeFile(missingImages, images.join("\n")),
     openMessages: () =>
-      Object.values(broker.counts()).reduce((sum, { active, deferred }) => sum + active + deferred, -STRANGERS),
+      Object.values(broker.counts()).reduce((sum, { active, deferred }) => sum + active + deferred, -FOREIGN_MESSAGES),
     recreateBus: async () => {
       gates.bus.close();
       await broker.close();
-      broker = await startBus(broker.port);
+      broker = await startBus(busGate, lockMs, broker.port);
       gates.bus.open();
     },
     leaks: async () => [...lines.findings, ...(await searchLeaks(servers, search))],
-    away: (outage) => beAway(outage, { broker, gates, pids: { storage: azurite.pid, cluster: cluster.pid } }),
+    takeAway: (outage) => takeAway(outage, { broker, gates, pids: { storage: azurite.pid, cluster: cluster.pid } }),
     close,
   };
 }
 
-/** By what a finding calls them. */
+/** Starts the bus, on this port if one is given, with the foreign messages in it. */
+async function startBus(busGate: BusGate, lockDurationMs: number, port?: number): Promise<LocalBroker> {
+  const broker = await startBroker({
+    entities: {
+      queues: [{ name: QUEUE, lockDurationMs }],
+      topics: [{ name: TOPIC, subscriptions: [{ name: SUBSCRIPTION, lockDurationMs }] }],
+    },
+    interference: busGate.interference,
+    ...(port === undefined ? {} : { port }),
+  });
+  const client = new ServiceBusClient(broker.connectionString);
+  await deferForeignMessages(client);
+  await client.close();
+  return broker;
+}
+
+/** Lists the secrets to look for, by the names that a finding gives them. */
 function secretsOf(storage: string, token: string): Readonly<Record<string, string>> {
   return {
     "a message's body": CANARIES.body,
@@ -251,7 +206,7 @@ function secretsOf(storage: string, token: string): Readonly<Record<string, stri
   };
 }
 
-async function beAway(
+async function takeAway(
   { server, how, ms }: Pick<Outage, "server" | "how" | "ms">,
   {
     broker,
@@ -265,7 +220,7 @@ async function beAway(
 ): Promise<void> {
   const gate = gates[server];
   if (server === "bus") {
-    // Its messages stay, as the service's do; connections, links and what is under way don't.
+    // The broker keeps its messages, as the service does. It drops its connections, its links and the calls under way.
     if (how === "refuses") await broker.stop();
     else gate.hang();
     await sleep(ms);

@@ -4,7 +4,7 @@ import { busyStorage, clusterAway, throttledBus } from "./outages.ts";
 import type { Storm } from "./storm.ts";
 import { twoClocks } from "./two-clocks.ts";
 
-/** By the names under which they are asked for. */
+/** The storms, by the names that the command line takes. */
 export const STORMS: Readonly<Record<string, Storm>> = {
   crowd,
   "failing-crowd": failingCrowd,

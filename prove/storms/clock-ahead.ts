@@ -1,4 +1,7 @@
-/** What shifts a process's wall clock, before anything else of it runs. Written out here, for it runs in no program of ours. */
+/**
+ * The code that shifts a process's wall clock before its program runs. It is text, because it is not part of any
+ * program of ours.
+ */
 const shift = (ms: number) => `
 const Real = Date;
 globalThis.Date = class Date extends Real {
@@ -6,7 +9,10 @@ globalThis.Date = class Date extends Real {
   static now() { return Real.now() + ${ms}; }
 };`;
 
-/** The environment of a Node process whose wall clock is so many milliseconds ahead. Timers and the monotonic clock go on as they are. */
+/**
+ * Makes the environment of a Node process whose wall clock is so many milliseconds ahead. Its timers and its monotonic
+ * clock stay right.
+ */
 export function clockAhead(ms: number): { readonly NODE_OPTIONS: string } {
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(shift(ms))}` };
 }

@@ -1,20 +1,23 @@
-import type { Books } from "../audit/audit.ts";
+import type { Records } from "../audit/audit.ts";
 import { planMessages } from "../stage/kinds.ts";
 import type { Check, Storm } from "./storm.ts";
 
 const CROWD = 10_000;
 
-/** Dead letters that the broker wrote by itself mean that the Dispatcher left a message lying too often. */
-function noneByBroker({ deadLetters }: Books): Check {
+/**
+ * Checks that the bus dead-lettered nothing by itself. It does that if the Dispatcher leaves a delivery unsettled too
+ * often.
+ */
+function noneByBroker({ deadLetters }: Records): Check {
   const byBroker = deadLetters.filter(({ reason }) => reason === "MaxDeliveryCountExceeded").length;
   return {
-    claim: "no message was dead-lettered by the bus itself",
+    claim: "the bus dead-lettered no message by itself",
     holds: byBroker === 0,
     found: `${byBroker} dead letters of the bus`,
   };
 }
 
-function sendAll(kind: "success" | "exhausted"): Storm["rage"] {
+function sendAll(kind: "success" | "exhausted"): Storm["run"] {
   return async ({ send, size: { seed, messages }, stage, until, say }) => {
     const startedAt = performance.now();
     const seconds = () => Math.round((performance.now() - startedAt) / 1000);
@@ -22,20 +25,20 @@ function sendAll(kind: "success" | "exhausted"): Storm["rage"] {
     say(`all sent after ${seconds()} s`);
     await until(() => stage.openMessages() === 0);
     say(`all settled after ${seconds()} s`);
-    return (books) => [noneByBroker(books)];
+    return (records) => [noneByBroker(records)];
   };
 }
 
 export const crowd: Storm = {
-  about: "messages by the thousand at once",
+  about: "thousands of messages arrive at once",
   messages: CROWD,
   outageMs: 0,
-  rage: sendAll("success"),
+  run: sendAll("success"),
 };
 
 export const failingCrowd: Storm = {
-  about: "messages by the thousand at once, and every one of them fails three times",
+  about: "thousands of messages arrive at once, and every one of them fails three times",
   messages: CROWD,
   outageMs: 0,
-  rage: sendAll("exhausted"),
+  run: sendAll("exhausted"),
 };

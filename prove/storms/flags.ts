@@ -21,11 +21,12 @@ export const STORM_PROOF = makeCommand("npm run prove -- --storms")
   .option("--json", "the results as JSON on standard output")
   .addHelpText("after", "\nEnds with 0 if every storm ended well, 1 if not, 2 for wrong flags.");
 
-/** Which storms, and how big. */
+/** What the command line asks of the storms. */
 export interface StormFlags {
   readonly names: readonly string[];
-  /** Instead of each storm's own. */
+  /** The number of messages; undefined if each storm has its own. */
   readonly messages: number | undefined;
+  /** The time of an outage; undefined if each storm has its own. */
   readonly outageMs: number | undefined;
   readonly seed: number;
   readonly patienceMs: number;

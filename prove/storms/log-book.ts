@@ -1,10 +1,13 @@
-/** Counts what Dispatchers write, by their constant messages, and tells what time it is for them. */
+/** Counts the lines that replicas log, by their constant messages, and compares the replicas' clocks with ours. */
 export class LogBook {
-  /** By who wrote it, then by the message. */
+  /** The counts, by writer and then by message. */
   readonly #counts = new Map<string, Map<string, number>>();
   readonly #aheadMs = new Map<string, number>();
 
-  /** Takes one line of the host: `time level function {"message": ...}`. Others are passed over. `now`: our own clock. */
+  /**
+   * Takes one line of the host, `time level function {"message": ...}`, and ignores others. `now`: the time of our own
+   * clock.
+   */
   note(who: string, line: string, now: number): void {
     const [time = ""] = line.split(" ", 1);
     const writtenAt = /^\d{4}-\d\d-\d\dT/.test(time) ? Date.parse(time) : Number.NaN;
@@ -17,7 +20,7 @@ export class LogBook {
     this.#counts.set(who, counts);
   }
 
-  /** How many lines began with these words: all, or those of one Dispatcher. */
+  /** Counts the lines whose message begins with these words: those of all replicas, or of one. */
   linesWith(words: string, by?: string): number {
     let sum = 0;
     for (const [who, counts] of this.#counts)
@@ -26,7 +29,7 @@ export class LogBook {
     return sum;
   }
 
-  /** How far the clock of a Dispatcher was ahead of ours when it wrote its last line; NaN where it wrote none. */
+  /** Tells how far a replica's clock was ahead of ours when it wrote its last line; NaN if it wrote no line. */
   aheadMs(who: string): number {
     return this.#aheadMs.get(who) ?? Number.NaN;
   }

@@ -1,27 +1,34 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BusMessage } from "../audit/audit.ts";
-import { readBus } from "../audit/books.ts";
+import { readBus } from "../audit/read-records.ts";
 import type { ServerName } from "../faults/edges.ts";
 import { type KindName, planMessages } from "../stage/kinds.ts";
 import { noneDeadLettered, spared } from "./delivery-counts.ts";
-import type { Check, Judge, Scene, Storm } from "./storm.ts";
+import type { Check, FinalChecks, Storm, StormContext } from "./storm.ts";
 
-/** None of them may ever be a dead letter: a single one is the storm's fault. */
+/** The kinds of messages that succeed in the end, so that every dead letter is the fault of the outage. */
 const KINDS = ["success", "topic", "retry"] as const satisfies readonly KindName[];
 const TEN_MINUTES_MS = 600_000;
-/** Of the bus's answers while it throttles. */
+/** The share of the calls that the bus refuses while it throttles. */
 const THROTTLED_SHARE = 0.8;
-/** The bus is looked at so often while the trouble lasts: what is settled later tells nothing any more. */
+/**
+ * How often the storm looks at the bus during the outage, because a message that is settled later no longer shows its
+ * deliveries.
+ */
 const LOOKS = 5;
 
-/** Sends a third before, a third while the trouble lasts, and a third when it is over. */
-function during(server: ServerName, begin: (scene: Scene) => Promise<void> | void, end: (scene: Scene) => void) {
-  return async (scene: Scene): Promise<Judge> => {
-    const { send, size, stage, lockMs, say } = scene;
+/** Sends a third of the messages before the outage, a third during it, and a third when it is over. */
+function during(
+  server: ServerName,
+  begin: (context: StormContext) => Promise<void> | void,
+  end: (context: StormContext) => void,
+) {
+  return async (context: StormContext): Promise<FinalChecks> => {
+    const { send, size, stage, lockMs, say } = context;
     const planned = planMessages(size.seed, size.messages, KINDS);
     const third = Math.ceil(planned.length / 3);
     await send(planned.slice(0, third));
-    const over = begin(scene);
+    const over = begin(context);
     const refusedBefore = stage.gates[server].refused;
     const startedAt = performance.now();
     await send(planned.slice(third, 2 * third));
@@ -34,25 +41,25 @@ function during(server: ServerName, begin: (scene: Scene) => Promise<void> | voi
       letters.push(...deadLetters);
       say(`${bus.length} messages are on the bus`);
     }
-    end(scene);
+    end(context);
     await over;
     const refused = stage.gates[server].refused - refusedBefore;
     const checks: Check[] = [
-      { claim: `the ${server} turned calls away`, holds: refused > 0, found: `${refused} calls` },
+      { claim: `the ${server} refused calls`, holds: refused > 0, found: `${refused} calls` },
       spared(seen, size.outageMs, lockMs),
-      noneDeadLettered(letters, "while it lasted"),
+      noneDeadLettered(letters, "during the outage"),
     ];
     await send(planned.slice(2 * third));
     return ({ deadLetters }) => [...checks, noneDeadLettered(deadLetters, "in the end")];
   };
 }
 
-function busy(server: ServerName, share: number): Storm["rage"] {
-  const gateOf = ({ stage }: Scene) => stage.gates[server];
+function throttled(server: ServerName, share: number): Storm["run"] {
+  const gateOf = ({ stage }: StormContext) => stage.gates[server];
   return during(
     server,
-    (scene) => gateOf(scene).busy(share),
-    (scene) => gateOf(scene).busy(0),
+    (context) => gateOf(context).throttle(share),
+    (context) => gateOf(context).throttle(0),
   );
 }
 
@@ -60,23 +67,23 @@ const common = { messages: 300, outageMs: TEN_MINUTES_MS } as const;
 
 export const throttledBus: Storm = {
   ...common,
-  about: "four of five calls to the bus are throttled for minutes",
+  about: "the bus throttles four of five calls for five minutes",
   outageMs: TEN_MINUTES_MS / 2,
-  rage: busy("bus", THROTTLED_SHARE),
+  run: throttled("bus", THROTTLED_SHARE),
 };
 
 export const busyStorage: Storm = {
   ...common,
-  about: "the storage account, its table above all, answers 503 to every call for ten minutes",
-  rage: busy("storage", 1),
+  about: "the storage account answers 503 to every call for ten minutes",
+  run: throttled("storage", 1),
 };
 
 export const clusterAway: Storm = {
   ...common,
-  about: "the cluster's API can't be reached for ten minutes",
-  rage: during(
+  about: "the API server of the cluster can't be reached for ten minutes",
+  run: during(
     "cluster",
-    ({ stage, size }) => stage.away({ server: "cluster", how: "refuses", ms: size.outageMs }),
+    ({ stage, size }) => stage.takeAway({ server: "cluster", how: "refuses", ms: size.outageMs }),
     () => {},
   ),
 };

@@ -4,7 +4,7 @@ import type { StormFlags } from "./flags.ts";
 import { type StormSummary, stormText, summariseStorm } from "./report.ts";
 import { runStorm } from "./run-storm.ts";
 
-/** Lets the storms rage one after another. Resolves to whether all of them held. */
+/** Runs the storms one after another and prints each result. Resolves to whether all of them hold. */
 export async function proveStorms(flags: StormFlags, where: { app: string; lockMs: number }): Promise<boolean> {
   const log = flags.log === undefined ? undefined : createWriteStream(flags.log);
   const summaries: StormSummary[] = [];
@@ -12,10 +12,10 @@ export async function proveStorms(flags: StormFlags, where: { app: string; lockM
     const storm = STORMS[name];
     if (!storm) continue;
     const { messages, outageMs } = { messages: flags.messages ?? storm.messages, outageMs: storm.outageMs };
-    // A storm in which nothing is away stays one.
+    // The flag does not add an outage to a storm without one.
     const size = { seed: flags.seed, messages, outageMs: outageMs === 0 ? 0 : (flags.outageMs ?? outageMs) };
-    const told = size.outageMs === 0 ? "" : `, ${size.outageMs / 1000} s`;
-    process.stderr.write(`${name}: ${storm.about} (seed ${size.seed}, ${messages} messages${told})\n`);
+    const outage = size.outageMs === 0 ? "" : `, outage of ${size.outageMs / 1000} s`;
+    process.stderr.write(`${name}: ${storm.about} (seed ${size.seed}, ${messages} messages${outage})\n`);
     const result = await runStorm({
       ...where,
       storm,

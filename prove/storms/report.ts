@@ -10,32 +10,34 @@ export interface StormSummary extends Tally {
   readonly outageSeconds: number;
   readonly deadLettered: number;
   readonly checks: readonly Check[];
-  /** Dispatchers that ended by themselves. */
+  /** The last words of replicas that ended by themselves. */
   readonly deaths: readonly string[];
   readonly findings: readonly string[];
   readonly seconds: number;
 }
 
-/** Judges a storm: by the audit, by what it expects beside, and by whether the Dispatchers stayed up. */
+/**
+ * Judges a storm. It holds if the audit finds nothing, every check of its own holds, and no replica ended by itself.
+ */
 export function summariseStorm(storm: string, size: StormSize, result: StormResult): StormSummary {
-  const { books, findings, checks, deaths, seconds } = result;
+  const { records, findings, checks, deaths, seconds } = result;
   return {
     storm,
     holds: findings.length === 0 && deaths.length === 0 && checks.length > 0 && checks.every(({ holds }) => holds),
     seed: size.seed,
     outageSeconds: size.outageMs / 1000,
-    ...tallyOf(books, findings),
-    deadLettered: books.deadLetters.length,
+    ...tallyOf(records, findings),
+    deadLettered: records.deadLetters.length,
     checks,
     deaths,
-    findings: findings.map(({ verdict, about, what }) => `${verdict}: ${about}: ${what}`),
+    findings: findings.map(({ kind, about, what }) => `${kind}: ${about}: ${what}`),
     seconds: Math.round(seconds),
   };
 }
 
 const MOST_LISTED = 20;
 
-/** As a person reads it. */
+/** Writes the summary for people. */
 export function stormText(summary: StormSummary): string {
   const { storm, holds, checks, deaths, findings, ...numbers } = summary;
   const listed = [...deaths, ...findings];

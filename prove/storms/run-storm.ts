@@ -1,17 +1,18 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
-import { audit, type Books, type Finding } from "../audit/audit.ts";
-import { readBooks } from "../audit/books.ts";
-import { Director } from "../faults/director.ts";
-import type { Planned } from "../stage/kinds.ts";
+import { audit, type Finding, type Records } from "../audit/audit.ts";
+import { readRecords } from "../audit/read-records.ts";
+import { FaultInjector } from "../faults/fault-injector.ts";
+import { NO_FAULTS } from "../faults/plan.ts";
+import type { PlannedMessage } from "../stage/kinds.ts";
 import { makeSender } from "../stage/sender.ts";
 import { startStage } from "../stage/stage.ts";
 import { LogBook } from "./log-book.ts";
-import type { Check, Scene, Storm, StormSize } from "./storm.ts";
+import type { Check, Storm, StormContext, StormSize } from "./storm.ts";
 
-/** Dispatchers that share the work. */
-const PROCESSES = 2;
-/** Messages that are sent at the same time. */
+/** How many replicas share the work. */
+const REPLICAS = 2;
+/** How many messages are sent at the same time. */
 const SENDERS = 16;
 const LOOK_MS = 1_000;
 
@@ -20,35 +21,37 @@ export interface StormOptions {
   readonly size: StormSize;
   readonly lockMs: number;
   readonly app: string;
-  /** How long it may take until everything is at rest, once each thing that the storm waits for has come about or not. */
+  /**
+   * How long each thing that the storm waits for may take, and how long everything may take to come to rest in the end.
+   */
   readonly patienceMs: number;
   readonly onLine: (who: string, line: string) => void;
   readonly onProgress: (text: string) => void;
 }
 
 export interface StormResult {
-  readonly books: Books;
-  /** Those that the storm doesn't allow. */
+  readonly records: Records;
+  /** What the audit found and the storm doesn't allow. */
   readonly findings: readonly Finding[];
   readonly checks: readonly Check[];
   readonly deaths: readonly string[];
   readonly seconds: number;
 }
 
-/** Lets one storm rage, waits until everything is at rest, and judges what is left. */
+/** Runs one storm, waits until everything is at rest, and audits the records. */
 export async function runStorm(options: StormOptions): Promise<StormResult> {
   const { storm, size, lockMs, patienceMs, onProgress } = options;
   const startedAt = performance.now();
   const deaths: string[] = [];
   const lines = new LogBook();
-  // Nobody is killed here: whatever is bad comes by the gates, the stand-ins and the clocks.
-  const director = new Director({ faults: [], blows: [], outages: [] }, []);
+  // A storm has no faults at single calls. It acts by the gates, the servers and the clocks.
+  const injector = new FaultInjector(NO_FAULTS, []);
   const stage = await startStage({
-    processes: PROCESSES,
+    replicas: REPLICAS,
     lockMs,
     app: options.app,
-    director: () => director,
-    environmentOf: (slot) => storm.environmentOf?.(slot) ?? {},
+    handler: () => injector,
+    environmentOf: (replica) => storm.environmentOf?.(replica) ?? {},
     onLine: (who, line) => {
       lines.note(who, line, Date.now());
       options.onLine(who, line);
@@ -57,10 +60,10 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   });
   const client = new ServiceBusClient(stage.servers.serviceBus);
   try {
-    const sent: Planned[] = [];
+    const sent: PlannedMessage[] = [];
     const sendOne = makeSender(client);
-    const until: Scene["until"] = (isSo) => comesAbout(isSo, patienceMs);
-    const judge = await storm.rage({
+    const until: StormContext["until"] = (isSo) => comesAbout(isSo, patienceMs);
+    const finalChecks = await storm.run({
       stage,
       size,
       lockMs,
@@ -72,17 +75,17 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
       },
       say: onProgress,
     });
-    let books = await readBooks(stage.servers, sent);
+    let records = await readRecords(stage.servers, sent);
     await until(async () => {
-      books = await readBooks(stage.servers, sent);
-      return audit(books).every(({ verdict }) => verdict !== "open" && verdict !== "orphan");
+      records = await readRecords(stage.servers, sent);
+      return audit(records).every(({ kind }) => kind !== "open" && kind !== "orphan");
     });
     return {
-      books,
-      findings: [...audit(books), ...(await stage.leaks())].filter(
-        (finding) => storm.allows?.(finding, books) !== true,
+      records,
+      findings: [...audit(records), ...(await stage.leaks())].filter(
+        (finding) => storm.allows?.(finding, records) !== true,
       ),
-      checks: judge(books),
+      checks: finalChecks(records),
       deaths,
       seconds: (performance.now() - startedAt) / 1000,
     };
@@ -101,7 +104,10 @@ async function comesAbout(isSo: () => Promise<boolean> | boolean, patienceMs: nu
   return true;
 }
 
-async function atOnce(messages: readonly Planned[], send: (message: Planned) => Promise<void>): Promise<void> {
+async function atOnce(
+  messages: readonly PlannedMessage[],
+  send: (message: PlannedMessage) => Promise<void>,
+): Promise<void> {
   const queue = messages.values();
   await Promise.all(
     Array.from({ length: SENDERS }, async () => {

@@ -1,9 +1,9 @@
-import type { Books, Finding } from "../audit/audit.ts";
-import type { Planned } from "../stage/kinds.ts";
+import type { Finding, Records } from "../audit/audit.ts";
+import type { PlannedMessage } from "../stage/kinds.ts";
 import type { Stage } from "../stage/stage.ts";
 import type { LogBook } from "./log-book.ts";
 
-/** What a storm is to be: its size, and how long what is bad about it lasts. */
+/** How many messages a storm sends, and how long its outage lasts. */
 export interface StormSize {
   readonly messages: number;
   readonly seed: number;
@@ -11,43 +11,47 @@ export interface StormSize {
   readonly outageMs: number;
 }
 
-/** One thing that has to hold beside the audit. */
+/** One thing that a storm checks beside the audit. */
 export interface Check {
   /** What has to hold, as a claim. */
   readonly claim: string;
   readonly holds: boolean;
-  /** What was counted. */
+  /** What was found, in numbers. */
   readonly found: string;
 }
 
-/** What a storm sees of the world, and what it may do to it. */
-export interface Scene {
+/** The tools of a storm: what it can look at, and what it can do. */
+export interface StormContext {
   readonly stage: Stage;
   readonly size: StormSize;
   readonly lockMs: number;
-  /** Sends messages, all at once. Everything that was sent has to end. */
-  readonly send: (messages: readonly Planned[]) => Promise<void>;
-  /** What the Dispatchers wrote so far. */
+  /** Sends messages, many at once. Each of them has to end. */
+  readonly send: (messages: readonly PlannedMessage[]) => Promise<void>;
+  /** What the replicas have logged so far. */
   readonly lines: Pick<LogBook, "linesWith" | "aheadMs">;
-  /** Looks at this every second until it is so, or the patience is over. Resolves to whether it came about. */
+  /** Checks every second until this is so, or the patience is over. Resolves to whether it came about. */
   readonly until: (isSo: () => Promise<boolean> | boolean) => Promise<boolean>;
+  /** Tells the person who watches what happens. */
   readonly say: (text: string) => void;
 }
 
-/** Judges what only this storm is about, once everything is at rest. */
-export type Judge = (books: Books) => readonly Check[];
+/** Makes a storm's own checks, once everything is at rest. */
+export type FinalChecks = (records: Records) => readonly Check[];
 
+/** One kind of trouble for the Dispatcher, and what has to hold in it. */
 export interface Storm {
-  /** In a sentence. */
+  /** What happens in the storm, in one sentence. */
   readonly about: string;
-  /** Unless a flag says otherwise. */
+  /** How many messages it sends, unless a flag says otherwise. */
   readonly messages: number;
-  /** Unless a flag says otherwise; 0 where nothing is away. */
+  /** How long its outage lasts, unless a flag says otherwise; 0 if it has no outage. */
   readonly outageMs: number;
-  /** Beside the settings of each Dispatcher. */
-  environmentOf?(slot: number): Readonly<Record<string, string>>;
-  /** Sends, and does what is bad. Resolves, when that is over, to what is asked of the books beside the audit. */
-  readonly rage: (scene: Scene) => Promise<Judge>;
-  /** What the audit finds, and what is no fault in this storm: the price that the design names. */
-  readonly allows?: (finding: Finding, books: Books) => boolean;
+  /** Gives what a replica's environment has beside its settings. The replicas are counted from 0. */
+  environmentOf?(replica: number): Readonly<Record<string, string>>;
+  /**
+   * Sends the messages and makes the outage. Resolves when that is over, to the checks of the records that come last.
+   */
+  readonly run: (context: StormContext) => Promise<FinalChecks>;
+  /** Tells whether this storm allows a finding of the audit, because the design names it as the price. */
+  readonly allows?: (finding: Finding, records: Records) => boolean;
 }

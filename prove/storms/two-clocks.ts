@@ -1,29 +1,29 @@
 import { planMessages } from "../stage/kinds.ts";
 import { clockAhead } from "./clock-ahead.ts";
-import type { Check, Scene, Storm } from "./storm.ts";
+import type { Check, Storm, StormContext } from "./storm.ts";
 
 const AHEAD_MS = 60_000;
-/** A line takes its time from one process to the other. */
+/** How far the measured difference may be off, because a line takes a while from the replica to us. */
 const SLACK_MS = 5_000;
-/** Which of the Dispatchers is ahead: the second. */
-const AHEAD_SLOT = 1;
+/** The second replica, whose clock is ahead. */
+const AHEAD_REPLICA = 1;
 
 export const twoClocks: Storm = {
-  about: "two Dispatchers, and the clock of one is a minute ahead of the other's, and of every server's",
+  about: "the clock of one replica is a minute ahead of the other replica's clock and of every server's",
   messages: 500,
   outageMs: 0,
-  environmentOf: (slot) => (slot === AHEAD_SLOT ? clockAhead(AHEAD_MS) : {}),
-  async rage(scene) {
-    const { send, size, stage, until } = scene;
+  environmentOf: (replica) => (replica === AHEAD_REPLICA ? clockAhead(AHEAD_MS) : {}),
+  async run(context) {
+    const { send, size, stage, until } = context;
     await send(planMessages(size.seed, size.messages));
     await until(() => stage.openMessages() === 0);
-    return () => [isAhead(scene), ...stage.dispatchers.flatMap(({ name }) => worked(scene, name))];
+    return () => [isAhead(context), ...stage.replicas.flatMap(({ name }) => worked(context, name))];
   },
 };
 
-/** A clock that was not shifted would prove nothing. */
-function isAhead({ lines, stage }: Scene): Check {
-  const [first = Number.NaN, second = Number.NaN] = stage.dispatchers.map(({ name }) => lines.aheadMs(name));
+/** Checks that the clocks were really apart, because the storm would prove nothing otherwise. */
+function isAhead({ lines, stage }: StormContext): Check {
+  const [first = Number.NaN, second = Number.NaN] = stage.replicas.map(({ name }) => lines.aheadMs(name));
   const apart = second - first;
   return {
     claim: "their clocks were a minute apart",
@@ -32,7 +32,8 @@ function isAhead({ lines, stage }: Scene): Check {
   };
 }
 
-function worked({ lines }: Scene, name: string): Check[] {
+/** Checks that a replica did its part of the work. */
+function worked({ lines }: StormContext, name: string): Check[] {
   return ["started a job", "closed a run"].map((words) => ({
     claim: `${name} ${words}`,
     holds: lines.linesWith(words, name) > 0,

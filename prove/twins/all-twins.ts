@@ -6,7 +6,7 @@ import { START_TWINS } from "./start-twins.ts";
 import type { Twin } from "./twin.ts";
 import { WATCH_TWINS } from "./watch-twins.ts";
 
-/** Every guard that a twin of the app is built without. */
+/** All twins, in the order of the table in the docs. */
 export const TWINS: readonly Twin[] = [
   ...ROW_TWINS,
   ...IDENTITY_TWINS,
@@ -16,7 +16,7 @@ export const TWINS: readonly Twin[] = [
   ...WATCH_TWINS,
 ];
 
-/** The twins of these names, in the order of the table; all of them where none is named. */
+/** Finds the twins of these names, in the order of the table; all of them if no name is given. */
 export function twinsNamed(names: readonly string[]): Twin[] {
   return TWINS.filter(({ name }) => names.length === 0 || names.includes(name));
 }

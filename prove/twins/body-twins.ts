@@ -1,6 +1,6 @@
 import { NO_ORPHAN_BODIES, type Twin } from "./twin.ts";
 
-/** What guards the bodies in the blob store, so that none outlives its run, and none can be read by others. */
+/** The guards of the bodies in the blob store: no body outlives its run, and no URL of a body gets out. */
 export const BODY_TWINS: readonly Twin[] = [
   {
     name: "body-before-row",
@@ -11,8 +11,8 @@ export const BODY_TWINS: readonly Twin[] = [
     ],
     without: [NO_ORPHAN_BODIES],
     scenario: {
-      story: "the Dispatcher dies when a run is closed whose body is in the blob store",
-      processes: 1,
+      story: "the replica dies when it has closed a run whose body is in the blob store",
+      replicas: 1,
       async play({ script, send }) {
         const closing = script.catch("close a run", "after");
         await send("big");
@@ -20,37 +20,37 @@ export const BODY_TWINS: readonly Twin[] = [
       },
     },
     finds: ["orphan"],
-    shows: "a body that nobody comes back for",
+    shows: "a body stays behind for ever",
   },
   {
     name: "orphan-bodies",
-    guard: "a body whose run is closed is looked for, and deleted",
+    guard: "the housekeeping finds bodies whose run is closed, and deletes them",
     removal: [NO_ORPHAN_BODIES],
     scenario: {
-      story: "a Dispatcher falls asleep before it stores a body, and wakes when another one has closed the run",
+      story: "a replica freezes before it stores a body, and wakes when another replica has closed the run",
       async play({ script, send, until }) {
-        const asleep = script.catch("store a body", "before", { asleep: true });
+        const freezing = script.catch("store a body", "before", { freeze: true });
         await send("big");
-        const sleeper = await asleep;
+        const frozen = await freezing;
         await until("the run closes", ({ closed }) => closed.length === 1);
-        sleeper.goOn();
+        frozen.goOn();
       },
     },
     finds: ["orphan"],
-    shows: "a body that nobody comes back for",
+    shows: "a body stays behind for ever",
   },
   {
     name: "no-signatures",
-    guard: "what a worker or a server says is kept without the signatures of URLs",
+    guard: "texts of workers and servers are stored without the signatures of URLs",
     removal: [{ guard: "no-signatures", put: "return text;" }],
     scenario: {
-      story: "a server refuses a Job and quotes it, and the last words of its worker are the URL of its body",
+      story: "a server refuses a Job and quotes it, and the last words of the Job's worker are the URL of its body",
       async play({ script, send }) {
-        script.lie("create a job", 500);
+        script.answer("create a job", 500);
         await send("says its URL");
       },
     },
     finds: ["leak"],
-    shows: "the signature of a body's URL in lines, a row and a dead letter",
+    shows: "the signature of a body's URL is in log lines, in a row and on a dead letter",
   },
 ];

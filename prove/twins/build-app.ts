@@ -4,7 +4,9 @@ import { build } from "esbuild";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
 import { type Edit, editing } from "./edit.ts";
 
-/** Builds the app as `build.js` does, the whole Kubernetes client in it, with these edits made. Resolves to its file. Rejects where one can't be made. */
+/**
+ * Builds the app with these edits, as `build.js` does. Resolves to the built file. Rejects if an edit can't be made.
+ */
 export async function buildApp(edits: readonly Edit[]): Promise<string> {
   const name = createHash("sha256").update(JSON.stringify(edits)).digest("hex").slice(0, 12);
   const outdir = join(PROJECT_ROOT, "dist/twins", name);

@@ -4,14 +4,20 @@ import type { Plugin } from "esbuild";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
 import { type CodePlace, constantIn, markersIn, readSources } from "./guard-markers.ts";
 
-/** What stands in a build in place of a piece of the app's source. */
+/** A change to the app's source that is made in one build only. */
 export type Edit = GuardEdit | ConstantEdit;
 
-/** Replaces the code below a marker comment. */
+/** Replaces the code below a marker comment, so that the build lacks a guard. */
 export interface GuardEdit {
-  /** What the marker says after `// guard: `: a guard's name, then, if it stands in several places, a comma and the place's own name. */
+  /**
+   * The marker's text after `// guard: `. It is the guard's name; a guard in several places has a comma and the place's
+   * name too.
+   */
   readonly guard: string;
-  /** The code that takes its place. A function is given the code below any marker, so that two pieces can change places. */
+  /**
+   * The code that is put there instead. A function can read the code below any marker, so that two pieces can change
+   * places.
+   */
   readonly put: string | ((codeAt: (guard: string) => string) => string);
 }
 
@@ -26,14 +32,16 @@ interface Replacement extends CodePlace {
   readonly put: string;
 }
 
-/** The marker comments of `shared/`, by what they say. Throws an Error if two markers say the same. */
+/**
+ * Finds the code below each marker comment of the app, by the marker's text. Rejects if two markers have the same text.
+ */
 export async function guardPlaces(): Promise<ReadonlyMap<string, CodePlace>> {
   return markersIn(await readSources(PROJECT_ROOT));
 }
 
 /**
- * Makes edits while a bundle is built. The build fails if the source has no such marker or constant, if an edit changes nothing, or if its
- * file is no part of the bundle.
+ * Makes the esbuild plugin that makes these edits. The build fails if the source has no such marker or constant, if an
+ * edit changes nothing, or if the edited file is not in the bundle.
  */
 export function editing(edits: readonly Edit[], root = PROJECT_ROOT): Plugin {
   return {
@@ -57,7 +65,7 @@ export function editing(edits: readonly Edit[], root = PROJECT_ROOT): Plugin {
   };
 }
 
-/** Where the edits are made, and the code that they put there. */
+/** Finds the place of each edit, and the code to put there. */
 function replacements(edits: readonly Edit[], sources: ReadonlyMap<string, string>): Replacement[] {
   const places = markersIn(sources);
   const placeOf = (guard: string): CodePlace => {
@@ -75,7 +83,7 @@ function replacements(edits: readonly Edit[], sources: ReadonlyMap<string, strin
   });
 }
 
-/** The source with the replacements made. Throws an Error if two of them overlap. */
+/** Makes the replacements in a source. Throws an Error if two of them overlap. */
 function edited(source: string, wanted: readonly Replacement[]): string {
   let text = source;
   let upTo = source.length;

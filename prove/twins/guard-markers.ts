@@ -5,7 +5,7 @@ import { glob } from "tinyglobby";
 
 /** A piece of a source file: the characters from `start` up to, but not including, `end`. */
 export interface CodePlace {
-  /** From the project's root. */
+  /** The path from the project's root. */
   readonly file: string;
   readonly start: number;
   readonly end: number;
@@ -13,7 +13,7 @@ export interface CodePlace {
 
 const MARKER = /^ guard: (.+)$/;
 
-/** The app's own sources, by their paths from the root. */
+/** Reads the app's own sources. The keys are paths from the root. */
 export async function readSources(root: string): Promise<ReadonlyMap<string, string>> {
   const files = await glob(["functions/**/*.ts", "shared/**/*.ts"], { cwd: root });
   const texts = await Promise.all(files.map((file) => readFile(join(root, file), "utf8")));
@@ -21,8 +21,8 @@ export async function readSources(root: string): Promise<ReadonlyMap<string, str
 }
 
 /**
- * The code below each comment `// guard: NAME`, by name: the statement, property or element that begins there. Further comments may stand in
- * between. Throws an Error if a name stands twice, or if no code begins below a marker.
+ * Finds the code below each comment `// guard: NAME`: the statement, property or element that begins there. Other
+ * comments may stand in between. Throws an Error if a name stands twice, or if no code begins below a marker.
  */
 export function markersIn(sources: ReadonlyMap<string, string>): ReadonlyMap<string, CodePlace> {
   const places = new Map<string, CodePlace>();
@@ -43,7 +43,9 @@ export function markersIn(sources: ReadonlyMap<string, string>): ReadonlyMap<str
   return places;
 }
 
-/** The value of the constant of this name. Throws an Error if no file has such a constant, or more than one. */
+/**
+ * Finds the value of the constant of this name. Throws an Error if no file has such a constant, or if several have one.
+ */
 export function constantIn(sources: ReadonlyMap<string, string>, name: string): CodePlace {
   const found: CodePlace[] = [];
   for (const [file, source] of sources) {
@@ -57,10 +59,13 @@ export function constantIn(sources: ReadonlyMap<string, string>, name: string): 
   }
   const [only, another] = found;
   if (only && !another) return only;
-  throw new Error(`shared/ has ${found.length} constants ${name}, and not one`);
+  throw new Error(`shared/ has ${found.length} constants ${name}, and should have one`);
 }
 
-/** Where the largest piece of code ends that begins at a position: a statement rather than the first word in it. */
+/**
+ * Finds the end of the largest piece of code that begins at each position, so that a marker means a statement and not
+ * its first word.
+ */
 function endsByStart(program: ReturnType<typeof parseSync>["program"]): ReadonlyMap<number, number> {
   const ends = new Map<number, number>();
   const note = ({ start, end }: Node) => void ends.set(start, Math.max(end, ends.get(start) ?? 0));
@@ -70,7 +75,7 @@ function endsByStart(program: ReturnType<typeof parseSync>["program"]): Readonly
   return ends;
 }
 
-/** What a marker can stand above: statements, properties of an object, elements of an array. */
+/** The kinds of code that a marker can stand above: statements, properties of an object, elements of an array. */
 const MARKABLE = [
   "ExportNamedDeclaration",
   "ExpressionStatement",
@@ -83,7 +88,7 @@ const MARKABLE = [
   "VariableDeclaration",
 ];
 
-/** Where the code begins behind a comment, white space and further comments. */
+/** Finds the code that follows a comment. It skips white space and other comments. */
 function afterComments(source: string, from: number): number {
   return from + (/^(?:\s|\/\/[^\n]*\n)*/.exec(source.slice(from))?.[0].length ?? 0);
 }

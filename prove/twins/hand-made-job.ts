@@ -1,6 +1,6 @@
 import type { V1Job } from "@kubernetes/client-node";
 
-/** A Job that somebody made by hand: it does nothing, and at once. */
+/** Makes a Job as a person could make it by hand. Its worker ends at once. */
 export function handMadeJob(name: string, metadata: V1Job["metadata"] = {}): V1Job {
   const container = { name: "worker", image: "busybox:1.36", command: ["true"] };
   return {

@@ -6,7 +6,8 @@ import { publish, readPublished } from "./table.ts";
 import { tryTwin } from "./try-twin.ts";
 import type { Twin } from "./twin.ts";
 
-// `npm run prove:twins`: each guard of the app is taken out once, and the proof has to notice; with the guard in, the same story has to end well.
+// `npm run prove:twins` plays a story for each guard of the app, with the guard and without it. With it, the audit must
+// find nothing. Without it, the audit must find something.
 
 const COMMAND = makeCommand("npm run prove:twins --")
   .description("Takes each guard of the app out once, and checks that the proof notices.")
@@ -33,7 +34,7 @@ async function prove(twins: readonly Twin[]): Promise<boolean> {
   process.stdout.write(
     failed.length === 0
       ? `All ${twins.length} guards are needed, and hold.\n`
-      : `${failed.length} of ${twins.length} are NOT proven: ${failed.join(", ")}\n`,
+      : `${failed.length} of ${twins.length} guards are NOT proven: ${failed.join(", ")}\n`,
   );
   if (flags.publish && failed.length === 0) await publish({ date: new Date().toISOString().slice(0, 10), found });
   return failed.length === 0;
@@ -48,5 +49,5 @@ if (flags.list) {
   for (const { name, guard } of twins) process.stdout.write(`${name.padEnd(width)}  ${guard}\n`);
 } else if (flags.docs) await publish(await readPublished());
 else process.exitCode = (await prove(twins)) ? 0 : 1;
-// What was cut off may keep timers and sockets for a while.
+// Timers and sockets of calls that were cut off may still be open, and must not keep this process running.
 process.exit();

@@ -1,42 +1,44 @@
 import { type Scene, starts } from "./scene.ts";
 import { NO_SWEEP, type Scenario, type Twin } from "./twin.ts";
 
-/** A Dispatcher sleeps before a write that belongs to attempt 1, and wakes in the middle of attempt 3. */
+/** A replica freezes before a write that belongs to attempt 1, and wakes in the middle of attempt 3. */
 const LATE_UPDATE: Scenario = {
-  story:
-    "a Dispatcher falls asleep before it notes the end of attempt 1, and wakes while another one follows attempt 3",
+  story: "a replica freezes before it records the end of attempt 1, and wakes while another replica follows attempt 3",
   async play({ script, send, until }) {
-    const asleep = script.catch("update a run to requeueing", "before", { asleep: true });
+    const freezing = script.catch("update a run to requeueing", "before", { freeze: true });
     await send("exhausted");
-    const sleeper = await asleep;
-    await until("attempt 3 starts", (books) => starts(books, 3) === 1);
-    sleeper.goOn();
+    const frozen = await freezing;
+    await until("attempt 3 starts", (records) => starts(records, 3) === 1);
+    frozen.goOn();
   },
 };
 
-/** The first Dispatcher to see a run wait for its second attempt is told twice that its message is gone. */
-async function closeAsLost({ script, send, until, putToSleep }: Scene): Promise<void> {
+/**
+ * Tells the replica that has put a run into `waiting` twice that the message is gone, and freezes it before it closes
+ * the run.
+ */
+async function closeAsLost({ script, send, until, freeze }: Scene): Promise<void> {
   const waiting = script.catch("update a run to waiting", "after");
   await send("retry");
-  const held = await waiting;
-  const { slot } = held;
-  const wakeOther = putToSleep(1 - slot);
-  script.lie("peek at a message", 204, { slot, times: 100 });
-  script.lie("receive a deferred message", 404, { slot, times: 100 });
-  const closing = script.catch("close a run", "before", { slot, asleep: true });
-  held.goOn();
+  const caught = await waiting;
+  const { replica } = caught;
+  const wakeOther = freeze(1 - replica);
+  script.answer("peek at a message", 204, { replica, times: 100 });
+  script.answer("receive a deferred message", 404, { replica, times: 100 });
+  const closing = script.catch("close a run", "before", { replica, freeze: true });
+  caught.goOn();
   const closer = await closing;
-  script.tellTruth();
+  script.stopAnswering();
   wakeOther();
-  await until("attempt 2 starts", (books) => starts(books, 2) === 1);
+  await until("attempt 2 starts", (records) => starts(records, 2) === 1);
   closer.goOn();
 }
 
-/** What guards a run's rows, and the order in which they are written. */
+/** The guards of a run's rows, and of the order in which they are written. */
 export const ROW_TWINS: readonly Twin[] = [
   {
     name: "permanent-lock",
-    guard: "a run's mark is inserted with its row, and stays: who was accepted once is never accepted again",
+    guard: "a run's mark is inserted with its row, and stays, so that a message is accepted only once",
     removal: [
       {
         guard: "permanent-lock",
@@ -48,13 +50,13 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     ],
     scenario: {
-      story: "a Dispatcher falls asleep before it inserts the row, and wakes when another one is done with the message",
+      story: "a replica freezes before it inserts the row, and wakes when another replica has closed the run",
       async play({ script, send, until }) {
-        const asleep = script.catch("insert a run", "before", { asleep: true });
+        const freezing = script.catch("insert a run", "before", { freeze: true });
         await send("success");
-        const sleeper = await asleep;
+        const frozen = await freezing;
         await until("the run closes", ({ closed }) => closed.length === 1);
-        sleeper.goOn();
+        frozen.goOn();
       },
     },
     finds: ["lost"],
@@ -62,31 +64,30 @@ export const ROW_TWINS: readonly Twin[] = [
   },
   {
     name: "update-etag",
-    guard: "an update goes out with the ETag of the row that it was decided on",
+    guard: "an update of a row carries the ETag of the row that the decision was made on",
     removal: [
       { guard: "update-etag", put: `{ kind: "replace", row: { ...writeOpenRun(next), ...open }, etag: ANY_ETAG }` },
     ],
     scenario: LATE_UPDATE,
-    // Two Dispatchers that start one run throw each other's row back, and it may never end.
+    // Two replicas that start one run put each other's row back, so the run may never end.
     finds: ["doubled", "wrong", "open"],
-    shows:
-      "the run is thrown back to attempt 2: a fourth attempt, or two Dispatchers throw it back in turn and it never ends",
+    shows: "the run goes back to attempt 2, and a fourth attempt starts or the run never ends",
   },
   {
     name: "close-etag",
-    guard: "a run is closed only as the row that this was decided on",
+    guard: "a run is closed only if its row is still the one that the decision was made on",
     removal: [{ guard: "close-etag", put: `{ kind: "delete", row: open, etag: ANY_ETAG }` }],
     scenario: {
       story:
-        "a Dispatcher that is told twice that the message is gone falls asleep before it closes the run, and wakes when another one has found the message and started its next attempt",
+        "a replica that twice does not find the message freezes before it closes the run, and wakes when another replica has found the message and started its next attempt",
       play: closeAsLost,
     },
     finds: ["lost", "doubled"],
-    shows: "the run is closed under its own Job: done twice",
+    shows: "the run is closed while its Job is at work, and the work is done twice",
   },
   {
     name: "verdict-first",
-    guard: "the verdict is in the row before the bus is touched",
+    guard: "the verdict is written into the row before the message is settled",
     removal: [
       {
         guard: "verdict-first, verdict",
@@ -95,8 +96,9 @@ export const ROW_TWINS: readonly Twin[] = [
       { guard: "verdict-first, logs", put: "kept = { ...stored, run: { ...run, logsUrl } };" },
     ],
     scenario: {
-      story: "the Dispatcher dies when the message is completed, and before it is up again the Job's TTL is over",
-      processes: 1,
+      story:
+        "the replica dies when it has completed the message, and the cluster deletes the Job before the replica is up again",
+      replicas: 1,
       async play({ script, cluster, send, until }) {
         const completing = script.catch("complete a message", "after");
         await send("success");
@@ -107,12 +109,12 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["lost"],
-    shows: "a message that was completed is taken for lost, and was tried again",
+    shows: "a completed message counts as lost, after another attempt",
   },
   {
     name: "end-ordered-first",
     guard:
-      "why the Dispatcher ends a Job is in the row before the Job is touched, for the Job itself will only say that it was ended",
+      "the row says why the Dispatcher ends a Job before it ends the Job, because the Job itself only says that it was ended",
     removal: [
       {
         guard: "end-ordered-first",
@@ -121,8 +123,8 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     ],
     scenario: {
-      story: "the Dispatcher dies when it has ended a Job that could not start",
-      processes: 1,
+      story: "the replica dies when it has ended a Job that could not start",
+      replicas: 1,
       async play({ script, send }) {
         const ending = script.catch("end a job", "after");
         await send("no start");
@@ -130,7 +132,7 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong"],
-    shows: "dead-lettered as `JobTimedOut`, not `JobNotStarted`",
+    shows: "the message is dead-lettered as `JobTimedOut`, and not as `JobNotStarted`",
   },
   {
     name: "row-before-defer",
@@ -144,7 +146,7 @@ export const ROW_TWINS: readonly Twin[] = [
     ],
     without: [NO_SWEEP],
     scenario: {
-      story: "the Dispatcher dies before it inserts the row",
+      story: "the replica dies before it inserts the row",
       async play({ script, send }) {
         const inserting = script.catch("insert a run", "before");
         await send("success");
@@ -152,11 +154,11 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["open"],
-    shows: "a deferred message that no row speaks of, for ever",
+    shows: "the message stays deferred for ever, and no row speaks of it",
   },
   {
     name: "job-before-record",
-    guard: "the row says that there is a Job only once there is one",
+    guard: "the row records a Job only after the Job was created",
     removal: [
       {
         guard: "job-before-record",
@@ -168,7 +170,7 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     ],
     scenario: {
-      story: "the Dispatcher dies before it creates the Job",
+      story: "the replica dies before it creates the Job",
       async play({ script, send }) {
         const creating = script.catch("create a job", "before");
         await send("success");
@@ -176,6 +178,6 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong"],
-    shows: "an interruption that was none, and another attempt",
+    shows: "an interruption is counted that never happened, and another attempt starts",
   },
 ];

@@ -5,21 +5,23 @@ import { makeScene } from "./scene.ts";
 import { Script } from "./script.ts";
 import type { Scenario } from "./twin.ts";
 
-/** The shortest lock that the app accepts. */
+/** How long the bus's locks last: the shortest time that the app accepts. */
 const LOCK_MS = 5_000;
-/** What is at rest has to be so twice: something may be due later. */
+/** How long nothing may move before everything counts as at rest, because something may be due a little later. */
 const REST_MS = 6_000;
 const LOOK_MS = 500;
+/** How long a story may take. */
 const STORY_MS = 120_000;
 
+/** What the audit found after a story. */
 export interface Played {
   readonly findings: readonly Finding[];
   readonly seconds: number;
 }
 
 /**
- * Plays a scenario with a build of the app, and resolves to what the audit finds once everything is at rest, or the patience is over. Rejects
- * where the story can't be told to its end.
+ * Plays a scenario with a build of the app. Resolves to what the audit finds when everything is at rest, or when
+ * `patienceMs` are over. Rejects if the story does not come to its end, or if a replica ends by itself.
  */
 export async function play(
   scenario: Scenario,
@@ -28,13 +30,13 @@ export async function play(
   onLine: (who: string, line: string) => void,
 ): Promise<Played> {
   const startedAt = performance.now();
-  const script = new Script(() => stage.dispatchers);
+  const script = new Script(() => stage.replicas);
   const deaths: string[] = [];
   const stage = await startStage({
-    processes: scenario.processes ?? 2,
+    replicas: scenario.replicas ?? 2,
     lockMs: LOCK_MS,
     app,
-    director: () => script,
+    handler: () => script,
     onLine,
     onDeath: (words) => deaths.push(words),
   });
@@ -43,34 +45,37 @@ export async function play(
     await inTime(scenario.play(scene));
     script.end();
     const look = async () => {
-      const books = await scene.books();
-      const found = [...audit(books), ...((await scenario.alsoFinds?.(scene, books)) ?? [])];
-      return found.filter((finding) => scenario.forgives?.(finding, books) !== true);
+      const records = await scene.records();
+      const found = [...audit(records), ...((await scenario.alsoFinds?.(scene, records)) ?? [])];
+      return found.filter((finding) => scenario.forgives?.(finding, records) !== true);
     };
     const findings = [...(await atRest(look, patienceMs)), ...(await stage.leaks())];
-    if (deaths.length > 0) throw new Error(`a Dispatcher ended by itself: ${deaths.join("\n")}`);
+    if (deaths.length > 0) throw new Error(`a replica ended by itself: ${deaths.join("\n")}`);
     return { findings, seconds: Math.round((performance.now() - startedAt) / 1000) };
   } finally {
     await stage.close();
   }
 }
 
-/** A call that a story waits for may never be made. */
+/** Rejects if a story takes too long, because a call that it waits for may never be made. */
 async function inTime(story: Promise<void>): Promise<void> {
   const done = new AbortController();
   const late = sleep(STORY_MS, undefined, { signal: done.signal }).then(() => {
-    throw new Error(`it came to no end within ${STORY_MS / 1000} s`);
+    throw new Error(`the story did not end within ${STORY_MS / 1000} s`);
   });
   await Promise.race([story, late]).finally(() => done.abort());
 }
 
+/**
+ * Looks again and again until nothing has moved for a while, or the patience is over. Resolves to what was found last.
+ */
 async function atRest(look: () => Promise<Finding[]>, patienceMs: number): Promise<Finding[]> {
   const deadline = performance.now() + patienceMs;
   let restingSince: number | undefined;
   for (;;) {
     const findings = await look();
     const now = performance.now();
-    const isMoving = findings.some(({ verdict }) => verdict === "open" || verdict === "orphan");
+    const isMoving = findings.some(({ kind }) => kind === "open" || kind === "orphan");
     restingSince = isMoving ? undefined : (restingSince ?? now);
     if (now > deadline || (restingSince !== undefined && now - restingSince >= REST_MS)) return findings;
     await sleep(LOOK_MS);

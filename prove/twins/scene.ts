@@ -4,70 +4,72 @@ import { TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import { BatchV1Api, KubeConfig, PatchStrategy, setHeaderOptions, type V1Job } from "@kubernetes/client-node";
 import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
-
 import { type ClusterHands, clusterHands } from "../../local/kit/cluster-hands.ts";
-import type { Books } from "../audit/audit.ts";
-import { readBooks } from "../audit/books.ts";
-import type { KindName, Planned } from "../stage/kinds.ts";
+import type { Records } from "../audit/audit.ts";
+import { readRecords } from "../audit/read-records.ts";
+import type { KindName, PlannedMessage } from "../stage/kinds.ts";
 import { makeSender } from "../stage/sender.ts";
 import type { Stage } from "../stage/stage.ts";
 import type { Script } from "./script.ts";
 
-/** How long a story waits for what has to come about in it. */
+/** How long a story waits for one thing to happen. */
 const PATIENCE_MS = 90_000;
 const LOOK_MS = 100;
 const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
-/** What a story is told with. */
+/** The tools that a story is told with. */
 export interface Scene {
   readonly script: Script;
   readonly cluster: ClusterHands;
-  /** Sends a message of this kind. Resolves to its id: the kind and a number. */
+  /** Sends a message of this kind. Resolves to its id, which is the kind and a number. */
   readonly send: (kind: KindName) => Promise<string>;
-  /** Puts one Dispatcher to sleep. Resolves to what wakes it. */
-  readonly putToSleep: (slot: number) => () => void;
+  /** Freezes a replica, counted from 0. Returns the function that wakes it. */
+  readonly freeze: (replica: number) => () => void;
+  /** Deletes every queue and topic and makes it again, so that new messages get the old numbers. */
   readonly recreateBus: () => Promise<void>;
-  readonly books: () => Promise<Books>;
-  /** Waits until the books say so. Rejects where they don't for too long. */
-  readonly until: (what: string, holds: (books: Books) => boolean) => Promise<Books>;
+  readonly records: () => Promise<Records>;
+  /** Reads the records until this is true of them. Resolves to them. Rejects if that takes too long. */
+  readonly until: (what: string, holds: (records: Records) => boolean) => Promise<Records>;
   /** Deletes all rows that speak of runs. */
   readonly loseRows: () => Promise<void>;
+  /** Reads a Job. */
   readonly job: (name: string) => Promise<V1Job>;
-  /** Has a Job's deadline pass. */
+  /** Ends a Job, by a deadline that passes at once. */
   readonly endJob: (name: string) => Promise<void>;
 }
 
+/** Makes the tools of one story. */
 export function makeScene(stage: Stage, script: Script): Scene {
   const { servers } = stage;
   const { namespace } = servers.cluster;
-  const sent: Planned[] = [];
+  const sent: PlannedMessage[] = [];
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromString(kubeconfigText({ name: "proof", ...servers.cluster }));
   const batch = kubeConfig.makeApiClient(BatchV1Api);
-  const books = () => readBooks(servers, sent);
+  const records = () => readRecords(servers, sent);
   return {
     script,
     cluster: clusterHands(kubeConfig, namespace),
     async send(kind) {
       const message = { id: `${kind.replaceAll(/[^a-z]+/g, "-")}-${sent.length + 1}`, kind };
       sent.push(message);
-      // A client of its own: the bus may have been made again since the last one.
+      // Each message needs a new client, because the bus may have been recreated since the last one.
       const client = new ServiceBusClient(servers.serviceBus);
       await makeSender(client)(message);
       await client.close();
       return message.id;
     },
-    putToSleep(slot) {
+    freeze(replica) {
       const alarm = new EventEmitter();
-      void stage.dispatchers[slot]?.freezeUntil(once(alarm, "wake"));
+      void stage.replicas[replica]?.freezeUntil(once(alarm, "wake"));
       return () => alarm.emit("wake");
     },
     recreateBus: () => stage.recreateBus(),
-    books,
+    records,
     async until(what, holds) {
       const deadline = performance.now() + PATIENCE_MS;
       for (;;) {
-        const now = await books();
+        const now = await records();
         if (holds(now)) return now;
         if (performance.now() > deadline) throw new Error(`it never came about: ${what}`);
         await sleep(LOOK_MS);
@@ -87,13 +89,13 @@ export function makeScene(stage: Stage, script: Script): Scene {
   };
 }
 
-/** How many workers of this attempt of anything have begun. */
-export function starts({ ledger }: Books, attempt: number): number {
+/** Counts the workers that have started with this attempt, of whatever run. */
+export function starts({ ledger }: Records, attempt: number): number {
   return ledger.filter((line) => line.what === "start" && line.attempt === attempt).length;
 }
 
-/** Whether something that was found is about this message: its id, or a run of it. */
-export function isAbout(messageId: string, about: string, { open, closed, bus, ledger }: Books): boolean {
+/** Tells whether a finding is about this message, by its id or by the id of one of its runs. */
+export function isAbout(messageId: string, about: string, { open, closed, bus, ledger }: Records): boolean {
   const known = [...open, ...closed, ...bus, ...ledger];
   return about === messageId || known.some((entry) => entry.messageId === messageId && entry.runId === about);
 }

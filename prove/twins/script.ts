@@ -1,131 +1,134 @@
-import type { Call, Conductor, NoAnswer, Victim } from "../faults/director.ts";
+import type { Call, CallHandler, NoAnswer } from "../faults/call.ts";
 import type { Edge } from "../faults/edges.ts";
+import type { Replica } from "../faults/replica.ts";
 
-/** A process as far as a script can hurt it. */
-export interface Actor extends Pick<Victim, "kill"> {
-  freezeUntil(woken: Promise<unknown>): Promise<void>;
-}
-
-/** A call that waits for the script's word. */
-interface Caught {
-  /** Whose it is. */
-  readonly slot: number;
-  /** Lets it go on as if nothing had happened. */
+/** A call that the script has stopped. It waits until the story goes on with it. */
+interface CaughtCall {
+  /** The replica that makes the call, counted from 0. */
+  readonly replica: number;
+  /** Lets the call go on as if nothing had happened. */
   goOn(): void;
-  /** Kills the process that makes it. */
+  /** Kills the replica that makes the call. */
   kill(): void;
 }
 
-interface Trap {
+/** A call that a story has asked for, and that has not been made yet. */
+interface AwaitedCall {
   readonly edge: Edge;
   readonly when: "before" | "after";
-  readonly slot: number | undefined;
-  readonly asleep: boolean;
-  readonly spring: (caught: Caught) => void;
+  readonly replica: number | undefined;
+  readonly freeze: boolean;
+  readonly onCaught: (caught: CaughtCall) => void;
 }
 
-interface Lie {
+/** An answer that the next calls get instead of the server's. */
+interface ScriptedAnswer {
   readonly edge: Edge;
-  readonly slot: number | undefined;
+  readonly replica: number | undefined;
+  /** How many calls still get it. */
   times: number;
   readonly answer: { readonly status: number } | { readonly old: unknown };
 }
 
-interface Whose {
-  /** One Dispatcher's calls alone. */
-  readonly slot?: number;
+interface FromReplica {
+  /** Only the calls of this replica count. Without it, those of all replicas do. */
+  readonly replica?: number;
 }
 
-/** Decides what becomes of the Dispatchers' calls, one by one, as a story tells it: a proof in which nothing is left to chance. */
-export class Script implements Conductor {
-  readonly #actors: () => readonly Actor[];
-  #traps: Trap[] = [];
-  #lies: Lie[] = [];
+/** Decides about the replicas' calls one by one, as a story tells it. Nothing in it is left to chance. */
+export class Script implements CallHandler {
+  readonly #replicas: () => readonly Pick<Replica, "kill" | "freezeUntil">[];
+  #awaited: AwaitedCall[] = [];
+  #answers: ScriptedAnswer[] = [];
   readonly #listeners = new Map<Edge, (answer: unknown) => void>();
 
-  constructor(actors: () => readonly Actor[]) {
-    this.#actors = actors;
+  constructor(replicas: () => readonly Pick<Replica, "kill" | "freezeUntil">[]) {
+    this.#replicas = replicas;
   }
 
   /**
-   * Stops the next such call, before it reaches its server or before its answer comes back, and with `asleep` the whole process. Resolves when
-   * it is caught.
+   * Stops the next such call, before it reaches its server or before its answer comes back. With `freeze`, it freezes
+   * the whole replica too. Resolves when the call is caught.
    */
-  catch(edge: Edge, when: "before" | "after", { slot, asleep = false }: Whose & { readonly asleep?: boolean } = {}) {
-    return new Promise<Caught>((resolve) => {
-      this.#traps.push({ edge, when, slot, asleep, spring: resolve });
+  catch(
+    edge: Edge,
+    when: "before" | "after",
+    { replica, freeze = false }: FromReplica & { readonly freeze?: boolean } = {},
+  ) {
+    return new Promise<CaughtCall>((resolve) => {
+      this.#awaited.push({ edge, when, replica, freeze, onCaught: resolve });
     });
   }
 
-  /** Has the next calls answered with this status, and not carried out. */
-  lie(edge: Edge, status: number, { slot, times = 1 }: Whose & { readonly times?: number } = {}): void {
-    this.#lies.push({ edge, slot, times, answer: { status } });
+  /** Answers the next such calls with this status. The server never sees them. */
+  answer(edge: Edge, status: number, { replica, times = 1 }: FromReplica & { readonly times?: number } = {}): void {
+    this.#answers.push({ edge, replica, times, answer: { status } });
   }
 
-  /** Resolves to the next answer to such a call: one that `repeat` can give later, when it is out of date. */
+  /** Resolves to the server's next answer to such a call, so that `repeat` can give it when it is out of date. */
   listen(edge: Edge): Promise<unknown> {
     return new Promise((resolve) => this.#listeners.set(edge, resolve));
   }
 
-  /** Has the next calls answered with what the same call was told earlier, as a cache does that lags behind. */
+  /** Answers the next such calls with an earlier answer, as a cache does that lags behind. */
   repeat(edge: Edge, old: unknown, times: number): void {
-    this.#lies.push({ edge, slot: undefined, times, answer: { old } });
+    this.#answers.push({ edge, replica: undefined, times, answer: { old } });
   }
 
-  /** How many kinds of lies are still to be told. */
-  get lies(): number {
-    return this.#lies.filter(({ times }) => times > 0).length;
+  /** How many uses of `answer` and `repeat` still have answers to give. */
+  get answersLeft(): number {
+    return this.#answers.filter(({ times }) => times > 0).length;
   }
 
-  /** No more lies. */
-  tellTruth(): void {
-    this.#lies = [];
+  /** Lets the servers answer all calls themselves again. */
+  stopAnswering(): void {
+    this.#answers = [];
   }
 
-  /** From here on everything is let through. */
+  /** Lets every call through from here on. */
   end(): void {
-    this.tellTruth();
-    this.#traps = [];
+    this.stopAnswering();
+    this.#awaited = [];
   }
 
-  async conduct<Answer>(call: Call<Answer>): Promise<Answer | NoAnswer> {
-    const lie = this.#lies.find((each) => concerns(each, call) && each.times > 0);
-    if (lie) {
-      lie.times -= 1;
+  async handle<Answer>(call: Call<Answer>): Promise<Answer | NoAnswer> {
+    const scripted = this.#answers.find((each) => isFor(each, call) && each.times > 0);
+    if (scripted) {
+      scripted.times -= 1;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It was the answer to the same call.
-      return "status" in lie.answer ? call.refusal(lie.answer.status) : (lie.answer.old as Answer);
+      return "status" in scripted.answer ? call.refusal(scripted.answer.status) : (scripted.answer.old as Answer);
     }
     const before = this.#take(call, "before");
-    if (before && (await this.#hold(before, call.slot)) === "cut") return "cut";
+    if (before && (await this.#stop(before, call.replica)) === "cut") return "cut";
     const answer = await call.carryOut();
     for (const edge of call.edges) this.#listeners.get(edge)?.(answer);
     const after = call.worked(answer) ? this.#take(call, "after") : undefined;
-    return after && (await this.#hold(after, call.slot)) === "cut" ? "cut" : answer;
+    return after && (await this.#stop(after, call.replica)) === "cut" ? "cut" : answer;
   }
 
-  #take(call: Call<unknown>, when: Trap["when"]): Trap | undefined {
-    const trap = this.#traps.find((each) => each.when === when && concerns(each, call));
-    this.#traps = this.#traps.filter((each) => each !== trap);
-    return trap;
+  #take(call: Call<unknown>, when: AwaitedCall["when"]): AwaitedCall | undefined {
+    const awaited = this.#awaited.find((each) => each.when === when && isFor(each, call));
+    this.#awaited = this.#awaited.filter((each) => each !== awaited);
+    return awaited;
   }
 
-  #hold({ asleep, spring }: Trap, slot: number): Promise<"go on" | "cut"> {
-    const actor = this.#actors()[slot];
-    const word = new Promise<"go on" | "cut">((resolve) => {
-      spring({
-        slot,
+  #stop({ freeze, onCaught }: AwaitedCall, index: number): Promise<"go on" | "cut"> {
+    const replica = this.#replicas()[index];
+    const decided = new Promise<"go on" | "cut">((resolve) => {
+      onCaught({
+        replica: index,
         goOn: () => resolve("go on"),
         kill: () => {
-          actor?.kill();
+          replica?.kill();
           resolve("cut");
         },
       });
     });
-    if (asleep) void actor?.freezeUntil(word);
-    return word;
+    if (freeze) void replica?.freezeUntil(decided);
+    return decided;
   }
 }
 
-function concerns({ edge, slot }: { readonly edge: Edge; readonly slot: number | undefined }, call: Call<unknown>) {
-  return call.edges.includes(edge) && (slot === undefined || slot === call.slot);
+function isFor({ edge, replica }: Pick<ScriptedAnswer, "edge" | "replica">, call: Call<unknown>): boolean {
+  return call.edges.includes(edge) && (replica === undefined || replica === call.replica);
 }

@@ -4,20 +4,24 @@ import { guardPlaces } from "./edit.ts";
 import { type Played, play } from "./run-twin.ts";
 import { controlEdits, type Twin, twinEdits } from "./twin.ts";
 
-/** How long the app may take to come to rest, and how long its twin, which may never. */
+/** How long the app may take to come to rest. Its twin gets less time, because it may never come to rest. */
 const CONTROL_PATIENCE_MS = 90_000;
 const TWIN_PATIENCE_MS = 40_000;
 const MOST_LISTED = 4;
 
-/** Whether a guard is proven, with the reasons in words. */
+/** The result of a twin. */
 export interface TwinOutcome {
+  /** Whether the guard is needed and holds. */
   readonly holds: boolean;
+  /** The result for people, with the reasons. */
   readonly text: string;
   /** How many things the audit found without the guard. */
   readonly found: number;
 }
 
-/** Plays a twin's story twice, with the guard and without. Proven is a guard with which nothing is found, and without which something is. */
+/**
+ * Plays a twin's story with the guard and without it. The guard is proven if the audit finds something only without it.
+ */
 export async function tryTwin(twin: Twin, onLine: (who: string, line: string) => void): Promise<TwinOutcome> {
   const run = async (which: string, app: string, patienceMs: number): Promise<Played | string> => {
     onLine("twins", `${twin.name}: ${which}`);
@@ -31,7 +35,7 @@ export async function tryTwin(twin: Twin, onLine: (who: string, line: string) =>
   const bare = await run("without it", await buildApp(twinEdits(twin)), TWIN_PATIENCE_MS);
   const controlHolds = typeof control !== "string" && control.findings.length === 0;
   const twinFails =
-    typeof bare !== "string" && bare.findings.some(({ verdict }) => twin.finds.some((wanted) => wanted === verdict));
+    typeof bare !== "string" && bare.findings.some(({ kind }) => twin.finds.some((wanted) => wanted === kind));
   const holds = controlHolds && twinFails;
   const places = await guardPlaces();
   return {
@@ -45,13 +49,13 @@ export async function tryTwin(twin: Twin, onLine: (who: string, line: string) =>
       `  without it   ${inWords(bare)}`,
       ...(twinFails
         ? []
-        : [`  expected     ${twin.finds.join(" or ")}: the guard is redundant, or the story too weak`]),
+        : [`  expected     ${twin.finds.join(" or ")}: the guard is not needed, or the story is too weak`]),
     ].join("\n"),
   };
 }
 
 function inWords(played: Played | string): string {
-  if (typeof played === "string") return `the story broke off: ${played}`;
+  if (typeof played === "string") return `the story broke off (${played})`;
   const { findings, seconds } = played;
   const listed = findings.slice(0, MOST_LISTED).map(asLine);
   const more = findings.length > MOST_LISTED ? [`... and ${findings.length - MOST_LISTED} more`] : [];
@@ -59,6 +63,6 @@ function inWords(played: Played | string): string {
   return `${what} (${seconds} s)`;
 }
 
-function asLine({ verdict, about, what }: Finding): string {
-  return `${verdict}: ${about}: ${what}`;
+function asLine({ kind, about, what }: Finding): string {
+  return `${kind}: ${about}: ${what}`;
 }

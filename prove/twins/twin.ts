@@ -1,66 +1,66 @@
-import type { Books, Finding, Verdict } from "../audit/audit.ts";
+import type { Finding, FindingKind, Records } from "../audit/audit.ts";
 import type { Edit, GuardEdit } from "./edit.ts";
 import type { Scene } from "./scene.ts";
 
 /** A story in which one guard is needed. */
 export interface Scenario {
-  /** In one sentence. */
+  /** The story in one sentence. */
   readonly story: string;
-  /** How many Dispatchers play; 2 by default. */
-  readonly processes?: number;
-  /** Resolves when everything has been done to the Dispatchers. What comes of it is for the audit. */
+  /** How many replicas there are; 2 by default. */
+  readonly replicas?: number;
+  /** Tells the story. Resolves when everything has been done to the replicas; the audit then judges what came of it. */
   play(scene: Scene): Promise<void>;
-  /** What the story itself brings about, whatever the app does. */
-  forgives?(finding: Finding, books: Books): boolean;
-  /** What the audit of the proof doesn't look at. */
-  alsoFinds?(scene: Scene, books: Books): Promise<Finding[]>;
+  /** Tells whether the story itself causes this finding, whatever the app does. */
+  forgives?(finding: Finding, records: Records): boolean;
+  /** Finds what the audit does not look for. */
+  alsoFinds?(scene: Scene, records: Records): Promise<Finding[]>;
 }
 
-/** One guard of the app, and the proof that something is lost without it. */
+/** One guard of the app, and a story that goes wrong without it. */
 export interface Twin {
   readonly name: string;
-  /** What the guard is. */
+  /** What the guard does, as a claim. */
   readonly guard: string;
-  /** Takes it out. */
+  /** The edits that take the guard out. */
   readonly removal: readonly [GuardEdit, ...GuardEdit[]];
   /**
-   * Taken out of the control's build as well: a second line of defence, which would mend in time what the guard is there to prevent. So the
-   * control shows that the guard holds alone.
+   * Edits that are made in both builds. They take out a second line of defence, which would mend what the guard
+   * prevents. So the build with the guard shows that the guard suffices alone.
    */
   readonly without?: readonly Edit[];
   readonly scenario: Scenario;
-  /** What the audit finds in the twin's run: one of these at least. */
-  readonly finds: readonly [Verdict, ...Verdict[]];
-  /** The same in words, for the table in the docs. */
+  /** The audit has to find at least one thing of these kinds without the guard. */
+  readonly finds: readonly [FindingKind, ...FindingKind[]];
+  /** What goes wrong without the guard, in words for the table in the docs. */
   readonly shows: string;
 }
 
 /**
- * In every build, the control's too: nothing that a story holds up is given up meanwhile. A real process can sleep for minutes between two
- * calls; a story can put it to sleep only within one.
+ * Edits that are made in every build, so that the app does not give up a call while a story stops it. A real process
+ * can sleep for minutes between two calls, but a story can freeze it only within a call.
  */
 const PATIENCE: readonly Edit[] = [
   { constant: "TABLE_TIMEOUT_MS", put: "120_000" },
   { constant: "BLOB_TIMEOUT_MS", put: "120_000" },
   { constant: "CLUSTER_TIMEOUT_MS", put: "120_000" },
   { constant: "BUS_TIMEOUT_MS", put: "120_000" },
-  // The others only save time. Stray bodies are looked for more often.
+  // The next two only save time. The app looks for orphan bodies more often.
   { constant: "ORPHAN_BODIES_EVERY_MS", put: "3_000" },
-  // The timer looks after a run whose trigger sleeps a few seconds later, instead of fifteen.
+  // The tick takes over a run whose trigger is frozen after three seconds, and not after fifteen.
   { constant: "TRIGGER_TIME_MS", put: "3_000" },
 ];
 
-/** Second lines of defence. */
+/** Edits that take out a second line of defence. */
 export const NO_SWEEP: GuardEdit = { guard: "sweep", put: "do: async () => {}" };
 export const NO_ORPHAN_BODIES: GuardEdit = { guard: "orphan-bodies", put: "do: async () => {}" };
 export const NO_ORPHAN_JOBS: GuardEdit = { guard: "orphan-jobs", put: "do: async () => {}" };
 
-/** All that is changed in the control's build. */
+/** Lists the edits of the build with the guard. */
 export function controlEdits({ without = [] }: Twin): readonly Edit[] {
   return [...PATIENCE, ...without];
 }
 
-/** All that is changed in the twin's. */
+/** Lists the edits of the build without the guard. */
 export function twinEdits(twin: Twin): readonly Edit[] {
   return [...controlEdits(twin), ...twin.removal];
 }

@@ -1,4 +1,5 @@
-// A program of its own, which the tests start: containers reach a server of this machine's loopback through it.
+// Forwards connections, as a program of its own that the tests start, so that containers reach a server on this
+// machine's loopback.
 import { startTcpProxy } from "../../local/kit/tcp-proxy.ts";
 import { makeCommand, wholeNumber } from "../../shared/command-line.ts";
 

@@ -18,7 +18,10 @@ import type { Breakers } from "../start/breakers.ts";
 import { startAttempt } from "../start/start-attempt.ts";
 import type { Events } from "../telemetry/events.ts";
 
-/** What a trigger is given of a message. The rest is peeked at, because hosts rename property keys and parse ids on the way. */
+/**
+ * What a trigger is given of a message. The rest is peeked at, because hosts rename property keys and parse ids on the
+ * way.
+ */
 export interface Delivery {
   readonly sequenceNumber: number;
   readonly lockToken: string;
@@ -32,8 +35,9 @@ interface DeliveredMessage {
 }
 
 /**
- * What became of one delivery. `settling`: its first attempt failed without a Job and no other follows, so a tick will settle the message.
- * `left`: nothing was settled, so the lock lapses, which is a natural pause, and the message comes again.
+ * What became of one delivery. `settling`: its first attempt failed without a Job and no other follows, so a tick will
+ * settle the message. `left`: nothing was settled, so the lock lapses, which is a natural pause, and the message comes
+ * again.
  */
 export type AcceptOutcome = "dispatched" | "waiting" | "settling" | "rejected" | "deferred" | "settled" | "left";
 
@@ -53,8 +57,8 @@ const TRIGGER_TIME_MS = 15_000;
  *   settleNow             a row with a verdict: settles the message with this delivery's lock token, and closes the run
  *   settleClosed        a closed run: settles the message as the row says
  *
- * If a delivery finds something half done, it goes on from there. Only the delivery that inserts the row decides: a message that was accepted
- * once is never judged again, whatever the module files say by now.
+ * If a delivery finds something half done, it goes on from there. Only the delivery that inserts the row decides: a
+ * message that was accepted once is never judged again, whatever the module files say by now.
  */
 export function makeAccept(deps: Dependencies, admission: Admission, breakers: Breakers) {
   const { table, instanceTable, broker, clock } = deps;
@@ -70,7 +74,8 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
       const about = events.about({ runId: runId(key), messageId: message.messageId });
       return await insertOrFind({ key, lockToken: delivery.lockToken, message }, about);
     } catch (error) {
-      // Returning lets the lock lapse. Throwing would have the host abandon at once: a tight loop that burns the delivery count.
+      // Returning lets the lock lapse. Throwing would have the host abandon at once: a tight loop that burns the
+      // delivery count.
       const why = errorText(error);
       if (error instanceof UnavailableError || error instanceof LockLostError || error instanceof ConflictError)
         events.log.warn("left a message to its next delivery", { why });
@@ -83,7 +88,10 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
     }
   }
 
-  /** The insert is also the look for the row: if there is one, the insert fails, and what was judged just now counts for nothing. */
+  /**
+   * The insert is also the look for the row: if there is one, the insert fails, and what was judged just now counts for
+   * nothing.
+   */
   async function insertOrFind(delivered: DeliveredMessage, events: Events): Promise<AcceptOutcome> {
     await instanceTable.registerSource(delivered.key.source);
     const run = judge(deps, delivered);
@@ -178,12 +186,16 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
     events: Events,
   ): Promise<AcceptOutcome> {
     await settleDelivery(deps, stored.run, verdict, delivered);
-    // A run that had a Job or a blob still owes something to them: a tick does that, finds the message gone, and closes.
+    // A run that had a Job or a blob still owes something to them: a tick does that, finds the message gone, and
+    // closes.
     if (stored.run.jobName === undefined && !stored.run.bodyInBlob) await closeRun(deps, stored, verdict, events);
     return verdict.outcome === "rejected" ? "rejected" : "settled";
   }
 
-  /** The run is closed, and its message was delivered all the same: settles it as the row says. A run that was closed as lost goes on instead. */
+  /**
+   * The run is closed, and its message was delivered all the same: settles it as the row says. A run that was closed as
+   * lost goes on instead.
+   */
   async function settleClosed(
     run: ClosedRun,
     etag: string,

@@ -7,8 +7,9 @@ import type { AcceptOutcome, Delivery } from "./accept.ts";
 import { readDelivery } from "./read-delivery.ts";
 
 /**
- * Handles one delivery of a trigger, and writes the one line that every delivery ends with: the outcome, the duration in ms, and what was
- * settled, for the alerts. Never rejects, because the host would abandon the message at once, again and again; a return lets the lock lapse.
+ * Handles one delivery of a trigger, and writes the one line that every delivery ends with: the outcome, the duration
+ * in ms, and what was settled, for the alerts. Never rejects, because the host would abandon the message at once, again
+ * and again; a return lets the lock lapse.
  */
 export function makeHandleDelivery(
   accept: (source: Source, delivery: Delivery, events: Events) => Promise<AcceptOutcome>,

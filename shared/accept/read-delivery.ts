@@ -3,8 +3,8 @@ import { FIRST_PARTITIONED_NUMBER } from "../run/sequence-number.ts";
 import type { Delivery } from "./accept.ts";
 
 /**
- * Reads sequence number and lock token out of a trigger's metadata. Throws InvalidMessageError if they can't be used: the numbers of a
- * partitioned entity arrive rounded.
+ * Reads sequence number and lock token out of a trigger's metadata. Throws InvalidMessageError if they can't be used:
+ * the numbers of a partitioned entity arrive rounded.
  */
 export function readDelivery(metadata: Readonly<Record<string, unknown>> | undefined): Delivery {
   const given = metadata?.["sequenceNumber"];

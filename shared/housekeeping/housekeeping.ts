@@ -8,7 +8,9 @@ import { deleteOrphanBodies } from "./orphan-bodies.ts";
 import { makeRetireOrphanJobs } from "./orphan-jobs.ts";
 import { sweep } from "./sweep.ts";
 
-/** A budget of its own, so that a tick which is busy with its runs still looks for what got lost. */
+/**
+ * Housekeeping has a time budget of its own, so that a tick which is busy with its runs still looks for what got lost.
+ */
 const BUDGET_MS = 30_000;
 
 /** Listing costs more than other requests. */
@@ -22,11 +24,12 @@ interface Task {
 }
 
 /**
- * What a tick does besides advancing runs: orphaned Jobs, a page of each source's sweep, stray bodies, the history's purge. None of them keeps the
- * others from their turn, neither by failing nor by being slow: each tick begins with another one.
+ * Makes what a tick does besides advancing runs: orphaned Jobs, a page of each source's sweep, orphaned bodies, the
+ * purge of the history. Each tick begins with another task, so that a task that fails or is slow keeps no other from
+ * its turn.
  */
 export function makeHousekeeping(deps: Dependencies) {
-  // Hints for the next tick, not state: a process that forgets them only looks a tick later.
+  // These are hints for the next tick, not state: a replica that forgets them only looks a tick later.
   const retireOrphanJobs = makeRetireOrphanJobs(deps);
   const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
   let turn = 0;
@@ -42,7 +45,7 @@ export function makeHousekeeping(deps: Dependencies) {
         // guard: orphan-jobs
         do: () => retireOrphanJobs(all, view, isOver, events),
       },
-      // Of a removed source nothing new is started, and its entity may be gone: only runs are a reason to look there.
+      // A removed source starts nothing new, and its entity may be gone, so it is swept only if it has runs.
       ...all
         .filter(({ source, runs }) => runs.length > 0 || swept.has(sourceKey(source)))
         .map(({ source, runs }) => ({
@@ -80,7 +83,10 @@ export function makeHousekeeping(deps: Dependencies) {
     lastOrphanBodies = now;
   }
 
-  /** Every hour; and in every tick as long as a page comes back full, or the history would outgrow it. */
+  /**
+   * Purges the history every hour; and in every tick as long as a page comes back full, because the history would
+   * outgrow it.
+   */
   async function purge(): Promise<void> {
     const now = deps.clock.read();
     if (isWithin(PURGE_EVERY_MS, lastPurge, now)) return;

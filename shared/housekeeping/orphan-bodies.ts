@@ -3,8 +3,9 @@ import type { SourceRuns } from "../observe/open-runs.ts";
 import { runId } from "../run/run.ts";
 
 /**
- * Deletes what a process stored that slept meanwhile, and woke when its run was closed. Only a closed row says that a body is of no use: of
- * one without any row, the table may be the part that is missing. And only the version that was seen: a reopened run stores its body anew.
+ * Deletes bodies that a process stored after their run was closed, because it had slept. Only a closed row says that a
+ * body is of no use: if there is no row at all, the table may be what is missing. Only the version that was seen is
+ * deleted, because a reopened run stores its body anew.
  */
 export async function deleteOrphanBodies(deps: Dependencies, { source, runs }: SourceRuns): Promise<void> {
   const open = new Set(runs.map(({ run }) => runId(run)));

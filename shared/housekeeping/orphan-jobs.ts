@@ -5,13 +5,13 @@ import type { SourceRuns } from "../observe/open-runs.ts";
 import { retireJob } from "../settle/retire-job.ts";
 import type { Events } from "../telemetry/events.ts";
 
-/** Jobs looked at per tick: each costs a read of the Job and one of its row. */
+/** So many Jobs are looked at per tick, because each costs a read of the Job and one of its row. */
 const LIMIT = 50;
 
 /**
- * Ends and retires Jobs whose run is closed or past their attempt: made by a process that slept through the rest. A Job without any row is
- * reported and left alone. Looks only at Jobs that no open run spoke of in two ticks on end, for a run may have been accepted between the
- * reading of rows and Jobs.
+ * Ends and retires Jobs whose run is closed or past their attempt, because a process made them that had slept through
+ * the rest. A Job without any row is reported and left alone. It looks only at Jobs that no open run spoke of in two
+ * ticks on end, because a run may have been accepted between the reading of rows and Jobs.
  */
 export function makeRetireOrphanJobs(deps: Dependencies) {
   let before: ReadonlySet<string> = new Set();
@@ -27,7 +27,7 @@ export function makeRetireOrphanJobs(deps: Dependencies) {
     const unmatched = new Set([...view.jobs.keys()].filter((name) => !spokenOf.has(name)));
     const suspects = [...unmatched].filter((name) => before.has(name)).toSorted();
     before = unmatched;
-    // Goes on after the last one, or those that stay would keep the others from ever being looked at.
+    // It goes on after the last one, because Jobs that stay would keep the others from ever being looked at.
     const later = suspects.filter((name) => name > lookedAt);
     for (const name of [...later, ...suspects.slice(0, suspects.length - later.length)].slice(0, LIMIT)) {
       if (isOver()) return;
@@ -42,7 +42,7 @@ export function makeRetireOrphanJobs(deps: Dependencies) {
   };
 }
 
-/** Whether no row speaks of the Job. One whose row says that its attempt is over is retired. */
+/** Says whether no row speaks of the Job. If its row says that its attempt is over, the Job is retired. */
 async function isOrphan(deps: Dependencies, name: string, { log }: Events): Promise<boolean> {
   const job = await deps.cluster.get(name);
   if (!job) return false;

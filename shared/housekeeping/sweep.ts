@@ -17,7 +17,7 @@ interface Swept {
   readonly source: Source;
   readonly runs: readonly StoredRun[];
   readonly view: ClusterView;
-  /** Whether the time is over: then the next tick goes on from here. */
+  /** Whether the time is over. Then the next tick goes on from here. */
   readonly isOver: () => boolean;
 }
 
@@ -25,8 +25,9 @@ interface Swept {
 const PAGE = 50;
 
 /**
- * Walks through a source, a page per tick, for deferred messages that no open run speaks of: nobody else would ever find them. Only messages
- * with this Dispatcher's own stamp are touched; others are reported. Safe beside a settlement in flight: the row is asked after the peek.
+ * Walks through a source, a page per tick, for deferred messages that no open run speaks of, because nothing else would
+ * ever find them. It touches only messages with this instance's own stamp, and reports the others. It is safe beside a
+ * settlement in flight, because it asks for the row after the peek.
  */
 export async function sweep(deps: Dependencies, { source, runs, view, isOver }: Swept, events: Events): Promise<void> {
   const { broker, instanceTable } = deps;
@@ -55,7 +56,7 @@ export async function sweep(deps: Dependencies, { source, runs, view, isOver }: 
     try {
       await findHome(deps, key, message, view, about);
     } catch (error) {
-      // The sweep goes on: it would never get past a message that fails each time.
+      // The sweep goes on, because it would never get past a message that fails each time.
       about.tell({ event: "failed", what: "left a deferred message to the next sweep", error });
     }
   }
@@ -89,14 +90,15 @@ async function finish(deps: Dependencies, { run, etag }: FoundRun & { kind: "clo
     if (await isFirst(deps.table.reopen(etag, open))) events.tell({ event: "reopened", run: open });
     return;
   }
-  // Closed as gone, and there after all; or closed just now, and then this receive finds nothing.
+  // Either the run was closed as gone and its message is there after all, or it was closed just now, and then this
+  // receive finds nothing.
   const outcome = run.verdict && (await settleDeferred(deps, { ...run, status: "settling" }, run.verdict));
   if (outcome === "missing") return;
   events.tell({ event: "orphan found", orphan: "message", leftAlone: false });
   if (outcome === "done") events.tell({ event: "settled late" });
 }
 
-/** Whether this write was made; false if another process was faster. */
+/** Says whether this write was made; false if another process was faster. */
 async function isFirst(write: Promise<unknown>): Promise<boolean> {
   try {
     await write;

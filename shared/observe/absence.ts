@@ -2,15 +2,18 @@ import type { StoredRun } from "../ports/run-table.ts";
 import type { Run } from "../run/run.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
-/** Absences of one source that make it more likely that the cluster is wrong than that the Jobs are gone. */
+/** So many absences in one source make it more likely that the cluster is the wrong one than that the Jobs are gone. */
 const MASS_ABSENCE = { atLeast: 10, share: 0.2 };
 
-/** Whether the row says that the run has a Job, and the light list doesn't show it. */
+/** Says whether the row has a Job that the light list doesn't show. */
 export function isJobAbsent(run: Run, { jobs }: Pick<ClusterView, "jobs">): boolean {
   return run.status === "dispatched" && !jobs.has(run.jobName ?? "");
 }
 
-/** Whether so many Jobs of a source are missing at once that none of the absences is to be believed: the wrong cluster, or namespace. */
+/**
+ * Says whether so many Jobs of a source are missing at once that no absence is to be believed: it is more likely the
+ * wrong cluster or namespace.
+ */
 export function isMassAbsence(runs: readonly StoredRun[], view: Pick<ClusterView, "jobs">): boolean {
   const dispatched = runs.filter(({ run }) => run.status === "dispatched");
   const absent = dispatched.filter(({ run }) => isJobAbsent(run, view)).length;

@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import { jobName } from "../jobs/job-name.ts";
 import { looksStuck } from "../jobs/judge-start.ts";
 import type { Module } from "../modules/module.ts";
@@ -17,8 +17,11 @@ export interface ClusterView {
 /** A pod that is pending for less than this is simply starting. */
 const START_GRACE_MS = 30_000;
 
-/** Three light lists, whatever the history and the bodies weigh. Taken after the rows were read: a Job that a row speaks of is there. */
-export async function viewCluster({ cluster }: Dependencies): Promise<ClusterView> {
+/**
+ * Reads three light lists, whose size depends neither on the history nor on the bodies. They are read after the rows,
+ * so that a Job that a row speaks of is there.
+ */
+export async function viewCluster({ cluster }: Looking): Promise<ClusterView> {
   const [jobs, pods, cancelled] = await Promise.all([cluster.listJobs(), cluster.listPods(), cluster.listCancelled()]);
   return {
     jobs: new Map(jobs.map((job) => [job.name, job])),
@@ -27,30 +30,37 @@ export async function viewCluster({ cluster }: Dependencies): Promise<ClusterVie
   };
 }
 
-/** The Job that a run's next step is about: the last attempt's while that one is being put away, else this attempt's. */
+/**
+ * Names the Job that a run's next step is about: the last attempt's while that one is being retired, else this
+ * attempt's.
+ */
 export function jobNameOf(run: Run, instance: string): string {
   if (run.jobName !== undefined) return run.jobName;
   return jobName({ module: run.module, instance, key: run, attempt: run.attempt });
 }
 
-/** Whether a person wants the run cancelled. The label counts on each of its Jobs: a run that waits out a back-off has none but earlier ones. */
+/**
+ * Says whether a person wants the run cancelled. The label counts on each of its Jobs, because a run that waits out a
+ * back-off has only earlier ones.
+ */
 export function isCancelled(run: Run, instance: string, { cancelled }: ClusterView): boolean {
   if (cancelled.size === 0) return false;
   const attempts = Array.from({ length: run.attempt }, (_, index) => index + 1);
   return attempts.some((attempt) => cancelled.has(jobName({ module: run.module, instance, key: run, attempt })));
 }
 
-/** A pod that runs, all of it; and one whose other containers run, when the first has ended. */
+/** The pod runs. `NotReady`: the first container has ended, and others run. */
 const RUNNING = new Set(["Running", "NotReady"]);
 
-/** A pod that is at its init containers. Whether one of them is at work, or is only about to start, this doesn't tell. */
+/** The pod is at its init containers. This doesn't tell whether one of them is at work or only about to start. */
 const AT_INIT = /^Init:\d+\/\d+$/;
-/** One of them is over, or is a sidecar that has started. */
+/** An init container is over, or is a sidecar that has started. */
 const PAST_FIRST_INIT = /^Init:[1-9]\d*\/\d+$/;
 
 /**
- * The phase of a run's Job as the light lists show it. `mayProve`: whether its start would end what is held against its module, so that it is
- * worth a look whether its init containers, which with a `handler` do the work, have started.
+ * Says the phase of a run's Job, as the light lists show it. `mayProve`: whether the Job's start would end what speaks
+ * against its module. Then it is worth a look whether its init containers have started, because they do the work if
+ * there is a `handler`.
  */
 export function phaseOf(
   run: Run,
@@ -78,10 +88,10 @@ export function phaseOf(
       if (pod && RUNNING.has(pod.status)) return { phase: "running" };
       const age = now - (run.dispatchedAt ?? now);
       const overdue = module !== undefined && age > module.startTimeoutMs;
-      // What comes next is at work by then, or the status would say why not.
+      // The next container is at work by then, or the status would say why not.
       if (pod && overdue && !mayProve && PAST_FIRST_INIT.test(pod.status)) return { phase: "running" };
-      // With no pod at all its events have to tell, and nothing that they can say counts before it is overdue: a controller that is behind by
-      // thousands of pods must not be asked about each of them in every tick.
+      // Without a pod only its events can tell, and what they say counts only once the Job is overdue: a controller
+      // that is behind by thousands of pods must not be asked about each of them in every tick.
       const suspect = pod
         ? looksStuck(pod.status) || overdue || (mayProve && AT_INIT.test(pod.status))
         : overdue && age > START_GRACE_MS;
@@ -92,10 +102,13 @@ export function phaseOf(
   }
 }
 
-/** A Job that is still at work, or ending. Suspended time does not count, and one that is over is judged in the same tick. */
+/**
+ * A Job in one of these phases is at work, or ending. Suspended time does not count, and a Job that is over is judged
+ * in the same tick.
+ */
 const OVERDUE_PHASES = new Set<JobSeen["phase"]>(["pending", "running", "terminating"]);
 
-/** Whether a run's Job is past all its own time limits and still not over: its node is dead, most likely. */
+/** Says whether a run's Job is past all its own time limits and not over: most likely its node is dead. */
 export function isOverdue(run: Run, job: JobSeen, now: EpochMs): boolean {
   return run.jobOverdueAt !== undefined && now > run.jobOverdueAt && OVERDUE_PHASES.has(job.phase);
 }

@@ -1,4 +1,4 @@
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import { finishedAt, isOurs } from "../jobs/job-identity.ts";
 import { judgeEnd } from "../jobs/judge-end.ts";
 import { judgeStart } from "../jobs/judge-start.ts";
@@ -8,14 +8,14 @@ import type { AttemptEnd } from "../run/run.ts";
 import { withoutSignatures } from "../run/without-signatures.ts";
 
 /**
- * Looks at the Job itself, where the light list cannot tell enough: is it really absent, why does it not start, why did it fail. Resolves to
- * undefined where the row moved on meanwhile, so that nothing may be concluded.
+ * Looks at the Job itself, because the light list cannot tell whether it is really absent, why it does not start, or
+ * why it failed. Resolves to undefined if the row changed meanwhile, so that nothing may be concluded.
  */
-export async function lookAtJob(deps: Dependencies, stored: StoredRun, name: string): Promise<JobSeen | undefined> {
+export async function lookAtJob(deps: Looking, stored: StoredRun, name: string): Promise<JobSeen | undefined> {
   const { run } = stored;
   const job = await deps.cluster.get(name);
   if (!job) {
-    // "No Job" counts only while the row still says there is one.
+    // "No Job" counts only as long as the row still says that there is one.
     const found = await deps.table.find(run);
     const unchanged = found.kind === "open" && found.stored.etag === stored.etag;
     return unchanged ? { phase: "absent", confirmed: true } : undefined;
@@ -34,7 +34,8 @@ export async function lookAtJob(deps: Dependencies, stored: StoredRun, name: str
   if (job.spec?.suspend === true) return { phase: "suspended" };
 
   const pods = await deps.cluster.pods(name);
-  // A pod speaks for itself, and the cluster looks through all events of the namespace to find those of one Job.
+  // Events are asked only if there is no pod: the cluster looks through all events of the namespace to find those of
+  // one Job.
   const events = pods.length > 0 ? [] : await deps.cluster.events(name);
   const module = deps.modules.get(run.module);
   const start = judgeStart({
@@ -48,7 +49,9 @@ export async function lookAtJob(deps: Dependencies, stored: StoredRun, name: str
   return { phase: "pending", suspect: false, ...("stuck" in start ? { stuck: unsigned(start.stuck) } : {}) };
 }
 
-/** The detail quotes logs and events, and a worker may print the URL of its body. */
+/**
+ * Removes signatures from the detail, because it quotes logs and events, and a worker may print the URL of its body.
+ */
 function unsigned(end: AttemptEnd): AttemptEnd {
   return { ...end, detail: withoutSignatures(end.detail) };
 }

@@ -1,4 +1,4 @@
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import type { MessageSeen } from "../run/decide.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import type { Run } from "../run/run.ts";
@@ -7,11 +7,11 @@ export type Sighting =
   | { readonly message: Exclude<MessageSeen, "deferred" | "gone"> }
   | { readonly message: "deferred"; readonly peeked: PeekedMessage };
 
-/** Peeks at a run's message. A peek changes nothing: whether an absence is to be believed is for `decide` to say. */
-export async function lookAtMessage({ broker }: Pick<Dependencies, "broker">, run: Run): Promise<Sighting> {
+/** Peeks at a run's message. A peek changes nothing. `decide` says whether an absence is to be believed. */
+export async function lookAtMessage({ broker }: Pick<Looking, "broker">, run: Run): Promise<Sighting> {
   const peeked = await broker.peek(run.source, run.sequenceNumber);
   // guard: enqueued-time-in-peek
-  // Another message under our number: the entity was recreated, and ours went with the old one.
+  // If another message has the number, the entity was recreated, and the run's message went with the old one.
   const isOurs = peeked?.enqueuedAt === run.enqueuedAt;
   if (!peeked || !isOurs) return { message: "absent" };
   return peeked.state === "deferred" ? { message: "deferred", peeked } : { message: "active" };

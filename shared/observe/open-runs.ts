@@ -1,5 +1,4 @@
-import type { EpochMs } from "../clock.ts";
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { type Source, sourceKey } from "../run/source.ts";
 
@@ -7,25 +6,25 @@ import { type Source, sourceKey } from "../run/source.ts";
 export interface SourceRuns {
   readonly source: Source;
   readonly runs: readonly StoredRun[];
-  readonly readAt: EpochMs;
 }
 
 /**
- * Every source that the modules name or the table knows: the runs of a module that was removed are followed too, and a table that was restored
- * empty has messages to report.
+ * Lists every source that the modules name or the table knows. The runs of a removed module are followed too, and a
+ * table that was restored empty has messages to report.
  */
-export async function knownSources({ instanceTable, modules }: Dependencies): Promise<Source[]> {
+export async function knownSources({ instanceTable, modules }: Looking): Promise<Source[]> {
   const named = [...modules.values()].map(({ source }) => source);
   const sources = new Map([...(await instanceTable.sources()), ...named].map((source) => [sourceKey(source), source]));
   return [...sources.values()];
 }
 
-/** The open runs of every known source. */
-export async function readOpenRuns(deps: Dependencies): Promise<SourceRuns[]> {
+/** Reads the open runs of every known source. `onRead` is told of each source's runs as soon as they are read. */
+export async function readOpenRuns(deps: Looking, onRead: (read: SourceRuns) => void): Promise<SourceRuns[]> {
   const all: SourceRuns[] = [];
   for (const source of await knownSources(deps)) {
-    const runs = await deps.table.openRuns(source);
-    all.push({ source, runs, readAt: deps.clock.now() });
+    const read = { source, runs: await deps.table.openRuns(source) };
+    onRead(read);
+    all.push(read);
   }
   return all;
 }

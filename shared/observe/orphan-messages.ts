@@ -9,8 +9,8 @@ export interface OrphanMessage {
 }
 
 /**
- * The deferred messages of a page that none of these open runs speaks of. It takes a look at the message's own row to tell whether a message is an
- * orphan: its run may have been closed, or opened, since the runs were read.
+ * Finds the deferred messages of a page that none of these open runs speaks of. Only the message's own row can tell
+ * whether it is an orphan, because its run may have been closed, or opened, since the runs were read.
  */
 export function* messagesWithoutOpenRun(
   source: Source,
@@ -24,7 +24,7 @@ export function* messagesWithoutOpenRun(
   }
 }
 
-/** The id of the instance that deferred a message; undefined if the message carries no stamp. */
+/** Names the instance that deferred a message, by its owner id; undefined if the message carries no stamp. */
 export function ownerOf({ properties }: PeekedMessage): string | undefined {
   const owner = properties["dispatcher-owner"];
   return typeof owner === "string" ? owner : undefined;

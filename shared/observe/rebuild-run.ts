@@ -1,4 +1,4 @@
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import { jobNamer } from "../jobs/job-name.ts";
 import { fitsInline } from "../jobs/job-spec.ts";
 import type { Module } from "../modules/module.ts";
@@ -8,12 +8,12 @@ import type { Run, RunKey } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
-/** As many deliveries as its entity allows, and each requeue is one: no message can have had more attempts. */
+/** No message can have had more attempts: its entity allows so many deliveries, and each requeue is one. */
 const MAX_ATTEMPT = 2_000;
 
-/** The row of a deferred message that has none, as far as the message's stamps and the Jobs that are still listed tell. */
+/** Makes the row of a deferred message that has none, from the message's stamps and the Jobs that are still listed. */
 export function rebuildRun(
-  deps: Dependencies,
+  deps: Looking,
   key: RunKey,
   message: PeekedMessage,
   module: Module,
@@ -27,7 +27,8 @@ export function rebuildRun(
   return {
     ...newRun({ key, message, module: module.name, bodyInBlob: !fitsInline(withoutStamps(message)), now }),
     attempt,
-    // Of the earlier attempts only the number is known; the careful guess is that they failed. An open run has one try left.
+    // Only the number of earlier attempts is known. The careful guess is that they failed. An open run has one try
+    // left.
     failures: Math.min(attempt, module.retry.maxAttempts) - 1,
   };
 }

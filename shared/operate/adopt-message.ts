@@ -12,8 +12,9 @@ import { ownerStamp } from "../run/stamp.ts";
 import { type Answer, already, done, refused } from "./answer.ts";
 
 /**
- * Takes on a deferred message that has no row: first this instance's stamp, then the row, so that the sweep finds the message if the process dies
- * in between. Repeating it is harmless. The instance that deferred the message must no longer work on it: only the operator can know that.
+ * Takes on a deferred message that has no row: first this instance's stamp, then the row, so that the sweep finds the
+ * message if the process dies in between. Repeating it is harmless. The instance that deferred the message must no
+ * longer work on it: only the operator can know that.
  */
 export async function adoptMessage(
   deps: Dependencies,

@@ -8,7 +8,9 @@ import { type RowlessMessage, rowlessMessages } from "./rowless-messages.ts";
 
 /** Something that only an operator may decide. */
 export type AuditFinding =
-  /** A deferred message without a row that the sweep leaves alone: another instance deferred it, or no module takes it. */
+  /**
+   * A deferred message without a row that the sweep leaves alone: another instance deferred it, or no module takes it.
+   */
   | ({ readonly kind: "orphan message" } & RowlessMessage)
   /** A Job past all its own time limits and still not over. */
   | { readonly kind: "overdue Job"; readonly runId: string; readonly jobName: string; readonly overdueMs: number }

@@ -13,8 +13,9 @@ import { type Source, sourceName } from "../run/source.ts";
 import { type Answer, already, done } from "./answer.ts";
 
 /**
- * Takes the Jobs of a source that are absent for deleted, however many: an interruption of each run, and its next attempt. For a namespace that
- * was really emptied, or a cluster that was really replaced. Each absence is confirmed by name, with the row unchanged. Repeating it is harmless.
+ * Counts the absent Jobs of a source as deleted, however many they are: each is an interruption of its run, and the
+ * next attempt follows. It is for a namespace that was really emptied, or a cluster that was really replaced. Each
+ * absence is confirmed by name, with the row unchanged. Repeating it is harmless.
  */
 export async function believeAbsence(deps: Dependencies, source: Source, log: Log): Promise<Answer> {
   const runs = await deps.table.openRuns(source);
@@ -27,7 +28,7 @@ export async function believeAbsence(deps: Dependencies, source: Source, log: Lo
   return done({ did: "believed absences", jobs: believed });
 }
 
-/** Whether the absence was confirmed and recorded; not where the run moved on meanwhile. */
+/** Says whether the absence was confirmed and recorded; false if the run moved on meanwhile. */
 async function believe(deps: Dependencies, stored: StoredRun, log: Log): Promise<boolean> {
   const next = await afterAbsence(deps, stored);
   if (!next) return false;

@@ -9,7 +9,10 @@ import { type Change, changeOpenRun } from "./change-open-run.ts";
 
 const CANCELLED = cancelled("cancelled by hand");
 
-/** Cancels a run, whatever it waits for: the next ticks end its Job, if it has one, and dead-letter its message. Repeating it is harmless. */
+/**
+ * Cancels a run, whatever it waits for: the next ticks end its Job, if it has one, and dead-letter its message.
+ * Repeating it is harmless.
+ */
 export async function cancelRun(deps: Dependencies, key: RunKey, log: Log): Promise<Answer> {
   const outcome = await changeOpenRun(deps, key, ({ run }) => cancellation(deps, run));
   if (outcome.kind === "done") log.warn("cancelled a run by hand", { runId: runId(key) });

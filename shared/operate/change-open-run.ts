@@ -8,8 +8,8 @@ import { type Answer, refused } from "./answer.ts";
 export type Change = { readonly next: Run; readonly answer: Answer } | Answer;
 
 /**
- * Changes the row of an open run by one conditional write, as a replica would. The replica that reads the row next carries out what it says. A run
- * that moved on meanwhile is left as it is.
+ * Changes the row of an open run by one conditional write, as a replica would. The replica that reads the row next
+ * carries out what it says. A run that moved on meanwhile is left as it is.
  */
 export async function changeOpenRun(
   deps: Dependencies,

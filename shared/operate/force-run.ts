@@ -19,8 +19,9 @@ const FORCED: AttemptEnd = {
 };
 
 /**
- * Gives up an attempt whose Job can't end, most likely on a dead node. The message is settled as the operator says, or another attempt follows; the
- * Job is retired. The operator has to know that the work is not going on: nothing here can tell. Repeating it is harmless.
+ * Gives up an attempt whose Job can't end, most likely on a dead node. The message is settled as the operator says, or
+ * another attempt follows; the Job is retired. The operator has to know that the work is not going on: nothing here can
+ * tell. Repeating it is harmless.
  */
 export async function forceRun(deps: Dependencies, key: RunKey, as: ForcedOutcome, log: Log): Promise<Answer> {
   const answer = await changeOpenRun(deps, key, ({ run }) => forced(deps, run, as));

@@ -18,12 +18,15 @@ import { runsNamed, sourcesNamed } from "./run-named.ts";
 export type Answers = readonly (readonly [name: string, answer: Answer])[];
 
 /**
- * What an operator may ask of one instance, and do to it. Answers are data. An action is one conditional write for each run, as a replica would
- * make it, so that it is safe beside running replicas, and harmless if it is repeated. If a dependency is away, that is the answer for the one
- * thing that needed it; the others are done.
+ * What an operator may ask of one instance, and do to it. Answers are data. An action is one conditional write for each
+ * run, as a replica would make it, so that it is safe beside running replicas, and harmless if it is repeated. If a
+ * dependency is away, that is the answer for the one thing that needed it; the others are done.
  */
 export interface Operator {
-  /** Lists what only an operator may decide. Changes nothing. Rejects with an UnavailableError if something can't be read. */
+  /**
+   * Lists what only an operator may decide. Changes nothing. Rejects with an UnavailableError if something can't be
+   * read.
+   */
   audit(): Promise<readonly AuditFinding[]>;
   /** Takes on deferred messages that have no row, by the ids that their runs would have. */
   adopt(runIds: readonly string[]): Promise<Answers>;

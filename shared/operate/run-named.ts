@@ -3,7 +3,10 @@ import { knownSources } from "../observe/open-runs.ts";
 import { type RunKey, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
 
-/** The runs that a run id may name, `thumbnails:42:1732400000000`: none, one, or, where a queue is called as a topic's subscription is, two. */
+/**
+ * Finds the runs that a run id may name, such as `thumbnails:42:1732400000000`: none, one, or two if a queue has the
+ * name of a topic's subscription.
+ */
 export async function runsNamed(deps: Dependencies, id: string): Promise<RunKey[]> {
   const parts = /^(.+):(\d{1,15}):(\d{1,15})$/.exec(id);
   if (!parts) return [];
@@ -13,7 +16,7 @@ export async function runsNamed(deps: Dependencies, id: string): Promise<RunKey[
   return keys.filter((key) => runId(key).toLowerCase() === id.toLowerCase());
 }
 
-/** The sources of this name: as run ids begin. */
+/** Finds the sources of this name, as run ids begin with it. */
 export async function sourcesNamed(deps: Dependencies, name: string): Promise<Source[]> {
   return (await knownSources(deps)).filter((source) => sourceName(source).toLowerCase() === name.toLowerCase());
 }

@@ -16,8 +16,8 @@ import { adoptJob, startJob } from "./start.ts";
 const MAX_STEPS = 16;
 
 /**
- * Takes one run as far as it goes in this tick: asks `decide`, does what it says, and asks again. Rejects with a ConflictError if another
- * process changed the row.
+ * Takes one run as far as it goes in this tick: asks `decide`, does what it says, and asks again. Rejects with a
+ * ConflictError if another process changed the row.
  */
 export async function advance(deps: Dependencies, start: Item, events: Events): Promise<void> {
   let item: Item | undefined = start;
@@ -37,7 +37,10 @@ export async function advance(deps: Dependencies, start: Item, events: Events): 
   }
 }
 
-/** Carries out one decision. Resolves to what is known then, or to undefined if the run has come as far as it goes for now. */
+/**
+ * Carries out one decision. Resolves to what is known then, or to undefined if the run has come as far as it goes for
+ * now.
+ */
 async function apply(deps: Dependencies, item: Item, decision: Decision, events: Events): Promise<Item | undefined> {
   const { table, clock } = deps;
   const { stored } = item;
@@ -61,7 +64,7 @@ async function apply(deps: Dependencies, item: Item, decision: Decision, events:
     case "retry": {
       events.tell({ event: "attempt ended", run, end: decision.end });
       const next = await save(nextRow(run, decision, clock.now()));
-      // What was seen of the Job was the last attempt's: a run that waits is looked at afresh in the next tick.
+      // The Job that was seen was the last attempt's, so a run that waits is looked at afresh in the next tick.
       return next.stored.run.status === "waiting" ? undefined : next;
     }
     case "requeue":
@@ -130,7 +133,7 @@ async function concludeRun(deps: Dependencies, item: Item, decision: Conclude, e
   // guard: verdict-first, verdict
   const stored = await deps.table.update(item.stored, next);
   events.tell({ event: "concluded", run: next });
-  // What was seen of the message was for the step before: whether it can be settled is for the settlement to find out.
+  // The message was seen for an earlier step. Whether it can be settled, the settlement finds out.
   const { message: _, ...rest } = item;
   return { ...rest, stored };
 }

@@ -9,8 +9,9 @@ import type { Events } from "../telemetry/events.ts";
 import type { Item } from "./item.ts";
 
 /**
- * Ends an attempt's Job from our side. The row says why before the Job is touched, and the logs are kept before the Job's deadline takes the
- * pod. The patch is repeated in each tick until the Job is over, because the process that recorded the end may have died before it.
+ * Ends an attempt's Job from our side. The row says why before the Job is touched, and the logs are kept before the
+ * Job's deadline takes the pod. The patch is repeated in each tick until the Job is over, because the process that
+ * recorded the end may have died before it.
  */
 export async function endJob(deps: Dependencies, item: Item, end: AttemptEnd, events: Events): Promise<undefined> {
   const { stored, jobName } = item;
@@ -44,15 +45,16 @@ export async function settleRun(deps: Dependencies, item: Item, events: Events):
   const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt, events);
   const outcome = await settleDeferred(deps, stored.run, verdict);
   // guard: not-found-is-not-gone
-  // Settled by an earlier try whose reply was lost, or another receiver holds it: a peek tells, and `decide` is asked again.
+  // Either an earlier try settled the message and its reply was lost, or another receiver holds it. A peek tells, and
+  // `decide` is asked again.
   if (outcome === "missing") return { ...item, stored, ...(await lookAtMessage(deps, stored.run)) };
   await closeRun(deps, stored, verdict, events);
   return undefined;
 }
 
 /**
- * Asks for a message that no peek shows by its number, and gives it back. It counts as gone only if the broker doesn't find it either, and the
- * next peek misses it too.
+ * Asks for a message that no peek shows by its number, and gives it back. It counts as gone only if the broker doesn't
+ * find it either, and the next peek misses it too.
  */
 export async function receiveMessage(deps: Dependencies, item: Item): Promise<Item | undefined> {
   const { run } = item.stored;

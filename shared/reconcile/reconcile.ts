@@ -22,18 +22,19 @@ import { leftToNextTick } from "./start.ts";
 const CONCURRENCY = 16;
 
 /**
- * So long after it has read everything a tick starts nothing more, and leaves the rest to the next one. Counted from the start, reads that are
- * slow and yet succeed would leave no time for any run, tick after tick.
+ * A tick starts nothing more this long after it has read everything, and leaves the rest to the next tick. If the time
+ * counted from its start, slow reads would leave no time for any run, tick after tick.
  */
 const BUDGET_MS = 45_000;
 
 /**
- * One tick: reads the open rows, then the Jobs, decides for each run, and acts. Two ticks at once are harmless: every write is
- * conditional, and one settlement of a message wins. One run's failure never stops the next.
+ * Makes the tick: it reads the open rows, then the Jobs, decides for each run, and acts. Two ticks at once are
+ * harmless, because every write is conditional and only one settlement of a message succeeds. One run's failure never
+ * stops the next.
  */
 export function makeReconcile(deps: Dependencies, admission: Admission, breakers: Breakers) {
   const keepHouse = makeHousekeeping(deps);
-  // A hint, not state: those that the last tick had no time for are first in this one.
+  // This is a hint, not state: the runs that the last tick had no time for come first in this one.
   let postponed: ReadonlySet<string> = new Set();
 
   return async function reconcile(log: Log): Promise<void> {
@@ -49,13 +50,10 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
     try {
       await breakers.refresh();
       // guard: rows-before-jobs, rows
-      all = await readOpenRuns(deps);
+      all = await readOpenRuns(deps, ({ source, runs }) => admission.recount(source, runsOf(runs)));
       // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
-      for (const { source, runs, readAt } of all) {
-        admission.recount(source, runsOf(runs), readAt);
-        admission.bar(source, isMassAbsence(runs, view));
-      }
+      for (const { source, runs } of all) admission.bar(source, isMassAbsence(runs, view));
       const deadline = deps.clock.now() + BUDGET_MS;
       const probing = await takeProbes(deps, all, breakers, events);
       const tick = { view, breakers, probing, postponed, deadline };
@@ -70,7 +68,7 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
   };
 }
 
-/** How many runs are open, and the age of the oldest in ms, as the tick read them. */
+/** Says how many runs are open, and how old the oldest is in ms, as the tick read them. */
 function openFields(all: readonly SourceRuns[], now: EpochMs): Fields {
   const runs = all.flatMap((source) => source.runs);
   const oldest = runs.reduce((earliest, { run }) => Math.min(earliest, run.enqueuedAt), now);
@@ -87,8 +85,9 @@ interface Tick {
 }
 
 /**
- * The ids of those runs of tripped modules that are tried in this tick: one of each module whose time has come, unless a Job that was made
- * since it tripped may still start. The one that was tried least is next, so that no message that fails by itself keeps its module tripped.
+ * Chooses the runs of tripped modules that are tried in this tick: one of each module whose time has come, unless a Job
+ * that was made since it tripped may still start. The run with the fewest attempts is next, so that no message that
+ * fails by itself keeps its module tripped.
  */
 async function takeProbes(
   deps: Dependencies,
@@ -99,10 +98,10 @@ async function takeProbes(
   const now = deps.clock.now();
   const probing = new Set<string>();
   for (const module of deps.modules.values()) {
-    const pause = breakers.tripOf(module);
-    if (!pause || now < pause.probeAt) continue;
+    const trip = breakers.tripOf(module);
+    if (!trip || now < trip.probeAt) continue;
     const runs = all.flatMap((source) => runsOf(source.runs)).filter((run) => run.module === module.name);
-    if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= pause.trippedAt)) continue;
+    if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= trip.trippedAt)) continue;
     const waiting = runs.filter(({ status, notBefore }) => status === "waiting" && notBefore <= now);
     const [next] = waiting.toSorted((a, b) => a.attempt - b.attempt);
     if (next && (await breakers.takeProbe(module, events))) probing.add(runId(next));
@@ -110,7 +109,7 @@ async function takeProbes(
   return probing;
 }
 
-/** Resolves to the runs that there was no time for. */
+/** Advances the runs of all sources. Resolves to the ids of those that there was no time for. */
 async function advanceAll(
   deps: Dependencies,
   all: readonly SourceRuns[],
@@ -140,7 +139,7 @@ async function advanceAll(
   return left;
 }
 
-/** Otherwise the oldest could use up every tick, if they are slow to fail. */
+/** Puts the postponed runs first. Otherwise the oldest could use up every tick, if they are slow to fail. */
 function postponedFirst(runs: readonly StoredRun[], postponed: ReadonlySet<string>): readonly StoredRun[] {
   if (postponed.size === 0) return runs;
   const places = new Map([...postponed].map((id, place) => [id, place]));
@@ -148,7 +147,7 @@ function postponedFirst(runs: readonly StoredRun[], postponed: ReadonlySet<strin
   return runs.toSorted((a, b) => placeOf(a) - placeOf(b));
 }
 
-/** One of each list, then the next of each: no source waits for the end of another's. */
+/** Takes one of each list, then the next of each, so that no source waits for the end of another's. */
 function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
   const longest = Math.max(0, ...lists.map((list) => list.length));
   return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();

@@ -40,7 +40,7 @@ export async function startJob(
       await standBack(deps, stored);
       return undefined;
     case "cluster away":
-      // Don't ask it once per run.
+      // The cluster is not asked once more for each run.
       item.slots.shut(stored.run.module, "cluster");
       events.tell(leftToNextTick(stored.run, started.error));
       return undefined;
@@ -60,14 +60,17 @@ export async function startJob(
 }
 
 /**
- * Puts a run that failed to start back by 30 s, so that it does not block the others under `maxActive`. Errors are ignored: if the row changed,
- * another replica has the run.
+ * Puts a run that failed to start back by 30 s, so that it does not block the others under `maxActive`. Errors are
+ * ignored: if the row changed, another replica has the run.
  */
 async function standBack(deps: Dependencies, stored: StoredRun): Promise<void> {
   await deps.table.update(stored, putOff(stored.run, deps.clock.now() + STAND_BACK_MS)).catch(() => undefined);
 }
 
-/** Records a Job that exists already: an earlier try made it, and its row was lost. From here on it is followed like any other. */
+/**
+ * Records a Job that exists already: an earlier try made it, and its row was lost. From here on it is followed like any
+ * other.
+ */
 export async function adoptJob(deps: Dependencies, item: Item, events: Events): Promise<Item | undefined> {
   const { stored, jobName } = item;
   const { run } = stored;

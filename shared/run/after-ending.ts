@@ -23,7 +23,10 @@ export interface Conclude {
   readonly interruptions: number;
 }
 
-/** What follows when an attempt ended this way: the next one, or the end of the run. Failures and interruptions have budgets of their own. */
+/**
+ * Says what follows when an attempt ended this way: the next one, or the end of the run. Failures and interruptions
+ * have budgets of their own.
+ */
 export function afterEnding(run: Run, end: AttemptEnd, retry: RetryPolicy, now: EpochMs): Retry | Conclude {
   const failures = run.failures + (end.kind === "failure" ? 1 : 0);
   const interruptions = run.interruptions + (end.kind === "interruption" ? 1 : 0);
@@ -53,12 +56,12 @@ export function cancel(run: Run, end: AttemptEnd, retry: RetryPolicy): Conclude 
   return concludeWith(run, { outcome: "cancelled", reason: "Cancelled", end, failures, interruptions }, retry);
 }
 
-/** A person's wish as the end of an attempt. `detail`: how it was said. */
+/** Makes the end of an attempt from a person's wish. `detail` says how it was expressed. */
 export function cancelled(detail: string): AttemptEnd {
   return { reason: "Cancelled", kind: "cancel", permanent: true, detail };
 }
 
-/** The run's next row. */
+/** Makes the run's next row of what follows. */
 export function nextRow(run: Run, after: Retry | Conclude, now: EpochMs): Run {
   return after.do === "retry" ? nextAttempt(run, after) : concluded(run, after.verdict, after, now);
 }

@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { type RunKey, runId } from "./run.ts";
 
 /**
- * How long to wait before the next attempt, in ms: `firstMs` doubled with each earlier one, at most `maxMs`, and of that between a half and
- * the whole. The jitter comes from the run's id, not from a dice, so that deciding twice says the same.
+ * Says how long to wait before the next attempt, in ms: `firstMs` doubled with each earlier attempt, at most `maxMs`,
+ * and of that between a half and the whole. The jitter comes from the run's id instead of a random number, so that
+ * deciding twice gives the same answer.
  */
 export function backoffMs(
   key: RunKey,

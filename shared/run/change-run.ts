@@ -33,8 +33,8 @@ export function dispatched(run: Run, job: { name: string; uid: string }, now: Ep
 }
 
 /**
- * -> the next attempt. With a Job behind it the run is `requeueing` and keeps that Job's name, for its logs and patch; without one it
- * simply waits.
+ * -> the next attempt. If the attempt had a Job, the run is `requeueing` and keeps that Job's name, so that its logs
+ * are stored and it is retired. If not, the run simply waits.
  */
 export function nextAttempt(
   run: Run,
@@ -58,7 +58,7 @@ export function requeued(run: Run): Run {
   return { ...noJob(run), status: "waiting", busyCount: 0 };
 }
 
-/** -> settling: how it is to end is known. */
+/** -> settling: the verdict is known. */
 export function concluded(
   run: Run,
   verdict: Verdict,
@@ -89,12 +89,17 @@ export function rejected(run: Run, problem: string): Run {
   };
 }
 
-/** The attempt that a cancelled run ends with: one that is put away, or waits, counts the next attempt already. */
+/**
+ * Says which attempt a cancelled run ends with. A run that waits, or whose last Job is being retired, counts the next
+ * attempt already.
+ */
 export function lastBegun(run: Run): number {
   return run.status === "requeueing" || run.status === "waiting" ? Math.max(1, run.attempt - 1) : run.attempt;
 }
 
-/** Another receiver holds the message: try later, twice as late each time, so that retries don't eat its delivery count. */
+/**
+ * Another receiver holds the message: try later, twice as late each time, so that retries don't eat its delivery count.
+ */
 export function busy(run: Run, now: EpochMs): Run {
   const waitMs = Math.min(BUSY_MAX_MS, BUSY_FIRST_MS * 2 ** Math.min(run.busyCount, 20));
   return {
@@ -104,22 +109,22 @@ export function busy(run: Run, now: EpochMs): Run {
   };
 }
 
-/** One peek missed the message: when, and look again after a lock duration. */
+/** Notes when a peek first missed the message, and puts the run off by a lock duration. */
 export function doubted(run: Run, now: EpochMs, lockDurationMs: number): Run {
   return { ...run, absentSince: now, notBefore: now + lockDurationMs };
 }
 
-/** The message was seen after all: the next peek that misses it is a first one again. */
+/** Forgets the doubt, because the message was seen after all: the next peek that misses it is a first one again. */
 export function undoubted(run: Run): Run {
   return clear(run, "absentSince");
 }
 
-/** Nothing to do before `notBefore`. */
+/** Puts the run off: nothing is done about it before `notBefore`. */
 export function putOff(run: Run, notBefore: EpochMs): Run {
   return { ...run, notBefore };
 }
 
-/** The Dispatcher ends the attempt's Job itself, for this reason. */
+/** Records why the Dispatcher itself ends the attempt's Job. */
 export function orderEnd(run: Run, end: AttemptEnd, logsUrl: string | undefined): Run {
   return { ...run, endOrdered: end, ...(logsUrl === undefined ? {} : { logsUrl }) };
 }
@@ -128,7 +133,10 @@ export function closed(run: Run, verdict: Verdict, now: EpochMs): ClosedRun {
   return { ...run, status: verdict.outcome, verdict, closedAt: now };
 }
 
-/** A run closed as lost whose message turned up: a new attempt, unless none was ever started. */
+/**
+ * Reopens a run that was closed as lost, because its message turned up: with a new attempt, unless none was ever
+ * started.
+ */
 export function reopened(run: ClosedRun, now: EpochMs): Run {
   const { closedAt: _, verdict: __, ...rest } = run;
   const started = run.jobName !== undefined || run.attempt > 1;

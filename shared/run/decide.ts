@@ -5,12 +5,12 @@ import type { RetryPolicy } from "./retry-policy.ts";
 import type { AttemptEnd, OpenStatus, Run, Verdict } from "./run.ts";
 
 /**
- * What the cluster shows of an attempt's Job. A light list gives the phase; what only a look at the Job itself can tell is there once
- * somebody looked: whether it is really absent, why it can't start, why it failed.
+ * What the cluster shows of an attempt's Job. The phase is known from a light list. Whether the Job is really absent,
+ * why it can't start and why it failed is known only after a look at the Job itself.
  */
 export type JobSeen =
   | { readonly phase: "absent"; readonly confirmed: boolean }
-  /** `suspect`: it looks as if it could not start, and nobody has looked at it yet. */
+  /** `suspect`: the list looks as if the Job could not start, and the Job itself was not looked at yet. */
   | { readonly phase: "pending"; readonly suspect: boolean; readonly stuck?: AttemptEnd }
   | { readonly phase: "running" }
   | { readonly phase: "suspended" }
@@ -18,12 +18,12 @@ export type JobSeen =
   | { readonly phase: "terminating" }
   | { readonly phase: "succeeded" }
   | { readonly phase: "failed"; readonly end?: AttemptEnd }
-  /** A Job of our name that isn't ours, or one that is over and settled already. */
+  /** A Job that has the attempt's name and is not the attempt's, or that is retired already. */
   | { readonly phase: "foreign" };
 
 /**
- * What the bus shows. `absent`: a peek missed the message. `gone`: two peeks a lock duration apart missed it, and between them the broker said
- * MessageNotFound when it was asked for the message by its number.
+ * What the bus shows. `absent`: a peek missed the message. `gone`: two peeks a lock duration apart missed it, and
+ * between them the broker said MessageNotFound when it was asked for the message by its number.
  */
 export type MessageSeen = "deferred" | "active" | "absent" | "gone";
 
@@ -63,7 +63,7 @@ export type Slot = { readonly start: true } | { readonly start: false; readonly 
 export interface Seen {
   readonly run: Run;
   readonly job: JobSeen;
-  /** A person labelled a Job of the run, of this attempt or an earlier one, `ion/cancel=true`. */
+  /** Whether a person labelled a Job of the run `ion/cancel=true`: this attempt's or an earlier one's. */
   readonly cancelled: boolean;
   /** Undefined: not looked at yet. */
   readonly message?: MessageSeen;
@@ -86,11 +86,11 @@ export type Decision =
   | { readonly do: "start" }
   /** waiting -> dispatched: the Job exists already. */
   | { readonly do: "adopt" }
-  /** End the attempt's Job, having recorded why; its end is judged when it comes. */
+  /** End the attempt's Job once the row says why. The end is judged when the Job is over. */
   | { readonly do: "end"; readonly end: AttemptEnd }
-  /** dispatched -> requeueing, or waiting -> waiting where the name is taken. */
+  /** dispatched -> requeueing; or waiting -> waiting, if the attempt's name is taken. */
   | Retry
-  /** requeueing -> waiting: logs, patch and abandon. */
+  /** requeueing -> waiting: store the logs, retire the Job, stamp the message. */
   | { readonly do: "requeue" }
   /** -> settling, with this verdict. */
   | Conclude
@@ -134,7 +134,10 @@ export const RULES: Record<OpenStatus, Record<JobPhase, Rule>> = {
   settling:   always(settle),
 };
 
-/** What to do about one run. No clock, no I/O: everything it needs is in its argument, and the same argument gets the same answer. */
+/**
+ * Says what to do about one run. It has no clock and does no I/O: everything it needs is in its argument, and the same
+ * argument gets the same answer.
+ */
 export function decide(seen: Seen): Decision {
   return RULES[seen.run.status][seen.job.phase](seen);
 }
@@ -186,7 +189,7 @@ function adopt(): Decision {
   return { do: "adopt" };
 }
 
-/** The attempt's name is taken by a Job that is not ours to follow: the next attempt has another name. */
+/** The attempt's name is taken by a Job that is not the attempt's, so the next attempt has another name. */
 function renumber({ run, retry, now }: Seen): Decision {
   const detail = `a Job named ${run.jobName ?? "as this attempt's"} exists and is not this attempt's`;
   return afterEnding(run, { reason: "JobNotStarted", kind: "interruption", permanent: false, detail }, retry, now);
@@ -208,13 +211,16 @@ function pending(seen: Seen): Decision {
 }
 
 function running({ run, cancelled: isCancelled }: Seen): Decision {
-  // The patch that ends it is repeated: the process that recorded the ending may have died before it.
+  // The patch that ends the Job is repeated, because the process that recorded the end may have died before it.
   if (run.endOrdered) return { do: "end", end: run.endOrdered };
   if (isCancelled) return { do: "end", end: CANCELLED };
   return leave("job-at-work");
 }
 
-/** Waiting (Kueue's way), not stuck. A suspended Job never ends by itself, so a cancelled one is over as it is, and stays suspended. */
+/**
+ * A suspended Job waits, as Kueue has it, and is not stuck. It never ends by itself, so a cancelled attempt is over as
+ * it is, and the Job stays suspended.
+ */
 function suspended(seen: Seen): Decision {
   const end = seen.run.endOrdered ?? (seen.cancelled ? CANCELLED : undefined);
   return end ? ended(seen, end) : leave("job-suspended");
@@ -225,7 +231,7 @@ function linger(): Decision {
   return leave("job-terminating");
 }
 
-/** Exit 0 is success, even of a Job that was being ended just then: the work is done. */
+/** Exit 0 is success, even if the Job was just being ended, because the work is done. */
 function succeed({ run: { failures, interruptions } }: Seen): Decision {
   return { do: "conclude", verdict: { outcome: "succeeded" }, failures, interruptions };
 }
@@ -235,14 +241,14 @@ function fail(seen: Seen): Decision {
   return end ? ended(seen, end) : { do: "look", at: "job" };
 }
 
-/** The attempt is over. Whoever cancels a Job that is ending anyway does not want it tried again. */
+/** The attempt is over. A person who cancels a Job that is ending anyway does not want the work tried again. */
 function ended({ run, cancelled: isCancelled, retry, now }: Seen, end: AttemptEnd): Decision {
   return afterEnding(run, isCancelled ? { ...end, kind: "cancel" } : end, retry, now);
 }
 
 function requeue({ run, cancelled: isCancelled, retry, now }: Seen): Decision {
   if (isCancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
-  // `notBefore` is the next attempt's back-off; only a busy message makes the bookkeeping wait.
+  // `notBefore` is the back-off of the next attempt, so only a busy message makes the requeue wait.
   return run.busyCount > 0 && now < run.notBefore ? leave("busy", run.notBefore) : { do: "requeue" };
 }
 
@@ -260,28 +266,32 @@ function settle(seen: Seen): Decision {
     case "absent":
       return absent(seen);
     case "gone":
-      // Settled by an earlier try whose reply or row was lost, or taken by somebody else: either way the verdict stands.
+      // An earlier try settled it and its reply or row was lost, or another receiver took it. Either way the verdict
+      // stands.
       return run.verdict ? { do: "close", verdict: run.verdict } : LOST;
     default:
       return message satisfies never;
   }
 }
 
-/** Absence is believed slowly: a peek can be wrong for a moment, and a wrong "gone" loses the message. */
+/** Absence is believed slowly, because a peek can be wrong for a moment, and a wrong "gone" loses the message. */
 function absent({ run, now, lockDurationMs }: Seen): Decision {
   const isDoubted = run.absentSince !== undefined && now - run.absentSince >= lockDurationMs;
   // guard: slow-absence
   return { do: isDoubted ? "receive" : "doubt" };
 }
 
-/** Whether the message is there although a peek missed it. A doubt that is kept would have a later look receive the message for nothing. */
+/**
+ * Says whether the message is there although an earlier peek missed it. If the doubt were kept, a later look would
+ * receive the message for nothing.
+ */
 function isBelied({ run, message }: Seen): boolean {
   return run.absentSince !== undefined && (message === "deferred" || message === "active");
 }
 
 const LOST: Decision = {
   do: "close",
-  verdict: { outcome: "lost", description: "the message is gone from the bus, and nobody here settled it" },
+  verdict: { outcome: "lost", description: "the message is gone from the bus, and this instance did not settle it" },
 };
 
 function leave(cause: LeaveCause, until?: EpochMs): Decision {

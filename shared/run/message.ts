@@ -15,7 +15,10 @@ export interface PeekedMessage {
   readonly contentType?: string;
   /** The sender's bytes, untouched. */
   readonly body: Uint8Array;
-  /** The message can't be decoded, or not made bytes, lists nested by the thousand most likely: `body` is empty, and not what was sent. */
+  /**
+   * Set if the message can't be decoded, or its body not be made bytes, most likely because it nests lists by the
+   * thousand. `body` is empty then, and not what was sent.
+   */
   readonly bodyUnreadable?: true;
   readonly properties: Properties;
 }

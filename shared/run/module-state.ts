@@ -1,33 +1,33 @@
 import type { EpochMs } from "../clock.ts";
 
 /**
- * What is known of a module whose Jobs can't start.
+ * What is known of a module whose Jobs can't start. A module is always in one of these states:
  *
- * | state    | means                                                                          | leaves by                                          |
- * | -------- | ------------------------------------------------------------------------------ | -------------------------------------------------- |
- * | sound    | nothing is held against it                                                     | a Job can't start: counting                        |
- * | counting | the Jobs of one or two messages could not start, all for the same cause        | one more message: tripped; any Job starts: sound    |
- * | tripped   | the template is to blame: its messages wait, one is tried from time to time    | any Job starts, or the template is another: sound  |
+ * - sound: nothing speaks against the module. The first Job that can't start makes it counting.
+ * - counting: the Jobs of one or two messages could not start, all for the same cause. The Job of a third message trips
+ *   the module; any Job that starts makes it sound.
+ * - tripped: the template is to blame. Its messages wait, and one of them is tried from time to time: a probe. Any Job
+ *   that starts makes the module sound, and so does another template.
  *
- * Different messages are counted, not attempts: one message whose Job fails to start again and again may itself be the reason, and has its own
- * budget. While the module is tripped no message's budget is touched.
+ * Different messages are counted, not attempts: one message whose Job fails to start again and again may itself be the
+ * reason, and has a budget of its own. While the module is tripped no message's budget is touched.
  */
 export interface ModuleState {
   readonly module: string;
-  /** Of which template this is known: see `templateOf`. What is known of another one is void. */
+  /** The template that this is known of: see `templateOf`. It says nothing about another one. */
   readonly template: string;
-  /** The cause that they have in common: see `Ending.startFault`. */
+  /** The cause that the failures have in common: see `AttemptEnd.startFault`. */
   readonly fault: string;
-  /** Ids of the runs whose Jobs could not start; none where the module is sound. */
+  /** Ids of the runs whose Jobs could not start; empty if the module is sound. */
   readonly failed: readonly string[];
-  /** Since the first of them. A Job created before proves nothing. */
+  /** When the first of them failed. A Job that was created before proves nothing. */
   readonly since: EpochMs;
-  /** The last of them, for people. */
+  /** What the last of them said, for people. */
   readonly detail: string;
   readonly trippedAt?: EpochMs;
   /** When the next message may be tried. */
   readonly probeAt?: EpochMs;
-  /** How many were tried so far: the wait doubles with each. */
+  /** How many probes there were so far: the wait doubles with each. */
   readonly probes: number;
 }
 
@@ -43,20 +43,21 @@ export interface StartFailure {
 /** A tripped module. */
 export type TrippedModule = ModuleState & { readonly trippedAt: EpochMs; readonly probeAt: EpochMs };
 
-/** Messages that it takes: fewer could be bad luck of their own. */
+/** So many different messages have to fail before a module trips, because fewer could be bad luck of their own. */
 const FAILURES_TO_TRIP = 3;
 const PROBE_FIRST_MS = 60_000;
 const PROBE_MAX_MS = 10 * 60_000;
 
-/** Whether this is known of the module as it is configured now, and trips it. */
+/** Says whether the module is tripped, as it is configured now. */
 export function isTripped(state: ModuleState | undefined, template: string): state is TrippedModule {
   return state !== undefined && state.template === template && state.trippedAt !== undefined;
 }
 
-/** What is known after one more Job could not start. */
+/** Adds one more Job that could not start. */
 export function afterStartFailure(known: ModuleState | undefined, failure: StartFailure, now: EpochMs): ModuleState {
   const { module, template, runId, fault, detail } = failure;
-  // A tripped module stays so whatever its template's next fault is: the first one is mended, and the second comes to light.
+  // A tripped module stays tripped if its template's next fault is another one: the first fault is mended, and the
+  // second comes to light.
   const goesOn = known?.template === template && (known.fault === fault || known.trippedAt !== undefined);
   const before: Pick<ModuleState, "failed" | "since" | "probes" | "trippedAt" | "probeAt"> =
     goesOn && known.failed.length > 0 ? known : { failed: [], since: now, probes: 0 };
@@ -66,13 +67,13 @@ export function afterStartFailure(known: ModuleState | undefined, failure: Start
   return { ...state, trippedAt: now, probeAt: now + PROBE_FIRST_MS };
 }
 
-/** A message is tried: the next one is tried later, twice as late each time. */
+/** Notes a probe. The next one comes later, after twice the wait. */
 export function afterProbe(state: TrippedModule, now: EpochMs): ModuleState {
   const probes = state.probes + 1;
   return { ...state, probes, probeAt: now + Math.min(PROBE_MAX_MS, PROBE_FIRST_MS * 2 ** Math.min(probes, 20)) };
 }
 
-/** A Job started: nothing is held against the module any more. */
+/** Notes that a Job started, so that nothing speaks against the module any more. */
 export function sound({ module, template, since, detail }: ModuleState): ModuleState {
   return { module, template, fault: "", failed: [], since, detail, probes: 0 };
 }

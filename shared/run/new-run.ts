@@ -20,8 +20,8 @@ export interface RunStart {
 }
 
 /**
- * A run as it begins: accepted, with everything that the message says of itself, and its first attempt to come. Every run begins here, so that
- * a field which is added to runs is filled in by the trigger, the sweep and an adoption alike.
+ * Makes a run as it begins: accepted, with everything that the message says of itself, and its first attempt to come.
+ * Every run begins here, so that a new field of runs is filled in by the trigger, the sweep and an adoption alike.
  */
 export function newRun({ key, message, module, bodyInBlob, now, notBefore = now, problem }: RunStart): Run {
   const traceparent = traceparentOf(message);
@@ -48,7 +48,7 @@ export function newRun({ key, message, module, bodyInBlob, now, notBefore = now,
   return problem === undefined ? run : rejected(run, problem);
 }
 
-/** The sender's W3C trace context, under the name that the SDKs give it, or the older one of the Azure SDKs. */
+/** Reads the sender's W3C trace context, under the name that the SDKs give it or the older name of the Azure SDKs. */
 function traceparentOf({ properties }: Pick<PeekedMessage, "properties">): string | undefined {
   const value = properties["traceparent"] ?? properties["Diagnostic-Id"];
   return typeof value === "string" && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : undefined;

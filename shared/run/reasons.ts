@@ -1,14 +1,17 @@
-/** Why a message was dead-lettered: the dead-letter reason that programs read. */
+/** The dead-letter reasons: why a message was dead-lettered, for programs to read. */
 export const REASONS = [
   /** The worker ended badly on its last attempt, or with a permanent exit code. */
   "JobFailed",
   /** The last attempt ran longer than `maxRunningTime`. */
   "JobTimedOut",
-  /** The last attempt never got to run: image, configuration, scheduling, or the API server refused the Job. */
+  /**
+   * The last attempt never got to run because of its image, configuration or scheduling, or because the API server
+   * refused the Job.
+   */
   "JobNotStarted",
   /** The message fits no module, or its body breaks the module's schema. No Job was made. */
   "DispatchRejected",
-  /** A person labelled the Job `ion/cancel=true`, or gave the run up with the repair tool. */
+  /** A person labelled the Job `ion/cancel=true`, or cancelled the run or gave up its Job with `npm run repair`. */
   "Cancelled",
   /** The cluster took the Job away, or had no room for it, more often than `retry.maxInterruptions`. */
   "InterruptedTooOften",

@@ -8,7 +8,7 @@ export interface RetryPolicy {
   readonly maxInterruptions: number;
 }
 
-/** What a module that says nothing about retries gets, and a run whose module was removed. */
+/** The policy of a module that says nothing about retries, and of a run whose module was removed. */
 export const DEFAULT_RETRY: RetryPolicy = {
   maxAttempts: 5,
   backoff: { firstMs: 10_000, maxMs: 600_000 },

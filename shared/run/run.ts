@@ -3,17 +3,21 @@ import type { Reason } from "./reasons.ts";
 import { type Source, sourceName } from "./source.ts";
 
 /**
- * A run is our record of one message, from acceptance to settlement.
+ * A run is our record of one message, from acceptance to settlement. An open run is always in one of these statuses:
  *
- * | status       | means                                                                       | leaves by                                   |
- * | ------------ | --------------------------------------------------------------------------- | ------------------------------------------- |
- * | `accepted`   | the row exists; the message may not be deferred yet                         | deferred: `waiting`, `dispatched`; gone: `lost` |
- * | `waiting`    | deferred; this attempt has no Job yet (back-off, cap, quota, pause, outage) | Job created or adopted: `dispatched`        |
- * | `dispatched` | this attempt's Job exists                                                   | Job ended: `requeueing` or `settling`       |
- * | `requeueing` | `attempt` is the next one already; the last Job's logs, patch and the abandon are due | done: `waiting`                   |
- * | `settling`   | the verdict is recorded; the Job is retired, then the message settled       | settled: closed                             |
+ * - `accepted`: the row exists, and the message may not be deferred yet. The trigger that inserted the row defers the
+ *   message and starts attempt 1: the run is `dispatched` then, or `waiting` if the Job can't be created now. If the
+ *   trigger died, a tick finds out 15 s later whether the message is deferred, comes again, or is gone (`lost`).
+ * - `waiting`: the message is deferred, and the attempt that comes next has no Job yet. It waits for its back-off, for a
+ *   slot under `maxActive`, for a quota, for its tripped module, or for a cluster that is away. The run is `dispatched`
+ *   once the Job is created, or found to exist already.
+ * - `dispatched`: the attempt's Job exists. Nothing is done as long as it is at work. Once it is over, its end says what
+ *   follows: another attempt (`requeueing`) or a verdict (`settling`).
+ * - `requeueing`: another attempt follows. `attempt` is its number already, but the last attempt's Job still has to be
+ *   retired and the message stamped. Then the run is `waiting`.
+ * - `settling`: the verdict is recorded. The Job is retired, then the message settled, then the run closed.
  *
- * Only `decide.ts` says which change comes next, and every change is one conditional write.
+ * `decide.ts` alone says which change comes next, `change-run.ts` alone makes it, and each is one conditional write.
  */
 export const OPEN_STATUSES = ["accepted", "waiting", "dispatched", "requeueing", "settling"] as const;
 export type OpenStatus = (typeof OPEN_STATUSES)[number];
@@ -22,8 +26,8 @@ export const CLOSED_STATUSES = ["succeeded", "failed", "rejected", "cancelled", 
 export type ClosedStatus = (typeof CLOSED_STATUSES)[number];
 
 /**
- * What identifies a run. The sequence number alone does not: an entity that is recreated numbers from 1 again, and its
- * message 42 must not meet the row, Job or blob of the old 42.
+ * Identifies a run. The sequence number alone does not, because an entity that is recreated numbers from 1 again, and
+ * its message 42 must not meet the row, Job or blob of the old 42.
  */
 export interface RunKey {
   readonly source: Source;
@@ -32,7 +36,10 @@ export interface RunKey {
   readonly enqueuedAt: EpochMs;
 }
 
-/** How a run is to end, written to the row before the bus is touched, so that whoever comes next ends it the same way. */
+/**
+ * How a run is to end. It is in the row before the bus is touched, so that any replica that goes on ends the run the
+ * same way.
+ */
 export interface Verdict {
   readonly outcome: ClosedStatus;
   /** Absent on success. */
@@ -45,16 +52,20 @@ export interface Verdict {
 export interface AttemptEnd {
   readonly reason: Reason;
   /**
-   * `failure`: the work's fault. `interruption`: the cluster's. `cancel`: a person's wish. Each has a budget of its own. `module`: the fault of
-   * a tripped module's template, which costs the message nothing.
+   * `failure`: the work's fault. `interruption`: the cluster's fault. `cancel`: a person's wish. Failures and
+   * interruptions have budgets of their own. `module`: the fault of a tripped module's template, which costs the
+   * message nothing.
    */
   readonly kind: "failure" | "interruption" | "cancel" | "module";
   /** No further attempt can help (a permanent exit code, a template that the API server refuses). */
   readonly permanent: boolean;
-  /** For people: the condition or exit code, and the last log line where there is one. */
+  /** For people: the condition or exit code, and the last line of the log if there is one. */
   readonly detail: string;
   readonly exitCode?: number;
-  /** What kept the Job from starting, where the module's template may be to blame: the same text for the same cause. Never in the row. */
+  /**
+   * What kept the Job from starting, if the module's template may be to blame. The same cause has the same text. It is
+   * never in the row.
+   */
   readonly startFault?: string;
 }
 
@@ -72,34 +83,34 @@ export interface Run extends RunKey {
   readonly attempt: number;
   readonly failures: number;
   readonly interruptions: number;
-  /** The body is over the inline limit: Jobs read it from a blob, which is deleted when the run closes. */
+  /** Whether the body is over the inline limit. Jobs then read it from a blob, which is deleted when the run closes. */
   readonly bodyInBlob: boolean;
   /** Nothing is tried before this: a back-off, a busy message, a full quota. */
   readonly notBefore: EpochMs;
   /** When the attempt's Job was created or adopted. */
   readonly dispatchedAt?: EpochMs;
-  /** When the attempt's Job has to be over, by its own time-outs. Later than this it is stuck, and said to be. */
+  /** When the attempt's Job has to be over by its own time limits. After that it is overdue, and reported. */
   readonly jobOverdueAt?: EpochMs;
   readonly jobName?: string;
   readonly jobUid?: string;
-  /** Set when the Dispatcher itself ends the attempt: the Job's own condition will only say `DeadlineExceeded`. */
+  /** Why the Dispatcher itself ends the attempt's Job. The Job's own condition will only say `DeadlineExceeded`. */
   readonly endOrdered?: AttemptEnd;
   readonly verdict?: Verdict;
   readonly lastError?: string;
   readonly logsUrl?: string;
-  /** The first of the two peeks that it takes to believe that the message is gone. */
+  /** When the first of the two peeks missed the message that it takes to believe that it is gone. */
   readonly absentSince?: EpochMs;
-  /** How often the message was found locked by somebody else: the wait doubles with it. */
+  /** How often another receiver held the message's lock: the wait doubles each time. */
   readonly busyCount: number;
 }
 
-/** A run that is over; kept as the permanent lock of its identity until the history is purged. */
+/** A run that is over. Its row stays as the permanent lock of its identity until the history is purged. */
 export interface ClosedRun extends Omit<Run, "status"> {
   readonly status: ClosedStatus;
   readonly closedAt: EpochMs;
 }
 
-/** `thumbnails:42:1732400000000`: what logs, annotations and people call the run. */
+/** Names a run in logs, annotations and commands, such as `thumbnails:42:1732400000000`. */
 export function runId(key: RunKey): string {
   return `${sourceName(key.source)}:${key.sequenceNumber}:${key.enqueuedAt}`;
 }

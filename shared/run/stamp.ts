@@ -1,17 +1,23 @@
 import type { PeekedMessage, Properties } from "./message.ts";
 import { type Run, runId, type Verdict } from "./run.ts";
 
-/** Whose a message is. The sweep touches no message with another owner. */
+/** Says which instance deferred a message. The sweep touches no message with another owner. */
 export function ownerStamp(owner: string): Properties {
   return { "dispatcher-owner": owner };
 }
 
-/** Written on a message when it is deferred. The attempt, too: else whoever reads it once the row is lost would read the sender's. */
+/**
+ * Stamps a message when it is deferred. Also stamps the attempt: if the row is lost, the sweep rebuilds it from this
+ * number, and must not read a number that the sender wrote.
+ */
 export function deferStamp(run: Run, owner: string): Properties {
   return { ...ownerStamp(owner), "dispatcher-attempt": run.attempt };
 }
 
-/** Written when an attempt failed and another follows, for people who peek: the attempt that comes next, and why. */
+/**
+ * Stamps a message when an attempt failed and another follows: which attempt comes next, and why. It is for people who
+ * peek.
+ */
 export function requeueStamp(run: Run): Properties {
   return {
     "dispatcher-attempt": run.attempt,
@@ -22,18 +28,24 @@ export function requeueStamp(run: Run): Properties {
 
 const STAMPED = new Set(["dispatcher-owner", "dispatcher-attempt", "dispatcher-last-error", "dispatcher-job"]);
 
-/** The message as the sender wrote it: every attempt gets the same, and what fits into the first one's Job fits into the fifth's. */
+/**
+ * Gives the message as the sender wrote it, so that every attempt gets the same, and what fits into the first attempt's
+ * Job fits into the fifth's.
+ */
 export function withoutStamps(message: PeekedMessage): PeekedMessage {
   const properties = Object.fromEntries(Object.entries(message.properties).filter(([name]) => !STAMPED.has(name)));
   return { ...message, properties };
 }
 
-/** Whether a peeked message shows that this requeue has happened. */
+/** Says whether a peeked message carries the stamp of this requeue. */
 export function isRequeued(run: Run, properties: Properties): boolean {
   return Number(properties["dispatcher-attempt"]) >= run.attempt;
 }
 
-/** The facts of a dead letter, one by one, for programs: undefined where there is none, see `DeadLetter.properties`. */
+/**
+ * Lists the facts of a dead letter one by one, for programs. A fact that we don't have is undefined: see
+ * `DeadLetter.properties`.
+ */
 export function letterProperties(run: Omit<Run, "status">, verdict: Verdict): Properties {
   return {
     "dispatcher-reason": verdict.reason,
@@ -49,7 +61,10 @@ export function letterProperties(run: Omit<Run, "status">, verdict: Verdict): Pr
   };
 }
 
-/** What to write on a message that carries properties of its own: a fact that there is none of must not be the sender's instead. */
+/**
+ * Blanks every `dispatcher-*` fact that we have no value for, if the sender set that property. Otherwise the sender's
+ * forged value would pass for ours.
+ */
 export function unforged(facts: Properties, carried: Properties): Properties {
   const written = Object.entries(facts).map(([name, value]) => [
     name,

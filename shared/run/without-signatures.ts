@@ -1,6 +1,6 @@
 /**
- * A text that comes from elsewhere, without the signatures of URLs in it: a worker that prints the URL of its body, or an API server that
- * quotes it, escaped once more or not, must not bring a secret into logs, rows and dead letters.
+ * Removes the signatures of URLs from a text that comes from elsewhere, escaped or not. A worker may print the URL of
+ * its body, and an API server may quote it, and neither may bring a secret into logs, rows and dead letters.
  */
 export function withoutSignatures(text: string): string {
   // guard: no-signatures

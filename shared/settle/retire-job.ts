@@ -9,9 +9,9 @@ import type { RunKey } from "../run/run.ts";
 const MAX_LOG_BYTES = 1024 * 1024;
 
 /**
- * Ends an attempt's Job for good: its logs are stored, then one patch marks it settled and sets its TTL. From then on it is only the
- * tombstone of its name. `keepLogsUrl` is called in between, where there was a log. Neither a log that can't be stored nor a policy that denies
- * the patch of a finished Job blocks the settlement.
+ * Retires an attempt's Job: stores its logs, then labels it as retired and sets its TTL with one patch. From then on it
+ * only keeps its name taken. `keepLogsUrl` is called in between, if there was a log. Neither a log that can't be stored
+ * nor a policy that denies the patch of a finished Job blocks the settlement.
  */
 export async function retireJob(
   deps: Dependencies,
@@ -25,15 +25,16 @@ export async function retireJob(
   const uid = job?.metadata?.uid;
   if (!job || !uid || (known.uid !== undefined && known.uid !== uid) || isRetired(job)) return;
   const logsUrl = await storeLogs(deps, key, attempt, known.name, log);
-  // Before the patch: whoever goes on after a crash finds the Job settled, and asks for its logs no more.
+  // This comes before the patch, because after a crash the next replica finds the Job retired, and asks for its logs no
+  // more.
   if (logsUrl !== undefined) await keepLogsUrl(logsUrl);
   if (job.spec?.suspend === true) await endSuspended(deps, job, log);
   const isFinished = finishedAt(job) !== undefined;
   try {
     await deps.cluster.retire(known.name, uid, ttlSeconds(job, deps), { end: !isFinished });
   } catch (error) {
-    // A policy that was tightened since, and judges changes too. The Job is over: it stays as its name's tombstone, with no TTL, and is no
-    // reason not to settle. Housekeeping tries it again.
+    // The policy was tightened since the Job was made, and judges changes too. The Job is over and keeps its name
+    // taken, with no TTL. That is no reason not to settle. Housekeeping tries it again.
     if (!isFinished || !(error instanceof DeniedError)) throw error;
     log.warn("a finished job could not be retired, and stays until its policy lets it or it is deleted", {
       jobName: known.name,
@@ -42,7 +43,10 @@ export async function retireJob(
   }
 }
 
-/** A TTL begins with the end, and a suspended Job has none: it would stay for ever. That is untidy, and no reason not to settle. */
+/**
+ * Ends a suspended Job, because a TTL begins with the end of a Job, and a suspended one would stay for ever. If that
+ * fails, it is untidy, and no reason not to settle.
+ */
 async function endSuspended(deps: Dependencies, job: V1Job, log: Log): Promise<void> {
   try {
     await deps.cluster.endSuspended(job);
@@ -54,14 +58,17 @@ async function endSuspended(deps: Dependencies, job: V1Job, log: Log): Promise<v
   }
 }
 
-/** The cluster counts a TTL from the finish, not from the patch that sets it. */
+/**
+ * Says how long the TTL has to be, in seconds, because the cluster counts it from the finish and not from the patch
+ * that sets it.
+ */
 function ttlSeconds(job: V1Job, deps: Dependencies): number {
   const finished = finishedAt(job);
   const sinceFinish = finished === undefined ? 0 : Math.max(0, deps.clock.now() - finished);
   return Math.ceil((sinceFinish + deps.jobRetentionMs) / 1000);
 }
 
-/** Stores what the containers of an attempt said so far. Resolves to the URL of the last one; never rejects. */
+/** Stores the logs of an attempt's containers so far. Resolves to the URL of the last one. Never rejects. */
 export async function storeLogs(
   deps: Dependencies,
   key: RunKey,
@@ -74,7 +81,7 @@ export async function storeLogs(
     for (const pod of await deps.cluster.pods(jobName)) {
       for (const container of startedContainers(pod)) {
         const text = await deps.cluster.log(pod.metadata?.name ?? "", container, MAX_LOG_BYTES);
-        // The last container that said anything is the one whose log people want to open first.
+        // People want to open the log of the last container first that said anything.
         if (text && text.length > 0) url = await deps.payloads.putLog(key, attempt, container, text);
       }
     }

@@ -7,7 +7,7 @@ import type { Run, Verdict } from "../run/run.ts";
 import { isRequeued, letterProperties, requeueStamp, unforged } from "../run/stamp.ts";
 import type { Events } from "../telemetry/events.ts";
 
-/** What can be settled: a message that somebody holds by a lock token, or by its number. */
+/** A message that can be settled: by a delivery's lock token, or by its number. */
 interface Settleable<Outcome> {
   complete(): Promise<Outcome>;
   deadLetter(letter: DeadLetter): Promise<Outcome>;
@@ -23,7 +23,10 @@ function settle<Outcome>(run: Omit<Run, "status">, verdict: Verdict, message: Se
   });
 }
 
-/** Settles the message of a delivery with the delivery's own lock token. Rejects with LockLostError if the token is dead. */
+/**
+ * Settles the message of a delivery with the delivery's own lock token. Rejects with LockLostError if the token is
+ * dead.
+ */
 export function settleDelivery(
   { broker }: Pick<Dependencies, "broker">,
   run: Omit<Run, "status">,
@@ -35,7 +38,7 @@ export function settleDelivery(
     deadLetter: (letter) =>
       broker.deadLetterLocked(run.source, lockToken, {
         ...letter,
-        // A settlement by token can't see the message.
+        // The broker can't see the message when it settles by token, so that what it carries is passed along.
         properties: unforged(letter.properties, message.properties),
       }),
   });
@@ -54,11 +57,12 @@ export function settleDeferred(
 }
 
 /**
- * The abandon of a requeue: it raises the delivery count and stamps the message, for people who peek. `busy`: somebody holds the message;
- * the only case worth trying again. Where it makes no sense (expired, gone, not deferred) the next start will see that for itself.
+ * Abandons the message for a requeue: that raises its delivery count and stamps it, for people who peek. Resolves to
+ * `busy` if another receiver holds the message, which is the only case worth trying again. If the abandon makes no
+ * sense because the message is expired, gone or not deferred, the next start will see that itself.
  */
 export async function noteRequeue(deps: Dependencies, run: Run): Promise<"done" | "busy"> {
-  // A receive by number is where an expired message is dropped.
+  // The service drops an expired message when it is received by its number.
   if (run.expiresAt !== undefined && run.expiresAt <= deps.clock.now()) return "done";
   const message = await deps.broker.peek(run.source, run.sequenceNumber);
   if (message?.state !== "deferred" || message.enqueuedAt !== run.enqueuedAt) return "done";
@@ -66,12 +70,13 @@ export async function noteRequeue(deps: Dependencies, run: Run): Promise<"done" 
   return (await deps.broker.requeueDeferred(run, requeueStamp(run))) === "missing" ? "busy" : "done";
 }
 
-/** The last write of a run: its message is settled, or gone. */
+/** Closes a run, whose message is settled or gone. This is its last write. */
 export async function closeRun(deps: Dependencies, stored: StoredRun, verdict: Verdict, events: Events): Promise<void> {
   const { run } = stored;
   const over = closed(run, verdict, deps.clock.now());
   // guard: body-before-row, body
-  // Before the row is closed, and if it fails the row stays open: so the body goes with its run, and not some time later.
+  // The body is deleted before the row is closed. If that fails, the row stays open, so that the body goes with its run
+  // and not some time later.
   if (run.bodyInBlob) await deps.payloads.deleteBody(run);
   // guard: body-before-row, row
   await deps.table.close(stored, over);

@@ -12,15 +12,16 @@ const MAX_COUNT_AGE_MS = 10_000;
 export interface Admission {
   /** Whether the module has a free slot, and no older run waits for it. Takes the slot if so. */
   admits(module: Module): Promise<boolean>;
-  /** A fresh count: a tick calls it once it has read all open rows of a source. `countedAt`: when it read them. */
-  recount(source: Source, runs: Iterable<Run>, countedAt: EpochMs): void;
+  /** Takes a fresh count: a tick calls it as soon as it has read all open rows of a source. */
+  recount(source: Source, runs: Iterable<Run>): void;
   /** Makes all messages of a source wait, whatever slots are free, as long as the cluster looks like the wrong one. */
   bar(source: Source, isBarred: boolean): void;
 }
 
 /**
- * Oldest first under `maxActive`. The counts are derived from the rows, never kept, so that no leak can stop dispatch for ever. Each replica
- * counts for itself, so N replicas may overshoot by what N - 1 of them start within ten seconds.
+ * Admits the oldest first, under `maxActive`. The counts are derived from the rows and never kept, so that no leak can
+ * stop dispatch for ever. Each replica counts for itself, so N replicas may overshoot by what N - 1 of them start
+ * within ten seconds.
  */
 export function makeAdmission(table: RunTable, clock: Clock): Admission {
   const counts = new Map<string, { countedAt: EpochMs; demands: Map<string, SlotDemand> }>();
@@ -28,7 +29,8 @@ export function makeAdmission(table: RunTable, clock: Clock): Admission {
   // A hint of the last tick, not state: a replica that forgets it starts no more than the next tick's worth.
   const barred = new Set<string>();
 
-  function recount(source: Source, runs: Iterable<Run>, countedAt: EpochMs): void {
+  function recount(source: Source, runs: Iterable<Run>): void {
+    const countedAt = clock.now();
     counts.set(sourceKey(source), { countedAt, demands: countDemand(runs, countedAt) });
   }
 
@@ -37,7 +39,6 @@ export function makeAdmission(table: RunTable, clock: Clock): Admission {
     recount(
       source,
       runs.map(({ run }) => run),
-      clock.now(),
     );
   }
 

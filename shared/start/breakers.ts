@@ -19,34 +19,50 @@ import type { Events } from "../telemetry/events.ts";
 /** How old what is known may be before a trigger reads again. */
 const MAX_AGE_MS = 10_000;
 
-/** How often a change is tried that others got ahead of. */
+/** How often a change is tried again after another process got ahead of it. */
 const MAX_TRIES = 5;
 
-/** Which modules are tripped, because their own template keeps their Jobs from starting. */
+/**
+ * Knows which modules are tripped because their own template keeps their Jobs from starting: a circuit breaker for each
+ * module.
+ */
 export interface Breakers {
-  /** Reads what the table knows: each tick begins with it. */
+  /** Reads the modules' rows. Each tick begins with it. */
   refresh(): Promise<void>;
-  /** The same, unless it was just done. */
+  /** The same, unless it was done a moment ago. */
   refreshIfOld(): Promise<void>;
-  /** How the module is tripped, as last read; undefined where it isn't. */
+  /** How the module is tripped, as last read; undefined if it isn't. */
   tripOf(module: Module): TrippedModule | undefined;
-  /** Takes the right to try one message of a tripped module, for one Dispatcher alone; false where it isn't time, or somebody else was first. */
+  /**
+   * Takes the right to probe a tripped module, for this replica alone. False if it isn't time yet, or another replica
+   * took it.
+   */
   takeProbe(module: Module, events: Events): Promise<boolean>;
-  /** Notes that a run's Job could not start, where that may be the template's fault. Resolves to the ending as it counts for the run. */
+  /**
+   * Notes that a run's Job could not start, if that may be the template's fault. Resolves to the end as it counts for
+   * the run.
+   */
   noteFailure(run: Run, end: AttemptEnd, events: Events): Promise<AttemptEnd>;
-  /** Whether the start of a run's Job would prove its module sound, as last read: only where something is held against it. */
+  /**
+   * Whether the start of a run's Job would prove its module sound, as last read. False if nothing speaks against the
+   * module.
+   */
   mayProve(run: Run): boolean;
-  /** Notes that a run's Job started. Costs nothing where nothing is held against its module. */
+  /** Notes that a run's Job started. Costs nothing if nothing speaks against its module. */
   noteStart(run: Run, events: Events): Promise<void>;
 }
 
-/** The pauses as the table has them: shared by all processes, so that it is all the same which of them saw a Job fail or start. */
+/**
+ * Keeps the breakers in the table. All replicas share them, so it does not matter which of them saw a Job fail or
+ * start.
+ */
 export function makeBreakers({
   instanceTable,
   clock,
   modules,
 }: Pick<Dependencies, "instanceTable" | "clock" | "modules">): Breakers {
-  // Writes of one process take turns: sixteen runs that fail in one tick would otherwise only meet each other.
+  // The writes of one process take turns: sixteen runs that fail in one tick would otherwise only get in each other's
+  // way.
   const inTurn = pLimit(1);
   let known: ReadonlyMap<string, StoredModuleState> = new Map();
   let readAt: EpochMs | undefined;
@@ -57,15 +73,18 @@ export function makeBreakers({
     readAt = clock.now();
   }
 
-  /** Changes a module's row as `next` says; null leaves it. Whoever was faster is read, and asked again. */
+  /**
+   * Changes a module's row as `next` says; null leaves it. If another process was faster, the row is read, and `next`
+   * asked again.
+   */
   async function change(module: string, next: (state: ModuleState | undefined) => ModuleState | null) {
     return inTurn(async () => {
       for (let attempt = 1; ; attempt += 1) {
-        const held = known.get(module);
-        const state = next(held?.state);
-        if (state === null) return held?.state;
+        const stored = known.get(module);
+        const state = next(stored?.state);
+        if (state === null) return stored?.state;
         try {
-          await instanceTable.saveModuleState(state, held?.etag);
+          await instanceTable.saveModuleState(state, stored?.etag);
           await refresh();
           return state;
         } catch (error) {
@@ -111,12 +130,13 @@ export function makeBreakers({
       if (!module || fault === undefined || end.kind !== "failure") return end;
       const failure = { module: module.name, template: templateOf(module), runId: runId(run), fault, detail };
       let trippedByUs = false;
-      const state = await change(module.name, (held) => {
-        // Nothing new: a thousand messages that meet the same would write the row a thousand times, one after another.
-        const isKnown = isTripped(held, failure.template) && held.fault === fault;
-        const next = isKnown ? null : afterStartFailure(held, failure, clock.now());
-        // Told anew with each try: whoever lost the race did not trip it.
-        trippedByUs = next?.trippedAt !== undefined && !isTripped(held, failure.template);
+      const state = await change(module.name, (earlier) => {
+        // Nothing new is not written: a thousand messages that meet the same fault would write the row a thousand
+        // times.
+        const isKnown = isTripped(earlier, failure.template) && earlier.fault === fault;
+        const next = isKnown ? null : afterStartFailure(earlier, failure, clock.now());
+        // Set anew with each try, because the replica that lost the race did not trip the module.
+        trippedByUs = next?.trippedAt !== undefined && !isTripped(earlier, failure.template);
         return next;
       });
       if (!isTripped(state, failure.template)) return end;
@@ -139,7 +159,7 @@ export function makeBreakers({
   };
 }
 
-/** Only a Job that was created after the trouble began says that it is over. */
+/** Says whether a run's Job was created after the trouble began: only such a Job proves that it is over. */
 function provesSound(state: ModuleState, run: Run): boolean {
   return state.failed.length > 0 && run.dispatchedAt !== undefined && run.dispatchedAt >= state.since;
 }

@@ -16,7 +16,10 @@ export interface SlotDemand {
 
 const NO_DEMAND: SlotDemand = { taken: 0, due: 0 };
 
-/** What a source's open runs ask of each module's slots. The only count there is: for the trigger and for the tick. */
+/**
+ * Counts what a source's open runs ask of each module's slots. Trigger and tick both use this count, and there is no
+ * other.
+ */
 export function countDemand(runs: Iterable<Run>, now: EpochMs): Map<string, SlotDemand> {
   const demands = new Map<string, SlotDemand>();
   for (const run of runs) {
@@ -27,14 +30,14 @@ export function countDemand(runs: Iterable<Run>, now: EpochMs): Map<string, Slot
   return demands;
 }
 
-/** How many slots a module has left; never below 0. */
+/** Says how many slots a module has left; never below 0. */
 export function freeSlots({ maxActive }: Module, { taken }: SlotDemand = NO_DEMAND): number {
   return Math.max(0, maxActive - taken);
 }
 
 /** Gives slots to runs, in the order in which they ask (oldest first). */
 export interface Slots {
-  /** The slot of a waiting run whose time has come. It is taken once it is asked for. */
+  /** Gives a slot to a waiting run whose time has come, or says why it gets none. */
   take(run: Run): Slot;
   /** Nothing more of a module starts in this tick. */
   shut(module: string, cause: WaitCause): void;
@@ -48,7 +51,7 @@ interface SlotFacts {
   readonly probing: ReadonlySet<string>;
 }
 
-/** The slots of one source's modules in one tick. A tripped module has one at most, for its probe. */
+/** Makes the slots of one source's modules in one tick. A tripped module has one slot at most, for its probe. */
 export function makeSlots(
   runs: readonly Run[],
   { modules, clock }: Pick<Dependencies, "modules" | "clock">,

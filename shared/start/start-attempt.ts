@@ -11,28 +11,33 @@ import type { PeekedMessage } from "../run/message.ts";
 import type { AttemptEnd, Run } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
 
-/** A row older than this no longer tells that its attempt may start: the process may have slept, and somebody else gone on. */
+/**
+ * A row that was read longer ago than this no longer tells that its attempt may start: the process may have slept, and
+ * another replica gone on.
+ */
 const MAX_ROW_AGE_MS = 60_000;
 
 /**
- * How much longer than its own time limits an attempt may take to read its body: suspended time, and waiting for a quota, count towards no
- * limit. The signature is worth nothing once the run is over and the blob deleted. A delegated one lasts for 7 days in all, and no longer.
+ * How much longer than its own time limits an attempt may take to read its body, because suspended time, and waiting
+ * for a quota, count towards no limit. The signature is worth nothing once the run is over and the blob deleted. A
+ * delegated signature lasts for 7 days in all, and no longer.
  */
 const BODY_URL_GRACE_MS = 7 * 24 * 3_600_000;
 
 export type StartOutcome =
   | { readonly kind: "dispatched"; readonly stored: StoredRun }
-  /** The row is no longer what it was, or was read too long ago: whoever reads it next goes on. */
+  /** The row has changed, or was read too long ago. The replica that reads it next goes on. */
   | { readonly kind: "moved on" }
   | { readonly kind: "quota"; readonly why: string }
-  /** The cluster could not be asked, or its answer was lost: what is away for one start is away for the next. */
+  /** The cluster could not be asked, or its answer was lost. What is away for one start is away for the next. */
   | { readonly kind: "cluster away"; readonly error: UnavailableError }
   /** The API server will never take this Job, or its name is taken: the attempt ended without a Job. */
   | { readonly kind: "not started"; readonly end: AttemptEnd };
 
 /**
- * Starts the Job of a waiting run's attempt and records it. The message is deferred by now, so nothing that happens in between loses it, and
- * the Job's name is the attempt's own, so nothing starts it twice. Throws UnavailableError when the table or the store is away.
+ * Starts the Job of a waiting run's attempt and records it. The message is deferred by now, so that nothing that
+ * happens in between loses it, and the Job's name is the attempt's own, so that nothing starts it twice. Rejects with
+ * an UnavailableError if the table or the store is away.
  */
 export async function startAttempt(
   deps: Dependencies,
@@ -54,7 +59,7 @@ export async function startAttempt(
     ...(bodyUrl === undefined ? {} : { bodyUrl }),
   });
   // guard: fresh-row
-  // Asked last: what came before may have taken its time.
+  // This is asked last, because what came before may have taken its time.
   if (!isFresh(stored.read, deps.clock, MAX_ROW_AGE_MS)) return { kind: "moved on" };
 
   // guard: job-before-record
@@ -84,7 +89,10 @@ export async function startAttempt(
   }
 }
 
-/** Such a message is rejected when it is delivered, but somebody else may have deferred it. Rather no Job than one that works on nothing. */
+/**
+ * A message whose body can't be decoded is rejected when it is delivered, but another instance may have deferred it.
+ * Better no Job than one that works on nothing.
+ */
 const UNREADABLE: AttemptEnd = {
   reason: "JobNotStarted",
   kind: "failure",
@@ -92,7 +100,10 @@ const UNREADABLE: AttemptEnd = {
   detail: UNREADABLE_BODY,
 };
 
-/** What differs from Job to Job in the API server's words, names and numbers above all, left out. Some webhooks don't quote a name. */
+/**
+ * Leaves out what differs from Job to Job in the API server's words: names and numbers above all. Some webhooks don't
+ * quote a name.
+ */
 function withoutNames(message: string, jobName: string): string {
   return message
     .replaceAll(jobName, "")
@@ -111,7 +122,10 @@ async function storeBody(deps: Dependencies, run: Run, message: PeekedMessage, l
   return deps.payloads.bodyUrl(run, limitMs + BODY_URL_GRACE_MS);
 }
 
-/** AlreadyExists: our own earlier create whose reply or row was lost, the tombstone of an attempt that is over, or somebody else's Job. */
+/**
+ * AlreadyExists has three causes: our own earlier create, whose reply or row was lost; the tombstone of an attempt that
+ * is over; or a Job that is not the Dispatcher's.
+ */
 async function meetExisting(
   deps: Dependencies,
   stored: StoredRun,
@@ -132,7 +146,10 @@ async function meetExisting(
   return { kind: "not started", end: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
 }
 
-/** The Job exists: says so in the row. If the run moved on while the create was under way, the Job is one too many, and is ended. */
+/**
+ * Records in the row that the Job exists. If the run moved on while the create was under way, this Job is one too many,
+ * and is ended.
+ */
 async function record(
   deps: Dependencies,
   stored: StoredRun,
@@ -150,7 +167,7 @@ async function record(
     const found = await deps.table.find(run);
     // guard: adopted-elsewhere
     if (found.kind === "open" && found.stored.run.attempt === run.attempt && found.stored.run.status !== "settling") {
-      // Another process recorded or adopted the same Job.
+      // Another replica recorded or adopted the same Job.
       return found.stored.run.status === "dispatched"
         ? { kind: "dispatched", stored: found.stored }
         : { kind: "moved on" };

@@ -6,7 +6,10 @@ import type { EventReader } from "./events.ts";
 /** What one invocation did, for its one log line, which alerts query. */
 export interface EventCounts {
   readonly read: EventReader;
-  /** How often everything happened. `waiting` counts the runs that were left by cause; those whose Jobs are at work are in `working`. */
+  /**
+   * How often everything happened. `waiting` counts the runs that were left by cause; those whose Jobs are at work are
+   * in `working`.
+   */
   fields(): Fields;
   /** How many messages were completed and dead-lettered, where there are any. */
   settled(): Fields;

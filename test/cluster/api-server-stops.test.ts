@@ -13,7 +13,7 @@ import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 const cacheRoot = defaultCacheRoot(process.env);
 const name = `stops-${randomUUID().slice(0, 8)}`;
-/** Each of these ticks has waited for an answer for 10 or 15 s. */
+/** Each of these ticks waits for an answer for 10 or 15 s. */
 const TICKS_IN_VAIN = 5;
 
 describe.skipIf(!inject("ownsCluster"))(`a cluster's API server ${NEEDS_OWN_CLUSTER}`, () => {

@@ -8,18 +8,18 @@ import { directory, ociArchive } from "../../real-cluster/oci-archive.ts";
 import type { TarEntry } from "../../real-cluster/tar.ts";
 import { layOut, readImage } from "../support/container-image.ts";
 
-/** Where the Dockerfile's base has Node, too. */
+/** The path of Node, which is the same in the Dockerfile's base image. */
 const NODE = "usr/local/bin/node";
 
 /**
- * An archive in the OCI layout with the app in its standalone image, as the Dockerfile describes it, made of the last build. In the place of
- * the Dockerfile's base there are this machine's Node and the libraries that it loads.
+ * Makes an archive in the OCI layout with the app in its standalone image, as the Dockerfile describes it, from the
+ * last build. In place of the Dockerfile's base image it has this machine's Node and the libraries that Node loads.
  */
 export async function appArchive(name: string): Promise<Buffer> {
   const image = readImage("standalone");
   const work = await mkdtemp(join(tmpdir(), "dispatcher-app-image-"));
   try {
-    // The checkout, as the stage that builds has it.
+    // This is the checkout, as the Dockerfile's stage that builds has it.
     await mkdir(join(work, "build"));
     await symlink(PROJECT_ROOT, join(work, "build", readImage("build").workdir));
     await layOut(image, { build: join(work, "build") }, join(work, "root"));
@@ -42,7 +42,7 @@ export async function appArchive(name: string): Promise<Buffer> {
 
 async function baseFiles(): Promise<TarEntry[]> {
   const { stdout } = await promisify(execFile)("ldd", [process.execPath]);
-  // `name => /path (address)`, or the loader's path alone; each is found again under that very path.
+  // A line is `name => /path (address)`, or the loader's path alone. Each library is copied to the same path.
   const libraries = [...stdout.matchAll(/(\/\S+) \(0x/g)].map(([, path = ""]) => path);
   return Promise.all([program(process.execPath, NODE), ...libraries.map((path) => program(path, path.slice(1)))]);
 }
@@ -63,7 +63,7 @@ async function filesBelow(root: string): Promise<TarEntry[]> {
   );
 }
 
-/** Each directory before what is in it, and a /tmp for all. */
+/** Adds the directories of the files, each before what is in it, and a /tmp for all users. */
 function withDirectories(files: readonly TarEntry[]): TarEntry[] {
   const directories = new Set(files.flatMap(({ path }) => above(path)));
   return [

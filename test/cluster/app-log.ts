@@ -1,13 +1,13 @@
-/** A line of the app's log: its message, and its facts. */
+/** A line of the app's log, with its message and its facts. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly message: string };
 
-/** What an app says, as events to wait for. */
+/** The app's log, as events to wait for. */
 export interface AppLog {
-  /** Takes a line as the host writes it. Lines of others are passed over. */
+  /** Takes a line as the host writes it. Ignores lines of other programs. */
   take(text: string): void;
-  /** How many lines there were so far: `until` can begin with the next one. */
+  /** How many lines there were so far. `until` can begin with the next one. */
   position(): number;
-  /** The first line, from `since` on, that is such a one. Rejects after two minutes, with the last lines that warn. */
+  /** The first line, from `since` on, for which `isSuch` is true. Rejects after two minutes, with the last warnings. */
   until(isSuch: (line: LogLine) => boolean, since?: number): Promise<LogLine>;
   /** All lines, from `since` on. */
   lines(since?: number): readonly LogLine[];

@@ -19,7 +19,7 @@ import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 const HTML = says(200, "text/html", "<html><body>Please log in</body></html>");
 const TOO_MANY = says(429, "application/json", tooMany());
-/** The app asks nothing at all until then. */
+/** Until that time the app asks nothing at all. */
 const COME_BACK_LATER = says(429, "application/json", tooMany(), { "retry-after": "2" });
 
 function tooMany(): string {
@@ -114,7 +114,7 @@ describe("everything waits, and nothing is settled or started again, while lists
   test.for(LISTS)("$name", async ({ fault, why }) => {
     const since = app.log.position();
     const failing = proxy.fail(isList, fault);
-    // The others need the lists, whatever becomes of this one.
+    // Heals in any case, because the other tests need the lists.
     onTestFinished(() => failing.heal());
     const sent = await app.send("quick");
     const line = await app.log.until(({ message }) => message === "reconcile is held up", since);

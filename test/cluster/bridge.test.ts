@@ -4,7 +4,7 @@ import { expect, inject, test } from "vitest";
 import { makeBridge, removeBridge } from "../../real-cluster/network.ts";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 
-/** Not of those that clusters choose from: one may be starting at the same time. */
+/** These addresses are none that clusters choose from, because a cluster may be starting at the same time. */
 const network = {
   bridge: "dispatcher-mac",
   subnet: "10.246.99.0/24",
@@ -21,7 +21,7 @@ test.skipIf(!inject("ownsCluster"))(`the pods' bridge keeps its hardware address
     const address = async () => /link\/ether (\S+)/.exec(await ip("link", "show", network.bridge))?.[1];
     const before = await address();
     expect(before).toMatch(/^02:/);
-    // A bridge without one takes the lowest of its ports'.
+    // A bridge without an address of its own takes the lowest of its ports'.
     await ip("link", "add", "low0", "address", "02:00:00:00:00:01", "type", "veth", "peer", "name", "low1");
     await ip("link", "set", "low0", "master", network.bridge);
     expect(await address()).toBe(before);

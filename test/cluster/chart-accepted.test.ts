@@ -10,7 +10,8 @@ import { type Kubectl, makeKubectl } from "./kubectl.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
 import { programsOf } from "./programs.ts";
 
-// A real API server's judgement of all that the chart makes: KEDA's kinds by their CRDs, the policy's CEL compiled, no field unknown.
+// A real API server judges everything that the chart makes: KEDA's kinds by their CRDs, the policy's CEL, and unknown
+// fields.
 
 const KINDS = [
   "ConfigMap",
@@ -48,7 +49,7 @@ describe.skipIf(!inject("ownsCluster"))(`the chart's objects ${NEEDS_OWN_CLUSTER
     await chart?.close();
   });
 
-  /** All in one namespace, for a dry run makes none that the others could be in. */
+  /** Renders everything into one namespace, because a dry run makes no namespace that the objects could be in. */
   const render = (values: (typeof VALUES)[number]["values"]) =>
     chart.render([...values, { jobNamespace: namespace.name }], namespace.name);
 
@@ -56,7 +57,7 @@ describe.skipIf(!inject("ownsCluster"))(`the chart's objects ${NEEDS_OWN_CLUSTER
     const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: objects });
     const flags = ["--server-side", "--dry-run=server", "--validate=strict", "--output=json", "--filename=-"];
     const taken = JSON.parse(await kubectl(["apply", ...flags], list));
-    // One is told as itself.
+    // kubectl prints a single object as itself, not as a list.
     return taken.kind === "List" ? taken.items : [taken];
   }
 
@@ -71,7 +72,7 @@ describe.skipIf(!inject("ownsCluster"))(`the chart's objects ${NEEDS_OWN_CLUSTER
     const wrong = objects.map((object) =>
       object.kind === "ScaledObject" ? { ...object, spec: { ...objectAt(object, "spec"), triger: [] } } : object,
     );
-    // kubectl says so itself once the API server has published KEDA's schema, and the API server before that.
+    // kubectl itself refuses it once the API server has published KEDA's schema. Before that, the API server does.
     await expect(dryRun(wrong)).rejects.toThrow(/unknown field "(?:spec\.)?triger"/);
   });
 
@@ -84,7 +85,7 @@ describe.skipIf(!inject("ownsCluster"))(`the chart's objects ${NEEDS_OWN_CLUSTER
   test.each(VALUES)("have a pod that Pod Security's restricted level lets in: $name", async ({ values }) => {
     const deployment = (await render(values)).find(({ kind }) => kind === "Deployment");
     const { metadata, spec } = objectAt(deployment, "spec", "template");
-    // Its own account comes with the chart; this one is there.
+    // The chart makes an account of its own; this one exists already.
     const pod = {
       apiVersion: "v1",
       kind: "Pod",

@@ -3,7 +3,8 @@ import { type Chart, openChart, type Values } from "./chart.ts";
 import { CONNECTED } from "./chart-values.ts";
 import { programsOf } from "./programs.ts";
 
-// Values that would fail later, or quietly: helm refuses them before anything is installed, and says which field and what to write.
+// These values would fail later, or silently. helm refuses them before it installs anything, and says which field is
+// wrong and what to write.
 
 let chart: Chart;
 beforeAll(async () => {
@@ -18,15 +19,15 @@ const NO_STORAGE = { ...CONNECTED, storage: {} };
 
 interface Refusal {
   readonly name: string;
-  /** Over the least that works. */
+  /** Values that are laid over the least that works. */
   readonly over?: Values;
-  /** Instead of it. */
+  /** Values that replace it. */
   readonly instead?: Values;
   readonly says: RegExp;
 }
 
 const REFUSALS: readonly Refusal[] = [
-  // By the schema.
+  // The schema refuses these.
   { name: "a number that is too small", over: { scaling: { minReplicas: 0 } }, says: /'\/scaling\/minReplicas'.*0/ },
   { name: "a field that there is not", over: { scaling: { max: 3 } }, says: /'\/scaling'.*'max'/ },
   { name: "an instance that can't be in a label", over: { instance: "Has Capitals" }, says: /'\/instance'/ },
@@ -46,7 +47,7 @@ const REFUSALS: readonly Refusal[] = [
     over: withModules({ ...aModule, maxRuningTime: "1m" }),
     says: /'\/modules\/0'.*'maxRuningTime'/,
   },
-  // By the templates.
+  // The templates refuse these.
   { name: "no values at all", instead: {}, says: /image\.repository is empty/ },
   { name: "no way to the bus", instead: NO_BUS, says: /serviceBus names no Service Bus namespace/ },
   {
@@ -87,7 +88,7 @@ const REFUSALS: readonly Refusal[] = [
     says: /'\/modules\/0\/source': additional properties .*'topic'.* not allowed/,
   },
   {
-    name: "a path to a schema, where no file can be",
+    name: "a path to a schema, at which no file can be",
     over: withModules({ ...aModule, schema: "a.schema.json" }),
     says: /modules\[0\] \(a\): schema is a path, a\.schema\.json,/,
   },
@@ -98,7 +99,7 @@ const REFUSALS: readonly Refusal[] = [
   },
 ];
 
-/** What the schema refuses too, and a helm that was told to look at no schema. */
+/** The schema refuses these too, but so does a helm that was told to skip the schema. */
 const UNCHECKED: readonly Refusal[] = [
   {
     name: "a module's name that makes a bad object name",

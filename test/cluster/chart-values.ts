@@ -1,6 +1,6 @@
 import type { Values } from "./chart.ts";
 
-/** The least that an installation says, without Entra ID: all else is the chart's default. */
+/** The least that a user writes, without Entra ID. Everything else is the chart's default. */
 export const CONNECTED = {
   image: { repository: "acme.azurecr.io/dispatcher" },
   serviceBus: { connectionStringSecret: { name: "connections", key: "service-bus" } },
@@ -8,7 +8,7 @@ export const CONNECTED = {
   modules: [{ name: "work", source: { queue: "work" }, worker: { image: "busybox:1.36" } }],
 };
 
-/** The chart's values in the ways in which it is installed. */
+/** The chart's values for each way to install it. */
 export const VALUES: readonly { readonly name: string; readonly values: readonly Values[] }[] = [
   { name: "the defaults, with connection strings", values: [CONNECTED] },
   { name: "production", values: ["values.production.yaml"] },

@@ -11,7 +11,8 @@ import { CHART, type Chart, objectAt, objectsAt, openChart, RELEASE, type Render
 import { CONNECTED, VALUES } from "./chart-values.ts";
 import { programsOf } from "./programs.ts";
 
-// What helm makes of the chart, and what it refuses. That a cluster takes it is chart-accepted.test.ts's; that it works, keda.test.ts's.
+// These tests cover what helm makes of the chart, and what it refuses. chart-accepted.test.ts tests that a cluster
+// takes it, and keda.test.ts that it works.
 
 let chart: Chart;
 beforeAll(async () => {
@@ -152,7 +153,7 @@ describe("what is rendered", () => {
       expect(labels).toMatchObject(objectAt(object, ...path));
   });
 
-  test("lets nobody in, and out only to DNS, HTTPS, AMQP and the API server", async () => {
+  test("lets no client in, and connections out only to DNS, HTTPS, AMQP and the API server", async () => {
     const policy = await one("NetworkPolicy", CONNECTED);
     expect(policy).toMatchObject({ spec: { policyTypes: ["Ingress", "Egress"] } });
     expect(valueAt(policy, ["spec", "ingress"])).toBeUndefined();
@@ -162,7 +163,7 @@ describe("what is rendered", () => {
     expect(ports).toEqual(["53/UDP", "53/TCP", "443/TCP", "6443/TCP", "5671/TCP"]);
   });
 
-  test("has KEDA ask by its identity, or by the Secret where there is no Entra ID", async () => {
+  test("has KEDA ask by its identity, or by the Secret if there is no Entra ID", async () => {
     expect(await one("TriggerAuthentication", "values.production.yaml")).toMatchObject({
       spec: { podIdentity: { provider: "azure-workload", identityId: "00000000-0000-0000-0000-000000000002" } },
     });
@@ -191,7 +192,7 @@ async function moduleNames(values: Values): Promise<string[]> {
   return Array.isArray(listed) ? listed.map((module) => String(valueAt(module, ["name"]))) : [];
 }
 
-/** A container's variables; those that come from a Secret as connection strings that could be in it. */
+/** A container's variables. A variable that comes from a Secret gets a connection string that could be in it. */
 function environmentOf(deployment: unknown): Record<string, string> {
   const secrets: Record<string, string> = {
     ServiceBus: "Endpoint=sb://a/;SharedAccessKeyName=n;SharedAccessKey=k",

@@ -14,43 +14,46 @@ const run = promisify(execFile);
 
 /** The chart's directory. */
 export const CHART = join(PROJECT_ROOT, "keda");
-/** The release's name, as infra/deploy.sh and the federated credentials have it. */
+/** The release's name, which infra/deploy.sh and the federated credentials use, too. */
 export const RELEASE = "dispatcher";
 
-/** Runs helm with nothing of the developer's own, and resolves to what it wrote. Rejects with its words. */
+/** Runs helm without any settings of the developer, and resolves to its output. Rejects with helm's own words. */
 export type Helm = (...args: readonly string[]) => Promise<string>;
 
-/** `home`: a directory for what it keeps. */
+/** `home` is a directory for helm's own files. */
 export function makeHelm(binaries: Binaries, home: string, env: Readonly<Record<string, string>> = {}): Helm {
   const file = binaries["helm"] ?? "helm";
   return async (...args) =>
     (await run(file, args, { env: { HOME: home, ...env }, maxBuffer: 16 * 1024 * 1024 })).stdout;
 }
 
-/** A file in keda/, or values of a test's own. */
+/** The name of a file in keda/, or values of a test's own. */
 export type Values = string | object;
 
-/** The chart, in the hands of somebody with helm and no cluster. */
+/** The chart, as a user with helm and without a cluster sees it. */
 export interface Chart {
   readonly helm: Helm;
-  /** What helm makes of values, each laid over the one before, in a namespace. Rejects with its words. */
+  /**
+   * The objects that helm makes of values, each laid over the one before, in a namespace. Rejects with helm's own
+   * words.
+   */
   render(values: readonly Values[], namespace?: string, ...args: readonly string[]): Promise<Rendered[]>;
   /** The arguments that name these values. */
   files(values: readonly Values[]): Promise<string[]>;
   close(): Promise<void>;
 }
 
-/** An object as the chart has it: whatever else its kind has. */
+/** An object as the chart has it, with the fields of its kind. */
 export type Rendered = KubernetesObject & { readonly kind: string };
 
 const object = z.record(z.string(), z.unknown());
 
-/** The object in an object, by its path; throws where there is none. */
+/** The object at a path in an object. Throws if there is none. */
 export function objectAt(value: unknown, ...path: readonly string[]): Record<string, unknown> {
   return object.parse(valueAt(value, path));
 }
 
-/** The list of objects in an object, by its path; throws where there is none. */
+/** The list of objects at a path in an object. Throws if there is none. */
 export function objectsAt(value: unknown, ...path: readonly string[]): Record<string, unknown>[] {
   return z.array(object).parse(valueAt(value, path));
 }

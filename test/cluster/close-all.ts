@@ -1,4 +1,7 @@
-/** Runs every one of these, the last one first, whatever becomes of the others; throws what failed. None is left in the list. */
+/**
+ * Calls every one of these functions, the last one first, also if another one fails. Throws what failed. Leaves the
+ * list empty.
+ */
 export async function closeAll(closing: (() => Promise<unknown>)[]): Promise<void> {
   const failures: unknown[] = [];
   for (const close of closing.splice(0).toReversed())

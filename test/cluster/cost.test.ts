@@ -7,7 +7,7 @@ import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 const LARGE = { filler: "x".repeat(15_000) };
-/** The ages of Jobs and pods are in their lists, and so are names of different lengths. */
+/** Lists differ by a few bytes, because they contain the ages of Jobs and pods, and names of different lengths. */
 const FEW_BYTES = 50;
 
 interface Asked extends ProxiedRequest {
@@ -39,7 +39,7 @@ afterAll(async () => {
   await proxy?.close();
 });
 
-/** What a whole tick asks for while nothing happens. */
+/** The requests of a whole tick while nothing happens. */
 async function askedByTick(): Promise<readonly Asked[]> {
   const tick = () => app.log.until(({ message }) => message === "reconciled", app.log.position());
   await tick();

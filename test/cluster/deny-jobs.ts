@@ -3,7 +3,10 @@ import { expect, vi } from "vitest";
 import { buildJob } from "../contract/job-harness.ts";
 import type { Place } from "./pods.ts";
 
-/** Has a policy of the cluster deny a module's Jobs in a namespace, and resolves when it does. Disposing takes the policy away. */
+/**
+ * Makes a policy of the cluster deny a module's Jobs in a namespace, and resolves when it takes effect. Disposing
+ * removes the policy.
+ */
 export async function denyJobsOf({ admin, namespace }: Place, module: string): Promise<AsyncDisposable> {
   const admission = admin.makeApiClient(AdmissionregistrationV1Api);
   const batch = admin.makeApiClient(BatchV1Api);

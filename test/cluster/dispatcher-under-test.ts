@@ -18,14 +18,14 @@ import { lookFromOutside, type MessageEnd } from "./message-end.ts";
 import { makeNamespace } from "./namespace.ts";
 
 export interface DispatcherOptions {
-  /** The files' contents by the modules' names, which are those of their queues too. */
+  /** The content of each module file, by the module's name, which is also its queue's. */
   readonly modules: Readonly<Record<string, object>>;
   readonly settings?: Readonly<Record<string, string>>;
-  /** Another cluster than that of all tests. */
+  /** Another cluster than the one that all tests share. */
   readonly kubeconfig?: string;
   /** Another way to the API server than the kubeconfig's own. */
   readonly through?: { readonly server: string; readonly ca: string };
-  /** Where its ServiceAccount is, if not in the namespace of its Jobs. */
+  /** The namespace of its ServiceAccount, if it isn't the one of its Jobs. */
   readonly home?: string;
 }
 
@@ -34,25 +34,25 @@ export interface Sent {
   readonly messageId: string;
   /** Resolves to the name of an attempt's Job once the app has started it. */
   job(attempt?: number): Promise<string>;
-  /** Its run as the row has it now. */
+  /** The message's run, as the row has it now. */
   run(): Promise<Run>;
   /** Resolves once the app says that the run is closed. */
   end(): Promise<MessageEnd>;
 }
 
 /**
- * The built app with a bus and storage of its own, holding nothing but a token of a ServiceAccount with exactly the documented Role, in a
- * namespace that enforces the Pod Security level `restricted`.
+ * The built app with a bus and storage of its own. Its only credential is a token of a ServiceAccount with exactly the
+ * documented Role, in a namespace that enforces the Pod Security level `restricted`.
  */
 export interface DispatcherUnderTest {
   readonly namespace: string;
   readonly instance: string;
-  /** Of whoever may do everything in the cluster. */
+  /** The configuration of a user who may do everything in the cluster. */
   readonly admin: KubeConfig;
   readonly hands: ClusterHands;
   readonly account: DispatcherAccount;
   readonly settings: Readonly<Record<string, string>>;
-  /** The files that the app reads: its kubeconfig, and the token that it holds. */
+  /** The files that the app reads: its kubeconfig, and its token. */
   readonly files: { readonly kubeconfig: string; readonly token: string };
   readonly log: AppLog;
   send(module: string, message?: { messageId?: string; body?: unknown }): Promise<Sent>;
@@ -171,7 +171,7 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Dispa
   };
 }
 
-/** The server of a kubeconfig, and the authority that it is to be believed by. */
+/** The server of a kubeconfig, and the certificate authority that vouches for it. */
 export function accessOf(kubeConfig: KubeConfig): { server: string; ca: string } {
   const cluster = kubeConfig.getCurrentCluster();
   return { server: cluster?.server ?? "", ca: Buffer.from(cluster?.caData ?? "", "base64").toString() };

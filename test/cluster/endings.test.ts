@@ -6,7 +6,7 @@ import { restricted, sh } from "./module-files.ts";
 
 const ONCE = { maxAttempts: 1 };
 const SOON = { first: "1s", max: "1s" };
-/** A sidecar that ends badly when its pod is done with it. */
+/** A sidecar that fails when its pod ends it. */
 const SIDECAR = {
   ...restricted("proxy", "echo listening; trap 'exit 3' TERM; while true; do sleep 1; done"),
   restartPolicy: "Always",
@@ -65,7 +65,7 @@ interface DeadLettered {
   readonly name: string;
   readonly module: object;
   readonly reason: string;
-  /** Of the last attempt, of how many. */
+  /** The last attempt's number, and how many attempts the module allows. */
   readonly attempt: readonly [number, number];
   readonly exitCode?: number;
   readonly says: string;
@@ -140,7 +140,7 @@ const DEAD_LETTERED: readonly DeadLettered[] = [
 ];
 
 const MIB = 1024 * 1024;
-/** Says one and a half MiB, in lines of 64 bytes. */
+/** Writes one and a half MiB, in lines of 64 bytes. */
 const CHATTY = { retry: ONCE, worker: sh("yes $(printf %063d 0) | head -n 24576; echo the end; exit 1") };
 
 describe("a message on a real cluster", () => {

@@ -3,7 +3,7 @@ import { buffer } from "node:stream/consumers";
 import { makeCertificate } from "../../local/cluster/certificate.ts";
 import { type Exchange, startHttpProxy } from "../../local/kit/http-proxy.ts";
 
-/** A request that is on its way to the API server. */
+/** A request on its way to the API server. */
 export interface ProxiedRequest {
   readonly method: string;
   readonly path: string;
@@ -16,24 +16,24 @@ interface Answer {
   readonly body: Buffer;
 }
 
-/** What is done instead of passing the answer on. `ask` lets the request reach the server. */
+/** Replaces the answer to a request. `ask` lets the request reach the server. */
 export type Fault = (response: ServerResponse, ask: () => Promise<Answer>) => Promise<void> | void;
 
 /** Stands between an app and its API server. */
 export interface FailingProxy {
   /** How an app reaches the API server through it. */
   readonly access: { readonly server: string; readonly ca: string };
-  /** Does this to each request that is meant, until `heal`. */
+  /** Does this to each request for which `isMeant` is true, until `heal`. */
   fail(isMeant: (request: ProxiedRequest) => boolean, fault: Fault): { heal(): void; hits(): number };
   close(): Promise<void>;
 }
 
-/** Says something of its own, as proxies and overloaded servers do. */
+/** Answers by itself, as proxies and overloaded servers do. */
 export function says(status: number, type: string, body: string, headers: Record<string, string> = {}): Fault {
   return (response) => void response.writeHead(status, { "content-type": type, ...headers }).end(body);
 }
 
-/** Closes the connection without a word. */
+/** Closes the connection without an answer. */
 export const refuses: Fault = (response) => void response.destroy();
 
 /** Lets the server do its work, and closes the connection in the middle of the answer. */
@@ -50,7 +50,7 @@ export const halves: Fault = async (response, ask) => {
   response.writeHead(status, { ...headers, "content-length": String(half.byteLength) }).end(half);
 };
 
-/** `onAnswer` is told of each request whose answer is passed on as it is. */
+/** Starts the proxy. It calls `onAnswer` with each request whose answer it passes on unchanged. */
 export async function startFailingProxy(
   target: { readonly server: string; readonly ca: string },
   onAnswer: (request: ProxiedRequest, answer: { readonly status: number; readonly bytes: number }) => void = () => {},
@@ -84,7 +84,7 @@ export async function startFailingProxy(
   };
 }
 
-/** The whole answer of the server, uncompressed: a fault may cut it in two. */
+/** Reads the server's whole answer uncompressed, because a fault may cut it in two. */
 async function answerOf(exchange: Exchange): Promise<Answer> {
   const reply = await exchange.ask({ "accept-encoding": "identity" });
   const { "transfer-encoding": _, connection: __, ...kept } = reply.headers;

@@ -9,21 +9,21 @@ const OUT_OF_SERVICE = "node.kubernetes.io/out-of-service";
 const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
 /**
- * A node that reports once and never again. Everything that the cluster makes of its silence is real: it is tainted as unreachable, its pods
- * are told to go, and nobody ever says that they went.
+ * A node that reports once and never again. The cluster reacts to its silence as to a real node's: it taints the node
+ * as unreachable and tells its pods to end, and no kubelet ever says that they did.
  */
 export interface GhostNode {
-  /** Says, as its kubelet would, that the Job's pod runs there. Resolves to the pod's name. */
+  /** Reports, as the node's kubelet would, that the Job's pod runs there. Resolves to the pod's name. */
   run(place: Place, jobName: string): Promise<string>;
-  /** Resolves once the cluster has given it up and told the pod to go. */
+  /** Resolves once the cluster has given the node up and told the pod to end. */
   givenUp(place: Place, podName: string): Promise<void>;
-  /** Says, as a person who has looked, that it is off. */
+  /** Marks the node as shut down, as a person does who has looked at it. */
   isOff(): Promise<void>;
-  /** Removes it, if nobody has. */
+  /** Removes the node if it still exists. */
   remove(): Promise<void>;
 }
 
-/** What a pod's spec says to be put on this node while it is alive, and on another one after that. */
+/** The part of a pod's spec that puts it on this node while the node is alive, and on another one later. */
 export function prefersGhost(name: string): object {
   const matchExpressions = [{ key: TAINT, operator: "In", values: [name] }];
   return {
@@ -39,7 +39,7 @@ export function prefersGhost(name: string): object {
   };
 }
 
-/** Makes one, and resolves when pods can be put on it: only those that ask for it. */
+/** Makes the node, and resolves when pods can be put on it. Only pods that ask for it are. */
 export async function makeGhostNode(admin: KubeConfig, name: string): Promise<GhostNode> {
   const core = admin.makeApiClient(CoreV1Api);
   const taint = { key: TAINT, value: name, effect: "NoSchedule" };

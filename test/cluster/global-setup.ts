@@ -6,16 +6,19 @@ declare module "vitest" {
   interface ProvidedContext {
     /** The kubeconfig of the cluster that the tests run on. */
     readonly kubeconfig: string;
-    /** Whether the cluster is these tests' own: its node and its API server may be stopped. */
+    /** Whether the cluster belongs to these tests, which may then stop its node and its API server. */
     readonly ownsCluster: boolean;
-    /** Of this machine, as the cluster's pods see it; undefined where nobody knows. */
+    /** The address of this machine, as the cluster's pods see it. Undefined if it is unknown. */
     readonly address: string | undefined;
   }
 }
 
 let stop: (() => Promise<void>) | undefined;
 
-/** Starts a cluster for all test files, or takes the one that `TEST_KUBECONFIG` names: never the one of a plain `KUBECONFIG`. */
+/**
+ * Starts a cluster for all test files, or uses the one that `TEST_KUBECONFIG` names. It never uses a plain
+ * `KUBECONFIG`.
+ */
 export async function setup(project: TestProject): Promise<void> {
   const given = process.env["TEST_KUBECONFIG"] || undefined;
   project.provide("ownsCluster", given === undefined);

@@ -19,28 +19,29 @@ const SECRET = "connections";
 const LOCK_S = 10;
 
 export interface InstallOptions {
-  /** Of the namespace; its Jobs get one of their own. */
+  /** The name of the namespace. Its Jobs get another one. */
   readonly name: string;
-  /** The module documents, told what their workers run to wait at the gate. */
+  /** Makes the module documents. Their workers run `script`, with which they wait at the gate. */
   readonly modules: (script: string) => readonly { readonly name: string; readonly source: object }[];
   readonly entities: Parameters<typeof startReachableServices>[1];
   readonly cooldownS: number;
 }
 
-/** The product on a cluster, as its users install it, with KEDA beside it. */
+/** The Dispatcher on a cluster, as its users install it, with KEDA beside it. */
 export interface InstalledDispatcher {
   readonly kubeConfig: KubeConfig;
   readonly binaries: Binaries;
   readonly namespace: string;
   readonly services: ReachableServices;
   readonly gate: WorkGate;
-  /** Takes everything down again, by the ways of its users where there are some. */
+  /** Takes everything down again, as a user would where the product has a way for it. */
   remove(): Promise<void>;
 }
 
 /**
- * Installs the chart with helm on a cluster of this machine, to sleep without messages: bus and storage are a test's own, the image is the
- * standalone one, and KEDA runs beside the cluster. Builds what is missing: minutes the first time.
+ * Installs the chart with helm on a cluster of this machine, so that the app sleeps while there are no messages. Bus
+ * and storage are a test's own, the image is the standalone one, and KEDA runs beside the cluster. Missing programs are
+ * built first, which takes minutes the first time.
  */
 export async function installDispatcher(record: ClusterRecord, options: InstallOptions): Promise<InstalledDispatcher> {
   const closing: (() => Promise<unknown>)[] = [];
@@ -58,7 +59,7 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
 
     const namespace = await makeNamespace(kubeConfig, options.name);
     closing.push(() => namespace.remove());
-    // The chart makes it, and leaves it.
+    // The chart makes this namespace, and leaves it when it is uninstalled.
     const jobNamespace = `${options.name}-jobs`;
     closing.push(() => removeNamespace(kubeConfig, jobNamespace));
     await makeSecret(kubeConfig, namespace.name, services);
@@ -68,7 +69,7 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
     const file = join(directory, "values.json");
     await writeFile(file, JSON.stringify(valuesOf(options, jobNamespace, gate)));
     const helm = makeHelm(binaries, directory, { KUBECONFIG: record.kubeconfig, HELM_NAMESPACE: namespace.name });
-    // Also where the install fails. With KEDA still there, which has to let its object go.
+    // Uninstalls also if the install failed. KEDA must still run then, because it has to let its object go.
     closing.push(() => helm("uninstall", RELEASE, "--wait", "--ignore-not-found", "--timeout=60s"));
     await helm("install", RELEASE, CHART, `--values=${join(CHART, "values.scale-to-zero.yaml")}`, `--values=${file}`);
     return { kubeConfig, binaries, namespace: namespace.name, services, gate, remove };
@@ -85,7 +86,7 @@ async function makeSecret(kubeConfig: KubeConfig, namespace: string, services: R
     .createNamespacedSecret({ namespace, body: { metadata: { name: SECRET }, stringData } });
 }
 
-/** What a user without Entra ID writes, and shorter times. */
+/** The values that a user without Entra ID writes, and shorter times. */
 function valuesOf({ modules, cooldownS }: InstallOptions, jobNamespace: string, gate: WorkGate): object {
   return {
     image: { ...IMAGE, pullPolicy: "Never" },

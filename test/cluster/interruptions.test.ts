@@ -12,7 +12,7 @@ import { restricted, sh } from "./module-files.ts";
 import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, onePod, podsOf, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
-/** Works until it is told to go on the first attempt, and ends well on the others. */
+/** Works until it is told to end on the first attempt, and succeeds at once on the others. */
 const FIRST_TIME_LONG = `[ "$DISPATCHER_ATTEMPT" = 1 ] || exit 0; ${UNTIL_LET_GO}`;
 const BACKOFF = { first: "1s", max: "1s" };
 const LONG_AT_FIRST = { retry: { backoff: BACKOFF }, worker: sh(FIRST_TIME_LONG) };
@@ -56,7 +56,7 @@ async function atWork(sent: Sent, attempt = 1): Promise<{ jobName: string; podNa
   return { jobName, podName: await runningPod(app, jobName) };
 }
 
-/** Why the cluster took an attempt away, by the app's own line. */
+/** Why the cluster interrupted an attempt, as the app's own log line says. */
 async function whyInterrupted(sent: Sent): Promise<string> {
   const isSuch = (line: LogLine) => line.message === "an attempt ended" && line["kind"] === "interruption";
   const line = await app.log.until((line) => isSuch(line) && line["messageId"] === sent.messageId);
@@ -71,14 +71,14 @@ describe.concurrent("an interruption costs a new attempt and no failure:", () =>
     expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 
-  test("somebody deletes the pod", async () => {
+  test("a person deletes the pod", async () => {
     const sent = await app.send("long");
     await app.hands.deletePod((await atWork(sent)).podName);
     expect(await whyInterrupted(sent)).toMatch(/^its pod was deleted$/);
     expect(await outcomeOf(sent)).toEqual(INTERRUPTED_ONCE);
   });
 
-  test("somebody deletes the Job", async () => {
+  test("a person deletes the Job", async () => {
     const sent = await app.send("long");
     await app.hands.deleteJob((await atWork(sent)).jobName);
     expect(await whyInterrupted(sent)).toMatch(/^the Job was deleted$/);
@@ -109,7 +109,7 @@ describe.concurrent("a node that dies and never answers", () => {
     const jobName = await sent.job();
     const podName = await ghost.run(app, jobName);
     await ghost.givenUp(app, podName);
-    // Twice looked at, and nothing concluded: the work may still be going on there.
+    // Two ticks look at the Job and conclude nothing, because the work may still run on the node.
     const since = app.log.position();
     const tick = await app.log.until(({ message }) => message === "reconciled", since);
     await app.log.until((line) => line.message === "reconciled" && line !== tick, since);
@@ -123,7 +123,7 @@ describe.concurrent("a node that dies and never answers", () => {
     const core = app.admin.makeApiClient(CoreV1Api);
     const pod = { name: podName, namespace: app.namespace };
     await core.deleteNamespacedPod({ ...pod, gracePeriodSeconds: 0 });
-    // The Job still waits to be told how it ended.
+    // The pod keeps its finalizer, because the Job still has to learn how it ended.
     const { metadata } = await core.readNamespacedPod(pod);
     expect(metadata?.finalizers).toEqual(["batch.kubernetes.io/job-tracking"]);
     await ghost.isOff();

@@ -22,11 +22,12 @@ import { type Kubectl, makeKubectl } from "./kubectl.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
 import { programsOf } from "./programs.ts";
 
-// What the chart's ValidatingAdmissionPolicy leaves to whoever holds the app's token: the account, its Role and the policy are the chart's own.
+// These tests cover what the chart's ValidatingAdmissionPolicy still allows with the app's token. The account, its Role
+// and the policy are the chart's own.
 
 const PARTS = ["service-account", "role", "role-binding", "job-policy", "job-policy-binding"];
 const INSTANCE = "dispatcher";
-/** Not none at all: the API server would give the Job those of its pod. */
+/** There is a label, because the API server would give a Job without any those of its pod. */
 const OF_NOBODY = { some: "thing" };
 const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
@@ -37,7 +38,7 @@ let kubectl: Kubectl;
 let namespace: TestNamespace;
 let manifest: string;
 
-/** As the app's own account, by a token that the cluster gives it. */
+/** Signs in as the app's own account, with a token that the cluster makes for it. */
 async function signIn(): Promise<void> {
   const { status } = await admin.makeApiClient(CoreV1Api).createNamespacedServiceAccountToken({
     namespace: namespace.name,
@@ -55,7 +56,7 @@ const asAdmin = () => admin.makeApiClient(BatchV1Api);
 const asApp = () => app.makeApiClient(BatchV1Api);
 const create = (body: V1Job) => asApp().createNamespacedJob({ namespace: namespace.name, body, dryRun: "All" });
 
-/** A Job as the app makes them, of a module with a handler, so that its pod has both kinds of containers. */
+/** A Job as the app makes it, of a module with a handler, so that its pod has both kinds of containers. */
 function aJob(): V1Job {
   const document = {
     name: "work",
@@ -69,12 +70,12 @@ function aJob(): V1Job {
 }
 
 interface Change {
-  /** Instead of the Job's own. */
+  /** Replaces the Job's own labels. */
   readonly labels?: Record<string, string>;
   readonly pod?: Partial<V1PodSpec>;
-  /** Beside its own. */
+  /** A volume beside the Job's own. */
   readonly volume?: V1Volume;
-  /** Into the security context of one container of these. */
+  /** Which containers' security context the change goes into. */
   readonly of?: "containers" | "initContainers";
   readonly security?: object;
 }
@@ -95,7 +96,7 @@ function changed({ labels, pod = {}, volume, of, security }: Change): V1Job {
 const MANAGED = { "app.kubernetes.io/managed-by": "dispatcher" };
 const REFUSED: readonly (Change & { readonly name: string; readonly says: RegExp })[] = [
   { name: "a Job without its labels", labels: OF_NOBODY, says: /may only write Jobs that carry the labels/ },
-  { name: "a Job labelled as nobody's", labels: MANAGED, says: /may only write Jobs that carry the labels/ },
+  { name: "a Job labelled as no instance's", labels: MANAGED, says: /may only write Jobs that carry the labels/ },
   {
     name: "a Job labelled as another Dispatcher's",
     labels: { ...MANAGED, "app.kubernetes.io/instance": "other" },
@@ -142,7 +143,7 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
     manifest = JSON.stringify({ apiVersion: "v1", kind: "List", items });
     await kubectl(["apply", "--server-side", "--filename=-"], manifest);
     await signIn();
-    // The policy takes a moment to be known. Then it judges all that there is.
+    // The API server takes a moment to notice the policy. From then on it judges every request.
     const isKnown = () =>
       create(changed({ labels: OF_NOBODY })).then(
         () => false,
@@ -174,7 +175,7 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
     const own = await asAdmin().createNamespacedJob({ namespace: namespace.name, body: named("own", aJob()) });
     const other = named("other", changed({ labels: { ...MANAGED, "app.kubernetes.io/instance": "other" } }));
     await asAdmin().createNamespacedJob({ namespace: namespace.name, body: other });
-    // Told by what it was: to label it as one's own first is no way around.
+    // The policy judges the Job as it was before the change, so nobody gets around it by labelling the Job first.
     const takeOver = { metadata: { labels: own.metadata?.labels }, spec: { activeDeadlineSeconds: 1 } };
     await expect(patch("other", takeOver)).rejects.toThrow(/may change only its own Jobs/);
     await expect(patch("other", { spec: { activeDeadlineSeconds: 1 } })).rejects.toThrow(
@@ -184,13 +185,13 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
     expect(ended.spec?.activeDeadlineSeconds).toBe(1);
   });
 
-  test("hands a Job of its own to nobody else", async () => {
+  test("can't label a Job of its own as another instance's", async () => {
     await asAdmin().createNamespacedJob({ namespace: namespace.name, body: named("mine", aJob()) });
     const labels = { "app.kubernetes.io/instance": "other" };
     await expect(patch("mine", { metadata: { labels } })).rejects.toThrow(/may only write Jobs that carry the labels/);
   });
 
-  test("is the only one that is judged", async () => {
+  test("is the only account that the policy judges", async () => {
     const made = await asAdmin().createNamespacedJob({
       namespace: namespace.name,
       body: changed({ labels: OF_NOBODY }),
@@ -200,14 +201,14 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
   });
 });
 
-/** Suspended: no pod comes of it. */
+/** A copy under another name. It is suspended, so that it gets no pod. */
 function named(name: string, job: V1Job): V1Job {
   job.metadata = { ...job.metadata, name };
   if (job.spec) job.spec.suspend = true;
   return job;
 }
 
-/** As the app does it. */
+/** Patches a Job, as the app does. */
 function patch(name: string, body: object): Promise<V1Job> {
   return asApp().patchNamespacedJob({ namespace: namespace.name, name, body }, MERGE_PATCH);
 }

@@ -10,11 +10,14 @@ const run = promisify(execFile);
 const MODULE = "github.com/kedacore/keda/v2";
 const downloaded = z.object({ Dir: z.string() });
 
-/** Makes KEDA's kinds known to a cluster, as the pinned module describes them, and resolves when it takes such objects. Repeating it is harmless. */
+/**
+ * Makes KEDA's kinds known to a cluster, as the pinned module describes them, and resolves when the cluster takes such
+ * objects. Repeating it is harmless.
+ */
 export async function installKedaCrds(kubeconfig: string, binaries: Binaries): Promise<void> {
   const kubectl = makeKubectl(binaries, kubeconfig);
   const directory = join(await moduleDirectory(), "config", "crd", "bases");
-  // By the server: they are too long for the annotation that remembers them otherwise.
+  // Applies them on the server, because they are too long for the annotation that a client would remember them in.
   await kubectl(["apply", "--server-side", "--force-conflicts", "--filename", directory]);
   await kubectl(["wait", "--for=condition=Established", "--timeout=60s", "--filename", directory]);
 }

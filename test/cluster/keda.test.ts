@@ -10,8 +10,9 @@ import { killContainer } from "../../real-cluster/containerd-client.ts";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { type InstalledDispatcher, installDispatcher } from "./installed-dispatcher.ts";
 
-// The product as it is installed: the chart by helm, in connection-string mode; KEDA, which wakes the app and lets it sleep by what the bus
-// counts; the app in its standalone image, with its own ServiceAccount; Jobs that end when the test lets them. Bus and storage are the local ones.
+// These tests run the Dispatcher as it is installed. helm installs the chart in connection-string mode. KEDA wakes the
+// app and lets it sleep by the counts of the bus. The app runs in its standalone image, with its own ServiceAccount,
+// and its Jobs end when the test lets them. Bus and storage are the local ones.
 
 const COOLDOWN_S = 4;
 const LOCK_MS = 10_000;
@@ -20,7 +21,9 @@ const entities = {
   queues: [{ name: "work", lockDurationMs: LOCK_MS }],
   topics: [{ name: "events", subscriptions: [{ name: "all", lockDurationMs: LOCK_MS }] }],
 };
-/** Two at once, so that a crash meets messages of every kind: at work, waiting for their turn, and not yet accepted. */
+/**
+ * Two Jobs at once, so that a crash meets messages of every kind: at work, waiting for a slot, and not yet accepted.
+ */
 const modules = (script: string) => {
   const worker = { image: "busybox:1.36", command: ["sh", "-euc", script] };
   return [
@@ -40,7 +43,7 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
     const name = `keda-${randomUUID().slice(0, 8)}`;
     installed = await installDispatcher(record, { name, modules, entities, cooldownS: COOLDOWN_S });
     bus = new ServiceBusClient(installed.services.serviceBus);
-    // So long only where KEDA has yet to be built.
+    // It takes so long only if KEDA has yet to be built.
   }, 1_500_000);
   afterAll(async () => {
     await bus?.close();
@@ -58,7 +61,7 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
     return (await apps.readNamespacedDeployment({ name: "dispatcher", namespace: installed.namespace })).spec?.replicas;
   }
 
-  /** The app's pods, those too that are about to go. */
+  /** The app's pods, terminating ones included. */
   async function pods(): Promise<V1Pod[]> {
     const core = installed.kubeConfig.makeApiClient(CoreV1Api);
     return (await core.listNamespacedPod({ namespace: installed.namespace })).items;
@@ -93,7 +96,7 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
   const untilAsleep = () =>
     vi.waitFor(async () => {
       const names = (await pods()).map(({ metadata }) => metadata?.name);
-      // There is no table before the app first woke.
+      // Before the app first wakes, the table does not exist.
       const open = (await runs().catch(() => [])).filter((run) => run.endsWith(" open"));
       expect({ replicas: await replicas(), pods: names, onTheBus: left(), open }).toEqual({
         replicas: 0,
@@ -109,7 +112,7 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
     await vi.waitFor(() => expect([...installed.gate.workers.keys()]).toEqual(["first"]), PATIENCE);
     const [pod] = await pods();
 
-    // Its Job runs, and nothing else is to be done, for longer than a silent bus would be given.
+    // Its Job runs, and there is nothing else to do, for longer than KEDA lets a silent bus keep the app awake.
     expect(counts()[0]).toMatchObject({ active: 0, deferred: 1 });
     const until = Date.now() + 3_000 * COOLDOWN_S;
     await vi.waitFor(async () => expect(await lastActive()).toBeGreaterThan(until), PATIENCE);
@@ -152,7 +155,7 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
     for (const [id, workers] of installed.gate.workers) expect([id, workers.size]).toEqual([id, 1]);
   }, 300_000);
 
-  /** Ends the app at once, without a word to it, and its pod too. Resolves to the pod's name. */
+  /** Kills the app at once, without a signal that it could handle, and deletes its pod. Resolves to the pod's name. */
   async function crash(): Promise<string> {
     const container = await vi.waitUntil(async () => containerId((await pods())[0]), PATIENCE);
     if (record !== undefined) await killContainer(record, installed.binaries, container.id);
@@ -166,7 +169,7 @@ function isReady(pod: V1Pod): boolean {
   return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
 }
 
-/** What containerd calls the first container of a pod; undefined before the kubelet has told. */
+/** containerd's name for the first container of a pod. Undefined until the kubelet has reported it. */
 function containerId({ metadata, status }: V1Pod = {}): { id: string; pod: string } | undefined {
   const id = status?.containerStatuses?.[0]?.containerID?.replace("containerd://", "");
   return id === undefined || id === "" ? undefined : { id, pod: metadata?.name ?? "" };

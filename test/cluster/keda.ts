@@ -12,15 +12,15 @@ const READY_TIMEOUT_MS = 60_000;
 export interface KedaOptions {
   readonly record: ClusterRecord;
   readonly binaries: Binaries;
-  /** The only one whose objects it looks at. */
+  /** The only namespace whose objects KEDA looks at. */
   readonly namespace: string;
-  /** The certificate, PEM, of what it asks for numbers. */
+  /** The certificate, PEM, of the server that KEDA asks for counts. */
   readonly trusted: string;
 }
 
 /**
- * Starts KEDA's operator beside a cluster that has its CRDs, and resolves when it is ready. It is a part of the cluster from then on, and ends
- * with it at the latest. Resolves to what ends it.
+ * Starts KEDA's operator beside a cluster that has its CRDs, and resolves when it is ready. From then on the operator
+ * is a part of the cluster, and ends with it at the latest. Resolves to a function that ends the operator.
  */
 export async function startKeda({ record, binaries, namespace, trusted }: KedaOptions): Promise<() => Promise<void>> {
   const [metrics = 0, health = 0, grpc = 0] = await freePorts(3);
@@ -48,13 +48,15 @@ export async function startKeda({ record, binaries, namespace, trusted }: KedaOp
   await waitUntilReady(operator, READY_TIMEOUT_MS, async () => (await fetch(`http://${loopback(health)}/readyz`)).ok);
   return async () => {
     await killProcesses([operator]);
-    // Or the cluster would look as if a part of it had died.
+    // Without this, the cluster would look as if a part of it had died.
     record.processes = record.processes.filter(({ pid }) => pid !== operator.pid);
     writeRecord(record);
   };
 }
 
-/** What it serves metrics with is asked for by nobody here, and has to be there. */
+/**
+ * Makes the operator's files. The certificate for its metrics server must exist, though nobody asks for metrics here.
+ */
 async function makeFiles(directory: string, trusted: string) {
   const [certificates, authorities] = [join(directory, "certificates"), join(directory, "authorities")];
   const own = await makeCertificate();

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import type { Binaries } from "../../real-cluster/binaries.ts";
 
-/** Runs kubectl as whoever may do everything, and resolves to what it wrote. Rejects with its words. */
+/** Runs kubectl as a user who may do everything, and resolves to its output. Rejects with its own words. */
 export type Kubectl = (args: readonly string[], stdin?: string) => Promise<string>;
 
 export function makeKubectl(binaries: Binaries, kubeconfig: string): Kubectl {

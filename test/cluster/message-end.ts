@@ -12,20 +12,20 @@ export interface Letter {
   readonly properties: Readonly<Record<string, unknown>>;
 }
 
-/** How a message ended, by all who should know. */
+/** How a message ended, according to the bus, the row and the logs. */
 export interface MessageEnd {
   readonly run: ClosedRun;
-  /** Undefined: the message was completed, and is gone from the bus. */
+  /** Undefined if the message was completed, and is gone from the bus. */
   readonly letter: Letter | undefined;
-  /** What the containers said, as Blob keeps it, by `<attempt>/<container>`. */
+  /** The containers' logs in Blob storage, by `<attempt>/<container>`. */
   readonly logs: Readonly<Record<string, string>>;
 }
 
-/** Bus and storage as a person looks into them from outside. */
+/** Looks at bus and storage from outside, as a person does. */
 export interface Outside {
   send(queue: string, message: { messageId: string; body: unknown }): Promise<void>;
   find(key: RunKey): Promise<FoundRun>;
-  /** Throws where the run isn't closed, or the message neither gone nor dead-lettered, or both. */
+  /** Throws if the run isn't closed, or the message is neither gone nor dead-lettered, or both. */
   end(key: RunKey): Promise<MessageEnd>;
   /** How many dead letters a queue has. */
   letters(queue: string): Promise<number>;
@@ -35,7 +35,7 @@ export interface Outside {
 const MOST_MESSAGES = 250;
 const LOGS = "dispatcher-logs";
 
-/** By the settings of an app. */
+/** Makes an `Outside` from the settings of an app. */
 export function lookFromOutside(settings: Readonly<Record<string, string>>): Outside {
   const bus = new ServiceBusClient(settings["ServiceBus"] ?? "");
   const storage = settings["AzureWebJobsStorage"] ?? "";

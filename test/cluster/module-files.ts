@@ -1,9 +1,9 @@
-/** A worker or handler that runs a shell's script. */
+/** A worker or handler that runs a shell script. */
 export function sh(script: string) {
   return { image: "busybox:1.36", command: ["sh", "-c", script] };
 }
 
-/** A container of a `jobTemplate` that runs a shell's script, and is allowed where Pod Security is `restricted`. */
+/** A container of a `jobTemplate` that runs a shell script, and is allowed where Pod Security is `restricted`. */
 export function restricted(name: string, script: string) {
   return {
     name,

@@ -4,11 +4,13 @@ import { vi } from "vitest";
 /** A namespace of a test's own. */
 export interface TestNamespace {
   readonly name: string;
-  /** Removes it with all that is in it, and does not wait until it is gone. */
+  /** Removes the namespace with everything in it. Does not wait until it is gone. */
   remove(): Promise<void>;
 }
 
-/** Makes a namespace and resolves when pods can be made in it. `labels`: such as the Pod Security level that it enforces. */
+/**
+ * Makes a namespace and resolves when pods can be made in it. `labels` can set the Pod Security level that it enforces.
+ */
 export async function makeNamespace(
   kubeConfig: KubeConfig,
   name: string,
@@ -16,7 +18,7 @@ export async function makeNamespace(
 ): Promise<TestNamespace> {
   const core = kubeConfig.makeApiClient(CoreV1Api);
   await core.createNamespace({ body: { metadata: { name, labels } } });
-  // Its ServiceAccount comes a moment later, and its pods are refused until then.
+  // The namespace gets its ServiceAccount a moment later, and the API server refuses pods until then.
   await vi.waitFor(() => core.readNamespacedServiceAccount({ name: "default", namespace: name }), { timeout: 30_000 });
   return {
     name,
@@ -24,7 +26,7 @@ export async function makeNamespace(
   };
 }
 
-/** Removes a namespace, if there is one, with all that is in it, and does not wait until it is gone. */
+/** Removes a namespace, if it exists, with everything in it. Does not wait until it is gone. */
 export async function removeNamespace(kubeConfig: KubeConfig, name: string): Promise<void> {
   try {
     await kubeConfig.makeApiClient(CoreV1Api).deleteNamespace({ name });

@@ -3,10 +3,10 @@ import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import { expect, inject, test, vi } from "vitest";
 import { makeNamespace } from "./namespace.ts";
 
-/** Speaks without TLS, which a real API server answers in words of its own. */
+/** Asks without TLS, which a real API server refuses in words of its own. */
 const ASK = String.raw`printf 'GET / HTTP/1.0\r\n\r\n' | nc "$KUBERNETES_SERVICE_HOST" "$KUBERNETES_SERVICE_PORT"`;
 
-test("a pod reaches the API server where its environment says that it is", async () => {
+test("a pod reaches the API server at the address that its environment names", async () => {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(inject("kubeconfig"));
   const core = kubeConfig.makeApiClient(CoreV1Api);

@@ -58,7 +58,7 @@ const NEVER_RAN: readonly NeverRan[] = [
     says: /^not started after \d+ s: Unschedulable: 0\/\d nodes are available: .*node affinity\/selector/,
   },
   {
-    name: "an image that would run as root, where that is forbidden",
+    name: "an image that would run as root, which is forbidden",
     module: { jobTemplate: template({}, withoutUser()) },
     says: /^main can't start \(CreateContainerConfigError\): container has runAsNonRoot and image will run as root/,
   },
@@ -113,7 +113,7 @@ describe("a message whose Job never gets to run", () => {
     expect(logs).toEqual({});
   });
 
-  test.concurrent("was interrupted, and did not fail, where no node has room for it", async () => {
+  test.concurrent("was interrupted, and did not fail, if no node has space for it", async () => {
     const { letter } = await (await app.send("vast")).end();
     expect(letter?.reason).toBe("InterruptedTooOften");
     expect(letter?.description).toMatch(
@@ -122,7 +122,7 @@ describe("a message whose Job never gets to run", () => {
     expect(letter?.properties).toMatchObject({ "dispatcher-failures": 0, "dispatcher-interruptions": 1 });
   });
 
-  test.concurrent("is dead-lettered at once, with the server's words, where a policy denies its Job; others go on", async () => {
+  test.concurrent("is dead-lettered at once, with the server's words, if a policy denies its Job; others go on", async () => {
     await using _ = await denyJobsOf(app, "denied");
     const [denied, allowed] = [await app.send("denied"), await app.send("allowed")];
     const { run, letter } = await denied.end();
@@ -135,7 +135,7 @@ describe("a message whose Job never gets to run", () => {
     expect((await allowed.end()).run).toMatchObject({ status: "succeeded", attempt: 1 });
   });
 
-  test.concurrent("is dead-lettered at once, with the server's words, where its Job is invalid", async () => {
+  test.concurrent("is dead-lettered at once, with the server's words, if its Job is invalid", async () => {
     const { letter } = await (await app.send("invalid")).end();
     expect(letter?.reason).toBe("JobNotStarted");
     expect(letter?.description).toMatch(

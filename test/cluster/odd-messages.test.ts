@@ -4,7 +4,7 @@ import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { type DispatcherUnderTest, startDispatcher } from "./dispatcher-under-test.ts";
 import { sh } from "./module-files.ts";
 
-/** Says what it was given: the id as its shell sees it, then the body. */
+/** Prints what it was given: the id as its shell sees it, then the body. */
 const SCRIPT = `
 printf '%s' "$DISPATCHER_MESSAGE_ID" | sha256sum
 if [ "\${DISPATCHER_MESSAGE_FILE-}" ]; then
@@ -18,7 +18,7 @@ interface Odd {
   readonly name: string;
   readonly messageId?: string;
   readonly body?: Buffer;
-  /** What the shell sees of the id, where it is not the id itself. */
+  /** The id as the shell sees it, if that differs. */
   readonly idInShell?: string;
 }
 
@@ -42,7 +42,7 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-/** What the pod says that it was given, and what it should have been. */
+/** What the pod printed, and what it should have printed. */
 async function handedOver({ name, messageId = name, body = Buffer.from("{}"), idInShell = messageId }: Odd) {
   const { run, letter, logs } = await (await app.send("odd", { messageId, body })).end();
   const want = { said: `${digest(idInShell)}  -\n${digest(body)}  -\n`, status: "succeeded", letter: undefined };
@@ -58,7 +58,8 @@ test.concurrent.for(ODD)("the API server takes, and a real pod is given, $name",
   expect(got).toEqual(want);
 });
 
-// Somebody else's cluster has no way to this machine's storage, unless it is told.
+// A cluster that the tests did not start can't reach this machine's storage, unless TEST_KUBECONFIG's user gives an
+// address.
 test.skipIf(inject("address") === undefined)(`a real pod fetches ${LARGE.name} ${NEEDS_OWN_CLUSTER}`, async () => {
   const { got, want } = await handedOver(LARGE);
   expect(got).toEqual(want);

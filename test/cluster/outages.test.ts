@@ -20,7 +20,7 @@ import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 const ONCE = { maxAttempts: 1 };
-/** The pods' webhook is asked for after it: a pod that is missing for longer is looked into. */
+/** How long a pod is missing until the app looks into it, which is when the pods' webhook is asked. */
 const LOOKED_INTO_MS = 35_000;
 
 let app: DispatcherUnderTest;
@@ -49,7 +49,7 @@ afterAll(async () => {
   await home?.remove();
 });
 
-/** Twice, so that a tick has begun and ended within the outage. Resolves to the later line. */
+/** Waits for two such lines, so that a tick has begun and ended within the outage. Resolves to the later one. */
 async function heldUp(why: RegExp, since: number): Promise<void> {
   const isSuch = (line: LogLine) => line.message === "reconcile is held up" && why.test(String(line["why"]));
   const first = await app.log.until(isSuch, since);
@@ -65,7 +65,7 @@ describe.concurrent("a webhook that is down is an outage, whatever it was to jud
     const first = await app.log.until(isLeft);
     await app.log.until((line) => line !== first && isLeft(line));
     expect(first["why"]).toMatch(/failed calling webhook .* connect: connection refused/);
-    // Others go on meanwhile.
+    // The other modules go on meanwhile.
     expect(await outcomeOf(await app.send("quick"))).toEqual(AT_ONCE);
     expect(await app.letters("hooked-jobs")).toBe(0);
     await hook.restore();
@@ -115,7 +115,7 @@ test("a namespace that is deleted holds everything up, and what ran there is sta
   const name = app.namespace;
   const atWork = await app.send("long");
   await runningPod(app, await atWork.job());
-  // Kept from going, so that it can be seen on its way out, with the Dispatcher's rights still in it.
+  // The rights are held back, so that the namespace stays in deletion for a while, and the Dispatcher still sees it.
   await holdBack("add");
   const since = app.log.position();
   await core.deleteNamespace({ name });
@@ -158,7 +158,7 @@ async function isRefused(words: string, resource: "jobs" | "pods" = "jobs"): Pro
   await vi.waitFor(() => expect(trial()).rejects.toThrow(words), { timeout: 60_000, interval: 100 });
 }
 
-/** Has a webhook, at an address where nobody listens, judge what belongs to a module in the app's namespace. */
+/** Registers a webhook at an address where nobody listens. It judges the objects of a module in the app's namespace. */
 async function webhookThatIsDown(resource: "jobs" | "pods", group: string, module: string) {
   const admission = app.admin.makeApiClient(AdmissionregistrationV1Api);
   const name = `${resource}.${app.namespace}.test`;
@@ -192,7 +192,7 @@ async function holdBack(what: "add" | "remove"): Promise<void> {
   const body = { metadata: { finalizers: what === "add" ? ["dispatcher-test/held-back"] : null } };
   const of = { name: "dispatcher", namespace: app.namespace, body };
   const mergePatch = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
-  // The binding last: without it the other counts for nothing.
+  // The binding goes last, because without it the Role grants nothing.
   await rbac.patchNamespacedRole(of, mergePatch);
   await rbac.patchNamespacedRoleBinding(of, mergePatch);
 }

@@ -1,7 +1,7 @@
 import type { Sent } from "./dispatcher-under-test.ts";
 import type { Letter } from "./message-end.ts";
 
-/** How a message ended, and what it took. */
+/** How a message ended, and how many attempts, failures and interruptions it took. */
 export interface Outcome {
   readonly letter: Letter | undefined;
   readonly status: string;
@@ -10,7 +10,10 @@ export interface Outcome {
   readonly interruptions: number;
 }
 
-/** Completed by the first attempt's Job: whatever happened meanwhile was held against nobody. */
+/**
+ * The first attempt's Job completed the message, and nothing that happened meanwhile counted as a failure or
+ * interruption.
+ */
 export const AT_ONCE: Outcome = { letter: undefined, status: "succeeded", attempt: 1, failures: 0, interruptions: 0 };
 
 /** Resolves once the message's run is closed. */

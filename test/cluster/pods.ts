@@ -4,7 +4,7 @@ import { expect, vi } from "vitest";
 
 const PATIENCE = { timeout: 90_000, interval: 100 };
 
-/** Where pods are, and the way to them. */
+/** The namespace of pods, and the client that reaches them. */
 export interface Place {
   readonly admin: KubeConfig;
   readonly namespace: string;
@@ -15,7 +15,7 @@ export async function podsOf({ admin, namespace }: Place, jobName: string): Prom
   return (await admin.makeApiClient(CoreV1Api).listNamespacedPod({ namespace, labelSelector })).items;
 }
 
-/** The Job's one pod, once it is as `isSuch` wants it. */
+/** The Job's one pod, once `isSuch` is true for it. */
 export function onePod(place: Place, jobName: string, isSuch: (pod: V1Pod) => boolean): Promise<V1Pod> {
   return vi.waitFor(async () => {
     const [pod, ...others] = (await podsOf(place, jobName)).filter(
@@ -27,7 +27,7 @@ export function onePod(place: Place, jobName: string, isSuch: (pod: V1Pod) => bo
   }, PATIENCE);
 }
 
-/** The name of the Job's pod once its first container of the work runs. */
+/** The name of the Job's pod once its first container runs the work. */
 export async function runningPod(place: Place, jobName: string): Promise<string> {
   const pod = await onePod(place, jobName, ({ status }) =>
     Boolean(status?.containerStatuses?.some(({ state }) => state?.running !== undefined)),
@@ -35,7 +35,7 @@ export async function runningPod(place: Place, jobName: string): Promise<string>
   return pod.metadata?.name ?? "";
 }
 
-/** A shell's script that works until `letGo`, and then ends well. Told to end, it does at once, badly. */
+/** A shell script that works until `letGo`, and then succeeds. If it is told to end, it fails at once. */
 export const UNTIL_LET_GO =
   "trap 'exit 143' TERM; echo at work; until [ -e /tmp/go ]; do sleep 0.2 & wait $!; done; echo done";
 

@@ -63,7 +63,10 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** Runs `npm run preflight`'s program for these modules. Its lines are sorted, without the directory of the modules. */
+/**
+ * Runs the program of `npm run preflight` for these modules. Its lines are sorted, without the directory of the
+ * modules.
+ */
 async function preflight(...modules: readonly string[]): Promise<{ code: number | null; lines: string[] }> {
   const modulesDir = await mkdtemp(join(directory, "modules-"));
   for (const name of modules)

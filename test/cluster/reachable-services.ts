@@ -9,17 +9,17 @@ import { closeAll } from "./close-all.ts";
 /** A bus and storage of a test's own, which pods reach too. */
 export interface ReachableServices {
   readonly broker: LocalBroker;
-  /** Of what counts messages: the bus, over HTTPS. PEM. */
+  /** The certificate, PEM, of the bus's counters, which are served over HTTPS. */
   readonly certificate: string;
-  /** Connection strings with the address that pods and this machine reach. */
+  /** The connection strings, with the address that pods and this machine reach. */
   readonly serviceBus: string;
   readonly storage: string;
-  /** Has the bus turn everybody away, as if their key had been replaced, until what this resolves to is called. */
+  /** Makes the bus refuse every client, as if its key had been replaced. Resolves to a function that ends this. */
   turnAway(): Promise<() => Promise<void>>;
   close(): Promise<void>;
 }
 
-/** Starts both on loopback, and passes on what arrives for them at `address`. */
+/** Starts both on loopback, and forwards the connections that arrive for them at `address`. */
 export async function startReachableServices(address: string, entities: BrokerEntities): Promise<ReachableServices> {
   const closing: (() => Promise<void>)[] = [];
   const close = () => closeAll(closing);
@@ -60,7 +60,7 @@ export async function startReachableServices(address: string, entities: BrokerEn
   }
 }
 
-/** Resolves to what ends it; repeating that is harmless. */
+/** Resolves to a function that ends it. Repeating that is harmless. */
 async function answerUnauthorized(
   address: string,
   port: number,

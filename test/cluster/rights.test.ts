@@ -14,13 +14,13 @@ import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 const ONCE = { maxAttempts: 1 };
 
 interface WithoutRight {
-  /** As in `RIGHTS`: each of them is taken away once. */
+  /** A right, as in `RIGHTS`. Each of them is taken away once. */
   readonly right: `${Right["verb"]} ${Right["resource"]}`;
   readonly cannot: string;
-  /** What is to be seen of it: the module whose message shows it, the app's line, and in whose words. */
+  /** The module whose message shows that the right is missing. */
   readonly module: "quick" | "long" | "podless";
   readonly message: RegExp;
-  /** Whether the message waits until the right is back; else it is settled all the same. */
+  /** Whether the message waits until the right is back. If not, it is settled all the same. */
   readonly waits: boolean;
 }
 
@@ -64,7 +64,7 @@ beforeAll(async () => {
   mayI = (right) => cluster.mayI(right);
   const clock = systemClock;
   findings = makePreflight({
-    // With no module there is nothing to ask of the bus; the rows and bodies have no part in rights.
+    // Without a module the app asks nothing of the bus. The rows and bodies don't matter for rights.
     broker: makeFakeBroker({ clock, lockDurationMs: 300_000 }),
     instanceTable: makeFakeRunTable({ clock }),
     payloads: makeFakePayloadStore({ clock }),
@@ -78,7 +78,7 @@ beforeAll(async () => {
 });
 afterAll(() => app?.close());
 
-/** Resolves once the API server has noticed. */
+/** Resolves once the API server has noticed the new rights. */
 async function grant(rights: readonly Right[]): Promise<void> {
   await app.account.grant(rights);
   await vi.waitFor(
@@ -127,7 +127,7 @@ describe("without the right to", () => {
       await app.log.until(isTold, since);
       if (given.waits) {
         await app.log.until(isTold, app.log.position());
-        // Open: neither settled nor given up.
+        // The run is still open, so the message is neither settled nor given up.
         await sent.run();
         await grant(RIGHTS);
       }

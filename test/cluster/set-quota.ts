@@ -2,7 +2,10 @@ import { CoreV1Api, type V1ResourceQuotaSpec } from "@kubernetes/client-node";
 import { expect, vi } from "vitest";
 import type { Place } from "./pods.ts";
 
-/** Sets a quota, and resolves once the cluster has counted what it is about: `used`, in the order of the resources' names. */
+/**
+ * Sets a quota, and resolves once the cluster has counted its resources. `used` has the counts in the order of the
+ * resources' names.
+ */
 export async function setQuota(
   { admin, namespace }: Place,
   name: string,

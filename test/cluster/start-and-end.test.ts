@@ -18,7 +18,7 @@ function options(over: Partial<ClusterOptions> = {}): ClusterOptions {
   return { name, cacheRoot, assets: undefined, isOwned: true, say: () => {}, ...over };
 }
 
-/** The command lines of processes that were told of a cluster's directory. */
+/** The command lines of processes that name a cluster's directory. */
 function commandsOf(name: string): string[] {
   const directory = join(runRoot(cacheRoot), name);
   return readdirSync("/proc")

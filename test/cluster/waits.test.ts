@@ -10,10 +10,10 @@ import { setQuota } from "./set-quota.ts";
 
 const ONCE = { maxAttempts: 1 };
 const PRIORITY = `counted-${randomUUID().slice(0, 8)}`;
-/** A Job without a pod is looked into after half a minute. */
+/** How long a Job has no pod until the app looks into it. */
 const LOOKED_INTO_MS = 35_000;
 
-/** Its pods are those that the quota on pods counts. */
+/** A Job whose pods the quota on pods counts. */
 function counted(script: string): object {
   const spec = { priorityClassName: PRIORITY, containers: [restricted("worker", script)] };
   return { retry: ONCE, startTimeout: "5s", jobTemplate: { spec: { template: { spec } } } };

@@ -1,14 +1,14 @@
 import { createServer } from "node:http";
 
-/** Where Jobs report, and wait until they may end. */
+/** A server where Jobs report, and wait until they may end. */
 export interface WorkGate {
-  /** A worker's command, for `sh`: it reports itself for its message, waits until it may end, and succeeds. */
+  /** A worker's command, for `sh`. It reports itself for its message, waits until it may end, and succeeds. */
   readonly script: string;
-  /** The pods that have worked, or still do, on each message, by message id. */
+  /** The pods that worked on each message, or still do, by message id. */
   readonly workers: ReadonlyMap<string, ReadonlySet<string>>;
-  /** Lets every worker end, those that come later too. */
+  /** Lets every worker end, later ones included. */
   open(): void;
-  /** Lets those that come from now on wait again. */
+  /** Makes workers that come from now on wait again. */
   shut(): void;
   close(): Promise<void>;
 }

@@ -9,11 +9,11 @@ import { sh } from "./module-files.ts";
 import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { runningPod } from "./pods.ts";
 
-/** Fewer missing Jobs are believed to be gone. */
+/** How many missing Jobs make the app doubt the cluster. It believes that fewer are gone. */
 const ENOUGH = 10;
 
 let app: DispatcherUnderTest;
-/** A cluster in which nothing is, and whose Jobs never run. */
+/** An empty cluster, which never runs Jobs. */
 let empty: LocalCluster;
 let directory: string;
 

@@ -13,8 +13,8 @@ import {
 } from "./job-harness.ts";
 
 /**
- * What every `JobCluster` keeps, whatever is behind it: the fake, the local cluster, or a real one. Images and commands are such that all of
- * them can run the Jobs.
+ * Checks the rules of `JobCluster` on the fake, the local cluster, or a real one. Images and commands are such that all
+ * of them can run the Jobs.
  */
 export function describeJobCluster(name: string, start: StartCluster): void {
   describe(`a JobCluster: ${name}`, { timeout: 90_000 }, () => {

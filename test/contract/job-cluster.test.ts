@@ -14,7 +14,10 @@ import { describeJobCluster } from "./job-cluster.contract.ts";
 import { describeJobEndings } from "./job-endings.contract.ts";
 import { buildJob, type ClusterUnderTest, type Outcome } from "./job-harness.ts";
 
-/** Nothing runs in the fake, and the local cluster's processes have no images and no limits; neither has anything that judges what comes. */
+/**
+ * The marks of the tests that these two can't pass. The fake runs nothing, and the local cluster's processes have no
+ * images and no limits. Neither has an admission that judges requests.
+ */
 const LACKS = [NEEDS_KUBELET, NEEDS_ADMISSION];
 
 describeJobCluster("the fake", startFake);
@@ -36,7 +39,7 @@ async function startFake(): Promise<ClusterUnderTest> {
       evict: async (podName) => cluster.evict(jobOf(podName)),
       deleteJob: async (name) => cluster.deleteJob(name),
       create: async (job) => void (await cluster.create(job)),
-      // Nobody reads it.
+      // The fake never reads a Secret.
       createSecret: async () => {},
     },
     play: (name, outcome, log) => playFake(cluster, name, outcome, log),

@@ -16,17 +16,17 @@ import {
 } from "./job-harness.ts";
 
 const START_TIMEOUT_MS = 60_000;
-/** Longer than any wait that is not held against an attempt. */
+/** This is longer than any wait that does not count against an attempt. */
 const IN_THE_END_MS = 600_000;
 
-/** One Job of the quota is there, and no pod of it may be. */
+/** The quota leaves room for one Job and for no pod. */
 const ADMISSION = { quota: { "count/jobs.batch": "1", pods: "0" }, deniedModule: "denied" };
 
 type Conclusion = "absent" | "succeeded" | { readonly ended: AttemptEnd } | StartJudgement;
 
 /**
- * What the Dispatcher concludes of a Job, by all that the port tells of it, so long after its pod's start, or the Job's creation where that is
- * all there is. The clocks of two machines are never compared.
+ * What the Dispatcher concludes about a Job from everything that the port tells about it, so long after its pod's
+ * start, or after the Job's creation if that is all there is. It never compares the clocks of two machines.
  */
 async function conclude(cluster: JobCluster, jobName: string, afterMs: number): Promise<Conclusion> {
   const job = await cluster.get(jobName);
@@ -41,8 +41,8 @@ async function conclude(cluster: JobCluster, jobName: string, afterMs: number): 
 }
 
 /**
- * How Jobs end, or never start, and what is concluded of it: the same on a real cluster and on what stands in for one. `lacks`: the marks of
- * the cases that a stand-in can't tell.
+ * Checks how Jobs end, or never start, and what the Dispatcher concludes. A real cluster and a stand-in have to agree.
+ * `lacks` are the marks of the cases that a stand-in can't play.
  */
 export function describeJobEndings(name: string, start: StartCluster, lacks: readonly string[] = []): void {
   describe(`how a Job ends: ${name}`, { timeout: 90_000 }, () => {
@@ -101,12 +101,12 @@ export function describeJobEndings(name: string, start: StartCluster, lacks: rea
         expect(await stateOf(jobName)).toBe("active");
         const shown = await podStatusOf(jobName);
         expect(shown).toMatch(shows);
-        // Only where a look at the Job itself helps before its start timeout.
+        // A look at the Job itself is worth its cost only if it helps before the start timeout.
         expect(looksStuck(shown ?? "")).toBe(startFault !== undefined);
         expect(await logOf(jobName)).toBe(given.log);
       });
 
-    test.concurrent("is absent: a Job that somebody deletes", async () => {
+    test.concurrent("is absent: a Job that a person deletes", async () => {
       const { jobName } = await created(aJob(main("sleep 60")), "runs");
       await isRunning(jobName);
       await under.hands.deleteJob(jobName);
@@ -171,13 +171,13 @@ export function describeJobEndings(name: string, start: StartCluster, lacks: rea
       expect(await under.cluster.pods(jobName)).toEqual([]);
     });
 
-    test("isn't created where a quota on Jobs is full", async () => {
+    test("isn't created if a quota on Jobs is full", async () => {
       await under.cluster.create(aJob());
       const message = expect.stringMatching(/exceeded quota: .*count\/jobs\.batch=1/);
       expect(await under.cluster.create(aJob())).toEqual({ kind: "quota", message });
     });
 
-    test("is refused where a policy denies it, with the policy's words", async () => {
+    test("is refused with the policy's words if a policy denies it", async () => {
       const job = aJob();
       job.metadata = { ...job.metadata, labels: { ...job.metadata?.labels, "ion/module": ADMISSION.deniedModule } };
       const message = expect.stringMatching(/denied request: no such work here$/);

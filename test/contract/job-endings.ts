@@ -5,17 +5,18 @@ import type { AttemptEnd } from "../../shared/run/run.ts";
 import { NEEDS_KUBELET } from "../support/forbid-skips.ts";
 import type { ClusterUnderTest, Outcome } from "./job-harness.ts";
 
-// Every way in which a Job can end, or never starts: each is a case of the contract. What only a real cluster can tell says so in its name.
+// Every way in which a Job can end, or never start, is a case of the contract here. A case that only a real cluster can
+// play says so in its name.
 
 interface JobCase {
   readonly name: string;
   readonly pod: Partial<V1PodSpec>;
-  /** Where something that runs nothing can be told it. */
+  /** How a cluster that runs nothing plays the Job. */
   readonly plays?: Outcome;
 }
 
 export interface Ended extends JobCase {
-  /** What is done to it once it runs. */
+  /** An action on the Job once it runs. */
   readonly meanwhile?: (
     under: ClusterUnderTest,
     job: { jobName: string; uid: string; podName: string },
@@ -23,25 +24,25 @@ export interface Ended extends JobCase {
   /** The reason of the Job's condition `Failed`. */
   readonly because: string;
   readonly end: AttemptEnd;
-  /** What its containers have said; undefined for one that never ran, or is gone. */
+  /** The output of its containers. It is undefined for one that never ran, or is gone. */
   readonly logs: Readonly<Record<string, string | undefined>>;
   readonly podGoes?: true;
 }
 
 export interface NeverStarts extends JobCase {
-  /** What has to be there before. */
+  /** Prepares the namespace. */
   readonly given?: (hands: ClusterHands) => Promise<void>;
   /** The pod's status in the light list. */
   readonly shows: RegExp;
   readonly says: RegExp;
-  /** Of its worker: undefined where it has none. */
+  /** The worker's log. Undefined if it has none. */
   readonly log?: "";
-  /** No wait helps. */
+  /** The attempt is over at once, because no wait helps. */
   readonly atOnce?: true;
   readonly startFault?: string;
 }
 
-/** A container as the Dispatcher's are: the end of its log is its last word. */
+/** A container as the Dispatcher makes it, with the end of its log as its termination message. */
 function container(name: string, command: string, over: Partial<V1Container> = {}): V1Container {
   return {
     name,
@@ -57,9 +58,9 @@ export function main(command: string, over: Partial<V1Container> = {}): Pick<V1P
   return { containers: [container("main", command, over)] };
 }
 
-/** No registry is ever found there. */
+/** An image that can't be pulled, because its registry never exists. */
 const MISSING = "registry.invalid/missing:1";
-/** Ends badly when its pod is done with it. */
+/** A sidecar that fails when its pod ends it. */
 const SIDECAR = container("proxy", "trap 'exit 3' TERM; while true; do sleep 0.1; done", { restartPolicy: "Always" });
 const LONG = main("trap 'exit 143' TERM; echo at work; sleep 60 & wait");
 
@@ -105,7 +106,7 @@ export const FAILED: readonly Ended[] = [
     pod: { ...LONG, activeDeadlineSeconds: 5 },
     plays: "times out",
     because: "BackoffLimitExceeded",
-    // The pod may fail before it tells of its containers' end.
+    // The pod may fail before it reports its containers' end.
     end: failed(/^ran longer than maxRunningTime \(5 s\)(: at work)?$/, { reason: "JobTimedOut" }),
     logs: { main: "at work\n" },
   },
@@ -180,7 +181,7 @@ export const FAILED: readonly Ended[] = [
     podGoes: true,
   },
   {
-    name: "a pod that somebody deletes",
+    name: "a pod that a person deletes",
     pod: LONG,
     plays: "runs",
     meanwhile: ({ hands }, { podName }) => hands.deletePod(podName),
@@ -193,7 +194,7 @@ export const FAILED: readonly Ended[] = [
 
 const PULL_FAILS = { waiting: "ErrImagePull", message: `failed to pull and unpack image "${MISSING}": not found` };
 
-/** A worker that wants a key of a Secret or ConfigMap. */
+/** A worker that needs a key of a Secret or ConfigMap. */
 export function wanting(
   from: "secretKeyRef" | "configMapKeyRef",
   name: string,
@@ -202,7 +203,7 @@ export function wanting(
   return main('echo "$WANTED"', { env: [{ name: "WANTED", valueFrom: { [from]: { name, key } } }] });
 }
 
-/** What a container waits with whose configuration is incomplete: the kubelet's words, `NS` being any namespace. */
+/** The state of a container whose configuration is incomplete, in the kubelet's words. `NS` is any namespace. */
 function incomplete(words: string): Pick<NeverStarts, "plays" | "shows" | "says" | "startFault"> {
   const said = words.replace("NS/", "[a-z0-9-]+/");
   return {
@@ -263,7 +264,7 @@ export const NEVER_STARTS: readonly NeverStarts[] = [
     ...incomplete("couldn't find key limit in ConfigMap NS/kube-root-ca.crt"),
   },
   {
-    name: `an image that would run as root, where that is forbidden ${NEEDS_KUBELET}`,
+    name: `an image that would run as root, which is forbidden ${NEEDS_KUBELET}`,
     pod: main("echo done", { securityContext: { runAsNonRoot: true } }),
     ...incomplete("container has runAsNonRoot and image will run as root"),
   },

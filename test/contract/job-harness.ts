@@ -4,12 +4,12 @@ import { expect, vi } from "vitest";
 import type { ClusterHands } from "../../local/kit/cluster-hands.ts";
 import type { JobCluster, JobListing } from "../../shared/ports/job-cluster.ts";
 
-/** What a Job's pod comes to, for a cluster in which nothing runs. */
+/** What happens to a Job's pod, in a cluster that runs nothing. */
 export type Outcome =
   | "runs"
   | "times out"
   | "times out unstarted"
-  /** Of the first container, or of the one named. */
+  /** The exit of the first container, or of the named one. */
   | { readonly exitCode: number; readonly reason?: string; readonly message?: string; readonly container?: string }
   | { readonly waiting: string; readonly message: string; readonly container?: string }
   | { readonly unschedulable: string };
@@ -18,31 +18,31 @@ export interface ClusterUnderTest {
   readonly cluster: JobCluster;
   readonly hands: ClusterHands;
   readonly instance: string;
-  /** Tells a cluster in which nothing runs what a Job came to, and what it said; real ones find out by running it. */
+  /** Tells a cluster that runs nothing what became of a Job, and its output. Real ones find out by running it. */
   play(jobName: string, outcome: Outcome, log?: string): void;
-  /** Lets seconds pass where time is not the real one. */
+  /** Lets seconds pass, if the clock is not the real one. */
   pass(seconds: number): void;
   close(): Promise<void>;
 }
 
-/** What a namespace's quota and policies leave of it. */
+/** The limits that a namespace's quota and policies set. */
 export interface Admission {
   readonly quota: Readonly<Record<string, string>>;
-  /** Jobs whose label `ion/module` says this are denied. */
+  /** Jobs whose label `ion/module` has this value are denied. */
   readonly deniedModule: string;
 }
 
-/** `admission`: asked for only where a cluster doesn't lack it. */
+/** Starts a cluster. `admission` is given only if the cluster doesn't lack it. */
 export type StartCluster = (admission?: Admission) => Promise<ClusterUnderTest>;
 
-/** How long a cluster may take for one step: a real one pulls an image at first. */
+/** How long a cluster may take for one step. A real one pulls an image at first. */
 export const PATIENCE = { timeout: 60_000, interval: 50 };
 
-/** What tests of a `JobCluster` do all the time. */
+/** The actions that tests of a `JobCluster` need all the time. */
 export interface JobUser {
-  /** Creates a Job and says how to follow it. */
+  /** Creates a Job and returns its name and uid. */
   readonly created: (job: V1Job, outcome?: Outcome, log?: string) => Promise<{ jobName: string; uid: string }>;
-  /** As the light list says it. */
+  /** The Job's state in the light list. */
   readonly stateOf: (jobName: string) => Promise<JobListing["state"] | undefined>;
   readonly reaches: (jobName: string, state: JobListing["state"]) => Promise<void>;
   /** The pod's status in the light list. */
@@ -51,7 +51,7 @@ export interface JobUser {
   readonly isRunning: (jobName: string) => Promise<string>;
   /** The Job's condition `Failed`. */
   readonly failure: (jobName: string) => Promise<V1JobCondition | undefined>;
-  /** What a container of the Job's pod, `main` by default, has said. */
+  /** The output of a container of the Job's pod, by default `main`. */
   readonly logOf: (jobName: string, container?: string) => Promise<string | undefined>;
 }
 
@@ -89,12 +89,15 @@ export function jobUser(under: () => ClusterUnderTest): JobUser {
 
 export interface JobOptions {
   readonly suspend?: boolean;
-  /** The pod's. */
+  /** The pod's time limit. */
   readonly activeDeadlineSeconds?: number;
   readonly pod?: Partial<V1PodSpec>;
 }
 
-/** A Job as the Dispatcher makes them: one pod, no retries, disruptions first in its failure policy, 64 a permanent exit code. */
+/**
+ * A Job as the Dispatcher makes it: one pod, no retries, disruptions first in its failure policy, and 64 as a permanent
+ * exit code.
+ */
 export function buildJob(instance: string, command: string, options: JobOptions): V1Job {
   const labels = { "app.kubernetes.io/managed-by": "dispatcher", "app.kubernetes.io/instance": instance };
   return {

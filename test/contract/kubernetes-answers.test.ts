@@ -5,7 +5,7 @@ import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { ConfigError, DeniedError, errorText, UnavailableError } from "../../shared/errors.ts";
 import { buildJob } from "./job-harness.ts";
 
-/** A server that answers as a test says, and remembers what it was asked. */
+/** The answer of a server that records its requests. Each test sets it. */
 let answer: (request: IncomingMessage, response: ServerResponse) => void = () => {};
 const asked: { method: string; url: string; headers: IncomingMessage["headers"]; body: string }[] = [];
 const server = createServer((request, response) => {
@@ -148,7 +148,7 @@ describe("what the adapter makes of an answer to a create", () => {
     expect(said).not.toContain("s3cr3t");
   });
 
-  test("asks whether it may create Jobs at all where a 403 doesn't say why, and judges none while the server is starting", async () => {
+  test("asks whether it may create Jobs at all if a 403 doesn't say why, and judges none while the server is starting", async () => {
     const reviews = (allowed: boolean, says = "some plugin says no"): void => {
       const denial = status(403, "Forbidden", `jobs.batch "x" is forbidden: ${says}`);
       answer = (request, response) => {
@@ -331,7 +331,7 @@ describe("what the adapter makes of any other answer", () => {
     await expect(cluster.listJobs()).rejects.toThrow("too many requests");
     await expect(cluster.create(job)).rejects.toThrow("too many requests");
     expect(asked).toHaveLength(before);
-    // A log is asked for once: later its pod may be gone.
+    // The app asks for a log once, because its pod may be gone later.
     answers(200, "said");
     expect(Buffer.from((await cluster.log("pod", "main", 100)) ?? []).toString()).toBe("said");
     answers(200, EMPTY_TABLE);
@@ -382,7 +382,7 @@ describe("what the adapter makes of any other answer", () => {
     await expect(clusterAt(place, 100).log("pod-abcde", "main", 100)).rejects.toThrow(/no answer within 100 ms/);
   });
 
-  test("names the server that nobody listens at", async () => {
+  test("names the server that does not listen", async () => {
     const gone = createServer();
     await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));
     const address = gone.address();
@@ -490,7 +490,7 @@ describe("what the adapter makes of a patch that is refused", () => {
   });
 });
 
-test("stops at start where a kubeconfig names no cluster", () => {
+test("stops at start if a kubeconfig names no cluster", () => {
   expect(() =>
     makeKubernetesJobs({ kubeconfig: "/nonexistent/kubeconfig", namespace: "jobs", instance: "one" }),
   ).toThrow(ConfigError);

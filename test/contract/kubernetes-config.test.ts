@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { ConfigError } from "../../shared/errors.ts";
 
-/** The library reads such a file again when what it read is a minute old. */
+/** How old the library's copy of such a file must be before the library reads the file again. */
 const STALE_MS = 61_000;
 
 let directory = "";
@@ -53,7 +53,7 @@ describe("a kubeconfig file with a tokenFile", () => {
     expect(shown).toEqual(["Bearer first", "Bearer second"]);
   });
 
-  test("is used only where there is no token: that one goes first", async () => {
+  test("is used only if there is no token, which goes first", async () => {
     const cluster = await clusterOf({ token: "own", tokenFile: "no-such-file" });
     shown.length = 0;
     await cluster.listJobs();

@@ -6,10 +6,13 @@ import type { JobCluster } from "../../shared/ports/job-cluster.ts";
 import { RIGHTS } from "../../shared/ports/rights.ts";
 import { buildJob } from "./job-harness.ts";
 
-/** What anybody may who is let in at all, and the look at the namespace that `verify` can do without. */
+/**
+ * Rights outside the Role: one that every signed-in user has, and one to look at the namespace that `verify` can do
+ * without.
+ */
 const NOT_IN_THE_ROLE = ["create selfsubjectaccessreviews", "get namespaces"];
 
-/** Every call that the port has, by its name: one that is missing here does not compile. */
+/** Every call of the port, by its name. A missing one does not compile. */
 const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => Promise<unknown> } = {
   listJobs: (cluster) => cluster.listJobs(),
   listPods: (cluster) => cluster.listPods(),
@@ -57,7 +60,7 @@ test("the adapter needs exactly the rights of the documented Role", async () => 
   const url = `http://127.0.0.1:${typeof address === "object" ? address?.port : ""}`;
   kubeconfig.loadFromClusterAndUser({ name: "c", server: url, skipTLSVerify: true }, { name: "u", token: "secret" });
   const cluster = makeKubernetesJobs({ kubeconfig, namespace: "jobs", instance: "one" });
-  // The answers are no use to anybody: what counts is what was asked.
+  // The results don't matter, only the requests do.
   await Promise.allSettled(Object.values(CALLS).map((call) => call(cluster)));
   server.close();
   server.closeAllConnections();

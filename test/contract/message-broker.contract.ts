@@ -6,7 +6,7 @@ import type { RunKey } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import type { MessageToSend } from "../support/fake-entity.ts";
 
-/** A message as a trigger holds it; the delivery count from 0. */
+/** A message as a trigger receives it. The delivery count starts at 0. */
 interface HeldMessage {
   readonly sequenceNumber: number;
   readonly enqueuedAt: number;
@@ -27,11 +27,14 @@ export interface BrokerHarness {
   readonly broker: MessageBroker;
   readonly source: Source;
   send(message: MessageToSend): Promise<void>;
-  /** The oldest active message, as a trigger gets it. Rejects where none comes. */
+  /** Receives the oldest active message, as a trigger does. Rejects if none comes. */
   receive(): Promise<HeldMessage>;
-  /** Somebody else receives a deferred message, and holds it. */
+  /** Lets another receiver lock a deferred message. */
   holdDeferred(sequenceNumber: number): Promise<string>;
-  /** What somebody who received a deferred message sees as its delivery count. It is given back, which counts. */
+  /**
+   * The delivery count that another receiver of a deferred message sees. It abandons the message afterwards, which
+   * counts once more.
+   */
   deliveryCountOfDeferred(sequenceNumber: number): Promise<number>;
   passTime(ms: number): void;
   deadLetters(): Promise<FoundDeadLetter[]>;
@@ -41,7 +44,7 @@ export interface BrokerHarness {
 const LETTER = { reason: "JobFailed", description: "exit code 1", properties: { "dispatcher-attempt": 4, run: "q:1" } };
 const BINARY = Uint8Array.from({ length: 256 }, (_, index) => index);
 
-/** The rules of the port, for the fake and for the adapter alike. */
+/** Checks the rules of the port on the fake and on the adapter alike. */
 export function describeMessageBroker(name: string, open: () => Promise<BrokerHarness>): void {
   describe(`${name} as a message broker`, () => {
     let harness: BrokerHarness;
@@ -90,7 +93,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         expect([...(letter?.body ?? [])]).toEqual([...BINARY]);
       });
 
-      it("says that the lock is lost where the token is dead", async () => {
+      it("says that the lock is lost if the token is dead", async () => {
         await harness.send({});
         const { lockToken } = await harness.receive();
         const { broker, source } = harness;
@@ -142,7 +145,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         expect([...(letter?.body ?? [])]).toEqual([...BINARY]);
       });
 
-      it("dead-letters with a fact that there is none of: the sender's own of that name is emptied, and none is added", async () => {
+      it("empties a fact without a value in a dead letter if the sender set it, and adds none otherwise", async () => {
         const key = await deferOne({ properties: { "dispatcher-logs": "https://forged", color: "red" } });
         const properties = {
           "dispatcher-logs": undefined,
@@ -160,32 +163,35 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         ["requeueDeferred", (key) => harness.broker.requeueDeferred(key, { touched: true })],
         ["deadLetterDeferred", (key) => harness.broker.deadLetterDeferred(key, LETTER)],
       ];
-      it.each(settlements)("%s: missing, where there is no such message", async (_name, settle) => {
+      it.each(settlements)("%s: missing, if no message has this number", async (_name, settle) => {
         expect(await settle({ source: harness.source, sequenceNumber: 99, enqueuedAt: 1 })).toBe("missing");
       });
 
-      it.each(settlements)("%s: missing, where it is settled already", async (_name, settle) => {
+      it.each(settlements)("%s: missing, if it is settled already", async (_name, settle) => {
         const key = await deferOne();
         await harness.broker.completeDeferred(key);
         expect(await settle(key)).toBe("missing");
         expect(await harness.deadLetters()).toEqual([]);
       });
 
-      it.each(settlements)("%s: missing, where it was never deferred", async (_name, settle) => {
+      it.each(settlements)("%s: missing, if it was never deferred", async (_name, settle) => {
         await harness.send({});
         const held = await harness.receive();
         expect(await settle({ ...held, source: harness.source })).toBe("missing");
         await harness.broker.defer(harness.source, held.lockToken, {});
       });
 
-      it.each(settlements)("%s: missing, while somebody else holds it; and done after", async (_name, settle) => {
-        const key = await deferOne();
-        await harness.holdDeferred(key.sequenceNumber);
-        expect(await settle(key)).toBe("missing");
-        expect((await peek(key))?.state).toBe("deferred");
-        harness.passTime(61_000);
-        expect(await settle(key)).toBe("done");
-      });
+      it.each(settlements)(
+        "%s: missing, while another receiver has its lock; and done after",
+        async (_name, settle) => {
+          const key = await deferOne();
+          await harness.holdDeferred(key.sequenceNumber);
+          expect(await settle(key)).toBe("missing");
+          expect((await peek(key))?.state).toBe("deferred");
+          harness.passTime(61_000);
+          expect(await settle(key)).toBe("done");
+        },
+      );
 
       it.each(settlements)(
         "%s: missing, and nothing done, where another message has the number",
@@ -194,12 +200,12 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
           expect(await settle({ ...key, enqueuedAt: key.enqueuedAt - 1 })).toBe("missing");
           expect(await peek(key)).toMatchObject({ state: "deferred", properties: {} });
           expect(await harness.deadLetters()).toEqual([]);
-          // It was given back at once: nobody has to wait for a lock to lapse.
+          // The broker gave it back at once, so no receiver has to wait for a lock to lapse.
           expect(await harness.broker.completeDeferred(key)).toBe("done");
         },
       );
 
-      it("does not make a message expire that waits deferred, but settles nothing whose time is over", async () => {
+      it("keeps a deferred message past its time, but settles none whose time is over", async () => {
         const key = await deferOne({ ttlMs: 30_000 });
         harness.passTime(31_000);
         expect((await peek(key))?.state).toBe("deferred");
@@ -209,7 +215,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
     });
 
     describe("peeking", () => {
-      it("shows exactly this message, and none where there is none of its number", async () => {
+      it("shows exactly this message, and none if no message has its number", async () => {
         await harness.send({ messageId: "a" });
         await harness.send({ messageId: "b" });
         const first = await harness.receive();
@@ -272,7 +278,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
       });
     });
 
-    describe("where properties have no room left", () => {
+    describe("if properties have no space left", () => {
       const full = { filler: "x".repeat(31_000), more: "y".repeat(31_000) };
       const long = { reason: "JobFailed", description: "d".repeat(3_000), properties: { log: "l".repeat(20_000) } };
 
@@ -290,7 +296,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         expect(await harness.deadLetters()).toMatchObject([{ reason: long.reason, description: "" }]);
       });
 
-      it("dead-letters by token as well, where nobody can know the room before", async () => {
+      it("dead-letters by token as well, though the space can't be known before", async () => {
         await harness.send({ properties: full });
         const { lockToken } = await harness.receive();
         await harness.broker.deadLetterLocked(harness.source, lockToken, long);

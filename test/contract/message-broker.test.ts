@@ -10,7 +10,7 @@ import { openServiceBus } from "./service-bus-harness.ts";
 
 const LOCK_MS = 60_000;
 
-/** One broker for all tests; each takes an entity of its own, which nobody used before. */
+/** One broker serves all tests. Each takes a new entity. */
 const ENTITIES = Array.from({ length: 60 }, (_, index) => index + 1);
 let bus: LocalBus;
 let serviceBus: MessageBroker;

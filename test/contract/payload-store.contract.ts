@@ -5,11 +5,11 @@ import { aRun, T0 } from "../support/a-run.ts";
 
 export interface PayloadSetup {
   readonly store: PayloadStore;
-  /** What the store holds at the URL that a Job would get; undefined where there is nothing. */
+  /** The content at the URL that a Job would get; undefined if there is none. */
   read(url: string): Promise<Uint8Array | undefined>;
 }
 
-/** What every PayloadStore keeps, whatever holds the bytes. */
+/** Checks the rules of a PayloadStore, whatever holds its bytes. */
 export function describePayloadStore(name: string, make: () => Promise<PayloadSetup>): void {
   describe(`${name} as a PayloadStore`, () => {
     let store: PayloadStore;
@@ -52,7 +52,7 @@ export function describePayloadStore(name: string, make: () => Promise<PayloadSe
       expect(await body(aRun({ source: { queue: "thumbnails" } }))).toBeDefined();
     });
 
-    it("deletes a body, and does not mind where there is none", async () => {
+    it("deletes a body, and does nothing if there is none", async () => {
       await store.deleteBody(aRun());
       await store.putBody(aRun(), Buffer.from("x"));
       await store.deleteBody(aRun());

@@ -89,7 +89,7 @@ describe("Azure Blob", () => {
     );
   });
 
-  it("says that it is unavailable, naming the key where it is refused", async () => {
+  it("says that it is unavailable, and names the key if it is refused", async () => {
     const proxy = await startCuttingProxy(azurite.blobPort);
     const value = azurite.connectionString.replace(`:${azurite.blobPort}/`, `:${proxy.port}/`);
     const store = makeBlobPayloadStore(optionsFor({ connection: { kind: "connectionString", value } }));

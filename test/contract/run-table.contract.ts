@@ -43,7 +43,7 @@ export function closing(run: Run, over: Partial<ClosedRun> = {}): ClosedRun {
   return { ...run, status: "succeeded", verdict: { outcome: "succeeded" }, closedAt: T0 + 60_000, ...over };
 }
 
-/** What every RunTable keeps, whatever holds its rows. `make` gives an empty one. */
+/** Checks the rules of a RunTable, whatever holds its rows. `make` makes an empty one. */
 export function describeRunTable(name: string, make: (clock: TestClock) => Promise<Tables>): void {
   describe(`${name} as a RunTable`, () => {
     let clock: TestClock;
@@ -74,7 +74,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(refused).toEqual(taken.map(() => expect.any(ConflictError)));
       expect(stored).toHaveLength(runs.length - taken.length);
 
-      // Updates, closings and inserts together; one in ten of the rows has changed meanwhile.
+      // The batch mixes updates, closings and inserts. One row in ten has changed meanwhile.
       for (const [n, { run, etag, read }] of stored.entries())
         if (n % 10 === 0) await table.update({ run, etag, read }, { ...run, lastError: "somebody else's" });
       const changes = await Promise.allSettled(
@@ -96,7 +96,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
           [999, undefined],
         ].toSorted(([a], [b]) => Number(a) - Number(b)),
       );
-      // Each has the version that it was told of.
+      // Each row has the version that its result names.
       for (const [n, change] of changes.entries()) {
         if (change.status === "fulfilled" && change.value)
           await table.update(change.value, { ...change.value.run, attempt: n + 1 });
@@ -184,7 +184,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect((await open(aRun())).run).toStrictEqual(aRun({ attempt: 4 }));
     });
 
-    it("refuses an update of a run that somebody else has changed", async () => {
+    it("refuses an update of a run that another process has changed", async () => {
       const stale = await table.insert(aRun({ status: "waiting" }));
       await table.update(stale, { ...stale.run, status: "dispatched" });
       await expect(table.update(stale, { ...stale.run, lastError: "mine" })).rejects.toThrow(ConflictError);
@@ -226,7 +226,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(await table.find(aRun())).toMatchObject({ kind: "closed", run: { status: winner } });
     });
 
-    it("refuses to close a run that somebody else has changed, and leaves it open", async () => {
+    it("refuses to close a run that another process has changed, and leaves it open", async () => {
       const stale = await table.insert(aRun({ status: "settling" }));
       const current = await table.update(stale, { ...stale.run, lastError: "theirs" });
       await expect(table.close(stale, closing(stale.run))).rejects.toThrow(ConflictError);
@@ -359,7 +359,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(await table.sweepCursor({ queue: "B" })).toBe(3);
     });
 
-    it("remembers what it is told of a module, and the next thing only if nobody changed it since", async () => {
+    it("stores a module's state, and the next one only if no other process changed it since", async () => {
       expect(await table.moduleStates()).toEqual([]);
       const counting = {
         module: "m",

@@ -183,14 +183,14 @@ describe("the Azure table behind a bad connection", () => {
     expect(await table.find(aRun())).toMatchObject({ kind: "closed" });
   });
 
-  it("says closed where a run closes while it is looked at", async () => {
+  it("says closed if a run closes while it is looked at", async () => {
     const stored = await table.insert(aRun());
     const other = makeAzureTable({ ...optionsFor(), tableName: options.tableName });
     proxy.beforeReply("GET", () => other.close(stored, closing(stored.run)));
     expect(await table.find(aRun())).toMatchObject({ kind: "closed" });
   });
 
-  it("purges the others where one is reopened under its hands", async () => {
+  it("purges the others if one is reopened meanwhile", async () => {
     for (const sequenceNumber of [1, 2, 3]) {
       const run = aRun({ sequenceNumber });
       await table.close(await table.insert(run), closing(run, { status: "lost", verdict: { outcome: "lost" } }));
@@ -217,7 +217,7 @@ describe("the Azure table behind a bad connection", () => {
     expect(clock.now()).toBe(T0 + 10_000);
   });
 
-  it("does not take somebody else's close for its own, although its reply was lost", async () => {
+  it("does not take another process's close for its own, although its reply was lost", async () => {
     const stored = await table.insert(aRun());
     await makeAzureTable({ ...optionsFor(), tableName: options.tableName }).close(
       stored,
@@ -248,7 +248,7 @@ describe("the Azure table behind a bad connection", () => {
     await expect(impatient.find(aRun())).rejects.toThrow(/no answer within 200 ms/);
   });
 
-  it("says that it is unavailable where nobody listens, and works when somebody does", async () => {
+  it("says that it is unavailable while no server listens, and works when one does", async () => {
     await proxy.close();
     await expect(table.insert(aRun())).rejects.toThrow(UnavailableError);
     expect(await makeAzureTable({ ...optionsFor(), tableName: options.tableName }).find(aRun())).toEqual({

@@ -35,7 +35,7 @@ const open = async (
 };
 
 describe("the Service Bus adapter", () => {
-  it("names the source where it does not exist, as an error of the configuration at start and as an outage later", async () => {
+  it("names a source that does not exist, as an error of the configuration at start and as an outage later", async () => {
     const { broker } = await open();
     const nowhere = { topic: "t", subscription: "nowhere" };
     await expect(broker.verify(nowhere)).rejects.toBeInstanceOf(ConfigError);
@@ -104,7 +104,7 @@ describe("the Service Bus adapter", () => {
     { what: "nothing, and a footer of null", value: bytes("40 005378 40") },
     { what: "nothing, and data after it", value: bytes("40 005375 a00161") },
     { what: "nothing, and properties of null after it", value: bytes("40 005374 40") },
-  ])("where nobody can decode a message: $what", ({ value }) => {
+  ])("if a message can't be decoded: $what", ({ value }) => {
     it("shows it without its body, its neighbours whole, and settles it by its number", async () => {
       const { bus, broker } = await open();
       await bus.send("q", { body: Buffer.from("before") });
@@ -215,7 +215,7 @@ describe("the Service Bus adapter in an outage", () => {
     for (let round = 0; round < 3; round += 1) {
       await bus.broker.stop();
       await bus.broker.start();
-      // A call may meet the connection before its end is noticed; the one after it may not.
+      // A call may use the connection before the client notices its end. The call after it may not.
       await broker.peek(source, 1).catch(() => {});
       await expect(broker.peek(source, 1)).resolves.toBeUndefined();
     }
@@ -235,13 +235,13 @@ describe("the Service Bus adapter in an outage", () => {
       UnavailableError,
     );
     expect(performance.now() - before).toBeLessThan(2000);
-    // A connection that hangs is not kept: the second call has one of its own.
+    // The client drops a connection that hangs, so the second call opens one of its own.
     await vi.waitFor(() => expect(silent.connections()).toBeGreaterThanOrEqual(2));
   });
 });
 
 describe("the Service Bus adapter with an identity", () => {
-  // The certificate is nobody's; the SDK takes no other way to trust it at run time.
+  // No authority signed the certificate, and the SDK takes no other way to trust it at run time.
   const { NODE_TLS_REJECT_UNAUTHORIZED: before } = process.env;
   beforeAll(() => {
     process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
@@ -274,7 +274,7 @@ describe("the Service Bus adapter with an identity", () => {
     expect(new Set(scopes)).toEqual(new Set(["https://servicebus.azure.net//.default"]));
   });
 
-  it("is unavailable, and says why, where there is no token", async () => {
+  it("is unavailable, and says why, if there is no token", async () => {
     const { private: key, cert } = await generate([{ name: "commonName", value: "localhost" }], {
       algorithm: "sha256",
     });
@@ -292,7 +292,7 @@ describe("the Service Bus adapter with an identity", () => {
   });
 });
 
-/** Takes every token, and then lets nobody near an entity, as the service does where a role is missing. */
+/** A broker that accepts every token, and then refuses every entity, as the service does if a role is missing. */
 async function startRefusingBroker(): Promise<{ port: number; close(): void }> {
   const container = rhea.create_container({ id: "refusing-broker" });
   const links = new LinkServer(
@@ -326,7 +326,7 @@ async function startRefusingBroker(): Promise<{ port: number; close(): void }> {
   return { port: address.port, close: () => void server.close() };
 }
 
-/** Accepts connections and never says a word. */
+/** A server that accepts connections and never answers. */
 async function startSilentServer(): Promise<{ port: number; connections(): number; close(): void }> {
   const sockets: Socket[] = [];
   const server: Server = createServer((socket) => {

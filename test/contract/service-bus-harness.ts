@@ -4,7 +4,7 @@ import type { Source } from "../../shared/run/source.ts";
 import { type BusUser, numberOf, tokenOf } from "../support/bus-user.ts";
 import type { BrokerHarness } from "./message-broker.contract.ts";
 
-/** A source on a Service Bus, local or real, as the contract wants it. `user`: who else is there. */
+/** A source on a Service Bus, local or real, as the contract needs it. `user` sends to it and receives from it. */
 export interface ServiceBusUnderTest {
   readonly broker: MessageBroker;
   readonly source: Source;

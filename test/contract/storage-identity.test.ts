@@ -23,7 +23,8 @@ beforeAll(async () => {
   });
   await Promise.all([writeFile(certFile, cert), writeFile(keyFile, key)]);
   azurite = await startAzurite({ tls: { certFile, keyFile } });
-  // The SDKs make agents of their own, out of a test's reach, and Node reads its extra certificates only when it starts.
+  // No other way is left, because the SDKs make agents of their own, out of a test's reach, and Node reads its extra
+  // certificates only when it starts.
   vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
 });
 afterAll(async () => {
@@ -32,7 +33,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** A credential whose tokens Azurite takes, and that remembers what it was asked for. */
+/** A credential whose tokens Azurite takes. It records the scopes that it was asked for. */
 function makeCredential(claims: Record<string, unknown> = {}) {
   const asked: (string | string[])[] = [];
   const now = Math.floor(Date.now() / 1000);
@@ -74,7 +75,7 @@ const storeAs = (credential: TokenCredential, clock = systemClock) =>
     clock,
   });
 
-describe("the Azure table, as somebody", () => {
+describe("the Azure table, with an identity", () => {
   it("does all its work with a token for storage", async () => {
     const { credential, asked } = makeCredential();
     const table = tableAs(credential);
@@ -86,12 +87,12 @@ describe("the Azure table, as somebody", () => {
     expect(new Set(asked())).toEqual(new Set(["https://storage.azure.com/.default"]));
   });
 
-  it("says which role is missing where the token is refused", async () => {
+  it("says which role is missing if the token is refused", async () => {
     const { credential } = makeCredential({ aud: "https://vault.azure.net" });
     await expect(tableAs(credential).find(aRun())).rejects.toThrow(/40[13].*"Storage Table Data Contributor"/);
   });
 
-  it("says that it is unavailable where the credential gets no token", async () => {
+  it("says that it is unavailable if the credential gets no token", async () => {
     const credential: TokenCredential = {
       getToken: () => Promise.reject(Object.assign(new Error("no endpoint"), { name: "CredentialUnavailableError" })),
     };
@@ -100,7 +101,7 @@ describe("the Azure table, as somebody", () => {
   });
 });
 
-describe("Azure Blob, as somebody", () => {
+describe("Azure Blob, with an identity", () => {
   it("stores, signs with a delegated key for https alone, and deletes", async () => {
     const { credential, asked } = makeCredential();
     const store = storeAs(credential);
@@ -145,7 +146,7 @@ describe("Azure Blob, as somebody", () => {
     expect(ends).toBeLessThanOrEqual(Date.parse(searchParams.get("ske") ?? ""));
   });
 
-  it("says which role is missing where the token is refused", async () => {
+  it("says which role is missing if the token is refused", async () => {
     const { credential } = makeCredential({ aud: "https://vault.azure.net" });
     await expect(storeAs(credential).verify()).rejects.toThrow(/40[13].*"Storage Blob Data Owner"/);
   });

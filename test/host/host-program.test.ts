@@ -29,7 +29,7 @@ function runHost(app: string, options: { port?: number; hostJson?: string; flags
   return runProgram("host", { args, env: { GREETING: "hi" }, ipc: true });
 }
 
-/** The port that it says once it is ready. */
+/** The port that the host prints once it is ready. */
 async function portOf(running: ReturnType<typeof runHost>): Promise<number> {
   await vi.waitFor(() => expect(running.said.stdout).toContain("\n"), 10_000);
   return Number(/"port":(\d+)/.exec(running.said.stdout)?.[1]);
@@ -84,7 +84,7 @@ test("ends when its parent is gone", async () => {
   expect(await running.ended).toBe(0);
 });
 
-test("takes a free port where the one it was given is in use, and says so", async () => {
+test("takes a free port if the one it was given is in use, and says so", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await vi.waitFor(() => expect(other.listening).toBe(true));
   const address = other.address();
@@ -114,7 +114,7 @@ test("exits with 1 naming the field of host.json that is wrong", async () => {
   expect(running.said.stderr).toContain("host.json: extensions.serviceBus.prefetchCount");
 });
 
-test("exits with 2 and a hint where a flag is wrong", async () => {
+test("exits with 2 and a hint if a flag is wrong", async () => {
   const running = runProgram("host", { args: ["--app", "x", "--port", "high"] });
   expect(await running.ended).toBe(2);
   expect(running.said.stderr).toMatch(/^error: option '--port <n>' argument 'high' is invalid\. .*\n.*--help/);

@@ -10,7 +10,7 @@ import { makeHostLog } from "../../host/host-log.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { buildFixtureApp } from "../support/build-fixture-app.ts";
 
-/** What the fixture apps in this process share with the tests. */
+/** The state that the fixture apps in this process share with the tests. */
 interface Shared {
   readonly calls: { body: unknown; metadata: Record<string, unknown>; traceContext: { traceParent: string } }[];
   running: number;
@@ -80,13 +80,13 @@ async function start(
 }
 
 async function send(entity: string, messages: ServiceBusMessage | ServiceBusMessage[]): Promise<void> {
-  // A client of its own: one that is just losing its connection when it sends never recovers.
+  // Sends with a client of its own, because a client that is just losing its connection when it sends never recovers.
   const sending = new ServiceBusClient(broker.connectionString);
   await sending.createSender(entity).sendMessages(messages);
   await sending.close();
 }
 
-/** Has invocations wait. Resolves to what releases the last one. */
+/** Makes invocations wait. Returns a function that releases the last one. */
 function untilReleased(): () => void {
   const release = { now: (): void => undefined };
   shared.behave = () =>
@@ -130,7 +130,7 @@ describe("a Service Bus trigger", () => {
     expect(call?.traceContext.traceParent).toMatch(/^00-0af7651916cd43dd8448eb211c80319c-/);
   });
 
-  test("hands over parsed JSON where the binding asks for no bytes, and listens at a subscription", async () => {
+  test("hands over parsed JSON if the binding asks for no bytes, and listens at a subscription", async () => {
     await start(
       "subscription",
       { topicName: "%TOPIC%", subscriptionName: "audit", autoCompleteMessages: true },
@@ -143,7 +143,7 @@ describe("a Service Bus trigger", () => {
     await vi.waitFor(() => expect(held("orders/subscriptions/audit")).toMatchObject({ active: 0 }), 5_000);
   });
 
-  test("abandons at once what throws", async () => {
+  test("abandons a message at once if its function throws", async () => {
     await start("throws", { queueName: "throws", autoCompleteMessages: false });
     const times: number[] = [];
     shared.behave = () => {
@@ -156,7 +156,7 @@ describe("a Service Bus trigger", () => {
     expect(shared.calls[2]?.metadata["deliveryCount"]).toBe(3);
   });
 
-  test("leaves alone what returns unsettled: it comes again when its lock has lapsed", async () => {
+  test("leaves a message alone whose function returns without settling it, and gets it again when its lock has lapsed", async () => {
     await start("returns", { queueName: "returns", autoCompleteMessages: false });
     const times: number[] = [];
     shared.behave = () => times.push(Date.now());
@@ -228,7 +228,7 @@ describe("a Service Bus trigger", () => {
     await vi.waitFor(() => expect(shared.calls.map(({ body }) => body)).toContain("after"), 15_000);
   });
 
-  test("lets a running invocation end when it is stopped, and takes nothing new on", async () => {
+  test("lets a running invocation end when it is stopped, and takes no new work", async () => {
     const host = await start("stops", { queueName: "stops", autoCompleteMessages: true });
     const finish = untilReleased();
     await send("stops", { body: "x" });

@@ -62,7 +62,7 @@ describe("HTTP", () => {
     expect((await fetch(`http://127.0.0.1:${port}/api/other`)).status).toBe(404);
   });
 
-  test("demands the key of a function that is not anonymous, and refuses it where there is none", async () => {
+  test("demands the key of a function that is not anonymous, and refuses every request without one", async () => {
     const { port } = await start("http-keyed", source, { functionKey: "s3cret" });
     expect((await call(port, {})).status).toBe(401);
     expect((await call(port, { "x-functions-key": "wrong" })).status).toBe(401);
@@ -95,7 +95,7 @@ describe("timer", () => {
       { settings: { EVERY: "* * * * * *" } },
     );
     await vi.waitFor(() => expect(ticks.running).toBe(1), 3_000);
-    // Two more ticks fall due meanwhile: the next full second and the one after.
+    // Two more ticks are due meanwhile, at the next full second and the one after.
     const due = Date.now() + 2_000;
     await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(due), 4_000);
     expect(ticks.inputs).toHaveLength(1);
@@ -106,9 +106,11 @@ describe("timer", () => {
     ticks.release();
   });
 
-  test("refuses a schedule that is none, and a setting that is missing", async () => {
+  test("refuses a malformed schedule, and a missing setting", async () => {
     await expect(start("timer-bad", timerSource("every minute"))).rejects.toThrow(/tick.*every minute.*NCRONTAB/);
-    await expect(start("timer-missing", timerSource("%NOPE%"))).rejects.toThrow(/tick\.schedule.*no setting NOPE/);
+    await expect(start("timer-missing", timerSource("%NOPE%"))).rejects.toThrow(
+      /tick\.schedule.*setting NOPE is missing/,
+    );
   });
 });
 

@@ -7,7 +7,8 @@ import { promisify } from "node:util";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ROOT } from "../support/run-program.ts";
 
-// build.js on a project of a few lines, which it builds in no time: what makes it build again, and what doesn't.
+// These tests run build.js on a project of a few lines, which builds at once. They check what makes it build again, and
+// what doesn't.
 
 const HOST = /const HOST = "(.*)"/.exec(readFileSync(join(ROOT, "build.js"), "utf8"))?.[1] ?? "";
 const OUTPUT = "dist/tools/look.js";
@@ -52,7 +53,7 @@ async function builds(): Promise<boolean> {
 const output = () => readFile(at(OUTPUT), "utf8");
 
 describe("build.js --if-older", () => {
-  test("builds where there is no build, and then no more", async () => {
+  test("builds if there is no build, and then no more", async () => {
     expect(await builds()).toBe(true);
     expect(await output()).toContain("first");
     expect(await builds()).toBe(false);
@@ -84,7 +85,7 @@ describe("build.js --if-older", () => {
       });
   });
 
-  test("looks again where a source was edited during the build", async () => {
+  test("looks again if a source was edited during the build", async () => {
     const soon = Date.now() / 1000 + 60;
     await utimes(at("shared/word.ts"), soon, soon);
     await build();

@@ -4,16 +4,16 @@ import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { runProgram } from "../support/run-program.ts";
 
-// What `npm run cluster` says where it can't start a cluster, and that it then leaves nothing behind.
+// These tests check what `npm run cluster` says if it can't start a cluster, and that it leaves nothing behind then.
 
 const NOBODY = 65_534;
-/** Has the programs that the command finds, which are none but a shell, and would have its cache. */
+/** A directory with the programs that the command finds, which are only a shell, and with its cache. */
 let machine: string;
 beforeEach(async () => {
   machine = await mkdtemp(join(tmpdir(), "dispatcher-machine-"));
   await mkdir(join(machine, "bin"));
   await symlink("/bin/sh", join(machine, "bin", "sh"));
-  // For other users too.
+  // Other users may write to it, too.
   await chmod(machine, 0o777);
   return () => rm(machine, { recursive: true, force: true });
 });
@@ -28,32 +28,32 @@ async function install(program: string, script: string): Promise<void> {
   await writeFile(join(machine, "bin", program), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 }
 
-test("a machine without Go and Debian's packages is told of both at once, and of how to get them", async () => {
+test("names both at once, and how to get them, on a machine without Go and Debian's packages", async () => {
   const { code, stdout, stderr, left } = await cluster(["up"]);
   expect(code).toBe(1);
   expect(stdout).toBe("");
   expect(stderr).toMatch(/^cluster: A cluster can't be started on this machine\.$/m);
   expect(stderr).toMatch(
-    /^ {2}It needs Go 1\.\d+ or later to build etcd: see https:\/\/go\.dev\/doc\/install, or set /m,
+    /^ {2}It needs Go 1\.\d+ or later to build etcd\. Install it from https:\/\/go\.dev\/doc\/install, or set /m,
   );
   expect(stderr).toMatch(
-    /^ {2}It needs Debian packages: apt-get install -y busybox-static (containernetworking-plugins )?iproute2 mount runc util-linux$/m,
+    /^ {2}It needs Debian packages\. Install them with: apt-get install -y busybox-static (containernetworking-plugins )?iproute2 mount runc util-linux$/m,
   );
   expect(left).toEqual(["bin"]);
 });
 
-test("a Go that is too old is named", async () => {
+test("names a Go that is too old", async () => {
   await install("go", "echo go1.19.8");
   const { code, stderr, left } = await cluster(["build"]);
   expect(code).toBe(1);
-  expect(stderr).toMatch(/^ {2}It needs Go 1\.\d+ or later to build etcd, and finds go1\.19\.8: see /m);
+  expect(stderr).toMatch(/^ {2}It needs Go 1\.\d+ or later to build etcd, but go1\.19\.8 is installed\. Install /m);
   expect(left).toEqual(["bin"]);
 });
 
-test("who isn't root is told so", async () => {
+test("tells a user who isn't root", async () => {
   const { code, stderr, left } = await cluster(["up"], process.getuid?.() === 0 ? { uid: NOBODY } : {});
   expect(code).toBe(1);
-  expect(stderr).toMatch(/^ {2}It needs root, for containers and their network: run it with sudo\.$/m);
+  expect(stderr).toMatch(/^ {2}It needs root, for containers and their network\. Run it with sudo\.$/m);
   expect(left).toEqual(["bin"]);
 });
 
@@ -63,15 +63,18 @@ test("assets that lack a program are refused before anything is built", async ()
   const { code, stderr, left } = await cluster(["up"], { env: { KUBEBUILDER_ASSETS: assets } });
   expect(code).toBe(1);
   expect(stderr).toBe(
-    `cluster: KUBEBUILDER_ASSETS is ${assets}, but there is no kube-apiserver in it: it needs etcd, kube-apiserver, kubectl. Unset it to have them built.\n`,
+    `cluster: KUBEBUILDER_ASSETS is ${assets}, which has no kube-apiserver. Put etcd, kube-apiserver, kubectl there, or unset it to have them built.\n`,
   );
   expect(left).toEqual(["bin"]);
 });
 
-test("where there is no cluster, status says so with 1, and down has nothing to do", async () => {
-  expect(await cluster(["status"])).toMatchObject({ code: 1, stderr: "cluster: there is none\n" });
+test("if there is no cluster, status says so with 1, and down has nothing to do", async () => {
+  expect(await cluster(["status"])).toMatchObject({
+    code: 1,
+    stderr: "cluster: there is no cluster on this machine. Start one with: npm run cluster -- up\n",
+  });
   const { code, stderr, left } = await cluster(["down", "--name", "some"]);
-  expect([code, stderr]).toEqual([0, "cluster: there is no cluster some\n"]);
+  expect([code, stderr]).toEqual([0, "cluster: there is no cluster some, so there is nothing to end\n"]);
   expect(left).toEqual(["bin"]);
 });
 

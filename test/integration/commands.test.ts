@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { ROOT } from "../support/run-program.ts";
 
-// Every program that somebody starts by hand answers --help and --version, and a wrong flag in words that its user understands.
+// Every program that a person starts by hand answers --help and --version, and refuses a wrong flag in words that its
+// user understands.
 
 const { version, scripts } = z
   .looseObject({ version: z.string(), scripts: z.record(z.string(), z.string()) })
@@ -34,7 +35,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a command as if nothing were set up on this machine. */
+/** Runs a command without any of this machine's settings. */
 function run([program = "", ...args]: readonly string[], ...flags: readonly string[]): Promise<Ended> {
   const file = program.endsWith(".sh") ? "bash" : process.execPath;
   return new Promise((resolve) => {

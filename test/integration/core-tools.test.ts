@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { isRecord } from "../../shared/plain-data.ts";
 
-/** The keys that Microsoft documents for host.json, as far as an app of this kind may want them. */
+/** The keys that Microsoft documents for host.json, as far as an app of this kind may use them. */
 const HOST_JSON_KEYS = [
   "version",
   "functionTimeout",

@@ -6,7 +6,7 @@ import { runProgram } from "../support/run-program.ts";
 test("the demo runs every sample from the bus to a Job and back, and each ends as it says", async () => {
   const running = runProgram("local/demo", { args: ["--json"] });
   const code = await running.ended;
-  // Together, so that a failure shows what was said.
+  // Compares both at once, so that a failure shows the errors.
   expect({ code, stderr: running.said.stderr }).toEqual({ code: 0, stderr: "" });
   const lines = running.said.stdout
     .trim()

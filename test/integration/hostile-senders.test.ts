@@ -7,12 +7,15 @@ import { BlobServiceClient } from "@azure/storage-blob";
 import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { neededEnvironment } from "../../local/stack/own-environment.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
 import { installPatientDecoding } from "../../shared/adapters/service-bus/patient-decoding.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 import { bytes, messageOf, nested, sendRaw } from "../support/raw-amqp.ts";
 
-/** Hands back, under its run's id, the body and the attempt; a message that says so fails, or waits until it is let go. */
+/**
+ * Writes the body and the attempt to a directory, under the run's id. If the message says so, the script fails, or
+ * waits until the test lets it go.
+ */
 const SCRIPT = `
 cat "$DISPATCHER_MESSAGE_FILE" > "$OUT/$DISPATCHER_RUN_ID.$DISPATCHER_ATTEMPT"
 echo "read it"
@@ -31,7 +34,7 @@ function moduleFile(out: string): string {
   });
 }
 
-/** Beside the source: nothing of a sender's may ever get here. */
+/** A file beside the source. Nothing of a sender may ever get here. */
 const VICTIM = JSON.stringify({
   name: "victim",
   source: { queue: "somebody-elses" },
@@ -39,7 +42,7 @@ const VICTIM = JSON.stringify({
   worker: { image: "busybox:1.36" },
 });
 
-/** Everything that we ever write on a message, as a sender would have it. */
+/** Every property that the Dispatcher ever writes on a message, forged by a sender. */
 const FORGED = {
   "dispatcher-owner": "me",
   "dispatcher-attempt": 2,
@@ -91,20 +94,14 @@ let stack: Stack;
 let client: ServiceBusClient;
 let kubeConfig: KubeConfig;
 
-// For this process's own client, which looks at what nobody can decode.
+// This process needs it too, because its own client looks at messages that can't be decoded.
 installPatientDecoding();
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "hostile-"));
   out = await mkdtemp(join(tmpdir(), "hostile-out-"));
   await writeFile(join(directory, "echo.json"), moduleFile(out));
   await writeFile(join(directory, "victim.json"), VICTIM);
-  stack = await startStack({
-    modulesDir: directory,
-    cluster: { kind: "stand-in" },
-    filters: {},
-    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *" },
-    env: neededEnvironment(process.env),
-  });
+  stack = await startLocalStack(directory);
   kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(stack.settings["KUBECONFIG"] ?? "");
   client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
@@ -137,7 +134,7 @@ async function untilSettled(): Promise<void> {
   await vi.waitFor(async () => expect(await peeked()).toEqual([]), { timeout: 40_000, interval: 200 });
 }
 
-/** What the workers handed back: bodies by sequence number and attempt. */
+/** The bodies that the workers wrote, by sequence number and attempt. */
 async function given(): Promise<Map<string, string>> {
   const files = (await readdir(out)).filter((file) => file.startsWith("hostile:"));
   const entries = files.map(async (file) => {
@@ -163,7 +160,7 @@ describe("a hostile sender's message is run once, as data", () => {
     expect(attempts).toEqual([[`${number}.1`, body.toString()]]);
   });
 
-  it("and none of them is dead-lettered, gets a file of its own making, or reaches somebody else's queue", async () => {
+  it("and none of them is dead-lettered, gets a file of its own making, or reaches another queue", async () => {
     expect(await letters()).toEqual([]);
     const files = await readdir(out);
     expect(files.filter((file) => !/^hostile:\d+:\d+\.1$/.test(file))).toEqual([]);
@@ -207,7 +204,7 @@ describe("a dead letter says what happened, whatever its sender wrote there", ()
     expect(JSON.stringify(letter?.applicationProperties)).not.toMatch(/forged\b(?!-failure)|kube-system|"me"/);
   });
 
-  it("of a message that no module takes: what there is none of is empty", { timeout: 60_000 }, async () => {
+  it("of a message that no module takes, with empty facts if there is no value", { timeout: 60_000 }, async () => {
     const applicationProperties = { ...FORGED, kind: "none" };
     await send({ messageId: "forged-rejection", body: text("x"), applicationProperties });
     const letter = await letterOf("forged-rejection");
@@ -229,7 +226,7 @@ it.each([
   { trick: "nested too deeply to be decoded", value: nested(5_000) },
   { trick: "an array of four milliards of nulls", value: bytes("f0 00000005 ffffffff 40") },
 ])(
-  "a body that nobody can decode is rejected, and holds up no other message: $trick",
+  "a body that can't be decoded is rejected, and holds up no other message: $trick",
   { timeout: 60_000 },
   async ({ trick, value }) => {
     const port = Number(/^Endpoint=sb:[/][/][^:;]+:(\d+)/.exec(stack.settings["ServiceBus"] ?? "")?.[1]);
@@ -288,7 +285,7 @@ function table(): TableClient {
   return TableClient.fromConnectionString(connection, name, { allowInsecureConnection: true });
 }
 
-/** `open|` and `run|` of one message. */
+/** The rows `open|` and `run|` of one message. */
 async function rowsOf(number: number) {
   const padded = String(number).padStart(20, "0");
   const rows: { partitionKey: string; rowKey: string }[] = [];
@@ -297,7 +294,7 @@ async function rowsOf(number: number) {
   return rows;
 }
 
-/** Somebody deletes them, both at once: between two deletes a Dispatcher would see a contradiction. */
+/** Deletes both rows at once. Between two deletes the Dispatcher would see a contradiction. */
 async function loseRows(number: number): Promise<void> {
   const rows = await rowsOf(number);
   expect(rows).toHaveLength(2);

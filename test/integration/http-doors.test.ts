@@ -12,7 +12,7 @@ import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
 import { ROOT } from "../support/run-program.ts";
 
-/** What anybody may ask: a kubelet has no key. */
+/** The functions that need no key, because a kubelet has none. */
 const OPEN = ["live", "ready"];
 
 const log = makeHostLog(() => {});

@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { ServiceBusClient, type ServiceBusMessage } from "@azure/service-bus";
 import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { neededEnvironment } from "../../local/stack/own-environment.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 
-/** Hands back what the pod was given, under its run's id: the body, and what its shell makes of the ids. */
+/** Writes what the pod was given under the run's id: the body, and the ids as its shell sees them. */
 const SCRIPT = `
 printf '%s' "$DISPATCHER_MESSAGE_ID" > "$OUT/$DISPATCHER_RUN_ID.id"
 cat "$DISPATCHER_PROPERTIES_FILE" > "$OUT/$DISPATCHER_RUN_ID.properties"
@@ -17,7 +17,7 @@ else
   printf '%s' "$DISPATCHER_MESSAGE_URL" > "$OUT/$DISPATCHER_RUN_ID.url"
 fi`;
 
-/** A template, not a worker: a worker has a /tmp of its own, below which `out` may lie. */
+/** The module has a template, not a worker, because a worker has a /tmp of its own, below which `out` may lie. */
 function moduleFile(out: string): string {
   const container = {
     name: "echo",
@@ -38,7 +38,7 @@ interface Odd {
   readonly message: ServiceBusMessage;
   /** Sent as an AMQP value, as JMS sends text, and not as data. */
   readonly asValue?: true;
-  /** What the shell sees of the id, where it is not the id itself. */
+  /** The id as the shell sees it, if that differs. */
   readonly idInShell?: string;
 }
 
@@ -112,13 +112,7 @@ describe("odd messages through the whole stack", () => {
     directory = await mkdtemp(join(tmpdir(), "odd-messages-"));
     out = await mkdtemp(join(tmpdir(), "odd-messages-out-"));
     await writeFile(join(directory, "echo.json"), moduleFile(out));
-    stack = await startStack({
-      modulesDir: directory,
-      cluster: { kind: "stand-in" },
-      filters: {},
-      settings: {},
-      env: neededEnvironment(process.env),
-    });
+    stack = await startLocalStack(directory);
     await stack.startApp();
     client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
     const sender = client.createSender("odd");
@@ -178,7 +172,7 @@ function bytes(text: string): Buffer {
   return Buffer.from(text);
 }
 
-/** What the workers handed back: by sequence number, by kind. */
+/** What the workers wrote, by sequence number, then by kind. */
 async function readGiven(directory: string): Promise<Map<string, Map<string, Buffer>>> {
   const given = new Map<string, Map<string, Buffer>>();
   for (const file of await readdir(directory)) {

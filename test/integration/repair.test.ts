@@ -7,7 +7,8 @@ import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 import { ROOT } from "../support/run-program.ts";
 
 const container = { name: "main", image: "busybox:1.36", command: ["true"] };
@@ -25,13 +26,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "repair-"));
   for (const [name, module] of Object.entries(MODULES))
     await writeFile(join(directory, `${name}.json`), JSON.stringify(module));
-  stack = await startStack({
-    modulesDir: directory,
-    cluster: { kind: "stand-in" },
-    filters: {},
-    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *" },
-    env: neededEnvironment(process.env),
-  });
+  stack = await startLocalStack(directory);
   client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
 }, 60_000);
 afterAll(async () => {
@@ -54,7 +49,7 @@ async function repair(...args: readonly string[]) {
   return { code: child.exitCode, ...said };
 }
 
-/** Somebody else's Dispatcher takes a message on, and is never seen again. */
+/** Lets a foreign Dispatcher accept a message, and never continue it. */
 async function deferAsSomebodyElse(queue: string): Promise<void> {
   await client.createSender(queue).sendMessages({ messageId: "m-1", body: Buffer.from("x") });
   const receiver = client.createReceiver(queue);
@@ -63,7 +58,7 @@ async function deferAsSomebodyElse(queue: string): Promise<void> {
   await receiver.close();
 }
 
-/** What is in a queue. From its start: a client remembers how far it has peeked. */
+/** The messages in a queue. It peeks from the queue's start, because a client remembers how far it has peeked. */
 const peeked = (queue: string, options = {}) =>
   client.createReceiver(queue, options).peekMessages(10, { fromSequenceNumber: Long.ONE });
 
@@ -126,12 +121,12 @@ test.each([
   ["an unknown flag", ["--all"], "'--all'"],
   ["two actions at once", ["--cancel", "a:1:1", "--adopt", "a:1:1"], "cannot be used with option"],
   ["two actions that take no run", ["--adopt-owner", "o", "--believe-absence", "s"], "cannot be used with option"],
-  ["an outcome that is none", ["--force", "a:1:1", "--as", "done"], "completed, dead-lettered, retried"],
+  ["an unknown outcome", ["--force", "a:1:1", "--as", "done"], "completed, dead-lettered, retried"],
   ["--force without an outcome", ["--force", "a:1:1"], "--force and --as go together"],
   ["an outcome without --force", ["--as", "retried"], "--force and --as go together"],
   ["an outcome of another action", ["--cancel", "a:1:1", "--as", "retried"], "--force and --as go together"],
   ["an argument without a flag", ["a:1:1"], "too many arguments"],
-])("says how to see its flags, ends with 2 and asks nobody for %s", async (_, args, says) => {
+])("says how to see its flags, ends with 2 and asks no server for %s", async (_, args, says) => {
   const { code, stdout, stderr } = await repair(...args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr).toContain(says);

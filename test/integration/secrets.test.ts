@@ -7,10 +7,11 @@ import Long from "long";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { SecretSearch } from "../../local/kit/secret-search.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 import { ROOT, type Running, runProgram } from "../support/run-program.ts";
 
-/** What is planted: nobody but the pod may ever see it. Beside it the servers' own keys and tokens are looked for. */
+/** The planted secrets, which only the pod may ever see. The search also covers the servers' own keys and tokens. */
 const PLANTED = {
   body: "canary-body-9f2c",
   property: "canary-property-71ab",
@@ -18,7 +19,10 @@ const PLANTED = {
   busKey: "canary-bus-key-8e1f",
 };
 
-/** Reads its message; where the message says so it prints the URL of its body, a secret, as its last words, and fails. */
+/**
+ * Reads its message. If the message says so, it prints the URL of its body, which is a secret, as its last words, and
+ * fails.
+ */
 const SCRIPT = `
 case "$DISPATCHER_MESSAGE_ID" in
   *fails*) echo "can't work with \${DISPATCHER_MESSAGE_URL-}"; exit 22 ;;
@@ -56,14 +60,7 @@ const partLines: string[] = [];
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "secrets-"));
   await writeFile(join(directory, "canary.json"), JSON.stringify(MODULE));
-  stack = await startStack({
-    modulesDir: directory,
-    cluster: { kind: "stand-in" },
-    filters: {},
-    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *" },
-    env: neededEnvironment(process.env),
-    onLine: (_, line) => void partLines.push(line),
-  });
+  stack = await startLocalStack(directory, { onLine: (_, line) => void partLines.push(line) });
   kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(stack.settings["KUBECONFIG"] ?? "");
   app = startApp();
@@ -99,7 +96,7 @@ function untilAllAreSettled(): Promise<void> {
   );
 }
 
-/** The app in its host, with everything that it writes at hand. */
+/** Starts the app in its host. The test can read everything that the app writes. */
 function startApp(): Running {
   const args = [
     "--app",
@@ -111,7 +108,7 @@ function startApp(): Running {
   ];
   return runProgram("host", {
     args,
-    // The local broker opens to any key.
+    // The local broker accepts any key.
     env: {
       ...neededEnvironment(process.env),
       ...stack.settings,
@@ -123,7 +120,7 @@ function startApp(): Running {
   });
 }
 
-/** Looks for what was planted, and for the servers' own keys and tokens. */
+/** The names of the planted secrets, and of the servers' own keys and tokens, in a text. */
 function secretsIn(text: string): readonly string[] {
   const search = new SecretSearch({
     ...PLANTED,
@@ -133,7 +130,7 @@ function secretsIn(text: string): readonly string[] {
   return search.find(text)?.names ?? [];
 }
 
-// Rows, dead letters, Jobs and blobs are searched by the proof.
+// The proof (`npm run prove`) searches rows, dead letters, Jobs and blobs.
 describe("after messages of every kind, no body, key, token, signature or property value", () => {
   it("is missed by the search: the pods' annotations hold them, and each message ended as it should", async () => {
     const { items } = await kubeConfig.makeApiClient(BatchV1Api).listNamespacedJob({ namespace: namespace() });
@@ -160,7 +157,7 @@ describe("after messages of every kind, no body, key, token, signature or proper
     expect(app.said.stderr).toContain("can't work with");
     expect(app.said.stderr).toContain("The Kubernetes API server");
     expect(secretsIn(`${app.said.stdout}\n${app.said.stderr}`)).toEqual([]);
-    // Nor is it in the servers' own.
+    // The servers' own output has none either.
     expect(secretsIn(partLines.join("\n"))).toEqual([]);
   });
 });

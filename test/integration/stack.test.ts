@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { ServiceBusClient } from "@azure/service-bus";
 import { afterEach, expect, test, vi } from "vitest";
-import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { untilReady } from "../../local/stack/readiness.ts";
-import { type Stack, type StackOptions, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack, StackOptions } from "../../local/stack/start-stack.ts";
 import { isAlive } from "../support/is-alive.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 import { ROOT } from "../support/run-program.ts";
 
 const stacks: Stack[] = [];
@@ -13,14 +13,7 @@ afterEach(async () => {
 });
 
 async function start(over: Partial<StackOptions> = {}): Promise<Stack> {
-  const stack = await startStack({
-    modulesDir: join(ROOT, "modules"),
-    cluster: { kind: "stand-in" },
-    filters: {},
-    settings: {},
-    env: neededEnvironment(process.env),
-    ...over,
-  });
+  const stack = await startLocalStack(join(ROOT, "modules"), { settings: {}, ...over });
   stacks.push(stack);
   return stack;
 }

@@ -7,14 +7,15 @@ import { ServiceBusClient } from "@azure/service-bus";
 import { BatchV1Api, KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { untilReady } from "../../local/stack/readiness.ts";
-import { type Stack, startStack } from "../../local/stack/start-stack.ts";
+import type { Stack } from "../../local/stack/start-stack.ts";
 import { layOut, readImage } from "../support/container-image.ts";
+import { startLocalStack } from "../support/local-stack.ts";
 import { ROOT } from "../support/run-program.ts";
 
-// What `docker build --target standalone` and `docker run` do, as far as that goes without Docker: the files that the Dockerfile copies, and
-// nothing else of the project; its environment, directory and user; its command. Bus, storage and cluster are the local ones.
+// These tests do what `docker build --target standalone` and `docker run` do, as far as that goes without Docker. They
+// use the files that the Dockerfile copies, and nothing else of the project, with its environment, directory, user and
+// command. Bus, storage and cluster are the local ones.
 
 const READY = z.object({ ready: z.literal(true), port: z.number() });
 const image = readImage("standalone");
@@ -23,16 +24,10 @@ let stack: Stack;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "dispatcher-image-"));
-  // The image's user is another one than this directory's.
+  // The image's user is another one than this directory's owner.
   await chmod(directory, 0o755);
   await buildImage();
-  stack = await startStack({
-    modulesDir: join(ROOT, "modules"),
-    cluster: { kind: "stand-in" },
-    filters: {},
-    settings: {},
-    env: neededEnvironment(process.env),
-  });
+  stack = await startLocalStack(join(ROOT, "modules"), { settings: {} });
 }, 240_000);
 afterAll(async () => {
   await stack?.stop();
@@ -46,7 +41,7 @@ async function buildImage(): Promise<void> {
   const buildRoot = join(directory, "build");
   await layOut(build, { "": ROOT }, buildRoot);
   for (const command of build.runs) {
-    // Installing takes long, and was done by whoever runs this.
+    // `npm ci` takes long, and was done before these tests ran.
     if (command.startsWith("npm ci "))
       await symlink(join(ROOT, "node_modules"), join(buildRoot, build.workdir, "node_modules"));
     else execFileSync(command, { shell: true, cwd: join(buildRoot, build.workdir), stdio: "pipe" });
@@ -54,7 +49,7 @@ async function buildImage(): Promise<void> {
   await layOut(image, { build: buildRoot }, root());
 }
 
-/** What a pod would mount: the modules, and a kubeconfig. Resolves to the settings that lead there. */
+/** Writes the files that a pod would mount: the modules, and a kubeconfig. Resolves to the settings that name them. */
 async function mounts(): Promise<Record<string, string>> {
   const mounted = join(directory, "mounted");
   const kubeconfig = join(mounted, "kubeconfig");
@@ -68,7 +63,7 @@ function run(settings: Readonly<Record<string, string>>) {
   const [uid, gid] = (image.user ?? "").split(":").map(Number);
   const [program, ...args] = image.command;
   expect(program).toBe("node");
-  // A container has all its addresses and ports to itself; here are others.
+  // A container has all addresses and ports to itself. Here the test needs others.
   const instead = new Map([
     ["0.0.0.0", "127.0.0.1"],
     ["8080", "0"],
@@ -80,7 +75,7 @@ function run(settings: Readonly<Record<string, string>>) {
       cwd: join(root(), image.workdir),
       env: { ...image.env, ...settings },
       stdio: ["ignore", "pipe", "pipe"],
-      // Only root may become another user; anybody else isn't root to begin with.
+      // Only root may become another user. A user who isn't root needs no change.
       ...(process.getuid?.() === 0 && uid !== undefined && gid !== undefined ? { uid, gid } : {}),
     },
   );

@@ -20,7 +20,7 @@ const settings: LiveSettings =
   found.kind === "azure" && !kubeconfig
     ? { kind: "none", why: "set TEST_KUBECONFIG to the kubeconfig of a cluster for tests" }
     : found;
-/** Any cluster can pull it, and it has a shell. */
+/** An image with a shell that any cluster can pull. */
 const IMAGE = liveEnvironment()["TEST_IMAGE"] || "busybox:1.36";
 
 describe.skipIf(settings.kind === "none")(`the whole, ${describeLive(settings)}`, () => {
@@ -41,7 +41,7 @@ describe.skipIf(settings.kind === "none")(`the whole, ${describeLive(settings)}`
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** Where the Jobs run; on the local bus without a kubeconfig, as processes. */
+  /** Chooses where the Jobs run. Without a kubeconfig they run as processes, which needs the local bus. */
   async function cluster(): Promise<ClusterChoice> {
     if (!kubeconfig) return { kind: "stand-in" };
     const config = new KubeConfig();

@@ -12,27 +12,30 @@ import { type BusUser, makeBusUser } from "../support/bus-user.ts";
 import { ROOT } from "../support/run-program.ts";
 import type { AzureSettings, LiveSettings } from "./live-settings.ts";
 
-/** A bus that is not this process's, with entities of the tests' own. */
+/** A bus outside of this process, with entities of the tests' own. */
 export interface LiveBus {
   readonly connection: ServiceBusConnection;
   readonly user: BusUser;
-  /** What the app needs to reach it. */
+  /** The settings with which the app reaches it. */
   readonly appSettings: Readonly<Record<string, string>>;
-  /** A queue that nobody used before, with locks of a minute. */
+  /** A new queue, with locks of a minute. */
   freshQueue(): Promise<Source>;
-  /** The same, as the one subscription of a topic. */
+  /** A new topic's only subscription, with locks of a minute. */
   freshSubscription(): Promise<Source>;
-  /** Deletes what it made. */
+  /** Deletes the entities that it made. */
   close(): Promise<void>;
 }
 
-/** A message may take this long to come, on a real service. */
+/** How long a message may take to arrive, on a real service. */
 const WAIT_MS = 30_000;
 const SUBSCRIPTION = "thumbs";
-/** What the design asks of an entity; and one that a killed test left behind goes by itself. */
+/** The entity settings that the design asks for. An entity that a killed test left behind deletes itself. */
 const ENTITY = { lockDuration: "PT1M", maxDeliveryCount: 2_000, autoDeleteOnIdle: "PT1H" };
 
-/** Opens the bus that the settings choose. Rejects where they choose none, or the principal lacks its role, with the command that grants it. */
+/**
+ * Opens the bus that the settings choose. Rejects if they choose none. If the principal lacks its role, the error has
+ * the command that grants it.
+ */
 export async function openLiveBus(settings: LiveSettings): Promise<LiveBus> {
   if (settings.kind === "none") throw new Error(settings.why);
   return settings.kind === "azure" ? openAzure(settings) : openLocal();
@@ -91,7 +94,9 @@ function openAzure(settings: AzureSettings): LiveBus {
   };
 }
 
-/** The broker of local/ as a process, with more entities than there are tests. It can't make any later. */
+/**
+ * Starts the broker of local/ as a process, with more entities than there are tests, because it can't make any later.
+ */
 async function openLocal(): Promise<LiveBus> {
   const directory = await mkdtemp(join(tmpdir(), "dispatcher-live-"));
   const names = Array.from({ length: 60 }, (_, index) => `live-${index}`);

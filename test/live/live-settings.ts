@@ -10,7 +10,7 @@ export interface AzureSettings {
   readonly clientId: string;
   readonly clientSecret: string;
   readonly fullyQualifiedNamespace: string;
-  /** The command that gives the principal its role, for whoever sees it refused. */
+  /** The command that gives the principal its role, for a person who sees it refused. */
   readonly grant: string;
 }
 
@@ -26,7 +26,7 @@ const NEEDED = [
   "AZURE_SERVICEBUS_NAMESPACE",
 ] as const;
 
-/** What `private.env` says, and over it the environment. */
+/** The settings of `private.env`, overridden by the environment. */
 export function liveEnvironment(
   env: Readonly<Record<string, string | undefined>> = process.env,
   file = join(ROOT, "private.env"),
@@ -55,7 +55,7 @@ export function readLiveSettings(env = liveEnvironment()): LiveSettings {
   };
 }
 
-/** Where the tests run, for their titles: what is skipped says why. */
+/** Says in the tests' titles where they run, or why they are skipped. */
 export function describeLive(settings: LiveSettings): string {
   if (settings.kind === "none") return `skipped: ${settings.why}`;
   return settings.kind === "azure" ? `on ${settings.fullyQualifiedNamespace}` : "on the local broker";

@@ -10,7 +10,7 @@ import { describeLive, readLiveSettings } from "./live-settings.ts";
 
 const settings = readLiveSettings();
 
-/** The rules of the port on a bus that nobody fakes, where a minute takes a minute. `fresh`: the source of one test. */
+/** Checks the rules of the port on a real bus, where a minute takes a minute. `fresh` makes the source of one test. */
 export function describeLiveBroker(name: string, fresh: (bus: LiveBus) => Promise<Source>): void {
   describe.skipIf(settings.kind === "none")(`the contract, ${describeLive(settings)}`, () => {
     let bus: LiveBus;
@@ -27,7 +27,7 @@ export function describeLiveBroker(name: string, fresh: (bus: LiveBus) => Promis
   });
 }
 
-/** The contract moves a clock and goes on; here, whatever it does next waits until that time is over. */
+/** The contract moves a clock and goes on. Here, its next call waits until that time is over. */
 function openInTime(bus: Omit<ServiceBusUnderTest, "passTime">): BrokerHarness {
   let goOnAt = 0;
   const inTime = <T extends object>(target: T): T =>

@@ -11,16 +11,19 @@ import { type Source, sourceName } from "../../shared/run/source.ts";
 import { type LiveBus, openLiveBus } from "./live-bus.ts";
 import { describeLive, liveEnvironment, readLiveSettings } from "./live-settings.ts";
 
-// A receiver whose messages are deferred over `$management` leaves every delivery unsettled on its link. Whether messages go on coming, and
-// whether what the client keeps of them grows, shows after thousands only.
+// A receiver whose messages are deferred over `$management` leaves every delivery unsettled on its link. Only after
+// thousands of messages does it show whether messages still arrive, and whether the client's memory grows.
 
 const MESSAGES = Number(liveEnvironment()["TEST_SOAK_MESSAGES"] || 10_000);
-/** Nothing new for so long means that the flow has stopped: twice the lock of a message that was lost on the way. */
+/**
+ * If no new message comes for this long, the flow has stopped. It is twice the lock of a message that was lost on the
+ * way.
+ */
 const STALL_MS = 120_000;
-/** What a message may leave behind in the receiver's heap: a leak of whole messages is some KiB each. */
+/** How many bytes a message may leave behind in the receiver's heap. A leak of whole messages is some KiB each. */
 const MOST_BYTES_PER_MESSAGE = 1_024;
 const PAGE = 250;
-/** A batch is one message to the broker, of at most 256 KB. */
+/** To the broker, a batch is one message of at most 256 KB. */
 const BATCH = 100;
 const settings = readLiveSettings();
 
@@ -33,7 +36,7 @@ interface Flow {
   readonly invoke: Invoke;
   /** How often each message came, by its sequence number. */
   readonly deliveries: ReadonlyMap<number, number>;
-  /** Resolves when so many different ones are deferred. Rejects when nothing new comes any more. */
+  /** Resolves when so many different messages are deferred. Rejects when no new one comes any more. */
   until(count: number): Promise<void>;
 }
 
@@ -87,7 +90,7 @@ async function deferredOnes(broker: MessageBroker, source: Source): Promise<Peek
 }
 
 function heapBytes(): number {
-  if (globalThis.gc === undefined) throw new Error("run it by npm run test:live: that lets it collect garbage");
+  if (globalThis.gc === undefined) throw new Error("run it with npm run test:live, which lets it collect garbage");
   globalThis.gc();
   return process.memoryUsage().heapUsed;
 }
@@ -106,7 +109,7 @@ describe.skipIf(settings.kind === "none")(
       await bus?.close();
     });
 
-    it("all come, each is deferred and can be settled, and the receiver keeps nothing of them", async () => {
+    it("delivers all of them, each of which is deferred and can be settled, and the receiver keeps none", async () => {
       const source = await bus.freshQueue();
       await sendMany(bus.user.client, source, MESSAGES);
       const flow = deferring(broker, source);
@@ -129,7 +132,7 @@ describe.skipIf(settings.kind === "none")(
         invoke: flow.invoke,
         log: makeHostLog((line) => process.stderr.write(line)),
       });
-      // The first fifth fills what is kept for reuse.
+      // The first fifth of the messages fills the buffers that the client keeps for reuse.
       const warm = Math.ceil(MESSAGES / 5);
       await flow.until(warm);
       const before = heapBytes();

@@ -63,7 +63,7 @@ describe("the local broker's counters, read by the Service Bus SDK,", () => {
     await expect(admin.getSubscriptionRuntimeProperties("events", "other")).rejects.toMatchObject(missing);
   });
 
-  it("are refused to who has another key, or calls it by another name", async () => {
+  it("are refused to a client with another key, or another name for it", async () => {
     const { connectionString } = bus.broker;
     const keys = [connectionString.replace("Key=local", "Key=other"), connectionString.replace("Name=local", "Name=x")];
     for (const wrong of keys) {

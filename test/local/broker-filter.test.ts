@@ -69,7 +69,7 @@ describe("the broker's entities", () => {
     [{ queues: [], topics: [{ name: "t", subscriptions: [{ name: "s" }, { name: "S" }] }] }, /"t\/S" is there twice/],
     [{ queues: [], topics: [{ name: "t", subscriptions: [{ name: "s", filter: { sql: "a > 1" } }] }] }, /a > 1/],
     [{ queues: [], topics: [{ name: "t", subscriptions: [{ name: "s", filter: { subjekt: "x" } }] }] }, /filter/],
-  ])("are refused where a field is wrong: %j", (entities, field) => {
+  ])("are refused if a field is wrong: %j", (entities, field) => {
     expect(() => parseEntities(entities)).toThrow(field);
   });
 });

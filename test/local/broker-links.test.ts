@@ -3,19 +3,15 @@ import Long from "long";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
 import { numberOf, tokenOf } from "../support/bus-user.ts";
-import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
+import { type LocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
 import { drainOne } from "../support/raw-amqp.ts";
 
-const MINUTE = 60_000;
 const source = { queue: "q" };
 
 describe("the links of the local broker, seen by the Service Bus SDK:", () => {
   let bus: LocalBus;
   afterEach(() => bus.close());
-  const openQueue = async (settings: Partial<QueueConfig> = {}): Promise<LocalBus> => {
-    bus = await startLocalBus({ queues: [{ name: "q", lockDurationMs: MINUTE, ...settings }] });
-    return bus;
-  };
+  const openQueue = async (settings: Partial<QueueConfig> = {}) => (bus = await startLocalQueue(settings));
   const counts = () => bus.broker.counts()["q"];
 
   describe("receivers:", () => {
@@ -34,13 +30,13 @@ describe("the links of the local broker, seen by the Service Bus SDK:", () => {
       expect(numbers).toEqual(Array.from({ length: 2100 }, (_, n) => n + 1));
       const before = performance.now();
       expect(await receiver.receiveMessages(5, { maxWaitTimeInMs: 20 })).toEqual([]);
-      // The SDK waits 200 ms for the end of a drain before it gives the link up.
+      // The SDK waits 200 ms for the end of a drain before it gives up the link.
       expect(performance.now() - before).toBeLessThan(180);
       await bus.send("q", { body: "after the drain" });
       expect(await receiver.receiveMessages(5, { maxWaitTimeInMs: 2000 })).toHaveLength(1);
     });
 
-    it("hear of the end of a drain also where the last message used up the credit", async () => {
+    it("hear of the end of a drain also if the last message used up the credit", async () => {
       await openQueue();
       await bus.send("q", { body: "x" });
       expect(await drainOne(bus.broker.port, "q")).toEqual(["message", "drained"]);

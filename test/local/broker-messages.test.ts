@@ -1,21 +1,18 @@
 import rhea from "rhea";
 import { afterEach, describe, expect, it } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
-import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
+import { type LocalBus, startLocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
 import { receiveRawProperties, sendRaw } from "../support/raw-amqp.ts";
 
 const MINUTE = 60_000;
 const source = { queue: "q" };
-/** rhea reads a timestamp as a date. */
+/** Shows a date as its milliseconds, because rhea reads a timestamp as a date. */
 const plain = (value: unknown) => String(value instanceof Date ? value.getTime() : value);
 
 describe("what the local broker makes of messages, seen by the Service Bus SDK:", () => {
   let bus: LocalBus;
   afterEach(() => bus.close());
-  const openQueue = async (settings: Partial<QueueConfig> = {}): Promise<LocalBus> => {
-    bus = await startLocalBus({ queues: [{ name: "q", lockDurationMs: MINUTE, ...settings }] });
-    return bus;
-  };
+  const openQueue = async (settings: Partial<QueueConfig> = {}) => (bus = await startLocalQueue(settings));
   const counts = () => bus.broker.counts()["q"];
 
   describe("what senders write", () => {
@@ -54,7 +51,7 @@ describe("what the local broker makes of messages, seen by the Service Bus SDK:"
       }
     });
 
-    it("gets a message id where it has none", async () => {
+    it("gets a message id if it has none", async () => {
       await openQueue();
       await bus.send("q", { body: "a" }, { body: "b", messageId: 7 });
       const [first, second] = await bus.receiver(source).peekMessages(2);
@@ -91,7 +88,7 @@ describe("what the local broker makes of messages, seen by the Service Bus SDK:"
       expect(counts()).toMatchObject({ active: 1, deferred: 0, locked: 1 });
     });
 
-    it("arrives as single messages where it was sent as a batch", async () => {
+    it("arrives as single messages if it was sent as a batch", async () => {
       await openQueue();
       const sender = bus.client.createSender("q");
       await sender.sendMessages([
@@ -104,7 +101,7 @@ describe("what the local broker makes of messages, seen by the Service Bus SDK:"
       expect(messages.map(({ messageId }) => messageId).slice(0, 2)).toEqual(["a", "b"]);
     });
 
-    it("is refused where it is to be scheduled, rather than delivered early", async () => {
+    it("is refused if it is to be scheduled, rather than delivered early", async () => {
       await openQueue();
       const later = { body: "x", scheduledEnqueueTimeUtc: new Date(Date.now() + MINUTE) };
       await expect(bus.send("q", later)).rejects.toMatchObject({ name: "ServiceBusError" });

@@ -71,20 +71,20 @@ test("dies with its parent", async () => {
   expect(await exit).toEqual([0, null]);
 });
 
-test("takes another port where the wanted one is taken, and says so", async () => {
+test("takes another port if the wanted one is taken, and says so", async () => {
   const first = await start();
   const second = await start(["--port", String(first.ready.port)]);
   expect(second.ready.port).not.toBe(first.ready.port);
-  expect(second.errors()).toContain(`port ${first.ready.port} is taken`);
+  expect(second.errors()).toContain(`port ${first.ready.port} is in use by another program`);
   const third = await start(["--port", "0"]);
   expect(third.ready.port).toBeGreaterThan(0);
 });
 
 test.each([
   { what: "a flag that it does not know", entities: ENTITIES, flags: ["--prot", "1"], says: /--prot/ },
-  { what: "a port that is none", entities: ENTITIES, flags: ["--port", "abc"], says: /'--port <n>' argument 'abc'/ },
+  { what: "an invalid port", entities: ENTITIES, flags: ["--port", "abc"], says: /'--port <n>' argument 'abc'/ },
   { what: "entities that are not JSON", entities: "{", flags: [], says: /entities\.json.*JSON/s },
-  { what: "a field that is none", entities: { queues: [{ name: "q", lock: 1 }], topics: [] }, flags: [], says: /lock/ },
+  { what: "an unknown field", entities: { queues: [{ name: "q", lock: 1 }], topics: [] }, flags: [], says: /lock/ },
   {
     what: "a filter that it cannot carry out",
     entities: { queues: [], topics: [{ name: "t", subscriptions: [{ name: "s", filter: { sql: "a LIKE 'b'" } }] }] },

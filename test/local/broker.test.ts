@@ -2,7 +2,7 @@ import Long from "long";
 import { afterEach, describe, expect, it } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
 import { numberOf } from "../support/bus-user.ts";
-import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
+import { type LocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
 
 const MINUTE = 60_000;
 const source = { queue: "q" };
@@ -10,10 +10,7 @@ const source = { queue: "q" };
 describe("the local broker, seen by the Service Bus SDK,", () => {
   let bus: LocalBus;
   afterEach(() => bus.close());
-  const openQueue = async (settings: Partial<QueueConfig> = {}): Promise<LocalBus> => {
-    bus = await startLocalBus({ queues: [{ name: "q", lockDurationMs: MINUTE, ...settings }] });
-    return bus;
-  };
+  const openQueue = async (settings: Partial<QueueConfig> = {}) => (bus = await startLocalQueue(settings));
   const counts = () => bus.broker.counts()["q"];
 
   describe("counts deliveries as the service does:", () => {
@@ -41,7 +38,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       expect((await bus.receive(receiver)).deliveryCount).toBe(2);
     });
 
-    it("one more where the lock on a deferred message lapsed, which stays deferred", async () => {
+    it("one more if the lock on a deferred message lapsed, which stays deferred", async () => {
       await openQueue();
       await bus.send("q", { body: "x" });
       const receiver = bus.receiver(source);
@@ -72,7 +69,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       expect(counts()).toMatchObject({ active: 0, deferred: 0, deadLettered: 1 });
     });
 
-    it("dead-letters at MaxDeliveryCount when locks lapse, also where the properties leave no room for the reason", async () => {
+    it("dead-letters at MaxDeliveryCount when locks lapse, also if the properties leave no space for the reason", async () => {
       await openQueue({ maxDeliveryCount: 2 });
       await bus.send("q", { body: "x", applicationProperties: { a: "a".repeat(32_000), b: "b".repeat(33_400) } });
       const receiver = bus.receiver(source);
@@ -118,7 +115,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       const stale = await bus.receive(receiver);
       bus.passTime(MINUTE + 1);
       const fresh = await bus.receive(receiver);
-      // Two deliveries of one message: the first one's lock is dead.
+      // Both settle a delivery of the same message. The first one's lock is dead.
       const [first, second] = await Promise.allSettled([
         receiver.completeMessage(stale),
         receiver.completeMessage(fresh),
@@ -197,7 +194,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       expect(counts()).toMatchObject({ active: 1, deadLettered: 0 });
     });
 
-    it("dead-letters what has expired where the entity says so, deferred messages when they are asked for", async () => {
+    it("dead-letters expired messages if the entity says so, deferred ones when they are asked for", async () => {
       await openQueue({ defaultTtlMs: 10 * MINUTE, deadLetteringOnExpiration: true });
       await bus.send("q", { body: "x", timeToLive: 60 * MINUTE });
       const receiver = bus.receiver(source);

@@ -40,7 +40,7 @@ async function start(flags: readonly string[] = []) {
   return { child, lines, ready: READY.parse(JSON.parse(lines[0] ?? "")), errors: () => errors };
 }
 
-/** Runs a Job that says its process id, and waits for that. */
+/** Runs a Job that prints its process id, and waits for that. */
 async function runningPid(kubeconfig: string): Promise<number> {
   const cluster = makeKubernetesJobs({ kubeconfig, namespace: "jobs", instance: "one" });
   const job = buildJob("one", "echo $$$$; trap '' TERM; while :; do sleep 0.05; done", {});

@@ -39,7 +39,7 @@ describe("the cluster's flags", () => {
     .configureOutput({ writeErr: () => {} });
   const choose = (...args: string[]) => chooseCluster(command.parse(args, { from: "user" }).opts(), command);
 
-  test("choose the stand-in where there are none, and need a kubeconfig otherwise", () => {
+  test("choose the stand-in if there are none, and need a kubeconfig otherwise", () => {
     expect(choose()).toEqual({ kind: "stand-in" });
     expect(() => choose("--namespace", "x")).toThrow("--namespace needs --kubeconfig");
     expect(() => choose("--kubeconfig", "/no/such/file")).toThrow(

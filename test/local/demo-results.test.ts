@@ -28,7 +28,7 @@ function closed(sample: Sample, over: Partial<ClosedRun>): Progress {
   return { sent: sent(sample), run: { ...run, status: "succeeded", closedAt: T0 + 1_500, ...over } };
 }
 
-/** As a run is that never had a Job. */
+/** The same run, as it is without ever having had a Job. */
 function withoutJob({ sent, run }: Progress): Progress {
   if (!run) return { sent };
   const { jobName: _, ...rest } = run;
@@ -67,7 +67,7 @@ describe("a sample", () => {
       problem: /outcome is lost, but completed was expected/,
     },
     {
-      name: "that nobody accepted and that is still there is open",
+      name: "that the Dispatcher did not accept and that is still there is open",
       progress: { sent: sent(completes) },
       holdings: { ...EMPTY, remaining: new Set([completes]) },
       outcome: "open",
@@ -110,7 +110,7 @@ describe("a sample", () => {
   });
 });
 
-test("messages of nobody's on the bus are a problem of the whole", () => {
+test("messages on the bus that the demo did not send are a problem of the whole", () => {
   expect(problemsOf([judge(closed(completes, {}), JOBS, EMPTY)], ["one too many"])).toEqual([
     "NOT AS EXPECTED: one too many",
   ]);

@@ -8,12 +8,12 @@ import { startTcpProxy, type TcpProxyOptions } from "../../local/kit/tcp-proxy.t
 import { startLoopbackServer } from "../support/loopback-server.ts";
 
 describe("the TCP proxy", () => {
-  /** A server that answers with all it was sent, once its client has said everything; with the proxy before it. */
+  /** A server behind the proxy. It answers with everything that it was sent, once its client has sent everything. */
   async function startEcho(options: Omit<TcpProxyOptions, "to"> = {}) {
     const clients: unknown[] = [];
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       clients.push(socket);
-      // Not as a whole stream: whoever reads that to its end closes the socket in both directions.
+      // The stream is not read to its end, because that would close the socket in both directions.
       const said: Buffer[] = [];
       socket.on("error", () => {});
       socket.on("data", (bytes: Buffer) => said.push(bytes)).on("end", () => socket.end(Buffer.concat(said)));

@@ -33,14 +33,14 @@ describe("the state file", () => {
     expect(await readState(file)).toEqual(state);
     await removeState(process.pid + 1, file);
     expect(await readState(file)).toEqual(state);
-    // The process id lives on, as one that is used again does.
+    // The process lives on without the app, like another process that got the same id.
     await new Promise((resolve) => app.close(resolve));
     expect(await readState(file)).toBeUndefined();
     await removeState(process.pid, file);
     await expect(stat(file)).rejects.toThrow("ENOENT");
   });
 
-  test("tells of none where the process is gone, or the file makes no sense", async () => {
+  test("is not read if the process is gone, or the file is malformed", async () => {
     const file = join(directory, "stale.json");
     expect(await readState(file)).toBeUndefined();
     await writeState({ pid: 2 ** 30, app: "http://127.0.0.1:1", entities: [] }, file);
@@ -105,7 +105,7 @@ test("the bus holds each source once, with its subscription's filter", () => {
   });
 });
 
-test("the samples run with another image where one is given, and are otherwise as they were", async () => {
+test("the samples run with another image if one is given, and are otherwise unchanged", async () => {
   const copy = await modulesWithImage(join(ROOT, "modules"), "registry.test/sh:1");
   const [own, other] = [loadModules(join(ROOT, "modules")), loadModules(copy)];
   await rm(copy, { recursive: true });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { audit, type Books } from "../../prove/audit/audit.ts";
-import { STRANGERS } from "../../prove/stage/sender.ts";
+import { audit, type Records } from "../../prove/audit/audit.ts";
+import { FOREIGN_MESSAGES } from "../../prove/stage/sender.ts";
 
 const RUN = "proof:7:1700000000000";
 const OTHER = "proof:8:1700000000001";
@@ -25,13 +25,13 @@ const line = (what: "start" | "end", change: object = {}) => ({
 const onBus = { runId: RUN, messageId: "m", state: "deferred" } as const;
 const letter = (reason: string) => ({ runId: RUN, messageId: "m", state: "active", reason }) as const;
 
-/** One message that succeeds, at rest and in order; `change` says what is not. */
-function books(change: Partial<Books> = {}): Books {
+/** Makes the records of one message that succeeded, at rest and in order; `change` says what is not. */
+function records(change: Partial<Records> = {}): Records {
   return {
     sent: [{ id: "m", kind: "success" }],
     bus: [],
     deadLetters: [],
-    strangers: STRANGERS,
+    foreign: FOREIGN_MESSAGES,
     open: [],
     marks: [],
     closed: [closed()],
@@ -42,26 +42,26 @@ function books(change: Partial<Books> = {}): Books {
   };
 }
 
-const permanent: Partial<Books> = {
+const permanent: Partial<Records> = {
   sent: [{ id: "m", kind: "permanent" }],
   closed: [closed({ status: "failed", reason: "JobFailed", failures: 1 })],
   deadLetters: [letter("JobFailed")],
   ledger: [line("start"), line("end", { code: 64 })],
 };
 
-const verdictsOf = (change: Partial<Books>) => audit(books(change)).map(({ verdict, what }) => `${verdict}: ${what}`);
+const saysOf = (change: Partial<Records>) => audit(records(change)).map(({ kind, what }) => `${kind}: ${what}`);
 
 describe("the audit", () => {
-  it("finds nothing where everything ended once, as it had to", () => {
-    expect(audit(books())).toEqual([]);
-    expect(audit(books(permanent))).toEqual([]);
+  it("finds nothing if everything ended once, as it had to", () => {
+    expect(audit(records())).toEqual([]);
+    expect(audit(records(permanent))).toEqual([]);
   });
 
-  it.each<{ name: string; change: Partial<Books>; want: string }>([
+  it.each<{ name: string; change: Partial<Records>; want: string }>([
     {
-      name: "a message that nothing knows of is lost",
+      name: "a message that is in no record is lost",
       change: { closed: [], jobs: [], ledger: [] },
-      want: "lost: 1 sent, and the books know 0",
+      want: "lost: 1 sent, and 0 in the records",
     },
     {
       name: "a message that is gone from the bus without a row is lost, though its work was done",
@@ -86,7 +86,7 @@ describe("the audit", () => {
     {
       name: "one of two messages with one id is missed",
       change: { sent: [{ id: "m", kind: "sent twice" }] },
-      want: "lost: 2 sent, and the books know 1",
+      want: "lost: 2 sent, and 1 in the records",
     },
     {
       name: "an attempt that started twice is doubled",
@@ -101,12 +101,12 @@ describe("the audit", () => {
     {
       name: "a message with two runs is doubled",
       change: { closed: [closed(), closed({ runId: OTHER })] },
-      want: `doubled: sent as 1, and the books know ${[RUN, OTHER].join(" and ")}`,
+      want: `doubled: 1 sent, and 2 in the records (${[RUN, OTHER].join(" and ")})`,
     },
     {
       name: "a second run is seen in the ledger alone",
       change: { ledger: [line("start"), line("end"), line("start", { runId: OTHER })] },
-      want: `doubled: sent as 1, and the books know ${[RUN, OTHER].join(" and ")}`,
+      want: `doubled: 1 sent, and 2 in the records (${[RUN, OTHER].join(" and ")})`,
     },
     {
       name: "two dead letters are doubled",
@@ -114,7 +114,7 @@ describe("the audit", () => {
       want: "doubled: 2 dead letters",
     },
     {
-      name: "another end than the kind's is wrong",
+      name: "an end that is not its kind's is wrong",
       change: { closed: [closed({ status: "failed", reason: "JobFailed" })] },
       want: "wrong: ended as failed (JobFailed), not succeeded",
     },
@@ -139,9 +139,9 @@ describe("the audit", () => {
       want: "wrong: 1 failures counted, not 0",
     },
     {
-      name: "an interruption that nobody caused is wrong",
+      name: "an interruption without a cause is wrong",
       change: { closed: [closed({ interruptions: 1, attempt: 2 })] },
-      want: "wrong: 1 interruptions counted, and nobody interrupted it",
+      want: "wrong: 1 interruptions counted, not 0",
     },
     {
       name: "an attempt too many is wrong",
@@ -149,14 +149,14 @@ describe("the audit", () => {
       want: "wrong: 2 attempts started, not 1",
     },
     {
-      name: "a message that nobody sent is wrong",
+      name: "a message that was never sent is wrong",
       change: { bus: [{ ...onBus, runId: OTHER, messageId: "whose?" }] },
-      want: "wrong: nobody sent it, and yet it is in the books",
+      want: "wrong: it is in the records, but was never sent",
     },
     {
-      name: "a stranger's message that is gone is wrong",
-      change: { strangers: STRANGERS - 1 },
-      want: `wrong: ${STRANGERS} messages of another Dispatcher, and ${STRANGERS - 1} left as they were`,
+      name: "a foreign message that is gone is wrong",
+      change: { foreign: FOREIGN_MESSAGES - 1 },
+      want: `wrong: another instance deferred ${FOREIGN_MESSAGES}, and ${FOREIGN_MESSAGES - 1} are left`,
     },
     {
       name: "an open row has not ended",
@@ -177,7 +177,7 @@ describe("the audit", () => {
     {
       name: "a job of a closed run that is not retired is an orphan",
       change: { jobs: [{ name: "job-1", runId: RUN, isRetired: false }] },
-      want: `orphan: a job that is not retired, of ${RUN}`,
+      want: `orphan: a Job that is not retired, of ${RUN}`,
     },
     {
       name: "a body of a closed run is an orphan",
@@ -185,6 +185,6 @@ describe("the audit", () => {
       want: "orphan: a body in the blob store",
     },
   ])("says that $name", ({ change, want }) => {
-    expect(verdictsOf(change)).toContain(want);
+    expect(saysOf(change)).toContain(want);
   });
 });

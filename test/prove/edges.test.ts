@@ -9,7 +9,7 @@ const query = (kind: string) =>
   `${TABLE}()?$filter=PartitionKey%20eq%20%27p%27%20and%20RowKey%20ge%20%27${kind}%7C%27%20and%20RowKey%20lt%20%27${kind}%7D%27`;
 const OPEN = "open|00000000000000000007";
 const RUN = "run|2026-11-24|00000000000000000007|1";
-/** Each as method, row key and status. */
+/** Makes the body of a transaction. */
 const batch = (...steps: [method: string, rowKey: string, status?: string][]) =>
   steps
     .map(([method, rowKey, status]) => {
@@ -23,7 +23,7 @@ describe("a request to the table service", () => {
     ["make the table", "POST", "/devstoreaccount1/Tables", "{}"],
     ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["POST", RUN])],
     ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", OPEN], ["PUT", RUN])],
-    // Of a twin, which writes one of the two rows.
+    // A twin of the app writes only one of the two rows.
     ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN])],
     ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", OPEN])],
     ["reopen a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["PUT", RUN])],
@@ -49,7 +49,7 @@ describe("a request to the table service", () => {
     expect(tableEdges({ method, url, body })).toEqual(edge === undefined ? [] : [edge]);
   });
 
-  it("is recognised as all that it does, each named once", () => {
+  it("is recognised as all the calls that it makes, each named once", () => {
     const body = batch(
       ["DELETE", OPEN],
       ["PUT", RUN],
@@ -81,7 +81,7 @@ describe("a request to the blob service", () => {
     expect(blobEdge({ method, url, body: "" })).toBe(edge);
   });
 
-  it("is a worker's where it reads a body by a signed URL, and nobody else's", () => {
+  it("is a worker's only if it reads a body by a signed URL", () => {
     expect(isWorkersRead({ method: "GET", url: `${body}?sv=1&sig=x`, body: "" })).toBe(true);
     expect(isWorkersRead({ method: "GET", url: body, body: "" })).toBe(false);
     expect(isWorkersRead({ method: "PUT", url: `${body}?sig=x`, body: "" })).toBe(false);
@@ -142,6 +142,6 @@ describe("a request to the bus", () => {
   });
 });
 
-it("demands faults on every call that a run makes for sure", () => {
+it("demands faults on 46 calls", () => {
   expect(DEMANDED_EDGES).toHaveLength(46);
 });

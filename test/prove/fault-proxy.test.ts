@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import type { Conductor } from "../../prove/faults/director.ts";
+import type { CallHandler } from "../../prove/faults/call.ts";
 import { startFaultProxy } from "../../prove/faults/fault-proxy.ts";
 import { Gate } from "../../prove/faults/gate.ts";
 import { tableEdges } from "../../prove/faults/http-edge.ts";
@@ -10,11 +10,11 @@ import { aRun } from "../support/a-run.ts";
 import { startLoopbackServer } from "../support/loopback-server.ts";
 
 describe("a conflict that is injected on a transaction", () => {
-  it("is the answer of one row in one that was read, as the service's own, and a conflict to the app's adapter", async () => {
+  it("is answered as the service does, and is a conflict for the app's adapter", async () => {
     const target = await startLoopbackServer((_request, response) => response.writeHead(204).end());
     const answered: unknown[] = [];
-    const conflicts: Conductor = {
-      async conduct(call) {
+    const conflicts: CallHandler = {
+      async handle(call) {
         if (!call.edges.includes("insert a run")) return call.carryOut();
         const answer = call.refusal(409);
         answered.push(answer);
@@ -22,10 +22,10 @@ describe("a conflict that is injected on a transaction", () => {
       },
     };
     const proxy = await startFaultProxy({
-      slot: 0,
+      replica: 0,
       server: "storage",
       target,
-      director: () => conflicts,
+      handler: () => conflicts,
       gate: new Gate(),
       edgesOf: tableEdges,
     });

@@ -4,7 +4,7 @@ import { Gate } from "../../prove/faults/gate.ts";
 const refusedOf = (gate: Gate, calls: number) => Array.from({ length: calls }, () => gate.refuses());
 
 describe("a gate", () => {
-  it("lets every call through where the server is not busy", () => {
+  it("lets every call through if the server is not throttled", () => {
     const gate = new Gate();
     expect(refusedOf(gate, 5)).not.toContain(true);
     expect(gate.refused).toBe(0);
@@ -12,17 +12,17 @@ describe("a gate", () => {
 
   it("refuses the share it is told to, evenly spread, and counts", () => {
     const gate = new Gate();
-    gate.busy(0.8);
+    gate.throttle(0.8);
     expect(refusedOf(gate, 10).filter(Boolean)).toHaveLength(8);
     expect(refusedOf(gate, 5).filter(Boolean)).toHaveLength(4);
     expect(gate.refused).toBe(12);
   });
 
-  it("refuses every call of a server that is wholly busy, and none when that is over", () => {
+  it("refuses every call while the server is fully throttled, and none afterwards", () => {
     const gate = new Gate();
-    gate.busy(1);
+    gate.throttle(1);
     expect(refusedOf(gate, 3)).toEqual([true, true, true]);
-    gate.busy(0);
+    gate.throttle(0);
     expect(refusedOf(gate, 3)).toEqual([false, false, false]);
   });
 });

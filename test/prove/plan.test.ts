@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { DEMANDED_DEEDS, deedName } from "../../prove/faults/director.ts";
 import { ALL_EDGES, DEMANDED_EDGES, type Edge } from "../../prove/faults/edges.ts";
+import { DEMANDED_FAULTS, faultName } from "../../prove/faults/fault.ts";
 import { makePlan } from "../../prove/faults/plan.ts";
 import { PROOF, readProofFlags } from "../../prove/proof/flags.ts";
 import { KIND_NAMES, moreMessages, planMessages } from "../../prove/stage/kinds.ts";
@@ -16,16 +16,17 @@ describe("a plan", () => {
   });
 
   it("has every demanded fault on every call", () => {
-    const planned = new Set(makePlan(options).faults.map(({ edge, deed }) => `${deedName(deed)}: ${edge}`));
-    for (const edge of DEMANDED_EDGES) for (const deed of DEMANDED_DEEDS) expect(planned).toContain(`${deed}: ${edge}`);
+    const planned = new Set(makePlan(options).callFaults.map(({ edge, fault }) => `${faultName(fault)}: ${edge}`));
+    for (const edge of DEMANDED_EDGES)
+      for (const name of DEMANDED_FAULTS) expect(planned).toContain(`${name}: ${edge}`);
   });
 
   it("has every other fault on every call that the server may answer so", () => {
     const planned = (edge: Edge) =>
       makePlan(options)
-        .faults.filter((fault) => fault.edge === edge)
-        .map(({ deed }) => deedName(deed))
-        .filter((name) => !DEMANDED_DEEDS.some((demanded) => demanded === name))
+        .callFaults.filter((planned) => planned.edge === edge)
+        .map(({ fault }) => faultName(fault))
+        .filter((name) => !DEMANDED_FAULTS.some((demanded) => demanded === name))
         .toSorted();
     const always = ["cut", "ignore", "refuse 500", "refuse 503"];
     expect(planned("peek at a message")).toEqual(always);
@@ -33,20 +34,22 @@ describe("a plan", () => {
     expect(planned("find a run")).toEqual(["cut", "ignore", "refuse 429", "refuse 500", "refuse 503"]);
     for (const edge of ALL_EDGES.filter((name) => name !== "receive a message"))
       expect(planned(edge)).toEqual(expect.arrayContaining(always));
-    // It asks nothing: nothing can be refused.
+    // A delivery asks for nothing, so nothing can be refused.
     expect(planned("receive a message")).toEqual([]);
   });
 
   it("freezes for longer than a lock lasts", () => {
-    const { faults, blows } = makePlan({ ...options, kills: 100 });
-    const sleeps = [...faults, ...blows].flatMap(({ deed }) => (deed.do === "freeze" ? [deed.ms] : []));
-    expect(Math.min(...sleeps)).toBeGreaterThan(5_000);
+    const { callFaults, randomFaults } = makePlan({ ...options, kills: 100 });
+    const freezes = [...callFaults, ...randomFaults].flatMap(({ fault }) =>
+      fault.kind === "freeze" ? [fault.ms] : [],
+    );
+    expect(Math.min(...freezes)).toBeGreaterThan(5_000);
   });
 
-  it("strikes at random as often as it is told to, while messages are on their way", () => {
-    const { blows, outages } = makePlan(options);
-    expect(blows).toHaveLength(10);
-    for (const { sent } of [...blows, ...outages]) expect(sent).toBeLessThan(100);
+  it("has as many random faults as it is told to, while messages are being sent", () => {
+    const { randomFaults, outages } = makePlan(options);
+    expect(randomFaults).toHaveLength(10);
+    for (const { sent } of [...randomFaults, ...outages]) expect(sent).toBeLessThan(100);
   });
 
   it("sends as many messages as it is told to, with ids of their own, of every kind", () => {
@@ -56,7 +59,7 @@ describe("a plan", () => {
   });
 });
 
-it("sends one more of each kind where a fault waits for its call, with ids of their own", () => {
+it("sends one more message of each kind for a fault that waits for its call, with new ids", () => {
   const more = moreMessages(30);
   expect(more.map(({ kind }) => kind)).toEqual(KIND_NAMES);
   const ids = [...planMessages(7, 30), ...more, ...moreMessages(30 + more.length)].map(({ id }) => id);
@@ -74,7 +77,7 @@ describe("the flags of a proof", () => {
   it.each([
     { args: ["--message", "5"], names: "--message" },
     { args: ["--kills", "-1"], names: "'--kills <n>' argument '-1'" },
-    { args: ["--processes", "1"], names: "'--processes <n>' argument '1'" },
+    { args: ["--replicas", "1"], names: "'--replicas <n>' argument '1'" },
     { args: ["--seed", "x"], names: "'--seed <n>' argument 'x'" },
     { args: ["extra"], names: "Expected 0 arguments but got 1" },
   ])("refuse $args, naming what is wrong", ({ args, names }) => {

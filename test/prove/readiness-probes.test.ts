@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 import { startReadinessProbes } from "../../prove/stage/readiness-probes.ts";
 import { startLoopbackServer } from "../support/loopback-server.ts";
 
-it("asks each Dispatcher that is up whether it is ready, whatever it answers, until it is stopped", async () => {
+it("asks each replica that is up whether it is ready, whatever it answers, until it is stopped", async () => {
   const asked: string[] = [];
   const url = await startLoopbackServer((request, response) => {
     asked.push(request.url ?? "");

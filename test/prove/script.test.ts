@@ -4,25 +4,25 @@ import { Script } from "../../prove/twins/script.ts";
 
 const EDGE = "create a job";
 
-/** Two Dispatchers that make one kind of call, and what became of them and of the calls. */
+/** Makes two replicas with one kind of call. `told` says what happened to the replicas and the calls. */
 function stage() {
   const told: string[] = [];
-  const actors = [0, 1].map((slot) => ({
-    kill: () => void told.push(`killed ${slot}`),
+  const replicas = [0, 1].map((replica) => ({
+    kill: () => void told.push(`killed ${replica}`),
     async freezeUntil(woken: Promise<unknown>) {
-      told.push(`asleep ${slot}`);
+      told.push(`asleep ${replica}`);
       await woken;
-      told.push(`awake ${slot}`);
+      told.push(`awake ${replica}`);
     },
   }));
-  const script = new Script(() => actors);
-  const call = (slot = 0, answer = "done") =>
-    script.conduct<string>({
-      slot,
+  const script = new Script(() => replicas);
+  const call = (replica = 0, answer = "done") =>
+    script.handle<string>({
+      replica,
       asked: "POST /jobs",
       edges: [EDGE],
       carryOut: async () => {
-        told.push(`carried out ${slot}`);
+        told.push(`carried out ${replica}`);
         return answer;
       },
       refusal: (status) => `refused ${status}`,
@@ -32,12 +32,12 @@ function stage() {
 }
 
 describe("a script", () => {
-  it("stops a call before it reaches its server, and no other", async () => {
+  it("stops one call before it reaches its server", async () => {
     const { script, told, call } = stage();
     const catching = script.catch(EDGE, "before");
     const stopped = call(1);
     const caught = await catching;
-    expect(caught.slot).toBe(1);
+    expect(caught.replica).toBe(1);
     await call(0);
     await turn();
     expect(told).toEqual(["carried out 0"]);
@@ -46,7 +46,7 @@ describe("a script", () => {
     expect(told).toEqual(["carried out 0", "carried out 1"]);
   });
 
-  it("stops the answer of a call that worked, and lets those go that did not", async () => {
+  it("stops the answer of a call that worked, and lets the answer of one that did not pass", async () => {
     const { script, told, call } = stage();
     const catching = script.catch(EDGE, "after");
     expect(await call(0, "in vain")).toBe("in vain");
@@ -57,16 +57,16 @@ describe("a script", () => {
     expect(await stopped).toBe("done");
   });
 
-  it("stops the calls of one Dispatcher alone where it is told whose", async () => {
+  it("stops only the calls of one replica if it is told which", async () => {
     const { script, call } = stage();
-    const catching = script.catch(EDGE, "before", { slot: 1 });
+    const catching = script.catch(EDGE, "before", { replica: 1 });
     expect(await call(0)).toBe("done");
     const stopped = call(1);
     (await catching).goOn();
     expect(await stopped).toBe("done");
   });
 
-  it("kills the process whose call it stopped, and the call never comes back", async () => {
+  it("kills the replica whose call it stopped, and the call gets no answer", async () => {
     const { script, told, call } = stage();
     const catching = script.catch(EDGE, "before");
     const stopped = call(1);
@@ -75,9 +75,9 @@ describe("a script", () => {
     expect(told).toEqual(["killed 1"]);
   });
 
-  it("puts the whole process to sleep until the call may go on", async () => {
+  it("freezes the whole replica until the call goes on", async () => {
     const { script, told, call } = stage();
-    const catching = script.catch(EDGE, "before", { asleep: true });
+    const catching = script.catch(EDGE, "before", { freeze: true });
     const stopped = call(0);
     const caught = await catching;
     expect(told).toEqual(["asleep 0"]);
@@ -86,9 +86,9 @@ describe("a script", () => {
     expect(told).toContain("awake 0");
   });
 
-  it("lies as often as it is told to, and carries nothing out meanwhile", async () => {
+  it("answers in the server's place as often as it is told to, and the server never sees the call", async () => {
     const { script, told, call } = stage();
-    script.lie(EDGE, 404, { slot: 0, times: 2 });
+    script.answer(EDGE, 404, { replica: 0, times: 2 });
     expect([await call(0), await call(1), await call(0), await call(0)]).toEqual([
       "refused 404",
       "done",
@@ -98,21 +98,21 @@ describe("a script", () => {
     expect(told).toEqual(["carried out 1", "carried out 0"]);
   });
 
-  it("repeats an answer that is out of date", async () => {
+  it("repeats an old answer", async () => {
     const { script, call } = stage();
     const listening = script.listen(EDGE);
     await call(0, "none yet");
     script.repeat(EDGE, await listening, 1);
-    expect(script.lies).toBe(1);
+    expect(script.answersLeft).toBe(1);
     expect(await call(1, "one")).toBe("none yet");
-    expect(script.lies).toBe(0);
+    expect(script.answersLeft).toBe(0);
     expect(await call(1, "one")).toBe("one");
   });
 
-  it("has nothing more to say once it is at its end", async () => {
+  it("lets every call through once it is at its end", async () => {
     const { script, call } = stage();
     void script.catch(EDGE, "before");
-    script.lie(EDGE, 503);
+    script.answer(EDGE, 503);
     script.end();
     expect(await call()).toBe("done");
   });

@@ -10,8 +10,8 @@ import { startBroker } from "../../local/broker/start-broker.ts";
 import { startCluster } from "../../local/cluster/start-cluster.ts";
 import { BareCluster, readAccess } from "../../local/kit/cluster-access.ts";
 import { SecretSearch } from "../../local/kit/secret-search.ts";
-import type { Servers } from "../../prove/audit/books.ts";
 import { peekBus } from "../../prove/audit/peek-bus.ts";
+import type { Servers } from "../../prove/audit/read-records.ts";
 import { searchLeaks } from "../../prove/audit/search-leaks.ts";
 import { CANARIES } from "../../prove/stage/canaries.ts";
 import { KIND_NAMES, kindOf, QUEUE, SUBSCRIPTION, TOPIC } from "../../prove/stage/kinds.ts";
@@ -81,7 +81,7 @@ afterAll(async () => {
   for (const cleanUp of cleanUps.toReversed()) await cleanUp();
 });
 
-/** Writes down a run that is over, with `said` wherever the Dispatcher writes what others said, and its message where that belongs. */
+/** Leaves what a closed run leaves on the servers. `said` is in every place where the app writes what others said. */
 async function leave(name: string, said: string): Promise<void> {
   await table.createEntity({ partitionKey: name, rowKey: "run|1", sequenceNumber: 1n, closedAt: new Date() });
   await table.createEntity({ partitionKey: name, rowKey: "run|2", lastError: said });
@@ -101,7 +101,7 @@ async function leave(name: string, said: string): Promise<void> {
 }
 
 describe("the search for leaks", () => {
-  it("finds nothing where a message is where it has to be, what others said is clean, and a signature crossed out", async () => {
+  it("finds nothing if messages are only where they belong, and a signature is crossed out", async () => {
     await leave("clean", "can't read http://127.0.0.1/account/bodies/one?sv=2022&sig=...&se=2026");
     expect(await searchLeaks(servers, search)).toEqual([]);
   });
@@ -109,7 +109,7 @@ describe("the search for leaks", () => {
   it("finds the body in a row, on a dead letter, in a Job and on a blob, and says where, but not what", async () => {
     await leave("leaky", `not JSON: "${CANARIES.body}"...`);
     const findings = await searchLeaks(servers, search);
-    expect(findings.map(({ verdict, about }) => `${verdict}: ${about}`)).toEqual([
+    expect(findings.map(({ kind, about }) => `${kind}: ${about}`)).toEqual([
       "leak: row leaky run|2, column lastError",
       `leak: dead letter leaky of ${QUEUE}`,
       "leak: Job leaky",
@@ -128,7 +128,7 @@ describe("the search for leaks", () => {
       holds: "the signature of a URL",
     },
     {
-      name: "a URL in an annotation of the pod that is for something else",
+      name: "a URL in an annotation of the pod that must not hold it",
       plant: () => createJob("pod-leaks", {}, { "ion/message-id": SIGNED }),
       place: "Job pod-leaks",
       holds: "the signature of a URL",
@@ -177,7 +177,7 @@ describe("the search for leaks", () => {
   });
 });
 
-it("has something to look for in the body, the properties and the content type of every message that is sent", async () => {
+it("finds the canaries in the body, the properties and the content type of every message that is sent", async () => {
   for (const kind of KIND_NAMES) await makeSender(bus)({ id: `sent ${kind}`, kind });
   const peeked = (await peekBus(servers.serviceBus)).filter(({ message }) =>
     String(message.messageId).startsWith("sent "),
@@ -185,9 +185,9 @@ it("has something to look for in the body, the properties and the content type o
   expect(peeked).toHaveLength(KIND_NAMES.reduce((sum, kind) => sum + kindOf(kind).copies, 0));
   for (const { message } of peeked) {
     const { body, applicationProperties, contentType } = message;
-    const held = [String(body), JSON.stringify(applicationProperties), contentType ?? ""].map((text) =>
+    const found = [String(body), JSON.stringify(applicationProperties), contentType ?? ""].map((text) =>
       search.find(text),
     );
-    expect(held.map((found) => found?.names)).toEqual([["a body"], ["a property"], ["a content type"]]);
+    expect(found.map((each) => each?.names)).toEqual([["a body"], ["a property"], ["a content type"]]);
   }
 });

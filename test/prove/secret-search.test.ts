@@ -62,32 +62,32 @@ describe("the search for secrets", () => {
     expect(numbers.startsWith(shown.slice(0, Math.min(length, 120)))).toBe(true);
   });
 
-  it("refuses what is too short to be looked for: it would be found everywhere, or nowhere", () => {
+  it("refuses a secret that is too short to be looked for", () => {
     expect(() => new SecretSearch({ "a key": "local" })).toThrow("a key is too short");
     expect(() => new SecretSearch({ "a key": "" })).toThrow("a key is too short");
   });
 });
 
 describe("lines that leak", () => {
-  it("are counted by who wrote them and what they hold, and the first is shown", () => {
+  it("are counted by their writer and by what they hold, and the first is shown", () => {
     const lines = new LeakyLines(search);
-    lines.note("dispatcher 1", "closed a run");
-    lines.note("dispatcher 1", `one: ${BODY}`);
-    lines.note("dispatcher 1", `two: ${BODY}`);
-    lines.note("dispatcher 2", `both: ${BODY} ${KEY}`);
+    lines.note("replica 1", "closed a run");
+    lines.note("replica 1", `one: ${BODY}`);
+    lines.note("replica 1", `two: ${BODY}`);
+    lines.note("replica 2", `both: ${BODY} ${KEY}`);
     expect(lines.findings).toEqual([
-      { verdict: "leak", about: "dispatcher 1", what: "2 of its lines hold a body, such as: one: <a body>" },
+      { kind: "leak", about: "replica 1", what: "2 of its lines hold a body, such as: one: <a body>" },
       {
-        verdict: "leak",
-        about: "dispatcher 2",
+        kind: "leak",
+        about: "replica 2",
         what: "1 of its lines hold a body and a key, such as: both: <a body> <a key>",
       },
     ]);
   });
 
-  it("are none where nothing leaks", () => {
+  it("are none if nothing leaks", () => {
     const lines = new LeakyLines(search);
-    lines.note("dispatcher 1", "left a run to the next tick: ?sig=...");
+    lines.note("replica 1", "left a run to the next tick: ?sig=...");
     expect(lines.findings).toEqual([]);
   });
 });

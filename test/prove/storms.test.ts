@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import type { Books } from "../../prove/audit/audit.ts";
-import { STRANGERS } from "../../prove/stage/sender.ts";
+import type { Records } from "../../prove/audit/audit.ts";
+import { FOREIGN_MESSAGES } from "../../prove/stage/sender.ts";
 import { STORMS } from "../../prove/storms/all-storms.ts";
 import { probesWithin } from "../../prove/storms/broken-image.ts";
 import { clockAhead } from "../../prove/storms/clock-ahead.ts";
@@ -14,11 +14,11 @@ import type { StormResult } from "../../prove/storms/run-storm.ts";
 const delivered = (deliveryCount: number) =>
   ({ runId: "proof:1:1", messageId: "m", state: "active", deliveryCount }) as const;
 
-const NO_BOOKS: Books = {
+const NO_RECORDS: Records = {
   sent: [],
   bus: [],
   deadLetters: [],
-  strangers: STRANGERS,
+  foreign: FOREIGN_MESSAGES,
   open: [],
   marks: [],
   closed: [],
@@ -27,10 +27,10 @@ const NO_BOOKS: Books = {
   ledger: [],
 };
 
-/** A storm in which everything held; `change` says what did not. */
+/** Makes the result of a storm that holds; `change` says what does not hold. */
 function result(change: Partial<StormResult> = {}): StormResult {
   const checks = [{ claim: "it rained", holds: true, found: "2 mm" }];
-  return { books: NO_BOOKS, findings: [], checks, deaths: [], seconds: 1.4, ...change };
+  return { records: NO_RECORDS, findings: [], checks, deaths: [], seconds: 1.4, ...change };
 }
 
 const summary = (change: Partial<StormResult> = {}) =>
@@ -44,7 +44,7 @@ describe("the flags of the storms", () => {
     expect(read()).toMatchObject({ names: Object.keys(STORMS), messages: undefined, outageMs: undefined, seed: 5 });
   });
 
-  it("ask for those storms alone that are named", () => {
+  it("ask only for the storms that are named", () => {
     expect(read("crowd", "two-clocks", "--messages", "500", "--outage", "20")).toMatchObject({
       names: ["crowd", "two-clocks"],
       messages: 500,
@@ -57,18 +57,18 @@ describe("the flags of the storms", () => {
     { args: ["--messages", "many"], want: /'--messages <n>' argument 'many' is invalid\. Give a whole number/ },
     { args: ["--outage", "0"], want: /'--outage <seconds>' argument '0' is invalid\. Give a whole number/ },
     { args: ["--kills", "3"], want: /--kills/ },
-  ])("are refused where they are wrong: $args", ({ args, want }) => {
+  ])("are refused if they are wrong: $args", ({ args, want }) => {
     expect(() => read(...args)).toThrow(want);
   });
 });
 
 describe("spared deliveries", () => {
-  it("are one for each lock that lapsed, and a few around the trouble", () => {
+  it("are one for each lock that lapsed, and a few around the outage", () => {
     expect(spared([delivered(1), delivered(7)], 20_000, 5_000).holds).toBe(true);
     expect(spared([delivered(1), delivered(8)], 20_000, 5_000).holds).toBe(false);
   });
 
-  it("are not believed where no message was there to see", () => {
+  it("are not believed if no message was there to see", () => {
     expect(spared([], 20_000, 5_000).holds).toBe(false);
   });
 
@@ -95,14 +95,14 @@ describe("the probes of a tripped module", () => {
 describe("the price of a broken image", () => {
   const run = (runId: string, messageId: string) =>
     ({ runId, messageId, status: "succeeded", attempt: 2, failures: 1, interruptions: 0 }) as const;
-  const books = { ...NO_BOOKS, closed: [run("proof:1:1", "success-1"), run("proof:2:1", "topic-2")] };
-  const paid = (about: string) => ({ verdict: "wrong", about, what: "1 failures counted, not 0" }) as const;
+  const records = { ...NO_RECORDS, closed: [run("proof:1:1", "success-1"), run("proof:2:1", "topic-2")] };
+  const paid = (about: string) => ({ kind: "wrong", about, what: "1 failures counted, not 0" }) as const;
 
   it("is allowed for the broken module's own messages, and for no other's", () => {
     const allows = STORMS["broken-image"]?.allows;
-    expect(allows?.(paid("proof:1:1"), books)).toBe(true);
-    expect(allows?.(paid("proof:2:1"), books)).toBe(false);
-    expect(allows?.({ ...paid("proof:1:1"), verdict: "lost" }, books)).toBe(false);
+    expect(allows?.(paid("proof:1:1"), records)).toBe(true);
+    expect(allows?.(paid("proof:2:1"), records)).toBe(false);
+    expect(allows?.({ ...paid("proof:1:1"), kind: "lost" }, records)).toBe(false);
   });
 });
 
@@ -128,25 +128,25 @@ describe("the log book", () => {
 
   it("counts messages by how they begin, and by who wrote them", () => {
     const book = new LogBook();
-    book.note("dispatcher 1", line("tripped a module: its jobs can't start"), 0);
-    book.note("dispatcher 2", line("tripped a module: its jobs can't start"), 0);
-    book.note("dispatcher 2", line("reconciled"), 0);
-    book.note("dispatcher 2", "  at some.stack (tripped a module)", 0);
+    book.note("replica 1", line("tripped a module: its jobs can't start"), 0);
+    book.note("replica 2", line("tripped a module: its jobs can't start"), 0);
+    book.note("replica 2", line("reconciled"), 0);
+    book.note("replica 2", "  at some.stack (tripped a module)", 0);
     expect(book.linesWith("tripped a module")).toBe(2);
-    expect(book.linesWith("tripped a module", "dispatcher 2")).toBe(1);
+    expect(book.linesWith("tripped a module", "replica 2")).toBe(1);
     expect(book.linesWith("a module recovered")).toBe(0);
   });
 
-  it("tells what time it is for somebody", () => {
+  it("tells how far the clock of a replica is ahead", () => {
     const book = new LogBook();
-    expect(book.aheadMs("dispatcher 1")).toBeNaN();
-    book.note("dispatcher 1", line("reconciled"), Date.parse("2026-11-25T15:59:30.000Z"));
-    expect(book.aheadMs("dispatcher 1")).toBe(60_000);
+    expect(book.aheadMs("replica 1")).toBeNaN();
+    book.note("replica 1", line("reconciled"), Date.parse("2026-11-25T15:59:30.000Z"));
+    expect(book.aheadMs("replica 1")).toBe(60_000);
   });
 });
 
 describe("a storm's summary", () => {
-  it("holds where the audit found nothing, all expectations hold and nobody died", () => {
+  it("holds if the audit found nothing, all checks hold and no replica ended by itself", () => {
     expect(summary()).toMatchObject({ holds: true, lost: 0, doubled: 0, seconds: 1 });
     expect(stormText(summary())).toContain("crowd: it holds");
   });
@@ -156,22 +156,22 @@ describe("a storm's summary", () => {
       { id: "m-1", kind: "success" },
       { id: "m-2", kind: "sent twice" },
     ] as const;
-    expect(summary({ books: { ...NO_BOOKS, sent } }).sent).toBe(3);
+    expect(summary({ records: { ...NO_RECORDS, sent } }).sent).toBe(3);
   });
 
   it.each<{ name: string; change: Partial<StormResult>; want: string }>([
     {
       name: "a lost message",
-      change: { findings: [{ verdict: "lost", about: "m-1", what: "it is gone" }] },
+      change: { findings: [{ kind: "lost", about: "m-1", what: "it is gone" }] },
       want: "lost: m-1: it is gone",
     },
     {
-      name: "an expectation that doesn't hold",
+      name: "a check that doesn't hold",
       change: { checks: [{ claim: "it rained", holds: false, found: "0 mm" }] },
       want: "NO  it rained (0 mm)",
     },
-    { name: "a Dispatcher that ended by itself", change: { deaths: ["ended with exit code 1"] }, want: "exit code 1" },
-    { name: "no expectation at all", change: { checks: [] }, want: "NOT hold" },
+    { name: "a replica that ended by itself", change: { deaths: ["ended with exit code 1"] }, want: "exit code 1" },
+    { name: "no check at all", change: { checks: [] }, want: "NOT hold" },
   ])("does not hold with $name, and says so", ({ change, want }) => {
     expect(summary(change).holds).toBe(false);
     expect(stormText(summary(change))).toContain(want);

@@ -10,7 +10,10 @@ import { guardTable, printedGuardTable, readPublished } from "../../prove/twins/
 import { controlEdits, twinEdits } from "../../prove/twins/twin.ts";
 import { runProgram } from "../support/run-program.ts";
 
-/** The app's own code with these edits made. Its packages would take long, and no edit is in them. */
+/**
+ * Builds the app's own code with these edits. It leaves the packages out, because no edit is in them and they would
+ * take long.
+ */
 async function ownCode(edits: readonly Edit[]): Promise<string | undefined> {
   const { outputFiles } = await build({
     entryPoints: ["functions/index.ts"],
@@ -79,7 +82,7 @@ describe("a marker", () => {
     );
   });
 
-  it("is refused where no code begins below it", () => {
+  it("is refused if no code begins below it", () => {
     expect(() => codeBelow("f(\n  // guard: one\n);", "one")).toThrow('a.ts: no code begins below "// guard: one"');
   });
 });
@@ -118,7 +121,7 @@ export function main() {
     expect(text).toContain("other();\n  second();");
   });
 
-  it("can let two pieces of code change places", async () => {
+  it("lets two pieces of code change places", async () => {
     const text = await built(
       SOURCE,
       { guard: "order, first", put: (codeAt) => codeAt("order, second") },
@@ -133,18 +136,22 @@ export function main() {
 
   it.each([
     { what: "has no such marker", edit: { guard: "none", put: "" }, says: 'no comment "// guard: none" stands in' },
-    { what: "has no such constant", edit: { constant: "NONE", put: "" }, says: "has 0 constants NONE, and not one" },
+    {
+      what: "has no such constant",
+      edit: { constant: "NONE", put: "" },
+      says: "has 0 constants NONE, and should have one",
+    },
     { what: "is as before", edit: { guard: "order, first", put: "first();" }, says: "order, first: the edit changes" },
     { what: "is not in the bundle", edit: { guard: "elsewhere", put: "" }, says: "other.ts is not in the bundle" },
-  ])("fails the build where the source $what", async ({ edit, says }) => {
+  ])("fails the build if the source $what", async ({ edit, says }) => {
     await expect(built(SOURCE, edit)).rejects.toThrow(says);
   });
 
-  it("takes a constant only where there is one of its name", () => {
+  it("changes a constant only if exactly one has its name", () => {
     const sources = new Map([
       ["a.ts", "const A = 1;"],
       ["b.ts", "const A = 2;"],
     ]);
-    expect(() => constantIn(sources, "A")).toThrow("has 2 constants A, and not one");
+    expect(() => constantIn(sources, "A")).toThrow("has 2 constants A, and should have one");
   });
 });

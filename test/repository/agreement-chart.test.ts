@@ -6,11 +6,12 @@ import { RIGHTS } from "../../shared/ports/rights.ts";
 import { SETTINGS } from "../../shared/settings/settings.ts";
 import { readImage } from "../support/container-image.ts";
 
-// What the code and the images take for granted, and what the chart makes, by its templates' text: helm is not needed here.
+// These tests compare what the code and the images expect with what the chart makes. They read the templates' text, so
+// they need no helm.
 const read = (file: string) => readFileSync(`keda/${file}`, "utf8");
 
 describe("the chart and the code", () => {
-  /** A template's own lines, with a word in the place of each action. */
+  /** A template's own lines, with a word in place of each action. */
   const template = (file: string) => read(`templates/${file}`).replaceAll(/\{\{.*?\}\}/g, "x");
 
   it("have the same rights in the job namespace", () => {
@@ -38,7 +39,7 @@ describe("the chart and the code", () => {
       "languageWorkers__node__arguments",
       "NODE_OPTIONS",
     ];
-    // In a pod there is its own service account.
+    // KUBECONFIG is left out, because a pod uses its own service account.
     const app = SETTINGS.map(({ name }) => name).filter((name) => name !== "KUBECONFIG");
     expect(new Set(rendered)).toEqual(new Set([...app, ...hosts]));
     expect(rendered).toHaveLength(app.length + hosts.length);

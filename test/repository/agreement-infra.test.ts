@@ -9,13 +9,13 @@ import { sourceKey } from "../../shared/run/source.ts";
 import { SETTINGS, type Setting } from "../../shared/settings/settings.ts";
 import { ofType, type PredictedResource, readPrediction } from "../support/predicted-resources.ts";
 
-// What the code takes for granted, and what infra/ makes. The predictions are those of the chart's example values, and held against the templates
-// by test/infra/bicep.test.ts.
+// These tests compare what the code expects with what infra/ makes. The predictions are those for the example values,
+// and test/infra/bicep.test.ts compares them with the templates.
 const both = ["dev", "prod"].map((environment) => ({ environment, prediction: readPrediction(environment) }));
 const QUEUES = "Microsoft.ServiceBus/namespaces/queues";
 const SUBSCRIPTIONS = "Microsoft.ServiceBus/namespaces/topics/subscriptions";
 
-/** Without the namespace's name. */
+/** The entity's name without the namespace's. */
 const entityOf = ({ name }: PredictedResource) => name.slice(name.indexOf("/") + 1);
 const setting = (name: string): Setting | undefined => SETTINGS.find((one) => one.name === name);
 
@@ -62,7 +62,7 @@ describe.each(both)("what is deployed ($environment) and the code", ({ predictio
     expect(containers.map(({ name }) => name.split("/").at(-1))).toEqual(inCode);
   });
 
-  it("have the same roles: the app's on what it calls, KEDA's on what it counts, nobody's on anything else", () => {
+  it("give the app roles on what it calls, KEDA roles on what it counts, and no other identity any role", () => {
     const made = ofType(prediction, "Microsoft.Authorization/roleAssignments").map((assignment) => ({
       who: whoIs(valueAt(assignment, ["properties", "principalId"])),
       role: roleName(String(valueAt(assignment, ["properties", "roleDefinitionId"]))),
@@ -92,7 +92,7 @@ it("docs/settings.md names the roles that the code asks for, and no others", () 
   expect(listed.split(/, | and /)).toEqual(Object.values(ROLES));
 });
 
-/** Of which identity a principal is, by the resource that it is read from. */
+/** The identity that a principal belongs to, by the resource that it is read from. */
 function whoIs(principal: unknown): string {
   const text = String(principal);
   if (text.includes("deployer()")) return "deployer";
@@ -100,7 +100,7 @@ function whoIs(principal: unknown): string {
   return /userAssignedIdentities\/id-dispatcher-[a-z]+-([a-z]+)'/.exec(text)?.[1] ?? text;
 }
 
-/** The kind of resource that an assignment's id says it is on. */
+/** The kind of resource that an assignment's id names. */
 function kindOf(id: string): string {
   const [, scope = ""] =
     /^(?:\[extensionResourceId\(')?([^']*?)(?:\/providers\/Microsoft\.Authorization|')/.exec(id) ?? [];

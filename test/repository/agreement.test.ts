@@ -9,7 +9,7 @@ import { SETTINGS, type Setting } from "../../shared/settings/settings.ts";
 const settings: readonly Setting[] = SETTINGS;
 const docs = readFileSync("docs/settings.md", "utf8");
 
-/** The cells of the tables in a chapter of docs/settings.md, heads left out. */
+/** The cells of the tables in a chapter of docs/settings.md, without the heads. */
 function rows(heading: string): string[][] {
   const chapter = docs.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? "";
   return chapter

@@ -6,7 +6,8 @@ import { moduleJsonSchema } from "../../shared/module-files/module-schema.ts";
 import { isRecord, valueAt } from "../../shared/plain-data.ts";
 import { formattedJson } from "../support/formatted-json.ts";
 
-// What can be said of the chart without helm. What it renders is tested with helm and a cluster: test/cluster/chart*.test.ts, job-policy.test.ts.
+// These tests check the chart without helm. test/cluster/chart*.test.ts and job-policy.test.ts test what it renders,
+// with helm and a cluster.
 const read = (file: string) => readFileSync(`keda/${file}`, "utf8");
 const values: unknown = parse(read("values.yaml"));
 const schema: Record<string, unknown> = JSON.parse(read("values.schema.json"));
@@ -61,7 +62,7 @@ function propertiesOf(given: unknown): Record<string, unknown> {
   return isRecord(properties) ? properties : {};
 }
 
-/** Fields that say nothing of themselves, by name. */
+/** The names of the fields without a description. */
 function undescribed(fields: Record<string, unknown>): string[] {
   return Object.entries(fields).flatMap(([name, field]) => {
     const items = valueAt(field, ["items"]);

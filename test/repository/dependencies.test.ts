@@ -3,7 +3,7 @@ import { globSync } from "tinyglobby";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 
-/** Permissive ones: use in a closed product is allowed, and none asks for its source. */
+/** Permissive licences. They allow use in a closed product, and none asks for its source. */
 const ALLOWED = ["0BSD", "Apache-2.0", "BSD-3-Clause", "ISC", "MIT", "PSF-2.0", "Unlicense"];
 
 const versions = z.record(z.string(), z.string());
@@ -57,7 +57,7 @@ describe("the packages of the images", () => {
   const production = Object.entries(locked).filter(([path, { dev }]) => path !== "" && dev !== true);
 
   it("are all under a licence that is allowed, those that others bring included", () => {
-    // An optional one is left out where it doesn't fit the platform.
+    // npm leaves out an optional package that doesn't fit the platform.
     const installed = production.filter(([path, { optional }]) => optional !== true || existsSync(path));
     expect(installed.length).toBeGreaterThan(Object.keys(declared.dependencies).length);
     const others = installed.map(([path]) => `${path}: ${licenceOf(path) ?? "none"}`);

@@ -11,7 +11,7 @@ import { readImage, stageNames } from "../support/container-image.ts";
 const FINAL = ["standalone", "functions"];
 const build = readImage("build");
 
-/** What the builder is sent, of these paths. */
+/** Those of these paths that are sent to the builder. */
 const sent = (paths: readonly string[]) =>
   dockerignore
     .default()
@@ -21,7 +21,7 @@ const sent = (paths: readonly string[]) =>
 const GLOB = { dot: true, onlyFiles: false, expandDirectories: false };
 
 describe("the Dockerfile", () => {
-  it("builds the app for the Functions host where no target is named", () => {
+  it("builds the app for the Functions host if no target is named", () => {
     expect(stageNames()).toEqual(["build", "standalone", "functions"]);
   });
 
@@ -82,9 +82,9 @@ describe("the Dockerfile", () => {
       expect(image.command[0]).toMatch(/^(node|\/azure-functions-host\/Microsoft\.Azure\.WebJobs\.Script\.WebHost)$/);
     });
 
-    it("limits heap and arenas as the README's figures were measured", () => {
+    it("limits heap and arenas as the figures were measured", () => {
       expect(image.env).toMatchObject(ALLOCATOR);
-      const [, flags] = /"--node-options=([^"]+)"/.exec(readFileSync("README.md", "utf8")) ?? [];
+      const [, flags] = /"--node-options=([^"]+)"/.exec(readFileSync("docs/figures.md", "utf8")) ?? [];
       expect(flags).toMatch(/--max-old-space-size/);
       expect([image.env["NODE_OPTIONS"], image.env["languageWorkers__node__arguments"]]).toContain(flags);
     });

@@ -5,7 +5,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 
-/** Imports that the linter refuses: the importing file, and what it imports. */
+/** Imports that the linter refuses, as the importing file and the imported one. */
 const REFUSED = [
   ["functions/x.ts", "../local/stack/part.ts"],
   ["functions/x.ts", "../host/host.ts"],
@@ -46,7 +46,7 @@ const REFUSED = [
   ["test/bench/x.ts", "../../prove/proof/flags.ts"],
 ] as const;
 
-/** Imports beside them that it lets pass. */
+/** Similar imports that it allows. */
 const ALLOWED = [
   ["functions/y.ts", "../shared/clock.ts"],
   ["shared/adapters/y.ts", "@kubernetes/client-node"],
@@ -73,15 +73,15 @@ const answer = z.object({
 const config = z.looseObject({ options: z.looseObject({}) });
 
 let directory: string;
-/** The files that the linter found an import in which it refuses. */
+/** The files in which the linter refused an import. */
 let refused: ReadonlySet<string>;
 
-/** Each case is a file of its own. */
+/** The name of a case's file. Each case has one of its own. */
 const fileOf = (kind: string, index: number, file: string) => file.replace(/\w+\.ts$/, `${kind}-${index}.ts`);
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "dispatcher-fences-"));
-  // The rule needs no types, and without them the linter takes a moment only.
+  // Runs the linter without types, which takes only a moment. The rule needs none.
   const { options, ...rest } = config.parse(JSON.parse(await readFile(".oxlintrc.json", "utf8")));
   const own = { ...rest, options: { ...options, typeAware: false } };
   await writeFile(join(directory, ".oxlintrc.json"), JSON.stringify(own));

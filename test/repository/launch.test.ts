@@ -17,7 +17,7 @@ const { configurations } = z
   .parse(read(".vscode/launch.json"));
 const { scripts } = z.looseObject({ scripts: z.record(z.string(), z.string()) }).parse(read("package.json"));
 
-/** What a configuration starts that is not there: files, or scripts of package.json. */
+/** The files, or scripts of package.json, that a configuration starts and that don't exist. */
 function missing({ program, args, command }: (typeof configurations)[number]): string[] {
   const files = [program?.replace("${workspaceFolder}/", ""), args[args.indexOf("--config") + 1]];
   const [, script] = /^npm (?:run )?(\S+)/.exec(command ?? "") ?? [];

@@ -1,15 +1,15 @@
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { RULES } from "../../shared/run/decide.ts";
 import { REASONS } from "../../shared/run/reasons.ts";
 import { OPEN_STATUSES } from "../../shared/run/run.ts";
 
 const README = readFileSync("README.md", "utf8");
+const ARCHITECTURE = readFileSync("docs/architecture.md", "utf8");
 
-/** The cells of the table whose first line begins like this, by row. */
-function table(header: string): string[][] {
-  const lines = README.split("\n");
+/** The cells of the table of a page whose first line begins like this, by row. */
+function table(page: string, header: string): string[][] {
+  const lines = page.split("\n");
   const start = lines.findIndex((line) => line.startsWith(header));
   const end = lines.findIndex((line, index) => index > start && !line.startsWith("|"));
   return lines.slice(start, end).map((line) =>
@@ -20,10 +20,13 @@ function table(header: string): string[][] {
   );
 }
 
-describe("the README", () => {
+describe("docs/architecture.md", () => {
+  const [header = [], , ...rows] = table(ARCHITECTURE, "| | absent");
+
   it("prints the table that decides", () => {
-    const [header = [], , ...rows] = table("| | absent");
     const phases = header.slice(1).map((phase) => (phase === "not ours" ? "foreign" : phase));
+    expect(phases.toSorted()).toEqual(Object.keys(RULES.accepted).toSorted());
+    expect(rows).toHaveLength(OPEN_STATUSES.length);
     for (const [index, status] of OPEN_STATUSES.entries()) {
       const row = rows[index] ?? [];
       const rules = new Map(Object.entries(RULES[status]).map(([phase, rule]) => [phase, rule.name]));
@@ -31,21 +34,23 @@ describe("the README", () => {
     }
   });
 
+  it("explains every rule of the table", () => {
+    const explained = [...ARCHITECTURE.matchAll(/^- \*\*(\w+)\*\*: /gm)].map(([, name]) => name);
+    expect(new Set(rows.flatMap((row) => row.slice(1)))).toEqual(new Set(explained));
+  });
+});
+
+describe("the README", () => {
   it("lists every reason", () => {
     expect(
-      table("| reason | means")
+      table(README, "| reason | means")
         .slice(2)
         .map(([reason]) => reason),
     ).toEqual(REASONS.map((reason) => `\`${reason}\``));
   });
 
-  it.each(["README.md", "docs/operate.md", "docs/reliability.md", "docs/scaling.md", "docs/settings.md"])(
-    "links only to files that exist: %s",
-    (file) => {
-      const links = [...readFileSync(file, "utf8").matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(
-        (match) => match[1] ?? "",
-      );
-      expect(links.filter((link) => !existsSync(join(dirname(file), link)))).toEqual([]);
-    },
-  );
+  it("has at most 1,200 words outside its code blocks", () => {
+    const words = README.replaceAll(/^```.*?^```/gms, "").match(/\S+/g) ?? [];
+    expect(words.length).toBeLessThanOrEqual(1_200);
+  });
 });

@@ -1,7 +1,7 @@
 import { type Module } from "../../shared/modules/module.ts";
 import { DEFAULT_RETRY } from "../../shared/run/retry-policy.ts";
 
-/** The module of `aRun`, with whatever the test says differently. */
+/** The module of `aRun`, changed by `over`. */
 export function aModule(over: Partial<Module> = {}): Module {
   return {
     name: "thumbnail",

@@ -4,7 +4,7 @@ import type { Run } from "../../shared/run/run.ts";
 /** The instant that tests start at: 2026-01-01. */
 export const T0 = Date.UTC(2026, 0, 1);
 
-/** A run as it stands after its first attempt was dispatched, with whatever the test says differently. */
+/** A run as it is after its first attempt was dispatched, changed by `over`. */
 export function aRun(over: Partial<Run> = {}): Run {
   const key = { source: { queue: "thumbnails" }, sequenceNumber: 42, enqueuedAt: T0 };
   const message = { messageId: "m-1", properties: {} };

@@ -4,7 +4,7 @@ import { delimiter, join } from "node:path";
 import type { TestContext } from "vitest";
 import { ROOT } from "./run-program.ts";
 
-/** For whom the predictions in infra/*.snapshot.json are made: nobody. */
+/** The subscription and tenant of the predictions in infra/*.snapshot.json. Nobody owns them. */
 const FOR_NOBODY = [
   ["--subscription-id", "00000000-0000-0000-0000-000000000001"],
   ["--tenant-id", "00000000-0000-0000-0000-000000000002"],
@@ -13,7 +13,7 @@ const FOR_NOBODY = [
 ].flat();
 
 const MISSING =
-  "the Bicep CLI is missing: put bicep 0.49 or later on PATH, or name it in BICEP (https://github.com/Azure/bicep/releases, one file)";
+  "the Bicep CLI is missing. Put bicep 0.49 or later on PATH, or name it in BICEP (https://github.com/Azure/bicep/releases, one file)";
 
 export interface BicepEnd {
   readonly code: number;
@@ -21,7 +21,10 @@ export interface BicepEnd {
   readonly stderr: string;
 }
 
-/** Runs the Bicep CLI in infra/, or another directory. Without the CLI it skips the test with the reason; in CI it fails instead. */
+/**
+ * Runs the Bicep CLI in infra/, or another directory. Without the CLI it skips the test with the reason; in CI it fails
+ * instead.
+ */
 export async function bicep(
   test: TestContext,
   args: readonly string[],
@@ -32,7 +35,7 @@ export async function bicep(
     if (process.env["CI"]) throw new Error(MISSING);
     return test.skip(MISSING);
   }
-  // It is a .NET program, which wants ICU unless it is told to do without.
+  // The CLI is a .NET program, which needs ICU unless it is told to do without.
   const environment = { ...process.env, DOTNET_SYSTEM_GLOBALIZATION_INVARIANT: "1", ...env };
   return await new Promise((resolve, reject) => {
     execFile(program, args, { cwd, env: environment, maxBuffer: 64 * 1024 * 1024 }, (error, stdout, stderr) => {
@@ -42,7 +45,10 @@ export async function bicep(
   });
 }
 
-/** Predicts the resources of a parameter file: `validate` compares them with the checked-in prediction, `overwrite` writes it anew. */
+/**
+ * Predicts the resources of a parameter file. `validate` compares them with the checked-in prediction; `overwrite`
+ * writes it anew.
+ */
 export function snapshot(
   test: TestContext,
   file: string,

@@ -1,7 +1,10 @@
 import { join } from "node:path";
 import { build } from "esbuild";
 
-/** Bundles the source of a small Functions app as the product's own build does, with a copy of the library of its own. Resolves to the file. */
+/**
+ * Bundles the source of a small Functions app as the product's own build does, with a copy of the library of its own.
+ * Resolves to the file.
+ */
 export async function buildFixtureApp(directory: string, name: string, source: string): Promise<string> {
   const outfile = join(directory, `${name}.mjs`);
   await build({

@@ -7,21 +7,21 @@ import type {
 } from "@azure/service-bus";
 import type { Source } from "../../shared/run/source.ts";
 
-/** What the SDK's sender takes: its own messages, and whole AMQP messages. */
+/** The messages that the SDK's sender takes: its own, and whole AMQP messages. */
 type MessageToSend =
   | ServiceBusMessage
   | Extract<Parameters<ServiceBusSender["sendMessages"]>[0], { bodyType?: unknown }>;
 
-/** Somebody who sends to a bus and receives from it by the plain SDK. */
+/** A user of the bus who sends and receives with the plain SDK. */
 export interface BusUser {
   readonly client: ServiceBusClient;
   send(to: string, ...messages: MessageToSend[]): Promise<void>;
   receiver(source: Source, options?: { deadLetter?: boolean; receiveAndDelete?: boolean }): ServiceBusReceiver;
-  /** The next message. Rejects where none comes. */
+  /** The next message. Rejects if none comes. */
   receive(receiver: ServiceBusReceiver): Promise<ServiceBusReceivedMessage>;
 }
 
-/** `waitMs`: how long a message may take to come. */
+/** `waitMs` is how long a message may take to come. */
 export function makeBusUser(client: ServiceBusClient, waitMs = 2_000): BusUser {
   const senders = new Map<string, ServiceBusSender>();
   return {

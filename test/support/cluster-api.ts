@@ -7,7 +7,7 @@ import { isObject, type JsonObject } from "../../local/cluster/store/wire.ts";
 interface ApiAnswer {
   readonly code: number;
   readonly text: string;
-  /** The body as a JSON object; empty where it is none. */
+  /** The body as a JSON object; empty if it is none. */
   readonly json: JsonObject;
 }
 
@@ -16,20 +16,20 @@ interface ApiOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A plain client of the local cluster's API, for what it answers to the letter. */
+/** A plain client of the local cluster's API, which shows its answers to the letter. */
 export interface ClusterApi {
   ask(method: string, path: string, options?: ApiOptions): Promise<ApiAnswer>;
-  /** The events of a watch, one by one; `close` ends it. */
+  /** The events of a watch, one by one. `close` ends it. */
   watch(path: string): { readonly events: AsyncIterator<JsonObject>; close(): void };
   close(): void;
 }
 
-/** Speaks with the token and the certificate of the cluster's own kubeconfig. */
+/** Makes a client with the token and the certificate of the cluster's own kubeconfig. */
 export function clusterApi(cluster: LocalCluster): ClusterApi {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(cluster.kubeconfigPath);
   const ca = Buffer.from(kubeConfig.getCurrentCluster()?.caData ?? "", "base64");
-  // Fixed: a test that lies about the host still speaks to this one.
+  // The name is fixed, because a test that sends a wrong host header still speaks to this server.
   const agent = new Agent({ keepAlive: true, ca, servername: "localhost" });
   const send = (method: string, path: string, options: ApiOptions) => {
     const body = options.body === undefined ? "" : JSON.stringify(options.body);

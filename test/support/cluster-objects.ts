@@ -1,7 +1,7 @@
 import type { V1ContainerState, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
 import type { FieldFault, JobListing, TrialOutcome } from "../../shared/ports/job-cluster.ts";
 
-// What a cluster writes into its objects, and prints of them.
+// These functions make the texts and statuses that a cluster writes into its objects.
 
 export function nameOf(object: V1Job | V1Pod): string {
   return object.metadata?.name ?? "";
@@ -22,8 +22,8 @@ export function containers(pod: V1Pod) {
 }
 
 /**
- * The containers' statuses where all of them are in one state, and the init containers are over; or where the named one of these is in that
- * state, and none after it has run. Sidecars run as long as the work, and end badly.
+ * The statuses of all containers in one state, with the init containers over. With `only`, the named container is in
+ * that state, and none after it has run. Sidecars run as long as the work, and fail at the end.
  */
 export function statuses(pod: V1Pod, state: V1ContainerState, only?: string) {
   const over = { terminated: { exitCode: 0, reason: "Completed" } };

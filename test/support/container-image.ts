@@ -5,20 +5,20 @@ import { Copy, DockerfileParser, From, type Instruction, JSONInstruction, Proper
 import { glob } from "tinyglobby";
 import { ROOT } from "./run-program.ts";
 
-/** What one `COPY` brings into an image. */
+/** The files that one `COPY` brings into an image. */
 interface Copied {
-  /** Paths in the stage `from`, or in the build's context; a `*` stands for any name. */
+  /** Paths in the stage `from`, or in the build's context. A `*` stands for any name. */
   readonly sources: readonly string[];
   readonly from: string | undefined;
-  /** Absolute; with a slash at its end, a directory. */
+  /** An absolute path. With a slash at its end it is a directory. */
   readonly to: string;
 }
 
-/** An image as its stage of the Dockerfile describes it, without what its base brings. */
+/** An image as its stage of the Dockerfile describes it, without the content of its base. */
 export interface ContainerImage {
   readonly base: string;
   readonly copied: readonly Copied[];
-  /** What is run while it is built. */
+  /** The commands that are run while it is built. */
   readonly runs: readonly string[];
   readonly workdir: string;
   readonly user: string | undefined;
@@ -32,7 +32,7 @@ export interface ContainerImage {
 const DOCKERFILE = join(ROOT, "Dockerfile");
 const KNOWN = new Set(["ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "LABEL", "RUN", "USER", "WORKDIR"]);
 
-/** The names of the Dockerfile's stages, in order. The last one is built where none is named. */
+/** The names of the Dockerfile's stages, in order. docker builds the last one if no stage is named. */
 export function stageNames(): string[] {
   return instructions().flatMap((instruction) =>
     instruction instanceof From ? [instruction.getBuildStage() ?? ""] : [],
@@ -40,8 +40,9 @@ export function stageNames(): string[] {
 }
 
 /**
- * Reads one stage of the Dockerfile, which is the one description of what the images hold: whoever assembles one elsewhere reads it too.
- * Throws where there is no such stage, or it says something that this function would pass over.
+ * Reads one stage of the Dockerfile, which is the only description of the images' content. Code that assembles an image
+ * elsewhere reads it, too. Throws if there is no such stage, or if it has an instruction that this function would
+ * ignore.
  */
 export function readImage(stage: string): ContainerImage {
   const all = instructions();
@@ -70,7 +71,10 @@ export function readImage(stage: string): ContainerImage {
   };
 }
 
-/** Puts what an image copies under the directory `root`. `stages`: where the files of each stage that it copies from lie. */
+/**
+ * Puts the files that an image copies under the directory `root`. `stages` says where the files of each stage that it
+ * copies from lie.
+ */
 export async function layOut(image: ContainerImage, stages: Readonly<Record<string, string>>, root: string) {
   await mkdir(join(root, image.workdir), { recursive: true });
   for (const { sources, from, to } of image.copied) {
@@ -81,7 +85,7 @@ export async function layOut(image: ContainerImage, stages: Readonly<Record<stri
       const files = await found(directory, source);
       if (files.length === 0) throw wrong(`COPY ${source}: there is no such file in ${directory}`);
       for (const file of files) {
-        // The content of a directory, not the directory itself.
+        // Copies the content of a directory, not the directory itself.
         const isInto = to.endsWith("/") && !(await stat(file)).isDirectory();
         await cp(file, join(root, isInto ? posix.join(to, basename(file)) : to), { recursive: true });
       }
@@ -122,7 +126,7 @@ function pairs(instruction: Instruction): Record<string, string> {
   return Object.fromEntries(properties.map((property) => [property.getName(), property.getValue() ?? ""]));
 }
 
-/** The words of the JSON form. The other one runs a shell in between, which swallows signals. */
+/** The words of an instruction in its JSON form. The other form runs a shell in between, which swallows signals. */
 function listed(instruction: Instruction): string[] {
   if (!(instruction instanceof JSONInstruction) || instruction.getJSONStrings().length === 0)
     throw wrong(`${instruction.getKeyword()} has to be a list of words in JSON`);

@@ -15,7 +15,7 @@ export interface CuttingProxy {
   close(): Promise<void>;
 }
 
-/** An HTTP proxy in front of a server on 127.0.0.1 that loses answers on demand. */
+/** Starts an HTTP proxy in front of a server on 127.0.0.1. It loses answers on demand. */
 export async function startCuttingProxy(targetPort: number): Promise<CuttingProxy> {
   let lose: { method: string; count: number } = { method: "", count: 0 };
   let answer: { count: number; status: number; headers: Record<string, string> } = { count: 0, status: 0, headers: {} };

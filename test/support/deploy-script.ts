@@ -6,10 +6,11 @@ import { delimiter, join } from "node:path";
 import { ROOT } from "./run-program.ts";
 
 const SCRIPT = join(ROOT, "infra", "deploy.sh");
-/** What the script may use besides what it says that it needs. */
+/** The programs that the script may use besides those that it says it needs. */
 const COMMANDS = ["bash", "cat", "date", "dirname", "env", "git", "grep", "mktemp", "rm", "sed", "sleep"];
 
-// Each writes down how it was called. `FAILS` names the calls that fail: "az account", "helm list". `$RECORD.outputs`: what the deployment has.
+// Each stand-in records how it was called. `FAILS` names the calls that fail, such as "az account" or "helm list".
+// `$RECORD.outputs` has the outputs of the deployment.
 const STAND_IN = `#!/usr/bin/env bash
 { printf '%s' "\${0##*/}"; printf '\\t%s' "$@"; printf '\\n'; } >>"$RECORD"
 case "\${0##*/} $1 $2 $3" in
@@ -30,7 +31,7 @@ exit 0
 export interface Deployed {
   readonly code: number;
   readonly said: string;
-  /** Each call of a stand-in, its name first. */
+  /** Each call of a stand-in, beginning with its name. */
   readonly calls: readonly (readonly string[])[];
 }
 
@@ -38,17 +39,17 @@ export interface DeployOptions {
   /** The calls that fail, such as "helm-list". */
   readonly fails?: string;
   readonly stdin?: string;
-  /** The script itself, where it is a copy. */
+  /** The script itself, if it is a copy. */
   readonly program?: string;
-  /** What the deployment has, by the output's name; an output that is not among them comes as `the-<name>`. */
+  /** The outputs of the deployment, by name. An output that is missing here becomes `the-<name>`. */
   readonly outputs?: Readonly<Record<string, string>>;
 }
 
-/** infra/deploy.sh, with stand-ins that record how they are called for the tools that change something. */
+/** infra/deploy.sh, with stand-ins for the tools that change something. They record how they are called. */
 export interface DeployScript {
-  /** Where it is started. */
+  /** The directory where the script is started. */
   readonly directory: string;
-  /** Where the tools are. */
+  /** The directory of the tools. */
   readonly bin: string;
   run(args: readonly string[], options?: DeployOptions): Promise<Deployed>;
   close(): Promise<void>;

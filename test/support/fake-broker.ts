@@ -9,7 +9,7 @@ import { unforged } from "../../shared/run/stamp.ts";
 import { another, FakeEntity, type FakeMessage, type MessageToSend } from "./fake-entity.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
-/** A message as a trigger is handed it. `deliveryCount` counts from 1, as the host does. */
+/** A message as a trigger receives it. `deliveryCount` counts from 1, as the host does. */
 interface Delivery {
   readonly source: Source;
   readonly sequenceNumber: number;
@@ -30,23 +30,26 @@ export interface FakeBroker extends MessageBroker, Interference<keyof MessageBro
   deliver(source: Source, message?: MessageToSend): Delivery;
   /** Puts a message on the bus, where it waits. */
   send(source: Source, message?: MessageToSend): FakeMessage;
-  /** Hands the oldest active message that nobody holds to a trigger. Undefined where there is none. */
+  /** Hands the oldest active message without a lock to a trigger. Undefined if there is none. */
   redeliver(source: Source): Delivery | undefined;
-  /** Somebody else receives a deferred message, and holds it. Returns the token; undefined where there is nothing to hold. */
+  /**
+   * Lets another receiver lock a deferred message. Returns the token; undefined if there is no such message without a
+   * lock.
+   */
   holdDeferred(source: Source, sequenceNumber: number): string | undefined;
-  /** All locks of a source end now, whatever the clock says. */
+  /** Ends all locks of a source now, whatever the clock says. */
   lapseLocks(source: Source): void;
-  /** The entity is deleted and created again: it is empty, and numbers from 1. */
+  /** Deletes the entity and creates it again, so that it is empty, and numbers from 1. */
   recreate(source: Source): void;
-  /** The entity is gone: calls fail, and `verify` says so. */
+  /** Removes the entity, so that calls fail, and `verify` says so. */
   remove(source: Source): void;
-  /** Every message that the entity ever held, settled ones too, by number. */
+  /** Every message that the entity ever held, settled ones included, by number. */
   messages(source: Source): FakeMessage[];
-  /** The message of this number. Throws where there never was one. */
+  /** The message of this number. Throws if there never was one. */
   message(source: Source, sequenceNumber: number): FakeMessage;
 }
 
-/** The bus in memory, with the adapter's rules. Entities come into being when they are first named. */
+/** A bus in memory, with the adapter's rules. It makes an entity when a call first names it. */
 export function makeFakeBroker({
   clock,
   lockDurationMs = 300_000,

@@ -16,22 +16,23 @@ import { Mishaps } from "./interference.ts";
 
 type Method = keyof JobCluster;
 
-/** How a container ended, beside its exit code. */
+/** How a container ended, apart from its exit code. */
 interface End {
   readonly message?: string;
   readonly reason?: string;
-  /** Which init container, where it was one. */
+  /** The init container that ended, if it was one. */
   readonly container?: string;
 }
 
 /**
- * A `JobCluster` in memory, for tests of what uses one. Jobs do nothing by themselves: a test says what becomes of them, by name. Objects are
- * shaped like a real cluster's, and copies: changing one changes nothing.
+ * A `JobCluster` in memory, for tests of the code that uses one. Jobs do nothing by themselves; a test says, by name,
+ * what happens to them. Objects are shaped like a real cluster's. They are copies, so changing one changes nothing
+ * here.
  */
 export class FakeCluster implements JobCluster {
   /** Every Job that a create asked for, whatever the answer was. */
   readonly creates: V1Job[] = [];
-  /** Every Job that was tried. */
+  /** Every Job of a trial. */
   readonly trials: V1Job[] = [];
   /** How often each method was called. */
   readonly calls = new Map<Method, number>();
@@ -40,7 +41,7 @@ export class FakeCluster implements JobCluster {
   readonly #logs = new Map<string, Uint8Array>();
   readonly #events = new Map<string, CoreV1Event[]>();
   readonly #mishaps = new Mishaps<Method>();
-  /** What the next creates are answered, in place of being done. */
+  /** The answers to the next creates, which then do nothing. */
   readonly #answersToCreate: CreateOutcome[] = [];
   readonly #missingRights = new Set<string>();
   #judgeTrial: (job: V1Job) => TrialOutcome | undefined = () => undefined;
@@ -131,7 +132,7 @@ export class FakeCluster implements JobCluster {
     return this.#answer("log", () => {
       const pod = [...this.#pods.values()].find((one) => nameOf(one) === podName);
       const { initContainerStatuses = [], containerStatuses = [], conditions = [] } = pod?.status ?? {};
-      // As a real server, which has no node to ask yet.
+      // A real server answers so, too, if the pod has no node to ask yet.
       if (conditions.some(({ type, status: holds }) => type === "PodScheduled" && holds === "False"))
         return new Uint8Array();
       const status = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container);
@@ -169,9 +170,9 @@ export class FakeCluster implements JobCluster {
     return this.#answer("verify", () => undefined);
   }
 
-  // ---- what becomes of a Job
+  // ---- what happens to a Job
 
-  /** Its container runs. */
+  /** Its container starts to run. */
   run(name: string): void {
     const pod = this.#pod(name);
     pod.status = {
@@ -182,7 +183,7 @@ export class FakeCluster implements JobCluster {
     };
   }
 
-  /** The named init container runs: those before it are over. */
+  /** The named init container starts to run. Those before it are over. */
   runInit(name: string, container: string): void {
     const pod = this.#pod(name);
     const { initContainerStatuses = [], ...rest } = statuses(pod, { running: { startedAt: this.#now() } }, container);
@@ -204,8 +205,8 @@ export class FakeCluster implements JobCluster {
   }
 
   /**
-   * Its first container exits like this, or the init container that is named, before all others; the Job fails by its failure policy or by
-   * its back-off limit, as a cluster would say.
+   * Its first container, or the named init container, exits with this code. The Job fails by its failure policy or by
+   * its back-off limit, as on a real cluster.
    */
   fail(name: string, exitCode = 1, options: End = {}): void {
     this.#endPod(name, "Failed", exitCode, options);
@@ -219,23 +220,17 @@ export class FakeCluster implements JobCluster {
       const message = `${container} failed with exit code ${exitCode} matching FailJob rule at index ${index}`;
       this.#finish(name, "FailureTarget", "Failed", "PodFailurePolicy", message);
     } else {
-      this.#finish(
-        name,
-        "FailureTarget",
-        "Failed",
-        "BackoffLimitExceeded",
-        "Job has reached the specified backoff limit",
-      );
+      this.#failByBackoff(name);
     }
   }
 
-  /** It ran into its pod's deadline: pod and logs stay. */
+  /** It runs into its pod's deadline. The pod and its logs stay. */
   timeOut(name: string, options: Pick<End, "message"> = {}): void {
     this.#endPod(name, "Failed", 137, options);
     this.#passDeadline(name);
   }
 
-  /** It ran into its pod's deadline before anything of it could run. */
+  /** It runs into its pod's deadline before anything of it could run. */
   timeOutUnstarted(name: string): void {
     const pod = this.#pod(name);
     const message = "The container could not be located when the pod was terminated";
@@ -244,20 +239,19 @@ export class FakeCluster implements JobCluster {
     this.#passDeadline(name);
   }
 
+  #failByBackoff(name: string): void {
+    const message = "Job has reached the specified backoff limit";
+    this.#finish(name, "FailureTarget", "Failed", "BackoffLimitExceeded", message);
+  }
+
   #passDeadline(name: string): void {
     const pod = this.#pod(name);
     const message = "Pod was active on the node longer than the specified deadline";
     pod.status = { ...pod.status, reason: "DeadlineExceeded", message };
-    this.#finish(
-      name,
-      "FailureTarget",
-      "Failed",
-      "BackoffLimitExceeded",
-      "Job has reached the specified backoff limit",
-    );
+    this.#failByBackoff(name);
   }
 
-  /** Its pod can't start: its containers wait with this reason, or the init container that is named does. */
+  /** Its pod can't start. Its containers, or the named init container, wait with this reason. */
   stick(name: string, reason = "ErrImagePull", message = "failed to pull image", container?: string): void {
     const pod = this.#pod(name);
     pod.status = {
@@ -268,13 +262,16 @@ export class FakeCluster implements JobCluster {
     };
   }
 
-  /** No node is there for its pod. */
+  /** The scheduler finds no node for its pod. */
   unschedule(name: string, message: string): void {
     const unscheduled = { type: "PodScheduled", status: "False", reason: "Unschedulable", message };
     this.#pod(name).status = { phase: "Pending", conditions: [unscheduled] };
   }
 
-  /** The cluster takes its pod away, for good: the Job fails by its rule on DisruptionTarget, and its condition alone says so. */
+  /**
+   * The cluster takes its pod away, for good. The Job fails by its rule on DisruptionTarget, and only its condition
+   * says so.
+   */
   evict(name: string): void {
     const pod = this.#pod(name);
     const where = `${pod.metadata?.namespace ?? ""}/${nameOf(pod)}`;
@@ -283,19 +280,13 @@ export class FakeCluster implements JobCluster {
     this.#finish(name, "FailureTarget", "Failed", "PodFailurePolicy", message);
   }
 
-  /** Somebody deletes its pod. */
+  /** A person deletes its pod. */
   deletePod(name: string): void {
     this.#pods.delete(name);
-    this.#finish(
-      name,
-      "FailureTarget",
-      "Failed",
-      "BackoffLimitExceeded",
-      "Job has reached the specified backoff limit",
-    );
+    this.#failByBackoff(name);
   }
 
-  /** Somebody deletes the Job, and its pod with it. */
+  /** A person deletes the Job, and its pod with it. */
   deleteJob(name: string): void {
     this.#jobs.delete(name);
     this.#pods.delete(name);
@@ -314,16 +305,16 @@ export class FakeCluster implements JobCluster {
     if (job.spec) job.spec.suspend = false;
     job.status = { ...job.status, startTime: this.#now(), conditions: [] };
     if (job.spec?.parallelism !== 0) this.#addPod(job);
-    // Nobody waits here for a second to pass.
+    // Ends at once, because the fake does not wait for a second to pass.
     if (job.spec?.activeDeadlineSeconds === 1) this.#end(name, job.metadata?.uid ?? "");
   }
 
-  /** It has its early condition only: its pod still ends, on a dead node perhaps for ever. */
+  /** It gets only its early condition, because its pod is still terminating, on a dead node perhaps for ever. */
   linger(name: string, reason = "DeadlineExceeded"): void {
     setCondition(this.job(name), "FailureTarget", reason, "Job was active longer than specified deadline", this.#now());
   }
 
-  /** It gets no pod; an event says why. */
+  /** It gets no pod, and an event says why. */
   withholdPod(name: string, message: string): void {
     this.#pods.delete(name);
     const job = this.job(name);
@@ -343,12 +334,12 @@ export class FakeCluster implements JobCluster {
     if (metadata) metadata.labels = { ...metadata.labels, ...labels };
   }
 
-  /** Somebody labels it `ion/cancel=true`. */
+  /** A person labels it `ion/cancel=true`. */
   cancel(name: string): void {
     this.label(name, { "ion/cancel": "true" });
   }
 
-  /** Somebody else's Job takes a name. */
+  /** A foreign Job takes a name. */
   addForeign(name: string): void {
     const template = { spec: { restartPolicy: "Never", containers: [{ name: "main", image: "busybox" }] } };
     this.#insert({ apiVersion: "batch/v1", kind: "Job", metadata: { name }, spec: { template } });
@@ -375,24 +366,24 @@ export class FakeCluster implements JobCluster {
     this.#answersToCreate.push({ kind: "quota", message });
   }
 
-  /** The next create is refused for what it asks. */
+  /** The next create is refused because of the Job itself. */
   refuseNext(message = `Job.batch is invalid: spec.template: Invalid value`): void {
     this.#answersToCreate.push({ kind: "refused", message });
   }
 
-  /** From now on Jobs are judged like this when they are tried; undefined leaves one to the fake's own rule. */
+  /** Judges all later trials. If `judge` returns undefined, the fake's own rule decides. */
   judgeTrials(judge: (job: V1Job) => TrialOutcome | undefined): void {
     this.#judgeTrial = judge;
   }
 
-  /** The Dispatcher's Role loses a right. */
+  /** Takes a right from the Dispatcher's Role. */
   takeRight(right: Pick<Right, "verb" | "resource">): void {
     this.#missingRights.add(`${right.verb} ${right.resource}`);
   }
 
   // ---- what a test looks at
 
-  /** The Job itself, to look at or to change. Throws where there is none. */
+  /** The Job itself, to look at or to change. Throws if there is none. */
   job(name: string): V1Job {
     const job = this.#find(name);
     if (!job)
@@ -402,7 +393,7 @@ export class FakeCluster implements JobCluster {
     return job;
   }
 
-  /** The names of all Jobs that exist, settled ones too. */
+  /** The names of all Jobs that exist, retired ones included. */
   names(): string[] {
     return [...this.#jobs.keys()].filter((name) => this.#find(name) !== undefined);
   }
@@ -432,7 +423,7 @@ export class FakeCluster implements JobCluster {
   #insert(given: V1Job): string {
     const uid = randomUUID();
     const job = structuredClone(given);
-    // As the server does: a Job without labels gets those of its pod template.
+    // As on the real server, a Job without labels gets those of its pod template.
     const labels = job.metadata?.labels ?? { ...job.spec?.template.metadata?.labels };
     const made = { uid, creationTimestamp: this.#now(), resourceVersion: "1" };
     job.metadata = { namespace: "jobs", ...job.metadata, labels, ...made };
@@ -504,7 +495,7 @@ export class FakeCluster implements JobCluster {
     const terminated = {
       exitCode,
       reason,
-      // A runtime that could not start the command says 1970.
+      // A container runtime that could not start the command reports 1970.
       startedAt: reason === "StartError" ? new Date(0) : startedAt,
       finishedAt: this.#now(),
       ...(options.message === undefined ? {} : { message: options.message }),

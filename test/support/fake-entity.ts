@@ -4,7 +4,7 @@ import { LockLostError } from "../../shared/errors.ts";
 import type { DeadLetter } from "../../shared/ports/message-broker.ts";
 import type { PeekedMessage, Properties } from "../../shared/run/message.ts";
 
-/** What a test puts on the fake bus. Everything has a default. */
+/** The fields of a message that a test puts on the fake bus. All have a default. */
 export interface MessageToSend {
   readonly body?: Uint8Array | string;
   readonly bodyUnreadable?: true;
@@ -31,7 +31,7 @@ export interface FakeMessage {
   readonly state: "active" | "deferred" | "completed" | "dead-lettered" | "expired";
   readonly deliveryCount: number;
   readonly locked: boolean;
-  /** Of a dead-lettered one. */
+  /** The letter of a dead-lettered message. */
   readonly letter?: DeadLetter;
 }
 
@@ -40,11 +40,14 @@ interface Held {
   readonly until: EpochMs;
 }
 
-/** One queue or subscription of the fake bus, with the broker's rules: each end of a lock but completion counts as a delivery. */
+/**
+ * One queue or subscription of the fake bus, with the broker's rules. Each end of a lock but completion counts as a
+ * delivery.
+ */
 export class FakeEntity {
   readonly #clock: Clock;
   readonly #lockDurationMs: number;
-  /** Settled ones stay, for tests to look at. */
+  /** Settled messages stay, so that tests can look at them. */
   readonly #messages = new Map<number, FakeMessage>();
   readonly #locks = new Map<string, Held>();
   #lastNumber = 0;
@@ -77,7 +80,7 @@ export class FakeEntity {
     return [...this.#messages.values()];
   }
 
-  /** Messages that are still on the bus, from a number on. */
+  /** The messages that are still on the bus, from a number on. */
   present(fromSequenceNumber: number): PeekedMessage[] {
     return this.all().flatMap((message) => {
       const { deliveryCount: _, locked: __, letter: ___, state, ...rest } = message;
@@ -86,7 +89,7 @@ export class FakeEntity {
     });
   }
 
-  /** Locks the oldest active message that nobody holds. Undefined where there is none. */
+  /** Locks the oldest active message without a lock. Undefined if there is none. */
   receive(): { message: FakeMessage; lockToken: string } | undefined {
     const message = this.all().find((candidate) => {
       return candidate.state === "active" && !candidate.locked && !this.#isExpired(candidate);
@@ -94,14 +97,14 @@ export class FakeEntity {
     return message && this.#lock(message);
   }
 
-  /** Locks a deferred message. Undefined where there is none of this number, or somebody holds it. */
+  /** Locks a deferred message. Undefined if there is none of this number, or it is locked. */
   receiveDeferred(sequenceNumber: number): { message: FakeMessage; lockToken: string } | undefined {
     const message = this.all().find((candidate) => candidate.sequenceNumber === sequenceNumber);
     if (message?.state !== "deferred" || message.locked || this.#isExpired(message)) return undefined;
     return this.#lock(message);
   }
 
-  /** Ends a lock by what the settlement makes of the message. LockLostError where the token is dead. */
+  /** Ends a lock and changes the message as the settlement says. Throws LockLostError if the token is dead. */
   settle(lockToken: string, settlement: (message: FakeMessage) => Partial<FakeMessage>): void {
     this.#lapse();
     const held = this.#locks.get(lockToken);
@@ -142,7 +145,7 @@ export class FakeEntity {
   }
 }
 
-/** One more delivery that came to nothing. */
+/** Counts one more delivery that did not settle the message. */
 export function another(message: FakeMessage): Partial<FakeMessage> {
   return { deliveryCount: message.deliveryCount + 1 };
 }

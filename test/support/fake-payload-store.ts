@@ -5,13 +5,13 @@ import { sourceKey } from "../../shared/run/source.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
 export interface FakePayloadStore extends PayloadStore, Interference<keyof PayloadStore> {
-  /** Bodies by run id. */
+  /** The bodies, by run id. */
   readonly bodies: ReadonlyMap<string, Uint8Array>;
-  /** Logs by URL. */
+  /** The logs, by URL. */
   readonly logs: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Payloads in memory. Its URLs lead nowhere, and say until when they would be valid. */
+/** A payload store in memory. Its URLs lead nowhere, and say until when they would be valid. */
 export function makeFakePayloadStore({ clock }: { clock: Clock }): FakePayloadStore {
   const bodies = new Map<string, Uint8Array>();
   const stored = new Map<string, StoredBody>();
@@ -42,7 +42,7 @@ export function makeFakePayloadStore({ clock }: { clock: Clock }): FakePayloadSt
   return Object.assign(withInterference(port), { bodies, logs });
 }
 
-/** The bus's entity names ignore case. */
+/** The id of a run, in lower case, because the bus's entity names ignore case. */
 function idOf(key: RunKey): string {
   return runId(key).toLowerCase();
 }

@@ -11,9 +11,9 @@ import { type Interference, withInterference } from "./interference.ts";
 export type Tables = RunTable & InstanceTable;
 
 export interface FakeRunTable extends RunTable, InstanceTable, Interference<keyof Tables> {
-  /** Both rows of an open run are lost, as after a restore. */
+  /** Removes both rows of an open run, as a restore of the table may do. */
   forget(key: RunKey): void;
-  /** What is in the table now, in the order of insertion. */
+  /** The rows that are in the table now, in the order of insertion. */
   rows(): { open: Run[]; closed: ClosedRun[] };
 }
 
@@ -28,7 +28,9 @@ interface RunRow {
   readonly etag: string;
 }
 
-/** The rows in memory, with the adapter's rules: every write is conditional, and an identity that was taken stays taken. */
+/**
+ * The rows in memory, with the adapter's rules. Every write is conditional, and a row's identity stays taken for ever.
+ */
 export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; owner?: string }): FakeRunTable {
   const open = new Map<string, OpenRow>();
   const runs = new Map<string, RunRow>();

@@ -1,15 +1,21 @@
 import type { Reporter } from "vitest/node";
 
-/** What a test says in its name, or its group's, that stops a node or the API server, and so is left out on somebody's own cluster. */
+/**
+ * Marks, in the name of a test or its group, a test that stops a node or the API server. Such a test is left out on a
+ * cluster that the tests did not start.
+ */
 export const NEEDS_OWN_CLUSTER = "(on a cluster of its own)";
 
-/** What a test of a contract says in its name that only a real cluster can tell, and so is left out on its stand-ins. */
+/**
+ * Marks, in the name of a contract's test, a test that only a real cluster can pass. Such a test is left out on
+ * stand-ins.
+ */
 export const NEEDS_KUBELET = "(needs a kubelet)";
 export const NEEDS_ADMISSION = "(needs admission control)";
 
 /**
- * Fails the run where a test was skipped, except those that an explicit `TEST_KUBECONFIG` leaves out by name, and those with a mark of what this
- * run doesn't have.
+ * Fails the run if a test was skipped. Allowed are tests that an explicit `TEST_KUBECONFIG` leaves out by name, and
+ * tests whose mark names something that this run doesn't have.
  */
 export function forbidSkips(
   env: Readonly<Record<string, string | undefined>>,

@@ -1,4 +1,4 @@
-/** As the formatter leaves it: lists of plain values on one line where they fit. */
+/** JSON as the formatter leaves it. Lists of plain values are on one line if they fit. */
 export function formattedJson(value: unknown): string {
   const text = JSON.stringify(value, undefined, 2);
   return `${text.replaceAll(/^(.*)\[\n([^[\]{}]*?)\n\s*\]/gm, (whole, before: string, items: string) => {

@@ -1,11 +1,11 @@
 import { UnavailableError } from "../../shared/errors.ts";
 import { type Ports, watchPorts } from "./watched-ports.ts";
 
-/** What becomes of a call that waits at its gate. */
+/** The ways to release a call that waits at its gate. */
 export const RELEASES = [
-  /** It does its work and its reply arrives. */
+  /** It does its work, and its reply arrives. */
   "answers",
-  /** It does its work, and the process is frozen before it learns of it: the reply waits at a gate of its own. */
+  /** It does its work, and the process is frozen before the reply arrives. The reply waits at a gate of its own. */
   "sleeps on its reply",
   /** It does nothing, and fails. */
   "fails",
@@ -16,12 +16,17 @@ export const RELEASES = [
 ] as const;
 export type Release = (typeof RELEASES)[number];
 
-/** The ports as one process sees them whose every call waits until a test lets it go: so any two processes interleave in any way. */
+/**
+ * The ports, as one process sees them. Every call waits until the test lets it go, so that two processes can interleave
+ * in any way.
+ */
 export interface GatedPorts {
   readonly ports: Ports;
-  /** The calls that wait, oldest first: `table.insert`. */
+  /** The calls that wait, oldest first, such as `table.insert`. */
   waiting(): readonly string[];
-  /** Lets the waiting call at `index` go. One that dies takes the whole process with it: nothing of it ever goes on. */
+  /**
+   * Lets the waiting call at `index` go. If it dies, the whole process dies with it, and nothing of it ever goes on.
+   */
   release(index: number, how: Release): void;
   isAlive(): boolean;
 }

@@ -1,12 +1,18 @@
 import { UnavailableError } from "../../shared/errors.ts";
 
-/** What can go wrong with the next call of a fake's method. Each is used up by one call; several for one method queue up. */
+/**
+ * The faults that a test orders for the next call of a fake's method. Each is used up by one call. Several for one
+ * method queue up.
+ */
 export interface Interference<Method extends string> {
-  /** The next call does nothing and rejects. */
+  /** Makes the next call do nothing and reject. */
   failNext(method: Method, error?: Error): void;
-  /** The next call does its work, and rejects all the same: its answer was lost. */
+  /** Makes the next call do its work and reject all the same, as if its answer was lost. */
   loseNextReply(method: Method, error?: Error): void;
-  /** Runs `action` when the method is called next, before it does anything: what somebody else does in the meantime. */
+  /**
+   * Runs `action` when the method is called next, before the call does anything. It stands for what another process
+   * does in the meantime.
+   */
   beforeNext(method: Method, action: () => unknown): void;
 }
 
@@ -14,7 +20,7 @@ type Step =
   | { readonly kind: "fail" | "loseReply"; readonly error: Error }
   | { readonly kind: "before"; readonly action: () => unknown };
 
-/** What is to go wrong with a fake's next calls. A fake asks `carryOut` to do each call. */
+/** The faults that are ordered for a fake's next calls. A fake asks `carryOut` to do each call. */
 export class Mishaps<Method extends string> implements Interference<Method> {
   readonly #queues = new Map<Method, Step[]>();
 
@@ -30,7 +36,7 @@ export class Mishaps<Method extends string> implements Interference<Method> {
     this.#add(method, { kind: "before", action });
   }
 
-  /** Does one call of a method, with what was asked for it. */
+  /** Does one call of a method, with the faults that were ordered for it. */
   async carryOut<T>(method: Method, act: () => T | Promise<T>): Promise<T> {
     let step = this.#queues.get(method)?.shift();
     while (step?.kind === "before") {

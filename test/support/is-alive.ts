@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 
-/** Whether a process still runs. One that ended, and that nobody has asked about yet (a zombie), does not. */
+/** Whether a process still runs. A zombie, which has ended but is not yet reaped, does not. */
 export function isAlive(pid: number): boolean {
   const state = spawnSync("ps", ["-o", "stat=", "-p", String(pid)])
     .stdout.toString()

@@ -1,5 +1,5 @@
 import { ServiceBusClient } from "@azure/service-bus";
-import type { BrokerEntities } from "../../local/broker/entities.ts";
+import type { BrokerEntities, QueueConfig } from "../../local/broker/entities.ts";
 import { type BrokerOptions, type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { type BusUser, makeBusUser } from "./bus-user.ts";
 
@@ -10,7 +10,12 @@ export interface LocalBus extends BusUser {
   close(): Promise<void>;
 }
 
-/** Starts a broker of its own for a test. */
+/** Starts a broker with the one queue `q`, whose locks last a minute. */
+export function startLocalQueue(settings: Partial<QueueConfig> = {}): Promise<LocalBus> {
+  return startLocalBus({ queues: [{ name: "q", lockDurationMs: 60_000, ...settings }] });
+}
+
+/** Starts a broker for one test. */
 export async function startLocalBus(
   entities: Partial<BrokerEntities>,
   options: Pick<BrokerOptions, "counters"> = {},

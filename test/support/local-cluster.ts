@@ -16,10 +16,10 @@ import { type ClusterApi, clusterApi } from "./cluster-api.ts";
 
 export const JOBS = "/apis/batch/v1/namespaces/jobs/jobs";
 export const PODS = "/api/v1/namespaces/jobs/pods";
-/** How a command in a spec says the shell's `$$`, its process id: one `$` of two is an escape there. */
+/** Stands for the shell's `$$`, its process id, in the command of a spec, where two `$` are an escaped one. */
 export const PID = "$$$$";
 
-/** A local cluster of a test's own, and what tests of it do all the time. */
+/** A local cluster for one test file, and the actions that its tests need all the time. */
 export interface LocalClusterUser {
   readonly local: LocalCluster;
   readonly api: ClusterApi;
@@ -31,7 +31,7 @@ export interface LocalClusterUser {
   /** Resolves to the Job's pod once it is in this phase. */
   podIn(jobName: string, phase: string): Promise<V1Pod>;
   logOf(pod: V1Pod, container?: string): Promise<string>;
-  /** What the one container of a Job says, once it has ended well. */
+  /** The output of a Job's only container, once the Job has succeeded. */
   output(job: V1Job): Promise<string>;
   mergePatch(jobName: string, body: object): ReturnType<ClusterApi["ask"]>;
   close(): Promise<void>;
@@ -92,7 +92,7 @@ export function sh(command: string, over: Partial<V1Container> = {}): V1Containe
 
 let count = 0;
 
-/** A Job of one pod that is not tried again; by default it succeeds. */
+/** A Job of one pod that is not tried again. By default it succeeds. */
 export function aJob(
   pod: Partial<V1PodSpec>,
   over: { annotations?: Record<string, string>; spec?: object; name?: string } = {},

@@ -1,7 +1,10 @@
 import { createServer, type RequestListener } from "node:http";
 import { onTestFinished } from "vitest";
 
-/** An HTTP server of one test's own, on loopback. Resolves to `http://127.0.0.1:1234`; it ends with the test. */
+/**
+ * Starts an HTTP server on loopback for one test. Resolves to its URL, such as `http://127.0.0.1:1234`. It ends with
+ * the test.
+ */
 export async function startLoopbackServer(listener: RequestListener): Promise<string> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

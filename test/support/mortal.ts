@@ -1,15 +1,18 @@
 import { UnavailableError } from "../../shared/errors.ts";
 import { type Ports, watchPorts } from "./watched-ports.ts";
 
-/** What happens to a process at one of its calls. Dying before a call is dying after the one before. */
+/**
+ * The things that can happen to a process at one of its calls. There is no "dies before", because it is the same as
+ * dying after the call before.
+ */
 export const FATES = [
-  /** The call does its work, and the process dies before it hears of it. */
+  /** The call does its work, and the process dies before the answer arrives. */
   "dies after",
-  /** The call does nothing and fails; the process lives on. */
+  /** The call does nothing and fails. The process lives on. */
   "fails",
-  /** The call does its work, and its reply never comes; the process lives on. */
+  /** The call does its work, and its reply never comes. The process lives on. */
   "loses the reply of",
-  /** Others overtake the process, and it goes on a moment later. */
+  /** Other processes overtake this one, which goes on a moment later. */
   "pauses before",
   /** The process is frozen, and goes on long after. */
   "sleeps before",
@@ -19,13 +22,16 @@ export type Fate = (typeof FATES)[number];
 
 export interface Mortal {
   readonly ports: Ports;
-  /** The calls made so far, in order: `table.insert`. */
+  /** The calls made so far, in order, such as `table.insert`. */
   readonly calls: readonly string[];
   /** Whether it still lives. */
   isAlive(): boolean;
 }
 
-/** The ports as one process sees them to which something happens at its call number `at`, counted from 0. `pause`, `sleep`: what goes on meanwhile. */
+/**
+ * The ports, as one process sees them, with something that happens at its call number `at`, counted from 0. `pause` and
+ * `sleep` run what goes on meanwhile.
+ */
 export function makeMortal(
   ports: Ports,
   fate?: { readonly kind: Fate; readonly at: number; pause(): Promise<void>; sleep(): Promise<void> },

@@ -19,12 +19,15 @@ const prediction = z.object({
 export type Prediction = z.infer<typeof prediction>;
 export type PredictedResource = z.infer<typeof resource>;
 
-/** What `bicep snapshot` foresaw: of `dev` or `prod` the checked-in file, which a test holds against the templates. */
+/**
+ * The resources that `bicep snapshot` predicted. For `dev` and `prod` they are in the checked-in file, which a test
+ * compares with the templates.
+ */
 export function readPrediction(environment: string, directory = join(ROOT, "infra")): Prediction {
   return prediction.parse(JSON.parse(readFileSync(join(directory, `${environment}.snapshot.json`), "utf8")));
 }
 
-/** Those of a type, such as `Microsoft.ServiceBus/namespaces/queues`. */
+/** The resources of a type, such as `Microsoft.ServiceBus/namespaces/queues`. */
 export function ofType({ predictedResources }: Prediction, type: string): PredictedResource[] {
   return predictedResources.filter((one) => one.type === type);
 }

@@ -8,8 +8,9 @@ interface PropertyOptions {
 }
 
 /**
- * How often a property is tried. `PROPERTY_RUNS=50` tries each fifty times as often, for a long soak. A failure prints its seed and path, and
- * that of commands a replayPath: `PROPERTY_SEED=... PROPERTY_PATH=... PROPERTY_REPLAY=...` plays the shrunk case again, with `-t` for the one test.
+ * How often a property is tried. `PROPERTY_RUNS=50` tries each fifty times as often, for a long soak. A failure prints
+ * its seed and path, and for commands also a replayPath. `PROPERTY_SEED=... PROPERTY_PATH=... PROPERTY_REPLAY=...`,
+ * with `-t` for the one test, plays the shrunk case again.
  */
 export function propertyOptions(numRuns: number): PropertyOptions {
   const { PROPERTY_SEED: seed, PROPERTY_PATH: path } = process.env;
@@ -21,10 +22,13 @@ export function propertyOptions(numRuns: number): PropertyOptions {
   };
 }
 
-/** Later than fast-check stops by itself, with what it has by then: a test that is cut off would not say its seed. */
+/**
+ * The test's time limit. It is later than the one at which fast-check stops by itself, because a test that is cut off
+ * would not print its seed.
+ */
 export const PROPERTY_TIMEOUT_MS = 60_000 * TIMES;
 
-/** For `fc.commands`: which of them the shrunk case leaves out. */
+/** For `fc.commands`: which commands the shrunk case leaves out. */
 export function replayOptions(): { replayPath?: string } {
   const { PROPERTY_REPLAY: replayPath } = process.env;
   return replayPath === undefined ? {} : { replayPath };

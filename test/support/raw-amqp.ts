@@ -2,11 +2,14 @@ import type { EventContext, Message, Typed } from "rhea";
 import rhea from "rhea";
 import { encode, itemsOf, rawMessage, readerOf, receiveRaw, section } from "../../local/broker/amqp.ts";
 
-/** The format of one message: rhea encodes what comes without a format. */
+/** The format of one message. rhea encodes a message that comes without a format. */
 const ENCODED = 0;
 const LIST_BYTES = 9;
 
-/** Sends one AMQP message, whatever it holds: the Service Bus SDK knows few types. Bytes are a message that is encoded already. */
+/**
+ * Sends one AMQP message of any content, because the Service Bus SDK knows few types. Bytes are a message that is
+ * encoded already.
+ */
 export async function sendRaw(port: number, address: string, message: Message | Buffer): Promise<void> {
   const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
   await new Promise<void>((resolve, reject) => {
@@ -18,13 +21,13 @@ export async function sendRaw(port: number, address: string, message: Message | 
   }).finally(() => connection.close());
 }
 
-/** A list in a list, so many deep: encoded from within, for encoders recurse as decoders do. */
+/** A list in a list, nested this deep. It is encoded from within, because encoders recurse as decoders do. */
 export function nested(depth: number): Buffer {
   const lists = Array.from({ length: depth }, (_, level) => listOfOne(1 + level * LIST_BYTES));
   return Buffer.concat([...lists.toReversed(), bytes("45")]);
 }
 
-/** `d0 00000063`: the bytes that these digits name. */
+/** The bytes of hexadecimal digits, such as `d0 00000063`. */
 export function bytes(digits: string): Buffer {
   return Buffer.from(digits.replaceAll(" ", ""), "hex");
 }
@@ -34,7 +37,7 @@ export function messageOf(properties: Readonly<Record<string, string>>, value: B
   return Buffer.concat([encode(section(0x74, rhea.types.wrap_map(properties))), bytes("005377"), value]);
 }
 
-/** What stands before the only item of a list32: code, size and count. The size counts itself out, and the count in. */
+/** The head of a list32 with one item: code, size and count. The size counts the count, but not itself. */
 function listOfOne(itemBytes: number): Buffer {
   const head = Buffer.alloc(LIST_BYTES);
   head.writeUInt8(0xd0);
@@ -58,7 +61,10 @@ export async function receiveRawProperties(port: number, address: string): Promi
   return new Map(items.flatMap((item, at) => (at % 2 === 1 ? [[String(items[at - 1]?.value), item] as const] : [])));
 }
 
-/** Asks for one message and for the end of the drain in one frame. Resolves to what came, in order, when the drain has ended. */
+/**
+ * Asks for one message and for the end of the drain in one frame. Resolves to what arrived, in order, when the drain
+ * has ended.
+ */
 export async function drainOne(port: number, address: string): Promise<string[]> {
   const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
   const events: string[] = [];

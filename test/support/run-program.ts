@@ -5,11 +5,11 @@ import { join } from "node:path";
 /** The project's directory. */
 export const ROOT = join(import.meta.dirname, "..", "..");
 
-/** A program of the build under way. */
+/** A program of the build that runs. */
 export interface Running {
   readonly child: ChildProcess;
   readonly said: { stdout: string; stderr: string };
-  /** Resolves to its exit code, or the signal that ended it, once all its output is here. */
+  /** Resolves to its exit code, or the signal that ended it, once all its output has arrived. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
 }
 
@@ -19,12 +19,12 @@ export interface RunOptions {
   /** Gives it a channel to this process, as its parent in the stack does. */
   readonly ipc?: boolean;
   readonly cwd?: string;
-  /** Whose process it is, where it is to be another user's. */
+  /** The user whose process it becomes, if it is not this one. */
   readonly uid?: number;
   readonly stdin?: string;
 }
 
-/** Starts a program of the build (`npm run build` makes it): `dist/<program>/main.js`. */
+/** Starts a program of the build, `dist/<program>/main.js`, which `npm run build` makes. */
 export function runProgram(program: string, options: RunOptions = {}): Running {
   const child = spawn(process.execPath, [join(ROOT, "dist", program, "main.js"), ...(options.args ?? [])], {
     cwd: options.cwd ?? ROOT,
@@ -36,7 +36,7 @@ export function runProgram(program: string, options: RunOptions = {}): Running {
   child.stdout?.on("data", (chunk: Buffer) => (said.stdout += chunk.toString()));
   child.stderr?.on("data", (chunk: Buffer) => (said.stderr += chunk.toString()));
   child.stdin?.end(options.stdin ?? "");
-  // Not "close": it never comes once the channel was closed from this side.
+  // The streams are awaited instead of "close", which never comes once the channel was closed from this side.
   const emitters = [child.stdout, child.stderr].flatMap((stream) => stream ?? []);
   const over = [once(child, "exit"), ...emitters.map((stream) => once(stream, "end"))];
   const ended = Promise.all(over).then(() => child.exitCode ?? child.signalCode);

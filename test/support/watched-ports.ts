@@ -1,9 +1,9 @@
 import type { Dependencies } from "../../shared/dependencies.ts";
 
-/** All that a Dispatcher reaches outside of itself. */
+/** The ports by which a replica reaches everything outside of itself. */
 export type Ports = Pick<Dependencies, "table" | "instanceTable" | "broker" | "cluster" | "payloads">;
 
-/** The ports with `call` around each of their calls, which are named `table.insert`. */
+/** The ports with `call` around each of their calls, which have names such as `table.insert`. */
 export function watchPorts(
   { table, instanceTable, broker, cluster, payloads }: Ports,
   call: (name: string, method: () => Promise<unknown>) => Promise<unknown>,

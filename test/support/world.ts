@@ -19,7 +19,10 @@ import { makeTestClock } from "./test-clock.ts";
 
 export const LOCK_MS = 120_000;
 
-/** The core on fakes, with a clock that stands still: one bus, one table, one cluster, and as many processes as a test makes. */
+/**
+ * The core on fakes, with a clock that stands still. It has one bus, one table, one cluster, and as many replicas as a
+ * test makes.
+ */
 export function makeWorld(
   modules: readonly Module[] = [aModule({ retry: RETRY })],
   overrides: Partial<Dependencies> = {},
@@ -38,7 +41,7 @@ export function makeWorld(
     error: (line) => lines.push({ level: "error", ...parse(line) }),
   });
 
-  /** One Dispatcher process: its own admission, its own hints, and whatever it was told to see differently. */
+  /** Makes one replica, with its own admission and its own hints. `over` makes it see something differently. */
   function makeProcess({ tables = table, ...over }: Partial<Dependencies> & { readonly tables?: Tables } = {}) {
     const deps: Dependencies = {
       table: tables,
@@ -78,7 +81,7 @@ export function makeWorld(
     payloads,
     lines,
     makeProcess,
-    /** The bus denies that it has this message, until it shows it again. */
+    /** Makes the bus deny that it has this message, until it shows it again. */
     hide: (sequenceNumber: number) => void hidden.add(sequenceNumber),
     show: (sequenceNumber: number) => void hidden.delete(sequenceNumber),
     /** The message of this number, settled or not. */
@@ -107,7 +110,7 @@ export function makeWorld(
       const outcome = await first.accept(delivery);
       return { ...delivery, outcome };
     },
-    /** The one line that every tick ends with. */
+    /** The line that every tick ends with. */
     lastTick: () => lines.findLast(({ message }) => message === "reconciled" || message === "reconcile is held up"),
   };
 }
@@ -121,7 +124,7 @@ export async function withRun(world: World = makeWorld()): Promise<World> {
   return world;
 }
 
-/** Ticks until `until` holds, letting the clock go on in between. */
+/** Ticks until `until` holds, and lets the clock go on in between. */
 export async function ticks(world: World, until: () => boolean, stepMs = 5_000, most = 40): Promise<void> {
   for (let tick = 0; tick < most && !until(); tick += 1) {
     world.clock.advance(stepMs);

@@ -1,4 +1,4 @@
-/** The short names by which clients tell failures apart. */
+/** The short names by which clients distinguish failures. */
 export type StatusReason =
   | "AlreadyExists"
   | "BadRequest"
@@ -31,11 +31,13 @@ export interface FieldFault {
     | "FieldValueNotFound"
     | "FieldValueTooLong"
     | "FieldValueTooMany";
-  /** As the server words it, after the field's path: `Required value: ...`. */
+  /** The fault, as the server words it after the field's path: `Required value: ...`. */
   readonly message: string;
 }
 
-/** A refusal of the API server: thrown by whatever serves a request, sent as a `Status` object. */
+/**
+ * A refusal of the API server. The code that serves a request throws it, and the client gets it as a `Status` object.
+ */
 export class ApiStatusError extends Error {
   override readonly name = "ApiStatusError";
   readonly code: number;
@@ -81,7 +83,7 @@ export function alreadyExists(resource: Resource, name: string): ApiStatusError 
   return new ApiStatusError(409, "AlreadyExists", message, detailsOf(resource, name));
 }
 
-/** A precondition or a resourceVersion that doesn't hold. */
+/** 409, because a precondition or a resourceVersion doesn't hold. */
 export function conflict(resource: Resource, name: string, why: string): ApiStatusError {
   const message = `Operation cannot be fulfilled on ${qualified(resource)} "${name}": ${why}`;
   return new ApiStatusError(409, "Conflict", message, detailsOf(resource, name));

@@ -21,7 +21,7 @@ export function isConfigPlural(plural: string): plural is ConfigPlural {
   return Object.hasOwn(RESOURCES, plural);
 }
 
-/** Secrets and ConfigMaps: listed, watched, created, read and deleted. What is in one stays as it is until it is deleted. */
+/** Serves Secrets and ConfigMaps: list, watch, create, read and delete. The content of one never changes. */
 export function serveConfigs(
   state: ClusterState,
   request: ApiRequest,
@@ -72,7 +72,7 @@ function create(request: ApiRequest, resource: Resource, collection: Collection<
   sendJson(request.response, 201, isDryRun(request) ? config : collection.insert(config));
 }
 
-/** The object that a request body asks for. Throws 400 where it is of another kind, or holds something other than text. */
+/** The object that a request body asks for. Throws 400 if it is of another kind, or holds something other than text. */
 function admit(body: unknown, kind: string, namespace: string): Config {
   if (!isObject(body) || (body["kind"] ?? kind) !== kind) throw badRequest(`the object provided is not a ${kind}`);
   const { metadata, data, stringData, binaryData, type = "Opaque" } = body;
@@ -101,7 +101,7 @@ function inBase64(map: Readonly<Record<string, string>>): JsonObject {
   return Object.fromEntries(Object.entries(map).map(([key, text]) => [key, Buffer.from(text).toString("base64")]));
 }
 
-/** A key may become the name of a file. */
+/** Adds a fault for each key that can't be the name of a file, because a key may become one. */
 function checkKeys(faults: Faults, field: string, map: Readonly<Record<string, string>> | undefined): void {
   for (const key of Object.keys(map ?? {})) {
     if (!/^[-._a-zA-Z0-9]{1,253}$/u.test(key) || key === "." || key.startsWith(".."))

@@ -29,7 +29,7 @@ const GROUPS: Readonly<Record<string, readonly ResourceRow[]>> = {
   "authorization.k8s.io": AUTHORIZATION,
 };
 
-/** What kubectl reads before it does anything: which resources there are. Undefined for a path that isn't discovery. */
+/** The list of resources, which kubectl reads before it does anything. Undefined if the path isn't discovery. */
 export function discover(path: readonly string[]): object | undefined {
   switch (path.join("/")) {
     case "api":

@@ -34,7 +34,7 @@ export function patchJob(state: ClusterState, request: ApiRequest, namespace: st
   const spec = dropNulls(next.spec);
   const isSpecChanged = JSON.stringify(spec) !== JSON.stringify(job.spec);
   const generation = (job.metadata.generation ?? 1) + (isSpecChanged ? 1 : 0);
-  // What a patch may change: the rest belongs to the server.
+  // A patch may change labels, annotations and the spec. The other fields belong to the server.
   const { labels: _labels, annotations: _annotations, ...own } = job.metadata;
   const { labels, annotations } = next.metadata;
   const result: Job = {
@@ -76,13 +76,16 @@ export function removeJobs(state: ClusterState, request: ApiRequest, namespace: 
   sendJson(request.response, 200, { kind: "JobList", apiVersion: "batch/v1", metadata, items });
 }
 
-/** A Job that was made or changed, as the client wants to see it. */
+/** Answers with a Job that was made or changed, in the form that the client wants. */
 function sendWritten(request: ApiRequest, code: number, job: Job): void {
   const isMetadataAlone = /^[^,]*;\s*as=PartialObjectMetadata/u.test(request.accept);
   sendJson(request.response, code, isMetadataAlone ? metadataAlone(job) : job);
 }
 
-/** A field of the wrong kind (text for a list ...) makes the rules stumble before they can name it. */
+/**
+ * Runs the rules. A field of the wrong kind (text for a list ...) makes them throw before they can name it, so such an
+ * error becomes a 400.
+ */
 function judged(check: () => void): void {
   try {
     check();
@@ -99,7 +102,10 @@ function findJob(state: ClusterState, namespace: string, name: string): Job {
   return job;
 }
 
-/** A uid or resourceVersion in a patch is a precondition; a name or namespace can't change. */
+/**
+ * Throws if a patch names another uid or resourceVersion, which are preconditions, or another name or namespace, which
+ * can't change.
+ */
 function checkIdentity(job: Job, next: Job): void {
   const { name, namespace, uid, resourceVersion } = job.metadata;
   if (next.metadata.uid !== uid) {
@@ -138,7 +144,7 @@ export function deleteOptions(request: ApiRequest): DeleteOptions {
   throw badRequest("DeleteOptions has to be a JSON object");
 }
 
-/** Throws 409 where the object isn't the one that the caller means. */
+/** Throws 409 if the object isn't the one that the client means. */
 export function checkPreconditions(object: { readonly metadata: Job["metadata"] }, options: DeleteOptions): void {
   const { uid, resourceVersion } = options.preconditions ?? {};
   const { metadata } = object;
@@ -159,7 +165,10 @@ export function checkPreconditions(object: { readonly metadata: Job["metadata"] 
   }
 }
 
-/** A batch/v1 Job that is deleted with no word about its pods leaves them behind: so the API has been since its first day. */
+/**
+ * How to treat the Job's pods. If the client says nothing, they stay, because the batch/v1 API has done so since its
+ * first day.
+ */
 function propagationPolicy(request: ApiRequest, options: DeleteOptions): PropagationPolicy {
   const wanted = request.query.get("propagationPolicy") ?? options.propagationPolicy;
   if (wanted === undefined || wanted === null) return options.orphanDependents === false ? "Background" : "Orphan";

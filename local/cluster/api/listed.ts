@@ -2,7 +2,7 @@ import type { Collection } from "../store/store.ts";
 import type { StoredObject } from "../store/wire.ts";
 import type { IncludeObject, Printer } from "./tables.ts";
 
-/** One resource as the list and watch routes need it. */
+/** One resource, as the list and watch routes need it. */
 export interface Listed<T extends StoredObject> {
   readonly plural: string;
   readonly apiVersion: string;
@@ -11,7 +11,7 @@ export interface Listed<T extends StoredObject> {
   readonly printer: Printer<T>;
 }
 
-/** A client asked for a table, and with how much of each object in it. */
+/** Set if the client asked for a table. Says how much of each object the table holds. */
 export interface TableOptions {
   readonly include: IncludeObject;
 }

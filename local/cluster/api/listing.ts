@@ -7,7 +7,7 @@ import { parseFieldSelector, parseLabelSelector, type Selector } from "./selecto
 import { toTable } from "./tables.ts";
 import { watchCollection } from "./watching.ts";
 
-/** A `continue` token is good for this long, as long as a real server keeps old versions. */
+/** How long a `continue` token is valid. A real server keeps old versions for as long. */
 const TOKEN_LIFE_MS = 5 * 60 * 1000;
 
 /** Answers a list or a watch of one resource, in one namespace or in all. */
@@ -35,7 +35,7 @@ export function serveList<T extends StoredObject>(
   );
 }
 
-/** Set where the client asked for a table, as kubectl does. */
+/** How to print the table, if the client asked for one, as kubectl does. */
 export function tableOptions(request: ApiRequest): TableOptions | undefined {
   const first = request.accept
     .split(",")
@@ -48,7 +48,7 @@ export function tableOptions(request: ApiRequest): TableOptions | undefined {
   return { include };
 }
 
-/** Label selector, field selector and namespace of a request, in one. */
+/** Combines the label selector, the field selector and the namespace of a request. */
 export function selectorOf(request: ApiRequest, plural: string, namespace: string | undefined): Selector {
   const labels = parseLabelSelector(request.query.get("labelSelector"));
   const fields = parseFieldSelector(request.query.get("fieldSelector"), plural);
@@ -57,8 +57,8 @@ export function selectorOf(request: ApiRequest, plural: string, namespace: strin
 }
 
 /**
- * One page, in order of names. Unlike a real server's, later pages show the collection as it is by then, not as it was at the first page:
- * an object that stays is in exactly one page all the same.
+ * One page, in order of names. Unlike on a real server, later pages show the collection as it is by then, not as it was
+ * at the first page. An object that stays is in exactly one page all the same.
  */
 function page<T extends StoredObject>(
   collection: Collection<T>,

@@ -2,8 +2,9 @@ import { isObject } from "../store/wire.ts";
 import { ApiStatusError, badRequest } from "./api-status.ts";
 
 /**
- * The object with a patch applied; the argument stays as it is. Strategic merge patches are applied as merge patches: lists are replaced,
- * which is all that labels, annotations and plain fields need. Throws 400, 415 or 422 as the API server does.
+ * The object with a patch applied; the argument itself stays unchanged. Strategic merge patches are applied as merge
+ * patches, which replace lists. Labels, annotations and plain fields need no more. Throws 400, 415 or 422 as the API
+ * server does.
  */
 export function applyPatch(object: unknown, patch: unknown, contentType: string): unknown {
   switch (contentType) {
@@ -25,7 +26,7 @@ export function applyPatch(object: unknown, patch: unknown, contentType: string)
   }
 }
 
-/** RFC 7386. */
+/** Applies a merge patch (RFC 7386). */
 function mergePatch(target: unknown, patch: unknown): unknown {
   if (!isObject(patch)) return patch;
   const result: Record<string, unknown> = isObject(target) ? { ...target } : {};
@@ -36,7 +37,9 @@ function mergePatch(target: unknown, patch: unknown): unknown {
   return result;
 }
 
-/** One operation of RFC 6902: add, remove, replace or test. Changes `document`, which is the caller's own copy. */
+/**
+ * Applies one operation of RFC 6902: add, remove, replace or test. Changes `document`, which is the caller's own copy.
+ */
 function applyOperation(document: unknown, operation: unknown): unknown {
   const { op, path, value } = isObject(operation) ? operation : {};
   if (typeof path !== "string") throw badRequest("error decoding patch: an operation needs a path");

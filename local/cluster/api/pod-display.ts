@@ -1,6 +1,6 @@
 import type { ContainerStatus, Pod } from "../store/wire.ts";
 
-/** What kubectl shows as a pod's status: its phase, or what its containers are busy or stuck with. */
+/** A pod's status, as kubectl shows it: its phase, or the reason why its containers wait or ended. */
 export function displayedPodStatus(pod: Pod): string {
   const { status } = pod;
   const base = status?.reason ?? status?.phase ?? "Pending";
@@ -34,11 +34,11 @@ function displayedContainersStatus(statuses: readonly ContainerStatus[], base: s
       shown = state.terminated.reason ?? `ExitCode:${state.terminated.exitCode}`;
     else if (ready && state?.running !== undefined) isRunning = true;
   }
-  // One container has ended, another one still runs.
+  // One container has ended, and another one still runs.
   return shown === "Completed" && isRunning ? "Running" : shown;
 }
 
-/** `1/2`: containers that are ready, of all that count. */
+/** The readiness, such as `1/2`: containers that are ready, of all that count. */
 export function displayedReadiness(pod: Pod): string {
   const sidecars = (pod.spec?.initContainers ?? [])
     .filter(({ restartPolicy }) => restartPolicy === "Always")

@@ -12,7 +12,7 @@ import { type ApiRequest, integerParam, jsonBody, sendJson } from "./request.ts"
 import { podPrinter, toTable } from "./tables.ts";
 
 const PODS: Resource = { group: "", plural: "pods", kind: "Pod" };
-/** How often a followed log is looked at for more. */
+/** How often a followed log is read for more. */
 const FOLLOW_MS = 200;
 
 export function getPod(state: ClusterState, request: ApiRequest, namespace: string, name: string): void {
@@ -21,7 +21,7 @@ export function getPod(state: ClusterState, request: ApiRequest, namespace: stri
   sendJson(request.response, 200, table === undefined ? pod : toTable(podPrinter, [pod], table.include, {}));
 }
 
-/** Labels and annotations of a pod may be patched; everything else is the node's. */
+/** Patches a pod's labels and annotations. Everything else belongs to the node. */
 export function patchPod(state: ClusterState, request: ApiRequest, namespace: string, name: string): void {
   const pod = findPod(state, namespace, name);
   const patched = applyPatch(pod, jsonBody(request), request.contentType);
@@ -55,7 +55,7 @@ export function removePods(state: ClusterState, request: ApiRequest, namespace: 
   });
 }
 
-/** Evicts a pod: it is marked as disrupted, so that its Job can tell, and deleted. */
+/** Evicts a pod. It marks the pod as disrupted, so that its Job can tell, and deletes it. */
 export function evictPod(state: ClusterState, request: ApiRequest, namespace: string, name: string): void {
   const pod = findPod(state, namespace, name);
   const condition = {
@@ -81,7 +81,7 @@ export function getPodLog(
   const pod = findPod(state, namespace, name);
   const container = chooseContainer(pod, request.query.get("container"));
   if (pod.spec?.nodeName === undefined) {
-    // As a real server, which has nobody to ask yet.
+    // A real server answers with an empty 200, too, if it can't ask a kubelet yet.
     request.response.writeHead(200, { "content-type": "text/plain" }).end();
     return;
   }
@@ -109,7 +109,7 @@ export function getPodLog(
   followLog(state, request, pod, container, path, whole.byteLength);
 }
 
-/** Sends what is added to a log until its container has ended. */
+/** Sends the lines that are added to a log, until its container has ended. */
 function followLog(
   state: ClusterState,
   request: ApiRequest,
@@ -164,7 +164,7 @@ function findPod(state: ClusterState, namespace: string, name: string): Pod {
   return pod;
 }
 
-/** What a method that a path doesn't know gets. */
+/** The refusal for a method that the path doesn't know. */
 export function methodNotAllowed(): ApiStatusError {
   return new ApiStatusError(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
 }

@@ -4,17 +4,17 @@ import { ApiStatusError, badRequest } from "./api-status.ts";
 /** One request, parsed as far as every route needs it. */
 export interface ApiRequest {
   readonly method: string;
-  /** Decoded path segments. */
+  /** The decoded segments of the path. */
   readonly path: readonly string[];
   readonly query: URLSearchParams;
   readonly accept: string;
-  /** Without parameters, in lower case. */
+  /** The media type without parameters, in lower case. */
   readonly contentType: string;
   readonly body: Buffer;
   readonly response: ServerResponse;
 }
 
-/** What etcd takes at most, and so what an API server does. */
+/** The largest body. etcd takes no larger object, and so an API server doesn't either. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
 export async function readRequest(message: IncomingMessage, response: ServerResponse): Promise<ApiRequest> {
@@ -51,7 +51,7 @@ async function readBody(message: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** The body as JSON; undefined where there is none. Throws 400 or 415 where it isn't JSON. */
+/** The body as JSON; undefined if there is none. Throws 400 or 415 if it isn't JSON. */
 export function jsonBody(request: ApiRequest): unknown {
   if (request.body.byteLength === 0) return undefined;
   if (request.contentType.includes("protobuf") || request.contentType.includes("cbor")) {
@@ -66,7 +66,7 @@ export function jsonBody(request: ApiRequest): unknown {
   }
 }
 
-/** A whole number in the query; undefined where it isn't given. Throws 400 where it isn't one. */
+/** A whole number in the query; undefined if it isn't given. Throws 400 if it is no whole number. */
 export function integerParam(request: ApiRequest, name: string): number | undefined {
   const text = request.query.get(name);
   if (text === null || text === "") return undefined;

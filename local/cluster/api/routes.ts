@@ -12,7 +12,7 @@ import { eventPrinter, jobPrinter, podPrinter } from "./tables.ts";
 
 export interface RouteDeps {
   readonly state: ClusterState;
-  /** Undefined where Jobs are only stored. */
+  /** Undefined if Jobs are only stored. */
   readonly runner: PodRunner | undefined;
 }
 
@@ -33,7 +33,7 @@ export function route(deps: RouteDeps, request: ApiRequest): void {
     return;
   }
   if (joined === "apis/authorization.k8s.io/v1/selfsubjectaccessreviews" && method === "POST") {
-    // kubectl asks in protobuf; the answer is the same whatever the question.
+    // kubectl sends this request in protobuf. The answer is the same whatever the request says.
     const body = request.contentType === "application/json" ? jsonBody(request) : {};
     sendJson(request.response, 201, { ...(isObject(body) ? body : {}), status: { allowed: true } });
     return;
@@ -43,7 +43,7 @@ export function route(deps: RouteDeps, request: ApiRequest): void {
   else throw noSuchPath();
 }
 
-/** `namespaces/NS/RESOURCE[/NAME[/SUBRESOURCE]]`, or `RESOURCE` alone for all namespaces. */
+/** Serves `namespaces/NS/RESOURCE[/NAME[/SUBRESOURCE]]`, or `RESOURCE` alone for all namespaces. */
 function routeResource(
   deps: RouteDeps,
   request: ApiRequest,

@@ -3,10 +3,10 @@ import { badRequest } from "./api-status.ts";
 
 export type Selector = (object: StoredObject) => boolean;
 
-/** What selects everything. */
+/** Selects everything. */
 const everything: Selector = () => true;
 
-/** Parses a label selector (`a=b,c!=d,e in (f,g),h,!i`). Throws 400 where it can't be read. */
+/** Parses a label selector (`a=b,c!=d,e in (f,g),h,!i`). Throws 400 if it is malformed. */
 export function parseLabelSelector(text: string | null): Selector {
   if (text === null || text.trim() === "") return everything;
   const requirements = splitAtCommas(text).map(parseLabelRequirement);

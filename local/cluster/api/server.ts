@@ -10,12 +10,13 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** Clients keep their connections for this long: longer than the pauses between two ticks of the Dispatcher. */
+/** How long a client's idle connection stays open. It is longer than the pause between two ticks of the Dispatcher. */
 const KEEP_ALIVE_MS = 60_000;
 
 /**
- * Listens on 127.0.0.1 alone. Since it runs commands, it answers nobody without the token; and since a web page could make a browser ask
- * this port under a name of its own, it answers to its own names only. Throws where the port is taken.
+ * Serves the API on 127.0.0.1 alone. Since it runs commands, it answers no client without the token. Since a web page
+ * could make a browser ask this port under a name of its own, it answers to its own names only. Throws if the port is
+ * taken.
  */
 export async function startApiServer(
   deps: RouteDeps,

@@ -48,7 +48,7 @@ function rowObject(object: StoredObject, include: IncludeObject): object | null 
   }
 }
 
-/** What is left of an object for those who only ask for its metadata. */
+/** The part of an object for a client that only asks for its metadata. */
 export function metadataAlone({ metadata }: StoredObject): object {
   return { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata };
 }
@@ -170,7 +170,7 @@ function age(object: StoredObject): string {
   return humanDuration(Date.now() - Date.parse(object.metadata.creationTimestamp));
 }
 
-/** `45s`, `3m12s`, `2h5m`, `3d4h`: as short as kubectl writes it. */
+/** A duration, as short as kubectl writes it: `45s`, `3m12s`, `2h5m`, `3d4h`. */
 function humanDuration(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1000));
   const minutes = Math.floor(seconds / 60);

@@ -6,12 +6,12 @@ import { type ApiRequest, integerParam } from "./request.ts";
 import type { Selector } from "./selectors.ts";
 import { toTable } from "./tables.ts";
 
-/** How long a watch stays open where the client doesn't say. */
+/** How long a watch stays open if the client doesn't say. */
 const DEFAULT_TIMEOUT_SECONDS = 1_800;
 
 /**
- * Streams changes, one JSON object a line, until the client leaves or the time is over. Without a resourceVersion it begins with all that
- * is there, as ADDED; with one that is too old it says 410, in an ERROR event.
+ * Streams changes, one JSON object a line, until the client leaves or the time is over. Without a resourceVersion the
+ * stream begins with all existing objects, as ADDED. If the resourceVersion is too old, an ERROR event says 410.
  */
 export function watchCollection<T extends StoredObject>(
   request: ApiRequest,

@@ -4,7 +4,7 @@ import { type Job, timestamp, type Wire } from "../store/wire.ts";
 export type JobConditionType = "Complete" | "Failed" | "FailureTarget" | "SuccessCriteriaMet" | "Suspended";
 type JobCondition = Wire<V1JobCondition>;
 
-/** A condition of the Job that holds now. */
+/** The Job's condition of this type, if it holds now. */
 export function holdingCondition(job: Job, type: JobConditionType): JobCondition | undefined {
   return job.status?.conditions?.find((condition) => condition.type === type && condition.status === "True");
 }

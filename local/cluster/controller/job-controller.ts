@@ -8,16 +8,18 @@ import { countedStatus, countPod, type JobMemory, newMemory } from "./job-counts
 import { podFor } from "./job-pod.ts";
 
 /**
- * The Job controller: one pod per Job, followed to the Job's terminal condition. It looks at a Job whenever the Job or one of its pods
- * changes, or a time of its own has come, and does the one next thing, as the real one does:
+ * The Job controller. It gives each Job one pod and follows it to the Job's terminal condition. It looks at a Job
+ * whenever the Job or one of its pods changes, or a time limit of the Job has come. Then it takes the first of these
+ * steps that applies, as the real controller does:
  *
- *   finished                        -> delete it when its TTL is over
- *   being deleted                   -> remove it when its last pod is gone
- *   FailureTarget/SuccessCriteriaMet -> Failed/Complete as soon as no pod runs any more
- *   a pod's failure says FailJob, too many failures, past its deadline -> FailureTarget, and delete the running pod
- *   suspended                       -> delete the running pod, uncounted; on resume the deadline starts anew
- *   a pod succeeded                 -> SuccessCriteriaMet
- *   no pod                          -> create one
+ *   Job is finished                          -> delete it when its TTL is over
+ *   Job is being deleted                     -> remove it when its last pod is gone
+ *   Job has FailureTarget/SuccessCriteriaMet -> set Failed/Complete as soon as no pod runs any more
+ *   failure policy says FailJob, too many
+ *     failures, or past its deadline         -> set FailureTarget, and delete the running pod
+ *   Job is suspended                         -> delete the running pod, uncounted; on resume the deadline starts anew
+ *   a pod succeeded                          -> set SuccessCriteriaMet
+ *   Job has no pod                           -> create one
  */
 export interface JobController {
   close(): void;
@@ -58,7 +60,7 @@ class Controller implements JobController {
     this.#due.clear();
   }
 
-  /** Counts a pod that ended the moment it is seen: the next change may be that it is gone. */
+  /** Counts a pod the moment it is seen to have ended, because the next change may be that it is gone. */
   #seePod(pod: Pod, isGone: boolean): void {
     const owner = pod.metadata.ownerReferences?.find(({ kind }) => kind === "Job");
     const job = owner === undefined ? undefined : this.#state.jobs.get(pod.metadata.namespace, owner.name);
@@ -94,7 +96,7 @@ class Controller implements JobController {
     const memory = this.#memory(job);
     const pods = this.#state.podsOf(job);
     const alive = pods.filter(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
-    if (this.#settle(job, memory, alive)) return;
+    if (this.#finish(job, memory, alive)) return;
     if (this.#failureTarget(job, memory)) return;
     if (job.spec?.suspend === true) {
       this.#suspend(job, memory, alive);
@@ -116,8 +118,8 @@ class Controller implements JobController {
     else this.#write(job, memory, alive, {});
   }
 
-  /** The terminal condition follows the early one as soon as nothing runs any more. */
-  #settle(job: Job, memory: JobMemory, alive: readonly Pod[]): boolean {
+  /** Sets the terminal condition after the early one, as soon as nothing runs any more. */
+  #finish(job: Job, memory: JobMemory, alive: readonly Pod[]): boolean {
     const failure = holdingCondition(job, "FailureTarget");
     const success = holdingCondition(job, "SuccessCriteriaMet");
     const early = failure ?? success;
@@ -196,13 +198,13 @@ class Controller implements JobController {
     this.#state.recordEvent(job, "Normal", "SuccessfulDelete", `Deleted pod: ${pod.metadata.name}`);
   }
 
-  /** Stores the Job's counts and whatever else changed; nothing where nothing did. */
+  /** Stores the Job's counts and the other changes. Stores nothing if nothing changed. */
   #write(job: Job, memory: JobMemory, alive: readonly Pod[], change: NonNullable<Job["status"]>): void {
     const status = { ...countedStatus(job, memory, alive), ...change };
     if (!isDeepStrictEqual(status, job.status)) this.#state.jobs.replace({ ...job, status });
   }
 
-  /** The TTL counts from the terminal condition, whenever it was set. */
+  /** Deletes the Job when its TTL is over. The TTL counts from the terminal condition, whenever that was set. */
   #expire(job: Job): void {
     const ttlSeconds = job.spec?.ttlSecondsAfterFinished;
     if (ttlSeconds === undefined) return;
@@ -240,7 +242,7 @@ class Controller implements JobController {
   }
 }
 
-/** Milliseconds until the Job's own deadline; undefined where it has none, or doesn't run. */
+/** Milliseconds until the Job's own deadline; undefined if it has none, or doesn't run. */
 function msToDeadline(job: Job): number | undefined {
   const seconds = job.spec?.activeDeadlineSeconds;
   const { startTime } = job.status ?? {};

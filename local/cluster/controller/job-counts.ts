@@ -1,10 +1,10 @@
 import type { Job, Pod } from "../store/wire.ts";
 import { judgePodFailure } from "./pod-failure-policy.ts";
 
-/** What the controller remembers of a Job beyond its status: pods may be gone before they are counted. */
+/** What the controller remembers about a Job beyond its status, because pods may be gone before they are counted. */
 export interface JobMemory {
   readonly judged: Set<string>;
-  /** Pods that a suspension ended: they count as nothing. */
+  /** Pods that a suspension ended. They count neither as succeeded nor as failed. */
   readonly uncounted: Set<string>;
   succeeded: number;
   failed: number;
@@ -24,7 +24,7 @@ export function newMemory(): JobMemory {
   };
 }
 
-/** Counts a pod once it has ended or is gone, each pod once. One that goes without having succeeded has failed. */
+/** Counts each pod once, when it has ended or is gone. A pod that goes without having succeeded has failed. */
 export function countPod(memory: JobMemory, job: Job, pod: Pod, isGone: boolean): void {
   const { uid } = pod.metadata;
   const phase = pod.status?.phase;

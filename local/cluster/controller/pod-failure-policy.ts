@@ -6,7 +6,10 @@ export type FailureAction =
   | { readonly kind: "ignore" }
   | { readonly kind: "failJob"; readonly message: string };
 
-/** What a Job's failure policy says about a pod that failed: the first rule that matches decides, without one the failure counts. */
+/**
+ * What a Job's failure policy says about a pod that failed. The first rule that matches decides; without one, the
+ * failure counts.
+ */
 export function judgePodFailure(job: Job, pod: Pod): FailureAction {
   for (const [index, rule] of (job.spec?.podFailurePolicy?.rules ?? []).entries()) {
     const match = rule.onExitCodes === undefined ? matchConditions(rule, pod) : matchExitCodes(rule.onExitCodes, pod);

@@ -4,12 +4,12 @@ import type { Container, Pod, Wire } from "../store/wire.ts";
 import { podField } from "./downward-api.ts";
 import { expandVariables } from "./variable-expansion.ts";
 
-/** A container's environment can't be made: it waits as `CreateContainerConfigError`, as on a real node. */
+/** A container's environment can't be made. The container waits as `CreateContainerConfigError`, as on a real node. */
 export class ContainerConfigError extends Error {
   override readonly name = "ContainerConfigError";
 }
 
-/** What a container's variables and command are made of, beside its spec. */
+/** The inputs for a container's variables and command, beside its spec. */
 export interface CommandLineParts {
   /** See `makePathMapper`. */
   readonly realPath: (path: string) => string | undefined;
@@ -23,8 +23,9 @@ export interface CommandLine {
 }
 
 /**
- * What a container runs: its variables and command, `$(NAME)` expanded. Paths below a mount are replaced by the real ones *before* the
- * expansion, and only in what the spec itself says: a value that came by reference is data and arrives as it is. Throws ContainerConfigError.
+ * Makes a container's variables and command, with `$(NAME)` expanded. Paths below a mount are replaced by the real ones
+ * *before* the expansion, and only in the texts of the spec itself. A value that came by reference is data and arrives
+ * unchanged. Throws ContainerConfigError.
  */
 export function resolveCommandLine(pod: Pod, container: Container, parts: CommandLineParts): CommandLine {
   const { realPath, baseEnv, readConfig } = parts;
@@ -75,7 +76,7 @@ function valueOf(
     throw new ContainerConfigError(`couldn't find key ${key} in ${whose} ${pod.metadata.namespace}/${name}`);
   }
   throw new ContainerConfigError(
-    `env ${variable.name}: this local cluster knows fieldRef, secretKeyRef and configMapKeyRef only; use a real cluster by --kubeconfig`,
+    `env ${variable.name}: this local cluster knows only fieldRef, secretKeyRef and configMapKeyRef. Use a real cluster with --kubeconfig`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 
-/** A container's log keeps at least its last this many bytes, and at most twice as many. */
+/** How many of its last bytes a container's log keeps at least. It keeps at most twice as many. */
 const MAX_FILE_BYTES = 10 * 1024 * 1024;
 
 /** A log file that is put aside when it is full, so that a container can't fill the disk. */
@@ -22,7 +22,7 @@ export class ContainerLog {
       this.#file = openSync(this.#path, "w", 0o600);
       this.#bytes = 0;
     }
-    // Written at once: whoever sees that the container ended finds its last line.
+    // Writes at once, so that a reader who sees that the container ended finds its last line.
     writeSync(this.#file, chunk);
     this.#bytes += chunk.byteLength;
   }
@@ -33,7 +33,7 @@ export class ContainerLog {
   }
 }
 
-/** All that is kept of a log; empty where there is none. */
+/** All that is kept of a log; empty if there is none. */
 export function readContainerLog(path: string): Buffer {
   return Buffer.concat([readIfThere(`${path}.1`), readIfThere(path)]);
 }
@@ -42,7 +42,7 @@ export function readContainerLog(path: string): Buffer {
 export function tailLines(log: Buffer, lines: number): Buffer {
   if (lines === 0) return Buffer.alloc(0);
   let found = 0;
-  // The newline that ends the last line begins none.
+  // The newline that ends the last line begins no further line.
   for (let index = log.length - 2; index >= 0; index -= 1) {
     if (log[index] === 0x0a) found += 1;
     if (found === lines) return log.subarray(index + 1);

@@ -4,25 +4,25 @@ import type { ContainerLog } from "./container-log.ts";
 
 export interface Exit {
   readonly exitCode: number;
-  /** Set where the process could not be started at all. */
+  /** Why the process could not be started, if it couldn't. */
   readonly startError?: string;
 }
 
 export interface ContainerProcess {
   readonly exited: Promise<Exit>;
   /**
-   * SIGKILL ends the process and everything it started; any other signal goes to the process alone, as a container's first one alone gets
-   * it. Harmless once it is gone.
+   * SIGKILL ends the process and everything that it started. Any other signal goes to the process alone, because in a
+   * container only the first process gets it. Does nothing once the process is gone.
    */
   kill(signal: NodeJS.Signals): void;
 }
 
-/** Output that arrives this long after the process ended is not waited for. */
+/** Output that arrives later than this after the end of the process is ignored. */
 const OUTPUT_GRACE_MS = 1_000;
 
 /**
- * Runs a command as the leader of a process group of its own. When the leader ends, what is left of its group is killed, as the end of
- * a container's first process ends them all.
+ * Runs a command as the leader of a process group of its own. When the leader ends, the rest of its group is killed,
+ * because the end of a container's first process ends all its processes.
  */
 export function startProcess(
   command: readonly string[],
@@ -77,7 +77,7 @@ function killGroup(child: ChildProcess): void {
     if (process.platform === "win32") child.kill("SIGKILL");
     else process.kill(-child.pid, "SIGKILL");
   } catch {
-    // Nothing is left of the group.
+    // No process of the group is left.
   }
 }
 
@@ -86,7 +86,7 @@ function startFailure([file = ""]: readonly string[], error: unknown): Exit {
   return { exitCode: 128, startError };
 }
 
-/** In the words of a container runtime. */
+/** Why a command could not be started, in the words of a container runtime. */
 function whyNotStarted(file: string, error: unknown): string {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "EACCES") return "permission denied";

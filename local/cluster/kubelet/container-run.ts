@@ -9,7 +9,7 @@ import { type ContainerProcess, type Exit, startProcess } from "./container-proc
 import { isImageName, isOfNoRegistry } from "./image-name.ts";
 import { makePathMapper } from "./pod-volumes.ts";
 
-/** How a container's attempt to start went: it ran, or it waits for ever, with a reason that kubectl shows. */
+/** How a container's attempt to start went. It ran, or it waits for ever, with a reason that kubectl shows. */
 export type Start =
   | { readonly kind: "running"; readonly exited: Promise<Exit> }
   | { readonly kind: "stuck"; readonly reason: string; readonly message: string };
@@ -19,7 +19,7 @@ export interface ContainerPlace {
   readonly directory: string;
   readonly volumes: ReadonlyMap<string, string>;
   readonly baseEnv: Readonly<Record<string, string>>;
-  /** The Secrets and ConfigMaps beside the pod. */
+  /** Reads the Secrets and ConfigMaps of the pod's namespace. */
   readonly readConfig: ReadConfig;
   /** Whether an image can't be pulled. */
   readonly isImageMissing: (image: string) => boolean;
@@ -29,7 +29,7 @@ const MAX_MESSAGE_BYTES = 4_096;
 const FALLBACK_LINES = 80;
 const FALLBACK_BYTES = 2_048;
 
-/** One container of a pod: its state as the API shows it, and the process behind it. */
+/** One container of a pod: its state as the API shows it, and its process. */
 export class ContainerRun {
   readonly spec: Container;
   readonly isInit: boolean;
@@ -45,7 +45,10 @@ export class ContainerRun {
     this.state = { waiting: { reason: waitingReason } };
   }
 
-  /** An init container that stays: it is started in its turn, runs beside the others, and decides nothing. */
+  /**
+   * Whether it is a sidecar, which is an init container that stays. It is started in its turn, runs beside the others,
+   * and does not decide how the pod ends.
+   */
   get isSidecar(): boolean {
     return this.isInit && this.spec.restartPolicy === "Always";
   }
@@ -66,7 +69,7 @@ export class ContainerRun {
     if ((this.spec.command ?? []).length === 0) {
       return this.#stuck(
         "ErrImagePull",
-        `failed to pull and unpack image "${image}": this local cluster runs a container's command as a process and has no images: give the container a command, or use a real cluster by --kubeconfig`,
+        `failed to pull and unpack image "${image}": this local cluster runs a container's command as a process and has no images. Give the container a command, or use a real cluster with --kubeconfig`,
       );
     }
     const realPath = makePathMapper(this.spec, place.volumes);
@@ -79,7 +82,7 @@ export class ContainerRun {
     }
   }
 
-  /** The pod is over: what never ran of it is reported as a kubelet does that lost it. */
+  /** Ends a container of a pod that is over. One that never ran is reported in the words of a kubelet that lost it. */
   giveUp(): void {
     if (this.state.waiting === undefined) return;
     const message = "The container could not be located when the pod was terminated";
@@ -124,7 +127,7 @@ export class ContainerRun {
       terminated: {
         exitCode: exit.exitCode,
         reason,
-        // A runtime that could not start the command says 1970.
+        // A container runtime that could not start the command reports 1970.
         startedAt: isStarted ? startedAt : timestamp(0),
         finishedAt: timestamp(),
         ...(message === "" ? {} : { message }),
@@ -147,14 +150,14 @@ export class ContainerRun {
     if (wanted === undefined || wanted === "") return own;
     const mapped = realPath(wanted);
     if (mapped === undefined && existsSync(wanted)) return wanted;
-    // A container runtime makes the directory where the image lacks it.
+    // A container runtime makes the directory if the image lacks it.
     const made = mapped ?? join(own, wanted);
     mkdirSync(made, { recursive: true });
     return made;
   }
 }
 
-/** Where a container's log is kept. */
+/** The file that keeps a container's log. */
 export function logPathOf(podDirectory: string, container: string): string {
   return join(podDirectory, "logs", `${container}.log`);
 }

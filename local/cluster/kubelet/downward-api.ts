@@ -1,7 +1,7 @@
 import type { V1ObjectFieldSelector } from "@kubernetes/client-node";
 import type { Pod, Wire } from "../store/wire.ts";
 
-/** A field of the pod as the downward API gives it; undefined for a path that Kubernetes doesn't offer. */
+/** A field of the pod, as the downward API gives it. Undefined for a path that Kubernetes doesn't offer. */
 export function podField(pod: Pod, selector: Wire<V1ObjectFieldSelector>): string | undefined {
   const keyed = /^metadata\.(?<map>annotations|labels)\['(?<key>[^']+)'\]$/u.exec(selector.fieldPath)?.groups;
   if (keyed !== undefined) {

@@ -9,7 +9,10 @@ export function isImageName(image: string): boolean {
   return REFERENCE.test(image);
 }
 
-/** Whether the image is of a registry under `.invalid`, where by RFC 2606 there never is any: it can't be pulled. */
+/**
+ * Whether the image's registry is under `.invalid`. By RFC 2606 no such registry ever exists, so the image can't be
+ * pulled.
+ */
 export function isOfNoRegistry(image: string): boolean {
   return /^[^/]+\.invalid(?::\d+)?\//u.test(image);
 }

@@ -8,21 +8,21 @@ import { isInitDone, type PodProgress, podStatus } from "./pod-status.ts";
 import { MountError, makeVolumes } from "./pod-volumes.ts";
 import { Timers } from "./timers.ts";
 
-/** ErrImagePull turns into ImagePullBackOff after this. */
+/** ErrImagePull turns into ImagePullBackOff after this time. */
 const PULL_BACKOFF_MS = 3_000;
-/** What a Secret or ConfigMap is missing for is tried again after this, as a kubelet does it. */
+/** A volume or container whose Secret or ConfigMap is missing is tried again after this time, as a kubelet does. */
 const CONFIG_RETRY_MS = 1_000;
-/** A sidecar that ended is started again after this. */
+/** A sidecar that ended is started again after this time. */
 const SIDECAR_RESTART_MS = 1_000;
 
-/** What every pod finds where it runs. */
+/** What a node gives to every pod. */
 export type Node = Pick<ContainerPlace, "baseEnv" | "isImageMissing">;
 
 type End = NonNullable<PodProgress["end"]>;
 
 /**
- * One pod, from its start to its end: volumes, init containers one after another, then all containers at once; and the two ways in which
- * it is cut short, its own deadline and its deletion. The pod's status in the store follows every step.
+ * One pod, from its start to its end: volumes, init containers one after another, then all containers at once. Two
+ * things cut it short: its own deadline, and its deletion. The pod's status in the store follows every step.
  */
 export class PodRun {
   readonly directory: string;
@@ -72,11 +72,11 @@ export class PodRun {
     await this.#runMain(place);
   }
 
-  /** Ends every process: SIGTERM, and SIGKILL after the grace period. Then the pod is over as `end` says. */
+  /** Ends every process with SIGTERM, and with SIGKILL after the grace period. Then the pod is over as `end` says. */
   async stop(graceMs: number, end: End): Promise<void> {
     if (this.#end !== undefined) return;
     if (this.#isStopping) {
-      // A shorter grace period may come later: a forced deletion doesn't wait for the first one.
+      // A shorter grace period may come later, because a forced deletion doesn't wait for the first one.
       if (graceMs === 0) this.#signal("SIGKILL");
       return;
     }
@@ -89,7 +89,7 @@ export class PodRun {
     this.#complete(end);
   }
 
-  /** SIGKILL to everything, at once, with no bookkeeping: the program itself is ending. */
+  /** Sends SIGKILL to every process at once and records nothing, because the program itself is ending. */
   killNow(): void {
     this.#signal("SIGKILL");
   }
@@ -100,7 +100,7 @@ export class PodRun {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** Makes the pod's volumes, however long what is in them is missing. */
+  /** Makes the pod's volumes. Waits as long as a Secret or ConfigMap for them is missing. */
   async #mount(readConfig: ReadConfig): Promise<Map<string, string>> {
     for (;;) {
       try {
@@ -131,7 +131,7 @@ export class PodRun {
     this.#complete({ phase: exits.every((exit) => exit === 0) ? "Succeeded" : "Failed" });
   }
 
-  /** Resolves to the exit code; or at once where the container stays (a sidecar) or can't start. */
+  /** Resolves to the exit code. Resolves at once if the container stays (a sidecar) or can't start. */
   async #runContainer(container: ContainerRun, place: ContainerPlace): Promise<number | "stuck" | "sidecar"> {
     // A deletion may have come between the end of one container and the start of the next.
     if (this.#isStopping) return "stuck";
@@ -155,7 +155,7 @@ export class PodRun {
 
   #endingSidecars = false;
 
-  /** In reverse order of their start, as a node ends them. */
+  /** Ends the sidecars in reverse order of their start, as a node does. */
   async #endSidecars(): Promise<void> {
     this.#endingSidecars = true;
     const graceMs = (this.#pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;

@@ -4,16 +4,16 @@ import { type Pod, timestamp } from "../store/wire.ts";
 import { logPathOf } from "./container-run.ts";
 import { type Node, PodRun } from "./pod-run.ts";
 
-/** What a node runs at once by default; further pods wait, unscheduled. */
+/** How many pods a node runs at once by default. Further pods wait, unscheduled. */
 const MAX_PODS = 110;
 const NODE_NAME = "local";
-/** What the node is labelled with, as a node of this platform is. */
+/** The labels that a real node of this platform has. */
 const NODE_LABELS: Readonly<Record<string, string>> = {
   "kubernetes.io/hostname": "localhost",
   "kubernetes.io/os": "linux",
   "kubernetes.io/arch": process.arch === "x64" ? "amd64" : process.arch,
 };
-/** How long processes get between SIGTERM and SIGKILL when the whole stand-in ends. */
+/** How much time processes get between SIGTERM and SIGKILL when the whole stand-in ends. */
 const CLOSE_GRACE_MS = 2_000;
 
 export interface PodRunner {
@@ -21,11 +21,11 @@ export interface PodRunner {
   logPath(pod: Pod, container: string): string;
   /** Ends every process, and resolves when none is left. */
   close(): Promise<void>;
-  /** Kills every process at once: for a program that ends without warning. */
+  /** Kills every process at once, for a program that ends without warning. */
   killNow(): void;
 }
 
-/** The node: runs each pod that appears in the store, and ends those that are marked for deletion. */
+/** Starts the node, which runs each pod that appears in the store, and ends pods that are marked for deletion. */
 export function startPodRunner(state: ClusterState, options: { readonly directory: string } & Node): PodRunner {
   const runs = new Map<string, PodRun>();
   const active = new Set<string>();

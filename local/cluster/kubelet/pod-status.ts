@@ -11,7 +11,7 @@ export interface PodProgress {
     | undefined;
 }
 
-/** The status that a node would report. Conditions keep the time of their last change from `previous`. */
+/** The status that a node would report. Conditions that did not change keep their time from `previous`. */
 export function podStatus(progress: PodProgress, previous: Wire<V1PodStatus> | undefined): Wire<V1PodStatus> {
   const { containers, startTime, end } = progress;
   const init = containers.filter((run) => run.isInit);
@@ -31,7 +31,7 @@ export function podStatus(progress: PodProgress, previous: Wire<V1PodStatus> | u
   };
 }
 
-/** Whether an init container lets those after it begin. */
+/** Whether an init container lets the containers after it begin. */
 export function isInitDone(run: ContainerRun): boolean {
   if (run.isSidecar) return run.state.running !== undefined || run.isEnded;
   return run.state.terminated?.exitCode === 0;

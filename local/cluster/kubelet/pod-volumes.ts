@@ -5,7 +5,7 @@ import type { ConfigKind, ReadConfig } from "../store/config-data.ts";
 import type { Container, Pod, Wire } from "../store/wire.ts";
 import { podField } from "./downward-api.ts";
 
-/** A volume that can't be mounted; its pod waits for it for ever, as on a real node. */
+/** A volume that can't be mounted. Its pod waits for it for ever, as on a real node. */
 export class MountError extends Error {
   override readonly name = "MountError";
 }
@@ -54,7 +54,7 @@ function fillVolume(pod: Pod, volume: Wire<V1Volume>, path: string, readConfig: 
 
 function unsupported(name: string, kind: string): MountError {
   return new MountError(
-    `MountVolume.SetUp failed for volume "${name}" : this local cluster has emptyDir, downwardAPI, secret and configMap volumes only, not ${kind}; use a real cluster by --kubeconfig`,
+    `MountVolume.SetUp failed for volume "${name}" : this local cluster has only emptyDir, downwardAPI, secret and configMap volumes, not ${kind}. Use a real cluster with --kubeconfig`,
   );
 }
 
@@ -74,12 +74,12 @@ function writeFields(
   }
 }
 
-/** Which Secret or ConfigMap, and what of it. */
+/** Names a Secret or ConfigMap, and its keys. */
 interface ConfigReference {
   readonly kind: ConfigKind;
   readonly name?: string;
   readonly optional?: boolean;
-  /** All keys, by their own names, where there are none. */
+  /** The keys to mount. Without any, all keys are mounted under their own names. */
   readonly items?: readonly Wire<V1KeyToPath>[];
 }
 
@@ -109,8 +109,9 @@ function writeInto(volume: Wire<V1Volume>, directory: string, path: string, valu
 }
 
 /**
- * The real path of what a container knows as `path`; undefined where it lies in none of its mounts. A process has no mounts of its own, so
- * its environment values and arguments that are such a path, or lie below one, are given the real one instead.
+ * Maps a path in a container to the real path, or to undefined if it lies in none of the container's mounts. A process
+ * has no mounts of its own, so environment values and arguments that are such a path, or lie below one, are replaced by
+ * the real one.
  */
 export function makePathMapper(
   container: Container,
@@ -121,7 +122,7 @@ export function makePathMapper(
       from: mount.mountPath.replace(/\/+$/u, ""),
       to: join(volumes.get(mount.name) ?? "", mount.subPath ?? ""),
     }))
-    // The innermost mount decides, as it does in a container.
+    // The innermost mount decides, as in a container.
     .toSorted((a, b) => b.from.length - a.from.length);
   return (path) => {
     const mount = mounts.find(({ from }) => path === from || path.startsWith(`${from}/`));

@@ -1,7 +1,7 @@
-/** No timer can be set for longer. */
+/** Node can't set a timer for longer. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** What is still to come for one thing, and all of it gone at once where that thing ends. */
+/** The timers of one thing, which are all cleared at once when that thing ends. */
 export class Timers {
   readonly #pending = new Set<NodeJS.Timeout>();
 
@@ -16,7 +16,7 @@ export class Timers {
     this.#pending.add(timer);
   }
 
-  /** Resolves that much later; never, where all is cleared before. */
+  /** Resolves that much later. Never resolves if the timers are cleared before. */
   elapsed(ms: number): Promise<void> {
     return new Promise((resolve) => {
       this.after(ms, resolve);

@@ -1,5 +1,6 @@
 /**
- * Expands `$(NAME)` as the kubelet does: a name without a value stays as written, `$$` is one `$`, everything else is left alone.
+ * Expands `$(NAME)` as the kubelet does. A name without a value stays as written, `$$` becomes one `$`, and everything
+ * else is left alone.
  */
 export function expandVariables(text: string, values: Readonly<Record<string, string>>): string {
   let result = "";

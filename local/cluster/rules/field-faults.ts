@@ -1,6 +1,6 @@
 import type { FieldFault } from "../api/api-status.ts";
 
-/** Collects the faults of one object; each method adds one, worded as Kubernetes words it. */
+/** Collects the faults of one object. Each method adds one, worded as Kubernetes words it. */
 export class Faults {
   readonly list: FieldFault[] = [];
 
@@ -126,7 +126,7 @@ export function checkAnnotations(
   if (bytes > MAX_ANNOTATION_BYTES) faults.tooLong(field, MAX_ANNOTATION_BYTES);
 }
 
-/** A whole number of at least `least`, where it is set. */
+/** Adds a fault unless the value is missing or a whole number of at least `least`. */
 export function checkInteger(faults: Faults, field: string, value: unknown, least: number): void {
   if (value === undefined || value === null) return;
   if (typeof value !== "number" || !Number.isInteger(value)) faults.invalid(field, value, "must be an integer");

@@ -5,14 +5,20 @@ import { asJob, isObject, type Job, type JsonObject, timestamp } from "../store/
 /** The letters and digits that Kubernetes makes random names of. */
 const LETTERS = "bcdfghjklmnpqrstvwxz2456789";
 
-/** Five random characters behind a prefix, the whole cut to 63 characters, as Kubernetes names what it generates. */
+/**
+ * A prefix and five random characters, the whole cut to 63 characters, as Kubernetes names the objects that it
+ * generates.
+ */
 export function generateName(prefix: string): string {
   let name = prefix.slice(0, 58);
   for (let index = 0; index < 5; index += 1) name += LETTERS[Math.floor(Math.random() * LETTERS.length)] ?? "x";
   return name;
 }
 
-/** The Job that a request body asks for, with what the server fills in. Throws 400 where the body isn't a Job for this namespace. */
+/**
+ * The Job that a request body asks for, with the fields that the server fills in. Throws 400 if the body isn't a Job
+ * for this namespace.
+ */
 export function admitJob(body: unknown, namespace: string): Job {
   if (!isObject(body)) throw badRequest("the object provided is unrecognized: not a JSON object");
   const { apiVersion = "batch/v1", kind = "Job" } = body;
@@ -55,7 +61,7 @@ export function admitJob(body: unknown, namespace: string): Job {
   });
 }
 
-/** A Job without labels gets those of its pod template. */
+/** The Job's labels. A Job without labels gets those of its pod template. */
 function labelsOf(metadata: JsonObject, spec: JsonObject): JsonObject | undefined {
   const own = metadata["labels"];
   if (isObject(own) && Object.keys(own).length > 0) return own;

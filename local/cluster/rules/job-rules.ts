@@ -20,10 +20,10 @@ export function checkNewJob(job: Job): void {
   if (faults.list.length > 0) throw invalid(JOBS, job.metadata.name, faults.list);
 }
 
-/** What may change after creation: labels, annotations, and these fields of the spec. */
+/** The fields of the spec that may change after creation. Labels and annotations may change, too. */
 const MUTABLE = ["suspend", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished", "parallelism"] as const;
 
-/** Throws 422 where the next state of a Job is wrong or changes what can't be changed. */
+/** Throws 422 if the next state of a Job is wrong or changes a field that can't be changed. */
 export function checkJobUpdate(previous: Job, next: Job): void {
   const faults = new Faults();
   checkMetadata(faults, next);
@@ -65,7 +65,7 @@ function checkOnePod(faults: Faults, spec: Wire<V1JobSpec> | undefined): void {
       faults.invalid(
         `spec.${field}`,
         value,
-        "this local cluster runs one pod per Job; use a real cluster by --kubeconfig",
+        "this local cluster runs one pod per Job. Use a real cluster with --kubeconfig",
       );
   }
 }

@@ -2,7 +2,7 @@ import type { V1PodTemplateSpec } from "@kubernetes/client-node";
 import type { Container, Wire } from "../store/wire.ts";
 import { checkAnnotations, checkDnsLabel, checkInteger, checkLabels, type Faults } from "./field-faults.ts";
 
-/** Adds every fault of a Job's pod template that decides whether it can run here. */
+/** Adds every fault of a Job's pod template that keeps it from running here. */
 export function checkPodTemplate(faults: Faults, template: Wire<V1PodTemplateSpec> | undefined): void {
   checkLabels(faults, "spec.template.labels", template?.metadata?.labels);
   checkAnnotations(faults, "spec.template.annotations", template?.metadata?.annotations);
@@ -37,7 +37,7 @@ function checkRestartPolicy(faults: Faults, policy: unknown): void {
     faults.invalid(
       field,
       policy,
-      "this local cluster runs restartPolicy Never only; use a real cluster by --kubeconfig",
+      "this local cluster runs restartPolicy Never only. Use a real cluster with --kubeconfig",
     );
   else if (policy !== "Never") faults.notSupported(field, policy, ["OnFailure", "Never"]);
 }

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { Collection, type VersionCounter } from "./store.ts";
 import { type Config, type Event, type Job, type Pod, type StoredObject, timestamp } from "./wire.ts";
 
-/** Everything the stand-in knows. */
+/** Everything that the stand-in stores. */
 export interface ClusterState {
   readonly namespaces: ReadonlySet<string>;
   readonly jobs: Collection<Job>;
@@ -12,11 +12,11 @@ export interface ClusterState {
   readonly configMaps: Collection<Config>;
   /** The pods that a Job owns. */
   podsOf(job: Job): Pod[];
-  /** Records an event about an object; one that repeats raises the first one's count. */
+  /** Records an event about an object. An event that repeats raises the first one's count. */
   recordEvent(about: StoredObject, type: "Normal" | "Warning", reason: string, message: string): void;
 }
 
-/** Events beyond this many push out the oldest ones. */
+/** The most events that are kept. Further events push out the oldest ones. */
 const MAX_EVENTS = 5_000;
 
 export function makeClusterState(namespaces: readonly string[]): ClusterState {
@@ -45,7 +45,8 @@ export function makeClusterState(namespaces: readonly string[]): ClusterState {
         return;
       }
       const isJob = about.kind === "Job";
-      // Named for its time, as a real one is: a list, which goes by names, is in the order in which things happened.
+      // Each event is named for its time, as in a real cluster. A list goes by names, so it is in the order in which
+      // things happened.
       const nanoseconds = BigInt(Date.now()) * 1_000_000n;
       recorded = nanoseconds > recorded ? nanoseconds : recorded + 1n;
       oldestFirst.push(
@@ -84,7 +85,10 @@ export function makeClusterState(namespaces: readonly string[]): ClusterState {
   };
 }
 
-/** The pods by the uids of their owners, kept up with every change: a controller asks for them all the time. */
+/**
+ * Indexes the pods by the uids of their owners, and keeps the index up to date, because the controller asks for a Job's
+ * pods all the time.
+ */
 function indexByOwner(pods: Collection<Pod>): ReadonlyMap<string, ReadonlyMap<string, Pod>> {
   const index = new Map<string, Map<string, Pod>>();
   pods.listen(({ type, object, previous }) => {

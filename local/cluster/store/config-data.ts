@@ -2,10 +2,10 @@ import { randomUUID } from "node:crypto";
 import type { ClusterState } from "./cluster-state.ts";
 import { timestamp } from "./wire.ts";
 
-/** As the kubelet writes them where one is missing. */
+/** The kinds, as the kubelet writes them when one is missing. */
 export type ConfigKind = "secret" | "configmap";
 
-/** What a Secret or ConfigMap of a pod's namespace holds, by key; undefined where there is none of this name. */
+/** The content of a Secret or ConfigMap of a pod's namespace, by key; undefined if there is none of this name. */
 export type ReadConfig = (kind: ConfigKind, name: string) => ReadonlyMap<string, Buffer> | undefined;
 
 export function configReader(state: ClusterState, namespace: string): ReadConfig {
@@ -22,7 +22,7 @@ function decoded(data: Readonly<Record<string, string>>, encoding: BufferEncodin
   return Object.entries(data).map(([key, value]) => [key, Buffer.from(value, encoding)]);
 }
 
-/** Gives every namespace the ConfigMap that it has in any cluster: the certificate by which the API server is known. */
+/** Gives every namespace the ConfigMap that it has in any cluster, which holds the API server's certificate. */
 export function publishRootCa(state: ClusterState, certificate: string): void {
   for (const namespace of state.namespaces) {
     state.configMaps.insert({

@@ -3,7 +3,10 @@ import { type Job, type Pod, timestamp } from "./wire.ts";
 
 export type PropagationPolicy = "Background" | "Foreground" | "Orphan";
 
-/** Marks a pod for deletion; the node ends its processes and then removes it. Deleting again can only shorten the grace period. */
+/**
+ * Marks a pod for deletion. The node ends the pod's processes and then removes it. Deleting again can only shorten the
+ * grace period.
+ */
 export function deletePod(state: ClusterState, pod: Pod, graceSeconds?: number): Pod {
   const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata;
   const wanted = graceSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30;
@@ -18,7 +21,7 @@ export function deletePod(state: ClusterState, pod: Pod, graceSeconds?: number):
   return state.pods.replace({ ...pod, metadata }) ?? pod;
 }
 
-/** Deletes a Job: its pods go too, at once or first, or are left to themselves. */
+/** Deletes a Job. Depending on the policy its pods are deleted at once, deleted before it, or left alone. */
 export function deleteJob(state: ClusterState, job: Job, policy: PropagationPolicy): void {
   const pods = state.podsOf(job);
   if (policy === "Orphan") {

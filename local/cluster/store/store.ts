@@ -8,17 +8,17 @@ export interface Change<T> {
   readonly version: number;
 }
 
-/** How many changes a watch may lie behind before it is told to list again (410). */
+/** How many changes a watch may lie behind. A watch that lies further behind is told to list again (410). */
 const HISTORY = 2_000;
 
-/** The server's one counter of changes: resource versions grow over all collections. */
+/** The server's one counter of changes. Resource versions grow over all collections. */
 export interface VersionCounter {
   current: number;
 }
 
 /**
- * All objects of one resource, by namespace and name, in the order of their names. Every change gets a new resourceVersion and is told,
- * at once and in order, to all listeners.
+ * All objects of one resource, by namespace and name, in the order of their names. Every change gets a new
+ * resourceVersion and reaches all listeners at once and in order.
  */
 export class Collection<T extends StoredObject> {
   readonly #objects = new Map<string, T>();
@@ -55,7 +55,7 @@ export class Collection<T extends StoredObject> {
     return stored;
   }
 
-  /** Stores the next state of an object. Returns undefined where that object (by uid) is gone. */
+  /** Stores the next state of an object. Returns undefined if that object (by uid) is gone. */
   replace(next: T): T | undefined {
     const { namespace, name, uid } = next.metadata;
     const previous = this.get(namespace, name);
@@ -75,7 +75,7 @@ export class Collection<T extends StoredObject> {
     this.#tell("DELETED", this.#stamp(previous), previous);
   }
 
-  /** Objects in order of their keys, beginning after `afterKey`. */
+  /** Iterates over the objects in order of their keys, beginning after `afterKey`. */
   *inOrder(afterKey = ""): Generator<T> {
     this.#sortedKeys ??= [...this.#objects.keys()].toSorted();
     const keys = this.#sortedKeys;
@@ -91,7 +91,7 @@ export class Collection<T extends StoredObject> {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The changes after a version; undefined where some of them are forgotten. */
+  /** The changes after a version; undefined if some of them are forgotten. */
   changesSince(version: number): Change<T>[] | undefined {
     if (version < this.#forgotten) return undefined;
     return this.#history.filter((change) => change.version > version);
@@ -113,7 +113,7 @@ export class Collection<T extends StoredObject> {
   }
 }
 
-/** Where an object stands in its collection's order. */
+/** The key by which a collection orders an object. */
 export function keyOf(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }

@@ -1,6 +1,6 @@
 import type { CoreV1Event, V1Container, V1ContainerStatus, V1Job, V1ObjectMeta, V1Pod } from "@kubernetes/client-node";
 
-/** A type of the client library as it travels: dates are RFC 3339 text. */
+/** A type of the client library as it travels, where dates are RFC 3339 text. */
 export type Wire<T> = T extends Date
   ? string
   : T extends readonly (infer Item)[]
@@ -18,7 +18,7 @@ type StoredMeta = Wire<V1ObjectMeta> & {
   creationTimestamp: string;
 };
 
-/** An object as the store holds it. It is never changed in place: every update stores a new one. */
+/** An object as the store holds it. It is never changed in place; every update stores a new one. */
 export interface StoredObject {
   readonly apiVersion?: string;
   readonly kind?: string;
@@ -31,26 +31,29 @@ export type Event = Omit<Wire<CoreV1Event>, "metadata"> & { metadata: StoredMeta
 /** A Secret, whose data is base64, or a ConfigMap, whose data is text. */
 export interface Config extends StoredObject {
   readonly data?: Readonly<Record<string, string>>;
-  /** A ConfigMap's, in base64. */
+  /** The binary data of a ConfigMap, in base64. */
   readonly binaryData?: Readonly<Record<string, string>>;
 }
 export type Container = Wire<V1Container>;
 export type ContainerStatus = Wire<V1ContainerStatus>;
 export type JsonObject = Record<string, unknown>;
 
-/** What was sent as a Job, before the rules have judged it. What they don't look at only ever goes back to clients as it came. */
+/**
+ * Takes a JSON object as a Job, before the rules have judged it. Fields that the rules don't look at only ever go back
+ * to clients, as they came.
+ */
 export function asJob(value: JsonObject): Job {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The rules look at every field that decides anything.
   return value as unknown as Job;
 }
 
-/** What was sent as a Secret or ConfigMap, with every value in it known to be text. */
+/** Takes a JSON object as a Secret or ConfigMap. The caller has checked that every value in it is text. */
 export function asConfig(value: JsonObject): Config {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The rules look at every field that decides anything.
   return value as unknown as Config;
 }
 
-/** Now, as Kubernetes writes times: whole seconds, UTC. */
+/** A time, as Kubernetes writes it: whole seconds, UTC. Without an argument it is now. */
 export function timestamp(ms: number = Date.now()): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }

@@ -40,7 +40,7 @@ async function expectOneSuccess(world: World): Promise<void> {
   expect(world.cluster.names()).toHaveLength(1);
 }
 
-describe("row 1: the process dies before the row", () => {
+describe("row 1: the replica dies before the row", () => {
   it("before the row: the lock lapses, and the message is delivered again", async () => {
     const world = makeWorld();
     world.table.failNext("insert");
@@ -358,7 +358,7 @@ describe("row 13: the TTL passes while the Job runs", () => {
   });
 });
 
-describe("row 14: a process sleeps between any two steps, wakes and goes on", () => {
+describe("row 14: a replica sleeps between any two steps, wakes and goes on", () => {
   it("a process sleeps before the defer, and wakes when all is over: its token is dead", async () => {
     const world = makeWorld();
     world.broker.beforeNext("defer", async () => {
@@ -465,7 +465,7 @@ describe("row 15: the entity is recreated, and numbers start again", () => {
   });
 });
 
-describe("row 16: the table is restored empty, or a second Dispatcher is on the source", () => {
+describe("row 16: the table is restored empty, or a second instance is on the source", () => {
   it("table restored empty, or a second Dispatcher: other owners' messages are reported and not adopted", async () => {
     const world = await withRun();
     const stranger = world.makeProcess({ tables: makeFakeRunTable({ clock: world.clock, owner: "owner-2" }) });

@@ -3,14 +3,14 @@ import { TableClient } from "@azure/data-tables";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { z } from "zod";
 import type { ClusterAccess } from "../../local/kit/cluster-access.ts";
-import { type Planned, QUEUE, SUBSCRIPTION, TOPIC } from "../stage/kinds.ts";
-import { STRANGER } from "../stage/sender.ts";
-import type { Books, BusMessage, JobRecord, RunRow } from "./audit.ts";
+import { type PlannedMessage, QUEUE, SUBSCRIPTION, TOPIC } from "../stage/kinds.ts";
+import { FOREIGN_PREFIX } from "../stage/sender.ts";
+import type { BusMessage, JobRecord, Records, RunRow } from "./audit.ts";
 import { readLedger } from "./ledger.ts";
 import { listJobs } from "./list-jobs.ts";
 import { type Peeked, peekBus } from "./peek-bus.ts";
 
-/** The servers themselves, with nothing in between. */
+/** How the audit reaches the servers: directly, without the proxies that the replicas use. */
 export interface Servers {
   readonly serviceBus: string;
   readonly storage: string;
@@ -19,8 +19,8 @@ export interface Servers {
   readonly ledger: string;
 }
 
-/** Reads all books, each through its server's own protocol. */
-export async function readBooks(servers: Servers, sent: readonly Planned[]): Promise<Books> {
+/** Reads all records, each by its server's own protocol. */
+export async function readRecords(servers: Servers, sent: readonly PlannedMessage[]): Promise<Records> {
   const [bus, table, jobs, bodies, ledger] = await Promise.all([
     readBus(servers.serviceBus),
     readTable(servers),
@@ -31,20 +31,20 @@ export async function readBooks(servers: Servers, sent: readonly Planned[]): Pro
   return { sent, ...bus, ...table, jobs, bodies, ledger };
 }
 
-/** Reads what the bus holds. */
-export async function readBus(connectionString: string): Promise<Pick<Books, "bus" | "deadLetters" | "strangers">> {
+/** Reads the records of the bus alone. */
+export async function readBus(connectionString: string): Promise<Pick<Records, "bus" | "deadLetters" | "foreign">> {
   const peeked = await peekBus(connectionString);
   const read = (isDeadLetter: boolean) => peeked.filter((each) => each.isDeadLetter === isDeadLetter).map(asBusMessage);
   const bus = read(false);
   return {
-    bus: bus.filter((message) => !isStranger(message)),
+    bus: bus.filter((message) => !isForeign(message)),
     deadLetters: read(true),
-    strangers: bus.filter(isStranger).length,
+    foreign: bus.filter(isForeign).length,
   };
 }
 
-function isStranger({ messageId, state }: BusMessage): boolean {
-  return messageId.startsWith(STRANGER) && state === "deferred";
+function isForeign({ messageId, state }: BusMessage): boolean {
+  return messageId.startsWith(FOREIGN_PREFIX) && state === "deferred";
 }
 
 function asBusMessage({ source, message }: Peeked): BusMessage {
@@ -68,7 +68,7 @@ const row = z.object({
   interruptions: z.number().default(0),
 });
 
-async function readTable({ storage, tableName }: Servers): Promise<Pick<Books, "open" | "marks" | "closed">> {
+async function readTable({ storage, tableName }: Servers): Promise<Pick<Records, "open" | "marks" | "closed">> {
   const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
   const open: RunRow[] = [];
   const closed: RunRow[] = [];
@@ -87,7 +87,7 @@ async function readTable({ storage, tableName }: Servers): Promise<Pick<Books, "
   return { open, marks, closed };
 }
 
-/** The names of the modules whose rows say that they are tripped. */
+/** Lists the modules whose rows say that they are tripped. */
 export async function readTripped({ storage, tableName }: Servers): Promise<string[]> {
   const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
   const tripped: string[] = [];
@@ -113,7 +113,10 @@ async function readJobs(access: ClusterAccess): Promise<JobRecord[]> {
   return jobs;
 }
 
-/** `<instance>/<kind>/<names>/<sequence number>-<enqueued ms>/body`. */
+/**
+ * Lists the runs whose bodies are stored. A body's name is `<instance>/<kind>/<names>/<sequence number>-<enqueued
+ * ms>/body`.
+ */
 async function readBodies(connectionString: string): Promise<string[]> {
   const container = BlobServiceClient.fromConnectionString(connectionString).getContainerClient("dispatcher-payloads");
   if (!(await container.exists())) return [];

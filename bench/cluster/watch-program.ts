@@ -8,43 +8,50 @@ import { type ApiServerUse, less, per } from "./api-server-use.ts";
 import type { RealCluster } from "./real-cluster.ts";
 import { Settlements } from "./settlements.ts";
 
+/** What a measurement on a cluster does. */
 export interface ClusterOptions {
-  /** Jobs at work meanwhile. */
+  /** How many Jobs are at work all the time. */
   readonly open: number;
-  /** That come and go among them, so many a second. */
+  /** How many more messages are accepted and settled meanwhile. */
   readonly messages: number;
+  /** How many of these are sent each second. */
   readonly perSecond: number;
-  /** Of body and properties together. */
+  /** The size of a message, with its properties. */
   readonly messageKib: number;
   readonly ticks: number;
 }
 
-/** Processor ms by process. */
+/** Processor ms, by the names of the processes. */
 type Cpu = Readonly<Record<string, number>>;
 
-/** What was seen of the app, or of those that make the bare calls, beside the Jobs at work. */
-export interface Seen {
+/** The figures of the app, or of the bare calls, beside the Jobs at work. */
+export interface ProgramFigures {
+  /** The figures of the ticks while no message was sent, per tick. */
   readonly quiet: { readonly ms: readonly number[]; readonly use: ApiServerUse; readonly cpu: Cpu };
-  /** While messages came and went: of each tick, and of each message. */
+  /**
+   * The figures while messages were accepted and settled: the time of each tick and message, and the processor ms per
+   * message.
+   */
   readonly busy: { readonly ms: readonly number[]; readonly latenciesMs: readonly number[]; readonly cpu: Cpu };
   readonly peakMib: number | undefined;
 }
 
-/** What a measurement goes on with. */
-export interface Stage {
+/** The servers and the sender of a measurement on a cluster. */
+export interface ClusterBench {
   readonly servers: Servers;
   readonly cluster: RealCluster;
-  /** To the queue of the Jobs that end by themselves. */
+  /** Sends to the queue whose Jobs end after two seconds. */
   readonly quick: Sending;
   readonly options: ClusterOptions;
   readonly progress: (what: string) => void;
 }
 
-/** A program under measurement, and what it says. */
-export class Taker {
+/** Reads the lines of a measured program: its ticks, its deliveries and its settlements. */
+export class ProgramOutput {
   readonly ticking = new Ticking();
   readonly deliveries = new Deliveries();
   readonly settlements = new Settlements();
+  /** Takes one line of the program. */
   readonly onLine = (line: string): void => {
     this.ticking.take(line);
     this.deliveries.take(line);
@@ -52,18 +59,25 @@ export class Taker {
   };
 }
 
-/** What the control plane may do in a tick that is said to be quiet, ms of a processor: it goes on for minutes once all pods run. */
+/**
+ * How many processor ms the control plane may use in a tick that counts as quiet. It works on for minutes when all pods
+ * run.
+ */
 const REST_MS = 500;
-/** After so many ticks it is measured all the same; the processor times in the report tell. */
+/** After how many ticks the bench stops waiting for quiet. The processor times in the report show that. */
 const MOST_TICKS_TO_REST = 60;
-/** The others of the control plane work only when asked. */
+/** The processes that work by themselves. The others of the control plane work only when asked. */
 const OWN_WORK = ["kube-controller-manager", "kube-scheduler", "kwok"];
 
-/** Watches a program: some ticks in which nothing happens, then messages that come and go. */
-export async function watchTaker(stage: Stage, program: Program, taker: Taker): Promise<Seen> {
-  const { servers, cluster, options, progress } = stage;
-  const { ticking, settlements } = taker;
-  await untilAtRest(stage, ticking);
+/** Watches a program during some quiet ticks, and then while messages are accepted and settled. */
+export async function watchProgram(
+  bench: ClusterBench,
+  program: Program,
+  output: ProgramOutput,
+): Promise<ProgramFigures> {
+  const { servers, cluster, options, progress } = bench;
+  const { ticking, settlements } = output;
+  await untilAtRest(bench, ticking);
   progress(`${options.ticks} ticks`);
   const cpu = () => cpuOf(program, servers, cluster);
   const [useBefore, cpuBefore] = [await cluster.use(), await cpu()];
@@ -74,11 +88,11 @@ export async function watchTaker(stage: Stage, program: Program, taker: Taker): 
   const wrong = quiet.find(({ open, atWork }) => open !== options.open || atWork !== options.open);
   if (wrong) throw new Error(`a tick over ${options.open} active Jobs saw ${JSON.stringify(wrong)}`);
 
-  progress(`${options.messages} messages come and go, ${options.perSecond} a second`);
+  progress(`sending ${options.messages} messages, ${options.perSecond} per second`);
   const watching = await cluster.admin.watchJobs(settlements.takeEvent);
   const goal = settlements.count + options.messages;
   const [busyBefore, cpuBusyBefore] = [ticking.ticks.length, await cpu()];
-  await sendAtPace(stage, options.messages);
+  await sendAtPace(bench, options.messages);
   await settlements.until(goal);
   await ticking.next();
   const cpuBusyAfter = await cpu();
@@ -99,8 +113,8 @@ export async function watchTaker(stage: Stage, program: Program, taker: Taker): 
   };
 }
 
-/** Resolves at the end of a tick in which the control plane did hardly anything of its own. */
-async function untilAtRest({ cluster, progress }: Stage, ticking: Ticking): Promise<void> {
+/** Resolves at the end of a tick in which the control plane was quiet. */
+async function untilAtRest({ cluster, progress }: ClusterBench, ticking: Ticking): Promise<void> {
   progress("waiting until the control plane is at rest");
   const worked = async () => {
     const spent = await Promise.all(OWN_WORK.map((name) => cpuMs(cluster.pids[name] ?? 0)));
@@ -112,11 +126,11 @@ async function untilAtRest({ cluster, progress }: Stage, ticking: Ticking): Prom
     await ticking.next();
     if ((await worked()) - before < REST_MS) return;
   }
-  progress("it is not, after all this time");
+  progress(`the control plane was not at rest after ${MOST_TICKS_TO_REST} ticks; measuring all the same`);
 }
 
-/** Sends so many messages whose Jobs end by themselves. */
-export async function sendAtPace({ quick, options: { perSecond } }: Stage, count: number): Promise<void> {
+/** Sends so many messages at the pace of the options. */
+export async function sendAtPace({ quick, options: { perSecond } }: ClusterBench, count: number): Promise<void> {
   const startedAt = performance.now();
   for (let sent = 0; sent < count; sent += 1) {
     await wait(Math.max(0, startedAt + (sent * 1000) / perSecond - performance.now()));
@@ -125,7 +139,7 @@ export async function sendAtPace({ quick, options: { perSecond } }: Stage, count
 }
 
 async function cpuOf(program: Program, { pids }: Servers, cluster: RealCluster): Promise<Cpu> {
-  const all = { taker: program.pid, bus: pids.bus, storage: pids.storage, ...cluster.pids };
+  const all = { program: program.pid, bus: pids.bus, storage: pids.storage, ...cluster.pids };
   const entries = Object.entries(all).map(async ([name, pid]) => [name, (await cpuMs(pid)) ?? Number.NaN] as const);
   return Object.fromEntries(await Promise.all(entries));
 }

@@ -1,28 +1,29 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Part, startPart } from "../../local/stack/part.ts";
+import type { Replica } from "../faults/replica.ts";
 
-export interface DispatcherOptions {
+export interface ReplicaOptions {
   readonly name: string;
-  /** The host's program, and its arguments. */
+  /** The host's program. */
   readonly program: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly onLine: (line: string) => void;
-  /** Told when it ended without having been killed: its last words. */
+  /** Takes the last words of a process that ended without being killed. */
   readonly onDeath: (words: string) => void;
 }
 
-/** One Dispatcher: a process that is started again whenever it is gone, until `stop`. */
-export class DispatcherProcess {
-  readonly #options: DispatcherOptions;
+/** Runs one replica, and starts a new process whenever the old one is gone, until `stop`. */
+export class ReplicaProcess implements Replica {
+  readonly #options: ReplicaOptions;
   #part: Part | undefined;
   #state: "down" | "up" | "frozen" = "down";
   #stopped = false;
-  /** Rises with each process: what was seen of an earlier one says nothing about this one. */
+  /** Rises with each process, because what was seen of an earlier process says nothing about this one. */
   generation = 0;
   #starting: Promise<void> = Promise.resolve();
 
-  constructor(options: DispatcherOptions) {
+  constructor(options: ReplicaOptions) {
     this.#options = options;
   }
 
@@ -30,7 +31,7 @@ export class DispatcherProcess {
     return this.#state === "up";
   }
 
-  /** Where it answers over HTTP; 0 while it is down. */
+  /** The port where the replica answers over HTTP; 0 while it is down. */
   get port(): number {
     return Number(this.#part?.ready["port"] ?? 0);
   }
@@ -39,7 +40,10 @@ export class DispatcherProcess {
     return this.#options.name;
   }
 
-  /** Resolves when it is up, or was stopped meanwhile. Tries until it works: its servers may be away just now. */
+  /**
+   * Starts a process. Resolves when it is up, or when `stop` was called. Tries again until it works, because a server
+   * may be away.
+   */
   async start(): Promise<void> {
     this.#starting = this.#start();
     await this.#starting;
@@ -69,7 +73,7 @@ export class DispatcherProcess {
     }
   }
 
-  /** SIGKILL; a new process takes its place. */
+  /** Sends SIGKILL, and starts a new process. */
   kill(): void {
     const part = this.#part;
     if (part === undefined) return;
@@ -79,12 +83,12 @@ export class DispatcherProcess {
     void this.start();
   }
 
-  /** SIGSTOP, and SIGCONT when the time is over. */
+  /** Sends SIGSTOP now, and SIGCONT when the time is over. */
   freeze(ms: number): Promise<void> {
     return this.freezeUntil(sleep(ms));
   }
 
-  /** SIGSTOP, and SIGCONT when `woken` resolves. */
+  /** Sends SIGSTOP now, and SIGCONT when `woken` resolves. */
   async freezeUntil(woken: Promise<unknown>): Promise<void> {
     const part = this.#part;
     if (part === undefined) return;
@@ -95,12 +99,15 @@ export class DispatcherProcess {
     if (this.#part === part) this.#state = "up";
   }
 
-  /** For a program that ends without waiting: a process that sleeps would never learn of it. */
+  /**
+   * Kills the process for good, without waiting. A frozen process would otherwise outlive the program that started it.
+   */
   killNow(): void {
     this.#stopped = true;
     if (this.#part) signal(this.#part.pid, "SIGKILL");
   }
 
+  /** Ends the process, and starts no other. */
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#starting;
@@ -109,7 +116,7 @@ export class DispatcherProcess {
   }
 }
 
-/** To a process that we started; harmless where it is gone. */
+/** Sends a signal to a process that the proof has started. Does nothing if the process is gone. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);

@@ -1,0 +1,137 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Azurite } from "../../local/azurite/start-azurite.ts";
+import type { LocalBroker } from "../../local/broker/start-broker.ts";
+import type { Certificate } from "../../local/cluster/certificate.ts";
+import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
+import type { ClusterAccess } from "../../local/kit/cluster-access.ts";
+import type { Listening } from "../../local/kit/listen.ts";
+import { neededEnvironment } from "../../local/stack/own-environment.ts";
+import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import type { BusGate } from "../faults/bus-gate.ts";
+import type { CallHandler } from "../faults/call.ts";
+import { known, type ServerName } from "../faults/edges.ts";
+import { startFaultProxy } from "../faults/fault-proxy.ts";
+import type { Gate } from "../faults/gate.ts";
+import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "../faults/http-edge.ts";
+import { CANARIES } from "./canaries.ts";
+import { ReplicaProcess } from "./replica-process.ts";
+
+const INSTANCE = "proof";
+
+export interface ReplicaSetup {
+  /** The replica's number, counted from 0. */
+  readonly index: number;
+  /** The built app. */
+  readonly app: string;
+  /** The directory for its kubeconfig. */
+  readonly directory: string;
+  readonly modulesDir: string;
+  readonly tableName: string;
+  readonly lockMs: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly servers: {
+    readonly broker: LocalBroker;
+    readonly azurite: Azurite;
+    readonly cluster: ClusterAccess;
+  };
+  readonly gates: Readonly<Record<ServerName, Gate>>;
+  readonly busGate: BusGate;
+  readonly handler: () => CallHandler;
+  /** The certificate that the proxy before the cluster shows. */
+  readonly certificate: Certificate;
+  readonly onLine: (who: string, line: string) => void;
+  readonly onDeath: (words: string) => void;
+  /** Has something ended when the stage closes. */
+  readonly atEnd: (cleanUp: () => Promise<unknown>) => void;
+}
+
+/** Makes one replica, with a proxy of its own before each server. The replica is not started yet. */
+export async function makeReplica(setup: ReplicaSetup): Promise<ReplicaProcess> {
+  const { index, app, environment, onLine, onDeath } = setup;
+  const name = `replica ${index + 1}`;
+  const settings = await settingsOf(setup, await openProxies(setup));
+  return new ReplicaProcess({
+    name,
+    program: join(PROJECT_ROOT, "dist/host/main.js"),
+    args: ["--app", app, "--host-json", join(PROJECT_ROOT, "host.json")],
+    env: { ...neededEnvironment(process.env), ...settings, ...environment },
+    onLine: (line) => onLine(name, line),
+    onDeath,
+  });
+}
+
+/** The ports over which one replica reaches its servers. */
+interface Proxies {
+  readonly tables: Listening;
+  readonly blobs: Listening;
+  readonly cluster: Listening;
+  readonly bus: Listening;
+}
+
+async function openProxies({
+  index,
+  servers,
+  gates,
+  busGate,
+  handler,
+  certificate,
+  atEnd,
+}: ReplicaSetup): Promise<Proxies> {
+  const { broker, azurite, cluster: access } = servers;
+  const common = { replica: index, handler };
+  const [tables, blobs, cluster, bus] = await Promise.all([
+    startFaultProxy({
+      ...common,
+      server: "storage",
+      gate: gates.storage,
+      target: `http://127.0.0.1:${azurite.tablePort}`,
+      edgesOf: tableEdges,
+    }),
+    startFaultProxy({
+      ...common,
+      server: "storage",
+      gate: gates.storage,
+      target: `http://127.0.0.1:${azurite.blobPort}`,
+      edgesOf: (call) => known(blobEdge(call)),
+      isFromWorker: isWorkersRead,
+    }),
+    startFaultProxy({
+      ...common,
+      server: "cluster",
+      gate: gates.cluster,
+      target: access.server,
+      edgesOf: (call) => known(clusterEdge(call)),
+      tls: { ...certificate, ca: access.ca },
+    }),
+    busGate.open(index, broker.port, gates.bus),
+  ]);
+  for (const proxy of [tables, blobs, cluster, bus]) atEnd(() => proxy.close());
+  return { tables, blobs, cluster, bus };
+}
+
+async function settingsOf(setup: ReplicaSetup, proxies: Proxies): Promise<Record<string, string>> {
+  const { broker, azurite, cluster } = setup.servers;
+  const kubeconfig = join(setup.directory, `kubeconfig-${setup.index}`);
+  const access = { ...cluster, server: `https://127.0.0.1:${proxies.cluster.port}`, ca: setup.certificate.cert };
+  await writeFile(kubeconfig, kubeconfigText({ name: "proof", ...access }), { mode: 0o600 });
+  return {
+    ServiceBus: broker.connectionString
+      .replace(`:${broker.port}`, `:${proxies.bus.port}`)
+      // The broker accepts any key.
+      .replace(/SharedAccessKey=[^;]+/, `SharedAccessKey=${CANARIES.busKey}`),
+    AzureWebJobsStorage: azurite.connectionString
+      .replace(`:${azurite.tablePort}`, `:${proxies.tables.port}`)
+      .replace(`:${azurite.blobPort}`, `:${proxies.blobs.port}`),
+    KUBECONFIG: kubeconfig,
+    JOB_NAMESPACE: cluster.namespace,
+    MODULES_DIR: setup.modulesDir,
+    DISPATCHER_TABLE: setup.tableName,
+    DISPATCHER_INSTANCE: INSTANCE,
+    LOCK_DURATION: `${setup.lockMs}ms`,
+    // The shortest time that the app allows, so that a Job's name is free again soon.
+    JOB_RETENTION: "2m",
+    // Every replica runs its own timer, so there are as many ticks at once as replicas.
+    RECONCILE_SCHEDULE: "*/2 * * * * *",
+  };
+}

@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { countEvents } from "../../shared/telemetry/event-counts.ts";
+
+const PAGE = readFileSync("docs/operate.md", "utf8");
+
+/** The names in the first column of the table whose header begins like this. */
+function named(header: string): string[] {
+  const lines = PAGE.split("\n");
+  const start = lines.findIndex((line) => line.startsWith(header));
+  const end = lines.findIndex((line, index) => index > start && !line.startsWith("|"));
+  return lines
+    .slice(start + 2, end)
+    .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? ""));
+}
+
+/** The members of a union of texts in `decide.ts`, without what a comment quotes. */
+function unionOf(type: string): string[] {
+  const source = readFileSync("shared/run/decide.ts", "utf8").replaceAll(/^ *\/?\*.*$/gm, "");
+  const [, members = ""] = new RegExp(`export type ${type} =([^;]+);`).exec(source) ?? [];
+  return [...members.matchAll(/"([^"]+)"/g)].map(([, name]) => name ?? "");
+}
+
+describe("docs/operate.md", () => {
+  it("explains every field of the tick line", () => {
+    const counted = Object.keys(countEvents().fields());
+    expect(named("| field | means").toSorted()).toEqual(["open", "oldestAgeMs", "ms", ...counted].toSorted());
+  });
+
+  it("explains every cause for which a run waits", () => {
+    const causes = [...unionOf("WaitCause"), ...unionOf("LeaveCause")];
+    const atWork = ["job-at-work", "job-terminating"];
+    expect(causes).toEqual(expect.arrayContaining(["back-off", ...atWork]));
+    expect(named("| cause | means").toSorted()).toEqual(causes.filter((cause) => !atWork.includes(cause)).toSorted());
+  });
+
+  it("explains every outcome of a delivery", () => {
+    const source = readFileSync("shared/accept/accept.ts", "utf8");
+    const [, outcomes = ""] = /export type AcceptOutcome =([^;]+);/.exec(source) ?? [];
+    expect(named("| outcome | means").toSorted()).toEqual(
+      [...outcomes.matchAll(/"([^"]+)"/g)].map(([, name]) => name ?? "").toSorted(),
+    );
+  });
+});

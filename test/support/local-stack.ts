@@ -1,0 +1,14 @@
+import { neededEnvironment } from "../../local/stack/own-environment.ts";
+import { type Stack, type StackOptions, startStack } from "../../local/stack/start-stack.ts";
+
+/** Starts the stack of one machine for the modules of a directory, with a tick every second. `over` changes the rest. */
+export function startLocalStack(modulesDir: string, over: Partial<StackOptions> = {}): Promise<Stack> {
+  return startStack({
+    modulesDir,
+    cluster: { kind: "stand-in" },
+    filters: {},
+    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *" },
+    env: neededEnvironment(process.env),
+    ...over,
+  });
+}

@@ -1,0 +1,61 @@
+import { describe, expect, it } from "vitest";
+import { countDemand, freeSlots, makeSlots } from "../../../shared/start/slots.ts";
+import { aModule } from "../../support/a-module.ts";
+import { aRun } from "../../support/a-run.ts";
+import { makeTestClock } from "../../support/test-clock.ts";
+
+const clock = makeTestClock();
+const NOW = clock.now();
+const module = aModule({ maxActive: 3 });
+const ofModule = { module: module.name, source: module.source };
+const atWork = (sequenceNumber: number) => aRun({ ...ofModule, sequenceNumber, status: "dispatched" });
+const due = (sequenceNumber: number) => aRun({ ...ofModule, sequenceNumber, status: "waiting", notBefore: NOW });
+const sound = { tripOf: () => undefined };
+
+describe("the demand for slots", () => {
+  it("counts the Jobs at work and the runs whose time has come, and no others", () => {
+    const runs = [
+      atWork(1),
+      due(2),
+      aRun({ ...ofModule, status: "waiting", notBefore: NOW + 1 }),
+      aRun({ ...ofModule, status: "accepted" }),
+      aRun({ ...ofModule, status: "requeueing" }),
+      aRun({ ...ofModule, status: "settling" }),
+    ];
+    expect(countDemand(runs, NOW).get(module.name)).toEqual({ taken: 1, due: 1 });
+  });
+
+  it("leaves a module that has no open run all its slots, and never fewer than none", () => {
+    expect(freeSlots(module, countDemand([], NOW).get(module.name))).toBe(3);
+    expect(freeSlots(module, { taken: 7, due: 0 })).toBe(0);
+  });
+});
+
+describe("the slots of a tick", () => {
+  const slotsFor = (runs: ReturnType<typeof aRun>[], facts = {}, modules = new Map([[module.name, module]])) =>
+    makeSlots(runs, { modules, clock }, { wrongCluster: false, breakers: sound, probing: new Set(), ...facts });
+
+  it("are as many as maxActive leaves over, and given to those that ask first", () => {
+    const slots = slotsFor([atWork(1), due(2), due(3), due(4)]);
+    expect([2, 3, 4].map((number) => slots.take(due(number)))).toEqual([
+      { start: true },
+      { start: true },
+      { start: false, cause: "max-active" },
+    ]);
+  });
+
+  it.each([
+    { what: "its module was removed", facts: {}, modules: new Map(), cause: "module-removed" },
+    { what: "its source is another one", facts: {}, run: { source: { queue: "moved" } }, cause: "module-removed" },
+    { what: "the cluster looks like the wrong one", facts: { wrongCluster: true }, cause: "wrong-cluster" },
+    { what: "its module has tripped", facts: { breakers: { tripOf: () => ({}) } }, cause: "module-tripped" },
+  ])("are refused to a run if $what", ({ facts, run = {}, modules, cause }) => {
+    expect(slotsFor([], facts, modules).take({ ...due(1), ...run })).toEqual({ start: false, cause });
+  });
+
+  it("are none any more once the module is shut, with the cause", () => {
+    const slots = slotsFor([]);
+    slots.shut(module.name, "quota");
+    expect(slots.take(due(1))).toEqual({ start: false, cause: "quota" });
+  });
+});
