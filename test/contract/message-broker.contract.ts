@@ -30,7 +30,7 @@ export interface BrokerHarness {
   /** Receives the oldest active message, as a trigger does. Rejects if none comes. */
   receive(): Promise<HeldMessage>;
   /** Lets another receiver lock a deferred message. */
-  holdDeferred(sequenceNumber: number): Promise<string>;
+  lockDeferred(sequenceNumber: number): Promise<string>;
   /**
    * The delivery count that another receiver of a deferred message sees. It abandons the message afterwards, which
    * counts once more.
@@ -185,7 +185,7 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         "%s: missing, while another receiver has its lock; and done after",
         async (_name, settle) => {
           const key = await deferOne();
-          await harness.holdDeferred(key.sequenceNumber);
+          await harness.lockDeferred(key.sequenceNumber);
           expect(await settle(key)).toBe("missing");
           expect((await peek(key))?.state).toBe("deferred");
           harness.passTime(61_000);

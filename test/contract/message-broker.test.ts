@@ -51,8 +51,8 @@ function openFake(): BrokerHarness {
       if (delivery === undefined) throw new Error("No message is ready.");
       return { ...delivery, deliveryCount: delivery.deliveryCount - 1 };
     },
-    holdDeferred: async (sequenceNumber) => {
-      const token = broker.holdDeferred(source, sequenceNumber);
+    lockDeferred: async (sequenceNumber) => {
+      const token = broker.lockDeferred(source, sequenceNumber);
       if (token === undefined) throw new Error(`Message ${sequenceNumber} can't be held.`);
       return token;
     },

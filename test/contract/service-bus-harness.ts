@@ -43,7 +43,7 @@ export function openServiceBus(bus: ServiceBusUnderTest): BrokerHarness {
         deliveryCount: message.deliveryCount ?? 0,
       };
     },
-    holdDeferred: async (sequenceNumber) => tokenOf(await receiveDeferred(sequenceNumber)),
+    lockDeferred: async (sequenceNumber) => tokenOf(await receiveDeferred(sequenceNumber)),
     deliveryCountOfDeferred: async (sequenceNumber) => {
       const message = await receiveDeferred(sequenceNumber);
       await receiver.abandonMessage(message);

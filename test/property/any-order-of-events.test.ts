@@ -5,7 +5,7 @@ import { anyOrderOfEvents, letItEnd } from "./dispatcher-commands.ts";
 import { checkEnd, setUp } from "./dispatcher-model.ts";
 
 describe("in any order of events and crashes", () => {
-  it("closed rows stay, no attempt has two Jobs, no budget is exceeded, and once events stop every message ends as its Jobs did", {
+  it("closed rows stay, no attempt has two Jobs, no budget is exceeded, and every message ends as its Jobs did", {
     timeout: PROPERTY_TIMEOUT_MS,
   }, async () => {
     const anyOrder = fc.asyncProperty(anyOrderOfEvents(), async (events) => {

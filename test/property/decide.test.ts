@@ -16,7 +16,7 @@ import { PROPERTY_TIMEOUT_MS, propertyOptions } from "../support/property-option
 
 const LOCK_MS = 120_000;
 
-const anyEnding: fc.Arbitrary<AttemptEnd> = fc.record(
+const anyAttemptEnd: fc.Arbitrary<AttemptEnd> = fc.record(
   {
     reason: fc.constantFrom("JobFailed", "JobTimedOut", "JobNotStarted"),
     kind: fc.constantFrom("failure", "interruption", "cancel", "module"),
@@ -34,10 +34,10 @@ const anyVerdict: fc.Arbitrary<Verdict> = fc.constantFrom<Verdict>(
 
 const anyJob: fc.Arbitrary<JobSeen> = fc.oneof(
   fc.boolean().map((confirmed) => ({ phase: "absent", confirmed }) as const),
-  fc.tuple(fc.boolean(), fc.option(anyEnding)).map(([suspect, stuck]) => {
+  fc.tuple(fc.boolean(), fc.option(anyAttemptEnd)).map(([suspect, stuck]) => {
     return { phase: "pending", suspect, ...(stuck ? { stuck } : {}) } as const;
   }),
-  fc.option(anyEnding).map((end) => ({ phase: "failed", ...(end ? { end } : {}) }) as const),
+  fc.option(anyAttemptEnd).map((end) => ({ phase: "failed", ...(end ? { end } : {}) }) as const),
   fc.constantFrom<JobSeen>(
     { phase: "running" },
     { phase: "suspended" },
@@ -47,14 +47,14 @@ const anyJob: fc.Arbitrary<JobSeen> = fc.oneof(
   ),
 );
 
-/** Any run that the rows may hold, at any instant around its `notBefore`, with anything to be seen of its Job and message. */
+/** Any run that a row can contain, shortly before or after its `notBefore`, with any phase of its Job and message. */
 const anySeen: fc.Arbitrary<Seen> = fc
   .record({
     status: fc.constantFrom(...OPEN_STATUSES),
     failures: fc.nat({ max: 4 }),
     interruptions: fc.nat({ max: 4 }),
     busyCount: fc.nat({ max: 40 }),
-    end: fc.option(anyEnding),
+    end: fc.option(anyAttemptEnd),
     verdict: anyVerdict,
     absentSince: fc.option(fc.integer({ min: T0 - 600_000, max: T0 })),
     notBefore: fc.integer({ min: T0 - 60_000, max: T0 + 60_000 }),
@@ -66,7 +66,7 @@ const anySeen: fc.Arbitrary<Seen> = fc
     maxInterruptions: fc.nat({ max: 6 }),
   })
   .map(({ job, cancelled, message, slot, maxAttempts, maxInterruptions, failures, interruptions, ...run }) => ({
-    // No run that is over its budgets is still open.
+    // A run that has used up a budget is closed, so an open one is within both.
     run: runOf({
       ...run,
       failures: Math.min(failures, maxAttempts - 1),
@@ -99,12 +99,12 @@ function runOf({ end, verdict, absentSince, ...rest }: RunDraft): Run {
   });
 }
 
-/** The row after a decision that only records something, and what is known then; undefined after one that acts, looks or leaves. */
+/** What is seen after a decision that only records something. Undefined after one that acts, looks or leaves. */
 function recorded(seen: Seen, decision: Decision): Seen | undefined {
   const { run, now } = seen;
   if (decision.do === "await start") return { ...seen, run: awaitStart(run, now) };
   if (decision.do === "adopt") return { ...seen, run: dispatched(run, { name: "job", uid: "uid" }, now, 60_000) };
-  // Its Job was the last attempt's: a run that waits is looked at afresh.
+  // The Job belonged to the last attempt, so the next look at the run finds none.
   if (decision.do === "retry")
     return { ...seen, run: nextAttempt(run, decision), job: { phase: "absent", confirmed: false } };
   if (decision.do === "conclude") return { ...seen, run: concluded(run, decision.verdict, decision, now) };
@@ -121,22 +121,21 @@ interface Claim {
 
 const CLAIMS: readonly Claim[] = [
   {
-    claim: "says the same when it is asked again, and changes nothing of what it is asked about",
+    claim: "decides the same if it is asked again, and does not change its arguments",
     holds(seen, decision) {
       const before = fc.stringify(seen);
       return fc.stringify(decide(structuredClone(seen))) === fc.stringify(decision) && fc.stringify(seen) === before;
     },
   },
   {
-    claim: "does not decide the same again once that is recorded",
+    claim: "does not decide the same again once its decision is recorded",
     holds(seen, decision) {
       const next = recorded(seen, decision);
       return next === undefined || decide(next).do !== decision.do;
     },
   },
   {
-    claim:
-      "tries again only within both budgets, and charges exactly one of them, or none where the module is to blame",
+    claim: "tries again only within both budgets, and charges exactly one of them, or none if the module is to blame",
     holds({ run, retry }, decision) {
       if (decision.do !== "retry") return true;
       const charged = decision.failures + decision.interruptions - run.failures - run.interruptions;
@@ -146,7 +145,7 @@ const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    claim: "waits before the next attempt, and never longer than the module says",
+    claim: "waits before the next attempt, and never longer than the module's back-off says",
     holds({ retry, now }, decision) {
       if (decision.do !== "retry") return true;
       const waitMs = decision.notBefore - now;
@@ -154,7 +153,7 @@ const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    claim: "starts a Job only for a deferred message, with room, in time, where there is none",
+    claim: "starts a Job only for a deferred message without one, with a slot, once its time has come",
     holds({ run, job, message, slot, cancelled, now }, decision) {
       if (decision.do !== "start") return true;
       const isFree = run.status === "waiting" && job.phase === "absent" && message === "deferred";
@@ -173,7 +172,7 @@ const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    claim: "closes without settling only where the message is gone",
+    claim: "closes a run without settling only if its message is gone",
     holds: ({ message }, decision) => decision.do !== "close" || message === "gone",
   },
   {
@@ -184,7 +183,7 @@ const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    claim: "takes exit 0 for success, whoever was ending or cancelling the Job",
+    claim: "takes exit 0 for success, even if the Dispatcher or a person was ending the Job",
     holds({ run, job }, decision) {
       if (run.status !== "dispatched" || job.phase !== "succeeded") return true;
       return decision.do === "conclude" && decision.verdict.outcome === "succeeded";

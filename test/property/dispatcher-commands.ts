@@ -9,14 +9,17 @@ import {
   identityOf,
   type JobEnd,
   type Model,
-  makeGatedProcess,
+  makeGatedReplica,
   type Real,
   stateOf,
 } from "./dispatcher-model.ts";
 
 type Step = fc.AsyncCommand<Model, Real>;
 
-/** A process may sleep for as long as this test lasts: it has to be less than a finished Job stays, an hour, which is what is promised. */
+/**
+ * A replica may sleep for as long as a case lasts. That has to be shorter than an hour, because a finished Job stays
+ * for an hour, and the Dispatcher promises nothing about a longer sleep.
+ */
 const LONGEST_MS = 50 * 60_000;
 
 const KINDS: Readonly<Record<string, MessageToSend>> = {
@@ -41,13 +44,13 @@ const JOB_EVENTS = [
   "resume",
   "cancel",
 ] as const;
-/** What is nearly always possible is drawn less often. */
+/** The events to draw from. Cancelling is nearly always possible, so it is drawn half as often. */
 const DRAWN: readonly JobEvent[] = [...JOB_EVENTS, ...JOB_EVENTS.filter((event) => event !== "cancel")];
 type JobEvent = (typeof JOB_EVENTS)[number];
 
 /**
- * One step, which fast-check prints by its name; it does nothing where it can't be done. Whatever it does, what must always hold is checked
- * after it.
+ * Makes one step, which fast-check prints by its name. It does nothing if `can` says no. After each step it checks
+ * everything that must always be true.
  */
 function step(
   name: string,
@@ -66,7 +69,7 @@ function step(
   };
 }
 
-/** The fakes answer in microtasks: after two turns of the loop every process is at a gate, or done. */
+/** Waits two turns of the loop. The fakes answer in microtasks, so by then every replica is at a gate, or done. */
 async function untilStill(): Promise<void> {
   await setImmediate();
   await setImmediate();
@@ -79,23 +82,23 @@ const send = (kind: string) =>
     (_, { world }) => world.broker.send(SOURCE, { messageId: kind, ...KINDS[kind] }),
   );
 
-/** Starts what the host would start, in a process; it waits at its first call. */
-function start(real: Real, index: number, work: (process: Real["processes"][number]) => Promise<unknown>): void {
-  if (real.processes[index]?.gates.isAlive() === false) real.processes[index] = makeGatedProcess(real.world);
-  const process = real.processes[index];
-  if (!process) return;
-  process.inFlight += 1;
+/** Starts an invocation in a replica, as the host would. It waits at its first call. */
+function start(real: Real, index: number, work: (replica: Real["replicas"][number]) => Promise<unknown>): void {
+  if (real.replicas[index]?.gates.isAlive() === false) real.replicas[index] = makeGatedReplica(real.world);
+  const replica = real.replicas[index];
+  if (!replica) return;
+  replica.inFlight += 1;
   // The host only logs what an invocation throws.
-  void work(process)
+  void work(replica)
     .catch(() => undefined)
-    .finally(() => (process.inFlight -= 1));
+    .finally(() => (replica.inFlight -= 1));
 }
 
-const isQuiet = ({ processes }: Real) => processes.every(({ gates }) => gates.waiting().length === 0);
+const isQuiet = ({ replicas }: Real) => replicas.every(({ gates }) => gates.waiting().length === 0);
 
-const isIdle = ({ processes }: Real, index: number) => {
-  const process = processes[index];
-  return process !== undefined && (!process.gates.isAlive() || process.inFlight < 2);
+const isIdle = ({ replicas }: Real, index: number) => {
+  const replica = replicas[index];
+  return replica !== undefined && (!replica.gates.isAlive() || replica.inFlight < 2);
 };
 
 const isWaiting = ({ world }: Real) =>
@@ -103,7 +106,7 @@ const isWaiting = ({ world }: Real) =>
 
 const deliver = (index: number) =>
   step(
-    `deliver to process ${index}`,
+    `deliver to replica ${index}`,
     (_, real) => isIdle(real, index) && isWaiting(real),
     (_, real) => {
       const delivery = real.world.broker.redeliver(SOURCE);
@@ -113,14 +116,14 @@ const deliver = (index: number) =>
 
 const tick = (index: number) =>
   step(
-    `tick in process ${index}`,
+    `tick in replica ${index}`,
     (_, real) => isIdle(real, index),
-    (_, real) => start(real, index, (process) => process.tick()),
+    (_, real) => start(real, index, (replica) => replica.tick()),
   );
 
-/** A third process, which nothing ever keeps: while others sleep, life goes on. */
+/** A third replica, whose calls have no gates, so that the product goes on while the others sleep. */
 const deliverToThird = step(
-  "deliver to the third process",
+  "deliver to the third replica",
   (_, real) => isWaiting(real),
   async (_, { world }) => {
     const delivery = world.broker.redeliver(SOURCE);
@@ -128,31 +131,31 @@ const deliverToThird = step(
   },
 );
 const tickInThird = step(
-  "tick in the third process",
+  "tick in the third replica",
   () => true,
   (_, { world }) => world.tick(),
 );
 
 const release = (index: number, gate: number, how: Release) => {
-  const waiting = ({ processes }: Real) => processes[index]?.gates.waiting() ?? [];
+  const waiting = ({ replicas }: Real) => replicas[index]?.gates.waiting() ?? [];
   return step(
-    `process ${index}: call ${gate} ${how}`,
+    `replica ${index}: call ${gate} ${how}`,
     (_, real) => waiting(real).length > 0,
     (model, real) => {
       model.cut ||= how !== "answers" && how !== "sleeps on its reply";
-      real.processes[index]?.gates.release(gate % waiting(real).length, how);
+      real.replicas[index]?.gates.release(gate % waiting(real).length, how);
     },
   );
 };
 
-/** So many calls of a process answer, one after the other. */
+/** Lets so many calls of a replica answer, one after the other. */
 const goOn = (index: number, calls: number) =>
   step(
-    `process ${index} goes on for ${calls} calls`,
-    (_, { processes }) => (processes[index]?.gates.waiting().length ?? 0) > 0,
-    async (_, { processes }) => {
+    `replica ${index} goes on for ${calls} calls`,
+    (_, { replicas }) => (replicas[index]?.gates.waiting().length ?? 0) > 0,
+    async (_, { replicas }) => {
       for (let call = 0; call < calls; call += 1) {
-        processes[index]?.gates.release(0, "answers");
+        replicas[index]?.gates.release(0, "answers");
         await untilStill();
       }
     },
@@ -169,7 +172,10 @@ const pass = (ms: number) =>
     },
   );
 
-/** The bus may deny a message for a moment, but not at both of the looks, a lock duration apart, that it takes to believe its absence. */
+/**
+ * Makes the bus deny a message for a moment. It never denies it at both of the peeks, a lock duration apart, that the
+ * Dispatcher needs to believe in the absence.
+ */
 const hide = step(
   "the bus denies a deferred message",
   (model, { world }) => undenied(model, world).length > 0,
@@ -190,8 +196,8 @@ function showAgain({ denied, elapsedMs }: Model, world: Real["world"]): void {
 }
 
 /**
- * Somebody deletes the rows of a run. Not while a process works on it, or the row would be back; nor of one of which somebody deleted a Job
- * too: then nothing is left that knows of the attempt.
+ * Deletes the rows of a run. It does so only while no replica works on the run, because that replica would write the
+ * row again. It spares a run with a deleted Job, because then only the row knows of that attempt.
  */
 const loseRow = step(
   "the rows of a run are lost",
@@ -211,10 +217,10 @@ function losable({ vanished }: Model, { world }: Real) {
 const deferred = (world: Real["world"]) =>
   world.broker.messages(SOURCE).filter(({ state, locked }) => state === "deferred" && !locked);
 
-const hold = step(
-  "somebody holds a deferred message",
+const lock = step(
+  "another receiver locks a deferred message",
   (_, { world }) => deferred(world).length > 0,
-  (_, { world }) => world.broker.holdDeferred(SOURCE, deferred(world)[0]?.sequenceNumber ?? 0),
+  (_, { world }) => world.broker.lockDeferred(SOURCE, deferred(world)[0]?.sequenceNumber ?? 0),
 );
 
 const quota = step(
@@ -238,7 +244,7 @@ const play = (index: number, event: JobEvent) =>
     },
   );
 
-/** The Jobs to which this can happen now. */
+/** The Jobs to which this event can happen now. */
 function jobsFor(model: Model, real: Real, event: JobEvent): string[] {
   const { world } = real;
   return world.cluster.names().filter((name) => {
@@ -248,14 +254,17 @@ function jobsFor(model: Model, real: Real, event: JobEvent): string[] {
     if (event === "cancel") return true;
     if (event === "resume") return state === "suspended" && job.metadata?.labels?.["ion/retired"] !== "true";
     if (state !== "active" || known === undefined) return false;
-    // Which of two ends comes first would be anybody's guess; success wins over both.
+    // A Job that is stuck would get a second end, and the model can't tell which comes first. Success wins over both.
     if (known.end === "stuck") return event === "run" || event === "succeed";
     if (event === "vanish") return isKnownToItsRow(real, name);
     return event !== "stick" || job.status?.ready === 0;
   });
 }
 
-/** A Job that somebody deletes before any row speaks of it, or while a process is about to create it, is as if it had never been. */
+/**
+ * Whether a row names the Job, and no replica is about to create it. A Job that is deleted before that leaves no trace,
+ * so the model could not tell its attempt.
+ */
 function isKnownToItsRow(real: Real, name: string): boolean {
   return (
     isQuiet(real) &&
@@ -302,44 +311,47 @@ function playJob(model: Model, { world: { cluster } }: Real, name: string, event
   acts[event]();
 }
 
-/** Any order of what senders, host, processes, network, cluster and people do. Whole invocations and half ones: either alone finds less. */
+/**
+ * Any order of what senders, host, replicas, network, cluster and people do. It has whole invocations and halves of
+ * them, because either kind alone finds fewer bugs.
+ */
 export function anyOrderOfEvents(): fc.Arbitrary<Iterable<Step>> {
-  const process = fc.nat({ max: 1 });
+  const replica = fc.nat({ max: 1 });
   const few = fc.nat({ max: 3 });
-  const anyRelease = fc.tuple(process, few, fc.constantFrom(...RELEASES));
+  const anyRelease = fc.tuple(replica, few, fc.constantFrom(...RELEASES));
   const anyStep = fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom(...OFTEN, "large", "brief", "unroutable").map(send) },
-    { weight: 3, arbitrary: process.map(deliver) },
-    { weight: 3, arbitrary: process.map(tick) },
+    { weight: 3, arbitrary: replica.map(deliver) },
+    { weight: 3, arbitrary: replica.map(tick) },
     { weight: 6, arbitrary: fc.constantFrom(deliverToThird, tickInThird, tickInThird) },
     { weight: 3, arbitrary: anyRelease.map(([index, gate, how]) => release(index, gate, how)) },
-    { weight: 4, arbitrary: fc.tuple(process, fc.integer({ min: 1, max: 12 })).map(([p, calls]) => goOn(p, calls)) },
+    { weight: 4, arbitrary: fc.tuple(replica, fc.integer({ min: 1, max: 12 })).map(([p, calls]) => goOn(p, calls)) },
     { weight: 4, arbitrary: fc.constantFrom(1_000, 5_000, 16_000, 31_000, 61_000, LOCK_MS).map(pass) },
     { weight: 8, arbitrary: fc.tuple(few, fc.constantFrom(...DRAWN)).map(([index, event]) => play(index, event)) },
-    { weight: 2, arbitrary: fc.constantFrom(hold, hold, hide, hide, loseRow, quota, refuse) },
+    { weight: 2, arbitrary: fc.constantFrom(lock, lock, hide, hide, loseRow, quota, refuse) },
   );
   return fc.commands([anyStep], { maxCommands: 120, size: "max", ...replayOptions() });
 }
 
-/** One that is stuck is the Dispatcher's to end, unless somebody freed it. */
+/** Whether a Job can come to its end by itself. The Dispatcher ends a stuck Job, unless the Job started after all. */
 async function canRun({ jobs }: Model, { world }: Real, name: string): Promise<boolean> {
   const [pod] = await world.cluster.pods(name);
   return jobs.get(name)?.end !== "stuck" || pod?.status?.phase === "Running";
 }
 
-/** Events stop: whatever sleeps wakes, each Job comes to its end, and one process goes on alone. */
+/** Lets events stop. All that sleeps wakes, each Job comes to its end, and one replica goes on alone. */
 export async function letItEnd(model: Model, real: Real): Promise<void> {
-  const { world, processes } = real;
-  for (const { gates } of processes)
+  const { world, replicas } = real;
+  for (const { gates } of replicas)
     while (gates.waiting().length > 0) {
       gates.release(0, "answers");
       await untilStill();
     }
   model.elapsedMs = Number.POSITIVE_INFINITY;
   showAgain(model, world);
-  const alone = world.makeProcess();
+  const alone = world.makeReplica();
   for (let turn = 0, quiet = 0; turn < 120 && quiet < 4; turn += 1) {
-    // By then only somebody's hold is waited for, which doubles up to half an hour.
+    // After thirty turns only busy messages are left, whose wait doubles up to half an hour.
     world.clock.advance(turn < 30 ? 31_000 : 600_000);
     for (const name of world.cluster.names()) {
       const state = stateOf(world, name);

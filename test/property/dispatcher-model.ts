@@ -8,51 +8,51 @@ import { type GatedPorts, makeGatedPorts } from "../support/gated-ports.ts";
 import { makeWorld, SOURCE } from "../support/world.ts";
 import { type AttemptEnd, attemptsOf, expectedOutcomes, freeAttempts, RETRY } from "./expected-outcomes.ts";
 
-/** What the world outside did to a Job, and so how its attempt has to be charged. */
+/** What was done to a Job from outside. It says how the Dispatcher has to charge the attempt. */
 export type JobEnd = "success" | "failure" | "permanent" | "timed out" | "interruption" | "stuck";
 
-/** A Job as the model remembers it: what a cluster forgets, a model doesn't. */
+/** A Job as the model remembers it, even after the cluster has deleted it. */
 interface KnownJob {
   readonly message: number;
   readonly attempt: number;
-  /** How often a create really made it. */
+  /** How many creates really made it. */
   created: number;
   end?: JobEnd;
-  /** It could not start, whatever became of it afterwards. */
+  /** Whether it could not start at some time, whatever became of it afterwards. */
   stuck?: boolean;
 }
 
-/** What must be true, told from the events alone. */
+/** What must be true, as the events alone tell it. */
 export interface Model {
   readonly jobs: Map<string, KnownJob>;
   readonly closed: Map<string, ClosedRun>;
   readonly settled: Map<number, FakeMessage>;
-  /** Messages of which a Job was labelled for cancelling: more than one end is right for them. */
+  /** The messages with a Job that was labelled for cancelling. More than one end is right for them. */
   readonly cancelled: Set<number>;
-  /** The attempts of a message whose Job the server refused. */
+  /** The attempts, by message, whose Job the API server refused. */
   readonly refused: Map<number, Set<number>>;
-  /** Whether a call of some process failed, or never came back: what it was about to tidy up is left to the purge. */
+  /** Whether a call of a replica failed or never came back. The purge then deletes what that replica left behind. */
   cut: boolean;
-  /** Messages whose rows somebody deleted: what was charged before is known no more. */
+  /** The messages whose rows were deleted, and with them what their attempts had been charged. */
   readonly rowLost: Set<number>;
-  /** Messages of which somebody deleted a Job: only the row knows of its attempt then. */
+  /** The messages with a deleted Job. Only the row knows of that attempt. */
   readonly vanished: Set<number>;
-  /** Messages that the bus has denied, once and for a moment, and since when. */
+  /** When the bus began to deny a message, which it does once and for a moment. */
   readonly denied: Map<number, number>;
   elapsedMs: number;
 }
 
-export interface Process {
+export interface Replica {
   readonly gates: GatedPorts;
   readonly accept: ReturnType<typeof makeWorld>["accept"];
   readonly tick: () => Promise<void>;
   inFlight: number;
 }
 
-/** The core on fakes, two processes of it, each of whose calls waits at a gate. */
+/** The core on fakes, with two replicas whose every call waits at a gate. */
 export interface Real {
   readonly world: ReturnType<typeof makeWorld>;
-  readonly processes: Process[];
+  readonly replicas: Replica[];
 }
 
 export function setUp(): { model: Model; real: Real } {
@@ -70,16 +70,16 @@ export function setUp(): { model: Model; real: Real } {
     elapsedMs: 0,
   };
   watchCreates(world, model);
-  return { model, real: { world, processes: [makeGatedProcess(world), makeGatedProcess(world)] } };
+  return { model, real: { world, replicas: [makeGatedReplica(world), makeGatedReplica(world)] } };
 }
 
-export function makeGatedProcess(world: Real["world"]): Process {
+export function makeGatedReplica(world: Real["world"]): Replica {
   const gates = makeGatedPorts(world.deps);
-  const { accept, tick } = world.makeProcess(gates.ports);
+  const { accept, tick } = world.makeReplica(gates.ports);
   return { gates, accept, tick, inFlight: 0 };
 }
 
-/** Every create is judged the moment that it is made. */
+/** Checks every create at the moment that it is made. */
 function watchCreates(world: Real["world"], model: Model): void {
   const create = world.cluster.create.bind(world.cluster);
   world.cluster.create = async (job) => {
@@ -103,7 +103,7 @@ function watchCreates(world: Real["world"], model: Model): void {
 
 export function identityOf(job: V1Job) {
   const identity = readJobIdentity(job);
-  if (!identity) throw new Error("a Job that doesn't say whose it is");
+  if (!identity) throw new Error("a Job without an identity");
   return identity;
 }
 
@@ -120,7 +120,7 @@ export function stateOf({ cluster }: Real["world"], name: string): "active" | "s
   return spec?.suspend === true ? "suspended" : "active";
 }
 
-/** What holds after every single step, whatever the order of events. */
+/** Checks what must be true after every single step, whatever the order of events. */
 export function checkAlways(model: Model, { world }: Real): void {
   const { open, closed } = world.table.rows();
   for (const run of open) checkBudgets(model, run);
@@ -138,7 +138,7 @@ export function checkAlways(model: Model, { world }: Real): void {
   expect(bugs, "errors with a stack").toEqual([]);
 }
 
-/** The row charges what happened, and no more than the module's budgets. */
+/** Checks that the row charges what happened, and no more than the module's budgets. */
 function checkBudgets(model: Model, run: Run | ClosedRun): void {
   if (model.rowLost.has(run.sequenceNumber)) return;
   expect(run.failures, "failures").toBeLessThanOrEqual(RETRY.maxAttempts);
@@ -154,7 +154,7 @@ function checkBudgets(model: Model, run: Run | ClosedRun): void {
 
 const isFailure = (end: AttemptEnd) => end !== undefined && end !== "interruption" && end !== "success";
 
-/** Settled once, and only by a verdict that the row had before. */
+/** Checks that a message is settled once, and only by a verdict that the row had before. */
 function checkMessage(model: Model, message: FakeMessage, row: Run | ClosedRun | undefined): void {
   const { sequenceNumber, state } = message;
   if (state === "active" || state === "deferred")
@@ -167,10 +167,10 @@ function checkMessage(model: Model, message: FakeMessage, row: Run | ClosedRun |
   if (state === "dead-lettered") expect(row?.verdict?.reason).toBe(message.letter?.reason);
 }
 
-/** What holds at the end, when nothing happens any more. */
+/** Checks what must be true at the end, after events have stopped. */
 export async function checkEnd(model: Model, { world }: Real): Promise<void> {
   expect(world.open(), "open rows").toEqual([]);
-  // Of a message that is gone, and whose rows are too, nobody can tell what its Job was for: that is left to a person.
+  // If a message and its rows are gone, the Dispatcher can't know what the Job was for, and leaves it to a person.
   const known = world.cluster.names().filter((name) => {
     const { sequenceNumber } = identityOf(world.cluster.job(name)).key;
     return !model.rowLost.has(sequenceNumber) || world.message(sequenceNumber).state !== "expired";

@@ -3,7 +3,7 @@ import type { ClosedRun } from "../../shared/run/run.ts";
 import type { FakeMessage } from "../support/fake-entity.ts";
 import type { JobEnd, Model } from "./dispatcher-model.ts";
 
-/** Of the one module. */
+/** The retry policy of the one module. */
 export const RETRY = {
   maxAttempts: 2,
   maxInterruptions: 1,
@@ -11,15 +11,15 @@ export const RETRY = {
   permanentExitCodes: [64],
 };
 
-/** Messages whose Jobs can't start for one cause, of which their module is paused. */
-const MESSAGES_TO_PAUSE = 3;
+/** So many messages whose Jobs can't start for one cause trip their module. */
+const MESSAGES_TO_TRIP = 3;
 
-/** The attempts of a message that may have cost it nothing: their Job could not start, and the module may have been paused for that. */
+/** The attempts that may have been free, because their Job could not start and may have tripped the module. */
 export function freeAttempts({ jobs, refused }: Model, sequenceNumber: number): ReadonlySet<number> {
   const stuck = [...jobs.values()].filter((job) => job.stuck === true);
-  const mayPause =
-    refused.size >= MESSAGES_TO_PAUSE || new Set(stuck.map(({ message }) => message)).size >= MESSAGES_TO_PAUSE;
-  if (!mayPause) return new Set();
+  const mayTrip =
+    refused.size >= MESSAGES_TO_TRIP || new Set(stuck.map(({ message }) => message)).size >= MESSAGES_TO_TRIP;
+  if (!mayTrip) return new Set();
   const own = stuck.filter(({ message }) => message === sequenceNumber).map(({ attempt }) => attempt);
   return new Set([...own, ...(refused.get(sequenceNumber) ?? [])]);
 }
@@ -40,8 +40,8 @@ interface Outcome extends Charged {
 export type AttemptEnd = JobEnd | "refused" | undefined;
 
 /**
- * The ends of the attempts, one after the other, by the rules of the module: what the run has to come to. More than one thing only where an
- * attempt may or may not have cost the message something, or two processes started it and one of them was refused.
+ * The outcomes that are right for a run. They follow from the ends of its attempts, by the rules of the module. There
+ * is more than one if an attempt may or may not have been free, or if two replicas started it and one was refused.
  */
 export function expectedOutcomes(model: Model, { subject, sequenceNumber }: FakeMessage): Outcome[] {
   if (subject !== "mine") return [{ outcome: "DispatchRejected", status: "rejected", attempt: 1, ...NOTHING }];
@@ -66,7 +66,7 @@ export function expectedOutcomes(model: Model, { subject, sequenceNumber }: Fake
   return over;
 }
 
-/** The attempts of a message, and how each ended, or may have. */
+/** The attempts of a message, with the ways in which each ended or may have ended. */
 export function attemptsOf({ jobs, refused }: Model, sequenceNumber: number) {
   const attempts = new Map<number, AttemptEnd[]>();
   for (const attempt of refused.get(sequenceNumber) ?? []) attempts.set(attempt, ["refused"]);

@@ -33,12 +33,12 @@ import { PROPERTY_TIMEOUT_MS, propertyOptions } from "../support/property-option
 
 const SOURCE: Source = { queue: "q" };
 
-/** Holds for any input, or fast-check says for which not, shrunk, and with its seed. */
+/** Expects that `holds` is true for any input. If not, fast-check prints the shrunk input and its seed. */
 function expectAlways<T>(any: fc.Arbitrary<T>, holds: (value: T) => boolean | void, runs = 300): void {
   expect(() => fc.assert(fc.property(any, holds), propertyOptions(runs))).not.toThrow();
 }
 
-/** Calls it, and lets it fail only in its own way. */
+/** Calls `act`, and lets it throw only errors of these kinds. */
 function only(kinds: readonly (new (...args: never[]) => Error)[], act: () => unknown): boolean {
   try {
     act();
@@ -49,14 +49,14 @@ function only(kinds: readonly (new (...args: never[]) => Error)[], act: () => un
   }
 }
 
-/** As it is written: half of a surrogate pair has no UTF-8 of its own. */
+/** The text as it is written in UTF-8, which has no form for half of a surrogate pair. */
 const utf8 = (text: string) => Buffer.from(text).toString();
 
-/** Text as a sender may write it: any Unicode, halves of pairs included. */
+/** Text as a sender may write it, which is any Unicode, halves of surrogate pairs included. */
 const anyText = fc.string({ unit: "binary" });
 const anyJson = fc.jsonValue();
 
-/** A parsed object with something else in one of its places. */
+/** A parsed object with another value in one of its places. */
 function mutated(whole: object): fc.Arbitrary<unknown> {
   const paths = pathsOf(whole);
   return fc.tuple(fc.constantFrom(...paths), fc.oneof(anyJson, fc.constant(undefined))).map(([path, value]) => {
@@ -103,7 +103,7 @@ describe("a module file", () => {
     for (const error of errors) expect(error).toMatch(/^m\.yaml:\d+:\d+: [^\n]+$/);
   };
 
-  it("of any text is a module, or errors of a line each, with file, line and column", () => {
+  it("of any text is a module, or gives errors of a line each, with file, line and column", () => {
     expectAlways(
       fc.oneof(
         anyText,
@@ -113,7 +113,7 @@ describe("a module file", () => {
     );
   });
 
-  it("that is right but for one place is a module, or errors of a line each", () => {
+  it("with one wrong place is a module, or gives errors of a line each", () => {
     isAnswered(stringify(MODULE));
     expect(parseModuleFile("m.yaml", stringify(MODULE)).errors).toEqual([]);
     expectAlways(mutated(MODULE), (value) => isAnswered(stringify(value)), 200);
@@ -142,9 +142,9 @@ describe("a message envelope", () => {
     ),
   });
 
-  it("of any content is read, and becomes files that a pod's annotations can hold", () => {
+  it("of any content is read, and becomes files that fit into a pod's annotations", () => {
     expectAlways(anyMessage, (message) => {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- That nothing is sure about it is the point.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The test is about messages of any shape.
       const peeked = toPeekedMessage(SOURCE, message as unknown as ServiceBusReceivedMessage);
       expect(peeked.body).toBeInstanceOf(Uint8Array);
       const properties: unknown = JSON.parse(propertiesJson(peeked));
@@ -152,7 +152,7 @@ describe("a message envelope", () => {
     });
   });
 
-  it("keeps every byte of its body, as the text it is or as base64", () => {
+  it("keeps every byte of its body, as text or as base64", () => {
     expectAlways(
       fc.oneof(
         fc.uint8Array(),
@@ -165,7 +165,7 @@ describe("a message envelope", () => {
     );
   });
 
-  it("with any body is right or wrong by its schema, and the reason quotes nothing of it", () => {
+  it("with any body fits its schema or not, and the reason quotes nothing of it", () => {
     const module = aModule({ schema: { type: "object", properties: { size: { type: "integer" } } } });
     const secret = "s3cr3t-of-the-sender";
     const anyWrong = fc.oneof(
@@ -199,7 +199,7 @@ describe("what a trigger hands over", () => {
 });
 
 describe("an answer of the Kubernetes API", () => {
-  it("that is a failure of any content has a text, and no field of it is made up", () => {
+  it("that is a failure of any content has a text, and faults only of text", () => {
     expectAlways(
       fc.oneof(
         anyText,
@@ -215,7 +215,7 @@ describe("an answer of the Kubernetes API", () => {
     );
   });
 
-  it("with any warnings gives their texts", () => {
+  it("with any warnings gives texts", () => {
     expectAlways(anyText, (header) => readWarnings(header).every((text) => typeof text === "string"));
   });
 
@@ -226,11 +226,11 @@ describe("an answer of the Kubernetes API", () => {
     rows: [{ cells: ["job-1", "Running"], object: { metadata: { creationTimestamp: "2026-01-01T00:00:00Z" } } }],
   };
 
-  it("to a list is rows of text, or no answer at all", async () => {
+  it("to a list becomes rows of text, or is refused", async () => {
     const lists = fc.asyncProperty(fc.oneof(anyJson, mutated(TABLE)), async (answer) => {
       let asked = 0;
       const json = () => Promise.resolve((asked += 1) === 1 ? answer : TABLE);
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The rest of a connection is not asked for.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The code asks for nothing else of a connection.
       const connection = { json } as unknown as KubernetesConnection;
       const rows = await listTable(connection, "/jobs", { labelSelector: "a=b" }).catch((error: unknown) => {
         if (error instanceof NoAnswerError) return [];
@@ -254,7 +254,7 @@ describe("an answer of the Kubernetes API", () => {
     },
   };
 
-  it("to a look at a Job, its pods or its events is an object of that kind, a list of objects, or no answer at all", () => {
+  it("to a look at a Job, its pods or its events becomes an object or a list of objects of that kind, or is refused", () => {
     const answers = {
       Job: { kind: "Job", ...JOB, status: { startTime: "2026-01-01T00:00:00Z", conditions: [{ type: "Failed" }] } },
       PodList: { kind: "PodList", items: [{ metadata: { creationTimestamp: "2026-01-01T00:00:00Z" } }] },
@@ -270,11 +270,11 @@ describe("an answer of the Kubernetes API", () => {
       );
   });
 
-  it("that is a Job of any labels and annotations says whose it is, or nothing", () => {
+  it("that is a Job of any labels and annotations has an identity if it is ours", () => {
     expectAlways(fc.oneof(mutated(JOB), fc.constant(JOB)), (value) => {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Anybody may edit labels and annotations to any text.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- A person may write any text there.
       const job = JSON.parse(
-        JSON.stringify(value, (_, held: unknown) => (typeof held === "number" ? String(held) : held)),
+        JSON.stringify(value, (_, part: unknown) => (typeof part === "number" ? String(part) : part)),
       ) as typeof JOB;
       if (typeof job.metadata !== "object" || job.metadata === null) return;
       const identity = readJobIdentity(job);
@@ -283,7 +283,7 @@ describe("an answer of the Kubernetes API", () => {
     });
   });
 
-  it("that is a failed Job with pods in any state is judged: an ending with a text, and a kind", () => {
+  it("that is a failed Job with pods in any state becomes an attempt end with a text and a kind", () => {
     const anyWord = fc.option(
       fc.oneof(anyText, fc.constantFrom("Evicted", "DeadlineExceeded", "OOMKilled", "NodeLost")),
       { nil: undefined },
@@ -302,7 +302,7 @@ describe("an answer of the Kubernetes API", () => {
         reason: anyWord,
         message: anyWord,
         containerStatuses: fc.array(
-          state.map((held) => ({ name: "c", image: "", imageID: "", ready: false, restartCount: 0, state: held })),
+          state.map((one) => ({ name: "c", image: "", imageID: "", ready: false, restartCount: 0, state: one })),
         ),
       }),
     });
@@ -312,9 +312,9 @@ describe("an answer of the Kubernetes API", () => {
       const pods: object[] = given;
       const failed = { type: "Failed", status: "True", reason, ...(message === undefined ? {} : { message }) };
       const job = { status: { conditions: [failed] } };
-      const ending = judgeEnd(job, pods);
-      expect(["failure", "interruption"]).toContain(ending?.kind);
-      expect(ending?.detail).not.toBe("");
+      const end = judgeEnd(job, pods);
+      expect(["failure", "interruption"]).toContain(end?.kind);
+      expect(end?.detail).not.toBe("");
       const start = judgeStart({ job: {}, pods, events: [], now: 1, startTimeoutMs: 1 });
       expect(Object.keys(start)).toHaveLength(1);
     });
@@ -322,7 +322,7 @@ describe("an answer of the Kubernetes API", () => {
 });
 
 describe("a row", () => {
-  it("of any columns is a run, or a bad row", () => {
+  it("of any columns becomes a run, or is refused as a bad row", () => {
     const columns = writeOpenRun(aRun({ status: "settling", verdict: { outcome: "failed", reason: "JobFailed" } }));
     const anyColumns = fc.oneof(
       fc.dictionary(fc.string(), fc.anything()),
@@ -337,7 +337,7 @@ describe("a row", () => {
     });
   });
 
-  it("of a module is its state, or a bad row", () => {
+  it("of a module becomes its state, or is refused as a bad row", () => {
     const columns = writeModuleState({
       module: "m",
       template: "t",
@@ -390,7 +390,7 @@ describe("the name of a Job", () => {
 });
 
 describe("settings", () => {
-  it("of any values are read or refused, a line for each mistake, without a secret", () => {
+  it("of any values are read, or refused with an error that has no secret in it", () => {
     const secret = "s3cr3t-k3y";
     const value = fc.oneof(
       anyText,
@@ -411,7 +411,7 @@ describe("settings", () => {
     });
   });
 
-  it("that are durations come back as they were written, and nothing else is one", () => {
+  it("that are durations come back as they were written, and no other text is a duration", () => {
     expectAlways(fc.nat({ max: 999_999_999 }), (ms) => parseDuration(durationText(ms)) === ms);
     expectAlways(anyText, (text) => parseDuration(text) === undefined || /^\d+(ms|s|m|h|d)$/.test(text));
   });
@@ -425,7 +425,7 @@ describe("settings", () => {
 });
 
 describe("a text that comes from elsewhere", () => {
-  it("holds no signature any more, however the URL in it is written", () => {
+  it("has no signature in it after it was cleaned, however the URL in it is written", () => {
     const signature = fc.stringMatching(/^[A-Za-z0-9%]{8,44}$/);
     const before = fc.constantFrom("?", "&", "\\u0026", "%26", "&amp;", "%3F", "%2526");
     const equals = fc.constantFrom("=", "%3D", "%3d", "%253D");

@@ -11,21 +11,21 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true, force: true }));
 
-const sign = () => join(directory, "lock");
+const lockFile = () => join(directory, "lock");
 const quietly = (waits: string[] = [], signal = new AbortController().signal) => ({
   onWait: () => waits.push("waits"),
   signal,
 });
 
-describe("what is done one at a time", () => {
-  it("is done once the other is through, whether or not that one succeeded, and leaves nothing behind", async () => {
+describe("an act that is done one at a time", () => {
+  it("is done once the other act is over, whether or not that succeeded, and leaves no file behind", async () => {
     const done: string[] = [];
     const waits: string[] = [];
     const broken = new EventEmitter();
-    const first = oneAtATime(sign(), () => once(broken, "never"), quietly());
+    const first = oneAtATime(lockFile(), () => once(broken, "never"), quietly());
     first.catch(() => done.push("first"));
     await expect.poll(() => readdir(directory)).toEqual(["lock"]);
-    const second = oneAtATime(sign(), async () => done.push("second"), quietly(waits));
+    const second = oneAtATime(lockFile(), async () => done.push("second"), quietly(waits));
     await expect.poll(() => waits).toEqual(["waits"]);
     broken.emit("error", new Error("it broke"));
     await second;
@@ -35,20 +35,20 @@ describe("what is done one at a time", () => {
 
   it.each([
     ["of a process that is gone", JSON.stringify({ pid: process.pid, startTime: "1" })],
-    ["of nobody", "nonsense"],
-  ])("is done in spite of the sign %s", async (_, text) => {
-    await writeFile(sign(), text);
+    ["with nonsense in it", "nonsense"],
+  ])("is done in spite of a lock file %s", async (_, text) => {
+    await writeFile(lockFile(), text);
     const waits: string[] = [];
-    expect(await oneAtATime(sign(), async () => "done", quietly(waits))).toBe("done");
+    expect(await oneAtATime(lockFile(), async () => "done", quietly(waits))).toBe("done");
     expect(waits).toEqual([]);
   });
 
-  it("is not waited for any longer than its signal says", async () => {
+  it("gives up waiting if its signal is aborted", async () => {
     const aborted = new AbortController();
-    const first = oneAtATime(sign(), () => new Promise<void>(() => {}), quietly());
+    const first = oneAtATime(lockFile(), () => new Promise<void>(() => {}), quietly());
     void first;
     await expect.poll(() => readdir(directory)).toEqual(["lock"]);
-    const second = oneAtATime(sign(), async () => {}, quietly([], aborted.signal));
+    const second = oneAtATime(lockFile(), async () => {}, quietly([], aborted.signal));
     aborted.abort();
     await expect(second).rejects.toThrow(/abort/i);
   });

@@ -4,8 +4,8 @@ import { delimiter, join } from "node:path";
 import type { TestContext } from "vitest";
 import { ROOT } from "./run-program.ts";
 
-/** The subscription and tenant of the predictions in infra/*.snapshot.json. Nobody owns them. */
-const FOR_NOBODY = [
+/** The subscription and tenant of the predictions in infra/*.snapshot.json. Neither exists. */
+const INVENTED_TARGET = [
   ["--subscription-id", "00000000-0000-0000-0000-000000000001"],
   ["--tenant-id", "00000000-0000-0000-0000-000000000002"],
   ["--location", "westeurope"],
@@ -55,7 +55,7 @@ export function snapshot(
   mode: "validate" | "overwrite",
   options: { cwd?: string; env?: Record<string, string> } = {},
 ): Promise<BicepEnd> {
-  return bicep(test, ["snapshot", file, "--mode", mode, ...FOR_NOBODY], options);
+  return bicep(test, ["snapshot", file, "--mode", mode, ...INVENTED_TARGET], options);
 }
 
 function find(): string | undefined {

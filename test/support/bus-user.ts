@@ -17,7 +17,7 @@ export interface BusUser {
   readonly client: ServiceBusClient;
   send(to: string, ...messages: MessageToSend[]): Promise<void>;
   receiver(source: Source, options?: { deadLetter?: boolean; receiveAndDelete?: boolean }): ServiceBusReceiver;
-  /** The next message. Rejects if none comes. */
+  /** The next message. Rejects if no message comes in time. */
   receive(receiver: ServiceBusReceiver): Promise<ServiceBusReceivedMessage>;
 }
 

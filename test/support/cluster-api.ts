@@ -7,7 +7,7 @@ import { isObject, type JsonObject } from "../../local/cluster/store/wire.ts";
 interface ApiAnswer {
   readonly code: number;
   readonly text: string;
-  /** The body as a JSON object; empty if it is none. */
+  /** The body as a JSON object; empty if it is not one. */
   readonly json: JsonObject;
 }
 

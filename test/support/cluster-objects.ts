@@ -23,7 +23,7 @@ export function containers(pod: V1Pod) {
 
 /**
  * The statuses of all containers in one state, with the init containers over. With `only`, the named container is in
- * that state, and none after it has run. Sidecars run as long as the work, and fail at the end.
+ * that state, and no later one has run. Sidecars run as long as the work, and fail at the end.
  */
 export function statuses(pod: V1Pod, state: V1ContainerState, only?: string) {
   const over = { terminated: { exitCode: 0, reason: "Completed" } };
@@ -58,12 +58,12 @@ export function setCondition(job: V1Job, type: string, reason: string, message: 
 }
 
 export function stateOf(job: V1Job): JobListing["state"] {
-  const holds = (type: string): boolean =>
+  const isTrue = (type: string): boolean =>
     job.status?.conditions?.some((one) => one.type === type && one.status === "True") === true;
-  if (holds("Complete")) return "complete";
-  if (holds("Failed")) return "failed";
-  if (holds("Suspended")) return "suspended";
-  return holds("FailureTarget") || holds("SuccessCriteriaMet") ? "terminating" : "active";
+  if (isTrue("Complete")) return "complete";
+  if (isTrue("Failed")) return "failed";
+  if (isTrue("Suspended")) return "suspended";
+  return isTrue("FailureTarget") || isTrue("SuccessCriteriaMet") ? "terminating" : "active";
 }
 
 export function printedStatus(pod: V1Pod): string {

@@ -72,8 +72,8 @@ export function readImage(stage: string): ContainerImage {
 }
 
 /**
- * Puts the files that an image copies under the directory `root`. `stages` says where the files of each stage that it
- * copies from lie.
+ * Puts the files that an image copies under the directory `root`. `stages` names the directory of each stage that it
+ * copies from.
  */
 export async function layOut(image: ContainerImage, stages: Readonly<Record<string, string>>, root: string) {
   await mkdir(join(root, image.workdir), { recursive: true });

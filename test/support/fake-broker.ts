@@ -28,22 +28,22 @@ interface Delivery {
 export interface FakeBroker extends MessageBroker, Interference<keyof MessageBroker> {
   /** Puts a message on the bus, and hands it to a trigger. */
   deliver(source: Source, message?: MessageToSend): Delivery;
-  /** Puts a message on the bus, where it waits. */
+  /** Puts a message on the bus, and hands it to no trigger yet. */
   send(source: Source, message?: MessageToSend): FakeMessage;
-  /** Hands the oldest active message without a lock to a trigger. Undefined if there is none. */
+  /** Hands the oldest active message without a lock to a trigger. Undefined if no such message is on the bus. */
   redeliver(source: Source): Delivery | undefined;
   /**
    * Lets another receiver lock a deferred message. Returns the token; undefined if there is no such message without a
    * lock.
    */
-  holdDeferred(source: Source, sequenceNumber: number): string | undefined;
+  lockDeferred(source: Source, sequenceNumber: number): string | undefined;
   /** Ends all locks of a source now, whatever the clock says. */
   lapseLocks(source: Source): void;
-  /** Deletes the entity and creates it again, so that it is empty, and numbers from 1. */
+  /** Deletes the entity and creates it again, so that it is empty and its sequence numbers start at 1. */
   recreate(source: Source): void;
   /** Removes the entity, so that calls fail, and `verify` says so. */
   remove(source: Source): void;
-  /** Every message that the entity ever held, settled ones included, by number. */
+  /** Every message that was ever sent to the entity, settled ones included, by number. */
   messages(source: Source): FakeMessage[];
   /** The message of this number. Throws if there never was one. */
   message(source: Source, sequenceNumber: number): FakeMessage;
@@ -106,11 +106,11 @@ export function makeFakeBroker({
       const { sequenceNumber } = entityOf(source).send(message);
       const delivery = redeliver(source);
       if (delivery?.sequenceNumber === sequenceNumber) return delivery;
-      throw new Error("An older message waits: redeliver it, or hold it, before this one is delivered.");
+      throw new Error("An older message is active. Redeliver it before this one is delivered.");
     },
     send: (source: Source, message: MessageToSend = {}) => entityOf(source).send(message),
     redeliver,
-    holdDeferred: (source: Source, sequenceNumber: number) =>
+    lockDeferred: (source: Source, sequenceNumber: number) =>
       entityOf(source).receiveDeferred(sequenceNumber)?.lockToken,
     lapseLocks: (source: Source) => entityOf(source).lapseAll(),
     recreate: (source: Source) => void entities.set(sourceKey(source), new FakeEntity(clock, lockDurationMs)),

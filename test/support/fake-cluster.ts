@@ -56,7 +56,7 @@ export class FakeCluster implements JobCluster {
   // ---- the port
 
   listJobs(): Promise<JobListing[]> {
-    return this.#answer("listJobs", () => this.#unsettled().map((job) => ({ name: nameOf(job), state: stateOf(job) })));
+    return this.#answer("listJobs", () => this.#unretired().map((job) => ({ name: nameOf(job), state: stateOf(job) })));
   }
 
   listPods(): Promise<PodListing[]> {
@@ -132,8 +132,8 @@ export class FakeCluster implements JobCluster {
     return this.#answer("log", () => {
       const pod = [...this.#pods.values()].find((one) => nameOf(one) === podName);
       const { initContainerStatuses = [], containerStatuses = [], conditions = [] } = pod?.status ?? {};
-      // A real server answers so, too, if the pod has no node to ask yet.
-      if (conditions.some(({ type, status: holds }) => type === "PodScheduled" && holds === "False"))
+      // A real server, too, answers with an empty log if the pod has no node yet.
+      if (conditions.some(({ type, status: value }) => type === "PodScheduled" && value === "False"))
         return new Uint8Array();
       const status = [...initContainerStatuses, ...containerStatuses].find(({ name }) => name === container);
       if (!status?.state?.running && !status?.state?.terminated?.startedAt) return undefined;
@@ -230,7 +230,7 @@ export class FakeCluster implements JobCluster {
     this.#passDeadline(name);
   }
 
-  /** It runs into its pod's deadline before anything of it could run. */
+  /** It runs into its pod's deadline before one of its containers could start. */
   timeOutUnstarted(name: string): void {
     const pod = this.#pod(name);
     const message = "The container could not be located when the pod was terminated";
@@ -309,7 +309,7 @@ export class FakeCluster implements JobCluster {
     if (job.spec?.activeDeadlineSeconds === 1) this.#end(name, job.metadata?.uid ?? "");
   }
 
-  /** It gets only its early condition, because its pod is still terminating, on a dead node perhaps for ever. */
+  /** It gets only its early condition, because its pod is still terminating; on a dead node that may last for ever. */
   linger(name: string, reason = "DeadlineExceeded"): void {
     setCondition(this.job(name), "FailureTarget", reason, "Job was active longer than specified deadline", this.#now());
   }
@@ -383,7 +383,7 @@ export class FakeCluster implements JobCluster {
 
   // ---- what a test looks at
 
-  /** The Job itself, to look at or to change. Throws if there is none. */
+  /** The Job itself, to look at or to change. Throws if no Job has this name. */
   job(name: string): V1Job {
     const job = this.#find(name);
     if (!job)
@@ -472,7 +472,7 @@ export class FakeCluster implements JobCluster {
       .filter((job) => this.#isOurs(job));
   }
 
-  #unsettled(): V1Job[] {
+  #unretired(): V1Job[] {
     return this.#ours().filter((job) => job.metadata?.labels?.["ion/retired"] !== "true");
   }
 

@@ -35,7 +35,7 @@ export interface FakeMessage {
   readonly letter?: DeadLetter;
 }
 
-interface Held {
+interface Lock {
   readonly message: FakeMessage;
   readonly until: EpochMs;
 }
@@ -49,7 +49,7 @@ export class FakeEntity {
   readonly #lockDurationMs: number;
   /** Settled messages stay, so that tests can look at them. */
   readonly #messages = new Map<number, FakeMessage>();
-  readonly #locks = new Map<string, Held>();
+  readonly #locks = new Map<string, Lock>();
   #lastNumber = 0;
 
   constructor(clock: Clock, lockDurationMs: number) {
@@ -74,7 +74,7 @@ export class FakeEntity {
     });
   }
 
-  /** All messages that ever were here, by number. */
+  /** All messages that were ever sent here, by number. */
   all(): FakeMessage[] {
     this.#lapse();
     return [...this.#messages.values()];
@@ -89,7 +89,7 @@ export class FakeEntity {
     });
   }
 
-  /** Locks the oldest active message without a lock. Undefined if there is none. */
+  /** Locks the oldest active message without a lock. Undefined if no such message is here. */
   receive(): { message: FakeMessage; lockToken: string } | undefined {
     const message = this.all().find((candidate) => {
       return candidate.state === "active" && !candidate.locked && !this.#isExpired(candidate);
@@ -97,7 +97,7 @@ export class FakeEntity {
     return message && this.#lock(message);
   }
 
-  /** Locks a deferred message. Undefined if there is none of this number, or it is locked. */
+  /** Locks a deferred message. Undefined if no deferred message has this number, or if it is locked. */
   receiveDeferred(sequenceNumber: number): { message: FakeMessage; lockToken: string } | undefined {
     const message = this.all().find((candidate) => candidate.sequenceNumber === sequenceNumber);
     if (message?.state !== "deferred" || message.locked || this.#isExpired(message)) return undefined;
@@ -107,10 +107,10 @@ export class FakeEntity {
   /** Ends a lock and changes the message as the settlement says. Throws LockLostError if the token is dead. */
   settle(lockToken: string, settlement: (message: FakeMessage) => Partial<FakeMessage>): void {
     this.#lapse();
-    const held = this.#locks.get(lockToken);
-    if (held === undefined) throw new LockLostError(`The lock ${lockToken} is not, or no longer, known.`);
+    const lock = this.#locks.get(lockToken);
+    if (lock === undefined) throw new LockLostError(`The lock ${lockToken} is not, or no longer, known.`);
     this.#locks.delete(lockToken);
-    this.#put({ ...held.message, locked: false, ...settlement(held.message) });
+    this.#put({ ...lock.message, locked: false, ...settlement(lock.message) });
   }
 
   /** Ends all locks now, as if their time were over. */

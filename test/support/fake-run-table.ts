@@ -48,8 +48,8 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
     return stored(row);
   };
-  const requireUnchanged = (held: StoredRun) => {
-    if (open.get(openKey(held.run))?.etag !== held.etag) throw new ConflictError(`Run ${runId(held.run)} has changed.`);
+  const requireUnchanged = (read: StoredRun) => {
+    if (open.get(openKey(read.run))?.etag !== read.etag) throw new ConflictError(`Run ${runId(read.run)} has changed.`);
   };
 
   const port: Tables = {
@@ -62,9 +62,9 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       const row = runs.get(runKey(key));
       if (row === undefined) return { kind: "none" };
       if (row.closed !== undefined) return { kind: "closed", run: row.closed, etag: row.etag };
-      const held = open.get(openKey(key));
-      if (held === undefined) throw new Error(`The rows of run ${runId(key)} contradict each other.`);
-      return { kind: "open", stored: stored(held) };
+      const openRow = open.get(openKey(key));
+      if (openRow === undefined) throw new Error(`The rows of run ${runId(key)} contradict each other.`);
+      return { kind: "open", stored: stored(openRow) };
     },
     async insert(run) {
       if (open.has(openKey(run)) || runs.has(runKey(run))) throw new ConflictError(`Run ${runId(run)} exists.`);
@@ -76,15 +76,15 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
         .toSorted((a, b) => a.run.sequenceNumber - b.run.sequenceNumber)
         .map(stored);
     },
-    async update(held, next) {
-      if (runKey(held.run) !== runKey(next)) throw new Error(`Run ${runId(held.run)} can't become ${runId(next)}.`);
-      requireUnchanged(held);
+    async update(read, next) {
+      if (runKey(read.run) !== runKey(next)) throw new Error(`Run ${runId(read.run)} can't become ${runId(next)}.`);
+      requireUnchanged(read);
       const row = { run: structuredClone(next), etag: nextEtag() };
       open.set(openKey(next), row);
       return stored(row);
     },
-    async close(held, closed) {
-      requireUnchanged(held);
+    async close(read, closed) {
+      requireUnchanged(read);
       open.delete(openKey(closed));
       runs.set(runKey(closed), { closed: structuredClone(closed), etag: nextEtag() });
     },

@@ -5,11 +5,11 @@ import { type Ports, watchPorts } from "./watched-ports.ts";
 export const RELEASES = [
   /** It does its work, and its reply arrives. */
   "answers",
-  /** It does its work, and the process is frozen before the reply arrives. The reply waits at a gate of its own. */
+  /** It does its work, and the replica is frozen before the reply arrives. The reply waits at a gate of its own. */
   "sleeps on its reply",
   /** It does nothing, and fails. */
   "fails",
-  /** It does its work, and its reply never comes. */
+  /** It does its work, and fails as if its reply was lost. */
   "loses its reply",
   "dies before it",
   "dies after it",
@@ -17,7 +17,7 @@ export const RELEASES = [
 export type Release = (typeof RELEASES)[number];
 
 /**
- * The ports, as one process sees them. Every call waits until the test lets it go, so that two processes can interleave
+ * The ports, as one replica sees them. Every call waits until the test lets it go, so that two replicas can interleave
  * in any way.
  */
 export interface GatedPorts {
@@ -25,7 +25,7 @@ export interface GatedPorts {
   /** The calls that wait, oldest first, such as `table.insert`. */
   waiting(): readonly string[];
   /**
-   * Lets the waiting call at `index` go. If it dies, the whole process dies with it, and nothing of it ever goes on.
+   * Lets the waiting call at `index` go. If it dies, the whole replica dies with it, and none of its calls goes on.
    */
   release(index: number, how: Release): void;
   isAlive(): boolean;

@@ -10,7 +10,7 @@ export interface Interference<Method extends string> {
   /** Makes the next call do its work and reject all the same, as if its answer was lost. */
   loseNextReply(method: Method, error?: Error): void;
   /**
-   * Runs `action` when the method is called next, before the call does anything. It stands for what another process
+   * Runs `action` when the method is called next, before the call does anything. It stands for what another replica
    * does in the meantime.
    */
   beforeNext(method: Method, action: () => unknown): void;

@@ -9,7 +9,7 @@ export const ROOT = join(import.meta.dirname, "..", "..");
 export interface Running {
   readonly child: ChildProcess;
   readonly said: { stdout: string; stderr: string };
-  /** Resolves to its exit code, or the signal that ended it, once all its output has arrived. */
+  /** Resolves to its exit code, or to the signal that ended it, once all its output has arrived. */
   readonly ended: Promise<number | NodeJS.Signals | null>;
 }
 

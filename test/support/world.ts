@@ -41,8 +41,8 @@ export function makeWorld(
     error: (line) => lines.push({ level: "error", ...parse(line) }),
   });
 
-  /** Makes one replica, with its own admission and its own hints. `over` makes it see something differently. */
-  function makeProcess({ tables = table, ...over }: Partial<Dependencies> & { readonly tables?: Tables } = {}) {
+  /** Makes one replica, with its own admission and breakers. `over` replaces some of its dependencies. */
+  function makeReplica({ tables = table, ...over }: Partial<Dependencies> & { readonly tables?: Tables } = {}) {
     const deps: Dependencies = {
       table: tables,
       instanceTable: tables,
@@ -71,7 +71,7 @@ export function makeWorld(
     };
   }
 
-  const first = makeProcess();
+  const first = makeReplica();
   return {
     ...first,
     clock,
@@ -80,7 +80,7 @@ export function makeWorld(
     cluster,
     payloads,
     lines,
-    makeProcess,
+    makeReplica,
     /** Makes the bus deny that it has this message, until it shows it again. */
     hide: (sequenceNumber: number) => void hidden.add(sequenceNumber),
     show: (sequenceNumber: number) => void hidden.delete(sequenceNumber),
@@ -141,7 +141,7 @@ export const RETRY = {
   maxInterruptions: 2,
 };
 
-/** The broker, without the messages that are hidden just now. */
+/** The broker, which denies the messages that are hidden just now. */
 function hiding(broker: FakeBroker, hidden: ReadonlySet<number>): MessageBroker {
   const unlessHidden = (settle: (key: RunKey) => Promise<DeferredOutcome>) => (key: RunKey) =>
     hidden.has(key.sequenceNumber) ? Promise.resolve<DeferredOutcome>("missing") : settle(key);

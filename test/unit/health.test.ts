@@ -21,7 +21,7 @@ describe("readiness", () => {
     world.clock.advance(300_001);
     expect(await ready()).toMatchObject({ ready: false, dependencies: IN_ORDER });
     world.clock.advance(1_000);
-    await world.makeProcess().tick();
+    await world.makeReplica().tick();
     expect(await ready()).toMatchObject({ ready: true });
     // A tick that can't see the cluster is none.
     for (let tick = 0; tick < 31; tick += 1) {

@@ -4,7 +4,7 @@ import { T0 } from "../../support/a-run.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks } from "../../support/world.ts";
 
 describe("accept", () => {
-  it("keeps the order row, defer, Job, row", async () => {
+  it("inserts the row, defers the message, creates the Job and updates the row, in this order", async () => {
     const world = makeWorld();
     const steps: string[] = [];
     world.table.beforeNext("insert", () => steps.push("row"));
@@ -19,7 +19,7 @@ describe("accept", () => {
     expect(steps).toEqual(["row", "defer after accepted", "job while deferred", "row again"]);
   });
 
-  it("leaves an accepted row behind when the defer fails, and goes on at the next delivery", async () => {
+  it("leaves an accepted row behind if the defer fails, and goes on at the next delivery", async () => {
     const world = makeWorld();
     world.broker.failNext("defer");
     expect((await world.send()).outcome).toBe("left");
@@ -29,7 +29,7 @@ describe("accept", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("stamps the table's owner and the attempt on what it defers, whatever the sender wrote there", async () => {
+  it("stamps the table's owner and the attempt on the message that it defers, over any value of the sender's", async () => {
     const world = makeWorld();
     await world.send({ properties: { "dispatcher-owner": "me", "dispatcher-attempt": 4 } });
     expect(world.message(1)).toMatchObject({
@@ -38,7 +38,7 @@ describe("accept", () => {
     });
   });
 
-  it("rejects a message whose body can't be decoded, by its lock's token", async () => {
+  it("rejects a message whose body can't be decoded, with the lock token of its delivery", async () => {
     const world = makeWorld();
     expect((await world.send({ body: "", bodyUnreadable: true })).outcome).toBe("rejected");
     expect(world.message(1).letter).toMatchObject({
@@ -48,7 +48,7 @@ describe("accept", () => {
     expect(world.cluster.creates).toHaveLength(0);
   });
 
-  it("starts no Job with an empty body where the message's own can't be decoded, whoever deferred it", async () => {
+  it("starts no Job for a deferred message whose body can't be decoded, even if another receiver deferred it", async () => {
     const world = makeWorld();
     const { lockToken } = world.broker.deliver(SOURCE, { body: "", bodyUnreadable: true });
     await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "owner-1" });
@@ -62,7 +62,7 @@ describe("accept", () => {
     const { lockToken, sequenceNumber } = world.broker.deliver(SOURCE, { messageId: "m", body: Buffer.from("x") });
     const outcomes = await Promise.all([
       world.accept({ sequenceNumber, lockToken }),
-      world.makeProcess().accept({ sequenceNumber, lockToken }),
+      world.makeReplica().accept({ sequenceNumber, lockToken }),
     ]);
     expect(outcomes).toContain("dispatched");
     expect(world.open()).toHaveLength(1);
@@ -76,7 +76,7 @@ describe("accept", () => {
     expect(world.cluster.names()).toHaveLength(2);
   });
 
-  it("does not accept a message again after its run is closed, and settles it as the row says", async () => {
+  it("settles a message as the row says if its run is closed, and does not accept it again", async () => {
     const world = makeWorld();
     world.broker.failNext("defer");
     await world.send();
@@ -89,7 +89,7 @@ describe("accept", () => {
     expect(world.message(1).state).toBe("completed");
   });
 
-  it("keeps two incarnations of an entity apart: the same number, enqueued at another time", async () => {
+  it("takes a message with a known number and another enqueued time for another message, of a recreated entity", async () => {
     const world = makeWorld();
     await world.send();
     world.cluster.succeed(world.jobName());
@@ -103,7 +103,7 @@ describe("accept", () => {
     expect(world.cluster.names()).toHaveLength(2);
   });
 
-  it("leaves a message whose number an older incarnation's open run still holds", async () => {
+  it("leaves a message if an open run of the entity's previous incarnation has its number", async () => {
     const world = makeWorld();
     await world.send();
     world.broker.recreate(SOURCE);
@@ -112,7 +112,7 @@ describe("accept", () => {
     expect(world.cluster.names()).toHaveLength(1);
   });
 
-  it("rejects a message that fits no module, with a reason, without a Job", async () => {
+  it("rejects a message that fits no module, with a reason, and creates no Job", async () => {
     const world = makeWorld([aModule({ when: { subject: "image.uploaded" } })]);
     expect((await world.send({ subject: "other" })).outcome).toBe("rejected");
     expect(world.message(1)).toMatchObject({
@@ -123,14 +123,14 @@ describe("accept", () => {
     expect(world.cluster.creates).toHaveLength(0);
   });
 
-  it("rejects a body that breaks its schema with the JSON pointer", async () => {
+  it("names the JSON pointer if it rejects a body that breaks its schema", async () => {
     const schema = { type: "object", properties: { width: { type: "integer" } } };
     const world = makeWorld([aModule({ schema })]);
     await world.send({ body: Buffer.from('{"width":"wide"}') });
     expect(world.message(1).letter?.description).toContain("/width");
   });
 
-  it("carries out a rejection that was cut off, with the next delivery's token", async () => {
+  it("carries out a rejection that was cut off, with the lock token of the next delivery", async () => {
     const world = makeWorld([aModule({ when: { subject: "x" } })]);
     world.broker.failNext("deadLetterLocked");
     expect((await world.send()).outcome).toBe("left");
@@ -140,23 +140,23 @@ describe("accept", () => {
     expect(world.closed()).toHaveLength(1);
   });
 
-  it("never judges an accepted message again by newer module files", async () => {
+  it("never routes an accepted message again by newer module files", async () => {
     const world = makeWorld();
     world.broker.failNext("defer");
     await world.send();
     const stricter = aModule({ retry: RETRY, when: { subject: "something else" } });
-    const newer = world.makeProcess({ modules: new Map([[stricter.name, stricter]]) });
+    const newer = world.makeReplica({ modules: new Map([[stricter.name, stricter]]) });
     expect(await newer.accept(world.redeliver())).toBe("dispatched");
   });
 
-  it("waits as a row when the module is full", async () => {
+  it("leaves a row that waits if the module has no free slot", async () => {
     const world = makeWorld([aModule({ maxActive: 1 })]);
     expect((await world.send()).outcome).toBe("dispatched");
     expect((await world.send()).outcome).toBe("waiting");
     expect(world.open().map(({ status }) => status)).toEqual(["dispatched", "waiting"]);
   });
 
-  it("leaves a deferred message to the timer when the cluster is away, and throws nothing", async () => {
+  it("leaves a deferred message to the tick if the cluster does not answer, and throws nothing", async () => {
     const world = makeWorld();
     world.cluster.failNext("create");
     expect((await world.send()).outcome).toBe("deferred");
@@ -165,13 +165,13 @@ describe("accept", () => {
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
   });
 
-  it.each(["peek", "defer"] as const)("returns, so that the lock lapses, when the bus fails at %s", async (method) => {
+  it.each(["peek", "defer"] as const)("returns if the bus fails at %s, so that the lock lapses", async (method) => {
     const world = makeWorld();
     world.broker.failNext(method);
     expect((await world.send()).outcome).toBe("left");
   });
 
-  it.each(["insert", "registerSource", "owner"] as const)("returns when the table fails at %s", async (method) => {
+  it.each(["insert", "registerSource", "owner"] as const)("returns if the table fails at %s", async (method) => {
     const world = makeWorld();
     world.table.failNext(method);
     expect((await world.send()).outcome).toBe("left");
@@ -179,14 +179,14 @@ describe("accept", () => {
     expect(world.cluster.names()).toHaveLength(1);
   });
 
-  it("returns on a bug too, and logs its stack", async () => {
+  it("returns after a bug too, and logs its stack", async () => {
     const world = makeWorld();
     world.table.failNext("insert", new TypeError("x is not a function"));
     expect((await world.send()).outcome).toBe("left");
     expect(world.lines.find(({ level }) => level === "error")?.["stack"]).toContain("TypeError");
   });
 
-  it.each(["insert", "update"] as const)("adopts its own work when the reply of %s was lost", async (method) => {
+  it.each(["insert", "update"] as const)("adopts its own work if the reply of %s was lost", async (method) => {
     const world = makeWorld();
     world.table.loseNextReply(method);
     await world.send();
@@ -199,7 +199,7 @@ describe("accept", () => {
 
   it("does not start a Job from a row that it read more than a minute ago", async () => {
     const world = makeWorld();
-    // The process is frozen between the defer and the create.
+    // The replica is frozen for a minute between its defer and its create.
     world.broker.beforeNext("defer", () => world.clock.advance(61_000));
     world.broker.lapseLocks = () => undefined;
     const { outcome } = await world.send();
@@ -207,7 +207,7 @@ describe("accept", () => {
     expect(world.cluster.creates).toHaveLength(0);
   });
 
-  it("reopens a run that was given up as lost when its message turns up", async () => {
+  it("reopens a run that was closed as lost if its message is delivered again", async () => {
     const world = makeWorld();
     world.broker.failNext("defer");
     await world.send();

@@ -20,11 +20,11 @@ const PROPERTIES = {
   list: [1, [2n, { deep: 3n }]],
   map: { inner: 9n, "ion/message": MARK, __proto__: null },
   "dispatcher-attempt": "many",
-  "dispatcher-owner": "somebody",
+  "dispatcher-owner": "forged",
   "": "no name",
 };
 
-/** Every one of them is accepted, run and settled like any other. */
+/** Odd messages that the Dispatcher accepts, runs and settles like any other. */
 const ODD: readonly (MessageToSend & { readonly name: string })[] = [
   { name: "no id", messageId: "" },
   { name: "an id of 128 characters", messageId: LONG },
@@ -39,7 +39,7 @@ const ODD: readonly (MessageToSend & { readonly name: string })[] = [
   { name: "table and URL syntax in ids", messageId: `/\\#?%2F'"|${MARK}`, correlationId: "../../x" },
   { name: "an empty body", body: "" },
   { name: "malformed JSON", body: `{"a": ${MARK}`, contentType: "application/json" },
-  { name: "a content type that is none", contentType: `${MARK}\r\nX: y` },
+  { name: "a content type that is malformed", contentType: `${MARK}\r\nX: y` },
   { name: "a binary body", body: Uint8Array.from({ length: 256 }, (_, byte) => byte) },
   { name: "properties of every type", properties: PROPERTIES },
   { name: "64 KB of properties", properties: { [MARK]: "\u0001".repeat(31_000), more: "x".repeat(31_000) } },
@@ -52,11 +52,11 @@ const ODD: readonly (MessageToSend & { readonly name: string })[] = [
 ];
 
 describe.each(ODD)("a message with $name", (message) => {
-  it("is run and completed, and puts no text of the sender's into a spec", async () => {
+  it("is run and completed, and its spec has no text of the sender's", async () => {
     const world = makeWorld();
     expect((await world.send(message)).outcome).toBe("dispatched");
     const job = structuredClone(world.cluster.job(world.jobName()));
-    // Data: the pod's own annotations are read by `fieldRef` alone.
+    // The pod's own annotations are data, because only `fieldRef` reads them.
     if (job.spec) delete job.spec.template.metadata?.annotations;
     expect(JSON.stringify(job)).not.toContain(MARK);
     const annotations = world.cluster.creates[0]?.spec?.template.metadata?.annotations ?? {};
@@ -68,7 +68,7 @@ describe.each(ODD)("a message with $name", (message) => {
     expect(world.lines.filter(({ level }) => level === "error")).toEqual([]);
   });
 
-  it("is requeued and dead-lettered", async () => {
+  it("is requeued, and dead-lettered in the end", async () => {
     const world = makeWorld([aModule({ retry: { ...RETRY, maxAttempts: 2 } })]);
     await world.send(message);
     for (const attempt of [1, 2]) {
@@ -83,7 +83,7 @@ describe.each(ODD)("a message with $name", (message) => {
     expect(world.lines.filter(({ level }) => level === "error")).toEqual([]);
   });
 
-  it("is rejected where it fits no module", async () => {
+  it("is rejected if it fits no module", async () => {
     const world = makeWorld([aModule({ when: { subject: "mine" } })]);
     expect((await world.send(message)).outcome).toBe("rejected");
     expect(world.message(1).letter?.reason).toBe("DispatchRejected");
@@ -98,7 +98,7 @@ describe("bodies that break a schema", () => {
     ["malformed", `{"secret": ${MARK}`, "the body is not JSON"],
     ["not UTF-8", Uint8Array.of(0xff, 0xfe), "not UTF-8"],
     ["wrong", `{"size":"${MARK}"}`, "/size"],
-  ])("are rejected, saying why, quoting nothing: %s", async (_, body, why) => {
+  ])("are rejected with a reason that quotes nothing of them: %s", async (_, body, why) => {
     const world = makeWorld([module]);
     expect((await world.send({ body })).outcome).toBe("rejected");
     expect(world.message(1).letter?.description).toContain(why);

@@ -2,14 +2,14 @@ import { describe, expect, it } from "vitest";
 import { readDelivery } from "../../../shared/accept/read-delivery.ts";
 
 describe("readDelivery", () => {
-  it("reads what a host hands over, be the number JSON or text", () => {
+  it("reads the metadata of a host, with the sequence number as a number or as text", () => {
     const lockToken = "8f1b2c3d-0000-4000-8000-000000000001";
     expect(readDelivery({ sequenceNumber: 42, lockToken })).toEqual({ sequenceNumber: 42, lockToken });
     expect(readDelivery({ sequenceNumber: "42", lockToken })).toEqual({ sequenceNumber: 42, lockToken });
   });
 
   it.each([
-    // The partition is in the top 16 bits; JSON has rounded it already.
+    // A partitioned entity puts the partition into the top 16 bits. JSON has rounded such a number already.
     {
       name: "a partitioned entity's number",
       metadata: { sequenceNumber: 2 ** 60, lockToken: "t" },

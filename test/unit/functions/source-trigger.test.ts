@@ -10,15 +10,15 @@ describe("a source's trigger", () => {
     expect(sourceTrigger({ topic: "t", subscription: "s" })).toMatchObject({ topicName: "t", subscriptionName: "s" });
   });
 
-  it("leaves settling to us, and gets one message at a time", () => {
+  it("leaves the settling of messages to the Dispatcher, and gets one message at a time", () => {
     expect(sourceTrigger({ queue: "q" })).toMatchObject({ autoCompleteMessages: false, cardinality: "one" });
   });
 
-  it("has the body converted to text: as bytes the host would fail for a message that a JMS client sends", () => {
+  it("asks for the body as text, because the host fails to read a JMS client's message as bytes", () => {
     expect(sourceTrigger({ queue: "q" })).toMatchObject({ dataType: "string" });
   });
 
-  it("has a name that every host takes, and that no other source has", () => {
+  it("has a name that every host takes and that no other source has", () => {
     const sources = [
       { queue: "thumbnails" },
       { queue: "a.b" },

@@ -17,7 +17,7 @@ async function withHistory(count: number) {
 }
 
 describe("the history", () => {
-  it("is purged when it is older than its retention, and not before", async () => {
+  it("is purged once it is older than its retention, and not before", async () => {
     const world = await withHistory(1);
     world.clock.advance(30 * DAY_MS);
     await world.tick();
@@ -27,18 +27,18 @@ describe("the history", () => {
     expect(world.closed()).toHaveLength(0);
   });
 
-  it("does not outgrow the purge: full pages are followed by the next in the next tick", async () => {
+  it("does not outgrow the purge, because a full page is followed by another in the next tick", async () => {
     const world = await withHistory(2_500);
     world.clock.advance(31 * DAY_MS);
     for (let tick = 0; tick < 3; tick += 1) await world.tick();
     expect(world.closed()).toHaveLength(0);
-    // All gone: nothing is asked for before the hour is over.
+    // All is purged, so the next purge comes an hour later.
     world.table.failNext("purge");
     await world.tick();
     expect(world.lastTick()).toMatchObject({ failed: 0 });
   });
 
-  it("that can't be purged just now is no reason to call the tick unfinished", async () => {
+  it("leaves the tick finished although the purge fails", async () => {
     const world = await withHistory(1);
     world.table.failNext("purge");
     await world.tick();
@@ -48,7 +48,7 @@ describe("the history", () => {
 });
 
 describe("a body that was stored after its run was over", () => {
-  /** As by a process that slept for longer than the run took. */
+  /** A world in which a replica that slept for longer than the run took has stored the body late. */
   async function withLateBody() {
     const world = makeWorld();
     await world.table.registerSource(SOURCE);
@@ -63,14 +63,14 @@ describe("a body that was stored after its run was over", () => {
     return { ...world, late: run };
   }
 
-  it("is gone within minutes, whether or not the process that stored it lives", async () => {
+  it("is deleted within minutes, whether or not the replica that stored it lives", async () => {
     const world = await withLateBody();
     world.clock.advance(60_000);
     await world.tick();
     expect(world.payloads.bodies.size).toBe(0);
   });
 
-  it("is looked for again in the next tick where the store was away", async () => {
+  it("is deleted in the next tick if the store was away", async () => {
     const world = await withLateBody();
     world.clock.advance(60_000);
     world.payloads.failNext("deleteBody");
@@ -80,7 +80,7 @@ describe("a body that was stored after its run was over", () => {
     expect(world.payloads.bodies.size).toBe(0);
   });
 
-  it("stays where its run's row is missing: that may be the table's fault", async () => {
+  it("stays if its run's row is missing, because that may be the table's fault", async () => {
     const world = await withLateBody();
     world.table.forget(world.late);
     world.clock.advance(60_000);
@@ -88,7 +88,7 @@ describe("a body that was stored after its run was over", () => {
     expect(world.payloads.bodies.size).toBe(1);
   });
 
-  it("stays where its run was reopened, and stored it anew, just now", async () => {
+  it("stays if its run was just reopened and has stored it anew", async () => {
     const world = await withLateBody();
     world.clock.advance(60_000);
     world.payloads.beforeNext("deleteBody", () => world.payloads.putBody(world.late, Buffer.from("anew")));
@@ -111,7 +111,7 @@ describe("a body whose run is open", () => {
 });
 
 describe("orphaned Jobs", () => {
-  /** Jobs of closed runs, as left behind by processes that slept. */
+  /** `count` Jobs of closed runs, as replicas that slept leave them behind, and `unknown` Jobs without a run. */
   async function withOrphans(count: number, unknown: number) {
     const world = makeWorld();
     for (let sent = 0; sent < count + unknown; sent += 1) await world.send();
@@ -132,25 +132,25 @@ describe("orphaned Jobs", () => {
     await world.tick();
     world.cluster.failNext("retire");
     await world.tick();
-    const settled = world.orphans.filter(
+    const retired = world.orphans.filter(
       (name) => world.cluster.job(name).metadata?.labels?.["ion/retired"] === "true",
     );
-    expect(settled).toHaveLength(1);
+    expect(retired).toHaveLength(1);
     expect(world.lastTick()).toMatchObject({ message: "reconciled", failed: 1 });
   });
 
-  it("are all reached, however many others have to be left alone", async () => {
+  it("are all retired, however many others have to be left alone", async () => {
     const world = await withOrphans(10, 80);
     for (let tick = 0; tick < 5; tick += 1) await world.tick();
-    const settled = world.orphans.filter(
+    const retired = world.orphans.filter(
       (name) => world.cluster.job(name).metadata?.labels?.["ion/retired"] === "true",
     );
-    expect(settled).toHaveLength(10);
+    expect(retired).toHaveLength(10);
   });
 });
 
 describe("the sweep", () => {
-  it("passes over a source that no module names and no run is open in: its entity may be gone", async () => {
+  it("skips a source without a module and without open runs, because its entity may be gone", async () => {
     const world = makeWorld();
     await world.table.registerSource({ queue: "removed" });
     world.broker.remove({ queue: "removed" });
@@ -158,7 +158,7 @@ describe("the sweep", () => {
     expect(world.lastTick()).toMatchObject({ message: "reconciled", failed: 0 });
   });
 
-  it("goes on where it stopped when its time was over", async () => {
+  it("goes on from the message at which its time was over", async () => {
     const world = makeWorld();
     for (let count = 0; count < 10; count += 1) await world.send();
     for (const run of world.open()) world.table.forget(run);
@@ -166,8 +166,8 @@ describe("the sweep", () => {
       world.clock.advance(8_000);
       return key.sequenceNumber <= 5 ? Promise.reject(new UnavailableError("busy")) : world.table.find(key);
     };
-    const process = world.makeProcess({ table: { ...world.table, find } });
-    for (let tick = 0; tick < 8; tick += 1) await process.tick();
+    const replica = world.makeReplica({ table: { ...world.table, find } });
+    for (let tick = 0; tick < 8; tick += 1) await replica.tick();
     expect(world.open().map(({ sequenceNumber }) => sequenceNumber)).toEqual([6, 7, 8, 9, 10]);
   });
 });

@@ -10,7 +10,7 @@ const TRACED = {
 };
 
 describe("the sweep", () => {
-  it("rebuilds a lost row from its own stamp, with the attempt that the stamp and the Jobs tell", async () => {
+  it("rebuilds a lost row from the message's stamp, with the attempt that the stamp and the Jobs tell", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
     await world.tick();
@@ -21,7 +21,7 @@ describe("the sweep", () => {
     expect(world.run().attempt).toBe(2);
   });
 
-  it("rebuilds a row with all that the message says of itself, the sender's trace included", async () => {
+  it("rebuilds a row with the message's own fields, the sender's trace included", async () => {
     const world = makeWorld();
     await world.send(TRACED);
     const before = world.run();
@@ -32,10 +32,10 @@ describe("the sweep", () => {
     expect(world.run()).toMatchObject({ traceparent, correlationId, subject, messageId, expiresAt });
   });
 
-  it("reports deferred messages with another owner's stamp and leaves them alone", async () => {
+  it("reports deferred messages with the stamp of another owner, and leaves them alone", async () => {
     const world = makeWorld();
     const { lockToken } = world.broker.deliver(SOURCE, { messageId: "theirs", body: Buffer.from("x") });
-    await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "someone-else" });
+    await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "owner-2" });
     await world.tick();
     expect(world.open()).toHaveLength(0);
     expect(world.lastTick()).toMatchObject({ orphans: 1 });
@@ -56,7 +56,7 @@ describe("the sweep", () => {
     },
   );
 
-  it("believes more attempts than the budgets allow: a paused module's cost nothing. One try is left", async () => {
+  it("believes more attempts than the budgets allow, because a tripped module's are free, and leaves one try", async () => {
     const world = await withRun();
     const run = world.run();
     world.table.forget(run);
@@ -65,12 +65,12 @@ describe("the sweep", () => {
     expect(world.run()).toMatchObject({ attempt: 30, failures: RETRY.maxAttempts - 1, interruptions: 0 });
   });
 
-  it("does not touch a message whose run was closed while it looked", async () => {
+  it("does not touch a message whose run was closed while it read the page", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
-    // The page still shows the message; by the time that its row is asked for, it is settled and closed.
+    // The page still shows the message. When the sweep looks up its row, the message is settled and the run closed.
     const page = await world.broker.browse(SOURCE, 0, 50);
-    await world.makeProcess({ broker: { ...world.broker, browse: () => Promise.resolve(page) } }).tick();
+    await world.makeReplica({ broker: { ...world.broker, browse: () => Promise.resolve(page) } }).tick();
     expect(world.closed()).toHaveLength(1);
     expect(world.lastTick()).toMatchObject({ orphans: 0 });
   });

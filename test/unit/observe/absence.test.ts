@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { FakeCluster } from "../../support/fake-cluster.ts";
 import { LOCK_MS, makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
 
-/** Its Job has failed, and its message is not to be seen where the next attempt would start. */
+/** A world whose Job has failed, and whose peek misses the message just when the next attempt would start. */
 async function withDoubt(): Promise<World> {
   const world = await withRun();
   world.cluster.fail(world.jobName());
@@ -14,21 +14,21 @@ async function withDoubt(): Promise<World> {
 }
 
 describe("the slow belief in absence", () => {
-  it("does not call a Job deleted because one list lacks it", async () => {
+  it("does not call a Job deleted only because one list lacks it", async () => {
     const world = await withRun();
     world.cluster.listJobs = () => Promise.resolve([]);
     await world.tick();
     expect(world.run()).toMatchObject({ status: "dispatched", interruptions: 0 });
   });
 
-  it("does not call a Job deleted when the row moved on while it was looked for", async () => {
+  it("does not call a Job deleted if the row moved on while the tick looked for the Job", async () => {
     const world = await withRun();
     const name = world.jobName();
-    const other = world.makeProcess();
+    const other = world.makeReplica();
     world.cluster.listJobs = () => Promise.resolve([]);
     const get = world.cluster.get.bind(world.cluster);
     world.cluster.get = async (asked) => {
-      // Somebody else sees the Job's end, and a TTL takes it away.
+      // Another replica sees the Job's end, and its TTL removes the Job.
       world.cluster.get = get;
       Reflect.deleteProperty(world.cluster, "listJobs");
       world.cluster.fail(name);
@@ -41,7 +41,7 @@ describe("the slow belief in absence", () => {
     expect(world.lines.map(({ why }) => why)).not.toContain("the Job was deleted");
   });
 
-  it("calls a message gone only after two peeks a lock duration apart, and a MessageNotFound", async () => {
+  it("calls a message gone only after two peeks a lock duration apart missed it and the broker said MessageNotFound", async () => {
     const world = await withDoubt();
     expect(world.run().absentSince).toBe(world.clock.now());
     await world.tick();
@@ -53,14 +53,14 @@ describe("the slow belief in absence", () => {
     expect(world.closed()).toMatchObject([{ status: "lost" }]);
   });
 
-  it("forgets its doubt when the message is seen again", async () => {
+  it("forgets its doubt once it sees the message again", async () => {
     const world = await withDoubt();
     world.show(1);
     await ticks(world, () => world.run().status === "dispatched", LOCK_MS);
     expect(world.run()).not.toHaveProperty("absentSince");
   });
 
-  it("closes by its verdict when the settlement's reply was lost, a lock duration later", async () => {
+  it("closes the run by its verdict a lock duration later if the settlement's reply was lost", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     world.broker.loseNextReply("completeDeferred");
@@ -72,10 +72,10 @@ describe("the slow belief in absence", () => {
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
 
-  it("yields to whoever holds the message, twice as long each time", async () => {
+  it("waits while another receiver has the message locked, twice as long each time", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
-    world.broker.holdDeferred(SOURCE, 1);
+    world.broker.lockDeferred(SOURCE, 1);
     await world.tick();
     expect(world.run()).toMatchObject({ status: "settling", busyCount: 1, notBefore: world.clock.now() + 10_000 });
     world.clock.advance(10_000);
@@ -86,7 +86,7 @@ describe("the slow belief in absence", () => {
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
 
-  it("judges none when many Jobs vanish at once, and starts nothing: it is the wrong cluster", async () => {
+  it("judges no Job if many vanish at once, and starts none, because this is the wrong cluster", async () => {
     const world = makeWorld();
     for (let count = 0; count < 12; count += 1) await world.send();
     for (const name of world.cluster.names()) world.cluster.deleteJob(name);
@@ -100,14 +100,14 @@ describe("the slow belief in absence", () => {
     expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 12 } });
   });
 
-  it("starts no message either that arrives while it sees the wrong cluster, and starts it in the right one", async () => {
+  it("starts no message that arrives while it sees the wrong cluster, and starts it in the right one", async () => {
     const world = makeWorld();
     for (let count = 0; count < 12; count += 1) await world.send();
     const empty = new FakeCluster({ clock: world.clock });
-    const astray = world.makeProcess({ cluster: empty });
-    await astray.tick();
-    await astray.accept(world.broker.deliver(SOURCE, { messageId: "m-13", body: Buffer.from("{}") }));
-    await astray.tick();
+    const misled = world.makeReplica({ cluster: empty });
+    await misled.tick();
+    await misled.accept(world.broker.deliver(SOURCE, { messageId: "m-13", body: Buffer.from("{}") }));
+    await misled.tick();
     expect(empty.names()).toEqual([]);
     expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 13 } });
     await world.tick();

@@ -4,7 +4,7 @@ import { aModule } from "../../support/a-module.ts";
 import { aRun } from "../../support/a-run.ts";
 import { LOCK_MS, makeWorld, SOURCE } from "../../support/world.ts";
 
-/** What one tick makes of a waiting run whose message no peek shows, `ageMs` after the first peek that missed it. */
+/** Ticks once, `ageMs` after the first peek that missed a waiting run's message. Resolves to what became of the run. */
 async function tickLater(ageMs: number | undefined, requeueDeferred: MessageBroker["requeueDeferred"]) {
   const module = aModule();
   const world = makeWorld([module]);
@@ -23,7 +23,7 @@ async function tickLater(ageMs: number | undefined, requeueDeferred: MessageBrok
       return requeueDeferred(key, stamp);
     },
   };
-  await world.makeProcess({ broker }).tick();
+  await world.makeReplica({ broker }).tick();
   const [closed] = world.closed();
   return {
     asked,
@@ -37,7 +37,7 @@ async function tickLater(ageMs: number | undefined, requeueDeferred: MessageBrok
 describe("a message that no peek shows", () => {
   const missing = () => Promise.resolve("missing" as const);
 
-  it("is absent at the first miss, and is not asked for", async () => {
+  it("is absent at the first miss, and the broker is not asked for it by number", async () => {
     const { asked, became, now, world } = await tickLater(undefined, missing);
     expect([asked, became]).toEqual([0, "open"]);
     expect(world.run().absentSince).toBe(now);
@@ -47,17 +47,17 @@ describe("a message that no peek shows", () => {
     expect(await tickLater(LOCK_MS - 1, missing)).toMatchObject({ asked: 0, became: "open" });
   });
 
-  it("is gone after that, when the broker says MessageNotFound too", async () => {
+  it("is gone after that, if the broker says MessageNotFound too", async () => {
     expect(await tickLater(LOCK_MS, missing)).toMatchObject({ asked: 1, became: "lost" });
   });
 
-  it("is not gone when the broker could hand it out: the doubt begins anew", async () => {
+  it("is not gone if the broker can hand it out, and the doubt begins anew", async () => {
     const { asked, became, now, world } = await tickLater(LOCK_MS, () => Promise.resolve("done"));
     expect([asked, became]).toEqual([1, "open"]);
     expect(world.run().absentSince).toBe(now);
   });
 
-  it("is not judged when the broker does not answer", async () => {
+  it("is not judged if the broker does not answer", async () => {
     const answer = await tickLater(LOCK_MS, () => Promise.reject(new Error("no answer")));
     expect(answer).toMatchObject({ asked: 1, became: "open", failed: 1 });
   });

@@ -13,20 +13,20 @@ import { aModule } from "../../support/a-module.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
 
-/** Where the actions write what they changed. */
+/** Makes a log that collects the lines of the actions. */
 function aLog(lines: string[] = []) {
   const push = (line: string) => void lines.push(line);
   return makeLog({ info: push, warn: push, error: push });
 }
 
-async function toTheEnd(world: World, process: Pick<World, "tick"> = world): Promise<void> {
+async function toTheEnd(world: World, replica: Pick<World, "tick"> = world): Promise<void> {
   for (let tick = 0; tick < 20 && world.open().length > 0; tick += 1) {
     world.clock.advance(20_000);
-    await process.tick();
+    await replica.tick();
   }
 }
 
-/** Nothing that a look may change has changed. */
+/** Expects that `act` changes neither rows, nor messages, nor Jobs. */
 async function expectUntouched(world: World, act: () => Promise<unknown>): Promise<void> {
   const all = () =>
     JSON.stringify([world.table.rows(), world.message(1), world.cluster.names(), world.cluster.creates]);
@@ -35,13 +35,13 @@ async function expectUntouched(world: World, act: () => Promise<unknown>): Promi
   expect(all()).toBe(before);
 }
 
-describe("the look", () => {
-  it("finds nothing where the reconciler needs nobody, and changes nothing", async () => {
+describe("the audit", () => {
+  it("finds nothing if the tick needs no person, and changes nothing", async () => {
     const world = await withRun();
     await expectUntouched(world, async () => expect(await audit(world.deps)).toEqual([]));
   });
 
-  it("leaves to the sweep what the sweep takes on", async () => {
+  it("does not report what the sweep repairs", async () => {
     const world = await withRun();
     world.table.forget(world.run());
     expect(await audit(world.deps)).toEqual([]);
@@ -58,7 +58,7 @@ describe("the look", () => {
     expect(found.at(-1)).toMatchObject({ kind: "orphan message", owner: "owner-2", key: { sequenceNumber: 600 } });
   });
 
-  it("finds a Job that is past its time limits and not over", async () => {
+  it("finds an overdue Job", async () => {
     const world = await withRun();
     world.cluster.linger(world.jobName());
     world.clock.advance(48 * 3_600_000);
@@ -71,57 +71,57 @@ describe("adopting a message", () => {
   const adopt = async (world: World, key: RunKey, deps = world.deps) =>
     adoptMessage(deps, key, await viewCluster(deps), aLog());
 
-  /** A Dispatcher whose table was restored empty, beside the one that it was. */
+  /** A replica on a table that was restored empty, beside one on the old table. */
   async function afterRestore() {
     const world = await withRun();
     const key = world.run();
     const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
-    const process = world.makeProcess({ tables: table });
-    return { world, key, table, process };
+    const replica = world.makeReplica({ tables: table });
+    return { world, key, table, replica };
   }
 
-  it("gives it a row and the stamp, and its Job, which still runs, is followed to its end", async () => {
-    const { world, key, table, process } = await afterRestore();
-    expect(await audit(process.deps)).toMatchObject([{ kind: "orphan message", owner: "owner-1" }]);
-    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "done" });
+  it("gives it a row and a stamp, and the tick follows its Job, which still runs, to its end", async () => {
+    const { world, key, table, replica } = await afterRestore();
+    expect(await audit(replica.deps)).toMatchObject([{ kind: "orphan message", owner: "owner-1" }]);
+    expect(await adopt(world, key, replica.deps)).toMatchObject({ kind: "done" });
     expect(world.message(1).properties).toMatchObject({ "dispatcher-owner": "owner-2" });
-    await process.tick();
+    await replica.tick();
     expect(table.rows().open).toMatchObject([{ status: "dispatched", attempt: 1 }]);
     world.cluster.succeed(world.cluster.names()[0] ?? "");
-    await process.tick();
+    await replica.tick();
     expect(world.message(1).state).toBe("completed");
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("is harmless when it is repeated, also after the row was cut off", async () => {
-    const { world, key, table, process } = await afterRestore();
+  it("is harmless if it is repeated, also after a failed insert of the row", async () => {
+    const { world, key, table, replica } = await afterRestore();
     table.failNext("insert");
-    await expect(adopt(world, key, process.deps)).rejects.toThrow("insert failed");
-    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "done" });
+    await expect(adopt(world, key, replica.deps)).rejects.toThrow("insert failed");
+    expect(await adopt(world, key, replica.deps)).toMatchObject({ kind: "done" });
     const { deliveryCount } = world.message(1);
-    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "already" });
+    expect(await adopt(world, key, replica.deps)).toMatchObject({ kind: "already" });
     expect(world.message(1).deliveryCount).toBe(deliveryCount);
     expect(table.rows().open).toHaveLength(1);
   });
 
-  it("leaves one that was stamped and got no row to the sweep", async () => {
-    const { world, key, table, process } = await afterRestore();
+  it("leaves a message that was stamped and got no row to the sweep", async () => {
+    const { world, key, table, replica } = await afterRestore();
     table.failNext("insert");
-    await expect(adopt(world, key, process.deps)).rejects.toThrow("insert failed");
-    await process.tick();
+    await expect(adopt(world, key, replica.deps)).rejects.toThrow("insert failed");
+    await replica.tick();
     expect(table.rows().open).toHaveLength(1);
   });
 
-  it("dead-letters one that no module takes", async () => {
+  it("dead-letters a message that no module takes", async () => {
     const { world, key, table } = await afterRestore();
     const strict = aModule({ when: { subject: "mine" } });
-    const stricter = world.makeProcess({ tables: table, modules: new Map([[strict.name, strict]]) });
+    const stricter = world.makeReplica({ tables: table, modules: new Map([[strict.name, strict]]) });
     expect(await adopt(world, key, stricter.deps)).toMatchObject({ kind: "done" });
     await stricter.tick();
     expect(world.message(1).letter?.reason).toBe("DispatchRejected");
   });
 
-  it("keeps what the message says of itself where no module takes it", async () => {
+  it("keeps the message's own fields in the row if no module takes it", async () => {
     const world = makeWorld();
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     const sent = { correlationId: "order-7", subject: "theirs", ttlMs: 3_600_000, properties: { traceparent } };
@@ -129,18 +129,18 @@ describe("adopting a message", () => {
     await world.broker.defer(SOURCE, lockToken, {});
     const { enqueuedAt, expiresAt } = world.message(1);
     const strict = aModule({ when: { subject: "mine" } });
-    const process = world.makeProcess({ modules: new Map([[strict.name, strict]]) });
-    await adopt(world, { source: SOURCE, sequenceNumber: delivery.sequenceNumber, enqueuedAt }, process.deps);
+    const replica = world.makeReplica({ modules: new Map([[strict.name, strict]]) });
+    await adopt(world, { source: SOURCE, sequenceNumber: delivery.sequenceNumber, enqueuedAt }, replica.deps);
     expect(world.run()).toMatchObject({ correlationId: "order-7", subject: "theirs", traceparent, expiresAt });
   });
 
-  it("touches no message that somebody holds, that is active, settled, or another of its number", async () => {
-    const { world, key, process } = await afterRestore();
-    world.broker.holdDeferred(SOURCE, 1);
-    expect(await adopt(world, key, process.deps)).toMatchObject({ kind: "refused", because: "busy" });
+  it("touches no message that is busy, active, settled, or another one of the same number", async () => {
+    const { world, key, replica } = await afterRestore();
+    world.broker.lockDeferred(SOURCE, 1);
+    expect(await adopt(world, key, replica.deps)).toMatchObject({ kind: "refused", because: "busy" });
     world.broker.send(SOURCE);
     const active = { ...key, sequenceNumber: 2 };
-    expect(await adopt(world, active, process.deps)).toMatchObject({
+    expect(await adopt(world, active, replica.deps)).toMatchObject({
       kind: "refused",
       because: "message not deferred",
       state: "active",
@@ -149,19 +149,19 @@ describe("adopting a message", () => {
       { ...key, sequenceNumber: 3 },
       { ...key, enqueuedAt: key.enqueuedAt - 1 },
     ])
-      expect(await adopt(world, absent, process.deps)).toMatchObject({ kind: "refused", because: "no such message" });
+      expect(await adopt(world, absent, replica.deps)).toMatchObject({ kind: "refused", because: "no such message" });
   });
 
-  it("makes one row when two people adopt it at once", async () => {
-    const { world, key, table, process } = await afterRestore();
-    const outcomes = await Promise.all([adopt(world, key, process.deps), adopt(world, key, process.deps)]);
+  it("makes one row if two people adopt it at once", async () => {
+    const { world, key, table, replica } = await afterRestore();
+    const outcomes = await Promise.all([adopt(world, key, replica.deps), adopt(world, key, replica.deps)]);
     expect(outcomes.map(({ kind }) => kind)).toContain("done");
     expect(table.rows().open).toHaveLength(1);
   });
 });
 
 describe("giving up a Job that can't end", () => {
-  /** A Job whose node died: past its limits, its pod neither running nor gone. */
+  /** A world with an overdue Job whose node died, so that its pod neither runs nor goes. */
   async function withDeadNode() {
     const world = await withRun();
     world.cluster.linger(world.jobName());
@@ -175,7 +175,7 @@ describe("giving up a Job that can't end", () => {
   it.each([
     ["completed", { state: "completed" }, { status: "succeeded" }],
     ["dead-lettered", { state: "dead-lettered", letter: { reason: "Cancelled" } }, { status: "cancelled" }],
-  ] as const)("settles the message as the person says, and marks the Job: %s", async (as, message, row) => {
+  ] as const)("settles the message as the person says, and retires the Job: %s", async (as, message, row) => {
     const world = await withDeadNode();
     const name = world.jobName();
     expect(await force(world, as)).toMatchObject({ kind: "done" });
@@ -185,14 +185,14 @@ describe("giving up a Job that can't end", () => {
     expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBe("true");
   });
 
-  it("says in the dead letter that it was given up by hand", async () => {
+  it("says in the dead letter that the Job could not end", async () => {
     const world = await withDeadNode();
     await force(world, "dead-lettered");
     await world.tick();
     expect(world.message(1).letter?.description).toMatch(/^Job \S+, attempt 1 of 3: its Job could not end/);
   });
 
-  it("starts another attempt, as an interruption, where the person says so", async () => {
+  it("starts another attempt, as an interruption, if the person says so", async () => {
     const world = await withDeadNode();
     expect(await force(world, "retried")).toMatchObject({ kind: "done" });
     for (let tick = 0; tick < 4; tick += 1) {
@@ -203,7 +203,7 @@ describe("giving up a Job that can't end", () => {
     expect(world.cluster.names()).toHaveLength(2);
   });
 
-  it("ends the run where that was its last", async () => {
+  it("ends the run if that was its last attempt", async () => {
     const world = makeWorld([aModule({ retry: { ...RETRY, maxInterruptions: 0 } })]);
     await withRun(world);
     world.cluster.linger(world.jobName());
@@ -212,7 +212,7 @@ describe("giving up a Job that can't end", () => {
     expect(world.message(1).letter?.reason).toBe("InterruptedTooOften");
   });
 
-  it("is harmless when it is repeated, and changes no other verdict", async () => {
+  it("is harmless if it is repeated, and changes no recorded verdict", async () => {
     const world = await withDeadNode();
     await force(world, "completed");
     expect(await force(world, "completed")).toMatchObject({ kind: "already" });
@@ -222,7 +222,7 @@ describe("giving up a Job that can't end", () => {
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
 
-  it("leaves a Job that has ended to the reconciler, and a run without one", async () => {
+  it("refuses a Job that has ended and a run without a Job, because the tick goes on with both", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     expect(await force(world, "dead-lettered")).toMatchObject({ kind: "refused", because: "job ended" });
@@ -232,28 +232,31 @@ describe("giving up a Job that can't end", () => {
     expect(await force(waiting, "retried")).toMatchObject({ kind: "refused", because: "no job" });
   });
 
-  it("loses against a Dispatcher that moved the run on meanwhile", async () => {
+  it("is refused if a replica moved the run on meanwhile", async () => {
     const world = await withDeadNode();
     world.table.beforeNext("update", async () => {
       world.cluster.deleteJob(world.jobName());
-      await world.makeProcess().tick();
+      await world.makeReplica().tick();
     });
     expect(await force(world, "completed")).toMatchObject({ kind: "refused", because: "moved on" });
     expect(world.run()).toMatchObject({ status: "waiting", attempt: 2 });
   });
 
-  it.each(["completed", "dead-lettered"] as const)("is done only to the row where the bus is away: %s", async (as) => {
-    const world = await withDeadNode();
-    const away = () => Promise.reject(new Error("the bus was asked"));
-    const broker: MessageBroker = { ...world.broker, completeDeferred: away, deadLetterDeferred: away, peek: away };
-    expect(await force(world, as, { ...world.deps, broker })).toMatchObject({ kind: "done" });
-  });
+  it.each(["completed", "dead-lettered"] as const)(
+    "changes only the row, so that it works while the bus is away: %s",
+    async (as) => {
+      const world = await withDeadNode();
+      const away = () => Promise.reject(new Error("the bus was asked"));
+      const broker: MessageBroker = { ...world.broker, completeDeferred: away, deadLetterDeferred: away, peek: away };
+      expect(await force(world, as, { ...world.deps, broker })).toMatchObject({ kind: "done" });
+    },
+  );
 });
 
 describe("cancelling a run", () => {
   const cancel = (world: World) => cancelRun(world.deps, world.run(), aLog());
 
-  it("dead-letters the message of one that waits, though it never had a Job", async () => {
+  it("dead-letters the message of a run that waits, although it never had a Job", async () => {
     const world = makeWorld();
     world.cluster.quotaNext();
     await world.send();
@@ -263,7 +266,7 @@ describe("cancelling a run", () => {
     expect(world.cluster.names()).toEqual([]);
   });
 
-  it("dead-letters the message of one in back-off", async () => {
+  it("dead-letters the message of a run in back-off", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
     await world.tick();
@@ -273,14 +276,14 @@ describe("cancelling a run", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("ends the Job of one that runs", async () => {
+  it("ends the Job of a dispatched run", async () => {
     const world = await withRun();
     expect(await cancel(world)).toMatchObject({ kind: "done" });
     await toTheEnd(world);
     expect(world.message(1).letter?.reason).toBe("Cancelled");
   });
 
-  it("waits for the next delivery of one that is accepted and not deferred", async () => {
+  it("waits for the next delivery if the message is accepted and not deferred", async () => {
     const world = makeWorld();
     world.broker.failNext("defer");
     await world.send();
@@ -292,7 +295,7 @@ describe("cancelling a run", () => {
     expect(world.cluster.creates).toHaveLength(0);
   });
 
-  it("ends the Job that a process was just starting", async () => {
+  it("ends a Job that a replica is just starting", async () => {
     const world = makeWorld();
     world.cluster.failNext("create");
     await world.send();
@@ -312,7 +315,7 @@ describe("cancelling a run", () => {
     expect(world.cluster.job(name).spec?.activeDeadlineSeconds).toBe(1);
   });
 
-  it("is harmless when it is repeated, and comes too late for a verdict", async () => {
+  it("is harmless if it is repeated, and is refused once a verdict is recorded", async () => {
     const world = await withRun();
     await cancel(world);
     expect(await cancel(world)).toMatchObject({ kind: "already" });
@@ -328,7 +331,7 @@ describe("cancelling a run", () => {
 });
 
 describe("believing that Jobs are gone", () => {
-  /** The namespace of a dozen running Jobs was emptied. */
+  /** A world in which the operator deleted a dozen running Jobs. */
   async function emptied() {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
@@ -338,7 +341,7 @@ describe("believing that Jobs are gone", () => {
     return world;
   }
 
-  it("has their runs go on with the next attempt, as an interruption", async () => {
+  it("lets their runs go on with the next attempt, as an interruption", async () => {
     const world = await emptied();
     expect(await audit(world.deps)).toMatchObject([{ kind: "mass absence", source: "thumbnails", absent: 12 }]);
     expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "done" });
@@ -352,7 +355,7 @@ describe("believing that Jobs are gone", () => {
     expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "already" });
   });
 
-  it("believes no absence that a look at the Job itself denies", async () => {
+  it("does not believe the list if a look at the Job itself finds the Job", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
     world.cluster.listJobs = () => Promise.resolve([]);
@@ -369,14 +372,14 @@ describe("believing that Jobs are gone", () => {
 });
 
 describe("a run's name", () => {
-  it("is found by its id, whatever the case of its source", async () => {
+  it("is its id, whatever the case of its source", async () => {
     const world = await withRun();
     expect(await runsNamed(world.deps, runId(world.run()).toUpperCase())).toMatchObject([{ sequenceNumber: 1 }]);
     expect(await runsNamed(world.deps, "thumbnails:1")).toEqual([]);
     expect(await runsNamed(world.deps, "elsewhere:1:2")).toEqual([]);
   });
 
-  it("may be a queue's and a subscription's", async () => {
+  it("may mean both a queue's and a subscription's run", async () => {
     const topic = aModule({ name: "t", source: { topic: "a", subscription: "b" } });
     const queue = aModule({ name: "q", source: { queue: "a/b" } });
     const world = makeWorld([topic, queue]);

@@ -18,7 +18,7 @@ async function toTheEnd(world: Pick<Awaited<ReturnType<typeof withJob>>, "tick" 
 }
 
 describe("a Job labelled ion/cancel=true", () => {
-  it("cancels its run when the row does not know of it yet", async () => {
+  it("cancels its run although the row does not name the Job yet", async () => {
     const world = makeWorld();
     world.cluster.loseNextReply("create");
     await world.send();
@@ -30,7 +30,7 @@ describe("a Job labelled ion/cancel=true", () => {
     expect(world.message(1).letter?.reason).toBe("Cancelled");
   });
 
-  it("cancels its run while it fails", async () => {
+  it("cancels its run if it fails", async () => {
     const world = await withJob();
     world.cluster.cancel(world.name);
     world.cluster.fail(world.name);
@@ -38,7 +38,7 @@ describe("a Job labelled ion/cancel=true", () => {
     expect(world.message(1).letter?.reason).toBe("Cancelled");
   });
 
-  it("cancels its run while it is suspended, although it was being ended for another reason", async () => {
+  it("cancels its run if it is suspended, although the Dispatcher was ending it for another reason", async () => {
     const world = makeWorld();
     await world.send();
     const name = world.jobName();
@@ -54,7 +54,7 @@ describe("a Job labelled ion/cancel=true", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("does not stay for ever where it is suspended: it ends without a pod, and its TTL takes it", async () => {
+  it("does not stay for ever if it is suspended: it ends without a pod, and its TTL removes it", async () => {
     const world = await withJob();
     world.cluster.suspend(world.name);
     world.cluster.cancel(world.name);
@@ -65,7 +65,7 @@ describe("a Job labelled ion/cancel=true", () => {
     expect(world.cluster.names()).toEqual([]);
   });
 
-  it("is settled though the cluster does not let its suspended Job be ended", async () => {
+  it("cancels its run although the cluster fails to end the suspended Job", async () => {
     const world = await withJob();
     world.cluster.suspend(world.name);
     world.cluster.cancel(world.name);
@@ -74,7 +74,7 @@ describe("a Job labelled ion/cancel=true", () => {
     expect(world.message(1).letter?.reason).toBe("Cancelled");
   });
 
-  it("cancels its run while the requeue is held up", async () => {
+  it("cancels its run while the requeue is not finished", async () => {
     const world = await withJob();
     world.cluster.fail(world.name);
     world.cluster.failNext("retire");
@@ -87,7 +87,7 @@ describe("a Job labelled ion/cancel=true", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("cancels its run while that waits out the back-off: the Job is retired, and the label counts all the same", async () => {
+  it("cancels its run while that waits out the back-off, although the Job is retired already", async () => {
     const world = await withJob();
     world.cluster.fail(world.name);
     await world.tick();
@@ -99,7 +99,7 @@ describe("a Job labelled ion/cancel=true", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("cancels its run though the next attempt has just begun", async () => {
+  it("cancels its run although the next attempt has just begun", async () => {
     const world = await withJob();
     world.cluster.fail(world.name);
     await world.tick();
@@ -122,7 +122,7 @@ describe("a Job labelled ion/cancel=true", () => {
 });
 
 describe("a Job that the Dispatcher is ending", () => {
-  /** A Job that can't start, and whose end was written to the row, but not yet told to the cluster. */
+  /** A Job that can't start. The row says that the Dispatcher ends it, but the call that ends it has failed. */
   async function beingEnded() {
     const world = makeWorld();
     await world.send();
@@ -135,7 +135,7 @@ describe("a Job that the Dispatcher is ending", () => {
     return { ...world, name };
   }
 
-  it("completes its message when it succeeds all the same", async () => {
+  it("completes its message if it succeeds all the same", async () => {
     const world = await beingEnded();
     world.cluster.run(world.name);
     world.cluster.succeed(world.name);
@@ -143,7 +143,7 @@ describe("a Job that the Dispatcher is ending", () => {
     expect(world.message(1).state).toBe("completed");
   });
 
-  it.each(["deleteJob", "suspend"] as const)("ended for that reason when it is gone: %s", async (how) => {
+  it.each(["deleteJob", "suspend"] as const)("counts as ended for that reason if it is gone: %s", async (how) => {
     const world = await beingEnded();
     world.cluster[how](world.name);
     await world.tick();
@@ -151,7 +151,7 @@ describe("a Job that the Dispatcher is ending", () => {
     expect(world.run()).not.toHaveProperty("endOrdered");
   });
 
-  it("is left to its end while its pods end, however long that takes, and is called overdue", async () => {
+  it("is left alone while its pods end, however long that takes, and counts as overdue", async () => {
     const world = await beingEnded();
     world.cluster.linger(world.name);
     world.clock.advance(48 * 3_600_000);
@@ -161,8 +161,8 @@ describe("a Job that the Dispatcher is ending", () => {
   });
 });
 
-describe("overdue", () => {
-  it("is no Job that is suspended: its time does not run", async () => {
+describe("the count of overdue Jobs", () => {
+  it("has no suspended Job, because its time does not run", async () => {
     const world = await withJob();
     world.cluster.suspend(world.name);
     world.clock.advance(48 * 3_600_000);
@@ -170,7 +170,7 @@ describe("overdue", () => {
     expect(world.lastTick()).toMatchObject({ overdue: 0 });
   });
 
-  it("is no Job that ended long ago, while no timer looked", async () => {
+  it("has no Job that ended in time, although no tick saw it until long after", async () => {
     const world = await withJob();
     world.cluster.succeed(world.name);
     world.clock.advance(48 * 3_600_000);

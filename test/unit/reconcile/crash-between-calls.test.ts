@@ -12,7 +12,7 @@ interface Scenario {
   /** How the Job of each attempt ends. */
   readonly jobs: readonly JobEnd[];
   readonly quota?: true;
-  /** `completed`, or the dead letter's reason. */
+  /** How the message ends: `completed`, or the dead letter's reason. */
   readonly end: string;
 }
 
@@ -29,25 +29,25 @@ const SCENARIOS: readonly Scenario[] = [
 
 const TURN_MS = 30_000;
 
-/** What goes on outside of the Dispatcher in half a minute. */
+/** Makes a function that does what happens outside of the Dispatcher in half a minute. */
 function makeOutside(world: World, { jobs }: Scenario): () => void {
   const judged = new Set<string>();
   return () => {
     world.clock.advance(TURN_MS);
     for (const name of world.cluster.names()) {
       const end = jobs[Number(world.cluster.job(name).metadata?.labels?.["ion/attempt"]) - 1];
-      // Its name is free again then: what is deleted before any row speaks of it is as if it had never been.
+      // A Job that is deleted before a row names it leaves no trace, and its name is free again.
       const isUnknown = world.open()[0]?.jobName !== name;
       if (judged.has(name) || (end === "vanish" && isUnknown)) continue;
       judged.add(name);
       if (end === undefined || world.cluster.job(name).status?.active !== 1) continue;
       if (end !== "stick") world.cluster.run(name);
-      HANDS[end](world, name);
+      ACTIONS[end](world, name);
     }
   };
 }
 
-const HANDS: Record<JobEnd, (world: World, name: string) => void> = {
+const ACTIONS: Record<JobEnd, (world: World, name: string) => void> = {
   succeed: (world, name) => world.cluster.succeed(name),
   fail: (world, name) => world.cluster.fail(name),
   permanent: (world, name) => world.cluster.fail(name, 64),
@@ -57,10 +57,10 @@ const HANDS: Record<JobEnd, (world: World, name: string) => void> = {
   vanish: (world, name) => world.cluster.deleteJob(name),
 };
 
-/** Lets a process do what the host asks of it, for at most so many turns, and until all has been quiet for some. */
+/** Lets a replica do what the host asks of it, for at most `most` turns, or until `quiet` turns had nothing open. */
 async function live(
   world: World,
-  process: Pick<World, "accept" | "tick">,
+  replica: Pick<World, "accept" | "tick">,
   outside: () => void,
   turns: { readonly most: number; readonly quiet: number },
 ): Promise<void> {
@@ -68,14 +68,14 @@ async function live(
   for (let turn = 0; turn < turns.most && quiet <= turns.quiet; turn += 1) {
     outside();
     const delivery = world.broker.redeliver(SOURCE);
-    if (delivery) await process.accept(delivery);
+    if (delivery) await replica.accept(delivery);
     // The host only logs what a tick throws.
-    await process.tick().catch(() => undefined);
+    await replica.tick().catch(() => undefined);
     quiet = world.open().length === 0 && world.closed().length > 0 ? quiet + 1 : 0;
   }
 }
 
-/** Counts how often each Job is really made. */
+/** Counts how often each Job is really created. */
 function countCreated(world: World): Map<string, number> {
   const created = new Map<string, number>();
   const create = world.cluster.create.bind(world.cluster);
@@ -88,7 +88,7 @@ function countCreated(world: World): Map<string, number> {
   return created;
 }
 
-/** Plays a scenario to its end by a first process, whose fate it is to have something happen to one of its calls, and then by another. */
+/** Plays a scenario with a replica, one of whose calls meets `fate`, and then to its end with a second replica. */
 async function play(scenario: Scenario, fate?: { readonly kind: Fate; readonly at: number }) {
   const retry = { ...RETRY, maxAttempts: 2 };
   const when = scenario.jobs.length === 0 ? { when: { subject: "mine" } } : {};
@@ -100,12 +100,12 @@ async function play(scenario: Scenario, fate?: { readonly kind: Fate; readonly a
     world.deps,
     fate && {
       ...fate,
-      pause: () => live(world, world, outside, { most: 1, quiet: 1 }),
+      overtake: () => live(world, world, outside, { most: 1, quiet: 1 }),
       sleep: () => live(world, world, outside, { most: 20, quiet: 20 }),
     },
   );
   world.broker.send(SOURCE, { messageId: "m-1", ...scenario.message });
-  await live(world, world.makeProcess(ports), outside, { most: 20, quiet: 0 });
+  await live(world, world.makeReplica(ports), outside, { most: 20, quiet: 0 });
   const callsToTheEnd = [...calls];
   await live(world, world, outside, { most: 40, quiet: 3 });
   return { world, created, calls: callsToTheEnd };
@@ -114,7 +114,7 @@ async function play(scenario: Scenario, fate?: { readonly kind: Fate; readonly a
 function outcomeOf({ world, created }: Awaited<ReturnType<typeof play>>) {
   const { letter, state } = world.message(1);
   const isOurBug = ({ level, stack }: Record<string, unknown>) =>
-    level === "error" && typeof stack === "string" && !stack.includes("the process is dead");
+    level === "error" && typeof stack === "string" && !stack.includes("the replica is dead");
   return {
     end: letter?.reason ?? state,
     open: world.open().length,
@@ -129,7 +129,7 @@ function outcomeOf({ world, created }: Awaited<ReturnType<typeof play>>) {
   };
 }
 
-describe("whatever happens to a process at any of its calls, the message ends once, and no Job is started twice", () => {
+describe("whatever happens to a replica at any of its calls, the message ends once, and no Job is started twice", () => {
   it.each(SCENARIOS)("with $name", { timeout: 60_000 }, async (scenario) => {
     const undisturbed = await play(scenario);
     const want = outcomeOf(undisturbed);
@@ -145,11 +145,12 @@ describe("whatever happens to a process at any of its calls, the message ends on
     });
     for (const kind of FATES)
       for (const [at, call] of undisturbed.calls.entries()) {
-        // The create of a sleeper meets no tombstone where somebody deleted it; the row then has it end what it made.
+        // If the operator deleted the Job, the create of a replica that slept meets no tombstone and makes it again.
+        // The row then tells that replica to end the Job.
         const isUnguarded = scenario.jobs.includes("vanish") && kind.endsWith("before") && call === "cluster.create";
         const outcome = outcomeOf(await play(scenario, { kind, at }));
         const seen = isUnguarded ? { ...outcome, startedTwice: [] } : outcome;
-        expect(seen, `the process ${kind} call ${at}, ${call}`).toEqual(want);
+        expect(seen, `the replica ${kind} call ${at}, ${call}`).toEqual(want);
       }
   });
 });

@@ -8,12 +8,12 @@ import { aModule } from "../../support/a-module.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
 
-// The crash table: one `describe` per row, `row 1` to `row 18`, named for what crashed or got lost. What is tried beside the named case: every call of
-// whole runs in crash-between-calls.test.ts, and any order of events in test/property/.
+// The crash table has one `describe` per row, `row 1` to `row 18`, which names what crashed or got lost.
+// crash-between-calls.test.ts tries every call of whole runs, and test/property/ tries any order of events.
 
 const NO_LOG = makeLog({ info: () => {}, warn: () => {}, error: () => {} });
 
-/** Ticks until nothing is open. */
+/** Ticks until no run is open. */
 async function toTheEnd(world: World, stepMs = 20_000): Promise<void> {
   for (let tick = 0; tick < 60 && world.open().length > 0; tick += 1) {
     world.clock.advance(stepMs);
@@ -21,12 +21,12 @@ async function toTheEnd(world: World, stepMs = 20_000): Promise<void> {
   }
 }
 
-/** What it wrote as errors. */
+/** The messages of the lines that were logged as errors. */
 function alarms(world: World): unknown[] {
   return world.lines.filter(({ level }) => level === "error").map(({ message }) => message);
 }
 
-/** Its Job succeeds, its message is completed, once, and nothing else was started. */
+/** Lets the Job succeed, and expects that its message is completed once and that no other Job was started. */
 async function expectOneSuccess(world: World): Promise<void> {
   if (world.open()[0]?.status !== "dispatched") {
     world.clock.advance(20_000);
@@ -40,8 +40,8 @@ async function expectOneSuccess(world: World): Promise<void> {
   expect(world.cluster.names()).toHaveLength(1);
 }
 
-describe("row 1: the replica dies before the row", () => {
-  it("before the row: the lock lapses, and the message is delivered again", async () => {
+describe("row 1: the replica dies before it writes the row", () => {
+  it("the lock lapses, and the bus delivers the message again", async () => {
     const world = makeWorld();
     world.table.failNext("insert");
     expect((await world.send()).outcome).toBe("left");
@@ -51,8 +51,8 @@ describe("row 1: the replica dies before the row", () => {
   });
 });
 
-describe("row 2: a row, and the message not deferred", () => {
-  it("row, not deferred: the next delivery finds the row and goes on", async () => {
+describe("row 2: the row is written, and the message is not deferred", () => {
+  it("the next delivery finds the row and goes on", async () => {
     const world = makeWorld();
     world.broker.failNext("defer");
     expect((await world.send()).outcome).toBe("left");
@@ -67,11 +67,11 @@ describe("row 2: a row, and the message not deferred", () => {
   });
 });
 
-describe("row 3: the defer is sent, and its reply lost", () => {
+describe("row 3: the defer is sent, and its reply is lost", () => {
   it.each([
     ["the call fails", undefined],
     ["the retry finds the lock lost", new LockLostError("the lock on the message is lost")],
-  ])("defer sent, reply lost: the timer's peek tells, when %s", async (_, error) => {
+  ])("the tick's peek tells that the defer worked, if %s", async (_, error) => {
     const world = makeWorld();
     world.broker.loseNextReply("defer", error);
     expect((await world.send()).outcome).toBe("left");
@@ -83,8 +83,8 @@ describe("row 3: the defer is sent, and its reply lost", () => {
   });
 });
 
-describe("row 4: deferred, and no Job", () => {
-  it("deferred, no Job: the timer reads the body by peek and creates it", async () => {
+describe("row 4: the message is deferred, and has no Job", () => {
+  it("the tick peeks at the body and creates the Job", async () => {
     const world = makeWorld();
     world.cluster.failNext("create");
     expect((await world.send({ body: "the body" })).outcome).toBe("deferred");
@@ -97,8 +97,8 @@ describe("row 4: deferred, and no Job", () => {
   });
 });
 
-describe("row 5: the Job is made, and the row not updated", () => {
-  it("Job made, row not updated: its name is deterministic, and it is adopted", async () => {
+describe("row 5: the Job is created, and the row is not updated", () => {
+  it("the tick finds the Job by its name, which follows from the attempt, and adopts it", async () => {
     const world = makeWorld();
     world.table.failNext("update");
     expect((await world.send()).outcome).toBe("deferred");
@@ -111,12 +111,12 @@ describe("row 5: the Job is made, and the row not updated", () => {
     await expectOneSuccess(world);
   });
 
-  it("Job made, reply lost: the next create is told that it exists, and adopts it", async () => {
+  it("the next create is told that the Job exists, and adopts it, if the reply of the first was lost", async () => {
     const world = makeWorld();
     world.cluster.loseNextReply("create");
     await world.send();
     const [name = ""] = world.cluster.names();
-    // This list was taken before the Job was there.
+    // The cluster answered this list before the Job was there.
     world.clock.advance(20_000);
     world.cluster.listJobs = () => Promise.resolve([]);
     await world.tick();
@@ -126,8 +126,8 @@ describe("row 5: the Job is made, and the row not updated", () => {
   });
 });
 
-describe("row 6: the Job ends while no timer runs", () => {
-  it("Job ended, timer dead: the next tick settles, even days later", async () => {
+describe("row 6: the Job ends while no tick runs", () => {
+  it("the next tick settles the message, even days later", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     world.clock.advance(5 * 86_400_000);
@@ -137,11 +137,11 @@ describe("row 6: the Job ends while no timer runs", () => {
   });
 });
 
-describe("row 7: received, and a crash before the message is completed", () => {
-  it("received deferred, crash before complete: busy until the lock lapses, then completed", async () => {
+describe("row 7: the message is received, and the replica dies before it completes it", () => {
+  it("the message is busy until its lock lapses, and is completed then", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
-    world.broker.holdDeferred(SOURCE, 1);
+    world.broker.lockDeferred(SOURCE, 1);
     await world.tick();
     expect(world.run()).toMatchObject({ status: "settling", busyCount: 1 });
     expect(world.run()).not.toHaveProperty("absentSince");
@@ -152,8 +152,8 @@ describe("row 7: received, and a crash before the message is completed", () => {
   });
 });
 
-describe("row 8: completed, and the row not closed", () => {
-  it("completed, row not closed: the verdict is in the row, and the message gone", async () => {
+describe("row 8: the message is completed, and the row is not closed", () => {
+  it("the tick closes the row by its verdict, because the message is gone", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     world.table.failNext("close");
@@ -165,11 +165,11 @@ describe("row 8: completed, and the row not closed", () => {
   });
 });
 
-describe("row 9: requeueing, and a crash around the abandon", () => {
+describe("row 9: the replica dies around the abandon of a requeue", () => {
   it.each([
     ["before it", "failNext", 1],
     ["after it", "loseNextReply", 1],
-  ] as const)("requeueing, crash around the abandon: repeated %s, counted once", async (_, crash, rise) => {
+  ] as const)("the tick repeats the abandon after a crash %s, and counts once", async (_, crash, rise) => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
     world.broker[crash]("requeueDeferred");
@@ -183,8 +183,8 @@ describe("row 9: requeueing, and a crash around the abandon", () => {
   });
 });
 
-describe("row 10: dead-lettered, and the row not closed", () => {
-  it("dead-lettered, row not closed: the verdict is in the row, and the message gone", async () => {
+describe("row 10: the message is dead-lettered, and the row is not closed", () => {
+  it("the tick closes the row by its verdict, because the message is gone, if the dead-letter's reply was lost", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName(), 64);
     world.broker.loseNextReply("deadLetterDeferred");
@@ -195,7 +195,7 @@ describe("row 10: dead-lettered, and the row not closed", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("only the close failed: the verdict is in the row, and the message gone", async () => {
+  it("the tick closes the row by its verdict, because the message is gone, if only the close failed", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName(), 64);
     world.table.failNext("close");
@@ -207,11 +207,11 @@ describe("row 10: dead-lettered, and the row not closed", () => {
   });
 });
 
-describe("row 11: two timers at once", () => {
-  it("two timers at once: one settlement wins, and ETags guard the row", async () => {
+describe("row 11: two replicas tick at once", () => {
+  it("ETags guard the row, and each step is done once", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
-    const other = world.makeProcess();
+    const other = world.makeReplica();
     await Promise.all([world.tick(), other.tick()]);
     expect(world.run()).toMatchObject({ attempt: 2, failures: 1 });
     await world.tick();
@@ -227,7 +227,7 @@ describe("row 11: two timers at once", () => {
     expect(world.closed()).toMatchObject([{ status: "succeeded", attempt: 2, failures: 1 }]);
   });
 
-  it("one receive wins: the other sees MessageNotFound, waits, and finds the run closed", async () => {
+  it("one receive wins, and the other gets MessageNotFound, waits, and finds the run closed", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     const outcomes: string[] = [];
@@ -237,7 +237,7 @@ describe("row 11: two timers at once", () => {
       return outcome;
     };
     const broker = { ...world.broker, completeDeferred };
-    await Promise.all([world.makeProcess({ broker }).tick(), world.makeProcess({ broker }).tick()]);
+    await Promise.all([world.makeReplica({ broker }).tick(), world.makeReplica({ broker }).tick()]);
     await toTheEnd(world);
     expect(outcomes.filter((outcome) => outcome === "done")).toHaveLength(1);
     expect(world.message(1)).toMatchObject({ state: "completed" });
@@ -246,7 +246,7 @@ describe("row 11: two timers at once", () => {
 });
 
 describe("row 12: the row is lost", () => {
-  it("row lost: the sweep rebuilds it from the message's stamps and the Job, and raises an alarm", async () => {
+  it("the sweep rebuilds the row from the message's stamps and the Job, and raises an alarm", async () => {
     const world = await withRun();
     world.table.forget(world.run());
     await world.tick();
@@ -254,7 +254,7 @@ describe("row 12: the row is lost", () => {
     await expectOneSuccess(world);
   });
 
-  it("the attempt is the one that the stamp tells", async () => {
+  it("the sweep takes the attempt from the message's stamp", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
     await world.tick();
@@ -264,25 +264,25 @@ describe("row 12: the row is lost", () => {
     expect(world.run()).toMatchObject({ status: "accepted", attempt: 2, failures: 1 });
   });
 
-  it("the attempt is the one whose Job is there, where the stamp was not written", async () => {
+  it("the sweep takes the attempt from the Job that is there, if the stamp was not written", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
     const unstamped = { ...world.broker, requeueDeferred: () => Promise.resolve("done" as const) };
-    const process = world.makeProcess({ broker: unstamped });
-    await process.tick();
+    const replica = world.makeReplica({ broker: unstamped });
+    await replica.tick();
     world.clock.advance(10_000);
-    await process.tick();
+    await replica.tick();
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2 });
     const [, second = ""] = world.cluster.names();
     world.table.forget(world.run());
     for (let tick = 0; tick < 3; tick += 1) await world.tick();
-    // Not by way of the first attempt's name: its Job is a tombstone only for so long.
+    // The first attempt's name must not be needed, because its Job is a tombstone only until its TTL ends.
     const rebuilt = { attempt: 2, jobName: second, failures: 1, interruptions: 0 };
     expect(world.run()).toMatchObject({ status: "dispatched", ...rebuilt });
     expect(world.cluster.names()).toHaveLength(2);
   });
 
-  it("the sweep peeks at a small page per tick, and whoever comes next goes on from its stored cursor", async () => {
+  it("the sweep peeks at a small page per tick, and the next replica goes on from its stored cursor", async () => {
     const world = makeWorld([aModule({ retry: RETRY, maxActive: 1_000 })]);
     for (let sent = 0; sent < 120; sent += 1) await world.send();
     for (const run of world.open()) world.table.forget(run);
@@ -293,19 +293,19 @@ describe("row 12: the row is lost", () => {
       return page;
     };
     const rebuilt: number[] = [];
-    for (let process = 0; process < 4; process += 1) {
-      await world.makeProcess({ broker: { ...world.broker, browse } }).tick();
+    for (let replica = 0; replica < 4; replica += 1) {
+      await world.makeReplica({ broker: { ...world.broker, browse } }).tick();
       rebuilt.push(world.open().length);
     }
     expect(pages).toEqual([50, 50, 20, 50]);
     expect(rebuilt).toEqual([50, 100, 120, 120]);
   });
 
-  it("a settlement in flight is no lost row: the message of the page is settled and closed by then", async () => {
+  it("the sweep does not take a settlement in flight for a lost row", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     const page = await world.broker.browse(SOURCE, 0, 50);
-    await world.makeProcess({ broker: { ...world.broker, browse: () => Promise.resolve(page) } }).tick();
+    await world.makeReplica({ broker: { ...world.broker, browse: () => Promise.resolve(page) } }).tick();
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
     expect(world.open()).toEqual([]);
     expect(world.lastTick()).toMatchObject({ orphans: 0 });
@@ -313,7 +313,7 @@ describe("row 12: the row is lost", () => {
 });
 
 describe("row 13: the TTL passes while the Job runs", () => {
-  it("TTL passed while running: the message is gone at settlement; it is said, and the row closed", async () => {
+  it("the tick finds the message gone at settlement, logs that, and closes the row", async () => {
     const world = makeWorld();
     await world.send({ ttlMs: 60_000 });
     world.cluster.run(world.jobName());
@@ -327,7 +327,7 @@ describe("row 13: the TTL passes while the Job runs", () => {
     );
   });
 
-  it("a failed attempt is not abandoned, for a receive would drop the message: the next one runs", async () => {
+  it("the next attempt runs after a failed one, without an abandon, because a receive would drop the message", async () => {
     const world = makeWorld();
     await world.send({ ttlMs: 60_000 });
     world.cluster.run(world.jobName());
@@ -343,13 +343,13 @@ describe("row 13: the TTL passes while the Job runs", () => {
     expect(world.closed()).toMatchObject([{ status: "succeeded", attempt: 2 }]);
   });
 
-  it("a waiting run whose message the bus dropped is closed as lost, and raises an alarm", async () => {
+  it("the tick closes a waiting run as lost, and raises an alarm, if the bus dropped its message", async () => {
     const world = makeWorld();
     world.cluster.quotaNext();
     await world.send({ ttlMs: 60_000 });
     world.clock.advance(120_000);
-    // Somebody receives it: that is when the bus looks at its time.
-    world.broker.holdDeferred(SOURCE, 1);
+    // Another receiver asks for the message, because only then does the bus look at its time.
+    world.broker.lockDeferred(SOURCE, 1);
     await toTheEnd(world, LOCK_MS);
     expect(world.message(1).state).toBe("expired");
     expect(world.closed()).toMatchObject([{ status: "lost" }]);
@@ -359,11 +359,11 @@ describe("row 13: the TTL passes while the Job runs", () => {
 });
 
 describe("row 14: a replica sleeps between any two steps, wakes and goes on", () => {
-  it("a process sleeps before the defer, and wakes when all is over: its token is dead", async () => {
+  it("a replica that sleeps before the defer wakes when all is over, and its lock token is dead", async () => {
     const world = makeWorld();
     world.broker.beforeNext("defer", async () => {
-      // Meanwhile the lock lapses, and another process takes the message to its end.
-      const other = world.makeProcess();
+      // Meanwhile the lock lapses, and another replica takes the message to its end.
+      const other = world.makeReplica();
       expect(await other.accept(world.redeliver())).toBe("dispatched");
       world.cluster.run(world.jobName());
       world.cluster.succeed(world.jobName());
@@ -375,10 +375,10 @@ describe("row 14: a replica sleeps between any two steps, wakes and goes on", ()
     expect(world.message(1).state).toBe("completed");
   });
 
-  it("a process sleeps before the row, and wakes when all is over: the `run|` row is there for good", async () => {
+  it("a replica that sleeps before the insert wakes when all is over, and meets the `run|` row, which stays", async () => {
     const world = makeWorld();
     world.table.beforeNext("insert", async () => {
-      const other = world.makeProcess();
+      const other = world.makeReplica();
       await other.accept(world.redeliver());
       world.cluster.run(world.jobName());
       world.cluster.succeed(world.jobName());
@@ -389,13 +389,13 @@ describe("row 14: a replica sleeps between any two steps, wakes and goes on", ()
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
 
-  it("a process sleeps before the create, and wakes when the attempt is over: the Job is its name's tombstone", async () => {
+  it("a replica that sleeps before the create wakes when the attempt is over, and meets the Job's tombstone", async () => {
     const world = makeWorld();
     const create = world.cluster.create.bind(world.cluster);
     world.cluster.create = async (job) => {
       world.cluster.create = create;
       world.clock.advance(20_000);
-      const other = world.makeProcess();
+      const other = world.makeReplica();
       await other.tick();
       world.cluster.run(world.jobName());
       world.cluster.fail(world.jobName(), 64);
@@ -408,11 +408,11 @@ describe("row 14: a replica sleeps between any two steps, wakes and goes on", ()
     expect(world.open()).toHaveLength(0);
   });
 
-  it("a process sleeps before it writes the row: the ETag has it read again, and change nothing", async () => {
+  it("a replica that sleeps before it writes the row is stopped by the ETag, reads again, and changes nothing", async () => {
     const world = makeWorld();
     world.table.beforeNext("update", async () => {
       world.clock.advance(20_000);
-      const other = world.makeProcess();
+      const other = world.makeReplica();
       await other.tick();
       world.cluster.run(world.jobName());
       world.cluster.fail(world.jobName());
@@ -425,7 +425,7 @@ describe("row 14: a replica sleeps between any two steps, wakes and goes on", ()
 });
 
 describe("row 15: the entity is recreated, and numbers start again", () => {
-  it("the entity is recreated: the same number at another time is another run, another Job", async () => {
+  it("the same number with another enqueued time gets another run and another Job", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName(), 64);
     await world.tick();
@@ -440,7 +440,7 @@ describe("row 15: the entity is recreated, and numbers start again", () => {
     expect(world.message(1).state).toBe("completed");
   });
 
-  it("the entity is recreated while a run is open: another message of its number is not settled for it", async () => {
+  it("the open run of an old message does not settle a new message of the same number", async () => {
     const world = await withRun();
     world.broker.recreate(SOURCE);
     world.clock.advance(1_000);
@@ -451,13 +451,13 @@ describe("row 15: the entity is recreated, and numbers start again", () => {
     expect(await world.accept(world.redeliver())).toBe("dispatched");
   });
 
-  it("their bodies do not meet either: each Job reads its own message's", async () => {
+  it("each Job reads the body of its own message", async () => {
     const world = makeWorld();
     await world.send({ body: "a".repeat(20_000) });
     world.broker.recreate(SOURCE);
     world.clock.advance(1_000);
-    const process = world.makeProcess({ tables: makeFakeRunTable({ clock: world.clock }) });
-    await process.accept(world.broker.deliver(SOURCE, { body: "b".repeat(20_000) }));
+    const replica = world.makeReplica({ tables: makeFakeRunTable({ clock: world.clock }) });
+    await replica.accept(world.broker.deliver(SOURCE, { body: "b".repeat(20_000) }));
     const bodies = [...world.payloads.bodies.values()].map((body) => Buffer.from(body).toString().slice(0, 1));
     expect(bodies).toEqual(["a", "b"]);
     const urls = world.cluster.creates.map(({ spec }) => spec?.template.metadata?.annotations?.["ion/message-url"]);
@@ -466,21 +466,21 @@ describe("row 15: the entity is recreated, and numbers start again", () => {
 });
 
 describe("row 16: the table is restored empty, or a second instance is on the source", () => {
-  it("table restored empty, or a second Dispatcher: other owners' messages are reported and not adopted", async () => {
+  it("the tick reports messages of another owner, and does not adopt them", async () => {
     const world = await withRun();
-    const stranger = world.makeProcess({ tables: makeFakeRunTable({ clock: world.clock, owner: "owner-2" }) });
-    await stranger.tick();
+    const second = world.makeReplica({ tables: makeFakeRunTable({ clock: world.clock, owner: "owner-2" }) });
+    await second.tick();
     expect(world.lastTick()).toMatchObject({ orphans: 1 });
     expect(world.cluster.names()).toHaveLength(1);
     expect(world.message(1)).toMatchObject({ state: "deferred", properties: { "dispatcher-owner": "owner-1" } });
     await expectOneSuccess(world);
   });
 
-  it("a person says so: adopted, it goes on from its Job", async () => {
+  it("a message that a person adopts goes on from its Job", async () => {
     const world = await withRun();
     const key = world.run();
     const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
-    const restored = world.makeProcess({ tables: table });
+    const restored = world.makeReplica({ tables: table });
     expect(await adoptMessage(restored.deps, key, await viewCluster(restored.deps), NO_LOG)).toMatchObject({
       kind: "done",
     });
@@ -493,22 +493,22 @@ describe("row 16: the table is restored empty, or a second instance is on the so
 });
 
 describe("row 17: the wrong cluster or namespace: every Job is absent", () => {
-  it("wrong cluster: none of the many Jobs that are absent is judged, none is started, and it raises an alarm", async () => {
+  it("the tick judges none of the many absent Jobs, starts none, and raises an alarm", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
     world.cluster.quotaNext();
     await world.send();
     const elsewhere = makeWorld().cluster;
-    const process = world.makeProcess({ cluster: elsewhere });
+    const replica = world.makeReplica({ cluster: elsewhere });
     for (let tick = 0; tick < 5; tick += 1) {
       world.clock.advance(LOCK_MS);
-      await process.tick();
+      await replica.tick();
     }
     const statuses = world.open().map(({ status, attempt }) => `${status} ${attempt}`);
     expect(statuses).toEqual([...Array.from({ length: 12 }, () => "dispatched 1"), "waiting 1"]);
     expect(elsewhere.names()).toEqual([]);
     expect(world.lines.filter(({ level }) => level === "error")).not.toHaveLength(0);
-    // The right one again: nothing was lost.
+    // Back on the right cluster, nothing is lost.
     for (const name of world.cluster.names()) {
       world.cluster.run(name);
       world.cluster.succeed(name);
@@ -518,7 +518,7 @@ describe("row 17: the wrong cluster or namespace: every Job is absent", () => {
     expect(world.run().status).toBe("dispatched");
   });
 
-  it("a person says that they are gone: each run goes on with its next attempt, as an interruption", async () => {
+  it("each run goes on with its next attempt, as an interruption, if a person says that the Jobs are gone", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
     for (const name of world.cluster.names()) world.cluster.deleteJob(name);
@@ -537,19 +537,19 @@ describe("row 17: the wrong cluster or namespace: every Job is absent", () => {
 });
 
 describe("row 18: a rejection whose dead-lettering was cut off", () => {
-  it("a rejection that was cut off: the next delivery carries out the row's verdict with its own token", async () => {
+  it("the next delivery carries out the row's verdict with its own lock token", async () => {
     const world = makeWorld([aModule({ retry: RETRY, when: { subject: "mine" } })]);
     world.broker.failNext("deadLetterLocked");
     expect((await world.send()).outcome).toBe("left");
     expect(world.run()).toMatchObject({ status: "settling", verdict: { outcome: "rejected" } });
-    // By now a module would take it; the verdict stands.
-    const newer = world.makeProcess({ modules: new Map([["thumbnail", aModule()]]) });
+    // By now a module would take the message, but the verdict stands.
+    const newer = world.makeReplica({ modules: new Map([["thumbnail", aModule()]]) });
     expect(await newer.accept(world.redeliver())).toBe("rejected");
     expect(world.message(1)).toMatchObject({ state: "dead-lettered", letter: { reason: "DispatchRejected" } });
     expect(world.cluster.creates).toHaveLength(0);
   });
 
-  it("a rejection whose reply was lost: the timer finds the message gone, and closes by the verdict", async () => {
+  it("the tick finds the message gone, and closes the row by its verdict, if the rejection's reply was lost", async () => {
     const world = makeWorld([aModule({ when: { subject: "mine" } })]);
     world.broker.loseNextReply("deadLetterLocked");
     await world.send();

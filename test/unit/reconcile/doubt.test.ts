@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { LOCK_MS, makeWorld } from "../../support/world.ts";
 
-/** A waiting run whose message one peek missed; by now it is there again, and it is time to look again. */
+/** A waiting run whose message one peek missed. The message is there again, and a lock duration has passed. */
 async function afterDoubt() {
   const world = makeWorld();
   world.cluster.quotaNext();
@@ -29,7 +29,7 @@ describe("a doubt that was wrong", () => {
     expect(world.run().status).toBe("dispatched");
   });
 
-  it("makes the next miss a first one again", async () => {
+  it("makes the next miss count as the first one", async () => {
     const world = await afterDoubt();
     world.cluster.quotaNext();
     await world.tick();

@@ -6,7 +6,7 @@ const ELSEWHERE = aModule({ retry: RETRY, source: { queue: "others" } });
 const MOVED = { modules: new Map([[ELSEWHERE.name, ELSEWHERE]]) };
 
 describe("a module that takes its messages from another source now", () => {
-  it("starts no attempt for the runs of the old one, but follows and settles them", async () => {
+  it("starts no attempt for the runs of the old source, but follows and settles them", async () => {
     const world = makeWorld();
     await world.send();
     await world.send({ messageId: "m-2" });
@@ -14,7 +14,7 @@ describe("a module that takes its messages from another source now", () => {
     world.cluster.run(first ?? "");
     world.cluster.fail(first ?? "");
     world.cluster.succeed(second ?? "");
-    const moved = world.makeProcess(MOVED);
+    const moved = world.makeReplica(MOVED);
     await moved.tick();
     world.clock.advance(60_000);
     await moved.tick();
@@ -24,44 +24,44 @@ describe("a module that takes its messages from another source now", () => {
     expect(world.lastTick()).toMatchObject({ waiting: { "module-removed": 1 } });
   });
 
-  it("starts no Job for a message of the old one that was accepted and is delivered again", async () => {
+  it("starts no Job for an accepted message of the old source that is delivered again", async () => {
     const world = makeWorld();
     world.broker.failNext("defer");
     await world.send();
-    expect(await world.makeProcess(MOVED).accept(world.redeliver())).toBe("waiting");
+    expect(await world.makeReplica(MOVED).accept(world.redeliver())).toBe("waiting");
     expect(world.cluster.creates).toHaveLength(0);
   });
 });
 
 describe("a module whose limits change while its runs are open", () => {
-  it("gives up by the newer number of attempts", async () => {
+  it("ends its runs after the new number of attempts", async () => {
     const world = makeWorld();
     await world.send();
     world.cluster.run(world.jobName());
     world.cluster.fail(world.jobName());
     const strict = aModule({ retry: { ...RETRY, maxAttempts: 1 } });
-    await world.makeProcess({ modules: new Map([[strict.name, strict]]) }).tick();
+    await world.makeReplica({ modules: new Map([[strict.name, strict]]) }).tick();
     expect(world.message(1).letter?.reason).toBe("JobFailed");
   });
 
-  it("starts nothing more while it is paused, and goes on after that", async () => {
+  it("starts no Job while the operator pauses it, and goes on after that", async () => {
     const world = makeWorld();
     world.cluster.quotaNext();
     await world.send();
     const paused = aModule({ retry: RETRY, maxActive: 0 });
-    const process = world.makeProcess({ modules: new Map([[paused.name, paused]]) });
+    const replica = world.makeReplica({ modules: new Map([[paused.name, paused]]) });
     world.clock.advance(60_000);
-    await process.tick();
+    await replica.tick();
     expect(world.run().status).toBe("waiting");
     await world.tick();
     expect(world.run().status).toBe("dispatched");
   });
 });
 
-describe("modules that were removed", () => {
-  it("follows their runs to the end, and starts nothing new", async () => {
+describe("a removed module", () => {
+  it("has its runs followed to the end of their attempt, and no new one started", async () => {
     const world = await withRun();
-    const without = world.makeProcess({ modules: new Map() });
+    const without = world.makeReplica({ modules: new Map() });
     world.cluster.fail(world.jobName());
     await without.tick();
     expect(world.run()).toMatchObject({ status: "waiting", attempt: 2 });
@@ -71,10 +71,10 @@ describe("modules that were removed", () => {
     expect(world.lastTick()).toMatchObject({ waiting: { "module-removed": 1 } });
   });
 
-  it("settles their runs", async () => {
+  it("has its runs closed and their messages settled", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
-    await world.makeProcess({ modules: new Map() }).tick();
+    await world.makeReplica({ modules: new Map() }).tick();
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
 });

@@ -4,7 +4,7 @@ import { aModule } from "../../support/a-module.ts";
 import { makeWorld, RETRY, ticks, withRun } from "../../support/world.ts";
 
 describe("the outcome of a Job settles its message", () => {
-  it("completes on success, in one tick", async () => {
+  it("completes it after a success, in one tick", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     await world.tick();
@@ -12,7 +12,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.closed()).toMatchObject([{ status: "succeeded", attempt: 1 }]);
   });
 
-  it("requeues a failure with a stamp, and starts attempt 2 after the back-off", async () => {
+  it("requeues it with a stamp after a failure, and starts attempt 2 after the back-off", async () => {
     const world = await withRun();
     const first = world.jobName();
     world.cluster.fail(first, 3, { message: "no space left" });
@@ -27,7 +27,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.cluster.names()).toContain(first);
   });
 
-  it("waits out the back-off", async () => {
+  it("starts no attempt before the back-off is over", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
     await world.tick();
@@ -35,7 +35,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.cluster.creates).toHaveLength(1);
   });
 
-  it("dead-letters when the attempts are used up, with the facts", async () => {
+  it("dead-letters it with the facts once the attempts are used up", async () => {
     const world = await withRun();
     for (let attempt = 1; attempt <= 3; attempt += 1) {
       await ticks(world, () => world.open()[0]?.status === "dispatched" && world.open()[0]?.attempt === attempt);
@@ -51,7 +51,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.closed()).toMatchObject([{ status: "failed", failures: 3 }]);
   });
 
-  it("gives up at once on a permanent exit code", async () => {
+  it("dead-letters it at once after a permanent exit code", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName(), 64);
     await world.tick();
@@ -66,7 +66,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.message(1).letter?.reason).toBe("JobTimedOut");
   });
 
-  it("burns no failure on an eviction, a deleted pod, or a deleted Job", async () => {
+  it("charges no failure for an eviction, a deleted pod, or a deleted Job", async () => {
     const world = await withRun(makeWorld([aModule({ retry: { ...RETRY, maxInterruptions: 5 } })]));
     for (const interrupt of ["evict", "deletePod", "deleteJob"] as const) {
       await ticks(world, () => world.run().status === "dispatched");
@@ -76,7 +76,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.run()).toMatchObject({ failures: 0, interruptions: 3, attempt: 4 });
   });
 
-  it("gives up when the cluster interrupts too often", async () => {
+  it("dead-letters it if the cluster interrupts too often", async () => {
     const world = await withRun();
     for (let count = 0; count < 3; count += 1) {
       await ticks(world, () => world.open()[0]?.status === "dispatched");
@@ -86,7 +86,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.message(1).letter?.reason).toBe("InterruptedTooOften");
   });
 
-  it("ends a Job that can't pull its image, after the grace, by its deadline and not by delete", async () => {
+  it("ends a Job that can't pull its image after the grace period, by its deadline and not by a delete", async () => {
     const world = makeWorld([aModule({ retry: { ...RETRY, maxAttempts: 1 } })]);
     await world.send();
     const name = world.jobName();
@@ -103,7 +103,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(letter?.description).toContain("no such image");
   });
 
-  it("tries again where the nodes are full, as often as the cluster may interrupt, whatever maxAttempts says", async () => {
+  it("tries again if the nodes are full, as often as the cluster may interrupt, whatever maxAttempts says", async () => {
     const world = makeWorld([aModule({ retry: { ...RETRY, maxAttempts: 1, maxInterruptions: 1 } })]);
     await world.send();
     for (const attempt of [1, 2]) {
@@ -120,7 +120,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(letter?.description).toContain("Insufficient cpu");
   });
 
-  it("asks nothing about a Job that has no pod yet until its start is overdue: the cluster may be behind by thousands", async () => {
+  it("does not look at a Job without a pod until its start is overdue, because thousands may wait for a pod", async () => {
     const world = makeWorld([aModule({ startTimeoutMs: 600_000, retry: { ...RETRY, maxAttempts: 1 } })]);
     await world.send();
     world.cluster.withholdPod(world.jobName(), "pods are forbidden: no such ServiceAccount");
@@ -134,7 +134,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.message(1).letter?.description).toContain("no such ServiceAccount");
   });
 
-  it("asks for the events of a Job only where it has no pod to speak for it", async () => {
+  it("does not ask for the events of a Job that has a pod", async () => {
     const world = await withRun();
     world.cluster.stick(world.jobName(), "ErrImagePull", "no such image");
     world.clock.advance(31_000);
@@ -159,7 +159,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
   });
 
-  it("dead-letters a Job that the API server refuses, in its own words, and others go on", async () => {
+  it("dead-letters the message of a Job that the API server refuses, in its words, and goes on with the others", async () => {
     const world = makeWorld();
     world.cluster.refuseNext("spec.template: Invalid value");
     await world.send();
@@ -170,7 +170,7 @@ describe("the outcome of a Job settles its message", () => {
     expect(world.run()).toMatchObject({ messageId: "m-2", status: "dispatched" });
   });
 
-  it("waits for quota, and burns no attempt", async () => {
+  it("waits while the quota is full, and charges no attempt", async () => {
     const world = makeWorld();
     world.cluster.quotaNext();
     expect((await world.send()).outcome).toBe("waiting");
@@ -183,7 +183,7 @@ describe("the outcome of a Job settles its message", () => {
 });
 
 describe("a finished attempt", () => {
-  it("is retired by one patch, with a TTL from its finish on, and its Job stays as the tombstone of its name", async () => {
+  it("has its Job retired by one patch, with a TTL from its finish on, as the tombstone of its name", async () => {
     const world = await withRun();
     const name = world.jobName();
     world.cluster.succeed(name);
@@ -194,7 +194,7 @@ describe("a finished attempt", () => {
     expect(world.cluster.calls.get("retire")).toBe(1);
   });
 
-  it("is settled though a policy denies the patch that would retire its Job, which stays as it is", async () => {
+  it("closes its run although a policy denies the patch that would retire its Job", async () => {
     const world = await withRun();
     const name = world.jobName();
     world.cluster.succeed(name);
@@ -202,12 +202,12 @@ describe("a finished attempt", () => {
     await world.tick();
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
     expect(world.cluster.job(name).spec?.ttlSecondsAfterFinished).toBeUndefined();
-    // Housekeeping tries again, until it may.
+    // Housekeeping tries the patch again until the policy lets it.
     for (let tick = 0; tick < 3; tick += 1) await world.tick();
     expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBe("true");
   });
 
-  it("is not settled where a policy denies the patch of a Job that may still run", async () => {
+  it("leaves its run open if a policy denies the patch of a Job that may still run", async () => {
     const world = await withRun();
     world.cluster.suspend(world.jobName());
     world.cluster.cancel(world.jobName());
@@ -217,7 +217,7 @@ describe("a finished attempt", () => {
     expect(world.closed()).toEqual([]);
   });
 
-  it("leaves its log behind, and the dead letter links to it", async () => {
+  it("has its log stored, and the dead letter links to it", async () => {
     const world = await withRun();
     world.cluster.setLog(world.jobName(), "worker", "line 1\nline 2\n");
     world.cluster.fail(world.jobName(), 64);
@@ -226,7 +226,7 @@ describe("a finished attempt", () => {
     expect(Buffer.from(world.payloads.logs.get(String(url)) ?? []).toString()).toBe("line 1\nline 2\n");
   });
 
-  it("keeps the link to its log though the process dies just after it retired the Job", async () => {
+  it("keeps the link to its log although the replica dies just after it retired the Job", async () => {
     const world = await withRun();
     world.cluster.setLog(world.jobName(), "worker", "line\n");
     world.cluster.fail(world.jobName(), 64);
@@ -237,7 +237,7 @@ describe("a finished attempt", () => {
     expect(world.message(1).letter?.properties["dispatcher-logs"]).toMatch(/worker\.log$/);
   });
 
-  it("is settled although its log can't be stored", async () => {
+  it("closes its run although its log can't be stored", async () => {
     const world = await withRun();
     world.cluster.setLog(world.jobName(), "worker", "line\n");
     world.payloads.failNext("putLog");
@@ -247,7 +247,7 @@ describe("a finished attempt", () => {
     expect(world.lines.map(({ message }) => message)).toContain("a log could not be stored");
   });
 
-  it("deletes the body's blob when the run closes", async () => {
+  it("has its body's blob deleted when the run closes", async () => {
     const world = makeWorld();
     await world.send({ body: Buffer.alloc(20_000, "x") });
     expect(world.payloads.bodies.size).toBe(1);
@@ -258,7 +258,7 @@ describe("a finished attempt", () => {
 });
 
 describe("maxActive", () => {
-  it("starts the oldest first as room comes free", async () => {
+  it("lets the oldest run start first when a slot comes free", async () => {
     const world = makeWorld([aModule({ maxActive: 1, retry: RETRY })]);
     for (const messageId of ["a", "b", "c"]) await world.send({ messageId });
     const order: string[] = [];

@@ -4,23 +4,23 @@ import { aModule } from "../../support/a-module.ts";
 import { makeWorld, RETRY } from "../../support/world.ts";
 
 const OTHER = { queue: "others" };
-/** Ten seconds, of which sixteen calls pass at once: the clock of these tests knows only one after the other. */
+/** A call takes ten seconds, and sixteen run at once. The clock of these tests adds up all calls. */
 const SLOW_MS = 10_000 / 16;
 const TWO = [aModule({ retry: RETRY, maxActive: 1_000 }), aModule({ retry: RETRY, name: "other", source: OTHER })];
 
 describe("runs that fail in every tick", () => {
-  it("do not keep those behind them from being reached, when the time is over before", async () => {
+  it("do not keep the tick from the runs behind them, although they use up the time of every tick", async () => {
     const world = makeWorld([aModule({ maxActive: 1_000 })]);
     for (let count = 0; count < 200; count += 1) await world.send();
     for (const name of world.cluster.names()) world.cluster.succeed(name);
-    // The oldest take long to fail.
+    // The oldest runs take long to fail.
     const completeDeferred: typeof world.broker.completeDeferred = async (key) => {
       if (key.sequenceNumber > 190) return world.broker.completeDeferred(key);
       world.clock.advance(SLOW_MS);
       throw new UnavailableError("no answer within 10000 ms");
     };
-    const process = world.makeProcess({ broker: { ...world.broker, completeDeferred } });
-    for (let tick = 0; tick < 4; tick += 1) await process.tick();
+    const replica = world.makeReplica({ broker: { ...world.broker, completeDeferred } });
+    for (let tick = 0; tick < 4; tick += 1) await replica.tick();
     expect(world.closed()).toHaveLength(10);
   });
 
@@ -33,11 +33,11 @@ describe("runs that fail in every tick", () => {
       await world.send();
     }
     const completeDeferred = () => Promise.reject(new UnavailableError("the lock on the message is lost"));
-    await world.makeProcess({ broker: { ...world.broker, completeDeferred } }).tick();
+    await world.makeReplica({ broker: { ...world.broker, completeDeferred } }).tick();
     expect(world.open().filter(({ status }) => status === "dispatched")).toHaveLength(40);
   });
 
-  it("do not keep small messages waiting when only the blob store is away", async () => {
+  it("do not keep small messages waiting if only the blob store is away", async () => {
     const world = makeWorld();
     world.cluster.quotaNext();
     await world.send({ body: "x".repeat(20_000) });
@@ -50,16 +50,16 @@ describe("runs that fail in every tick", () => {
     expect(world.open().filter(({ status }) => status === "dispatched")).toHaveLength(40);
   });
 
-  it("do not keep the only place of their module, where their own body can't be stored", async () => {
+  it("do not keep the only slot of their module if their own body can't be stored", async () => {
     const world = makeWorld([aModule({ retry: RETRY, maxActive: 1 })]);
     const putBody = () => Promise.reject(new UnavailableError("the blob store is away"));
-    const process = world.makeProcess({ payloads: { ...world.payloads, putBody } });
+    const replica = world.makeReplica({ payloads: { ...world.payloads, putBody } });
     world.cluster.quotaNext();
     await world.send({ messageId: "large", body: "x".repeat(20_000) });
     await world.send({ messageId: "small" });
     world.clock.advance(31_000);
     for (let tick = 0; tick < 3; tick += 1) {
-      await process.tick();
+      await replica.tick();
       world.clock.advance(10_000);
     }
     expect(world.open()).toMatchObject([
@@ -68,7 +68,7 @@ describe("runs that fail in every tick", () => {
     ]);
   });
 
-  it("ask a cluster that is away once, not once per run", async () => {
+  it("ask a cluster that does not answer once, not once per run", async () => {
     const world = makeWorld();
     for (let count = 0; count < 40; count += 1) {
       world.cluster.quotaNext();
@@ -86,13 +86,13 @@ describe("runs that fail in every tick", () => {
 });
 
 describe("a source that is slow", () => {
-  it("does not keep the other from being reconciled and swept", async () => {
+  it("does not keep another source from being reconciled and swept", async () => {
     const world = makeWorld(TWO);
     for (let count = 0; count < 400; count += 1) {
       world.cluster.quotaNext();
       await world.send();
     }
-    // A deferred message of the other source whose row is lost.
+    // The other source has a deferred message whose row is lost.
     const { lockToken } = world.broker.deliver(OTHER, { messageId: "o-1" });
     await world.broker.defer(OTHER, lockToken, { "dispatcher-owner": "owner-1" });
     const slow: typeof world.broker.peek = async (source, number) => {
@@ -104,15 +104,15 @@ describe("a source that is slow", () => {
       "queue" in source && source.queue === OTHER.queue
         ? world.broker.browse(source, from, count)
         : slow(source, from).then(() => []);
-    const process = world.makeProcess({ broker: { ...world.broker, peek: slow, browse } });
+    const replica = world.makeReplica({ broker: { ...world.broker, peek: slow, browse } });
     for (let tick = 0; tick < 3; tick += 1) {
-      await process.tick();
+      await replica.tick();
       world.clock.advance(10_000);
     }
     expect(world.open().find(({ messageId }) => messageId === "o-1")).toMatchObject({ status: "dispatched" });
   });
 
-  it("is left to the next tick when its time is over", async () => {
+  it("is left to the next tick once its time is over", async () => {
     const world = makeWorld(TWO);
     await world.send();
     const started = world.clock.now();
@@ -122,7 +122,7 @@ describe("a source that is slow", () => {
     };
     const sources = Array.from({ length: 30 }, (_, index) => ({ queue: `q-${index}` }));
     const modules = new Map(sources.map((source, index) => [`m-${index}`, aModule({ name: `m-${index}`, source })]));
-    await world.makeProcess({ modules, broker: { ...world.broker, browse } }).tick();
+    await world.makeReplica({ modules, broker: { ...world.broker, browse } }).tick();
     expect(world.clock.now() - started).toBeLessThan(120_000);
     expect(world.lastTick()).toMatchObject({ message: "reconciled" });
   });
@@ -137,9 +137,9 @@ it("an unreadable row stops neither the tick nor the sweep of what comes after i
     if (key.sequenceNumber === first?.sequenceNumber) throw new Error("The rows contradict each other.");
     return world.table.find(key);
   };
-  const process = world.makeProcess({ table: { ...world.table, find } });
-  await process.tick();
-  await process.tick();
+  const replica = world.makeReplica({ table: { ...world.table, find } });
+  await replica.tick();
+  await replica.tick();
   expect(world.open().map(({ sequenceNumber }) => sequenceNumber)).toEqual(
     others.map(({ sequenceNumber }) => sequenceNumber),
   );
@@ -147,7 +147,7 @@ it("an unreadable row stops neither the tick nor the sweep of what comes after i
   expect(world.message(1)).toMatchObject({ state: "deferred" });
 });
 
-it("a tick that reads slowly, but reads, has its time for the runs all the same", async () => {
+it("a tick whose read of the rows is slow still has its full time for the runs", async () => {
   const world = makeWorld();
   await world.send();
   world.cluster.succeed(world.jobName());
@@ -156,6 +156,6 @@ it("a tick that reads slowly, but reads, has its time for the runs all the same"
     world.clock.advance(50_000);
     return table.openRuns(source);
   };
-  await world.makeProcess({ table: { ...table, openRuns } }).tick();
+  await world.makeReplica({ table: { ...table, openRuns } }).tick();
   expect(world.closed()).toHaveLength(1);
 });

@@ -5,7 +5,7 @@ it("a name that is taken costs one interruption, and the next attempt waits its 
   const world = makeWorld();
   world.cluster.failNext("create");
   await world.send();
-  // Somebody copied one of our Jobs, labels and all, and this attempt's name with it.
+  // The operator copied one of our Jobs with all its labels, and gave the copy this attempt's name.
   const copy = structuredClone(world.cluster.creates[0]);
   if (copy?.metadata) copy.metadata.annotations = { ...copy.metadata.annotations, "ion/sequence-number": "999" };
   if (copy) await world.cluster.create(copy);
@@ -17,7 +17,7 @@ it("a name that is taken costs one interruption, and the next attempt waits its 
   expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2, interruptions: 1 });
 });
 
-it("a tombstone is not followed again, when the row that knew its attempt is lost: the next attempt has another name", async () => {
+it("the sweep does not follow a tombstone again if its row is lost, and the next attempt has another name", async () => {
   const world = makeWorld();
   await world.send();
   const tombstone = world.jobName();

@@ -90,7 +90,7 @@ const CASES: Case[] = [
     want: { do: "trust" },
   },
   {
-    name: "closes as lost when the message is gone",
+    name: "closes the run as lost if the message is gone",
     given: { run: aRun({ status: "accepted" }), message: "gone" },
     want: { do: "close", verdict: { outcome: "lost" } },
   },
@@ -131,7 +131,7 @@ const CASES: Case[] = [
     want: { do: "doubt" },
   },
   {
-    name: "calls a waiting run lost when its message is gone",
+    name: "calls a waiting run lost if its message is gone",
     given: { run: aRun({ status: "waiting" }), job: absent, message: "gone" },
     want: { do: "close", verdict: { outcome: "lost" } },
   },
@@ -141,14 +141,22 @@ const CASES: Case[] = [
     want: { do: "adopt" },
   },
   {
-    name: "takes another name when this one is taken",
+    name: "takes another name if a foreign Job has this one",
     given: { run: aRun({ status: "waiting" }), job: { phase: "foreign" } },
     want: { do: "retry", failures: 0, interruptions: 1 },
   },
   // dispatched
   { name: "leaves a running Job", given: {}, want: { do: "leave" } },
-  { name: "leaves a suspended Job, as Kueue holds it", given: { job: { phase: "suspended" } }, want: { do: "leave" } },
-  { name: "waits for the terminal condition", given: { job: { phase: "terminating" } }, want: { do: "leave" } },
+  {
+    name: "leaves a suspended Job, such as one that Kueue queues",
+    given: { job: { phase: "suspended" } },
+    want: { do: "leave" },
+  },
+  {
+    name: "waits for the terminal condition of a Job that is terminating",
+    given: { job: { phase: "terminating" } },
+    want: { do: "leave" },
+  },
   { name: "does not believe a list that lacks the Job", given: { job: absent }, want: { do: "look", at: "job" } },
   {
     name: "counts a deleted Job as an interruption",
@@ -171,7 +179,7 @@ const CASES: Case[] = [
     want: { do: "end", end: badImage },
   },
   {
-    name: "repeats the end of a Job that it is ending",
+    name: "repeats the order to end a Job that it is ending",
     given: { run: aRun({ endOrdered: badImage }) },
     want: { do: "end", end: badImage },
   },
@@ -192,23 +200,27 @@ const CASES: Case[] = [
     want: { do: "conclude", verdict: { outcome: "cancelled", reason: "Cancelled" } },
   },
   {
-    name: "concludes success",
+    name: "concludes success if the Job succeeded",
     given: { job: { phase: "succeeded" } },
     want: { do: "conclude", verdict: { outcome: "succeeded" } },
   },
   {
-    name: "takes exit 0 for success even of a Job being ended",
+    name: "takes exit 0 for success, even if the Dispatcher is ending the Job",
     given: { run: aRun({ endOrdered: cancelled }), job: { phase: "succeeded" } },
     want: { do: "conclude", verdict: { outcome: "succeeded" } },
   },
-  { name: "looks why a Job failed", given: { job: { phase: "failed" } }, want: { do: "look", at: "job" } },
+  {
+    name: "looks at a failed Job to learn why it failed",
+    given: { job: { phase: "failed" } },
+    want: { do: "look", at: "job" },
+  },
   {
     name: "retries a failure",
     given: { job: { phase: "failed", end: failed } },
     want: { do: "retry", failures: 1, interruptions: 0 },
   },
   {
-    name: "gives up when the failures are used up",
+    name: "gives up once the failures are used up",
     given: { run: aRun({ failures: 2, attempt: 3 }), job: { phase: "failed", end: failed } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobFailed", exitCode: 1 } },
   },
@@ -218,17 +230,17 @@ const CASES: Case[] = [
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobFailed" } },
   },
   {
-    name: "burns no failure on an interruption",
+    name: "charges no failure for an interruption",
     given: { run: aRun({ failures: 2 }), job: { phase: "failed", end: evicted } },
     want: { do: "retry", failures: 2, interruptions: 1 },
   },
   {
-    name: "gives up when interrupted too often",
+    name: "gives up after too many interruptions",
     given: { run: aRun({ interruptions: 2 }), job: { phase: "failed", end: evicted } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "InterruptedTooOften" } },
   },
   {
-    name: "judges by why it ended the Job itself",
+    name: "judges a Job that it ended itself by its own reason",
     given: { run: aRun({ endOrdered: badImage, failures: 2 }), job: { phase: "failed", end: failed } },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobNotStarted" } },
   },
@@ -244,12 +256,12 @@ const CASES: Case[] = [
     want: { do: "leave", cause: "busy" },
   },
   {
-    name: "settles",
+    name: "settles the message of a run with a verdict",
     given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }) },
     want: { do: "settle" },
   },
   {
-    name: "waits while another receiver holds the message",
+    name: "waits while another receiver has the message locked",
     given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "deferred" },
     want: { do: "wait while busy" },
   },
@@ -259,12 +271,12 @@ const CASES: Case[] = [
     want: { do: "leave" },
   },
   {
-    name: "doubts before it believes a settlement",
+    name: "doubts before it believes that the message was settled",
     given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "absent" },
     want: { do: "doubt" },
   },
   {
-    name: "closes by its verdict when the message is gone",
+    name: "closes the run by its verdict if the message is gone",
     given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "gone" },
     want: { do: "close", verdict: { outcome: "succeeded" } },
   },
@@ -281,7 +293,7 @@ describe("decide", () => {
     expect(decision).toMatchObject({ verdict: { description: "Job thumbnail-x-1-3, attempt 3 of 3: exit code 1" } });
   });
 
-  it("doubles the back-off up to its limit, with jitter that does not change when asked again", () => {
+  it("doubles the back-off up to its limit, with a jitter that is the same for the same run and attempt", () => {
     const waits = [0, 1, 2, 3, 4].map((failures) => {
       const given = seen({
         run: aRun({ failures }),
@@ -317,7 +329,7 @@ describe("decide", () => {
   );
 
   it.each(SWEEP)(
-    "is stable, and starts only a deferred message without a Job: $status, $job.phase, $message",
+    "decides the same twice, and starts only a deferred message without a Job: $status, $job.phase, $message",
     ({ status, job, message }) => {
       const given = seen({
         run: aRun({ status, verdict: { outcome: "succeeded" } }),
@@ -331,7 +343,7 @@ describe("decide", () => {
         settle: status === "settling",
         adopt: status === "waiting",
         requeue: status === "requeueing",
-        // A verdict closes a run only when its message is gone; otherwise the message is settled first.
+        // A verdict closes a run only if its message is gone. Otherwise the message is settled first.
         close: message === "gone",
       };
       expect(rules[decision.do] ?? true).toBe(true);

@@ -26,14 +26,14 @@ describe("what is known of a module whose Jobs can't start", () => {
     { name: "two messages trip nothing", failures: [{}, {}], tripped: false },
     { name: "three messages with the same fault trip it", failures: [{}, {}, {}], tripped: true },
     {
-      name: "one message that fails three times pauses nothing",
+      name: "one message that fails three times trips nothing",
       failures: [{ runId: "a" }, { runId: "a" }, { runId: "a" }],
       tripped: false,
     },
     { name: "another fault begins a new count", failures: [{}, {}, { fault: "configuration" }], tripped: false },
     { name: "another template begins a new count", failures: [{}, {}, { template: "t2" }], tripped: false },
     {
-      name: "a tripped module stays tripped, whatever comes to light next",
+      name: "a tripped module stays tripped if another fault comes to light",
       failures: [{}, {}, {}, { fault: "configuration" }],
       tripped: true,
     },
@@ -42,18 +42,18 @@ describe("what is known of a module whose Jobs can't start", () => {
     expect(isTripped(failing(...failures), failures.at(-1)?.template ?? "t1")).toBe(tripped);
   });
 
-  it("is void for another template", () => {
+  it("counts for nothing once the template is another one", () => {
     expect(isTripped(failing({}, {}, {}), "t2")).toBe(false);
   });
 
-  it("is sound again once a Job started, and counts from none", () => {
+  it("is sound again once a Job started, and counts from 0", () => {
     const state = sound(failing({}, {}, {}));
     expect(isTripped(state, "t1")).toBe(false);
     const failure = { module: "m", template: "t1", runId: "later", fault: "image", detail: "" };
     expect(afterStartFailure(state, failure, NOW + MINUTE)).toMatchObject({ failed: ["later"], since: NOW + MINUTE });
   });
 
-  it("lets a message be tried after a minute, then after twice as long each time, up to ten minutes", () => {
+  it("allows a probe after a minute, then after twice as long each time, up to ten minutes", () => {
     let state = failing({}, {}, {});
     const waits: number[] = [];
     let now = state.trippedAt ?? 0;

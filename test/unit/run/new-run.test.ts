@@ -23,7 +23,7 @@ describe("a new run", () => {
     });
   });
 
-  it("has its identity alone from the key, whatever else comes with it", () => {
+  it("takes only its identity from the key, whatever else comes with it", () => {
     expect(newRun({ ...start, key: { ...key, state: "deferred", body: "secret" } as typeof key })).toEqual(
       newRun(start),
     );

@@ -13,7 +13,7 @@ function setUp(over: Partial<Module> = {}) {
 }
 
 describe("admission", () => {
-  it("admits up to maxActive, counting what it admitted itself", async () => {
+  it("admits up to maxActive, and counts the messages that it admitted itself", async () => {
     const { admission, module } = setUp();
     expect([await admission.admits(module), await admission.admits(module), await admission.admits(module)]).toEqual([
       true,
@@ -22,14 +22,14 @@ describe("admission", () => {
     ]);
   });
 
-  it("counts the Jobs that the rows know of", async () => {
+  it("counts the Jobs of dispatched rows", async () => {
     const { admission, module, table } = setUp();
     await table.insert(aRun({ sequenceNumber: 1, status: "dispatched" }));
     await table.insert(aRun({ sequenceNumber: 2, status: "dispatched" }));
     expect(await admission.admits(module)).toBe(false);
   });
 
-  it("lets nobody pass an older run whose time has come", async () => {
+  it("lets no message pass an older run whose time has come", async () => {
     const { admission, module, table } = setUp();
     await table.insert(aRun({ sequenceNumber: 1, status: "waiting" }));
     expect(await admission.admits(module)).toBe(false);
@@ -41,7 +41,7 @@ describe("admission", () => {
     expect(await admission.admits(module)).toBe(true);
   });
 
-  it("counts again after ten seconds, so that no leak lasts", async () => {
+  it("counts again after ten seconds, so that a slot that was never used comes free", async () => {
     const { admission, module, clock } = setUp({ maxActive: 1 });
     expect(await admission.admits(module)).toBe(true);
     expect(await admission.admits(module)).toBe(false);
@@ -49,7 +49,7 @@ describe("admission", () => {
     expect(await admission.admits(module)).toBe(true);
   });
 
-  it("never admits for a paused module", async () => {
+  it("admits no message of a module that the operator paused", async () => {
     const { admission, module } = setUp({ maxActive: 0 });
     expect(await admission.admits(module)).toBe(false);
   });

@@ -3,7 +3,7 @@ import { fitsInline, jobLimitMs } from "../../../shared/jobs/job-spec.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeWorld, RETRY, type World } from "../../support/world.ts";
 
-/** What the pod of the latest Job reads its properties from. */
+/** The annotation from which the pod of the latest Job reads its properties. */
 const propertiesOf = (world: World) =>
   world.cluster.creates.at(-1)?.spec?.template.metadata?.annotations?.["ion/properties"];
 
@@ -15,7 +15,7 @@ async function untilStarted(world: World, attempt: number): Promise<void> {
 }
 
 describe("the message that an attempt gets", () => {
-  it("is the same for the second as for the first: the Dispatcher's own stamps are not in it", async () => {
+  it("is the same for the second as for the first, because it lacks the Dispatcher's own stamps", async () => {
     const world = makeWorld();
     await world.send({ properties: { tenant: "acme" } });
     const first = propertiesOf(world);
@@ -26,9 +26,9 @@ describe("the message that an attempt gets", () => {
     expect(propertiesOf(world)).toBe(first);
   });
 
-  it("fits into the second Job when it fitted into the first, so that no blob is left behind", async () => {
+  it("fits into the second Job if it fitted into the first, so that no blob is left behind", async () => {
     const world = makeWorld();
-    // As large as it can be.
+    // The body is as large as it can be without a blob.
     let size = 16_384;
     const message = { messageId: "m-1", sequenceNumber: 1, enqueuedAt: world.clock.now(), properties: {} };
     while (!fitsInline({ ...message, state: "active", body: Buffer.alloc(size, "x") })) size -= 1;
@@ -48,14 +48,14 @@ describe("the body's blob", () => {
     expect(world.payloads.bodies.size).toBe(0);
   });
 
-  it("is deleted although the run's verdict is carried out with a delivery's token", async () => {
+  it("is deleted although a delivery's lock token is used to settle its message", async () => {
     const world = makeWorld();
-    // Its Job is refused, and before the timer settles it the message is delivered again.
+    // The API server refuses its Job, and the message is delivered again before a tick settles it.
     world.cluster.refuseNext();
     world.broker.beforeNext("defer", () => undefined);
     const delivery = world.broker.deliver({ queue: "thumbnails" }, { body: "x".repeat(20_000) });
     const active = { ...world.broker, defer: () => Promise.resolve() };
-    await world.makeProcess({ broker: active }).accept(delivery);
+    await world.makeReplica({ broker: active }).accept(delivery);
     expect(world.run()).toMatchObject({ status: "settling", verdict: { reason: "JobNotStarted" } });
     await world.accept(world.redeliver());
     expect(world.message(1).state).toBe("dead-lettered");
@@ -67,11 +67,11 @@ describe("the body's blob", () => {
     expect(world.payloads.bodies.size).toBe(0);
   });
 
-  it("is deleted though a process that slept stored it again after the run closed", async () => {
+  it("is deleted although a replica that slept stored it again after the run closed", async () => {
     const world = makeWorld();
     world.payloads.beforeNext("putBody", async () => {
       world.clock.advance(20_000);
-      const other = world.makeProcess();
+      const other = world.makeReplica();
       await other.tick();
       world.cluster.succeed(world.jobName());
       await other.tick();
@@ -100,7 +100,7 @@ describe("the body's blob", () => {
 });
 
 describe("the URL of a body", () => {
-  it("is good for a week beyond the time limits of its Job, which count neither suspended time nor a full quota", async () => {
+  it("is valid for a week beyond its Job's time limits, which count neither suspended time nor a full quota", async () => {
     const module = aModule({ retry: RETRY });
     const world = makeWorld([module]);
     await world.send({ body: "x".repeat(20_000) });
@@ -113,7 +113,7 @@ describe("the URL of a body", () => {
 describe("the signature of a body's URL", () => {
   const SIGNED = "https://payloads.test/body?sv=2022&sig=s3cr3t%2B";
 
-  it("stays out of logs, rows and dead letters where a worker prints it", async () => {
+  it("stays out of logs, rows and dead letters if a worker prints it", async () => {
     const world = makeWorld([aModule({ retry: { ...RETRY, maxAttempts: 2 } })]);
     await world.send({ body: "x".repeat(20_000) });
     for (const attempt of [1, 2]) {

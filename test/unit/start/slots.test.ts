@@ -10,7 +10,7 @@ const module = aModule({ maxActive: 3 });
 const ofModule = { module: module.name, source: module.source };
 const atWork = (sequenceNumber: number) => aRun({ ...ofModule, sequenceNumber, status: "dispatched" });
 const due = (sequenceNumber: number) => aRun({ ...ofModule, sequenceNumber, status: "waiting", notBefore: NOW });
-const sound = { tripOf: () => undefined };
+const noneTripped = { tripOf: () => undefined };
 
 describe("the demand for slots", () => {
   it("counts the Jobs at work and the runs whose time has come, and no others", () => {
@@ -25,7 +25,7 @@ describe("the demand for slots", () => {
     expect(countDemand(runs, NOW).get(module.name)).toEqual({ taken: 1, due: 1 });
   });
 
-  it("leaves a module that has no open run all its slots, and never fewer than none", () => {
+  it("leaves a module without open runs all its slots, and never leaves fewer than 0", () => {
     expect(freeSlots(module, countDemand([], NOW).get(module.name))).toBe(3);
     expect(freeSlots(module, { taken: 7, due: 0 })).toBe(0);
   });
@@ -33,9 +33,9 @@ describe("the demand for slots", () => {
 
 describe("the slots of a tick", () => {
   const slotsFor = (runs: ReturnType<typeof aRun>[], facts = {}, modules = new Map([[module.name, module]])) =>
-    makeSlots(runs, { modules, clock }, { wrongCluster: false, breakers: sound, probing: new Set(), ...facts });
+    makeSlots(runs, { modules, clock }, { wrongCluster: false, breakers: noneTripped, probing: new Set(), ...facts });
 
-  it("are as many as maxActive leaves over, and given to those that ask first", () => {
+  it("are as many as maxActive leaves, and go to the runs that ask first", () => {
     const slots = slotsFor([atWork(1), due(2), due(3), due(4)]);
     expect([2, 3, 4].map((number) => slots.take(due(number)))).toEqual([
       { start: true },
@@ -46,14 +46,19 @@ describe("the slots of a tick", () => {
 
   it.each([
     { what: "its module was removed", facts: {}, modules: new Map(), cause: "module-removed" },
-    { what: "its source is another one", facts: {}, run: { source: { queue: "moved" } }, cause: "module-removed" },
+    {
+      what: "its module takes messages from another source now",
+      facts: {},
+      run: { source: { queue: "moved" } },
+      cause: "module-removed",
+    },
     { what: "the cluster looks like the wrong one", facts: { wrongCluster: true }, cause: "wrong-cluster" },
     { what: "its module has tripped", facts: { breakers: { tripOf: () => ({}) } }, cause: "module-tripped" },
   ])("are refused to a run if $what", ({ facts, run = {}, modules, cause }) => {
     expect(slotsFor([], facts, modules).take({ ...due(1), ...run })).toEqual({ start: false, cause });
   });
 
-  it("are none any more once the module is shut, with the cause", () => {
+  it("are refused with the cause once the module is shut", () => {
     const slots = slotsFor([]);
     slots.shut(module.name, "quota");
     expect(slots.take(due(1))).toEqual({ start: false, cause: "quota" });

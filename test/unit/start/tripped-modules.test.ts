@@ -14,7 +14,7 @@ const names = (world: World) => world.open().flatMap(({ jobName }) => jobName ??
 
 const linesOf = (world: World, message: RegExp) => world.lines.filter((line) => message.test(String(line["message"])));
 
-/** Messages whose Jobs can't pull their image, looked at after the grace period. */
+/** Sends messages whose Jobs can't pull their image, and ticks after the grace period. */
 async function broken(messages: number, world = makeWorld([BROKEN])): Promise<World> {
   for (let index = 1; index <= messages; index += 1) await world.send({ messageId: `m-${index}` });
   for (const name of names(world)) world.cluster.stick(name);
@@ -23,13 +23,13 @@ async function broken(messages: number, world = makeWorld([BROKEN])): Promise<Wo
   return world;
 }
 
-/** The Jobs that were asked to end are gone: lets the runs be requeued. */
+/** Ticks until the Jobs that the Dispatcher ends are over and their runs are requeued. */
 async function endStuck(world: World): Promise<void> {
   await world.tick();
   await world.tick();
 }
 
-/** Paused by three messages, with two more that wait. */
+/** A module that three messages have tripped, with two more messages that wait. */
 async function tripped(module = BROKEN): Promise<World> {
   const world = await broken(3, makeWorld([module]));
   await endStuck(world);
@@ -40,7 +40,7 @@ async function tripped(module = BROKEN): Promise<World> {
 }
 
 describe("a module whose image is broken", () => {
-  it("pauses after three messages that fail alike, and no message pays for it from then on", async () => {
+  it("trips after three messages fail alike, and charges no message for it from then on", async () => {
     const world = await broken(10);
     await endStuck(world);
     const failures = world.open().map((run) => run.failures);
@@ -51,16 +51,16 @@ describe("a module whose image is broken", () => {
     );
   });
 
-  it("says once that it tripped, however many of its messages and processes met it at the same time", async () => {
+  it("logs once that it tripped, however many messages and replicas meet the fault at the same time", async () => {
     const world = makeWorld([BROKEN]);
     for (let index = 1; index <= 20; index += 1) await world.send({ messageId: `m-${index}` });
     for (const name of names(world)) world.cluster.stick(name);
     world.clock.advance(31_000);
-    await Promise.all([world.tick(), world.makeProcess().tick()]);
+    await Promise.all([world.tick(), world.makeReplica().tick()]);
     expect(linesOf(world, /^tripped a module/)).toHaveLength(1);
   });
 
-  it("writes its row no more once it is tripped, whatever number of messages meets the same", async () => {
+  it("writes its row no more once it is tripped, however many messages meet the same fault", async () => {
     const world = makeWorld([BROKEN]);
     for (let index = 1; index <= 20; index += 1) await world.send({ messageId: `m-${index}` });
     for (const name of names(world)) world.cluster.stick(name);
@@ -73,23 +73,23 @@ describe("a module whose image is broken", () => {
         return world.table.saveModuleState(...args);
       },
     };
-    await world.makeProcess({ tables: counted }).tick();
+    await world.makeReplica({ tables: counted }).tick();
     expect(saves).toBe(3);
   });
 
-  it("says once that it recovered, however many of its Jobs run", async () => {
+  it("logs once that it recovered, however many of its Jobs run", async () => {
     const world = await tripped();
     world.clock.advance(MINUTE);
     await world.tick();
     const [probe = ""] = names(world);
     world.cluster.run(probe);
-    await Promise.all([world.tick(), world.makeProcess().tick()]);
+    await Promise.all([world.tick(), world.makeReplica().tick()]);
     for (const name of names(world)) world.cluster.run(name);
-    await Promise.all([world.tick(), world.makeProcess().tick()]);
+    await Promise.all([world.tick(), world.makeReplica().tick()]);
     expect(linesOf(world, /^a module recovered/)).toHaveLength(1);
   });
 
-  it("lets no message die of it, however long it lasts", async () => {
+  it("dead-letters no message for it, however long it lasts", async () => {
     const world = await tripped();
     for (let minute = 0; minute < 240; minute += 1) {
       world.clock.advance(MINUTE);
@@ -103,7 +103,7 @@ describe("a module whose image is broken", () => {
     expect(Math.max(...world.open().map((run) => run.failures))).toBe(1);
   });
 
-  it("starts none of its waiting messages, not even those that arrive", async () => {
+  it("starts no Job, neither for messages that wait nor for messages that arrive", async () => {
     const world = await tripped();
     const created = world.cluster.creates.length;
     world.clock.advance(30_000);
@@ -112,13 +112,13 @@ describe("a module whose image is broken", () => {
     expect(world.lastTick()).toMatchObject({ waiting: { "module-tripped": 5 } });
   });
 
-  it("tries one message at a time, and another one each time", async () => {
+  it("probes with one message at a time, and with another message each time", async () => {
     const world = await tripped();
     const created = world.cluster.creates.length;
     const tried = new Set<string>();
     for (let probe = 0; probe < 3; probe += 1) {
       world.clock.advance(10 * MINUTE);
-      await Promise.all([world.tick(), world.makeProcess().tick()]);
+      await Promise.all([world.tick(), world.makeReplica().tick()]);
       const [run, ...others] = world.open().filter(({ status }) => status === "dispatched");
       expect(others).toEqual([]);
       tried.add(run?.messageId ?? "");
@@ -131,7 +131,7 @@ describe("a module whose image is broken", () => {
     expect(tried.size).toBeGreaterThan(1);
   });
 
-  it("recovers when one of its Jobs starts: all that wait are started", async () => {
+  it("recovers once one of its Jobs starts, and starts all messages that wait", async () => {
     const world = await tripped();
     world.clock.advance(MINUTE);
     await world.tick();
@@ -145,7 +145,7 @@ describe("a module whose image is broken", () => {
     );
   });
 
-  it("recovers when the probe is over before anybody saw it run", async () => {
+  it("recovers if the probe's Job is over before a tick saw it run", async () => {
     const world = await tripped();
     world.clock.advance(MINUTE);
     await world.tick();
@@ -158,15 +158,15 @@ describe("a module whose image is broken", () => {
     expect(world.open().filter(({ status }) => status === "dispatched")).toHaveLength(5);
   });
 
-  it("resumes at once when its template is another", async () => {
+  it("recovers at once if its template changes", async () => {
     const world = await tripped();
-    const mended = world.makeProcess({ modules: new Map([[MENDED.name, MENDED]]) });
+    const mended = world.makeReplica({ modules: new Map([[MENDED.name, MENDED]]) });
     world.clock.advance(10_000);
     await mended.tick();
     expect(world.open().filter(({ status }) => status === "dispatched")).toHaveLength(5);
   });
 
-  it("is not believed to be sound because of a Job that was created before", async () => {
+  it("trips although a Job that was created earlier runs", async () => {
     const world = makeWorld([BROKEN]);
     await world.send({ messageId: "early" });
     const [early = ""] = names(world);
@@ -188,7 +188,7 @@ describe("a module whose image is broken", () => {
     expect(world.open().find(({ messageId }) => messageId === "o-1")).toMatchObject({ status: "dispatched" });
   });
 
-  it("is told by readiness, which is not lost by it", async () => {
+  it("is named by the readiness answer, which stays ready", async () => {
     const world = await tripped();
     expect(await makeReadiness(world.deps)()).toMatchObject({
       ready: true,
@@ -196,12 +196,12 @@ describe("a module whose image is broken", () => {
     });
   });
 
-  it("is tripped by what three messages of three processes met", async () => {
+  it("trips if three replicas meet the fault with one message each", async () => {
     const world = makeWorld([BROKEN]);
     for (const id of ["m-1", "m-2", "m-3"]) await world.send({ messageId: id });
     for (const name of names(world)) world.cluster.stick(name);
     world.clock.advance(31_000);
-    await Promise.all([world.tick(), world.makeProcess().tick(), world.makeProcess().tick()]);
+    await Promise.all([world.tick(), world.makeReplica().tick(), world.makeReplica().tick()]);
     expect((await world.table.moduleStates())[0]?.state).toMatchObject({ failed: { length: 3 } });
   });
 });
@@ -221,7 +221,7 @@ describe("a module with a handler, whose worker is an init container", () => {
     return () => looks;
   };
 
-  it.each(["prepare", "worker"])("recovers when its %s runs, hours before its Job is over", async (container) => {
+  it.each(["prepare", "worker"])("recovers once its %s runs, hours before its Job is over", async (container) => {
     const world = await tripped(HANDLED);
     world.clock.advance(MINUTE);
     await world.tick();
@@ -231,7 +231,7 @@ describe("a module with a handler, whose worker is an init container", () => {
     expect(linesOf(world, /^a module recovered/)).toHaveLength(1);
   });
 
-  it("forgets two failures when a Job of it is at work", async () => {
+  it("forgets two failures once one of its Jobs is at work", async () => {
     const world = await broken(2, makeWorld([HANDLED]));
     await endStuck(world);
     await world.send({ messageId: "m-9" });
@@ -241,7 +241,7 @@ describe("a module with a handler, whose worker is an init container", () => {
     expect((await world.table.moduleStates())[0]?.state.failed).toEqual([]);
   });
 
-  it("is not looked at in each tick, as long as its worker runs", async () => {
+  it("has no Job looked at in each tick as long as its worker runs", async () => {
     const world = makeWorld([HANDLED]);
     await world.send();
     world.cluster.runInit(world.jobName(), "worker");
@@ -259,17 +259,17 @@ describe("a Job that the API server refuses", () => {
   it.each([
     { name: "quotes its name", says: (name: string) => `jobs.batch "${name}" is forbidden: by policy 7` },
     {
-      name: "names it without quotes, as Kyverno's does",
+      name: "names it without quotes, as Kyverno does",
       says: (name: string) =>
         `admission webhook "validate.kyverno.svc-fail" denied the request: resource Job/jobs/${name} was blocked due to the following policies`,
     },
   ])(
-    "ends its message at once, until three messages show that the template is to blame, where the refusal $name",
+    "ends its message at once, until three messages show that the template is to blame, if the refusal $name",
     async ({ says }) => {
       const world = makeWorld([BROKEN]);
       world.cluster.create = async ({ metadata }) => ({ kind: "refused", message: says(metadata?.name ?? "") });
       for (const id of ["m-1", "m-2", "m-3", "m-4"]) {
-        // Another time is another hash in the name.
+        // Another enqueued time gives the Job's name another hash.
         world.clock.advance(1);
         await world.send({ messageId: id });
       }

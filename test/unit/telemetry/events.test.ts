@@ -9,7 +9,7 @@ import { makeEvents } from "../../../shared/telemetry/events.ts";
 import { aRun, T0 } from "../../support/a-run.ts";
 import { makeWorld, withRun } from "../../support/world.ts";
 
-/** Tells these events, and says what came of it. */
+/** Tells these events. Returns the lines and the counts that they become. */
 function told(...events: readonly DomainEvent[]) {
   const lines: string[] = [];
   const sink = (level: string) => (line: string) => void lines.push(`${level} ${line}`);
@@ -22,12 +22,12 @@ function told(...events: readonly DomainEvent[]) {
 const over = (outcome: "succeeded" | "failed" | "rejected" | "lost") => closed(aRun(), { outcome }, T0);
 
 describe("an event", () => {
-  it("is a line that says what it is about", () => {
+  it("becomes a line with the facts of its run", () => {
     const { lines } = told({ event: "dispatched", run: aRun({ jobName: "job-1", attempt: 2 }) });
     expect(lines).toEqual(['info {"message":"started a job","runId":"r","jobName":"job-1","attempt":2}']);
   });
 
-  it("that comes for thousands of runs in each tick has no line, and is counted", () => {
+  it("that comes for thousands of runs in each tick is counted, and has no line", () => {
     const { lines, counts } = told(
       { event: "left", cause: "back-off" },
       { event: "left", cause: "back-off" },
@@ -52,7 +52,7 @@ describe("an event", () => {
     expect(settled).toEqual({ completed: 1, deadLettered: 2 });
   });
 
-  it("of a failure is a warning if it passes by itself, and else an error with its stack", () => {
+  it("of a failure is a warning if the failure passes by itself, and an error with its stack otherwise", () => {
     const [passing, bug] = [new UnavailableError("throttled"), new TypeError("x is undefined")].map(
       (error) => told({ event: "failed", what: "left a run to the next tick", error }).lines[0],
     );
@@ -70,7 +70,7 @@ const START = {
 };
 
 describe("a tick's line", () => {
-  it("counts a Job at work as work, and not as something that waits", async () => {
+  it("counts a Job at work as working, and not as waiting", async () => {
     const world = await withRun();
     await world.tick();
     expect(world.lastTick()).toMatchObject({ open: 1, working: 1, waiting: {} });
@@ -78,14 +78,14 @@ describe("a tick's line", () => {
 });
 
 describe("a delivery's line", () => {
-  it("says what it dead-lettered, so that a thousand malformed messages can't go unseen", async () => {
+  it("counts a message that it dead-lettered, so that a thousand malformed messages can't go unseen", async () => {
     const world = makeWorld([]);
     await world.send();
     const [line] = world.lines.filter(({ message }) => message === "handled a delivery");
     expect(line).toMatchObject({ outcome: "rejected", deadLettered: 1 });
   });
 
-  it("says so too of what it can't use, and leaves it", async () => {
+  it("says that it left a message that it can't use, and why", async () => {
     const world = makeWorld();
     expect(await world.accept({ sequenceNumber: 2 ** 60, lockToken: "t" })).toBe("left");
     expect(world.lines).toMatchObject([

@@ -2,43 +2,43 @@ import { describe, expect, it } from "vitest";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, ticks, withRun } from "../../support/world.ts";
 
-describe("processes that sleep, die, or run twice", () => {
-  it("settles once when two reconcilers tick at the same time", async () => {
+describe("several replicas", () => {
+  it("settle a message once if two of them tick at the same time", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
-    await Promise.all([world.tick(), world.makeProcess().tick()]);
+    await Promise.all([world.tick(), world.makeReplica().tick()]);
     await ticks(world, () => world.open().length === 0, LOCK_MS);
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
     expect(world.message(1).state).toBe("completed");
   });
 
-  it("starts one Job for an attempt when two reconcilers start it at the same time", async () => {
+  it("start one Job for an attempt if two of them start it at the same time", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName());
     await world.tick();
     world.clock.advance(10_000);
-    await Promise.all([world.tick(), world.makeProcess().tick()]);
+    await Promise.all([world.tick(), world.makeReplica().tick()]);
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2 });
     expect(world.cluster.names()).toHaveLength(2);
   });
 
-  it("finds the name taken when it wakes after the attempt is over: the Job is its tombstone", async () => {
+  it("find the Job's tombstone if one of them wakes after the attempt is over", async () => {
     const world = await withRun();
     const name = world.jobName();
     world.cluster.succeed(name);
     await world.tick();
     expect(world.closed()).toHaveLength(1);
-    // What a process would send that slept since before the first create.
+    // A replica that slept since before the first create would send this.
     const create = world.cluster.creates[0];
     expect(create && (await world.cluster.create(create))).toMatchObject({ kind: "exists" });
   });
 
-  it("ends the Job that it made for an attempt that is over, when the row says so", async () => {
+  it("end a Job that one of them created for an attempt that is over, as the row says", async () => {
     const world = makeWorld();
     world.cluster.failNext("create");
     await world.send();
     world.clock.advance(20_000);
-    // While the create is under way, somebody else closes the run.
+    // Another replica closes the run while the create is under way.
     world.table.beforeNext("update", () => undefined);
     const create = world.cluster.create.bind(world.cluster);
     world.cluster.create = async (job) => {
@@ -53,7 +53,7 @@ describe("processes that sleep, die, or run twice", () => {
     expect(world.cluster.job(name).spec?.activeDeadlineSeconds).toBe(1);
   });
 
-  it("retires a Job whose run is closed, in the second tick that sees it", async () => {
+  it("retire a Job whose run is closed, in the second tick that sees it", async () => {
     const world = await withRun();
     const name = world.jobName();
     const found = await world.table.find(world.run());
@@ -66,18 +66,18 @@ describe("processes that sleep, die, or run twice", () => {
     expect(world.cluster.job(name).spec?.activeDeadlineSeconds).toBe(1);
   });
 
-  it("reports a Job that no run speaks of, and leaves it alone", async () => {
+  it("report an orphan Job, and leave it alone", async () => {
     const world = await withRun();
-    // The table was restored empty: a new one, with a new owner.
+    // The table was restored empty, so that it has a new owner.
     const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
-    const other = world.makeProcess({ tables: table });
+    const other = world.makeReplica({ tables: table });
     await other.tick();
     await other.tick();
     expect(world.lastTick()).toMatchObject({ orphans: 2 });
     expect(world.cluster.calls.get("retire")).toBeUndefined();
   });
 
-  it("takes another name, as an interruption, when somebody else's Job has this one", async () => {
+  it("take another name, as an interruption, if a foreign Job has this one", async () => {
     const world = makeWorld();
     world.cluster.failNext("create");
     await world.send();
@@ -87,7 +87,7 @@ describe("processes that sleep, die, or run twice", () => {
     expect(world.run()).toMatchObject({ attempt: 2, interruptions: 1, failures: 0 });
   });
 
-  it("goes on with the others when one run's step fails", async () => {
+  it("go on with the other runs if one run's step fails", async () => {
     const world = await withRun();
     await world.send({ messageId: "m-2" });
     for (const run of world.open()) world.cluster.succeed(run.jobName ?? "");
@@ -97,7 +97,7 @@ describe("processes that sleep, die, or run twice", () => {
     expect(world.lastTick()).toMatchObject({ failed: 1, completed: 1 });
   });
 
-  it("holds still when the cluster can't be listed, and says why", async () => {
+  it("change nothing if the cluster can't be listed, and log why", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
     world.cluster.failNext("listJobs");
