@@ -1,15 +1,20 @@
 /** Milliseconds since 1970-01-01 UTC. */
 export type EpochMs = number;
 
-/** One look at both clocks. The wall clock can jump, the monotonic one can stop while a machine sleeps: freshness asks both. */
+/**
+ * The time of both clocks. The wall clock can jump, and the monotonic one can stop while a machine sleeps, so that
+ * freshness needs both.
+ */
 export interface Reading {
   readonly wallMs: EpochMs;
   readonly monotonicMs: number;
 }
 
+/** The clocks of this machine. */
 export interface Clock {
-  /** The wall clock. */
+  /** Reads the wall clock. */
   now(): EpochMs;
+  /** Reads both clocks. */
   read(): Reading;
 }
 

@@ -3,7 +3,10 @@ import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
 /** The version in package.json: `build.js` puts it here. */
 declare const PACKAGE_VERSION: string;
 
-/** Makes a command that answers --help and --version. A wrong argument ends the process with 2, after one sentence and a hint on stderr. */
+/**
+ * Makes a command that answers --help and --version. A wrong argument ends the process with 2, after one sentence and a
+ * hint on stderr.
+ */
 export function makeCommand(name: string) {
   return new Command(name)
     .version(PACKAGE_VERSION, "--version", "print the version, and end")

@@ -5,6 +5,7 @@ import {
   type ServiceBusSettings,
   type StorageSettings,
 } from "./settings/connection-settings.ts";
+import { readLocalSettings } from "./settings/local-settings.ts";
 import { SettingReader } from "./settings/setting-reader.ts";
 
 /** The app's settings, checked. Durations are milliseconds. */
@@ -12,7 +13,10 @@ export interface Settings {
   readonly serviceBus: ServiceBusSettings;
   readonly tables: StorageSettings;
   readonly blobs: StorageSettings;
-  /** Whose identity it is, where that is told: `DefaultAzureCredential` reads the same. For advice in errors only. */
+  /**
+   * The client id of the app's identity, if it is set, for advice in errors. `DefaultAzureCredential` reads the same
+   * variable.
+   */
   readonly clientId: string | undefined;
   readonly instance: string;
   readonly tableName: string;
@@ -25,7 +29,10 @@ export interface Settings {
   readonly historyRetentionMs: number;
 }
 
-/** Reads the settings from the environment. Throws one ConfigError with a line for each that is wrong, never showing a secret. */
+/**
+ * Reads the settings from the environment. Throws one ConfigError with a line for each mistake, which never shows a
+ * secret.
+ */
 export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Settings {
   const read = new SettingReader(env);
   const serviceBus = readServiceBus(read);
@@ -36,7 +43,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     blobs,
     clientId: env["AZURE_CLIENT_ID"]?.trim() || undefined,
     instance: read.matching("DISPATCHER_INSTANCE", label(40), "lower-case letters, digits and hyphens, at most 40"),
-    // The table service keeps the name `tables` for itself.
+    // The table service reserves the name `tables`.
     tableName: read.matching(
       "DISPATCHER_TABLE",
       /^(?!tables$)[a-z][a-z\d]{2,62}$/i,
@@ -47,13 +54,27 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     modulesDir: read.text("MODULES_DIR"),
     reconcileSchedule: read.schedule("RECONCILE_SCHEDULE"),
     lockDurationMs: read.duration("LOCK_DURATION", "5s", "5m"),
-    // A process that slept may still create a Job by a row that it read a minute ago: until then the finished one has to keep its name.
+    // A replica that slept may create a Job by a row that it read a minute ago. Until then the finished Job has to keep
+    // its name taken.
     jobRetentionMs: read.duration("JOB_RETENTION", "2m", "365d"),
-    // The row is the lock of its message's identity: it has to outlive every trigger that slept.
+    // The row locks its message's identity, and has to outlive every trigger that slept.
     historyRetentionMs: read.duration("HISTORY_RETENTION", "1d", "3650d"),
   };
   if (read.problems.length > 0) throw new ConfigError(read.problems.join("\n"));
   return settings;
+}
+
+/**
+ * Reads the settings as a command does: from the environment, and those that it does not set from the `Values` of a
+ * local.settings.json. An empty variable sets nothing. Throws as `readConfig` does.
+ */
+export async function readConfigOver(
+  file: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<Settings> {
+  const values = await readLocalSettings(file);
+  const set = Object.entries(env).filter(([, value]) => value?.trim());
+  return readConfig({ ...values, ...Object.fromEntries(set) });
 }
 
 function label(length: number): RegExp {

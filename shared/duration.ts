@@ -1,14 +1,14 @@
 import ms from "ms";
 
-/** What a duration looks like: a whole number and its unit, without a space. */
+/** Matches a duration: a whole number and its unit, without a space. */
 export const DURATION_PATTERN = /^(0|[1-9]\d{0,8})(ms|s|m|h|d)$/;
 
-/** `10s`, `5m`, `1h`, `30d` or `500ms` in milliseconds; undefined for anything else. */
+/** Parses `10s`, `5m`, `1h`, `30d` or `500ms` as milliseconds; undefined for anything else. */
 export function parseDuration(text: string): number | undefined {
   return isDuration(text) ? ms(text) : undefined;
 }
 
-/** The other way, as a setting may say it: in the largest unit of which it is a whole number, `90m` for an hour and a half. */
+/** Writes a duration as a setting, in the largest unit that gives a whole number: `90m` for an hour and a half. */
 export function durationText(durationMs: number): string {
   const units = [
     ["d", 86_400_000],

@@ -2,46 +2,53 @@ import type { Dependencies } from "./dependencies.ts";
 import { errorText } from "./errors.ts";
 import { distinctSources } from "./modules/route.ts";
 import { templateOf } from "./modules/template-of.ts";
+import { once } from "./once.ts";
 import type { StoredModuleState } from "./ports/instance-table.ts";
 import { isTripped } from "./run/module-state.ts";
 import { sourceName } from "./run/source.ts";
 
-/** A reconcile older than this means that the timer is silent: nothing is retried or settled. */
+/** If the last tick is older than this, the timer is silent, and nothing is retried or settled. */
 const MAX_TICK_AGE_MS = 5 * 60_000;
 
-/** What `/api/health/ready` answers. `null` = in order; otherwise what is wrong and what to do. */
+/**
+ * The answer of `/api/health/ready`. A dependency is `null` if it is in order, or else says what is wrong and what to
+ * do.
+ */
 export interface Readiness {
   readonly ready: boolean;
-  /** Age of the last finished reconcile, by whichever replica, in ms; null before the first. */
+  /** The age in ms of the last finished tick, whichever replica ran it; null before the first. */
   readonly reconcileAgeMs: number | null;
   readonly dependencies: Readonly<Record<string, string | null>>;
-  /** Modules whose Jobs can't start, and why: their messages wait. The others go on, so that the app is ready all the same. */
+  /**
+   * The modules whose Jobs can't start, and why. Their messages wait; the app is ready all the same, because other
+   * modules work.
+   */
   readonly tripped: Readonly<Record<string, string>>;
 }
 
-/** Anybody may ask, and each answer costs a request to every dependency: one is good for this long. A bad one for less, for it should pass. */
+/**
+ * How long an answer is given again. Anybody may ask, and each new answer costs a request to every dependency. A bad
+ * answer lasts less long, because it should pass.
+ */
 const GOOD_FOR_MS = { ready: 5_000, notReady: 1_000 };
 
 /**
- * Asks each dependency for something harmless, all at once, unless that was just done. Not ready where one fails, or where the timer has gone
- * silent.
+ * Makes the health check. It asks all dependencies at once for something harmless, unless that was just done. The app
+ * is not ready if one fails, or if the timer is silent.
  */
 export function makeReadiness(deps: Dependencies) {
   const look = makeLook(deps);
-  let goodUntil = Number.NEGATIVE_INFINITY;
-  let answer: Promise<Readiness> | undefined;
+  let goodUntil = Number.POSITIVE_INFINITY;
   const ask = async (): Promise<Readiness> => {
     goodUntil = Number.POSITIVE_INFINITY;
-    const readiness = await look().catch((error: unknown) => {
-      answer = undefined;
-      throw error;
-    });
+    const readiness = await look();
     goodUntil = deps.clock.read().monotonicMs + (readiness.ready ? GOOD_FOR_MS.ready : GOOD_FOR_MS.notReady);
     return readiness;
   };
+  let answer = once(ask);
   return (): Promise<Readiness> => {
-    if (answer === undefined || deps.clock.read().monotonicMs >= goodUntil) answer = ask();
-    return answer;
+    if (deps.clock.read().monotonicMs >= goodUntil) answer = once(ask);
+    return answer();
   };
 }
 

@@ -1,7 +1,7 @@
-/** Facts of a log line. Never a body, never a secret. */
+/** The facts of a log line. They never hold a body or a secret. */
 export type Fields = Readonly<Record<string, string | number | boolean | undefined | Readonly<Record<string, number>>>>;
 
-/** Where lines go: one function per level, as an invocation's context has them. */
+/** Writes lines, by one function for each level, as an invocation's context has them. */
 export interface LogSink {
   info(line: string): void;
   warn(line: string): void;
@@ -13,10 +13,11 @@ export interface Log {
   info(message: string, fields?: Fields): void;
   warn(message: string, fields?: Fields): void;
   error(message: string, fields?: Fields): void;
-  /** A log whose every line carries these fields too. */
+  /** Makes a log whose every line carries these fields too. */
   child(fields: Fields): Log;
 }
 
+/** Makes a log that writes to this sink. */
 export function makeLog(sink: LogSink, bound: Fields = {}): Log {
   const line = (message: string, fields: Fields = {}) => JSON.stringify({ message, ...bound, ...fields });
   return {

@@ -3,12 +3,12 @@ export function isRecord(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Any value of parsed JSON in words: as an error shows it. */
+/** Writes any value of parsed JSON for an error. */
 export function asJson(value: unknown): string {
   return JSON.stringify(value) ?? "nothing";
 }
 
-/** The value at a path of parsed data; undefined where there is none. */
+/** Finds the value at a path of parsed data; undefined if there is none. */
 export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   let value = root;
   for (const step of path) {

@@ -10,16 +10,19 @@ import type { FieldFault, JobCount } from "./ports/job-cluster.ts";
 import { RIGHTS, type Right } from "./ports/rights.ts";
 import { sourceKey } from "./run/source.ts";
 
-/** Something that will go wrong, or may. An `error` keeps messages from being worked; a `warning` can wait for the morning. */
+/**
+ * Something that will go wrong, or may. An `error` keeps messages from being worked; a `warning` can wait until the
+ * next morning.
+ */
 export interface Finding {
   readonly level: "error" | "warning";
-  /** The module that it is about; undefined: all of them. */
+  /** The module that it is about. Undefined means all of them. */
   readonly module?: string;
   /** That module's file. */
   readonly file?: string;
   /** The field of the module's file, or the setting. */
   readonly field?: string;
-  /** What is wrong and what to do about it. */
+  /** What is wrong, and what to do about it. */
   readonly text: string;
 }
 
@@ -36,20 +39,21 @@ type PreflightDependencies = Pick<
   | "jobRetentionMs"
 >;
 
-/** Beyond this many Jobs in a namespace lists, etcd and the Job controller slow down, for everybody in the cluster. */
+/** More Jobs than this in a namespace slow down lists, etcd and the Job controller, for all users of the cluster. */
 const MANY_JOBS = 5_000;
-/** The count stops here: it is too many anyway. */
+/** The count stops here, because this is too many anyway. */
 const COUNTED_JOBS = 2 * MANY_JOBS;
 const HOUR_MS = 3_600_000;
-/** What JOB_RETENTION must be at least. */
+/** The shortest allowed JOB_RETENTION. */
 const LEAST_RETENTION_MS = 2 * 60_000;
-/** Trials at once: replicas that start together should not crowd the API server. */
+/** How many Jobs are tried at once, so that replicas that start together don't crowd the API server. */
 const TRIALS_AT_ONCE = 4;
 
 /**
- * Looks whether bus, storage and cluster will let the Dispatcher work, and changes nothing in them but that table and containers are made:
- * asks for each module's source, the rows and the bodies, for each right of its Role, has the API server judge each module's Job, and holds
- * JOB_RETENTION against the number of Jobs. Resolves to what is wrong, worst first; what can't be asked is a finding too.
+ * Makes the preflight, which checks whether bus, storage and cluster will let the Dispatcher work. It asks for each
+ * module's source, the rows, the bodies and each right of the Role, lets the API server judge each module's Job, and
+ * compares JOB_RETENTION with the number of Jobs. It changes nothing, except that it makes a missing table or
+ * container. It resolves to what is wrong, worst first, and to what it could not check.
  */
 export function makePreflight(deps: PreflightDependencies): () => Promise<Finding[]> {
   return async () => {
@@ -59,13 +63,13 @@ export function makePreflight(deps: PreflightDependencies): () => Promise<Findin
     } catch (error) {
       findings.push({ level: "error", text: `not everything could be checked: ${outageText(error)}` });
     }
-    // The two Jobs of a module mostly have the same faults.
+    // The two sample Jobs of a module mostly have the same faults.
     const unique = new Map(findings.map((finding) => [JSON.stringify(finding), finding]));
     return [...unique.values()].toSorted((a, b) => a.level.localeCompare(b.level));
   };
 }
 
-/** Runs a preflight and logs what it finds. Never rejects: the app starts all the same. */
+/** Runs a preflight and logs what it finds. Never rejects, so that the app starts all the same. */
 export async function logPreflight(preflight: () => Promise<Finding[]>, log: Log): Promise<void> {
   try {
     const findings = await preflight();
@@ -84,12 +88,14 @@ async function* look(deps: PreflightDependencies): AsyncGenerator<Finding> {
   const missing = await missingRights(deps);
   for (const right of missing) yield missingRight(right, deps.namespace);
   const may = (verb: Right["verb"]) => !missing.some((right) => right.resource === "jobs" && right.verb === verb);
-  // Without these rights the answer would be about them again.
+  // Without these rights the answers would only repeat that the right is missing.
   if (may("create")) yield* tryModules(deps);
   if (may("list")) yield* judgeRetention(deps);
 }
 
-/** Each source, the rows and the bodies: what is missing says itself which role or entity it is, and how to come by it. */
+/**
+ * Asks for each source, the rows and the bodies. Their errors say which role or entity is missing, and how to get it.
+ */
 async function* lookAtBusAndStorage(deps: PreflightDependencies): AsyncGenerator<Finding> {
   const modules = [...deps.modules.values()];
   const bySource = new Map(modules.toReversed().map((module) => [sourceKey(module.source), module]));
@@ -151,7 +157,7 @@ async function tryModule(deps: PreflightDependencies, module: Module): Promise<F
     switch (outcome.kind) {
       case "accepted":
         for (const warning of outcome.warnings) {
-          // The one warning that names its field: what the server doesn't know it drops, and a typo stays unnoticed.
+          // Only this warning names its field. The server drops unknown fields, so that a typo would stay unnoticed.
           const unknown = /^(?:unknown|duplicate) field "(.+)"$/.exec(warning)?.[1];
           add("warning", `the API server takes the Job, and warns: ${warning}`, unknown && fieldOf(unknown));
         }
@@ -166,11 +172,11 @@ async function tryModule(deps: PreflightDependencies, module: Module): Promise<F
       case "quota":
         add(
           "warning",
-          `messages wait until Jobs end, or finished ones go (JOB_RETENTION), for a quota is full: ${outcome.message}`,
+          `a quota is full (${outcome.message}). Messages wait until Jobs end or finished ones are removed. Raise the quota, or lower JOB_RETENTION`,
         );
         break;
       case "can't be tried":
-        add("warning", `whether the API server takes the Job will show with the first message: ${outcome.message}`);
+        add("warning", `could not check this Job by dry run (${outcome.message}). The first message will tell`);
         break;
       default:
         outcome satisfies never;
@@ -188,19 +194,22 @@ function faultText({ field, message }: FieldFault, inModule: string): string {
 }
 
 function refusal(words: string): string {
-  return `the API server refuses the Job, and every message will be dead-lettered as JobNotStarted: ${words}`;
+  return `the API server refuses the Job: ${words}. Correct the module, or every message will be dead-lettered as JobNotStarted`;
 }
 
 async function* judgeRetention(deps: PreflightDependencies): AsyncGenerator<Finding> {
   const { cluster, clock, jobRetentionMs } = deps;
-  // Jobs that are older may be gone, and tell nothing about the rate.
+  // Older Jobs may be gone, and so say nothing about the rate.
   const windowMs = Math.min(HOUR_MS, jobRetentionMs);
   const count = await cluster.count(clock.now() - windowMs, COUNTED_JOBS);
   const text = tooManyJobs(count, windowMs, deps);
   if (text !== undefined) yield { level: "warning", field: "JOB_RETENTION", text };
 }
 
-/** At a steady rate as many finished Jobs live on as are created within JOB_RETENTION. */
+/**
+ * Says whether there are too many Jobs. At a steady rate as many finished Jobs remain as are created within
+ * JOB_RETENTION.
+ */
 function tooManyJobs(count: JobCount, windowMs: number, deps: PreflightDependencies): string | undefined {
   const { jobRetentionMs, namespace } = deps;
   const projected = Math.round((count.recent * jobRetentionMs) / windowMs);
@@ -210,18 +219,20 @@ function tooManyJobs(count: JobCount, windowMs: number, deps: PreflightDependenc
   const bearable = roundedDown((jobRetentionMs * MANY_JOBS) / most);
   const advice =
     bearable < jobRetentionMs
-      ? `lower JOB_RETENTION from ${durationText(jobRetentionMs)} to ${durationText(bearable)}`
-      : `JOB_RETENTION can't be lower than ${durationText(jobRetentionMs)}: put more work into each message, or spread the modules over several Dispatchers and namespaces`;
-  return `namespace ${namespace} holds ${held} finished Jobs of this Dispatcher, and ${count.recent} created in the last ${durationText(windowMs)} come to ${projected} in the end; over ${MANY_JOBS} slow the cluster down: ${advice}`;
+      ? `Lower JOB_RETENTION from ${durationText(jobRetentionMs)} to ${durationText(bearable)}`
+      : `JOB_RETENTION can't be lower than ${durationText(jobRetentionMs)}, so put more work into each message, or spread the modules over several instances and namespaces`;
+  return `${held} finished Jobs in namespace ${namespace}, and at the rate of the last ${durationText(windowMs)} there will be ${projected}. More than ${MANY_JOBS} slow the cluster down. ${advice}`;
 }
 
-/** To whole hours, or below two of them to whole minutes. */
+/** Rounds down to whole hours, or below two hours to whole minutes. */
 function roundedDown(durationMs: number): number {
   const unitMs = durationMs >= 2 * HOUR_MS ? HOUR_MS : 60_000;
   return Math.max(LEAST_RETENTION_MS, Math.floor(durationMs / unitMs) * unitMs);
 }
 
-/** What to say of an outage, or of a cluster that is no use. Throws anything else again: that is our bug. */
+/**
+ * Writes the text of an outage, or of a cluster that can't be used. Throws anything else again, because it is our bug.
+ */
 function outageText(error: unknown): string {
   if (error instanceof ConfigError) return error.message;
   if (error instanceof UnavailableError) return errorText(error);

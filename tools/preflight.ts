@@ -1,10 +1,9 @@
 import { makeCommand } from "../shared/command-line.ts";
 import { makeDependencies } from "../shared/compose.ts";
-import { readConfig } from "../shared/config.ts";
+import { readConfigOver } from "../shared/config.ts";
 import { ConfigError } from "../shared/errors.ts";
 import { makeLog } from "../shared/log.ts";
 import { type Finding, makePreflight } from "../shared/preflight.ts";
-import { readLocalSettings } from "../shared/settings/local-settings.ts";
 
 // `npm run preflight`, and `node dist/tools/preflight.js` in the container: checks settings, module files, bus, storage
 // and cluster before any message depends on them, and changes nothing. The settings are the app's own: the environment,
@@ -25,14 +24,11 @@ const sayOnStderr = (line: string) => void process.stderr.write(`${line}\n`);
 const toStderr = makeLog({ info: sayOnStderr, warn: sayOnStderr, error: sayOnStderr });
 
 async function preflight(): Promise<Finding[]> {
-  const values = await readLocalSettings("local.settings.json");
-  const set = Object.entries(process.env).filter(([, value]) => value?.trim());
-  const settings = readConfig({ ...values, ...Object.fromEntries(set) });
-  const deps = makeDependencies(settings, toStderr);
+  const deps = makeDependencies(await readConfigOver("local.settings.json"), toStderr);
+  const { modules, namespace } = deps;
   const findings = await makePreflight(deps)();
   await deps.broker.close();
-  if (findings.length === 0)
-    print(`nothing is wrong with ${deps.modules.size} modules and namespace ${settings.jobNamespace}`);
+  if (findings.length === 0) print(`nothing is wrong with ${modules.size} modules and namespace ${namespace}`);
   return findings;
 }
 

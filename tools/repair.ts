@@ -1,12 +1,11 @@
 import { Option } from "@commander-js/extra-typings";
 import { makeCommand } from "../shared/command-line.ts";
 import { makeDependencies } from "../shared/compose.ts";
-import { readConfig } from "../shared/config.ts";
+import { readConfigOver } from "../shared/config.ts";
 import { ConfigError, errorText, UnavailableError } from "../shared/errors.ts";
 import { makeLog } from "../shared/log.ts";
 import { FORCED_OUTCOMES } from "../shared/operate/force-run.ts";
 import { type Answers, makeOperator, type Operator } from "../shared/operate/operator.ts";
-import { readLocalSettings } from "../shared/settings/local-settings.ts";
 import { answerText, findingText } from "./repair/words.ts";
 
 // `npm run repair`, and `node dist/tools/repair.js` in the container: lists and does what only a person may decide.
@@ -67,10 +66,8 @@ async function act(action: Action, operator: Operator): Promise<number> {
 }
 
 async function run(action: Action | undefined): Promise<number> {
-  const values = await readLocalSettings("local.settings.json");
-  const set = Object.entries(process.env).filter(([, value]) => value?.trim());
   const log = makeLog({ info: logLine, warn: logLine, error: logLine });
-  const deps = makeDependencies(readConfig({ ...values, ...Object.fromEntries(set) }), log);
+  const deps = makeDependencies(await readConfigOver("local.settings.json"), log);
   const operator = makeOperator(deps, log);
   try {
     return await (action ? act(action, operator) : look(operator, deps.namespace));

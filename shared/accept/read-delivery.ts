@@ -1,20 +1,16 @@
 import { InvalidMessageError } from "../errors.ts";
+import { FIRST_PARTITIONED_NUMBER } from "../run/sequence-number.ts";
 import type { Delivery } from "./accept.ts";
 
 /**
- * A partitioned entity's numbers carry the partition in their top 16 bits: even the lowest partition's are above this.
- */
-const FIRST_PARTITIONED = 2 ** 48;
-
-/**
- * Reads sequence number and lock token out of a trigger's metadata. Throws InvalidMessageError where they can't be
- * used: a partitioned entity's numbers pass 2^53, and arrive rounded.
+ * Reads sequence number and lock token out of a trigger's metadata. Throws InvalidMessageError if they can't be used:
+ * the numbers of a partitioned entity arrive rounded.
  */
 export function readDelivery(metadata: Readonly<Record<string, unknown>> | undefined): Delivery {
   const given = metadata?.["sequenceNumber"];
   const isNumeric = typeof given === "number" || typeof given === "string";
   const sequenceNumber = isNumeric ? Number(given) : Number.NaN;
-  if (!Number.isInteger(sequenceNumber) || sequenceNumber < 0 || sequenceNumber >= FIRST_PARTITIONED)
+  if (!Number.isInteger(sequenceNumber) || sequenceNumber < 0 || sequenceNumber >= FIRST_PARTITIONED_NUMBER)
     throw new InvalidMessageError(
       `sequence number ${isNumeric ? given : `of type ${typeof given}`} is not usable: is the entity partitioned? Use one without partitions`,
     );

@@ -1,11 +1,21 @@
-// What the API server's admission says of an object that it doesn't take just now. The status code is that of a refusal for good, 403 most
-// often: the text is all that tells. Words of Kubernetes 1.31 to 1.36.
+// Admission errors that pass by themselves. They come with the same status (usually 403) as permanent refusals, so only
+// the text tells them apart. These are the words of Kubernetes 1.31 to 1.36.
 
-/** A quota that is full, or one whose use its controller has not counted yet. */
+/**
+ * A quota is full, or its controller has not counted its use yet. The words are from the API server's
+ * `pkg/admission/plugin/resourcequota/controller.go`.
+ */
 export const QUOTA_FULL = /exceeded quota|status unknown for quota/i;
 
-/** A webhook that has to be asked doesn't answer: an outage, whatever code or event it comes with. */
+/**
+ * A webhook that must be asked doesn't answer. This is an outage, whatever code or event it comes with. The words are
+ * from the API server's `pkg/util/webhook/error.go`, and from `dispatcher.go` in
+ * `pkg/admission/plugin/webhook/validating` and `mutating`.
+ */
 export const WEBHOOK_DOWN = /failed calling webhook|failed to call webhook/;
 
-/** The server has just started, and doesn't know yet what it has to ask. */
+/**
+ * The server has just started, and doesn't know yet which policies and webhooks to ask. The words are from the API
+ * server's `pkg/admission/plugin/webhook/generic/webhook.go` and `pkg/admission/plugin/policy/generic/plugin.go`.
+ */
 export const NOT_READY = /not yet ready to handle request/;

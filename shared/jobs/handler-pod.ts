@@ -7,8 +7,9 @@ const SHARED_DIR = "/ion";
 const SHARED: V1VolumeMount = { name: "shared", mountPath: SHARED_DIR };
 
 /**
- * The pod of a module with a handler: `prepare`, then `worker`, then `commit`, each only if the one before it succeeded, with one shared
- * volume between them. The first two are init containers, for that is how a pod runs containers in order.
+ * Builds the pod of a module with a handler. It runs `prepare`, `worker` and `commit` in order, each only if the one
+ * before it succeeded, over one shared volume. The first two are init containers, because a pod runs only those in
+ * order.
  */
 export function handlerPod(worker: ContainerShorthand, handler: ContainerShorthand, message: MessageInPod): V1PodSpec {
   const shared = { name: "DISPATCHER_SHARED_DIR", value: SHARED_DIR };

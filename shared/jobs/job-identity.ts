@@ -1,25 +1,27 @@
 import type { V1Job } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
-import { isRecord } from "../plain-data.ts";
 import { type Run, type RunKey, runId } from "../run/run.ts";
-import { type Source, sourceKey } from "../run/source.ts";
+import { type Source, sourceIn, sourceKey } from "../run/source.ts";
 
-/** The labels of our Jobs and their pods. Selectors find by them, and none ever holds a sender's text. */
+/** The labels of our Jobs and their pods. Selectors use them, and none ever holds a sender's text. */
 export const LABELS = {
   managedBy: "app.kubernetes.io/managed-by",
   instance: "app.kubernetes.io/instance",
   module: "ion/module",
   attempt: "ion/attempt",
-  /** `true` once the attempt is over and the Job is only the tombstone of its name. */
+  /** `true` once the attempt is over, and the Job only keeps its name taken. */
   retired: "ion/retired",
-  /** `true` where a person wants the run cancelled. */
+  /** `true` if a person wants the run cancelled. */
   cancel: "ion/cancel",
 } as const;
 
 /** The value of the label `managedBy`. */
 export const MANAGED_BY = "dispatcher";
 
-/** The annotations on a Job's own metadata: small, for they are in every list, and enough to find the run again if its row is lost. */
+/**
+ * The annotations on a Job's own metadata. They suffice to find the run again if its row is lost, and are small because
+ * they are in every list.
+ */
 const ANNOTATIONS = {
   runId: "ion/run-id",
   source: "ion/source",
@@ -34,7 +36,7 @@ export interface JobIdentity {
   readonly module: string;
 }
 
-/** The labels that a run's Job and its pod carry. */
+/** Gives the labels of a run's Job and its pod. */
 export function identityLabels(instance: string, run: Pick<Run, "module" | "attempt">): Record<string, string> {
   return {
     [LABELS.managedBy]: MANAGED_BY,
@@ -44,7 +46,7 @@ export function identityLabels(instance: string, run: Pick<Run, "module" | "atte
   };
 }
 
-/** The annotations from which `readJobIdentity` finds the run again. */
+/** Gives the annotations from which `readJobIdentity` finds the run again. */
 export function identityAnnotations(key: RunKey): Record<string, string> {
   return {
     [ANNOTATIONS.runId]: runId(key),
@@ -54,7 +56,10 @@ export function identityAnnotations(key: RunKey): Record<string, string> {
   };
 }
 
-/** Which attempt a Job says it is; undefined where it isn't a Dispatcher's, or somebody edited what tells. */
+/**
+ * Reads which attempt a Job belongs to. Undefined if no Dispatcher made the Job, or if a person edited its labels or
+ * annotations.
+ */
 export function readJobIdentity(job: V1Job): JobIdentity | undefined {
   const labels = job.metadata?.labels ?? {};
   const annotations = job.metadata?.annotations ?? {};
@@ -81,19 +86,14 @@ export function isOurs(job: V1Job, instance: string, key: RunKey, attempt: numbe
   );
 }
 
-/** Whether the attempt is over and its logs are stored or given up: the Job only keeps its name taken. */
+/** Whether the attempt is over and its logs are stored or given up, so that the Job only keeps its name taken. */
 export function isRetired(job: V1Job): boolean {
   return job.metadata?.labels?.[LABELS.retired] === "true";
 }
 
-/** Whether a person labelled the Job `ion/cancel=true`. */
-export function isCancelled(job: V1Job): boolean {
-  return job.metadata?.labels?.[LABELS.cancel] === "true";
-}
-
 /**
- * When the Job finished, in ms; undefined while it has not. By `Complete` and `Failed` only: `SuccessCriteriaMet` and `FailureTarget` come
- * while pods still run.
+ * Reads when the Job finished, in ms; undefined while it has not. Only `Complete` and `Failed` count, because
+ * `SuccessCriteriaMet` and `FailureTarget` come while pods still run.
  */
 export function finishedAt(job: V1Job): EpochMs | undefined {
   // guard: terminal-conditions, finish
@@ -106,7 +106,7 @@ export function finishedAt(job: V1Job): EpochMs | undefined {
 }
 
 function parseWhole(text: string | undefined): number | undefined {
-  // Of an answer that nobody checked for more than its shape.
+  // The API server's answer is only shape-checked, so this may not be a string.
   if (typeof text !== "string" || !/^\d{1,16}$/.test(text)) return undefined;
   const number = Number(text);
   return Number.isSafeInteger(number) ? number : undefined;
@@ -114,13 +114,9 @@ function parseWhole(text: string | undefined): number | undefined {
 
 function parseSource(text: string | undefined): Source | undefined {
   try {
-    const value: unknown = JSON.parse(text ?? "");
-    if (!isRecord(value)) return undefined;
-    const { queue, topic, subscription } = value;
-    if (typeof queue === "string") return { queue };
-    if (typeof topic === "string" && typeof subscription === "string") return { topic, subscription };
+    return sourceIn(JSON.parse(text ?? ""));
   } catch {
-    // Somebody edited it: the Job no longer says whose it is.
+    // A person edited the annotation.
+    return undefined;
   }
-  return undefined;
 }

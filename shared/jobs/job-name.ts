@@ -3,30 +3,33 @@ import type { RunKey } from "../run/run.ts";
 import { sourceKey } from "../run/source.ts";
 
 /**
- * The Job controller cuts a generated pod name's base at 58 characters, `<job>-` included. Within 57 nothing is cut, so that a pod's name
- * without its last six characters is always its Job's.
+ * The longest name of a Job. The Job controller cuts the base of a pod's name, `<job>-`, at 58 characters. Up to 57 it
+ * cuts nothing, so that a pod's name without its last six characters is always its Job's.
  */
 export const MAX_JOB_NAME_LENGTH = 57;
 
-/** Leaves room for the hash (10), the largest sequence number (11 in base 36), five digits of attempt, and the hyphens. */
+/**
+ * The longest part of a module's name. It leaves space for the hash (10), the largest sequence number (11 in base 36),
+ * five digits of attempt, and the hyphens.
+ */
 const MAX_MODULE_LENGTH = 28;
 
 /**
- * 48 bits. The sequence number and the attempt stand in the name in full, so that only runs of one number can ever meet: as many as there
- * are sources, instances and re-created entities, which is dozens.
+ * The length of the hash: 48 bits. The name holds the sequence number and the attempt in full, so that only runs of the
+ * same number can clash. There are as many of those as sources, instances and recreated entities, which is dozens.
  */
 const HASH_HEX_DIGITS = 12;
 
 /**
- * The name of the one Job of one attempt: `<module>-<hash>-<sequence number in base 36>-<attempt>`. The same for everyone who asks, so that
- * the cluster itself refuses a second start. A DNS label of at most 57 characters, whatever the module is called; modules whose names are
- * cut alike still differ by the hash.
+ * Names the one Job of one attempt: `<module>-<hash>-<sequence number in base 36>-<attempt>`. Every replica gets the
+ * same name, so that the cluster itself refuses a second start. The name is a DNS label of at most 57 characters;
+ * modules whose names are cut alike still differ by the hash.
  */
 export function jobName(of: { module: string; instance: string; key: RunKey; attempt: number }): string {
   return jobNamer(of)(of.attempt);
 }
 
-/** The names of all the attempts of one run, for whoever looks for many of them. */
+/** Makes the names of all attempts of one run, for callers that need many of them. */
 export function jobNamer(of: { module: string; instance: string; key: RunKey }): (attempt: number) => string {
   const { module, instance, key } = of;
   const identity = JSON.stringify([
@@ -44,7 +47,7 @@ export function jobNamer(of: { module: string; instance: string; key: RunKey }):
   };
 }
 
-/** What of a module's name fits into a DNS label. Module names are labels already, except in rows that somebody edited. */
+/** Cuts a module's name to a DNS label. Module names are labels already, except in rows that a person edited. */
 function label(module: string): string {
   const plain = module.toLowerCase().replaceAll(/[^a-z\d]+/g, "-");
   return plain.slice(0, MAX_MODULE_LENGTH).replaceAll(/^-+|-+$/g, "") || "run";

@@ -9,34 +9,38 @@ import { bodyText, propertiesJson } from "./message-files.ts";
 import { type MessageInPod, messageInPod } from "./message-pod.ts";
 import { workerPod } from "./worker-pod.ts";
 
-/** Body and properties together, as carried: a body beyond it goes to the payload store. Lists of Jobs and etcd would pay for more. */
+/**
+ * The most bytes of body and properties, as carried. A larger body goes to the payload store, to keep lists of Jobs and
+ * etcd small.
+ */
 const MAX_INLINE_BYTES = 16 * 1024;
 
-/** What the Job's own deadline leaves, after all of the pod's time-outs, for the cluster to act on them. */
+/** The time that the Job's own deadline adds to the pod's time-outs, so that the cluster can act on those first. */
 const SLACK_SECONDS = 60;
 
-/** The cluster's default between SIGTERM and SIGKILL. */
+/** The cluster's default time between SIGTERM and SIGKILL. */
 const DEFAULT_GRACE_SECONDS = 30;
 
-/** Whether the message can go along in the Job itself; otherwise its body goes to the payload store. */
+/** Whether the Job itself can carry the message. Otherwise its body goes to the payload store. */
 export function fitsInline(message: PeekedMessage): boolean {
-  // Text is at least as long as its bytes; a body of megabytes need not be encoded to know.
+  // The encoded text is never shorter than the bytes, so that a body of megabytes needn't be encoded.
   if (message.body.byteLength > MAX_INLINE_BYTES) return false;
   const body = Buffer.byteLength(bodyText(message.body).text);
   return body + Buffer.byteLength(propertiesJson(message)) <= MAX_INLINE_BYTES;
 }
 
 /**
- * After how long, in ms, a module's Job is over by its own deadline, whatever happens: a backstop behind the start timeout and the pod's own
- * deadline. Suspended time does not count.
+ * Says after how many ms a module's Job ends by its own deadline. The deadline is the backstop behind the start timeout
+ * and the pod's own deadline. Suspended time does not count.
  */
 export function jobLimitMs(module: Module): number {
   return jobLimitSeconds(module) * 1000;
 }
 
 /**
- * The Job of a run's current attempt. The spec is the operator's; the message only adds data, as annotations of the pod, which hold at most
- * 16 KiB: a message that doesn't `fitsInline` needs a `bodyUrl`. One Job makes one pod, once: retries are the run's, not the Job's.
+ * Builds the Job of a run's current attempt. The operator writes the spec; the message only adds data, as annotations
+ * of the pod. A message that doesn't `fitsInline` needs a `bodyUrl`. One Job makes one pod, because the run does the
+ * retries.
  */
 export function buildJob(input: {
   readonly instance: string;
@@ -60,7 +64,7 @@ export function buildJob(input: {
       name,
       namespace,
       labels: { ...template.metadata?.labels, ...labels },
-      // Never the body: a Job's own annotations are in every list of Jobs.
+      // The body is not among them, because a Job's own annotations are in every list of Jobs.
       annotations: { ...template.metadata?.annotations, ...identityAnnotations(run) },
     },
     spec: {
@@ -70,7 +74,8 @@ export function buildJob(input: {
       backoffLimit: 0,
       activeDeadlineSeconds: jobLimitSeconds(module),
       podFailurePolicy: { rules: failureRules(module.retry.permanentExitCodes) },
-      // No ttlSecondsAfterFinished: the verdict would race it. It is set when the attempt is settled.
+      // ttlSecondsAfterFinished is set only when the Job is retired. Before, the cluster might delete the Job before we
+      // read how it ended.
       template: {
         metadata: {
           ...pod?.metadata,
@@ -83,7 +88,10 @@ export function buildJob(input: {
   };
 }
 
-/** To a node autoscaler, Karpenter among them: saving a node is no reason to begin hours of work again. A template may say otherwise. */
+/**
+ * Keeps node autoscalers and Karpenter from moving the pod, which would repeat hours of work to save a node. A template
+ * may say otherwise.
+ */
 const UNMOVED = {
   "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
   "karpenter.sh/do-not-disrupt": "true",
@@ -95,7 +103,7 @@ function jobTemplate(work: Work, message: MessageInPod): V1JobTemplateSpec {
   return { spec: { template: { spec } } };
 }
 
-/** The operator's template with the message's env and mounts in every container, and its volume in the pod. */
+/** Adds the message's env and mounts to every container of the operator's template, and its volume to the pod. */
 function withMessage(template: V1JobTemplateSpec, message: MessageInPod): V1JobTemplateSpec {
   const pod = template.spec?.template.spec ?? { containers: [] };
   const add = (container: V1Container): V1Container => ({
@@ -115,18 +123,21 @@ function withMessage(template: V1JobTemplateSpec, message: MessageInPod): V1JobT
 
 function podSpec(spec: V1PodSpec, module: Module): V1PodSpec {
   return {
-    // A worker has no business with the API server unless its template says so.
+    // A worker gets no access to the API server unless its template says so.
     automountServiceAccountToken: false,
-    // A Service named "dispatcher" would put variables into every pod that look like ours.
+    // A Service named "dispatcher" would put variables into every pod that look like those of the message.
     enableServiceLinks: false,
     ...spec,
     restartPolicy: "Never",
-    // The pod's own deadline and not the Job's: it leaves the pod and its logs, and waiting for a node doesn't count.
+    // The pod's own deadline keeps the pod and its logs, unlike the Job's, and does not count the wait for a node.
     activeDeadlineSeconds: seconds(module.maxRunningTimeMs),
   };
 }
 
-/** First the cluster's fault: a pod that is being evicted may exit with any code. */
+/**
+ * Gives the rules by which a Job fails. Disruptions come first, because a pod that is being evicted may exit with any
+ * code.
+ */
 function failureRules(permanentExitCodes: readonly number[]): V1PodFailurePolicyRule[] {
   const disrupted = { action: "FailJob", onPodConditions: [{ type: "DisruptionTarget", status: "True" }] };
   if (permanentExitCodes.length === 0) return [disrupted];
@@ -140,7 +151,7 @@ function jobLimitSeconds(module: Module): number {
   return seconds(module.startTimeoutMs) + seconds(module.maxRunningTimeMs) + grace + SLACK_SECONDS;
 }
 
-/** Whole seconds, at least one: the cluster knows no less. */
+/** Rounds up to whole seconds, at least one, because the cluster takes no fractions and no 0. */
 function seconds(ms: number): number {
   return Math.max(1, Math.ceil(ms / 1000));
 }

@@ -5,21 +5,27 @@ import { NOT_READY, QUOTA_FULL, WEBHOOK_DOWN } from "./admission-texts.ts";
 import { hasStarted, lastLine, workContainers } from "./pod-containers.ts";
 
 export type StartJudgement =
-  /** It can't start, or took too long to: the attempt is to be ended, for the cluster itself would wait for ever. */
+  /**
+   * The Job can't start, or took too long to start. The attempt has to be ended, because the cluster itself would wait
+   * for ever.
+   */
   | { readonly stuck: AttemptEnd }
-  /** It may still start. Why it has not, for people. */
+  /** The Job may still start. The text says to people why it has not. */
   | { readonly waiting: string }
   /** A container of the work runs, or has run. */
   | { readonly running: true };
 
-/** Most of these pass by themselves at times: a registry that hiccups, a Secret that is created just after. */
+/**
+ * How long most waiting reasons may last. Many pass by themselves, such as a registry's hiccup or a Secret that is
+ * created a moment later.
+ */
 const GRACE_MS = 30_000;
 
-/** Why a container waits, where it will hardly ever start. Any other reason has the start timeout. */
+/** A reason with which a container will hardly ever start. Any other reason has the start timeout. */
 interface WaitingReason {
-  /** How long that may last, ms. */
+  /** How long it may last, in ms. */
   readonly graceMs: number;
-  /** What they have in common: see `Ending.startFault`. */
+  /** What is at fault, as in `AttemptEnd.startFault`. */
   readonly fault: "image" | "configuration" | "command";
 }
 
@@ -27,28 +33,46 @@ const IMAGE: WaitingReason = { graceMs: GRACE_MS, fault: "image" };
 const CONFIGURATION: WaitingReason = { graceMs: GRACE_MS, fault: "configuration" };
 const COMMAND: WaitingReason = { graceMs: GRACE_MS, fault: "command" };
 
+/**
+ * The reasons that count, with the file of the kubelet (`pkg/kubelet/`, Kubernetes 1.36) that sets each. The runtime
+ * gives the two of cri-api, and the kubelet passes them on.
+ */
 const WAITING_REASONS: Readonly<Record<string, WaitingReason>> = {
-  /** The name breaks the grammar: no wait helps. */
+  /** `images/types.go`: the image's name is malformed, so that waiting doesn't help. */
   InvalidImageName: { ...IMAGE, graceMs: 0 },
-  /** No such image, no right to it, or its registry is away; the two take turns. */
+  /**
+   * `images/types.go`: the image does not exist, may not be pulled, or its registry is away. The two reasons take
+   * turns.
+   */
   ErrImagePull: IMAGE,
   ImagePullBackOff: IMAGE,
-  /** The image may not be pulled, and isn't on this node. */
+  /** `images/types.go`: the pull policy is `Never`, and the image isn't on this node. */
   ErrImageNeverPull: IMAGE,
+  /** `images/types.go`: the runtime can't look at the image. */
   ImageInspectError: IMAGE,
+  /** cri-api's `pkg/errors/errors.go`: the registry is away, or the image's signature is not valid. */
   RegistryUnavailable: IMAGE,
   SignatureValidationFailed: IMAGE,
-  /** A ConfigMap, Secret or key that is missing; an image that would run as root. */
+  /** `kuberuntime/kuberuntime_container.go`: a ConfigMap, Secret or key is missing, or the image would run as root. */
   CreateContainerConfigError: CONFIGURATION,
+  /** `kuberuntime/kuberuntime_container.go`: the runtime can't create the container. */
   CreateContainerError: CONFIGURATION,
+  /** `container/sync_result.go`: the runtime can't start the command. */
   RunContainerError: COMMAND,
+  /**
+   * `kuberuntime/kuberuntime_container.go`: the kubelet's own step before the start fails, or the container's hook
+   * after it.
+   */
   PreStartHookError: COMMAND,
   PostStartHookError: COMMAND,
 };
 
 /**
- * What the scheduler says where some node may take the pod later: it is full, drained, or not well. Words of Kubernetes 1.31 to 1.36, the last
- * of which names no taint. Where no node's reason is one of these, it is the template's: a selector, an affinity, a taint.
+ * Words of the scheduler if some node may take the pod later, because it is only full, drained, or unhealthy. They are
+ * those of Kubernetes 1.31 to 1.36, of which the last names no taint, in `pkg/scheduler/framework/plugins/`
+ * (`noderesources`, `nodeports`, `nodevolumelimits`, `volumebinding`, `volumerestrictions`, `dynamicresources`,
+ * `interpodaffinity`, `podtopologyspread`, `nodeunschedulable`, `tainttoleration`) and in `pkg/scheduler/scheduler.go`.
+ * If no node's reason is among them, the template is to blame: its selector, affinity or tolerations.
  */
 const LATER_PERHAPS: readonly RegExp[] = [
   /\bInsufficient |Too many pods|exceed max volume count|free ports|enough free storage|cannot allocate all claims/,
@@ -56,15 +80,18 @@ const LATER_PERHAPS: readonly RegExp[] = [
   /no nodes available|were unschedulable|taint \{node\.(cloudprovider\.)?kubernetes\.io\//,
 ];
 
-/** Whether a pod's status, as kubectl prints it, tells of a container that may never start: the Job is worth a closer look. */
+/**
+ * Whether a pod's status, as kubectl prints it, means that a container may never start, so that the Job needs a closer
+ * look.
+ */
 export function looksStuck(podStatus: string): boolean {
   return Object.hasOwn(WAITING_REASONS, podStatus.replace(/^Init:/, ""));
 }
 
 /**
- * Whether an active Job starts, waits, or never will. Waiting for a quota, for a webhook that is
- * down, or for whoever suspended it is never held against it. A container
- * that can't start is, even after others of its pod ran. No clock of its own: `now` and the times in the objects are compared.
+ * Says whether an active Job has started, waits, or will never start. It may wait without limit for a quota, for a
+ * webhook that is down, or while it is suspended. It is stuck if a container can't start, even after others of its pod
+ * ran. It compares `now` with the times in the objects, and has no clock of its own.
  */
 export function judgeStart(seen: {
   readonly job: V1Job;
@@ -102,7 +129,10 @@ function judgePod(pod: V1Pod, now: EpochMs, waited: Waited): StartJudgement {
   return LATER_PERHAPS.some((words) => words.test(unmet?.message ?? "")) ? interrupted(detail) : notStarted(detail);
 }
 
-/** The container's waiting state has no time of its own, so that the wait is counted from whatever had to be over before it. */
+/**
+ * Judges a container that can't start. Its waiting state has no time, so that the wait counts from the end of all that
+ * came before it.
+ */
 function judgeBlocked(pod: V1Pod, container: V1ContainerStatus, now: EpochMs): StartJudgement {
   const { reason = "", message } = container.state?.waiting ?? {};
   const since = Math.max(
@@ -116,7 +146,7 @@ function judgeBlocked(pod: V1Pod, container: V1ContainerStatus, now: EpochMs): S
   return now - since >= graceMs ? notStarted(detail, fault) : { waiting: detail };
 }
 
-/** Why a pod that has its node, or that no scheduler has looked at, does not run yet. */
+/** Says why a pod does not run yet that has its node, or that no scheduler has looked at. */
 function whyPending(pod: V1Pod): string {
   const waiting = workContainers(pod).find(({ state }) => state?.waiting);
   const reason = waiting?.state?.waiting?.reason;
@@ -125,7 +155,7 @@ function whyPending(pod: V1Pod): string {
   return `${waiting.name} is waiting (${reason})${said === undefined ? "" : `: ${said}`}`;
 }
 
-/** A Job without a pod says why only in its events. */
+/** Judges a Job without a pod. Only its events say why it has none. */
 function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Waited): StartJudgement {
   const refused = events.findLast(({ reason }) => reason === "FailedCreate");
   const message = lastLine(refused?.message);
@@ -134,22 +164,22 @@ function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Wai
     return { waiting: `outage: ${message}` };
   const { ms, tooLong } = waited(at(job.status?.startTime) || at(job.metadata?.creationTimestamp));
   const why = message ?? "the cluster has made no pod for it";
-  // Words that are the same for each Job: a pod that policy or a missing ServiceAccount forbids.
+  // With an event, a policy or a missing ServiceAccount forbids the pod, which is the same for every Job of the module.
   return tooLong ? notStarted(`no pod after ${duration(ms)}: ${why}`, message && "no pod") : { waiting: why };
 }
 
-/** The cluster's fault, not the work's: it has a budget of its own. */
+/** Ends the attempt by the cluster's fault, which has a budget of its own. */
 function interrupted(detail: string): StartJudgement {
   return { stuck: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
 }
 
-/** `fault`: where its template may be to blame. */
+/** Ends the attempt as not started. A `fault` means that the module's template may be to blame. */
 function notStarted(detail: string, fault?: string): StartJudgement {
   const startFault = fault === undefined ? {} : { startFault: fault };
   return { stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail, ...startFault } };
 }
 
-/** 0 where there is none, or none that can be read. */
+/** Reads a time of an object; 0 if it has none, or one that can't be read. */
 function at(time: Date | string | null | undefined): EpochMs {
   const ms = time === undefined || time === null ? 0 : new Date(time).getTime();
   return Number.isNaN(ms) ? 0 : ms;

@@ -1,21 +1,22 @@
 import { isUtf8 } from "node:buffer";
 import type { PeekedMessage } from "../run/message.ts";
 
-/** How a body stands in its file: as the text it is, or as base64. */
+/** How a file holds the body: as the text that it is, or as base64. */
 export type BodyEncoding = "utf-8" | "base64";
 
 /**
- * The properties' own limit on the bus is 64 KB, but their control characters take six bytes each in JSON. More than this is left out, for
- * a pod's annotations may have 256 KiB together, and a Job that the API server refuses helps nobody.
+ * The most bytes of the properties file. The bus allows 64 KB of properties, but a control character takes six bytes in
+ * JSON. More is left out, because the API server refuses a pod with more than 256 KiB of annotations.
  */
 const MAX_PROPERTIES_BYTES = 160 * 1024;
 
-/** Nested values (AMQP lists and maps) deeper than this are left out. */
+/** How deep values (AMQP lists and maps) may be nested. Deeper ones are left out. */
 const MAX_DEPTH = 16;
 
 /**
- * The body as an annotation can carry it. Strict UTF-8 stays as it is, byte for byte, a byte order mark included. Anything else is base64,
- * and so is text that holds a NUL: no shell variable and few text tools would keep it.
+ * Writes the body as an annotation can carry it. Strict UTF-8 stays as it is, byte for byte, a byte order mark
+ * included. Anything else becomes base64, and so does text that holds a NUL, which no shell variable and few text tools
+ * would keep.
  */
 export function bodyText(body: Uint8Array): { text: string; encoding: BodyEncoding } {
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
@@ -24,8 +25,8 @@ export function bodyText(body: Uint8Array): { text: string; encoding: BodyEncodi
 }
 
 /**
- * The content of the properties file: what the sender wrote beside the body, as JSON. Values that JSON has no word for: a date is ISO 8601,
- * binary is `{"base64": "..."}`, an integer beyond 2^53 and a number that is none are strings.
+ * Writes the properties file: what the sender wrote beside the body, as JSON. JSON lacks some values, so that a date
+ * becomes ISO 8601, binary becomes `{"base64": "..."}`, and a 64-bit integer, NaN and infinity become strings.
  */
 export function propertiesJson(message: PeekedMessage): string {
   const known = {
@@ -45,8 +46,9 @@ export function propertiesJson(message: PeekedMessage): string {
 }
 
 /**
- * A sender's id as an environment variable can carry it: NUL would keep the container from starting, and half a surrogate pair has no UTF-8,
- * so each becomes U+FFFD; the end of a very long one is cut off. The properties file has it as it was.
+ * Writes a sender's id as an environment variable can carry it. NUL, which would keep the container from starting, and
+ * half a surrogate pair, which has no UTF-8, become U+FFFD; a very long id is cut. The properties file has the id as it
+ * was sent.
  */
 export function envText(text: string): string {
   const cut = text.slice(0, 1024).replaceAll("\0", "\uFFFD");

@@ -4,12 +4,15 @@ import type { PeekedMessage } from "../run/message.ts";
 import { type Run, runId } from "../run/run.ts";
 import { bodyText, envText, propertiesJson } from "./message-files.ts";
 
-/** Where the message's files are in every container. */
+/** The directory of the message's files in every container. */
 export const MESSAGE_DIR = "/dispatcher";
-/** The volume they come from. */
+/** The volume of these files. */
 export const MESSAGE_VOLUME = "dispatcher-message";
 
-/** What a pod needs to read its message: annotations that hold it, and the env, volume and mount that show it to the containers. */
+/**
+ * The parts of a pod that carry its message: annotations that hold it, and the env, volume and mount that show it to
+ * the containers.
+ */
 export interface MessageInPod {
   readonly annotations: Readonly<Record<string, string>>;
   readonly env: readonly V1EnvVar[];
@@ -17,7 +20,7 @@ export interface MessageInPod {
   readonly mount: V1VolumeMount;
 }
 
-/** From which annotation each variable is read. */
+/** The annotation from which each variable is read. */
 const ENV_FROM_ANNOTATION = {
   DISPATCHER_RUN_ID: "ion/run-id",
   DISPATCHER_MESSAGE_ID: "ion/message-id",
@@ -30,9 +33,10 @@ const BODY = "ion/message";
 const PROPERTIES = "ion/properties";
 
 /**
- * The message as a pod sees it. The cluster expands `$(NAME)` in env values, in commands and in args, so that nothing of the sender's may
- * stand in any of them: it all stands in annotations of the pod, which env and files read by `fieldRef`. Ids that the message does not have
- * are empty. With a `bodyUrl` the body is fetched from there, and there is no body file.
+ * Builds the parts of a pod that carry its message. All of the sender's text stands in annotations of the pod, which
+ * env and files read by `fieldRef`, because the cluster expands `$(NAME)` in env values, commands and args. Ids that
+ * the message does not have are empty. With a `bodyUrl` the worker fetches the body from there, and there is no body
+ * file.
  */
 export function messageInPod(
   module: Pick<Module, "publishes">,

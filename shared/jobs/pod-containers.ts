@@ -2,8 +2,8 @@ import { stripVTControlCharacters } from "node:util";
 import type { V1ContainerStatus, V1Pod } from "@kubernetes/client-node";
 
 /**
- * The statuses of the containers that do the work, in the order in which they run: init containers, then the rest. Sidecars (init containers
- * that restart `Always`) are left out: how they end says nothing about the work.
+ * Gives the statuses of the containers that do the work, in the order in which they run: init containers, then the
+ * rest. Sidecars (init containers that restart `Always`) are left out, because their end says nothing about the work.
  */
 export function workContainers(pod: V1Pod): V1ContainerStatus[] {
   const sidecars = new Set(
@@ -14,8 +14,8 @@ export function workContainers(pod: V1Pod): V1ContainerStatus[] {
 }
 
 /**
- * Whether any of the work's containers ever ran. A kubelet that ends a pod reports containers that never ran as terminated too, but
- * without a start.
+ * Whether any of the work's containers ever ran. A kubelet that ends a pod reports containers that never ran as
+ * terminated too, but without a start.
  */
 export function hasStarted(pod: V1Pod): boolean {
   return workContainers(pod).some(({ state }) => state?.running !== undefined || hasDate(state?.terminated?.startedAt));
@@ -25,7 +25,10 @@ function hasDate(date: Date | undefined): boolean {
   return date !== undefined && date !== null && new Date(date).getTime() > 0;
 }
 
-/** The last line of a log or message that says anything, for one line of text: no control characters, at most 300 characters. */
+/**
+ * Finds the last line of a log or message that is not empty. Removes control characters, and cuts the line to 300
+ * characters.
+ */
 export function lastLine(text: string | undefined): string | undefined {
   const lines = (text ?? "").split(/[\r\n]+/).map(plain);
   const line = lines.findLast((candidate) => candidate !== "");

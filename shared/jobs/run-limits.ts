@@ -7,15 +7,15 @@ interface Known {
   readonly modules: ReadonlyMap<string, Module>;
 }
 
-/** For the Jobs of a module that was removed: a year, which is no limit and still a date. */
+/** The limit for Jobs of a removed module: a year, which limits nothing and still gives a date. */
 const UNKNOWN_LIMIT_MS = 365 * 24 * 3_600_000;
 
-/** The retry policy of a run. If its module was removed, the run is followed with the default policy. */
+/** Gives the retry policy of a run; the default policy if its module was removed. */
 export function retryOf(run: Run, { modules }: Known): RetryPolicy {
   return modules.get(run.module)?.retry ?? DEFAULT_RETRY;
 }
 
-/** How long an attempt's Job may take in all, in ms; a year if its module was removed. */
+/** Says how long an attempt's Job may take in all, in ms; a year if its module was removed. */
 export function jobLimitOf(run: Run, { modules }: Known): number {
   const module = modules.get(run.module);
   return module ? jobLimitMs(module) : UNKNOWN_LIMIT_MS;

@@ -14,8 +14,8 @@ const MESSAGE: PeekedMessage = {
 };
 
 /**
- * The two Jobs that a module's messages come to: with the body in the pod, and with a URL to fetch it from. Their one name is never a real
- * Job's, for sequence numbers begin at 1.
+ * Builds the two kinds of Job that a module's messages get: with the body in the pod, and with a URL to fetch it from.
+ * Both have the same name, which is never a real Job's, because sequence numbers begin at 1.
  */
 export function sampleJobs(of: { instance: string; namespace: string; module: Module }): [V1Job, V1Job] {
   const { instance, namespace, module } = of;

@@ -2,12 +2,12 @@ import type { V1Container, V1EnvVar, V1PodSpec, V1SecurityContext, V1VolumeMount
 import type { ContainerShorthand } from "../modules/module.ts";
 import type { MessageInPod } from "./message-pod.ts";
 
-/** Everyone's and nobody's: the id that distroless images call `nonroot`. */
+/** The user id that distroless images call `nonroot`. */
 const NONROOT = 65_532;
 
 /**
- * The pod security standard "restricted", and an id that is not root's: images that name a user, or none, are refused by `runAsNonRoot`
- * alone. One id for all containers also lets each read what another wrote to the shared volume.
+ * The pod security standard "restricted", with a user id. Without the id, `runAsNonRoot` refuses images that name a
+ * user, or none. One id for all containers also lets each read what another wrote to the shared volume.
  */
 const RESTRICTED: V1SecurityContext = {
   runAsNonRoot: true,
@@ -21,7 +21,7 @@ const RESTRICTED: V1SecurityContext = {
 
 const TMP: V1VolumeMount = { name: "tmp", mountPath: "/tmp" };
 
-/** The pod of a module with a `worker` alone. */
+/** Builds the pod of a module with a `worker` alone. */
 export function workerPod(worker: ContainerShorthand, message: MessageInPod): V1PodSpec {
   return {
     containers: [shorthandContainer("worker", worker, message)],
@@ -29,7 +29,10 @@ export function workerPod(worker: ContainerShorthand, message: MessageInPod): V1
   };
 }
 
-/** A container from its shorthand, restricted unless `securityContext` says otherwise, field by field, with `/tmp` to write to. */
+/**
+ * Builds a container from its shorthand, with `/tmp` to write to. It is restricted unless `securityContext` says
+ * otherwise, field by field.
+ */
 export function shorthandContainer(
   name: string,
   shorthand: ContainerShorthand,
@@ -41,7 +44,7 @@ export function shorthandContainer(
     image: shorthand.image,
     ...(shorthand.command === undefined ? {} : { command: [...shorthand.command] }),
     ...(shorthand.args === undefined ? {} : { args: [...shorthand.args] }),
-    // Ours first: a value may use `$(NAME)` of what stands before it.
+    // Ours come first, because a value may use `$(NAME)` of a variable before it.
     env: [...message.env, ...extra.env, ...Object.entries(shorthand.env ?? {}).map(envVar)],
     ...(shorthand.resources === undefined ? {} : { resources: shorthand.resources }),
     securityContext: { ...RESTRICTED, ...shorthand.securityContext },

@@ -6,12 +6,16 @@ import { mayFitBoth } from "../modules/route.ts";
 import { sourceKey, sourceName } from "../run/source.ts";
 import { parseModuleFile } from "./parse-module-file.ts";
 
-/** What was read from one file: the module, if it is right, where it names its source, and the errors, each with file and line. */
+/**
+ * The content of one file: the module if it is right, the places of its fields, and the errors, each with file and
+ * line.
+ */
 type Parsed = ReturnType<typeof parseModuleFile>;
 
 /**
- * The modules of a directory, one from each `*.yaml`, `*.yml` and `*.json` file, except JSON Schemas (`*.schema.*`). Throws one ConfigError
- * with a line for everything that is wrong in any of them, naming file, line, column, field, value and what is allowed.
+ * Loads the modules of a directory, one from each `*.yaml`, `*.yml` and `*.json` file, except JSON Schemas
+ * (`*.schema.*`). Throws one ConfigError with a line for each mistake in any of them, which names file, line, column,
+ * field, value and what is allowed.
  */
 export function loadModules(directory: string): Module[] {
   const files = list(directory).map((name) => {
@@ -23,7 +27,10 @@ export function loadModules(directory: string): Module[] {
   return files.flatMap(({ module }) => module ?? []);
 }
 
-/** By name, not by kind: where a ConfigMap is mounted, files are links, and what is behind them has names that begin with a dot. */
+/**
+ * Lists the module files by their names, not by kind. In a mounted ConfigMap they are links to files whose names begin
+ * with a dot.
+ */
 function list(directory: string): string[] {
   let names: string[];
   try {
@@ -49,11 +56,11 @@ function nameClashes(files: readonly Parsed[]): string[] {
     .filter(([first, second]) => first.name === second.name)
     .map(
       ([first, second]) =>
-        `${second.at(["name"])}: name: ${JSON.stringify(second.name)} is the name of ${first.file} too; write another, for Jobs and runs are told apart by it`,
+        `${second.at(["name"])}: name: ${JSON.stringify(second.name)} is also the name in ${first.file}; write another, because Jobs and runs are found by it`,
     );
 }
 
-/** A message must have one module, and it must not depend on the order of files which. */
+/** Finds modules that may take the same message. Each message must have one module, whatever the order of the files. */
 function claimClashes(files: readonly Parsed[]): string[] {
   return pairs(files).flatMap(([first, second]) => {
     const [a, b] = [first.module, second.module];

@@ -1,7 +1,7 @@
 import type { V1Container, V1Job } from "@kubernetes/client-node";
 import type { Module } from "../modules/module.ts";
 
-/** Fields of the Job that the Dispatcher writes from settings of other names. */
+/** Fields of the Job that the Dispatcher writes from fields of other names in the module file. */
 const SETTINGS: readonly (readonly [field: string, setting: string])[] = [
   ["spec.podFailurePolicy", "retry.permanentExitCodes"],
   ["spec.activeDeadlineSeconds", "maxRunningTime"],
@@ -9,7 +9,7 @@ const SETTINGS: readonly (readonly [field: string, setting: string])[] = [
 ];
 
 /**
- * Where a field of a module's Job, by the path that the API server has for it, stands in the module's file: `worker.image`,
+ * Finds the field of the module's file for a field of its Job, which is given by the API server's path: `worker.image`,
  * `jobTemplate.spec.template.spec.volumes[0]`. A field that no module can write comes back as it is.
  */
 export function moduleField(module: Module, job: V1Job, field: string): string {
@@ -33,7 +33,10 @@ export function moduleField(module: Module, job: V1Job, field: string): string {
 
 const ENV = /^\.env\[(\d+)\](.*)$/s;
 
-/** The message's variables stand before the template's own. */
+/**
+ * Turns an index of `env` in the Job into one in the template, because the message's variables stand before the
+ * template's own.
+ */
 function ownEnvIndex(rest: string, container: V1Container, own: V1Container | undefined): string {
   const [, index, inside = ""] = ENV.exec(rest) ?? [];
   if (index === undefined) return rest;
@@ -41,7 +44,9 @@ function ownEnvIndex(rest: string, container: V1Container, own: V1Container | un
   return `.env[${Number(index) - added}]${inside}`;
 }
 
-/** In the shorthand env goes by name. Undefined: a field that it has no word for. */
+/**
+ * Names a field of a container in the shorthand, where `env` goes by name. Undefined if the shorthand lacks the field.
+ */
 function shorthandField(rest: string, container: V1Container, ownEnv: readonly string[]): string | undefined {
   const [, index, inside = ""] = ENV.exec(rest) ?? [];
   if (index !== undefined) {

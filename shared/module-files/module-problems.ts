@@ -3,14 +3,14 @@ import { parseDuration } from "../duration.ts";
 import { isRecord, valueAt } from "../plain-data.ts";
 import { isOwnedEnv, OWNED_ENV_ADVICE, ownedFields } from "./owned-fields.ts";
 
-/** Something wrong in a module file: where, and what to do, in the words that follow the field's path. */
+/** A mistake in a module file: where it is, and the text that follows the field's path. */
 export interface Problem {
   readonly path: readonly PropertyKey[];
   readonly part: "key" | "value";
   readonly text: string;
 }
 
-/** What the schema found, one problem for each field. */
+/** Turns the schema's issues into problems, one for each field. */
 export function schemaProblems(issues: readonly z.core.$ZodIssue[], value: unknown): Problem[] {
   return issues.flatMap((issue): Problem[] => {
     const { path, message } = issue;
@@ -26,7 +26,10 @@ export function schemaProblems(issues: readonly z.core.$ZodIssue[], value: unkno
   });
 }
 
-/** What no field by itself can be wrong about. Works on the file as it is, so that it finds these beside what the schema finds. */
+/**
+ * Finds mistakes that involve several fields. Reads the unparsed file, so that it finds them beside those that the
+ * schema finds.
+ */
 export function ruleProblems(file: unknown): Problem[] {
   return [...workProblems(file), ...whenProblems(file), ...backoffProblems(file), ...ownedProblems(file)];
 }
@@ -36,12 +39,12 @@ function workProblems(file: unknown): Problem[] {
   const has = (field: string) => Object.hasOwn(file, field);
   if (!has("worker") && !has("jobTemplate")) {
     const text = "missing; write worker (an image to run), or jobTemplate (a whole Job)";
-    return atKey("worker", has("handler") ? "missing; a handler runs around a worker" : text);
+    return atKey("worker", has("handler") ? "missing; write one, because a handler runs around a worker" : text);
   }
   if (!has("jobTemplate")) return [];
   return ["worker", "handler"]
     .filter(has)
-    .flatMap((field) => atKey(field, "not beside jobTemplate, which is the whole Job; write one or the other"));
+    .flatMap((field) => atKey(field, "can't stand beside jobTemplate, which is the whole Job; remove one of them"));
 }
 
 function atKey(field: string, text: string): Problem[] {
@@ -70,7 +73,7 @@ function backoffProblems(file: unknown): Problem[] {
   const first = of("first", "10s");
   const max = of("max", "10m");
   if (!first || !max || !(first.ms > max.ms)) return [];
-  const text = `first (${first.value}) is longer than max (${max.value})`;
+  const text = `first (${first.value}) is longer than max (${max.value}); lower first, or raise max`;
   return [{ path: ["retry", "backoff"], part: "key", text }];
 }
 
@@ -88,7 +91,7 @@ function ownedProblems(file: unknown): Problem[] {
   return [...env, ...template];
 }
 
-/** A value as an error shows it: JSON, on one line, not too much of it. */
+/** Writes a value for an error, as JSON on one line of at most 80 characters. */
 function shown(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;

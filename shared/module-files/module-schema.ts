@@ -1,7 +1,10 @@
 import { z } from "zod";
 import { DURATION_PATTERN, parseDuration } from "../duration.ts";
 
-/** Messages of this schema complete the sentence "... is not allowed; write ...". */
+/**
+ * Makes a schema for text that is not empty. All messages of this file complete the sentence "... is not allowed; write
+ * ...".
+ */
 const nonempty = (allowed: string) => z.string({ error: allowed }).regex(/^\S(.*\S)?$/s, allowed);
 
 const matching = (pattern: RegExp, allowed: string) => z.string({ error: allowed }).regex(pattern, allowed);
@@ -11,7 +14,7 @@ function wholeNumber(min: number, max: number) {
   return z.int({ error: allowed }).min(min, allowed).max(max, allowed);
 }
 
-/** A duration in the file, milliseconds in the module. */
+/** Makes a schema for a duration, which is text in the file and milliseconds in the module. */
 function duration(min: string, max: string) {
   const allowed = `a duration such as 500ms, 10s, 5m, 1h or 1d, from ${min} to ${max}`;
   const isWithin = (text: string) => {
@@ -23,7 +26,7 @@ function duration(min: string, max: string) {
     .transform((text) => parseDuration(text) ?? 0);
 }
 
-/** An object with these fields and no others. */
+/** Makes a schema for an object with these fields and no others. */
 function fields<Shape extends z.core.$ZodShape>(shape: Shape) {
   const names = Object.keys(shape).join(", ");
   return z.strictObject(shape, {
@@ -31,7 +34,7 @@ function fields<Shape extends z.core.$ZodShape>(shape: Shape) {
   });
 }
 
-/** What the cluster's own API server judges, beyond the little that is asked here. */
+/** Makes a schema for a part of a pod or Job of which only the API server judges the content. */
 const kubernetes = (allowed: string) => z.looseObject({}, { error: allowed });
 
 const ENTITY = /^[A-Za-z\d]([A-Za-z\d._/-]{0,258}[A-Za-z\d])?$/;
@@ -149,7 +152,7 @@ const retry = fields({
   }),
 });
 
-/** A module file: what it may say, what each field means, and its defaults. */
+/** The schema of a module file: its fields, what each means, and the defaults. */
 export const moduleFileSchema = fields({
   $schema: z.string().exactOptional().meta({ description: "For editors." }),
   name: matching(
@@ -187,12 +190,12 @@ export const moduleFileSchema = fields({
   jobTemplate: jobTemplate.exactOptional(),
 });
 
-/** A module file that keeps to its schema, defaults filled in, durations in milliseconds. */
+/** A module file that fits its schema, with the defaults filled in and durations in milliseconds. */
 export type ModuleFile = z.output<typeof moduleFileSchema>;
 
-/** The JSON Schema of a module file, for editors: `modules/module.schema.json`. */
+/** Makes the JSON Schema of a module file for editors, `modules/module.schema.json`. */
 export function moduleJsonSchema(): Record<string, unknown> {
-  // Editors know draft-07 best.
+  // Editors support draft-07 best.
   const schema = z.toJSONSchema(moduleFileSchema, { io: "input", target: "draft-07" });
   return {
     title: "A module of the Dispatcher",

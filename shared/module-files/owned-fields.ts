@@ -4,7 +4,7 @@ import { valueAt } from "../plain-data.ts";
 
 /** A field of a module's `jobTemplate` that the Dispatcher fills in itself. */
 export interface OwnedField {
-  /** From the template's root, as in its YAML. */
+  /** The path from the template's root, as in its YAML. */
   readonly path: readonly (string | number)[];
   /** What to do instead. */
   readonly instead: string;
@@ -15,7 +15,7 @@ const NAMED = "leave it out: the Dispatcher names its Jobs and pods";
 const OWN_LABELS = "leave it out: the Dispatcher finds its Jobs and pods by it";
 const OWN_ENV = "choose another name: DISPATCHER_* and TRACEPARENT are the message's own";
 
-/** Never to be set, by path from the template's root. */
+/** The fields that a template must not set, by their path from its root. */
 const OWNED: readonly (readonly [path: string, instead: string])[] = [
   ["metadata.name", NAMED],
   ["metadata.generateName", NAMED],
@@ -42,15 +42,18 @@ const OWNED: readonly (readonly [path: string, instead: string])[] = [
 
 const OWN_LABEL_KEYS: ReadonlySet<string> = new Set([LABELS.managedBy, LABELS.instance]);
 
-/** Whether an environment variable of this name would hide what the Dispatcher says about the message. */
+/** Whether an environment variable of this name would hide one that the Dispatcher sets for the message. */
 export function isOwnedEnv(name: string): boolean {
   return name.startsWith("DISPATCHER_") || name === "TRACEPARENT";
 }
 
-/** What to write for an owned environment variable. */
+/** The advice for an owned environment variable. */
 export const OWNED_ENV_ADVICE = OWN_ENV;
 
-/** The fields of a `jobTemplate` that the Dispatcher owns, each with the setting to use instead. `suspend` is not one: Kueue needs it. */
+/**
+ * Finds the fields of a `jobTemplate` that the Dispatcher owns, each with what to do instead. `suspend` is not among
+ * them, because Kueue needs it.
+ */
 export function ownedFields(template: unknown): OwnedField[] {
   const fixed = OWNED.map(([path, instead]) => ({ path: path.split("."), instead })).filter(
     ({ path }) => valueAt(template, path) !== undefined,

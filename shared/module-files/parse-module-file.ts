@@ -9,24 +9,25 @@ import { type Problem, ruleProblems, schemaProblems } from "./module-problems.ts
 import { type ModuleFile, moduleFileSchema } from "./module-schema.ts";
 import { parseYaml } from "./yaml-file.ts";
 
+/** The content of one module file, or what is wrong with it. */
 export interface ParsedModuleFile {
   readonly file: string;
-  /** The name it gives itself, right or not otherwise. */
+  /** The name that the file gives, even if other fields are wrong. */
   readonly name: unknown;
-  /** Undefined where there are errors. */
+  /** Undefined if there are errors. */
   readonly module: Module | undefined;
   /** One line each, beginning with `file:line:column`. */
   readonly errors: readonly string[];
-  /** `file:line:column` of a field. */
+  /** Gives the `file:line:column` of a field. */
   at(path: readonly PropertyKey[]): string;
 }
 
-/** Reads one module file, and the JSON Schema that it names. Everything that is wrong comes back as errors; nothing is thrown. */
+/** Reads one module file, and the JSON Schema that it names. Returns all mistakes as errors, and throws nothing. */
 export function parseModuleFile(file: string, text: string): ParsedModuleFile {
   const yaml = parseYaml(text);
   if ("errors" in yaml) {
     const errors = yaml.errors.map((error) => `${file}:${error.line}:${error.column}: ${error.text}`);
-    // A name of its own, so that it clashes with none.
+    // A symbol is unlike any other name, so that this file clashes with no other.
     return { file, name: Symbol(file), module: undefined, errors, at: () => file };
   }
   const at = (path: readonly PropertyKey[]) => {
@@ -43,7 +44,7 @@ export function parseModuleFile(file: string, text: string): ParsedModuleFile {
   const placed = problems
     .map(({ path, part, text }) => ({ ...yaml.locate(path, part), text: `${field(path)}${text}` }))
     .toSorted((a, b) => a.line - b.line || a.column - b.column);
-  // A pattern and a range may say the same of one field.
+  // A pattern and a range may give the same error for one field.
   const errors = [...new Set(placed.map(({ line, column, text }) => `${file}:${line}:${column}: ${text}`))];
   const name = valueAt(yaml.value, ["name"]) ?? Symbol(file);
   if (!parsed.success || errors.length > 0 || "problem" in schema) return { file, name, module: undefined, errors, at };
@@ -52,7 +53,7 @@ export function parseModuleFile(file: string, text: string): ParsedModuleFile {
 
 function readBodySchema(file: string, schema: unknown): { value: JsonSchema | undefined } | { problem: string } {
   if (typeof schema === "string") return readSchemaFile(join(dirname(file), schema));
-  // Of another type: what the fields may be says so.
+  // The schema of the fields reports a value of another type.
   return isJsonSchema(schema) ? compiled(schema, "the JSON Schema") : { value: undefined };
 }
 
@@ -73,7 +74,7 @@ function readSchemaFile(path: string): { value: JsonSchema } | { problem: string
   const { value } = yaml;
   return isJsonSchema(value)
     ? compiled(value, path)
-    : { problem: `${path} is no JSON Schema: neither an object nor a boolean` };
+    : { problem: `${path} is not a JSON Schema; write an object, true or false there` };
 }
 
 function compiled(schema: JsonSchema, where: string): { value: JsonSchema } | { problem: string } {
@@ -113,11 +114,12 @@ function toModule(file: string, data: ModuleFile, schema: JsonSchema | undefined
 
 function toWork({ worker, handler, jobTemplate }: ModuleFile): Work {
   if (worker) return { kind: "worker", worker, handler };
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- As far as it matters here it was looked at; the API server judges the rest.
+  // The schema has checked the fields that matter here, and the API server judges the others.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the line above says
   return { kind: "jobTemplate", jobTemplate: jobTemplate as V1JobTemplateSpec };
 }
 
-/** `retry.backoff.first: `, or nothing for the whole file. */
+/** Writes a path as `retry.backoff.first: `, or as nothing for the whole file. */
 function field(path: readonly PropertyKey[]): string {
   const steps = path.map((step, index) => {
     if (typeof step === "number") return `[${step}]`;

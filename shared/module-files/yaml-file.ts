@@ -9,16 +9,19 @@ interface Position {
 /** A parsed YAML or JSON file that knows where each of its values stands. */
 export interface YamlFile {
   readonly value: unknown;
-  /** Where the value at this path stands, or its key; where the path leads nowhere, the nearest value around it. */
+  /**
+   * Finds the place of the value at this path, or of its key. If the path leads nowhere, it is the place of the nearest
+   * value around it.
+   */
   locate(path: readonly PropertyKey[], part?: "key" | "value"): Position;
 }
 
-/** What is no YAML: the place, and what the parser says. */
+/** A mistake in the YAML: its place, and what the parser says. */
 export interface YamlError extends Position {
   readonly text: string;
 }
 
-/** Parses one document of YAML 1.2 (of which JSON is a part), merge keys (`<<`) included. */
+/** Parses one document of YAML 1.2, which includes JSON, with merge keys (`<<`). */
 export function parseYaml(text: string): YamlFile | { readonly errors: readonly YamlError[] } {
   const counter = new LineCounter();
   const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true });
@@ -32,7 +35,7 @@ export function parseYaml(text: string): YamlFile | { readonly errors: readonly 
   try {
     value = document.toJS();
   } catch (error) {
-    // An alias without its anchor, or too many of them.
+    // The document has an alias without its anchor, or too many aliases.
     return { errors: [{ line: 1, column: 1, text: oneLine(error instanceof Error ? error.message : String(error)) }] };
   }
   return { value, locate: (path, part = "value") => positionOf(offsetOf(document, path, part)) };
@@ -46,7 +49,7 @@ function offsetOf(document: Document.Parsed, path: readonly PropertyKey[], part:
     if (!found) return offset;
     const isLast = index === path.length - 1;
     const value = startOf(found.value);
-    // A key with nothing after it: the key is where to look.
+    // If nothing follows the key, the key is the place to look at.
     const nothing = isScalar(found.value) && found.value.value === null;
     offset = ((isLast && part === "key") || nothing ? found.key : value) ?? found.key ?? value ?? offset;
     node = found.value;

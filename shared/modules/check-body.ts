@@ -3,15 +3,15 @@ import { errorText } from "../errors.ts";
 import { type BodyCheck, compileSchema } from "./body-schema.ts";
 import type { Module } from "./module.ts";
 
-/** What is wrong with a message of which a peek shows no body. */
+/** The reason to reject a message of which a peek shows no body. */
 export const UNREADABLE_BODY = "the message is AMQP that can't be decoded: nested too deeply, or malformed";
 
-/** Compiled once per module, when its first message comes. */
+/** The compiled schemas. Each is compiled when the first message of its module comes. */
 const checks = new WeakMap<Module, BodyCheck>();
 
 /**
- * What is wrong with a body by its module's schema, in one line that quotes nothing of it but the JSON pointer; undefined where nothing is,
- * or where the module has no schema: then a body may be anything.
+ * Checks a body by its module's schema. Says what is wrong with it in one line, which quotes only the JSON pointer;
+ * undefined if nothing is wrong, or if the module has no schema.
  */
 export function checkBody(module: Module, body: Uint8Array): string | undefined {
   if (module.schema === undefined) return undefined;
@@ -23,7 +23,7 @@ export function checkBody(module: Module, body: Uint8Array): string | undefined 
     const error = check(parsed.value);
     return error && describe(error);
   } catch (error) {
-    // A schema that refers to itself, and a body nested tens of thousands deep.
+    // The schema refers to itself, and the body is nested tens of thousands deep.
     if (error instanceof RangeError) return "the body is nested too deeply to be checked against its schema";
     throw error;
   }
@@ -41,7 +41,7 @@ function parse(body: Uint8Array): { value: unknown } | { problem: string } {
     const value: unknown = JSON.parse(text);
     return { value };
   } catch (error) {
-    // Only the place: the engine's own words may quote the body.
+    // Only the place is shown, because the engine's own words may quote the body.
     const place = / at position (\d+)/.exec(errorText(error))?.[1];
     return { problem: `the body is not JSON${place === undefined ? "" : `: malformed at character ${place}`}` };
   }

@@ -2,7 +2,10 @@ import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
 import type { Right } from "./rights.ts";
 
-/** A Job in a light list: no spec, no body. `terminating` = FailureTarget or SuccessCriteriaMet: its pods are not all gone yet. */
+/**
+ * A Job in a light list, without spec and body. `terminating` means FailureTarget or SuccessCriteriaMet: its pods are
+ * not all gone yet.
+ */
 export interface JobListing {
   readonly name: string;
   readonly state: "active" | "suspended" | "terminating" | "complete" | "failed";
@@ -11,80 +14,96 @@ export interface JobListing {
 /** A pod in a light list. `status` is what kubectl prints: Running, Pending, ErrImagePull, Init:0/1 ... */
 export interface PodListing {
   readonly name: string;
-  /** By the pod's name: a Job names its pods `<job>-<five characters>`. */
+  /** Taken from the pod's name, because a Job names its pods `<job>-<five characters>`. */
   readonly jobName: string;
   readonly status: string;
 }
 
 export type CreateOutcome =
   | { readonly kind: "created"; readonly uid: string }
-  /** A Job of this name exists: ours to adopt, a tombstone, or somebody else's. */
+  /** A Job of this name exists: ours to adopt, a retired one, or a foreign one. */
   | { readonly kind: "exists"; readonly job: V1Job }
-  /** A quota is full: wait, and free the slot. */
+  /** A quota is full, so that the run waits and frees its slot. */
   | { readonly kind: "quota"; readonly message: string }
-  /** The template can never work: 400, 422, a denial by webhook or policy. The server's own words. */
+  /** The template can never work: 400, 422, or a denial by webhook or policy. The message is the server's own. */
   | { readonly kind: "refused"; readonly message: string };
 
-/** What is wrong with one field of a Job, by the path and in the words that the API server has for it. */
+/** What is wrong with one field of a Job, by the API server's path and in its words. */
 export interface FieldFault {
   readonly field: string;
   readonly message: string;
 }
 
-/** What a create would come to. A Job whose name is taken counts as accepted: what it asks for was judged before its name. */
+/**
+ * What a create would lead to. A Job whose name is taken counts as accepted, because the server judges its content
+ * before its name.
+ */
 export type TrialOutcome =
-  /** `warnings`: what the server says all the same, such as fields that it doesn't know and drops, or a pod that its namespace won't admit. */
+  /**
+   * The server would accept the Job. It may warn of fields that it doesn't know and drops, or of a pod that the
+   * namespace won't admit.
+   */
   | { readonly kind: "accepted"; readonly warnings: readonly string[] }
   | Extract<CreateOutcome, { kind: "quota" }>
-  /** `faults` is empty where the server names no field: denials by webhook or policy. */
+  /** The server would refuse the Job. `faults` is empty if it names no field, as for denials by webhook or policy. */
   | { readonly kind: "refused"; readonly message: string; readonly faults: readonly FieldFault[] }
   /** Something in the cluster that judges Jobs can't be asked without creating one. */
   | { readonly kind: "can't be tried"; readonly message: string };
 
-/** How many Jobs of this instance there are, retired ones too. */
+/** The number of Jobs of this instance, retired ones too. */
 export interface JobCount {
   readonly finished: number;
-  /** Created since the time that was asked for, finished or not. */
+  /** How many were created since the given time, finished or not. */
   readonly recent: number;
 }
 
 /**
- * The Jobs of this instance in one namespace. Lists see only Jobs that are ours and not yet retired. Outages, throttling, missing rights
- * and a missing namespace are `UnavailableError`s: never a message's fault.
+ * The Jobs of this instance in one namespace. Lists hold only Jobs that are ours and not yet retired. Throws
+ * `UnavailableError` for outages, throttling, missing rights and a missing namespace, which are never a message's
+ * fault.
  */
 export interface JobCluster {
+  /** Lists our Jobs that are not yet retired. */
   listJobs(): Promise<JobListing[]>;
-  /** Pods of our Jobs that have not ended. */
+  /** Lists the pods of our Jobs that have not ended. */
   listPods(): Promise<PodListing[]>;
-  /** Names of our Jobs that a person labelled `ion/cancel=true`, retired ones too: their runs may be waiting for the next attempt. */
+  /**
+   * Lists the names of our Jobs that a person labelled `ion/cancel=true`. Includes retired ones, whose runs may wait
+   * for the next attempt.
+   */
   listCancelled(): Promise<string[]>;
-  /** One request, never repeated by the client: a create that may have worked is asked about, not sent again. */
+  /** Creates a Job by one request, which is never repeated. After a lost answer the caller asks for the Job instead. */
   create(job: V1Job): Promise<CreateOutcome>;
   /** Asks the server to judge a Job as it would judge its create, without creating it. */
   tryCreate(job: V1Job): Promise<TrialOutcome>;
-  /** Whether the cluster lets the Dispatcher do this in its namespace. Needs no right itself. */
+  /** Asks whether the Dispatcher may do this in its namespace, which needs no right itself. */
   mayI(right: Right): Promise<boolean>;
-  /** Counts Jobs, retired ones too, and stops at `atMost` of them: lists of very many cost the server too much. */
+  /** Counts Jobs, retired ones too. Stops at `atMost`, because listing very many costs the server too much. */
   count(createdSince: EpochMs, atMost: number): Promise<JobCount>;
+  /** Reads a Job; undefined if there is none. */
   get(name: string): Promise<V1Job | undefined>;
-  /** All pods of a Job, ended ones too. */
+  /** Lists all pods of a Job, ended ones too. */
   pods(jobName: string): Promise<V1Pod[]>;
-  /** Events of a Job, newest last. */
+  /** Lists the events of a Job, newest last. */
   events(jobName: string): Promise<CoreV1Event[]>;
-  /** The last `maxBytes` of a container's log; undefined where there is none (any more). A pod that is on no node yet has an empty one. */
+  /**
+   * Reads the last `maxBytes` of a container's log; undefined if there is none, or none any more. It is empty if the
+   * pod has no node yet.
+   */
   log(podName: string, container: string, maxBytes: number): Promise<Uint8Array | undefined>;
-  /** Ends a Job without deleting it: its `activeDeadlineSeconds` becomes 1. Does nothing where it is gone. */
+  /** Ends a Job without deleting it, by setting its `activeDeadlineSeconds` to 1. Does nothing if it is gone. */
   end(name: string, uid: string): Promise<void>;
   /**
-   * Ends a suspended Job, which would never finish by itself, so that it never gets a pod: it wants none any more, and is resumed, unless a
-   * queue (Kueue) holds it, which resumes it in its turn. Does nothing where the Job is gone or is another one (uid).
+   * Ends a suspended Job, which would never finish by itself, and gives it no pod. It sets `parallelism` to 0 and
+   * resumes the Job, unless a queue (Kueue) holds it and resumes it itself. Does nothing if the Job is gone or is
+   * another one (uid).
    */
   endSuspended(job: V1Job): Promise<void>;
   /**
-   * One patch when the attempt is over: the label `ion/retired=true` and the TTL, in seconds from the Job's finish; and its end, where it has
-   * not finished. Does nothing where the Job is gone or is another one (uid).
+   * Retires a Job when its attempt is over. One patch sets the label `ion/retired=true` and the TTL, in seconds from
+   * the Job's finish, and with `end` also ends the Job. Does nothing if the Job is gone or is another one (uid).
    */
   retire(name: string, uid: string, ttlSeconds: number, options: { readonly end: boolean }): Promise<void>;
-  /** Throws UnavailableError, saying why, where the cluster or its namespace can't be used just now. */
+  /** Throws UnavailableError, which says why, if the cluster or its namespace can't be used just now. */
   verify(): Promise<void>;
 }

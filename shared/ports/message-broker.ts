@@ -3,8 +3,8 @@ import type { RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 
 /**
- * What a dead letter says. Reason and description are cut to 4,096 characters; the properties are left out where they have no room. One that is
- * undefined is left out too, and emptied where the message carries one of its name.
+ * What a dead letter says. Reason and description are cut to 4,096 characters, and the properties are left out if they
+ * don't fit. An undefined property is left out, or emptied if the message carries one of its name.
  */
 export interface DeadLetter {
   readonly reason: string;
@@ -13,33 +13,40 @@ export interface DeadLetter {
 }
 
 /**
- * `missing` = the broker answered MessageNotFound: settled already, never deferred, or locked by someone else just now.
- * Only a peek can tell which.
+ * How a call on a deferred message ended. `missing` means that the broker answered MessageNotFound: the message is
+ * settled already, was never deferred, or another receiver holds its lock. Only a peek can tell which.
  */
 export type DeferredOutcome = "done" | "missing";
 
 /**
- * The bus. With a lock token: what a trigger may do with the message it was handed. By sequence number: what anybody may do with
- * a deferred message, days later. Whatever passes by itself is an `UnavailableError`.
+ * The bus. The calls with a lock token are a trigger's, on a message that was delivered to it. The calls by sequence
+ * number are any replica's, on a deferred message, even days later. Throws `UnavailableError` for a failure that may
+ * pass by itself.
  */
 export interface MessageBroker {
-  /** Defers a message that a trigger holds, and stamps it. LockLostError when the token is dead. */
+  /** Defers a message that was delivered to a trigger, and stamps it. Throws LockLostError if the token is dead. */
   defer(source: Source, lockToken: string, stamp: Properties): Promise<void>;
+  /** Completes a message that was delivered to a trigger. Throws LockLostError if the token is dead. */
   completeLocked(source: Source, lockToken: string): Promise<void>;
+  /** Dead-letters a message that was delivered to a trigger. Throws LockLostError if the token is dead. */
   deadLetterLocked(source: Source, lockToken: string, letter: DeadLetter): Promise<void>;
 
-  /** The message with exactly this sequence number, whatever its state; undefined where there is none. */
+  /** Peeks at the message with exactly this sequence number, whatever its state; undefined if there is none. */
   peek(source: Source, sequenceNumber: number): Promise<PeekedMessage | undefined>;
-  /** Up to `count` messages from this sequence number on, in order. */
+  /** Peeks at up to `count` messages from this sequence number on, in order. */
   browse(source: Source, fromSequenceNumber: number, count: number): Promise<PeekedMessage[]>;
 
   /** Receives the deferred message of exactly this identity and completes it. */
   completeDeferred(key: RunKey): Promise<DeferredOutcome>;
-  /** Receives and abandons it: it stays deferred, its delivery count rises, and it carries the stamp. */
+  /** Receives and abandons it, so that it stays deferred, its delivery count rises, and it carries the stamp. */
   requeueDeferred(key: RunKey, stamp: Properties): Promise<DeferredOutcome>;
+  /** Receives the deferred message of exactly this identity and dead-letters it. */
   deadLetterDeferred(key: RunKey, letter: DeadLetter): Promise<DeferredOutcome>;
 
-  /** Asks the entity for something harmless. Throws ConfigError where it cannot be used as a source: no such entity, sessions, partitions. */
+  /**
+   * Asks the entity for something harmless. Throws ConfigError if it can't be a source: it is missing, or has sessions
+   * or partitions.
+   */
   verify(source: Source): Promise<void>;
   close(): Promise<void>;
 }

@@ -7,15 +7,18 @@ export interface StoredBody {
   readonly version: string;
 }
 
-/** What is too large, or too long-lived, for the cluster: bodies over the inline limit, and logs. */
+/** Keeps what is too large or must live too long for the cluster: bodies over the inline limit, and logs. */
 export interface PayloadStore {
   /** Stores the body of a run. Repeating it is harmless. */
   putBody(key: RunKey, body: Uint8Array): Promise<void>;
-  /** A URL from which a Job can read the body for `validForMs`. A secret where it carries a signature: never logged. */
+  /**
+   * Makes a URL from which a Job can read the body for `validForMs`. It may carry a signature, so that it must never be
+   * logged.
+   */
   bodyUrl(key: RunKey, validForMs: number): Promise<string>;
-  /** Deletes the body, or only that version of it; harmless where there is none. */
+  /** Deletes the body, or only that version of it. Does nothing if there is none. */
   deleteBody(key: RunKey, version?: string): Promise<void>;
-  /** The bodies of all runs of a source that are in the store. */
+  /** Lists the bodies of all runs of a source that are in the store. */
   listBodies(source: Source): Promise<StoredBody[]>;
   /** Stores the last part of a container's log. Resolves to its URL, without any signature. */
   putLog(key: RunKey, attempt: number, container: string, log: Uint8Array): Promise<string>;

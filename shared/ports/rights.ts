@@ -1,30 +1,31 @@
-/** One thing that the Dispatcher does to the API server, as RBAC names it. */
+/** One right at the API server, as RBAC names it. */
 export interface Right {
   readonly verb: "create" | "get" | "list" | "patch";
-  /** The API group: `""` is the core one. */
+  /** The API group; `""` is the core group. */
   readonly group: "" | "batch";
-  /** With the subresource behind a slash, as in a Role. */
+  /** The resource, with its subresource behind a slash, as in a Role. */
   readonly resource: "jobs" | "pods" | "pods/log" | "events";
-  /** What needs it. */
+  /** What the Dispatcher needs the right for. */
   readonly why: string;
 }
 
 /**
- * Everything that the Dispatcher's Role in the job namespace has to allow, and all that it may. There is no `watch`, for each tick lists; no
- * `delete`, for Jobs are ended by a patch and removed by their TTL; and a pod is found by listing its Job's pods, never by name. To ask
- * whether it has a right needs none, and `verify` can do without looking at the namespace.
+ * The rights that the Dispatcher's Role in the job namespace has to grant, and the only ones that it needs. It needs no
+ * `watch`, because each tick lists, and no `delete`, because a patch ends a Job and its TTL removes it. It finds pods
+ * by listing those of a Job, never by name. Asking for a right needs none, and `verify` works without the right to read
+ * the namespace.
  */
 export const RIGHTS: readonly Right[] = [
   { verb: "create", group: "batch", resource: "jobs", why: "start an attempt" },
   { verb: "get", group: "batch", resource: "jobs", why: "see how a Job ended" },
   { verb: "list", group: "batch", resource: "jobs", why: "see which Jobs there are" },
-  { verb: "patch", group: "batch", resource: "jobs", why: "end a Job, and mark it as settled" },
+  { verb: "patch", group: "batch", resource: "jobs", why: "end a Job, and retire it" },
   { verb: "list", group: "", resource: "pods", why: "see exit codes, and why a pod can't start" },
   { verb: "get", group: "", resource: "pods/log", why: "keep a Job's logs" },
   { verb: "list", group: "", resource: "events", why: "see why a Job gets no pod" },
 ];
 
-/** The Role in one line: `jobs (create, get, list, patch), pods (list) ...`. */
+/** Writes the Role in one line: `jobs (create, get, list, patch), pods (list) ...`. */
 export function rightsInWords(): string {
   const resources = [...new Set(RIGHTS.map(({ resource }) => resource))];
   const parts = resources.map((resource) => {

@@ -10,28 +10,36 @@ export interface StoredRun {
   readonly read: Reading;
 }
 
+/** What the table holds of a run. */
 export type FoundRun =
   | { readonly kind: "none" }
   | { readonly kind: "open"; readonly stored: StoredRun }
   | { readonly kind: "closed"; readonly run: ClosedRun; readonly etag: string };
 
 /**
- * The rows of runs. Every write is conditional; a write that meets somebody else's is a `ConflictError`, and the caller reads again.
- * Whatever passes by itself is an `UnavailableError`. A lost reply shows as either: reading again tells.
+ * The rows of runs. Every write is conditional. Throws `ConflictError` if another writer was first, so that the caller
+ * reads again, and `UnavailableError` for a failure that may pass by itself. A lost reply shows as either, and only
+ * another read tells whether the write worked.
  */
 export interface RunTable {
-  /** The run of exactly this identity, enqueued time included. */
+  /** Finds the run of exactly this identity, enqueued time included. */
   find(key: RunKey): Promise<FoundRun>;
-  /** Inserts `open|` and `run|` in one transaction. ConflictError where either exists. */
+  /** Inserts `open|` and `run|` in one transaction. Throws ConflictError if either exists. */
   insert(run: Run): Promise<StoredRun>;
-  /** All open runs of a source, by ascending sequence number (oldest first). */
+  /** Lists all open runs of a source by ascending sequence number, so that the oldest is first. */
   openRuns(source: Source): Promise<StoredRun[]>;
-  /** Replaces the open row if nobody changed it since `stored` was read. ConflictError otherwise. */
+  /** Replaces the open row. Throws ConflictError if it changed since `stored` was read. */
   update(stored: StoredRun, next: Run): Promise<StoredRun>;
-  /** Deletes `open|` and replaces `run|` with the outcome, in one transaction, if nobody changed the row since. ConflictError otherwise. */
+  /**
+   * Deletes `open|` and replaces `run|` with the outcome, in one transaction. Throws ConflictError if the row changed
+   * since it was read.
+   */
   close(stored: StoredRun, closed: ClosedRun): Promise<void>;
-  /** The other way, for a run closed as `lost` whose message turned up. ConflictError where somebody else was first. */
+  /**
+   * Opens a run again that was closed as `lost`, because its message turned up. Throws ConflictError if another writer
+   * was first.
+   */
   reopen(closedEtag: string, run: Run): Promise<StoredRun>;
-  /** Deletes at most `limit` closed runs of a source that closed before `closedBefore`. Resolves to how many. */
+  /** Deletes at most `limit` closed runs of a source that closed before `closedBefore`. Resolves to their number. */
   purge(source: Source, closedBefore: EpochMs, limit: number): Promise<number>;
 }

@@ -31,7 +31,7 @@ export type ClosedStatus = (typeof CLOSED_STATUSES)[number];
  */
 export interface RunKey {
   readonly source: Source;
-  /** At most 2^53 - 1: larger ones come from partitioned entities, which are refused. */
+  /** Below `FIRST_PARTITIONED_NUMBER`: partitioned entities are refused. */
   readonly sequenceNumber: number;
   readonly enqueuedAt: EpochMs;
 }

@@ -1,3 +1,5 @@
+import { isRecord } from "../plain-data.ts";
+
 /** Where messages come from: a queue, or one subscription of a topic. */
 export type Source = { readonly queue: string } | { readonly topic: string; readonly subscription: string };
 
@@ -12,4 +14,16 @@ export function sourceName(source: Source): string {
  */
 export function sourceKey(source: Source): string {
   return ("queue" in source ? `q|${source.queue}` : `t|${source.topic}|${source.subscription}`).toLowerCase();
+}
+
+/**
+ * Reads a source out of parsed JSON or a row's columns. Undefined if they name neither a queue nor a topic and its
+ * subscription.
+ */
+export function sourceIn(value: unknown): Source | undefined {
+  if (!isRecord(value)) return undefined;
+  const { queue, topic, subscription } = value;
+  if (typeof queue === "string") return { queue };
+  if (typeof topic === "string" && typeof subscription === "string") return { topic, subscription };
+  return undefined;
 }

@@ -1,23 +1,25 @@
 import type { SettingReader } from "./setting-reader.ts";
 import type { SettingName } from "./settings.ts";
 
-/** How to reach the bus: by a connection string, or as the app's own identity. */
+/** How to reach the bus: by a connection string, or by the app's own identity. */
 export type ServiceBusSettings =
   | { readonly kind: "connectionString"; readonly value: string }
   | { readonly kind: "identity"; readonly fullyQualifiedNamespace: string };
 
-/** How to reach a storage account's tables or blobs. `endpoint`: `https://<account>.table.core.windows.net`. */
+/**
+ * How to reach a storage account's tables or blobs. `endpoint` is such as `https://<account>.table.core.windows.net`.
+ */
 export type StorageSettings =
   | { readonly kind: "connectionString"; readonly value: string }
   | { readonly kind: "identity"; readonly endpoint: string };
 
-/** The one way to the bus that is set. Two at once, or none, is a problem. */
+/** Reads how to reach the bus. Notes a problem if two ways are set, or none. */
 export function readServiceBus(read: SettingReader): ServiceBusSettings {
   const value = read.optional("ServiceBus");
   const namespace = read.optional("ServiceBus__fullyQualifiedNamespace");
   if (value !== undefined && namespace !== undefined)
     read.problem(
-      "ServiceBus and ServiceBus__fullyQualifiedNamespace are both set, and may be two namespaces: one that the triggers listen to and one in which messages are settled; remove one",
+      "ServiceBus and ServiceBus__fullyQualifiedNamespace are both set; remove one, because the triggers might listen to one namespace while messages are settled in the other",
     );
   if (namespace !== undefined) {
     const host = /^[a-z\d][a-z\d-]*(\.[a-z\d][a-z\d-]*)+$/i;
@@ -42,7 +44,7 @@ export function readServiceBus(read: SettingReader): ServiceBusSettings {
   return { kind: "connectionString", value };
 }
 
-/** The one way to the storage account that is set. Two at once, or none, is a problem. */
+/** Reads how to reach the storage account. Notes a problem if two ways are set, or none. */
 export function readStorage(read: SettingReader): { tables: StorageSettings; blobs: StorageSettings } {
   const value = read.optional("AzureWebJobsStorage");
   const account = read.optional("AzureWebJobsStorage__accountName");
@@ -60,7 +62,7 @@ export function readStorage(read: SettingReader): { tables: StorageSettings; blo
     );
   if (ways.length > 1)
     read.problem(
-      `${ways.join(" and ")} are set together, and may be two accounts: rows in one, and the host's own state in the other; keep one`,
+      `${ways.join(" and ")} are set together; keep one, because the rows might be in one account and the host's own state in the other`,
     );
   if (value !== undefined) {
     const connection = readStorageString(read, value);
@@ -74,7 +76,8 @@ export function readStorage(read: SettingReader): { tables: StorageSettings; blo
     };
   }
   const uri = (name: SettingName, found: string | undefined): StorageSettings => {
-    if (byUri && found === undefined) read.problem(`${name} is missing; the two service URIs go together`);
+    if (byUri && found === undefined)
+      read.problem(`${name} is missing; write it, because the two service URIs go together`);
     if (found !== undefined)
       read.matching(
         name,
@@ -90,7 +93,7 @@ export function readStorage(read: SettingReader): { tables: StorageSettings; blo
 }
 
 function readStorageString(read: SettingReader, value: string): StorageSettings {
-  // The blob client knows it in this spelling only.
+  // The blob client accepts it in this spelling only.
   if (/^UseDevelopmentStorage=true;?$/i.test(value))
     return { kind: "connectionString", value: "UseDevelopmentStorage=true" };
   const parts = connectionStringParts(value);
@@ -103,7 +106,7 @@ function readStorageString(read: SettingReader, value: string): StorageSettings 
   return { kind: "connectionString", value };
 }
 
-/** The parts by their names in lower case. Values may hold `=`: keys are base64. */
+/** Reads the parts by their names in lower case. A value may hold `=`, because keys are base64. */
 function connectionStringParts(text: string): Map<string, string> {
   const parts = text.split(";").map((part) => /^\s*([^=]+?)\s*=\s*(.+?)\s*$/.exec(part));
   return new Map(parts.flatMap((part) => (part ? [[(part[1] ?? "").toLowerCase(), part[2] ?? ""]] : [])));

@@ -2,7 +2,7 @@ import { parseDuration } from "../duration.ts";
 import { isNcrontab } from "./ncrontab.ts";
 import { SETTINGS, type Setting, type SettingName } from "./settings.ts";
 
-/** Reads one setting after the other and remembers what is wrong, so that all of it is said at once. */
+/** Reads one setting after the other and collects the mistakes, so that one error can name them all. */
 export class SettingReader {
   readonly problems: string[] = [];
   readonly #env: Readonly<Record<string, string | undefined>>;
@@ -11,21 +11,24 @@ export class SettingReader {
     this.#env = env;
   }
 
-  /** An empty setting is none: charts and portals leave such. */
+  /** Reads a setting; undefined if it is not set or empty, because charts and portals leave empty ones. */
   optional(name: SettingName): string | undefined {
     return this.#env[name]?.trim() || undefined;
   }
 
+  /** Reads a setting, or its default. */
   text(name: SettingName): string {
     return this.optional(name) ?? settingOf(name).default ?? "";
   }
 
+  /** Reads a setting that has to match. */
   matching(name: SettingName, pattern: RegExp, allowed: string): string {
     const value = this.text(name);
     if (!pattern.test(value)) this.refuse(name, allowed);
     return value;
   }
 
+  /** Reads a schedule. */
   schedule(name: SettingName): string {
     const value = this.text(name);
     if (!isNcrontab(value))
@@ -33,6 +36,7 @@ export class SettingReader {
     return value;
   }
 
+  /** Reads a duration, as milliseconds. */
   duration(name: SettingName, min: string, max: string): number {
     const value = parseDuration(this.text(name)) ?? Number.NaN;
     const isWithin = value >= (parseDuration(min) ?? 0) && value <= (parseDuration(max) ?? 0);
@@ -40,11 +44,13 @@ export class SettingReader {
     return value;
   }
 
+  /** Notes that a setting's value is not allowed, and which values are. Never shows a secret. */
   refuse(name: SettingName, allowed: string): void {
     const shown = settingOf(name).secret ? "its value (a secret, not shown)" : JSON.stringify(this.text(name));
     this.problem(`${name}: ${shown} is not allowed; write ${allowed}`);
   }
 
+  /** Notes a mistake. */
   problem(text: string): void {
     this.problems.push(text);
   }

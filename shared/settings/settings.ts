@@ -1,14 +1,14 @@
-/** One setting of the app, for whoever documents or checks them. */
+/** One setting of the app. The tests compare them with the docs, the chart and Bicep. */
 export interface Setting {
   readonly name: string;
-  /** Undefined: there is none. */
+  /** Undefined if the setting has no default. */
   readonly default?: string;
   readonly description: string;
   /** Its value never appears in an error or a log. */
   readonly secret?: true;
 }
 
-/** Every setting that the app itself reads. What the Functions host and `DefaultAzureCredential` read besides is theirs. */
+/** Every setting that the app itself reads. The Functions host and `DefaultAzureCredential` read others. */
 export const SETTINGS = [
   {
     name: "ServiceBus",
@@ -32,22 +32,22 @@ export const SETTINGS = [
   {
     name: "AzureWebJobsStorage__blobServiceUri",
     description:
-      "With the next one, instead of the account's name: where its blobs are, for other clouds and own domains",
+      "Instead of the account's name, for other clouds and own domains: the URL of its blobs. Set it together with the next one",
   },
   {
     name: "AzureWebJobsStorage__tableServiceUri",
-    description: "Where its tables are",
+    description: "The URL of its tables. Set it together with the one before",
   },
   {
     name: "DISPATCHER_INSTANCE",
     default: "dispatcher",
     description:
-      "This Dispatcher's own name: its rows, Jobs and messages are told from another's by it. Never change it while runs are open",
+      "The name of this instance, which keeps its rows, Jobs and messages apart from those of others. Never change it while runs are open",
   },
   {
     name: "DISPATCHER_TABLE",
     default: "DispatcherRuns",
-    description: "The table with the runs; made if it isn't there",
+    description: "The table of the runs; made if it is missing",
   },
   {
     name: "JOB_NAMESPACE",
@@ -66,18 +66,18 @@ export const SETTINGS = [
   {
     name: "RECONCILE_SCHEDULE",
     default: "*/10 * * * * *",
-    description: "When the timer looks at all open runs: NCRONTAB with seconds",
+    description: "When the timer looks at all open runs, as NCRONTAB with seconds",
   },
   {
     name: "LOCK_DURATION",
     default: "5m",
     description:
-      "The LockDuration of the queues and subscriptions: how long a message may be held by somebody who died",
+      "The LockDuration of the queues and subscriptions: how long a message stays locked after its receiver died",
   },
   {
     name: "JOB_RETENTION",
     default: "1h",
-    description: "How long a finished Job stays in the cluster, after its end",
+    description: "How long a finished Job stays in the cluster after its end",
   },
   {
     name: "HISTORY_RETENTION",

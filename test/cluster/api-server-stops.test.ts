@@ -74,7 +74,7 @@ describe.skipIf(!inject("ownsCluster"))(`a cluster's API server ${NEEDS_OWN_CLUS
     const podName = await runningPod(app, await long.job());
     const since = app.log.position();
     const line = await app.log.until(({ message }) => message === "reconcile is held up", since);
-    expect(line["why"]).toMatch(/answered 401 Unauthorized: .* is the token or certificate expired\?/);
+    expect(line["why"]).toMatch(/answered 401 Unauthorized: .* Renew the token or certificate/);
     const during = await app.send("short");
     await letGo(app, podName);
     await app.log.until(({ message }) => message === "reconcile is held up", app.log.position());

@@ -94,7 +94,7 @@ test("rights that are taken away hold everything up, and nothing is settled unti
   const since = app.log.position();
   await app.account.grant([]);
   await heldUp(
-    /It answered 403 Forbidden: .* cannot list resource .* the Dispatcher lacks this right: its Role in namespace \S+ needs jobs \(create, /,
+    /It answered 403 Forbidden: .* cannot list resource .* The Dispatcher lacks this right\. Add it to the Role in namespace \S+, which needs jobs \(create, /,
     since,
   );
   const during = await app.send("quick");
@@ -123,7 +123,7 @@ test("a namespace that is deleted holds everything up, and what ran there is sta
   const during = await app.send("quick");
   const isLeft = (line: LogLine) => line.message.startsWith("left a") && line["messageId"] === during.messageId;
   expect((await app.log.until(isLeft, since))["why"]).toMatch(
-    /because it is being terminated .*- namespace \S+ is being deleted\./,
+    /because it is being terminated.*\. Namespace \S+ is being deleted\./,
   );
   await holdBack("remove");
   await heldUp(/lacks this right/, since);

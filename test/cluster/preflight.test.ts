@@ -112,11 +112,12 @@ test("a preflight reports what the server warns of, by module and field, and end
 test("a preflight names the modules, and the field, whose Jobs the server refuses, and ends with 1", async () => {
   const { code, lines } = await preflight("good", "broken", "denied");
   expect(code).toBe(1);
-  const refused = "the API server refuses the Job, and every message will be dead-lettered as JobNotStarted: ";
+  const refused = "the API server refuses the Job: ";
+  const advice = ". Correct the module, or every message will be dead-lettered as JobNotStarted";
   expect(lines).toEqual([
-    `error: module broken (broken.yaml): jobTemplate.spec.template.spec.containers[0].volumeMounts[0].name: ${refused}Not found: "nowhere" (spec.template.spec.containers[0].volumeMounts[0].name of the Job)`,
+    `error: module broken (broken.yaml): jobTemplate.spec.template.spec.containers[0].volumeMounts[0].name: ${refused}Not found: "nowhere" (spec.template.spec.containers[0].volumeMounts[0].name of the Job)${advice}`,
     expect.stringMatching(
-      `^error: module denied \\(denied\\.yaml\\): ${refused}jobs\\.batch "denied-\\S+" is forbidden: ValidatingAdmissionPolicy .* denied request: no such work here$`,
+      `^error: module denied \\(denied\\.yaml\\): ${refused}jobs\\.batch "denied-\\S+" is forbidden: ValidatingAdmissionPolicy .* denied request: no such work here${advice}$`,
     ),
   ]);
 });

@@ -156,6 +156,6 @@ describe("the adapter on the local cluster, beyond the fake", () => {
       const [user] = wrong.getUsers();
       wrong.users = [{ ...user, name: user?.name ?? "", token: "wrong" }];
       const cluster = makeKubernetesJobs({ kubeconfig: wrong, namespace: "jobs", instance: "one" });
-      await expect(cluster.listJobs()).rejects.toThrow(/401 Unauthorized.*token or certificate expired/);
+      await expect(cluster.listJobs()).rejects.toThrow(/401 Unauthorized.*Renew the token or certificate/);
     }));
 });

@@ -62,7 +62,7 @@ describe("a kubeconfig file with a tokenFile", () => {
 
   test("is an outage while the file is missing", async () => {
     const cluster = await clusterOf({ tokenFile: "no-such-file" });
-    await expect(cluster.listJobs()).rejects.toThrow(/credentials could not be had .*no-such-file/);
+    await expect(cluster.listJobs()).rejects.toThrow(/no credentials by the kubeconfig .*no-such-file/);
   });
 
   test("that is broken otherwise is refused", async () => {

@@ -228,17 +228,17 @@ describe("the Azure table behind a bad connection", () => {
   });
 
   it.each([
-    { status: 503, headers: { "retry-after": "7" }, text: /503/, retryAfterMs: 7000 },
-    { status: 429, headers: { "retry-after": "7" }, text: /429/, retryAfterMs: 7000 },
-    { status: 500, headers: {}, text: /500/, retryAfterMs: undefined },
-    { status: 403, headers: {}, text: /the key in AzureWebJobsStorage/, retryAfterMs: undefined },
-    { status: 401, headers: {}, text: /the key in AzureWebJobsStorage/, retryAfterMs: undefined },
-  ])("says that it is unavailable on $status", async ({ status, headers, text, retryAfterMs }) => {
+    { status: 503, headers: { "retry-after": "7" }, text: /503/ },
+    { status: 429, headers: { "retry-after": "7" }, text: /429/ },
+    { status: 500, headers: {}, text: /500/ },
+    { status: 403, headers: {}, text: /the key in AzureWebJobsStorage/ },
+    { status: 401, headers: {}, text: /the key in AzureWebJobsStorage/ },
+  ])("says that it is unavailable on $status", async ({ status, headers, text }) => {
     proxy.answerNext(10, status, headers);
     const quick = makeAzureTable({ ...options, timeoutMs: 1_000 });
     const error = await quick.find(aRun()).catch((caught: unknown) => caught);
     expect(error).toBeInstanceOf(UnavailableError);
-    expect(error).toMatchObject({ message: expect.stringMatching(text), retryAfterMs });
+    expect(error).toMatchObject({ message: expect.stringMatching(text) });
   });
 
   it("gives up on a request that gets no answer", async () => {

@@ -190,7 +190,7 @@ describe("the Service Bus adapter without the right to its source", () => {
       expect(error).toBeInstanceOf(UnavailableError);
       expect(error).toHaveProperty(
         "message",
-        expect.stringMatching(/^no access to queue "q" in 127\.0\.0\.1: .*needs Listen/),
+        expect.stringMatching(/^no access to queue "q" in 127\.0\.0\.1\. .*needs the right Listen/),
       );
     }
   });

@@ -74,7 +74,7 @@ test("says module, file and field of a Job that the API server refuses, and ends
   const { code, stdout } = await preflight(settings({ MODULES_DIR: directory }));
   expect(code).toBe(1);
   expect(stdout).toBe(
-    `error: module broken (${join(directory, "broken.yaml")}): jobTemplate.spec.template.spec.containers[0].volumeMounts[0].name: the API server refuses the Job, and every message will be dead-lettered as JobNotStarted: Not found: "data" (spec.template.spec.containers[0].volumeMounts[0].name of the Job)\n`,
+    `error: module broken (${join(directory, "broken.yaml")}): jobTemplate.spec.template.spec.containers[0].volumeMounts[0].name: the API server refuses the Job: Not found: "data" (spec.template.spec.containers[0].volumeMounts[0].name of the Job). Correct the module, or every message will be dead-lettered as JobNotStarted\n`,
   );
 });
 

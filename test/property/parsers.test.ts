@@ -308,11 +308,11 @@ describe("an answer of the Kubernetes API", () => {
     });
     const anyPods = fc.array(pod, { maxLength: 3 });
     const reasons = fc.constantFrom("DeadlineExceeded", "PodFailurePolicy", "BackoffLimitExceeded", "Other");
-    expectAlways(fc.tuple(reasons, anyWord, anyPods, anyWord), ([reason, message, given, line]) => {
+    expectAlways(fc.tuple(reasons, anyWord, anyPods), ([reason, message, given]) => {
       const pods: object[] = given;
       const failed = { type: "Failed", status: "True", reason, ...(message === undefined ? {} : { message }) };
       const job = { status: { conditions: [failed] } };
-      const end = judgeEnd(job, pods, line);
+      const end = judgeEnd(job, pods);
       expect(["failure", "interruption"]).toContain(end?.kind);
       expect(end?.detail).not.toBe("");
       const start = judgeStart({ job: {}, pods, events: [], now: 1, startTimeoutMs: 1 });

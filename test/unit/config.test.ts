@@ -1,7 +1,10 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TableServiceClient } from "@azure/data-tables";
 import { BlobServiceClient } from "@azure/storage-blob";
 import { describe, expect, it } from "vitest";
-import { readConfig } from "../../shared/config.ts";
+import { readConfig, readConfigOver } from "../../shared/config.ts";
 import { ConfigError } from "../../shared/errors.ts";
 
 const BUS = "Endpoint=sb://acme.servicebus.windows.net/;SharedAccessKeyName=app;SharedAccessKey=c2VjcmV0LWJ1cw==";
@@ -20,6 +23,21 @@ function refusal(env: Record<string, string | undefined>): string {
 }
 
 describe("settings", () => {
+  it("of a command are those of the environment, and those of its file that the environment does not set", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "dispatcher-config-"));
+    const file = join(directory, "local.settings.json");
+    try {
+      const Values = { ...ENV, JOB_NAMESPACE: "file", MODULES_DIR: "file", DISPATCHER_INSTANCE: "file" };
+      await writeFile(file, JSON.stringify({ Values }));
+      const env = { JOB_NAMESPACE: "env", MODULES_DIR: " ", DISPATCHER_INSTANCE: undefined };
+      const want = { jobNamespace: "env", modulesDir: "file", instance: "file" };
+      expect(await readConfigOver(file, env)).toMatchObject(want);
+      await expect(readConfigOver(join(directory, "none.json"), env)).rejects.toThrow(ConfigError);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
   it("have defaults for all but the two connections", () => {
     expect(readConfig(ENV)).toEqual({
       serviceBus: { kind: "connectionString", value: BUS },
@@ -173,12 +191,12 @@ describe("a setting that is wrong stops the app, saying what is allowed", () => 
     {
       name: "ServiceBus__fullyQualifiedNamespace",
       value: "acme.servicebus.windows.net",
-      want: "ServiceBus and ServiceBus__fullyQualifiedNamespace are both set, and may be two namespaces",
+      want: "ServiceBus and ServiceBus__fullyQualifiedNamespace are both set; remove one, because the triggers might listen to one namespace",
     },
     {
       name: "AzureWebJobsStorage__accountName",
       value: "acme",
-      want: "AzureWebJobsStorage and AzureWebJobsStorage__accountName are set together, and may be two accounts",
+      want: "AzureWebJobsStorage and AzureWebJobsStorage__accountName are set together; keep one, because the rows might be in one account",
     },
     {
       name: "AzureWebJobsStorage__blobServiceUri",
@@ -220,7 +238,7 @@ describe("a setting that is wrong stops the app, saying what is allowed", () => 
     {
       name: "one service URI",
       env: { ServiceBus: BUS, AzureWebJobsStorage__blobServiceUri: "https://a.blob.x" },
-      want: "AzureWebJobsStorage__tableServiceUri is missing; the two service URIs go together",
+      want: "AzureWebJobsStorage__tableServiceUri is missing; write it, because the two service URIs go together",
     },
     {
       name: "a service URI without TLS",

@@ -63,7 +63,7 @@ describe("the modules' Jobs", () => {
         module: "bad",
         file: "modules/bad.yaml",
         field: "worker.image",
-        text: "the API server refuses the Job, and every message will be dead-lettered as JobNotStarted: Required value (spec.template.spec.containers[0].image of the Job)",
+        text: "the API server refuses the Job: Required value (spec.template.spec.containers[0].image of the Job). Correct the module, or every message will be dead-lettered as JobNotStarted",
       },
     ]);
   });
@@ -202,8 +202,10 @@ describe("JOB_RETENTION", () => {
     await fill(cluster, 300);
     const findings = await look();
     expect(findings).toMatchObject([{ level: "warning", field: "JOB_RETENTION" }]);
-    expect(findings[0]?.text).toContain("300 created in the last 1h come to 7200");
-    expect(findings[0]?.text).toContain("lower JOB_RETENTION from 1d to 16h");
+    expect(findings[0]?.text).toContain(
+      "300 finished Jobs in namespace jobs, and at the rate of the last 1h there will be 7200",
+    );
+    expect(findings[0]?.text).toContain("Lower JOB_RETENTION from 1d to 16h");
   });
 
   it("is right where they come to less", async () => {
@@ -218,14 +220,16 @@ describe("JOB_RETENTION", () => {
     clock.advance(2 * HOUR_MS);
     expect(await look()).toEqual([]);
     await fill(cluster, 1);
-    expect((await look())[0]?.text).toContain("holds 5001 finished Jobs of this Dispatcher, and 1 created");
+    expect((await look())[0]?.text).toContain(
+      "5001 finished Jobs in namespace jobs, and at the rate of the last 1h there will be 24",
+    );
   });
 
   it("below an hour is judged by the Jobs of as long a time, for older ones may be gone", async () => {
     const { cluster, clock, look } = aPreflight({ jobRetentionMs: HOUR_MS / 6 });
     for (let index = 0; index < 5_001; index += 1) await cluster.create(buildJob("dispatcher", "exit 0", {}));
     clock.advance(HOUR_MS / 12);
-    expect((await look())[0]?.text).toContain("5001 created in the last 10m come to 5001");
+    expect((await look())[0]?.text).toContain("at the rate of the last 10m there will be 5001");
     clock.advance(HOUR_MS / 6);
     expect(await look()).toEqual([]);
   });
@@ -233,7 +237,7 @@ describe("JOB_RETENTION", () => {
   it("can't be lowered below its least, and the finding says what else helps", async () => {
     const { cluster, look } = aPreflight({ jobRetentionMs: 2 * 60_000 });
     await fill(cluster, 5_001);
-    expect((await look())[0]?.text).toContain("spread the modules over several Dispatchers");
+    expect((await look())[0]?.text).toContain("spread the modules over several instances");
   });
 });
 

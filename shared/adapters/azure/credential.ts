@@ -1,25 +1,28 @@
 import { DefaultAzureCredential, type TokenCredential } from "@azure/identity";
 
-/** Who this process is. */
+/** The identity that this process uses in Azure. */
 export interface AzureIdentity {
   readonly credential: TokenCredential;
-  /** To which roles are assigned; undefined: to whoever is logged in. */
+  /** The identity to which roles are assigned. Undefined means the person who is logged in. */
   readonly clientId: string | undefined;
 }
 
 type Identified<C> = C extends { readonly kind: "identity" } ? C & AzureIdentity : C;
 
-/** Who this process is: workload identity in the cluster, `AZURE_CLIENT_ID` and its kin, or the developer's own login. */
+/**
+ * Finds the identity of this process: workload identity in the cluster, `AZURE_CLIENT_ID` and its kin, or the
+ * developer's login.
+ */
 export function azureIdentity(clientId: string | undefined): AzureIdentity {
   return { credential: new DefaultAzureCredential(), clientId };
 }
 
-/** Completes a connection by identity with that identity. A connection string stays as it is. */
+/** Adds the identity to a connection that needs one. A connection string stays as it is. */
 export function withIdentity<C extends { readonly kind: "connectionString" } | { readonly kind: "identity" }>(
   connection: C,
   identity: AzureIdentity,
 ): Identified<C> {
   const completed = connection.kind === "identity" ? { ...connection, ...identity } : connection;
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The compiler cannot follow the line above into a generic.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The compiler can't follow this into a generic.
   return completed as Identified<C>;
 }

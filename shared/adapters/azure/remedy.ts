@@ -1,16 +1,16 @@
 import type { Source } from "../../run/source.ts";
 
-// What a person runs at a shell to mend what the app can't: in bash, zsh or Cloud Shell, in the right subscription. Nothing here needs a
-// double quote, so that a line can be copied from a log of JSON as it is.
+// Commands for a person who mends what the app can't. They run in bash, zsh or Cloud Shell, in the right subscription.
+// None needs a double quote, so that it can be copied as it is out of a log in JSON.
 
-/** The roles that the app's identity needs, wherever they are assigned. infra/ assigns the same. */
+/** The roles that the app's identity needs. infra/ assigns the same. */
 export const ROLES = {
   bus: "Azure Service Bus Data Receiver",
   table: "Storage Table Data Contributor",
   blobs: "Storage Blob Data Owner",
 } as const;
 
-/** How every queue and subscription is made; infra/ makes them alike. In the words of ARM, which are those of the CLI's options. */
+/** The settings of every queue and subscription, as ARM and the options of `az` name them. infra/ uses the same. */
 export const ENTITY_SETTINGS = {
   lockDuration: "PT5M",
   maxDeliveryCount: 2000,
@@ -26,7 +26,9 @@ const OPTIONS = [
 const NAMESPACE = "Microsoft.ServiceBus/namespaces";
 const ACCOUNT = "Microsoft.Storage/storageAccounts";
 
-/** The command that lets somebody receive from a source. `clientId`: the app's; without it the command means whoever runs it. */
+/**
+ * Gives the command that lets an identity receive from a source. Without a `clientId` it lets the person who runs it.
+ */
 export function grantSource(host: string, source: Source, clientId: string | undefined): string {
   const entity =
     "queue" in source
@@ -39,26 +41,31 @@ export function grantSource(host: string, source: Source, clientId: string | und
   );
 }
 
-/** The command that lets somebody use a storage account. */
+/**
+ * Gives the command that lets an identity use a storage account. Without a `clientId` it lets the person who runs it.
+ */
 export function grantAccount(host: string, role: string, clientId: string | undefined): string {
   return grant(role, isOfAzure(host) ? find(nameOf(host), ACCOUNT, "id") : "ID-OF-THE-ACCOUNT", clientId);
 }
 
-/** The command that creates a source, as the Dispatcher needs it; undefined where the namespace is no real one, but an emulator's. */
+/**
+ * Gives the command that creates a source with the settings that it needs. Undefined for a namespace that isn't
+ * Azure's, such as an emulator's.
+ */
 export function createSource(host: string, source: Source): string | undefined {
   if (!isOfAzure(host)) return undefined;
   const name = nameOf(host);
   const where = `--resource-group ${find(name, NAMESPACE, "resourceGroup")} --namespace-name ${name}`;
   if ("queue" in source) return `az servicebus queue create ${where} --name ${source.queue} ${OPTIONS}`;
   const { topic, subscription } = source;
-  // Creating a topic that exists changes nothing.
+  // Creating a topic that exists already changes nothing.
   return `az servicebus topic create ${where} --name ${topic} && az servicebus topic subscription create ${where} --topic-name ${topic} --name ${subscription} ${OPTIONS}`;
 }
 
-/** Lists the namespaces there are, for one that does not exist. */
+/** The command that lists the existing namespaces. */
 export const LIST_NAMESPACES = "az servicebus namespace list --query '[].serviceBusEndpoint' --output tsv";
 
-/** Lists the storage accounts there are. */
+/** The command that lists the existing storage accounts. */
 export const LIST_ACCOUNTS = "az storage account list --query '[].name' --output tsv";
 
 function grant(role: string, scope: string, clientId: string | undefined): string {
@@ -66,22 +73,25 @@ function grant(role: string, scope: string, clientId: string | undefined): strin
   return `az role assignment create --role '${role}' --assignee ${assignee} --scope ${scope}`;
 }
 
-/** By its name, which is unique in the world: the app knows neither subscription nor resource group. */
+/**
+ * Finds a resource by its name, which is unique in Azure, because the app knows neither subscription nor resource
+ * group.
+ */
 function find(name: string, type: string, field: string): string {
   return `$(az resource list --name ${name} --resource-type ${type} --query '[].${field}' --output tsv)`;
 }
 
-/** Not an emulator's, and not a domain of somebody's own, which tells no name. */
+/** Whether a host name is Azure's own. An emulator's, or a custom domain, does not begin with the resource's name. */
 function isOfAzure(host: string): boolean {
   return /^[a-z\d-]+\.(?:servicebus|(?:blob|table)\.core)\./i.test(host);
 }
 
-/** The first label of a host name. */
+/** Takes the resource's name, the first label, from a host name. */
 function nameOf(host: string): string {
   return host.split(".")[0] ?? host;
 }
 
-/** Resource ids write the slash of an entity's name as a tilde. */
+/** Writes an entity's name as a resource id does, with a tilde for each slash. */
 function inId(entity: string): string {
   return entity.replaceAll("/", "~");
 }

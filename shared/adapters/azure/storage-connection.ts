@@ -1,12 +1,15 @@
 import type { TokenCredential } from "@azure/identity";
 
-/** How to reach a storage account's tables or blobs: by a key, or as somebody. `endpoint`: `https://<account>.table.core.windows.net`. */
+/**
+ * How to reach a storage account's tables or blobs: by key or by identity. `endpoint` is such as
+ * `https://<account>.table.core.windows.net`.
+ */
 export type StorageConnection =
   | { readonly kind: "connectionString"; readonly value: string }
   | {
       readonly kind: "identity";
       readonly endpoint: string;
       readonly credential: TokenCredential;
-      /** To which roles are assigned, for advice in errors; undefined: to whoever is logged in. */
+      /** The identity to which errors advise to assign a role. Undefined means the person who is logged in. */
       readonly clientId?: string | undefined;
     };

@@ -2,37 +2,40 @@ import { ConflictError, UnavailableError } from "../../errors.ts";
 import { grantAccount, LIST_ACCOUNTS } from "./remedy.ts";
 import type { StorageConnection } from "./storage-connection.ts";
 
-/** What the storage SDKs put on their errors, as far as it is looked at. */
+/** The fields of the storage SDKs' errors that we read. */
 interface StorageFailure {
   readonly name: string;
   readonly statusCode?: number;
   readonly code?: string;
   readonly details?: { readonly odataError?: { readonly code?: string }; readonly errorCode?: string };
-  readonly response?: { readonly headers?: { get(name: string): string | undefined } };
 }
 
+/** The table or blob service that failed, and what its errors have to say about it. */
 export interface StorageService {
-  /** As errors name it: `The table Dispatcher`. */
+  /** Its name in errors, such as `The table DispatcherRuns`. */
   readonly name: string;
-  /** The role that lets the app do what it does there. */
+  /** The role that the app needs there. */
   readonly role: string;
   readonly connection: StorageConnection;
   readonly timeoutMs: number;
 }
 
-/** The status of the service's answer; undefined where none came, or where it was no storage SDK that failed. */
+/** Reads the status of the service's answer. Undefined if no answer came, or if the error is not a storage SDK's. */
 export function statusOf(error: unknown): number | undefined {
   return error instanceof Error ? (error as Error & StorageFailure).statusCode : undefined;
 }
 
-/** The service's own code, such as `TableNotFound`. */
+/** Reads the service's own code, such as `TableNotFound`. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { details, code } = error as Error & StorageFailure;
   return details?.odataError?.code ?? details?.errorCode ?? code;
 }
 
-/** Somebody else was first: the row exists, has changed, or is gone. A table or container that is gone is no such thing. */
+/**
+ * Whether another writer was first, so that the row exists, has changed, or is gone. A table or container that is gone
+ * doesn't count.
+ */
 function isConflict(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== undefined && GONE_OR_GOING.has(code)) return false;
@@ -40,20 +43,19 @@ function isConflict(error: unknown): boolean {
   return status === 409 || status === 412 || status === 404;
 }
 
-/** What passes by itself becomes an UnavailableError that says what to look at; what somebody else won, a ConflictError; the rest stays. */
+/**
+ * Translates an SDK's error: into an UnavailableError that says what to do if it may pass by itself, into a
+ * ConflictError if another writer was first. Any other error is a bug, and comes back as it is.
+ */
 export function translated(error: unknown, doing: string, service: StorageService): unknown {
   if (!(error instanceof Error)) return error;
   if (isConflict(error)) {
-    return new ConflictError(`${service.name}: ${doing}: somebody else was first.`, { cause: error });
+    return new ConflictError(`${service.name}: ${doing}: another writer was first.`, { cause: error });
   }
   const failure: Error & StorageFailure = error;
   const why = passing(failure, service);
   if (why === undefined) return error;
-  const retryAfterMs = retryAfterOf(failure.response);
-  return new UnavailableError(`${service.name} can't be used just now, ${doing}: ${why}`, {
-    cause: error,
-    ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
-  });
+  return new UnavailableError(`${service.name} can't be used just now, ${doing}: ${why}`, { cause: error });
 }
 
 const GONE_OR_GOING = new Set([
@@ -65,8 +67,8 @@ const GONE_OR_GOING = new Set([
 ]);
 
 /**
- * Whether another request would have fared no better: the service or its table is away, or busy, or lets the app do nothing. A plain 500 may
- * be one row's doing.
+ * Whether every other request would fail too, because the service or its table is away, busy, or refuses the app. A
+ * plain 500 doesn't count: one row may cause it.
  */
 export function befallsAll(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
@@ -79,49 +81,46 @@ export function befallsAll(error: unknown): boolean {
 
 const NO_ANSWER = new Set(["AbortError", "TimeoutError", "RestError"]);
 
-/** Errors of a credential that got no token. */
+/** Names of the errors of a credential that got no token. */
 const NO_TOKEN = /^(?:CredentialUnavailable|AggregateAuthentication|Authentication|AuthenticationRequired)Error$/;
 
-/** Why the failure may pass by itself, or undefined. */
+/** Says why a failure may pass by itself, and what to do. Undefined if it won't pass. */
 function passing(error: Error & StorageFailure, service: StorageService): string | undefined {
   const status = error.statusCode;
   const code = codeOf(error);
   const answer = code === undefined ? `${status}` : `${status} ${code}`;
-  if (NO_TOKEN.test(error.name)) return "no token could be had for the app's identity.";
+  if (NO_TOKEN.test(error.name)) return "the app's identity got no token.";
   if (error.name === "AbortError" || error.name === "TimeoutError") return `no answer within ${service.timeoutMs} ms.`;
   if (code !== undefined && GONE_OR_GOING.has(code))
-    return `the service says ${code}. Was it deleted while the app ran?`;
+    return `the service says ${code}, as if it had been deleted while the app ran. Restore it, or restart the app, which makes an empty one.`;
   if (status === 401 || status === 403) {
     return `access was refused (${answer}). ${accessTo(service, code)}`;
   }
   if (status === 408 || status === 429 || (status !== undefined && status >= 500)) return `it answered ${answer}.`;
-  if (error.code === "ENOTFOUND") return `there is no such account, as far as DNS knows. ${whichAccount(service)}`;
-  // The SDK's own code for a request that got no answer; lower layers carry the system's.
+  if (error.code === "ENOTFOUND") return `no such account. ${whichAccount(service)}`;
+  // An SDK's RestError without a status got no answer. Errors of lower layers carry the system's code, such as
+  // ECONNRESET.
   if (status === undefined && (error.name === "RestError" || /^E[A-Z]+$/.test(error.code ?? "")))
     return "no connection.";
   return undefined;
 }
 
-/** What gives the app access. `AuthorizationFailure` is the firewall's word, whoever asks. */
+/**
+ * Says how to give the app access. The firewall answers `AuthorizationFailure`, and so does a missing role at times.
+ */
 function accessTo({ role, connection }: StorageService, code: string | undefined): string {
   if (connection.kind === "connectionString") {
-    return "Is the key in AzureWebJobsStorage the account's? Where the account takes no keys at all, set AzureWebJobsStorage__accountName instead.";
+    return "Check the key in AzureWebJobsStorage. If the account takes no keys, set AzureWebJobsStorage__accountName instead.";
   }
   const { hostname } = new URL(connection.endpoint);
-  const firewall = code === "AuthorizationFailure" ? " And the account's firewall has to let the app in." : "";
-  return `The app's identity needs the role "${role}" on ${hostname} (${grantAccount(hostname, role, connection.clientId)}); a new role takes some minutes.${firewall}`;
+  const firewall =
+    code === "AuthorizationFailure" ? " If it has the role, open the account's firewall to the app." : "";
+  return `The app's identity needs the role "${role}" on ${hostname} (${grantAccount(hostname, role, connection.clientId)}). Assign it, and wait some minutes until it takes effect.${firewall}`;
 }
 
 function whichAccount({ connection }: StorageService): string {
-  if (connection.kind === "connectionString") return "Look at AzureWebJobsStorage.";
-  return `${new URL(connection.endpoint).hostname} comes from AzureWebJobsStorage__accountName, or the service URIs: put one there that there is (${LIST_ACCOUNTS}).`;
-}
-
-/** How long the service asks to be left alone, in ms; undefined where it does not say. */
-export function retryAfterOf(response: StorageFailure["response"]): number | undefined {
-  const value = response?.headers?.get("retry-after");
-  if (value === undefined) return undefined;
-  const seconds = Number(value);
-  const ms = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
+  if (connection.kind === "connectionString")
+    return "Set AzureWebJobsStorage to the connection string of an existing one.";
+  const { hostname } = new URL(connection.endpoint);
+  return `${hostname} does not resolve in DNS. Set AzureWebJobsStorage__accountName (or the service URIs) to an existing one; list them with: ${LIST_ACCOUNTS}`;
 }

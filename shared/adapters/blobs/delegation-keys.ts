@@ -3,11 +3,12 @@ import type { Clock, EpochMs } from "../../clock.ts";
 
 const MINUTE_MS = 60 * 1000;
 const CLOCK_SKEW_MS = 5 * MINUTE_MS;
-/** The service gives no key for longer. */
+/** The service makes no key that lasts longer. */
 const LONGEST_MS = 7 * 24 * 60 * MINUTE_MS - CLOCK_SKEW_MS;
-/** What is kept back of a key's time, so that one key serves an hour of the longest requests. */
+/** How much of a key's time is held back, so that one key serves an hour of the longest requests. */
 const RESERVE_MS = 60 * MINUTE_MS;
 
+/** A key, and until when a URL may be signed with it. */
 export interface DelegationKey {
   readonly key: UserDelegationKey;
   /** When the signature has to end: as asked for, or as late as the key allows. */
@@ -15,8 +16,8 @@ export interface DelegationKey {
 }
 
 /**
- * Keys that sign URLs in the name of the app's identity, which needs no account key but the right to ask for them. One is kept until it
- * ends too early for what is asked. Rejects as the SDK does.
+ * Gets keys that sign URLs in the name of the app's identity, which needs the right to ask for them instead of an
+ * account key. A key is used until it ends too early for a request. Rejects as the SDK does.
  */
 export function makeDelegationKeys(
   account: BlobServiceClient,

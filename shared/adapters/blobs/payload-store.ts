@@ -1,6 +1,7 @@
 import { BlobSASPermissions, BlobServiceClient, type ContainerClient, SASProtocol } from "@azure/storage-blob";
 import type { Clock } from "../../clock.ts";
 import { ConfigError } from "../../errors.ts";
+import { once } from "../../once.ts";
 import type { PayloadStore, StoredBody } from "../../ports/payload-store.ts";
 import { type RunKey, runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
@@ -13,36 +14,39 @@ import { makeDelegationKeys } from "./delegation-keys.ts";
 const BLOB_TIMEOUT_MS = 10_000;
 
 export interface BlobPayloadStoreOptions {
-  /** Of an identity, the endpoint is `https://<account>.blob.core.windows.net`. */
+  /** By identity, the endpoint is `https://<account>.blob.core.windows.net`. */
   readonly connection: StorageConnection;
-  /** Whose blobs these are: instances in one account never see each other's. */
+  /** The instance that owns the blobs. Instances in one account never see each other's blobs. */
   readonly instance: string;
   readonly clock: Clock;
-  /** The container of bodies, made where it is missing. `dispatcher-payloads` by default. */
+  /** The container of bodies, made if it is missing. `dispatcher-payloads` by default. */
   readonly payloadContainer?: string;
-  /** The container of logs, made where it is missing. `dispatcher-logs` by default. */
+  /** The container of logs, made if it is missing. `dispatcher-logs` by default. */
   readonly logContainer?: string;
-  /** For each request, its retries included; a second per MiB sent comes on top. 10 s by default. */
+  /** The time-out of each request, its retries included; 10 s by default. A second is added for each MiB sent. */
   readonly timeoutMs?: number;
 }
 
-/** A signature is valid from a little earlier, for readers whose clock is behind. */
+/** How much earlier a signature becomes valid, because a reader's clock may be behind. */
 const CLOCK_SKEW_MS = 5 * 60 * 1000;
-/** Of the signature, which nothing new is needed in: the SDK's default is so recent that other servers can't check it. */
+/**
+ * The version of the signature. Azurite and other servers reject the SDK's newer default, and we need none of its
+ * features.
+ */
 const SIGNATURE_VERSION = "2022-11-02";
 const MIB = 1024 * 1024;
 
 /**
- * Bodies and logs in Azure Blob.
+ * Makes the port to bodies and logs in Azure Blob.
  *
  * | container             | blob                                                                                     |
  * | --------------------- | ---------------------------------------------------------------------------------------- |
  * | `dispatcher-payloads` | `<instance>/<source>/<sequence number>-<enqueued ms>/body`                               |
  * | `dispatcher-logs`     | `<instance>/<source>/<sequence number>-<enqueued ms>/attempt-<n>/<container>.log`        |
  *
- * The source is `q/<queue>` or `t/<topic>/<subscription>`; nothing in a path is the sender's. The URL of a body carries a signature for
- * reading this one blob: the account key's, or with an identity a delegated one, which lasts for 7 days at most, whatever is asked for.
- * Throws ConfigError where the connection string holds no account key to sign with.
+ * The source is `q/<queue>` or `t/<topic>/<subscription>`; no path contains a sender's text. The URL of a body carries
+ * a signature that allows to read this one blob. The account key signs it or, with an identity, a delegated key, whose
+ * signatures last at most 7 days. Throws ConfigError if the connection string holds no account key to sign with.
  */
 export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadStore {
   const { connection, instance, clock, timeoutMs = BLOB_TIMEOUT_MS } = options;
@@ -82,7 +86,7 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
         const signed = {
           version: SIGNATURE_VERSION,
           permissions: BlobSASPermissions.parse("r"),
-          // http only where the connection string itself says so, as that of a storage emulator does.
+          // http is allowed only if the connection string says so, as a storage emulator's does.
           protocol: blob.url.startsWith("http:") ? SASProtocol.HttpsAndHttp : SASProtocol.Https,
           startsOn: new Date(now - CLOCK_SKEW_MS),
           expiresOn: new Date(now + validForMs),
@@ -127,7 +131,8 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
     async verify() {
       await sending("asking for the container of bodies", async (abortSignal) => {
         await (await bodies()).getProperties({ abortSignal });
-        // Another right of the same role, where it is assigned on the account: without it no large body could be handed over.
+        // A delegated key needs another right of the same role, on the account. Without it no Job could read a large
+        // body.
         await delegationKeys?.(new Date(clock.now()));
       });
     },
@@ -139,27 +144,21 @@ function connect(connection: StorageConnection): BlobServiceClient {
   if (connection.kind === "identity") return new BlobServiceClient(connection.endpoint, connection.credential, options);
   if (!/(?:^|;)\s*(?:AccountKey=|UseDevelopmentStorage=true)/i.test(connection.value)) {
     throw new ConfigError(
-      "The connection string of the blob store holds no AccountKey. Jobs read large bodies by a signed URL, which takes the account's key or an identity: a shared access signature is not enough.",
+      "The connection string of the blob store holds no AccountKey, which signs the URLs by which Jobs read large bodies; a shared access signature can't. Add the key to AzureWebJobsStorage, or set AzureWebJobsStorage__accountName instead.",
     );
   }
   return BlobServiceClient.fromConnectionString(connection.value, options);
 }
 
-/** Makes the container before it is first handed out; once, whoever asks. */
+/** Makes a container, if it is missing, before it is first used. */
 function madeOnFirstUse(container: ContainerClient, timeoutMs: number): () => Promise<ContainerClient> {
-  let made: Promise<ContainerClient> | undefined;
-  const make = async () => {
+  return once(async () => {
     await container.createIfNotExists({ abortSignal: AbortSignal.timeout(timeoutMs) });
     return container;
-  };
-  return () =>
-    (made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    }));
+  });
 }
 
-/** Not there, or there in another version: the one that was meant is gone. */
+/** Ignores that a blob, or the version of it that was meant, is gone already. */
 function unlessMissing(error: unknown): void {
   const status = statusOf(error);
   if (status !== 404 && status !== 412) throw error;

@@ -2,7 +2,10 @@ import { isRecord, valueAt } from "../../plain-data.ts";
 import type { Right } from "../../ports/rights.ts";
 import type { KubernetesConnection } from "./connection.ts";
 
-/** Asks the cluster whether whoever this connection is may do this in the namespace. Throws KubernetesFailure or NoAnswerError. */
+/**
+ * Asks the API server whether this connection's credentials may do this in the namespace. Throws KubernetesFailure or
+ * NoAnswerError.
+ */
 export async function isAllowed(
   connection: KubernetesConnection,
   namespace: string,

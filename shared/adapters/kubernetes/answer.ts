@@ -4,12 +4,19 @@ import { isRecord } from "../../plain-data.ts";
 import type { FieldFault } from "../../ports/job-cluster.ts";
 import { rightsInWords } from "../../ports/rights.ts";
 import { withoutSignatures } from "../../run/without-signatures.ts";
+import { retryAfterMs } from "../retry-after.ts";
 
-/** The API server answered with a failure. Never leaves the adapter: each call says what the failure means to it. */
+/**
+ * The API server answered with a failure. It never leaves the adapter, because each call says what the failure means to
+ * it.
+ */
 export class KubernetesFailure extends Error {
   override readonly name = "KubernetesFailure";
   readonly code: number;
-  /** The server's own word for the failure (`AlreadyExists`, `Conflict` ...); undefined where the answer is no Kubernetes `Status`. */
+  /**
+   * The server's own word for the failure (`AlreadyExists`, `Conflict` ...); undefined if the answer is no Kubernetes
+   * `Status`.
+   */
   readonly reason: string | undefined;
   /** The fields that a 422 complains about, and how. */
   readonly faults: readonly FieldFault[];
@@ -17,21 +24,23 @@ export class KubernetesFailure extends Error {
 
   constructor(code: number, body: string, headers: Readonly<Record<string, string>>) {
     const status = parseStatus(body);
-    // Whoever refuses a Job may quote it, and with it the URL of its message's body: a server, a webhook, a proxy.
+    // A server, webhook or proxy may quote the Job that it refuses, and with it the signed URL of its message's body.
     super(withoutSignatures(status?.message ?? `not an answer of a Kubernetes API server: ${excerpt(body)}`));
     this.code = code;
     this.reason = status?.reason;
     this.faults = status?.faults ?? [];
-    this.retryAfterMs = retryAfter(headers["retry-after"]);
+    this.retryAfterMs = retryAfterMs(headers["retry-after"]);
   }
 }
 
-/** No answer, or none that can be used: no connection, a time-out, a proxy's page, half a document. */
+/**
+ * No usable answer came: the connection failed, the time ran out, or a proxy's page or half a document came instead.
+ */
 export class NoAnswerError extends Error {
   override readonly name = "NoAnswerError";
 }
 
-/** The start of a text in one line, for an error message. */
+/** Shortens a text to the start of it, in one line, for an error message. */
 export function excerpt(text: string): string {
   const line = text.replaceAll(/\s+/g, " ").trim();
   if (line === "") return "an empty body";
@@ -60,28 +69,22 @@ function toFault(cause: unknown): FieldFault[] {
   return typeof field === "string" && typeof message === "string" ? [{ field, message }] : [];
 }
 
-function retryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const seconds = Number(value);
-  const ms = Number.isNaN(seconds) ? Date.parse(value) - Date.now() : seconds * 1000;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
-}
-
-/** The texts of a `Warning` header, each once: `299 - "unknown field \\"spec.a\\"", 299 - "..."`. */
+/** Reads the texts of a `Warning` header, each once: `299 - "unknown field \\"spec.a\\"", 299 - "..."`. */
 export function readWarnings(header: string | undefined): string[] {
   const texts = [...(header ?? "").matchAll(/\b299 \S+ "((?:[^"\\]|\\.)*)"/g)].map(([, text = ""]) => text);
   return [...new Set(texts.map((text) => text.replaceAll(/\\(.)/g, "$1")))];
 }
 
-/** Where a request went, as error texts name it. */
+/** The server and namespace of a request, for error texts. */
 export interface ClusterPlace {
   readonly server: string;
   readonly namespace: string;
 }
 
 /**
- * What a failure means to whoever can only wait: an UnavailableError that says which server answered what, and what to look at. Anything
- * that is neither a failure of the server nor a missing answer is a bug and comes back as it is.
+ * Turns a failure into the error for a caller who can only wait: an UnavailableError that says which server answered
+ * what, and what to do. An error that is neither a failure of the server nor a missing answer is a bug, and comes back
+ * as it is.
  */
 export function unavailable(error: unknown, doing: string, place: ClusterPlace): unknown {
   if (error instanceof NoAnswerError) {
@@ -89,39 +92,41 @@ export function unavailable(error: unknown, doing: string, place: ClusterPlace):
     return new UnavailableError(message, { cause: error.cause ?? error });
   }
   if (!(error instanceof KubernetesFailure)) return error;
-  const answered = `${error.code}${error.reason === undefined || error.reason === "" ? "" : ` ${error.reason}`}: ${error.message}`;
+  const code = [error.code, error.reason].filter(Boolean).join(" ");
   const advice = adviceFor(error, place);
+  const answered = `${code}: ${error.message}${advice === "" ? "" : `. ${advice}`}`;
   const Kind = isDenied(error) ? DeniedError : UnavailableError;
   return new Kind(
-    `The Kubernetes API server ${place.server} can't be used just now, ${doing}. It answered ${answered}${advice === "" ? "" : ` ${advice}`}`,
-    { cause: error, ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }) },
+    `The Kubernetes API server ${place.server} can't be used just now, ${doing}. It answered ${answered}`,
+    { cause: error },
   );
 }
 
 function adviceFor(error: KubernetesFailure, { namespace }: ClusterPlace): string {
   if (error.code === 401)
-    return "- it does not accept the Dispatcher's credentials: is the token or certificate expired?";
+    return "It does not accept the Dispatcher's credentials. Renew the token or certificate, which may have expired.";
   if (isMissingRight(error)) {
-    return `- the Dispatcher lacks this right: its Role in namespace ${namespace} needs ${rightsInWords()}.`;
+    return `The Dispatcher lacks this right. Add it to the Role in namespace ${namespace}, which needs ${rightsInWords()}.`;
   }
-  if (isTerminating(error)) return `- namespace ${namespace} is being deleted.`;
-  if (error.code === 404 && error.message.startsWith("namespaces ")) return `- is JOB_NAMESPACE (${namespace}) right?`;
+  if (isTerminating(error)) return `Namespace ${namespace} is being deleted. Create it again once it is gone.`;
+  if (error.code === 404 && error.message.startsWith("namespaces "))
+    return `Set JOB_NAMESPACE to an existing namespace, or create this one with: kubectl create namespace ${namespace}`;
   return "";
 }
 
-/** The authorizer's words, whichever authorizer it is: RBAC, a webhook, a cloud's own. */
+/** Whether the authorizer refused. RBAC, a webhook and a cloud's own authorizer all say it in these words. */
 export function isMissingRight(error: KubernetesFailure): boolean {
   return error.code === 403 && /\bcannot \w+ resource\b/.test(error.message);
 }
 
-/** Whether admission said no for good: a policy, a webhook, validation. */
+/** Whether admission refused for good: a policy, a webhook or validation. */
 function isDenied(error: KubernetesFailure): boolean {
   if (error.reason === undefined || isMissingRight(error) || isTerminating(error)) return false;
   if ([WEBHOOK_DOWN, NOT_READY, QUOTA_FULL].some((passing) => passing.test(error.message))) return false;
   return error.code === 403 || error.code === 422;
 }
 
-/** A namespace on its way out refuses creates: no template's fault. */
+/** Whether a create was refused because the namespace is being deleted, which is no template's fault. */
 export function isTerminating(error: KubernetesFailure): boolean {
   return error.code === 403 && /because it is being terminated/.test(error.message);
 }

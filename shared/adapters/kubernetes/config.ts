@@ -6,8 +6,8 @@ import { ConfigError, errorText } from "../../errors.ts";
 import { isRecord, valueAt } from "../../plain-data.ts";
 
 /**
- * The cluster that a kubeconfig file describes; without one that of KUBECONFIG, `~/.kube/config` or the pod itself, in this order. Throws
- * ConfigError where there is none, or it can't be read.
+ * Loads a kubeconfig file or, without a path, that of KUBECONFIG, `~/.kube/config` or the pod itself, in this order.
+ * Throws ConfigError if it can't be read, or names no cluster.
  */
 export function loadKubeConfig(path: string | undefined): KubeConfig {
   const kubeConfig = new KubeConfig();
@@ -16,21 +16,26 @@ export function loadKubeConfig(path: string | undefined): KubeConfig {
     else loadFile(kubeConfig, path);
   } catch (error) {
     throw new ConfigError(
-      `The kubeconfig ${path ?? "of KUBECONFIG or ~/.kube/config"} can't be read: ${errorText(error)}`,
+      `The kubeconfig ${path ?? "of KUBECONFIG or ~/.kube/config"} can't be read (${errorText(error)}). Set KUBECONFIG to the path of a kubeconfig file.`,
       { cause: error },
     );
   }
   const cluster = kubeConfig.getCurrentCluster();
   const what =
     path === undefined ? "KUBECONFIG, ~/.kube/config and the pod's service account" : `The kubeconfig ${path}`;
-  // What the library falls back to where it finds nothing: a server that nobody meant.
+  // The library falls back to this server if it finds no kubeconfig.
   if (!cluster || (path === undefined && cluster.server === "http://localhost:8080")) {
-    throw new ConfigError(`${what} name no cluster to run Jobs in: set a kubeconfig file with a current-context.`);
+    throw new ConfigError(
+      `${what} ${path === undefined ? "name" : "names"} no cluster to run Jobs in. Set KUBECONFIG to a kubeconfig file with a current-context.`,
+    );
   }
   return kubeConfig;
 }
 
-/** The library passes over `tokenFile`: the request would go out without a token. It is read again every minute, for such tokens are short-lived. */
+/**
+ * Loads a kubeconfig file whose users may have a `tokenFile`. The library ignores `tokenFile` and would send requests
+ * without a token. It reads the file again every minute, because such tokens are short-lived.
+ */
 function loadFile(kubeConfig: KubeConfig, path: string): void {
   kubeConfig.loadFromFile(path);
   const file: unknown = parse(readFileSync(path, "utf8"));

@@ -3,30 +3,31 @@ import { type Dispatcher, request as sendRequest } from "undici";
 import { errorText } from "../../errors.ts";
 import { excerpt, KubernetesFailure, NoAnswerError, readWarnings } from "./answer.ts";
 
-/** One request. The body of a PATCH is a merge patch. */
+/** One request to the API server. The body of a PATCH is a merge patch. */
 interface PlainRequest {
   readonly method: "GET" | "POST" | "PATCH";
-  /** Below the server, query included. */
+  /** The path below the server, query included. */
   readonly path: string;
   readonly accept?: string;
   readonly body?: unknown;
 }
 
 /**
- * An authenticated way to one API server. Everything on it has a time-out and is sent once, and not before a `Retry-After` has passed. Not
- * the library's typed clients: they drop what a newer cluster knows and they don't, and bring the models of the whole API.
+ * Sends authenticated requests to one API server. Each has a time-out and is sent once, and not before a `Retry-After`
+ * has passed. We don't use the library's typed clients, because they drop fields that only a newer cluster knows, and
+ * load the models of the whole API.
  */
 export interface KubernetesConnection {
   readonly server: string;
-  /** The answer's JSON. Throws KubernetesFailure or NoAnswerError. */
+  /** Resolves to the answer's JSON. Throws KubernetesFailure or NoAnswerError. */
   json(request: PlainRequest): Promise<unknown>;
-  /** The same, with what the server warns of. */
+  /** Resolves to the answer's JSON and the server's warnings. Throws as `json` does. */
   exchange(request: PlainRequest): Promise<{ readonly json: unknown; readonly warnings: readonly string[] }>;
-  /** The last `maxBytes` of what the server streams. Throws KubernetesFailure or NoAnswerError. */
+  /** Resolves to the last `maxBytes` of what the server streams. Throws KubernetesFailure or NoAnswerError. */
   tail(path: string, maxBytes: number): Promise<Uint8Array>;
 }
 
-/** A header that comes several times is one text, as `fetch` has it. */
+/** An answer of the server. A header that comes several times is one text, as with `fetch`. */
 interface Answer {
   readonly code: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -35,13 +36,16 @@ interface Answer {
 
 const MERGE_PATCH = "application/merge-patch+json";
 
-/** The longest `Retry-After` that is kept to: a header of hours would be an outage of its own. */
+/** The longest `Retry-After` that is obeyed. A header of hours would be an outage of its own. */
 const MAX_REST_MS = 60_000;
 
-/** Certificates may be renewed while the process lives: connections made with the old ones are given up after this. */
+/**
+ * How long connections are kept. Certificates may be renewed while the process lives, so that old connections have to
+ * end.
+ */
 const CONNECTIONS_LIFE_MS = 5 * 60 * 1000;
 
-/** A connection to the current context's cluster. No request is made. */
+/** Makes a connection to the current context's cluster. Sends no request yet. */
 export function connect(
   kubeConfig: KubeConfig,
   options: { readonly timeoutMs: number; readonly userAgent: string },
@@ -49,7 +53,7 @@ export function connect(
   const server = kubeConfig.getCurrentCluster()?.server.replace(/\/+$/, "") ?? "";
   const authenticate = makeAuthenticate(kubeConfig);
 
-  // Told to come back later, it asks nothing meanwhile: it would only be turned away again.
+  // While a `Retry-After` runs, requests fail here with the same failure, because the server would refuse them again.
   let resting: { readonly until: number; readonly failure: KubernetesFailure } | undefined;
 
   const send = async (request: RequestContext): Promise<Answer> => {
@@ -96,7 +100,7 @@ export function connect(
     async tail(path, maxBytes) {
       const request = new RequestContext(server + path, HttpMethod.GET);
       await authenticate(request);
-      // Even while resting: a log is asked for once, and its pod may be gone later.
+      // A log is asked for even during a `Retry-After`, because it is asked for once and its pod may be gone later.
       const { body } = await send(request);
       return answered(lastBytes(body, maxBytes), options.timeoutMs);
     },
@@ -104,8 +108,8 @@ export function connect(
 }
 
 /**
- * Puts credentials on a request. The library makes a new connection pool per request wherever TLS settings are involved; one pool is kept
- * instead, so that requests share connections.
+ * Puts credentials on a request. With TLS settings the library makes a new connection pool for each request; we keep
+ * one pool instead, so that requests share connections.
  */
 function makeAuthenticate(kubeConfig: KubeConfig): (request: RequestContext) => Promise<void> {
   let pool: ReturnType<RequestContext["getDispatcher"]>;
@@ -114,12 +118,12 @@ function makeAuthenticate(kubeConfig: KubeConfig): (request: RequestContext) => 
     try {
       await kubeConfig.applySecurityAuthentication(request);
     } catch (error) {
-      throw new NoAnswerError(`the kubeconfig's credentials could not be had (${errorText(error)})`, { cause: error });
+      throw new NoAnswerError(`no credentials by the kubeconfig (${errorText(error)})`, { cause: error });
     }
     const fresh = request.getDispatcher();
     if (fresh === undefined) return;
     if (pool === undefined || performance.now() - madeAt > CONNECTIONS_LIFE_MS) {
-      // Waits for the requests that are still on it.
+      // `close` waits for the requests that still use the pool.
       pool?.close().catch(() => {});
       pool = fresh;
       madeAt = performance.now();
@@ -138,14 +142,17 @@ async function answered<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
   }
 }
 
-/** A proxy's page and half a document both come with status 200 at times: neither may pass for an object of the cluster. */
+/**
+ * Parses an answer. A proxy's page or half a document may come with status 200, and must not pass for an object of the
+ * cluster.
+ */
 function readJson(text: string, { code, headers }: Answer): object {
   try {
     const value: unknown = JSON.parse(text);
     const type = headers["content-type"] ?? "";
     if (typeof value === "object" && value !== null && type.includes("json")) return value;
   } catch {
-    // Told below, with what came instead.
+    // The error below shows what came instead.
   }
   throw new NoAnswerError(`it answered ${code} with something other than a whole JSON object: ${excerpt(text)}`);
 }
@@ -156,7 +163,7 @@ async function lastBytes(stream: AsyncIterable<Uint8Array>, maxBytes: number): P
   for await (const chunk of stream) {
     kept.push(chunk);
     bytes += chunk.byteLength;
-    // Cut only now and then: a log that is much longer than its end costs no more than twice that.
+    // Cuts only when twice too much is held, so that a long log costs little time and memory.
     if (bytes > 2 * maxBytes) {
       kept = [Buffer.concat(kept).subarray(-maxBytes)];
       bytes = maxBytes;

@@ -14,24 +14,35 @@ import { listTable } from "./tables.ts";
 import { tryJob } from "./trial.ts";
 
 export interface KubernetesJobsOptions {
-  /** A kubeconfig file, or one that is loaded; undefined: KUBECONFIG, `~/.kube/config`, or the pod's service account. */
+  /**
+   * The path of a kubeconfig, or a loaded one. If undefined: KUBECONFIG, `~/.kube/config`, or the pod's service
+   * account.
+   */
   readonly kubeconfig?: string | KubeConfig | undefined;
   readonly namespace: string;
   readonly instance: string;
-  /** Of each request, ms. 15,000 by default. */
+  /** The time-out of each request in ms; 15,000 by default. */
   readonly timeoutMs?: number;
   readonly userAgent?: string;
 }
 
 const CLUSTER_TIMEOUT_MS = 15_000;
-/** Lines can be asked for, bytes can't. Shorter lines than this, on average, are asked for twice. */
+/**
+ * The shortest average line of a log that is read in one request. The API counts lines, and we need bytes; shorter
+ * lines take a second request.
+ */
 const SHORT_LINE_BYTES = 32;
-/** Who carries it is suspended and resumed by Kueue alone. */
+/** Kueue alone suspends and resumes a Job with this label. */
 const QUEUE_LABEL = "kueue.x-k8s.io/queue-name";
-/** A Job that is written would come back whole, with the message's body in it. */
+/**
+ * Asks for the metadata alone in answer to a write. Otherwise the whole Job comes back, with the message's body in it.
+ */
 const METADATA_ALONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io";
 
-/** The Jobs of one instance in one namespace of a Kubernetes cluster. Throws ConfigError where the kubeconfig names no cluster. */
+/**
+ * Makes the port to the Jobs of one instance in one namespace of a cluster. Throws ConfigError if the kubeconfig names
+ * no cluster.
+ */
 export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
   const { namespace, instance, timeoutMs = CLUSTER_TIMEOUT_MS, userAgent = "dispatcher" } = options;
   const kubeConfig = typeof options.kubeconfig === "object" ? options.kubeconfig : loadKubeConfig(options.kubeconfig);
@@ -119,7 +130,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     log: (podName, container, maxBytes) =>
       tried(`reading the log of ${container} in pod ${podName}`, async () => {
         const path = `${podsPath}/${encodeURIComponent(podName)}/log?container=${encodeURIComponent(container)}`;
-        // 400: the container never started.
+        // The server answers 400 if the container never started.
         const log = await orUndefined([400, 404], readLogEnd(connection, path, maxBytes));
         return log && isExcuse(log) ? undefined : log;
       }),
@@ -146,7 +157,8 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     verify: () =>
       tried("looking whether it can be used", async () => {
         await connection.json({ method: "GET", path: `${jobsPath}?limit=1` });
-        // A list of a namespace that doesn't exist is empty, not an error. The Dispatcher's Role need not allow this look.
+        // Listing a namespace that doesn't exist gives an empty list, so the namespace is read too. The Role need not
+        // allow that.
         await orUndefined([403], connection.json({ method: "GET", path: corePath }));
       }),
   };
@@ -158,7 +170,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     const existing = await get(name);
     if (existing) return { kind: "exists", job: existing };
     throw new UnavailableError(
-      `A Job ${name} existed when one was to be created, and was gone when it was looked at: try again.`,
+      `A Job named ${name} existed when it was to be created, and was gone at the next look. The next tick tries again.`,
       { cause: error },
     );
   }
@@ -168,16 +180,19 @@ async function readLogEnd(connection: KubernetesConnection, path: string, maxByt
   const lines = Math.ceil(maxBytes / SHORT_LINE_BYTES);
   const end = await connection.tail(`${path}&tailLines=${lines}`, maxBytes);
   const isCut = end.byteLength < maxBytes && end.reduce((count, byte) => count + (byte === 0x0a ? 1 : 0), 0) >= lines;
-  // A line has at least one byte.
+  // A line has at least one byte, so that `maxBytes` lines are always enough.
   return isCut ? connection.tail(`${path}&tailLines=${maxBytes}`, maxBytes) : end;
 }
 
-/** With status 200, and in place of the log: whoever stored it would overwrite the one that was kept before the container was removed. */
+/**
+ * The kubelet answers 200 with this text when the log is gone. Storing it would overwrite the real log that was saved
+ * earlier.
+ */
 const EXCUSE =
   /^(unable to retrieve container logs for [\w-]+:\/\/\w+|failed to try resolving symlinks in path "[^\n]+)$/;
 const LONGEST_EXCUSE_BYTES = 2_000;
 
-/** Whether a log is nothing but the kubelet's word that there is none any more. */
+/** Whether a log is only the kubelet's text that the log is gone. */
 function isExcuse(log: Uint8Array): boolean {
   return log.byteLength <= LONGEST_EXCUSE_BYTES && EXCUSE.test(Buffer.from(log).toString());
 }
@@ -186,14 +201,14 @@ async function orUndefined<T>(codes: readonly number[], promise: Promise<T>): Pr
   try {
     return await promise;
   } catch (error) {
-    // Only the API server itself can say that something isn't there: a proxy's 404 says nothing.
+    // Only the API server's own answer counts: a proxy's 404 does not mean that the object is missing.
     if (error instanceof KubernetesFailure && error.reason !== undefined && codes.includes(error.code))
       return undefined;
     throw error;
   }
 }
 
-/** The uid in the patch was a precondition: another Job has the name now, or none. */
+/** Whether a patch failed on its uid, which is a precondition: another Job has the name now, or no Job has. */
 function isAnotherOrGone(error: unknown): boolean {
   if (!(error instanceof KubernetesFailure) || error.reason === undefined) return false;
   return (

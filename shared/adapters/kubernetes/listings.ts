@@ -12,16 +12,19 @@ const STATES: Readonly<Record<string, JobListing["state"]>> = {
   Failed: "failed",
 };
 
-/** A Job's row as the port tells it. Throws ConfigError where the server is too old to say how its Jobs are. */
+/**
+ * Turns a Job's row into the port's listing. Throws ConfigError if the server is too old to list the status of its
+ * Jobs.
+ */
 export function toJobListing({ name = "", status = "" }: TableRow): JobListing {
   const state = STATES[status];
   if (state !== undefined) return { name, state };
   throw new ConfigError(
-    `The API server lists Job ${name} with the status ${JSON.stringify(status)}, not one of ${Object.keys(STATES).join(", ")}: Kubernetes 1.31 or later is needed.`,
+    `The API server lists Job ${name} with the status ${JSON.stringify(status)}, not one of ${Object.keys(STATES).join(", ")}. Upgrade the cluster to Kubernetes 1.31 or later.`,
   );
 }
 
-/** A pod's row as the port tells it. */
+/** Turns a pod's row into the port's listing. */
 export function toPodListing({ name = "", status = "" }: TableRow): PodListing {
   return { name, jobName: name.replace(/-[^-]{5}$/, ""), status };
 }

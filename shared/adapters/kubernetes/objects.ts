@@ -2,14 +2,14 @@ import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import { asJson, isRecord, valueAt } from "../../plain-data.ts";
 import { NoAnswerError } from "./answer.ts";
 
-/** By their kind: what the API server calls the object, or its list, and what the client's types call it. */
+/** The kinds that we read, by the API server's name for them, each with the client's type of it. */
 interface Kinds {
   readonly Job: V1Job;
   readonly PodList: { readonly items: V1Pod[] };
   readonly EventList: { readonly items: CoreV1Event[] };
 }
 
-/** Fields that the client's types call a Date: `metav1.Time` and `metav1.MicroTime` of the Kubernetes API. */
+/** Fields that are a Date in the client's types: `metav1.Time` and `metav1.MicroTime` of the Kubernetes API. */
 const TIMES = new Set([
   "creationTimestamp",
   "deletionTimestamp",
@@ -24,12 +24,13 @@ const TIMES = new Set([
   "eventTime",
   "lastObservedTime",
 ]);
-/** Their keys are anybody's. */
+/** Fields whose keys are free text, so that a key may be spelled like one of `TIMES`. */
 const MAPS = new Set(["labels", "annotations"]);
 
 /**
- * An answer of the API server as the object that it is, its times as Dates. Not by the client's own models: all of the API's would be loaded
- * for these three, and they take any answer for whatever was asked for. Throws NoAnswerError where it is of another kind.
+ * Turns an answer of the API server into a typed object, with its times as Dates. We don't use the client's own models,
+ * because they load those of the whole API and accept any answer as the kind that was asked for. Throws NoAnswerError
+ * if the answer is of another kind.
  */
 export function readObject<K extends keyof Kinds>(kind: K, answer: unknown): Kinds[K] {
   if (!isRecord(answer) || answer["kind"] !== kind) {
@@ -39,7 +40,7 @@ export function readObject<K extends keyof Kinds>(kind: K, answer: unknown): Kin
   }
   // Go may write an empty list as null.
   const whole = kind === "Job" ? answer : { ...answer, items: listIn(kind, answer["items"] ?? []) };
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The server's own word for what it is.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The server itself says that it is of this kind.
   return dated(whole) as Kinds[K];
 }
 
@@ -52,7 +53,7 @@ function dated(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(dated);
   if (!isRecord(value)) return value;
   const fields = Object.entries(value).flatMap(([name, field]): [string, unknown][] => {
-    // A zero value that the server does not leave out.
+    // The server writes some zero values as null.
     if (field === null) return [];
     if (MAPS.has(name)) return [[name, field]];
     return [[name, TIMES.has(name) && typeof field === "string" ? new Date(field) : dated(field)]];

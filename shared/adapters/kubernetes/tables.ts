@@ -4,10 +4,12 @@ import type { KubernetesConnection } from "./connection.ts";
 
 const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const PAGE = 500;
-/** How often a list whose pages expired under it is begun again. */
+/** How often a list is begun again after its pages expired. */
 const MAX_RESTARTS = 3;
 
-/** One row: its cells by the lower-case names of their columns; with its metadata, when it was created as `creationTimestamp` too. */
+/**
+ * One row: its cells by the lower-case names of their columns, and `creationTimestamp` if its metadata were asked for.
+ */
 export type TableRow = Readonly<Record<string, string>>;
 
 interface TableRequest {
@@ -15,13 +17,14 @@ interface TableRequest {
   readonly fieldSelector?: string;
   /** `None` by default. */
   readonly includeObject?: "None" | "Metadata";
-  /** Reads no pages beyond so many rows. */
+  /** The most rows to read. */
   readonly atMost?: number;
 }
 
 /**
- * A list as the server would print it: no specs, no annotations, so that thousands of Jobs stay light. Page by page; begins again where
- * the server has forgotten the list's version meanwhile. Throws KubernetesFailure or NoAnswerError.
+ * Lists objects as the server would print them, without specs and annotations, so that thousands of Jobs stay light. It
+ * reads page by page, and begins again if the server has forgotten the list's version. Throws KubernetesFailure or
+ * NoAnswerError.
  */
 export async function listTable(
   connection: KubernetesConnection,
@@ -62,7 +65,7 @@ function readTable(table: unknown): { rows: TableRow[]; token: string } {
       `it answered a list with something other than a table (kind ${asJson(valueAt(table, ["kind"]))})`,
     );
   }
-  // By name: servers of other versions have other columns.
+  // Cells are found by their column's name, because servers of other versions have other columns.
   const columns = table["columnDefinitions"].map((column: unknown) =>
     isRecord(column) && typeof column["name"] === "string" ? column["name"].toLowerCase() : "",
   );

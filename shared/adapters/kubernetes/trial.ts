@@ -4,12 +4,15 @@ import { KubernetesFailure } from "./answer.ts";
 import type { KubernetesConnection } from "./connection.ts";
 import { judgeCreateFailure } from "./create.ts";
 
-/** A webhook that does more than to judge, and so is never called for a dry run. It says nothing about the template. */
+/**
+ * Words of the API server if a webhook has side effects and so can't be called in a dry run. They say nothing about the
+ * template.
+ */
 const NO_DRY_RUN = /does not support dry run/;
 
 /**
- * A create by server-side dry run: validation, admission, webhooks and policies all judge it, and nothing is stored. Throws as a create does
- * where it is an outage.
+ * Tries to create a Job by server-side dry run: validation, admission, webhooks and policies all judge it, and nothing
+ * is stored. Throws as a create does if it is an outage.
  */
 export async function tryJob(
   connection: KubernetesConnection,
@@ -19,7 +22,7 @@ export async function tryJob(
   try {
     const { warnings } = await connection.exchange({
       method: "POST",
-      // A field that the server doesn't know is dropped by a create too: say so, and refuse no more than a create would.
+      // `Warn`, because a create too drops a field that the server doesn't know, and only warns of it.
       path: `${place.jobsPath}?dryRun=All&fieldValidation=Warn`,
       body: job,
     });

@@ -4,6 +4,7 @@ import { ConfigError, LockLostError, UnavailableError } from "../../errors.ts";
 import type { DeadLetter, DeferredOutcome, MessageBroker } from "../../ports/message-broker.ts";
 import type { PeekedMessage, Properties } from "../../run/message.ts";
 import type { RunKey } from "../../run/run.ts";
+import { FIRST_PARTITIONED_NUMBER } from "../../run/sequence-number.ts";
 import type { Source } from "../../run/source.ts";
 import { unforged } from "../../run/stamp.ts";
 import { bareLockToken } from "./bare-lock-token.ts";
@@ -22,10 +23,13 @@ import { lettersToTry, stampsToTry } from "./properties-that-fit.ts";
 import { type ServiceBusConnection, ServiceBusReceivers } from "./receivers.ts";
 
 const BUS_TIMEOUT_MS = 10_000;
-/** A number that no entity ever reaches: asking for it disturbs nobody. */
-const NO_SUCH_NUMBER = 2 ** 48 - 1;
+/** No entity ever reaches this number, so that asking for its message disturbs nothing. */
+const NO_SUCH_NUMBER = FIRST_PARTITIONED_NUMBER - 1;
 
-/** The port on Azure Service Bus. Every call is over within `timeoutMs` (10 s), one on a deferred message within twice that. */
+/**
+ * Makes the port to Azure Service Bus. Every call ends within `timeoutMs` (10 s), a call on a deferred message within
+ * twice that.
+ */
 export function makeServiceBusBroker(
   connection: ServiceBusConnection,
   options: { readonly timeoutMs?: number } = {},
@@ -62,13 +66,13 @@ class ServiceBusBroker implements MessageBroker {
 
   async peek(source: Source, sequenceNumber: number): Promise<PeekedMessage | undefined> {
     const [message] = await this.#peek(source, sequenceNumber, 1);
-    // The service gives the first message from this number on.
+    // The service answers with the first message from this number on.
     return message?.sequenceNumber === sequenceNumber ? message : undefined;
   }
 
   async browse(source: Source, fromSequenceNumber: number, count: number): Promise<PeekedMessage[]> {
     const messages: PeekedMessage[] = [];
-    // One answer is limited in size: only an empty one means the end.
+    // The size of one answer is limited, so that only an empty one means the end.
     while (messages.length < count) {
       const from = (messages.at(-1)?.sequenceNumber ?? fromSequenceNumber - 1) + 1;
       const page = await this.#peek(source, from, count - messages.length);
@@ -120,13 +124,13 @@ class ServiceBusBroker implements MessageBroker {
       if (isMessageNotFound(error)) return;
       if (isEntityMissing(error)) {
         throw new ConfigError(
-          `${missingSource(source, this.#receivers.place)}, or name one that does in the module's source`,
+          `${missingSource(source, this.#receivers.place)}, or name an existing one in the module's source`,
           { cause: error },
         );
       }
       if (isSessionRequired(error)) {
         throw new ConfigError(
-          `${describeSource(source)} requires sessions, which a source must not: create it again without them`,
+          `${describeSource(source)} requires sessions, which a source can't have: create it again without them`,
           { cause: error },
         );
       }
@@ -146,7 +150,10 @@ class ServiceBusBroker implements MessageBroker {
     return messages.map((message) => toPeekedMessage(source, message));
   }
 
-  /** Receives exactly this message, and settles it. The lock is ours by then: if it is lost, nobody knows how far we came. */
+  /**
+   * Receives exactly this message, and settles it. A lock lost meanwhile becomes an UnavailableError, because the
+   * settlement may have worked.
+   */
   async #settleDeferred(
     key: RunKey,
     settle: (message: ServiceBusReceivedMessage) => Promise<void>,
@@ -156,7 +163,8 @@ class ServiceBusBroker implements MessageBroker {
     try {
       // guard: enqueued-time-on-receive
       if (message.enqueuedTimeUtc?.getTime() !== key.enqueuedAt) {
-        // The entity was created again, and counts from 1: another message has this number. It goes back as it was.
+        // The entity was created again and counts from 1, so that another message has this number. It goes back
+        // unchanged.
         await this.#receivers.call({ source: key.source, operation: "give back" }, (receiver) =>
           receiver.abandonMessage(message),
         );
@@ -183,7 +191,9 @@ class ServiceBusBroker implements MessageBroker {
     }
   }
 
-  /** Settles with the first of these that the broker accepts: what comes later asks for less room. */
+  /**
+   * Settles with the first of these choices that the broker accepts. Each later one needs less space for properties.
+   */
   async #firstAccepted<T>(
     source: Source,
     operation: string,

@@ -2,19 +2,19 @@ import { ConfigError, LockLostError, UnavailableError } from "../../errors.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import { createSource, grantSource, LIST_NAMESPACES, ROLES } from "../azure/remedy.ts";
 
-/** What the SDK's error means for one call, and the words for a person. */
+/** The call that failed, for the words of its error. */
 export interface FailedCall {
   readonly source: Source;
-  /** What was tried: "defer", "peek". */
+  /** What the call was to do, such as "defer" or "peek". */
   readonly operation: string;
 }
 
-/** Where the sources are, and as whom they are read. */
+/** The namespace of the sources, and whether we read them by identity or by key. */
 export type BusPlace =
   | { readonly kind: "identity"; readonly host: string; readonly clientId?: string | undefined }
   | { readonly kind: "key"; readonly host: string };
 
-/** `queue "thumbnails"`, `subscription "image-uploaded/thumbnail"`. */
+/** Names a source in words, such as `queue "thumbnails"` or `subscription "image-uploaded/thumbnail"`. */
 export function describeSource(source: Source): string {
   return `${"queue" in source ? "queue" : "subscription"} "${sourceName(source)}"`;
 }
@@ -25,7 +25,7 @@ interface SdkError {
   readonly retryable: boolean;
 }
 
-/** The last thing that went wrong: after a retry the SDK throws an AggregateError of all attempts. */
+/** Finds the last error, because after a retry the SDK throws an AggregateError of all attempts. */
 function lastError(error: unknown): unknown {
   return error instanceof AggregateError && error.errors.length > 0 ? lastError(error.errors.at(-1)) : error;
 }
@@ -36,44 +36,47 @@ function sdkError(thrown: unknown): SdkError | undefined {
   return { code: error.code, message: error.message, retryable: "retryable" in error && error.retryable === true };
 }
 
-/** The broker knows no such message, or somebody else holds it. */
+/** Whether the broker has no such message, or another receiver holds its lock. */
 export function isMessageNotFound(error: unknown): boolean {
   return sdkError(error)?.code === "MessageNotFound";
 }
 
-/** The lock token is dead. A bare status 410 comes as a GeneralError that names ReceiverDisconnectedError. */
+/**
+ * Whether the lock token is dead. The SDK gives a bare status 410 as a GeneralError that names
+ * ReceiverDisconnectedError.
+ */
 export function isLockLost(error: unknown): boolean {
   const sdk = sdkError(error);
   if (sdk?.code === "MessageLockLost") return true;
   return sdk?.code === "GeneralError" && sdk.message.startsWith("ReceiverDisconnectedError");
 }
 
-/** The broker understood the request and will never accept it: here, properties without room. */
+/** Whether the broker understood the request and will never accept it, mostly because the properties are too large. */
 export function isRefusal(error: unknown): boolean {
   const sdk = sdkError(error);
   if (sdk === undefined || sdk.retryable || isLockLost(error)) return false;
   return ["GeneralError", "MessageSizeExceeded", "QuotaExceeded"].includes(sdk.code);
 }
 
-/** The entity does not do this for receivers without a session. */
+/** Whether the entity refuses receivers without a session. */
 export function isSessionRequired(error: unknown): boolean {
   const sdk = sdkError(error);
   return sdk?.code === "GeneralError" && /\bsession/i.test(sdk.message);
 }
 
-/** The queue, topic or subscription does not exist. */
+/** Whether the queue, topic or subscription does not exist. */
 export function isEntityMissing(error: unknown): boolean {
   return sdkError(error)?.code === "MessagingEntityNotFound";
 }
 
-/** That a source does not exist, where, and the command that creates it. */
+/** Says that a source does not exist, where, and by which command to create it. */
 export function missingSource(source: Source, { host }: BusPlace): string {
   const command = createSource(host, source);
   const where = host === "" ? "" : ` in ${host}`;
   return `${describeSource(source)} does not exist${where}: create it${command === undefined ? "" : ` (${command})`}`;
 }
 
-/** The error that the port promises for one that the SDK threw. Programming errors come back as they are. */
+/** Turns an error of the SDK into the one that the port promises. Programming errors come back as they are. */
 export function translateError(thrown: unknown, call: FailedCall, place: BusPlace): unknown {
   const error = lastError(thrown);
   if (error instanceof ConfigError || error instanceof UnavailableError || error instanceof LockLostError) return error;
@@ -86,22 +89,22 @@ export function translateError(thrown: unknown, call: FailedCall, place: BusPlac
   return new UnavailableError(remedy(error, call.source, place) ?? failed, { cause: error });
 }
 
-/** What is wrong and what to do about it, where a person has to; undefined where it may pass by itself. */
+/** Says what is wrong and what a person has to do. Undefined if the failure may pass by itself. */
 function remedy(error: unknown, source: Source, place: BusPlace): string | undefined {
   if (isEntityMissing(error)) return missingSource(source, place);
   const sdk = sdkError(error);
   if (sdk?.code === "UnauthorizedAccess")
-    return `no access to ${describeSource(source)} in ${place.host}: ${rightTo(source, place)}`;
+    return `no access to ${describeSource(source)} in ${place.host}. ${rightTo(source, place)}`;
   if (sdk?.message.includes("ENOTFOUND")) {
     const setting = place.kind === "identity" ? "ServiceBus__fullyQualifiedNamespace" : "ServiceBus";
-    return `there is no namespace ${place.host}, as far as DNS knows: put one that there is into ${setting} (${LIST_NAMESPACES})`;
+    return `namespace ${place.host} does not resolve in DNS. Set ${setting} to an existing namespace; list them with: ${LIST_NAMESPACES}`;
   }
   return undefined;
 }
 
 function rightTo(source: Source, place: BusPlace): string {
   if (place.kind === "identity") {
-    return `the app's identity needs the role "${ROLES.bus}" on it (${grantSource(place.host, source, place.clientId)}); a new role takes some minutes`;
+    return `The app's identity needs the role "${ROLES.bus}" on it (${grantSource(place.host, source, place.clientId)}). Assign it, and wait some minutes until it takes effect`;
   }
-  return "the key in ServiceBus needs Listen; where the namespace takes no keys at all, set ServiceBus__fullyQualifiedNamespace instead";
+  return "The key in ServiceBus needs the right Listen. If the namespace takes no keys, set ServiceBus__fullyQualifiedNamespace instead";
 }

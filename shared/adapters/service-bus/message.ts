@@ -1,19 +1,19 @@
 import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import { ConfigError } from "../../errors.ts";
 import type { PeekedMessage } from "../../run/message.ts";
+import { FIRST_PARTITIONED_NUMBER } from "../../run/sequence-number.ts";
 import type { Source } from "../../run/source.ts";
+import { amqpJson } from "./amqp-json.ts";
 import { describeSource } from "./errors.ts";
 import { UNREADABLE } from "./patient-decoding.ts";
 import type { CarriedProperties } from "./property-space.ts";
 
-/** The top 16 bits of a number name a partition; without one, no entity ever counts so far. */
-const FIRST_PARTITIONED_NUMBER = 2 ** 48;
-/** What is said to expire after the year 9999 never does: the service's own "never" is later. */
+/** A message that is said to expire after this never expires. The service's own "never" is later. */
 const NEVER = Date.UTC(9999, 11, 31);
 
 /**
- * A message as the port shows it.
- * @throws ConfigError where its number says that the entity is partitioned: a JavaScript number could not name it.
+ * Turns a message of the SDK into the port's. Throws ConfigError if its number shows that the entity is partitioned,
+ * because a JavaScript number can't hold such a number exactly.
  */
 export function toPeekedMessage(source: Source, message: ServiceBusReceivedMessage): PeekedMessage {
   const expiresAt = message.expiresAtUtc?.getTime();
@@ -41,7 +41,7 @@ function plainNumber(source: Source, message: ServiceBusReceivedMessage): number
   );
 }
 
-/** Ids may be numbers or bytes in AMQP; bytes are shown as hexadecimal digits. */
+/** Writes an id as text. In AMQP it may also be a number, or bytes, which become hexadecimal digits. */
 function textOf(id: string | number | Uint8Array): string {
   return id instanceof Uint8Array ? Buffer.from(id).toString("hex") : String(id);
 }
@@ -50,35 +50,30 @@ function bodyOf(body: unknown): Pick<PeekedMessage, "body" | "bodyUnreadable"> {
   try {
     if (body !== UNREADABLE) return { body: bodyBytes(body) };
   } catch (error) {
-    // Not too deep to be decoded, by code that is warm, and too deep for JSON.
+    // A value may be shallow enough to be decoded, and yet too deep for JSON.
     if (!(error instanceof RangeError)) throw error;
   }
   return { body: new Uint8Array(), bodyUnreadable: true };
 }
 
 /**
- * The bytes of a body. Of a data section, which is what every Service Bus SDK sends, exactly the sender's. A body sent as an AMQP value or
- * sequence has no bytes of its own: text gives its UTF-8, anything else its JSON (64-bit integers as
- * text), nothing gives none.
+ * Gives the bytes of a body. Every Service Bus SDK sends a data section, whose bytes come back exactly. A body sent as
+ * an AMQP value or sequence has no bytes of its own, so that text becomes UTF-8, no value becomes no bytes, and
+ * anything else becomes JSON.
  */
 function bodyBytes(body: unknown): Uint8Array {
   if (body instanceof Uint8Array) return body;
   if (body === undefined || body === null) return new Uint8Array();
   if (isChunks(body)) return Buffer.concat(body);
-  return Buffer.from(typeof body === "string" ? body : (JSON.stringify(body, withBigIntsAsText) ?? ""));
+  return Buffer.from(typeof body === "string" ? body : (amqpJson(body) ?? ""));
 }
 
-/** JSON has no word for a 64-bit integer, and would throw: no peek would get past such a message. */
-function withBigIntsAsText(_name: string, value: unknown): unknown {
-  return typeof value === "bigint" ? value.toString() : value;
-}
-
-/** A body in several data sections is one body in pieces. */
+/** Whether a body came in several data sections, which are pieces of one body. */
 function isChunks(body: unknown): body is Uint8Array[] {
   return Array.isArray(body) && body.length > 0 && body.every((chunk) => chunk instanceof Uint8Array);
 }
 
-/** What counts against the room for properties of a received message. */
+/** Collects what a received message already uses of its property space. */
 export function carriedProperties(message: ServiceBusReceivedMessage): CarriedProperties {
   const { messageId, correlationId, subject, contentType, to, replyTo, sessionId, replyToSessionId } = message;
   return {

@@ -12,15 +12,18 @@ interface AmqpReader {
 type Reading = (this: AmqpReader, count: number, type: { readonly width: number }) => unknown[];
 const Reader: { new (buffer: Buffer): AmqpReader; readonly prototype: object } = Reflect.get(rhea.types, "Reader");
 
-/** The body of a message that can't be decoded, be it for its body or for what stands beside that. No body that was decoded is a symbol. */
+/**
+ * Stands for the body of a message of which any part can't be decoded. It can't be a real body, because no decoded body
+ * is a symbol.
+ */
 export const UNREADABLE = Symbol.for("dispatcher: AMQP that can't be decoded");
 
 let isInstalled = false;
 
 /**
- * Has all AMQP clients of this process hand on a message without what can't be decoded of it: lists nested by the thousand, types that there
- * are none of, an array that claims to have more items than bytes. As rhea is, one such message breaks the connection that it comes over, with
- * all else on its way there, or fails a whole page of a peek, or takes all memory, at each of its deliveries.
+ * Patches rhea so that a malformed message arrives without the part that cannot be decoded: lists nested by the
+ * thousand, unknown types, an array that claims more items than it has bytes. Unpatched, one such message breaks the
+ * connection, a whole peek page, or the process, at every delivery.
  */
 export function installPatientDecoding(): void {
   if (isInstalled) return;
@@ -55,7 +58,10 @@ function isSound(section: Buffer, decode: Decode): boolean {
 /** Header, annotations, properties and application properties (AMQP 1.0, part 3, 3.2). */
 const BEFORE_BODY = new Set<unknown>([0x70, 0x71, 0x72, 0x73, 0x74]);
 
-/** The sections of a message without its body, each with its descriptor. What comes after one whose end can't be told is left out. */
+/**
+ * Cuts a message into its sections, each with its descriptor, without the body. Stops at a section whose end can't be
+ * found.
+ */
 function sectionsOf(encoded: Buffer): Buffer[] {
   const sections: Buffer[] = [];
   const reader = new Reader(encoded);
@@ -68,12 +74,15 @@ function sectionsOf(encoded: Buffer): Buffer[] {
       if (BEFORE_BODY.has(descriptor?.value)) sections.push(encoded.subarray(start, reader.position));
     }
   } catch {
-    // Cut short: what came before is good.
+    // The message is cut short here; the sections before this are good.
   }
   return sections;
 }
 
-/** How many bytes a value takes, by the upper half of its type's code (AMQP 1.0, part 1, 1.2). Reads past the size where there is one. */
+/**
+ * Finds how many bytes a value takes, by the upper half of its type's code (AMQP 1.0, part 1, 1.2). Reads past the
+ * size, if it has one.
+ */
 function sizeOf(typecode: number, reader: AmqpReader): number {
   const category = typecode >> 4;
   if (category >= 0xa) return reader.read_uint(category % 2 === 0 ? 1 : 4);

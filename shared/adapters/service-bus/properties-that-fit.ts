@@ -8,13 +8,19 @@ const MAX_DEAD_LETTER_TEXT = 4096;
 type SdkProperties = NonNullable<ServiceBusReceivedMessage["applicationProperties"]>;
 type SdkLetter = NonNullable<Parameters<ServiceBusReceiver["deadLetterMessage"]>[1]>;
 
-/** The stamp, and nothing, where it has no room: a message that cannot be stamped must still be settled. */
+/**
+ * Gives the properties to try in order: the stamp, then none. A message without space for the stamp must still be
+ * settled.
+ */
 export function stampsToTry(stamp: Properties, carried?: CarriedProperties): SdkProperties[] {
   const properties = sdkProperties(stamp);
   return carried === undefined || hasSpace(carried, properties) ? [properties, {}] : [{}];
 }
 
-/** The letter with all its facts; with its texts; with the reason; bare. Those that surely have no room are left out. */
+/**
+ * Gives the letters to try in order: with all facts, with the texts, with the reason alone, bare. Leaves out those that
+ * can't fit.
+ */
 export function lettersToTry(letter: DeadLetter, carried?: CarriedProperties): (SdkLetter | undefined)[] {
   const deadLetterReason = letter.reason.slice(0, MAX_DEAD_LETTER_TEXT);
   const deadLetterErrorDescription = letter.description.slice(0, MAX_DEAD_LETTER_TEXT);
@@ -27,7 +33,7 @@ export function lettersToTry(letter: DeadLetter, carried?: CarriedProperties): (
   return [...fitting, undefined];
 }
 
-/** Properties as the SDK takes them: scalars. Anything else would be refused, and is written as JSON. */
+/** Turns properties into scalars, because the SDK takes no others. Anything else is written as JSON. */
 function sdkProperties(properties: Properties): SdkProperties {
   const entries = Object.entries(properties).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries.map(([name, value]) => [name, isScalar(value) ? value : JSON.stringify(value)]));

@@ -5,14 +5,14 @@ import { type Source, sourceKey } from "../../run/source.ts";
 import { type BusPlace, describeSource, type FailedCall, translateError } from "./errors.ts";
 import { installPatientDecoding } from "./patient-decoding.ts";
 
-/** How to reach the namespace, and as whom. */
+/** How to reach the namespace: by connection string or by identity. */
 export type ServiceBusConnection =
   | { readonly kind: "connectionString"; readonly value: string }
   | {
       readonly kind: "identity";
       readonly fullyQualifiedNamespace: string;
       readonly credential: TokenCredential;
-      /** To which roles are assigned, for advice in errors; undefined: to whoever is logged in. */
+      /** The identity to which errors advise to assign a role. Undefined means the person who is logged in. */
       readonly clientId?: string | undefined;
     };
 
@@ -22,13 +22,14 @@ interface Generation {
 }
 
 /**
- * One receiver per source, over one connection, used for their management links only: no receive link is ever opened, so nothing is
- * delivered to us. The SDK mends a connection that it sees break, on the next call; one that hangs is thrown away here.
+ * Keeps one receiver per source over one connection, for their management links only. No receive link is ever opened,
+ * so that no message is delivered to us. The SDK repairs a broken connection at the next call; a connection that hangs
+ * is discarded here.
  */
 export class ServiceBusReceivers {
   readonly #connection: ServiceBusConnection;
   readonly #timeoutMs: number;
-  /** Where the sources are, for what errors say. */
+  /** The namespace of the sources, for error texts. */
   readonly place: BusPlace;
   #generation: Generation | undefined;
   #lastAnswerAt = Number.NEGATIVE_INFINITY;
@@ -39,7 +40,9 @@ export class ServiceBusReceivers {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** Makes one call, which is given up when the time is over. Rejects with the port's errors; the SDK's own is their cause. */
+  /**
+   * Makes one call, and gives it up when the time is over. Rejects with the port's errors, whose cause is the SDK's.
+   */
   async call<T>(
     call: FailedCall,
     operate: (receiver: ServiceBusReceiver, signal: AbortSignal) => Promise<T>,
@@ -51,7 +54,7 @@ export class ServiceBusReceivers {
     }
   }
 
-  /** As `call`, but rejects with what the SDK throws, for callers that tell its errors apart. */
+  /** Does the same as `call`, but rejects with the SDK's own errors, for callers that distinguish them. */
   async attempt<T>(
     { source, operation }: FailedCall,
     operate: (receiver: ServiceBusReceiver, signal: AbortSignal) => Promise<T>,
@@ -62,7 +65,7 @@ export class ServiceBusReceivers {
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
-        // First: the SDK answers an abort with an error of its own.
+        // Rejects before it aborts, because the SDK answers an abort with an error of its own.
         reject(
           new UnavailableError(`${operation} on ${describeSource(source)}: no answer within ${this.#timeoutMs} ms`),
         );
@@ -71,7 +74,8 @@ export class ServiceBusReceivers {
       }, this.#timeoutMs);
     });
     try {
-      // Not every call of the SDK takes a signal, and its own time-outs differ from call to call.
+      // The race is needed because not every call of the SDK takes a signal, and its own time-outs differ from call to
+      // call.
       const result = await Promise.race([operate(receiverOf(generation, source), aborter.signal), timeout]);
       this.#lastAnswerAt = performance.now();
       return result;
@@ -80,7 +84,7 @@ export class ServiceBusReceivers {
     }
   }
 
-  /** Says goodbye, if that takes no longer than a call may. */
+  /** Closes the connection, and gives that up after the time of one call. */
   async close(): Promise<void> {
     const generation = this.#generation;
     this.#generation = undefined;
@@ -97,11 +101,11 @@ export class ServiceBusReceivers {
     return this.#generation;
   }
 
-  /** Nothing has been heard since a whole time-out: the connection hangs. Its other calls would hang as well. */
+  /** Discards a connection that has not answered for a whole time-out, because all its calls would hang. */
   #discard(generation: Generation): void {
     if (this.#generation !== generation) return;
     this.#generation = undefined;
-    // It can't say goodbye over a connection that hangs, and nobody waits for it.
+    // A hanging connection can't be closed properly, so that its close is not waited for.
     generation.client.close().catch(() => {});
   }
 }
@@ -124,7 +128,7 @@ function receiverOf({ client, receivers }: Generation, source: Source): ServiceB
   const key = sourceKey(source);
   const known = receivers.get(key);
   if (known !== undefined) return known;
-  // Bodies and dates as they were sent, not as the SDK would like them. Locks are held for one call, never renewed.
+  // Bodies and dates stay as they were sent. Locks are never renewed, because each is held for one call.
   const options = { skipParsingBodyAsJson: true, skipConvertingDate: true, maxAutoLockRenewalDurationInMs: 0 };
   const receiver =
     "queue" in source

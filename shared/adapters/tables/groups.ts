@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import { befallsAll } from "../azure/storage-error.ts";
 import type { Step } from "./transactions.ts";
 
-/** Steps that are all done or none, and what each one's new ETag is. */
+/** Does all steps or none. Resolves to the new ETag of each. */
 type Submit = (steps: readonly Step[]) => Promise<readonly string[]>;
 
 interface Write {
@@ -13,13 +13,14 @@ interface Write {
 
 /** The most that the service takes in one transaction. */
 const MOST_STEPS = 100;
-/** Of the writes of a group that was refused. */
+/** How many writes of a refused group are sent again at once. */
 const AGAIN_AT_ONCE = 4;
 
 /**
- * Sends writes to one partition in one transaction where they come while another is on its way: a busy source then costs a fraction of the
- * requests, and a quiet one waits for nothing. To whoever writes it is as if each went alone: where the service refuses a group, for one row's
- * sake, its writes are sent again one by one. What befell the service befalls all of them.
+ * Groups the writes to one partition that come while a request is on its way, and sends them in one transaction. A busy
+ * source then costs a fraction of the requests, and a quiet one waits for nothing. Each caller gets the outcome of its
+ * own write: if one row makes the service refuse a group, its writes are sent again one by one. An error of the service
+ * as a whole fails them all.
  */
 export function groupWrites(submit: Submit): Submit {
   const partitions = new Map<string, (write: Write) => void>();
@@ -29,7 +30,7 @@ export function groupWrites(submit: Submit): Submit {
     const inTurn = pLimit(1);
     return (write: Write) => {
       waiting.push(write);
-      // By its turn, an earlier one may have taken it along.
+      // When its turn comes, an earlier group may have sent it already.
       void inTurn(() => sendGroup(takeGroup(waiting), submit));
     };
   };
@@ -38,13 +39,13 @@ export function groupWrites(submit: Submit): Submit {
     new Promise((resolve, reject) => {
       const key = steps[0]?.row.partitionKey ?? "";
       const send = partitions.get(key) ?? toPartition();
-      // As many as there are sources.
+      // The map grows to the number of sources, and no further.
       partitions.set(key, send);
       send({ steps, resolve, reject });
     });
 }
 
-/** Takes what fits into one transaction, oldest first. No row may stand in one twice. */
+/** Takes the writes that fit into one transaction, oldest first. No row may be in it twice. */
 function takeGroup(waiting: Write[]): Write[] {
   const group: Write[] = [];
   const rows = new Set<string>();
@@ -58,7 +59,7 @@ function takeGroup(waiting: Write[]): Write[] {
   return group;
 }
 
-/** Never rejects: each write is told what became of it. */
+/** Sends one group, and settles the promise of each of its writes. Never rejects. */
 async function sendGroup(group: readonly Write[], submit: Submit): Promise<void> {
   const eachAlone = () =>
     pLimit(AGAIN_AT_ONCE).map(group, ({ steps, resolve, reject }) => submit(steps).then(resolve, reject));

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { once } from "../../once.ts";
 import type { InstanceTable } from "../../ports/instance-table.ts";
 import { sourceName } from "../../run/source.ts";
 import {
@@ -16,20 +17,13 @@ import { readModuleState, writeModuleState } from "./module-entity.ts";
 import { type ReadRows, type TableRows, unlessConflict } from "./rows.ts";
 import { readSource, writeSource } from "./run-entity.ts";
 
-/** The rows that are about the instance and its sources, not about one run. */
+/** Makes the port to the rows of the instance and its sources. */
 export function makeInstanceRows(rows: TableRows, instance: string, readable: ReadRows): InstanceTable {
   const instanceRows = instancePartition(instance);
   const registered = new Set<string>();
-  let owner: Promise<string> | undefined;
 
   return {
-    owner() {
-      owner ??= ownerOf(rows, instanceRows).catch((error: unknown) => {
-        owner = undefined;
-        throw error;
-      });
-      return owner;
-    },
+    owner: once(() => ownerOf(rows, instanceRows)),
 
     async sources() {
       const found = await rows.query(instanceRows, REGISTRY_ROWS, {}, "listing the sources");
@@ -38,7 +32,7 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
 
     async registerSource(source) {
       const partition = sourcePartition(instance, source);
-      // Asked for with every message, and nothing ever takes a source out again.
+      // Every message asks for this, and a registered source is never removed.
       if (registered.has(partition)) return;
       const doing = `registering the source ${sourceName(source)}`;
       await rows.insert(instanceRows, registryRow(partition), writeSource(source), doing).catch(unlessConflict);
@@ -58,7 +52,8 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
       else await rows.transact([{ kind: "replace", row: { ...columns, ...key }, etag }], doing);
     },
 
-    // Ticks and cursors are written on no condition: two writers at once are harmless, and so is a value that steps back.
+    // Ticks and cursors are written without a condition, because two writers at once, or a value that steps back, do no
+    // harm.
     async recordTick(at) {
       await rows.put(instanceRows, TICK_ROW, { at: new Date(at) }, "recording the tick");
     },
@@ -72,7 +67,7 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
       const partition = sourcePartition(instance, source);
       const row = await rows.get(partition, SWEEP_ROW, `reading where the sweep of ${sourceName(source)} is`);
       const next = Number(row?.columns.nextSequenceNumber ?? 0);
-      // Whatever stands there instead: peeking from the start again is only slow.
+      // If the value is unusable, the sweep peeks from the start again, which is only slow.
       return Number.isSafeInteger(next) ? next : 0;
     },
 
@@ -88,9 +83,9 @@ async function ownerOf(rows: TableRows, partition: string): Promise<string> {
   const read = async () => (await rows.get(partition, OWNER_ROW, "reading the owner's id"))?.columns.id;
   const held = await read();
   if (typeof held === "string") return held;
-  // Two processes may start at once: the insert decides, and both read what it left.
+  // Two replicas may start at once. One insert wins, and both read the winner's id.
   await rows.insert(partition, OWNER_ROW, { id: randomUUID() }, "making the owner's id").catch(unlessConflict);
   const made = await read();
   if (typeof made === "string") return made;
-  throw new Error(`The row ${OWNER_ROW} of partition ${partition} holds no id. Was it edited by hand?`);
+  throw new Error(`The row ${OWNER_ROW} of partition ${partition} holds no id. Restore it if it was edited by hand.`);
 }

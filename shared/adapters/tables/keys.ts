@@ -2,31 +2,35 @@ import type { EpochMs } from "../../clock.ts";
 import type { RunKey } from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
 
-/** From `from` on, up to but not including `below`. */
+/** Keys from `from` on, up to but not including `below`. */
 export interface KeyRange {
   readonly from: string;
   readonly below: string;
 }
 
-/** The partition of the rows that belong to an instance as a whole. */
+/** Names the partition of the rows that belong to an instance as a whole. */
 export function instancePartition(instance: string): string {
   return escapeKey(instance);
 }
 
-/** The partition of one source's rows. Two sources share one only if the bus holds them for the same entity; two instances never do. */
+/**
+ * Names the partition of one source's rows. Two sources share it only if the bus takes them for one entity; two
+ * instances never share it.
+ */
 export function sourcePartition(instance: string, source: Source): string {
   return [escapeKey(instance), ...sourceParts(source)].join("|");
 }
 
-/** The parts of a source as keys and blob paths hold them: its kind, then its names, lower case and escaped. */
+/** Gives the parts of a source for keys and blob paths: its kind, then its names in lower case, escaped. */
 export function sourceParts(source: Source): string[] {
   const parts = "queue" in source ? ["q", source.queue] : ["t", source.topic, source.subscription];
   return parts.map((part) => escapeKey(part.toLowerCase()));
 }
 
 /**
- * Text that may stand in a key or a blob path, different for different texts: everything but lower-case letters, digits, `.` and `-`
- * becomes `_` and two hex digits per byte of UTF-8. So no `/ \ # ? %`, no control character, and no `|`, which joins the parts.
+ * Escapes text for a key or a blob path, so that different texts stay different. Everything but lower-case letters,
+ * digits, `.` and `-` becomes `_` and two hex digits for each byte of UTF-8. The result has no `/ \ # ? %`, no control
+ * character, and no `|`, which joins the parts.
  */
 export function escapeKey(text: string): string {
   return text.replace(/[^a-z0-9.-]/gu, (character) =>
@@ -49,7 +53,10 @@ export function runRow({ sequenceNumber, enqueuedAt }: Omit<RunKey, "source">): 
   return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}|${enqueuedAt}`;
 }
 
-/** The `run|` rows of messages enqueued up to the end of the day of `time`, and a day more: the bus's clock is not ours. */
+/**
+ * Gives the range of the `run|` rows of messages enqueued up to the day of `time`, and a day more, because the bus's
+ * clock differs from ours.
+ */
 export function runRowsUpTo(time: EpochMs): KeyRange {
   return { from: "run|", below: `run|${day(time + 2 * DAY_MS)}` };
 }
@@ -77,7 +84,7 @@ function day(time: EpochMs): string {
   return new Date(time).toISOString().slice(0, 10);
 }
 
-/** Twenty digits, so that rows sort as their numbers do. */
+/** Pads a number to 20 digits, so that rows sort as their numbers do. */
 export function padded(sequenceNumber: number): string {
   return String(sequenceNumber).padStart(20, "0");
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { ModuleState } from "../../run/module-state.ts";
 import { type Columns, count, decoded, prose, text, time } from "./columns.ts";
 
-/** The columns of a `module|` row. `failed` is a list of run ids, a line each. */
+/** The columns of a `module|` row. `failed` holds run ids, one on each line. */
 const MODULE = z.object({
   module: text,
   template: text,
@@ -22,7 +22,7 @@ export function writeModuleState(state: ModuleState): Columns {
   return z.encode(MODULE, { ...state, failed: [...state.failed] });
 }
 
-/** Throws BadRowError where these are not the columns of a module. */
+/** Reads the columns of a `module|` row. Throws BadRowError if they are not a module's. */
 export function readModuleState(columns: Columns): ModuleState {
   return decoded(MODULE, columns);
 }

@@ -1,9 +1,11 @@
 import { odata, TableClient, type TableEntityQueryOptions, type TableServiceClientOptions } from "@azure/data-tables";
 import type { Clock, Reading } from "../../clock.ts";
 import { ConflictError } from "../../errors.ts";
+import { once } from "../../once.ts";
 import { ROLES } from "../azure/remedy.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
-import { codeOf, retryAfterOf, type StorageService, statusOf, translated } from "../azure/storage-error.ts";
+import { codeOf, type StorageService, statusOf, translated } from "../azure/storage-error.ts";
+import { retryAfterMs } from "../retry-after.ts";
 import type { Columns } from "./columns.ts";
 import { groupWrites } from "./groups.ts";
 import type { KeyRange } from "./keys.ts";
@@ -13,7 +15,7 @@ export interface TableRowsOptions {
   readonly connection: StorageConnection;
   readonly tableName: string;
   readonly clock: Clock;
-  /** For each request, its retries included. */
+  /** The time-out of each request, its retries included. */
   readonly timeoutMs: number;
 }
 
@@ -22,32 +24,32 @@ export interface Row {
   readonly rowKey: string;
   readonly etag: string;
   readonly columns: Columns;
-  /** Taken before the request that read the row was sent. */
+  /** Both clocks, taken before the request that read the row was sent. */
   readonly read: Reading;
 }
 
-/** A write's outcome: the ETags of what it wrote, in order, and both clocks before it was sent. */
+/** The outcome of a write: the new ETags in order, and both clocks before it was sent. */
 interface Written {
   readonly etags: readonly string[];
   readonly read: Reading;
 }
 
 /**
- * One table, made on first use. Each request has a time-out and few retries; `doing` says in errors what it was for. What somebody else
- * won is a ConflictError, what passes by itself an UnavailableError.
+ * One table, made on first use. Each request has a time-out and few retries; `doing` says in errors what it was for.
+ * Throws ConflictError if another writer was first, and UnavailableError for a failure that may pass by itself.
  */
 export interface TableRows {
   get(partitionKey: string, rowKey: string, doing: string): Promise<Row | undefined>;
-  /** In the order of their keys. `filter` and `select` narrow it further. */
+  /** Resolves to the rows of a range in the order of their keys. `filter` and `select` narrow it further. */
   query(partitionKey: string, range: KeyRange, options: QueryOptions, doing: string): Promise<Row[]>;
   insert(partitionKey: string, rowKey: string, columns: Columns, doing: string): Promise<void>;
-  /** Whatever is there. For rows where the last writer may win. */
+  /** Writes a row over whatever is there, for rows whose last writer may win. */
   put(partitionKey: string, rowKey: string, columns: Columns, doing: string): Promise<void>;
   /** Does all steps or none, in one partition. */
   transact(steps: readonly Step[], doing: string): Promise<Written>;
 }
 
-/** What `read` makes of each row, without those that it throws a BadRowError for. */
+/** Reads each row by `read`, and leaves out those for which it throws a BadRowError. */
 export type ReadRows = <T>(found: readonly Row[], read: (row: Row) => T) => T[];
 
 interface QueryOptions {
@@ -58,19 +60,20 @@ interface QueryOptions {
   readonly limit?: number;
 }
 
+/** Makes the access to one table. */
 export function makeTableRows(options: TableRowsOptions): TableRows {
   const { clock, tableName, timeoutMs } = options;
   const { connection } = options;
   const service: StorageService = { name: `The table ${tableName}`, role: ROLES.table, connection, timeoutMs };
   const transactions = makeTransactions();
   const client = connect(options.connection, tableName, {
-    additionalPolicies: [transactions.policy, failWhereToldToWait],
+    additionalPolicies: [transactions.policy, failIfToldToWait],
     retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1000 },
   });
 
   const inTime = () => AbortSignal.timeout(timeoutMs);
 
-  /** A replace alone needs no transaction. */
+  /** Writes steps to one partition. A single replace needs no transaction. */
   const write = groupWrites(async (steps) => {
     const abortSignal = inTime();
     const [first] = steps;
@@ -79,14 +82,9 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
     return [etag ?? ""];
   });
 
-  let made: Promise<void> | undefined;
-  const makeTable = () =>
-    (made ??= client.createTable({ abortSignal: inTime() }).catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    }));
+  const makeTable = once(() => client.createTable({ abortSignal: inTime() }));
 
-  /** Sends a request, and says what the time was before. */
+  /** Sends a request, and resolves to its answer and the time before it was sent. */
   const send = async <T>(doing: string, request: () => Promise<T>): Promise<{ got: T; read: Reading }> => {
     try {
       await makeTable();
@@ -123,7 +121,7 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
           if (rows.length === limit) return rows;
           rows.push({ partitionKey, rowKey: entity.rowKey ?? "", etag: entity.etag, columns: entity, read });
         }
-        // A page may be empty and yet have a successor.
+        // A page may be empty and yet not be the last.
         token = page?.continuationToken;
       } while (token !== undefined && rows.length < limit);
       return rows;
@@ -145,17 +143,18 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
 const PATIENCE_MS = 1000;
 
 /**
- * The SDK would sleep for as long as the service asks, which may be longer than our time-out, and the caller would never learn for how
- * long. So where that is more than a moment, the answer is an error at once.
+ * Fails at once if the service asks to wait for more than a moment. The SDK would sleep for that long, which may exceed
+ * our time-out, and the caller would only learn that no answer came.
  */
-const failWhereToldToWait: AdditionalPolicy = {
+const failIfToldToWait: AdditionalPolicy = {
   position: "perRetry",
   policy: {
-    name: "failWhereToldToWaitPolicy",
+    name: "failIfToldToWaitPolicy",
     async sendRequest(request, next) {
       const response = await next(request);
-      if (response.status < 400 || (retryAfterOf(response) ?? 0) <= PATIENCE_MS) return response;
-      // Not the SDK's own kind of error, which it would take for one to retry.
+      if (response.status < 400 || (retryAfterMs(response.headers.get("retry-after")) ?? 0) <= PATIENCE_MS)
+        return response;
+      // A plain Error, because the SDK would retry its own kind of error.
       throw Object.assign(new Error("The service asks to be left alone."), { statusCode: response.status, response });
     },
   },
@@ -164,7 +163,7 @@ const failWhereToldToWait: AdditionalPolicy = {
 function connect(connection: StorageConnection, tableName: string, options: TableServiceClientOptions): TableClient {
   if (connection.kind === "identity")
     return new TableClient(connection.endpoint, tableName, connection.credential, options);
-  // http only where the connection string itself says so, as that of a storage emulator does.
+  // http is allowed only if the connection string says so, as a storage emulator's does.
   const allowInsecureConnection = /(?:TableEndpoint=|DefaultEndpointsProtocol=)http(?:;|:|$)/i.test(connection.value);
   return TableClient.fromConnectionString(connection.value, tableName, { ...options, allowInsecureConnection });
 }
@@ -173,7 +172,7 @@ function undefinedIfMissing(error: unknown): undefined {
   if (statusOf(error) !== 404 || codeOf(error) === "TableNotFound") throw error;
 }
 
-/** For inserts where it is all the same who was first. */
+/** Ignores a ConflictError, after an insert for which it doesn't matter who was first. */
 export function unlessConflict(error: unknown): void {
   if (!(error instanceof ConflictError)) throw error;
 }

@@ -8,12 +8,13 @@ import {
   type Run,
   type Verdict,
 } from "../../run/run.ts";
-import type { Source } from "../../run/source.ts";
+import { type Source, sourceIn } from "../../run/source.ts";
 import { BadRowError, type Columns, count, decoded, long, prose, text, time } from "./columns.ts";
 
 /**
- * The columns of a run: one per field, so that a person can read it in Storage Explorer and filter on it. Times are dates, counts
- * 32-bit and sequence numbers 64-bit integers. A field that is undefined has no column, and columns that aren't named here are ignored.
+ * The columns of a run. Each field has its own, so that a person can read and filter runs in Storage Explorer. Times
+ * are dates, counts are 32-bit and sequence numbers 64-bit integers. An undefined field has no column, and other
+ * columns are ignored.
  */
 const COLUMNS = {
   module: text,
@@ -42,10 +43,15 @@ const COLUMNS = {
 
 const OPEN = z.object({ status: z.enum(OPEN_STATUSES), ...COLUMNS });
 const CLOSED = z.object({ status: z.enum(CLOSED_STATUSES), closedAt: time, ...COLUMNS });
-/** What a `run|` row holds while its run is open: its identity, and nothing that an update would have to repeat. */
+/**
+ * The columns of a `run|` row while its run is open. It holds the identity alone, so that an update needn't change it.
+ */
 const MARK = z.object({ status: z.literal("open"), sequenceNumber: long, enqueuedAt: time, messageId: text });
 
-/** `endOrdered` and `verdict` lie flat beside the rest; a run has one where the column of its own name is there. */
+/**
+ * The columns of `endOrdered`. They lie flat beside the others, and the run has an `endOrdered` if `endReason` is
+ * there.
+ */
 const END = z.object({
   endReason: z.enum(REASONS),
   endKind: z.enum(["failure", "interruption", "cancel", "module"]),
@@ -53,6 +59,7 @@ const END = z.object({
   endDetail: prose,
   endExitCode: z.exactOptional(count),
 });
+/** The columns of `verdict`. They lie flat too, and the run has a verdict if `verdict` is there. */
 const VERDICT = z.object({
   verdict: z.enum(CLOSED_STATUSES),
   verdictReason: z.exactOptional(z.enum(REASONS)),
@@ -76,29 +83,29 @@ export function isOpenMark(columns: Columns): boolean {
   return columns.status === "open";
 }
 
-/** Throws BadRowError where these are not the columns of an open run. */
+/** Reads the columns of an `open|` row. Throws BadRowError if they are not an open run's. */
 export function readOpenRun(source: Source, columns: Columns): Run {
   return { ...decoded(OPEN, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
 }
 
-/** Throws BadRowError where these are not the columns of a closed run. */
+/** Reads the columns of a `run|` row. Throws BadRowError if they are not a closed run's. */
 export function readClosedRun(source: Source, columns: Columns): ClosedRun {
   return { ...decoded(CLOSED, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
 }
 
-/** The columns of a registry row: the source in its own spelling. */
+/** Gives the columns of a registry row, with the source in its own spelling. */
 export function writeSource(source: Source): Columns {
   return { ...source };
 }
 
-/** Throws BadRowError where the columns name no source. */
-export function readSource({ queue, topic, subscription }: Columns): Source {
-  if (typeof queue === "string") return { queue };
-  if (typeof topic === "string" && typeof subscription === "string") return { topic, subscription };
+/** Reads the columns of a registry row. Throws BadRowError if they name no source. */
+export function readSource(columns: Columns): Source {
+  const source = sourceIn(columns);
+  if (source !== undefined) return source;
   throw new BadRowError("its columns name neither a queue nor a topic and subscription");
 }
 
-/** Whether a closed row already says what we meant to write. */
+/** Whether a closed row already says what we wanted to write. */
 export function isSameClosing(a: ClosedRun, b: ClosedRun): boolean {
   return (
     a.status === b.status &&

@@ -5,12 +5,13 @@ import { sourceName } from "../../run/source.ts";
 import { runRowsUpTo, sourcePartition } from "./keys.ts";
 import type { Row, TableRows } from "./rows.ts";
 
-/** What a transaction may hold. */
+/** The most deletes in one transaction. */
 const TRANSACTION_LIMIT = 100;
 
 /**
- * Deletes closed runs by the time of their closing. Keys go by the day of enqueueing, which is no later: the range of keys that can hold
- * such a run is read, filtered by the service, and each row is deleted only as it was read.
+ * Makes the purge, which deletes closed runs by the time of their closing. Keys hold the day of enqueueing, which is
+ * never later, so that it reads the range of keys up to that day, filtered by the service. It deletes each row only if
+ * it is still as it was read.
  */
 export function makePurge(rows: TableRows, instance: string): RunTable["purge"] {
   return async (source, closedBefore, limit) => {
@@ -18,7 +19,7 @@ export function makePurge(rows: TableRows, instance: string): RunTable["purge"] 
     const found = await rows.query(
       sourcePartition(instance, source),
       runRowsUpTo(closedBefore),
-      // The mark of an open run has no such column, and so never matches.
+      // The mark of an open run has no such column, so that it never matches.
       { filter: odata`closedAt lt ${new Date(closedBefore)}`, select: ["closedAt"], limit },
       doing,
     );
@@ -30,7 +31,7 @@ export function makePurge(rows: TableRows, instance: string): RunTable["purge"] 
   };
 }
 
-/** Resolves to how many of them were still as they had been read, and are gone. */
+/** Deletes those rows that are still as they were read. Resolves to how many. */
 async function deleteUnchanged(rows: TableRows, found: readonly Row[], doing: string): Promise<number> {
   try {
     await rows.transact(
@@ -42,7 +43,7 @@ async function deleteUnchanged(rows: TableRows, found: readonly Row[], doing: st
     if (!(error instanceof ConflictError)) throw error;
     if (found.length === 1) return 0;
   }
-  // Somebody reopened or purged one of them, which failed them all: one by one, the others go.
+  // Another replica reopened or purged one row, which failed the whole transaction. The others are deleted one by one.
   let deleted = 0;
   for (const row of found) deleted += await deleteUnchanged(rows, [row], doing);
   return deleted;

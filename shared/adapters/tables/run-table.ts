@@ -24,17 +24,18 @@ const TABLE_TIMEOUT_MS = 10_000;
 
 export interface AzureTableOptions {
   readonly connection: StorageConnection;
-  /** At least 3 letters and digits, beginning with a letter. The table is made where it is missing. */
+  /** At least 3 letters and digits, a letter first. The table is made if it is missing. */
   readonly tableName: string;
-  /** Whose rows these are: instances in one table never see each other's. */
+  /** The instance that owns the rows. Instances in one table never see each other's rows. */
   readonly instance: string;
   readonly clock: Clock;
-  /** For each request, its retries included. 10 s by default. */
+  /** The time-out of each request, its retries included; 10 s by default. */
   readonly timeoutMs?: number;
-  /** Told of rows that can't be understood, which are then passed over: one of them must not stop the others. */
+  /** Is called with each row that can't be read. Such a row is then skipped, because it must not stop the others. */
   readonly onBadRow?: (row: BadRow) => void;
 }
 
+/** A row that can't be read, and why. */
 export interface BadRow {
   readonly partitionKey: string;
   readonly rowKey: string;
@@ -42,32 +43,34 @@ export interface BadRow {
 }
 
 /**
- * The rows in Azure Tables.
+ * Makes the ports to the rows in Azure Tables.
  *
- * | PartitionKey              | RowKey                                                | holds                                                    |
- * | ------------------------- | ----------------------------------------------------- | -------------------------------------------------------- |
- * | instance                  | `owner`                                               | the id that marks the messages deferred by this instance |
- * | instance                  | `source\|<PartitionKey of the source>`                | a source that ever had a run, in its own spelling        |
- * | instance                  | `module\|<name>`                                      | whether the module is tripped, why, and since when        |
- * | instance                  | `tick`                                                | when a tick last came to its end                         |
- * | instance + source         | `open\|<sequence number>`                             | a run while it is open, whole                            |
- * | instance + source         | `run\|<day enqueued>\|<sequence number>\|<enqueued ms>` | a mark while the run is open; after that, its outcome  |
- * | instance + source         | `sweep`                                               | the next sequence number to peek at                      |
+ * | partition | row                                            | holds                                              |
+ * | --------- | ---------------------------------------------- | -------------------------------------------------- |
+ * | instance  | `owner`                                        | the id stamped on each message that it defers      |
+ * | instance  | `source\|<partition of the source>`            | a source that ever had a run, in its own spelling  |
+ * | instance  | `module\|<name>`                               | whether the module is tripped, why, and since when |
+ * | instance  | `tick`                                         | when a tick last came to its end                   |
+ * | source    | `open\|<number>`                               | a run while it is open, whole                      |
+ * | source    | `run\|<day enqueued>\|<number>\|<enqueued ms>` | a mark while the run is open, then its outcome     |
+ * | source    | `sweep`                                        | the next sequence number to peek at                |
  *
- * Sequence numbers have 20 digits. Instance + source is `<instance>|q|<queue>` or `<instance>|t|<topic>|<subscription>`, escaped.
+ * Numbers are sequence numbers of 20 digits. The partition of an instance is its name, and that of a source is
+ * `<instance>|q|<queue>` or `<instance>|t|<topic>|<subscription>`, escaped.
  *
- * The sources have a registry because a table has no cheap way to list its partitions: finding the open runs of all of them in one query
- * would read through the history, 30 days of `run|` rows, every 10 seconds. So a tick asks once for the registry and once per source for
- * the range of its `open|` rows, which lie together.
+ * A registry lists the sources, because a table has no cheap way to list its partitions. One query for all open runs
+ * would read the history, 30 days of `run|` rows, every 10 seconds. So a tick reads the registry, and then for each
+ * source the range of its `open|` rows, which lie together.
  *
- * `open|` guards a run's changes by its ETag; `run|` guards its identity, for as long as the history is kept. They are written together,
- * in one transaction, when the run opens, closes and reopens, so one never tells another story than the other for longer than a read takes.
+ * `open|` guards the changes of a run by its ETag; `run|` guards its identity for as long as the history is kept. Both
+ * are written in one transaction when the run opens, closes or reopens, so that they can contradict each other only
+ * between two reads.
  */
 export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceTable {
   const { instance, onBadRow, timeoutMs = TABLE_TIMEOUT_MS } = options;
   const rows = makeTableRows({ ...options, timeoutMs });
 
-  /** What `read` makes of each row; those that it can't read are reported and left out. */
+  /** Reads each row by `read`. Reports and leaves out those that it can't read. */
   const readable: ReadRows = (found, read) =>
     found.flatMap((row) => {
       try {
@@ -100,7 +103,8 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
 
     async find(key): Promise<FoundRun> {
       const { partitionKey, rowKey } = keysOf(key).open;
-      // Twice: between the two reads somebody may close the run, or close it and open a new one of the same number.
+      // It looks twice, because another replica may close the run between the two reads, and even open a new one of its
+      // number.
       for (let look = 1; look <= 2; look += 1) {
         const found = await findRunRow(key);
         if (found === undefined) return { kind: "none" };
@@ -111,7 +115,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
         if (run.enqueuedAt === key.enqueuedAt) return { kind: "open", stored: { run, etag: row.etag, read: row.read } };
       }
       throw new Error(
-        `The rows of run ${runId(key)} contradict each other: ${runRow(key)} says that it is open, but ${rowKey} is missing or another run's (partition ${partitionKey}). They are only ever written together; was one edited or deleted by hand?`,
+        `The rows of run ${runId(key)} contradict each other: ${runRow(key)} says that it is open, but ${rowKey} is missing or another run's (partition ${partitionKey}). The app writes them only together, so that one was edited or deleted by hand: restore it.`,
       );
     },
 
@@ -160,14 +164,14 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
           [
             // guard: close-etag
             { kind: "delete", row: open, etag: stored.etag },
-            // As long as `open|` is what we read, this one is its mark: nothing writes it alone.
+            // While `open|` is as we read it, this row is still its mark, because nothing writes it alone.
             { kind: "replace", row: { ...writeClosedRun(closed), ...lock }, etag: ANY_ETAG },
           ],
           `closing run ${runId(closed)}`,
         );
       } catch (error) {
         if (!(error instanceof ConflictError || error instanceof UnavailableError)) throw error;
-        // The first try may have worked and only its answer got lost.
+        // The first try may have worked, with only its answer lost.
         const found = await findRunRow(closed).catch(() => undefined);
         if (!found?.closed || !isSameClosing(found.closed, closed)) throw error;
       }
@@ -192,14 +196,17 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
 /** Matches any version of a row, as long as there is one. */
 const ANY_ETAG = "*";
 
-/** For one row that somebody asked for: nothing can be done without it, so the error says which one it is. */
+/** Reads a row that the caller can't do without. Throws an Error that names the row if it can't be read. */
 function strictly<T>(row: Row, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    throw new Error(`The row ${row.rowKey} of partition ${row.partitionKey} can't be read. Was it edited by hand?`, {
-      cause: error,
-    });
+    throw new Error(
+      `The row ${row.rowKey} of partition ${row.partitionKey} can't be read. Restore it if it was edited by hand.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

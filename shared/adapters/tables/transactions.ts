@@ -21,19 +21,22 @@ export type Step =
   | { readonly kind: "delete"; readonly row: RowKeys; readonly etag: string };
 
 export interface Transactions {
-  /** Goes into the options of the client that `submit` is called with. */
+  /** The policy for the options of the client that `submit` is called with. */
   readonly policy: AdditionalPolicy;
-  /** Does all steps or none, in one partition. Resolves to the new ETags, in the order of the steps ("" for a deleted row). */
+  /**
+   * Does all steps or none, in one partition. Resolves to the new ETags, in the order of the steps ("" for a deleted
+   * row).
+   */
   submit(client: TableClient, steps: readonly Step[], signal: AbortSignal): Promise<string[]>;
 }
 
 /**
- * Transactions whose deletes are conditional. The SDK offers no way to say so: it writes `If-Match: *` for every delete of a transaction,
- * and would delete a row that somebody has just changed. So a policy puts the ETags into the body before it is signed and sent, and
- * refuses to send a delete that has none.
+ * Makes transactions whose deletes are conditional. The SDK can't do that: it writes `If-Match: *` for every delete of
+ * a transaction, and would delete a row that another replica has just changed. So a policy puts the ETags into the body
+ * before it is signed and sent, and refuses to send a delete that has none.
  */
 export function makeTransactions(): Transactions {
-  // The signal belongs to one submit and travels with its request: it is how the policy knows which one it sees.
+  // The signal belongs to one submit and travels with its request, so that the policy finds the ETags by it.
   const etagsOf = new WeakMap<object, ReadonlyMap<string, string>>();
   return {
     policy: {
@@ -67,7 +70,9 @@ function action(step: Step): TransactionAction {
   return [step.kind, { ...step.row }];
 }
 
-/** The SDK throws where a refused operation says why in JSON; one that says nothing, or HTML, it takes for done. */
+/**
+ * Reads the new ETag. Throws if the operation was refused, because the SDK notices that only if the refusal is JSON.
+ */
 function etagOf(response: TableTransactionEntityResponse | undefined): string {
   if (response === undefined) throw new Error("The table service answered fewer operations than the transaction had.");
   const { status: statusCode, etag } = response;
@@ -78,7 +83,10 @@ function etagOf(response: TableTransactionEntityResponse | undefined): string {
 
 const LINE = "\r\n";
 
-/** A row's columns stand in one line of JSON that begins with `{`, so no text of a sender's can look like a line of the protocol. */
+/**
+ * Puts the ETags into the deletes of a transaction's body. A row's columns stand in one line of JSON that begins with
+ * `{`, so that no text of a sender can look like a line of the protocol.
+ */
 function rewritten(body: string, etags: ReadonlyMap<string, string>): string {
   let deleting: string | undefined;
   const lines = body.split(LINE).map((line) => {
@@ -97,12 +105,14 @@ function rewritten(body: string, etags: ReadonlyMap<string, string>): string {
   return lines.join(LINE);
 }
 
-/** JSON allows them bare, but Azurite's reader of transactions takes them for the end of a line. */
+/**
+ * Escapes U+2028 and U+2029. JSON allows them, but Azurite's reader of transactions takes them for the end of a line.
+ */
 function withoutSeparators(json: string): string {
   return json.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
 }
 
 function refuseUnconditional(row: string | undefined): void {
   if (row !== undefined)
-    throw new Error(`A transaction would have deleted the row ${row} whoever changed it: it has no ETag.`);
+    throw new Error(`A transaction would have deleted the row ${row} without an ETag, whatever it holds by now.`);
 }

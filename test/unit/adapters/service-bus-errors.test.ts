@@ -77,13 +77,13 @@ describe("an error of the Service Bus SDK", () => {
     {
       name: "a missing role",
       thrown: sdk("UnauthorizedAccess"),
-      says: /no access to subscription "images\/thumbs" in acme\.servicebus\.windows\.net: .*"Azure Service Bus Data Receiver" on it \(az role assignment create .*--assignee 1234 .*\/topics\/images\/subscriptions\/thumbs\)/,
+      says: /no access to subscription "images\/thumbs" in acme\.servicebus\.windows\.net\. .*"Azure Service Bus Data Receiver" on it \(az role assignment create .*--assignee 1234 .*\/topics\/images\/subscriptions\/thumbs\)/,
     },
     {
       name: "a key that does not do",
       thrown: sdk("UnauthorizedAccess"),
       at: { kind: "key", host: "acme.servicebus.windows.net" } as const,
-      says: /needs Listen; where the namespace takes no keys at all, set ServiceBus__fullyQualifiedNamespace/,
+      says: /needs the right Listen\. If the namespace takes no keys, set ServiceBus__fullyQualifiedNamespace/,
     },
     {
       name: "a missing entity",
@@ -99,7 +99,7 @@ describe("an error of the Service Bus SDK", () => {
     {
       name: "a wrong namespace",
       thrown: sdk("GeneralError", "ENOTFOUND: getaddrinfo ENOTFOUND acme.servicebus.windows.net"),
-      says: /there is no namespace acme\.servicebus\.windows\.net, .*ServiceBus__fullyQualifiedNamespace \(az servicebus namespace list /,
+      says: /namespace acme\.servicebus\.windows\.net does not resolve in DNS\. Set ServiceBus__fullyQualifiedNamespace .*: az servicebus namespace list /,
     },
   ])("says in one line what to do: $name", ({ thrown, says, at = place }) => {
     const error = translateError(thrown, call, at);

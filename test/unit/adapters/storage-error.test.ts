@@ -27,7 +27,7 @@ describe("an error of the storage SDKs", () => {
     {
       name: "a firewall, or a missing role",
       thrown: failed({ statusCode: 403, code: "AuthorizationFailure" }),
-      says: "the account's firewall has to let the app in",
+      says: "open the account's firewall to the app",
     },
     {
       name: "an account that takes no keys",
@@ -39,13 +39,13 @@ describe("an error of the storage SDKs", () => {
     {
       name: "an account that is not there",
       thrown: failed({ code: "ENOTFOUND" }),
-      says: "acme.blob.core.windows.net comes from AzureWebJobsStorage__accountName, or the service URIs: put one there that there is (az storage account list ",
+      says: "no such account. acme.blob.core.windows.net does not resolve in DNS. Set AzureWebJobsStorage__accountName (or the service URIs) to an existing one; list them with: az storage account list ",
     },
     {
       name: "an account that is not there, by its connection string",
       service: byKey,
       thrown: failed({ code: "ENOTFOUND" }),
-      says: "Look at AzureWebJobsStorage.",
+      says: "Set AzureWebJobsStorage to the connection string of an existing one.",
     },
     { name: "no connection", thrown: failed({ code: "ECONNREFUSED" }), says: "no connection" },
   ])("says in one line what to do: $name", ({ thrown, says, saysNot = "secret", service = identity }) => {

@@ -1,12 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  finishedAt,
-  isCancelled,
-  isOurs,
-  isRetired,
-  LABELS,
-  readJobIdentity,
-} from "../../../shared/jobs/job-identity.ts";
+import { finishedAt, isOurs, isRetired, LABELS, readJobIdentity } from "../../../shared/jobs/job-identity.ts";
 import { buildJob } from "../../../shared/jobs/job-spec.ts";
 import { aFailedJob, aMessage, aModule, aRun, T0 } from "./objects.ts";
 
@@ -66,12 +59,10 @@ describe("isOurs", () => {
 const labelled = (name: string, value: string) => ({ metadata: { labels: { [name]: value } } });
 
 describe("a Job's marks", () => {
-  it("is settled, or cancelled, by the label's value true and no other", () => {
+  it("is retired by the label's value true and no other", () => {
     expect(isRetired(labelled("ion/retired", "true"))).toBe(true);
     expect(isRetired(labelled("ion/retired", "false"))).toBe(false);
     expect(isRetired({})).toBe(false);
-    expect(isCancelled(labelled("ion/cancel", "true"))).toBe(true);
-    expect(isCancelled(labelled("ion/cancel", "yes"))).toBe(false);
   });
 
   it("has finished by Complete and Failed, not by the early conditions", () => {

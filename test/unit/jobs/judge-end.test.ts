@@ -24,7 +24,6 @@ interface Case {
   name: string;
   job?: V1Job;
   pods: V1Pod[];
-  lastLogLine?: string;
   want: AttemptEnd;
 }
 
@@ -35,13 +34,7 @@ const CASES: Case[] = [
     want: failure("worker exited with code 1: no space left", 1),
   },
   {
-    name: "an exit code, with the last line of the log where the pod left no message",
-    pods: [aPod({ status: { containerStatuses: [terminated("worker", 2)] } })],
-    lastLogLine: "boom",
-    want: failure("worker exited with code 2: boom", 2),
-  },
-  {
-    name: "an exit code alone",
+    name: "an exit code alone, because the pod left no termination message",
     pods: [aPod({ status: { containerStatuses: [terminated("worker", 3)] } })],
     want: failure("worker exited with code 3", 3),
   },
@@ -329,8 +322,8 @@ const CASES: Case[] = [
 ];
 
 describe("how an attempt ended", () => {
-  it.each(CASES)("is told from $name", ({ job = backoff, pods, lastLogLine, want }) => {
-    expect(judgeEnd(job, pods, lastLogLine)).toEqual(want);
+  it.each(CASES)("is told from $name", ({ job = backoff, pods, want }) => {
+    expect(judgeEnd(job, pods)).toEqual(want);
   });
 
   it.each([

@@ -183,12 +183,12 @@ describe("a module file that is wrong stops the app, saying where and what is al
     {
       name: "a handler alone",
       text: "name: m\nsource: { queue: q }\nhandler: { image: h }",
-      want: "worker: missing; a handler runs around a worker",
+      want: "worker: missing; write one, because a handler runs around a worker",
     },
     {
       name: "worker and jobTemplate",
       text: "name: m\nsource: { queue: q }\nworker: { image: i }\njobTemplate: { spec: { template: { spec: { containers: [{ name: a, image: a }] } } } }",
-      want: "m.yaml:3:1: worker: not beside jobTemplate",
+      want: "m.yaml:3:1: worker: can't stand beside jobTemplate, which is the whole Job; remove one of them",
     },
     {
       name: "an image missing",
@@ -235,7 +235,7 @@ describe("a module file that is wrong stops the app, saying where and what is al
     { lines: ["retry: { backoff: { first: 10 } }"], want: `retry.backoff.first: 10 is not allowed; ${DURATION}` },
     {
       lines: ["retry: { backoff: { first: 1h, max: 10m } }"],
-      want: "retry.backoff: first (1h) is longer than max (10m)",
+      want: "retry.backoff: first (1h) is longer than max (10m); lower first, or raise max",
     },
     { lines: ["retry: { backoff: { first: 11m } }"], want: "retry.backoff: first (11m) is longer than max (10m)" },
     { lines: ["maxRunningTime: 10 minutes"], want: `maxRunningTime: "10 minutes" is not allowed; ${DURATION}` },
@@ -282,7 +282,7 @@ describe("a module file that is wrong stops the app, saying where and what is al
     },
     {
       lines: ["schema: { $schema: 'http://json-schema.org/draft-04/schema#' }"],
-      want: "known are draft 2020-12 and draft-07",
+      want: "is not supported; name draft 2020-12 or draft-07",
     },
     { lines: ["schema: { $async: true }"], want: "$async is not supported" },
     { lines: ["schema: { pattern: '(' }"], want: "the JSON Schema is broken: " },
@@ -293,7 +293,7 @@ describe("a module file that is wrong stops the app, saying where and what is al
 
   it.each([
     { schema: "{", want: "m.yaml:4:9: schema: s.schema.json:1:2: " },
-    { schema: "[]", want: "schema: s.schema.json is no JSON Schema" },
+    { schema: "[]", want: "schema: s.schema.json is not a JSON Schema; write an object" },
     { schema: '{ "type": "strin" }', want: "schema: s.schema.json is broken: schema is invalid" },
   ])("a schema file that holds $schema", ({ schema, want }) => {
     const text = "name: m\nsource: { queue: q }\nworker: { image: i }\nschema: s.schema.json";
@@ -361,7 +361,7 @@ const file = (name: string, more = "") => `name: ${name}\nsource: { queue: q }\n
 describe("module files that don't go together", () => {
   it("are refused for one name twice", () => {
     expect(refusal({ "a.yaml": file("m", "when: { subject: a }"), "b.yaml": file("m", "when: { subject: b }") })).toBe(
-      'ConfigError: b.yaml:1:7: name: "m" is the name of a.yaml too; write another, for Jobs and runs are told apart by it',
+      'ConfigError: b.yaml:1:7: name: "m" is also the name in a.yaml; write another, because Jobs and runs are found by it',
     );
   });
 
