@@ -92,10 +92,11 @@ export function phaseOf(
       if (pod && overdue && !mayProve && PAST_FIRST_INIT.test(pod.status)) return { phase: "running" };
       // Without a pod only its events can tell, and what they say counts only once the Job is overdue: a controller
       // that is behind by thousands of pods must not be asked about each of them in every tick.
-      const suspect = pod
+      const looksBad = pod
         ? looksStuck(pod.status) || overdue || (mayProve && AT_INIT.test(pod.status))
         : overdue && age > START_GRACE_MS;
-      return { phase: "pending", suspect };
+      // If the list's word for the Job is unknown, it may mean anything: only the Job itself can tell.
+      return { phase: "pending", suspect: looksBad || job.unknownStatus !== undefined };
     }
     default:
       return job.state satisfies never;

@@ -9,6 +9,8 @@ import type { Right } from "./rights.ts";
 export interface JobListing {
   readonly name: string;
   readonly state: "active" | "suspended" | "terminating" | "complete" | "failed";
+  /** What the server printed, if this version doesn't know the word. `state` is `active` then, and only a look tells. */
+  readonly unknownStatus?: string;
 }
 
 /** A pod in a light list. `status` is what kubectl prints: Running, Pending, ErrImagePull, Init:0/1 ... */

@@ -53,6 +53,7 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
       all = await readOpenRuns(deps, ({ source, runs }) => admission.recount(source, runsOf(runs)));
       // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
+      warnOfUnknownStatuses(view, log);
       for (const { source, runs } of all) admission.bar(source, isMassAbsence(runs, view));
       const deadline = deps.clock.now() + BUDGET_MS;
       const probing = await takeProbes(deps, all, breakers, events);
@@ -66,6 +67,16 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
       log.error("reconcile is held up", { why: errorText(error), ...line() });
     }
   };
+}
+
+/** Warns once a tick if the cluster is newer than this version and prints a status of Jobs that it doesn't know. */
+function warnOfUnknownStatuses({ jobs }: ClusterView, log: Log): void {
+  const unknown = [...jobs.values()].flatMap(({ unknownStatus }) => unknownStatus ?? []);
+  if (unknown.length === 0) return;
+  log.warn("the cluster lists jobs with an unknown status; each of them is looked at by itself", {
+    jobs: unknown.length,
+    statuses: [...new Set(unknown)].map((status) => JSON.stringify(status)).join(", "),
+  });
 }
 
 /** Says how many runs are open, and how old the oldest is in ms, as the tick read them. */

@@ -19,7 +19,7 @@ import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 
 const HTML = says(200, "text/html", "<html><body>Please log in</body></html>");
 const TOO_MANY = says(429, "application/json", tooMany());
-/** Until that time the app asks nothing at all. */
+/** The app sends no more reads until that time. */
 const COME_BACK_LATER = says(429, "application/json", tooMany(), { "retry-after": "2" });
 
 function tooMany(): string {

@@ -115,13 +115,6 @@ describe("what the adapter makes of an answer to a create", () => {
       reason: "Forbidden",
       message: `jobs.batch "x" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no root`,
     },
-    {
-      kind: "refused",
-      what: "a denial with a 5xx of a webhook's own choice",
-      code: 500,
-      reason: "InternalError",
-      message: `admission webhook "w" denied the request: no`,
-    },
   ])("calls $what: $kind, in the server's own words", async ({ kind, code, reason, message }) => {
     answers(code, status(code, reason, message));
     expect(await clusterAt().create(job)).toEqual({ kind, message });
@@ -166,6 +159,13 @@ describe("what the adapter makes of an answer to a create", () => {
   });
 
   test.each([
+    ...[429, 500, 503].map((code) => ({
+      what: `a webhook's denial with a ${code} of its own choice`,
+      code,
+      reason: "InternalError",
+      message: `admission webhook "w" denied the request: not now`,
+      says: /denied the request: not now/,
+    })),
     {
       what: "a missing right",
       code: 403,
@@ -319,23 +319,80 @@ test("counts no further than it was told", async () => {
 });
 
 describe("what the adapter makes of any other answer", () => {
-  test("asks nothing more, but for logs, before the time that a server asked for has passed", async () => {
+  const TOO_MANY = status(429, "TooManyRequests", "too many requests");
+  const LATER = { "retry-after": "1" };
+
+  test("sends no more reads, but for logs, before the time has passed that the server asked for", async () => {
     const cluster = clusterAt();
-    answers(429, status(429, "TooManyRequests", "too many requests"), { "retry-after": "1" });
+    answers(429, TOO_MANY, LATER);
     await expect(cluster.get(name)).rejects.toMatchObject({
       name: "UnavailableError",
       message: expect.stringContaining("too many requests"),
     });
     const before = asked.length;
     answers(200, EMPTY_TABLE);
-    await expect(cluster.listJobs()).rejects.toThrow("too many requests");
-    await expect(cluster.create(job)).rejects.toThrow("too many requests");
+    await expect(cluster.listJobs()).rejects.toThrow(
+      /not asked again before .* 429 TooManyRequests: too many requests/,
+    );
     expect(asked).toHaveLength(before);
     // The app asks for a log once, because its pod may be gone later.
     answers(200, "said");
     expect(Buffer.from((await cluster.log("pod", "main", 100)) ?? []).toString()).toBe("said");
     answers(200, EMPTY_TABLE);
     await vi.waitFor(async () => expect(await cluster.listJobs()).toEqual([]), { timeout: 10_000, interval: 50 });
+  });
+
+  test.each([
+    { what: "a refused read rests no create", first: "get", second: "create" },
+    { what: "a refused create rests no read", first: "create", second: "get" },
+  ] as const)("takes an answer for one about what was asked alone: $what", async ({ first, second }) => {
+    const cluster = clusterAt();
+    const ask = { get: () => cluster.get(name), create: () => cluster.create(job) };
+    answers(503, status(503, "ServiceUnavailable", "the server is overloaded"), LATER);
+    await expect(ask[first]()).rejects.toThrow(UnavailableError);
+    answers(200, { kind: "Job", metadata: { name, uid: "u" } });
+    await expect(ask[second]()).resolves.toBeDefined();
+  });
+
+  test("never takes a stored answer for the answer to another create, nor for an absence", async () => {
+    const cluster = clusterAt();
+    answers(429, TOO_MANY, LATER);
+    await expect(cluster.create(job)).rejects.toThrow(UnavailableError);
+    await expect(cluster.create(job)).rejects.toThrow(/not asked again before/);
+    answers(404, status(404, "NotFound", `jobs.batch "gone" not found`), LATER);
+    expect(await cluster.get("gone")).toBeUndefined();
+    answers(200, { kind: "Job", metadata: { name: "here" } });
+    expect(await cluster.get("here")).toBeDefined();
+  });
+
+  test.each([403, 429, 503])("lets a webhook's denial with a Retry-After rest no other request: %s", async (code) => {
+    const cluster = clusterAt();
+    const denial = `admission webhook "fair-share.acme.io" denied the request: too many jobs of team A, try again`;
+    answers(code, status(code, code === 403 ? "Forbidden" : "TooManyRequests", denial), { "retry-after": "30" });
+    await expect(cluster.create(job)).rejects.toThrow(UnavailableError);
+    answers(201, { kind: "PartialObjectMetadata", metadata: { name, uid: "u" } });
+    expect(await cluster.create(job)).toEqual({ kind: "created", uid: "u" });
+  });
+
+  test("takes a Job whose status is an unknown word for one that is at work, and says the word", async () => {
+    const columnDefinitions = [{ name: "Name" }, { name: "Status" }];
+    const rows = [{ cells: ["a", "Complete"] }, { cells: ["b", "Pending"] }, { cells: ["c", ""] }, { cells: ["d"] }];
+    answers(200, { kind: "Table", metadata: {}, columnDefinitions, rows });
+    expect(await clusterAt().listJobs()).toEqual([
+      { name: "a", state: "complete" },
+      { name: "b", state: "active", unknownStatus: "Pending" },
+      { name: "c", state: "active", unknownStatus: "" },
+      { name: "d", state: "active", unknownStatus: "" },
+    ]);
+  });
+
+  test("asks for another cluster if its Jobs have no status at all", async () => {
+    answers(200, { kind: "Table", metadata: {}, columnDefinitions: [{ name: "Name" }], rows: [{ cells: ["a"] }] });
+    const error: unknown = await clusterAt()
+      .listJobs()
+      .catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(String(error)).toContain("Upgrade the cluster to Kubernetes 1.31 or later.");
   });
 
   test.each([

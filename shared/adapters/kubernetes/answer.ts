@@ -114,6 +114,23 @@ function adviceFor(error: KubernetesFailure, { namespace }: ClusterPlace): strin
   return "";
 }
 
+/**
+ * Whether a webhook, a validating policy or another admission plugin denied the request. A webhook chooses its status
+ * code and headers itself, so only the words tell its denial from an answer of the API server.
+ */
+export function isDenial({ message }: KubernetesFailure): boolean {
+  return /denied (?:the )?request/.test(message);
+}
+
+/**
+ * Whether the API server itself is overloaded, and says when to come back. A webhook's denial is never that, whatever
+ * its status code and headers: it is about one Job, and the server is well.
+ */
+export function isOverload(failure: KubernetesFailure): boolean {
+  const saysWhen = (failure.code === 429 || failure.code === 503) && failure.retryAfterMs !== undefined;
+  return saysWhen && !isDenial(failure) && !WEBHOOK_DOWN.test(failure.message);
+}
+
 /** Whether the authorizer refused. RBAC, a webhook and a cloud's own authorizer all say it in these words. */
 export function isMissingRight(error: KubernetesFailure): boolean {
   return error.code === 403 && /\bcannot \w+ resource\b/.test(error.message);

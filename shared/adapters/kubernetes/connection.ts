@@ -1,7 +1,7 @@
 import { HttpMethod, type KubeConfig, RequestContext } from "@kubernetes/client-node";
 import { type Dispatcher, request as sendRequest } from "undici";
 import { errorText } from "../../errors.ts";
-import { excerpt, KubernetesFailure, NoAnswerError, readWarnings } from "./answer.ts";
+import { excerpt, isOverload, KubernetesFailure, NoAnswerError, readWarnings } from "./answer.ts";
 
 /** One request to the API server. The body of a PATCH is a merge patch. */
 interface PlainRequest {
@@ -13,8 +13,8 @@ interface PlainRequest {
 }
 
 /**
- * Sends authenticated requests to one API server. Each has a time-out and is sent once, and not before a `Retry-After`
- * has passed. We don't use the library's typed clients, because they drop fields that only a newer cluster knows, and
+ * Sends authenticated requests to one API server. Each has a time-out and is sent once, and not before the time has
+ * passed that an overloaded server asked for. We don't use the library's typed clients, because they drop fields that only a newer cluster knows, and
  * load the models of the whole API.
  */
 export interface KubernetesConnection {
@@ -33,6 +33,10 @@ interface Answer {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: Dispatcher.ResponseData["body"];
 }
+
+/** What rests together once the server refuses one of them because it is overloaded. */
+const KINDS = { GET: "reads", POST: "creates", PATCH: "changes" } as const;
+type RequestKind = (typeof KINDS)[keyof typeof KINDS];
 
 const MERGE_PATCH = "application/merge-patch+json";
 
@@ -53,10 +57,10 @@ export function connect(
   const server = kubeConfig.getCurrentCluster()?.server.replace(/\/+$/, "") ?? "";
   const authenticate = makeAuthenticate(kubeConfig);
 
-  // While a `Retry-After` runs, requests fail here with the same failure, because the server would refuse them again.
-  let resting: { readonly until: number; readonly failure: KubernetesFailure } | undefined;
+  // What the server refused because it is overloaded is not sent again before the time that it asked for.
+  const resting = new Map<RequestKind, { readonly until: number; readonly because: string }>();
 
-  const send = async (request: RequestContext): Promise<Answer> => {
+  const send = async (request: RequestContext, kind: RequestKind): Promise<Answer> => {
     request.setHeaderParam("User-Agent", options.userAgent);
     const dispatcher = request.getDispatcher();
     const body = request.getBody();
@@ -74,12 +78,18 @@ export function connect(
     if (code >= 200 && code <= 299) return { code, headers, body: content };
     const text = await answered(content.text(), options.timeoutMs);
     const failure = new KubernetesFailure(code, text, headers);
-    if (failure.retryAfterMs !== undefined)
-      resting = { until: performance.now() + Math.min(failure.retryAfterMs, MAX_REST_MS), failure };
+    const { retryAfterMs = 0, reason = "", message } = failure;
+    if (isOverload(failure)) {
+      const restMs = Math.min(retryAfterMs, MAX_REST_MS);
+      const end = new Date(Date.now() + restMs).toISOString();
+      const because = `it is not asked again before ${end}, because it answered ${code} ${reason}: ${message}`;
+      resting.set(kind, { until: performance.now() + restMs, because });
+    }
     throw failure;
   };
 
   const exchange: KubernetesConnection["exchange"] = async ({ method, path, accept = "application/json", body }) => {
+    const kind = KINDS[method];
     const request = new RequestContext(server + path, HttpMethod[method]);
     request.setHeaderParam("Accept", accept);
     if (body !== undefined) {
@@ -87,8 +97,10 @@ export function connect(
       request.setBody(JSON.stringify(body));
     }
     await authenticate(request);
-    if (resting && performance.now() < resting.until) throw resting.failure;
-    const answer = await send(request);
+    const rest = resting.get(kind);
+    // Never the failure itself: it was the answer to another request, and says nothing about this one.
+    if (rest && performance.now() < rest.until) throw new NoAnswerError(rest.because);
+    const answer = await send(request, kind);
     const text = await answered(answer.body.text(), options.timeoutMs);
     return { json: readJson(text, answer), warnings: readWarnings(answer.headers["warning"]) };
   };
@@ -100,8 +112,8 @@ export function connect(
     async tail(path, maxBytes) {
       const request = new RequestContext(server + path, HttpMethod.GET);
       await authenticate(request);
-      // A log is asked for even during a `Retry-After`, because it is asked for once and its pod may be gone later.
-      const { body } = await send(request);
+      // A log is asked for even while reads rest, because it is asked for once and its pod may be gone later.
+      const { body } = await send(request, "reads");
       return answered(lastBytes(body, maxBytes), options.timeoutMs);
     },
   };

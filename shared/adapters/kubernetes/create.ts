@@ -1,21 +1,16 @@
 import { NOT_READY, QUOTA_FULL, WEBHOOK_DOWN } from "../../jobs/admission-texts.ts";
 import type { CreateOutcome } from "../../ports/job-cluster.ts";
 import { isAllowed } from "./access.ts";
-import { isMissingRight, isTerminating, KubernetesFailure } from "./answer.ts";
+import { isDenial, isMissingRight, isTerminating, KubernetesFailure } from "./answer.ts";
 import type { KubernetesConnection } from "./connection.ts";
 
-/**
- * Words of a webhook, a validating policy or another admission plugin that refuses. No status code tells them from
- * other failures.
- */
-const DENIED = /denied (?:the )?request/;
 const TOO_LARGE = /request is too large/;
 const CREATE_JOBS = { verb: "create", group: "batch", resource: "jobs" } as const;
 
 /**
  * Says what a failed create means: a full quota, a template that can never work, or a Job that exists. Throws the error
  * again if it is an outage: a right that we lack, a namespace that is missing or being deleted, a webhook that is down,
- * a server that is just starting.
+ * a server that is just starting, and whatever passes by itself.
  */
 export async function judgeCreateFailure(
   error: unknown,
@@ -29,7 +24,9 @@ export async function judgeCreateFailure(
   if (WEBHOOK_DOWN.test(message) || NOT_READY.test(message) || isTerminating(error) || isMissingRight(error))
     throw error;
   if (code === 403 && QUOTA_FULL.test(message)) return { kind: "quota", message };
-  const isRefused = code === 400 || code === 413 || code === 422 || DENIED.test(message) || TOO_LARGE.test(message);
+  // A server or webhook that is overloaded, fails, or says when to come back has not refused the template.
+  if (code === 429 || code >= 500 || error.retryAfterMs !== undefined) throw error;
+  const isRefused = code === 400 || code === 413 || code === 422 || isDenial(error) || TOO_LARGE.test(message);
   if (isRefused) return { kind: "refused", message };
   // A missing right and a refusal by admission are both 403. If we may create Jobs, it is the template that is refused.
   if (code === 403 && (await isAllowed(connection, namespace, CREATE_JOBS))) return { kind: "refused", message };

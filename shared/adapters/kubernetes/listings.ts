@@ -1,5 +1,5 @@
-import { ConfigError } from "../../errors.ts";
 import type { JobListing, PodListing } from "../../ports/job-cluster.ts";
+import { NoAnswerError } from "./answer.ts";
 import type { TableRow } from "./tables.ts";
 
 const STATES: Readonly<Record<string, JobListing["state"]>> = {
@@ -13,15 +13,15 @@ const STATES: Readonly<Record<string, JobListing["state"]>> = {
 };
 
 /**
- * Turns a Job's row into the port's listing. Throws ConfigError if the server is too old to list the status of its
- * Jobs.
+ * Turns a Job's row into the port's listing. A Job whose status is an unknown word counts as at work, because a newer
+ * server may print more words, and one of them must not stop the others. Throws NoAnswerError if the server is too old
+ * to list the status of its Jobs.
  */
-export function toJobListing({ name = "", status = "" }: TableRow): JobListing {
-  const state = STATES[status];
-  if (state !== undefined) return { name, state };
-  throw new ConfigError(
-    `The API server lists Job ${name} with the status ${JSON.stringify(status)}, not one of ${Object.keys(STATES).join(", ")}. Upgrade the cluster to Kubernetes 1.31 or later.`,
-  );
+export function toJobListing({ name = "", status }: TableRow): JobListing {
+  if (status === undefined)
+    throw new NoAnswerError("it lists Jobs without their status. Upgrade the cluster to Kubernetes 1.31 or later");
+  const state = Object.hasOwn(STATES, status) ? STATES[status] : undefined;
+  return state === undefined ? { name, state: "active", unknownStatus: status } : { name, state };
 }
 
 /** Turns a pod's row into the port's listing. */
