@@ -11,7 +11,7 @@ export default defineConfig({
     reporters: process.env["CI"]
       ? ["default", forbidSkips(process.env, [NEEDS_KUBELET, NEEDS_ADMISSION])]
       : ["default"],
-    // The built app is loaded as it is: its 11 MB take long to transform.
+    // The built app is loaded as it is, because its 11 MB take long to transform.
     server: { deps: { external: [/\/dist\//] } },
     testTimeout: 20_000,
     hookTimeout: 30_000,

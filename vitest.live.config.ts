@@ -1,16 +1,16 @@
 import { defineConfig } from "vitest/config";
 
-// The tests on a real namespace and a real cluster, which take the time that these take: a lock lapses in a minute there.
+// Runs the tests on a real namespace and a real cluster. They take as long as these take: a lock lapses in a minute.
 export default defineConfig({
   test: {
     include: ["test/live/**/*.test.ts"],
-    // It names what is skipped, and so why.
+    // This reporter names each test that is skipped, with its reason.
     reporters: ["verbose"],
-    // They wait more than they compute.
+    // The tests wait more than they compute.
     maxWorkers: 4,
     testTimeout: 600_000,
     hookTimeout: 120_000,
-    // The soak looks at the heap without what is garbage.
+    // The soak measures the heap after a garbage collection.
     execArgv: ["--expose-gc"],
   },
 });

@@ -56,7 +56,7 @@ export function makeHousekeeping(deps: Dependencies) {
       {
         name: "orphaned bodies",
         // guard: orphan-bodies
-        do: () => orphanBodies(all),
+        do: () => orphanBodies(all, events),
       },
       { name: "purge", do: purge },
     ];
@@ -76,10 +76,10 @@ export function makeHousekeeping(deps: Dependencies) {
     }
   };
 
-  async function orphanBodies(all: readonly SourceRuns[]): Promise<void> {
+  async function orphanBodies(all: readonly SourceRuns[], events: Events): Promise<void> {
     const now = deps.clock.read();
     if (isWithin(ORPHAN_BODIES_EVERY_MS, lastOrphanBodies, now)) return;
-    for (const source of all) await deleteOrphanBodies(deps, source);
+    for (const source of all) await deleteOrphanBodies(deps, source, events);
     lastOrphanBodies = now;
   }
 

@@ -10,7 +10,7 @@ import { closeRun } from "../settle/settle-message.ts";
 import type { Events } from "../telemetry/events.ts";
 import { endJob, receiveMessage, requeueRun, settleRun } from "./finish.ts";
 import type { Item } from "./item.ts";
-import { adoptJob, startJob } from "./start.ts";
+import { adoptJob, orStandBack, standBack, startJob } from "./start.ts";
 
 /** More steps than any run can take in one tick: from accepted to closed, with every look. */
 const MAX_STEPS = 16;
@@ -50,6 +50,8 @@ async function apply(deps: Dependencies, item: Item, decision: Decision, events:
   switch (decision.do) {
     case "leave":
       events.tell({ event: "left", cause: decision.cause });
+      // A run that took a slot and doesn't start leaves it to others.
+      if (item.slot?.start) await standBack(deps, stored);
       return undefined;
     case "look":
       return look(deps, item, decision.at, events);
@@ -109,7 +111,7 @@ async function look(
       return job && { ...item, job: await learn(job, item, events) };
     }
     case "message":
-      return { ...item, ...(await lookAtMessage(deps, item.stored.run)) };
+      return { ...item, ...(await orStandBack(deps, item, lookAtMessage(deps, item.stored.run))) };
     case "slot":
       return { ...item, slot: item.slots.take(item.stored.run) };
     default:

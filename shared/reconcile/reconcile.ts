@@ -97,8 +97,9 @@ interface Tick {
 
 /**
  * Chooses the runs of tripped modules that are tried in this tick: one of each module whose time has come, unless a Job
- * that was made since it tripped may still start. The run with the fewest attempts is next, so that no message that
- * fails by itself keeps its module tripped.
+ * that was made since it tripped may still start. The run with the fewest attempts is next, and of these the one that
+ * has been due for longest: a run that could not be tried was put off, so that another one has its turn. So no message
+ * that fails by itself keeps its module tripped.
  */
 async function takeProbes(
   deps: Dependencies,
@@ -114,7 +115,7 @@ async function takeProbes(
     const runs = all.flatMap((source) => runsOf(source.runs)).filter((run) => run.module === module.name);
     if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= trip.trippedAt)) continue;
     const waiting = runs.filter(({ status, notBefore }) => status === "waiting" && notBefore <= now);
-    const [next] = waiting.toSorted((a, b) => a.attempt - b.attempt);
+    const [next] = waiting.toSorted((a, b) => a.attempt - b.attempt || a.notBefore - b.notBefore);
     if (next && (await breakers.takeProbe(module, events))) probing.add(runId(next));
   }
   return probing;

@@ -27,10 +27,7 @@ export async function startJob(
   const { stored, peeked } = item;
   const module = startableModule(deps.modules, stored.run);
   if (!module || !peeked) return undefined;
-  const started = await startAttempt(deps, stored, module, peeked).catch(async (error: unknown) => {
-    await standBack(deps, stored);
-    throw error;
-  });
+  const started = await orStandBack(deps, item, startAttempt(deps, stored, module, peeked));
   switch (started.kind) {
     case "dispatched":
       events.tell({ event: "dispatched", run: started.stored.run });
@@ -59,11 +56,21 @@ export async function startJob(
   }
 }
 
+/** Awaits what a run with a slot needs to start. If that fails, the run stands back. */
+export async function orStandBack<T>(deps: Dependencies, { slot, stored }: Item, needed: Promise<T>): Promise<T> {
+  try {
+    return await needed;
+  } catch (error) {
+    if (slot?.start) await standBack(deps, stored);
+    throw error;
+  }
+}
+
 /**
- * Puts a run that failed to start back by 30 s, so that it does not block the others under `maxActive`. Errors are
- * ignored: if the row changed, another replica has the run.
+ * Puts a run that took a slot and could not start back by 30 s, so that it does not block the others under
+ * `maxActive`. Errors are ignored: if the row changed, another replica has the run.
  */
-async function standBack(deps: Dependencies, stored: StoredRun): Promise<void> {
+export async function standBack(deps: Dependencies, stored: StoredRun): Promise<void> {
   await deps.table.update(stored, putOff(stored.run, deps.clock.now() + STAND_BACK_MS)).catch(() => undefined);
 }
 

@@ -4,8 +4,8 @@ import type { EpochMs } from "../clock.ts";
  * What is known of a module whose Jobs can't start. A module is always in one of these states:
  *
  * - sound: nothing speaks against the module. The first Job that can't start makes it counting.
- * - counting: the Jobs of one or two messages could not start, all for the same cause. The Job of a third message trips
- *   the module; any Job that starts makes it sound.
+ * - counting: the Jobs of one or two messages could not start, and no other Job of the module started since. The Job of a
+ *   third message trips the module; any Job that starts makes it sound.
  * - tripped: the template is to blame. Its messages wait, and one of them is tried from time to time: a probe. Any Job
  *   that starts makes the module sound, and so does another template.
  *
@@ -16,7 +16,7 @@ export interface ModuleState {
   readonly module: string;
   /** The template that this is known of: see `templateOf`. It says nothing about another one. */
   readonly template: string;
-  /** The cause that the failures have in common: see `AttemptEnd.startFault`. */
+  /** The cause of the last failure: see `AttemptEnd.startFault`. */
   readonly fault: string;
   /** Ids of the runs whose Jobs could not start; empty if the module is sound. */
   readonly failed: readonly string[];
@@ -56,11 +56,12 @@ export function isTripped(state: ModuleState | undefined, template: string): sta
 /** Adds one more Job that could not start. */
 export function afterStartFailure(known: ModuleState | undefined, failure: StartFailure, now: EpochMs): ModuleState {
   const { module, template, runId, fault, detail } = failure;
-  // A tripped module stays tripped if its template's next fault is another one: the first fault is mended, and the
-  // second comes to light.
-  const goesOn = known?.template === template && (known.fault === fault || known.trippedAt !== undefined);
-  const before: Pick<ModuleState, "failed" | "since" | "probes" | "trippedAt" | "probeAt"> =
-    goesOn && known.failed.length > 0 ? known : { failed: [], since: now, probes: 0 };
+  // The causes need not be the same: a refusal may carry an id or a time, and the second fault of a template comes to
+  // light only once the first is mended.
+  const goesOn = known?.template === template && known.failed.length > 0;
+  const before: Pick<ModuleState, "failed" | "since" | "probes" | "trippedAt" | "probeAt"> = goesOn
+    ? known
+    : { failed: [], since: now, probes: 0 };
   const failed = before.failed.includes(runId) || isFull(before) ? before.failed : [...before.failed, runId];
   const state: ModuleState = { ...before, module, template, fault, detail, failed };
   if (state.trippedAt !== undefined || !isFull(state)) return state;

@@ -5,7 +5,7 @@ import { aModule } from "../support/a-module.ts";
 import { ofType, readPrediction } from "../support/predicted-resources.ts";
 import { makeWorld, RETRY } from "../support/world.ts";
 
-// The predictions are held against the templates by bicep.test.ts: what is said of them here holds for what is deployed.
+// bicep.test.ts compares the predictions with the templates, so what these tests say of them holds for what is deployed.
 const both = ["dev", "prod"].map((environment) => ({ environment, prediction: readPrediction(environment) }));
 
 describe.each(both)("the resources of $environment", ({ prediction }) => {

@@ -11,15 +11,14 @@ export const RETRY = {
   permanentExitCodes: [64],
 };
 
-/** So many messages whose Jobs can't start for one cause trip their module. */
+/** So many messages whose Jobs can't start trip their module. */
 const MESSAGES_TO_TRIP = 3;
 
 /** The attempts that may have been free, because their Job could not start and may have tripped the module. */
 export function freeAttempts({ jobs, refused }: Model, sequenceNumber: number): ReadonlySet<number> {
   const stuck = [...jobs.values()].filter((job) => job.stuck === true);
-  const mayTrip =
-    refused.size >= MESSAGES_TO_TRIP || new Set(stuck.map(({ message }) => message)).size >= MESSAGES_TO_TRIP;
-  if (!mayTrip) return new Set();
+  const messages = new Set([...refused.keys(), ...stuck.map(({ message }) => message)]);
+  if (messages.size < MESSAGES_TO_TRIP) return new Set();
   const own = stuck.filter(({ message }) => message === sequenceNumber).map(({ attempt }) => attempt);
   return new Set([...own, ...(refused.get(sequenceNumber) ?? [])]);
 }

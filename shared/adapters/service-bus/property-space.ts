@@ -33,5 +33,11 @@ function bytesOf(value: unknown): number {
   if (typeof value === "string") return OVERHEAD_BYTES + Buffer.byteLength(value);
   if (value instanceof Uint8Array) return OVERHEAD_BYTES + value.byteLength;
   if (typeof value !== "object" || value instanceof Date) return OVERHEAD_BYTES + LARGEST_SCALAR_BYTES;
-  return OVERHEAD_BYTES + 2 * Buffer.byteLength(amqpJson(value) ?? "");
+  try {
+    return OVERHEAD_BYTES + 2 * Buffer.byteLength(amqpJson(value) ?? "");
+  } catch (error) {
+    // A sender may nest lists so deep that they can be decoded, but not measured. Nothing fits beside such a value.
+    if (error instanceof RangeError) return Number.POSITIVE_INFINITY;
+    throw error;
+  }
 }

@@ -64,4 +64,10 @@ describe("the room for properties", () => {
   ])("$name: $want", ({ carried, added, want }) => {
     expect(hasSpace(carried, added)).toBe(want);
   });
+
+  it("is none beside a value that nests too deep to be measured", () => {
+    let nested: unknown = [];
+    for (let depth = 0; depth < 100_000; depth += 1) nested = [nested];
+    expect(hasSpace({ application: { x: nested }, system: [] }, { "dispatcher-attempt": 2 })).toBe(false);
+  });
 });

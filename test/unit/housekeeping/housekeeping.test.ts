@@ -80,6 +80,27 @@ describe("a body that was stored after its run was over", () => {
     expect(world.payloads.bodies.size).toBe(0);
   });
 
+  it("is deleted although the row of another run with a body can't be read", async () => {
+    const world = await withLateBody();
+    await world.send({ messageId: "odd", body: "x".repeat(20_000) });
+    const odd = world.run();
+    const { table } = world.deps;
+    const replica = world.makeReplica({
+      table: {
+        ...table,
+        openRuns: async () => [],
+        find: (key) =>
+          key.sequenceNumber === odd.sequenceNumber && key.enqueuedAt === odd.enqueuedAt
+            ? Promise.reject(new Error("The row can't be read. Was it edited by hand?"))
+            : table.find(key),
+      },
+    });
+    world.clock.advance(60_000);
+    await replica.tick();
+    expect(world.payloads.bodies.size).toBe(1);
+    expect(world.lines).toContainEqual(expect.objectContaining({ message: "left a stored body to a later look" }));
+  });
+
   it("stays if its run's row is missing, because that may be the table's fault", async () => {
     const world = await withLateBody();
     world.table.forget(world.late);

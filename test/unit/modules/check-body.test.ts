@@ -109,4 +109,20 @@ describe("a body and its schema", () => {
     const deep = "[".repeat(200_000) + "]".repeat(200_000);
     expect(check(schema, deep)).toBe("the body is nested too deeply to be checked against its schema");
   });
+
+  it.each([
+    {
+      what: "objects that have to be unique, by the ten thousand",
+      schema: { type: "array", uniqueItems: true },
+      body: JSON.stringify(Array.from({ length: 40_000 }, (_, a) => ({ a }))),
+    },
+    {
+      what: "a text at which a pattern backtracks",
+      schema: { type: "string", pattern: "^(a+)+$" },
+      body: JSON.stringify(`${"a".repeat(40)}!`),
+    },
+  ])("may have $what: the check is ended, and the process goes on", ({ schema, body }) => {
+    expect(check(schema, body)).toBe("checking the body against its schema takes longer than 1 s");
+    expect(check({ type: "object", required: ["name"] }, "{}")).toContain("must have required property 'name'");
+  });
 });

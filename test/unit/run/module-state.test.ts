@@ -30,7 +30,7 @@ describe("what is known of a module whose Jobs can't start", () => {
       failures: [{ runId: "a" }, { runId: "a" }, { runId: "a" }],
       tripped: false,
     },
-    { name: "another fault begins a new count", failures: [{}, {}, { fault: "configuration" }], tripped: false },
+    { name: "three messages with different faults trip it", failures: [{}, {}, { fault: "other" }], tripped: true },
     { name: "another template begins a new count", failures: [{}, {}, { template: "t2" }], tripped: false },
     {
       name: "a tripped module stays tripped if another fault comes to light",

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { makeReadiness } from "../../../shared/health.ts";
 import { aModule } from "../../support/a-module.ts";
@@ -262,6 +263,10 @@ describe("a Job that the API server refuses", () => {
       name: "names it without quotes, as Kyverno does",
       says: (name: string) =>
         `admission webhook "validate.kyverno.svc-fail" denied the request: resource Job/jobs/${name} was blocked due to the following policies`,
+    },
+    {
+      name: "ends with an id that is another one each time",
+      says: () => `admission webhook "policy" denied the request: correlation id ${randomUUID()}`,
     },
   ])(
     "ends its message at once, until three messages show that the template is to blame, if the refusal $name",
