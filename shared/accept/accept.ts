@@ -13,7 +13,7 @@ import { type AttemptEnd, type ClosedRun, type Run, type RunKey, runId, type Ver
 import type { Source } from "../run/source.ts";
 import { deferStamp, withoutStamps } from "../run/stamp.ts";
 import { closeRun, settleDelivery } from "../settle/settle-message.ts";
-import type { Admission } from "../start/admission.ts";
+import type { Admission, TakenSlot } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
 import { startAttempt } from "../start/start-attempt.ts";
 import type { Events } from "../telemetry/events.ts";
@@ -137,9 +137,12 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
   /** The message is deferred: starts the first attempt, or leaves the run to wait its turn. */
   async function startFirstAttempt(stored: StoredRun, message: PeekedMessage, events: Events): Promise<AcceptOutcome> {
     const module = startableModule(deps.modules, stored.run);
+    let slot: TakenSlot | undefined;
     try {
       await breakers.refreshIfOld();
-      if (!module || breakers.tripOf(module) || !(await admission.admits(module))) return await leaveWaiting(stored);
+      if (!module || breakers.tripOf(module)) return await leaveWaiting(stored);
+      slot = await admission.admit(module, stored.run);
+      if (!slot) return await leaveWaiting(stored);
       const started = await startAttempt(deps, stored, module, message);
       switch (started.kind) {
         case "dispatched":
@@ -160,6 +163,8 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
     } catch (error) {
       events.log.warn("left a deferred message to the timer", { why: errorText(error) });
       return "deferred";
+    } finally {
+      slot?.release();
     }
   }
 

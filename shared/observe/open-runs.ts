@@ -18,13 +18,12 @@ export async function knownSources({ instanceTable, modules }: Looking): Promise
   return [...sources.values()];
 }
 
-/** Reads the open runs of every known source. `onRead` is told of each source's runs as soon as they are read. */
-export async function readOpenRuns(deps: Looking, onRead: (read: SourceRuns) => void): Promise<SourceRuns[]> {
+/** Reads the open runs of every known source, each by `readRuns`. */
+export async function readOpenRuns(
+  deps: Looking,
+  readRuns: (source: Source) => Promise<StoredRun[]>,
+): Promise<SourceRuns[]> {
   const all: SourceRuns[] = [];
-  for (const source of await knownSources(deps)) {
-    const read = { source, runs: await deps.table.openRuns(source) };
-    onRead(read);
-    all.push(read);
-  }
+  for (const source of await knownSources(deps)) all.push({ source, runs: await readRuns(source) });
   return all;
 }

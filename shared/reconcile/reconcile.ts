@@ -50,14 +50,14 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
     try {
       await breakers.refresh();
       // guard: rows-before-jobs, rows
-      all = await readOpenRuns(deps, ({ source, runs }) => admission.recount(source, runsOf(runs)));
+      all = await readOpenRuns(deps, (source) => admission.countOpenRuns(source));
       // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
       warnOfUnknownStatuses(view, log);
       for (const { source, runs } of all) admission.bar(source, isMassAbsence(runs, view));
       const deadline = deps.clock.now() + BUDGET_MS;
       const probing = await takeProbes(deps, all, breakers, events);
-      const tick = { view, breakers, probing, postponed, deadline };
+      const tick = { view, admission, breakers, probing, postponed, deadline };
       postponed = await advanceAll(deps, all, tick, events);
       await keepHouse(all, view, events);
       await deps.instanceTable.recordTick(deps.clock.now());
@@ -88,6 +88,7 @@ function openFields(all: readonly SourceRuns[], now: EpochMs): Fields {
 
 interface Tick {
   readonly view: ClusterView;
+  readonly admission: Admission;
   readonly breakers: Breakers;
   /** The runs of tripped modules that may start all the same, by their ids. */
   readonly probing: ReadonlySet<string>;
@@ -136,7 +137,7 @@ async function advanceAll(
         source: sourceName(source),
         namespace: deps.namespace,
       });
-    const slots = makeSlots(runsOf(runs), deps, { ...tick, wrongCluster });
+    const slots = makeSlots(deps, { ...tick, wrongCluster });
     return postponedFirst(runs, postponed).map((stored) => ({ stored, slots, wrongCluster }));
   });
   const left = new Set<string>();
@@ -193,5 +194,7 @@ async function advanceOne(
     await advance(deps, item, about);
   } catch (error) {
     about.tell(error instanceof ConflictError ? { event: "left", cause: "moved-on" } : leftToNextTick(run, error));
+  } finally {
+    slots.release(run);
   }
 }

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Module } from "../../../shared/modules/module.ts";
+import type { RunTable } from "../../../shared/ports/run-table.ts";
+import type { Run } from "../../../shared/run/run.ts";
 import { makeAdmission } from "../../../shared/start/admission.ts";
 import { aModule } from "../../support/a-module.ts";
 import { aRun } from "../../support/a-run.ts";
@@ -9,48 +11,108 @@ import { makeTestClock } from "../../support/test-clock.ts";
 function setUp(over: Partial<Module> = {}) {
   const clock = makeTestClock();
   const table = makeFakeRunTable({ clock });
-  return { clock, table, admission: makeAdmission(table, clock), module: aModule({ maxActive: 2, ...over }) };
+  const module = aModule({ maxActive: 2, ...over });
+  const admission = makeAdmission(table, clock);
+  const admit = (sequenceNumber: number) => admission.admit(module, aRun({ sequenceNumber, status: "accepted" }));
+  return { clock, table, module, admission, admit, admits: async (n: number) => (await admit(n)) !== undefined };
 }
 
 describe("admission", () => {
   it("admits up to maxActive, and counts the messages that it admitted itself", async () => {
-    const { admission, module } = setUp();
-    expect([await admission.admits(module), await admission.admits(module), await admission.admits(module)]).toEqual([
-      true,
-      true,
-      false,
-    ]);
+    const { admits } = setUp();
+    expect([await admits(1), await admits(2), await admits(3)]).toEqual([true, true, false]);
   });
 
   it("counts the Jobs of dispatched rows", async () => {
-    const { admission, module, table } = setUp();
+    const { admits, table } = setUp();
     await table.insert(aRun({ sequenceNumber: 1, status: "dispatched" }));
     await table.insert(aRun({ sequenceNumber: 2, status: "dispatched" }));
-    expect(await admission.admits(module)).toBe(false);
+    expect(await admits(3)).toBe(false);
   });
 
   it("lets no message pass an older run whose time has come", async () => {
-    const { admission, module, table } = setUp();
+    const { admits, table } = setUp();
     await table.insert(aRun({ sequenceNumber: 1, status: "waiting" }));
-    expect(await admission.admits(module)).toBe(false);
+    expect(await admits(2)).toBe(false);
   });
 
   it("lets a message pass an older run that is backing off", async () => {
-    const { admission, module, table, clock } = setUp();
+    const { admits, table, clock } = setUp();
     await table.insert(aRun({ sequenceNumber: 1, status: "waiting", notBefore: clock.now() + 60_000 }));
-    expect(await admission.admits(module)).toBe(true);
+    expect(await admits(2)).toBe(true);
   });
 
   it("counts again after ten seconds, so that a slot that was never used comes free", async () => {
-    const { admission, module, clock } = setUp({ maxActive: 1 });
-    expect(await admission.admits(module)).toBe(true);
-    expect(await admission.admits(module)).toBe(false);
+    const { admit, admits, clock } = setUp({ maxActive: 1 });
+    const slot = await admit(1);
+    expect(await admits(2)).toBe(false);
+    slot?.release();
     clock.advance(10_001);
-    expect(await admission.admits(module)).toBe(true);
+    expect(await admits(2)).toBe(true);
   });
 
   it("admits no message of a module that the operator paused", async () => {
-    const { admission, module } = setUp({ maxActive: 0 });
-    expect(await admission.admits(module)).toBe(false);
+    const { admits } = setUp({ maxActive: 0 });
+    expect(await admits(1)).toBe(false);
+  });
+});
+
+describe("a count that is taken while this process starts a run", () => {
+  const accepted = aRun({ sequenceNumber: 1, status: "accepted" });
+  const waiting = aRun({ sequenceNumber: 1, status: "waiting" });
+
+  /** Has the table answer each of the next reads with one of these lists. */
+  function readsOf(table: RunTable, ...answers: (() => Promise<Run[]>)[]) {
+    table.openRuns = async () =>
+      ((await answers.shift()?.()) ?? []).map((run) => ({ run, etag: "e", read: makeTestClock().read() }));
+  }
+
+  it.each([
+    { when: "whose row was read before its Job was recorded", rows: [accepted] },
+    { when: "whose row was not there yet", rows: [] },
+    { when: "whose row has its Job", rows: [aRun({ sequenceNumber: 1, status: "dispatched" })] },
+  ])("counts the slot of a run $when, once", async ({ rows }) => {
+    const { admission, admits, module, table } = setUp({ maxActive: 2 });
+    await admits(1);
+    readsOf(table, async () => rows);
+    await admission.countOpenRuns(module.source);
+    expect([await admits(2), await admits(3)]).toEqual([true, false]);
+  });
+
+  it("counts a start that ended after the count began, because the rows may be older", async () => {
+    const { admission, admit, admits, module, table } = setUp({ maxActive: 1 });
+    await admission.countOpenRuns(module.source);
+    readsOf(table, async () => {
+      (await admit(1))?.release();
+      return [accepted];
+    });
+    await admission.countOpenRuns(module.source);
+    expect(await admits(2)).toBe(false);
+  });
+
+  it("takes the rows' word for a start that ended before the count began", async () => {
+    const { admission, admit, admits, module, table } = setUp({ maxActive: 1 });
+    (await admit(1))?.release();
+    readsOf(table, async () => [accepted]);
+    await admission.countOpenRuns(module.source);
+    expect(await admits(2)).toBe(true);
+  });
+
+  it("counts a run that a tick is starting", async () => {
+    const { admission, admits, module, table } = setUp({ maxActive: 1 });
+    await admission.countOpenRuns(module.source);
+    expect(admission.take(module, waiting)).toBeDefined();
+    readsOf(table, async () => [waiting]);
+    await admission.countOpenRuns(module.source);
+    expect(await admits(2)).toBe(false);
+  });
+
+  it("gives a tick the slot of the start that it takes over from a trigger", async () => {
+    const { admission, admits, module, table } = setUp({ maxActive: 1 });
+    await admits(1);
+    readsOf(table, async () => [accepted]);
+    await admission.countOpenRuns(module.source);
+    expect(admission.take(module, accepted)).toBeDefined();
+    expect(admission.take(module, aRun({ sequenceNumber: 2, status: "waiting" }))).toBeUndefined();
   });
 });

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { countDemand, freeSlots, makeSlots } from "../../../shared/start/slots.ts";
+import type { Run } from "../../../shared/run/run.ts";
+import { makeAdmission } from "../../../shared/start/admission.ts";
+import { countDemand, freeSlots } from "../../../shared/start/slot-demand.ts";
+import { makeSlots } from "../../../shared/start/slots.ts";
 import { aModule } from "../../support/a-module.ts";
 import { aRun } from "../../support/a-run.ts";
+import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { makeTestClock } from "../../support/test-clock.ts";
 
 const clock = makeTestClock();
@@ -31,12 +35,23 @@ describe("the demand for slots", () => {
   });
 });
 
-describe("the slots of a tick", () => {
-  const slotsFor = (runs: ReturnType<typeof aRun>[], facts = {}, modules = new Map([[module.name, module]])) =>
-    makeSlots(runs, { modules, clock }, { wrongCluster: false, breakers: noneTripped, probing: new Set(), ...facts });
+async function counted(runs: Run[]) {
+  const table = makeFakeRunTable({ clock });
+  for (const run of runs) await table.insert(run);
+  const admission = makeAdmission(table, clock);
+  await admission.countOpenRuns(module.source);
+  return admission;
+}
 
-  it("are as many as maxActive leaves, and go to the runs that ask first", () => {
-    const slots = slotsFor([atWork(1), due(2), due(3), due(4)]);
+describe("the slots of a tick", () => {
+  const slotsFor = async (runs: Run[], facts = {}, modules = new Map([[module.name, module]])) =>
+    makeSlots(
+      { modules },
+      { wrongCluster: false, breakers: noneTripped, probing: new Set(), admission: await counted(runs), ...facts },
+    );
+
+  it("are as many as maxActive leaves, and go to the runs that ask first", async () => {
+    const slots = await slotsFor([atWork(1), due(2), due(3), due(4)]);
     expect([2, 3, 4].map((number) => slots.take(due(number)))).toEqual([
       { start: true },
       { start: true },
@@ -54,12 +69,12 @@ describe("the slots of a tick", () => {
     },
     { what: "the cluster looks like the wrong one", facts: { wrongCluster: true }, cause: "wrong-cluster" },
     { what: "its module has tripped", facts: { breakers: { tripOf: () => ({}) } }, cause: "module-tripped" },
-  ])("are refused to a run if $what", ({ facts, run = {}, modules, cause }) => {
-    expect(slotsFor([], facts, modules).take({ ...due(1), ...run })).toEqual({ start: false, cause });
+  ])("are refused to a run if $what", async ({ facts, run = {}, modules, cause }) => {
+    expect((await slotsFor([], facts, modules)).take({ ...due(1), ...run })).toEqual({ start: false, cause });
   });
 
-  it("are refused with the cause once the module is shut", () => {
-    const slots = slotsFor([]);
+  it("are refused with the cause once the module is shut", async () => {
+    const slots = await slotsFor([]);
     slots.shut(module.name, "quota");
     expect(slots.take(due(1))).toEqual({ start: false, cause: "quota" });
   });
