@@ -26,7 +26,7 @@ const BODY_URL_GRACE_MS = 7 * 24 * 3_600_000;
 
 export type StartOutcome =
   | { readonly kind: "dispatched"; readonly stored: StoredRun }
-  /** The row has changed, or was read too long ago. The replica that reads it next goes on. */
+  /** The row has changed. The replica that reads it next goes on. */
   | { readonly kind: "moved on" }
   | { readonly kind: "quota"; readonly why: string }
   /** The cluster could not be asked, or its answer was lost. What is away for one start is away for the next. */
@@ -41,11 +41,11 @@ export type StartOutcome =
  */
 export async function startAttempt(
   deps: Dependencies,
-  stored: StoredRun,
+  read: StoredRun,
   module: Module,
   stamped: PeekedMessage,
 ): Promise<StartOutcome> {
-  const { run } = stored;
+  const { run } = read;
   if (stamped.bodyUnreadable) return { kind: "not started", end: UNREADABLE };
   const message = withoutStamps(stamped);
   const limitMs = jobLimitMs(module);
@@ -58,6 +58,7 @@ export async function startAttempt(
     message,
     ...(bodyUrl === undefined ? {} : { bodyUrl }),
   });
+  const stored = await readAgainIfOld(deps, read);
   // guard: fresh-row
   // This is asked last, because what came before may have taken its time.
   if (!isFresh(stored.read, deps.clock, MAX_ROW_AGE_MS)) return { kind: "moved on" };
@@ -87,6 +88,16 @@ export async function startAttempt(
     default:
       return created satisfies never;
   }
+}
+
+/**
+ * Reads a row again that was read too long ago, because the rows of a long queue or a large body may take over a minute
+ * each time. Resolves to the old one if the row has changed since.
+ */
+async function readAgainIfOld(deps: Dependencies, read: StoredRun): Promise<StoredRun> {
+  if (isFresh(read.read, deps.clock, MAX_ROW_AGE_MS)) return read;
+  const now = await deps.table.find(read.run);
+  return now.kind === "open" && now.stored.etag === read.etag ? now.stored : read;
 }
 
 /**

@@ -197,10 +197,14 @@ describe("accept", () => {
     expect(world.cluster.names()).toHaveLength(1);
   });
 
-  it("does not start a Job from a row that it read more than a minute ago", async () => {
+  it("does not start a Job from a row that it read more than a minute ago, and that has changed since", async () => {
     const world = makeWorld();
     // The replica is frozen for a minute between its defer and its create.
-    world.broker.beforeNext("defer", () => world.clock.advance(61_000));
+    world.broker.beforeNext("defer", async () => {
+      world.clock.advance(61_000);
+      const [stored] = await world.table.openRuns(SOURCE);
+      if (stored) await world.table.update(stored, { ...stored.run, interruptions: 1 });
+    });
     world.broker.lapseLocks = () => undefined;
     const { outcome } = await world.send();
     expect(outcome).not.toBe("dispatched");
