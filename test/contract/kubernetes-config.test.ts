@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -30,7 +30,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function clusterOf(user: object) {
+async function clusterOf(user: object, timeoutMs?: number) {
   const address = server.address();
   const port = typeof address === "object" ? address?.port : 0;
   const kubeconfig = join(directory, "kubeconfig");
@@ -38,7 +38,7 @@ async function clusterOf(user: object) {
   const context = { name: "x", context: { cluster: "c", user: "u" } };
   const content = { clusters: [named], users: [{ name: "u", user }], contexts: [context], "current-context": "x" };
   await writeFile(kubeconfig, JSON.stringify(content));
-  return makeKubernetesJobs({ kubeconfig, namespace: "jobs", instance: "one" });
+  return makeKubernetesJobs({ kubeconfig, namespace: "jobs", instance: "one", ...(timeoutMs ? { timeoutMs } : {}) });
 }
 
 describe("a kubeconfig file with a tokenFile", () => {
@@ -69,5 +69,27 @@ describe("a kubeconfig file with a tokenFile", () => {
     await writeFile(join(directory, "kubeconfig"), "users: [");
     const broken = { kubeconfig: join(directory, "kubeconfig"), namespace: "jobs", instance: "one" };
     expect(() => makeKubernetesJobs(broken)).toThrow(ConfigError);
+  });
+});
+
+describe("a kubeconfig whose command hangs", () => {
+  test("holds up no call, starts no second command, and is used again once the command has ended", async () => {
+    const goOn = join(directory, "go-on");
+    const credential = {
+      apiVersion: "client.authentication.k8s.io/v1",
+      kind: "ExecCredential",
+      status: { token: "late" },
+    };
+    const script = `echo started >> "${directory}/starts"; until [ -e "${goOn}" ]; do sleep 0.05; done; echo '${JSON.stringify(credential)}'`;
+    const exec = { apiVersion: credential.apiVersion, command: "sh", args: ["-c", script], interactiveMode: "Never" };
+    const cluster = await clusterOf({ exec }, 200);
+    await expect(cluster.listJobs()).rejects.toThrow(
+      "no credentials by the kubeconfig (its command did not end within 200 ms)",
+    );
+    await expect(cluster.listJobs()).rejects.toThrow("no credentials by the kubeconfig (its command still hangs)");
+    await writeFile(goOn, "");
+    await vi.waitFor(() => cluster.listJobs(), { timeout: 10_000 });
+    expect(await readFile(join(directory, "starts"), "utf8")).toBe("started\n");
+    expect(shown.at(-1)).toBe("Bearer late");
   });
 });

@@ -13,9 +13,9 @@ interface PlainRequest {
 }
 
 /**
- * Sends authenticated requests to one API server. Each has a time-out and is sent once, and not before the time has
- * passed that an overloaded server asked for. We don't use the library's typed clients, because they drop fields that only a newer cluster knows, and
- * load the models of the whole API.
+ * Sends authenticated requests to one API server. Each has a time-out, as its credentials have. It is sent once, and
+ * not before the time has passed that an overloaded server asked for. We don't use the library's typed clients, because
+ * they drop fields that only a newer cluster knows, and load the models of the whole API.
  */
 export interface KubernetesConnection {
   readonly server: string;
@@ -55,7 +55,7 @@ export function connect(
   options: { readonly timeoutMs: number; readonly userAgent: string },
 ): KubernetesConnection {
   const server = kubeConfig.getCurrentCluster()?.server.replace(/\/+$/, "") ?? "";
-  const authenticate = makeAuthenticate(kubeConfig);
+  const authenticate = makeAuthenticate(kubeConfig, options.timeoutMs);
 
   // What the server refused because it is overloaded is not sent again before the time that it asked for.
   const resting = new Map<RequestKind, { readonly until: number; readonly because: string }>();
@@ -120,17 +120,32 @@ export function connect(
 }
 
 /**
- * Puts credentials on a request. With TLS settings the library makes a new connection pool for each request; we keep
+ * Puts credentials on a request. A kubeconfig may name a command that gets them, such as kubelogin, and the command may
+ * hang. While one hangs, no other is started. With TLS settings the library makes a new connection pool for each request; we keep
  * one pool instead, so that requests share connections.
  */
-function makeAuthenticate(kubeConfig: KubeConfig): (request: RequestContext) => Promise<void> {
+function makeAuthenticate(kubeConfig: KubeConfig, timeoutMs: number): (request: RequestContext) => Promise<void> {
+  let hangs = false;
   let pool: ReturnType<RequestContext["getDispatcher"]>;
   let madeAt = 0;
   return async (request) => {
+    if (hangs) throw new NoAnswerError("no credentials by the kubeconfig (its command still hangs)");
+    const applied = kubeConfig.applySecurityAuthentication(request);
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        hangs = true;
+        const ended = () => void (hangs = false);
+        applied.then(ended, ended);
+        reject(new Error(`its command did not end within ${timeoutMs} ms`));
+      }, timeoutMs);
+    });
     try {
-      await kubeConfig.applySecurityAuthentication(request);
+      await Promise.race([applied, timeout]);
     } catch (error) {
       throw new NoAnswerError(`no credentials by the kubeconfig (${errorText(error)})`, { cause: error });
+    } finally {
+      clearTimeout(timer);
     }
     const fresh = request.getDispatcher();
     if (fresh === undefined) return;
