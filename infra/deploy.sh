@@ -107,8 +107,8 @@ check_arguments() {
   [[ -f $infra/$environment.bicepparam ]] ||
     wrong "there is no file $infra/$environment.bicepparam. Create it, or name one of: $(environments)"
   if [[ $command == down ]]; then
-    [[ -z $values$tag && $build == true && $what_if == false ]] ||
-      wrong "down takes no option but --yes and --region. Remove the others"
+    [[ $given == ' ' && $build == true && $what_if == false ]] ||
+      wrong "down takes no option but --yes. Remove the others"
     return
   fi
   [[ $yes == false ]] || wrong "--yes belongs to down, because a deployment asks nothing. Remove it"

@@ -231,6 +231,7 @@ describe("deploy.sh", () => {
     { args: ["down"], says: "the environment is missing" },
     { args: ["down", "dev", "--what-if"], says: "down takes" },
     { args: ["down", "dev", "--values", "my values.yaml"], says: "down takes" },
+    { args: ["down", "dev", "--region", "northeurope"], says: "down takes" },
   ])("refuses $args with a reason, and calls nobody", async ({ args, says }) => {
     const ended = await deploy(args);
     expect(ended).toMatchObject({ code: 2, calls: [] });
