@@ -165,7 +165,7 @@ export const ROW_TWINS: readonly Twin[] = [
         put: (codeAt) => `
           const early = dispatched(run, { name: job.metadata?.name ?? "", uid: "" }, deps.clock.now(), limitMs);
           delete early.jobUid;
-          stored = await deps.table.update(stored, early);
+          Object.assign(stored, await deps.table.update(stored, early));
           ${codeAt("job-before-record")}`,
       },
     ],

@@ -1,6 +1,5 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
-import { route } from "../modules/route.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
 import { messagesWithoutOpenRun, ownerOf } from "../observe/orphan-messages.ts";
 import { rebuildRun } from "../observe/rebuild-run.ts";
@@ -75,10 +74,9 @@ async function findHome(
   const found = await deps.table.find(key);
   if (found.kind === "open") return;
   if (found.kind === "closed") return finish(deps, found, events);
-  const module = route(deps.modules.values(), key.source, message);
-  events.tell({ event: "orphan found", orphan: "message", leftAlone: module === undefined });
-  if (!module) return;
-  const run = rebuildRun(deps, key, message, module, view);
+  const run = await rebuildRun(deps, key, message, view);
+  events.tell({ event: "orphan found", orphan: "message", leftAlone: run === undefined });
+  if (!run) return;
   if (await isFirst(deps.table.insert(run))) events.tell({ event: "rebuilt", run });
 }
 

@@ -1,7 +1,7 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { noModuleTakes, route } from "../modules/route.ts";
+import { noModuleTakes } from "../modules/route.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
 import { ownerOf } from "../observe/orphan-messages.ts";
 import { rebuildRun } from "../observe/rebuild-run.ts";
@@ -32,7 +32,7 @@ export async function adoptMessage(
   if (ownerOf(message) !== owner && (await deps.broker.requeueDeferred(key, ownerStamp(owner))) === "missing")
     return refused({ because: "busy" });
   if (found.kind === "open") return done({ did: "stamped" });
-  return insertRow(deps, adoptedRun(deps, key, message, view), log);
+  return insertRow(deps, await adoptedRun(deps, key, message, view), log);
 }
 
 async function insertRow(deps: Dependencies, run: Run, log: Log): Promise<Answer> {
@@ -49,9 +49,13 @@ async function insertRow(deps: Dependencies, run: Run, log: Log): Promise<Answer
   );
 }
 
-function adoptedRun(deps: Dependencies, key: RunKey, message: PeekedMessage, view: Pick<ClusterView, "jobs">): Run {
-  const module = route(deps.modules.values(), key.source, message);
-  if (module) return rebuildRun(deps, key, message, module, view);
+async function adoptedRun(
+  deps: Dependencies,
+  key: RunKey,
+  message: PeekedMessage,
+  view: Pick<ClusterView, "jobs">,
+): Promise<Run> {
+  const run = await rebuildRun(deps, key, message, view);
   const now = deps.clock.now();
-  return newRun({ key, message, module: "", bodyInBlob: false, now, problem: noModuleTakes(key.source) });
+  return run ?? newRun({ key, message, module: "", bodyInBlob: false, now, problem: noModuleTakes(key.source) });
 }

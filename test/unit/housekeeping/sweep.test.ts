@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { aModule } from "../../support/a-module.ts";
 import { aRun } from "../../support/a-run.ts";
 import { makeWorld, RETRY, SOURCE, ticks, withRun } from "../../support/world.ts";
 
@@ -19,6 +20,39 @@ describe("the sweep", () => {
     expect(world.lines.map(({ message }) => message)).toContain("rebuilt a lost row from its message");
     await ticks(world, () => world.open()[0]?.status === "dispatched");
     expect(world.run().attempt).toBe(2);
+  });
+
+  it.each([
+    { what: "was renamed", modules: [aModule({ name: "thumbnails-v2", retry: RETRY })] },
+    { what: "takes other messages now", modules: [aModule({ retry: RETRY, when: { subject: "other" } })] },
+  ])("follows the Job of a lost row whose module $what, and starts no second one", async ({ modules }) => {
+    const world = await withRun();
+    const job = world.jobName();
+    const replica = world.makeReplica({ modules: new Map(modules.map((module) => [module.name, module])) });
+    world.table.forget(world.run());
+    await ticks({ ...world, tick: replica.tick }, () => false, 10_000, 6);
+    expect(world.cluster.names()).toEqual([job]);
+    expect(world.run()).toMatchObject({ module: "thumbnail", attempt: 1, jobName: job });
+    world.cluster.succeed(job);
+    await ticks({ ...world, tick: replica.tick }, () => world.open().length === 0);
+    expect(world.message(1).state).toBe("completed");
+  });
+
+  it("takes no other run's Job for that of a lost row, though its name ends alike", async () => {
+    const world = await withRun();
+    const run = world.run();
+    const other = world.cluster.job(world.jobName());
+    const annotations = { ...other.metadata?.annotations, "ion/enqueued-ms": String(run.enqueuedAt + 1) };
+    other.metadata = { ...other.metadata, annotations };
+    const renamed = aModule({ name: "thumbnails-v2", retry: RETRY });
+    world.table.forget(run);
+    await ticks(
+      { ...world, tick: world.makeReplica({ modules: new Map([[renamed.name, renamed]]) }).tick },
+      () => false,
+      10_000,
+      2,
+    );
+    expect(world.run()).toMatchObject({ module: "thumbnails-v2", attempt: 1 });
   });
 
   it("rebuilds a row with the message's own fields, the sender's trace included", async () => {

@@ -112,13 +112,24 @@ describe("adopting a message", () => {
     expect(table.rows().open).toHaveLength(1);
   });
 
-  it("dead-letters a message that no module takes", async () => {
+  it("dead-letters a message that no module takes and no Job works on", async () => {
     const { world, key, table } = await afterRestore();
+    world.cluster.deleteJob(world.cluster.names()[0] ?? "");
     const strict = aModule({ when: { subject: "mine" } });
     const stricter = world.makeReplica({ tables: table, modules: new Map([[strict.name, strict]]) });
     expect(await adopt(world, key, stricter.deps)).toMatchObject({ kind: "done" });
     await stricter.tick();
     expect(world.message(1).letter?.reason).toBe("DispatchRejected");
+  });
+
+  it("follows a Job that is at work, though its module takes other messages by now", async () => {
+    const { world, key, table } = await afterRestore();
+    const strict = aModule({ when: { subject: "mine" } });
+    const stricter = world.makeReplica({ tables: table, modules: new Map([[strict.name, strict]]) });
+    expect(await adopt(world, key, stricter.deps)).toMatchObject({ kind: "done" });
+    world.cluster.succeed(world.cluster.names()[0] ?? "");
+    await stricter.tick();
+    expect(world.message(1).state).toBe("completed");
   });
 
   it("keeps the message's own fields in the row if no module takes it", async () => {
