@@ -8,7 +8,7 @@ import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
 import { type ClusterView, isCancelled, isOverdue, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
-import { type Run, runId } from "../run/run.ts";
+import { runId } from "../run/run.ts";
 import { sourceName } from "../run/source.ts";
 import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
@@ -113,7 +113,7 @@ async function takeProbes(
   for (const module of deps.modules.values()) {
     const trip = breakers.tripOf(module);
     if (!trip || now < trip.probeAt) continue;
-    const runs = all.flatMap((source) => runsOf(source.runs)).filter((run) => run.module === module.name);
+    const runs = all.flatMap((read) => read.runs.map(({ run }) => run)).filter((run) => run.module === module.name);
     if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= trip.trippedAt)) continue;
     const waiting = runs.filter(({ status, notBefore }) => status === "waiting" && notBefore <= now);
     const [next] = waiting.toSorted((a, b) => a.attempt - b.attempt || a.notBefore - b.notBefore);
@@ -164,10 +164,6 @@ function postponedFirst(runs: readonly StoredRun[], postponed: ReadonlySet<strin
 function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
   const longest = Math.max(0, ...lists.map((list) => list.length));
   return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
-}
-
-function runsOf(stored: readonly StoredRun[]): Run[] {
-  return stored.map(({ run }) => run);
 }
 
 async function advanceOne(
