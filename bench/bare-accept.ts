@@ -5,7 +5,7 @@ import Long from "long";
 import { listen } from "../host/service-bus-listener.ts";
 import { BareCluster, readAccess } from "../local/kit/cluster-access.ts";
 import { bareLockToken } from "../shared/adapters/service-bus/bare-lock-token.ts";
-import { writeOpenMark, writeOpenRun } from "../shared/adapters/tables/run-entity.ts";
+import { writeMark, writeOpenRun } from "../shared/adapters/tables/run-entity.ts";
 import { loadModules } from "../shared/module-files/load-modules.ts";
 import { dispatched } from "../shared/run/change-run.ts";
 import { jobOf, runOf } from "./sample-run.ts";
@@ -95,13 +95,13 @@ function makeCall(connections: Connections, { table, bus, cluster }: BareServers
   const run = runOf(module, { sequenceNumber: 1, enqueuedAt: Date.now(), messageId: randomUUID() });
   const job = jobOf(run, module, namespace, body);
   const started = dispatched(run, { name: job.metadata?.name ?? "", uid: randomUUID() }, Date.now(), 60_000);
-  const [open, mark, done] = [writeOpenRun(run), writeOpenMark(run), writeOpenRun(started)];
+  const [open, mark, done] = [writeOpenRun(run), writeMark(run), writeOpenRun(started)];
   const owner = randomUUID();
   const partitionKey = `bench|q|${queue}`;
 
   return async (sequenceNumber: number, lockToken: string): Promise<Accepted> => {
     const number = String(sequenceNumber).padStart(20, "0");
-    const openKey = { partitionKey, rowKey: `open|${number}` };
+    const openKey = { partitionKey, rowKey: `work|${number}` };
     const runKey = { partitionKey, rowKey: `run|2026-01-01|${number}|1767225600000` };
     await receiver.peekMessages(1, { fromSequenceNumber: Long.fromNumber(sequenceNumber) });
     const rows: TransactionAction[] = [

@@ -2,7 +2,16 @@ import { odata, TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
 import { BareCluster, type Row, readAccess } from "../local/kit/cluster-access.ts";
-import { MODULE_ROWS, OPEN_ROWS, REGISTRY_ROWS, SWEEP_ROW, sourcePartition } from "../shared/adapters/tables/keys.ts";
+import {
+  type KeyRange,
+  LATER_ROWS,
+  LINES,
+  MODULE_ROWS,
+  REGISTRY_ROWS,
+  SWEEP_ROW,
+  sourcePartition,
+  WORK_ROWS,
+} from "../shared/adapters/tables/keys.ts";
 import { LABELS, MANAGED_BY } from "../shared/jobs/job-identity.ts";
 import { INSTANCE } from "./sample-run.ts";
 import type { Connections } from "./servers.ts";
@@ -30,7 +39,7 @@ export async function tickBare(connections: Connections, ticks: number, say: (fi
 /**
  * Makes the function that makes the requests of one tick of the app, in the app's order:
  *
- * - it queries the states of modules, the registry of sources and the open rows
+ * - it queries the states of modules, the registry of sources, the rows at work, those that come due and the lines
  * - it lists Jobs, pods and cancelled Jobs at the same time
  * - it lets `act` settle what has finished
  * - it reads each source's cursor, peeks at a page of messages and saves the cursor
@@ -49,10 +58,17 @@ export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace,
   const notRetired = `${ours},${LABELS.retired}!=true`;
   const jobsPath = `/apis/batch/v1/namespaces/${namespace}/jobs`;
 
-  async function query(partitionKey: string, { from, below }: { from: string; below: string }): Promise<number> {
+  /** Reads a range, or with `first` only so many rows at its front. Resolves to their number. */
+  async function query(partitionKey: string, { from, below }: KeyRange, first?: number): Promise<number> {
     const filter = odata`PartitionKey eq ${partitionKey} and RowKey ge ${from} and RowKey lt ${below}`;
     let rows = 0;
-    for await (const page of table.listEntities({ queryOptions: { filter } }).byPage()) rows += page.length;
+    const pages = table
+      .listEntities({ queryOptions: { filter } })
+      .byPage(first === undefined ? {} : { maxPageSize: first });
+    for await (const page of pages) {
+      rows += page.length;
+      if (first !== undefined) break;
+    }
     return rows;
   }
 
@@ -60,7 +76,11 @@ export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace,
     await query(INSTANCE, MODULE_ROWS);
     await query(INSTANCE, REGISTRY_ROWS);
     let open = 0;
-    for (const { partition } of sources) open += await query(partition, OPEN_ROWS);
+    for (const { partition } of sources) {
+      open += await query(partition, WORK_ROWS);
+      await query(partition, LATER_ROWS, 100);
+      await query(partition, LINES, 1);
+    }
     const [jobs, pods] = await Promise.all([
       cluster.list(jobsPath, { labelSelector: notRetired }),
       cluster.list(`/api/v1/namespaces/${namespace}/pods`, {

@@ -33,7 +33,7 @@ export interface Dependencies {
  * operator may ask at any time what a tick would see.
  */
 export interface Looking extends Pick<Dependencies, "clock" | "modules" | "instance"> {
-  readonly table: Pick<RunTable, "find" | "openRuns">;
+  readonly table: Pick<RunTable, "find" | "atWork" | "later" | "heads" | "line" | "knownToWait">;
   readonly instanceTable: Pick<InstanceTable, "sources">;
   readonly broker: Pick<MessageBroker, "peek" | "browse">;
   readonly cluster: Pick<JobCluster, "get" | "pods" | "events" | "listJobs" | "listPods" | "listCancelled">;

@@ -72,6 +72,7 @@ async function look(table: RunTable, { sent, run }: Progress): Promise<Progress>
   const found = await table.find(sent.key);
   switch (found.kind) {
     case "none":
+    case "newer":
       return { sent };
     case "open":
       return { sent, run: found.stored.run };

@@ -41,7 +41,7 @@ export interface Records {
   readonly deadLetters: readonly BusMessage[];
   /** How many messages that another instance deferred are still deferred. */
   readonly foreign: number;
-  /** `open|` rows. */
+  /** `work|`, `wait|` and `later|` rows. */
   readonly open: readonly RunRow[];
   /** `run|` rows that say that their run is open. */
   readonly marks: readonly string[];

@@ -75,12 +75,13 @@ async function readTable({ storage, tableName }: Servers): Promise<Pick<Records,
   const marks: string[] = [];
   for await (const entity of table.listEntities()) {
     const [kind] = (entity.rowKey ?? "").split("|");
-    if (kind !== "open" && kind !== "run") continue;
+    const isOpen = kind === "work" || kind === "wait" || kind === "later";
+    if (!isOpen && kind !== "run") continue;
     const { sequenceNumber, enqueuedAt, verdictReason, ...facts } = row.parse(entity);
     const source = entity.partitionKey?.includes("|t|") ? `${TOPIC}/${SUBSCRIPTION}` : QUEUE;
     const runId = `${source}:${sequenceNumber}:${enqueuedAt.getTime()}`;
     const run = { runId, ...facts, ...(verdictReason === undefined ? {} : { reason: verdictReason }) };
-    if (kind === "open") open.push(run);
+    if (isOpen) open.push(run);
     else if (facts.status === "open") marks.push(runId);
     else closed.push(run);
   }

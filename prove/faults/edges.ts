@@ -33,7 +33,12 @@ const EDGES = {
   "insert a run": { server: "storage", writes: true, conflict: 409 },
   "find a run": { server: "storage" },
   "read an open run": { server: "storage" },
-  "list the open runs": { server: "storage" },
+  "list the runs at work": { server: "storage" },
+  "list what comes due": { server: "storage" },
+  "look at the lines": { server: "storage" },
+  "compare messages with their runs": { server: "storage" },
+  // It is made once for each source, and finds something only after an upgrade.
+  "list the rows of before": { server: "storage", first: true },
   "update a run to waiting": { server: "storage", writes: true, conflict: 412 },
   "update a run to dispatched": { server: "storage", writes: true, conflict: 412 },
   "update a run to requeueing": { server: "storage", writes: true, conflict: 412 },

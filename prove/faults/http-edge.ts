@@ -43,29 +43,42 @@ interface TableStep {
 
 function stepsOf(transaction: string): TableStep[] {
   return transaction.split(/^--changeset.*$/m).flatMap((part) => {
-    const [, method = "", url = ""] = /^(POST|PUT|DELETE) (\S+)/m.exec(part) ?? [];
+    const [, method = "", url = ""] = /^(POST|PUT|PATCH|DELETE) (\S+)/m.exec(part) ?? [];
     const json = /^\{.*$/m.exec(part)?.[0] ?? "";
     return method === "" ? [] : [{ method, rowKey: rowKeyIn(url) ?? field(json, "RowKey"), json }];
   });
 }
 
 /**
- * Names the call that one step of a transaction is. A run's two rows are written together and count as one call, which
- * the row that stays names. A row that is written alone counts too: an app that was built without a guard does that.
+ * Names the call that one step of a transaction is. A run's rows are written together and count as one call: the mark
+ * names an insert, a closing and a reopening; the new row names a move. A row that is written alone counts too: an app
+ * that was built without a guard does that.
  */
 function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: readonly TableStep[]): Edge | undefined {
-  if (rowKey.startsWith("run|")) {
-    const [, , number = ""] = rowKey.split("|");
-    const open = steps.find((step) => step.rowKey === `open|${number}`);
-    if (method === "DELETE") return "purge history";
-    if (method === "POST") return "insert a run";
-    return open?.method === "POST" ? "reopen a run" : "close a run";
-  }
+  if (rowKey.startsWith("run|")) return markEdge(method, field(json, "status"));
   if (method === "PUT") return rowEdge(method, rowKey, json);
-  const [, number = ""] = rowKey.split("|");
-  const hasOther = steps.some((step) => step.rowKey.startsWith("run|") && step.rowKey.split("|")[2] === number);
-  if (hasOther || !rowKey.startsWith("open|")) return undefined;
+  const number = openNumber(rowKey);
+  if (number === undefined) return undefined;
+  const others = steps.filter((step) => step.rowKey !== rowKey);
+  if (others.some((step) => ["POST", "DELETE"].includes(step.method) && openNumber(step.rowKey) === number))
+    return method === "POST" ? updateEdge(field(json, "status")) : undefined;
+  if (others.some((step) => step.rowKey.startsWith("run|") && step.rowKey.split("|")[2] === number)) return undefined;
   return method === "POST" ? "insert a run" : "close a run";
+}
+
+/** Names the call that writes the mark of a run. If the run stays open, another step of its move names the call. */
+function markEdge(method: string, status: string): Edge | undefined {
+  if (method === "DELETE") return "purge history";
+  if (method === "POST") return "insert a run";
+  if (method === "PUT") return "reopen a run";
+  return status === "open" ? undefined : "close a run";
+}
+
+/** Reads the sequence number, as it stands in the key, of an open run's row; undefined if it is another row. */
+function openNumber(rowKey: string): string | undefined {
+  const [kind, first, , third] = rowKey.split("|");
+  if (kind === "work" || kind === "open") return first;
+  return kind === "wait" || kind === "later" ? third : undefined;
 }
 
 function rowKeyIn(url: string): string | undefined {
@@ -79,7 +92,7 @@ function rowEdge(method: string, rowKey: string, body: string): Edge | undefined
   if (rowKey === "sweep") return reads ? "read the sweep's cursor" : "save the sweep's cursor";
   if (rowKey.startsWith("run|")) return reads ? "find a run" : undefined;
   if (rowKey.startsWith("module|")) return reads ? undefined : "note a module's state";
-  if (!rowKey.startsWith("open|")) return undefined;
+  if (openNumber(rowKey) === undefined) return undefined;
   return reads ? "read an open run" : updateEdge(field(body, "status"));
 }
 
@@ -103,14 +116,20 @@ function updateEdge(status: string): Edge | undefined {
 function queryEdge(query: string): Edge | undefined {
   const first = /RowKey ge '([a-z]+)\|/.exec(query)?.[1] ?? "";
   switch (first) {
+    case "work":
+      return "list the runs at work";
+    case "later":
+      return "list what comes due";
+    case "wait":
+      return "look at the lines";
     case "open":
-      return "list the open runs";
+      return "list the rows of before";
     case "source":
       return "list the sources";
     case "module":
       return "list the modules' states";
     case "run":
-      return "look for history";
+      return query.includes("closedAt lt") ? "look for history" : "compare messages with their runs";
     default:
       return undefined;
   }

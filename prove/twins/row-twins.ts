@@ -43,10 +43,10 @@ export const ROW_TWINS: readonly Twin[] = [
       {
         guard: "permanent-lock",
         put: `const { etags, read } = await rows.transact(
-          [{ kind: "create", row: { ...writeOpenRun(run), ...open } }],
+          [{ kind: "create", row: { ...writeOpenRun(run), partitionKey, rowKey } }],
           "inserting a run",
         );
-        await rows.put(lock.partitionKey, lock.rowKey, writeOpenMark(run), "marking a run");`,
+        await rows.put(partitionKey, runRow(run), writeMark(run, place), "marking a run");`,
       },
     ],
     scenario: {
@@ -66,7 +66,11 @@ export const ROW_TWINS: readonly Twin[] = [
     name: "update-etag",
     guard: "an update of a row carries the ETag of the row that the decision was made on",
     removal: [
-      { guard: "update-etag", put: `{ kind: "replace", row: { ...writeOpenRun(next), ...open }, etag: ANY_ETAG }` },
+      { guard: "update-etag, same place", put: `{ kind: "replace", row, etag: ANY_ETAG }` },
+      {
+        guard: "update-etag, other place",
+        put: `{ kind: "delete", row: { partitionKey, rowKey: stored.row }, etag: ANY_ETAG }`,
+      },
     ],
     scenario: LATE_UPDATE,
     // Two replicas that start one run put each other's row back, so the run may never end.
@@ -76,7 +80,9 @@ export const ROW_TWINS: readonly Twin[] = [
   {
     name: "close-etag",
     guard: "a run is closed only if its row is still the one that the decision was made on",
-    removal: [{ guard: "close-etag", put: `{ kind: "delete", row: open, etag: ANY_ETAG }` }],
+    removal: [
+      { guard: "close-etag", put: `{ kind: "delete", row: { partitionKey, rowKey: stored.row }, etag: ANY_ETAG }` },
+    ],
     scenario: {
       story:
         "a replica that twice does not find the message freezes before it closes the run, and wakes when another replica has found the message and started its next attempt",

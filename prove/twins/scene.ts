@@ -80,7 +80,7 @@ export function makeScene(stage: Stage, script: Script): Scene {
         allowInsecureConnection: true,
       });
       for await (const { partitionKey = "", rowKey = "" } of table.listEntities())
-        if (/^(open|run)\|/.test(rowKey)) await table.deleteEntity(partitionKey, rowKey);
+        if (/^(work|wait|later|run)\|/.test(rowKey)) await table.deleteEntity(partitionKey, rowKey);
     },
     job: (name) => batch.readNamespacedJob({ name, namespace }),
     async endJob(name) {

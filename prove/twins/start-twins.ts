@@ -169,7 +169,8 @@ export const START_TWINS: readonly Twin[] = [
   },
   {
     name: "orphan-jobs",
-    guard: "the housekeeping ends and retires Jobs whose run is closed or past their attempt",
+    guard:
+      "a tick follows each Job that no run at work speaks of to its run, and ends and retires it if the run is closed or past its attempt",
     removal: [NO_ORPHAN_JOBS],
     scenario: CREATED_TOO_LATE,
     finds: ["orphan"],

@@ -53,7 +53,7 @@ const PATIENCE: readonly Edit[] = [
 /** Edits that take out a second line of defence. */
 export const NO_SWEEP: GuardEdit = { guard: "sweep", put: "do: async () => {}" };
 export const NO_ORPHAN_BODIES: GuardEdit = { guard: "orphan-bodies", put: "do: async () => {}" };
-export const NO_ORPHAN_JOBS: GuardEdit = { guard: "orphan-jobs", put: "do: async () => {}" };
+export const NO_ORPHAN_JOBS: GuardEdit = { guard: "orphan-jobs", put: "" };
 
 /** Lists the edits of the build with the guard. */
 export function controlEdits({ without = [] }: Twin): readonly Edit[] {

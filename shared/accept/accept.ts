@@ -4,12 +4,12 @@ import { fitsInline } from "../jobs/job-spec.ts";
 import { checkBody, UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
 import { noModuleTakes, route, startableModule } from "../modules/route.ts";
-import type { StoredRun } from "../ports/run-table.ts";
+import type { StoredClosedRun, StoredRun } from "../ports/run-table.ts";
 import { afterEnding, nextRow } from "../run/after-ending.ts";
-import { awaitStart, reopened } from "../run/change-run.ts";
+import { awaitStart, queued, reopened } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
-import { newRun } from "../run/new-run.ts";
-import { type AttemptEnd, type ClosedRun, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
+import { newRun, TRIGGER_TIME_MS } from "../run/new-run.ts";
+import { type AttemptEnd, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 import { deferStamp, withoutStamps } from "../run/stamp.ts";
 import { closeRun, settleDelivery } from "../settle/settle-message.ts";
@@ -34,6 +34,12 @@ interface DeliveredMessage {
   readonly message: PeekedMessage;
 }
 
+/** A free slot of a module, which a run takes to start at once. */
+interface Place {
+  readonly module: Module;
+  readonly slot: TakenSlot;
+}
+
 /**
  * What became of one delivery. `settling`: its first attempt failed without a Job and no other follows, so a tick will
  * settle the message. `left`: nothing was settled, so the lock lapses, which is a natural pause, and the message comes
@@ -41,17 +47,15 @@ interface DeliveredMessage {
  */
 export type AcceptOutcome = "dispatched" | "waiting" | "settling" | "rejected" | "deferred" | "settled" | "left";
 
-/** Time that the trigger has to defer the message and start its Job before a tick looks after an accepted run. */
-const TRIGGER_TIME_MS = 15_000;
-
 /**
  * Takes on one delivered message: row, then defer, then Job, then row.
  *
  *   accept              peeks at the message, and finds its identity
- *   insertOrFind        inserts the row, if the message is new: accepted for a module, or rejected
+ *   takePlace           asks breaker and slots whether its Job may start at once
+ *   insertOrFind        inserts the row, if the message is new: accepted for a module, in line for a slot, or rejected
  *   followExistingRow     or reads the row that an earlier delivery inserted
  *   deferAndStart       defers the message with this delivery's lock token
- *   startFirstAttempt     asks breaker and slots, stores the body, creates the Job, records it (start/start-attempt.ts)
+ *   startFirstAttempt     stores the body, creates the Job, records it (start/start-attempt.ts)
  *   leaveWaiting            or leaves the run to a tick
  *   recordEnd               or records that the attempt ended without a Job
  *   settleNow             a row with a verdict: settles the message with this delivery's lock token, and closes the run
@@ -94,17 +98,33 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
    */
   async function insertOrFind(delivered: DeliveredMessage, events: Events): Promise<AcceptOutcome> {
     await instanceTable.registerSource(delivered.key.source);
-    const run = judge(deps, delivered);
-    let stored: StoredRun;
+    const judged = judge(deps, delivered);
+    const place = judged.verdict ? undefined : await takePlace(judged);
     try {
-      // guard: row-before-defer, row
-      stored = await table.insert(run);
-    } catch (error) {
-      if (!(error instanceof ConflictError)) throw error;
-      return followExistingRow(delivered, events);
+      const run = judged.verdict || place ? judged : queued(judged, clock.now());
+      let stored: StoredRun;
+      try {
+        // guard: row-before-defer, row
+        stored = await table.insert(run);
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error;
+        return await followExistingRow(delivered, events);
+      }
+      events.tell({ event: run.verdict ? "rejected" : "accepted", run });
+      const outcome = await deferAndStart(stored, delivered, events, place);
+      return run.status === "waiting" ? "waiting" : outcome;
+    } finally {
+      place?.slot.release();
     }
-    events.tell({ event: run.verdict ? "rejected" : "accepted", run });
-    return deferAndStart(stored, delivered, events);
+  }
+
+  /** Takes the slot of a run that may start at once. Undefined if it has to wait in line. */
+  async function takePlace(run: Run): Promise<Place | undefined> {
+    const module = startableModule(deps.modules, run);
+    await breakers.refreshIfOld();
+    if (!module || breakers.tripOf(module)) return undefined;
+    const slot = await admission.admit(module, run);
+    return slot && { module, slot };
   }
 
   /** The message has a row: an earlier delivery inserted it, or another replica that was faster. */
@@ -114,57 +134,67 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
       case "open":
         return deferAndStart(found.stored, delivered, events);
       case "closed":
-        return settleClosed(found.run, found.etag, delivered, events);
+        return settleClosed(found, delivered, events);
+      case "newer":
+        events.log.warn("left a message: a newer release of the Dispatcher has its run");
+        return "left";
       case "none":
-        events.log.warn(
-          "left a message: the entity was recreated, and the old entity's run with the same number is still open",
-        );
+        events.log.warn("left a message: its row was purged just now");
         return "left";
       default:
         return found satisfies never;
     }
   }
 
-  async function deferAndStart(stored: StoredRun, delivered: DeliveredMessage, events: Events): Promise<AcceptOutcome> {
+  /** `place`: the slot that the run has. A run that was found has none yet. */
+  async function deferAndStart(
+    stored: StoredRun,
+    delivered: DeliveredMessage,
+    events: Events,
+    place?: Place,
+  ): Promise<AcceptOutcome> {
     const { run } = stored;
     if (run.status === "settling" && run.verdict) return settleNow(stored, run.verdict, delivered, events);
     // guard: row-before-defer, defer
     await broker.defer(run.source, delivered.lockToken, deferStamp(run, await instanceTable.owner()));
     // From here on nothing may throw to the host, and nothing needs to: a tick finishes what is left.
-    return run.status === "accepted" ? startFirstAttempt(stored, delivered.message, events) : "deferred";
-  }
-
-  /** The message is deferred: starts the first attempt, or leaves the run to wait its turn. */
-  async function startFirstAttempt(stored: StoredRun, message: PeekedMessage, events: Events): Promise<AcceptOutcome> {
-    const module = startableModule(deps.modules, stored.run);
-    let slot: TakenSlot | undefined;
+    if (run.status !== "accepted") return "deferred";
     try {
-      await breakers.refreshIfOld();
-      if (!module || breakers.tripOf(module)) return await leaveWaiting(stored);
-      slot = await admission.admit(module, stored.run);
-      if (!slot) return await leaveWaiting(stored);
-      const started = await startAttempt(deps, stored, module, message);
-      switch (started.kind) {
-        case "dispatched":
-          events.tell({ event: "dispatched", run: started.stored.run });
-          return "dispatched";
-        case "moved on":
-          return "deferred";
-        case "quota":
-          return await leaveWaiting(stored);
-        case "cluster away":
-          events.log.warn("left a deferred message to the timer", { why: errorText(started.error) });
-          return "deferred";
-        case "not started":
-          return await recordEnd(stored, module, started.end, events);
-        default:
-          return started satisfies never;
-      }
+      if (place) return await startFirstAttempt(stored, place.module, delivered.message, events);
+      const taken = await takePlace(run);
+      if (!taken) return await leaveWaiting(stored);
+      return await startFirstAttempt(stored, taken.module, delivered.message, events).finally(() =>
+        taken.slot.release(),
+      );
     } catch (error) {
       events.log.warn("left a deferred message to the timer", { why: errorText(error) });
       return "deferred";
-    } finally {
-      slot?.release();
+    }
+  }
+
+  /** The message is deferred: starts the first attempt. */
+  async function startFirstAttempt(
+    stored: StoredRun,
+    module: Module,
+    message: PeekedMessage,
+    events: Events,
+  ): Promise<AcceptOutcome> {
+    const started = await startAttempt(deps, stored, module, message);
+    switch (started.kind) {
+      case "dispatched":
+        events.tell({ event: "dispatched", run: started.stored.run });
+        return "dispatched";
+      case "moved on":
+        return "deferred";
+      case "quota":
+        return leaveWaiting(stored);
+      case "cluster away":
+        events.log.warn("left a deferred message to the timer", { why: errorText(started.error) });
+        return "deferred";
+      case "not started":
+        return recordEnd(stored, module, started.end, events);
+      default:
+        return started satisfies never;
     }
   }
 
@@ -202,13 +232,13 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
    * lost goes on instead.
    */
   async function settleClosed(
-    run: ClosedRun,
-    etag: string,
+    closed: StoredClosedRun,
     delivered: DeliveredMessage,
     events: Events,
   ): Promise<AcceptOutcome> {
+    const { run } = closed;
     if (run.status === "lost") {
-      const stored = await table.reopen(etag, reopened(run, clock.now()));
+      const stored = await table.reopen(closed, reopened(run, clock.now()));
       events.tell({ event: "reopened", run: stored.run });
       return deferAndStart(stored, delivered, events);
     }

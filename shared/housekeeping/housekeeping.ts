@@ -4,8 +4,7 @@ import type { ClusterView } from "../observe/cluster-view.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import { sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
-import { deleteOrphanBodies } from "./orphan-bodies.ts";
-import { makeRetireOrphanJobs } from "./orphan-jobs.ts";
+import { makeDeleteOrphanBodies } from "./orphan-bodies.ts";
 import { sweep } from "./sweep.ts";
 
 /**
@@ -24,14 +23,14 @@ interface Task {
 }
 
 /**
- * Makes what a tick does besides advancing runs: orphaned Jobs, a page of each source's sweep, orphaned bodies, the
- * purge of the history. Each tick begins with another task, so that a task that fails or is slow keeps no other from
+ * Makes what a tick does besides advancing runs: a page of each source's sweep, a page of its stored bodies, the purge of
+ * the history. Each tick begins with another task, so that a task that fails or is slow keeps no other from
  * its turn.
  */
 export function makeHousekeeping(deps: Dependencies) {
   // These are hints for the next tick, not state: a replica that forgets them only looks a tick later.
-  const retireOrphanJobs = makeRetireOrphanJobs(deps);
   const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
+  const deleteOrphanBodies = makeDeleteOrphanBodies(deps);
   let turn = 0;
   let lastOrphanBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
@@ -40,18 +39,13 @@ export function makeHousekeeping(deps: Dependencies) {
     const deadline = deps.clock.now() + BUDGET_MS;
     const isOver = () => deps.clock.now() > deadline;
     const tasks: Task[] = [
-      {
-        name: "orphaned jobs",
-        // guard: orphan-jobs
-        do: () => retireOrphanJobs(all, view, isOver, events),
-      },
       // A removed source starts nothing new, and its entity may be gone, so it is swept only if it has runs.
       ...all
-        .filter(({ source, runs }) => runs.length > 0 || swept.has(sourceKey(source)))
-        .map(({ source, runs }) => ({
-          name: `sweep of ${sourceName(source)}`,
+        .filter((read) => hasRuns(read) || swept.has(sourceKey(read.source)))
+        .map((read) => ({
+          name: `sweep of ${sourceName(read.source)}`,
           // guard: sweep
-          do: () => sweep(deps, { source, runs, view, isOver }, events),
+          do: () => sweep(deps, { ...read, view, isOver }, events),
         })),
       {
         name: "orphaned bodies",
@@ -79,7 +73,7 @@ export function makeHousekeeping(deps: Dependencies) {
   async function orphanBodies(all: readonly SourceRuns[], events: Events): Promise<void> {
     const now = deps.clock.read();
     if (isWithin(ORPHAN_BODIES_EVERY_MS, lastOrphanBodies, now)) return;
-    for (const source of all) await deleteOrphanBodies(deps, source, events);
+    for (const source of all) await deleteOrphanBodies(source, events);
     lastOrphanBodies = now;
   }
 
@@ -97,6 +91,10 @@ export function makeHousekeeping(deps: Dependencies) {
     }
     if (isDone) lastPurge = now;
   }
+}
+
+function hasRuns({ atWork, due, heads, othersWait }: SourceRuns): boolean {
+  return atWork.length + due.length + heads.length > 0 || othersWait;
 }
 
 function isWithin(ms: number, last: Reading | undefined, now: Reading): boolean {

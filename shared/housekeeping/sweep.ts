@@ -3,7 +3,7 @@ import { ConflictError } from "../errors.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
 import { messagesWithoutOpenRun, ownerOf } from "../observe/orphan-messages.ts";
 import { rebuildRun } from "../observe/rebuild-run.ts";
-import type { FoundRun, StoredRun } from "../ports/run-table.ts";
+import type { StoredClosedRun, StoredRun } from "../ports/run-table.ts";
 import { reopened } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { type RunKey, runId } from "../run/run.ts";
@@ -14,7 +14,7 @@ import type { Events } from "../telemetry/events.ts";
 /** What a tick knows of the source that it sweeps. */
 interface Swept {
   readonly source: Source;
-  readonly runs: readonly StoredRun[];
+  readonly atWork: readonly StoredRun[];
   readonly view: ClusterView;
   /** Whether the time is over. Then the next tick goes on from here. */
   readonly isOver: () => boolean;
@@ -28,7 +28,11 @@ const PAGE = 50;
  * ever find them. It touches only messages with this instance's own stamp, and reports the others. It is safe beside a
  * settlement in flight, because it asks for the row after the peek.
  */
-export async function sweep(deps: Dependencies, { source, runs, view, isOver }: Swept, events: Events): Promise<void> {
+export async function sweep(
+  deps: Dependencies,
+  { source, atWork, view, isOver }: Swept,
+  events: Events,
+): Promise<void> {
   const { broker, instanceTable } = deps;
   const cursor = await instanceTable.sweepCursor(source);
   const page = await broker.browse(source, cursor, PAGE);
@@ -36,12 +40,7 @@ export async function sweep(deps: Dependencies, { source, runs, view, isOver }: 
   const last = page.at(-1);
   let next = last && page.length === PAGE ? last.sequenceNumber + 1 : 0;
   let foreign = 0;
-  const orphans = messagesWithoutOpenRun(
-    source,
-    page,
-    runs.map(({ run }) => run),
-  );
-  for (const { key, message } of orphans) {
+  for (const { key, message } of await messagesWithoutOpenRun(deps, source, page, atWork)) {
     if (isOver()) {
       next = message.sequenceNumber;
       break;
@@ -72,7 +71,7 @@ async function findHome(
   events: Events,
 ): Promise<void> {
   const found = await deps.table.find(key);
-  if (found.kind === "open") return;
+  if (found.kind === "open" || found.kind === "newer") return;
   if (found.kind === "closed") return finish(deps, found, events);
   const run = await rebuildRun(deps, key, message, view);
   events.tell({ event: "orphan found", orphan: "message", leftAlone: run === undefined });
@@ -81,11 +80,12 @@ async function findHome(
 }
 
 /** The message of a closed run is still deferred: it was taken for gone, or its settlement did not take effect. */
-async function finish(deps: Dependencies, { run, etag }: FoundRun & { kind: "closed" }, events: Events): Promise<void> {
+async function finish(deps: Dependencies, found: StoredClosedRun, events: Events): Promise<void> {
+  const { run } = found;
   if (run.status === "lost") {
     events.tell({ event: "orphan found", orphan: "message", leftAlone: false });
     const open = reopened(run, deps.clock.now());
-    if (await isFirst(deps.table.reopen(etag, open))) events.tell({ event: "reopened", run: open });
+    if (await isFirst(deps.table.reopen(found, open))) events.tell({ event: "reopened", run: open });
     return;
   }
   // Either the run was closed as gone and its message is there after all, or it was closed just now, and then this

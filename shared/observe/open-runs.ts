@@ -1,11 +1,21 @@
 import type { Looking } from "../dependencies.ts";
-import type { StoredRun } from "../ports/run-table.ts";
+import type { RunsAtWork, StoredRun } from "../ports/run-table.ts";
 import { type Source, sourceKey } from "../run/source.ts";
 
-/** One source's open runs, as a tick reads them, oldest first. */
+/** So many runs that have come due are read at a time. The others are read in the next tick. */
+const MOST_DUE = 1_000;
+
+/** What a tick reads of one source's open runs. However many of them wait, it reads no more. */
 export interface SourceRuns {
   readonly source: Source;
-  readonly runs: readonly StoredRun[];
+  /** All runs that are at work, oldest first. */
+  readonly atWork: readonly StoredRun[];
+  /** The waiting runs whose time has come and that are in no line yet. */
+  readonly due: readonly StoredRun[];
+  /** The first run of each module's line. */
+  readonly heads: readonly StoredRun[];
+  /** Whether there are runs whose time has not come. */
+  readonly othersWait: boolean;
 }
 
 /**
@@ -18,12 +28,17 @@ export async function knownSources({ instanceTable, modules }: Looking): Promise
   return [...sources.values()];
 }
 
-/** Reads the open runs of every known source, each by `readRuns`. */
+/** Reads what a tick has to know of every known source. Those at work are read by `readAtWork`. */
 export async function readOpenRuns(
   deps: Looking,
-  readRuns: (source: Source) => Promise<StoredRun[]>,
+  readAtWork: (source: Source) => Promise<RunsAtWork>,
 ): Promise<SourceRuns[]> {
   const all: SourceRuns[] = [];
-  for (const source of await knownSources(deps)) all.push({ source, runs: await readRuns(source) });
+  for (const source of await knownSources(deps)) {
+    const { runs: atWork } = await readAtWork(source);
+    const { due, others } = await deps.table.later(source, MOST_DUE);
+    const heads = await deps.table.heads(source);
+    all.push({ source, atWork, due, heads, othersWait: others });
+  }
   return all;
 }

@@ -1,5 +1,7 @@
+import type { Looking } from "../dependencies.ts";
+import type { StoredRun } from "../ports/run-table.ts";
 import type { PeekedMessage } from "../run/message.ts";
-import { type Run, type RunKey, runId } from "../run/run.ts";
+import { type RunKey, runId } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 
 /** A deferred message that no open run speaks of, and the identity of the run that it should have. */
@@ -9,19 +11,30 @@ export interface OrphanMessage {
 }
 
 /**
- * Finds the deferred messages of a page that none of these open runs speaks of. Only the message's own row can tell
- * whether it is an orphan, because its run may have been closed, or opened, since the runs were read.
+ * Finds the deferred messages of a page that no open run speaks of, as far as the runs at work and one range of rows can
+ * tell. Only the message's own row can tell whether it is an orphan, because its run may have been closed, or opened,
+ * since the runs were read.
  */
-export function* messagesWithoutOpenRun(
+export async function messagesWithoutOpenRun(
+  { table }: Pick<Looking, "table">,
   source: Source,
   page: readonly PeekedMessage[],
-  runs: Iterable<Run>,
-): Generator<OrphanMessage> {
-  const open = new Set([...runs].map(runId));
-  for (const message of page) {
-    const key: RunKey = { source, sequenceNumber: message.sequenceNumber, enqueuedAt: message.enqueuedAt };
-    if (message.state === "deferred" && !open.has(runId(key))) yield { key, message };
-  }
+  atWork: readonly StoredRun[],
+): Promise<OrphanMessage[]> {
+  const known = new Set(atWork.map(({ run }) => runId(run)));
+  const others = page
+    .filter(({ state }) => state === "deferred")
+    .map((message): OrphanMessage => {
+      const { sequenceNumber, enqueuedAt } = message;
+      return { key: { source, sequenceNumber, enqueuedAt }, message };
+    })
+    .filter(({ key }) => !known.has(runId(key)));
+  if (others.length === 0) return [];
+  const waiting = await table.knownToWait(
+    source,
+    others.map(({ key }) => key),
+  );
+  return others.filter(({ key }) => !waiting.has(runId(key)));
 }
 
 /** Names the instance that deferred a message, by its owner id; undefined if the message carries no stamp. */

@@ -27,6 +27,7 @@ export async function adoptMessage(
   if (message.state !== "deferred") return refused({ because: "message not deferred", state: message.state });
   const owner = await deps.instanceTable.owner();
   const found = await deps.table.find(key);
+  if (found.kind === "newer") return refused({ because: "newer row" });
   if (found.kind === "closed") return refused({ because: "run closed", status: found.run.status });
   if (found.kind === "open" && ownerOf(message) === owner) return already({ was: "adopted" });
   if (ownerOf(message) !== owner && (await deps.broker.requeueDeferred(key, ownerStamp(owner))) === "missing")

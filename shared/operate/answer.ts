@@ -34,6 +34,8 @@ type Refusal =
   /** A queue and a subscription have the same name. */
   | { readonly because: "ambiguous name" }
   | { readonly because: "no such run" | "no such message" }
+  /** A newer release wrote the run's row. */
+  | { readonly because: "newer row" }
   | { readonly because: "message not deferred"; readonly state: string }
   /** Another receiver holds the message just now. */
   | { readonly because: "busy" }

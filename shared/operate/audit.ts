@@ -22,7 +22,7 @@ export async function audit(deps: Dependencies): Promise<AuditFinding[]> {
   const found: AuditFinding[] = [];
   const owner = await deps.instanceTable.owner();
   for (const source of await knownSources(deps)) {
-    const runs = await deps.table.openRuns(source);
+    const { runs } = await deps.table.atWork(source);
     const view = await viewCluster(deps);
     const now = deps.clock.now();
     if (isMassAbsence(runs, view)) {

@@ -18,7 +18,7 @@ import { type Answer, already, done } from "./answer.ts";
  * absence is confirmed by name, with the row unchanged. Repeating it is harmless.
  */
 export async function believeAbsence(deps: Dependencies, source: Source, log: Log): Promise<Answer> {
-  const runs = await deps.table.openRuns(source);
+  const { runs } = await deps.table.atWork(source);
   const view = await viewCluster(deps);
   const absent = runs.filter(({ run }) => isJobAbsent(run, view));
   let believed = 0;

@@ -18,6 +18,7 @@ export async function changeOpenRun(
 ): Promise<Answer> {
   const found = await deps.table.find(key);
   if (found.kind === "none") return refused({ because: "no such run" });
+  if (found.kind === "newer") return refused({ because: "newer row" });
   if (found.kind === "closed") return refused({ because: "run closed", status: found.run.status });
   const changed = await change(found.stored);
   if (!("next" in changed)) return changed;

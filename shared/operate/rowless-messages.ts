@@ -15,12 +15,12 @@ const PAGE = 250;
 
 /** Finds all deferred messages of a source that have no row, oldest first. Peeks through the whole source. */
 export async function rowlessMessages(deps: Dependencies, source: Source): Promise<RowlessMessage[]> {
-  const runs = (await deps.table.openRuns(source)).map(({ run }) => run);
+  const { runs: atWork } = await deps.table.atWork(source);
   const found: RowlessMessage[] = [];
   let next = 0;
   for (;;) {
     const page = await deps.broker.browse(source, next, PAGE);
-    for (const orphan of messagesWithoutOpenRun(source, page, runs)) {
+    for (const orphan of await messagesWithoutOpenRun(deps, source, page, atWork)) {
       if ((await deps.table.find(orphan.key)).kind !== "none") continue;
       const { message } = orphan;
       found.push({

@@ -7,6 +7,12 @@ export interface StoredBody {
   readonly version: string;
 }
 
+/** A page of the bodies that the store holds. */
+interface BodyPage {
+  readonly bodies: readonly StoredBody[];
+  readonly next?: string;
+}
+
 /** Keeps what is too large or must live too long for the cluster: bodies over the inline limit, and logs. */
 export interface PayloadStore {
   /** Stores the body of a run. Repeating it is harmless. */
@@ -18,8 +24,11 @@ export interface PayloadStore {
   bodyUrl(key: RunKey, validForMs: number): Promise<string>;
   /** Deletes the body, or only that version of it. Does nothing if there is none. */
   deleteBody(key: RunKey, version?: string): Promise<void>;
-  /** Lists the bodies of all runs of a source that are in the store. */
-  listBodies(source: Source): Promise<StoredBody[]>;
+  /**
+   * Lists at most `limit` bodies of a source that are in the store, from a place that an earlier page gave as `next`.
+   * There is no `next` after the last page.
+   */
+  listBodies(source: Source, limit: number, from?: string): Promise<BodyPage>;
   /** Stores the last part of a container's log. Resolves to its URL, without any signature. */
   putLog(key: RunKey, attempt: number, container: string, log: Uint8Array): Promise<string>;
   /** Asks the store for something harmless. */

@@ -8,38 +8,87 @@ export interface StoredRun {
   readonly etag: string;
   /** Both clocks, taken before the request that read or wrote the row was sent. */
   readonly read: Reading;
+  /** Names the row that holds the run, for the table alone. */
+  readonly row: string;
+  /** What a newer release wrote there and this one doesn't know, for the table alone. Each write keeps it. */
+  readonly unknown?: Readonly<Record<string, unknown>>;
 }
 
-/** What the table holds of a run. */
+/** A closed run as the table held it. */
+export interface StoredClosedRun {
+  readonly run: ClosedRun;
+  readonly etag: string;
+  readonly unknown?: Readonly<Record<string, unknown>>;
+}
+
+/** What the table holds of a run. `newer`: the row of a newer release, which is to be left alone. */
 export type FoundRun =
   | { readonly kind: "none" }
+  | { readonly kind: "newer" }
   | { readonly kind: "open"; readonly stored: StoredRun }
-  | { readonly kind: "closed"; readonly run: ClosedRun; readonly etag: string };
+  | ({ readonly kind: "closed" } & StoredClosedRun);
+
+/** The runs of a source that are at work. */
+export interface RunsAtWork {
+  /** All open runs but the waiting ones, by ascending sequence number. */
+  readonly runs: readonly StoredRun[];
+  /** The modules of the runs whose rows a newer release wrote. They are left alone, and each may hold a slot. */
+  readonly newer: readonly string[];
+}
+
+/** The waiting runs of a source that stand in no line. */
+interface LaterRuns {
+  /** Those whose time has come, by that time. */
+  readonly due: readonly StoredRun[];
+  /** Whether there are others. */
+  readonly others: boolean;
+}
 
 /**
  * The rows of runs. Every write is conditional. Throws `ConflictError` if another writer was first, so that the caller
  * reads again, and `UnavailableError` for a failure that may pass by itself. A lost reply shows as either, and only
  * another read tells whether the write worked.
+ *
+ * An open run has one row, which is in one of three places: at work; in its module's line, if it waits for a slot; or
+ * under its due time, if it waits for that. The place follows from the run, and each write that changes it moves the
+ * row. So a run that waits is read only when its time comes or its turn.
  */
 export interface RunTable {
   /** Finds the run of exactly this identity, enqueued time included. */
   find(key: RunKey): Promise<FoundRun>;
-  /** Inserts `open|` and `run|` in one transaction. Throws ConflictError if either exists. */
-  insert(run: Run): Promise<StoredRun>;
-  /** Lists all open runs of a source by ascending sequence number, so that the oldest is first. */
-  openRuns(source: Source): Promise<StoredRun[]>;
-  /** Replaces the open row. Throws ConflictError if it changed since `stored` was read. */
-  update(stored: StoredRun, next: Run): Promise<StoredRun>;
   /**
-   * Deletes `open|` and replaces `run|` with the outcome, in one transaction. Throws ConflictError if the row changed
-   * since it was read.
+   * Inserts an open run, whose identity is taken from then on. A waiting one joins its module's line at once. Throws
+   * ConflictError if the run exists, open or closed.
    */
+  insert(run: Run): Promise<StoredRun>;
+  /** Lists all runs of a source that are at work. */
+  atWork(source: Source): Promise<RunsAtWork>;
+  /** Lists at most `limit` waiting runs that are due and not in line yet. */
+  later(source: Source, limit: number): Promise<LaterRuns>;
+  /** Lists the first run of each line of a source. */
+  heads(source: Source): Promise<StoredRun[]>;
+  /**
+   * Lists at most `limit` runs of a module's line, the one enqueued first at the front; with `after`, only those behind
+   * that row.
+   */
+  line(source: Source, module: string, limit: number, after?: string): Promise<StoredRun[]>;
+  /**
+   * Says which of these runs are open and wait, by their ids, as far as one request can tell. A run that is not named
+   * may be open all the same: only `find` knows.
+   */
+  knownToWait(source: Source, keys: readonly RunKey[]): Promise<ReadonlySet<string>>;
+  /**
+   * Replaces an open run, or moves it if it belongs in another place now: a waiting run stands in line if its time has
+   * come. Throws ConflictError if it changed since `stored` was read.
+   */
+  update(stored: StoredRun, next: Run): Promise<StoredRun>;
+  /** Replaces an open run by its outcome. Throws ConflictError if it changed since it was read. */
   close(stored: StoredRun, closed: ClosedRun): Promise<void>;
   /**
    * Opens a run again that was closed as `lost`, because its message turned up. Throws ConflictError if another writer
    * was first.
    */
-  reopen(closedEtag: string, run: Run): Promise<StoredRun>;
+  reopen(closed: StoredClosedRun, run: Run): Promise<StoredRun>;
   /** Deletes at most `limit` closed runs of a source that closed before `closedBefore`. Resolves to their number. */
   purge(source: Source, closedBefore: EpochMs, limit: number): Promise<number>;
 }

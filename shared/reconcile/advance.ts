@@ -50,8 +50,8 @@ async function apply(deps: Dependencies, item: Item, decision: Decision, events:
   switch (decision.do) {
     case "leave":
       events.tell({ event: "left", cause: decision.cause });
-      // A run that took a slot and doesn't start leaves it to others.
-      if (item.slot?.start) await standBack(deps, stored);
+      // A run that took a slot and doesn't start leaves it to others. One whose trigger is at work needs only a moment.
+      if (item.slot?.start && decision.cause !== "trigger-at-work") await standBack(deps, stored);
       return undefined;
     case "look":
       return look(deps, item, decision.at, events);

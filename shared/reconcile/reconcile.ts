@@ -9,7 +9,7 @@ import { type ClusterView, isCancelled, isOverdue, jobNameOf, phaseOf, viewClust
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { runId } from "../run/run.ts";
-import { sourceName } from "../run/source.ts";
+import { sourceKey, sourceName } from "../run/source.ts";
 import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
 import { makeSlots, type Slots } from "../start/slots.ts";
@@ -17,6 +17,8 @@ import { countEvents } from "../telemetry/event-counts.ts";
 import { type Events, makeEvents } from "../telemetry/events.ts";
 import { advance } from "./advance.ts";
 import { leftToNextTick } from "./start.ts";
+import { makeTakeProbes, takeTurns } from "./turns.ts";
+import { makeFollowUnspoken } from "./unspoken-jobs.ts";
 
 /** Runs advanced at once. */
 const CONCURRENCY = 16;
@@ -28,12 +30,15 @@ const CONCURRENCY = 16;
 const BUDGET_MS = 45_000;
 
 /**
- * Makes the tick: it reads the open rows, then the Jobs, decides for each run, and acts. Two ticks at once are
+ * Makes the tick: it reads the rows of what is at work and of what may start, then the Jobs, decides for each run, and
+ * acts. Two ticks at once are
  * harmless, because every write is conditional and only one settlement of a message succeeds. One run's failure never
  * stops the next.
  */
 export function makeReconcile(deps: Dependencies, admission: Admission, breakers: Breakers) {
   const keepHouse = makeHousekeeping(deps);
+  const followUnspoken = makeFollowUnspoken(deps);
+  const takeProbes = makeTakeProbes(deps, breakers);
   // This is a hint, not state: the runs that the last tick had no time for come first in this one.
   let postponed: ReadonlySet<string> = new Set();
 
@@ -50,15 +55,18 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
     try {
       await breakers.refresh();
       // guard: rows-before-jobs, rows
-      all = await readOpenRuns(deps, (source) => admission.countOpenRuns(source));
+      all = await readOpenRuns(deps, (source) => admission.countAtWork(source));
       // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
       warnOfUnknownStatuses(view, log);
-      for (const { source, runs } of all) admission.bar(source, isMassAbsence(runs, view));
-      const deadline = deps.clock.now() + BUDGET_MS;
-      const probing = await takeProbes(deps, all, breakers, events);
-      const tick = { view, admission, breakers, probing, postponed, deadline };
-      postponed = await advanceAll(deps, all, tick, events);
+      for (const { source, atWork } of all) admission.bar(source, isMassAbsence(atWork, view));
+      const probes = await takeProbes(all, events);
+      const tick = { view, admission, breakers, probes, postponed };
+      const shares = sharesOf(deps, all, tick, events);
+      // guard: orphan-jobs
+      await followUnspoken(all, view, (stored) => advanceFound(deps, stored, shares, tick, events), events);
+      postponed = await advanceAll(deps, shares, tick, events);
+      admission.lookAtLinesAgain();
       await keepHouse(all, view, events);
       await deps.instanceTable.recordTick(deps.clock.now());
       log.info("reconciled", line());
@@ -79,77 +87,87 @@ function warnOfUnknownStatuses({ jobs }: ClusterView, log: Log): void {
   });
 }
 
-/** Says how many runs are open, and how old the oldest is in ms, as the tick read them. */
+/** Says how many runs the tick read, whether others wait, and how old the oldest is that it read, in ms. */
 function openFields(all: readonly SourceRuns[], now: EpochMs): Fields {
-  const runs = all.flatMap((source) => source.runs);
-  const oldest = runs.reduce((earliest, { run }) => Math.min(earliest, run.enqueuedAt), now);
-  return { open: runs.length, oldestAgeMs: now - oldest };
+  const read = all.flatMap(({ atWork, due, heads }) => [...atWork, ...due, ...heads]);
+  const oldest = read.reduce((earliest, { run }) => Math.min(earliest, run.enqueuedAt), now);
+  return { open: read.length, othersWait: all.some(({ othersWait }) => othersWait), oldestAgeMs: now - oldest };
 }
 
+/** What one tick knows, apart from the runs. */
 interface Tick {
   readonly view: ClusterView;
   readonly admission: Admission;
   readonly breakers: Breakers;
-  /** The runs of tripped modules that may start all the same, by their ids. */
-  readonly probing: ReadonlySet<string>;
+  /** The runs of tripped modules that are tried, by the modules' names. */
+  readonly probes: ReadonlyMap<string, StoredRun>;
   readonly postponed: ReadonlySet<string>;
-  readonly deadline: EpochMs;
+}
+
+/** One source's share of a tick. */
+interface Share {
+  readonly read: SourceRuns;
+  readonly slots: Slots;
+  readonly wrongCluster: boolean;
+}
+
+function sharesOf(deps: Dependencies, all: readonly SourceRuns[], tick: Tick, events: Events): Share[] {
+  const probing = new Set([...tick.probes.values()].map(({ run }) => runId(run)));
+  return all.map((read) => {
+    const wrongCluster = isMassAbsence(read.atWork, tick.view);
+    if (wrongCluster)
+      events.log.error("too many jobs are missing at once to believe it: is this the right cluster and namespace?", {
+        source: sourceName(read.source),
+        namespace: deps.namespace,
+      });
+    return { read, wrongCluster, slots: makeSlots(deps, { ...tick, probing, wrongCluster }) };
+  });
 }
 
 /**
- * Chooses the runs of tripped modules that are tried in this tick: one of each module whose time has come, unless a Job
- * that was made since it tripped may still start. The run with the fewest attempts is next, and of these the one that
- * has been due for longest: a run that could not be tried was put off, so that another one has its turn. So no message
- * that fails by itself keeps its module tripped.
+ * Advances the runs of all sources that are at work, and those that wait and have their turn. Resolves to the ids of
+ * those that there was no time for.
  */
-async function takeProbes(
-  deps: Dependencies,
-  all: readonly SourceRuns[],
-  breakers: Breakers,
-  events: Events,
-): Promise<ReadonlySet<string>> {
-  const now = deps.clock.now();
-  const probing = new Set<string>();
-  for (const module of deps.modules.values()) {
-    const trip = breakers.tripOf(module);
-    if (!trip || now < trip.probeAt) continue;
-    const runs = all.flatMap((read) => read.runs.map(({ run }) => run)).filter((run) => run.module === module.name);
-    if (runs.some((run) => run.status === "dispatched" && (run.dispatchedAt ?? 0) >= trip.trippedAt)) continue;
-    const waiting = runs.filter(({ status, notBefore }) => status === "waiting" && notBefore <= now);
-    const [next] = waiting.toSorted((a, b) => a.attempt - b.attempt || a.notBefore - b.notBefore);
-    if (next && (await breakers.takeProbe(module, events))) probing.add(runId(next));
-  }
-  return probing;
-}
-
-/** Advances the runs of all sources. Resolves to the ids of those that there was no time for. */
 async function advanceAll(
   deps: Dependencies,
-  all: readonly SourceRuns[],
+  shares: readonly Share[],
   tick: Tick,
   events: Events,
 ): Promise<ReadonlySet<string>> {
-  const { view, postponed, deadline } = tick;
-  const tasks = all.map(({ source, runs }) => {
-    const wrongCluster = isMassAbsence(runs, view);
-    if (wrongCluster)
-      events.log.error("too many jobs are missing at once to believe it: is this the right cluster and namespace?", {
-        source: sourceName(source),
-        namespace: deps.namespace,
-      });
-    const slots = makeSlots(deps, { ...tick, wrongCluster });
-    return postponedFirst(runs, postponed).map((stored) => ({ stored, slots, wrongCluster }));
-  });
+  const { view, postponed } = tick;
+  const tasks: (readonly { stored: StoredRun; share: Share }[])[] = [];
+  const joining: { stored: StoredRun; share: Share }[] = [];
+  for (const share of shares) {
+    const turns = await takeTurns(deps, share.read, tick);
+    const runs = [...share.read.atWork, ...turns.next];
+    tasks.push(postponedFirst(runs, postponed).map((stored) => ({ stored, share })));
+    joining.push(...turns.joining.map((stored) => ({ stored, share })));
+  }
+  const deadline = deps.clock.now() + BUDGET_MS;
   const left = new Set<string>();
-  await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, slots, wrongCluster }) => {
+  await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, share }) => {
     const { run } = stored;
     if (deps.clock.now() > deadline) {
       left.add(runId(run));
       events.tell({ event: "postponed", run });
-    } else if (wrongCluster && isJobAbsent(run, view)) events.tell({ event: "left", cause: "wrong-cluster" });
-    else await advanceOne(deps, stored, slots, tick, events);
+    } else if (share.wrongCluster && isJobAbsent(run, view)) events.tell({ event: "left", cause: "wrong-cluster" });
+    else await advanceOne(deps, stored, share.slots, tick, events);
   });
+  await Promise.all(joining.map(({ stored, share }) => joinLine(deps, stored, share.slots, events)));
   return left;
+}
+
+/** Moves a waiting run whose time has come into its module's line. */
+async function joinLine(deps: Dependencies, stored: StoredRun, slots: Slots, events: Events): Promise<void> {
+  events.tell({ event: "left", cause: slots.causeOf(stored.run) });
+  const about = events.about({ runId: runId(stored.run), messageId: stored.run.messageId });
+  try {
+    await deps.table.update(stored, stored.run);
+  } catch (error) {
+    about.tell(
+      error instanceof ConflictError ? { event: "left", cause: "moved-on" } : leftToNextTick(stored.run, error),
+    );
+  }
 }
 
 /** Puts the postponed runs first. Otherwise the oldest could use up every tick, if they are slow to fail. */
@@ -164,6 +182,21 @@ function postponedFirst(runs: readonly StoredRun[], postponed: ReadonlySet<strin
 function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
   const longest = Math.max(0, ...lists.map((list) => list.length));
   return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
+}
+
+/**
+ * Advances a waiting run that was found by a Job of it: its Job is adopted, or the run is cancelled. It is in no list of
+ * this tick.
+ */
+async function advanceFound(
+  deps: Dependencies,
+  stored: StoredRun,
+  shares: readonly Share[],
+  tick: Tick,
+  events: Events,
+): Promise<void> {
+  const share = shares.find(({ read }) => sourceKey(read.source) === sourceKey(stored.run.source));
+  if (share) await advanceOne(deps, stored, share.slots, tick, events);
 }
 
 async function advanceOne(

@@ -87,6 +87,7 @@ export async function adoptJob(deps: Dependencies, item: Item, events: Events): 
   if (!isOurs(job, deps.instance, run, run.attempt)) return { ...item, job: { phase: "foreign" } };
   const next = dispatched(run, { name: jobName, uid }, deps.clock.now(), jobLimitOf(run, deps));
   events.tell({ event: "adopted", run: next });
+  item.slots.occupy(run);
   return { ...item, stored: await deps.table.update(stored, next) };
 }
 

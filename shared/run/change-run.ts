@@ -13,6 +13,11 @@ function clear(run: Run, ...fields: readonly Clearable[]): Run {
   return copy as unknown as Run;
 }
 
+/** -> waiting, as it begins: no slot is free, so that it joins the line before its message is deferred. */
+export function queued(run: Run, now: EpochMs): Run {
+  return { ...run, status: "waiting", notBefore: now };
+}
+
 /** accepted -> waiting: the message is deferred. */
 export function awaitStart(run: Run, notBefore: EpochMs): Run {
   return { ...clear(run, "absentSince"), status: "waiting", notBefore, busyCount: 0 };

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import { afterEnding, type Conclude, cancelled, type Retry } from "./after-ending.ts";
 import { lastBegun } from "./change-run.ts";
+import { TRIGGER_TIME_MS } from "./new-run.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import type { AttemptEnd, OpenStatus, Run, Verdict } from "./run.ts";
 
@@ -175,7 +176,7 @@ function start(seen: Seen): Decision {
     case "deferred":
       return { do: "start" };
     case "active":
-      return leave("active-though-deferred");
+      return notDeferred(seen);
     case "absent":
       return absent(seen);
     case "gone":
@@ -183,6 +184,16 @@ function start(seen: Seen): Decision {
     default:
       return message satisfies never;
   }
+}
+
+/**
+ * The message of a waiting run is not deferred. A run that was accepted while no slot was free waits from the beginning,
+ * so that the trigger may be just deferring its message, or may have died before it did.
+ */
+function notDeferred({ run, now }: Seen): Decision {
+  if (run.attempt > 1) return leave("active-though-deferred");
+  const until = run.acceptedAt + TRIGGER_TIME_MS;
+  return now < until ? leave("trigger-at-work", until) : leave("redelivery");
 }
 
 function adopt(): Decision {

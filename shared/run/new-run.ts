@@ -3,6 +3,12 @@ import { rejected } from "./change-run.ts";
 import type { PeekedMessage } from "./message.ts";
 import type { Run, RunKey } from "./run.ts";
 
+/**
+ * Time that the trigger has to defer the message and start its Job. Until then a tick leaves a run alone that was just
+ * accepted.
+ */
+export const TRIGGER_TIME_MS = 15_000;
+
 /** What a run is made from. */
 export interface RunStart {
   readonly key: RunKey;

@@ -1,12 +1,12 @@
 import type { Clock, EpochMs } from "../clock.ts";
 import type { Module } from "../modules/module.ts";
-import type { RunTable, StoredRun } from "../ports/run-table.ts";
+import type { RunsAtWork, RunTable } from "../ports/run-table.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey } from "../run/source.ts";
-import { countDemand, freeSlots, NO_DEMAND, type SlotDemand } from "./slot-demand.ts";
+import { countTaken, freeSlots } from "./slot-demand.ts";
 
-/** How old a count of the open runs may be before a trigger counts again. */
-const MAX_COUNT_AGE_MS = 10_000;
+/** How old may be what a trigger knows of a line and of the slots before it looks again. */
+const MAX_AGE_MS = 10_000;
 
 /** A slot of a run that is being started. */
 export interface TakenSlot {
@@ -14,14 +14,18 @@ export interface TakenSlot {
   release(): void;
 }
 
-/** Gives the slots under `maxActive`: to messages that were just accepted, and to waiting runs in a tick. */
+/** Gives the slots under `maxActive`: to messages that were just delivered, and to waiting runs in a tick. */
 export interface Admission {
-  /** Takes a slot for a run that was just accepted; undefined if there is none, or an older run waits for one. */
+  /** Takes a slot for a message that was just delivered; undefined if there is none, or a run waits in line for one. */
   admit(module: Module, run: Run): Promise<TakenSlot | undefined>;
   /** Takes a slot for a run that a tick starts; undefined if there is none. */
   take(module: Module, run: Run): TakenSlot | undefined;
-  /** Reads the open runs of a source, oldest first, and counts them. A tick does so first. */
-  countOpenRuns(source: Source): Promise<StoredRun[]>;
+  /** Says how many slots of a module are free, by the last count. */
+  free(module: Module): number;
+  /** Reads the runs of a source that are at work, and counts their slots. A tick does so first. */
+  countAtWork(source: Source): Promise<RunsAtWork>;
+  /** Forgets who waits in line, because a tick has just started those for whom there was a slot. */
+  lookAtLinesAgain(): void;
   /** Makes all messages of a source wait, whatever slots are free, as long as the cluster looks like the wrong one. */
   bar(source: Source, isBarred: boolean): void;
 }
@@ -31,9 +35,12 @@ export interface Admission {
  * stop dispatch for ever. What this process is starting counts as well, because its row may not say so yet. Each
  * replica counts for itself, so N replicas may overshoot by what N - 1 of them start within ten seconds.
  */
-export function makeAdmission(table: RunTable, clock: Clock): Admission {
-  const counts = new Map<string, { countedAt: EpochMs; demands: Map<string, SlotDemand> }>();
-  const counting = new Map<string, Promise<unknown>>();
+export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: Clock): Admission {
+  const counts = new Map<string, { countedAt: EpochMs; taken: Map<string, number> }>();
+  /** Whether a run waits in a module's line, by the module's name. */
+  const lines = new Map<string, { lookedAt: EpochMs; isWaiting: boolean }>();
+  /** What is being read, so that a burst of messages shares one look. */
+  const reading = new Map<string, Promise<unknown>>();
   /** The runs that this process is starting, by their ids. */
   const starting = new Map<string, Run>();
   /** For each count that is under way, the runs that were being started at any time since it began. */
@@ -41,31 +48,49 @@ export function makeAdmission(table: RunTable, clock: Clock): Admission {
   // A hint of the last tick, not state: a replica that forgets it starts no more than the next tick's worth.
   const barred = new Set<string>();
 
-  async function countOpenRuns(source: Source): Promise<StoredRun[]> {
-    const key = sourceKey(source);
+  async function countAtWork(source: Source): Promise<RunsAtWork> {
     // Runs of other sources do no harm: they are of other modules.
     const startingSince = new Map(starting);
     countsUnderWay.add(startingSince);
     try {
-      const runs = await table.openRuns(source);
-      const countedAt = clock.now();
-      const read = runs.map(({ run }) => run);
-      counts.set(key, { countedAt, demands: countDemand(asStarted(read, startingSince), countedAt) });
-      return runs;
+      const atWork = await table.atWork(source);
+      const read = asStarted(
+        atWork.runs.map(({ run }) => run),
+        startingSince,
+      );
+      const newer = atWork.newer.map((module) => ({ module, status: "dispatched" }) as const);
+      counts.set(sourceKey(source), { countedAt: clock.now(), taken: countTaken([...read, ...newer]) });
+      return atWork;
     } finally {
       countsUnderWay.delete(startingSince);
     }
   }
+
+  async function lookAtLine(module: Module): Promise<void> {
+    const front = await table.line(module.source, module.name, 1);
+    lines.set(module.name, { lookedAt: clock.now(), isWaiting: front.length > 0 });
+  }
+
+  async function shared(what: string, read: () => Promise<unknown>): Promise<void> {
+    const underWay = reading.get(what) ?? read().finally(() => reading.delete(what));
+    reading.set(what, underWay);
+    await underWay;
+  }
+
+  const isRecent = (at: EpochMs | undefined) => at !== undefined && clock.now() - at <= MAX_AGE_MS;
+  const free = (module: Module): number => {
+    const taken = counts.get(sourceKey(module.source))?.taken;
+    return taken === undefined ? 0 : freeSlots(module, taken.get(module.name));
+  };
 
   function take(module: Module, run: Run): TakenSlot | undefined {
     const id = runId(run);
     const slot = { release: () => void starting.delete(id) };
     // A tick takes over a start that a trigger did not get through with: that is one slot and not two.
     if (starting.has(id)) return slot;
-    const demands = counts.get(sourceKey(module.source))?.demands;
-    const demand = demands?.get(module.name) ?? NO_DEMAND;
-    if (!demands || freeSlots(module, demand) === 0) return undefined;
-    demands.set(module.name, { ...demand, taken: demand.taken + 1 });
+    const taken = counts.get(sourceKey(module.source))?.taken;
+    if (!taken || free(module) === 0) return undefined;
+    taken.set(module.name, (taken.get(module.name) ?? 0) + 1);
     starting.set(id, run);
     for (const startingSince of countsUnderWay) startingSince.set(id, run);
     return slot;
@@ -73,7 +98,9 @@ export function makeAdmission(table: RunTable, clock: Clock): Admission {
 
   return {
     take,
-    countOpenRuns,
+    free,
+    countAtWork,
+    lookAtLinesAgain: () => lines.clear(),
     bar(source, isBarred) {
       if (isBarred) barred.add(sourceKey(source));
       else barred.delete(sourceKey(source));
@@ -81,15 +108,13 @@ export function makeAdmission(table: RunTable, clock: Clock): Admission {
     async admit(module, run) {
       const key = sourceKey(module.source);
       if (barred.has(key)) return undefined;
-      const known = counts.get(key);
-      if (!known || clock.now() - known.countedAt > MAX_COUNT_AGE_MS) {
-        // One count at a time: a burst of messages shares it.
-        const running = counting.get(key) ?? countOpenRuns(module.source).finally(() => counting.delete(key));
-        counting.set(key, running);
-        await running;
-      }
-      const { due } = counts.get(key)?.demands.get(module.name) ?? NO_DEMAND;
-      return due === 0 ? take(module, run) : undefined;
+      if (!isRecent(lines.get(module.name)?.lookedAt)) await shared(`line ${module.name}`, () => lookAtLine(module));
+      if (lines.get(module.name)?.isWaiting) return undefined;
+      if (!isRecent(counts.get(key)?.countedAt)) await shared(`count ${key}`, () => countAtWork(module.source));
+      const slot = take(module, run);
+      // This message is the first in line now, and those that come after it wait as well.
+      if (!slot) lines.set(module.name, { lookedAt: clock.now(), isWaiting: true });
+      return slot;
     },
   };
 }

@@ -1,4 +1,5 @@
 import type { Dependencies } from "../dependencies.ts";
+import type { Module } from "../modules/module.ts";
 import { startableModule } from "../modules/route.ts";
 import type { Slot, WaitCause } from "../run/decide.ts";
 import { type Run, runId } from "../run/run.ts";
@@ -9,6 +10,10 @@ import type { Breakers } from "./breakers.ts";
 export interface Slots {
   /** Gives a slot to a waiting run whose time has come, or says why it gets none. */
   take(run: Run): Slot;
+  /** Says why a run gets no slot, if all of them are taken. */
+  causeOf(run: Run): WaitCause;
+  /** Counts the slot of a waiting run whose Job exists already. */
+  occupy(run: Run): void;
   /** The tick is through with a run: if it took a slot, its start is over. */
   release(run: Run): void;
   /** Nothing more of a module starts in this tick. */
@@ -31,19 +36,32 @@ export function makeSlots(
 ): Slots {
   const taken = new Map<string, TakenSlot>();
   const shut = new Map<string, WaitCause>();
+
+  /** Says what keeps a run from starting, whatever slots are free. */
+  function obstacle(run: Run, module: Module | undefined): WaitCause | undefined {
+    if (!module) return "module-removed";
+    if (wrongCluster) return "wrong-cluster";
+    const cause = shut.get(run.module);
+    if (cause) return cause;
+    // Before a slot is taken: the waiting runs of a tripped module must not take the slot that its probe needs.
+    return breakers.tripOf(module) && !probing.has(runId(run)) ? "module-tripped" : undefined;
+  }
+
   return {
     take(run) {
       const module = startableModule(modules, run);
-      if (!module) return refused("module-removed");
-      if (wrongCluster) return refused("wrong-cluster");
-      const cause = shut.get(run.module);
-      if (cause) return refused(cause);
-      // Before a slot is taken: the waiting runs of a tripped module must not take the slot that its probe needs.
-      if (breakers.tripOf(module) && !probing.has(runId(run))) return refused("module-tripped");
+      const cause = obstacle(run, module);
+      if (!module || cause) return { start: false, cause: cause ?? "module-removed" };
       const slot = admission.take(module, run);
-      if (!slot) return refused("max-active");
+      if (!slot) return { start: false, cause: "max-active" };
       taken.set(runId(run), slot);
       return { start: true };
+    },
+    causeOf: (run) => obstacle(run, startableModule(modules, run)) ?? "max-active",
+    occupy(run) {
+      const module = startableModule(modules, run);
+      const slot = module && admission.take(module, run);
+      if (slot) taken.set(runId(run), slot);
     },
     release(run) {
       taken.get(runId(run))?.release();
@@ -52,8 +70,4 @@ export function makeSlots(
       shut.set(module, cause);
     },
   };
-}
-
-function refused(cause: WaitCause): Slot {
-  return { start: false, cause };
 }

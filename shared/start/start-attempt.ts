@@ -17,6 +17,9 @@ import { withoutStamps } from "../run/stamp.ts";
  */
 const MAX_ROW_AGE_MS = 60_000;
 
+/** How often a Job is recorded while other replicas change the row. Then a tick adopts it. */
+const MAX_RECORDS = 3;
+
 /**
  * How much longer than its own time limits an attempt may take to read its body, because suspended time, and waiting
  * for a quota, count towards no limit. The signature is worth nothing once the run is over and the blob deleted. A
@@ -158,33 +161,38 @@ async function meetExisting(
 }
 
 /**
- * Records in the row that the Job exists. If the run moved on while the create was under way, this Job is one too many,
- * and is ended.
+ * Records in the row that the Job exists. If another replica changed the row meanwhile, and the run still waits for this
+ * attempt, the fresh row is told instead, because no tick reads the rows that wait. If the run moved on while the create
+ * was under way, this Job is one too many, and is ended.
  */
 async function record(
   deps: Dependencies,
-  stored: StoredRun,
+  read: StoredRun,
   job: { name: string; uid: string },
   limitMs: number,
 ): Promise<StartOutcome> {
-  const { run } = stored;
-  try {
-    return {
-      kind: "dispatched",
-      stored: await deps.table.update(stored, dispatched(run, job, deps.clock.now(), limitMs)),
-    };
-  } catch (error) {
-    if (!(error instanceof ConflictError)) throw error;
-    const found = await deps.table.find(run);
-    // guard: adopted-elsewhere
-    if (found.kind === "open" && found.stored.run.attempt === run.attempt && found.stored.run.status !== "settling") {
-      // Another replica recorded or adopted the same Job.
-      return found.stored.run.status === "dispatched"
-        ? { kind: "dispatched", stored: found.stored }
-        : { kind: "moved on" };
+  let stored = read;
+  for (let attempt = 1; attempt <= MAX_RECORDS; attempt += 1) {
+    const { run } = stored;
+    try {
+      const next = await deps.table.update(stored, dispatched(run, job, deps.clock.now(), limitMs));
+      return { kind: "dispatched", stored: next };
+    } catch (error) {
+      if (!(error instanceof ConflictError)) throw error;
+      const found = await deps.table.find(run);
+      if (found.kind === "newer") break;
+      const now = found.kind === "open" ? found.stored.run : undefined;
+      // guard: adopted-elsewhere
+      if (found.kind === "open" && now?.attempt === run.attempt && now.status !== "settling") {
+        // Another replica recorded or adopted the same Job.
+        if (now.status === "dispatched") return { kind: "dispatched", stored: found.stored };
+        stored = found.stored;
+        continue;
+      }
+      // guard: end-what-came-too-late
+      await deps.cluster.end(job.name, job.uid);
+      return { kind: "moved on" };
     }
-    // guard: end-what-came-too-late
-    await deps.cluster.end(job.name, job.uid);
-    return { kind: "moved on" };
   }
+  return { kind: "moved on" };
 }

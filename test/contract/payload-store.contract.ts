@@ -63,23 +63,34 @@ export function describePayloadStore(name: string, make: () => Promise<PayloadSe
     it("lists the bodies of one source, and of no other", async () => {
       const { source, sequenceNumber, enqueuedAt } = aRun();
       const other = { source: { topic: "thumbnails", subscription: "s" }, sequenceNumber, enqueuedAt };
-      expect(await store.listBodies(source)).toEqual([]);
+      expect(await store.listBodies(source, 10)).toEqual({ bodies: [] });
       for (const key of [aRun(), aRun({ sequenceNumber: 43 }), other]) await store.putBody(key, Buffer.from("x"));
       await store.putBody({ ...aRun(), source: { queue: "thumbnails-2" } }, Buffer.from("x"));
       await store.deleteBody(aRun({ sequenceNumber: 43 }));
-      expect((await store.listBodies(source)).map(({ key }) => key)).toEqual([{ source, sequenceNumber, enqueuedAt }]);
-      expect((await store.listBodies(other.source)).map(({ key }) => key)).toEqual([other]);
+      expect((await store.listBodies(source, 10)).bodies.map(({ key }) => key)).toEqual([
+        { source, sequenceNumber, enqueuedAt },
+      ]);
+      expect((await store.listBodies(other.source, 10)).bodies.map(({ key }) => key)).toEqual([other]);
+    });
+
+    it("lists the bodies of a source page by page", async () => {
+      const { source } = aRun();
+      for (const sequenceNumber of [1, 2, 3]) await store.putBody(aRun({ sequenceNumber }), Buffer.from("x"));
+      const first = await store.listBodies(source, 2);
+      const second = await store.listBodies(source, 2, first.next);
+      expect([first, second].map(({ bodies }) => bodies.map(({ key }) => key.sequenceNumber))).toEqual([[1, 2], [3]]);
+      expect(second.next).toBeUndefined();
     });
 
     it("deletes the version of a body that was listed, and not one that was stored since", async () => {
       await store.putBody(aRun(), Buffer.from("late"));
-      const [listed] = await store.listBodies(aRun().source);
+      const [listed] = (await store.listBodies(aRun().source, 10)).bodies;
       await store.putBody(aRun(), Buffer.from("anew"));
       await store.deleteBody(aRun(), listed?.version);
       expect(Buffer.from((await body(aRun())) ?? []).toString()).toBe("anew");
-      const [again] = await store.listBodies(aRun().source);
+      const [again] = (await store.listBodies(aRun().source, 10)).bodies;
       await store.deleteBody(aRun(), again?.version);
-      expect(await store.listBodies(aRun().source)).toEqual([]);
+      expect(await store.listBodies(aRun().source, 10)).toEqual({ bodies: [] });
       await store.deleteBody(aRun(), again?.version);
     });
 

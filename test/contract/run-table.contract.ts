@@ -5,6 +5,7 @@ import type { ClosedRun, Run } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { aRun, T0 } from "../support/a-run.ts";
 import type { Tables } from "../support/fake-run-table.ts";
+import { openRuns } from "../support/open-runs.ts";
 import { makeTestClock, type TestClock } from "../support/test-clock.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -61,7 +62,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
     it("gives back every field of a run", async () => {
       await table.insert(fullRun);
       expect((await open(fullRun)).run).toEqual(fullRun);
-      expect((await table.openRuns(fullRun.source)).map(({ run }) => run)).toEqual([fullRun]);
+      expect((await openRuns(table, fullRun.source)).map(({ run }) => run)).toEqual([fullRun]);
     });
 
     it("does what is asked of it at once as if each came alone", async () => {
@@ -75,8 +76,8 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(stored).toHaveLength(runs.length - taken.length);
 
       // The batch mixes updates, closings and inserts. One row in ten has changed meanwhile.
-      for (const [n, { run, etag, read }] of stored.entries())
-        if (n % 10 === 0) await table.update({ run, etag, read }, { ...run, lastError: "somebody else's" });
+      for (const [n, one] of stored.entries())
+        if (n % 10 === 0) await table.update(one, { ...one.run, lastError: "somebody else's" });
       const changes = await Promise.allSettled(
         stored.map((one, n) =>
           n % 3 === 0 ? table.close(one, closing(one.run)) : table.update(one, { ...one.run, lastError: `ours, ${n}` }),
@@ -86,7 +87,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(changes.map(({ status }) => status)).toEqual(
         stored.map((_, n) => (n % 10 === 0 ? "rejected" : "fulfilled")),
       );
-      expect((await table.openRuns(late.run.source)).map(({ run }) => [run.sequenceNumber, run.lastError])).toEqual(
+      expect((await openRuns(table, late.run.source)).map(({ run }) => [run.sequenceNumber, run.lastError])).toEqual(
         [
           ...stored.flatMap(({ run: { sequenceNumber } }, n) => {
             if (n % 10 === 0) return [[sequenceNumber, "somebody else's"]];
@@ -114,7 +115,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       ]);
       for (const one of changed) await table.update(one, { ...one.run, attempt: 3 });
       for (const one of inserted) await expect(table.update(one, one.run)).rejects.toThrow(ConflictError);
-      expect((await table.openRuns(late.source)).map(({ run }) => run)).toEqual([
+      expect((await openRuns(table, late.source)).map(({ run }) => run)).toEqual([
         ...runs.slice(20).map((run) => ({ ...run, attempt: 3 })),
         late,
       ]);
@@ -132,7 +133,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
 
     it("finds nothing where nothing was inserted", async () => {
       expect(await table.find(aRun())).toEqual({ kind: "none" });
-      expect(await table.openRuns(aRun().source)).toEqual([]);
+      expect(await openRuns(table, aRun().source)).toEqual([]);
     });
 
     it("takes the clocks' reading before it asks", async () => {
@@ -140,7 +141,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(inserted.read).toEqual(clock.read());
       clock.advance(5_000);
       expect((await open(aRun())).read).toEqual(clock.read());
-      expect((await table.openRuns(aRun().source))[0]?.read).toEqual(clock.read());
+      expect((await openRuns(table, aRun().source))[0]?.read).toEqual(clock.read());
     });
 
     it("refuses a second insert of the same run", async () => {
@@ -161,11 +162,12 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       const old = aRun();
       const young = aRun({ enqueuedAt: T0 + 1_000, acceptedAt: T0 + 1_000, messageId: "young" });
       const stored = await table.insert(old);
-      await expect(table.insert(young)).rejects.toThrow(ConflictError);
       expect(await table.find(young)).toEqual({ kind: "none" });
+      await table.insert(young);
+      expect((await open(young)).run).toEqual(young);
+      expect((await open(old)).run).toEqual(old);
 
       await table.close(stored, closing(old));
-      await table.insert(young);
       expect((await open(young)).run).toEqual(young);
       expect(await table.find(old)).toMatchObject({ kind: "closed", run: { messageId: "m-1" } });
     });
@@ -195,7 +197,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       const stored = await table.insert(aRun());
       await table.close(stored, closing(stored.run));
       await expect(table.update(stored, stored.run)).rejects.toThrow(ConflictError);
-      expect(await table.openRuns(aRun().source)).toEqual([]);
+      expect(await openRuns(table, aRun().source)).toEqual([]);
     });
 
     it("refuses to replace a run by another one", async () => {
@@ -209,7 +211,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       await table.close(stored, closed);
       expect(await table.find(fullRun)).toEqual({ kind: "closed", run: closed, etag: expect.any(String) });
       await expect(table.insert(fullRun)).rejects.toThrow(ConflictError);
-      expect(await table.openRuns(fullRun.source)).toEqual([]);
+      expect(await openRuns(table, fullRun.source)).toEqual([]);
     });
 
     it("lets one of two closers win", async () => {
@@ -238,33 +240,135 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       await table.close(await table.insert(aRun()), lost);
       const found = await table.find(aRun());
       if (found.kind !== "closed") throw new Error("not closed");
-      const reopened = await table.reopen(found.etag, aRun({ status: "waiting" }));
+      const reopened = await table.reopen(found, aRun({ status: "waiting" }));
       expect(await open(aRun())).toEqual(reopened);
-      await expect(table.reopen(found.etag, aRun())).rejects.toThrow(ConflictError);
+      await expect(table.reopen(found, aRun())).rejects.toThrow(ConflictError);
       await table.close(await table.update(reopened, reopened.run), closing(aRun()));
       expect(await table.find(aRun())).toMatchObject({ kind: "closed", run: { status: "succeeded" } });
     });
 
-    it("does not reopen while another message of the same number is open", async () => {
-      await table.close(await table.insert(aRun()), closing(aRun(), { status: "lost" }));
-      const found = await table.find(aRun());
-      if (found.kind !== "closed") throw new Error("not closed");
-      await table.insert(aRun({ enqueuedAt: T0 + 1 }));
-      await expect(table.reopen(found.etag, aRun())).rejects.toThrow(ConflictError);
+    describe("the places of a run", () => {
+      const { source } = aRun();
+      const waiting = (over: Partial<Run> = {}) => aRun({ status: "waiting", ...over });
+      const numbers = (runs: readonly StoredRun[]) => runs.map(({ run }) => run.sequenceNumber);
+      const line = async (module = "thumbnail", limit = 100, after?: string) =>
+        numbers(await table.line(source, module, limit, after));
+      /** A run that was requeued, and is due in `ms`. */
+      const putOff = async (sequenceNumber: number, ms: number, over: Partial<Run> = {}) => {
+        const stored = await table.insert(aRun({ sequenceNumber, ...over }));
+        return table.update(stored, { ...stored.run, status: "waiting", notBefore: clock.now() + ms });
+      };
+
+      it("are its module's line from the beginning, if it waits from the beginning", async () => {
+        await table.insert(waiting({ notBefore: clock.now() + 1 }));
+        expect(await line()).toEqual([42]);
+        expect(await table.atWork(source)).toEqual({ runs: [], newer: [] });
+      });
+
+      it("are its due time, then the line, then the work, and it is in one of them at a time", async () => {
+        let stored = await putOff(1, 10_000);
+        const places = async () => [
+          numbers((await table.atWork(source)).runs),
+          numbers((await table.later(source, 100)).due),
+          await line(),
+        ];
+        expect(await places()).toEqual([[], [], []]);
+        expect(await table.later(source, 100)).toEqual({ due: [], others: true });
+        clock.advance(10_000);
+        expect(await places()).toEqual([[], [1], []]);
+        stored = await table.update(stored, stored.run);
+        expect(await places()).toEqual([[], [], [1]]);
+        expect(await open(stored.run)).toEqual({ ...stored, read: clock.read() });
+        stored = await table.update(stored, { ...stored.run, status: "dispatched" });
+        expect(await places()).toEqual([[1], [], []]);
+        stored = await table.update(stored, { ...stored.run, status: "settling" });
+        expect(await open(stored.run)).toEqual({ ...stored, read: clock.read() });
+        expect(await places()).toEqual([[1], [], []]);
+      });
+
+      it("can be changed only by who read it there", async () => {
+        const inLine = await table.insert(waiting());
+        const atWork = await table.update(inLine, { ...inLine.run, status: "dispatched" });
+        await expect(table.update(inLine, { ...inLine.run, status: "dispatched" })).rejects.toThrow(ConflictError);
+        await expect(table.close(inLine, closing(inLine.run))).rejects.toThrow(ConflictError);
+        const back = await table.update(atWork, { ...atWork.run, status: "waiting", notBefore: clock.now() });
+        expect(back.row).toBe(inLine.row);
+        // The row is at its old key again, and its old ETag is not.
+        expect(back.etag).not.toBe(inLine.etag);
+        await expect(table.update(inLine, inLine.run)).rejects.toThrow(ConflictError);
+        await expect(table.update(atWork, atWork.run)).rejects.toThrow(ConflictError);
+        await table.close(back, closing(back.run));
+        expect(await table.find(back.run)).toMatchObject({ kind: "closed" });
+        expect(await line()).toEqual([]);
+      });
+
+      it("let one of two moves win", async () => {
+        const stored = await table.insert(waiting());
+        const moves = await Promise.allSettled([
+          table.update(stored, { ...stored.run, status: "dispatched", jobName: "a" }),
+          table.update(stored, { ...stored.run, notBefore: clock.now() + 60_000 }),
+        ]);
+        expect(moves.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+      });
+
+      it("are a line in the order of enqueueing, so that a retry comes back to its old place", async () => {
+        const first = await putOff(1, 1_000, { enqueuedAt: T0 });
+        for (const [sequenceNumber, enqueuedAt] of [
+          [3, T0 + 3],
+          [2, T0 + 2],
+          [10, T0 + 3],
+        ] as const)
+          await table.insert(waiting({ sequenceNumber, enqueuedAt }));
+        clock.advance(1_000);
+        await table.update(first, first.run);
+        expect(await line()).toEqual([1, 2, 3, 10]);
+        expect(await line("thumbnail", 2)).toEqual([1, 2]);
+        const [, second] = await table.line(source, "thumbnail", 2);
+        expect(await line("thumbnail", 2, second?.row)).toEqual([3, 10]);
+      });
+
+      it("are a line of its own for each module, whatever the modules' names", async () => {
+        for (const [index, module] of ["a", "a-b", "a-b-c", "b"].entries())
+          for (const offset of [1, 5]) await table.insert(waiting({ sequenceNumber: index + offset * 10, module }));
+        expect(await line("a-b")).toEqual([11, 51]);
+        const heads = (await table.heads(source)).map(({ run }) => `${run.module} ${run.sequenceNumber}`);
+        expect(heads.toSorted()).toEqual(["a 10", "a-b 11", "a-b-c 12", "b 13"]);
+        expect(await table.heads({ queue: "other" })).toEqual([]);
+      });
+
+      it("are listed up to a limit where many come due at once, the longest due first", async () => {
+        for (let number = 1; number <= 5; number += 1) await putOff(number, 6_000 - number * 1_000);
+        await putOff(9, 60_000);
+        clock.advance(10_000);
+        expect(numbers((await table.later(source, 3)).due)).toEqual([5, 4, 3]);
+        expect(await table.later(source, 100)).toMatchObject({ others: true });
+      });
+
+      it("say which runs of a page wait, and no other", async () => {
+        const runs = [1, 2, 3, 4, 5].map((sequenceNumber) => waiting({ sequenceNumber }));
+        const [, second, third, fourth] = await Promise.all(runs.slice(0, 4).map((run) => table.insert(run)));
+        if (second) await table.close(second, closing(second.run));
+        if (third) await table.update(third, { ...third.run, notBefore: clock.now() + 5_000 });
+        const other = aRun({ sequenceNumber: 4, enqueuedAt: T0 + 1 });
+        const known = await table.knownToWait(source, [...runs, other]);
+        expect([...known].toSorted()).toEqual([1, 3, 4].map((number) => `thumbnails:${number}:${T0}`));
+        expect(await table.knownToWait(source, [])).toEqual(new Set());
+        expect(fourth?.run.sequenceNumber).toBe(4);
+      });
     });
 
     it("lists open runs by ascending sequence number", async () => {
       for (const sequenceNumber of [100, 9, 2 ** 53 - 1, 20, 1]) await table.insert(aRun({ sequenceNumber }));
-      const numbers = (await table.openRuns(aRun().source)).map(({ run }) => run.sequenceNumber);
+      const numbers = (await openRuns(table, aRun().source)).map(({ run }) => run.sequenceNumber);
       expect(numbers).toEqual([1, 9, 20, 100, 2 ** 53 - 1]);
     });
 
     it("lists runs with ETags that allow their next update and close", async () => {
       await table.insert(aRun());
-      const [listed] = await table.openRuns(aRun().source);
+      const [listed] = await openRuns(table, aRun().source);
       if (listed === undefined) throw new Error("not listed");
       await table.close(await table.update(listed, { ...listed.run, status: "settling" }), closing(listed.run));
-      expect(await table.openRuns(aRun().source)).toEqual([]);
+      expect(await openRuns(table, aRun().source)).toEqual([]);
     });
 
     it.each<{ what: string; a: Source; b: Source }>([
@@ -275,8 +379,8 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
     ])("keeps the runs of two sources apart: $what", async ({ a, b }) => {
       await table.insert(aRun({ source: a, messageId: "of a" }));
       await table.insert(aRun({ source: b, messageId: "of b" }));
-      expect((await table.openRuns(a)).map(({ run }) => run.messageId)).toEqual(["of a"]);
-      expect((await table.openRuns(b)).map(({ run }) => run.messageId)).toEqual(["of b"]);
+      expect((await openRuns(table, a)).map(({ run }) => run.messageId)).toEqual(["of a"]);
+      expect((await openRuns(table, b)).map(({ run }) => run.messageId)).toEqual(["of b"]);
     });
 
     it("holds names that differ only in case for one source", async () => {

@@ -2,12 +2,15 @@ import { randomUUID } from "node:crypto";
 import { TableClient } from "@azure/data-tables";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
+import { runRow, workRow } from "../../shared/adapters/tables/keys.ts";
+import { writeMark, writeOpenRun } from "../../shared/adapters/tables/run-entity.ts";
 import { type AzureTableOptions, type BadRow, makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { ConflictError, UnavailableError } from "../../shared/errors.ts";
 import { aRun, T0 } from "../support/a-run.ts";
 import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
 import { makeFakeRunTable } from "../support/fake-run-table.ts";
+import { openRuns } from "../support/open-runs.ts";
 import { makeTestClock } from "../support/test-clock.ts";
 import { closing, describeRunTable } from "./run-table.contract.ts";
 
@@ -41,7 +44,7 @@ describe("the Azure table", () => {
     }
     for (const [n, table] of tables.entries()) {
       expect(await table.sources()).toEqual([{ queue: `q${n}` }]);
-      expect((await table.openRuns({ queue: "b|q" })).map(({ run }) => run.messageId)).toEqual([`m-${n}`]);
+      expect((await openRuns(table, { queue: "b|q" })).map(({ run }) => run.messageId)).toEqual([`m-${n}`]);
     }
     expect(new Set(await Promise.all(tables.map((table) => table.owner()))).size).toBe(tables.length);
   });
@@ -53,7 +56,7 @@ describe("the Azure table", () => {
       { topic: "a", subscription: "b|c" },
     ];
     await table.insert(aRun({ source: a }));
-    expect(await table.openRuns(b)).toEqual([]);
+    expect(await openRuns(table, b)).toEqual([]);
     await table.insert(aRun({ source: b }));
   });
 
@@ -69,7 +72,7 @@ describe("the Azure table", () => {
     for (let at = 0; at < numbers.length; at += 50) {
       await Promise.all(numbers.slice(at, at + 50).map((sequenceNumber) => table.insert(aRun({ sequenceNumber }))));
     }
-    expect((await table.openRuns(aRun().source)).map(({ run }) => run.sequenceNumber)).toEqual(numbers);
+    expect((await openRuns(table, aRun().source)).map(({ run }) => run.sequenceNumber)).toEqual(numbers);
   });
 
   it("purges more runs than a transaction holds", async () => {
@@ -92,43 +95,115 @@ describe("the Azure table", () => {
     const options = optionsFor({ onBadRow: (row) => bad.push(row) });
     const table = makeAzureTable(options);
     for (const sequenceNumber of [1, 2, 3]) await table.insert(aRun({ sequenceNumber }));
-    const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: "open|00000000000000000002" };
+    const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: workRow(aRun({ sequenceNumber: 2 })) };
     await rawClient(options.tableName).updateEntity({ ...row, ...column }, "Merge");
-    expect((await table.openRuns(aRun().source)).map(({ run }) => run.sequenceNumber)).toEqual([1, 3]);
+    expect((await openRuns(table, aRun().source)).map(({ run }) => run.sequenceNumber)).toEqual([1, 3]);
     expect(bad).toEqual([{ ...row, problem: expect.stringMatching(problem) }]);
   });
 
-  it("ignores a column that it does not know", async () => {
+  it("carries a column that it does not know through every change of a run", async () => {
     const options = optionsFor();
     const table = makeAzureTable(options);
+    const raw = rawClient(options.tableName);
+    const partitionKey = "dispatcher|q|thumbnails";
+    const { source } = aRun();
     await table.insert(aRun());
-    const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: "open|00000000000000000042" };
-    await rawClient(options.tableName).updateEntity({ ...row, mood: "good" }, "Merge");
-    expect((await table.openRuns(aRun().source)).map(({ run }) => run)).toEqual([aRun()]);
+    const added = { mood: "good", since: new Date(T0), weight: 7n };
+    await raw.updateEntity({ partitionKey, rowKey: workRow(aRun()), ...added }, "Merge");
+    const held = async (rowKey: string) => {
+      const { mood, since, weight } = await raw.getEntity(partitionKey, rowKey);
+      return { mood, since, weight };
+    };
+    let [stored] = (await table.atWork(source)).runs;
+    if (!stored) throw new Error("not listed");
+    expect(stored.run).toEqual(aRun());
+    stored = await table.update(stored, { ...stored.run, attempt: 2 });
+    expect(await held(stored.row)).toEqual(added);
+    stored = await table.update(stored, { ...stored.run, status: "waiting" });
+    expect(await held(stored.row)).toEqual(added);
+    const [inLine] = await table.line(source, "thumbnail", 1);
+    if (!inLine) throw new Error("not in line");
+    await table.close(inLine, closing(inLine.run, { status: "lost", verdict: { outcome: "lost" } }));
+    expect(await held(runRow(aRun()))).toEqual(added);
+    const found = await table.find(aRun());
+    if (found.kind !== "closed") throw new Error("not closed");
+    const reopened = await table.reopen(found, aRun());
+    expect(await held(reopened.row)).toEqual(added);
+    await table.close(await table.update(reopened, reopened.run), closing(aRun()));
+    expect(await held(runRow(aRun()))).toEqual(added);
   });
 
-  it("says which rows contradict each other where open| was deleted by hand", async () => {
+  it.each([
+    { where: "at work", status: "dispatched", newer: ["thumbnail"] },
+    { where: "in line", status: "waiting", newer: [] },
+  ] as const)("leaves the row of a newer release alone: $where", async ({ status, newer }) => {
     const options = optionsFor();
     const table = makeAzureTable(options);
-    await table.insert(aRun());
-    await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", "open|00000000000000000042");
-    await expect(table.find(aRun())).rejects.toThrow(/open\|00000000000000000042.*by hand/);
+    const stored = await table.insert(aRun({ status }));
+    await table.insert(aRun({ status, sequenceNumber: 43 }));
+    const key = { partitionKey: "dispatcher|q|thumbnails", rowKey: stored.row };
+    await rawClient(options.tableName).updateEntity({ ...key, version: 2, status: "thinking" }, "Merge");
+    const { source } = aRun();
+    expect(await table.find(aRun())).toEqual({ kind: "newer" });
+    expect((await openRuns(table, source)).map(({ run }) => run.sequenceNumber)).toEqual([43]);
+    expect((await table.atWork(source)).newer).toEqual(newer);
+    await expect(table.insert(aRun())).rejects.toThrow(ConflictError);
   });
 
-  it("does not take another incarnation's open| for the run's own", async () => {
+  it("moves the rows of before to where they belong, whether they are listed or looked for", async () => {
+    const options = optionsFor();
+    const raw = rawClient(options.tableName);
+    const partitionKey = "dispatcher|q|thumbnails";
+    await makeAzureTable(options).owner();
+    const runs = [
+      aRun({ sequenceNumber: 1 }),
+      aRun({ sequenceNumber: 2, status: "waiting" }),
+      aRun({ sequenceNumber: 3, status: "waiting", notBefore: Date.now() + 60_000 }),
+      aRun({ sequenceNumber: 4, status: "settling" }),
+    ];
+    for (const run of runs) {
+      const { version: _, ...columns } = writeOpenRun(run);
+      const { version: __, ...mark } = writeMark(run);
+      const rowKey = `open|${String(run.sequenceNumber).padStart(20, "0")}`;
+      await raw.createEntity({ ...columns, partitionKey, rowKey });
+      await raw.createEntity({ ...mark, partitionKey, rowKey: runRow(run) });
+    }
+    const [first] = runs;
+    if (!first) throw new Error("no run");
+    const table = makeAzureTable(options);
+    expect(await table.find(first)).toMatchObject({ kind: "open", stored: { run: first } });
+    const both = await Promise.all([table.atWork(first.source), makeAzureTable(options).atWork(first.source)]);
+    for (const { runs: atWork } of both) expect(atWork.map(({ run }) => run.sequenceNumber)).toEqual([1, 4]);
+    expect((await table.line(first.source, "thumbnail", 9)).map(({ run }) => run)).toEqual([runs[1]]);
+    expect(await table.later(first.source, 9)).toEqual({ due: [], others: true });
+    for (const run of runs) expect(await table.find(run)).toMatchObject({ kind: "open", stored: { run } });
+    const keys: string[] = [];
+    for await (const { rowKey = "" } of raw.listEntities()) keys.push(rowKey.split("|")[0] ?? "");
+    expect(keys.toSorted()).toEqual("later owner run run run run wait work work".split(" "));
+  });
+
+  it("says which row is missing where it was deleted by hand", async () => {
     const options = optionsFor();
     const table = makeAzureTable(options);
     await table.insert(aRun());
-    const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: "open|00000000000000000042" };
+    await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", workRow(aRun()));
+    await expect(table.find(aRun())).rejects.toThrow(/by hand.*work\|00000000000000000042/);
+  });
+
+  it("does not take a row for the run's own that says it is another incarnation's", async () => {
+    const options = optionsFor();
+    const table = makeAzureTable(options);
+    await table.insert(aRun());
+    const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: workRow(aRun()) };
     await rawClient(options.tableName).updateEntity({ ...row, enqueuedAt: new Date(T0 + 1) }, "Merge");
-    await expect(table.find(aRun())).rejects.toThrow(/contradict/);
+    await expect(table.find(aRun())).rejects.toThrow(/can't be read/);
   });
 
   it("cuts text for people without breaking a character", async () => {
     const table = makeAzureTable(optionsFor());
     const lastError = `x${"🔑".repeat(40_000)}`;
     await table.insert(aRun({ lastError, subject: "half \ud83d" }));
-    const [stored] = await table.openRuns(aRun().source);
+    const [stored] = await openRuns(table, aRun().source);
     expect(stored?.run.lastError).toBe(`x${"🔑".repeat(3_999)}`);
     expect(stored?.run.subject).toBe("half \ufffd");
   });
@@ -136,7 +211,7 @@ describe("the Azure table", () => {
   it("takes the latest expiry that a message can have", async () => {
     const table = makeAzureTable(optionsFor());
     await table.insert(aRun({ expiresAt: Date.parse("9999-12-31T23:59:59.999Z") + 1 }));
-    expect((await table.openRuns(aRun().source))[0]?.run.expiresAt).toBe(Date.parse("9999-12-31T23:59:59.999Z"));
+    expect((await openRuns(table, aRun().source))[0]?.run.expiresAt).toBe(Date.parse("9999-12-31T23:59:59.999Z"));
   });
 });
 
@@ -184,7 +259,7 @@ describe("the Azure table behind a bad connection", () => {
   });
 
   it("says closed if a run closes while it is looked at", async () => {
-    const stored = await table.insert(aRun());
+    const stored = await table.insert(aRun({ status: "waiting" }));
     const other = makeAzureTable({ ...optionsFor(), tableName: options.tableName });
     proxy.beforeReply("GET", () => other.close(stored, closing(stored.run)));
     expect(await table.find(aRun())).toMatchObject({ kind: "closed" });
@@ -199,7 +274,7 @@ describe("the Azure table behind a bad connection", () => {
     const found = await table.find(back);
     if (found.kind !== "closed") throw new Error("not closed");
     const other = makeAzureTable({ ...optionsFor(), tableName: options.tableName });
-    proxy.beforeReply("GET", () => other.reopen(found.etag, back));
+    proxy.beforeReply("GET", () => other.reopen(found, back));
     expect(await table.purge(back.source, T0 + 1e9, 10)).toBe(2);
     expect(await table.find(back)).toMatchObject({ kind: "open", stored: { run: back } });
   });
@@ -211,9 +286,10 @@ describe("the Azure table behind a bad connection", () => {
     proxy.beforeReply("PUT", () => clock.advance(5_000));
     const stored = await slow.insert(aRun());
     expect((await slow.update(stored, stored.run)).read).toEqual(before);
+    await slow.atWork(aRun().source);
     proxy.beforeReply("GET", () => clock.advance(5_000));
     const asked = clock.read();
-    expect((await slow.openRuns(aRun().source))[0]?.read).toEqual(asked);
+    expect((await slow.atWork(aRun().source)).runs[0]?.read).toEqual(asked);
     expect(clock.now()).toBe(T0 + 10_000);
   });
 

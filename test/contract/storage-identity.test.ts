@@ -10,6 +10,7 @@ import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { UnavailableError } from "../../shared/errors.ts";
 import { aRun } from "../support/a-run.ts";
+import { openRuns } from "../support/open-runs.ts";
 import { closing } from "./run-table.contract.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -81,7 +82,7 @@ describe("the Azure table, with an identity", () => {
     const table = tableAs(credential);
     const stored = await table.insert(aRun());
     const updated = await table.update(stored, { ...stored.run, status: "settling" });
-    expect((await table.openRuns(aRun().source)).map(({ run }) => run.status)).toEqual(["settling"]);
+    expect((await openRuns(table, aRun().source)).map(({ run }) => run.status)).toEqual(["settling"]);
     await table.close(updated, closing(updated.run));
     expect(await table.find(aRun())).toMatchObject({ kind: "closed" });
     expect(new Set(asked())).toEqual(new Set(["https://storage.azure.com/.default"]));

@@ -285,12 +285,12 @@ function table(): TableClient {
   return TableClient.fromConnectionString(connection, name, { allowInsecureConnection: true });
 }
 
-/** The rows `open|` and `run|` of one message. */
+/** The rows of one message. */
 async function rowsOf(number: number) {
   const padded = String(number).padStart(20, "0");
   const rows: { partitionKey: string; rowKey: string }[] = [];
   for await (const row of table().listEntities<{ partitionKey: string; rowKey: string }>())
-    if (row.rowKey.includes(`|${padded}`) && /^(?:open|run)\|/.test(row.rowKey)) rows.push(row);
+    if (row.rowKey.includes(`|${padded}`) && /^(?:work|wait|later|run)\|/.test(row.rowKey)) rows.push(row);
   return rows;
 }
 

@@ -7,7 +7,9 @@ const TABLE = "/devstoreaccount1/ProofRuns";
 const row = (key: string) => `${TABLE}(PartitionKey='proof%7Cq%7Cproof',RowKey='${encodeURIComponent(key)}')`;
 const query = (kind: string) =>
   `${TABLE}()?$filter=PartitionKey%20eq%20%27p%27%20and%20RowKey%20ge%20%27${kind}%7C%27%20and%20RowKey%20lt%20%27${kind}%7D%27`;
-const OPEN = "open|00000000000000000007";
+const WORK = "work|00000000000000000007|000000000000001";
+const WAIT = "wait|m|000000000000001|00000000000000000007|000000000000001";
+const LATER = "later|000000000000009|m|00000000000000000007|000000000000001";
 const RUN = "run|2026-11-24|00000000000000000007|1";
 /** Makes the body of a transaction. */
 const batch = (...steps: [method: string, rowKey: string, status?: string][]) =>
@@ -21,29 +23,49 @@ const batch = (...steps: [method: string, rowKey: string, status?: string][]) =>
 describe("a request to the table service", () => {
   it.each<[edge: Edge | undefined, method: string, url: string, body: string]>([
     ["make the table", "POST", "/devstoreaccount1/Tables", "{}"],
-    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["POST", RUN])],
-    ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", OPEN], ["PUT", RUN])],
+    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", WORK], ["POST", RUN])],
+    ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", WORK], ["PATCH", RUN, "succeeded"])],
+    ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", WAIT], ["PATCH", RUN, "lost"])],
+    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", WAIT, "waiting"], ["POST", RUN, "open"])],
+    // A move from one place to another.
+    [
+      "update a run to dispatched",
+      "POST",
+      "/devstoreaccount1/$batch",
+      batch(["POST", WORK, "dispatched"], ["DELETE", WAIT]),
+    ],
+    [
+      "update a run to waiting",
+      "POST",
+      "/devstoreaccount1/$batch",
+      batch(["POST", LATER, "waiting"], ["DELETE", WORK], ["PATCH", RUN, "open"]),
+    ],
     // A twin of the app writes only one of the two rows.
-    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN])],
-    ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", OPEN])],
-    ["reopen a run", "POST", "/devstoreaccount1/$batch", batch(["POST", OPEN], ["PUT", RUN])],
+    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", WORK])],
+    ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", WORK])],
+    ["reopen a run", "POST", "/devstoreaccount1/$batch", batch(["POST", WORK], ["PUT", RUN])],
     ["purge history", "POST", "/devstoreaccount1/$batch", batch(["DELETE", RUN], ["DELETE", RUN.replace("7", "8")])],
     ["register a source", "POST", TABLE, '{"RowKey":"source|proof|q|proof"}'],
     ["make the owner", "POST", TABLE, '{"RowKey":"owner"}'],
     ["read the owner", "GET", row("owner"), ""],
     ["find a run", "GET", row(RUN), ""],
-    ["read an open run", "GET", row(OPEN), ""],
-    ["update a run to dispatched", "PUT", row(OPEN), '{"status":"dispatched"}'],
-    ["update a run to settling", "PUT", row(OPEN), '{"status":"settling"}'],
+    ["read an open run", "GET", row(WORK), ""],
+    ["update a run to dispatched", "PUT", row(WORK), '{"status":"dispatched"}'],
+    ["update a run to settling", "PUT", row(WORK), '{"status":"settling"}'],
     ["read the sweep's cursor", "GET", row("sweep"), ""],
     ["save the sweep's cursor", "PUT", row("sweep"), "{}"],
     ["record the tick", "PUT", row("tick"), "{}"],
-    ["list the open runs", "GET", query("open"), ""],
+    ["read an open run", "GET", row(WAIT), ""],
+    ["list the runs at work", "GET", query("work"), ""],
+    ["list what comes due", "GET", query("later"), ""],
+    ["look at the lines", "GET", query("wait"), ""],
+    ["list the rows of before", "GET", query("open"), ""],
+    ["compare messages with their runs", "GET", query("run"), ""],
     ["list the sources", "GET", query("source"), ""],
     ["list the modules' states", "GET", query("module"), ""],
     ["note a module's state", "POST", TABLE, '{"RowKey":"module|thumbnail"}'],
     ["note a module's state", "PUT", row("module|thumbnail"), "{}"],
-    ["look for history", "GET", query("run"), ""],
+    ["look for history", "GET", `${query("run")}%20and%20closedAt%20lt%20datetime%271%27`, ""],
     [undefined, "GET", "/devstoreaccount1?comp=properties", ""],
   ])("is recognised: %s", (edge, method, url, body) => {
     expect(tableEdges({ method, url, body })).toEqual(edge === undefined ? [] : [edge]);
@@ -51,12 +73,12 @@ describe("a request to the table service", () => {
 
   it("is recognised as all the calls that it makes, each named once", () => {
     const body = batch(
-      ["DELETE", OPEN],
-      ["PUT", RUN],
-      ["PUT", OPEN.replace("7", "8"), "dispatched"],
-      ["POST", OPEN.replace("7", "9")],
+      ["DELETE", WORK],
+      ["PATCH", RUN, "failed"],
+      ["PUT", WORK.replace("7", "8"), "dispatched"],
+      ["POST", WORK.replace("7", "9")],
       ["POST", RUN.replace("7", "9")],
-      ["PUT", OPEN.replace("7", "6"), "dispatched"],
+      ["PUT", WORK.replace("7", "6"), "dispatched"],
     );
     expect(tableEdges({ method: "POST", url: "/devstoreaccount1/$batch", body })).toEqual([
       "close a run",
@@ -142,6 +164,6 @@ describe("a request to the bus", () => {
   });
 });
 
-it("demands faults on 46 calls", () => {
-  expect(DEMANDED_EDGES).toHaveLength(46);
+it("demands faults on 50 calls", () => {
+  expect(DEMANDED_EDGES).toHaveLength(50);
 });

@@ -31,7 +31,12 @@ export function makeFakePayloadStore({ clock }: { clock: Clock }): FakePayloadSt
       bodies.delete(idOf(key));
       stored.delete(idOf(key));
     },
-    listBodies: async (source) => [...stored.values()].filter(({ key }) => sourceKey(key.source) === sourceKey(source)),
+    async listBodies(source, limit, from) {
+      const all = [...stored.values()].filter(({ key }) => sourceKey(key.source) === sourceKey(source));
+      const start = Number(from ?? 0);
+      const bodies = all.slice(start, start + limit);
+      return start + limit < all.length ? { bodies, next: String(start + limit) } : { bodies };
+    },
     async putLog(key, attempt, container, log) {
       const url = `https://payloads.test/${encodeURIComponent(idOf(key))}/attempt-${attempt}/${container}.log`;
       logs.set(url, Uint8Array.from(log));

@@ -1,3 +1,4 @@
+import { escapeKey, lineRow, openRowOf, workRow } from "../../shared/adapters/tables/keys.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
 import type { InstanceTable } from "../../shared/ports/instance-table.ts";
@@ -11,7 +12,7 @@ import { type Interference, withInterference } from "./interference.ts";
 export type Tables = RunTable & InstanceTable;
 
 export interface FakeRunTable extends RunTable, InstanceTable, Interference<keyof Tables> {
-  /** Removes both rows of an open run, as a restore of the table may do. */
+  /** Removes the rows of an open run, as a restore of the table may do. */
   forget(key: RunKey): void;
   /** The rows that are in the table now, in the order of insertion. */
   rows(): { open: Run[]; closed: ClosedRun[] };
@@ -20,6 +21,7 @@ export interface FakeRunTable extends RunTable, InstanceTable, Interference<keyo
 interface OpenRow {
   readonly run: Run;
   readonly etag: string;
+  readonly row: string;
 }
 
 /** `closed` is undefined as long as the run is open. */
@@ -41,16 +43,21 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   let writes = 0;
 
   const nextEtag = () => `etag-${(writes += 1)}`;
-  const stored = ({ run, etag }: OpenRow): StoredRun => ({ run, etag, read: clock.read() });
-  const opened = (run: Run): StoredRun => {
-    const row = { run: structuredClone(run), etag: nextEtag() };
-    open.set(openKey(run), row);
-    runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
-    return stored(row);
+  const stored = ({ run, etag, row }: OpenRow): StoredRun => ({ run, etag, row, read: clock.read() });
+  const put = (run: Run, row: string): StoredRun => {
+    const held = { run: structuredClone(run), etag: nextEtag(), row };
+    open.set(runKey(run), held);
+    return stored(held);
   };
   const requireUnchanged = (read: StoredRun) => {
-    if (open.get(openKey(read.run))?.etag !== read.etag) throw new ConflictError(`Run ${runId(read.run)} has changed.`);
+    if (open.get(runKey(read.run))?.etag !== read.etag) throw new ConflictError(`Run ${runId(read.run)} has changed.`);
   };
+  /** The open rows of a source whose keys begin so, in the order of their keys. */
+  const rowsOf = (source: Source, prefix: string): StoredRun[] =>
+    [...open.values()]
+      .filter(({ run, row }) => sourceKey(run.source) === sourceKey(source) && row.startsWith(prefix))
+      .toSorted((a, b) => (a.row < b.row ? -1 : 1))
+      .map(stored);
 
   const port: Tables = {
     owner: async () => owner,
@@ -62,38 +69,49 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       const row = runs.get(runKey(key));
       if (row === undefined) return { kind: "none" };
       if (row.closed !== undefined) return { kind: "closed", run: row.closed, etag: row.etag };
-      const openRow = open.get(openKey(key));
-      if (openRow === undefined) throw new Error(`The rows of run ${runId(key)} contradict each other.`);
+      const openRow = open.get(runKey(key));
+      if (openRow === undefined) throw new ConflictError(`The row of run ${runId(key)} is missing.`);
       return { kind: "open", stored: stored(openRow) };
     },
     async insert(run) {
-      if (open.has(openKey(run)) || runs.has(runKey(run))) throw new ConflictError(`Run ${runId(run)} exists.`);
-      return opened(run);
+      if (runs.has(runKey(run))) throw new ConflictError(`Run ${runId(run)} exists.`);
+      runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
+      return put(run, run.status === "waiting" ? lineRow(run) : workRow(run));
     },
-    async openRuns(source) {
-      return [...open.values()]
-        .filter(({ run }) => sourceKey(run.source) === sourceKey(source))
-        .toSorted((a, b) => a.run.sequenceNumber - b.run.sequenceNumber)
-        .map(stored);
+    atWork: async (source) => ({ runs: rowsOf(source, "work|"), newer: [] }),
+    async later(source, limit) {
+      const rows = rowsOf(source, "later|");
+      const due = rows.filter(({ run }) => run.notBefore <= clock.now()).slice(0, limit);
+      return { due, others: rows.length > due.length };
+    },
+    async heads(source) {
+      const rows = rowsOf(source, "wait|");
+      return rows.filter(({ run }, index) => rows[index - 1]?.run.module !== run.module);
+    },
+    async line(source, module, limit, after) {
+      const rows = rowsOf(source, `wait|${escapeKey(module)}|`);
+      return rows.filter(({ row }) => after === undefined || row > after).slice(0, limit);
+    },
+    async knownToWait(_source, keys) {
+      const waiting = keys.filter((key) => open.get(runKey(key))?.run.status === "waiting");
+      return new Set(waiting.map(runId));
     },
     async update(read, next) {
       if (runKey(read.run) !== runKey(next)) throw new Error(`Run ${runId(read.run)} can't become ${runId(next)}.`);
       requireUnchanged(read);
-      const row = { run: structuredClone(next), etag: nextEtag() };
-      open.set(openKey(next), row);
-      return stored(row);
+      return put(next, openRowOf(next, clock.now()));
     },
     async close(read, closed) {
       requireUnchanged(read);
-      open.delete(openKey(closed));
+      open.delete(runKey(closed));
       runs.set(runKey(closed), { closed: structuredClone(closed), etag: nextEtag() });
     },
-    async reopen(closedEtag, run) {
+    async reopen(closed, run) {
       const row = runs.get(runKey(run));
-      if (row?.closed === undefined || row.etag !== closedEtag || open.has(openKey(run))) {
+      if (row?.closed === undefined || row.etag !== closed.etag)
         throw new ConflictError(`Run ${runId(run)} can't be reopened.`);
-      }
-      return opened(run);
+      runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
+      return put(run, openRowOf(run, clock.now()));
     },
     async purge(source, closedBefore, limit) {
       const due = [...runs]
@@ -121,7 +139,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   };
   return Object.assign(withInterference(port), {
     forget: (key: RunKey) => {
-      open.delete(openKey(key));
+      open.delete(runKey(key));
       runs.delete(runKey(key));
     },
     rows: () => ({
@@ -131,10 +149,6 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   });
 }
 
-function openKey(key: RunKey): string {
-  return `${sourceKey(key.source)}|${key.sequenceNumber}`;
-}
-
 function runKey(key: RunKey): string {
-  return `${openKey(key)}|${key.enqueuedAt}`;
+  return `${sourceKey(key.source)}|${key.sequenceNumber}|${key.enqueuedAt}`;
 }

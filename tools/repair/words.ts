@@ -69,6 +69,8 @@ function refusedText(answer: Answer & { kind: "refused" }): string {
       return "a queue and a subscription share this name";
     case "no such run":
       return "no run has this id";
+    case "newer row":
+      return "a newer release of the Dispatcher wrote its row. Use that release's command";
     case "no such message":
       return "the bus has no such message";
     case "message not deferred":

@@ -106,16 +106,23 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
       });
     },
 
-    async listBodies(source) {
+    async listBodies(source, limit, from) {
       const prefix = `${folderOf(source)}/`;
       return await sending(`listing the bodies of ${sourceName(source)}`, async (abortSignal) => {
+        const pages = (await bodies()).listBlobsFlat({ abortSignal, prefix }).byPage({
+          maxPageSize: limit,
+          ...(from === undefined ? {} : { continuationToken: from }),
+        });
         const found: StoredBody[] = [];
-        for await (const { name, properties } of (await bodies()).listBlobsFlat({ abortSignal, prefix })) {
-          const [, sequenceNumber, enqueuedAt] = /^(\d+)-(\d+)\/body$/.exec(name.slice(prefix.length)) ?? [];
-          const key = { source, sequenceNumber: Number(sequenceNumber), enqueuedAt: Number(enqueuedAt) };
-          if (sequenceNumber !== undefined) found.push({ key, version: properties.etag });
+        for await (const { segment, continuationToken: next } of pages) {
+          for (const { name, properties } of segment.blobItems) {
+            const [, sequenceNumber, enqueuedAt] = /^(\d+)-(\d+)\/body$/.exec(name.slice(prefix.length)) ?? [];
+            const key = { source, sequenceNumber: Number(sequenceNumber), enqueuedAt: Number(enqueuedAt) };
+            if (sequenceNumber !== undefined) found.push({ key, version: properties.etag });
+          }
+          return next === undefined || next === "" ? { bodies: found } : { bodies: found, next };
         }
-        return found;
+        return { bodies: found };
       });
     },
 

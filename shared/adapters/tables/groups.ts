@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
 import { befallsAll } from "../azure/storage-error.ts";
-import type { Step } from "./transactions.ts";
+import { refusedStep, type Step } from "./transactions.ts";
 
 /** Does all steps or none. Resolves to the new ETag of each. */
 type Submit = (steps: readonly Step[]) => Promise<readonly string[]>;
@@ -19,8 +19,8 @@ const AGAIN_AT_ONCE = 4;
 /**
  * Groups the writes to one partition that come while a request is on its way, and sends them in one transaction. A busy
  * source then costs a fraction of the requests, and a quiet one waits for nothing. Each caller gets the outcome of its
- * own write: if one row makes the service refuse a group, its writes are sent again one by one. An error of the service
- * as a whole fails them all.
+ * own write: if one row makes the service refuse a group, the other writes are sent again as a group without it, or one
+ * by one if the service doesn't say which row it was. An error of the service as a whole fails them all.
  */
 export function groupWrites(submit: Submit): Submit {
   const partitions = new Map<string, (write: Write) => void>();
@@ -61,21 +61,33 @@ function takeGroup(waiting: Write[]): Write[] {
 
 /** Sends one group, and settles the promise of each of its writes. Never rejects. */
 async function sendGroup(group: readonly Write[], submit: Submit): Promise<void> {
-  const eachAlone = () =>
-    pLimit(AGAIN_AT_ONCE).map(group, ({ steps, resolve, reject }) => submit(steps).then(resolve, reject));
-  if (group.length < 2) {
-    await eachAlone();
-    return;
-  }
-  try {
-    const etags = await submit(group.flatMap(({ steps }) => steps));
-    let from = 0;
-    for (const { steps, resolve } of group) {
-      resolve(etags.slice(from, from + steps.length));
-      from += steps.length;
+  let left = group;
+  while (left.length > 1) {
+    try {
+      const etags = await submit(left.flatMap(({ steps }) => steps));
+      let from = 0;
+      for (const { steps, resolve } of left) {
+        resolve(etags.slice(from, from + steps.length));
+        from += steps.length;
+      }
+      return;
+    } catch (error) {
+      if (befallsAll(error)) {
+        for (const { reject } of left) reject(error);
+        return;
+      }
+      const refused = refusedOf(left, error);
+      if (refused === undefined) break;
+      refused.reject(error);
+      left = left.filter((write) => write !== refused);
     }
-  } catch (error) {
-    if (befallsAll(error)) for (const { reject } of group) reject(error);
-    else await eachAlone();
   }
+  await pLimit(AGAIN_AT_ONCE).map(left, ({ steps, resolve, reject }) => submit(steps).then(resolve, reject));
+}
+
+/** Finds the write that made the service refuse a group; undefined if the service doesn't say which one it was. */
+function refusedOf(group: readonly Write[], error: unknown): Write | undefined {
+  const step = refusedStep(error);
+  if (step === undefined) return undefined;
+  return group.flatMap((write) => write.steps.map(() => write))[step];
 }

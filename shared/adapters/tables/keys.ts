@@ -1,5 +1,5 @@
 import type { EpochMs } from "../../clock.ts";
-import type { RunKey } from "../../run/run.ts";
+import type { Run, RunKey } from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
 
 /** Keys from `from` on, up to but not including `below`. */
@@ -42,11 +42,73 @@ export const OWNER_ROW = "owner";
 export const SWEEP_ROW = "sweep";
 export const TICK_ROW = "tick";
 
-export function openRow(sequenceNumber: number): string {
+/** Names the row of an open run that is at work: every status but `waiting`. */
+export function workRow(key: Omit<RunKey, "source">): string {
+  return `work|${idOf(key)}`;
+}
+
+export const WORK_ROWS: KeyRange = everyRow("work");
+
+/**
+ * Names the row of a waiting run that stands in its module's line. The line is in the order in which the messages were
+ * enqueued, so that a retry comes back to its old place.
+ */
+export function lineRow(run: Pick<Run, "module" | "sequenceNumber" | "enqueuedAt">): string {
+  return `${lineOf(run.module).from}${ofTime(run.enqueuedAt)}|${idOf(run)}`;
+}
+
+/** Gives the range of the line of one module. */
+export function lineOf(module: string): KeyRange {
+  return everyRow(`wait|${escapeKey(module)}`);
+}
+
+/** The lines of all modules of a source. */
+export const LINES: KeyRange = everyRow("wait");
+
+/** Names the row of a waiting run whose time has not come. The rows are in the order in which they come due. */
+function laterRow(run: Pick<Run, "module" | "notBefore" | "sequenceNumber" | "enqueuedAt">): string {
+  return `later|${ofTime(run.notBefore)}|${escapeKey(run.module)}|${idOf(run)}`;
+}
+
+export const LATER_ROWS: KeyRange = everyRow("later");
+
+/**
+ * Names the row in which an open run belongs. A waiting run stands in line once its time has come, and under that time
+ * until then.
+ */
+export function openRowOf(run: Run, now: EpochMs): string {
+  if (run.status !== "waiting") return workRow(run);
+  return run.notBefore > now ? laterRow(run) : lineRow(run);
+}
+
+/** The rows of open runs as versions before the first release wrote them. */
+export const OLD_ROWS: KeyRange = everyRow("open");
+
+export function oldRow(sequenceNumber: number): string {
   return `open|${padded(sequenceNumber)}`;
 }
 
-export const OPEN_ROWS: KeyRange = everyRow("open");
+/** Whether an open run's row has the identity of this run in its key. */
+export function isRowOf(row: string, key: Omit<RunKey, "source">): boolean {
+  return row.endsWith(`|${idOf(key)}`);
+}
+
+/** Gives the part of a range that comes after a row. */
+export function after(row: string, range: KeyRange): KeyRange {
+  // `!` comes before every character of a key.
+  return { from: `${row}!`, below: range.below };
+}
+
+/** Gives the range of the line in which this row stands. */
+export function lineAt(row: string): KeyRange {
+  const [kind, module] = row.split("|");
+  return everyRow(`${kind}|${module}`);
+}
+
+/** Gives the part of the lines that comes after the line in which this row stands. */
+export function linesAfter(row: string): KeyRange {
+  return { from: lineAt(row).below, below: LINES.below };
+}
 
 export function runRow({ sequenceNumber, enqueuedAt }: Omit<RunKey, "source">): string {
   // guard: enqueued-time-in-row
@@ -78,6 +140,16 @@ const DAY_MS = 24 * 60 * 60 * 1000;
 function everyRow(kind: string): KeyRange {
   // `}` is the character after `|`.
   return { from: `${kind}|`, below: `${kind}}` };
+}
+
+/** Orders rows by an identity, which is the same for every row of one run. */
+function idOf({ sequenceNumber, enqueuedAt }: Omit<RunKey, "source">): string {
+  return `${padded(sequenceNumber)}|${ofTime(enqueuedAt)}`;
+}
+
+/** Pads a time in ms to 15 digits, which every time that a table can hold fits into, so that rows sort by it. */
+function ofTime(time: EpochMs): string {
+  return String(Math.max(0, Math.round(time))).padStart(15, "0");
 }
 
 function day(time: EpochMs): string {

@@ -111,7 +111,8 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
       const rows: Row[] = [];
       let token: string | undefined;
       do {
-        const from: { continuationToken?: string } = token === undefined ? {} : { continuationToken: token };
+        const size = Math.min(limit - rows.length, MAX_PAGE);
+        const from = { maxPageSize: size, ...(token === undefined ? {} : { continuationToken: token }) };
         const { got: page, read } = await send(doing, async () => {
           const pages = client.listEntities({ queryOptions, abortSignal: inTime() }).byPage(from);
           for await (const page of pages) return page;
@@ -139,6 +140,9 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
     },
   };
 }
+
+/** The most rows that the service gives in one answer. */
+const MAX_PAGE = 1000;
 
 const PATIENCE_MS = 1000;
 

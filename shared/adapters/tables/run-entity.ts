@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { StoredRun } from "../../ports/run-table.ts";
 import { REASONS } from "../../run/reasons.ts";
 import {
   type AttemptEnd,
@@ -6,15 +7,17 @@ import {
   type ClosedRun,
   OPEN_STATUSES,
   type Run,
+  runId,
   type Verdict,
 } from "../../run/run.ts";
 import { type Source, sourceIn } from "../../run/source.ts";
 import { BadRowError, type Columns, count, decoded, long, prose, text, time } from "./columns.ts";
+import { isRowOf } from "./keys.ts";
+import type { Row } from "./rows.ts";
 
 /**
  * The columns of a run. Each field has its own, so that a person can read and filter runs in Storage Explorer. Times
- * are dates, counts are 32-bit and sequence numbers 64-bit integers. An undefined field has no column, and other
- * columns are ignored.
+ * are dates, counts are 32-bit and sequence numbers 64-bit integers. An undefined field has no column.
  */
 const COLUMNS = {
   module: text,
@@ -41,12 +44,24 @@ const COLUMNS = {
   busyCount: count,
 } satisfies Record<Exclude<keyof Run, "source" | "status" | "endOrdered" | "verdict">, z.ZodType>;
 
-const OPEN = z.object({ status: z.enum(OPEN_STATUSES), ...COLUMNS });
-const CLOSED = z.object({ status: z.enum(CLOSED_STATUSES), closedAt: time, ...COLUMNS });
+/** The version of the layout that this release writes. A release leaves the rows of a newer one alone. */
+const VERSION = 1;
+
+const version = z.int32().default(VERSION);
+const OPEN = z.object({ version, status: z.enum(OPEN_STATUSES), ...COLUMNS });
+const CLOSED = z.object({ version, status: z.enum(CLOSED_STATUSES), closedAt: time, ...COLUMNS });
 /**
- * The columns of a `run|` row while its run is open. It holds the identity alone, so that an update needn't change it.
+ * The columns of a `run|` row while its run is open. It holds the identity, and the key of the row in which the run
+ * waits or last waited, so that an update of a run at work needn't change it.
  */
-const MARK = z.object({ status: z.literal("open"), sequenceNumber: long, enqueuedAt: time, messageId: text });
+const MARK = z.object({
+  version,
+  status: z.literal("open"),
+  sequenceNumber: long,
+  enqueuedAt: time,
+  messageId: text,
+  at: z.exactOptional(text),
+});
 
 /**
  * The columns of `endOrdered`. They lie flat beside the others, and the run has an `endOrdered` if `endReason` is
@@ -67,30 +82,80 @@ const VERDICT = z.object({
   verdictExitCode: z.exactOptional(count),
 });
 
+/** The columns that this release knows. All others are a newer release's, and are kept as they are. */
+const KNOWN = new Set([OPEN, CLOSED, MARK, END, VERDICT].flatMap(({ shape }) => Object.keys(shape)));
+/** What the SDK adds to a row's columns. */
+const NOT_COLUMNS = new Set(["partitionKey", "rowKey", "etag", "timestamp"]);
+
 export function writeOpenRun(run: Run): Columns {
-  return { ...z.encode(OPEN, run), ...writeEndOrdered(run.endOrdered), ...writeVerdict(run.verdict) };
+  return {
+    ...z.encode(OPEN, { version: VERSION, ...run }),
+    ...writeEndOrdered(run.endOrdered),
+    ...writeVerdict(run.verdict),
+  };
 }
 
 export function writeClosedRun(run: ClosedRun): Columns {
-  return { ...z.encode(CLOSED, run), ...writeEndOrdered(run.endOrdered), ...writeVerdict(run.verdict) };
+  return {
+    ...z.encode(CLOSED, { version: VERSION, ...run }),
+    ...writeEndOrdered(run.endOrdered),
+    ...writeVerdict(run.verdict),
+  };
 }
 
-export function writeOpenMark({ sequenceNumber, enqueuedAt, messageId }: Run): Columns {
-  return z.encode(MARK, { status: "open", sequenceNumber, enqueuedAt, messageId });
+/** Gives the columns of a `run|` row while its run is open. `at`: the key of the row in which the run waits. */
+export function writeMark({ sequenceNumber, enqueuedAt, messageId }: Run, at?: string): Columns {
+  const mark = { version: VERSION, status: "open", sequenceNumber, enqueuedAt, messageId } as const;
+  return z.encode(MARK, at === undefined ? mark : { ...mark, at });
 }
 
-export function isOpenMark(columns: Columns): boolean {
+export function isMark(columns: Columns): boolean {
   return columns.status === "open";
 }
 
-/** Reads the columns of an `open|` row. Throws BadRowError if they are not an open run's. */
+/** Reads the key of the row in which an open run waits or last waited; undefined if it was at work ever since. */
+export function placeOf(mark: Columns): string | undefined {
+  return typeof mark.at === "string" ? mark.at : undefined;
+}
+
+/** Whether a newer release wrote the row, in a layout that this one doesn't know. */
+export function isNewer(columns: Columns): boolean {
+  return typeof columns.version === "number" && columns.version > VERSION;
+}
+
+/** Whether an older release wrote the row, which has no version. */
+export function isOld(columns: Columns): boolean {
+  return columns.version === undefined;
+}
+
+/** Gives the columns of a row that this release doesn't know; undefined if it knows them all. */
+export function unknownColumns(columns: Columns): Columns | undefined {
+  const unknown = Object.entries(columns).filter(
+    ([name]) => !KNOWN.has(name) && !NOT_COLUMNS.has(name) && !name.startsWith("odata."),
+  );
+  return unknown.length === 0 ? undefined : Object.fromEntries(unknown);
+}
+
+/** Reads the columns of an open run's row. Throws BadRowError if they are not an open run's. */
 export function readOpenRun(source: Source, columns: Columns): Run {
-  return { ...decoded(OPEN, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
+  const { version: _, ...run } = decoded(OPEN, columns);
+  return { ...run, source, ...readEndOrdered(columns), ...readVerdict(columns) };
+}
+
+/** Reads the row of an open run. Throws BadRowError if it isn't one, or if its columns name another run than its key. */
+export function readStoredRun({ columns, etag, read, rowKey }: Row, source: Source): StoredRun {
+  const run = readOpenRun(source, columns);
+  if (!isRowOf(rowKey, run))
+    throw new BadRowError(`columns sequenceNumber and enqueuedAt name another run, ${runId(run)}`);
+  const unknown = unknownColumns(columns);
+  const stored = { run, etag, read, row: rowKey };
+  return unknown === undefined ? stored : { ...stored, unknown };
 }
 
 /** Reads the columns of a `run|` row. Throws BadRowError if they are not a closed run's. */
 export function readClosedRun(source: Source, columns: Columns): ClosedRun {
-  return { ...decoded(CLOSED, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
+  const { version: _, ...run } = decoded(CLOSED, columns);
+  return { ...run, source, ...readEndOrdered(columns), ...readVerdict(columns) };
 }
 
 /** Gives the columns of a registry row, with the source in its own spelling. */

@@ -1,24 +1,31 @@
 import type { Clock } from "../../clock.ts";
 import { ConflictError, UnavailableError } from "../../errors.ts";
 import type { InstanceTable } from "../../ports/instance-table.ts";
-import type { FoundRun, RunTable, StoredRun } from "../../ports/run-table.ts";
-import { type ClosedRun, type RunKey, runId } from "../../run/run.ts";
-import { sourceName } from "../../run/source.ts";
+import type { FoundRun, RunTable, StoredClosedRun, StoredRun } from "../../ports/run-table.ts";
+import { type RunKey, runId } from "../../run/run.ts";
+import type { Source } from "../../run/source.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
 import { BadRowError } from "./columns.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
-import { OPEN_ROWS, openRow, runRow, sourcePartition } from "./keys.ts";
+import { lineRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
+import { makeMoveOldRows } from "./old-rows.ts";
 import { makeTableRows, type ReadRows, type Row } from "./rows.ts";
 import {
-  isOpenMark,
+  isMark,
+  isNewer,
+  isOld,
   isSameClosing,
+  placeOf,
   readClosedRun,
-  readOpenRun,
+  readStoredRun,
+  unknownColumns,
   writeClosedRun,
-  writeOpenMark,
+  writeMark,
   writeOpenRun,
 } from "./run-entity.ts";
 import { makePurge } from "./run-history.ts";
+import { makeRunLists } from "./run-lists.ts";
+import { ANY_ETAG, markStep } from "./run-steps.ts";
 
 const TABLE_TIMEOUT_MS = 10_000;
 
@@ -45,29 +52,32 @@ export interface BadRow {
 /**
  * Makes the ports to the rows in Azure Tables.
  *
- * | partition | row                                            | holds                                              |
- * | --------- | ---------------------------------------------- | -------------------------------------------------- |
- * | instance  | `owner`                                        | the id stamped on each message that it defers      |
- * | instance  | `source\|<partition of the source>`            | a source that ever had a run, in its own spelling  |
- * | instance  | `module\|<name>`                               | whether the module is tripped, why, and since when |
- * | instance  | `tick`                                         | when a tick last came to its end                   |
- * | source    | `open\|<number>`                               | a run while it is open, whole                      |
- * | source    | `run\|<day enqueued>\|<number>\|<enqueued ms>` | a mark while the run is open, then its outcome     |
- * | source    | `sweep`                                        | the next sequence number to peek at                |
+ * | partition | row                                            | holds                                                |
+ * | --------- | ---------------------------------------------- | ---------------------------------------------------- |
+ * | instance  | `owner`                                        | the id stamped on each message that it defers        |
+ * | instance  | `source\|<partition of the source>`            | a source that ever had a run, in its own spelling    |
+ * | instance  | `module\|<name>`                               | whether the module is tripped, why, and since when   |
+ * | instance  | `tick`                                         | when a tick last came to its end                     |
+ * | source    | `work\|<id>`                                   | a run at work, whole                                 |
+ * | source    | `wait\|<module>\|<enqueued ms>\|<id>`          | a run that waits for a slot, whole: its place in line |
+ * | source    | `later\|<due ms>\|<module>\|<id>`              | a run that waits until it is due, whole              |
+ * | source    | `run\|<day enqueued>\|<number>\|<enqueued ms>` | a mark while the run is open, then its outcome       |
+ * | source    | `sweep`                                        | the next sequence number to peek at                  |
  *
- * Numbers are sequence numbers of 20 digits. The partition of an instance is its name, and that of a source is
- * `<instance>|q|<queue>` or `<instance>|t|<topic>|<subscription>`, escaped.
+ * An id is `<number>|<enqueued ms>`. Numbers are sequence numbers of 20 digits, and times have 15. The partition of an
+ * instance is its name, and that of a source is `<instance>|q|<queue>` or `<instance>|t|<topic>|<subscription>`,
+ * escaped.
  *
- * A registry lists the sources, because a table has no cheap way to list its partitions. One query for all open runs
- * would read the history, 30 days of `run|` rows, every 10 seconds. So a tick reads the registry, and then for each
- * source the range of its `open|` rows, which lie together.
+ * A registry lists the sources, because a table has no cheap way to list its partitions. A tick reads the registry, and
+ * then for each source what is at work, what has come due, and the front of those lines that have a free slot. However
+ * many runs wait, it reads no more.
  *
- * `open|` guards the changes of a run by its ETag; `run|` guards its identity for as long as the history is kept. Both
- * are written in one transaction when the run opens, closes or reopens, so that they can contradict each other only
- * between two reads.
+ * An open run has exactly one row of `work|`, `wait|` and `later|`, which guards its changes by its ETag; moving it
+ * deletes one and creates another in one transaction. `run|` guards its identity for as long as the history is kept.
+ * It is written in the same transaction when the run opens, closes, reopens or comes to wait, and says then where.
  */
 export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceTable {
-  const { instance, onBadRow, timeoutMs = TABLE_TIMEOUT_MS } = options;
+  const { clock, instance, onBadRow, timeoutMs = TABLE_TIMEOUT_MS } = options;
   const rows = makeTableRows({ ...options, timeoutMs });
 
   /** Reads each row by `read`. Reports and leaves out those that it can't read. */
@@ -81,120 +91,141 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
         return [];
       }
     });
-  const keysOf = (key: RunKey) => {
-    const partitionKey = sourcePartition(instance, key.source);
-    return {
-      open: { partitionKey, rowKey: openRow(key.sequenceNumber) },
-      run: { partitionKey, rowKey: runRow(key) },
-    };
-  };
-  const findRunRow = async (key: RunKey): Promise<{ row: Row; closed: ClosedRun | undefined } | undefined> => {
-    const { partitionKey, rowKey } = keysOf(key).run;
-    const row = await rows.get(partitionKey, rowKey, `looking for run ${runId(key)}`);
-    if (row === undefined) return undefined;
-    return {
-      row,
-      closed: isOpenMark(row.columns) ? undefined : strictly(row, () => readClosedRun(key.source, row.columns)),
-    };
+  const partitionOf = ({ source }: Pick<RunKey, "source">) => sourcePartition(instance, source);
+  const moveOldRows = makeMoveOldRows({ rows, instance, clock, readable });
+
+  const findClosed = async (key: RunKey): Promise<StoredClosedRun | undefined> => {
+    const row = await rows.get(partitionOf(key), runRow(key), `looking for run ${runId(key)}`);
+    return row === undefined || isMark(row.columns) || isNewer(row.columns)
+      ? undefined
+      : strictly(row, () => closedOf(row, key.source));
   };
 
   return {
     ...makeInstanceRows(rows, instance, readable),
+    ...makeRunLists({ rows, instance, clock, readable, moveOldRows }),
 
     async find(key): Promise<FoundRun> {
-      const { partitionKey, rowKey } = keysOf(key).open;
-      // It looks twice, because another replica may close the run between the two reads, and even open a new one of its
-      // number.
-      for (let look = 1; look <= 2; look += 1) {
-        const found = await findRunRow(key);
-        if (found === undefined) return { kind: "none" };
-        if (found.closed) return { kind: "closed", run: found.closed, etag: found.row.etag };
-        const row = await rows.get(partitionKey, rowKey, `reading run ${runId(key)}`);
-        if (row === undefined) continue;
-        const run = strictly(row, () => readOpenRun(key.source, row.columns));
-        if (run.enqueuedAt === key.enqueuedAt) return { kind: "open", stored: { run, etag: row.etag, read: row.read } };
+      const partition = partitionOf(key);
+      const doing = `looking for run ${runId(key)}`;
+      const read = async (rowKey: string) => rows.get(partition, rowKey, doing);
+      // A run at work is asked for most often. It may move between two reads, so it is looked for more than once.
+      for (let look = 1; look <= MAX_LOOKS; look += 1) {
+        const atWork = await read(workRow(key));
+        if (atWork) return openRow(atWork, () => readStoredRun(atWork, key.source));
+        const mark = await read(runRow(key));
+        if (mark === undefined) return { kind: "none" };
+        if (isNewer(mark.columns)) return { kind: "newer" };
+        if (!isMark(mark.columns)) return { kind: "closed", ...strictly(mark, () => closedOf(mark, key.source)) };
+        const place = placeOf(mark.columns);
+        const waiting = place === undefined ? undefined : await read(place);
+        if (waiting) return openRow(waiting, () => readStoredRun(waiting, key.source));
+        if (isOld(mark.columns)) await moveOldRows(key.source, { only: key });
       }
-      throw new Error(
-        `The rows of run ${runId(key)} contradict each other: ${runRow(key)} says that it is open, but ${rowKey} is missing or another run's (partition ${partitionKey}). The app writes them only together, so that one was edited or deleted by hand: restore it.`,
+      throw new ConflictError(
+        `Run ${runId(key)} moved on with each of ${MAX_LOOKS} looks. If that lasts, its row was deleted by hand: ${runRow(key)} says that it is open, but neither ${workRow(key)} nor the row that it names is there (partition ${partition}). Restore that row.`,
       );
     },
 
     async insert(run) {
-      const { open, run: lock } = keysOf(run);
+      const partitionKey = partitionOf(run);
+      const rowKey = run.status === "waiting" ? lineRow(run) : workRow(run);
+      const place = run.status === "waiting" ? rowKey : undefined;
       // guard: permanent-lock
       const { etags, read } = await rows.transact(
         [
-          { kind: "create", row: { ...writeOpenRun(run), ...open } },
-          { kind: "create", row: { ...writeOpenMark(run), ...lock } },
+          { kind: "create", row: { ...writeOpenRun(run), partitionKey, rowKey } },
+          { kind: "create", row: { ...writeMark(run, place), partitionKey, rowKey: runRow(run) } },
         ],
         `inserting run ${runId(run)}`,
       );
-      return { run, etag: etags[0] ?? "", read };
-    },
-
-    async openRuns(source) {
-      const partition = sourcePartition(instance, source);
-      const found = await rows.query(partition, OPEN_ROWS, {}, `listing the open runs of ${sourceName(source)}`);
-      return readable(found, ({ columns, etag, read, rowKey }): StoredRun => {
-        const run = readOpenRun(source, columns);
-        if (openRow(run.sequenceNumber) !== rowKey)
-          throw new BadRowError(`column sequenceNumber holds ${run.sequenceNumber}`);
-        return { run, etag, read };
-      });
+      return { run, etag: etags[0] ?? "", read, row: rowKey };
     },
 
     async update(stored, next) {
       sameRun(stored.run, next);
-      const { open } = keysOf(next);
+      const partitionKey = partitionOf(next);
+      const rowKey = openRowOf(next, clock.now());
+      const row = { ...stored.unknown, ...writeOpenRun(next), partitionKey, rowKey };
       const { etags, read } = await rows.transact(
-        [
-          // guard: update-etag
-          { kind: "replace", row: { ...writeOpenRun(next), ...open }, etag: stored.etag },
-        ],
+        rowKey === stored.row
+          ? [
+              // guard: update-etag, same place
+              { kind: "replace", row, etag: stored.etag },
+            ]
+          : [
+              { kind: "create", row },
+              // guard: update-etag, other place
+              { kind: "delete", row: { partitionKey, rowKey: stored.row }, etag: stored.etag },
+              // The mark of a run at work needs no note, because such a run is looked for among those at work first.
+              ...(next.status === "waiting" ? [markStep(next, partitionKey, rowKey)] : []),
+            ],
         `updating run ${runId(next)}`,
       );
-      return { run: next, etag: etags[0] ?? "", read };
+      return { ...stored, run: next, etag: etags[0] ?? "", read, row: rowKey };
     },
 
     async close(stored, closed) {
       sameRun(stored.run, closed);
-      const { open, run: lock } = keysOf(closed);
+      const partitionKey = partitionOf(closed);
       try {
         await rows.transact(
           [
             // guard: close-etag
-            { kind: "delete", row: open, etag: stored.etag },
-            // While `open|` is as we read it, this row is still its mark, because nothing writes it alone.
-            { kind: "replace", row: { ...writeClosedRun(closed), ...lock }, etag: ANY_ETAG },
+            { kind: "delete", row: { partitionKey, rowKey: stored.row }, etag: stored.etag },
+            // As long as the run's row is as we read it, this one is still its mark, because nothing writes it alone.
+            {
+              kind: "merge",
+              row: { ...stored.unknown, ...writeClosedRun(closed), partitionKey, rowKey: runRow(closed) },
+              etag: ANY_ETAG,
+            },
           ],
           `closing run ${runId(closed)}`,
         );
       } catch (error) {
         if (!(error instanceof ConflictError || error instanceof UnavailableError)) throw error;
         // The first try may have worked, with only its answer lost.
-        const found = await findRunRow(closed).catch(() => undefined);
-        if (!found?.closed || !isSameClosing(found.closed, closed)) throw error;
+        const found = await findClosed(closed).catch(() => undefined);
+        if (!found || !isSameClosing(found.run, closed)) throw error;
       }
     },
 
-    async reopen(closedEtag, run) {
-      const { open, run: lock } = keysOf(run);
+    async reopen(closed, run) {
+      const partitionKey = partitionOf(run);
+      const rowKey = openRowOf(run, clock.now());
+      const place = run.status === "waiting" ? rowKey : undefined;
       const { etags, read } = await rows.transact(
         [
-          { kind: "create", row: { ...writeOpenRun(run), ...open } },
-          { kind: "replace", row: { ...writeOpenMark(run), ...lock }, etag: closedEtag },
+          { kind: "create", row: { ...closed.unknown, ...writeOpenRun(run), partitionKey, rowKey } },
+          {
+            kind: "replace",
+            row: { ...closed.unknown, ...writeMark(run, place), partitionKey, rowKey: runRow(run) },
+            etag: closed.etag,
+          },
         ],
         `reopening run ${runId(run)}`,
       );
-      return { run, etag: etags[0] ?? "", read };
+      const { unknown } = closed;
+      const stored = { run, etag: etags[0] ?? "", read, row: rowKey };
+      return unknown === undefined ? stored : { ...stored, unknown };
     },
 
     purge: makePurge(rows, instance),
   };
 }
 
-/** Matches any version of a row, as long as there is one. */
-const ANY_ETAG = "*";
+/** How often a run is looked for that moves between two reads. */
+const MAX_LOOKS = 5;
+
+function closedOf({ columns, etag }: Row, source: Source): StoredClosedRun {
+  const unknown = unknownColumns(columns);
+  const run = readClosedRun(source, columns);
+  return unknown === undefined ? { run, etag } : { run, etag, unknown };
+}
+
+function openRow(row: Row, read: () => StoredRun): FoundRun {
+  return isNewer(row.columns) ? { kind: "newer" } : { kind: "open", stored: strictly(row, read) };
+}
 
 /** Reads a row that the caller can't do without. Throws an Error that names the row if it can't be read. */
 function strictly<T>(row: Row, read: () => T): T {

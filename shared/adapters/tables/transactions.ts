@@ -14,10 +14,14 @@ interface RowKeys {
   readonly rowKey: string;
 }
 
-/** One step of a transaction. Replacing and deleting are always on condition of an ETag. */
+/**
+ * One step of a transaction. All but creating is on condition of an ETag. A merge leaves the columns alone that it
+ * doesn't name.
+ */
 export type Step =
   | { readonly kind: "create"; readonly row: RowKeys & Columns }
   | { readonly kind: "replace"; readonly row: RowKeys & Columns; readonly etag: string }
+  | { readonly kind: "merge"; readonly row: RowKeys & Columns; readonly etag: string }
   | { readonly kind: "delete"; readonly row: RowKeys; readonly etag: string };
 
 export interface Transactions {
@@ -67,6 +71,7 @@ export function makeTransactions(): Transactions {
 
 function action(step: Step): TransactionAction {
   if (step.kind === "replace") return ["update", step.row, "Replace", { etag: step.etag }];
+  if (step.kind === "merge") return ["update", step.row, "Merge", { etag: step.etag }];
   return [step.kind, { ...step.row }];
 }
 
@@ -79,6 +84,15 @@ function etagOf(response: TableTransactionEntityResponse | undefined): string {
   if (statusCode >= 400)
     throw new RestError(`The table service refused the transaction with ${statusCode}.`, { statusCode });
   return etag?.trim() ?? "";
+}
+
+/**
+ * Reads which step made the service refuse a transaction, counted from 0. The service writes the number in front of its
+ * message, such as `3:The specified entity already exists.` Undefined if there is none.
+ */
+export function refusedStep(error: unknown): number | undefined {
+  const [, step] = (error instanceof Error && /^(\d{1,2}):/.exec(error.message)) || [];
+  return step === undefined ? undefined : Number(step);
 }
 
 const LINE = "\r\n";

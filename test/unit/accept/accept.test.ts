@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { aModule } from "../../support/a-module.ts";
 import { T0 } from "../../support/a-run.ts";
+import { openRuns } from "../../support/open-runs.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks } from "../../support/world.ts";
 
 describe("accept", () => {
@@ -103,13 +104,14 @@ describe("accept", () => {
     expect(world.cluster.names()).toHaveLength(2);
   });
 
-  it("leaves a message if an open run of the entity's previous incarnation has its number", async () => {
+  it("starts a message although an open run of the entity's previous incarnation has its number", async () => {
     const world = makeWorld();
     await world.send();
     world.broker.recreate(SOURCE);
     world.clock.advance(1_000);
-    expect((await world.send()).outcome).toBe("left");
-    expect(world.cluster.names()).toHaveLength(1);
+    expect((await world.send()).outcome).toBe("dispatched");
+    expect(world.cluster.names()).toHaveLength(2);
+    expect(world.open()).toHaveLength(2);
   });
 
   it("rejects a message that fits no module, with a reason, and creates no Job", async () => {
@@ -202,7 +204,7 @@ describe("accept", () => {
     // The replica is frozen for a minute between its defer and its create.
     world.broker.beforeNext("defer", async () => {
       world.clock.advance(61_000);
-      const [stored] = await world.table.openRuns(SOURCE);
+      const [stored] = await openRuns(world.table, SOURCE);
       if (stored) await world.table.update(stored, { ...stored.run, interruptions: 1 });
     });
     world.broker.lapseLocks = () => undefined;

@@ -152,10 +152,10 @@ it("a tick whose read of the rows is slow still has its full time for the runs",
   await world.send();
   world.cluster.succeed(world.jobName());
   const { table } = world.deps;
-  const openRuns: typeof table.openRuns = (source) => {
+  const atWork: typeof table.atWork = (source) => {
     world.clock.advance(50_000);
-    return table.openRuns(source);
+    return table.atWork(source);
   };
-  await world.makeReplica({ table: { ...table, openRuns } }).tick();
+  await world.makeReplica({ table: { ...table, atWork } }).tick();
   expect(world.closed()).toHaveLength(1);
 });

@@ -122,8 +122,18 @@ const CASES: Case[] = [
   },
   {
     name: "does not start while the message is active",
-    given: { run: aRun({ status: "waiting" }), job: absent, message: "active" },
+    given: { run: aRun({ status: "waiting", attempt: 2 }), job: absent, message: "active" },
     want: { do: "leave", cause: "active-though-deferred" },
+  },
+  {
+    name: "leaves a run that joined the line just now to its trigger, which defers the message",
+    given: { run: aRun({ status: "waiting" }), job: absent, message: "active" },
+    want: { do: "leave", cause: "trigger-at-work", until: T0 + 15_000 },
+  },
+  {
+    name: "leaves a run that joined the line to the next delivery if its message was never deferred",
+    given: { run: aRun({ status: "waiting" }), job: absent, message: "active", now: T0 + 15_000 },
+    want: { do: "leave", cause: "redelivery" },
   },
   {
     name: "doubts before it calls a waiting run lost",

@@ -38,7 +38,8 @@ describe("admission", () => {
 
   it("lets a message pass an older run that is backing off", async () => {
     const { admits, table, clock } = setUp();
-    await table.insert(aRun({ sequenceNumber: 1, status: "waiting", notBefore: clock.now() + 60_000 }));
+    const stored = await table.insert(aRun({ sequenceNumber: 1, status: "waiting" }));
+    await table.update(stored, { ...stored.run, notBefore: clock.now() + 60_000 });
     expect(await admits(2)).toBe(true);
   });
 
@@ -63,8 +64,15 @@ describe("a count that is taken while this process starts a run", () => {
 
   /** Has the table answer each of the next reads with one of these lists. */
   function readsOf(table: RunTable, ...answers: (() => Promise<Run[]>)[]) {
-    table.openRuns = async () =>
-      ((await answers.shift()?.()) ?? []).map((run) => ({ run, etag: "e", read: makeTestClock().read() }));
+    table.atWork = async () => ({
+      runs: ((await answers.shift()?.()) ?? []).map((run) => ({
+        run,
+        etag: "e",
+        row: "r",
+        read: makeTestClock().read(),
+      })),
+      newer: [],
+    });
   }
 
   it.each([
@@ -75,18 +83,18 @@ describe("a count that is taken while this process starts a run", () => {
     const { admission, admits, module, table } = setUp({ maxActive: 2 });
     await admits(1);
     readsOf(table, async () => rows);
-    await admission.countOpenRuns(module.source);
+    await admission.countAtWork(module.source);
     expect([await admits(2), await admits(3)]).toEqual([true, false]);
   });
 
   it("counts a start that ended after the count began, because the rows may be older", async () => {
     const { admission, admit, admits, module, table } = setUp({ maxActive: 1 });
-    await admission.countOpenRuns(module.source);
+    await admission.countAtWork(module.source);
     readsOf(table, async () => {
       (await admit(1))?.release();
       return [accepted];
     });
-    await admission.countOpenRuns(module.source);
+    await admission.countAtWork(module.source);
     expect(await admits(2)).toBe(false);
   });
 
@@ -94,16 +102,16 @@ describe("a count that is taken while this process starts a run", () => {
     const { admission, admit, admits, module, table } = setUp({ maxActive: 1 });
     (await admit(1))?.release();
     readsOf(table, async () => [accepted]);
-    await admission.countOpenRuns(module.source);
+    await admission.countAtWork(module.source);
     expect(await admits(2)).toBe(true);
   });
 
   it("counts a run that a tick is starting", async () => {
     const { admission, admits, module, table } = setUp({ maxActive: 1 });
-    await admission.countOpenRuns(module.source);
+    await admission.countAtWork(module.source);
     expect(admission.take(module, waiting)).toBeDefined();
     readsOf(table, async () => [waiting]);
-    await admission.countOpenRuns(module.source);
+    await admission.countAtWork(module.source);
     expect(await admits(2)).toBe(false);
   });
 
@@ -111,7 +119,7 @@ describe("a count that is taken while this process starts a run", () => {
     const { admission, admits, module, table } = setUp({ maxActive: 1 });
     await admits(1);
     readsOf(table, async () => [accepted]);
-    await admission.countOpenRuns(module.source);
+    await admission.countAtWork(module.source);
     expect(admission.take(module, accepted)).toBeDefined();
     expect(admission.take(module, aRun({ sequenceNumber: 2, status: "waiting" }))).toBeUndefined();
   });

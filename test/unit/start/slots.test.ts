@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Run } from "../../../shared/run/run.ts";
 import { makeAdmission } from "../../../shared/start/admission.ts";
-import { countDemand, freeSlots } from "../../../shared/start/slot-demand.ts";
+import { countTaken, freeSlots } from "../../../shared/start/slot-demand.ts";
 import { makeSlots } from "../../../shared/start/slots.ts";
 import { aModule } from "../../support/a-module.ts";
 import { aRun } from "../../support/a-run.ts";
@@ -16,22 +16,17 @@ const atWork = (sequenceNumber: number) => aRun({ ...ofModule, sequenceNumber, s
 const due = (sequenceNumber: number) => aRun({ ...ofModule, sequenceNumber, status: "waiting", notBefore: NOW });
 const noneTripped = { tripOf: () => undefined };
 
-describe("the demand for slots", () => {
-  it("counts the Jobs at work and the runs whose time has come, and no others", () => {
-    const runs = [
-      atWork(1),
-      due(2),
-      aRun({ ...ofModule, status: "waiting", notBefore: NOW + 1 }),
-      aRun({ ...ofModule, status: "accepted" }),
-      aRun({ ...ofModule, status: "requeueing" }),
-      aRun({ ...ofModule, status: "settling" }),
-    ];
-    expect(countDemand(runs, NOW).get(module.name)).toEqual({ taken: 1, due: 1 });
+describe("the count of slots", () => {
+  it("counts the Jobs at work, and nothing else", () => {
+    const others = (["accepted", "waiting", "requeueing", "settling"] as const).map((status) =>
+      aRun({ ...ofModule, status }),
+    );
+    expect(countTaken([atWork(1), ...others]).get(module.name)).toBe(1);
   });
 
   it("leaves a module without open runs all its slots, and never leaves fewer than 0", () => {
-    expect(freeSlots(module, countDemand([], NOW).get(module.name))).toBe(3);
-    expect(freeSlots(module, { taken: 7, due: 0 })).toBe(0);
+    expect(freeSlots(module, countTaken([]).get(module.name))).toBe(3);
+    expect(freeSlots(module, 7)).toBe(0);
   });
 });
 
@@ -39,7 +34,7 @@ async function counted(runs: Run[]) {
   const table = makeFakeRunTable({ clock });
   for (const run of runs) await table.insert(run);
   const admission = makeAdmission(table, clock);
-  await admission.countOpenRuns(module.source);
+  await admission.countAtWork(module.source);
   return admission;
 }
 

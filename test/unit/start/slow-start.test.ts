@@ -28,8 +28,8 @@ describe("a start that takes longer than a row stays fresh", () => {
     const replica = world.makeReplica({
       table: {
         ...world.deps.table,
-        async openRuns(source) {
-          const rows = await world.deps.table.openRuns(source);
+        async line(source, module, limit, after) {
+          const rows = await world.deps.table.line(source, module, limit, after);
           world.clock.advance(SLOW_MS);
           return rows;
         },

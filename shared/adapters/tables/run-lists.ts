@@ -1,0 +1,117 @@
+import type { Clock } from "../../clock.ts";
+import type { RunTable, StoredRun } from "../../ports/run-table.ts";
+import { runId } from "../../run/run.ts";
+import { type Source, sourceName } from "../../run/source.ts";
+import {
+  after,
+  type KeyRange,
+  LATER_ROWS,
+  LINES,
+  lineAt,
+  lineOf,
+  linesAfter,
+  runRow,
+  sourcePartition,
+  WORK_ROWS,
+} from "./keys.ts";
+import type { ReadRows, Row, TableRows } from "./rows.ts";
+import { isMark, isNewer, placeOf, readStoredRun } from "./run-entity.ts";
+
+/** The most rows that the service gives in one answer. */
+const PAGE = 1_000;
+
+/** Rows that are read at a time under due times. They are usually not due. */
+const LATER_PAGE = 100;
+
+type Lists = Pick<RunTable, "atWork" | "later" | "heads" | "line" | "knownToWait">;
+
+/** Makes the part of the port that lists runs by ranges of their rows. */
+export function makeRunLists({
+  rows,
+  instance,
+  clock,
+  readable,
+  moveOldRows,
+}: {
+  readonly rows: TableRows;
+  readonly instance: string;
+  readonly clock: Clock;
+  readonly readable: ReadRows;
+  readonly moveOldRows: (source: Source) => Promise<void>;
+}): Lists {
+  const read = (source: Source, range: KeyRange, limit: number, what: string) =>
+    rows.query(sourcePartition(instance, source), range, { limit }, `listing ${what} of ${sourceName(source)}`);
+  const runsIn = (source: Source, found: readonly Row[]) =>
+    readable(
+      found.filter(({ columns }) => !isNewer(columns)),
+      (row) => readStoredRun(row, source),
+    );
+
+  return {
+    async atWork(source) {
+      await moveOldRows(source);
+      const found = await read(source, WORK_ROWS, Number.POSITIVE_INFINITY, "the runs at work");
+      return {
+        runs: runsIn(source, found),
+        newer: found.filter(({ columns }) => isNewer(columns)).map(({ columns }) => String(columns.module)),
+      };
+    },
+
+    async later(source, limit) {
+      const due: StoredRun[] = [];
+      for (let range = LATER_ROWS; ; ) {
+        const page = await read(source, range, LATER_PAGE, "the runs that come due");
+        const now = clock.now();
+        // A row that can't be read is passed over, and what comes after it is read all the same.
+        const runs = runsIn(source, page);
+        due.push(...runs.filter(({ run }) => run.notBefore <= now));
+        const others = runs.some(({ run }) => run.notBefore > now);
+        const last = page.at(-1);
+        if (due.length >= limit) return { due: due.slice(0, limit), others: true };
+        if (others || !last || page.length < LATER_PAGE) return { due, others };
+        range = after(last.rowKey, range);
+      }
+    },
+
+    async heads(source) {
+      const heads: StoredRun[] = [];
+      for (let range = LINES; ; ) {
+        const [first] = await read(source, range, 1, "the lines");
+        if (!first) return heads;
+        const [head] = runsIn(source, [first]);
+        // If the first row can't be read, the line is not empty all the same.
+        const [next] = head ? [head] : runsIn(source, await read(source, lineAt(first.rowKey), PAGE, "a line"));
+        if (next) heads.push(next);
+        range = linesAfter(first.rowKey);
+      }
+    },
+
+    async line(source, module, limit, behind) {
+      const range = lineOf(module);
+      const found = await read(
+        source,
+        behind === undefined ? range : after(behind, range),
+        limit,
+        `the line of ${module}`,
+      );
+      return runsIn(source, found);
+    },
+
+    async knownToWait(source, keys) {
+      const wanted = new Map(keys.map((key) => [runRow(key), runId(key)]));
+      const [from, ...rest] = [...wanted.keys()].toSorted();
+      if (from === undefined) return new Set();
+      const below = after(rest.at(-1) ?? from, { from, below: "" }).from;
+      const found = await rows.query(
+        sourcePartition(instance, source),
+        { from, below },
+        { select: ["status", "at", "version"], limit: PAGE },
+        `comparing messages of ${sourceName(source)} with their runs`,
+      );
+      const waiting = found.filter(
+        ({ columns }) => isNewer(columns) || (isMark(columns) && placeOf(columns) !== undefined),
+      );
+      return new Set(waiting.flatMap(({ rowKey }) => wanted.get(rowKey) ?? []));
+    },
+  };
+}
