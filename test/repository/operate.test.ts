@@ -24,7 +24,9 @@ function unionOf(type: string): string[] {
 describe("docs/operate.md", () => {
   it("explains every field of the tick line", () => {
     const counted = Object.keys(countEvents().fields());
-    expect(named("| field | means").toSorted()).toEqual(["open", "oldestAgeMs", "ms", ...counted].toSorted());
+    expect(named("| field | means").toSorted()).toEqual(
+      ["open", "othersWait", "oldestAgeMs", "ms", ...counted].toSorted(),
+    );
   });
 
   it("explains every cause for which a run waits", () => {
