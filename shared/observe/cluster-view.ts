@@ -49,13 +49,30 @@ export function isCancelled(run: Run, instance: string, { cancelled }: ClusterVi
   return attempts.some((attempt) => cancelled.has(jobName({ module: run.module, instance, key: run, attempt })));
 }
 
-/** The pod runs. `NotReady`: the first container has ended, and others run. */
-const RUNNING = new Set(["Running", "NotReady"]);
+/** The pod is at its init containers, and so many are over, or are sidecars that have started. */
+const AT_INIT = /^Init:(\d+)\/\d+$/;
 
-/** The pod is at its init containers. This doesn't tell whether one of them is at work or only about to start. */
-const AT_INIT = /^Init:\d+\/\d+$/;
-/** An init container is over, or is a sidecar that has started. */
-const PAST_FIRST_INIT = /^Init:[1-9]\d*\/\d+$/;
+/**
+ * Whether a pod surely runs. `NotReady` says that a container has ended and another one runs. A third one may be kept
+ * from starting, unless all but one are ready.
+ */
+function runs({ status, ready, containers }: PodListing): boolean {
+  return status === "Running" || (status === "NotReady" && ready === containers - 1);
+}
+
+/**
+ * Whether an init container is over that is no sidecar. The next container is at work by then, or the status would say
+ * why not. Sidecars prove nothing, because one of them may never start. One that has started is ready, unless it has a
+ * readiness probe.
+ */
+function isPastInit({ status, ready }: PodListing): boolean {
+  return Number(AT_INIT.exec(status)?.[1] ?? 0) > ready;
+}
+
+/** Whether the status leaves open if a container is at work, or is only about to start. */
+function isUnclear({ status }: PodListing): boolean {
+  return AT_INIT.test(status) || status === "NotReady";
+}
 
 /**
  * Says the phase of a run's Job, as the light lists show it. `mayProve`: whether the Job's start would end what speaks
@@ -85,15 +102,14 @@ export function phaseOf(
       return { phase: "failed" };
     case "active": {
       const pod = view.pods.get(name);
-      if (pod && RUNNING.has(pod.status)) return { phase: "running" };
+      if (pod && runs(pod)) return { phase: "running" };
       const age = now - (run.dispatchedAt ?? now);
       const overdue = module !== undefined && age > module.startTimeoutMs;
-      // The next container is at work by then, or the status would say why not.
-      if (pod && overdue && !mayProve && PAST_FIRST_INIT.test(pod.status)) return { phase: "running" };
+      if (pod && overdue && !mayProve && isPastInit(pod)) return { phase: "running" };
       // Without a pod only its events can tell, and what they say counts only once the Job is overdue: a controller
       // that is behind by thousands of pods must not be asked about each of them in every tick.
       const looksBad = pod
-        ? looksStuck(pod.status) || overdue || (mayProve && AT_INIT.test(pod.status))
+        ? looksStuck(pod.status) || overdue || (mayProve && isUnclear(pod))
         : overdue && age > START_GRACE_MS;
       // If the list's word for the Job is unknown, it may mean anything: only the Job itself can tell.
       return { phase: "pending", suspect: looksBad || job.unknownStatus !== undefined };

@@ -19,6 +19,10 @@ export interface PodListing {
   /** Taken from the pod's name, because a Job names its pods `<job>-<five characters>`. */
   readonly jobName: string;
   readonly status: string;
+  /** How many of its `containers` are ready. Both are 0 if the server doesn't say. */
+  readonly ready: number;
+  /** How many containers it has. A sidecar counts, and an init container that has to end doesn't. */
+  readonly containers: number;
 }
 
 export type CreateOutcome =

@@ -66,14 +66,23 @@ export function stateOf(job: V1Job): JobListing["state"] {
   return isTrue("FailureTarget") || isTrue("SuccessCriteriaMet") ? "terminating" : "active";
 }
 
+const isSidecar = (pod: V1Pod, name: string): boolean =>
+  pod.spec?.initContainers?.some((one) => one.name === name && one.restartPolicy === "Always") === true;
+
+/** How many of a pod's containers and sidecars are ready, and how many it has. */
+export function readiness(pod: V1Pod): { ready: number; containers: number } {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const sidecars = initContainerStatuses.filter(({ name }) => isSidecar(pod, name));
+  const all = [...sidecars, ...containerStatuses];
+  return { ready: all.filter(({ state }) => state?.running).length, containers: all.length };
+}
+
 export function printedStatus(pod: V1Pod): string {
   const { initContainerStatuses = [], containerStatuses = [], phase = "Pending" } = pod.status ?? {};
   const waiting = initContainerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason;
   if (waiting !== undefined && waiting !== "PodInitializing") return `Init:${waiting}`;
-  const isSidecar = (name: string) =>
-    pod.spec?.initContainers?.some((one) => one.name === name && one.restartPolicy === "Always") === true;
   const at = initContainerStatuses.findIndex(
-    ({ name, state }) => !state?.terminated && !(isSidecar(name) && state?.running),
+    ({ name, state }) => !state?.terminated && !(isSidecar(pod, name) && state?.running),
   );
   if (at >= 0) return `Init:${at}/${initContainerStatuses.length}`;
   return containerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason ?? phase;

@@ -11,7 +11,16 @@ import type {
   TrialOutcome,
 } from "../../shared/ports/job-cluster.ts";
 import type { Right } from "../../shared/ports/rights.ts";
-import { containers, nameOf, printedStatus, refusalOf, setCondition, stateOf, statuses } from "./cluster-objects.ts";
+import {
+  containers,
+  nameOf,
+  printedStatus,
+  readiness,
+  refusalOf,
+  setCondition,
+  stateOf,
+  statuses,
+} from "./cluster-objects.ts";
 import { Mishaps } from "./interference.ts";
 
 type Method = keyof JobCluster;
@@ -63,7 +72,12 @@ export class FakeCluster implements JobCluster {
     return this.#answer("listPods", () =>
       [...this.#pods.values()]
         .filter((pod) => this.#isOurs(pod) && !["Succeeded", "Failed"].includes(pod.status?.phase ?? ""))
-        .map((pod) => ({ name: nameOf(pod), jobName: nameOf(pod).slice(0, -6), status: printedStatus(pod) })),
+        .map((pod) => ({
+          name: nameOf(pod),
+          jobName: nameOf(pod).slice(0, -6),
+          status: printedStatus(pod),
+          ...readiness(pod),
+        })),
     );
   }
 

@@ -25,6 +25,7 @@ export function toJobListing({ name = "", status }: TableRow): JobListing {
 }
 
 /** Turns a pod's row into the port's listing. */
-export function toPodListing({ name = "", status = "" }: TableRow): PodListing {
-  return { name, jobName: name.replace(/-[^-]{5}$/, ""), status };
+export function toPodListing({ name = "", status = "", ready: cell = "" }: TableRow): PodListing {
+  const [ready = 0, containers = 0] = /^\d+\/\d+$/.test(cell) ? cell.split("/").map(Number) : [];
+  return { name, jobName: name.replace(/-[^-]{5}$/, ""), status, ready, containers };
 }

@@ -71,8 +71,11 @@ function readTable(table: unknown): { rows: TableRow[]; token: string } {
   );
   const metadata = isRecord(table["metadata"]) ? table["metadata"] : {};
   const token = metadata["continue"];
-  const rows: unknown[] = Array.isArray(table["rows"]) ? table["rows"] : [];
-  return { rows: rows.map((row) => readRow(row, columns)), token: typeof token === "string" ? token : "" };
+  const given: unknown[] = Array.isArray(table["rows"]) ? table["rows"] : [];
+  const rows = given.map((row) => readRow(row, columns));
+  // Without this check, all that is named in the app's rows would seem to be absent.
+  if (rows.some(({ name = "" }) => name === "")) throw new NoAnswerError("it listed objects without their names");
+  return { rows, token: typeof token === "string" ? token : "" };
 }
 
 function readRow(row: unknown, columns: readonly string[]): TableRow {
