@@ -1,12 +1,23 @@
-import type { ContainerStatus, Pod } from "../store/wire.ts";
+import type { Pod } from "../store/wire.ts";
 
 /** A pod's status, as kubectl shows it: its phase, or the reason why its containers wait or ended. */
 export function displayedPodStatus(pod: Pod): string {
-  const { status } = pod;
-  const base = status?.reason ?? status?.phase ?? "Pending";
+  const { phase = "Pending", reason } = pod.status ?? {};
+  const isGated = conditionOf(pod, "PodScheduled")?.reason === "SchedulingGated";
   const init = displayedInitStatus(pod);
-  const shown = init ?? displayedContainersStatus(status?.containerStatuses ?? [], base);
-  return pod.metadata.deletionTimestamp === undefined ? shown : "Terminating";
+  const base = init ?? (isGated ? "SchedulingGated" : (reason ?? phase));
+  const shown = init === undefined || isTrue(pod, "Initialized") ? displayedContainersStatus(pod, base) : init;
+  if (pod.metadata.deletionTimestamp === undefined) return shown;
+  if (reason === "NodeLost") return "Unknown";
+  return phase === "Succeeded" || phase === "Failed" ? shown : "Terminating";
+}
+
+function conditionOf(pod: Pod, type: string) {
+  return pod.status?.conditions?.find((condition) => condition.type === type);
+}
+
+function isTrue(pod: Pod, type: string): boolean {
+  return conditionOf(pod, type)?.status === "True";
 }
 
 function displayedInitStatus(pod: Pod): string | undefined {
@@ -15,7 +26,7 @@ function displayedInitStatus(pod: Pod): string | undefined {
     const { state } = container;
     const isSidecar = specs.find(({ name }) => name === container.name)?.restartPolicy === "Always";
     if (state?.terminated?.exitCode === 0) continue;
-    if (isSidecar && state?.running !== undefined) continue;
+    if (isSidecar && container.started === true) continue;
     if (state?.terminated !== undefined)
       return `Init:${state.terminated.reason ?? `ExitCode:${state.terminated.exitCode}`}`;
     const waiting = state?.waiting?.reason;
@@ -25,17 +36,20 @@ function displayedInitStatus(pod: Pod): string | undefined {
   return undefined;
 }
 
-function displayedContainersStatus(statuses: readonly ContainerStatus[], base: string): string {
+function displayedContainersStatus(pod: Pod, base: string): string {
   let shown = base;
   let isRunning = false;
-  for (const { state, ready } of statuses.toReversed()) {
+  let error: string | undefined;
+  for (const { state, ready } of (pod.status?.containerStatuses ?? []).toReversed()) {
     if (state?.waiting?.reason !== undefined) shown = state.waiting.reason;
-    else if (state?.terminated !== undefined)
+    else if (state?.terminated !== undefined) {
       shown = state.terminated.reason ?? `ExitCode:${state.terminated.exitCode}`;
-    else if (ready && state?.running !== undefined) isRunning = true;
+      if (state.terminated.exitCode !== 0) error = shown;
+    } else if (ready && state?.running !== undefined) isRunning = true;
   }
-  // One container has ended, and another one still runs.
-  return shown === "Completed" && isRunning ? "Running" : shown;
+  if (shown !== "Completed") return shown;
+  if (isRunning && isTrue(pod, "Ready")) return "Running";
+  return error ?? (isRunning ? "NotReady" : shown);
 }
 
 /** The readiness, such as `1/2`: containers that are ready, of all that count. */
