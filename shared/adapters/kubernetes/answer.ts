@@ -131,6 +131,14 @@ export function isOverload(failure: KubernetesFailure): boolean {
   return saysWhen && !isDenial(failure) && !WEBHOOK_DOWN.test(failure.message);
 }
 
+/**
+ * Whether a failure passes by itself, because the server or a webhook is overloaded, fails, or says when to come back.
+ * Then nothing is refused.
+ */
+export function isPassing({ code, retryAfterMs }: KubernetesFailure): boolean {
+  return code === 429 || code >= 500 || retryAfterMs !== undefined;
+}
+
 /** Whether the authorizer refused. RBAC, a webhook and a cloud's own authorizer all say it in these words. */
 export function isMissingRight(error: KubernetesFailure): boolean {
   return error.code === 403 && /\bcannot \w+ resource\b/.test(error.message);
@@ -138,9 +146,9 @@ export function isMissingRight(error: KubernetesFailure): boolean {
 
 /** Whether admission refused for good: a policy, a webhook or validation. */
 function isDenied(error: KubernetesFailure): boolean {
-  if (error.reason === undefined || isMissingRight(error) || isTerminating(error)) return false;
+  if (error.reason === undefined || isPassing(error) || isMissingRight(error) || isTerminating(error)) return false;
   if ([WEBHOOK_DOWN, NOT_READY, QUOTA_FULL].some((passing) => passing.test(error.message))) return false;
-  return error.code === 403 || error.code === 422;
+  return error.code === 403 || error.code === 422 || isDenial(error);
 }
 
 /** Whether a create was refused because the namespace is being deleted, which is no template's fault. */

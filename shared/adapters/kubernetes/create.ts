@@ -1,7 +1,7 @@
 import { NOT_READY, QUOTA_FULL, WEBHOOK_DOWN } from "../../jobs/admission-texts.ts";
 import type { CreateOutcome } from "../../ports/job-cluster.ts";
 import { isAllowed } from "./access.ts";
-import { isDenial, isMissingRight, isTerminating, KubernetesFailure } from "./answer.ts";
+import { isDenial, isMissingRight, isPassing, isTerminating, KubernetesFailure } from "./answer.ts";
 import type { KubernetesConnection } from "./connection.ts";
 
 const TOO_LARGE = /request is too large/;
@@ -20,12 +20,11 @@ export async function judgeCreateFailure(
   // A proxy's answer says nothing about the template.
   if (!(error instanceof KubernetesFailure) || error.reason === undefined) throw error;
   const { code, reason, message } = error;
-  if (code === 409 && reason === "AlreadyExists") return "exists";
+  if (code === 409 && reason === "AlreadyExists" && !isDenial(error)) return "exists";
   if (WEBHOOK_DOWN.test(message) || NOT_READY.test(message) || isTerminating(error) || isMissingRight(error))
     throw error;
   if (code === 403 && QUOTA_FULL.test(message)) return { kind: "quota", message };
-  // A server or webhook that is overloaded, fails, or says when to come back has not refused the template.
-  if (code === 429 || code >= 500 || error.retryAfterMs !== undefined) throw error;
+  if (isPassing(error)) throw error;
   const isRefused = code === 400 || code === 413 || code === 422 || isDenial(error) || TOO_LARGE.test(message);
   if (isRefused) return { kind: "refused", message };
   // A missing right and a refusal by admission are both 403. If we may create Jobs, it is the template that is refused.

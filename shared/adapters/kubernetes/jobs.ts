@@ -4,7 +4,7 @@ import { LABELS, MANAGED_BY } from "../../jobs/job-identity.ts";
 import { isRecord, valueAt } from "../../plain-data.ts";
 import type { CreateOutcome, JobCluster } from "../../ports/job-cluster.ts";
 import { isAllowed } from "./access.ts";
-import { KubernetesFailure, unavailable } from "./answer.ts";
+import { isDenial, KubernetesFailure, unavailable } from "./answer.ts";
 import { loadKubeConfig } from "./config.ts";
 import { connect, type KubernetesConnection } from "./connection.ts";
 import { judgeCreateFailure } from "./create.ts";
@@ -208,9 +208,12 @@ async function orUndefined<T>(codes: readonly number[], promise: Promise<T>): Pr
   }
 }
 
-/** Whether a patch failed on its uid, which is a precondition: another Job has the name now, or no Job has. */
+/**
+ * Whether a patch failed on its uid, which is a precondition: another Job has the name now, or no Job has. A webhook may
+ * deny a patch with the same codes, and then the Job is there.
+ */
 function isAnotherOrGone(error: unknown): boolean {
-  if (!(error instanceof KubernetesFailure) || error.reason === undefined) return false;
+  if (!(error instanceof KubernetesFailure) || error.reason === undefined || isDenial(error)) return false;
   return (
     error.code === 404 ||
     error.code === 409 ||

@@ -1,18 +1,10 @@
-import { KubeConfig } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { makeKubernetesJobs } from "../../../shared/adapters/kubernetes/jobs.ts";
 import type { JobCluster } from "../../../shared/ports/job-cluster.ts";
 import { aModule } from "../../support/a-module.ts";
+import { clusterAt } from "../../support/cluster-at.ts";
 import { startLoopbackServer } from "../../support/loopback-server.ts";
 import { makeWorld, RETRY, SOURCE, ticks, withRun } from "../../support/world.ts";
-
-/** The adapter, in front of a server of the test's own. */
-function clusterAt(server: string): JobCluster {
-  const kubeconfig = new KubeConfig();
-  kubeconfig.loadFromClusterAndUser({ name: "c", server, skipTLSVerify: true }, { name: "u", token: "t" });
-  return makeKubernetesJobs({ kubeconfig, namespace: "jobs", instance: "dispatcher" });
-}
 
 /** The world's cluster, but for these calls, which the other one answers. */
 function withCalls(cluster: JobCluster, other: JobCluster, ...calls: readonly (keyof JobCluster)[]): JobCluster {
