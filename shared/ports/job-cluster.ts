@@ -4,7 +4,7 @@ import type { Right } from "./rights.ts";
 
 /**
  * A Job in a light list, without spec and body. `terminating` means FailureTarget or SuccessCriteriaMet: its pods are
- * not all gone yet.
+ * not all gone yet. Before Kubernetes 1.34 a Job with SuccessCriteriaMet is listed as `active`.
  */
 export interface JobListing {
   readonly name: string;
