@@ -365,6 +365,11 @@ export class FakeCluster implements JobCluster {
 
   // ---- what goes wrong
 
+  /** Runs `action` when the method is called next, before the call does anything. */
+  beforeNext(method: Method, action: () => unknown): void {
+    this.#mishaps.beforeNext(method, action);
+  }
+
   /** The next call throws and does nothing. */
   failNext(method: Method, error: Error = new UnavailableError("the cluster can't be reached")): void {
     this.#mishaps.failNext(method, error);
