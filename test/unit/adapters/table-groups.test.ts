@@ -8,14 +8,18 @@ const keysOf = (steps: readonly Step[]) => steps.map(({ row }) => row.rowKey);
 
 /** A service that answers when it is told to, and keeps what it was asked for. */
 function aService() {
-  const requests: { keys: string[]; answer: () => void; fail: (status?: number, code?: string) => void }[] = [];
+  const requests: {
+    keys: string[];
+    answer: () => void;
+    fail: (status?: number, code?: string, message?: string) => void;
+  }[] = [];
   const submit = (steps: readonly Step[]) =>
     new Promise<readonly string[]>((resolve, reject) => {
       requests.push({
         keys: keysOf(steps),
         answer: () => resolve(keysOf(steps).map((key) => `etag of ${key}`)),
-        fail: (status, code) =>
-          reject(Object.assign(new Error(`answered ${status}`), { name: "RestError", statusCode: status, code })),
+        fail: (status, code, message = `answered ${status}`) =>
+          reject(Object.assign(new Error(message), { name: "RestError", statusCode: status, code })),
       });
     });
   return { requests, asked: () => requests.map(({ keys }) => keys.join(" ")), write: groupWrites(submit) };
@@ -85,6 +89,31 @@ describe("writes to one partition", () => {
     requests[1]?.answer();
     await setImmediate();
     expect(requests.slice(1).map(({ keys }) => keys.length)).toEqual([100, 30]);
+  });
+
+  it("go together again without the one that the service refused, if it says which one that was", async () => {
+    const { write, requests, asked } = await aBusyService([]);
+    const writes = [[create("a"), create("b")], [create("c")], [create("d"), create("e")], [create("f")]].map((steps) =>
+      write(steps),
+    );
+    const settled = Promise.allSettled(writes);
+    await setImmediate();
+    requests[0]?.answer();
+    await setImmediate();
+    // The step counted 4 is the last one of the third write.
+    requests[1]?.fail(409, "EntityAlreadyExists", "4:The specified entity already exists.");
+    await setImmediate();
+    requests[2]?.fail(412, "UpdateConditionNotSatisfied", "0:The update condition was not satisfied.");
+    await setImmediate();
+    requests[3]?.answer();
+    const outcomes = await settled;
+    expect(asked().slice(1)).toEqual(["a b c d e f", "a b c f", "c f"]);
+    expect(outcomes.map((outcome) => (outcome.status === "fulfilled" ? outcome.value : outcome.reason.code))).toEqual([
+      "UpdateConditionNotSatisfied",
+      ["etag of c"],
+      "EntityAlreadyExists",
+      ["etag of f"],
+    ]);
   });
 
   it.each([400, 409, 412, 413, 500])("go one by one after a %s, which may be one row's doing", async (status) => {
