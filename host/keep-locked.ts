@@ -9,14 +9,14 @@ export function keepLocked(
   message: ServiceBusReceivedMessage,
   forMs: number,
 ): () => void {
-  const until = Date.now() + forMs;
+  const until = performance.now() + forMs;
   let timer: NodeJS.Timeout | undefined;
   let done = false;
 
   function schedule(lockedUntil: Date | undefined): void {
     const leftMs = (lockedUntil?.getTime() ?? 0) - Date.now();
     const waitMs = Math.max(leftMs / 2, 100);
-    if (done || leftMs <= 0 || Date.now() + waitMs > until) return;
+    if (done || leftMs <= 0 || performance.now() + waitMs > until) return;
     timer = setTimeout(() => void renew(), waitMs);
   }
 

@@ -2,22 +2,23 @@
 export type EpochMs = number;
 
 /**
- * The time of both clocks. The wall clock can jump, and the monotonic one can stop while a machine sleeps, so that
- * freshness needs both.
+ * The time of both clocks of this machine. The wall clock can jump, and the monotonic one can stop while a machine
+ * sleeps, so that freshness needs both.
  */
 export interface Reading {
   readonly wallMs: EpochMs;
   readonly monotonicMs: number;
 }
 
-/** The clocks of this machine. */
+/** The clocks of one process. */
 export interface Clock {
-  /** Reads the wall clock. */
+  /** Tells the time that is written into rows, and compared with what other processes wrote. */
   now(): EpochMs;
-  /** Reads both clocks. */
+  /** Reads both clocks of this machine. They measure how long something takes within this process, and nothing else. */
   read(): Reading;
 }
 
+/** The clocks of this machine, however wrong they are. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   read: () => ({ wallMs: Date.now(), monotonicMs: performance.now() }),
@@ -28,4 +29,51 @@ export function isFresh(reading: Reading, clock: Clock, maxAgeMs: number): boole
   const now = clock.read();
   const wallAge = now.wallMs - reading.wallMs;
   return wallAge >= 0 && wallAge <= maxAgeMs && now.monotonicMs - reading.monotonicMs <= maxAgeMs;
+}
+
+/** A clock whose time is that of a service which all replicas use. */
+export interface ServiceClock extends Clock {
+  /**
+   * Takes the time that an answer of the service names in whole seconds. `sent` are both clocks before the request was
+   * sent.
+   */
+  readonly hear: (serviceMs: EpochMs, sent: Reading) => void;
+}
+
+/** The service cuts its time to whole seconds. */
+const CUT_MS = 1_000;
+
+/** How far the machine's wall clock has to be off before a person is told, or is told again. */
+const TOLD_MS = 10_000;
+
+/**
+ * Makes a clock that keeps to the time of a service, so that the clocks of all replicas agree, and a machine whose wall
+ * clock is wrong harms no other. `now` is the service's time as last heard, and goes on by the monotonic clock. Setting
+ * the wall clock therefore changes nothing, and a machine that slept is late only until the next answer. Before the
+ * first answer, `now` is the machine's own time.
+ *
+ * `onOff` is called with how far the machine's wall clock is ahead at least, in ms (behind if below 0), whenever that
+ * has changed by more than ten seconds; with 0 if it is right again.
+ */
+export function makeServiceClock(machine: Clock, onOff: (aheadMs: number) => void): ServiceClock {
+  const start = machine.read();
+  let offsetMs = start.wallMs - start.monotonicMs;
+  let toldMs = 0;
+  return {
+    now: () => Math.round(machine.read().monotonicMs + offsetMs),
+    read: () => machine.read(),
+    hear(serviceMs, sent) {
+      const now = machine.read();
+      // The answer may have been under way for as long as the request took, by the clock that says more: one of them
+      // may have been set, or have stopped, meanwhile.
+      const tookMs = Math.max(now.monotonicMs - sent.monotonicMs, now.wallMs - sent.wallMs);
+      const heard = (ms: number) => Math.min(Math.max(ms, serviceMs), serviceMs + CUT_MS + tookMs);
+      offsetMs = heard(now.monotonicMs + offsetMs) - now.monotonicMs;
+      const offMs = now.wallMs - heard(now.wallMs);
+      const aheadMs = Math.abs(offMs) > TOLD_MS ? offMs : 0;
+      if (Math.abs(aheadMs - toldMs) <= TOLD_MS) return;
+      toldMs = aheadMs;
+      onOff(aheadMs);
+    },
+  };
 }

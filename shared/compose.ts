@@ -5,7 +5,7 @@ import { makeBlobPayloadStore } from "./adapters/blobs/payload-store.ts";
 import { makeKubernetesJobs } from "./adapters/kubernetes/jobs.ts";
 import { makeServiceBusBroker } from "./adapters/service-bus/broker.ts";
 import { makeAzureTable } from "./adapters/tables/run-table.ts";
-import { systemClock } from "./clock.ts";
+import { makeServiceClock, systemClock } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Dependencies } from "./dependencies.ts";
 import { ConfigError } from "./errors.ts";
@@ -57,13 +57,14 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
  */
 export function makeDependencies(settings: Settings, log: Log): Dependencies {
   const modules = loadModules(settings.modulesDir);
-  const clock = systemClock;
+  const clock = makeServiceClock(systemClock, (aheadMs) => warnOfWrongClock(aheadMs, log));
   const identity = azureIdentity(settings.clientId);
   const table = makeAzureTable({
     connection: withIdentity(settings.tables, identity),
     tableName: settings.tableName,
     instance: settings.instance,
     clock,
+    onServiceTime: clock.hear,
     onBadRow: (row) => log.error("passed over a row that can't be understood", { ...row }),
   });
   return {
@@ -88,6 +89,14 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
     jobRetentionMs: settings.jobRetentionMs,
     historyRetentionMs: settings.historyRetentionMs,
   };
+}
+
+/** Tells a person that the wall clock of this machine is so far ahead of the table service's, or is right again. */
+function warnOfWrongClock(aheadMs: number, log: Log): void {
+  const seconds = Math.round(Math.abs(aheadMs) / 1000);
+  if (aheadMs === 0) log.info("this machine's clock is right again");
+  else if (aheadMs > 0) log.warn("this machine's clock is ahead of the table service's: set it right", { seconds });
+  else log.warn("this machine's clock is behind the table service's: set it right", { seconds });
 }
 
 /**

@@ -53,7 +53,8 @@ export function makeReadiness(deps: Dependencies) {
 }
 
 function makeLook(deps: Dependencies) {
-  const startedAt = deps.clock.now();
+  const monotonicMs = () => deps.clock.read().monotonicMs;
+  const startedAt = monotonicMs();
   const sources = distinctSources(deps.modules.values());
   return async (): Promise<Readiness> => {
     let lastTick: number | undefined;
@@ -70,11 +71,11 @@ function makeLook(deps: Dependencies) {
     const results = await Promise.all(
       Object.entries(checks).map(async ([name, check]) => [name, await check.then(() => null, errorText)] as const),
     );
-    const now = deps.clock.now();
-    const isSilent = now - Math.max(lastTick ?? 0, startedAt) > MAX_TICK_AGE_MS;
+    const age = lastTick === undefined ? null : deps.clock.now() - lastTick;
+    const isSilent = Math.min(age ?? Number.POSITIVE_INFINITY, monotonicMs() - startedAt) > MAX_TICK_AGE_MS;
     return {
       ready: !isSilent && results.every(([, problem]) => problem === null),
-      reconcileAgeMs: lastTick === undefined ? null : now - lastTick,
+      reconcileAgeMs: age,
       dependencies: Object.fromEntries(results),
       tripped,
     };

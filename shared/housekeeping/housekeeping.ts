@@ -36,8 +36,8 @@ export function makeHousekeeping(deps: Dependencies) {
   let lastPurge: Reading | undefined;
 
   return async function keepHouse(all: readonly SourceRuns[], view: ClusterView, events: Events): Promise<void> {
-    const deadline = deps.clock.now() + BUDGET_MS;
-    const isOver = () => deps.clock.now() > deadline;
+    const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
+    const isOver = () => deps.clock.read().monotonicMs > deadline;
     const tasks: Task[] = [
       // A removed source starts nothing new, and its entity may be gone, so it is swept only if it has runs.
       ...all
@@ -86,7 +86,7 @@ export function makeHousekeeping(deps: Dependencies) {
     if (isWithin(PURGE_EVERY_MS, lastPurge, now)) return;
     let isDone = true;
     for (const source of await deps.instanceTable.sources()) {
-      const purged = await deps.table.purge(source, now.wallMs - deps.historyRetentionMs, PURGE_LIMIT);
+      const purged = await deps.table.purge(source, deps.clock.now() - deps.historyRetentionMs, PURGE_LIMIT);
       if (purged >= PURGE_LIMIT) isDone = false;
     }
     if (isDone) lastPurge = now;

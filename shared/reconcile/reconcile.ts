@@ -41,16 +41,17 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
   const takeProbes = makeTakeProbes(deps, breakers);
   // This is a hint, not state: the runs that the last tick had no time for come first in this one.
   let postponed: ReadonlySet<string> = new Set();
+  const monotonicMs = () => deps.clock.read().monotonicMs;
 
   return async function reconcile(log: Log): Promise<void> {
-    const startedAt = deps.clock.now();
+    const startedAt = monotonicMs();
     const counts = countEvents();
     const events = makeEvents(log, [counts.read]);
     let all: readonly SourceRuns[] = [];
     const line = (): Fields => ({
       ...openFields(all, deps.clock.now()),
       ...counts.fields(),
-      ms: deps.clock.now() - startedAt,
+      ms: Math.round(monotonicMs() - startedAt),
     });
     try {
       await breakers.refresh();
@@ -143,11 +144,11 @@ async function advanceAll(
     tasks.push(postponedFirst(runs, postponed).map((stored) => ({ stored, share })));
     joining.push(...turns.joining.map((stored) => ({ stored, share })));
   }
-  const deadline = deps.clock.now() + BUDGET_MS;
+  const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
   const left = new Set<string>();
   await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, share }) => {
     const { run } = stored;
-    if (deps.clock.now() > deadline) {
+    if (deps.clock.read().monotonicMs > deadline) {
       left.add(runId(run));
       events.tell({ event: "postponed", run });
     } else if (share.wrongCluster && isJobAbsent(run, view)) events.tell({ event: "left", cause: "wrong-cluster" });

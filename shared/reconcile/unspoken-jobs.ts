@@ -42,7 +42,7 @@ export function makeFollowUnspoken(deps: Dependencies) {
     advance: (stored: StoredRun) => Promise<void>,
     events: Events,
   ): Promise<void> {
-    const deadline = deps.clock.now() + BUDGET_MS;
+    const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
     const unspoken = unspokenNames(all, view, deps.instance);
     const seenBefore = before;
     const toLookAt = [
@@ -53,7 +53,7 @@ export function makeFollowUnspoken(deps: Dependencies) {
     done = new Set([...done].filter((name) => unspoken.has(name)));
 
     await pLimit(CONCURRENCY).map(toLookAt, async (name) => {
-      if (deps.clock.now() > deadline) return;
+      if (deps.clock.read().monotonicMs > deadline) return;
       const about = events.about({ jobName: name });
       try {
         const outcome = await follow(name, view, advance, about);

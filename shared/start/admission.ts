@@ -1,4 +1,4 @@
-import type { Clock, EpochMs } from "../clock.ts";
+import { type Clock, isFresh, type Reading } from "../clock.ts";
 import type { Module } from "../modules/module.ts";
 import type { RunsAtWork, RunTable } from "../ports/run-table.ts";
 import { type Run, runId } from "../run/run.ts";
@@ -36,9 +36,9 @@ export interface Admission {
  * replica counts for itself, so N replicas may overshoot by what N - 1 of them start within ten seconds.
  */
 export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: Clock): Admission {
-  const counts = new Map<string, { countedAt: EpochMs; taken: Map<string, number> }>();
+  const counts = new Map<string, { countedAt: Reading; taken: Map<string, number> }>();
   /** Whether a run waits in a module's line, by the module's name. */
-  const lines = new Map<string, { lookedAt: EpochMs; isWaiting: boolean }>();
+  const lines = new Map<string, { lookedAt: Reading; isWaiting: boolean }>();
   /** What is being read, so that a burst of messages shares one look. */
   const reading = new Map<string, Promise<unknown>>();
   /** The runs that this process is starting, by their ids. */
@@ -59,7 +59,7 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
         startingSince,
       );
       const newer = atWork.newer.map((module) => ({ module, status: "dispatched" }) as const);
-      counts.set(sourceKey(source), { countedAt: clock.now(), taken: countTaken([...read, ...newer]) });
+      counts.set(sourceKey(source), { countedAt: clock.read(), taken: countTaken([...read, ...newer]) });
       return atWork;
     } finally {
       countsUnderWay.delete(startingSince);
@@ -68,7 +68,7 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
 
   async function lookAtLine(module: Module): Promise<void> {
     const front = await table.line(module.source, module.name, 1);
-    lines.set(module.name, { lookedAt: clock.now(), isWaiting: front.length > 0 });
+    lines.set(module.name, { lookedAt: clock.read(), isWaiting: front.length > 0 });
   }
 
   async function shared(what: string, read: () => Promise<unknown>): Promise<void> {
@@ -77,7 +77,7 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
     await underWay;
   }
 
-  const isRecent = (at: EpochMs | undefined) => at !== undefined && clock.now() - at <= MAX_AGE_MS;
+  const isRecent = (at: Reading | undefined) => at !== undefined && isFresh(at, clock, MAX_AGE_MS);
   const free = (module: Module): number => {
     const taken = counts.get(sourceKey(module.source))?.taken;
     return taken === undefined ? 0 : freeSlots(module, taken.get(module.name));
@@ -113,7 +113,7 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
       if (!isRecent(counts.get(key)?.countedAt)) await shared(`count ${key}`, () => countAtWork(module.source));
       const slot = take(module, run);
       // This message is the first in line now, and those that come after it wait as well.
-      if (!slot) lines.set(module.name, { lookedAt: clock.now(), isWaiting: true });
+      if (!slot) lines.set(module.name, { lookedAt: clock.read(), isWaiting: true });
       return slot;
     },
   };

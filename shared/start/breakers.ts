@@ -1,5 +1,5 @@
 import pLimit from "p-limit";
-import type { EpochMs } from "../clock.ts";
+import { isFresh, type Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
 import type { Module } from "../modules/module.ts";
@@ -65,12 +65,12 @@ export function makeBreakers({
   // way.
   const inTurn = pLimit(1);
   let known: ReadonlyMap<string, StoredModuleState> = new Map();
-  let readAt: EpochMs | undefined;
+  let readAt: Reading | undefined;
 
   async function refresh(): Promise<void> {
     const states = await instanceTable.moduleStates();
     known = new Map(states.map((stored) => [stored.state.module, stored]));
-    readAt = clock.now();
+    readAt = clock.read();
   }
 
   /**
@@ -108,7 +108,7 @@ export function makeBreakers({
   return {
     refresh,
     async refreshIfOld() {
-      if (readAt === undefined || clock.now() - readAt > MAX_AGE_MS) await refresh();
+      if (!readAt || !isFresh(readAt, clock, MAX_AGE_MS)) await refresh();
     },
     tripOf,
 

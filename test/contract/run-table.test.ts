@@ -5,7 +5,7 @@ import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts
 import { runRow, workRow } from "../../shared/adapters/tables/keys.ts";
 import { writeMark, writeOpenRun } from "../../shared/adapters/tables/run-entity.ts";
 import { type AzureTableOptions, type BadRow, makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
-import { systemClock } from "../../shared/clock.ts";
+import { type Reading, systemClock } from "../../shared/clock.ts";
 import { ConflictError, UnavailableError } from "../../shared/errors.ts";
 import { aRun, T0 } from "../support/a-run.ts";
 import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
@@ -291,6 +291,26 @@ describe("the Azure table behind a bad connection", () => {
     const asked = clock.read();
     expect((await slow.atWork(aRun().source)).runs[0]?.read).toEqual(asked);
     expect(clock.now()).toBe(T0 + 10_000);
+  });
+
+  it("passes on the service's time with every answer of the service, and no other server's time", async () => {
+    const heard: { readonly serviceMs: number; readonly sent: Reading }[] = [];
+    const clock = makeTestClock();
+    const onServiceTime = (serviceMs: number, sent: Reading) => heard.push({ serviceMs, sent });
+    const listening = makeAzureTable({ ...options, clock, onServiceTime });
+    const stored = await listening.insert(aRun());
+    await listening.update(stored, stored.run);
+    await expect(listening.insert(aRun())).rejects.toThrow(ConflictError);
+    await listening.lastTick();
+    // The first request makes the table.
+    expect(heard).toHaveLength(5);
+    for (const { serviceMs, sent } of heard) {
+      expect(Math.abs(serviceMs - Date.now())).toBeLessThan(5_000);
+      expect(sent).toEqual(clock.read());
+    }
+    proxy.answerNext(10, 503, { date: "Thu, 01 Jan 2026 00:00:00 GMT" });
+    await expect(listening.find(aRun())).rejects.toThrow(UnavailableError);
+    expect(heard).toHaveLength(5);
   });
 
   it("does not take another process's close for its own, although its reply was lost", async () => {

@@ -22,6 +22,9 @@ type Step = fc.AsyncCommand<Model, Real>;
  */
 const LONGEST_MS = 50 * 60_000;
 
+/** An hour and thirty days, back and ahead. */
+const CLOCK_STEPS_MS = [-3_600_000, 3_600_000, -30 * 86_400_000, 30 * 86_400_000];
+
 const KINDS: Readonly<Record<string, MessageToSend>> = {
   ordinary: { subject: "mine" },
   large: { subject: "mine", body: "x".repeat(20_000) },
@@ -84,7 +87,8 @@ const send = (kind: string) =>
 
 /** Starts an invocation in a replica, as the host would. It waits at its first call. */
 function start(real: Real, index: number, work: (replica: Real["replicas"][number]) => Promise<unknown>): void {
-  if (real.replicas[index]?.gates.isAlive() === false) real.replicas[index] = makeGatedReplica(real.world);
+  const before = real.replicas[index];
+  if (before?.gates.isAlive() === false) real.replicas[index] = makeGatedReplica(real.world, before.machine);
   const replica = real.replicas[index];
   if (!replica) return;
   replica.inFlight += 1;
@@ -170,6 +174,14 @@ const pass = (ms: number) =>
       world.clock.advance(ms);
       showAgain(model, world);
     },
+  );
+
+/** Sets the wall clock of a replica's machine, which harms neither the replica nor the others. */
+const setClock = (index: number, ms: number) =>
+  step(
+    `the clock of replica ${index} is set by ${ms / 3_600_000} h`,
+    () => true,
+    (_, { replicas }) => replicas[index]?.machine.step(ms),
   );
 
 /**
@@ -327,6 +339,7 @@ export function anyOrderOfEvents(): fc.Arbitrary<Iterable<Step>> {
     { weight: 3, arbitrary: anyRelease.map(([index, gate, how]) => release(index, gate, how)) },
     { weight: 4, arbitrary: fc.tuple(replica, fc.integer({ min: 1, max: 12 })).map(([p, calls]) => goOn(p, calls)) },
     { weight: 4, arbitrary: fc.constantFrom(1_000, 5_000, 16_000, 31_000, 61_000, LOCK_MS).map(pass) },
+    { weight: 1, arbitrary: fc.tuple(replica, fc.constantFrom(...CLOCK_STEPS_MS)).map(([p, ms]) => setClock(p, ms)) },
     { weight: 8, arbitrary: fc.tuple(few, fc.constantFrom(...DRAWN)).map(([index, event]) => play(index, event)) },
     { weight: 2, arbitrary: fc.constantFrom(lock, lock, hide, hide, loseRow, quota, refuse) },
   );

@@ -5,6 +5,8 @@ import { type ClosedRun, type Run, runId } from "../../shared/run/run.ts";
 import { aModule } from "../support/a-module.ts";
 import type { FakeMessage } from "../support/fake-entity.ts";
 import { type GatedPorts, makeGatedPorts } from "../support/gated-ports.ts";
+import { onMachine } from "../support/service-time.ts";
+import { type MachineClock, makeMachineClock } from "../support/test-clock.ts";
 import { makeWorld, SOURCE } from "../support/world.ts";
 import { type AttemptEnd, attemptsOf, expectedOutcomes, freeAttempts, RETRY } from "./expected-outcomes.ts";
 
@@ -43,6 +45,8 @@ export interface Model {
 }
 
 export interface Replica {
+  /** The clocks of its machine, which stay if another process takes the replica's place. */
+  readonly machine: MachineClock;
   readonly gates: GatedPorts;
   readonly accept: ReturnType<typeof makeWorld>["accept"];
   readonly tick: () => Promise<void>;
@@ -70,13 +74,16 @@ export function setUp(): { model: Model; real: Real } {
     elapsedMs: 0,
   };
   watchCreates(world, model);
-  return { model, real: { world, replicas: [makeGatedReplica(world), makeGatedReplica(world)] } };
+  const replicas = [0, 1].map(() => makeGatedReplica(world, makeMachineClock(world.clock)));
+  return { model, real: { world, replicas } };
 }
 
-export function makeGatedReplica(world: Real["world"]): Replica {
-  const gates = makeGatedPorts(world.deps);
-  const { accept, tick } = world.makeReplica(gates.ports);
-  return { gates, accept, tick, inFlight: 0 };
+/** Makes a process on this machine. It hears the time from the table, as every replica does. */
+export function makeGatedReplica(world: Real["world"], machine: MachineClock): Replica {
+  const { tables, clock } = onMachine(machine, world.table, world.clock);
+  const gates = makeGatedPorts({ ...world.deps, table: tables, instanceTable: tables });
+  const { accept, tick } = world.makeReplica({ ...gates.ports, clock });
+  return { machine, gates, accept, tick, inFlight: 0 };
 }
 
 /** Checks every create at the moment that it is made. */

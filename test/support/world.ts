@@ -1,5 +1,6 @@
 import { type AcceptOutcome, makeAccept } from "../../shared/accept/accept.ts";
 import { makeHandleDelivery } from "../../shared/accept/handle-delivery.ts";
+import type { Clock } from "../../shared/clock.ts";
 import type { Dependencies } from "../../shared/dependencies.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
@@ -15,6 +16,7 @@ import { FakeCluster } from "./fake-cluster.ts";
 import type { MessageToSend } from "./fake-entity.ts";
 import { makeFakePayloadStore } from "./fake-payload-store.ts";
 import { makeFakeRunTable, type Tables } from "./fake-run-table.ts";
+import { onMachine } from "./service-time.ts";
 import { makeTestClock } from "./test-clock.ts";
 
 export const LOCK_MS = 120_000;
@@ -41,15 +43,19 @@ export function makeWorld(
     error: (line) => lines.push({ level: "error", ...parse(line) }),
   });
 
-  /** Makes one replica, with its own admission and breakers. `over` replaces some of its dependencies. */
-  function makeReplica({ tables = table, ...over }: Partial<Dependencies> & { readonly tables?: Tables } = {}) {
+  /**
+   * Makes one replica, with its own admission and breakers. `machine` are the clocks of its own machine, if they may be
+   * wrong: it then hears the time from the table. `over` replaces some of its dependencies.
+   */
+  function makeReplica({ tables = table, machine, ...over }: Partial<Dependencies> & ReplicaPlace = {}) {
+    const own = machine ? onMachine(machine, tables, clock) : { tables, clock };
     const deps: Dependencies = {
-      table: tables,
-      instanceTable: tables,
+      table: own.tables,
+      instanceTable: own.tables,
       broker: shown,
       cluster,
       payloads,
-      clock,
+      clock: own.clock,
       modules: new Map(modules.map((module) => [module.name, module])),
       instance: "dispatcher",
       namespace: "jobs",
@@ -113,6 +119,12 @@ export function makeWorld(
     /** The line that every tick ends with. */
     lastTick: () => lines.findLast(({ message }) => message === "reconciled" || message === "reconcile is held up"),
   };
+}
+
+/** Where a replica runs, and which table it has. */
+interface ReplicaPlace {
+  readonly tables?: Tables;
+  readonly machine?: Clock;
 }
 
 export type World = ReturnType<typeof makeWorld>;

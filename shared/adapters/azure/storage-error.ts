@@ -110,7 +110,7 @@ function passing(error: Error & StorageFailure, service: StorageService): string
  */
 function accessTo({ role, connection }: StorageService, code: string | undefined): string {
   if (connection.kind === "connectionString") {
-    return "Check the key in AzureWebJobsStorage. If the account takes no keys, set AzureWebJobsStorage__accountName instead.";
+    return "Check the key in AzureWebJobsStorage, and the clock of this machine. If the account takes no keys, set AzureWebJobsStorage__accountName instead.";
   }
   const { hostname } = new URL(connection.endpoint);
   const firewall =

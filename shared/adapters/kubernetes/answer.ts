@@ -29,7 +29,7 @@ export class KubernetesFailure extends Error {
     this.code = code;
     this.reason = status?.reason;
     this.faults = status?.faults ?? [];
-    this.retryAfterMs = retryAfterMs(headers["retry-after"]);
+    this.retryAfterMs = retryAfterMs(headers["retry-after"], headers["date"]);
   }
 }
 

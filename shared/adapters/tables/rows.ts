@@ -1,5 +1,5 @@
 import { odata, TableClient, type TableEntityQueryOptions, type TableServiceClientOptions } from "@azure/data-tables";
-import type { Clock, Reading } from "../../clock.ts";
+import type { Clock, Reading, ServiceClock } from "../../clock.ts";
 import { ConflictError } from "../../errors.ts";
 import { once } from "../../once.ts";
 import { ROLES } from "../azure/remedy.ts";
@@ -17,6 +17,8 @@ export interface TableRowsOptions {
   readonly clock: Clock;
   /** The time-out of each request, its retries included. */
   readonly timeoutMs: number;
+  /** Is called with the time of the service that each answer names, and both clocks before its request was sent. */
+  readonly onServiceTime?: ServiceClock["hear"];
 }
 
 export interface Row {
@@ -67,7 +69,7 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
   const service: StorageService = { name: `The table ${tableName}`, role: ROLES.table, connection, timeoutMs };
   const transactions = makeTransactions();
   const client = connect(options.connection, tableName, {
-    additionalPolicies: [transactions.policy, failIfToldToWait],
+    additionalPolicies: [transactions.policy, failIfToldToWait, hearTime(options)],
     retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1000 },
   });
 
@@ -156,13 +158,35 @@ const failIfToldToWait: AdditionalPolicy = {
     name: "failIfToldToWaitPolicy",
     async sendRequest(request, next) {
       const response = await next(request);
-      if (response.status < 400 || (retryAfterMs(response.headers.get("retry-after")) ?? 0) <= PATIENCE_MS)
+      if (
+        response.status < 400 ||
+        (retryAfterMs(response.headers.get("retry-after"), response.headers.get("date")) ?? 0) <= PATIENCE_MS
+      )
         return response;
       // A plain Error, because the SDK would retry its own kind of error.
       throw Object.assign(new Error("The service asks to be left alone."), { statusCode: response.status, response });
     },
   },
 };
+
+/** Reads the service's time in each of its answers, refusals included. */
+function hearTime({ clock, onServiceTime }: TableRowsOptions): AdditionalPolicy {
+  return {
+    position: "perRetry",
+    policy: {
+      name: "hearTimePolicy",
+      async sendRequest(request, next) {
+        const sent = clock.read();
+        const response = await next(request);
+        // A proxy on the way may answer for the service, and its time is not the service's.
+        const isServices = response.headers.has("x-ms-request-id");
+        const serviceMs = Date.parse(response.headers.get("date") ?? "");
+        if (isServices && !Number.isNaN(serviceMs)) onServiceTime?.(serviceMs, sent);
+        return response;
+      },
+    },
+  };
+}
 
 function connect(connection: StorageConnection, tableName: string, options: TableServiceClientOptions): TableClient {
   if (connection.kind === "identity")

@@ -1,4 +1,4 @@
-import type { Clock } from "../../clock.ts";
+import type { Clock, ServiceClock } from "../../clock.ts";
 import { ConflictError, UnavailableError } from "../../errors.ts";
 import type { InstanceTable } from "../../ports/instance-table.ts";
 import type { FoundRun, RunTable, StoredClosedRun, StoredRun } from "../../ports/run-table.ts";
@@ -36,6 +36,8 @@ export interface AzureTableOptions {
   /** The instance that owns the rows. Instances in one table never see each other's rows. */
   readonly instance: string;
   readonly clock: Clock;
+  /** Is called with the time of the service that each answer names, and both clocks before its request was sent. */
+  readonly onServiceTime?: ServiceClock["hear"];
   /** The time-out of each request, its retries included; 10 s by default. */
   readonly timeoutMs?: number;
   /** Is called with each row that can't be read. Such a row is then skipped, because it must not stop the others. */

@@ -1,8 +1,8 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { expect, it } from "vitest";
 import { retryAfterMs } from "../../../shared/adapters/retry-after.ts";
 
-beforeEach(() => void vi.useFakeTimers({ now: Date.UTC(2026, 0, 1) }));
-afterEach(() => void vi.useRealTimers());
+/** When the server answered, by a clock that need not be this machine's. */
+const ANSWERED = "Thu, 01 Jan 2026 00:00:00 GMT";
 
 it.each([
   { name: "seconds", header: "7", want: 7_000 },
@@ -12,5 +12,10 @@ it.each([
   { name: "neither", header: "soon", want: undefined },
   { name: "no header", header: undefined, want: undefined },
 ])("reads $name", ({ header, want }) => {
-  expect(retryAfterMs(header)).toBe(want);
+  expect(retryAfterMs(header, ANSWERED)).toBe(want);
+});
+
+it("can't read a date in an answer that does not say when it was sent", () => {
+  expect(retryAfterMs("Thu, 01 Jan 2026 00:00:09 GMT", undefined)).toBeUndefined();
+  expect(retryAfterMs("7", undefined)).toBe(7_000);
 });
