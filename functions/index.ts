@@ -22,3 +22,6 @@ app.http("ready", {
   authLevel: "anonymous",
   handler: makeReadyHandler(dispatcher),
 });
+
+// The host calls it when it has drained the triggers.
+app.hook.appTerminate(() => dispatcher.stop());

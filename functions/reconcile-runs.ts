@@ -2,7 +2,7 @@ import type { InvocationContext, Timer } from "@azure/functions";
 import type { Dispatcher } from "../shared/compose.ts";
 import { logOf } from "./log-of.ts";
 
-/** Runs one tick. */
+/** Runs one tick, unless another replica does. */
 export function makeReconcileHandler(dispatcher: Dispatcher) {
-  return (_timer: Timer, context: InvocationContext): Promise<void> => dispatcher.reconcile(logOf(context));
+  return (_timer: Timer, context: InvocationContext): Promise<void> => dispatcher.tick(logOf(context));
 }

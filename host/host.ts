@@ -46,7 +46,7 @@ export async function startHost(options: HostOptions): Promise<Host> {
 
   async function stop(graceMs: number): Promise<void> {
     await within(graceMs, Promise.allSettled(listeners.map((listener) => listener.stop())));
-    await callHooks(app, "appTerminate");
+    await within(2_000, callHooks(app, "appTerminate"));
     await within(2_000, connections.close());
   }
 

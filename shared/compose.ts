@@ -16,6 +16,7 @@ import { distinctSources } from "./modules/route.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
 import { logPreflight, makePreflight } from "./preflight.ts";
 import { makeReconcile } from "./reconcile/reconcile.ts";
+import { makeTicks } from "./reconcile/tick-lease.ts";
 import type { Source } from "./run/source.ts";
 import { makeAdmission } from "./start/admission.ts";
 import { makeBreakers } from "./start/breakers.ts";
@@ -26,8 +27,11 @@ export interface Dispatcher {
   readonly sources: readonly Source[];
   /** Handles one delivery, by what the trigger says of it. Never rejects. */
   accept(source: Source, metadata: Readonly<Record<string, unknown>> | undefined, log: Log): Promise<AcceptOutcome>;
-  reconcile(log: Log): Promise<void>;
+  /** Runs one tick, unless another replica does. */
+  tick(log: Log): Promise<void>;
   readiness(): Promise<Readiness>;
+  /** Leaves the ticks to another replica. The host calls it before the process ends. Never rejects. */
+  stop(): Promise<void>;
 }
 
 /**
@@ -46,7 +50,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   return {
     sources,
     accept: makeHandleDelivery(makeAccept(deps, admission, breakers)),
-    reconcile: makeReconcile(deps, admission, breakers),
+    ...makeTicks(deps, makeReconcile(deps, admission, breakers)),
     readiness: makeReadiness(deps),
   };
 }

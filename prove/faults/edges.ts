@@ -55,6 +55,8 @@ const EDGES = {
   "save the sweep's cursor": { server: "storage", writes: true },
   "record the tick": { server: "storage", writes: true },
   "read the tick": { server: "storage" },
+  "read who ticks": { server: "storage" },
+  "note who ticks": { server: "storage", writes: true, conflict: 412 },
 
   "make a container": { server: "storage", writes: true, first: true },
   "look at a container": { server: "storage" },

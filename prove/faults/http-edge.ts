@@ -56,7 +56,7 @@ function stepsOf(transaction: string): TableStep[] {
  */
 function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: readonly TableStep[]): Edge | undefined {
   if (rowKey.startsWith("run|")) return markEdge(method, field(json, "status"));
-  if (method === "PUT") return rowEdge(method, rowKey, json);
+  if (method === "PUT" || rowKey === "lease") return rowEdge(method, rowKey, json);
   const number = openNumber(rowKey);
   if (number === undefined) return undefined;
   const others = steps.filter((step) => step.rowKey !== rowKey);
@@ -89,6 +89,7 @@ function rowEdge(method: string, rowKey: string, body: string): Edge | undefined
   const reads = method === "GET";
   if (rowKey === "owner") return reads ? "read the owner" : undefined;
   if (rowKey === "tick") return reads ? "read the tick" : "record the tick";
+  if (rowKey === "lease") return reads ? "read who ticks" : "note who ticks";
   if (rowKey === "sweep") return reads ? "read the sweep's cursor" : "save the sweep's cursor";
   if (rowKey.startsWith("run|")) return reads ? "find a run" : undefined;
   if (rowKey.startsWith("module|")) return reads ? undefined : "note a module's state";

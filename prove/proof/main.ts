@@ -5,6 +5,8 @@ import { makePlan } from "../faults/plan.ts";
 import { planMessages } from "../stage/kinds.ts";
 import { readStormFlags } from "../storms/flags.ts";
 import { proveStorms } from "../storms/prove-storms.ts";
+import { buildApp } from "../twins/build-app.ts";
+import { TICKS_UNSHARED } from "../twins/edit.ts";
 import { type ProofFlags, readProofFlags } from "./flags.ts";
 import { summarise, summaryText } from "./report.ts";
 import { runProof } from "./run-proof.ts";
@@ -15,13 +17,18 @@ import { runProof } from "./run-proof.ts";
 /** How long the bus's locks last: the shortest time that the app accepts, because a freeze has to take longer. */
 const LOCK_MS = 5_000;
 
-const APP = join(PROJECT_ROOT, "dist/functions/index.js");
+/**
+ * What the replicas run in turn: the app, which leaves its ticks to one replica, and a build in which no replica does.
+ * So ticks meet all the time, and the lease of the ticks is under proof as well.
+ */
+const makeApps = async () => [join(PROJECT_ROOT, "dist/functions/index.js"), await buildApp([TICKS_UNSHARED])] as const;
 const randomSeed = () => Math.floor(Math.random() * 2 ** 32);
 
 /** What the command line asks for: the proof, or its storms. */
 function readArgs(args: readonly string[]): () => Promise<boolean> {
   if (!args.includes("--storms")) return prove.bind(undefined, readProofFlags(args, randomSeed));
-  return proveStorms.bind(undefined, readStormFlags(args, randomSeed), { app: APP, lockMs: LOCK_MS });
+  const flags = readStormFlags(args, randomSeed);
+  return async () => proveStorms(flags, { apps: await makeApps(), lockMs: LOCK_MS });
 }
 
 async function prove(flags: ProofFlags): Promise<boolean> {
@@ -33,7 +40,7 @@ async function prove(flags: ProofFlags): Promise<boolean> {
     messages: planMessages(seed, messages),
     replicas,
     lockMs: LOCK_MS,
-    app: APP,
+    apps: await makeApps(),
     patienceMs,
     onLine: (who, line) => log?.write(`${new Date().toISOString()} ${who}: ${line}\n`),
     onProgress: (text) => process.stderr.write(`${text}\n`),

@@ -9,14 +9,14 @@ import { type CallFault, NO_FAULTS, type Outage, type Plan } from "../faults/pla
 import { moreMessages, type PlannedMessage } from "../stage/kinds.ts";
 import { startReadinessProbes } from "../stage/readiness-probes.ts";
 import { makeSender } from "../stage/sender.ts";
-import { type Stage, startStage } from "../stage/stage.ts";
+import { type Stage, type StageOptions, startStage } from "../stage/stage.ts";
 
 export interface ProofOptions {
   readonly plan: Plan;
   readonly messages: readonly PlannedMessage[];
   readonly replicas: number;
   readonly lockMs: number;
-  readonly app: string;
+  readonly apps: StageOptions["apps"];
   readonly patienceMs: number;
   /** Takes each line of every process, and a line for each fault. */
   readonly onLine: (who: string, line: string) => void;

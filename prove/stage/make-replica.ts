@@ -131,7 +131,7 @@ async function settingsOf(setup: ReplicaSetup, proxies: Proxies): Promise<Record
     LOCK_DURATION: `${setup.lockMs}ms`,
     // The shortest time that the app allows, so that a Job's name is free again soon.
     JOB_RETENTION: "2m",
-    // Every replica runs its own timer, so there are as many ticks at once as replicas.
+    // Every replica runs its own timer, and all timers fire at once.
     RECONCILE_SCHEDULE: "*/2 * * * * *",
   };
 }

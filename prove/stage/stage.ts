@@ -36,8 +36,8 @@ export interface StageOptions {
   readonly replicas: number;
   /** How long the bus's locks last. The app is told the same. */
   readonly lockMs: number;
-  /** The built app. */
-  readonly app: string;
+  /** The builds of the app that the replicas run: the first replica the first one, and so on, over and over. */
+  readonly apps: readonly [string, ...string[]];
   /** Gives what decides about each call. It is asked at each call, because a handler may need a stage that is up. */
   readonly handler: () => CallHandler;
   /** Takes each line that a process writes. */
@@ -89,7 +89,7 @@ async function build(
   cleanUps: (() => Promise<unknown>)[],
   close: () => Promise<void>,
 ): Promise<Stage> {
-  const { app, lockMs, handler } = options;
+  const { apps, lockMs, handler } = options;
   const ledger = join(directory, "ledger");
   const modulesDir = join(directory, "modules");
   const missingImages = join(directory, "missing-images");
@@ -121,7 +121,7 @@ async function build(
   for (let index = 0; index < options.replicas; index += 1) {
     const replica = await makeReplica({
       index,
-      app,
+      app: apps[index % apps.length] ?? apps[0],
       directory,
       modulesDir,
       tableName: TABLE,

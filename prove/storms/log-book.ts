@@ -5,14 +5,14 @@ export class LogBook {
   readonly #aheadMs = new Map<string, number>();
 
   /**
-   * Takes one line of the host, `time level function {"message": ...}`, and ignores others. `now`: the time of our own
-   * clock.
+   * Takes one line: of an invocation, `time level function {"message": ...}`, or of no invocation, `{"message": ...}`.
+   * It ignores others. `now`: the time of our own clock.
    */
   note(who: string, line: string, now: number): void {
     const [time = ""] = line.split(" ", 1);
     const writtenAt = /^\d{4}-\d\d-\d\dT/.test(time) ? Date.parse(time) : Number.NaN;
-    if (Number.isNaN(writtenAt)) return;
-    this.#aheadMs.set(who, writtenAt - now);
+    if (!Number.isNaN(writtenAt)) this.#aheadMs.set(who, writtenAt - now);
+    else if (!line.startsWith("{")) return;
     const message = /\{"message":"([^"]*)"/.exec(line)?.[1];
     if (message === undefined) return;
     const counts = this.#counts.get(who) ?? new Map<string, number>();

@@ -2,10 +2,10 @@ import { createWriteStream } from "node:fs";
 import { STORMS } from "./all-storms.ts";
 import type { StormFlags } from "./flags.ts";
 import { type StormSummary, stormText, summariseStorm } from "./report.ts";
-import { runStorm } from "./run-storm.ts";
+import { runStorm, type StormOptions } from "./run-storm.ts";
 
 /** Runs the storms one after another and prints each result. Resolves to whether all of them hold. */
-export async function proveStorms(flags: StormFlags, where: { app: string; lockMs: number }): Promise<boolean> {
+export async function proveStorms(flags: StormFlags, where: Pick<StormOptions, "apps" | "lockMs">): Promise<boolean> {
   const log = flags.log === undefined ? undefined : createWriteStream(flags.log);
   const summaries: StormSummary[] = [];
   for (const name of flags.names) {

@@ -6,7 +6,7 @@ import { FaultInjector } from "../faults/fault-injector.ts";
 import { NO_FAULTS } from "../faults/plan.ts";
 import type { PlannedMessage } from "../stage/kinds.ts";
 import { makeSender } from "../stage/sender.ts";
-import { startStage } from "../stage/stage.ts";
+import { type StageOptions, startStage } from "../stage/stage.ts";
 import { LogBook } from "./log-book.ts";
 import type { Check, Storm, StormContext, StormSize } from "./storm.ts";
 
@@ -20,7 +20,7 @@ export interface StormOptions {
   readonly storm: Storm;
   readonly size: StormSize;
   readonly lockMs: number;
-  readonly app: string;
+  readonly apps: StageOptions["apps"];
   /**
    * How long each thing that the storm waits for may take, and how long everything may take to come to rest in the end.
    */
@@ -49,7 +49,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
   const stage = await startStage({
     replicas: REPLICAS,
     lockMs,
-    app: options.app,
+    apps: options.apps,
     handler: () => injector,
     environmentOf: (replica) => storm.environmentOf?.(replica) ?? {},
     onLine: (who, line) => {

@@ -26,6 +26,12 @@ interface ConstantEdit {
   readonly put: string;
 }
 
+/**
+ * Has a replica leave no tick to another one: the lease of the ticks ends as it is taken. So all replicas tick at once,
+ * which has to be harmless.
+ */
+export const TICKS_UNSHARED: ConstantEdit = { constant: "TICK_LEASE_MS", put: "0" };
+
 /** One replacement in one file: the characters from `start` up to `end` become `put`. */
 interface Replacement extends CodePlace {
   readonly put: string;

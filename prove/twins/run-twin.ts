@@ -35,7 +35,7 @@ export async function play(
   const stage = await startStage({
     replicas: scenario.replicas ?? 2,
     lockMs: LOCK_MS,
-    app,
+    apps: [app],
     handler: () => script,
     onLine,
     onDeath: (words) => deaths.push(words),

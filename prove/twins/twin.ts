@@ -1,5 +1,5 @@
 import type { Finding, FindingKind, Records } from "../audit/audit.ts";
-import type { Edit, GuardEdit } from "./edit.ts";
+import { type Edit, type GuardEdit, TICKS_UNSHARED } from "./edit.ts";
 import type { Scene } from "./scene.ts";
 
 /** A story in which one guard is needed. */
@@ -48,6 +48,7 @@ const PATIENCE: readonly Edit[] = [
   { constant: "ORPHAN_BODIES_EVERY_MS", put: "3_000" },
   // The tick takes over a run whose trigger is frozen after three seconds, and not after fifteen.
   { constant: "TRIGGER_TIME_MS", put: "3_000" },
+  TICKS_UNSHARED,
 ];
 
 /** Edits that take out a second line of defence. */

@@ -8,6 +8,19 @@ export interface StoredModuleState {
   readonly etag: string;
 }
 
+/** Which replica ticks. The others pass over their ticks until it ends. */
+export interface TickLease {
+  /** The id of the replica's process. */
+  readonly holder: string;
+  readonly until: EpochMs;
+}
+
+/** The lease, as the table held it when it was read or written. */
+export interface StoredTickLease {
+  readonly lease: TickLease;
+  readonly etag: string;
+}
+
 /**
  * The rows of the instance itself. Throws `ConflictError` if another writer was first with a conditional write, and
  * `UnavailableError` for a failure that may pass by itself.
@@ -32,4 +45,11 @@ export interface InstanceTable {
   /** Notes that a tick ended. The health of every replica reports its age, whichever replica ran it. */
   recordTick(at: EpochMs): Promise<void>;
   lastTick(): Promise<EpochMs | undefined>;
+  /** Resolves to the lease of the replica that ticks; undefined if none ever took it. */
+  tickLease(): Promise<StoredTickLease | undefined>;
+  /**
+   * Replaces the lease if it is unchanged since it was read, or inserts it if there is no ETag. Throws ConflictError if
+   * another replica was first.
+   */
+  saveTickLease(lease: TickLease, etag: string | undefined): Promise<StoredTickLease>;
 }

@@ -491,6 +491,23 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(await table.lastTick()).toBe(T0 + 2);
     });
 
+    it("gives the lease of the ticks to one replica, and only to one that has seen who holds it", async () => {
+      expect(await table.tickLease()).toBeUndefined();
+      const first = { holder: "a", until: T0 + 1 };
+      const taken = await table.saveTickLease(first, undefined);
+      expect(await table.tickLease()).toEqual(taken);
+      expect(taken.lease).toEqual(first);
+      await expect(table.saveTickLease({ holder: "b", until: T0 + 2 }, undefined)).rejects.toBeInstanceOf(
+        ConflictError,
+      );
+      const renewed = await table.saveTickLease({ holder: "a", until: T0 + 3 }, taken.etag);
+      await expect(table.saveTickLease({ holder: "b", until: T0 + 4 }, taken.etag)).rejects.toBeInstanceOf(
+        ConflictError,
+      );
+      await table.saveTickLease({ holder: "b", until: T0 + 5 }, renewed.etag);
+      expect((await table.tickLease())?.lease).toEqual({ holder: "b", until: T0 + 5 });
+    });
+
     it("always names the same owner", async () => {
       const owners = await Promise.all([table.owner(), table.owner()]);
       expect(owners).toEqual([owners[0], owners[0]]);

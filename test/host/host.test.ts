@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { loadApp } from "../../host/core-api.ts";
 import { type Host, type HostOptions, startHost } from "../../host/host.ts";
@@ -106,11 +107,49 @@ describe("timer", () => {
     ticks.release();
   });
 
+  test.each([-3_600_000, 3_600_000])("goes on at once after the wall clock was set by %d ms", async (ms) => {
+    globalThis.ticks = { running: 0, most: 0, inputs: [] as unknown[], release: () => {} };
+    const { inputs } = globalThis.ticks;
+    await start(
+      `timer-set-by-${ms}`,
+      `app.timer("tick", { schedule: "* * * * * *", handler: (timer) => { ticks.inputs.push(timer); } });`,
+    );
+    await vi.waitFor(() => expect(inputs.length).toBeGreaterThan(0), 3_000);
+    const wrong = () => Math.round(performance.timeOrigin + performance.now() + ms);
+    vi.useFakeTimers({ toFake: ["Date"], now: wrong() });
+    try {
+      // The faked time stands still, so that it is moved by hand.
+      const ticked = inputs.length;
+      for (let moved = 0; moved < 30 && inputs.length === ticked; moved += 1) {
+        await sleep(100);
+        vi.setSystemTime(wrong());
+      }
+      expect(inputs.length).toBeGreaterThan(ticked);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("refuses a malformed schedule, and a missing setting", async () => {
     await expect(start("timer-bad", timerSource("every minute"))).rejects.toThrow(/tick.*every minute.*NCRONTAB/);
     await expect(start("timer-missing", timerSource("%NOPE%"))).rejects.toThrow(
       /tick\.schedule.*setting NOPE is missing/,
     );
+  });
+});
+
+describe("stopping", () => {
+  test("tells the app, when its functions have ended, and does not wait for ever", async () => {
+    globalThis.ticks = { running: 0, most: 0, inputs: [] as unknown[], release: () => {} };
+    const host = await start(
+      "told",
+      `app.timer("tick", { schedule: "0 0 0 1 1 *", runOnStartup: true, handler: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 200)); ticks.inputs.push("ticked"); } });
+      app.hook.appTerminate(() => { ticks.inputs.push("told"); return new Promise(() => {}); });`,
+    );
+    await host.stop(5_000);
+    expect(globalThis.ticks.inputs).toEqual(["ticked", "told"]);
+    hosts = [];
   });
 });
 

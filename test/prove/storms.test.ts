@@ -132,6 +132,8 @@ describe("the log book", () => {
     book.note("replica 2", line("tripped a module: its jobs can't start"), 0);
     book.note("replica 2", line("reconciled"), 0);
     book.note("replica 2", "  at some.stack (tripped a module)", 0);
+    book.note("replica 2", JSON.stringify({ message: "preflight found nothing wrong" }), 0);
+    expect(book.linesWith("preflight", "replica 2")).toBe(1);
     expect(book.linesWith("tripped a module")).toBe(2);
     expect(book.linesWith("tripped a module", "replica 2")).toBe(1);
     expect(book.linesWith("a module recovered")).toBe(0);

@@ -1,7 +1,7 @@
 import { escapeKey, lineRow, openRowOf, workRow } from "../../shared/adapters/tables/keys.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
-import type { InstanceTable } from "../../shared/ports/instance-table.ts";
+import type { InstanceTable, StoredTickLease } from "../../shared/ports/instance-table.ts";
 import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
 import type { ModuleState } from "../../shared/run/module-state.ts";
 import { type ClosedRun, type Run, type RunKey, runId } from "../../shared/run/run.ts";
@@ -40,6 +40,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const cursors = new Map<string, number>();
   const modules = new Map<string, { state: ModuleState; etag: string }>();
   let tick: EpochMs | undefined;
+  let lease: StoredTickLease | undefined;
   let writes = 0;
 
   const nextEtag = () => `etag-${(writes += 1)}`;
@@ -136,6 +137,12 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       tick = at;
     },
     lastTick: async () => tick,
+    tickLease: async () => lease,
+    async saveTickLease(next, etag) {
+      if (lease?.etag !== etag) throw new ConflictError("The lease has changed.");
+      lease = { lease: { ...next }, etag: nextEtag() };
+      return lease;
+    },
   };
   return Object.assign(withInterference(port), {
     forget: (key: RunKey) => {

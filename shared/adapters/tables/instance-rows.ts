@@ -4,6 +4,7 @@ import type { InstanceTable } from "../../ports/instance-table.ts";
 import { sourceName } from "../../run/source.ts";
 import {
   instancePartition,
+  LEASE_ROW,
   MODULE_ROWS,
   moduleRow,
   OWNER_ROW,
@@ -16,6 +17,7 @@ import {
 import { readModuleState, writeModuleState } from "./module-entity.ts";
 import { type ReadRows, type TableRows, unlessConflict } from "./rows.ts";
 import { readSource, writeSource } from "./run-entity.ts";
+import type { Step } from "./transactions.ts";
 
 /** Makes the port to the rows of the instance and its sources. */
 export function makeInstanceRows(rows: TableRows, instance: string, readable: ReadRows): InstanceTable {
@@ -61,6 +63,22 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
     async lastTick() {
       const row = await rows.get(instanceRows, TICK_ROW, "reading when the last tick was");
       return row?.columns.at instanceof Date ? row.columns.at.getTime() : undefined;
+    },
+
+    async tickLease() {
+      const row = await rows.get(instanceRows, LEASE_ROW, "reading which replica ticks");
+      if (row === undefined) return undefined;
+      const { holder, until } = row.columns;
+      // If a value is unusable, the lease counts as ended, and the next replica that ticks writes it anew.
+      const lease = { holder: String(holder), until: until instanceof Date ? until.getTime() : 0 };
+      return { lease, etag: row.etag };
+    },
+
+    async saveTickLease(lease, etag) {
+      const row = { partitionKey: instanceRows, rowKey: LEASE_ROW, holder: lease.holder, until: new Date(lease.until) };
+      const step: Step = etag === undefined ? { kind: "create", row } : { kind: "replace", row, etag };
+      const { etags } = await rows.transact([step], "noting which replica ticks");
+      return { lease, etag: etags[0] ?? "" };
     },
 
     async sweepCursor(source) {

@@ -41,6 +41,7 @@ export function escapeKey(text: string): string {
 export const OWNER_ROW = "owner";
 export const SWEEP_ROW = "sweep";
 export const TICK_ROW = "tick";
+export const LEASE_ROW = "lease";
 
 /** Names the row of an open run that is at work: every status but `waiting`. */
 export function workRow(key: Omit<RunKey, "source">): string {

@@ -60,6 +60,7 @@ export interface BadRow {
  * | instance  | `source\|<partition of the source>`            | a source that ever had a run, in its own spelling    |
  * | instance  | `module\|<name>`                               | whether the module is tripped, why, and since when   |
  * | instance  | `tick`                                         | when a tick last came to its end                     |
+ * | instance  | `lease`                                        | which replica ticks, and until when                  |
  * | source    | `work\|<id>`                                   | a run at work, whole                                 |
  * | source    | `wait\|<module>\|<enqueued ms>\|<id>`          | a run that waits for a slot, whole: its place in line |
  * | source    | `later\|<due ms>\|<module>\|<id>`              | a run that waits until it is due, whole              |

@@ -1,0 +1,114 @@
+import { randomUUID } from "node:crypto";
+import { hostname } from "node:os";
+import type { Dependencies } from "../dependencies.ts";
+import { ConflictError, errorText } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { StoredTickLease, TickLease } from "../ports/instance-table.ts";
+
+/** How long a replica that ticks keeps the others from it. The usual 10 s between two ticks are less. */
+const TICK_LEASE_MS = 15_000;
+
+/** How often the lease is renewed while a tick takes its time. */
+const RENEW_EVERY_MS = 5_000;
+
+/** A tick that takes longer than this is stuck. Its lease ends, so that another replica ticks. */
+const LONGEST_TICK_MS = 120_000;
+
+/** How often the lease is looked at, if another replica changes it each time. Then the replica ticks all the same. */
+const MAX_LOOKS = 3;
+
+/** The ticks of one replica. */
+export interface Ticks {
+  /** Ticks, or passes over this tick, because another replica has the lease. */
+  tick(log: Log): Promise<void>;
+  /** Gives the lease back, so that another replica ticks at once. A process that ends calls it. Never rejects. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Lets one replica tick, by a lease in the table: whoever has ticked goes on ticking, and the timers of the others find
+ * the lease and pass over. A replica that dies is replaced as soon as its lease has ended and another timer fires.
+ *
+ * This is thrift, not safety. Two ticks at once are harmless, but they read and list everything twice, and get in each
+ * other's way. So only another replica's valid lease keeps a replica from ticking: if the table can't be asked, it
+ * ticks. The Functions host lets only one replica have the timer anyway, which then finds the lease its own.
+ *
+ * It costs the holder one write a tick and 5 s, and each of the others one read a tick.
+ */
+export function makeTicks(
+  { instanceTable, clock }: Pick<Dependencies, "instanceTable" | "clock">,
+  reconcile: (log: Log) => Promise<void>,
+): Ticks {
+  // Each process has an id of its own. People read the first part, which is the pod's name.
+  const id = `${hostname()}/${randomUUID().slice(0, 8)}`;
+  /** The lease as this replica wrote it last; undefined if another one may have it. */
+  let held: StoredTickLease | undefined;
+  /** The replica for which this one passed over its last tick. */
+  let leftTo: string | undefined;
+
+  const write = (until: number, etag: string | undefined) => instanceTable.saveTickLease({ holder: id, until }, etag);
+  const take = (etag: string | undefined) => write(clock.now() + TICK_LEASE_MS, etag);
+
+  /** Says whether another replica keeps this one from ticking. A lease that ends too late to be true keeps nobody. */
+  function isAnothers({ holder, until }: TickLease): boolean {
+    const leftMs = until - clock.now();
+    return holder !== id && leftMs > 0 && leftMs <= 2 * TICK_LEASE_MS;
+  }
+
+  /** Takes or renews the lease. Resolves to the replica that has it, if that is another one. */
+  async function takeUnlessAnothers(): Promise<string | undefined> {
+    for (let look = 1; look <= MAX_LOOKS; look += 1) {
+      const stored = held ?? (await instanceTable.tickLease());
+      held = undefined;
+      if (stored && isAnothers(stored.lease)) return stored.lease.holder;
+      try {
+        held = await take(stored?.etag);
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof ConflictError)) throw error;
+      }
+    }
+    return undefined;
+  }
+
+  /** Ticks, and renews the lease meanwhile. */
+  async function tickUnderLease(log: Log): Promise<void> {
+    const startedAt = clock.read().monotonicMs;
+    let renewal = Promise.resolve();
+    const renew = async () => {
+      if (!held || clock.read().monotonicMs - startedAt > LONGEST_TICK_MS) return;
+      held = await take(held.etag).catch(() => undefined);
+    };
+    const timer = setInterval(() => {
+      renewal = renewal.then(renew);
+    }, RENEW_EVERY_MS);
+    try {
+      await reconcile(log);
+    } finally {
+      clearInterval(timer);
+      await renewal;
+    }
+  }
+
+  return {
+    async tick(log) {
+      let holder: string | undefined;
+      try {
+        holder = await takeUnlessAnothers();
+      } catch (error) {
+        log.warn("could not ask which replica ticks, so this one does", { why: errorText(error) });
+      }
+      // Only the change is worth a line. A replica may pass over its ticks for months.
+      if (holder !== undefined && leftTo === undefined) log.info("leaving the ticks to another replica", { holder });
+      if (holder === undefined && leftTo !== undefined) log.info("took over the ticks", { from: leftTo });
+      leftTo = holder;
+      if (holder === undefined) await tickUnderLease(log);
+    },
+
+    async stop() {
+      // If this fails, the lease ends by itself.
+      if (held) await write(clock.now(), held.etag).catch(() => undefined);
+      held = undefined;
+    },
+  };
+}
