@@ -58,10 +58,16 @@ export function isRefusal(error: unknown): boolean {
   return ["GeneralError", "MessageSizeExceeded", "QuotaExceeded"].includes(sdk.code);
 }
 
+/**
+ * The service's words if an entity requires sessions. Only they tell, because their condition, `amqp:not-allowed`, has
+ * other causes too. The word "session" alone tells nothing, because every connection has AMQP sessions, and they break.
+ */
+const SESSION_REQUIRED = "an entity that requires sessions to create a non-sessionful message receiver";
+
 /** Whether the entity refuses receivers without a session. */
 export function isSessionRequired(error: unknown): boolean {
   const sdk = sdkError(error);
-  return sdk?.code === "GeneralError" && /\bsession/i.test(sdk.message);
+  return sdk?.code === "GeneralError" && sdk.message.includes(SESSION_REQUIRED);
 }
 
 /** Whether the queue, topic or subscription does not exist. */

@@ -4,6 +4,7 @@ import {
   isLockLost,
   isMessageNotFound,
   isRefusal,
+  isSessionRequired,
   translateError,
 } from "../../../shared/adapters/service-bus/errors.ts";
 import { errorText, LockLostError, UnavailableError } from "../../../shared/errors.ts";
@@ -118,6 +119,21 @@ describe("an error of the Service Bus SDK", () => {
     expect(isRefusal(sdk("MessageLockLost"))).toBe(false);
     expect(isRefusal(sdk("GeneralError", "ReceiverDisconnectedError: gone"))).toBe(false);
     expect(isRefusal(new Error("what"))).toBe(false);
+  });
+
+  it("says that the entity requires sessions only in the service's own sentence for it", () => {
+    const refused =
+      "InvalidOperationError: It is not possible for an entity that requires sessions to create a non-sessionful message receiver. TrackingId:74094b98_G13, SystemTracker:acme:queue:q, Timestamp:2026-01-01T00:00:00";
+    expect(isSessionRequired(sdk("GeneralError", refused))).toBe(true);
+    expect(isSessionRequired(new AggregateError([sdk("ServiceBusy"), sdk("GeneralError", refused)]))).toBe(true);
+    // An AMQP session is part of every connection, and has nothing to do with the sessions of an entity.
+    for (const passing of [
+      "InternalError: The session was closed by the peer",
+      "SessionWindowViolationError: The session's window was violated",
+      "OperationTimeoutError: Unable to create the amqp session",
+      "InvalidOperationError: A sessionful message receiver cannot be created on an entity that does not require sessions.",
+    ])
+      expect([passing, isSessionRequired(sdk("GeneralError", passing))]).toEqual([passing, false]);
   });
 
   it("is told apart after a retry, too", () => {
