@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { parseDuration } from "../duration.ts";
 import { isRecord, valueAt } from "../plain-data.ts";
+import { DEFAULT_RETRY, MAX_BUDGETED_ATTEMPTS, MAX_DELIVERIES } from "../run/retry-policy.ts";
 import { isOwnedEnv, OWNED_ENV_ADVICE, ownedFields } from "./owned-fields.ts";
 
 /** A mistake in a module file: where it is, and the text that follows the field's path. */
@@ -31,7 +32,13 @@ export function schemaProblems(issues: readonly z.core.$ZodIssue[], value: unkno
  * schema finds.
  */
 export function ruleProblems(file: unknown): Problem[] {
-  return [...workProblems(file), ...whenProblems(file), ...backoffProblems(file), ...ownedProblems(file)];
+  return [
+    ...workProblems(file),
+    ...whenProblems(file),
+    ...backoffProblems(file),
+    ...budgetProblems(file),
+    ...ownedProblems(file),
+  ];
 }
 
 function workProblems(file: unknown): Problem[] {
@@ -75,6 +82,23 @@ function backoffProblems(file: unknown): Problem[] {
   if (!first || !max || !(first.ms > max.ms)) return [];
   const text = `first (${first.value}) is longer than max (${max.value}); lower first, or raise max`;
   return [{ path: ["retry", "backoff"], part: "key", text }];
+}
+
+/**
+ * Refuses budgets that come near the number of deliveries of the message. The bus would end the run then, with a reason
+ * that says nothing about the work.
+ */
+function budgetProblems(file: unknown): Problem[] {
+  const of = (field: "maxAttempts" | "maxInterruptions") => {
+    const value = valueAt(file, ["retry", field]) ?? DEFAULT_RETRY[field];
+    return typeof value === "number" && value <= MAX_BUDGETED_ATTEMPTS ? value : 0;
+  };
+  const attempts = of("maxAttempts");
+  const interruptions = of("maxInterruptions");
+  const sum = attempts + interruptions;
+  if (!(sum > MAX_BUDGETED_ATTEMPTS)) return [];
+  const text = `maxAttempts (${attempts}) and maxInterruptions (${interruptions}) are ${sum} together, and may be at most ${MAX_BUDGETED_ATTEMPTS}; lower one, because each attempt costs the message a delivery, and after ${MAX_DELIVERIES} deliveries the bus dead-letters it as MaxDeliveryCountExceeded, whatever became of its Jobs`;
+  return [{ path: ["retry"], part: "key", text }];
 }
 
 function ownedProblems(file: unknown): Problem[] {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { DURATION_PATTERN, parseDuration } from "../duration.ts";
+import { DEFAULT_RETRY, MAX_BUDGETED_ATTEMPTS } from "../run/retry-policy.ts";
 
 /**
  * Makes a schema for text that is not empty. All messages of this file complete the sentence "... is not allowed; write
@@ -135,9 +136,11 @@ const backoff = fields({
 });
 
 const retry = fields({
-  maxAttempts: wholeNumber(1, 1000)
-    .prefault(5)
-    .meta({ description: "Failures that it takes to give up; the first attempt counts." }),
+  maxAttempts: wholeNumber(1, MAX_BUDGETED_ATTEMPTS)
+    .prefault(DEFAULT_RETRY.maxAttempts)
+    .meta({
+      description: `Failures that it takes to give up; the first attempt counts. Together with maxInterruptions at most ${MAX_BUDGETED_ATTEMPTS}.`,
+    }),
   backoff: backoff
     .prefault({})
     .meta({ description: "How long to wait between attempts; jitter takes off up to half." }),
@@ -146,10 +149,11 @@ const retry = fields({
     .max(255, "a list of exit codes from 1 to 255")
     .prefault([])
     .meta({ description: "Exit codes after which another attempt cannot help: the message is dead-lettered at once." }),
-  maxInterruptions: wholeNumber(0, 1000).prefault(20).meta({
-    description:
-      "How often the cluster may take the Job away, or have no room for it: eviction, node loss, deletion, full nodes.",
-  }),
+  maxInterruptions: wholeNumber(0, MAX_BUDGETED_ATTEMPTS)
+    .prefault(DEFAULT_RETRY.maxInterruptions)
+    .meta({
+      description: `How often the cluster may take the Job away, or have no room for it: eviction, node loss, deletion, full nodes. Together with maxAttempts at most ${MAX_BUDGETED_ATTEMPTS}.`,
+    }),
 });
 
 /** The schema of a module file: its fields, what each means, and the defaults. */

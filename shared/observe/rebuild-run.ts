@@ -6,12 +6,10 @@ import { retryOf } from "../jobs/run-limits.ts";
 import { route } from "../modules/route.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { newRun } from "../run/new-run.ts";
+import { MAX_DELIVERIES } from "../run/retry-policy.ts";
 import type { Run, RunKey } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
 import type { ClusterView } from "./cluster-view.ts";
-
-/** No message can have had more attempts: its entity allows so many deliveries, and each requeue is one. */
-const MAX_ATTEMPT = 2_000;
 
 /**
  * Makes the row of a deferred message that has none, from the message's stamps and the Jobs that are still listed.
@@ -24,12 +22,13 @@ export async function rebuildRun(
   view: Pick<ClusterView, "jobs">,
 ): Promise<Run | undefined> {
   const now = deps.clock.now();
+  // No message can have had more attempts than deliveries, because each requeue is one.
   const stamped = Number(message.properties["dispatcher-attempt"]);
-  let attempt = Number.isInteger(stamped) && stamped >= 1 && stamped <= MAX_ATTEMPT ? stamped : 1;
+  let attempt = Number.isInteger(stamped) && stamped >= 1 && stamped <= MAX_DELIVERIES ? stamped : 1;
   const module = await moduleOf(deps, key, message, attempt, view);
   if (module === undefined) return undefined;
   const nameOf = jobNamer({ module, instance: deps.instance, key });
-  for (let later = attempt + 1; later <= MAX_ATTEMPT; later += 1) if (view.jobs.has(nameOf(later))) attempt = later;
+  for (let later = attempt + 1; later <= MAX_DELIVERIES; later += 1) if (view.jobs.has(nameOf(later))) attempt = later;
   const run = newRun({ key, message, module, bodyInBlob: !fitsInline(withoutStamps(message)), now });
   return {
     ...run,

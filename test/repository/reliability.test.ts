@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { MAX_BUDGETED_ATTEMPTS, MAX_DELIVERIES } from "../../shared/run/retry-policy.ts";
 
 const RELIABILITY = readFileSync("docs/reliability.md", "utf8");
 const PROOF = readFileSync("docs/proof.md", "utf8");
@@ -32,10 +33,13 @@ describe("docs/proof.md", () => {
 
 describe("docs/reliability.md", () => {
   it("reckons with the deliveries that the entities are made with", () => {
-    const declared = /maxDeliveryCount: (\d+)/.exec(readFileSync("shared/adapters/azure/remedy.ts", "utf8"))?.[1];
     const lockMinutes = /LOCK_DURATION[^|]*\| `(\d+)m`/.exec(readFileSync("docs/settings.md", "utf8"))?.[1];
-    const hours = (Number(declared) * Number(lockMinutes)) / 60;
+    const hours = (MAX_DELIVERIES * Number(lockMinutes)) / 60;
     const minutes = Math.round((hours % 1) * 60);
     expect(RELIABILITY).toContain(`x ${lockMinutes} min = ${Math.floor(hours)} h ${minutes} min`);
+  });
+
+  it("says how many deliveries the budgets of a module may take", () => {
+    expect(RELIABILITY).toContain(`more than ${MAX_BUDGETED_ATTEMPTS.toLocaleString("en")} together`);
   });
 });

@@ -1,3 +1,4 @@
+import { MAX_DELIVERIES } from "../../run/retry-policy.ts";
 import type { Source } from "../../run/source.ts";
 
 // Commands for a person who mends what the app can't. They run in bash, zsh or Cloud Shell, in the right subscription.
@@ -13,7 +14,7 @@ export const ROLES = {
 /** The settings of every queue and subscription, as ARM and the options of `az` name them. infra/ uses the same. */
 export const ENTITY_SETTINGS = {
   lockDuration: "PT5M",
-  maxDeliveryCount: 2000,
+  maxDeliveryCount: MAX_DELIVERIES,
   deadLetteringOnMessageExpiration: true,
 } as const;
 

@@ -101,6 +101,15 @@ publishes: [image.resized]
     });
   });
 
+  it("may have as many attempts as the bus has deliveries for them", () => {
+    const lines = [
+      "retry: { maxAttempts: 980, maxInterruptions: 20 }",
+      "retry: { maxAttempts: 1000, maxInterruptions: 0 }",
+    ];
+    for (const line of lines)
+      expect(load({ "m.yaml": `name: m\nsource: { queue: q }\nworker: { image: i }\n${line}` })).toHaveLength(1);
+  });
+
   it("may hold a whole Job, which is kept as it is", () => {
     const [module] = load({
       "t.json": JSON.stringify({
@@ -238,6 +247,14 @@ describe("a module file that is wrong stops the app, saying where and what is al
       want: "retry.backoff: first (1h) is longer than max (10m); lower first, or raise max",
     },
     { lines: ["retry: { backoff: { first: 11m } }"], want: "retry.backoff: first (11m) is longer than max (10m)" },
+    {
+      lines: ["retry: { maxAttempts: 600, maxInterruptions: 401 }"],
+      want: "m.yaml:4:1: retry: maxAttempts (600) and maxInterruptions (401) are 1001 together, and may be at most 1000; lower one, because each attempt costs the message a delivery, and after 2000 deliveries the bus dead-letters it as MaxDeliveryCountExceeded, whatever became of its Jobs",
+    },
+    { lines: ["retry: { maxAttempts: 981 }"], want: "maxAttempts (981) and maxInterruptions (20) are 1001 together" },
+    { lines: ["retry: { maxInterruptions: 996 }"], want: "maxAttempts (5) and maxInterruptions (996) are 1001" },
+    // Its own range says enough.
+    { lines: ["retry: { maxAttempts: 1001 }"], want: "retry.maxAttempts: 1001 is not allowed; write a whole number" },
     { lines: ["maxRunningTime: 10 minutes"], want: `maxRunningTime: "10 minutes" is not allowed; ${DURATION}` },
     { lines: ["maxRunningTime: 10"], want: `maxRunningTime: 10 is not allowed; ${DURATION}` },
     { lines: ["maxRunningTime: 999ms"], want: "from 1s to 365d" },
