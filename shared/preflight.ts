@@ -46,12 +46,17 @@ const COUNTED_JOBS = 2 * MANY_JOBS;
 const HOUR_MS = 3_600_000;
 /** The shortest allowed JOB_RETENTION. */
 const LEAST_RETENTION_MS = 2 * 60_000;
+/**
+ * The least minor version of Kubernetes 1. From then on a Job gets its condition `Failed` only after its pods are gone,
+ * which is what the next attempt waits for. keda/Chart.yaml asks for the same.
+ */
+const LEAST_MINOR = 31;
 /** How many Jobs are tried at once, so that replicas that start together don't crowd the API server. */
 const TRIALS_AT_ONCE = 4;
 
 /**
  * Makes the preflight, which checks whether bus, storage and cluster will let the Dispatcher work. It asks for each
- * module's source, the rows, the bodies and each right of the Role, lets the API server judge each module's Job, and
+ * module's source, the rows, the bodies, the cluster's version and each right of the Role, lets the API server judge each module's Job, and
  * compares JOB_RETENTION with the number of Jobs. It changes nothing, except that it makes a missing table or
  * container. It resolves to what is wrong, worst first, and to what it could not check.
  */
@@ -85,6 +90,7 @@ export async function logPreflight(preflight: () => Promise<Finding[]>, log: Log
 
 async function* look(deps: PreflightDependencies): AsyncGenerator<Finding> {
   yield* lookAtBusAndStorage(deps);
+  yield* judgeVersion(deps);
   const missing = await missingRights(deps);
   for (const right of missing) yield missingRight(right, deps.namespace);
   const may = (verb: Right["verb"]) => !missing.some((right) => right.resource === "jobs" && right.verb === verb);
@@ -112,6 +118,16 @@ async function* lookAtBusAndStorage(deps: PreflightDependencies): AsyncGenerator
     if (answer.status === "fulfilled") continue;
     yield { level: "error", ...checks[index]?.about, text: outageText(answer.reason) };
   }
+}
+
+/** A version that can't be read is no finding, because most clusters are new enough. */
+async function* judgeVersion({ cluster }: PreflightDependencies): AsyncGenerator<Finding> {
+  const version = await cluster.version();
+  if (version === undefined || version.major > 1 || (version.major === 1 && version.minor >= LEAST_MINOR)) return;
+  yield {
+    level: "error",
+    text: `the cluster runs Kubernetes ${version.major}.${version.minor}, which calls a Job failed while its pod may still run, so that an attempt could be done twice at once. Upgrade the cluster to 1.${LEAST_MINOR} or later`,
+  };
 }
 
 async function missingRights({ cluster }: PreflightDependencies): Promise<Right[]> {

@@ -56,6 +56,12 @@ export type TrialOutcome =
   /** Something in the cluster that judges Jobs can't be asked without creating one. */
   | { readonly kind: "can't be tried"; readonly message: string };
 
+/** A version of Kubernetes, such as 1.36. */
+export interface ClusterVersion {
+  readonly major: number;
+  readonly minor: number;
+}
+
 /** The number of Jobs of this instance, retired ones too. */
 export interface JobCount {
   readonly finished: number;
@@ -82,6 +88,8 @@ export interface JobCluster {
   create(job: V1Job): Promise<CreateOutcome>;
   /** Asks the server to judge a Job as it would judge its create, without creating it. */
   tryCreate(job: V1Job): Promise<TrialOutcome>;
+  /** Asks for the server's version, which needs no right. Undefined if the server doesn't say it in a known way. */
+  version(): Promise<ClusterVersion | undefined>;
   /** Asks whether the Dispatcher may do this in its namespace, which needs no right itself. */
   mayI(right: Right): Promise<boolean>;
   /** Counts Jobs, retired ones too. Stops at `atMost`, because listing very many costs the server too much. */

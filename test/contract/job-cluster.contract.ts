@@ -79,6 +79,12 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       for (const right of RIGHTS) expect([right, await under.cluster.mayI(right)]).toEqual([right, true]);
     });
 
+    test("says its version", async () => {
+      const { major, minor } = (await under.cluster.version()) ?? {};
+      expect(major).toBe(1);
+      expect(minor).toBeGreaterThanOrEqual(31);
+    });
+
     test("counts its Jobs, retired ones too, up to a limit", async () => {
       const anHourAgo = Date.now() - 3_600_000;
       const inAnHour = Date.now() + 3_600_000;

@@ -273,6 +273,29 @@ describe("how the adapter asks for its rights", () => {
   });
 });
 
+describe("how the adapter reads the server's version", () => {
+  test.each([
+    { what: "a plain one", answered: { major: "1", minor: "36" }, want: { major: 1, minor: 36 } },
+    { what: "a managed cluster's", answered: { major: "1", minor: "31+" }, want: { major: 1, minor: 31 } },
+    { what: "a cloud's own", answered: { major: "1+", minor: "30-eks-1234" }, want: { major: 1, minor: 30 } },
+    { what: "none", answered: { gitVersion: "v0.0.0-master" }, want: undefined },
+    { what: "an empty one", answered: { major: "", minor: "" }, want: undefined },
+    { what: "numbers", answered: { major: 1, minor: 36 }, want: undefined },
+  ])("$what", async ({ answered, want }) => {
+    asked.length = 0;
+    answers(200, answered);
+    expect(await clusterAt(place).version()).toEqual(want);
+    expect(asked.map(({ method, url }) => `${method} ${url}`)).toEqual(["GET /version"]);
+  });
+
+  test("says nothing if the server tells it to nobody, and fails if the server is away", async () => {
+    answers(403, status(403, "Forbidden", 'forbidden: User "u" cannot get path "/version"'));
+    expect(await clusterAt(place).version()).toBeUndefined();
+    answers(502, "<h1>Bad gateway</h1>");
+    await expect(clusterAt(place).version()).rejects.toThrow(UnavailableError);
+  });
+});
+
 test("counts no further than it was told", async () => {
   const rows = Array.from({ length: 500 }, (_, index) => ({
     cells: [`job-${index}`, index % 2 === 0 ? "Complete" : "Running"],

@@ -7,10 +7,9 @@ import { RIGHTS } from "../../shared/ports/rights.ts";
 import { buildJob } from "./job-harness.ts";
 
 /**
- * Rights outside the Role: one that every signed-in user has, and one to look at the namespace that `verify` can do
- * without.
+ * Rights outside the Role: two that every user has, and one to look at the namespace that `verify` can do without.
  */
-const NOT_IN_THE_ROLE = ["create selfsubjectaccessreviews", "get namespaces"];
+const NOT_IN_THE_ROLE = ["create selfsubjectaccessreviews", "get /version", "get namespaces"];
 
 /** Every call of the port, by its name. A missing one does not compile. */
 const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => Promise<unknown> } = {
@@ -20,6 +19,7 @@ const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => P
   listCancelled: (cluster) => cluster.listCancelled(),
   create: (cluster) => cluster.create(buildJob("one", "exit 0", {})),
   tryCreate: (cluster) => cluster.tryCreate(buildJob("one", "exit 0", {})),
+  version: (cluster) => cluster.version(),
   mayI: (cluster) => cluster.mayI({ verb: "list", group: "", resource: "pods", why: "" }),
   count: (cluster) => cluster.count(0, 1),
   get: (cluster) => cluster.get("job"),
@@ -34,6 +34,7 @@ const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => P
 /** The verb and resource by which RBAC judges a request. */
 function rightOf(method: string, url: string): string {
   const { pathname, searchParams } = new URL(url, "http://localhost");
+  if (pathname === "/version") return "get /version";
   const segments = pathname.split("/").slice(1);
   const parts = segments.slice(segments[0] === "api" ? 2 : 3);
   const [resource = "", name, subresource] = parts[0] === "namespaces" && parts.length > 2 ? parts.slice(2) : parts;

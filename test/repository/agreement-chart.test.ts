@@ -45,6 +45,15 @@ describe("the chart and the code", () => {
     expect(rendered).toHaveLength(app.length + hosts.length);
   });
 
+  it("ask for the same version of Kubernetes, and so do the pages", () => {
+    const [, least] = /^>=(\d+\.\d+)\.0-0$/.exec(String(valueAt(parse(read("Chart.yaml")), ["kubeVersion"]))) ?? [];
+    const [, minor] = /LEAST_MINOR = (\d+);/.exec(readFileSync("shared/preflight.ts", "utf8")) ?? [];
+    expect(least).toBe(`1.${minor}`);
+    const pages = ["README.md", "docs/deploy.md", "docs/reliability.md", "shared/adapters/kubernetes/listings.ts"];
+    for (const page of pages)
+      expect(readFileSync(page, "utf8").replaceAll(/\s+/g, " ")).toContain(`Kubernetes ${least} or later`);
+  });
+
   it("agree with the images on heap, modules, port and version", () => {
     const heap = valueAt(parse(read("values.yaml")), ["heapFlags"]);
     const [functions, standalone] = [readImage("functions"), readImage("standalone")];

@@ -3,6 +3,7 @@ import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { Clock } from "../../shared/clock.ts";
 import { UnavailableError } from "../../shared/errors.ts";
 import type {
+  ClusterVersion,
   CreateOutcome,
   JobCluster,
   JobCount,
@@ -43,6 +44,8 @@ export class FakeCluster implements JobCluster {
   readonly creates: V1Job[] = [];
   /** Every Job of a trial. */
   readonly trials: V1Job[] = [];
+  /** What it says of its version. */
+  runsVersion: ClusterVersion | undefined = { major: 1, minor: 36 };
   /** How often each method was called. */
   readonly calls = new Map<Method, number>();
   readonly #jobs = new Map<string, V1Job>();
@@ -108,6 +111,10 @@ export class FakeCluster implements JobCluster {
       "tryCreate",
       () => this.#judgeTrial(job) ?? refusalOf(job) ?? { kind: "accepted", warnings: [] },
     );
+  }
+
+  version(): Promise<ClusterVersion | undefined> {
+    return this.#answer("version", () => this.runsVersion);
   }
 
   mayI(right: Right): Promise<boolean> {

@@ -115,6 +115,29 @@ it("names the worst first", async () => {
   expect((await look()).map(({ level }) => level)).toEqual(["error", "warning"]);
 });
 
+describe("the version of the cluster", () => {
+  it("is an error below 1.31, and says what would go wrong", async () => {
+    const { cluster, look } = aPreflight();
+    cluster.runsVersion = { major: 1, minor: 30 };
+    expect(await look()).toEqual([
+      {
+        level: "error",
+        text: "the cluster runs Kubernetes 1.30, which calls a Job failed while its pod may still run, so that an attempt could be done twice at once. Upgrade the cluster to 1.31 or later",
+      },
+    ]);
+  });
+
+  it.each([
+    { name: "1.31", version: { major: 1, minor: 31 } },
+    { name: "2.0", version: { major: 2, minor: 0 } },
+    { name: "one that can't be read", version: undefined },
+  ])("is right as $name", async ({ version }) => {
+    const { cluster, look } = aPreflight();
+    cluster.runsVersion = version;
+    expect(await look()).toEqual([]);
+  });
+});
+
 describe("the rights", () => {
   it.each(RIGHTS)("are missed by name: $verb $resource", async (right) => {
     const { cluster, look } = aPreflight();

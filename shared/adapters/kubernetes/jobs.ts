@@ -12,6 +12,7 @@ import { toJobListing, toPodListing } from "./listings.ts";
 import { readObject } from "./objects.ts";
 import { listTable } from "./tables.ts";
 import { tryJob } from "./trial.ts";
+import { readVersion } from "./version.ts";
 
 export interface KubernetesJobsOptions {
   /**
@@ -102,6 +103,11 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
       }),
     tryCreate: (job) =>
       tried(`trying to create Job ${job.metadata?.name ?? ""}`, () => tryJob(connection, { namespace, jobsPath }, job)),
+    version: () =>
+      tried("asking for its version", async () =>
+        // A cluster may keep its version from those who need not know it.
+        readVersion(await orUndefined([401, 403, 404], connection.json({ method: "GET", path: "/version" }))),
+      ),
     mayI: (right) =>
       tried(`asking for the right to ${right.verb} ${right.resource}`, () => isAllowed(connection, namespace, right)),
     count: (createdSince, atMost) =>
