@@ -8,6 +8,12 @@ export function asJson(value: unknown): string {
   return JSON.stringify(value) ?? "nothing";
 }
 
+/** Writes a value for an error, as JSON on one line of at most 80 characters. */
+export function shortJson(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
+}
+
 /** Finds the value at a path of parsed data; undefined if there is none. */
 export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   let value = root;

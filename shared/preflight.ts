@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import type { Dependencies } from "./dependencies.ts";
 import { durationText } from "./duration.ts";
 import { ConfigError, errorText, UnavailableError } from "./errors.ts";
+import { type PolicyChange, policyChanges } from "./jobs/policy-changes.ts";
 import { sampleJobs } from "./jobs/sample-jobs.ts";
 import type { Log } from "./log.ts";
 import { moduleField } from "./module-files/module-field.ts";
@@ -177,6 +178,8 @@ async function tryModule(deps: PreflightDependencies, module: Module): Promise<F
           const unknown = /^(?:unknown|duplicate) field "(.+)"$/.exec(warning)?.[1];
           add("warning", `the API server takes the Job, and warns: ${warning}`, unknown && fieldOf(unknown));
         }
+        for (const change of outcome.stored ? policyChanges(job, outcome.stored) : [])
+          add(change.level, changeText(change, deps.namespace));
         break;
       case "refused":
         for (const fault of outcome.faults) {
@@ -199,6 +202,15 @@ async function tryModule(deps: PreflightDependencies, module: Module): Promise<F
     }
   }
   return findings;
+}
+
+/** How many changed parts one finding names. */
+const NAMED_CHANGES = 4;
+
+function changeText({ changed, then }: PolicyChange, namespace: string): string {
+  const more = changed.length - NAMED_CHANGES;
+  const named = [...changed.slice(0, NAMED_CHANGES), ...(more > 0 ? [`${more} more`] : [])];
+  return `a policy or webhook of the cluster changes ${named.join(", ")} in the Job. ${then}. Exempt the Jobs of namespace ${namespace} from it`;
 }
 
 function aboutModule(module: Module | undefined): Pick<Finding, "module" | "file"> {

@@ -29,6 +29,11 @@ const ANNOTATIONS = {
   enqueuedAt: "ion/enqueued-ms",
 } as const;
 
+/** Whether a label or annotation of this key is the Dispatcher's, and no module may set it. */
+export function isOwnKey(key: string): boolean {
+  return key.startsWith("ion/") || key === LABELS.managedBy || key === LABELS.instance;
+}
+
 /** Which attempt of which run a Job is. */
 export interface JobIdentity {
   readonly key: RunKey;

@@ -9,6 +9,11 @@ export const MESSAGE_DIR = "/dispatcher";
 /** The volume of these files. */
 export const MESSAGE_VOLUME = "dispatcher-message";
 
+/** Whether an environment variable of this name is one that the Dispatcher sets for the message, or may set some day. */
+export function isOwnEnv(name: string): boolean {
+  return name.startsWith("DISPATCHER_") || name === "TRACEPARENT";
+}
+
 /**
  * The parts of a pod that carry its message: annotations that hold it, and the env, volume and mount that show it to
  * the containers.

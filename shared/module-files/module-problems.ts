@@ -1,8 +1,9 @@
 import type { z } from "zod";
 import { parseDuration } from "../duration.ts";
-import { isRecord, valueAt } from "../plain-data.ts";
+import { isOwnEnv } from "../jobs/message-pod.ts";
+import { isRecord, shortJson, valueAt } from "../plain-data.ts";
 import { DEFAULT_RETRY, MAX_BUDGETED_ATTEMPTS, MAX_DELIVERIES } from "../run/retry-policy.ts";
-import { isOwnedEnv, OWNED_ENV_ADVICE, ownedFields } from "./owned-fields.ts";
+import { OWNED_ENV_ADVICE, ownedFields } from "./owned-fields.ts";
 
 /** A mistake in a module file: where it is, and the text that follows the field's path. */
 export interface Problem {
@@ -19,10 +20,11 @@ export function schemaProblems(issues: readonly z.core.$ZodIssue[], value: unkno
       return issue.keys.map((key) => ({ path: [...path, key], part: "key", text: `no such field; write ${message}` }));
     if (issue.code === "invalid_key") {
       const allowed = issue.issues[0]?.message ?? message;
-      return [{ path, part: "key", text: `${shown(path.at(-1))} is not allowed as a name; write ${allowed}` }];
+      return [{ path, part: "key", text: `${shortJson(path.at(-1))} is not allowed as a name; write ${allowed}` }];
     }
     const found = valueAt(value, path);
-    const text = found === undefined ? `missing; write ${message}` : `${shown(found)} is not allowed; write ${message}`;
+    const text =
+      found === undefined ? `missing; write ${message}` : `${shortJson(found)} is not allowed; write ${message}`;
     return [{ path, part: "value", text }];
   });
 }
@@ -105,18 +107,12 @@ function ownedProblems(file: unknown): Problem[] {
   const env = ["worker", "handler"].flatMap((field) => {
     const variables = valueAt(file, [field, "env"]);
     return (isRecord(variables) ? Object.keys(variables) : [])
-      .filter(isOwnedEnv)
+      .filter(isOwnEnv)
       .map((name): Problem => ({ path: [field, "env", name], part: "key", text: `not allowed; ${OWNED_ENV_ADVICE}` }));
   });
   const template = ownedFields(valueAt(file, ["jobTemplate"])).map(({ path, instead }): Problem => {
     const value = valueAt(file, ["jobTemplate", ...path]);
-    return { path: ["jobTemplate", ...path], part: "key", text: `${shown(value)} is not allowed; ${instead}` };
+    return { path: ["jobTemplate", ...path], part: "key", text: `${shortJson(value)} is not allowed; ${instead}` };
   });
   return [...env, ...template];
-}
-
-/** Writes a value for an error, as JSON on one line of at most 80 characters. */
-function shown(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }

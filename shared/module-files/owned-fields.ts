@@ -1,5 +1,5 @@
-import { LABELS } from "../jobs/job-identity.ts";
-import { MESSAGE_DIR, MESSAGE_VOLUME } from "../jobs/message-pod.ts";
+import { isOwnKey } from "../jobs/job-identity.ts";
+import { isOwnEnv, MESSAGE_DIR, MESSAGE_VOLUME } from "../jobs/message-pod.ts";
 import { valueAt } from "../plain-data.ts";
 
 /** A field of a module's `jobTemplate` that the Dispatcher fills in itself. */
@@ -40,13 +40,6 @@ const OWNED: readonly (readonly [path: string, instead: string])[] = [
   ["spec.template.spec.activeDeadlineSeconds", "set maxRunningTime"],
 ];
 
-const OWN_LABEL_KEYS: ReadonlySet<string> = new Set([LABELS.managedBy, LABELS.instance]);
-
-/** Whether an environment variable of this name would hide one that the Dispatcher sets for the message. */
-export function isOwnedEnv(name: string): boolean {
-  return name.startsWith("DISPATCHER_") || name === "TRACEPARENT";
-}
-
 /** The advice for an owned environment variable. */
 export const OWNED_ENV_ADVICE = OWN_ENV;
 
@@ -71,7 +64,7 @@ export function ownedFields(template: unknown): OwnedField[] {
 function ownKeys(template: unknown, metadata: string[]): OwnedField[] {
   return ["labels", "annotations"].flatMap((kind) =>
     Object.keys(valueAt(template, [...metadata, kind]) ?? {})
-      .filter((key) => key.startsWith("ion/") || OWN_LABEL_KEYS.has(key))
+      .filter(isOwnKey)
       .map((key) => ({ path: [...metadata, kind, key], instead: OWN_LABELS })),
   );
 }
@@ -93,7 +86,7 @@ function volumes(template: unknown): OwnedField[] {
 function containers(template: unknown, path: (string | number)[]): OwnedField[] {
   return items(template, path).flatMap(({ index }) => {
     const env = items(template, [...path, index, "env"])
-      .filter(({ item }) => isOwnedEnv(textAt(item, "name")))
+      .filter(({ item }) => isOwnEnv(textAt(item, "name")))
       .map((found) => ({ path: [...path, index, "env", found.index, "name"], instead: OWN_ENV }));
     const mounts = items(template, [...path, index, "volumeMounts"])
       .filter(({ item }) => `${textAt(item, "mountPath")}/`.startsWith(`${MESSAGE_DIR}/`))

@@ -47,9 +47,10 @@ export interface FieldFault {
 export type TrialOutcome =
   /**
    * The server would accept the Job. It may warn of fields that it doesn't know and drops, or of a pod that the
-   * namespace won't admit.
+   * namespace won't admit. `stored` is the Job that it would store, with its defaults and with what policies changed;
+   * undefined if the name was taken.
    */
-  | { readonly kind: "accepted"; readonly warnings: readonly string[] }
+  | { readonly kind: "accepted"; readonly warnings: readonly string[]; readonly stored?: V1Job }
   | Extract<CreateOutcome, { kind: "quota" }>
   /** The server would refuse the Job. `faults` is empty if it names no field, as for denials by webhook or policy. */
   | { readonly kind: "refused"; readonly message: string; readonly faults: readonly FieldFault[] }

@@ -15,6 +15,7 @@ import { ROOT } from "../support/run-program.ts";
 import { denyJobsOf } from "./deny-jobs.ts";
 import { accessOf } from "./dispatcher-under-test.ts";
 import { restricted, sh } from "./module-files.ts";
+import { mutateJobsOf } from "./mutate-jobs.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
 
 function template(container: object): object {
@@ -27,6 +28,7 @@ const MODULES: Readonly<Record<string, object>> = {
   broken: template({ ...restricted("main", "echo done"), volumeMounts: [{ name: "nowhere", mountPath: "/data" }] }),
   root: { worker: { ...sh("echo done"), securityContext: { runAsNonRoot: false, runAsUser: 0 } } },
   denied: { worker: sh("echo done") },
+  mutated: { worker: sh("echo done") },
 };
 
 const admin = new KubeConfig();
@@ -119,6 +121,18 @@ test("a preflight names the modules, and the field, whose Jobs the server refuse
     expect.stringMatching(
       `^error: module denied \\(denied\\.yaml\\): ${refused}jobs\\.batch "denied-\\S+" is forbidden: ValidatingAdmissionPolicy .* denied request: no such work here${advice}$`,
     ),
+  ]);
+});
+
+test("a preflight names what a policy of the cluster changes in a module's Jobs, and what would follow", async () => {
+  await using _policy = await mutateJobsOf({ admin, namespace: namespace.name }, "mutated");
+  const { code, lines } = await preflight("good", "mutated");
+  expect(code).toBe(1);
+  const changes = "error: module mutated (mutated.yaml): a policy or webhook of the cluster changes";
+  const exempt = `Exempt the Jobs of namespace ${namespace.name} from it`;
+  expect(lines).toEqual([
+    `${changes} metadata.labels[app.kubernetes.io/instance] from "dispatcher" to "team-a" in the Job. The Dispatcher would not know its own Jobs, and start the next attempt beside one that runs. ${exempt}`,
+    `${changes} spec.ttlSecondsAfterFinished from nothing to 100 in the Job. The cluster might delete a finished Job before the Dispatcher has seen how it ended, and the work would be done again. ${exempt}`,
   ]);
 });
 

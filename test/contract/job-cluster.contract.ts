@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { V1Job } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { policyChanges } from "../../shared/jobs/policy-changes.ts";
 import { RIGHTS } from "../../shared/ports/rights.ts";
 import {
   buildJob,
@@ -53,7 +54,10 @@ export function describeJobCluster(name: string, start: StartCluster): void {
 
     test("tries a Job without creating it", async () => {
       const job = aJob("exit 0");
-      expect(await under.cluster.tryCreate(job)).toEqual({ kind: "accepted", warnings: [] });
+      const tried = await under.cluster.tryCreate(job);
+      expect(tried).toMatchObject({ kind: "accepted", warnings: [] });
+      const stored = tried.kind === "accepted" ? tried.stored : undefined;
+      expect(stored && policyChanges(job, stored)).toEqual([]);
       expect(await under.cluster.get(job.metadata?.name ?? "")).toBeUndefined();
       expect(await under.cluster.create(job)).toMatchObject({ kind: "created" });
     });

@@ -224,8 +224,18 @@ describe("what the adapter makes of an answer to a dry run", () => {
     answers(201, { kind: "Job" }, { warning });
     expect(await clusterAt(place).tryCreate(job)).toEqual({
       kind: "accepted",
+      stored: { kind: "Job" },
       warnings: [`unknown field "spec.template.spec.a, b"`, "would violate PodSecurity"],
     });
+  });
+
+  test("gives back the Job as the server would store it, and takes nothing else for it", async () => {
+    const metadata = { labels: { team: "a" }, creationTimestamp: "2026-01-02T00:00:00Z" };
+    answers(201, { kind: "Job", metadata });
+    const stored = { kind: "Job", metadata: { ...metadata, creationTimestamp: new Date(Date.UTC(2026, 0, 2)) } };
+    expect(await clusterAt(place).tryCreate(job)).toEqual({ kind: "accepted", warnings: [], stored });
+    answers(201, { kind: "Status" });
+    await expect(clusterAt(place).tryCreate(job)).rejects.toThrow(UnavailableError);
   });
 
   test("tells the fields that a 422 names", async () => {

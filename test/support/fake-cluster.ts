@@ -109,7 +109,7 @@ export class FakeCluster implements JobCluster {
     this.trials.push(structuredClone(job));
     return this.#answer(
       "tryCreate",
-      () => this.#judgeTrial(job) ?? refusalOf(job) ?? { kind: "accepted", warnings: [] },
+      () => this.#judgeTrial(job) ?? refusalOf(job) ?? { kind: "accepted", warnings: [], stored: structuredClone(job) },
     );
   }
 

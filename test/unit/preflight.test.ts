@@ -95,6 +95,24 @@ describe("the modules' Jobs", () => {
     expect(findings[0]?.text).toContain(says);
   });
 
+  it("are told if a policy of the cluster changes what the Dispatcher depends on, with what would follow", async () => {
+    const { cluster, look } = aPreflight();
+    cluster.judgeTrials((job) => {
+      const stored = structuredClone(job);
+      stored.metadata = { ...stored.metadata, labels: { ...stored.metadata?.labels, "ion/attempt": "9", team: "a" } };
+      if (stored.spec) stored.spec.backoffLimit = 6;
+      return { kind: "accepted", warnings: [], stored };
+    });
+    expect((await look()).map(({ level, module, text }) => [level, module, text])).toEqual([
+      [
+        "error",
+        "good",
+        'a policy or webhook of the cluster changes metadata.labels[ion/attempt] from "1" to "9" in the Job. The Dispatcher would not know its own Jobs, and start the next attempt beside one that runs. Exempt the Jobs of namespace jobs from it',
+      ],
+      ["error", "good", expect.stringContaining("changes spec.backoffLimit from 0 to 6 in the Job. The cluster would")],
+    ]);
+  });
+
   it("are judged for the other modules where one can't be tried for an outage", async () => {
     const { cluster, look } = aPreflight({ modules: [GOOD, BAD] });
     cluster.failNext("tryCreate", new UnavailableError("failed calling webhook"));

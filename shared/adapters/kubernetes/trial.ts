@@ -3,6 +3,7 @@ import type { TrialOutcome } from "../../ports/job-cluster.ts";
 import { KubernetesFailure } from "./answer.ts";
 import type { KubernetesConnection } from "./connection.ts";
 import { judgeCreateFailure } from "./create.ts";
+import { readObject } from "./objects.ts";
 
 /**
  * Words of the API server if a webhook has side effects and so can't be called in a dry run. They say nothing about the
@@ -20,13 +21,13 @@ export async function tryJob(
   job: V1Job,
 ): Promise<TrialOutcome> {
   try {
-    const { warnings } = await connection.exchange({
+    const { json, warnings } = await connection.exchange({
       method: "POST",
       // `Warn`, because a create too drops a field that the server doesn't know, and only warns of it.
       path: `${place.jobsPath}?dryRun=All&fieldValidation=Warn`,
       body: job,
     });
-    return { kind: "accepted", warnings };
+    return { kind: "accepted", warnings, stored: readObject("Job", json) };
   } catch (error) {
     if (error instanceof KubernetesFailure && error.reason !== undefined && NO_DRY_RUN.test(error.message))
       return { kind: "can't be tried", message: error.message };

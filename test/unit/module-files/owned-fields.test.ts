@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { isOwnedEnv, ownedFields } from "../../../shared/module-files/owned-fields.ts";
+import { isOwnEnv } from "../../../shared/jobs/message-pod.ts";
+import { ownedFields } from "../../../shared/module-files/owned-fields.ts";
 
 /** The template with one field set, by its path. */
 function withField(path: string, value: unknown): unknown {
@@ -72,6 +73,6 @@ describe("fields that the Dispatcher owns", () => {
   );
 
   it("knows the variables by which the message is told", () => {
-    expect(["DISPATCHER_X", "TRACEPARENT", "dispatcher_x", "PATH"].map(isOwnedEnv)).toEqual([true, true, false, false]);
+    expect(["DISPATCHER_X", "TRACEPARENT", "dispatcher_x", "PATH"].map(isOwnEnv)).toEqual([true, true, false, false]);
   });
 });
