@@ -30,6 +30,10 @@ param tableName string = 'DispatcherRuns'
 @maxLength(63)
 param jobNamespace string = 'jobs'
 
+@description('Optional. How Jobs get the bodies of their messages: inline, or identity. With identity, the identity of the Jobs may read the bodies in the storage account. The chart gets it as settings.payloads.')
+@allowed(['inline', 'identity'])
+param payloads string = 'inline'
+
 @description('Optional. Object id of the person or pipeline that deploys and installs the chart. It becomes an administrator of the cluster. Default: the identity that starts this deployment.')
 @minLength(1)
 param deployerPrincipalId string = deployer().objectId
@@ -172,7 +176,8 @@ module kedaIdentity 'modules/identity.bicep' = {
   }
 }
 
-// The Jobs get this identity, and it has no role here. Assign the roles that the work itself needs.
+// The Jobs get this identity. It has no role here, unless the Jobs read their bodies with it. Assign the roles that the
+// work itself needs.
 module jobIdentity 'modules/identity.bicep' = {
   scope: group
   name: 'identity-job'
@@ -215,6 +220,8 @@ module storage 'modules/storage.bicep' = {
     logRetentionDays: logRetentionDays
     lock: lockData
     appPrincipalId: appIdentity.outputs.principalId
+    jobPrincipalId: jobIdentity.outputs.principalId
+    jobsReadBodies: payloads == 'identity'
   }
 }
 

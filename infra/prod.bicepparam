@@ -10,6 +10,7 @@ param location = 'westeurope'
 param sources = sourcesOf(values.?modules ?? [])
 param jobNamespace = values.?jobNamespace ?? 'jobs'
 param tableName = empty(values.?settings.?table) ? 'DispatcherRuns' : values.settings.table
+param payloads = empty(values.?settings.?payloads) ? 'inline' : values.settings.payloads
 param alertLimits = {
   deadLettersIn15Minutes: 0
   oldestOpenRunHours: 24

@@ -89,6 +89,7 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
     modules: new Map(modules.map((module) => [module.name, module])),
     instance: settings.instance,
     namespace: settings.jobNamespace,
+    bodyAccess: settings.bodyAccess,
     lockDurationMs: settings.lockDurationMs,
     jobRetentionMs: settings.jobRetentionMs,
     historyRetentionMs: settings.historyRetentionMs,

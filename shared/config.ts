@@ -1,4 +1,5 @@
 import { ConfigError } from "./errors.ts";
+import type { BodyAccess } from "./ports/payload-store.ts";
 import {
   readServiceBus,
   readStorage,
@@ -21,6 +22,7 @@ export interface Settings {
   readonly instance: string;
   readonly tableName: string;
   readonly jobNamespace: string;
+  readonly bodyAccess: BodyAccess;
   readonly kubeconfig: string | undefined;
   readonly modulesDir: string;
   readonly reconcileSchedule: string;
@@ -50,6 +52,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
       "3 to 63 letters and digits, a letter first, and not `tables`",
     ),
     jobNamespace: read.matching("JOB_NAMESPACE", label(63), "the name of a Kubernetes namespace"),
+    bodyAccess: readBodyAccess(read),
     kubeconfig: read.optional("KUBECONFIG"),
     modulesDir: read.text("MODULES_DIR"),
     reconcileSchedule: read.schedule("RECONCILE_SCHEDULE"),
@@ -75,6 +78,13 @@ export async function readConfigOver(
   const values = await readLocalSettings(file);
   const set = Object.entries(env).filter(([, value]) => value?.trim());
   return readConfig({ ...values, ...Object.fromEntries(set) });
+}
+
+function readBodyAccess(read: SettingReader): BodyAccess {
+  const value = read.text("PAYLOADS");
+  if (value === "inline" || value === "identity") return value;
+  read.refuse("PAYLOADS", "inline or identity");
+  return "inline";
 }
 
 function label(length: number): RegExp {

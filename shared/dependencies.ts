@@ -3,7 +3,7 @@ import type { Module } from "./modules/module.ts";
 import type { InstanceTable } from "./ports/instance-table.ts";
 import type { JobCluster } from "./ports/job-cluster.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
-import type { PayloadStore } from "./ports/payload-store.ts";
+import type { BodyAccess, PayloadStore } from "./ports/payload-store.ts";
 import type { RunTable } from "./ports/run-table.ts";
 
 /**
@@ -20,6 +20,7 @@ export interface Dependencies {
   readonly modules: ReadonlyMap<string, Module>;
   readonly instance: string;
   readonly namespace: string;
+  readonly bodyAccess: BodyAccess;
   /** The entities' lock duration: how long a message stays locked if the process that received it died. */
   readonly lockDurationMs: number;
   /** How long a retired Job stays, and keeps its name taken. */
@@ -32,7 +33,7 @@ export interface Dependencies {
  * What a look is given: of each port only what changes nothing. So the compiler refuses a look that writes, and an
  * operator may ask at any time what a tick would see.
  */
-export interface Looking extends Pick<Dependencies, "clock" | "modules" | "instance"> {
+export interface Looking extends Pick<Dependencies, "clock" | "modules" | "instance" | "bodyAccess"> {
   readonly table: Pick<RunTable, "find" | "atWork" | "later" | "heads" | "line" | "knownToWait">;
   readonly instanceTable: Pick<InstanceTable, "sources">;
   readonly broker: Pick<MessageBroker, "peek" | "browse">;

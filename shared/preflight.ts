@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import type { Dependencies } from "./dependencies.ts";
 import { durationText } from "./duration.ts";
 import { ConfigError, errorText, UnavailableError } from "./errors.ts";
+import { USES_IDENTITY } from "./jobs/job-spec.ts";
 import { type PolicyChange, policyChanges } from "./jobs/policy-changes.ts";
 import { sampleJobs } from "./jobs/sample-jobs.ts";
 import type { Log } from "./log.ts";
@@ -37,6 +38,7 @@ type PreflightDependencies = Pick<
   | "modules"
   | "instance"
   | "namespace"
+  | "bodyAccess"
   | "jobRetentionMs"
 >;
 
@@ -168,7 +170,10 @@ async function tryModule(deps: PreflightDependencies, module: Module): Promise<F
   const add = (level: Finding["level"], text: string, field?: string): void => {
     findings.push({ level, ...about, ...(field === undefined ? {} : { field }), text });
   };
-  for (const job of sampleJobs({ instance: deps.instance, namespace: deps.namespace, module })) {
+  const { instance, namespace, bodyAccess } = deps;
+  const lack = bodyAccess === "identity" ? identityLack(deps, module) : undefined;
+  if (lack) add("warning", lack.text, lack.field);
+  for (const job of sampleJobs({ instance, namespace, module, bodyAccess })) {
     const outcome = await deps.cluster.tryCreate(job);
     const fieldOf = (field: string): string => moduleField(module, job, field);
     switch (outcome.kind) {
@@ -179,7 +184,7 @@ async function tryModule(deps: PreflightDependencies, module: Module): Promise<F
           add("warning", `the API server takes the Job, and warns: ${warning}`, unknown && fieldOf(unknown));
         }
         for (const change of outcome.stored ? policyChanges(job, outcome.stored) : [])
-          add(change.level, changeText(change, deps.namespace));
+          add(change.level, changeText(change, namespace));
         break;
       case "refused":
         for (const fault of outcome.faults) {
@@ -204,13 +209,35 @@ async function tryModule(deps: PreflightDependencies, module: Module): Promise<F
   return findings;
 }
 
+/**
+ * Says what a module lacks to read its bodies by identity. It is no error, because a worker may have credentials of
+ * another kind.
+ */
+function identityLack(
+  { instance, namespace, bodyAccess }: PreflightDependencies,
+  module: Module,
+): Required<Pick<Finding, "field" | "text">> | undefined {
+  const [job] = sampleJobs({ instance, namespace, module, bodyAccess });
+  const { metadata, spec } = job.spec?.template ?? {};
+  if (spec?.serviceAccountName !== undefined && metadata?.labels?.[USES_IDENTITY] === "true") return undefined;
+  const isTemplate = module.work.kind === "jobTemplate";
+  const how = isTemplate ? ` in spec.serviceAccountName, and set the label ${USES_IDENTITY} to "true"` : "";
+  return {
+    field: isTemplate ? "jobTemplate.spec.template" : "serviceAccountName",
+    text: `PAYLOADS is identity, and the Jobs of this module have no identity to read their bodies with. Name a ServiceAccount whose identity has the role ${BODY_READER} on the container dispatcher-payloads${how}`,
+  };
+}
+
+/** The role by which a Job reads its body. infra/ assigns it to the identity of the chart's ServiceAccount for Jobs. */
+const BODY_READER = "Storage Blob Data Reader";
+
 /** How many changed parts one finding names. */
 const NAMED_CHANGES = 4;
 
-function changeText({ changed, then }: PolicyChange, namespace: string): string {
+function changeText({ changed, follows }: PolicyChange, namespace: string): string {
   const more = changed.length - NAMED_CHANGES;
   const named = [...changed.slice(0, NAMED_CHANGES), ...(more > 0 ? [`${more} more`] : [])];
-  return `a policy or webhook of the cluster changes ${named.join(", ")} in the Job. ${then}. Exempt the Jobs of namespace ${namespace} from it`;
+  return `a policy or webhook of the cluster changes ${named.join(", ")} in the Job. ${follows}. Exempt the Jobs of namespace ${namespace} from it`;
 }
 
 function aboutModule(module: Module | undefined): Pick<Finding, "module" | "file"> {

@@ -35,6 +35,13 @@ param lock bool = false
 @minLength(1)
 param appPrincipalId string
 
+@description('Required. Principal of the Jobs.')
+@minLength(1)
+param jobPrincipalId string
+
+@description('Optional. Whether the Jobs may read the bodies of their messages with their own identity.')
+param jobsReadBodies bool = false
+
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
   location: location
@@ -74,8 +81,8 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
       containerDeleteRetentionPolicy: { enabled: true, days: 7 }
     }
 
-    // Holds the bodies that are too large for a Job. The app deletes a body after its run has ended. No rule may delete
-    // one earlier, because the Job still reads it.
+    // Holds the bodies that are too large for a Job, or all if the Jobs read them with their own identity. The app
+    // deletes a body after its run has ended. No rule may delete one earlier, because the Job still reads it.
     resource payloads 'containers' = {
       name: 'dispatcher-payloads'
       properties: { publicAccess: 'None' }
@@ -134,6 +141,20 @@ resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
     }
   }
 ]
+
+// Assigned on the container of the bodies alone, because logs and the host's own files are none of the Jobs' business.
+resource bodyReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (jobsReadBodies) {
+  name: guid(account::blobs::payloads.id, 'job', roles['Storage Blob Data Reader'])
+  scope: account::blobs::payloads
+  properties: {
+    principalId: jobPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roles['Storage Blob Data Reader']
+    )
+  }
+}
 
 @description('Name of the account.')
 output name string = account.name

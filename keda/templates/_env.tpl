@@ -24,7 +24,7 @@
 - { name: JOB_NAMESPACE, value: {{ .Values.jobNamespace | quote }} }
 - { name: MODULES_DIR, value: /etc/dispatcher/modules }
 {{- with .Values.settings }}
-{{- $optional := list (list "DISPATCHER_TABLE" .table) (list "RECONCILE_SCHEDULE" .reconcileSchedule) (list "LOCK_DURATION" .lockDuration) (list "JOB_RETENTION" .jobRetention) (list "HISTORY_RETENTION" .historyRetention) }}
+{{- $optional := list (list "DISPATCHER_TABLE" .table) (list "RECONCILE_SCHEDULE" .reconcileSchedule) (list "LOCK_DURATION" .lockDuration) (list "PAYLOADS" .payloads) (list "JOB_RETENTION" .jobRetention) (list "HISTORY_RETENTION" .historyRetention) }}
 {{- range $optional }}
 {{- if last . }}
 - { name: {{ first . }}, value: {{ last . | quote }} }

@@ -1,6 +1,6 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, errorText, LockLostError, UnavailableError } from "../errors.ts";
-import { fitsInline } from "../jobs/job-spec.ts";
+import { goesToStore } from "../jobs/job-spec.ts";
 import { checkBody, UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
 import { noModuleTakes, route, startableModule } from "../modules/route.ts";
@@ -11,7 +11,7 @@ import type { PeekedMessage } from "../run/message.ts";
 import { newRun, TRIGGER_TIME_MS } from "../run/new-run.ts";
 import { type AttemptEnd, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
-import { deferStamp, withoutStamps } from "../run/stamp.ts";
+import { deferStamp } from "../run/stamp.ts";
 import { closeRun, settleDelivery } from "../settle/settle-message.ts";
 import type { Admission, TakenSlot } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
@@ -257,7 +257,7 @@ function judge(deps: Dependencies, { key, message }: DeliveredMessage): Run {
     key,
     message,
     module: module?.name ?? "",
-    bodyInBlob: !fitsInline(withoutStamps(message)),
+    bodyInBlob: goesToStore(message, deps.bodyAccess),
     now,
     notBefore: now + TRIGGER_TIME_MS,
     problem: module ? bodyProblem(module, message) : noModuleTakes(key.source),

@@ -1,7 +1,9 @@
 import type { V1Container, V1Job, V1JobTemplateSpec, V1PodFailurePolicyRule, V1PodSpec } from "@kubernetes/client-node";
 import type { Module, Work } from "../modules/module.ts";
+import type { BodyAccess } from "../ports/payload-store.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import type { Run } from "../run/run.ts";
+import { withoutStamps } from "../run/stamp.ts";
 import { handlerPod } from "./handler-pod.ts";
 import { identityAnnotations, identityLabels } from "./job-identity.ts";
 import { jobName } from "./job-name.ts";
@@ -21,7 +23,15 @@ const SLACK_SECONDS = 60;
 /** The cluster's default time between SIGTERM and SIGKILL. */
 const DEFAULT_GRACE_SECONDS = 30;
 
-/** Whether the Job itself can carry the message. Otherwise its body goes to the payload store. */
+/**
+ * Whether the body of a message goes to the payload store, and its Job gets a URL. The Dispatcher's own stamps count for
+ * nothing, so that the answer is the same for each attempt.
+ */
+export function goesToStore(message: PeekedMessage, access: BodyAccess): boolean {
+  return access === "identity" || !fitsInline(withoutStamps(message));
+}
+
+/** Whether the Job itself can carry the message. */
 export function fitsInline(message: PeekedMessage): boolean {
   // The encoded text is never shorter than the bytes, so that a body of megabytes needn't be encoded.
   if (message.body.byteLength > MAX_INLINE_BYTES) return false;
@@ -39,7 +49,7 @@ export function jobLimitMs(module: Module): number {
 
 /**
  * Builds the Job of a run's current attempt. The operator writes the spec; the message only adds data, as annotations
- * of the pod. A message that doesn't `fitsInline` needs a `bodyUrl`. One Job makes one pod, because the run does the
+ * of the pod. A message that `goesToStore` needs a `bodyUrl`. One Job makes one pod, because the run does the
  * retries.
  */
 export function buildJob(input: {
@@ -97,10 +107,15 @@ const UNMOVED = {
   "karpenter.sh/do-not-disrupt": "true",
 };
 
+/** The label by which Azure Workload Identity gives a pod a token of its ServiceAccount's identity. */
+export const USES_IDENTITY = "azure.workload.identity/use";
+
 function jobTemplate(work: Work, message: MessageInPod): V1JobTemplateSpec {
   if (work.kind === "jobTemplate") return withMessage(work.jobTemplate, message);
   const spec = work.handler ? handlerPod(work.worker, work.handler, message) : workerPod(work.worker, message);
-  return { spec: { template: { spec } } };
+  if (work.serviceAccountName === undefined) return { spec: { template: { spec } } };
+  const metadata = { labels: { [USES_IDENTITY]: "true" } };
+  return { spec: { template: { metadata, spec: { ...spec, serviceAccountName: work.serviceAccountName } } } };
 }
 
 /** Adds the message's env and mounts to every container of the operator's template, and its volume to the pod. */

@@ -10,7 +10,7 @@ export interface PolicyChange {
   /** Each changed part, with its two values, such as `spec.parallelism from 1 to 2`. */
   readonly changed: readonly string[];
   /** What would follow, as a sentence without its full stop. */
-  readonly then: string;
+  readonly follows: string;
 }
 
 /** A step into an object: the name of a field or key, or the `name` of an item in a list. */
@@ -23,7 +23,7 @@ interface Rule {
   readonly parts: (sent: V1Job) => readonly Path[];
   /** Whether a part that was not sent has to stay away. Otherwise the server has a default for it. */
   readonly staysAway?: true;
-  readonly then: string;
+  readonly follows: string;
 }
 
 const JOB = ["metadata"];
@@ -34,12 +34,12 @@ const RULES: readonly Rule[] = [
   {
     level: "error",
     parts: (sent) => [...keys(sent, [...JOB, "labels"], isOwnKey), ...keys(sent, [...JOB, "annotations"], isOwnKey)],
-    then: "The Dispatcher would not know its own Jobs, and start the next attempt beside one that runs",
+    follows: "The Dispatcher would not know its own Jobs, and start the next attempt beside one that runs",
   },
   {
     level: "error",
     parts: (sent) => keys(sent, [...TEMPLATE, "labels"], isOwnKey),
-    then: "The Dispatcher would not see the pods of its Jobs, and not notice that one can't start",
+    follows: "The Dispatcher would not see the pods of its Jobs, and not notice that one can't start",
   },
   {
     level: "error",
@@ -48,7 +48,12 @@ const RULES: readonly Rule[] = [
       ...inContainers(sent),
       [...POD, "volumes", { named: MESSAGE_VOLUME }],
     ],
-    then: "The worker would not find its message, or find another one",
+    follows: "The worker would not find its message, or find another one",
+  },
+  {
+    level: "error",
+    parts: () => [[...POD, "serviceAccountName"]],
+    follows: "The worker would run with another identity than its module names",
   },
   {
     level: "error",
@@ -56,7 +61,7 @@ const RULES: readonly Rule[] = [
       ["spec", "parallelism"],
       ["spec", "completions"],
     ],
-    then: "One attempt would have several pods at once, or none",
+    follows: "One attempt would have several pods at once, or none",
   },
   {
     level: "error",
@@ -65,7 +70,8 @@ const RULES: readonly Rule[] = [
       ["spec", "podFailurePolicy"],
       [...POD, "restartPolicy"],
     ],
-    then: "The cluster would repeat an attempt by itself, which nothing counts, or an eviction would count as a failure",
+    follows:
+      "The cluster would repeat an attempt by itself, which nothing counts, or an eviction would count as a failure",
   },
   {
     level: "error",
@@ -74,19 +80,20 @@ const RULES: readonly Rule[] = [
       [...POD, "activeDeadlineSeconds"],
     ],
     staysAway: true,
-    then: "Attempts would end at another time than maxRunningTime and startTimeout say",
+    follows: "Attempts would end at another time than maxRunningTime and startTimeout say",
   },
   {
     level: "error",
     parts: () => [["spec", "ttlSecondsAfterFinished"]],
     staysAway: true,
-    then: "The cluster might delete a finished Job before the Dispatcher has seen how it ended, and the work would be done again",
+    follows:
+      "The cluster might delete a finished Job before the Dispatcher has seen how it ended, and the work would be done again",
   },
   {
     level: "error",
     parts: () => [["spec", "managedBy"]],
     staysAway: true,
-    then: "The cluster's own Job controller would not run the Job",
+    follows: "The cluster's own Job controller would not run the Job",
   },
   {
     level: "warning",
@@ -94,7 +101,7 @@ const RULES: readonly Rule[] = [
       [JOB, TEMPLATE].flatMap((metadata) =>
         ["labels", "annotations"].flatMap((kind) => keys(sent, [...metadata, kind], (key) => !isOwnKey(key))),
       ),
-    then: "What they ask for would not happen, such as a queue for the Job, or that no autoscaler evicts its pod",
+    follows: "What they ask for would not happen, such as a queue for the Job, or that no autoscaler evicts its pod",
   },
 ];
 
@@ -103,14 +110,14 @@ const RULES: readonly Rule[] = [
  * server's own defaults, and what a policy adds, are no changes. There is one change for each thing that would follow.
  */
 export function policyChanges(sent: V1Job, stored: V1Job): PolicyChange[] {
-  return RULES.flatMap(({ level, parts, staysAway = false, then }) => {
+  return RULES.flatMap(({ level, parts, staysAway = false, follows }) => {
     const changed = parts(sent).flatMap((path) => {
       const before = at(sent, path);
       const after = at(stored, path);
       const isSame = before === undefined ? !staysAway || after === undefined : isKept(before, after);
       return isSame ? [] : [`${inWords(path)} from ${shown(before)} to ${shown(after)}`];
     });
-    return changed.length === 0 ? [] : [{ level, changed, then }];
+    return changed.length === 0 ? [] : [{ level, changed, follows }];
   });
 }
 
@@ -150,8 +157,9 @@ function isNamed(item: unknown, name: string): boolean {
   return isRecord(item) && item["name"] === name;
 }
 
-/** Whether a value came back. The server may have added its defaults to it. */
+/** Whether a value came back. The server may have added its defaults to it, and leaves out empty text. */
 function isKept(before: unknown, after: unknown): boolean {
+  if (after === undefined) return before === "";
   if (Array.isArray(before))
     return (
       Array.isArray(after) &&
@@ -164,7 +172,7 @@ function isKept(before: unknown, after: unknown): boolean {
 
 /** Writes a path as `spec.template.metadata.labels[ion/module]`. */
 function inWords(path: Path): string {
-  const isKey = (index: number) => ["labels", "annotations"].includes(String(path[index - 1]));
+  const isKey = (index: number) => path[index - 1] === "labels" || path[index - 1] === "annotations";
   return path
     .map((step, index) => (typeof step === "object" ? `[${step.named}]` : isKey(index) ? `[${step}]` : `.${step}`))
     .join("")

@@ -1,5 +1,6 @@
 import type { V1Job } from "@kubernetes/client-node";
 import type { Module } from "../modules/module.ts";
+import type { BodyAccess } from "../ports/payload-store.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { newRun } from "../run/new-run.ts";
 import { buildJob } from "./job-spec.ts";
@@ -14,13 +15,19 @@ const MESSAGE: PeekedMessage = {
 };
 
 /**
- * Builds the two kinds of Job that a module's messages get: with the body in the pod, and with a URL to fetch it from.
- * Both have the same name, which is never a real Job's, because sequence numbers begin at 1.
+ * Builds the kinds of Job that a module's messages get: with a URL to fetch the body from and, if bodies may be inline,
+ * with the body in the pod. Both have the same name, which is never a real Job's, because sequence numbers begin at 1.
  */
-export function sampleJobs(of: { instance: string; namespace: string; module: Module }): [V1Job, V1Job] {
-  const { instance, namespace, module } = of;
+export function sampleJobs(of: {
+  readonly instance: string;
+  readonly namespace: string;
+  readonly module: Module;
+  readonly bodyAccess: BodyAccess;
+}): [V1Job, ...V1Job[]] {
+  const { instance, namespace, module, bodyAccess } = of;
   const key = { ...MESSAGE, source: module.source };
   const run = newRun({ key, message: MESSAGE, module: module.name, bodyInBlob: false, now: 0 });
   const sample = { instance, namespace, module, run, message: MESSAGE };
-  return [buildJob(sample), buildJob({ ...sample, bodyUrl: "https://preflight.invalid/body" })];
+  const byUrl = buildJob({ ...sample, bodyUrl: "https://preflight.invalid/body" });
+  return bodyAccess === "identity" ? [byUrl] : [buildJob(sample), byUrl];
 }

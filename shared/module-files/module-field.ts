@@ -24,7 +24,7 @@ export function moduleField(module: Module, job: V1Job, field: string): string {
     const own = containerAt(jobTemplate, list === "containers" ? "containers" : "initContainers", index);
     return `jobTemplate.spec.template.spec.${list}[${index}]${ownEnvIndex(rest, container, own)}`;
   }
-  if (!container) return field;
+  if (!container) return field === "spec.template.spec.serviceAccountName" ? "serviceAccountName" : field;
   const part = container.name === "worker" ? "worker" : "handler";
   const env = Object.keys(module.work[part]?.env ?? {});
   const own = shorthandField(rest, container, env);

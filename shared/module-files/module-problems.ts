@@ -51,9 +51,13 @@ function workProblems(file: unknown): Problem[] {
     return atKey("worker", has("handler") ? "missing; write one, because a handler runs around a worker" : text);
   }
   if (!has("jobTemplate")) return [];
-  return ["worker", "handler"]
-    .filter(has)
-    .flatMap((field) => atKey(field, "can't stand beside jobTemplate, which is the whole Job; remove one of them"));
+  const account = "can't stand beside jobTemplate; write it in jobTemplate.spec.template.spec";
+  return [
+    ...["worker", "handler"]
+      .filter(has)
+      .flatMap((field) => atKey(field, "can't stand beside jobTemplate, which is the whole Job; remove one of them")),
+    ...(has("serviceAccountName") ? atKey("serviceAccountName", account) : []),
+  ];
 }
 
 function atKey(field: string, text: string): Problem[] {

@@ -181,6 +181,12 @@ export const moduleFileSchema = fields({
   maxActive: wholeNumber(0, 100_000)
     .prefault(100)
     .meta({ description: "Jobs at once, approximately; 0 pauses the module. A ResourceQuota is the hard limit." }),
+  serviceAccountName: matching(
+    /^[a-z\d]([-a-z\d.]{0,251}[a-z\d])?$/,
+    "the name of a ServiceAccount in the namespace of the Jobs",
+  )
+    .exactOptional()
+    .meta({ description: "The ServiceAccount whose Azure identity the pod of worker and handler has." }),
   worker: container.exactOptional().meta({ description: "The container that does the work." }),
   handler: container.exactOptional().meta({
     description: "Runs before the worker (prepare) and after it (commit), over a volume that they share.",

@@ -112,8 +112,9 @@ function toModule(file: string, data: ModuleFile, schema: JsonSchema | undefined
   };
 }
 
-function toWork({ worker, handler, jobTemplate }: ModuleFile): Work {
-  if (worker) return { kind: "worker", worker, handler };
+function toWork({ worker, handler, serviceAccountName, jobTemplate }: ModuleFile): Work {
+  if (worker)
+    return { kind: "worker", worker, handler, ...(serviceAccountName === undefined ? {} : { serviceAccountName }) };
   // The schema has checked the fields that matter here, and the API server judges the others.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as the line above says
   return { kind: "jobTemplate", jobTemplate: jobTemplate as V1JobTemplateSpec };

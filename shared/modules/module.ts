@@ -38,7 +38,13 @@ export interface When {
 
 /** What the Job runs: the `worker` shorthand, perhaps with a `handler` around it, or a whole Job template. */
 export type Work =
-  | { readonly kind: "worker"; readonly worker: ContainerShorthand; readonly handler: ContainerShorthand | undefined }
+  | {
+      readonly kind: "worker";
+      readonly worker: ContainerShorthand;
+      readonly handler: ContainerShorthand | undefined;
+      /** The ServiceAccount whose identity the pod has. If undefined, the namespace's default account, and no identity. */
+      readonly serviceAccountName?: string;
+    }
   | { readonly kind: "jobTemplate"; readonly jobTemplate: V1JobTemplateSpec };
 
 export interface ContainerShorthand {

@@ -1,14 +1,13 @@
 import type { Looking } from "../dependencies.ts";
 import { isOurs, readJobIdentity } from "../jobs/job-identity.ts";
 import { jobNamer } from "../jobs/job-name.ts";
-import { fitsInline } from "../jobs/job-spec.ts";
+import { goesToStore } from "../jobs/job-spec.ts";
 import { retryOf } from "../jobs/run-limits.ts";
 import { route } from "../modules/route.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { newRun } from "../run/new-run.ts";
 import { MAX_DELIVERIES } from "../run/retry-policy.ts";
 import type { Run, RunKey } from "../run/run.ts";
-import { withoutStamps } from "../run/stamp.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
 /**
@@ -29,7 +28,7 @@ export async function rebuildRun(
   if (module === undefined) return undefined;
   const nameOf = jobNamer({ module, instance: deps.instance, key });
   for (let later = attempt + 1; later <= MAX_DELIVERIES; later += 1) if (view.jobs.has(nameOf(later))) attempt = later;
-  const run = newRun({ key, message, module, bodyInBlob: !fitsInline(withoutStamps(message)), now });
+  const run = newRun({ key, message, module, bodyInBlob: goesToStore(message, deps.bodyAccess), now });
   return {
     ...run,
     attempt,

@@ -13,15 +13,21 @@ interface BodyPage {
   readonly next?: string;
 }
 
-/** Keeps what is too large or must live too long for the cluster: bodies over the inline limit, and logs. */
+/**
+ * How a Job gets its message's body. `inline`: the Job carries a small body itself, and a signed URL of a larger one.
+ * `identity`: each body is in the store, and the Job reads it with an identity of its own, so that neither a body nor a
+ * signature stands in the cluster.
+ */
+export type BodyAccess = "inline" | "identity";
+
+/** Keeps what is too large or too private, or must live too long, for the cluster: bodies and logs. */
 export interface PayloadStore {
   /** Stores the body of a run. Repeating it is harmless. */
   putBody(key: RunKey, body: Uint8Array): Promise<void>;
-  /**
-   * Makes a URL from which a Job can read the body for `validForMs`. It may carry a signature, so that it must never be
-   * logged.
-   */
-  bodyUrl(key: RunKey, validForMs: number): Promise<string>;
+  /** Gives the URL of the body, which lets nobody read it who has no right to. */
+  bodyUrl(key: RunKey): Promise<string>;
+  /** Makes a URL from which anybody can read the body for `validForMs`. It must never be logged. */
+  signedBodyUrl(key: RunKey, validForMs: number): Promise<string>;
   /** Deletes the body, or only that version of it. Does nothing if there is none. */
   deleteBody(key: RunKey, version?: string): Promise<void>;
   /**

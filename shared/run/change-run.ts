@@ -38,6 +38,14 @@ export function dispatched(run: Run, job: { name: string; uid: string }, now: Ep
 }
 
 /**
+ * Notes that the body is in the store, so that it is deleted with the run. The row doesn't say so yet if the setting
+ * PAYLOADS was another one when the message was accepted.
+ */
+export function bodyStored(run: Run): Run {
+  return { ...run, bodyInBlob: true };
+}
+
+/**
  * -> the next attempt. If the attempt had a Job, the run is `requeueing` and keeps that Job's name, so that its logs
  * are stored and it is retired. If not, the run simply waits.
  */

@@ -55,6 +55,12 @@ export const SETTINGS = [
     description: "The namespace in which the Jobs run; it has to exist",
   },
   {
+    name: "PAYLOADS",
+    default: "inline",
+    description:
+      "How Jobs get the bodies of their messages. `inline`: in the Job, or by a signed URL. `identity`: all from the blob store, each Job with its own identity",
+  },
+  {
     name: "KUBECONFIG",
     description: "Path of a kubeconfig file. Without it: the pod's own service account, or else `~/.kube/config`",
   },

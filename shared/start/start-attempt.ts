@@ -2,11 +2,11 @@ import { isFresh } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, UnavailableError } from "../errors.ts";
 import { isOurs, isRetired } from "../jobs/job-identity.ts";
-import { buildJob, fitsInline, jobLimitMs } from "../jobs/job-spec.ts";
+import { buildJob, goesToStore, jobLimitMs } from "../jobs/job-spec.ts";
 import { UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
 import type { StoredRun } from "../ports/run-table.ts";
-import { dispatched } from "../run/change-run.ts";
+import { bodyStored, dispatched } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import type { AttemptEnd, Run } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
@@ -61,7 +61,8 @@ export async function startAttempt(
     message,
     ...(bodyUrl === undefined ? {} : { bodyUrl }),
   });
-  const stored = await readAgainIfOld(deps, read);
+  const fresh = await readAgainIfOld(deps, read);
+  const stored = bodyUrl === undefined ? fresh : { ...fresh, run: bodyStored(fresh.run) };
   // guard: fresh-row
   // This is asked last, because what came before may have taken its time.
   if (!isFresh(stored.read, deps.clock, MAX_ROW_AGE_MS)) return { kind: "moved on" };
@@ -130,10 +131,12 @@ function away(error: unknown): StartOutcome & { kind: "cluster away" } {
   throw error;
 }
 
+/** Stores the body of a message that is not for its Job to carry. Resolves to its URL, or else to undefined. */
 async function storeBody(deps: Dependencies, run: Run, message: PeekedMessage, limitMs: number) {
-  if (fitsInline(message)) return undefined;
+  if (!goesToStore(message, deps.bodyAccess)) return undefined;
   await deps.payloads.putBody(run, message.body);
-  return deps.payloads.bodyUrl(run, limitMs + BODY_URL_GRACE_MS);
+  if (deps.bodyAccess === "identity") return deps.payloads.bodyUrl(run);
+  return deps.payloads.signedBodyUrl(run, limitMs + BODY_URL_GRACE_MS);
 }
 
 /**

@@ -66,7 +66,7 @@ function aJob(): V1Job {
   };
   const { module } = parseModuleFile("work.yaml", stringify(document));
   if (module === undefined) throw new Error("the module is wrong");
-  return sampleJobs({ instance: INSTANCE, namespace: namespace.name, module })[0];
+  return sampleJobs({ instance: INSTANCE, namespace: namespace.name, module, bodyAccess: "inline" })[0];
 }
 
 interface Change {

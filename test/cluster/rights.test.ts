@@ -68,6 +68,7 @@ beforeAll(async () => {
     broker: makeFakeBroker({ clock, lockDurationMs: 300_000 }),
     instanceTable: makeFakeRunTable({ clock }),
     payloads: makeFakePayloadStore({ clock }),
+    bodyAccess: "inline",
     cluster,
     namespace,
     instance,

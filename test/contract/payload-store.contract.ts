@@ -17,7 +17,7 @@ export function describePayloadStore(name: string, make: () => Promise<PayloadSe
     beforeEach(async () => {
       const setup = await make();
       store = setup.store;
-      body = async (key) => setup.read(await store.bodyUrl(key, 60_000));
+      body = async (key) => setup.read(await store.signedBodyUrl(key, 60_000));
     });
 
     it.each([
@@ -98,7 +98,7 @@ export function describePayloadStore(name: string, make: () => Promise<PayloadSe
       const run = aRun({ messageId: "sender-id", subject: "sender-subject", correlationId: "sender-correlation" });
       const url = await store.putLog(run, 2, "main", Buffer.from("line\n"));
       expect(url).not.toContain("?");
-      expect(`${url} ${await store.bodyUrl(run, 60_000)}`).not.toContain("sender");
+      expect(`${url} ${await store.signedBodyUrl(run, 60_000)}`).not.toContain("sender");
       expect(url).toMatch(/attempt-2\/main\.log$/);
     });
 

@@ -48,7 +48,7 @@ describe("Azure Blob", () => {
     const now = systemClock.now();
     const store = makeBlobPayloadStore(optionsFor({ clock: { ...systemClock, now: () => now } }));
     await store.putBody(aRun(), Buffer.from("x"));
-    const url = new URL(await store.bodyUrl(aRun(), 3_600_000));
+    const url = new URL(await store.signedBodyUrl(aRun(), 3_600_000));
     expect(url.pathname).toMatch(/\/dispatcher\/q\/thumbnails\/0{18}42-1767225600000\/body$/);
     expect(Object.fromEntries(url.searchParams)).toMatchObject({ sp: "r", sr: "b" });
     expect(Date.parse(url.searchParams.get("st") ?? "")).toBeLessThanOrEqual(now - 300_000 + 1000);
@@ -61,14 +61,14 @@ describe("Azure Blob", () => {
     const past = { ...systemClock, now: () => Date.now() - 3_600_000 };
     const store = makeBlobPayloadStore(optionsFor({ clock: past }));
     await store.putBody(aRun(), Buffer.from("x"));
-    expect((await fetch(await store.bodyUrl(aRun(), 60_000))).status).toBe(403);
+    expect((await fetch(await store.signedBodyUrl(aRun(), 60_000))).status).toBe(403);
   });
 
   it("keeps the blobs of two instances apart", async () => {
     const options = optionsFor();
     const [a, b] = ["a", "a/q"].map((instance) => makeBlobPayloadStore({ ...options, instance }));
     await a?.putBody(aRun(), Buffer.from("x"));
-    expect((await fetch((await b?.bodyUrl(aRun(), 60_000)) ?? "")).status).toBe(404);
+    expect((await fetch((await b?.signedBodyUrl(aRun(), 60_000)) ?? "")).status).toBe(404);
   });
 
   it("serves a log as plain text in UTF-8", async () => {

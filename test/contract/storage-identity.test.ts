@@ -108,7 +108,7 @@ describe("Azure Blob, with an identity", () => {
     const store = storeAs(credential);
     await store.verify();
     await store.putBody(aRun(), Buffer.from("x"));
-    const url = await store.bodyUrl(aRun(), 3_600_000);
+    const url = await store.signedBodyUrl(aRun(), 3_600_000);
     expect(Object.fromEntries(new URL(url).searchParams)).toMatchObject({
       sp: "r",
       sr: "b",
@@ -123,11 +123,24 @@ describe("Azure Blob, with an identity", () => {
     expect(new Set(asked())).toEqual(new Set(["https://storage.azure.com/.default"]));
   });
 
+  it("gives a body's plain URL, which lets nobody read it but who has a token", async () => {
+    const { credential } = makeCredential();
+    const store = storeAs(credential);
+    await store.putBody(aRun(), Buffer.from("x"));
+    const url = await store.bodyUrl(aRun());
+    expect(url).not.toContain("?");
+    expect(await statusOf(url)).toBeGreaterThanOrEqual(400);
+    const { token } = (await credential.getToken("https://storage.azure.com/.default")) ?? {};
+    const headers = { authorization: `Bearer ${token}`, "x-ms-version": "2022-11-02" };
+    expect(await (await fetch(url, { headers })).text()).toBe("x");
+    await store.deleteBody(aRun());
+  });
+
   it("asks for a delegation key once, and again only when it ends too early", async () => {
     let now = Date.now();
     const store = storeAs(makeCredential().credential, { ...systemClock, now: () => now });
     const keyOf = async (validForMs: number) => {
-      const { searchParams } = new URL(await store.bodyUrl(aRun(), validForMs));
+      const { searchParams } = new URL(await store.signedBodyUrl(aRun(), validForMs));
       return { ends: searchParams.get("ske"), urlEnds: Date.parse(searchParams.get("se") ?? "") };
     };
     const first = await keyOf(60_000);
@@ -141,7 +154,7 @@ describe("Azure Blob, with an identity", () => {
 
   it("signs for no longer than a delegated key can last", async () => {
     const before = Date.now();
-    const { searchParams } = new URL(await storeAs(makeCredential().credential).bodyUrl(aRun(), 30 * DAY_MS));
+    const { searchParams } = new URL(await storeAs(makeCredential().credential).signedBodyUrl(aRun(), 30 * DAY_MS));
     const ends = Date.parse(searchParams.get("se") ?? "");
     expect(ends).toBeGreaterThan(before + 6.9 * DAY_MS);
     expect(ends).toBeLessThanOrEqual(Date.parse(searchParams.get("ske") ?? ""));

@@ -62,6 +62,20 @@ describe("the Bicep files", { timeout: PATIENCE_MS }, () => {
 });
 
 describe("the chart's values", { timeout: PATIENCE_MS }, () => {
+  it("let the Jobs' identity read the bodies, and nothing else, if PAYLOADS is identity", async (test) => {
+    const values = { modules: [{ name: "a", source: { queue: "a" } }], settings: { payloads: "identity" } };
+    await writeFile(join(copy, "some.values.yaml"), JSON.stringify(values));
+    const env = { DISPATCHER_VALUES: "some.values.yaml" };
+    const { code, stdout } = await snapshot(test, "prod.bicepparam", "overwrite", { cwd: copy, env });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    const assignments = ofType(readPrediction("prod", copy), "Microsoft.Authorization/roleAssignments");
+    const ofJobs = assignments.filter(({ properties }) => String(properties?.["principalId"]).includes("-job'"));
+    expect(ofJobs).toHaveLength(1);
+    // The role Storage Blob Data Reader.
+    expect(ofJobs[0]?.properties?.["roleDefinitionId"]).toMatch(/\/2a2b9908-6ea1-4ae2-8e65-a410df84e7d1$/);
+    expect(ofJobs[0]?.id).toContain("containers/dispatcher-payloads");
+  });
+
   it("decide entities, table, namespace of the Jobs, and whether silence is told", async (test) => {
     const values = {
       modules: [

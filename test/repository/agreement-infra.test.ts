@@ -118,6 +118,6 @@ it("the services' ids of the roles are told apart", () => {
   const ids = [...readFileSync("infra/types.bicep", "utf8").matchAll(/: '([0-9a-f]{8}-[0-9a-f-]{27})'/g)].map(
     ([, id]) => id,
   );
-  expect(ids).toHaveLength(7);
-  expect(new Set(ids).size).toBe(7);
+  expect(ids).toHaveLength(8);
+  expect(new Set(ids).size).toBe(8);
 });

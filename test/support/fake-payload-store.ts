@@ -24,7 +24,8 @@ export function makeFakePayloadStore({ clock }: { clock: Clock }): FakePayloadSt
       bodies.set(idOf(key), Uint8Array.from(body));
       stored.set(idOf(key), { key: { source, sequenceNumber, enqueuedAt }, version: String(++puts) });
     },
-    bodyUrl: async (key, validForMs) =>
+    bodyUrl: async (key) => `https://payloads.test/${encodeURIComponent(idOf(key))}/body`,
+    signedBodyUrl: async (key, validForMs) =>
       `https://payloads.test/${encodeURIComponent(idOf(key))}/body?sig=secret&until=${clock.now() + validForMs}`,
     async deleteBody(key, version) {
       if (version !== undefined && stored.get(idOf(key))?.version !== version) return;

@@ -59,6 +59,7 @@ export function makeWorld(
       modules: new Map(modules.map((module) => [module.name, module])),
       instance: "dispatcher",
       namespace: "jobs",
+      bodyAccess: "inline",
       lockDurationMs: LOCK_MS,
       jobRetentionMs: 3_600_000,
       historyRetentionMs: 30 * 86_400_000,

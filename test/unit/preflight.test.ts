@@ -3,6 +3,7 @@ import { ConfigError, UnavailableError } from "../../shared/errors.ts";
 import { makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import type { TrialOutcome } from "../../shared/ports/job-cluster.ts";
+import type { BodyAccess } from "../../shared/ports/payload-store.ts";
 import { RIGHTS } from "../../shared/ports/rights.ts";
 import { logPreflight, makePreflight } from "../../shared/preflight.ts";
 import { buildJob } from "../contract/job-harness.ts";
@@ -23,7 +24,13 @@ const withImage = (name: string, image: string): Module =>
 const GOOD = withImage("good", "busybox");
 const BAD = withImage("bad", "");
 
-function aPreflight(over: { modules?: readonly Module[]; jobRetentionMs?: number } = {}) {
+interface Over {
+  readonly modules?: readonly Module[];
+  readonly jobRetentionMs?: number;
+  readonly bodyAccess?: BodyAccess;
+}
+
+function aPreflight(over: Over = {}) {
   const clock = makeTestClock();
   const cluster = new FakeCluster({ clock });
   const table = makeFakeRunTable({ clock });
@@ -38,6 +45,7 @@ function aPreflight(over: { modules?: readonly Module[]; jobRetentionMs?: number
     modules: new Map((over.modules ?? [GOOD]).map((module) => [module.name, module])),
     instance: "dispatcher",
     namespace: "jobs",
+    bodyAccess: over.bodyAccess ?? "inline",
     jobRetentionMs: over.jobRetentionMs ?? HOUR_MS,
   });
   /** Answers each trial of a module like this. */
@@ -131,6 +139,50 @@ it("names the worst first", async () => {
     job.metadata?.labels?.["ion/module"] === "good" ? { kind: "accepted", warnings: ["deprecated"] } : undefined,
   );
   expect((await look()).map(({ level }) => level)).toEqual(["error", "warning"]);
+});
+
+describe("with PAYLOADS=identity, the identity of a module's Jobs", () => {
+  const USE = { "azure.workload.identity/use": "true" };
+  const withPod = (labels: Record<string, string>, serviceAccountName?: string): Module => {
+    const spec = {
+      containers: [{ name: "main", image: "busybox" }],
+      ...(serviceAccountName ? { serviceAccountName } : {}),
+    };
+    const jobTemplate = { spec: { template: { metadata: { labels }, spec } } };
+    return aModule({ name: "good", work: { kind: "jobTemplate", jobTemplate } });
+  };
+
+  it("is missed if the module names none, because its Jobs could read no body", async () => {
+    const { look } = aPreflight({ bodyAccess: "identity" });
+    expect(await look()).toEqual([
+      {
+        level: "warning",
+        module: "good",
+        file: "modules/good.yaml",
+        field: "serviceAccountName",
+        text: "PAYLOADS is identity, and the Jobs of this module have no identity to read their bodies with. Name a ServiceAccount whose identity has the role Storage Blob Data Reader on the container dispatcher-payloads",
+      },
+    ]);
+  });
+
+  it.each([
+    { name: "no account", module: withPod(USE) },
+    { name: "no label", module: withPod({}, "dispatcher-job") },
+  ])("is missed in a whole Job with $name, by the fields of the Job", async ({ module }) => {
+    const { look } = aPreflight({ bodyAccess: "identity", modules: [module] });
+    const findings = await look();
+    expect(findings).toMatchObject([{ level: "warning", field: "jobTemplate.spec.template" }]);
+    expect(findings[0]?.text).toMatch(
+      / in spec\.serviceAccountName, and set the label azure\.workload\.identity\/use to "true"$/,
+    );
+  });
+
+  it("is not missed where it is named, nor where bodies are inline", async () => {
+    const work = { kind: "worker", worker: { image: "busybox" }, handler: undefined, serviceAccountName: "a" } as const;
+    for (const module of [aModule({ work }), withPod(USE, "a")])
+      expect(await aPreflight({ bodyAccess: "identity", modules: [module] }).look()).toEqual([]);
+    expect(await aPreflight({ bodyAccess: "inline" }).look()).toEqual([]);
+  });
 });
 
 describe("the version of the cluster", () => {

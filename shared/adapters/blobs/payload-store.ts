@@ -44,9 +44,9 @@ const MIB = 1024 * 1024;
  * | `dispatcher-payloads` | `<instance>/<source>/<sequence number>-<enqueued ms>/body`                               |
  * | `dispatcher-logs`     | `<instance>/<source>/<sequence number>-<enqueued ms>/attempt-<n>/<container>.log`        |
  *
- * The source is `q/<queue>` or `t/<topic>/<subscription>`; no path contains a sender's text. The URL of a body carries
- * a signature that allows to read this one blob. The account key signs it or, with an identity, a delegated key, whose
- * signatures last at most 7 days. Throws ConfigError if the connection string holds no account key to sign with.
+ * The source is `q/<queue>` or `t/<topic>/<subscription>`; no path contains a sender's text. The signed URL of a body
+ * carries a signature that allows to read this one blob. The account key signs it or, with an identity, a delegated
+ * key, whose signatures last at most 7 days. Throws ConfigError if the connection string holds no account key to sign with.
  */
 export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadStore {
   const { connection, instance, clock, timeoutMs = BLOB_TIMEOUT_MS } = options;
@@ -79,7 +79,12 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
       await sending(`storing the body of run ${runId(key)}`, store, body.byteLength);
     },
 
-    async bodyUrl(key, validForMs) {
+    async bodyUrl(key) {
+      const ask = async () => withoutQuery(bodyBlob(await bodies(), key).url);
+      return await sending(`making the URL of the body of run ${runId(key)}`, ask);
+    },
+
+    async signedBodyUrl(key, validForMs) {
       return await sending(`signing the URL of the body of run ${runId(key)}`, async () => {
         const blob = bodyBlob(await bodies(), key);
         const now = clock.now();

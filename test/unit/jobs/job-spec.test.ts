@@ -238,6 +238,21 @@ describe("a worker", () => {
     expect(podOf(job).volumes).toContainEqual({ name: "tmp", emptyDir: {} });
   });
 
+  it.each([
+    { name: "a worker", work: aModule().work },
+    { name: "a handler around it", work: handlerWork },
+  ])("has the identity of the account that the module names, and else none: $name", ({ work }) => {
+    const template = (over: Partial<Module>) => build({ module: over }).spec?.template;
+    const USE = "azure.workload.identity/use";
+    if (work.kind !== "worker") throw new Error("it is no worker");
+    const named = template({ work: { ...work, serviceAccountName: "dispatcher-job" } });
+    expect(named?.spec).toMatchObject({ serviceAccountName: "dispatcher-job", automountServiceAccountToken: false });
+    expect(named?.metadata?.labels).toMatchObject({ [USE]: "true", "ion/module": "thumbnail" });
+    const unnamed = template({ work });
+    expect(unnamed?.spec).not.toHaveProperty("serviceAccountName");
+    expect(unnamed?.metadata?.labels).not.toHaveProperty(USE);
+  });
+
   it("takes over what the module file says", () => {
     const secret = { valueFrom: { secretKeyRef: { name: "s", key: "k" } } };
     const job = build({

@@ -4,7 +4,7 @@ import { policyChanges } from "../../../shared/jobs/policy-changes.ts";
 import { sampleJobs } from "../../../shared/jobs/sample-jobs.ts";
 import { aModule } from "./objects.ts";
 
-const [sent] = sampleJobs({ instance: "one", namespace: "jobs", module: aModule() });
+const [sent] = sampleJobs({ instance: "one", namespace: "jobs", module: aModule(), bodyAccess: "inline" });
 
 /** The sent Job as the API server gives it back: with its defaults, and as a policy changed it. */
 function stored(change: (job: Parts) => void = () => {}): V1Job {
@@ -19,6 +19,8 @@ function stored(change: (job: Parts) => void = () => {}): V1Job {
   template.metadata.labels = { ...template.metadata.labels, "batch.kubernetes.io/controller-uid": "u" };
   Object.assign(pod, { dnsPolicy: "ClusterFirst", schedulerName: "default-scheduler" });
   for (const { valueFrom } of container.env ?? []) if (valueFrom?.fieldRef) valueFrom.fieldRef.apiVersion = "v1";
+  // The server leaves out what is empty, as DISPATCHER_PUBLISHES is here.
+  for (const variable of container.env ?? []) if (variable.value === "") delete variable.value;
   for (const { downwardAPI } of pod.volumes ?? []) if (downwardAPI) downwardAPI.defaultMode = 420;
   change(parts);
   return job;
@@ -51,93 +53,93 @@ describe("what a policy changes in a Job", () => {
     expect(policyChanges(sent, added)).toEqual([]);
   });
 
-  it.each<{ name: string; change: (job: Parts) => void; says: string; then: RegExp }>([
+  it.each<{ name: string; change: (job: Parts) => void; says: string; follows: RegExp }>([
     {
       name: "a label by which the Dispatcher finds its Jobs",
       change: ({ metadata }) => void (metadata.labels = { ...metadata.labels, [INSTANCE]: "team-a" }),
       says: `metadata.labels[${INSTANCE}] from "one" to "team-a"`,
-      then: /would not know its own Jobs/,
+      follows: /would not know its own Jobs/,
     },
     {
       name: "an annotation that says which run a Job is of",
       change: ({ metadata }) => delete metadata.annotations?.["ion/source"],
       says: `metadata.annotations[ion/source] from "{\\"queue\\":\\"thumbnails\\"}" to nothing`,
-      then: /would not know its own Jobs/,
+      follows: /would not know its own Jobs/,
     },
     {
       name: "a label by which it finds the pods",
       change: ({ template }) => void (template.labels = { ...template.labels, [INSTANCE]: "team-a" }),
       says: `spec.template.metadata.labels[${INSTANCE}] from "one" to "team-a"`,
-      then: /would not see the pods/,
+      follows: /would not see the pods/,
     },
     {
       name: "an annotation that carries the message",
       change: ({ template }) => delete template.annotations?.["ion/message"],
       says: `spec.template.metadata.annotations[ion/message] from "{}" to nothing`,
-      then: /would not find its message/,
+      follows: /would not find its message/,
     },
     {
       name: "a variable that shows it",
       change: ({ container }) =>
         void (container.env = container.env?.filter(({ name }) => name !== "DISPATCHER_MESSAGE_FILE") ?? []),
       says: `spec.template.spec.containers[worker].env[DISPATCHER_MESSAGE_FILE] from {"name":"DISPATCHER_MESSAGE_FILE","value":"/dispatcher/message"} to nothing`,
-      then: /would not find its message/,
+      follows: /would not find its message/,
     },
     {
       name: "the volume of its files",
       change: ({ pod }) => void (pod.volumes = []),
       says: "spec.template.spec.volumes[dispatcher-message] from",
-      then: /would not find its message/,
+      follows: /would not find its message/,
     },
     {
       name: "their mount",
       change: ({ container }) => void (container.volumeMounts = []),
       says: "spec.template.spec.containers[worker].volumeMounts[dispatcher-message] from",
-      then: /would not find its message/,
+      follows: /would not find its message/,
     },
     {
       name: "how many pods there are",
       change: ({ spec }) => void (spec.parallelism = 2),
       says: "spec.parallelism from 1 to 2",
-      then: /several pods at once/,
+      follows: /several pods at once/,
     },
     {
       name: "how often the cluster tries",
       change: ({ spec }) => void (spec.backoffLimit = 6),
       says: "spec.backoffLimit from 0 to 6",
-      then: /repeat an attempt by itself/,
+      follows: /repeat an attempt by itself/,
     },
     {
       name: "what ends a Job",
       change: ({ spec }) => void (spec.podFailurePolicy = { rules: [] }),
       says: "spec.podFailurePolicy from",
-      then: /repeat an attempt by itself/,
+      follows: /repeat an attempt by itself/,
     },
     {
       name: "how long the pod may run",
       change: ({ pod }) => void (pod.activeDeadlineSeconds = 60),
       says: "spec.template.spec.activeDeadlineSeconds from 600 to 60",
-      then: /end at another time/,
+      follows: /end at another time/,
     },
     {
       name: "when the cluster deletes the Job",
       change: ({ spec }) => void (spec.ttlSecondsAfterFinished = 100),
       says: "spec.ttlSecondsAfterFinished from nothing to 100",
-      then: /might delete a finished Job/,
+      follows: /might delete a finished Job/,
     },
     {
       name: "who runs the Job",
       change: ({ spec }) => void (spec.managedBy = "kueue.x-k8s.io/multikueue"),
       says: 'spec.managedBy from nothing to "kueue.x-k8s.io/multikueue"',
-      then: /own Job controller/,
+      follows: /own Job controller/,
     },
-  ])("is told: $name", ({ change, says, then }) => {
+  ])("is told: $name", ({ change, says, follows }) => {
     const [found, ...others] = policyChanges(sent, stored(change));
     expect(others).toEqual([]);
     expect(found?.level).toBe("error");
     expect(found?.changed).toHaveLength(1);
     expect(found?.changed[0]).toContain(says);
-    expect(found?.then).toMatch(then);
+    expect(found?.follows).toMatch(follows);
   });
 
   it("is told once for each thing that follows, with all that was changed", () => {
@@ -163,7 +165,7 @@ describe("what a policy changes in a Job", () => {
       {
         level: "warning",
         changed: [`spec.template.metadata.annotations[${autoscaler}] from "false" to "true"`],
-        then: expect.stringMatching(/would not happen/),
+        follows: expect.stringMatching(/would not happen/),
       },
     ]);
   });

@@ -20,7 +20,7 @@ const template = (spec: string, pod: string) =>
 
 const DURATION = "write a duration such as 500ms, 10s, 5m, 1h or 1d";
 const FIELDS =
-  "$schema, name, source, when, schema, retry, maxRunningTime, startTimeout, maxActive, worker, handler, publishes, jobTemplate";
+  "$schema, name, source, when, schema, retry, maxRunningTime, startTimeout, maxActive, serviceAccountName, worker, handler, publishes, jobTemplate";
 
 describe("a module file", () => {
   it("needs little, and gets defaults for the rest", () => {
@@ -69,6 +69,7 @@ worker:
   resources: { limits: { cpu: 1, memory: 1Gi } }
   securityContext: { runAsUser: 1000 }
 handler: { image: h:2 }
+serviceAccountName: dispatcher-job
 publishes: [image.resized]
 `,
     });
@@ -97,6 +98,7 @@ publishes: [image.resized]
           securityContext: { runAsUser: 1000 },
         },
         handler: { image: "h:2" },
+        serviceAccountName: "dispatcher-job",
       },
     });
   });
@@ -261,6 +263,10 @@ describe("a module file that is wrong stops the app, saying where and what is al
     { lines: ["maxRunningTime: 366d"], want: '"366d" is not allowed' },
     { lines: ["maxRunningTime: -5m"], want: '"-5m" is not allowed' },
     { lines: ["startTimeout: 1y"], want: `startTimeout: "1y" is not allowed; ${DURATION}` },
+    {
+      lines: ["serviceAccountName: Jobs"],
+      want: 'serviceAccountName: "Jobs" is not allowed; write the name of a ServiceAccount in the namespace of the Jobs',
+    },
     { lines: ["maxActive: many"], want: 'maxActive: "many" is not allowed; write a whole number from 0 to 100000' },
     { lines: ["publishes: [a.b, 'a,b']"], want: 'publishes[1]: "a,b" is not allowed; write an event type' },
     { lines: ["when: {}"], want: "m.yaml:4:1: when: says nothing" },
@@ -342,6 +348,12 @@ describe("a module file that is wrong stops the app, saying where and what is al
       spec: "backoffLimit: 6",
       pod: containers,
       want: "m.yaml:5:5: jobTemplate.spec.backoffLimit: 6 is not allowed; set retry.maxAttempts",
+    },
+    {
+      name: "a service account beside it",
+      spec: "suspend: true",
+      pod: `${containers}\nserviceAccountName: a`,
+      want: "m.yaml:9:1: serviceAccountName: can't stand beside jobTemplate; write it in jobTemplate.spec.template.spec",
     },
     {
       name: "an owned field of the pod",

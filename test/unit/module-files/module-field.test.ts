@@ -23,7 +23,7 @@ const template: Work = {
   },
 };
 
-const jobOf = (module: Module) => sampleJobs({ instance: "one", namespace: "jobs", module })[0];
+const jobOf = (module: Module) => sampleJobs({ instance: "one", namespace: "jobs", module, bodyAccess: "inline" })[0];
 
 /** The path of a variable in the Job as it is sent, with those of the message before it. */
 function envPath(module: Module, list: "initContainers" | "containers", index: number, name: string): string {
@@ -44,6 +44,7 @@ describe("the module file's field for a field of the Job", () => {
     { work: handled, field: "spec.template.spec.containers[0].args", is: "handler.args" },
     { work: worker, field: "spec.podFailurePolicy.rules[1].onExitCodes.values", is: "retry.permanentExitCodes" },
     { work: worker, field: "spec.template.spec.activeDeadlineSeconds", is: "maxRunningTime" },
+    { work: worker, field: "spec.template.spec.serviceAccountName", is: "serviceAccountName" },
     {
       work: template,
       field: "spec.template.spec.volumes[0].name",

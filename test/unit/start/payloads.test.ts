@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { fitsInline, jobLimitMs } from "../../../shared/jobs/job-spec.ts";
+import { rebuildRun } from "../../../shared/observe/rebuild-run.ts";
 import { aModule } from "../../support/a-module.ts";
-import { makeWorld, RETRY, type World } from "../../support/world.ts";
+import { makeWorld, RETRY, type World, withRun } from "../../support/world.ts";
 
 /** The annotation from which the pod of the latest Job reads its properties. */
 const propertiesOf = (world: World) =>
@@ -135,5 +136,61 @@ describe("the signature of a body's URL", () => {
     await world.tick();
     expect(world.closed()).toHaveLength(1);
     expect(JSON.stringify(world.lines)).not.toContain("secret");
+  });
+});
+
+describe("with PAYLOADS=identity, a body", () => {
+  const aWorld = () => makeWorld([aModule({ retry: RETRY })], { bodyAccess: "identity" });
+  const annotationsOf = (world: World) => world.cluster.creates.at(-1)?.spec?.template.metadata?.annotations ?? {};
+
+  it.each([
+    { what: "a small one", body: "for no eyes" },
+    { what: "a large one", body: "for no eyes".repeat(2_000) },
+  ])("is in the store alone, and its URL has no signature: $what", async ({ body }) => {
+    const world = aWorld();
+    await world.send({ body, subject: "a.subject" });
+    expect([...world.payloads.bodies.values()].map((bytes) => Buffer.from(bytes).toString())).toEqual([body]);
+    expect(annotationsOf(world)["ion/message-url"]).toMatch(/^https:\/\/payloads\.test\/[^?]+\/body$/);
+    const job = JSON.stringify(world.cluster.creates);
+    expect(job).not.toContain("for no eyes");
+    expect(job).not.toContain("sig=");
+    // What the sender wrote beside the body still stands in the Job.
+    expect(annotationsOf(world)["ion/properties"]).toContain("a.subject");
+  });
+
+  it("is deleted when its run is closed", async () => {
+    const world = await withRun(aWorld());
+    expect(world.run().bodyInBlob).toBe(true);
+    world.cluster.succeed(world.jobName());
+    await world.tick();
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+    expect(world.payloads.bodies.size).toBe(0);
+  });
+
+  it("is deleted with a run that was rebuilt", async () => {
+    const world = await withRun(aWorld());
+    const run = await rebuildRun(
+      world.deps,
+      world.run(),
+      { ...world.message(1), state: "deferred" },
+      { jobs: new Map() },
+    );
+    expect(run?.bodyInBlob).toBe(true);
+  });
+
+  it("is deleted though its run began before the setting was changed", async () => {
+    const world = await withRun(makeWorld());
+    world.cluster.fail(world.jobName());
+    const changed = world.makeReplica({ bodyAccess: "identity" });
+    for (let tick = 0; tick < 10 && world.payloads.bodies.size === 0; tick += 1) {
+      world.clock.advance(5_000);
+      await changed.tick();
+    }
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2, bodyInBlob: true });
+    world.cluster.run(world.jobName());
+    world.cluster.succeed(world.jobName());
+    await changed.tick();
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+    expect(world.payloads.bodies.size).toBe(0);
   });
 });
