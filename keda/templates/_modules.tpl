@@ -21,6 +21,17 @@
 {{- dict "sources" $sources | toJson }}
 {{- end }}
 
+{{/* Renders the ServiceAccounts that Jobs may have, as a list of CEL: the namespace's default, the chart's own, and
+     those that modules name. */}}
+{{- define "dispatcher.jobAccounts" -}}
+{{- $accounts := list "default" (printf "%s-job" .Release.Name) }}
+{{- range .Values.modules }}
+{{- $pod := dig "jobTemplate" "spec" "template" "spec" dict . }}
+{{- $accounts = concat $accounts (compact (list .serviceAccountName $pod.serviceAccountName $pod.serviceAccount)) }}
+{{- end -}}
+[{{ range $index, $account := uniq $accounts }}{{ if $index }}, {{ end }}{{ $account | squote }}{{ end }}]
+{{- end }}
+
 {{/* Renders the namespace as KEDA takes it, without its domain. In another cloud KEDA needs the domain as well. */}}
 {{- define "dispatcher.triggerNamespace" -}}
 {{- with .Values.serviceBus.fullyQualifiedNamespace -}}

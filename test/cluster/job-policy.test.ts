@@ -128,6 +128,31 @@ const REFUSED: readonly (Change & { readonly name: string; readonly says: RegExp
     volume: { name: "node", hostPath: { path: "/" } },
     says: /may mount no hostPath/,
   },
+  {
+    name: "a ServiceAccount that no module names",
+    pod: { serviceAccountName: "cluster-admin" },
+    says: /may have no ServiceAccount that none of its modules names/,
+  },
+  {
+    name: "one by the field's old name",
+    pod: { serviceAccount: "cluster-admin" },
+    says: /may have no ServiceAccount that none of its modules names/,
+  },
+];
+
+/** The modules of the chart, two of which name a ServiceAccount. */
+const MODULES = [
+  { name: "work", source: { queue: "work" }, worker: { image: "busybox:1.36" } },
+  { name: "named", source: { queue: "named" }, serviceAccountName: "reader", worker: { image: "busybox:1.36" } },
+  {
+    name: "whole",
+    source: { queue: "whole" },
+    jobTemplate: {
+      spec: {
+        template: { spec: { serviceAccountName: "writer", containers: [{ name: "main", image: "busybox:1.36" }] } },
+      },
+    },
+  },
 ];
 
 describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`, () => {
@@ -138,7 +163,7 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
     kubectl = makeKubectl(binaries, inject("kubeconfig"));
     namespace = await makeNamespace(admin, `policy-${randomUUID().slice(0, 8)}`);
     const only = PARTS.map((part) => `--show-only=templates/${part}.yaml`);
-    const values = [CONNECTED, { jobNamespace: namespace.name, instance: INSTANCE }];
+    const values = [CONNECTED, { jobNamespace: namespace.name, instance: INSTANCE, modules: MODULES }];
     const items = await chart.render(values, namespace.name, ...only);
     manifest = JSON.stringify({ apiVersion: "v1", kind: "List", items });
     await kubectl(["apply", "--server-side", "--filename=-"], manifest);
@@ -166,6 +191,14 @@ describe.skipIf(!inject("ownsCluster"))(`the app's account ${NEEDS_OWN_CLUSTER}`
     const job = changed({ of: "containers", security: { capabilities: { drop: ["ALL"], add: ["NET_BIND_SERVICE"] } } });
     expect((await create(job)).metadata?.name).toBe(job.metadata?.name);
   });
+
+  test.each(["default", `${RELEASE}-job`, "reader", "writer"])(
+    "creates one with the ServiceAccount %s",
+    async (name) => {
+      const made = await create(changed({ pod: { serviceAccountName: name } }));
+      expect(made.spec?.template.spec?.serviceAccountName).toBe(name);
+    },
+  );
 
   test.each(REFUSED)("is refused $name", async ({ says, ...change }) => {
     await expect(create(changed(change))).rejects.toThrow(says);
