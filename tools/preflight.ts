@@ -2,8 +2,9 @@ import { makeCommand } from "../shared/command-line.ts";
 import { makeDependencies } from "../shared/compose.ts";
 import { readConfigOver } from "../shared/config.ts";
 import { ConfigError } from "../shared/errors.ts";
+import type { Finding } from "../shared/finding.ts";
 import { makeLog } from "../shared/log.ts";
-import { type Finding, makePreflight } from "../shared/preflight.ts";
+import { makePreflight } from "../shared/preflight.ts";
 
 // `npm run preflight`, and `node dist/tools/preflight.js` in the container: checks settings, module files, bus, storage
 // and cluster before any message depends on them, and changes nothing. The settings are the app's own: the environment,
