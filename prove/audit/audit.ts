@@ -21,6 +21,8 @@ export interface RunRow {
   readonly attempt: number;
   readonly failures: number;
   readonly interruptions: number;
+  /** When the run was closed, in ms. */
+  readonly closedAt?: number;
 }
 
 /** A Job as the cluster lists it. */

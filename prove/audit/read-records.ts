@@ -66,6 +66,10 @@ const row = z.object({
   attempt: z.number().default(0),
   failures: z.number().default(0),
   interruptions: z.number().default(0),
+  closedAt: z
+    .date()
+    .transform((date) => date.getTime())
+    .optional(),
 });
 
 async function readTable({ storage, tableName }: Servers): Promise<Pick<Records, "open" | "marks" | "closed">> {
@@ -77,10 +81,15 @@ async function readTable({ storage, tableName }: Servers): Promise<Pick<Records,
     const [kind] = (entity.rowKey ?? "").split("|");
     const isOpen = kind === "work" || kind === "wait" || kind === "later";
     if (!isOpen && kind !== "run") continue;
-    const { sequenceNumber, enqueuedAt, verdictReason, ...facts } = row.parse(entity);
+    const { sequenceNumber, enqueuedAt, verdictReason, closedAt, ...facts } = row.parse(entity);
     const source = entity.partitionKey?.includes("|t|") ? `${TOPIC}/${SUBSCRIPTION}` : QUEUE;
     const runId = `${source}:${sequenceNumber}:${enqueuedAt.getTime()}`;
-    const run = { runId, ...facts, ...(verdictReason === undefined ? {} : { reason: verdictReason }) };
+    const run = {
+      runId,
+      ...facts,
+      ...(verdictReason === undefined ? {} : { reason: verdictReason }),
+      ...(closedAt === undefined ? {} : { closedAt }),
+    };
     if (isOpen) open.push(run);
     else if (facts.status === "open") marks.push(runId);
     else closed.push(run);

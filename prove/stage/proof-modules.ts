@@ -23,6 +23,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   "say-url": 'echo "no use: $DISPATCHER_MESSAGE_URL"; finish 64',
   hang: "exec sleep 60",
   "no-node": "finish 0",
+  "one-slot": 'case "$DISPATCHER_MESSAGE_ID" in *-1) ;; *) for n in $(seq 200); do sleep 0.1; done ;; esac; finish 0',
   "not-to-be-ended":
     'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; trap : TERM; for n in $(seq 100); do sleep 0.1; done; finish 3',
 };
@@ -111,6 +112,6 @@ function common(subject: string): object {
     // Long, because a Job that the app looks at late must not end by its own limit: the app could not tell then that it
     // never started.
     maxRunningTime: subject === "hang" ? "1s" : "1h",
-    maxActive: 1000,
+    maxActive: subject === "one-slot" ? 1 : 1000,
   };
 }

@@ -2,6 +2,7 @@ import { identityAnnotations, identityLabels } from "../../shared/jobs/job-ident
 import { jobName } from "../../shared/jobs/job-name.ts";
 import type { Finding, Records } from "../audit/audit.ts";
 import { QUEUE } from "../stage/kinds.ts";
+import type { GuardEdit } from "./edit.ts";
 import { handMadeJob } from "./hand-made-job.ts";
 import { isAbout, type Scene, starts } from "./scene.ts";
 import { NO_ORPHAN_JOBS, type Scenario, type Twin } from "./twin.ts";
@@ -40,6 +41,32 @@ const CREATED_TOO_LATE: Scenario = {
   },
   forgives: ({ about }, records) => isAbout("success-1", about, records),
 };
+
+/**
+ * Freezes a replica that has created the Job of the first of two messages, until another replica has given the only slot
+ * of their module to the second one, whose work takes long.
+ */
+async function takeItsSlot({ script, send, until }: Scene) {
+  // No tick may give the slot to the first one before the second one has it.
+  const ticks = await Promise.all([0, 1].map((replica) => script.catch("list the jobs", "before", { replica })));
+  const recording = script.catch("update a run to dispatched", "before", { freeze: true });
+  await send("one at a time");
+  const frozen = await recording;
+  await send("one at a time");
+  await until("the second one is at work", ({ open }) => open.some(({ status }) => status === "dispatched"));
+  for (const tick of ticks) tick.goOn();
+  await until("the first one is in line", ({ open }) => open.some(({ status }) => status === "waiting"));
+  return frozen;
+}
+
+/** Finds that the first of two messages was settled only when the second one's slot came free. */
+async function settledLate(_scene: Scene, { closed }: Records): Promise<Finding[]> {
+  const [first, second] = closed.toSorted((a, b) => a.messageId.localeCompare(b.messageId));
+  if (first?.closedAt === undefined || second?.closedAt === undefined || first.closedAt < second.closedAt) return [];
+  return [{ kind: "wrong", about: first.runId, what: "its Job was followed only when a slot came free" }];
+}
+
+const NO_FOLLOW_UNSPOKEN: GuardEdit = { guard: "follow-unspoken", put: "" };
 
 /** The guards of the start of an attempt, which has exactly one Job. */
 export const START_TWINS: readonly Twin[] = [
@@ -142,6 +169,38 @@ export const START_TWINS: readonly Twin[] = [
     },
     finds: ["wrong"],
     shows: "a Job at work is ended",
+  },
+  {
+    name: "record-on-fresh-row",
+    guard:
+      "a replica that created a Job, and finds its run in line for that attempt, records the Job, because no tick reads the line without a free slot",
+    removal: [{ guard: "record-on-fresh-row", put: 'return { kind: "moved on" };' }],
+    without: [NO_FOLLOW_UNSPOKEN],
+    scenario: {
+      story:
+        "a replica freezes before it records its Job, another one puts the run in line and gives the only slot away, and the first one wakes",
+      async play(scene) {
+        (await takeItsSlot(scene)).goOn();
+      },
+      alsoFinds: settledLate,
+    },
+    finds: ["wrong"],
+    shows: "a Job is followed only when a slot comes free",
+  },
+  {
+    name: "follow-unspoken",
+    guard: "a tick adopts a Job whose run waits for that very attempt, though no slot is free",
+    removal: [NO_FOLLOW_UNSPOKEN],
+    scenario: {
+      story:
+        "a replica dies before it records its Job, and another one has put the run in line and given the only slot away",
+      async play(scene) {
+        (await takeItsSlot(scene)).kill();
+      },
+      alsoFinds: settledLate,
+    },
+    finds: ["wrong"],
+    shows: "a Job is followed only when a slot comes free",
   },
   {
     name: "end-what-came-too-late",

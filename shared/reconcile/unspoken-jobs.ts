@@ -88,6 +88,7 @@ export function makeFollowUnspoken(deps: Dependencies) {
     if (!identity || !found || found.kind === "none") return view.jobs.has(name) ? "no row" : "followed";
     if (found.kind === "newer") return "followed";
     if (found.kind === "open" && isToAdvance(found.stored.run, name, identity, view, deps.instance)) {
+      // guard: follow-unspoken
       await advance(found.stored);
       return "followed";
     }

@@ -189,6 +189,7 @@ async function record(
       if (found.kind === "open" && now?.attempt === run.attempt && now.status !== "settling") {
         // Another replica recorded or adopted the same Job.
         if (now.status === "dispatched") return { kind: "dispatched", stored: found.stored };
+        // guard: record-on-fresh-row
         stored = found.stored;
         continue;
       }

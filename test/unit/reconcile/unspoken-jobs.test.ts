@@ -19,10 +19,9 @@ async function withUnspokenJob(over = {}) {
   const { jobName: _, jobUid: __, dispatchedAt: ___, jobOverdueAt: ____, ...rest } = run;
   await world.table.update(found.stored, { ...rest, status: "waiting", notBefore: world.clock.now() });
   world.clock.advance(60_000);
-  const other = world.makeReplica({ modules: new Map([["thumbnail", aModule({ retry: RETRY, maxActive: 9 })]]) });
-  world.deps.table.line = async () => [];
+  // It sees nobody in line.
+  const other = world.makeReplica({ table: { ...world.table, line: async () => [] } });
   await other.accept(world.broker.deliver({ queue: "thumbnails" }, { messageId: "a", body: "{}" }));
-  world.deps.table.line = world.table.line;
   return { ...world, name };
 }
 
