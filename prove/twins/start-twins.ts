@@ -43,15 +43,15 @@ const CREATED_TOO_LATE: Scenario = {
 };
 
 /**
- * Freezes a replica that has created the Job of the first of two messages, until another replica has given the only slot
- * of their module to the second one, whose work takes long.
+ * Freezes a replica that is about to create the Job of the first of two messages, until another replica has given the only
+ * slot of their module to the second one, whose work takes long, and has put the first one in line.
  */
 async function takeItsSlot({ script, send, until }: Scene) {
   // No tick may give the slot to the first one before the second one has it.
   const ticks = await Promise.all([0, 1].map((replica) => script.catch("list the jobs", "before", { replica })));
-  const recording = script.catch("update a run to dispatched", "before", { freeze: true });
+  const creating = script.catch("create a job", "before", { freeze: true });
   await send("one at a time");
-  const frozen = await recording;
+  const frozen = await creating;
   await send("one at a time");
   await until("the second one is at work", ({ open }) => open.some(({ status }) => status === "dispatched"));
   for (const tick of ticks) tick.goOn();
@@ -178,7 +178,7 @@ export const START_TWINS: readonly Twin[] = [
     without: [NO_FOLLOW_UNSPOKEN],
     scenario: {
       story:
-        "a replica freezes before it records its Job, another one puts the run in line and gives the only slot away, and the first one wakes",
+        "a replica freezes before it creates a Job, another one gives the only slot away and puts the run in line, and the first one wakes",
       async play(scene) {
         (await takeItsSlot(scene)).goOn();
       },
@@ -193,9 +193,12 @@ export const START_TWINS: readonly Twin[] = [
     removal: [NO_FOLLOW_UNSPOKEN],
     scenario: {
       story:
-        "a replica dies before it records its Job, and another one has put the run in line and given the only slot away",
+        "a replica freezes before it creates a Job, another one gives the only slot away and puts the run in line, and the first one wakes and dies before it records the Job",
       async play(scene) {
-        (await takeItsSlot(scene)).kill();
+        const frozen = await takeItsSlot(scene);
+        const created = scene.script.catch("create a job", "after", { replica: frozen.replica });
+        frozen.goOn();
+        (await created).kill();
       },
       alsoFinds: settledLate,
     },

@@ -143,6 +143,7 @@ async function advanceAll(
     const runs = [...share.read.atWork, ...turns.next];
     tasks.push(postponedFirst(runs, postponed).map((stored) => ({ stored, share })));
     joining.push(...turns.joining.map((stored) => ({ stored, share })));
+    for (const { run } of turns.first) events.tell({ event: "left", cause: share.slots.causeOf(run) });
   }
   const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
   const left = new Set<string>();

@@ -13,10 +13,12 @@ const SPARE = 20;
 
 /** The waiting runs of one source that have their turn in this tick, and those that have to queue up first. */
 export interface Turns {
-  /** The oldest due runs of each module, about as many as it has free slots, and the first one of each line. */
+  /** The oldest due runs of each module, about as many as it has free slots. */
   readonly next: readonly StoredRun[];
   /** The others that have come due. They join the line, at the place that their age gives them. */
   readonly joining: readonly StoredRun[];
+  /** The first of each line that has no turn. The tick says why. */
+  readonly first: readonly StoredRun[];
 }
 
 /** What decides whose turn it is. */
@@ -53,8 +55,7 @@ export async function takeTurns(
   }
   const chosen = new Set(next.map(({ run }) => runId(run)));
   const isLeftOver = ({ run }: StoredRun) => !chosen.has(runId(run));
-  // The first of each line is asked about in any case, because the tick says why it waits.
-  return { next: [...next, ...heads.filter(isLeftOver)], joining: due.filter(isLeftOver) };
+  return { next, joining: due.filter(isLeftOver), first: heads.filter(isLeftOver) };
 }
 
 /**
