@@ -3,7 +3,7 @@ import pLimit from "p-limit";
 import { makeKubernetesJobs } from "../shared/adapters/kubernetes/jobs.ts";
 import { makeAzureTable } from "../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../shared/clock.ts";
-import { jobLimitMs } from "../shared/jobs/job-spec.ts";
+import { runningLimitMs } from "../shared/jobs/run-limits.ts";
 import { loadModules } from "../shared/module-files/load-modules.ts";
 import { dispatched } from "../shared/run/change-run.ts";
 import { ownerStamp } from "../shared/run/stamp.ts";
@@ -56,7 +56,7 @@ async function makeOpen(
     const created = await cluster.create(job);
     if (created.kind !== "created") throw new Error(`the cluster did not create a Job (${created.kind})`);
     const known = { name: job.metadata?.name ?? "", uid: created.uid };
-    await table.insert(dispatched(run, known, Date.now(), jobLimitMs(module)));
+    await table.insert(dispatched(run, known, Date.now(), runningLimitMs(job.spec?.template.spec)));
     await defer(message, stampProperties);
   };
 }

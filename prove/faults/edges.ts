@@ -70,8 +70,8 @@ const EDGES = {
   "end a job": { server: "cluster", writes: true, conflict: 409 },
   "read a job": { server: "cluster" },
   "read a job's pods": { server: "cluster" },
-  // It is made if a Job has no pod when its start is overdue, which hardly ever happens here.
-  "read a job's events": { server: "cluster", rare: true },
+  // It is made if a Job is late to start, and neither Job nor pod says why, which hardly ever happens here.
+  "read events": { server: "cluster", rare: true },
   "read a log": { server: "cluster" },
   "list the jobs": { server: "cluster" },
   "list the pods": { server: "cluster" },

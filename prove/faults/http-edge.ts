@@ -164,7 +164,7 @@ export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
   const [, kind, name, part] = /\/namespaces\/[^/]+\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(pathname) ?? [];
   if (kind === "pods" && part === "log") return "read a log";
   if (kind === "pods") return query.has("fieldSelector") ? "list the pods" : "read a job's pods";
-  if (kind === "events") return "read a job's events";
+  if (kind === "events") return "read events";
   if (kind !== "jobs") return undefined;
   if (method === "POST") return query.has("dryRun") ? "try a job" : "create a job";
   if (method === "PATCH") return body.includes("ttlSecondsAfterFinished") ? "retire a job" : "end a job";

@@ -47,9 +47,20 @@ const KINDS = {
     failures: 1,
     starts: 1,
   },
-  "no start": {
+  /** Its Job never starts, and a person cancels it. */
+  cancelled: {
     ...queued,
     share: 10,
+    subject: "cancel",
+    outcome: "cancelled",
+    reason: "Cancelled",
+    failures: 0,
+    starts: 0,
+  },
+  /** Only a twin's story sends this kind. Three of them would trip their module. */
+  "no start": {
+    ...queued,
+    share: 0,
     subject: "no-node",
     outcome: "failed",
     reason: "JobNotStarted",

@@ -15,6 +15,9 @@ finish() { say end "$1"; exit "$1"; }
 /** The size of a big message. It does not fit into a Job, so the app stores it as a blob. */
 export const BIG_BYTES = 48 * 1024;
 
+/** The module whose Jobs a person cancels: they never start. */
+export const CANCELLED_MODULE = "cancel";
+
 const SCRIPTS: Readonly<Record<string, string>> = {
   succeed: "echo worked; finish 0",
   "fail-once": 'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; echo failing; finish 3',
@@ -23,12 +26,13 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   "say-url": 'echo "no use: $DISPATCHER_MESSAGE_URL"; finish 64',
   hang: "exec sleep 60",
   "no-node": "finish 0",
+  [CANCELLED_MODULE]: "finish 0",
   "one-slot": 'case "$DISPATCHER_MESSAGE_ID" in *-1) ;; *) for n in $(seq 200); do sleep 0.1; done ;; esac; finish 0',
   "not-to-be-ended":
     'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; trap : TERM; for n in $(seq 100); do sleep 0.1; done; finish 3',
 };
 
-/** Asks for a node that doesn't exist. The app does not blame the template for that, so no module trips. */
+/** Asks for a node that doesn't exist. */
 const NO_NODE = { nodeSelector: { "example.com/never": "yes" } };
 
 /** The program of a worker that reads its body by URL, and fails if the body is not whole. */
@@ -65,7 +69,12 @@ export async function writeModules(directory: string, ledger: string): Promise<v
       source: { queue: QUEUE },
       when: { subject },
       ...common(subject),
-      ...template(imageOf(subject), shell(script), ledger, subject === "no-node" ? NO_NODE : {}),
+      ...template(
+        imageOf(subject),
+        shell(script),
+        ledger,
+        ["no-node", CANCELLED_MODULE].includes(subject) ? NO_NODE : {},
+      ),
     });
   }
   await write("read-big", {
@@ -109,8 +118,8 @@ function common(subject: string): object {
     },
     ...(subject === "give-up" ? { schema: { type: "object", properties: { size: { type: "integer" } } } } : {}),
     ...(subject === "no-node" ? { startTimeout: "1s" } : {}),
-    // Long, because a Job that the app looks at late must not end by its own limit: the app could not tell then that it
-    // never started.
+    // Longer than any proof, because the template must not be found at fault before a person cancels the Job.
+    ...(subject === CANCELLED_MODULE ? { startTimeout: "1d" } : {}),
     maxRunningTime: subject === "hang" ? "1s" : "1h",
     maxActive: subject === "one-slot" ? 1 : 1000,
   };

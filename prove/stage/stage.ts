@@ -22,9 +22,10 @@ import type { ServerName } from "../faults/edges.ts";
 import { Gate } from "../faults/gate.ts";
 import type { Outage } from "../faults/plan.ts";
 import { CANARIES } from "./canaries.ts";
+import { startCanceller } from "./canceller.ts";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
 import { makeReplica } from "./make-replica.ts";
-import { writeModules } from "./proof-modules.ts";
+import { CANCELLED_MODULE, writeModules } from "./proof-modules.ts";
 import { type ReplicaProcess, signal } from "./replica-process.ts";
 import { deferForeignMessages, FOREIGN_MESSAGES } from "./sender.ts";
 
@@ -113,6 +114,7 @@ async function build(
   });
   cleanUps.push(() => cluster.stop());
   const access = await readAccess(String(cluster.ready["kubeconfig"]));
+  cleanUps.push(startCanceller(access, CANCELLED_MODULE));
   const certificate = await makeCertificate();
   const search = new SecretSearch(secretsOf(azurite.connectionString, access.token));
   const lines = new LeakyLines(search);

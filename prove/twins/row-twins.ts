@@ -138,7 +138,7 @@ export const ROW_TWINS: readonly Twin[] = [
       },
     },
     finds: ["wrong"],
-    shows: "the message is dead-lettered as `JobTimedOut`, and not as `JobNotStarted`",
+    shows: "the end counts as an interruption by somebody else, and another attempt follows",
   },
   {
     name: "row-before-defer",
@@ -169,7 +169,7 @@ export const ROW_TWINS: readonly Twin[] = [
       {
         guard: "job-before-record",
         put: (codeAt) => `
-          const early = dispatched(run, { name: job.metadata?.name ?? "", uid: "" }, deps.clock.now(), limitMs);
+          const early = dispatched(run, { name: job.metadata?.name ?? "", uid: "" }, deps.clock.now(), runningLimitMs(job.spec?.template.spec));
           delete early.jobUid;
           Object.assign(stored, await deps.table.update(stored, early));
           ${codeAt("job-before-record")}`,

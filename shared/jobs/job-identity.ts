@@ -91,6 +91,12 @@ export function isOurs(job: V1Job, instance: string, key: RunKey, attempt: numbe
   );
 }
 
+/** What a row records of an existing Job. */
+export function recordOf({ metadata }: V1Job): { name: string; uid: string; createdAt?: EpochMs } {
+  const { name = "", uid = "", creationTimestamp } = metadata ?? {};
+  return { name, uid, ...(creationTimestamp ? { createdAt: new Date(creationTimestamp).getTime() } : {}) };
+}
+
 /** Whether the attempt is over and its logs are stored or given up, so that the Job only keeps its name taken. */
 export function isRetired(job: V1Job): boolean {
   return job.metadata?.labels?.[LABELS.retired] === "true";

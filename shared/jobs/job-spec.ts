@@ -17,12 +17,6 @@ import { workerPod } from "./worker-pod.ts";
  */
 const MAX_INLINE_BYTES = 16 * 1024;
 
-/** The time that the Job's own deadline adds to the pod's time-outs, so that the cluster can act on those first. */
-const SLACK_SECONDS = 60;
-
-/** The cluster's default time between SIGTERM and SIGKILL. */
-const DEFAULT_GRACE_SECONDS = 30;
-
 /**
  * Whether the body of a message goes to the payload store, and its Job gets a URL. The Dispatcher's own stamps count for
  * nothing, so that the answer is the same for each attempt.
@@ -37,14 +31,6 @@ export function fitsInline(message: PeekedMessage): boolean {
   if (message.body.byteLength > MAX_INLINE_BYTES) return false;
   const body = Buffer.byteLength(bodyText(message.body).text);
   return body + Buffer.byteLength(propertiesJson(message)) <= MAX_INLINE_BYTES;
-}
-
-/**
- * Says after how many ms a module's Job ends by its own deadline. The deadline is the backstop behind the start timeout
- * and the pod's own deadline. Suspended time does not count.
- */
-export function jobLimitMs(module: Module): number {
-  return jobLimitSeconds(module) * 1000;
 }
 
 /**
@@ -82,7 +68,7 @@ export function buildJob(input: {
       parallelism: 1,
       completions: 1,
       backoffLimit: 0,
-      activeDeadlineSeconds: jobLimitSeconds(module),
+      // It has no activeDeadlineSeconds until the Dispatcher ends it, because that also runs while the Job has no pod.
       podFailurePolicy: { rules: failureRules(module.retry.permanentExitCodes) },
       // ttlSecondsAfterFinished is set only when the Job is retired. Before, the cluster might delete the Job before we
       // read how it ended.
@@ -158,12 +144,6 @@ function failureRules(permanentExitCodes: readonly number[]): V1PodFailurePolicy
   if (permanentExitCodes.length === 0) return [disrupted];
   const values = [...new Set(permanentExitCodes)].toSorted((a, b) => a - b);
   return [disrupted, { action: "FailJob", onExitCodes: { operator: "In", values } }];
-}
-
-function jobLimitSeconds(module: Module): number {
-  const pod = module.work.kind === "jobTemplate" ? module.work.jobTemplate.spec?.template.spec : undefined;
-  const grace = pod?.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS;
-  return seconds(module.startTimeoutMs) + seconds(module.maxRunningTimeMs) + grace + SLACK_SECONDS;
 }
 
 /** Rounds up to whole seconds, at least one, because the cluster takes no fractions and no 0. */

@@ -1,14 +1,23 @@
 import type { V1ContainerStatus, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
-import type { AttemptEnd } from "../run/run.ts";
-import { hasStarted, lastLine, workContainers } from "./pod-containers.ts";
+import type { AttemptEnd, TemplateFault } from "../run/run.ts";
+import { blockedBy } from "./judge-start.ts";
+import { allContainers, hasStarted, lastLine, workContainers } from "./pod-containers.ts";
 
 /**
  * Pod reasons with which a kubelet or the control plane removes or refuses a pod, through no fault of the work. They
- * come from the kubelet's `lifecycle/predicate.go`, `nodeshutdown/nodeshutdown_manager.go` and `events/event.go`, and
- * from `pkg/util/node/node.go`.
+ * come from the kubelet's `lifecycle/predicate.go`, `nodeshutdown/nodeshutdown_manager.go`, `events/event.go` and
+ * `cm/topologymanager/topology_manager.go`, and from `pkg/util/node/node.go`.
  */
 const CLUSTERS_FAULT =
-  /^(NodeLost|NodeShutdown|NodeAffinity|Terminated|Shutdown|Preempting|UnexpectedAdmissionError|OutOf\w+)$/;
+  /^(NodeLost|NodeShutdown|NodeAffinity|Terminated|Shutdown|Preempting|UnexpectedAdmissionError|TopologyAffinityError|OutOf\w+)$/;
+
+/**
+ * Pod reasons with which a kubelet refuses a pod that no node would run, because of what its template asks for. They come
+ * from the kubelet's `lifecycle/predicate.go`, `lifecycle/handlers.go`, `lifecycle/features_linux.go` and
+ * `sysctl/allowlist.go`.
+ */
+const TEMPLATES_FAULT =
+  /^(PodOS\w+|InitContainerRestartPolicyForbidden|SupplementalGroupsPolicyNotSupported|AppArmor|PodFeatureUnsupported|PodLevelResources\w+|SysctlForbidden)$/;
 
 /**
  * Container reasons that mean that the node lost track of the container. The exit code beside them is invented. The
@@ -24,30 +33,28 @@ const NEVER_RAN = new Set(["StartError", "ContainerCannotRun"]);
 
 /**
  * Says how an attempt ended, by its Job and the Job's pods. Undefined while the Job has no terminal condition `Failed`.
- * Faults of the work and of the cluster are kept apart, because they have separate budgets.
+ * Faults of the work and of the cluster are kept apart, because they have separate budgets. An end costs nothing if no
+ * container had started and the template is not to blame. If a pod is gone without a trace it may have started, which is
+ * the careful guess: its work may have been begun.
  */
 export function judgeEnd(job: V1Job, pods: readonly V1Pod[]): AttemptEnd | undefined {
   // guard: terminal-conditions, failure
   const failed = (job.status?.conditions ?? []).find(({ type, status }) => type === "Failed" && status === "True");
   if (!failed) return undefined;
-  const pod = newest(pods);
   if (failed.reason === "DeadlineExceeded") return jobDeadline(job, failed);
-  if (failed.reason === "PodFailurePolicy") return byFailurePolicy(failed, pod);
-  if (pod) return byPod(pod, failed);
-  // A deleted pod leaves no trace but its absence.
-  return failed.reason === "BackoffLimitExceeded"
-    ? interruption("its pod was deleted")
-    : failure("JobFailed", conditionText(failed));
+  const pod = newest(pods);
+  const end = failed.reason === "PodFailurePolicy" ? byFailurePolicy(failed, pod) : byPod(failed, pod);
+  return pod === undefined || mayHaveStarted(pod, end) ? end : beforeStart(pod, end);
 }
 
 /**
- * Judges a Job that its own deadline ended, which deletes the pod. A Job that never had a pod only waited, mostly for a
- * quota.
+ * Judges a Job that its own deadline ended, which deletes the pod. The Dispatcher sets one only to end a Job, and then
+ * the row says why; so something else did.
  */
 function jobDeadline(job: V1Job, failed: V1JobCondition): AttemptEnd {
   if ((job.status?.failed ?? 0) === 0)
-    return interruption("the Job's deadline passed before the cluster made a pod for it");
-  return failure("JobTimedOut", `the Job's own deadline passed (${conditionText(failed)})`);
+    return unstarted("something else ended the Job by its deadline, before the cluster made a pod for it");
+  return interruption(`something else ended the Job by its deadline (${conditionText(failed)})`);
 }
 
 function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined): AttemptEnd {
@@ -66,7 +73,10 @@ function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined): Attemp
 }
 
 /** Judges by the pod. The first rule that holds decides. */
-function byPod(pod: V1Pod, failed: V1JobCondition): AttemptEnd {
+function byPod(failed: V1JobCondition, pod: V1Pod | undefined): AttemptEnd {
+  // A deleted pod leaves no trace but its absence.
+  if (!pod && failed.reason === "BackoffLimitExceeded") return interruption("its pod was deleted");
+  if (!pod) return failure("JobFailed", conditionText(failed));
   const { reason, message } = pod.status ?? {};
   if (disruption(pod)) return disrupted(failed, pod);
   if (reason === "DeadlineExceeded") return podDeadline(pod);
@@ -74,7 +84,7 @@ function byPod(pod: V1Pod, failed: V1JobCondition): AttemptEnd {
   const container = failedContainer(pod);
   const ended = container?.state?.terminated;
   if (deletedBefore(pod, ended?.finishedAt)) return interruption("its pod was deleted");
-  if (ended && LOST_TRACK.has(ended.reason ?? ""))
+  if (container && ended && isLost(pod))
     return interruption(`the node lost track of ${container.name} (${ended.reason})`);
   // Without DisruptionTarget, a pod is evicted because it used more storage than its own limits allow.
   if (reason === "Evicted") return failure("JobFailed", withLine("evicted", lastLine(message)));
@@ -99,11 +109,31 @@ function podDeadline(pod: V1Pod): AttemptEnd {
   const after = limit === undefined ? "maxRunningTime" : `maxRunningTime (${limit} s)`;
   if (hasStarted(pod))
     return failure("JobTimedOut", withLine(`ran longer than ${after}`, lineOf(failedContainer(pod))));
-  const waiting = workContainers(pod).find(({ state }) => state?.waiting)?.state?.waiting;
-  const why = waiting
-    ? withLine(waiting.reason ?? "waiting", lastLine(waiting.message))
-    : lastLine(pod.status?.message);
-  return failure("JobNotStarted", withLine(`${after} passed before any container ran`, why));
+  return unstarted(`${after} passed before any container ran`);
+}
+
+/**
+ * Whether a container of the work started, or may have. A node that lost track of it can't tell, and neither can a pod
+ * that says nothing at all.
+ */
+function mayHaveStarted(pod: V1Pod, end: AttemptEnd): boolean {
+  if (hasStarted(pod) || end.startFault === "command") return true;
+  const saysNothing = allContainers(pod).length === 0 && pod.status?.reason === undefined;
+  return end.kind === "interruption" ? isLost(pod) : end.kind === "failure" && saysNothing;
+}
+
+/** Judges a pod that ended before any of its containers had started. That costs nothing, unless its template is to blame. */
+function beforeStart(pod: V1Pod, { detail }: AttemptEnd): AttemptEnd {
+  const { reason = "", message } = pod.status ?? {};
+  const block = blockedBy(pod);
+  if (block) return templatesFault(block.fault, `${detail}: ${block.detail}`);
+  if (TEMPLATES_FAULT.test(reason)) return templatesFault("pod-refused", withLine(reason, lastLine(message)));
+  return unstarted(detail);
+}
+
+/** Whether the pod's node lost track of the first container that ended badly. It may have run. */
+function isLost(pod: V1Pod): boolean {
+  return LOST_TRACK.has(failedContainer(pod)?.state?.terminated?.reason ?? "");
 }
 
 function disrupted(failed: V1JobCondition, pod: V1Pod | undefined): AttemptEnd {
@@ -156,6 +186,16 @@ function withLine(text: string, line: string | undefined): string {
 
 function failure(reason: AttemptEnd["reason"], detail: string, exitCode?: number): AttemptEnd {
   return { reason, kind: "failure", permanent: false, detail, ...(exitCode === undefined ? {} : { exitCode }) };
+}
+
+/** The end of an attempt none of whose containers had started, by its template's fault. */
+function templatesFault(startFault: TemplateFault, detail: string): AttemptEnd {
+  return { ...failure("JobNotStarted", detail), startFault };
+}
+
+/** The end of an attempt none of whose containers had started, through no fault of its template. */
+function unstarted(detail: string): AttemptEnd {
+  return { reason: "JobNotStarted", kind: "unstarted", permanent: false, detail };
 }
 
 function interruption(detail: string): AttemptEnd {

@@ -1,16 +1,22 @@
-import type { CoreV1Event, V1ContainerStatus, V1Job, V1Pod } from "@kubernetes/client-node";
+import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
-import type { AttemptEnd } from "../run/run.ts";
-import { NOT_READY, QUOTA_FULL, WEBHOOK_DOWN } from "./admission-texts.ts";
-import { hasStarted, lastLine, workContainers } from "./pod-containers.ts";
+import { type AttemptEnd, type Hold, TEMPLATE_FAULTS, type TemplateFault } from "../run/run.ts";
+import { isRefusal, NOT_READY, QUOTA_FULL, WEBHOOK_DOWN } from "./admission-texts.ts";
+import { lastSeen } from "./last-seen.ts";
+import { allContainers, hasStarted, lastLine, workContainers } from "./pod-containers.ts";
 
 export type StartJudgement =
   /**
-   * The Job can't start, or took too long to start. The attempt has to be ended, because the cluster itself would wait
-   * for ever.
+   * The Job's own template keeps it from starting, and did for too long. The attempt has to be ended, because the
+   * cluster itself would wait for ever.
    */
   | { readonly stuck: AttemptEnd }
-  /** The Job may still start. The text says to people why it has not. */
+  /**
+   * Something keeps the Job from starting: its template, and not for too long yet, or the cluster, for longer than the
+   * start timeout.
+   */
+  | { readonly held: Hold }
+  /** The Job may still start in time. The text says to people why it has not. */
   | { readonly waiting: string }
   /** A container of the work runs, or has run. */
   | { readonly running: true };
@@ -21,12 +27,11 @@ export type StartJudgement =
  */
 const GRACE_MS = 30_000;
 
-/** A reason with which a container will hardly ever start. Any other reason has the start timeout. */
+/** A reason with which a container will hardly ever start. With any other reason it is waited for. */
 interface WaitingReason {
   /** How long it may last, in ms. */
   readonly graceMs: number;
-  /** What is at fault, as in `AttemptEnd.startFault`. */
-  readonly fault: "image" | "configuration" | "command";
+  readonly fault: Extract<TemplateFault, "image" | "configuration" | "command">;
 }
 
 const IMAGE: WaitingReason = { graceMs: GRACE_MS, fault: "image" };
@@ -68,17 +73,20 @@ const WAITING_REASONS: Readonly<Record<string, WaitingReason>> = {
 };
 
 /**
- * Words of the scheduler if some node may take the pod later, because it is only full, drained, or unhealthy. They are
- * those of Kubernetes 1.31 to 1.36, of which the last names no taint, in `pkg/scheduler/framework/plugins/`
- * (`noderesources`, `nodeports`, `nodevolumelimits`, `volumebinding`, `volumerestrictions`, `dynamicresources`,
- * `interpodaffinity`, `podtopologyspread`, `nodeunschedulable`, `tainttoleration`) and in `pkg/scheduler/scheduler.go`.
- * If no node's reason is among them, the template is to blame: its selector, affinity or tolerations.
+ * How long what an event says holds. The cluster repeats an event while it lasts, but for one object only every five
+ * minutes if there are many.
  */
-const LATER_PERHAPS: readonly RegExp[] = [
-  /\bInsufficient |Too many pods|exceed max volume count|free ports|enough free storage|cannot allocate all claims/,
-  /anti-affinity|topology spread constraints(?! \()|already in-use|no available disk/,
-  /no nodes available|were unschedulable|taint \{node\.(cloudprovider\.)?kubernetes\.io\//,
-];
+const EVENT_HOLDS_MS = 15 * 60_000;
+
+/** The scheduler's words if no node has the labels that the pod asks for, from `plugins/nodeaffinity` (1.31 to 1.36). */
+const WRONG_NODES =
+  /^0\/(\d+) nodes are available: (\d+) node\(s\) didn't match Pod's node affinity\/selector\.(?: |$)/;
+
+/** The scheduler's words if the template names a claim that does not exist, from `plugins/volumebinding`. */
+const NO_CLAIM = /^0\/\d+ nodes are available: persistentvolumeclaim "[^"]+" not found\./;
+
+/** The kubelet's words if a volume needs a Secret or ConfigMap, or a key of one, that does not exist. */
+const NO_VOLUME_DATA = /\b(secret|configmap) "[^"]+" not found|references non-existent (secret|config) key/i;
 
 /**
  * Whether a pod's status, as kubectl prints it, means that a container may never start, so that the Job needs a closer
@@ -88,95 +96,138 @@ export function looksStuck(podStatus: string): boolean {
   return Object.hasOwn(WAITING_REASONS, podStatus.replace(/^Init:/, ""));
 }
 
-/**
- * Says whether an active Job has started, waits, or will never start. It may wait without limit for a quota, for a
- * webhook that is down, or while it is suspended. It is stuck if a container can't start, even after others of its pod
- * ran. It compares `now` with the times in the objects, and has no clock of its own.
- */
-export function judgeStart(seen: {
+interface Seen {
   readonly job: V1Job;
   readonly pods: readonly V1Pod[];
+  /** The events of the pod, or of the Job if it has none. Without them only what the objects tell is judged. */
   readonly events: readonly CoreV1Event[];
+  /** What held up this Job at an earlier look. */
+  readonly before?: Pick<Hold, "cause" | "since"> | undefined;
   readonly now: EpochMs;
   readonly startTimeoutMs: number;
-}): StartJudgement {
-  const { job, pods, events, now, startTimeoutMs } = seen;
-  if (job.spec?.suspend === true) return { waiting: "suspended" };
-  const pod = pods.findLast(({ metadata }) => metadata?.deletionTimestamp === undefined) ?? pods.at(-1);
-  const waited = (since: EpochMs) => ({ ms: now - since, tooLong: now - since >= startTimeoutMs });
-  return pod ? judgePod(pod, now, waited) : judgeWithoutPod(job, events, waited);
-}
-
-type Waited = (since: EpochMs) => { readonly ms: number; readonly tooLong: boolean };
-
-function judgePod(pod: V1Pod, now: EpochMs, waited: Waited): StartJudgement {
-  const phase = pod.status?.phase;
-  if (phase === "Succeeded" || phase === "Failed") return { running: true };
-  const blocked = workContainers(pod).find(({ state }) => Object.hasOwn(WAITING_REASONS, state?.waiting?.reason ?? ""));
-  if (blocked) return judgeBlocked(pod, blocked, now);
-  if (hasStarted(pod)) return { running: true };
-
-  const unmet = (pod.status?.conditions ?? []).find(
-    ({ type, status }) => type === "PodScheduled" && status === "False",
-  );
-  if (unmet?.reason === "SchedulingGated") return { waiting: "its pod is held back by a scheduling gate" };
-  const { ms, tooLong } = waited(at(pod.metadata?.creationTimestamp));
-  const why = unmet
-    ? [unmet.reason ?? "not scheduled", lastLine(unmet.message)].filter(Boolean).join(": ")
-    : whyPending(pod);
-  if (!tooLong) return { waiting: why };
-  const detail = `not started after ${duration(ms)}: ${why}`;
-  return LATER_PERHAPS.some((words) => words.test(unmet?.message ?? "")) ? interrupted(detail) : notStarted(detail);
 }
 
 /**
- * Judges a container that can't start. Its waiting state has no time, so that the wait counts from the end of all that
- * came before it.
+ * Says whether an active Job has started, waits, or will never start. Only what names its own template makes it stuck: a
+ * container's image, configuration or command, after 30 s, even after others of its pod ran; and a volume, a refused
+ * pod, or a selector that fits no node, after the start timeout. Whatever else keeps it from starting is the cluster's
+ * doing, and is waited for without limit. It compares `now` with the times in the objects, and has no clock of its own.
  */
-function judgeBlocked(pod: V1Pod, container: V1ContainerStatus, now: EpochMs): StartJudgement {
-  const { reason = "", message } = container.state?.waiting ?? {};
-  const since = Math.max(
-    at(pod.metadata?.creationTimestamp),
-    at(pod.status?.startTime),
-    ...workContainers(pod).map(({ state }) => at(state?.terminated?.finishedAt)),
-  );
-  const said = lastLine(message);
-  const detail = `${container.name} can't start (${reason})${said === undefined ? "" : `: ${said}`}`;
-  const { graceMs, fault } = WAITING_REASONS[reason] ?? IMAGE;
-  return now - since >= graceMs ? notStarted(detail, fault) : { waiting: detail };
+export function judgeStart(seen: Seen): StartJudgement {
+  const { job, pods, events, now } = seen;
+  if (job.spec?.suspend === true) return { waiting: "suspended" };
+  const pod = pods.findLast(({ metadata }) => metadata?.deletionTimestamp === undefined) ?? pods.at(-1);
+  const recent = events.filter((event) => now - (lastSeen(event) ?? now) < EVENT_HOLDS_MS);
+  if (!pod) {
+    const began = at(job.status?.startTime) || at(job.metadata?.creationTimestamp);
+    return judgeWait(seen, began, whyNoPod(recent), "no pod");
+  }
+  const phase = pod.status?.phase;
+  if (phase === "Succeeded" || phase === "Failed") return { running: true };
+  const block = blockedBy(pod);
+  if (block) return judgeBlock(seen, block);
+  if (hasStarted(pod)) return { running: true };
+  return judgeWait(seen, at(pod.metadata?.creationTimestamp), whyPending(pod, recent), "not started");
 }
 
-/** Says why a pod does not run yet that has its node, or that no scheduler has looked at. */
-function whyPending(pod: V1Pod): string {
-  const waiting = workContainers(pod).find(({ state }) => state?.waiting);
+/** Why a Job does not start, so far as it can be told. */
+type Why = Pick<Hold, "cause" | "detail">;
+
+/**
+ * Judges a container that can't start. Its waiting state has no time, so that the wait counts from when a look first
+ * found it so.
+ */
+function judgeBlock({ before, now }: Seen, { fault, graceMs, detail }: Block): StartJudgement {
+  const since = before?.cause === fault ? before.since : now;
+  return now - since >= graceMs ? notStarted(fault, detail) : { held: { cause: fault, since, detail } };
+}
+
+/**
+ * Judges a Job that waits since `began` for its pod, a node or a start. The time counts anew if the cause is another one
+ * than at an earlier look: nodes that were full for hours may be replaced by nodes of another kind for a moment.
+ */
+function judgeWait(
+  { before, now, startTimeoutMs }: Seen,
+  began: EpochMs,
+  { cause, detail }: Why,
+  what: string,
+): StartJudgement {
+  const fault = TEMPLATE_FAULTS.find((one) => one === cause);
+  const since = before?.cause === cause ? before.since : before && fault ? now : began;
+  const isLate = now - since >= startTimeoutMs;
+  if (fault && isLate) return notStarted(fault, `${what} after ${duration(now - began)}: ${detail}`);
+  const isToBeNoted = fault ? before !== undefined : isLate;
+  return isToBeNoted ? { held: { cause, since, detail } } : { waiting: detail };
+}
+
+/** Says why a pod does not run yet, none of whose containers has started or is blocked. */
+function whyPending(pod: V1Pod, events: readonly CoreV1Event[]): Why {
+  const scheduled = (pod.status?.conditions ?? []).find(({ type }) => type === "PodScheduled");
+  if (scheduled?.reason === "SchedulingGated")
+    return { cause: "scheduling-gate", detail: "its pod is held back by a scheduling gate" };
+  const said = lastLine(scheduled?.message);
+  if (scheduled?.status === "False") {
+    const detail = [scheduled.reason ?? "not scheduled", said].filter(Boolean).join(": ");
+    return { cause: unscheduledBy(scheduled.message ?? ""), detail };
+  }
+  const hasNode = pod.spec?.nodeName !== undefined || scheduled !== undefined || pod.status?.startTime !== undefined;
+  if (!hasNode) return { cause: "no-node", detail: "no scheduler has looked at its pod" };
+  const unmounted = events.findLast(
+    ({ reason, message }) => reason === "FailedMount" && NO_VOLUME_DATA.test(message ?? ""),
+  );
+  if (unmounted) return { cause: "volume", detail: lastLine(unmounted.message) ?? "a volume can't be mounted" };
+  return { cause: "no-container", detail: whyNoContainer(pod) };
+}
+
+/** Says whose doing it is that no node takes a pod: the template's only if it alone rules out every single node. */
+function unscheduledBy(message: string): "node-selector" | "volume" | "no-node" {
+  const [, all, wrong] = WRONG_NODES.exec(message) ?? [];
+  if (all !== undefined && all === wrong) return "node-selector";
+  return NO_CLAIM.test(message) ? "volume" : "no-node";
+}
+
+function whyNoContainer(pod: V1Pod): string {
+  const waiting = allContainers(pod).find(({ state }) => state?.waiting);
   const reason = waiting?.state?.waiting?.reason;
   if (!waiting || reason === undefined) return `its pod is ${pod.status?.phase ?? "new"}`;
   const said = lastLine(waiting.state?.waiting?.message);
   return `${waiting.name} is waiting (${reason})${said === undefined ? "" : `: ${said}`}`;
 }
 
-/** Judges a Job without a pod. Only its events say why it has none. */
-function judgeWithoutPod(job: V1Job, events: readonly CoreV1Event[], waited: Waited): StartJudgement {
-  const refused = events.findLast(({ reason }) => reason === "FailedCreate");
-  const message = lastLine(refused?.message);
-  if (message !== undefined && QUOTA_FULL.test(message)) return { waiting: `quota: ${message}` };
-  if (message !== undefined && (WEBHOOK_DOWN.test(message) || NOT_READY.test(message)))
-    return { waiting: `outage: ${message}` };
-  const { ms, tooLong } = waited(at(job.status?.startTime) || at(job.metadata?.creationTimestamp));
-  const why = message ?? "the cluster has made no pod for it";
-  // With an event, a policy or a missing ServiceAccount forbids the pod, which is the same for every Job of the module.
-  return tooLong ? notStarted(`no pod after ${duration(ms)}: ${why}`, message && "no pod") : { waiting: why };
+/** Says why a Job has no pod. Only its events tell. */
+function whyNoPod(events: readonly CoreV1Event[]): Why {
+  const message = lastLine(events.findLast(({ reason }) => reason === "FailedCreate")?.message);
+  if (message === undefined) return { cause: "no-pod", detail: "the cluster has made no pod for it" };
+  if (QUOTA_FULL.test(message)) return { cause: "pod-quota", detail: message };
+  if (WEBHOOK_DOWN.test(message) || NOT_READY.test(message)) return { cause: "pod-webhook", detail: message };
+  // A policy, or a missing ServiceAccount, forbids the pod of every Job of the module.
+  return { cause: isRefusal(message) ? "pod-refused" : "no-pod", detail: message };
 }
 
-/** Ends the attempt by the cluster's fault, which has a budget of its own. */
-function interrupted(detail: string): StartJudgement {
-  return { stuck: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
+/** A container that can't start. */
+interface Block extends WaitingReason {
+  readonly detail: string;
 }
 
-/** Ends the attempt as not started. A `fault` means that the module's template may be to blame. */
-function notStarted(detail: string, fault?: string): StartJudgement {
-  const startFault = fault === undefined ? {} : { startFault: fault };
-  return { stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail, ...startFault } };
+/**
+ * Finds a container that its template keeps from starting. A sidecar counts until the work has started, because the work
+ * does not start before it.
+ */
+export function blockedBy(pod: V1Pod): Block | undefined {
+  const waited = hasStarted(pod) ? workContainers(pod) : allContainers(pod);
+  for (const { name, state } of waited) {
+    const { reason = "", message } = state?.waiting ?? {};
+    if (!Object.hasOwn(WAITING_REASONS, reason)) continue;
+    const said = lastLine(message);
+    const detail = `${name} can't start (${reason})${said === undefined ? "" : `: ${said}`}`;
+    return { ...(WAITING_REASONS[reason] ?? IMAGE), detail };
+  }
+  return undefined;
+}
+
+/** Ends the attempt as not started, by its template's fault. */
+function notStarted(startFault: TemplateFault, detail: string): StartJudgement {
+  return { stuck: { reason: "JobNotStarted", kind: "failure", permanent: false, detail, startFault } };
 }
 
 /** Reads a time of an object; 0 if it has none, or one that can't be read. */

@@ -13,6 +13,11 @@ export function workContainers(pod: V1Pod): V1ContainerStatus[] {
   return [...inits, ...(pod.status?.containerStatuses ?? [])];
 }
 
+/** Gives the statuses of all containers, sidecars included, in the order in which they start. */
+export function allContainers(pod: V1Pod): V1ContainerStatus[] {
+  return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
+}
+
 /**
  * Whether any of the work's containers ever ran. A kubelet that ends a pod reports containers that never ran as
  * terminated too, but without a start.

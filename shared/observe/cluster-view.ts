@@ -2,6 +2,7 @@ import type { EpochMs } from "../clock.ts";
 import type { Looking } from "../dependencies.ts";
 import { jobName } from "../jobs/job-name.ts";
 import { looksStuck } from "../jobs/judge-start.ts";
+import { endOfBodyUrl } from "../jobs/run-limits.ts";
 import type { Module } from "../modules/module.ts";
 import type { JobListing, PodListing } from "../ports/job-cluster.ts";
 import type { JobSeen } from "../run/decide.ts";
@@ -87,13 +88,21 @@ export function phaseOf(
     module,
     now,
     mayProve = false,
-  }: { readonly module: Module | undefined; readonly now: EpochMs; readonly mayProve?: boolean },
+    isLookDue = () => true,
+  }: {
+    readonly module: Module | undefined;
+    readonly now: EpochMs;
+    readonly mayProve?: boolean;
+    /** Whether a Job that is late to start is to be looked at in this tick. Asked only for such Jobs. */
+    readonly isLookDue?: () => boolean;
+  },
 ): JobSeen {
   const job = view.jobs.get(name);
   if (!job) return { phase: "absent", confirmed: false };
+  const urlEnds = endOfBodyUrl(run, module, now);
   switch (job.state) {
     case "suspended":
-      return { phase: "suspended" };
+      return { phase: "suspended", ...(urlEnds ? { stuck: urlEnds } : {}) };
     case "terminating":
       return { phase: "terminating" };
     case "complete":
@@ -104,28 +113,16 @@ export function phaseOf(
       const pod = view.pods.get(name);
       if (pod && runs(pod)) return { phase: "running" };
       const age = now - (run.dispatchedAt ?? now);
-      const overdue = module !== undefined && age > module.startTimeoutMs;
-      if (pod && overdue && !mayProve && isPastInit(pod)) return { phase: "running" };
-      // Without a pod only its events can tell, and what they say counts only once the Job is overdue: a controller
-      // that is behind by thousands of pods must not be asked about each of them in every tick.
-      const looksBad = pod
-        ? looksStuck(pod.status) || overdue || (mayProve && isUnclear(pod))
-        : overdue && age > START_GRACE_MS;
+      const isLate = urlEnds !== undefined || (module !== undefined && age > module.startTimeoutMs);
+      if (pod && isLate && !mayProve && isPastInit(pod)) return { phase: "running" };
+      // What keeps a Job from starting counts only once it is late: a controller that is behind by thousands of pods must
+      // not be asked about each of them in every tick.
+      const isDue = isLate && (pod !== undefined || age > START_GRACE_MS) && isLookDue();
+      const looksBad = pod !== undefined && (looksStuck(pod.status) || (mayProve && isUnclear(pod)));
       // If the list's word for the Job is unknown, it may mean anything: only the Job itself can tell.
-      return { phase: "pending", suspect: looksBad || job.unknownStatus !== undefined };
+      return { phase: "pending", suspect: isDue || looksBad || job.unknownStatus !== undefined };
     }
     default:
       return job.state satisfies never;
   }
-}
-
-/**
- * A Job in one of these phases is at work, or ending. Suspended time does not count, and a Job that is over is judged
- * in the same tick.
- */
-const OVERDUE_PHASES = new Set<JobSeen["phase"]>(["pending", "running", "terminating"]);
-
-/** Says whether a run's Job is past all its own time limits and not over: most likely its node is dead. */
-export function isOverdue(run: Run, job: JobSeen, now: EpochMs): boolean {
-  return run.jobOverdueAt !== undefined && now > run.jobOverdueAt && OVERDUE_PHASES.has(job.phase);
 }

@@ -1,10 +1,13 @@
+import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
+import type { EpochMs } from "../clock.ts";
 import type { Looking } from "../dependencies.ts";
 import { finishedAt, isOurs } from "../jobs/job-identity.ts";
 import { judgeEnd } from "../jobs/judge-end.ts";
 import { judgeStart } from "../jobs/judge-start.ts";
+import { endingLimitMs, endOfBodyUrl, runningLimitMs } from "../jobs/run-limits.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen } from "../run/decide.ts";
-import type { AttemptEnd } from "../run/run.ts";
+import type { Run } from "../run/run.ts";
 import { withoutSignatures } from "../run/without-signatures.ts";
 
 /**
@@ -30,28 +33,57 @@ export async function lookAtJob(deps: Looking, stored: StoredRun, name: string):
     const end = judgeEnd(job, pods);
     return end ? { phase: "failed", end: unsigned(end) } : { phase: "failed" };
   }
-  if (conditions.has("FailureTarget") || conditions.has("SuccessCriteriaMet")) return { phase: "terminating" };
-  if (job.spec?.suspend === true) return { phase: "suspended" };
+  if (conditions.has("FailureTarget") || conditions.has("SuccessCriteriaMet"))
+    return { phase: "terminating", limitAt: limitOfEnding(job) };
+  return lookAtStart(deps, run, job);
+}
 
-  const pods = await deps.cluster.pods(name);
-  // Events are asked only if there is no pod: the cluster looks through all events of the namespace to find those of
-  // one Job.
-  const events = pods.length > 0 ? [] : await deps.cluster.events(name);
-  const module = deps.modules.get(run.module);
-  const start = judgeStart({
-    job,
-    pods,
-    events,
-    now: deps.clock.now(),
-    startTimeoutMs: module?.startTimeoutMs ?? Number.POSITIVE_INFINITY,
-  });
-  if ("running" in start) return { phase: "running" };
-  return { phase: "pending", suspect: false, ...("stuck" in start ? { stuck: unsigned(start.stuck) } : {}) };
+/** Looks whether a Job has started, that is not over and not ending; if not, why not. */
+async function lookAtStart(deps: Looking, run: Run, job: V1Job): Promise<JobSeen> {
+  const { cluster, clock, modules } = deps;
+  const now = clock.now();
+  const module = modules.get(run.module);
+  const urlEnds = endOfBodyUrl(run, module, now);
+  if (job.spec?.suspend === true) return { phase: "suspended", ...(urlEnds ? { stuck: urlEnds } : {}) };
+
+  const name = job.metadata?.name ?? "";
+  const pods = await cluster.pods(name);
+  const { heldUpBy, heldUpSince } = run;
+  const before = heldUpBy && heldUpSince !== undefined ? { cause: heldUpBy, since: heldUpSince } : undefined;
+  const startTimeoutMs = module?.startTimeoutMs ?? Number.POSITIVE_INFINITY;
+  const judge = (events: readonly CoreV1Event[]) => judgeStart({ job, pods, events, before, now, startTimeoutMs });
+  let start = judge([]);
+  // Events are asked only for what nothing else tells: the cluster looks through all events of the namespace to find
+  // those of one object.
+  if ("held" in start && start.held.cause === "no-pod") start = judge(await cluster.events("Job", name));
+  if ("held" in start && start.held.cause === "no-container")
+    start = judge(await cluster.events("Pod", pods.at(-1)?.metadata?.name ?? ""));
+
+  if ("running" in start) return { phase: "running", limitAt: limitOfRunning(job, pods.at(-1)) };
+  const pending = { phase: "pending", suspect: false } as const;
+  if ("stuck" in start) return { ...pending, stuck: unsigned(start.stuck) };
+  if (urlEnds) return { ...pending, stuck: urlEnds };
+  return { ...pending, held: "held" in start ? unsigned(start.held) : "nothing" };
+}
+
+/** Says when a pod has to be over. Its limit counts from when its node took it. */
+function limitOfRunning(job: V1Job, pod: V1Pod | undefined): EpochMs {
+  const startedAt = pod?.status?.startTime ?? pod?.metadata?.creationTimestamp ?? job.metadata?.creationTimestamp;
+  return new Date(startedAt ?? 0).getTime() + runningLimitMs(pod?.spec ?? job.spec?.template.spec);
+}
+
+/** Says when the pods of a Job have to be gone that is ending. */
+function limitOfEnding({ spec, status, metadata }: V1Job): EpochMs {
+  const early = (status?.conditions ?? []).find(
+    ({ type }) => type === "FailureTarget" || type === "SuccessCriteriaMet",
+  );
+  const since = early?.lastTransitionTime ?? metadata?.creationTimestamp;
+  return new Date(since ?? 0).getTime() + endingLimitMs(spec?.template.spec);
 }
 
 /**
  * Removes signatures from the detail, because it quotes logs and events, and a worker may print the URL of its body.
  */
-function unsigned(end: AttemptEnd): AttemptEnd {
-  return { ...end, detail: withoutSignatures(end.detail) };
+function unsigned<T extends { readonly detail: string }>(told: T): T {
+  return { ...told, detail: withoutSignatures(told.detail) };
 }

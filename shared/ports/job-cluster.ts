@@ -99,8 +99,8 @@ export interface JobCluster {
   get(name: string): Promise<V1Job | undefined>;
   /** Lists all pods of a Job, ended ones too. */
   pods(jobName: string): Promise<V1Pod[]>;
-  /** Lists the events of a Job, newest last. */
-  events(jobName: string): Promise<CoreV1Event[]>;
+  /** Lists the events of a Job or a pod, newest last. The server keeps them for an hour. */
+  events(kind: "Job" | "Pod", name: string): Promise<CoreV1Event[]>;
   /**
    * Reads the last `maxBytes` of a container's log; undefined if there is none, or none any more. It is empty if the
    * pod has no node yet.

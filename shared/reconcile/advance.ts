@@ -3,7 +3,7 @@ import { retryOf } from "../jobs/run-limits.ts";
 import { lookAtJob } from "../observe/look-at-job.ts";
 import { lookAtMessage } from "../observe/look-at-message.ts";
 import { type Conclude, nextRow } from "../run/after-ending.ts";
-import { awaitStart, busy, doubted, undoubted } from "../run/change-run.ts";
+import { awaitStart, busy, doubted, heldUp, limited, undoubted } from "../run/change-run.ts";
 import { type Decision, decide, type JobSeen } from "../run/decide.ts";
 import type { Run } from "../run/run.ts";
 import { closeRun } from "../settle/settle-message.ts";
@@ -61,6 +61,13 @@ async function apply(deps: Dependencies, item: Item, decision: Decision, events:
       return startJob(deps, item, events, (after) => apply(deps, item, after, events));
     case "adopt":
       return adoptJob(deps, item, events);
+    case "note hold": {
+      const next = await save(heldUp(run, decision.hold));
+      if (decision.hold) events.tell({ event: "held up", run: next.stored.run, hold: decision.hold });
+      return next;
+    }
+    case "note limit":
+      return save(limited(run, decision.limitAt));
     case "end":
       return endJob(deps, item, decision.end, events);
     case "retry": {

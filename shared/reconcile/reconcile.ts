@@ -5,7 +5,7 @@ import { ConflictError, errorText, UnavailableError } from "../errors.ts";
 import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
 import type { Fields, Log } from "../log.ts";
 import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
-import { type ClusterView, isCancelled, isOverdue, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
+import { type ClusterView, isCancelled, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { runId } from "../run/run.ts";
@@ -16,6 +16,7 @@ import { makeSlots, type Slots } from "../start/slots.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { type Events, makeEvents } from "../telemetry/events.ts";
 import { advance } from "./advance.ts";
+import { type Hints, makeHints } from "./hints.ts";
 import { leftToNextTick } from "./start.ts";
 import { makeTakeProbes, takeTurns } from "./turns.ts";
 import { makeFollowUnspoken } from "./unspoken-jobs.ts";
@@ -41,6 +42,7 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
   const takeProbes = makeTakeProbes(deps, breakers);
   // This is a hint, not state: the runs that the last tick had no time for come first in this one.
   let postponed: ReadonlySet<string> = new Set();
+  const hints = makeHints();
   const monotonicMs = () => deps.clock.read().monotonicMs;
 
   return async function reconcile(log: Log): Promise<void> {
@@ -62,12 +64,13 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
       warnOfUnknownStatuses(view, log);
       for (const { source, atWork } of all) admission.bar(source, isMassAbsence(atWork, view));
       const probes = await takeProbes(all, events);
-      const tick = { view, admission, breakers, probes, postponed };
+      const tick = { view, admission, breakers, hints, probes, postponed };
       const shares = sharesOf(deps, all, tick, events);
       // guard: orphan-jobs
       await followUnspoken(all, view, (stored) => advanceFound(deps, stored, shares, tick, events), events);
       postponed = await advanceAll(deps, shares, tick, events);
       admission.lookAtLinesAgain();
+      hints.endTick();
       await keepHouse(all, view, events);
       await deps.instanceTable.recordTick(deps.clock.now());
       log.info("reconciled", line());
@@ -100,6 +103,7 @@ interface Tick {
   readonly view: ClusterView;
   readonly admission: Admission;
   readonly breakers: Breakers;
+  readonly hints: Hints;
   /** The runs of tripped modules that are tried, by the modules' names. */
   readonly probes: ReadonlyMap<string, StoredRun>;
   readonly postponed: ReadonlySet<string>;
@@ -205,7 +209,7 @@ async function advanceOne(
   deps: Dependencies,
   stored: StoredRun,
   slots: Slots,
-  { view, breakers }: Tick,
+  { view, breakers, hints }: Tick,
   events: Events,
 ): Promise<void> {
   const { run } = stored;
@@ -215,11 +219,12 @@ async function advanceOne(
     module: deps.modules.get(run.module),
     now,
     mayProve: breakers.mayProve(run),
+    isLookDue: () => hints.isLookDue(run, now),
   });
   const cancelled = isCancelled(run, deps.instance, view);
   const item = { stored, jobName: name, job, cancelled, slots, breakers };
   const about = events.about({ runId: runId(run), messageId: run.messageId, module: run.module });
-  if (isOverdue(run, job, now)) about.tell({ event: "overdue", run });
+  if (hints.isPreempted(run, job)) about.tell({ event: "preempted", run });
   try {
     if (job.phase === "running" || job.phase === "succeeded") await breakers.noteStart(run, about);
     await advance(deps, item, about);

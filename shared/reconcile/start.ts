@@ -1,6 +1,6 @@
 import type { Dependencies } from "../dependencies.ts";
-import { isOurs } from "../jobs/job-identity.ts";
-import { jobLimitOf, retryOf } from "../jobs/run-limits.ts";
+import { isOurs, recordOf } from "../jobs/job-identity.ts";
+import { retryOf, runningLimitMs } from "../jobs/run-limits.ts";
 import { startableModule } from "../modules/route.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { afterEnding, type Conclude, type Retry } from "../run/after-ending.ts";
@@ -82,10 +82,9 @@ export async function adoptJob(deps: Dependencies, item: Item, events: Events): 
   const { stored, jobName } = item;
   const { run } = stored;
   const job = await deps.cluster.get(jobName);
-  const uid = job?.metadata?.uid;
-  if (!job || !uid) return undefined;
+  if (!job?.metadata?.uid) return undefined;
   if (!isOurs(job, deps.instance, run, run.attempt)) return { ...item, job: { phase: "foreign" } };
-  const next = dispatched(run, { name: jobName, uid }, deps.clock.now(), jobLimitOf(run, deps));
+  const next = dispatched(run, recordOf(job), deps.clock.now(), runningLimitMs(job.spec?.template.spec));
   events.tell({ event: "adopted", run: next });
   item.slots.occupy(run);
   return { ...item, stored: await deps.table.update(stored, next) };

@@ -42,11 +42,13 @@ export function afterEnding(run: Run, end: AttemptEnd, retry: RetryPolicy, now: 
       if (interruptions > retry.maxInterruptions) return conclude("failed", "InterruptedTooOften");
       break;
     case "module":
+    case "unstarted":
       break;
     default:
       end.kind satisfies never;
   }
-  const earlier = { failure: run.failures, interruption: run.interruptions, module: run.attempt - 1 }[end.kind];
+  const free = run.attempt - 1;
+  const earlier = { failure: run.failures, interruption: run.interruptions, module: free, unstarted: free }[end.kind];
   return { do: "retry", end, failures, interruptions, notBefore: now + backoffMs(run, earlier, retry.backoff) };
 }
 

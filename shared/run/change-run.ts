@@ -1,10 +1,21 @@
 import type { EpochMs } from "../clock.ts";
-import { type AttemptEnd, type ClosedRun, type Run, runId, type Verdict } from "./run.ts";
+import { type AttemptEnd, type ClosedRun, type Hold, type Run, runId, type Verdict } from "./run.ts";
 
 const BUSY_FIRST_MS = 10_000;
 const BUSY_MAX_MS = 30 * 60_000;
 
-type Clearable = "jobName" | "jobUid" | "dispatchedAt" | "jobOverdueAt" | "endOrdered" | "absentSince";
+type Clearable =
+  | "jobName"
+  | "jobUid"
+  | "dispatchedAt"
+  | "jobOverdueAt"
+  | "heldUpBy"
+  | "heldUpSince"
+  | "endOrdered"
+  | "absentSince";
+
+/** What a row says of a Job at work. */
+const OF_WORK = ["dispatchedAt", "jobOverdueAt", "heldUpBy", "heldUpSince", "endOrdered"] as const;
 
 function clear(run: Run, ...fields: readonly Clearable[]): Run {
   const copy: Record<string, unknown> = { ...run };
@@ -23,15 +34,21 @@ export function awaitStart(run: Run, notBefore: EpochMs): Run {
   return { ...clear(run, "absentSince"), status: "waiting", notBefore, busyCount: 0 };
 }
 
-/** -> dispatched: this attempt's Job exists. */
-export function dispatched(run: Run, job: { name: string; uid: string }, now: EpochMs, limitMs: number): Run {
+/** -> dispatched: this attempt's Job exists. `limitMs`: how long its pod may run, and take to end. */
+export function dispatched(
+  run: Run,
+  job: { readonly name: string; readonly uid: string; readonly createdAt?: EpochMs },
+  now: EpochMs,
+  limitMs: number,
+): Run {
+  const createdAt = Math.min(now, job.createdAt ?? now);
   return {
     ...clear(run, "absentSince"),
     status: "dispatched",
     jobName: job.name,
     jobUid: job.uid,
-    dispatchedAt: now,
-    jobOverdueAt: now + limitMs,
+    dispatchedAt: createdAt,
+    jobOverdueAt: createdAt + limitMs,
     notBefore: now,
     busyCount: 0,
   };
@@ -55,7 +72,7 @@ export function nextAttempt(
 ): Run {
   const hadJob = run.status === "dispatched";
   return {
-    ...(hadJob ? clear(run, "dispatchedAt", "jobOverdueAt", "endOrdered", "absentSince") : noJob(run)),
+    ...(hadJob ? clear(run, "absentSince", ...OF_WORK) : noJob(run)),
     status: hadJob ? "requeueing" : "waiting",
     attempt: run.attempt + 1,
     failures: next.failures,
@@ -79,7 +96,7 @@ export function concluded(
   now: EpochMs,
 ): Run {
   return {
-    ...clear(run, "absentSince", "endOrdered"),
+    ...clear(run, "absentSince", "endOrdered", "heldUpBy", "heldUpSince"),
     status: "settling",
     attempt: verdict.outcome === "cancelled" ? lastBegun(run) : run.attempt,
     verdict,
@@ -137,6 +154,17 @@ export function putOff(run: Run, notBefore: EpochMs): Run {
   return { ...run, notBefore };
 }
 
+/** Notes what keeps the attempt's Job from starting, or that nothing does any more. */
+export function heldUp(run: Run, hold: Hold | undefined): Run {
+  if (hold === undefined) return clear(run, "heldUpBy", "heldUpSince");
+  return { ...run, heldUpBy: hold.cause, heldUpSince: hold.since, lastError: hold.detail };
+}
+
+/** Notes until when the Job's pod may run, because it started late. */
+export function limited(run: Run, limitAt: EpochMs): Run {
+  return { ...run, jobOverdueAt: limitAt };
+}
+
 /** Records why the Dispatcher itself ends the attempt's Job. */
 export function orderEnd(run: Run, end: AttemptEnd, logsUrl: string | undefined): Run {
   return { ...run, endOrdered: end, ...(logsUrl === undefined ? {} : { logsUrl }) };
@@ -162,5 +190,5 @@ export function reopened(run: ClosedRun, now: EpochMs): Run {
 }
 
 function noJob(run: Run): Run {
-  return clear(run, "jobName", "jobUid", "dispatchedAt", "jobOverdueAt", "endOrdered", "absentSince");
+  return clear(run, "jobName", "jobUid", "absentSince", ...OF_WORK);
 }

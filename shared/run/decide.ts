@@ -3,20 +3,40 @@ import { afterEnding, type Conclude, cancelled, type Retry } from "./after-endin
 import { lastBegun } from "./change-run.ts";
 import { TRIGGER_TIME_MS } from "./new-run.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
-import type { AttemptEnd, OpenStatus, Run, Verdict } from "./run.ts";
+import {
+  type AttemptEnd,
+  CLUSTER_HOLDS,
+  type ClusterHold,
+  type Hold,
+  type OpenStatus,
+  type Run,
+  type Verdict,
+} from "./run.ts";
 
 /**
  * What the cluster shows of an attempt's Job. The phase is known from a light list. Whether the Job is really absent,
- * why it can't start and why it failed is known only after a look at the Job itself.
+ * why it does not start, how long it may run and why it failed is known only after a look at the Job itself.
  */
 export type JobSeen =
   | { readonly phase: "absent"; readonly confirmed: boolean }
-  /** `suspect`: the list looks as if the Job could not start, and the Job itself was not looked at yet. */
-  | { readonly phase: "pending"; readonly suspect: boolean; readonly stuck?: AttemptEnd }
-  | { readonly phase: "running" }
-  | { readonly phase: "suspended" }
-  /** A condition says how it will end, but its pods are not all gone yet. */
-  | { readonly phase: "terminating" }
+  /**
+   * `suspect`: the list looks as if the Job could not start, and the Job itself was not looked at yet. `stuck`: the
+   * attempt has to be ended. `held`: what keeps the Job from starting, after a look.
+   */
+  | {
+      readonly phase: "pending";
+      readonly suspect: boolean;
+      readonly stuck?: AttemptEnd;
+      readonly held?: Hold | "nothing";
+    }
+  /** `limitAt`: when its pod has to be over by its own time limit, after a look. */
+  | { readonly phase: "running"; readonly limitAt?: EpochMs }
+  /** `stuck`: the attempt has to be ended, because its Job can't wait any longer. */
+  | { readonly phase: "suspended"; readonly stuck?: AttemptEnd }
+  /**
+   * A condition says how it will end, but its pods are not all gone yet. `limitAt`: when they have to be, after a look.
+   */
+  | { readonly phase: "terminating"; readonly limitAt?: EpochMs }
   | { readonly phase: "succeeded" }
   | { readonly phase: "failed"; readonly end?: AttemptEnd }
   /** A Job that has the attempt's name and is not the attempt's, or that is retired already. */
@@ -44,6 +64,8 @@ export type WaitCause =
 /** Why nothing is done about a run just now. */
 export type LeaveCause =
   | WaitCause
+  /** The Job has not started for longer than its module's `startTimeout`. */
+  | ClusterHold
   /** The trigger that inserted the row is probably just deferring the message. */
   | "trigger-at-work"
   /** The message was not deferred, and will be delivered again. */
@@ -56,6 +78,8 @@ export type LeaveCause =
   | "job-suspended"
   /** A condition says how the Job will end, but its pods are not all gone yet. */
   | "job-terminating"
+  /** The Job is past the time limit of its pod, and not over. Only a person may force it. */
+  | "job-overdue"
   /** Another process changed the row meanwhile. */
   | "moved-on";
 
@@ -89,6 +113,10 @@ export type Decision =
   | { readonly do: "adopt" }
   /** End the attempt's Job once the row says why. The end is judged when the Job is over. */
   | { readonly do: "end"; readonly end: AttemptEnd }
+  /** Note in the row what keeps the Job from starting; undefined if nothing does any more. */
+  | { readonly do: "note hold"; readonly hold: Hold | undefined }
+  /** Note in the row until when the Job's pod may run. */
+  | { readonly do: "note limit"; readonly limitAt: EpochMs }
   /** dispatched -> requeueing; or waiting -> waiting, if the attempt's name is taken. */
   | Retry
   /** requeueing -> waiting: store the logs, retire the Job, stamp the message. */
@@ -218,28 +246,53 @@ function pending(seen: Seen): Decision {
     if (job.stuck) return { do: "end", end: job.stuck };
     if (job.suspect) return { do: "look", at: "job" };
   }
-  return running(seen);
+  const end = endWanted(seen);
+  if (end) return { do: "end", end };
+  const held = job.phase === "pending" ? job.held : undefined;
+  if (held === "nothing") return unheld(run) ?? leave("job-at-work");
+  // The cause is noted and not the words, which change with every node that comes and goes.
+  if (held && held.cause !== run.heldUpBy) return { do: "note hold", hold: held };
+  return leave(CLUSTER_HOLDS.find((cause) => cause === run.heldUpBy) ?? "job-at-work");
 }
 
-function running({ run, cancelled: isCancelled }: Seen): Decision {
-  // The patch that ends the Job is repeated, because the process that recorded the end may have died before it.
-  if (run.endOrdered) return { do: "end", end: run.endOrdered };
-  if (isCancelled) return { do: "end", end: CANCELLED };
-  return leave("job-at-work");
+function running(seen: Seen): Decision {
+  const end = endWanted(seen);
+  return end ? { do: "end", end } : (unheld(seen.run) ?? atWork(seen, "job-at-work"));
+}
+
+/** Why the Job is to be ended. The patch is repeated, because the process that recorded the end may have died before. */
+function endWanted({ run, cancelled: isCancelled }: Seen): AttemptEnd | undefined {
+  return run.endOrdered ?? (isCancelled ? CANCELLED : undefined);
+}
+
+/** Forgets what kept the Job from starting: the next hold is a first one again. */
+function unheld({ heldUpBy }: Run): Decision | undefined {
+  return heldUpBy === undefined ? undefined : { do: "note hold", hold: undefined };
+}
+
+/** Leaves a Job at work, unless it may be overdue: only its pod tells since when it runs. */
+function atWork({ run: { jobOverdueAt }, job, now }: Seen, cause: "job-at-work" | "job-terminating"): Decision {
+  if (jobOverdueAt === undefined || now <= jobOverdueAt) return leave(cause);
+  if (job.phase !== "running" && job.phase !== "terminating") return leave(cause);
+  if (job.limitAt === undefined) return { do: "look", at: "job" };
+  return job.limitAt > jobOverdueAt ? { do: "note limit", limitAt: job.limitAt } : leave("job-overdue");
 }
 
 /**
- * A suspended Job waits, as Kueue has it, and is not stuck. It never ends by itself, so a cancelled attempt is over as
- * it is, and the Job stays suspended.
+ * A suspended Job waits, as Kueue has it, and is not stuck. It never ends by itself, so an attempt that is to end is over
+ * as it is, and the Job stays suspended.
  */
 function suspended(seen: Seen): Decision {
-  const end = seen.run.endOrdered ?? (seen.cancelled ? CANCELLED : undefined);
-  return end ? ended(seen, end) : leave("job-suspended");
+  const end = endWanted(seen);
+  if (end) return ended(seen, end);
+  // The order goes into the row first: should the Job be resumed just now, its end says why.
+  if (seen.job.phase === "suspended" && seen.job.stuck) return { do: "end", end: seen.job.stuck };
+  return unheld(seen.run) ?? leave("job-suspended");
 }
 
 // guard: terminal-conditions, decision
-function linger(): Decision {
-  return leave("job-terminating");
+function linger(seen: Seen): Decision {
+  return atWork(seen, "job-terminating");
 }
 
 /** Exit 0 is success, even if the Job was just being ended, because the work is done. */

@@ -49,25 +49,64 @@ export interface Verdict {
   readonly exitCode?: number;
 }
 
+/**
+ * What may keep the Job of an attempt from starting, if its own template is to blame. The attempt ends for it: after 30 s
+ * for the first three, which a container's state tells, and after `startTimeout` for the others.
+ */
+export const TEMPLATE_FAULTS = [
+  "image",
+  /** A Secret or ConfigMap that a variable needs is missing, or the image would run as root. */
+  "configuration",
+  "command",
+  /** A Secret, ConfigMap or claim that a volume needs is missing. */
+  "volume",
+  /** A policy, Pod Security or a kubelet refuses the pod, or its ServiceAccount is missing. */
+  "pod-refused",
+  /** No node has the labels that the pod asks for. */
+  "node-selector",
+] as const;
+export type TemplateFault = (typeof TEMPLATE_FAULTS)[number];
+
+/** What may keep the Job of an attempt from starting, if the cluster is to blame. The Job waits, however long. */
+export const CLUSTER_HOLDS = [
+  /** The cluster has made no pod for the Job, and does not say why. */
+  "no-pod",
+  "pod-quota",
+  /** A webhook that must be asked about the pod does not answer. */
+  "pod-webhook",
+  /** No node takes the pod now, or no scheduler has looked at it. */
+  "no-node",
+  "scheduling-gate",
+  /** The pod has a node, and none of its containers has started. */
+  "no-container",
+] as const;
+export type ClusterHold = (typeof CLUSTER_HOLDS)[number];
+
+/** What keeps the Job of an attempt from starting. */
+export interface Hold {
+  readonly cause: TemplateFault | ClusterHold;
+  readonly since: EpochMs;
+  /** For people, in the cluster's words. */
+  readonly detail: string;
+}
+
 /** Why one attempt ended, as the cluster or the Dispatcher saw it. */
 export interface AttemptEnd {
   readonly reason: Reason;
   /**
-   * `failure`: the work's fault. `interruption`: the cluster's fault. `cancel`: a person's wish. Failures and
-   * interruptions have budgets of their own. `module`: the fault of a tripped module's template, which costs the
-   * message nothing.
+   * `failure`: the work's fault. `interruption`: the cluster took the work away. `cancel`: a person's wish. Failures
+   * and interruptions have budgets of their own, and these two cost the message nothing: `module` is the fault of a
+   * tripped module's template, and `unstarted` the end of a Job of which no container had started, through no fault of
+   * its template.
    */
-  readonly kind: "failure" | "interruption" | "cancel" | "module";
+  readonly kind: "failure" | "interruption" | "cancel" | "module" | "unstarted";
   /** No further attempt can help (a permanent exit code, a template that the API server refuses). */
   readonly permanent: boolean;
   /** For people: the condition or exit code, and the last line of the log if there is one. */
   readonly detail: string;
   readonly exitCode?: number;
-  /**
-   * What kept the Job from starting, if the module's template may be to blame. The same cause has the same text. It is
-   * never in the row.
-   */
-  readonly startFault?: string;
+  /** What kept the Job from starting, if the module's template may be to blame. It is never in the row. */
+  readonly startFault?: TemplateFault | "refused";
 }
 
 /** One message's run while it is open. Times are ms since 1970; counts start at 0, `attempt` at 1. */
@@ -88,10 +127,16 @@ export interface Run extends RunKey {
   readonly bodyInBlob: boolean;
   /** Nothing is tried before this: a back-off, a busy message, a full quota. */
   readonly notBefore: EpochMs;
-  /** When the attempt's Job was created or adopted. */
+  /** When the attempt's Job was created. */
   readonly dispatchedAt?: EpochMs;
-  /** When the attempt's Job has to be over by its own time limits. After that it is overdue, and reported. */
+  /**
+   * Until when the attempt's Job is surely not overdue. First that is its time limit from its creation on. The first
+   * look after it moves it to the limit of the pod that runs, because neither suspended nor pending time counts.
+   */
   readonly jobOverdueAt?: EpochMs;
+  /** What keeps the attempt's Job from starting, as a look last found it, and since when: see `Hold`. */
+  readonly heldUpBy?: Hold["cause"];
+  readonly heldUpSince?: EpochMs;
   readonly jobName?: string;
   readonly jobUid?: string;
   /** Why the Dispatcher itself ends the attempt's Job. The Job's own condition will only say `DeadlineExceeded`. */

@@ -1,8 +1,10 @@
-import { isFresh } from "../clock.ts";
+import type { V1Job } from "@kubernetes/client-node";
+import { type EpochMs, isFresh } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, UnavailableError } from "../errors.ts";
-import { isOurs, isRetired } from "../jobs/job-identity.ts";
-import { buildJob, goesToStore, jobLimitMs } from "../jobs/job-spec.ts";
+import { isOurs, isRetired, recordOf } from "../jobs/job-identity.ts";
+import { buildJob, goesToStore } from "../jobs/job-spec.ts";
+import { BODY_URL_GRACE_MS, runningLimitMs } from "../jobs/run-limits.ts";
 import { UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -19,13 +21,6 @@ const MAX_ROW_AGE_MS = 60_000;
 
 /** How often a Job is recorded while other replicas change the row. Then a tick adopts it. */
 const MAX_RECORDS = 3;
-
-/**
- * How much longer than its own time limits an attempt may take to read its body, because suspended time, and waiting
- * for a quota, count towards no limit. The signature is worth nothing once the run is over and the blob deleted. A
- * delegated signature lasts for 7 days in all, and no longer.
- */
-const BODY_URL_GRACE_MS = 7 * 24 * 3_600_000;
 
 export type StartOutcome =
   | { readonly kind: "dispatched"; readonly stored: StoredRun }
@@ -51,8 +46,7 @@ export async function startAttempt(
   const { run } = read;
   if (stamped.bodyUnreadable) return { kind: "not started", end: UNREADABLE };
   const message = withoutStamps(stamped);
-  const limitMs = jobLimitMs(module);
-  const bodyUrl = await storeBody(deps, run, message, limitMs);
+  const bodyUrl = await storeBody(deps, run, message, module);
   const job = buildJob({
     instance: deps.instance,
     namespace: deps.namespace,
@@ -73,9 +67,9 @@ export async function startAttempt(
     case "cluster away":
       return created;
     case "created":
-      return record(deps, stored, { name: job.metadata?.name ?? "", uid: created.uid }, limitMs);
+      return record(deps, stored, { name: job.metadata?.name ?? "", uid: created.uid }, job);
     case "exists":
-      return meetExisting(deps, stored, created.job, limitMs);
+      return meetExisting(deps, stored, created.job);
     case "quota":
       return { kind: "quota", why: created.message };
     case "refused":
@@ -86,7 +80,7 @@ export async function startAttempt(
           kind: "failure",
           permanent: true,
           detail: created.message,
-          startFault: `refused: ${withoutNames(created.message, job.metadata?.name ?? "")}`,
+          startFault: "refused",
         },
       };
     default:
@@ -115,45 +109,29 @@ const UNREADABLE: AttemptEnd = {
   detail: UNREADABLE_BODY,
 };
 
-/**
- * Leaves out what differs from Job to Job in the API server's words: names and numbers above all. Some webhooks don't
- * quote a name.
- */
-function withoutNames(message: string, jobName: string): string {
-  return message
-    .replaceAll(jobName, "")
-    .replace(/"[^"]*"|\d+/g, "")
-    .slice(0, 500);
-}
-
 function away(error: unknown): StartOutcome & { kind: "cluster away" } {
   if (error instanceof UnavailableError) return { kind: "cluster away", error };
   throw error;
 }
 
 /** Stores the body of a message that is not for its Job to carry. Resolves to its URL, or else to undefined. */
-async function storeBody(deps: Dependencies, run: Run, message: PeekedMessage, limitMs: number) {
+async function storeBody(deps: Dependencies, run: Run, message: PeekedMessage, module: Module) {
   if (!goesToStore(message, deps.bodyAccess)) return undefined;
   await deps.payloads.putBody(run, message.body);
   if (deps.bodyAccess === "identity") return deps.payloads.bodyUrl(run);
-  return deps.payloads.signedBodyUrl(run, limitMs + BODY_URL_GRACE_MS);
+  return deps.payloads.signedBodyUrl(run, module.maxRunningTimeMs + BODY_URL_GRACE_MS);
 }
 
 /**
  * AlreadyExists has three causes: our own earlier create, whose reply or row was lost; the tombstone of an attempt that
  * is over; or a Job that is not the Dispatcher's.
  */
-async function meetExisting(
-  deps: Dependencies,
-  stored: StoredRun,
-  job: Awaited<ReturnType<Dependencies["cluster"]["get"]>> & object,
-  limitMs: number,
-): Promise<StartOutcome> {
+async function meetExisting(deps: Dependencies, stored: StoredRun, job: V1Job): Promise<StartOutcome> {
   const { run } = stored;
   const name = job.metadata?.name ?? "";
   // guard: adopt-ours
   const ours = isOurs(job, deps.instance, run, run.attempt);
-  if (ours && !isRetired(job)) return record(deps, stored, { name, uid: job.metadata?.uid ?? "" }, limitMs);
+  if (ours && !isRetired(job)) return record(deps, stored, recordOf(job), job);
 
   const now = await deps.table.find(run);
   if (now.kind !== "open" || now.stored.etag !== stored.etag) return { kind: "moved on" };
@@ -171,14 +149,15 @@ async function meetExisting(
 async function record(
   deps: Dependencies,
   read: StoredRun,
-  job: { name: string; uid: string },
-  limitMs: number,
+  made: { readonly name: string; readonly uid: string; readonly createdAt?: EpochMs },
+  { spec }: V1Job,
 ): Promise<StartOutcome> {
+  const limitMs = runningLimitMs(spec?.template.spec);
   let stored = read;
   for (let attempt = 1; attempt <= MAX_RECORDS; attempt += 1) {
     const { run } = stored;
     try {
-      const next = await deps.table.update(stored, dispatched(run, job, deps.clock.now(), limitMs));
+      const next = await deps.table.update(stored, dispatched(run, made, deps.clock.now(), limitMs));
       return { kind: "dispatched", stored: next };
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
@@ -194,7 +173,7 @@ async function record(
         continue;
       }
       // guard: end-what-came-too-late
-      await deps.cluster.end(job.name, job.uid);
+      await deps.cluster.end(made.name, made.uid);
       return { kind: "moved on" };
     }
   }

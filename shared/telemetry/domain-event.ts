@@ -1,6 +1,6 @@
 import type { Fields } from "../log.ts";
 import type { LeaveCause } from "../run/decide.ts";
-import type { AttemptEnd, ClosedRun, Run } from "../run/run.ts";
+import type { AttemptEnd, ClosedRun, Hold, Run } from "../run/run.ts";
 
 /** What happens, in the words of the domain. `event-lines.ts` says it to people, `event-counts.ts` counts it. */
 export type DomainEvent =
@@ -12,6 +12,10 @@ export type DomainEvent =
   | { readonly event: "dispatched"; readonly run: Run }
   /** The attempt's Job existed already, and is in the row now. */
   | { readonly event: "adopted"; readonly run: Run }
+  /** Something else than before keeps the attempt's Job from starting. */
+  | { readonly event: "held up"; readonly run: Run; readonly hold: Hold }
+  /** The attempt's Job was suspended while it ran, as Kueue preempts it: its pod is gone. */
+  | { readonly event: "preempted"; readonly run: Run }
   /** The Dispatcher itself ends the attempt's Job. */
   | { readonly event: "end ordered"; readonly jobName: string; readonly end: AttemptEnd }
   | { readonly event: "attempt ended"; readonly run: Run; readonly end: AttemptEnd }
@@ -27,8 +31,6 @@ export type DomainEvent =
 
   // What a tick does not do.
   | { readonly event: "left"; readonly cause: LeaveCause }
-  /** A dispatched run's Job is past all its own time limits, and not over. */
-  | { readonly event: "overdue"; readonly run: Run }
   /** The tick has no time for the run. */
   | { readonly event: "postponed"; readonly run: Run }
   /** Something could not be done, and is tried again. `what`: the log line, a plain statement. */

@@ -1,5 +1,6 @@
 import type { Fields } from "../log.ts";
 import type { LeaveCause } from "../run/decide.ts";
+import { CLUSTER_HOLDS } from "../run/run.ts";
 import type { DomainEvent } from "./domain-event.ts";
 import type { EventReader } from "./events.ts";
 
@@ -25,7 +26,9 @@ export function countEvents(): EventCounts {
     lost: 0,
     /** Runs whose Job is at work. */
     working: 0,
-    /** Dispatched runs whose Job is past its own time limits, and not over: only a person may force it. */
+    /** Runs whose Job has not started for longer than its module's `startTimeout`, and waits. */
+    notStarted: 0,
+    /** Dispatched runs whose Job is past the time limit of its pod, and not over: only a person may force it. */
     overdue: 0,
     /** Deferred messages or Jobs that no open run speaks of, those of other instances included. */
     orphans: 0,
@@ -50,11 +53,10 @@ export function countEvents(): EventCounts {
         else counts.deadLettered += 1;
         break;
       case "left":
+        if (event.cause === "job-overdue") counts.overdue += 1;
+        if (NOT_STARTED.has(event.cause)) counts.notStarted += 1;
         if (AT_WORK.has(event.cause)) counts.working += 1;
         else waiting.set(event.cause, (waiting.get(event.cause) ?? 0) + 1);
-        break;
-      case "overdue":
-        counts.overdue += 1;
         break;
       case "orphan found":
         counts.orphans += 1;
@@ -72,6 +74,8 @@ export function countEvents(): EventCounts {
       case "accepted":
       case "rejected":
       case "adopted":
+      case "held up":
+      case "preempted":
       case "end ordered":
       case "attempt ended":
       case "concluded":
@@ -102,4 +106,5 @@ export function countEvents(): EventCounts {
 }
 
 /** Left because there is nothing to do but to let the Job work. Each of them counts towards `maxActive`. */
-const AT_WORK: ReadonlySet<LeaveCause> = new Set(["job-at-work", "job-terminating"]);
+const AT_WORK: ReadonlySet<LeaveCause> = new Set(["job-at-work", "job-terminating", "job-overdue"]);
+const NOT_STARTED: ReadonlySet<LeaveCause> = new Set(CLUSTER_HOLDS);

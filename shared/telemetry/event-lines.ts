@@ -22,6 +22,18 @@ function lineOf(event: DomainEvent): Line | undefined {
       return ["info", "started a job", { jobName: event.run.jobName, attempt: event.run.attempt }];
     case "adopted":
       return ["info", "adopted a job", { jobName: event.run.jobName, attempt: event.run.attempt }];
+    case "held up": {
+      const { cause, detail: why } = event.hold;
+      return ["warn", "a job can't start yet", { jobName: event.run.jobName, cause, why }];
+    }
+    case "preempted": {
+      const { jobName, attempt } = event.run;
+      return [
+        "warn",
+        "a job was suspended while it ran; its attempt begins anew when it is resumed",
+        { jobName, attempt },
+      ];
+    }
     case "end ordered":
       return ["warn", "ending a job", { jobName: event.jobName, why: event.end.detail }];
     case "attempt ended": {
@@ -45,7 +57,6 @@ function lineOf(event: DomainEvent): Line | undefined {
     case "rebuilt":
       return ["error", "rebuilt a lost row from its message", { module: event.run.module }];
     case "left":
-    case "overdue":
     case "postponed":
       return undefined;
     case "failed":

@@ -162,7 +162,9 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       expect(await failure(jobName)).toMatchObject({ reason: "DeadlineExceeded" });
       const ended = await under.cluster.get(jobName);
       expect(ended?.status).not.toHaveProperty("failed");
-      const madePods = (await under.cluster.events(jobName)).filter(({ reason }) => reason === "SuccessfulCreate");
+      const madePods = (await under.cluster.events("Job", jobName)).filter(
+        ({ reason }) => reason === "SuccessfulCreate",
+      );
       expect(madePods).toEqual([]);
       await under.cluster.retire(jobName, uid, 2, { end: false });
       under.pass(5);

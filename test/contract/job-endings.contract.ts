@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { judgeEnd } from "../../shared/jobs/judge-end.ts";
 import { judgeStart, looksStuck, type StartJudgement } from "../../shared/jobs/judge-start.ts";
 import type { JobCluster } from "../../shared/ports/job-cluster.ts";
-import type { AttemptEnd } from "../../shared/run/run.ts";
+import type { AttemptEnd, Hold } from "../../shared/run/run.ts";
 import { NEEDS_ADMISSION } from "../support/forbid-skips.ts";
 import { COMPLETED, FAILED, main, NEVER_STARTS, WITHOUT_SECRET, wanting } from "./job-endings.ts";
 import {
@@ -26,9 +26,15 @@ type Conclusion = "absent" | "succeeded" | { readonly ended: AttemptEnd } | Star
 
 /**
  * What the Dispatcher concludes about a Job from everything that the port tells about it, so long after its pod's
- * start, or after the Job's creation if that is all there is. It never compares the clocks of two machines.
+ * start, or after the Job's creation if that is all there is. `before`: what an earlier look found. It never compares
+ * the clocks of two machines.
  */
-async function conclude(cluster: JobCluster, jobName: string, afterMs: number): Promise<Conclusion> {
+async function conclude(
+  cluster: JobCluster,
+  jobName: string,
+  afterMs: number,
+  before?: Pick<Hold, "cause" | "since">,
+): Promise<Conclusion> {
   const job = await cluster.get(jobName);
   if (job === undefined) return "absent";
   if (job.status?.conditions?.some(({ type, status }) => type === "Complete" && status === "True")) return "succeeded";
@@ -37,7 +43,9 @@ async function conclude(cluster: JobCluster, jobName: string, afterMs: number): 
   if (ending) return { ended: ending };
   const began = [job.metadata?.creationTimestamp, ...pods.map(({ status }) => status?.startTime)];
   const now = Math.max(...began.map((time) => time?.getTime() ?? 0)) + afterMs;
-  return judgeStart({ job, pods, events: await cluster.events(jobName), now, startTimeoutMs: START_TIMEOUT_MS });
+  const [pod] = pods;
+  const events = pod ? await cluster.events("Pod", pod.metadata?.name ?? "") : await cluster.events("Job", jobName);
+  return judgeStart({ job, pods, events, before, now, startTimeoutMs: START_TIMEOUT_MS });
 }
 
 /**
@@ -55,7 +63,8 @@ export function describeJobEndings(name: string, start: StartCluster, lacks: rea
     const { created, stateOf, reaches, podStatusOf, isRunning, failure, logOf } = jobUser(() => under);
     const aJob = (pod: JobOptions["pod"] = {}, options: JobOptions = {}): V1Job =>
       buildJob(under.instance, "exit 0", { ...options, pod });
-    const concluded = (jobName: string, afterMs = 0) => conclude(under.cluster, jobName, afterMs);
+    const concluded = (jobName: string, afterMs = 0, before?: Pick<Hold, "cause" | "since">) =>
+      conclude(under.cluster, jobName, afterMs, before);
     const unlessLacking = (marked: string) => ({ skip: lacks.some((mark) => marked.includes(mark)) });
 
     for (const { name: title, pod, plays } of COMPLETED)
@@ -90,19 +99,22 @@ export function describeJobEndings(name: string, start: StartCluster, lacks: rea
 
     for (const given of NEVER_STARTS)
       test.concurrent(`never starts: ${given.name}`, unlessLacking(given.name), async () => {
-        const { shows, says, startFault } = given;
+        const { shows, says, startFault: cause } = given;
         await given.given?.(under.hands);
         const { jobName } = await created(aJob(given.pod), given.plays);
         const detail = expect.stringMatching(says);
-        const fault = startFault === undefined ? {} : { startFault };
-        const stuck = { reason: "JobNotStarted", kind: "failure", permanent: false, detail, ...fault };
-        await vi.waitFor(async () => expect(await concluded(jobName, IN_THE_END_MS)).toEqual({ stuck }), PATIENCE);
-        expect(await concluded(jobName)).toEqual(given.atOnce ? { stuck } : { waiting: detail });
+        const stuck = { reason: "JobNotStarted", kind: "failure", permanent: false, detail, startFault: cause };
+        const inTheEnd = () => concluded(jobName, IN_THE_END_MS, { cause, since: 0 });
+        await vi.waitFor(async () => expect(await inTheEnd()).toEqual({ stuck }), PATIENCE);
+        const isOfContainer = ["image", "configuration", "command"].includes(cause);
+        const held = { cause, since: expect.any(Number), detail };
+        const atFirst = given.atOnce ? { stuck } : isOfContainer ? { held } : { waiting: detail };
+        expect(await concluded(jobName)).toEqual(atFirst);
         expect(await stateOf(jobName)).toBe("active");
         const shown = await podStatusOf(jobName);
         expect(shown).toMatch(shows);
         // A look at the Job itself is worth its cost only if it helps before the start timeout.
-        expect(looksStuck(shown ?? "")).toBe(startFault !== undefined);
+        expect(looksStuck(shown ?? "")).toBe(isOfContainer);
         expect(await logOf(jobName)).toBe(given.log);
       });
 
@@ -127,8 +139,9 @@ export function describeJobEndings(name: string, start: StartCluster, lacks: rea
 
     test.concurrent("runs once the Secret that it waits for is there", async () => {
       const { jobName } = await created(aJob(wanting("secretKeyRef", "late", "word")), WITHOUT_SECRET);
-      const waiting = 'main can\'t start (CreateContainerConfigError): secret "late" not found';
-      await vi.waitFor(async () => expect(await concluded(jobName)).toEqual({ waiting }), PATIENCE);
+      const detail = 'main can\'t start (CreateContainerConfigError): secret "late" not found';
+      const held = { cause: "configuration", since: expect.any(Number), detail };
+      await vi.waitFor(async () => expect(await concluded(jobName)).toEqual({ held }), PATIENCE);
       await under.hands.createSecret("late", { word: "here" });
       under.play(jobName, { exitCode: 0 }, "here\n");
       await reaches(jobName, "complete");
@@ -165,9 +178,10 @@ export function describeJobEndings(name: string, start: StartCluster, lacks: rea
       const job = aJob();
       expect((await under.cluster.create(job)).kind).toBe("created");
       const jobName = job.metadata?.name ?? "";
-      const waiting = expect.stringMatching(/^quota: .*exceeded quota: .*pods=1/);
+      const detail = expect.stringMatching(/exceeded quota: .*pods=1/);
+      const held = { cause: "pod-quota", since: expect.any(Number), detail };
       const concluded = () => conclude(under.cluster, jobName, IN_THE_END_MS);
-      await vi.waitFor(async () => expect(await concluded()).toEqual({ waiting }), PATIENCE);
+      await vi.waitFor(async () => expect(await concluded()).toEqual({ held }), PATIENCE);
       expect(await under.cluster.pods(jobName)).toEqual([]);
     });
 

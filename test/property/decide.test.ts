@@ -6,11 +6,21 @@ import {
   concluded,
   dispatched,
   doubted,
+  heldUp,
+  limited,
   nextAttempt,
   undoubted,
 } from "../../shared/run/change-run.ts";
 import { type Decision, decide, type JobSeen, type Seen } from "../../shared/run/decide.ts";
-import { type AttemptEnd, OPEN_STATUSES, type Run, type Verdict } from "../../shared/run/run.ts";
+import {
+  type AttemptEnd,
+  CLUSTER_HOLDS,
+  type Hold,
+  OPEN_STATUSES,
+  type Run,
+  TEMPLATE_FAULTS,
+  type Verdict,
+} from "../../shared/run/run.ts";
 import { aRun, T0 } from "../support/a-run.ts";
 import { PROPERTY_TIMEOUT_MS, propertyOptions } from "../support/property-options.ts";
 
@@ -19,7 +29,7 @@ const LOCK_MS = 120_000;
 const anyAttemptEnd: fc.Arbitrary<AttemptEnd> = fc.record(
   {
     reason: fc.constantFrom("JobFailed", "JobTimedOut", "JobNotStarted"),
-    kind: fc.constantFrom("failure", "interruption", "cancel", "module"),
+    kind: fc.constantFrom("failure", "interruption", "cancel", "module", "unstarted"),
     permanent: fc.boolean(),
     detail: fc.string(),
   },
@@ -32,19 +42,25 @@ const anyVerdict: fc.Arbitrary<Verdict> = fc.constantFrom<Verdict>(
   { outcome: "rejected", reason: "DispatchRejected" },
 );
 
+const anyHold: fc.Arbitrary<Hold> = fc.record(
+  { cause: fc.constantFrom(...TEMPLATE_FAULTS, ...CLUSTER_HOLDS), since: fc.constant(T0), detail: fc.string() },
+  { noNullPrototype: true },
+);
+const anyLimit = fc.integer({ min: T0 - 60_000, max: T0 + 60_000 });
+
 const anyJob: fc.Arbitrary<JobSeen> = fc.oneof(
   fc.boolean().map((confirmed) => ({ phase: "absent", confirmed }) as const),
-  fc.tuple(fc.boolean(), fc.option(anyAttemptEnd)).map(([suspect, stuck]) => {
-    return { phase: "pending", suspect, ...(stuck ? { stuck } : {}) } as const;
-  }),
+  fc
+    .tuple(fc.boolean(), fc.option(anyAttemptEnd), fc.option(fc.oneof(fc.constant("nothing" as const), anyHold)))
+    .map(([suspect, stuck, held]) => {
+      return { phase: "pending", suspect, ...(stuck ? { stuck } : {}), ...(held ? { held } : {}) } as const;
+    }),
+  fc
+    .tuple(fc.constantFrom("running", "terminating"), fc.option(anyLimit))
+    .map(([phase, limitAt]) => ({ phase, ...(limitAt === null ? {} : { limitAt }) }) as const),
+  fc.option(anyAttemptEnd).map((stuck) => ({ phase: "suspended", ...(stuck ? { stuck } : {}) }) as const),
   fc.option(anyAttemptEnd).map((end) => ({ phase: "failed", ...(end ? { end } : {}) }) as const),
-  fc.constantFrom<JobSeen>(
-    { phase: "running" },
-    { phase: "suspended" },
-    { phase: "terminating" },
-    { phase: "succeeded" },
-    { phase: "foreign" },
-  ),
+  fc.constantFrom<JobSeen>({ phase: "succeeded" }, { phase: "foreign" }),
 );
 
 /** Any run that a row can contain, shortly before or after its `notBefore`, with any phase of its Job and message. */
@@ -57,6 +73,8 @@ const anySeen: fc.Arbitrary<Seen> = fc
     end: fc.option(anyAttemptEnd),
     verdict: anyVerdict,
     absentSince: fc.option(fc.integer({ min: T0 - 600_000, max: T0 })),
+    hold: fc.option(anyHold),
+    jobOverdueAt: anyLimit,
     notBefore: fc.integer({ min: T0 - 60_000, max: T0 + 60_000 }),
     job: anyJob,
     cancelled: fc.boolean(),
@@ -85,9 +103,11 @@ type RunDraft = Pick<Run, "status" | "failures" | "interruptions" | "busyCount" 
   readonly end: AttemptEnd | null;
   readonly verdict: Verdict;
   readonly absentSince: number | null;
+  readonly hold: Hold | null;
+  readonly jobOverdueAt: number;
 };
 
-function runOf({ end, verdict, absentSince, ...rest }: RunDraft): Run {
+function runOf({ end, verdict, absentSince, hold, jobOverdueAt, ...rest }: RunDraft): Run {
   const hasJob = rest.status === "dispatched" || rest.status === "requeueing";
   return aRun({
     ...rest,
@@ -96,6 +116,8 @@ function runOf({ end, verdict, absentSince, ...rest }: RunDraft): Run {
     ...(end && rest.status === "dispatched" ? { endOrdered: end } : {}),
     ...(rest.status === "settling" ? { verdict } : {}),
     ...(absentSince === null ? {} : { absentSince }),
+    ...(rest.status === "dispatched" ? { jobOverdueAt } : {}),
+    ...(hold && rest.status === "dispatched" ? { heldUpBy: hold.cause, heldUpSince: hold.since } : {}),
   });
 }
 
@@ -109,6 +131,8 @@ function recorded(seen: Seen, decision: Decision): Seen | undefined {
     return { ...seen, run: nextAttempt(run, decision), job: { phase: "absent", confirmed: false } };
   if (decision.do === "conclude") return { ...seen, run: concluded(run, decision.verdict, decision, now) };
   if (decision.do === "wait while busy") return { ...seen, run: busy(run, now) };
+  if (decision.do === "note hold") return { ...seen, run: heldUp(run, decision.hold) };
+  if (decision.do === "note limit") return { ...seen, run: limited(run, decision.limitAt) };
   if (decision.do === "trust") return { ...seen, run: undoubted(run) };
   if (decision.do === "doubt") return { ...seen, run: doubted(run, now, LOCK_MS) };
   return undefined;
@@ -135,11 +159,11 @@ const CLAIMS: readonly Claim[] = [
     },
   },
   {
-    claim: "tries again only within both budgets, and charges exactly one of them, or none if the module is to blame",
+    claim: "tries again only within both budgets, and charges exactly one of them, or none if the work is not to blame",
     holds({ run, retry }, decision) {
       if (decision.do !== "retry") return true;
       const charged = decision.failures + decision.interruptions - run.failures - run.interruptions;
-      if (decision.end.kind === "module") return charged === 0;
+      if (decision.end.kind === "module" || decision.end.kind === "unstarted") return charged === 0;
       const isWithin = decision.failures < retry.maxAttempts && decision.interruptions <= retry.maxInterruptions;
       return charged === 1 && isWithin;
     },
@@ -180,6 +204,20 @@ const CLAIMS: readonly Claim[] = [
     holds({ run, job }, decision) {
       const isAtWork = run.status === "dispatched" && ["pending", "running", "terminating"].includes(job.phase);
       return !isAtWork || !["retry", "conclude", "start"].includes(decision.do);
+    },
+  },
+  {
+    claim: "ends a Job only if a person wants it, the row orders it, or a look found it stuck",
+    holds({ run, job, cancelled }, decision) {
+      if (decision.do !== "end") return true;
+      return cancelled || run.endOrdered !== undefined || ("stuck" in job && job.stuck !== undefined);
+    },
+  },
+  {
+    claim: "calls a Job overdue only if a look says so, and never one that has not started or is suspended",
+    holds({ job, now }, decision) {
+      if (decision.do !== "leave" || decision.cause !== "job-overdue") return true;
+      return (job.phase === "running" || job.phase === "terminating") && (job.limitAt ?? now) < now;
     },
   },
   {

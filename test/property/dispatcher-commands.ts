@@ -43,6 +43,10 @@ const JOB_EVENTS = [
   "lose its pod",
   "vanish",
   "stick",
+  "fit no node",
+  "find no node",
+  "get no pod",
+  "be refused by its node",
   "suspend",
   "resume",
   "cancel",
@@ -269,6 +273,7 @@ function jobsFor(model: Model, real: Real, event: JobEvent): string[] {
     // A Job that is stuck would get a second end, and the model can't tell which comes first. Success wins over both.
     if (known.end === "stuck") return event === "run" || event === "succeed";
     if (event === "vanish") return isKnownToItsRow(real, name);
+    if (BEFORE_IT_RUNS.has(event)) return known.ran !== true;
     return event !== "stick" || job.status?.ready === 0;
   });
 }
@@ -286,6 +291,14 @@ function isKnownToItsRow(real: Real, name: string): boolean {
   );
 }
 
+const WRONG_KIND = "0/3 nodes are available: 3 node(s) didn't match Pod's node affinity/selector.";
+
+/** What happens only to a pod none of whose containers has started. */
+const BEFORE_IT_RUNS = new Set<JobEvent>(["fit no node", "find no node", "get no pod", "be refused by its node"]);
+
+/** What happens to a Job whether it has a pod or not. */
+const WITHOUT_POD = new Set<JobEvent>(["vanish", "get no pod", "suspend", "resume", "cancel"]);
+
 const ENDS: Partial<Record<JobEvent, JobEnd>> = {
   succeed: "success",
   fail: "failure",
@@ -295,6 +308,8 @@ const ENDS: Partial<Record<JobEvent, JobEnd>> = {
   "lose its pod": "interruption",
   vanish: "interruption",
   stick: "stuck",
+  "fit no node": "stuck",
+  "be refused by its node": "unstarted",
 };
 
 function playJob(model: Model, { world: { cluster } }: Real, name: string, event: JobEvent): void {
@@ -302,7 +317,9 @@ function playJob(model: Model, { world: { cluster } }: Real, name: string, event
   const end = ENDS[event];
   if (known && end !== undefined) known.end = end;
   if (known && event === "vanish") model.vanished.add(known.message);
-  if (known && event === "stick") known.stuck = true;
+  if (known && end === "stuck") known.stuck = true;
+  if (known && (event === "run" || end !== undefined)) known.ran = true;
+  if (!WITHOUT_POD.has(event)) cluster.givePod(name);
   const acts: Record<JobEvent, () => void> = {
     run: () => cluster.run(name),
     succeed: () => cluster.succeed(name),
@@ -313,6 +330,10 @@ function playJob(model: Model, { world: { cluster } }: Real, name: string, event
     "lose its pod": () => cluster.deletePod(name),
     vanish: () => cluster.deleteJob(name),
     stick: () => cluster.stick(name),
+    "fit no node": () => cluster.unschedule(name, WRONG_KIND),
+    "find no node": () => cluster.unschedule(name, "0/3 nodes are available: 3 Insufficient cpu."),
+    "get no pod": () => cluster.withholdPod(name, "exceeded quota: pods"),
+    "be refused by its node": () => cluster.refusePod(name, "OutOfcpu"),
     suspend: () => cluster.suspend(name),
     resume: () => cluster.resume(name),
     cancel: () => {

@@ -11,7 +11,7 @@ import { makeWorld, SOURCE } from "../support/world.ts";
 import { type AttemptEnd, attemptsOf, expectedOutcomes, freeAttempts, RETRY } from "./expected-outcomes.ts";
 
 /** What was done to a Job from outside. It says how the Dispatcher has to charge the attempt. */
-export type JobEnd = "success" | "failure" | "permanent" | "timed out" | "interruption" | "stuck";
+export type JobEnd = "success" | "failure" | "permanent" | "timed out" | "interruption" | "stuck" | "unstarted";
 
 /** A Job as the model remembers it, even after the cluster has deleted it. */
 interface KnownJob {
@@ -22,6 +22,8 @@ interface KnownJob {
   end?: JobEnd;
   /** Whether it could not start at some time, whatever became of it afterwards. */
   stuck?: boolean;
+  /** Whether a container of it may have started. */
+  ran?: boolean;
 }
 
 /** What must be true, as the events alone tell it. */
@@ -60,7 +62,7 @@ export interface Real {
 }
 
 export function setUp(): { model: Model; real: Real } {
-  const world = makeWorld([aModule({ retry: RETRY, maxActive: 2, when: { subject: "mine" } })]);
+  const world = makeWorld([aModule({ retry: RETRY, maxActive: 2, startTimeoutMs: 60_000, when: { subject: "mine" } })]);
   const model: Model = {
     jobs: new Map(),
     closed: new Map(),
@@ -150,16 +152,18 @@ function checkBudgets(model: Model, run: Run | ClosedRun): void {
   if (model.rowLost.has(run.sequenceNumber)) return;
   expect(run.failures, "failures").toBeLessThanOrEqual(RETRY.maxAttempts);
   expect(run.interruptions, "interruptions").toBeLessThanOrEqual(RETRY.maxInterruptions + 1);
-  const free = freeAttempts(model, run.sequenceNumber).size;
-  expect(run.attempt, "attempt").toBeLessThanOrEqual(run.failures + run.interruptions + free + 1);
   const attempts = attemptsOf(model, run.sequenceNumber);
+  const unstarted = attempts.filter(({ ends }) => ends.includes("unstarted")).length;
+  const free = freeAttempts(model, run.sequenceNumber).size + unstarted;
+  expect(run.attempt, "attempt").toBeLessThanOrEqual(run.failures + run.interruptions + free + 1);
   const interrupted = attempts.filter(({ ends }) => ends.includes("interruption")).length;
   const failed = attempts.filter(({ ends }) => ends.some(isFailure)).length;
   expect(run.interruptions, "interruptions charged").toBeLessThanOrEqual(interrupted);
   expect(run.failures, "failures charged").toBeLessThanOrEqual(failed);
 }
 
-const isFailure = (end: AttemptEnd) => end !== undefined && end !== "interruption" && end !== "success";
+const isFailure = (end: AttemptEnd) =>
+  end !== undefined && end !== "interruption" && end !== "success" && end !== "unstarted";
 
 /** Checks that a message is settled once, and only by a verdict that the row had before. */
 function checkMessage(model: Model, message: FakeMessage, row: Run | ClosedRun | undefined): void {

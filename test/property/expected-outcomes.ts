@@ -75,7 +75,7 @@ export function attemptsOf({ jobs, refused }: Model, sequenceNumber: number) {
 }
 
 function charge({ failures, interruptions }: Charged, end: AttemptEnd): Charged {
-  if (end === "success") return { failures, interruptions };
+  if (end === "success" || end === "unstarted") return { failures, interruptions };
   return end === "interruption"
     ? { failures, interruptions: interruptions + 1 }
     : { failures: failures + 1, interruptions };
@@ -83,6 +83,7 @@ function charge({ failures, interruptions }: Charged, end: AttemptEnd): Charged 
 
 function outcomeAfter(end: AttemptEnd, charged: Charged): string | undefined {
   if (end === "success") return "completed";
+  if (end === "unstarted") return undefined;
   if (end === "refused") return "JobNotStarted";
   if (end === "interruption") return charged.interruptions > RETRY.maxInterruptions ? "InterruptedTooOften" : undefined;
   if (end !== "permanent" && charged.failures < RETRY.maxAttempts) return undefined;

@@ -313,7 +313,7 @@ describe("an answer of the Kubernetes API", () => {
       const failed = { type: "Failed", status: "True", reason, ...(message === undefined ? {} : { message }) };
       const job = { status: { conditions: [failed] } };
       const end = judgeEnd(job, pods);
-      expect(["failure", "interruption"]).toContain(end?.kind);
+      expect(["failure", "interruption", "unstarted"]).toContain(end?.kind);
       expect(end?.detail).not.toBe("");
       const start = judgeStart({ job: {}, pods, events: [], now: 1, startTimeoutMs: 1 });
       expect(Object.keys(start)).toHaveLength(1);

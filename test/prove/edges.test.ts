@@ -132,7 +132,7 @@ describe("a request to the cluster", () => {
     ["list the pods", "GET", `${pods}?fieldSelector=status.phase!%3DFailed&labelSelector=${ours}`, ""],
     ["read a job's pods", "GET", `${pods}?labelSelector=batch.kubernetes.io%2Fjob-name%3Da-1`, ""],
     ["read a log", "GET", `${pods}/a-1-abcde/log?container=worker`, ""],
-    ["read a job's events", "GET", "/api/v1/namespaces/proof-jobs/events?limit=500", ""],
+    ["read events", "GET", "/api/v1/namespaces/proof-jobs/events?limit=500", ""],
     ["ask for a right", "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{}"],
     [undefined, "GET", "/version", ""],
   ])("is recognised: %s", (edge, method, url, body) => {

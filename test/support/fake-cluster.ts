@@ -145,8 +145,10 @@ export class FakeCluster implements JobCluster {
     });
   }
 
-  events(jobName: string): Promise<CoreV1Event[]> {
-    return this.#answer("events", () => structuredClone(this.#events.get(jobName) ?? []));
+  events(kind: "Job" | "Pod", name: string): Promise<CoreV1Event[]> {
+    return this.#answer("events", () =>
+      structuredClone(this.#events.get(name) ?? []).filter(({ involvedObject }) => involvedObject.kind === kind),
+    );
   }
 
   log(podName: string, container: string, maxBytes: number): Promise<Uint8Array | undefined> {
@@ -289,6 +291,30 @@ export class FakeCluster implements JobCluster {
     this.#pod(name).status = { phase: "Pending", conditions: [unscheduled] };
   }
 
+  /** A scheduling gate holds its pod back. */
+  gate(name: string): void {
+    const gated = { type: "PodScheduled", status: "False", reason: "SchedulingGated", message: "gated" };
+    this.#pod(name).status = { phase: "Pending", conditions: [gated] };
+  }
+
+  /** No scheduler looks at its pod. */
+  leaveUnscheduled(name: string): void {
+    this.#pod(name).status = { phase: "Pending" };
+  }
+
+  /** Its pod has a node, which can't make its containers, and an event of the pod says why. */
+  stickAtVolume(name: string, message: string): void {
+    this.stick(name, "ContainerCreating", "");
+    this.#warn("Pod", nameOf(this.#pod(name)), "FailedMount", message);
+  }
+
+  /** The kubelet of its node refuses its pod, of which nothing ever runs. */
+  refusePod(name: string, reason: string): void {
+    const pod = this.#pod(name);
+    pod.status = { ...pod.status, phase: "Failed", reason, message: "Pod was rejected" };
+    this.#failByBackoff(name);
+  }
+
   /**
    * The cluster takes its pod away, for good. The Job fails by its rule on DisruptionTarget, and only its condition
    * says so.
@@ -338,12 +364,25 @@ export class FakeCluster implements JobCluster {
   /** It gets no pod, and an event says why. */
   withholdPod(name: string, message: string): void {
     this.#pods.delete(name);
-    const job = this.job(name);
+    this.#warn("Job", name, "FailedCreate", message);
+  }
+
+  /** It gets no pod, and nothing says why: there is no controller. */
+  withholdController(name: string): void {
+    this.#pods.delete(name);
+  }
+
+  /** It gets the pod that it had none of. */
+  givePod(name: string): void {
+    if (!this.#pods.has(name)) this.#addPod(this.job(name));
+  }
+
+  #warn(kind: "Job" | "Pod", name: string, reason: string, message: string): void {
     const event: CoreV1Event = {
-      metadata: { name: `${name}.event`, namespace: job.metadata?.namespace ?? "" },
-      involvedObject: { kind: "Job", name },
+      metadata: { name: `${name}.event`, namespace: "jobs" },
+      involvedObject: { kind, name },
       type: "Warning",
-      reason: "FailedCreate",
+      reason,
       message,
       lastTimestamp: this.#now(),
     };

@@ -1,5 +1,5 @@
 import { DeniedError, UnavailableError } from "../../errors.ts";
-import { NOT_READY, QUOTA_FULL, WEBHOOK_DOWN } from "../../jobs/admission-texts.ts";
+import { MISSING_RIGHT, NOT_READY, QUOTA_FULL, TERMINATING, WEBHOOK_DOWN } from "../../jobs/admission-texts.ts";
 import { isRecord } from "../../plain-data.ts";
 import type { FieldFault } from "../../ports/job-cluster.ts";
 import { rightsInWords } from "../../ports/rights.ts";
@@ -139,9 +139,9 @@ export function isPassing({ code, retryAfterMs }: KubernetesFailure): boolean {
   return code === 429 || code >= 500 || retryAfterMs !== undefined;
 }
 
-/** Whether the authorizer refused. RBAC, a webhook and a cloud's own authorizer all say it in these words. */
+/** Whether the authorizer refused. */
 export function isMissingRight(error: KubernetesFailure): boolean {
-  return error.code === 403 && /\bcannot \w+ resource\b/.test(error.message);
+  return error.code === 403 && MISSING_RIGHT.test(error.message);
 }
 
 /** Whether admission refused for good: a policy, a webhook or validation. */
@@ -153,5 +153,5 @@ function isDenied(error: KubernetesFailure): boolean {
 
 /** Whether a create was refused because the namespace is being deleted, which is no template's fault. */
 export function isTerminating(error: KubernetesFailure): boolean {
-  return error.code === 403 && /because it is being terminated/.test(error.message);
+  return error.code === 403 && TERMINATING.test(error.message);
 }

@@ -1,6 +1,7 @@
-import type { CoreV1Event, KubeConfig, V1Job } from "@kubernetes/client-node";
+import type { KubeConfig, V1Job } from "@kubernetes/client-node";
 import { UnavailableError } from "../../errors.ts";
 import { LABELS, MANAGED_BY } from "../../jobs/job-identity.ts";
+import { lastSeen } from "../../jobs/last-seen.ts";
 import { isRecord, valueAt } from "../../plain-data.ts";
 import type { CreateOutcome, JobCluster } from "../../ports/job-cluster.ts";
 import { isAllowed } from "./access.ts";
@@ -126,12 +127,12 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
         const answer = await connection.json({ method: "GET", path: `${podsPath}?${query.toString()}` });
         return readObject("PodList", answer).items;
       }),
-    events: (jobName) =>
-      tried(`reading the events of Job ${jobName}`, async () => {
-        const fieldSelector = `involvedObject.kind=Job,involvedObject.name=${jobName}`;
+    events: (kind, name) =>
+      tried(`reading the events of ${kind} ${name}`, async () => {
+        const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${name}`;
         const query = new URLSearchParams({ fieldSelector, limit: "500" });
         const answer = await connection.json({ method: "GET", path: `${corePath}/events?${query.toString()}` });
-        return readObject("EventList", answer).items.toSorted((a, b) => lastSeen(a) - lastSeen(b));
+        return readObject("EventList", answer).items.toSorted((a, b) => (lastSeen(a) ?? 0) - (lastSeen(b) ?? 0));
       }),
     log: (podName, container, maxBytes) =>
       tried(`reading the log of ${container} in pod ${podName}`, async () => {
@@ -233,10 +234,4 @@ function uidOf(created: unknown, connection: KubernetesConnection): string {
   throw new UnavailableError(
     `The Kubernetes API server ${connection.server} answered a create with something other than a Job.`,
   );
-}
-
-function lastSeen(event: CoreV1Event): number {
-  const at =
-    event.series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp;
-  return at === undefined ? 0 : new Date(at).getTime();
 }

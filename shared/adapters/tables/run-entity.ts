@@ -4,10 +4,12 @@ import { REASONS } from "../../run/reasons.ts";
 import {
   type AttemptEnd,
   CLOSED_STATUSES,
+  CLUSTER_HOLDS,
   type ClosedRun,
   OPEN_STATUSES,
   type Run,
   runId,
+  TEMPLATE_FAULTS,
   type Verdict,
 } from "../../run/run.ts";
 import { type Source, sourceIn } from "../../run/source.ts";
@@ -36,6 +38,8 @@ const COLUMNS = {
   notBefore: time,
   dispatchedAt: z.exactOptional(time),
   jobOverdueAt: z.exactOptional(time),
+  heldUpBy: z.exactOptional(z.enum([...TEMPLATE_FAULTS, ...CLUSTER_HOLDS])),
+  heldUpSince: z.exactOptional(time),
   jobName: z.exactOptional(text),
   jobUid: z.exactOptional(text),
   lastError: z.exactOptional(prose),
@@ -69,7 +73,7 @@ const MARK = z.object({
  */
 const END = z.object({
   endReason: z.enum(REASONS),
-  endKind: z.enum(["failure", "interruption", "cancel", "module"]),
+  endKind: z.enum(["failure", "interruption", "cancel", "module", "unstarted"]),
   endPermanent: z.boolean(),
   endDetail: prose,
   endExitCode: z.exactOptional(count),

@@ -1,6 +1,7 @@
 import type { V1Container, V1Job, V1JobTemplateSpec } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
-import { buildJob, jobLimitMs } from "../../../shared/jobs/job-spec.ts";
+import { buildJob } from "../../../shared/jobs/job-spec.ts";
+import { runningLimitMs } from "../../../shared/jobs/run-limits.ts";
 import type { Module, Work } from "../../../shared/modules/module.ts";
 import type { PeekedMessage } from "../../../shared/run/message.ts";
 import type { Run } from "../../../shared/run/run.ts";
@@ -43,19 +44,15 @@ const handlerWork: Work = {
 const templateWork = (template: V1JobTemplateSpec): Work => ({ kind: "jobTemplate", jobTemplate: template });
 
 describe("the Job of an attempt", () => {
-  it("is one pod, run once, ended by time-outs and never retried by the cluster", () => {
+  it("is one pod, run once, ended by its own time-out and never retried by the cluster", () => {
     const { spec } = build({ module: { startTimeoutMs: 60_000, maxRunningTimeMs: 90_500 } });
     expect(spec).toMatchObject({ backoffLimit: 0, parallelism: 1, completions: 1 });
     expect(spec?.template.spec).toMatchObject({ restartPolicy: "Never", activeDeadlineSeconds: 91 });
-    expect(spec?.activeDeadlineSeconds).toBe(60 + 91 + 30 + 60);
+    expect(spec).not.toHaveProperty("activeDeadlineSeconds");
   });
 
   it("has no TTL from the start, for the verdict would race it", () => {
     expect(build().spec).not.toHaveProperty("ttlSecondsAfterFinished");
-  });
-
-  it("tells the limit that its own deadline sets", () => {
-    expect(jobLimitMs(aModule())).toBe((build().spec?.activeDeadlineSeconds ?? 0) * 1000);
   });
 
   it("asks whether the pod was disrupted before it asks for its exit code", () => {
@@ -392,8 +389,8 @@ describe("a jobTemplate", () => {
     expect(podOf(job).containers[0]).not.toHaveProperty("securityContext");
   });
 
-  it("counts its own grace period into the Job's deadline", () => {
-    expect(job.spec?.activeDeadlineSeconds).toBe(900 + 600 + 300 + 60);
+  it("has its own grace period in the time after which its Job is overdue", () => {
+    expect(runningLimitMs(podOf(job))).toBe((600 + 300 + 60) * 1000);
   });
 
   it("is never changed itself: one module makes many Jobs", () => {

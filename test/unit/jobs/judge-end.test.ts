@@ -1,8 +1,8 @@
 import type { V1Job, V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
 import { judgeEnd } from "../../../shared/jobs/judge-end.ts";
-import type { AttemptEnd } from "../../../shared/run/run.ts";
-import { aFailedJob, aPod, T0, terminated, waiting } from "./objects.ts";
+import type { AttemptEnd, TemplateFault } from "../../../shared/run/run.ts";
+import { aFailedJob, aPod, running, T0, terminated, waiting } from "./objects.ts";
 
 const backoff = aFailedJob("BackoffLimitExceeded", "Job has reached the specified backoff limit");
 const failure = (detail: string, exitCode?: number, reason: AttemptEnd["reason"] = "JobFailed"): AttemptEnd => ({
@@ -17,6 +17,16 @@ const interruption = (detail: string): AttemptEnd => ({
   kind: "interruption",
   permanent: false,
   detail,
+});
+const unstarted = (detail: string): AttemptEnd => ({
+  reason: "JobNotStarted",
+  kind: "unstarted",
+  permanent: false,
+  detail,
+});
+const byTemplate = (startFault: TemplateFault, detail: string): AttemptEnd => ({
+  ...failure(detail, undefined, "JobNotStarted"),
+  startFault,
 });
 const disrupted = (reason: string, message: string) => [{ type: "DisruptionTarget", status: "True", reason, message }];
 
@@ -148,10 +158,9 @@ const CASES: Case[] = [
         },
       }),
     ],
-    want: failure(
-      'maxRunningTime (600 s) passed before any container ran: ImagePullBackOff: Back-off pulling image "nope:1"',
-      undefined,
-      "JobNotStarted",
+    want: byTemplate(
+      "image",
+      'maxRunningTime (600 s) passed before any container ran: worker can\'t start (ImagePullBackOff): Back-off pulling image "nope:1"',
     ),
   },
   {
@@ -169,23 +178,30 @@ const CASES: Case[] = [
         },
       }),
     ],
-    want: failure("maxRunningTime (600 s) passed before any container ran", undefined, "JobNotStarted"),
+    want: unstarted("maxRunningTime (600 s) passed before any container ran"),
   },
   {
-    name: "the Job's own deadline, which took the pod and its logs along",
+    name: "the pod's own deadline, used up by a node that makes no container",
+    pods: [
+      aPod({
+        status: { reason: "DeadlineExceeded", containerStatuses: [waiting("worker", "ContainerCreating")] },
+      }),
+    ],
+    want: unstarted("maxRunningTime (600 s) passed before any container ran"),
+  },
+  {
+    name: "the Job's own deadline, which something else set and which took the pod along",
     job: aFailedJob("DeadlineExceeded", "Job was active longer than specified deadline"),
     pods: [],
-    want: failure(
-      "the Job's own deadline passed (DeadlineExceeded: Job was active longer than specified deadline)",
-      undefined,
-      "JobTimedOut",
+    want: interruption(
+      "something else ended the Job by its deadline (DeadlineExceeded: Job was active longer than specified deadline)",
     ),
   },
   {
     name: "the Job's own deadline, before the cluster made a pod at all",
     job: aFailedJob("DeadlineExceeded", "Job was active longer than specified deadline", {}),
     pods: [],
-    want: interruption("the Job's deadline passed before the cluster made a pod for it"),
+    want: unstarted("something else ended the Job by its deadline, before the cluster made a pod for it"),
   },
   {
     name: "a permanent exit code",
@@ -234,8 +250,43 @@ const CASES: Case[] = [
   },
   {
     name: "a disruption that only the pod tells of",
-    pods: [aPod({ status: { conditions: disrupted("DeletionByTaintManager", "node not ready") } })],
+    pods: [
+      aPod({
+        status: {
+          conditions: disrupted("DeletionByTaintManager", "node not ready"),
+          containerStatuses: [running("worker")],
+        },
+      }),
+    ],
     want: interruption("the cluster took its pod away: DeletionByTaintManager: node not ready"),
+  },
+  {
+    name: "a disruption before anything of the pod had started",
+    pods: [
+      aPod({
+        status: {
+          conditions: disrupted("PreemptionByScheduler", "more important"),
+          containerStatuses: [waiting("worker", "ContainerCreating")],
+        },
+      }),
+    ],
+    want: unstarted("the cluster took its pod away: PreemptionByScheduler: more important"),
+  },
+  {
+    name: "the same, by the Job's failure policy",
+    job: aFailedJob("PodFailurePolicy", "Pod jobs/p has condition DisruptionTarget matching FailJob rule at index 0"),
+    pods: [aPod({ status: { conditions: disrupted("EvictionByEvictionAPI", "Eviction API: evicting") } })],
+    want: unstarted("the cluster took its pod away: EvictionByEvictionAPI: Eviction API: evicting"),
+  },
+  {
+    name: "a pod deleted by hand before anything of it had started",
+    pods: [
+      aPod({
+        metadata: { deletionTimestamp: new Date(T0 + 34_000), deletionGracePeriodSeconds: 30 },
+        status: { containerStatuses: [waiting("worker", "ContainerCreating")] },
+      }),
+    ],
+    want: unstarted("its pod was deleted"),
   },
   {
     name: "a pod deleted by hand, gone without a trace",
@@ -272,11 +323,28 @@ const CASES: Case[] = [
     "OutOfpods",
   ].map(
     (reason): Case => ({
-      name: `the node's refusal or loss: ${reason}`,
-      pods: [aPod({ status: { reason, message: "said the node" } })],
+      name: `the node's loss while the work ran: ${reason}`,
+      pods: [aPod({ status: { reason, message: "said the node", containerStatuses: [running("worker")] } })],
       want: interruption(`${reason}: said the node`),
     }),
   ),
+  ...["NodeAffinity", "UnexpectedAdmissionError", "OutOfcpu", "TopologyAffinityError"].map(
+    (reason): Case => ({
+      name: `the node's refusal before anything ran: ${reason}`,
+      pods: [aPod({ status: { reason, message: "said the node" } })],
+      want: unstarted(`${reason}: said the node`),
+    }),
+  ),
+  {
+    name: "a node under pressure that takes no pod",
+    pods: [aPod({ status: { reason: "Evicted", message: "The node had condition: [DiskPressure]." } })],
+    want: unstarted("evicted: The node had condition: [DiskPressure]."),
+  },
+  {
+    name: "a node's refusal of what the template asks for",
+    pods: [aPod({ status: { reason: "SysctlForbidden", message: 'forbidden sysctl: "net.core.somaxconn"' } })],
+    want: byTemplate("pod-refused", 'SysctlForbidden: forbidden sysctl: "net.core.somaxconn"'),
+  },
   ...["ContainerStatusUnknown", "Unknown"].map(
     (reason): Case => ({
       name: `a container that its node lost track of: ${reason}`,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { audit } from "../../../shared/operate/audit.ts";
 import { makeWorld } from "../../support/world.ts";
 
 async function withJob() {
@@ -43,6 +44,7 @@ describe("a Job labelled ion/cancel=true", () => {
     await world.send();
     const name = world.jobName();
     world.cluster.stick(name);
+    await world.tick();
     world.clock.advance(31_000);
     world.cluster.failNext("end");
     await world.tick();
@@ -128,6 +130,7 @@ describe("a Job that the Dispatcher is ending", () => {
     await world.send();
     const name = world.jobName();
     world.cluster.stick(name);
+    await world.tick();
     world.clock.advance(31_000);
     world.cluster.failNext("end");
     await world.tick();
@@ -168,6 +171,46 @@ describe("the count of overdue Jobs", () => {
     world.clock.advance(48 * 3_600_000);
     await world.tick();
     expect(world.lastTick()).toMatchObject({ overdue: 0 });
+  });
+
+  it("has no Job that waited for hours in a queue and runs since a moment, and no person is asked to force it", async () => {
+    const world = await withJob();
+    world.cluster.suspend(world.name);
+    world.clock.advance(3 * 3_600_000);
+    await world.tick();
+    world.cluster.resume(world.name);
+    world.cluster.run(world.name);
+    world.clock.advance(10_000);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ overdue: 0, working: 1 });
+    expect(await audit(world.deps)).toEqual([]);
+    // One look moved the limit in its row, and there is none again until it is over.
+    const looks = world.cluster.calls.get("get");
+    world.clock.advance(3_600_000);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ overdue: 0 });
+    expect(world.cluster.calls.get("get")).toBe(looks);
+    world.clock.advance(90_000);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ overdue: 1, working: 1 });
+    expect(await audit(world.deps)).toMatchObject([{ kind: "overdue Job" }]);
+  });
+
+  it("has no Job that found a node after hours", async () => {
+    const world = makeWorld();
+    await world.send();
+    const name = world.jobName();
+    world.cluster.withholdController(name);
+    world.clock.advance(10 * 3_600_000);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ overdue: 0, notStarted: 1 });
+    world.cluster.givePod(name);
+    world.cluster.run(name);
+    for (let minute = 0; minute < 60; minute += 10) {
+      await world.tick();
+      expect(world.lastTick()).toMatchObject({ overdue: 0, notStarted: 0, working: 1 });
+      world.clock.advance(600_000);
+    }
   });
 
   it("has no Job that ended in time, although no tick saw it until long after", async () => {

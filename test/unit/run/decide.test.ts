@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Decision, decide, type JobSeen, type MessageSeen, type Seen } from "../../../shared/run/decide.ts";
-import { type AttemptEnd, OPEN_STATUSES } from "../../../shared/run/run.ts";
+import { type AttemptEnd, type Hold, OPEN_STATUSES } from "../../../shared/run/run.ts";
 import { aRun, T0 } from "../../support/a-run.ts";
 
 const retry = {
@@ -19,6 +19,8 @@ const failed: AttemptEnd = {
 };
 const evicted: AttemptEnd = { reason: "JobFailed", kind: "interruption", permanent: false, detail: "evicted" };
 const badImage: AttemptEnd = { reason: "JobNotStarted", kind: "failure", permanent: false, detail: "ErrImagePull" };
+const unstarted: AttemptEnd = { reason: "JobNotStarted", kind: "unstarted", permanent: false, detail: "waited" };
+const FULL: Hold = { cause: "no-node", since: T0, detail: "0/3 nodes" };
 const cancelled: AttemptEnd = { reason: "Cancelled", kind: "cancel", permanent: true, detail: "cancelled" };
 
 const LOCK_MS = 120_000;
@@ -187,6 +189,77 @@ const CASES: Case[] = [
     name: "ends a Job that can't start",
     given: { job: { phase: "pending", suspect: false, stuck: badImage } },
     want: { do: "end", end: badImage },
+  },
+  {
+    name: "notes what keeps a Job from starting",
+    given: { job: { phase: "pending", suspect: false, held: FULL } },
+    want: { do: "note hold", hold: FULL },
+  },
+  {
+    name: "leaves a Job that the cluster keeps from starting, and says why, whether it looked or not",
+    given: { run: aRun({ heldUpBy: "no-node", heldUpSince: T0 }), job: { phase: "pending", suspect: false } },
+    want: { do: "leave", cause: "no-node" },
+  },
+  {
+    name: "notes a hold once, and not again with other words",
+    given: {
+      run: aRun({ heldUpBy: "no-node", heldUpSince: T0 }),
+      job: { phase: "pending", suspect: false, held: { ...FULL, detail: "0/4 nodes" } },
+    },
+    want: { do: "leave", cause: "no-node" },
+  },
+  {
+    name: "calls a Job at work that its template keeps from starting, until it ends it",
+    given: { run: aRun({ heldUpBy: "image", heldUpSince: T0 }), job: { phase: "pending", suspect: false } },
+    want: { do: "leave", cause: "job-at-work" },
+  },
+  ...(
+    [
+      { phase: "pending", suspect: false, held: "nothing" },
+      { phase: "running" },
+      { phase: "suspended" },
+    ] satisfies JobSeen[]
+  ).map((job) => ({
+    name: `forgets a hold once the Job is ${job.phase} and nothing holds it up`,
+    given: { run: aRun({ heldUpBy: "image", heldUpSince: T0 }), job } as const,
+    want: { do: "note hold", hold: undefined },
+  })),
+  {
+    name: "ends a Job that is cancelled, whatever holds it up",
+    given: { cancelled: true, job: { phase: "pending", suspect: false, held: FULL } },
+    want: { do: "end", end: { kind: "cancel" } },
+  },
+  {
+    name: "orders the end of a suspended Job that can't wait any longer, and calls it over only then",
+    given: { job: { phase: "suspended", stuck: unstarted } },
+    want: { do: "end", end: unstarted },
+  },
+  {
+    name: "calls a suspended Job over whose end it ordered, at no cost if it had not started",
+    given: { run: aRun({ endOrdered: unstarted }), job: { phase: "suspended", stuck: unstarted } },
+    want: { do: "retry", failures: 0, interruptions: 0 },
+  },
+  ...(["running", "terminating"] as const).flatMap((phase) => [
+    {
+      name: `looks at a Job that may be overdue: ${phase}`,
+      given: { run: aRun({ jobOverdueAt: T0 }), job: { phase } } as const,
+      want: { do: "look", at: "job" },
+    },
+    {
+      name: `notes that the Job's limit is later: ${phase}`,
+      given: { run: aRun({ jobOverdueAt: T0 }), job: { phase, limitAt: T0 + 9_000 } } as const,
+      want: { do: "note limit", limitAt: T0 + 9_000 },
+    },
+    {
+      name: `leaves an overdue Job, and says so: ${phase}`,
+      given: { run: aRun({ jobOverdueAt: T0 }), job: { phase, limitAt: T0 } } as const,
+      want: { do: "leave", cause: "job-overdue" },
+    },
+  ]),
+  {
+    name: "does not call a Job overdue that has not started",
+    given: { run: aRun({ jobOverdueAt: T0 }), job: { phase: "pending", suspect: false } },
+    want: { do: "leave", cause: "job-at-work" },
   },
   {
     name: "repeats the order to end a Job that it is ending",

@@ -19,6 +19,7 @@ const linesOf = (world: World, message: RegExp) => world.lines.filter((line) => 
 async function broken(messages: number, world = makeWorld([BROKEN])): Promise<World> {
   for (let index = 1; index <= messages; index += 1) await world.send({ messageId: `m-${index}` });
   for (const name of names(world)) world.cluster.stick(name);
+  await world.tick();
   world.clock.advance(31_000);
   await world.tick();
   return world;
@@ -56,6 +57,7 @@ describe("a module whose image is broken", () => {
     const world = makeWorld([BROKEN]);
     for (let index = 1; index <= 20; index += 1) await world.send({ messageId: `m-${index}` });
     for (const name of names(world)) world.cluster.stick(name);
+    await world.tick();
     world.clock.advance(31_000);
     await Promise.all([world.tick(), world.makeReplica().tick()]);
     expect(linesOf(world, /^tripped a module/)).toHaveLength(1);
@@ -65,6 +67,7 @@ describe("a module whose image is broken", () => {
     const world = makeWorld([BROKEN]);
     for (let index = 1; index <= 20; index += 1) await world.send({ messageId: `m-${index}` });
     for (const name of names(world)) world.cluster.stick(name);
+    await world.tick();
     world.clock.advance(31_000);
     let saves = 0;
     const counted = {
@@ -95,6 +98,7 @@ describe("a module whose image is broken", () => {
     for (let minute = 0; minute < 240; minute += 1) {
       world.clock.advance(MINUTE);
       for (const name of names(world)) world.cluster.stick(name);
+      await world.tick();
       world.clock.advance(31_000);
       await world.tick();
       await endStuck(world);
@@ -127,6 +131,7 @@ describe("a module whose image is broken", () => {
       expect(others).toEqual([]);
       tried.add(run?.messageId ?? "");
       for (const name of names(world)) world.cluster.stick(name);
+      await world.tick();
       world.clock.advance(31_000);
       await world.tick();
       await endStuck(world);
@@ -179,6 +184,7 @@ describe("a module whose image is broken", () => {
     await world.tick();
     for (const id of ["m-1", "m-2", "m-3"]) await world.send({ messageId: id });
     for (const name of names(world)) if (name !== early) world.cluster.stick(name);
+    await world.tick();
     world.clock.advance(31_000);
     await world.tick();
     await world.tick();
@@ -204,6 +210,7 @@ describe("a module whose image is broken", () => {
     const world = makeWorld([BROKEN]);
     for (const id of ["m-1", "m-2", "m-3"]) await world.send({ messageId: id });
     for (const name of names(world)) world.cluster.stick(name);
+    await world.tick();
     world.clock.advance(31_000);
     await Promise.all([world.tick(), world.makeReplica().tick(), world.makeReplica().tick()]);
     expect((await world.table.moduleStates())[0]?.state).toMatchObject({ failed: { length: 3 } });

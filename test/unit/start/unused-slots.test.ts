@@ -50,6 +50,7 @@ it("a probe that can't be tried leaves its turn to another message, so that a me
   const world = makeWorld([aModule({ retry: RETRY })]);
   for (let n = 1; n <= 3; n += 1) await world.send({ messageId: `m-${n}` });
   for (const name of world.cluster.names()) world.cluster.stick(name);
+  await world.tick();
   world.clock.advance(31_000);
   for (let tick = 0; tick < 3; tick += 1) await world.tick();
   expect((await world.table.moduleStates())[0]?.state.trippedAt).toBeDefined();

@@ -32,11 +32,13 @@ describe("an event", () => {
       { event: "left", cause: "back-off" },
       { event: "left", cause: "back-off" },
       { event: "left", cause: "quota" },
-      { event: "overdue", run: aRun() },
+      { event: "left", cause: "job-overdue" },
+      { event: "left", cause: "no-node" },
       { event: "postponed", run: aRun() },
     );
     expect(lines).toEqual([]);
-    expect(counts).toMatchObject({ waiting: { "back-off": 2, quota: 1 }, working: 0, overdue: 1, postponed: 1 });
+    expect(counts).toMatchObject({ waiting: { "back-off": 2, quota: 1, "no-node": 1 }, working: 1 });
+    expect(counts).toMatchObject({ overdue: 1, notStarted: 1, postponed: 1 });
   });
 
   it("counts a message as settled once its run is closed, however it ended", () => {
