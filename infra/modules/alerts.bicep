@@ -140,12 +140,31 @@ var rules = [
     enabled: true
   }
   {
+    name: 'not-started'
+    severity: 2
+    minutes: 15
+    description: join(
+      [
+        'A Job has not started for longer than the startTimeout of its module.'
+        'Its message waits for the cluster and is not lost; the wait costs it no attempt.'
+        'The field waiting of the tick line says what for: nodes, a quota, a webhook, the scheduler.'
+        'Give the cluster what it lacks, and the Job starts by itself.'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: '${ticks}| summarize value = max(toint(line.notStarted))'
+    operator: 'GreaterThan'
+    threshold: 0
+    enabled: true
+  }
+  {
     name: 'overdue'
     severity: 2
     minutes: 15
     description: join(
       [
-        'A Job is past all its own time limits and still not over.'
+        'A Job is past the time limit of its pod and still not over.'
         'Most likely its node is dead.'
         'The Dispatcher waits, because a second Job could run beside the first.'
         'Make sure that the node is off, then delete it (kubectl delete node NODE).'

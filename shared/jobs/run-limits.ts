@@ -1,6 +1,7 @@
 import type { V1PodSpec } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
 import type { Module } from "../modules/module.ts";
+import type { BodyAccess } from "../ports/payload-store.ts";
 import { DEFAULT_RETRY, type RetryPolicy } from "../run/retry-policy.ts";
 import type { AttemptEnd, Run } from "../run/run.ts";
 
@@ -44,16 +45,17 @@ export function endingLimitMs(pod: V1PodSpec | undefined): number {
 }
 
 /**
- * Says why a Job that has not started has to be replaced: the URL of its body is about to end, and its pod could not read
- * the body any more. Undefined if that is not so, or if the module was removed, which starts no other Job.
+ * Says why a Job that has not started has to be replaced: the signed URL of its body is about to end, and its pod could
+ * not read the body any more. Undefined if that is not so, or if the module was removed, which starts no other Job.
  */
 export function endOfBodyUrl(
-  { bodyInBlob, dispatchedAt }: Run,
-  module: Module | undefined,
+  { bodyInBlob, dispatchedAt, module: name }: Run,
+  { modules, bodyAccess }: Known & { readonly bodyAccess: BodyAccess },
   now: EpochMs,
 ): AttemptEnd | undefined {
+  if (bodyAccess === "identity" || !modules.has(name)) return undefined;
   const isEnding = bodyInBlob && dispatchedAt !== undefined && now - dispatchedAt >= BODY_URL_USE_MS;
-  return isEnding && module !== undefined ? BODY_URL_ENDS : undefined;
+  return isEnding ? BODY_URL_ENDS : undefined;
 }
 
 const BODY_URL_ENDS: AttemptEnd = {

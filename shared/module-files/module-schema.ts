@@ -177,7 +177,7 @@ export const moduleFileSchema = fields({
     .meta({ description: "How long an attempt's pod may run. Waiting for a node or a quota doesn't count." }),
   startTimeout: duration("1s", "30d")
     .prefault("15m")
-    .meta({ description: "How long an attempt's pod may be pending before the attempt ends as not started." }),
+    .meta({ description: "When a Job that has not started is reported, or ended if its own template is to blame." }),
   maxActive: wholeNumber(0, 100_000)
     .prefault(100)
     .meta({ description: "Jobs at once, approximately; 0 pauses the module. A ResourceQuota is the hard limit." }),

@@ -24,7 +24,7 @@ const OWNED: readonly (readonly [path: string, instead: string])[] = [
   ["spec.backoffLimitPerIndex", "set retry.maxAttempts"],
   ["spec.maxFailedIndexes", "set retry.maxAttempts"],
   ["spec.podFailurePolicy", "set retry.permanentExitCodes"],
-  ["spec.activeDeadlineSeconds", "set maxRunningTime and startTimeout"],
+  ["spec.activeDeadlineSeconds", "set maxRunningTime"],
   ["spec.ttlSecondsAfterFinished", "set JOB_RETENTION"],
   ["spec.parallelism", ONE_POD],
   ["spec.completions", ONE_POD],

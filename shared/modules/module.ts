@@ -20,7 +20,7 @@ export interface Module {
   readonly schema: JsonSchema | undefined;
   readonly retry: RetryPolicy;
   readonly maxRunningTimeMs: number;
-  /** An attempt that is still pending after this ends as not started. */
+  /** A Job that has not started after this is reported, and is ended if its template is to blame. */
   readonly startTimeoutMs: number;
   /** The most Jobs at once, approximately. 0 pauses the module. */
   readonly maxActive: number;

@@ -43,7 +43,7 @@ async function lookAtStart(deps: Looking, run: Run, job: V1Job): Promise<JobSeen
   const { cluster, clock, modules } = deps;
   const now = clock.now();
   const module = modules.get(run.module);
-  const urlEnds = endOfBodyUrl(run, module, now);
+  const urlEnds = endOfBodyUrl(run, deps, now);
   if (job.spec?.suspend === true) return { phase: "suspended", ...(urlEnds ? { stuck: urlEnds } : {}) };
 
   const name = job.metadata?.name ?? "";

@@ -252,7 +252,7 @@ function pending(seen: Seen): Decision {
   if (held === "nothing") return unheld(run) ?? leave("job-at-work");
   // The cause is noted and not the words, which change with every node that comes and goes.
   if (held && held.cause !== run.heldUpBy) return { do: "note hold", hold: held };
-  return leave(CLUSTER_HOLDS.find((cause) => cause === run.heldUpBy) ?? "job-at-work");
+  return leave(clusterHold(run) ?? "job-at-work");
 }
 
 function running(seen: Seen): Decision {
@@ -307,7 +307,18 @@ function fail(seen: Seen): Decision {
 
 /** The attempt is over. A person who cancels a Job that is ending anyway does not want the work tried again. */
 function ended({ run, cancelled: isCancelled, retry, now }: Seen, end: AttemptEnd): Decision {
-  return afterEnding(run, isCancelled ? { ...end, kind: "cancel" } : end, retry, now);
+  return afterEnding(run, isCancelled ? { ...end, kind: "cancel" } : unlessHeld(run, end), retry, now);
+}
+
+/** What took a Job away that the cluster kept from starting, as the row says, took no work away. */
+function unlessHeld(run: Run, end: AttemptEnd): AttemptEnd {
+  if (end.kind !== "interruption" || clusterHold(run) === undefined) return end;
+  return { ...end, reason: "JobNotStarted", kind: "unstarted" };
+}
+
+/** What of the cluster keeps the run's Job from starting, as its row says. */
+function clusterHold({ heldUpBy }: Run): ClusterHold | undefined {
+  return CLUSTER_HOLDS.find((cause) => cause === heldUpBy);
 }
 
 function requeue({ run, cancelled: isCancelled, retry, now }: Seen): Decision {

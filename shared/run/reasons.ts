@@ -5,15 +5,15 @@ export const REASONS = [
   /** The last attempt ran longer than `maxRunningTime`. */
   "JobTimedOut",
   /**
-   * The last attempt never got to run because of its image, configuration or scheduling, or because the API server
-   * refused the Job.
+   * The last attempt never got to run because of its image, configuration, command, volume or selector, or because the
+   * Job or its pod was refused.
    */
   "JobNotStarted",
   /** The message fits no module, or its body breaks the module's schema. No Job was made. */
   "DispatchRejected",
   /** A person labelled the Job `ion/cancel=true`, or cancelled the run or gave up its Job with `npm run repair`. */
   "Cancelled",
-  /** The cluster took the Job away, or had no room for it, more often than `retry.maxInterruptions`. */
+  /** The cluster took the Job away after it had started, more often than `retry.maxInterruptions`. */
   "InterruptedTooOften",
 ] as const;
 export type Reason = (typeof REASONS)[number];

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { LogLine } from "./app-log.ts";
 import { denyJobsOf } from "./deny-jobs.ts";
 import { type DispatcherUnderTest, startDispatcher } from "./dispatcher-under-test.ts";
 import { restricted, sh } from "./module-files.ts";
@@ -54,13 +55,42 @@ const NEVER_RAN: readonly NeverRan[] = [
   },
   {
     name: "a node that there isn't",
-    module: { startTimeout: "5s", jobTemplate: template({ nodeSelector: { "example.com/gpu": "yes" } }) },
+    module: {
+      startTimeout: "5s",
+      // A taint, such as that of another test's node, would be named in place of the selector.
+      jobTemplate: template({
+        nodeSelector: { "example.com/gpu": "yes" },
+        tolerations: [{ operator: "Exists" }],
+      }),
+    },
     says: /^not started after \d+ s: Unschedulable: 0\/\d nodes are available: .*node affinity\/selector/,
   },
   {
     name: "an image that would run as root, which is forbidden",
     module: { jobTemplate: template({}, withoutUser()) },
     says: /^main can't start \(CreateContainerConfigError\): container has runAsNonRoot and image will run as root/,
+  },
+  {
+    name: "a volume whose Secret is missing",
+    module: {
+      startTimeout: "5s",
+      jobTemplate: template(
+        { volumes: [{ name: "keys", secret: { secretName: "no-such-secret" } }] },
+        { ...restricted("main", "echo done"), volumeMounts: [{ name: "keys", mountPath: "/keys" }] },
+      ),
+    },
+    says: /^not started after \d+ s: MountVolume\.SetUp failed for volume "keys" : secret "no-such-secret" not found$/,
+  },
+  {
+    name: "a sidecar whose image is missing",
+    module: {
+      jobTemplate: template({
+        initContainers: [
+          { ...restricted("proxy", "sleep 60"), image: "registry.invalid/missing:1", restartPolicy: "Always" },
+        ],
+      }),
+    },
+    says: /^proxy can't start \((ErrImagePull|ImagePullBackOff)\): .*registry\.invalid\/missing:1/,
   },
   {
     name: "a pod that breaks the namespace's Pod Security level",
@@ -113,13 +143,17 @@ describe("a message whose Job never gets to run", () => {
     expect(logs).toEqual({});
   });
 
-  test.concurrent("was interrupted, and did not fail, if no node has space for it", async () => {
-    const { letter } = await (await app.send("vast")).end();
-    expect(letter?.reason).toBe("InterruptedTooOften");
-    expect(letter?.description).toMatch(
-      /: not started after \d+ s: Unschedulable: 0\/\d nodes are available: .*Insufficient cpu/,
-    );
-    expect(letter?.properties).toMatchObject({ "dispatcher-failures": 0, "dispatcher-interruptions": 1 });
+  test.concurrent("waits at no cost if no node has space for it, and says so", async () => {
+    const sent = await app.send("vast");
+    const jobName = await sent.job();
+    const isHeldUp = (line: LogLine) => line.message === "a job can't start yet" && line["jobName"] === jobName;
+    const { cause, why } = await app.log.until(isHeldUp);
+    expect(cause).toBe("no-node");
+    expect(why).toMatch(/^Unschedulable: 0\/\d nodes are available: .*Insufficient cpu/);
+    expect(await sent.run()).toMatchObject({ status: "dispatched", attempt: 1, heldUpBy: "no-node" });
+    await app.hands.label(jobName, { "ion/cancel": "true" });
+    const { letter } = await sent.end();
+    expect(letter?.properties).toMatchObject({ "dispatcher-failures": 0, "dispatcher-interruptions": 0 });
   });
 
   test.concurrent("is dead-lettered at once, with the server's words, if a policy denies its Job; others go on", async () => {

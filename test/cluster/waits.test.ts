@@ -10,8 +10,6 @@ import { setQuota } from "./set-quota.ts";
 
 const ONCE = { maxAttempts: 1 };
 const PRIORITY = `counted-${randomUUID().slice(0, 8)}`;
-/** How long a Job has no pod until the app looks into it. */
-const LOOKED_INTO_MS = 35_000;
 
 /** A Job whose pods the quota on pods counts. */
 function counted(script: string): object {
@@ -52,12 +50,9 @@ describe("a message waits for a quota, burns no attempt, and runs when the quota
 
     const second = await app.send("counted-quick");
     const jobName = await second.job();
-    const since = Date.now();
-    await app.log.until(
-      ({ message }) => message === "reconciled" && Date.now() - since > LOOKED_INTO_MS,
-      app.log.position(),
-    );
-    expect(await second.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+    const isHeldUp = (line: LogLine) => line.message === "a job can't start yet" && line["jobName"] === jobName;
+    expect((await app.log.until(isHeldUp))["why"]).toMatch(/exceeded quota: /);
+    expect(await second.run()).toMatchObject({ status: "dispatched", attempt: 1, heldUpBy: "pod-quota" });
     expect(await podsOf(app, jobName)).toEqual([]);
     await letGo(app, podName);
     expect(await outcomeOf(first)).toEqual(AT_ONCE);

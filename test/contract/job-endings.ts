@@ -273,8 +273,31 @@ export const NEVER_STARTS: readonly NeverStarts[] = [
     ...incomplete("container has runAsNonRoot and image will run as root"),
   },
   {
+    name: `a volume whose Secret is missing ${NEEDS_KUBELET}`,
+    pod: {
+      ...main("echo done", { volumeMounts: [{ name: "keys", mountPath: "/keys" }] }),
+      volumes: [{ name: "keys", secret: { secretName: "no-such-secret" } }],
+    },
+    shows: /^ContainerCreating$/,
+    says: /^(not started after \d+ min: )?MountVolume\.SetUp failed for volume "keys" : secret "no-such-secret" not found$/,
+    startFault: "volume",
+  },
+  {
+    name: "an image that is missing, of a sidecar",
+    pod: { ...main("echo done"), initContainers: [{ ...SIDECAR, image: MISSING }] },
+    plays: { ...PULL_FAILS, container: "proxy" },
+    shows: /^Init:(ErrImagePull|ImagePullBackOff)$/,
+    says: /^proxy can't start \((ErrImagePull|ImagePullBackOff)\): .*registry\.invalid\/missing:1/,
+    startFault: "image",
+  },
+  {
     name: "a node that there isn't",
-    pod: { ...main("echo done"), nodeSelector: { "example.com/gpu": "yes" } },
+    // It tolerates every taint, because a taint is named in place of the selector.
+    pod: {
+      ...main("echo done"),
+      nodeSelector: { "example.com/gpu": "yes" },
+      tolerations: [{ operator: "Exists" }],
+    },
     plays: { unschedulable: "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector." },
     shows: /^Pending$/,
     log: "",

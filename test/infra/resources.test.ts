@@ -100,13 +100,14 @@ describe("the alerts", () => {
     condition: valueAt(rule, ["properties", "criteria", "allOf", "0"]),
   }));
 
-  it("tell of dead letters, old runs, silence, orphans, lost messages and overdue Jobs", () => {
+  it("tell of dead letters, old runs, silence, orphans, lost messages, Jobs that don't start and overdue ones", () => {
     expect(rules.map(({ name }) => name)).toEqual([
       "dead-letters",
       "oldest-open-run",
       "reconcile-silent",
       "orphans",
       "lost",
+      "not-started",
       "overdue",
     ]);
   });

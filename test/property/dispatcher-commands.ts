@@ -312,12 +312,19 @@ const ENDS: Partial<Record<JobEvent, JobEnd>> = {
   "be refused by its node": "unstarted",
 };
 
-function playJob(model: Model, { world: { cluster } }: Real, name: string, event: JobEvent): void {
+function isHeldUp(world: Real["world"], name: string): boolean {
+  return world.open().some(({ jobName, heldUpBy }) => jobName === name && heldUpBy !== undefined);
+}
+
+function playJob(model: Model, real: Real, name: string, event: JobEvent): void {
+  const { world } = real;
+  const { cluster } = world;
   const known = model.jobs.get(name);
   const end = ENDS[event];
   if (known && end !== undefined) known.end = end;
   if (known && event === "vanish") model.vanished.add(known.message);
   if (known && end === "stuck") known.stuck = true;
+  if (known && end === "interruption") known.held = known.ran !== true || !isQuiet(real) || isHeldUp(world, name);
   if (known && (event === "run" || end !== undefined)) known.ran = true;
   if (!WITHOUT_POD.has(event)) cluster.givePod(name);
   const acts: Record<JobEvent, () => void> = {

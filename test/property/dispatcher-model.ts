@@ -24,6 +24,8 @@ interface KnownJob {
   stuck?: boolean;
   /** Whether a container of it may have started. */
   ran?: boolean;
+  /** Whether its row said, when the cluster took it away, that it had not started, or a replica may have noted so yet. */
+  held?: boolean;
 }
 
 /** What must be true, as the events alone tell it. */

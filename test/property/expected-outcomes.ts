@@ -69,8 +69,10 @@ export function expectedOutcomes(model: Model, { subject, sequenceNumber }: Fake
 export function attemptsOf({ jobs, refused }: Model, sequenceNumber: number) {
   const attempts = new Map<number, AttemptEnd[]>();
   for (const attempt of refused.get(sequenceNumber) ?? []) attempts.set(attempt, ["refused"]);
-  for (const { message, attempt, end } of jobs.values())
-    if (message === sequenceNumber) attempts.set(attempt, [...(attempts.get(attempt) ?? []), end]);
+  for (const { message, attempt, end, held } of jobs.values()) {
+    const ends = end === "interruption" && held === true ? [end, "unstarted" as const] : [end];
+    if (message === sequenceNumber) attempts.set(attempt, [...(attempts.get(attempt) ?? []), ...ends]);
+  }
   return [...attempts].map(([attempt, ends]) => ({ attempt, ends })).toSorted((a, b) => a.attempt - b.attempt);
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { CLUSTER_HOLDS } from "../../shared/run/run.ts";
 import { countEvents } from "../../shared/telemetry/event-counts.ts";
 
 const PAGE = readFileSync("docs/operate.md", "utf8");
@@ -14,7 +15,7 @@ function named(header: string): string[] {
     .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`([^`]+)`/g)].map(([, name]) => name ?? ""));
 }
 
-/** The members of a union of texts in `decide.ts`, without what a comment quotes. */
+/** The members of a union of texts in `decide.ts`, without what a comment quotes, and without other unions. */
 function unionOf(type: string): string[] {
   const source = readFileSync("shared/run/decide.ts", "utf8").replaceAll(/^ *\/?\*.*$/gm, "");
   const [, members = ""] = new RegExp(`export type ${type} =([^;]+);`).exec(source) ?? [];
@@ -30,8 +31,8 @@ describe("docs/operate.md", () => {
   });
 
   it("explains every cause for which a run waits", () => {
-    const causes = [...unionOf("WaitCause"), ...unionOf("LeaveCause")];
-    const atWork = ["job-at-work", "job-terminating"];
+    const causes = [...unionOf("WaitCause"), ...CLUSTER_HOLDS, ...unionOf("LeaveCause")];
+    const atWork = ["job-at-work", "job-terminating", "job-overdue"];
     expect(causes).toEqual(expect.arrayContaining(["back-off", ...atWork]));
     expect(named("| cause | means").toSorted()).toEqual(causes.filter((cause) => !atWork.includes(cause)).toSorted());
   });

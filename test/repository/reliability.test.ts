@@ -4,6 +4,7 @@ import { MAX_BUDGETED_ATTEMPTS, MAX_DELIVERIES } from "../../shared/run/retry-po
 
 const RELIABILITY = readFileSync("docs/reliability.md", "utf8");
 const PROOF = readFileSync("docs/proof.md", "utf8");
+const FOR_EVER = readFileSync("test/unit/reconcile/for-ever.test.ts", "utf8");
 const TESTS = readFileSync("test/unit/reconcile/crash-table.test.ts", "utf8");
 
 /** The crash table as the page prints it: number, crash, and how many tests. */
@@ -32,6 +33,13 @@ describe("docs/proof.md", () => {
 });
 
 describe("docs/reliability.md", () => {
+  it("calls an outage one for ever only if a test lasts a month", () => {
+    const promised = [...RELIABILITY.matchAll(/^\| (.+?) \| for ever\b/gm)].map(([, what]) => what);
+    const tested = [...FOR_EVER.matchAll(/^ +(?:\{ )?what: "(.+?)",/gm)].map(([, what]) => what);
+    expect(promised).toContain("the cluster");
+    expect(new Set(tested)).toEqual(new Set(promised));
+  });
+
   it("reckons with the deliveries that the entities are made with", () => {
     const lockMinutes = /LOCK_DURATION[^|]*\| `(\d+)m`/.exec(readFileSync("docs/settings.md", "utf8"))?.[1];
     const hours = (MAX_DELIVERIES * Number(lockMinutes)) / 60;

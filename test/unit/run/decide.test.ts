@@ -224,6 +224,16 @@ const CASES: Case[] = [
     given: { run: aRun({ heldUpBy: "image", heldUpSince: T0 }), job } as const,
     want: { do: "note hold", hold: undefined },
   })),
+  ...(
+    [
+      { phase: "absent", confirmed: true },
+      { phase: "failed", end: evicted },
+    ] satisfies JobSeen[]
+  ).map((job) => ({
+    name: `charges nothing for a Job that is ${job.phase}, and that the cluster had kept from starting`,
+    given: { run: aRun({ heldUpBy: "no-node", heldUpSince: T0 }), job } as const,
+    want: { do: "retry", failures: 0, interruptions: 0 },
+  })),
   {
     name: "ends a Job that is cancelled, whatever holds it up",
     given: { cancelled: true, job: { phase: "pending", suspect: false, held: FULL } },
