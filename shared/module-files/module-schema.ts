@@ -152,7 +152,7 @@ const retry = fields({
   maxInterruptions: wholeNumber(0, MAX_BUDGETED_ATTEMPTS)
     .prefault(DEFAULT_RETRY.maxInterruptions)
     .meta({
-      description: `How often the cluster may take the Job away, or have no room for it: eviction, node loss, deletion, full nodes. Together with maxAttempts at most ${MAX_BUDGETED_ATTEMPTS}.`,
+      description: `How often the cluster may take a Job away that has started: eviction, node loss, deletion. Together with maxAttempts at most ${MAX_BUDGETED_ATTEMPTS}.`,
     }),
 });
 

@@ -278,7 +278,7 @@ export const NEVER_STARTS: readonly NeverStarts[] = [
       ...main("echo done", { volumeMounts: [{ name: "keys", mountPath: "/keys" }] }),
       volumes: [{ name: "keys", secret: { secretName: "no-such-secret" } }],
     },
-    shows: /^ContainerCreating$/,
+    shows: /^(Pending|ContainerCreating)$/,
     says: /^(not started after \d+ min: )?MountVolume\.SetUp failed for volume "keys" : secret "no-such-secret" not found$/,
     startFault: "volume",
   },

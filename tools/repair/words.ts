@@ -108,7 +108,7 @@ export function findingText(found: AuditFinding, namespace: string): string {
     case "overdue Job": {
       const minutes = Math.round(found.overdueMs / 60_000);
       const outcomes = FORCED_OUTCOMES.join("|");
-      return `${found.runId}: Job ${found.jobName} is not over, ${minutes} min after its time limits: --force '${found.runId}' --as ${outcomes}`;
+      return `${found.runId}: Job ${found.jobName} is not over, ${minutes} min after the time limit of its pod: --force '${found.runId}' --as ${outcomes}`;
     }
     case "mass absence":
       return `${found.source}: ${found.absent} Jobs are absent from namespace ${namespace}, too many to believe it: --believe-absence '${found.source}'`;
