@@ -2,11 +2,10 @@ import type { EpochMs } from "../clock.ts";
 import type { Looking } from "../dependencies.ts";
 import { jobName } from "../jobs/job-name.ts";
 import { looksStuck } from "../jobs/judge-start.ts";
-import { endOfBodyUrl } from "../jobs/run-limits.ts";
 import type { Module } from "../modules/module.ts";
 import type { JobListing, PodListing } from "../ports/job-cluster.ts";
 import type { JobSeen } from "../run/decide.ts";
-import type { Run } from "../run/run.ts";
+import type { AttemptEnd, Run } from "../run/run.ts";
 
 /** What one tick sees of the cluster, by name. */
 export interface ClusterView {
@@ -88,18 +87,20 @@ export function phaseOf(
     module,
     now,
     mayProve = false,
+    urlEnds,
     isLookDue = () => true,
   }: {
     readonly module: Module | undefined;
     readonly now: EpochMs;
     readonly mayProve?: boolean;
+    /** Why a Job that has not started has to be replaced: see `endOfBodyUrl`. */
+    readonly urlEnds?: AttemptEnd | undefined;
     /** Whether a Job that is late to start is to be looked at in this tick. Asked only for such Jobs. */
     readonly isLookDue?: () => boolean;
   },
 ): JobSeen {
   const job = view.jobs.get(name);
   if (!job) return { phase: "absent", confirmed: false };
-  const urlEnds = endOfBodyUrl(run, module, now);
   switch (job.state) {
     case "suspended":
       return { phase: "suspended", ...(urlEnds ? { stuck: urlEnds } : {}) };

@@ -3,6 +3,7 @@ import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, errorText, UnavailableError } from "../errors.ts";
 import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
+import { endOfBodyUrl } from "../jobs/run-limits.ts";
 import type { Fields, Log } from "../log.ts";
 import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
 import { type ClusterView, isCancelled, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
@@ -219,6 +220,7 @@ async function advanceOne(
     module: deps.modules.get(run.module),
     now,
     mayProve: breakers.mayProve(run),
+    urlEnds: endOfBodyUrl(run, deps, now),
     isLookDue: () => hints.isLookDue(run, now),
   });
   const cancelled = isCancelled(run, deps.instance, view);

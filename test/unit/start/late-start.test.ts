@@ -203,6 +203,15 @@ describe("a Job with a body over 16 KiB", () => {
     expect(world.run()).not.toHaveProperty("endOrdered");
   });
 
+  it("is left alone if Jobs read their bodies with their own identity, because that URL does not end", async () => {
+    const world = makeWorld([aModule({ retry: ONCE })], { bodyAccess: "identity" });
+    await world.send(large);
+    world.cluster.withholdPod(world.jobName(), "exceeded quota: pods");
+    await ticks(world, () => false, DAY, 20);
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+    expect(world.run()).not.toHaveProperty("endOrdered");
+  });
+
   it("is left alone if its module was removed, which starts no other Job", async () => {
     const world = makeWorld([aModule({ retry: ONCE })]);
     await world.send(large);
