@@ -247,6 +247,24 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect(await table.find(aRun())).toMatchObject({ kind: "closed", run: { status: "succeeded" } });
     });
 
+    it("never brings an ETag back, also not where a run is opened again at the key of a closed one", async () => {
+      const old: StoredRun[] = [await table.insert(aRun())];
+      for (let round = 0; round < 20; round += 1) {
+        const updated = await table.update(await open(aRun()), aRun());
+        await table.close(updated, closing(aRun()));
+        const found = await table.find(aRun());
+        if (found.kind !== "closed") throw new Error("not closed");
+        old.push(updated, await table.reopen(found, aRun()));
+      }
+      const current = old.pop();
+      expect(new Set([...old, current].map((stored) => stored?.etag)).size).toBe(old.length + 1);
+      for (const stale of old) {
+        await expect(table.update(stale, aRun({ lastError: "stale" }))).rejects.toThrow(ConflictError);
+        await expect(table.close(stale, closing(aRun()))).rejects.toThrow(ConflictError);
+      }
+      expect(await open(aRun())).toEqual({ ...current, read: clock.read() });
+    });
+
     describe("the places of a run", () => {
       const { source } = aRun();
       const waiting = (over: Partial<Run> = {}) => aRun({ status: "waiting", ...over });

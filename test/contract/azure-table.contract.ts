@@ -1,0 +1,362 @@
+import { randomUUID } from "node:crypto";
+import { TableClient } from "@azure/data-tables";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { runRow, workRow } from "../../shared/adapters/tables/keys.ts";
+import { writeMark, writeOpenRun } from "../../shared/adapters/tables/run-entity.ts";
+import { type AzureTableOptions, type BadRow, makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
+import { type Reading, systemClock } from "../../shared/clock.ts";
+import { ConflictError, UnavailableError } from "../../shared/errors.ts";
+import { aRun, T0 } from "../support/a-run.ts";
+import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
+import { openRuns } from "../support/open-runs.ts";
+import { makeTestClock } from "../support/test-clock.ts";
+import { closing, describeRunTable } from "./run-table.contract.ts";
+import type { TableService } from "./table-service.contract.ts";
+
+/** Checks the adapter of Azure Tables against one server of tables. */
+export function describeAzureTable(name: string, start: () => Promise<TableService>): void {
+  let service: TableService;
+  beforeAll(async () => {
+    service = await start();
+  });
+  afterAll(() => service.close());
+
+  const freshName = () => `runs${randomUUID().replaceAll("-", "")}`;
+  const optionsFor = (over: Partial<AzureTableOptions> = {}): AzureTableOptions => ({
+    connection: { kind: "connectionString", value: service.connectionString },
+    tableName: freshName(),
+    instance: "dispatcher",
+    clock: systemClock,
+    ...over,
+  });
+  const rawClient = (tableName: string) =>
+    TableClient.fromConnectionString(service.connectionString, tableName, { allowInsecureConnection: true });
+
+  describeRunTable(`the Azure table on ${name}`, async (clock) => makeAzureTable(optionsFor({ clock })));
+
+  describe(`the Azure table on ${name}`, () => {
+    it("keeps the runs of two instances in one table apart", async () => {
+      const tableName = freshName();
+      const tables = ["a|b", "a", "A", "a_7cb"].map((instance) => makeAzureTable(optionsFor({ tableName, instance })));
+      for (const [n, table] of tables.entries()) {
+        await table.registerSource({ queue: `q${n}` });
+        await table.insert(aRun({ messageId: `m-${n}`, source: { queue: "b|q" } }));
+      }
+      for (const [n, table] of tables.entries()) {
+        expect(await table.sources()).toEqual([{ queue: `q${n}` }]);
+        expect((await openRuns(table, { queue: "b|q" })).map(({ run }) => run.messageId)).toEqual([`m-${n}`]);
+      }
+      expect(new Set(await Promise.all(tables.map((table) => table.owner()))).size).toBe(tables.length);
+    });
+
+    it("keeps two sources apart whose names would join to the same text", async () => {
+      const table = makeAzureTable(optionsFor());
+      const [a, b] = [
+        { topic: "a|b", subscription: "c" },
+        { topic: "a", subscription: "b|c" },
+      ];
+      await table.insert(aRun({ source: a }));
+      expect(await openRuns(table, b)).toEqual([]);
+      await table.insert(aRun({ source: b }));
+    });
+
+    it("names the same owner in every process, also where all start at once", async () => {
+      const tableName = freshName();
+      const owners = Array.from({ length: 6 }, () => makeAzureTable(optionsFor({ tableName })).owner());
+      expect(new Set(await Promise.all(owners)).size).toBe(1);
+    });
+
+    it("lists 1,100 open runs, page by page, in order", async () => {
+      const table = makeAzureTable(optionsFor());
+      const numbers = Array.from({ length: 1100 }, (_, n) => n + 1);
+      for (let at = 0; at < numbers.length; at += 50) {
+        await Promise.all(numbers.slice(at, at + 50).map((sequenceNumber) => table.insert(aRun({ sequenceNumber }))));
+      }
+      expect((await openRuns(table, aRun().source)).map(({ run }) => run.sequenceNumber)).toEqual(numbers);
+    });
+
+    it("purges more runs than a transaction holds", async () => {
+      const table = makeAzureTable(optionsFor());
+      for (let sequenceNumber = 1; sequenceNumber <= 120; sequenceNumber += 1) {
+        const run = aRun({ sequenceNumber });
+        await table.close(await table.insert(run), closing(run));
+      }
+      expect(await table.purge(aRun().source, T0 + 1e9, 1000)).toBe(120);
+      expect(await table.find(aRun({ sequenceNumber: 120 }))).toEqual({ kind: "none" });
+    });
+
+    it.each([
+      { what: "a column of the wrong type", column: { attempt: "three" }, problem: /attempt/ },
+      { what: "an unknown status", column: { status: "asleep" }, problem: /status/ },
+      { what: "another run's number", column: { sequenceNumber: 7n }, problem: /sequenceNumber/ },
+      { what: "half an end", column: { endReason: "JobFailed" }, problem: /endKind/ },
+    ])("passes over a row with $what, and reports it", async ({ column, problem }) => {
+      const bad: BadRow[] = [];
+      const options = optionsFor({ onBadRow: (row) => bad.push(row) });
+      const table = makeAzureTable(options);
+      for (const sequenceNumber of [1, 2, 3]) await table.insert(aRun({ sequenceNumber }));
+      const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: workRow(aRun({ sequenceNumber: 2 })) };
+      await rawClient(options.tableName).updateEntity({ ...row, ...column }, "Merge");
+      expect((await openRuns(table, aRun().source)).map(({ run }) => run.sequenceNumber)).toEqual([1, 3]);
+      expect(bad).toEqual([{ ...row, problem: expect.stringMatching(problem) }]);
+    });
+
+    it("carries a column that it does not know through every change of a run", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const raw = rawClient(options.tableName);
+      const partitionKey = "dispatcher|q|thumbnails";
+      const { source } = aRun();
+      await table.insert(aRun());
+      const added = { mood: "good", since: new Date(T0), weight: 7n };
+      await raw.updateEntity({ partitionKey, rowKey: workRow(aRun()), ...added }, "Merge");
+      const held = async (rowKey: string) => {
+        const { mood, since, weight } = await raw.getEntity(partitionKey, rowKey);
+        return { mood, since, weight };
+      };
+      let [stored] = (await table.atWork(source)).runs;
+      if (!stored) throw new Error("not listed");
+      expect(stored.run).toEqual(aRun());
+      stored = await table.update(stored, { ...stored.run, attempt: 2 });
+      expect(await held(stored.row)).toEqual(added);
+      stored = await table.update(stored, { ...stored.run, status: "waiting" });
+      expect(await held(stored.row)).toEqual(added);
+      const [inLine] = await table.line(source, "thumbnail", 1);
+      if (!inLine) throw new Error("not in line");
+      await table.close(inLine, closing(inLine.run, { status: "lost", verdict: { outcome: "lost" } }));
+      expect(await held(runRow(aRun()))).toEqual(added);
+      const found = await table.find(aRun());
+      if (found.kind !== "closed") throw new Error("not closed");
+      const reopened = await table.reopen(found, aRun());
+      expect(await held(reopened.row)).toEqual(added);
+      await table.close(await table.update(reopened, reopened.run), closing(aRun()));
+      expect(await held(runRow(aRun()))).toEqual(added);
+    });
+
+    it.each([
+      { where: "at work", status: "dispatched", newer: ["thumbnail"] },
+      { where: "in line", status: "waiting", newer: [] },
+    ] as const)("leaves the row of a newer release alone: $where", async ({ status, newer }) => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const stored = await table.insert(aRun({ status }));
+      await table.insert(aRun({ status, sequenceNumber: 43 }));
+      const key = { partitionKey: "dispatcher|q|thumbnails", rowKey: stored.row };
+      await rawClient(options.tableName).updateEntity({ ...key, version: 2, status: "thinking" }, "Merge");
+      const { source } = aRun();
+      expect(await table.find(aRun())).toEqual({ kind: "newer" });
+      expect((await openRuns(table, source)).map(({ run }) => run.sequenceNumber)).toEqual([43]);
+      expect((await table.atWork(source)).newer).toEqual(newer);
+      await expect(table.insert(aRun())).rejects.toThrow(ConflictError);
+    });
+
+    it("moves the rows of before to where they belong, whether they are listed or looked for", async () => {
+      const options = optionsFor();
+      const raw = rawClient(options.tableName);
+      const partitionKey = "dispatcher|q|thumbnails";
+      await makeAzureTable(options).owner();
+      const runs = [
+        aRun({ sequenceNumber: 1 }),
+        aRun({ sequenceNumber: 2, status: "waiting" }),
+        aRun({ sequenceNumber: 3, status: "waiting", notBefore: Date.now() + 60_000 }),
+        aRun({ sequenceNumber: 4, status: "settling" }),
+      ];
+      for (const run of runs) {
+        const { version: _, ...columns } = writeOpenRun(run);
+        const { version: __, ...mark } = writeMark(run);
+        const rowKey = `open|${String(run.sequenceNumber).padStart(20, "0")}`;
+        await raw.createEntity({ ...columns, partitionKey, rowKey });
+        await raw.createEntity({ ...mark, partitionKey, rowKey: runRow(run) });
+      }
+      const [first] = runs;
+      if (!first) throw new Error("no run");
+      const table = makeAzureTable(options);
+      expect(await table.find(first)).toMatchObject({ kind: "open", stored: { run: first } });
+      const both = await Promise.all([table.atWork(first.source), makeAzureTable(options).atWork(first.source)]);
+      for (const { runs: atWork } of both) expect(atWork.map(({ run }) => run.sequenceNumber)).toEqual([1, 4]);
+      expect((await table.line(first.source, "thumbnail", 9)).map(({ run }) => run)).toEqual([runs[1]]);
+      expect(await table.later(first.source, 9)).toEqual({ due: [], others: true });
+      for (const run of runs) expect(await table.find(run)).toMatchObject({ kind: "open", stored: { run } });
+      const keys: string[] = [];
+      for await (const { rowKey = "" } of raw.listEntities()) keys.push(rowKey.split("|")[0] ?? "");
+      expect(keys.toSorted()).toEqual("later owner run run run run wait work work".split(" "));
+    });
+
+    it("says which row is missing where it was deleted by hand", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      await table.insert(aRun());
+      await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", workRow(aRun()));
+      await expect(table.find(aRun())).rejects.toThrow(/by hand.*work\|00000000000000000042/);
+    });
+
+    it("does not take a row for the run's own that says it is another incarnation's", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      await table.insert(aRun());
+      const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: workRow(aRun()) };
+      await rawClient(options.tableName).updateEntity({ ...row, enqueuedAt: new Date(T0 + 1) }, "Merge");
+      await expect(table.find(aRun())).rejects.toThrow(/can't be read/);
+    });
+
+    it("cuts text for people without breaking a character", async () => {
+      const table = makeAzureTable(optionsFor());
+      const lastError = `x${"🔑".repeat(40_000)}`;
+      await table.insert(aRun({ lastError, subject: "half \ud83d" }));
+      const [stored] = await openRuns(table, aRun().source);
+      expect(stored?.run.lastError).toBe(`x${"🔑".repeat(3_999)}`);
+      expect(stored?.run.subject).toBe("half \ufffd");
+    });
+
+    it("takes the latest expiry that a message can have", async () => {
+      const table = makeAzureTable(optionsFor());
+      await table.insert(aRun({ expiresAt: Date.parse("9999-12-31T23:59:59.999Z") + 1 }));
+      expect((await openRuns(table, aRun().source))[0]?.run.expiresAt).toBe(Date.parse("9999-12-31T23:59:59.999Z"));
+    });
+  });
+
+  describe(`the Azure table on ${name}, behind a bad connection`, () => {
+    let proxy: CuttingProxy;
+    let options: AzureTableOptions;
+    let table: ReturnType<typeof makeAzureTable>;
+    beforeEach(async () => {
+      proxy = await startCuttingProxy(service.tablePort);
+      const value = service.connectionString.replace(`:${service.tablePort}/`, `:${proxy.port}/`);
+      options = optionsFor({ connection: { kind: "connectionString", value } });
+      table = makeAzureTable(options);
+      await table.lastTick();
+      return () => proxy.close();
+    });
+
+    it("meets its own row after an insert whose reply was lost", async () => {
+      proxy.loseReplies("POST", 1);
+      await expect(table.insert(aRun())).rejects.toThrow(ConflictError);
+      expect(await table.find(aRun())).toMatchObject({ kind: "open", stored: { run: aRun() } });
+    });
+
+    it("meets its own rows after inserts that went together and whose reply was lost", async () => {
+      const runs = Array.from({ length: 8 }, (_, n) => aRun({ sequenceNumber: n + 1 }));
+      proxy.loseReplies("POST", 1);
+      const inserts = await Promise.allSettled(runs.map((run) => table.insert(run)));
+      expect(inserts.map((insert) => insert.status === "rejected" && insert.reason)).toEqual(
+        runs.map(() => expect.any(ConflictError)),
+      );
+      for (const run of runs) expect(await table.find(run)).toMatchObject({ kind: "open", stored: { run } });
+    });
+
+    it("closes a run once, although the reply was lost", async () => {
+      const stored = await table.insert(aRun());
+      proxy.loseReplies("POST", 1);
+      await table.close(stored, closing(stored.run));
+      expect(await table.find(aRun())).toMatchObject({ kind: "closed", run: { status: "succeeded" } });
+    });
+
+    it("closes a run although every reply was lost", async () => {
+      const stored = await table.insert(aRun());
+      proxy.loseReplies("POST", 3);
+      await table.close(stored, closing(stored.run));
+      expect(await table.find(aRun())).toMatchObject({ kind: "closed" });
+    });
+
+    it("says closed if a run closes while it is looked at", async () => {
+      const stored = await table.insert(aRun({ status: "waiting" }));
+      const other = makeAzureTable({ ...optionsFor(), tableName: options.tableName });
+      proxy.beforeReply("GET", () => other.close(stored, closing(stored.run)));
+      expect(await table.find(aRun())).toMatchObject({ kind: "closed" });
+    });
+
+    it("purges the others if one is reopened meanwhile", async () => {
+      for (const sequenceNumber of [1, 2, 3]) {
+        const run = aRun({ sequenceNumber });
+        await table.close(await table.insert(run), closing(run, { status: "lost", verdict: { outcome: "lost" } }));
+      }
+      const back = aRun({ sequenceNumber: 2, status: "waiting" });
+      const found = await table.find(back);
+      if (found.kind !== "closed") throw new Error("not closed");
+      const other = makeAzureTable({ ...optionsFor(), tableName: options.tableName });
+      proxy.beforeReply("GET", () => other.reopen(found, back));
+      expect(await table.purge(back.source, T0 + 1e9, 10)).toBe(2);
+      expect(await table.find(back)).toMatchObject({ kind: "open", stored: { run: back } });
+    });
+
+    it("dates what it read to before it asked", async () => {
+      const clock = makeTestClock();
+      const slow = makeAzureTable({ ...options, clock });
+      const before = clock.read();
+      proxy.beforeReply("PUT", () => clock.advance(5_000));
+      const stored = await slow.insert(aRun());
+      expect((await slow.update(stored, stored.run)).read).toEqual(before);
+      await slow.atWork(aRun().source);
+      proxy.beforeReply("GET", () => clock.advance(5_000));
+      const asked = clock.read();
+      expect((await slow.atWork(aRun().source)).runs[0]?.read).toEqual(asked);
+      expect(clock.now()).toBe(T0 + 10_000);
+    });
+
+    it("passes on the service's time with every answer of the service, and no other server's time", async () => {
+      const heard: { readonly serviceMs: number; readonly sent: Reading }[] = [];
+      const clock = makeTestClock();
+      const onServiceTime = (serviceMs: number, sent: Reading) => heard.push({ serviceMs, sent });
+      const listening = makeAzureTable({ ...options, clock, onServiceTime });
+      const stored = await listening.insert(aRun());
+      await listening.update(stored, stored.run);
+      await expect(listening.insert(aRun())).rejects.toThrow(ConflictError);
+      await listening.lastTick();
+      // The first request makes the table.
+      expect(heard).toHaveLength(5);
+      for (const { serviceMs, sent } of heard) {
+        expect(Math.abs(serviceMs - Date.now())).toBeLessThan(5_000);
+        expect(sent).toEqual(clock.read());
+      }
+      proxy.answerNext(10, 503, { date: "Thu, 01 Jan 2026 00:00:00 GMT" });
+      await expect(listening.find(aRun())).rejects.toThrow(UnavailableError);
+      expect(heard).toHaveLength(5);
+    });
+
+    it("does not take another process's close for its own, although its reply was lost", async () => {
+      const stored = await table.insert(aRun());
+      await makeAzureTable({ ...optionsFor(), tableName: options.tableName }).close(
+        stored,
+        closing(stored.run, { status: "cancelled", verdict: { outcome: "cancelled", reason: "Cancelled" } }),
+      );
+      proxy.loseReplies("POST", 1);
+      await expect(table.close(stored, closing(stored.run))).rejects.toThrow(ConflictError);
+    });
+
+    it.each([
+      { status: 503, headers: { "retry-after": "7" }, text: /503/ },
+      { status: 429, headers: { "retry-after": "7" }, text: /429/ },
+      { status: 500, headers: {}, text: /500/ },
+      { status: 403, headers: {}, text: /the key in AzureWebJobsStorage/ },
+      { status: 401, headers: {}, text: /the key in AzureWebJobsStorage/ },
+    ])("says that it is unavailable on $status", async ({ status, headers, text }) => {
+      proxy.answerNext(10, status, headers);
+      const quick = makeAzureTable({ ...options, timeoutMs: 1_000 });
+      const error = await quick.find(aRun()).catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(UnavailableError);
+      expect(error).toMatchObject({ message: expect.stringMatching(text) });
+    });
+
+    it("gives up on a request that gets no answer", async () => {
+      const impatient = makeAzureTable({ ...options, timeoutMs: 200 });
+      await impatient.lastTick();
+      proxy.ignoreNext();
+      await expect(impatient.find(aRun())).rejects.toThrow(/no answer within 200 ms/);
+    });
+
+    it("says that it is unavailable while no server listens, and works when one does", async () => {
+      await proxy.close();
+      await expect(table.insert(aRun())).rejects.toThrow(UnavailableError);
+      expect(await makeAzureTable({ ...optionsFor(), tableName: options.tableName }).find(aRun())).toEqual({
+        kind: "none",
+      });
+    });
+
+    it("says that the table is gone, and does not quietly make an empty one", async () => {
+      await table.insert(aRun());
+      await rawClient(options.tableName).deleteTable();
+      await expect(table.find(aRun())).rejects.toThrow(/TableNotFound/);
+      await expect(table.insert(aRun({ sequenceNumber: 1 }))).rejects.toThrow(UnavailableError);
+    });
+  });
+}
