@@ -1,5 +1,8 @@
 import { Option } from "@commander-js/extra-typings";
 import { makeCommand, wholeNumber } from "../shared/command-line.ts";
+import { measureBacklog } from "./backlog/measure-backlog.ts";
+import { backlogText } from "./backlog/report.ts";
+import { IMAGE_FLAGS } from "./image-flags.ts";
 import { countAccept, measureAccept } from "./measure-accept.ts";
 import { measureTicks } from "./measure-tick.ts";
 import { Processes } from "./processes.ts";
@@ -17,18 +20,30 @@ const COMMAND = makeCommand("npm run bench --")
       .argParser((text) => text.split(",").map(wholeNumber(1, 50_000)))
       .default([1000, 10_000], "1000,10000"),
   )
+  .option(
+    "--backlog <n>",
+    "measures, instead of all else, what so many waiting messages change: ticks, accepting, memory",
+    wholeNumber(1, 1_000_000),
+  )
   .option("--rounds <n>", "how many rounds the printed medians are taken of", wholeNumber(1, 100), 3)
   .option(
     "--node-options <flags>",
     "Node's flags for the process that hosts the app, such as --node-options=--max-old-space-size=128",
   );
-const { messages, open, rounds, nodeOptions = "" } = COMMAND.parse().opts();
+const { messages, open, rounds, backlog, ...given } = COMMAND.parse().opts();
+// A backlog is measured in a process like that of the images.
+const nodeOptions = given.nodeOptions ?? (backlog === undefined ? "" : IMAGE_FLAGS);
+
+/** How many runs are at work beside a backlog. */
+const WORKING = 1000;
 
 function progress(what: string): void {
   process.stderr.write(`${what}\n`);
 }
 
 async function measure(processes: Processes): Promise<string> {
+  if (backlog !== undefined)
+    return backlogText(await measureBacklog(processes, { working: WORKING, backlog, rounds }, progress));
   const app: AcceptFigures["app"][number][] = [];
   const bare: AcceptFigures["bare"][number][] = [];
   // The app and the bare calls take turns, so that other work of the machine slows both.

@@ -1,5 +1,6 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { BrokerEntities } from "../local/broker/entities.ts";
 import { kubeconfigText } from "../local/cluster/kubeconfig.ts";
 import { type ClusterAccess, readAccess } from "../local/kit/cluster-access.ts";
 import { busEntities } from "../local/stack/bus-entities.ts";
@@ -16,15 +17,17 @@ export const QUEUES = ["bench-1", "bench-2", "bench-3", "bench-4"] as const;
 /** The queue of a bench that needs only one. */
 export const QUEUE = QUEUES[0];
 export const SOURCE = { queue: QUEUE } as const;
-const NAMESPACE = "bench-jobs";
+/** The namespace of the Jobs. */
+export const NAMESPACE = "bench-jobs";
 const TABLE = "BenchRuns";
 
 /** How long a lock lasts. The real bus has the same time. */
 const LOCK_DURATION_MS = 300_000;
 
-const moduleOf = (queue: string) => `name: ${queue}
+/** Makes the text of the module that takes the messages of a queue. */
+export const moduleOf = (queue: string, maxActive = 100_000) => `name: ${queue}
 source: { queue: ${queue} }
-maxActive: 100000
+maxActive: ${maxActive}
 worker:
   image: busybox:1.36
   command: [sh, -c, "cat $DISPATCHER_MESSAGE_FILE"]
@@ -54,6 +57,13 @@ export interface ClusterServer {
   stop(): Promise<unknown>;
 }
 
+/** A bus that was started for a bench. */
+export interface BusServer {
+  readonly connectionString: string;
+  readonly pid: number;
+  stop(): Promise<unknown>;
+}
+
 /** What the servers are started with. */
 interface Setup {
   /** The texts of the module files, by the names of their queues. A module has the name of its queue. */
@@ -61,6 +71,10 @@ interface Setup {
   readonly body: string;
   /** Starts the cluster, with its files in `directory`. */
   startCluster(directory: string): Promise<ClusterServer>;
+  /** Starts the bus with these entities; by default in a process of its own. */
+  startBus?(entities: BrokerEntities): Promise<BusServer>;
+  /** Where the tables are; by default beside the blobs. */
+  readonly tableEndpoint?: string;
 }
 
 /** A bus, a storage and a cluster, each in processes of its own. They are empty at first. */
@@ -87,13 +101,16 @@ function onStubCluster(processes: Processes): Setup {
   return {
     modules: Object.fromEntries(QUEUES.map((queue) => [queue, moduleOf(queue)])),
     body: BODY,
-    async startCluster(directory) {
-      const kubeconfig = join(directory, "kubeconfig");
-      const args = ["--kubeconfig", kubeconfig, "--namespace", NAMESPACE];
-      const stub = await processes.start({ name: "cluster", program: "bench/stub-cluster.js", args });
-      return { kubeconfig, namespace: NAMESPACE, pid: stub.pid, stop: () => stub.stop() };
-    },
+    startCluster: (directory) => startStubCluster(processes, directory),
   };
+}
+
+/** Starts the stub cluster, with its kubeconfig in `directory`. */
+export async function startStubCluster(processes: Processes, directory: string): Promise<ClusterServer> {
+  const kubeconfig = join(directory, "kubeconfig");
+  const args = ["--kubeconfig", kubeconfig, "--namespace", NAMESPACE];
+  const stub = await processes.start({ name: "cluster", program: "bench/stub-cluster.js", args });
+  return { kubeconfig, namespace: NAMESPACE, pid: stub.pid, stop: () => stub.stop() };
 }
 
 /** Starts the servers. Rejects if one of them can't be started. */
@@ -105,16 +122,18 @@ export async function startServers(processes: Processes, setup = onStubCluster(p
   for (const [name, text] of Object.entries(setup.modules)) await writeFile(file(`modules/${name}.yaml`), text);
   const sources = queues.map((queue) => ({ queue }));
   const entities = busEntities(sources, { lockDurationMs: LOCK_DURATION_MS, filters: {} });
-  await writeFile(file("entities.json"), JSON.stringify(entities));
-  const start = (name: string, program: string, args: string[] = []) => processes.start({ name, program, args });
   const [bus, storage, cluster] = await Promise.all([
-    start("bus", "local/broker/main.js", ["--entities", file("entities.json")]),
-    start("storage", "local/azurite/main.js"),
+    setup.startBus?.(entities) ?? startBus(processes, file("entities.json"), entities),
+    processes.start({ name: "storage", program: "local/azurite/main.js" }),
     setup.startCluster(directory),
   ]);
+  const storageOfAll = String(storage.ready["connectionString"]);
   const connections = {
-    serviceBus: String(bus.ready["connectionString"]),
-    storage: String(storage.ready["connectionString"]),
+    serviceBus: bus.connectionString,
+    storage:
+      setup.tableEndpoint === undefined
+        ? storageOfAll
+        : storageOfAll.replace(/TableEndpoint=[^;]*/, `TableEndpoint=${setup.tableEndpoint}`),
     kubeconfig: cluster.kubeconfig,
     namespace: cluster.namespace,
     modulesDir: file("modules"),
@@ -140,6 +159,13 @@ export async function startServers(processes: Processes, setup = onStubCluster(p
       for (const server of [cluster, storage, bus]) await server.stop();
     },
   };
+}
+
+async function startBus(processes: Processes, file: string, entities: BrokerEntities): Promise<BusServer> {
+  await writeFile(file, JSON.stringify(entities));
+  const args = ["--entities", file];
+  const bus = await processes.start({ name: "bus", program: "local/broker/main.js", args });
+  return { connectionString: String(bus.ready["connectionString"]), pid: bus.pid, stop: () => bus.stop() };
 }
 
 function settingsOf(connections: Connections): Record<string, string> {

@@ -1,5 +1,6 @@
 import { Option } from "@commander-js/extra-typings";
 import { makeCommand, wholeNumber } from "../../shared/command-line.ts";
+import { IMAGE_FLAGS } from "../image-flags.ts";
 import { Processes } from "../processes.ts";
 import { machineText } from "../report.ts";
 import { measureOnCluster } from "./measure.ts";
@@ -9,9 +10,6 @@ import type { ClusterOptions } from "./watch-program.ts";
 // `npm run bench:cluster` measures what the app costs, and how fast it is, on a real control plane with thousands of
 // Jobs at work. etcd, API server, controller manager and scheduler are real. The nodes are kwok's, which only say that
 // they run their pods. Like `npm run bench`, it does not judge the figures. It needs what `npm run test:cluster` needs.
-
-/** The flags of Node in the images. */
-const NODE_OPTIONS = "--max-old-space-size=96 --max-semi-space-size=8";
 
 const COMMAND = makeCommand("npm run bench:cluster --")
   .description("Measures what the app costs, and how fast it is, on a real control plane with thousands of Jobs open.")
@@ -24,7 +22,7 @@ const COMMAND = makeCommand("npm run bench:cluster --")
       .default([1, 16], "1,16"),
   )
   .option("--ticks <n>", "how many ticks the printed median is taken of", wholeNumber(1, 100), 5)
-  .option("--node-options <flags>", "Node's flags for the app's process", NODE_OPTIONS);
+  .option("--node-options <flags>", "Node's flags for the app's process", IMAGE_FLAGS);
 
 async function measure(processes: Processes, sizes: readonly ClusterOptions[]): Promise<void> {
   for (const options of sizes) {

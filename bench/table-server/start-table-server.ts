@@ -11,6 +11,7 @@ import { TableError } from "./table-error.ts";
 
 export interface TableServer {
   readonly port: number;
+  readonly endpoint: string;
   /** For the SDK. Its key is made up, because the server checks no signature. */
   readonly connectionString: string;
   /**
@@ -22,12 +23,12 @@ export interface TableServer {
   close(): Promise<void>;
 }
 
-interface Seed extends Key {
+export interface Seed extends Key {
   readonly columns: Readonly<Record<string, unknown>>;
 }
 
 /** What all clients have asked for so far. */
-interface TableCounts {
+export interface TableCounts {
   readonly requests: number;
   /** Entities that were inserted, replaced, merged or deleted. */
   readonly written: number;
@@ -119,6 +120,7 @@ export async function startTableServer(): Promise<TableServer> {
   const endpoint = `http://127.0.0.1:${port}/bench`;
   return {
     port,
+    endpoint,
     connectionString: `DefaultEndpointsProtocol=http;AccountName=bench;AccountKey=${btoa("bench")};TableEndpoint=${endpoint}`,
     seed(table, entities) {
       const into = tables.get(table.toLowerCase()) ?? makeTable(table);

@@ -37,6 +37,8 @@ export interface BrokerOptions {
 export interface LocalBroker {
   readonly port: number;
   readonly connectionString: string;
+  /** Its entities. A bench puts a backlog into them without a client. */
+  readonly namespace: Namespace;
   /** How many messages each queue and subscription holds, by its name (`topic/subscriptions/name`). */
   counts(): Record<string, EntityCounts>;
   /** Ends the locks whose time is over by the clock, and delivers the messages that became ready. */
@@ -66,6 +68,7 @@ export async function startBroker(options: BrokerOptions): Promise<LocalBroker> 
   return {
     port,
     connectionString: `Endpoint=sb://127.0.0.1:${port};SharedAccessKeyName=${SHARED_KEY.name};SharedAccessKey=${SHARED_KEY.value};UseDevelopmentEmulator=true;`,
+    namespace,
     counts: () => Object.fromEntries(namespace.entities.map((entity) => [entity.name, entity.counts()])),
     wake: () => service.wake(),
     stop: () => listener.stop(),
