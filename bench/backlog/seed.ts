@@ -7,7 +7,7 @@ import { openRowOf, runRow, sourcePartition } from "../../shared/adapters/tables
 import { writeMark, writeOpenRun } from "../../shared/adapters/tables/run-entity.ts";
 import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
-import { jobLimitMs } from "../../shared/jobs/job-spec.ts";
+import { runningLimitMs } from "../../shared/jobs/run-limits.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import { awaitStart, dispatched } from "../../shared/run/change-run.ts";
 import type { Properties } from "../../shared/run/message.ts";
@@ -110,6 +110,6 @@ function makeStart({ kubeconfig, namespace }: Connections, module: Module): (run
     const created = await cluster.create(job);
     if (created.kind !== "created") throw new Error(`the cluster did not create a Job (${created.kind})`);
     const known = { name: job.metadata?.name ?? "", uid: created.uid };
-    return dispatched(run, known, Date.now(), jobLimitMs(module));
+    return dispatched(run, known, Date.now(), runningLimitMs(job.spec?.template.spec));
   };
 }
