@@ -10,6 +10,8 @@ import type { Settings } from "./config.ts";
 import type { Dependencies } from "./dependencies.ts";
 import { ConfigError } from "./errors.ts";
 import { makeReadiness, type Readiness } from "./health.ts";
+import { makeClusterGuard } from "./holds/cluster-guard.ts";
+import { makeSourceHolds } from "./holds/source-holds.ts";
 import { type Log, makeLog } from "./log.ts";
 import { loadModules } from "./module-files/load-modules.ts";
 import { distinctSources } from "./modules/route.ts";
@@ -47,10 +49,11 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   void logPreflight(makePreflight(deps), log);
   const admission = makeAdmission(deps.table, deps.clock);
   const breakers = makeBreakers(deps);
+  const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
   return {
     sources,
-    accept: makeHandleDelivery(makeAccept(deps, admission, breakers)),
-    ...makeTicks(deps, makeReconcile(deps, admission, breakers)),
+    accept: makeHandleDelivery(makeAccept(deps, admission, breakers, holds)),
+    ...makeTicks(deps, makeReconcile(deps, admission, breakers, holds)),
     readiness: makeReadiness(deps),
   };
 }

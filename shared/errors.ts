@@ -37,8 +37,19 @@ export class UnavailableError extends Error {
   override readonly name = "UnavailableError";
 }
 
+/**
+ * The bus answered that a queue, topic or subscription does not exist. That answer tells of the entity alone: the
+ * namespace is there.
+ */
+export class EntityMissingError extends UnavailableError {}
+
 /** A policy of the cluster denies a request, and will deny it until a person changes the policy or the request. */
 export class DeniedError extends UnavailableError {}
+
+/** Ignores a ConflictError, after a write for which it doesn't matter who was first. */
+export function unlessConflict(error: unknown): void {
+  if (!(error instanceof ConflictError)) throw error;
+}
 
 /** Writes the text of anything thrown, with the texts of its causes. */
 export function errorText(error: unknown): string {

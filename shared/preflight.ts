@@ -114,11 +114,12 @@ async function missingRights({ cluster }: PreflightDependencies): Promise<Right[
   return RIGHTS.filter((_, index) => !allowed[index]);
 }
 
-function missingRight({ verb, group, resource, why }: Right, namespace: string): Finding {
+function missingRight({ verb, group, resource, why, without }: Right, namespace: string): Finding {
   const where = `${resource}${group === "" ? "" : `.${group}`}`;
+  const consequence = without === undefined ? "" : ` (until then, ${without})`;
   return {
-    level: "error",
-    text: `the Dispatcher may not ${verb} ${where} in namespace ${namespace}, which it needs to ${why}: add that verb to its Role there`,
+    level: without === undefined ? "error" : "warning",
+    text: `the Dispatcher may not ${verb} ${where} in namespace ${namespace}, which it needs to ${why}: add that verb to its Role there${consequence}`,
   };
 }
 

@@ -12,7 +12,7 @@ import { answerText, findingText } from "./repair/words.ts";
 // Without a flag it looks, and changes nothing. The settings are the app's own: the environment, over the Values of
 // local.settings.json. It is safe beside running replicas.
 
-const ACTIONS = ["adopt", "adoptOwner", "force", "believeAbsence", "cancel"];
+const ACTIONS = ["adopt", "adoptOwner", "force", "acceptCluster", "acceptLoss", "cancel"];
 
 const COMMAND = makeCommand("npm run repair --")
   .description("Lists what only a person may repair, and changes nothing; with an action, repairs what that names.")
@@ -20,7 +20,8 @@ const COMMAND = makeCommand("npm run repair --")
   .addOption(action("--adopt-owner <owner>", "the same for every message with this owner's stamp"))
   .addOption(action("--force <run...>", "give up a Job that can't end, and settle its message as --as says"))
   .addOption(new Option("--as <outcome>", "how --force settles the message").choices(FORCED_OUTCOMES))
-  .addOption(action("--believe-absence <source>", "take the absent Jobs of a source for deleted"))
+  .addOption(action("--accept-cluster", "take the cluster that is seen for the right one, and absent Jobs for deleted"))
+  .addOption(action("--accept-loss <source>", "close the runs of a held source whose messages are missing"))
   .addOption(action("--cancel <run...>", "cancel a run, whatever it waits for"))
   .addHelpText(
     "after",
@@ -42,12 +43,14 @@ type Action = (operator: Operator) => Promise<Answers>;
 
 /** The action that the flags ask for; undefined for the look. */
 function readAction(): Action | undefined {
-  const { adopt, adoptOwner: owner, force, as: outcome, believeAbsence: source, cancel } = COMMAND.parse().opts();
+  const { adopt, adoptOwner: owner, force, as: outcome, acceptLoss: source, ...flags } = COMMAND.parse().opts();
+  const { acceptCluster, cancel } = flags;
   if ((force === undefined) !== (outcome === undefined)) COMMAND.error("error: --force and --as go together");
   if (adopt) return (operator) => operator.adopt(adopt);
   if (owner !== undefined) return (operator) => operator.adoptAllOf(owner);
   if (force && outcome) return (operator) => operator.force(force, outcome);
-  if (source !== undefined) return (operator) => operator.believeAbsence(source);
+  if (acceptCluster) return (operator) => operator.acceptCluster();
+  if (source !== undefined) return (operator) => operator.acceptLoss(source);
   if (cancel) return (operator) => operator.cancel(cancel);
   return undefined;
 }

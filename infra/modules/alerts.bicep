@@ -43,6 +43,14 @@ AppTraces
 | extend line = parse_json(Message)
 '''
 
+// A tick tells what it found held. So does a trigger, because another replica may tick than the one that sees another
+// cluster.
+var holds = '''
+AppTraces
+| where Message has "held"
+| extend line = parse_json(Message)
+'''
+
 var rules = [
   {
     name: 'dead-letters'
@@ -173,6 +181,27 @@ var rules = [
       ' '
     )
     query: '${ticks}| summarize value = max(toint(line.overdue))'
+    operator: 'GreaterThan'
+    threshold: 0
+    enabled: true
+  }
+  {
+    name: 'held'
+    severity: 1
+    minutes: 15
+    description: join(
+      [
+        'The cluster or a source is held, because it may be the wrong one.'
+        'Either this is another cluster or namespace than the Jobs are in, or too many Jobs are missing.'
+        'Or a queue or subscription does not exist, or too many of its messages are missing.'
+        'Its runs wait. The runs of a missing queue or subscription are lost after 24 hours.'
+        'See which it is (kubectl -n dispatcher exec deploy/dispatcher -- node dist/tools/repair.js).'
+        'Point the Dispatcher back at the right one.'
+        'The steps, also if it is gone for good, are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: '${holds}| summarize value = max(toint(line.held))'
     operator: 'GreaterThan'
     threshold: 0
     enabled: true

@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly directory: string;
   /** The namespace that exists beside `default`, and that the kubeconfig names. */
   readonly namespace?: string;
+  /** Tells this cluster from others. A cluster that is started again with the same one is the same, as by default. */
+  readonly uid?: string;
   /** Stores Jobs and never runs them. */
   readonly stub?: boolean;
   /** The variables that every process gets beside its own. By default only `PATH`, as in a plain container image. */
@@ -48,7 +50,7 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   mkdirSync(directory, { recursive: true });
   // Removes the pods that an earlier start left, because they are not this one's.
   rmSync(join(directory, "pods"), { recursive: true, force: true });
-  const state = makeClusterState(["default", namespace]);
+  const state = makeClusterState(["default", namespace], options.uid);
   const baseEnv = options.baseEnv ?? { PATH: CONTAINER_PATH };
   const isImageMissing = options.isImageMissing ?? (() => false);
   const runner = options.stub === true ? undefined : startPodRunner(state, { directory, baseEnv, isImageMissing });

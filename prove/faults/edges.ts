@@ -30,6 +30,12 @@ const EDGES = {
   "list the modules' states": { server: "storage" },
   // It is made if a Job can't start and its template may be the cause. A storm covers this.
   "note a module's state": { server: "storage", writes: true, conflict: 412, rare: true },
+  "read the cluster's record": { server: "storage" },
+  // It is made once in a table's life.
+  "record the cluster": { server: "storage", writes: true, conflict: 412, rare: true },
+  "list the held sources": { server: "storage" },
+  // It is made if an entity, or most messages of one, are missing.
+  "hold a source": { server: "storage", writes: true, conflict: 412, rare: true },
   "insert a run": { server: "storage", writes: true, conflict: 409 },
   "find a run": { server: "storage" },
   "read an open run": { server: "storage" },

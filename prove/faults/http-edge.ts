@@ -31,6 +31,8 @@ function tableEdge({ method, url, body }: HttpCall): Edge | undefined {
   if (method !== "POST") return undefined;
   const inserted = field(body, "RowKey");
   if (inserted === "owner") return "make the owner";
+  if (inserted === "cluster") return "record the cluster";
+  if (inserted.startsWith("held|")) return "hold a source";
   if (inserted.startsWith("module|")) return "note a module's state";
   return inserted.startsWith("source|") ? "register a source" : undefined;
 }
@@ -56,7 +58,7 @@ function stepsOf(transaction: string): TableStep[] {
  */
 function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: readonly TableStep[]): Edge | undefined {
   if (rowKey.startsWith("run|")) return markEdge(method, field(json, "status"));
-  if (method === "PUT" || rowKey === "lease") return rowEdge(method, rowKey, json);
+  if (method === "PUT" || rowKey === "lease" || rowKey.startsWith("held|")) return rowEdge(method, rowKey, json);
   const number = openNumber(rowKey);
   if (number === undefined) return undefined;
   const others = steps.filter((step) => step.rowKey !== rowKey);
@@ -88,6 +90,8 @@ function rowKeyIn(url: string): string | undefined {
 function rowEdge(method: string, rowKey: string, body: string): Edge | undefined {
   const reads = method === "GET";
   if (rowKey === "owner") return reads ? "read the owner" : undefined;
+  if (rowKey === "cluster") return reads ? "read the cluster's record" : "record the cluster";
+  if (rowKey.startsWith("held|")) return reads ? undefined : "hold a source";
   if (rowKey === "tick") return reads ? "read the tick" : "record the tick";
   if (rowKey === "lease") return reads ? "read who ticks" : "note who ticks";
   if (rowKey === "sweep") return reads ? "read the sweep's cursor" : "save the sweep's cursor";
@@ -127,6 +131,8 @@ function queryEdge(query: string): Edge | undefined {
       return "list the rows of before";
     case "source":
       return "list the sources";
+    case "held":
+      return "list the held sources";
     case "module":
       return "list the modules' states";
     case "run":

@@ -1,6 +1,9 @@
 import { starts } from "./scene.ts";
 import { NO_SWEEP, type Twin } from "./twin.ts";
 
+/** Longer than a lock lasts, and some ticks more. */
+const LOOKS_MS = 15_000;
+
 /** The guards of the messages on the bus. */
 export const BUS_TWINS: readonly Twin[] = [
   {
@@ -75,5 +78,41 @@ export const BUS_TWINS: readonly Twin[] = [
     },
     finds: ["wrong", "orphan"],
     shows: "the run is closed, and its message stays deferred",
+  },
+  {
+    name: "source-held",
+    guard: "if most of at least ten messages of a source are missing at once, none of them is believed to be gone",
+    removal: [{ guard: "source-held", put: "" }],
+    without: [NO_SWEEP],
+    scenario: {
+      story:
+        "while twelve runs wait for attempt 2, another namespace answers for a while, and it has none of their messages",
+      replicas: 1,
+      async play({ script, send, until }) {
+        const idle = await script.catch("list the jobs", "before");
+        for (let count = 0; count < 12; count += 1) await send("retry");
+        await until(
+          "attempt 1 of each is over",
+          ({ ledger }) => ledger.filter(({ what, attempt }) => what === "end" && attempt === 1).length === 12,
+        );
+        const judging = script.catch("list the jobs", "before");
+        idle.goOn();
+        const judge = await judging;
+        const looking = script.catch("list the jobs", "before");
+        judge.goOn();
+        const look = await looking;
+        script.answer("peek at a message", 204, { times: Number.POSITIVE_INFINITY });
+        script.answer("receive a deferred message", 404, { times: Number.POSITIVE_INFINITY });
+        look.goOn();
+        const enough = performance.now() + LOOKS_MS;
+        await until(
+          "each message was looked for twice",
+          ({ closed }) => closed.length > 0 || performance.now() > enough,
+        );
+        script.stopAnswering();
+      },
+    },
+    finds: ["lost"],
+    shows: "all twelve runs are closed as lost, although their messages are there",
   },
 ];

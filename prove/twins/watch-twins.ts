@@ -1,7 +1,14 @@
+import { z } from "zod";
 import type { GuardEdit } from "./edit.ts";
 import { handMadeJob } from "./hand-made-job.ts";
 import { starts } from "./scene.ts";
 import type { Twin } from "./twin.ts";
+
+/** Makes another cluster's answer of an answer to the look at the namespace: its uid is another one. */
+function elsewhere(answer: unknown): unknown {
+  const { body, ...rest } = z.looseObject({ body: z.instanceof(Buffer) }).parse(answer);
+  return { ...rest, body: Buffer.from(body.toString().replace(/"uid":"[^"]*"/, '"uid":"elsewhere"')) };
+}
 
 const NO_LOOK: GuardEdit = { guard: "slow-absence-of-jobs", put: "" };
 
@@ -51,7 +58,8 @@ export const WATCH_TWINS: readonly Twin[] = [
     guard: "if many Jobs are absent at once, no absence is believed",
     removal: [{ guard: "mass-absence", put: "return false;" }],
     scenario: {
-      story: "while twelve Jobs are at work, another cluster answers for a while, and it has no such Jobs",
+      story:
+        "while twelve Jobs are at work, the cluster is restored from a backup that has no such Jobs, and then put right",
       async play({ script, send, until }) {
         const empty = await script.listen("list the jobs");
         const ticks = [0, 1].map((replica) => script.catch("list the jobs", "before", { replica }));
@@ -70,6 +78,33 @@ export const WATCH_TWINS: readonly Twin[] = [
     },
     finds: ["doubled", "wrong"],
     shows: "all twelve runs count interruptions, and are done again",
+  },
+  {
+    name: "cluster-identity",
+    guard: "nothing is started, judged or retired in a cluster whose namespace has another uid than the recorded one",
+    removal: [{ guard: "cluster-identity", put: "" }],
+    scenario: {
+      story: "while three Jobs are at work, another cluster answers for a while, and it has no such Jobs",
+      async play({ script, send, until }) {
+        const namespace = await script.listen("look at the namespace");
+        const empty = await script.listen("list the jobs");
+        const ticks = [0, 1].map((replica) => script.catch("list the jobs", "before", { replica }));
+        const caught = await Promise.all(ticks);
+        for (let count = 0; count < 3; count += 1) await send("success");
+        await until(
+          "all have their Jobs",
+          ({ open }) => open.filter(({ status }) => status === "dispatched").length === 3,
+        );
+        script.repeat("list the jobs", empty, 6);
+        script.repeat("look at the namespace", elsewhere(namespace), Number.POSITIVE_INFINITY);
+        script.answer("read a job", 404, { times: Number.POSITIVE_INFINITY });
+        for (const tick of caught) tick.goOn();
+        await until("six ticks have looked", () => script.answersLeft === 2);
+        script.stopAnswering();
+      },
+    },
+    finds: ["doubled", "wrong"],
+    shows: "all three runs count interruptions, and are done again",
   },
   {
     name: "terminal-conditions",

@@ -1,5 +1,7 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, errorText, LockLostError, UnavailableError } from "../errors.ts";
+import type { ClusterGuard } from "../holds/cluster-guard.ts";
+import type { SourceHolds } from "../holds/source-holds.ts";
 import { goesToStore } from "../jobs/job-spec.ts";
 import { checkBody, UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
@@ -51,7 +53,7 @@ export type AcceptOutcome = "dispatched" | "waiting" | "settling" | "rejected" |
  * Takes on one delivered message: row, then defer, then Job, then row.
  *
  *   accept              peeks at the message, and finds its identity
- *   takePlace           asks breaker and slots whether its Job may start at once
+ *   takePlace           asks breaker, holds and slots whether its Job may start at once
  *   insertOrFind        inserts the row, if the message is new: accepted for a module, in line for a slot, or rejected
  *   followExistingRow     or reads the row that an earlier delivery inserted
  *   deferAndStart       defers the message with this delivery's lock token
@@ -64,7 +66,12 @@ export type AcceptOutcome = "dispatched" | "waiting" | "settling" | "rejected" |
  * If a delivery finds something half done, it goes on from there. Only the delivery that inserts the row decides: a
  * message that was accepted once is never judged again, whatever the module files say by now.
  */
-export function makeAccept(deps: Dependencies, admission: Admission, breakers: Breakers) {
+export function makeAccept(
+  deps: Dependencies,
+  admission: Admission,
+  breakers: Breakers,
+  holds: { readonly cluster: Pick<ClusterGuard, "holdOnStarts">; readonly sources: Pick<SourceHolds, "isHeld"> },
+) {
   const { table, instanceTable, broker, clock } = deps;
 
   async function accept(source: Source, delivery: Delivery, events: Events): Promise<AcceptOutcome> {
@@ -99,7 +106,7 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
   async function insertOrFind(delivered: DeliveredMessage, events: Events): Promise<AcceptOutcome> {
     await instanceTable.registerSource(delivered.key.source);
     const judged = judge(deps, delivered);
-    const place = judged.verdict ? undefined : await takePlace(judged);
+    const place = judged.verdict ? undefined : await takePlace(judged, events);
     try {
       const run = judged.verdict || place ? judged : queued(judged, clock.now());
       let stored: StoredRun;
@@ -119,12 +126,18 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
   }
 
   /** Takes the slot of a run that may start at once. Undefined if it has to wait in line. */
-  async function takePlace(run: Run): Promise<Place | undefined> {
+  async function takePlace(run: Run, events: Events): Promise<Place | undefined> {
     const module = startableModule(deps.modules, run);
     await breakers.refreshIfOld();
-    if (!module || breakers.tripOf(module)) return undefined;
+    if (!module || breakers.tripOf(module) || (await holds.sources.isHeld(run.source))) return undefined;
+    // A cluster that is away is no reason to leave the message on the bus.
+    if (await isClusterHeld(events).catch(heldIfAway)) return undefined;
     const slot = await admission.admit(module, run);
     return slot && { module, slot };
+  }
+
+  async function isClusterHeld(events: Events): Promise<boolean> {
+    return (await holds.cluster.holdOnStarts(events)) !== undefined;
   }
 
   /** The message has a row: an earlier delivery inserted it, or another replica that was faster. */
@@ -161,7 +174,7 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
     if (run.status !== "accepted") return "deferred";
     try {
       if (place) return await startFirstAttempt(stored, place.module, delivered.message, events);
-      const taken = await takePlace(run);
+      const taken = await takePlace(run, events);
       if (!taken) return await leaveWaiting(stored);
       return await startFirstAttempt(stored, taken.module, delivered.message, events).finally(() =>
         taken.slot.release(),
@@ -179,13 +192,14 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
     message: PeekedMessage,
     events: Events,
   ): Promise<AcceptOutcome> {
-    const started = await startAttempt(deps, stored, module, message);
+    const started = await startAttempt(deps, stored, module, message, () => isClusterHeld(events));
     switch (started.kind) {
       case "dispatched":
         events.tell({ event: "dispatched", run: started.stored.run });
         return "dispatched";
       case "moved on":
         return "deferred";
+      case "held":
       case "quota":
         return leaveWaiting(stored);
       case "cluster away":
@@ -247,6 +261,12 @@ export function makeAccept(deps: Dependencies, admission: Admission, breakers: B
   }
 
   return accept;
+}
+
+/** Takes a cluster that can't be asked just now for held. Throws any other error again. */
+function heldIfAway(error: unknown): true {
+  if (error instanceof UnavailableError) return true;
+  throw error;
 }
 
 /** The run that this message becomes: accepted for its module, or rejected. */

@@ -8,8 +8,8 @@ import { readDelivery } from "./read-delivery.ts";
 
 /**
  * Handles one delivery of a trigger, and writes the one line that every delivery ends with: the outcome, the duration
- * in ms, and what was settled, for the alerts. Never rejects, because the host would abandon the message at once, again
- * and again; a return lets the lock lapse.
+ * in ms, what was settled and what is held, for the alerts. Never rejects, because the host would abandon the message at
+ * once, again and again; a return lets the lock lapse.
  */
 export function makeHandleDelivery(
   accept: (source: Source, delivery: Delivery, events: Events) => Promise<AcceptOutcome>,
@@ -29,7 +29,7 @@ export function makeHandleDelivery(
       events.log.error("left a message untouched", { why: errorText(error) });
     }
     const ms = Math.round(performance.now() - startedAt);
-    events.log.info("handled a delivery", { outcome, ms, ...counts.settled() });
+    events.log.info("handled a delivery", { outcome, ms, ...counts.ofDelivery() });
     return outcome;
   };
 }

@@ -1,5 +1,7 @@
 import type { Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
+import { EntityMissingError } from "../errors.ts";
+import type { SourcesInTick } from "../holds/source-holds.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import { sourceKey, sourceName } from "../run/source.ts";
@@ -35,17 +37,26 @@ export function makeHousekeeping(deps: Dependencies) {
   let lastOrphanBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
 
-  return async function keepHouse(all: readonly SourceRuns[], view: ClusterView, events: Events): Promise<void> {
+  return async function keepHouse(
+    all: readonly SourceRuns[],
+    view: ClusterView,
+    events: Events,
+    sources: Pick<SourcesInTick, "isHeld" | "entityMissing">,
+  ): Promise<void> {
     const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
     const isOver = () => deps.clock.read().monotonicMs > deadline;
     const tasks: Task[] = [
       // A removed source starts nothing new, and its entity may be gone, so it is swept only if it has runs.
       ...all
-        .filter((read) => hasRuns(read) || swept.has(sourceKey(read.source)))
+        .filter((read) => !sources.isHeld(read.source) && (hasRuns(read) || swept.has(sourceKey(read.source))))
         .map((read) => ({
           name: `sweep of ${sourceName(read.source)}`,
           // guard: sweep
-          do: () => sweep(deps, { ...read, view, isOver }, events),
+          do: () =>
+            sweep(deps, { ...read, view, isOver }, events).catch((error: unknown) => {
+              if (!(error instanceof EntityMissingError)) throw error;
+              sources.entityMissing(read.source);
+            }),
         })),
       {
         name: "orphaned bodies",

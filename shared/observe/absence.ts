@@ -1,8 +1,9 @@
+import type { EpochMs } from "../clock.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { Run } from "../run/run.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
-/** So many absences in one source make it more likely that the cluster is the wrong one than that the Jobs are gone. */
+/** So many absences make it more likely that the cluster is the wrong one than that the Jobs are gone. */
 const MASS_ABSENCE = { atLeast: 10, share: 0.2 };
 
 /** Says whether the row has a Job that the light list doesn't show. */
@@ -11,12 +12,17 @@ export function isJobAbsent(run: Run, { jobs }: Pick<ClusterView, "jobs">): bool
 }
 
 /**
- * Says whether so many Jobs of a source are missing at once that no absence is to be believed: it is more likely the
- * wrong cluster or namespace.
+ * Says whether so many Jobs are missing at once that no absence is to be believed: it is more likely the wrong cluster
+ * or namespace, or one that was restored from a backup. `runs` are those of all sources. While the doubt lasts, only
+ * Jobs that were started before it count, because new ones would make the missing ones few.
  */
-export function isMassAbsence(runs: readonly StoredRun[], view: Pick<ClusterView, "jobs">): boolean {
-  const dispatched = runs.filter(({ run }) => run.status === "dispatched");
-  const absent = dispatched.filter(({ run }) => isJobAbsent(run, view)).length;
+export function isMassAbsence(
+  runs: readonly StoredRun[],
+  view: Pick<ClusterView, "jobs">,
+  doubtedSince: EpochMs = Number.POSITIVE_INFINITY,
+): boolean {
+  const counted = runs.filter(({ run }) => run.status === "dispatched" && (run.dispatchedAt ?? 0) <= doubtedSince);
+  const absent = counted.filter(({ run }) => isJobAbsent(run, view)).length;
   // guard: mass-absence
-  return absent >= MASS_ABSENCE.atLeast && absent > dispatched.length * MASS_ABSENCE.share;
+  return absent >= MASS_ABSENCE.atLeast && absent > counted.length * MASS_ABSENCE.share;
 }

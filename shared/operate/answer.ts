@@ -10,8 +10,10 @@ type Done =
   | { readonly did: "adopted by the sweep" }
   /** It had a row, and only lacked this instance's stamp. */
   | { readonly did: "stamped" }
-  /** So many absent Jobs count as deleted now. */
-  | { readonly did: "believed absences"; readonly jobs: number }
+  /** The cluster that is seen counts as the right one, and so many Jobs that are absent from it as deleted. */
+  | { readonly did: "accepted the cluster"; readonly jobs: number }
+  /** The missing messages of a source count as lost. */
+  | { readonly did: "accepted the loss" }
   /** The attempt's Job is to be ended. */
   | { readonly did: "ordered the end" }
   /** The run is to end this way. `last`: no attempt was left. */
@@ -22,8 +24,10 @@ type Done =
 type Already =
   | { readonly was: "adopted" | "given up" | "being cancelled" }
   | { readonly was: "verdict recorded"; readonly outcome: ClosedStatus }
-  /** No Job of the source's runs is absent. */
-  | { readonly was: "nothing absent" }
+  /** It is the recorded cluster, and no Job is absent from it. */
+  | { readonly was: "cluster accepted" }
+  /** The missing messages of the source count as lost, and ticks close their runs. */
+  | { readonly was: "loss accepted" }
   /** No message without a row has the owner's stamp. */
   | { readonly was: "nothing of this owner" };
 
@@ -44,6 +48,8 @@ type Refusal =
   /** The run has no Job that could be given up. */
   | { readonly because: "no job" }
   | { readonly because: "job ended"; readonly jobName: string }
+  /** The source is not held: its runs go on by themselves. */
+  | { readonly because: "not held" }
   /** A replica changed the row meanwhile. */
   | { readonly because: "moved on" }
   /** A dependency is away. `detail`: its own words. */

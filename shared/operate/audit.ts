@@ -1,11 +1,15 @@
+import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
+import { EntityMissingError } from "../errors.ts";
 import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
 import { type ClusterView, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
 import { lookAtJob } from "../observe/look-at-job.ts";
-import { knownSources } from "../observe/open-runs.ts";
+import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
+import { type ClusterRecord, holdOf } from "../run/cluster-record.ts";
 import { runId } from "../run/run.ts";
-import { sourceName } from "../run/source.ts";
+import { type Source, sourceName } from "../run/source.ts";
+import type { HoldReason } from "../run/source-hold.ts";
 import { type RowlessMessage, rowlessMessages } from "./rowless-messages.ts";
 
 /** Something that only an operator may decide. */
@@ -16,26 +20,51 @@ export type AuditFinding =
   | ({ readonly kind: "orphan message" } & RowlessMessage)
   /** A Job past the time limit of its pod and still not over. */
   | { readonly kind: "overdue Job"; readonly runId: string; readonly jobName: string; readonly overdueMs: number }
+  /** The namespace that is seen, by its uid, is not the one in which so many Jobs are at work. */
+  | { readonly kind: "another cluster"; readonly record: ClusterRecord; readonly uid: string; readonly atWork: number }
   /** So many Jobs are absent that the ticks believe none of it. */
-  | { readonly kind: "mass absence"; readonly source: string; readonly absent: number };
+  | { readonly kind: "mass absence"; readonly absent: number }
+  /** The runs of a source are held, because its entity or its messages are missing. */
+  | { readonly kind: "source held"; readonly source: string; readonly because: HoldReason; readonly since: EpochMs };
 
 /** Looks through rows, Jobs and messages for what only an operator may decide. Changes nothing. */
 export async function audit(deps: Dependencies): Promise<AuditFinding[]> {
-  const found: AuditFinding[] = [];
+  const all = await readOpenRuns(deps, (source) => deps.table.atWork(source));
+  const view = await viewCluster(deps);
+  return [...(await lookAtCluster(deps, all, view)), ...(await lookAtSources(deps, all))];
+}
+
+async function lookAtCluster(
+  deps: Dependencies,
+  all: readonly SourceRuns[],
+  view: ClusterView,
+): Promise<AuditFinding[]> {
+  const runs = all.flatMap((read) => read.atWork);
+  const atWork = runs.filter(({ run }) => run.status === "dispatched");
+  const record = (await deps.instanceTable.cluster())?.record;
+  const uid = await deps.cluster.namespaceUid();
+  if (record && uid !== undefined && holdOf(record, uid) === "another cluster")
+    return atWork.length === 0 ? [] : [{ kind: "another cluster", record, uid, atWork: atWork.length }];
+  const overdue: AuditFinding[] = [];
+  for (const stored of atWork) overdue.push(...(await overdueJob(deps, stored, view)));
+  if (!isMassAbsence(runs, view, record?.doubtedSince)) return overdue;
+  return [{ kind: "mass absence", absent: runs.filter(({ run }) => isJobAbsent(run, view)).length }, ...overdue];
+}
+
+async function overdueJob(deps: Dependencies, stored: StoredRun, view: ClusterView): Promise<AuditFinding[]> {
+  const jobName = jobNameOf(stored.run, deps.instance);
+  const overdueMs = await overdueBy(deps, stored, jobName, view);
+  return overdueMs > 0 ? [{ kind: "overdue Job", runId: runId(stored.run), jobName, overdueMs }] : [];
+}
+
+async function lookAtSources(deps: Dependencies, all: readonly SourceRuns[]): Promise<AuditFinding[]> {
+  const held = (await deps.instanceTable.heldSources()).filter(({ hold }) => hold.acceptedAt === undefined);
+  const found = held.map(({ source, hold }): AuditFinding => {
+    return { kind: "source held", source: sourceName(source), because: hold.because, since: hold.since };
+  });
   const owner = await deps.instanceTable.owner();
-  for (const source of await knownSources(deps)) {
-    const { runs } = await deps.table.atWork(source);
-    const view = await viewCluster(deps);
-    if (isMassAbsence(runs, view)) {
-      const absent = runs.filter(({ run }) => isJobAbsent(run, view)).length;
-      found.push({ kind: "mass absence", source: sourceName(source), absent });
-    }
-    for (const stored of runs) {
-      const jobName = jobNameOf(stored.run, deps.instance);
-      const overdueMs = await overdueBy(deps, stored, jobName, view);
-      if (overdueMs > 0) found.push({ kind: "overdue Job", runId: runId(stored.run), jobName, overdueMs });
-    }
-    for (const orphan of await rowlessMessages(deps, source)) {
+  for (const { source } of all) {
+    for (const orphan of await rowlessUnlessMissing(deps, source)) {
       // The sweep takes on what is this instance's own.
       if (orphan.owner !== owner || orphan.module === undefined) found.push({ kind: "orphan message", ...orphan });
     }
@@ -52,4 +81,14 @@ async function overdueBy(deps: Dependencies, stored: StoredRun, jobName: string,
   if (listed.phase !== "running" && listed.phase !== "terminating") return 0;
   const job = await lookAtJob(deps, stored, jobName);
   return job && "limitAt" in job && job.limitAt !== undefined ? now - job.limitAt : 0;
+}
+
+/** An entity that is missing has no messages. The next tick holds its source. */
+async function rowlessUnlessMissing(deps: Dependencies, source: Source): Promise<RowlessMessage[]> {
+  try {
+    return await rowlessMessages(deps, source);
+  } catch (error) {
+    if (error instanceof EntityMissingError) return [];
+    throw error;
+  }
 }

@@ -5,10 +5,11 @@ import { type ClusterView, viewCluster } from "../observe/cluster-view.ts";
 import { knownSources } from "../observe/open-runs.ts";
 import { type RunKey, runId } from "../run/run.ts";
 import { sourceName } from "../run/source.ts";
+import { acceptCluster } from "./accept-cluster.ts";
+import { acceptLoss } from "./accept-loss.ts";
 import { adoptMessage } from "./adopt-message.ts";
 import { type Answer, already, refused } from "./answer.ts";
 import { type AuditFinding, audit } from "./audit.ts";
-import { believeAbsence } from "./believe-absence.ts";
 import { cancelRun } from "./cancel-run.ts";
 import { type ForcedOutcome, forceRun } from "./force-run.ts";
 import { rowlessMessages } from "./rowless-messages.ts";
@@ -36,8 +37,10 @@ export interface Operator {
   force(runIds: readonly string[], as: ForcedOutcome): Promise<Answers>;
   /** Cancels runs, whatever they wait for. */
   cancel(runIds: readonly string[]): Promise<Answers>;
-  /** Counts the absent Jobs of a source as deleted, however many they are. */
-  believeAbsence(source: string): Promise<Answers>;
+  /** Takes the cluster that is seen for the one that the Jobs are in, and the Jobs that are absent for deleted. */
+  acceptCluster(): Promise<Answers>;
+  /** Says that the missing messages of a held source are lost, so that their runs are closed. */
+  acceptLoss(source: string): Promise<Answers>;
 }
 
 /** Makes the operator's room of an instance. Each change is told to `log`, as a replica would tell it. */
@@ -68,12 +71,13 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     },
     force: (runIds, as) => toEach(runIds, (key) => forceRun(deps, key, as, log)),
     cancel: (runIds) => toEach(runIds, (key) => cancelRun(deps, key, log)),
-    async believeAbsence(name) {
+    acceptCluster: async () => [[deps.namespace, await acceptCluster(deps, log).catch(unavailable)]],
+    async acceptLoss(name) {
       const sources = await sourcesNamed(deps, name);
       if (sources.length === 0) return [[name, refused({ because: "unknown source" })]];
       return Promise.all(
         sources.map(
-          async (source) => [sourceName(source), await believeAbsence(deps, source, log).catch(unavailable)] as const,
+          async (source) => [sourceName(source), await acceptLoss(deps, source, log).catch(unavailable)] as const,
         ),
       );
     },

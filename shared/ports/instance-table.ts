@@ -1,6 +1,8 @@
 import type { EpochMs } from "../clock.ts";
+import type { ClusterRecord } from "../run/cluster-record.ts";
 import type { ModuleState } from "../run/module-state.ts";
 import type { Source } from "../run/source.ts";
+import type { SourceHold } from "../run/source-hold.ts";
 
 /** The state of a module, as the table held it when it was read. */
 export interface StoredModuleState {
@@ -18,6 +20,19 @@ export interface TickLease {
 /** The lease, as the table held it when it was read or written. */
 export interface StoredTickLease {
   readonly lease: TickLease;
+  readonly etag: string;
+}
+
+/** The record of the cluster, as the table held it when it was read. */
+export interface StoredClusterRecord {
+  readonly record: ClusterRecord;
+  readonly etag: string;
+}
+
+/** A held source, as the table held it when it was read. */
+export interface StoredSourceHold {
+  readonly source: Source;
+  readonly hold: SourceHold;
   readonly etag: string;
 }
 
@@ -42,6 +57,22 @@ export interface InstanceTable {
    * ConflictError if another writer was first.
    */
   saveModuleState(state: ModuleState, etag: string | undefined): Promise<void>;
+  /** Resolves to the record of the cluster that the Jobs are in; undefined before the first look at it. */
+  cluster(): Promise<StoredClusterRecord | undefined>;
+  /**
+   * Replaces the record of the cluster if it is unchanged since it was read, or inserts it if there is no ETag. Throws
+   * ConflictError if another writer was first.
+   */
+  saveCluster(record: ClusterRecord, etag: string | undefined): Promise<void>;
+  /** Lists the sources that are held. */
+  heldSources(): Promise<StoredSourceHold[]>;
+  /**
+   * Holds a source, or replaces its hold if that is unchanged since it was read. Throws ConflictError if another writer
+   * was first.
+   */
+  holdSource(source: Source, hold: SourceHold, etag: string | undefined): Promise<void>;
+  /** Ends the hold of a source. Throws ConflictError if the hold has changed since it was read. */
+  releaseSource(source: Source, etag: string): Promise<void>;
   /** Notes that a tick ended. The health of every replica reports its age, whichever replica ran it. */
   recordTick(at: EpochMs): Promise<void>;
   lastTick(): Promise<EpochMs | undefined>;

@@ -119,6 +119,11 @@ export interface JobCluster {
    * the Job's finish, and with `end` also ends the Job. Does nothing if the Job is gone or is another one (uid).
    */
   retire(name: string, uid: string, ttlSeconds: number, options: { readonly end: boolean }): Promise<void>;
+  /**
+   * Reads the uid of the Jobs' namespace, which says which cluster this is; undefined without the right to read it.
+   * Throws UnavailableError if there is no such namespace.
+   */
+  namespaceUid(): Promise<string | undefined>;
   /** Throws UnavailableError, which says why, if the cluster or its namespace can't be used just now. */
   verify(): Promise<void>;
 }

@@ -20,8 +20,8 @@ export type DeferredOutcome = "done" | "missing";
 
 /**
  * The bus. The calls with a lock token are a trigger's, on a message that was delivered to it. The calls by sequence
- * number are any replica's, on a deferred message, even days later. Throws `UnavailableError` for a failure that may
- * pass by itself.
+ * number are any replica's, on a deferred message, even days later. Throws `EntityMissingError` if the bus answers that
+ * it has no such entity, and `UnavailableError` for any other failure that may pass by itself.
  */
 export interface MessageBroker {
   /** Defers a message that was delivered to a trigger, and stamps it. Throws LockLostError if the token is dead. */

@@ -4,16 +4,18 @@ export interface Right {
   /** The API group; `""` is the core group. */
   readonly group: "" | "batch";
   /** The resource, with its subresource behind a slash, as in a Role. */
-  readonly resource: "jobs" | "pods" | "pods/log" | "events";
+  readonly resource: "jobs" | "pods" | "pods/log" | "events" | "namespaces";
   /** What the Dispatcher needs the right for. */
   readonly why: string;
+  /** What the Dispatcher does without the right. If undefined, the runs that need it wait. */
+  readonly without?: string;
 }
 
 /**
  * The rights that the Dispatcher's Role in the job namespace has to grant, and the only ones that it needs. It needs no
  * `watch`, because each tick lists, and no `delete`, because a patch ends a Job and its TTL removes it. It finds pods
- * by listing those of a Job, never by name. Asking for a right needs none, and `verify` works without the right to read
- * the namespace.
+ * by listing those of a Job, never by name. Asking for a right needs none. The right to get namespaces, in a Role, is
+ * the right to get the Role's own namespace.
  */
 export const RIGHTS: readonly Right[] = [
   { verb: "create", group: "batch", resource: "jobs", why: "start an attempt" },
@@ -23,6 +25,13 @@ export const RIGHTS: readonly Right[] = [
   { verb: "list", group: "", resource: "pods", why: "see exit codes, and why a pod can't start" },
   { verb: "get", group: "", resource: "pods/log", why: "keep a Job's logs" },
   { verb: "list", group: "", resource: "events", why: "see why a Job gets no pod" },
+  {
+    verb: "get",
+    group: "",
+    resource: "namespaces",
+    why: "know the cluster by the namespace's uid",
+    without: "another cluster is only noticed if ten Jobs or more are missing there",
+  },
 ];
 
 /** Writes the Role in one line: `jobs (create, get, list, patch), pods (list) ...`. */

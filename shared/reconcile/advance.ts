@@ -16,10 +16,11 @@ import { adoptJob, orStandBack, standBack, startJob } from "./start.ts";
 const MAX_STEPS = 16;
 
 /**
- * Takes one run as far as it goes in this tick: asks `decide`, does what it says, and asks again. Rejects with a
- * ConflictError if another process changed the row.
+ * Takes one run as far as it goes in this tick: asks `decide`, does what it says, and asks again. Resolves to the run
+ * if all that is left is to ask for its message, which no peek shows: `askForMessage` does that once the tick knows how
+ * many messages are missing. Rejects with a ConflictError if another process changed the row.
  */
-export async function advance(deps: Dependencies, start: Item, events: Events): Promise<void> {
+export async function advance(deps: Dependencies, start: Item, events: Events): Promise<Item | undefined> {
   let item: Item | undefined = start;
   for (let step = 0; item && step < MAX_STEPS; step += 1) {
     const { stored, job, cancelled, slot, message } = item;
@@ -33,15 +34,28 @@ export async function advance(deps: Dependencies, start: Item, events: Events): 
       lockDurationMs: deps.lockDurationMs,
       now: deps.clock.now(),
     });
+    if (decision.do === "receive") return item;
     item = await apply(deps, item, decision, events);
   }
+  return undefined;
+}
+
+/** Asks for the message of a run by its number, and goes on with the run as the answer is. */
+export async function askForMessage(deps: Dependencies, item: Item, events: Events): Promise<void> {
+  const next = await receiveMessage(deps, item);
+  if (next) await advance(deps, next, events);
 }
 
 /**
  * Carries out one decision. Resolves to what is known then, or to undefined if the run has come as far as it goes for
  * now.
  */
-async function apply(deps: Dependencies, item: Item, decision: Decision, events: Events): Promise<Item | undefined> {
+async function apply(
+  deps: Dependencies,
+  item: Item,
+  decision: Exclude<Decision, { do: "receive" }>,
+  events: Events,
+): Promise<Item | undefined> {
   const { table, clock } = deps;
   const { stored } = item;
   const { run } = stored;
@@ -91,8 +105,6 @@ async function apply(deps: Dependencies, item: Item, decision: Decision, events:
       return undefined;
     case "trust":
       return save(undoubted(run));
-    case "receive":
-      return receiveMessage(deps, item);
     case "close":
       if (decision.verdict.outcome !== "lost")
         events.log.warn(
@@ -117,8 +129,12 @@ async function look(
       const job = await lookAtJob(deps, item.stored, item.jobName);
       return job && { ...item, job: await learn(job, item, events) };
     }
-    case "message":
-      return { ...item, ...(await orStandBack(deps, item, lookAtMessage(deps, item.stored.run))) };
+    case "message": {
+      const { run } = item.stored;
+      const sighting = await orStandBack(deps, item, lookAtMessage(deps, run));
+      item.sources.looked(run, sighting.message === "absent");
+      return { ...item, ...sighting };
+    }
     case "slot":
       return { ...item, slot: item.slots.take(item.stored.run) };
     default:

@@ -1,3 +1,4 @@
+import type { SourcesInTick } from "../holds/source-holds.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen, MessageSeen, Slot } from "../run/decide.ts";
 import type { PeekedMessage } from "../run/message.ts";
@@ -12,6 +13,9 @@ export interface Item {
   readonly cancelled: boolean;
   readonly slots: Slots;
   readonly breakers: Breakers;
+  readonly sources: Pick<SourcesInTick, "looked">;
+  /** Whether nothing may start any more, because this turned out to be the wrong cluster. */
+  readonly isHeld: () => Promise<boolean>;
   /** Once it was asked for. */
   readonly slot?: Slot;
   /** Once it was looked at. */

@@ -1,23 +1,28 @@
 import pLimit from "p-limit";
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import { ConflictError, errorText, UnavailableError } from "../errors.ts";
+import { ConflictError, EntityMissingError, errorText, UnavailableError } from "../errors.ts";
+import { closeLostRuns } from "../holds/close-lost-runs.ts";
+import type { ClusterGuard } from "../holds/cluster-guard.ts";
+import type { SourceHolds, SourcesInTick } from "../holds/source-holds.ts";
 import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
 import { endOfBodyUrl } from "../jobs/run-limits.ts";
 import type { Fields, Log } from "../log.ts";
-import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
+import { isJobAbsent } from "../observe/absence.ts";
 import { type ClusterView, isCancelled, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
-import { runId } from "../run/run.ts";
-import { sourceKey, sourceName } from "../run/source.ts";
+import type { LeaveCause } from "../run/decide.ts";
+import { type Run, runId } from "../run/run.ts";
+import { sourceKey } from "../run/source.ts";
 import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
 import { makeSlots, type Slots } from "../start/slots.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { type Events, makeEvents } from "../telemetry/events.ts";
-import { advance } from "./advance.ts";
+import { advance, askForMessage } from "./advance.ts";
 import { type Hints, makeHints } from "./hints.ts";
+import type { Item } from "./item.ts";
 import { leftToNextTick } from "./start.ts";
 import { makeTakeProbes, takeTurns } from "./turns.ts";
 import { makeFollowUnspoken } from "./unspoken-jobs.ts";
@@ -35,9 +40,14 @@ const BUDGET_MS = 45_000;
  * Makes the tick: it reads the rows of what is at work and of what may start, then the Jobs, decides for each run, and
  * acts. Two ticks at once are
  * harmless, because every write is conditional and only one settlement of a message succeeds. One run's failure never
- * stops the next.
+ * stops the next. A tick resolves to whether this replica is to go on ticking: one that sees another cluster is not.
  */
-export function makeReconcile(deps: Dependencies, admission: Admission, breakers: Breakers) {
+export function makeReconcile(
+  deps: Dependencies,
+  admission: Admission,
+  breakers: Breakers,
+  holds: { readonly cluster: ClusterGuard; readonly sources: Pick<SourceHolds, "look"> },
+) {
   const keepHouse = makeHousekeeping(deps);
   const followUnspoken = makeFollowUnspoken(deps);
   const takeProbes = makeTakeProbes(deps, breakers);
@@ -46,7 +56,7 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
   const hints = makeHints();
   const monotonicMs = () => deps.clock.read().monotonicMs;
 
-  return async function reconcile(log: Log): Promise<void> {
+  return async function reconcile(log: Log): Promise<boolean> {
     const startedAt = monotonicMs();
     const counts = countEvents();
     const events = makeEvents(log, [counts.read]);
@@ -63,21 +73,32 @@ export function makeReconcile(deps: Dependencies, admission: Admission, breakers
       // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
       warnOfUnknownStatuses(view, log);
-      for (const { source, atWork } of all) admission.bar(source, isMassAbsence(atWork, view));
-      const probes = await takeProbes(all, events);
-      const tick = { view, admission, breakers, hints, probes, postponed };
-      const shares = sharesOf(deps, all, tick, events);
-      // guard: orphan-jobs
-      await followUnspoken(all, view, (stored) => advanceFound(deps, stored, shares, tick, events), events);
-      postponed = await advanceAll(deps, shares, tick, events);
-      admission.lookAtLinesAgain();
-      hints.endTick();
-      await keepHouse(all, view, events);
+      const atWork = all.flatMap((read) => read.atWork);
+      const hold = await holds.cluster.look(atWork, view, events);
+      if (hold === "another cluster") {
+        for (const read of all) leaveAll(read, "wrong-cluster", events);
+      } else {
+        const isHeld = async () => (await holds.cluster.holdOnStarts(events)) !== undefined;
+        const sources = await holds.sources.look(events);
+        const probes = await takeProbes(all, events);
+        const wrongCluster = hold !== undefined;
+        const tick = { view, admission, breakers, hints, probes, postponed, sources, wrongCluster, isHeld, unseen: [] };
+        const shares = sharesOf(deps, all, tick);
+        // guard: orphan-jobs
+        await followUnspoken(all, view, (stored) => advanceFound(deps, stored, shares, tick, events), events);
+        postponed = await advanceAll(deps, shares, tick, events);
+        admission.lookAtLinesAgain();
+        hints.endTick();
+        await keepHouse(all, view, events, sources);
+        await sources.conclude(events);
+      }
       await deps.instanceTable.recordTick(deps.clock.now());
       log.info("reconciled", line());
+      return hold !== "another cluster";
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
       log.error("reconcile is held up", { why: errorText(error), ...line() });
+      return true;
     }
   };
 }
@@ -99,6 +120,11 @@ function openFields(all: readonly SourceRuns[], now: EpochMs): Fields {
   return { open: read.length, othersWait: all.some(({ othersWait }) => othersWait), oldestAgeMs: now - oldest };
 }
 
+/** Leaves all runs of a source alone that the tick read. */
+function leaveAll({ atWork, due, heads }: SourceRuns, cause: LeaveCause, events: Events): void {
+  for (const _ of [...atWork, ...due, ...heads]) events.tell({ event: "left", cause });
+}
+
 /** What one tick knows, apart from the runs. */
 interface Tick {
   readonly view: ClusterView;
@@ -108,26 +134,24 @@ interface Tick {
   /** The runs of tripped modules that are tried, by the modules' names. */
   readonly probes: ReadonlyMap<string, StoredRun>;
   readonly postponed: ReadonlySet<string>;
+  readonly sources: SourcesInTick;
+  /** Whether no Job starts, and none that is absent is judged. */
+  readonly wrongCluster: boolean;
+  /** Whether no Job starts by now. */
+  readonly isHeld: () => Promise<boolean>;
+  /** The runs that are left to ask for their messages, which no peek shows. */
+  readonly unseen: Item[];
 }
 
 /** One source's share of a tick. */
 interface Share {
   readonly read: SourceRuns;
   readonly slots: Slots;
-  readonly wrongCluster: boolean;
 }
 
-function sharesOf(deps: Dependencies, all: readonly SourceRuns[], tick: Tick, events: Events): Share[] {
+function sharesOf(deps: Dependencies, all: readonly SourceRuns[], tick: Tick): Share[] {
   const probing = new Set([...tick.probes.values()].map(({ run }) => runId(run)));
-  return all.map((read) => {
-    const wrongCluster = isMassAbsence(read.atWork, tick.view);
-    if (wrongCluster)
-      events.log.error("too many jobs are missing at once to believe it: is this the right cluster and namespace?", {
-        source: sourceName(read.source),
-        namespace: deps.namespace,
-      });
-    return { read, wrongCluster, slots: makeSlots(deps, { ...tick, probing, wrongCluster }) };
-  });
+  return all.map((read) => ({ read, slots: makeSlots(deps, { ...tick, probing }) }));
 }
 
 /**
@@ -140,10 +164,14 @@ async function advanceAll(
   tick: Tick,
   events: Events,
 ): Promise<ReadonlySet<string>> {
-  const { view, postponed } = tick;
+  const { view, postponed, sources, wrongCluster } = tick;
   const tasks: (readonly { stored: StoredRun; share: Share }[])[] = [];
   const joining: { stored: StoredRun; share: Share }[] = [];
   for (const share of shares) {
+    if (sources.isHeld(share.read.source)) {
+      leaveAll(share.read, "source-held", events);
+      continue;
+    }
     const turns = await takeTurns(deps, share.read, tick);
     const runs = [...share.read.atWork, ...turns.next];
     tasks.push(postponedFirst(runs, postponed).map((stored) => ({ stored, share })));
@@ -152,13 +180,25 @@ async function advanceAll(
   }
   const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
   const left = new Set<string>();
+  for (const { read } of shares)
+    if (sources.isLost(read.source))
+      await closeLostRuns(deps, read, events, () => deps.clock.read().monotonicMs > deadline);
   await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, share }) => {
     const { run } = stored;
-    if (deps.clock.read().monotonicMs > deadline) {
+    if (sources.isHeld(run.source)) events.tell({ event: "left", cause: "source-held" });
+    else if (deps.clock.read().monotonicMs > deadline) {
       left.add(runId(run));
       events.tell({ event: "postponed", run });
-    } else if (share.wrongCluster && isJobAbsent(run, view)) events.tell({ event: "left", cause: "wrong-cluster" });
+    } else if (wrongCluster && isJobAbsent(run, view)) events.tell({ event: "left", cause: "wrong-cluster" });
     else await advanceOne(deps, stored, share.slots, tick, events);
+  });
+  // Only now it is known how many messages of a source are missing, and whether to believe that they are gone.
+  await sources.conclude(events);
+  await pLimit(CONCURRENCY).map(tick.unseen, async (item) => {
+    const { run } = item.stored;
+    if (sources.isHeld(run.source)) events.tell({ event: "left", cause: "source-held" });
+    else await tryStep(run, tick, aboutRun(run, events), (about) => askForMessage(deps, item, about));
+    item.slots.release(run);
   });
   await Promise.all(joining.map(({ stored, share }) => joinLine(deps, stored, share.slots, events)));
   return left;
@@ -202,17 +242,20 @@ async function advanceFound(
   tick: Tick,
   events: Events,
 ): Promise<void> {
-  const share = shares.find(({ read }) => sourceKey(read.source) === sourceKey(stored.run.source));
-  if (share) await advanceOne(deps, stored, share.slots, tick, events);
+  const { source } = stored.run;
+  const share = shares.find(({ read }) => sourceKey(read.source) === sourceKey(source));
+  if (tick.sources.isHeld(source)) events.tell({ event: "left", cause: "source-held" });
+  else if (share) await advanceOne(deps, stored, share.slots, tick, events);
 }
 
 async function advanceOne(
   deps: Dependencies,
   stored: StoredRun,
   slots: Slots,
-  { view, breakers, hints }: Tick,
+  tick: Tick,
   events: Events,
 ): Promise<void> {
+  const { view, breakers, hints, sources, isHeld } = tick;
   const { run } = stored;
   const now = deps.clock.now();
   const name = jobNameOf(run, deps.instance);
@@ -224,15 +267,36 @@ async function advanceOne(
     isLookDue: () => hints.isLookDue(run, now),
   });
   const cancelled = isCancelled(run, deps.instance, view);
-  const item = { stored, jobName: name, job, cancelled, slots, breakers };
-  const about = events.about({ runId: runId(run), messageId: run.messageId, module: run.module });
+  const item = { stored, jobName: name, job, cancelled, slots, breakers, sources, isHeld };
+  const about = aboutRun(run, events);
   if (hints.isPreempted(run, job)) about.tell({ event: "preempted", run });
-  try {
+  const unseen = await tryStep(run, tick, about, async () => {
     if (job.phase === "running" || job.phase === "succeeded") await breakers.noteStart(run, about);
-    await advance(deps, item, about);
+    return advance(deps, item, about);
+  });
+  if (unseen) tick.unseen.push(unseen);
+  else slots.release(run);
+}
+
+function aboutRun(run: Run, events: Events): Events {
+  return events.about({ runId: runId(run), messageId: run.messageId, module: run.module });
+}
+
+/** Takes a step of one run. If the step fails, the tick goes on with the others. */
+async function tryStep<T>(
+  run: Run,
+  { sources }: Pick<Tick, "sources">,
+  about: Events,
+  step: (about: Events) => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await step(about);
   } catch (error) {
-    about.tell(error instanceof ConflictError ? { event: "left", cause: "moved-on" } : leftToNextTick(run, error));
-  } finally {
-    slots.release(run);
+    if (error instanceof EntityMissingError) {
+      sources.entityMissing(run.source);
+      about.tell({ event: "left", cause: "source-held" });
+    } else
+      about.tell(error instanceof ConflictError ? { event: "left", cause: "moved-on" } : leftToNextTick(run, error));
+    return undefined;
   }
 }

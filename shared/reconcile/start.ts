@@ -27,13 +27,18 @@ export async function startJob(
   const { stored, peeked } = item;
   const module = startableModule(deps.modules, stored.run);
   if (!module || !peeked) return undefined;
-  const started = await orStandBack(deps, item, startAttempt(deps, stored, module, peeked));
+  const started = await orStandBack(deps, item, startAttempt(deps, stored, module, peeked, item.isHeld));
   switch (started.kind) {
     case "dispatched":
       events.tell({ event: "dispatched", run: started.stored.run });
       return undefined;
     case "moved on":
       events.tell({ event: "left", cause: "moved-on" });
+      await standBack(deps, stored);
+      return undefined;
+    case "held":
+      item.slots.shut(stored.run.module, "wrong-cluster");
+      events.tell({ event: "left", cause: "wrong-cluster" });
       await standBack(deps, stored);
       return undefined;
     case "cluster away":

@@ -37,7 +37,7 @@ export interface Ticks {
  */
 export function makeTicks(
   { instanceTable, clock }: Pick<Dependencies, "instanceTable" | "clock">,
-  reconcile: (log: Log) => Promise<void>,
+  reconcile: (log: Log) => Promise<boolean>,
 ): Ticks {
   // Each process has an id of its own. People read the first part, which is the pod's name.
   const id = `${hostname()}/${randomUUID().slice(0, 8)}`;
@@ -71,6 +71,12 @@ export function makeTicks(
     return undefined;
   }
 
+  async function giveBack(): Promise<void> {
+    // If this fails, the lease ends by itself.
+    if (held) await write(clock.now(), held.etag).catch(() => undefined);
+    held = undefined;
+  }
+
   /** Ticks, and renews the lease meanwhile. */
   async function tickUnderLease(log: Log): Promise<void> {
     const startedAt = clock.read().monotonicMs;
@@ -82,12 +88,15 @@ export function makeTicks(
     const timer = setInterval(() => {
       renewal = renewal.then(renew);
     }, RENEW_EVERY_MS);
+    let isOfUse = true;
     try {
-      await reconcile(log);
+      isOfUse = await reconcile(log);
     } finally {
       clearInterval(timer);
       await renewal;
     }
+    // This replica can do nothing here, because it sees another cluster. Another replica may see the right one.
+    if (!isOfUse) await giveBack();
   }
 
   return {
@@ -105,10 +114,6 @@ export function makeTicks(
       if (holder === undefined) await tickUnderLease(log);
     },
 
-    async stop() {
-      // If this fails, the lease ends by itself.
-      if (held) await write(clock.now(), held.etag).catch(() => undefined);
-      held = undefined;
-    },
+    stop: giveBack,
   };
 }

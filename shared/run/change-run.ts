@@ -175,11 +175,12 @@ export function closed(run: Run, verdict: Verdict, now: EpochMs): ClosedRun {
 }
 
 /**
- * Reopens a run that was closed as lost, because its message turned up: with a new attempt, unless none was ever
- * started.
+ * Reopens a run that was closed as lost, because its message turned up. It goes on with the Job that was at work when it
+ * was closed. If there was none, it has a new attempt, unless none was ever started.
  */
 export function reopened(run: ClosedRun, now: EpochMs): Run {
   const { closedAt: _, verdict: __, ...rest } = run;
+  if (run.dispatchedAt !== undefined) return { ...rest, status: "dispatched", notBefore: now, busyCount: 0 };
   const started = run.jobName !== undefined || run.attempt > 1;
   return {
     ...noJob({ ...rest, status: "accepted" }),

@@ -55,7 +55,7 @@ export type WaitCause =
   | "module-removed"
   /** Its own template keeps the Jobs of the module from starting. */
   | "module-tripped"
-  /** So many Jobs are missing that this is more likely the wrong cluster. */
+  /** This is another cluster, or so many Jobs are missing that it is more likely another one. */
   | "wrong-cluster"
   /** The API server can't be asked. */
   | "cluster"
@@ -72,6 +72,8 @@ export type LeaveCause =
   | "redelivery"
   /** The bus shows the message as active, though it was deferred. */
   | "active-though-deferred"
+  /** The bus has no such entity, or not the messages that the rows speak of. */
+  | "source-held"
   /** Another receiver holds the message. */
   | "busy"
   | "job-at-work"
@@ -364,10 +366,13 @@ function isBelied({ run, message }: Seen): boolean {
   return run.absentSince !== undefined && (message === "deferred" || message === "active");
 }
 
-const LOST: Decision = {
-  do: "close",
-  verdict: { outcome: "lost", description: "the message is gone from the bus, and this instance did not settle it" },
+/** The verdict of a run whose message is gone. */
+export const LOST_VERDICT: Verdict = {
+  outcome: "lost",
+  description: "the message is gone from the bus, and this instance did not settle it",
 };
+
+const LOST: Decision = { do: "close", verdict: LOST_VERDICT };
 
 function leave(cause: LeaveCause, until?: EpochMs): Decision {
   return { do: "leave", cause, ...(until === undefined ? {} : { until }) };

@@ -26,8 +26,6 @@ export interface Admission {
   countAtWork(source: Source): Promise<RunsAtWork>;
   /** Forgets who waits in line, because a tick has just started those for whom there was a slot. */
   lookAtLinesAgain(): void;
-  /** Makes all messages of a source wait, whatever slots are free, as long as the cluster looks like the wrong one. */
-  bar(source: Source, isBarred: boolean): void;
 }
 
 /**
@@ -45,8 +43,6 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
   const starting = new Map<string, Run>();
   /** For each count that is under way, the runs that were being started at any time since it began. */
   const countsUnderWay = new Set<Map<string, Run>>();
-  // A hint of the last tick, not state: a replica that forgets it starts no more than the next tick's worth.
-  const barred = new Set<string>();
 
   async function countAtWork(source: Source): Promise<RunsAtWork> {
     // Runs of other sources do no harm: they are of other modules.
@@ -101,13 +97,8 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
     free,
     countAtWork,
     lookAtLinesAgain: () => lines.clear(),
-    bar(source, isBarred) {
-      if (isBarred) barred.add(sourceKey(source));
-      else barred.delete(sourceKey(source));
-    },
     async admit(module, run) {
       const key = sourceKey(module.source);
-      if (barred.has(key)) return undefined;
       if (!isRecent(lines.get(module.name)?.lookedAt)) await shared(`line ${module.name}`, () => lookAtLine(module));
       if (lines.get(module.name)?.isWaiting) return undefined;
       if (!isRecent(counts.get(key)?.countedAt)) await shared(`count ${key}`, () => countAtWork(module.source));

@@ -26,6 +26,8 @@ export type StartOutcome =
   | { readonly kind: "dispatched"; readonly stored: StoredRun }
   /** The row has changed. The replica that reads it next goes on. */
   | { readonly kind: "moved on" }
+  /** This may be the wrong cluster. */
+  | { readonly kind: "held" }
   | { readonly kind: "quota"; readonly why: string }
   /** The cluster could not be asked, or its answer was lost. What is away for one start is away for the next. */
   | { readonly kind: "cluster away"; readonly error: UnavailableError }
@@ -34,14 +36,16 @@ export type StartOutcome =
 
 /**
  * Starts the Job of a waiting run's attempt and records it. The message is deferred by now, so that nothing that
- * happens in between loses it, and the Job's name is the attempt's own, so that nothing starts it twice. Rejects with
- * an UnavailableError if the table or the store is away.
+ * happens in between loses it, and the Job's name is the attempt's own, so that nothing starts it twice. `isHeld` says
+ * whether nothing may start just now. Rejects with an UnavailableError if the table or the store is away, or as `isHeld`
+ * does.
  */
 export async function startAttempt(
   deps: Dependencies,
   read: StoredRun,
   module: Module,
   stamped: PeekedMessage,
+  isHeld: () => Promise<boolean>,
 ): Promise<StartOutcome> {
   const { run } = read;
   if (stamped.bodyUnreadable) return { kind: "not started", end: UNREADABLE };
@@ -55,6 +59,8 @@ export async function startAttempt(
     message,
     ...(bodyUrl === undefined ? {} : { bodyUrl }),
   });
+  // It is asked again, because the body may have taken minutes to store.
+  if (await isHeld()) return { kind: "held" };
   const fresh = await readAgainIfOld(deps, read);
   const stored = bodyUrl === undefined ? fresh : { ...fresh, run: bodyStored(fresh.run) };
   // guard: fresh-row

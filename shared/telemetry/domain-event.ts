@@ -1,6 +1,8 @@
 import type { Fields } from "../log.ts";
+import type { ClusterRecord, ClusterSight } from "../run/cluster-record.ts";
 import type { LeaveCause } from "../run/decide.ts";
 import type { AttemptEnd, ClosedRun, Hold, Run } from "../run/run.ts";
+import type { SourceHold } from "../run/source-hold.ts";
 
 /** What happens, in the words of the domain. `event-lines.ts` says it to people, `event-counts.ts` counts it. */
 export type DomainEvent =
@@ -40,6 +42,19 @@ export type DomainEvent =
   | { readonly event: "module tripped"; readonly module: string; readonly why: string }
   | { readonly event: "module probed"; readonly module: string }
   | { readonly event: "module recovered"; readonly module: string }
+
+  // What is held.
+  /** This replica sees another namespace than the recorded one, and does nothing with it. */
+  | { readonly event: "another cluster seen"; readonly record: ClusterRecord; readonly sight: ClusterSight }
+  /** The same, while no Job is at work: the other namespace is about to be taken. */
+  | { readonly event: "cluster changing"; readonly record: ClusterRecord; readonly sight: ClusterSight }
+  /** The other namespace was taken. `record`: the old one. */
+  | { readonly event: "cluster changed"; readonly record: ClusterRecord; readonly sight: ClusterSight }
+  /** So many Jobs are missing that none of them is judged, and none started. */
+  | { readonly event: "jobs missing"; readonly absent: number; readonly namespace: string }
+  /** The runs of a source neither start nor are judged. */
+  | { readonly event: "source held"; readonly source: string; readonly hold: SourceHold }
+  | { readonly event: "source released"; readonly source: string }
 
   // What no open run speaks of.
   /** `leftAlone`: the Dispatcher can't tell what is to become of it. */

@@ -12,8 +12,8 @@ export interface EventCounts {
    * in `working`.
    */
   fields(): Fields;
-  /** How many messages were completed and dead-lettered, where there are any. */
-  settled(): Fields;
+  /** How many messages a delivery completed and dead-lettered, and what it found held, where there is any. */
+  ofDelivery(): Fields;
 }
 
 /** A counter of each kind, from 0. */
@@ -34,6 +34,8 @@ export function countEvents(): EventCounts {
     orphans: 0,
     /** What could not be done. */
     failed: 0,
+    /** What is held: 1 for the cluster, and 1 for each source. */
+    held: 0,
     /** Runs that this tick had no time for. */
     postponed: 0,
   };
@@ -57,6 +59,12 @@ export function countEvents(): EventCounts {
         if (NOT_STARTED.has(event.cause)) counts.notStarted += 1;
         if (AT_WORK.has(event.cause)) counts.working += 1;
         else waiting.set(event.cause, (waiting.get(event.cause) ?? 0) + 1);
+        break;
+      case "another cluster seen":
+      case "cluster changing":
+      case "jobs missing":
+      case "source held":
+        counts.held += 1;
         break;
       case "orphan found":
         counts.orphans += 1;
@@ -84,6 +92,8 @@ export function countEvents(): EventCounts {
       case "module tripped":
       case "module probed":
       case "module recovered":
+      case "cluster changed":
+      case "source released":
       case "settled late":
         break;
       default:
@@ -98,9 +108,10 @@ export function countEvents(): EventCounts {
       settled: counts.completed + counts.deadLettered,
       waiting: Object.fromEntries(waiting),
     }),
-    settled: () => ({
+    ofDelivery: () => ({
       ...(counts.completed > 0 ? { completed: counts.completed } : {}),
       ...(counts.deadLettered > 0 ? { deadLettered: counts.deadLettered } : {}),
+      ...(counts.held > 0 ? { held: counts.held } : {}),
     }),
   };
 }

@@ -1,5 +1,7 @@
 import { errorText, UnavailableError } from "../errors.ts";
 import type { Fields, Log } from "../log.ts";
+import type { ClusterRecord, ClusterSight } from "../run/cluster-record.ts";
+import type { HoldReason } from "../run/source-hold.ts";
 import type { DomainEvent } from "./domain-event.ts";
 
 type Line = readonly [level: "info" | "warn" | "error", message: string, fields?: Fields];
@@ -69,6 +71,27 @@ function lineOf(event: DomainEvent): Line | undefined {
       return ["info", "probing a tripped module", { module: event.module }];
     case "module recovered":
       return ["info", "a module recovered: a job of it started", { module: event.module }];
+    case "another cluster seen":
+      return ["error", "saw another cluster than the jobs are in; nothing is started, judged or retired", seen(event)];
+    case "cluster changing":
+      return ["warn", "saw another cluster while no job is at work; it is taken in two minutes", seen(event)];
+    case "cluster changed":
+      return ["warn", "took another cluster for the jobs, because none was at work in the old one", seen(event)];
+    case "jobs missing": {
+      const { absent, namespace } = event;
+      const message = "too many jobs are missing at once to believe it: is this the right cluster and namespace?";
+      return ["error", message, { absent, namespace }];
+    }
+    case "source held": {
+      const { because, since } = event.hold;
+      return [
+        "error",
+        `held a source: ${HELD[because]}`,
+        { source: event.source, since: new Date(since).toISOString() },
+      ];
+    }
+    case "source released":
+      return ["warn", "a source is held no more: what was missing is there", { source: event.source }];
     case "orphan found":
       if (!event.leftAlone) return undefined;
       return event.orphan === "job"
@@ -84,6 +107,16 @@ function lineOf(event: DomainEvent): Line | undefined {
     default:
       return event satisfies never;
   }
+}
+
+const HELD: Readonly<Record<HoldReason, string>> = {
+  "entity missing": "the bus has no such queue or subscription",
+  "messages missing": "too many of its messages are missing to believe it; is this the right namespace?",
+};
+
+/** The namespace that is recorded, and the one that is seen. */
+function seen({ record, sight }: { readonly record: ClusterRecord; readonly sight: ClusterSight }): Fields {
+  return { namespace: sight.namespace, uid: sight.uid, recordedNamespace: record.namespace, recordedUid: record.uid };
 }
 
 /** A warning if it passes by itself; if not, it is a bug, and an error with its stack. */

@@ -64,11 +64,12 @@ test("each attempt costs one create and one patch", async () => {
   expect(named.toSorted()).toEqual(jobs.flatMap((job) => [`PATCH ${job}`, `POST ${job}`]).toSorted());
 });
 
-test("a tick asks for the same three light lists, whatever the history and the bodies weigh", async () => {
+test("a tick asks for the namespace and the same three light lists, whatever the history and the bodies weigh", async () => {
   const small = await app.send("long");
   const smallPod = await runningPod(app, await small.job());
   const before = await askedByTick();
   expect(before.map(({ method, path }) => `${method} ${path.replace(/\?.*/, "")}`).toSorted()).toEqual([
+    `GET /api/v1/namespaces/${app.namespace}`,
     `GET /api/v1/namespaces/${app.namespace}/pods`,
     `GET /apis/batch/v1/namespaces/${app.namespace}/jobs`,
     `GET /apis/batch/v1/namespaces/${app.namespace}/jobs`,

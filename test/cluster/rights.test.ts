@@ -14,7 +14,7 @@ import { letGo, runningPod, UNTIL_LET_GO } from "./pods.ts";
 const ONCE = { maxAttempts: 1 };
 
 interface WithoutRight {
-  /** A right, as in `RIGHTS`. Each of them is taken away once. */
+  /** A right, as in `RIGHTS`. Each of those that something waits for is taken away once. */
   readonly right: `${Right["verb"]} ${Right["resource"]}`;
   readonly cannot: string;
   /** The module whose message shows that the right is missing. */
@@ -104,8 +104,9 @@ async function begin(module: WithoutRight["module"]): Promise<{ goOn: () => Prom
   };
 }
 
-test("the table takes each right away once", () => {
-  expect(WITHOUT.map(({ right }) => right)).toEqual(RIGHTS.map(({ verb, resource }) => `${verb} ${resource}`));
+test("the table takes each right away once that something waits for", () => {
+  const needed = RIGHTS.filter(({ without }) => without === undefined);
+  expect(WITHOUT.map(({ right }) => right)).toEqual(needed.map(({ verb, resource }) => `${verb} ${resource}`));
 });
 
 test("exactly the documented rights are enough", async () => {
@@ -143,4 +144,16 @@ describe("without the right to", () => {
       await grant(RIGHTS);
     }
   });
+});
+
+test("without the right to get the namespace everything goes on, and the preflight says so", async () => {
+  await grant(RIGHTS.filter(({ resource }) => resource !== "namespaces"));
+  try {
+    const found = (await findings()).map(({ level, text }) => `${level}: ${text}`);
+    expect(found).toEqual([expect.stringMatching(/^warning: the Dispatcher may not get namespaces in namespace /)]);
+    const { run } = await (await app.send("quick")).end();
+    expect(run).toMatchObject({ attempt: 1, interruptions: 0, status: "succeeded" });
+  } finally {
+    await grant(RIGHTS);
+  }
 });

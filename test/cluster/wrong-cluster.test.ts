@@ -9,8 +9,8 @@ import { sh } from "./module-files.ts";
 import { AT_ONCE, outcomeOf } from "./outcome.ts";
 import { runningPod } from "./pods.ts";
 
-/** How many missing Jobs make the app doubt the cluster. It believes that fewer are gone. */
-const ENOUGH = 10;
+/** So few missing Jobs would be believed to be gone: only the namespace's uid tells that this is another cluster. */
+const AT_WORK = 2;
 
 let app: DispatcherUnderTest;
 /** An empty cluster, which never runs Jobs. */
@@ -20,7 +20,7 @@ let directory: string;
 beforeAll(async () => {
   app = await startDispatcher({ modules: { work: { retry: { maxAttempts: 1 }, worker: sh("sleep 30; echo done") } } });
   directory = await mkdtemp(join(tmpdir(), "empty-cluster-"));
-  empty = await startCluster({ directory, namespace: app.namespace, stub: true });
+  empty = await startCluster({ directory, namespace: app.namespace, uid: "empty", stub: true });
 });
 afterAll(async () => {
   await app?.close();
@@ -36,7 +36,7 @@ async function restartWith(change: () => Promise<void>): Promise<void> {
 
 test("a kubeconfig that points at an empty cluster settles and starts nothing, and everything goes on when it points back", async () => {
   const sent: Sent[] = [];
-  for (let count = 0; count < ENOUGH; count += 1) sent.push(await app.send("work"));
+  for (let count = 0; count < AT_WORK; count += 1) sent.push(await app.send("work"));
   for (const one of sent) await runningPod(app, await one.job());
 
   const { kubeconfig } = app.files;
@@ -47,12 +47,12 @@ test("a kubeconfig that points at an empty cluster settles and starts nothing, a
   });
   const isAstray = (runs: number) => (line: Readonly<Record<string, unknown>>) =>
     line["message"] === "reconciled" && JSON.stringify(line["waiting"]).includes(`"wrong-cluster":${runs}`);
-  await app.log.until(isAstray(ENOUGH), since);
+  await app.log.until(isAstray(AT_WORK), since);
   expect(app.log.lines(since).map(({ message }) => message)).toContain(
-    "too many jobs are missing at once to believe it: is this the right cluster and namespace?",
+    "saw another cluster than the jobs are in; nothing is started, judged or retired",
   );
   sent.push(await app.send("work"));
-  await app.log.until(isAstray(ENOUGH + 1), since);
+  await app.log.until(isAstray(AT_WORK + 1), since);
   for (const one of sent) expect(await one.run()).toMatchObject({ attempt: 1, failures: 0, interruptions: 0 });
   expect(await app.letters("work")).toBe(0);
   const there = new KubeConfig();

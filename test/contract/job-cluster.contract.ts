@@ -249,6 +249,12 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       expect(await under.cluster.log("no-such-pod-abcde", "main", 100)).toBeUndefined();
     });
 
+    test("has a uid that stays the same", async () => {
+      const uid = await under.cluster.namespaceUid();
+      expect(uid).toMatch(/./);
+      expect(await under.cluster.namespaceUid()).toBe(uid);
+    });
+
     test("can be used", async () => {
       await expect(under.cluster.verify()).resolves.toBeUndefined();
     });

@@ -89,14 +89,18 @@ async function startLocal(): Promise<ClusterUnderTest> {
 }
 
 describe("the adapter on the local cluster, beyond the fake", () => {
-  async function withCluster(
-    work: (under: { kubeconfig: string; cluster: ReturnType<typeof makeKubernetesJobs> }) => Promise<void>,
+  async function withCluster<T>(
+    work: (under: { kubeconfig: string; cluster: ReturnType<typeof makeKubernetesJobs> }) => Promise<T>,
+    options: { readonly uid?: string } = {},
   ) {
     const directory = await mkdtemp(join(tmpdir(), "dispatcher-cluster-"));
-    const local = await startCluster({ directory, namespace: "jobs", stub: true });
+    const local = await startCluster({ directory, namespace: "jobs", stub: true, ...options });
     try {
       const kubeconfig = local.kubeconfigPath;
-      await work({ kubeconfig, cluster: makeKubernetesJobs({ kubeconfig, namespace: "jobs", instance: "one" }) });
+      return await work({
+        kubeconfig,
+        cluster: makeKubernetesJobs({ kubeconfig, namespace: "jobs", instance: "one" }),
+      });
     } finally {
       await local.close();
       await rm(directory, { recursive: true, force: true });
@@ -147,7 +151,16 @@ describe("the adapter on the local cluster, beyond the fake", () => {
         /namespaces "elsewhere" not found.*JOB_NAMESPACE/,
       );
       await expect(cluster.verify()).rejects.toThrow(/namespaces "elsewhere" not found/);
+      await expect(cluster.namespaceUid()).rejects.toThrow(/namespaces "elsewhere" not found/);
     }));
+
+  test("has the same uid when it is started again, and another one has another", async () => {
+    const uidOf = (uid?: string) =>
+      withCluster(({ cluster }) => cluster.namespaceUid(), uid === undefined ? {} : { uid });
+    const first = await uidOf();
+    expect(await uidOf()).toBe(first);
+    expect(await uidOf("another")).not.toBe(first);
+  });
 
   test("says that its token is not accepted", () =>
     withCluster(async ({ kubeconfig }) => {

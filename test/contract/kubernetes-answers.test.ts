@@ -267,6 +267,29 @@ describe("what the adapter makes of an answer to a dry run", () => {
   });
 });
 
+describe("how the adapter reads which cluster it is", () => {
+  test("gives the uid of the Jobs' namespace", async () => {
+    asked.length = 0;
+    answers(200, { kind: "Namespace", metadata: { name: "jobs", uid: "u-1" } });
+    expect(await clusterAt(place).namespaceUid()).toBe("u-1");
+    expect(asked[0]?.url).toBe("/api/v1/namespaces/jobs");
+  });
+
+  test("gives none without the right to read it, by the API server's own answer alone", async () => {
+    answers(403, status(403, "Forbidden", 'namespaces "jobs" is forbidden: User "d" cannot get resource "namespaces"'));
+    expect(await clusterAt(place).namespaceUid()).toBeUndefined();
+    answers(403, "<html>a proxy's page</html>");
+    await expect(clusterAt(place).namespaceUid()).rejects.toThrow(UnavailableError);
+  });
+
+  test("takes no other failure, and nothing without a uid, for an answer", async () => {
+    answers(404, status(404, "NotFound", `namespaces "jobs" not found`));
+    await expect(clusterAt(place).namespaceUid()).rejects.toThrow(/JOB_NAMESPACE/);
+    answers(200, { kind: "Status", metadata: {} });
+    await expect(clusterAt(place).namespaceUid()).rejects.toThrow("something other than a Namespace");
+  });
+});
+
 describe("how the adapter asks for its rights", () => {
   test("names namespace, verb, group, resource and subresource, and believes nothing but a yes", async () => {
     asked.length = 0;
@@ -275,6 +298,11 @@ describe("how the adapter asks for its rights", () => {
     expect(await clusterAt(place).mayI(right)).toBe(true);
     expect(JSON.parse(asked[0]?.body ?? "")).toMatchObject({
       spec: { resourceAttributes: { namespace: "jobs", verb: "get", group: "", resource: "pods", subresource: "log" } },
+    });
+    answers(201, { kind: "SelfSubjectAccessReview", status: { allowed: true } });
+    await clusterAt(place).mayI({ verb: "get", group: "", resource: "namespaces", why: "" });
+    expect(JSON.parse(asked[1]?.body ?? "")).toMatchObject({
+      spec: { resourceAttributes: { namespace: "jobs", verb: "get", group: "", resource: "namespaces", name: "jobs" } },
     });
     answers(201, { kind: "SelfSubjectAccessReview", status: { allowed: false } });
     expect(await clusterAt(place).mayI(right)).toBe(false);

@@ -502,6 +502,50 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       expect((await table.moduleStates()).map(({ state }) => state)).toEqual([tripped]);
     });
 
+    it("stores the record of the cluster, and the next one only if no other process changed it since", async () => {
+      expect(await table.cluster()).toBeUndefined();
+      await table.saveCluster({ namespace: "jobs" }, undefined);
+      await expect(table.saveCluster({ namespace: "jobs" }, undefined)).rejects.toBeInstanceOf(ConflictError);
+      const first = await table.cluster();
+      expect(first?.record).toEqual({ namespace: "jobs" });
+      const full = { uid: "u", namespace: "new", next: { uid: "n", since: T0 }, doubtedSince: T0 + 1 };
+      await table.saveCluster(full, first?.etag);
+      expect((await table.cluster())?.record).toEqual(full);
+      await expect(table.saveCluster({ namespace: "jobs" }, first?.etag)).rejects.toBeInstanceOf(ConflictError);
+      await table.saveCluster({ uid: "u", namespace: "jobs" }, (await table.cluster())?.etag);
+      expect((await table.cluster())?.record).toEqual({ uid: "u", namespace: "jobs" });
+    });
+
+    it("holds sources, changes a hold and ends it, each only if no other process was faster", async () => {
+      const [a, b] = [{ queue: "a" }, { topic: "t", subscription: "s" }];
+      const hold = { because: "entity missing", since: T0, confirmedAt: T0, missing: [] } as const;
+      const missing = [
+        { sequenceNumber: 1, enqueuedAt: T0 },
+        { sequenceNumber: 2 ** 48 - 2, enqueuedAt: T0 + 1 },
+      ];
+      expect(await table.heldSources()).toEqual([]);
+      await table.holdSource(a, hold, undefined);
+      await table.holdSource(b, { ...hold, because: "messages missing", missing, acceptedAt: T0 }, undefined);
+      await expect(table.holdSource({ queue: "A" }, hold, undefined)).rejects.toBeInstanceOf(ConflictError);
+      const [first, second] = (await table.heldSources()).toSorted((x, y) =>
+        x.hold.because.localeCompare(y.hold.because),
+      );
+      expect([first?.source, first?.hold]).toEqual([a, hold]);
+      expect([second?.source, second?.hold]).toEqual([
+        b,
+        { ...hold, because: "messages missing", missing, acceptedAt: T0 },
+      ]);
+      await table.holdSource(a, { ...hold, confirmedAt: T0 + 1 }, first?.etag);
+      await expect(table.holdSource(a, hold, first?.etag)).rejects.toBeInstanceOf(ConflictError);
+      await expect(table.releaseSource(a, first?.etag ?? "")).rejects.toBeInstanceOf(ConflictError);
+      await table.releaseSource(b, second?.etag ?? "");
+      const [left, ...others] = await table.heldSources();
+      expect([left?.hold, others]).toEqual([{ ...hold, confirmedAt: T0 + 1 }, []]);
+      await table.releaseSource(a, left?.etag ?? "");
+      await expect(table.releaseSource(a, left?.etag ?? "")).rejects.toBeInstanceOf(ConflictError);
+      expect(await table.heldSources()).toEqual([]);
+    });
+
     it("remembers the last tick", async () => {
       expect(await table.lastTick()).toBeUndefined();
       await table.recordTick(T0 + 1);

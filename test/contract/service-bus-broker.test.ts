@@ -9,7 +9,7 @@ import { Namespace } from "../../local/broker/namespace.ts";
 import { LinkServer } from "../../local/broker/serve-connections.ts";
 import { startBroker } from "../../local/broker/start-broker.ts";
 import { makeServiceBusBroker } from "../../shared/adapters/service-bus/broker.ts";
-import { ConfigError, UnavailableError } from "../../shared/errors.ts";
+import { ConfigError, EntityMissingError, UnavailableError } from "../../shared/errors.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import { numberOf, tokenOf } from "../support/bus-user.ts";
 import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
@@ -41,8 +41,9 @@ describe("the Service Bus adapter", () => {
     await expect(broker.verify(nowhere)).rejects.toBeInstanceOf(ConfigError);
     await expect(broker.verify(nowhere)).rejects.toThrow(/subscription "t\/nowhere" does not exist/);
     const key = { source: nowhere, sequenceNumber: 1, enqueuedAt: 1 };
-    await expect(broker.peek(nowhere, 1)).rejects.toBeInstanceOf(UnavailableError);
-    await expect(broker.completeDeferred(key)).rejects.toBeInstanceOf(UnavailableError);
+    await expect(broker.peek(nowhere, 1)).rejects.toBeInstanceOf(EntityMissingError);
+    await expect(broker.browse(nowhere, 0, 1)).rejects.toBeInstanceOf(EntityMissingError);
+    await expect(broker.completeDeferred(key)).rejects.toBeInstanceOf(EntityMissingError);
   });
 
   it("refuses a source with sessions", async () => {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { valueAt } from "../../shared/plain-data.ts";
 import { aModule } from "../support/a-module.ts";
 import { ofType, readPrediction } from "../support/predicted-resources.ts";
-import { makeWorld, RETRY } from "../support/world.ts";
+import { makeWorld, RETRY, SOURCE, withRun } from "../support/world.ts";
 
 // bicep.test.ts compares the predictions with the templates, so what these tests say of them holds for what is deployed.
 const both = ["dev", "prod"].map((environment) => ({ environment, prediction: readPrediction(environment) }));
@@ -94,13 +94,15 @@ describe("production", () => {
 });
 
 describe("the alerts", () => {
+  /** Those that also read the lines of deliveries. Each has a test of its own below. */
+  const OF_TRIGGERS_TOO = new Set(["dead-letters", "held"]);
   const rules = ofType(readPrediction("dev"), "Microsoft.Insights/scheduledQueryRules").map((rule) => ({
     name: rule.name.replace("dispatcher-dev-", ""),
     query: String(valueAt(rule, ["properties", "criteria", "allOf", "0", "query"])),
     condition: valueAt(rule, ["properties", "criteria", "allOf", "0"]),
   }));
 
-  it("tell of dead letters, old runs, silence, orphans, lost messages, Jobs that don't start and overdue ones", () => {
+  it("tell of dead letters, old runs, silence, orphans, lost messages, Jobs that don't start, overdue ones and holds", () => {
     expect(rules.map(({ name }) => name)).toEqual([
       "dead-letters",
       "oldest-open-run",
@@ -109,6 +111,7 @@ describe("the alerts", () => {
       "lost",
       "not-started",
       "overdue",
+      "held",
     ]);
   });
 
@@ -119,7 +122,7 @@ describe("the alerts", () => {
     await world.tick();
     const written = world.lines.filter(({ message }) => /reconcile/.test(String(message)));
     expect(written.map(({ message }) => message)).toEqual(["reconciled", "reconcile is held up"]);
-    for (const { name, query } of rules.filter((rule) => rule.name !== "dead-letters")) {
+    for (const { name, query } of rules.filter((rule) => !OF_TRIGGERS_TOO.has(rule.name))) {
       const messages = [...query.matchAll(/"([^"]+)"/g)].map(([, text]) => String(text));
       expect({ name, unknown: messages.filter((text) => !written.some(({ message }) => message === text)) }).toEqual({
         name,
@@ -146,6 +149,24 @@ describe("the alerts", () => {
     expect(counted).toMatchObject([
       { message: "handled a delivery", outcome: "rejected", deadLettered: 1 },
       { message: "reconciled", deadLettered: 1 },
+    ]);
+  });
+
+  it("tell of a hold, whether a tick or a trigger noticed it", async () => {
+    const [rule] = rules.filter(({ name }) => name === "held");
+    const [has, field] = [/Message has "(\w+)"/, /max\(toint\(line\.(\w+)\)\)/].map(
+      (part) => part.exec(rule?.query ?? "")?.[1],
+    );
+    expect(has).toBe(field);
+    const world = await withRun();
+    world.cluster.uid = "another";
+    const replica = world.makeReplica();
+    await replica.accept(world.broker.deliver(SOURCE, {}));
+    await replica.tick();
+    const counted = world.lines.filter((line) => Number(line[field ?? ""]) > 0);
+    expect(counted).toMatchObject([
+      { message: "handled a delivery", held: 1 },
+      { message: "reconciled", held: 1 },
     ]);
   });
 

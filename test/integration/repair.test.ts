@@ -120,7 +120,7 @@ test("cancels a run that waits, and says what it can't do", { timeout: 60_000 },
 test.each([
   ["an unknown flag", ["--all"], "'--all'"],
   ["two actions at once", ["--cancel", "a:1:1", "--adopt", "a:1:1"], "cannot be used with option"],
-  ["two actions that take no run", ["--adopt-owner", "o", "--believe-absence", "s"], "cannot be used with option"],
+  ["two actions that take no run", ["--accept-cluster", "--accept-loss", "s"], "cannot be used with option"],
   ["an unknown outcome", ["--force", "a:1:1", "--as", "done"], "completed, dead-lettered, retried"],
   ["--force without an outcome", ["--force", "a:1:1"], "--force and --as go together"],
   ["an outcome without --force", ["--as", "retried"], "--force and --as go together"],

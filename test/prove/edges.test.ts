@@ -69,6 +69,13 @@ describe("a request to the table service", () => {
     ["list the modules' states", "GET", query("module"), ""],
     ["note a module's state", "POST", TABLE, '{"RowKey":"module|thumbnail"}'],
     ["note a module's state", "PUT", row("module|thumbnail"), "{}"],
+    ["read the cluster's record", "GET", row("cluster"), ""],
+    ["record the cluster", "POST", TABLE, '{"RowKey":"cluster"}'],
+    ["record the cluster", "PUT", row("cluster"), "{}"],
+    ["list the held sources", "GET", query("held"), ""],
+    ["hold a source", "POST", TABLE, '{"RowKey":"held|proof|q|proof"}'],
+    ["hold a source", "PUT", row("held|proof|q|proof"), "{}"],
+    ["hold a source", "POST", "/devstoreaccount1/$batch", batch(["DELETE", "held|proof|q|proof"])],
     ["look for history", "GET", `${query("run")}%20and%20closedAt%20lt%20datetime%271%27`, ""],
     [undefined, "GET", "/devstoreaccount1?comp=properties", ""],
   ])("is recognised: %s", (edge, method, url, body) => {
@@ -168,6 +175,6 @@ describe("a request to the bus", () => {
   });
 });
 
-it("demands faults on 52 calls", () => {
-  expect(DEMANDED_EDGES).toHaveLength(52);
+it("demands faults on 54 calls", () => {
+  expect(DEMANDED_EDGES).toHaveLength(54);
 });

@@ -1,6 +1,6 @@
 import { hasSpace } from "../../shared/adapters/service-bus/property-space.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
-import { ConfigError, UnavailableError } from "../../shared/errors.ts";
+import { ConfigError, EntityMissingError } from "../../shared/errors.ts";
 import type { DeadLetter, DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
 import type { Properties } from "../../shared/run/message.ts";
 import type { RunKey } from "../../shared/run/run.ts";
@@ -43,6 +43,8 @@ export interface FakeBroker extends MessageBroker, Interference<keyof MessageBro
   recreate(source: Source): void;
   /** Removes the entity, so that calls fail, and `verify` says so. */
   remove(source: Source): void;
+  /** Brings a removed entity back, with all its messages, as a namespace setting that is put right does. */
+  bringBack(source: Source): void;
   /** Every message that was ever sent to the entity, settled ones included, by number. */
   messages(source: Source): FakeMessage[];
   /** The message of this number. Throws if there never was one. */
@@ -60,7 +62,7 @@ export function makeFakeBroker({
   const entities = new Map<string, FakeEntity>();
   const removed = new Set<string>();
   const entityOf = (source: Source): FakeEntity => {
-    if (removed.has(sourceKey(source))) throw new UnavailableError(`${sourceName(source)} does not exist.`);
+    if (removed.has(sourceKey(source))) throw new EntityMissingError(`${sourceName(source)} does not exist.`);
     const entity = entities.get(sourceKey(source)) ?? new FakeEntity(clock, lockDurationMs);
     entities.set(sourceKey(source), entity);
     return entity;
@@ -115,6 +117,7 @@ export function makeFakeBroker({
     lapseLocks: (source: Source) => entityOf(source).lapseAll(),
     recreate: (source: Source) => void entities.set(sourceKey(source), new FakeEntity(clock, lockDurationMs)),
     remove: (source: Source) => void removed.add(sourceKey(source)),
+    bringBack: (source: Source) => void removed.delete(sourceKey(source)),
     messages: (source: Source) => entityOf(source).all(),
     message: (source: Source, sequenceNumber: number) => {
       const message = entityOf(source).all()[sequenceNumber - 1];

@@ -59,9 +59,17 @@ export class FakeCluster implements JobCluster {
   #judgeTrial: (job: V1Job) => TrialOutcome | undefined = () => undefined;
   readonly #clock: Pick<Clock, "now">;
   readonly #instance: string;
+  /** The uid of the Jobs' namespace. Undefined stands for a Dispatcher that may not read it. */
+  uid: string | undefined;
 
-  constructor(options: { readonly clock: Pick<Clock, "now">; readonly instance?: string }) {
+  /** By default each fake is another cluster. */
+  constructor(options: {
+    readonly clock: Pick<Clock, "now">;
+    readonly instance?: string;
+    readonly uid?: string | undefined;
+  }) {
     this.#clock = options.clock;
+    this.uid = "uid" in options ? options.uid : randomUUID();
     this.#instance = options.instance ?? "dispatcher";
   }
 
@@ -187,6 +195,10 @@ export class FakeCluster implements JobCluster {
       job.spec.ttlSecondsAfterFinished = ttlSeconds;
       if (options.end) this.#end(name, uid);
     });
+  }
+
+  namespaceUid(): Promise<string | undefined> {
+    return this.#answer("namespaceUid", () => this.uid);
   }
 
   verify(): Promise<void> {

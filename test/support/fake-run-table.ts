@@ -1,7 +1,12 @@
 import { escapeKey, lineRow, openRowOf, workRow } from "../../shared/adapters/tables/keys.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
-import type { InstanceTable, StoredTickLease } from "../../shared/ports/instance-table.ts";
+import type {
+  InstanceTable,
+  StoredClusterRecord,
+  StoredSourceHold,
+  StoredTickLease,
+} from "../../shared/ports/instance-table.ts";
 import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
 import type { ModuleState } from "../../shared/run/module-state.ts";
 import { type ClosedRun, type Run, type RunKey, runId } from "../../shared/run/run.ts";
@@ -39,6 +44,8 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const sources = new Map<string, Source>();
   const cursors = new Map<string, number>();
   const modules = new Map<string, { state: ModuleState; etag: string }>();
+  const held = new Map<string, StoredSourceHold>();
+  let cluster: StoredClusterRecord | undefined;
   let tick: EpochMs | undefined;
   let lease: StoredTickLease | undefined;
   let writes = 0;
@@ -132,6 +139,20 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     async saveModuleState(state, etag) {
       if (modules.get(state.module)?.etag !== etag) throw new ConflictError(`Module ${state.module} has changed.`);
       modules.set(state.module, { state: structuredClone(state), etag: nextEtag() });
+    },
+    cluster: async () => cluster,
+    async saveCluster(record, etag) {
+      if (cluster?.etag !== etag) throw new ConflictError("The record of the cluster has changed.");
+      cluster = { record: structuredClone(record), etag: nextEtag() };
+    },
+    heldSources: async () => [...held.values()],
+    async holdSource(source, hold, etag) {
+      if (held.get(sourceKey(source))?.etag !== etag) throw new ConflictError("The hold has changed.");
+      held.set(sourceKey(source), { source, hold: structuredClone(hold), etag: nextEtag() });
+    },
+    async releaseSource(source, etag) {
+      if (held.get(sourceKey(source))?.etag !== etag) throw new ConflictError("The hold has changed.");
+      held.delete(sourceKey(source));
     },
     async recordTick(at) {
       tick = at;

@@ -2,6 +2,8 @@ import { type AcceptOutcome, makeAccept } from "../../shared/accept/accept.ts";
 import { makeHandleDelivery } from "../../shared/accept/handle-delivery.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Dependencies } from "../../shared/dependencies.ts";
+import { makeClusterGuard } from "../../shared/holds/cluster-guard.ts";
+import { makeSourceHolds } from "../../shared/holds/source-holds.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import { isRecord } from "../../shared/plain-data.ts";
@@ -68,13 +70,14 @@ export function makeWorld(
     };
     const admission = makeAdmission(deps.table, deps.clock);
     const breakers = makeBreakers(deps);
-    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers));
-    const reconcile = makeReconcile(deps, admission, breakers);
+    const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
+    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, holds));
+    const reconcile = makeReconcile(deps, admission, breakers, holds);
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>
         accept(SOURCE, { ...delivery }, log),
-      tick: () => reconcile(log),
+      tick: async () => void (await reconcile(log)),
     };
   }
 

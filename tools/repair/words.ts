@@ -27,8 +27,10 @@ function doneText(answer: Answer & { kind: "done" }): string {
       return "the sweep saw the stamp first, and made its row";
     case "stamped":
       return "it had a row already, and carries this instance's stamp now";
-    case "believed absences":
-      return `${answer.jobs} Jobs count as deleted now, and the next attempts of their runs follow`;
+    case "accepted the cluster":
+      return `its namespace is recorded, and ${answer.jobs} absent Jobs count as deleted: the next attempts of their runs follow`;
+    case "accepted the loss":
+      return "the next ticks close its runs whose messages are missing, and the others go on";
     case "ordered the end":
       return "the next ticks end its Job and dead-letter its message";
     case "recorded a verdict": {
@@ -52,8 +54,10 @@ function alreadyText(answer: Answer & { kind: "already" }): string {
       return "it is being cancelled";
     case "verdict recorded":
       return `its verdict is recorded (${answer.outcome}), and the next ticks settle its message`;
-    case "nothing absent":
-      return "no Job of its runs is absent";
+    case "loss accepted":
+      return "its loss is accepted, and the next ticks close its runs";
+    case "cluster accepted":
+      return "it is the recorded one, and no Job is absent from it";
     case "nothing of this owner":
       return "no message without a row carries this owner's stamp";
     default:
@@ -83,6 +87,8 @@ function refusedText(answer: Answer & { kind: "refused" }): string {
       return `another verdict is recorded (${answer.outcome}), and the next ticks settle its message`;
     case "no job":
       return "it has no Job. Use --cancel instead";
+    case "not held":
+      return "the source is not held, and its runs go on by themselves";
     case "job ended":
       return `Job ${answer.jobName} has ended, and the next tick judges it`;
     case "moved on":
@@ -110,8 +116,18 @@ export function findingText(found: AuditFinding, namespace: string): string {
       const outcomes = FORCED_OUTCOMES.join("|");
       return `${found.runId}: Job ${found.jobName} is not over, ${minutes} min after the time limit of its pod: --force '${found.runId}' --as ${outcomes}`;
     }
+    case "another cluster": {
+      const { record, uid, atWork } = found;
+      return `namespace ${namespace} (uid ${uid}) is not the one that the ${atWork} Jobs at work are in, which is ${record.namespace} (uid ${record.uid ?? "unknown"}). Point the Dispatcher back at that one, or if it is gone: --accept-cluster`;
+    }
     case "mass absence":
-      return `${found.source}: ${found.absent} Jobs are absent from namespace ${namespace}, too many to believe it: --believe-absence '${found.source}'`;
+      return `${found.absent} Jobs are absent from namespace ${namespace}, too many to believe it: --accept-cluster`;
+    case "source held": {
+      const { source, because, since } = found;
+      const what =
+        because === "entity missing" ? "the bus has no such queue or subscription" : "most of its messages are missing";
+      return `${source}: held since ${new Date(since).toISOString()}, because ${what}: --accept-loss '${source}'`;
+    }
     default:
       return found satisfies never;
   }

@@ -138,19 +138,20 @@ function serveEvent(state: ClusterState, request: ApiRequest, namespace: string,
 function serveNamespace(state: ClusterState, request: ApiRequest, name: string | undefined): void {
   if (request.method !== "GET") throw methodNotAllowed();
   if (name === undefined) {
-    const items = [...state.namespaces].map(namespaceObject);
+    const items = [...state.namespaces].map(([one, uid]) => namespaceObject(one, uid));
     sendJson(request.response, 200, { kind: "NamespaceList", apiVersion: "v1", metadata: {}, items });
     return;
   }
-  if (!state.namespaces.has(name)) throw notFound(NAMESPACES, name);
-  sendJson(request.response, 200, namespaceObject(name));
+  const uid = state.namespaces.get(name);
+  if (uid === undefined) throw notFound(NAMESPACES, name);
+  sendJson(request.response, 200, namespaceObject(name, uid));
 }
 
-function namespaceObject(namespace: string): object {
+function namespaceObject(name: string, uid: string): object {
   return {
     kind: "Namespace",
     apiVersion: "v1",
-    metadata: { name: namespace, uid: namespace },
+    metadata: { name, uid },
     status: { phase: "Active" },
   };
 }

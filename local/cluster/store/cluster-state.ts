@@ -4,7 +4,8 @@ import { type Config, type Event, type Job, type Pod, type StoredObject, timesta
 
 /** Everything that the stand-in stores. */
 export interface ClusterState {
-  readonly namespaces: ReadonlySet<string>;
+  /** The uid of each namespace, by its name. */
+  readonly namespaces: ReadonlyMap<string, string>;
   readonly jobs: Collection<Job>;
   readonly pods: Collection<Pod>;
   readonly events: Collection<Event>;
@@ -19,7 +20,11 @@ export interface ClusterState {
 /** The most events that are kept. Further events push out the oldest ones. */
 const MAX_EVENTS = 5_000;
 
-export function makeClusterState(namespaces: readonly string[]): ClusterState {
+/**
+ * Makes an empty cluster. The uids of its namespaces follow from `uid`, so that a cluster that is started again is the
+ * same one.
+ */
+export function makeClusterState(namespaces: readonly string[], uid = "local"): ClusterState {
   const counter: VersionCounter = { current: 1 };
   const events = new Collection<Event>(counter);
   const oldestFirst: Event[] = [];
@@ -27,7 +32,7 @@ export function makeClusterState(namespaces: readonly string[]): ClusterState {
   const pods = new Collection<Pod>(counter);
   const owned = indexByOwner(pods);
   return {
-    namespaces: new Set(namespaces),
+    namespaces: new Map(namespaces.map((name) => [name, `${uid}-${name}`])),
     jobs: new Collection<Job>(counter),
     pods,
     events,

@@ -24,7 +24,7 @@ function decoded(data: Readonly<Record<string, string>>, encoding: BufferEncodin
 
 /** Gives every namespace the ConfigMap that it has in any cluster, which holds the API server's certificate. */
 export function publishRootCa(state: ClusterState, certificate: string): void {
-  for (const namespace of state.namespaces) {
+  for (const namespace of state.namespaces.keys()) {
     state.configMaps.insert({
       apiVersion: "v1",
       kind: "ConfigMap",

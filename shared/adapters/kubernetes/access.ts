@@ -25,6 +25,8 @@ export async function isAllowed(
           group: right.group,
           resource,
           ...(subresource === undefined ? {} : { subresource }),
+          // The namespace itself is in its own namespace, and the Role may name it.
+          ...(resource === "namespaces" ? { name: namespace } : {}),
         },
       },
     },

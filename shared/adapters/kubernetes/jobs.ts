@@ -97,7 +97,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
         try {
           const request = { method: "POST", path: jobsPath, accept: METADATA_ALONE, body: job } as const;
           const created = await connection.json(request);
-          return { kind: "created", uid: uidOf(created, connection) };
+          return { kind: "created", uid: uidOf(created, "Job", connection) };
         } catch (error) {
           return await createFailed(error, job);
         }
@@ -160,6 +160,11 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
           ttlSecondsAfterFinished: ttlSeconds,
           ...(end ? { activeDeadlineSeconds: 1 } : {}),
         },
+      }),
+    namespaceUid: () =>
+      tried("reading which cluster it is", async () => {
+        const answer = await orUndefined([403], connection.json({ method: "GET", path: corePath }));
+        return answer === undefined ? undefined : uidOf(answer, "Namespace", connection);
       }),
     verify: () =>
       tried("looking whether it can be used", async () => {
@@ -228,10 +233,10 @@ function isAnotherOrGone(error: unknown): boolean {
   );
 }
 
-function uidOf(created: unknown, connection: KubernetesConnection): string {
-  const uid = isRecord(created) ? valueAt(created, ["metadata", "uid"]) : undefined;
+function uidOf(answer: unknown, kind: "Job" | "Namespace", connection: KubernetesConnection): string {
+  const uid = isRecord(answer) ? valueAt(answer, ["metadata", "uid"]) : undefined;
   if (typeof uid === "string" && uid !== "") return uid;
   throw new UnavailableError(
-    `The Kubernetes API server ${connection.server} answered a create with something other than a Job.`,
+    `The Kubernetes API server ${connection.server} answered with something other than a ${kind}.`,
   );
 }

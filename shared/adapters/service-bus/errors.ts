@@ -1,4 +1,4 @@
-import { ConfigError, LockLostError, UnavailableError } from "../../errors.ts";
+import { ConfigError, EntityMissingError, LockLostError, UnavailableError } from "../../errors.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import { createSource, grantSource, LIST_NAMESPACES, ROLES } from "../azure/remedy.ts";
 
@@ -91,13 +91,13 @@ export function translateError(thrown: unknown, call: FailedCall, place: BusPlac
   if (isLockLost(error)) {
     return new LockLostError(`${call.operation} on ${where}: the lock on the message is lost`, { cause: error });
   }
+  if (isEntityMissing(error)) return new EntityMissingError(missingSource(call.source, place), { cause: error });
   const failed = `${call.operation} on ${where} failed`;
   return new UnavailableError(remedy(error, call.source, place) ?? failed, { cause: error });
 }
 
 /** Says what is wrong and what a person has to do. Undefined if the failure may pass by itself. */
 function remedy(error: unknown, source: Source, place: BusPlace): string | undefined {
-  if (isEntityMissing(error)) return missingSource(source, place);
   const sdk = sdkError(error);
   if (sdk?.code === "UnauthorizedAccess")
     return `no access to ${describeSource(source)} in ${place.host}. ${rightTo(source, place)}`;

@@ -1,8 +1,14 @@
 import { randomUUID } from "node:crypto";
+import { unlessConflict } from "../../errors.ts";
 import { once } from "../../once.ts";
 import type { InstanceTable } from "../../ports/instance-table.ts";
 import { sourceName } from "../../run/source.ts";
+import type { Columns } from "./columns.ts";
+import { readCluster, readHold, writeCluster, writeHold } from "./hold-entities.ts";
 import {
+  CLUSTER_ROW,
+  HELD_ROWS,
+  heldRow,
   instancePartition,
   LEASE_ROW,
   MODULE_ROWS,
@@ -15,7 +21,7 @@ import {
   TICK_ROW,
 } from "./keys.ts";
 import { readModuleState, writeModuleState } from "./module-entity.ts";
-import { type ReadRows, type TableRows, unlessConflict } from "./rows.ts";
+import { type ReadRows, strictly, type TableRows } from "./rows.ts";
 import { readSource, writeSource } from "./run-entity.ts";
 import type { Step } from "./transactions.ts";
 
@@ -23,6 +29,13 @@ import type { Step } from "./transactions.ts";
 export function makeInstanceRows(rows: TableRows, instance: string, readable: ReadRows): InstanceTable {
   const instanceRows = instancePartition(instance);
   const registered = new Set<string>();
+
+  /** Replaces a row of the instance if it is unchanged since it was read, or inserts it if there is no ETag. */
+  async function save(rowKey: string, columns: Columns, etag: string | undefined, doing: string): Promise<void> {
+    const row = { ...columns, partitionKey: instanceRows, rowKey };
+    if (etag === undefined) await rows.insert(instanceRows, rowKey, columns, doing);
+    else await rows.transact([{ kind: "replace", row, etag }], doing);
+  }
 
   return {
     owner: once(() => ownerOf(rows, instanceRows)),
@@ -48,10 +61,32 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
 
     async saveModuleState(state, etag) {
       const doing = `noting whether the module ${state.module} can start`;
-      const columns = writeModuleState(state);
-      const key = { partitionKey: instanceRows, rowKey: moduleRow(state.module) };
-      if (etag === undefined) await rows.insert(key.partitionKey, key.rowKey, columns, doing);
-      else await rows.transact([{ kind: "replace", row: { ...columns, ...key }, etag }], doing);
+      await save(moduleRow(state.module), writeModuleState(state), etag, doing);
+    },
+
+    async cluster() {
+      const row = await rows.get(instanceRows, CLUSTER_ROW, "reading which cluster the Jobs are in");
+      return row && { record: strictly(row, () => readCluster(row.columns)), etag: row.etag };
+    },
+
+    async saveCluster(record, etag) {
+      await save(CLUSTER_ROW, writeCluster(record), etag, "noting which cluster the Jobs are in");
+    },
+
+    async heldSources() {
+      const found = await rows.query(instanceRows, HELD_ROWS, {}, "reading which sources are held");
+      return readable(found, ({ columns, etag }) => ({ source: readSource(columns), hold: readHold(columns), etag }));
+    },
+
+    async holdSource(source, hold, etag) {
+      const doing = `holding the source ${sourceName(source)}`;
+      const columns = { ...writeSource(source), ...writeHold(hold) };
+      await save(heldRow(sourcePartition(instance, source)), columns, etag, doing);
+    },
+
+    async releaseSource(source, etag) {
+      const row = { partitionKey: instanceRows, rowKey: heldRow(sourcePartition(instance, source)) };
+      await rows.transact([{ kind: "delete", row, etag }], `releasing the source ${sourceName(source)}`);
     },
 
     // Ticks and cursors are written without a condition, because two writers at once, or a value that steps back, do no

@@ -38,6 +38,7 @@ export function escapeKey(text: string): string {
   );
 }
 
+export const CLUSTER_ROW = "cluster";
 export const OWNER_ROW = "owner";
 export const SWEEP_ROW = "sweep";
 export const TICK_ROW = "tick";
@@ -131,6 +132,13 @@ export function registryRow(partition: string): string {
 export function moduleRow(module: string): string {
   return `module|${module}`;
 }
+
+/** Names the row that holds the source of this partition. */
+export function heldRow(partition: string): string {
+  return `held|${partition}`;
+}
+
+export const HELD_ROWS: KeyRange = everyRow("held");
 
 export const MODULE_ROWS: KeyRange = everyRow("module");
 

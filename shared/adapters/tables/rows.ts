@@ -1,6 +1,5 @@
 import { odata, TableClient, type TableEntityQueryOptions, type TableServiceClientOptions } from "@azure/data-tables";
 import type { Clock, Reading, ServiceClock } from "../../clock.ts";
-import { ConflictError } from "../../errors.ts";
 import { once } from "../../once.ts";
 import { ROLES } from "../azure/remedy.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
@@ -200,7 +199,16 @@ function undefinedIfMissing(error: unknown): undefined {
   if (statusOf(error) !== 404 || codeOf(error) === "TableNotFound") throw error;
 }
 
-/** Ignores a ConflictError, after an insert for which it doesn't matter who was first. */
-export function unlessConflict(error: unknown): void {
-  if (!(error instanceof ConflictError)) throw error;
+/** Reads a row that the caller can't do without. Throws an Error that names the row if it can't be read. */
+export function strictly<T>(row: Row, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new Error(
+      `The row ${row.rowKey} of partition ${row.partitionKey} can't be read. Restore it if it was edited by hand.`,
+      {
+        cause: error,
+      },
+    );
+  }
 }

@@ -9,7 +9,7 @@ import { BadRowError } from "./columns.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
 import { lineRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
 import { makeMoveOldRows } from "./old-rows.ts";
-import { makeTableRows, type ReadRows, type Row } from "./rows.ts";
+import { makeTableRows, type ReadRows, type Row, strictly } from "./rows.ts";
 import {
   isMark,
   isNewer,
@@ -61,6 +61,8 @@ export interface BadRow {
  * | instance  | `module\|<name>`                               | whether the module is tripped, why, and since when   |
  * | instance  | `tick`                                         | when a tick last came to its end                     |
  * | instance  | `lease`                                        | which replica ticks, and until when                  |
+ * | instance  | `cluster`                                      | the uid of the namespace that the Jobs are in        |
+ * | instance  | `held\|<partition of the source>`              | a source whose runs are held, why, and since when    |
  * | source    | `work\|<id>`                                   | a run at work, whole                                 |
  * | source    | `wait\|<module>\|<enqueued ms>\|<id>`          | a run that waits for a slot, whole: its place in line |
  * | source    | `later\|<due ms>\|<module>\|<id>`              | a run that waits until it is due, whole              |
@@ -228,20 +230,6 @@ function closedOf({ columns, etag }: Row, source: Source): StoredClosedRun {
 
 function openRow(row: Row, read: () => StoredRun): FoundRun {
   return isNewer(row.columns) ? { kind: "newer" } : { kind: "open", stored: strictly(row, read) };
-}
-
-/** Reads a row that the caller can't do without. Throws an Error that names the row if it can't be read. */
-function strictly<T>(row: Row, read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    throw new Error(
-      `The row ${row.rowKey} of partition ${row.partitionKey} can't be read. Restore it if it was edited by hand.`,
-      {
-        cause: error,
-      },
-    );
-  }
 }
 
 function sameRun(a: RunKey, b: RunKey): void {

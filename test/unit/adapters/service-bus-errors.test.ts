@@ -7,7 +7,7 @@ import {
   isSessionRequired,
   translateError,
 } from "../../../shared/adapters/service-bus/errors.ts";
-import { errorText, LockLostError, UnavailableError } from "../../../shared/errors.ts";
+import { EntityMissingError, errorText, LockLostError, UnavailableError } from "../../../shared/errors.ts";
 
 const call = { source: { topic: "images", subscription: "thumbs" }, operation: "defer" };
 const place = { kind: "identity", host: "acme.servicebus.windows.net", clientId: "1234" } as const;
@@ -32,7 +32,7 @@ describe("an error of the Service Bus SDK", () => {
     {
       name: "MessagingEntityNotFound",
       thrown: sdk("MessagingEntityNotFound"),
-      want: UnavailableError,
+      want: EntityMissingError,
       says: /does not exist/,
     },
     {

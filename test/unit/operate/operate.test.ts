@@ -1,17 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { makeLog } from "../../../shared/log.ts";
 import { viewCluster } from "../../../shared/observe/cluster-view.ts";
+import { acceptCluster } from "../../../shared/operate/accept-cluster.ts";
+import { acceptLoss } from "../../../shared/operate/accept-loss.ts";
 import { adoptMessage } from "../../../shared/operate/adopt-message.ts";
 import { audit } from "../../../shared/operate/audit.ts";
-import { believeAbsence } from "../../../shared/operate/believe-absence.ts";
 import { cancelRun } from "../../../shared/operate/cancel-run.ts";
 import { type ForcedOutcome, forceRun } from "../../../shared/operate/force-run.ts";
 import { runsNamed, sourcesNamed } from "../../../shared/operate/run-named.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
 import { type RunKey, runId } from "../../../shared/run/run.ts";
 import { aModule } from "../../support/a-module.ts";
+import { FakeCluster } from "../../support/fake-cluster.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
-import { makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
+import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
 
 /** Makes a log that collects the lines of the actions. */
 function aLog(lines: string[] = []) {
@@ -341,7 +343,7 @@ describe("cancelling a run", () => {
   });
 });
 
-describe("believing that Jobs are gone", () => {
+describe("accepting the cluster", () => {
   /** A world in which the operator deleted a dozen running Jobs. */
   async function emptied() {
     const world = makeWorld();
@@ -352,33 +354,135 @@ describe("believing that Jobs are gone", () => {
     return world;
   }
 
-  it("lets their runs go on with the next attempt, as an interruption", async () => {
-    const world = await emptied();
-    expect(await audit(world.deps)).toMatchObject([{ kind: "mass absence", source: "thumbnails", absent: 12 }]);
-    expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "done" });
+  const progress = (world: World) =>
+    new Set(world.open().map(({ status, attempt, interruptions }) => `${status} ${attempt} ${interruptions}`));
+
+  async function ticksOf(world: World, replica: Pick<World, "tick">) {
     for (let tick = 0; tick < 3; tick += 1) {
       world.clock.advance(10_000);
-      await world.tick();
+      await replica.tick();
     }
-    const runs = world.open().map(({ status, attempt, interruptions }) => `${status} ${attempt} ${interruptions}`);
-    expect(new Set(runs)).toEqual(new Set(["dispatched 2 1"]));
+  }
+
+  it("lets the runs of Jobs that are gone go on with the next attempt, as an interruption", async () => {
+    const world = await emptied();
+    expect(await audit(world.deps)).toEqual([{ kind: "mass absence", absent: 12 }]);
+    expect(await acceptCluster(world.deps, aLog())).toMatchObject({ kind: "done", jobs: 12 });
+    await ticksOf(world, world);
+    expect(progress(world)).toEqual(new Set(["dispatched 2 1"]));
     expect(await audit(world.deps)).toEqual([]);
-    expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "already" });
+    expect(await acceptCluster(world.deps, aLog())).toMatchObject({ kind: "already" });
+  });
+
+  it("takes another cluster, although Jobs were at work in the old one", async () => {
+    const world = makeWorld();
+    for (let sent = 0; sent < 3; sent += 1) await world.send();
+    const cluster = new FakeCluster({ clock: world.clock });
+    const moved = world.makeReplica({ cluster, namespace: "new" });
+    await moved.tick();
+    const record = { uid: world.cluster.uid, namespace: "jobs" };
+    expect(await audit(moved.deps)).toEqual([{ kind: "another cluster", record, uid: cluster.uid, atWork: 3 }]);
+    expect(await acceptCluster(moved.deps, aLog())).toMatchObject({ kind: "done", jobs: 3 });
+    await ticksOf(world, moved);
+    expect(progress(world)).toEqual(new Set(["dispatched 2 1"]));
+    expect(cluster.names()).toHaveLength(3);
+    expect(await audit(moved.deps)).toEqual([]);
+  });
+
+  it("records the cluster last, so that no replica judges the absences meanwhile", async () => {
+    const world = makeWorld();
+    for (let sent = 0; sent < 3; sent += 1) await world.send();
+    const cluster = new FakeCluster({ clock: world.clock });
+    const moved = world.makeReplica({ cluster });
+    world.table.failNext("saveCluster");
+    await expect(acceptCluster(moved.deps, aLog())).rejects.toThrow("saveCluster failed");
+    expect(progress(world)).toEqual(new Set(["requeueing 2 1"]));
+    await ticksOf(world, moved);
+    expect(cluster.names()).toEqual([]);
+    expect(await acceptCluster(moved.deps, aLog())).toMatchObject({ kind: "done", jobs: 0 });
+    await ticksOf(world, moved);
+    expect(cluster.names()).toHaveLength(3);
   });
 
   it("does not believe the list if a look at the Job itself finds the Job", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
     world.cluster.listJobs = () => Promise.resolve([]);
-    expect(await believeAbsence(world.deps, SOURCE, aLog())).toMatchObject({ kind: "already" });
+    expect(await acceptCluster(world.deps, aLog())).toMatchObject({ kind: "already" });
     expect(world.open().every(({ status, attempt }) => status === "dispatched" && attempt === 1)).toBe(true);
   });
 
-  it("logs each run that it changes", async () => {
+  it("logs each run that it changes, and the cluster", async () => {
     const world = await emptied();
     const lines: string[] = [];
-    await believeAbsence(world.deps, SOURCE, aLog(lines));
+    await acceptCluster(world.deps, aLog(lines));
     expect(lines.filter((line) => line.includes("took an absent job for deleted by hand"))).toHaveLength(12);
+    expect(lines.filter((line) => line.includes("accepted the cluster by hand"))).toHaveLength(1);
+  });
+});
+
+describe("accepting the loss of a source's messages", () => {
+  /** A world in which a dozen runs wait, and the messages of most of them can't be found. */
+  async function missing() {
+    const world = makeWorld();
+    for (let sent = 0; sent < 12; sent += 1) await world.send();
+    for (const name of world.cluster.names()) world.cluster.fail(name);
+    await world.tick();
+    world.clock.advance(5_000);
+    for (let number = 1; number <= 10; number += 1) world.hide(number);
+    await world.tick();
+    return world;
+  }
+
+  it("closes the runs whose messages are missing, and lets the others go on", async () => {
+    const world = await missing();
+    expect(await audit(world.deps)).toMatchObject([
+      { kind: "source held", source: "thumbnails", because: "messages missing" },
+    ]);
+    expect(await acceptLoss(world.deps, SOURCE, aLog())).toEqual({ kind: "done", did: "accepted the loss" });
+    expect(await acceptLoss(world.deps, SOURCE, aLog())).toEqual({ kind: "already", was: "loss accepted" });
+    expect(await audit(world.deps)).toEqual([]);
+    await ticks(world, () => world.closed().length === 10, LOCK_MS);
+    expect(world.closed().every(({ status }) => status === "lost")).toBe(true);
+    for (const name of world.cluster.names()) world.cluster.succeed(name);
+    await ticks(world, () => world.open().length === 0);
+    expect(world.closed().filter(({ status }) => status === "succeeded")).toHaveLength(2);
+    expect(await acceptLoss(world.deps, SOURCE, aLog())).toMatchObject({ kind: "refused", because: "not held" });
+  });
+
+  it("closes the runs of an entity that is missing, without waiting for 24 hours", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    await world.tick();
+    world.broker.remove(SOURCE);
+    expect(await audit(world.deps)).toEqual([]);
+    await world.tick();
+    expect(await audit(world.deps)).toMatchObject([{ kind: "source held", because: "entity missing" }]);
+    expect(await acceptLoss(world.deps, SOURCE, aLog())).toMatchObject({ kind: "done" });
+    await ticks(world, () => world.open().length === 0);
+    expect(world.closed()).toMatchObject([{ status: "lost" }]);
+  });
+
+  it("is refused if a tick changes the hold meanwhile", async () => {
+    const world = await missing();
+    world.table.beforeNext("holdSource", async () => {
+      const [held] = await world.table.heldSources();
+      await world.table.releaseSource(SOURCE, held?.etag ?? "");
+    });
+    expect(await acceptLoss(world.deps, SOURCE, aLog())).toMatchObject({ kind: "refused", because: "moved on" });
+  });
+
+  it("loses no message that turns up later", async () => {
+    const world = await missing();
+    await acceptLoss(world.deps, SOURCE, aLog());
+    await ticks(world, () => world.closed().length === 10, LOCK_MS);
+    for (let number = 1; number <= 10; number += 1) world.show(number);
+    await ticks(world, () => world.open().length === 12 && world.open().every(({ status }) => status === "dispatched"));
+    for (const name of world.cluster.names()) world.cluster.succeed(name);
+    await ticks(world, () => world.open().length === 0);
+    expect(Array.from({ length: 12 }, (_, index) => world.message(index + 1).state)).toEqual(
+      Array.from({ length: 12 }, () => "completed"),
+    );
   });
 });
 

@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import { LockLostError } from "../../../shared/errors.ts";
 import { makeLog } from "../../../shared/log.ts";
 import { viewCluster } from "../../../shared/observe/cluster-view.ts";
+import { acceptCluster } from "../../../shared/operate/accept-cluster.ts";
+import { acceptLoss } from "../../../shared/operate/accept-loss.ts";
 import { adoptMessage } from "../../../shared/operate/adopt-message.ts";
-import { believeAbsence } from "../../../shared/operate/believe-absence.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
 
-// The crash table has one `describe` per row, `row 1` to `row 18`, which names what crashed or got lost.
+// The crash table has one `describe` per row, `row 1` to `row 19`, which names what crashed or got lost.
 // crash-between-calls.test.ts tries every call of whole runs, and test/property/ tries any order of events.
 
 const NO_LOG = makeLog({ info: () => {}, warn: () => {}, error: () => {} });
@@ -523,13 +524,30 @@ describe("row 17: the wrong cluster or namespace: every Job is absent", () => {
     expect(world.run().status).toBe("dispatched");
   });
 
+  it("its namespace has another uid, so that a replica does nothing there, however few Jobs are at work", async () => {
+    const world = await withRun();
+    const elsewhere = makeWorld().cluster;
+    const replica = world.makeReplica({ cluster: elsewhere });
+    for (let tick = 0; tick < 5; tick += 1) {
+      world.clock.advance(LOCK_MS);
+      await replica.tick();
+      await replica.accept(world.broker.deliver(SOURCE, { body: "{}" }));
+    }
+    expect(elsewhere.creates).toEqual([]);
+    expect(world.open().map(({ attempt, interruptions }) => attempt + interruptions)).toEqual([1, 1, 1, 1, 1, 1]);
+    expect(alarms(world)).not.toHaveLength(0);
+    for (const name of world.cluster.names()) world.cluster.succeed(name);
+    await world.tick();
+    expect(world.closed()).toMatchObject([{ status: "succeeded", attempt: 1 }]);
+  });
+
   it("each run goes on with its next attempt, as an interruption, if a person says that the Jobs are gone", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
     for (const name of world.cluster.names()) world.cluster.deleteJob(name);
     await world.tick();
     expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 12 } });
-    await believeAbsence(world.deps, SOURCE, NO_LOG);
+    await acceptCluster(world.deps, NO_LOG);
     for (let tick = 0; tick < 2; tick += 1) {
       world.clock.advance(10_000);
       await world.tick();
@@ -560,5 +578,46 @@ describe("row 18: a rejection whose dead-lettering was cut off", () => {
     await world.send();
     await toTheEnd(world);
     expect(world.closed()).toMatchObject([{ status: "rejected" }]);
+  });
+});
+
+describe("row 19: the entity is deleted, or the bus is another namespace", () => {
+  it("its runs are held, with an alarm, and go on when the entity is there again", async () => {
+    const world = await withRun();
+    world.cluster.succeed(world.jobName());
+    world.broker.remove(SOURCE);
+    for (let hour = 0; hour < 23; hour += 1) {
+      await world.tick();
+      world.clock.advance(3_600_000);
+    }
+    expect(world.open()).toHaveLength(1);
+    expect(alarms(world)).toHaveLength(23);
+    world.broker.bringBack(SOURCE);
+    await toTheEnd(world);
+    expect(world.message(1).state).toBe("completed");
+  });
+
+  it("its runs are closed as lost after 24 hours in which the namespace answered", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    await world.tick();
+    world.broker.remove(SOURCE);
+    await toTheEnd(world, 3_600_000);
+    expect(world.closed()).toMatchObject([{ status: "lost" }]);
+    expect(alarms(world)).toContain("closed a run as lost: its message is gone from the bus");
+  });
+
+  it("none of many runs whose messages are not there is closed, unless a person says that they are lost", async () => {
+    const world = makeWorld();
+    for (let sent = 0; sent < 12; sent += 1) await world.send();
+    for (const name of world.cluster.names()) world.cluster.fail(name);
+    await world.tick();
+    world.broker.recreate(SOURCE);
+    await toTheEnd(world, LOCK_MS);
+    expect(world.closed()).toEqual([]);
+    expect(world.open()).toHaveLength(12);
+    await acceptLoss(world.deps, SOURCE, NO_LOG);
+    await toTheEnd(world, LOCK_MS);
+    expect(world.closed().map(({ status }) => status)).toEqual(Array.from({ length: 12 }, () => "lost"));
   });
 });

@@ -14,7 +14,15 @@ const LEASE_MS = 15_000;
 function setUp() {
   const world = makeWorld();
   /** Makes a replica that counts its ticks. `work` is what a tick does. */
-  function makeReplica({ aheadMs = 0, work = async () => {} }: { aheadMs?: number; work?: () => Promise<void> } = {}) {
+  function makeReplica({
+    aheadMs = 0,
+    work = async () => {},
+    isOfUse = true,
+  }: {
+    aheadMs?: number;
+    work?: () => Promise<void>;
+    isOfUse?: boolean;
+  } = {}) {
     const { deps } = world.makeReplica({ machine: makeMachineClock(world.clock, aheadMs) });
     const lines: string[] = [];
     const sink = (line: string) => lines.push(line);
@@ -28,6 +36,7 @@ function setUp() {
     const ticks = makeTicks({ ...deps, instanceTable }, async () => {
       ticked += 1;
       await work();
+      return isOfUse;
     });
     return { tick: () => ticks.tick(log), stop: () => ticks.stop(), ticked: () => ticked, lines, calls };
   }
@@ -44,6 +53,18 @@ describe("the lease of the ticks", () => {
       world.clock.advance(n % 2 === 0 ? EVERY_MS : 1_000);
     }
     expect(alone.lines).toEqual([]);
+  });
+
+  it("goes to another replica if the one that has it sees another cluster", async () => {
+    const { world, makeReplica } = setUp();
+    const misled = makeReplica({ isOfUse: false });
+    const right = makeReplica();
+    for (let n = 0; n < 5; n += 1) {
+      await misled.tick();
+      await right.tick();
+      world.clock.advance(EVERY_MS);
+    }
+    expect([misled.ticked(), right.ticked()]).toEqual([1, 5]);
   });
 
   it("lets one of several replicas tick whose timers fire at the same second", async () => {

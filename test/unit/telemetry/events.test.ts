@@ -16,7 +16,7 @@ function told(...events: readonly DomainEvent[]) {
   const counts = countEvents();
   const to = makeEvents(makeLog({ info: sink("info"), warn: sink("warn"), error: sink("error") }), [counts.read]);
   for (const event of events) to.about({ runId: "r" }).tell(event);
-  return { lines, counts: counts.fields(), settled: counts.settled() };
+  return { lines, counts: counts.fields(), settled: counts.ofDelivery() };
 }
 
 const over = (outcome: "succeeded" | "failed" | "rejected" | "lost") => closed(aRun(), { outcome }, T0);

@@ -1,31 +1,41 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
+import { recordCluster } from "../holds/cluster-guard.ts";
 import { retryOf } from "../jobs/run-limits.ts";
 import type { Log } from "../log.ts";
 import { isJobAbsent } from "../observe/absence.ts";
 import { viewCluster } from "../observe/cluster-view.ts";
 import { lookAtJob } from "../observe/look-at-job.ts";
+import { readOpenRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { nextRow } from "../run/after-ending.ts";
+import { accepted } from "../run/cluster-record.ts";
 import { decide } from "../run/decide.ts";
 import { type Run, runId } from "../run/run.ts";
-import { type Source, sourceName } from "../run/source.ts";
 import { type Answer, already, done } from "./answer.ts";
 
 /**
- * Counts the absent Jobs of a source as deleted, however many they are: each is an interruption of its run, and the
- * next attempt follows. It is for a namespace that was really emptied, or a cluster that was really replaced. Each
- * absence is confirmed by name, with the row unchanged. Repeating it is harmless.
+ * Takes the cluster that is seen for the one that the Jobs are in, and every Job that is absent from it for deleted:
+ * each is an interruption of its run, and the next attempt follows. It is for a cluster or namespace that was really
+ * replaced or emptied. Each absence is confirmed by name, with the row unchanged. The cluster is recorded last, so that
+ * no replica judges the same absences meanwhile. Repeating it is harmless.
  */
-export async function believeAbsence(deps: Dependencies, source: Source, log: Log): Promise<Answer> {
-  const { runs } = await deps.table.atWork(source);
+export async function acceptCluster(deps: Dependencies, log: Log): Promise<Answer> {
+  const all = await readOpenRuns(deps, (source) => deps.table.atWork(source));
   const view = await viewCluster(deps);
-  const absent = runs.filter(({ run }) => isJobAbsent(run, view));
-  let believed = 0;
-  for (const stored of absent) if (await believe(deps, stored, log)) believed += 1;
-  if (believed === 0) return already({ was: "nothing absent" });
-  log.warn("took absent jobs for deleted by hand", { source: sourceName(source), count: believed });
-  return done({ did: "believed absences", jobs: believed });
+  const absent = all.flatMap(({ atWork }) => atWork).filter(({ run }) => isJobAbsent(run, view));
+  let jobs = 0;
+  for (const stored of absent) if (await believe(deps, stored, log)) jobs += 1;
+  const { before, after, isWritten } = await recordCluster(deps, accepted);
+  if (isWritten)
+    log.warn("accepted the cluster by hand", {
+      namespace: after.namespace,
+      uid: after.uid,
+      recordedNamespace: before?.namespace,
+      recordedUid: before?.uid,
+    });
+  if (jobs === 0 && !isWritten) return already({ was: "cluster accepted" });
+  return done({ did: "accepted the cluster", jobs });
 }
 
 /** Says whether the absence was confirmed and recorded; false if the run moved on meanwhile. */

@@ -1,0 +1,179 @@
+import type { Dependencies } from "../dependencies.ts";
+import { ConflictError, EntityMissingError, UnavailableError, unlessConflict } from "../errors.ts";
+import { lookAtMessage } from "../observe/look-at-message.ts";
+import type { StoredSourceHold } from "../ports/instance-table.ts";
+import { type Run, type RunKey, runId } from "../run/run.ts";
+import { type Source, sourceKey, sourceName } from "../run/source.ts";
+import { areMessagesMissing, type HoldReason, heldOn, isLossBelieved, type SourceHold } from "../run/source-hold.ts";
+import type { Events } from "../telemetry/events.ts";
+import { makeRecent } from "./recent.ts";
+
+/** So many missing messages of a held source are looked for in each tick. */
+const LOOKS = 20;
+
+type Deps = Pick<Dependencies, "table" | "instanceTable" | "broker" | "clock">;
+
+/**
+ * Knows which sources are held, because the bus has no such entity, or not the messages that the rows speak of. The
+ * holds are rows, so that every replica keeps to them.
+ */
+export interface SourceHolds {
+  /** Says whether a source is held, as read at most 10 s ago. Rejects with an UnavailableError if the table is away. */
+  isHeld(source: Source): Promise<boolean>;
+  /**
+   * Looks at every held source again, for a tick, and ends the hold if what was missing is there. Rejects with an
+   * UnavailableError if the table is away.
+   */
+  look(events: Events): Promise<SourcesInTick>;
+}
+
+/** What one tick knows of the sources. */
+export interface SourcesInTick {
+  /** Whether the runs of a source are left alone from here on. */
+  isHeld(source: Source): boolean;
+  /** Whether the missing messages of a source count as lost: their entity was missing for long, or a person said so. */
+  isLost(source: Source): boolean;
+  /** The bus answered that this entity does not exist. */
+  entityMissing(source: Source): void;
+  /** A look for the message of a run found it, or did not. */
+  looked(run: Run, isMissing: boolean): void;
+  /**
+   * All runs were looked at, or all sources swept: holds the sources whose entity, or most of whose messages, turned out
+   * to be missing. Rejects with an UnavailableError if the table is away.
+   */
+  conclude(events: Events): Promise<void>;
+}
+
+/** Makes the source holds of one replica. */
+export function makeSourceHolds(deps: Deps): SourceHolds {
+  const recent = makeRecent<readonly StoredSourceHold[]>(deps.clock);
+  const read = () => deps.instanceTable.heldSources();
+
+  return {
+    async isHeld(source) {
+      const held = await recent.get(read);
+      return held.some((one) => sourceKey(one.source) === sourceKey(source));
+    },
+
+    async look(events) {
+      const held = new Map<string, SourceHold>();
+      const lost = new Set<string>();
+      for (const stored of await recent.renew(read)) {
+        const { source } = stored;
+        const because = await reasonToHold(deps, stored);
+        const hold = await keep(deps, stored, because);
+        if (hold === undefined) {
+          events.tell({ event: "source released", source: sourceName(source) });
+          continue;
+        }
+        held.set(sourceKey(source), hold);
+        events.tell({ event: "source held", source: sourceName(source), hold });
+        if (because !== "unknown" && isLossBelieved(hold, deps.clock.now())) lost.add(sourceKey(source));
+      }
+      return inTick(deps, held, lost);
+    },
+  };
+}
+
+/** Says why a held source is still to be held. Undefined: it is not. `unknown`: the bus could not be asked. */
+async function reasonToHold(
+  deps: Deps,
+  { source, hold }: StoredSourceHold,
+): Promise<HoldReason | "unknown" | undefined> {
+  try {
+    await deps.broker.browse(source, 0, 1);
+    // If a person accepted the loss, the hold ends when no run is left to close.
+    if (hold.acceptedAt !== undefined) return hold.because;
+    if (hold.because === "entity missing") return undefined;
+    const open = await stillOpen(
+      deps,
+      hold.missing.map((message) => ({ source, ...message })),
+    );
+    let missing = 0;
+    for (const key of open) if ((await lookAtMessage(deps, key)).message === "absent") missing += 1;
+    return missing > open.length / 2 ? "messages missing" : undefined;
+  } catch (error) {
+    if (error instanceof EntityMissingError) return "entity missing";
+    if (error instanceof UnavailableError) return "unknown";
+    throw error;
+  }
+}
+
+/**
+ * Gives those of the runs that still wait for their messages. A missing message says nothing of a run that has its
+ * verdict by now: this replica may have slept since it read the row, while another one settled the message.
+ */
+async function stillOpen<Key extends RunKey>({ table }: Deps, keys: readonly Key[]): Promise<Key[]> {
+  const open: Key[] = [];
+  for (const key of keys) {
+    const found = await table.find(key);
+    if (found.kind === "open" && found.stored.run.verdict === undefined) open.push(key);
+  }
+  return open;
+}
+
+/** Writes what became of a hold. Resolves to the hold; undefined if it has ended. */
+async function keep(
+  { instanceTable, clock }: Deps,
+  { source, hold, etag }: StoredSourceHold,
+  because: HoldReason | "unknown" | undefined,
+): Promise<SourceHold | undefined> {
+  if (because === "unknown") return hold;
+  try {
+    if (because === undefined) {
+      await instanceTable.releaseSource(source, etag);
+      return undefined;
+    }
+    const next = heldOn(hold, because, clock.now());
+    if (next !== hold) await instanceTable.holdSource(source, next, etag);
+    return next;
+  } catch (error) {
+    // Another replica was faster. The next tick reads what it wrote.
+    if (error instanceof ConflictError) return hold;
+    throw error;
+  }
+}
+
+function inTick(deps: Deps, known: ReadonlyMap<string, SourceHold>, lost: ReadonlySet<string>): SourcesInTick {
+  const { instanceTable, clock } = deps;
+  const held = new Set(known.keys());
+  const missing: Source[] = [];
+  /** Of each source, the runs whose messages were looked for, and those of which they are missing, by their ids. */
+  const looks = new Map<string, { readonly source: Source; looked: Set<string>; missing: Map<string, Run> }>();
+
+  async function hold(source: Source, because: HoldReason, gone: readonly Run[], events: Events): Promise<void> {
+    held.add(sourceKey(source));
+    const some = gone.slice(0, LOOKS).map(({ sequenceNumber, enqueuedAt }) => ({ sequenceNumber, enqueuedAt }));
+    const next = { ...heldOn(undefined, because, clock.now()), missing: some };
+    events.tell({ event: "source held", source: sourceName(source), hold: next });
+    await instanceTable.holdSource(source, next, undefined).catch(unlessConflict);
+  }
+
+  return {
+    isLost: (source) => lost.has(sourceKey(source)),
+    isHeld: (source) => held.has(sourceKey(source)),
+    entityMissing(source) {
+      if (held.has(sourceKey(source))) return;
+      held.add(sourceKey(source));
+      missing.push(source);
+    },
+    looked(run, isMissing) {
+      const key = sourceKey(run.source);
+      const ofSource = looks.get(key) ?? { source: run.source, looked: new Set(), missing: new Map<string, Run>() };
+      looks.set(key, ofSource);
+      ofSource.looked.add(runId(run));
+      if (isMissing) ofSource.missing.set(runId(run), run);
+      else ofSource.missing.delete(runId(run));
+    },
+    async conclude(events) {
+      for (const source of missing.splice(0)) await hold(source, "entity missing", [], events);
+      for (const [key, { source, looked, missing: seemGone }] of looks) {
+        if (held.has(key) || !areMessagesMissing(looked.size, seemGone.size)) continue;
+        const gone = await stillOpen(deps, [...seemGone.values()]);
+        // guard: source-held
+        if (areMessagesMissing(looked.size - seemGone.size + gone.length, gone.length))
+          await hold(source, "messages missing", gone, events);
+      }
+    },
+  };
+}
