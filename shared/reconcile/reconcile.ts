@@ -38,8 +38,8 @@ const BUDGET_MS = 45_000;
 
 /**
  * Makes the tick: it reads the rows of what is at work and of what may start, then the Jobs, decides for each run, and
- * acts. Two ticks at once are
- * harmless, because every write is conditional and only one settlement of a message succeeds. One run's failure never
+ * acts. Two ticks at once are harmless, because every write is conditional and only one settlement of a message
+ * succeeds. One run's failure never
  * stops the next. A tick resolves to whether this replica is to go on ticking: one that sees another cluster is not.
  */
 export function makeReconcile(
