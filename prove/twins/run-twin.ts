@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { audit, type Finding } from "../audit/audit.ts";
-import { startStage } from "../stage/stage.ts";
+import { type StageOptions, startStage } from "../stage/stage.ts";
 import { makeScene } from "./scene.ts";
 import { Script } from "./script.ts";
 import type { Scenario } from "./twin.ts";
@@ -20,12 +20,13 @@ export interface Played {
 }
 
 /**
- * Plays a scenario with a build of the app. Resolves to what the audit finds when everything is at rest, or when
- * `patienceMs` are over. Rejects if the story does not come to its end, or if a replica ends by itself.
+ * Plays a scenario with builds of the app, which the replicas run in turns. Resolves to what the audit finds when
+ * everything is at rest, or when `patienceMs` are over. Rejects if the story does not come to its end, or if a replica
+ * ends by itself.
  */
 export async function play(
-  scenario: Scenario,
-  app: string,
+  scenario: Pick<Scenario, "play" | "replicas" | "forgives" | "alsoFinds">,
+  apps: StageOptions["apps"],
   patienceMs: number,
   onLine: (who: string, line: string) => void,
 ): Promise<Played> {
@@ -35,7 +36,7 @@ export async function play(
   const stage = await startStage({
     replicas: scenario.replicas ?? 2,
     lockMs: LOCK_MS,
-    apps: [app],
+    apps,
     handler: () => script,
     onLine,
     onDeath: (words) => deaths.push(words),

@@ -30,6 +30,8 @@ export interface Scene {
   readonly records: () => Promise<Records>;
   /** Reads the records until this is true of them. Resolves to them. Rejects if that takes too long. */
   readonly until: (what: string, holds: (records: Records) => boolean) => Promise<Records>;
+  /** The table of the instance, for what a story does to rows by hand. */
+  readonly table: TableClient;
   /** Deletes all rows that speak of runs. */
   readonly loseRows: () => Promise<void>;
   /** Reads a Job. */
@@ -46,6 +48,7 @@ export function makeScene(stage: Stage, script: Script): Scene {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromString(kubeconfigText({ name: "proof", ...servers.cluster }));
   const batch = kubeConfig.makeApiClient(BatchV1Api);
+  const table = TableClient.fromConnectionString(servers.storage, servers.tableName, { allowInsecureConnection: true });
   const records = () => readRecords(servers, sent);
   return {
     script,
@@ -75,10 +78,8 @@ export function makeScene(stage: Stage, script: Script): Scene {
         await sleep(LOOK_MS);
       }
     },
+    table,
     async loseRows() {
-      const table = TableClient.fromConnectionString(servers.storage, servers.tableName, {
-        allowInsecureConnection: true,
-      });
       for await (const { partitionKey = "", rowKey = "" } of table.listEntities())
         if (/^(work|wait|later|run)\|/.test(rowKey)) await table.deleteEntity(partitionKey, rowKey);
     },

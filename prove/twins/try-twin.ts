@@ -26,7 +26,7 @@ export async function tryTwin(twin: Twin, onLine: (who: string, line: string) =>
   const run = async (which: string, app: string, patienceMs: number): Promise<Played | string> => {
     onLine("twins", `${twin.name}: ${which}`);
     try {
-      return await play(twin.scenario, app, patienceMs, onLine);
+      return await play(twin.scenario, [app], patienceMs, onLine);
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
