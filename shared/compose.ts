@@ -12,6 +12,7 @@ import { ConfigError } from "./errors.ts";
 import { makeReadiness, type Readiness } from "./health.ts";
 import { makeClusterGuard } from "./holds/cluster-guard.ts";
 import { makeSourceHolds } from "./holds/source-holds.ts";
+import { makeGates } from "./judge/gates.ts";
 import { type Log, makeLog } from "./log.ts";
 import { loadModules } from "./module-files/load-modules.ts";
 import { distinctSources } from "./modules/route.ts";
@@ -49,11 +50,12 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   void logPreflight(makePreflight(deps), log);
   const admission = makeAdmission(deps.table, deps.clock);
   const breakers = makeBreakers(deps);
+  const gates = makeGates(deps);
   const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
   return {
     sources,
-    accept: makeHandleDelivery(makeAccept(deps, admission, breakers, holds)),
-    ...makeTicks(deps, makeReconcile(deps, admission, breakers, holds)),
+    accept: makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds)),
+    ...makeTicks(deps, makeReconcile(deps, admission, breakers, gates, holds)),
     readiness: makeReadiness(deps),
   };
 }

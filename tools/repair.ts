@@ -12,7 +12,7 @@ import { answerText, findingText } from "./repair/words.ts";
 // Without a flag it looks, and changes nothing. The settings are the app's own: the environment, over the Values of
 // local.settings.json. It is safe beside running replicas.
 
-const ACTIONS = ["adopt", "adoptOwner", "force", "acceptCluster", "acceptLoss", "cancel"];
+const ACTIONS = ["adopt", "adoptOwner", "force", "acceptCluster", "acceptLoss", "cancel", "openGate"];
 
 const COMMAND = makeCommand("npm run repair --")
   .description("Lists what only a person may repair, and changes nothing; with an action, repairs what that names.")
@@ -23,12 +23,16 @@ const COMMAND = makeCommand("npm run repair --")
   .addOption(action("--accept-cluster", "take the cluster that is seen for the right one, and absent Jobs for deleted"))
   .addOption(action("--accept-loss <source>", "close the runs of a held source whose messages are missing"))
   .addOption(action("--cancel <run...>", "cancel a run, whatever it waits for"))
+  .addOption(
+    action("--open-gate <gate...>", "judge the messages that are held at a gate, and dead-letter what doesn't fit"),
+  )
   .addHelpText(
     "after",
     `
 In the container, run it with: node dist/tools/repair.js
 
 A run is given by its id, such as thumbnails:42:1732400000000. A source is what run ids begin with.
+A gate is given as module:NAME or source:NAME.
 It ends with 0 if nothing needs to be repaired, or everything was done; with 1 if something
 needs it, or could not be done; with 2 for wrong flags.`,
   );
@@ -44,7 +48,7 @@ type Action = (operator: Operator) => Promise<Answers>;
 /** The action that the flags ask for; undefined for the look. */
 function readAction(): Action | undefined {
   const { adopt, adoptOwner: owner, force, as: outcome, acceptLoss: source, ...flags } = COMMAND.parse().opts();
-  const { acceptCluster, cancel } = flags;
+  const { acceptCluster, cancel, openGate } = flags;
   if ((force === undefined) !== (outcome === undefined)) COMMAND.error("error: --force and --as go together");
   if (adopt) return (operator) => operator.adopt(adopt);
   if (owner !== undefined) return (operator) => operator.adoptAllOf(owner);
@@ -52,6 +56,7 @@ function readAction(): Action | undefined {
   if (acceptCluster) return (operator) => operator.acceptCluster();
   if (source !== undefined) return (operator) => operator.acceptLoss(source);
   if (cancel) return (operator) => operator.cancel(cancel);
+  if (openGate) return (operator) => operator.openGates(openGate);
   return undefined;
 }
 

@@ -206,6 +206,25 @@ var rules = [
     threshold: 0
     enabled: true
   }
+  {
+    name: 'held-messages'
+    severity: 2
+    minutes: 15
+    description: join(
+      [
+        'Ten messages in a row were rejected and none was accepted, so others are held.'
+        'Most likely a when or a schema in the last deployment is wrong.'
+        'Deploy the right module file: the messages are then judged again.'
+        'List what is held (kubectl -n dispatcher exec deploy/dispatcher -- node dist/tools/repair.js).'
+        'The steps, also if the messages are bad, are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: '${ticks}| summarize value = max(coalesce(toint(line.waiting.held), 0))'
+    operator: 'GreaterThan'
+    threshold: 0
+    enabled: true
+  }
 ]
 
 resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails)) {

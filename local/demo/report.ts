@@ -108,6 +108,8 @@ function stateOf(run: Progress["run"]): string {
   switch (run.status) {
     case "accepted":
       return "accepted";
+    case "held":
+      return "held";
     case "waiting":
       return `waits for the Job of ${attempt}`;
     case "dispatched":

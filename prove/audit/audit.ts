@@ -43,7 +43,7 @@ export interface Records {
   readonly deadLetters: readonly BusMessage[];
   /** How many messages that another instance deferred are still deferred. */
   readonly foreign: number;
-  /** `work|`, `wait|` and `later|` rows. */
+  /** `work|`, `wait|`, `later|` and `hold|` rows. */
   readonly open: readonly RunRow[];
   /** `run|` rows that say that their run is open. */
   readonly marks: readonly string[];

@@ -79,7 +79,7 @@ async function readTable({ storage, tableName }: Servers): Promise<Pick<Records,
   const marks: string[] = [];
   for await (const entity of table.listEntities()) {
     const [kind] = (entity.rowKey ?? "").split("|");
-    const isOpen = kind === "work" || kind === "wait" || kind === "later";
+    const isOpen = ["work", "wait", "later", "hold"].includes(kind ?? "");
     if (!isOpen && kind !== "run") continue;
     const { sequenceNumber, enqueuedAt, verdictReason, closedAt, ...facts } = row.parse(entity);
     const source = entity.partitionKey?.includes("|t|") ? `${TOPIC}/${SUBSCRIPTION}` : QUEUE;

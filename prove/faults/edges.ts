@@ -36,12 +36,16 @@ const EDGES = {
   "list the held sources": { server: "storage" },
   // It is made if an entity, or most messages of one, are missing.
   "hold a source": { server: "storage", writes: true, conflict: 412, rare: true },
+  "list the gates' states": { server: "storage" },
+  // It is made until a first message is accepted, which is soon.
+  "note a gate's state": { server: "storage", writes: true, conflict: 412, rare: true },
   "insert a run": { server: "storage", writes: true, conflict: 409 },
   "find a run": { server: "storage" },
   "read an open run": { server: "storage" },
   "list the runs at work": { server: "storage" },
   "list what comes due": { server: "storage" },
   "look at the lines": { server: "storage" },
+  "look at what is held": { server: "storage" },
   "compare messages with their runs": { server: "storage" },
   // It is made once for each source, and finds something only after an upgrade.
   "list the rows of before": { server: "storage", first: true },
@@ -51,6 +55,8 @@ const EDGES = {
   "update a run to settling": { server: "storage", writes: true, conflict: 412 },
   // It is made if a message seemed absent, and was there after all.
   "update a run to accepted": { server: "storage", writes: true, conflict: 412, rare: true },
+  // It is made if a message stays held for another reason than before, or its absence is doubted.
+  "update a run to held": { server: "storage", writes: true, conflict: 412, rare: true },
   "close a run": { server: "storage", writes: true, conflict: 412 },
   // It is made if a message was given up as lost, and turned up again.
   "reopen a run": { server: "storage", writes: true, conflict: 412, rare: true },

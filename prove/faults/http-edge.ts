@@ -34,6 +34,7 @@ function tableEdge({ method, url, body }: HttpCall): Edge | undefined {
   if (inserted === "cluster") return "record the cluster";
   if (inserted.startsWith("held|")) return "hold a source";
   if (inserted.startsWith("module|")) return "note a module's state";
+  if (inserted.startsWith("gate|")) return "note a gate's state";
   return inserted.startsWith("source|") ? "register a source" : undefined;
 }
 
@@ -78,8 +79,9 @@ function markEdge(method: string, status: string): Edge | undefined {
 
 /** Reads the sequence number, as it stands in the key, of an open run's row; undefined if it is another row. */
 function openNumber(rowKey: string): string | undefined {
-  const [kind, first, , third] = rowKey.split("|");
+  const [kind, first, second, third] = rowKey.split("|");
   if (kind === "work" || kind === "open") return first;
+  if (kind === "hold") return second;
   return kind === "wait" || kind === "later" ? third : undefined;
 }
 
@@ -97,6 +99,7 @@ function rowEdge(method: string, rowKey: string, body: string): Edge | undefined
   if (rowKey === "sweep") return reads ? "read the sweep's cursor" : "save the sweep's cursor";
   if (rowKey.startsWith("run|")) return reads ? "find a run" : undefined;
   if (rowKey.startsWith("module|")) return reads ? undefined : "note a module's state";
+  if (rowKey.startsWith("gate|")) return reads ? undefined : "note a gate's state";
   if (openNumber(rowKey) === undefined) return undefined;
   return reads ? "read an open run" : updateEdge(field(body, "status"));
 }
@@ -105,6 +108,8 @@ function updateEdge(status: string): Edge | undefined {
   switch (status) {
     case "accepted":
       return "update a run to accepted";
+    case "held":
+      return "update a run to held";
     case "waiting":
       return "update a run to waiting";
     case "dispatched":
@@ -127,6 +132,8 @@ function queryEdge(query: string): Edge | undefined {
       return "list what comes due";
     case "wait":
       return "look at the lines";
+    case "hold":
+      return "look at what is held";
     case "open":
       return "list the rows of before";
     case "source":
@@ -135,6 +142,8 @@ function queryEdge(query: string): Edge | undefined {
       return "list the held sources";
     case "module":
       return "list the modules' states";
+    case "gate":
+      return "list the gates' states";
     case "run":
       return query.includes("closedAt lt") ? "look for history" : "compare messages with their runs";
     default:

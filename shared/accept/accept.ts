@@ -3,12 +3,14 @@ import { ConflictError, errorText, LockLostError, UnavailableError } from "../er
 import type { ClusterGuard } from "../holds/cluster-guard.ts";
 import type { SourceHolds } from "../holds/source-holds.ts";
 import { goesToStore } from "../jobs/job-spec.ts";
-import { checkBody, UNREADABLE_BODY } from "../modules/check-body.ts";
+import type { Gates } from "../judge/gates.ts";
+import { type Judgement, judge } from "../judge/judge.ts";
 import type { Module } from "../modules/module.ts";
-import { noModuleTakes, route, startableModule } from "../modules/route.ts";
-import type { StoredClosedRun, StoredRun } from "../ports/run-table.ts";
+import { startableModule } from "../modules/route.ts";
+import type { FoundRun, StoredClosedRun, StoredRun } from "../ports/run-table.ts";
 import { afterEnding, nextRow } from "../run/after-ending.ts";
-import { awaitStart, queued, reopened } from "../run/change-run.ts";
+import { awaitStart, held, queued, rejected, reopened } from "../run/change-run.ts";
+import { gateName } from "../run/gate-state.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { newRun, TRIGGER_TIME_MS } from "../run/new-run.ts";
 import { type AttemptEnd, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
@@ -42,19 +44,35 @@ interface Place {
   readonly slot: TakenSlot;
 }
 
+/** What a new message becomes: its first row, the slot that it starts in at once, and what is said of it. */
+interface Beginning {
+  readonly run: Run;
+  readonly place?: Place | undefined;
+  readonly tell: () => Promise<void>;
+}
+
 /**
  * What became of one delivery. `settling`: its first attempt failed without a Job and no other follows, so a tick will
- * settle the message. `left`: nothing was settled, so the lock lapses, which is a natural pause, and the message comes
+ * settle the message. `held`: it would be rejected, and waits until its gate is open. `left`: nothing was settled, so the lock lapses, which is a natural pause, and the message comes
  * again.
  */
-export type AcceptOutcome = "dispatched" | "waiting" | "settling" | "rejected" | "deferred" | "settled" | "left";
+export type AcceptOutcome =
+  | "dispatched"
+  | "waiting"
+  | "settling"
+  | "rejected"
+  | "held"
+  | "deferred"
+  | "settled"
+  | "left";
 
 /**
  * Takes on one delivered message: row, then defer, then Job, then row.
  *
  *   accept              peeks at the message, and finds its identity
- *   takePlace           asks breaker, holds and slots whether its Job may start at once
- *   insertOrFind        inserts the row, if the message is new: accepted for a module, in line for a slot, or rejected
+ *   begin               judges it (judge/judge.ts): it fits a module, or is rejected, or its gate is shut
+ *   takePlace             if it fits, asks breaker, holds and slots whether its Job may start at once
+ *   insertOrFind        inserts the row, if the message is new: accepted, in line for a slot, rejected, or held
  *   followExistingRow     or reads the row that an earlier delivery inserted
  *   deferAndStart       defers the message with this delivery's lock token
  *   startFirstAttempt     stores the body, creates the Job, records it (start/start-attempt.ts)
@@ -64,12 +82,14 @@ export type AcceptOutcome = "dispatched" | "waiting" | "settling" | "rejected" |
  *   settleClosed        a closed run: settles the message as the row says
  *
  * If a delivery finds something half done, it goes on from there. Only the delivery that inserts the row decides: a
- * message that was accepted once is never judged again, whatever the module files say by now.
+ * message that was accepted once is never judged again, whatever the module files say by now. One that is held was
+ * neither accepted nor rejected, and a tick judges it.
  */
 export function makeAccept(
   deps: Dependencies,
   admission: Admission,
   breakers: Breakers,
+  gates: Gates,
   holds: { readonly cluster: Pick<ClusterGuard, "holdOnStarts">; readonly sources: Pick<SourceHolds, "isHeld"> },
 ) {
   const { table, instanceTable, broker, clock } = deps;
@@ -104,25 +124,65 @@ export function makeAccept(
    * nothing.
    */
   async function insertOrFind(delivered: DeliveredMessage, events: Events): Promise<AcceptOutcome> {
-    await instanceTable.registerSource(delivered.key.source);
-    const judged = judge(deps, delivered);
-    const place = judged.verdict ? undefined : await takePlace(judged, events);
+    const { key, message } = delivered;
+    await instanceTable.registerSource(key.source);
+    await gates.refreshIfOld();
+    const judgement = judge(deps.modules.values(), key.source, message);
+    if (!judgement.fits && !gates.isOpen(judgement.scope)) {
+      // Here the row is looked for first, because a message that comes once more must not count.
+      const found = await table.find(key);
+      if (found.kind !== "none") return followExistingRow(found, delivered, events);
+    }
+    const { run, place, tell } = judgement.fits
+      ? await accepted(judgement.module, delivered, events)
+      : await refused(judgement, delivered, events);
     try {
-      const run = judged.verdict || place ? judged : queued(judged, clock.now());
       let stored: StoredRun;
       try {
         // guard: row-before-defer, row
         stored = await table.insert(run);
       } catch (error) {
         if (!(error instanceof ConflictError)) throw error;
-        return await followExistingRow(delivered, events);
+        return await followExistingRow(await table.find(key), delivered, events);
       }
-      events.tell({ event: run.verdict ? "rejected" : "accepted", run });
+      await tell();
       const outcome = await deferAndStart(stored, delivered, events, place);
-      return run.status === "waiting" ? "waiting" : outcome;
+      return run.status === "waiting" || run.status === "held" ? run.status : outcome;
     } finally {
       place?.slot.release();
     }
+  }
+
+  /** The message fits a module. */
+  async function accepted(module: Module, delivered: DeliveredMessage, events: Events): Promise<Beginning> {
+    const run = firstRow(delivered, module.name);
+    const place = await takePlace(run, events);
+    const tell = async () => {
+      events.tell({ event: "accepted", run });
+      await gates.noteAccepted(module, events);
+    };
+    return { run: place ? run : queued(run, clock.now()), place, tell };
+  }
+
+  /** The message is rejected, or held if its gate is shut. */
+  async function refused(
+    { module, scope, problem }: Judgement & { readonly fits: false },
+    delivered: DeliveredMessage,
+    events: Events,
+  ): Promise<Beginning> {
+    const first = firstRow(delivered, module);
+    if (await gates.mayReject({ scope, runId: runId(first), problem }, events)) {
+      const run = rejected(first, problem);
+      return { run, tell: async () => events.tell({ event: "rejected", run }) };
+    }
+    const run = held(first, module, problem);
+    return { run, tell: async () => events.tell({ event: "held", run, gate: gateName(scope) }) };
+  }
+
+  function firstRow({ key, message }: DeliveredMessage, module: string): Run {
+    const now = clock.now();
+    const bodyInBlob = goesToStore(message, deps.bodyAccess);
+    return newRun({ key, message, module, bodyInBlob, now, notBefore: now + TRIGGER_TIME_MS });
   }
 
   /** Takes the slot of a run that may start at once. Undefined if it has to wait in line. */
@@ -141,8 +201,11 @@ export function makeAccept(
   }
 
   /** The message has a row: an earlier delivery inserted it, or another replica that was faster. */
-  async function followExistingRow(delivered: DeliveredMessage, events: Events): Promise<AcceptOutcome> {
-    const found = await table.find(delivered.key);
+  async function followExistingRow(
+    found: FoundRun,
+    delivered: DeliveredMessage,
+    events: Events,
+  ): Promise<AcceptOutcome> {
     switch (found.kind) {
       case "open":
         return deferAndStart(found.stored, delivered, events);
@@ -267,23 +330,4 @@ export function makeAccept(
 function heldIfAway(error: unknown): true {
   if (error instanceof UnavailableError) return true;
   throw error;
-}
-
-/** The run that this message becomes: accepted for its module, or rejected. */
-function judge(deps: Dependencies, { key, message }: DeliveredMessage): Run {
-  const now = deps.clock.now();
-  const module = route(deps.modules.values(), key.source, message);
-  return newRun({
-    key,
-    message,
-    module: module?.name ?? "",
-    bodyInBlob: goesToStore(message, deps.bodyAccess),
-    now,
-    notBefore: now + TRIGGER_TIME_MS,
-    problem: module ? bodyProblem(module, message) : noModuleTakes(key.source),
-  });
-}
-
-function bodyProblem(module: Module, { body, bodyUnreadable }: PeekedMessage): string | undefined {
-  return bodyUnreadable ? UNREADABLE_BODY : checkBody(module, body);
 }

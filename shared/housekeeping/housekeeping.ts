@@ -104,8 +104,8 @@ export function makeHousekeeping(deps: Dependencies) {
   }
 }
 
-function hasRuns({ atWork, due, heads, othersWait }: SourceRuns): boolean {
-  return atWork.length + due.length + heads.length > 0 || othersWait;
+function hasRuns({ atWork, due, heads, held, othersWait }: SourceRuns): boolean {
+  return atWork.length + due.length + heads.length + held.length > 0 || othersWait;
 }
 
 function isWithin(ms: number, last: Reading | undefined, now: Reading): boolean {

@@ -14,6 +14,8 @@ export interface SourceRuns {
   readonly due: readonly StoredRun[];
   /** The first run of each module's line. */
   readonly heads: readonly StoredRun[];
+  /** The first held run of each module, and of those that no module takes. */
+  readonly held: readonly StoredRun[];
   /** Whether there are runs whose time has not come. */
   readonly othersWait: boolean;
 }
@@ -38,7 +40,8 @@ export async function readOpenRuns(
     const { runs: atWork } = await readAtWork(source);
     const { due, others } = await deps.table.later(source, MOST_DUE);
     const heads = await deps.table.heads(source);
-    all.push({ source, atWork, due, heads, othersWait: others });
+    const held = await deps.table.heldHeads(source);
+    all.push({ source, atWork, due, heads, held, othersWait: others });
   }
   return all;
 }

@@ -4,15 +4,19 @@ import { jobNamer } from "../jobs/job-name.ts";
 import { goesToStore } from "../jobs/job-spec.ts";
 import { retryOf } from "../jobs/run-limits.ts";
 import { route } from "../modules/route.ts";
+import { held } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { newRun } from "../run/new-run.ts";
 import { MAX_DELIVERIES } from "../run/retry-policy.ts";
 import type { Run, RunKey } from "../run/run.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
+const HELD_BEFORE = "it was held when its row was lost";
+
 /**
  * Makes the row of a deferred message that has none, from the message's stamps and the Jobs that are still listed.
- * Resolves to undefined if no module takes the message and no Job was made for it. Throws an UnavailableError.
+ * A message that was held, and for which no Job was made, is held again. Resolves to undefined if no module takes any
+ * other message and no Job was made for it. Throws an UnavailableError.
  */
 export async function rebuildRun(
   deps: Looking,
@@ -25,10 +29,13 @@ export async function rebuildRun(
   const stamped = Number(message.properties["dispatcher-attempt"]);
   let attempt = Number.isInteger(stamped) && stamped >= 1 && stamped <= MAX_DELIVERIES ? stamped : 1;
   const module = await moduleOf(deps, key, message, attempt, view);
-  if (module === undefined) return undefined;
+  const bodyInBlob = goesToStore(message, deps.bodyAccess);
+  const run = newRun({ key, message, module: module ?? "", bodyInBlob, now });
+  const wasHeld = stamped === 0;
+  if (module === undefined) return wasHeld ? held(run, "", HELD_BEFORE) : undefined;
   const nameOf = jobNamer({ module, instance: deps.instance, key });
   for (let later = attempt + 1; later <= MAX_DELIVERIES; later += 1) if (view.jobs.has(nameOf(later))) attempt = later;
-  const run = newRun({ key, message, module, bodyInBlob: goesToStore(message, deps.bodyAccess), now });
+  if (wasHeld && !view.jobs.has(nameOf(attempt))) return held(run, module, HELD_BEFORE);
   return {
     ...run,
     attempt,

@@ -45,6 +45,7 @@ async function insertRow(deps: Dependencies, run: Run, log: Log): Promise<Answer
     if (!(error instanceof ConflictError)) throw error;
     return done({ did: "adopted by the sweep" });
   }
+  if (run.status === "held") return done({ did: "adopted to be judged" });
   return done(
     run.verdict ? { did: "adopted to be rejected" } : { did: "adopted", module: run.module, attempt: run.attempt },
   );

@@ -6,6 +6,8 @@ type Done =
   | { readonly did: "adopted"; readonly module: string; readonly attempt: number }
   /** Adopted, and no module takes it: a tick dead-letters it. */
   | { readonly did: "adopted to be rejected" }
+  /** Adopted, and it was held before: a tick judges it. */
+  | { readonly did: "adopted to be judged" }
   /** The sweep saw the stamp first, and inserted the row. */
   | { readonly did: "adopted by the sweep" }
   /** It had a row, and only lacked this instance's stamp. */
@@ -18,7 +20,9 @@ type Done =
   | { readonly did: "ordered the end" }
   /** The run is to end this way. `last`: no attempt was left. */
   | { readonly did: "recorded a verdict"; readonly outcome: ClosedStatus; readonly last: boolean }
-  | { readonly did: "recorded the next attempt"; readonly attempt: number };
+  | { readonly did: "recorded the next attempt"; readonly attempt: number }
+  /** What is held there is judged by the next ticks. */
+  | { readonly did: "opened the gate" };
 
 /** Why nothing was left to do: an earlier try, or a replica, did it. */
 type Already =
@@ -29,7 +33,9 @@ type Already =
   /** The missing messages of the source count as lost, and ticks close their runs. */
   | { readonly was: "loss accepted" }
   /** No message without a row has the owner's stamp. */
-  | { readonly was: "nothing of this owner" };
+  | { readonly was: "nothing of this owner" }
+  /** No gate of this name is shut. */
+  | { readonly was: "not shut" };
 
 /** Why an action can't be done. */
 type Refusal =
@@ -51,7 +57,7 @@ type Refusal =
   /** The source is not held: its runs go on by themselves. */
   | { readonly because: "not held" }
   /** A replica changed the row meanwhile. */
-  | { readonly because: "moved on" }
+  | { readonly because: "moved on" | "gate moved on" }
   /** A dependency is away. `detail`: its own words. */
   | { readonly because: "unavailable"; readonly detail: string };
 

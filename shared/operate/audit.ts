@@ -1,12 +1,15 @@
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { EntityMissingError } from "../errors.ts";
+import { gateOf } from "../judge/gate-of.ts";
+import { type Gates, makeGates } from "../judge/gates.ts";
 import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
 import { type ClusterView, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
 import { lookAtJob } from "../observe/look-at-job.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { type ClusterRecord, holdOf } from "../run/cluster-record.ts";
+import { gateName } from "../run/gate-state.ts";
 import { runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
 import type { HoldReason } from "../run/source-hold.ts";
@@ -22,10 +25,21 @@ export type AuditFinding =
   | { readonly kind: "overdue Job"; readonly runId: string; readonly jobName: string; readonly overdueMs: number }
   /** The namespace that is seen, by its uid, is not the one in which so many Jobs are at work. */
   | { readonly kind: "another cluster"; readonly record: ClusterRecord; readonly uid: string; readonly atWork: number }
+  /** So many messages were rejected that others are held. `mayBeMore`: only so many of the held ones were counted. */
+  | {
+      readonly kind: "shut gate";
+      readonly gate: string;
+      readonly problem: string;
+      readonly held: number;
+      readonly mayBeMore: boolean;
+    }
   /** So many Jobs are absent that the ticks believe none of it. */
   | { readonly kind: "mass absence"; readonly absent: number }
   /** The runs of a source are held, because its entity or its messages are missing. */
   | { readonly kind: "source held"; readonly source: string; readonly because: HoldReason; readonly since: EpochMs };
+
+/** So many held runs of a gate are counted at most. */
+const MOST_COUNTED = 1_000;
 
 /** Looks through rows, Jobs and messages for what only an operator may decide. Changes nothing. */
 export async function audit(deps: Dependencies): Promise<AuditFinding[]> {
@@ -63,7 +77,10 @@ async function lookAtSources(deps: Dependencies, all: readonly SourceRuns[]): Pr
     return { kind: "source held", source: sourceName(source), because: hold.because, since: hold.since };
   });
   const owner = await deps.instanceTable.owner();
+  const gates = makeGates(deps);
+  await gates.refresh();
   for (const { source } of all) {
+    found.push(...(await shutGates(deps, source, gates)));
     for (const orphan of await rowlessUnlessMissing(deps, source)) {
       // The sweep takes on what is this instance's own.
       if (orphan.owner !== owner || orphan.module === undefined) found.push({ kind: "orphan message", ...orphan });
@@ -91,4 +108,18 @@ async function rowlessUnlessMissing(deps: Dependencies, source: Source): Promise
     if (error instanceof EntityMissingError) return [];
     throw error;
   }
+}
+
+/** Finds the shut gates at which runs of a source are held. */
+async function shutGates(deps: Dependencies, source: Source, gates: Gates): Promise<AuditFinding[]> {
+  const found: AuditFinding[] = [];
+  for (const { run } of await deps.table.heldHeads(source)) {
+    const scope = gateOf(deps.modules, run);
+    const state = gates.shut(scope);
+    if (!state) continue;
+    const runs = await deps.table.held(source, run.module, MOST_COUNTED);
+    const mayBeMore = runs.length === MOST_COUNTED;
+    found.push({ kind: "shut gate", gate: gateName(scope), problem: state.problem, held: runs.length, mayBeMore });
+  }
+  return found;
 }

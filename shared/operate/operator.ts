@@ -12,6 +12,7 @@ import { type Answer, already, refused } from "./answer.ts";
 import { type AuditFinding, audit } from "./audit.ts";
 import { cancelRun } from "./cancel-run.ts";
 import { type ForcedOutcome, forceRun } from "./force-run.ts";
+import { openGate } from "./open-gate.ts";
 import { rowlessMessages } from "./rowless-messages.ts";
 import { runsNamed, sourcesNamed } from "./run-named.ts";
 
@@ -37,6 +38,8 @@ export interface Operator {
   force(runIds: readonly string[], as: ForcedOutcome): Promise<Answers>;
   /** Cancels runs, whatever they wait for. */
   cancel(runIds: readonly string[]): Promise<Answers>;
+  /** Opens gates, by names such as `module:thumbnail`, so that what is held there is judged. */
+  openGates(gates: readonly string[]): Promise<Answers>;
   /** Takes the cluster that is seen for the one that the Jobs are in, and the Jobs that are absent for deleted. */
   acceptCluster(): Promise<Answers>;
   /** Says that the missing messages of a held source are lost, so that their runs are closed. */
@@ -71,6 +74,11 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     },
     force: (runIds, as) => toEach(runIds, (key) => forceRun(deps, key, as, log)),
     cancel: (runIds) => toEach(runIds, (key) => cancelRun(deps, key, log)),
+    async openGates(gates) {
+      const answers: [string, Answer][] = [];
+      for (const gate of gates) answers.push([gate, await openGate(deps, gate, log).catch(unavailable)]);
+      return answers;
+    },
     acceptCluster: async () => [[deps.namespace, await acceptCluster(deps, log).catch(unavailable)]],
     async acceptLoss(name) {
       const sources = await sourcesNamed(deps, name);

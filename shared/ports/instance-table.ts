@@ -1,5 +1,6 @@
 import type { EpochMs } from "../clock.ts";
 import type { ClusterRecord } from "../run/cluster-record.ts";
+import type { GateState } from "../run/gate-state.ts";
 import type { ModuleState } from "../run/module-state.ts";
 import type { Source } from "../run/source.ts";
 import type { SourceHold } from "../run/source-hold.ts";
@@ -7,6 +8,12 @@ import type { SourceHold } from "../run/source-hold.ts";
 /** The state of a module, as the table held it when it was read. */
 export interface StoredModuleState {
   readonly state: ModuleState;
+  readonly etag: string;
+}
+
+/** The state of a gate, as the table held it when it was read. */
+interface StoredGateState {
+  readonly state: GateState;
   readonly etag: string;
 }
 
@@ -73,6 +80,13 @@ export interface InstanceTable {
   holdSource(source: Source, hold: SourceHold, etag: string | undefined): Promise<void>;
   /** Ends the hold of a source. Throws ConflictError if the hold has changed since it was read. */
   releaseSource(source: Source, etag: string): Promise<void>;
+  /** Lists the states of the gates at which a message was ever rejected. */
+  gateStates(): Promise<StoredGateState[]>;
+  /**
+   * Replaces the state of a gate if it is unchanged since it was read, or inserts it if there is no ETag. Throws
+   * ConflictError if another writer was first.
+   */
+  saveGateState(state: GateState, etag: string | undefined): Promise<void>;
   /** Notes that a tick ended. The health of every replica reports its age, whichever replica ran it. */
   recordTick(at: EpochMs): Promise<void>;
   lastTick(): Promise<EpochMs | undefined>;

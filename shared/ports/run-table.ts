@@ -30,7 +30,7 @@ export type FoundRun =
 
 /** The runs of a source that are at work. */
 export interface RunsAtWork {
-  /** All open runs but the waiting ones, by ascending sequence number. */
+  /** All open runs but those that wait or are held, by ascending sequence number. */
   readonly runs: readonly StoredRun[];
   /** The modules of the runs whose rows a newer release wrote. They are left alone, and each may hold a slot. */
   readonly newer: readonly string[];
@@ -49,9 +49,9 @@ interface LaterRuns {
  * reads again, and `UnavailableError` for a failure that may pass by itself. A lost reply shows as either, and only
  * another read tells whether the write worked.
  *
- * An open run has one row, which is in one of three places: at work; in its module's line, if it waits for a slot; or
- * under its due time, if it waits for that. The place follows from the run, and each write that changes it moves the
- * row. So a run that waits is read only when its time comes or its turn.
+ * An open run has one row, which is in one of four places: at work; in its module's line, if it waits for a slot; under
+ * its due time, if it waits for that; or under its module, if it is held. The place follows from the run, and each write
+ * that changes it moves the row. So a run that waits is read only when its time comes or its turn.
  */
 export interface RunTable {
   /** Finds the run of exactly this identity, enqueued time included. */
@@ -72,8 +72,15 @@ export interface RunTable {
    * that row.
    */
   line(source: Source, module: string, limit: number, after?: string): Promise<StoredRun[]>;
+  /** Lists the first held run of each module of a source, and of those that no module takes. */
+  heldHeads(source: Source): Promise<StoredRun[]>;
   /**
-   * Says which of these runs are open and wait, by their ids, as far as one request can tell. A run that is not named
+   * Lists at most `limit` held runs of a module, or of those that no module takes if the name is empty, by ascending
+   * sequence number; with `after`, only those behind that row.
+   */
+  held(source: Source, module: string, limit: number, after?: string): Promise<StoredRun[]>;
+  /**
+   * Says which of these runs are open and wait or are held, by their ids, as far as one request can tell. A run that is not named
    * may be open all the same: only `find` knows.
    */
   knownToWait(source: Source, keys: readonly RunKey[]): Promise<ReadonlySet<string>>;

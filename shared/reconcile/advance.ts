@@ -9,6 +9,7 @@ import type { Run } from "../run/run.ts";
 import { closeRun } from "../settle/settle-message.ts";
 import type { Events } from "../telemetry/events.ts";
 import { endJob, receiveMessage, requeueRun, settleRun } from "./finish.ts";
+import { judgeHeld } from "./held.ts";
 import type { Item } from "./item.ts";
 import { adoptJob, orStandBack, standBack, startJob } from "./start.ts";
 
@@ -71,6 +72,8 @@ async function apply(
       return look(deps, item, decision.at, events);
     case "await start":
       return save(awaitStart(run, clock.now()));
+    case "judge":
+      return judgeHeld(deps, item, events);
     case "start":
       return startJob(deps, item, events, (after) => apply(deps, item, after, events));
     case "adopt":

@@ -1,4 +1,5 @@
 import type { SourcesInTick } from "../holds/source-holds.ts";
+import type { Gates } from "../judge/gates.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen, MessageSeen, Slot } from "../run/decide.ts";
 import type { PeekedMessage } from "../run/message.ts";
@@ -16,6 +17,7 @@ export interface Item {
   readonly sources: Pick<SourcesInTick, "looked">;
   /** Whether nothing may start any more, because this turned out to be the wrong cluster. */
   readonly isHeld: () => Promise<boolean>;
+  readonly gates: Gates;
   /** Once it was asked for. */
   readonly slot?: Slot;
   /** Once it was looked at. */

@@ -7,6 +7,7 @@ import type { ClusterGuard } from "../holds/cluster-guard.ts";
 import type { SourceHolds, SourcesInTick } from "../holds/source-holds.ts";
 import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
 import { endOfBodyUrl } from "../jobs/run-limits.ts";
+import type { Gates } from "../judge/gates.ts";
 import type { Fields, Log } from "../log.ts";
 import { isJobAbsent } from "../observe/absence.ts";
 import { type ClusterView, isCancelled, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
@@ -21,6 +22,7 @@ import { makeSlots, type Slots } from "../start/slots.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { type Events, makeEvents } from "../telemetry/events.ts";
 import { advance, askForMessage } from "./advance.ts";
+import { makeTakeHeld } from "./held.ts";
 import { type Hints, makeHints } from "./hints.ts";
 import type { Item } from "./item.ts";
 import { leftToNextTick } from "./start.ts";
@@ -39,18 +41,20 @@ const BUDGET_MS = 45_000;
 /**
  * Makes the tick: it reads the rows of what is at work and of what may start, then the Jobs, decides for each run, and
  * acts. Two ticks at once are harmless, because every write is conditional and only one settlement of a message
- * succeeds. One run's failure never
- * stops the next. A tick resolves to whether this replica is to go on ticking: one that sees another cluster is not.
+ * succeeds. One run's failure never stops the next. A tick resolves to whether this replica is to go on ticking: one
+ * that sees another cluster is not.
  */
 export function makeReconcile(
   deps: Dependencies,
   admission: Admission,
   breakers: Breakers,
+  gates: Gates,
   holds: { readonly cluster: ClusterGuard; readonly sources: Pick<SourceHolds, "look"> },
 ) {
   const keepHouse = makeHousekeeping(deps);
   const followUnspoken = makeFollowUnspoken(deps);
   const takeProbes = makeTakeProbes(deps, breakers);
+  const takeHeld = makeTakeHeld(deps, gates);
   // This is a hint, not state: the runs that the last tick had no time for come first in this one.
   let postponed: ReadonlySet<string> = new Set();
   const hints = makeHints();
@@ -67,7 +71,7 @@ export function makeReconcile(
       ms: Math.round(monotonicMs() - startedAt),
     });
     try {
-      await breakers.refresh();
+      await Promise.all([breakers.refresh(), gates.refresh()]);
       // guard: rows-before-jobs, rows
       all = await readOpenRuns(deps, (source) => admission.countAtWork(source));
       // guard: rows-before-jobs, jobs
@@ -82,7 +86,20 @@ export function makeReconcile(
         const sources = await holds.sources.look(events);
         const probes = await takeProbes(all, events);
         const wrongCluster = hold !== undefined;
-        const tick = { view, admission, breakers, hints, probes, postponed, sources, wrongCluster, isHeld, unseen: [] };
+        const tick = {
+          view,
+          admission,
+          breakers,
+          gates,
+          takeHeld,
+          hints,
+          probes,
+          postponed,
+          sources,
+          wrongCluster,
+          isHeld,
+          unseen: [],
+        };
         const shares = sharesOf(deps, all, tick);
         // guard: orphan-jobs
         await followUnspoken(all, view, (stored) => advanceFound(deps, stored, shares, tick, events), events);
@@ -115,7 +132,7 @@ function warnOfUnknownStatuses({ jobs }: ClusterView, log: Log): void {
 
 /** Says how many runs the tick read, whether others wait, and how old the oldest is that it read, in ms. */
 function openFields(all: readonly SourceRuns[], now: EpochMs): Fields {
-  const read = all.flatMap(({ atWork, due, heads }) => [...atWork, ...due, ...heads]);
+  const read = all.flatMap(({ atWork, due, heads, held }) => [...atWork, ...due, ...heads, ...held]);
   const oldest = read.reduce((earliest, { run }) => Math.min(earliest, run.enqueuedAt), now);
   return { open: read.length, othersWait: all.some(({ othersWait }) => othersWait), oldestAgeMs: now - oldest };
 }
@@ -131,6 +148,8 @@ interface Tick {
   readonly admission: Admission;
   readonly breakers: Breakers;
   readonly hints: Hints;
+  readonly gates: Gates;
+  readonly takeHeld: ReturnType<typeof makeTakeHeld>;
   /** The runs of tripped modules that are tried, by the modules' names. */
   readonly probes: ReadonlyMap<string, StoredRun>;
   readonly postponed: ReadonlySet<string>;
@@ -155,8 +174,8 @@ function sharesOf(deps: Dependencies, all: readonly SourceRuns[], tick: Tick): S
 }
 
 /**
- * Advances the runs of all sources that are at work, and those that wait and have their turn. Resolves to the ids of
- * those that there was no time for.
+ * Advances the runs of all sources that are at work, those that wait and have their turn, and those that are held and
+ * may be judged. Resolves to the ids of those that there was no time for.
  */
 async function advanceAll(
   deps: Dependencies,
@@ -173,7 +192,7 @@ async function advanceAll(
       continue;
     }
     const turns = await takeTurns(deps, share.read, tick);
-    const runs = [...share.read.atWork, ...turns.next];
+    const runs = [...share.read.atWork, ...turns.next, ...(await tick.takeHeld(share.read, events))];
     tasks.push(postponedFirst(runs, postponed).map((stored) => ({ stored, share })));
     joining.push(...turns.joining.map((stored) => ({ stored, share })));
     for (const { run } of turns.first) events.tell({ event: "left", cause: share.slots.causeOf(run) });
@@ -255,7 +274,7 @@ async function advanceOne(
   tick: Tick,
   events: Events,
 ): Promise<void> {
-  const { view, breakers, hints, sources, isHeld } = tick;
+  const { view, breakers, gates, hints, sources, isHeld } = tick;
   const { run } = stored;
   const now = deps.clock.now();
   const name = jobNameOf(run, deps.instance);
@@ -267,7 +286,7 @@ async function advanceOne(
     isLookDue: () => hints.isLookDue(run, now),
   });
   const cancelled = isCancelled(run, deps.instance, view);
-  const item = { stored, jobName: name, job, cancelled, slots, breakers, sources, isHeld };
+  const item = { stored, jobName: name, job, cancelled, slots, breakers, gates, sources, isHeld };
   const about = aboutRun(run, events);
   if (hints.isPreempted(run, job)) about.tell({ event: "preempted", run });
   const unseen = await tryStep(run, tick, about, async () => {

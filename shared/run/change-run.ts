@@ -12,7 +12,8 @@ type Clearable =
   | "heldUpBy"
   | "heldUpSince"
   | "endOrdered"
-  | "absentSince";
+  | "absentSince"
+  | "lastError";
 
 /** What a row says of a Job at work. */
 const OF_WORK = ["dispatchedAt", "jobOverdueAt", "heldUpBy", "heldUpSince", "endOrdered"] as const;
@@ -112,11 +113,21 @@ export function concluded(
 export function rejected(run: Run, problem: string): Run {
   const description = `${runId(run)}: ${problem}`;
   return {
-    ...run,
+    ...clear(run, "absentSince", "lastError"),
     bodyInBlob: false,
     status: "settling",
     verdict: { outcome: "rejected", reason: "DispatchRejected", description },
   };
+}
+
+/** -> held, for this module, or for none: the message would be rejected because of this problem. */
+export function held(run: Run, module: string, problem: string): Run {
+  return { ...run, status: "held", module, lastError: problem };
+}
+
+/** held -> waiting: the message fits this module after all, and is accepted now. It joins the line. */
+export function released(run: Run, module: string, now: EpochMs): Run {
+  return { ...clear(run, "absentSince", "lastError"), status: "waiting", module, acceptedAt: now, notBefore: now };
 }
 
 /**

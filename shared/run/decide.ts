@@ -66,6 +66,8 @@ export type LeaveCause =
   | WaitCause
   /** The Job has not started for longer than its module's `startTimeout`. */
   | ClusterHold
+  /** The message would be rejected, and the gate is shut. */
+  | "held"
   /** The trigger that inserted the row is probably just deferring the message. */
   | "trigger-at-work"
   /** The message was not deferred, and will be delivered again. */
@@ -109,6 +111,8 @@ export type Decision =
   | { readonly do: "look"; readonly at: "job" | "message" | "slot" }
   /** accepted -> waiting: the message is deferred. */
   | { readonly do: "await start" }
+  /** held -> waiting or settling, as the files say by now; or it stays held, if its gate is shut. */
+  | { readonly do: "judge" }
   /** waiting -> dispatched, by a create. */
   | { readonly do: "start" }
   /** waiting -> dispatched: the Job exists already. */
@@ -159,6 +163,7 @@ const always = (rule: Rule): Record<JobPhase, Rule> => {
 // biome-ignore format: a table
 export const RULES: Record<OpenStatus, Record<JobPhase, Rule>> = {
   accepted:   always(arrive),
+  held:       always(hold),
   waiting:    { absent: start,    pending: adopt,   running: adopt,   suspended: adopt,     terminating: adopt,  succeeded: adopt,   failed: adopt, foreign: renumber },
   dispatched: { absent: vanished, pending: pending, running: running, suspended: suspended, terminating: linger, succeeded: succeed, failed: fail,  foreign: renumber },
   requeueing: always(requeue),
@@ -182,6 +187,28 @@ function arrive(seen: Seen): Decision {
       return { do: "look", at: "message" };
     case "deferred":
       return { do: "await start" };
+    case "active":
+      return leave("redelivery");
+    case "absent":
+      return absent(seen);
+    case "gone":
+      return LOST;
+    default:
+      return message satisfies never;
+  }
+}
+
+/** A tick asks only if the gate is not shut, so that what is held waits at no cost. The run has no Job yet. */
+function hold(seen: Seen): Decision {
+  const { run, cancelled: isCancelled, message, retry, now } = seen;
+  if (isCancelled) return afterEnding(run, CANCELLED, retry, now);
+  if (now < run.notBefore) return leave("trigger-at-work", run.notBefore);
+  if (isBelied(seen)) return { do: "trust" };
+  switch (message) {
+    case undefined:
+      return { do: "look", at: "message" };
+    case "deferred":
+      return { do: "judge" };
     case "active":
       return leave("redelivery");
     case "absent":

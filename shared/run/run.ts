@@ -16,11 +16,14 @@ import { type Source, sourceName } from "./source.ts";
  *   follows: another attempt (`requeueing`) or a verdict (`settling`).
  * - `requeueing`: another attempt follows. `attempt` is its number already, but the last attempt's Job still has to be
  *   retired and the message stamped. Then the run is `waiting`.
+ * - `held`: the message would be rejected, and so were ten in a row before it: see `gate-state.ts`. It is deferred, and
+ *   its run is neither accepted nor rejected. Once its gate is open, a tick judges the message by the files of that day:
+ *   the run is `waiting` then, or `settling` with the verdict that it is rejected.
  * - `settling`: the verdict is recorded. The Job is retired, then the message settled, then the run closed.
  *
  * `decide.ts` alone says which change comes next, `change-run.ts` alone makes it, and each is one conditional write.
  */
-export const OPEN_STATUSES = ["accepted", "waiting", "dispatched", "requeueing", "settling"] as const;
+export const OPEN_STATUSES = ["accepted", "held", "waiting", "dispatched", "requeueing", "settling"] as const;
 export type OpenStatus = (typeof OPEN_STATUSES)[number];
 
 export const CLOSED_STATUSES = ["succeeded", "failed", "rejected", "cancelled", "lost"] as const;

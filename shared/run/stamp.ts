@@ -8,10 +8,11 @@ export function ownerStamp(owner: string): Properties {
 
 /**
  * Stamps a message when it is deferred. Also stamps the attempt: if the row is lost, the sweep rebuilds it from this
- * number, and must not read a number that the sender wrote.
+ * number, and must not read a number that the sender wrote. It is 0 if the message is held, so that it is held again
+ * and not accepted then.
  */
 export function deferStamp(run: Run, owner: string): Properties {
-  return { ...ownerStamp(owner), "dispatcher-attempt": run.attempt };
+  return { ...ownerStamp(owner), "dispatcher-attempt": run.status === "held" ? 0 : run.attempt };
 }
 
 /**

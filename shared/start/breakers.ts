@@ -1,10 +1,6 @@
-import pLimit from "p-limit";
-import { isFresh, type Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import { ConflictError } from "../errors.ts";
 import type { Module } from "../modules/module.ts";
 import { templateOf } from "../modules/template-of.ts";
-import type { StoredModuleState } from "../ports/instance-table.ts";
 import {
   afterProbe,
   afterStartFailure,
@@ -14,13 +10,8 @@ import {
   type TrippedModule,
 } from "../run/module-state.ts";
 import { type AttemptEnd, type Run, runId } from "../run/run.ts";
+import { makeSharedStates } from "../shared-states.ts";
 import type { Events } from "../telemetry/events.ts";
-
-/** How old what is known may be before a trigger reads again. */
-const MAX_AGE_MS = 10_000;
-
-/** How often a change is tried again after another process got ahead of it. */
-const MAX_TRIES = 5;
 
 /**
  * Knows which modules are tripped because their own template keeps their Jobs from starting: a circuit breaker for each
@@ -52,71 +43,39 @@ export interface Breakers {
   noteStart(run: Run, events: Events): Promise<void>;
 }
 
-/**
- * Keeps the breakers in the table. All replicas share them, so it does not matter which of them saw a Job fail or
- * start.
- */
+/** Keeps the breakers in the table, so that all replicas share them. */
 export function makeBreakers({
   instanceTable,
   clock,
   modules,
 }: Pick<Dependencies, "instanceTable" | "clock" | "modules">): Breakers {
-  // The writes of one process take turns: sixteen runs that fail in one tick would otherwise only get in each other's
-  // way.
-  const inTurn = pLimit(1);
-  let known: ReadonlyMap<string, StoredModuleState> = new Map();
-  let readAt: Reading | undefined;
-
-  async function refresh(): Promise<void> {
-    const states = await instanceTable.moduleStates();
-    known = new Map(states.map((stored) => [stored.state.module, stored]));
-    readAt = clock.read();
-  }
-
-  /**
-   * Changes a module's row as `next` says; null leaves it. If another process was faster, the row is read, and `next`
-   * asked again.
-   */
-  async function change(module: string, next: (state: ModuleState | undefined) => ModuleState | null) {
-    return inTurn(async () => {
-      for (let attempt = 1; ; attempt += 1) {
-        const stored = known.get(module);
-        const state = next(stored?.state);
-        if (state === null) return stored?.state;
-        try {
-          await instanceTable.saveModuleState(state, stored?.etag);
-          await refresh();
-          return state;
-        } catch (error) {
-          if (!(error instanceof ConflictError) || attempt === MAX_TRIES) throw error;
-          await refresh();
-        }
-      }
-    });
-  }
+  const states = makeSharedStates<ModuleState>({
+    read: () => instanceTable.moduleStates(),
+    save: (state, etag) => instanceTable.saveModuleState(state, etag),
+    keyOf: ({ module }) => module,
+    clock,
+  });
 
   const tripOf = (module: Module): TrippedModule | undefined => {
-    const state = known.get(module.name)?.state;
+    const state = states.get(module.name);
     return isTripped(state, templateOf(module)) ? state : undefined;
   };
 
   const mayProve = (run: Run): boolean => {
-    const state = known.get(run.module)?.state;
+    const state = states.get(run.module);
     return state !== undefined && provesSound(state, run);
   };
 
   return {
-    refresh,
-    async refreshIfOld() {
-      if (!readAt || !isFresh(readAt, clock, MAX_AGE_MS)) await refresh();
-    },
+    refresh: () => states.refresh(),
+    refreshIfOld: () => states.refreshIfOld(),
     tripOf,
 
     async takeProbe(module, events) {
       const now = clock.now();
       const template = templateOf(module);
       let isTaken = false;
-      await change(module.name, (state) => {
+      await states.change(module.name, (state) => {
         isTaken = isTripped(state, template) && now >= state.probeAt;
         return isTaken && isTripped(state, template) ? afterProbe(state, now) : null;
       });
@@ -130,7 +89,7 @@ export function makeBreakers({
       if (!module || fault === undefined || end.kind !== "failure") return end;
       const failure = { module: module.name, template: templateOf(module), runId: runId(run), fault, detail };
       let trippedByUs = false;
-      const state = await change(module.name, (earlier) => {
+      const state = await states.change(module.name, (earlier) => {
         // Nothing new is not written: a thousand messages that meet the same fault would write the row a thousand
         // times.
         const isKnown = isTripped(earlier, failure.template) && earlier.fault === fault;
@@ -149,7 +108,7 @@ export function makeBreakers({
     async noteStart(run, events) {
       if (!mayProve(run)) return;
       let recoveredByUs = false;
-      await change(run.module, (state) => {
+      await states.change(run.module, (state) => {
         const proven = state !== undefined && provesSound(state, run);
         recoveredByUs = proven && state.trippedAt !== undefined;
         return proven ? sound(state) : null;

@@ -8,8 +8,10 @@ import type { SourceHold } from "../run/source-hold.ts";
 export type DomainEvent =
   // The life of a run, in order.
   | { readonly event: "accepted"; readonly run: Run }
-  /** No Job can ever work on the message: the run begins with its verdict. */
+  /** No Job can ever work on the message: the run has its verdict. */
   | { readonly event: "rejected"; readonly run: Run }
+  /** The message would be rejected, and is held at a gate instead. */
+  | { readonly event: "held"; readonly run: Run; readonly gate: string }
   /** The attempt's Job was created, and is in the row. */
   | { readonly event: "dispatched"; readonly run: Run }
   /** The attempt's Job existed already, and is in the row now. */
@@ -55,6 +57,9 @@ export type DomainEvent =
   /** The runs of a source neither start nor are judged. */
   | { readonly event: "source held"; readonly source: string; readonly hold: SourceHold }
   | { readonly event: "source released"; readonly source: string }
+  // Gates: what the files reject.
+  | { readonly event: "gate shut"; readonly gate: string; readonly why: string }
+  | { readonly event: "gate opened"; readonly gate: string }
 
   // What no open run speaks of.
   /** `leftAlone`: the Dispatcher can't tell what is to become of it. */

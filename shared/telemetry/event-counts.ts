@@ -81,6 +81,7 @@ export function countEvents(): EventCounts {
       // What has its own line, and is no part of an invocation's.
       case "accepted":
       case "rejected":
+      case "held":
       case "adopted":
       case "held up":
       case "preempted":
@@ -94,6 +95,8 @@ export function countEvents(): EventCounts {
       case "module recovered":
       case "cluster changed":
       case "source released":
+      case "gate shut":
+      case "gate opened":
       case "settled late":
         break;
       default:

@@ -20,6 +20,8 @@ function lineOf(event: DomainEvent): Line | undefined {
       return ["info", "accepted a message", { module: event.run.module }];
     case "rejected":
       return ["info", "rejected a message", { module: event.run.module, why: event.run.verdict?.description }];
+    case "held":
+      return ["info", "held a message that would be rejected", { gate: event.gate, why: event.run.lastError }];
     case "dispatched":
       return ["info", "started a job", { jobName: event.run.jobName, attempt: event.run.attempt }];
     case "adopted":
@@ -92,6 +94,13 @@ function lineOf(event: DomainEvent): Line | undefined {
     }
     case "source released":
       return ["warn", "a source is held no more: what was missing is there", { source: event.source }];
+    case "gate shut": {
+      const { gate, why } = event;
+      const message = "holding messages that would be rejected: so were ten in a row, and none was accepted";
+      return ["error", message, { gate, why }];
+    }
+    case "gate opened":
+      return ["warn", "judging the held messages of a gate: a message was accepted", { gate: event.gate }];
     case "orphan found":
       if (!event.leftAlone) return undefined;
       return event.orphan === "job"

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ConflictError } from "../../shared/errors.ts";
 import type { StoredRun } from "../../shared/ports/run-table.ts";
+import { type GateScope, type GateState, gateName } from "../../shared/run/gate-state.ts";
 import type { ClosedRun, Run } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { aRun, T0 } from "../support/a-run.ts";
@@ -362,14 +363,59 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
         expect(await table.later(source, 100)).toMatchObject({ others: true });
       });
 
+      const held = (over: Partial<Run> = {}) => aRun({ status: "held", notBefore: clock.now() + 15_000, ...over });
+
+      it("are its module's held runs, and then the line or the work once it is judged", async () => {
+        const places = async () => [
+          numbers(await table.held(source, "thumbnail", 100)),
+          await line(),
+          numbers((await table.atWork(source)).runs),
+        ];
+        const [first, second] = [await table.insert(held({ sequenceNumber: 1 })), await table.insert(held())];
+        expect(await places()).toEqual([[1, 42], [], []]);
+        expect(await table.later(source, 100)).toEqual({ due: [], others: false });
+        expect((await open(first.run)).run).toEqual(first.run);
+        const inLine = await table.update(first, { ...first.run, status: "waiting", notBefore: clock.now() });
+        expect(await places()).toEqual([[42], [1], []]);
+        expect(await open(first.run)).toEqual({ ...inLine, read: clock.read() });
+        const settling = await table.update(second, { ...second.run, status: "settling" });
+        expect(await places()).toEqual([[], [1], [42]]);
+        await table.close(settling, closing(settling.run));
+        expect(await table.find(held())).toMatchObject({ kind: "closed" });
+        await expect(table.insert(held({ sequenceNumber: 1 }))).rejects.toThrow(ConflictError);
+      });
+
+      it("are held by one of two writers, who can change it only there", async () => {
+        const stored = await table.insert(held({ module: "" }));
+        const moved = await table.update(stored, { ...stored.run, module: "thumbnail" });
+        expect(numbers(await table.held(source, "", 100))).toEqual([]);
+        expect((await open(moved.run)).run.module).toBe("thumbnail");
+        await expect(table.update(stored, { ...stored.run, status: "settling" })).rejects.toThrow(ConflictError);
+        await table.close(moved, closing(moved.run, { status: "cancelled" }));
+        await expect(table.update(moved, moved.run)).rejects.toThrow(ConflictError);
+      });
+
+      it("are held for each module and for none apart, by ascending number, a page at a time", async () => {
+        for (const [index, module] of ["", "a", "a-b"].entries())
+          for (const offset of [5, 1]) await table.insert(held({ sequenceNumber: index + offset * 10, module }));
+        const heads = (await table.heldHeads(source)).map(({ run }) => `${run.module} ${run.sequenceNumber}`);
+        expect(heads.toSorted()).toEqual([" 10", "a 11", "a-b 12"]);
+        const [one] = await table.held(source, "a", 1);
+        expect(one?.run.sequenceNumber).toBe(11);
+        expect(numbers(await table.held(source, "a", 1, one?.row))).toEqual([51]);
+        expect(await table.heldHeads({ queue: "other" })).toEqual([]);
+        expect(await table.heads(source)).toEqual([]);
+      });
+
       it("say which runs of a page wait, and no other", async () => {
         const runs = [1, 2, 3, 4, 5].map((sequenceNumber) => waiting({ sequenceNumber }));
         const [, second, third, fourth] = await Promise.all(runs.slice(0, 4).map((run) => table.insert(run)));
         if (second) await table.close(second, closing(second.run));
         if (third) await table.update(third, { ...third.run, notBefore: clock.now() + 5_000 });
         const other = aRun({ sequenceNumber: 4, enqueuedAt: T0 + 1 });
-        const known = await table.knownToWait(source, [...runs, other]);
-        expect([...known].toSorted()).toEqual([1, 3, 4].map((number) => `thumbnails:${number}:${T0}`));
+        const back = await table.insert(held({ sequenceNumber: 6 }));
+        const known = await table.knownToWait(source, [...runs, other, back.run]);
+        expect([...known].toSorted()).toEqual([1, 3, 4, 6].map((number) => `thumbnails:${number}:${T0}`));
         expect(await table.knownToWait(source, [])).toEqual(new Set());
         expect(fourth?.run.sequenceNumber).toBe(4);
       });
@@ -544,6 +590,31 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       await table.releaseSource(a, left?.etag ?? "");
       await expect(table.releaseSource(a, left?.etag ?? "")).rejects.toBeInstanceOf(ConflictError);
       expect(await table.heldSources()).toEqual([]);
+    });
+
+    it.each<GateScope>([
+      { module: "thumbnail" },
+      { source: { queue: "Thumbnails" } },
+      { source: { topic: "t/1", subscription: "s" } },
+    ])("stores the state of a gate, and the next one only if no other process changed it since: %o", async (scope) => {
+      expect(await table.gateStates()).toEqual([]);
+      const state: GateState = {
+        scope,
+        files: "0a1b",
+        status: "counting",
+        rejected: ["thumbnails:1:2", "thumbnails:3:4"],
+        problem: "no module takes it",
+        since: T0,
+      };
+      await table.saveGateState({ ...state, scope: { module: "another" } }, undefined);
+      await table.saveGateState(state, undefined);
+      const stored = (await table.gateStates()).find((one) => gateName(one.state.scope) === gateName(scope));
+      expect(stored?.state).toEqual(state);
+      const open: GateState = { ...state, status: "open", rejected: [] };
+      await table.saveGateState(open, stored?.etag);
+      await expect(table.saveGateState(state, stored?.etag)).rejects.toBeInstanceOf(ConflictError);
+      await expect(table.saveGateState(state, undefined)).rejects.toBeInstanceOf(ConflictError);
+      expect((await table.gateStates()).map((one) => one.state)).toContainEqual(open);
     });
 
     it("remembers the last tick", async () => {

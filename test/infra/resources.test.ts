@@ -102,7 +102,7 @@ describe("the alerts", () => {
     condition: valueAt(rule, ["properties", "criteria", "allOf", "0"]),
   }));
 
-  it("tell of dead letters, old runs, silence, orphans, lost messages, Jobs that don't start, overdue ones and holds", () => {
+  it("tell of dead letters, old runs, silence, orphans, lost messages, Jobs that don't start, overdue ones, holds and held messages", () => {
     expect(rules.map(({ name }) => name)).toEqual([
       "dead-letters",
       "oldest-open-run",
@@ -112,6 +112,7 @@ describe("the alerts", () => {
       "not-started",
       "overdue",
       "held",
+      "held-messages",
     ]);
   });
 

@@ -10,6 +10,7 @@ const query = (kind: string) =>
 const WORK = "work|00000000000000000007|000000000000001";
 const WAIT = "wait|m|000000000000001|00000000000000000007|000000000000001";
 const LATER = "later|000000000000009|m|00000000000000000007|000000000000001";
+const HOLD = "hold|-|00000000000000000007|000000000000001";
 const RUN = "run|2026-11-24|00000000000000000007|1";
 /** Makes the body of a transaction. */
 const batch = (...steps: [method: string, rowKey: string, status?: string][]) =>
@@ -27,7 +28,20 @@ describe("a request to the table service", () => {
     ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", WORK], ["PATCH", RUN, "succeeded"])],
     ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", WAIT], ["PATCH", RUN, "lost"])],
     ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", WAIT, "waiting"], ["POST", RUN, "open"])],
+    ["insert a run", "POST", "/devstoreaccount1/$batch", batch(["POST", HOLD, "held"], ["POST", RUN, "open"])],
     // A move from one place to another.
+    [
+      "update a run to settling",
+      "POST",
+      "/devstoreaccount1/$batch",
+      batch(["POST", WORK, "settling"], ["DELETE", HOLD]),
+    ],
+    [
+      "update a run to held",
+      "POST",
+      "/devstoreaccount1/$batch",
+      batch(["POST", HOLD.replace("-", "m"), "held"], ["DELETE", HOLD], ["PATCH", RUN, "open"]),
+    ],
     [
       "update a run to dispatched",
       "POST",
@@ -76,6 +90,10 @@ describe("a request to the table service", () => {
     ["hold a source", "POST", TABLE, '{"RowKey":"held|proof|q|proof"}'],
     ["hold a source", "PUT", row("held|proof|q|proof"), "{}"],
     ["hold a source", "POST", "/devstoreaccount1/$batch", batch(["DELETE", "held|proof|q|proof"])],
+    ["look at what is held", "GET", query("hold"), ""],
+    ["list the gates' states", "GET", query("gate"), ""],
+    ["note a gate's state", "POST", TABLE, '{"RowKey":"gate|m|thumbnail"}'],
+    ["note a gate's state", "PUT", row("gate|q|thumbnails"), "{}"],
     ["look for history", "GET", `${query("run")}%20and%20closedAt%20lt%20datetime%271%27`, ""],
     [undefined, "GET", "/devstoreaccount1?comp=properties", ""],
   ])("is recognised: %s", (edge, method, url, body) => {

@@ -1,4 +1,4 @@
-import { escapeKey, lineRow, openRowOf, workRow } from "../../shared/adapters/tables/keys.ts";
+import { escapeKey, heldOf, openRowOf } from "../../shared/adapters/tables/keys.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
 import type {
@@ -8,6 +8,7 @@ import type {
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
 import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
+import { type GateState, gateName } from "../../shared/run/gate-state.ts";
 import type { ModuleState } from "../../shared/run/module-state.ts";
 import { type ClosedRun, type Run, type RunKey, runId } from "../../shared/run/run.ts";
 import { type Source, sourceKey } from "../../shared/run/source.ts";
@@ -46,6 +47,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const modules = new Map<string, { state: ModuleState; etag: string }>();
   const held = new Map<string, StoredSourceHold>();
   let cluster: StoredClusterRecord | undefined;
+  const gates = new Map<string, { state: GateState; etag: string }>();
   let tick: EpochMs | undefined;
   let lease: StoredTickLease | undefined;
   let writes = 0;
@@ -84,7 +86,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     async insert(run) {
       if (runs.has(runKey(run))) throw new ConflictError(`Run ${runId(run)} exists.`);
       runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
-      return put(run, run.status === "waiting" ? lineRow(run) : workRow(run));
+      return put(run, openRowOf(run, run.notBefore));
     },
     atWork: async (source) => ({ runs: rowsOf(source, "work|"), newer: [] }),
     async later(source, limit) {
@@ -100,8 +102,16 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       const rows = rowsOf(source, `wait|${escapeKey(module)}|`);
       return rows.filter(({ row }) => after === undefined || row > after).slice(0, limit);
     },
+    async heldHeads(source) {
+      const rows = rowsOf(source, "hold|");
+      return rows.filter(({ run }, index) => rows[index - 1]?.run.module !== run.module);
+    },
+    async held(source, module, limit, after) {
+      const rows = rowsOf(source, heldOf(module).from);
+      return rows.filter(({ row }) => after === undefined || row > after).slice(0, limit);
+    },
     async knownToWait(_source, keys) {
-      const waiting = keys.filter((key) => open.get(runKey(key))?.run.status === "waiting");
+      const waiting = keys.filter((key) => open.get(runKey(key))?.row.startsWith("work|") === false);
       return new Set(waiting.map(runId));
     },
     async update(read, next) {
@@ -153,6 +163,12 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     async releaseSource(source, etag) {
       if (held.get(sourceKey(source))?.etag !== etag) throw new ConflictError("The hold has changed.");
       held.delete(sourceKey(source));
+    },
+    gateStates: async () => [...gates.values()],
+    async saveGateState(state, etag) {
+      const name = gateName(state.scope);
+      if (gates.get(name)?.etag !== etag) throw new ConflictError(`Gate ${name} has changed.`);
+      gates.set(name, { state: structuredClone(state), etag: nextEtag() });
     },
     async recordTick(at) {
       tick = at;

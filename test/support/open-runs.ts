@@ -5,8 +5,9 @@ import type { Source } from "../../shared/run/source.ts";
 export async function openRuns(table: RunTable, source: Source): Promise<StoredRun[]> {
   const { runs } = await table.atWork(source);
   const { due } = await table.later(source, Number.POSITIVE_INFINITY);
-  const lines = await Promise.all(
-    (await table.heads(source)).map(({ run }) => table.line(source, run.module, Number.POSITIVE_INFINITY)),
-  );
+  const lines = await Promise.all([
+    ...(await table.heads(source)).map(({ run }) => table.line(source, run.module, Number.POSITIVE_INFINITY)),
+    ...(await table.heldHeads(source)).map(({ run }) => table.held(source, run.module, Number.POSITIVE_INFINITY)),
+  ]);
   return [...runs, ...due, ...lines.flat()].toSorted((a, b) => a.run.sequenceNumber - b.run.sequenceNumber);
 }

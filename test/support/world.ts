@@ -4,6 +4,7 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Dependencies } from "../../shared/dependencies.ts";
 import { makeClusterGuard } from "../../shared/holds/cluster-guard.ts";
 import { makeSourceHolds } from "../../shared/holds/source-holds.ts";
+import { makeGates } from "../../shared/judge/gates.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import { isRecord } from "../../shared/plain-data.ts";
@@ -70,9 +71,10 @@ export function makeWorld(
     };
     const admission = makeAdmission(deps.table, deps.clock);
     const breakers = makeBreakers(deps);
+    const gates = makeGates(deps);
     const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
-    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, holds));
-    const reconcile = makeReconcile(deps, admission, breakers, holds);
+    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds));
+    const reconcile = makeReconcile(deps, admission, breakers, gates, holds);
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>

@@ -23,6 +23,8 @@ function doneText(answer: Answer & { kind: "done" }): string {
       return `the next tick goes on with it as attempt ${answer.attempt} of module ${answer.module}`;
     case "adopted to be rejected":
       return "no module takes it, so the next tick dead-letters it";
+    case "adopted to be judged":
+      return "it was held before, so a tick judges it once its gate is not shut";
     case "adopted by the sweep":
       return "the sweep saw the stamp first, and made its row";
     case "stamped":
@@ -39,6 +41,8 @@ function doneText(answer: Answer & { kind: "done" }): string {
     }
     case "recorded the next attempt":
       return `attempt ${answer.attempt} follows`;
+    case "opened the gate":
+      return "the next ticks judge what is held there, accept what fits, and dead-letter the rest";
     default:
       return answer satisfies never;
   }
@@ -60,6 +64,8 @@ function alreadyText(answer: Answer & { kind: "already" }): string {
       return "it is the recorded one, and no Job is absent from it";
     case "nothing of this owner":
       return "no message without a row carries this owner's stamp";
+    case "not shut":
+      return "no gate of this name is shut, so nothing is held there";
     default:
       return answer satisfies never;
   }
@@ -93,6 +99,8 @@ function refusedText(answer: Answer & { kind: "refused" }): string {
       return `Job ${answer.jobName} has ended, and the next tick judges it`;
     case "moved on":
       return "a replica changed the run just now. Look again";
+    case "gate moved on":
+      return "a replica changed the gate just now. Look again";
     case "unavailable":
       return answer.detail;
     default:
@@ -119,6 +127,10 @@ export function findingText(found: AuditFinding, namespace: string): string {
     case "another cluster": {
       const { record, uid, atWork } = found;
       return `namespace ${namespace} (uid ${uid}) is not the one that the ${atWork} Jobs at work are in, which is ${record.namespace} (uid ${record.uid ?? "unknown"}). Point the Dispatcher back at that one, or if it is gone: --accept-cluster`;
+    }
+    case "shut gate": {
+      const many = `${found.mayBeMore ? "more than " : ""}${found.held} messages`;
+      return `${found.gate}: ${many} are held that would be rejected (the last that was: ${found.problem}). Mend the module file, or dead-letter them: --open-gate '${found.gate}'`;
     }
     case "mass absence":
       return `${found.absent} Jobs are absent from namespace ${namespace}, too many to believe it: --accept-cluster`;

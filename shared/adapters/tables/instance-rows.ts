@@ -2,11 +2,15 @@ import { randomUUID } from "node:crypto";
 import { unlessConflict } from "../../errors.ts";
 import { once } from "../../once.ts";
 import type { InstanceTable } from "../../ports/instance-table.ts";
+import { gateName } from "../../run/gate-state.ts";
 import { sourceName } from "../../run/source.ts";
 import type { Columns } from "./columns.ts";
+import { readGateState, writeGateState } from "./gate-entity.ts";
 import { readCluster, readHold, writeCluster, writeHold } from "./hold-entities.ts";
 import {
   CLUSTER_ROW,
+  GATE_ROWS,
+  gateRow,
   HELD_ROWS,
   heldRow,
   instancePartition,
@@ -88,6 +92,14 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
       const row = { partitionKey: instanceRows, rowKey: heldRow(sourcePartition(instance, source)) };
       await rows.transact([{ kind: "delete", row, etag }], `releasing the source ${sourceName(source)}`);
     },
+
+    async gateStates() {
+      const found = await rows.query(instanceRows, GATE_ROWS, {}, "reading which gates are shut");
+      return readable(found, ({ columns, etag }) => ({ state: readGateState(columns), etag }));
+    },
+
+    saveGateState: (state, etag) =>
+      save(gateRow(state.scope), writeGateState(state), etag, `noting what ${gateName(state.scope)} rejects`),
 
     // Ticks and cursors are written without a condition, because two writers at once, or a value that steps back, do no
     // harm.

@@ -1,4 +1,5 @@
 import type { EpochMs } from "../../clock.ts";
+import type { GateScope } from "../../run/gate-state.ts";
 import type { Run, RunKey } from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
 
@@ -44,7 +45,7 @@ export const SWEEP_ROW = "sweep";
 export const TICK_ROW = "tick";
 export const LEASE_ROW = "lease";
 
-/** Names the row of an open run that is at work: every status but `waiting`. */
+/** Names the row of an open run that is at work: every status but `waiting` and `held`. */
 export function workRow(key: Omit<RunKey, "source">): string {
   return `work|${idOf(key)}`;
 }
@@ -55,7 +56,7 @@ export const WORK_ROWS: KeyRange = everyRow("work");
  * Names the row of a waiting run that stands in its module's line. The line is in the order in which the messages were
  * enqueued, so that a retry comes back to its old place.
  */
-export function lineRow(run: Pick<Run, "module" | "sequenceNumber" | "enqueuedAt">): string {
+function lineRow(run: Pick<Run, "module" | "sequenceNumber" | "enqueuedAt">): string {
   return `${lineOf(run.module).from}${ofTime(run.enqueuedAt)}|${idOf(run)}`;
 }
 
@@ -74,13 +75,32 @@ function laterRow(run: Pick<Run, "module" | "notBefore" | "sequenceNumber" | "en
 
 export const LATER_ROWS: KeyRange = everyRow("later");
 
+/** Names the row of a held run, under the module that takes its message or under none. The oldest number is first. */
+function holdRow(run: Pick<Run, "module" | "sequenceNumber" | "enqueuedAt">): string {
+  return `${heldOf(run.module).from}${idOf(run)}`;
+}
+
+/** Gives the range of the held runs of one module, or of those that no module takes if the name is empty. */
+export function heldOf(module: string): KeyRange {
+  return everyRow(`hold|${module === "" ? "-" : escapeKey(module)}`);
+}
+
+/** The held runs of all modules of a source. */
+export const HOLD_ROWS: KeyRange = everyRow("hold");
+
 /**
  * Names the row in which an open run belongs. A waiting run stands in line once its time has come, and under that time
  * until then.
  */
 export function openRowOf(run: Run, now: EpochMs): string {
+  if (run.status === "held") return holdRow(run);
   if (run.status !== "waiting") return workRow(run);
   return run.notBefore > now ? laterRow(run) : lineRow(run);
+}
+
+/** Gives the row that a run's mark has to note: its own, unless the run is at work and is looked for there first. */
+export function notedRow(row: string): string | undefined {
+  return row.startsWith(WORK_ROWS.from) ? undefined : row;
 }
 
 /** The rows of open runs as versions before the first release wrote them. */
@@ -95,21 +115,21 @@ export function isRowOf(row: string, key: Omit<RunKey, "source">): boolean {
   return row.endsWith(`|${idOf(key)}`);
 }
 
-/** Gives the part of a range that comes after a row. */
-export function after(row: string, range: KeyRange): KeyRange {
+/** Gives the part of a range that comes after a row; all of it if no row is named. */
+export function after(row: string | undefined, range: KeyRange): KeyRange {
   // `!` comes before every character of a key.
-  return { from: `${row}!`, below: range.below };
+  return row === undefined ? range : { from: `${row}!`, below: range.below };
 }
 
-/** Gives the range of the line in which this row stands. */
+/** Gives the range of the line, or of the held runs of one module, in which this row stands. */
 export function lineAt(row: string): KeyRange {
   const [kind, module] = row.split("|");
   return everyRow(`${kind}|${module}`);
 }
 
-/** Gives the part of the lines that comes after the line in which this row stands. */
-export function linesAfter(row: string): KeyRange {
-  return { from: lineAt(row).below, below: LINES.below };
+/** Gives the part of all lines, or of all held runs, that comes after the line in which this row stands. */
+export function linesAfter(row: string, range: KeyRange): KeyRange {
+  return { from: lineAt(row).below, below: range.below };
 }
 
 export function runRow({ sequenceNumber, enqueuedAt }: Omit<RunKey, "source">): string {
@@ -141,6 +161,12 @@ export function heldRow(partition: string): string {
 export const HELD_ROWS: KeyRange = everyRow("held");
 
 export const MODULE_ROWS: KeyRange = everyRow("module");
+
+export function gateRow(scope: GateScope): string {
+  return ["gate", ...("module" in scope ? ["m", escapeKey(scope.module)] : sourceParts(scope.source))].join("|");
+}
+
+export const GATE_ROWS: KeyRange = everyRow("gate");
 
 export const REGISTRY_ROWS: KeyRange = everyRow("source");
 

@@ -1,16 +1,13 @@
 import { z } from "zod";
 import type { ModuleState } from "../../run/module-state.ts";
-import { type Columns, count, decoded, prose, text, time } from "./columns.ts";
+import { type Columns, count, decoded, prose, runIds, text, time } from "./columns.ts";
 
-/** The columns of a `module|` row. `failed` holds run ids, one on each line. */
+/** The columns of a `module|` row. */
 const MODULE = z.object({
   module: text,
   template: text,
   fault: text,
-  failed: z.codec(z.string(), z.array(z.string()), {
-    decode: (lines) => lines.split("\n").filter((line) => line !== ""),
-    encode: (ids) => ids.join("\n"),
-  }),
+  failed: runIds,
   since: time,
   detail: prose,
   trippedAt: z.exactOptional(time),

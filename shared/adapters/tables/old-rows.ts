@@ -2,7 +2,7 @@ import type { Clock } from "../../clock.ts";
 import { ConflictError } from "../../errors.ts";
 import { type RunKey, runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
-import { after, OLD_ROWS, oldRow, openRowOf, sourcePartition } from "./keys.ts";
+import { after, notedRow, OLD_ROWS, oldRow, openRowOf, sourcePartition } from "./keys.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
 import { readOpenRun, writeOpenRun } from "./run-entity.ts";
 import { markStep } from "./run-steps.ts";
@@ -58,7 +58,7 @@ export function makeMoveOldRows({
             [
               { kind: "create", row: { ...writeOpenRun(run), partitionKey, rowKey } },
               { kind: "delete", row: { partitionKey, rowKey: old }, etag },
-              markStep(run, partitionKey, run.status === "waiting" ? rowKey : undefined),
+              markStep(run, partitionKey, notedRow(rowKey)),
             ],
             `moving run ${runId(run)} to the layout of this release`,
           );

@@ -4,6 +4,8 @@ import { runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import {
   after,
+  HOLD_ROWS,
+  heldOf,
   type KeyRange,
   LATER_ROWS,
   LINES,
@@ -23,7 +25,7 @@ const PAGE = 1_000;
 /** Rows that are read at a time under due times. They are usually not due. */
 const LATER_PAGE = 100;
 
-type Lists = Pick<RunTable, "atWork" | "later" | "heads" | "line" | "knownToWait">;
+type Lists = Pick<RunTable, "atWork" | "later" | "heads" | "line" | "heldHeads" | "held" | "knownToWait">;
 
 /** Makes the part of the port that lists runs by ranges of their rows. */
 export function makeRunLists({
@@ -46,6 +48,20 @@ export function makeRunLists({
       found.filter(({ columns }) => !isNewer(columns)),
       (row) => readStoredRun(row, source),
     );
+
+  /** Lists the first run of each line of a range: of its modules' lines, or of what is held under each. */
+  const firsts = async (source: Source, lines: KeyRange, what: string): Promise<StoredRun[]> => {
+    const heads: StoredRun[] = [];
+    for (let range = lines; ; ) {
+      const [first] = await read(source, range, 1, what);
+      if (!first) return heads;
+      const [head] = runsIn(source, [first]);
+      // If the first row can't be read, the line is not empty all the same.
+      const [next] = head ? [head] : runsIn(source, await read(source, lineAt(first.rowKey), PAGE, what));
+      if (next) heads.push(next);
+      range = linesAfter(first.rowKey, lines);
+    }
+  };
 
   return {
     async atWork(source) {
@@ -73,28 +89,15 @@ export function makeRunLists({
       }
     },
 
-    async heads(source) {
-      const heads: StoredRun[] = [];
-      for (let range = LINES; ; ) {
-        const [first] = await read(source, range, 1, "the lines");
-        if (!first) return heads;
-        const [head] = runsIn(source, [first]);
-        // If the first row can't be read, the line is not empty all the same.
-        const [next] = head ? [head] : runsIn(source, await read(source, lineAt(first.rowKey), PAGE, "a line"));
-        if (next) heads.push(next);
-        range = linesAfter(first.rowKey);
-      }
+    heads: (source) => firsts(source, LINES, "the lines"),
+    heldHeads: (source) => firsts(source, HOLD_ROWS, "what is held"),
+
+    async line(source, module, limit, row) {
+      return runsIn(source, await read(source, after(row, lineOf(module)), limit, `the line of ${module}`));
     },
 
-    async line(source, module, limit, behind) {
-      const range = lineOf(module);
-      const found = await read(
-        source,
-        behind === undefined ? range : after(behind, range),
-        limit,
-        `the line of ${module}`,
-      );
-      return runsIn(source, found);
+    async held(source, module, limit, row) {
+      return runsIn(source, await read(source, after(row, heldOf(module)), limit, "what is held"));
     },
 
     async knownToWait(source, keys) {

@@ -7,7 +7,7 @@ import type { Source } from "../../run/source.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
 import { BadRowError } from "./columns.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
-import { lineRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
+import { notedRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
 import { makeMoveOldRows } from "./old-rows.ts";
 import { makeTableRows, type ReadRows, type Row, strictly } from "./rows.ts";
 import {
@@ -59,6 +59,7 @@ export interface BadRow {
  * | instance  | `owner`                                        | the id stamped on each message that it defers        |
  * | instance  | `source\|<partition of the source>`            | a source that ever had a run, in its own spelling    |
  * | instance  | `module\|<name>`                               | whether the module is tripped, why, and since when   |
+ * | instance  | `gate\|m\|<module>`, `gate\|q\|<queue>` ..     | whether what is rejected is held instead, and why    |
  * | instance  | `tick`                                         | when a tick last came to its end                     |
  * | instance  | `lease`                                        | which replica ticks, and until when                  |
  * | instance  | `cluster`                                      | the uid of the namespace that the Jobs are in        |
@@ -66,6 +67,7 @@ export interface BadRow {
  * | source    | `work\|<id>`                                   | a run at work, whole                                 |
  * | source    | `wait\|<module>\|<enqueued ms>\|<id>`          | a run that waits for a slot, whole: its place in line |
  * | source    | `later\|<due ms>\|<module>\|<id>`              | a run that waits until it is due, whole              |
+ * | source    | `hold\|<module or ->\|<id>`                   | a run that is held at a gate, whole                  |
  * | source    | `run\|<day enqueued>\|<number>\|<enqueued ms>` | a mark while the run is open, then its outcome       |
  * | source    | `sweep`                                        | the next sequence number to peek at                  |
  *
@@ -77,7 +79,7 @@ export interface BadRow {
  * then for each source what is at work, what has come due, and the front of those lines that have a free slot. However
  * many runs wait, it reads no more.
  *
- * An open run has exactly one row of `work|`, `wait|` and `later|`, which guards its changes by its ETag; moving it
+ * An open run has exactly one row of `work|`, `wait|`, `later|` and `hold|`, which guards its changes by its ETag; moving it
  * deletes one and creates another in one transaction. `run|` guards its identity for as long as the history is kept.
  * It is written in the same transaction when the run opens, closes, reopens or comes to wait, and says then where.
  */
@@ -134,13 +136,13 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
 
     async insert(run) {
       const partitionKey = partitionOf(run);
-      const rowKey = run.status === "waiting" ? lineRow(run) : workRow(run);
-      const place = run.status === "waiting" ? rowKey : undefined;
+      // A waiting run joins its line at once.
+      const rowKey = openRowOf(run, run.notBefore);
       // guard: permanent-lock
       const { etags, read } = await rows.transact(
         [
           { kind: "create", row: { ...writeOpenRun(run), partitionKey, rowKey } },
-          { kind: "create", row: { ...writeMark(run, place), partitionKey, rowKey: runRow(run) } },
+          { kind: "create", row: { ...writeMark(run, notedRow(rowKey)), partitionKey, rowKey: runRow(run) } },
         ],
         `inserting run ${runId(run)}`,
       );
@@ -152,6 +154,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
       const partitionKey = partitionOf(next);
       const rowKey = openRowOf(next, clock.now());
       const row = { ...stored.unknown, ...writeOpenRun(next), partitionKey, rowKey };
+      const noted = notedRow(rowKey);
       const { etags, read } = await rows.transact(
         rowKey === stored.row
           ? [
@@ -162,8 +165,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
               { kind: "create", row },
               // guard: update-etag, other place
               { kind: "delete", row: { partitionKey, rowKey: stored.row }, etag: stored.etag },
-              // The mark of a run at work needs no note, because such a run is looked for among those at work first.
-              ...(next.status === "waiting" ? [markStep(next, partitionKey, rowKey)] : []),
+              ...(noted === undefined ? [] : [markStep(next, partitionKey, noted)]),
             ],
         `updating run ${runId(next)}`,
       );
@@ -198,13 +200,12 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
     async reopen(closed, run) {
       const partitionKey = partitionOf(run);
       const rowKey = openRowOf(run, clock.now());
-      const place = run.status === "waiting" ? rowKey : undefined;
       const { etags, read } = await rows.transact(
         [
           { kind: "create", row: { ...closed.unknown, ...writeOpenRun(run), partitionKey, rowKey } },
           {
             kind: "replace",
-            row: { ...closed.unknown, ...writeMark(run, place), partitionKey, rowKey: runRow(run) },
+            row: { ...closed.unknown, ...writeMark(run, notedRow(rowKey)), partitionKey, rowKey: runRow(run) },
             etag: closed.etag,
           },
         ],
