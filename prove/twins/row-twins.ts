@@ -46,7 +46,7 @@ export const ROW_TWINS: readonly Twin[] = [
           [{ kind: "create", row: { ...writeOpenRun(run), partitionKey, rowKey } }],
           "inserting a run",
         );
-        await rows.put(partitionKey, runRow(run), writeMark(run, place), "marking a run");`,
+        await rows.put(partitionKey, runRow(run), writeMark(run, notedRow(rowKey)), "marking a run");`,
       },
     ],
     scenario: {

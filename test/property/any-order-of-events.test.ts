@@ -9,7 +9,7 @@ describe("in any order of events and crashes", () => {
     timeout: PROPERTY_TIMEOUT_MS,
   }, async () => {
     const anyOrder = fc.asyncProperty(anyOrderOfEvents(), async (events) => {
-      const { model, real } = setUp();
+      const { model, real } = await setUp();
       await fc.asyncModelRun(() => ({ model, real }), events);
       await letItEnd(model, real);
       await checkEnd(model, real);

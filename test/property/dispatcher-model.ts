@@ -1,6 +1,7 @@
 import type { V1Job } from "@kubernetes/client-node";
 import { expect } from "vitest";
 import { isRetired, readJobIdentity } from "../../shared/jobs/job-identity.ts";
+import { filesOf } from "../../shared/judge/files-of.ts";
 import { type ClosedRun, type Run, runId } from "../../shared/run/run.ts";
 import { aModule } from "../support/a-module.ts";
 import type { FakeMessage } from "../support/fake-entity.ts";
@@ -63,8 +64,9 @@ export interface Real {
   readonly replicas: Replica[];
 }
 
-export function setUp(): { model: Model; real: Real } {
+export async function setUp(): Promise<{ model: Model; real: Real }> {
   const world = makeWorld([aModule({ retry: RETRY, maxActive: 2, startTimeoutMs: 60_000, when: { subject: "mine" } })]);
+  await countNineRejections(world);
   const model: Model = {
     jobs: new Map(),
     closed: new Map(),
@@ -80,6 +82,22 @@ export function setUp(): { model: Model; real: Real } {
   watchCreates(world, model);
   const replicas = [0, 1].map(() => makeGatedReplica(world, makeMachineClock(world.clock)));
   return { model, real: { world, replicas } };
+}
+
+/** One more message that no module takes shuts the gate, and the next one is held. A case has too few for ten. */
+async function countNineRejections(world: Real["world"]): Promise<void> {
+  const scope = { source: SOURCE };
+  await world.table.saveGateState(
+    {
+      scope,
+      files: filesOf(scope, world.deps.modules.values()),
+      status: "counting",
+      rejected: Array.from({ length: 9 }, (_, index) => `earlier:${index}`),
+      problem: "no module takes this message",
+      since: world.clock.now(),
+    },
+    undefined,
+  );
 }
 
 /** Makes a process on this machine. It hears the time from the table, as every replica does. */

@@ -193,6 +193,6 @@ describe("a request to the bus", () => {
   });
 });
 
-it("demands faults on 54 calls", () => {
-  expect(DEMANDED_EDGES).toHaveLength(54);
+it("demands faults on 56 calls", () => {
+  expect(DEMANDED_EDGES).toHaveLength(56);
 });

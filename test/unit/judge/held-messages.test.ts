@@ -89,6 +89,20 @@ describe.each([
     ]);
   });
 
+  it("dead-letters ten and no more, though replicas judge at the same time", async () => {
+    const world = makeWorld([wrong]);
+    const replicas = [world, world.makeReplica(), world.makeReplica()];
+    const deliveries = Array.from({ length: 60 }, (_, index) =>
+      world.broker.deliver(SOURCE, { messageId: `m-${index}`, ...GOOD }),
+    );
+    const outcomes = await Promise.all(
+      deliveries.map((delivery, index) => (replicas[index % 3] ?? world).accept(delivery)),
+    );
+    expect(outcomes.filter((outcome) => outcome === "rejected")).toHaveLength(10);
+    expect(outcomes.filter((outcome) => outcome === "held").length).toBeGreaterThanOrEqual(40);
+    expect(linesOf(world, /^holding messages/)).toHaveLength(1);
+  });
+
   it("loses ten messages more, and not all, if the mended file is wrong too", async () => {
     const world = makeWorld([wrong]);
     await send(world, 50, GOOD);

@@ -49,7 +49,45 @@ interface Case {
 
 const absent: JobSeen = { phase: "absent", confirmed: false };
 
+const held = aRun({ status: "held", module: "" });
+
 const CASES: Case[] = [
+  // held
+  {
+    name: "leaves a fresh held row to its trigger",
+    given: { run: { ...held, notBefore: T0 + 9_000 }, job: absent },
+    want: { do: "leave", cause: "trigger-at-work" },
+  },
+  {
+    name: "looks for the message of a held run before it is judged",
+    given: { run: held, job: absent },
+    want: { do: "look", at: "message" },
+  },
+  {
+    name: "judges a held message that is deferred",
+    given: { run: held, job: absent, message: "deferred" },
+    want: { do: "judge" },
+  },
+  {
+    name: "leaves a held message that is active to its redelivery",
+    given: { run: held, job: absent, message: "active" },
+    want: { do: "leave", cause: "redelivery" },
+  },
+  {
+    name: "only doubts a held message that one peek missed",
+    given: { run: held, job: absent, message: "absent" },
+    want: { do: "doubt" },
+  },
+  {
+    name: "closes a held run whose message is gone",
+    given: { run: held, job: absent, message: "gone" },
+    want: { do: "close", verdict: { outcome: "lost" } },
+  },
+  {
+    name: "trusts a held message that is seen after a doubt",
+    given: { run: { ...held, absentSince: T0 }, job: absent, message: "deferred" },
+    want: { do: "trust" },
+  },
   // accepted
   {
     name: "leaves a fresh row to its trigger",
