@@ -53,8 +53,8 @@ interface Beginning {
 
 /**
  * What became of one delivery. `settling`: its first attempt failed without a Job and no other follows, so a tick will
- * settle the message. `held`: it would be rejected, and waits until its gate is open. `left`: nothing was settled, so the lock lapses, which is a natural pause, and the message comes
- * again.
+ * settle the message. `held`: it is deferred, and would be rejected if its gate was not shut. `left`: nothing was
+ * settled, so the lock lapses, which is a natural pause, and the message comes again.
  */
 export type AcceptOutcome =
   | "dispatched"

@@ -32,7 +32,10 @@ export interface Gates {
   isOpen(scope: GateScope): boolean;
   /** Counts a message that would be rejected. Resolves to false if it is to be held instead. */
   mayReject(rejection: Omit<Rejection, "files">, events: Events): Promise<boolean>;
-  /** Notes that a module accepted a message, which opens its gate and its source's. Costs nothing if nothing is counted. */
+  /**
+   * Notes that a module accepted a message, which opens its gate and its source's. Costs nothing if nothing was counted.
+   * Never rejects because the table is away.
+   */
   noteAccepted(module: Module, events: Events): Promise<void>;
 }
 

@@ -9,6 +9,7 @@ import type { PeekedMessage } from "../run/message.ts";
 import { newRun } from "../run/new-run.ts";
 import { MAX_DELIVERIES } from "../run/retry-policy.ts";
 import type { Run, RunKey } from "../run/run.ts";
+import { wasHeld } from "../run/stamp.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
 const HELD_BEFORE = "it was held when its row was lost";
@@ -31,11 +32,10 @@ export async function rebuildRun(
   const module = await moduleOf(deps, key, message, attempt, view);
   const bodyInBlob = goesToStore(message, deps.bodyAccess);
   const run = newRun({ key, message, module: module ?? "", bodyInBlob, now });
-  const wasHeld = stamped === 0;
-  if (module === undefined) return wasHeld ? held(run, "", HELD_BEFORE) : undefined;
+  if (module === undefined) return wasHeld(message) ? held(run, "", HELD_BEFORE) : undefined;
   const nameOf = jobNamer({ module, instance: deps.instance, key });
   for (let later = attempt + 1; later <= MAX_DELIVERIES; later += 1) if (view.jobs.has(nameOf(later))) attempt = later;
-  if (wasHeld && !view.jobs.has(nameOf(attempt))) return held(run, module, HELD_BEFORE);
+  if (wasHeld(message) && !view.jobs.has(nameOf(attempt))) return held(run, module, HELD_BEFORE);
   return {
     ...run,
     attempt,

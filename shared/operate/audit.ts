@@ -13,6 +13,7 @@ import { gateName } from "../run/gate-state.ts";
 import { runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
 import type { HoldReason } from "../run/source-hold.ts";
+import { wasHeld } from "../run/stamp.ts";
 import { type RowlessMessage, rowlessMessages } from "./rowless-messages.ts";
 
 /** Something that only an operator may decide. */
@@ -83,7 +84,8 @@ async function lookAtSources(deps: Dependencies, all: readonly SourceRuns[]): Pr
     found.push(...(await shutGates(deps, source, gates)));
     for (const orphan of await rowlessUnlessMissing(deps, source)) {
       // The sweep takes on what is this instance's own.
-      if (orphan.owner !== owner || orphan.module === undefined) found.push({ kind: "orphan message", ...orphan });
+      const isForNone = orphan.module === undefined && !wasHeld(orphan.message);
+      if (orphan.owner !== owner || isForNone) found.push({ kind: "orphan message", ...orphan });
     }
   }
   return found;

@@ -15,6 +15,11 @@ export function deferStamp(run: Run, owner: string): Properties {
   return { ...ownerStamp(owner), "dispatcher-attempt": run.status === "held" ? 0 : run.attempt };
 }
 
+/** Says whether a message was held when it was deferred. Its stamp stays 0 until its second attempt, if it is accepted. */
+export function wasHeld({ properties }: Pick<PeekedMessage, "properties">): boolean {
+  return Number(properties["dispatcher-attempt"]) === 0;
+}
+
 /**
  * Stamps a message when an attempt failed and another follows: which attempt comes next, and why. It is for people who
  * peek.

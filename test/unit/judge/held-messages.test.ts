@@ -236,6 +236,17 @@ describe("a held run", () => {
     expect(world.message(sequenceNumber).state).toBe(state);
   });
 
+  it("is nothing for a person if its row is lost, and can be adopted all the same", async () => {
+    const world = await held();
+    const { sequenceNumber, enqueuedAt } = world.run();
+    world.table.forget(world.run());
+    const person = operator(world);
+    expect(await person.audit()).toEqual([]);
+    const id = `thumbnails:${sequenceNumber}:${enqueuedAt}`;
+    expect(await person.adopt([id])).toEqual([[id, { kind: "done", did: "adopted to be judged" }]]);
+    expect(world.run()).toMatchObject({ sequenceNumber, status: "held", module: "" });
+  });
+
   it("is followed by its Job if its row is lost after it was accepted", async () => {
     const world = makeWorld([WRONG_WHEN]);
     await send(world, 11, GOOD);
@@ -250,8 +261,8 @@ describe("a held run", () => {
 
   it("can be cancelled by hand", async () => {
     const world = await held();
-    const { source, sequenceNumber, enqueuedAt } = world.run();
-    const id = `${"queue" in source ? source.queue : ""}:${sequenceNumber}:${enqueuedAt}`;
+    const { sequenceNumber, enqueuedAt } = world.run();
+    const id = `thumbnails:${sequenceNumber}:${enqueuedAt}`;
     expect(await operator(world).cancel([id])).toEqual([[id, expect.objectContaining({ kind: "done" })]]);
     await world.tick();
     expect(world.message(sequenceNumber).letter?.reason).toBe("Cancelled");
