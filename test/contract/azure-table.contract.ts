@@ -142,7 +142,7 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       const stored = await table.insert(aRun({ status }));
       await table.insert(aRun({ status, sequenceNumber: 43 }));
       const key = { partitionKey: "dispatcher|q|thumbnails", rowKey: stored.row };
-      await rawClient(options.tableName).updateEntity({ ...key, version: 2, status: "thinking" }, "Merge");
+      await rawClient(options.tableName).updateEntity({ ...key, version: 3, status: "thinking" }, "Merge");
       const { source } = aRun();
       expect(await table.find(aRun())).toEqual({ kind: "newer" });
       expect((await openRuns(table, source)).map(({ run }) => run.sequenceNumber)).toEqual([43]);

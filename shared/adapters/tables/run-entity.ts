@@ -50,6 +50,8 @@ const COLUMNS = {
 
 /** The version of the layout that this release writes. A release leaves the rows of a newer one alone. */
 const VERSION = 1;
+/** The version of the rows of held runs, which the first release with versions doesn't know. */
+const HELD_VERSION = 2;
 
 const version = z.int32().default(VERSION);
 const OPEN = z.object({ version, status: z.enum(OPEN_STATUSES), ...COLUMNS });
@@ -93,7 +95,7 @@ const NOT_COLUMNS = new Set(["partitionKey", "rowKey", "etag", "timestamp"]);
 
 export function writeOpenRun(run: Run): Columns {
   return {
-    ...z.encode(OPEN, { version: VERSION, ...run }),
+    ...z.encode(OPEN, { version: run.status === "held" ? HELD_VERSION : VERSION, ...run }),
     ...writeEndOrdered(run.endOrdered),
     ...writeVerdict(run.verdict),
   };
@@ -124,7 +126,7 @@ export function placeOf(mark: Columns): string | undefined {
 
 /** Whether a newer release wrote the row, in a layout that this one doesn't know. */
 export function isNewer(columns: Columns): boolean {
-  return typeof columns.version === "number" && columns.version > VERSION;
+  return typeof columns.version === "number" && columns.version > HELD_VERSION;
 }
 
 /** Whether an older release wrote the row, which has no version. */
