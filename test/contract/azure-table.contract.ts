@@ -133,6 +133,18 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       expect(await held(runRow(aRun()))).toEqual(added);
     });
 
+    it("gives the row of a held run, and no other, a version that the first release leaves alone", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const client = rawClient(options.tableName);
+      const versionOf = async (row: string) => (await client.getEntity("dispatcher|q|thumbnails", row))["version"];
+      const stored = await table.insert(aRun({ status: "held" }));
+      expect(await versionOf(stored.row)).toBe(2);
+      const released = await table.update(stored, { ...stored.run, status: "waiting" });
+      expect(await versionOf(released.row)).toBe(1);
+      expect(await versionOf(runRow(aRun()))).toBe(1);
+    });
+
     it.each([
       { where: "at work", status: "dispatched", newer: ["thumbnail"] },
       { where: "in line", status: "waiting", newer: [] },
