@@ -24,13 +24,14 @@ const MOST_OF_LINE = 1_000;
  */
 export async function closeLostRuns(
   deps: Dependencies,
-  { source, atWork, due, heads, othersWait }: SourceRuns,
+  { source, atWork, due, heads, held: heldHeads, othersWait }: SourceRuns,
   events: Events,
   isOver: () => boolean,
 ): Promise<void> {
   const lines = await Promise.all(heads.map(({ run }) => deps.table.line(source, run.module, MOST_OF_LINE)));
+  const held = await Promise.all(heldHeads.map(({ run }) => deps.table.held(source, run.module, MOST_OF_LINE)));
   let isDone = !othersWait;
-  await pLimit(CONCURRENCY).map([...atWork, ...due, ...lines.flat()], async (stored) => {
+  await pLimit(CONCURRENCY).map([...atWork, ...due, ...lines.flat(), ...held.flat()], async (stored) => {
     if (isOver() || !(await isToStay(deps, stored, events))) isDone = false;
   });
   if (isDone) await release(deps, source);

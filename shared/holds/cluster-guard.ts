@@ -57,7 +57,8 @@ export function makeClusterGuard(deps: Deps): ClusterGuard {
     view: ClusterView,
     events: Events,
   ): Promise<ClusterHold | undefined> {
-    const isAtWork = runs.some(({ run }) => run.status === "dispatched");
+    // The Job of an accepted run may exist, though its row does not say so yet.
+    const isAtWork = runs.some(({ run }) => run.status === "dispatched" || run.status === "accepted");
     const { before, after, sight } = await recordCluster(deps, (known, seen) =>
       afterTick(known, seen, { isAtWork, areMissing: isMassAbsence(runs, view, known?.doubtedSince) }),
     );

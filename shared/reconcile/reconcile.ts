@@ -22,7 +22,7 @@ import { makeFollowUnspoken } from "./unspoken-jobs.ts";
  * Makes the tick: it reads the rows of what is at work and of what may start, then the Jobs, decides for each run, and
  * acts. Two ticks at once are harmless, because every write is conditional and only one settlement of a message
  * succeeds. One run's failure never stops the next. A tick resolves to whether this replica is to go on ticking: one
- * that sees another cluster is not.
+ * that sees another cluster, or whose tick comes to nothing, is not.
  */
 export function makeReconcile(
   deps: Dependencies,
@@ -91,11 +91,11 @@ export function makeReconcile(
       }
       await deps.instanceTable.recordTick(deps.clock.now());
       log.info("reconciled", line());
-      return hold !== "another cluster";
+      return hold !== "another cluster" && !counts.isAllFailed();
     } catch (error) {
       if (!(error instanceof UnavailableError)) throw error;
       log.error("reconcile is held up", { why: errorText(error), ...line() });
-      return true;
+      return false;
     }
   };
 }

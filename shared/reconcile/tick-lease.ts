@@ -14,6 +14,9 @@ const RENEW_EVERY_MS = 5_000;
 /** A tick that takes longer than this is stuck. Its lease ends, so that another replica ticks. */
 const LONGEST_TICK_MS = 120_000;
 
+/** So long a replica whose tick came to nothing leaves the lease to the others. */
+const STAND_ASIDE_MS = 60_000;
+
 /** How often the lease is looked at, if another replica changes it each time. Then the replica ticks all the same. */
 const MAX_LOOKS = 3;
 
@@ -31,7 +34,8 @@ export interface Ticks {
  *
  * This is thrift, not safety. Two ticks at once are harmless, but they read and list everything twice, and get in each
  * other's way. So only another replica's valid lease keeps a replica from ticking: if the table can't be asked, it
- * ticks. The Functions host lets only one replica have the timer anyway, which then finds the lease its own.
+ * ticks. A replica whose ticks come to nothing goes on without the lease, so that a sound one takes it. The Functions
+ * host lets only one replica have the timer anyway, which then finds the lease its own.
  *
  * It costs the holder one write a tick and 5 s, and each of the others one read a tick.
  */
@@ -43,6 +47,8 @@ export function makeTicks(
   const id = `${hostname()}/${randomUUID().slice(0, 8)}`;
   /** The lease as this replica wrote it last; undefined if another one may have it. */
   let held: StoredTickLease | undefined;
+  /** When a tick of this replica last came to nothing, by the monotonic clock. */
+  let failedAt: number | undefined;
   /** The replica for which this one passed over its last tick. */
   let leftTo: string | undefined;
 
@@ -61,6 +67,7 @@ export function makeTicks(
       const stored = held ?? (await instanceTable.tickLease());
       held = undefined;
       if (stored && isAnothers(stored.lease)) return stored.lease.holder;
+      if (isStandingAside()) return undefined;
       try {
         held = await take(stored?.etag);
         return undefined;
@@ -69,6 +76,11 @@ export function makeTicks(
       }
     }
     return undefined;
+  }
+
+  /** Whether the lease is left to another replica, because this one's ticks come to nothing. It ticks without it. */
+  function isStandingAside(): boolean {
+    return failedAt !== undefined && clock.read().monotonicMs - failedAt < STAND_ASIDE_MS;
   }
 
   async function giveBack(): Promise<void> {
@@ -88,15 +100,17 @@ export function makeTicks(
     const timer = setInterval(() => {
       renewal = renewal.then(renew);
     }, RENEW_EVERY_MS);
-    let isOfUse = true;
+    let isOfUse = false;
     try {
       isOfUse = await reconcile(log);
     } finally {
       clearInterval(timer);
       await renewal;
+      // This replica can do nothing here: it sees another cluster, can't reach one of the servers, or its tick fails.
+      // Another replica may do better.
+      failedAt = isOfUse ? undefined : clock.read().monotonicMs;
+      if (!isOfUse) await giveBack();
     }
-    // This replica can do nothing here, because it sees another cluster. Another replica may see the right one.
-    if (!isOfUse) await giveBack();
   }
 
   return {

@@ -187,15 +187,15 @@ export function closed(run: Run, verdict: Verdict, now: EpochMs): ClosedRun {
 
 /**
  * Reopens a run that was closed as lost, because its message turned up. It goes on with the Job that was at work when it
- * was closed. If there was none, it has a new attempt, unless none was ever started.
+ * was closed. If the row knows of none, it has a new attempt all the same, because a Job may have been made that the row
+ * was never told of, and its name may be free again. A run that no module takes is held, to be judged.
  */
 export function reopened(run: ClosedRun, now: EpochMs): Run {
   const { closedAt: _, verdict: __, ...rest } = run;
   if (run.dispatchedAt !== undefined) return { ...rest, status: "dispatched", notBefore: now, busyCount: 0 };
-  const started = run.jobName !== undefined || run.attempt > 1;
   return {
-    ...noJob({ ...rest, status: "accepted" }),
-    attempt: started ? run.attempt + 1 : run.attempt,
+    ...noJob({ ...rest, status: run.module === "" ? "held" : "accepted" }),
+    attempt: run.attempt + 1,
     notBefore: now,
     busyCount: 0,
   };

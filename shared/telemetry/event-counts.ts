@@ -12,6 +12,8 @@ export interface EventCounts {
    * in `working`.
    */
   fields(): Fields;
+  /** Whether something failed, and nothing was done. */
+  isAllFailed(): boolean;
   /** How many messages a delivery completed and dead-lettered, and what it found held, where there is any. */
   ofDelivery(): Fields;
 }
@@ -111,6 +113,10 @@ export function countEvents(): EventCounts {
       settled: counts.completed + counts.deadLettered,
       waiting: Object.fromEntries(waiting),
     }),
+    isAllFailed() {
+      const { started, completed, deadLettered, requeued, lost, failed } = counts;
+      return failed > 0 && started + completed + deadLettered + requeued + lost === 0;
+    },
     ofDelivery: () => ({
       ...(counts.completed > 0 ? { completed: counts.completed } : {}),
       ...(counts.deadLettered > 0 ? { deadLettered: counts.deadLettered } : {}),

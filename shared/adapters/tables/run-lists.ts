@@ -63,6 +63,18 @@ export function makeRunLists({
     }
   };
 
+  /** Reads a range until there are so many runs of it that can be read, or its end is reached. */
+  async function runsUpTo(source: Source, range: KeyRange, limit: number, what: string): Promise<StoredRun[]> {
+    const runs: StoredRun[] = [];
+    for (let rest = range, size = limit; ; size = PAGE) {
+      const page = await read(source, rest, size, what);
+      runs.push(...runsIn(source, page));
+      const last = page.at(-1);
+      if (runs.length >= limit || !last || page.length < size) return runs.slice(0, limit);
+      rest = after(last.rowKey, rest);
+    }
+  }
+
   return {
     async atWork(source) {
       await moveOldRows(source);
@@ -92,13 +104,8 @@ export function makeRunLists({
     heads: (source) => firsts(source, LINES, "the lines"),
     heldHeads: (source) => firsts(source, HOLD_ROWS, "what is held"),
 
-    async line(source, module, limit, row) {
-      return runsIn(source, await read(source, after(row, lineOf(module)), limit, `the line of ${module}`));
-    },
-
-    async held(source, module, limit, row) {
-      return runsIn(source, await read(source, after(row, heldOf(module)), limit, "what is held"));
-    },
+    line: (source, module, limit, row) => runsUpTo(source, after(row, lineOf(module)), limit, `the line of ${module}`),
+    held: (source, module, limit, row) => runsUpTo(source, after(row, heldOf(module)), limit, "what is held"),
 
     async knownToWait(source, keys) {
       const wanted = new Map(keys.map((key) => [runRow(key), runId(key)]));

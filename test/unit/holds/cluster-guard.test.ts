@@ -179,7 +179,7 @@ describe("a change of the cluster while no Job is at work", () => {
     );
   });
 
-  it("is noticed by a start that took its time to store the body", async () => {
+  it("is not planned while a start is under way, because its Job may exist before its row says so", async () => {
     const world = makeWorld();
     await world.tick();
     const moved = world.makeReplica({ cluster: another(world) });
@@ -190,8 +190,8 @@ describe("a change of the cluster while no Job is at work", () => {
       world.clock.advance(10_001);
       await putBody(...args);
     };
-    expect((await world.send({ body: "a".repeat(20_000) })).outcome).toBe("waiting");
-    expect(world.cluster.creates).toEqual([]);
+    expect((await world.send({ body: "a".repeat(20_000) })).outcome).toBe("dispatched");
+    expect((await record(world))?.next).toBeUndefined();
   });
 
   it("is given up if the right to read the namespace is taken away, and keeps nothing from starting then", async () => {

@@ -1,0 +1,57 @@
+import { expect, it } from "vitest";
+import { openRowOf } from "../../../shared/adapters/tables/keys.ts";
+import type { Row, TableRows } from "../../../shared/adapters/tables/rows.ts";
+import { writeOpenRun } from "../../../shared/adapters/tables/run-entity.ts";
+import { makeRunLists } from "../../../shared/adapters/tables/run-lists.ts";
+import type { Run } from "../../../shared/run/run.ts";
+import { aRun, T0 } from "../../support/a-run.ts";
+import { makeTestClock } from "../../support/test-clock.ts";
+
+const clock = makeTestClock();
+function lists(runs: readonly Run[], isBad: (n: number) => boolean) {
+  const rows: Row[] = runs
+    .map((run, n) => ({
+      partitionKey: "p",
+      rowKey: openRowOf(run, clock.now()),
+      etag: "e",
+      columns: { ...writeOpenRun(run), ...(isBad(n) ? { version: 3 } : {}) },
+      read: clock.read(),
+    }))
+    .toSorted((a, b) => (a.rowKey < b.rowKey ? -1 : 1));
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The lists only query.
+  const table = {
+    query: async (
+      _p: string,
+      { from, below }: { from: string; below: string },
+      { limit = Infinity }: { limit?: number },
+    ) => rows.filter(({ rowKey }) => rowKey >= from && rowKey < below).slice(0, limit),
+  } as unknown as TableRows;
+  return makeRunLists({
+    rows: table,
+    instance: "i",
+    clock,
+    readable: (found, read) => found.map(read),
+    moveOldRows: async () => {},
+  });
+}
+const waiting = (n: number): Run => ({
+  ...aRun(),
+  status: "waiting",
+  sequenceNumber: n,
+  enqueuedAt: T0 - 100_000 + n,
+  notBefore: T0,
+});
+const SOURCE = aRun().source;
+
+it("gives those behind 21 rows of a newer release their turn (maxActive 1)", async () => {
+  const all = Array.from({ length: 40 }, (_, n) => waiting(n + 1));
+  const { line, heads } = lists(all, (n) => n < 21);
+  expect((await heads(SOURCE)).map(({ run }) => run.sequenceNumber)).toEqual([22]);
+  // What takeTurns asks for: 1 place + 20 spare.
+  expect((await line(SOURCE, "thumbnail", 21)).length).toBeGreaterThan(0);
+});
+
+it("says that a line is not empty whose first row is a newer release's (admission asks for one)", async () => {
+  const { line } = lists([waiting(1), waiting(2)], (n) => n === 0);
+  expect((await line(SOURCE, "thumbnail", 1)).length).toBe(1);
+});
