@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import { APP } from "../../prove/twins/build-app.ts";
 import { defaultCacheRoot } from "../../real-cluster/cluster.ts";
 
 const run = promisify(execFile);
@@ -57,20 +58,7 @@ async function installPackages(directory: string): Promise<void> {
 }
 
 async function bundle(directory: string): Promise<void> {
-  await build({
-    absWorkingDir: directory,
-    entryPoints: ["functions/index.ts"],
-    outdir: "dist",
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "esm",
-    logLevel: "silent",
-    external: ["@azure/functions-core", "supports-color"],
-    banner: {
-      js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
-    },
-  });
+  await build({ ...APP, absWorkingDir: directory, outdir: "dist" });
 }
 
 async function git(...args: readonly string[]): Promise<void> {
