@@ -114,21 +114,15 @@ export async function advanceAll(
     else await tryStep(run, tick, aboutRun(run, events), (about) => askForMessage(deps, item, about));
     item.slots.release(run);
   });
-  await Promise.all(joining.map(({ stored, share }) => joinLine(deps, stored, share.slots, events)));
+  // Waiting runs whose time has come move into their module's line.
+  await Promise.all(
+    joining.map(async ({ stored, share }) => {
+      const { run } = stored;
+      events.tell({ event: "left", cause: share.slots.causeOf(run) });
+      await tryStep(run, tick, aboutRun(run, events), () => deps.table.update(stored, run));
+    }),
+  );
   return left;
-}
-
-/** Moves a waiting run whose time has come into its module's line. */
-async function joinLine(deps: Dependencies, stored: StoredRun, slots: Slots, events: Events): Promise<void> {
-  events.tell({ event: "left", cause: slots.causeOf(stored.run) });
-  const about = events.about({ runId: runId(stored.run), messageId: stored.run.messageId });
-  try {
-    await deps.table.update(stored, stored.run);
-  } catch (error) {
-    about.tell(
-      error instanceof ConflictError ? { event: "left", cause: "moved-on" } : leftToNextTick(stored.run, error),
-    );
-  }
 }
 
 /** Puts the postponed runs first. Otherwise the oldest could use up every tick, if they are slow to fail. */

@@ -29,7 +29,7 @@ export interface Ticks {
 }
 
 /**
- * Lets one replica tick, by a lease in the table: whoever has ticked goes on ticking, and the timers of the others find
+ * Lets one replica tick, by a lease in the table: the replica that ticked goes on ticking, and the timers of the others find
  * the lease and pass over. A replica that dies is replaced as soon as its lease has ended and another timer fires.
  *
  * This is thrift, not safety. Two ticks at once are harmless, but they read and list everything twice, and get in each

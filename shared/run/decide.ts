@@ -179,61 +179,39 @@ export function decide(seen: Seen): Decision {
 }
 
 function arrive(seen: Seen): Decision {
-  const { run, message, now } = seen;
+  const { run, now } = seen;
   if (now < run.notBefore) return leave("trigger-at-work", run.notBefore);
-  if (isBelied(seen)) return { do: "trust" };
-  switch (message) {
-    case undefined:
-      return { do: "look", at: "message" };
-    case "deferred":
-      return { do: "await start" };
-    case "active":
-      return leave("redelivery");
-    case "absent":
-      return absent(seen);
-    case "gone":
-      return LOST;
-    default:
-      return message satisfies never;
-  }
+  return byMessage(seen, { deferred: { do: "await start" }, active: leave("redelivery") });
 }
 
 /** A tick asks only if the gate is not shut, so that what is held waits at no cost. The run has no Job yet. */
 function hold(seen: Seen): Decision {
-  const { run, cancelled: isCancelled, message, retry, now } = seen;
+  const { run, cancelled: isCancelled, retry, now } = seen;
   if (isCancelled) return afterEnding(run, CANCELLED, retry, now);
   if (now < run.notBefore) return leave("trigger-at-work", run.notBefore);
-  if (isBelied(seen)) return { do: "trust" };
-  switch (message) {
-    case undefined:
-      return { do: "look", at: "message" };
-    case "deferred":
-      return { do: "judge" };
-    case "active":
-      return leave("redelivery");
-    case "absent":
-      return absent(seen);
-    case "gone":
-      return LOST;
-    default:
-      return message satisfies never;
-  }
+  return byMessage(seen, { deferred: { do: "judge" }, active: leave("redelivery") });
 }
 
 function start(seen: Seen): Decision {
-  const { run, cancelled: isCancelled, message, slot, retry, now } = seen;
+  const { run, cancelled: isCancelled, slot, retry, now } = seen;
   if (isCancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
   if (now < run.notBefore) return leave("back-off", run.notBefore);
   if (slot === undefined) return { do: "look", at: "slot" };
   if (!slot.start) return leave(slot.cause);
+  return byMessage(seen, { deferred: { do: "start" }, active: notDeferred(seen) });
+}
+
+/** Says what to do about a run that has no Job and no verdict, by what the bus shows of its message. */
+function byMessage(seen: Seen, then: { readonly deferred: Decision; readonly active: Decision }): Decision {
+  const { message } = seen;
   if (isBelied(seen)) return { do: "trust" };
   switch (message) {
     case undefined:
       return { do: "look", at: "message" };
     case "deferred":
-      return { do: "start" };
+      return then.deferred;
     case "active":
-      return notDeferred(seen);
+      return then.active;
     case "absent":
       return absent(seen);
     case "gone":

@@ -43,6 +43,7 @@ const REFUSED = [
   ["test/unit/x.ts", "../../prove/proof/flags.ts"],
   ["test/support/x.ts", "../../bench/table.ts"],
   ["test/prove/x.ts", "../../bench/table.ts"],
+  ["test/upgrade/x.ts", "../../bench/table.ts"],
   ["test/bench/x.ts", "../../prove/proof/flags.ts"],
 ] as const;
 

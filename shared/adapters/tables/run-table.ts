@@ -79,8 +79,8 @@ export interface BadRow {
  * then for each source what is at work, what has come due, and the front of those lines that have a free slot. However
  * many runs wait, it reads no more.
  *
- * An open run has exactly one row of `work|`, `wait|`, `later|` and `hold|`, which guards its changes by its ETag; moving it
- * deletes one and creates another in one transaction. `run|` guards its identity for as long as the history is kept.
+ * An open run has exactly one row of `work|`, `wait|`, `later|` and `hold|`, which guards its changes by its ETag. Moving
+ * it deletes one and creates another in one transaction. `run|` guards its identity for as long as the history is kept.
  * It is written in the same transaction when the run opens, closes, reopens or comes to wait, and says then where.
  */
 export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceTable {
