@@ -34,7 +34,10 @@ export interface Dependencies {
  * operator may ask at any time what a tick would see.
  */
 export interface Looking extends Pick<Dependencies, "clock" | "modules" | "instance" | "bodyAccess"> {
-  readonly table: Pick<RunTable, "find" | "atWork" | "later" | "heads" | "line" | "heldHeads" | "held" | "knownToWait">;
+  readonly table: Pick<
+    RunTable,
+    "find" | "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait"
+  >;
   readonly instanceTable: Pick<InstanceTable, "sources">;
   readonly broker: Pick<MessageBroker, "peek" | "browse">;
   readonly cluster: Pick<JobCluster, "get" | "pods" | "events" | "listJobs" | "listPods" | "listCancelled">;

@@ -2,16 +2,16 @@ import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, EntityMissingError, UnavailableError, unlessConflict } from "../errors.ts";
 import { lookAtMessage } from "../observe/look-at-message.ts";
 import type { StoredSourceHold } from "../ports/instance-table.ts";
-import { type Run, type RunKey, runId } from "../run/run.ts";
+import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
-import { areMessagesMissing, type HoldReason, heldOn, isLossBelieved, type SourceHold } from "../run/source-hold.ts";
+import { type HoldReason, heldOn, isLossBelieved, type SourceHold } from "../run/source-hold.ts";
 import type { Events } from "../telemetry/events.ts";
+import { doubtLoss, type Looks } from "./doubt-loss.ts";
 import { makeRecent } from "./recent.ts";
+import { stillOpen } from "./still-open.ts";
 
 /** So many missing messages of a held source are looked for in each tick. */
 const LOOKS = 20;
-
-type Deps = Pick<Dependencies, "table" | "instanceTable" | "broker" | "clock">;
 
 /**
  * Knows which sources are held, because the bus has no such entity, or not the messages that the rows speak of. The
@@ -39,13 +39,14 @@ export interface SourcesInTick {
   looked(run: Run, isMissing: boolean): void;
   /**
    * All runs were looked at, or all sources swept: holds the sources whose entity, or most of whose messages, turned out
-   * to be missing. Rejects with an UnavailableError if the table is away.
+   * to be missing. If that can't be told of a source, it is held for this tick alone. Rejects with an UnavailableError
+   * if the table is away.
    */
   conclude(events: Events): Promise<void>;
 }
 
 /** Makes the source holds of one replica. */
-export function makeSourceHolds(deps: Deps): SourceHolds {
+export function makeSourceHolds(deps: Dependencies): SourceHolds {
   const recent = makeRecent<readonly StoredSourceHold[]>(deps.clock);
   const read = () => deps.instanceTable.heldSources();
 
@@ -77,7 +78,7 @@ export function makeSourceHolds(deps: Deps): SourceHolds {
 
 /** Says why a held source is still to be held. Undefined: it is not. `unknown`: the bus could not be asked. */
 async function reasonToHold(
-  deps: Deps,
+  deps: Dependencies,
   { source, hold }: StoredSourceHold,
 ): Promise<HoldReason | "unknown" | undefined> {
   try {
@@ -99,22 +100,9 @@ async function reasonToHold(
   }
 }
 
-/**
- * Gives those of the runs that still wait for their messages. A missing message says nothing of a run that has its
- * verdict by now: this replica may have slept since it read the row, while another one settled the message.
- */
-async function stillOpen<Key extends RunKey>({ table }: Deps, keys: readonly Key[]): Promise<Key[]> {
-  const open: Key[] = [];
-  for (const key of keys) {
-    const found = await table.find(key);
-    if (found.kind === "open" && found.stored.run.verdict === undefined) open.push(key);
-  }
-  return open;
-}
-
 /** Writes what became of a hold. Resolves to the hold; undefined if it has ended. */
 async function keep(
-  { instanceTable, clock }: Deps,
+  { instanceTable, clock }: Dependencies,
   { source, hold, etag }: StoredSourceHold,
   because: HoldReason | "unknown" | undefined,
 ): Promise<SourceHold | undefined> {
@@ -134,12 +122,11 @@ async function keep(
   }
 }
 
-function inTick(deps: Deps, known: ReadonlyMap<string, SourceHold>, lost: ReadonlySet<string>): SourcesInTick {
+function inTick(deps: Dependencies, known: ReadonlyMap<string, SourceHold>, lost: ReadonlySet<string>): SourcesInTick {
   const { instanceTable, clock } = deps;
   const held = new Set(known.keys());
   const missing: Source[] = [];
-  /** Of each source, the runs whose messages were looked for, and those of which they are missing, by their ids. */
-  const looks = new Map<string, { readonly source: Source; looked: Set<string>; missing: Map<string, Run> }>();
+  const looks = new Map<string, Looks>();
 
   async function hold(source: Source, because: HoldReason, gone: readonly Run[], events: Events): Promise<void> {
     held.add(sourceKey(source));
@@ -147,6 +134,20 @@ function inTick(deps: Deps, known: ReadonlyMap<string, SourceHold>, lost: Readon
     const next = { ...heldOn(undefined, because, clock.now()), missing: some };
     events.tell({ event: "source held", source: sourceName(source), hold: next });
     await instanceTable.holdSource(source, next, undefined).catch(unlessConflict);
+  }
+
+  async function holdIfDoubted(seen: Looks, events: Events): Promise<void> {
+    const { source } = seen;
+    try {
+      const doubt = await doubtLoss(deps, seen);
+      if (doubt) await hold(source, doubt.because, doubt.missing, events);
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      // Without an answer no message counts as gone in this tick.
+      held.add(sourceKey(source));
+      const fields = { source: sourceName(source) };
+      events.tell({ event: "failed", what: "left missing messages to the next tick", error, fields });
+    }
   }
 
   return {
@@ -167,13 +168,12 @@ function inTick(deps: Deps, known: ReadonlyMap<string, SourceHold>, lost: Readon
     },
     async conclude(events) {
       for (const source of missing.splice(0)) await hold(source, "entity missing", [], events);
-      for (const [key, { source, looked, missing: seemGone }] of looks) {
-        if (held.has(key) || !areMessagesMissing(looked.size, seemGone.size)) continue;
-        const gone = await stillOpen(deps, [...seemGone.values()]);
+      for (const seen of looks.values()) {
+        if (seen.missing.size === 0 || held.has(sourceKey(seen.source))) continue;
         // guard: source-held
-        if (areMessagesMissing(looked.size - seemGone.size + gone.length, gone.length))
-          await hold(source, "messages missing", gone, events);
+        await holdIfDoubted(seen, events);
       }
+      looks.clear();
     },
   };
 }

@@ -65,18 +65,24 @@ export interface RunTable {
   atWork(source: Source): Promise<RunsAtWork>;
   /** Lists at most `limit` waiting runs that are due and not in line yet. */
   later(source: Source, limit: number): Promise<LaterRuns>;
+  /**
+   * Lists at most `limit` waiting runs that stand in no line, due or not, by their due time; with `after`, only those
+   * behind that row. Fewer are the last ones.
+   */
+  allLater(source: Source, limit: number, after?: string): Promise<StoredRun[]>;
   /** Lists the first run of each line of a source. */
   heads(source: Source): Promise<StoredRun[]>;
   /**
    * Lists at most `limit` runs of a module's line, the one enqueued first at the front; with `after`, only those behind
-   * that row.
+   * that row. Fewer are the last ones.
    */
   line(source: Source, module: string, limit: number, after?: string): Promise<StoredRun[]>;
   /** Lists the first held run of each module of a source, and of those that no module takes. */
   heldHeads(source: Source): Promise<StoredRun[]>;
   /**
    * Lists at most `limit` held runs of a module, or of those that no module takes if the name is empty, by ascending
-   * sequence number; with `after`, only those behind that row.
+   * sequence number; with `after`, only those behind that row. Fewer are the last ones, also if rows in between can't be
+   * read.
    */
   held(source: Source, module: string, limit: number, after?: string): Promise<StoredRun[]>;
   /**

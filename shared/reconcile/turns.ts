@@ -2,7 +2,7 @@ import type { Dependencies } from "../dependencies.ts";
 import type { Module } from "../modules/module.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
-import { runId } from "../run/run.ts";
+import { byAge, runId } from "../run/run.ts";
 import { type Source, sourceKey } from "../run/source.ts";
 import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
@@ -51,7 +51,7 @@ export async function takeTurns(
     const hasLine = heads.some(({ run }) => run.module === module.name);
     const line = hasLine ? await deps.table.line(source, module.name, most) : [];
     const candidates = [...line, ...due.filter(({ run }) => run.module === module.name)];
-    next.push(...candidates.toSorted(byAge).slice(0, most));
+    next.push(...candidates.toSorted((a, b) => byAge(a.run, b.run)).slice(0, most));
   }
   const chosen = new Set(next.map(({ run }) => runId(run)));
   const isLeftOver = ({ run }: StoredRun) => !chosen.has(runId(run));
@@ -100,8 +100,4 @@ export function makeTakeProbes(deps: Dependencies, breakers: Breakers) {
 
 function modulesOf({ modules }: Pick<Dependencies, "modules">, source: Source): Module[] {
   return [...modules.values()].filter((module) => sourceKey(module.source) === sourceKey(source));
-}
-
-function byAge(a: StoredRun, b: StoredRun): number {
-  return a.run.enqueuedAt - b.run.enqueuedAt || a.run.sequenceNumber - b.run.sequenceNumber;
 }

@@ -163,3 +163,8 @@ export interface ClosedRun extends Omit<Run, "status"> {
 export function runId(key: RunKey): string {
   return `${sourceName(key.source)}:${key.sequenceNumber}:${key.enqueuedAt}`;
 }
+
+/** Compares two runs of one source: the one whose message was enqueued first comes first. */
+export function byAge(a: RunKey, b: RunKey): number {
+  return a.enqueuedAt - b.enqueuedAt || a.sequenceNumber - b.sequenceNumber;
+}

@@ -6,7 +6,8 @@ export const HOLD_REASONS = ["entity missing", "messages missing"] as const;
 
 /**
  * - `entity missing`: the bus answers that the queue, topic or subscription does not exist.
- * - `messages missing`: the entity exists, and most of the messages that a tick looked for are not in it.
+ * - `messages missing`: the entity exists, and most of the messages that a tick looked for are not in it: see
+ *   `doubt-loss.ts`.
  */
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
@@ -50,10 +51,13 @@ export function isLossBelieved({ because, since, acceptedAt }: SourceHold, now: 
   return because === "entity missing" && now - since >= LOST_AFTER_MS;
 }
 
+/** Fewer messages that were looked for don't tell another namespace from messages that are gone. */
+export const FEWEST_TO_DOUBT = 10;
+
 /**
  * So many missing messages make it more likely that this is another namespace than that the messages are gone: most of
  * at least ten.
  */
 export function areMessagesMissing(looked: number, missing: number): boolean {
-  return looked >= 10 && missing > looked / 2;
+  return looked >= FEWEST_TO_DOUBT && missing > looked / 2;
 }

@@ -363,6 +363,16 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
         expect(await table.later(source, 100)).toMatchObject({ others: true });
       });
 
+      it("are listed whether they are due or not, a page at a time", async () => {
+        for (let number = 1; number <= 5; number += 1) await putOff(number, 60_000 - number * 10_000);
+        await table.insert(waiting({ sequenceNumber: 9 }));
+        clock.advance(20_000);
+        const first = await table.allLater(source, 3);
+        expect(numbers(first)).toEqual([5, 4, 3]);
+        expect(numbers(await table.allLater(source, 3, first.at(-1)?.row))).toEqual([2, 1]);
+        expect(await table.allLater({ queue: "other" }, 3)).toEqual([]);
+      });
+
       const held = (over: Partial<Run> = {}) => aRun({ status: "held", notBefore: clock.now() + 15_000, ...over });
 
       it("are its module's held runs, and then the line or the work once it is judged", async () => {

@@ -94,6 +94,10 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       const due = rows.filter(({ run }) => run.notBefore <= clock.now()).slice(0, limit);
       return { due, others: rows.length > due.length };
     },
+    async allLater(source, limit, after) {
+      const rows = rowsOf(source, "later|");
+      return rows.filter(({ row }) => after === undefined || row > after).slice(0, limit);
+    },
     async heads(source) {
       const rows = rowsOf(source, "wait|");
       return rows.filter(({ run }, index) => rows[index - 1]?.run.module !== run.module);

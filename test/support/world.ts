@@ -11,6 +11,7 @@ import { isRecord } from "../../shared/plain-data.ts";
 import type { DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
 import { makeReconcile } from "../../shared/reconcile/reconcile.ts";
 import type { Run, RunKey } from "../../shared/run/run.ts";
+import type { Source } from "../../shared/run/source.ts";
 import { makeAdmission } from "../../shared/start/admission.ts";
 import { makeBreakers } from "../../shared/start/breakers.ts";
 import { aModule } from "./a-module.ts";
@@ -79,6 +80,9 @@ export function makeWorld(
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>
         accept(SOURCE, { ...delivery }, log),
+      /** Hands a message of another source to the trigger. */
+      acceptFrom: (source: Source, delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>
+        accept(source, { ...delivery }, log),
       tick: async () => void (await reconcile(log)),
     };
   }

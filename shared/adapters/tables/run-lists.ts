@@ -25,7 +25,7 @@ const PAGE = 1_000;
 /** Rows that are read at a time under due times. They are usually not due. */
 const LATER_PAGE = 100;
 
-type Lists = Pick<RunTable, "atWork" | "later" | "heads" | "line" | "heldHeads" | "held" | "knownToWait">;
+type Lists = Pick<RunTable, "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait">;
 
 /** Makes the part of the port that lists runs by ranges of their rows. */
 export function makeRunLists({
@@ -100,6 +100,8 @@ export function makeRunLists({
         range = after(last.rowKey, range);
       }
     },
+
+    allLater: (source, limit, row) => runsUpTo(source, after(row, LATER_ROWS), limit, "the runs that wait to come due"),
 
     heads: (source) => firsts(source, LINES, "the lines"),
     heldHeads: (source) => firsts(source, HOLD_ROWS, "what is held"),

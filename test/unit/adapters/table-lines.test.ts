@@ -55,3 +55,12 @@ it("says that a line is not empty whose first row is a newer release's (admissio
   const { line } = lists([waiting(1), waiting(2)], (n) => n === 0);
   expect((await line(SOURCE, "thumbnail", 1)).length).toBe(1);
 });
+
+it("fills a page of held runs, though a row in between can't be read, so that only the last page has fewer", async () => {
+  const all = Array.from({ length: 10 }, (_, n): Run => ({ ...waiting(n + 1), status: "held" }));
+  const { held } = lists(all, (n) => n === 1);
+  const numbers = async (after?: string) =>
+    (await held(SOURCE, "thumbnail", 4, after)).map(({ run }) => run.sequenceNumber);
+  expect(await numbers()).toEqual([1, 3, 4, 5]);
+  expect(await numbers((await held(SOURCE, "thumbnail", 4)).at(-1)?.row)).toEqual([6, 7, 8, 9]);
+});
