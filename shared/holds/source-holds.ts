@@ -31,8 +31,10 @@ export interface SourceHolds {
 export interface SourcesInTick {
   /** Whether the runs of a source are left alone from here on. */
   isHeld(source: Source): boolean;
-  /** Whether the missing messages of a source count as lost: their entity was missing for long, or a person said so. */
-  isLost(source: Source): boolean;
+  /**
+   * The hold of a source whose missing messages count as lost: their entity was missing for long, or a person said so.
+   */
+  lossOf(source: Source): SourceHold | undefined;
   /** The bus answered that this entity does not exist. */
   entityMissing(source: Source): void;
   /** A look for the message of a run found it, or did not. */
@@ -58,7 +60,7 @@ export function makeSourceHolds(deps: Dependencies): SourceHolds {
 
     async look(events) {
       const held = new Map<string, SourceHold>();
-      const lost = new Set<string>();
+      const lost = new Map<string, SourceHold>();
       for (const stored of await recent.renew(read)) {
         const { source } = stored;
         const because = await reasonToHold(deps, stored);
@@ -69,7 +71,7 @@ export function makeSourceHolds(deps: Dependencies): SourceHolds {
         }
         held.set(sourceKey(source), hold);
         events.tell({ event: "source held", source: sourceName(source), hold });
-        if (because !== "unknown" && isLossBelieved(hold, deps.clock.now())) lost.add(sourceKey(source));
+        if (because !== "unknown" && isLossBelieved(hold, deps.clock.now())) lost.set(sourceKey(source), hold);
       }
       return inTick(deps, held, lost);
     },
@@ -122,7 +124,11 @@ async function keep(
   }
 }
 
-function inTick(deps: Dependencies, known: ReadonlyMap<string, SourceHold>, lost: ReadonlySet<string>): SourcesInTick {
+function inTick(
+  deps: Dependencies,
+  known: ReadonlyMap<string, SourceHold>,
+  lost: ReadonlyMap<string, SourceHold>,
+): SourcesInTick {
   const { instanceTable, clock } = deps;
   const held = new Set(known.keys());
   const missing: Source[] = [];
@@ -151,7 +157,7 @@ function inTick(deps: Dependencies, known: ReadonlyMap<string, SourceHold>, lost
   }
 
   return {
-    isLost: (source) => lost.has(sourceKey(source)),
+    lossOf: (source) => lost.get(sourceKey(source)),
     isHeld: (source) => held.has(sourceKey(source)),
     entityMissing(source) {
       if (held.has(sourceKey(source))) return;

@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, EntityMissingError } from "../errors.ts";
-import { closeLostRuns } from "../holds/close-lost-runs.ts";
+import type { makeCloseLostRuns } from "../holds/close-lost-runs.ts";
 import type { SourcesInTick } from "../holds/source-holds.ts";
 import { endOfBodyUrl } from "../jobs/run-limits.ts";
 import type { Gates } from "../judge/gates.ts";
@@ -45,6 +45,7 @@ export interface Tick {
   readonly hints: Hints;
   readonly gates: Gates;
   readonly takeHeld: ReturnType<typeof makeTakeHeld>;
+  readonly closeLostRuns: ReturnType<typeof makeCloseLostRuns>;
   /** The runs of tripped modules that are tried, by the modules' names. */
   readonly probes: ReadonlyMap<string, StoredRun>;
   readonly postponed: ReadonlySet<string>;
@@ -92,11 +93,15 @@ export async function advanceAll(
     joining.push(...turns.joining.map((stored) => ({ stored, share })));
     for (const { run } of turns.first) events.tell({ event: "left", cause: share.slots.causeOf(run) });
   }
+  await tick.closeLostRuns(
+    shares.flatMap(({ read }) => {
+      const hold = sources.lossOf(read.source);
+      return hold ? [{ read, hold }] : [];
+    }),
+    events,
+  );
   const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
   const left = new Set<string>();
-  for (const { read } of shares)
-    if (sources.isLost(read.source))
-      await closeLostRuns(deps, read, events, () => deps.clock.read().monotonicMs > deadline);
   await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, share }) => {
     const { run } = stored;
     if (sources.isHeld(run.source)) events.tell({ event: "left", cause: "source-held" });

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { errorText, UnavailableError } from "../errors.ts";
+import { makeCloseLostRuns } from "../holds/close-lost-runs.ts";
 import type { ClusterGuard } from "../holds/cluster-guard.ts";
 import type { SourceHolds } from "../holds/source-holds.ts";
 import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
@@ -35,6 +36,7 @@ export function makeReconcile(
   const followUnspoken = makeFollowUnspoken(deps);
   const takeProbes = makeTakeProbes(deps, breakers);
   const takeHeld = makeTakeHeld(deps, gates);
+  const closeLostRuns = makeCloseLostRuns(deps);
   // This is a hint, not state: the runs that the last tick had no time for come first in this one.
   let postponed: ReadonlySet<string> = new Set();
   const hints = makeHints();
@@ -72,6 +74,7 @@ export function makeReconcile(
           breakers,
           gates,
           takeHeld,
+          closeLostRuns,
           hints,
           probes,
           postponed,
