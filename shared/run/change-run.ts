@@ -182,23 +182,20 @@ export function orderEnd(run: Run, end: AttemptEnd, logsUrl: string | undefined)
 }
 
 export function closed(run: Run, verdict: Verdict, now: EpochMs): ClosedRun {
-  return { ...run, status: verdict.outcome, verdict, closedAt: now };
+  return { ...run, status: verdict.outcome, verdict, closedAt: now, ...(run.status === "held" && { wasHeld: true }) };
 }
 
 /**
  * Reopens a run that was closed as lost, because its message turned up. It goes on with the Job that was at work when it
  * was closed. If the row knows of none, it has a new attempt all the same, because a Job may have been made that the row
- * was never told of, and its name may be free again. A run that no module takes is held, to be judged.
+ * was never told of, and its name may be free again. A run that was held is held again, to be judged.
  */
 export function reopened(run: ClosedRun, now: EpochMs): Run {
-  const { closedAt: _, verdict: __, ...rest } = run;
-  if (run.dispatchedAt !== undefined) return { ...rest, status: "dispatched", notBefore: now, busyCount: 0 };
-  return {
-    ...noJob({ ...rest, status: run.module === "" ? "held" : "accepted" }),
-    attempt: run.attempt + 1,
-    notBefore: now,
-    busyCount: 0,
-  };
+  const { closedAt: _, verdict: __, wasHeld, ...rest } = run;
+  const fresh = { notBefore: now, busyCount: 0 };
+  if (wasHeld === true) return { ...noJob({ ...rest, status: "held" }), ...fresh };
+  if (run.dispatchedAt !== undefined) return { ...rest, status: "dispatched", ...fresh };
+  return { ...noJob({ ...rest, status: "accepted" }), attempt: run.attempt + 1, ...fresh };
 }
 
 function noJob(run: Run): Run {

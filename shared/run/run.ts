@@ -157,6 +157,8 @@ export interface Run extends RunKey {
 export interface ClosedRun extends Omit<Run, "status"> {
   readonly status: ClosedStatus;
   readonly closedAt: EpochMs;
+  /** Whether it was `held` until it was closed, so that it is to be judged if it is reopened. */
+  readonly wasHeld?: boolean;
 }
 
 /** Names a run in logs, annotations and commands, such as `thumbnails:42:1732400000000`. */

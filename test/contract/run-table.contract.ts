@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ConflictError } from "../../shared/errors.ts";
 import type { StoredRun } from "../../shared/ports/run-table.ts";
+import { closed, reopened } from "../../shared/run/change-run.ts";
 import { type GateScope, type GateState, gateName } from "../../shared/run/gate-state.ts";
 import type { ClosedRun, Run } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
@@ -246,6 +247,21 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       await expect(table.reopen(found, aRun())).rejects.toThrow(ConflictError);
       await table.close(await table.update(reopened, reopened.run), closing(aRun()));
       expect(await table.find(aRun())).toMatchObject({ kind: "closed", run: { status: "succeeded" } });
+    });
+
+    it("remembers of a lost run whether it was held, and forgets it once the run is open again", async () => {
+      const run = aRun({ status: "held" });
+      await table.close(await table.insert(run), closed(run, { outcome: "lost" }, clock.now()));
+      const found = await table.find(run);
+      if (found.kind !== "closed") throw new Error("not closed");
+      expect(found.run).toMatchObject({ status: "lost", wasHeld: true });
+      const again = await table.reopen(found, reopened(found.run, clock.now()));
+      expect(again.run.status).toBe("held");
+      await table.close(await table.update(again, aRun()), closing(aRun()));
+      expect(await table.find(run)).toMatchObject({
+        kind: "closed",
+        run: expect.not.objectContaining({ wasHeld: true }),
+      });
     });
 
     it("never brings an ETag back, also not where a run is opened again at the key of a closed one", async () => {

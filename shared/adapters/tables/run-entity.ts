@@ -55,7 +55,13 @@ const HELD_VERSION = 2;
 
 const version = z.int32().default(VERSION);
 const OPEN = z.object({ version, status: z.enum(OPEN_STATUSES), ...COLUMNS });
-const CLOSED = z.object({ version, status: z.enum(CLOSED_STATUSES), closedAt: time, ...COLUMNS });
+const CLOSED = z.object({
+  version,
+  status: z.enum(CLOSED_STATUSES),
+  closedAt: time,
+  wasHeld: z.exactOptional(z.boolean()),
+  ...COLUMNS,
+});
 /**
  * The columns of a `run|` row while its run is open. It holds the identity, and the key of the row in which the run
  * waits or last waited, so that an update of a run at work needn't change it.

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { aModule } from "../../support/a-module.ts";
 import { makeWorld, RETRY, SOURCE, ticks } from "../../support/world.ts";
 
+const SCHEMA = { type: "object", properties: { size: { type: "integer" } } };
 const files = (...modules: ReturnType<typeof aModule>[]) => ({ modules: new Map(modules.map((m) => [m.name, m])) });
 
 async function lostAndFound(wrong: ReturnType<typeof aModule>, next: ReturnType<typeof aModule>, message: object) {
@@ -26,4 +27,19 @@ it("a held run that was lost and found again is judged, not left in the line of 
   const right = aModule({ retry: RETRY, when: { subject: "mien2" } });
   const world = await lostAndFound(wrong, right, { subject: "mine", body: Buffer.from("{}") });
   expect(world.message(11).state).toBe("dead-lettered");
+});
+
+it("a held run that was lost and found again gets no Job if its message still breaks the schema", async () => {
+  const wrong = aModule({ retry: RETRY, schema: SCHEMA });
+  const next = aModule({ retry: RETRY, schema: { ...SCHEMA, title: "other" } });
+  const world = await lostAndFound(wrong, next, { body: Buffer.from('{"size":"x"}') });
+  expect(world.cluster.names()).toEqual([]);
+  expect(world.message(11).state).toBe("dead-lettered");
+});
+
+it("a held run that was lost and found again begins with attempt 1 if its message fits by now", async () => {
+  const wrong = aModule({ retry: RETRY, schema: SCHEMA });
+  const right = aModule({ retry: RETRY });
+  const world = await lostAndFound(wrong, right, { body: Buffer.from('{"size":"x"}') });
+  expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
 });
