@@ -33,8 +33,8 @@ export interface Gates {
   /** Counts a message that would be rejected. Resolves to false if it is to be held instead. */
   mayReject(rejection: Omit<Rejection, "files">, events: Events): Promise<boolean>;
   /**
-   * Notes that a module accepted a message, which opens its gate and its source's. Costs nothing if nothing was counted.
-   * Never rejects because the table is away.
+   * Notes that a module accepted a message, which opens its gate and its source's. Each is written once for each version
+   * of its files, and costs nothing from then on. Never rejects because the table is away.
    */
   noteAccepted(module: Module, events: Events): Promise<void>;
 }
@@ -52,8 +52,8 @@ export function makeGates({
     clock,
   });
   const files = new Map<string, string>();
-  // The gates through which this process let a message pass. The files are the same for as long as it lives. It is a
-  // hint, not state: a replica that forgets it counts some rejections.
+  // The gates that this process knows to be open. The files are the same for as long as it lives. It is a hint, not
+  // state: a replica that forgets it reads the gate's row.
   const passed = new Set<string>();
 
   /** The files don't change as long as the process lives, and a schema may be long. */
@@ -64,19 +64,24 @@ export function makeGates({
     return known;
   }
 
-  /** Opens a gate, if anything was counted there. */
+  /**
+   * Opens a gate, if it isn't open. Does so again only if rejections were counted since for our files: in a rollout, two
+   * versions of the files would otherwise write over each other with each message.
+   */
   async function open(scope: GateScope, events: Events): Promise<void> {
-    const now = filesFor(scope);
+    const files = filesFor(scope);
     const key = keyOf(scope);
-    const isCounting = (state: GateState | undefined): state is GateState =>
-      state?.files === now && !isOpen(state, now);
-    if (!isCounting(states.get(key))) return;
-    let openedByUs = false;
-    await states.change(key, (state) => {
-      openedByUs = isShut(state, now);
-      return isCounting(state) ? opened(state, clock.now()) : null;
-    });
-    if (openedByUs) events.tell({ event: "gate opened", gate: gateName(scope) });
+    const isToOpen = (state: GateState | undefined) =>
+      !isOpen(state, files) && (state?.files === files || !passed.has(key));
+    if (isToOpen(states.get(key))) {
+      let openedByUs = false;
+      await states.change(key, (state) => {
+        openedByUs = isShut(state, files);
+        return isToOpen(state) ? opened(state, { scope, files }, clock.now()) : null;
+      });
+      if (openedByUs) events.tell({ event: "gate opened", gate: gateName(scope) });
+    }
+    passed.add(key);
   }
 
   const isOpenNow = (scope: GateScope) => passed.has(keyOf(scope)) || isOpen(states.get(keyOf(scope)), filesFor(scope));
@@ -109,7 +114,6 @@ export function makeGates({
 
     async noteAccepted(module, events) {
       for (const scope of [{ module: module.name }, { source: module.source }]) {
-        passed.add(keyOf(scope));
         try {
           await open(scope, events);
         } catch (error) {

@@ -117,7 +117,7 @@ async function shutGates(deps: Dependencies, source: Source, gates: Gates): Prom
   const found: AuditFinding[] = [];
   for (const { run } of await deps.table.heldHeads(source)) {
     const scope = gateOf(deps.modules, run);
-    const state = gates.shut(scope);
+    const state = scope && gates.shut(scope);
     if (!state) continue;
     const runs = await deps.table.held(source, run.module, MOST_COUNTED);
     const mayBeMore = runs.length === MOST_COUNTED;

@@ -15,7 +15,7 @@ export async function openGate({ instanceTable, clock }: Dependencies, name: str
   if (stored?.state.status !== "shut") return already({ was: "not shut" });
   try {
     // The files stay those of the replicas that shut the gate: this process may have others.
-    await instanceTable.saveGateState(opened(stored.state, clock.now()), stored.etag);
+    await instanceTable.saveGateState(opened(stored.state, stored.state, clock.now()), stored.etag);
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
     return refused({ because: "gate moved on" });

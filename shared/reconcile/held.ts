@@ -15,7 +15,7 @@ const PAGE = 300;
 
 /**
  * Makes the choice of the held runs that a tick judges: a page of each module whose gate is not shut, or is not shut any
- * more. What is held at a shut gate is told of and not read.
+ * more, or that is gone. What is held at a shut gate is told of and not read.
  */
 export function makeTakeHeld(deps: Dependencies, gates: Gates) {
   // The last row of each page, so that runs which can't be judged keep no others from their turn. It is a hint, not
@@ -25,7 +25,8 @@ export function makeTakeHeld(deps: Dependencies, gates: Gates) {
   return async function takeHeld({ source, held: heads }: SourceRuns, events: Events): Promise<readonly StoredRun[]> {
     const taken: StoredRun[] = [];
     for (const head of heads) {
-      if (gates.shut(gateOf(deps.modules, head.run))) {
+      const gate = gateOf(deps.modules, head.run);
+      if (gate && gates.shut(gate)) {
         events.tell({ event: "left", cause: "held" });
         continue;
       }

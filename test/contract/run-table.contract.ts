@@ -636,7 +636,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       await table.saveGateState(state, undefined);
       const stored = (await table.gateStates()).find((one) => gateName(one.state.scope) === gateName(scope));
       expect(stored?.state).toEqual(state);
-      const open: GateState = { ...state, status: "open", rejected: [] };
+      const open: GateState = { ...state, status: "open", rejected: [], problem: "", openFor: "2c3d" };
       await table.saveGateState(open, stored?.etag);
       await expect(table.saveGateState(state, stored?.etag)).rejects.toBeInstanceOf(ConflictError);
       await expect(table.saveGateState(state, undefined)).rejects.toBeInstanceOf(ConflictError);

@@ -10,6 +10,7 @@ const GATE = z.object({
   rejected: runIds,
   problem: prose,
   since: time,
+  openFor: z.exactOptional(text),
 });
 
 export function writeGateState({ scope, ...state }: GateState): Columns {

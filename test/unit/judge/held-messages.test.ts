@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { makeLog } from "../../../shared/log.ts";
 import type { Module } from "../../../shared/modules/module.ts";
 import { makeOperator } from "../../../shared/operate/operator.ts";
+import { gateName } from "../../../shared/run/gate-state.ts";
 import { aModule } from "../../support/a-module.ts";
 import type { MessageToSend } from "../../support/fake-entity.ts";
 import { FATES, makeMortal } from "../../support/mortal.ts";
@@ -154,15 +155,34 @@ describe("ten bad messages", () => {
     expect(linesOf(world, /^holding messages/)).toHaveLength(1);
   });
 
-  it("hold nothing while messages are accepted now and then, and cost no write", async () => {
+  it("hold nothing once a message was accepted, which costs one write of each gate", async () => {
     const world = makeWorld([RIGHT]);
     await send(world, 1, GOOD);
+    const noted = await world.table.gateStates();
+    expect(noted.map(({ state }) => [gateName(state.scope), state.status]).toSorted()).toEqual([
+      ["module:thumbnail", "open"],
+      ["source:thumbnails", "open"],
+    ]);
     for (let round = 0; round < 5; round += 1) {
-      expect(await send(world, 9, FITS_NOTHING)).not.toContain("held");
+      expect(await send(world, 11, FITS_NOTHING)).not.toContain("held");
       await send(world, 1, GOOD);
     }
-    expect(await world.table.gateStates()).toEqual([]);
+    expect(await world.table.gateStates()).toEqual(noted);
     expect(heldRuns(world)).toEqual([]);
+  });
+
+  it("hold nothing after a restart, if a message was accepted before", async () => {
+    const world = makeWorld([RIGHT]);
+    await send(world, 1, GOOD);
+    expect(await send(world, 12, FITS_NOTHING, world.makeReplica())).toEqual(
+      Array.from({ length: 12 }, () => "rejected"),
+    );
+  });
+
+  it("are counted after the files change, whatever was accepted before", async () => {
+    const world = makeWorld([RIGHT]);
+    await send(world, 1, GOOD);
+    expect(await send(world, 11, GOOD, withFiles(world, WRONG_WHEN))).toContain("held");
   });
 
   it("hold nothing for long if another replica accepts", async () => {
@@ -171,7 +191,7 @@ describe("ten bad messages", () => {
     await send(world, 3, FITS_NOTHING, world);
     world.clock.advance(11_000);
     await send(world, 1, GOOD, other);
-    expect((await world.table.gateStates()).map(({ state }) => state.status)).toEqual(["open"]);
+    expect((await world.table.gateStates()).map(({ state }) => state.status)).toEqual(["open", "open"]);
     expect(await send(world, 20, FITS_NOTHING, world)).not.toContain("held");
   });
 
@@ -187,6 +207,40 @@ describe("ten bad messages", () => {
   });
 });
 
+describe("a rollout", () => {
+  it("has the old replicas dead-letter ten and no more, however many messages the new ones accept", async () => {
+    const world = makeWorld([WRONG_WHEN]);
+    await send(world, 11, GOOD);
+    for (const _ of [1, 2, 3]) {
+      expect(await send(world, 1, GOOD, withFiles(world, RIGHT))).toEqual(["dispatched"]);
+      world.clock.advance(11_000);
+      expect(await send(world, 1, GOOD)).toEqual(["held"]);
+    }
+    const restarted = withFiles(world, RIGHT);
+    expect(await send(world, 11, FITS_NOTHING, restarted)).not.toContain("held");
+  });
+
+  it("between two versions that accept messages costs each replica one write of each gate", async () => {
+    const world = makeWorld([RIGHT]);
+    const other = withFiles(world, aModule({ ...RIGHT, when: undefined }));
+    let writes = 0;
+    const counted = {
+      ...world.table,
+      saveGateState: (...args: Parameters<typeof world.table.saveGateState>) => {
+        writes += 1;
+        return world.table.saveGateState(...args);
+      },
+    };
+    const [a, b] = [world.deps, other.deps].map(({ modules }) => world.makeReplica({ tables: counted, modules }));
+    if (!a || !b) throw new Error("no replicas");
+    for (let round = 0; round < 5; round += 1) {
+      await send(world, 2, GOOD, a, b);
+      world.clock.advance(11_000);
+    }
+    expect(writes).toBe(4);
+  });
+});
+
 describe("a message that was accepted", () => {
   it("is not judged again and does not count, if it is delivered again under other files", async () => {
     const world = makeWorld([RIGHT]);
@@ -194,7 +248,7 @@ describe("a message that was accepted", () => {
     expect(await send(world, 1, GOOD)).toEqual(["left"]);
     const wrong = withFiles(world, WRONG_WHEN);
     expect(await wrong.accept(world.redeliver())).toBe("dispatched");
-    expect(await world.table.gateStates()).toEqual([]);
+    expect((await world.table.gateStates()).map(({ state }) => state.status)).toEqual(["open", "open"]);
     expect(world.run()).toMatchObject({ status: "dispatched", module: "thumbnail" });
   });
 });
@@ -305,6 +359,35 @@ describe("a held run", () => {
     const other = withFiles(world, aModule({ name: "other", when: { subject: "other" } }));
     await tickFor(world, other, () => world.open().length === 0);
     expect(inState(world, "dead-lettered").at(-1)?.letter?.description).toMatch(/no module takes/);
+  });
+
+  it("is judged once a renamed module takes it, though its source's gate is shut for other messages", async () => {
+    const world = makeWorld([WRONG_SCHEMA]);
+    await send(world, 11, FITS_NOTHING);
+    await send(world, 11, GOOD);
+    await world.tick();
+    expect(heldRuns(world).map(({ module }) => module)).toEqual(["", "thumbnail"]);
+
+    const renamed = withFiles(world, aModule({ ...WRONG_SCHEMA, name: "renamed" }));
+    await tickFor(world, renamed, () => false);
+    expect(heldRuns(world)).toHaveLength(1);
+    expect(inState(world, "dead-lettered").at(-1)?.letter?.description).toMatch(/breaks its schema/);
+    const mended = withFiles(world, aModule({ ...RIGHT, name: "renamed" }));
+    await send(world, 1, GOOD, mended);
+    await untilAllAreDone(world, mended);
+    expect(inState(world, "completed")).toHaveLength(1);
+  });
+
+  it("is at its source's gate from then on, if its module is gone and no other takes it", async () => {
+    const world = makeWorld([WRONG_SCHEMA, aModule({ ...RIGHT, name: "other", when: { subject: "other" } })]);
+    await send(world, 11, GOOD);
+    const less = withFiles(world, aModule({ ...RIGHT, name: "other", when: { subject: "other" } }));
+    await send(world, 10, FITS_NOTHING, less);
+    await tickFor(world, less, () => false);
+    expect(world.run()).toMatchObject({ status: "held", module: "" });
+    expect(await operator(less).audit()).toEqual([
+      expect.objectContaining({ kind: "shut gate", gate: "source:thumbnails", held: 1 }),
+    ]);
   });
 
   describe.each([

@@ -64,11 +64,25 @@ describe("a gate", () => {
   it("lets everything be rejected once it is open, and counts nothing, until the files change", () => {
     const shut = after(10);
     if (!shut) throw new Error("no state");
-    const open = opened(shut, T0 + 60_000);
+    const open = opened(shut, shut, T0 + 60_000);
     expect(isOpen(open, "v1")).toBe(true);
     expect(afterRejection(open, rejection(11), T0)).toBeNull();
     expect(mayReject(open, rejection(11))).toBe(true);
     expect(isOpen(open, "v2")).toBe(false);
     expect(mayReject(open, rejection(11, "v2"))).toBe(false);
+  });
+
+  it("is open for the files that accepted the first message, and stays as it was for others", () => {
+    const open = opened(undefined, { scope, files: "v2" }, T0);
+    expect(open).toEqual({ scope, files: "v2", status: "open", rejected: [], problem: "", since: T0 });
+    expect(opened(open, { scope, files: "v3" }, T0 + 1)).toEqual({ ...open, files: "v3", since: T0 + 1 });
+
+    const both = opened(after(10), { scope, files: "v2" }, T0 + 60_000);
+    expect(isShut(both, "v1")).toBe(true);
+    expect(isOpen(both, "v2")).toBe(true);
+    expect(afterRejection(both, rejection(11, "v2"), T0)).toBeNull();
+    const counting = opened(after(3), { scope, files: "v2" }, T0 + 60_000);
+    expect(isOpen(after(7, "v1", counting), "v2")).toBe(true);
+    expect(isOpen(after(1, "v3", counting), "v2")).toBe(false);
   });
 });
