@@ -11,7 +11,7 @@ export interface OrphanMessage {
 }
 
 /**
- * Finds the deferred messages of a page that no open run speaks of, as far as the runs at work and one range of rows can
+ * Finds the deferred messages of a page that no open run speaks of, as far as the runs at work and those that wait can
  * tell. Only the message's own row can tell whether it is an orphan, because its run may have been closed, or opened,
  * since the runs were read.
  */

@@ -86,8 +86,9 @@ export interface RunTable {
    */
   held(source: Source, module: string, limit: number, after?: string): Promise<StoredRun[]>;
   /**
-   * Says which of these runs are open and wait or are held, by their ids, as far as one request can tell. A run that is not named
-   * may be open all the same: only `find` knows.
+   * Says which of these runs are open and wait or are held, by their ids. A run that is not named may be open all the
+   * same, because it is at work: only `find` knows. Costs one request for all runs that lie close together, and so at
+   * most one for each run.
    */
   knownToWait(source: Source, keys: readonly RunKey[]): Promise<ReadonlySet<string>>;
   /**

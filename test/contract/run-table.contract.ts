@@ -443,6 +443,13 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
         const known = await table.knownToWait(source, [...runs, other, back.run]);
         expect([...known].toSorted()).toEqual([1, 3, 4, 6].map((number) => `thumbnails:${number}:${T0}`));
         expect(await table.knownToWait(source, [])).toEqual(new Set());
+
+        const far = waiting({ sequenceNumber: 10_000_000 });
+        const later = waiting({ sequenceNumber: 10_000_001, enqueuedAt: T0 + 3 * DAY_MS });
+        await Promise.all([table.insert(far), table.insert(later)]);
+        expect(await table.knownToWait(source, [later, ...runs.slice(0, 2), far])).toEqual(
+          new Set([`thumbnails:1:${T0}`, `thumbnails:10000000:${T0}`, `thumbnails:10000001:${T0 + 3 * DAY_MS}`]),
+        );
         expect(fourth?.run.sequenceNumber).toBe(4);
       });
     });

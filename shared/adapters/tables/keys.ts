@@ -117,8 +117,13 @@ export function isRowOf(row: string, key: Omit<RunKey, "source">): boolean {
 
 /** Gives the part of a range that comes after a row; all of it if no row is named. */
 export function after(row: string | undefined, range: KeyRange): KeyRange {
+  return row === undefined ? range : { from: behind(row), below: range.below };
+}
+
+/** Gives the first key that may follow a row. */
+function behind(row: string): string {
   // `!` comes before every character of a key.
-  return row === undefined ? range : { from: `${row}!`, below: range.below };
+  return `${row}!`;
 }
 
 /** Gives the range of the line, or of the held runs of one module, in which this row stands. */
@@ -135,6 +140,27 @@ export function linesAfter(row: string, range: KeyRange): KeyRange {
 export function runRow({ sequenceNumber, enqueuedAt }: Omit<RunKey, "source">): string {
   // guard: enqueued-time-in-row
   return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}|${enqueuedAt}`;
+}
+
+/**
+ * Gives ranges of `run|` rows that together hold the rows of all these runs. Each has room for `most` rows, however many
+ * runs there were between the first run and the last: it lies within one day, and its sequence numbers are close
+ * together.
+ */
+export function runRanges(keys: readonly Omit<RunKey, "source">[], most: number): KeyRange[] {
+  const ranges: { first: Omit<RunKey, "source">; from: string; below: string }[] = [];
+  for (const key of keys.toSorted((a, b) => (runRow(a) < runRow(b) ? -1 : 1))) {
+    const row = runRow(key);
+    const last = ranges.at(-1);
+    if (
+      last &&
+      day(last.first.enqueuedAt) === day(key.enqueuedAt) &&
+      key.sequenceNumber - last.first.sequenceNumber < most
+    )
+      last.below = behind(row);
+    else ranges.push({ first: key, from: row, below: behind(row) });
+  }
+  return ranges.map(({ from, below }) => ({ from, below }));
 }
 
 /**

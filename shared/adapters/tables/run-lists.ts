@@ -1,3 +1,4 @@
+import pLimit from "p-limit";
 import type { Clock } from "../../clock.ts";
 import type { RunTable, StoredRun } from "../../ports/run-table.ts";
 import { runId } from "../../run/run.ts";
@@ -12,6 +13,7 @@ import {
   lineAt,
   lineOf,
   linesAfter,
+  runRanges,
   runRow,
   sourcePartition,
   WORK_ROWS,
@@ -24,6 +26,9 @@ const PAGE = 1_000;
 
 /** Rows that are read at a time under due times. They are usually not due. */
 const LATER_PAGE = 100;
+
+/** Ranges that are read at once. */
+const CONCURRENCY = 16;
 
 type Lists = Pick<RunTable, "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait">;
 
@@ -111,18 +116,17 @@ export function makeRunLists({
 
     async knownToWait(source, keys) {
       const wanted = new Map(keys.map((key) => [runRow(key), runId(key)]));
-      const [from, ...rest] = [...wanted.keys()].toSorted();
-      if (from === undefined) return new Set();
-      const below = after(rest.at(-1) ?? from, { from, below: "" }).from;
-      const found = await rows.query(
-        sourcePartition(instance, source),
-        { from, below },
-        { select: ["status", "at", "version"], limit: PAGE },
-        `comparing messages of ${sourceName(source)} with their runs`,
+      const found = await pLimit(CONCURRENCY).map(runRanges(keys, PAGE), (range) =>
+        rows.query(
+          sourcePartition(instance, source),
+          range,
+          { select: ["status", "at", "version"] },
+          `comparing messages of ${sourceName(source)} with their runs`,
+        ),
       );
-      const waiting = found.filter(
-        ({ columns }) => isNewer(columns) || (isMark(columns) && placeOf(columns) !== undefined),
-      );
+      const waiting = found
+        .flat()
+        .filter(({ columns }) => isNewer(columns) || (isMark(columns) && placeOf(columns) !== undefined));
       return new Set(waiting.flatMap(({ rowKey }) => wanted.get(rowKey) ?? []));
     },
   };

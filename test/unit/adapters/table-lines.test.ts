@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import { openRowOf } from "../../../shared/adapters/tables/keys.ts";
-import type { Row, TableRows } from "../../../shared/adapters/tables/rows.ts";
+import type { Row } from "../../../shared/adapters/tables/rows.ts";
 import { writeOpenRun } from "../../../shared/adapters/tables/run-entity.ts";
-import { makeRunLists } from "../../../shared/adapters/tables/run-lists.ts";
 import type { Run } from "../../../shared/run/run.ts";
 import { aRun, T0 } from "../../support/a-run.ts";
+import { listsOf } from "../../support/lists-of.ts";
 import { makeTestClock } from "../../support/test-clock.ts";
 
 const clock = makeTestClock();
@@ -18,21 +18,7 @@ function lists(runs: readonly Run[], isBad: (n: number) => boolean) {
       read: clock.read(),
     }))
     .toSorted((a, b) => (a.rowKey < b.rowKey ? -1 : 1));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The lists only query.
-  const table = {
-    query: async (
-      _p: string,
-      { from, below }: { from: string; below: string },
-      { limit = Infinity }: { limit?: number },
-    ) => rows.filter(({ rowKey }) => rowKey >= from && rowKey < below).slice(0, limit),
-  } as unknown as TableRows;
-  return makeRunLists({
-    rows: table,
-    instance: "i",
-    clock,
-    readable: (found, read) => found.map(read),
-    moveOldRows: async () => {},
-  });
+  return listsOf(rows, clock);
 }
 const waiting = (n: number): Run => ({
   ...aRun(),
