@@ -4,6 +4,7 @@ import { makeMachineClock, makeTestClock } from "../support/test-clock.ts";
 
 const HOUR_MS = 3_600_000;
 const MONTH_MS = 30 * 86_400_000;
+const YEAR_MS = 365 * 86_400_000;
 
 /** A machine whose wall clock is so far ahead of the service's clock, `right`. */
 function setUp(aheadMs: number) {
@@ -20,7 +21,9 @@ function setUp(aheadMs: number) {
     clock.hear(answered, sent);
   };
   const offMs = () => clock.now() - right.now();
-  return { right, machine, clock, told, ask, offMs };
+  /** Sends a request that is answered at once, with a time that is so far from the right one. */
+  const askWrong = (wrongMs: number) => clock.hear(right.now() + wrongMs, clock.read());
+  return { right, machine, clock, told, ask, askWrong, offMs };
 }
 
 describe("the clock of a service", () => {
@@ -91,6 +94,63 @@ describe("the clock of a service", () => {
     right.step(HOUR_MS);
     clock.hear(answered, sent);
     expect(told).toEqual([]);
+  });
+
+  it.each([0, HOUR_MS, -HOUR_MS])(
+    "does not believe one answer that is a year off, on a machine that is %d ms off",
+    (ms) => {
+      const { right, ask, askWrong, offMs, told } = setUp(ms);
+      ask();
+      const before = { offMs: offMs(), told: [...told] };
+      for (const wrongMs of [YEAR_MS, -YEAR_MS, YEAR_MS, YEAR_MS]) {
+        askWrong(wrongMs);
+        right.advance(3_000);
+        expect(offMs()).toBe(before.offMs);
+      }
+      ask();
+      askWrong(YEAR_MS);
+      expect(offMs()).toBe(before.offMs);
+      expect(told).toEqual(before.told);
+    },
+  );
+
+  it("believes answers that are far off once three in a row agree, because the service's clock was set", () => {
+    const { right, ask, askWrong, offMs, told } = setUp(0);
+    ask();
+    for (const wrongMs of [HOUR_MS, HOUR_MS, YEAR_MS, HOUR_MS, HOUR_MS]) {
+      askWrong(wrongMs);
+      right.advance(3_000);
+      expect(offMs()).toBe(0);
+    }
+    askWrong(HOUR_MS);
+    expect(offMs()).toBe(HOUR_MS);
+    expect(told).toEqual([-HOUR_MS]);
+    for (let answer = 0; answer < 3; answer += 1) {
+      right.advance(1_000);
+      askWrong(HOUR_MS);
+      expect(offMs()).toBe(HOUR_MS);
+    }
+  });
+
+  it("takes the next right answer after a first one that was wrong, because the machine's own clock agrees with it", () => {
+    const { right, ask, askWrong, offMs } = setUp(5_000);
+    askWrong(YEAR_MS);
+    expect(offMs()).toBe(YEAR_MS);
+    right.advance(1_000);
+    ask();
+    expect(Math.abs(offMs())).toBeLessThanOrEqual(1_000);
+  });
+
+  it("is late for three answers on a machine that slept and whose wall clock is wrong", () => {
+    const { right, ask, offMs } = setUp(MONTH_MS);
+    ask();
+    right.step(HOUR_MS);
+    for (let answer = 0; answer < 3; answer += 1) {
+      expect(offMs()).toBeLessThanOrEqual(1_000 - HOUR_MS);
+      right.advance(1_000);
+      ask();
+    }
+    expect(Math.abs(offMs())).toBeLessThanOrEqual(1_000);
   });
 
   it("says once that the machine's clock is off, again if it moves on, and when it is right again", () => {
