@@ -194,6 +194,27 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       expect(keys.toSorted()).toEqual("later owner run run run run wait work work".split(" "));
     });
 
+    it("moves a row of before that is written later, at once if it is looked for, and within ten minutes if not", async () => {
+      const clock = makeTestClock();
+      const options = optionsFor({ clock });
+      const raw = rawClient(options.tableName);
+      const table = makeAzureTable(options);
+      expect((await table.atWork(aRun().source)).runs).toEqual([]);
+      for (const run of [aRun({ sequenceNumber: 1 }), aRun({ sequenceNumber: 2 })]) {
+        const { version: _, ...columns } = writeOpenRun(run);
+        const { version: __, ...mark } = writeMark(run);
+        const partitionKey = "dispatcher|q|thumbnails";
+        const rowKey = `open|${String(run.sequenceNumber).padStart(20, "0")}`;
+        await raw.createEntity({ ...columns, partitionKey, rowKey });
+        await raw.createEntity({ ...mark, partitionKey, rowKey: runRow(run) });
+      }
+      const listed = async () => (await table.atWork(aRun().source)).runs.map(({ run }) => run.sequenceNumber);
+      expect(await table.find(aRun({ sequenceNumber: 2 }))).toMatchObject({ kind: "open" });
+      expect(await listed()).toEqual([2]);
+      clock.advance(600_001);
+      expect(await listed()).toEqual([1, 2]);
+    });
+
     it("says which row is missing where it was deleted by hand", async () => {
       const options = optionsFor();
       const table = makeAzureTable(options);
