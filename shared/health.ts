@@ -1,11 +1,16 @@
+import type { EpochMs } from "./clock.ts";
 import type { Dependencies } from "./dependencies.ts";
 import { errorText } from "./errors.ts";
+import { type Gates, makeGates } from "./judge/gates.ts";
 import { distinctSources } from "./modules/route.ts";
 import { templateOf } from "./modules/template-of.ts";
 import { once } from "./once.ts";
 import type { StoredModuleState } from "./ports/instance-table.ts";
+import { type ClusterHold, type ClusterRecord, holdOf } from "./run/cluster-record.ts";
+import { type GateScope, gateName } from "./run/gate-state.ts";
 import { isTripped } from "./run/module-state.ts";
 import { sourceName } from "./run/source.ts";
+import type { HoldReason } from "./run/source-hold.ts";
 
 /** If the last tick is older than this, the timer is silent, and nothing is retried or settled. */
 const MAX_TICK_AGE_MS = 5 * 60_000;
@@ -24,6 +29,15 @@ export interface Readiness {
    * modules work.
    */
   readonly tripped: Readonly<Record<string, string>>;
+  /** The sources whose runs are held, and why. The app is ready all the same, because every replica sees the same. */
+  readonly heldSources: Readonly<Record<string, HoldReason>>;
+  /** The gates that are shut, by name. Only the log says why, because the reason may name a property of a body. */
+  readonly shutGates: readonly string[];
+  /**
+   * Why this replica starts nothing just now; null if it may. It is ready all the same: if a rollout moves to another
+   * cluster, the old replicas have to go before that one is taken, and they stay as long as the new ones are not ready.
+   */
+  readonly clusterHold: ClusterHold | null;
 }
 
 /**
@@ -53,33 +67,70 @@ export function makeReadiness(deps: Dependencies) {
 }
 
 function makeLook(deps: Dependencies) {
+  const gates = makeGates(deps);
   const monotonicMs = () => deps.clock.read().monotonicMs;
   const startedAt = monotonicMs();
   const sources = distinctSources(deps.modules.values());
   return async (): Promise<Readiness> => {
-    let lastTick: number | undefined;
-    let tripped: Record<string, string> = {};
+    let rows: Rows | undefined;
+    let uid: string | undefined;
     const checks: Record<string, Promise<unknown>> = {
-      table: Promise.all([deps.instanceTable.lastTick(), deps.instanceTable.moduleStates()]).then(([at, states]) => {
-        lastTick = at;
-        tripped = tripsIn(deps, states);
+      table: readRows(deps, gates).then((read) => {
+        rows = read;
       }),
       payloads: deps.payloads.verify(),
-      cluster: deps.cluster.verify(),
+      cluster: Promise.all([deps.cluster.namespaceUid(), deps.cluster.verify()]).then(([seen]) => {
+        uid = seen;
+      }),
       ...Object.fromEntries(sources.map((source) => [`source ${sourceName(source)}`, deps.broker.verify(source)])),
     };
     const results = await Promise.all(
       Object.entries(checks).map(async ([name, check]) => [name, await check.then(() => null, errorText)] as const),
     );
+    const { lastTick, record, ...held } = rows ?? NO_ROWS;
     const age = lastTick === undefined ? null : deps.clock.now() - lastTick;
     const isSilent = Math.min(age ?? Number.POSITIVE_INFINITY, monotonicMs() - startedAt) > MAX_TICK_AGE_MS;
     return {
       ready: !isSilent && results.every(([, problem]) => problem === null),
       reconcileAgeMs: age,
       dependencies: Object.fromEntries(results),
-      tripped,
+      ...held,
+      clusterHold: (record && holdOf(record, uid)) ?? null,
     };
   };
+}
+
+/** What the instance's rows say. */
+interface Rows extends Pick<Readiness, "tripped" | "heldSources" | "shutGates"> {
+  readonly lastTick: EpochMs | undefined;
+  readonly record: ClusterRecord | undefined;
+}
+
+const NO_ROWS: Rows = { tripped: {}, heldSources: {}, shutGates: [], lastTick: undefined, record: undefined };
+
+async function readRows(deps: Dependencies, gates: Gates): Promise<Rows> {
+  const [lastTick, states, heldSources, cluster] = await Promise.all([
+    deps.instanceTable.lastTick(),
+    deps.instanceTable.moduleStates(),
+    deps.instanceTable.heldSources(),
+    deps.instanceTable.cluster(),
+    gates.refresh(),
+  ]);
+  return {
+    lastTick,
+    tripped: tripsIn(deps, states),
+    heldSources: Object.fromEntries(heldSources.map(({ source, hold }) => [sourceName(source), hold.because])),
+    shutGates: scopesOf(deps)
+      .filter((scope) => gates.shut(scope))
+      .map(gateName),
+    record: cluster?.record,
+  };
+}
+
+/** Lists the scopes of all gates that today's files have. */
+function scopesOf({ modules }: Dependencies): GateScope[] {
+  const names = [...modules.keys()].map((module) => ({ module }));
+  return [...names, ...distinctSources(modules.values()).map((source) => ({ source }))];
 }
 
 function tripsIn({ modules }: Dependencies, states: readonly StoredModuleState[]): Record<string, string> {

@@ -37,7 +37,7 @@ const EDGES = {
   // It is made if an entity, or most messages of one, are missing.
   "hold a source": { server: "storage", writes: true, conflict: 412, rare: true },
   "list the gates' states": { server: "storage" },
-  // It is made until a first message is accepted, which is soon.
+  // It is made until a first message is accepted, which is soon, and once then.
   "note a gate's state": { server: "storage", writes: true, conflict: 412, rare: true },
   "insert a run": { server: "storage", writes: true, conflict: 409 },
   "find a run": { server: "storage" },
@@ -47,7 +47,7 @@ const EDGES = {
   "look at the lines": { server: "storage" },
   "look at what is held": { server: "storage" },
   "compare messages with their runs": { server: "storage" },
-  // It is made once for each source, and finds something only after an upgrade.
+  // It is made every ten minutes for each source, and finds something only after an upgrade.
   "list the rows of before": { server: "storage", first: true },
   "update a run to waiting": { server: "storage", writes: true, conflict: 412 },
   "update a run to dispatched": { server: "storage", writes: true, conflict: 412 },

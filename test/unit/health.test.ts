@@ -1,18 +1,21 @@
 import { describe, expect, it } from "vitest";
 import { ConfigError } from "../../shared/errors.ts";
 import { makeReadiness } from "../../shared/health.ts";
-import { makeWorld } from "../support/world.ts";
+import { heldOn } from "../../shared/run/source-hold.ts";
+import { aModule } from "../support/a-module.ts";
+import { makeWorld, RETRY } from "../support/world.ts";
 
 const IN_ORDER = { table: null, payloads: null, cluster: null, "source thumbnails": null };
+const NOTHING_HELD = { tripped: {}, heldSources: {}, shutGates: [], clusterHold: null };
 
 describe("readiness", () => {
   it("tells the age of the last tick, and that every dependency answers", async () => {
     const world = makeWorld();
     const ready = makeReadiness(world.deps);
-    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: null, dependencies: IN_ORDER, tripped: {} });
+    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: null, dependencies: IN_ORDER, ...NOTHING_HELD });
     await world.tick();
     world.clock.advance(7_000);
-    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: 7_000, dependencies: IN_ORDER, tripped: {} });
+    expect(await ready()).toEqual({ ready: true, reconcileAgeMs: 7_000, dependencies: IN_ORDER, ...NOTHING_HELD });
   });
 
   it("is lost when no tick came to its end for five minutes, by whichever replica", async () => {
@@ -65,5 +68,39 @@ describe("readiness", () => {
     const { ready: isReady, dependencies } = await ready();
     expect(isReady).toBe(false);
     expect(Object.values(dependencies).filter((problem) => problem !== null)).toHaveLength(2);
+  });
+
+  it("names held sources and shut gates, and is not lost by them", async () => {
+    const schema = { type: "object", additionalProperties: false };
+    const world = makeWorld([aModule({ retry: RETRY, when: { subject: "mine" }, schema })]);
+    for (let n = 0; n < 10; n += 1) await world.send({ subject: "mine", body: Buffer.from('{"secret":1}') });
+    for (let n = 0; n < 10; n += 1) await world.send({ subject: "nobody's" });
+    await world.table.holdSource({ queue: "old" }, heldOn(undefined, "entity missing", world.clock.now()), undefined);
+    const answer = await makeReadiness(world.deps)();
+    expect(answer).toEqual({
+      ready: true,
+      reconcileAgeMs: null,
+      dependencies: IN_ORDER,
+      ...NOTHING_HELD,
+      heldSources: { old: "entity missing" },
+      shutGates: ["module:thumbnail", "source:thumbnails"],
+    });
+    expect(JSON.stringify(answer)).not.toContain("secret");
+    const other = world.makeReplica({ modules: new Map([["thumbnail", aModule({ retry: RETRY })]]) });
+    expect(await makeReadiness(other.deps)()).toMatchObject({ ready: true, shutGates: [] });
+  });
+
+  it("says why a replica starts nothing: it sees another cluster, or too many jobs are missing", async () => {
+    const world = makeWorld();
+    const ready = makeReadiness(world.deps);
+    await world.tick();
+    world.cluster.uid = "another";
+    expect(await ready()).toMatchObject({ ready: true, clusterHold: "another cluster" });
+    const stored = await world.table.cluster();
+    if (!stored) throw new Error("no record");
+    world.cluster.uid = stored.record.uid;
+    await world.table.saveCluster({ ...stored.record, doubtedSince: world.clock.now() }, stored.etag);
+    world.clock.advance(5_000);
+    expect(await ready()).toMatchObject({ ready: true, clusterHold: "jobs missing" });
   });
 });
