@@ -18,7 +18,7 @@ const EDGES = {
   "dead-letter a message": { server: "bus", writes: true, conflict: 410 },
   "reject a message": { server: "bus", writes: true, conflict: 410 },
   "verify a source": { server: "bus" },
-  // The host makes it, if a message is not deferred within half the time of its lock.
+  // The host makes it, if a message is not deferred within 2.5 s.
   "renew a lock": { server: "bus", rare: true },
 
   "make the table": { server: "storage", writes: true, first: true },
