@@ -53,8 +53,7 @@ const EDGES = {
   "update a run to dispatched": { server: "storage", writes: true, conflict: 412 },
   "update a run to requeueing": { server: "storage", writes: true, conflict: 412 },
   "update a run to settling": { server: "storage", writes: true, conflict: 412 },
-  // It is made if a message seemed absent, and was there after all.
-  "update a run to accepted": { server: "storage", writes: true, conflict: 412, rare: true },
+  "update a run to accepted": { server: "storage", writes: true, conflict: 412 },
   // It is made if a message stays held for another reason than before, or its absence is doubted.
   "update a run to held": { server: "storage", writes: true, conflict: 412, rare: true },
   "close a run": { server: "storage", writes: true, conflict: 412 },

@@ -47,7 +47,7 @@ const PATIENCE: readonly Edit[] = [
   // The next two only save time. The app looks for orphan bodies more often.
   { constant: "ORPHAN_BODIES_EVERY_MS", put: "3_000" },
   // The tick takes over a run whose trigger is frozen after three seconds, and not after fifteen.
-  { constant: "TRIGGER_TIME_MS", put: "3_000" },
+  { constant: "START_TIME_MS", put: "3_000" },
   TICKS_UNSHARED,
 ];
 

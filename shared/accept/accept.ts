@@ -12,7 +12,7 @@ import { afterEnding, nextRow } from "../run/after-ending.ts";
 import { awaitStart, held, queued, rejected, reopened } from "../run/change-run.ts";
 import { gateName } from "../run/gate-state.ts";
 import type { PeekedMessage } from "../run/message.ts";
-import { newRun, TRIGGER_TIME_MS } from "../run/new-run.ts";
+import { newRun, START_TIME_MS } from "../run/new-run.ts";
 import { type AttemptEnd, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 import { deferStamp } from "../run/stamp.ts";
@@ -182,7 +182,7 @@ export function makeAccept(
   function firstRow({ key, message }: DeliveredMessage, module: string): Run {
     const now = clock.now();
     const bodyInBlob = goesToStore(message, deps.bodyAccess);
-    return newRun({ key, message, module, bodyInBlob, now, notBefore: now + TRIGGER_TIME_MS });
+    return newRun({ key, message, module, bodyInBlob, now, notBefore: now + START_TIME_MS });
   }
 
   /** Takes the slot of a run that may start at once. Undefined if it has to wait in line. */
@@ -263,13 +263,14 @@ export function makeAccept(
       case "moved on":
         return "deferred";
       case "held":
-      case "quota":
         return leaveWaiting(stored);
+      case "quota":
+        return leaveWaiting(started.stored);
       case "cluster away":
         events.log.warn("left a deferred message to the timer", { why: errorText(started.error) });
         return "deferred";
       case "not started":
-        return recordEnd(stored, module, started.end, events);
+        return recordEnd(started.stored, module, started.end, events);
       default:
         return started satisfies never;
     }

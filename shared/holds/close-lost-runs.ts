@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, EntityMissingError, unlessConflict } from "../errors.ts";
+import { type ClusterView, isJobUnrecorded } from "../observe/cluster-view.ts";
 import { lookAtMessage } from "../observe/look-at-message.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -40,21 +41,25 @@ interface Walk {
  * Makes what closes the runs of a source whose missing messages count as lost, whatever the runs wait for. A tick walks
  * through as many of them as it has time for, and the next one goes on from there. Each message is looked for once more:
  * a run whose message is there stays open. A run that has its verdict is closed by it, as after any settlement whose
- * reply was lost. The others are closed as lost, and their Jobs at work are left to end. The hold of the source ends
- * with a walk that left nothing to do.
+ * reply was lost. The others are closed as lost, and their Jobs at work are left to end. So a run whose row doesn't know
+ * of its Job stays until a tick has recorded that. The hold of the source ends with a walk that left nothing to do.
  */
 export function makeCloseLostRuns(deps: Dependencies) {
   // These are hints, not state: a replica that forgets them begins at the front.
   const walks = new Map<string, Walk>();
 
   /** Closes those of all lost sources. Rejects with an UnavailableError if the runs can't be read. */
-  return async function closeLostRuns(sources: readonly LostSource[], events: Events): Promise<void> {
+  return async function closeLostRuns(
+    sources: readonly LostSource[],
+    view: ClusterView,
+    events: Events,
+  ): Promise<void> {
     const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
     // Each source gets a page at least, so that a source which can't be finished keeps no other from its turn.
-    for (const source of sources) await goOn(source, deadline, events);
+    for (const source of sources) await goOn(source, view, deadline, events);
   };
 
-  async function goOn({ read, hold }: LostSource, deadline: number, events: Events): Promise<void> {
+  async function goOn({ read, hold }: LostSource, view: ClusterView, deadline: number, events: Events): Promise<void> {
     const key = sourceKey(read.source);
     const known = walks.get(key);
     walks.delete(key);
@@ -64,7 +69,8 @@ export function makeCloseLostRuns(deps: Dependencies) {
       const page = await walk.pages.next();
       if (page.done === true) break;
       await pLimit(CONCURRENCY).map(page.value, async (stored) => {
-        if (!(await closeUnlessThere(deps, stored, events))) walk.isComplete = false;
+        const isToBeRecorded = isJobUnrecorded(stored.run, deps.instance, view);
+        if (isToBeRecorded || !(await closeUnlessThere(deps, stored, events))) walk.isComplete = false;
       });
       if (deps.clock.read().monotonicMs <= deadline) continue;
       walks.set(key, walk);

@@ -39,6 +39,11 @@ export function jobNameOf(run: Run, instance: string): string {
   return jobName({ module: run.module, instance, key: run, attempt: run.attempt });
 }
 
+/** Says whether the list shows a Job of the run's attempt that its row doesn't know of yet. */
+export function isJobUnrecorded(run: Run, instance: string, { jobs }: ClusterView): boolean {
+  return (run.status === "accepted" || run.status === "waiting") && jobs.has(jobNameOf(run, instance));
+}
+
 /**
  * Says whether a person wants the run cancelled. The label counts on each of its Jobs, because a run that waits out a
  * back-off has only earlier ones.

@@ -16,7 +16,7 @@ import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
 import { makeSlots, type Slots } from "../start/slots.ts";
 import type { Events } from "../telemetry/events.ts";
-import { advance, askForMessage } from "./advance.ts";
+import { advance, askForMessage, onlyAdopt } from "./advance.ts";
 import type { makeTakeHeld } from "./held.ts";
 import type { Hints } from "./hints.ts";
 import type { Item } from "./item.ts";
@@ -84,7 +84,8 @@ export async function advanceAll(
   const joining: { stored: StoredRun; share: Share }[] = [];
   for (const share of shares) {
     if (sources.isHeld(share.read.source)) {
-      leaveAll(share.read, "source-held", events);
+      leaveAll({ ...share.read, atWork: [] }, "source-held", events);
+      tasks.push(share.read.atWork.map((stored) => ({ stored, share })));
       continue;
     }
     const turns = await takeTurns(deps, share.read, tick);
@@ -98,14 +99,14 @@ export async function advanceAll(
       const hold = sources.lossOf(read.source);
       return hold ? [{ read, hold }] : [];
     }),
+    view,
     events,
   );
   const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
   const left = new Set<string>();
   await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, share }) => {
     const { run } = stored;
-    if (sources.isHeld(run.source)) events.tell({ event: "left", cause: "source-held" });
-    else if (deps.clock.read().monotonicMs > deadline) {
+    if (deps.clock.read().monotonicMs > deadline) {
       left.add(runId(run));
       events.tell({ event: "postponed", run });
     } else if (wrongCluster && isJobAbsent(run, view)) events.tell({ event: "left", cause: "wrong-cluster" });
@@ -157,8 +158,7 @@ export async function advanceFound(
 ): Promise<void> {
   const { source } = stored.run;
   const share = shares.find(({ read }) => sourceKey(read.source) === sourceKey(source));
-  if (tick.sources.isHeld(source)) events.tell({ event: "left", cause: "source-held" });
-  else if (share) await advanceOne(deps, stored, share.slots, tick, events);
+  if (share) await advanceOne(deps, stored, share.slots, tick, events);
 }
 
 async function advanceOne(
@@ -177,13 +177,14 @@ async function advanceOne(
     now,
     mayProve: breakers.mayProve(run),
     urlEnds: endOfBodyUrl(run, deps, now),
-    isLookDue: () => hints.isLookDue(run, now),
+    isLookDue: () => !sources.isHeld(run.source) && hints.isLookDue(run, now),
   });
   const cancelled = isCancelled(run, deps.instance, view);
   const item = { stored, jobName: name, job, cancelled, slots, breakers, gates, sources, isHeld };
   const about = aboutRun(run, events);
   if (hints.isPreempted(run, job)) about.tell({ event: "preempted", run });
   const unseen = await tryStep(run, tick, about, async () => {
+    if (sources.isHeld(run.source)) return onlyAdopt(deps, item, about);
     if (job.phase === "running" || job.phase === "succeeded") await breakers.noteStart(run, about);
     return advance(deps, item, about);
   });

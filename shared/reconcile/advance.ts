@@ -24,21 +24,33 @@ const MAX_STEPS = 16;
 export async function advance(deps: Dependencies, start: Item, events: Events): Promise<Item | undefined> {
   let item: Item | undefined = start;
   for (let step = 0; item && step < MAX_STEPS; step += 1) {
-    const { stored, job, cancelled, slot, message } = item;
-    const decision = decide({
-      run: stored.run,
-      job,
-      cancelled,
-      ...(slot === undefined ? {} : { slot }),
-      ...(message === undefined ? {} : { message }),
-      retry: retryOf(stored.run, deps),
-      lockDurationMs: deps.lockDurationMs,
-      now: deps.clock.now(),
-    });
+    const decision = decideNow(deps, item);
     if (decision.do === "receive") return item;
     item = await apply(deps, item, decision, events);
   }
   return undefined;
+}
+
+/**
+ * Leaves a run alone, because its source is held. Only a Job that its row doesn't know of is recorded, because the run may
+ * be closed as lost before it goes on, and then nothing else would tell that a Job of it is at work.
+ */
+export async function onlyAdopt(deps: Dependencies, item: Item, events: Events): Promise<void> {
+  if (decideNow(deps, item).do === "adopt") await adoptJob(deps, item, events);
+  events.tell({ event: "left", cause: "source-held" });
+}
+
+function decideNow(deps: Dependencies, { stored: { run }, job, cancelled, slot, message }: Item): Decision {
+  return decide({
+    run,
+    job,
+    cancelled,
+    ...(slot === undefined ? {} : { slot }),
+    ...(message === undefined ? {} : { message }),
+    retry: retryOf(run, deps),
+    lockDurationMs: deps.lockDurationMs,
+    now: deps.clock.now(),
+  });
 }
 
 /** Asks for the message of a run by its number, and goes on with the run as the answer is. */
@@ -75,7 +87,7 @@ async function apply(
     case "judge":
       return judgeHeld(deps, item, events);
     case "start":
-      return startJob(deps, item, events, (after) => apply(deps, item, after, events));
+      return startJob(deps, item, events, (after, decided) => apply(deps, { ...item, stored: after }, decided, events));
     case "adopt":
       return adoptJob(deps, item, events);
     case "note hold": {

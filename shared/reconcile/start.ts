@@ -4,7 +4,7 @@ import { retryOf, runningLimitMs } from "../jobs/run-limits.ts";
 import { startableModule } from "../modules/route.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { afterEnding, type Conclude, type Retry } from "../run/after-ending.ts";
-import { dispatched, putOff } from "../run/change-run.ts";
+import { awaitStart, dispatched, putOff } from "../run/change-run.ts";
 import type { Run } from "../run/run.ts";
 import { startAttempt } from "../start/start-attempt.ts";
 import type { DomainEvent } from "../telemetry/domain-event.ts";
@@ -22,7 +22,7 @@ export async function startJob(
   deps: Dependencies,
   item: Item,
   events: Events,
-  goOn: (after: Retry | Conclude) => Promise<Item | undefined>,
+  goOn: (stored: StoredRun, after: Retry | Conclude) => Promise<Item | undefined>,
 ): Promise<Item | undefined> {
   const { stored, peeked } = item;
   const module = startableModule(deps.modules, stored.run);
@@ -50,11 +50,12 @@ export async function startJob(
       events.tell({ event: "left", cause: "quota" });
       item.slots.shut(stored.run.module, "quota");
       events.log.info("waiting for quota", { why: started.why });
-      await deps.table.update(stored, putOff(stored.run, deps.clock.now() + QUOTA_WAIT_MS));
+      await deps.table.update(started.stored, awaitStart(started.stored.run, deps.clock.now() + QUOTA_WAIT_MS));
       return undefined;
     case "not started": {
-      const end = await item.breakers.noteFailure(stored.run, started.end, events);
-      return goOn(afterEnding(stored.run, end, retryOf(stored.run, deps), deps.clock.now()));
+      const { run } = started.stored;
+      const end = await item.breakers.noteFailure(run, started.end, events);
+      return goOn(started.stored, afterEnding(run, end, retryOf(run, deps), deps.clock.now()));
     }
     default:
       return started satisfies never;

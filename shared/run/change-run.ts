@@ -30,9 +30,17 @@ export function queued(run: Run, now: EpochMs): Run {
   return { ...run, status: "waiting", notBefore: now };
 }
 
-/** accepted -> waiting: the message is deferred. */
+/** accepted -> waiting: the message is deferred, and the attempt has no Job. */
 export function awaitStart(run: Run, notBefore: EpochMs): Run {
   return { ...clear(run, "absentSince"), status: "waiting", notBefore, busyCount: 0 };
+}
+
+/**
+ * waiting -> accepted: the attempt's Job is about to be created. From here on the run is at work, so that every tick looks
+ * whether the Job is there, and no other cluster is taken meanwhile. No tick touches the run before `notBefore`.
+ */
+export function starting(run: Run, notBefore: EpochMs): Run {
+  return { ...awaitStart(run, notBefore), status: "accepted" };
 }
 
 /** -> dispatched: this attempt's Job exists. `limitMs`: how long its pod may run, and take to end. */

@@ -1,7 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import { afterEnding, type Conclude, cancelled, type Retry } from "./after-ending.ts";
 import { lastBegun } from "./change-run.ts";
-import { TRIGGER_TIME_MS } from "./new-run.ts";
+import { START_TIME_MS } from "./new-run.ts";
 import type { RetryPolicy } from "./retry-policy.ts";
 import {
   type AttemptEnd,
@@ -68,7 +68,7 @@ export type LeaveCause =
   | ClusterHold
   /** The message would be rejected, and the gate is shut. */
   | "held"
-  /** The trigger that inserted the row is probably just deferring the message. */
+  /** The trigger that inserted the row, or the tick that starts its Job, is probably still at work. */
   | "trigger-at-work"
   /** The message was not deferred, and will be delivered again. */
   | "redelivery"
@@ -113,9 +113,9 @@ export type Decision =
   | { readonly do: "await start" }
   /** held -> waiting or settling, as the files say by now; or it stays held, if its gate is shut. */
   | { readonly do: "judge" }
-  /** waiting -> dispatched, by a create. */
+  /** waiting -> accepted -> dispatched, by a create. */
   | { readonly do: "start" }
-  /** waiting -> dispatched: the Job exists already. */
+  /** accepted or waiting -> dispatched: the Job exists already. */
   | { readonly do: "adopt" }
   /** End the attempt's Job once the row says why. The end is judged when the Job is over. */
   | { readonly do: "end"; readonly end: AttemptEnd }
@@ -162,7 +162,7 @@ const always = (rule: Rule): Record<JobPhase, Rule> => {
 /** One row per recorded status, one column per phase seen in the cluster. A missing cell is a compile error. */
 // biome-ignore format: a table
 export const RULES: Record<OpenStatus, Record<JobPhase, Rule>> = {
-  accepted:   always(arrive),
+  accepted:   { absent: arrive,   pending: take,    running: take,    suspended: take,      terminating: take,   succeeded: take,    failed: take,  foreign: arrive },
   held:       always(hold),
   waiting:    { absent: start,    pending: adopt,   running: adopt,   suspended: adopt,     terminating: adopt,  succeeded: adopt,   failed: adopt, foreign: renumber },
   dispatched: { absent: vanished, pending: pending, running: running, suspended: suspended, terminating: linger, succeeded: succeed, failed: fail,  foreign: renumber },
@@ -178,10 +178,19 @@ export function decide(seen: Seen): Decision {
   return RULES[seen.run.status][seen.job.phase](seen);
 }
 
+/**
+ * The process that was about to create the Job had its time, and no Job is there. If there is one that isn't the
+ * attempt's, the run waits, and has another name then.
+ */
 function arrive(seen: Seen): Decision {
   const { run, now } = seen;
   if (now < run.notBefore) return leave("trigger-at-work", run.notBefore);
   return byMessage(seen, { deferred: { do: "await start" }, active: leave("redelivery") });
+}
+
+/** The Job is there, and the process that created it had its time to record it. What the bus shows does not matter. */
+function take({ run, now }: Seen): Decision {
+  return now < run.notBefore ? leave("trigger-at-work", run.notBefore) : adopt();
 }
 
 /** A tick asks only if the gate is not shut, so that what is held waits at no cost. The run has no Job yet. */
@@ -227,7 +236,7 @@ function byMessage(seen: Seen, then: { readonly deferred: Decision; readonly act
  */
 function notDeferred({ run, now }: Seen): Decision {
   if (run.attempt > 1) return leave("active-though-deferred");
-  const until = run.acceptedAt + TRIGGER_TIME_MS;
+  const until = run.acceptedAt + START_TIME_MS;
   return now < until ? leave("trigger-at-work", until) : leave("redelivery");
 }
 

@@ -4,10 +4,10 @@ import type { PeekedMessage } from "./message.ts";
 import type { Run, RunKey } from "./run.ts";
 
 /**
- * Time that the trigger has to defer the message and start its Job. Until then a tick leaves a run alone that was just
- * accepted.
+ * Time that a trigger has to defer the message and start its Job, and that a tick has to start the Job of a run that
+ * waited. Until then other ticks leave the run alone.
  */
-export const TRIGGER_TIME_MS = 15_000;
+export const START_TIME_MS = 15_000;
 
 /** What a run is made from. */
 export interface RunStart {

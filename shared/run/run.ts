@@ -5,13 +5,14 @@ import { type Source, sourceName } from "./source.ts";
 /**
  * A run is our record of one message, from acceptance to settlement. An open run is always in one of these statuses:
  *
- * - `accepted`: the row exists, and the message may not be deferred yet. The trigger that inserted the row defers the
- *   message and starts attempt 1: the run is `dispatched` then, or `waiting` if the Job can't be created now. If the
- *   trigger died, a tick finds out 15 s later whether the message is deferred, comes again, or is gone (`lost`).
+ * - `accepted`: a process is about to create the attempt's Job. The trigger that inserted the row defers the message and
+ *   starts attempt 1; later attempts, and runs that waited, are started by a tick. The run is `dispatched` then, or
+ *   `waiting` if the Job can't be created now. If that process died, a tick finds out 15 s later whether the Job exists,
+ *   and if not, whether the message is deferred, comes again, or is gone (`lost`).
  * - `waiting`: the attempt that comes next has no Job yet. It waits for its back-off, for a slot under `maxActive`, for a
  *   quota, for its tripped module, or for a cluster that is away. The message is deferred. Only if no slot was free when
- *   it came, the row was first, and the trigger defers it right after. The run is `dispatched` once the Job is created,
- *   or found to exist already.
+ *   it came, the row was first, and the trigger defers it right after. The run is `accepted` once a tick starts it, or
+ *   `dispatched` if its Job is found to exist already.
  * - `dispatched`: the attempt's Job exists. Nothing is done as long as it is at work. Once it is over, its end says what
  *   follows: another attempt (`requeueing`) or a verdict (`settling`).
  * - `requeueing`: another attempt follows. `attempt` is its number already, but the last attempt's Job still has to be

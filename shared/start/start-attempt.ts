@@ -8,8 +8,9 @@ import { BODY_URL_GRACE_MS, runningLimitMs } from "../jobs/run-limits.ts";
 import { UNREADABLE_BODY } from "../modules/check-body.ts";
 import type { Module } from "../modules/module.ts";
 import type { StoredRun } from "../ports/run-table.ts";
-import { bodyStored, dispatched } from "../run/change-run.ts";
+import { bodyStored, dispatched, starting } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
+import { START_TIME_MS } from "../run/new-run.ts";
 import type { AttemptEnd, Run } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
 
@@ -28,17 +29,20 @@ export type StartOutcome =
   | { readonly kind: "moved on" }
   /** This may be the wrong cluster. */
   | { readonly kind: "held" }
-  | { readonly kind: "quota"; readonly why: string }
-  /** The cluster could not be asked, or its answer was lost. What is away for one start is away for the next. */
+  | { readonly kind: "quota"; readonly stored: StoredRun; readonly why: string }
+  /**
+   * The cluster could not be asked, or its answer was lost, so that the Job may exist. What is away for one start is away
+   * for the next.
+   */
   | { readonly kind: "cluster away"; readonly error: UnavailableError }
   /** The API server will never take this Job, or its name is taken: the attempt ended without a Job. */
-  | { readonly kind: "not started"; readonly end: AttemptEnd };
+  | { readonly kind: "not started"; readonly stored: StoredRun; readonly end: AttemptEnd };
 
 /**
- * Starts the Job of a waiting run's attempt and records it. The message is deferred by now, so that nothing that
- * happens in between loses it, and the Job's name is the attempt's own, so that nothing starts it twice. `isHeld` says
- * whether nothing may start just now. Rejects with an UnavailableError if the table or the store is away, or as `isHeld`
- * does.
+ * Starts the Job of a run's attempt and records it. The message is deferred by now, so that nothing that happens in
+ * between loses it, and the Job's name is the attempt's own, so that nothing starts it twice. The run of every Job that
+ * may exist unrecorded is `accepted`. `isHeld` says whether nothing may start just now. The outcome has the row as it is
+ * then. Rejects with an UnavailableError if the table or the store is away, or as `isHeld` does.
  */
 export async function startAttempt(
   deps: Dependencies,
@@ -48,7 +52,7 @@ export async function startAttempt(
   isHeld: () => Promise<boolean>,
 ): Promise<StartOutcome> {
   const { run } = read;
-  if (stamped.bodyUnreadable) return { kind: "not started", end: UNREADABLE };
+  if (stamped.bodyUnreadable) return { kind: "not started", stored: read, end: UNREADABLE };
   const message = withoutStamps(stamped);
   const bodyUrl = await storeBody(deps, run, message, module);
   const job = buildJob({
@@ -61,8 +65,9 @@ export async function startAttempt(
   });
   // It is asked again, because the body may have taken minutes to store.
   if (await isHeld()) return { kind: "held" };
-  const fresh = await readAgainIfOld(deps, read);
-  const stored = bodyUrl === undefined ? fresh : { ...fresh, run: bodyStored(fresh.run) };
+  const marked = await markStart(deps, read);
+  if (!marked) return { kind: "moved on" };
+  const stored = bodyUrl === undefined ? marked : { ...marked, run: bodyStored(marked.run) };
   // guard: fresh-row
   // This is asked last, because what came before may have taken its time.
   if (!isFresh(stored.read, deps.clock, MAX_ROW_AGE_MS)) return { kind: "moved on" };
@@ -77,10 +82,11 @@ export async function startAttempt(
     case "exists":
       return meetExisting(deps, stored, created.job);
     case "quota":
-      return { kind: "quota", why: created.message };
+      return { kind: "quota", stored, why: created.message };
     case "refused":
       return {
         kind: "not started",
+        stored,
         end: {
           reason: "JobNotStarted",
           kind: "failure",
@@ -91,6 +97,20 @@ export async function startAttempt(
       };
     default:
       return created satisfies never;
+  }
+}
+
+/**
+ * Says in the row of a waiting run that its Job is about to be created. Resolves to undefined if the row has changed
+ * since it was read. The row of an accepted run says so already, and is only read again if it is old.
+ */
+async function markStart(deps: Dependencies, read: StoredRun): Promise<StoredRun | undefined> {
+  if (read.run.status === "accepted") return readAgainIfOld(deps, read);
+  try {
+    return await deps.table.update(read, starting(read.run, deps.clock.now() + START_TIME_MS));
+  } catch (error) {
+    if (error instanceof ConflictError) return undefined;
+    throw error;
   }
 }
 
@@ -144,7 +164,8 @@ async function meetExisting(deps: Dependencies, stored: StoredRun, job: V1Job): 
   const detail = ours
     ? `Job ${name} exists and is marked as settled, though this attempt never was`
     : `a Job named ${name} exists and is not this Dispatcher's`;
-  return { kind: "not started", end: { reason: "JobNotStarted", kind: "interruption", permanent: false, detail } };
+  const end: AttemptEnd = { reason: "JobNotStarted", kind: "interruption", permanent: false, detail };
+  return { kind: "not started", stored, end };
 }
 
 /**

@@ -193,6 +193,6 @@ describe("a request to the bus", () => {
   });
 });
 
-it("demands faults on 56 calls", () => {
-  expect(DEMANDED_EDGES).toHaveLength(56);
+it("demands faults on 57 calls", () => {
+  expect(DEMANDED_EDGES).toHaveLength(57);
 });

@@ -101,38 +101,53 @@ const CASES: Case[] = [
   },
   {
     name: "goes on once the message is deferred",
-    given: { run: aRun({ status: "accepted" }), message: "deferred" },
+    given: { run: aRun({ status: "accepted" }), job: absent, message: "deferred" },
     want: { do: "await start" },
   },
   {
     name: "leaves an active message to its redelivery",
-    given: { run: aRun({ status: "accepted" }), message: "active" },
+    given: { run: aRun({ status: "accepted" }), job: absent, message: "active" },
     want: { do: "leave" },
   },
   {
     name: "only doubts a message that one peek missed",
-    given: { run: aRun({ status: "accepted" }), message: "absent" },
+    given: { run: aRun({ status: "accepted" }), job: absent, message: "absent" },
     want: { do: "doubt" },
   },
   {
     name: "looks again a lock duration later before it receives the message",
-    given: { run: aRun({ status: "accepted", absentSince: T0 + 1_001 - LOCK_MS }), message: "absent" },
+    given: { run: aRun({ status: "accepted", absentSince: T0 + 1_001 - LOCK_MS }), job: absent, message: "absent" },
     want: { do: "doubt" },
   },
   {
     name: "asks for a message by its number once two peeks a lock duration apart have missed it",
-    given: { run: aRun({ status: "accepted", absentSince: T0 + 1_000 - LOCK_MS }), message: "absent" },
+    given: { run: aRun({ status: "accepted", absentSince: T0 + 1_000 - LOCK_MS }), job: absent, message: "absent" },
     want: { do: "receive" },
   },
   {
     name: "forgets its doubt once the message is seen",
-    given: { run: aRun({ status: "accepted", absentSince: T0 }), message: "deferred" },
+    given: { run: aRun({ status: "accepted", absentSince: T0 }), job: absent, message: "deferred" },
     want: { do: "trust" },
   },
   {
     name: "closes the run as lost if the message is gone",
-    given: { run: aRun({ status: "accepted" }), message: "gone" },
+    given: { run: aRun({ status: "accepted" }), job: absent, message: "gone" },
     want: { do: "close", verdict: { outcome: "lost" } },
+  },
+  {
+    name: "leaves a Job that was created just now to the process that created it",
+    given: { run: aRun({ status: "accepted", notBefore: T0 + 9_000 }), job: { phase: "running" } },
+    want: { do: "leave", cause: "trigger-at-work" },
+  },
+  ...([undefined, "deferred", "active", "absent", "gone"] as const).map((message) => ({
+    name: `adopts a Job that was created and not recorded, whatever the bus shows of its message: ${message ?? "not asked"}`,
+    given: { run: aRun({ status: "accepted" }), job: { phase: "failed" }, ...(message && { message }) } as const,
+    want: { do: "adopt" },
+  })),
+  {
+    name: "does not adopt a Job that is not the attempt's, and goes on as without one",
+    given: { run: aRun({ status: "accepted" }), job: { phase: "foreign" }, message: "deferred" },
+    want: { do: "await start" },
   },
   // waiting
   {
@@ -472,7 +487,7 @@ describe("decide", () => {
       const rules: Partial<Record<Decision["do"], boolean>> = {
         start: status === "waiting" && job.phase === "absent" && message === "deferred",
         settle: status === "settling",
-        adopt: status === "waiting",
+        adopt: status === "waiting" || status === "accepted",
         requeue: status === "requeueing",
         // A verdict closes a run only if its message is gone. Otherwise the message is settled first.
         close: message === "gone",
