@@ -108,7 +108,11 @@ export function phaseOf(
   if (!job) return { phase: "absent", confirmed: false };
   switch (job.state) {
     case "suspended":
-      return { phase: "suspended", ...(urlEnds ? { stuck: urlEnds } : {}) };
+      return {
+        phase: "suspended",
+        ...(view.pods.has(name) ? { hasPod: true } : {}),
+        ...(urlEnds ? { stuck: urlEnds } : {}),
+      };
     case "terminating":
       return { phase: "terminating" };
     case "complete":

@@ -44,10 +44,12 @@ async function lookAtStart(deps: Looking, run: Run, job: V1Job): Promise<JobSeen
   const now = clock.now();
   const module = modules.get(run.module);
   const urlEnds = endOfBodyUrl(run, deps, now);
-  if (job.spec?.suspend === true) return { phase: "suspended", ...(urlEnds ? { stuck: urlEnds } : {}) };
-
   const name = job.metadata?.name ?? "";
   const pods = await cluster.pods(name);
+  if (job.spec?.suspend === true) {
+    const hasPod = pods.some(({ status }) => status?.phase !== "Succeeded" && status?.phase !== "Failed");
+    return { phase: "suspended", hasPod, ...(urlEnds ? { stuck: urlEnds } : {}) };
+  }
   const { heldUpBy, heldUpSince } = run;
   const before = heldUpBy && heldUpSince !== undefined ? { cause: heldUpBy, since: heldUpSince } : undefined;
   const startTimeoutMs = module?.startTimeoutMs ?? Number.POSITIVE_INFINITY;

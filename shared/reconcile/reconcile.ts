@@ -10,6 +10,7 @@ import type { Fields, Log } from "../log.ts";
 import { type ClusterView, viewCluster } from "../observe/cluster-view.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import type { Admission } from "../start/admission.ts";
+import { makeTellBackedUp } from "../start/backed-up.ts";
 import type { Breakers } from "../start/breakers.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { makeEvents } from "../telemetry/events.ts";
@@ -34,7 +35,8 @@ export function makeReconcile(
 ) {
   const keepHouse = makeHousekeeping(deps);
   const followUnspoken = makeFollowUnspoken(deps);
-  const takeProbes = makeTakeProbes(deps, breakers);
+  const takeProbes = makeTakeProbes(deps, breakers, admission);
+  const tellBackedUp = makeTellBackedUp(deps, admission);
   const takeHeld = makeTakeHeld(deps, gates);
   const closeLostRuns = makeCloseLostRuns(deps);
   // This is a hint, not state: the runs that the last tick had no time for come first in this one.
@@ -56,6 +58,7 @@ export function makeReconcile(
       await Promise.all([breakers.refresh(), gates.refresh()]);
       // guard: rows-before-jobs, rows
       all = await readOpenRuns(deps, (source) => admission.countAtWork(source));
+      tellBackedUp(events);
       // guard: rows-before-jobs, jobs
       const view = await viewCluster(deps);
       warnOfUnknownStatuses(view, log);
@@ -66,8 +69,8 @@ export function makeReconcile(
       } else {
         const isHeld = async () => (await holds.cluster.holdOnStarts(events)) !== undefined;
         const sources = await holds.sources.look(events);
-        const probes = await takeProbes(all, events);
         const wrongCluster = hold !== undefined;
+        const probes = await takeProbes(all, { wrongCluster, sources }, events);
         const tick = {
           view,
           admission,

@@ -1,4 +1,5 @@
 import type { Dependencies } from "../dependencies.ts";
+import type { SourcesInTick } from "../holds/source-holds.ts";
 import type { Module } from "../modules/module.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -58,25 +59,35 @@ export async function takeTurns(
   return { next, joining: due.filter(isLeftOver), first: heads.filter(isLeftOver) };
 }
 
+/** What keeps every probe from starting. */
+interface ProbeFacts {
+  readonly wrongCluster: boolean;
+  readonly sources: Pick<SourcesInTick, "isHeld">;
+}
+
 /**
  * Makes the choice of the runs by which tripped modules are tried: one of each module whose time has come, unless a Job
- * that was made since it tripped may still start. Each probe takes the next run in line, so that no message that fails
+ * that was made since it tripped may still start. A probe that could not start just now is not taken, because the next
+ * one would have to wait for twice as long. Each probe takes the next run in line, so that no message that fails
  * by itself keeps its module tripped.
  */
-export function makeTakeProbes(deps: Dependencies, breakers: Breakers) {
+export function makeTakeProbes(deps: Dependencies, breakers: Breakers, admission: Pick<Admission, "free">) {
   // The row of the last probe of each module. It is a hint, not state: a replica that forgets it begins at the front.
   const probed = new Map<string, string>();
 
   return async function takeProbes(
     all: readonly SourceRuns[],
+    { wrongCluster, sources }: ProbeFacts,
     events: Events,
   ): Promise<ReadonlyMap<string, StoredRun>> {
     const now = deps.clock.now();
     const probes = new Map<string, StoredRun>();
+    if (wrongCluster) return probes;
     for (const { source, atWork, due } of all) {
+      if (sources.isHeld(source)) continue;
       for (const module of modulesOf(deps, source)) {
         const trip = breakers.tripOf(module);
-        if (!trip || now < trip.probeAt) continue;
+        if (!trip || now < trip.probeAt || admission.free(module) === 0) continue;
         const mayStart = atWork.some(
           ({ run }) =>
             run.module === module.name && run.status === "dispatched" && (run.dispatchedAt ?? 0) >= trip.trippedAt,

@@ -31,8 +31,11 @@ export type JobSeen =
     }
   /** `limitAt`: when its pod has to be over by its own time limit, after a look. */
   | { readonly phase: "running"; readonly limitAt?: EpochMs }
-  /** `stuck`: the attempt has to be ended, because its Job can't wait any longer. */
-  | { readonly phase: "suspended"; readonly stuck?: AttemptEnd }
+  /**
+   * `hasPod`: a pod of it is still there, and ends; undefined as long as only a look can tell. `stuck`: the attempt has to
+   * be ended, because its Job can't wait any longer.
+   */
+  | { readonly phase: "suspended"; readonly hasPod?: boolean; readonly stuck?: AttemptEnd }
   /**
    * A condition says how it will end, but its pods are not all gone yet. `limitAt`: when they have to be, after a look.
    */
@@ -52,6 +55,8 @@ export type MessageSeen = "deferred" | "active" | "absent" | "gone";
 export type WaitCause =
   | "back-off"
   | "max-active"
+  /** So many runs of the module wait to be settled that nothing more of it starts. */
+  | "unsettled"
   | "module-removed"
   /** Its own template keeps the Jobs of the module from starting. */
   | "module-tripped"
@@ -296,11 +301,14 @@ function atWork({ run: { jobOverdueAt }, job, now }: Seen, cause: "job-at-work" 
 
 /**
  * A suspended Job waits, as Kueue has it, and is not stuck. It never ends by itself, so an attempt that is to end is over
- * as it is, and the Job stays suspended.
+ * as soon as no pod is there, and the Job stays suspended. A Job that was preempted has a pod until that has ended.
  */
 function suspended(seen: Seen): Decision {
   const end = endWanted(seen);
-  if (end) return ended(seen, end);
+  if (end && seen.job.phase === "suspended") {
+    if (seen.job.hasPod === undefined) return { do: "look", at: "job" };
+    return seen.job.hasPod ? leave("job-suspended") : ended(seen, end);
+  }
   // The order goes into the row first: should the Job be resumed just now, its end says why.
   if (seen.job.phase === "suspended" && seen.job.stuck) return { do: "end", end: seen.job.stuck };
   return unheld(seen.run) ?? leave("job-suspended");

@@ -3,7 +3,7 @@ import type { Module } from "../modules/module.ts";
 import type { RunsAtWork, RunTable } from "../ports/run-table.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey } from "../run/source.ts";
-import { countTaken, freeSlots } from "./slot-demand.ts";
+import { countTaken, countUnsettled, freeSlots, isBackedUp } from "./slot-demand.ts";
 
 /** How old may be what a trigger knows of a line and of the slots before it looks again. */
 const MAX_AGE_MS = 10_000;
@@ -20,12 +20,21 @@ export interface Admission {
   admit(module: Module, run: Run): Promise<TakenSlot | undefined>;
   /** Takes a slot for a run that a tick starts; undefined if there is none. */
   take(module: Module, run: Run): TakenSlot | undefined;
-  /** Says how many slots of a module are free, by the last count. */
+  /** Says how many slots of a module are free, by the last count; none if it is backed up. */
   free(module: Module): number;
+  /** Says whether nothing more of a module starts, because too many of its runs wait to be settled. */
+  isBackedUp(module: Module): boolean;
   /** Reads the runs of a source that are at work, and counts their slots. A tick does so first. */
   countAtWork(source: Source): Promise<RunsAtWork>;
   /** Forgets who waits in line, because a tick has just started those for whom there was a slot. */
   lookAtLinesAgain(): void;
+}
+
+/** What the rows at work of one source said, by the modules' names. */
+interface Count {
+  readonly countedAt: Reading;
+  readonly taken: Map<string, number>;
+  readonly unsettled: ReadonlyMap<string, number>;
 }
 
 /**
@@ -34,7 +43,7 @@ export interface Admission {
  * replica counts for itself, so N replicas may overshoot by what N - 1 of them start within ten seconds.
  */
 export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: Clock): Admission {
-  const counts = new Map<string, { countedAt: Reading; taken: Map<string, number> }>();
+  const counts = new Map<string, Count>();
   /** Whether a run waits in a module's line, by the module's name. */
   const lines = new Map<string, { lookedAt: Reading; isWaiting: boolean }>();
   /** What is being read, so that a burst of messages shares one look. */
@@ -55,7 +64,11 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
         startingSince,
       );
       const newer = atWork.newer.map((module) => ({ module, status: "dispatched" }) as const);
-      counts.set(sourceKey(source), { countedAt: clock.read(), taken: countTaken([...read, ...newer]) });
+      counts.set(sourceKey(source), {
+        countedAt: clock.read(),
+        taken: countTaken([...read, ...newer]),
+        unsettled: countUnsettled(read),
+      });
       return atWork;
     } finally {
       countsUnderWay.delete(startingSince);
@@ -74,9 +87,11 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
   }
 
   const isRecent = (at: Reading | undefined) => at !== undefined && isFresh(at, clock, MAX_AGE_MS);
+  const isBackedUpNow = (module: Module): boolean =>
+    isBackedUp(module, counts.get(sourceKey(module.source))?.unsettled.get(module.name));
   const free = (module: Module): number => {
     const taken = counts.get(sourceKey(module.source))?.taken;
-    return taken === undefined ? 0 : freeSlots(module, taken.get(module.name));
+    return taken === undefined || isBackedUpNow(module) ? 0 : freeSlots(module, taken.get(module.name));
   };
 
   function take(module: Module, run: Run): TakenSlot | undefined {
@@ -95,6 +110,7 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
   return {
     take,
     free,
+    isBackedUp: isBackedUpNow,
     countAtWork,
     lookAtLinesAgain: () => lines.clear(),
     async admit(module, run) {

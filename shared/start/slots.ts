@@ -26,7 +26,7 @@ interface SlotFacts {
   readonly breakers: Pick<Breakers, "tripOf">;
   /** The runs of tripped modules that may start all the same, by their ids. */
   readonly probing: ReadonlySet<string>;
-  readonly admission: Pick<Admission, "take">;
+  readonly admission: Pick<Admission, "take" | "isBackedUp">;
 }
 
 /** Makes the slots of one source's modules in one tick. A tripped module has one slot at most, for its probe. */
@@ -44,7 +44,8 @@ export function makeSlots(
     const cause = shut.get(run.module);
     if (cause) return cause;
     // Before a slot is taken: the waiting runs of a tripped module must not take the slot that its probe needs.
-    return breakers.tripOf(module) && !probing.has(runId(run)) ? "module-tripped" : undefined;
+    if (breakers.tripOf(module) && !probing.has(runId(run))) return "module-tripped";
+    return admission.isBackedUp(module) ? "unsettled" : undefined;
   }
 
   return {

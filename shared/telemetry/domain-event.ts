@@ -44,6 +44,10 @@ export type DomainEvent =
   | { readonly event: "module tripped"; readonly module: string; readonly why: string }
   | { readonly event: "module probed"; readonly module: string }
   | { readonly event: "module recovered"; readonly module: string }
+  /** So many runs of the module wait to be settled that nothing more of it starts. */
+  | { readonly event: "module backed up"; readonly module: string }
+  /** They were settled, and its messages start again. */
+  | { readonly event: "module caught up"; readonly module: string }
 
   // What is held.
   /** This replica sees another namespace than the recorded one, and does nothing with it. */

@@ -95,6 +95,8 @@ export function countEvents(): EventCounts {
       case "module tripped":
       case "module probed":
       case "module recovered":
+      case "module backed up":
+      case "module caught up":
       case "cluster changed":
       case "source released":
       case "gate shut":

@@ -73,6 +73,14 @@ function lineOf(event: DomainEvent): Line | undefined {
       return ["info", "probing a tripped module", { module: event.module }];
     case "module recovered":
       return ["info", "a module recovered: a job of it started", { module: event.module }];
+    case "module backed up":
+      return [
+        "error",
+        "stopped starting jobs of a module: too many of its runs wait to be settled",
+        { module: event.module },
+      ];
+    case "module caught up":
+      return ["warn", "starting jobs of a module again: its runs were settled", { module: event.module }];
     case "another cluster seen":
       return ["error", "saw another cluster than the jobs are in; nothing is started, judged or retired", seen(event)];
     case "cluster changing":

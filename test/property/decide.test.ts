@@ -58,7 +58,12 @@ const anyJob: fc.Arbitrary<JobSeen> = fc.oneof(
   fc
     .tuple(fc.constantFrom("running", "terminating"), fc.option(anyLimit))
     .map(([phase, limitAt]) => ({ phase, ...(limitAt === null ? {} : { limitAt }) }) as const),
-  fc.option(anyAttemptEnd).map((stuck) => ({ phase: "suspended", ...(stuck ? { stuck } : {}) }) as const),
+  fc
+    .tuple(fc.option(anyAttemptEnd), fc.option(fc.boolean()))
+    .map(
+      ([stuck, hasPod]) =>
+        ({ phase: "suspended", ...(stuck ? { stuck } : {}), ...(hasPod === null ? {} : { hasPod }) }) as const,
+    ),
   fc.option(anyAttemptEnd).map((end) => ({ phase: "failed", ...(end ? { end } : {}) }) as const),
   fc.constantFrom<JobSeen>({ phase: "succeeded" }, { phase: "foreign" }),
 );
@@ -202,7 +207,9 @@ const CLAIMS: readonly Claim[] = [
   {
     claim: "starts no other attempt while the Job of this one is at work",
     holds({ run, job }, decision) {
-      const isAtWork = run.status === "dispatched" && ["pending", "running", "terminating"].includes(job.phase);
+      const mayHavePod = job.phase === "suspended" && job.hasPod !== false;
+      const isAtWork =
+        run.status === "dispatched" && (mayHavePod || ["pending", "running", "terminating"].includes(job.phase));
       return !isAtWork || !["retry", "conclude", "start"].includes(decision.do);
     },
   },

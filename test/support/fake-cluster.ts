@@ -352,10 +352,20 @@ export class FakeCluster implements JobCluster {
   }
 
   suspend(name: string): void {
+    this.preempt(name);
+    this.endPreempted(name);
+  }
+
+  /** It is suspended, and its pod takes its time to end. */
+  preempt(name: string): void {
     const job = this.job(name);
     if (job.spec) job.spec.suspend = true;
     setCondition(job, "Suspended", "JobSuspended", "Job suspended", this.#now());
     if (job.status) delete job.status.startTime;
+  }
+
+  /** The pod of a suspended Job is gone. */
+  endPreempted(name: string): void {
     this.#pods.delete(name);
   }
 

@@ -140,8 +140,8 @@ interface ReplicaPlace {
 export type World = ReturnType<typeof makeWorld>;
 
 /** A world with one message whose first Job runs. */
-export async function withRun(world: World = makeWorld()): Promise<World> {
-  await world.send();
+export async function withRun(world: World = makeWorld(), message: MessageToSend = {}): Promise<World> {
+  await world.send(message);
   world.cluster.run(world.jobName());
   return world;
 }

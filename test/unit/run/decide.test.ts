@@ -299,8 +299,18 @@ const CASES: Case[] = [
   },
   {
     name: "calls a suspended Job over whose end it ordered, at no cost if it had not started",
-    given: { run: aRun({ endOrdered: unstarted }), job: { phase: "suspended", stuck: unstarted } },
+    given: { run: aRun({ endOrdered: unstarted }), job: { phase: "suspended", hasPod: false, stuck: unstarted } },
     want: { do: "retry", failures: 0, interruptions: 0 },
+  },
+  {
+    name: "looks whether a suspended Job still has a pod before it calls it over",
+    given: { run: aRun({ endOrdered: unstarted }), job: { phase: "suspended", stuck: unstarted } },
+    want: { do: "look", at: "job" },
+  },
+  {
+    name: "does not call a suspended Job over whose pod is still there, because it was preempted",
+    given: { run: aRun({ endOrdered: unstarted }), job: { phase: "suspended", hasPod: true, stuck: unstarted } },
+    want: { do: "leave", cause: "job-suspended" },
   },
   ...(["running", "terminating"] as const).flatMap((phase) => [
     {
@@ -332,7 +342,7 @@ const CASES: Case[] = [
   { name: "ends a cancelled Job", given: { cancelled: true }, want: { do: "end", end: { kind: "cancel" } } },
   {
     name: "concludes a cancelled Job that is suspended",
-    given: { cancelled: true, job: { phase: "suspended" } },
+    given: { cancelled: true, job: { phase: "suspended", hasPod: false } },
     want: { do: "conclude", verdict: { outcome: "cancelled" } },
   },
   {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../shared/errors.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
 import { aModule } from "../../support/a-module.ts";
+import { aRun } from "../../support/a-run.ts";
 import { makeWorld, RETRY, SOURCE, ticks, type World } from "../../support/world.ts";
 
 /** A module that does one Job at a time, and three messages that wait for it, the odd one first. */
@@ -62,4 +63,64 @@ it("a probe that can't be tried leaves its turn to another message, so that a me
   const before = world.cluster.creates.length;
   await ticks({ ...world, tick: replica.tick }, () => world.cluster.creates.length > before, 60_000, 60);
   expect(world.cluster.creates.length).toBeGreaterThan(before);
+});
+
+describe("a probe is not taken as long as it can't be tried, and is taken right after", () => {
+  /** A module with some slots, of which a long Job has one, and which three other messages have tripped. */
+  async function tripped(): Promise<World> {
+    const world = makeWorld([aModule({ retry: RETRY, maxActive: 5 })]);
+    await world.send({ messageId: "long" });
+    world.cluster.run(world.jobName());
+    world.clock.advance(1_000);
+    for (let n = 1; n <= 3; n += 1) {
+      world.cluster.refuseNext();
+      await world.send({ messageId: `m-${n}` });
+    }
+    expect((await world.table.moduleStates())[0]?.state.trippedAt).toBeDefined();
+    return world;
+  }
+  const probes = ({ lines }: World) => lines.filter(({ message }) => message === "probing a tripped module").length;
+
+  it("while no slot is free", async () => {
+    const world = await tripped();
+    const one = aModule({ retry: RETRY, maxActive: 1 });
+    const { tick } = world.makeReplica({ modules: new Map([[one.name, one]]) });
+    await ticks({ ...world, tick }, () => false, 60_000, 5);
+    expect(probes(world)).toBe(0);
+    world.cluster.succeed(world.cluster.names()[0] ?? "");
+    await ticks({ ...world, tick }, () => world.cluster.names().length === 2);
+    expect(probes(world)).toBe(1);
+  });
+
+  it("while the cluster is held", async () => {
+    const world = await tripped();
+    for (let n = 100; n < 112; n += 1)
+      await world.table.insert(
+        aRun({ source: SOURCE, sequenceNumber: n, module: "gone", status: "dispatched", jobName: `gone-${n}` }),
+      );
+    world.clock.advance(3_600_000);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ held: 1 });
+    expect(probes(world)).toBe(0);
+  });
+
+  it("while its source is held", async () => {
+    const world = await tripped();
+    const created = world.cluster.creates.length;
+    world.broker.remove(SOURCE);
+    const now = world.clock.now();
+    await world.table.holdSource(
+      SOURCE,
+      { because: "entity missing", since: now, confirmedAt: now, missing: [] },
+      undefined,
+    );
+    world.clock.advance(3_600_000);
+    for (let tick = 0; tick < 3; tick += 1) await world.tick();
+    expect(world.lastTick()).toMatchObject({ held: 1 });
+    expect(probes(world)).toBe(0);
+    world.broker.bringBack(SOURCE);
+    await ticks(world, () => world.cluster.creates.length > created);
+    expect(probes(world)).toBe(1);
+    expect(world.cluster.creates.length).toBe(created + 1);
+  });
 });
