@@ -5,6 +5,7 @@ import { kubeconfigText } from "../local/cluster/kubeconfig.ts";
 import { type ClusterAccess, readAccess } from "../local/kit/cluster-access.ts";
 import { busEntities } from "../local/stack/bus-entities.ts";
 import { PROJECT_ROOT } from "../local/stack/project-root.ts";
+import { withTablesAt } from "../local/table-server/start-table-server.ts";
 import { type CountingProxy, countBus, countCluster, countHttp } from "./counting-proxy.ts";
 import { distFile, type Processes, type Program } from "./processes.ts";
 import { BODY, INSTANCE } from "./sample-run.ts";
@@ -130,10 +131,7 @@ export async function startServers(processes: Processes, setup = onStubCluster(p
   const storageOfAll = String(storage.ready["connectionString"]);
   const connections = {
     serviceBus: bus.connectionString,
-    storage:
-      setup.tableEndpoint === undefined
-        ? storageOfAll
-        : storageOfAll.replace(/TableEndpoint=[^;]*/, `TableEndpoint=${setup.tableEndpoint}`),
+    storage: setup.tableEndpoint === undefined ? storageOfAll : withTablesAt(setup.tableEndpoint, storageOfAll),
     kubeconfig: cluster.kubeconfig,
     namespace: cluster.namespace,
     modulesDir: file("modules"),

@@ -1,9 +1,9 @@
 import { join } from "node:path";
+import type { TableCounts } from "../../local/table-server/start-table-server.ts";
 import { ProgramOutput } from "../cluster/watch-program.ts";
 import type { Processes } from "../processes.ts";
 import { makeSending } from "../sending.ts";
 import { type ClusterServer, NAMESPACE } from "../servers.ts";
-import type { TableCounts } from "../table-server/start-table-server.ts";
 import { combined, countsBetween } from "./table-counts.ts";
 import { ROOMY, startWorld } from "./world.ts";
 

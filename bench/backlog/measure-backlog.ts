@@ -1,6 +1,6 @@
+import type { TableCounts } from "../../local/table-server/start-table-server.ts";
 import type { Processes } from "../processes.ts";
 import { startStubCluster } from "../servers.ts";
-import type { TableCounts } from "../table-server/start-table-server.ts";
 import { countLives, type Lives } from "./count-lives.ts";
 import { countMessages, type MessageFigures, measureMessages, type OfKinds } from "./measure-messages.ts";
 import { measureTicks, type TickFigures } from "./measure-ticks.ts";

@@ -1,7 +1,7 @@
+import type { TableCounts } from "../../local/table-server/start-table-server.ts";
 import { Deliveries } from "../deliveries.ts";
 import { cpuMs } from "../processes.ts";
 import { makeSending } from "../sending.ts";
-import type { TableCounts } from "../table-server/start-table-server.ts";
 import { type Pair, withBoth } from "./pair.ts";
 import { countsBetween } from "./table-counts.ts";
 import { FULL, ROOMY, type World } from "./world.ts";

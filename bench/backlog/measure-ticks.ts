@@ -1,5 +1,5 @@
+import type { TableCounts } from "../../local/table-server/start-table-server.ts";
 import { cpuMs, type Program } from "../processes.ts";
-import type { TableCounts } from "../table-server/start-table-server.ts";
 import { Ticking } from "../ticking.ts";
 import type { Pair } from "./pair.ts";
 import { countsBetween } from "./table-counts.ts";

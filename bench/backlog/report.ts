@@ -1,6 +1,6 @@
+import type { TableCounts } from "../../local/table-server/start-table-server.ts";
 import { median } from "../statistics.ts";
 import { number } from "../table.ts";
-import type { TableCounts } from "../table-server/start-table-server.ts";
 import type { BacklogFigures } from "./measure-backlog.ts";
 import type { Pair } from "./pair.ts";
 

@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import rhea from "rhea";
 import type { Entity } from "../../local/broker/entity.ts";
 import { readContent, wrapChanges } from "../../local/broker/message-content.ts";
+import type { Seed, TableServer } from "../../local/table-server/start-table-server.ts";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { openRowOf, runRow, sourcePartition } from "../../shared/adapters/tables/keys.ts";
 import { writeMark, writeOpenRun } from "../../shared/adapters/tables/run-entity.ts";
@@ -15,7 +16,6 @@ import type { Run } from "../../shared/run/run.ts";
 import { deferStamp } from "../../shared/run/stamp.ts";
 import { INSTANCE, jobOf, runOf } from "../sample-run.ts";
 import type { Connections } from "../servers.ts";
-import type { Seed, TableServer } from "../table-server/start-table-server.ts";
 
 /** How many Jobs are created at once. */
 const CONCURRENCY = 16;

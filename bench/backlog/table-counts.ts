@@ -1,4 +1,4 @@
-import type { TableCounts } from "../table-server/start-table-server.ts";
+import type { TableCounts } from "../../local/table-server/start-table-server.ts";
 
 /** Combines counts of the table, each with its namesake. */
 export function combined(a: TableCounts, b: TableCounts, combine: (one: number, other: number) => number): TableCounts {

@@ -1,9 +1,9 @@
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
+import { startTableServer, type TableServer } from "../../local/table-server/start-table-server.ts";
 import { loadModules } from "../../shared/module-files/load-modules.ts";
 import type { Processes } from "../processes.ts";
 import { BODY } from "../sample-run.ts";
 import { type ClusterServer, moduleOf, type Servers, startServers } from "../servers.ts";
-import { startTableServer, type TableServer } from "../table-server/start-table-server.ts";
 import { seed } from "./seed.ts";
 
 /** The queue whose runs are there from the beginning. */

@@ -1,6 +1,5 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Azurite } from "../../local/azurite/start-azurite.ts";
 import type { LocalBroker } from "../../local/broker/start-broker.ts";
 import type { Certificate } from "../../local/cluster/certificate.ts";
 import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
@@ -19,6 +18,13 @@ import { ReplicaProcess } from "./replica-process.ts";
 
 const INSTANCE = "proof";
 
+/** Where the tables and the blobs are. */
+export interface Storage {
+  readonly connectionString: string;
+  readonly tablePort: number;
+  readonly blobPort: number;
+}
+
 export interface ReplicaSetup {
   /** The replica's number, counted from 0. */
   readonly index: number;
@@ -32,7 +38,7 @@ export interface ReplicaSetup {
   readonly environment: Readonly<Record<string, string>>;
   readonly servers: {
     readonly broker: LocalBroker;
-    readonly azurite: Azurite;
+    readonly storage: Storage;
     readonly cluster: ClusterAccess;
   };
   readonly gates: Readonly<Record<ServerName, Gate>>;
@@ -78,21 +84,21 @@ async function openProxies({
   certificate,
   atEnd,
 }: ReplicaSetup): Promise<Proxies> {
-  const { broker, azurite, cluster: access } = servers;
+  const { broker, storage, cluster: access } = servers;
   const common = { replica: index, handler };
   const [tables, blobs, cluster, bus] = await Promise.all([
     startFaultProxy({
       ...common,
       server: "storage",
       gate: gates.storage,
-      target: `http://127.0.0.1:${azurite.tablePort}`,
+      target: `http://127.0.0.1:${storage.tablePort}`,
       edgesOf: tableEdges,
     }),
     startFaultProxy({
       ...common,
       server: "storage",
       gate: gates.storage,
-      target: `http://127.0.0.1:${azurite.blobPort}`,
+      target: `http://127.0.0.1:${storage.blobPort}`,
       edgesOf: (call) => known(blobEdge(call)),
       isFromWorker: isWorkersRead,
     }),
@@ -111,7 +117,7 @@ async function openProxies({
 }
 
 async function settingsOf(setup: ReplicaSetup, proxies: Proxies): Promise<Record<string, string>> {
-  const { broker, azurite, cluster } = setup.servers;
+  const { broker, storage, cluster } = setup.servers;
   const kubeconfig = join(setup.directory, `kubeconfig-${setup.index}`);
   const access = { ...cluster, server: `https://127.0.0.1:${proxies.cluster.port}`, ca: setup.certificate.cert };
   await writeFile(kubeconfig, kubeconfigText({ name: "proof", ...access }), { mode: 0o600 });
@@ -120,9 +126,9 @@ async function settingsOf(setup: ReplicaSetup, proxies: Proxies): Promise<Record
       .replace(`:${broker.port}`, `:${proxies.bus.port}`)
       // The broker accepts any key.
       .replace(/SharedAccessKey=[^;]+/, `SharedAccessKey=${CANARIES.busKey}`),
-    AzureWebJobsStorage: azurite.connectionString
-      .replace(`:${azurite.tablePort}`, `:${proxies.tables.port}`)
-      .replace(`:${azurite.blobPort}`, `:${proxies.blobs.port}`),
+    AzureWebJobsStorage: storage.connectionString
+      .replace(`:${storage.tablePort}`, `:${proxies.tables.port}`)
+      .replace(`:${storage.blobPort}`, `:${proxies.blobs.port}`),
     KUBECONFIG: kubeconfig,
     JOB_NAMESPACE: cluster.namespace,
     MODULES_DIR: setup.modulesDir,

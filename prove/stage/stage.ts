@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
-import { startAzurite } from "../../local/azurite/start-azurite.ts";
+import { type Azurite, startAzurite } from "../../local/azurite/start-azurite.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { makeCertificate } from "../../local/cluster/certificate.ts";
 import { readAccess } from "../../local/kit/cluster-access.ts";
@@ -12,6 +12,7 @@ import { SecretSearch } from "../../local/kit/secret-search.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { startPart } from "../../local/stack/part.ts";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
+import { startTableServer, withTablesAt } from "../../local/table-server/start-table-server.ts";
 import type { Finding } from "../audit/audit.ts";
 import { LeakyLines } from "../audit/leaky-lines.ts";
 import type { Servers } from "../audit/read-records.ts";
@@ -24,7 +25,7 @@ import type { Outage } from "../faults/plan.ts";
 import { CANARIES } from "./canaries.ts";
 import { startCanceller } from "./canceller.ts";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
-import { makeReplica } from "./make-replica.ts";
+import { makeReplica, type Storage } from "./make-replica.ts";
 import { CANCELLED_MODULE, writeModules } from "./proof-modules.ts";
 import { type ReplicaProcess, signal } from "./replica-process.ts";
 import { deferForeignMessages, FOREIGN_MESSAGES } from "./sender.ts";
@@ -47,6 +48,11 @@ export interface StageOptions {
   readonly environmentOf?: (replica: number) => Readonly<Record<string, string>>;
   /** Takes the last words of a replica that ended by itself. */
   readonly onDeath: (words: string) => void;
+  /**
+   * Keeps the tables in this process instead of Azurite, which reads all rows for each query. An outage of the storage
+   * that hangs would leave them as they are.
+   */
+  readonly hasManyRows?: boolean;
 }
 
 /** Bus, storage, cluster and replicas, with a proxy on each way between them. */
@@ -104,6 +110,7 @@ async function build(
   cleanUps.push(() => broker.close());
   const azurite = await startAzurite();
   cleanUps.push(() => azurite.close());
+  const storage = options.hasManyRows === true ? await withTablesInMemory(azurite, cleanUps) : azurite;
   const cluster = await startPart({
     name: "cluster",
     program: join(PROJECT_ROOT, "dist/local/cluster/main.js"),
@@ -116,7 +123,7 @@ async function build(
   const access = await readAccess(String(cluster.ready["kubeconfig"]));
   cleanUps.push(startCanceller(access, CANCELLED_MODULE));
   const certificate = await makeCertificate();
-  const search = new SecretSearch(secretsOf(azurite.connectionString, access.token));
+  const search = new SecretSearch(secretsOf(storage.connectionString, access.token));
   const lines = new LeakyLines(search);
 
   const replicas: ReplicaProcess[] = [];
@@ -129,7 +136,7 @@ async function build(
       tableName: TABLE,
       lockMs,
       environment: options.environmentOf?.(index) ?? {},
-      servers: { broker, azurite, cluster: access },
+      servers: { broker, storage, cluster: access },
       gates,
       busGate,
       handler,
@@ -156,7 +163,7 @@ async function build(
 
   const servers: Servers = {
     serviceBus: broker.connectionString,
-    storage: azurite.connectionString,
+    storage: storage.connectionString,
     tableName: TABLE,
     cluster: access,
     ledger,
@@ -177,6 +184,17 @@ async function build(
     leaks: async () => [...lines.findings, ...(await searchLeaks(servers, search))],
     takeAway: (outage) => takeAway(outage, { broker, gates, pids: { storage: azurite.pid, cluster: cluster.pid } }),
     close,
+  };
+}
+
+/** Starts a table server, and gives a storage that has its tables there and its blobs in Azurite. */
+async function withTablesInMemory(azurite: Azurite, cleanUps: (() => Promise<unknown>)[]): Promise<Storage> {
+  const tables = await startTableServer();
+  cleanUps.push(() => tables.close());
+  return {
+    connectionString: withTablesAt(tables.endpoint, azurite.connectionString),
+    tablePort: tables.port,
+    blobPort: azurite.blobPort,
   };
 }
 

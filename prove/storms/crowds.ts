@@ -33,6 +33,7 @@ export const crowd: Storm = {
   about: "thousands of messages arrive at once",
   messages: CROWD,
   outageMs: 0,
+  hasManyRows: true,
   run: sendAll("success"),
 };
 
@@ -40,5 +41,6 @@ export const failingCrowd: Storm = {
   about: "thousands of messages arrive at once, and every one of them fails three times",
   messages: CROWD,
   outageMs: 0,
+  hasManyRows: true,
   run: sendAll("exhausted"),
 };

@@ -51,6 +51,7 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
     lockMs,
     apps: options.apps,
     handler: () => injector,
+    hasManyRows: storm.hasManyRows === true,
     environmentOf: (replica) => storm.environmentOf?.(replica) ?? {},
     onLine: (who, line) => {
       lines.note(who, line, Date.now());

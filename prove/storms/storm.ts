@@ -46,6 +46,8 @@ export interface Storm {
   readonly messages: number;
   /** How long its outage lasts, unless a flag says otherwise; 0 if it has no outage. */
   readonly outageMs: number;
+  /** Says that it has more rows at once than Azurite serves in time, so that the tables are kept elsewhere. */
+  readonly hasManyRows?: boolean;
   /** Gives what a replica's environment has beside its settings. The replicas are counted from 0. */
   environmentOf?(replica: number): Readonly<Record<string, string>>;
   /**

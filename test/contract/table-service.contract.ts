@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { TableClient, type TableEntityResult, type TransactionAction } from "@azure/data-tables";
+import { TableClient, type TableEntityResult, TableServiceClient, type TransactionAction } from "@azure/data-tables";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { codeOf, statusOf } from "../../shared/adapters/azure/storage-error.ts";
 
@@ -22,7 +22,7 @@ export function describeTableService(name: string, start: () => Promise<TableSer
 
     let table: TableClient;
     beforeEach(async () => {
-      const tableName = `table${randomUUID().replaceAll("-", "")}`;
+      const tableName = `Table${randomUUID().replaceAll("-", "")}`;
       table = TableClient.fromConnectionString(service.connectionString, tableName, { allowInsecureConnection: true });
       await table.createTable();
     });
@@ -170,6 +170,15 @@ export function describeTableService(name: string, start: () => Promise<TableSer
       expect(await refusal(table.createEntity(key("r")))).toMatchObject(gone);
       expect(await refusal(table.submitTransaction([["create", key("r")]]))).toMatchObject(gone);
       expect(await refusal(rowKeys("PartitionKey eq 'p'"))).toMatchObject(gone);
+    });
+
+    it("lists the tables by the names that they were made with", async () => {
+      const tables = TableServiceClient.fromConnectionString(service.connectionString, {
+        allowInsecureConnection: true,
+      });
+      const names: (string | undefined)[] = [];
+      for await (const { name } of tables.listTables()) names.push(name);
+      expect(names).toContain(table.tableName);
     });
 
     it("gives back values of every type", async () => {

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
-import { listen } from "../../local/kit/listen.ts";
+import { listen } from "../kit/listen.ts";
 import { BATCH_TYPE, runBatch } from "./batch.ts";
 import { Entities, makeTimestamps, type Page } from "./entities.ts";
 import { type Columns, type Entity, etagOf, type Key, selectColumns, writeColumns } from "./entity.ts";
@@ -43,30 +43,38 @@ const PAGE = 1000;
  * entities, entity group transactions, and queries by filter, page by page. A query for a range of keys costs what it
  * finds, however many entities there are, as with the real service.
  *
- * It checks no signature and no size of a whole entity, answers each insert without the entity, and lists no tables.
+ * It checks no signature and no size of a whole entity, answers each insert without the entity, and lists all tables or
+ * none. It answers 501 `NotImplemented` to every other request of the service's protocol.
  */
 export async function startTableServer(): Promise<TableServer> {
-  const tables = new Map<string, Entities>();
+  /** The tables, by their names in lower case, because the service ignores case. */
+  const tables = new Map<string, { readonly name: string; readonly entities: Entities }>();
   const timestamps = makeTimestamps();
   const counts = { requests: 0, written: 0, read: 0 };
   const tableOf = (name: string): Entities => {
-    const entities = tables.get(name.toLowerCase());
-    if (entities === undefined) throw new TableError("TableNotFound");
-    return entities;
+    const table = tables.get(name.toLowerCase());
+    if (table === undefined) throw new TableError("TableNotFound");
+    return table.entities;
   };
   const makeTable = (name: string): Entities => {
     const entities = new Entities(timestamps);
-    tables.set(name.toLowerCase(), entities);
+    tables.set(name.toLowerCase(), { name, entities });
     return entities;
   };
 
   function answer(request: TableRequest, query: URLSearchParams): Answer {
     const { method, path, body } = request;
+    // The properties of the service, and who may use a table.
+    if (query.has("comp")) throw new TableError("NotImplemented");
+    if (path.endsWith("/Tables") && method === "GET") {
+      if (query.has("$filter") || query.has("$top")) throw new TableError("NotImplemented");
+      return { status: 200, body: JSON.stringify({ value: [...tables.values()].map(nameOnWire) }) };
+    }
     if (path.endsWith("/Tables") && method === "POST") {
       const name = String(parsed(body)["TableName"]);
       if (tables.has(name.toLowerCase())) throw new TableError("TableAlreadyExists");
       makeTable(name);
-      return { status: 201, body: JSON.stringify({ TableName: name }) };
+      return { status: 201, body: JSON.stringify(nameOnWire({ name })) };
     }
     const [, gone] = /\/Tables\('(\w+)'\)$/.exec(decodeURIComponent(path)) ?? [];
     if (gone !== undefined && method === "DELETE") {
@@ -117,18 +125,23 @@ export async function startTableServer(): Promise<TableServer> {
     void serve(incoming, response, answer);
   });
   const { port, close } = await listen(server);
-  const endpoint = `http://127.0.0.1:${port}/bench`;
+  const endpoint = `http://127.0.0.1:${port}/local`;
   return {
     port,
     endpoint,
-    connectionString: `DefaultEndpointsProtocol=http;AccountName=bench;AccountKey=${btoa("bench")};TableEndpoint=${endpoint}`,
+    connectionString: `DefaultEndpointsProtocol=http;AccountName=local;AccountKey=${btoa("local")};TableEndpoint=${endpoint}`,
     seed(table, entities) {
-      const into = tables.get(table.toLowerCase()) ?? makeTable(table);
+      const into = tables.get(table.toLowerCase())?.entities ?? makeTable(table);
       for (const entity of entities) into.put(entity, writeColumns(entity.columns));
     },
     counts: () => ({ ...counts }),
     close,
   };
+}
+
+/** Changes a connection string so that its tables are at this endpoint. Its blobs stay where they are. */
+export function withTablesAt(endpoint: string, connectionString: string): string {
+  return connectionString.replace(/TableEndpoint=[^;]*/, `TableEndpoint=${endpoint}`);
 }
 
 interface Answer {
@@ -162,6 +175,10 @@ async function serve(
 function send(response: ServerResponse, { status, headers, body }: Answer): void {
   const type = body === undefined ? {} : { "content-type": "application/json;odata=minimalmetadata" };
   response.writeHead(status, { "x-ms-request-id": randomUUID(), ...type, ...headers }).end(body);
+}
+
+function nameOnWire({ name }: { readonly name: string }): { readonly TableName: string } {
+  return { TableName: name };
 }
 
 function written(entity: Entity, names: ReadonlySet<string> | undefined): Columns {

@@ -1,6 +1,6 @@
 import { odata, TableClient } from "@azure/data-tables";
 import { describe, expect, it } from "vitest";
-import { startTableServer } from "../../bench/table-server/start-table-server.ts";
+import { startTableServer, withTablesAt } from "../../local/table-server/start-table-server.ts";
 import { describeAzureTable } from "../contract/azure-table.contract.ts";
 import { describeTableService } from "../contract/table-service.contract.ts";
 
@@ -9,10 +9,10 @@ async function start() {
   return { connectionString: server.connectionString, tablePort: server.port, close: () => server.close() };
 }
 
-describeTableService("the bench's table server", start);
-describeAzureTable("the bench's table server", start);
+describeTableService("the local table server", start);
+describeAzureTable("the local table server", start);
 
-describe("the bench's table server", () => {
+describe("the local table server", () => {
   it("is seeded without requests, and counts requests and the rows that they write and read", async () => {
     const server = await startTableServer();
     const table = TableClient.fromConnectionString(server.connectionString, "Seeded", {
@@ -41,5 +41,28 @@ describe("the bench's table server", () => {
     await expect(table.deleteEntity("p", row(2).rowKey)).rejects.toThrow(/ResourceNotFound/);
     expect(server.counts()).toEqual({ requests: 5, written: 3, read: 1500 });
     await server.close();
+  });
+
+  it.each([
+    { what: "the service's properties", method: "GET", path: "?restype=service&comp=properties" },
+    { what: "who may use a table", method: "GET", path: "/Held?comp=acl" },
+    { what: "some of the tables", method: "GET", path: "/Tables?$filter=TableName%20eq%20'Held'" },
+    { what: "one table", method: "GET", path: "/Tables('Held')" },
+    { what: "a delete of all entities", method: "DELETE", path: "/Held" },
+    { what: "a method that no table knows", method: "OPTIONS", path: "/Held(PartitionKey='p',RowKey='r')" },
+  ])("answers NotImplemented to a request for $what", async ({ method, path }) => {
+    const server = await startTableServer();
+    server.seed("Held", []);
+    const answer = await fetch(server.endpoint + path, { method });
+    expect(answer.status).toBe(501);
+    expect(await answer.json()).toMatchObject({ "odata.error": { code: "NotImplemented" } });
+    await server.close();
+  });
+
+  it("takes the place of the tables of another storage, and leaves its blobs there", () => {
+    const storage = "AccountName=a;BlobEndpoint=http://127.0.0.1:1/a;TableEndpoint=http://127.0.0.1:2/a";
+    expect(withTablesAt("http://127.0.0.1:3/local", storage)).toBe(
+      "AccountName=a;BlobEndpoint=http://127.0.0.1:1/a;TableEndpoint=http://127.0.0.1:3/local",
+    );
   });
 });
