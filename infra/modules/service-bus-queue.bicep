@@ -12,6 +12,11 @@ param namespaceName string
 @maxLength(260)
 param name string
 
+@description('Required. Size in MB at which the queue refuses its senders.')
+@minValue(1024)
+@maxValue(81920)
+param maxSizeInMegabytes int
+
 @description('Required. Principal of the app, which receives and settles messages.')
 @minLength(1)
 param appPrincipalId string
@@ -23,7 +28,7 @@ param kedaPrincipalId string
 // In resource ids, Service Bus writes the slash of a name as a tilde.
 resource queue 'Microsoft.ServiceBus/namespaces/queues@2024-01-01' = {
   name: '${namespaceName}/${replace(name, '/', '~')}'
-  properties: union(entitySettings, { enablePartitioning: false })
+  properties: union(entitySettings, { enablePartitioning: false, maxSizeInMegabytes: maxSizeInMegabytes })
 }
 
 resource appReceives 'Microsoft.Authorization/roleAssignments@2022-04-01' = {

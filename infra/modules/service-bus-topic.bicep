@@ -12,6 +12,11 @@ param namespaceName string
 @maxLength(260)
 param name string
 
+@description('Required. Size in MB at which the topic refuses its senders. The copies in all subscriptions count.')
+@minValue(1024)
+@maxValue(81920)
+param maxSizeInMegabytes int
+
 @description('Required. Names of the subscriptions.')
 @minLength(1)
 param subscriptions string[]
@@ -29,6 +34,7 @@ resource topic 'Microsoft.ServiceBus/namespaces/topics@2024-01-01' = {
   name: '${namespaceName}/${replace(name, '/', '~')}'
   properties: {
     enablePartitioning: false
+    maxSizeInMegabytes: maxSizeInMegabytes
     defaultMessageTimeToLive: entitySettings.defaultMessageTimeToLive
     autoDeleteOnIdle: entitySettings.autoDeleteOnIdle
   }

@@ -39,6 +39,10 @@ param appPrincipalId string
 @minLength(1)
 param kedaPrincipalId string
 
+// The most that the tier allows, because a full entity refuses its senders, and a message takes space until it is
+// settled.
+var maxSizeInMegabytes = sku == 'Premium' ? 81920 : 5120
+
 resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
   name: name
   location: location
@@ -72,6 +76,7 @@ module queue 'service-bus-queue.bicep' = [
     params: {
       namespaceName: namespace.name
       name: name
+      maxSizeInMegabytes: maxSizeInMegabytes
       appPrincipalId: appPrincipalId
       kedaPrincipalId: kedaPrincipalId
     }
@@ -84,6 +89,7 @@ module topic 'service-bus-topic.bicep' = [
     params: {
       namespaceName: namespace.name
       name: topic.name
+      maxSizeInMegabytes: maxSizeInMegabytes
       subscriptions: topic.subscriptions
       appPrincipalId: appPrincipalId
       kedaPrincipalId: kedaPrincipalId

@@ -111,6 +111,28 @@ describe("the chart's values", { timeout: PATIENCE_MS }, () => {
   });
 });
 
+describe("queues and topics", { timeout: PATIENCE_MS }, () => {
+  it.for([
+    { tier: "Standard", megabytes: 5_120 },
+    { tier: "Premium", megabytes: 81_920 },
+  ])("are as large as the tier $tier allows", async ({ tier, megabytes }, test) => {
+    await writeFile(
+      join(copy, "some.values.yaml"),
+      JSON.stringify({ modules: [{ source: { queue: "a" } }, { source: { topic: "b", subscription: "c" } }] }),
+    );
+    const parameters = await readFile(join(copy, "dev.bicepparam"), "utf8");
+    await writeFile(join(copy, "tier.bicepparam"), `${parameters}\nparam serviceBusSku = '${tier}'\n`);
+    const env = { DISPATCHER_VALUES: "some.values.yaml" };
+    const { code, stdout } = await snapshot(test, "tier.bicepparam", "overwrite", { cwd: copy, env });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    const prediction = readPrediction("tier", copy);
+    const entities = ["queues", "topics"].flatMap((kind) =>
+      ofType(prediction, `Microsoft.ServiceBus/namespaces/${kind}`),
+    );
+    expect(entities.map(({ properties }) => properties?.["maxSizeInMegabytes"])).toEqual([megabytes, megabytes]);
+  });
+});
+
 describe("a values file that is wrong", { timeout: PATIENCE_MS }, () => {
   it.for([
     { name: "a module without a source", modules: "[{ name: a }]", says: "modules[0]" },
