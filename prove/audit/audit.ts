@@ -10,6 +10,18 @@ export interface BusMessage {
   readonly deliveryCount?: number;
   /** Why it was dead-lettered, if it was. */
   readonly reason?: string;
+  /** What the app wrote on it when it deferred, requeued or dead-lettered it. */
+  readonly stamps: Stamps;
+}
+
+/** The app's own properties of a message. One that is missing was never written. */
+export interface Stamps {
+  /** The run that a dead letter says it is of. */
+  readonly run?: string;
+  /** Why a dead letter says it is one. */
+  readonly reason?: string;
+  /** The attempt that the message waits for, or that was its last. */
+  readonly attempt?: number;
 }
 
 /** A run as the table holds it. */
@@ -159,24 +171,45 @@ function auditRun(runId: string, kind: Kind, index: Index, say: Say): void {
     if (open || onBus)
       say("open", runId, open ? `its row says ${open.status}` : `it is ${onBus?.state} on the bus, with no row`);
     else say("lost", runId, "it is gone from the bus, and no row says why");
+    if (open && onBus?.state === "deferred") auditDeferral(open, onBus.stamps, say);
     return;
   }
   if (onBus) say("wrong", runId, `closed as ${run.status}, and still ${onBus.state} on the bus`);
   if (run.status === "lost") say("lost", runId, "its row says so");
   else if (run.status !== kind.outcome || run.reason !== kind.reason)
     say("wrong", runId, `ended as ${endText(run.status, run.reason)}, not ${endText(kind.outcome, kind.reason)}`);
-  auditLetter(runId, kind, letters[0], say);
+  auditLetter(run, kind, letters[0], say);
   if (run.failures !== kind.failures) say("wrong", runId, `${run.failures} failures counted, not ${kind.failures}`);
   if (run.interruptions > 0) say("wrong", runId, `${run.interruptions} interruptions counted, not 0`);
 }
 
-function auditLetter(runId: string, kind: Kind, letter: BusMessage | undefined, say: Say): void {
+/**
+ * Compares a dead letter with its own run, because the bus's client can settle two neighbours with the outcome of the
+ * first: then a letter has the facts of another message, and the reason may be right all the same.
+ */
+function auditLetter(run: RunRow, kind: Kind, letter: BusMessage | undefined, say: Say): void {
+  const { runId } = run;
   if (kind.outcome === "succeeded") {
     if (letter) say("wrong", runId, `it succeeds, and was dead-lettered (${letter.reason})`);
     return;
   }
-  if (letter === undefined) say("lost", runId, "it fails, and no dead letter says so");
-  else if (letter.reason !== kind.reason) say("wrong", runId, `dead-lettered as ${letter.reason}, not ${kind.reason}`);
+  if (letter === undefined) return say("lost", runId, "it fails, and no dead letter says so");
+  const { reason, stamps } = letter;
+  if (reason !== kind.reason) say("wrong", runId, `dead-lettered as ${reason}, not ${kind.reason}`);
+  if (stamps.run !== runId) say("wrong", runId, `its dead letter has the facts of ${stamps.run ?? "no run"}`);
+  if (stamps.reason !== reason) say("wrong", runId, `dead-lettered as ${reason}, with the facts of ${stamps.reason}`);
+  if (kind.outcome !== "rejected" && stamps.attempt !== run.attempt)
+    say("wrong", runId, `its dead letter is of attempt ${stamps.attempt}, and its row of ${run.attempt}`);
+}
+
+/**
+ * Compares a deferred message with its own row. The stamp may be of an earlier attempt, because the row moves on first,
+ * and 0 if the message was held when it was deferred.
+ */
+function auditDeferral({ runId, attempt }: RunRow, stamps: Stamps, say: Say): void {
+  if (stamps.attempt === undefined) say("wrong", runId, "deferred without a stamp");
+  else if (stamps.attempt > attempt)
+    say("wrong", runId, `deferred with the stamp of attempt ${stamps.attempt}, and its row says ${attempt}`);
 }
 
 /** Checks the lines that the workers themselves wrote. */

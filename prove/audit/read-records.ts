@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { ClusterAccess } from "../../local/kit/cluster-access.ts";
 import { type PlannedMessage, QUEUE, SUBSCRIPTION, TOPIC } from "../stage/kinds.ts";
 import { FOREIGN_PREFIX } from "../stage/sender.ts";
-import type { BusMessage, JobRecord, Records, RunRow } from "./audit.ts";
+import type { BusMessage, JobRecord, Records, RunRow, Stamps } from "./audit.ts";
 import { readLedger } from "./ledger.ts";
 import { listJobs } from "./list-jobs.ts";
 import { type Peeked, peekBus } from "./peek-bus.ts";
@@ -54,6 +54,19 @@ function asBusMessage({ source, message }: Peeked): BusMessage {
     state: message.state === "deferred" ? "deferred" : "active",
     deliveryCount: message.deliveryCount ?? 0,
     ...(message.deadLetterReason === undefined ? {} : { reason: message.deadLetterReason }),
+    stamps: stampsOf(message.applicationProperties ?? {}),
+  };
+}
+
+function stampsOf({
+  "dispatcher-run": run,
+  "dispatcher-reason": reason,
+  "dispatcher-attempt": attempt,
+}: NonNullable<Peeked["message"]["applicationProperties"]>): Stamps {
+  return {
+    ...(typeof run === "string" ? { run } : {}),
+    ...(typeof reason === "string" ? { reason } : {}),
+    ...(typeof attempt === "number" ? { attempt } : {}),
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { audit, type Records } from "../../prove/audit/audit.ts";
+import { audit, type Records, type Stamps } from "../../prove/audit/audit.ts";
 import { FOREIGN_MESSAGES } from "../../prove/stage/sender.ts";
 
 const RUN = "proof:7:1700000000000";
@@ -22,8 +22,15 @@ const line = (what: "start" | "end", change: object = {}) => ({
   code: 0,
   ...change,
 });
-const onBus = { runId: RUN, messageId: "m", state: "deferred" } as const;
-const letter = (reason: string) => ({ runId: RUN, messageId: "m", state: "active", reason }) as const;
+const onBus = { runId: RUN, messageId: "m", state: "deferred", stamps: { attempt: 1 } } as const;
+const letter = (reason: string, stamps: Stamps = {}) =>
+  ({
+    runId: RUN,
+    messageId: "m",
+    state: "active",
+    reason,
+    stamps: { run: RUN, reason, attempt: 1, ...stamps },
+  }) as const;
 
 /** Makes the records of one message that succeeded, at rest and in order; `change` says what is not. */
 function records(change: Partial<Records> = {}): Records {
@@ -129,6 +136,36 @@ describe("the audit", () => {
       want: "wrong: dead-lettered as MaxDeliveryCountExceeded, not JobFailed",
     },
     {
+      name: "a dead letter with the facts of another run is wrong",
+      change: { ...permanent, deadLetters: [letter("JobFailed", { run: OTHER })] },
+      want: `wrong: its dead letter has the facts of ${OTHER}`,
+    },
+    {
+      name: "a dead letter with the facts of another reason is wrong",
+      change: { ...permanent, deadLetters: [letter("JobFailed", { reason: "JobTimedOut" })] },
+      want: "wrong: dead-lettered as JobFailed, with the facts of JobTimedOut",
+    },
+    {
+      name: "a dead letter with the facts of another attempt is wrong",
+      change: { ...permanent, deadLetters: [letter("JobFailed", { attempt: 2 })] },
+      want: "wrong: its dead letter is of attempt 2, and its row of 1",
+    },
+    {
+      name: "a deferred message with the stamp of a later attempt is wrong",
+      change: {
+        closed: [],
+        marks: [RUN],
+        open: [closed({ status: "waiting" })],
+        bus: [{ ...onBus, stamps: { attempt: 2 } }],
+      },
+      want: "wrong: deferred with the stamp of attempt 2, and its row says 1",
+    },
+    {
+      name: "a deferred message without a stamp is wrong",
+      change: { closed: [], marks: [RUN], open: [closed({ status: "waiting" })], bus: [{ ...onBus, stamps: {} }] },
+      want: "wrong: deferred without a stamp",
+    },
+    {
       name: "a closed run whose message is still there is wrong",
       change: { bus: [onBus] },
       want: "wrong: closed as succeeded, and still deferred on the bus",
@@ -186,5 +223,29 @@ describe("the audit", () => {
     },
   ])("says that $name", ({ change, want }) => {
     expect(saysOf(change)).toContain(want);
+  });
+
+  it("says which two neighbours were settled with the facts of the first, though both reasons are right", () => {
+    const other = { runId: OTHER, messageId: "n" };
+    const two = {
+      ...permanent,
+      sent: [
+        { id: "m", kind: "permanent" },
+        { id: "n", kind: "permanent" },
+      ],
+      closed: [
+        ...(permanent.closed ?? []),
+        { ...closed({ status: "failed", reason: "JobFailed", failures: 1 }), ...other },
+      ],
+      ledger: [...(permanent.ledger ?? []), line("start", other), line("end", { ...other, code: 64 })],
+    } satisfies Partial<Records>;
+    const own = [letter("JobFailed"), { ...letter("JobFailed", { run: OTHER }), ...other }];
+    expect(audit(records({ ...two, deadLetters: own }))).toEqual([]);
+    const first = [letter("JobFailed"), { ...letter("JobFailed"), ...other }];
+    expect(audit(records({ ...two, deadLetters: first }))).toEqual([
+      { kind: "wrong", about: OTHER, what: `its dead letter has the facts of ${RUN}` },
+    ]);
+    const exchanged = [letter("JobFailed", { run: OTHER }), { ...letter("JobFailed"), ...other }];
+    expect(audit(records({ ...two, deadLetters: exchanged })).map(({ about }) => about)).toEqual([RUN, OTHER]);
   });
 });

@@ -12,7 +12,7 @@ import { stormText, summariseStorm } from "../../prove/storms/report.ts";
 import type { StormResult } from "../../prove/storms/run-storm.ts";
 
 const delivered = (deliveryCount: number) =>
-  ({ runId: "proof:1:1", messageId: "m", state: "active", deliveryCount }) as const;
+  ({ runId: "proof:1:1", messageId: "m", state: "active", deliveryCount, stamps: {} }) as const;
 
 const NO_RECORDS: Records = {
   sent: [],
