@@ -12,6 +12,7 @@ import {
 import { asBrokerError, BrokerError, lockLost, notAllowed } from "./broker-error.ts";
 import type { Consumer } from "./delivery-pump.ts";
 import type { Entity } from "./entity.ts";
+import type { Interference, SettlementAnswer } from "./interference.ts";
 import { wrapChanges, writeMessage } from "./message-content.ts";
 import { toWire } from "./sequence-number.ts";
 import type { Disposition, Received } from "./stored-message.ts";
@@ -44,49 +45,78 @@ export function sessionRequired(): BrokerError {
   );
 }
 
+/** What stands between one link and its client, if anything does. */
+export interface LinkOptions {
+  /** For tests. May keep a delivery from being sent, or close the link. */
+  readonly onDelivery?: (send: () => void, detach: () => void) => void;
+  /** For tests. May settle late, in vain or without an answer. */
+  readonly onSettlement?: (
+    disposition: Disposition,
+    carryOut: () => SettlementAnswer,
+  ) => ReturnType<Interference["onSettlement"]>;
+  /** The link is closed if it was sent more messages than these, and has not settled them. */
+  readonly maxUnsettled?: number;
+}
+
 /**
  * Delivers from an entity over one link, and settles the messages as the client's dispositions say. Locks outlive the
- * link. `around` may keep a delivery from being sent.
+ * link.
  */
-export function receiveLink(
-  entity: Entity,
-  link: Sender,
-  around: (send: () => void) => void = (send) => send(),
-): Consumer {
+export function receiveLink(entity: Entity, link: Sender, options: LinkOptions = {}): Consumer {
+  const { onDelivery = (send) => send(), maxUnsettled = Number.POSITIVE_INFINITY } = options;
   const mode = link.snd_settle_mode === 1 ? "receiveAndDelete" : "peekLock";
-  const tokens = new WeakMap<Delivery, string>();
+  const unsettled = new Map<Delivery, string>();
+  const detach = (why: string) => link.close({ condition: "amqp:link:detach-forced", description: why });
   if (mode === "receiveAndDelete") sendSettled(link);
   answerDrains(link);
-  settleOnDispositions(entity, link, tokens);
+  settleOnDispositions({ entity, link, unsettled, detach, onSettlement: options.onSettlement });
   return {
     room: () => (link.is_open() ? roomOf(link) : 0),
     deliverOne: () => {
       const received = entity.receive(mode);
       if (received === undefined) return false;
       const tag = received.lock === undefined ? undefined : deliveryTag(received.lock.token);
-      around(() => {
+      const send = () => {
+        if (!link.is_open()) return;
         const delivery = link.send(encodeMessage(entity, received), tag, 0);
-        if (received.lock !== undefined) tokens.set(delivery, received.lock.token);
-      });
+        if (received.lock !== undefined) unsettled.set(delivery, received.lock.token);
+        if (unsettled.size > maxUnsettled) detach(`The link has ${unsettled.size} deliveries that are not settled.`);
+      };
+      onDelivery(send, () => detach("The link was closed by the broker."));
       return true;
     },
     drained: () => endDrain(link),
   };
 }
 
-function settleOnDispositions(entity: Entity, link: Sender, tokens: WeakMap<Delivery, string>): void {
+function settleOnDispositions({
+  entity,
+  link,
+  unsettled,
+  detach,
+  onSettlement = async (_, carryOut) => carryOut(),
+}: {
+  readonly entity: Entity;
+  readonly link: Sender;
+  readonly unsettled: Map<Delivery, string>;
+  readonly detach: (why: string) => void;
+  readonly onSettlement?: LinkOptions["onSettlement"];
+}): void {
   const settle = (context: EventContext, disposition: Disposition): void => {
+    // What comes for a link that the broker has closed is too late.
+    if (!link.is_open()) return;
     const delivery = deliveryOf(context);
-    try {
-      const token = tokens.get(delivery);
-      if (token === undefined) throw lockLost();
-      tokens.delete(delivery);
-      entity.settle(token, disposition);
-      confirmSettlement(delivery);
-    } catch (error) {
-      const { condition, message } = asBrokerError(error);
-      refuseSettlement(delivery, condition, message);
-    }
+    const token = unsettled.get(delivery);
+    const answer = (given: SettlementAnswer): void => {
+      if (!link.is_open()) return;
+      unsettled.delete(delivery);
+      if (given === "confirmed") confirmSettlement(delivery);
+      else refuseSettlement(delivery, given.condition, given.message);
+    };
+    void onSettlement(disposition, () => carryOut(entity, token, disposition)).then((given) => {
+      if (given === "detach") detach("The link was closed by the broker.");
+      else if (given !== undefined) answer(given);
+    });
   };
   link.on("accepted", (context: EventContext) => settle(context, { kind: "complete" }));
   link.on("released", (context: EventContext) => settle(context, { kind: "abandon", properties: new Map() }));
@@ -109,6 +139,16 @@ function settleOnDispositions(entity: Entity, link: Sender, tokens: WeakMap<Deli
       properties: wrapChanges(properties),
     });
   });
+}
+
+function carryOut(entity: Entity, token: string | undefined, disposition: Disposition): SettlementAnswer {
+  try {
+    if (token === undefined) throw lockLost();
+    entity.settle(token, disposition);
+    return "confirmed";
+  } catch (error) {
+    return asBrokerError(error);
+  }
 }
 
 interface ModifiedState {

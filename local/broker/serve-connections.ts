@@ -7,7 +7,7 @@ import type { Entity } from "./entity.ts";
 import type { Interference } from "./interference.ts";
 import { answerManagement } from "./management.ts";
 import type { Namespace } from "./namespace.ts";
-import { assertReceivable, receiveLink } from "./receive-link.ts";
+import { assertReceivable, type LinkOptions, receiveLink } from "./receive-link.ts";
 import { type Reply, ReplyLink, type Request, readRequest } from "./reply-link.ts";
 import { sendLink } from "./send-link.ts";
 
@@ -20,17 +20,19 @@ interface ConnectionState {
   readonly consumers: Map<Sender, { consumer: Consumer; pump: DeliveryPump }>;
 }
 
+export interface LinkServerOptions {
+  /** The clock, in ms since 1970. */
+  readonly now: () => number;
+  readonly interference?: Interference;
+  readonly maxUnsettled?: number;
+}
+
 /**
  * Connects every link that a client attaches with the thing that its address names: an entity, its management, or
  * `$cbs`.
  */
-export function serveConnections(
-  container: Container,
-  namespace: Namespace,
-  now: () => number,
-  interference?: Interference,
-): LinkServer {
-  const server = new LinkServer(namespace, now, interference);
+export function serveConnections(container: Container, namespace: Namespace, options: LinkServerOptions): LinkServer {
+  const server = new LinkServer(namespace, options);
   container.on("session_open", receiveRaw);
   container.on("sender_open", (context: EventContext) => {
     const link = senderOf(context);
@@ -60,13 +62,15 @@ export class LinkServer {
   readonly #namespace: Namespace;
   readonly #now: () => number;
   readonly #interference: Interference | undefined;
+  readonly #maxUnsettled: number | undefined;
   readonly #pumps = new Map<Entity, DeliveryPump>();
   readonly #states = new WeakMap<Connection, ConnectionState>();
 
-  constructor(namespace: Namespace, now: () => number, interference?: Interference) {
+  constructor(namespace: Namespace, { now, interference, maxUnsettled }: LinkServerOptions) {
     this.#namespace = namespace;
     this.#now = now;
     this.#interference = interference;
+    this.#maxUnsettled = maxUnsettled;
   }
 
   /**
@@ -86,13 +90,7 @@ export class LinkServer {
     const entity = this.#namespace.receivable(address);
     assertReceivable(entity, link);
     const pump = this.#pumpOf(entity);
-    const interference = this.#interference;
-    const clientPort = peerPort(connection);
-    const consumer = receiveLink(
-      entity,
-      link,
-      interference && ((send) => interference.onDelivery({ clientPort, entity: entity.name }, send)),
-    );
+    const consumer = receiveLink(entity, link, this.#linkOptions(peerPort(connection), entity));
     state.consumers.set(link, { consumer, pump });
     link.on("sender_flow", () => pump.schedule());
     link.on("sendable", () => pump.schedule());
@@ -131,6 +129,18 @@ export class LinkServer {
       };
       void this.#interference.onCall(call, () => answer(request)).then((reply) => reply && send(request, reply));
     });
+  }
+
+  #linkOptions(clientPort: number, { name }: Entity): LinkOptions {
+    const client = { clientPort, entity: name };
+    const interference = this.#interference;
+    return {
+      ...(this.#maxUnsettled === undefined ? {} : { maxUnsettled: this.#maxUnsettled }),
+      ...(interference && {
+        onDelivery: (send, detach) => interference.onDelivery(client, send, detach),
+        onSettlement: (disposition, carryOut) => interference.onSettlement({ ...client, disposition }, carryOut),
+      }),
+    };
   }
 
   /** Delivers nothing more to the links that are gone. Their messages stay locked until the locks end. */

@@ -27,6 +27,11 @@ export interface BrokerOptions {
   readonly now?: () => number;
   /** For tests. Stands between the broker and its clients. */
   readonly interference?: Interference;
+  /**
+   * A link that was sent more messages than these, and has not settled them, is closed. The service does so too, at a
+   * number that it doesn't publish. Without it, no link is closed.
+   */
+  readonly maxUnsettled?: number;
   /** Called with a line for each failure on a connection. */
   readonly log?: (message: string) => void;
 }
@@ -60,7 +65,7 @@ export async function startBroker(options: BrokerOptions): Promise<LocalBroker> 
   const namespace = new Namespace(parseEntities(options.entities), now);
   const container = rhea.create_container({ id: "local-broker" });
   logFailures(container, options.log ?? (() => {}));
-  const service = serveConnections(container, namespace, now, options.interference);
+  const service = serveConnections(container, namespace, { ...options, now });
   const counters = options.counters && createServer(options.counters, makeCounters(namespace, now));
   const servers = { container, tls: options.tls, counters };
   let listener = await listen(servers, options.port ?? 0);

@@ -1,4 +1,5 @@
 import type { ManagementCall } from "../../local/broker/interference.ts";
+import type { Disposition } from "../../local/broker/stored-message.ts";
 import type { Edge } from "./edges.ts";
 
 /**
@@ -32,6 +33,25 @@ function dispositionEdge(status: unknown, reason: unknown): Edge | undefined {
       return reason === "DispatchRejected" ? "reject a message" : "dead-letter a message";
     default:
       return undefined;
+  }
+}
+
+/**
+ * Names the call of the app that this settlement on a receiver's link is; undefined if it is the host's own abandon,
+ * which it makes if a function throws.
+ */
+export function settlementEdge({ kind }: Pick<Disposition, "kind">): Edge | undefined {
+  switch (kind) {
+    case "defer":
+      return "defer a delivery";
+    case "complete":
+      return "complete a delivery";
+    case "deadLetter":
+      return "dead-letter a delivery";
+    case "abandon":
+      return undefined;
+    default:
+      return kind satisfies never;
   }
 }
 

@@ -1,8 +1,9 @@
-import type { Interference } from "../../local/broker/interference.ts";
+import { BrokerError } from "../../local/broker/broker-error.ts";
+import type { Interference, SettlementAnswer } from "../../local/broker/interference.ts";
 import type { Reply } from "../../local/broker/reply-link.ts";
 import type { Listening } from "../../local/kit/listen.ts";
 import { startTcpProxy } from "../../local/kit/tcp-proxy.ts";
-import { busEdge } from "./bus-edge.ts";
+import { busEdge, settlementEdge } from "./bus-edge.ts";
 import type { CallHandler } from "./call.ts";
 import { known } from "./edges.ts";
 import type { Gate } from "./gate.ts";
@@ -39,11 +40,11 @@ export class BusGate {
         worked: ({ statusCode }) => statusCode < 300 || (edge === "verify a source" && statusCode === 404),
       });
       if (reply === "silence") return undefined;
-      if (reply !== "cut") return reply;
+      if (reply !== "cut" && reply !== "detach") return reply;
       this.#sockets.get(clientPort)?.destroy();
       return undefined;
     },
-    onDelivery: ({ clientPort }, send) => {
+    onDelivery: ({ clientPort }, send, detach) => {
       const replica = this.#replicas.get(clientPort);
       if (replica === undefined) return send();
       let isSent = false;
@@ -69,8 +70,31 @@ export class BusGate {
           refusal: () => "sent",
           worked: () => true,
         })
+        .then((answer) => {
+          if (answer !== "detach") return;
+          sendOnce();
+          detach();
+        })
         // The replica's link closed while the replica was frozen.
         .catch(() => {});
+    },
+    onSettlement: async ({ clientPort, disposition }, carryOut) => {
+      const replica = this.#replicas.get(clientPort);
+      const edge = settlementEdge(disposition);
+      if (replica === undefined || edge === undefined) return carryOut();
+      if (this.#gates.get(replica)?.refuses() === true) return settlementRefusal(503);
+      const answer = await this.#handler().handle<SettlementAnswer>({
+        replica,
+        edges: [edge],
+        asked: `a disposition: ${disposition.kind}`,
+        carryOut: async () => carryOut(),
+        refusal: settlementRefusal,
+        worked: (given) => given === "confirmed",
+      });
+      if (answer === "silence") return undefined;
+      if (answer !== "cut") return answer;
+      this.#sockets.get(clientPort)?.destroy();
+      return undefined;
     },
   };
 
@@ -104,6 +128,11 @@ const REFUSALS: Readonly<Record<number, readonly [condition: string, text: strin
 };
 
 function refusal(statusCode: number): Reply {
-  const [errorCondition = "amqp:internal-error", statusDescription = ""] = REFUSALS[statusCode] ?? [];
+  const { condition: errorCondition, message: statusDescription } = settlementRefusal(statusCode);
   return { statusCode, statusDescription, errorCondition };
+}
+
+function settlementRefusal(statusCode: number): BrokerError {
+  const [condition = "amqp:internal-error", text = ""] = REFUSALS[statusCode] ?? [];
+  return new BrokerError(condition, statusCode, text);
 }

@@ -1,6 +1,6 @@
 import type { Call } from "./call.ts";
 import { DEMANDED_EDGES, type Edge } from "./edges.ts";
-import { DEMANDED_FAULTS, type FaultCounts, faultName, takesDown } from "./fault.ts";
+import { demandedFaults, type FaultCounts, faultName, takesDown } from "./fault.ts";
 import type { CallFault } from "./plan.ts";
 
 interface Waiting {
@@ -99,5 +99,5 @@ export class CallFaults {
 }
 
 function isDemanded({ edge, fault }: CallFault): boolean {
-  return DEMANDED_EDGES.includes(edge) && DEMANDED_FAULTS.some((demanded) => demanded === faultName(fault));
+  return DEMANDED_EDGES.includes(edge) && demandedFaults(edge).includes(faultName(fault));
 }

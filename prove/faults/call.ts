@@ -21,8 +21,8 @@ export interface Call<Answer> {
   worked(answer: Answer): boolean;
 }
 
-/** What the replica gets instead of an answer: its connection breaks, or it hears nothing more. */
-export type NoAnswer = "cut" | "silence";
+/** What the replica gets instead of an answer: its connection or its link breaks, or it hears nothing more. */
+export type NoAnswer = "cut" | "detach" | "silence";
 
 /** Decides for each call of a replica what becomes of it. */
 export interface CallHandler {

@@ -3,20 +3,34 @@
  *
  * - `conflict`: the status with which the server answers a write that came too late. It is injected only if the real
  *   service gives it.
+ * - `settles`: the app settles a delivery on the link that brought it, and the bus can close that link.
  * - `first`: only a process that has just started makes the call, and not again for a minute at least.
  * - `rare`: the call is made too seldom, or only before a process counts as up. Faults on it are counted, but not
- *   demanded. docs/reliability.md lists these calls, and the tests that cover their failures instead.
+ *   demanded. docs/proof.md lists these calls, and the tests that cover their failures instead.
  */
+
+/**
+ * Whether the app settles what a trigger is given on the link that brought it, or else over the entity's management.
+ * The faults of the way that it takes are demanded. Those of the other way happen if a replica takes it.
+ */
+const SETTLES_ON_LINK: boolean = false;
+const ON_LINK = { rare: !SETTLES_ON_LINK };
+const OVER_MANAGEMENT = { rare: SETTLES_ON_LINK };
+
 const EDGES = {
   "receive a message": { server: "bus" },
   "peek at a message": { server: "bus" },
   "browse the messages": { server: "bus" },
-  "defer a message": { server: "bus", writes: true, conflict: 410 },
+  "defer a message": { server: "bus", writes: true, conflict: 410, ...OVER_MANAGEMENT },
+  "defer a delivery": { server: "bus", writes: true, conflict: 410, settles: true, ...ON_LINK },
   "receive a deferred message": { server: "bus", writes: true, conflict: 404 },
   "complete a message": { server: "bus", writes: true, conflict: 410 },
   "abandon a message": { server: "bus", writes: true, conflict: 410 },
   "dead-letter a message": { server: "bus", writes: true, conflict: 410 },
-  "reject a message": { server: "bus", writes: true, conflict: 410 },
+  "reject a message": { server: "bus", writes: true, conflict: 410, ...OVER_MANAGEMENT },
+  "dead-letter a delivery": { server: "bus", writes: true, conflict: 410, settles: true, ...ON_LINK },
+  // It is made if a message whose work succeeded is delivered, because its deferral was not seen.
+  "complete a delivery": { server: "bus", writes: true, conflict: 410, settles: true, rare: true },
   "verify a source": { server: "bus" },
   // The host makes it, if a message is not deferred within 2.5 s.
   "renew a lock": { server: "bus", rare: true },
@@ -101,8 +115,9 @@ interface EdgeFacts {
   /** The call changes something: it could do harm if it were carried out late or twice. */
   readonly writes?: true;
   readonly conflict?: number;
+  readonly settles?: true;
   readonly first?: true;
-  readonly rare?: true;
+  readonly rare?: boolean;
 }
 
 export type ServerName = "bus" | "storage" | "cluster";

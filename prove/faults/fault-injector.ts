@@ -113,7 +113,8 @@ export class FaultInjector implements CallHandler {
       case "refuse":
         return { answer: call.refusal(fault.status) };
       case "cut":
-        return { none: "cut" };
+      case "detach":
+        return { none: fault.kind };
       case "ignore":
         return { none: "silence" };
       case "delay":

@@ -70,7 +70,8 @@ async function serve(options: FaultProxyOptions, { method, url, response, ...exc
           worked: (given) => worked(call, edges, given),
         });
   if (answer === "silence") return;
-  if (answer === "cut" || options.gate.isClosed) {
+  // A connection of HTTP has no links.
+  if (answer === "cut" || answer === "detach" || options.gate.isClosed) {
     response.destroy();
     return;
   }

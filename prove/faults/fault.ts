@@ -1,4 +1,4 @@
-import { DEMANDED_EDGES, type Edge } from "./edges.ts";
+import { DEMANDED_EDGES, type Edge, factsOf } from "./edges.ts";
 
 /** One thing that is done to a replica at one of its calls, or to the call. */
 export type Fault =
@@ -14,6 +14,8 @@ export type Fault =
   | { readonly kind: "delay"; readonly ms: number }
   /** Answers with an error in the server's place. The server never sees the call. */
   | { readonly kind: "refuse"; readonly status: number }
+  /** Closes the link of the call, and keeps its connection. The bus sees no settlement that it breaks. */
+  | { readonly kind: "detach" }
   /** Breaks the connection. The server never sees the call. */
   | { readonly kind: "cut" }
   /** Leaves the connection silent. The server never sees the call. */
@@ -37,6 +39,7 @@ export function faultName(fault: Fault): string {
       return `refuse ${fault.status}`;
     case "lose the reply":
     case "delay":
+    case "detach":
     case "cut":
     case "ignore":
       return fault.kind;
@@ -46,13 +49,16 @@ export function faultName(fault: Fault): string {
 }
 
 /** The faults that have to happen on each demanded edge: a proof without one of them proves too little. */
-export const DEMANDED_FAULTS = [
-  "kill before",
-  "kill after",
-  "freeze before",
-  "freeze after",
-  "lose the reply",
-] as const;
+const DEMANDED_FAULTS = ["kill before", "kill after", "freeze before", "freeze after", "lose the reply"] as const;
+
+/**
+ * Lists the faults that have to happen on an edge if it is demanded. A settlement on a link also has to be refused, and
+ * its link to be closed between delivery and settlement.
+ */
+export function demandedFaults(edge: Edge): readonly string[] {
+  const { settles, conflict } = factsOf(edge);
+  return settles === true ? [...DEMANDED_FAULTS, `refuse ${conflict}`, "detach"] : DEMANDED_FAULTS;
+}
 
 /** How often each fault happened on each edge: `counts.get("insert a run")?.get("kill before")`. */
 export type FaultCounts = ReadonlyMap<Edge, ReadonlyMap<string, number>>;
@@ -60,6 +66,8 @@ export type FaultCounts = ReadonlyMap<Edge, ReadonlyMap<string, number>>;
 /** Lists the demanded faults that never happened, as `kill before: insert a run`. */
 export function missingFaults(counts: FaultCounts, edges: readonly Edge[] = DEMANDED_EDGES): string[] {
   return edges.flatMap((edge) =>
-    DEMANDED_FAULTS.filter((name) => !counts.get(edge)?.has(name)).map((name) => `${name}: ${edge}`),
+    demandedFaults(edge)
+      .filter((name) => !counts.get(edge)?.has(name))
+      .map((name) => `${name}: ${edge}`),
   );
 }

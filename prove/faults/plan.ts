@@ -1,5 +1,5 @@
 import { ALL_EDGES, type Edge, factsOf, isFirstCall, type ServerName } from "./edges.ts";
-import type { Fault } from "./fault.ts";
+import { demandedFaults, type Fault, faultName } from "./fault.ts";
 import { makeRandom, type Random } from "./random.ts";
 
 /** A fault that waits for a call: it happens on the first call of the edge after `gap` others were let through. */
@@ -73,11 +73,16 @@ function faultsOn(edge: Edge, { lockMs, messages }: PlanOptions, random: Random)
     { kind: "freeze", when: "after", ms: ms() },
     { kind: "lose the reply", how: random.pick(["cut", "cut", "silence"]) },
   ];
-  // The replica asks for nothing by a delivery, so nothing can be refused: a delivery arrives, or is lost on its way.
-  const others = edge === "receive a message" ? [] : otherFaults(edge);
+  // The replica asks for nothing by a delivery, so nothing can be refused: a delivery arrives, or is lost on its way,
+  // or it is the last on its link.
+  const others: Fault[] = edge === "receive a message" ? [{ kind: "detach" }] : otherFaults(edge);
+  const isDemanded = (fault: Fault) => demandedFaults(edge).includes(faultName(fault));
   // A call that is made rarely must not be let through without a fault.
   const mostGap = isFirstCall(edge) ? 1 : messages < MANY_MESSAGES ? 2 : 4;
-  return [...random.shuffled(demanded), ...random.shuffled(others)].map((fault) => ({
+  return [
+    ...random.shuffled([...demanded, ...others.filter(isDemanded)]),
+    ...random.shuffled(others.filter((fault) => !isDemanded(fault))),
+  ].map((fault) => ({
     edge,
     fault,
     gap: random.below(mostGap),
@@ -85,7 +90,7 @@ function faultsOn(edge: Edge, { lockMs, messages }: PlanOptions, random: Random)
 }
 
 function otherFaults(edge: Edge): Fault[] {
-  const { server, writes, conflict } = factsOf(edge);
+  const { server, writes, conflict, settles } = factsOf(edge);
   // The bus answers 503, `server-busy`, when other servers answer 429.
   const statuses = server === "bus" ? [500, 503] : [429, 500, 503];
   return [
@@ -93,6 +98,7 @@ function otherFaults(edge: Edge): Fault[] {
       (status): Fault => ({ kind: "refuse", status }),
     ),
     ...(writes === true ? [{ kind: "delay", ms: DELAY_MS } as const] : []),
+    ...(settles === true ? [{ kind: "detach" } as const] : []),
     { kind: "cut" },
     { kind: "ignore" },
   ];

@@ -296,10 +296,9 @@ describe("the Service Bus adapter with an identity", () => {
 /** A broker that accepts every token, and then refuses every entity, as the service does if a role is missing. */
 async function startRefusingBroker(): Promise<{ port: number; close(): void }> {
   const container = rhea.create_container({ id: "refusing-broker" });
-  const links = new LinkServer(
-    new Namespace(parseEntities({ queues: [{ name: "q" }], topics: [] }), Date.now),
-    Date.now,
-  );
+  const links = new LinkServer(new Namespace(parseEntities({ queues: [{ name: "q" }], topics: [] }), Date.now), {
+    now: Date.now,
+  });
   const refusal = {
     condition: "amqp:unauthorized-access",
     description: "Unauthorized access. 'Listen' claim(s) are required to perform this operation.",

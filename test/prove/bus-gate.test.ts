@@ -1,18 +1,21 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
 import { expect, it, onTestFinished } from "vitest";
 import { startBroker } from "../../local/broker/start-broker.ts";
 import { BusGate } from "../../prove/faults/bus-gate.ts";
+import type { Edge } from "../../prove/faults/edges.ts";
+import { type Fault, faultName } from "../../prove/faults/fault.ts";
 import { FaultInjector } from "../../prove/faults/fault-injector.ts";
 import { Gate } from "../../prove/faults/gate.ts";
 import { NO_FAULTS } from "../../prove/faults/plan.ts";
 import type { Replica } from "../../prove/faults/replica.ts";
 
 const LOCK_MS = 5_000;
-const LOST = { edge: "receive a message", fault: { kind: "lose the reply", how: "silence" }, gap: 0 } as const;
+const UP: Replica = { isUp: true, generation: 1, kill() {}, freeze: async () => {}, freezeUntil: async () => {} };
 
-it("loses a delivery on its way, so that the message comes again, counted, when its lock has lapsed", async () => {
-  const up: Replica = { isUp: true, generation: 1, kill() {}, freeze: async () => {}, freezeUntil: async () => {} };
-  const injector = new FaultInjector({ ...NO_FAULTS, callFaults: [LOST] }, [up]);
+/** Puts a gate with one fault between a replica's client and a bus with the queue `q`, whose one message is `a`. */
+async function behindAGate(edge: Edge, fault: Fault) {
+  const injector = new FaultInjector({ ...NO_FAULTS, callFaults: [{ edge, fault, gap: 0 }] }, [UP, UP]);
   const busGate = new BusGate(() => injector);
   const bus = await startBroker({
     entities: { queues: [{ name: "q", lockDurationMs: LOCK_MS }], topics: [] },
@@ -24,9 +27,43 @@ it("loses a delivery on its way, so that the message comes again, counted, when 
   const client = new ServiceBusClient(bus.connectionString.replace(`:${bus.port}`, `:${way.port}`));
   onTestFinished(() => client.close());
   await client.createSender("q").sendMessages({ body: "a" });
-  const receiver = client.createReceiver("q");
+  const happened = () => injector.callFaults.counts.get(edge)?.get(faultName(fault));
+  return { bus, receiver: client.createReceiver("q", { maxAutoLockRenewalDurationInMs: 0 }), injector, happened };
+}
+
+it("loses a delivery on its way, so that the message comes again, counted, when its lock has lapsed", async () => {
+  const { receiver, happened } = await behindAGate("receive a message", { kind: "lose the reply", how: "silence" });
   expect(await receiver.receiveMessages(1, { maxWaitTimeInMs: 1_000 })).toEqual([]);
-  expect(injector.callFaults.counts.get("receive a message")?.get("lose the reply")).toBe(1);
+  expect(happened()).toBe(1);
   const [again] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 2 * LOCK_MS });
   expect(again).toMatchObject({ body: "a", deliveryCount: 1 });
+});
+
+it.each<{ name: string; fault: Fault; settled: boolean; heard: string | undefined }>([
+  { name: "not confirmed", fault: { kind: "lose the reply", how: "silence" }, settled: true, heard: undefined },
+  { name: "refused", fault: { kind: "refuse", status: 410 }, settled: false, heard: "MessageLockLost" },
+  { name: "ignored", fault: { kind: "ignore" }, settled: false, heard: undefined },
+  { name: "cut off by the end of its link", fault: { kind: "detach" }, settled: false, heard: undefined },
+  { name: "frozen away from", fault: { kind: "freeze", when: "after", ms: 1 }, settled: true, heard: "ok" },
+])("a settlement on a link can be $name", async ({ fault, settled, heard }) => {
+  const { bus, receiver, happened } = await behindAGate("defer a delivery", fault);
+  const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 2_000 });
+  if (message === undefined) throw new Error("the message did not come");
+  const outcome = receiver.deferMessage(message).then(
+    () => "ok",
+    (error: unknown) => (error instanceof Error && "code" in error ? error.code : error),
+  );
+  expect(await Promise.race([outcome, sleep(500)])).toBe(heard);
+  expect(bus.counts()["q"]).toMatchObject(settled ? { deferred: 1 } : { active: 1, deferred: 0 });
+  expect(happened()).toBe(1);
+});
+
+it("lets the host's own abandon through", async () => {
+  const { bus, receiver, injector } = await behindAGate("receive a message", { kind: "detach" });
+  injector.end();
+  const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 2_000 });
+  if (message === undefined) throw new Error("the message did not come");
+  await receiver.abandonMessage(message);
+  expect(bus.counts()["q"]).toMatchObject({ active: 1, locked: 0 });
+  expect(injector.unknown).toEqual([]);
 });

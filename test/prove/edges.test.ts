@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { busEdge } from "../../prove/faults/bus-edge.ts";
+import type { Disposition } from "../../local/broker/stored-message.ts";
+import { busEdge, settlementEdge } from "../../prove/faults/bus-edge.ts";
 import { DEMANDED_EDGES, type Edge } from "../../prove/faults/edges.ts";
 import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "../../prove/faults/http-edge.ts";
 
@@ -191,6 +192,16 @@ describe("a request to the bus", () => {
   ])("is recognised: %s", (edge, call) => {
     expect(busEdge(call)).toBe(edge);
   });
+});
+
+it.each<[edge: Edge | undefined, kind: Disposition["kind"]]>([
+  ["defer a delivery", "defer"],
+  ["complete a delivery", "complete"],
+  ["dead-letter a delivery", "deadLetter"],
+  // The host abandons a message whose function threw.
+  [undefined, "abandon"],
+])("a settlement on a link is recognised: %s", (edge, kind) => {
+  expect(settlementEdge({ kind })).toBe(edge);
 });
 
 it("demands faults on 57 calls", () => {

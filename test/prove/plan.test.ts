@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ALL_EDGES, DEMANDED_EDGES, type Edge } from "../../prove/faults/edges.ts";
-import { DEMANDED_FAULTS, faultName } from "../../prove/faults/fault.ts";
+import { demandedFaults, faultName } from "../../prove/faults/fault.ts";
 import { makePlan } from "../../prove/faults/plan.ts";
 import { PROOF, readProofFlags } from "../../prove/proof/flags.ts";
 import { KIND_NAMES, moreMessages, planMessages } from "../../prove/stage/kinds.ts";
@@ -18,7 +18,7 @@ describe("a plan", () => {
   it("has every demanded fault on every call", () => {
     const planned = new Set(makePlan(options).callFaults.map(({ edge, fault }) => `${faultName(fault)}: ${edge}`));
     for (const edge of DEMANDED_EDGES)
-      for (const name of DEMANDED_FAULTS) expect(planned).toContain(`${name}: ${edge}`);
+      for (const name of demandedFaults(edge)) expect(planned).toContain(`${name}: ${edge}`);
   });
 
   it("has every other fault on every call that the server may answer so", () => {
@@ -26,7 +26,7 @@ describe("a plan", () => {
       makePlan(options)
         .callFaults.filter((planned) => planned.edge === edge)
         .map(({ fault }) => faultName(fault))
-        .filter((name) => !DEMANDED_FAULTS.some((demanded) => demanded === name))
+        .filter((name) => !demandedFaults(edge).includes(name))
         .toSorted();
     const always = ["cut", "ignore", "refuse 500", "refuse 503"];
     expect(planned("peek at a message")).toEqual(always);
@@ -35,7 +35,15 @@ describe("a plan", () => {
     for (const edge of ALL_EDGES.filter((name) => name !== "receive a message"))
       expect(planned(edge)).toEqual(expect.arrayContaining(always));
     // A delivery asks for nothing, so nothing can be refused.
-    expect(planned("receive a message")).toEqual([]);
+    expect(planned("receive a message")).toEqual(["detach"]);
+  });
+
+  it("has a link closed and a lost lock among the demanded faults of a settlement on a link", () => {
+    for (const edge of ["defer a delivery", "complete a delivery", "dead-letter a delivery"] as const) {
+      expect(demandedFaults(edge)).toEqual([...demandedFaults("insert a run"), "refuse 410", "detach"]);
+      const planned = makePlan(options).callFaults.filter((fault) => fault.edge === edge);
+      expect(planned.map(({ fault }) => faultName(fault))).toEqual(expect.arrayContaining([...demandedFaults(edge)]));
+    }
   });
 
   it("freezes for longer than a lock lasts", () => {
