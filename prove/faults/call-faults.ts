@@ -1,7 +1,7 @@
 import type { Call } from "./call.ts";
-import { DEMANDED_EDGES, type Edge } from "./edges.ts";
+import type { Edge } from "./edges.ts";
 import { demandedFaults, type FaultCounts, faultName, takesDown } from "./fault.ts";
-import type { CallFault } from "./plan.ts";
+import type { CallFault, Plan } from "./plan.ts";
 
 interface Waiting {
   readonly faults: CallFault[];
@@ -15,16 +15,24 @@ export class CallFaults {
   /** Faults that have begun and are not over. A frozen replica may still be killed before it wakes. */
   readonly #underWay = new Set<CallFault>();
   readonly #counts = new Map<Edge, Map<string, number>>();
+  readonly #demanded: readonly Edge[];
   readonly #planned: number;
+  #later: readonly CallFault[];
   #lastAt = performance.now();
 
-  constructor(faults: readonly CallFault[]) {
+  constructor({ callFaults, demanded, laterFaults }: Pick<Plan, "callFaults" | "demanded" | "laterFaults">) {
+    this.#demanded = demanded;
+    this.#later = laterFaults;
+    this.#add(callFaults);
+    this.#planned = this.owed.length;
+  }
+
+  #add(faults: readonly CallFault[]): void {
     for (const fault of faults) {
       const waiting = this.#waiting.get(fault.edge) ?? { faults: [], passed: 0 };
       waiting.faults.push(fault);
       this.#waiting.set(fault.edge, waiting);
     }
-    this.#planned = this.owed.length;
   }
 
   /** How often each fault has happened on each edge. */
@@ -40,7 +48,7 @@ export class CallFaults {
   /** The demanded faults among them: without these the proof does not hold. */
   get owed(): CallFault[] {
     return this.left.filter(
-      (planned) => isDemanded(planned) && this.#counts.get(planned.edge)?.has(faultName(planned.fault)) !== true,
+      (planned) => this.#isDemanded(planned) && this.#counts.get(planned.edge)?.has(faultName(planned.fault)) !== true,
     );
   }
 
@@ -95,9 +103,12 @@ export class CallFaults {
     counts.set(name, (counts.get(name) ?? 0) + 1);
     this.#counts.set(planned.edge, counts);
     this.#lastAt = performance.now();
+    if (this.#later.length === 0 || this.owed.length > 0) return;
+    this.#add(this.#later);
+    this.#later = [];
   }
-}
 
-function isDemanded({ edge, fault }: CallFault): boolean {
-  return DEMANDED_EDGES.includes(edge) && demandedFaults(edge).includes(faultName(fault));
+  #isDemanded({ edge, fault }: CallFault): boolean {
+    return this.#demanded.includes(edge) && demandedFaults(edge).includes(faultName(fault));
+  }
 }

@@ -21,7 +21,7 @@ export class FaultInjector implements CallHandler {
   constructor(plan: Plan, replicas: readonly Replica[], say: (line: string) => void = () => {}) {
     this.#replicas = replicas;
     this.#say = say;
-    this.callFaults = new CallFaults(plan.callFaults);
+    this.callFaults = new CallFaults(plan);
     this.#randomFaults = [...plan.randomFaults];
   }
 

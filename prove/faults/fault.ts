@@ -1,4 +1,4 @@
-import { DEMANDED_EDGES, type Edge, factsOf } from "./edges.ts";
+import { type Edge, factsOf } from "./edges.ts";
 
 /** One thing that is done to a replica at one of its calls, or to the call. */
 export type Fault =
@@ -64,7 +64,7 @@ export function demandedFaults(edge: Edge): readonly string[] {
 export type FaultCounts = ReadonlyMap<Edge, ReadonlyMap<string, number>>;
 
 /** Lists the demanded faults that never happened, as `kill before: insert a run`. */
-export function missingFaults(counts: FaultCounts, edges: readonly Edge[] = DEMANDED_EDGES): string[] {
+export function missingFaults(counts: FaultCounts, edges: readonly Edge[]): string[] {
   return edges.flatMap((edge) =>
     demandedFaults(edge)
       .filter((name) => !counts.get(edge)?.has(name))

@@ -1,4 +1,4 @@
-import { ALL_EDGES, type Edge, factsOf, isFirstCall, type ServerName } from "./edges.ts";
+import { ALL_EDGES, DEMANDED_EDGES, type Edge, factsOf, isFirstCall, type ServerName } from "./edges.ts";
 import { demandedFaults, type Fault, faultName } from "./fault.ts";
 import { makeRandom, type Random } from "./random.ts";
 
@@ -28,12 +28,16 @@ export interface Outage {
 /** Everything that is done to the replicas, and when. It follows from the seed alone. */
 export interface Plan {
   readonly callFaults: readonly CallFault[];
+  /** The edges on which every demanded fault has to happen. */
+  readonly demanded: readonly Edge[];
+  /** Faults that wait until the demanded ones have happened. */
+  readonly laterFaults: readonly CallFault[];
   readonly randomFaults: readonly RandomFault[];
   readonly outages: readonly Outage[];
 }
 
 /** The plan of a run in which nothing is done to the replicas. */
-export const NO_FAULTS: Plan = { callFaults: [], randomFaults: [], outages: [] };
+export const NO_FAULTS: Plan = { callFaults: [], demanded: [], laterFaults: [], randomFaults: [], outages: [] };
 
 export interface PlanOptions {
   readonly seed: number;
@@ -42,8 +46,8 @@ export interface PlanOptions {
   readonly kills: number;
   /** How long a lock lasts. A freeze takes longer. */
   readonly lockMs: number;
-  /** The edges that get faults; all by default. */
-  readonly edges?: readonly Edge[];
+  /** Demands faults on this many edges alone, which the seed chooses. By default they are demanded on all. */
+  readonly demandedEdges?: number;
 }
 
 /** A run of so many messages has calls enough for larger gaps. */
@@ -55,12 +59,23 @@ const DELAY_MS = 18_000;
 /** Makes the plan that follows from the options. */
 export function makePlan(options: PlanOptions): Plan {
   const random = makeRandom(options.seed);
-  const edges = options.edges ?? ALL_EDGES;
+  const callFaults = ALL_EDGES.flatMap((edge) => faultsOn(edge, options, random));
+  const demanded = chooseEdges(options);
+  const isLater = ({ edge }: CallFault) => options.demandedEdges !== undefined && !demanded.includes(edge);
   return {
-    callFaults: edges.flatMap((edge) => faultsOn(edge, options, random)),
+    callFaults: callFaults.filter((fault) => !isLater(fault)),
+    demanded,
+    laterFaults: callFaults.filter(isLater),
     randomFaults: randomFaults(options, random),
-    outages: options.edges === undefined ? outages(options.messages, random) : [],
+    outages: outages(options.messages, random),
   };
+}
+
+function chooseEdges({ seed, demandedEdges }: PlanOptions): readonly Edge[] {
+  if (demandedEdges === undefined) return DEMANDED_EDGES;
+  return makeRandom(seed ^ 0xed6e)
+    .shuffled(DEMANDED_EDGES)
+    .slice(0, demandedEdges);
 }
 
 /** Plans the faults of one edge in random order, the demanded ones first. */

@@ -32,20 +32,21 @@ function readArgs(args: readonly string[]): () => Promise<boolean> {
 }
 
 async function prove(flags: ProofFlags): Promise<boolean> {
-  const { seed, messages, kills, replicas, patienceMs } = flags;
+  const { seed, messages, kills, replicas } = flags;
+  const plan = makePlan({ ...flags, lockMs: LOCK_MS });
   process.stderr.write(`seed ${seed}: ${messages} messages, ${replicas} replicas, ${kills} random kills and freezes\n`);
+  if (flags.demandedEdges !== undefined) process.stderr.write(`faults are demanded on: ${plan.demanded.join(", ")}\n`);
   const log = flags.log === undefined ? undefined : createWriteStream(flags.log);
   const result = await runProof({
-    plan: makePlan({ seed, messages, kills, lockMs: LOCK_MS }),
+    ...flags,
+    plan,
     messages: planMessages(seed, messages),
-    replicas,
     lockMs: LOCK_MS,
     apps: await makeApps(),
-    patienceMs,
     onLine: (who, line) => log?.write(`${new Date().toISOString()} ${who}: ${line}\n`),
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });
-  const summary = summarise(result, seed, true);
+  const summary = summarise(result, seed, plan.demanded);
   process.stdout.write(`${flags.json ? JSON.stringify(summary, undefined, 2) : summaryText(summary)}\n`);
   return summary.holds;
 }

@@ -1,4 +1,5 @@
 import { orphansByKind, type Tally, tallyOf } from "../audit/tally.ts";
+import { DEMANDED_EDGES, type Edge } from "../faults/edges.ts";
 import { type FaultCounts, faultName, missingFaults } from "../faults/fault.ts";
 import type { ProofResult } from "./run-proof.ts";
 
@@ -6,6 +7,8 @@ import type { ProofResult } from "./run-proof.ts";
 export interface Summary extends Tally {
   readonly holds: boolean;
   readonly seed: number;
+  /** On how many calls the faults were demanded. */
+  readonly demanded: number;
   readonly orphansByKind: Readonly<Record<string, number>>;
   readonly deadLettered: Readonly<Record<string, number>>;
   readonly kills: number;
@@ -22,16 +25,13 @@ export interface Summary extends Tally {
   readonly seconds: number;
 }
 
-/**
- * Counts and judges a proof. With `demanded`, it holds only if every demanded fault has happened on every demanded
- * edge.
- */
-export function summarise(result: ProofResult, seed: number, demanded: boolean): Summary {
+/** Counts and judges a proof. It holds only if every demanded fault has happened on every one of these edges. */
+export function summarise(result: ProofResult, seed: number, demanded: readonly Edge[]): Summary {
   const { records, findings, faultCounts } = result;
   const deadLettered: Record<string, number> = {};
   for (const { reason = "" } of records.deadLetters) deadLettered[reason] = (deadLettered[reason] ?? 0) + 1;
   const missing = [
-    ...(demanded ? missingFaults(faultCounts) : []),
+    ...missingFaults(faultCounts, demanded),
     ...Array.from({ length: result.randomFaultsLeft }, () => "a kill or freeze at random"),
     ...result.outagesLeft.map(({ server, how }) => `the ${server} ${how}`),
     ...result.unknown.map((call) => `faults on a call that edges.ts does not list: ${call}`),
@@ -42,6 +42,7 @@ export function summarise(result: ProofResult, seed: number, demanded: boolean):
   return {
     holds: findings.length === 0 && missing.length === 0 && result.deaths.length === 0,
     seed,
+    demanded: demanded.length,
     ...tallyOf(records, findings),
     orphansByKind: orphansByKind(findings),
     deadLettered,
@@ -80,6 +81,7 @@ export function summaryText(summary: Summary): string {
     ...list("found", findings),
     "",
     `seed           ${numbers.seed}`,
+    `demanded       on ${numbers.demanded} of ${DEMANDED_EDGES.length} calls`,
     `sent           ${numbers.sent}`,
     `completed      ${numbers.completed}`,
     `dead-lettered  ${letters.join(", ") || "none"}`,

@@ -18,6 +18,11 @@ export interface ProofOptions {
   readonly lockMs: number;
   readonly apps: StageOptions["apps"];
   readonly patienceMs: number;
+  /**
+   * How long faults go on, from the start. Without it, until the demanded ones have happened and no other has for a
+   * while. Demanded ones may take longer.
+   */
+  readonly faultsMs?: number;
   /** Takes each line of every process, and a line for each fault. */
   readonly onLine: (who: string, line: string) => void;
   readonly onProgress: (text: string) => void;
@@ -27,7 +32,7 @@ export interface ProofResult {
   readonly records: Records;
   readonly findings: readonly Finding[];
   readonly faultCounts: FaultCounts;
-  /** The faults that never met their calls. */
+  /** The faults that never met their calls, without those that waited for the demanded ones. */
   readonly left: readonly CallFault[];
   /** How many random kills and freezes never happened. */
   readonly randomFaultsLeft: number;
@@ -78,14 +83,14 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
   });
   try {
     injector = new FaultInjector(options.plan, stage.replicas, (line) => options.onLine("proof", line));
-    const { sent, outages, outagesLeft } = await carryOut(options, stage, injector);
+    const { sent, outages, outagesLeft } = await carryOut(options, stage, injector, startedAt);
     injector.end();
     const { records, findings } = await untilAtRest(options, stage, sent);
     return {
       records,
       findings,
       faultCounts: injector.callFaults.counts,
-      left: injector.callFaults.left,
+      left: injector.callFaults.left.filter((fault) => options.plan.callFaults.includes(fault)),
       randomFaultsLeft: injector.randomFaultsLeft,
       outagesLeft,
       unknown: injector.unknown,
@@ -108,6 +113,7 @@ async function carryOut(
   options: ProofOptions,
   stage: Stage,
   injector: FaultInjector,
+  startedAt: number,
 ): Promise<{ readonly sent: readonly PlannedMessage[] } & Pick<ProofResult, "outages" | "outagesLeft">> {
   const client = new ServiceBusClient(stage.servers.serviceBus);
   const send = makeSender(client);
@@ -118,6 +124,9 @@ async function carryOut(
   let away: Promise<void> | undefined;
   const sent: PlannedMessage[] = [];
   let saidAt = 0;
+
+  const isTimeLeft = () => performance.now() - startedAt < (options.faultsMs ?? 0);
+  const awaited = () => (isTimeLeft() ? callFaults.left : callFaults.owed);
 
   const look = () => {
     injector.injectRandomFaults(sent.length);
@@ -130,7 +139,7 @@ async function carryOut(
         away = undefined;
       });
     }
-    if (injector.quietMs > STUCK_MS && callFaults.owed.some(({ edge }) => isFirstCall(edge))) injector.nudge();
+    if (injector.quietMs > STUCK_MS && awaited().some(({ edge }) => isFirstCall(edge))) injector.nudge();
     if (performance.now() - saidAt < 5_000) return;
     saidAt = performance.now();
     const { owed } = callFaults;
@@ -169,9 +178,10 @@ async function carryOut(
       }
     };
     await sendAll(options.messages);
-    // The proof does not wait for faults that are not demanded.
+    // A proof without a time of its own does not wait for faults that are not demanded.
     const isThrough = () =>
-      callFaults.left.length === 0 || (callFaults.owed.length === 0 && callFaults.idleMs > STUCK_MS);
+      callFaults.left.length === 0 ||
+      (callFaults.owed.length === 0 && (options.faultsMs === undefined ? callFaults.idleMs > STUCK_MS : !isTimeLeft()));
     const isDone = () =>
       away === undefined && outagesLeft.length === 0 && injector.randomFaultsLeft === 0 && isThrough();
     let rounds = 0;
@@ -180,7 +190,7 @@ async function carryOut(
       rounds < MOST_ROUNDS &&
       performance.now() - lastRoundAt > STUCK_MS &&
       (callFaults.idleMs > STUCK_MS || stage.openMessages() < FEW) &&
-      callFaults.owed.some(({ edge }) => !isFirstCall(edge));
+      awaited().some(({ edge }) => !isFirstCall(edge));
     while (!isDone() && callFaults.idleMs < GIVE_UP_MS) {
       look();
       await sleep(LOOK_MS);

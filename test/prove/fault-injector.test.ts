@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { CallFaults } from "../../prove/faults/call-faults.ts";
 import { type Fault, missingFaults } from "../../prove/faults/fault.ts";
 import { FaultInjector } from "../../prove/faults/fault-injector.ts";
 import { NO_FAULTS } from "../../prove/faults/plan.ts";
@@ -52,6 +53,7 @@ describe("the fault injector", () => {
     { fault: { kind: "refuse", status: 503 }, answer: "refused 503", told: [] },
     { fault: { kind: "cut" }, answer: "cut", told: [] },
     { fault: { kind: "ignore" }, answer: "silence", told: [] },
+    { fault: { kind: "detach" }, answer: "detach", told: [] },
   ])("does what is planned, once: $fault", async ({ fault, answer, told }) => {
     const scene = stage(fault);
     expect(await scene.call()).toBe(answer);
@@ -156,6 +158,17 @@ describe("the fault injector", () => {
     const { injector, call } = stage({ kind: "cut" });
     injector.end();
     expect(await call()).toBe("done");
+  });
+
+  it("keeps the later faults until the demanded ones have happened", async () => {
+    const first = { edge: EDGE, fault: { kind: "lose the reply", how: "cut" }, gap: 0 } as const;
+    const later = { edge: "close a run", fault: { kind: "cut" }, gap: 0 } as const;
+    const faults = new CallFaults({ callFaults: [first], demanded: [EDGE], laterFaults: [later] });
+    expect(faults.take({ edges: ["close a run"] }, true)).toBeUndefined();
+    expect(faults.take({ edges: [EDGE] }, true)).toBe(first);
+    faults.happened(first);
+    expect(faults.owed).toEqual([]);
+    expect(faults.take({ edges: ["close a run"] }, true)).toBe(later);
   });
 
   it("lists the demanded faults that never happened", async () => {

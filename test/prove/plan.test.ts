@@ -46,6 +46,23 @@ describe("a plan", () => {
     }
   });
 
+  it("demands faults on the calls that the seed chooses, if it is told how many, and has the others later", () => {
+    const whole = makePlan(options);
+    expect(whole).toMatchObject({ demanded: DEMANDED_EDGES, laterFaults: [] });
+    const short = makePlan({ ...options, demandedEdges: 5 });
+    expect(new Set(short.demanded).size).toBe(5);
+    expect(DEMANDED_EDGES).toEqual(expect.arrayContaining([...short.demanded]));
+    expect(new Set(short.callFaults.map(({ edge }) => edge))).toEqual(new Set(short.demanded));
+    expect(new Set(short.laterFaults.map(({ edge }) => edge))).toEqual(
+      new Set(ALL_EDGES.filter((edge) => !short.demanded.includes(edge))),
+    );
+    expect(makePlan({ ...options, demandedEdges: 5 })).toEqual(short);
+    const chosen = Array.from({ length: 30 }, (_, day) =>
+      makePlan({ ...options, seed: 20261101 + day, demandedEdges: 24 }),
+    );
+    expect(new Set(chosen.flatMap(({ demanded }) => demanded))).toEqual(new Set(DEMANDED_EDGES));
+  });
+
   it("freezes for longer than a lock lasts", () => {
     const { callFaults, randomFaults } = makePlan({ ...options, kills: 100 });
     const freezes = [...callFaults, ...randomFaults].flatMap(({ fault }) =>
@@ -82,7 +99,19 @@ describe("the flags of a proof", () => {
     expect(readProofFlags(["--seed", "5"], () => 42)).toMatchObject({ seed: 5 });
   });
 
+  it("take the seed of the day for the short proof, whose size is fixed", () => {
+    const day = new Date("2026-11-28T23:59:59Z");
+    expect(readProofFlags(["--short"], () => 42, day)).toMatchObject({
+      seed: 20261128,
+      demandedEdges: 24,
+      replicas: 8,
+    });
+    expect(readProofFlags(["--short", "--seed", "5"], () => 42, day)).toMatchObject({ seed: 5, demandedEdges: 24 });
+    expect(readProofFlags([], () => 42, day)).not.toHaveProperty("demandedEdges");
+  });
+
   it.each([
+    { args: ["--short", "--messages", "5"], names: "'--short' cannot be used with option '--messages <n>'" },
     { args: ["--message", "5"], names: "--message" },
     { args: ["--kills", "-1"], names: "'--kills <n>' argument '-1'" },
     { args: ["--replicas", "1"], names: "'--replicas <n>' argument '1'" },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Finding } from "../../prove/audit/audit.ts";
+import { DEMANDED_EDGES } from "../../prove/faults/edges.ts";
 import { summarise, summaryText } from "../../prove/proof/report.ts";
 import type { ProofResult } from "../../prove/proof/run-proof.ts";
 import { FOREIGN_MESSAGES } from "../../prove/stage/sender.ts";
@@ -34,7 +35,7 @@ const result: ProofResult = {
 
 /** Summarises a proof in which nothing went wrong except for these findings. */
 function summary(findings: readonly Finding[]) {
-  return summarise({ ...result, findings }, 7, false);
+  return summarise({ ...result, findings }, 7, []);
 }
 
 describe("the summary of a proof", () => {
@@ -71,21 +72,21 @@ describe("the summary of a proof", () => {
       said: "replica 1 ended",
     },
   ])("does not hold with $what, and says so", ({ change, said }) => {
-    const bad = summarise({ ...result, ...change }, 7, false);
+    const bad = summarise({ ...result, ...change }, 7, []);
     expect(bad.holds).toBe(false);
     expect(summaryText(bad)).toContain(said);
   });
 
   it("holds without a fault that is not demanded, and says that it did not happen", () => {
     const left = [{ edge: "insert a run", fault: { kind: "refuse", status: 429 }, gap: 0 }] as const;
-    const good = summarise({ ...result, left }, 7, false);
+    const good = summarise({ ...result, left }, 7, []);
     expect(good).toMatchObject({ holds: true, left: ["refuse 429: insert a run"] });
     expect(summaryText(good)).toMatch(/planned, and did not happen \(1\):\n {2}refuse 429: insert a run/);
   });
 
   it("does not hold without a demanded fault, and says so once", () => {
     const left = [{ edge: "insert a run", fault: { kind: "kill", when: "before" }, gap: 0 }] as const;
-    const bad = summarise({ ...result, left }, 7, true);
+    const bad = summarise({ ...result, left }, 7, DEMANDED_EDGES);
     expect(bad).toMatchObject({ holds: false, left: [] });
     expect(bad.missing).toContain("kill before: insert a run");
   });
