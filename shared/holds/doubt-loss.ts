@@ -65,12 +65,14 @@ interface Opinion {
 async function isAnotherBus(deps: Dependencies, source: Source, { looked, missing }: Opinion): Promise<boolean> {
   if (looked >= FEWEST_TO_DOUBT) return areMessagesMissing(looked, missing.length);
   if (missing.length <= looked / 2) return false;
-  const others = (await knownSources(deps)).filter((other) => sourceKey(other) !== sourceKey(source));
-  const opinions = await Promise.all(others.map((other) => opinionOf(deps, other)));
-  return areMessagesMissing(
-    opinions.reduce((sum, opinion) => sum + opinion.looked, looked),
-    opinions.reduce((sum, opinion) => sum + opinion.missing.length, missing.length),
-  );
+  let [lookedInAll, missingInAll] = [looked, missing.length];
+  for (const other of await knownSources(deps)) {
+    if (sourceKey(other) === sourceKey(source)) continue;
+    const opinion = await opinionOf(deps, other);
+    lookedInAll += opinion.looked;
+    missingInAll += opinion.missing.length;
+  }
+  return areMessagesMissing(lookedInAll, missingInAll);
 }
 
 /** Looks for messages of another source. If its entity is missing, that is a matter of its own. */
