@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../shared/errors.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
+import { sourceKey } from "../../../shared/run/source.ts";
 import { aModule } from "../../support/a-module.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks, type World } from "../../support/world.ts";
 
@@ -166,9 +167,8 @@ describe("sources with fewer than ten open runs", () => {
     const world = await withFourSources();
     world.broker.recreate({ queue: "a" });
     await ticksForAnHour(world);
-    expect(world.closed().map(({ source, status }) => ({ ...source, status }))).toEqual(
-      Array(4).fill({ queue: "a", status: "lost" }),
-    );
+    const closed = world.closed().map(({ source, status }) => `${sourceKey(source)} ${status}`);
+    expect(closed).toEqual(Array(4).fill(`${sourceKey({ queue: "a" })} lost`));
     expect(await reasons(world)).toEqual([]);
   });
 
