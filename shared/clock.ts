@@ -25,7 +25,7 @@ export const systemClock: Clock = {
 };
 
 /** Whether both clocks agree that at most `maxAgeMs` have passed since `reading`. */
-export function isFresh(reading: Reading, clock: Clock, maxAgeMs: number): boolean {
+export function isFresh(reading: Reading, clock: Pick<Clock, "read">, maxAgeMs: number): boolean {
   const now = clock.read();
   const wallAge = now.wallMs - reading.wallMs;
   return wallAge >= 0 && wallAge <= maxAgeMs && now.monotonicMs - reading.monotonicMs <= maxAgeMs;

@@ -1,9 +1,7 @@
 import pLimit from "p-limit";
-import { type Clock, isFresh, type Reading } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import { ConflictError } from "./errors.ts";
-
-/** How old what is known may be before a trigger reads again. */
-const MAX_AGE_MS = 10_000;
+import { makeRecent } from "./recent.ts";
 
 /** How often a change is tried again after another process got ahead of it. */
 const MAX_TRIES = 5;
@@ -42,25 +40,18 @@ export function makeSharedStates<State>({ read, save, keyOf, clock }: StateStore
   // The writes of one process take turns: sixteen runs that meet the same in one tick would otherwise only get in each
   // other's way.
   const inTurn = pLimit(1);
-  let known: ReadonlyMap<string, Stored<State>> = new Map();
-  let readAt: Reading | undefined;
-
-  async function refresh(): Promise<void> {
-    const states = await read();
-    known = new Map(states.map((stored) => [keyOf(stored.state), stored]));
-    readAt = clock.read();
-  }
+  const recent = makeRecent<ReadonlyMap<string, Stored<State>>>(clock);
+  const readAll = async () => new Map((await read()).map((stored) => [keyOf(stored.state), stored]));
+  const refresh = async () => void (await recent.renew(readAll));
 
   return {
     refresh,
-    async refreshIfOld() {
-      if (!readAt || !isFresh(readAt, clock, MAX_AGE_MS)) await refresh();
-    },
-    get: (key) => known.get(key)?.state,
+    refreshIfOld: async () => void (await recent.get(readAll)),
+    get: (key) => recent.last()?.get(key)?.state,
     change: async (key, next) =>
       inTurn(async () => {
         for (let attempt = 1; ; attempt += 1) {
-          const stored = known.get(key);
+          const stored = recent.last()?.get(key);
           const state = next(stored?.state);
           if (state === null) return stored?.state;
           try {

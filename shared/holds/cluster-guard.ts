@@ -4,6 +4,7 @@ import { ConflictError } from "../errors.ts";
 import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
 import type { StoredRun } from "../ports/run-table.ts";
+import { makeRecent } from "../recent.ts";
 import {
   afterSight,
   afterTick,
@@ -13,7 +14,6 @@ import {
   holdOf,
 } from "../run/cluster-record.ts";
 import type { Events } from "../telemetry/events.ts";
-import { makeRecent } from "./recent.ts";
 
 /** How often the record is written again after another replica got ahead of it. */
 const MAX_TRIES = 5;

@@ -2,12 +2,12 @@ import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, EntityMissingError, UnavailableError, unlessConflict } from "../errors.ts";
 import { lookAtMessage } from "../observe/look-at-message.ts";
 import type { StoredSourceHold } from "../ports/instance-table.ts";
+import { makeRecent } from "../recent.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import { type HoldReason, heldOn, isLossBelieved, type SourceHold } from "../run/source-hold.ts";
 import type { Events } from "../telemetry/events.ts";
 import { doubtLoss, type Looks } from "./doubt-loss.ts";
-import { makeRecent } from "./recent.ts";
 import { stillOpen } from "./still-open.ts";
 
 /** So many missing messages of a held source are looked for in each tick. */

@@ -1,12 +1,10 @@
-import { type Clock, isFresh, type Reading } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { Module } from "../modules/module.ts";
 import type { RunsAtWork, RunTable } from "../ports/run-table.ts";
+import { makeRecent, type Recent } from "../recent.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey } from "../run/source.ts";
 import { countTaken, countUnsettled, freeSlots, isBackedUp } from "./slot-demand.ts";
-
-/** How old may be what a trigger knows of a line and of the slots before it looks again. */
-const MAX_AGE_MS = 10_000;
 
 /** A slot of a run that is being started. */
 export interface TakenSlot {
@@ -32,7 +30,6 @@ export interface Admission {
 
 /** What the rows at work of one source said, by the modules' names. */
 interface Count {
-  readonly countedAt: Reading;
   readonly taken: Map<string, number>;
   readonly unsettled: ReadonlyMap<string, number>;
 }
@@ -43,11 +40,12 @@ interface Count {
  * replica counts for itself, so N replicas may overshoot by what N - 1 of them start within ten seconds.
  */
 export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: Clock): Admission {
+  /** What was counted last of each source. It is set in the moment in which the count ends, so that it misses no start. */
   const counts = new Map<string, Count>();
+  /** When that was. */
+  const counted = new Map<string, Recent<void>>();
   /** Whether a run waits in a module's line, by the module's name. */
-  const lines = new Map<string, { lookedAt: Reading; isWaiting: boolean }>();
-  /** What is being read, so that a burst of messages shares one look. */
-  const reading = new Map<string, Promise<unknown>>();
+  const lines = new Map<string, Recent<boolean>>();
   /** The runs that this process is starting, by their ids. */
   const starting = new Map<string, Run>();
   /** For each count that is under way, the runs that were being started at any time since it began. */
@@ -64,33 +62,25 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
         startingSince,
       );
       const newer = atWork.newer.map((module) => ({ module, status: "dispatched" }) as const);
-      counts.set(sourceKey(source), {
-        countedAt: clock.read(),
-        taken: countTaken([...read, ...newer]),
-        unsettled: countUnsettled(read),
-      });
+      counts.set(sourceKey(source), { taken: countTaken([...read, ...newer]), unsettled: countUnsettled(read) });
+      recentOf(counted, sourceKey(source)).note();
       return atWork;
     } finally {
       countsUnderWay.delete(startingSince);
     }
   }
 
-  async function lookAtLine(module: Module): Promise<void> {
-    const front = await table.line(module.source, module.name, 1);
-    lines.set(module.name, { lookedAt: clock.read(), isWaiting: front.length > 0 });
+  function recentOf<T>(all: Map<string, Recent<T>>, key: string): Recent<T> {
+    const recent = all.get(key) ?? makeRecent<T>(clock);
+    all.set(key, recent);
+    return recent;
   }
 
-  async function shared(what: string, read: () => Promise<unknown>): Promise<void> {
-    const underWay = reading.get(what) ?? read().finally(() => reading.delete(what));
-    reading.set(what, underWay);
-    await underWay;
-  }
-
-  const isRecent = (at: Reading | undefined) => at !== undefined && isFresh(at, clock, MAX_AGE_MS);
-  const isBackedUpNow = (module: Module): boolean =>
-    isBackedUp(module, counts.get(sourceKey(module.source))?.unsettled.get(module.name));
+  const lineOf = ({ name }: Module) => recentOf(lines, name);
+  const countOf = ({ source }: Module) => counts.get(sourceKey(source));
+  const isBackedUpNow = (module: Module): boolean => isBackedUp(module, countOf(module)?.unsettled.get(module.name));
   const free = (module: Module): number => {
-    const taken = counts.get(sourceKey(module.source))?.taken;
+    const taken = countOf(module)?.taken;
     return taken === undefined || isBackedUpNow(module) ? 0 : freeSlots(module, taken.get(module.name));
   };
 
@@ -99,7 +89,7 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
     const slot = { release: () => void starting.delete(id) };
     // A tick takes over a start that a trigger did not get through with: that is one slot and not two.
     if (starting.has(id)) return slot;
-    const taken = counts.get(sourceKey(module.source))?.taken;
+    const taken = countOf(module)?.taken;
     if (!taken || free(module) === 0) return undefined;
     taken.set(module.name, (taken.get(module.name) ?? 0) + 1);
     starting.set(id, run);
@@ -114,13 +104,13 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
     countAtWork,
     lookAtLinesAgain: () => lines.clear(),
     async admit(module, run) {
-      const key = sourceKey(module.source);
-      if (!isRecent(lines.get(module.name)?.lookedAt)) await shared(`line ${module.name}`, () => lookAtLine(module));
-      if (lines.get(module.name)?.isWaiting) return undefined;
-      if (!isRecent(counts.get(key)?.countedAt)) await shared(`count ${key}`, () => countAtWork(module.source));
+      const { source, name } = module;
+      await lineOf(module).get(async () => (await table.line(source, name, 1)).length > 0);
+      if (lineOf(module).last()) return undefined;
+      await recentOf(counted, sourceKey(source)).get(async () => void (await countAtWork(source)));
       const slot = take(module, run);
       // This message is the first in line now, and those that come after it wait as well.
-      if (!slot) lines.set(module.name, { lookedAt: clock.read(), isWaiting: true });
+      if (!slot) lineOf(module).note(true);
       return slot;
     },
   };

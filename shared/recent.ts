@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.ts";
+import { type Clock, isFresh, type Reading } from "./clock.ts";
 
-/** How old a look may be before a trigger looks again. */
+/** How old what was seen may be before a trigger looks again. */
 const MAX_AGE_MS = 10_000;
 
 /** What was seen last, and what to do if that is too old. */
@@ -9,28 +9,36 @@ export interface Recent<T> {
   get(look: () => Promise<T>): Promise<T>;
   /** Looks now, whatever is known. */
   renew(look: () => Promise<T>): Promise<T>;
+  /** Takes what was seen just now by other means. */
+  note(seen: T): void;
+  /** Gives what was seen last, however old; undefined if nothing was. */
+  last(): T | undefined;
 }
 
-/** Makes a memory of one look. The age counts from the look's beginning, by a clock that is never set back. */
+/** Makes a memory of one look. The age counts from the look's beginning, by both clocks of this machine. */
 export function makeRecent<T>(clock: Pick<Clock, "read">): Recent<T> {
-  let last: { readonly seen: T; readonly atMs: number } | undefined;
+  let known: { readonly seen: T; readonly at: Reading } | undefined;
   let looking: Promise<T> | undefined;
 
   async function renew(look: () => Promise<T>): Promise<T> {
-    const atMs = clock.read().monotonicMs;
+    const at = clock.read();
     const seen = await look();
-    last = { seen, atMs };
+    known = { seen, at };
     return seen;
   }
 
   return {
     renew,
     async get(look) {
-      if (last && clock.read().monotonicMs - last.atMs <= MAX_AGE_MS) return last.seen;
+      if (known && isFresh(known.at, clock, MAX_AGE_MS)) return known.seen;
       looking ??= renew(look).finally(() => {
         looking = undefined;
       });
       return looking;
     },
+    note(seen) {
+      known = { seen, at: clock.read() };
+    },
+    last: () => known?.seen,
   };
 }
