@@ -4,13 +4,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { runRow, workRow } from "../../shared/adapters/tables/keys.ts";
 import { writeMark, writeOpenRun } from "../../shared/adapters/tables/run-entity.ts";
 import { type AzureTableOptions, type BadRow, makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
-import { type Reading, systemClock } from "../../shared/clock.ts";
+import { type Clock, type Reading, systemClock } from "../../shared/clock.ts";
 import { ConflictError, UnavailableError } from "../../shared/errors.ts";
-import { aRun, T0 } from "../support/a-run.ts";
+import { aRun, closing, T0 } from "../support/a-run.ts";
 import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
 import { openRuns } from "../support/open-runs.ts";
 import { makeTestClock } from "../support/test-clock.ts";
-import { closing, describeRunTable } from "./run-table.contract.ts";
+import { describeInstanceTable } from "./instance-table.contract.ts";
+import { describeRunPlaces } from "./run-places.contract.ts";
+import { describeRunTable } from "./run-table.contract.ts";
 import type { TableService } from "./table-service.contract.ts";
 
 /** Checks the adapter of Azure Tables against one server of tables. */
@@ -32,7 +34,10 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
   const rawClient = (tableName: string) =>
     TableClient.fromConnectionString(service.connectionString, tableName, { allowInsecureConnection: true });
 
-  describeRunTable(`the Azure table on ${name}`, async (clock) => makeAzureTable(optionsFor({ clock })));
+  const make = async (clock: Clock) => makeAzureTable(optionsFor({ clock }));
+  describeRunTable(`the Azure table on ${name}`, make);
+  describeRunPlaces(`the Azure table on ${name}`, make);
+  describeInstanceTable(`the Azure table on ${name}`, make);
 
   describe(`the Azure table on ${name}`, () => {
     it("keeps the runs of two instances in one table apart", async () => {

@@ -1,9 +1,15 @@
 import { startAzurite } from "../../local/azurite/start-azurite.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { makeFakeRunTable } from "../support/fake-run-table.ts";
 import { describeAzureTable } from "./azure-table.contract.ts";
+import { describeInstanceTable } from "./instance-table.contract.ts";
+import { describeRunPlaces } from "./run-places.contract.ts";
 import { describeRunTable } from "./run-table.contract.ts";
 import { describeTableService } from "./table-service.contract.ts";
 
-describeRunTable("the fake", async (clock) => makeFakeRunTable({ clock }));
+const makeFake = async (clock: Clock) => makeFakeRunTable({ clock });
+describeRunTable("the fake", makeFake);
+describeRunPlaces("the fake", makeFake);
+describeInstanceTable("the fake", makeFake);
 describeTableService("Azurite", startAzurite);
 describeAzureTable("Azurite", startAzurite);

@@ -9,9 +9,8 @@ import { makeBlobPayloadStore } from "../../shared/adapters/blobs/payload-store.
 import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { UnavailableError } from "../../shared/errors.ts";
-import { aRun } from "../support/a-run.ts";
+import { aRun, closing } from "../support/a-run.ts";
 import { openRuns } from "../support/open-runs.ts";
-import { closing } from "./run-table.contract.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 let directory: string;

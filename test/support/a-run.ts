@@ -1,5 +1,5 @@
 import { newRun } from "../../shared/run/new-run.ts";
-import type { Run } from "../../shared/run/run.ts";
+import type { ClosedRun, Run } from "../../shared/run/run.ts";
 
 /** The instant that tests start at: 2026-01-01. */
 export const T0 = Date.UTC(2026, 0, 1);
@@ -13,4 +13,9 @@ export function aRun(over: Partial<Run> = {}): Run {
     status: "dispatched",
     ...over,
   };
+}
+
+/** The run as it is after it was closed as succeeded, changed by `over`. */
+export function closing(run: Run, over: Partial<ClosedRun> = {}): ClosedRun {
+  return { ...run, status: "succeeded", verdict: { outcome: "succeeded" }, closedAt: T0 + 60_000, ...over };
 }

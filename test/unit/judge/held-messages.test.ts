@@ -159,9 +159,9 @@ describe("ten bad messages", () => {
     const world = makeWorld([RIGHT]);
     await send(world, 1, GOOD);
     const noted = await world.table.gateStates();
-    expect(noted.map(({ state }) => [gateName(state.scope), state.status]).toSorted()).toEqual([
-      ["module:thumbnail", "open"],
-      ["source:thumbnails", "open"],
+    expect(noted.map(({ state }) => `${gateName(state.scope)} is ${state.status}`).toSorted()).toEqual([
+      "module:thumbnail is open",
+      "source:thumbnails is open",
     ]);
     for (let round = 0; round < 5; round += 1) {
       expect(await send(world, 11, FITS_NOTHING)).not.toContain("held");

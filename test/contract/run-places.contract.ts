@@ -1,0 +1,199 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { ConflictError } from "../../shared/errors.ts";
+import type { StoredRun } from "../../shared/ports/run-table.ts";
+import type { Run } from "../../shared/run/run.ts";
+import { aRun, closing, T0 } from "../support/a-run.ts";
+import type { Tables } from "../support/fake-run-table.ts";
+import { makeTestClock, type TestClock } from "../support/test-clock.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/**
+ * Checks in which place of a RunTable an open run is, and how the runs of a place are listed. `make` makes an empty
+ * table.
+ */
+export function describeRunPlaces(name: string, make: (clock: TestClock) => Promise<Tables>): void {
+  describe(`the places of a run in ${name}`, () => {
+    let clock: TestClock;
+    let table: Tables;
+    beforeEach(async () => {
+      clock = makeTestClock();
+      table = await make(clock);
+    });
+    const open = async (run: Run): Promise<StoredRun> => {
+      const found = await table.find(run);
+      if (found.kind !== "open") throw new Error(`The run is ${found.kind}.`);
+      return found.stored;
+    };
+
+    const { source } = aRun();
+    const waiting = (over: Partial<Run> = {}) => aRun({ status: "waiting", ...over });
+    const numbers = (runs: readonly StoredRun[]) => runs.map(({ run }) => run.sequenceNumber);
+    const line = async (module = "thumbnail", limit = 100, after?: string) =>
+      numbers(await table.line(source, module, limit, after));
+    /** A run that was requeued, and is due in `ms`. */
+    const putOff = async (sequenceNumber: number, ms: number, over: Partial<Run> = {}) => {
+      const stored = await table.insert(aRun({ sequenceNumber, ...over }));
+      return table.update(stored, { ...stored.run, status: "waiting", notBefore: clock.now() + ms });
+    };
+
+    it("are its module's line from the beginning, if it waits from the beginning", async () => {
+      await table.insert(waiting({ notBefore: clock.now() + 1 }));
+      expect(await line()).toEqual([42]);
+      expect(await table.atWork(source)).toEqual({ runs: [], newer: [] });
+    });
+
+    it("are its due time, then the line, then the work, and it is in one of them at a time", async () => {
+      let stored = await putOff(1, 10_000);
+      const places = async () => [
+        numbers((await table.atWork(source)).runs),
+        numbers((await table.later(source, 100)).due),
+        await line(),
+      ];
+      expect(await places()).toEqual([[], [], []]);
+      expect(await table.later(source, 100)).toEqual({ due: [], others: true });
+      clock.advance(10_000);
+      expect(await places()).toEqual([[], [1], []]);
+      stored = await table.update(stored, stored.run);
+      expect(await places()).toEqual([[], [], [1]]);
+      expect(await open(stored.run)).toEqual({ ...stored, read: clock.read() });
+      stored = await table.update(stored, { ...stored.run, status: "dispatched" });
+      expect(await places()).toEqual([[1], [], []]);
+      stored = await table.update(stored, { ...stored.run, status: "settling" });
+      expect(await open(stored.run)).toEqual({ ...stored, read: clock.read() });
+      expect(await places()).toEqual([[1], [], []]);
+    });
+
+    it("can be changed only by who read it there", async () => {
+      const inLine = await table.insert(waiting());
+      const atWork = await table.update(inLine, { ...inLine.run, status: "dispatched" });
+      await expect(table.update(inLine, { ...inLine.run, status: "dispatched" })).rejects.toThrow(ConflictError);
+      await expect(table.close(inLine, closing(inLine.run))).rejects.toThrow(ConflictError);
+      const back = await table.update(atWork, { ...atWork.run, status: "waiting", notBefore: clock.now() });
+      expect(back.row).toBe(inLine.row);
+      // The row is at its old key again, and its old ETag is not.
+      expect(back.etag).not.toBe(inLine.etag);
+      await expect(table.update(inLine, inLine.run)).rejects.toThrow(ConflictError);
+      await expect(table.update(atWork, atWork.run)).rejects.toThrow(ConflictError);
+      await table.close(back, closing(back.run));
+      expect(await table.find(back.run)).toMatchObject({ kind: "closed" });
+      expect(await line()).toEqual([]);
+    });
+
+    it("let one of two moves win", async () => {
+      const stored = await table.insert(waiting());
+      const moves = await Promise.allSettled([
+        table.update(stored, { ...stored.run, status: "dispatched", jobName: "a" }),
+        table.update(stored, { ...stored.run, notBefore: clock.now() + 60_000 }),
+      ]);
+      expect(moves.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    });
+
+    it("are a line in the order of enqueueing, so that a retry comes back to its old place", async () => {
+      const first = await putOff(1, 1_000, { enqueuedAt: T0 });
+      for (const [sequenceNumber, enqueuedAt] of [
+        [3, T0 + 3],
+        [2, T0 + 2],
+        [10, T0 + 3],
+      ] as const)
+        await table.insert(waiting({ sequenceNumber, enqueuedAt }));
+      clock.advance(1_000);
+      await table.update(first, first.run);
+      expect(await line()).toEqual([1, 2, 3, 10]);
+      expect(await line("thumbnail", 2)).toEqual([1, 2]);
+      const [, second] = await table.line(source, "thumbnail", 2);
+      expect(await line("thumbnail", 2, second?.row)).toEqual([3, 10]);
+    });
+
+    it("are a line of its own for each module, whatever the modules' names", async () => {
+      for (const [index, module] of ["a", "a-b", "a-b-c", "b"].entries())
+        for (const offset of [1, 5]) await table.insert(waiting({ sequenceNumber: index + offset * 10, module }));
+      expect(await line("a-b")).toEqual([11, 51]);
+      const heads = (await table.heads(source)).map(({ run }) => `${run.module} ${run.sequenceNumber}`);
+      expect(heads.toSorted()).toEqual(["a 10", "a-b 11", "a-b-c 12", "b 13"]);
+      expect(await table.heads({ queue: "other" })).toEqual([]);
+    });
+
+    it("are listed up to a limit where many come due at once, the longest due first", async () => {
+      for (let number = 1; number <= 5; number += 1) await putOff(number, 6_000 - number * 1_000);
+      await putOff(9, 60_000);
+      clock.advance(10_000);
+      expect(numbers((await table.later(source, 3)).due)).toEqual([5, 4, 3]);
+      expect(await table.later(source, 100)).toMatchObject({ others: true });
+    });
+
+    it("are listed whether they are due or not, a page at a time", async () => {
+      for (let number = 1; number <= 5; number += 1) await putOff(number, 60_000 - number * 10_000);
+      await table.insert(waiting({ sequenceNumber: 9 }));
+      clock.advance(20_000);
+      const first = await table.allLater(source, 3);
+      expect(numbers(first)).toEqual([5, 4, 3]);
+      expect(numbers(await table.allLater(source, 3, first.at(-1)?.row))).toEqual([2, 1]);
+      expect(await table.allLater({ queue: "other" }, 3)).toEqual([]);
+    });
+
+    const held = (over: Partial<Run> = {}) => aRun({ status: "held", notBefore: clock.now() + 15_000, ...over });
+
+    it("are its module's held runs, and then the line or the work once it is judged", async () => {
+      const places = async () => [
+        numbers(await table.held(source, "thumbnail", 100)),
+        await line(),
+        numbers((await table.atWork(source)).runs),
+      ];
+      const [first, second] = [await table.insert(held({ sequenceNumber: 1 })), await table.insert(held())];
+      expect(await places()).toEqual([[1, 42], [], []]);
+      expect(await table.later(source, 100)).toEqual({ due: [], others: false });
+      expect((await open(first.run)).run).toEqual(first.run);
+      const inLine = await table.update(first, { ...first.run, status: "waiting", notBefore: clock.now() });
+      expect(await places()).toEqual([[42], [1], []]);
+      expect(await open(first.run)).toEqual({ ...inLine, read: clock.read() });
+      const settling = await table.update(second, { ...second.run, status: "settling" });
+      expect(await places()).toEqual([[], [1], [42]]);
+      await table.close(settling, closing(settling.run));
+      expect(await table.find(held())).toMatchObject({ kind: "closed" });
+      await expect(table.insert(held({ sequenceNumber: 1 }))).rejects.toThrow(ConflictError);
+    });
+
+    it("are held by one of two writers, who can change it only there", async () => {
+      const stored = await table.insert(held({ module: "" }));
+      const moved = await table.update(stored, { ...stored.run, module: "thumbnail" });
+      expect(numbers(await table.held(source, "", 100))).toEqual([]);
+      expect((await open(moved.run)).run.module).toBe("thumbnail");
+      await expect(table.update(stored, { ...stored.run, status: "settling" })).rejects.toThrow(ConflictError);
+      await table.close(moved, closing(moved.run, { status: "cancelled" }));
+      await expect(table.update(moved, moved.run)).rejects.toThrow(ConflictError);
+    });
+
+    it("are held for each module and for none apart, by ascending number, a page at a time", async () => {
+      for (const [index, module] of ["", "a", "a-b"].entries())
+        for (const offset of [5, 1]) await table.insert(held({ sequenceNumber: index + offset * 10, module }));
+      const heads = (await table.heldHeads(source)).map(({ run }) => `${run.module} ${run.sequenceNumber}`);
+      expect(heads.toSorted()).toEqual([" 10", "a 11", "a-b 12"]);
+      const [one] = await table.held(source, "a", 1);
+      expect(one?.run.sequenceNumber).toBe(11);
+      expect(numbers(await table.held(source, "a", 1, one?.row))).toEqual([51]);
+      expect(await table.heldHeads({ queue: "other" })).toEqual([]);
+      expect(await table.heads(source)).toEqual([]);
+    });
+
+    it("say which runs of a page wait, and no other", async () => {
+      const runs = [1, 2, 3, 4, 5].map((sequenceNumber) => waiting({ sequenceNumber }));
+      const [, second, third, fourth] = await Promise.all(runs.slice(0, 4).map((run) => table.insert(run)));
+      if (second) await table.close(second, closing(second.run));
+      if (third) await table.update(third, { ...third.run, notBefore: clock.now() + 5_000 });
+      const other = aRun({ sequenceNumber: 4, enqueuedAt: T0 + 1 });
+      const back = await table.insert(held({ sequenceNumber: 6 }));
+      const known = await table.knownToWait(source, [...runs, other, back.run]);
+      expect([...known].toSorted()).toEqual([1, 3, 4, 6].map((number) => `thumbnails:${number}:${T0}`));
+      expect(await table.knownToWait(source, [])).toEqual(new Set());
+
+      const far = waiting({ sequenceNumber: 10_000_000 });
+      const later = waiting({ sequenceNumber: 10_000_001, enqueuedAt: T0 + 3 * DAY_MS });
+      await Promise.all([table.insert(far), table.insert(later)]);
+      expect(await table.knownToWait(source, [later, ...runs.slice(0, 2), far])).toEqual(
+        new Set([`thumbnails:1:${T0}`, `thumbnails:10000000:${T0}`, `thumbnails:10000001:${T0 + 3 * DAY_MS}`]),
+      );
+      expect(fourth?.run.sequenceNumber).toBe(4);
+    });
+  });
+}
