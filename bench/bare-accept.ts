@@ -70,6 +70,7 @@ export async function acceptBare(
         say({ message: "handled a delivery", outcome: "dispatched" });
         return undefined;
       },
+      deliveries: new Map(),
       log: {
         system: (level, text) => say({ level, text }),
         of: () => (level, category, text) => say({ level, category, text }),

@@ -1,5 +1,6 @@
 import Module from "node:module";
 import { pathToFileURL } from "node:url";
+import { type OfferedDeliveries, offerDeliveries } from "../shared/adapters/standalone-host/offered-deliveries.ts";
 import type { Binding, HookCallback, LogLevel, RegisteredFunction, Rpc } from "./rpc.ts";
 
 /** What the library's programming model offers to a host. It makes one model per invocation. */
@@ -19,11 +20,13 @@ interface InvocationModel {
   getResponse(context: unknown, result: unknown): Promise<{ returnValue?: Rpc | null }>;
 }
 
-/** An app after loading: its functions, by name, and the model that invokes them. */
+/** An app after loading: its functions, by name, the model that invokes them, and what the app finds in this process. */
 export interface LoadedApp {
   readonly functions: ReadonlyMap<string, RegisteredFunction>;
   readonly model: ProgrammingModel;
   readonly hooks: ReadonlyMap<string, ReadonlySet<HookCallback>>;
+  /** Where the host offers each delivery to the app, while the delivery's function runs. */
+  readonly deliveries: OfferedDeliveries;
 }
 
 /** Receives a line that the library or the app logs outside of any invocation. */
@@ -42,6 +45,8 @@ interface FunctionMetadata {
 export async function loadApp(file: string, log: SystemLog): Promise<LoadedApp> {
   const functions = new Map<string, RegisteredFunction>();
   const hooks = new Map<string, Set<HookCallback>>();
+  // The app looks for it while it loads.
+  const deliveries = offerDeliveries();
   let model: ProgrammingModel | undefined;
 
   const core = {
@@ -75,7 +80,7 @@ export async function loadApp(file: string, log: SystemLog): Promise<LoadedApp> 
       `${file} registered no function with @azure/functions. Pass the app's bundle, dist/functions/index.js, as --app`,
     );
   await model.getCapabilities({});
-  return { functions, model, hooks };
+  return { functions, model, hooks, deliveries };
 }
 
 function triggerOf(metadata: FunctionMetadata): RegisteredFunction["trigger"] {

@@ -20,8 +20,8 @@ export interface HostOptions {
   readonly address?: string;
   readonly functionKey?: string;
   readonly log: HostLog;
-  /** For tests. How many messages a receiver takes before it is replaced. */
-  readonly messagesPerReceiver?: number;
+  /** For tests. How many deliveries a receiver takes after one that is not settled on it. */
+  readonly deliveriesAfterUnsettled?: number;
 }
 
 /** A host whose triggers are all running. */
@@ -94,7 +94,10 @@ async function startListening(
     settings: options.hostJson.extensions.serviceBus,
     invoke,
     log: options.log,
-    ...(options.messagesPerReceiver === undefined ? {} : { messagesPerReceiver: options.messagesPerReceiver }),
+    deliveries: options.app.deliveries,
+    ...(options.deliveriesAfterUnsettled === undefined
+      ? {}
+      : { deliveriesAfterUnsettled: options.deliveriesAfterUnsettled }),
   });
 }
 

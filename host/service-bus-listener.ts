@@ -5,6 +5,7 @@ import type {
   ServiceBusReceiver,
 } from "@azure/service-bus";
 import pLimit, { type LimitFunction } from "p-limit";
+import type { OfferedDeliveries } from "../shared/adapters/standalone-host/offered-deliveries.ts";
 import { errorStack } from "./error-stack.ts";
 import type { HostJson } from "./host-json.ts";
 import type { HostLog } from "./host-log.ts";
@@ -20,11 +21,11 @@ export interface Listener {
 }
 
 /**
- * After this many messages the listener replaces its receiver. A function that defers or completes over another
- * connection leaves its delivery unsettled on this link, and a link of this client stalls for ever once 2,047 more
- * deliveries follow one of those.
+ * The listener replaces its receiver when this many deliveries came after one that is not settled on its link. A link of
+ * this client stalls for ever once 2,047 more follow. A delivery that its function left is never settled to be rid of
+ * it: to accept it would complete the message, and to release it would bring the message back at once.
  */
-const MESSAGES_PER_RECEIVER = 1_000;
+const DELIVERIES_AFTER_UNSETTLED = 1_000;
 
 export interface ServiceBusListenerOptions {
   readonly client: ServiceBusClient;
@@ -33,7 +34,9 @@ export interface ServiceBusListenerOptions {
   readonly settings: HostJson["extensions"]["serviceBus"];
   readonly invoke: Invoke;
   readonly log: HostLog;
-  readonly messagesPerReceiver?: number;
+  /** Where each delivery is offered to the app, while its function runs. */
+  readonly deliveries: OfferedDeliveries;
+  readonly deliveriesAfterUnsettled?: number;
 }
 
 /** The queue or subscription that a Service Bus trigger listens at. */
@@ -46,6 +49,7 @@ export type Entity = { readonly queue: string } | { readonly topic: string; read
  * - A message whose function throws is abandoned at once.
  * - A message whose function returns is completed only with `autoCompleteMessages`. Otherwise it is left alone, and its
  *   lock lapses unless the function settled it.
+ * - While the function runs, the app can settle the message on the link that brought it.
  */
 export function listen(options: ServiceBusListenerOptions): Listener {
   const { client, entity, fn, log } = options;
@@ -86,10 +90,11 @@ export function listen(options: ServiceBusListenerOptions): Listener {
 }
 
 // The host renews locks by itself. The client's own renewal would go on after a function has returned without settling
-// its message.
+// its message. Bodies and dates stay as they were sent, because the app is given the message as it came.
 const RECEIVER_OPTIONS = {
   receiveMode: "peekLock",
   skipParsingBodyAsJson: true,
+  skipConvertingDate: true,
   maxAutoLockRenewalDurationInMs: 0,
 } as const;
 
@@ -101,25 +106,30 @@ class Link {
   readonly #running = new Set<Promise<void>>();
   readonly #subscription: { close(): Promise<void> };
   #taken = 0;
-  #settlements: Promise<void> = Promise.resolve();
+  /** The deliveries that are not settled on this link, by their order, oldest first. */
+  readonly #unsettled = new Set<number>();
+  #turn: Promise<void> = Promise.resolve();
   #closing: Promise<void> | undefined;
 
   constructor(
     receiver: ServiceBusReceiver,
     limit: LimitFunction,
     options: ServiceBusListenerOptions,
-    onUsedUp: () => void,
+    onWornOut: () => void,
   ) {
     this.#receiver = receiver;
     this.#limit = limit;
     this.#options = options;
-    const budget = options.messagesPerReceiver ?? MESSAGES_PER_RECEIVER;
+    const most = options.deliveriesAfterUnsettled ?? DELIVERIES_AFTER_UNSETTLED;
     this.#subscription = receiver.subscribe(
       {
         processMessage: async (message) => {
-          this.#taken += 1;
-          if (this.#taken === budget) onUsedUp();
-          const run = this.#limit(() => this.#handle(message)).finally(() => this.#running.delete(run));
+          const order = this.#taken++;
+          this.#unsettled.add(order);
+          const [oldest = order] = this.#unsettled;
+          // guard: unsettled-renews-link
+          if (order - oldest >= most) onWornOut();
+          const run = this.#limit(() => this.#handle(message, order)).finally(() => this.#running.delete(run));
           this.#running.add(run);
           await run;
         },
@@ -138,45 +148,79 @@ class Link {
   async #close(): Promise<void> {
     await this.#subscription.close();
     await Promise.allSettled(this.#running);
-    await this.#settlements;
     await this.#receiver.close();
   }
 
-  async #handle(message: ServiceBusReceivedMessage): Promise<void> {
+  async #handle(message: ServiceBusReceivedMessage, order: number): Promise<void> {
     const { fn, invoke, settings, log } = this.#options;
     const autoComplete = fn.trigger.binding["autoCompleteMessages"] ?? settings.autoCompleteMessages;
     const letGo = keepLocked(this.#receiver, message, settings.maxAutoLockRenewalDuration);
+    const withdraw = this.#offer(message, order);
+    const end = () => {
+      letGo();
+      withdraw();
+    };
     try {
       await invoke(fn, ofMessage(message, fn.trigger.binding["dataType"]));
-      letGo();
-      if (autoComplete === true) await this.#settle("complete", message);
+      end();
+      if (autoComplete === true) await this.#tryTo("complete", message, order);
     } catch (error) {
-      letGo();
+      end();
       log.of(fn.name)("error", "system", `message ${String(message.sequenceNumber)} failed: ${errorStack(error)}`);
-      await this.#settle("abandon", message);
+      await this.#tryTo("abandon", message, order);
     }
   }
 
-  /**
-   * Settles one message at a time. If two neighbours are settled in one tick, the client sends both with the outcome of
-   * the first.
-   */
-  #settle(how: "complete" | "abandon", message: ServiceBusReceivedMessage): Promise<void> {
-    const { fn, log } = this.#options;
-    this.#settlements = this.#settlements.then(async () => {
-      try {
-        if (how === "complete") await this.#receiver.completeMessage(message);
-        else await this.#receiver.abandonMessage(message);
-      } catch (error) {
-        // The function settled the message by itself, or its lock is gone. Either way it is no longer ours.
-        log.of(fn.name)(
-          "debug",
-          "system",
-          `could not ${how} message ${String(message.sequenceNumber)}: ${errorStack(error)}`,
-        );
-      }
+  /** Offers a delivery to the app. Returns the function that withdraws it. */
+  #offer(message: ServiceBusReceivedMessage, order: number): () => void {
+    const { deliveries } = this.#options;
+    const lockToken = message.lockToken ?? "";
+    const receiver = this.#receiver;
+    deliveries.set(lockToken, {
+      message,
+      complete: () => this.#settle(order, () => receiver.completeMessage(message)),
+      defer: (properties) => this.#settle(order, () => receiver.deferMessage(message, properties)),
+      deadLetter: (letter) => this.#settle(order, () => receiver.deadLetterMessage(message, letter)),
     });
-    return this.#settlements;
+    return () => deliveries.delete(lockToken);
+  }
+
+  async #tryTo(how: "complete" | "abandon", message: ServiceBusReceivedMessage, order: number): Promise<void> {
+    const { fn, log } = this.#options;
+    const receiver = this.#receiver;
+    try {
+      if (how === "complete") await this.#settle(order, () => receiver.completeMessage(message));
+      else await this.#settle(order, () => receiver.abandonMessage(message));
+    } catch (error) {
+      // The function settled the message by itself, or its lock is gone. Either way it is no longer ours.
+      log.of(fn.name)(
+        "debug",
+        "system",
+        `could not ${how} message ${String(message.sequenceNumber)}: ${errorStack(error)}`,
+      );
+    }
+  }
+
+  /** Settles a delivery on this link. The replies of several settlements may be outstanding at once. */
+  async #settle(order: number, settle: () => Promise<void>): Promise<void> {
+    // guard: own-turn
+    await this.#ownTurn();
+    await settle();
+    this.#unsettled.delete(order);
+  }
+
+  /**
+   * Resolves in a turn of the event loop that no other settlement on this link has. If two neighbours are settled in
+   * one turn, the client sends both as the first of them: with its outcome, its stamp, its reason.
+   */
+  #ownTurn(): Promise<void> {
+    this.#turn = this.#turn.then(
+      () =>
+        new Promise((resolve) => {
+          setImmediate(resolve);
+        }),
+    );
+    return this.#turn;
   }
 
   async #report({ error, errorSource, entityPath }: ProcessErrorArgs): Promise<void> {

@@ -2,8 +2,12 @@ import { type AcceptOutcome, makeAccept } from "./accept/accept.ts";
 import { makeHandleDelivery } from "./accept/handle-delivery.ts";
 import { azureIdentity, withIdentity } from "./adapters/azure/credential.ts";
 import { makeBlobPayloadStore } from "./adapters/blobs/payload-store.ts";
+import { hostAddress } from "./adapters/functions-host/address.ts";
+import { makeFunctionsHostLink } from "./adapters/functions-host/host-link.ts";
 import { makeKubernetesJobs } from "./adapters/kubernetes/jobs.ts";
 import { makeServiceBusBroker } from "./adapters/service-bus/broker.ts";
+import { makeStandaloneHostLink } from "./adapters/standalone-host/host-link.ts";
+import { offeredDeliveries } from "./adapters/standalone-host/offered-deliveries.ts";
 import { makeAzureTable } from "./adapters/tables/run-table.ts";
 import { makeServiceClock, systemClock } from "./clock.ts";
 import type { Settings } from "./config.ts";
@@ -16,6 +20,7 @@ import { makeGates } from "./judge/gates.ts";
 import { type Log, makeLog } from "./log.ts";
 import { loadModules } from "./module-files/load-modules.ts";
 import { distinctSources } from "./modules/route.ts";
+import type { HostLink } from "./ports/host-link.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
 import { logPreflight, makePreflight } from "./preflight.ts";
 import { makeReconcile } from "./reconcile/reconcile.ts";
@@ -48,6 +53,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   // The preflight is not waited for, so that a module whose Job is refused, or a dependency that is away, keeps no
   // other message from its work.
   void logPreflight(makePreflight(deps), log);
+  void warnOfManagement(deps.hostLink, log);
   const admission = makeAdmission(deps.table, deps.clock);
   const breakers = makeBreakers(deps);
   const gates = makeGates(deps);
@@ -78,6 +84,7 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
   });
   return {
     broker: makeServiceBusBroker(withIdentity(settings.serviceBus, identity)),
+    hostLink: makeHostLink(),
     table,
     instanceTable: table,
     payloads: makeBlobPayloadStore({
@@ -99,6 +106,18 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
     jobRetentionMs: settings.jobRetentionMs,
     historyRetentionMs: settings.historyRetentionMs,
   };
+}
+
+/** Makes the link of the host that runs this process: the standalone one, or the Functions host. */
+function makeHostLink(): HostLink {
+  const offered = offeredDeliveries();
+  return offered ? makeStandaloneHostLink(offered) : makeFunctionsHostLink(hostAddress(process.argv));
+}
+
+/** Says once why no delivery is settled on the link that brought it, if that is so. */
+async function warnOfManagement(hostLink: HostLink, log: Log): Promise<void> {
+  const why = await hostLink.problem();
+  if (why !== undefined) log.warn("deliveries are settled over the management link, and not on their own", { why });
 }
 
 /** Tells a person that the wall clock of this machine is so far ahead of the table service's, or is right again. */

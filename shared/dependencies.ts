@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { Module } from "./modules/module.ts";
+import type { HostLink } from "./ports/host-link.ts";
 import type { InstanceTable } from "./ports/instance-table.ts";
 import type { JobCluster } from "./ports/job-cluster.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
@@ -14,6 +15,7 @@ export interface Dependencies {
   readonly table: RunTable;
   readonly instanceTable: InstanceTable;
   readonly broker: MessageBroker;
+  readonly hostLink: HostLink;
   readonly cluster: JobCluster;
   readonly payloads: PayloadStore;
   readonly clock: Clock;

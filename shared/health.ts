@@ -38,6 +38,11 @@ export interface Readiness {
    * cluster, the old replicas have to go before that one is taken, and they stay as long as the new ones are not ready.
    */
   readonly clusterHold: ClusterHold | null;
+  /**
+   * Why deliveries are settled over the management link, and not on the link that brought them; null if they are not.
+   * The app is ready all the same.
+   */
+  readonly settledElsewhere: string | null;
 }
 
 /**
@@ -96,6 +101,7 @@ function makeLook(deps: Dependencies) {
       dependencies: Object.fromEntries(results),
       ...held,
       clusterHold: (record && holdOf(record, uid)) ?? null,
+      settledElsewhere: (await deps.hostLink.problem()) ?? null,
     };
   };
 }

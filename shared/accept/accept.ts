@@ -16,26 +16,20 @@ import { newRun, START_TIME_MS } from "../run/new-run.ts";
 import { type AttemptEnd, type Run, type RunKey, runId, type Verdict } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 import { deferStamp } from "../run/stamp.ts";
-import { closeRun, settleDelivery } from "../settle/settle-message.ts";
+import { type DeliveredMessage, deferDelivery, settleDelivery } from "../settle/settle-delivery.ts";
+import { closeRun } from "../settle/settle-message.ts";
 import type { Admission, TakenSlot } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
 import { startAttempt } from "../start/start-attempt.ts";
 import type { Events } from "../telemetry/events.ts";
 
 /**
- * What a trigger is given of a message. The rest is peeked at, because hosts rename property keys and parse ids on the
- * way.
+ * What we take of what a trigger is given. The rest comes from the host's link, or is peeked at, because hosts rename
+ * property keys and parse ids on the way.
  */
 export interface Delivery {
   readonly sequenceNumber: number;
   readonly lockToken: string;
-}
-
-/** A delivery, and the message as the bus itself shows it. */
-interface DeliveredMessage {
-  readonly key: RunKey;
-  readonly lockToken: string;
-  readonly message: PeekedMessage;
 }
 
 /** A free slot of a module, which a run takes to start at once. */
@@ -69,16 +63,16 @@ export type AcceptOutcome =
 /**
  * Takes on one delivered message: row, then defer, then Job, then row.
  *
- *   accept              peeks at the message, and finds its identity
+ *   accept              takes the message as it came, or peeks at it, and finds its identity
  *   begin               judges it (judge/judge.ts): it fits a module, or is rejected, or its gate is shut
  *   takePlace             if it fits, asks breaker, holds and slots whether its Job may start at once
  *   insertOrFind        inserts the row, if the message is new: accepted, in line for a slot, rejected, or held
  *   followExistingRow     or reads the row that an earlier delivery inserted
- *   deferAndStart       defers the message with this delivery's lock token
+ *   deferAndStart       defers the message, on the link that delivered it (settle/settle-delivery.ts)
  *   startFirstAttempt     stores the body, creates the Job, records it (start/start-attempt.ts)
  *   leaveWaiting            or leaves the run to a tick
  *   recordEnd               or records that the attempt ended without a Job
- *   settleNow             a row with a verdict: settles the message with this delivery's lock token, and closes the run
+ *   settleNow             a row with a verdict: settles the message on that link, and closes the run
  *   settleClosed        a closed run: settles the message as the row says
  *
  * If a delivery finds something half done, it goes on from there. Only the delivery that inserts the row decides: a
@@ -92,11 +86,12 @@ export function makeAccept(
   gates: Gates,
   holds: { readonly cluster: Pick<ClusterGuard, "holdOnStarts">; readonly sources: Pick<SourceHolds, "isHeld"> },
 ) {
-  const { table, instanceTable, broker, clock } = deps;
+  const { table, instanceTable, broker, hostLink, clock } = deps;
 
   async function accept(source: Source, delivery: Delivery, events: Events): Promise<AcceptOutcome> {
     try {
-      const message = await broker.peek(source, delivery.sequenceNumber);
+      const asItCame = hostLink.message(source, delivery.lockToken);
+      const message = asItCame ?? (await broker.peek(source, delivery.sequenceNumber));
       if (!message) {
         events.log.warn("left a message: the bus no longer shows it");
         return "left";
@@ -232,7 +227,7 @@ export function makeAccept(
     const { run } = stored;
     if (run.status === "settling" && run.verdict) return settleNow(stored, run.verdict, delivered, events);
     // guard: row-before-defer, defer
-    await broker.defer(run.source, delivered.lockToken, deferStamp(run, await instanceTable.owner()));
+    await deferDelivery(deps, delivered, deferStamp(run, await instanceTable.owner()), events);
     // From here on nothing may throw to the host, and nothing needs to: a tick finishes what is left.
     if (run.status !== "accepted") return "deferred";
     try {
@@ -298,7 +293,7 @@ export function makeAccept(
     delivered: DeliveredMessage,
     events: Events,
   ): Promise<AcceptOutcome> {
-    await settleDelivery(deps, stored.run, verdict, delivered);
+    await settleDelivery(deps, stored.run, verdict, delivered, events);
     // A run that had a Job or a blob still owes something to them: a tick does that, finds the message gone, and
     // closes.
     if (stored.run.jobName === undefined && !stored.run.bodyInBlob) await closeRun(deps, stored, verdict, events);
@@ -320,7 +315,7 @@ export function makeAccept(
       events.tell({ event: "reopened", run: stored.run });
       return deferAndStart(stored, delivered, events);
     }
-    await settleDelivery(deps, run, run.verdict ?? { outcome: run.status }, delivered);
+    await settleDelivery(deps, run, run.verdict ?? { outcome: run.status }, delivered, events);
     return "settled";
   }
 

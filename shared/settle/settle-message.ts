@@ -2,45 +2,27 @@ import type { Dependencies } from "../dependencies.ts";
 import type { DeadLetter, DeferredOutcome } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { closed } from "../run/change-run.ts";
-import type { PeekedMessage } from "../run/message.ts";
 import type { Run, Verdict } from "../run/run.ts";
-import { isRequeued, letterProperties, requeueStamp, unforged } from "../run/stamp.ts";
+import { isRequeued, letterProperties, requeueStamp } from "../run/stamp.ts";
 import type { Events } from "../telemetry/events.ts";
 
-/** A message that can be settled: by a delivery's lock token, or by its number. */
-interface Settleable<Outcome> {
+/** A message that can be settled: on the link of its delivery, by its lock token, or by its number. */
+export interface Settleable<Outcome> {
   complete(): Promise<Outcome>;
   deadLetter(letter: DeadLetter): Promise<Outcome>;
 }
 
 /** Settles a message by its run's verdict: success completes it, all else dead-letters it with the facts. */
-function settle<Outcome>(run: Omit<Run, "status">, verdict: Verdict, message: Settleable<Outcome>): Promise<Outcome> {
+export function settle<Outcome>(
+  run: Omit<Run, "status">,
+  verdict: Verdict,
+  message: Settleable<Outcome>,
+): Promise<Outcome> {
   if (verdict.outcome === "succeeded") return message.complete();
   return message.deadLetter({
     reason: verdict.reason ?? "JobFailed",
     description: verdict.description ?? "",
     properties: letterProperties(run, verdict),
-  });
-}
-
-/**
- * Settles the message of a delivery with the delivery's own lock token. Rejects with LockLostError if the token is
- * dead.
- */
-export function settleDelivery(
-  { broker }: Pick<Dependencies, "broker">,
-  run: Omit<Run, "status">,
-  verdict: Verdict,
-  { lockToken, message }: { readonly lockToken: string; readonly message: PeekedMessage },
-): Promise<void> {
-  return settle(run, verdict, {
-    complete: () => broker.completeLocked(run.source, lockToken),
-    deadLetter: (letter) =>
-      broker.deadLetterLocked(run.source, lockToken, {
-        ...letter,
-        // The broker can't see the message when it settles by token, so that what it carries is passed along.
-        properties: unforged(letter.properties, message.properties),
-      }),
   });
 }
 

@@ -8,6 +8,7 @@ import { type Host, type HostOptions, startHost } from "../../host/host.ts";
 import { readHostJson } from "../../host/host-json.ts";
 import { makeHostLog } from "../../host/host-log.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
+import { offeredDeliveries } from "../../shared/adapters/standalone-host/offered-deliveries.ts";
 import { buildFixtureApp } from "../support/build-fixture-app.ts";
 
 /** The state that the fixture apps in this process share with the tests. */
@@ -24,7 +25,21 @@ declare global {
 
 /** The shortest lock that the service allows, by which the host renews. */
 const LOCK_MS = 5_000;
-const QUEUES = ["metadata", "throws", "returns", "renews", "completes", "recycles", "concurrent", "outage", "stops"];
+const QUEUES = [
+  "metadata",
+  "throws",
+  "returns",
+  "renews",
+  "completes",
+  "offers",
+  "settles",
+  "recycles",
+  "left",
+  "lives-on",
+  "concurrent",
+  "outage",
+  "stops",
+];
 const log = makeHostLog(() => {});
 let directory: string;
 let broker: LocalBroker;
@@ -35,7 +50,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "host-bus-test-"));
   broker = await startBroker({
     entities: {
-      queues: QUEUES.map((name) => ({ name, lockDurationMs: LOCK_MS })),
+      queues: QUEUES.map((name) => ({ name, lockDurationMs: name === "left" ? 60_000 : LOCK_MS })),
       topics: [{ name: "orders", subscriptions: [{ name: "audit", lockDurationMs: LOCK_MS }] }],
     },
   });
@@ -95,6 +110,13 @@ function untilReleased(): () => void {
       release.now = resolve;
     });
   return () => release.now();
+}
+
+/** The delivery of this lock token, as the host offers it to the app. */
+function offered(lockToken: unknown) {
+  const delivery = offeredDeliveries()?.get(String(lockToken));
+  if (delivery === undefined) throw new Error("the host does not offer this delivery");
+  return delivery;
 }
 
 const numbered = (count: number) => Array.from({ length: count }, (_, index) => ({ body: Buffer.from(String(index)) }));
@@ -196,8 +218,56 @@ describe("a Service Bus trigger", () => {
     await vi.waitFor(() => expect(held("completes")).toMatchObject({ active: 0 }), 5_000);
   });
 
+  test("offers a delivery as long as its function runs: the message as it came, and its settlement", async () => {
+    await start("offers", { queueName: "offers", autoCompleteMessages: false });
+    const finish = untilReleased();
+    const when = new Date(5);
+    await send("offers", { messageId: "1e3", body: Buffer.from([255]), applicationProperties: { TenantId: 7, when } });
+    await vi.waitFor(() => expect(shared.calls).toHaveLength(1), 5_000);
+    const lockToken = shared.calls[0]?.metadata["lockToken"];
+    const { message, defer } = offered(lockToken);
+    expect(message).toMatchObject({ messageId: "1e3", applicationProperties: { TenantId: 7, when } });
+    expect(message.body).toEqual(Buffer.from([255]));
+    await defer({ owner: "me" });
+    expect(held("offers")).toMatchObject({ active: 0, deferred: 1 });
+    finish();
+    await vi.waitFor(() => expect(() => offered(lockToken)).toThrow("does not offer"), 5_000);
+  });
+
+  test("settles neighbours each by its own outcome and with its own stamp, though all are settled at once", async () => {
+    await start("settles", { queueName: "settles", autoCompleteMessages: false });
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => {
+      open = resolve;
+    });
+    shared.behave = async (body, { lockToken }) => {
+      if (shared.running === 15) open();
+      await gate;
+      const delivery = offered(lockToken);
+      const number = Number(body);
+      if (number % 3 === 0) await delivery.complete();
+      if (number % 3 === 1) await delivery.defer({ stamp: number });
+      if (number % 3 === 2)
+        await delivery.deadLetter({
+          deadLetterReason: `reason ${number}`,
+          deadLetterErrorDescription: "",
+          stamp: number,
+        });
+    };
+    await send("settles", numbered(15));
+    await vi.waitFor(() => expect(held("settles")).toMatchObject({ active: 0, deferred: 5, deadLettered: 5 }), 5_000);
+    const deferred = await client.createReceiver("settles").peekMessages(20);
+    const letters = await client.createReceiver("settles", { subQueueType: "deadLetter" }).peekMessages(20);
+    const stamps = [...deferred, ...letters].map(({ body, applicationProperties }) => [
+      Number(String(body)) % 3 === 0 ? undefined : Number(String(body)),
+      applicationProperties?.["stamp"],
+    ]);
+    expect(stamps.map(([own]) => own)).toEqual(stamps.map(([, stamp]) => stamp));
+    for (const { body, deadLetterReason } of letters) expect(deadLetterReason).toBe(`reason ${String(body)}`);
+  });
+
   test("runs no more than maxConcurrentCalls at once, across a change of receivers too", async () => {
-    await start("concurrent", { queueName: "concurrent", autoCompleteMessages: true }, { messagesPerReceiver: 20 });
+    await start("concurrent", { queueName: "concurrent", autoCompleteMessages: true }, { deliveriesAfterUnsettled: 5 });
     shared.behave = () => new Promise((resolve) => setTimeout(resolve, 5));
     await send("concurrent", numbered(100));
     await vi.waitFor(() => expect(shared.calls).toHaveLength(100), 10_000);
@@ -217,6 +287,29 @@ describe("a Service Bus trigger", () => {
     expect(new Set(shared.calls.map(({ body }) => body)).size).toBe(3_000);
     expect(shared.calls).toHaveLength(3_000);
     await elsewhere.close();
+  });
+
+  test("takes each of 3,000 messages once though the first is left, and does not settle that one", async () => {
+    const receivers = vi.spyOn(ServiceBusClient.prototype, "createReceiver");
+    await start("left", { queueName: "left", autoCompleteMessages: false });
+    shared.behave = (body, { lockToken }) => (body === 0 ? undefined : offered(lockToken).complete());
+    await send("left", numbered(3_000));
+    await vi.waitFor(() => expect(new Set(shared.calls.map(({ body }) => body)).size).toBe(3_000), 20_000);
+    await vi.waitFor(() => expect(held("left")).toMatchObject({ active: 1 }), 5_000);
+    expect(shared.calls).toHaveLength(3_000);
+    expect(receivers).toHaveBeenCalledTimes(2);
+    receivers.mockRestore();
+  });
+
+  test("keeps a link on which every delivery is settled", async () => {
+    const receivers = vi.spyOn(ServiceBusClient.prototype, "createReceiver");
+    await start("lives-on", { queueName: "lives-on", autoCompleteMessages: false });
+    shared.behave = (_body, { lockToken }) => offered(lockToken).complete();
+    await send("lives-on", numbered(3_000));
+    await vi.waitFor(() => expect(held("lives-on")).toMatchObject({ active: 0 }), 20_000);
+    expect(shared.calls).toHaveLength(3_000);
+    expect(receivers).toHaveBeenCalledTimes(1);
+    receivers.mockRestore();
   });
 
   test("listens again when the broker was away", async () => {

@@ -130,6 +130,7 @@ describe.skipIf(settings.kind === "none")(
           maxAutoLockRenewalDuration: 300_000,
         },
         invoke: flow.invoke,
+        deliveries: new Map(),
         log: makeHostLog((line) => process.stderr.write(line)),
       });
       // The first fifth of the messages fills the buffers that the client keeps for reuse.

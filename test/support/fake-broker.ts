@@ -1,8 +1,9 @@
 import { hasSpace } from "../../shared/adapters/service-bus/property-space.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
-import { ConfigError, EntityMissingError } from "../../shared/errors.ts";
+import { ConfigError, EntityMissingError, errorText } from "../../shared/errors.ts";
+import type { HostLink, LinkAnswer } from "../../shared/ports/host-link.ts";
 import type { DeadLetter, DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
-import type { Properties } from "../../shared/run/message.ts";
+import type { PeekedMessage, Properties } from "../../shared/run/message.ts";
 import type { RunKey } from "../../shared/run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
 import { unforged } from "../../shared/run/stamp.ts";
@@ -25,13 +26,20 @@ interface Delivery {
   readonly properties: Properties;
 }
 
+/** The link by which the fake bus delivers. A call that fails, or whose reply is lost, is in doubt. */
+type FakeHostLink = HostLink & Interference<"defer" | "complete" | "deadLetter">;
+
 export interface FakeBroker extends MessageBroker, Interference<keyof MessageBroker> {
+  /** The standalone host's own receive link, which hands over messages as they came. */
+  readonly hostLink: FakeHostLink;
   /** Puts a message on the bus, and hands it to a trigger. */
   deliver(source: Source, message?: MessageToSend): Delivery;
   /** Puts a message on the bus, and hands it to no trigger yet. */
   send(source: Source, message?: MessageToSend): FakeMessage;
   /** Hands the oldest active message without a lock to a trigger. Undefined if no such message is on the bus. */
   redeliver(source: Source): Delivery | undefined;
+  /** Ends the invocation of a delivery, so that the host no longer offers it. */
+  endInvocation(lockToken: string): void;
   /**
    * Lets another receiver lock a deferred message. Returns the token; undefined if there is no such message without a
    * lock.
@@ -99,11 +107,16 @@ export function makeFakeBroker({
     },
     async close() {},
   };
+  const deliveries = new Map<string, Delivery>();
   const redeliver = (source: Source): Delivery | undefined => {
     const received = entityOf(source).receive();
-    return received && toDelivery(source, received.message, received.lockToken);
+    if (!received) return undefined;
+    const delivery = toDelivery(source, received.message, received.lockToken);
+    deliveries.set(received.lockToken, delivery);
+    return delivery;
   };
   return Object.assign(withInterference(port), {
+    hostLink: makeFakeHostLink(port, deliveries),
     deliver: (source: Source, message: MessageToSend = {}) => {
       const { sequenceNumber } = entityOf(source).send(message);
       const delivery = redeliver(source);
@@ -112,6 +125,7 @@ export function makeFakeBroker({
     },
     send: (source: Source, message: MessageToSend = {}) => entityOf(source).send(message),
     redeliver,
+    endInvocation: (lockToken: string) => void deliveries.delete(lockToken),
     lockDeferred: (source: Source, sequenceNumber: number) =>
       entityOf(source).receiveDeferred(sequenceNumber)?.lockToken,
     lapseLocks: (source: Source) => entityOf(source).lapseAll(),
@@ -127,6 +141,50 @@ export function makeFakeBroker({
     },
   });
 }
+
+function makeFakeHostLink(port: MessageBroker, deliveries: ReadonlyMap<string, Delivery>): FakeHostLink {
+  const deliveryOf = (lockToken: string): Delivery => {
+    const delivery = deliveries.get(lockToken);
+    if (delivery === undefined) throw new Error(`No function runs for a delivery with the lock ${lockToken}.`);
+    return delivery;
+  };
+  const link = withInterference({
+    defer: (lockToken: string, stamp: Properties) => port.defer(deliveryOf(lockToken).source, lockToken, stamp),
+    complete: (lockToken: string) => port.completeLocked(deliveryOf(lockToken).source, lockToken),
+    deadLetter: (lockToken: string, letter: DeadLetter) =>
+      port.deadLetterLocked(deliveryOf(lockToken).source, lockToken, letter),
+  });
+  return {
+    ...link,
+    message: (_source, lockToken): PeekedMessage => {
+      const { source: _, lockToken: __, deliveryCount: ___, ...message } = deliveryOf(lockToken);
+      return { ...message, state: "active" };
+    },
+    defer: (lockToken, stamp) => answerOf(() => link.defer(lockToken, stamp)),
+    complete: (lockToken) => answerOf(() => link.complete(lockToken)),
+    deadLetter: (lockToken, letter) => answerOf(() => link.deadLetter(lockToken, letter)),
+    problem: async () => undefined,
+  };
+}
+
+/** Makes a settlement's error an answer, because the port never rejects. */
+export async function answerOf(settle: () => Promise<unknown>): Promise<LinkAnswer> {
+  try {
+    await settle();
+    return { kind: "done" };
+  } catch (error) {
+    return { kind: "in doubt", why: errorText(error) };
+  }
+}
+
+/** The link of a host that settles nothing for the app, and hands over nothing as it came. */
+export const NO_HOST_LINK: HostLink = {
+  message: () => undefined,
+  defer: async () => ({ kind: "not offered" }),
+  complete: async () => ({ kind: "not offered" }),
+  deadLetter: async () => ({ kind: "not offered" }),
+  problem: async () => "this host offers no link",
+};
 
 function toDelivery(source: Source, message: FakeMessage, lockToken: string): Delivery {
   const { state: _, locked: __, letter: ___, deliveryCount, ...facts } = message;

@@ -15,13 +15,16 @@ import type { Source } from "../../shared/run/source.ts";
 import { makeAdmission } from "../../shared/start/admission.ts";
 import { makeBreakers } from "../../shared/start/breakers.ts";
 import { aModule } from "./a-module.ts";
-import { type FakeBroker, makeFakeBroker } from "./fake-broker.ts";
+import { type FakeBroker, makeFakeBroker, NO_HOST_LINK } from "./fake-broker.ts";
 import { FakeCluster } from "./fake-cluster.ts";
 import type { MessageToSend } from "./fake-entity.ts";
 import { makeFakePayloadStore } from "./fake-payload-store.ts";
 import { makeFakeRunTable, type Tables } from "./fake-run-table.ts";
 import { onMachine } from "./service-time.ts";
 import { makeTestClock } from "./test-clock.ts";
+
+/** `with a link`: it hands over each message as it came, and settles it on the link that brought it. */
+export type Host = "without a link" | "with a link";
 
 export const LOCK_MS = 120_000;
 
@@ -32,6 +35,7 @@ export const LOCK_MS = 120_000;
 export function makeWorld(
   modules: readonly Module[] = [aModule({ retry: RETRY })],
   overrides: Partial<Dependencies> = {},
+  host: Host = "without a link",
 ) {
   const clock = makeTestClock();
   const table = makeFakeRunTable({ clock });
@@ -57,6 +61,7 @@ export function makeWorld(
       table: own.tables,
       instanceTable: own.tables,
       broker: shown,
+      hostLink: host === "with a link" ? broker.hostLink : NO_HOST_LINK,
       cluster,
       payloads,
       clock: own.clock,

@@ -6,16 +6,23 @@ import { aModule } from "../support/a-module.ts";
 import { makeWorld, RETRY } from "../support/world.ts";
 
 const IN_ORDER = { table: null, payloads: null, cluster: null, "source thumbnails": null };
-const NOTHING_HELD = { tripped: {}, heldSources: {}, shutGates: [], clusterHold: null };
+const NOTHING_HELD = { tripped: {}, heldSources: {}, shutGates: [], clusterHold: null, settledElsewhere: null };
 
 describe("readiness", () => {
   it("tells the age of the last tick, and that every dependency answers", async () => {
-    const world = makeWorld();
+    const world = makeWorld([aModule()], {}, "with a link");
     const ready = makeReadiness(world.deps);
     expect(await ready()).toEqual({ ready: true, reconcileAgeMs: null, dependencies: IN_ORDER, ...NOTHING_HELD });
     await world.tick();
     world.clock.advance(7_000);
     expect(await ready()).toEqual({ ready: true, reconcileAgeMs: 7_000, dependencies: IN_ORDER, ...NOTHING_HELD });
+  });
+
+  it("says why deliveries are settled over the management link, and is not lost by that", async () => {
+    expect(await makeReadiness(makeWorld().deps)()).toMatchObject({
+      ready: true,
+      settledElsewhere: "this host offers no link",
+    });
   });
 
   it("is lost when no tick came to its end for five minutes, by whichever replica", async () => {

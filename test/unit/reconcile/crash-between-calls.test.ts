@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { aModule } from "../../support/a-module.ts";
 import type { MessageToSend } from "../../support/fake-entity.ts";
 import { FATES, type Fate, makeMortal } from "../../support/mortal.ts";
-import { makeWorld, RETRY, SOURCE, type World } from "../../support/world.ts";
+import { type Host, makeWorld, RETRY, SOURCE, type World } from "../../support/world.ts";
 
 type JobEnd = "succeed" | "fail" | "permanent" | "evict" | "stick" | "cancel" | "vanish";
 
@@ -89,10 +89,10 @@ function countCreated(world: World): Map<string, number> {
 }
 
 /** Plays a scenario with a replica, one of whose calls meets `fate`, and then to its end with a second replica. */
-async function play(scenario: Scenario, fate?: { readonly kind: Fate; readonly at: number }) {
+async function play(scenario: Scenario, host: Host, fate?: { readonly kind: Fate; readonly at: number }) {
   const retry = { ...RETRY, maxAttempts: 2 };
   const when = scenario.jobs.length === 0 ? { when: { subject: "mine" } } : {};
-  const world = makeWorld([aModule({ retry, ...when })]);
+  const world = makeWorld([aModule({ retry, ...when })], {}, host);
   const created = countCreated(world);
   if (scenario.quota) world.cluster.quotaNext();
   const outside = makeOutside(world, scenario);
@@ -130,8 +130,14 @@ function outcomeOf({ world, created }: Awaited<ReturnType<typeof play>>) {
 }
 
 describe("whatever happens to a replica at any of its calls, the message ends once, and no Job is started twice", () => {
-  it.each(SCENARIOS)("with $name", { timeout: 60_000 }, async (scenario) => {
-    const undisturbed = await play(scenario);
+  // The hosts differ only until the message is deferred or dead-lettered by its delivery.
+  const shortest = SCENARIOS.filter(({ jobs, message }) => jobs.length < 2 && (message || jobs[0] === "succeed"));
+  const cases = [
+    ...SCENARIOS.map((scenario) => ({ ...scenario, host: "with a link" as const })),
+    ...shortest.map((scenario) => ({ ...scenario, host: "without a link" as const })),
+  ];
+  it.each(cases)("with $name, in a host $host", { timeout: 60_000 }, async ({ host, ...scenario }) => {
+    const undisturbed = await play(scenario, host);
     const want = outcomeOf(undisturbed);
     expect(want).toEqual({
       end: scenario.end,
@@ -148,7 +154,7 @@ describe("whatever happens to a replica at any of its calls, the message ends on
         // If the operator deleted the Job, the create of a replica that slept meets no tombstone and makes it again.
         // The row then tells that replica to end the Job.
         const isUnguarded = scenario.jobs.includes("vanish") && kind.endsWith("before") && call === "cluster.create";
-        const outcome = outcomeOf(await play(scenario, { kind, at }));
+        const outcome = outcomeOf(await play(scenario, host, { kind, at }));
         const seen = isUnguarded ? { ...outcome, startedTwice: [] } : outcome;
         expect(seen, `the replica ${kind} call ${at}, ${call}`).toEqual(want);
       }
