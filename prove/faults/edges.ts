@@ -13,7 +13,7 @@
  * Whether the app settles what a trigger is given on the link that brought it, or else over the entity's management.
  * The faults of the way that it takes are demanded. Those of the other way happen if a replica takes it.
  */
-const SETTLES_ON_LINK: boolean = false;
+const SETTLES_ON_LINK: boolean = true;
 const ON_LINK = { rare: !SETTLES_ON_LINK };
 const OVER_MANAGEMENT = { rare: SETTLES_ON_LINK };
 

@@ -40,6 +40,8 @@ const QUEUES = [
   "outage",
   "stops",
 ];
+/** How long thousands of messages may take on a busy machine. */
+const LONG_MS = 60_000;
 const log = makeHostLog(() => {});
 let directory: string;
 let broker: LocalBroker;
@@ -274,7 +276,9 @@ describe("a Service Bus trigger", () => {
     expect(shared.most).toBe(16);
   });
 
-  test("takes each of 3,000 messages once though the function settles them over another link", async () => {
+  test("takes each of 3,000 messages once though the function settles them over another link", {
+    timeout: 2 * LONG_MS,
+  }, async () => {
     await start("recycles", { queueName: "recycles", autoCompleteMessages: false });
     const elsewhere = client.createReceiver("recycles");
     shared.behave = (_, { lockToken }) => {
@@ -283,30 +287,32 @@ describe("a Service Bus trigger", () => {
       return elsewhere.deferMessage(message);
     };
     await send("recycles", numbered(3_000));
-    await vi.waitFor(() => expect(held("recycles")).toMatchObject({ deferred: 3_000 }), 15_000);
+    await vi.waitFor(() => expect(held("recycles")).toMatchObject({ deferred: 3_000 }), LONG_MS);
     expect(new Set(shared.calls.map(({ body }) => body)).size).toBe(3_000);
     expect(shared.calls).toHaveLength(3_000);
     await elsewhere.close();
   });
 
-  test("takes each of 3,000 messages once though the first is left, and does not settle that one", async () => {
+  test("takes each of 3,000 messages once though the first is left, and does not settle that one", {
+    timeout: 2 * LONG_MS,
+  }, async () => {
     const receivers = vi.spyOn(ServiceBusClient.prototype, "createReceiver");
     await start("left", { queueName: "left", autoCompleteMessages: false });
     shared.behave = (body, { lockToken }) => (body === 0 ? undefined : offered(lockToken).complete());
     await send("left", numbered(3_000));
-    await vi.waitFor(() => expect(new Set(shared.calls.map(({ body }) => body)).size).toBe(3_000), 20_000);
+    await vi.waitFor(() => expect(new Set(shared.calls.map(({ body }) => body)).size).toBe(3_000), LONG_MS);
     await vi.waitFor(() => expect(held("left")).toMatchObject({ active: 1 }), 5_000);
     expect(shared.calls).toHaveLength(3_000);
     expect(receivers).toHaveBeenCalledTimes(2);
     receivers.mockRestore();
   });
 
-  test("keeps a link on which every delivery is settled", async () => {
+  test("keeps a link on which every delivery is settled", { timeout: 2 * LONG_MS }, async () => {
     const receivers = vi.spyOn(ServiceBusClient.prototype, "createReceiver");
     await start("lives-on", { queueName: "lives-on", autoCompleteMessages: false });
     shared.behave = (_body, { lockToken }) => offered(lockToken).complete();
     await send("lives-on", numbered(3_000));
-    await vi.waitFor(() => expect(held("lives-on")).toMatchObject({ active: 0 }), 20_000);
+    await vi.waitFor(() => expect(held("lives-on")).toMatchObject({ active: 0 }), LONG_MS);
     expect(shared.calls).toHaveLength(3_000);
     expect(receivers).toHaveBeenCalledTimes(1);
     receivers.mockRestore();

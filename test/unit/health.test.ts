@@ -79,7 +79,7 @@ describe("readiness", () => {
 
   it("names held sources and shut gates, and is not lost by them", async () => {
     const schema = { type: "object", additionalProperties: false };
-    const world = makeWorld([aModule({ retry: RETRY, when: { subject: "mine" }, schema })]);
+    const world = makeWorld([aModule({ retry: RETRY, when: { subject: "mine" }, schema })], {}, "with a link");
     for (let n = 0; n < 10; n += 1) await world.send({ subject: "mine", body: Buffer.from('{"secret":1}') });
     for (let n = 0; n < 10; n += 1) await world.send({ subject: "nobody's" });
     await world.table.holdSource({ queue: "old" }, heldOn(undefined, "entity missing", world.clock.now()), undefined);
