@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
-import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
+import { isJobAbsent, isMassAbsence, mayHaveJob } from "../observe/absence.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { makeRecent } from "../recent.ts";
@@ -57,8 +57,7 @@ export function makeClusterGuard(deps: Deps): ClusterGuard {
     view: ClusterView,
     events: Events,
   ): Promise<ClusterHold | undefined> {
-    // The Job of an accepted run may exist, though its row does not say so yet.
-    const isAtWork = runs.some(({ run }) => run.status === "dispatched" || run.status === "accepted");
+    const isAtWork = runs.some(({ run }) => mayHaveJob(run));
     const { before, after, sight } = await recordCluster(deps, (known, seen) =>
       afterTick(known, seen, { isAtWork, areMissing: isMassAbsence(runs, view, known?.doubtedSince) }),
     );

@@ -6,6 +6,11 @@ import type { ClusterView } from "./cluster-view.ts";
 /** So many absences make it more likely that the cluster is the wrong one than that the Jobs are gone. */
 const MASS_ABSENCE = { atLeast: 10, share: 0.2 };
 
+/** Says whether a Job of the run may be at work. That of an accepted run may exist, though its row doesn't say so yet. */
+export function mayHaveJob({ status }: Run): boolean {
+  return status === "dispatched" || status === "accepted";
+}
+
 /** Says whether the row has a Job that the light list doesn't show. */
 export function isJobAbsent(run: Run, { jobs }: Pick<ClusterView, "jobs">): boolean {
   return run.status === "dispatched" && !jobs.has(run.jobName ?? "");

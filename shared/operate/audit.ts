@@ -3,7 +3,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { EntityMissingError } from "../errors.ts";
 import { gateOf } from "../judge/gate-of.ts";
 import { type Gates, makeGates } from "../judge/gates.ts";
-import { isJobAbsent, isMassAbsence } from "../observe/absence.ts";
+import { isJobAbsent, isMassAbsence, mayHaveJob } from "../observe/absence.ts";
 import { type ClusterView, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
 import { lookAtJob } from "../observe/look-at-job.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
@@ -55,7 +55,7 @@ async function lookAtCluster(
   view: ClusterView,
 ): Promise<AuditFinding[]> {
   const runs = all.flatMap((read) => read.atWork);
-  const atWork = runs.filter(({ run }) => run.status === "dispatched");
+  const atWork = runs.filter(({ run }) => mayHaveJob(run));
   const record = (await deps.instanceTable.cluster())?.record;
   const uid = await deps.cluster.namespaceUid();
   if (record && uid !== undefined && holdOf(record, uid) === "another cluster")

@@ -389,6 +389,16 @@ describe("accepting the cluster", () => {
     expect(await audit(moved.deps)).toEqual([]);
   });
 
+  it("is told of another cluster if the only Job at work was never recorded, because it keeps that one from being taken", async () => {
+    const world = makeWorld();
+    world.cluster.loseNextReply("create");
+    await world.send();
+    const cluster = new FakeCluster({ clock: world.clock });
+    const moved = world.makeReplica({ cluster, namespace: "new" });
+    await moved.tick();
+    expect(await audit(moved.deps)).toMatchObject([{ kind: "another cluster", atWork: 1 }]);
+  });
+
   it("records the cluster last, so that no replica judges the absences meanwhile", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 3; sent += 1) await world.send();
