@@ -20,6 +20,7 @@ export const CANCELLED_MODULE = "cancel";
 
 const SCRIPTS: Readonly<Record<string, string>> = {
   succeed: "echo worked; finish 0",
+  "succeed-silently": "finish 0",
   "fail-once": 'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; echo failing; finish 3',
   fail: "echo failing; finish 3",
   "give-up": "echo no use; finish 64",

@@ -82,6 +82,11 @@ describe("a plan", () => {
     expect(new Set(messages.map(({ id }) => id)).size).toBe(30);
     expect(new Set(messages.map(({ kind }) => kind))).toEqual(new Set(KIND_NAMES));
   });
+
+  it("has as many messages as a storm asks for of a kind that the proof itself does not send", () => {
+    expect(KIND_NAMES).not.toContain("silent");
+    expect(planMessages(7, 30, ["silent"]).map(({ kind }) => kind)).toEqual(Array(30).fill("silent"));
+  });
 });
 
 it("sends one more message of each kind for a fault that waits for its call, with new ids", () => {
