@@ -129,6 +129,26 @@ var rules = [
     enabled: true
   }
   {
+    name: 'undelivered'
+    severity: 1
+    minutes: 15
+    description: join(
+      [
+        'A queue or subscription has a message that is older than 15 minutes and in no delivery.'
+        'Either the bus stopped sending to the pods, or each delivery of that message is left.'
+        'No message is lost.'
+        'Read why deliveries are left (kubectl -n dispatcher logs deployment/dispatcher --tail 200).'
+        'If there are none, restart the pods (kubectl -n dispatcher rollout restart deployment/dispatcher).'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: '${ticks}| summarize value = max(toint(line.undelivered))'
+    operator: 'GreaterThan'
+    threshold: 0
+    enabled: true
+  }
+  {
     name: 'lost'
     severity: 1
     minutes: 15

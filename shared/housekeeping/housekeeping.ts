@@ -4,10 +4,11 @@ import { EntityMissingError } from "../errors.ts";
 import type { SourcesInTick } from "../holds/source-holds.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
-import { sourceKey, sourceName } from "../run/source.ts";
+import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
 import { makeDeleteOrphanBodies } from "./orphan-bodies.ts";
 import { sweep } from "./sweep.ts";
+import { makeFindUndelivered } from "./undelivered.ts";
 
 /**
  * Housekeeping has a time budget of its own, so that a tick which is busy with its runs still looks for what got lost.
@@ -25,14 +26,15 @@ interface Task {
 }
 
 /**
- * Makes what a tick does besides advancing runs: a page of each source's sweep, a page of its stored bodies, the purge of
- * the history. Each tick begins with another task, so that a task that fails or is slow keeps no other from
- * its turn.
+ * Makes what a tick does besides advancing runs: a page of each source's sweep, a look for its messages that are not
+ * delivered, a page of its stored bodies, the purge of the history. Each tick begins with another task, so that a task
+ * that fails or is slow keeps no other from its turn.
  */
 export function makeHousekeeping(deps: Dependencies) {
   // These are hints for the next tick, not state: a replica that forgets them only looks a tick later.
   const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
   const deleteOrphanBodies = makeDeleteOrphanBodies(deps);
+  const findUndelivered = makeFindUndelivered(deps);
   let turn = 0;
   let lastOrphanBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
@@ -45,6 +47,10 @@ export function makeHousekeeping(deps: Dependencies) {
   ): Promise<void> {
     const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
     const isOver = () => deps.clock.read().monotonicMs > deadline;
+    const noteMissing = (source: Source) => (error: unknown) => {
+      if (!(error instanceof EntityMissingError)) throw error;
+      sources.entityMissing(source);
+    };
     const tasks: Task[] = [
       // A removed source starts nothing new, and its entity may be gone, so it is swept only if it has runs.
       ...all
@@ -52,11 +58,14 @@ export function makeHousekeeping(deps: Dependencies) {
         .map((read) => ({
           name: `sweep of ${sourceName(read.source)}`,
           // guard: sweep
-          do: () =>
-            sweep(deps, { ...read, view, isOver }, events).catch((error: unknown) => {
-              if (!(error instanceof EntityMissingError)) throw error;
-              sources.entityMissing(read.source);
-            }),
+          do: () => sweep(deps, { ...read, view, isOver }, events).catch(noteMissing(read.source)),
+        })),
+      // Only the sources of modules have a trigger.
+      ...all
+        .filter(({ source }) => !sources.isHeld(source) && swept.has(sourceKey(source)))
+        .map((read) => ({
+          name: `undelivered messages of ${sourceName(read.source)}`,
+          do: () => findUndelivered(read, events).catch(noteMissing(read.source)),
         })),
       {
         name: "orphaned bodies",

@@ -71,4 +71,13 @@ export type DomainEvent =
   /** A message was still deferred though its run was closed, and is settled now. */
   | { readonly event: "settled late" }
   /** Deferred messages with another instance's stamp, or with none. */
-  | { readonly event: "foreign messages found"; readonly source: string; readonly count: number };
+  | { readonly event: "foreign messages found"; readonly source: string; readonly count: number }
+
+  // What no trigger is given.
+  /** The first active message of a source has been there for long, and no delivery of the source moves on. */
+  | {
+      readonly event: "undelivered message found";
+      readonly source: string;
+      readonly sequenceNumber: number;
+      readonly ageMs: number;
+    };

@@ -34,6 +34,8 @@ export function countEvents(): EventCounts {
     overdue: 0,
     /** Deferred messages or Jobs that no open run speaks of, those of other instances included. */
     orphans: 0,
+    /** Sources that deliver nothing, though a message is there. */
+    undelivered: 0,
     /** What could not be done. */
     failed: 0,
     /** What is held: 1 for the cluster, and 1 for each source. */
@@ -73,6 +75,9 @@ export function countEvents(): EventCounts {
         break;
       case "foreign messages found":
         counts.orphans += event.count;
+        break;
+      case "undelivered message found":
+        counts.undelivered += 1;
         break;
       case "failed":
         counts.failed += 1;

@@ -121,6 +121,10 @@ function lineOf(event: DomainEvent): Line | undefined {
       const message = "found deferred messages that are not this Dispatcher's; they are left alone";
       return ["error", message, { source, count }];
     }
+    case "undelivered message found": {
+      const { source, sequenceNumber, ageMs } = event;
+      return ["error", "a source delivers nothing, though it has messages", { source, sequenceNumber, ageMs }];
+    }
     default:
       return event satisfies never;
   }

@@ -102,12 +102,13 @@ describe("the alerts", () => {
     condition: valueAt(rule, ["properties", "criteria", "allOf", "0"]),
   }));
 
-  it("tell of dead letters, old runs, silence, orphans, lost messages, Jobs that don't start, overdue ones, holds and held messages", () => {
+  it("tell of dead letters, old runs, silence, orphans, messages that are not delivered or lost, Jobs that don't start, overdue ones, holds and held messages", () => {
     expect(rules.map(({ name }) => name)).toEqual([
       "dead-letters",
       "oldest-open-run",
       "reconcile-silent",
       "orphans",
+      "undelivered",
       "lost",
       "not-started",
       "overdue",
