@@ -31,6 +31,13 @@ const EDGES = {
   "dead-letter a delivery": { server: "bus", writes: true, conflict: 410, settles: true, ...ON_LINK },
   // It is made if a message whose work succeeded is delivered, because its deferral was not seen.
   "complete a delivery": { server: "bus", writes: true, conflict: 410, settles: true, rare: true },
+  // The app of a replica makes these calls to its own host, whose Settlement service then settles on the link.
+  "have the host defer": { server: "host", writes: true, ...ON_LINK },
+  "have the host dead-letter": { server: "host", writes: true, ...ON_LINK },
+  // It is made in the same case as `complete a delivery`.
+  "have the host complete": { server: "host", writes: true, rare: true },
+  // It is made before a process counts as up.
+  "look for the host's settlements": { server: "host", rare: true },
   "verify a source": { server: "bus" },
   // The host makes it, if a message is not deferred within 2.5 s.
   "renew a lock": { server: "bus", rare: true },
@@ -111,7 +118,7 @@ const EDGES = {
 } as const satisfies Readonly<Record<string, EdgeFacts>>;
 
 interface EdgeFacts {
-  readonly server: ServerName;
+  readonly server: ServerName | "host";
   /** The call changes something: it could do harm if it were carried out late or twice. */
   readonly writes?: true;
   readonly conflict?: number;

@@ -117,6 +117,10 @@ export class FaultInjector implements CallHandler {
         return { none: fault.kind };
       case "ignore":
         return { none: "silence" };
+      case "deny": {
+        const answer = await call.carryOut();
+        return call.worked(answer) ? { answer: call.refusal(fault.status) } : { answer, isInVain: true };
+      }
       case "delay":
         await sleep(fault.ms);
         await call.carryOut().catch(() => {});

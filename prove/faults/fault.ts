@@ -12,6 +12,8 @@ export type Fault =
   | { readonly kind: "lose the reply"; readonly how: "cut" | "silence" }
   /** Delivers the call to its server long after the replica gave it up. */
   | { readonly kind: "delay"; readonly ms: number }
+  /** Answers with an error although the server has carried the call out. */
+  | { readonly kind: "deny"; readonly status: number }
   /** Answers with an error in the server's place. The server never sees the call. */
   | { readonly kind: "refuse"; readonly status: number }
   /** Closes the link of the call, and keeps its connection. The bus sees no settlement that it breaks. */
@@ -36,7 +38,8 @@ export function faultName(fault: Fault): string {
     case "freeze":
       return `${fault.kind} ${fault.when}`;
     case "refuse":
-      return `refuse ${fault.status}`;
+    case "deny":
+      return `${fault.kind} ${fault.status}`;
     case "lose the reply":
     case "delay":
     case "detach":
@@ -51,12 +54,19 @@ export function faultName(fault: Fault): string {
 /** The faults that have to happen on each demanded edge: a proof without one of them proves too little. */
 const DEMANDED_FAULTS = ["kill before", "kill after", "freeze before", "freeze after", "lose the reply"] as const;
 
+/** What the host's Settlement service answers if its client threw, and if it is not there. */
+export const HOST_STATUSES = { unknown: 2, notFound: 9, unimplemented: 12 } as const;
+
 /**
  * Lists the faults that have to happen on an edge if it is demanded. A settlement on a link also has to be refused, and
- * its link to be closed between delivery and settlement.
+ * its link to be closed between delivery and settlement. A settlement by the host also has to fail with the status that
+ * leaves doubt, before the deed and after it, and its service to be missing from then on.
  */
 export function demandedFaults(edge: Edge): readonly string[] {
-  const { settles, conflict } = factsOf(edge);
+  const { server, settles, conflict } = factsOf(edge);
+  const { unknown, unimplemented } = HOST_STATUSES;
+  if (server === "host")
+    return [...DEMANDED_FAULTS, `refuse ${unknown}`, `deny ${unknown}`, `refuse ${unimplemented}`, "ignore"];
   return settles === true ? [...DEMANDED_FAULTS, `refuse ${conflict}`, "detach"] : DEMANDED_FAULTS;
 }
 

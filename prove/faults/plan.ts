@@ -1,5 +1,5 @@
 import { ALL_EDGES, DEMANDED_EDGES, type Edge, factsOf, isFirstCall, type ServerName } from "./edges.ts";
-import { demandedFaults, type Fault, faultName } from "./fault.ts";
+import { demandedFaults, type Fault, faultName, HOST_STATUSES } from "./fault.ts";
 import { makeRandom, type Random } from "./random.ts";
 
 /** A fault that waits for a call: it happens on the first call of the edge after `gap` others were let through. */
@@ -104,16 +104,24 @@ function faultsOn(edge: Edge, { lockMs, messages }: PlanOptions, random: Random)
   }));
 }
 
+const STATUSES = {
+  // The bus answers 503, `server-busy`, when other servers answer 429.
+  bus: [500, 503],
+  storage: [429, 500, 503],
+  cluster: [429, 500, 503],
+  host: Object.values(HOST_STATUSES),
+} as const;
+
 function otherFaults(edge: Edge): Fault[] {
   const { server, writes, conflict, settles } = factsOf(edge);
-  // The bus answers 503, `server-busy`, when other servers answer 429.
-  const statuses = server === "bus" ? [500, 503] : [429, 500, 503];
+  const statuses = STATUSES[server];
   return [
     ...[...statuses, ...(conflict === undefined ? [] : [conflict])].map(
       (status): Fault => ({ kind: "refuse", status }),
     ),
     ...(writes === true ? [{ kind: "delay", ms: DELAY_MS } as const] : []),
     ...(settles === true ? [{ kind: "detach" } as const] : []),
+    ...(server === "host" ? [{ kind: "deny", status: HOST_STATUSES.unknown } as const] : []),
     { kind: "cut" },
     { kind: "ignore" },
   ];

@@ -6,7 +6,7 @@ import { planMessages } from "../stage/kinds.ts";
 import { readStormFlags } from "../storms/flags.ts";
 import { proveStorms } from "../storms/prove-storms.ts";
 import { buildApp } from "../twins/build-app.ts";
-import { TICKS_UNSHARED } from "../twins/edit.ts";
+import { BY_FUNCTIONS_HOST, TICKS_UNSHARED } from "../twins/edit.ts";
 import { type ProofFlags, readProofFlags } from "./flags.ts";
 import { summarise, summaryText } from "./report.ts";
 import { runProof } from "./run-proof.ts";
@@ -19,9 +19,16 @@ const LOCK_MS = 5_000;
 
 /**
  * What the replicas run in turn: the app, which leaves its ticks to one replica, and a build in which no replica does.
- * So ticks meet all the time, and the lease of the ticks is under proof as well.
+ * So ticks meet all the time, and the lease of the ticks is under proof as well. Two of four settle deliveries as in
+ * the Functions host, and two as in the standalone one.
  */
-const makeApps = async () => [join(PROJECT_ROOT, "dist/functions/index.js"), await buildApp([TICKS_UNSHARED])] as const;
+const makeApps = async () =>
+  [
+    join(PROJECT_ROOT, "dist/functions/index.js"),
+    await buildApp([TICKS_UNSHARED]),
+    await buildApp([BY_FUNCTIONS_HOST]),
+    await buildApp([BY_FUNCTIONS_HOST, TICKS_UNSHARED]),
+  ] as const;
 const randomSeed = () => Math.floor(Math.random() * 2 ** 32);
 
 /** What the command line asks for: the proof, or its storms. */

@@ -58,6 +58,8 @@ const WINDOW = 300;
  * happened.
  */
 const LEAD = 30;
+/** A host runs sixteen calls at once. So a link is closed once four deliveries were left on it. */
+const MAX_UNSETTLED = 20;
 const LOOK_MS = 50;
 /** If no planned fault has happened for so long, the proof sends more messages or kills a replica. */
 const STUCK_MS = 4_000;
@@ -78,6 +80,7 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
   let injector = new FaultInjector(NO_FAULTS, []);
   const stage = await startStage({
     ...options,
+    maxUnsettled: MAX_UNSETTLED,
     handler: () => injector,
     onDeath: (words) => deaths.push(words),
   });

@@ -1,10 +1,12 @@
 import { writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { LocalBroker } from "../../local/broker/start-broker.ts";
 import type { Certificate } from "../../local/cluster/certificate.ts";
 import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
 import type { ClusterAccess } from "../../local/kit/cluster-access.ts";
-import type { Listening } from "../../local/kit/listen.ts";
+import { type Listening, listen } from "../../local/kit/listen.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
 import type { BusGate } from "../faults/bus-gate.ts";
@@ -13,6 +15,7 @@ import { known, type ServerName } from "../faults/edges.ts";
 import { startFaultProxy } from "../faults/fault-proxy.ts";
 import type { Gate } from "../faults/gate.ts";
 import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "../faults/http-edge.ts";
+import { startSettlementProxy } from "../faults/settlement-proxy.ts";
 import { CANARIES } from "./canaries.ts";
 import { ReplicaProcess } from "./replica-process.ts";
 
@@ -61,10 +64,26 @@ export async function makeReplica(setup: ReplicaSetup): Promise<ReplicaProcess> 
     name,
     program: join(PROJECT_ROOT, "dist/host/main.js"),
     args: ["--app", app, "--host-json", join(PROJECT_ROOT, "host.json")],
-    env: { ...neededEnvironment(process.env), ...settings, ...environment },
+    env: { ...neededEnvironment(process.env), ...settings, ...(await settlementService(setup)), ...environment },
     onLine: (line) => onLine(name, line),
     onDeath,
   });
+}
+
+/**
+ * Gives the replica's host a Settlement service, as a Functions host has one. Only a build of the app that looks for one
+ * calls it.
+ */
+async function settlementService({ index, handler, atEnd }: ReplicaSetup): Promise<Record<string, string>> {
+  const { port, close } = await listen(createServer());
+  await close();
+  const proxy = await startSettlementProxy({ replica: index, handler, to: port });
+  atEnd(() => proxy.close());
+  return {
+    NODE_OPTIONS: `--import=${pathToFileURL(join(PROJECT_ROOT, "dist/prove/settlement/main.js")).href}`,
+    PROOF_SETTLEMENT_PORT: String(port),
+    PROOF_SETTLEMENT_URI: `http://127.0.0.1:${proxy.port}`,
+  };
 }
 
 /** The ports over which one replica reaches its servers. */

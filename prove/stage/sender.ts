@@ -26,6 +26,9 @@ export const FOREIGN_PREFIX = "foreign-";
 /** How many foreign messages there are. The sweep looks at fewer in one tick. */
 export const FOREIGN_MESSAGES = 60;
 
+/** So many are received at once, because a bus may close a link that owes many settlements. */
+const FOREIGN_PAGE = 10;
+
 /**
  * Sends messages and defers them as another instance would. No replica may touch them. It has to be called before a
  * replica is up.
@@ -41,7 +44,8 @@ export async function deferForeignMessages(client: ServiceBusClient): Promise<vo
   );
   const receiver = client.createReceiver(QUEUE);
   for (let deferred = 0; deferred < FOREIGN_MESSAGES; ) {
-    for (const message of await receiver.receiveMessages(FOREIGN_MESSAGES - deferred, { maxWaitTimeInMs: 10_000 })) {
+    const page = Math.min(FOREIGN_PAGE, FOREIGN_MESSAGES - deferred);
+    for (const message of await receiver.receiveMessages(page, { maxWaitTimeInMs: 10_000 })) {
       await receiver.deferMessage(message, { "dispatcher-owner": "another instance" });
       deferred += 1;
     }

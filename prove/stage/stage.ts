@@ -38,6 +38,8 @@ export interface StageOptions {
   readonly replicas: number;
   /** How long the bus's locks last. The app is told the same. */
   readonly lockMs: number;
+  /** The bus closes a link that was sent more messages than these, and has not settled them. By default it closes none. */
+  readonly maxUnsettled?: number;
   /** The builds of the app that the replicas run: the first replica the first one, and so on, over and over. */
   readonly apps: readonly [string, ...string[]];
   /** Gives what decides about each call. It is asked at each call, because a handler may need a stage that is up. */
@@ -96,7 +98,7 @@ async function build(
   cleanUps: (() => Promise<unknown>)[],
   close: () => Promise<void>,
 ): Promise<Stage> {
-  const { apps, lockMs, handler } = options;
+  const { apps, lockMs, maxUnsettled, handler } = options;
   const ledger = join(directory, "ledger");
   const modulesDir = join(directory, "modules");
   const missingImages = join(directory, "missing-images");
@@ -106,7 +108,7 @@ async function build(
   const gates: Record<ServerName, Gate> = { bus: new Gate(), storage: new Gate(), cluster: new Gate() };
 
   const busGate = new BusGate(handler);
-  let broker = await startBus(busGate, lockMs);
+  let broker = await startBus(busGate, { lockMs, maxUnsettled });
   cleanUps.push(() => broker.close());
   const azurite = await startAzurite();
   cleanUps.push(() => azurite.close());
@@ -178,7 +180,7 @@ async function build(
     recreateBus: async () => {
       gates.bus.close();
       await broker.close();
-      broker = await startBus(busGate, lockMs, broker.port);
+      broker = await startBus(busGate, { lockMs, maxUnsettled }, broker.port);
       gates.bus.open();
     },
     leaks: async () => [...lines.findings, ...(await searchLeaks(servers, search))],
@@ -199,13 +201,21 @@ async function withTablesInMemory(azurite: Azurite, cleanUps: (() => Promise<unk
 }
 
 /** Starts the bus, on this port if one is given, with the foreign messages in it. */
-async function startBus(busGate: BusGate, lockDurationMs: number, port?: number): Promise<LocalBroker> {
+async function startBus(
+  busGate: BusGate,
+  {
+    lockMs: lockDurationMs,
+    maxUnsettled,
+  }: Pick<StageOptions, "lockMs"> & { readonly maxUnsettled: number | undefined },
+  port?: number,
+): Promise<LocalBroker> {
   const broker = await startBroker({
     entities: {
       queues: [{ name: QUEUE, lockDurationMs }],
       topics: [{ name: TOPIC, subscriptions: [{ name: SUBSCRIPTION, lockDurationMs }] }],
     },
     interference: busGate.interference,
+    ...(maxUnsettled === undefined ? {} : { maxUnsettled }),
     ...(port === undefined ? {} : { port }),
   });
   const client = new ServiceBusClient(broker.connectionString);

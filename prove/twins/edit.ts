@@ -32,6 +32,15 @@ interface ConstantEdit {
  */
 export const TICKS_UNSHARED: ConstantEdit = { constant: "TICK_LEASE_MS", put: "0" };
 
+/**
+ * Has the app settle deliveries as in a Functions host: it finds none that the standalone host offers in its process,
+ * and the arguments with which a Functions host starts its worker.
+ */
+export const BY_FUNCTIONS_HOST: ConstantEdit = {
+  constant: "OFFERED",
+  put: '(process.argv.push("--functions-uri", process.env["PROOF_SETTLEMENT_URI"] ?? ""), Symbol("no deliveries"))',
+};
+
 /** One replacement in one file: the characters from `start` up to `end` become `put`. */
 interface Replacement extends CodePlace {
   readonly put: string;

@@ -1,10 +1,10 @@
 import { createServer } from "node:net";
 import { afterEach, describe, expect, it, vi } from "vitest";
+import { type SettlementService, startSettlementService } from "../../local/host-link/settlement-service.ts";
 import { hostAddress } from "../../shared/adapters/functions-host/address.ts";
 import { makeFunctionsHostLink } from "../../shared/adapters/functions-host/host-link.ts";
 import type { OfferedDeliveries } from "../../shared/adapters/standalone-host/offered-deliveries.ts";
 import type { HostLink } from "../../shared/ports/host-link.ts";
-import { type SettlementService, startSettlementService } from "../support/settlement-service.ts";
 
 const TOKEN = "3f2b0f0e-0000-4000-8000-00000000abcd";
 const closers: (() => unknown)[] = [];

@@ -1,9 +1,9 @@
+import { startSettlementService } from "../../local/host-link/settlement-service.ts";
 import { makeFunctionsHostLink } from "../../shared/adapters/functions-host/host-link.ts";
 import { makeStandaloneHostLink } from "../../shared/adapters/standalone-host/host-link.ts";
 import type { HostLink } from "../../shared/ports/host-link.ts";
 import { makeFakeBroker } from "../support/fake-broker.ts";
 import { type HostUnderTest, startHostUnderTest } from "../support/host-under-test.ts";
-import { startSettlementService } from "../support/settlement-service.ts";
 import { makeTestClock } from "../support/test-clock.ts";
 import { describeHostLink, type HostLinkHarness } from "./host-link.contract.ts";
 import { openServiceBus } from "./service-bus-harness.ts";

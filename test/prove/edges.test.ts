@@ -3,6 +3,8 @@ import type { Disposition } from "../../local/broker/stored-message.ts";
 import { busEdge, settlementEdge } from "../../prove/faults/bus-edge.ts";
 import { DEMANDED_EDGES, type Edge } from "../../prove/faults/edges.ts";
 import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "../../prove/faults/http-edge.ts";
+import { settlementCallEdge } from "../../prove/faults/settlement-proxy.ts";
+import { settlementRequest } from "../../shared/adapters/functions-host/settlement-request.ts";
 
 const TABLE = "/devstoreaccount1/ProofRuns";
 const row = (key: string) => `${TABLE}(PartitionKey='proof%7Cq%7Cproof',RowKey='${encodeURIComponent(key)}')`;
@@ -204,6 +206,17 @@ it.each<[edge: Edge | undefined, kind: Disposition["kind"]]>([
   expect(settlementEdge({ kind })).toBe(edge);
 });
 
-it("demands faults on 57 calls", () => {
-  expect(DEMANDED_EDGES).toHaveLength(57);
+it.each<[edge: Edge | undefined, path: string, token: string]>([
+  ["have the host defer", "/Settlement/Defer", "0b1e6d0c-3d6f-4f0e-9a52-0d6c1f1c1a11"],
+  ["have the host dead-letter", "/Settlement/Deadletter", "0b1e6d0c-3d6f-4f0e-9a52-0d6c1f1c1a11"],
+  ["have the host complete", "/Settlement/Complete", "0b1e6d0c-3d6f-4f0e-9a52-0d6c1f1c1a11"],
+  ["look for the host's settlements", "/Settlement/Complete", "00000000-0000-0000-0000-000000000000"],
+  // The host itself abandons what a function throws at.
+  [undefined, "/Settlement/Abandon", "0b1e6d0c-3d6f-4f0e-9a52-0d6c1f1c1a11"],
+])("a call to the host is recognised: %s", (edge, path, lockToken) => {
+  expect(settlementCallEdge({ path, request: settlementRequest({ lockToken }) })).toBe(edge);
+});
+
+it("demands faults on 59 calls", () => {
+  expect(DEMANDED_EDGES).toHaveLength(59);
 });

@@ -51,6 +51,7 @@ describe("the fault injector", () => {
     { fault: { kind: "lose the reply", how: "silence" }, answer: "silence", told: ["carried out"] },
     { fault: { kind: "delay", ms: 1 }, answer: "cut", told: ["carried out"] },
     { fault: { kind: "refuse", status: 503 }, answer: "refused 503", told: [] },
+    { fault: { kind: "deny", status: 2 }, answer: "refused 2", told: ["carried out"] },
     { fault: { kind: "cut" }, answer: "cut", told: [] },
     { fault: { kind: "ignore" }, answer: "silence", told: [] },
     { fault: { kind: "detach" }, answer: "detach", told: [] },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ALL_EDGES, DEMANDED_EDGES, type Edge } from "../../prove/faults/edges.ts";
+import { ALL_EDGES, DEMANDED_EDGES, type Edge, factsOf } from "../../prove/faults/edges.ts";
 import { demandedFaults, faultName } from "../../prove/faults/fault.ts";
 import { makePlan } from "../../prove/faults/plan.ts";
 import { PROOF, readProofFlags } from "../../prove/proof/flags.ts";
@@ -29,10 +29,12 @@ describe("a plan", () => {
         .filter((name) => !demandedFaults(edge).includes(name))
         .toSorted();
     const always = ["cut", "ignore", "refuse 500", "refuse 503"];
+    // The host answers by the statuses of gRPC, most of which are demanded.
+    expect(planned("have the host defer")).toEqual(["cut", "delay", "refuse 9"]);
     expect(planned("peek at a message")).toEqual(always);
     expect(planned("complete a message")).toEqual(["cut", "delay", "ignore", "refuse 410", "refuse 500", "refuse 503"]);
     expect(planned("find a run")).toEqual(["cut", "ignore", "refuse 429", "refuse 500", "refuse 503"]);
-    for (const edge of ALL_EDGES.filter((name) => name !== "receive a message"))
+    for (const edge of ALL_EDGES.filter((name) => name !== "receive a message" && factsOf(name).server !== "host"))
       expect(planned(edge)).toEqual(expect.arrayContaining(always));
     // A delivery asks for nothing, so nothing can be refused.
     expect(planned("receive a message")).toEqual(["detach"]);
@@ -61,6 +63,15 @@ describe("a plan", () => {
       makePlan({ ...options, seed: 20261101 + day, demandedEdges: 24 }),
     );
     expect(new Set(chosen.flatMap(({ demanded }) => demanded))).toEqual(new Set(DEMANDED_EDGES));
+  });
+
+  it("has doubt before and after the deed, a deadline and a missing service among those of a settlement by the host", () => {
+    for (const edge of ["have the host defer", "have the host dead-letter"] as const) {
+      const own = ["refuse 2", "deny 2", "refuse 12", "ignore"];
+      expect(demandedFaults(edge)).toEqual([...demandedFaults("insert a run"), ...own]);
+      const planned = makePlan(options).callFaults.filter((fault) => fault.edge === edge);
+      expect(planned.map(({ fault }) => faultName(fault))).toEqual(expect.arrayContaining([...demandedFaults(edge)]));
+    }
   });
 
   it("freezes for longer than a lock lasts", () => {

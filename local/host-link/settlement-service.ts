@@ -1,8 +1,7 @@
-import { once } from "node:events";
-import { createServer, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from "node:http2";
 import rhea from "rhea";
 import type { OfferedDeliveries, OfferedDelivery } from "../../shared/adapters/standalone-host/offered-deliveries.ts";
 import { errorText } from "../../shared/errors.ts";
+import { type GrpcReply, type GrpcStatus, startGrpcServer } from "./grpc-server.ts";
 
 /** A call to the service, as it decoded it. */
 interface SettlementCall {
@@ -52,78 +51,55 @@ export async function startSettlementService(
 ): Promise<SettlementService> {
   const calls: SettlementCall[] = [];
   const mishaps: Mishap[] = [];
-  const sessions = new Set<ServerHttp2Session>();
   let cancelled = 0;
 
-  async function carryOut(call: SettlementCall): Promise<void> {
-    if (isMissing) return Promise.reject(new Status(UNIMPLEMENTED, "Service is unimplemented."));
+  async function settle(call: SettlementCall): Promise<GrpcStatus> {
+    if (isMissing) return { code: UNIMPLEMENTED, message: "Service is unimplemented." };
     const delivery = deliveries.get(call.lockToken);
-    if (delivery === undefined) throw new Status(FAILED_PRECONDITION, `LockToken ${call.lockToken} not found.`);
-    await METHODS[call.path]?.(delivery, call);
-  }
-
-  async function answer(stream: ServerHttp2Stream, path: string): Promise<void> {
-    const call = { path, ...decoded((await allOf(stream)).subarray(5)) };
-    calls.push(call);
-    const mishap = mishaps.shift();
-    const settle = async () => {
-      let status = new Status(0, "");
-      await carryOut(call).catch((error: unknown) => {
-        status =
-          error instanceof Status ? error : new Status(UNKNOWN, `Exception was thrown by handler. ${errorText(error)}`);
-      });
-      return status;
-    };
-    if (mishap === undefined) return respond(stream, await settle());
-    if ("after" in mishap) await settle();
-    switch (mishap.kind) {
-      case "status":
-        return respond(stream, new Status(mishap.code, mishap.message));
-      case "no answer":
-        return undefined;
-      case "cut":
-        return stream.session?.destroy();
-      case "headers only":
-        return stream.respond(
-          { ":status": 200, "content-type": "application/grpc", ...headersOf(new Status(mishap.code, mishap.message)) },
-          { endStream: true },
-        );
-      case "http":
-        return stream.respond({ ":status": mishap.status }, { endStream: true });
-      default:
-        return mishap satisfies never;
+    if (delivery === undefined) return { code: FAILED_PRECONDITION, message: `LockToken ${call.lockToken} not found.` };
+    try {
+      await METHODS[call.path]?.(delivery, call);
+      return { code: 0, message: "" };
+    } catch (error) {
+      return { code: UNKNOWN, message: `Exception was thrown by handler. ${errorText(error)}` };
     }
   }
 
-  const server = createServer();
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.on("close", () => sessions.delete(session));
-    session.on("error", () => {});
-  });
-  server.on("stream", (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
-    stream.on("error", () => {});
-    stream.on("aborted", () => {
-      cancelled += 1;
-    });
-    void answer(stream, String(headers[":path"]));
-  });
-  server.listen(port, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("The server has no port.");
+  const server = await startGrpcServer(
+    async ({ path, request }) => {
+      const call = { path, ...decoded(request) };
+      calls.push(call);
+      const mishap = mishaps.shift();
+      if (mishap === undefined) return settle(call);
+      if ("after" in mishap) await settle(call);
+      return replyOf(mishap);
+    },
+    { port, onCancelled: () => (cancelled += 1) },
+  );
   return {
-    origin: `http://127.0.0.1:${address.port}`,
+    origin: `http://127.0.0.1:${server.port}`,
     calls,
     cancelled: () => cancelled,
     next: (...given) => void mishaps.push(...given),
-    close: async () => {
-      for (const session of sessions) session.destroy();
-      if (!server.listening) return;
-      server.close();
-      await once(server, "close");
-    },
+    close: server.close,
   };
+}
+
+function replyOf(mishap: Mishap): GrpcReply {
+  switch (mishap.kind) {
+    case "status":
+      return mishap;
+    case "no answer":
+      return "silence";
+    case "cut":
+      return "cut";
+    case "headers only":
+      return { headersOnly: mishap };
+    case "http":
+      return { http: mishap.status };
+    default:
+      return mishap satisfies never;
+  }
 }
 
 const METHODS: Record<string, (delivery: OfferedDelivery, call: SettlementCall) => Promise<void>> = {
@@ -136,33 +112,6 @@ const METHODS: Record<string, (delivery: OfferedDelivery, call: SettlementCall) 
       typeof deadLetter
     >[0]),
 };
-
-class Status extends Error {
-  readonly code: number;
-
-  constructor(code: number, message: string) {
-    super(message);
-    this.code = code;
-  }
-}
-
-function respond(stream: ServerHttp2Stream, status: Status): void {
-  if (stream.destroyed || stream.closed) return;
-  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
-  stream.on("wantTrailers", () => stream.sendTrailers(headersOf(status)));
-  // An answer that is `google.protobuf.Empty`: a header, and no bytes.
-  stream.end(status.code === 0 ? Buffer.alloc(5) : undefined);
-}
-
-function headersOf({ code, message }: Status): Record<string, string> {
-  return { "grpc-status": String(code), ...(message === "" ? {} : { "grpc-message": encodeURIComponent(message) }) };
-}
-
-async function allOf(stream: ServerHttp2Stream): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
 
 /** Decodes a request: fields of protocol buffers that have a length. */
 function decoded(bytes: Buffer): Omit<SettlementCall, "path"> {
