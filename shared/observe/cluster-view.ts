@@ -22,7 +22,11 @@ const START_GRACE_MS = 30_000;
  * so that a Job that a row speaks of is there.
  */
 export async function viewCluster({ cluster }: Looking): Promise<ClusterView> {
-  const [jobs, pods, cancelled] = await Promise.all([cluster.listJobs(), cluster.listPods(), cluster.listCancelled()]);
+  const [{ jobs }, pods, cancelled] = await Promise.all([
+    cluster.listJobs(),
+    cluster.listPods(),
+    cluster.listCancelled(),
+  ]);
   return {
     jobs: new Map(jobs.map((job) => [job.name, job])),
     pods: new Map(pods.map((pod) => [pod.jobName, pod])),

@@ -1,4 +1,4 @@
-import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
+import type { CoreV1Event, V1Job, V1ObjectMeta, V1Pod } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
 import type { Right } from "./rights.ts";
 
@@ -11,6 +11,25 @@ export interface JobListing {
   readonly state: "active" | "suspended" | "terminating" | "complete" | "failed";
   /** What the server printed, if this version doesn't know the word. `state` is `active` then, and only a look tells. */
   readonly unknownStatus?: string;
+}
+
+/** The light list of Jobs. `version` is that of the list: a watch from there tells what came after. */
+export interface JobList {
+  readonly jobs: JobListing[];
+  readonly version: string;
+}
+
+/** What a watch tells. `version`: another watch may go on from there. */
+export interface JobNews {
+  readonly version: string;
+  /** A Job that is over, or whose status is an unknown word. Undefined: the server only gave a sign of life. */
+  readonly job?: JobListing;
+}
+
+/** A Job as the light list shows it, with its own metadata, which name its run. Some 2 KB, whatever its body. */
+export interface JobGlance {
+  readonly listing: JobListing;
+  readonly metadata: V1ObjectMeta;
 }
 
 /** A pod in a light list. `status` is what kubectl prints: Running, Pending, ErrImagePull, Init:0/1 ... */
@@ -77,7 +96,16 @@ export interface JobCount {
  */
 export interface JobCluster {
   /** Lists our Jobs that are not yet retired. */
-  listJobs(): Promise<JobListing[]>;
+  listJobs(): Promise<JobList>;
+  /**
+   * Tells of our unretired Jobs that come to an end after the version `since`, which a list or an earlier watch gave.
+   * All else is passed over: Jobs at work, and those that leave the list. The watch ends by itself after `seconds`, or
+   * at once if `signal` aborts it. Throws UnavailableError if it breaks, stays silent, or the server has forgotten the
+   * version. Then only a list tells what was missed.
+   */
+  watchJobs(since: string, options: { readonly seconds: number; readonly signal: AbortSignal }): AsyncIterable<JobNews>;
+  /** Reads a Job as the light list shows it; undefined if there is none. */
+  glance(name: string): Promise<JobGlance | undefined>;
   /** Lists the pods of our Jobs that have not ended. */
   listPods(): Promise<PodListing[]>;
   /**

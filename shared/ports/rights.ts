@@ -1,6 +1,6 @@
 /** One right at the API server, as RBAC names it. */
 export interface Right {
-  readonly verb: "create" | "get" | "list" | "patch";
+  readonly verb: "create" | "get" | "list" | "watch" | "patch";
   /** The API group; `""` is the core group. */
   readonly group: "" | "batch";
   /** The resource, with its subresource behind a slash, as in a Role. */
@@ -13,14 +13,20 @@ export interface Right {
 
 /**
  * The rights that the Dispatcher's Role in the job namespace has to grant, and the only ones that it needs. It needs no
- * `watch`, because each tick lists, and no `delete`, because a patch ends a Job and its TTL removes it. It finds pods
- * by listing those of a Job, never by name. Asking for a right needs none. The right to get namespaces, in a Role, is
- * the right to get the Role's own namespace.
+ * `delete`, because a patch ends a Job and its TTL removes it. It finds pods by listing those of a Job, never by name.
+ * Asking for a right needs none. The right to get namespaces, in a Role, is the right to get the Role's own namespace.
  */
 export const RIGHTS: readonly Right[] = [
   { verb: "create", group: "batch", resource: "jobs", why: "start an attempt" },
   { verb: "get", group: "batch", resource: "jobs", why: "see how a Job ended" },
   { verb: "list", group: "batch", resource: "jobs", why: "see which Jobs there are" },
+  {
+    verb: "watch",
+    group: "batch",
+    resource: "jobs",
+    why: "hear of a Job's end at once",
+    without: "each tick lists all Jobs, and sees a Job's end up to 10 s later",
+  },
   { verb: "patch", group: "batch", resource: "jobs", why: "end a Job, and retire it" },
   { verb: "list", group: "", resource: "pods", why: "see exit codes, and why a pod can't start" },
   { verb: "get", group: "", resource: "pods/log", why: "keep a Job's logs" },

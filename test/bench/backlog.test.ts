@@ -44,7 +44,7 @@ it("a backlog that is put into the servers is what the app itself would have lef
   const line = await table.line(source, "full", 5000);
   expect(atWork.map(({ run }) => [run.sequenceNumber, run.status])).toEqual([1, 2, 3].map((n) => [n, "dispatched"]));
   expect(line.map(({ run }) => run.sequenceNumber)).toEqual(Array.from({ length: 2000 }, (_, n) => n + 4));
-  const jobs = await makeKubernetesJobs({
+  const { jobs } = await makeKubernetesJobs({
     kubeconfig: connections.kubeconfig,
     namespace: "jobs",
     instance: "bench",

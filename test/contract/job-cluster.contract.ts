@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { V1Job } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { policyChanges } from "../../shared/jobs/policy-changes.ts";
+import type { JobNews } from "../../shared/ports/job-cluster.ts";
 import { RIGHTS } from "../../shared/ports/rights.ts";
 import {
   buildJob,
@@ -111,7 +112,7 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       delete unlabelled.spec?.template.metadata?.labels;
       await under.hands.create(foreign);
       await under.hands.create(unlabelled);
-      const names = (await under.cluster.listJobs()).map((listed) => listed.name);
+      const names = (await under.cluster.listJobs()).jobs.map((listed) => listed.name);
       expect(names).toContain(jobName);
       expect(names).not.toContain(foreign.metadata?.name);
       expect(names).not.toContain(unlabelled.metadata?.name);
@@ -120,8 +121,77 @@ export function describeJobCluster(name: string, start: StartCluster): void {
     test("gives a Job without labels those of its pod template, and lists it by them", async () => {
       const job = withoutLabels(aJob("exit 0"));
       await under.hands.create(job);
-      const names = (await under.cluster.listJobs()).map((listed) => listed.name);
+      const names = (await under.cluster.listJobs()).jobs.map((listed) => listed.name);
       expect(names).toContain(job.metadata?.name);
+    });
+
+    /** Watches from a version until a Job ends that the test waits for. Resolves to all that was told. */
+    async function newsUntil(since: string, isLast: (news: JobNews) => boolean): Promise<JobNews[]> {
+      const all: JobNews[] = [];
+      for await (const news of under.cluster.watchJobs(since, { seconds: 60, signal: AbortSignal.timeout(60_000) })) {
+        all.push(news);
+        if (isLast(news)) break;
+      }
+      return all;
+    }
+
+    test("tells a watch of the Jobs that end after the list, how they ended, and nothing of the others", async () => {
+      const { version } = await under.cluster.listJobs();
+      const good = await created("exit 0", { exitCode: 0 });
+      const bad = await created("exit 3", { exitCode: 3 });
+      const running = await created("sleep 60", "runs");
+      await isRunning(running.jobName);
+      await reaches(good.jobName, "complete");
+      await reaches(bad.jobName, "failed");
+      const ended = new Map<string, string>();
+      const news = await newsUntil(version, ({ job }) => {
+        // The Jobs of other tests end as well.
+        if (job && [good, bad, running].some(({ jobName }) => jobName === job.name)) ended.set(job.name, job.state);
+        return ended.has(good.jobName) && ended.has(bad.jobName);
+      });
+      expect(ended).toEqual(
+        new Map([
+          [good.jobName, "complete"],
+          [bad.jobName, "failed"],
+        ]),
+      );
+      // It goes on from what it told last: nothing is told twice.
+      const last = news.at(-1)?.version ?? "";
+      const next = await created("exit 0", { exitCode: 0 });
+      const later = await newsUntil(last, ({ job }) => job?.name === next.jobName);
+      const names = later.flatMap(({ job }) => job?.name ?? []);
+      expect(names).toContain(next.jobName);
+      expect(names).not.toContain(good.jobName);
+    });
+
+    test("tells a watch nothing of a Job that is retired", async () => {
+      const { jobName, uid } = await created("exit 0", { exitCode: 0 });
+      await reaches(jobName, "complete");
+      const { version } = await under.cluster.listJobs();
+      await under.cluster.retire(jobName, uid, 3_600, { end: false });
+      const next = await created("exit 0", { exitCode: 0 });
+      const news = await newsUntil(version, ({ job }) => job?.name === next.jobName);
+      expect(news.map(({ job }) => job?.name)).not.toContain(jobName);
+    });
+
+    test("ends a watch after its time, and at once if it is told to", async () => {
+      const { version } = await under.cluster.listJobs();
+      const startedAt = performance.now();
+      for await (const _ of under.cluster.watchJobs(version, { seconds: 1, signal: AbortSignal.timeout(30_000) }));
+      expect(performance.now() - startedAt).toBeLessThan(5_000);
+      for await (const _ of under.cluster.watchJobs(version, { seconds: 60, signal: AbortSignal.timeout(200) }));
+      expect(performance.now() - startedAt).toBeLessThan(10_000);
+    });
+
+    test("glances at a Job: its status, and the metadata that name its run", async () => {
+      const { jobName, uid } = await created("exit 0", { exitCode: 0 });
+      await reaches(jobName, "complete");
+      const { metadata } = (await under.cluster.get(jobName)) ?? {};
+      expect(await under.cluster.glance(jobName)).toMatchObject({
+        listing: { name: jobName, state: "complete" },
+        metadata: { uid, labels: metadata?.labels },
+      });
+      expect(await under.cluster.glance("no-such-job")).toBeUndefined();
     });
 
     test("ends a running Job: its pod goes, the Job stays as failed by its deadline", async () => {

@@ -113,7 +113,7 @@ describe("the adapter on the local cluster, beyond the fake", () => {
       const jobs = Array.from({ length: 1_203 }, () => buildJob("one", "exit 0", {}));
       await Promise.all(jobs.map((job) => few(() => cluster.create(job))));
       const names = jobs.map((job) => job.metadata?.name ?? "");
-      const listed = (await cluster.listJobs()).map(({ name }) => name);
+      const listed = (await cluster.listJobs()).jobs.map(({ name }) => name);
       expect(listed).toEqual(names.toSorted());
     }));
 

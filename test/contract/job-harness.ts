@@ -66,7 +66,7 @@ export function jobUser(under: () => ClusterUnderTest): JobUser {
       if (outcome !== undefined) under().play(jobName, outcome, log);
       return { jobName, uid: answer.uid };
     },
-    stateOf: async (jobName) => (await under().cluster.listJobs()).find(({ name }) => name === jobName)?.state,
+    stateOf: async (jobName) => (await under().cluster.listJobs()).jobs.find(({ name }) => name === jobName)?.state,
     reaches: (jobName, state) => vi.waitFor(async () => expect(await user.stateOf(jobName)).toBe(state), PATIENCE),
     podStatusOf: async (jobName) => (await podListed(jobName))?.status,
     isRunning: (jobName) =>

@@ -369,7 +369,10 @@ describe("what the adapter makes of any other answer", () => {
     answers(200, "said");
     expect(Buffer.from((await cluster.log("pod", "main", 100)) ?? []).toString()).toBe("said");
     answers(200, EMPTY_TABLE);
-    await vi.waitFor(async () => expect(await cluster.listJobs()).toEqual([]), { timeout: 10_000, interval: 50 });
+    await vi.waitFor(async () => expect((await cluster.listJobs()).jobs).toEqual([]), {
+      timeout: 10_000,
+      interval: 50,
+    });
   });
 
   test.each([

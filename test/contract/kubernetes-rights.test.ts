@@ -12,6 +12,10 @@ const NOT_IN_THE_ROLE = ["create selfsubjectaccessreviews", "get /version"];
 /** Every call of the port, by its name. A missing one does not compile. */
 const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => Promise<unknown> } = {
   listJobs: (cluster) => cluster.listJobs(),
+  watchJobs: async (cluster) => {
+    for await (const _ of cluster.watchJobs("1", { seconds: 1, signal: AbortSignal.timeout(1_000) })) break;
+  },
+  glance: (cluster) => cluster.glance("job"),
   listPods: (cluster) => cluster.listPods(),
   endSuspended: (cluster) => cluster.endSuspended({ metadata: { name: "job", uid: "u" } }),
   listCancelled: (cluster) => cluster.listCancelled(),

@@ -129,7 +129,7 @@ function startServerOf(release: string): Promise<string> {
 
 describe.each(releases)("the tables that Kubernetes $release prints", ({ release, minor }) => {
   test("tell the state of every Job", async () => {
-    const jobs = await clusterAt(await startServerOf(release)).listJobs();
+    const { jobs } = await clusterAt(await startServerOf(release)).listJobs();
     expect(Object.fromEntries(jobs.map(({ name, state }) => [name, state]))).toEqual(jobStates(minor));
     expect(jobs.filter(({ unknownStatus }) => unknownStatus !== undefined)).toEqual([]);
   });
@@ -172,7 +172,7 @@ describe("a table that no release prints so far", () => {
   const startServerWith = (name: string) => startLoopbackServer((_request, response) => sendAnswer(response, name));
 
   test("has Jobs at work for those whose status is an unknown word, and says the word", async () => {
-    expect(await clusterAt(await startServerWith("table-unknown-words")).listJobs()).toEqual([
+    expect((await clusterAt(await startServerWith("table-unknown-words")).listJobs()).jobs).toEqual([
       { name: "a", state: "complete" },
       { name: "b", state: "active", unknownStatus: "Resting" },
       { name: "c", state: "active", unknownStatus: "" },
@@ -184,7 +184,7 @@ describe("a table that no release prints so far", () => {
 
   // https://github.com/kubernetes/kubernetes/issues/138366 asks for this word while the Job's pod is not ready.
   test("has a `Pending` Job looked at, and no other", async () => {
-    const jobs = await clusterAt(await startServerWith("table-pending-job")).listJobs();
+    const { jobs } = await clusterAt(await startServerWith("table-pending-job")).listJobs();
     const view = { jobs: new Map(jobs.map((job) => [job.name, job])), pods: new Map(), cancelled: new Set<string>() };
     const seen = jobs.map(({ name }) =>
       phaseOf(aRun({ dispatchedAt: T0 }), name, view, { module: aModule(), now: T0 }),
@@ -196,7 +196,7 @@ describe("a table that no release prints so far", () => {
   });
 
   test("may have other columns, in any order", async () => {
-    expect(await clusterAt(await startServerWith("table-columns-moved")).listJobs()).toEqual([
+    expect((await clusterAt(await startServerWith("table-columns-moved")).listJobs()).jobs).toEqual([
       { name: "a", state: "complete" },
     ]);
   });
@@ -248,7 +248,7 @@ describe("a list of two pages", () => {
       if (asked.length === 2) sendAnswer(response, "continue-expired");
       else sendAnswer(response, isSecond(url) ? "table-second-page" : "table-first-page");
     });
-    const jobs = await clusterAt(server).listJobs();
+    const { jobs } = await clusterAt(server).listJobs();
     expect(jobs.map(({ name }) => name)).toEqual(["a", "b"]);
     expect(asked).toEqual([false, true, false, true]);
   });

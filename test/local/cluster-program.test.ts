@@ -79,7 +79,7 @@ test("stores Jobs and runs none with --stub", async () => {
   const { ready } = await start(["--stub"]);
   const cluster = makeKubernetesJobs({ kubeconfig: ready.kubeconfig, namespace: "jobs", instance: "one" });
   await cluster.create(buildJob("one", "exit 0", {}));
-  expect((await cluster.listJobs()).map(({ state }) => state)).toEqual(["active"]);
+  expect((await cluster.listJobs()).jobs.map(({ state }) => state)).toEqual(["active"]);
   expect(await cluster.listPods()).toEqual([]);
 });
 

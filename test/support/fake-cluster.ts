@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { EventEmitter, once } from "node:events";
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { Clock } from "../../shared/clock.ts";
 import { UnavailableError } from "../../shared/errors.ts";
@@ -7,7 +8,10 @@ import type {
   CreateOutcome,
   JobCluster,
   JobCount,
+  JobGlance,
+  JobList,
   JobListing,
+  JobNews,
   PodListing,
   TrialOutcome,
 } from "../../shared/ports/job-cluster.ts";
@@ -56,6 +60,11 @@ export class FakeCluster implements JobCluster {
   /** The answers to the next creates, which then do nothing. */
   readonly #answersToCreate: CreateOutcome[] = [];
   readonly #missingRights = new Set<string>();
+  /** What watches are told, oldest first. Its length is the version of a list. */
+  readonly #news: (JobListing | "sign of life")[] = [];
+  readonly #heard = new EventEmitter().setMaxListeners(0);
+  /** What the server prints of a Job instead of what its conditions say. */
+  readonly #said = new Map<string, JobListing>();
   #judgeTrial: (job: V1Job) => TrialOutcome | undefined = () => undefined;
   readonly #clock: Pick<Clock, "now">;
   readonly #instance: string;
@@ -75,8 +84,40 @@ export class FakeCluster implements JobCluster {
 
   // ---- the port
 
-  listJobs(): Promise<JobListing[]> {
-    return this.#answer("listJobs", () => this.#unretired().map((job) => ({ name: nameOf(job), state: stateOf(job) })));
+  listJobs(): Promise<JobList> {
+    return this.#answer("listJobs", () => ({
+      jobs: this.#unretired().map((job) => ({ name: nameOf(job), state: stateOf(job) })),
+      version: String(this.#news.length),
+    }));
+  }
+
+  async *watchJobs(
+    since: string,
+    { seconds, signal }: { readonly seconds: number; readonly signal: AbortSignal },
+  ): AsyncGenerator<JobNews> {
+    await this.#answer("watchJobs", () => undefined);
+    const over = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
+    for (let version = Number(since); ; ) {
+      if (over.aborted) return;
+      const next = this.#news[version];
+      if (next === undefined) {
+        await once(this.#heard, "news", { signal: over }).catch((error: unknown) => {
+          if (!over.aborted) throw error;
+        });
+        continue;
+      }
+      version += 1;
+      yield { version: String(version), ...(next === "sign of life" ? {} : { job: next }) };
+    }
+  }
+
+  glance(name: string): Promise<JobGlance | undefined> {
+    return this.#answer("glance", () => {
+      const job = this.#find(name);
+      if (!job) return undefined;
+      const listing = this.#said.get(name) ?? { name, state: stateOf(job) };
+      return structuredClone({ listing, metadata: job.metadata ?? {} });
+    });
   }
 
   listPods(): Promise<PodListing[]> {
@@ -431,6 +472,30 @@ export class FakeCluster implements JobCluster {
     this.#logs.set(`${nameOf(this.#pod(name))}/${container}`, Buffer.from(text));
   }
 
+  // ---- what watches are told
+
+  /** The watches hear that they are connected. */
+  giveSignOfLife(): void {
+    this.#tell("sign of life");
+  }
+
+  /** The watches are told this of a Job, true or not, as if it came late or again. */
+  say(listing: JobListing): void {
+    this.#tell(listing);
+  }
+
+  /** The server prints a word for a Job's status that this version doesn't know. */
+  printUnknown(name: string, word: string): void {
+    const listing = { name, state: "active", unknownStatus: word } as const;
+    this.#said.set(name, listing);
+    this.#tell(listing);
+  }
+
+  /** Every watch breaks. */
+  cutWatches(error: Error = new UnavailableError("the connection broke")): void {
+    this.#heard.emit("error", error);
+  }
+
   // ---- what goes wrong
 
   /** Runs `action` when the method is called next, before the call does anything. */
@@ -486,6 +551,11 @@ export class FakeCluster implements JobCluster {
   }
 
   // ---- inside
+
+  #tell(news: JobListing | "sign of life"): void {
+    this.#news.push(news);
+    this.#heard.emit("news");
+  }
 
   #answer<T>(method: Method, act: () => T): Promise<T> {
     this.calls.set(method, (this.calls.get(method) ?? 0) + 1);
@@ -599,5 +669,6 @@ export class FakeCluster implements JobCluster {
       ...status,
       ...(terminal === "Complete" ? { succeeded: 1, completionTime: this.#now() } : { failed: 1 }),
     };
+    if (this.#isOurs(job)) this.#tell({ name, state: stateOf(job) });
   }
 }

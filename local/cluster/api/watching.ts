@@ -9,6 +9,9 @@ import { toTable } from "./tables.ts";
 /** How long a watch stays open if the client doesn't say. */
 const DEFAULT_TIMEOUT_SECONDS = 1_800;
 
+/** A client that asked for bookmarks gets one this long before its watch ends, as from a real server. */
+const LAST_BOOKMARK_MS = 2_000;
+
 /**
  * Streams changes, one JSON object a line, until the client leaves or the time is over. Without a resourceVersion the
  * stream begins with all existing objects, as ADDED. If the resourceVersion is too old, an ERROR event says 410.
@@ -24,7 +27,9 @@ export function watchCollection<T extends StoredObject>(
   response.flushHeaders();
   let isFirst = true;
   const send = (type: string, object: T): void => {
-    const shown = table === undefined ? object : toTable(listed.printer, [object], table.include, {}, isFirst);
+    const { resourceVersion } = object.metadata;
+    const shown =
+      table === undefined ? object : toTable(listed.printer, [object], table.include, { resourceVersion }, isFirst);
     isFirst = false;
     response.write(`${JSON.stringify({ type, object: shown })}\n`);
   };
@@ -50,13 +55,37 @@ export function watchCollection<T extends StoredObject>(
     }
     for (const change of missed) tell(change);
   }
-  const stop = listed.collection.listen(tell);
-  const timer = setTimeout(
-    () => response.end(),
-    (integerParam(request, "timeoutSeconds") ?? DEFAULT_TIMEOUT_SECONDS) * 1000,
-  );
+  const stop = listed.collection.listen((change) => {
+    // A version from the future is no error. Nothing is told until the collection has got there.
+    if (change.version > Number(version)) tell(change);
+  });
+  const lifeMs = (integerParam(request, "timeoutSeconds") ?? DEFAULT_TIMEOUT_SECONDS) * 1000;
+  const timers = [setTimeout(() => response.end(), lifeMs)];
+  if (request.query.get("allowWatchBookmarks") === "true" && lifeMs > LAST_BOOKMARK_MS)
+    timers.push(
+      setTimeout(() => {
+        sendBookmark(request, listed, table, isFirst);
+        isFirst = false;
+      }, lifeMs - LAST_BOOKMARK_MS),
+    );
   response.once("close", () => {
-    clearTimeout(timer);
+    for (const timer of timers) clearTimeout(timer);
     stop();
   });
+}
+
+/** Tells a client how far its watch has come. As a table, a bookmark is a row with an empty name. */
+function sendBookmark<T extends StoredObject>(
+  { response }: ApiRequest,
+  { kind, apiVersion, collection, printer }: Listed<T>,
+  table: TableOptions | undefined,
+  withColumns: boolean,
+): void {
+  const metadata = { resourceVersion: String(collection.version) };
+  const cells = printer.columns.map(({ name }) => (name === "Status" ? "Running" : ""));
+  const shown =
+    table === undefined
+      ? { kind, apiVersion, metadata }
+      : { ...toTable(printer, [], table.include, metadata, withColumns), rows: [{ cells, object: null }] };
+  response.write(`${JSON.stringify({ type: "BOOKMARK", object: shown })}\n`);
 }

@@ -25,6 +25,15 @@ export interface KubernetesConnection {
   exchange(request: PlainRequest): Promise<{ readonly json: unknown; readonly warnings: readonly string[] }>;
   /** Resolves to the last `maxBytes` of what the server streams. Throws KubernetesFailure or NoAnswerError. */
   tail(path: string, maxBytes: number): Promise<Uint8Array>;
+  /**
+   * Resolves, once the server's answer begins, to its lines as they come, until it ends or `signal` aborts it. Throws
+   * KubernetesFailure or NoAnswerError, and the lines throw NoAnswerError if the connection breaks, or stays silent for
+   * longer than `silenceMs`.
+   */
+  lines(
+    request: Pick<PlainRequest, "path" | "accept">,
+    limits: { readonly signal: AbortSignal; readonly silenceMs: number },
+  ): Promise<AsyncIterable<string>>;
 }
 
 /** An answer of the server. A header that comes several times is one text, as with `fetch`. */
@@ -60,14 +69,21 @@ export function connect(
   // What the server refused because it is overloaded is not sent again before the time that it asked for.
   const resting = new Map<RequestKind, { readonly until: number; readonly because: string }>();
 
-  const send = async (request: RequestContext, kind: RequestKind): Promise<Answer> => {
+  const send = async (
+    request: RequestContext,
+    kind: RequestKind,
+    limits: { readonly signal: AbortSignal; readonly bodyTimeout?: number } = {
+      signal: AbortSignal.timeout(options.timeoutMs),
+    },
+  ): Promise<Answer> => {
     request.setHeaderParam("User-Agent", options.userAgent);
     const dispatcher = request.getDispatcher();
     const body = request.getBody();
     const sent = sendRequest(request.getUrl(), {
       method: request.getHttpMethod(),
       headers: request.getHeaders(),
-      signal: AbortSignal.timeout(options.timeoutMs),
+      ...limits,
+      headersTimeout: options.timeoutMs,
       ...(typeof body === "string" ? { body } : {}),
       ...(dispatcher === undefined ? {} : { dispatcher }),
     });
@@ -88,6 +104,12 @@ export function connect(
     throw failure;
   };
 
+  const keepRest = (kind: RequestKind): void => {
+    const rest = resting.get(kind);
+    // Never the failure itself: it was the answer to another request, and says nothing about this one.
+    if (rest && performance.now() < rest.until) throw new NoAnswerError(rest.because);
+  };
+
   const exchange: KubernetesConnection["exchange"] = async ({ method, path, accept = "application/json", body }) => {
     const kind = KINDS[method];
     const request = new RequestContext(server + path, HttpMethod[method]);
@@ -97,9 +119,7 @@ export function connect(
       request.setBody(JSON.stringify(body));
     }
     await authenticate(request);
-    const rest = resting.get(kind);
-    // Never the failure itself: it was the answer to another request, and says nothing about this one.
-    if (rest && performance.now() < rest.until) throw new NoAnswerError(rest.because);
+    keepRest(kind);
     const answer = await send(request, kind);
     const text = await answered(answer.body.text(), options.timeoutMs);
     return { json: readJson(text, answer), warnings: readWarnings(answer.headers["warning"]) };
@@ -115,6 +135,14 @@ export function connect(
       // A log is asked for even while reads rest, because it is asked for once and its pod may be gone later.
       const { body } = await send(request, "reads");
       return answered(lastBytes(body, maxBytes), options.timeoutMs);
+    },
+    async lines({ path, accept = "application/json" }, { signal, silenceMs }) {
+      const request = new RequestContext(server + path, HttpMethod.GET);
+      request.setHeaderParam("Accept", accept);
+      await authenticate(request);
+      keepRest("reads");
+      const { body } = await send(request, "reads", { signal, bodyTimeout: silenceMs });
+      return linesOf(body, signal, silenceMs);
     },
   };
 }
@@ -182,6 +210,29 @@ function readJson(text: string, { code, headers }: Answer): object {
     // The error below shows what came instead.
   }
   throw new NoAnswerError(`it answered ${code} with something other than a whole JSON object: ${excerpt(text)}`);
+}
+
+/** Cuts a stream into lines. What comes behind the last line's end is half a line: the connection was cut. */
+async function* linesOf(
+  stream: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  silenceMs: number,
+): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  try {
+    for await (const chunk of stream) {
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    const isSilent = error instanceof Error && error.name === "BodyTimeoutError";
+    const why = isSilent ? `it sent nothing for ${silenceMs} ms` : `the connection broke (${errorText(error)})`;
+    throw new NoAnswerError(why, { cause: error });
+  }
+  if (rest !== "") throw new NoAnswerError(`it ended in the middle of a line: ${excerpt(rest)}`);
 }
 
 async function lastBytes(stream: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {

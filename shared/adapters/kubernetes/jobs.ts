@@ -9,11 +9,12 @@ import { isDenial, KubernetesFailure, unavailable } from "./answer.ts";
 import { loadKubeConfig } from "./config.ts";
 import { connect, type KubernetesConnection } from "./connection.ts";
 import { judgeCreateFailure } from "./create.ts";
-import { toJobListing, toPodListing } from "./listings.ts";
+import { tellsOfAnEnd, toJobListing, toPodListing } from "./listings.ts";
 import { readObject } from "./objects.ts";
-import { listTable } from "./tables.ts";
+import { listTable, readRowOf } from "./tables.ts";
 import { tryJob } from "./trial.ts";
 import { readVersion } from "./version.ts";
+import { watchTable } from "./watch.ts";
 
 export interface KubernetesJobsOptions {
   /**
@@ -79,17 +80,39 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
 
   return {
     listJobs: () =>
-      tried("listing Jobs", async () =>
-        (await listTable(connection, jobsPath, { labelSelector: unretired })).map(toJobListing),
-      ),
+      tried("listing Jobs", async () => {
+        const { rows, version } = await listTable(connection, jobsPath, { labelSelector: unretired });
+        return { jobs: rows.map(toJobListing), version };
+      }),
+    async *watchJobs(since, { seconds, signal }) {
+      const request = { labelSelector: unretired, resourceVersion: since, timeoutSeconds: seconds };
+      try {
+        for await (const { type, version, row } of watchTable(connection, jobsPath, request, signal)) {
+          // A Job that was retired leaves the list as DELETED, and says for the second time how it ended.
+          const job = row && (type === "ADDED" || type === "MODIFIED") ? toJobListing(row) : undefined;
+          yield { version, ...(job && tellsOfAnEnd(job) ? { job } : {}) };
+        }
+      } catch (error) {
+        if (signal.aborted) return;
+        throw unavailable(error, "watching Jobs", { server: connection.server, namespace });
+      }
+    },
+    glance: (name) =>
+      tried(`glancing at Job ${name}`, async () => {
+        const answer = await orUndefined([404], readRowOf(connection, jobPath(name)));
+        if (answer === undefined) return undefined;
+        const { metadata = {} } = readObject("PartialObjectMetadata", answer.object);
+        return { listing: toJobListing(answer.row), metadata };
+      }),
     listPods: () =>
       tried("listing pods", async () => {
         const fieldSelector = "status.phase!=Succeeded,status.phase!=Failed";
-        return (await listTable(connection, podsPath, { labelSelector: ours, fieldSelector })).map(toPodListing);
+        const { rows } = await listTable(connection, podsPath, { labelSelector: ours, fieldSelector });
+        return rows.map(toPodListing);
       }),
     listCancelled: () =>
       tried("listing cancelled Jobs", async () => {
-        const rows = await listTable(connection, jobsPath, { labelSelector: `${ours},${LABELS.cancel}=true` });
+        const { rows } = await listTable(connection, jobsPath, { labelSelector: `${ours},${LABELS.cancel}=true` });
         return rows.map(({ name = "" }) => name);
       }),
     create: (job) =>
@@ -114,7 +137,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     count: (createdSince, atMost) =>
       tried("counting Jobs", async () => {
         const request = { labelSelector: ours, includeObject: "Metadata", atMost } as const;
-        const rows = await listTable(connection, jobsPath, request);
+        const { rows } = await listTable(connection, jobsPath, request);
         return {
           finished: rows.filter((row) => ["complete", "failed"].includes(toJobListing(row).state)).length,
           recent: rows.filter((row) => Date.parse(row["creationTimestamp"] ?? "") >= createdSince).length,

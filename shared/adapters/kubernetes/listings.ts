@@ -24,6 +24,11 @@ export function toJobListing({ name = "", status }: TableRow): JobListing {
   return state === undefined ? { name, state: "active", unknownStatus: status } : { name, state };
 }
 
+/** Whether the listing says that the Job is over, or a word that this version doesn't know, which may mean so. */
+export function tellsOfAnEnd({ state, unknownStatus }: JobListing): boolean {
+  return state === "complete" || state === "failed" || unknownStatus !== undefined;
+}
+
 /** Turns a pod's row into the port's listing. */
 export function toPodListing({ name = "", status = "", ready: cell = "" }: TableRow): PodListing {
   const [ready = 0, containers = 0] = /^\d+\/\d+$/.test(cell) ? cell.split("/").map(Number) : [];

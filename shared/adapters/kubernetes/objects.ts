@@ -1,10 +1,11 @@
-import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
+import type { CoreV1Event, V1Job, V1ObjectMeta, V1Pod } from "@kubernetes/client-node";
 import { asJson, isRecord, valueAt } from "../../plain-data.ts";
 import { NoAnswerError } from "./answer.ts";
 
 /** The kinds that we read, by the API server's name for them, each with the client's type of it. */
 interface Kinds {
   readonly Job: V1Job;
+  readonly PartialObjectMetadata: { readonly metadata?: V1ObjectMeta };
   readonly PodList: { readonly items: V1Pod[] };
   readonly EventList: { readonly items: CoreV1Event[] };
 }
@@ -39,7 +40,7 @@ export function readObject<K extends keyof Kinds>(kind: K, answer: unknown): Kin
     );
   }
   // Go may write an empty list as null.
-  const whole = kind === "Job" ? answer : { ...answer, items: listIn(kind, answer["items"] ?? []) };
+  const whole = !kind.endsWith("List") ? answer : { ...answer, items: listIn(kind, answer["items"] ?? []) };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The server itself says that it is of this kind.
   return dated(whole) as Kinds[K];
 }

@@ -2,7 +2,7 @@ import { asJson, isRecord, valueAt } from "../../plain-data.ts";
 import { KubernetesFailure, NoAnswerError } from "./answer.ts";
 import type { KubernetesConnection } from "./connection.ts";
 
-const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
+export const TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io";
 const PAGE = 500;
 /** How often a list is begun again after its pages expired. */
 const MAX_RESTARTS = 3;
@@ -11,6 +11,12 @@ const MAX_RESTARTS = 3;
  * One row: its cells by the lower-case names of their columns, and `creationTimestamp` if its metadata were asked for.
  */
 export type TableRow = Readonly<Record<string, string>>;
+
+/** A list, and the version of the collection that it shows. A watch from that version tells what came after. */
+export interface Listed {
+  readonly rows: readonly TableRow[];
+  readonly version: string;
+}
 
 interface TableRequest {
   readonly labelSelector: string;
@@ -30,7 +36,7 @@ export async function listTable(
   connection: KubernetesConnection,
   path: string,
   request: TableRequest,
-): Promise<TableRow[]> {
+): Promise<Listed> {
   for (let attempt = 0; ; attempt += 1) {
     try {
       return await listPages(connection, path, request);
@@ -45,37 +51,70 @@ async function listPages(
   connection: KubernetesConnection,
   path: string,
   { atMost = Number.POSITIVE_INFINITY, ...selectors }: TableRequest,
-): Promise<TableRow[]> {
+): Promise<Listed> {
   const rows: TableRow[] = [];
   let token = "";
+  // The first page's version is the oldest that any of the pages shows, so that nothing falls between list and watch.
+  let version: string | undefined;
   do {
     const query = new URLSearchParams({ includeObject: "None", ...selectors, limit: String(PAGE) });
     if (token !== "") query.set("continue", token);
     const table = await connection.json({ method: "GET", path: `${path}?${query.toString()}`, accept: TABLE });
-    const page = readTable(table);
+    const page = readTable(table, []);
+    // Without this check, all that is named in the app's rows would seem to be absent.
+    if (page.rows.some(({ name = "" }) => name === ""))
+      throw new NoAnswerError("it listed objects without their names");
     for (const row of page.rows) rows.push(row);
     token = page.token;
+    version ??= page.version;
   } while (token !== "" && rows.length < atMost);
-  return rows.slice(0, atMost);
+  return { rows: rows.slice(0, atMost), version: version ?? "" };
 }
 
-function readTable(table: unknown): { rows: TableRow[]; token: string } {
-  if (!isRecord(table) || table["kind"] !== "Table" || !Array.isArray(table["columnDefinitions"])) {
+/** Reads one object as the server would print it, with its metadata beside the cells. Throws as `listTable` does. */
+export async function readRowOf(
+  connection: KubernetesConnection,
+  path: string,
+): Promise<{ readonly row: TableRow; readonly object: unknown } | undefined> {
+  const table = await connection.json({ method: "GET", path: `${path}?includeObject=Metadata`, accept: TABLE });
+  const [row] = readTable(table, []).rows;
+  return row && { row, object: valueAt(table, ["rows", 0, "object"]) };
+}
+
+/** A table, as one answer or one event of a watch holds it. */
+interface Table {
+  readonly columns: readonly string[];
+  readonly rows: TableRow[];
+  readonly token: string;
+  /** Empty if the server doesn't say it. */
+  readonly version: string;
+}
+
+/**
+ * Reads a table. `known` are the columns of an earlier one: a watch names them in its first event only. Throws a
+ * NoAnswerError if this is no table, or nothing names its columns.
+ */
+export function readTable(table: unknown, known: readonly string[]): Table {
+  const definitions = valueAt(table, ["columnDefinitions"]);
+  if (!isRecord(table) || table["kind"] !== "Table" || (!Array.isArray(definitions) && known.length === 0)) {
     throw new NoAnswerError(
       `it answered a list with something other than a table (kind ${asJson(valueAt(table, ["kind"]))})`,
     );
   }
   // Cells are found by their column's name, because servers of other versions have other columns.
-  const columns = table["columnDefinitions"].map((column: unknown) =>
-    isRecord(column) && typeof column["name"] === "string" ? column["name"].toLowerCase() : "",
-  );
+  const columns = Array.isArray(definitions)
+    ? definitions.map((column: unknown) =>
+        isRecord(column) && typeof column["name"] === "string" ? column["name"].toLowerCase() : "",
+      )
+    : known;
   const metadata = isRecord(table["metadata"]) ? table["metadata"] : {};
-  const token = metadata["continue"];
   const given: unknown[] = Array.isArray(table["rows"]) ? table["rows"] : [];
-  const rows = given.map((row) => readRow(row, columns));
-  // Without this check, all that is named in the app's rows would seem to be absent.
-  if (rows.some(({ name = "" }) => name === "")) throw new NoAnswerError("it listed objects without their names");
-  return { rows, token: typeof token === "string" ? token : "" };
+  return {
+    columns,
+    rows: given.map((row) => readRow(row, columns)),
+    token: textOf(metadata["continue"]),
+    version: textOf(metadata["resourceVersion"]),
+  };
 }
 
 function readRow(row: unknown, columns: readonly string[]): TableRow {

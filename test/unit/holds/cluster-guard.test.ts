@@ -89,7 +89,7 @@ describe("another cluster", () => {
     world.cluster.listJobs = async () => {
       await listJobs();
       world.cluster.uid = "another";
-      return [];
+      return { jobs: [], version: "0" };
     };
     const name = world.jobName();
     world.cluster.deleteJob(name);
@@ -255,10 +255,14 @@ describe("without the right to read the namespace", () => {
       await world.table.insert({ ...run, dispatchedAt: world.clock.now() });
     }
     const listJobs = wrong.listJobs.bind(wrong);
-    wrong.listJobs = async () => [
-      ...(await listJobs()),
-      ...Array.from({ length: 100 }, (_, index) => ({ name: `newer-${index + 101}`, state: "active" as const })),
-    ];
+    wrong.listJobs = async () => {
+      const newer = Array.from({ length: 100 }, (_, index) => ({
+        name: `newer-${index + 101}`,
+        state: "active" as const,
+      }));
+      const { jobs, version } = await listJobs();
+      return { jobs: [...jobs, ...newer], version };
+    };
     await withTimer.tick();
     expect(world.lastTick()).toMatchObject({ held: 1, waiting: { "wrong-cluster": expect.any(Number) } });
     const first = world.open().filter(({ sequenceNumber }) => sequenceNumber <= 12);

@@ -16,7 +16,7 @@ async function withDoubt(): Promise<World> {
 describe("the slow belief in absence", () => {
   it("does not call a Job deleted only because one list lacks it", async () => {
     const world = await withRun();
-    world.cluster.listJobs = () => Promise.resolve([]);
+    world.cluster.listJobs = () => Promise.resolve({ jobs: [], version: "0" });
     await world.tick();
     expect(world.run()).toMatchObject({ status: "dispatched", interruptions: 0 });
   });
@@ -25,7 +25,7 @@ describe("the slow belief in absence", () => {
     const world = await withRun();
     const name = world.jobName();
     const other = world.makeReplica();
-    world.cluster.listJobs = () => Promise.resolve([]);
+    world.cluster.listJobs = () => Promise.resolve({ jobs: [], version: "0" });
     const get = world.cluster.get.bind(world.cluster);
     world.cluster.get = async (asked) => {
       // Another replica sees the Job's end, and its TTL removes the Job.

@@ -417,7 +417,7 @@ describe("accepting the cluster", () => {
   it("does not believe the list if a look at the Job itself finds the Job", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
-    world.cluster.listJobs = () => Promise.resolve([]);
+    world.cluster.listJobs = () => Promise.resolve({ jobs: [], version: "0" });
     expect(await acceptCluster(world.deps, aLog())).toMatchObject({ kind: "already" });
     expect(world.open().every(({ status, attempt }) => status === "dispatched" && attempt === 1)).toBe(true);
   });

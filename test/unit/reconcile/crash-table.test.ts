@@ -119,7 +119,7 @@ describe("row 5: the Job is created, and the row is not updated", () => {
     const [name = ""] = world.cluster.names();
     // The cluster answered this list before the Job was there.
     world.clock.advance(20_000);
-    world.cluster.listJobs = () => Promise.resolve([]);
+    world.cluster.listJobs = () => Promise.resolve({ jobs: [], version: "0" });
     await world.tick();
     Reflect.deleteProperty(world.cluster, "listJobs");
     expect(world.run()).toMatchObject({ status: "dispatched", jobName: name, attempt: 1, interruptions: 0 });
