@@ -5,6 +5,7 @@ import { makeAcceptHandler } from "./accept-message.ts";
 import { live, makeReadyHandler } from "./health.ts";
 import { makeReconcileHandler } from "./reconcile-runs.ts";
 import { acceptName, sourceTrigger } from "./source-trigger.ts";
+import { whenToldToStop } from "./told-to-stop.ts";
 
 // A wrong setting or module file throws here, and the host stops and says why.
 const settings = readConfig();
@@ -22,6 +23,9 @@ app.http("ready", {
   authLevel: "anonymous",
   handler: makeReadyHandler(dispatcher),
 });
+
+// The host waits for the tick that runs. Its watch need not be waited for.
+whenToldToStop(() => dispatcher.endWatch());
 
 // The host calls it when it has drained the triggers.
 app.hook.appTerminate(() => dispatcher.stop());

@@ -1,4 +1,5 @@
 import { Cron } from "croner";
+import { NCRONTAB } from "../shared/settings/ncrontab.ts";
 import { errorStack } from "./error-stack.ts";
 import type { HostLog } from "./host-log.ts";
 import type { Invoke } from "./invoke.ts";
@@ -6,15 +7,21 @@ import { asJson, type RegisteredFunction } from "./rpc.ts";
 import type { Listener } from "./service-bus-listener.ts";
 
 /**
- * Runs a function by its six-field NCRONTAB schedule, in UTC. A tick that is due while the function still runs is
- * skipped. Throws an Error if the schedule is malformed.
+ * Runs a function by its six-field NCRONTAB schedule, in UTC. If it is due while it still runs, it runs once more as
+ * soon as it is over, as in the real host. Throws an Error if the schedule is malformed.
  */
 export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, log: HostLog): Listener {
   let running: Promise<unknown> | undefined;
   let last = new Date(0);
+  let isDue = false;
+  let isStopped = false;
 
   async function run(job: Cron): Promise<void> {
-    if (running) return;
+    if (running) {
+      isDue = true;
+      return;
+    }
+    isDue = false;
     const status = { Last: last.toISOString(), Next: job.nextRun()?.toISOString(), LastUpdated: last.toISOString() };
     last = new Date();
     const input = asJson({ Schedule: { AdjustForDST: true }, ScheduleStatus: status, IsPastDue: false });
@@ -24,12 +31,14 @@ export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, l
         running = undefined;
       });
     await running;
+    if (isDue && !isStopped) await run(job);
   }
 
   const cron = cronOf(fn, schedule, run);
   if (fn.trigger.binding["runOnStartup"] === true) void run(cron);
   return {
     async stop() {
+      isStopped = true;
       cron.stop();
       await running;
     },
@@ -38,7 +47,7 @@ export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, l
 
 function cronOf(fn: RegisteredFunction, schedule: string, run: (job: Cron) => Promise<void>): Cron {
   try {
-    return new Cron(schedule, { mode: "6-part", timezone: "UTC", domAndDow: true }, run);
+    return new Cron(schedule, NCRONTAB, run);
   } catch (error) {
     throw new Error(
       `function ${fn.name} has the schedule "${schedule}", which is no six-field NCRONTAB expression, such as "*/10 * * * * *": ${String(error)}`,

@@ -23,9 +23,13 @@ import { distinctSources } from "./modules/route.ts";
 import type { HostLink } from "./ports/host-link.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
 import { logPreflight, makePreflight } from "./preflight.ts";
+import { makeInHand } from "./reconcile/in-hand.ts";
 import { makeReconcile } from "./reconcile/reconcile.ts";
 import { makeTicks } from "./reconcile/tick-lease.ts";
+import { makeWakes } from "./reconcile/wakes.ts";
+import { makeWatchedTicks } from "./reconcile/watched-ticks.ts";
 import type { Source } from "./run/source.ts";
+import { nextOccurrence } from "./settings/ncrontab.ts";
 import { makeAdmission } from "./start/admission.ts";
 import { makeBreakers } from "./start/breakers.ts";
 
@@ -35,9 +39,11 @@ export interface Dispatcher {
   readonly sources: readonly Source[];
   /** Handles one delivery, by what the trigger says of it. Never rejects. */
   accept(source: Source, metadata: Readonly<Record<string, unknown>> | undefined, log: Log): Promise<AcceptOutcome>;
-  /** Runs one tick, unless another replica does. */
+  /** Runs one tick, and watches the Jobs until the next one is due, unless another replica does. */
   tick(log: Log): Promise<void>;
   readiness(): Promise<Readiness>;
+  /** Ends the watch, because the host is about to wait for what runs. */
+  endWatch(): void;
   /** Leaves the ticks to another replica. The host calls it before the process ends. Never rejects. */
   stop(): Promise<void>;
 }
@@ -58,10 +64,23 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   const breakers = makeBreakers(deps);
   const gates = makeGates(deps);
   const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
+  const inHand = makeInHand();
+  const stopping = new AbortController();
+  const watchedTicks = makeWatchedTicks(
+    {
+      cluster: deps.cluster,
+      clock: deps.clock,
+      nextTickAfter: (wallMs) => nextOccurrence(settings.reconcileSchedule, wallMs),
+      stopping: stopping.signal,
+    },
+    makeReconcile(deps, admission, breakers, gates, holds, inHand),
+    makeWakes(deps, { admission, breakers, gates, holds, inHand }),
+  );
   return {
     sources,
     accept: makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds)),
-    ...makeTicks(deps, makeReconcile(deps, admission, breakers, gates, holds)),
+    ...makeTicks(deps, watchedTicks),
+    endWatch: () => stopping.abort(),
     readiness: makeReadiness(deps),
   };
 }

@@ -106,6 +106,8 @@ const EDGES = {
   "read events": { server: "cluster", rare: true },
   "read a log": { server: "cluster" },
   "list the jobs": { server: "cluster" },
+  "watch the jobs": { server: "cluster" },
+  "glance at a job": { server: "cluster" },
   "list the pods": { server: "cluster" },
   "list the cancelled jobs": { server: "cluster" },
   "look at the jobs": { server: "cluster" },

@@ -1,8 +1,14 @@
-import { type IncomingHttpHeaders, type OutgoingHttpHeaders, STATUS_CODES } from "node:http";
+import {
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import { buffer } from "node:stream/consumers";
 import { type Exchange, startHttpProxy } from "../../local/kit/http-proxy.ts";
 import type { Listening } from "../../local/kit/listen.ts";
-import type { Call, CallHandler } from "./call.ts";
+import type { Call, CallHandler, NoAnswer } from "./call.ts";
 import type { Edge, ServerName } from "./edges.ts";
 import type { Gate } from "./gate.ts";
 import { type HttpCall, isTransaction } from "./http-edge.ts";
@@ -53,8 +59,15 @@ export function startFaultProxy(options: FaultProxyOptions): Promise<Listening> 
 async function serve(options: FaultProxyOptions, { method, url, response, ...exchange }: Exchange): Promise<void> {
   const call: HttpCall = { method, url, body: (await exchange.body()).toString("utf8") };
   const edges = options.edgesOf(call);
+  /** The answer to a watch, which comes bit by bit for as long as the watch lasts. */
+  let stream: IncomingMessage | undefined;
   const carryOut = async (): Promise<HttpAnswer> => {
     const answer = await exchange.ask();
+    if (edges.includes("watch the jobs") && answer.statusCode === 200) {
+      stream = answer;
+      response.once("close", () => answer.destroy());
+      return { status: 200, headers: answer.headers, body: Buffer.alloc(0) };
+    }
     return { status: answer.statusCode ?? 502, headers: answer.headers, body: await buffer(answer) };
   };
   const answer = options.gate.refuses()
@@ -69,6 +82,10 @@ async function serve(options: FaultProxyOptions, { method, url, response, ...exc
           refusal: (status) => refusal(options.server, status, edges, call),
           worked: (given) => worked(call, edges, given),
         });
+  if (stream !== undefined) {
+    await passStream(stream, options.gate.isClosed ? "cut" : answer, exchange.pass, response);
+    return;
+  }
   if (answer === "silence") return;
   // A connection of HTTP has no links.
   if (answer === "cut" || answer === "detach" || options.gate.isClosed) {
@@ -77,6 +94,28 @@ async function serve(options: FaultProxyOptions, { method, url, response, ...exc
   }
   const { "transfer-encoding": _, ...headers } = answer.headers;
   response.writeHead(answer.status, { ...headers, "content-length": answer.body.byteLength }).end(answer.body);
+}
+
+/**
+ * Passes a watch on as it comes. One that is to be cut is cut in the middle of its first event, and one that is to be
+ * silent begins, and tells nothing.
+ */
+async function passStream(
+  stream: IncomingMessage,
+  answer: HttpAnswer | NoAnswer,
+  pass: Exchange["pass"],
+  response: ServerResponse,
+): Promise<void> {
+  if (answer === "silence") {
+    response.writeHead(200, stream.headers).flushHeaders();
+    stream.resume();
+  } else if (answer === "cut") {
+    response.writeHead(200, stream.headers);
+    stream.once("end", () => response.destroy());
+    stream.once("data", (event: Buffer) =>
+      response.write(event.subarray(0, event.byteLength / 2), () => response.destroy()),
+    );
+  } else await pass(stream);
 }
 
 /** The edges on which "it is there already" counts as done. */
@@ -95,6 +134,7 @@ const READS: ReadonlySet<Edge> = new Set<Edge>([
   "read the owner",
   "read the sweep's cursor",
   "read a job",
+  "glance at a job",
   "delete a body",
 ]);
 

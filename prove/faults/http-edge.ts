@@ -184,7 +184,8 @@ export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
   if (kind !== "jobs") return undefined;
   if (method === "POST") return query.has("dryRun") ? "try a job" : "create a job";
   if (method === "PATCH") return body.includes("ttlSecondsAfterFinished") ? "retire a job" : "end a job";
-  if (name !== undefined) return "read a job";
+  if (name !== undefined) return query.has("includeObject") ? "glance at a job" : "read a job";
+  if (query.has("watch")) return "watch the jobs";
   const selector = query.get("labelSelector");
   if (selector === null) return "look at the jobs";
   if (selector.includes("ion/cancel=true")) return "list the cancelled jobs";

@@ -29,6 +29,8 @@ export interface Twin {
    */
   readonly without?: readonly Edit[];
   readonly scenario: Scenario;
+  /** Whether the story needs the watch on the Jobs, which all other stories do without. */
+  readonly isWatched?: boolean;
   /** The audit has to find at least one thing of these kinds without the guard. */
   readonly finds: readonly [FindingKind, ...FindingKind[]];
   /** What goes wrong without the guard, in words for the table in the docs. */
@@ -51,14 +53,17 @@ const PATIENCE: readonly Edit[] = [
   TICKS_UNSHARED,
 ];
 
+/** Has each tick list, and nothing wake a run in between, so that a story can tell what a tick sees. */
+const UNWATCHED: Edit = { constant: "LONGEST_WATCH_MS", put: "0" };
+
 /** Edits that take out a second line of defence. */
 export const NO_SWEEP: GuardEdit = { guard: "sweep", put: "do: async () => {}" };
 export const NO_ORPHAN_BODIES: GuardEdit = { guard: "orphan-bodies", put: "do: async () => {}" };
 export const NO_ORPHAN_JOBS: GuardEdit = { guard: "orphan-jobs", put: "" };
 
 /** Lists the edits of the build with the guard. */
-export function controlEdits({ without = [] }: Twin): readonly Edit[] {
-  return [...PATIENCE, ...without];
+export function controlEdits({ without = [], isWatched = false }: Twin): readonly Edit[] {
+  return [...PATIENCE, ...(isWatched ? [] : [UNWATCHED]), ...without];
 }
 
 /** Lists the edits of the build without the guard. */

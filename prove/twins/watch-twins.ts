@@ -1,13 +1,44 @@
+import type { V1Job } from "@kubernetes/client-node";
 import { z } from "zod";
+import type { Finding, Records } from "../audit/audit.ts";
 import type { GuardEdit } from "./edit.ts";
 import { handMadeJob } from "./hand-made-job.ts";
-import { starts } from "./scene.ts";
+import { type Scene, starts } from "./scene.ts";
 import type { Twin } from "./twin.ts";
 
 /** Makes another cluster's answer of an answer to the look at the namespace: its uid is another one. */
 function elsewhere(answer: unknown): unknown {
   const { body, ...rest } = z.looseObject({ body: z.instanceof(Buffer) }).parse(answer);
   return { ...rest, body: Buffer.from(body.toString().replace(/"uid":"[^"]*"/, '"uid":"elsewhere"')) };
+}
+
+/** The columns of a table of Jobs, as far as the app reads them. */
+const COLUMNS = [{ name: "Name" }, { name: "Status" }];
+
+/** Makes a table that shows a Job, with a status that no version knows. */
+function tableOf({ metadata }: V1Job): object {
+  const object = { kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata };
+  const rows = [{ cells: [metadata?.name, "Dreaming"], object }];
+  return { kind: "Table", metadata: { resourceVersion: "1" }, columnDefinitions: COLUMNS, rows };
+}
+
+function answerOf(body: object): object {
+  return {
+    status: 200,
+    headers: { "content-type": "application/json" },
+    body: Buffer.from(`${JSON.stringify(body)}\n`),
+  };
+}
+
+/** Finds two Jobs of the module with one slot that were at work at the same time. */
+async function twoInOneSlot(_scene: Scene, { ledger }: Records): Promise<Finding[]> {
+  let atWork = 0;
+  for (const { what } of ledger) {
+    if (what === "start") atWork += 1;
+    if (what === "end") atWork -= 1;
+    if (atWork > 1) return [{ kind: "wrong", about: "one-at-a-time", what: "two Jobs were at work in one slot" }];
+  }
+  return [];
 }
 
 const NO_LOOK: GuardEdit = { guard: "slow-absence-of-jobs", put: "" };
@@ -52,6 +83,52 @@ export const WATCH_TWINS: readonly Twin[] = [
     },
     finds: ["doubled"],
     shows: "the work is done twice",
+  },
+  {
+    name: "full-ticks-believe-absence",
+    guard: "only a tick that has listed the Jobs believes that a Job is gone, and a wake never does",
+    removal: [{ guard: "full-ticks-believe-absence", put: "" }],
+    isWatched: true,
+    scenario: {
+      story: "a watch tells an unknown word of a Job at work, and an API server that lags behind does not have the Job",
+      async play({ script, send, until, job }) {
+        await send("stubborn");
+        const { jobs } = await until("it is at work", (records) => starts(records, 1) === 1);
+        const seen = await job(jobs[0]?.name ?? "");
+        script.answer("read a job", 404, { times: 2 });
+        script.repeat("glance at a job", answerOf(tableOf(seen)), Number.POSITIVE_INFINITY);
+        script.repeat("watch the jobs", answerOf({ type: "MODIFIED", object: tableOf(seen) }), 2);
+        await until("both replicas have looked", () => script.answersLeft === 1);
+        script.stopAnswering();
+      },
+    },
+    finds: ["doubled", "wrong"],
+    shows: "an interruption is counted, and the next attempt starts while the Job is at work",
+  },
+  {
+    name: "place-moves-with-its-write",
+    guard: "the slot of a Job that is over goes to the next run by the process alone whose write said so",
+    removal: [
+      { guard: "place-moves-with-its-write", put: "" },
+      {
+        guard: "verdict-first, verdict",
+        put: "const stored = await deps.table.update(item.stored, next).finally(() => item.slots.vacate(next));",
+      },
+    ],
+    isWatched: true,
+    scenario: {
+      story: "two replicas hear of a Job's end, and one of them records it while the other is about to",
+      async play({ script, send, until }) {
+        const recording = script.catch("update a run to settling", "before", { replica: 1 });
+        for (let count = 0; count < 3; count += 1) await send("one at a time");
+        const caught = await recording;
+        await until("the second one is at work", (records) => starts(records, 1) === 2);
+        caught.goOn();
+      },
+      alsoFinds: twoInOneSlot,
+    },
+    finds: ["wrong"],
+    shows: "both replicas fill the one slot",
   },
   {
     name: "mass-absence",

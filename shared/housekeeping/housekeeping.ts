@@ -41,7 +41,7 @@ export function makeHousekeeping(deps: Dependencies) {
 
   return async function keepHouse(
     all: readonly SourceRuns[],
-    view: ClusterView,
+    view: () => Promise<ClusterView>,
     events: Events,
     sources: Pick<SourcesInTick, "isHeld" | "entityMissing">,
   ): Promise<void> {

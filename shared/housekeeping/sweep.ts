@@ -15,7 +15,8 @@ import type { Events } from "../telemetry/events.ts";
 interface Swept {
   readonly source: Source;
   readonly atWork: readonly StoredRun[];
-  readonly view: ClusterView;
+  /** Lists the Jobs, if this tick has not done so. */
+  readonly view: () => Promise<ClusterView>;
   /** Whether the time is over. Then the next tick goes on from here. */
   readonly isOver: () => boolean;
 }
@@ -67,13 +68,13 @@ async function findHome(
   deps: Dependencies,
   key: RunKey,
   message: PeekedMessage,
-  view: ClusterView,
+  view: () => Promise<ClusterView>,
   events: Events,
 ): Promise<void> {
   const found = await deps.table.find(key);
   if (found.kind === "open" || found.kind === "newer") return;
   if (found.kind === "closed") return finish(deps, found, events);
-  const run = await rebuildRun(deps, key, message, view);
+  const run = await rebuildRun(deps, key, message, await view());
   events.tell({ event: "orphan found", orphan: "message", leftAlone: run === undefined });
   if (!run) return;
   if (await isFirst(deps.table.insert(run))) events.tell({ event: "rebuilt", run });

@@ -14,6 +14,11 @@ export interface ClusterView {
   readonly cancelled: ReadonlySet<string>;
 }
 
+/** What a tick sees that lists everything. A watch from `version` tells what came after. */
+export interface ListedView extends ClusterView {
+  readonly version: string;
+}
+
 /** A pod that is pending for less than this is simply starting. */
 const START_GRACE_MS = 30_000;
 
@@ -21,8 +26,8 @@ const START_GRACE_MS = 30_000;
  * Reads three light lists, whose size depends neither on the history nor on the bodies. They are read after the rows,
  * so that a Job that a row speaks of is there.
  */
-export async function viewCluster({ cluster }: Looking): Promise<ClusterView> {
-  const [{ jobs }, pods, cancelled] = await Promise.all([
+export async function viewCluster({ cluster }: Looking): Promise<ListedView> {
+  const [{ jobs, version }, pods, cancelled] = await Promise.all([
     cluster.listJobs(),
     cluster.listPods(),
     cluster.listCancelled(),
@@ -31,7 +36,13 @@ export async function viewCluster({ cluster }: Looking): Promise<ClusterView> {
     jobs: new Map(jobs.map((job) => [job.name, job])),
     pods: new Map(pods.map((pod) => [pod.jobName, pod])),
     cancelled: new Set(cancelled),
+    version,
   };
+}
+
+/** Reads only which runs a person wants cancelled, a list that is nearly always empty. No Job is seen. */
+export async function viewCancelled({ cluster }: Looking): Promise<ClusterView> {
+  return { jobs: new Map(), pods: new Map(), cancelled: new Set(await cluster.listCancelled()) };
 }
 
 /**

@@ -9,7 +9,7 @@ import { isJobAbsent } from "../observe/absence.ts";
 import { type ClusterView, isCancelled, jobNameOf, phaseOf } from "../observe/cluster-view.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
-import type { LeaveCause } from "../run/decide.ts";
+import { type LeaveCause, leftUnseen } from "../run/decide.ts";
 import { type Run, runId } from "../run/run.ts";
 import { sourceKey } from "../run/source.ts";
 import type { Admission } from "../start/admission.ts";
@@ -19,6 +19,7 @@ import type { Events } from "../telemetry/events.ts";
 import { advance, askForMessage, onlyAdopt } from "./advance.ts";
 import type { makeTakeHeld } from "./held.ts";
 import type { Hints } from "./hints.ts";
+import type { InHand } from "./in-hand.ts";
 import type { Item } from "./item.ts";
 import { leftToNextTick } from "./start.ts";
 import { takeTurns } from "./turns.ts";
@@ -37,13 +38,25 @@ export function leaveAll({ atWork, due, heads }: SourceRuns, cause: LeaveCause, 
   for (const _ of [...atWork, ...due, ...heads]) events.tell({ event: "left", cause });
 }
 
-/** What one tick knows, apart from the runs. */
-export interface Tick {
+/** What a step of one run needs to know. */
+export interface StepFacts {
   readonly view: ClusterView;
-  readonly admission: Admission;
+  /** Whether the view has all Jobs. If not, a Job that it lacks was not looked at. */
+  readonly isListed: boolean;
   readonly breakers: Breakers;
   readonly hints: Hints;
   readonly gates: Gates;
+  readonly sources: Pick<SourcesInTick, "looked" | "entityMissing">;
+  /** Whether no Job starts by now. */
+  readonly isHeld: () => Promise<boolean>;
+  /** The runs that are left to ask for their messages, which no peek shows. */
+  readonly unseen: Item[];
+}
+
+/** What one tick knows, apart from the runs. */
+export interface Tick extends StepFacts {
+  readonly admission: Admission;
+  readonly inHand: InHand;
   readonly takeHeld: ReturnType<typeof makeTakeHeld>;
   readonly closeLostRuns: ReturnType<typeof makeCloseLostRuns>;
   /** The runs of tripped modules that are tried, by the modules' names. */
@@ -52,10 +65,6 @@ export interface Tick {
   readonly sources: SourcesInTick;
   /** Whether no Job starts, and none that is absent is judged. */
   readonly wrongCluster: boolean;
-  /** Whether no Job starts by now. */
-  readonly isHeld: () => Promise<boolean>;
-  /** The runs that are left to ask for their messages, which no peek shows. */
-  readonly unseen: Item[];
 }
 
 /** One source's share of a tick. */
@@ -89,7 +98,8 @@ export async function advanceAll(
       continue;
     }
     const turns = await takeTurns(deps, share.read, tick);
-    const runs = [...share.read.atWork, ...turns.next, ...(await tick.takeHeld(share.read, events))];
+    const atWork = tick.isListed ? share.read.atWork : leaveUnseen(deps, share.read.atWork, tick, events);
+    const runs = [...atWork, ...turns.next, ...(await tick.takeHeld(share.read, events))];
     tasks.push(postponedFirst(runs, postponed).map((stored) => ({ stored, share })));
     joining.push(...turns.joining.map((stored) => ({ stored, share })));
     for (const { run } of turns.first) events.tell({ event: "left", cause: share.slots.causeOf(run) });
@@ -131,6 +141,23 @@ export async function advanceAll(
   return left;
 }
 
+/**
+ * Leaves the runs whose Jobs a light tick has not seen: a watch tells of their ends, and the next tick that lists of all
+ * else. A run that a person wants cancelled is looked at.
+ */
+function leaveUnseen(
+  { instance }: Pick<Dependencies, "instance">,
+  atWork: readonly StoredRun[],
+  { view }: Tick,
+  events: Events,
+): readonly StoredRun[] {
+  return atWork.filter(({ run }) => {
+    const isUnseen = run.status === "dispatched" && (run.endOrdered || !isCancelled(run, instance, view));
+    if (isUnseen) events.tell({ event: "left", cause: leftUnseen(run) });
+    return !isUnseen;
+  });
+}
+
 /** Puts the postponed runs first. Otherwise the oldest could use up every tick, if they are slow to fail. */
 function postponedFirst(runs: readonly StoredRun[], postponed: ReadonlySet<string>): readonly StoredRun[] {
   if (postponed.size === 0) return runs;
@@ -161,6 +188,7 @@ export async function advanceFound(
   if (share) await advanceOne(deps, stored, share.slots, tick, events);
 }
 
+/** Advances a run, unless the watch has it in hand just now. */
 async function advanceOne(
   deps: Dependencies,
   stored: StoredRun,
@@ -168,7 +196,27 @@ async function advanceOne(
   tick: Tick,
   events: Events,
 ): Promise<void> {
-  const { view, breakers, gates, hints, sources, isHeld } = tick;
+  const putDown = tick.inHand.take(jobNameOf(stored.run, deps.instance));
+  if (!putDown) {
+    events.tell({ event: "left", cause: "moved-on" });
+    return;
+  }
+  try {
+    await takeFurther(deps, stored, slots, tick, events);
+  } finally {
+    putDown();
+  }
+}
+
+/** Takes a run as far as it goes by what is seen of its Job. Never rejects: what fails is told, and left to a tick. */
+export async function takeFurther(
+  deps: Dependencies,
+  stored: StoredRun,
+  slots: Slots,
+  facts: StepFacts,
+  events: Events,
+): Promise<void> {
+  const { view, isListed, breakers, gates, hints, sources, isHeld } = facts;
   const { run } = stored;
   const now = deps.clock.now();
   const name = jobNameOf(run, deps.instance);
@@ -180,15 +228,15 @@ async function advanceOne(
     isLookDue: () => !sources.isHeld(run.source) && hints.isLookDue(run, now),
   });
   const cancelled = isCancelled(run, deps.instance, view);
-  const item = { stored, jobName: name, job, cancelled, slots, breakers, gates, sources, isHeld };
+  const item = { stored, jobName: name, job, cancelled, isListed, slots, breakers, gates, sources, isHeld };
   const about = aboutRun(run, events);
   if (hints.isPreempted(run, job)) about.tell({ event: "preempted", run });
-  const unseen = await tryStep(run, tick, about, async () => {
+  const unseen = await tryStep(run, facts, about, async () => {
     if (sources.isHeld(run.source)) return onlyAdopt(deps, item, about);
     if (job.phase === "running" || job.phase === "succeeded") await breakers.noteStart(run, about);
     return advance(deps, item, about);
   });
-  if (unseen) tick.unseen.push(unseen);
+  if (unseen) facts.unseen.push(unseen);
   else slots.release(run);
 }
 
@@ -199,7 +247,7 @@ function aboutRun(run: Run, events: Events): Events {
 /** Takes a step of one run. If the step fails, the tick goes on with the others. */
 async function tryStep<T>(
   run: Run,
-  { sources }: Pick<Tick, "sources">,
+  { sources }: Pick<StepFacts, "sources">,
   about: Events,
   step: (about: Events) => Promise<T>,
 ): Promise<T | undefined> {

@@ -102,6 +102,7 @@ async function apply(
     case "retry": {
       events.tell({ event: "attempt ended", run, end: decision.end });
       const next = await save(nextRow(run, decision, clock.now()));
+      item.slots.vacate(run);
       // The Job that was seen was the last attempt's, so a run that waits is looked at afresh in the next tick.
       return next.stored.run.status === "waiting" ? undefined : next;
     }
@@ -142,6 +143,8 @@ async function look(
   switch (at) {
     case "job": {
       const job = await lookAtJob(deps, item.stored, item.jobName);
+      // guard: full-ticks-believe-absence
+      if (job?.phase === "absent" && !item.isListed) return undefined;
       return job && { ...item, job: await learn(job, item, events) };
     }
     case "message": {
@@ -172,6 +175,9 @@ async function concludeRun(deps: Dependencies, item: Item, decision: Conclude, e
   const next = nextRow(item.stored.run, decision, deps.clock.now());
   // guard: verdict-first, verdict
   const stored = await deps.table.update(item.stored, next);
+  // guard: place-moves-with-its-write
+  // Only this write frees the slot. A replica whose write fails must not fill it, too.
+  item.slots.vacate(next);
   events.tell({ event: "concluded", run: next });
   // The message was seen for an earlier step. Whether it can be settled, the settlement finds out.
   const { message: _, ...rest } = item;

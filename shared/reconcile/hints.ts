@@ -2,8 +2,8 @@ import type { EpochMs } from "../clock.ts";
 import type { JobSeen } from "../run/decide.ts";
 import { type Run, runId } from "../run/run.ts";
 
-/** A Job that is late to start is looked at again after this. */
-const LOOK_AGAIN_MS = 60_000;
+/** A Job that is late to start is looked at again after this: by the next tick that lists, a minute later. */
+const LOOK_AGAIN_MS = 55_000;
 /** So long for each of them, if they are many: all replicas' API server has other work than to be asked about them. */
 const LOOK_SHARE_MS = 100;
 
@@ -16,7 +16,7 @@ export interface Hints {
   isLookDue(run: Run, now: EpochMs): boolean;
   /** Says whether a run's Job is suspended that ran in the last tick. */
   isPreempted(run: Run, job: JobSeen): boolean;
-  /** The tick is over: what it did not speak of is forgotten. */
+  /** A tick that listed is over: what it did not speak of is forgotten. */
   endTick(): void;
 }
 

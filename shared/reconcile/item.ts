@@ -12,6 +12,8 @@ export interface Item {
   readonly jobName: string;
   readonly job: JobSeen;
   readonly cancelled: boolean;
+  /** Whether this tick has listed the Jobs after it read the rows. Only then an absent Job may be believed to be gone. */
+  readonly isListed: boolean;
   readonly slots: Slots;
   readonly breakers: Breakers;
   readonly sources: Pick<SourcesInTick, "looked">;

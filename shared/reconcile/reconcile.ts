@@ -7,8 +7,9 @@ import type { SourceHolds } from "../holds/source-holds.ts";
 import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
 import type { Gates } from "../judge/gates.ts";
 import type { Fields, Log } from "../log.ts";
-import { type ClusterView, viewCluster } from "../observe/cluster-view.ts";
+import { type ClusterView, viewCancelled, viewCluster } from "../observe/cluster-view.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
+import { once } from "../once.ts";
 import type { Admission } from "../start/admission.ts";
 import { makeTellBackedUp } from "../start/backed-up.ts";
 import type { Breakers } from "../start/breakers.ts";
@@ -17,12 +18,25 @@ import { makeEvents } from "../telemetry/events.ts";
 import { advanceAll, advanceFound, leaveAll, sharesOf } from "./advance-all.ts";
 import { makeTakeHeld } from "./held.ts";
 import { makeHints } from "./hints.ts";
+import type { InHand } from "./in-hand.ts";
 import { makeTakeProbes } from "./turns.ts";
 import { makeFollowUnspoken } from "./unspoken-jobs.ts";
 
+/** How a tick looks at the cluster. */
+interface TickKind {
+  /** Whether it may do without lists, because a watch tells of the Jobs that end. */
+  readonly isLight: boolean;
+  /** Called with the version of the list of Jobs as soon as the tick has it. */
+  readonly onListed?: (version: string) => void;
+}
+
+/** Takes all runs further by one step or more. Resolves to whether this replica is to go on ticking. */
+export type Reconcile = (log: Log, kind?: TickKind) => Promise<boolean>;
+
 /**
  * Makes the tick: it reads the rows of what is at work and of what may start, then the Jobs, decides for each run, and
- * acts. Two ticks at once are harmless, because every write is conditional and only one settlement of a message
+ * acts. A light tick lists no Jobs: it starts what waits, and goes on with all that needs no look at a Job. It lists all
+ * the same if something is held. Two ticks at once are harmless, because every write is conditional and only one settlement of a message
  * succeeds. One run's failure never stops the next. A tick resolves to whether this replica is to go on ticking: one
  * that sees another cluster, or whose tick comes to nothing, is not.
  */
@@ -32,7 +46,8 @@ export function makeReconcile(
   breakers: Breakers,
   gates: Gates,
   holds: { readonly cluster: ClusterGuard; readonly sources: Pick<SourceHolds, "look"> },
-) {
+  inHand: InHand,
+): Reconcile {
   const keepHouse = makeHousekeeping(deps);
   const followUnspoken = makeFollowUnspoken(deps);
   const takeProbes = makeTakeProbes(deps, breakers, admission);
@@ -44,7 +59,14 @@ export function makeReconcile(
   const hints = makeHints();
   const monotonicMs = () => deps.clock.read().monotonicMs;
 
-  return async function reconcile(log: Log): Promise<boolean> {
+  async function listed(onListed: TickKind["onListed"], log: Log): Promise<ClusterView> {
+    const view = await viewCluster(deps);
+    onListed?.(view.version);
+    warnOfUnknownStatuses(view, log);
+    return view;
+  }
+
+  return async function reconcile(log, { isLight, onListed } = { isLight: false }) {
     const startedAt = monotonicMs();
     const counts = countEvents();
     const events = makeEvents(log, [counts.read]);
@@ -56,14 +78,16 @@ export function makeReconcile(
     });
     try {
       await Promise.all([breakers.refresh(), gates.refresh()]);
+      // If there is a hold, the look at the lists tells of it.
+      const silent = { ...events, tell: () => {} };
+      const isListed = !isLight || (await holds.cluster.holdOnStarts(silent)) !== undefined;
       // guard: rows-before-jobs, rows
       all = await readOpenRuns(deps, (source) => admission.countAtWork(source));
       tellBackedUp(events);
       // guard: rows-before-jobs, jobs
-      const view = await viewCluster(deps);
-      warnOfUnknownStatuses(view, log);
+      const view = isListed ? await listed(onListed, log) : await viewCancelled(deps);
       const atWork = all.flatMap((read) => read.atWork);
-      const hold = await holds.cluster.look(atWork, view, events);
+      const hold = isListed ? await holds.cluster.look(atWork, view, events) : undefined;
       if (hold === "another cluster") {
         for (const read of all) leaveAll(read, "wrong-cluster", events);
       } else {
@@ -73,6 +97,8 @@ export function makeReconcile(
         const probes = await takeProbes(all, { wrongCluster, sources }, events);
         const tick = {
           view,
+          isListed,
+          inHand,
           admission,
           breakers,
           gates,
@@ -88,11 +114,11 @@ export function makeReconcile(
         };
         const shares = sharesOf(deps, all, tick);
         // guard: orphan-jobs
-        await followUnspoken(all, view, (stored) => advanceFound(deps, stored, shares, tick, events), events);
+        await followUnspoken(all, tick, (stored) => advanceFound(deps, stored, shares, tick, events), events);
         postponed = await advanceAll(deps, shares, tick, events);
         admission.lookAtLinesAgain();
-        hints.endTick();
-        await keepHouse(all, view, events, sources);
+        if (isListed) hints.endTick();
+        await keepHouse(all, isListed ? async () => view : once(() => viewCluster(deps)), events, sources);
         await sources.conclude(events);
       }
       await deps.instanceTable.recordTick(deps.clock.now());

@@ -24,6 +24,7 @@ const BUDGET_MS = 20_000;
  *
  * - the run waits to start that very attempt: a process created the Job and died before it wrote so. It is adopted.
  * - the run waits, and a person labelled the Job of one of its attempts: the run is cancelled.
+ * - the run was started since the rows were read, and the Job is over already: no watch tells of it, so it goes on.
  * - the run is closed, or past that attempt: a process made the Job that had slept through the rest. It is ended and
  *   retired.
  * - no row speaks of it: it is reported and left alone, once two ticks on end have seen it, because a run may have been
@@ -38,7 +39,7 @@ export function makeFollowUnspoken(deps: Dependencies) {
   /** Follows them all. `advance`: takes a waiting run on from here. */
   return async function followUnspoken(
     all: readonly SourceRuns[],
-    view: ClusterView,
+    { view, isListed }: { readonly view: ClusterView; readonly isListed: boolean },
     advance: (stored: StoredRun) => Promise<void>,
     events: Events,
   ): Promise<void> {
@@ -49,8 +50,9 @@ export function makeFollowUnspoken(deps: Dependencies) {
       ...[...unspoken].filter((name) => !seenBefore.has(name)),
       ...inTurn([...unspoken].filter((name) => seenBefore.has(name) && !done.has(name)).toSorted()),
     ];
-    before = unspoken;
-    done = new Set([...done].filter((name) => unspoken.has(name)));
+    // A light tick sees only the labels, so that it can't tell which of the others are gone.
+    before = isListed ? unspoken : new Set([...seenBefore, ...unspoken]);
+    if (isListed) done = new Set([...done].filter((name) => unspoken.has(name)));
 
     await pLimit(CONCURRENCY).map(toLookAt, async (name) => {
       if (deps.clock.read().monotonicMs > deadline) return;
@@ -120,10 +122,12 @@ function unspokenNames(all: readonly SourceRuns[], view: ClusterView, instance: 
   return unspoken;
 }
 
-/** Whether a waiting run is to be taken on: this Job is its attempt's, or a person cancelled the run by it. */
+/** Whether a run is to be taken on: this Job is its attempt's, or a person cancelled the run by it. */
 function isToAdvance(run: Run, name: string, { attempt }: JobIdentity, view: ClusterView, instance: string): boolean {
-  if (run.status !== "waiting") return false;
-  return view.cancelled.has(name) || (attempt === run.attempt && name === jobNameOf(run, instance));
+  const isItsJob = attempt === run.attempt && name === jobNameOf(run, instance);
+  if (run.status === "waiting") return view.cancelled.has(name) || isItsJob;
+  const state = view.jobs.get(name)?.state;
+  return run.status === "dispatched" && isItsJob && (state === "complete" || state === "failed");
 }
 
 function nameOf(run: Run, attempt: number, instance: string): string {

@@ -340,6 +340,11 @@ function unlessHeld(run: Run, end: AttemptEnd): AttemptEnd {
   return { ...end, reason: "JobNotStarted", kind: "unstarted" };
 }
 
+/** Why a run is left whose Job was not looked at, as its row says. */
+export function leftUnseen(run: Run): LeaveCause {
+  return clusterHold(run) ?? "job-at-work";
+}
+
 /** What of the cluster keeps the run's Job from starting, as its row says. */
 function clusterHold({ heldUpBy }: Run): ClusterHold | undefined {
   return CLUSTER_HOLDS.find((cause) => cause === heldUpBy);

@@ -1,3 +1,6 @@
+import { Cron } from "croner";
+import type { EpochMs } from "../clock.ts";
+
 const MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 const DAYS = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
@@ -10,6 +13,14 @@ const FIELDS: readonly { min: number; max: number; names?: readonly string[] }[]
   { min: 1, max: 12, names: MONTHS },
   { min: 0, max: 6, names: DAYS },
 ];
+
+/** How croner reads such an expression as the Functions host does. */
+export const NCRONTAB = { mode: "6-part", timezone: "UTC", domAndDow: true } as const;
+
+/** Says when a schedule is due next after a time, in ms since 1970; undefined if never. */
+export function nextOccurrence(schedule: string, afterMs: EpochMs): EpochMs | undefined {
+  return new Cron(schedule, NCRONTAB).nextRun(new Date(afterMs))?.getTime();
+}
 
 /** Whether this is a six-field NCRONTAB expression, as the Functions timer takes it: lists, ranges, steps and names. */
 export function isNcrontab(text: string): boolean {

@@ -18,6 +18,11 @@ export interface Admission {
   admit(module: Module, run: Run): Promise<TakenSlot | undefined>;
   /** Takes a slot for a run that a tick starts; undefined if there is none. */
   take(module: Module, run: Run): TakenSlot | undefined;
+  /**
+   * A write of this process says that a run's Job is over: its slot is free, and another run may have it. Changes
+   * nothing if the last count did not count the run.
+   */
+  vacate(run: Run): void;
   /** Says how many slots of a module are free, by the last count; none if it is backed up. */
   free(module: Module): number;
   /** Says whether nothing more of a module starts, because too many of its runs wait to be settled. */
@@ -31,6 +36,8 @@ export interface Admission {
 /** What the rows at work of one source said, by the modules' names. */
 interface Count {
   readonly taken: Map<string, number>;
+  /** The runs that were counted as taken, or have taken a slot since, by their ids. */
+  readonly holders: Set<string>;
   readonly unsettled: ReadonlyMap<string, number>;
 }
 
@@ -48,25 +55,28 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
   const lines = new Map<string, Recent<boolean>>();
   /** The runs that this process is starting, by their ids. */
   const starting = new Map<string, Run>();
-  /** For each count that is under way, the runs that were being started at any time since it began. */
-  const countsUnderWay = new Set<Map<string, Run>>();
+  const countsUnderWay = new Set<SinceCount>();
 
   async function countAtWork(source: Source): Promise<RunsAtWork> {
     // Runs of other sources do no harm: they are of other modules.
-    const startingSince = new Map(starting);
-    countsUnderWay.add(startingSince);
+    const since: SinceCount = { started: new Map(starting), vacated: new Set() };
+    countsUnderWay.add(since);
     try {
       const atWork = await table.atWork(source);
-      const read = asStarted(
-        atWork.runs.map(({ run }) => run),
-        startingSince,
-      );
+      const runs = atWork.runs
+        .map(({ run }) => run)
+        .filter((run) => run.status !== "dispatched" || !since.vacated.has(runId(run)));
+      const read = asStarted(runs, since.started);
       const newer = atWork.newer.map((module) => ({ module, status: "dispatched" }) as const);
-      counts.set(sourceKey(source), { taken: countTaken([...read, ...newer]), unsettled: countUnsettled(read) });
+      counts.set(sourceKey(source), {
+        taken: countTaken([...read, ...newer]),
+        holders: new Set(read.filter(({ status }) => status === "dispatched").map(runId)),
+        unsettled: countUnsettled(read),
+      });
       recentOf(counted, sourceKey(source)).note();
       return atWork;
     } finally {
-      countsUnderWay.delete(startingSince);
+      countsUnderWay.delete(since);
     }
   }
 
@@ -89,16 +99,28 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
     const slot = { release: () => void starting.delete(id) };
     // A tick takes over a start that a trigger did not get through with: that is one slot and not two.
     if (starting.has(id)) return slot;
-    const taken = countOf(module)?.taken;
-    if (!taken || free(module) === 0) return undefined;
-    taken.set(module.name, (taken.get(module.name) ?? 0) + 1);
+    const count = countOf(module);
+    if (!count || free(module) === 0) return undefined;
+    count.taken.set(module.name, (count.taken.get(module.name) ?? 0) + 1);
+    count.holders.add(id);
     starting.set(id, run);
-    for (const startingSince of countsUnderWay) startingSince.set(id, run);
+    for (const since of countsUnderWay) {
+      since.started.set(id, run);
+      since.vacated.delete(id);
+    }
     return slot;
+  }
+
+  function vacate(run: Run): void {
+    const id = runId(run);
+    for (const since of countsUnderWay) since.vacated.add(id);
+    const count = counts.get(sourceKey(run.source));
+    if (count?.holders.delete(id)) count.taken.set(run.module, (count.taken.get(run.module) ?? 1) - 1);
   }
 
   return {
     take,
+    vacate,
     free,
     isBackedUp: isBackedUpNow,
     countAtWork,
@@ -114,6 +136,14 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
       return slot;
     },
   };
+}
+
+/** What happened since a count began, whose rows may be older or newer. */
+interface SinceCount {
+  /** The runs that were being started at any time since. */
+  readonly started: Map<string, Run>;
+  /** The runs that have given up their slots since, by their ids. */
+  readonly vacated: Set<string>;
 }
 
 /** Takes the runs that were being started for dispatched, whether their rows were read before or not at all. */

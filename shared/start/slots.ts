@@ -14,6 +14,8 @@ export interface Slots {
   causeOf(run: Run): WaitCause;
   /** Counts the slot of a waiting run whose Job exists already. */
   occupy(run: Run): void;
+  /** A write of this process says that a run's Job is over: its slot is free. */
+  vacate(run: Run): void;
   /** The tick is through with a run: if it took a slot, its start is over. */
   release(run: Run): void;
   /** Nothing more of a module starts in this tick. */
@@ -26,7 +28,7 @@ interface SlotFacts {
   readonly breakers: Pick<Breakers, "tripOf">;
   /** The runs of tripped modules that may start all the same, by their ids. */
   readonly probing: ReadonlySet<string>;
-  readonly admission: Pick<Admission, "take" | "isBackedUp">;
+  readonly admission: Pick<Admission, "take" | "vacate" | "isBackedUp">;
 }
 
 /** Makes the slots of one source's modules in one tick. A tripped module has one slot at most, for its probe. */
@@ -64,6 +66,7 @@ export function makeSlots(
       const slot = module && admission.take(module, run);
       if (slot) taken.set(runId(run), slot);
     },
+    vacate: (run) => admission.vacate(run),
     release(run) {
       taken.get(runId(run))?.release();
     },

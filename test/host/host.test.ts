@@ -85,7 +85,7 @@ describe("HTTP", () => {
 });
 
 describe("timer", () => {
-  test("skips a tick that is due while one runs", async () => {
+  test("runs a tick that came due while one ran at once when that is over, and only once", async () => {
     globalThis.ticks = { running: 0, most: 0, inputs: [] as unknown[], release: () => {} };
     const { ticks } = globalThis;
     await start(
@@ -97,12 +97,12 @@ describe("timer", () => {
     );
     await vi.waitFor(() => expect(ticks.running).toBe(1), 3_000);
     // Two more ticks are due meanwhile, at the next full second and the one after.
-    const due = Date.now() + 2_000;
+    const due = Date.now() + 2_300;
     await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(due), 4_000);
     expect(ticks.inputs).toHaveLength(1);
     expect(ticks.inputs[0]).toMatchObject({ isPastDue: false, schedule: { adjustForDST: true } });
     ticks.release();
-    await vi.waitFor(() => expect(ticks.inputs).toHaveLength(2), 3_000);
+    await vi.waitFor(() => expect(ticks.inputs).toHaveLength(2), 300);
     expect(ticks.most).toBe(1);
     ticks.release();
   });

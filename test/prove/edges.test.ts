@@ -149,6 +149,8 @@ describe("a request to the cluster", () => {
   it.each<[edge: Edge | undefined, method: string, url: string, body: string]>([
     ["create a job", "POST", jobs, "{}"],
     ["try a job", "POST", `${jobs}?dryRun=All`, "{}"],
+    ["watch the jobs", "GET", `${jobs}?watch=1&labelSelector=${encodeURIComponent("a=b,ion/retired!=true")}`, ""],
+    ["glance at a job", "GET", `${jobs}/a-1?includeObject=Metadata`, ""],
     ["retire a job", "PATCH", `${jobs}/a-1`, '{"spec":{"ttlSecondsAfterFinished":120}}'],
     ["end a job", "PATCH", `${jobs}/a-1`, '{"spec":{"activeDeadlineSeconds":1}}'],
     ["read a job", "GET", `${jobs}/a-1`, ""],

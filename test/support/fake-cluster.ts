@@ -50,6 +50,8 @@ export class FakeCluster implements JobCluster {
   readonly trials: V1Job[] = [];
   /** What it says of its version. */
   runsVersion: ClusterVersion | undefined = { major: 1, minor: 36 };
+  /** How many watches are open. */
+  watching = 0;
   /** How often each method was called. */
   readonly calls = new Map<Method, number>();
   readonly #jobs = new Map<string, V1Job>();
@@ -97,17 +99,21 @@ export class FakeCluster implements JobCluster {
   ): AsyncGenerator<JobNews> {
     await this.#answer("watchJobs", () => undefined);
     const over = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
-    for (let version = Number(since); ; ) {
-      if (over.aborted) return;
-      const next = this.#news[version];
-      if (next === undefined) {
-        await once(this.#heard, "news", { signal: over }).catch((error: unknown) => {
-          if (!over.aborted) throw error;
-        });
-        continue;
+    this.watching += 1;
+    try {
+      for (let version = Number(since); !over.aborted; ) {
+        const next = this.#news[version];
+        if (next === undefined) {
+          await once(this.#heard, "news", { signal: over }).catch((error: unknown) => {
+            if (!over.aborted) throw error;
+          });
+          continue;
+        }
+        version += 1;
+        yield { version: String(version), ...(next === "sign of life" ? {} : { job: next }) };
       }
-      version += 1;
-      yield { version: String(version), ...(next === "sign of life" ? {} : { job: next }) };
+    } finally {
+      this.watching -= 1;
     }
   }
 

@@ -9,7 +9,9 @@ import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import { isRecord } from "../../shared/plain-data.ts";
 import type { DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
+import { makeInHand } from "../../shared/reconcile/in-hand.ts";
 import { makeReconcile } from "../../shared/reconcile/reconcile.ts";
+import { makeWakes } from "../../shared/reconcile/wakes.ts";
 import type { Run, RunKey } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { makeAdmission } from "../../shared/start/admission.ts";
@@ -80,7 +82,9 @@ export function makeWorld(
     const gates = makeGates(deps);
     const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
     const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds));
-    const reconcile = makeReconcile(deps, admission, breakers, gates, holds);
+    const inHand = makeInHand();
+    const reconcile = makeReconcile(deps, admission, breakers, gates, holds, inHand);
+    const openWakes = makeWakes(deps, { admission, breakers, gates, holds, inHand });
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>
@@ -89,6 +93,9 @@ export function makeWorld(
       acceptFrom: (source: Source, delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>
         accept(source, { ...delivery }, log),
       tick: async () => void (await reconcile(log)),
+      lightTick: async () => void (await reconcile(log, { isLight: true })),
+      openWakes: () => openWakes(log),
+      reconcile,
     };
   }
 
@@ -101,6 +108,7 @@ export function makeWorld(
     cluster,
     payloads,
     lines,
+    log,
     makeReplica,
     /** Makes the bus deny that it has this message, until it shows it again. */
     hide: (sequenceNumber: number) => void hidden.add(sequenceNumber),

@@ -1,24 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { Dependencies } from "../../../shared/dependencies.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
-import { makeClusterGuard } from "../../../shared/holds/cluster-guard.ts";
-import { makeSourceHolds } from "../../../shared/holds/source-holds.ts";
-import { makeGates } from "../../../shared/judge/gates.ts";
 import { makeLog } from "../../../shared/log.ts";
-import { makeReconcile } from "../../../shared/reconcile/reconcile.ts";
 import { makeTicks, type Ticks } from "../../../shared/reconcile/tick-lease.ts";
-import { makeAdmission } from "../../../shared/start/admission.ts";
-import { makeBreakers } from "../../../shared/start/breakers.ts";
 import { FakeCluster } from "../../support/fake-cluster.ts";
 import { makeWorld, type World } from "../../support/world.ts";
 
 const log = makeLog({ info() {}, warn() {}, error() {} });
 
 function ticking(world: World, over: Partial<Dependencies> = {}): Ticks {
-  const { deps } = world.makeReplica(over);
-  const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
-  const admission = makeAdmission(deps.table, deps.clock);
-  return makeTicks(deps, makeReconcile(deps, admission, makeBreakers(deps), makeGates(deps), holds));
+  const { deps, reconcile } = world.makeReplica(over);
+  return makeTicks(deps, reconcile);
 }
 
 /** Has both replicas' timers fire every ten seconds for an hour, the broken one's first. */
