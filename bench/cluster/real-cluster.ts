@@ -17,7 +17,7 @@ const FAKE_NODES = 10;
 export interface RealCluster extends ClusterServer {
   /** The ids of its processes, by their names. */
   readonly pids: Readonly<Record<string, number>>;
-  /** Access with all rights, because the Dispatcher's ServiceAccount may not watch. */
+  /** Access with all rights, because the Dispatcher's ServiceAccount may not write the status of Jobs. */
   readonly admin: BareCluster;
   /** Reads what the API server has done so far. */
   use(): Promise<ApiServerUse>;
