@@ -46,7 +46,7 @@ export interface StepFacts {
   readonly breakers: Breakers;
   readonly hints: Hints;
   readonly gates: Gates;
-  readonly sources: Pick<SourcesInTick, "looked" | "entityMissing">;
+  readonly sources: Pick<SourcesInTick, "isHeld" | "looked" | "entityMissing">;
   /** Whether no Job starts by now. */
   readonly isHeld: () => Promise<boolean>;
   /** The runs that are left to ask for their messages, which no peek shows. */
@@ -104,14 +104,12 @@ export async function advanceAll(
     joining.push(...turns.joining.map((stored) => ({ stored, share })));
     for (const { run } of turns.first) events.tell({ event: "left", cause: share.slots.causeOf(run) });
   }
-  await tick.closeLostRuns(
-    shares.flatMap(({ read }) => {
-      const hold = sources.lossOf(read.source);
-      return hold ? [{ read, hold }] : [];
-    }),
-    view,
-    events,
-  );
+  // Whether a Job of such a run is at work, only the list tells.
+  const lost = shares.flatMap(({ read }) => {
+    const hold = tick.isListed ? sources.lossOf(read.source) : undefined;
+    return hold ? [{ read, hold }] : [];
+  });
+  await tick.closeLostRuns(lost, view, events);
   const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
   const left = new Set<string>();
   await pLimit(CONCURRENCY).map(inTurn(tasks), async ({ stored, share }) => {

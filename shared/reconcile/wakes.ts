@@ -140,8 +140,8 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
         breakers,
         gates,
         hints: makeHints(),
-        // A tick counts which messages and entities are missing.
-        sources: { looked: () => {}, entityMissing: () => {} },
+        // A tick counts which messages and entities are missing. Whether the source is held was asked before.
+        sources: { isHeld: () => false, looked: () => {}, entityMissing: () => {} },
         isHeld: async () => (await holds.cluster.holdOnStarts(events)) !== undefined,
         // A tick asks for the messages that no peek shows.
         unseen: [],
