@@ -219,6 +219,6 @@ it.each<[edge: Edge | undefined, path: string, token: string]>([
   expect(settlementCallEdge({ path, request: settlementRequest({ lockToken }) })).toBe(edge);
 });
 
-it("demands faults on 59 calls", () => {
-  expect(DEMANDED_EDGES).toHaveLength(59);
+it("demands faults on 61 calls", () => {
+  expect(DEMANDED_EDGES).toHaveLength(61);
 });
