@@ -130,6 +130,15 @@ export function sendSettled(sender: Sender): void {
   local.attach.snd_settle_mode = 1;
 }
 
+/**
+ * Answers a link's attach with the client's own way to settle, because some clients break off if it is another. Must be
+ * called before the attach is answered.
+ */
+export function settleAsAsked(sender: Sender): void {
+  const local: { attach: { rcv_settle_mode: number } } = Reflect.get(sender, "local");
+  local.attach.rcv_settle_mode = sender.rcv_settle_mode ?? 0;
+}
+
 interface DrainState {
   credit: number;
   delivery_count: number;

@@ -8,6 +8,7 @@ import {
   refuseSettlement,
   roomOf,
   sendSettled,
+  settleAsAsked,
 } from "./amqp.ts";
 import { asBrokerError, BrokerError, lockLost, notAllowed } from "./broker-error.ts";
 import type { Consumer } from "./delivery-pump.ts";
@@ -67,6 +68,7 @@ export function receiveLink(entity: Entity, link: Sender, options: LinkOptions =
   const mode = link.snd_settle_mode === 1 ? "receiveAndDelete" : "peekLock";
   const unsettled = new Map<Delivery, string>();
   const detach = (why: string) => link.close({ condition: "amqp:link:detach-forced", description: why });
+  settleAsAsked(link);
   if (mode === "receiveAndDelete") sendSettled(link);
   answerDrains(link);
   settleOnDispositions({ entity, link, unsettled, detach, onSettlement: options.onSettlement });

@@ -82,7 +82,8 @@ export class LinkServer {
     link.set_source(link.source);
     if (address === CBS || isManagement(address)) {
       if (address !== CBS) this.#namespace.receivable(address);
-      const replyTo = address === CBS ? link.name : (link.target?.address ?? link.name);
+      // The client of Node names its link to `$cbs` for its replies, and others name the target.
+      const replyTo = link.target?.address ?? link.name;
       state.replies.set(replyTo, new ReplyLink(link));
       link.once("sender_close", () => state.replies.delete(replyTo));
       return;

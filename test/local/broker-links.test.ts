@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
 import { numberOf, tokenOf } from "../support/bus-user.ts";
 import { type LocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
-import { drainOne } from "../support/raw-amqp.ts";
+import { answeredSettleMode, drainOne, putToken } from "../support/raw-amqp.ts";
 
 const source = { queue: "q" };
 
@@ -40,6 +40,16 @@ describe("the links of the local broker, seen by the Service Bus SDK:", () => {
       await openQueue();
       await bus.send("q", { body: "x" });
       expect(await drainOne(bus.broker.port, "q")).toEqual(["message", "drained"]);
+    });
+
+    it.each([0, 1] as const)("settle in the way that they asked for: %i", async (mode) => {
+      await openQueue();
+      expect(await answeredSettleMode(bus.broker.port, "q", mode)).toBe(mode);
+    });
+
+    it("get the reply to their token at the target that they name", async () => {
+      await openQueue();
+      expect(await putToken(bus.broker.port, `amqp://127.0.0.1:${bus.broker.port}/q`)).toBe(202);
     });
 
     it("share what comes", async () => {

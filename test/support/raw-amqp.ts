@@ -82,3 +82,29 @@ export async function drainOne(port: number, address: string): Promise<string[]>
   }).finally(() => connection.close());
   return events;
 }
+
+/** Attaches a receiver that settles in this mode (0 or 1). Resolves to the mode that the broker answers. */
+export async function answeredSettleMode(port: number, address: string, mode: 0 | 1): Promise<number | undefined> {
+  const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
+  return new Promise<number | undefined>((resolve) => {
+    const receiver = connection.open_receiver({ source: address, rcv_settle_mode: mode, credit_window: 0 });
+    connection.once("receiver_open", () => resolve(receiver.rcv_settle_mode));
+  }).finally(() => connection.close());
+}
+
+/**
+ * Puts a token as the clients of other languages do, which name the target of their link, not the link itself, for the
+ * reply. Resolves to the status of the reply.
+ */
+export async function putToken(port: number, audience: string): Promise<unknown> {
+  const replyTo = "replies-here";
+  const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
+  return new Promise<unknown>((resolve) => {
+    connection.open_receiver({ source: "$cbs", target: replyTo });
+    connection.on("message", ({ message }: EventContext) => resolve(message?.application_properties?.["statusCode"]));
+    connection.open_sender("$cbs");
+    const application_properties = { operation: "put-token", type: "servicebus.windows.net:sastoken", name: audience };
+    const request = { message_id: "1", reply_to: replyTo, application_properties, body: "token" };
+    connection.once("sendable", ({ sender }: EventContext) => sender?.send(request));
+  }).finally(() => connection.close());
+}
