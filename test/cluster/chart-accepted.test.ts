@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { installKedaCrds } from "../../real-cluster/keda-crds.ts";
+import { type Kubectl, makeKubectl } from "../../real-cluster/kubectl.ts";
+import { programsOf } from "../../real-cluster/programs.ts";
 import { valueAt } from "../../shared/plain-data.ts";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { type Chart, objectAt, openChart, type Rendered } from "./chart.ts";
 import { CONNECTED, VALUES } from "./chart-values.ts";
-import { installKedaCrds } from "./keda-crds.ts";
-import { type Kubectl, makeKubectl } from "./kubectl.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
-import { programsOf } from "./programs.ts";
 
 // A real API server judges everything that the chart makes: KEDA's kinds by their CRDs, the policy's CEL, and unknown
 // fields.

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { programsOf } from "../../real-cluster/programs.ts";
 import { type Chart, openChart, type Values } from "./chart.ts";
 import { CONNECTED } from "./chart-values.ts";
-import { programsOf } from "./programs.ts";
 
 // These values would fail later, or silently. helm refuses them before it installs anything, and says which field is
 // wrong and what to write.

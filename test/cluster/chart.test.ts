@@ -3,13 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { programsOf } from "../../real-cluster/programs.ts";
 import { readConfig } from "../../shared/config.ts";
 import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { valueAt } from "../../shared/plain-data.ts";
 import { makeDeployScript } from "../support/deploy-script.ts";
 import { CHART, type Chart, objectAt, objectsAt, openChart, RELEASE, type Rendered, type Values } from "./chart.ts";
 import { CONNECTED, VALUES } from "./chart-values.ts";
-import { programsOf } from "./programs.ts";
 
 // These tests cover what helm makes of the chart, and what it refuses. chart-accepted.test.ts tests that a cluster
 // takes it, and keda.test.ts that it works.

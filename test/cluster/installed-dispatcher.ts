@@ -4,13 +4,13 @@ import { CoreV1Api, KubeConfig } from "@kubernetes/client-node";
 import type { Binaries } from "../../real-cluster/binaries.ts";
 import type { ClusterRecord } from "../../real-cluster/cluster-record.ts";
 import { importImages } from "../../real-cluster/containerd-client.ts";
+import { startKeda } from "../../real-cluster/keda.ts";
+import { installKedaCrds } from "../../real-cluster/keda-crds.ts";
+import { programsOf } from "../../real-cluster/programs.ts";
 import { appArchive } from "./app-image.ts";
 import { CHART, makeHelm, RELEASE } from "./chart.ts";
 import { closeAll } from "./close-all.ts";
-import { startKeda } from "./keda.ts";
-import { installKedaCrds } from "./keda-crds.ts";
 import { makeNamespace, removeNamespace } from "./namespace.ts";
-import { programsOf } from "./programs.ts";
 import { type ReachableServices, startReachableServices } from "./reachable-services.ts";
 import { startWorkGate, type WorkGate } from "./work-gate.ts";
 
@@ -63,7 +63,8 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
     const jobNamespace = `${options.name}-jobs`;
     closing.push(() => removeNamespace(kubeConfig, jobNamespace));
     await makeSecret(kubeConfig, namespace.name, services);
-    closing.push(await startKeda({ record, binaries, namespace: namespace.name, trusted: services.certificate }));
+    const keda = await startKeda({ record, binaries, namespace: namespace.name, trusted: services.certificate });
+    closing.push(() => keda.stop());
     const directory = join(record.directory, `helm-${namespace.name}`);
     await mkdir(directory);
     const file = join(directory, "values.json");

@@ -11,6 +11,8 @@ import {
 } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from "vitest";
 import { stringify } from "yaml";
+import { type Kubectl, makeKubectl } from "../../real-cluster/kubectl.ts";
+import { programsOf } from "../../real-cluster/programs.ts";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { sampleJobs } from "../../shared/jobs/sample-jobs.ts";
 import { parseModuleFile } from "../../shared/module-files/parse-module-file.ts";
@@ -18,9 +20,7 @@ import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { type Chart, openChart, RELEASE } from "./chart.ts";
 import { CONNECTED } from "./chart-values.ts";
 import { accessOf } from "./dispatcher-under-test.ts";
-import { type Kubectl, makeKubectl } from "./kubectl.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
-import { programsOf } from "./programs.ts";
 
 // These tests cover what the chart's ValidatingAdmissionPolicy still allows with the app's token. The account, its Role
 // and the policy are the chart's own.

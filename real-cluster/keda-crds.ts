@@ -2,13 +2,13 @@ import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
-import type { Binaries } from "../../real-cluster/binaries.ts";
+import { PROJECT_ROOT } from "../local/stack/project-root.ts";
+import type { Binaries } from "./binaries.ts";
 import { makeKubectl } from "./kubectl.ts";
 
 const run = promisify(execFile);
 const MODULE = "github.com/kedacore/keda/v2";
-const downloaded = z.object({ Dir: z.string() });
+const downloaded = z.object({ Dir: z.string(), Version: z.string() });
 
 /**
  * Makes KEDA's kinds known to a cluster, as the pinned module describes them, and resolves when the cluster takes such
@@ -16,14 +16,19 @@ const downloaded = z.object({ Dir: z.string() });
  */
 export async function installKedaCrds(kubeconfig: string, binaries: Binaries): Promise<void> {
   const kubectl = makeKubectl(binaries, kubeconfig);
-  const directory = join(await moduleDirectory(), "config", "crd", "bases");
+  const directory = join((await kedaModule()).Dir, "config", "crd", "bases");
   // Applies them on the server, because they are too long for the annotation that a client would remember them in.
   await kubectl(["apply", "--server-side", "--force-conflicts", "--filename", directory]);
   await kubectl(["wait", "--for=condition=Established", "--timeout=60s", "--filename", directory]);
 }
 
-async function moduleDirectory(): Promise<string> {
+/** Resolves to the version of the pinned KEDA, such as `v2.21.0`. */
+export async function kedaVersion(): Promise<string> {
+  return (await kedaModule()).Version;
+}
+
+async function kedaModule(): Promise<z.output<typeof downloaded>> {
   const cwd = join(PROJECT_ROOT, "real-cluster", "go", "keda");
   const { stdout } = await run("go", ["mod", "download", "-json", MODULE], { cwd });
-  return downloaded.parse(JSON.parse(stdout)).Dir;
+  return downloaded.parse(JSON.parse(stdout));
 }

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import type { Binaries } from "../../real-cluster/binaries.ts";
+import type { Binaries } from "./binaries.ts";
 
 /** Runs kubectl as a user who may do everything, and resolves to its output. Rejects with its own words. */
 export type Kubectl = (args: readonly string[], stdin?: string) => Promise<string>;
