@@ -71,7 +71,7 @@ async function findEntryPoints() {
   const local = await glob([
     "local/**/main.ts",
     "bench/*.ts",
-    "bench/cluster/main.ts",
+    "bench/*/main.ts",
     "prove/**/main.ts",
     "real-cluster/**/main.ts",
   ]);

@@ -13,6 +13,7 @@ import {
   startBare,
   startServers,
 } from "./servers.ts";
+import { USUAL_TICKS } from "./ticking.ts";
 
 /** What is measured: the app, or the bare calls. */
 export type Measured = "app" | "bare";
@@ -27,8 +28,6 @@ const COUNTED = 100;
 
 /** A schedule that has no tick during a bench, so that no request of a tick is counted. */
 const NO_TICKS = "0 0 0 1 1 *";
-/** The app's default schedule. */
-const USUAL_TICKS = "*/10 * * * * *";
 
 /** The figures of one round. */
 export interface AcceptRound {

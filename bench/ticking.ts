@@ -1,5 +1,8 @@
 import { z } from "zod";
 
+/** The app's default schedule. */
+export const USUAL_TICKS = "*/10 * * * * *";
+
 const PATIENCE_MS = 120_000;
 
 const line = z

@@ -23,7 +23,7 @@ const CLUSTER = ["etcd", "containerd", "kubernetes"] as const;
 /** The families that the tests on a cluster need. */
 const TESTED = [...CLUSTER, "helm", "keda"] as const;
 
-type FamilyName = (typeof TESTED)[number] | "kwok";
+type FamilyName = (typeof TESTED)[number] | "kwok" | "queue-worker";
 
 /**
  * Programs of one Go module. Each family has a module of its own, so that its dependencies never decide another one's.
@@ -63,6 +63,7 @@ const FAMILIES: readonly Family[] = [
     programs: { "keda-operator": `${KEDA}/cmd/operator` },
     flags: [QUICKLY_BUILT, "-ldflags", "-s -w"],
   },
+  { name: "queue-worker", programs: { "queue-worker": "." }, flags: [QUICKLY_BUILT, "-ldflags", "-s -w"] },
   { name: "kwok", programs: { kwok: "sigs.k8s.io/kwok/cmd/kwok" }, flags: [QUICKLY_BUILT, "-ldflags", "-s -w"] },
 ];
 

@@ -2,6 +2,7 @@ import type { TableCounts } from "../../local/table-server/start-table-server.ts
 import { Deliveries } from "../deliveries.ts";
 import { cpuMs } from "../processes.ts";
 import { makeSending } from "../sending.ts";
+import { USUAL_TICKS } from "../ticking.ts";
 import { type Pair, withBoth } from "./pair.ts";
 import { countsBetween } from "./table-counts.ts";
 import { FULL, ROOMY, type World } from "./world.ts";
@@ -10,8 +11,6 @@ import { FULL, ROOMY, type World } from "./world.ts";
 const WARM_UP = 200;
 /** How many messages the counted requests are shared out among. */
 const COUNTED = 100;
-/** The app's default schedule. */
-const USUAL_TICKS = "*/10 * * * * *";
 /** A schedule that has no tick during a bench, so that no request of a tick is counted. */
 const NO_TICKS = "0 0 0 1 1 *";
 

@@ -2,6 +2,7 @@ import type { Processes } from "../processes.ts";
 import { bodyOf } from "../sample-run.ts";
 import { makeSending } from "../sending.ts";
 import { startBare, startServers } from "../servers.ts";
+import { USUAL_TICKS } from "../ticking.ts";
 import { type ApiServerUse, less, per } from "./api-server-use.ts";
 import { type RealCluster, startRealCluster } from "./real-cluster.ts";
 import {
@@ -13,8 +14,8 @@ import {
   watchProgram,
 } from "./watch-program.ts";
 
-/** The app's default schedule. */
-const USUAL_TICKS = "*/10 * * * * *";
+/** How many nodes pretend to run the Jobs. */
+const FAKE_NODES = 10;
 /** How many messages are counted on the empty cluster. Each list is one page there. */
 const COUNTED = 50;
 /**
@@ -55,7 +56,7 @@ export async function measureOnCluster(
     // The properties take the other 512 bytes.
     body: bodyOf(options.messageKib * 1024 - 512),
     async startCluster(directory) {
-      cluster = await startRealCluster(processes, directory, progress);
+      cluster = await startRealCluster(processes, { directory, say: progress, fakeNodes: FAKE_NODES });
       return cluster;
     },
   });

@@ -7,6 +7,14 @@ const started = z.object({ message: z.literal("started a job"), messageId: z.str
 const closed = z.object({ message: z.literal("closed a run"), messageId: z.string() });
 const event = z.object({ object: z.object({ rows: z.array(z.object({ cells: z.array(z.unknown()) })) }) });
 
+/** Names the Jobs that are complete, of one line of a watch of the Jobs. */
+export function completedJobs(line: string): string[] {
+  if (!line.includes('"Complete"')) return [];
+  return event
+    .parse(JSON.parse(line))
+    .object.rows.flatMap(({ cells: [name, state] }) => (state === "Complete" ? [String(name)] : []));
+}
+
 /**
  * Keeps when each Job finished, as the cluster says, and when its message was settled, as the measured program says.
  */
@@ -30,12 +38,9 @@ export class Settlements {
 
   /** Takes one line of a watch of the Jobs. */
   readonly takeEvent = (line: string): void => {
-    if (!line.includes('"Complete"')) return;
-    for (const { cells } of event.parse(JSON.parse(line)).object.rows) {
-      const [name, state] = cells;
+    for (const name of completedJobs(line)) {
       // The Job changes again when it is retired.
-      if (state === "Complete" && !this.#finishedAt.has(String(name)))
-        this.#finishedAt.set(String(name), performance.now());
+      if (!this.#finishedAt.has(name)) this.#finishedAt.set(name, performance.now());
     }
   };
 

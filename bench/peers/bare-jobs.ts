@@ -1,0 +1,56 @@
+import pLimit from "p-limit";
+import { loadModules } from "../../shared/module-files/load-modules.ts";
+import type { Module } from "../../shared/modules/module.ts";
+import { completedJobs } from "../cluster/settlements.ts";
+import { jobOf, runOf } from "../sample-run.ts";
+import { PLACES, type Stage } from "./contender.ts";
+import { type Fate, fateOf } from "./fate.ts";
+import { type Order, ordersOf } from "./order.ts";
+import { atPace, PACE_MS, type PeersOptions } from "./scenarios.ts";
+
+/** The fates of the same Jobs without messages. `goneAt` is when the cluster has called the Job complete. */
+export interface BareFigures {
+  readonly singles: readonly Fate[];
+  readonly burst: readonly Fate[];
+}
+
+/**
+ * Measures how fast the cluster itself is. It gets the Jobs that the Dispatcher would make of the messages. In the burst
+ * it gets the next one at the moment at which one is complete.
+ */
+export async function measureBare(stage: Stage, { singles, burst }: PeersOptions): Promise<BareFigures> {
+  const { cluster, servers, reports, progress } = stage;
+  const module = loadModules(servers.connections.modulesDir).find(({ name }) => name === "work");
+  if (module === undefined) throw new Error("there is no module for bare Jobs");
+  const waiting = new Map<string, () => void>();
+  const watching = await cluster.admin.watchJobs((line) => {
+    for (const name of completedJobs(line)) waiting.get(name)?.();
+  });
+  let number = 0;
+  const run = async (order: Order): Promise<Fate> => {
+    number += 1;
+    const { name, text } = bareJob(module, cluster.namespace, number, order);
+    const complete = new Promise<void>((resolve) => waiting.set(name, resolve));
+    const enqueuedAt = Date.now();
+    await cluster.admin.createJob(text);
+    await complete;
+    return fateOf({ enqueuedAt, goneAt: Date.now() }, reports.of(order.id));
+  };
+
+  progress(`bare cluster: ${singles} single Jobs`);
+  const single: Promise<Fate>[] = [];
+  await atPace(ordersOf("bare-single", singles), PACE_MS, async (order) => void single.push(run(order)));
+  const ofSingles = await Promise.all(single);
+  progress(`bare cluster: ${burst} Jobs`);
+  const startedAt = Date.now();
+  const ofBurst = await pLimit(PLACES.work).map(ordersOf("bare-burst", burst), run);
+  watching.stop();
+  // A Job that waited for its place counts from the beginning, as a message does.
+  return { singles: ofSingles, burst: ofBurst.map((fate) => ({ ...fate, sentAt: startedAt })) };
+}
+
+function bareJob(module: Module, namespace: string, sequenceNumber: number, order: Order) {
+  const run = runOf(module, { sequenceNumber, enqueuedAt: Date.now(), messageId: order.id });
+  const job = jobOf(run, module, namespace, JSON.stringify(order));
+  return { name: job.metadata?.name ?? "", text: JSON.stringify(job) };
+}
