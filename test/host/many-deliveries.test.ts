@@ -11,7 +11,7 @@ const CALLS = 16;
 /** So many messages are sent at once, and wait at most. */
 const BATCH = 500;
 const BODY = Buffer.alloc(256, "x");
-/** One kept delivery in twenty of the last 8,000 would be more: it is some 5 KB, with its message and its body. */
+/** A kilobyte for each of the last 8,000 deliveries. One that is kept is more, with its message and its body. */
 const MOST_GROWTH_BYTES = 8_000_000;
 
 setFlagsFromString("--expose-gc");
