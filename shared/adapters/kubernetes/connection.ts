@@ -72,7 +72,7 @@ export function connect(
   const send = async (
     request: RequestContext,
     kind: RequestKind,
-    limits: { readonly signal: AbortSignal; readonly bodyTimeout?: number } = {
+    limits: { readonly signal: AbortSignal; readonly headersTimeout?: number; readonly bodyTimeout?: number } = {
       signal: AbortSignal.timeout(options.timeoutMs),
     },
   ): Promise<Answer> => {
@@ -83,7 +83,6 @@ export function connect(
       method: request.getHttpMethod(),
       headers: request.getHeaders(),
       ...limits,
-      headersTimeout: options.timeoutMs,
       ...(typeof body === "string" ? { body } : {}),
       ...(dispatcher === undefined ? {} : { dispatcher }),
     });
@@ -141,7 +140,11 @@ export function connect(
       request.setHeaderParam("Accept", accept);
       await authenticate(request);
       keepRest("reads");
-      const { body } = await send(request, "reads", { signal, bodyTimeout: silenceMs });
+      const { body } = await send(request, "reads", {
+        signal,
+        headersTimeout: options.timeoutMs,
+        bodyTimeout: silenceMs,
+      });
       return linesOf(body, signal, silenceMs);
     },
   };
