@@ -124,3 +124,43 @@ describe("a count that is taken while this process starts a run", () => {
     expect(admission.take(module, aRun({ sequenceNumber: 2, status: "waiting" }))).toBeUndefined();
   });
 });
+
+describe("a slot that is given up", () => {
+  const [first, second] = [1, 2].map((sequenceNumber) => aRun({ sequenceNumber, status: "dispatched" }));
+  if (!first || !second) throw new Error("there are two");
+
+  it("is free at once, and only once, by the count of the process that gave it up", async () => {
+    const { table, module, admission } = setUp();
+    await table.insert(first);
+    await table.insert(second);
+    await admission.countAtWork(module.source);
+    expect(admission.free(module)).toBe(0);
+    admission.vacate(first);
+    admission.vacate(first);
+    expect(admission.free(module)).toBe(1);
+  });
+
+  it("changes nothing if the count was taken after the write", async () => {
+    const { table, module, admission } = setUp();
+    await table.insert(second);
+    await admission.countAtWork(module.source);
+    admission.vacate(first);
+    expect(admission.free(module)).toBe(1);
+  });
+
+  it("stays free if a count that read the row before is still under way", async () => {
+    const { table, module, admission } = setUp();
+    await table.insert(first);
+    await table.insert(second);
+    const { atWork } = table;
+    table.atWork = async (source) => {
+      const read = await atWork(source);
+      admission.vacate(first);
+      return read;
+    };
+    await admission.countAtWork(module.source);
+    expect(admission.free(module)).toBe(1);
+    expect(admission.take(module, first)).toBeDefined();
+    expect(admission.free(module)).toBe(0);
+  });
+});
