@@ -4,6 +4,9 @@ import { NO_SWEEP, type Twin } from "./twin.ts";
 /** Longer than a lock lasts, and some ticks more. */
 const LOOKS_MS = 15_000;
 
+/** Whether a Job started while its message was active, in the story of `in-doubt-is-left` that is told now. */
+let startedEarly = false;
+
 /** The guards of the messages on the bus. */
 export const BUS_TWINS: readonly Twin[] = [
   {
@@ -114,5 +117,30 @@ export const BUS_TWINS: readonly Twin[] = [
     },
     finds: ["lost"],
     shows: "all twelve runs are closed as lost, although their messages are there",
+  },
+  {
+    name: "in-doubt-is-left",
+    guard: "if nothing says that a message is deferred, its delivery is left, and no Job is made",
+    removal: [{ guard: "in-doubt-is-left", put: "" }],
+    scenario: {
+      story: "the bus takes no deferral for some time, neither on the link nor over the management",
+      async play({ script, send, until }) {
+        script.answer("defer a delivery", 410, { times: Number.POSITIVE_INFINITY });
+        script.answer("defer a message", 410, { times: Number.POSITIVE_INFINITY });
+        await send("success");
+        const records = await until(
+          "it is delivered twice, or its Job starts",
+          (now) => starts(now, 1) > 0 || now.bus.some(({ deliveryCount = 0 }) => deliveryCount > 1),
+        );
+        startedEarly = starts(records, 1) > 0;
+        script.stopAnswering();
+      },
+      alsoFinds: async (_scene, { sent }) =>
+        startedEarly
+          ? sent.map(({ id }) => ({ kind: "wrong", about: id, what: "its Job started while it was active on the bus" }))
+          : [],
+    },
+    finds: ["wrong"],
+    shows: "a Job works on a message that the bus may expire, or give to another receiver",
   },
 ];

@@ -113,7 +113,7 @@ export const START_TWINS: readonly Twin[] = [
       story:
         "a replica freezes between the row and the Job, and wakes when attempt 1 is over, its Job is deleted and attempt 2 has started",
       async play({ script, cluster, send, until }) {
-        const freezing = script.catch("defer a message", "after", { freeze: true });
+        const freezing = script.catch("defer a delivery", "after", { freeze: true });
         await send("retry");
         const frozen = await freezing;
         const { jobs } = await until("attempt 2 starts", (records) => starts(records, 2) === 1);

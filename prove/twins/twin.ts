@@ -46,6 +46,7 @@ const PATIENCE: readonly Edit[] = [
   { constant: "BLOB_TIMEOUT_MS", put: "120_000" },
   { constant: "CLUSTER_TIMEOUT_MS", put: "120_000" },
   { constant: "BUS_TIMEOUT_MS", put: "120_000" },
+  { constant: "IN_PROCESS_TIMEOUT_MS", put: "120_000" },
   // The next two only save time. The app looks for orphan bodies more often.
   { constant: "ORPHAN_BODIES_EVERY_MS", put: "3_000" },
   // The tick takes over a run whose trigger is frozen after three seconds, and not after fifteen.

@@ -37,6 +37,7 @@ export async function deferDelivery(
     // If the first try took effect, it ended the lock. A deferred message never becomes active again, so one peek is
     // enough.
     const shown = await broker.peek(source, sequenceNumber);
+    // guard: in-doubt-is-left
     if (shown?.state !== "deferred" || shown.enqueuedAt !== enqueuedAt) throw error;
   }
 }

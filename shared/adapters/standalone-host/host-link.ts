@@ -4,12 +4,12 @@ import { carriedProperties, toPeekedMessage } from "../service-bus/message.ts";
 import { lettersToTry, stampsToTry } from "../service-bus/properties-that-fit.ts";
 import type { OfferedDeliveries, OfferedDelivery } from "./offered-deliveries.ts";
 
-const SETTLEMENT_TIMEOUT_MS = 10_000;
+const IN_PROCESS_TIMEOUT_MS = 10_000;
 
 /** Makes the link of the standalone host, which runs in this process. An answer takes `timeoutMs` at most. */
 export function makeStandaloneHostLink(
   offered: OfferedDeliveries,
-  { timeoutMs = SETTLEMENT_TIMEOUT_MS }: { readonly timeoutMs?: number } = {},
+  { timeoutMs = IN_PROCESS_TIMEOUT_MS }: { readonly timeoutMs?: number } = {},
 ): HostLink {
   async function settle(lockToken: string, how: (delivery: OfferedDelivery) => Promise<void>): Promise<LinkAnswer> {
     const delivery = offered.get(lockToken);
