@@ -65,7 +65,11 @@ export interface Real {
 }
 
 export async function setUp(): Promise<{ model: Model; real: Real }> {
-  const world = makeWorld([aModule({ retry: RETRY, maxActive: 2, startTimeoutMs: 60_000, when: { subject: "mine" } })], {}, "with a link");
+  const world = makeWorld(
+    [aModule({ retry: RETRY, maxActive: 2, startTimeoutMs: 60_000, when: { subject: "mine" } })],
+    {},
+    "with a link",
+  );
   await countNineRejections(world);
   const model: Model = {
     jobs: new Map(),
