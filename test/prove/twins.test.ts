@@ -81,11 +81,13 @@ describe("the twins", () => {
     }
   }, 60_000);
 
-  it("take out every guard that a comment in the source names, each by one twin", async () => {
+  it("take out every guard that a comment in the source names, each by the twin of that name", async () => {
     const marked = [...(await guardPlaces()).keys()].toSorted();
-    expect(marked).toEqual(TWINS.flatMap(({ removal }) => removal.map(({ guard }) => guard)).toSorted());
-    for (const { name, removal } of TWINS)
-      for (const { guard } of removal) expect(guard.split(", ")[0], `a marker of ${name}`).toBe(name);
+    // A twin may change the statement of another guard besides its own.
+    const own = ({ name, removal }: (typeof TWINS)[number]) =>
+      removal.map(({ guard }) => guard).filter((guard) => guard.split(", ")[0] === name);
+    expect(marked).toEqual(TWINS.flatMap(own).toSorted());
+    for (const twin of TWINS) expect(own(twin), `markers of ${twin.name}`).not.toEqual([]);
   });
 
   it("are the table in the docs, as `npm run prove:twins -- --docs` writes it, and have all been played", async () => {
