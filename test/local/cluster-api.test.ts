@@ -1,5 +1,6 @@
 // oxlint-disable typescript/no-unsafe-type-assertion -- What the server answers is what these tests are about.
 import { statSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
 import type { V1Job } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { aJob, JOBS, type LocalClusterUser, sh, startLocalCluster } from "../support/local-cluster.ts";
@@ -150,8 +151,8 @@ describe("how it words its refusals", () => {
 });
 
 describe("lists and watches", () => {
-  const labelled = async (labels: Record<string, string>): Promise<string> => {
-    const job = aJob({}, { spec: { suspend: true } });
+  const labelled = async (labels: Record<string, string>, annotations = {}): Promise<string> => {
+    const job = aJob({}, { annotations, spec: { suspend: true } });
     return on.create({ ...job, metadata: { ...job.metadata, labels: { suite: "lists", ...labels } } });
   };
   const namesOf = (items: unknown): string[] => (items as V1Job[]).map(({ metadata }) => metadata?.name ?? "");
@@ -240,6 +241,16 @@ describe("lists and watches", () => {
     }
     watch.close();
     expect(seen).toEqual([`ADDED ${name}`, `ADDED ${other}`, `DELETED ${name}`, `ADDED ${name}`, `DELETED ${other}`]);
+  });
+
+  test("goes on when the time of a watch is over that nobody reads", async () => {
+    const ballast = { "example.com/ballast": "x".repeat(200 * 1024) };
+    for (let count = 0; count < 20; count += 1) await labelled({ watched: "unread" }, ballast);
+    const watch = on.api.watch(`${JOBS}?watch=true&labelSelector=watched=unread&timeoutSeconds=1`);
+    await setTimeout(1_200);
+    await labelled({ watched: "unread" });
+    expect((await on.api.ask("GET", "/readyz")).text).toBe("ok");
+    watch.close();
   });
 
   test("answers what clients ask before anything else", async () => {

@@ -60,7 +60,17 @@ export function watchCollection<T extends StoredObject>(
     if (change.version > Number(version)) tell(change);
   });
   const lifeMs = (integerParam(request, "timeoutSeconds") ?? DEFAULT_TIMEOUT_SECONDS) * 1000;
-  const timers = [setTimeout(() => response.end(), lifeMs)];
+  const leave = (): void => {
+    for (const timer of timers) clearTimeout(timer);
+    stop();
+  };
+  const timers = [
+    setTimeout(() => {
+      // A client that doesn't read keeps the response from closing, and nothing may be written behind its end.
+      leave();
+      response.end();
+    }, lifeMs),
+  ];
   if (request.query.get("allowWatchBookmarks") === "true" && lifeMs > LAST_BOOKMARK_MS)
     timers.push(
       setTimeout(() => {
@@ -68,10 +78,7 @@ export function watchCollection<T extends StoredObject>(
         isFirst = false;
       }, lifeMs - LAST_BOOKMARK_MS),
     );
-  response.once("close", () => {
-    for (const timer of timers) clearTimeout(timer);
-    stop();
-  });
+  response.once("close", leave);
 }
 
 /** Tells a client how far its watch has come. As a table, a bookmark is a row with an empty name. */
