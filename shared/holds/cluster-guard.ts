@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
-import { isJobAbsent, isMassAbsence, mayHaveJob } from "../observe/absence.ts";
+import { isJobAbsent, isMassAbsence, mayHaveJob, withoutMovedOn } from "../observe/absence.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { makeRecent } from "../recent.ts";
@@ -18,7 +18,7 @@ import type { Events } from "../telemetry/events.ts";
 /** How often the record is written again after another replica got ahead of it. */
 const MAX_TRIES = 5;
 
-type Deps = Pick<Dependencies, "instanceTable" | "cluster" | "clock" | "namespace">;
+type Deps = Pick<Dependencies, "table" | "instanceTable" | "cluster" | "clock" | "namespace">;
 
 /** Makes the next record of the last one, and of what is seen of the cluster. */
 type NextRecord = (known: ClusterRecord | undefined, sight: ClusterSight) => ClusterRecord;
@@ -58,8 +58,9 @@ export function makeClusterGuard(deps: Deps): ClusterGuard {
     events: Events,
   ): Promise<ClusterHold | undefined> {
     const isAtWork = runs.some(({ run }) => mayHaveJob(run));
+    const counted = await withoutMovedOn(deps, runs, view);
     const { before, after, sight } = await recordCluster(deps, (known, seen) =>
-      afterTick(known, seen, { isAtWork, areMissing: isMassAbsence(runs, view, known?.doubtedSince) }),
+      afterTick(known, seen, { isAtWork, areMissing: isMassAbsence(counted, view, known?.doubtedSince) }),
     );
     const hold = holdOf(after, sight.uid);
     if (hold === "another cluster")
@@ -67,7 +68,7 @@ export function makeClusterGuard(deps: Deps): ClusterGuard {
     else if (before?.uid !== undefined && before.uid !== after.uid)
       events.tell({ event: "cluster changed", record: before, sight });
     if (hold === "jobs missing") {
-      const absent = runs.filter(({ run }) => isJobAbsent(run, view)).length;
+      const absent = counted.filter(({ run }) => isJobAbsent(run, view)).length;
       events.tell({ event: "jobs missing", absent, namespace: sight.namespace });
     }
     return hold;
@@ -83,7 +84,10 @@ export function makeClusterGuard(deps: Deps): ClusterGuard {
  * Looks at the cluster, and writes the record that `next` makes of it, unless that is the same. If another replica was
  * faster, its record is read, and `next` asked again. Rejects with an UnavailableError.
  */
-export async function recordCluster({ instanceTable, cluster, clock, namespace }: Deps, next: NextRecord) {
+export async function recordCluster(
+  { instanceTable, cluster, clock, namespace }: Omit<Deps, "table">,
+  next: NextRecord,
+) {
   const sight: ClusterSight = { uid: await cluster.namespaceUid(), namespace, now: clock.now() };
   for (let attempt = 1; ; attempt += 1) {
     const stored = await instanceTable.cluster();

@@ -1,6 +1,8 @@
 import type { EpochMs } from "../clock.ts";
+import type { Looking } from "../dependencies.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { Run } from "../run/run.ts";
+import { sourceKey } from "../run/source.ts";
 import type { ClusterView } from "./cluster-view.ts";
 
 /** So many absences make it more likely that the cluster is the wrong one than that the Jobs are gone. */
@@ -14,6 +16,25 @@ export function mayHaveJob({ status }: Run): boolean {
 /** Says whether the row has a Job that the light list doesn't show. */
 export function isJobAbsent(run: Run, { jobs }: Pick<ClusterView, "jobs">): boolean {
   return run.status === "dispatched" && !jobs.has(run.jobName ?? "");
+}
+
+/**
+ * Leaves out the runs that moved on since they were read: between the rows and the list, a wake or another replica may
+ * have put many Jobs away that were over, and those are absent for good reason. Reads the rows once more, and only if so
+ * many Jobs are absent that it matters. Rejects with an UnavailableError.
+ */
+export async function withoutMovedOn(
+  { table }: { readonly table: Pick<Looking["table"], "atWork"> },
+  runs: readonly StoredRun[],
+  view: Pick<ClusterView, "jobs">,
+): Promise<readonly StoredRun[]> {
+  const absent = runs.filter(({ run }) => isJobAbsent(run, view));
+  if (absent.length < MASS_ABSENCE.atLeast) return runs;
+  const sources = new Map(absent.map(({ run: { source } }) => [sourceKey(source), source]));
+  const stillOut = new Set<string | undefined>();
+  for (const source of sources.values())
+    for (const { run } of (await table.atWork(source)).runs) if (isJobAbsent(run, view)) stillOut.add(run.jobName);
+  return runs.filter(({ run }) => !isJobAbsent(run, view) || stillOut.has(run.jobName));
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { EntityMissingError } from "../errors.ts";
 import { gateOf } from "../judge/gate-of.ts";
 import { type Gates, makeGates } from "../judge/gates.ts";
-import { isJobAbsent, isMassAbsence, mayHaveJob } from "../observe/absence.ts";
+import { isJobAbsent, isMassAbsence, mayHaveJob, withoutMovedOn } from "../observe/absence.ts";
 import { type ClusterView, jobNameOf, phaseOf, viewCluster } from "../observe/cluster-view.ts";
 import { lookAtJob } from "../observe/look-at-job.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
@@ -62,8 +62,9 @@ async function lookAtCluster(
     return atWork.length === 0 ? [] : [{ kind: "another cluster", record, uid, atWork: atWork.length }];
   const overdue: AuditFinding[] = [];
   for (const stored of atWork) overdue.push(...(await overdueJob(deps, stored, view)));
-  if (!isMassAbsence(runs, view, record?.doubtedSince)) return overdue;
-  return [{ kind: "mass absence", absent: runs.filter(({ run }) => isJobAbsent(run, view)).length }, ...overdue];
+  const counted = await withoutMovedOn(deps, runs, view);
+  if (!isMassAbsence(counted, view, record?.doubtedSince)) return overdue;
+  return [{ kind: "mass absence", absent: counted.filter(({ run }) => isJobAbsent(run, view)).length }, ...overdue];
 }
 
 async function overdueJob(deps: Dependencies, stored: StoredRun, view: ClusterView): Promise<AuditFinding[]> {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { aModule } from "../../support/a-module.ts";
 import { FakeCluster } from "../../support/fake-cluster.ts";
-import { LOCK_MS, makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
+import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
 
 /** A world whose Job has failed, and whose peek misses the message just when the next attempt would start. */
 async function withDoubt(): Promise<World> {
@@ -39,6 +40,24 @@ describe("the slow belief in absence", () => {
     await world.tick();
     expect(world.run()).toMatchObject({ attempt: 2, failures: 1, interruptions: 0 });
     expect(world.lines.map(({ why }) => why)).not.toContain("the Job was deleted");
+  });
+
+  it("does not miss Jobs that a wake retired between the rows and the list", async () => {
+    const world = makeWorld([aModule({ retry: RETRY })]);
+    for (let n = 0; n < 12; n += 1) await world.send();
+    const names = world.cluster.names();
+    for (const name of names) world.cluster.succeed(name);
+    const listJobs = world.cluster.listJobs.bind(world.cluster);
+    world.cluster.listJobs = async () => {
+      const wakes = world.openWakes();
+      for (const name of names) wakes.wake(name);
+      while (world.closed().length < names.length) await new Promise((resolve) => setTimeout(resolve, 5));
+      await wakes.close();
+      return listJobs();
+    };
+    await world.tick();
+    expect(world.lines.filter(({ level }) => level === "error")).toEqual([]);
+    expect((await world.send()).outcome).toBe("dispatched");
   });
 
   it("calls a message gone only after two peeks a lock duration apart missed it and the broker said MessageNotFound", async () => {
