@@ -42,5 +42,5 @@ export interface Looking extends Pick<Dependencies, "clock" | "modules" | "insta
   >;
   readonly instanceTable: Pick<InstanceTable, "sources">;
   readonly broker: Pick<MessageBroker, "peek" | "browse">;
-  readonly cluster: Pick<JobCluster, "get" | "pods" | "events" | "listJobs" | "listPods" | "listCancelled">;
+  readonly cluster: Pick<JobCluster, "get" | "glance" | "pods" | "events" | "listJobs" | "listPods" | "listCancelled">;
 }

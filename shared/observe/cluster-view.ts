@@ -1,11 +1,17 @@
+import pLimit from "p-limit";
 import type { EpochMs } from "../clock.ts";
 import type { Looking } from "../dependencies.ts";
+import { isRetired } from "../jobs/job-identity.ts";
 import { jobName } from "../jobs/job-name.ts";
 import { looksStuck } from "../jobs/judge-start.ts";
 import type { Module } from "../modules/module.ts";
 import type { JobListing, PodListing } from "../ports/job-cluster.ts";
+import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen } from "../run/decide.ts";
 import type { AttemptEnd, Run } from "../run/run.ts";
+
+/** Jobs looked at at once. */
+const CONCURRENCY = 16;
 
 /** What one tick sees of the cluster, by name. */
 export interface ClusterView {
@@ -40,9 +46,29 @@ export async function viewCluster({ cluster }: Looking): Promise<ListedView> {
   };
 }
 
-/** Reads only which runs a person wants cancelled, a list that is nearly always empty. No Job is seen. */
-export async function viewCancelled({ cluster }: Looking): Promise<ClusterView> {
-  return { jobs: new Map(), pods: new Map(), cancelled: new Set(await cluster.listCancelled()) };
+/**
+ * Reads only which runs a person wants cancelled, a list that is nearly always empty, and by their names the Jobs that no
+ * row may know of: those of accepted runs whose time is over.
+ */
+export async function viewUnlisted(
+  deps: Looking,
+  all: readonly { readonly atWork: readonly StoredRun[] }[],
+): Promise<ClusterView> {
+  const names = all
+    .flatMap(({ atWork }) => atWork)
+    .filter(({ run }) => run.status === "accepted" && run.notBefore <= deps.clock.now())
+    .map(({ run }) => jobNameOf(run, deps.instance));
+  const [cancelled, glances] = await Promise.all([
+    deps.cluster.listCancelled(),
+    pLimit(CONCURRENCY).map(names, (name) => deps.cluster.glance(name)),
+  ]);
+  // A list shows no retired Job either.
+  const seen = glances.flatMap((glance) => (glance && !isRetired(glance) ? [glance.listing] : []));
+  return {
+    jobs: new Map(seen.map((job) => [job.name, job])),
+    pods: new Map(),
+    cancelled: new Set(cancelled),
+  };
 }
 
 /**

@@ -6,7 +6,7 @@ import type { SourcesInTick } from "../holds/source-holds.ts";
 import { endOfBodyUrl } from "../jobs/run-limits.ts";
 import type { Gates } from "../judge/gates.ts";
 import { isJobAbsent } from "../observe/absence.ts";
-import { type ClusterView, isCancelled, jobNameOf, phaseOf } from "../observe/cluster-view.ts";
+import { type ClusterView, isCancelled, isJobUnrecorded, jobNameOf, phaseOf } from "../observe/cluster-view.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { type LeaveCause, leftUnseen } from "../run/decide.ts";
@@ -141,7 +141,7 @@ export async function advanceAll(
 
 /**
  * Leaves the runs whose Jobs a light tick has not seen: a watch tells of their ends, and the next tick that lists of all
- * else. A run that a person wants cancelled is looked at.
+ * else, such as that an accepted run has no Job. A run that a person wants cancelled is looked at.
  */
 function leaveUnseen(
   { instance }: Pick<Dependencies, "instance">,
@@ -150,7 +150,9 @@ function leaveUnseen(
   events: Events,
 ): readonly StoredRun[] {
   return atWork.filter(({ run }) => {
-    const isUnseen = run.status === "dispatched" && (run.endOrdered || !isCancelled(run, instance, view));
+    const isUnseen =
+      (run.status === "dispatched" && (run.endOrdered || !isCancelled(run, instance, view))) ||
+      (run.status === "accepted" && !isJobUnrecorded(run, instance, view));
     if (isUnseen) events.tell({ event: "left", cause: leftUnseen(run) });
     return !isUnseen;
   });

@@ -7,7 +7,7 @@ import type { SourceHolds } from "../holds/source-holds.ts";
 import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
 import type { Gates } from "../judge/gates.ts";
 import type { Fields, Log } from "../log.ts";
-import { type ClusterView, viewCancelled, viewCluster } from "../observe/cluster-view.ts";
+import { type ClusterView, viewCluster, viewUnlisted } from "../observe/cluster-view.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { once } from "../once.ts";
 import type { Admission } from "../start/admission.ts";
@@ -85,7 +85,7 @@ export function makeReconcile(
       all = await readOpenRuns(deps, (source) => admission.countAtWork(source));
       tellBackedUp(events);
       // guard: rows-before-jobs, jobs
-      const view = isListed ? await listed(onListed, log) : await viewCancelled(deps);
+      const view = isListed ? await listed(onListed, log) : await viewUnlisted(deps, all);
       const atWork = all.flatMap((read) => read.atWork);
       const hold = isListed ? await holds.cluster.look(atWork, view, events) : undefined;
       if (hold === "another cluster") {

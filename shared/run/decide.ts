@@ -342,7 +342,7 @@ function unlessHeld(run: Run, end: AttemptEnd): AttemptEnd {
 
 /** Why a run is left whose Job was not looked at, as its row says. */
 export function leftUnseen(run: Run): LeaveCause {
-  return clusterHold(run) ?? "job-at-work";
+  return run.status === "accepted" ? "trigger-at-work" : (clusterHold(run) ?? "job-at-work");
 }
 
 /** What of the cluster keeps the run's Job from starting, as its row says. */

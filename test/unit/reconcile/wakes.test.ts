@@ -242,6 +242,29 @@ describe("a light tick", () => {
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 2 });
   });
 
+  it("takes over the Job of an accepted run, though nothing more of its module starts", async () => {
+    const world = makeWorld();
+    world.cluster.loseNextReply("create");
+    await world.send();
+    world.clock.advance(16_000);
+    // A new release pauses the module, as before a move to another cluster.
+    const paused = world.makeReplica({ modules: new Map([["thumbnail", aModule({ maxActive: 0 })]]) });
+    await paused.lightTick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+  });
+
+  it("does not believe that an accepted run has no Job", async () => {
+    const world = makeWorld();
+    world.cluster.failNext("create");
+    await world.send();
+    world.clock.advance(16_000);
+    await world.lightTick();
+    expect(world.run()).toMatchObject({ status: "accepted" });
+    await world.tick();
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+  });
+
   it("goes on with a verdict", async () => {
     const world = await withRun();
     world.cluster.succeed(world.jobName());
