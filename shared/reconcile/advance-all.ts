@@ -126,7 +126,6 @@ export async function advanceAll(
     const { run } = item.stored;
     if (sources.isHeld(run.source)) events.tell({ event: "left", cause: "source-held" });
     else await tryStep(run, tick, aboutRun(run, events), (about) => askForMessage(deps, item, about));
-    item.slots.release(run);
   });
   // Waiting runs whose time has come move into their module's line.
   await Promise.all(

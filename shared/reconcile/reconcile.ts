@@ -15,7 +15,7 @@ import { makeTellBackedUp } from "../start/backed-up.ts";
 import type { Breakers } from "../start/breakers.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { makeEvents } from "../telemetry/events.ts";
-import { advanceAll, advanceFound, leaveAll, sharesOf } from "./advance-all.ts";
+import { advanceAll, advanceFound, leaveAll, sharesOf, type Tick } from "./advance-all.ts";
 import { makeTakeHeld } from "./held.ts";
 import { makeHints } from "./hints.ts";
 import type { InHand } from "./in-hand.ts";
@@ -95,7 +95,7 @@ export function makeReconcile(
         const sources = await holds.sources.look(events);
         const wrongCluster = hold !== undefined;
         const probes = await takeProbes(all, { wrongCluster, sources }, events);
-        const tick = {
+        const tick: Tick = {
           view,
           isListed,
           inHand,
@@ -113,9 +113,14 @@ export function makeReconcile(
           unseen: [],
         };
         const shares = sharesOf(deps, all, tick);
-        // guard: orphan-jobs
-        await followUnspoken(all, tick, (stored) => advanceFound(deps, stored, shares, tick, events), events);
-        postponed = await advanceAll(deps, shares, tick, events);
+        try {
+          // guard: orphan-jobs
+          await followUnspoken(all, tick, (stored) => advanceFound(deps, stored, shares, tick, events), events);
+          postponed = await advanceAll(deps, shares, tick, events);
+        } finally {
+          // A slot that is never given back counts as taken for as long as the process lives.
+          for (const { slots, stored } of tick.unseen) slots.release(stored.run);
+        }
         admission.lookAtLinesAgain();
         if (isListed) hints.endTick();
         await keepHouse(all, isListed ? async () => view : once(() => viewCluster(deps)), events, sources);
