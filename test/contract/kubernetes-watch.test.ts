@@ -100,6 +100,14 @@ const BREAKS: { readonly name: string; readonly answer: (response: ServerRespons
     why: /other than a table \(kind "Pod"\)/,
   },
   {
+    name: "goes on without the end of a line, as a proxy of another protocol does",
+    answer: (response) => {
+      response.write(FIRST);
+      response.write("x".repeat(2 * 1024 * 1024));
+    },
+    why: /it sent a line without an end: x+\.\.\./,
+  },
+  {
     name: "stays silent past its end",
     answer: (response) => response.write(FIRST),
     why: /it sent nothing for 6000 ms/,

@@ -215,6 +215,9 @@ function readJson(text: string, { code, headers }: Answer): object {
   throw new NoAnswerError(`it answered ${code} with something other than a whole JSON object: ${excerpt(text)}`);
 }
 
+/** The events that we ask for have some 300 bytes each. What sends no end of a line for as long is no API server. */
+const LONGEST_LINE = 1024 * 1024;
+
 /** Cuts a stream into lines. What comes behind the last line's end is half a line: the connection was cut. */
 async function* linesOf(
   stream: AsyncIterable<Uint8Array>,
@@ -228,9 +231,11 @@ async function* linesOf(
       const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
       rest = lines.pop() ?? "";
       yield* lines;
+      if (rest.length > LONGEST_LINE) throw new NoAnswerError(`it sent a line without an end: ${excerpt(rest)}`);
     }
   } catch (error) {
     if (signal.aborted) return;
+    if (error instanceof NoAnswerError) throw error;
     const isSilent = error instanceof Error && error.name === "BodyTimeoutError";
     const why = isSilent ? `it sent nothing for ${silenceMs} ms` : `the connection broke (${errorText(error)})`;
     throw new NoAnswerError(why, { cause: error });
