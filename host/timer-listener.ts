@@ -11,7 +11,7 @@ import type { Listener } from "./service-bus-listener.ts";
  * soon as it is over, as in the real host. Throws an Error if the schedule is malformed.
  */
 export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, log: HostLog): Listener {
-  let running: Promise<unknown> | undefined;
+  let running: Promise<void> | undefined;
   let last = new Date(0);
   let isDue = false;
   let isStopped = false;
@@ -21,17 +21,22 @@ export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, l
       isDue = true;
       return;
     }
-    isDue = false;
+    do {
+      isDue = false;
+      running = once(job).finally(() => {
+        running = undefined;
+      });
+      await running;
+    } while (isDue && !isStopped);
+  }
+
+  async function once(job: Cron): Promise<void> {
     const status = { Last: last.toISOString(), Next: job.nextRun()?.toISOString(), LastUpdated: last.toISOString() };
     last = new Date();
     const input = asJson({ Schedule: { AdjustForDST: true }, ScheduleStatus: status, IsPastDue: false });
-    running = invoke(fn, { input, metadata: {} })
-      .catch((error: unknown) => log.of(fn.name)("error", "system", `failed: ${errorStack(error)}`))
-      .finally(() => {
-        running = undefined;
-      });
-    await running;
-    if (isDue && !isStopped) await run(job);
+    await invoke(fn, { input, metadata: {} }).catch((error: unknown) =>
+      log.of(fn.name)("error", "system", `failed: ${errorStack(error)}`),
+    );
   }
 
   const cron = cronOf(fn, schedule, run);

@@ -139,6 +139,8 @@ export function makeWatchedTicks(
           } else if (!watching || failure !== undefined) {
             watching = undefined;
             failure = undefined;
+            // What the broken watch told says nothing of the next one.
+            isHeard = false;
             follow(listed === "" ? undefined : listed);
           }
         },

@@ -119,6 +119,29 @@ describe("a tick that watches", () => {
     expect(lists(world)).toBe(2);
   });
 
+  it("lists again if the watch told something, was cut, and was silent from its tick's list on", async () => {
+    const world = await withRun();
+    const { tick, heardTick } = watching(world);
+    await heardTick();
+    // The last list is a minute old, so that this tick lists.
+    const now = Date.now();
+    vi.spyOn(Date, "now").mockReturnValue(now + 60_000);
+    const listJobs = world.cluster.listJobs.bind(world.cluster);
+    world.cluster.listJobs = async () => {
+      await vi.waitFor(() => expect(world.cluster.watching).toBe(1));
+      world.cluster.giveSignOfLife();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      world.cluster.cutWatches();
+      await vi.waitFor(() => expect(world.cluster.watching).toBe(0));
+      return listJobs();
+    };
+    await tick();
+    world.cluster.listJobs = listJobs;
+    await heardTick();
+    vi.restoreAllMocks();
+    expect(lists(world)).toBe(3);
+  });
+
   it("lists again if the last list is a minute old, by either clock, however few ticks there were", async () => {
     const world = await withRun();
     const { heardTick } = watching(world);
