@@ -93,3 +93,26 @@ describe("a kubeconfig whose command hangs", () => {
     expect(shown.at(-1)).toBe("Bearer late");
   });
 });
+
+describe("a kubeconfig whose command gets short-lived tokens", () => {
+  test("asks the command once for requests that come together, and again a second later", async () => {
+    const credential = {
+      apiVersion: "client.authentication.k8s.io/v1",
+      kind: "ExecCredential",
+      status: { token: "brief", expirationTimestamp: "2001-01-01T00:00:00Z" },
+    };
+    const script = `echo started >> "${directory}/starts"; echo '${JSON.stringify(credential)}'`;
+    const exec = { apiVersion: credential.apiVersion, command: "sh", args: ["-c", script], interactiveMode: "Never" };
+    vi.useFakeTimers({ toFake: ["Date"], now: Date.now() });
+    const cluster = await clusterOf({ exec });
+    const starts = async () => (await readFile(join(directory, "starts"), "utf8")).split("\n").length - 1;
+    shown.length = 0;
+    await Promise.all([cluster.listJobs(), cluster.listPods()]);
+    await cluster.listCancelled();
+    expect(await starts()).toBe(1);
+    vi.setSystemTime(Date.now() + 1_000);
+    await cluster.listJobs();
+    expect(await starts()).toBe(2);
+    expect(new Set(shown)).toEqual(new Set(["Bearer brief"]));
+  });
+});

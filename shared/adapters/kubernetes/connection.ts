@@ -58,32 +58,48 @@ const MAX_REST_MS = 60_000;
  */
 const CONNECTIONS_LIFE_MS = 5 * 60 * 1000;
 
+/**
+ * How long credentials are used before the library is asked for them again. It reads files each time, and makes a pool
+ * of connections. If a token ends within this time, the server may refuse one request, and the next tick asks again.
+ */
+const CREDENTIALS_LIFE_MS = 1_000;
+
+/** What shows to the server who asks. */
+interface Credentials {
+  readonly headers: Readonly<Record<string, string>>;
+  /** The connections that trust the server's certificate; undefined if its address needs no settings of TLS. */
+  readonly dispatcher?: Dispatcher;
+}
+
 /** Makes a connection to the current context's cluster. Sends no request yet. */
 export function connect(
   kubeConfig: KubeConfig,
   options: { readonly timeoutMs: number; readonly userAgent: string },
 ): KubernetesConnection {
   const server = kubeConfig.getCurrentCluster()?.server.replace(/\/+$/, "") ?? "";
-  const authenticate = makeAuthenticate(kubeConfig, options.timeoutMs);
+  const authenticate = makeAuthenticate(kubeConfig, server, options.timeoutMs);
 
   // What the server refused because it is overloaded is not sent again before the time that it asked for.
   const resting = new Map<RequestKind, { readonly until: number; readonly because: string }>();
 
   const send = async (
-    request: RequestContext,
-    kind: RequestKind,
+    { method, path, accept, body }: PlainRequest,
+    credentials: Credentials,
     limits: { readonly signal: AbortSignal; readonly headersTimeout?: number; readonly bodyTimeout?: number } = {
       signal: AbortSignal.timeout(options.timeoutMs),
     },
   ): Promise<Answer> => {
-    request.setHeaderParam("User-Agent", options.userAgent);
-    const dispatcher = request.getDispatcher();
-    const body = request.getBody();
-    const sent = sendRequest(request.getUrl(), {
-      method: request.getHttpMethod(),
-      headers: request.getHeaders(),
+    const { dispatcher } = credentials;
+    const sent = sendRequest(server + path, {
+      method,
+      headers: {
+        ...credentials.headers,
+        "User-Agent": options.userAgent,
+        ...(accept === undefined ? {} : { Accept: accept }),
+        ...(body === undefined ? {} : { "Content-Type": method === "PATCH" ? MERGE_PATCH : "application/json" }),
+      },
       ...limits,
-      ...(typeof body === "string" ? { body } : {}),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       ...(dispatcher === undefined ? {} : { dispatcher }),
     });
     const { statusCode: code, headers: given, body: content } = await answered(sent, options.timeoutMs);
@@ -98,7 +114,7 @@ export function connect(
       const restMs = Math.min(retryAfterMs, MAX_REST_MS);
       const end = new Date(Date.now() + restMs).toISOString();
       const because = `it is not asked again before ${end}, because it answered ${code} ${reason}: ${message}`;
-      resting.set(kind, { until: performance.now() + restMs, because });
+      resting.set(KINDS[method], { until: performance.now() + restMs, because });
     }
     throw failure;
   };
@@ -109,17 +125,10 @@ export function connect(
     if (rest && performance.now() < rest.until) throw new NoAnswerError(rest.because);
   };
 
-  const exchange: KubernetesConnection["exchange"] = async ({ method, path, accept = "application/json", body }) => {
-    const kind = KINDS[method];
-    const request = new RequestContext(server + path, HttpMethod[method]);
-    request.setHeaderParam("Accept", accept);
-    if (body !== undefined) {
-      request.setHeaderParam("Content-Type", method === "PATCH" ? MERGE_PATCH : "application/json");
-      request.setBody(JSON.stringify(body));
-    }
-    await authenticate(request);
-    keepRest(kind);
-    const answer = await send(request, kind);
+  const exchange: KubernetesConnection["exchange"] = async (request) => {
+    const credentials = await authenticate();
+    keepRest(KINDS[request.method]);
+    const answer = await send({ accept: "application/json", ...request }, credentials);
     const text = await answered(answer.body.text(), options.timeoutMs);
     return { json: readJson(text, answer), warnings: readWarnings(answer.headers["warning"]) };
   };
@@ -129,38 +138,33 @@ export function connect(
     exchange,
     json: async (request) => (await exchange(request)).json,
     async tail(path, maxBytes) {
-      const request = new RequestContext(server + path, HttpMethod.GET);
-      await authenticate(request);
       // A log is asked for even while reads rest, because it is asked for once and its pod may be gone later.
-      const { body } = await send(request, "reads");
+      const { body } = await send({ method: "GET", path }, await authenticate());
       return answered(lastBytes(body, maxBytes), options.timeoutMs);
     },
     async lines({ path, accept = "application/json" }, { signal, silenceMs }) {
-      const request = new RequestContext(server + path, HttpMethod.GET);
-      request.setHeaderParam("Accept", accept);
-      await authenticate(request);
+      const credentials = await authenticate();
       keepRest("reads");
-      const { body } = await send(request, "reads", {
-        signal,
-        headersTimeout: options.timeoutMs,
-        bodyTimeout: silenceMs,
-      });
+      const limits = { signal, headersTimeout: options.timeoutMs, bodyTimeout: silenceMs };
+      const { body } = await send({ method: "GET", path, accept }, credentials, limits);
       return linesOf(body, signal, silenceMs);
     },
   };
 }
 
 /**
- * Puts credentials on a request. A kubeconfig may name a command that gets them, such as kubelogin, and the command may
- * hang. While one hangs, no other is started. With TLS settings the library makes a new connection pool for each request; we keep
- * one pool instead, so that requests share connections.
+ * Makes the function that gets the credentials of a request. A kubeconfig may name a command that gets them, such as
+ * kubelogin, and the command may hang. While one hangs, no other is started. With TLS settings the library makes a new
+ * connection pool each time; we keep one pool instead, so that requests share connections.
  */
-function makeAuthenticate(kubeConfig: KubeConfig, timeoutMs: number): (request: RequestContext) => Promise<void> {
+function makeAuthenticate(kubeConfig: KubeConfig, server: string, timeoutMs: number): () => Promise<Credentials> {
   let hangs = false;
-  let pool: ReturnType<RequestContext["getDispatcher"]>;
-  let madeAt = 0;
-  return async (request) => {
-    if (hangs) throw new NoAnswerError("no credentials by the kubeconfig (its command still hangs)");
+  let pool: { readonly dispatcher: Dispatcher; readonly madeAt: number } | undefined;
+  let latest: { readonly credentials: Promise<Credentials>; readonly askedAt: number } | undefined;
+
+  /** Asks the library, whose only way to tell credentials is to put them on a request. */
+  async function ask(): Promise<Credentials> {
+    const request = new RequestContext(server, HttpMethod.GET);
     const applied = kubeConfig.applySecurityAuthentication(request);
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
@@ -174,19 +178,28 @@ function makeAuthenticate(kubeConfig: KubeConfig, timeoutMs: number): (request: 
     try {
       await Promise.race([applied, timeout]);
     } catch (error) {
+      latest = undefined;
       throw new NoAnswerError(`no credentials by the kubeconfig (${errorText(error)})`, { cause: error });
     } finally {
       clearTimeout(timer);
     }
+    const headers = request.getHeaders();
     const fresh = request.getDispatcher();
-    if (fresh === undefined) return;
-    if (pool === undefined || performance.now() - madeAt > CONNECTIONS_LIFE_MS) {
+    if (fresh === undefined) return { headers };
+    if (pool === undefined || performance.now() - pool.madeAt > CONNECTIONS_LIFE_MS) {
       // `close` waits for the requests that still use the pool.
-      pool?.close().catch(() => {});
-      pool = fresh;
-      madeAt = performance.now();
+      pool?.dispatcher.close().catch(() => {});
+      pool = { dispatcher: fresh, madeAt: performance.now() };
     }
-    request.setDispatcher(pool);
+    return { headers, dispatcher: pool.dispatcher };
+  }
+
+  return async () => {
+    if (hangs) throw new NoAnswerError("no credentials by the kubeconfig (its command still hangs)");
+    const now = Date.now();
+    if (latest === undefined || Math.abs(now - latest.askedAt) >= CREDENTIALS_LIFE_MS)
+      latest = { credentials: ask(), askedAt: now };
+    return latest.credentials;
   };
 }
 
