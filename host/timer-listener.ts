@@ -14,7 +14,7 @@ export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, l
   let running: Promise<void> | undefined;
   let last = new Date(0);
   let isDue = false;
-  let isStopped = false;
+  const stopping = new AbortController();
 
   async function run(job: Cron): Promise<void> {
     if (running) {
@@ -27,7 +27,7 @@ export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, l
         running = undefined;
       });
       await running;
-    } while (isDue && !isStopped);
+    } while (isDue && !stopping.signal.aborted);
   }
 
   async function once(job: Cron): Promise<void> {
@@ -43,7 +43,7 @@ export function tick(fn: RegisteredFunction, schedule: string, invoke: Invoke, l
   if (fn.trigger.binding["runOnStartup"] === true) void run(cron);
   return {
     async stop() {
-      isStopped = true;
+      stopping.abort();
       cron.stop();
       await running;
     },

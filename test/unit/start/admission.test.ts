@@ -152,7 +152,7 @@ describe("a slot that is given up", () => {
     const { table, module, admission } = setUp();
     await table.insert(first);
     await table.insert(second);
-    const { atWork } = table;
+    const atWork = table.atWork.bind(table);
     table.atWork = async (source) => {
       const read = await atWork(source);
       admission.vacate(first);
