@@ -4,7 +4,7 @@ import type { RunsAtWork, RunTable } from "../ports/run-table.ts";
 import { makeRecent, type Recent } from "../recent.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey } from "../run/source.ts";
-import { countTaken, countUnsettled, freeSlots, isBackedUp } from "./slot-demand.ts";
+import { countTaken, countUnsettled, freeSlots, holdsSlot, isBackedUp } from "./slot-demand.ts";
 
 /** A slot of a run that is being started. */
 export interface TakenSlot {
@@ -67,10 +67,11 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
         .map(({ run }) => run)
         .filter((run) => run.status !== "dispatched" || !since.vacated.has(runId(run)));
       const read = asStarted(runs, since.started);
-      const newer = atWork.newer.map((module) => ({ module, status: "dispatched" }) as const);
+      const newer = atWork.newer.map((module) => ({ module, status: "dispatched", notBefore: 0 }) as const);
+      const now = clock.now();
       counts.set(sourceKey(source), {
-        taken: countTaken([...read, ...newer]),
-        holders: new Set(read.filter(({ status }) => status === "dispatched").map(runId)),
+        taken: countTaken([...read, ...newer], now),
+        holders: new Set(read.filter((run) => holdsSlot(run, now)).map(runId)),
         unsettled: countUnsettled(read),
       });
       recentOf(counted, sourceKey(source)).note();
@@ -100,8 +101,9 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
     // A tick takes over a start that a trigger did not get through with: that is one slot and not two.
     if (starting.has(id)) return slot;
     const count = countOf(module);
-    if (!count || free(module) === 0) return undefined;
-    count.taken.set(module.name, (count.taken.get(module.name) ?? 0) + 1);
+    const isHolder = count?.holders.has(id) === true;
+    if (!count || (!isHolder && free(module) === 0)) return undefined;
+    if (!isHolder) count.taken.set(module.name, (count.taken.get(module.name) ?? 0) + 1);
     count.holders.add(id);
     starting.set(id, run);
     for (const since of countsUnderWay) {

@@ -1,13 +1,22 @@
+import type { EpochMs } from "../clock.ts";
 import type { Module } from "../modules/module.ts";
 import type { Run } from "../run/run.ts";
 
 /**
- * Counts how many slots of each module are taken: one by each run that has a Job. Trigger and tick both use this count,
- * and there is no other.
+ * Whether a run holds a slot: it has a Job, or its Job is being created just now. If the reply to that create is lost, the
+ * Job may be at work all the same, until a tick has looked.
  */
-export function countTaken(runs: Iterable<Pick<Run, "module" | "status">>): Map<string, number> {
+export function holdsSlot({ status, notBefore }: Pick<Run, "status" | "notBefore">, now: EpochMs): boolean {
+  return status === "dispatched" || (status === "accepted" && now < notBefore);
+}
+
+/** Counts how many slots of each module these runs hold. Trigger and tick both use this count, and there is no other. */
+export function countTaken(
+  runs: Iterable<Pick<Run, "module" | "status" | "notBefore">>,
+  now: EpochMs,
+): Map<string, number> {
   const taken = new Map<string, number>();
-  for (const { module, status } of runs) if (status === "dispatched") taken.set(module, (taken.get(module) ?? 0) + 1);
+  for (const run of runs) if (holdsSlot(run, now)) taken.set(run.module, (taken.get(run.module) ?? 0) + 1);
   return taken;
 }
 
@@ -24,8 +33,8 @@ export function freeSlots({ maxActive }: Module, taken = 0): number {
 const MOST_UNSETTLED = { always: 100, perSlot: 2 };
 
 /**
- * Counts the runs of each module that are at work and hold no slot: those whose Job is about to be created, and those whose
- * Job is over and that are not requeued or settled yet.
+ * Counts the runs of each module that are at work and have no Job by their rows: those whose Job is about to be created, and
+ * those whose Job is over and that are not requeued or settled yet.
  */
 export function countUnsettled(runs: Iterable<Pick<Run, "module" | "status">>): Map<string, number> {
   const unsettled = new Map<string, number>();

@@ -20,6 +20,16 @@ describe("maxActive, in one process", () => {
     ]);
   });
 
+  it("is kept though the reply to a create was lost", async () => {
+    const world = makeWorld([aModule({ maxActive: 1 })]);
+    world.cluster.loseNextReply("create");
+    await world.send();
+    expect(world.run().status).toBe("accepted");
+    world.clock.advance(11_000);
+    await world.send();
+    expect(world.cluster.names()).toHaveLength(1);
+  });
+
   it("is kept if a message comes while a tick creates a Job", async () => {
     const world = makeWorld([aModule({ maxActive: 1 })]);
     world.cluster.quotaNext();

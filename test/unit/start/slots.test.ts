@@ -19,13 +19,19 @@ const noneTripped = { tripOf: () => undefined };
 describe("the count of slots", () => {
   it("counts the Jobs at work, and nothing else", () => {
     const others = (["accepted", "waiting", "requeueing", "settling"] as const).map((status) =>
-      aRun({ ...ofModule, status }),
+      aRun({ ...ofModule, status, notBefore: NOW }),
     );
-    expect(countTaken([atWork(1), ...others]).get(module.name)).toBe(1);
+    expect(countTaken([atWork(1), ...others], NOW).get(module.name)).toBe(1);
+  });
+
+  it("counts a Job that is being created, until a tick may look whether it is there", () => {
+    const creating = aRun({ ...ofModule, status: "accepted", notBefore: NOW + 1 });
+    expect(countTaken([creating], NOW).get(module.name)).toBe(1);
+    expect(countTaken([creating], NOW + 1).get(module.name)).toBeUndefined();
   });
 
   it("leaves a module without open runs all its slots, and never leaves fewer than 0", () => {
-    expect(freeSlots(module, countTaken([]).get(module.name))).toBe(3);
+    expect(freeSlots(module, countTaken([], NOW).get(module.name))).toBe(3);
     expect(freeSlots(module, 7)).toBe(0);
   });
 });
