@@ -97,6 +97,8 @@ export async function advanceAll(
       tasks.push(share.read.atWork.map((stored) => ({ stored, share })));
       continue;
     }
+    // Their Jobs are counted before anything starts, because their rows don't tell of them yet.
+    for (const { run } of share.read.atWork) if (isJobUnrecorded(run, deps.instance, view)) share.slots.occupy(run);
     const turns = await takeTurns(deps, share.read, tick);
     const atWork = tick.isListed ? share.read.atWork : leaveUnseen(deps, share.read.atWork, tick, events);
     const runs = [...atWork, ...turns.next, ...(await tick.takeHeld(share.read, events))];

@@ -67,8 +67,10 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
     let needsList = false;
     const events = makeEvents(log, [
       counts.read,
-      ({ event }) => {
-        if (event === "failed") needsList = true;
+      (told) => {
+        // Another replica changed the row meanwhile. It may have done so for another reason than this Job's end.
+        const hasMovedOn = told.event === "left" && told.cause === "moved-on";
+        if (told.event === "failed" || hasMovedOn) needsList = true;
       },
     ]);
     const slots = makeSlots(deps, { wrongCluster: false, breakers, probing: new Set(), admission });
@@ -96,7 +98,8 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
       const stored = glance && (await runOf(jobName, glance));
       if (!stored) needsList = true;
       if (!glance || !stored || stored === "none of ours") return;
-      if (!(await isHeld(stored.run))) await step(stored, slotsThatMove, seenAlone(glance));
+      if (await isHeld(stored.run)) needsList = true;
+      else await step(stored, slotsThatMove, seenAlone(glance));
     }
 
     async function step(stored: StoredRun, its: Slots, view: ClusterView): Promise<void> {

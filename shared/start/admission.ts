@@ -18,6 +18,8 @@ export interface Admission {
   admit(module: Module, run: Run): Promise<TakenSlot | undefined>;
   /** Takes a slot for a run that a tick starts; undefined if there is none. */
   take(module: Module, run: Run): TakenSlot | undefined;
+  /** Counts a slot for a run whose Job turned out to exist, also if none is free. */
+  occupy(module: Module, run: Run): TakenSlot;
   /**
    * A write of this process says that a run's Job is over: its slot is free, and another run may have it. Changes
    * nothing if the last count did not count the run.
@@ -96,15 +98,20 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
   };
 
   function take(module: Module, run: Run): TakenSlot | undefined {
+    const count = countOf(module);
+    const id = runId(run);
+    // A tick takes over a start that a trigger did not get through with: that is one slot and not two.
+    const hasSlot = starting.has(id) || count?.holders.has(id) === true;
+    return count && (hasSlot || free(module) > 0) ? occupy(module, run) : undefined;
+  }
+
+  function occupy(module: Module, run: Run): TakenSlot {
     const id = runId(run);
     const slot = { release: () => void starting.delete(id) };
-    // A tick takes over a start that a trigger did not get through with: that is one slot and not two.
     if (starting.has(id)) return slot;
     const count = countOf(module);
-    const isHolder = count?.holders.has(id) === true;
-    if (!count || (!isHolder && free(module) === 0)) return undefined;
-    if (!isHolder) count.taken.set(module.name, (count.taken.get(module.name) ?? 0) + 1);
-    count.holders.add(id);
+    if (count && !count.holders.has(id)) count.taken.set(module.name, (count.taken.get(module.name) ?? 0) + 1);
+    count?.holders.add(id);
     starting.set(id, run);
     for (const since of countsUnderWay) {
       since.started.set(id, run);
@@ -122,6 +129,7 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
 
   return {
     take,
+    occupy,
     vacate,
     free,
     isBackedUp: isBackedUpNow,

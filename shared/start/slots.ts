@@ -28,7 +28,7 @@ interface SlotFacts {
   readonly breakers: Pick<Breakers, "tripOf">;
   /** The runs of tripped modules that may start all the same, by their ids. */
   readonly probing: ReadonlySet<string>;
-  readonly admission: Pick<Admission, "take" | "vacate" | "isBackedUp">;
+  readonly admission: Pick<Admission, "take" | "occupy" | "vacate" | "isBackedUp">;
 }
 
 /** Makes the slots of one source's modules in one tick. A tripped module has one slot at most, for its probe. */
@@ -63,8 +63,7 @@ export function makeSlots(
     causeOf: (run) => obstacle(run, startableModule(modules, run)) ?? "max-active",
     occupy(run) {
       const module = startableModule(modules, run);
-      const slot = module && admission.take(module, run);
-      if (slot) taken.set(runId(run), slot);
+      if (module) taken.set(runId(run), admission.occupy(module, run));
     },
     vacate: (run) => admission.vacate(run),
     release(run) {

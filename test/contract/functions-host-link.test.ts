@@ -14,7 +14,7 @@ afterEach(async () => {
 
 /** A host with one delivery, whose settlements are listed. */
 async function open(
-  options: { readonly isMissing?: boolean; readonly timeoutMs?: number } = {},
+  options: { readonly isMissing?: boolean; readonly timeoutMs?: number; readonly missingForMs?: number } = {},
 ): Promise<{ link: HostLink; service: SettlementService; settled: string[] }> {
   const settled: string[] = [];
   const settle = (how: string) => async () => void settled.push(how);
@@ -125,6 +125,15 @@ describe("the Functions host's Settlement service", () => {
       expect(service.calls).toHaveLength(1);
     },
   );
+
+  it("is asked again after a while, because a host that starts anew may say so", async () => {
+    const { link, service, settled } = await open({ missingForMs: 0 });
+    service.next({ kind: "http", status: 404 });
+    expect(await link.defer(TOKEN, {})).toEqual({ kind: "not offered" });
+    expect(await link.problem()).toBeUndefined();
+    expect(await link.defer(TOKEN, {})).toEqual({ kind: "done" });
+    expect(settled).toEqual(["defer"]);
+  });
 
   it("carries 2,000 calls at once", async () => {
     const { link } = await open();

@@ -4,6 +4,8 @@ import { type GrpcAnswer, GrpcClient, OK, UNIMPLEMENTED } from "./grpc-client.ts
 import { type Settlement, settlementRequest } from "./settlement-request.ts";
 
 const SETTLEMENT_TIMEOUT_MS = 10_000;
+/** A host that starts anew may answer so before its services are up. */
+const MISSING_FOR_MS = 60_000;
 /** No delivery has this lock token, so that the service only says that it is there. */
 const NO_LOCK_TOKEN = "00000000-0000-0000-0000-000000000000";
 const NOT_OFFERED = { kind: "not offered" } as const;
@@ -12,25 +14,30 @@ const TOO_OLD =
 
 /**
  * Makes the link of the Functions host, which settles for its worker by a gRPC service beside the worker's own channel.
- * `origin`: the address of the host's server, if a host started this process. An answer takes `timeoutMs` at most.
+ * `origin`: the address of the host's server, if a host started this process. An answer takes `timeoutMs` at most. A host
+ * that says that it has no such service is asked again after `missingForMs`.
  */
 export function makeFunctionsHostLink(
   origin: string | undefined,
-  { timeoutMs = SETTLEMENT_TIMEOUT_MS }: { readonly timeoutMs?: number } = {},
+  {
+    timeoutMs = SETTLEMENT_TIMEOUT_MS,
+    missingForMs = MISSING_FOR_MS,
+  }: { readonly timeoutMs?: number; readonly missingForMs?: number } = {},
 ): HostLink {
   const client = origin === undefined ? undefined : new GrpcClient(origin, timeoutMs);
-  // A host that does not have the service never gets it.
-  let isMissing = false;
+  /** When the host said last that it does not have the service, on this process's own clock. */
+  let missedAt = Number.NEGATIVE_INFINITY;
+  const isMissing = () => performance.now() - missedAt < missingForMs;
 
   async function ask(method: "Complete" | "Defer" | "Deadletter", settlement: Settlement): Promise<GrpcAnswer> {
     if (client === undefined) return { kind: "status", code: UNIMPLEMENTED, message: "" };
     const answer = await client.call(`/Settlement/${method}`, settlementRequest(settlement));
-    if (answer.kind === "status" && answer.code === UNIMPLEMENTED) isMissing = true;
+    if (answer.kind === "status" && answer.code === UNIMPLEMENTED) missedAt = performance.now();
     return answer;
   }
 
   async function settle(method: "Complete" | "Defer" | "Deadletter", settlement: Settlement): Promise<LinkAnswer> {
-    if (isMissing) return NOT_OFFERED;
+    if (isMissing()) return NOT_OFFERED;
     const answer = await ask(method, settlement);
     if (answer.kind === "no answer") return { kind: "in doubt", why: answer.why };
     if (answer.code === OK) return { kind: "done" };
@@ -53,11 +60,11 @@ export function makeFunctionsHostLink(
     },
     async problem() {
       if (client === undefined) return "no Functions host started this process";
-      if (isMissing) return TOO_OLD;
+      if (isMissing()) return TOO_OLD;
       const answer = await ask("Complete", { lockToken: NO_LOCK_TOKEN });
       if (answer.kind === "no answer")
         return `the Settlement service of the Functions host can't be asked: ${answer.why}`;
-      return isMissing ? TOO_OLD : undefined;
+      return isMissing() ? TOO_OLD : undefined;
     },
   };
 }

@@ -69,17 +69,21 @@ describe("row 2: the row is written, and the message is not deferred", () => {
 });
 
 describe("row 3: the defer is sent, and its reply is lost", () => {
-  it.each([
-    ["the call fails", undefined],
-    ["the retry finds the lock lost", new LockLostError("the lock on the message is lost")],
-  ])("the tick's peek tells that the defer worked, if %s", async (_, error) => {
+  it("the tick's peek tells that the defer worked", async () => {
     const world = makeWorld();
-    world.broker.loseNextReply("defer", error);
+    world.broker.loseNextReply("defer");
     expect((await world.send()).outcome).toBe("left");
     expect(world.run()).toMatchObject({ status: "accepted" });
     world.clock.advance(20_000);
     await world.tick();
     expect(world.run()).toMatchObject({ status: "dispatched" });
+    await expectOneSuccess(world);
+  });
+
+  it("the trigger's own peek tells so, if the lock is lost", async () => {
+    const world = makeWorld();
+    world.broker.loseNextReply("defer", new LockLostError("the lock on the message is lost"));
+    expect((await world.send()).outcome).toBe("dispatched");
     await expectOneSuccess(world);
   });
 });

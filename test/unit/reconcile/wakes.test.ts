@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { ConflictError } from "../../../shared/errors.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
 
@@ -59,6 +60,20 @@ describe("a wake", () => {
     world.cluster.glance = async () => undefined;
     expect(await wake(world, name)).toBe(true);
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1, interruptions: 0 });
+  });
+
+  it("leaves a run whose row another replica changed meanwhile to a tick that lists", async () => {
+    const world = await withRun();
+    const name = world.jobName();
+    world.cluster.succeed(name);
+    const update = world.table.update.bind(world.table);
+    world.table.update = async () => {
+      world.table.update = update;
+      throw new ConflictError("another replica was first");
+    };
+    expect(await wake(world, name)).toBe(true);
+    await world.tick();
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
 
   it("of the attempt before changes nothing, however late it comes", async () => {

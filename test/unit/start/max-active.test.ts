@@ -30,6 +30,20 @@ describe("maxActive, in one process", () => {
     expect(world.cluster.names()).toHaveLength(1);
   });
 
+  it("is kept by the tick that takes over a Job whose create got no reply", async () => {
+    const world = makeWorld([aModule({ maxActive: 1 })]);
+    world.cluster.loseNextReply("create");
+    await world.send({ messageId: "m-1" });
+    await world.send({ messageId: "m-2" });
+    world.clock.advance(16_000);
+    await world.tick();
+    expect(world.cluster.names()).toHaveLength(1);
+    expect(world.open()).toMatchObject([
+      { messageId: "m-1", status: "dispatched" },
+      { messageId: "m-2", status: "waiting" },
+    ]);
+  });
+
   it("is kept if a message comes while a tick creates a Job", async () => {
     const world = makeWorld([aModule({ maxActive: 1 })]);
     world.cluster.quotaNext();
