@@ -136,25 +136,6 @@ describe("a settlement on the link that brought the message, in the local broker
     expect(got[1]).toMatchObject({ deliveryCount: 1 });
   });
 
-  it("goes over the management if its link was closed after the delivery, because the lock is still good", async () => {
-    const onSettlement = vi.fn<Interference["onSettlement"]>(async (_, carryOut) => carryOut());
-    let toClose = 1;
-    const onDelivery: Interference["onDelivery"] = (_, sendIt, detach) => {
-      sendIt();
-      if (toClose-- > 0) setImmediate(detach);
-    };
-    await open({ interference: { ...OPEN, onDelivery, onSettlement } });
-    await send(1);
-    const { receiver, got, errors } = subscribe();
-    await vi.waitFor(() => expect(errors).toHaveLength(1));
-    // What comes on a new link tells that the client knows of the old one's end.
-    await send(1);
-    await vi.waitFor(() => expect(got).toHaveLength(2), { timeout: 10_000 });
-    await receiver.deferMessage(got[0] ?? never());
-    expect(counts()).toMatchObject({ active: 1, deferred: 1, locked: 1 });
-    expect(onSettlement).not.toHaveBeenCalled();
-  });
-
   it("is owed by a link at most as often as the broker allows: then the link is closed, and another takes over", async () => {
     await open({ maxUnsettled: 10 });
     await send(25);
