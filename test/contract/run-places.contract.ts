@@ -4,6 +4,7 @@ import type { StoredRun } from "../../shared/ports/run-table.ts";
 import type { Run } from "../../shared/run/run.ts";
 import { aRun, closing, T0 } from "../support/a-run.ts";
 import type { Tables } from "../support/fake-run-table.ts";
+import { openRun } from "../support/open-runs.ts";
 import { makeTestClock, type TestClock } from "../support/test-clock.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -20,11 +21,7 @@ export function describeRunPlaces(name: string, make: (clock: TestClock) => Prom
       clock = makeTestClock();
       table = await make(clock);
     });
-    const open = async (run: Run): Promise<StoredRun> => {
-      const found = await table.find(run);
-      if (found.kind !== "open") throw new Error(`The run is ${found.kind}.`);
-      return found.stored;
-    };
+    const open = (run: Run) => openRun(table, run);
 
     const { source } = aRun();
     const waiting = (over: Partial<Run> = {}) => aRun({ status: "waiting", ...over });

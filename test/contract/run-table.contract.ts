@@ -6,7 +6,7 @@ import type { Run } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { aRun, closing, T0 } from "../support/a-run.ts";
 import type { Tables } from "../support/fake-run-table.ts";
-import { openRuns } from "../support/open-runs.ts";
+import { openRun, openRuns } from "../support/open-runs.ts";
 import { makeTestClock, type TestClock } from "../support/test-clock.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -53,11 +53,7 @@ export function describeRunTable(name: string, make: (clock: TestClock) => Promi
       clock = makeTestClock();
       table = await make(clock);
     });
-    const open = async (run: Run): Promise<StoredRun> => {
-      const found = await table.find(run);
-      if (found.kind !== "open") throw new Error(`The run is ${found.kind}.`);
-      return found.stored;
-    };
+    const open = (run: Run) => openRun(table, run);
 
     it("gives back every field of a run", async () => {
       await table.insert(fullRun);
