@@ -72,7 +72,7 @@ async function findEntryPoints() {
     "local/**/main.ts",
     "bench/*.ts",
     "bench/*/main.ts",
-    "prove/**/main.ts",
+    "prove/**/{main,preload}.ts",
     "real-cluster/**/main.ts",
   ]);
   return { shipped: shipped.toSorted(), local: local.toSorted() };

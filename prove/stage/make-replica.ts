@@ -80,7 +80,7 @@ async function settlementService({ index, handler, atEnd }: ReplicaSetup): Promi
   const proxy = await startSettlementProxy({ replica: index, handler, to: port });
   atEnd(() => proxy.close());
   return {
-    NODE_OPTIONS: `--import=${pathToFileURL(join(PROJECT_ROOT, "dist/prove/settlement/main.js")).href}`,
+    NODE_OPTIONS: `--import=${pathToFileURL(join(PROJECT_ROOT, "dist/prove/settlement/preload.js")).href}`,
     PROOF_SETTLEMENT_PORT: String(port),
     PROOF_SETTLEMENT_URI: `http://127.0.0.1:${proxy.port}`,
   };
