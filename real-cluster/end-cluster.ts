@@ -25,10 +25,11 @@ export async function endCluster(record: ClusterRecord, cacheRoot: string): Prom
  * the last of them.
  */
 async function emptyMountNamespace(namespace: string): Promise<void> {
-  let left = processesInMountNamespace(namespace);
-  while (left.length > 0) {
+  // A look may miss a process whose parent forks it and ends while we look. So the last two looks have to find none.
+  for (let foundNone = 0; foundNone < 2; ) {
+    const left = processesInMountNamespace(namespace);
+    foundNone = left.length === 0 ? foundNone + 1 : 0;
     await killProcesses(left);
-    left = processesInMountNamespace(namespace);
   }
 }
 
