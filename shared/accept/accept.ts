@@ -64,9 +64,10 @@ export type AcceptOutcome =
  * Takes on one delivered message: row, then defer, then Job, then row.
  *
  *   accept              takes the message as it came, or peeks at it, and finds its identity
- *   begin               judges it (judge/judge.ts): it fits a module, or is rejected, or its gate is shut
- *   takePlace             if it fits, asks breaker, holds and slots whether its Job may start at once
- *   insertOrFind        inserts the row, if the message is new: accepted, in line for a slot, rejected, or held
+ *   insertOrFind        judges it (judge/judge.ts), and inserts its row, if the message is new
+ *   accepted              it fits a module: accepted, or in line for a slot
+ *   takePlace               asks breaker, holds and slots whether its Job may start at once
+ *   refused               it fits none: rejected, or held if its gate is shut
  *   followExistingRow     or reads the row that an earlier delivery inserted
  *   deferAndStart       defers the message, on the link that delivered it (settle/settle-delivery.ts)
  *   startFirstAttempt     stores the body, creates the Job, records it (start/start-attempt.ts)

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, isFresh, type Reading } from "../clock.ts";
 import { errorText, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -145,7 +146,11 @@ export function makeWatchedTicks(
           }
         },
       });
-      if (isOfUse && watching) await Promise.race([watching, pause(leftMs(), over.signal)]);
+      if (isOfUse && watching) {
+        // It rejects when the watch is over.
+        const untilEnd = sleep(Math.max(0, leftMs()), undefined, { signal: over.signal }).catch(() => {});
+        await Promise.race([watching, untilEnd]);
+      }
     } finally {
       over.abort();
       stopping.removeEventListener("abort", stop);
@@ -163,21 +168,4 @@ export function makeWatchedTicks(
 /** Whether a version is older than one that was read before. Versions are numbers by now, and else can't be compared. */
 function isOlder(version: string, before: string | undefined): boolean {
   return /^\d+$/.test(version) && /^\d+$/.test(before ?? "") && BigInt(version) < BigInt(before ?? "");
-}
-
-/** Waits, but no longer than until the signal. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (ms <= 0 || signal.aborted) {
-      resolve();
-      return;
-    }
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
 }

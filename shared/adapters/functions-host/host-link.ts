@@ -12,6 +12,8 @@ const NOT_OFFERED = { kind: "not offered" } as const;
 const TOO_OLD =
   "the Functions host has no Settlement service: use an extension bundle with version 5.13 or later of the Service Bus extension";
 
+type Method = "Complete" | "Defer" | "Deadletter";
+
 /**
  * Makes the link of the Functions host, which settles for its worker by a gRPC service beside the worker's own channel.
  * `origin`: the address of the host's server, if a host started this process. An answer takes `timeoutMs` at most. A host
@@ -29,14 +31,14 @@ export function makeFunctionsHostLink(
   let missedAt = Number.NEGATIVE_INFINITY;
   const isMissing = () => performance.now() - missedAt < missingForMs;
 
-  async function ask(method: "Complete" | "Defer" | "Deadletter", settlement: Settlement): Promise<GrpcAnswer> {
+  async function ask(method: Method, settlement: Settlement): Promise<GrpcAnswer> {
     if (client === undefined) return { kind: "status", code: UNIMPLEMENTED, message: "" };
     const answer = await client.call(`/Settlement/${method}`, settlementRequest(settlement));
     if (answer.kind === "status" && answer.code === UNIMPLEMENTED) missedAt = performance.now();
     return answer;
   }
 
-  async function settle(method: "Complete" | "Defer" | "Deadletter", settlement: Settlement): Promise<LinkAnswer> {
+  async function settle(method: Method, settlement: Settlement): Promise<LinkAnswer> {
     if (isMissing()) return NOT_OFFERED;
     const answer = await ask(method, settlement);
     if (answer.kind === "no answer") return { kind: "in doubt", why: answer.why };
@@ -64,7 +66,7 @@ export function makeFunctionsHostLink(
       const answer = await ask("Complete", { lockToken: NO_LOCK_TOKEN });
       if (answer.kind === "no answer")
         return `the Settlement service of the Functions host can't be asked: ${answer.why}`;
-      return isMissing() ? TOO_OLD : undefined;
+      return answer.code === UNIMPLEMENTED ? TOO_OLD : undefined;
     },
   };
 }
