@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
 import { audit, type Finding, type Records } from "../audit/audit.ts";
 import { readRecords } from "../audit/read-records.ts";
-import { isFirstCall } from "../faults/edges.ts";
+import { factsOf, isFirstCall } from "../faults/edges.ts";
 import { type FaultCounts, faultName } from "../faults/fault.ts";
 import { FaultInjector } from "../faults/fault-injector.ts";
 import { type CallFault, NO_FAULTS, type Outage, type Plan } from "../faults/plan.ts";
@@ -63,15 +63,20 @@ const MAX_UNSETTLED = 20;
 const LOOK_MS = 50;
 /** If no planned fault has happened for so long, the proof sends more messages or kills a replica. */
 const STUCK_MS = 4_000;
+/**
+ * A replica is killed only after so long if the awaited calls are those of a first tick. A tick has to come to its end:
+ * the lease of the replica that ticked has to be over, and another one has to tick.
+ */
+const STUCK_TICKS_MS = 30_000;
 /** How often one more message of each kind is sent, because some fault still waits for its call. */
 const MOST_ROUNDS = 30;
-/** If no planned fault has happened for so long, the proof stops waiting. */
 /**
  * With fewer open messages than this, more are sent. Otherwise the last few would meet fault upon fault: each would be
  * found busy, and be left for twice as long, again and again.
  */
 const FEW = 20;
-const GIVE_UP_MS = 60_000;
+/** If all messages are sent, and no planned fault has happened for so long, the proof stops waiting. */
+const GIVE_UP_MS = 180_000;
 
 /** Sends the messages while the plan is carried out, waits until everything is at rest, and audits the records. */
 export async function runProof(options: ProofOptions): Promise<ProofResult> {
@@ -142,7 +147,9 @@ async function carryOut(
         away = undefined;
       });
     }
-    if (injector.quietMs > STUCK_MS && awaited().some(({ edge }) => isFirstCall(edge))) injector.nudge();
+    const firstCalls = awaited().flatMap(({ edge }) => factsOf(edge).first ?? []);
+    const stuckMs = firstCalls.includes("start") ? STUCK_MS : STUCK_TICKS_MS;
+    if (firstCalls.length > 0 && injector.quietMs > stuckMs) injector.nudge();
     if (performance.now() - saidAt < 5_000) return;
     saidAt = performance.now();
     const { owed } = callFaults;
@@ -181,6 +188,7 @@ async function carryOut(
       }
     };
     await sendAll(options.messages);
+    const allSentAt = performance.now();
     // A proof without a time of its own does not wait for faults that are not demanded.
     const isThrough = () =>
       callFaults.left.length === 0 ||
@@ -194,7 +202,7 @@ async function carryOut(
       performance.now() - lastRoundAt > STUCK_MS &&
       (callFaults.idleMs > STUCK_MS || stage.openMessages() < FEW) &&
       awaited().some(({ edge }) => !isFirstCall(edge));
-    while (!isDone() && callFaults.idleMs < GIVE_UP_MS) {
+    while (!isDone() && Math.min(callFaults.idleMs, performance.now() - allSentAt) < GIVE_UP_MS) {
       look();
       await sleep(LOOK_MS);
       if (!wantsMore()) continue;
