@@ -321,8 +321,8 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       const clock = makeTestClock();
       const slow = makeAzureTable({ ...options, clock });
       const before = clock.read();
-      proxy.beforeReply("PUT", () => clock.advance(5_000));
       const stored = await slow.insert(aRun());
+      proxy.beforeReply("POST", () => clock.advance(5_000));
       expect((await slow.update(stored, stored.run)).read).toEqual(before);
       await slow.atWork(aRun().source);
       proxy.beforeReply("GET", () => clock.advance(5_000));

@@ -1,3 +1,4 @@
+import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
 import { odata, TableClient, type TableEntityQueryOptions, type TableServiceClientOptions } from "@azure/data-tables";
 import type { Clock, Reading, ServiceClock } from "../../clock.ts";
 import { once } from "../../once.ts";
@@ -8,7 +9,9 @@ import { retryAfterMs } from "../retry-after.ts";
 import type { Columns } from "./columns.ts";
 import { groupWrites } from "./groups.ts";
 import type { KeyRange } from "./keys.ts";
-import { type AdditionalPolicy, makeTransactions, type Step } from "./transactions.ts";
+import { makeTransactions, type Step } from "./transactions.ts";
+
+type AdditionalPolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number];
 
 export interface TableRowsOptions {
   readonly connection: StorageConnection;
@@ -66,22 +69,19 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
   const { clock, tableName, timeoutMs } = options;
   const { connection } = options;
   const service: StorageService = { name: `The table ${tableName}`, role: ROLES.table, connection, timeoutMs };
-  const transactions = makeTransactions();
-  const client = connect(options.connection, tableName, {
-    additionalPolicies: [transactions.policy, failIfToldToWait, hearTime(options)],
+  const httpClient = createDefaultHttpClient();
+  const allowInsecureConnection = isInsecure(connection);
+  const client = connect(connection, tableName, {
+    httpClient,
+    allowInsecureConnection,
+    additionalPolicies: [failIfToldToWait, hearTime(options)],
     retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1000 },
   });
+  const submit = makeTransactions(client, httpClient, allowInsecureConnection);
 
   const inTime = () => AbortSignal.timeout(timeoutMs);
 
-  /** Writes steps to one partition. A single replace needs no transaction. */
-  const write = groupWrites(async (steps) => {
-    const abortSignal = inTime();
-    const [first] = steps;
-    if (steps.length > 1 || first?.kind !== "replace") return transactions.submit(client, steps, abortSignal);
-    const { etag } = await client.updateEntity(first.row, "Replace", { etag: first.etag, abortSignal });
-    return [etag ?? ""];
-  });
+  const write = groupWrites((steps) => submit(steps, inTime()));
 
   const makeTable = once(() => client.createTable({ abortSignal: inTime() }));
 
@@ -190,9 +190,13 @@ function hearTime({ clock, onServiceTime }: TableRowsOptions): AdditionalPolicy 
 function connect(connection: StorageConnection, tableName: string, options: TableServiceClientOptions): TableClient {
   if (connection.kind === "identity")
     return new TableClient(connection.endpoint, tableName, connection.credential, options);
-  // http is allowed only if the connection string says so, as a storage emulator's does.
-  const allowInsecureConnection = /(?:TableEndpoint=|DefaultEndpointsProtocol=)http(?:;|:|$)/i.test(connection.value);
-  return TableClient.fromConnectionString(connection.value, tableName, { ...options, allowInsecureConnection });
+  return TableClient.fromConnectionString(connection.value, tableName, options);
+}
+
+/** Whether http is allowed: only if the connection string says so, as a storage emulator's does. */
+function isInsecure(connection: StorageConnection): boolean {
+  if (connection.kind === "identity") return false;
+  return /(?:TableEndpoint=|DefaultEndpointsProtocol=)http(?:;|:|$)/i.test(connection.value);
 }
 
 function undefinedIfMissing(error: unknown): undefined {

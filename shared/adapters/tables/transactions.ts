@@ -1,13 +1,14 @@
+import { randomUUID } from "node:crypto";
 import {
+  createHttpHeaders,
+  createPipelineRequest,
+  type HttpClient,
+  type PipelineResponse,
   RestError,
-  type TableClient,
-  type TableServiceClientOptions,
-  type TableTransactionEntityResponse,
-  type TransactionAction,
-} from "@azure/data-tables";
+} from "@azure/core-rest-pipeline";
+import type { TableClient } from "@azure/data-tables";
+import { isRecord, valueAt } from "../../plain-data.ts";
 import type { Columns } from "./columns.ts";
-
-export type AdditionalPolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number];
 
 interface RowKeys {
   readonly partitionKey: string;
@@ -24,109 +25,136 @@ export type Step =
   | { readonly kind: "merge"; readonly row: RowKeys & Columns; readonly etag: string }
   | { readonly kind: "delete"; readonly row: RowKeys; readonly etag: string };
 
-export interface Transactions {
-  /** The policy for the options of the client that `submit` is called with. */
-  readonly policy: AdditionalPolicy;
-  /**
-   * Does all steps or none, in one partition. Resolves to the new ETags, in the order of the steps ("" for a deleted
-   * row).
-   */
-  submit(client: TableClient, steps: readonly Step[], signal: AbortSignal): Promise<string[]>;
-}
+/**
+ * Does all steps or none, in one partition. Resolves to the new ETags, in the order of the steps ("" for a deleted
+ * row). Rejects with a RestError, as the SDK does, if the service refuses one of them.
+ */
+export type Transact = (steps: readonly Step[], signal: AbortSignal) => Promise<string[]>;
 
 /**
- * Makes transactions whose deletes are conditional. The SDK can't do that: it writes `If-Match: *` for every delete of
- * a transaction, and would delete a row that another replica has just changed. So a policy puts the ETags into the body
- * before it is signed and sent, and refuses to send a delete that has none.
+ * Makes the transactions of a table. They go through the SDK's client, with its signatures, tokens and retries. Only
+ * their text is written here: the SDK deletes a row of a transaction whatever its ETag is, so that it would delete one
+ * that another replica has just changed, and it builds a client and a request for each row (docs/decisions/0025).
  */
-export function makeTransactions(): Transactions {
-  // The signal belongs to one submit and travels with its request, so that the policy finds the ETags by it.
-  const etagsOf = new WeakMap<object, ReadonlyMap<string, string>>();
-  return {
-    policy: {
-      position: "perCall",
-      policy: {
-        name: "conditionalDeletesPolicy",
-        sendRequest(request, next) {
-          if (request.url.split("?")[0]?.endsWith("/$batch")) {
-            if (typeof request.body !== "string")
-              throw new TypeError("The tables SDK no longer sends a transaction as text.");
-            const etags = request.abortSignal && etagsOf.get(request.abortSignal);
-            request.body = rewritten(request.body, etags ?? new Map<string, string>());
-          }
-          return next(request);
-        },
-      },
-    },
-    async submit(client, steps, signal) {
-      etagsOf.set(
-        signal,
-        new Map(steps.filter((step) => step.kind === "delete").map((step) => [step.row.rowKey, step.etag])),
-      );
-      const { subResponses } = await client.submitTransaction(steps.map(action), { abortSignal: signal });
-      return steps.map((_, index) => etagOf(subResponses[index]));
-    },
+export function makeTransactions(client: TableClient, http: HttpClient, allowInsecureConnection: boolean): Transact {
+  const batch = new URL(client.url);
+  const account = `${batch.origin}${batch.pathname.replace(/\/$/, "")}`;
+  // A shared access signature is the query of the request, and of no step.
+  const url = `${account}/$batch${batch.search}`;
+  const table = `${account}/${client.tableName}`;
+
+  return async (steps, signal) => {
+    const id = randomUUID();
+    const request = createPipelineRequest({
+      url,
+      method: "POST",
+      headers: createHttpHeaders({
+        accept: "application/json",
+        "x-ms-version": "2019-02-02",
+        DataServiceVersion: "3.0;",
+        MaxDataServiceVersion: "3.0;NetFx",
+        "Content-Type": `multipart/mixed; boundary=batch_${id}`,
+      }),
+      body: bodyOf(steps, table, id),
+      abortSignal: signal,
+      allowInsecureConnection,
+    });
+    return readAnswer(await client.pipeline.sendRequest(http, request), steps);
   };
-}
-
-function action(step: Step): TransactionAction {
-  if (step.kind === "replace") return ["update", step.row, "Replace", { etag: step.etag }];
-  if (step.kind === "merge") return ["update", step.row, "Merge", { etag: step.etag }];
-  return [step.kind, { ...step.row }];
-}
-
-/**
- * Reads the new ETag. Throws if the operation was refused, because the SDK notices that only if the refusal is JSON.
- */
-function etagOf(response: TableTransactionEntityResponse | undefined): string {
-  if (response === undefined) throw new Error("The table service answered fewer operations than the transaction had.");
-  const { status: statusCode, etag } = response;
-  if (statusCode >= 400)
-    throw new RestError(`The table service refused the transaction with ${statusCode}.`, { statusCode });
-  return etag?.trim() ?? "";
-}
-
-/**
- * Reads which step made the service refuse a transaction, counted from 0. The service writes the number in front of its
- * message, such as `3:The specified entity already exists.` Undefined if there is none.
- */
-export function refusedStep(error: unknown): number | undefined {
-  const [, step] = (error instanceof Error && /^(\d{1,2}):/.exec(error.message)) || [];
-  return step === undefined ? undefined : Number(step);
 }
 
 const LINE = "\r\n";
 
-/**
- * Puts the ETags into the deletes of a transaction's body. A row's columns stand in one line of JSON that begins with
- * `{`, so that no text of a sender can look like a line of the protocol.
- */
-function rewritten(body: string, etags: ReadonlyMap<string, string>): string {
-  let deleting: string | undefined;
-  const lines = body.split(LINE).map((line) => {
-    if (line.startsWith("--")) {
-      refuseUnconditional(deleting);
-      deleting = undefined;
-    }
-    if (line.startsWith("DELETE ")) deleting = decodeURIComponent(/RowKey='([^']*)'\)/.exec(line)?.[1] ?? "");
-    if (line.startsWith("{")) return withoutSeparators(line);
-    if (deleting === undefined || !/^if-match:/i.test(line)) return line;
-    const etag = etags.get(deleting);
-    if (etag === undefined) return line;
-    deleting = undefined;
-    return `If-Match: ${etag}`;
+function bodyOf(steps: readonly Step[], table: string, id: string): string {
+  const parts = steps.map((step) => `--changeset_${id}${LINE}${PART_HEAD}${requestOf(step, table)}`);
+  const head = `--batch_${id}${LINE}Content-Type: multipart/mixed; boundary=changeset_${id}${LINE}${LINE}`;
+  return `${head}${parts.join("")}--changeset_${id}--${LINE}--batch_${id}--${LINE}`;
+}
+
+const PART_HEAD = `Content-Type: application/http${LINE}Content-Transfer-Encoding: binary${LINE}${LINE}`;
+const STEP_HEAD = `Accept: application/json;odata=minimalmetadata${LINE}DataServiceVersion: 3.0${LINE}`;
+const JSON_HEAD = `${STEP_HEAD}Content-Type: application/json${LINE}Prefer: return-no-content${LINE}`;
+
+const METHODS = { replace: "PUT", merge: "PATCH" } as const;
+
+/** Writes the request of one step. A row is one line of JSON, so that no text of a sender looks like a line of these. */
+function requestOf(step: Step, table: string): string {
+  if (step.kind === "create") return `POST ${table} HTTP/1.1${LINE}${JSON_HEAD}${LINE}${jsonOf(step.row)}${LINE}`;
+  const { partitionKey, rowKey } = step.row;
+  const url = `${table}(PartitionKey='${escaped(partitionKey)}',RowKey='${escaped(rowKey)}')`;
+  const ifMatch = `If-Match: ${step.etag}${LINE}`;
+  if (step.kind === "delete") return `DELETE ${url} HTTP/1.1${LINE}${STEP_HEAD}${ifMatch}${LINE}${LINE}`;
+  return `${METHODS[step.kind]} ${url} HTTP/1.1${LINE}${JSON_HEAD}${ifMatch}${LINE}${jsonOf(step.row)}${LINE}`;
+}
+
+function escaped(key: string): string {
+  return encodeURIComponent(key.replaceAll("'", "''"));
+}
+
+/** Writes a row as the service takes it: a value that JSON has no type for is text, with its type beside it. */
+function jsonOf({ partitionKey, rowKey, ...columns }: RowKeys & Columns): string {
+  const row: Record<string, unknown> = { PartitionKey: partitionKey, RowKey: rowKey };
+  const typed = (name: string, type: string, value: unknown) => {
+    row[name] = value;
+    row[`${name}@odata.type`] = `Edm.${type}`;
+  };
+  for (const [name, value] of Object.entries(columns)) {
+    if (typeof value === "bigint") typed(name, "Int64", String(value));
+    else if (value instanceof Date) typed(name, "DateTime", value.toISOString());
+    else if (value instanceof Uint8Array) typed(name, "Binary", Buffer.from(value).toString("base64"));
+    // The SDK reads a type that JavaScript doesn't have as an object of the value and the type.
+    else if (isRecord(value)) typed(name, String(value["type"]), value["value"]);
+    else row[name] = value;
+  }
+  // JSON allows these two, but Azurite's reader of transactions takes them for the end of a line.
+  return JSON.stringify(row).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+}
+
+/** Reads the new ETags. Throws a RestError if the service refused the transaction, or answers something else. */
+function readAnswer(response: PipelineResponse, steps: readonly Step[]): string[] {
+  const { status, bodyAsText } = response;
+  const text = bodyAsText ?? "";
+  if (status >= 300) throw refusal(text, response, status);
+  const parts = text.split("--changesetresponse_").slice(1, -1);
+  const answers = parts.map((part) => {
+    const statusCode = Number(/HTTP\/1\.1 (\d{3})/.exec(part)?.[1]);
+    // A refused transaction has one part, which says why, however many steps it has.
+    if (!(statusCode < 300)) throw refusal(part, response, statusCode);
+    return /^etag: *(.*?)\r?$/im.exec(part)?.[1] ?? "";
   });
-  return lines.join(LINE);
+  if (answers.length === steps.length) return answers;
+  throw new Error(`The table service answered ${answers.length} operations of a transaction of ${steps.length}.`);
 }
 
 /**
- * Escapes U+2028 and U+2029. JSON allows them, but Azurite's reader of transactions takes them for the end of a line.
+ * Says why the service refused a transaction. It begins its message with the number of the step, counted from 0, such
+ * as `3:The specified entity already exists.`
  */
-function withoutSeparators(json: string): string {
-  return json.replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
+function refusal(text: string, response: PipelineResponse, statusCode: number): RestError {
+  const error = errorIn(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1));
+  const code = valueAt(error, ["odata.error", "code"]);
+  const message = valueAt(error, ["odata.error", "message", "value"]);
+  return new RestError(typeof message === "string" ? message : "The table service refused a transaction.", {
+    ...(typeof code === "string" ? { code } : {}),
+    statusCode,
+    request: response.request,
+    response,
+  });
 }
 
-function refuseUnconditional(row: string | undefined): void {
-  if (row !== undefined)
-    throw new Error(`A transaction would have deleted the row ${row} without an ETag, whatever it holds by now.`);
+function errorIn(json: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(json);
+    return isRecord(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+/**
+ * Reads which step made the service refuse a transaction, counted from 0. Undefined if the error doesn't say.
+ */
+export function refusedStep(error: unknown): number | undefined {
+  const [, step] = (error instanceof Error && /^(\d{1,2}):/.exec(error.message)) || [];
+  return step === undefined ? undefined : Number(step);
 }
