@@ -168,9 +168,16 @@ function postponedFirst(runs: readonly StoredRun[], postponed: ReadonlySet<strin
 }
 
 /** Takes one of each list, then the next of each, so that no source waits for the end of another's. */
-function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
+function inTurn<T extends object>(lists: readonly (readonly T[])[]): T[] {
   const longest = Math.max(0, ...lists.map((list) => list.length));
-  return Array.from({ length: longest }, (_, index) => lists.flatMap((list) => list.slice(index, index + 1))).flat();
+  const all: T[] = [];
+  for (let index = 0; index < longest; index += 1) {
+    for (const list of lists) {
+      const one = list[index];
+      if (one) all.push(one);
+    }
+  }
+  return all;
 }
 
 /**

@@ -7,11 +7,11 @@ import type { DomainEvent } from "./domain-event.ts";
 type Line = readonly [level: "info" | "warn" | "error", message: string, fields?: Fields];
 
 /** Writes the log line of an event, if it has one: what happens to thousands of runs in every tick is only counted. */
-export function writeLine(log: Log, event: DomainEvent): void {
+export function writeLine(log: () => Log, event: DomainEvent): void {
   const line = lineOf(event);
   if (line === undefined) return;
   const [level, message, fields] = line;
-  log[level](message, fields);
+  log()[level](message, fields);
 }
 
 function lineOf(event: DomainEvent): Line | undefined {

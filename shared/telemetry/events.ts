@@ -16,12 +16,21 @@ export interface Events {
 
 /** Hands each event to the log, then to these readers in turn. */
 export function makeEvents(log: Log, readers: readonly EventReader[] = []): Events {
+  return eventsOn(() => log, readers);
+}
+
+/** A tick makes these for each of its runs, of which hardly one has a line. So the log is made for its first line. */
+function eventsOn(makeLog: () => Log, readers: readonly EventReader[]): Events {
+  let made: Log | undefined;
+  const log = () => (made ??= makeLog());
   return {
     tell(event) {
       writeLine(log, event);
       for (const read of readers) read(event);
     },
-    about: (fields) => makeEvents(log.child(fields), readers),
-    log,
+    about: (fields) => eventsOn(() => log().child(fields), readers),
+    get log() {
+      return log();
+    },
   };
 }

@@ -7,6 +7,9 @@ const PAGE = 500;
 /** How often a list is begun again after its pages expired. */
 const MAX_RESTARTS = 3;
 
+/** The columns that are read. The others of thousands of rows would only take memory. */
+const READ = new Set(["name", "status", "ready"]);
+
 /**
  * One row: its cells by the lower-case names of their columns, and `creationTimestamp` if its metadata were asked for.
  */
@@ -107,21 +110,24 @@ export function readTable(table: unknown, known: readonly string[]): Table {
         isRecord(column) && typeof column["name"] === "string" ? column["name"].toLowerCase() : "",
       )
     : known;
+  const read = columns.flatMap((name, index) => (READ.has(name) ? [{ name, index }] : []));
   const metadata = isRecord(table["metadata"]) ? table["metadata"] : {};
   const given: unknown[] = Array.isArray(table["rows"]) ? table["rows"] : [];
   return {
     columns,
-    rows: given.map((row) => readRow(row, columns)),
+    rows: given.map((row) => readRow(row, read)),
     token: textOf(metadata["continue"]),
     version: textOf(metadata["resourceVersion"]),
   };
 }
 
-function readRow(row: unknown, columns: readonly string[]): TableRow {
+function readRow(row: unknown, columns: readonly { readonly name: string; readonly index: number }[]): TableRow {
   const cells: unknown[] = isRecord(row) && Array.isArray(row["cells"]) ? row["cells"] : [];
-  const named = Object.fromEntries(columns.map((column, index) => [column, textOf(cells[index])]));
+  const read: Record<string, string> = {};
+  for (const { name, index } of columns) read[name] = textOf(cells[index]);
   const created = valueAt(row, ["object", "metadata", "creationTimestamp"]);
-  return typeof created === "string" ? { ...named, creationTimestamp: created } : named;
+  if (typeof created === "string") read["creationTimestamp"] = created;
+  return read;
 }
 
 function textOf(cell: unknown): string {

@@ -44,7 +44,9 @@ interface Written {
  */
 export interface TableRows {
   get(partitionKey: string, rowKey: string, doing: string): Promise<Row | undefined>;
-  /** Resolves to the rows of a range in the order of their keys. `filter` and `select` narrow it further. */
+  /** Gives the rows of a range in the order of their keys, page by page. `filter` and `select` narrow it further. */
+  pages(partitionKey: string, range: KeyRange, options: QueryOptions, doing: string): AsyncIterable<Row[]>;
+  /** Resolves to all of these rows. */
   query(partitionKey: string, range: KeyRange, options: QueryOptions, doing: string): Promise<Row[]>;
   insert(partitionKey: string, rowKey: string, columns: Columns, doing: string): Promise<void>;
   /** Writes a row over whatever is there, for rows whose last writer may win. */
@@ -96,6 +98,43 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
     }
   };
 
+  async function* pages(
+    partitionKey: string,
+    range: KeyRange,
+    { filter, select, limit = Number.POSITIVE_INFINITY }: QueryOptions,
+    doing: string,
+  ): AsyncGenerator<Row[]> {
+    const keys = odata`PartitionKey eq ${partitionKey} and RowKey ge ${range.from} and RowKey lt ${range.below}`;
+    const queryOptions: TableEntityQueryOptions = {
+      filter: filter === undefined ? keys : `${keys} and ${filter}`,
+      ...(select === undefined ? {} : { select: ["rowKey", ...select] }),
+    };
+    let left = limit;
+    let token: string | undefined;
+    do {
+      const from = {
+        maxPageSize: Math.min(left, MAX_PAGE),
+        ...(token === undefined ? {} : { continuationToken: token }),
+      };
+      const { got: page, read } = await send(doing, async () => {
+        const pages = client.listEntities({ queryOptions, abortSignal: inTime() }).byPage(from);
+        for await (const page of pages) return page;
+        return undefined;
+      });
+      // A page may be empty and yet not be the last.
+      const entities = (page ?? []).slice(0, left);
+      left -= entities.length;
+      token = page?.continuationToken;
+      yield entities.map((entity) => ({
+        partitionKey,
+        rowKey: entity.rowKey ?? "",
+        etag: entity.etag,
+        columns: entity,
+        read,
+      }));
+    } while (token !== undefined && left > 0);
+  }
+
   return {
     async get(partitionKey, rowKey, doing) {
       const { got, read } = await send(doing, () =>
@@ -103,29 +142,10 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
       );
       return got && { partitionKey, rowKey, etag: got.etag, columns: { ...got }, read };
     },
-    async query(partitionKey, range, { filter, select, limit = Number.POSITIVE_INFINITY }, doing) {
-      const keys = odata`PartitionKey eq ${partitionKey} and RowKey ge ${range.from} and RowKey lt ${range.below}`;
-      const queryOptions: TableEntityQueryOptions = {
-        filter: filter === undefined ? keys : `${keys} and ${filter}`,
-        ...(select === undefined ? {} : { select: ["rowKey", ...select] }),
-      };
+    pages,
+    async query(partitionKey, range, queryOptions, doing) {
       const rows: Row[] = [];
-      let token: string | undefined;
-      do {
-        const size = Math.min(limit - rows.length, MAX_PAGE);
-        const from = { maxPageSize: size, ...(token === undefined ? {} : { continuationToken: token }) };
-        const { got: page, read } = await send(doing, async () => {
-          const pages = client.listEntities({ queryOptions, abortSignal: inTime() }).byPage(from);
-          for await (const page of pages) return page;
-          return undefined;
-        });
-        for (const entity of page ?? []) {
-          if (rows.length === limit) return rows;
-          rows.push({ partitionKey, rowKey: entity.rowKey ?? "", etag: entity.etag, columns: entity, read });
-        }
-        // A page may be empty and yet not be the last.
-        token = page?.continuationToken;
-      } while (token !== undefined && rows.length < limit);
+      for await (const page of pages(partitionKey, range, queryOptions, doing)) rows.push(...page);
       return rows;
     },
     async insert(partitionKey, rowKey, columns, doing) {

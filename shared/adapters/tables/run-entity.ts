@@ -142,10 +142,10 @@ export function isOld(columns: Columns): boolean {
 
 /** Gives the columns of a row that this release doesn't know; undefined if it knows them all. */
 export function unknownColumns(columns: Columns): Columns | undefined {
-  const unknown = Object.entries(columns).filter(
-    ([name]) => !KNOWN.has(name) && !NOT_COLUMNS.has(name) && !name.startsWith("odata."),
+  const unknown = Object.keys(columns).filter(
+    (name) => !KNOWN.has(name) && !NOT_COLUMNS.has(name) && !name.startsWith("odata."),
   );
-  return unknown.length === 0 ? undefined : Object.fromEntries(unknown);
+  return unknown.length === 0 ? undefined : Object.fromEntries(unknown.map((name) => [name, columns[name]]));
 }
 
 /** Reads the columns of an open run's row. Throws BadRowError if they are not an open run's. */

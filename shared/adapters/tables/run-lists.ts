@@ -83,11 +83,15 @@ export function makeRunLists({
   return {
     async atWork(source) {
       await moveOldRows(source);
-      const found = await read(source, WORK_ROWS, Number.POSITIVE_INFINITY, "the runs at work");
-      return {
-        runs: runsIn(source, found),
-        newer: found.filter(({ columns }) => isNewer(columns)).map(({ columns }) => String(columns.module)),
-      };
+      const runs: StoredRun[] = [];
+      const newer: string[] = [];
+      const doing = `listing the runs at work of ${sourceName(source)}`;
+      // Each page is read as it comes, because the rows of thousands of runs take more memory than the runs.
+      for await (const page of rows.pages(sourcePartition(instance, source), WORK_ROWS, {}, doing)) {
+        runs.push(...runsIn(source, page));
+        newer.push(...page.filter(({ columns }) => isNewer(columns)).map(({ columns }) => String(columns.module)));
+      }
+      return { runs, newer };
     },
 
     async later(source, limit) {
