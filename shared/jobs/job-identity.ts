@@ -102,6 +102,11 @@ export function isRetired(job: V1Job): boolean {
   return job.metadata?.labels?.[LABELS.retired] === "true";
 }
 
+/** Whether a person labelled a Job so that its run is cancelled. */
+export function isCancelLabelled({ metadata }: V1Job): boolean {
+  return metadata?.labels?.[LABELS.cancel] === "true";
+}
+
 /**
  * Reads when the Job finished, in ms; undefined while it has not. Only `Complete` and `Failed` count, because
  * `SuccessCriteriaMet` and `FailureTarget` come while pods still run.

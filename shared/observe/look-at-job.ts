@@ -1,7 +1,8 @@
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
 import type { Looking } from "../dependencies.ts";
-import { finishedAt, isOurs } from "../jobs/job-identity.ts";
+import { type EndedJob, endedJob, succeededJob } from "../jobs/ended-job.ts";
+import { finishedAt, isCancelLabelled, isOurs } from "../jobs/job-identity.ts";
 import { judgeEnd } from "../jobs/judge-end.ts";
 import { judgeStart } from "../jobs/judge-start.ts";
 import { endingLimitMs, endOfBodyUrl, runningLimitMs } from "../jobs/run-limits.ts";
@@ -10,32 +11,55 @@ import type { JobSeen } from "../run/decide.ts";
 import type { Run } from "../run/run.ts";
 import { withoutSignatures } from "../run/without-signatures.ts";
 
+/** What a look at a Job found. */
+export interface JobLook {
+  readonly job: JobSeen;
+  /** Whether a person labelled this Job to cancel its run. */
+  readonly cancelled: boolean;
+  /** What retires the Job, if it is over. */
+  readonly ended?: EndedJob | undefined;
+}
+
 /**
  * Looks at the Job itself, because the light list cannot tell whether it is really absent, why it does not start, or
  * why it failed. Resolves to undefined if the row changed meanwhile, so that nothing may be concluded.
  */
-export async function lookAtJob(deps: Looking, stored: StoredRun, name: string): Promise<JobSeen | undefined> {
+export async function lookAtJob(deps: Looking, stored: StoredRun, name: string): Promise<JobLook | undefined> {
   const { run } = stored;
   const job = await deps.cluster.get(name);
   if (!job) {
     // "No Job" counts only as long as the row still says that there is one.
     const found = await deps.table.find(run);
     const unchanged = found.kind === "open" && found.stored.etag === stored.etag;
-    return unchanged ? { phase: "absent", confirmed: true } : undefined;
+    return unchanged ? { job: { phase: "absent", confirmed: true }, cancelled: false } : undefined;
   }
-  if (!isOurs(job, deps.instance, run, run.attempt)) return { phase: "foreign" };
-  if (run.jobUid !== undefined && job.metadata?.uid !== run.jobUid) return { phase: "foreign" };
+  const isAnother = run.jobUid !== undefined && job.metadata?.uid !== run.jobUid;
+  if (isAnother || !isOurs(job, deps.instance, run, run.attempt))
+    return { job: { phase: "foreign" }, cancelled: false };
 
+  const cancelled = isCancelLabelled(job);
   const conditions = new Set((job.status?.conditions ?? []).filter((c) => c.status === "True").map((c) => c.type));
-  if (conditions.has("Complete")) return { phase: "succeeded" };
+  if (conditions.has("Complete")) return { job: { phase: "succeeded" }, cancelled, ended: endedJob(job) };
   if (finishedAt(job) !== undefined) {
     const pods = await deps.cluster.pods(name);
     const end = judgeEnd(job, pods);
-    return end ? { phase: "failed", end: unsigned(end) } : { phase: "failed" };
+    const seen = end ? ({ phase: "failed", end: unsigned(end) } as const) : ({ phase: "failed" } as const);
+    return { job: seen, cancelled, ended: endedJob(job, pods) };
   }
   if (conditions.has("FailureTarget") || conditions.has("SuccessCriteriaMet"))
-    return { phase: "terminating", limitAt: limitOfEnding(job) };
-  return lookAtStart(deps, run, job);
+    return { job: { phase: "terminating", limitAt: limitOfEnding(job) }, cancelled };
+  return { job: await lookAtStart(deps, run, job), cancelled };
+}
+
+/**
+ * Looks at a Job of which a watch told that it is complete. If one of its pods has succeeded, that is proof enough. The
+ * pods are asked first, because the logs are read from them, and then the Job need not be read. In all other cases the
+ * Job is looked at.
+ */
+export async function lookAtCompleteJob(deps: Looking, stored: StoredRun, name: string): Promise<JobLook | undefined> {
+  const { jobUid } = stored.run;
+  const ended = jobUid === undefined ? undefined : succeededJob(jobUid, await deps.cluster.pods(name));
+  return ended ? { job: { phase: "succeeded" }, cancelled: false, ended } : lookAtJob(deps, stored, name);
 }
 
 /** Looks whether a Job has started, that is not over and not ending; if not, why not. */

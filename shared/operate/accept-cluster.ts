@@ -54,7 +54,7 @@ async function believe(deps: Dependencies, stored: StoredRun, log: Log): Promise
 
 async function afterAbsence(deps: Dependencies, stored: StoredRun): Promise<Run | undefined> {
   const { run } = stored;
-  const job = await lookAtJob(deps, stored, run.jobName ?? "");
+  const { job } = (await lookAtJob(deps, stored, run.jobName ?? "")) ?? {};
   if (job?.phase !== "absent") return undefined;
   const now = deps.clock.now();
   const { lockDurationMs } = deps;

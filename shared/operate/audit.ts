@@ -99,7 +99,7 @@ async function overdueBy(deps: Dependencies, stored: StoredRun, jobName: string,
   if (run.status !== "dispatched" || run.jobOverdueAt === undefined || now <= run.jobOverdueAt) return 0;
   const listed = phaseOf(run, jobName, view, { module: deps.modules.get(run.module), now });
   if (listed.phase !== "running" && listed.phase !== "terminating") return 0;
-  const job = await lookAtJob(deps, stored, jobName);
+  const { job } = (await lookAtJob(deps, stored, jobName)) ?? {};
   return job && "limitAt" in job && job.limitAt !== undefined ? now - job.limitAt : 0;
 }
 

@@ -7,6 +7,7 @@ import { endOfBodyUrl } from "../jobs/run-limits.ts";
 import type { Gates } from "../judge/gates.ts";
 import { isJobAbsent } from "../observe/absence.ts";
 import { type ClusterView, isCancelled, isJobUnrecorded, jobNameOf, phaseOf } from "../observe/cluster-view.ts";
+import type { JobLook } from "../observe/look-at-job.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { type LeaveCause, leftUnseen } from "../run/decide.ts";
@@ -16,7 +17,7 @@ import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
 import { makeSlots, type Slots } from "../start/slots.ts";
 import type { Events } from "../telemetry/events.ts";
-import { advance, askForMessage, onlyAdopt } from "./advance.ts";
+import { advance, advanceLooked, askForMessage, onlyAdopt } from "./advance.ts";
 import type { makeTakeHeld } from "./held.ts";
 import type { Hints } from "./hints.ts";
 import type { InHand } from "./in-hand.ts";
@@ -41,6 +42,8 @@ export function leaveAll({ atWork, due, heads }: SourceRuns, cause: LeaveCause, 
 /** What a step of one run needs to know. */
 export interface StepFacts {
   readonly view: ClusterView;
+  /** What a wake found when it looked at the run's Job. It takes the place of the view. */
+  readonly look?: JobLook;
   /** Whether the view has all Jobs. If not, a Job that it lacks was not looked at. */
   readonly isListed: boolean;
   readonly breakers: Breakers;
@@ -224,7 +227,7 @@ export async function takeFurther(
   facts: StepFacts,
   events: Events,
 ): Promise<void> {
-  const { view, isListed, breakers, gates, hints, sources, isHeld } = facts;
+  const { view, look, isListed, breakers, gates, hints, sources, isHeld } = facts;
   const { run } = stored;
   const now = deps.clock.now();
   const name = jobNameOf(run, deps.instance);
@@ -242,7 +245,7 @@ export async function takeFurther(
   const unseen = await tryStep(run, facts, about, async () => {
     if (sources.isHeld(run.source)) return onlyAdopt(deps, item, about);
     if (job.phase === "running" || job.phase === "succeeded") await breakers.noteStart(run, about);
-    return advance(deps, item, about);
+    return look ? advanceLooked(deps, item, look, about) : advance(deps, item, about);
   });
   if (unseen) facts.unseen.push(unseen);
   else slots.release(run);

@@ -1,6 +1,6 @@
 import type { Dependencies } from "../dependencies.ts";
 import { retryOf } from "../jobs/run-limits.ts";
-import { lookAtJob } from "../observe/look-at-job.ts";
+import { type JobLook, lookAtJob } from "../observe/look-at-job.ts";
 import { lookAtMessage } from "../observe/look-at-message.ts";
 import { type Conclude, nextRow } from "../run/after-ending.ts";
 import { awaitStart, busy, doubted, heldUp, limited, undoubted } from "../run/change-run.ts";
@@ -29,6 +29,17 @@ export async function advance(deps: Dependencies, start: Item, events: Events): 
     item = await apply(deps, item, decision, events);
   }
   return undefined;
+}
+
+/** Does the same with a run whose Job was looked at just now. */
+export async function advanceLooked(
+  deps: Dependencies,
+  start: Item,
+  look: JobLook,
+  events: Events,
+): Promise<Item | undefined> {
+  const item = await takeIn(look, start, events);
+  return item && advance(deps, item, events);
 }
 
 /**
@@ -142,10 +153,8 @@ async function look(
 ): Promise<Item | undefined> {
   switch (at) {
     case "job": {
-      const job = await lookAtJob(deps, item.stored, item.jobName);
-      // guard: full-ticks-believe-absence
-      if (job?.phase === "absent" && !item.isListed) return undefined;
-      return job && { ...item, job: await learn(job, item, events) };
+      const found = await lookAtJob(deps, item.stored, item.jobName);
+      return found && takeIn(found, item, events);
     }
     case "message": {
       const { run } = item.stored;
@@ -160,11 +169,19 @@ async function look(
   }
 }
 
+/** Takes in what a look at the Job found. Undefined if that is not to be believed. */
+async function takeIn(found: JobLook, item: Item, events: Events): Promise<Item | undefined> {
+  // guard: full-ticks-believe-absence
+  if (found.job.phase === "absent" && !item.isListed) return undefined;
+  const cancelled = item.cancelled || found.cancelled;
+  return { ...item, job: await learn(found.job, item, events), cancelled, ended: found.ended };
+}
+
 /** Lets the module's breaker learn from what was seen of a Job. If the template is to blame, the message is not. */
 async function learn(job: JobSeen, { breakers, stored: { run } }: Item, events: Events): Promise<JobSeen> {
   if (job.phase === "pending" && job.stuck)
     return { ...job, stuck: await breakers.noteFailure(run, job.stuck, events) };
-  if (job.phase === "running") await breakers.noteStart(run, events);
+  if (job.phase === "running" || job.phase === "succeeded") await breakers.noteStart(run, events);
   if (job.phase !== "failed" || !job.end) return job;
   if (job.end.startFault === undefined && job.end.exitCode !== undefined) await breakers.noteStart(run, events);
   return { ...job, end: await breakers.noteFailure(run, job.end, events) };

@@ -18,7 +18,7 @@ export async function endJob(deps: Dependencies, item: Item, end: AttemptEnd, ev
   const { run } = stored;
   if (!run.endOrdered) {
     events.tell({ event: "end ordered", jobName, end });
-    const logsUrl = await storeLogs(deps, run, run.attempt, jobName, events.log);
+    const logsUrl = await storeLogs(deps, run, run.attempt, { name: jobName }, events.log);
     // guard: end-ordered-first
     await deps.table.update(stored, orderEnd(run, end, logsUrl));
   }
@@ -27,7 +27,7 @@ export async function endJob(deps: Dependencies, item: Item, end: AttemptEnd, ev
 
 /** Puts the last attempt behind a run: its Job is retired, and its message stamped. */
 export async function requeueRun(deps: Dependencies, item: Item, events: Events): Promise<undefined> {
-  const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt - 1, events);
+  const stored = await retireJobOf(deps, item, item.stored.run.attempt - 1, events);
   const { run } = stored;
   const now = deps.clock.now();
   if ((await noteRequeue(deps, run)) === "busy") {
@@ -42,12 +42,12 @@ export async function requeueRun(deps: Dependencies, item: Item, events: Events)
 export async function settleRun(deps: Dependencies, item: Item, events: Events): Promise<Item | undefined> {
   const { verdict } = item.stored.run;
   if (!verdict) throw new Error(`run ${runId(item.stored.run)} is settling without a verdict`);
-  const stored = await retireJobOf(deps, item.stored, item.stored.run.attempt, events);
+  const stored = await retireJobOf(deps, item, item.stored.run.attempt, events);
   const outcome = await settleDeferred(deps, stored.run, verdict);
   // guard: not-found-is-not-gone
   // Either an earlier try settled the message and its reply was lost, or another receiver holds it. A peek tells, and
   // `decide` is asked again.
-  if (outcome === "missing") return { ...item, stored, ...(await lookAtMessage(deps, stored.run)) };
+  if (outcome === "missing") return { ...item, ended: undefined, stored, ...(await lookAtMessage(deps, stored.run)) };
   await closeRun(deps, stored, verdict, events);
   return undefined;
 }
@@ -68,11 +68,16 @@ export async function receiveMessage(deps: Dependencies, item: Item): Promise<It
 }
 
 /** Retires the Job that a run still has to put away, if it has one, with the link to its logs in the row. */
-async function retireJobOf(deps: Dependencies, stored: StoredRun, attempt: number, events: Events): Promise<StoredRun> {
+async function retireJobOf(
+  deps: Dependencies,
+  { stored, ended }: Item,
+  attempt: number,
+  events: Events,
+): Promise<StoredRun> {
   const { run } = stored;
   if (run.jobName === undefined) return stored;
   let kept = stored;
-  await retireJob(deps, run, attempt, { name: run.jobName, uid: run.jobUid }, events.log, async (logsUrl) => {
+  await retireJob(deps, run, attempt, { name: run.jobName, uid: run.jobUid, ended }, events.log, async (logsUrl) => {
     // guard: verdict-first, logs
     kept = await deps.table.update(stored, { ...run, logsUrl });
   });

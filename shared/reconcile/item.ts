@@ -1,4 +1,5 @@
 import type { SourcesInTick } from "../holds/source-holds.ts";
+import type { EndedJob } from "../jobs/ended-job.ts";
 import type { Gates } from "../judge/gates.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen, MessageSeen, Slot } from "../run/decide.ts";
@@ -12,6 +13,8 @@ export interface Item {
   readonly jobName: string;
   readonly job: JobSeen;
   readonly cancelled: boolean;
+  /** What retires the Job, if a look found it over. */
+  readonly ended?: EndedJob | undefined;
   /** Whether this tick has listed the Jobs after it read the rows. Only then an absent Job may be believed to be gone. */
   readonly isListed: boolean;
   readonly slots: Slots;

@@ -2,10 +2,11 @@ import pLimit from "p-limit";
 import type { Dependencies } from "../dependencies.ts";
 import type { ClusterGuard } from "../holds/cluster-guard.ts";
 import type { SourceHolds } from "../holds/source-holds.ts";
-import { isOurs, isRetired, LABELS, readJobIdentity } from "../jobs/job-identity.ts";
+import { isOurs, isRetired, readJobIdentity } from "../jobs/job-identity.ts";
 import type { Gates } from "../judge/gates.ts";
 import type { Log } from "../log.ts";
 import { type ClusterView, jobNameOf } from "../observe/cluster-view.ts";
+import { type JobLook, lookAtCompleteJob, lookAtJob } from "../observe/look-at-job.ts";
 import type { JobGlance } from "../ports/job-cluster.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { Run } from "../run/run.ts";
@@ -25,7 +26,7 @@ const CONCURRENCY = 16;
 /** What the runs that a watch wakes are taken further with, while it lasts. */
 export interface Wakes {
   /** The watch says that this Job is over, or says an unknown word of it. */
-  wake(jobName: string): void;
+  wake(told: JobGlance): void;
   /**
    * Ends it: what has not begun is left to the next tick. Resolves, once nothing is in hand any more, to whether that
    * tick has to list the Jobs.
@@ -45,9 +46,13 @@ interface WakeDeps {
 }
 
 /**
- * Takes runs further as soon as a watch tells of their Jobs' ends, beside the ticks. An event only wakes: the Job is
- * read, its annotations name the run, the run is read, and then it takes the steps that a tick would take. So an event
- * that is late, or told twice, does no harm.
+ * Takes runs further as soon as a watch tells of their Jobs' ends, beside the ticks. An event only wakes: it names the
+ * run, the run is read, the cluster is asked how the Job ended, and then the run takes the steps that a tick would take.
+ * So an event that is late, told twice or wrong does no harm.
+ *
+ * Such an end costs the API server three requests if the Job is complete: its pods (which prove it), the log of each
+ * container that started, and the patch that retires the Job. A failed Job is read as well, because only its condition
+ * tells why it failed. That answer has the message's body in it, and comes once in a failed attempt.
  *
  * What only a list can tell is left to the next tick that lists: whether a Job is gone, and a Job of which no row speaks
  * yet. So is what fails.
@@ -60,17 +65,17 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
     // They have a limit of their own, because a wake may wait for a run that is to be started.
     const limitStarts = pLimit(CONCURRENCY);
     /** The Jobs that were told of, and not looked at yet. */
-    const told = new Set<string>();
+    const told = new Map<string, JobGlance>();
     const underWay = new Set<Promise<void>>();
     let woken = 0;
     let isClosed = false;
     let needsList = false;
     const events = makeEvents(log, [
       counts.read,
-      (told) => {
+      (happened) => {
         // Another replica changed the row meanwhile. It may have done so for another reason than this Job's end.
-        const hasMovedOn = told.event === "left" && told.cause === "moved-on";
-        if (told.event === "failed" || hasMovedOn) needsList = true;
+        const hasMovedOn = happened.event === "left" && happened.cause === "moved-on";
+        if (happened.event === "failed" || hasMovedOn) needsList = true;
       },
     ]);
     const slots = makeSlots(deps, { wrongCluster: false, breakers, probing: new Set(), admission });
@@ -93,17 +98,21 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
       underWay.add(done);
     }
 
-    async function follow(jobName: string): Promise<void> {
-      const glance = await deps.cluster.glance(jobName);
-      const stored = glance && (await runOf(jobName, glance));
-      if (!stored) needsList = true;
-      if (!glance || !stored || stored === "none of ours") return;
-      if (await isHeld(stored.run)) needsList = true;
-      else await step(stored, slotsThatMove, seenAlone(glance));
+    async function follow(event: JobGlance): Promise<void> {
+      const { name, state } = event.listing;
+      const stored = await runOf(event);
+      if (stored === "none of ours") return;
+      if (!stored || (await isHeld(stored.run))) {
+        needsList = true;
+        return;
+      }
+      const look = await (state === "complete" ? lookAtCompleteJob : lookAtJob)(deps, stored, name);
+      if (!look || look.job.phase === "absent") needsList = true;
+      if (look) await step(stored, slotsThatMove, look);
     }
 
-    async function step(stored: StoredRun, its: Slots, view: ClusterView): Promise<void> {
-      await takeFurther(deps, stored, its, factsOf(view), events);
+    async function step(stored: StoredRun, its: Slots, look?: JobLook): Promise<void> {
+      await takeFurther(deps, stored, its, factsOf(look), events);
       // A run that waits to ask for its message is left to a tick, and its slot with it.
       its.release(stored.run);
     }
@@ -112,33 +121,33 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
      * Finds the run that a Job is the present attempt of. Undefined if the rows don't say so yet, or speak of another Job
      * of that name.
      */
-    async function runOf(jobName: string, glance: JobGlance): Promise<StoredRun | "none of ours" | undefined> {
-      const identity = readJobIdentity(glance);
+    async function runOf(event: JobGlance): Promise<StoredRun | "none of ours" | undefined> {
+      const identity = readJobIdentity(event);
       const found = identity && (await deps.table.find(identity.key));
       if (!identity || !found || found.kind === "none") return undefined;
       if (found.kind !== "open") return "none of ours";
       const { run } = found.stored;
       // The attempt is over: its Job is told of again, or late.
-      if (run.attempt > identity.attempt || run.status === "settling" || isRetired(glance)) return "none of ours";
-      const isPresent = isOurs(glance, deps.instance, run, run.attempt) && jobNameOf(run, deps.instance) === jobName;
-      const isSameJob = run.jobUid === undefined || run.jobUid === glance.metadata.uid;
-      const mayHaveJob = run.status === "dispatched" || run.status === "waiting";
-      return isPresent && isSameJob && mayHaveJob ? found.stored : undefined;
+      if (run.attempt > identity.attempt || run.status === "settling" || isRetired(event)) return "none of ours";
+      const isPresent = isOurs(event, deps.instance, run, run.attempt) && run.jobName === event.listing.name;
+      const isSameJob = run.jobUid === undefined || run.jobUid === event.metadata.uid;
+      return run.status === "dispatched" && isPresent && isSameJob ? found.stored : undefined;
     }
 
     /** Starts a run that has its turn, in the slot of one whose Job is over. */
     async function start(stored: StoredRun): Promise<void> {
       if (isClosed || (await isHeld(stored.run)) || (await holds.cluster.holdOnStarts(events)) !== undefined) return;
-      await step(stored, slots, NOTHING_SEEN);
+      await step(stored, slots);
     }
 
     async function isHeld({ source }: Run): Promise<boolean> {
       return (await holds.sources.isHeld(source)) || (await holds.cluster.holdOnStarts(events)) === "another cluster";
     }
 
-    function factsOf(view: ClusterView): StepFacts {
+    function factsOf(look: JobLook | undefined): StepFacts {
       return {
-        view,
+        view: NOTHING_SEEN,
+        ...(look ? { look } : {}),
         isListed: false,
         breakers,
         gates,
@@ -152,18 +161,21 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
     }
 
     return {
-      wake(jobName) {
-        // What was told twice before it is looked at is looked at once.
-        if (told.has(jobName)) return;
-        told.add(jobName);
+      wake(event) {
+        const { name } = event.listing;
+        // What was told twice before it is looked at is looked at once, as it was told last.
+        const isWaiting = told.has(name);
+        told.set(name, event);
+        if (isWaiting) return;
         woken += 1;
         track(
           limit(async () => {
-            const putDown = await inHand.takeLater(jobName);
-            told.delete(jobName);
+            const putDown = await inHand.takeLater(name);
+            const last = told.get(name) ?? event;
+            told.delete(name);
             try {
               if (isClosed) needsList = true;
-              else await follow(jobName);
+              else await follow(last);
             } finally {
               putDown();
             }
@@ -183,13 +195,3 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
 }
 
 const NOTHING_SEEN: ClusterView = { jobs: new Map(), pods: new Map(), cancelled: new Set() };
-
-/** What is seen if only this Job was looked at. */
-function seenAlone({ listing, metadata }: JobGlance): ClusterView {
-  const isCancelled = metadata.labels?.[LABELS.cancel] === "true";
-  return {
-    jobs: new Map([[listing.name, listing]]),
-    pods: new Map(),
-    cancelled: new Set(isCancelled ? [listing.name] : []),
-  };
-}

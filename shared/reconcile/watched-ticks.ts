@@ -106,7 +106,7 @@ export function makeWatchedTicks(
         for await (const news of cluster.watchJobs(version, { seconds, signal: over.signal })) {
           isHeard = true;
           if (news.version !== "") version = news.version;
-          if (news.job) wakes.wake(news.job.name);
+          if (news.job) wakes.wake(news.job);
         }
         if (over.signal.aborted) return;
         // The server ends a watch in its time. A proxy that ends it sooner would be asked again and again.

@@ -1,12 +1,23 @@
 import type { V1Job, V1Pod } from "@kubernetes/client-node";
+import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { DeniedError, errorText } from "../errors.ts";
+import type { EndedJob } from "../jobs/ended-job.ts";
 import { finishedAt, isRetired } from "../jobs/job-identity.ts";
 import type { Log } from "../log.ts";
 import type { RunKey } from "../run/run.ts";
 
 /** The last part of each container's log that is kept. */
 const MAX_LOG_BYTES = 1024 * 1024;
+
+/** The Job of an attempt, as far as it is known before it is retired. */
+interface KnownJob {
+  readonly name: string;
+  /** Undefined if the row doesn't say it. */
+  readonly uid: string | undefined;
+  /** What a look found a moment ago, if it found a Job that is over. If it is the same Job, it is not read again. */
+  readonly ended?: EndedJob | undefined;
+}
 
 /**
  * Retires an attempt's Job: stores its logs, then labels it as retired and sets its TTL with one patch. From then on it
@@ -17,21 +28,21 @@ export async function retireJob(
   deps: Dependencies,
   key: RunKey,
   attempt: number,
-  known: { readonly name: string; readonly uid: string | undefined },
+  known: KnownJob,
   log: Log,
   keepLogsUrl: (url: string) => Promise<void>,
 ): Promise<void> {
-  const job = await deps.cluster.get(known.name);
-  const uid = job?.metadata?.uid;
-  if (!job || !uid || (known.uid !== undefined && known.uid !== uid) || isRetired(job)) return;
-  const logsUrl = await storeLogs(deps, key, attempt, known.name, log);
+  const read = await readUnlessEnded(deps, known);
+  if (!read) return;
+  const { uid, job, finishedSince } = read;
+  const logsUrl = await storeLogs(deps, key, attempt, { name: known.name, pods: read.pods }, log);
   // This comes before the patch, because after a crash the next replica finds the Job retired, and asks for its logs no
   // more.
   if (logsUrl !== undefined) await keepLogsUrl(logsUrl);
-  if (job.spec?.suspend === true) await endSuspended(deps, job, log);
-  const isFinished = finishedAt(job) !== undefined;
+  if (job?.spec?.suspend === true) await endSuspended(deps, job, log);
+  const isFinished = finishedSince !== undefined;
   try {
-    await deps.cluster.retire(known.name, uid, ttlSeconds(job, deps), { end: !isFinished });
+    await deps.cluster.retire(known.name, uid, ttlSeconds(finishedSince, deps), { end: !isFinished });
   } catch (error) {
     // The policy was tightened since the Job was made, and judges changes too. The Job is over and keeps its name
     // taken, with no TTL. That is no reason not to settle. Housekeeping tries it again.
@@ -41,6 +52,26 @@ export async function retireJob(
       why: errorText(error),
     });
   }
+}
+
+/** A Job that is to be retired. */
+interface JobToRetire extends Pick<EndedJob, "uid" | "pods"> {
+  /** Undefined if it is not over. */
+  readonly finishedSince: EpochMs | undefined;
+  /** The Job, if it was read. */
+  readonly job?: V1Job;
+}
+
+/** Reads the Job, unless it was found over a moment ago. Undefined if it is gone, is another one, or is retired. */
+async function readUnlessEnded(
+  { cluster }: Pick<Dependencies, "cluster">,
+  { name, uid: wanted, ended }: KnownJob,
+): Promise<JobToRetire | undefined> {
+  if (ended !== undefined && ended.uid === wanted) return ended;
+  const job = await cluster.get(name);
+  const uid = job?.metadata?.uid;
+  if (!job || !uid || (wanted !== undefined && wanted !== uid) || isRetired(job)) return undefined;
+  return { uid, job, finishedSince: finishedAt(job) };
 }
 
 /**
@@ -60,25 +91,28 @@ async function endSuspended(deps: Dependencies, job: V1Job, log: Log): Promise<v
 
 /**
  * Says how long the TTL has to be, in seconds, because the cluster counts it from the finish and not from the patch
- * that sets it.
+ * that sets it. If the Job is known to have finished after some time only, the TTL is longer by what is not known: the
+ * name has to stay taken for as long as the setting says.
  */
-function ttlSeconds(job: V1Job, deps: Dependencies): number {
-  const finished = finishedAt(job);
-  const sinceFinish = finished === undefined ? 0 : Math.max(0, deps.clock.now() - finished);
+function ttlSeconds(finishedSince: EpochMs | undefined, deps: Dependencies): number {
+  const sinceFinish = finishedSince === undefined ? 0 : Math.max(0, deps.clock.now() - finishedSince);
   return Math.ceil((sinceFinish + deps.jobRetentionMs) / 1000);
 }
 
-/** Stores the logs of an attempt's containers so far. Resolves to the URL of the last one. Never rejects. */
+/**
+ * Stores the logs of an attempt's containers so far. `pods` are those of its Job, if they are known. Resolves to the URL
+ * of the last one. Never rejects.
+ */
 export async function storeLogs(
   deps: Dependencies,
   key: RunKey,
   attempt: number,
-  jobName: string,
+  { name, pods }: { readonly name: string; readonly pods?: readonly V1Pod[] | undefined },
   log: Log,
 ): Promise<string | undefined> {
   let url: string | undefined;
   try {
-    for (const pod of await deps.cluster.pods(jobName)) {
+    for (const pod of pods ?? (await deps.cluster.pods(name))) {
       for (const container of startedContainers(pod)) {
         const text = await deps.cluster.log(pod.metadata?.name ?? "", container, MAX_LOG_BYTES);
         // People want to open the log of the last container first that said anything.
@@ -86,7 +120,7 @@ export async function storeLogs(
       }
     }
   } catch (error) {
-    log.warn("a log could not be stored", { jobName, why: errorText(error) });
+    log.warn("a log could not be stored", { jobName: name, why: errorText(error) });
   }
   return url;
 }

@@ -110,7 +110,7 @@ export class FakeCluster implements JobCluster {
           continue;
         }
         version += 1;
-        yield { version: String(version), ...(next === "sign of life" ? {} : { job: next }) };
+        yield { version: String(version), ...(next === "sign of life" ? {} : { job: this.#glanceAt(next) }) };
       }
     } finally {
       this.watching -= 1;
@@ -121,8 +121,7 @@ export class FakeCluster implements JobCluster {
     return this.#answer("glance", () => {
       const job = this.#find(name);
       if (!job) return undefined;
-      const listing = this.#said.get(name) ?? { name, state: stateOf(job) };
-      return structuredClone({ listing, metadata: job.metadata ?? {} });
+      return this.newsOf(name);
     });
   }
 
@@ -480,6 +479,11 @@ export class FakeCluster implements JobCluster {
 
   // ---- what watches are told
 
+  /** What a watch tells of a Job now. */
+  newsOf(name: string): JobGlance {
+    return this.#glanceAt(this.#said.get(name) ?? { name, state: stateOf(this.job(name)) });
+  }
+
   /** The watches hear that they are connected. */
   giveSignOfLife(): void {
     this.#tell("sign of life");
@@ -558,6 +562,10 @@ export class FakeCluster implements JobCluster {
 
   // ---- inside
 
+  #glanceAt(listing: JobListing): JobGlance {
+    return structuredClone({ listing, metadata: this.#find(listing.name)?.metadata ?? {} });
+  }
+
   #tell(news: JobListing | "sign of life"): void {
     this.#news.push(news);
     this.#heard.emit("news");
@@ -609,6 +617,15 @@ export class FakeCluster implements JobCluster {
         namespace: job.metadata?.namespace ?? "jobs",
         uid: randomUUID(),
         creationTimestamp: this.#now(),
+        ownerReferences: [
+          {
+            apiVersion: "batch/v1",
+            kind: "Job",
+            name: nameOf(job),
+            uid: job.metadata?.uid ?? "",
+            controller: true,
+          },
+        ],
       },
       spec: { ...template?.spec, containers: template?.spec?.containers ?? [] },
       status: { phase: "Pending", startTime: this.#now() },

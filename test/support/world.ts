@@ -8,6 +8,7 @@ import { makeGates } from "../../shared/judge/gates.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import { isRecord } from "../../shared/plain-data.ts";
+import type { JobGlance } from "../../shared/ports/job-cluster.ts";
 import type { DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
 import { makeInHand } from "../../shared/reconcile/in-hand.ts";
 import { makeReconcile } from "../../shared/reconcile/reconcile.ts";
@@ -95,6 +96,18 @@ export function makeWorld(
       tick: async () => void (await reconcile(log)),
       lightTick: async () => void (await reconcile(log, { isLight: true })),
       openWakes: () => openWakes(log),
+      /**
+       * Wakes the runs of these Jobs as a watch does that tells of them now, or told so of them before, and waits until
+       * that is done. Resolves to whether the next tick has to list.
+       */
+      async wake(...jobs: readonly (string | JobGlance)[]): Promise<boolean> {
+        const told = jobs.map((job) => (typeof job === "string" ? cluster.newsOf(job) : job));
+        const wakes = openWakes(log);
+        for (const news of told) wakes.wake(news);
+        // What is in hand has begun by then.
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return wakes.close();
+      },
       reconcile,
     };
   }

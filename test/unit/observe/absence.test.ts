@@ -50,7 +50,7 @@ describe("the slow belief in absence", () => {
     const listJobs = world.cluster.listJobs.bind(world.cluster);
     world.cluster.listJobs = async () => {
       const wakes = world.openWakes();
-      for (const name of names) wakes.wake(name);
+      for (const name of names) wakes.wake(world.cluster.newsOf(name));
       while (world.closed().length < names.length) await new Promise((resolve) => setTimeout(resolve, 5));
       await wakes.close();
       return listJobs();

@@ -3,21 +3,12 @@ import { ConflictError } from "../../../shared/errors.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
 
-/** Tells a replica of a Job, and waits until it is through. Resolves to whether the next tick has to list. */
-async function wake(replica: Pick<World, "openWakes">, ...names: readonly string[]): Promise<boolean> {
-  const wakes = replica.openWakes();
-  for (const name of names) wakes.wake(name);
-  // What is in hand has begun by then.
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  return wakes.close();
-}
-
 describe("a wake", () => {
   it("settles a message whose Job is complete, without any list", async () => {
     const world = await withRun();
     const name = world.jobName();
     world.cluster.succeed(name);
-    expect(await wake(world, name)).toBe(false);
+    expect(await world.wake(name)).toBe(false);
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
     expect(world.message(1).state).toBe("completed");
     expect(world.cluster.calls.get("listJobs")).toBeUndefined();
@@ -27,7 +18,7 @@ describe("a wake", () => {
   it("requeues a message whose Job failed, for the reason that a look finds", async () => {
     const world = await withRun();
     world.cluster.fail(world.jobName(), 3);
-    expect(await wake(world, world.jobName())).toBe(false);
+    expect(await world.wake(world.jobName())).toBe(false);
     expect(world.run()).toMatchObject({ status: "waiting", attempt: 2, failures: 1 });
     expect(world.run().lastError).toMatch(/exit code 3|code 3/);
   });
@@ -36,14 +27,14 @@ describe("a wake", () => {
     const world = await withRun();
     world.cluster.cancel(world.jobName());
     world.cluster.fail(world.jobName());
-    await wake(world, world.jobName());
+    await world.wake(world.jobName());
     expect(world.closed()).toMatchObject([{ status: "cancelled" }]);
   });
 
   it("looks at a Job of which the server says an unknown word, and leaves it at work", async () => {
     const world = await withRun();
     world.cluster.printUnknown(world.jobName(), "Dreaming");
-    expect(await wake(world, world.jobName())).toBe(false);
+    expect(await world.wake(world.jobName())).toBe(false);
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
   });
 
@@ -54,12 +45,10 @@ describe("a wake", () => {
     const get = world.cluster.get.bind(world.cluster);
     // Another API server answers, whose cache is behind.
     world.cluster.get = async () => undefined;
-    await wake(world, name);
+    expect(await world.wake(name)).toBe(true);
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1, interruptions: 0 });
     world.cluster.get = get;
-    world.cluster.glance = async () => undefined;
-    expect(await wake(world, name)).toBe(true);
-    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1, interruptions: 0 });
+    expect(await world.wake(name)).toBe(false);
   });
 
   it("leaves a run whose row another replica changed meanwhile to a tick that lists", async () => {
@@ -71,7 +60,7 @@ describe("a wake", () => {
       world.table.update = update;
       throw new ConflictError("another replica was first");
     };
-    expect(await wake(world, name)).toBe(true);
+    expect(await world.wake(name)).toBe(true);
     await world.tick();
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
@@ -85,7 +74,7 @@ describe("a wake", () => {
     await world.tick();
     const before = world.run();
     expect(before).toMatchObject({ status: "dispatched", attempt: 2 });
-    expect(await wake(world, first)).toBe(false);
+    expect(await world.wake(first)).toBe(false);
     expect(world.run()).toEqual(before);
   });
 
@@ -94,7 +83,7 @@ describe("a wake", () => {
     const name = world.jobName();
     world.cluster.succeed(name);
     await world.tick();
-    expect(await wake(world, name, name)).toBe(false);
+    expect(await world.wake(name, name)).toBe(false);
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
   });
 
@@ -110,7 +99,7 @@ describe("a wake", () => {
     expect(world.run()).toMatchObject({ status: "dispatched", jobName: name });
     world.cluster.run(name);
     world.cluster.succeed(name);
-    await wake(world, name);
+    await world.wake(name);
     expect(world.closed()).toMatchObject([{ status: "succeeded", attempt: 1 }]);
     expect(world.cluster.names()).toHaveLength(1);
   });
@@ -124,7 +113,7 @@ describe("a wake", () => {
         const [name = ""] = world.cluster.names();
         world.cluster.run(name);
         world.cluster.succeed(name);
-        heard = await wake(world, name);
+        heard = await world.wake(name);
       }
       return update(stored, next);
     };
@@ -138,8 +127,8 @@ describe("a wake", () => {
     const world = await withRun();
     const name = world.jobName();
     world.cluster.succeed(name);
-    await wake(world, name, name, name);
-    expect(world.cluster.calls.get("glance")).toBe(1);
+    await world.wake(name, name, name);
+    expect(world.cluster.calls.get("pods")).toBe(1);
     expect(world.closed()).toHaveLength(1);
   });
 
@@ -147,7 +136,7 @@ describe("a wake", () => {
     const world = await withRun();
     const name = world.jobName();
     world.cluster.succeed(name);
-    await Promise.all([world.tick(), wake(world, name), wake(world.makeReplica(), name)]);
+    await Promise.all([world.tick(), world.wake(name), world.makeReplica().wake(name)]);
     await world.tick();
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
     expect(world.message(1).state).toBe("completed");
@@ -157,13 +146,73 @@ describe("a wake", () => {
     const world = await withRun();
     const name = world.jobName();
     world.cluster.succeed(name);
-    world.cluster.failNext("glance");
-    expect(await wake(world, name)).toBe(true);
+    world.cluster.failNext("pods");
+    expect(await world.wake(name)).toBe(true);
     world.broker.failNext("completeDeferred");
-    expect(await wake(world, name)).toBe(true);
+    expect(await world.wake(name)).toBe(true);
     expect(world.run()).toMatchObject({ status: "settling" });
     await world.tick();
     expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+  });
+
+  /** What the cluster was asked, by the names of the calls, without the looks which cluster it is. */
+  function asked(world: World): Record<string, number> {
+    const { namespaceUid: _, ...calls } = Object.fromEntries(world.cluster.calls);
+    return calls;
+  }
+
+  it("costs four requests in the life of a message whose Job succeeds", async () => {
+    const world = await withRun();
+    world.cluster.setLog(world.jobName(), "worker", "done");
+    world.cluster.succeed(world.jobName());
+    await world.wake(world.jobName());
+    expect(world.closed()).toMatchObject([{ status: "succeeded", logsUrl: expect.any(String) }]);
+    expect(asked(world)).toEqual({ create: 1, pods: 1, log: 1, retire: 1 });
+  });
+
+  it("costs five requests in an attempt that fails, because only the Job itself tells why", async () => {
+    const world = await withRun();
+    world.cluster.setLog(world.jobName(), "worker", "failed");
+    world.cluster.fail(world.jobName());
+    await world.wake(world.jobName());
+    expect(world.run()).toMatchObject({ status: "waiting", attempt: 2, logsUrl: expect.any(String) });
+    expect(asked(world)).toEqual({ create: 1, get: 1, pods: 1, log: 1, retire: 1 });
+  });
+
+  it("does not believe a watch that calls a Job complete which is at work", async () => {
+    const world = await withRun();
+    const name = world.jobName();
+    await world.wake({ ...world.cluster.newsOf(name), listing: { name, state: "complete" } });
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+  });
+
+  it("does not take the pod of another Job with the name for the attempt's", async () => {
+    const world = await withRun();
+    const name = world.jobName();
+    world.cluster.succeed(name);
+    const told = world.cluster.newsOf(name);
+    world.cluster.deleteJob(name);
+    world.cluster.addForeign(name);
+    world.cluster.run(name);
+    world.cluster.succeed(name);
+    await world.wake(told);
+    expect(world.closed()).toEqual([]);
+    expect(world.run()).toMatchObject({ attempt: 2, interruptions: 1 });
+    expect(world.cluster.job(name).metadata?.labels?.["ion/retired"]).toBeUndefined();
+  });
+
+  it("keeps the name of a Job taken for the whole time that the setting says, however long the Job ran", async () => {
+    const world = await withRun();
+    const name = world.jobName();
+    world.clock.advance(5 * 3_600_000);
+    world.cluster.succeed(name);
+    world.clock.advance(60_000);
+    await world.wake(name);
+    expect(world.closed()).toHaveLength(1);
+    world.clock.advance(world.deps.jobRetentionMs);
+    expect(world.cluster.names()).toEqual([name]);
+    world.clock.advance(5 * 3_600_000 + 60_000);
+    expect(world.cluster.names()).toEqual([]);
   });
 
   it("does nothing in another cluster", async () => {
@@ -171,7 +220,7 @@ describe("a wake", () => {
     const name = world.jobName();
     world.cluster.succeed(name);
     world.cluster.uid = "another";
-    await wake(world.makeReplica(), name);
+    await world.makeReplica().wake(name);
     expect(world.run()).toMatchObject({ status: "dispatched" });
   });
 });
@@ -193,7 +242,7 @@ describe("a slot that a wake frees", () => {
     const world = await withLine(3);
     const name = world.jobName();
     world.cluster.succeed(name);
-    await wake(world, name);
+    await world.wake(name);
     expect(world.closed()).toHaveLength(1);
     expect(atWork(world)).toMatchObject([{ messageId: "next-1" }]);
   });
@@ -204,7 +253,7 @@ describe("a slot that a wake frees", () => {
     await other.tick();
     const name = world.jobName();
     world.cluster.succeed(name);
-    await Promise.all([wake(world, name), wake(other, name)]);
+    await Promise.all([world.wake(name), other.wake(name)]);
     expect(world.closed()).toHaveLength(1);
     expect(atWork(world)).toMatchObject([{ messageId: "next-1" }]);
   });
@@ -216,7 +265,7 @@ describe("a slot that a wake frees", () => {
       expect(run?.messageId).toBe(messageId);
       world.cluster.run(run?.jobName ?? "");
       world.cluster.succeed(run?.jobName ?? "");
-      await wake(world, run?.jobName ?? "");
+      await world.wake(run?.jobName ?? "");
     }
     expect(world.open()).toEqual([]);
     await world.send({ messageId: "later" });
@@ -228,7 +277,7 @@ describe("a slot that a wake frees", () => {
     const name = world.jobName();
     world.cluster.succeed(name);
     world.cluster.quotaNext();
-    await wake(world, name);
+    await world.wake(name);
     expect(atWork(world)).toEqual([]);
     expect(world.open()).toHaveLength(2);
     expect(SOURCE).toEqual(world.open()[0]?.source);
@@ -268,6 +317,19 @@ describe("a light tick", () => {
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
   });
 
+  it("that can't look for the Job of an accepted run breaks off, and the next one looks", async () => {
+    const world = makeWorld();
+    world.cluster.loseNextReply("create");
+    await world.send();
+    world.clock.advance(16_000);
+    world.cluster.failNext("glance");
+    await world.lightTick();
+    expect(world.lastTick()).toMatchObject({ message: "reconcile is held up" });
+    expect(world.run()).toMatchObject({ status: "accepted" });
+    await world.lightTick();
+    expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
+  });
+
   it("does not believe that an accepted run has no Job", async () => {
     const world = makeWorld();
     world.cluster.failNext("create");
@@ -295,7 +357,7 @@ describe("a light tick", () => {
     world.cluster.cancel(world.jobName());
     await world.lightTick();
     expect(world.run().endOrdered).toMatchObject({ kind: "cancel" });
-    await wake(world, world.jobName());
+    await world.wake(world.jobName());
     expect(world.closed()).toMatchObject([{ status: "cancelled" }]);
 
     const waiting = await withRun();
