@@ -20,6 +20,7 @@ import { makeGates } from "./judge/gates.ts";
 import { type Log, makeLog } from "./log.ts";
 import { loadModules } from "./module-files/load-modules.ts";
 import { distinctSources } from "./modules/route.ts";
+import { makeJobOwners } from "./observe/job-owners.ts";
 import type { HostLink } from "./ports/host-link.ts";
 import type { MessageBroker } from "./ports/message-broker.ts";
 import { logPreflight, makePreflight } from "./preflight.ts";
@@ -65,6 +66,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   const gates = makeGates(deps);
   const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
   const inHand = makeInHand();
+  const owners = makeJobOwners();
   const stopping = new AbortController();
   const watchedTicks = makeWatchedTicks(
     {
@@ -73,12 +75,12 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
       nextTickAfter: (wallMs) => nextOccurrence(settings.reconcileSchedule, wallMs),
       stopping: stopping.signal,
     },
-    makeReconcile(deps, admission, breakers, gates, holds, inHand),
-    makeWakes(deps, { admission, breakers, gates, holds, inHand }),
+    makeReconcile(deps, admission, breakers, gates, holds, inHand, owners),
+    makeWakes(deps, { admission, breakers, gates, holds, inHand, owners }),
   );
   return {
     sources,
-    accept: makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds)),
+    accept: makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds), [owners.note]),
     ...makeTicks(deps, watchedTicks),
     endWatch: () => stopping.abort(),
     readiness: makeReadiness(deps),

@@ -2,17 +2,19 @@ import { errorText } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type Source, sourceName } from "../run/source.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
-import { type Events, makeEvents } from "../telemetry/events.ts";
+import { type EventReader, type Events, makeEvents } from "../telemetry/events.ts";
 import type { AcceptOutcome, Delivery } from "./accept.ts";
 import { readDelivery } from "./read-delivery.ts";
 
 /**
  * Handles one delivery of a trigger, and writes the one line that every delivery ends with: the outcome, the duration
- * in ms, what was settled and what is held, for the alerts. Never rejects, because the host would abandon the message at
+ * in ms, what was settled and what is held, for the alerts. `readers` are told of each event.
+ * Never rejects, because the host would abandon the message at
  * once, again and again; a return lets the lock lapse.
  */
 export function makeHandleDelivery(
   accept: (source: Source, delivery: Delivery, events: Events) => Promise<AcceptOutcome>,
+  readers: readonly EventReader[],
 ) {
   return async (
     source: Source,
@@ -21,7 +23,7 @@ export function makeHandleDelivery(
   ): Promise<AcceptOutcome> => {
     const startedAt = performance.now();
     const counts = countEvents();
-    const events = makeEvents(log.child({ source: sourceName(source) }), [counts.read]);
+    const events = makeEvents(log.child({ source: sourceName(source) }), [counts.read, ...readers]);
     let outcome: AcceptOutcome = "left";
     try {
       outcome = await accept(source, readDelivery(metadata), events);

@@ -23,7 +23,7 @@ export interface JobList {
 export interface JobNews {
   readonly version: string;
   /** A Job that is over, or whose status is an unknown word. Undefined: the server only gave a sign of life. */
-  readonly job?: JobGlance;
+  readonly job?: JobListing;
 }
 
 /** A Job as the light list shows it, with its own metadata, which name its run. Some 2 KB, whatever its body. */

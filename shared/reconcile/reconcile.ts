@@ -8,6 +8,7 @@ import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
 import type { Gates } from "../judge/gates.ts";
 import type { Fields, Log } from "../log.ts";
 import { type ClusterView, viewCluster, viewUnlisted } from "../observe/cluster-view.ts";
+import type { JobOwners } from "../observe/job-owners.ts";
 import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { once } from "../once.ts";
 import type { Admission } from "../start/admission.ts";
@@ -47,6 +48,7 @@ export function makeReconcile(
   gates: Gates,
   holds: { readonly cluster: ClusterGuard; readonly sources: Pick<SourceHolds, "look"> },
   inHand: InHand,
+  owners: JobOwners,
 ): Reconcile {
   const keepHouse = makeHousekeeping(deps);
   const followUnspoken = makeFollowUnspoken(deps);
@@ -69,7 +71,7 @@ export function makeReconcile(
   return async function reconcile(log, { isLight, onListed } = { isLight: false }) {
     const startedAt = monotonicMs();
     const counts = countEvents();
-    const events = makeEvents(log, [counts.read]);
+    const events = makeEvents(log, [counts.read, owners.note]);
     let all: readonly SourceRuns[] = [];
     const line = (): Fields => ({
       ...openFields(all, deps.clock.now()),
@@ -83,6 +85,7 @@ export function makeReconcile(
       const isListed = !isLight || (await holds.cluster.holdOnStarts(silent)) !== undefined;
       // guard: rows-before-jobs, rows
       all = await readOpenRuns(deps, (source) => admission.countAtWork(source));
+      owners.keep(all.flatMap(({ atWork }) => atWork));
       tellBackedUp(events);
       // guard: rows-before-jobs, jobs
       const view = isListed ? await listed(onListed, log) : await viewUnlisted(deps, all);

@@ -6,8 +6,9 @@ import { isOurs, isRetired, readJobIdentity } from "../jobs/job-identity.ts";
 import type { Gates } from "../judge/gates.ts";
 import type { Log } from "../log.ts";
 import { type ClusterView, jobNameOf } from "../observe/cluster-view.ts";
+import type { JobOwners } from "../observe/job-owners.ts";
 import { type JobLook, lookAtCompleteJob, lookAtJob } from "../observe/look-at-job.ts";
-import type { JobGlance } from "../ports/job-cluster.ts";
+import type { JobListing } from "../ports/job-cluster.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { Run } from "../run/run.ts";
 import type { Admission } from "../start/admission.ts";
@@ -26,7 +27,7 @@ const CONCURRENCY = 16;
 /** What the runs that a watch wakes are taken further with, while it lasts. */
 export interface Wakes {
   /** The watch says that this Job is over, or says an unknown word of it. */
-  wake(told: JobGlance): void;
+  wake(told: JobListing): void;
   /**
    * Ends it: what has not begun is left to the next tick. Resolves, once nothing is in hand any more, to whether that
    * tick has to list the Jobs.
@@ -43,21 +44,23 @@ interface WakeDeps {
     readonly sources: Pick<SourceHolds, "isHeld">;
   };
   readonly inHand: InHand;
+  readonly owners: JobOwners;
 }
 
 /**
- * Takes runs further as soon as a watch tells of their Jobs' ends, beside the ticks. An event only wakes: it names the
- * run, the run is read, the cluster is asked how the Job ended, and then the run takes the steps that a tick would take.
- * So an event that is late, told twice or wrong does no harm.
+ * Takes runs further as soon as a watch tells of their Jobs' ends, beside the ticks. An event only wakes: the Job's run is
+ * read, the cluster is asked how the Job ended, and then the run takes the steps that a tick would take. So an event
+ * that is late, told twice or wrong does no harm.
  *
  * Such an end costs the API server three requests if the Job is complete: its pods (which prove it), the log of each
  * container that started, and the patch that retires the Job. A failed Job is read as well, because only its condition
- * tells why it failed. That answer has the message's body in it, and comes once in a failed attempt.
+ * tells why it failed. That answer has the message's body in it, and comes once in a failed attempt. If another replica
+ * started the Job since the last tick, the Job is glanced at, too, because only its annotations name its run then.
  *
  * What only a list can tell is left to the next tick that lists: whether a Job is gone, and a Job of which no row speaks
  * yet. So is what fails.
  */
-export function makeWakes(deps: Dependencies, { admission, breakers, gates, holds, inHand }: WakeDeps) {
+export function makeWakes(deps: Dependencies, { admission, breakers, gates, holds, inHand, owners }: WakeDeps) {
   return function openWakes(log: Log): Wakes {
     const startedAt = deps.clock.read().monotonicMs;
     const counts = countEvents();
@@ -65,13 +68,14 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
     // They have a limit of their own, because a wake may wait for a run that is to be started.
     const limitStarts = pLimit(CONCURRENCY);
     /** The Jobs that were told of, and not looked at yet. */
-    const told = new Map<string, JobGlance>();
+    const told = new Map<string, JobListing>();
     const underWay = new Set<Promise<void>>();
     let woken = 0;
     let isClosed = false;
     let needsList = false;
     const events = makeEvents(log, [
       counts.read,
+      owners.note,
       (happened) => {
         // Another replica changed the row meanwhile. It may have done so for another reason than this Job's end.
         const hasMovedOn = happened.event === "left" && happened.cause === "moved-on";
@@ -98,9 +102,8 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
       underWay.add(done);
     }
 
-    async function follow(event: JobGlance): Promise<void> {
-      const { name, state } = event.listing;
-      const stored = await runOf(event);
+    async function follow({ name, state }: JobListing): Promise<void> {
+      const stored = (await ownerOf(name)) ?? (await runNamedBy(name));
       if (stored === "none of ours") return;
       if (!stored || (await isHeld(stored.run))) {
         needsList = true;
@@ -117,20 +120,30 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
       its.release(stored.run);
     }
 
+    /** Finds the run of a Job by what this process knows of it. Undefined if its row says something else by now. */
+    async function ownerOf(jobName: string): Promise<StoredRun | undefined> {
+      const owner = owners.ownerOf(jobName);
+      const found = owner && (await deps.table.find(owner));
+      if (found?.kind !== "open") return undefined;
+      const { run } = found.stored;
+      return run.status === "dispatched" && run.jobName === jobName ? found.stored : undefined;
+    }
+
     /**
-     * Finds the run that a Job is the present attempt of. Undefined if the rows don't say so yet, or speak of another Job
-     * of that name.
+     * Finds the run that a Job names, and is the present attempt of. Undefined if the rows don't say so yet, or speak of
+     * another Job of that name, or there is no such Job.
      */
-    async function runOf(event: JobGlance): Promise<StoredRun | "none of ours" | undefined> {
-      const identity = readJobIdentity(event);
+    async function runNamedBy(jobName: string): Promise<StoredRun | "none of ours" | undefined> {
+      const glance = await deps.cluster.glance(jobName);
+      const identity = glance && readJobIdentity(glance);
       const found = identity && (await deps.table.find(identity.key));
-      if (!identity || !found || found.kind === "none") return undefined;
+      if (!glance || !identity || !found || found.kind === "none") return undefined;
       if (found.kind !== "open") return "none of ours";
       const { run } = found.stored;
       // The attempt is over: its Job is told of again, or late.
-      if (run.attempt > identity.attempt || run.status === "settling" || isRetired(event)) return "none of ours";
-      const isPresent = isOurs(event, deps.instance, run, run.attempt) && run.jobName === event.listing.name;
-      const isSameJob = run.jobUid === undefined || run.jobUid === event.metadata.uid;
+      if (run.attempt > identity.attempt || run.status === "settling" || isRetired(glance)) return "none of ours";
+      const isPresent = isOurs(glance, deps.instance, run, run.attempt) && run.jobName === jobName;
+      const isSameJob = run.jobUid === undefined || run.jobUid === glance.metadata.uid;
       return run.status === "dispatched" && isPresent && isSameJob ? found.stored : undefined;
     }
 
@@ -161,17 +174,17 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
     }
 
     return {
-      wake(event) {
-        const { name } = event.listing;
+      wake(listing) {
+        const { name } = listing;
         // What was told twice before it is looked at is looked at once, as it was told last.
         const isWaiting = told.has(name);
-        told.set(name, event);
+        told.set(name, listing);
         if (isWaiting) return;
         woken += 1;
         track(
           limit(async () => {
             const putDown = await inHand.takeLater(name);
-            const last = told.get(name) ?? event;
+            const last = told.get(name) ?? listing;
             told.delete(name);
             try {
               if (isClosed) needsList = true;

@@ -146,8 +146,7 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       const ended = new Map<string, string>();
       const news = await newsUntil(version, ({ job }) => {
         // The Jobs of other tests end as well.
-        if (job && [good, bad, running].some(({ jobName }) => jobName === job.listing.name))
-          ended.set(job.listing.name, job.listing.state);
+        if (job && [good, bad, running].some(({ jobName }) => jobName === job.name)) ended.set(job.name, job.state);
         return ended.has(good.jobName) && ended.has(bad.jobName);
       });
       expect(ended).toEqual(
@@ -159,8 +158,8 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       // It goes on from what it told last: nothing is told twice.
       const last = news.at(-1)?.version ?? "";
       const next = await created("exit 0", { exitCode: 0 });
-      const later = await newsUntil(last, ({ job }) => job?.listing.name === next.jobName);
-      const names = later.flatMap(({ job }) => job?.listing.name ?? []);
+      const later = await newsUntil(last, ({ job }) => job?.name === next.jobName);
+      const names = later.flatMap(({ job }) => job?.name ?? []);
       expect(names).toContain(next.jobName);
       expect(names).not.toContain(good.jobName);
     });
@@ -171,8 +170,8 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       const { version } = await under.cluster.listJobs();
       await under.cluster.retire(jobName, uid, 3_600, { end: false });
       const next = await created("exit 0", { exitCode: 0 });
-      const news = await newsUntil(version, ({ job }) => job?.listing.name === next.jobName);
-      expect(news.map(({ job }) => job?.listing.name)).not.toContain(jobName);
+      const news = await newsUntil(version, ({ job }) => job?.name === next.jobName);
+      expect(news.map(({ job }) => job?.name)).not.toContain(jobName);
     });
 
     test("ends a watch after its time, and at once if it is told to", async () => {

@@ -9,7 +9,7 @@ const COLUMNS = [{ name: "Name" }, { name: "Completions" }, { name: "Status" }];
 
 /** One line of a watch, as a real server sends it. `columns`: as in the first event. */
 function event(type: string, name: string, status: string, version: string, columns: unknown = null): string {
-  const rows = [{ cells: [name, "0/1", status], object: { kind: "PartialObjectMetadata", metadata: { name } } }];
+  const rows = [{ cells: [name, "0/1", status], object: null }];
   const object = { kind: "Table", metadata: { resourceVersion: version }, columnDefinitions: columns, rows };
   return `${JSON.stringify({ type, object })}\n`;
 }
@@ -51,9 +51,9 @@ test("keeps the columns of the first event, and passes over all but ends and unk
   expect(error).toBeUndefined();
   expect(told.map(({ version }) => version)).toEqual(["11", "12", "13", "14", "15", "16", "17", "18"]);
   expect(told.flatMap(({ job }) => job ?? [])).toEqual([
-    { listing: { name: "job-1", state: "complete" }, metadata: { name: "job-1" } },
-    { listing: { name: "job-3", state: "failed" }, metadata: { name: "job-3" } },
-    { listing: { name: "job-5", state: "active", unknownStatus: "Dreaming" }, metadata: { name: "job-5" } },
+    { name: "job-1", state: "complete" },
+    { name: "job-3", state: "failed" },
+    { name: "job-5", state: "active", unknownStatus: "Dreaming" },
   ]);
 });
 
@@ -63,7 +63,7 @@ test("puts an event together that comes in pieces", async () => {
     response.write(FIRST.slice(0, half));
     setTimeout(() => response.end(FIRST.slice(half)), 50);
   });
-  expect(told).toMatchObject([{ version: "11", job: { listing: { name: "job-1", state: "complete" } } }]);
+  expect(told).toEqual([{ version: "11", job: { name: "job-1", state: "complete" } }]);
 });
 
 /** Each tells of one Job, and then breaks. */
@@ -98,17 +98,6 @@ const BREAKS: { readonly name: string; readonly answer: (response: ServerRespons
     name: "tells of an object without columns",
     answer: (response) => response.end(`${FIRST}{"type":"MODIFIED","object":{"kind":"Pod"}}\n`),
     why: /other than a table \(kind "Pod"\)/,
-  },
-  {
-    name: "tells of a Job without its metadata",
-    answer: (response) =>
-      response.end(
-        `${FIRST}${JSON.stringify({
-          type: "MODIFIED",
-          object: { kind: "Table", columnDefinitions: COLUMNS, rows: [{ cells: ["job-2", "1/1", "Complete"] }] },
-        })}\n`,
-      ),
-    why: /other than a PartialObjectMetadata/,
   },
   {
     name: "goes on without the end of a line, as a proxy of another protocol does",

@@ -110,7 +110,7 @@ export class FakeCluster implements JobCluster {
           continue;
         }
         version += 1;
-        yield { version: String(version), ...(next === "sign of life" ? {} : { job: this.#glanceAt(next) }) };
+        yield { version: String(version), ...(next === "sign of life" ? {} : { job: next }) };
       }
     } finally {
       this.watching -= 1;
@@ -120,8 +120,7 @@ export class FakeCluster implements JobCluster {
   glance(name: string): Promise<JobGlance | undefined> {
     return this.#answer("glance", () => {
       const job = this.#find(name);
-      if (!job) return undefined;
-      return this.newsOf(name);
+      return job && structuredClone({ listing: this.newsOf(name), metadata: job.metadata ?? {} });
     });
   }
 
@@ -480,8 +479,8 @@ export class FakeCluster implements JobCluster {
   // ---- what watches are told
 
   /** What a watch tells of a Job now. */
-  newsOf(name: string): JobGlance {
-    return this.#glanceAt(this.#said.get(name) ?? { name, state: stateOf(this.job(name)) });
+  newsOf(name: string): JobListing {
+    return this.#said.get(name) ?? { name, state: stateOf(this.job(name)) };
   }
 
   /** The watches hear that they are connected. */
@@ -561,10 +560,6 @@ export class FakeCluster implements JobCluster {
   }
 
   // ---- inside
-
-  #glanceAt(listing: JobListing): JobGlance {
-    return structuredClone({ listing, metadata: this.#find(listing.name)?.metadata ?? {} });
-  }
 
   #tell(news: JobListing | "sign of life"): void {
     this.#news.push(news);

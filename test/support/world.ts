@@ -7,8 +7,9 @@ import { makeSourceHolds } from "../../shared/holds/source-holds.ts";
 import { makeGates } from "../../shared/judge/gates.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import type { Module } from "../../shared/modules/module.ts";
+import { makeJobOwners } from "../../shared/observe/job-owners.ts";
 import { isRecord } from "../../shared/plain-data.ts";
-import type { JobGlance } from "../../shared/ports/job-cluster.ts";
+import type { JobListing } from "../../shared/ports/job-cluster.ts";
 import type { DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
 import { makeInHand } from "../../shared/reconcile/in-hand.ts";
 import { makeReconcile } from "../../shared/reconcile/reconcile.ts";
@@ -82,10 +83,11 @@ export function makeWorld(
     const breakers = makeBreakers(deps);
     const gates = makeGates(deps);
     const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
-    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds));
+    const owners = makeJobOwners();
+    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds), [owners.note]);
     const inHand = makeInHand();
-    const reconcile = makeReconcile(deps, admission, breakers, gates, holds, inHand);
-    const openWakes = makeWakes(deps, { admission, breakers, gates, holds, inHand });
+    const reconcile = makeReconcile(deps, admission, breakers, gates, holds, inHand, owners);
+    const openWakes = makeWakes(deps, { admission, breakers, gates, holds, inHand, owners });
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>
@@ -100,7 +102,7 @@ export function makeWorld(
        * Wakes the runs of these Jobs as a watch does that tells of them now, or told so of them before, and waits until
        * that is done. Resolves to whether the next tick has to list.
        */
-      async wake(...jobs: readonly (string | JobGlance)[]): Promise<boolean> {
+      async wake(...jobs: readonly (string | JobListing)[]): Promise<boolean> {
         const told = jobs.map((job) => (typeof job === "string" ? cluster.newsOf(job) : job));
         const wakes = openWakes(log);
         for (const news of told) wakes.wake(news);

@@ -3,7 +3,7 @@ import { UnavailableError } from "../../errors.ts";
 import { LABELS, MANAGED_BY } from "../../jobs/job-identity.ts";
 import { lastSeen } from "../../jobs/last-seen.ts";
 import { isRecord, valueAt } from "../../plain-data.ts";
-import type { CreateOutcome, JobCluster, JobGlance } from "../../ports/job-cluster.ts";
+import type { CreateOutcome, JobCluster } from "../../ports/job-cluster.ts";
 import { isAllowed } from "./access.ts";
 import { isDenial, KubernetesFailure, unavailable } from "./answer.ts";
 import { loadKubeConfig } from "./config.ts";
@@ -11,7 +11,7 @@ import { connect, type KubernetesConnection } from "./connection.ts";
 import { judgeCreateFailure } from "./create.ts";
 import { tellsOfAnEnd, toJobListing, toPodListing } from "./listings.ts";
 import { readObject } from "./objects.ts";
-import { listTable, type PrintedObject, readRowOf } from "./tables.ts";
+import { listTable, readRowOf } from "./tables.ts";
 import { tryJob } from "./trial.ts";
 import { readVersion } from "./version.ts";
 import { watchTable } from "./watch.ts";
@@ -87,10 +87,10 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     async *watchJobs(since, { seconds, signal }) {
       const request = { labelSelector: unretired, resourceVersion: since, timeoutSeconds: seconds };
       try {
-        for await (const { type, version, printed } of watchTable(connection, jobsPath, request, signal)) {
+        for await (const { type, version, row } of watchTable(connection, jobsPath, request, signal)) {
           // A Job that was retired leaves the list as DELETED, and says for the second time how it ended.
-          const listing = printed && (type === "ADDED" || type === "MODIFIED") ? toJobListing(printed.row) : undefined;
-          yield { version, ...(printed && listing && tellsOfAnEnd(listing) ? { job: toGlance(printed) } : {}) };
+          const job = row && (type === "ADDED" || type === "MODIFIED") ? toJobListing(row) : undefined;
+          yield { version, ...(job && tellsOfAnEnd(job) ? { job } : {}) };
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -100,7 +100,9 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     glance: (name) =>
       tried(`glancing at Job ${name}`, async () => {
         const answer = await orUndefined([404], readRowOf(connection, jobPath(name)));
-        return answer && toGlance(answer);
+        if (answer === undefined) return undefined;
+        const { metadata = {} } = readObject("PartialObjectMetadata", answer.object);
+        return { listing: toJobListing(answer.row), metadata };
       }),
     listPods: () =>
       tried("listing pods", async () => {
@@ -207,11 +209,6 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
       { cause: error },
     );
   }
-}
-
-function toGlance({ row, object }: PrintedObject): JobGlance {
-  const { metadata = {} } = readObject("PartialObjectMetadata", object);
-  return { listing: toJobListing(row), metadata };
 }
 
 async function readLogEnd(connection: KubernetesConnection, path: string, maxBytes: number): Promise<Uint8Array> {

@@ -74,20 +74,13 @@ async function listPages(
   return { rows: rows.slice(0, atMost), version: version ?? "" };
 }
 
-/** One object as the server would print it, and its metadata as the server sent them. */
-export interface PrintedObject {
-  readonly row: TableRow;
-  readonly object: unknown;
-}
-
 /** Reads one object as the server would print it, with its metadata beside the cells. Throws as `listTable` does. */
-export async function readRowOf(connection: KubernetesConnection, path: string): Promise<PrintedObject | undefined> {
+export async function readRowOf(
+  connection: KubernetesConnection,
+  path: string,
+): Promise<{ readonly row: TableRow; readonly object: unknown } | undefined> {
   const table = await connection.json({ method: "GET", path: `${path}?includeObject=Metadata`, accept: TABLE });
-  return firstOf(table, readTable(table, []));
-}
-
-/** Gives the first object of a table that was asked for with metadata; undefined if it has none. */
-export function firstOf(table: unknown, { rows: [row] }: Pick<Table, "rows">): PrintedObject | undefined {
+  const [row] = readTable(table, []).rows;
   return row && { row, object: valueAt(table, ["rows", 0, "object"]) };
 }
 

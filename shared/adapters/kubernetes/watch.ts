@@ -1,21 +1,21 @@
 import { isRecord, valueAt } from "../../plain-data.ts";
 import { excerpt, KubernetesFailure, NoAnswerError } from "./answer.ts";
 import type { KubernetesConnection } from "./connection.ts";
-import { firstOf, type PrintedObject, readTable, TABLE } from "./tables.ts";
+import { readTable, TABLE, type TableRow } from "./tables.ts";
 
 /** One event of a watch. `version`: the collection's version after it, from which another watch may go on. */
 interface TableEvent {
   readonly type: string;
   readonly version: string;
   /** Undefined if the event is about no object. */
-  readonly printed?: PrintedObject;
+  readonly row?: TableRow;
 }
 
 /** The server ends the watch after the time that it was asked for. This much later it counts as silent. */
 const SILENCE_GRACE_MS = 5_000;
 
 /**
- * Watches objects as the server would print them, with their metadata: some 2 KB an event. The server ends the watch after
+ * Watches objects as the server would print them, some 300 bytes an event. The server ends the watch after
  * `timeoutSeconds`. Throws KubernetesFailure or NoAnswerError; a version that the server has forgotten is a
  * KubernetesFailure 410.
  */
@@ -27,7 +27,7 @@ export async function* watchTable(
 ): AsyncGenerator<TableEvent> {
   const query = new URLSearchParams({
     watch: "1",
-    includeObject: "Metadata",
+    includeObject: "None",
     allowWatchBookmarks: "true",
     ...request,
     timeoutSeconds: String(request.timeoutSeconds),
@@ -40,9 +40,10 @@ export async function* watchTable(
     if (event.type === "ERROR") throw failureIn(event.object);
     const table = readTable(event.object, columns);
     columns = table.columns;
+    const [row] = table.rows;
     // A bookmark looks like a Job that has no name and runs.
-    const printed = event.type === "BOOKMARK" ? undefined : firstOf(event.object, table);
-    yield { type: event.type, version: table.version, ...(printed ? { printed } : {}) };
+    const isObject = row !== undefined && event.type !== "BOOKMARK";
+    yield { type: event.type, version: table.version, ...(isObject ? { row } : {}) };
   }
 }
 

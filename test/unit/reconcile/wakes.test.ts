@@ -170,6 +170,32 @@ describe("a wake", () => {
     expect(asked(world)).toEqual({ create: 1, pods: 1, log: 1, retire: 1 });
   });
 
+  it("glances at a Job that another replica started since the last tick, to learn which run it names", async () => {
+    const world = await withRun();
+    const other = world.makeReplica();
+    const name = world.jobName();
+    world.cluster.succeed(name);
+    const glance = world.cluster.glance.bind(world.cluster);
+    // Another API server answers, whose cache is behind.
+    world.cluster.glance = async () => undefined;
+    expect(await other.wake(name)).toBe(true);
+    expect(world.run()).toMatchObject({ status: "dispatched" });
+    world.cluster.glance = glance;
+    expect(await other.wake(name)).toBe(false);
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+    expect(asked(world)).toMatchObject({ create: 1, glance: 1, pods: 1, retire: 1 });
+  });
+
+  it("knows the Jobs of the runs that the last tick read", async () => {
+    const world = await withRun();
+    const other = world.makeReplica();
+    await other.lightTick();
+    world.cluster.succeed(world.jobName());
+    await other.wake(world.jobName());
+    expect(world.closed()).toMatchObject([{ status: "succeeded" }]);
+    expect(world.cluster.calls.get("glance")).toBeUndefined();
+  });
+
   it("costs five requests in an attempt that fails, because only the Job itself tells why", async () => {
     const world = await withRun();
     world.cluster.setLog(world.jobName(), "worker", "failed");
@@ -182,7 +208,7 @@ describe("a wake", () => {
   it("does not believe a watch that calls a Job complete which is at work", async () => {
     const world = await withRun();
     const name = world.jobName();
-    await world.wake({ ...world.cluster.newsOf(name), listing: { name, state: "complete" } });
+    await world.wake({ name, state: "complete" });
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
   });
 

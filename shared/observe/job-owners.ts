@@ -1,0 +1,42 @@
+import type { StoredRun } from "../ports/run-table.ts";
+import type { Run, RunKey } from "../run/run.ts";
+import type { EventReader } from "../telemetry/events.ts";
+
+/**
+ * Which runs the Jobs at work belong to, by what this process has read and done last. A watch names a Job and not its
+ * run, and to read that from the Job would be a request for each of them.
+ *
+ * These are hints, not state. Whoever finds no run by them, or one that has another Job by now, reads the Job.
+ */
+export interface JobOwners {
+  ownerOf(jobName: string): RunKey | undefined;
+  /** Notes the Jobs that this process starts or adopts. */
+  readonly note: EventReader;
+  /** Takes the runs at work as a tick has read them. A Job of which neither they nor a later event speaks is forgotten. */
+  keep(atWork: readonly StoredRun[]): void;
+}
+
+export function makeJobOwners(): JobOwners {
+  let read: ReadonlyMap<string, RunKey> = new Map();
+  // A tick may have read its rows before a Job was noted, and be taken in after it. So its notes last for one tick more.
+  let notedBefore: ReadonlyMap<string, RunKey> = new Map();
+  let noted = new Map<string, RunKey>();
+  return {
+    ownerOf: (jobName) => read.get(jobName) ?? noted.get(jobName) ?? notedBefore.get(jobName),
+    note(event) {
+      if (event.event !== "dispatched" && event.event !== "adopted") return;
+      for (const [name, key] of ownersIn([event.run])) noted.set(name, key);
+    },
+    keep(atWork) {
+      read = new Map(ownersIn(atWork.map(({ run }) => run)));
+      [notedBefore, noted] = [noted, new Map()];
+    },
+  };
+}
+
+/** Only the key is kept, because a run takes more memory. */
+function ownersIn(runs: readonly Run[]): (readonly [jobName: string, owner: RunKey])[] {
+  return runs.flatMap(({ jobName, source, sequenceNumber, enqueuedAt }) =>
+    jobName === undefined ? [] : [[jobName, { source, sequenceNumber, enqueuedAt }] as const],
+  );
+}
