@@ -127,6 +127,7 @@ class Link {
           const order = this.#taken++;
           this.#unsettled.add(order);
           const [oldest = order] = this.#unsettled;
+          // guard: left-delivery-renews-link
           if (order - oldest >= most) onWornOut();
           const run = this.#limit(() => this.#handle(message, order)).finally(() => this.#running.delete(run));
           this.#running.add(run);
@@ -202,6 +203,7 @@ class Link {
 
   /** Settles a delivery on this link. The replies of several settlements may be outstanding at once. */
   async #settle(order: number, settle: () => Promise<void>): Promise<void> {
+    // guard: own-turn
     await this.#ownTurn();
     await settle();
     this.#unsettled.delete(order);

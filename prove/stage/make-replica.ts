@@ -33,6 +33,8 @@ export interface ReplicaSetup {
   readonly index: number;
   /** The built app. */
   readonly app: string;
+  /** The built host that runs it. */
+  readonly host: string;
   /** The directory for its kubeconfig. */
   readonly directory: string;
   readonly modulesDir: string;
@@ -57,12 +59,12 @@ export interface ReplicaSetup {
 
 /** Makes one replica, with a proxy of its own before each server. The replica is not started yet. */
 export async function makeReplica(setup: ReplicaSetup): Promise<ReplicaProcess> {
-  const { index, app, environment, onLine, onDeath } = setup;
+  const { index, app, host, environment, onLine, onDeath } = setup;
   const name = `replica ${index + 1}`;
   const settings = await settingsOf(setup, await openProxies(setup));
   return new ReplicaProcess({
     name,
-    program: join(PROJECT_ROOT, "dist/host/main.js"),
+    program: host,
     args: ["--app", app, "--host-json", join(PROJECT_ROOT, "host.json")],
     env: { ...neededEnvironment(process.env), ...settings, ...(await settlementService(setup)), ...environment },
     onLine: (line) => onLine(name, line),

@@ -42,6 +42,8 @@ export interface StageOptions {
   readonly maxUnsettled?: number;
   /** The builds of the app that the replicas run: the first replica the first one, and so on, over and over. */
   readonly apps: readonly [string, ...string[]];
+  /** The build of the standalone host that runs them; by default the one that `build.js` makes. */
+  readonly host?: string;
   /** Gives what decides about each call. It is asked at each call, because a handler may need a stage that is up. */
   readonly handler: () => CallHandler;
   /** Takes each line that a process writes. */
@@ -133,6 +135,7 @@ async function build(
     const replica = await makeReplica({
       index,
       app: apps[index % apps.length] ?? apps[0],
+      host: options.host ?? join(PROJECT_ROOT, "dist/host/main.js"),
       directory,
       modulesDir,
       tableName: TABLE,

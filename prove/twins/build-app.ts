@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
-import { type Edit, editing } from "./edit.ts";
+import type { StageOptions } from "../stage/stage.ts";
+import { type Edit, editing, parted } from "./edit.ts";
 
 /** How `build.js` builds the app. */
 export const APP = {
@@ -18,12 +19,32 @@ export const APP = {
   },
 } satisfies BuildOptions;
 
+/** The builds that replicas run in turns, and the build of the standalone host that runs them, if it has an edit. */
+export type Builds = Pick<StageOptions, "apps" | "host">;
+
 /**
  * Builds the app with these edits, as `build.js` does. Resolves to the built file. Rejects if an edit can't be made.
  */
-export async function buildApp(edits: readonly Edit[]): Promise<string> {
+export function buildApp(edits: readonly Edit[]): Promise<string> {
+  return buildProgram("functions/index.ts", edits);
+}
+
+/**
+ * Builds app and host with these edits, each edit in the program that it changes. Rejects if an edit can't be
+ * made.
+ */
+export async function buildBoth(edits: readonly Edit[]): Promise<Builds> {
+  const { app, host } = await parted(edits);
+  return {
+    apps: [await buildApp(app)],
+    ...(host.length === 0 ? {} : { host: await buildProgram("host/main.ts", host) }),
+  };
+}
+
+async function buildProgram(source: string, edits: readonly Edit[]): Promise<string> {
   const name = createHash("sha256").update(JSON.stringify(edits)).digest("hex").slice(0, 12);
   const outdir = join(PROJECT_ROOT, "dist/twins", name);
-  await build({ ...APP, absWorkingDir: PROJECT_ROOT, outdir, plugins: [editing(edits)] });
-  return join(outdir, "index.js");
+  const options = { ...APP, entryPoints: [source], absWorkingDir: PROJECT_ROOT, outdir, plugins: [editing(edits)] };
+  await build({ ...options, define: { PACKAGE_VERSION: '"twin"' } });
+  return join(outdir, basename(source).replace(/ts$/, "js"));
 }

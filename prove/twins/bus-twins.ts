@@ -1,4 +1,6 @@
+import type { Finding } from "../audit/audit.ts";
 import { starts } from "./scene.ts";
+import type { Script } from "./script.ts";
 import { NO_SWEEP, type Twin } from "./twin.ts";
 
 /** Longer than a lock lasts, and some ticks more. */
@@ -6,6 +8,23 @@ const LOOKS_MS = 15_000;
 
 /** Whether a Job started while its message was active, in the story of `in-doubt-is-left` that is told now. */
 let startedEarly = false;
+
+/** What is wrong with the stamps of the two neighbours, in the story of `own-turn` that is told now. */
+let wrongStamps: Finding[] = [];
+
+/** Resolves to what `sending` does, when a row is inserted after that. */
+async function inserted<T>(script: Script, sending: Promise<T>): Promise<T> {
+  const inserting = script.catch("insert a run", "after");
+  const sent = await sending;
+  (await inserting).goOn();
+  return sent;
+}
+
+/** So many rejections shut a module's gate, so that the next one is held. */
+const REJECTIONS_TO_SHUT = 10;
+
+/** A link of the bus's client stalls if so many deliveries follow one that is not settled on it. */
+const LINK_STALLS_AFTER = 2_047;
 
 /** The guards of the messages on the bus. */
 export const BUS_TWINS: readonly Twin[] = [
@@ -142,5 +161,65 @@ export const BUS_TWINS: readonly Twin[] = [
     },
     finds: ["wrong"],
     shows: "a Job works on a message that the bus may expire, or give to another receiver",
+  },
+  {
+    name: "own-turn",
+    guard: "each settlement on a link has a turn of the event loop of its own",
+    removal: [{ guard: "own-turn", put: "" }],
+    scenario: {
+      story:
+        "an accepted message, and a later one that is held, wait for one answer of the table, and are deferred as soon as it comes",
+      replicas: 1,
+      async play({ script, send, sendMany, until }) {
+        await send("success");
+        await sendMany("reject: schema", REJECTIONS_TO_SHUT);
+        await until("the gate is shut", ({ closed }) => closed.length === 1 + REJECTIONS_TO_SHUT);
+        // Only a process that has just started asks the table who the owner is, whose name is in each stamp.
+        const idle = await script.catch("list the jobs", "before");
+        const asking = script.catch("read the owner", "after");
+        const creating = script.catch("create a job", "before");
+        idle.kill();
+        const asked = await asking;
+        // The client takes deliveries for one only if they are settled in their order.
+        const [, held] = [await inserted(script, send("success")), await inserted(script, send("reject: schema"))];
+        await until("both have rows", ({ open }) => open.length === 2);
+        asked.goOn();
+        const created = await creating;
+        const { bus } = await until("both are deferred", (now) => now.bus.every(({ state }) => state === "deferred"));
+        wrongStamps = bus
+          .filter(({ messageId, stamps }) => stamps.attempt !== (messageId === held ? 0 : 1))
+          .map(({ messageId, stamps }) => ({
+            kind: "wrong",
+            about: messageId,
+            what: `it was deferred with the stamp of attempt ${stamps.attempt}, which is its neighbour's`,
+          }));
+        created.goOn();
+        // The gate opens, so that what is held can end.
+        await send("permanent");
+      },
+      alsoFinds: async () => wrongStamps,
+    },
+    finds: ["wrong"],
+    shows: "one of the two has the other's stamp",
+  },
+  {
+    name: "left-delivery-renews-link",
+    guard: "a link is replaced when 1,000 deliveries came after one that is not settled on it",
+    removal: [{ guard: "left-delivery-renews-link", put: "" }],
+    scenario: {
+      story: `a delivery is left, because the table refuses its row, and ${(LINK_STALLS_AFTER + 150).toLocaleString("en")} messages follow`,
+      replicas: 1,
+      hasManyRows: true,
+      async play({ script, send, sendMany, until }) {
+        script.answer("insert a run", 409, { times: Number.POSITIVE_INFINITY });
+        await send("success");
+        await until("it comes again", ({ bus }) => bus.some(({ deliveryCount = 0 }) => deliveryCount > 1));
+        script.stopAnswering();
+        await until("it is done", ({ closed }) => closed.length === 1);
+        await sendMany("reject: no module", LINK_STALLS_AFTER + 150);
+      },
+    },
+    finds: ["open"],
+    shows: "the link stalls for ever, and no message comes over it any more",
   },
 ];

@@ -3,7 +3,7 @@ import type { Plugin } from "esbuild";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
 import { type CodePlace, constantIn, markersIn, readSources } from "./guard-markers.ts";
 
-/** A change to the app's source that is made in one build only. */
+/** A change to the source of the app, or of the standalone host, that is made in one build only. */
 export type Edit = GuardEdit | ConstantEdit;
 
 /** Replaces the code below a marker comment, so that the build lacks a guard. */
@@ -20,7 +20,7 @@ export interface GuardEdit {
   readonly put: string | ((codeAt: (guard: string) => string) => string);
 }
 
-/** Gives a constant of the app another value. */
+/** Gives a constant another value. */
 interface ConstantEdit {
   readonly constant: string;
   readonly put: string;
@@ -47,10 +47,19 @@ interface Replacement extends CodePlace {
 }
 
 /**
- * Finds the code below each marker comment of the app, by the marker's text. Rejects if two markers have the same text.
+ * Finds the code below each marker comment, by the marker's text. Rejects if two markers have the same text.
  */
 export async function guardPlaces(): Promise<ReadonlyMap<string, CodePlace>> {
   return markersIn(await readSources(PROJECT_ROOT));
+}
+
+/** Parts edits by the program that they change: the app, or the standalone host. */
+export async function parted(
+  edits: readonly Edit[],
+): Promise<{ readonly app: readonly Edit[]; readonly host: readonly Edit[] }> {
+  const placeOf = placesIn(await readSources(PROJECT_ROOT));
+  const isInHost = (edit: Edit) => placeOf(edit).file.startsWith("host/");
+  return { app: edits.filter((edit) => !isInHost(edit)), host: edits.filter(isInHost) };
 }
 
 /**
@@ -88,18 +97,24 @@ export function editedSources(
   return new Map([...byFile].map(([file, wanted]) => [file, edited(sources.get(file) ?? "", wanted)]));
 }
 
-/** Finds the place of each edit, and the code to put there. */
-function replacements(edits: readonly Edit[], sources: ReadonlyMap<string, string>): Replacement[] {
+/** Gives what finds the place of an edit. It throws an Error if the sources have no such marker or constant. */
+function placesIn(sources: ReadonlyMap<string, string>) {
   const places = markersIn(sources);
-  const placeOf = (guard: string): CodePlace => {
-    const place = places.get(guard);
-    if (place === undefined) throw new Error(`no comment "// guard: ${guard}" stands in shared/`);
+  return (edit: Pick<GuardEdit, "guard"> | Pick<ConstantEdit, "constant">): CodePlace => {
+    if ("constant" in edit) return constantIn(sources, edit.constant);
+    const place = places.get(edit.guard);
+    if (place === undefined) throw new Error(`no comment "// guard: ${edit.guard}" stands in the source`);
     return place;
   };
+}
+
+/** Finds the place of each edit, and the code to put there. */
+function replacements(edits: readonly Edit[], sources: ReadonlyMap<string, string>): Replacement[] {
+  const placeOf = placesIn(sources);
   const codeOf = ({ file, start, end }: CodePlace) => (sources.get(file) ?? "").slice(start, end);
   return edits.map((edit) => {
-    const place = "guard" in edit ? placeOf(edit.guard) : constantIn(sources, edit.constant);
-    const put = typeof edit.put === "string" ? edit.put : edit.put((guard) => codeOf(placeOf(guard)));
+    const place = placeOf(edit);
+    const put = typeof edit.put === "string" ? edit.put : edit.put((guard) => codeOf(placeOf({ guard })));
     if (put.trim() === codeOf(place).trim())
       throw new Error(`${"guard" in edit ? edit.guard : edit.constant}: the edit changes nothing`);
     return { ...place, put };

@@ -13,9 +13,9 @@ export interface CodePlace {
 
 const MARKER = /^ guard: (.+)$/;
 
-/** Reads the app's own sources. The keys are paths from the root. */
+/** Reads the sources of the app and of the standalone host. The keys are paths from the root. */
 export async function readSources(root: string): Promise<ReadonlyMap<string, string>> {
-  const files = await glob(["functions/**/*.ts", "shared/**/*.ts"], { cwd: root });
+  const files = await glob(["functions/**/*.ts", "host/**/*.ts", "shared/**/*.ts"], { cwd: root });
   const texts = await Promise.all(files.map((file) => readFile(join(root, file), "utf8")));
   return new Map(files.toSorted().map((file) => [file, texts[files.indexOf(file)] ?? ""]));
 }
@@ -59,7 +59,7 @@ export function constantIn(sources: ReadonlyMap<string, string>, name: string): 
   }
   const [only, another] = found;
   if (only && !another) return only;
-  throw new Error(`shared/ has ${found.length} constants ${name}, and should have one`);
+  throw new Error(`the source has ${found.length} constants ${name}, and should have one`);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { audit, type Finding } from "../audit/audit.ts";
-import { type StageOptions, startStage } from "../stage/stage.ts";
+import { startStage } from "../stage/stage.ts";
+import type { Builds } from "./build-app.ts";
 import { makeScene } from "./scene.ts";
 import { Script } from "./script.ts";
 import type { Scenario } from "./twin.ts";
@@ -25,8 +26,8 @@ export interface Played {
  * ends by itself.
  */
 export async function play(
-  scenario: Pick<Scenario, "play" | "replicas" | "forgives" | "alsoFinds">,
-  apps: StageOptions["apps"],
+  scenario: Omit<Scenario, "story">,
+  builds: Builds,
   patienceMs: number,
   onLine: (who: string, line: string) => void,
 ): Promise<Played> {
@@ -36,7 +37,8 @@ export async function play(
   const stage = await startStage({
     replicas: scenario.replicas ?? 2,
     lockMs: LOCK_MS,
-    apps,
+    ...builds,
+    hasManyRows: scenario.hasManyRows ?? false,
     handler: () => script,
     onLine,
     onDeath: (words) => deaths.push(words),

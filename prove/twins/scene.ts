@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import { BatchV1Api, KubeConfig, PatchStrategy, setHeaderOptions, type V1Job } from "@kubernetes/client-node";
+import pLimit from "p-limit";
 import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
 import { type ClusterHands, clusterHands } from "../../local/kit/cluster-hands.ts";
 import type { Records } from "../audit/audit.ts";
@@ -15,6 +16,7 @@ import type { Script } from "./script.ts";
 /** How long a story waits for one thing to happen. */
 const PATIENCE_MS = 90_000;
 const LOOK_MS = 100;
+const SENT_AT_ONCE = 50;
 const MERGE_PATCH = setHeaderOptions("Content-Type", PatchStrategy.MergePatch);
 
 /** The tools that a story is told with. */
@@ -23,6 +25,8 @@ export interface Scene {
   readonly cluster: ClusterHands;
   /** Sends a message of this kind. Resolves to its id, which is the kind and a number. */
   readonly send: (kind: KindName) => Promise<string>;
+  /** Sends so many messages of this kind, in no order. */
+  readonly sendMany: (kind: KindName, count: number) => Promise<void>;
   /** Freezes a replica, counted from 0. Returns the function that wakes it. */
   readonly freeze: (replica: number) => () => void;
   /** Deletes every queue and topic and makes it again, so that new messages get the old numbers. */
@@ -50,18 +54,25 @@ export function makeScene(stage: Stage, script: Script): Scene {
   const batch = kubeConfig.makeApiClient(BatchV1Api);
   const table = TableClient.fromConnectionString(servers.storage, servers.tableName, { allowInsecureConnection: true });
   const records = () => readRecords(servers, sent);
+  const sendMany = async (kind: KindName, count: number) => {
+    // There is a new client each time, because the bus may have been recreated since the last one.
+    const client = new ServiceBusClient(servers.serviceBus);
+    const sendOne = makeSender(client);
+    await pLimit(SENT_AT_ONCE).map(Array.from({ length: count }), () => {
+      const message = { id: `${kind.replaceAll(/[^a-z]+/g, "-")}-${sent.length + 1}`, kind };
+      sent.push(message);
+      return sendOne(message);
+    });
+    await client.close();
+  };
   return {
     script,
     cluster: clusterHands(kubeConfig, namespace),
     async send(kind) {
-      const message = { id: `${kind.replaceAll(/[^a-z]+/g, "-")}-${sent.length + 1}`, kind };
-      sent.push(message);
-      // Each message needs a new client, because the bus may have been recreated since the last one.
-      const client = new ServiceBusClient(servers.serviceBus);
-      await makeSender(client)(message);
-      await client.close();
-      return message.id;
+      await sendMany(kind, 1);
+      return sent.at(-1)?.id ?? "";
     },
+    sendMany,
     freeze(replica) {
       const alarm = new EventEmitter();
       void stage.replicas[replica]?.freezeUntil(once(alarm, "wake"));

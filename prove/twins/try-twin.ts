@@ -1,5 +1,5 @@
 import type { Finding } from "../audit/audit.ts";
-import { buildApp } from "./build-app.ts";
+import { type Builds, buildBoth } from "./build-app.ts";
 import { guardPlaces } from "./edit.ts";
 import { type Played, play } from "./run-twin.ts";
 import { controlEdits, type Twin, twinEdits } from "./twin.ts";
@@ -23,16 +23,16 @@ export interface TwinOutcome {
  * Plays a twin's story with the guard and without it. The guard is proven if the audit finds something only without it.
  */
 export async function tryTwin(twin: Twin, onLine: (who: string, line: string) => void): Promise<TwinOutcome> {
-  const run = async (which: string, app: string, patienceMs: number): Promise<Played | string> => {
+  const run = async (which: string, builds: Builds, patienceMs: number): Promise<Played | string> => {
     onLine("twins", `${twin.name}: ${which}`);
     try {
-      return await play(twin.scenario, [app], patienceMs, onLine);
+      return await play(twin.scenario, builds, patienceMs, onLine);
     } catch (error) {
       return error instanceof Error ? error.message : String(error);
     }
   };
-  const control = await run("with the guard", await buildApp(controlEdits(twin)), CONTROL_PATIENCE_MS);
-  const bare = await run("without it", await buildApp(twinEdits(twin)), TWIN_PATIENCE_MS);
+  const control = await run("with the guard", await buildBoth(controlEdits(twin)), CONTROL_PATIENCE_MS);
+  const bare = await run("without it", await buildBoth(twinEdits(twin)), TWIN_PATIENCE_MS);
   const controlHolds = typeof control !== "string" && control.findings.length === 0;
   const twinFails =
     typeof bare !== "string" && bare.findings.some(({ kind }) => twin.finds.some((wanted) => wanted === kind));

@@ -8,6 +8,8 @@ export interface Scenario {
   readonly story: string;
   /** How many replicas there are; 2 by default. */
   readonly replicas?: number;
+  /** Whether there are thousands of rows, for which Azurite is too slow. */
+  readonly hasManyRows?: boolean;
   /** Tells the story. Resolves when everything has been done to the replicas; the audit then judges what came of it. */
   play(scene: Scene): Promise<void>;
   /** Tells whether the story itself causes this finding, whatever the app does. */
@@ -16,7 +18,7 @@ export interface Scenario {
   alsoFinds?(scene: Scene, records: Records): Promise<Finding[]>;
 }
 
-/** One guard of the app, and a story that goes wrong without it. */
+/** One guard of the app or of its host, and a story that goes wrong without it. */
 export interface Twin {
   readonly name: string;
   /** What the guard does, as a claim. */

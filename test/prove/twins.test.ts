@@ -5,19 +5,24 @@ import { dirname, join } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { TWINS, twinsNamed } from "../../prove/twins/all-twins.ts";
-import { type Edit, editedSources, editing, guardPlaces } from "../../prove/twins/edit.ts";
+import { type Edit, editedSources, editing, guardPlaces, parted } from "../../prove/twins/edit.ts";
 import { constantIn, markersIn, readSources } from "../../prove/twins/guard-markers.ts";
 import { guardTable, printedGuardTable, readPublished } from "../../prove/twins/table.ts";
 import { controlEdits, twinEdits } from "../../prove/twins/twin.ts";
 import { ROOT, runProgram } from "../support/run-program.ts";
 
 /**
- * Builds the app's own code with these edits. It leaves the packages out, because no edit is in them and they would
- * take long.
+ * Builds the own code of app and host with these edits. It leaves the packages out, because no edit is in them and they
+ * would take long.
  */
-async function ownCode(edits: readonly Edit[]): Promise<string | undefined> {
+async function ownCode(edits: readonly Edit[]): Promise<string> {
+  const { app, host } = await parted(edits);
+  return (await programOf("functions/index.ts", app)) + (await programOf("host/main.ts", host));
+}
+
+async function programOf(entryPoint: string, edits: readonly Edit[]): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: ["functions/index.ts"],
+    entryPoints: [entryPoint],
     bundle: true,
     platform: "node",
     format: "esm",
@@ -26,7 +31,7 @@ async function ownCode(edits: readonly Edit[]): Promise<string | undefined> {
     logLevel: "silent",
     plugins: [editing(edits)],
   });
-  return outputFiles[0]?.text;
+  return outputFiles[0]?.text ?? "";
 }
 
 /** All edits of all twins, each place once: the second of two edits in one place is left out. */
@@ -69,7 +74,7 @@ describe("the twins", () => {
         await mkdir(dirname(join(directory, file)), { recursive: true });
         await writeFile(join(directory, file), text);
       }
-      const include = ["functions", "shared"];
+      const include = ["functions", "host", "shared"];
       await writeFile(
         join(directory, "tsconfig.json"),
         JSON.stringify({ extends: join(ROOT, "tsconfig.json"), include }),

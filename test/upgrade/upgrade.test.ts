@@ -62,7 +62,7 @@ describe("the release whose rows have version 1", () => {
           await until("all are over", ({ closed }) => closed.length === 20);
         },
       },
-      [before, PRESENT],
+      { apps: [before, PRESENT] },
       PATIENCE_MS,
       QUIET,
     );
@@ -82,7 +82,7 @@ describe("the release whose rows have version 1", () => {
             if (rowKey?.startsWith("run|")) kept.push(mood);
         },
       },
-      [before],
+      { apps: [before] },
       PATIENCE_MS,
       QUIET,
     );
@@ -108,7 +108,7 @@ describe("the release whose rows have version 1", () => {
           await scene.until("both are over", ({ closed }) => closed.length === 3);
         },
       },
-      [before],
+      { apps: [before] },
       PATIENCE_MS,
       QUIET,
     );
