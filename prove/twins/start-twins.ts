@@ -1,11 +1,16 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { identityAnnotations, identityLabels } from "../../shared/jobs/job-identity.ts";
 import { jobName } from "../../shared/jobs/job-name.ts";
 import type { Finding, Records } from "../audit/audit.ts";
 import { QUEUE } from "../stage/kinds.ts";
 import type { GuardEdit } from "./edit.ts";
+import { elsewhere } from "./elsewhere.ts";
 import { handMadeJob } from "./hand-made-job.ts";
 import { isAbout, type Scene, starts } from "./scene.ts";
 import { NO_ORPHAN_JOBS, type Scenario, type Twin } from "./twin.ts";
+
+/** How long another cluster has to be seen before it is taken, in the story of `mark-before-create`. */
+const CHANGE_MS = 5_000;
 
 /** The stage's name for the instance. */
 const INSTANCE = "proof";
@@ -70,6 +75,46 @@ const NO_FOLLOW_UNSPOKEN: GuardEdit = { guard: "follow-unspoken", put: "" };
 
 /** The guards of the start of an attempt, which has exactly one Job. */
 export const START_TWINS: readonly Twin[] = [
+  {
+    name: "mark-before-create",
+    guard:
+      "the row of a run that waits says `accepted` before its Job is created, so that no other cluster is taken then",
+    removal: [{ guard: "mark-before-create", put: "const marked = read;" }],
+    // The story would have to wait for two minutes.
+    without: [{ constant: "CHANGE_MS", put: String(CHANGE_MS) }],
+    scenario: {
+      story:
+        "the replica dies when it has created the Job of attempt 2, and another cluster answers, which has no such Job",
+      replicas: 1,
+      async play({ script, cluster, send, until }) {
+        const namespace = await script.listen("look at the namespace");
+        const empty = await script.listen("list the jobs");
+        const first = script.catch("create a job", "after");
+        await send("retry");
+        const caught = await first;
+        const second = script.catch("create a job", "after");
+        caught.goOn();
+        const created = await second;
+        const { jobs } = await until("attempt 2 is done", ({ ledger }) =>
+          ledger.some(({ what, attempt }) => what === "end" && attempt === 2),
+        );
+        script.repeat("look at the namespace", elsewhere(namespace), Number.POSITIVE_INFINITY);
+        script.repeat("list the jobs", empty, Number.POSITIVE_INFINITY);
+        script.answer("read a job", 404, { times: Number.POSITIVE_INFINITY });
+        const noted = script.listen("record the cluster").then(() => true);
+        created.kill();
+        const isTaken = await Promise.race([noted, sleep(4 * CHANGE_MS, false)]);
+        // Only the other cluster lacks the Job. If it is not taken, the old one is there again, with its Job.
+        if (isTaken) {
+          for (const { name } of jobs) await cluster.deleteJob(name);
+          await until("attempt 2 starts again", (records) => starts(records, 2) === 2);
+        }
+        script.stopAnswering();
+      },
+    },
+    finds: ["doubled"],
+    shows: "the other cluster is taken, and attempt 2 starts in it once more",
+  },
   {
     name: "own-name",
     guard: "a Job's name follows from its attempt, so that the cluster itself refuses a second Job",

@@ -1,16 +1,10 @@
 import type { V1Job } from "@kubernetes/client-node";
-import { z } from "zod";
 import type { Finding, Records } from "../audit/audit.ts";
 import type { GuardEdit } from "./edit.ts";
+import { elsewhere } from "./elsewhere.ts";
 import { handMadeJob } from "./hand-made-job.ts";
 import { type Scene, starts } from "./scene.ts";
 import type { Twin } from "./twin.ts";
-
-/** Makes another cluster's answer of an answer to the look at the namespace: its uid is another one. */
-function elsewhere(answer: unknown): unknown {
-  const { body, ...rest } = z.looseObject({ body: z.instanceof(Buffer) }).parse(answer);
-  return { ...rest, body: Buffer.from(body.toString().replace(/"uid":"[^"]*"/, '"uid":"elsewhere"')) };
-}
 
 /** The columns of a table of Jobs, as far as the app reads them. */
 const COLUMNS = [{ name: "Name" }, { name: "Status" }];

@@ -65,6 +65,7 @@ export async function startAttempt(
   });
   // It is asked again, because the body may have taken minutes to store.
   if (await isHeld()) return { kind: "held" };
+  // guard: mark-before-create
   const marked = await markStart(deps, read);
   if (!marked) return { kind: "moved on" };
   const stored = bodyUrl === undefined ? marked : { ...marked, run: bodyStored(marked.run) };
