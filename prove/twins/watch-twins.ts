@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { V1Job } from "@kubernetes/client-node";
 import type { Finding, Records } from "../audit/audit.ts";
 import type { GuardEdit } from "./edit.ts";
@@ -34,6 +35,11 @@ async function twoInOneSlot(_scene: Scene, { ledger }: Records): Promise<Finding
   }
   return [];
 }
+
+/** How many Jobs were looked at for nothing, in the story of `passes-over-deleted` that is told now. */
+let looksTooMany = 0;
+/** Two ticks, so that a watch has told what there is to tell. */
+const TICKS_MS = 4_000;
 
 const NO_LOOK: GuardEdit = { guard: "slow-absence-of-jobs", put: "" };
 
@@ -98,6 +104,47 @@ export const WATCH_TWINS: readonly Twin[] = [
     },
     finds: ["doubled", "wrong"],
     shows: "an interruption is counted, and the next attempt starts while the Job is at work",
+  },
+  {
+    name: "passes-over-deleted",
+    guard: "a watch wakes nothing if a Job leaves the list, because each Job that is retired does so",
+    removal: [{ guard: "passes-over-deleted", put: "const job = row && toJobListing(row);" }],
+    isWatched: true,
+    scenario: {
+      story: "three messages are worked on, one after the other",
+      // With one replica, no other one looks at a Job that this one has retired.
+      replicas: 1,
+      async play({ script, send, until }) {
+        looksTooMany = 0;
+        for (let count = 1; count <= 3; count += 1) {
+          const retiring = script.catch("retire a job", "after");
+          await send("success");
+          const retired = await retiring;
+          const looking = script.catch("glance at a job", "before");
+          void looking.then((look) => {
+            looksTooMany += 1;
+            look.goOn();
+          });
+          retired.goOn();
+          await until("the run closes", ({ closed }) => closed.length === count);
+          await sleep(TICKS_MS);
+          // The next message's own look may come.
+          script.forget("glance at a job");
+        }
+      },
+      alsoFinds: async () =>
+        looksTooMany === 0
+          ? []
+          : [
+              {
+                kind: "doubled",
+                about: "the Jobs",
+                what: `${looksTooMany} of 3 were looked at after they were retired`,
+              },
+            ],
+    },
+    finds: ["doubled"],
+    shows: "each Job that is retired is looked at once more",
   },
   {
     name: "place-moves-with-its-write",

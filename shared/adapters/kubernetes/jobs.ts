@@ -88,6 +88,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
       const request = { labelSelector: unretired, resourceVersion: since, timeoutSeconds: seconds };
       try {
         for await (const { type, version, row } of watchTable(connection, jobsPath, request, signal)) {
+          // guard: passes-over-deleted
           // A Job that was retired leaves the list as DELETED, and says for the second time how it ended.
           const job = row && (type === "ADDED" || type === "MODIFIED") ? toJobListing(row) : undefined;
           yield { version, ...(job && tellsOfAnEnd(job) ? { job } : {}) };
