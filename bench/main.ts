@@ -1,12 +1,14 @@
 import { Option } from "@commander-js/extra-typings";
 import { makeCommand, wholeNumber } from "../shared/command-line.ts";
+import type { Accepted } from "./accepting.ts";
 import { measureBacklog } from "./backlog/measure-backlog.ts";
 import { backlogText } from "./backlog/report.ts";
 import { IMAGE_FLAGS } from "./image-flags.ts";
-import { countAccept, measureAccept } from "./measure-accept.ts";
+import { type AcceptRound, countAccept, measureAccept } from "./measure-accept.ts";
+import { measureReplicas } from "./measure-replicas.ts";
 import { measureTicks } from "./measure-tick.ts";
 import { Processes } from "./processes.ts";
-import { type AcceptFigures, machineText, reportText } from "./report.ts";
+import { machineText, reportText } from "./report.ts";
 
 // `npm run bench` measures how fast the app is on this machine, and what the same requests cost without the app. Each
 // server has a process of its own. The program prints figures and does not judge them: its exit code only says whether
@@ -25,17 +27,14 @@ const COMMAND = makeCommand("npm run bench --")
     "measures, instead of all else, what so many waiting messages change: ticks, accepting, memory",
     wholeNumber(1, 1_000_000),
   )
-  .option("--rounds <n>", "how many rounds the printed medians are taken of", wholeNumber(1, 100), 3)
-  .option(
-    "--node-options <flags>",
-    "Node's flags for the process that hosts the app, such as --node-options=--max-old-space-size=128",
-  );
-const { messages, open, rounds, backlog, ...given } = COMMAND.parse().opts();
-// A backlog is measured in a process like that of the images.
-const nodeOptions = given.nodeOptions ?? (backlog === undefined ? "" : IMAGE_FLAGS);
+  .option("--rounds <n>", "how many rounds the printed medians are taken of", wholeNumber(1, 100), 10)
+  .option("--node-options <flags>", "Node's flags for the app's process", IMAGE_FLAGS);
+const { messages, open, rounds, backlog, nodeOptions } = COMMAND.parse().opts();
 
 /** How many runs are at work beside a backlog. */
 const WORKING = 1000;
+/** How many replicas share a source, where they are compared with a single one. */
+const REPLICAS = 3;
 
 function progress(what: string): void {
   process.stderr.write(`${what}\n`);
@@ -44,8 +43,10 @@ function progress(what: string): void {
 async function measure(processes: Processes): Promise<string> {
   if (backlog !== undefined)
     return backlogText(await measureBacklog(processes, { working: WORKING, backlog, rounds }, progress));
-  const app: AcceptFigures["app"][number][] = [];
-  const bare: AcceptFigures["bare"][number][] = [];
+  const app: AcceptRound[] = [];
+  const bare: AcceptRound[] = [];
+  const several: Accepted[] = [];
+  const one: Accepted[] = [];
   // The app and the bare calls take turns, so that other work of the machine slows both.
   for (let round = 1; round <= rounds; round += 1) {
     progress(`accepting ${messages} messages: round ${round} of ${rounds}`);
@@ -55,8 +56,14 @@ async function measure(processes: Processes): Promise<string> {
   }
   progress("counting the requests of a message");
   const requests = { app: await countAccept(processes, "app"), bare: await countAccept(processes, "bare") };
+  for (let round = 1; round <= rounds; round += 1) {
+    progress(`accepting ${messages} messages of one source: round ${round} of ${rounds}`);
+    several.push(await measureReplicas(processes, REPLICAS, messages));
+    one.push(await measureReplicas(processes, 1, messages));
+  }
   const ticks = await measureTicks(processes, open, rounds, progress);
-  return reportText({ messages, app, bare, requests }, ticks);
+  const accept = { messages, rounds: { app, bare }, requests };
+  return reportText(accept, { replicas: REPLICAS, several, one }, ticks);
 }
 
 const processes = new Processes(nodeOptions);
@@ -66,8 +73,8 @@ const interrupted = new Promise<never>((_resolve, reject) => {
 });
 
 try {
-  const flags = nodeOptions === "" ? "" : `, the app's process with ${nodeOptions}`;
-  process.stdout.write(`${machineText()}\nmedians of ${rounds} rounds; all processes share the machine${flags}\n\n`);
+  const how = `rounds: ${rounds}; all processes share the machine; the app's with ${nodeOptions}`;
+  process.stdout.write(`${machineText()}\n${how}\n\n`);
   const text = await Promise.race([measure(processes), processes.failed, interrupted]);
   process.stdout.write(`${text}\n`);
 } catch (error) {

@@ -1,7 +1,7 @@
 import { EventEmitter, once } from "node:events";
 import { BareCluster } from "../local/kit/cluster-access.ts";
 import { Deliveries } from "./deliveries.ts";
-import { cpuMs, type Processes, type Program } from "./processes.ts";
+import { cpuMs, type Processes, type Program, spentMs } from "./processes.ts";
 import { makeSending } from "./sending.ts";
 import {
   type Connections,
@@ -13,7 +13,7 @@ import {
   startBare,
   startServers,
 } from "./servers.ts";
-import { USUAL_TICKS } from "./ticking.ts";
+import { NO_TICKS, USUAL_TICKS } from "./ticking.ts";
 
 /** What is measured: the app, or the bare calls. */
 export type Measured = "app" | "bare";
@@ -26,15 +26,14 @@ const SINGLES_WARM_UP = 20;
 /** How many messages the counted requests are shared out among. */
 const COUNTED = 100;
 
-/** A schedule that has no tick during a bench, so that no request of a tick is counted. */
-const NO_TICKS = "0 0 0 1 1 *";
-
 /** The figures of one round. */
 export interface AcceptRound {
   readonly perSecond: number;
   /** The ms from the send of a message until the cluster reports its Job, for messages that were sent one at a time. */
   readonly latenciesMs: readonly number[];
-  /** Processor ms per message; undefined if the platform doesn't tell. */
+  /** Processor ms of the program for each of these; NaN if the platform doesn't tell. */
+  readonly cpuMsOfSingle: number;
+  /** Processor ms per message, if many are there at once; undefined if the platform doesn't tell. */
   readonly cpu:
     | { readonly program: number; readonly bus: number; readonly storage: number; readonly cluster: number }
     | undefined;
@@ -51,7 +50,7 @@ export async function measureAccept(processes: Processes, measured: Measured, me
   const program = await startMeasured(processes, servers, measured, { onLine: deliveries.take, schedule: USUAL_TICKS });
   await sending.send(WARM_UP);
   await deliveries.until(WARM_UP);
-  const latenciesMs = await sendSingly(servers, sending, deliveries);
+  const { latenciesMs, cpuMs: cpuMsOfSingle } = await sendSingly(servers, sending, deliveries, program);
 
   const cpuBefore = await cpuOf(program, servers);
   const goal = deliveries.count + messages;
@@ -68,6 +67,7 @@ export async function measureAccept(processes: Processes, measured: Measured, me
   return {
     perSecond: messages / seconds,
     latenciesMs,
+    cpuMsOfSingle,
     cpu: before && after && perMessage(before, after, messages),
     peakMib,
     others: deliveries.others(),
@@ -109,24 +109,36 @@ function startMeasured(
   return startBare(processes, options.connections ?? servers.connections, ["accept", ...QUEUES], options.onLine);
 }
 
-/** Sends messages one at a time. Each waits until the Job of the one before is created and its delivery is handled. */
-async function sendSingly(servers: Servers, sending: { send(count: number): Promise<void> }, deliveries: Deliveries) {
+/**
+ * Sends messages one at a time. Each waits until the Job of the one before is created and its delivery is handled.
+ * Resolves to the latencies, and to the program's processor ms for each message.
+ */
+async function sendSingly(
+  servers: Servers,
+  sending: { send(count: number): Promise<void> },
+  deliveries: Deliveries,
+  { pid }: Program,
+): Promise<{ readonly latenciesMs: readonly number[]; readonly cpuMs: number }> {
   const cluster = new BareCluster(servers.access);
   const created = new EventEmitter();
   const watch = await cluster.watchJobs((line) => {
     if (line.startsWith('{"type":"ADDED"')) created.emit("job", performance.now());
   });
-  const latenciesMs: number[] = [];
-  for (let index = 0; index < SINGLES_WARM_UP + SINGLES; index += 1) {
+  const sendOne = async (): Promise<number> => {
     const job: Promise<number[]> = once(created, "job");
     const goal = deliveries.count + 1;
     const sentAt = performance.now();
     const [[createdAt = Number.NaN]] = await Promise.all([job, sending.send(1), deliveries.until(goal)]);
-    if (index >= SINGLES_WARM_UP) latenciesMs.push(createdAt - sentAt);
-  }
+    return createdAt - sentAt;
+  };
+  for (let index = 0; index < SINGLES_WARM_UP; index += 1) await sendOne();
+  const latenciesMs: number[] = [];
+  const before = await spentMs(pid);
+  for (let index = 0; index < SINGLES; index += 1) latenciesMs.push(await sendOne());
+  const after = await spentMs(pid);
   watch.stop();
   cluster.close();
-  return latenciesMs;
+  return { latenciesMs, cpuMs: (after - before) / SINGLES };
 }
 
 type Cpu = NonNullable<AcceptRound["cpu"]>;

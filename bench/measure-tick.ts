@@ -1,5 +1,5 @@
 import { addOpenRuns } from "./open-runs.ts";
-import type { Processes, Program } from "./processes.ts";
+import { type Processes, type Program, spentMs } from "./processes.ts";
 import {
   type Connections,
   countRequests,
@@ -9,27 +9,46 @@ import {
   startBare,
   startServers,
 } from "./servers.ts";
+import { median } from "./statistics.ts";
+import type { Pairs } from "./table.ts";
 import { Ticking } from "./ticking.ts";
 
 /**
- * How many ticks are not measured. The first loads code and purges the history, and the second still runs cold code.
+ * How many ticks of a process are not measured. The first loads code and purges the history, and the second still runs
+ * cold code.
  */
 const WARM_UP = 2;
+/** How many ticks of each are measured in a round. */
+const TICKS_PER_ROUND = 3;
+
+/**
+ * The app's schedule here. A watch that lasts for less than a second, during which nothing happens, is never heard of.
+ * So the app doesn't trust it, and each tick lists everything, as each tick of the bare calls does. `end` makes sure of
+ * it, because a light tick would see no Job at work.
+ */
+const EVERY_SECOND = "* * * * * *";
+
+/** What one round measured of the app or of the bare calls. */
+export interface TickRound {
+  /** The time of a tick, as the program itself says it: the median of the round's ticks. */
+  readonly ms: number;
+  /** Processor ms of the program for a tick; NaN if the platform doesn't tell. */
+  readonly cpuMs: number;
+  readonly peakMib: number | undefined;
+}
 
 /** The figures of ticks over so many open runs. */
 export interface TickFigures {
   readonly open: number;
-  /** The time of each tick, as the program itself says it. */
-  readonly ms: { readonly app: readonly number[]; readonly bare: readonly number[] };
+  readonly rounds: Pairs<TickRound>;
   readonly requests: { readonly app: RequestCounts; readonly bare: RequestCounts };
-  readonly peakMib: { readonly app: number | undefined; readonly bare: number | undefined };
 }
 
 /** Measures ticks over each of these numbers of open runs, on the same servers, beginning with the smallest number. */
 export async function measureTicks(
   processes: Processes,
   sizes: readonly number[],
-  ticks: number,
+  rounds: number,
   progress: (what: string) => void,
 ): Promise<TickFigures[]> {
   const servers = await startServers(processes);
@@ -39,39 +58,39 @@ export async function measureTicks(
     progress(`making ${open} open runs`);
     await addOpenRuns(servers.connections, open - made);
     made = open;
-    progress(`reconciling ${open} open runs`);
-    const app = await appTicks(servers, open, ticks);
-    const bare = await bareTicks(processes, servers.connections, open, ticks);
-    const requests = await countTicks(processes, servers, open);
-    figures.push({
-      open,
-      ms: { app: app.ms, bare: bare.ms },
-      requests,
-      peakMib: { app: app.peakMib, bare: bare.peakMib },
-    });
+    const app: TickRound[] = [];
+    const bare: TickRound[] = [];
+    // The app and the bare calls take turns, so that other work of the machine slows both.
+    for (let round = 1; round <= rounds; round += 1) {
+      progress(`reconciling ${open} open runs: round ${round} of ${rounds}`);
+      app.push(await appRound(servers, open));
+      bare.push(await bareRound(processes, servers.connections, open));
+    }
+    figures.push({ open, rounds: { app, bare }, requests: await countTicks(processes, servers, open) });
   }
   await servers.stop();
   return figures;
 }
 
-interface Ticks {
-  readonly ms: readonly number[];
-  readonly peakMib: number | undefined;
+/** Starts the app beside the open runs, and measures some of its ticks. */
+async function appRound(servers: Servers, open: number): Promise<TickRound> {
+  const said = new Ticking();
+  return measured(await servers.startApp({ schedule: EVERY_SECOND, onLine: said.take }), said, open);
 }
 
-/** Starts the app beside the open runs, and measures so many of its ticks. */
-async function appTicks(servers: Servers, open: number, ticks: number): Promise<Ticks> {
+async function bareRound(processes: Processes, connections: Connections, open: number): Promise<TickRound> {
   const said = new Ticking();
-  const app = await servers.startApp({ schedule: "* * * * * *", onLine: said.take });
-  await said.until(WARM_UP + ticks);
-  return end(app, said, open);
+  return measured(await startBareTicks(processes, connections, WARM_UP + TICKS_PER_ROUND, said), said, open);
 }
 
-async function bareTicks(processes: Processes, connections: Connections, open: number, ticks: number): Promise<Ticks> {
-  const said = new Ticking();
-  const bare = await startBareTicks(processes, connections, WARM_UP + ticks, said);
-  await said.until(WARM_UP + ticks);
-  return end(bare, said, open);
+async function measured(program: Program, said: Ticking, open: number): Promise<TickRound> {
+  await said.until(WARM_UP);
+  const before = await spentMs(program.pid);
+  await said.until(WARM_UP + TICKS_PER_ROUND);
+  const after = await spentMs(program.pid);
+  const peakMib = await end(program, said, open);
+  const ms = median(said.ticks.slice(WARM_UP, WARM_UP + TICKS_PER_ROUND).map((tick) => tick.ms));
+  return { ms, cpuMs: (after - before) / TICKS_PER_ROUND, peakMib };
 }
 
 /** Counts what a warm tick asks of each server. */
@@ -89,7 +108,7 @@ async function countTicks(processes: Processes, servers: Servers, open: number):
     return countsPer(before, after, 1);
   };
   const { connections } = counted;
-  const app = await during((said) => servers.startApp({ schedule: "* * * * * *", onLine: said.take, connections }));
+  const app = await during((said) => servers.startApp({ schedule: EVERY_SECOND, onLine: said.take, connections }));
   const bare = await during((said) => startBareTicks(processes, connections, WARM_UP + 1, said));
   await counted.close();
   return { app, bare };
@@ -104,11 +123,11 @@ function startBareTicks(
   return startBare(processes, connections, ["tick", String(ticks)], said.take);
 }
 
-async function end(program: Program, said: Ticking, open: number): Promise<Ticks> {
+/** Ends a program. Resolves to the most memory that it held. Rejects if a measured tick did not see everything. */
+async function end(program: Program, said: Ticking, open: number): Promise<number | undefined> {
   const peakMib = await program.stop();
-  const ticks = said.ticks.slice(WARM_UP);
-  const wrong = ticks.find((tick) => tick.open !== open || tick.atWork !== open);
+  const wrong = said.ticks.slice(WARM_UP).find((tick) => tick.open !== open || tick.atWork !== open);
   if (wrong)
     throw new Error(`a tick over ${open} active runs saw ${wrong.open} runs and ${String(wrong.atWork)} active Jobs`);
-  return { ms: ticks.map(({ ms }) => ms), peakMib };
+  return peakMib;
 }

@@ -125,3 +125,9 @@ export async function cpuMs(pid: number): Promise<number | undefined> {
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ");
   return fields && (Number(fields[11]) + Number(fields[12])) * 10;
 }
+
+/** Reads the same for some processes together; NaN if /proc doesn't tell. */
+export async function spentMs(...pids: readonly number[]): Promise<number> {
+  const each = await Promise.all(pids.map(cpuMs));
+  return each.reduce<number>((sum, ms) => sum + (ms ?? Number.NaN), 0);
+}

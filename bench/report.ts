@@ -1,16 +1,23 @@
 import { availableParallelism, cpus, totalmem } from "node:os";
+import type { Accepted } from "./accepting.ts";
 import type { AcceptRound } from "./measure-accept.ts";
 import type { TickFigures } from "./measure-tick.ts";
 import type { RequestCounts } from "./servers.ts";
-import { median, percentile } from "./statistics.ts";
-import { compared, type Line, table } from "./table.ts";
+import { percentile } from "./statistics.ts";
+import { compared, type Line, type Pairs, paired, table } from "./table.ts";
 
 /** The figures about accepting messages. */
 export interface AcceptFigures {
   readonly messages: number;
-  readonly app: readonly AcceptRound[];
-  readonly bare: readonly AcceptRound[];
+  readonly rounds: Pairs<AcceptRound>;
   readonly requests: { readonly app: RequestCounts; readonly bare: RequestCounts };
+}
+
+/** What some replicas on one source and a single one accepted in each round. */
+export interface ReplicaFigures {
+  readonly replicas: number;
+  readonly several: readonly Accepted[];
+  readonly one: readonly Accepted[];
 }
 
 /** Describes the machine that the figures were measured on. */
@@ -20,41 +27,51 @@ export function machineText(): string {
   return `${availableParallelism()} cores (${cpu?.model.trim() ?? "unknown"}), ${gib} GiB, ${process.platform} ${process.arch}, Node ${process.version}`;
 }
 
-/** Writes the figures of both parts as one table for people. */
-export function reportText(accept: AcceptFigures, ticks: readonly TickFigures[]): string {
-  const heading = [{ what: "", app: "app", bare: "bare calls", ratio: "app / bare", target: "target" }];
-  return [heading, acceptLines(accept), ...ticks.map(tickLines)].map(table).join("\n");
+const MOST_MIB = "<= 175 MiB";
+/** The target of a time that waits for others, so that the line below it, of processor time, is judged instead. */
+const JUDGED_BELOW = "(<= 1.2)";
+const MOST_TIMES_BARE = "<= 1.2";
+
+const NOTES = `A ratio is the median of the rounds' ratios, with the smallest and the largest one.
+A target stands in parentheses where processor time is judged instead, which is in the line below.`;
+
+/** Writes the figures of all parts as one table for people. */
+export function reportText(accept: AcceptFigures, replicas: ReplicaFigures, ticks: readonly TickFigures[]): string {
+  const lines = [
+    { what: "", app: "app", bare: "bare calls", ratio: "app / bare", target: "target" },
+    ...acceptLines(accept),
+    ...ticks.flatMap(tickLines),
+    ...replicaLines(replicas),
+  ];
+  return `${table(lines)}\n\n${NOTES}`;
 }
 
-function acceptLines({ messages, app, bare, requests }: AcceptFigures): Line[] {
-  const both = (figure: (round: AcceptRound) => number) => [median(app.map(figure)), median(bare.map(figure))] as const;
-  const latency = (share: number) => both(({ latenciesMs }) => percentile(latenciesMs, share));
-  const cpu = (name: keyof NonNullable<AcceptRound["cpu"]>) => both((round) => round.cpu?.[name] ?? Number.NaN);
+const latency = (share: number) => (round: AcceptRound) => percentile(round.latenciesMs, share);
+const cpu = (name: keyof NonNullable<AcceptRound["cpu"]>) => (round: AcceptRound) => round.cpu?.[name] ?? Number.NaN;
+
+function acceptLines({ messages, rounds, requests }: AcceptFigures): Line[] {
   return [
-    compared(
-      `accepted messages per second, of ${messages}`,
-      both(({ perSecond }) => perSecond),
-      0,
-      ">= 200",
-    ),
-    compared("send to Job created, one at a time, p50 ms", latency(0.5), 1, "< 50"),
-    compared("send to Job created, one at a time, p99 ms", latency(0.99), 1),
+    paired(`accepted messages per second, of ${messages}`, rounds, ({ perSecond }) => perSecond, 0, ">= 1.3"),
+    paired("processor ms per message, this process", rounds, cpu("program"), 2, "<= 1.0"),
+    paired("processor ms per message, bus", rounds, cpu("bus"), 2),
+    paired("processor ms per message, storage", rounds, cpu("storage"), 2),
+    paired("processor ms per message, cluster", rounds, cpu("cluster"), 2),
     requestLine("requests per message", requests),
-    compared("processor ms per message, app's process", cpu("program"), 2),
-    compared("processor ms per message, bus", cpu("bus"), 2),
-    compared("processor ms per message, storage", cpu("storage"), 2),
-    compared("processor ms per message, cluster", cpu("cluster"), 2),
-    memoryLine(app, bare),
-    ...othersLines(app),
+    paired("send to Job created, one at a time, p50 ms", rounds, latency(0.5), 1, JUDGED_BELOW),
+    paired("processor ms of such a message", rounds, ({ cpuMsOfSingle }) => cpuMsOfSingle, 2, MOST_TIMES_BARE),
+    paired("send to Job created, one at a time, p99 ms", rounds, latency(0.99), 1),
+    memoryLine("peak memory of the process, accepting, MiB", rounds, MOST_MIB),
+    ...othersLines(rounds.app),
   ];
 }
 
-function memoryLine(app: readonly AcceptRound[], bare: readonly AcceptRound[]): Line {
-  return compared("peak memory of the process, MiB", [mostMemory(app), mostMemory(bare)], 0, "<= 200");
-}
-
-function mostMemory(rounds: readonly AcceptRound[]): number {
-  return Math.max(...rounds.map(({ peakMib }) => peakMib ?? Number.NaN));
+function memoryLine<T extends { readonly peakMib: number | undefined }>(
+  what: string,
+  { app, bare }: Pairs<T>,
+  target?: string,
+): Line {
+  const most = (rounds: readonly T[]) => Math.max(...rounds.map(({ peakMib }) => peakMib ?? Number.NaN));
+  return compared(what, [most(app), most(bare)], 0, target);
 }
 
 /**
@@ -68,17 +85,24 @@ function othersLines(rounds: readonly AcceptRound[]): Line[] {
   return [...others].map(([outcome, count]) => ({ what: `deliveries that ended as "${outcome}"`, app: String(count) }));
 }
 
-function tickLines({ open, ms, requests, peakMib }: TickFigures): Line[] {
-  const target = open === 10_000 ? "< 3000" : undefined;
+function tickLines({ open, rounds, requests }: TickFigures): Line[] {
+  const isJudged = open === 10_000;
   return [
-    compared(`one reconcile of ${open} open runs, ms`, [median(ms.app), median(ms.bare)], 0, target),
+    paired(`one tick of ${open} runs at work, ms`, rounds, ({ ms }) => ms, 0, isJudged ? JUDGED_BELOW : undefined),
+    paired("its processor ms", rounds, ({ cpuMs }) => cpuMs, 0, isJudged ? MOST_TIMES_BARE : undefined),
     requestLine("its requests", requests),
-    compared(
-      "peak memory of the process, MiB",
-      [peakMib.app ?? Number.NaN, peakMib.bare ?? Number.NaN],
-      0,
-      open === 10_000 ? "<= 200" : undefined,
-    ),
+    memoryLine(`peak memory of the process, ${open} at work, MiB`, rounds, isJudged ? MOST_MIB : undefined),
+  ];
+}
+
+function replicaLines({ replicas, several, one }: ReplicaFigures): Line[] {
+  const names = { app: `${replicas} replicas`, bare: "1 replica", ratio: `${replicas} / 1`, target: "target" };
+  const rounds = { app: several, bare: one };
+  return [
+    { what: "", app: "" },
+    { what: "on one source", ...names },
+    paired("accepted messages per second", rounds, ({ perSecond }) => perSecond, 0),
+    paired("accepted messages per processor second of all", rounds, ({ cpuMs }) => 1000 / cpuMs, 0, ">= 0.9"),
   ];
 }
 

@@ -1,3 +1,5 @@
+import { median } from "./statistics.ts";
+
 /** One line of a table: what was measured, the figures of the app and the bare calls, their ratio, and the target. */
 export interface Line {
   readonly what: string;
@@ -5,6 +7,12 @@ export interface Line {
   readonly bare?: string;
   readonly ratio?: string;
   readonly target?: string;
+}
+
+/** What was measured of the app and of the bare calls in turns. Those of one round are at the same place. */
+export interface Pairs<T> {
+  readonly app: readonly T[];
+  readonly bare: readonly T[];
 }
 
 /** Makes a line that compares two numbers. */
@@ -18,17 +26,54 @@ export function compared(what: string, [app, bare]: readonly [number, number], d
   };
 }
 
+/**
+ * Makes a line that compares one number of each round, by the median of the rounds' ratios. Work of the machine that is
+ * not ours slows both of a round, so it changes their ratio less than their numbers.
+ */
+export function paired<T>(
+  what: string,
+  { app, bare }: Pairs<T>,
+  figure: (round: T) => number,
+  digits: number,
+  target?: string,
+): Line {
+  const [ofApp, ofBare] = [app.map(figure), bare.map(figure)];
+  const ratios = ofApp.map((value, round) => value / (ofBare[round] ?? Number.NaN));
+  return {
+    what,
+    app: number(median(ofApp), digits),
+    bare: number(median(ofBare), digits),
+    ratio: spread(ratios, 2),
+    ...(target === undefined ? {} : { target }),
+  };
+}
+
 /** Writes a number with so many digits after the point. */
 export function number(value: number, digits: number): string {
   return Number.isNaN(value) ? "not measured" : value.toFixed(digits);
 }
 
+/** Writes the median, and the smallest and the largest value behind it. */
+export function spread(values: readonly number[], digits: number): string {
+  if (values.some(Number.isNaN)) return number(Number.NaN, digits);
+  if (values.length < 2) return number(median(values), digits);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  return `${number(median(values), digits)} (${number(least, digits)} to ${number(most, digits)})`;
+}
+
 /** Writes the lines in columns for people. */
 export function table(lines: readonly Line[]): string {
-  return lines
-    .map(({ what, app, bare = "", ratio = "", target = "" }) =>
-      [what.padEnd(50), app.padStart(28), bare.padStart(28), ratio.padStart(11), target.padStart(7)]
-        .join(" ")
+  return aligned(lines.map(({ what, app, bare = "", ratio = "", target = "" }) => [what, app, bare, ratio, target]));
+}
+
+/** Writes rows in columns that are as wide as their widest cell. The first is on the left, the others on the right. */
+export function aligned(rows: readonly (readonly string[])[]): string {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+        .join("  ")
         .trimEnd(),
     )
     .join("\n");

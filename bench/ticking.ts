@@ -3,6 +3,9 @@ import { z } from "zod";
 /** The app's default schedule. */
 export const USUAL_TICKS = "*/10 * * * * *";
 
+/** A schedule that has no tick during a bench, so that no request of a tick is counted. */
+export const NO_TICKS = "0 0 0 1 1 *";
+
 const PATIENCE_MS = 120_000;
 
 const line = z

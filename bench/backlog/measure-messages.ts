@@ -1,8 +1,7 @@
 import type { TableCounts } from "../../local/table-server/start-table-server.ts";
+import { type Accepting, makeAccepting } from "../accepting.ts";
 import { Deliveries } from "../deliveries.ts";
-import { cpuMs } from "../processes.ts";
-import { makeSending } from "../sending.ts";
-import { USUAL_TICKS } from "../ticking.ts";
+import { NO_TICKS, USUAL_TICKS } from "../ticking.ts";
 import { type Pair, withBoth } from "./pair.ts";
 import { countsBetween } from "./table-counts.ts";
 import { FULL, ROOMY, type World } from "./world.ts";
@@ -11,8 +10,6 @@ import { FULL, ROOMY, type World } from "./world.ts";
 const WARM_UP = 200;
 /** How many messages the counted requests are shared out among. */
 const COUNTED = 100;
-/** A schedule that has no tick during a bench, so that no request of a tick is counted. */
-const NO_TICKS = "0 0 0 1 1 *";
 
 /** The kinds of messages, by what becomes of them, and the queues to which they are sent. */
 const KINDS = { starts: ROOMY, waits: FULL } as const;
@@ -23,7 +20,7 @@ export type OfKinds<T> = Readonly<Record<keyof typeof KINDS, T>>;
 export interface MessageFigures {
   /** Processor ms of the app's process for each message, in each round. */
   readonly cpuMs: OfKinds<readonly number[]>;
-  readonly peakMib: number | undefined;
+  readonly peakMib: number;
 }
 
 /** Measures accepting so many messages of each kind in each round, in both worlds in turn. */
@@ -36,10 +33,10 @@ export async function measureMessages(
     cpuMs: { starts: [] as number[], waits: [] as number[] },
   }));
   const each = [apps.none, apps.many];
-  for (const { app } of each) await inTurn((kind) => app.accept(kind, WARM_UP));
+  for (const { app } of each) await inTurn((kind) => app.accept(KINDS[kind], WARM_UP));
   for (let round = 0; round < rounds; round += 1) {
     await inTurn(async (kind) => {
-      for (const { app, cpuMs } of each) cpuMs[kind].push(await app.accept(kind, messages));
+      for (const { app, cpuMs } of each) cpuMs[kind].push((await app.accept(KINDS[kind], messages)).cpuMs);
     });
     // The other world is first in the next round.
     each.reverse();
@@ -55,9 +52,9 @@ export async function countMessages(world: World): Promise<OfKinds<TableCounts>>
   const app = await startAccepting(world, NO_TICKS);
   const count = async (kind: keyof typeof KINDS) => {
     // The first messages cost more, because the app counts the runs at work.
-    await app.accept(kind, COUNTED);
+    await app.accept(KINDS[kind], COUNTED);
     const before = world.tables.counts();
-    await app.accept(kind, COUNTED);
+    await app.accept(KINDS[kind], COUNTED);
     return countsBetween(before, world.tables.counts(), COUNTED);
   };
   const counts = { starts: await count("starts"), waits: await count("waits") };
@@ -70,31 +67,8 @@ async function inTurn(act: (kind: keyof typeof KINDS) => Promise<unknown>): Prom
   await act("waits");
 }
 
-/** A running app that messages are sent to. */
-interface AcceptingApp {
-  /**
-   * Sends messages, and resolves when their deliveries are handled: to the processor ms of each, or NaN if the platform
-   * doesn't tell.
-   */
-  accept(kind: keyof typeof KINDS, messages: number): Promise<number>;
-  stop(): Promise<number | undefined>;
-}
-
-async function startAccepting({ servers }: World, schedule: string): Promise<AcceptingApp> {
+async function startAccepting({ servers }: World, schedule: string): Promise<Accepting> {
   const deliveries = new Deliveries();
   const app = await servers.startApp({ schedule, onLine: deliveries.take });
-  const cpu = async () => (await cpuMs(app.pid)) ?? Number.NaN;
-  return {
-    async accept(kind, messages) {
-      const sending = makeSending(servers.connections.serviceBus, { queues: [KINDS[kind]] });
-      const goal = deliveries.count + messages;
-      const before = await cpu();
-      await sending.send(messages);
-      await deliveries.until(goal);
-      const after = await cpu();
-      await sending.close();
-      return (after - before) / messages;
-    },
-    stop: () => app.stop(),
-  };
+  return makeAccepting([app], deliveries, servers.connections);
 }

@@ -1,5 +1,5 @@
 import type { TableCounts } from "../../local/table-server/start-table-server.ts";
-import { cpuMs, type Program } from "../processes.ts";
+import { type Program, spentMs } from "../processes.ts";
 import { Ticking } from "../ticking.ts";
 import type { Pair } from "./pair.ts";
 import { countsBetween } from "./table-counts.ts";
@@ -44,7 +44,7 @@ async function startTicking({ servers, tables }: World, schedule: string): Promi
 }
 
 async function figuresOf({ app, said, counts }: TickingApp, ticks: number): Promise<TickFigures> {
-  const cpu = async () => (await cpuMs(app.pid)) ?? Number.NaN;
+  const cpu = () => spentMs(app.pid);
   await said.until(WARM_UP);
   const cpuBefore = await cpu();
   // Waits for one tick after the other, because its patience is for one.

@@ -1,6 +1,6 @@
 import type { TableCounts } from "../../local/table-server/start-table-server.ts";
 import { median } from "../statistics.ts";
-import { number } from "../table.ts";
+import { number, spread } from "../table.ts";
 import type { BacklogFigures } from "./measure-backlog.ts";
 import type { Pair } from "./pair.ts";
 
@@ -58,12 +58,6 @@ function both<T, U>({ none, many }: Pair<T>, of: (one: T) => U): Pair<U> {
 
 function mostOf(...mib: readonly (number | undefined)[]): number {
   return Math.max(...mib.map((one) => one ?? Number.NaN));
-}
-
-/** Writes the median, and the smallest and the largest value behind it. */
-function spread(values: readonly number[], digits: number): string {
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  return `${number(median(values), digits)} (${number(least, digits)} to ${number(most, digits)})`;
 }
 
 function countsText({ requests, written, read }: TableCounts): string {

@@ -1,4 +1,4 @@
-import { number } from "../table.ts";
+import { aligned, number } from "../table.ts";
 import type { BareFigures } from "./bare-jobs.ts";
 import { type Fate, type Spread, spreadOf, type TIMES } from "./fate.ts";
 import type { PeersFigures } from "./measure.ts";
@@ -135,17 +135,4 @@ function workersOf(fates: readonly Fate[]): number {
 
 function lettersOf(fates: readonly Fate[]): string[] {
   return fates.flatMap(({ letter }) => (letter === undefined ? [] : [`${letter.reason}: ${letter.description}`]));
-}
-
-/** Writes rows in columns that are as wide as their widest cell. The first is on the left, the others on the right. */
-function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
 }

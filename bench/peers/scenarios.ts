@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { eventually } from "../../real-cluster/server-process.ts";
-import { cpuMs } from "../processes.ts";
+import { spentMs } from "../processes.ts";
 import { requestsOf } from "./account.ts";
 import type { Contender, Stage } from "./contender.ts";
 import { type Fate, fateOf } from "./fate.ts";
@@ -175,7 +175,7 @@ function fatesOf({ bus, reports }: Stage, orders: readonly Order[]): Fate[] {
 async function startCosts({ cluster }: Stage, { pid, account }: Contender): Promise<() => Promise<Cost>> {
   const look = async (): Promise<Cost> => ({
     requests: await requestsOf(cluster.admin, account),
-    cpuMs: (await cpuMs(pid)) ?? Number.NaN,
+    cpuMs: await spentMs(pid),
   });
   const before = await look();
   return async () => {
