@@ -23,8 +23,8 @@ const TICKS_PER_ROUND = 3;
 
 /**
  * The app's schedule here. A watch that lasts for less than a second, during which nothing happens, is never heard of.
- * So the app doesn't trust it, and each tick lists everything, as each tick of the bare calls does. `end` makes sure of
- * it, because a light tick would see no Job at work.
+ * So the app doesn't trust it, and each tick lists everything, as each tick of the bare calls does. `countTicks` makes
+ * sure of it.
  */
 const EVERY_SECOND = "* * * * * *";
 
@@ -93,7 +93,7 @@ async function measured(program: Program, said: Ticking, open: number): Promise<
   return { ms, cpuMs: (after - before) / TICKS_PER_ROUND, peakMib };
 }
 
-/** Counts what a warm tick asks of each server. */
+/** Counts what a warm tick asks of each server. Rejects if the app's tick was a light one. */
 async function countTicks(processes: Processes, servers: Servers, open: number): Promise<TickFigures["requests"]> {
   const counted = await countRequests(servers);
   const during = async (start: (said: Ticking) => Promise<Program>): Promise<RequestCounts> => {
@@ -111,6 +111,8 @@ async function countTicks(processes: Processes, servers: Servers, open: number):
   const app = await during((said) => servers.startApp({ schedule: EVERY_SECOND, onLine: said.take, connections }));
   const bare = await during((said) => startBareTicks(processes, connections, WARM_UP + 1, said));
   await counted.close();
+  // A light tick would ask the cluster for the cancelled Jobs alone.
+  if (app.cluster < bare.cluster) throw new Error("a tick of the app did not list everything, so it was a light one");
   return { app, bare };
 }
 
