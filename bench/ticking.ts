@@ -43,35 +43,28 @@ export class Ticking {
 
   /** Resolves when so many ticks have ended. Rejects if that takes two minutes. */
   async until(count: number): Promise<void> {
-    await this.#ticked(PATIENCE_MS, () => this.ticks.length >= count);
-  }
-
-  /** Resolves to the next tick for which `isIt` holds. Rejects if there is no such tick within `patienceMs`. */
-  async next(isIt: (tick: Tick) => boolean = () => true, patienceMs = PATIENCE_MS): Promise<Tick> {
-    const since = this.ticks.length;
-    let found: Tick | undefined;
-    await this.#ticked(patienceMs, () => {
-      found = this.ticks.slice(since).find(isIt);
-      return found !== undefined;
-    });
-    if (!found) throw new Error("no such tick");
-    return found;
-  }
-
-  async #ticked(patienceMs: number, isEnough: () => boolean): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const last = () => JSON.stringify(this.ticks.at(-1) ?? "none");
       const timer = setTimeout(
         () => reject(new Error(`the expected tick did not come; the last of ${this.ticks.length} was ${last()}`)),
-        patienceMs,
+        PATIENCE_MS,
       );
       this.#onTicked = () => {
-        if (!isEnough()) return;
+        if (this.ticks.length < count) return;
         clearTimeout(timer);
         this.#onTicked = () => {};
         resolve();
       };
       this.#onTicked();
     });
+  }
+
+  /** Resolves to the next tick. Rejects if there is none within two minutes. */
+  async next(): Promise<Tick> {
+    const since = this.ticks.length;
+    await this.until(since + 1);
+    const next = this.ticks[since];
+    if (!next) throw new Error("no such tick");
+    return next;
   }
 }

@@ -14,14 +14,15 @@ import type { ClusterOptions } from "./watch-program.ts";
 const COMMAND = makeCommand("npm run bench:cluster --")
   .description("Measures what the app costs, and how fast it is, on a real control plane with thousands of Jobs open.")
   .option("--open <n>", "how many Jobs are at work all the while", wholeNumber(1, 50_000), 5000)
-  .option("--messages <n>", "how many messages come and go among them", wholeNumber(1, 10_000), 200)
+  .option("--messages <n>", "how many messages come and go among them", wholeNumber(1, 10_000), 600)
   .option("--per-second <n>", "how many of them come each second", wholeNumber(1, 100), 5)
   .addOption(
     new Option("--kib <n,n,...>", "sizes of the messages, body and properties together, each on a cluster of its own")
       .argParser((text) => text.split(",").map(wholeNumber(1, 16)))
       .default([1, 16], "1,16"),
   )
-  .option("--ticks <n>", "how many ticks the printed median is taken of", wholeNumber(1, 100), 5)
+  .option("--minutes <n>", "how many minutes are watched without messages", wholeNumber(1, 100), 2)
+  .option("--rounds <n>", "how often the app and the others take turns in what is compared", wholeNumber(1, 100), 10)
   .option("--node-options <flags>", "Node's flags for the app's process", IMAGE_FLAGS);
 
 async function measure(processes: Processes, sizes: readonly ClusterOptions[]): Promise<void> {

@@ -1,9 +1,14 @@
+import { eventually } from "../../real-cluster/server-process.ts";
+import type { Accepted } from "../accepting.ts";
 import type { Processes } from "../processes.ts";
 import { bodyOf } from "../sample-run.ts";
 import { makeSending } from "../sending.ts";
 import { startBare, startServers } from "../servers.ts";
+import type { Pairs } from "../table.ts";
 import { USUAL_TICKS } from "../ticking.ts";
-import { type ApiServerUse, less, per } from "./api-server-use.ts";
+import { acceptInTurns } from "./accept-in-turns.ts";
+import { type ApiUse, countApi, less, per, withoutWhole } from "./counted-api.ts";
+import { fillPlaces } from "./places.ts";
 import { type RealCluster, startRealCluster } from "./real-cluster.ts";
 import {
   type ClusterBench,
@@ -16,7 +21,7 @@ import {
 
 /** How many nodes pretend to run the Jobs. */
 const FAKE_NODES = 10;
-/** How many messages are counted on the empty cluster. Each list is one page there. */
+/** How many messages are counted, and shared out among. */
 const COUNTED = 50;
 /**
  * How long the Jobs may take until all are at work. The cluster is slower than the app, because it starts a pod for
@@ -27,9 +32,9 @@ const AT_WORK_PATIENCE_MS = 600_000;
 const QUICK = "quick";
 const LONG = "long";
 /** Makes a module file. The fake nodes take the worker's first argument as the time that its pod runs. */
-const moduleText = (name: string, runsFor: string) => `name: ${name}
+const moduleText = (name: string, runsFor: string, places = 100_000) => `name: ${name}
 source: { queue: ${name} }
-maxActive: 100000
+maxActive: ${places}
 maxRunningTime: 24h
 worker: { image: "busybox:1.36", command: [sleep], args: [${runsFor}], resources: { requests: { cpu: 100m, memory: 64Mi } } }
 `;
@@ -37,9 +42,12 @@ worker: { image: "busybox:1.36", command: [sleep], args: [${runsFor}], resources
 /** The figures of one size of message. */
 export interface ClusterFigures {
   readonly options: ClusterOptions;
-  /** What the app asks of the API server for each message on an empty cluster, without the requests of its ticks. */
-  readonly perMessage: ApiServerUse;
-  readonly acceptedPerSecond: number;
+  /** What the app and the bare calls accepted, without ticks. */
+  readonly accepted: Pairs<Accepted>;
+  /** How many short Jobs a second the app and the bare cluster got through a few places. */
+  readonly shortPerSecond: Pairs<number>;
+  /** What the app asks of the API server for each message, without its lists and its watch. */
+  readonly perMessage: ApiUse;
   readonly app: ProgramFigures;
   readonly bare: ProgramFigures;
 }
@@ -62,60 +70,60 @@ export async function measureOnCluster(
   });
   if (!cluster) throw new Error("no cluster was started");
   const { serviceBus, body } = servers.connections;
-  const quick = makeSending(serviceBus, { queues: [QUICK], body });
-  const bench = { servers, cluster, quick, options, progress };
+  const { rounds } = options;
+  const accept = { rounds, body, moduleText: (queue: string) => moduleText(queue, "24h") };
+  const accepted = await acceptInTurns(processes, cluster, accept, progress);
+  const places = { rounds, body, moduleText: (queue: string, places: number) => moduleText(queue, "100ms", places) };
+  const shortPerSecond = await fillPlaces(processes, cluster, places, progress);
 
+  const quick = makeSending(serviceBus, { queues: [QUICK], body });
+  const api = await countApi(servers.connections.kubeconfig);
+  const bench = { servers, cluster, api, quick, options, progress };
+  const connections = { ...servers.connections, kubeconfig: api.kubeconfig };
   const output = new ProgramOutput();
-  const app = await servers.startApp({ schedule: USUAL_TICKS, onLine: output.onLine });
+  const app = await servers.startApp({ schedule: USUAL_TICKS, onLine: output.onLine, connections });
   const perMessage = await countMessages(bench, output);
-  const acceptedPerSecond = await openRuns(bench, output);
+  await openRuns(bench, output);
   const figuresOfApp = await watchProgram(bench, app, output);
   const bareOutput = new ProgramOutput();
   progress("the same as bare calls");
-  const bare = await startBare(processes, servers.connections, ["follow", QUICK], bareOutput.onLine);
+  const bare = await startBare(processes, connections, ["follow", QUICK], bareOutput.onLine);
   const figuresOfBare = await watchProgram(bench, bare, bareOutput);
   await quick.close();
+  await api.close();
   await servers.stop();
-  return { options, perMessage, acceptedPerSecond, app: figuresOfApp, bare: figuresOfBare };
+  return { options, accepted, shortPerSecond, perMessage, app: figuresOfApp, bare: figuresOfBare };
 }
 
-/** Has messages accepted and settled on the empty cluster, and counts what the app asks for. */
-async function countMessages(bench: ClusterBench, output: ProgramOutput): Promise<ApiServerUse> {
-  const { cluster, progress } = bench;
-  progress(`${COUNTED} messages on the empty cluster`);
-  const { ticking, settlements } = output;
-  // The count begins right after a tick, so that it holds the requests of whole ticks, which can be subtracted.
-  await ticking.next();
-  const quiet = await cluster.use();
-  await ticking.next();
-  const before = await cluster.use();
-  const perTick = less(before, quiet);
-  const ticksBefore = ticking.ticks.length;
+/** Has messages accepted and settled, and counts what the app asks for. */
+async function countMessages(bench: ClusterBench, { ticking, settlements }: ProgramOutput): Promise<ApiUse> {
+  const { api, progress } = bench;
+  progress(`${COUNTED} messages`);
+  // The first tick asks for things that are asked for once.
+  await ticking.until(1);
+  const before = api.use();
   await sendAtPace(bench, COUNTED);
   await settlements.until(COUNTED);
   await ticking.next();
-  const after = await cluster.use();
-  const ticks = ticking.ticks.length - ticksBefore;
-  return per(less(less(after, before), perTick, ticks), COUNTED);
+  return per(withoutWhole(less(api.use(), before)), COUNTED);
 }
 
-/**
- * Sends the messages whose Jobs stay at work. Resolves when all of them are, to the number of messages accepted per
- * second.
- */
+/** Sends the messages whose Jobs stay at work. Resolves when the pods of all of them run. */
 async function openRuns(
-  { servers, options: { open }, progress }: ClusterBench,
-  output: ProgramOutput,
-): Promise<number> {
+  { servers, cluster, options: { open }, progress }: ClusterBench,
+  { deliveries, ticking }: ProgramOutput,
+): Promise<void> {
   progress(`making ${open} Jobs`);
   const { serviceBus, body } = servers.connections;
   const sending = makeSending(serviceBus, { queues: [LONG], body });
-  const startedAt = performance.now();
   await sending.send(open);
-  await output.deliveries.until(COUNTED + open);
-  const seconds = (performance.now() - startedAt) / 1000;
+  await deliveries.until(COUNTED + open);
   await sending.close();
   progress("waiting until all of them are at work");
-  await output.ticking.next(({ atWork }) => atWork === open, AT_WORK_PATIENCE_MS);
-  return open / seconds;
+  const pods = `/api/v1/namespaces/${cluster.namespace}/pods`;
+  const areAtWork = await eventually(AT_WORK_PATIENCE_MS, async () => {
+    await ticking.next();
+    return (await cluster.admin.list(pods, { fieldSelector: "status.phase=Running" })).length === open;
+  });
+  if (!areAtWork) throw new Error(`not all of ${open} pods ran after ${AT_WORK_PATIENCE_MS / 60_000} minutes`);
 }

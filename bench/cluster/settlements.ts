@@ -15,11 +15,24 @@ export function completedJobs(line: string): string[] {
     .object.rows.flatMap(({ cells: [name, state] }) => (state === "Complete" ? [String(name)] : []));
 }
 
+/** Names the Jobs whose pods' containers have exited, of one line of a watch of the pods. */
+function exitedJobs(line: string): string[] {
+  if (!line.includes('"Completed"')) return [];
+  return (
+    event
+      .parse(JSON.parse(line))
+      // A pod's name is its Job's with six more characters.
+      .object.rows.flatMap(({ cells: [name, , state] }) => (state === "Completed" ? [String(name).slice(0, -6)] : []))
+  );
+}
+
 /**
- * Keeps when each Job finished, as the cluster says, and when its message was settled, as the measured program says.
+ * Keeps when the container of each Job exited and when the Job finished, as the cluster says, and when its message was
+ * settled, as the measured program says.
  */
 export class Settlements {
   readonly #jobNames = new Map<string, string>();
+  readonly #exitedAt = new Map<string, number>();
   readonly #finishedAt = new Map<string, number>();
   readonly #closedAt = new Map<string, number>();
   #onClosed: () => void = () => {};
@@ -41,6 +54,13 @@ export class Settlements {
     for (const name of completedJobs(line)) {
       // The Job changes again when it is retired.
       if (!this.#finishedAt.has(name)) this.#finishedAt.set(name, performance.now());
+    }
+  };
+
+  /** Takes one line of a watch of the pods. */
+  readonly takePodEvent = (line: string): void => {
+    for (const name of exitedJobs(line)) {
+      if (!this.#exitedAt.has(name)) this.#exitedAt.set(name, performance.now());
     }
   };
 
@@ -67,8 +87,10 @@ export class Settlements {
     this.#onClosed = () => {};
   }
 
-  /** Lists the ms from the end of each Job to the settlement of its message. */
-  latenciesMs(): number[] {
-    return [...this.#finishedAt].map(([name, at]) => (this.#closedAt.get(name) ?? Number.NaN) - at);
+  /** Lists the ms from the end of each Job, and from the exit of its container, to the settlement of its message. */
+  latenciesMs(): { readonly sinceFinished: readonly number[]; readonly sinceExited: readonly number[] } {
+    const since = (times: ReadonlyMap<string, number>) =>
+      [...times].map(([name, at]) => (this.#closedAt.get(name) ?? Number.NaN) - at);
+    return { sinceFinished: since(this.#finishedAt), sinceExited: since(this.#exitedAt) };
   }
 }

@@ -3,8 +3,8 @@ import { Deliveries } from "../deliveries.ts";
 import { cpuMs, type Program } from "../processes.ts";
 import type { Sending } from "../sending.ts";
 import type { Servers } from "../servers.ts";
-import { Ticking } from "../ticking.ts";
-import { type ApiServerUse, less, per } from "./api-server-use.ts";
+import { type Tick, Ticking } from "../ticking.ts";
+import { type ApiUse, type CountedApi, less, per, podLists } from "./counted-api.ts";
 import type { RealCluster } from "./real-cluster.ts";
 import { Settlements } from "./settlements.ts";
 
@@ -18,7 +18,10 @@ export interface ClusterOptions {
   readonly perSecond: number;
   /** The size of a message, with its properties. */
   readonly messageKib: number;
-  readonly ticks: number;
+  /** How many minutes are watched without messages. */
+  readonly minutes: number;
+  /** How often the app and the others take turns to accept messages, and to run short Jobs. */
+  readonly rounds: number;
 }
 
 /** Processor ms, by the names of the processes. */
@@ -26,13 +29,26 @@ type Cpu = Readonly<Record<string, number>>;
 
 /** The figures of the app, or of the bare calls, beside the Jobs at work. */
 export interface ProgramFigures {
-  /** The figures of the ticks while no message was sent, per tick. */
-  readonly quiet: { readonly ms: readonly number[]; readonly use: ApiServerUse; readonly cpu: Cpu };
   /**
-   * The figures while messages were accepted and settled: the time of each tick and message, and the processor ms per
-   * message.
+   * The figures while no message was sent: the time of each tick, by whether it listed all Jobs, what was asked of the
+   * API server and the processor ms, each per minute.
    */
-  readonly busy: { readonly ms: readonly number[]; readonly latenciesMs: readonly number[]; readonly cpu: Cpu };
+  readonly quiet: {
+    readonly listingMs: readonly number[];
+    readonly lightMs: readonly number[];
+    readonly use: ApiUse;
+    readonly cpu: Cpu;
+  };
+  /**
+   * The figures while messages were accepted and settled: the time of each tick and message, what was asked of the API
+   * server per minute, and the processor ms per message.
+   */
+  readonly busy: {
+    readonly ms: readonly number[];
+    readonly latenciesMs: ReturnType<Settlements["latenciesMs"]>;
+    readonly use: ApiUse;
+    readonly cpu: Cpu;
+  };
   readonly peakMib: number | undefined;
 }
 
@@ -40,6 +56,8 @@ export interface ProgramFigures {
 export interface ClusterBench {
   readonly servers: Servers;
   readonly cluster: RealCluster;
+  /** Counts what the measured program asks of the API server. */
+  readonly api: CountedApi;
   /** Sends to the queue whose Jobs end after two seconds. */
   readonly quick: Sending;
   readonly options: ClusterOptions;
@@ -66,51 +84,79 @@ export class ProgramOutput {
 const REST_MS = 500;
 /** After how many ticks the bench stops waiting for quiet. The processor times in the report show that. */
 const MOST_TICKS_TO_REST = 60;
+/** The app's usual schedule, which the bare calls have, too. */
+const TICKS_PER_MINUTE = 6;
 /** The processes that work by themselves. The others of the control plane work only when asked. */
 const OWN_WORK = ["kube-controller-manager", "kube-scheduler", "kwok"];
 
-/** Watches a program during some quiet ticks, and then while messages are accepted and settled. */
+/** Watches a program during some quiet minutes, and then while messages are accepted and settled. */
 export async function watchProgram(
   bench: ClusterBench,
   program: Program,
   output: ProgramOutput,
 ): Promise<ProgramFigures> {
-  const { servers, cluster, options, progress } = bench;
+  const { servers, cluster, api, options, progress } = bench;
   const { ticking, settlements } = output;
+  const { open, minutes, messages, perSecond } = options;
   await untilAtRest(bench, ticking);
-  progress(`${options.ticks} ticks`);
+  progress(`${minutes} minutes without messages`);
   const cpu = () => cpuOf(program, servers, cluster);
-  const [useBefore, cpuBefore] = [await cluster.use(), await cpu()];
-  const ticksBefore = ticking.ticks.length;
-  for (let tick = 0; tick < options.ticks; tick += 1) await ticking.next();
-  const [useAfter, cpuAfter] = [await cluster.use(), await cpu()];
-  const quiet = ticking.ticks.slice(ticksBefore, ticksBefore + options.ticks);
-  const wrong = quiet.find(({ open, atWork }) => open !== options.open || atWork !== options.open);
-  if (wrong) throw new Error(`a tick over ${options.open} active Jobs saw ${JSON.stringify(wrong)}`);
+  // The minutes begin right after a tick that listed, so that each has one such tick of the app.
+  for (let isListing = false; !isListing; ) ({ isListing } = await nextTick(ticking, api));
+  const [useBefore, cpuBefore] = [api.use(), await cpu()];
+  const quiet: SeenTick[] = [];
+  while (quiet.length < minutes * TICKS_PER_MINUTE) quiet.push(await nextTick(ticking, api));
+  const [useAfter, cpuAfter] = [api.use(), await cpu()];
+  if (quiet.some((tick) => tick.open !== open || tick.atWork !== open))
+    throw new Error(`some of these ticks beside ${open} Jobs at work saw others: ${JSON.stringify(quiet)}`);
 
-  progress(`sending ${options.messages} messages, ${options.perSecond} per second`);
-  const watching = await cluster.admin.watchJobs(settlements.takeEvent);
-  const goal = settlements.count + options.messages;
-  const [busyBefore, cpuBusyBefore] = [ticking.ticks.length, await cpu()];
-  await sendAtPace(bench, options.messages);
+  progress(`sending ${messages} messages, ${perSecond} per second`);
+  const watches = [
+    await cluster.admin.watchJobs(settlements.takeEvent),
+    await cluster.admin.watchPods(settlements.takePodEvent),
+  ];
+  const goal = settlements.count + messages;
+  const busyMinutes = Math.ceil(messages / perSecond / 60);
+  await ticking.next();
+  const [useBusyBefore, cpuBusyBefore, busyBefore] = [api.use(), await cpu(), ticking.ticks.length];
+  await Promise.all([sendAtPace(bench, messages), passMinutes(ticking, busyMinutes)]);
+  const useBusyAfter = api.use();
   await settlements.until(goal);
   await ticking.next();
   const cpuBusyAfter = await cpu();
-  watching.stop();
+  for (const watch of watches) watch.stop();
   const peakMib = await program.stop();
   return {
     quiet: {
-      ms: quiet.map(({ ms }) => ms),
-      use: per(less(useAfter, useBefore), options.ticks),
-      cpu: cpuPer(cpuBefore, cpuAfter, options.ticks),
+      listingMs: quiet.filter(({ isListing }) => isListing).map(({ ms }) => ms),
+      lightMs: quiet.filter(({ isListing }) => !isListing).map(({ ms }) => ms),
+      use: per(less(useAfter, useBefore), minutes),
+      cpu: cpuPer(cpuBefore, cpuAfter, minutes),
     },
     busy: {
       ms: ticking.ticks.slice(busyBefore).map(({ ms }) => ms),
       latenciesMs: settlements.latenciesMs(),
-      cpu: cpuPer(cpuBusyBefore, cpuBusyAfter, options.messages),
+      use: per(less(useBusyAfter, useBusyBefore), busyMinutes),
+      cpu: cpuPer(cpuBusyBefore, cpuBusyAfter, messages),
     },
     peakMib,
   };
+}
+
+/** A tick, and whether it listed everything. The others are light. */
+interface SeenTick extends Tick {
+  readonly isListing: boolean;
+}
+
+async function nextTick(ticking: Ticking, api: CountedApi): Promise<SeenTick> {
+  const before = podLists(api.use());
+  const tick = await ticking.next();
+  return { ...tick, isListing: podLists(api.use()) > before };
+}
+
+/** Resolves when so many minutes have passed, by the ticks. */
+async function passMinutes(ticking: Ticking, minutes: number): Promise<void> {
+  for (let tick = 0; tick < minutes * TICKS_PER_MINUTE; tick += 1) await ticking.next();
 }
 
 /** Resolves at the end of a tick in which the control plane was quiet. */

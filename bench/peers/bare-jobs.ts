@@ -1,8 +1,6 @@
 import pLimit from "p-limit";
 import { loadModules } from "../../shared/module-files/load-modules.ts";
-import type { Module } from "../../shared/modules/module.ts";
-import { completedJobs } from "../cluster/settlements.ts";
-import { jobOf, runOf } from "../sample-run.ts";
+import { bareJobs } from "../cluster/bare-jobs.ts";
 import { PLACES, type Stage } from "./contender.ts";
 import { type Fate, fateOf } from "./fate.ts";
 import { type Order, ordersOf } from "./order.ts";
@@ -22,18 +20,10 @@ export async function measureBare(stage: Stage, { singles, burst }: PeersOptions
   const { cluster, servers, reports, progress } = stage;
   const module = loadModules(servers.connections.modulesDir).find(({ name }) => name === "work");
   if (module === undefined) throw new Error("there is no module for bare Jobs");
-  const waiting = new Map<string, () => void>();
-  const watching = await cluster.admin.watchJobs((line) => {
-    for (const name of completedJobs(line)) waiting.get(name)?.();
-  });
-  let number = 0;
+  const jobs = await bareJobs(cluster, module);
   const run = async (order: Order): Promise<Fate> => {
-    number += 1;
-    const { name, text } = bareJob(module, cluster.namespace, number, order);
-    const complete = new Promise<void>((resolve) => waiting.set(name, resolve));
     const enqueuedAt = Date.now();
-    await cluster.admin.createJob(text);
-    await complete;
+    await jobs.run(order.id, JSON.stringify(order));
     return fateOf({ enqueuedAt, goneAt: Date.now() }, reports.of(order.id));
   };
 
@@ -44,13 +34,7 @@ export async function measureBare(stage: Stage, { singles, burst }: PeersOptions
   progress(`bare cluster: ${burst} Jobs`);
   const startedAt = Date.now();
   const ofBurst = await pLimit(PLACES.work).map(ordersOf("bare-burst", burst), run);
-  watching.stop();
+  jobs.stop();
   // A Job that waited for its place counts from the beginning, as a message does.
   return { singles: ofSingles, burst: ofBurst.map((fate) => ({ ...fate, sentAt: startedAt })) };
-}
-
-function bareJob(module: Module, namespace: string, sequenceNumber: number, order: Order) {
-  const run = runOf(module, { sequenceNumber, enqueuedAt: Date.now(), messageId: order.id });
-  const job = jobOf(run, module, namespace, JSON.stringify(order));
-  return { name: job.metadata?.name ?? "", text: JSON.stringify(job) };
 }

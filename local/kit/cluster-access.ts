@@ -69,16 +69,23 @@ export class BareCluster {
    * Calls back with each line of a watch of the Jobs from now on, until `stop` is called. Resolves once the watch is
    * open.
    */
-  async watchJobs(onLine: (line: string) => void): Promise<{ stop(): void }> {
-    const { namespace } = this.#access;
-    const path = `/apis/batch/v1/namespaces/${namespace}/jobs`;
+  watchJobs(onLine: (line: string) => void): Promise<{ stop(): void }> {
+    return this.#watch(`/apis/batch/v1/namespaces/${this.#access.namespace}/jobs`, onLine);
+  }
+
+  /** The same for the pods. */
+  watchPods(onLine: (line: string) => void): Promise<{ stop(): void }> {
+    return this.#watch(`/api/v1/namespaces/${this.#access.namespace}/pods`, onLine);
+  }
+
+  async #watch(path: string, onLine: (line: string) => void): Promise<{ stop(): void }> {
     const newest = await this.ask("GET", `${path}?includeObject=None&limit=1`, { accept: TABLE });
     const { metadata } = tablePage.parse(JSON.parse(newest));
     const since = `watch=true&includeObject=None&resourceVersion=${metadata.resourceVersion ?? ""}`;
     const sent = this.#send("GET", `${path}?${since}`, TABLE);
     sent.end();
     const response = await answerOf(sent);
-    if (response.statusCode !== 200) throw new Error(`watching Jobs: ${response.statusCode}`);
+    if (response.statusCode !== 200) throw new Error(`watching ${path}: ${response.statusCode}`);
     let rest = "";
     response.setEncoding("utf8").on("data", (text: string) => {
       const lines = (rest + text).split("\n");
