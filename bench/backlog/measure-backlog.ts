@@ -7,7 +7,8 @@ import { measureTicks, type TickFigures } from "./measure-ticks.ts";
 import { type Pair, withBoth } from "./pair.ts";
 import { startWorld } from "./world.ts";
 
-const TICKS_PER_ROUND = 5;
+/** One tick that lists everything, and the five light ones that follow it. */
+const TICKS_PER_ROUND = 6;
 /** How many messages of each kind a round takes on. They are few, because the runs at work should stay about as many. */
 const MESSAGES_PER_ROUND = 300;
 

@@ -14,7 +14,7 @@ export function backlogText({ options, ticks, messages, counts, lives }: Backlog
   return [
     row("", "none wait", `${options.backlog} wait`, "ratio", "target"),
     row(
-      `one tick beside ${options.working} runs at work, ms`,
+      `a tick beside ${options.working} runs, five of six light, ms`,
       spread(none.ms, 0),
       spread(many.ms, 0),
       number(median(many.ms) / median(none.ms), 2),
@@ -65,7 +65,7 @@ function countsText({ requests, written, read }: TableCounts): string {
 }
 
 function row(what: string, none: string, many = "", ratio = "", target = ""): string {
-  return [what.padEnd(46), none.padStart(46), many.padStart(46), ratio.padStart(6), target.padStart(7)]
+  return [what.padEnd(50), none.padStart(46), many.padStart(46), ratio.padStart(6), target.padStart(7)]
     .join(" ")
     .trimEnd();
 }
