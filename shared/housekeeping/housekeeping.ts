@@ -3,7 +3,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { EntityMissingError } from "../errors.ts";
 import type { SourcesInTick } from "../holds/source-holds.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
-import type { SourceRuns } from "../observe/open-runs.ts";
+import { hasRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
 import { makeDeleteOrphanBodies } from "./orphan-bodies.ts";
@@ -15,8 +15,8 @@ import { makeFindUndelivered } from "./undelivered.ts";
  */
 const BUDGET_MS = 30_000;
 
-/** Listing costs more than other requests. */
-const ORPHAN_BODIES_EVERY_MS = 60_000;
+/** Listing costs more than other requests. It is done by every tick that lists the Jobs, if that is one a minute. */
+const ORPHAN_BODIES_EVERY_MS = 55_000;
 const PURGE_EVERY_MS = 3_600_000;
 const PURGE_LIMIT = 1_000;
 
@@ -25,12 +25,31 @@ interface Task {
   do(): Promise<void>;
 }
 
+/** What a tick does besides advancing runs. */
+interface Housekeeping {
+  /**
+   * Looks for what got lost. `isLight`: a sweep that was through is left to the next tick that lists. One that was not
+   * goes on.
+   */
+  keep(
+    all: readonly SourceRuns[],
+    tick: {
+      readonly isLight: boolean;
+      readonly view: () => Promise<ClusterView>;
+      readonly sources: Pick<SourcesInTick, "isHeld" | "entityMissing">;
+    },
+    events: Events,
+  ): Promise<void>;
+  /** Whether there is more to sweep or to purge than one tick could do, so that the next one has to go on. */
+  isBehind(): boolean;
+}
+
 /**
  * Makes what a tick does besides advancing runs: a page of each source's sweep, a look for its messages that are not
  * delivered, a page of its stored bodies, the purge of the history. Each tick begins with another task, so that a task
  * that fails or is slow keeps no other from its turn.
  */
-export function makeHousekeeping(deps: Dependencies) {
+export function makeHousekeeping(deps: Dependencies): Housekeeping {
   // These are hints for the next tick, not state: a replica that forgets them only looks a tick later.
   const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
   const deleteOrphanBodies = makeDeleteOrphanBodies(deps);
@@ -38,13 +57,11 @@ export function makeHousekeeping(deps: Dependencies) {
   let turn = 0;
   let lastOrphanBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
+  let isPurgeLeft = false;
+  /** The sources whose sweep was not through in the last tick. */
+  const midSweep = new Set<string>();
 
-  return async function keepHouse(
-    all: readonly SourceRuns[],
-    view: () => Promise<ClusterView>,
-    events: Events,
-    sources: Pick<SourcesInTick, "isHeld" | "entityMissing">,
-  ): Promise<void> {
+  const keep: Housekeeping["keep"] = async (all, { isLight, view, sources }, events) => {
     const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
     const isOver = () => deps.clock.read().monotonicMs > deadline;
     const noteMissing = (source: Source) => (error: unknown) => {
@@ -55,10 +72,11 @@ export function makeHousekeeping(deps: Dependencies) {
       // A removed source starts nothing new, and its entity may be gone, so it is swept only if it has runs.
       ...all
         .filter((read) => !sources.isHeld(read.source) && (hasRuns(read) || swept.has(sourceKey(read.source))))
+        .filter(({ source }) => !isLight || midSweep.has(sourceKey(source)))
         .map((read) => ({
           name: `sweep of ${sourceName(read.source)}`,
           // guard: sweep
-          do: () => sweep(deps, { ...read, view, isOver }, events).catch(noteMissing(read.source)),
+          do: () => sweepOf({ ...read, view, isOver }, events).catch(noteMissing(read.source)),
         })),
       // Only the sources of modules have a trigger.
       ...all
@@ -90,6 +108,13 @@ export function makeHousekeeping(deps: Dependencies) {
     }
   };
 
+  async function sweepOf(swept: Parameters<typeof sweep>[1], events: Events): Promise<void> {
+    const key = sourceKey(swept.source);
+    // If it fails, the next tick that lists tries again.
+    midSweep.delete(key);
+    if (!(await sweep(deps, swept, events))) midSweep.add(key);
+  }
+
   async function orphanBodies(all: readonly SourceRuns[], events: Events): Promise<void> {
     const now = deps.clock.read();
     if (isWithin(ORPHAN_BODIES_EVERY_MS, lastOrphanBodies, now)) return;
@@ -109,12 +134,11 @@ export function makeHousekeeping(deps: Dependencies) {
       const purged = await deps.table.purge(source, deps.clock.now() - deps.historyRetentionMs, PURGE_LIMIT);
       if (purged >= PURGE_LIMIT) isDone = false;
     }
+    isPurgeLeft = !isDone;
     if (isDone) lastPurge = now;
   }
-}
 
-function hasRuns({ atWork, due, heads, held, othersWait }: SourceRuns): boolean {
-  return atWork.length + due.length + heads.length + held.length > 0 || othersWait;
+  return { keep, isBehind: () => isPurgeLeft || midSweep.size > 0 };
 }
 
 function isWithin(ms: number, last: Reading | undefined, now: Reading): boolean {

@@ -27,13 +27,14 @@ const PAGE = 50;
 /**
  * Walks through a source, a page per tick, for deferred messages that no open run speaks of, because nothing else would
  * ever find them. It touches only messages with this instance's own stamp, and reports the others. It is safe beside a
- * settlement in flight, because it asks for the row after the peek.
+ * settlement in flight, because it asks for the row after the peek. Resolves to whether it is through, so that the next
+ * page is the first one again.
  */
 export async function sweep(
   deps: Dependencies,
   { source, atWork, view, isOver }: Swept,
   events: Events,
-): Promise<void> {
+): Promise<boolean> {
   const { broker, instanceTable } = deps;
   const cursor = await instanceTable.sweepCursor(source);
   const page = await broker.browse(source, cursor, PAGE);
@@ -61,6 +62,7 @@ export async function sweep(
   }
   if (foreign > 0) events.tell({ event: "foreign messages found", source: sourceName(source), count: foreign });
   if (next !== cursor) await instanceTable.saveSweepCursor(source, next);
+  return next === 0;
 }
 
 /** Finds out why no open run speaks of a deferred message, and mends it if only the table was wrong. */

@@ -4,7 +4,8 @@ import type { SourceRuns } from "../observe/open-runs.ts";
 import { sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
 
-const LOOK_EVERY_MS = 60_000;
+/** About a minute: every tick that lists the Jobs looks, if that is one a minute. */
+const LOOK_EVERY_MS = 55_000;
 /** A message that is active for longer than this is not being delivered. */
 const UNDELIVERED_AFTER_MS = 15 * 60_000;
 /** Messages peeked at in one request, and in one look. */

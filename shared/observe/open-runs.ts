@@ -30,17 +30,30 @@ export async function knownSources({ instanceTable, modules }: Looking): Promise
   return [...sources.values()];
 }
 
+/** What was read of the sources a moment ago, so that it is not read again. */
+export interface ReadBefore {
+  readonly sources: readonly Source[];
+  /** Whether any run was held. If not, what is held is not looked at. */
+  readonly anyHeld: boolean;
+}
+
+/** Whether a source has any open run, due or not. */
+export function hasRuns({ atWork, due, heads, held, othersWait }: SourceRuns): boolean {
+  return atWork.length + due.length + heads.length + held.length > 0 || othersWait;
+}
+
 /** Reads what a tick has to know of every known source. Those at work are read by `readAtWork`. */
 export async function readOpenRuns(
   deps: Looking,
   readAtWork: (source: Source) => Promise<RunsAtWork>,
+  before?: ReadBefore,
 ): Promise<SourceRuns[]> {
   const all: SourceRuns[] = [];
-  for (const source of await knownSources(deps)) {
+  for (const source of before?.sources ?? (await knownSources(deps))) {
     const { runs: atWork } = await readAtWork(source);
     const { due, others } = await deps.table.later(source, MOST_DUE);
     const heads = await deps.table.heads(source);
-    const held = await deps.table.heldHeads(source);
+    const held = before?.anyHeld === false ? [] : await deps.table.heldHeads(source);
     all.push({ source, atWork, due, heads, held, othersWait: others });
   }
   return all;

@@ -9,7 +9,7 @@ import type { Gates } from "../judge/gates.ts";
 import type { Fields, Log } from "../log.ts";
 import { type ClusterView, viewCluster, viewUnlisted } from "../observe/cluster-view.ts";
 import type { JobOwners } from "../observe/job-owners.ts";
-import { readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
+import { hasRuns, type ReadBefore, readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { once } from "../once.ts";
 import type { Admission } from "../start/admission.ts";
 import { makeTellBackedUp } from "../start/backed-up.ts";
@@ -36,10 +36,14 @@ export type Reconcile = (log: Log, kind?: TickKind) => Promise<boolean>;
 
 /**
  * Makes the tick: it reads the rows of what is at work and of what may start, then the Jobs, decides for each run, and
- * acts. A light tick lists no Jobs: it starts what waits, and goes on with all that needs no look at a Job. It lists all
- * the same if something is held. Two ticks at once are harmless, because every write is conditional and only one settlement of a message
+ * acts. Two ticks at once are harmless, because every write is conditional and only one settlement of a message
  * succeeds. One run's failure never stops the next. A tick resolves to whether this replica is to go on ticking: one
  * that sees another cluster, or whose tick comes to nothing, is not.
+ *
+ * A light tick lists no Jobs: it starts what waits, and goes on with all that needs no look at a Job. Of the sources, and
+ * whether any run is held, it believes what the last tick that listed has read, which is no minute ago. A sweep that is
+ * through it leaves to the next one. If the cluster is held, it lists all the same. If no run is open, it has nothing to
+ * do: what was held, tripped or another cluster then matters to the next message alone, and its trigger asks.
  */
 export function makeReconcile(
   deps: Dependencies,
@@ -50,7 +54,7 @@ export function makeReconcile(
   inHand: InHand,
   owners: JobOwners,
 ): Reconcile {
-  const keepHouse = makeHousekeeping(deps);
+  const housekeeping = makeHousekeeping(deps);
   const followUnspoken = makeFollowUnspoken(deps);
   const takeProbes = makeTakeProbes(deps, breakers, admission);
   const tellBackedUp = makeTellBackedUp(deps, admission);
@@ -58,6 +62,8 @@ export function makeReconcile(
   const closeLostRuns = makeCloseLostRuns(deps);
   // This is a hint, not state: the runs that the last tick had no time for come first in this one.
   let postponed: ReadonlySet<string> = new Set();
+  // So are these: what the last tick that listed has read of the sources.
+  let readBefore: ReadBefore | undefined;
   const hints = makeHints();
   const monotonicMs = () => deps.clock.read().monotonicMs;
 
@@ -79,14 +85,22 @@ export function makeReconcile(
       ms: Math.round(monotonicMs() - startedAt),
     });
     try {
-      await Promise.all([breakers.refresh(), gates.refresh()]);
-      // If there is a hold, the look at the lists tells of it.
-      const silent = { ...events, tell: () => {} };
-      const isListed = !isLight || (await holds.cluster.holdOnStarts(silent)) !== undefined;
+      let isListed = !isLight;
       // guard: rows-before-jobs, rows
-      all = await readOpenRuns(deps, (source) => admission.countAtWork(source));
+      all = await readOpenRuns(deps, (source) => admission.countAtWork(source), isLight ? readBefore : undefined);
       owners.keep(all.flatMap(({ atWork }) => atWork));
       tellBackedUp(events);
+      if (isLight) {
+        if (!all.some(hasRuns) && !housekeeping.isBehind()) {
+          admission.lookAtLinesAgain();
+          log.info("reconciled", line());
+          return true;
+        }
+        // If there is a hold, the look at the lists tells of it.
+        const silent = { ...events, tell: () => {} };
+        isListed = (await holds.cluster.holdOnStarts(silent)) !== undefined;
+      } else readBefore = { sources: all.map(({ source }) => source), anyHeld: anyHeld(all) };
+      await Promise.all([breakers.refresh(), ...(isLight && !anyHeld(all) ? [] : [gates.refresh()])]);
       // guard: rows-before-jobs, jobs
       const view = isListed ? await listed(onListed, log) : await viewUnlisted(deps, all);
       const atWork = all.flatMap((read) => read.atWork);
@@ -126,7 +140,8 @@ export function makeReconcile(
         }
         admission.lookAtLinesAgain();
         if (isListed) hints.endTick();
-        await keepHouse(all, isListed ? async () => view : once(() => viewCluster(deps)), events, sources);
+        const viewAll = isListed ? async () => view : once(() => viewCluster(deps));
+        await housekeeping.keep(all, { isLight, view: viewAll, sources }, events);
         await sources.conclude(events);
       }
       await deps.instanceTable.recordTick(deps.clock.now());
@@ -148,6 +163,10 @@ function warnOfUnknownStatuses({ jobs }: ClusterView, log: Log): void {
     jobs: unknown.length,
     statuses: [...new Set(unknown)].map((status) => JSON.stringify(status)).join(", "),
   });
+}
+
+function anyHeld(all: readonly SourceRuns[]): boolean {
+  return all.some(({ held }) => held.length > 0);
 }
 
 /** Says how many runs the tick read, whether others wait, and how old the oldest is that it read, in ms. */

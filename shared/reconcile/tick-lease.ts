@@ -8,8 +8,8 @@ import type { StoredTickLease, TickLease } from "../ports/instance-table.ts";
 /** How long a replica that ticks keeps the others from it. The usual 10 s between two ticks are less. */
 const TICK_LEASE_MS = 15_000;
 
-/** How often the lease is renewed while a tick takes its time. */
-const RENEW_EVERY_MS = 5_000;
+/** How often the lease is renewed while a tick takes its time. The usual tick and its watch are over by then. */
+const RENEW_EVERY_MS = 10_000;
 
 /** A tick that takes longer than this is stuck. Its lease ends, so that another replica ticks. */
 const LONGEST_TICK_MS = 120_000;
@@ -37,7 +37,7 @@ export interface Ticks {
  * ticks. A replica whose ticks come to nothing goes on without the lease, so that a sound one takes it. The Functions
  * host lets only one replica have the timer anyway, which then finds the lease its own.
  *
- * It costs the holder one write a tick and 5 s, and each of the others one read a tick.
+ * It costs the holder one write a tick and 10 s, and each of the others one read a tick.
  */
 export function makeTicks(
   { instanceTable, clock }: Pick<Dependencies, "instanceTable" | "clock">,
