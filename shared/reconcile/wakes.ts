@@ -5,7 +5,7 @@ import type { SourceHolds } from "../holds/source-holds.ts";
 import { isOurs, isRetired, readJobIdentity } from "../jobs/job-identity.ts";
 import type { Gates } from "../judge/gates.ts";
 import type { Log } from "../log.ts";
-import { type ClusterView, jobNameOf } from "../observe/cluster-view.ts";
+import type { ClusterView } from "../observe/cluster-view.ts";
 import type { JobOwners } from "../observe/job-owners.ts";
 import { type JobLook, lookAtCompleteJob, lookAtJob } from "../observe/look-at-job.ts";
 import type { JobListing } from "../ports/job-cluster.ts";
