@@ -85,11 +85,6 @@ export class Script implements CallHandler {
     this.#answers = [];
   }
 
-  /** Stops no such call any more that is not caught yet. */
-  forget(edge: Edge): void {
-    this.#awaited = this.#awaited.filter((each) => each.edge !== edge);
-  }
-
   /** Lets every call through from here on. */
   end(): void {
     this.stopAnswering();
