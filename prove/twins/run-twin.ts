@@ -33,6 +33,7 @@ export async function play(
 ): Promise<Played> {
   const startedAt = performance.now();
   const script = new Script(() => stage.replicas);
+  scenario.begin?.(script);
   const deaths: string[] = [];
   const stage = await startStage({
     replicas: scenario.replicas ?? 2,

@@ -8,6 +8,7 @@ import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
 import { type ClusterHands, clusterHands } from "../../local/kit/cluster-hands.ts";
 import type { Records } from "../audit/audit.ts";
 import { readRecords } from "../audit/read-records.ts";
+import type { ServerName } from "../faults/edges.ts";
 import type { KindName, PlannedMessage } from "../stage/kinds.ts";
 import { makeSender } from "../stage/sender.ts";
 import type { Stage } from "../stage/stage.ts";
@@ -29,6 +30,8 @@ export interface Scene {
   readonly sendMany: (kind: KindName, count: number) => Promise<void>;
   /** Freezes a replica, counted from 0. Returns the function that wakes it. */
   readonly freeze: (replica: number) => () => void;
+  /** Breaks every connection of the replicas to a server. They may connect again at once. */
+  readonly disconnect: (server: ServerName) => void;
   /** Deletes every queue and topic and makes it again, so that new messages get the old numbers. */
   readonly recreateBus: () => Promise<void>;
   readonly records: () => Promise<Records>;
@@ -77,6 +80,10 @@ export function makeScene(stage: Stage, script: Script): Scene {
       const alarm = new EventEmitter();
       void stage.replicas[replica]?.freezeUntil(once(alarm, "wake"));
       return () => alarm.emit("wake");
+    },
+    disconnect(server) {
+      stage.gates[server].close();
+      stage.gates[server].open();
     },
     recreateBus: () => stage.recreateBus(),
     records,

@@ -27,7 +27,7 @@ interface ScriptedAnswer {
   readonly replica: number | undefined;
   /** How many calls still get it. */
   times: number;
-  readonly answer: { readonly status: number } | { readonly old: unknown };
+  readonly answer: { readonly status: number } | { readonly old: unknown } | NoAnswer;
 }
 
 interface FromReplica {
@@ -41,6 +41,7 @@ export class Script implements CallHandler {
   #awaited: AwaitedCall[] = [];
   #answers: ScriptedAnswer[] = [];
   readonly #listeners = new Map<Edge, (answer: unknown) => void>();
+  readonly #carriedOut = new Map<Edge, number>();
 
   constructor(replicas: () => readonly Pick<Replica, "kill" | "freezeUntil">[]) {
     this.#replicas = replicas;
@@ -75,6 +76,16 @@ export class Script implements CallHandler {
     this.#answers.push({ edge, replica: undefined, times, answer: { old } });
   }
 
+  /** Gives the next such calls no answer. The server never sees them. */
+  refuse(edge: Edge, how: NoAnswer, times: number): void {
+    this.#answers.push({ edge, replica: undefined, times, answer: how });
+  }
+
+  /** Counts such calls that reached their server. */
+  carriedOut(edge: Edge): number {
+    return this.#carriedOut.get(edge) ?? 0;
+  }
+
   /** How many uses of `answer` and `repeat` still have answers to give. */
   get answersLeft(): number {
     return this.#answers.filter(({ times }) => times > 0).length;
@@ -95,11 +106,13 @@ export class Script implements CallHandler {
     const scripted = this.#answers.find((each) => isFor(each, call) && each.times > 0);
     if (scripted) {
       scripted.times -= 1;
+      if (typeof scripted.answer === "string") return scripted.answer;
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- It was the answer to the same call.
       return "status" in scripted.answer ? call.refusal(scripted.answer.status) : (scripted.answer.old as Answer);
     }
     const before = this.#take(call, "before");
     if (before && (await this.#stop(before, call.replica)) === "cut") return "cut";
+    for (const edge of call.edges) this.#carriedOut.set(edge, this.carriedOut(edge) + 1);
     const answer = await call.carryOut();
     for (const edge of call.edges) this.#listeners.get(edge)?.(answer);
     const after = call.worked(answer) ? this.#take(call, "after") : undefined;

@@ -1,6 +1,7 @@
 import type { Finding, FindingKind, Records } from "../audit/audit.ts";
 import { type Edit, type GuardEdit, TICKS_UNSHARED } from "./edit.ts";
 import type { Scene } from "./scene.ts";
+import type { Script } from "./script.ts";
 
 /** A story in which one guard is needed. */
 export interface Scenario {
@@ -10,6 +11,8 @@ export interface Scenario {
   readonly replicas?: number;
   /** Whether there are thousands of rows, for which Azurite is too slow. */
   readonly hasManyRows?: boolean;
+  /** Says what the replicas get from their first call on. */
+  begin?(script: Script): void;
   /** Tells the story. Resolves when everything has been done to the replicas; the audit then judges what came of it. */
   play(scene: Scene): Promise<void>;
   /** Tells whether the story itself causes this finding, whatever the app does. */

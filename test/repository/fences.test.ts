@@ -46,6 +46,7 @@ const REFUSED = [
   ["test/support/x.ts", "../../bench/table.ts"],
   ["test/prove/x.ts", "../../bench/table.ts"],
   ["test/upgrade/x.ts", "../../bench/table.ts"],
+  ["test/variants/x.ts", "../../bench/table.ts"],
   ["test/bench/x.ts", "../../prove/proof/flags.ts"],
 ] as const;
 
