@@ -4,7 +4,7 @@ import type { AcceptRound } from "./measure-accept.ts";
 import type { TickFigures } from "./measure-tick.ts";
 import type { RequestCounts } from "./servers.ts";
 import { percentile } from "./statistics.ts";
-import { compared, type Line, type Pairs, paired, table } from "./table.ts";
+import { compared, type Line, NOTES, type Pairs, paired, table } from "./table.ts";
 
 /** The figures about accepting messages. */
 export interface AcceptFigures {
@@ -31,9 +31,6 @@ const MOST_MIB = "<= 175 MiB";
 /** The target of a time that waits for others, so that the line below it, of processor time, is judged instead. */
 const JUDGED_BELOW = "(<= 1.2)";
 const MOST_TIMES_BARE = "<= 1.2";
-
-const NOTES = `A ratio is the median of the rounds' ratios, with the smallest and the largest one.
-A target stands in parentheses where processor time is judged instead, which is in the line below.`;
 
 /** Writes the figures of all parts as one table for people. */
 export function reportText(accept: AcceptFigures, replicas: ReplicaFigures, ticks: readonly TickFigures[]): string {

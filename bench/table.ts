@@ -15,6 +15,10 @@ export interface Pairs<T> {
   readonly bare: readonly T[];
 }
 
+/** What to write below a table with lines of `paired`. */
+export const NOTES = `A ratio is the median of the rounds' ratios, with the smallest and the largest one.
+A target stands in parentheses where processor time is judged instead, which is in the line below.`;
+
 /** Makes a line that compares two numbers. */
 export function compared(what: string, [app, bare]: readonly [number, number], digits: number, target?: string): Line {
   return {

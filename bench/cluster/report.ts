@@ -1,5 +1,5 @@
 import { median, percentile } from "../statistics.ts";
-import { compared, type Line, paired, table } from "../table.ts";
+import { compared, type Line, NOTES, paired, table } from "../table.ts";
 import { type ApiUse, bytesOfWhole } from "./counted-api.ts";
 import type { ClusterFigures } from "./measure.ts";
 import { PLACES } from "./places.ts";
@@ -12,7 +12,7 @@ const AT_MOST_A_QUARTER = "<= 0.25";
 export function clusterText(figures: ClusterFigures): string {
   const { options } = figures;
   const heading = { app: "app", bare: "bare calls", ratio: "app / bare", target: "target" };
-  return table([
+  const lines = [
     { what: `messages of ${options.messageKib} KiB`, ...heading },
     ...acceptLines(figures),
     paired(
@@ -27,7 +27,8 @@ export function clusterText(figures: ClusterFigures): string {
     ...useLines(figures),
     ...cpuLines("per minute without messages", (each) => each.quiet.cpu, figures),
     ...cpuLines("per message", (each) => each.busy.cpu, figures),
-  ]);
+  ];
+  return `${table(lines)}\n\n${NOTES}`;
 }
 
 function acceptLines({ accepted }: ClusterFigures): Line[] {
@@ -46,7 +47,7 @@ function settleLines(figures: ClusterFigures): Line[] {
     return compared(`${from} to message settled, p${share * 100} ms`, times, 0, target);
   };
   return [
-    { what: `${open} Jobs open, ${perSecond} messages per second`, app: "" },
+    { what: `with ${open} Jobs open, and ${perSecond} messages per second:`, app: "" },
     line("sinceFinished", 0.5, 150),
     line("sinceFinished", 0.95, 1000),
     line("sinceFinished", 0.99, 2000),
