@@ -84,7 +84,7 @@ describe("the Dockerfile", () => {
 
     it("limits heap and arenas as the figures were measured", () => {
       expect(image.env).toMatchObject(ALLOCATOR);
-      const [, flags] = /"--node-options=([^"]+)"/.exec(readFileSync("docs/figures.md", "utf8")) ?? [];
+      const [, flags] = /IMAGE_FLAGS = "([^"]+)"/.exec(readFileSync("bench/image-flags.ts", "utf8")) ?? [];
       expect(flags).toMatch(/--max-old-space-size/);
       expect([image.env["NODE_OPTIONS"], image.env["languageWorkers__node__arguments"]]).toContain(flags);
     });
