@@ -168,7 +168,7 @@ export const BUS_TWINS: readonly Twin[] = [
     removal: [{ guard: "own-turn", put: "" }],
     scenario: {
       story:
-        "an accepted message, and a later one that is held, wait for one answer of the table, and are deferred as soon as it comes",
+        "an accepted message and a later one that is held wait for one answer of the table, and are then deferred at once",
       replicas: 1,
       async play({ script, send, sendMany, until }) {
         await send("success");

@@ -103,7 +103,7 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
     }
 
     async function follow({ name, state }: JobListing): Promise<void> {
-      const stored = (await ownerOf(name)) ?? (await runNamedBy(name));
+      const stored = (await knownRunOf(name)) ?? (await runNamedBy(name));
       if (stored === "none of ours") return;
       if (!stored || (await isHeld(stored.run))) {
         needsList = true;
@@ -121,7 +121,7 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
     }
 
     /** Finds the run of a Job by what this process knows of it. Undefined if its row says something else by now. */
-    async function ownerOf(jobName: string): Promise<StoredRun | undefined> {
+    async function knownRunOf(jobName: string): Promise<StoredRun | undefined> {
       const owner = owners.ownerOf(jobName);
       const found = owner && (await deps.table.find(owner));
       if (found?.kind !== "open") return undefined;
