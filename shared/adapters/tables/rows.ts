@@ -1,5 +1,5 @@
 import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
-import { odata, TableClient, type TableEntityQueryOptions, type TableServiceClientOptions } from "@azure/data-tables";
+import { odata, TableClient, type TableServiceClientOptions } from "@azure/data-tables";
 import type { Clock, Reading, ServiceClock } from "../../clock.ts";
 import { once } from "../../once.ts";
 import { ROLES } from "../azure/remedy.ts";
@@ -7,8 +7,10 @@ import type { StorageConnection } from "../azure/storage-connection.ts";
 import { codeOf, type StorageService, statusOf, translated } from "../azure/storage-error.ts";
 import { retryAfterMs } from "../retry-after.ts";
 import type { Columns } from "./columns.ts";
+import { makeTableExchange } from "./exchange.ts";
 import { groupWrites } from "./groups.ts";
 import type { KeyRange } from "./keys.ts";
+import { makeQueries, type NextPage } from "./queries.ts";
 import { makeTransactions, type Step } from "./transactions.ts";
 
 type AdditionalPolicy = NonNullable<TableServiceClientOptions["additionalPolicies"]>[number];
@@ -79,7 +81,9 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
     additionalPolicies: [failIfToldToWait, hearTime(options)],
     retryOptions: { maxRetries: 2, retryDelayInMs: 200, maxRetryDelayInMs: 1000 },
   });
-  const submit = makeTransactions(client, httpClient, allowInsecureConnection);
+  const exchange = makeTableExchange(client, httpClient, allowInsecureConnection);
+  const submit = makeTransactions(exchange);
+  const queries = makeQueries(exchange);
 
   const inTime = () => AbortSignal.timeout(timeoutMs);
 
@@ -105,42 +109,28 @@ export function makeTableRows(options: TableRowsOptions): TableRows {
     doing: string,
   ): AsyncGenerator<Row[]> {
     const keys = odata`PartitionKey eq ${partitionKey} and RowKey ge ${range.from} and RowKey lt ${range.below}`;
-    const queryOptions: TableEntityQueryOptions = {
+    const query = {
       filter: filter === undefined ? keys : `${keys} and ${filter}`,
-      ...(select === undefined ? {} : { select: ["rowKey", ...select] }),
+      ...(select === undefined ? {} : { select: ["RowKey", ...select] }),
     };
     let left = limit;
-    let token: string | undefined;
+    let from: NextPage | undefined;
     do {
-      const from = {
-        maxPageSize: Math.min(left, MAX_PAGE),
-        ...(token === undefined ? {} : { continuationToken: token }),
-      };
-      const { got: page, read } = await send(doing, async () => {
-        const pages = client.listEntities({ queryOptions, abortSignal: inTime() }).byPage(from);
-        for await (const page of pages) return page;
-        return undefined;
-      });
-      // A page may be empty and yet not be the last.
-      const entities = (page ?? []).slice(0, left);
-      left -= entities.length;
-      token = page?.continuationToken;
-      yield entities.map((entity) => ({
-        partitionKey,
-        rowKey: entity.rowKey ?? "",
-        etag: entity.etag,
-        columns: entity,
-        read,
-      }));
-    } while (token !== undefined && left > 0);
+      const top = Math.min(left, MAX_PAGE);
+      const { got: page, read } = await send(doing, () => queries.page({ ...query, top }, from, inTime()));
+      const rows = page.rows.slice(0, left);
+      left -= rows.length;
+      from = page.next;
+      yield rows.map((row) => ({ partitionKey, ...row, read }));
+    } while (from !== undefined && left > 0);
   }
 
   return {
     async get(partitionKey, rowKey, doing) {
       const { got, read } = await send(doing, () =>
-        client.getEntity(partitionKey, rowKey, { abortSignal: inTime() }).catch(undefinedIfMissing),
+        queries.row(partitionKey, rowKey, inTime()).catch(undefinedIfMissing),
       );
-      return got && { partitionKey, rowKey, etag: got.etag, columns: { ...got }, read };
+      return got && { partitionKey, ...got, read };
     },
     pages,
     async query(partitionKey, range, queryOptions, doing) {

@@ -96,8 +96,6 @@ const VERDICT = z.object({
 
 /** The columns that this release knows. All others are a newer release's, and are kept as they are. */
 const KNOWN = new Set([OPEN, CLOSED, MARK, END, VERDICT].flatMap(({ shape }) => Object.keys(shape)));
-/** What the SDK adds to a row's columns. */
-const NOT_COLUMNS = new Set(["partitionKey", "rowKey", "etag", "timestamp"]);
 
 export function writeOpenRun(run: Run): Columns {
   return {
@@ -142,9 +140,7 @@ export function isOld(columns: Columns): boolean {
 
 /** Gives the columns of a row that this release doesn't know; undefined if it knows them all. */
 export function unknownColumns(columns: Columns): Columns | undefined {
-  const unknown = Object.keys(columns).filter(
-    (name) => !KNOWN.has(name) && !NOT_COLUMNS.has(name) && !name.startsWith("odata."),
-  );
+  const unknown = Object.keys(columns).filter((name) => !KNOWN.has(name));
   return unknown.length === 0 ? undefined : Object.fromEntries(unknown.map((name) => [name, columns[name]]));
 }
 

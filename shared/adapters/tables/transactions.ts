@@ -1,14 +1,8 @@
 import { randomUUID } from "node:crypto";
-import {
-  createHttpHeaders,
-  createPipelineRequest,
-  type HttpClient,
-  type PipelineResponse,
-  RestError,
-} from "@azure/core-rest-pipeline";
-import type { TableClient } from "@azure/data-tables";
-import { isRecord, valueAt } from "../../plain-data.ts";
+import type { PipelineResponse } from "@azure/core-rest-pipeline";
+import { isRecord } from "../../plain-data.ts";
 import type { Columns } from "./columns.ts";
+import { keysInPath, refusal, type TableExchange } from "./exchange.ts";
 
 interface RowKeys {
   readonly partitionKey: string;
@@ -32,34 +26,17 @@ export type Step =
 export type Transact = (steps: readonly Step[], signal: AbortSignal) => Promise<string[]>;
 
 /**
- * Makes the transactions of a table. They go through the SDK's client, with its signatures, tokens and retries. Only
- * their text is written here: the SDK deletes a row of a transaction whatever its ETag is, so that it would delete one
- * that another replica has just changed, and it builds a client and a request for each row (docs/decisions/0025).
+ * Makes the transactions of a table. Only their text is written here: the SDK deletes a row of a transaction whatever
+ * its ETag is, so that it would delete one that another replica has just changed, and it builds a client and a request
+ * for each row (docs/decisions/0025).
  */
-export function makeTransactions(client: TableClient, http: HttpClient, allowInsecureConnection: boolean): Transact {
-  const batch = new URL(client.url);
-  const account = `${batch.origin}${batch.pathname.replace(/\/$/, "")}`;
-  // A shared access signature is the query of the request, and of no step.
-  const url = `${account}/$batch${batch.search}`;
-  const table = `${account}/${client.tableName}`;
-
+export function makeTransactions({ account, tableName, send }: TableExchange): Transact {
+  const table = `${account}/${tableName}`;
   return async (steps, signal) => {
     const id = randomUUID();
-    const request = createPipelineRequest({
-      url,
-      method: "POST",
-      headers: createHttpHeaders({
-        accept: "application/json",
-        "x-ms-version": "2019-02-02",
-        DataServiceVersion: "3.0;",
-        MaxDataServiceVersion: "3.0;NetFx",
-        "Content-Type": `multipart/mixed; boundary=batch_${id}`,
-      }),
-      body: bodyOf(steps, table, id),
-      abortSignal: signal,
-      allowInsecureConnection,
-    });
-    return readAnswer(await client.pipeline.sendRequest(http, request), steps);
+    const headers = { "Content-Type": `multipart/mixed; boundary=batch_${id}` };
+    const answer = await send({ method: "POST", path: "$batch", headers, body: bodyOf(steps, table, id) }, signal);
+    return readAnswer(answer, steps);
   };
 }
 
@@ -81,14 +58,10 @@ const METHODS = { replace: "PUT", merge: "PATCH" } as const;
 function requestOf(step: Step, table: string): string {
   if (step.kind === "create") return `POST ${table} HTTP/1.1${LINE}${JSON_HEAD}${LINE}${jsonOf(step.row)}${LINE}`;
   const { partitionKey, rowKey } = step.row;
-  const url = `${table}(PartitionKey='${escaped(partitionKey)}',RowKey='${escaped(rowKey)}')`;
+  const url = `${table}${keysInPath(partitionKey, rowKey)}`;
   const ifMatch = `If-Match: ${step.etag}${LINE}`;
   if (step.kind === "delete") return `DELETE ${url} HTTP/1.1${LINE}${STEP_HEAD}${ifMatch}${LINE}${LINE}`;
   return `${METHODS[step.kind]} ${url} HTTP/1.1${LINE}${JSON_HEAD}${ifMatch}${LINE}${jsonOf(step.row)}${LINE}`;
-}
-
-function escaped(key: string): string {
-  return encodeURIComponent(key.replaceAll("'", "''"));
 }
 
 /** Writes a row as the service takes it: a value that JSON has no type for is text, with its type beside it. */
@@ -110,12 +83,9 @@ function jsonOf({ partitionKey, rowKey, ...columns }: RowKeys & Columns): string
   return JSON.stringify(row).replaceAll("\u2028", "\\u2028").replaceAll("\u2029", "\\u2029");
 }
 
-/** Reads the new ETags. Throws a RestError if the service refused the transaction, or answers something else. */
+/** Reads the new ETags. Throws a RestError if the service refused a step, or answers something else. */
 function readAnswer(response: PipelineResponse, steps: readonly Step[]): string[] {
-  const { status, bodyAsText } = response;
-  const text = bodyAsText ?? "";
-  if (status >= 300) throw refusal(text, response, status);
-  const parts = text.split("--changesetresponse_").slice(1, -1);
+  const parts = (response.bodyAsText ?? "").split("--changesetresponse_").slice(1, -1);
   const answers = parts.map((part) => {
     const statusCode = Number(/HTTP\/1\.1 (\d{3})/.exec(part)?.[1]);
     // A refused transaction has one part, which says why, however many steps it has.
@@ -127,32 +97,8 @@ function readAnswer(response: PipelineResponse, steps: readonly Step[]): string[
 }
 
 /**
- * Says why the service refused a transaction. It begins its message with the number of the step, counted from 0, such
- * as `3:The specified entity already exists.`
- */
-function refusal(text: string, response: PipelineResponse, statusCode: number): RestError {
-  const error = errorIn(text.slice(text.indexOf("{"), text.lastIndexOf("}") + 1));
-  const code = valueAt(error, ["odata.error", "code"]);
-  const message = valueAt(error, ["odata.error", "message", "value"]);
-  return new RestError(typeof message === "string" ? message : "The table service refused a transaction.", {
-    ...(typeof code === "string" ? { code } : {}),
-    statusCode,
-    request: response.request,
-    response,
-  });
-}
-
-function errorIn(json: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(json);
-    return isRecord(value) ? value : {};
-  } catch {
-    return {};
-  }
-}
-
-/**
- * Reads which step made the service refuse a transaction, counted from 0. Undefined if the error doesn't say.
+ * Reads which step made the service refuse a transaction, counted from 0. Undefined if the error doesn't say. The
+ * service begins its message with the number, such as `3:The specified entity already exists.`
  */
 export function refusedStep(error: unknown): number | undefined {
   const [, step] = (error instanceof Error && /^(\d{1,2}):/.exec(error.message)) || [];

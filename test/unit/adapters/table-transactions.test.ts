@@ -3,6 +3,7 @@ import { createDefaultHttpClient } from "@azure/core-rest-pipeline";
 import { TableClient } from "@azure/data-tables";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startTableServer } from "../../../local/table-server/start-table-server.ts";
+import { makeTableExchange } from "../../../shared/adapters/tables/exchange.ts";
 import { makeTransactions, refusedStep, type Step } from "../../../shared/adapters/tables/transactions.ts";
 import { startLoopbackServer } from "../../support/loopback-server.ts";
 
@@ -20,7 +21,7 @@ async function startService(steps: readonly string[]) {
     "runs",
     { allowInsecureConnection: true, retryOptions: { maxRetries: 0 } },
   );
-  const submit = makeTransactions(client, createDefaultHttpClient(), true);
+  const submit = makeTransactions(makeTableExchange(client, createDefaultHttpClient(), true));
   const insert = (...rowKeys: string[]) =>
     submit(
       rowKeys.map((rowKey) => ({ kind: "create", row: { partitionKey: "p", rowKey } })),
@@ -117,7 +118,7 @@ describe("a transaction", () => {
       "runs",
       { allowInsecureConnection: true, retryOptions: { maxRetries: 0 } },
     );
-    const submit = makeTransactions(client, createDefaultHttpClient(), true);
+    const submit = makeTransactions(makeTableExchange(client, createDefaultHttpClient(), true));
     const steps = [{ kind: "create", row: { partitionKey: "p", rowKey: "r" } }] as const;
     await expect(submit(steps, AbortSignal.timeout(5_000))).rejects.toMatchObject({ statusCode: 403 });
     expect(asked).toEqual([
@@ -138,6 +139,6 @@ async function startTable() {
   onTestFinished(() => server.close());
   const client = TableClient.fromConnectionString(server.connectionString, "runs", { allowInsecureConnection: true });
   await client.createTable();
-  const submit = makeTransactions(client, createDefaultHttpClient(), true);
+  const submit = makeTransactions(makeTableExchange(client, createDefaultHttpClient(), true));
   return { client, submit: (steps: readonly Step[]) => submit(steps, AbortSignal.timeout(5_000)) };
 }
