@@ -237,10 +237,10 @@ release $RELEASE from $root/keda."
     fail "the deployment failed; az says why above. What was created stays.
 Correct the cause, then run this command again.
 If az's Bicep is older than 0.49, run: az bicep upgrade
-RoleAssignmentUpdateNotPermitted means that the cluster or an identity was deleted and created again. The role
-assignments of the old one are still there, and block the new ones.
-List them with: az role assignment list --all --query \"[?principalName==''].id\" --output tsv
-Delete those of this environment with: az role assignment delete --ids ID"
+RoleAssignmentExists means that an identity has a role already, by an assignment of another name. It was made by hand,
+or by a version of infra/ that did not yet put the identity into the name.
+List the assignments with: az role assignment list --all --query \"[?contains(scope, '/rg-dispatcher-')].id\" --output tsv
+Delete the one that is in the way with: az role assignment delete --ids ID"
   read_outputs
   image_tag
   if [[ $build == true ]]; then

@@ -45,8 +45,8 @@ param clusterTier string = 'Free'
 @description('Optional. Version of Kubernetes, such as 1.34. If empty, AKS chooses its default for the region.')
 param kubernetesVersion string = ''
 
-@description('Optional. The nodes for the cluster\'s own pods.')
-param systemPool nodePoolType = { vmSize: 'Standard_D2ds_v5', minCount: 1, maxCount: 3 }
+@description('Optional. The nodes for the cluster\'s own pods. AKS asks for at least two, each with 4 vCPU or more.')
+param systemPool nodePoolType = { vmSize: 'Standard_D4ds_v5', minCount: 2, maxCount: 3 }
 
 @description('Optional. The nodes for the Dispatcher and its Jobs.')
 param workPool nodePoolType = { vmSize: 'Standard_D4ds_v5', minCount: 1, maxCount: 5 }
@@ -64,6 +64,10 @@ param serviceBusSku string = 'Standard'
 @description('Optional. Messaging units of a Premium namespace. A Standard namespace has none.')
 @allowed([1, 2, 4, 8, 16])
 param serviceBusCapacity int = 1
+
+@description('Optional. Size in MB at which a queue or topic refuses its senders. A message takes space until it is settled, also while its Job runs. Default: the most that the tier allows, which is 5 GB in Standard and 80 GB in Premium.')
+@allowed([1024, 2048, 3072, 4096, 5120, 10240, 20480, 40960, 81920])
+param entityMaxSizeInMegabytes int = serviceBusSku == 'Premium' ? 81920 : 5120
 
 @description('Optional. Replication of the storage account. LRS keeps three copies in one data centre, ZRS three copies in three zones, GZRS also copies in another region.')
 @allowed(['Standard_LRS', 'Standard_ZRS', 'Standard_GZRS'])
@@ -104,6 +108,9 @@ var keda = { namespace: 'kube-system', serviceAccount: 'keda-operator' }
 var suffix = uniqueString(subscription().subscriptionId, environmentName)
 var baseName = 'dispatcher-${environmentName}'
 var compactName = replace(environmentName, '-', '')
+var serviceBusName = 'sbns-${baseName}-${suffix}'
+var storageName = take('st${compactName}${suffix}', 24)
+var registryName = 'cr${compactName}${suffix}'
 
 // Service Bus ignores case in names, so that two spellings are one entity.
 var queues = union(map(filter(sources, source => source.?queue != null), source => toLower(source.queue!)), [])
@@ -195,16 +202,15 @@ module serviceBus 'modules/service-bus.bicep' = {
   scope: group
   name: 'service-bus'
   params: {
-    name: 'sbns-${baseName}-${suffix}'
+    name: serviceBusName
     location: location
     tags: tags
     sku: serviceBusSku
     capacity: serviceBusCapacity
+    maxSizeInMegabytes: entityMaxSizeInMegabytes
     queues: queues
     topics: topics
     lock: lockData
-    appPrincipalId: appIdentity.outputs.principalId
-    kedaPrincipalId: kedaIdentity.outputs.principalId
   }
 }
 
@@ -212,16 +218,13 @@ module storage 'modules/storage.bicep' = {
   scope: group
   name: 'storage'
   params: {
-    name: take('st${compactName}${suffix}', 24)
+    name: storageName
     location: location
     tags: tags
     sku: storageSku
     tableName: tableName
     logRetentionDays: logRetentionDays
     lock: lockData
-    appPrincipalId: appIdentity.outputs.principalId
-    jobPrincipalId: jobIdentity.outputs.principalId
-    jobsReadBodies: payloads == 'identity'
   }
 }
 
@@ -229,13 +232,33 @@ module registry 'modules/registry.bicep' = {
   scope: group
   name: 'registry'
   params: {
-    name: 'cr${compactName}${suffix}'
+    name: registryName
     location: location
     tags: tags
     sku: registrySku
+  }
+}
+
+// Gets principals that are known only when the identities exist, which what-if can't follow.
+#disable-diagnostics what-if-short-circuiting
+module identityRoles 'modules/identity-roles.bicep' = {
+  scope: group
+  name: 'identity-roles'
+  dependsOn: [serviceBus, storage, registry]
+  params: {
+    serviceBusName: serviceBusName
+    queues: queues
+    topics: topics
+    storageName: storageName
+    registryName: registryName
+    appPrincipalId: appIdentity.outputs.principalId
+    kedaPrincipalId: kedaIdentity.outputs.principalId
+    jobPrincipalId: jobIdentity.outputs.principalId
+    jobsReadBodies: payloads == 'identity'
     kubeletPrincipalId: cluster.outputs.kubeletPrincipalId
   }
 }
+#restore-diagnostics what-if-short-circuiting
 
 module monitoring 'modules/monitoring.bicep' = {
   scope: group

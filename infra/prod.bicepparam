@@ -18,7 +18,7 @@ param alertLimits = {
 }
 param lockData = true
 param clusterTier = 'Standard'
-param systemPool = { vmSize: 'Standard_D2ds_v5', minCount: 3, maxCount: 6 }
+param systemPool = { vmSize: 'Standard_D4ds_v5', minCount: 3, maxCount: 6 }
 param workPool = { vmSize: 'Standard_D8ds_v5', minCount: 3, maxCount: 50 }
 param availabilityZones = ['1', '2', '3']
 param storageSku = 'Standard_ZRS'

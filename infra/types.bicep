@@ -88,6 +88,10 @@ var roles = {
 }
 
 @export()
+@description('Container of the bodies, as the app names it.')
+var payloadsContainer = 'dispatcher-payloads'
+
+@export()
 @description('Settings of every queue and subscription. The Dispatcher relies on them.')
 var entitySettings = {
   // The longest that Service Bus allows. After a crash, a message stays locked for as long. LOCK_DURATION has the same

@@ -21,7 +21,7 @@ param tier string = 'Free'
 @description('Optional. Version of Kubernetes, such as 1.34. If empty, AKS chooses its default for the region.')
 param kubernetesVersion string = ''
 
-@description('Required. The nodes for the cluster\'s own pods.')
+@description('Required. The nodes for the cluster\'s own pods. AKS asks for at least two, each with 4 vCPU or more.')
 param systemPool nodePoolType
 
 @description('Required. The nodes for the Dispatcher and its Jobs.')
@@ -41,6 +41,8 @@ var poolDefaults = {
   type: 'VirtualMachineScaleSets'
   osType: 'Linux'
   osSKU: 'AzureLinux'
+  // There is no count, because it would overrule the autoscaler at every deployment: AKS refuses it, or takes away the
+  // nodes on which Jobs run. A new pool begins with minCount.
   enableAutoScaling: true
   enableNodePublicIP: false
   availabilityZones: availabilityZones
@@ -89,7 +91,6 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
         name: 'system'
         mode: 'System'
         vmSize: systemPool.vmSize
-        count: systemPool.minCount
         minCount: systemPool.minCount
         maxCount: systemPool.maxCount
         nodeTaints: ['CriticalAddonsOnly=true:NoSchedule']
@@ -98,7 +99,6 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
         name: 'work'
         mode: 'User'
         vmSize: workPool.vmSize
-        count: workPool.minCount
         minCount: workPool.minCount
         maxCount: workPool.maxCount
       })

@@ -1,6 +1,6 @@
-metadata description = 'Creates a container registry without passwords, and lets the cluster pull from it.'
+metadata description = 'Creates a container registry without passwords.'
 
-import { roles, tagsType } from '../types.bicep'
+import { tagsType } from '../types.bicep'
 
 @description('Required. Name of the registry. No other registry in Azure may have it.')
 @minLength(5)
@@ -18,10 +18,6 @@ param tags tagsType = {}
 @allowed(['Basic', 'Standard', 'Premium'])
 param sku string = 'Basic'
 
-@description('Required. Principal of the identity with which the cluster\'s nodes pull images.')
-@minLength(1)
-param kubeletPrincipalId string
-
 resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
   name: name
   location: location
@@ -30,16 +26,6 @@ resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
   properties: {
     adminUserEnabled: false
     anonymousPullEnabled: false
-  }
-}
-
-resource kubeletPulls 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(registry.id, 'kubelet', roles.AcrPull)
-  scope: registry
-  properties: {
-    principalId: kubeletPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.AcrPull)
   }
 }
 

@@ -1,4 +1,4 @@
-metadata description = 'Creates a Service Bus namespace with the modules\' queues, topics and subscriptions, and lets the app and KEDA read them.'
+metadata description = 'Creates a Service Bus namespace with the modules\' queues, topics and subscriptions.'
 
 import { tagsType, topicType } from '../types.bicep'
 
@@ -22,6 +22,11 @@ param sku string = 'Standard'
 @allowed([1, 2, 4, 8, 16])
 param capacity int = 1
 
+@description('Required. Size in MB at which a queue or topic refuses its senders.')
+@minValue(1024)
+@maxValue(81920)
+param maxSizeInMegabytes int
+
 @description('Required. Names of the queues.')
 param queues string[]
 
@@ -30,18 +35,6 @@ param topics topicType[]
 
 @description('Optional. Whether a lock protects the namespace from deletion.')
 param lock bool = false
-
-@description('Required. Principal of the app, which receives and settles messages.')
-@minLength(1)
-param appPrincipalId string
-
-@description('Required. Principal of KEDA, which counts messages.')
-@minLength(1)
-param kedaPrincipalId string
-
-// The most that the tier allows, because a full entity refuses its senders, and a message takes space until it is
-// settled.
-var maxSizeInMegabytes = sku == 'Premium' ? 81920 : 5120
 
 resource namespace 'Microsoft.ServiceBus/namespaces@2024-01-01' = {
   name: name
@@ -77,8 +70,6 @@ module queue 'service-bus-queue.bicep' = [
       namespaceName: namespace.name
       name: name
       maxSizeInMegabytes: maxSizeInMegabytes
-      appPrincipalId: appPrincipalId
-      kedaPrincipalId: kedaPrincipalId
     }
   }
 ]
@@ -91,8 +82,6 @@ module topic 'service-bus-topic.bicep' = [
       name: topic.name
       maxSizeInMegabytes: maxSizeInMegabytes
       subscriptions: topic.subscriptions
-      appPrincipalId: appPrincipalId
-      kedaPrincipalId: kedaPrincipalId
     }
   }
 ]

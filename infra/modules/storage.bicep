@@ -1,6 +1,6 @@
 metadata description = 'Creates the Dispatcher\'s storage account, for rows, large bodies, logs, and files of the Functions host.'
 
-import { roles, tagsType } from '../types.bicep'
+import { payloadsContainer, tagsType } from '../types.bicep'
 
 @description('Required. Name of the account. No other account in Azure may have it.')
 @minLength(3)
@@ -30,17 +30,6 @@ param logRetentionDays int = 90
 
 @description('Optional. Whether a lock protects the account from deletion.')
 param lock bool = false
-
-@description('Required. Principal of the app.')
-@minLength(1)
-param appPrincipalId string
-
-@description('Required. Principal of the Jobs.')
-@minLength(1)
-param jobPrincipalId string
-
-@description('Optional. Whether the Jobs may read the bodies of their messages with their own identity.')
-param jobsReadBodies bool = false
 
 resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
@@ -84,7 +73,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     // Holds the bodies that are too large for a Job, or all if the Jobs read them with their own identity. The app
     // deletes a body after its run has ended. No rule may delete one earlier, because the Job still reads it.
     resource payloads 'containers' = {
-      name: 'dispatcher-payloads'
+      name: payloadsContainer
       properties: { publicAccess: 'None' }
     }
 
@@ -125,34 +114,6 @@ resource kept 'Microsoft.Authorization/locks@2020-05-01' = if (lock) {
   properties: {
     level: 'CanNotDelete'
     notes: 'Deleting this account deletes all runs and logs.'
-  }
-}
-
-// Assigned on the account, not on the containers. The Functions host creates containers of its own, and only the
-// account gives out the key that signs the URLs of large bodies.
-resource appRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in ['Storage Blob Data Owner', 'Storage Table Data Contributor']: {
-    name: guid(account.id, 'app', roles[role])
-    scope: account
-    properties: {
-      principalId: appPrincipalId
-      principalType: 'ServicePrincipal'
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[role])
-    }
-  }
-]
-
-// Assigned on the container of the bodies alone, because logs and the host's own files are none of the Jobs' business.
-resource bodyReader 'Microsoft.Authorization/roleAssignments@2022-04-01' = if (jobsReadBodies) {
-  name: guid(account::blobs::payloads.id, 'job', roles['Storage Blob Data Reader'])
-  scope: account::blobs::payloads
-  properties: {
-    principalId: jobPrincipalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId(
-      'Microsoft.Authorization/roleDefinitions',
-      roles['Storage Blob Data Reader']
-    )
   }
 }
 

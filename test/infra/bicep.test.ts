@@ -113,15 +113,16 @@ describe("the chart's values", { timeout: PATIENCE_MS }, () => {
 
 describe("queues and topics", { timeout: PATIENCE_MS }, () => {
   it.for([
-    { tier: "Standard", megabytes: 5_120 },
-    { tier: "Premium", megabytes: 81_920 },
-  ])("are as large as the tier $tier allows", async ({ tier, megabytes }, test) => {
+    { name: "the most that Standard allows", line: "param serviceBusSku = 'Standard'", megabytes: 5_120 },
+    { name: "the most that Premium allows", line: "param serviceBusSku = 'Premium'", megabytes: 81_920 },
+    { name: "what the parameter says", line: "param entityMaxSizeInMegabytes = 2048", megabytes: 2_048 },
+  ])("are as large as $name", async ({ line, megabytes }, test) => {
     await writeFile(
       join(copy, "some.values.yaml"),
       JSON.stringify({ modules: [{ source: { queue: "a" } }, { source: { topic: "b", subscription: "c" } }] }),
     );
     const parameters = await readFile(join(copy, "dev.bicepparam"), "utf8");
-    await writeFile(join(copy, "tier.bicepparam"), `${parameters}\nparam serviceBusSku = '${tier}'\n`);
+    await writeFile(join(copy, "tier.bicepparam"), `${parameters}\n${line}\n`);
     const env = { DISPATCHER_VALUES: "some.values.yaml" };
     const { code, stdout } = await snapshot(test, "tier.bicepparam", "overwrite", { cwd: copy, env });
     expect({ code, stdout }).toEqual({ code: 0, stdout: "" });

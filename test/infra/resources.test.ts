@@ -2,8 +2,14 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { valueAt } from "../../shared/plain-data.ts";
 import { aModule } from "../support/a-module.ts";
-import { ofType, readPrediction } from "../support/predicted-resources.ts";
+import { ofType, type Prediction, readPrediction } from "../support/predicted-resources.ts";
 import { makeWorld, RETRY, SOURCE, withRun } from "../support/world.ts";
+
+const nodePool = z.looseObject({ name: z.string(), minCount: z.number(), vmSize: z.string() });
+const nodePools = (prediction: Prediction) => {
+  const [cluster] = ofType(prediction, "Microsoft.ContainerService/managedClusters");
+  return z.array(nodePool).parse(cluster?.properties?.["agentPoolProfiles"]);
+};
 
 // bicep.test.ts compares the predictions with the templates, so what these tests say of them holds for what is deployed.
 const both = ["dev", "prod"].map((environment) => ({ environment, prediction: readPrediction(environment) }));
@@ -59,6 +65,29 @@ describe.each(both)("the resources of $environment", ({ prediction }) => {
     ]);
   });
 
+  it("let the autoscaler alone decide how many nodes there are, within limits that AKS accepts", () => {
+    const pools = nodePools(prediction);
+    expect(pools.map(({ name }) => name)).toEqual(["system", "work"]);
+    for (const pool of pools) {
+      expect(pool).toMatchObject({
+        enableAutoScaling: true,
+        minCount: expect.any(Number),
+        maxCount: expect.any(Number),
+      });
+      expect(pool).not.toHaveProperty("count");
+    }
+    const [system] = pools;
+    expect(system?.minCount).toBeGreaterThanOrEqual(2);
+    expect(Number(/^Standard_D(\d+)/.exec(String(system?.vmSize))?.[1])).toBeGreaterThanOrEqual(4);
+  });
+
+  it("name each role's assignment after its principal, so that a new identity never meets the assignment of an old one", () => {
+    const assignments = ofType(prediction, "Microsoft.Authorization/roleAssignments");
+    expect(assignments.length).toBeGreaterThan(5);
+    for (const { name, properties } of assignments)
+      expect(name).toContain(String(properties?.["principalId"]).replace(/^\[(.*)\]$/, "$1"));
+  });
+
   it("never clear away the body of an open run", () => {
     const rules = valueAt(only("Microsoft.Storage/storageAccounts/managementPolicies"), [
       "properties",
@@ -87,8 +116,7 @@ describe("production", () => {
   });
 
   it("stands in three zones", () => {
-    const [cluster] = ofType(prediction, "Microsoft.ContainerService/managedClusters");
-    for (const pool of z.array(z.unknown()).parse(cluster?.properties?.["agentPoolProfiles"]))
+    for (const pool of nodePools(prediction))
       expect(pool).toMatchObject({ availabilityZones: ["1", "2", "3"], minCount: 3 });
   });
 });
