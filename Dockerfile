@@ -1,10 +1,15 @@
 # Builds two images from one build stage. They hold no modules, no settings and no secrets; these come from outside.
 #   functions (the default)  the app on the Azure Functions host:  docker build -t dispatcher .
 #   standalone               the app on the small host of host/:   docker build -t dispatcher --target standalone .
+# The bases are build arguments, so that another registry can stand in for Docker Hub. Their tags move; the release
+# builds from the digests that they have then, and publishes these:  --build-arg NODE_BASE=node@sha256:...
 # The file uses only what the builder before BuildKit knows, because `az acr build` has that one. Both images have Node
 # 22, because Node 20 gets no security fixes since April 2026.
 
-FROM node:22-bookworm-slim AS build
+ARG NODE_BASE=node:22-bookworm-slim
+ARG FUNCTIONS_BASE=mcr.microsoft.com/azure-functions/node:4-node22
+
+FROM ${NODE_BASE} AS build
 WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
@@ -15,7 +20,7 @@ COPY shared shared/
 COPY tools tools/
 RUN npm run build
 
-FROM node:22-bookworm-slim AS standalone
+FROM ${NODE_BASE} AS standalone
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="dispatcher-standalone" \
@@ -41,7 +46,7 @@ EXPOSE 8080
 # Starts the host without a shell, so that SIGTERM reaches the host itself, which then drains.
 ENTRYPOINT ["node", "dist/host/main.js", "--app", "dist/functions/index.js", "--host-json", "host.json", "--address", "0.0.0.0", "--port", "8080"]
 
-FROM mcr.microsoft.com/azure-functions/node:4-node22 AS functions
+FROM ${FUNCTIONS_BASE} AS functions
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="dispatcher" \

@@ -56,6 +56,9 @@ describe("helm", () => {
       const values = join(CHART, "values.production.yaml");
       const { code, calls } = await script.run(["dev", "--values", values, "--tag", "1.2.3"], { outputs });
       expect(code).toBe(0);
+      // What it renders before there are outputs has to pass, too.
+      const [, ...before] = calls.find(([tool, verb]) => tool === "helm" && verb === "template") ?? [];
+      expect(await chart.helm(...before)).toContain("kind: ScaledObject");
       const [, , , , , ...rest] = calls.find(([tool, verb]) => tool === "helm" && verb === "upgrade") ?? [];
       const args = rest.slice(0, rest.indexOf("--wait"));
       const rendered = await chart.helm("template", RELEASE, CHART, ...args);

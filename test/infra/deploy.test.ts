@@ -18,7 +18,9 @@ beforeEach(async () => {
 const deploy = (args: readonly string[], options?: DeployOptions) => script.run(args, options);
 
 const words = (text: string) => text.split(" ");
-const UP = ["dev", "--values", "my values.yaml", "--tag", "1.2.3"];
+const VALUES = ["dev", "--values", "my values.yaml"];
+const UP = [...VALUES, "--build", "--tag", "1.2.3"];
+const DIGEST = `sha256:0123456789ab${"c".repeat(52)}`;
 /** The verbs of the calls, in order: `az deployment sub create`. */
 const verbs = ({ calls }: Deployed) =>
   calls.map((call) =>
@@ -34,23 +36,27 @@ const callOf = ({ calls }: Deployed, ...words: string[]) => {
   expect(others).toEqual([]);
   return call ?? [];
 };
-const CHANGES = /create|build|install|upgrade|uninstall|delete|convert/;
+const CHANGES = /create|build|import|install|upgrade|uninstall|delete|convert|annotate|restart/;
 
 describe("deploy.sh", () => {
-  it("deploys, builds, logs in to the cluster and installs, in this order", async () => {
+  it("checks the chart, deploys, builds, logs in to the cluster and installs, in this order", async () => {
     const ended = await deploy(UP);
     expect(ended.said).toContain("Acme Development");
     expect(ended.code).toBe(0);
     expect(verbs(ended)).toEqual([
       "az account show",
       "az account show",
+      "helm template dispatcher " + join(ROOT, "keda"),
       "az deployment sub create",
       "az deployment sub show",
       "az acr build",
       "az aks get-credentials",
       "kubelogin convert-kubeconfig",
       "helm list",
-      `helm upgrade`,
+      "kubectl rollout status deployment/keda-operator",
+      "kubectl get pods",
+      "helm upgrade",
+      "kubectl get scaledobject dispatcher",
     ]);
     expect(callOf(ended, "az", "deployment", "sub", "create")).toEqual(
       words("az deployment sub create --name dispatcher-dev --location westeurope --parameters").concat(
@@ -136,44 +142,171 @@ describe("deploy.sh", () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  it("changes nothing with --what-if, and needs neither helm nor kubelogin for it", async () => {
-    await rm(join(script.bin, "helm"));
+  it("changes nothing with --what-if, and needs no image and no way into the cluster for it", async () => {
+    await rm(join(script.bin, "kubectl"));
     await rm(join(script.bin, "kubelogin"));
-    const ended = await deploy([...UP, "--what-if"]);
+    const ended = await deploy([...VALUES, "--what-if"]);
     expect(ended.code).toBe(0);
-    expect(verbs(ended)).toEqual(["az account show", "az account show", "az deployment sub what-if"]);
+    expect(verbs(ended)).toEqual([
+      "az account show",
+      "az account show",
+      "helm template dispatcher " + join(ROOT, "keda"),
+      "az deployment sub what-if",
+    ]);
     expect(ended.said).toContain("Nothing was changed");
   });
 
-  it("tags the image with the commit by default, and with the time as well where files have changed", async () => {
-    const tag = literals(callOf(await deploy(UP.slice(0, 3)), "helm", "upgrade")).find(
-      ([path]) => path === "image.tag",
-    )?.[1];
-    expect(tag).toMatch(/^([0-9a-f]{12}(-\d{14})?|\d{14})$/);
-  });
+  it.each([{ args: [] }, { args: ["--what-if"] }])(
+    "touches nothing if the chart refuses the values: $args",
+    async ({ args }) => {
+      const ended = await deploy([...UP, ...args], { fails: "helm-template" });
+      expect(ended.code).toBe(1);
+      expect(ended.said).toContain(`the chart refuses the values in ${join(script.directory, "my values.yaml")}`);
+      expect(ended.said).toContain("Nothing was deployed");
+      expect(verbs(ended).filter((verb) => verb.startsWith("az deployment"))).toEqual([]);
+    },
+  );
+
+  it.each([
+    { image: "functions", tag: /^([0-9a-f]{12}(-\d{14})?|\d{14})$/ },
+    { image: "standalone", tag: /^([0-9a-f]{12}(-\d{14})?|\d{14})-standalone$/ },
+  ])(
+    "tags a build of $image with the commit, and with the time as well if files have changed",
+    async ({ image, tag }) => {
+      const ended = await deploy([...VALUES, "--build", "--image", image]);
+      expect(callOf(ended, "az", "acr", "build").join(" ")).toContain(` --target ${image} `);
+      expect(tagOf(ended)).toMatch(tag);
+    },
+  );
 
   it("takes the commit's own tag where what has changed is in no image, such as the values", async () => {
     const checkout = join(script.directory, "checkout");
-    for (const file of ["infra/deploy.sh", "infra/dev.bicepparam", ".dockerignore", "package.json"])
-      await cp(join(ROOT, file), join(checkout, file));
+    for (const file of ["infra", "keda", ".dockerignore", "package.json"])
+      await cp(join(ROOT, file), join(checkout, file), { recursive: true });
     const git = (...args: string[]) =>
       execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...args], { cwd: checkout, encoding: "utf8" });
     git("init", "--quiet");
     git("add", ".");
     git("commit", "--quiet", "--message", "a");
     const commit = git("rev-parse", "--short=12", "HEAD").trim();
-    const tagOf = async () => {
-      const ended = await deploy(UP.slice(0, 3), { program: join(checkout, "infra/deploy.sh") });
-      return literals(callOf(ended, "helm", "upgrade")).find(([path]) => path === "image.tag")?.[1];
-    };
+    const tagOfBuild = async () =>
+      tagOf(await deploy([...VALUES, "--build"], { program: join(checkout, "infra/deploy.sh") }));
     await writeFile(join(checkout, "my-values.yaml"), "modules: []\n");
-    expect(await tagOf()).toBe(commit);
+    expect(await tagOfBuild()).toBe(commit);
     await writeFile(join(checkout, "package.json"), "{}\n");
-    expect(await tagOf()).toMatch(new RegExp(`^${commit}-\\d{14}$`));
+    expect(await tagOfBuild()).toMatch(new RegExp(`^${commit}-\\d{14}$`));
   });
 
-  it("builds nothing with --no-build", async () => {
-    expect(verbs(await deploy([...UP, "--no-build"]))).not.toContain("az acr build");
+  it("imports a released image by its digest, and tags it with that", async () => {
+    const ended = await deploy([...VALUES, "--from", `ghcr.io/acme/dispatcher@${DIGEST}`]);
+    expect(ended.code).toBe(0);
+    expect(callOf(ended, "az", "acr", "import").join(" ")).toBe(
+      `az acr import --name the-registryName --source ghcr.io/acme/dispatcher@${DIGEST} ` +
+        "--image dispatcher:sha256-0123456789ab --force --output none",
+    );
+    expect(tagOf(ended)).toBe("sha256-0123456789ab");
+    expect(verbs(ended)).not.toContain("az acr build");
+  });
+
+  it("uses an image that is in the registry, after a look whether it is", async () => {
+    const ended = await deploy([...VALUES, "--tag", "1.2.3"]);
+    expect(callOf(ended, "az", "acr", "repository", "show").join(" ")).toContain("--image dispatcher:1.2.3 ");
+    expect(verbs(ended).filter((verb) => /acr (build|import)/.test(verb))).toEqual([]);
+    expect(tagOf(ended)).toBe("1.2.3");
+  });
+
+  it.each([
+    {
+      args: ["--from", `ghcr.io/acme/dispatcher@${DIGEST}`],
+      fails: "az-acr-import",
+      says: ["--username NAME --password TOKEN", "with --tag sha256-0123456789ab in place of --from"],
+    },
+    {
+      args: ["--build", "--tag", "1.2.3", "--image", "standalone"],
+      fails: "az-acr-build",
+      says: [
+        "TasksOperationsNotAllowed",
+        `docker build --platform linux/amd64 --target standalone --tag acme.azurecr.io/dispatcher:1.2.3 ${ROOT}`,
+        "toomanyrequests",
+        "with --tag 1.2.3 in place of --build",
+      ],
+    },
+    {
+      args: ["--tag", "1.2.3"],
+      fails: "az-acr-repository",
+      says: ["acme.azurecr.io/dispatcher:1.2.3 could not be found", "az acr repository show-tags"],
+    },
+  ])("says how to get an image if $fails fails, and installs nothing", async ({ args, fails, says }) => {
+    const ended = await deploy([...VALUES, ...args], { fails });
+    expect(ended.code).toBe(1);
+    for (const text of says) expect(ended.said).toContain(text);
+    expect(verbs(ended).filter((verb) => /^(helm upgrade|kubectl)/.test(verb))).toEqual([]);
+  });
+
+  it("restarts KEDA's operator once if one of its pods has no identity yet, before it installs", async () => {
+    const ended = await deploy(UP, {
+      answers: {
+        "kubectl-get-pods": [
+          "|AZURE_FEDERATED_TOKEN_FILE\n|WATCH_NAMESPACE\n",
+          "2026-01-01T00:00:00Z|WATCH_NAMESPACE\n|WATCH_NAMESPACE AZURE_FEDERATED_TOKEN_FILE\n",
+        ],
+      },
+    });
+    expect(ended.code).toBe(0);
+    const ofKeda = verbs(ended).filter((verb) => /^(kubectl|helm upgrade)/.test(verb));
+    expect(ofKeda).toEqual([
+      "kubectl rollout status deployment/keda-operator",
+      "kubectl get pods",
+      "kubectl annotate serviceaccount keda-operator",
+      "kubectl rollout restart deployment/keda-operator",
+      "kubectl rollout status deployment/keda-operator",
+      "kubectl get pods",
+      "helm upgrade",
+      "kubectl get scaledobject dispatcher",
+    ]);
+    expect(callOf(ended, "kubectl", "annotate")).toContain(
+      "azure.workload.identity/client-id=the-kedaIdentityClientId",
+    );
+  });
+
+  it("says so if KEDA's operator has no identity after the restart either", async () => {
+    const ended = await deploy(UP, { answers: { "kubectl-get-pods": ["|WATCH_NAMESPACE\n"] } });
+    expect(ended.code).toBe(1);
+    expect(ended.said).toContain("KEDA's operator still runs without an identity");
+    expect(verbs(ended)).not.toContain("helm upgrade");
+  });
+
+  it("waits until KEDA has counted the messages", async () => {
+    const ended = await deploy(UP, {
+      answers: {
+        "kubectl-get-scaledobject": [
+          "Ready=True Active=Unknown Fallback=Unknown ",
+          "Ready=False Active=False Fallback=False ",
+          "Ready=True Active=True Fallback=False ",
+        ],
+      },
+    });
+    expect(ended.code).toBe(0);
+    expect(verbs(ended).filter((verb) => verb === "kubectl get scaledobject dispatcher")).toHaveLength(3);
+  });
+
+  it.each([
+    { name: "never understands the ScaledObject", state: "Ready=False Active=Unknown Fallback=Unknown " },
+    { name: "counts only some sources", state: "Ready=Unknown Active=True Fallback=False " },
+    { name: "falls back", state: "Ready=True Active=False Fallback=True " },
+    { name: "has not looked at it", state: "" },
+  ])("says what KEDA says if it $name", async ({ state }) => {
+    const ended = await deploy(UP, {
+      answers: {
+        "kubectl-get-scaledobject": [state, state, state, "Ready=False: 401 Unauthorized\n"],
+        "kubectl-get-events": ["KEDAScalerFailed: no token\n"],
+      },
+    });
+    expect(ended.code).toBe(1);
+    expect(ended.said).toContain("the Dispatcher runs, but KEDA does not scale it");
+    expect(ended.said).toContain("Ready=False: 401 Unauthorized\nKEDAScalerFailed: no token\n");
+    expect(ended.said).toContain("kubectl logs --namespace kube-system deployment/keda-operator");
+    expect(ended.said).not.toContain("The Dispatcher runs. ");
   });
 
   it("waits until the new role lets it into the cluster, and says which role when it never does", async () => {
@@ -190,8 +323,11 @@ describe("deploy.sh", () => {
     { fails: "az-deployment-sub-create", says: "az bicep upgrade", later: "az deployment sub show" },
     { fails: "az-deployment-sub-create", says: "az role assignment delete", later: "az deployment sub show" },
     { fails: "az-deployment-sub-show", says: "the deployment dispatcher-dev could not be read", later: "az acr" },
-    { fails: "az-acr", says: "", later: "helm" },
-    { fails: "kubelogin", says: "", later: "helm" },
+    { fails: "az-aks-get-credentials", says: "az aks show --resource-group the-resource", later: "kubelogin" },
+    { fails: "kubelogin", says: "", later: "helm list" },
+    { fails: "kubectl-rollout-status", says: "az aks update --resource-group the-", later: "helm upgrade" },
+    { fails: "kubectl-get-pods", says: "could not be read; kubectl says why above", later: "helm upgrade" },
+    { fails: "kubectl-get-scaledobject", says: "its ScaledObject could not be read", later: "nothing" },
     { fails: "helm-upgrade", says: "kubectl logs --namespace dispatcher deployment/dispatcher", later: "nothing" },
     { fails: "helm-upgrade", says: "helm rollback --namespace dispatcher dispatcher", later: "nothing" },
     { fails: "helm-upgrade", says: "helm uninstall --namespace dispatcher dispatcher", later: "nothing" },
@@ -204,12 +340,15 @@ describe("deploy.sh", () => {
     expect(verbs(ended).filter((verb) => verb.startsWith(later))).toEqual([]);
   });
 
-  it.each(["az", "helm", "kubelogin"])("says that %s is missing, before it changes anything", async (tool) => {
-    await rm(join(script.bin, tool));
-    const ended = await deploy(UP);
-    expect(ended).toMatchObject({ code: 1, calls: [] });
-    expect(ended.said).toMatch(new RegExp(`${tool} is not installed\\. Install it: https://`));
-  });
+  it.each(["az", "helm", "kubectl", "kubelogin"])(
+    "says that %s is missing, before it changes anything",
+    async (tool) => {
+      await rm(join(script.bin, tool));
+      const ended = await deploy(UP);
+      expect(ended).toMatchObject({ code: 1, calls: [] });
+      expect(ended.said).toMatch(new RegExp(`${tool} is not installed\\. Install it: https://`));
+    },
+  );
 
   it.each([
     { args: [], says: "the environment is missing. Name one of: dev prod" },
@@ -225,7 +364,13 @@ describe("deploy.sh", () => {
     { args: ["dev", "--values", "my values.yaml", "--values", "b.yaml"], says: "--values is given twice" },
     { args: ["dev", "--values", "nowhere.yaml"], says: "there is no file nowhere.yaml" },
     { args: ["dev", "--values", "my values.yaml", "--tag", "a b"], says: "tag 'a b' is not valid" },
-    { args: ["dev", "--values", "my values.yaml", "--no-build"], says: "--no-build needs --tag" },
+    { args: VALUES, says: "no image is named. Import a released one with --from IMAGE@sha256:DIGEST" },
+    { args: [...VALUES, "--from", "ghcr.io/a/b:1.2.3"], says: "names no image by its digest" },
+    { args: [...VALUES, "--from", `dispatcher@${DIGEST}`], says: "names no image by its digest" },
+    { args: [...VALUES, "--from", `ghcr.io/a/b@${DIGEST}`, "--build"], says: "name two images" },
+    { args: [...VALUES, "--from", `ghcr.io/a/b@${DIGEST}`, "--tag", "1"], says: "the digest makes the tag" },
+    { args: [...VALUES, "--tag", "1", "--image", "standalone"], says: "--image says what --build builds" },
+    { args: [...VALUES, "--build", "--image", "build"], says: "--image 'build' is not an image of the Dockerfile" },
     { args: ["dev", "--values", "my values.yaml", "--yes"], says: "--yes belongs to down" },
     { args: ["dev", "--force"], says: "there is no option --force" },
     { args: ["down"], says: "the environment is missing" },
@@ -250,7 +395,7 @@ describe("deploy.sh down", () => {
     for (const stdin of ["", "y\n", "yes\n", "prod\n"]) {
       const ended = await deploy(["down", "dev"], { stdin });
       expect(ended.code).toBe(1);
-      expect(ended.said).toContain("the-serviceBusFullyQualifiedNamespace with every message");
+      expect(ended.said).toContain("namespace the-bus with every message");
       expect(ended.said).toContain("nothing was deleted");
       expect(verbs(ended).filter((verb) => CHANGES.test(verb))).toEqual([]);
     }
@@ -275,13 +420,58 @@ describe("deploy.sh down", () => {
     ]);
   });
 
-  it("says that there is nothing to take down where nothing was deployed", async () => {
-    const ended = await deploy(["down", "dev", "--yes"], { fails: "az-deployment-sub-show" });
+  it("finds the cluster by what a deployment was given, because one that failed half-way has no outputs", async () => {
+    const ended = await deploy(["down", "dev", "--yes"], { outputs: { aksName: "None", resourceGroupName: "None" } });
+    expect(ended.code).toBe(0);
+    expect(callOf(ended, "az", "deployment", "sub", "show").join(" ")).not.toContain("outputs");
+    const credentials = callOf(ended, "az", "aks", "get-credentials").join(" ");
+    expect(credentials).toContain(
+      `--resource-group ${String(readPrediction("dev").outputs["resourceGroupName"])} --name the-aks `,
+    );
+    expect(verbs(ended)).toContain("helm uninstall dispatcher");
+  });
+
+  it("uninstalls nothing if the deployment failed before there was a cluster, and says what stays", async () => {
+    const ended = await deploy(["down", "dev"], {
+      answers: { "az-resource-list": ["Microsoft.ServiceBus/namespaces\tthe-bus\n"] },
+    });
+    expect(ended.code).toBe(0);
+    expect(ended.said).toContain("There is no cluster in resource group rg-dispatcher-dev");
+    expect(ended.said).toContain("az group delete --name rg-dispatcher-dev");
+    expect(verbs(ended).filter((verb) => CHANGES.test(verb))).toEqual([]);
+  });
+
+  it("says that a resource is not there yet, if the deployment failed before it", async () => {
+    const ended = await deploy(["down", "dev", "--yes"], {
+      answers: { "az-resource-list": ["Microsoft.ContainerService/managedClusters\tthe-aks\n"] },
+    });
+    expect(ended.code).toBe(0);
+    expect(ended.said).toContain("Service Bus namespace (none yet)");
+  });
+
+  it.each([
+    { fails: "az-deployment-sub-show", says: "the deployment dispatcher-dev could not be read" },
+    { fails: "az-resource-list", says: "the resource group rg-dispatcher-dev could not be read" },
+    { fails: "az-aks-get-credentials", says: "If the cluster could not be created, nothing runs on it" },
+  ])("says what it can't find, if $fails fails, and uninstalls nothing", async ({ fails, says }) => {
+    const ended = await deploy(["down", "dev", "--yes"], { fails });
     expect(ended.code).toBe(1);
-    expect(ended.said).toContain("the deployment dispatcher-dev could not be read");
+    expect(ended.said).toContain(says);
     expect(verbs(ended)).not.toContain("helm uninstall dispatcher");
   });
+
+  it("says what to do if helm can't uninstall", async () => {
+    const ended = await deploy(["down", "dev", "--yes"], { fails: "helm-uninstall" });
+    expect(ended.code).toBe(1);
+    expect(ended.said).toContain("helm could not uninstall release dispatcher");
+    expect(ended.said).not.toContain("Uninstalled.");
+  });
 });
+
+/** The tag of the image that is installed. */
+function tagOf(ended: Deployed): string | undefined {
+  return literals(callOf(ended, "helm", "upgrade")).find(([path]) => path === "image.tag")?.[1];
+}
 
 /** The values that a call of helm sets, by path. */
 function literals(call: readonly string[]): [path: string, value: string][] {

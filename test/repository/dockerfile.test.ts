@@ -42,7 +42,8 @@ describe("the Dockerfile", () => {
   describe.each(FINAL)("target %s", (target) => {
     const image = readImage(target);
 
-    it("stands on a base with a tag", () => {
+    it("stands on a base that a build argument names, by default with a tag", () => {
+      expect(readFileSync("Dockerfile", "utf8")).toMatch(new RegExp(`^FROM \\$\\{\\w+_BASE\\} AS ${target}$`, "m"));
       expect(image.base).toMatch(/^[\w./-]+:[\w.-]*\d[\w.-]*$/);
       expect(image.base).not.toMatch(/:latest$/);
     });
@@ -111,6 +112,14 @@ describe("the Dockerfile", () => {
       FUNCTIONS_SECRETS_PATH: expect.stringMatching(/^\/tmp\//),
     });
   });
+});
+
+it("the pages name the arguments of the bases and their defaults", () => {
+  const bases = [...readFileSync("Dockerfile", "utf8").matchAll(/^ARG (\w+_BASE)=(.+)$/gm)];
+  expect(bases.map(([, name]) => name)).toEqual(["NODE_BASE", "FUNCTIONS_BASE"]);
+  const deploy = readFileSync("docs/deploy.md", "utf8");
+  for (const [, name] of bases) expect(deploy).toContain(`\`${name}\``);
+  expect(deploy).toContain(`NODE_BASE=acme.azurecr.io/${bases[0]?.[2]} `);
 });
 
 describe(".dockerignore", () => {

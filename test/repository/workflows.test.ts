@@ -101,7 +101,7 @@ describe("ci.yml", () => {
       .looseObject({ engines: z.object({ node: z.string() }) })
       .parse(JSON.parse(readFileSync("package.json", "utf8")));
     const oldest = /^>=(\d+)/.exec(engines.node)?.[1];
-    const ofImages = /^FROM node:(\d+)/m.exec(readFileSync("Dockerfile", "utf8"))?.[1];
+    const ofImages = /^ARG NODE_BASE=node:(\d+)/m.exec(readFileSync("Dockerfile", "utf8"))?.[1];
     expect(jobs["check"]).toMatchObject({ strategy: { matrix: { node: [oldest, ofImages] } } });
   });
 

@@ -16,6 +16,7 @@ interface Copied {
 
 /** An image as its stage of the Dockerfile describes it, without the content of its base. */
 export interface ContainerImage {
+  /** With the default of the build argument that names it. */
   readonly base: string;
   readonly copied: readonly Copied[];
   /** The commands that are run while it is built. */
@@ -59,7 +60,7 @@ export function readImage(stage: string): ContainerImage {
   const workdir = texts("WORKDIR")[0] ?? "/";
   if (texts("WORKDIR").length > 1) throw wrong(`stage ${stage} has more than one WORKDIR`);
   return {
-    base: from.getImage() ?? "",
+    base: withDefaults(from.getImage() ?? ""),
     copied: called("COPY").map((instruction) => copied(instruction, workdir)),
     runs: texts("RUN"),
     workdir,
@@ -100,7 +101,23 @@ async function found(directory: string, source: string): Promise<string[]> {
 }
 
 function instructions(): Instruction[] {
-  return DockerfileParser.parse(readFileSync(DOCKERFILE, "utf8")).getInstructions();
+  return dockerfile().getInstructions();
+}
+
+function dockerfile() {
+  return DockerfileParser.parse(readFileSync(DOCKERFILE, "utf8"));
+}
+
+/** Replaces `${NAME}` with the default that the argument NAME has before the first stage. */
+function withDefaults(image: string): string {
+  const defaults = dockerfile()
+    .getInitialARGs()
+    .map((argument) => argument.getProperty());
+  return image.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
+    const value = defaults.find((property) => property?.getName() === name)?.getValue();
+    if (!value) throw wrong(`the build argument ${name} of a base has no default`);
+    return value;
+  });
 }
 
 function wrong(what: string): Error {

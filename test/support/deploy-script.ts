@@ -9,19 +9,36 @@ const SCRIPT = join(ROOT, "infra", "deploy.sh");
 /** The programs that the script may use besides those that it says it needs. */
 const COMMANDS = ["bash", "cat", "date", "dirname", "env", "git", "grep", "mktemp", "rm", "sed", "sleep"];
 
+/** What is printed where all went well: resources, a pod of KEDA with its identity, and a ScaledObject that scales. */
+const HEALTHY: Answers = {
+  "az-resource-list": [
+    "Microsoft.ContainerService/managedClusters\tthe-aks\nMicrosoft.ServiceBus/Namespaces\tthe-bus\nMicrosoft.Storage/storageAccounts\tthe-account\n",
+  ],
+  "kubectl-get-pods": ["|AZURE_CLIENT_ID AZURE_FEDERATED_TOKEN_FILE"],
+  "kubectl-get-scaledobject": ["Ready=True Active=False Fallback=False Paused=Unknown "],
+};
+
 // Each stand-in records how it was called. `FAILS` names the calls that fail, such as "az account" or "helm list".
-// `$RECORD.outputs` has the outputs of the deployment.
+// `$RECORD.outputs` has the outputs of the deployment. `$ANSWERS` has a directory for each call that prints something,
+// with a file for each time that it is called; the last file stays.
 const STAND_IN = `#!/usr/bin/env bash
 { printf '%s' "\${0##*/}"; printf '\\t%s' "$@"; printf '\\n'; } >>"$RECORD"
 case "\${0##*/} $1 $2 $3" in
   "az account show --query") echo "Acme Development" ;;
   "az deployment sub create" | "az deployment sub what-if") echo "values: $DISPATCHER_VALUES" >>"$RECORD.values" ;;
   "az deployment sub show")
+    [[ $* != *parameters.environmentName* ]] || echo dev
     for name in $(grep -oE 'outputs\\.[A-Za-z]+' <<<"$*"); do
       sed -n "s/^\${name#outputs.}=//p" "$RECORD.outputs" | grep . || echo "the-\${name#outputs.}"
     done ;;
   "az aks get-credentials "*) [[ $* == *"--file $KUBECONFIG"* ]] && echo made >"$KUBECONFIG" ;;
 esac
+for call in "$ANSWERS"/*; do
+  [[ "\${0##*/}-$1-$2-$3" == "\${call##*/}"* ]] || continue
+  files=("$call"/*)
+  cat "\${files[0]}"
+  (( \${#files[@]} == 1 )) || rm "\${files[0]}"
+done
 for failing in \${FAILS//,/ }; do
   [[ "\${0##*/}-$1-$2-$3" == "$failing"* ]] && { echo "stand-in: refused" >&2; exit 1; }
 done
@@ -35,7 +52,12 @@ export interface Deployed {
   readonly calls: readonly (readonly string[])[];
 }
 
+/** What calls print, by the beginning of the call: each text once, and the last one again and again. */
+type Answers = Readonly<Record<string, readonly string[]>>;
+
 export interface DeployOptions {
+  /** Calls such as "kubectl-get-pods" that print something else than on a healthy cluster. */
+  readonly answers?: Answers;
   /** The calls that fail, such as "helm-list". */
   readonly fails?: string;
   readonly stdin?: string;
@@ -60,7 +82,7 @@ export async function makeDeployScript(): Promise<DeployScript> {
   const bin = join(directory, "bin");
   await mkdir(bin);
   for (const command of COMMANDS) await symlink(whereIs(command), join(bin, command));
-  for (const name of ["az", "helm", "kubelogin"]) {
+  for (const name of ["az", "helm", "kubectl", "kubelogin"]) {
     await writeFile(join(bin, name), STAND_IN);
     await chmod(join(bin, name), 0o755);
   }
@@ -68,8 +90,9 @@ export async function makeDeployScript(): Promise<DeployScript> {
   return {
     directory,
     bin,
-    async run(args, { fails = "", stdin = "", outputs = {}, program = SCRIPT } = {}) {
+    async run(args, { fails = "", stdin = "", outputs = {}, answers = {}, program = SCRIPT } = {}) {
       await writeFile(record, "");
+      await writeAnswers(join(directory, "answers"), { ...HEALTHY, ...answers });
       const given = { imageRepository: "acme.azurecr.io/dispatcher", ...outputs };
       await writeFile(
         `${record}.outputs`,
@@ -82,6 +105,7 @@ export async function makeDeployScript(): Promise<DeployScript> {
         HOME: directory,
         RECORD: record,
         FAILS: fails,
+        ANSWERS: join(directory, "answers"),
         DEPLOY_PATIENCE_SECONDS: "0",
         DEPLOY_PATIENCE_ATTEMPTS: "3",
       };
@@ -96,6 +120,14 @@ export async function makeDeployScript(): Promise<DeployScript> {
     },
     close: () => rm(directory, { recursive: true, force: true }),
   };
+}
+
+async function writeAnswers(directory: string, answers: Answers): Promise<void> {
+  await rm(directory, { recursive: true, force: true });
+  for (const [call, texts] of Object.entries(answers)) {
+    await mkdir(join(directory, call), { recursive: true });
+    for (const [index, text] of texts.entries()) await writeFile(join(directory, call, String(index)), text);
+  }
 }
 
 function whereIs(command: string): string {
