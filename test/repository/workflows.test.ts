@@ -70,6 +70,10 @@ describe.each(readdirSync(DIRECTORY))("%s", (file) => {
     expect(commands).not.toContain("${{");
   });
 
+  it("keeps scripts that are longer than a line in files", () => {
+    expect(steps.filter(({ run }) => run?.trim().includes("\n"))).toEqual([]);
+  });
+
   it("calls scripts, programs and workflows that exist", () => {
     const called = [...commands.matchAll(/\bnpm run (?:-\S+ )*([\w:-]+)/g)].map(([, script = ""]) => script);
     expect(called.filter((script) => !scripts.includes(script))).toEqual([]);
@@ -105,18 +109,41 @@ describe("ci.yml", () => {
     expect(jobs["check"]).toMatchObject({ strategy: { matrix: { node: [oldest, ofImages] } } });
   });
 
+  it("starts the images that it builds", () => {
+    expect(commands).toMatch(/^\.ci\/start-images\.sh$/m);
+  });
+
   it("asks for the advisories of what the images hold", () => {
     expect(commands).toMatch(/^npm audit --omit=dev$/m);
   });
 });
 
 describe("release.yml", () => {
-  const { commands, jobs } = read("release.yml");
+  const { commands, jobs, steps } = read("release.yml");
+
+  it("builds each image from the digests of its bases", () => {
+    const wanted = { functions: ["NODE_BASE", "FUNCTIONS_BASE"], standalone: ["NODE_BASE"] };
+    for (const [target, bases] of Object.entries(wanted)) {
+      const build = steps.find(({ with: given }) => given?.["target"] === target);
+      for (const base of bases)
+        expect(build?.with?.["build-args"]).toContain(`${base}=\${{ steps.release.outputs.${base} }}\n`);
+      expect(build?.with?.["labels"]).toContain(
+        `org.opencontainers.image.base.name=\${{ steps.release.outputs.${bases.at(-1)} }}\n`,
+      );
+    }
+  });
 
   it("publishes nothing before CI has passed, and the notes are there", () => {
     expect(jobs["release"]).toMatchObject({ needs: "ci" });
-    const order = [".ci/release-notes.js", "helm package keda", "sha256sum", "docker push", "gh release create"];
-    const places = order.map((word) => commands.indexOf(word));
+    const done = commands.replaceAll(/^(\.ci\/.*)$/gm, (script) => readFileSync(script, "utf8"));
+    const order = [
+      "node .ci/release-notes.js",
+      "docker login",
+      "helm package keda",
+      "docker push",
+      "gh release create",
+    ];
+    const places = order.map((word) => done.indexOf(word));
     expect(places).not.toContain(-1);
     expect(places).toEqual(places.toSorted((a, b) => a - b));
   });

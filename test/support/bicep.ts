@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 import type { TestContext } from "vitest";
+import { isProgram, programOnPath } from "./program-on-path.ts";
 import { ROOT } from "./run-program.ts";
 
 /** The subscription and tenant of the predictions in infra/*.snapshot.json. Neither exists. */
@@ -61,15 +61,5 @@ export function snapshot(
 function find(): string | undefined {
   const named = process.env["BICEP"];
   if (named) return isProgram(named) ? named : undefined;
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter(Boolean);
-  return folders.map((folder) => join(folder, "bicep")).find(isProgram);
-}
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
+  return programOnPath("bicep");
 }
