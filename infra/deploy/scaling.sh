@@ -58,20 +58,27 @@ $(way_in)"
 }
 
 # Waits until KEDA has counted the messages. The ScaledObject is Ready as soon as KEDA understands it; after the first
-# count it is also Active or not. If the counts can't be read, it is not Ready, or its fallback is on.
+# count it is also Active or not. If the counts can't be read, it is not Ready. One with a fallback stays Ready, and a
+# count is Failing instead.
 wait_for_scaling() {
   local attempt state
+  # Prints a word such as Ready=True, between spaces, for each condition, and Count=Happy or Count=Failing for each
+  # count. Leaves out counts of sources that are gone, which KEDA may still list.
+  local template='{{with .status}}{{range .conditions}} {{.type}}={{.status}} {{end}}'
+  # shellcheck disable=SC2016 # The variable is one of the template.
+  template+='{{$health := .health}}{{if $health}}{{range .externalMetricNames}}{{with index $health .}}'
+  template+='Count={{.status}} {{end}}{{end}}{{end}}{{end}}'
   for ((attempt = 1; ; attempt++)); do
-    state=$(kubectl get scaledobject "$RELEASE" --namespace "$NAMESPACE" \
-      --output jsonpath='{range .status.conditions[*]}{.type}={.status} {end}') ||
+    state=$(kubectl get scaledobject "$RELEASE" --namespace "$NAMESPACE" --output "go-template=$template") ||
       fail "the Dispatcher runs, but its ScaledObject could not be read; kubectl says why above.
 Remove the cause, then run this command again.
 $(way_in)"
-    if [[ " $state" == *' Ready=True '* && " $state" == *' Active='[TF]* && " $state" != *' Fallback=True '* ]]; then
+    if [[ $state == *' Ready=True '* && $state == *' Active='[TF]* && $state != *Fallback=True* &&
+      $state != *Failing* ]]; then
       return
     fi
     ((attempt < PATIENCE_ATTEMPTS)) ||
-      fail "the Dispatcher runs, but KEDA does not scale it, because it can't count the messages. KEDA says:
+      fail "the Dispatcher runs, but KEDA does not scale it. KEDA says:
 $(scaling_troubles)
 A new role takes up to ten minutes to take effect. If KEDA says Unauthorized, wait that long, then run this command
 again. If that changes nothing, read what KEDA tries: kubectl logs --namespace $KEDA_NAMESPACE deployment/$KEDA_OPERATOR

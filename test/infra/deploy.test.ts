@@ -280,9 +280,9 @@ describe("deploy.sh", () => {
     const ended = await deploy(UP, {
       answers: {
         "kubectl-get-scaledobject": [
-          "Ready=True Active=Unknown Fallback=Unknown ",
-          "Ready=False Active=False Fallback=False ",
-          "Ready=True Active=True Fallback=False ",
+          " Ready=True  Active=Unknown  Fallback=Unknown  HPAActive=True ",
+          " Ready=True  Active=True  Fallback=False Count=Failing ",
+          " Ready=True  Active=True  Fallback=False Count=Happy ",
         ],
       },
     });
@@ -291,9 +291,10 @@ describe("deploy.sh", () => {
   });
 
   it.each([
-    { name: "never understands the ScaledObject", state: "Ready=False Active=Unknown Fallback=Unknown " },
-    { name: "counts only some sources", state: "Ready=Unknown Active=True Fallback=False " },
-    { name: "falls back", state: "Ready=True Active=False Fallback=True " },
+    { name: "never understands the ScaledObject", state: " Ready=False  Active=Unknown  Fallback=Unknown " },
+    { name: "counts only some sources", state: " Ready=Unknown  Active=True  Fallback=False " },
+    { name: "can't read one count", state: " Ready=True  Active=False  Fallback=False Count=Happy Count=Failing " },
+    { name: "falls back", state: " Ready=True  Active=False  Fallback=True " },
     { name: "has not looked at it", state: "" },
   ])("says what KEDA says if it $name", async ({ state }) => {
     const ended = await deploy(UP, {

@@ -15,7 +15,7 @@ const HEALTHY: Answers = {
     "Microsoft.ContainerService/managedClusters\tthe-aks\nMicrosoft.ServiceBus/Namespaces\tthe-bus\nMicrosoft.Storage/storageAccounts\tthe-account\n",
   ],
   "kubectl-get-pods": ["|AZURE_CLIENT_ID AZURE_FEDERATED_TOKEN_FILE"],
-  "kubectl-get-scaledobject": ["Ready=True Active=False Fallback=False Paused=Unknown "],
+  "kubectl-get-scaledobject": [" Ready=True  Active=False  Fallback=False  Paused=Unknown "],
 };
 
 // Each stand-in records how it was called. `FAILS` names the calls that fail, such as "az account" or "helm list".
