@@ -1,4 +1,6 @@
+import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { dirname, join } from "node:path";
 import { TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import { AppsV1Api, CoreV1Api, CustomObjectsApi, type V1Pod } from "@kubernetes/client-node";
@@ -134,6 +136,18 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
     await untilAsleep();
   }, 300_000);
 
+  test("tells infra/deploy.sh whether KEDA can count", async () => {
+    await untilAsleep();
+    const scales = () => waitForScaling(record?.kubeconfig, installed);
+    await vi.waitFor(async () => expect(await scales()).toEqual({ code: 0, said: "" }), PATIENCE);
+    const letIn = await installed.services.turnAway();
+    const refused = { code: 1, said: expect.stringMatching(/KEDA does not scale it\. KEDA says:\n(.*\n)*.*401/) };
+    await vi.waitFor(async () => expect(await scales()).toEqual(refused), PATIENCE);
+    await letIn();
+    await vi.waitFor(async () => expect(await scales()).toEqual({ code: 0, said: "" }), PATIENCE);
+    await untilAsleep();
+  }, 300_000);
+
   test("ends every message once though the app is killed in the middle", async () => {
     installed.gate.shut();
     await untilAsleep();
@@ -164,6 +178,30 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${NEEDS_OWN_CLU
     return container.pod;
   }
 });
+
+/** Runs what infra/deploy.sh asks KEDA after an installation, once. */
+async function waitForScaling(kubeconfig = "", { binaries, namespace }: InstalledDispatcher) {
+  const script = `set -euo pipefail
+say() { echo "$*" >&2; }
+fail() { say "$*"; exit 1; }
+way_in() { :; }
+source infra/deploy/scaling.sh
+wait_for_scaling`;
+  const env = {
+    PATH: `${dirname(binaries["kubectl"] ?? "")}:${process.env["PATH"]}`,
+    KUBECONFIG: kubeconfig,
+    // Otherwise kubectl makes a cache in the checkout.
+    KUBECACHEDIR: join(dirname(kubeconfig), "kubectl-cache"),
+    RELEASE: "dispatcher",
+    NAMESPACE: namespace,
+    PATIENCE_ATTEMPTS: "1",
+  };
+  return await new Promise<{ code: number; said: string }>((done) => {
+    execFile("bash", ["--norc", "-c", script], { env }, (error, stdout, stderr) =>
+      done({ code: Number(error?.code ?? 0), said: stdout + stderr }),
+    );
+  });
+}
 
 function isReady(pod: V1Pod): boolean {
   return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true;
