@@ -126,8 +126,7 @@ check_arguments() {
   [[ -f $infra/$environment.bicepparam ]] ||
     wrong "there is no file $infra/$environment.bicepparam. Create it, or name one of: $(environments)"
   if [[ $command == down ]]; then
-    [[ $given == ' ' ]] ||
-      wrong "down takes no option but --yes. Remove the others"
+    [[ $given == ' ' ]] || wrong "down takes no option but --yes. Remove the others"
     return
   fi
   [[ $yes == false ]] || wrong "--yes belongs to down, because a deployment asks nothing. Remove it"
@@ -259,8 +258,7 @@ Get the role 'Azure Kubernetes Service RBAC Cluster Admin' on this cluster, then
 
 # Prints how the deployer's own kubectl and helm reach the cluster.
 way_in() {
-  printf 'To reach the cluster, run: az aks get-credentials --resource-group %s --name %s' \
-    "$group" "$cluster"
+  printf 'To reach the cluster, run: az aks get-credentials --resource-group %s --name %s' "$group" "$cluster"
   printf ' && kubelogin convert-kubeconfig --login azurecli'
 }
 
@@ -294,6 +292,7 @@ Delete the one that is in the way with: az role assignment delete --ids ID"
     "${arguments[@]}" --set-literal "image.tag=$tag" --wait --timeout 10m ||
     fail "helm could not bring up release $RELEASE; it says why above.
 If its pods do not get ready, read their log: kubectl logs --namespace $NAMESPACE deployment/$RELEASE
+If its ScaledObject does not, read what KEDA says: kubectl describe scaledobject --namespace $NAMESPACE $RELEASE
 If another operation is in progress, an earlier run was cut off. Run: helm rollback --namespace $NAMESPACE $RELEASE
 If that was the first installation, run instead: helm uninstall --namespace $NAMESPACE $RELEASE
 Then run this command again.
