@@ -25,7 +25,7 @@ LOCAL_FUNCTION_KEY there is the key of its functions.`,
 const GRACE_MS = 30_000;
 
 const args = COMMAND.parse().opts();
-const log = makeHostLog((line) => process.stderr.write(line));
+const log = makeHostLog(gathered((text) => process.stderr.write(text)));
 let host: Host | undefined;
 let stopping = false;
 
@@ -42,6 +42,21 @@ function stop(): void {
       process.exit(1);
     },
   );
+}
+
+/** Gathers the lines of one turn of the event loop, because each write is a system call that the loop waits for. */
+function gathered(write: (text: string) => void): (line: string) => void {
+  let text = "";
+  const flush = () => {
+    const whole = text;
+    text = "";
+    if (whole !== "") write(whole);
+  };
+  process.on("exit", flush);
+  return (line) => {
+    if (text === "") setImmediate(flush);
+    text += line;
+  };
 }
 
 process.on("SIGTERM", stop);

@@ -3,7 +3,7 @@ import { z } from "zod";
 /** How long no message may be settled before the bench gives up. */
 const PATIENCE_MS = 60_000;
 
-const started = z.object({ message: z.literal("started a job"), messageId: z.string(), jobName: z.string() });
+const started = z.object({ messageId: z.string(), jobName: z.string() });
 const closed = z.object({ message: z.literal("closed a run"), messageId: z.string() });
 const event = z.object({ object: z.object({ rows: z.array(z.object({ cells: z.array(z.unknown()) })) }) });
 
@@ -39,7 +39,7 @@ export class Settlements {
 
   /** Takes one line of the program. */
   readonly takeLine = (line: string): void => {
-    if (!line.includes('"started a job"') && !line.includes('"closed a run"')) return;
+    if (!line.includes('"jobName"') && !line.includes('"closed a run"')) return;
     const said: unknown = JSON.parse(line.slice(line.indexOf("{")));
     const { data: start } = started.safeParse(said);
     if (start) this.#jobNames.set(start.messageId, start.jobName);

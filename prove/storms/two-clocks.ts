@@ -37,8 +37,11 @@ function checksOf({ lines }: StormContext, { name }: { readonly name: string }, 
   const warnings = lines.linesWith("this machine's clock is", name);
   const isWrong = index === AHEAD_REPLICA;
   return [
-    ...["started a job", "closed a run"].map((words) => ({
-      claim: `${name} ${words}`,
+    ...[
+      { did: "started a job", words: '"outcome":"dispatched"' },
+      { did: "closed a run", words: "closed a run" },
+    ].map(({ did, words }) => ({
+      claim: `${name} ${did}`,
       holds: lines.linesWith(words, name) > 0,
       found: `${lines.linesWith(words, name)} times`,
     })),

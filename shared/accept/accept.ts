@@ -254,7 +254,7 @@ export function makeAccept(
     const started = await startAttempt(deps, stored, module, message, () => isClusterHeld(events));
     switch (started.kind) {
       case "dispatched":
-        events.tell({ event: "dispatched", run: started.stored.run });
+        events.tell({ event: "dispatched", run: started.stored.run, by: "delivery" });
         return "dispatched";
       case "moved on":
         return "deferred";

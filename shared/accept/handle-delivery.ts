@@ -1,5 +1,6 @@
 import { errorText } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Fields, Log } from "../log.ts";
+import { type ClosedRun, type Run, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { type EventReader, type Events, makeEvents } from "../telemetry/events.ts";
@@ -8,9 +9,9 @@ import { readDelivery } from "./read-delivery.ts";
 
 /**
  * Handles one delivery of a trigger, and writes the one line that every delivery ends with: the outcome, the duration
- * in ms, what was settled and what is held, for the alerts. `readers` are told of each event.
- * Never rejects, because the host would abandon the message at
- * once, again and again; a return lets the lock lapse.
+ * in ms, the run and the Job that it started, what was settled and what is held, for the alerts. `readers` are told of
+ * each event. Never rejects, because the host would abandon the message at once, again and again; a return lets the
+ * lock lapse.
  */
 export function makeHandleDelivery(
   accept: (source: Source, delivery: Delivery, events: Events) => Promise<AcceptOutcome>,
@@ -23,7 +24,11 @@ export function makeHandleDelivery(
   ): Promise<AcceptOutcome> => {
     const startedAt = performance.now();
     const counts = countEvents();
-    const events = makeEvents(log.child({ source: sourceName(source) }), [counts.read, ...readers]);
+    let run: Run | ClosedRun | undefined;
+    const noteRun: EventReader = (event) => {
+      if ("run" in event) run = event.run;
+    };
+    const events = makeEvents(log.child({ source: sourceName(source) }), [counts.read, noteRun, ...readers]);
     let outcome: AcceptOutcome = "left";
     try {
       outcome = await accept(source, readDelivery(metadata), events);
@@ -31,7 +36,12 @@ export function makeHandleDelivery(
       events.log.error("left a message untouched", { why: errorText(error) });
     }
     const ms = Math.round(performance.now() - startedAt);
-    events.log.info("handled a delivery", { outcome, ms, ...counts.ofDelivery() });
+    events.log.info("handled a delivery", { outcome, ms, ...(run && namesOf(run)), ...counts.ofDelivery() });
     return outcome;
   };
+}
+
+function namesOf(run: Run | ClosedRun): Fields {
+  const { messageId, module, jobName, attempt } = run;
+  return { runId: runId(run), messageId, module, ...(jobName === undefined ? {} : { jobName, attempt }) };
 }

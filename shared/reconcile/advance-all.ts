@@ -17,7 +17,7 @@ import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
 import { makeSlots, type Slots } from "../start/slots.ts";
 import type { Events } from "../telemetry/events.ts";
-import { advance, advanceLooked, askForMessage, onlyAdopt } from "./advance.ts";
+import { advance, advanceLooked, askForMessage, decideNow, onlyAdopt } from "./advance.ts";
 import type { makeTakeHeld } from "./held.ts";
 import type { Hints } from "./hints.ts";
 import type { InHand } from "./in-hand.ts";
@@ -103,7 +103,9 @@ export async function advanceAll(
     // Their Jobs are counted before anything starts, because their rows don't tell of them yet.
     for (const { run } of share.read.atWork) if (isJobUnrecorded(run, deps.instance, view)) share.slots.occupy(run);
     const turns = await takeTurns(deps, share.read, tick);
-    const atWork = tick.isListed ? share.read.atWork : leaveUnseen(deps, share.read.atWork, tick, events);
+    const atWork = tick.isListed
+      ? share.read.atWork.filter((stored) => !isLeftAtWork(deps, stored, share.slots, tick, events))
+      : leaveUnseen(deps, share.read.atWork, tick, events);
     const runs = [...atWork, ...turns.next, ...(await tick.takeHeld(share.read, events))];
     tasks.push(postponedFirst(runs, postponed).map((stored) => ({ stored, share })));
     joining.push(...turns.joining.map((stored) => ({ stored, share })));
@@ -160,6 +162,19 @@ function leaveUnseen(
     if (isUnseen) events.tell({ event: "left", cause: leftUnseen(run) });
     return !isUnseen;
   });
+}
+
+/**
+ * Leaves a run that has a Job, and whose step is to leave it, as it is with nearly all of them. They take no turn among
+ * the others, because ten thousand turns cost more than what is seen of the runs. False if there is more to do.
+ */
+function isLeftAtWork(deps: Dependencies, stored: StoredRun, slots: Slots, tick: Tick, events: Events): boolean {
+  if (stored.run.status !== "dispatched" || tick.breakers.mayProve(stored.run)) return false;
+  const item = itemOf(deps, stored, slots, tick);
+  const decision = decideNow(deps, item);
+  if (decision.do !== "leave" || tick.hints.isPreempted(item)) return false;
+  events.tell({ event: "left", cause: decision.cause });
+  return true;
 }
 
 /** Puts the postponed runs first. Otherwise the oldest could use up every tick, if they are slow to fail. */
@@ -227,7 +242,28 @@ export async function takeFurther(
   facts: StepFacts,
   events: Events,
 ): Promise<void> {
-  const { view, look, isListed, breakers, gates, hints, sources, isHeld } = facts;
+  const { look, breakers, hints, sources } = facts;
+  const { run } = stored;
+  const item = itemOf(deps, stored, slots, facts);
+  const { job } = item;
+  const about = aboutRun(run, events);
+  if (hints.isPreempted(item)) about.tell({ event: "preempted", run });
+  const unseen = await tryStep(run, facts, about, async () => {
+    if (sources.isHeld(run.source)) return onlyAdopt(deps, item, about);
+    if (job.phase === "running" || job.phase === "succeeded") await breakers.noteStart(run, about);
+    return look ? advanceLooked(deps, item, look, about) : advance(deps, item, about);
+  });
+  if (unseen) facts.unseen.push(unseen);
+  else slots.release(run);
+}
+
+/** Says what the view shows of a run's Job. */
+function itemOf(
+  deps: Dependencies,
+  stored: StoredRun,
+  slots: Slots,
+  { view, isListed, breakers, gates, hints, sources, isHeld }: StepFacts,
+): Item {
   const { run } = stored;
   const now = deps.clock.now();
   const name = jobNameOf(run, deps.instance);
@@ -239,16 +275,7 @@ export async function takeFurther(
     isLookDue: () => !sources.isHeld(run.source) && hints.isLookDue(run, now),
   });
   const cancelled = isCancelled(run, deps.instance, view);
-  const item = { stored, jobName: name, job, cancelled, isListed, slots, breakers, gates, sources, isHeld };
-  const about = aboutRun(run, events);
-  if (hints.isPreempted(run, job)) about.tell({ event: "preempted", run });
-  const unseen = await tryStep(run, facts, about, async () => {
-    if (sources.isHeld(run.source)) return onlyAdopt(deps, item, about);
-    if (job.phase === "running" || job.phase === "succeeded") await breakers.noteStart(run, about);
-    return look ? advanceLooked(deps, item, look, about) : advance(deps, item, about);
-  });
-  if (unseen) facts.unseen.push(unseen);
-  else slots.release(run);
+  return { stored, jobName: name, job, cancelled, isListed, slots, breakers, gates, sources, isHeld };
 }
 
 function aboutRun(run: Run, events: Events): Events {

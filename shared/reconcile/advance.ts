@@ -51,7 +51,8 @@ export async function onlyAdopt(deps: Dependencies, item: Item, events: Events):
   events.tell({ event: "left", cause: "source-held" });
 }
 
-function decideNow(deps: Dependencies, { stored: { run }, job, cancelled, slot, message }: Item): Decision {
+/** Says what to do about a run by what is known of it. */
+export function decideNow(deps: Dependencies, { stored: { run }, job, cancelled, slot, message }: Item): Decision {
   return decide({
     run,
     job,

@@ -15,7 +15,7 @@ export interface Hints {
   /** Whether a run's Job, which is late to start, is to be looked at now. Each is looked at once a minute, or less often. */
   isLookDue(run: Run, now: EpochMs): boolean;
   /** Says whether a run's Job is suspended that ran in the last tick. */
-  isPreempted(run: Run, job: JobSeen): boolean;
+  isPreempted(seen: { readonly jobName: string; readonly job: JobSeen }): boolean;
   /** A tick that listed is over: what it did not speak of is forgotten. */
   endTick(): void;
 }
@@ -32,9 +32,9 @@ export function makeHints(): Hints {
       nextLookedAt.set(runId(run), isDue ? now : before);
       return isDue;
     },
-    isPreempted(run, { phase }) {
-      if (phase === "running") nextRan.add(runId(run));
-      return phase === "suspended" && ran.has(runId(run));
+    isPreempted({ jobName, job: { phase } }) {
+      if (phase === "running") nextRan.add(jobName);
+      return phase === "suspended" && ran.has(jobName);
     },
     endTick() {
       [lookedAt, ran, nextLookedAt, nextRan] = [nextLookedAt, nextRan, new Map(), new Set()];

@@ -30,7 +30,7 @@ export async function startJob(
   const started = await orStandBack(deps, item, startAttempt(deps, stored, module, peeked, item.isHeld));
   switch (started.kind) {
     case "dispatched":
-      events.tell({ event: "dispatched", run: started.stored.run });
+      events.tell({ event: "dispatched", run: started.stored.run, by: "reconcile" });
       return undefined;
     case "moved on":
       events.tell({ event: "left", cause: "moved-on" });

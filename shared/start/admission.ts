@@ -67,7 +67,7 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
       const atWork = await table.atWork(source);
       const runs = atWork.runs
         .map(({ run }) => run)
-        .filter((run) => run.status !== "dispatched" || !since.vacated.has(runId(run)));
+        .filter((run) => run.status !== "dispatched" || since.vacated.size === 0 || !since.vacated.has(runId(run)));
       const read = asStarted(runs, since.started);
       const newer = atWork.newer.map((module) => ({ module, status: "dispatched", notBefore: 0 }) as const);
       const now = clock.now();

@@ -12,8 +12,8 @@ export type DomainEvent =
   | { readonly event: "rejected"; readonly run: Run }
   /** The message would be rejected, and is held at a gate instead. */
   | { readonly event: "held"; readonly run: Run; readonly gate: string }
-  /** The attempt's Job was created, and is in the row. */
-  | { readonly event: "dispatched"; readonly run: Run }
+  /** The attempt's Job was created, and is in the row. If a delivery did it, its own line names the Job. */
+  | { readonly event: "dispatched"; readonly run: Run; readonly by: "delivery" | "reconcile" }
   /** The attempt's Job existed already, and is in the row now. */
   | { readonly event: "adopted"; readonly run: Run }
   /** Something else than before keeps the attempt's Job from starting. */

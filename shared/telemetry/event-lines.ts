@@ -16,13 +16,12 @@ export function writeLine(log: () => Log, event: DomainEvent): void {
 
 function lineOf(event: DomainEvent): Line | undefined {
   switch (event.event) {
-    case "accepted":
-      return ["info", "accepted a message", { module: event.run.module }];
     case "rejected":
       return ["info", "rejected a message", { module: event.run.module, why: event.run.verdict?.description }];
     case "held":
       return ["info", "held a message that would be rejected", { gate: event.gate, why: event.run.lastError }];
     case "dispatched":
+      if (event.by === "delivery") return undefined;
       return ["info", "started a job", { jobName: event.run.jobName, attempt: event.run.attempt }];
     case "adopted":
       return ["info", "adopted a job", { jobName: event.run.jobName, attempt: event.run.attempt }];
@@ -60,6 +59,8 @@ function lineOf(event: DomainEvent): Line | undefined {
       return ["warn", "reopened a lost run: its message turned up"];
     case "rebuilt":
       return ["error", "rebuilt a lost row from its message", { module: event.run.module }];
+    // The line of the delivery says it.
+    case "accepted":
     case "left":
     case "postponed":
       return undefined;

@@ -120,14 +120,16 @@ export async function startDispatcher(options: DispatcherOptions): Promise<Dispa
     const isIts = (message: string) => (line: Record<string, unknown>) =>
       line["message"] === message && line["messageId"] === messageId;
     const key = async (): Promise<RunKey> => {
-      const { runId } = await log.until(isIts("accepted a message"));
+      const { runId } = await log.until(isIts("handled a delivery"));
       const [, sequenceNumber, enqueuedAt] = /:(\d+):(\d+)$/.exec(String(runId)) ?? [];
       return { source: { queue }, sequenceNumber: Number(sequenceNumber), enqueuedAt: Number(enqueuedAt) };
     };
     return {
       messageId,
       async job(attempt = 1) {
-        const line = await log.until((line) => isIts("started a job")(line) && line["attempt"] === attempt);
+        // A delivery or a tick started it.
+        const isStart = (line: Record<string, unknown>) => line["messageId"] === messageId && "jobName" in line;
+        const line = await log.until((line) => isStart(line) && line["attempt"] === attempt);
         return String(line["jobName"]);
       },
       async run() {

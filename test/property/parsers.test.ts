@@ -232,7 +232,8 @@ describe("an answer of the Kubernetes API", () => {
       const json = () => Promise.resolve((asked += 1) === 1 ? answer : TABLE);
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The code asks for nothing else of a connection.
       const connection = { json } as unknown as KubernetesConnection;
-      const { rows } = await listTable(connection, "/jobs", { labelSelector: "a=b" }).catch((error: unknown) => {
+      const listed = listTable(connection, "/jobs", { labelSelector: "a=b" }, (row) => row);
+      const { rows } = await listed.catch((error: unknown) => {
         if (error instanceof NoAnswerError) return { rows: [] };
         throw error;
       });

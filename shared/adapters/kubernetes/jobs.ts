@@ -81,8 +81,13 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
   return {
     listJobs: () =>
       tried("listing Jobs", async () => {
-        const { rows, version } = await listTable(connection, jobsPath, { labelSelector: unretired });
-        return { jobs: rows.map(toJobListing), version };
+        const { rows: jobs, version } = await listTable(
+          connection,
+          jobsPath,
+          { labelSelector: unretired },
+          toJobListing,
+        );
+        return { jobs, version };
       }),
     async *watchJobs(since, { seconds, signal }) {
       const request = { labelSelector: unretired, resourceVersion: since, timeoutSeconds: seconds };
@@ -108,13 +113,14 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     listPods: () =>
       tried("listing pods", async () => {
         const fieldSelector = "status.phase!=Succeeded,status.phase!=Failed";
-        const { rows } = await listTable(connection, podsPath, { labelSelector: ours, fieldSelector });
-        return rows.map(toPodListing);
+        const { rows } = await listTable(connection, podsPath, { labelSelector: ours, fieldSelector }, toPodListing);
+        return rows;
       }),
     listCancelled: () =>
       tried("listing cancelled Jobs", async () => {
-        const { rows } = await listTable(connection, jobsPath, { labelSelector: `${ours},${LABELS.cancel}=true` });
-        return rows.map(({ name = "" }) => name);
+        const labelSelector = `${ours},${LABELS.cancel}=true`;
+        const { rows } = await listTable(connection, jobsPath, { labelSelector }, ({ name = "" }) => name);
+        return rows;
       }),
     create: (job) =>
       tried(`creating Job ${job.metadata?.name ?? ""}`, async () => {
@@ -138,7 +144,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
     count: (createdSince, atMost) =>
       tried("counting Jobs", async () => {
         const request = { labelSelector: ours, includeObject: "Metadata", atMost } as const;
-        const { rows } = await listTable(connection, jobsPath, request);
+        const { rows } = await listTable(connection, jobsPath, request, (row) => row);
         return {
           finished: rows.filter((row) => ["complete", "failed"].includes(toJobListing(row).state)).length,
           recent: rows.filter((row) => Date.parse(row["creationTimestamp"] ?? "") >= createdSince).length,

@@ -16,8 +16,8 @@ const READ = new Set(["name", "status", "ready"]);
 export type TableRow = Readonly<Record<string, string>>;
 
 /** A list, and the version of the collection that it shows. A watch from that version tells what came after. */
-export interface Listed {
-  readonly rows: readonly TableRow[];
+export interface Listed<T> {
+  readonly rows: T[];
   readonly version: string;
 }
 
@@ -32,17 +32,18 @@ interface TableRequest {
 
 /**
  * Lists objects as the server would print them, without specs and annotations, so that thousands of Jobs stay light. It
- * reads page by page, and begins again if the server has forgotten the list's version. Throws KubernetesFailure or
- * NoAnswerError.
+ * reads page by page, and begins again if the server has forgotten the list's version. `read` makes of each row what is
+ * kept of it, before the next page comes. Throws KubernetesFailure or NoAnswerError.
  */
-export async function listTable(
+export async function listTable<T>(
   connection: KubernetesConnection,
   path: string,
   request: TableRequest,
-): Promise<Listed> {
+  read: (row: TableRow) => T,
+): Promise<Listed<T>> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await listPages(connection, path, request);
+      return await listPages(connection, path, request, read);
     } catch (error) {
       const isExpired = error instanceof KubernetesFailure && error.code === 410;
       if (!isExpired || attempt === MAX_RESTARTS) throw error;
@@ -50,12 +51,13 @@ export async function listTable(
   }
 }
 
-async function listPages(
+async function listPages<T>(
   connection: KubernetesConnection,
   path: string,
   { atMost = Number.POSITIVE_INFINITY, ...selectors }: TableRequest,
-): Promise<Listed> {
-  const rows: TableRow[] = [];
+  read: (row: TableRow) => T,
+): Promise<Listed<T>> {
+  const rows: T[] = [];
   let token = "";
   // The first page's version is the oldest that any of the pages shows, so that nothing falls between list and watch.
   let version: string | undefined;
@@ -67,7 +69,7 @@ async function listPages(
     // Without this check, all that is named in the app's rows would seem to be absent.
     if (page.rows.some(({ name = "" }) => name === ""))
       throw new NoAnswerError("it listed objects without their names");
-    for (const row of page.rows) rows.push(row);
+    for (const row of page.rows) rows.push(read(row));
     token = page.token;
     version ??= page.version;
   } while (token !== "" && rows.length < atMost);

@@ -53,10 +53,8 @@ const VERSION = 1;
 /** The version of the rows of held runs, which the first release with versions doesn't know. */
 const HELD_VERSION = 2;
 
-const version = z.int32().default(VERSION);
-const OPEN = z.object({ version, status: z.enum(OPEN_STATUSES), ...COLUMNS });
+const OPEN = z.object({ status: z.enum(OPEN_STATUSES), ...COLUMNS });
 const CLOSED = z.object({
-  version,
   status: z.enum(CLOSED_STATUSES),
   closedAt: time,
   wasHeld: z.exactOptional(z.boolean()),
@@ -67,7 +65,6 @@ const CLOSED = z.object({
  * waits or last waited, so that an update of a run at work needn't change it.
  */
 const MARK = z.object({
-  version,
   status: z.literal("open"),
   sequenceNumber: long,
   enqueuedAt: time,
@@ -95,11 +92,12 @@ const VERDICT = z.object({
 });
 
 /** The columns that this release knows. All others are a newer release's, and are kept as they are. */
-const KNOWN = new Set([OPEN, CLOSED, MARK, END, VERDICT].flatMap(({ shape }) => Object.keys(shape)));
+const KNOWN = new Set(["version", ...[OPEN, CLOSED, MARK, END, VERDICT].flatMap(({ shape }) => Object.keys(shape))]);
 
 export function writeOpenRun(run: Run): Columns {
   return {
-    ...z.encode(OPEN, { version: run.status === "held" ? HELD_VERSION : VERSION, ...run }),
+    version: run.status === "held" ? HELD_VERSION : VERSION,
+    ...z.encode(OPEN, run),
     ...writeEndOrdered(run.endOrdered),
     ...writeVerdict(run.verdict),
   };
@@ -107,7 +105,8 @@ export function writeOpenRun(run: Run): Columns {
 
 export function writeClosedRun(run: ClosedRun): Columns {
   return {
-    ...z.encode(CLOSED, { version: VERSION, ...run }),
+    version: VERSION,
+    ...z.encode(CLOSED, run),
     ...writeEndOrdered(run.endOrdered),
     ...writeVerdict(run.verdict),
   };
@@ -115,8 +114,8 @@ export function writeClosedRun(run: ClosedRun): Columns {
 
 /** Gives the columns of a `run|` row while its run is open. `at`: the key of the row in which the run waits. */
 export function writeMark({ sequenceNumber, enqueuedAt, messageId }: Run, at?: string): Columns {
-  const mark = { version: VERSION, status: "open", sequenceNumber, enqueuedAt, messageId } as const;
-  return z.encode(MARK, at === undefined ? mark : { ...mark, at });
+  const mark = { status: "open", sequenceNumber, enqueuedAt, messageId } as const;
+  return { version: VERSION, ...z.encode(MARK, at === undefined ? mark : { ...mark, at }) };
 }
 
 export function isMark(columns: Columns): boolean {
@@ -146,8 +145,7 @@ export function unknownColumns(columns: Columns): Columns | undefined {
 
 /** Reads the columns of an open run's row. Throws BadRowError if they are not an open run's. */
 export function readOpenRun(source: Source, columns: Columns): Run {
-  const { version: _, ...run } = decoded(OPEN, columns);
-  return { ...run, source, ...readEndOrdered(columns), ...readVerdict(columns) };
+  return { ...decoded(OPEN, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
 }
 
 /** Reads the row of an open run. Throws BadRowError if it isn't one, or if its columns name another run than its key. */
@@ -162,8 +160,7 @@ export function readStoredRun({ columns, etag, read, rowKey }: Row, source: Sour
 
 /** Reads the columns of a `run|` row. Throws BadRowError if they are not a closed run's. */
 export function readClosedRun(source: Source, columns: Columns): ClosedRun {
-  const { version: _, ...run } = decoded(CLOSED, columns);
-  return { ...run, source, ...readEndOrdered(columns), ...readVerdict(columns) };
+  return { ...decoded(CLOSED, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
 }
 
 /** Gives the columns of a registry row, with the source in its own spelling. */

@@ -23,7 +23,7 @@ const over = (outcome: "succeeded" | "failed" | "rejected" | "lost") => closed(a
 
 describe("an event", () => {
   it("becomes a line with the facts of its run", () => {
-    const { lines } = told({ event: "dispatched", run: aRun({ jobName: "job-1", attempt: 2 }) });
+    const { lines } = told({ event: "dispatched", run: aRun({ jobName: "job-1", attempt: 2 }), by: "reconcile" });
     expect(lines).toEqual(['info {"message":"started a job","runId":"r","jobName":"job-1","attempt":2}']);
   });
 
@@ -85,6 +85,22 @@ describe("a delivery's line", () => {
     await world.send();
     const [line] = world.lines.filter(({ message }) => message === "handled a delivery");
     expect(line).toMatchObject({ outcome: "rejected", deadLettered: 1 });
+  });
+
+  it("is the only one of a message whose Job it starts, and names the run and the Job", async () => {
+    const world = makeWorld();
+    await world.send();
+    const [job] = world.cluster.names();
+    expect(world.lines).toMatchObject([
+      {
+        level: "info",
+        message: "handled a delivery",
+        outcome: "dispatched",
+        messageId: "m-1",
+        jobName: job,
+        attempt: 1,
+      },
+    ]);
   });
 
   it("says that it left a message that it can't use, and why", async () => {
