@@ -1,6 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
 import { makeCommand, wholeNumber } from "../shared/command-line.ts";
-import type { Accepted } from "./accepting.ts";
 import { measureBacklog } from "./backlog/measure-backlog.ts";
 import { backlogText } from "./backlog/report.ts";
 import { IMAGE_FLAGS } from "./image-flags.ts";
@@ -16,7 +15,7 @@ import { machineText, reportText } from "./report.ts";
 
 const COMMAND = makeCommand("npm run bench --")
   .description("Measures how fast the app is on this machine, beside what the same requests cost without it.")
-  .option("--messages <n>", "how many messages each round takes on", wholeNumber(1, 50_000), 2000)
+  .option("--messages <n>", "how many messages each round takes on", wholeNumber(1, 50_000), 4000)
   .addOption(
     new Option("--open <n,n,...>", "how many open runs are reconciled")
       .argParser((text) => text.split(",").map(wholeNumber(1, 50_000)))
@@ -45,8 +44,8 @@ async function measure(processes: Processes): Promise<string> {
     return backlogText(await measureBacklog(processes, { working: WORKING, backlog, rounds }, progress));
   const app: AcceptRound[] = [];
   const bare: AcceptRound[] = [];
-  const several: Accepted[] = [];
-  const one: Accepted[] = [];
+  const several: number[] = [];
+  const one: number[] = [];
   // The app and the bare calls take turns, so that other work of the machine slows both.
   for (let round = 1; round <= rounds; round += 1) {
     progress(`accepting ${messages} messages: round ${round} of ${rounds}`);
@@ -57,9 +56,9 @@ async function measure(processes: Processes): Promise<string> {
   progress("counting the requests of a message");
   const requests = { app: await countAccept(processes, "app"), bare: await countAccept(processes, "bare") };
   for (let round = 1; round <= rounds; round += 1) {
-    progress(`accepting ${messages} messages of one source: round ${round} of ${rounds}`);
-    several.push(await measureReplicas(processes, REPLICAS, messages));
-    one.push(await measureReplicas(processes, 1, messages));
+    progress(`${REPLICAS} replicas on one source, and one: round ${round} of ${rounds}`);
+    several.push(await measureReplicas(processes, REPLICAS));
+    one.push(await measureReplicas(processes, 1));
   }
   const ticks = await measureTicks(processes, open, rounds, progress);
   const accept = { messages, rounds: { app, bare }, requests };
