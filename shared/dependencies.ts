@@ -38,7 +38,7 @@ export interface Dependencies {
 export interface Looking extends Pick<Dependencies, "clock" | "modules" | "instance" | "bodyAccess"> {
   readonly table: Pick<
     RunTable,
-    "find" | "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait"
+    "find" | "anyReady" | "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait"
   >;
   readonly instanceTable: Pick<InstanceTable, "sources">;
   readonly broker: Pick<MessageBroker, "peek" | "browse">;

@@ -35,6 +35,17 @@ export interface ReadBefore {
   readonly sources: readonly Source[];
   /** Whether any run was held. If not, what is held is not looked at. */
   readonly anyHeld: boolean;
+  /** The sources that had no run, by their keys. One look tells whether that is still so. */
+  readonly idle: ReadonlySet<string>;
+}
+
+/** Sums up what was read of the sources. */
+export function readBefore(all: readonly SourceRuns[]): ReadBefore {
+  return {
+    sources: all.map(({ source }) => source),
+    anyHeld: all.some(({ held }) => held.length > 0),
+    idle: new Set(all.filter((read) => !hasRuns(read)).map(({ source }) => sourceKey(source))),
+  };
 }
 
 /** Whether a source has any open run, due or not. */
@@ -50,11 +61,14 @@ export async function readOpenRuns(
 ): Promise<SourceRuns[]> {
   const all: SourceRuns[] = [];
   for (const source of before?.sources ?? (await knownSources(deps))) {
-    const { runs: atWork } = await readAtWork(source);
+    const isIdle = before?.idle.has(sourceKey(source)) === true && !(await deps.table.anyReady(source));
+    const { runs: atWork } = isIdle ? NONE : await readAtWork(source);
     const { due, others } = await deps.table.later(source, MOST_DUE);
-    const heads = await deps.table.heads(source);
+    const heads = isIdle ? [] : await deps.table.heads(source);
     const held = before?.anyHeld === false ? [] : await deps.table.heldHeads(source);
     all.push({ source, atWork, due, heads, held, othersWait: others });
   }
   return all;
 }
+
+const NONE: Pick<RunsAtWork, "runs"> = { runs: [] };

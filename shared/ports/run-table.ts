@@ -61,6 +61,8 @@ export interface RunTable {
    * ConflictError if the run exists, open or closed.
    */
   insert(run: Run): Promise<StoredRun>;
+  /** Whether any run of a source is at work or stands in a line. Costs one request, and reads no run. */
+  anyReady(source: Source): Promise<boolean>;
   /** Lists all runs of a source that are at work. */
   atWork(source: Source): Promise<RunsAtWork>;
   /** Lists at most `limit` waiting runs that are due and not in line yet. */

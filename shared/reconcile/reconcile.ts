@@ -9,7 +9,7 @@ import type { Gates } from "../judge/gates.ts";
 import type { Fields, Log } from "../log.ts";
 import { type ClusterView, viewCluster, viewUnlisted } from "../observe/cluster-view.ts";
 import type { JobOwners } from "../observe/job-owners.ts";
-import { hasRuns, type ReadBefore, readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
+import { hasRuns, type ReadBefore, readBefore, readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { once } from "../once.ts";
 import type { Admission } from "../start/admission.ts";
 import { makeTellBackedUp } from "../start/backed-up.ts";
@@ -62,8 +62,8 @@ export function makeReconcile(
   const closeLostRuns = makeCloseLostRuns(deps);
   // This is a hint, not state: the runs that the last tick had no time for come first in this one.
   let postponed: ReadonlySet<string> = new Set();
-  // So are these: what the last tick that listed has read of the sources.
-  let readBefore: ReadBefore | undefined;
+  // So are these: what the last ticks have read of the sources.
+  let before: ReadBefore | undefined;
   const hints = makeHints();
   const monotonicMs = () => deps.clock.read().monotonicMs;
 
@@ -87,7 +87,8 @@ export function makeReconcile(
     try {
       let isListed = !isLight;
       // guard: rows-before-jobs, rows
-      all = await readOpenRuns(deps, (source) => admission.countAtWork(source), isLight ? readBefore : undefined);
+      all = await readOpenRuns(deps, (source) => admission.countAtWork(source), isLight ? before : undefined);
+      before = readBefore(all);
       owners.keep(all.flatMap(({ atWork }) => atWork));
       tellBackedUp(events);
       if (isLight) {
@@ -99,7 +100,7 @@ export function makeReconcile(
         // If there is a hold, the look at the lists tells of it.
         const silent = { ...events, tell: () => {} };
         isListed = (await holds.cluster.holdOnStarts(silent)) !== undefined;
-      } else readBefore = { sources: all.map(({ source }) => source), anyHeld: anyHeld(all) };
+      }
       await Promise.all([breakers.refresh(), ...(isLight && !anyHeld(all) ? [] : [gates.refresh()])]);
       // guard: rows-before-jobs, jobs
       const view = isListed ? await listed(onListed, log) : await viewUnlisted(deps, all);

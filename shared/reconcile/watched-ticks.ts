@@ -15,6 +15,12 @@ const REST_BEFORE_NEXT_MS = 1_000;
 /** Of ticks that follow each other faster, this share of the time between two of them. */
 const REST_SHARE = 0.25;
 
+/**
+ * So much of that rest a watch may use up. The API server counts whole seconds, and a watch that it ends leaves the
+ * connection to the next one.
+ */
+const LATE_SHARE = 0.5;
+
 /** How many ticks make lists once, if the watch works. */
 const TICKS_PER_LIST = 6;
 
@@ -58,11 +64,12 @@ export function makeWatchedTicks(
   /** How many watches failed in a row. */
   let failures = 0;
 
-  function windowMs(wallMs: number): number {
-    const next = nextTickAfter(wallMs);
-    if (next === undefined) return LONGEST_WATCH_MS;
+  /** How long an invocation watches, and how much later its watch may end. */
+  function windowFrom(wallMs: number): { readonly ms: number; readonly lateMs: number } {
+    const next = nextTickAfter(wallMs) ?? wallMs + LONGEST_WATCH_MS + REST_BEFORE_NEXT_MS;
     const restMs = Math.min(REST_BEFORE_NEXT_MS, (next - wallMs) * REST_SHARE);
-    return Math.min(LONGEST_WATCH_MS, next - wallMs - restMs);
+    const lateMs = restMs * LATE_SHARE;
+    return { ms: Math.min(LONGEST_WATCH_MS - lateMs, next - wallMs - restMs), lateMs };
   }
 
   /** Says once that the watch does not work, and once that it works again. One that was cut once is not worth a line. */
@@ -81,9 +88,10 @@ export function makeWatchedTicks(
 
   return async function tickAndWatch(log) {
     const startedAt = clock.read();
-    const endsAtMs = startedAt.monotonicMs + windowMs(startedAt.wallMs);
-    const isLong = endsAtMs - startedAt.monotonicMs >= SURELY_HEARD_MS;
-    const leftMs = () => endsAtMs - clock.read().monotonicMs;
+    const window = windowFrom(startedAt.wallMs);
+    const isLong = window.ms >= SURELY_HEARD_MS;
+    /** How long a watch may go on that the server ends. */
+    const leftMs = () => startedAt.monotonicMs + window.ms + window.lateMs - clock.read().monotonicMs;
     const isLight =
       isTrusted &&
       ticksSinceList < TICKS_PER_LIST - 1 &&
@@ -100,7 +108,8 @@ export function makeWatchedTicks(
     let failure: unknown;
 
     async function watch(): Promise<void> {
-      while (!over.signal.aborted && version !== undefined) {
+      // What is left for less than the rest's share is no time to watch.
+      while (!over.signal.aborted && version !== undefined && leftMs() > 2 * window.lateMs) {
         const openedAtMs = clock.read().monotonicMs;
         const seconds = Math.max(SHORTEST_WATCH_S, Math.floor(leftMs() / 1000));
         for await (const news of cluster.watchJobs(version, { seconds, signal: over.signal })) {
@@ -119,7 +128,7 @@ export function makeWatchedTicks(
 
     function follow(since: string | undefined): void {
       version = since;
-      if (leftMs() > 0)
+      if (leftMs() > window.lateMs)
         watching ??= watch().catch((error: unknown) => {
           failure = error;
         });

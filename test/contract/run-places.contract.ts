@@ -46,19 +46,20 @@ export function describeRunPlaces(name: string, make: (clock: TestClock) => Prom
         numbers((await table.atWork(source)).runs),
         numbers((await table.later(source, 100)).due),
         await line(),
+        await table.anyReady(source),
       ];
-      expect(await places()).toEqual([[], [], []]);
+      expect(await places()).toEqual([[], [], [], false]);
       expect(await table.later(source, 100)).toEqual({ due: [], others: true });
       clock.advance(10_000);
-      expect(await places()).toEqual([[], [1], []]);
+      expect(await places()).toEqual([[], [1], [], false]);
       stored = await table.update(stored, stored.run);
-      expect(await places()).toEqual([[], [], [1]]);
+      expect(await places()).toEqual([[], [], [1], true]);
       expect(await open(stored.run)).toEqual({ ...stored, read: clock.read() });
       stored = await table.update(stored, { ...stored.run, status: "dispatched" });
-      expect(await places()).toEqual([[1], [], []]);
+      expect(await places()).toEqual([[1], [], [], true]);
       stored = await table.update(stored, { ...stored.run, status: "settling" });
       expect(await open(stored.run)).toEqual({ ...stored, read: clock.read() });
-      expect(await places()).toEqual([[1], [], []]);
+      expect(await places()).toEqual([[1], [], [], true]);
     });
 
     it("can be changed only by who read it there", async () => {

@@ -52,6 +52,8 @@ export class FakeCluster implements JobCluster {
   runsVersion: ClusterVersion | undefined = { major: 1, minor: 36 };
   /** How many watches are open. */
   watching = 0;
+  /** How many watches did not last until the server ended them. */
+  abortedWatches = 0;
   /** How often each method was called. */
   readonly calls = new Map<Method, number>();
   readonly #jobs = new Map<string, V1Job>();
@@ -114,6 +116,7 @@ export class FakeCluster implements JobCluster {
       }
     } finally {
       this.watching -= 1;
+      if (signal.aborted) this.abortedWatches += 1;
     }
   }
 

@@ -88,6 +88,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
       return put(run, openRowOf(run, run.notBefore));
     },
+    anyReady: async (source) => rowsOf(source, "wait|").length + rowsOf(source, "work|").length > 0,
     atWork: async (source) => ({ runs: rowsOf(source, "work|"), newer: [] }),
     async later(source, limit) {
       const rows = rowsOf(source, "later|");

@@ -68,6 +68,9 @@ export function lineOf(module: string): KeyRange {
 /** The lines of all modules of a source. */
 export const LINES: KeyRange = everyRow("wait");
 
+/** The lines, and the runs at work. No other rows lie between them, so that one look tells whether there are any. */
+export const READY_ROWS: KeyRange = { from: LINES.from, below: WORK_ROWS.below };
+
 /** Names the row of a waiting run whose time has not come. The rows are in the order in which they come due. */
 function laterRow(run: Pick<Run, "module" | "notBefore" | "sequenceNumber" | "enqueuedAt">): string {
   return `later|${ofTime(run.notBefore)}|${escapeKey(run.module)}|${idOf(run)}`;

@@ -13,6 +13,7 @@ import {
   lineAt,
   lineOf,
   linesAfter,
+  READY_ROWS,
   runRanges,
   runRow,
   sourcePartition,
@@ -30,7 +31,10 @@ const LATER_PAGE = 100;
 /** Ranges that are read at once. */
 const CONCURRENCY = 16;
 
-type Lists = Pick<RunTable, "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait">;
+type Lists = Pick<
+  RunTable,
+  "anyReady" | "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait"
+>;
 
 /** Makes the part of the port that lists runs by ranges of their rows. */
 export function makeRunLists({
@@ -81,6 +85,13 @@ export function makeRunLists({
   }
 
   return {
+    async anyReady(source) {
+      await moveOldRows(source);
+      const options = { limit: 1, select: ["status"] };
+      const doing = `looking for runs of ${sourceName(source)}`;
+      return (await rows.query(sourcePartition(instance, source), READY_ROWS, options, doing)).length > 0;
+    },
+
     async atWork(source) {
       await moveOldRows(source);
       const runs: StoredRun[] = [];

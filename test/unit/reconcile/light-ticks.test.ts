@@ -28,9 +28,19 @@ async function watched(world: World) {
 const ROWS = ["table.atWork", "table.heads", "table.later"];
 
 describe("what a tick asks of the servers", () => {
-  it("is the rows alone if it is light and no run is open", async () => {
+  it("is two looks for rows if it is light and no run is open", async () => {
     const { light } = await watched(makeWorld());
-    for (let n = 0; n < 5; n += 1) expect(await light()).toEqual(ROWS);
+    for (let n = 0; n < 5; n += 1) expect(await light()).toEqual(["table.anyReady", "table.later"]);
+  });
+
+  it("is the rows of a source again if another replica took a message on", async () => {
+    const world = makeWorld();
+    const { light } = await watched(world);
+    await light();
+    await world.send();
+    const first = await light();
+    expect(first).toEqual(expect.arrayContaining(["table.anyReady", ...ROWS]));
+    expect(await light()).not.toContain("table.anyReady");
   });
 
   it("is all that may have changed if it lists, once a minute", async () => {

@@ -176,6 +176,16 @@ describe("a tick that watches", () => {
     expect(tookMs).toBeLessThan(1_390);
   });
 
+  it("lets the server end the only watch of a tick, so that the next one finds a connection", async () => {
+    const world = makeWorld();
+    const startedAt = performance.now();
+    // Nothing but the watch's own time ends it: 1.5 s less a quarter, and half of that quarter more, hold one second.
+    await watching(world, { nextMs: 1_500 }).tick();
+    expect(performance.now() - startedAt).toBeLessThan(1_200);
+    expect(world.cluster.calls.get("watchJobs")).toBe(1);
+    expect(world.cluster.abortedWatches).toBe(0);
+  });
+
   it("does not watch on if the tick came to nothing", async () => {
     const world = await withRun();
     const { tick } = watching(world, { lastMs: 20_000 });
