@@ -78,7 +78,7 @@ const KINDS = {
   "reject: schema": { ...queued, ...rejected, share: 2, subject: "give-up", body: "wrong field" },
   /** Only a twin's story sends this kind. Attempt 1 ignores that it is ended, and works for ten seconds. */
   stubborn: { ...queued, share: 0, subject: "not-to-be-ended", outcome: "succeeded", failures: 1, starts: 2 },
-  /** Only a twin's story sends this kind, two of them: their module has one slot, and the second works for long. */
+  /** Only a twin's story sends this kind: its module has one slot, and works for fifteen seconds. */
   "one at a time": { ...queued, share: 0, subject: "one-slot", outcome: "succeeded", failures: 0, starts: 1 },
   "reject: no module": { ...queued, ...rejected, share: 5, subject: "no-module" },
 } as const satisfies Readonly<Record<string, Kind>>;

@@ -28,7 +28,7 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   hang: "exec sleep 60",
   "no-node": "finish 0",
   [CANCELLED_MODULE]: "finish 0",
-  "one-slot": 'case "$DISPATCHER_MESSAGE_ID" in *-1) ;; *) for n in $(seq 200); do sleep 0.1; done ;; esac; finish 0',
+  "one-slot": "for n in $(seq 150); do sleep 0.1; done; finish 0",
   "not-to-be-ended":
     'if [ "$DISPATCHER_ATTEMPT" -gt 1 ]; then finish 0; fi; trap : TERM; for n in $(seq 100); do sleep 0.1; done; finish 3',
 };

@@ -41,6 +41,9 @@ export async function play(
     ...builds,
     hasManyRows: scenario.hasManyRows ?? false,
     handler: () => script,
+    ...(scenario.tickSeconds === undefined
+      ? {}
+      : { environmentOf: () => ({ RECONCILE_SCHEDULE: `*/${scenario.tickSeconds} * * * * *` }) }),
     onLine,
     onDeath: (words) => deaths.push(words),
   });

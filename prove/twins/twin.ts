@@ -9,6 +9,8 @@ export interface Scenario {
   readonly story: string;
   /** How many replicas there are; 2 by default. */
   readonly replicas?: number;
+  /** How many seconds lie between two ticks; 2 by default. */
+  readonly tickSeconds?: number;
   /** Whether there are thousands of rows, for which Azurite is too slow. */
   readonly hasManyRows?: boolean;
   /** Says what the replicas get from their first call on. */

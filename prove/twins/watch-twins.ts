@@ -146,11 +146,22 @@ export const WATCH_TWINS: readonly Twin[] = [
     isWatched: true,
     scenario: {
       story: "two replicas hear of a Job's end, and one of them records it while the other is about to",
+      // The Job ends in the middle of a watch, so that both hear of it in time to start something.
+      tickSeconds: 10,
       async play({ script, send, until }) {
+        await script.catch("list what comes due", "before", { replica: 1 }).then((tick) => tick.goOn());
         const recording = script.catch("update a run to settling", "before", { replica: 1 });
-        for (let count = 0; count < 3; count += 1) await send("one at a time");
+        await send("one at a time");
+        await until("the first one is at work", (records) => starts(records, 1) === 1);
+        const ticks = [0, 1].map((replica) => script.catch("list what comes due", "before", { replica }));
+        for (const tick of await Promise.all(ticks)) tick.goOn();
+        for (let count = 0; count < 2; count += 1) await send("one at a time");
+        await until(
+          "the others are in line",
+          ({ open }) => open.filter(({ status }) => status === "waiting").length === 2,
+        );
         const caught = await recording;
-        await until("the second one is at work", (records) => starts(records, 1) === 2);
+        await until("the second one has its Job", ({ open }) => open.some(({ status }) => status === "dispatched"));
         caught.goOn();
       },
       alsoFinds: twoInOneSlot,

@@ -27,7 +27,7 @@ export interface TableExchange {
   readonly account: string;
   readonly tableName: string;
   /** Resolves to the answer. Rejects with a RestError, as the SDK does, if the service refuses the request. */
-  send(request: TableRequest, signal: AbortSignal): Promise<PipelineResponse>;
+  readonly send: (request: TableRequest, signal: AbortSignal) => Promise<PipelineResponse>;
 }
 
 /** Makes the exchange of a client's table. */
