@@ -2,7 +2,7 @@ import { app } from "@azure/functions";
 import { compose } from "../shared/compose.ts";
 import { readConfig } from "../shared/config.ts";
 import { makeAcceptHandler } from "./accept-message.ts";
-import { live, makeReadyHandler } from "./health.ts";
+import { makeLiveHandler, makeReadyHandler } from "./health.ts";
 import { makeReconcileHandler } from "./reconcile-runs.ts";
 import { acceptName, sourceTrigger } from "./source-trigger.ts";
 import { whenToldToStop } from "./told-to-stop.ts";
@@ -16,7 +16,12 @@ for (const source of dispatcher.sources)
 
 app.timer("reconcile", { schedule: settings.reconcileSchedule, handler: makeReconcileHandler(dispatcher) });
 
-app.http("live", { route: "health/live", methods: ["GET"], authLevel: "anonymous", handler: live });
+app.http("live", {
+  route: "health/live",
+  methods: ["GET"],
+  authLevel: "anonymous",
+  handler: makeLiveHandler(dispatcher),
+});
 app.http("ready", {
   route: "health/ready",
   methods: ["GET"],

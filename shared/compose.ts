@@ -17,6 +17,7 @@ import { makeReadiness, type Readiness } from "./health.ts";
 import { makeClusterGuard } from "./holds/cluster-guard.ts";
 import { makeSourceHolds } from "./holds/source-holds.ts";
 import { makeGates } from "./judge/gates.ts";
+import { type Liveness, watchOver } from "./liveness.ts";
 import { type Log, makeLog } from "./log.ts";
 import { loadModules } from "./module-files/load-modules.ts";
 import { distinctSources } from "./modules/route.ts";
@@ -42,6 +43,7 @@ export interface Dispatcher {
   accept(source: Source, metadata: Readonly<Record<string, unknown>> | undefined, log: Log): Promise<AcceptOutcome>;
   /** Runs one tick, and watches the Jobs until the next one is due, unless another replica does. */
   tick(log: Log): Promise<void>;
+  liveness(): Liveness;
   readiness(): Promise<Readiness>;
   /** Ends the watch, because the host is about to wait for what runs. */
   endWatch(): void;
@@ -78,10 +80,12 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
     makeReconcile(deps, admission, breakers, gates, holds, inHand, owners),
     makeWakes(deps, { admission, breakers, gates, holds, inHand, owners }),
   );
+  const ticks = makeTicks(deps, watchedTicks);
   return {
     sources,
     accept: makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds), [owners.note]),
-    ...makeTicks(deps, watchedTicks),
+    ...watchOver(deps.clock, ticks.tick),
+    stop: ticks.stop,
     endWatch: () => stopping.abort(),
     readiness: makeReadiness(deps),
   };
