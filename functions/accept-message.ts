@@ -6,6 +6,6 @@ import { logOf } from "./log-of.ts";
 /** Accepts one message of a source. */
 export function makeAcceptHandler(dispatcher: Dispatcher, source: Source) {
   return async (_body: unknown, context: InvocationContext): Promise<void> => {
-    await dispatcher.accept(source, context.triggerMetadata, logOf(context));
+    await dispatcher.accept(source, context.triggerMetadata, logOf(context, dispatcher.instance));
   };
 }

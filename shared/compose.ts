@@ -37,6 +37,8 @@ import { makeBreakers } from "./start/breakers.ts";
 
 /** The whole app, behind what the host's functions call. */
 export interface Dispatcher {
+  /** The name of the instance. Every line of its log carries it, because several may log to one place. */
+  readonly instance: string;
   /** The distinct sources of the modules: one trigger each. */
   readonly sources: readonly Source[];
   /** Handles one delivery, by what the trigger says of it. Never rejects. */
@@ -55,7 +57,7 @@ export interface Dispatcher {
  * Joins modules, adapters and logic. Rejects with a ConfigError if a module file is wrong, or a source can't be used.
  */
 export async function compose(settings: Settings): Promise<Dispatcher> {
-  const log = makeLog(console);
+  const log = makeLog(console, { instance: settings.instance });
   const deps = makeDependencies(settings, log);
   const sources = distinctSources(deps.modules.values());
   await verifySources(deps.broker, sources);
@@ -82,6 +84,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   );
   const ticks = makeTicks(deps, watchedTicks);
   return {
+    instance: settings.instance,
     sources,
     accept: makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds), [owners.note]),
     ...watchOver(deps.clock, ticks.tick),

@@ -31,10 +31,16 @@
 {{- end }}
 {{- end }}
 {{- end }}
+# Settings of the Functions host. The standalone host ignores them.
 {{- with .Values.applicationInsights.connectionString }}
 - { name: APPLICATIONINSIGHTS_CONNECTION_STRING, value: {{ . | quote }} }
+{{- with $.Values.workloadIdentity.clientId }}
+- { name: APPLICATIONINSIGHTS_AUTHENTICATION_STRING, value: {{ printf "Authorization=AAD;ClientId=%s" . | quote }} }
 {{- end }}
-# Settings of the Functions host. The standalone host ignores them.
+{{- if eq $.Values.applicationInsights.logLevel "Information" }}
+- { name: AzureFunctionsJobHost__logging__ApplicationInsights__logLevel__Function, value: Information }
+{{- end }}
+{{- end }}
 - { name: FUNCTIONS_WORKER_RUNTIME, value: node }
 - { name: AzureFunctionsWebHost__hostid, value: {{ include "dispatcher.hostId" . | quote }} }
 # Lets the host stop its listeners first on SIGTERM. Without it, they take messages until the process ends.

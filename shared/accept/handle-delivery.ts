@@ -36,7 +36,10 @@ export function makeHandleDelivery(
       events.log.error("left a message untouched", { why: errorText(error) });
     }
     const ms = Math.round(performance.now() - startedAt);
-    events.log.info("handled a delivery", { outcome, ms, ...(run && namesOf(run)), ...counts.ofDelivery() });
+    const counted = counts.ofDelivery();
+    // Of what triggers write, Azure gets the warnings alone, and the alerts count these two.
+    const level = "deadLettered" in counted || "held" in counted ? "warn" : "info";
+    events.log[level]("handled a delivery", { outcome, ms, ...(run && namesOf(run)), ...counted });
     return outcome;
   };
 }

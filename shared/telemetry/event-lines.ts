@@ -47,6 +47,8 @@ function lineOf(event: DomainEvent): Line | undefined {
       return ["info", "requeued a message", { attempt: event.run.attempt, waitMs: event.waitMs }];
     case "concluded": {
       const { outcome, reason, description } = event.run.verdict ?? {};
+      // The line of the run's closing follows, and says no less.
+      if (outcome === "succeeded") return undefined;
       return ["info", "reached a verdict", { outcome, reason, why: description }];
     }
     case "closed": {

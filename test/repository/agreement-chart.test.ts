@@ -33,6 +33,8 @@ describe("the chart and the code", () => {
     );
     const hosts = [
       "APPLICATIONINSIGHTS_CONNECTION_STRING",
+      "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+      "AzureFunctionsJobHost__logging__ApplicationInsights__logLevel__Function",
       "FUNCTIONS_WORKER_RUNTIME",
       "AzureFunctionsWebHost__hostid",
       "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING",

@@ -16,4 +16,15 @@ describe("host.json", () => {
     expect(seconds(valueAt(host, ["singleton", "listenerLockPeriod"]))).toBe(15);
     expect(seconds(valueAt(host, ["singleton", "listenerLockRecoveryPollingInterval"]))).toBe(15);
   });
+
+  it("sends to Application Insights the ticks' lines, and warnings alone of all else, and drops none of these", () => {
+    // The host compares this name with its provider's, letter by letter.
+    const sent = valueAt(host, ["logging", "ApplicationInsights"]);
+    const [, timer] = /app\.timer\("(\w+)"/.exec(readFileSync("functions/index.ts", "utf8")) ?? [];
+    expect(sent).toEqual({
+      logLevel: { default: "Warning", [`Function.${timer}.User`]: "Information" },
+      samplingSettings: { isEnabled: false },
+      enableDependencyTracking: false,
+    });
+  });
 });
