@@ -82,13 +82,11 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
     makeReconcile(deps, admission, breakers, gates, holds, inHand, owners),
     makeWakes(deps, { admission, breakers, gates, holds, inHand, owners }),
   );
-  const ticks = makeTicks(deps, watchedTicks);
   return {
     instance: settings.instance,
     sources,
     accept: makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds), [owners.note]),
-    ...watchOver(deps.clock, ticks.tick),
-    stop: ticks.stop,
+    ...watchOver(deps.clock, makeTicks(deps, watchedTicks)),
     endWatch: () => stopping.abort(),
     readiness: makeReadiness(deps),
   };

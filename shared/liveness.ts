@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import type { Log } from "./log.ts";
+import type { Ticks } from "./reconcile/tick-lease.ts";
 
 /** A tick ends within two minutes, its watch included. One that runs for longer than this will never end. */
 const STUCK_AFTER_MS = 10 * 60_000;
@@ -12,13 +12,6 @@ export interface Liveness {
   readonly tickMs: number | null;
 }
 
-/** The ticks of one process, watched over. */
-export interface WatchedOverTicks {
-  /** Runs one tick. */
-  tick(log: Log): Promise<void>;
-  liveness(): Liveness;
-}
-
 /**
  * Watches over the ticks of this process, so that the kubelet restarts it if one never ends. A tick that ends as held up
  * has ended.
@@ -27,18 +20,19 @@ export interface WatchedOverTicks {
  * the schedule may be rare. A restart would mend none of that, and would end every replica at once. If no replica ticks,
  * an alert tells a person.
  */
-export function watchOver(clock: Pick<Clock, "read">, tick: (log: Log) => Promise<void>): WatchedOverTicks {
+export function watchOver(clock: Pick<Clock, "read">, ticks: Ticks): Ticks & { liveness(): Liveness } {
   const running = new Set<{ readonly since: number }>();
   return {
     async tick(log) {
       const one = { since: clock.read().monotonicMs };
       running.add(one);
       try {
-        await tick(log);
+        await ticks.tick(log);
       } finally {
         running.delete(one);
       }
     },
+    stop: () => ticks.stop(),
     liveness() {
       const [oldest] = running;
       const tickMs = oldest === undefined ? null : Math.round(clock.read().monotonicMs - oldest.since);

@@ -2,7 +2,9 @@ import { createRequire } from "node:module";
 
 // Kusto's own language service is C# made into JavaScript. It puts its namespaces on the global object.
 const require = createRequire(import.meta.url);
+// oxlint-disable-next-line import/no-unassigned-import -- It is all that the package offers.
 require("@kusto/language-service-next/bridge.min.js");
+// oxlint-disable-next-line import/no-unassigned-import -- as the line above says
 require("@kusto/language-service-next/Kusto.Language.Bridge.min.js");
 
 interface Symbols {

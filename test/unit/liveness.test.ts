@@ -11,7 +11,10 @@ const log = makeLog({ info: () => {}, warn: () => {}, error: () => {} });
 function makeTicks() {
   const clock = makeTestClock();
   const ends: { resolve: () => void; reject: (error: Error) => void }[] = [];
-  const ticks = watchOver(clock, () => new Promise((resolve, reject) => ends.push({ resolve, reject })));
+  const ticks = watchOver(clock, {
+    tick: () => new Promise((resolve, reject) => void ends.push({ resolve, reject })),
+    stop: async () => {},
+  });
   return {
     clock,
     ticks,
