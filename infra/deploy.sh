@@ -45,6 +45,7 @@ readonly VALUES=(
   kedaIdentityClientId:kedaIdentity.clientId
   jobIdentityClientId:jobIdentity.clientId
   applicationInsightsConnectionString:applicationInsights.connectionString
+  applicationInsightsLogLevel:applicationInsights.logLevel
   settingsTable:settings.table
   settingsLockDuration:settings.lockDuration
 )
@@ -209,7 +210,7 @@ deployment() {
 declare -A outputs
 read_outputs() {
   local pair name query='' found
-  local -a names=(resourceGroupName aksName registryName) lines
+  local -a names=(resourceGroupName aksName registryName alertAddressees) lines
   for pair in "${VALUES[@]}"; do names+=("${pair%%:*}"); done
   for name in "${names[@]}"; do query+="${query:+, }properties.outputs.$name.value"; done
   found=$(deployment show --query "[$query]" --output tsv) || no_record
@@ -298,6 +299,9 @@ If that was the first installation, run instead: helm uninstall --namespace $NAM
 Then run this command again.
 $(way_in)"
   wait_for_scaling
+  [[ ${outputs[alertAddressees]} != 0 ]] ||
+    say "WARNING: nobody is told of an alert. Write a mail address into alertEmails, or an action group into
+alertActionGroupIds, in $infra/$environment.bicepparam. Then run this command again."
   say "The Dispatcher runs. $(way_in)"
 }
 

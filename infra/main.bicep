@@ -3,7 +3,7 @@ metadata description = 'Deploys everything that the Dispatcher runs on: cluster,
 
 targetScope = 'subscription'
 
-import { alertLimitsType, entitySettings, nodePoolType, sourceType, tagsType } from 'types.bicep'
+import { alertLimitsType, entitySettings, logDetailType, nodePoolType, sourceType, tagsType } from 'types.bicep'
 
 @description('Required. Name of this environment, such as dev: lower-case letters, digits and hyphens, beginning with a letter. All resources are named after it, so never change it.')
 @minLength(2)
@@ -29,6 +29,11 @@ param tableName string = 'DispatcherRuns'
 @minLength(1)
 @maxLength(63)
 param jobNamespace string = 'jobs'
+
+@description('Optional. Name of the instance, which every log line carries. The alerts read its lines alone. The chart gets it as instance.')
+@minLength(1)
+@maxLength(40)
+param instance string = 'dispatcher'
 
 @description('Optional. How Jobs get the bodies of their messages: inline, or identity. With identity, the identity of the Jobs may read the bodies in the storage account. The chart gets it as settings.payloads.')
 @allowed(['inline', 'identity'])
@@ -90,6 +95,16 @@ param registrySku string = 'Basic'
 @maxValue(730)
 param lineRetentionDays int = 30
 
+@description('Optional. Which of the app\'s lines the workspace keeps: summary, which is one line for each message and all warnings, or full. docs/operate.md says what both cost.')
+param logDetail logDetailType = 'summary'
+
+@description('Optional. The most GB a day that the workspace stores. Azure drops further lines of that day, and the alerts do not see them. -1 means no limit.')
+@minValue(-1)
+param dailyCapGb int = 10
+
+@description('Optional. Whether the workspace keeps the log of each change to the cluster and of each request to bus and storage. It grows with the messages, by about 30 KB for each.')
+param auditLogs bool = false
+
 @description('Optional. The limits at which the alerts fire.')
 param alertLimits alertLimitsType = { deadLettersIn15Minutes: 0, oldestOpenRunHours: 24, reconcileSilent: true }
 
@@ -111,6 +126,8 @@ var compactName = replace(environmentName, '-', '')
 var serviceBusName = 'sbns-${baseName}-${suffix}'
 var storageName = take('st${compactName}${suffix}', 24)
 var registryName = 'cr${compactName}${suffix}'
+var clusterName = 'aks-${baseName}'
+var componentName = 'appi-${baseName}'
 
 // Service Bus ignores case in names, so that two spellings are one entity.
 var queues = union(map(filter(sources, source => source.?queue != null), source => toLower(source.queue!)), [])
@@ -143,7 +160,7 @@ module cluster 'modules/cluster.bicep' = {
   scope: group
   name: 'cluster'
   params: {
-    name: 'aks-${baseName}'
+    name: clusterName
     location: location
     tags: tags
     tier: clusterTier
@@ -152,6 +169,7 @@ module cluster 'modules/cluster.bicep' = {
     workPool: workPool
     availabilityZones: availabilityZones
     authorizedIpRanges: authorizedIpRanges
+    workspaceId: monitoring.outputs.workspaceId
     deployerPrincipalId: deployerPrincipalId
   }
 }
@@ -251,6 +269,7 @@ module identityRoles 'modules/identity-roles.bicep' = {
     topics: topics
     storageName: storageName
     registryName: registryName
+    componentName: componentName
     appPrincipalId: appIdentity.outputs.principalId
     kedaPrincipalId: kedaIdentity.outputs.principalId
     jobPrincipalId: jobIdentity.outputs.principalId
@@ -265,10 +284,41 @@ module monitoring 'modules/monitoring.bicep' = {
   name: 'monitoring'
   params: {
     workspaceName: 'log-${baseName}'
-    componentName: 'appi-${baseName}'
+    componentName: componentName
     location: location
     tags: tags
     retentionDays: lineRetentionDays
+    dailyCapGb: dailyCapGb
+  }
+}
+
+module logRoutes 'modules/log-routes.bicep' = {
+  scope: group
+  name: 'log-routes'
+  dependsOn: [cluster]
+  params: {
+    ruleName: 'dcr-${baseName}'
+    location: location
+    tags: tags
+    workspaceId: monitoring.outputs.workspaceId
+    clusterName: clusterName
+    appNamespace: release.namespace
+    logDetail: logDetail
+  }
+}
+
+module diagnostics 'modules/diagnostics.bicep' = {
+  scope: group
+  name: 'diagnostics'
+  dependsOn: [cluster, serviceBus, storage, registry]
+  params: {
+    workspaceId: monitoring.outputs.workspaceId
+    clusterName: clusterName
+    serviceBusName: serviceBusName
+    serviceBusSku: serviceBusSku
+    storageName: storageName
+    registryName: registryName
+    auditLogs: auditLogs
   }
 }
 
@@ -280,9 +330,24 @@ module alerts 'modules/alerts.bicep' = {
     location: location
     tags: tags
     workspaceId: monitoring.outputs.workspaceId
+    appNamespace: release.namespace
+    instance: instance
     limits: alertLimits
     emails: alertEmails
     actionGroupIds: alertActionGroupIds
+  }
+}
+
+module busAlerts 'modules/bus-alerts.bicep' = {
+  scope: group
+  name: 'bus-alerts'
+  dependsOn: [serviceBus]
+  params: {
+    namePrefix: baseName
+    tags: tags
+    serviceBusName: serviceBusName
+    maxSizeInMegabytes: entityMaxSizeInMegabytes
+    actionGroupIds: alerts.outputs.actionGroupIds
   }
 }
 
@@ -315,6 +380,9 @@ output jobIdentityClientId string = jobIdentity.outputs.clientId
 @description('Fills the chart\'s value applicationInsights.connectionString.')
 output applicationInsightsConnectionString string = monitoring.outputs.connectionString
 
+@description('Fills the chart\'s value applicationInsights.logLevel.')
+output applicationInsightsLogLevel string = logDetail == 'full' ? 'Information' : 'Warning'
+
 @description('Fills the chart\'s value settings.table.')
 output settingsTable string = storage.outputs.tableName
 
@@ -331,3 +399,6 @@ output aksName string = cluster.outputs.name
 
 @description('Name of the registry.')
 output registryName string = registry.outputs.name
+
+@description('How many mail addresses and action groups the alerts are sent to.')
+output alertAddressees int = length(alertEmails) + length(alertActionGroupIds)

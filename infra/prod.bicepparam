@@ -9,6 +9,7 @@ param environmentName = 'prod'
 param location = 'westeurope'
 param sources = sourcesOf(values.?modules ?? [])
 param jobNamespace = values.?jobNamespace ?? 'jobs'
+param instance = empty(values.?instance) ? 'dispatcher' : values.instance
 param tableName = empty(values.?settings.?table) ? 'DispatcherRuns' : values.settings.table
 param payloads = empty(values.?settings.?payloads) ? 'inline' : values.settings.payloads
 param alertLimits = {

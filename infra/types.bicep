@@ -75,8 +75,13 @@ type alertLimitsType = {
 }
 
 @export()
+@description('Which of the app\'s lines the workspace keeps. With summary: those of the ticks, so that each message has one line, and all warnings. With full: every line of the app.')
+type logDetailType = 'summary' | 'full'
+
+@export()
 @description('Ids of the built-in roles that the modules assign, by name. They are the same in every tenant.')
 var roles = {
+  'Monitoring Metrics Publisher': '3913510d-42f4-4e42-8a64-420c390055eb'
   AcrPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d'
   'Azure Kubernetes Service Cluster User Role': '4abbcc35-e782-43d8-92c5-2d3f1bd2253f'
   'Azure Kubernetes Service RBAC Cluster Admin': 'b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b'

@@ -1,4 +1,4 @@
-metadata description = 'Creates alerts on the tick line and the delivery lines in the log. docs/operate.md says what to do about each.'
+metadata description = 'Creates alerts on the app\'s log lines, on its pods and on what KEDA says of it. docs/operate.md says what to do about each.'
 
 import { alertLimitsType, tagsType } from '../types.bicep'
 
@@ -18,6 +18,16 @@ param tags tagsType = {}
 @minLength(1)
 param workspaceId string
 
+@description('Required. Kubernetes namespace of the Dispatcher.')
+@minLength(1)
+@maxLength(63)
+param appNamespace string
+
+@description('Required. Name of the instance, which its lines carry.')
+@minLength(1)
+@maxLength(40)
+param instance string
+
 @description('Required. The limits at which the alerts fire.')
 param limits alertLimitsType
 
@@ -27,29 +37,30 @@ param emails string[] = []
 @description('Optional. Resource ids of existing action groups that alerts are sent to.')
 param actionGroupIds string[] = []
 
+// The Functions host sends the app's lines to AppTraces. The standalone host writes them to stderr, each after a time, a
+// level and a name, and the cluster's agent sends them to ContainerLogV2. A workspace that is new lacks both tables.
+var lines = join(
+  [
+    'union isfuzzy=true'
+    '  (AppTraces | project TimeGenerated, Message),'
+    '  (ContainerLogV2 | where LogSource == "stderr" | project TimeGenerated, Message = extract("[{].*[}]", 0, tostring(LogMessage)))'
+    '| extend line = parse_json(Message)'
+    '| where line.instance == "${instance}"'
+    ''
+  ],
+  '\n'
+)
+
 // A tick ends with one of two lines. If it is held up, its line still has the numbers of what it did before.
-var lines = '''
-AppTraces
-| where Message has "reconciled" or Message has "reconcile is held up"
-| extend line = parse_json(Message)
-'''
 var ticks = '${lines}| where line.message in ("reconciled", "reconcile is held up")\n'
 
 // Two kinds of lines count dead letters. The trigger dead-letters a message that can never work, and counts it in the
 // line of its delivery. A tick dead-letters all others.
-var deliveries = '''
-AppTraces
-| where Message has "deadLettered"
-| extend line = parse_json(Message)
-'''
+var deliveries = '${lines}| where Message has "deadLettered"\n'
 
 // A tick tells what it found held. So does a trigger, because another replica may tick than the one that sees another
 // cluster.
-var holds = '''
-AppTraces
-| where Message has "held"
-| extend line = parse_json(Message)
-'''
+var holds = '${lines}| where Message has "held"\n'
 
 var rules = [
   {
@@ -245,6 +256,142 @@ var rules = [
     threshold: 0
     enabled: true
   }
+  {
+    name: 'module-stopped'
+    severity: 1
+    minutes: 15
+    description: join(
+      [
+        'Messages of a module wait, and none of them starts a Job until a person does something.'
+        'Its Jobs could not start, for a broken image or a missing Secret, or its runs can\'t be settled.'
+        'Or its file is gone.'
+        'No message is lost, and none loses an attempt.'
+        'The field waiting of the tick line says which it is: module-tripped, unsettled or module-removed.'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: '${ticks}| summarize value = max(coalesce(toint(line.waiting["module-tripped"]), 0) + coalesce(toint(line.waiting.unsettled), 0) + coalesce(toint(line.waiting["module-removed"]), 0))'
+    operator: 'GreaterThan'
+    threshold: 0
+    enabled: true
+  }
+  {
+    name: 'failing'
+    severity: 2
+    minutes: 15
+    description: join(
+      [
+        'In more than one of ten ticks of the last 15 minutes, a step failed, or the tick broke off.'
+        'Each step is tried again, and no message is lost.'
+        'Read what fails and why (kubectl -n dispatcher logs deployment/dispatcher --tail 200).'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: '${ticks}| summarize value = 100.0 * countif(toint(line.failed) > 0 or line.message == "reconcile is held up") / max_of(count(), 1)'
+    operator: 'GreaterThan'
+    threshold: 10
+    enabled: true
+  }
+  {
+    name: 'postponed'
+    severity: 3
+    minutes: 15
+    description: join(
+      [
+        'In more than half of the ticks of the last 15 minutes, the time was over before all runs had their turn.'
+        'Jobs start late, and messages are settled late.'
+        'Either a server answers slowly, or there are more runs at work than a tick can follow.'
+        'Look at ms in the tick line, and at the time limits of table, bus and API server.'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: '${ticks}| summarize value = 100.0 * countif(toint(line.postponed) > 0) / max_of(count(), 1)'
+    operator: 'GreaterThan'
+    threshold: 50
+    enabled: true
+  }
+  {
+    name: 'pod-restarts'
+    severity: 2
+    minutes: 15
+    description: join(
+      [
+        'A container of the Dispatcher was restarted within 15 minutes.'
+        'No message is lost, but if it goes on, none is handled.'
+        'See why it ended (kubectl -n dispatcher describe pods), then read the log of before.'
+        'That is kubectl -n dispatcher logs deployment/dispatcher --previous --tail 50.'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: join(
+      [
+        'KubePodInventory'
+        '| where Namespace == "${appNamespace}"'
+        '| summarize restarts = max(ContainerRestartCount) - min(ContainerRestartCount) by PodUid, ContainerName'
+        '| summarize value = sum(restarts)'
+      ],
+      '\n'
+    )
+    operator: 'GreaterThan'
+    threshold: 0
+    enabled: true
+  }
+  {
+    name: 'scaling'
+    severity: 2
+    minutes: 15
+    description: join(
+      [
+        'KEDA warns of the ScaledObject of the Dispatcher: it can\'t count the messages, or can\'t scale.'
+        'The replicas that run go on, but their number stays as it is, also if it is 0.'
+        'Read why (kubectl -n dispatcher describe scaledobject dispatcher).'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: join(
+      [
+        'KubeEvents'
+        '| where Namespace == "${appNamespace}" and ObjectKind == "ScaledObject" and KubeEventType == "Warning"'
+        '| summarize value = count()'
+      ],
+      '\n'
+    )
+    operator: 'GreaterThan'
+    threshold: 0
+    enabled: true
+  }
+  {
+    name: 'no-deliveries'
+    severity: 1
+    minutes: 30
+    description: join(
+      [
+        'Messages came to the bus 10 to 30 minutes ago, and the bus has delivered none in these 30 minutes.'
+        'No replica takes messages: none runs, or none reaches the bus.'
+        'No message is lost.'
+        'See whether a pod runs and is ready (kubectl -n dispatcher get pods,scaledobject).'
+        'The steps are in docs/operate.md.'
+      ],
+      ' '
+    )
+    query: join(
+      [
+        'AzureMetrics'
+        '| where ResourceProvider =~ "Microsoft.ServiceBus"'
+        '| summarize came = sumif(Total, MetricName == "IncomingMessages" and TimeGenerated < ago(10m)), went = sumif(Total, MetricName == "OutgoingMessages")'
+        '| summarize value = countif(came > 0 and went == 0)'
+      ],
+      '\n'
+    )
+    operator: 'GreaterThan'
+    threshold: 0
+    enabled: true
+  }
 ]
 
 resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails)) {
@@ -263,6 +410,8 @@ resource mail 'Microsoft.Insights/actionGroups@2023-01-01' = if (!empty(emails))
     ]
   }
 }
+
+var actionGroups = concat(actionGroupIds, empty(emails) ? [] : [mail.id])
 
 resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
   for rule in rules: {
@@ -293,7 +442,10 @@ resource rule 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
           }
         ]
       }
-      actions: { actionGroups: concat(actionGroupIds, empty(emails) ? [] : [mail.id]) }
+      actions: { actionGroups: actionGroups }
     }
   }
 ]
+
+@description('Resource ids of the action groups that the alerts are sent to.')
+output actionGroupIds string[] = actionGroups

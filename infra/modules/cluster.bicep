@@ -33,6 +33,10 @@ param availabilityZones string[] = []
 @description('Optional. Address ranges that may reach the API server. If empty, every address may, and needs a token.')
 param authorizedIpRanges string[] = []
 
+@description('Required. Resource id of the Log Analytics workspace that the cluster\'s agent sends to.')
+@minLength(1)
+param workspaceId string
+
 @description('Required. Object id of the person or pipeline that deploys and installs the chart. It becomes an administrator of the cluster.')
 @minLength(1)
 param deployerPrincipalId string
@@ -68,6 +72,13 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
     oidcIssuerProfile: { enabled: true }
     securityProfile: { workloadIdentity: { enabled: true } }
     workloadAutoScalerProfile: { keda: { enabled: true } }
+    // The agent of Container Insights. log-routes.bicep says what it collects.
+    addonProfiles: {
+      omsagent: {
+        enabled: true
+        config: { logAnalyticsWorkspaceResourceID: workspaceId, useAADAuth: 'true' }
+      }
+    }
     apiServerAccessProfile: empty(authorizedIpRanges) ? null : { authorizedIPRanges: authorizedIpRanges }
     // Cilium enforces the chart's NetworkPolicy.
     networkProfile: {

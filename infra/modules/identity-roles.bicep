@@ -1,4 +1,4 @@
-metadata description = 'Gives the identities of the app, KEDA, the Jobs and the nodes their rights on bus, storage and registry.'
+metadata description = 'Gives the identities of the app, KEDA, the Jobs and the nodes their rights on bus, storage, registry and telemetry.'
 
 import { payloadsContainer, roles, topicType } from '../types.bicep'
 
@@ -27,6 +27,11 @@ param storageName string
 @minLength(5)
 @maxLength(50)
 param registryName string
+
+@description('Required. Name of the existing Application Insights component.')
+@minLength(1)
+@maxLength(255)
+param componentName string
 
 @description('Required. Principal of the app, which receives and settles messages, and keeps rows, bodies and logs.')
 @minLength(1)
@@ -162,5 +167,22 @@ resource kubeletPulls 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: kubeletPrincipalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.AcrPull)
+  }
+}
+
+resource component 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: componentName
+}
+
+resource appSendsLines 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(component.id, appPrincipalId, roles['Monitoring Metrics Publisher'])
+  scope: component
+  properties: {
+    principalId: appPrincipalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId(
+      'Microsoft.Authorization/roleDefinitions',
+      roles['Monitoring Metrics Publisher']
+    )
   }
 }

@@ -26,7 +26,7 @@ param retentionDays int = 30
 
 @description('Optional. The most GB a day that are stored. Azure drops further lines of that day, and the alerts do not see them. -1 means no limit.')
 @minValue(-1)
-param dailyQuotaGb int = -1
+param dailyCapGb int = 10
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
   name: workspaceName
@@ -35,7 +35,7 @@ resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' = {
   properties: {
     sku: { name: 'PerGB2018' }
     retentionInDays: retentionDays
-    workspaceCapping: { dailyQuotaGb: dailyQuotaGb }
+    workspaceCapping: { dailyQuotaGb: dailyCapGb }
     features: { disableLocalAuth: true, enableLogAccessUsingOnlyResourcePermissions: true }
   }
 }
@@ -49,8 +49,8 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
     Application_Type: 'web'
     WorkspaceResourceId: workspace.id
     IngestionMode: 'LogAnalytics'
-    // The host signs in with the connection string alone. A leaked one lets its holder write lines, but not read any.
-    DisableLocalAuth: false
+    // The host signs in with the app's identity. The connection string alone lets nobody write a line.
+    DisableLocalAuth: true
   }
 }
 

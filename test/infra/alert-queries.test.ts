@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { valueAt } from "../../shared/plain-data.ts";
-import { faultsOf } from "../support/kusto.ts";
+import { faultsOf, faultsOfTransformation } from "../support/kusto.ts";
 import { ofType, readPrediction } from "../support/predicted-resources.ts";
 
 // Azure takes a wrong query without a word, because the rules skip its check: a new workspace has no tables yet.
@@ -13,6 +13,13 @@ describe.each(["dev", "prod"])("the alerts' queries in %s", (environment) => {
   it.each(rules)("are understood by Kusto: $name", ({ query }) => {
     expect(faultsOf(query)).toEqual([]);
   });
+});
+
+it("the choice of the lines that the workspace keeps is understood by Kusto", () => {
+  const [rule] = ofType(readPrediction("prod"), "Microsoft.Insights/dataCollectionRules");
+  const query = String(valueAt(rule, ["properties", "dataFlows", "1", "transformKql"]));
+  expect(faultsOfTransformation(query, "ContainerLogV2")).toEqual([]);
+  expect(faultsOfTransformation(query.replace("LogSource", "Source"), "ContainerLogV2")).not.toEqual([]);
 });
 
 describe("Kusto's own language service", () => {

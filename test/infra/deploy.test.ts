@@ -107,6 +107,7 @@ describe("deploy.sh", () => {
       "kedaIdentity.clientId": "the-kedaIdentityClientId",
       "jobIdentity.clientId": "the-jobIdentityClientId",
       "applicationInsights.connectionString": "the-applicationInsightsConnectionString",
+      "applicationInsights.logLevel": "the-applicationInsightsLogLevel",
       "settings.table": "the-settingsTable",
       "settings.lockDuration": "the-settingsLockDuration",
     });
@@ -126,6 +127,14 @@ describe("deploy.sh", () => {
       const camelCase = path.replaceAll(/\.(\w)/g, (_, letter: string) => letter.toUpperCase());
       expect([`the-${camelCase}`, "acme.azurecr.io/dispatcher", "1.2.3"]).toContain(value);
     }
+  });
+
+  it("warns if the alerts are sent to nobody, and says what to write where", async () => {
+    const nobody = await deploy(UP, { outputs: { alertAddressees: "0" } });
+    expect(nobody.code).toBe(0);
+    expect(nobody.said).toContain("WARNING: nobody is told of an alert");
+    expect(nobody.said).toContain(join(ROOT, "infra", "dev.bicepparam"));
+    expect((await deploy(UP, { outputs: { alertAddressees: "1" } })).said).not.toContain("WARNING");
   });
 
   it("sets only values that the chart has", async () => {

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { makeHostLog } from "../../host/host-log.ts";
 import { valueAt } from "../../shared/plain-data.ts";
 import { aModule } from "../support/a-module.ts";
 import { ofType, type Prediction, readPrediction } from "../support/predicted-resources.ts";
@@ -37,6 +39,10 @@ describe.each(both)("the resources of $environment", ({ prediction }) => {
     expect(only("Microsoft.ContainerService/managedClusters")).toMatchObject({
       properties: { disableLocalAccounts: true, aadProfile: { managed: true, enableAzureRBAC: true } },
     });
+  });
+
+  it("take telemetry from the app's identity alone", () => {
+    expect(only("Microsoft.Insights/components")).toMatchObject({ properties: { DisableLocalAuth: true } });
   });
 
   it("speak TLS 1.2 at least", () => {
@@ -121,16 +127,123 @@ describe("production", () => {
   });
 });
 
+describe.each(both)("what is seen of $environment", ({ prediction }) => {
+  it("is sent to one workspace by cluster, bus, storage and registry, and stops at a size a day", () => {
+    const settings = ofType(prediction, "Microsoft.Insights/diagnosticSettings");
+    const ofWhat = settings.map(({ id }) =>
+      /providers\/[^/]+\/(.*?)\/[^/]+(?:\/(\w+)\/default)?\/providers/.exec(id ?? ""),
+    );
+    expect(ofWhat.map((found) => found?.[2] ?? found?.[1])).toEqual([
+      "managedClusters",
+      "namespaces",
+      "blobServices",
+      "tableServices",
+      "registries",
+    ]);
+    const [workspace] = ofType(prediction, "Microsoft.OperationalInsights/workspaces");
+    for (const one of settings) expect(one.properties?.["workspaceId"]).toBe(workspace?.id);
+    expect(valueAt(workspace, ["properties", "workspaceCapping", "dailyQuotaGb"])).toBe(10);
+  });
+
+  it("grows with no message, as logs of each request would", () => {
+    const categories = ofType(prediction, "Microsoft.Insights/diagnosticSettings").flatMap(({ properties }) =>
+      z.array(z.object({ category: z.string() })).parse(properties?.["logs"]),
+    );
+    expect(categories.map(({ category }) => category)).toEqual([
+      "cluster-autoscaler",
+      "guard",
+      "OperationalLogs",
+      "ContainerRegistryLoginEvents",
+      "ContainerRegistryRepositoryEvents",
+    ]);
+  });
+
+  it("of the Dispatcher's namespace is collected by the cluster's agent, and of no other", () => {
+    const [cluster] = ofType(prediction, "Microsoft.ContainerService/managedClusters");
+    const [workspace] = ofType(prediction, "Microsoft.OperationalInsights/workspaces");
+    expect(valueAt(cluster, ["properties", "addonProfiles", "omsagent"])).toEqual({
+      enabled: true,
+      config: { logAnalyticsWorkspaceResourceID: workspace?.id, useAADAuth: "true" },
+    });
+    const [rule] = ofType(prediction, "Microsoft.Insights/dataCollectionRules");
+    const [source] = z.array(z.unknown()).parse(valueAt(rule, ["properties", "dataSources", "extensions"]));
+    expect(valueAt(source, ["extensionSettings", "dataCollectionSettings"])).toMatchObject({
+      namespaceFilteringMode: "Include",
+      namespaces: ["dispatcher"],
+      enableContainerLogV2: true,
+    });
+    expect(valueAt(rule, ["properties", "dataFlows", "1", "transformKql"])).toContain('PodNamespace == "dispatcher"');
+    const [association] = ofType(prediction, "Microsoft.Insights/dataCollectionRuleAssociations");
+    // The agent looks for this name.
+    expect(association).toMatchObject({
+      name: "ContainerInsightsExtension",
+      properties: { dataCollectionRuleId: rule?.id },
+    });
+    expect(association?.id).toContain(cluster?.id);
+  });
+});
+
+describe("the lines of the standalone host", () => {
+  const [rule] = ofType(readPrediction("prod"), "Microsoft.Insights/dataCollectionRules");
+  const transformation = String(valueAt(rule, ["properties", "dataFlows", "1", "transformKql"]));
+  const [, dropped = ""] = /extract\("(.*?)", 1/.exec(transformation) ?? [];
+  const drops = new RegExp(dropped.replaceAll("\\\\", "\\"));
+  const said: string[] = [];
+  const log = makeHostLog((line) => said.push(line.trimEnd()));
+
+  it("reach the workspace if a tick wrote them, or if they warn, and no others", () => {
+    log.of("accept-work-heavy")("information", "user", '{"message":"accepted a message"}');
+    log.of("accept-work-heavy")("warning", "user", '{"message":"handled a delivery","deadLettered":1}');
+    log.of("reconcile")("information", "user", '{"message":"closed a run","why":"x information accept-y"}');
+    log.system("error", "stopping failed");
+    expect(said.map((line) => drops.test(line))).toEqual([true, false, false, false]);
+  });
+
+  it("are found by the alerts behind time, level and name", () => {
+    const [alert] = ofType(readPrediction("prod"), "Microsoft.Insights/scheduledQueryRules");
+    const query = String(valueAt(alert, ["properties", "criteria", "allOf", "0", "query"]));
+    const [, json = ""] = /extract\("(.*?)", 0, tostring\(LogMessage\)\)/.exec(query) ?? [];
+    const [found = ""] = new RegExp(json).exec(said[1] ?? "") ?? [];
+    expect(JSON.parse(found)).toEqual({ message: "handled a delivery", deadLettered: 1 });
+  });
+});
+
+describe("the alerts on the bus", () => {
+  const rules = ofType(readPrediction("prod"), "Microsoft.Insights/metricAlerts").map((rule) => ({
+    name: rule.name.replace("dispatcher-prod-", ""),
+    condition: valueAt(rule, ["properties", "criteria", "allOf", "0"]),
+  }));
+
+  it("tell of a size, dead letters, throttling and errors, by the names that Azure has for them", () => {
+    expect(rules.map(({ name, condition }) => [name, valueAt(condition, ["metricName"])])).toEqual([
+      ["bus-size", "Size"],
+      ["bus-dead-letters", "DeadletteredMessages"],
+      ["bus-throttled", "ThrottledRequests"],
+      ["bus-errors", "ServerErrors"],
+    ]);
+  });
+
+  it("tell of a size before the queue is full", () => {
+    const [queue] = ofType(readPrediction("prod"), "Microsoft.ServiceBus/namespaces/queues");
+    const bytes = Number(queue?.properties?.["maxSizeInMegabytes"]) * 1024 * 1024;
+    expect(Number(valueAt(rules[0]?.condition, ["threshold"])) / bytes).toBeCloseTo(0.8);
+  });
+});
+
 describe("the alerts", () => {
   /** Those that also read the lines of deliveries. Each has a test of its own below. */
   const OF_TRIGGERS_TOO = new Set(["dead-letters", "held"]);
+  /** Those that read no line of the app. */
+  const OF_NO_LINE = new Set(["pod-restarts", "scaling", "no-deliveries"]);
   const rules = ofType(readPrediction("dev"), "Microsoft.Insights/scheduledQueryRules").map((rule) => ({
     name: rule.name.replace("dispatcher-dev-", ""),
     query: String(valueAt(rule, ["properties", "criteria", "allOf", "0", "query"])),
     condition: valueAt(rule, ["properties", "criteria", "allOf", "0"]),
   }));
+  const ofLines = rules.filter(({ name }) => !OF_NO_LINE.has(name));
+  const SAME_INSTANCE = 'where line.instance == "dispatcher"\n';
 
-  it("tell of dead letters, old runs, silence, orphans, messages that are not delivered or lost, Jobs that don't start, overdue ones, holds and held messages", () => {
+  it("tell of all that a person has to do something about", () => {
     expect(rules.map(({ name }) => name)).toEqual([
       "dead-letters",
       "oldest-open-run",
@@ -142,7 +255,21 @@ describe("the alerts", () => {
       "overdue",
       "held",
       "held-messages",
+      "module-stopped",
+      "failing",
+      "postponed",
+      "pod-restarts",
+      "scaling",
+      "no-deliveries",
     ]);
+  });
+
+  it("read the lines of both images, and of this instance alone", () => {
+    for (const { query } of ofLines) {
+      const [before, ...after] = query.split(SAME_INSTANCE);
+      expect(before).toMatch(/union isfuzzy=true\s+\(AppTraces .*\),\s+\(ContainerLogV2 .*\)\n/);
+      expect(after).toHaveLength(1);
+    }
   });
 
   it("ask for the lines, and the fields, that a tick writes", async () => {
@@ -152,16 +279,30 @@ describe("the alerts", () => {
     await world.tick();
     const written = world.lines.filter(({ message }) => /reconcile/.test(String(message)));
     expect(written.map(({ message }) => message)).toEqual(["reconciled", "reconcile is held up"]);
-    for (const { name, query } of rules.filter((rule) => !OF_TRIGGERS_TOO.has(rule.name))) {
-      const messages = [...query.matchAll(/"([^"]+)"/g)].map(([, text]) => String(text));
+    for (const { name, query } of ofLines.filter((rule) => !OF_TRIGGERS_TOO.has(rule.name))) {
+      const own = query.split(SAME_INSTANCE)[1]?.replaceAll(/line\.waiting\["[a-z-]+"\]/g, "line.waiting") ?? "";
+      const messages = [...own.matchAll(/"([^"]+)"/g)].map(([, text]) => String(text));
       expect({ name, unknown: messages.filter((text) => !written.some(({ message }) => message === text)) }).toEqual({
         name,
         unknown: [],
       });
       expect(messages).toContain("reconciled");
-      const fields = [...query.matchAll(/line\.(\w+)/g)].map(([, field]) => String(field));
+      const fields = [...own.matchAll(/line\.(\w+)/g)].map(([, field]) => String(field));
       for (const line of written) expect(Object.keys(line)).toEqual(expect.arrayContaining(fields));
     }
+  });
+
+  it("count as stopped what waits for a module, by the words that a tick has for it", () => {
+    const [rule] = rules.filter(({ name }) => name === "module-stopped");
+    const causes = [...(rule?.query ?? "").matchAll(/line\.waiting(?:\.(\w+)|\["([^"]+)"\])/g)];
+    // `decide` has these words, and docs/operate.md explains them.
+    expect(causes.map(([, plain, quoted]) => plain ?? quoted)).toEqual([
+      "module-tripped",
+      "unsettled",
+      "module-removed",
+    ]);
+    const page = readFileSync("docs/operate.md", "utf8");
+    for (const [, plain, quoted] of causes) expect(page).toContain(`| \`${plain ?? quoted}\` |`);
   });
 
   it("count dead letters wherever they were made: by a tick, or by the trigger of a malformed message", async () => {

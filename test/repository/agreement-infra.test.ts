@@ -76,6 +76,7 @@ describe.each(both)("what is deployed ($environment) and the code", ({ predictio
       ...each("app", ROLES.bus, ...sources),
       ...each("app", ROLES.table, "storageAccounts"),
       ...each("app", ROLES.blobs, "storageAccounts"),
+      ...each("app", "Monitoring Metrics Publisher", "components"),
       ...each("keda", "Azure Service Bus Data Owner", ...sources),
       ...each("kubelet", "AcrPull", "registries"),
       ...each("deployer", "Azure Kubernetes Service Cluster User Role", "managedClusters"),
@@ -118,6 +119,6 @@ it("the services' ids of the roles are told apart", () => {
   const ids = [...readFileSync("infra/types.bicep", "utf8").matchAll(/: '([0-9a-f]{8}-[0-9a-f-]{27})'/g)].map(
     ([, id]) => id,
   );
-  expect(ids).toHaveLength(8);
-  expect(new Set(ids).size).toBe(8);
+  expect(ids).toHaveLength(9);
+  expect(new Set(ids).size).toBe(9);
 });

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { CLUSTER_HOLDS } from "../../shared/run/run.ts";
 import { countEvents } from "../../shared/telemetry/event-counts.ts";
+import { ofType, readPrediction } from "../support/predicted-resources.ts";
 
 const PAGE = readFileSync("docs/operate.md", "utf8");
 
@@ -35,6 +36,14 @@ describe("docs/operate.md", () => {
     const atWork = ["job-at-work", "job-terminating", "job-overdue"];
     expect(causes).toEqual(expect.arrayContaining(["back-off", ...atWork]));
     expect(named("| cause | means").toSorted()).toEqual(causes.filter((cause) => !atWork.includes(cause)).toSorted());
+  });
+
+  it("explains every alert", () => {
+    const prediction = readPrediction("prod");
+    const rules = ["Microsoft.Insights/scheduledQueryRules", "Microsoft.Insights/metricAlerts"].flatMap((type) =>
+      ofType(prediction, type).map(({ name }) => name.replace("dispatcher-prod-", "")),
+    );
+    expect(named("| alert | fires if")).toEqual(rules);
   });
 
   it("explains every outcome of a delivery", () => {

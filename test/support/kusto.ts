@@ -58,3 +58,8 @@ export function faultsOf(query: string, tables: Readonly<Record<string, string>>
     ({ Severity, Message, Start }) => `${Severity} at ${Start}: ${Message}`,
   );
 }
+
+/** The faults of a transformation, which reads one table by the name `source`. */
+export function faultsOfTransformation(query: string, table: string): string[] {
+  return faultsOf(query, { source: TABLES[table] ?? "" });
+}
