@@ -32,9 +32,9 @@ function sentence(text: string): string {
   const facts = objectOf(text);
   if (typeof facts?.["message"] !== "string") return text;
   const { message, ...others } = facts;
-  // Leaves out counts that are zero and objects that are empty, which say nothing.
+  // Leaves out counts that are zero and objects that are empty, which say nothing, and the only instance.
   const shown = Object.entries(others)
-    .filter(([, value]) => value !== 0 && JSON.stringify(value) !== "{}")
+    .filter(([name, value]) => name !== "instance" && value !== 0 && JSON.stringify(value) !== "{}")
     .map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   return [message, ...shown].join("  ");
 }

@@ -160,7 +160,7 @@ describe("a part that fails", () => {
 
 describe("the log of npm start", () => {
   test("shows a line as people read it", () => {
-    const line = `2026-01-02T03:04:05.678Z warning reconcile {"message":"an attempt ended","attempt":2,"why":"exit 1"}`;
+    const line = `2026-01-02T03:04:05.678Z warning reconcile {"message":"an attempt ended","instance":"dispatcher","attempt":2,"why":"exit 1"}`;
     expect(readable("app", line)).toBe("03:04:05.678 WARNING reconcile: an attempt ended  attempt=2  why=exit 1");
     expect(readable("app", "    at somewhere")).toBe("app:     at somewhere");
     expect(readable("broker", "broker: port 1 is taken")).toBe("broker: port 1 is taken");
