@@ -346,8 +346,9 @@ var rules = [
     minutes: 15
     description: join(
       [
-        'KEDA warns of the ScaledObject of the Dispatcher: it can\'t count the messages, or can\'t scale.'
-        'The replicas that run go on, but their number stays as it is, also if it is 0.'
+        'KEDA warned of the ScaledObject of the Dispatcher more than once within 15 minutes.'
+        'It can\'t count the messages, or can\'t scale.'
+        'The replicas that run go on, but their number no longer follows the messages.'
         'Read why (kubectl -n dispatcher describe scaledobject dispatcher).'
         'The steps are in docs/operate.md.'
       ],
@@ -362,7 +363,7 @@ var rules = [
       '\n'
     )
     operator: 'GreaterThan'
-    threshold: 0
+    threshold: 1
     enabled: true
   }
   {

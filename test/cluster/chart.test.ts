@@ -50,6 +50,7 @@ describe("helm", () => {
         kedaIdentityClientId: identity(3),
         jobIdentityClientId: identity(4),
         applicationInsightsConnectionString: "InstrumentationKey=a;IngestionEndpoint=https://b/,c",
+        applicationInsightsLogLevel: "Information",
         settingsTable: "Runs",
         settingsLockDuration: "5m",
       };
@@ -139,6 +140,21 @@ describe("what is rendered", () => {
       ids.push(environmentOf(await one("Deployment", CONNECTED, { instance }))["AzureFunctionsWebHost__hostid"] ?? "");
     expect(new Set(ids).size).toBe(4);
     for (const id of ids) expect(id).toMatch(/^(?=.{1,32}$)[a-z0-9]+(-[a-z0-9]+)*$/);
+  });
+
+  test("signs in to Application Insights with the app's identity, and sends the triggers' lines only on demand", async () => {
+    const [WHO, LEVEL] = [
+      "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+      "AzureFunctionsJobHost__logging__ApplicationInsights__logLevel__Function",
+    ] as const;
+    const plain = environmentOf(await one("Deployment", "values.production.yaml"));
+    expect(plain[WHO]).toBe("Authorization=AAD;ClientId=00000000-0000-0000-0000-000000000001");
+    expect(plain).not.toHaveProperty(LEVEL);
+    const full = { applicationInsights: { logLevel: "Information" } };
+    expect(environmentOf(await one("Deployment", "values.production.yaml", full))).toHaveProperty(LEVEL, "Information");
+    // Without an identity there is nobody to sign in as.
+    const keyed = { applicationInsights: { connectionString: "InstrumentationKey=a" } };
+    expect(environmentOf(await one("Deployment", CONNECTED, keyed))).not.toHaveProperty(WHO);
   });
 
   test("drains within its grace period, and one pod at a time", async () => {
