@@ -12,10 +12,12 @@
 {{- with .Values.storage }}
 {{- if .accountName }}
 - { name: AzureWebJobsStorage__accountName, value: {{ .accountName | quote }} }
-{{- else if .blobServiceUri }}
+{{- end }}
+{{- if .blobServiceUri }}
 - { name: AzureWebJobsStorage__blobServiceUri, value: {{ .blobServiceUri | quote }} }
 - { name: AzureWebJobsStorage__tableServiceUri, value: {{ .tableServiceUri | quote }} }
-{{- else }}
+{{- end }}
+{{- if .connectionStringSecret.name }}
 - name: AzureWebJobsStorage
   valueFrom: { secretKeyRef: { name: {{ .connectionStringSecret.name }}, key: {{ .connectionStringSecret.key }} } }
 {{- end }}

@@ -18,18 +18,19 @@
 {{- fail "serviceBus names no Service Bus namespace. Write serviceBus.fullyQualifiedNamespace (with an identity) or serviceBus.connectionStringSecret.name" }}
 {{- end }}
 {{- $byUri := or $storage.blobServiceUri $storage.tableServiceUri }}
-{{- $ways := 0 }}
-{{- range list $storage.accountName $byUri $storage.connectionStringSecret.name }}
-{{- if . }}{{ $ways = add1 $ways }}{{ end }}
-{{- end }}
-{{- if eq (int $ways) 0 }}
+{{- if not (or $storage.accountName $byUri $storage.connectionStringSecret.name) }}
 {{- fail "storage names no storage account. Write storage.accountName (with an identity) or storage.connectionStringSecret.name" }}
 {{- end }}
-{{- if gt (int $ways) 1 }}
-{{- fail "storage has more than one of accountName, the service URIs and connectionStringSecret.name, which may name two accounts. Keep one of them" }}
+{{- if and $storage.connectionStringSecret.name (or $storage.accountName $byUri) }}
+{{- fail "storage has accountName or the service URIs, and also connectionStringSecret.name, which may name another account. Keep one of them" }}
 {{- end }}
 {{- if and $byUri (not (and $storage.blobServiceUri $storage.tableServiceUri)) }}
 {{- fail "storage has only one of blobServiceUri and tableServiceUri, and needs both. Write the other one" }}
+{{- end }}
+{{- range list $storage.blobServiceUri $storage.tableServiceUri }}
+{{- if and . $storage.accountName (regexMatch "^https://[a-z0-9]{3,24}(-secondary)?[.](z[0-9]+[.])?(blob|table)[.]" .) (not (regexMatch (printf "^https://%s[.-]" $storage.accountName) .)) }}
+{{- fail (printf "storage.accountName is %s, but %s is of another account. Write the same account in both" $storage.accountName .) }}
+{{- end }}
 {{- end }}
 {{- if and (or $bus.fullyQualifiedNamespace $storage.accountName $byUri) (not .Values.workloadIdentity.clientId) }}
 {{- fail "workloadIdentity.clientId is empty, but serviceBus or storage needs an identity. Write the client id of the app's managed identity" }}

@@ -1,5 +1,4 @@
 import type { SettingReader } from "./setting-reader.ts";
-import type { SettingName } from "./settings.ts";
 
 /** How to reach the bus: by a connection string, or by the app's own identity. */
 export type ServiceBusSettings =
@@ -44,52 +43,68 @@ export function readServiceBus(read: SettingReader): ServiceBusSettings {
   return { kind: "connectionString", value };
 }
 
-/** Reads how to reach the storage account. Notes a problem if two ways are set, or none. */
+/**
+ * Reads how to reach the storage account. Notes a problem if two ways are set, or none. The name of the account may
+ * stand beside its service URIs, because some versions of the Functions host need it there.
+ */
 export function readStorage(read: SettingReader): { tables: StorageSettings; blobs: StorageSettings } {
   const value = read.optional("AzureWebJobsStorage");
   const account = read.optional("AzureWebJobsStorage__accountName");
-  const blobs = read.optional("AzureWebJobsStorage__blobServiceUri");
-  const tables = read.optional("AzureWebJobsStorage__tableServiceUri");
-  const byUri = blobs !== undefined || tables !== undefined;
-  const ways = [
-    ...(value === undefined ? [] : ["AzureWebJobsStorage"]),
+  const byUri = SERVICE_URIS.some((name) => read.optional(name) !== undefined);
+  const byIdentity = [
     ...(account === undefined ? [] : ["AzureWebJobsStorage__accountName"]),
     ...(byUri ? ["AzureWebJobsStorage__blobServiceUri / __tableServiceUri"] : []),
   ];
-  if (ways.length === 0)
+  if (value === undefined && byIdentity.length === 0)
     read.problem(
       "AzureWebJobsStorage is missing; write a connection string, or the account's name in AzureWebJobsStorage__accountName",
     );
-  if (ways.length > 1)
+  if (value !== undefined && byIdentity.length > 0)
     read.problem(
-      `${ways.join(" and ")} are set together; keep one, because the rows might be in one account and the host's own state in the other`,
+      `${["AzureWebJobsStorage", ...byIdentity].join(" and ")} are set together; keep one, because the rows might be in one account and the host's own state in the other`,
     );
   if (value !== undefined) {
     const connection = readStorageString(read, value);
     return { tables: connection, blobs: connection };
   }
-  if (account !== undefined) {
+  if (account !== undefined)
     read.matching("AzureWebJobsStorage__accountName", /^[a-z\d]{3,24}$/, "3 to 24 lower-case letters and digits");
-    return {
-      tables: { kind: "identity", endpoint: `https://${account}.table.core.windows.net` },
-      blobs: { kind: "identity", endpoint: `https://${account}.blob.core.windows.net` },
-    };
+  // The Functions host prefers the URIs too.
+  if (byUri) {
+    const [tables, blobs] = SERVICE_URIS.map((name) => readServiceUri(read, name, account));
+    return { tables, blobs };
   }
-  const uri = (name: SettingName, found: string | undefined): StorageSettings => {
-    if (byUri && found === undefined)
-      read.problem(`${name} is missing; write it, because the two service URIs go together`);
-    if (found !== undefined)
-      read.matching(
-        name,
-        /^https:\/\/[^\s?]+$/,
-        "a URL without a signature, such as https://acme.blob.core.windows.net",
-      );
-    return { kind: "identity", endpoint: (found ?? "").replace(/\/+$/, "") };
-  };
   return {
-    tables: uri("AzureWebJobsStorage__tableServiceUri", tables),
-    blobs: uri("AzureWebJobsStorage__blobServiceUri", blobs),
+    tables: { kind: "identity", endpoint: `https://${account}.table.core.windows.net` },
+    blobs: { kind: "identity", endpoint: `https://${account}.blob.core.windows.net` },
   };
+}
+
+const SERVICE_URIS = ["AzureWebJobsStorage__tableServiceUri", "AzureWebJobsStorage__blobServiceUri"] as const;
+
+/** The host of a service as Azure names it, in any of its clouds. It begins with the account's name. */
+const AZURE_SERVICE = /^([a-z\d]{3,24})(?:-secondary)?\.(?:z\d+\.)?(?:blob|table)\./;
+
+function readServiceUri(
+  read: SettingReader,
+  name: (typeof SERVICE_URIS)[number],
+  account: string | undefined,
+): StorageSettings {
+  const found = read.optional(name);
+  if (found === undefined) {
+    read.problem(`${name} is missing; write it, because the two service URIs go together`);
+    return { kind: "identity", endpoint: "" };
+  }
+  const allowed = "a URL without a signature, such as https://acme.blob.core.windows.net";
+  read.matching(name, /^https:\/\/[^\s?]+$/, allowed);
+  // A domain of one's own does not tell the account.
+  const host = URL.canParse(found) ? new URL(found).hostname : "";
+  const named = AZURE_SERVICE.exec(host)?.[1] ?? account;
+  if (account !== undefined && named !== account)
+    read.problem(
+      `AzureWebJobsStorage__accountName is ${account}, but ${name} names the account ${named}; write the same account in both, because the rows might be in one account and the host's own state in the other`,
+    );
+  return { kind: "identity", endpoint: found.replace(/\/+$/, "") };
 }
 
 function readStorageString(read: SettingReader, value: string): StorageSettings {

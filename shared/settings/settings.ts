@@ -32,7 +32,7 @@ export const SETTINGS = [
   {
     name: "AzureWebJobsStorage__blobServiceUri",
     description:
-      "Instead of the account's name, for other clouds and own domains: the URL of its blobs. Set it together with the next one",
+      "For other clouds and own domains, alone or beside the account's name: the URL of its blobs. Set it together with the next one",
   },
   {
     name: "AzureWebJobsStorage__tableServiceUri",

@@ -59,7 +59,19 @@ const REFUSALS: readonly Refusal[] = [
   {
     name: "two ways to storage",
     over: { storage: { accountName: "acme" } },
-    says: /storage has more than one of .* Keep one of them/,
+    says: /storage has accountName or the service URIs, and also connectionStringSecret\.name.* Keep one of them/,
+  },
+  {
+    name: "service URIs of another account",
+    instead: {
+      ...CONNECTED,
+      storage: {
+        accountName: "acme",
+        blobServiceUri: "https://acme.blob.core.windows.net",
+        tableServiceUri: "https://globex.table.core.windows.net",
+      },
+    },
+    says: /storage\.accountName is acme, but https:\/\/globex\.table\.core\.windows\.net is of another account/,
   },
   {
     name: "one of the two addresses of storage",

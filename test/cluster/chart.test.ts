@@ -192,6 +192,25 @@ describe("what is rendered", () => {
     });
   });
 
+  test.each([
+    {
+      name: "of another cloud",
+      blobs: "https://acme.blob.core.chinacloudapi.cn",
+      tables: "https://acme.table.core.chinacloudapi.cn",
+    },
+    { name: "of an own domain", blobs: "https://blobs.acme.example", tables: "https://rows.acme.example" },
+  ])(
+    "names the account and its services, because the Functions host may need both: $name",
+    async ({ blobs, tables }) => {
+      const storage = { accountName: "acme", blobServiceUri: blobs, tableServiceUri: tables };
+      expect(environmentOf(await one("Deployment", "values.production.yaml", { storage }))).toMatchObject({
+        AzureWebJobsStorage__accountName: "acme",
+        AzureWebJobsStorage__blobServiceUri: blobs,
+        AzureWebJobsStorage__tableServiceUri: tables,
+      });
+    },
+  );
+
   test("finds the namespace of another cloud", async () => {
     const serviceBus = { fullyQualifiedNamespace: "acme.servicebus.usgovcloudapi.net" };
     expect(

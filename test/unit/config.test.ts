@@ -116,6 +116,48 @@ describe("a connection by identity", () => {
   });
 });
 
+describe("the account's name beside its service URIs", () => {
+  const named = { ServiceBus: BUS, AzureWebJobsStorage__accountName: "acme" };
+  it.each([
+    {
+      name: "in another cloud",
+      blobs: "https://acme.blob.core.chinacloudapi.cn",
+      tables: "https://acme.table.core.chinacloudapi.cn",
+    },
+    {
+      name: "in a DNS zone",
+      blobs: "https://acme.z12.blob.storage.azure.net",
+      tables: "https://acme.z12.table.storage.azure.net",
+    },
+    { name: "under a domain of one's own", blobs: "https://blobs.acme.example", tables: "https://rows.acme.example" },
+  ])("is allowed, and the URIs count: $name", ({ blobs, tables }) => {
+    const env = {
+      ...named,
+      AzureWebJobsStorage__blobServiceUri: blobs,
+      AzureWebJobsStorage__tableServiceUri: tables,
+    };
+    expect(readConfig(env)).toMatchObject({
+      tables: { kind: "identity", endpoint: tables },
+      blobs: { kind: "identity", endpoint: blobs },
+    });
+  });
+
+  it.each([
+    { name: "AzureWebJobsStorage__blobServiceUri", other: "https://globex.blob.core.windows.net" },
+    { name: "AzureWebJobsStorage__tableServiceUri", other: "https://globex.table.core.usgovcloudapi.net/" },
+  ])("is refused if $name names another account", ({ name, other }) => {
+    const env = {
+      ...named,
+      AzureWebJobsStorage__blobServiceUri: "https://acme.blob.core.windows.net",
+      AzureWebJobsStorage__tableServiceUri: "https://acme.table.core.windows.net",
+      [name]: other,
+    };
+    expect(refusal(env)).toBe(
+      `AzureWebJobsStorage__accountName is acme, but ${name} names the account globex; write the same account in both, because the rows might be in one account and the host's own state in the other`,
+    );
+  });
+});
+
 describe("the storage emulator's short connection string", () => {
   it.each(["UseDevelopmentStorage=true", "usedevelopmentstorage=true;"])(
     "%s reaches Azurite by both clients",
