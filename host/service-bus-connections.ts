@@ -1,6 +1,8 @@
 import { DefaultAzureCredential } from "@azure/identity";
 import { ServiceBusClient } from "@azure/service-bus";
 import { installPatientDecoding } from "../shared/adapters/service-bus/patient-decoding.ts";
+import { hostIn, overWebSockets } from "../shared/adapters/service-bus/web-sockets.ts";
+import { BUS_TRANSPORT, isOverWebSockets } from "../shared/settings/bus-transport.ts";
 import type { Settings } from "./settings.ts";
 
 /** One client per named connection, shared by all triggers that use it. */
@@ -21,11 +23,14 @@ export function connect(settings: Settings): Connections {
   const clients = new Map<string, ServiceBusClient>();
   installPatientDecoding();
 
+  const webSockets = isOverWebSockets(settings[BUS_TRANSPORT]) === true;
+  const optionsFor = (host: string) => ({ ...OPTIONS, ...(webSockets ? overWebSockets(host) : {}) });
+
   function make(name: string): ServiceBusClient {
     const connectionString = settings[`AzureWebJobs${name}`] ?? settings[name];
-    if (connectionString) return new ServiceBusClient(connectionString, OPTIONS);
+    if (connectionString) return new ServiceBusClient(connectionString, optionsFor(hostIn(connectionString)));
     const namespace = settings[`${name}__fullyQualifiedNamespace`];
-    if (namespace) return new ServiceBusClient(namespace, new DefaultAzureCredential(), OPTIONS);
+    if (namespace) return new ServiceBusClient(namespace, new DefaultAzureCredential(), optionsFor(namespace));
     throw new Error(`no connection ${name}. Set ${name} (a connection string) or ${name}__fullyQualifiedNamespace`);
   }
 

@@ -1,6 +1,7 @@
 import { ConfigError } from "./errors.ts";
 import type { BodyAccess } from "./ports/payload-store.ts";
 import {
+  checkProxy,
   readServiceBus,
   readStorage,
   type ServiceBusSettings,
@@ -39,6 +40,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
   const read = new SettingReader(env);
   const serviceBus = readServiceBus(read);
   const { tables, blobs } = readStorage(read);
+  checkProxy(read);
   const settings = {
     serviceBus,
     tables,
@@ -69,15 +71,16 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
 
 /**
  * Reads the settings as a command does: from the environment, and those that it does not set from the `Values` of a
- * local.settings.json. An empty variable sets nothing. Throws as `readConfig` does.
+ * local.settings.json. An empty variable sets nothing. Puts the file's values into `env`, as the Functions host does,
+ * because the SDKs read HTTPS_PROXY and AZURE_CLIENT_ID there. Throws as `readConfig` does.
  */
 export async function readConfigOver(
   file: string,
-  env: Readonly<Record<string, string | undefined>> = process.env,
+  env: Record<string, string | undefined> = process.env,
 ): Promise<Settings> {
-  const values = await readLocalSettings(file);
-  const set = Object.entries(env).filter(([, value]) => value?.trim());
-  return readConfig({ ...values, ...Object.fromEntries(set) });
+  const values = Object.entries(await readLocalSettings(file));
+  for (const [name, value] of values) if (!env[name]?.trim()) env[name] = value;
+  return readConfig(env);
 }
 
 function readBodyAccess(read: SettingReader): BodyAccess {

@@ -9,6 +9,16 @@
   valueFrom: { secretKeyRef: { name: {{ .connectionStringSecret.name }}, key: {{ .connectionStringSecret.key }} } }
 {{- end }}
 {{- end }}
+{{- with .Values.network }}
+{{- if or .webSockets .httpsProxy }}
+- { name: AzureFunctionsJobHost__extensions__serviceBus__transportType, value: AmqpWebSockets }
+{{- end }}
+{{- if .httpsProxy }}
+# In capitals, because the Functions worker would ask the proxy of https_proxy for its own host.
+- { name: HTTPS_PROXY, value: {{ .httpsProxy | quote }} }
+- { name: NO_PROXY, value: {{ concat (list "127.0.0.1" "localhost") .noProxy | join "," | quote }} }
+{{- end }}
+{{- end }}
 {{- with .Values.storage }}
 {{- if .accountName }}
 - { name: AzureWebJobsStorage__accountName, value: {{ .accountName | quote }} }

@@ -25,3 +25,9 @@ dispatcher-{{ sha256sum .Values.instance | trunc 21 }}
 {{ .Values.instance }}
 {{- end -}}
 {{- end }}
+
+{{/* The port of the proxy's URL. */}}
+{{- define "dispatcher.proxyPort" -}}
+{{- $url := urlParse .httpsProxy -}}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary 443 80 (eq $url.scheme "https")) -}}
+{{- end }}

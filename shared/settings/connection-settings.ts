@@ -1,9 +1,15 @@
+import { BUS_TRANSPORT, isOverWebSockets } from "./bus-transport.ts";
 import type { SettingReader } from "./setting-reader.ts";
 
-/** How to reach the bus: by a connection string, or by the app's own identity. */
-export type ServiceBusSettings =
+type ServiceBusAddress =
   | { readonly kind: "connectionString"; readonly value: string }
   | { readonly kind: "identity"; readonly fullyQualifiedNamespace: string };
+
+/** How to reach the bus: by a connection string, or by the app's own identity. */
+export type ServiceBusSettings = ServiceBusAddress & {
+  /** Whether AMQP goes within a WebSocket, on port 443. */
+  readonly webSockets: boolean;
+};
 
 /**
  * How to reach a storage account's tables or blobs. `endpoint` is such as `https://<account>.table.core.windows.net`.
@@ -14,6 +20,19 @@ export type StorageSettings =
 
 /** Reads how to reach the bus. Notes a problem if two ways are set, or none. */
 export function readServiceBus(read: SettingReader): ServiceBusSettings {
+  const webSockets = isOverWebSockets(read.optional(BUS_TRANSPORT));
+  if (webSockets === undefined) read.refuse(BUS_TRANSPORT, "AmqpTcp or AmqpWebSockets");
+  return { ...readServiceBusAddress(read), webSockets: webSockets ?? false };
+}
+
+/** Checks the URL of the proxy, because the SDKs fail on a wrong one without naming it. */
+export function checkProxy(read: SettingReader): void {
+  const value = read.optional("HTTPS_PROXY");
+  if (value !== undefined && !(/^https?:\/\/[^/]/.test(value) && URL.canParse(value)))
+    read.refuse("HTTPS_PROXY", "the URL of a proxy, such as http://proxy.acme.example:3128");
+}
+
+function readServiceBusAddress(read: SettingReader): ServiceBusAddress {
   const value = read.optional("ServiceBus");
   const namespace = read.optional("ServiceBus__fullyQualifiedNamespace");
   if (value !== undefined && namespace !== undefined)
@@ -50,7 +69,7 @@ export function readServiceBus(read: SettingReader): ServiceBusSettings {
 export function readStorage(read: SettingReader): { tables: StorageSettings; blobs: StorageSettings } {
   const value = read.optional("AzureWebJobsStorage");
   const account = read.optional("AzureWebJobsStorage__accountName");
-  const byUri = SERVICE_URIS.some((name) => read.optional(name) !== undefined);
+  const byUri = read.optional(TABLES) !== undefined || read.optional(BLOBS) !== undefined;
   const byIdentity = [
     ...(account === undefined ? [] : ["AzureWebJobsStorage__accountName"]),
     ...(byUri ? ["AzureWebJobsStorage__blobServiceUri / __tableServiceUri"] : []),
@@ -70,24 +89,22 @@ export function readStorage(read: SettingReader): { tables: StorageSettings; blo
   if (account !== undefined)
     read.matching("AzureWebJobsStorage__accountName", /^[a-z\d]{3,24}$/, "3 to 24 lower-case letters and digits");
   // The Functions host prefers the URIs too.
-  if (byUri) {
-    const [tables, blobs] = SERVICE_URIS.map((name) => readServiceUri(read, name, account));
-    return { tables, blobs };
-  }
+  if (byUri) return { tables: readServiceUri(read, TABLES, account), blobs: readServiceUri(read, BLOBS, account) };
   return {
     tables: { kind: "identity", endpoint: `https://${account}.table.core.windows.net` },
     blobs: { kind: "identity", endpoint: `https://${account}.blob.core.windows.net` },
   };
 }
 
-const SERVICE_URIS = ["AzureWebJobsStorage__tableServiceUri", "AzureWebJobsStorage__blobServiceUri"] as const;
+const TABLES = "AzureWebJobsStorage__tableServiceUri";
+const BLOBS = "AzureWebJobsStorage__blobServiceUri";
 
 /** The host of a service as Azure names it, in any of its clouds. It begins with the account's name. */
 const AZURE_SERVICE = /^([a-z\d]{3,24})(?:-secondary)?\.(?:z\d+\.)?(?:blob|table)\./;
 
 function readServiceUri(
   read: SettingReader,
-  name: (typeof SERVICE_URIS)[number],
+  name: typeof TABLES | typeof BLOBS,
   account: string | undefined,
 ): StorageSettings {
   const found = read.optional(name);

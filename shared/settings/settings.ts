@@ -20,6 +20,21 @@ export const SETTINGS = [
     description: "Instead of `ServiceBus`: the namespace's host name, used with the app's own identity",
   },
   {
+    name: "AzureFunctionsJobHost__extensions__serviceBus__transportType",
+    description: "`AmqpWebSockets`: the bus is reached on port 443 and not on 5671. The Functions host obeys it too",
+  },
+  {
+    name: "HTTPS_PROXY",
+    secret: true,
+    description:
+      "URL of a proxy for all that Azure is asked, the bus included if it is reached over WebSockets. The Functions host obeys it too",
+  },
+  {
+    name: "NO_PROXY",
+    description:
+      "Hosts that are reached without that proxy, separated by commas: names, or domains that begin with a dot",
+  },
+  {
     name: "AzureWebJobsStorage",
     secret: true,
     description:

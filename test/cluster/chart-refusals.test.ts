@@ -36,6 +36,11 @@ const REFUSALS: readonly Refusal[] = [
     over: { settings: { lockDuration: "300" } },
     says: /'\/settings\/lockDuration'/,
   },
+  {
+    name: "a proxy without its scheme",
+    over: { network: { httpsProxy: "proxy:3128" } },
+    says: /'\/network\/httpsProxy'/,
+  },
   { name: "an account's name in capitals", over: { storage: { accountName: "A1" } }, says: /'\/storage\/accountName'/ },
   {
     name: "a module's name that makes a bad object name",

@@ -172,14 +172,37 @@ describe("what is rendered", () => {
       expect(labels).toMatchObject(objectAt(object, ...path));
   });
 
-  test("lets no client in, and connections out only to DNS, HTTPS, AMQP and the API server", async () => {
-    const policy = await one("NetworkPolicy", CONNECTED);
-    expect(policy).toMatchObject({ spec: { policyTypes: ["Ingress", "Egress"] } });
-    expect(valueAt(policy, ["spec", "ingress"])).toBeUndefined();
-    const ports = objectsAt(policy, "spec", "egress").flatMap((rule) =>
-      objectsAt(rule, "ports").map(({ port, protocol }) => `${String(port)}/${String(protocol)}`),
-    );
-    expect(ports).toEqual(["53/UDP", "53/TCP", "443/TCP", "6443/TCP", "5671/TCP"]);
+  test.each([
+    { name: "AMQP", network: {}, ports: ["5671/TCP"] },
+    { name: "no AMQP, over WebSockets", network: { webSockets: true }, ports: [] },
+    { name: "a proxy", network: { httpsProxy: "http://proxy.acme.example:3128" }, ports: ["3128/TCP"] },
+    { name: "a proxy at its scheme's port", network: { httpsProxy: "http://10.0.0.4/" }, ports: ["80/TCP"] },
+    { name: "a proxy with TLS", network: { httpsProxy: "https://proxy.acme.example" }, ports: ["443/TCP"] },
+  ])(
+    "lets no client in, and connections out only to DNS, HTTPS, the API server and $name",
+    async ({ network, ports }) => {
+      const policy = await one("NetworkPolicy", CONNECTED, { network });
+      expect(policy).toMatchObject({ spec: { policyTypes: ["Ingress", "Egress"] } });
+      expect(valueAt(policy, ["spec", "ingress"])).toBeUndefined();
+      const allowed = objectsAt(policy, "spec", "egress").flatMap((rule) =>
+        objectsAt(rule, "ports").map(({ port, protocol }) => `${String(port)}/${String(protocol)}`),
+      );
+      expect(allowed).toEqual(["53/UDP", "53/TCP", "443/TCP", "6443/TCP", ...ports]);
+    },
+  );
+
+  test("reaches the bus by WebSockets if it is told to, or if there is a proxy, and itself without the proxy", async () => {
+    const environment = async (network: object) => environmentOf(await one("Deployment", CONNECTED, { network }));
+    const transport = "AzureFunctionsJobHost__extensions__serviceBus__transportType";
+    expect(Object.keys(await environment({})).filter((name) => /PROXY|transportType/i.test(name))).toEqual([]);
+    expect(await environment({ webSockets: true })).toMatchObject({ [transport]: "AmqpWebSockets" });
+    const proxied = await environment({ httpsProxy: "http://proxy:3128", noProxy: [".acme.example", "b"] });
+    expect(proxied).toMatchObject({
+      [transport]: "AmqpWebSockets",
+      HTTPS_PROXY: "http://proxy:3128",
+      NO_PROXY: "127.0.0.1,localhost,.acme.example,b",
+    });
+    expect(readConfig(proxied).serviceBus.webSockets).toBe(true);
   });
 
   test("has KEDA ask by its identity, or by the Secret if there is no Entra ID", async () => {

@@ -27,11 +27,15 @@ describe("settings", () => {
     const directory = await mkdtemp(join(tmpdir(), "dispatcher-config-"));
     const file = join(directory, "local.settings.json");
     try {
-      const Values = { ...ENV, JOB_NAMESPACE: "file", MODULES_DIR: "file", DISPATCHER_INSTANCE: "file" };
+      const proxy = { HTTPS_PROXY: "http://file" };
+      const Values = { ...ENV, ...proxy, JOB_NAMESPACE: "file", MODULES_DIR: "file", DISPATCHER_INSTANCE: "file" };
       await writeFile(file, JSON.stringify({ Values }));
       const env = { JOB_NAMESPACE: "env", MODULES_DIR: " ", DISPATCHER_INSTANCE: undefined };
       const want = { jobNamespace: "env", modulesDir: "file", instance: "file" };
-      expect(await readConfigOver(file, env)).toMatchObject(want);
+      const filled = { ...env };
+      expect(await readConfigOver(file, filled)).toMatchObject(want);
+      // The SDKs look for it there.
+      expect(filled).toMatchObject(proxy);
       await expect(readConfigOver(join(directory, "none.json"), env)).rejects.toThrow(ConfigError);
     } finally {
       await rm(directory, { recursive: true, force: true });
@@ -40,7 +44,7 @@ describe("settings", () => {
 
   it("have defaults for all but the two connections", () => {
     expect(readConfig(ENV)).toEqual({
-      serviceBus: { kind: "connectionString", value: BUS },
+      serviceBus: { kind: "connectionString", value: BUS, webSockets: false },
       tables: { kind: "connectionString", value: STORAGE },
       blobs: { kind: "connectionString", value: STORAGE },
       instance: "dispatcher",
@@ -158,6 +162,18 @@ describe("the account's name beside its service URIs", () => {
   });
 });
 
+describe("the bus", () => {
+  it.each([
+    { value: undefined, webSockets: false },
+    { value: "AmqpTcp", webSockets: false },
+    { value: "AmqpWebSockets", webSockets: true },
+    { value: "amqpwebsockets", webSockets: true },
+  ])("is reached as the Functions host's own setting says: $value", ({ value, webSockets }) => {
+    const env = { ...ENV, AzureFunctionsJobHost__extensions__serviceBus__transportType: value };
+    expect(readConfig(env).serviceBus.webSockets).toBe(webSockets);
+  });
+});
+
 describe("the storage emulator's short connection string", () => {
   it.each(["UseDevelopmentStorage=true", "usedevelopmentstorage=true;"])(
     "%s reaches Azurite by both clients",
@@ -224,6 +240,17 @@ describe("a setting that is wrong stops the app, saying what is allowed", () => 
     },
     { name: "ServiceBus", value: "Endpoint=sb://acme/;SharedAccessKeyName=a", want: "write Endpoint=sb://" },
     { name: "ServiceBus", value: `${BUS};EntityPath=q`, want: "without EntityPath: modules name the entities" },
+    {
+      name: "AzureFunctionsJobHost__extensions__serviceBus__transportType",
+      value: "WebSockets",
+      want: '"WebSockets" is not allowed; write AmqpTcp or AmqpWebSockets',
+    },
+    {
+      name: "HTTPS_PROXY",
+      value: "proxy.acme.example:3128",
+      want: "HTTPS_PROXY: its value (a secret, not shown) is not allowed; write the URL of a proxy, such as http://",
+    },
+    { name: "HTTPS_PROXY", value: "http:///", want: "write the URL of a proxy" },
     {
       name: "AzureWebJobsStorage",
       value: "acme",

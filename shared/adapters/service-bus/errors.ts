@@ -30,6 +30,11 @@ function lastError(error: unknown): unknown {
   return error instanceof AggregateError && error.errors.length > 0 ? lastError(error.errors.at(-1)) : error;
 }
 
+function messageOf(thrown: unknown): string {
+  const error = lastError(thrown);
+  return error instanceof Error ? error.message : "";
+}
+
 function sdkError(thrown: unknown): SdkError | undefined {
   const error = lastError(thrown);
   if (!(error instanceof Error) || !("code" in error) || typeof error.code !== "string") return undefined;
@@ -101,6 +106,12 @@ function remedy(error: unknown, source: Source, place: BusPlace): string | undef
   const sdk = sdkError(error);
   if (sdk?.code === "UnauthorizedAccess")
     return `no access to ${describeSource(source)} in ${place.host}. ${rightTo(source, place)}`;
+  const refusal = /^Unexpected server response: (\d+)$/.exec(messageOf(error))?.[1];
+  if (refusal !== undefined)
+    return `the WebSocket to ${place.host} was refused with status ${refusal}. If HTTPS_PROXY is set, let that proxy connect the app with ${place.host}:443, or except the host in NO_PROXY. If the proxy asks for a password (407), write user and password into its URL`;
+  const unknown = /ENOTFOUND (\S+)/.exec(messageOf(error))?.[1];
+  if (unknown !== undefined && unknown !== place.host.split(":")[0])
+    return `the proxy ${unknown} does not resolve in DNS. Set HTTPS_PROXY to the URL of an existing one`;
   if (sdk?.message.includes("ENOTFOUND")) {
     const setting = place.kind === "identity" ? "ServiceBus__fullyQualifiedNamespace" : "ServiceBus";
     return `namespace ${place.host} does not resolve in DNS. Set ${setting} to an existing namespace; list them with: ${LIST_NAMESPACES}`;

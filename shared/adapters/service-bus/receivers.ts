@@ -4,9 +4,10 @@ import { UnavailableError } from "../../errors.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
 import { type BusPlace, describeSource, type FailedCall, translateError } from "./errors.ts";
 import { installPatientDecoding } from "./patient-decoding.ts";
+import { hostIn, overWebSockets } from "./web-sockets.ts";
 
 /** How to reach the namespace: by connection string or by identity. */
-export type ServiceBusConnection =
+export type ServiceBusConnection = (
   | { readonly kind: "connectionString"; readonly value: string }
   | {
       readonly kind: "identity";
@@ -14,7 +15,11 @@ export type ServiceBusConnection =
       readonly credential: TokenCredential;
       /** The identity to which errors advise to assign a role. Undefined means the person who is logged in. */
       readonly clientId?: string | undefined;
-    };
+    }
+) & {
+  /** Whether AMQP goes within a WebSocket, on port 443. */
+  readonly webSockets?: boolean;
+};
 
 interface Generation {
   readonly client: ServiceBusClient;
@@ -113,12 +118,15 @@ export class ServiceBusReceivers {
 function placeOf(connection: ServiceBusConnection): BusPlace {
   if (connection.kind === "identity")
     return { kind: "identity", host: connection.fullyQualifiedNamespace, clientId: connection.clientId };
-  return { kind: "key", host: /Endpoint=sb:\/\/([^/;:]+)/i.exec(connection.value)?.[1] ?? "" };
+  return { kind: "key", host: hostIn(connection.value) };
 }
 
 function connect(connection: ServiceBusConnection, timeoutMs: number): ServiceBusClient {
   installPatientDecoding();
-  const options = { retryOptions: { maxRetries: 1, retryDelayInMs: 250, timeoutInMs: timeoutMs } };
+  const options = {
+    retryOptions: { maxRetries: 1, retryDelayInMs: 250, timeoutInMs: timeoutMs },
+    ...(connection.webSockets ? overWebSockets(placeOf(connection).host) : {}),
+  };
   return connection.kind === "connectionString"
     ? new ServiceBusClient(connection.value, options)
     : new ServiceBusClient(connection.fullyQualifiedNamespace, connection.credential, options);
