@@ -30,7 +30,7 @@ IMAGE is one of these:
 what stays, and asks; --yes skips the question. Messages stay on the bus.
 
 Needs az (logged in, with the rights to create resources and to assign roles), helm 3.13 or later, kubectl and
-kubelogin.
+kubelogin. You are an administrator of the cluster only while this command runs.
 TEXT
 }
 
@@ -40,6 +40,8 @@ readonly VALUES=(
   jobNamespace:jobNamespace
   serviceBusFullyQualifiedNamespace:serviceBus.fullyQualifiedNamespace
   storageAccountName:storage.accountName
+  storageBlobServiceUri:storage.blobServiceUri
+  storageTableServiceUri:storage.tableServiceUri
   workloadIdentityClientId:workloadIdentity.clientId
   workloadIdentityTenantId:workloadIdentity.tenantId
   kedaIdentityClientId:kedaIdentity.clientId
@@ -59,12 +61,14 @@ readonly INVENTED=(
 # Names of the Helm release. The federated credentials in main.bicep name its service accounts, so both must agree.
 readonly RELEASE=dispatcher
 readonly NAMESPACE=dispatcher
-# How often, and how many seconds apart, to try what waits for a role. A new role takes some minutes to take effect.
-readonly PATIENCE_ATTEMPTS=${DEPLOY_PATIENCE_ATTEMPTS:-20}
+# How often, and how many seconds apart, to try what waits for a role. A new role takes up to ten minutes to take effect.
+readonly PATIENCE_ATTEMPTS=${DEPLOY_PATIENCE_ATTEMPTS:-40}
 readonly PATIENCE_SECONDS=${DEPLOY_PATIENCE_SECONDS:-15}
 
 infra=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
 readonly infra root=${infra%/*}
+# shellcheck source-path=SCRIPTDIR source=deploy/access.sh
+source "$infra/deploy/access.sh"
 # shellcheck source-path=SCRIPTDIR source=deploy/image.sh
 source "$infra/deploy/image.sh"
 # shellcheck source-path=SCRIPTDIR source=deploy/scaling.sh
@@ -234,7 +238,7 @@ To make it, run: infra/deploy.sh $environment --values FILE --build"
 # Writes a kubeconfig to a temporary directory, so that the deployer's own stays as it is, and waits for access.
 use_cluster() {
   scratch=$(mktemp -d)
-  trap 'rm -rf -- "$scratch"' EXIT
+  trap leave EXIT
   export KUBECONFIG=$scratch/kubeconfig
   az aks get-credentials --resource-group "$group" --name "$cluster" --file "$KUBECONFIG" --only-show-errors ||
     fail "az gives no access to the cluster $cluster in resource group $group; it says why above.
@@ -243,6 +247,7 @@ az aks show --resource-group $group --name $cluster --query provisioningState
 If that is Failed, remove the cause, and deploy again: infra/deploy.sh $environment --values FILE --build
 To delete everything instead, run: az group delete --name $group"
   kubelogin convert-kubeconfig --login azurecli --kubeconfig "$KUBECONFIG"
+  borrow_admin "$(az aks show --resource-group "$group" --name "$cluster" --query id --output tsv)"
   local attempt
   for ((attempt = 1; ; attempt++)); do
     if helm list --namespace "$NAMESPACE" >/dev/null 2>"$scratch/error"; then
@@ -251,16 +256,22 @@ To delete everything instead, run: az group delete --name $group"
     ((attempt < PATIENCE_ATTEMPTS)) ||
       fail "the cluster $cluster does not let you in. helm says:
 $(<"$scratch/error")
-Get the role 'Azure Kubernetes Service RBAC Cluster Admin' on this cluster, then run this command again"
+You have the role '$ADMIN_ROLE', or get it while this command runs, which can take ten minutes. Run this command again"
     say "Waiting until the cluster lets you in ($attempt of $PATIENCE_ATTEMPTS)"
     sleep "$PATIENCE_SECONDS"
   done
 }
 
+# Removes the temporary directory.
+leave() {
+  rm -rf -- "$scratch"
+}
+
 # Prints how the deployer's own kubectl and helm reach the cluster.
 way_in() {
   printf 'To reach the cluster, run: az aks get-credentials --resource-group %s --name %s' "$group" "$cluster"
-  printf ' && kubelogin convert-kubeconfig --login azurecli'
+  printf ' && kubelogin convert-kubeconfig --login azurecli\n'
+  printf 'To see it, you need to be in viewerPrincipalIds or operatorPrincipalIds of infra/%s.bicepparam' "$environment"
 }
 
 up() {

@@ -17,3 +17,8 @@ param alertLimits = {
   oldestOpenRunHours: 24
   reconcileSilent: !(values.?scaling.?scaleToZero ?? false)
 }
+// Object ids of the groups that may look, may repair, and may send. Without them only the app has access.
+// Print the id of a group with: az ad group show --group NAME --query id
+param viewerPrincipalIds = []
+param operatorPrincipalIds = []
+param senderPrincipalIds = []

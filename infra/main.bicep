@@ -39,9 +39,14 @@ param instance string = 'dispatcher'
 @allowed(['inline', 'identity'])
 param payloads string = 'inline'
 
-@description('Optional. Object id of the person or pipeline that deploys and installs the chart. It becomes an administrator of the cluster. Default: the identity that starts this deployment.')
-@minLength(1)
-param deployerPrincipalId string = deployer().objectId
+@description('Optional. Object ids of the groups or people that may look at rows, logs of attempts, counts of messages, log lines, Jobs and pods.')
+param viewerPrincipalIds string[] = []
+
+@description('Optional. Object ids of the groups or people that may repair. They may look too, change rows, and read messages and bodies.')
+param operatorPrincipalIds string[] = []
+
+@description('Optional. Object ids of the groups, people or programs that may send messages.')
+param senderPrincipalIds string[] = []
 
 @description('Optional. Pricing tier of the cluster. Standard and Premium guarantee the uptime of its API server, Free does not.')
 @allowed(['Free', 'Standard', 'Premium'])
@@ -128,6 +133,7 @@ var storageName = take('st${compactName}${suffix}', 24)
 var registryName = 'cr${compactName}${suffix}'
 var clusterName = 'aks-${baseName}'
 var componentName = 'appi-${baseName}'
+var workspaceName = 'log-${baseName}'
 
 // Service Bus ignores case in names, so that two spellings are one entity.
 var queues = union(map(filter(sources, source => source.?queue != null), source => toLower(source.queue!)), [])
@@ -170,7 +176,6 @@ module cluster 'modules/cluster.bicep' = {
     availabilityZones: availabilityZones
     authorizedIpRanges: authorizedIpRanges
     workspaceId: monitoring.outputs.workspaceId
-    deployerPrincipalId: deployerPrincipalId
   }
 }
 
@@ -283,7 +288,7 @@ module monitoring 'modules/monitoring.bicep' = {
   scope: group
   name: 'monitoring'
   params: {
-    workspaceName: 'log-${baseName}'
+    workspaceName: workspaceName
     componentName: componentName
     location: location
     tags: tags
@@ -319,6 +324,21 @@ module diagnostics 'modules/diagnostics.bicep' = {
     storageName: storageName
     registryName: registryName
     auditLogs: auditLogs
+  }
+}
+
+module people 'modules/people.bicep' = {
+  scope: group
+  name: 'people'
+  dependsOn: [cluster, serviceBus, storage, monitoring]
+  params: {
+    serviceBusName: serviceBusName
+    storageName: storageName
+    clusterName: clusterName
+    workspaceName: workspaceName
+    viewerPrincipalIds: viewerPrincipalIds
+    operatorPrincipalIds: operatorPrincipalIds
+    senderPrincipalIds: senderPrincipalIds
   }
 }
 
@@ -364,6 +384,12 @@ output serviceBusFullyQualifiedNamespace string = serviceBus.outputs.fullyQualif
 
 @description('Fills the chart\'s value storage.accountName.')
 output storageAccountName string = storage.outputs.name
+
+@description('Fills the chart\'s value storage.blobServiceUri.')
+output storageBlobServiceUri string = storage.outputs.blobServiceUri
+
+@description('Fills the chart\'s value storage.tableServiceUri.')
+output storageTableServiceUri string = storage.outputs.tableServiceUri
 
 @description('Fills the chart\'s value workloadIdentity.clientId.')
 output workloadIdentityClientId string = appIdentity.outputs.clientId

@@ -27,3 +27,8 @@ param registrySku = 'Standard'
 param lineRetentionDays = 90
 // Without an address here, or an action group in alertActionGroupIds, alerts fire but notify nobody.
 param alertEmails = []
+// Object ids of the groups that may look, may repair, and may send. Without them only the app has access.
+// Print the id of a group with: az ad group show --group NAME --query id
+param viewerPrincipalIds = []
+param operatorPrincipalIds = []
+param senderPrincipalIds = []

@@ -84,17 +84,25 @@ var roles = {
   'Monitoring Metrics Publisher': '3913510d-42f4-4e42-8a64-420c390055eb'
   AcrPull: '7f951dda-4ed3-4680-a7ca-43fe172d538d'
   'Azure Kubernetes Service Cluster User Role': '4abbcc35-e782-43d8-92c5-2d3f1bd2253f'
-  'Azure Kubernetes Service RBAC Cluster Admin': 'b1ff04bb-8a4e-4dc4-8eb5-8693973ce19b'
+  'Azure Kubernetes Service RBAC Reader': '7f6c6a51-bcf8-42ba-9220-52d62157d7db'
   'Azure Service Bus Data Owner': '090c5cfd-751d-490a-894a-3ce6f1109419'
   'Azure Service Bus Data Receiver': '4f6d3b9b-027b-4f4c-9142-0e5a2a2247e0'
+  'Azure Service Bus Data Sender': '69a216fc-b8fb-44d8-bc22-1f3c2cd27a39'
+  'Log Analytics Reader': '73c42c96-874c-492b-b04d-ab87d138a893'
+  Reader: 'acdd72a7-3385-48ef-bd42-f606fba81ae7'
   'Storage Blob Data Reader': '2a2b9908-6ea1-4ae2-8e65-a410df84e7d1'
   'Storage Blob Data Owner': 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
   'Storage Table Data Contributor': '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
+  'Storage Table Data Reader': '76199698-9eea-4c19-bc75-cec21354c6b6'
 }
 
 @export()
 @description('Container of the bodies, as the app names it.')
 var payloadsContainer = 'dispatcher-payloads'
+
+@export()
+@description('Container of the logs of attempts, as the app names it.')
+var logsContainer = 'dispatcher-logs'
 
 @export()
 @description('Settings of every queue and subscription. The Dispatcher relies on them.')
@@ -123,3 +131,18 @@ type moduleType = {
 @export()
 @description('Returns the source of each module in the chart\'s values.')
 func sourcesOf(modules moduleType[]) sourceType[] => map(modules, module => module.source)
+
+@export()
+@description('A role, by its name in roles, for one principal.')
+type grantType = {
+  @description('Required. Name of the role.')
+  role: string
+
+  @description('Required. Object id of the principal.')
+  principalId: string
+}
+
+@export()
+@description('Returns a grant of the role for each principal.')
+func grantsOf(role string, principalIds string[]) grantType[] =>
+  map(principalIds, principalId => { role: role, principalId: principalId })

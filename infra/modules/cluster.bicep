@@ -1,6 +1,6 @@
 metadata description = 'Creates a Kubernetes cluster with KEDA. People and pods sign in with Microsoft Entra ID only.'
 
-import { nodePoolType, roles, tagsType } from '../types.bicep'
+import { nodePoolType, tagsType } from '../types.bicep'
 
 @description('Required. Name of the cluster.')
 @minLength(1)
@@ -36,10 +36,6 @@ param authorizedIpRanges string[] = []
 @description('Required. Resource id of the Log Analytics workspace that the cluster\'s agent sends to.')
 @minLength(1)
 param workspaceId string
-
-@description('Required. Object id of the person or pipeline that deploys and installs the chart. It becomes an administrator of the cluster.')
-@minLength(1)
-param deployerPrincipalId string
 
 var poolDefaults = {
   type: 'VirtualMachineScaleSets'
@@ -131,17 +127,6 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
     }
   ]
 }
-
-resource deployerRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
-  for role in ['Azure Kubernetes Service Cluster User Role', 'Azure Kubernetes Service RBAC Cluster Admin']: {
-    name: guid(cluster.id, deployerPrincipalId, roles[role])
-    scope: cluster
-    properties: {
-      principalId: deployerPrincipalId
-      roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles[role])
-    }
-  }
-]
 
 @description('Name of the cluster.')
 output name string = cluster.name

@@ -1,6 +1,6 @@
 metadata description = 'Creates the Dispatcher\'s storage account, for rows, large bodies, logs, and files of the Functions host.'
 
-import { payloadsContainer, tagsType } from '../types.bicep'
+import { logsContainer, payloadsContainer, tagsType } from '../types.bicep'
 
 @description('Required. Name of the account. No other account in Azure may have it.')
 @minLength(3)
@@ -78,7 +78,7 @@ resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
     }
 
     resource logs 'containers' = {
-      name: 'dispatcher-logs'
+      name: logsContainer
       properties: { publicAccess: 'None' }
     }
   }
@@ -119,6 +119,12 @@ resource kept 'Microsoft.Authorization/locks@2020-05-01' = if (lock) {
 
 @description('Name of the account.')
 output name string = account.name
+
+@description('URL of the blobs, as this cloud names it.')
+output blobServiceUri string = account.properties.primaryEndpoints.blob
+
+@description('URL of the tables, as this cloud names it.')
+output tableServiceUri string = account.properties.primaryEndpoints.table
 
 @description('Name of the table.')
 output tableName string = account::tables::runs.name

@@ -45,6 +45,8 @@ describe("helm", () => {
         jobNamespace: "runs",
         serviceBusFullyQualifiedNamespace: "sbns-dispatcher-dev.servicebus.windows.net",
         storageAccountName: "stdispatcherdev",
+        storageBlobServiceUri: "https://stdispatcherdev.blob.core.windows.net/",
+        storageTableServiceUri: "https://stdispatcherdev.table.core.windows.net/",
         workloadIdentityClientId: identity(1),
         workloadIdentityTenantId: identity(2),
         kedaIdentityClientId: identity(3),

@@ -5,7 +5,13 @@ import { join, resolve } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { valueAt } from "../../shared/plain-data.ts";
-import { type Deployed, type DeployOptions, type DeployScript, makeDeployScript } from "../support/deploy-script.ts";
+import {
+  DEPLOYER,
+  type Deployed,
+  type DeployOptions,
+  type DeployScript,
+  makeDeployScript,
+} from "../support/deploy-script.ts";
 import { readPrediction } from "../support/predicted-resources.ts";
 import { ROOT } from "../support/run-program.ts";
 
@@ -36,6 +42,11 @@ const callOf = ({ calls }: Deployed, ...words: string[]) => {
   expect(others).toEqual([]);
   return call ?? [];
 };
+/** The cluster's refusal of a deployer who has no role there. */
+const REFUSED = "helm-list---namespace-kube-system";
+/** The value of each option of a call. */
+const optionsOf = (call: readonly string[]): Record<string, string | undefined> =>
+  Object.fromEntries(call.flatMap((word, at) => (word.startsWith("--") ? [[word, call[at + 1]]] : [])));
 const CHANGES = /create|build|import|install|upgrade|uninstall|delete|convert|annotate|restart/;
 
 describe("deploy.sh", () => {
@@ -52,11 +63,15 @@ describe("deploy.sh", () => {
       "az acr build",
       "az aks get-credentials",
       "kubelogin convert-kubeconfig",
+      "az aks show",
+      "az account get-access-token",
+      "helm list",
       "helm list",
       "kubectl rollout status deployment/keda-operator",
       "kubectl get pods",
       "helm upgrade",
       "kubectl get scaledobject dispatcher",
+      "az role assignment list",
     ]);
     expect(callOf(ended, "az", "deployment", "sub", "create")).toEqual(
       words("az deployment sub create --name dispatcher-dev --location westeurope --parameters").concat(
@@ -102,6 +117,8 @@ describe("deploy.sh", () => {
       jobNamespace: "the-jobNamespace",
       "serviceBus.fullyQualifiedNamespace": "the-serviceBusFullyQualifiedNamespace",
       "storage.accountName": "the-storageAccountName",
+      "storage.blobServiceUri": "the-storageBlobServiceUri",
+      "storage.tableServiceUri": "the-storageTableServiceUri",
       "workloadIdentity.clientId": "the-workloadIdentityClientId",
       "workloadIdentity.tenantId": "the-workloadIdentityTenantId",
       "kedaIdentity.clientId": "the-kedaIdentityClientId",
@@ -319,13 +336,54 @@ describe("deploy.sh", () => {
     expect(ended.said).not.toContain("The Dispatcher runs. ");
   });
 
+  it("makes the deployer an administrator of the cluster, and takes that back, however it ends", async () => {
+    for (const fails of [REFUSED, `${REFUSED},helm-upgrade`]) {
+      const ended = await deploy(UP, { fails });
+      expect(ended.code).toBe(fails === REFUSED ? 0 : 1);
+      const create = callOf(ended, "az", "role", "assignment", "create");
+      expect(optionsOf(create)).toMatchObject({
+        "--role": "Azure Kubernetes Service RBAC Cluster Admin",
+        "--scope": "/the-cluster-id",
+        "--assignee-object-id": DEPLOYER,
+        "--assignee-principal-type": "User",
+      });
+      const { "--query": query } = optionsOf(callOf(ended, "az", "role", "assignment", "list"));
+      expect(query).toContain(`description=='${optionsOf(create)["--description"]}'`);
+      expect(query).toContain(`principalId=='${DEPLOYER}'`);
+      expect(callOf(ended, "az", "role", "assignment", "delete")).toEqual(
+        words("az role assignment delete --ids /the-assignment --output none"),
+      );
+      expect(verbs(ended).at(-1)).toBe("az role assignment delete");
+    }
+  });
+
+  it("leaves the roles of a deployer alone whom the cluster lets in already", async () => {
+    expect(verbs(await deploy(UP)).filter((verb) => verb.startsWith("az role"))).toEqual(["az role assignment list"]);
+  });
+
+  it("says how to take the role back if that fails, and succeeds all the same", async () => {
+    const ended = await deploy(UP, { fails: `${REFUSED},az-role-assignment-delete` });
+    expect(ended.code).toBe(0);
+    expect(ended.said).toMatch(/could not be taken back from you.*Run this command again/s);
+  });
+
+  it("says which role is missing if it may not give the deployer any", async () => {
+    const ended = await deploy(UP, { fails: `${REFUSED},az-role-assignment-create` });
+    expect(ended.code).toBe(1);
+    expect(ended.said).toContain("give you the role 'Azure Kubernetes Service RBAC Cluster Admin'");
+    expect(verbs(ended)).not.toContain("helm upgrade");
+  });
+
   it("waits until the new role lets it into the cluster, and says which role when it never does", async () => {
     const ended = await deploy(UP, { fails: "helm-list" });
     expect(ended.code).toBe(1);
-    expect(ended.calls.filter(([, verb]) => verb === "list")).toHaveLength(3);
+    expect(ended.calls.filter(([, verb, , namespace]) => verb === "list" && namespace === "dispatcher")).toHaveLength(
+      3,
+    );
     expect(ended.said).toContain("Azure Kubernetes Service RBAC Cluster Admin");
     expect(ended.said).toContain("stand-in: refused");
     expect(verbs(ended)).not.toContain("helm upgrade");
+    expect(verbs(ended).at(-1)).toBe("az role assignment delete");
   });
 
   it.each([
@@ -427,6 +485,17 @@ describe("deploy.sh down", () => {
     expect(verbs(ended).filter((verb) => CHANGES.test(verb))).toEqual([
       "kubelogin convert-kubeconfig",
       "helm uninstall dispatcher",
+    ]);
+  });
+
+  it("makes the deployer an administrator for as long", async () => {
+    const ended = await deploy(["down", "dev", "--yes"], { fails: REFUSED });
+    expect(ended.code).toBe(0);
+    expect(verbs(ended).filter((verb) => CHANGES.test(verb))).toEqual([
+      "kubelogin convert-kubeconfig",
+      "az role assignment create",
+      "helm uninstall dispatcher",
+      "az role assignment delete",
     ]);
   });
 

@@ -79,8 +79,6 @@ describe.each(both)("what is deployed ($environment) and the code", ({ predictio
       ...each("app", "Monitoring Metrics Publisher", "components"),
       ...each("keda", "Azure Service Bus Data Owner", ...sources),
       ...each("kubelet", "AcrPull", "registries"),
-      ...each("deployer", "Azure Kubernetes Service Cluster User Role", "managedClusters"),
-      ...each("deployer", "Azure Kubernetes Service RBAC Cluster Admin", "managedClusters"),
     ];
     const inOrder = (all: readonly object[]) => all.map((one) => JSON.stringify(one)).toSorted();
     expect(inOrder(made)).toEqual(inOrder(wanted));
@@ -96,7 +94,6 @@ it("docs/settings.md names the roles that the code asks for, and no others", () 
 /** The identity that a principal belongs to, by the resource that it is read from. */
 function whoIs(principal: unknown): string {
   const text = String(principal);
-  if (text.includes("deployer()")) return "deployer";
   if (text.includes("kubeletidentity")) return "kubelet";
   return /userAssignedIdentities\/id-dispatcher-[a-z]+-([a-z]+)'/.exec(text)?.[1] ?? text;
 }
@@ -119,6 +116,6 @@ it("the services' ids of the roles are told apart", () => {
   const ids = [...readFileSync("infra/types.bicep", "utf8").matchAll(/: '([0-9a-f]{8}-[0-9a-f-]{27})'/g)].map(
     ([, id]) => id,
   );
-  expect(ids).toHaveLength(9);
-  expect(new Set(ids).size).toBe(9);
+  expect(ids).toHaveLength(13);
+  expect(new Set(ids).size).toBe(13);
 });
