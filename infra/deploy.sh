@@ -313,7 +313,8 @@ $(way_in)"
   [[ ${outputs[alertAddressees]} != 0 ]] ||
     say "WARNING: nobody is told of an alert. Write a mail address into alertEmails, or an action group into
 alertActionGroupIds, in $infra/$environment.bicepparam. Then run this command again."
-  say "The Dispatcher runs. $(way_in)"
+  say "The Dispatcher runs. $(way_in)
+To send it a message, run: npm run send -- --namespace ${outputs[serviceBusFullyQualifiedNamespace]} --source QUEUE FILE"
 }
 
 # Finds what a deployment has made, though it may have failed half-way. A failed one has no outputs, but its record has

@@ -1,12 +1,6 @@
-import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
-import rhea from "rhea";
 import { generate } from "selfsigned";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import { receiveRaw } from "../../local/broker/amqp.ts";
-import { parseEntities } from "../../local/broker/entities.ts";
-import { Namespace } from "../../local/broker/namespace.ts";
-import { LinkServer } from "../../local/broker/serve-connections.ts";
 import { startBroker } from "../../local/broker/start-broker.ts";
 import { makeServiceBusBroker } from "../../shared/adapters/service-bus/broker.ts";
 import { ConfigError, EntityMissingError, UnavailableError } from "../../shared/errors.ts";
@@ -14,6 +8,7 @@ import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import { numberOf, tokenOf } from "../support/bus-user.ts";
 import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
 import { bytes, messageOf, nested, sendRaw } from "../support/raw-amqp.ts";
+import { startRefusingBroker } from "../support/refusing-broker.ts";
 
 const source = { queue: "q" };
 const closers: (() => unknown)[] = [];
@@ -292,39 +287,6 @@ describe("the Service Bus adapter with an identity", () => {
     expect(error).toMatchObject({ cause: { message: expect.stringContaining("no managed identity here") } });
   });
 });
-
-/** A broker that accepts every token, and then refuses every entity, as the service does if a role is missing. */
-async function startRefusingBroker(): Promise<{ port: number; close(): void }> {
-  const container = rhea.create_container({ id: "refusing-broker" });
-  const links = new LinkServer(new Namespace(parseEntities({ queues: [{ name: "q" }], topics: [] }), Date.now), {
-    now: Date.now,
-  });
-  const refusal = {
-    condition: "amqp:unauthorized-access",
-    description: "Unauthorized access. 'Listen' claim(s) are required to perform this operation.",
-  };
-  container.on("session_open", receiveRaw);
-  container.on("sender_open", ({ connection, sender }) => {
-    if (sender?.source?.address === "$cbs") links.openSender(connection, sender);
-    else sender?.close(refusal);
-  });
-  container.on("receiver_open", ({ connection, receiver }) => {
-    if (receiver?.target?.address === "$cbs") links.openReceiver(connection, receiver);
-    else receiver?.close(refusal);
-  });
-  for (const event of ["disconnected", "error", "sender_error", "receiver_error", "connection_error"])
-    container.on(event, () => {});
-  const server = container.listen({
-    host: "127.0.0.1",
-    port: 0,
-    transport: "tcp",
-    receiver_options: { autoaccept: false },
-  });
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("The server has no port.");
-  return { port: address.port, close: () => void server.close() };
-}
 
 /** A server that accepts connections and never answers. */
 async function startSilentServer(): Promise<{ port: number; connections(): number; close(): void }> {

@@ -18,6 +18,13 @@ describe("send", () => {
     });
   });
 
+  test("reads the namespace in Azure to send to", () => {
+    expect(readSendFlags(["--namespace", "acme.servicebus.chinacloudapi.cn", "--source", "q", "-"])).toMatchObject({
+      namespace: "acme.servicebus.chinacloudapi.cn",
+      entity: "q",
+    });
+  });
+
   test.each([
     [["-"], "'--source <name>' not specified"],
     [["--source", "q"], "'file'"],
@@ -27,6 +34,8 @@ describe("send", () => {
     [["--source", "q", "--count", "1e9", "-"], "'--count <n>' argument '1e9'"],
     [["--source", "q", "--property", "novalue", "-"], "'--property <name=value>' argument 'novalue'"],
     [["--source", "q", "--id", "x".repeat(129), "-"], "'--id <id>'"],
+    [["--source", "q", "--namespace", "acme", "-"], "'--namespace <host>' argument 'acme'"],
+    [["--source", "q", "--namespace", "sb://acme.servicebus.windows.net", "-"], "Give its host name, such as"],
     [["--source", "q", "--unknown", "-"], "--unknown"],
   ])("refuses %j, naming %s", (args, named) => {
     expect(() => readSendFlags(args)).toThrow(named);

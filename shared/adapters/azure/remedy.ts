@@ -11,6 +11,9 @@ export const ROLES = {
   blobs: "Storage Blob Data Owner",
 } as const;
 
+/** The role of those who send. infra/ assigns it to senderPrincipalIds. */
+export const SENDER = "Azure Service Bus Data Sender";
+
 /** The settings of every queue and subscription, as ARM and the options of `az` name them. infra/ uses the same. */
 export const ENTITY_SETTINGS = {
   lockDuration: "PT5M",
@@ -35,11 +38,12 @@ export function grantSource(host: string, source: Source, clientId: string | und
     "queue" in source
       ? `/queues/${inId(source.queue)}`
       : `/topics/${inId(source.topic)}/subscriptions/${source.subscription}`;
-  return grant(
-    ROLES.bus,
-    `${isOfAzure(host) ? find(nameOf(host), NAMESPACE, "id") : "ID-OF-THE-NAMESPACE"}${entity}`,
-    clientId,
-  );
+  return grant(ROLES.bus, `${idOfNamespace(host)}${entity}`, clientId);
+}
+
+/** Gives the command that lets the person who runs it send to every queue and topic of a namespace. */
+export function grantSending(host: string): string {
+  return grant(SENDER, idOfNamespace(host), undefined);
 }
 
 /**
@@ -63,11 +67,24 @@ export function createSource(host: string, source: Source): string | undefined {
   return `az servicebus topic create ${where} --name ${topic} && az servicebus topic subscription create ${where} --topic-name ${topic} --name ${subscription} ${OPTIONS}`;
 }
 
+/** Gives the command that lists the queues and topics of a namespace. Undefined as for `createSource`. */
+export function listEntities(host: string): string | undefined {
+  if (!isOfAzure(host)) return undefined;
+  const where = `--resource-group ${find(nameOf(host), NAMESPACE, "resourceGroup")} --namespace-name ${nameOf(host)}`;
+  return ["queue", "topic"]
+    .map((kind) => `az servicebus ${kind} list ${where} --query '[].name' --output tsv`)
+    .join(" && ");
+}
+
 /** The command that lists the existing namespaces. */
 export const LIST_NAMESPACES = "az servicebus namespace list --query '[].serviceBusEndpoint' --output tsv";
 
 /** The command that lists the existing storage accounts. */
 export const LIST_ACCOUNTS = "az storage account list --query '[].name' --output tsv";
+
+function idOfNamespace(host: string): string {
+  return isOfAzure(host) ? find(nameOf(host), NAMESPACE, "id") : "ID-OF-THE-NAMESPACE";
+}
 
 function grant(role: string, scope: string, clientId: string | undefined): string {
   const assignee = clientId ?? "$(az ad signed-in-user show --query id --output tsv)";

@@ -101,18 +101,37 @@ export function translateError(thrown: unknown, call: FailedCall, place: BusPlac
   return new UnavailableError(remedy(error, call.source, place) ?? failed, { cause: error });
 }
 
-/** Says what is wrong and what a person has to do. Undefined if the failure may pass by itself. */
-function remedy(error: unknown, source: Source, place: BusPlace): string | undefined {
-  const sdk = sdkError(error);
-  if (sdk?.code === "UnauthorizedAccess")
-    return `no access to ${describeSource(source)} in ${place.host}. ${rightTo(source, place)}`;
+/** Whether the identity or key may not do what the call asks for. */
+export function isAccessRefused(error: unknown): boolean {
+  return sdkError(error)?.code === "UnauthorizedAccess";
+}
+
+/** Finds the name that DNS does not know. Undefined if another error happened. */
+export function unknownHost(error: unknown): string | undefined {
+  return /ENOTFOUND (\S+)/.exec(messageOf(error))?.[1];
+}
+
+/**
+ * Says what to do if the WebSocket to `host` is refused, or if the proxy on the way is not there. Undefined if another
+ * error happened.
+ */
+export function proxyTrouble(error: unknown, host: string): string | undefined {
   const refusal = /^Unexpected server response: (\d+)$/.exec(messageOf(error))?.[1];
   if (refusal !== undefined)
-    return `the WebSocket to ${place.host} was refused with status ${refusal}. If HTTPS_PROXY is set, let that proxy connect the app with ${place.host}:443, or except the host in NO_PROXY. If the proxy asks for a password (407), write user and password into its URL`;
-  const unknown = /ENOTFOUND (\S+)/.exec(messageOf(error))?.[1];
-  if (unknown !== undefined && unknown !== place.host.split(":")[0])
+    return `the WebSocket to ${host} was refused with status ${refusal}. If HTTPS_PROXY is set, let that proxy connect you with ${host}:443, or except the host in NO_PROXY. If the proxy asks for a password (407), write user and password into its URL`;
+  const unknown = unknownHost(error);
+  if (unknown !== undefined && unknown !== host.split(":")[0])
     return `the proxy ${unknown} does not resolve in DNS. Set HTTPS_PROXY to the URL of an existing one`;
-  if (sdk?.message.includes("ENOTFOUND")) {
+  return undefined;
+}
+
+/** Says what is wrong and what a person has to do. Undefined if the failure may pass by itself. */
+function remedy(error: unknown, source: Source, place: BusPlace): string | undefined {
+  if (isAccessRefused(error))
+    return `no access to ${describeSource(source)} in ${place.host}. ${rightTo(source, place)}`;
+  const trouble = proxyTrouble(error, place.host);
+  if (trouble !== undefined) return trouble;
+  if (unknownHost(error) !== undefined) {
     const setting = place.kind === "identity" ? "ServiceBus__fullyQualifiedNamespace" : "ServiceBus";
     return `namespace ${place.host} does not resolve in DNS. Set ${setting} to an existing namespace; list them with: ${LIST_NAMESPACES}`;
   }

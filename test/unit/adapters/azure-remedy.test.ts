@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { createSource, grantAccount, grantSource } from "../../../shared/adapters/azure/remedy.ts";
+import {
+  createSource,
+  grantAccount,
+  grantSending,
+  grantSource,
+  listEntities,
+} from "../../../shared/adapters/azure/remedy.ts";
 
 const BUS = "acme.servicebus.windows.net";
 const ID =
@@ -17,6 +23,12 @@ describe("the command that grants a role", () => {
   it("names the subscription, not its topic alone, and whoever is logged in where no identity is told", () => {
     expect(grantSource(BUS, { topic: "t", subscription: "s" }, undefined)).toBe(
       `az role assignment create --role 'Azure Service Bus Data Receiver' --assignee $(az ad signed-in-user show --query id --output tsv) --scope ${ID}/topics/t/subscriptions/s`,
+    );
+  });
+
+  it("names the namespace for those who send, and whoever is logged in", () => {
+    expect(grantSending(BUS)).toBe(
+      `az role assignment create --role 'Azure Service Bus Data Sender' --assignee $(az ad signed-in-user show --query id --output tsv) --scope ${ID}`,
     );
   });
 
@@ -48,6 +60,18 @@ describe("the command that creates a source", () => {
   it("is none for an emulator", () => {
     for (const host of ["localhost", "127.0.0.1", ""]) expect(createSource(host, { queue: "q" })).toBeUndefined();
   });
+});
+
+it("the command that lists what can be sent to names queues and topics, and is none for an emulator", () => {
+  expect(listEntities(BUS)).toBe(
+    ["queue", "topic"]
+      .map(
+        (kind) =>
+          `az servicebus ${kind} list --resource-group ${GROUP} --namespace-name acme --query '[].name' --output tsv`,
+      )
+      .join(" && "),
+  );
+  expect(listEntities("127.0.0.1")).toBeUndefined();
 });
 
 it("holds no double quote, which a log of JSON would write otherwise", () => {
