@@ -200,8 +200,8 @@ check_chart() {
   # helm alone would render for its own version of Kubernetes, which the chart may refuse.
   oldest=$(sed -n 's/^kubeVersion: ">=\(.*\)-0"$/\1/p' "$root/keda/Chart.yaml")
   for literal in "${INVENTED[@]}"; do literals+=(--set-literal "$literal"); done
-  helm template "$RELEASE" "$root/keda" --namespace "$NAMESPACE" --kube-version "$oldest" --values "$values" \
-    "${literals[@]}" >/dev/null ||
+  helm template "$RELEASE" "$root/keda" --namespace "$NAMESPACE" --kube-version "$oldest" \
+    --values "$infra/values.aks.yaml" --values "$values" "${literals[@]}" >/dev/null ||
     fail "the chart refuses the values in $values; helm says why above. Nothing was deployed.
 Correct the values, then run this command again"
 }
@@ -300,8 +300,9 @@ Delete the one that is in the way with: az role assignment delete --ids ID"
   local arguments=() pair
   for pair in "${VALUES[@]}"; do arguments+=(--set-literal "${pair#*:}=${outputs[${pair%%:*}]}"); done
   say "Installing release $RELEASE"
-  helm upgrade --install "$RELEASE" "$root/keda" --namespace "$NAMESPACE" --create-namespace --values "$values" \
-    "${arguments[@]}" --set-literal "image.tag=$tag" --wait --timeout 10m ||
+  helm upgrade --install "$RELEASE" "$root/keda" --namespace "$NAMESPACE" --create-namespace \
+    --values "$infra/values.aks.yaml" --values "$values" "${arguments[@]}" --set-literal "image.tag=$tag" \
+    --wait --timeout 10m ||
     fail "helm could not bring up release $RELEASE; it says why above.
 If its pods do not get ready, read their log: kubectl logs --namespace $NAMESPACE deployment/$RELEASE
 If its ScaledObject does not, read what KEDA says: kubectl describe scaledobject --namespace $NAMESPACE $RELEASE

@@ -55,10 +55,10 @@ param clusterTier string = 'Free'
 @description('Optional. Version of Kubernetes, such as 1.34. If empty, AKS chooses its default for the region.')
 param kubernetesVersion string = ''
 
-@description('Optional. The nodes for the cluster\'s own pods. AKS asks for at least two, each with 4 vCPU or more.')
+@description('Optional. The nodes for the cluster\'s own pods and the Dispatcher. AKS asks for at least two, each with 4 vCPU or more.')
 param systemPool nodePoolType = { vmSize: 'Standard_D4ds_v5', minCount: 2, maxCount: 3 }
 
-@description('Optional. The nodes for the Dispatcher and its Jobs.')
+@description('Optional. The nodes for the Jobs.')
 param workPool nodePoolType = { vmSize: 'Standard_D4ds_v5', minCount: 1, maxCount: 5 }
 
 @description('Optional. Availability zones that the nodes are spread over. If empty, the nodes are tied to no zone.')

@@ -46,7 +46,7 @@ type nodePoolType = {
   @minLength(1)
   vmSize: string
 
-  @description('Required. The fewest nodes. The Dispatcher itself needs one.')
+  @description('Required. The fewest nodes.')
   @minValue(1)
   @maxValue(100)
   minCount: int
@@ -55,6 +55,19 @@ type nodePoolType = {
   @minValue(1)
   @maxValue(1000)
   maxCount: int
+
+  @description('Optional. How many nodes an upgrade drains at once: a number, or a share of the pool, rounded up. It adds as many new ones first, which takes quota. Few large batches interrupt a long Job less often than many small ones. Default: 33%.')
+  maxSurge: string?
+
+  @description('Optional. Minutes that an upgrade waits for the pods of a drained node to end. If they take longer, the upgrade stops. Default: 30.')
+  @minValue(5)
+  @maxValue(1440)
+  drainTimeoutMinutes: int?
+
+  @description('Optional. Minutes that an upgrade waits between draining nodes and replacing them. Default: 0.')
+  @minValue(0)
+  @maxValue(30)
+  soakMinutes: int?
 }
 
 @export()

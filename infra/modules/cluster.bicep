@@ -21,10 +21,10 @@ param tier string = 'Free'
 @description('Optional. Version of Kubernetes, such as 1.34. If empty, AKS chooses its default for the region.')
 param kubernetesVersion string = ''
 
-@description('Required. The nodes for the cluster\'s own pods. AKS asks for at least two, each with 4 vCPU or more.')
+@description('Required. The nodes for the cluster\'s own pods and the Dispatcher. AKS asks for at least two, each with 4 vCPU or more.')
 param systemPool nodePoolType
 
-@description('Required. The nodes for the Dispatcher and its Jobs.')
+@description('Required. The nodes for the Jobs.')
 param workPool nodePoolType
 
 @description('Optional. Availability zones that the nodes are spread over. If empty, the nodes are tied to no zone.')
@@ -46,7 +46,17 @@ var poolDefaults = {
   enableAutoScaling: true
   enableNodePublicIP: false
   availabilityZones: availabilityZones
-  upgradeSettings: { maxSurge: '10%' }
+}
+
+@description('How upgrades drain a pool. By default in three batches or four, as AKS recommends for production.')
+func upgradeSettingsOf(pool nodePoolType) {
+  maxSurge: string
+  drainTimeoutInMinutes: int
+  nodeSoakDurationInMinutes: int
+} => {
+  maxSurge: pool.?maxSurge ?? '33%'
+  drainTimeoutInMinutes: pool.?drainTimeoutMinutes ?? 30
+  nodeSoakDurationInMinutes: pool.?soakMinutes ?? 0
 }
 
 resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
@@ -100,6 +110,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
         vmSize: systemPool.vmSize
         minCount: systemPool.minCount
         maxCount: systemPool.maxCount
+        upgradeSettings: upgradeSettingsOf(systemPool)
         nodeTaints: ['CriticalAddonsOnly=true:NoSchedule']
       })
       union(poolDefaults, {
@@ -108,6 +119,7 @@ resource cluster 'Microsoft.ContainerService/managedClusters@2025-10-01' = {
         vmSize: workPool.vmSize
         minCount: workPool.minCount
         maxCount: workPool.maxCount
+        upgradeSettings: upgradeSettingsOf(workPool)
       })
     ]
   }

@@ -11,6 +11,21 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{- end }}
 
+{{/* Labels of the app's pods, without those that podLabels adds. */}}
+{{- define "dispatcher.podLabels" -}}
+{{ include "dispatcher.labels" . }}
+{{- if .Values.workloadIdentity.clientId }}
+azure.workload.identity/use: "true"
+{{- end }}
+{{- end }}
+
+{{/* Names the PriorityClass of the app's pods. Empty if they have none. */}}
+{{- define "dispatcher.priorityClass" -}}
+{{- with .Values.priorityClass }}
+{{- if .name }}{{ .name }}{{ else if .create }}{{ include "dispatcher.clusterName" $ }}{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* Names an object that is in no namespace. The release's name alone may be taken by another release. */}}
 {{- define "dispatcher.clusterName" -}}
 {{ .Release.Namespace }}-{{ .Release.Name }}

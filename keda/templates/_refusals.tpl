@@ -6,6 +6,19 @@
 {{- end }}
 {{- include "dispatcher.refuseConnections" . }}
 {{- include "dispatcher.refuseModules" . }}
+{{- include "dispatcher.refusePodMetadata" . }}
+{{- end }}
+
+{{- define "dispatcher.refusePodMetadata" -}}
+{{- $own := include "dispatcher.podLabels" . | fromYaml }}
+{{- range $name, $_ := .Values.podLabels }}
+{{- if hasKey $own $name }}
+{{- fail (printf "podLabels sets %s, a label that the chart sets itself, because it finds its pods by such labels. Remove it" $name) }}
+{{- end }}
+{{- end }}
+{{- if hasKey .Values.podAnnotations "checksum/modules" }}
+{{- fail "podAnnotations sets checksum/modules, which the chart sets itself, so that changed modules replace the pods. Remove it" }}
+{{- end }}
 {{- end }}
 
 {{- define "dispatcher.refuseConnections" -}}

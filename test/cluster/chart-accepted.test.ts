@@ -18,6 +18,7 @@ const KINDS = [
   "Deployment",
   "NetworkPolicy",
   "PodDisruptionBudget",
+  "PriorityClass",
   "Role",
   "RoleBinding",
   "ScaledObject",

@@ -90,6 +90,16 @@ const REFUSALS: readonly Refusal[] = [
   },
   { name: "no module", over: withModules(), says: /modules is empty/ },
   {
+    name: "a pod's label that the chart sets itself",
+    over: { podLabels: { "app.kubernetes.io/name": "mine" } },
+    says: /podLabels sets app\.kubernetes\.io\/name, a label that the chart sets itself.*Remove it/,
+  },
+  {
+    name: "a pod's annotation that the chart sets itself",
+    over: { podAnnotations: { "checksum/modules": "0" } },
+    says: /podAnnotations sets checksum\/modules/,
+  },
+  {
     name: "two modules with one name",
     over: withModules(aModule, { ...aModule, source: { queue: "b" } }),
     says: /modules\[1\] \(a\): name is also the name of modules\[0\]/,

@@ -12,6 +12,7 @@ export const CONNECTED = {
 export const VALUES: readonly { readonly name: string; readonly values: readonly Values[] }[] = [
   { name: "the defaults, with connection strings", values: [CONNECTED] },
   { name: "production", values: ["values.production.yaml"] },
+  { name: "production, on the cluster of infra/", values: ["../infra/values.aks.yaml", "values.production.yaml"] },
   { name: "production, scaled to zero", values: ["values.production.yaml", "values.scale-to-zero.yaml"] },
   { name: "connection strings, scaled to zero", values: [CONNECTED, "values.scale-to-zero.yaml"] },
 ];

@@ -3,11 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { z } from "zod";
 import { programsOf } from "../../real-cluster/programs.ts";
 import { readConfig } from "../../shared/config.ts";
 import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { valueAt } from "../../shared/plain-data.ts";
 import { makeDeployScript } from "../support/deploy-script.ts";
+import { ofType, readPrediction } from "../support/predicted-resources.ts";
 import { CHART, type Chart, objectAt, objectsAt, openChart, RELEASE, type Rendered, type Values } from "./chart.ts";
 import { CONNECTED, VALUES } from "./chart-values.ts";
 
@@ -134,6 +136,67 @@ describe("what is rendered", () => {
     expect(await podOf({ modules: [{ ...CONNECTED.modules[0], maxRunningTime: "2m" }] })).not.toBe(before);
     expect(await podOf({ scaling: { maxReplicas: 5 } })).toBe(before);
     expect(await one("Deployment", CONNECTED)).toMatchObject({ spec: { strategy: { type: "Recreate" } } });
+  });
+
+  test("comes before the Jobs on a full node: by a PriorityClass of its own, or by one that is there", async () => {
+    const own = await one("PriorityClass", CONNECTED);
+    expect(own).toMatchObject({ metadata: { name: "dispatcher-dispatcher" }, value: 1_000_000 });
+    expect(valueAt(own, ["globalDefault"])).toBeUndefined();
+    const classOf = async (priorityClass: object) => {
+      const objects = await chart.render([CONNECTED, { priorityClass }]);
+      const made = objects.filter(({ kind }) => kind === "PriorityClass").map(({ metadata }) => metadata?.name);
+      return { made, used: valueAt(find(objects, "Deployment"), [...POD, "priorityClassName"]) };
+    };
+    expect(await classOf({})).toEqual({ made: ["dispatcher-dispatcher"], used: "dispatcher-dispatcher" });
+    expect(await classOf({ name: "important" })).toEqual({ made: [], used: "important" });
+    expect(await classOf({ create: false })).toEqual({ made: [], used: undefined });
+  });
+
+  test("is spread over nodes and zones, or as the values say, and the chart knows which pods are meant", async () => {
+    const spreadOf = async (...more: Values[]) =>
+      objectsAt(await one("Deployment", CONNECTED, ...more), ...POD, "topologySpreadConstraints");
+    const labelSelector = {
+      matchLabels: { "app.kubernetes.io/name": "dispatcher", "app.kubernetes.io/instance": "dispatcher" },
+    };
+    const softly = { maxSkew: 1, whenUnsatisfiable: "ScheduleAnyway", labelSelector };
+    expect(await spreadOf()).toEqual([
+      { ...softly, topologyKey: "kubernetes.io/hostname" },
+      { ...softly, topologyKey: "topology.kubernetes.io/zone" },
+    ]);
+    const given = { maxSkew: 1, topologyKey: "rack", whenUnsatisfiable: "DoNotSchedule" };
+    expect(await spreadOf({ topologySpreadConstraints: [given] })).toEqual([{ ...given, labelSelector }]);
+    const none = await one("Deployment", CONNECTED, { topologySpreadConstraints: [] });
+    expect(valueAt(none, [...POD, "topologySpreadConstraints"])).toBeUndefined();
+  });
+
+  test("prefers the system pool where infra/deploy.sh installs it, and tolerates that pool's taint", async () => {
+    const [cluster] = ofType(readPrediction("prod"), "Microsoft.ContainerService/managedClusters");
+    const pools = objectsAt(cluster?.properties, "agentPoolProfiles");
+    const taints = z.array(z.string()).parse(pools.find(({ mode }) => mode === "System")?.["nodeTaints"]);
+    const pod = objectAt(await one("Deployment", CONNECTED, "../infra/values.aks.yaml"), ...POD);
+    expect(taints).toEqual(
+      objectsAt(pod, "tolerations").map(
+        ({ key, value, effect }) => `${String(key)}=${String(value)}:${String(effect)}`,
+      ),
+    );
+    const [wish] = objectsAt(pod, "affinity", "nodeAffinity", "preferredDuringSchedulingIgnoredDuringExecution");
+    expect(objectsAt(wish, "preference", "matchExpressions")).toEqual([
+      { key: "kubernetes.azure.com/mode", operator: "In", values: ["system"] },
+    ]);
+  });
+
+  test("carries the labels and annotations of the values beside its own", async () => {
+    const pod = objectAt(
+      await one("Deployment", CONNECTED, { podLabels: { team: "a" }, podAnnotations: { "acme/mesh": "off" } }),
+      "spec",
+      "template",
+    );
+    expect(pod).toMatchObject({
+      metadata: {
+        labels: { team: "a", "app.kubernetes.io/name": "dispatcher" },
+        annotations: { "acme/mesh": "off", "checksum/modules": expect.any(String) },
+      },
+    });
   });
 
   test("is one host to Functions, whichever pod it is, under an id that the host allows", async () => {

@@ -94,6 +94,11 @@ describe.each(both)("the resources of $environment", ({ prediction }) => {
       expect(name).toContain(String(properties?.["principalId"]).replace(/^\[(.*)\]$/, "$1"));
   });
 
+  it("upgrade their nodes in three batches or four, and stop if a node does not drain", () => {
+    const upgradeSettings = { maxSurge: "33%", drainTimeoutInMinutes: 30, nodeSoakDurationInMinutes: 0 };
+    for (const pool of nodePools(prediction)) expect(pool).toMatchObject({ upgradeSettings });
+  });
+
   it("never clear away the body of an open run", () => {
     const rules = valueAt(only("Microsoft.Storage/storageAccounts/managementPolicies"), [
       "properties",
