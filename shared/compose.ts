@@ -130,6 +130,7 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
     bodyAccess: settings.bodyAccess,
     lockDurationMs: settings.lockDurationMs,
     jobRetentionMs: settings.jobRetentionMs,
+    kedaVersion: settings.kedaVersion,
     historyRetentionMs: settings.historyRetentionMs,
   };
 }

@@ -29,6 +29,8 @@ export interface Settings {
   readonly reconcileSchedule: string;
   readonly lockDurationMs: number;
   readonly jobRetentionMs: number;
+  /** Undefined unless the app sleeps while there are no messages. */
+  readonly kedaVersion: string | undefined;
   readonly historyRetentionMs: number;
 }
 
@@ -62,6 +64,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     // A replica that slept may create a Job by a row that it read a minute ago. Until then the finished Job has to keep
     // its name taken.
     jobRetentionMs: read.duration("JOB_RETENTION", "2m", "365d"),
+    kedaVersion: read.optional("KEDA_VERSION"),
     // The row locks its message's identity, and has to outlive every trigger that slept.
     historyRetentionMs: read.duration("HISTORY_RETENTION", "1d", "3650d"),
   };

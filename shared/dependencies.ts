@@ -27,6 +27,8 @@ export interface Dependencies {
   readonly lockDurationMs: number;
   /** How long a retired Job stays, and keeps its name taken. */
   readonly jobRetentionMs: number;
+  /** The version of KEDA that the chart was told. Undefined unless the app sleeps while there are no messages. */
+  readonly kedaVersion: string | undefined;
   /** How long a closed run is kept. */
   readonly historyRetentionMs: number;
 }

@@ -19,6 +19,7 @@ type PreflightDependencies = Pick<
   | "namespace"
   | "bodyAccess"
   | "jobRetentionMs"
+  | "kedaVersion"
 >;
 
 /** More Jobs than this in a namespace slow down lists, etcd and the Job controller, for all users of the cluster. */
@@ -35,7 +36,7 @@ const LEAST_RETENTION_MS = 2 * 60_000;
 const LEAST_MINOR = 31;
 /**
  * Makes the preflight, which checks whether bus, storage and cluster will let the Dispatcher work. It asks for each
- * module's source, the rows, the bodies, the cluster's version and each right of the Role, lets the API server judge
+ * module's source, the rows, the bodies, the versions of cluster and KEDA, and each right of the Role, lets the API server judge
  * each module's Job, and compares JOB_RETENTION with the number of Jobs. It changes nothing, except that it makes a
  * missing table or container. It resolves to what is wrong, worst first, and to what it could not check.
  */
@@ -70,6 +71,7 @@ export async function logPreflight(preflight: () => Promise<Finding[]>, log: Log
 async function* look(deps: PreflightDependencies): AsyncGenerator<Finding> {
   yield* lookAtBusAndStorage(deps);
   yield* judgeVersion(deps);
+  yield* judgeKeda(deps);
   const missing = await missingRights(deps);
   for (const right of missing) yield missingRight(right, deps.namespace);
   const may = (verb: Right["verb"]) => !missing.some((right) => right.resource === "jobs" && right.verb === verb);
@@ -106,6 +108,19 @@ async function* judgeVersion({ cluster }: PreflightDependencies): AsyncGenerator
   yield {
     level: "error",
     text: `the cluster runs Kubernetes ${version.major}.${version.minor}, which calls a Job failed while its pod may still run, so that an attempt could be done twice at once. Upgrade the cluster to 1.${LEAST_MINOR} or later`,
+  };
+}
+
+/**
+ * Compares what the chart was told of KEDA with the cluster. An app that does not sleep works with any KEDA, and has no
+ * `kedaVersion`.
+ */
+async function* judgeKeda({ cluster, kedaVersion }: PreflightDependencies): AsyncGenerator<Finding> {
+  if (kedaVersion === undefined || (await cluster.kedaWakes()) !== false) return;
+  yield {
+    level: "error",
+    field: "KEDA_VERSION",
+    text: `the chart was told that KEDA is ${kedaVersion}, but the cluster's is older than 2.19, which may let the app sleep while its messages can't be counted. Upgrade KEDA to 2.19 or later, or set scaling.scaleToZero to false in the chart's values`,
   };
 }
 

@@ -44,6 +44,9 @@
 {{- end }}
 {{- end }}
 # Settings of the Functions host. The standalone host ignores them.
+{{- if .Values.scaling.scaleToZero }}
+- { name: KEDA_VERSION, value: {{ .Values.scaling.kedaVersion | quote }} }
+{{- end }}
 {{- with .Values.applicationInsights.connectionString }}
 - { name: APPLICATIONINSIGHTS_CONNECTION_STRING, value: {{ . | quote }} }
 {{- with $.Values.workloadIdentity.clientId }}

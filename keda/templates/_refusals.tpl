@@ -7,6 +7,26 @@
 {{- include "dispatcher.refuseConnections" . }}
 {{- include "dispatcher.refuseModules" . }}
 {{- include "dispatcher.refusePodMetadata" . }}
+{{- include "dispatcher.refuseScaling" . }}
+{{- end }}
+
+{{- define "dispatcher.refuseScaling" -}}
+{{- with .Values.scaling }}
+{{- if .scaleToZero }}
+{{- if not .kedaVersion }}
+{{- fail "scaling.scaleToZero is true, but scaling.kedaVersion is empty. Write the version of the cluster's KEDA, such as \"2.19.0\". This shows it as the tag of the operator's image: kubectl get deployments --all-namespaces --output wide | grep keda-operator" }}
+{{- end }}
+{{- if not (semverCompare ">=2.19.0-0" .kedaVersion) }}
+{{- fail (printf "scaling.scaleToZero is true, but KEDA %s (scaling.kedaVersion) may let the app sleep while its messages can't be counted. Upgrade KEDA to 2.19 or later (docs/scaling.md says which AKS has it), or set scaling.scaleToZero to false" .kedaVersion) }}
+{{- end }}
+{{- end }}
+{{- if ne (empty .wakeUp.start) (empty .wakeUp.end) }}
+{{- fail "scaling.wakeUp has only one of start and end, and needs both. Write the other one, or empty both, so that the app is only awake for messages" }}
+{{- end }}
+{{- if and .wakeUp.start (eq .wakeUp.start .wakeUp.end) }}
+{{- fail "scaling.wakeUp.start and scaling.wakeUp.end are the same, which KEDA refuses. Write a later end, or empty both" }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "dispatcher.refusePodMetadata" -}}

@@ -113,11 +113,12 @@ const EDGES = {
   "list the cancelled jobs": { server: "cluster" },
   "look at the jobs": { server: "cluster" },
   "look at the namespace": { server: "cluster" },
-  // The preflight makes these four before a process counts as up, and only logs what it finds.
+  // The preflight makes these five before a process counts as up, and only logs what it finds.
   "try a job": { server: "cluster", rare: true },
   "ask for a right": { server: "cluster", rare: true },
   "count the jobs": { server: "cluster", rare: true },
   "ask for the version": { server: "cluster", rare: true },
+  "ask about KEDA": { server: "cluster", rare: true },
 } as const satisfies Readonly<Record<string, EdgeFacts>>;
 
 interface EdgeFacts {

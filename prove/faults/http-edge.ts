@@ -176,6 +176,7 @@ export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
   const { pathname, searchParams: query } = new URL(url, "https://cluster");
   if (pathname.endsWith("/selfsubjectaccessreviews")) return "ask for a right";
   if (pathname === "/version") return "ask for the version";
+  if (pathname.startsWith("/openapi/")) return "ask about KEDA";
   if (/\/api\/v1\/namespaces\/[^/]+$/.test(pathname)) return "look at the namespace";
   const [, kind, name, part] = /\/namespaces\/[^/]+\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(pathname) ?? [];
   if (kind === "pods" && part === "log") return "read a log";

@@ -119,6 +119,11 @@ export interface JobCluster {
   tryCreate(job: V1Job): Promise<TrialOutcome>;
   /** Asks for the server's version, which needs no right. Undefined if the server doesn't say it in a known way. */
   version(): Promise<ClusterVersion | undefined>;
+  /**
+   * Asks whether the cluster's KEDA is 2.19 or later, and so wakes an app whose messages it can't count. It needs no
+   * right. Undefined if the cluster has no KEDA, or doesn't say.
+   */
+  kedaWakes(): Promise<boolean | undefined>;
   /** Asks whether the Dispatcher may do this in its namespace, which needs no right itself. */
   mayI(right: Right): Promise<boolean>;
   /** Counts Jobs, retired ones too. Stops at `atMost`, because listing very many costs the server too much. */

@@ -105,6 +105,11 @@ export const SETTINGS = [
     default: "30d",
     description: "How long the row of a closed run is kept",
   },
+  {
+    name: "KEDA_VERSION",
+    description:
+      "The version of KEDA that the chart was told, if the app scales to zero. Preflight compares it with the cluster",
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]["name"];

@@ -90,6 +90,31 @@ const REFUSALS: readonly Refusal[] = [
   },
   { name: "no module", over: withModules(), says: /modules is empty/ },
   {
+    name: "to scale to zero with a KEDA of unknown version",
+    over: { scaling: { scaleToZero: true } },
+    says: /scaling\.kedaVersion is empty\. Write the version of the cluster's KEDA/,
+  },
+  ...["2.16.1", "2.17", "2.18.3-2"].map((kedaVersion) => ({
+    name: `to scale to zero with KEDA ${kedaVersion}`,
+    over: { scaling: { scaleToZero: true, kedaVersion } },
+    says: /KEDA 2\.1[678]\S* \(scaling\.kedaVersion\) may let the app sleep .*Upgrade KEDA to 2\.19 or later/,
+  })),
+  {
+    name: "a version of KEDA that is a number, because 2.20 would be 2.2",
+    over: { scaling: { kedaVersion: 2.2 } },
+    says: /'\/scaling\/kedaVersion'.*number.*string/,
+  },
+  {
+    name: "half a time to wake",
+    over: { scaling: { wakeUp: { end: "" } } },
+    says: /scaling\.wakeUp has only one of start and end/,
+  },
+  {
+    name: "no time to be awake",
+    over: { scaling: { wakeUp: { start: "5 * * * *" } } },
+    says: /scaling\.wakeUp\.start and scaling\.wakeUp\.end are the same/,
+  },
+  {
     name: "a pod's label that the chart sets itself",
     over: { podLabels: { "app.kubernetes.io/name": "mine" } },
     says: /podLabels sets app\.kubernetes\.io\/name, a label that the chart sets itself.*Remove it/,
@@ -145,6 +170,11 @@ const UNCHECKED: readonly Refusal[] = [
     says: /modules\[0\] \(a\): source has to be .* Write \{ queue: NAME \}/,
   },
 ];
+
+test("KEDA is new enough from 2.19 on, whatever AKS appends to its version", async () => {
+  for (const kedaVersion of ["2.19", "2.19.0", "2.19.0-6", "2.21.1", "3.0.0"])
+    await expect(chart.render([CONNECTED, { scaling: { scaleToZero: true, kedaVersion } }])).resolves.toBeTruthy();
+});
 
 test("the least that works is refused nothing", async () => {
   expect((await chart.render([CONNECTED])).length).toBeGreaterThan(10);

@@ -95,7 +95,16 @@ function valuesOf({ modules, cooldownS }: InstallOptions, jobNamespace: string, 
     serviceBus: { connectionStringSecret: { name: SECRET, key: "service-bus" } },
     storage: { connectionStringSecret: { name: SECRET, key: "storage" } },
     settings: { reconcileSchedule: "*/2 * * * * *", lockDuration: `${LOCK_S}s` },
-    scaling: { pollingInterval: 1, cooldownPeriod: cooldownS },
+    scaling: { pollingInterval: 1, cooldownPeriod: cooldownS, kedaVersion: "2.19", wakeUp: wakeUpAfter(6 * 60) },
     modules: modules(gate.script),
   };
+}
+
+/** A minute in which the app wakes by itself, so many minutes from now. */
+function wakeUpAfter(minutes: number): { readonly start: string; readonly end: string } {
+  const cron = (after: number) => {
+    const at = new Date(Date.now() + after * 60_000);
+    return `${at.getUTCMinutes()} ${at.getUTCHours()} * * *`;
+  };
+  return { start: cron(minutes), end: cron(minutes + 1) };
 }

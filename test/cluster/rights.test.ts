@@ -75,6 +75,7 @@ beforeAll(async () => {
     clock,
     modules: new Map(),
     jobRetentionMs: 3_600_000,
+    kedaVersion: undefined,
   });
 });
 afterAll(() => app?.close());

@@ -334,6 +334,39 @@ describe("how the adapter reads the server's version", () => {
   });
 });
 
+describe("whether KEDA wakes an app whose messages it can't count", () => {
+  const described = (status: object) => ({
+    openapi: "3.0.0",
+    components: {
+      schemas: {
+        "sh.keda.v1alpha1.ScaledJob": { properties: {} },
+        "sh.keda.v1alpha1.ScaledObject": { properties: { spec: {}, status: { properties: status } } },
+      },
+    },
+  });
+
+  test.each([
+    { what: "KEDA 2.19 or later", answered: described({ health: {}, triggersActivity: {} }), want: true },
+    { what: "an older KEDA", answered: described({ health: {} }), want: false },
+    { what: "other kinds of KEDA alone", answered: { components: { schemas: {} } }, want: undefined },
+    { what: "nothing", answered: {}, want: undefined },
+  ])("is read from the description of its kinds: $what", async ({ answered, want }) => {
+    asked.length = 0;
+    answers(200, answered);
+    expect(await clusterAt(place).kedaWakes()).toBe(want);
+    expect(asked.map(({ method, url }) => `${method} ${url}`)).toEqual(["GET /openapi/v3/apis/keda.sh/v1alpha1"]);
+  });
+
+  test("is unknown if the cluster has no KEDA, or tells nobody", async () => {
+    answers(404, "404 page not found");
+    expect(await clusterAt(place).kedaWakes()).toBeUndefined();
+    answers(403, status(403, "Forbidden", 'forbidden: User "u" cannot get path "/openapi/v3/apis/keda.sh/v1alpha1"'));
+    expect(await clusterAt(place).kedaWakes()).toBeUndefined();
+    answers(503, "<h1>Unavailable</h1>");
+    await expect(clusterAt(place).kedaWakes()).rejects.toThrow(UnavailableError);
+  });
+});
+
 test("counts no further than it was told", async () => {
   const rows = Array.from({ length: 500 }, (_, index) => ({
     cells: [`job-${index}`, index % 2 === 0 ? "Complete" : "Running"],

@@ -7,7 +7,7 @@ import { RIGHTS } from "../../shared/ports/rights.ts";
 import { buildJob } from "./job-harness.ts";
 
 /** Rights outside the Role, which every user has. */
-const NOT_IN_THE_ROLE = ["create selfsubjectaccessreviews", "get /version"];
+const NOT_IN_THE_ROLE = ["create selfsubjectaccessreviews", "get /version", "get /openapi"];
 
 /** Every call of the port, by its name. A missing one does not compile. */
 const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => Promise<unknown> } = {
@@ -22,6 +22,7 @@ const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => P
   create: (cluster) => cluster.create(buildJob("one", "exit 0", {})),
   tryCreate: (cluster) => cluster.tryCreate(buildJob("one", "exit 0", {})),
   version: (cluster) => cluster.version(),
+  kedaWakes: (cluster) => cluster.kedaWakes(),
   mayI: (cluster) => cluster.mayI({ verb: "list", group: "", resource: "pods", why: "" }),
   count: (cluster) => cluster.count(0, 1),
   get: (cluster) => cluster.get("job"),
@@ -38,6 +39,7 @@ const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => P
 function rightOf(method: string, url: string): string {
   const { pathname, searchParams } = new URL(url, "http://localhost");
   if (pathname === "/version") return "get /version";
+  if (pathname.startsWith("/openapi/")) return "get /openapi";
   const segments = pathname.split("/").slice(1);
   const parts = segments.slice(segments[0] === "api" ? 2 : 3);
   const [resource = "", name, subresource] = parts[0] === "namespaces" && parts.length > 2 ? parts.slice(2) : parts;

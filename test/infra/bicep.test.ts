@@ -86,7 +86,7 @@ describe("the chart's values", { timeout: PATIENCE_MS }, () => {
       ],
       jobNamespace: "runs",
       settings: { table: "ImageRuns" },
-      scaling: { scaleToZero: true },
+      scaling: { scaleToZero: true, kedaVersion: "2.19.0" },
     };
     await writeFile(join(copy, "some.values.yaml"), JSON.stringify(values));
     const env = { DISPATCHER_VALUES: "some.values.yaml" };

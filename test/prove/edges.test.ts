@@ -164,6 +164,7 @@ describe("a request to the cluster", () => {
     ["read a log", "GET", `${pods}/a-1-abcde/log?container=worker`, ""],
     ["read events", "GET", "/api/v1/namespaces/proof-jobs/events?limit=500", ""],
     ["ask for the version", "GET", "/version", ""],
+    ["ask about KEDA", "GET", "/openapi/v3/apis/keda.sh/v1alpha1", ""],
     ["ask for a right", "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "{}"],
   ])("is recognised: %s", (edge, method, url, body) => {
     expect(clusterEdge({ method, url, body })).toBe(edge);

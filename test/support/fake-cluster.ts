@@ -50,6 +50,8 @@ export class FakeCluster implements JobCluster {
   readonly trials: V1Job[] = [];
   /** What it says of its version. */
   runsVersion: ClusterVersion | undefined = { major: 1, minor: 36 };
+  /** Whether it says that its KEDA wakes an app whose messages it can't count. */
+  hasWakingKeda: boolean | undefined = undefined;
   /** How many watches are open. */
   watching = 0;
   /** How many watches did not last until the server ended them. */
@@ -171,6 +173,10 @@ export class FakeCluster implements JobCluster {
 
   version(): Promise<ClusterVersion | undefined> {
     return this.#answer("version", () => this.runsVersion);
+  }
+
+  kedaWakes(): Promise<boolean | undefined> {
+    return this.#answer("kedaWakes", () => this.hasWakingKeda);
   }
 
   mayI(right: Right): Promise<boolean> {

@@ -75,6 +75,7 @@ export function makeWorld(
       bodyAccess: "inline",
       lockDurationMs: LOCK_MS,
       jobRetentionMs: 3_600_000,
+      kedaVersion: undefined,
       historyRetentionMs: 30 * 86_400_000,
       ...overrides,
       ...over,

@@ -56,6 +56,7 @@ describe("settings", () => {
       reconcileSchedule: "*/10 * * * * *",
       lockDurationMs: 300_000,
       jobRetentionMs: 3_600_000,
+      kedaVersion: undefined,
       historyRetentionMs: 2_592_000_000,
     });
   });
@@ -73,6 +74,7 @@ describe("settings", () => {
       LOCK_DURATION: "30s",
       JOB_RETENTION: "2m",
       HISTORY_RETENTION: "1d",
+      KEDA_VERSION: "2.19.0",
     };
     expect(readConfig(env)).toMatchObject({
       instance: "blue-2",
@@ -84,6 +86,7 @@ describe("settings", () => {
       reconcileSchedule: "0 */5 8-18 * JAN,jul MON-FRI",
       lockDurationMs: 30_000,
       jobRetentionMs: 120_000,
+      kedaVersion: "2.19.0",
       historyRetentionMs: 86_400_000,
     });
   });

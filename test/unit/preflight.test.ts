@@ -28,6 +28,7 @@ interface Over {
   readonly modules?: readonly Module[];
   readonly jobRetentionMs?: number;
   readonly bodyAccess?: BodyAccess;
+  readonly kedaVersion?: string;
 }
 
 function aPreflight(over: Over = {}) {
@@ -47,6 +48,7 @@ function aPreflight(over: Over = {}) {
     namespace: "jobs",
     bodyAccess: over.bodyAccess ?? "inline",
     jobRetentionMs: over.jobRetentionMs ?? HOUR_MS,
+    kedaVersion: over.kedaVersion,
   });
   /** Answers each trial of a module like this. */
   const judge = (module: string, outcome: TrialOutcome) =>
@@ -204,6 +206,30 @@ describe("the version of the cluster", () => {
   ])("is right as $name", async ({ version }) => {
     const { cluster, look } = aPreflight();
     cluster.runsVersion = version;
+    expect(await look()).toEqual([]);
+  });
+});
+
+describe("the version of KEDA", () => {
+  it("is an error if the app sleeps, and KEDA is older than the chart was told", async () => {
+    const { cluster, look } = aPreflight({ kedaVersion: "2.19.0" });
+    cluster.hasWakingKeda = false;
+    expect(await look()).toEqual([
+      {
+        level: "error",
+        field: "KEDA_VERSION",
+        text: "the chart was told that KEDA is 2.19.0, but the cluster's is older than 2.19, which may let the app sleep while its messages can't be counted. Upgrade KEDA to 2.19 or later, or set scaling.scaleToZero to false in the chart's values",
+      },
+    ]);
+  });
+
+  it.each([
+    { name: "KEDA is new enough", kedaVersion: "2.19.0", hasWakingKeda: true },
+    { name: "the cluster doesn't say", kedaVersion: "2.19.0", hasWakingKeda: undefined },
+    { name: "the app does not sleep", kedaVersion: undefined, hasWakingKeda: false },
+  ])("is right if $name", async ({ kedaVersion, hasWakingKeda }) => {
+    const { cluster, look } = aPreflight(kedaVersion === undefined ? {} : { kedaVersion });
+    cluster.hasWakingKeda = hasWakingKeda;
     expect(await look()).toEqual([]);
   });
 });

@@ -9,6 +9,7 @@ import { isDenial, KubernetesFailure, unavailable } from "./answer.ts";
 import { loadKubeConfig } from "./config.ts";
 import { connect, type KubernetesConnection } from "./connection.ts";
 import { judgeCreateFailure } from "./create.ts";
+import { isKeda219 } from "./keda.ts";
 import { tellsOfAnEnd, toJobListing, toPodListing } from "./listings.ts";
 import { readObject } from "./objects.ts";
 import { listTable, readRowOf } from "./tables.ts";
@@ -139,6 +140,7 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
         // A cluster may keep its version from those who need not know it.
         readVersion(await orUndefined([401, 403, 404], connection.json({ method: "GET", path: "/version" }))),
       ),
+    kedaWakes: () => tried("asking for the description of KEDA's kinds", () => isKeda219(connection)),
     mayI: (right) =>
       tried(`asking for the right to ${right.verb} ${right.resource}`, () => isAllowed(connection, namespace, right)),
     count: (createdSince, atMost) =>
