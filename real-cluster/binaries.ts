@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { PROJECT_ROOT } from "../local/stack/project-root.ts";
+import { KEDA_MODULES, type KedaRelease } from "./keda-releases.ts";
 import { oneAtATime } from "./one-at-a-time.ts";
 
 const MODULES = join(PROJECT_ROOT, "real-cluster", "go");
@@ -23,7 +24,7 @@ const CLUSTER = ["etcd", "containerd", "kubernetes"] as const;
 /** The families that the tests on a cluster need. */
 const TESTED = [...CLUSTER, "helm", "keda"] as const;
 
-type FamilyName = (typeof TESTED)[number] | "kwok" | "queue-worker";
+type FamilyName = (typeof TESTED)[number] | (typeof KEDA_MODULES)[KedaRelease] | "kwok" | "queue-worker";
 
 /**
  * Programs of one Go module. Each family has a module of its own, so that its dependencies never decide another one's.
@@ -58,11 +59,11 @@ const FAMILIES: readonly Family[] = [
     flags: [QUICKLY_BUILT, "-ldflags", kubernetesLinkerFlags()],
   },
   { name: "helm", programs: { helm: "helm.sh/helm/v4/cmd/helm" }, flags: [QUICKLY_BUILT, "-ldflags", "-s -w"] },
-  {
-    name: "keda",
+  ...Object.values(KEDA_MODULES).map((name) => ({
+    name,
     programs: { "keda-operator": `${KEDA}/cmd/operator` },
     flags: [QUICKLY_BUILT, "-ldflags", "-s -w"],
-  },
+  })),
   { name: "queue-worker", programs: { "queue-worker": "." }, flags: [QUICKLY_BUILT, "-ldflags", "-s -w"] },
   { name: "kwok", programs: { kwok: "sigs.k8s.io/kwok/cmd/kwok" }, flags: [QUICKLY_BUILT, "-ldflags", "-s -w"] },
 ];

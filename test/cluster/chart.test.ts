@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import { globSync } from "tinyglobby";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -33,6 +34,12 @@ const modules = (...sources: object[]) => ({
 });
 const POD = ["spec", "template", "spec"];
 const CONTAINER = [...POD, "containers", "0"];
+
+test("every example of values is among those that helm and an API server judge", () => {
+  const examples = globSync(["keda/values.*.yaml", "infra/values.*.yaml"]).map((file) => resolve(file));
+  const judged = VALUES.flatMap(({ values }) => values).filter((one) => typeof one === "string");
+  expect(examples.toSorted()).toEqual([...new Set(judged.map((file) => join(CHART, file)))].toSorted());
+});
 
 describe("helm", () => {
   test.each(VALUES)("lints the chart without a word: $name", async ({ values }) => {
@@ -130,7 +137,7 @@ describe("what is rendered", () => {
       objectsAt(await one("ScaledObject", CONNECTED, ...values), "spec", "triggers")
         .filter(({ type }) => type === "cron")
         .map(({ metadata }) => metadata);
-    const hourly = { timezone: "Etc/UTC", start: "0 * * * *", end: "5 * * * *", desiredReplicas: "1" };
+    const hourly = { timezone: "UTC", start: "0 * * * *", end: "5 * * * *", desiredReplicas: "1" };
     expect(await wakesOf(...SLEEPY)).toEqual([hourly]);
     const daily = { start: "0 6 * * *", end: "10 6 * * *" };
     expect(await wakesOf(...SLEEPY, { scaling: { wakeUp: daily } })).toEqual([{ ...hourly, ...daily }]);

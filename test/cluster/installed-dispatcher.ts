@@ -6,6 +6,7 @@ import type { ClusterRecord } from "../../real-cluster/cluster-record.ts";
 import { importImages } from "../../real-cluster/containerd-client.ts";
 import { startKeda } from "../../real-cluster/keda.ts";
 import { installKedaCrds } from "../../real-cluster/keda-crds.ts";
+import { KEDA_MODULES, type KedaRelease } from "../../real-cluster/keda-releases.ts";
 import { programsOf } from "../../real-cluster/programs.ts";
 import { appArchive } from "./app-image.ts";
 import { CHART, makeHelm, RELEASE } from "./chart.ts";
@@ -17,6 +18,8 @@ import { startWorkGate, type WorkGate } from "./work-gate.ts";
 const IMAGE = { repository: "localhost/dispatcher-standalone", tag: "test" };
 const SECRET = "connections";
 const LOCK_S = 10;
+/** So many minutes that no test lasts as long. */
+export const HOURS_LATER = 6 * 60;
 
 export interface InstallOptions {
   /** The name of the namespace. Its Jobs get another one. */
@@ -25,6 +28,7 @@ export interface InstallOptions {
   readonly modules: (script: string) => readonly { readonly name: string; readonly source: object }[];
   readonly entities: Parameters<typeof startReachableServices>[1];
   readonly cooldownS: number;
+  readonly keda: KedaRelease;
 }
 
 /** The Dispatcher on a cluster, as its users install it, with KEDA beside it. */
@@ -34,6 +38,8 @@ export interface InstalledDispatcher {
   readonly namespace: string;
   readonly services: ReachableServices;
   readonly gate: WorkGate;
+  /** Has the app wake by itself in so many minutes. Resolves once KEDA has been told. */
+  wakeIn(minutes: number): Promise<void>;
   /** Takes everything down again, as a user would where the product has a way for it. */
   remove(): Promise<void>;
 }
@@ -47,7 +53,7 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
   const closing: (() => Promise<unknown>)[] = [];
   const remove = () => closeAll(closing);
   try {
-    const binaries = await programsOf(["kubernetes", "containerd", "helm", "keda"]);
+    const binaries = await programsOf(["kubernetes", "containerd", "helm", KEDA_MODULES[options.keda]]);
     const kubeConfig = new KubeConfig();
     kubeConfig.loadFromFile(record.kubeconfig);
     const services = await startReachableServices(record.gateway, options.entities);
@@ -55,7 +61,7 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
     const gate = await startWorkGate(record.gateway);
     closing.push(() => gate.close());
     await importImages(record, binaries, await appArchive(`${IMAGE.repository}:${IMAGE.tag}`));
-    await installKedaCrds(record.kubeconfig, binaries);
+    await installKedaCrds(record.kubeconfig, binaries, options.keda);
 
     const namespace = await makeNamespace(kubeConfig, options.name);
     closing.push(() => namespace.remove());
@@ -73,7 +79,19 @@ export async function installDispatcher(record: ClusterRecord, options: InstallO
     // Uninstalls also if the install failed. KEDA must still run then, because it has to let its object go.
     closing.push(() => helm("uninstall", RELEASE, "--wait", "--ignore-not-found", "--timeout=60s"));
     await helm("install", RELEASE, CHART, `--values=${join(CHART, "values.scale-to-zero.yaml")}`, `--values=${file}`);
-    return { kubeConfig, binaries, namespace: namespace.name, services, gate, remove };
+    return {
+      kubeConfig,
+      binaries,
+      namespace: namespace.name,
+      services,
+      gate,
+      async wakeIn(minutes) {
+        const { start, end } = wakeUpIn(minutes);
+        const wakeUp = [`scaling.wakeUp.start=${start}`, `scaling.wakeUp.end=${end}`];
+        await helm("upgrade", RELEASE, CHART, "--reuse-values", ...wakeUp.map((value) => `--set-literal=${value}`));
+      },
+      remove,
+    };
   } catch (error) {
     await remove().catch(() => {});
     throw error;
@@ -95,16 +113,22 @@ function valuesOf({ modules, cooldownS }: InstallOptions, jobNamespace: string, 
     serviceBus: { connectionStringSecret: { name: SECRET, key: "service-bus" } },
     storage: { connectionStringSecret: { name: SECRET, key: "storage" } },
     settings: { reconcileSchedule: "*/2 * * * * *", lockDuration: `${LOCK_S}s` },
-    scaling: { pollingInterval: 1, cooldownPeriod: cooldownS, kedaVersion: "2.19", wakeUp: wakeUpAfter(6 * 60) },
+    scaling: {
+      pollingInterval: 1,
+      cooldownPeriod: cooldownS,
+      // Not the truth for every release. These tests show what the chart's demand is good for.
+      kedaVersion: "2.19",
+      wakeUp: wakeUpIn(HOURS_LATER),
+    },
     modules: modules(gate.script),
   };
 }
 
-/** A minute in which the app wakes by itself, so many minutes from now. */
-function wakeUpAfter(minutes: number): { readonly start: string; readonly end: string } {
+/** The app wakes by itself in so many minutes, and stays awake for two. */
+function wakeUpIn(minutes: number): { readonly start: string; readonly end: string } {
   const cron = (after: number) => {
     const at = new Date(Date.now() + after * 60_000);
     return `${at.getUTCMinutes()} ${at.getUTCHours()} * * *`;
   };
-  return { start: cron(minutes), end: cron(minutes + 1) };
+  return { start: cron(minutes), end: cron(minutes + 2) };
 }
