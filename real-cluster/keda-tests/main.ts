@@ -28,7 +28,8 @@ function releases(text: string): KedaRelease[] {
 /** Runs the tests on one release, with their own output. False if one failed. */
 async function testOn(release: KedaRelease): Promise<boolean> {
   const vitest = join(PROJECT_ROOT, "node_modules", "vitest", "vitest.mjs");
-  const args = [vitest, "run", "--config", "vitest.cluster.config.ts", "test/cluster/keda.test.ts"];
+  const files = ["test/cluster/chart-accepted.test.ts", "test/cluster/keda.test.ts"];
+  const args = [vitest, "run", "--config", "vitest.cluster.config.ts", ...files];
   const env = { ...process.env, TEST_KEDA: release };
   const child = spawn(process.execPath, args, { cwd: PROJECT_ROOT, env, stdio: "inherit" });
   const code = await new Promise<number | null>((resolve, reject) => {

@@ -9,6 +9,7 @@ import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { type Chart, objectAt, openChart, type Rendered } from "./chart.ts";
 import { CONNECTED, VALUES } from "./chart-values.ts";
 import { makeNamespace, type TestNamespace } from "./namespace.ts";
+import { TESTED_KEDA } from "./tested-keda.ts";
 
 // A real API server judges everything that the chart makes: KEDA's kinds by their CRDs, the policy's CEL, and unknown
 // fields.
@@ -40,7 +41,7 @@ describe.skipIf(!inject("ownsCluster"))(`the chart's objects ${NEEDS_OWN_CLUSTER
     const binaries = await programsOf(["kubernetes", "helm"]);
     chart = await openChart(binaries);
     kubectl = makeKubectl(binaries, inject("kubeconfig"));
-    await installKedaCrds(inject("kubeconfig"), binaries);
+    await installKedaCrds(inject("kubeconfig"), binaries, TESTED_KEDA);
     namespace = await makeNamespace(admin, `chart-${randomUUID().slice(0, 8)}`, {
       "pod-security.kubernetes.io/enforce": "restricted",
     });

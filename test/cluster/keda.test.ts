@@ -9,10 +9,10 @@ import { z } from "zod";
 import { defaultCacheRoot } from "../../real-cluster/cluster.ts";
 import { recordOf } from "../../real-cluster/cluster-record.ts";
 import { killContainer } from "../../real-cluster/containerd-client.ts";
-import { KEDA_RELEASES, NEWEST_KEDA, readKedaRelease } from "../../real-cluster/keda-releases.ts";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { NEEDS_OWN_CLUSTER } from "../support/forbid-skips.ts";
 import { HOURS_LATER, type InstalledDispatcher, installDispatcher } from "./installed-dispatcher.ts";
+import { TESTED_KEDA } from "./tested-keda.ts";
 
 // These tests run the Dispatcher as it is installed. helm installs the chart in connection-string mode. KEDA wakes the
 // app and lets it sleep by the counts of the bus. The app runs in its standalone image, with its own ServiceAccount,
@@ -36,19 +36,16 @@ const modules = (script: string) => {
   ];
 };
 
-const release = readKedaRelease(process.env["TEST_KEDA"] || NEWEST_KEDA);
-if (release === undefined) throw new Error(`TEST_KEDA has to be one of ${KEDA_RELEASES.join(", ")}`);
-
 const record = await recordOf(inject("kubeconfig"), defaultCacheRoot(process.env));
 
-describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${release} ${NEEDS_OWN_CLUSTER}`, () => {
+describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${TESTED_KEDA} ${NEEDS_OWN_CLUSTER}`, () => {
   let installed: InstalledDispatcher;
   let bus: ServiceBusClient;
 
   beforeAll(async () => {
     if (record === undefined) return;
     const name = `keda-${randomUUID().slice(0, 8)}`;
-    installed = await installDispatcher(record, { name, modules, entities, cooldownS: COOLDOWN_S, keda: release });
+    installed = await installDispatcher(record, { name, modules, entities, cooldownS: COOLDOWN_S, keda: TESTED_KEDA });
     bus = new ServiceBusClient(installed.services.serviceBus);
     // It takes so long only if KEDA has yet to be built.
   }, 1_500_000);
@@ -164,7 +161,7 @@ describe.skipIf(record === undefined)(`the chart, scaled by KEDA ${release} ${NE
   test("tells preflight whether its KEDA is 2.19 or later", async () => {
     const { kubeConfig, namespace } = installed;
     const cluster = makeKubernetesJobs({ kubeconfig: kubeConfig, namespace, instance: "dispatcher" });
-    expect(await cluster.kedaWakes()).toBe(release !== "2.16");
+    expect(await cluster.kedaWakes()).toBe(TESTED_KEDA !== "2.16");
   });
 
   test("ends every message once though the app is killed in the middle", async () => {
