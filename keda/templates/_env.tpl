@@ -43,10 +43,10 @@
 {{- end }}
 {{- end }}
 {{- end }}
-# Settings of the Functions host. The standalone host ignores them.
 {{- if .Values.scaling.scaleToZero }}
 - { name: KEDA_VERSION, value: {{ .Values.scaling.kedaVersion | quote }} }
 {{- end }}
+# Settings of the Functions host. The standalone host ignores them.
 {{- with .Values.applicationInsights.connectionString }}
 - { name: APPLICATIONINSIGHTS_CONNECTION_STRING, value: {{ . | quote }} }
 {{- with $.Values.workloadIdentity.clientId }}
