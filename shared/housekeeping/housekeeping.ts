@@ -8,6 +8,7 @@ import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
 import { makeDeleteOrphanBodies } from "./orphan-bodies.ts";
 import { sweep } from "./sweep.ts";
+import { makeSweepPace } from "./sweep-pace.ts";
 import { makeFindUndelivered } from "./undelivered.ts";
 
 /**
@@ -27,10 +28,7 @@ interface Task {
 
 /** What a tick does besides advancing runs. */
 interface Housekeeping {
-  /**
-   * Looks for what got lost. `isLight`: a sweep that was through is left to the next tick that lists. One that was not
-   * goes on.
-   */
+  /** Looks for what got lost. `isLight`: a sweep is left to the next tick that lists, unless it is hurried. */
   keep(
     all: readonly SourceRuns[],
     tick: {
@@ -40,7 +38,7 @@ interface Housekeeping {
     },
     events: Events,
   ): Promise<void>;
-  /** Whether there is more to sweep or to purge than one tick could do, so that the next one has to go on. */
+  /** Whether a sweep is hurried, or there is more to purge than one tick could do, so that the next one has to go on. */
   isBehind(): boolean;
 }
 
@@ -58,8 +56,7 @@ export function makeHousekeeping(deps: Dependencies): Housekeeping {
   let lastOrphanBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
   let isPurgeLeft = false;
-  /** The sources whose sweep was not through in the last tick. */
-  const midSweep = new Set<string>();
+  const pace = makeSweepPace();
 
   const keep: Housekeeping["keep"] = async (all, { isLight, view, sources }, events) => {
     const deadline = deps.clock.read().monotonicMs + BUDGET_MS;
@@ -72,7 +69,7 @@ export function makeHousekeeping(deps: Dependencies): Housekeeping {
       // A removed source starts nothing new, and its entity may be gone, so it is swept only if it has runs.
       ...all
         .filter((read) => !sources.isHeld(read.source) && (hasRuns(read) || swept.has(sourceKey(read.source))))
-        .filter(({ source }) => !isLight || midSweep.has(sourceKey(source)))
+        .filter(({ source }) => !isLight || pace.isHurried(source))
         .map((read) => ({
           name: `sweep of ${sourceName(read.source)}`,
           // guard: sweep
@@ -109,10 +106,9 @@ export function makeHousekeeping(deps: Dependencies): Housekeeping {
   };
 
   async function sweepOf(swept: Parameters<typeof sweep>[1], events: Events): Promise<void> {
-    const key = sourceKey(swept.source);
     // If it fails, the next tick that lists tries again.
-    midSweep.delete(key);
-    if (!(await sweep(deps, swept, events))) midSweep.add(key);
+    pace.rest(swept.source);
+    pace.note(swept.source, await sweep(deps, swept, events));
   }
 
   async function orphanBodies(all: readonly SourceRuns[], events: Events): Promise<void> {
@@ -138,7 +134,7 @@ export function makeHousekeeping(deps: Dependencies): Housekeeping {
     if (isDone) lastPurge = now;
   }
 
-  return { keep, isBehind: () => isPurgeLeft || midSweep.size > 0 };
+  return { keep, isBehind: () => isPurgeLeft || pace.isAnyHurried() };
 }
 
 function isWithin(ms: number, last: Reading | undefined, now: Reading): boolean {

@@ -41,8 +41,8 @@ export type Reconcile = (log: Log, kind?: TickKind) => Promise<boolean>;
  * that sees another cluster, or whose tick comes to nothing, is not.
  *
  * A light tick lists no Jobs: it starts what waits, and goes on with all that needs no look at a Job. Of the sources, and
- * whether any run is held, it believes what the last tick that listed has read, which is no minute ago. A sweep that is
- * through it leaves to the next one. If the cluster is held, it lists all the same. If no run is open, it has nothing to
+ * whether any run is held, it believes what the last tick that listed has read, which is no minute ago. A sweep that
+ * finds nothing it leaves to the next one. If the cluster is held, it lists all the same. If no run is open, it has nothing to
  * do: what was held, tripped or another cluster then matters to the next message alone, and its trigger asks.
  */
 export function makeReconcile(
