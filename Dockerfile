@@ -4,10 +4,10 @@
 # The bases are build arguments, so that another registry can stand in for Docker Hub. Their tags move; the release
 # builds from the digests that they have then, and publishes these:  --build-arg NODE_BASE=node@sha256:...
 # The file uses only what the builder before BuildKit knows, because `az acr build` has that one. Both images have Node
-# 22, because Node 20 gets no security fixes since April 2026.
+# 24, which gets security fixes until April 2028, and which the Functions host supports.
 
-ARG NODE_BASE=node:22-bookworm-slim
-ARG FUNCTIONS_BASE=mcr.microsoft.com/azure-functions/node:4-node22
+ARG NODE_BASE=node:24-bookworm-slim
+ARG FUNCTIONS_BASE=mcr.microsoft.com/azure-functions/node:4-node24
 
 FROM ${NODE_BASE} AS build
 WORKDIR /src

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints each base image of the Dockerfile with the digest that its tag has now, as a build argument:
-#   NODE_BASE=node:22-bookworm-slim@sha256:...
+#   NODE_BASE=node:24-bookworm-slim@sha256:...
 # Needs docker with buildx.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -7,8 +7,8 @@ import { beforeEach, describe, expect, it } from "vitest";
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const IMAGES = { FUNCTIONS: "ghcr.io/acme/dispatcher:1.2.3", STANDALONE: "ghcr.io/acme/dispatcher:1.2.3-standalone" };
 const BASES = [
-  `NODE_BASE=node:22-bookworm-slim@${DIGEST}`,
-  `FUNCTIONS_BASE=mcr.microsoft.com/azure-functions/node:4-node22@${DIGEST}`,
+  `NODE_BASE=node:24-bookworm-slim@${DIGEST}`,
+  `FUNCTIONS_BASE=mcr.microsoft.com/azure-functions/node:4-node24@${DIGEST}`,
 ];
 // Each stand-in records how it was called. `FAILS` begins the call that fails. docker prints `DIGEST` for an image.
 const STAND_IN = `#!/usr/bin/env bash
