@@ -19,11 +19,11 @@ function watchedBus(host: Host, maxActive = 10) {
     world,
     replica,
     deliver: () => replica.accept(world.broker.deliver(SOURCE, { body: Buffer.from("{}") })),
-    async tick(): Promise<void> {
+    tick: async (): Promise<void> => {
       world.clock.advance(EVERY_MS);
       await replica.lightTick();
     },
-    asked(): readonly string[] {
+    asked: (): readonly string[] => {
       const asked = calls;
       calls = [];
       return asked;

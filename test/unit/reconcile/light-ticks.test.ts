@@ -108,7 +108,7 @@ describe("a sweep that is not through", () => {
     const isSwept = (asked: readonly string[]) => asked.includes("table.sweepCursor");
     return {
       world,
-      lose(sequenceNumber: number): void {
+      lose: (sequenceNumber: number): void => {
         const run = world.open().find((one) => one.sequenceNumber === sequenceNumber);
         if (!run) throw new Error(`there is no run ${sequenceNumber}`);
         world.table.forget(run);
