@@ -1,6 +1,6 @@
 // Bundles the app, the host and each program of tools/ into one file each. Such a file needs no node_modules, and the
-// licences of the packages in it are written beside it. The programs of local/, real-cluster/, bench/ and prove/ are
-// bundled too, if these folders exist; the build of the images runs without them.
+// licences of the packages in it are written beside it. The programs of local/, real-cluster/, bench/, prove/ and
+// check-azure/ are bundled too, if these folders exist; the build of the images runs without them.
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
@@ -74,6 +74,7 @@ async function findEntryPoints() {
     "bench/*/main.ts",
     "prove/**/{main,preload}.ts",
     "real-cluster/**/main.ts",
+    "check-azure/main.ts",
   ]);
   return { shipped: shipped.toSorted(), local: local.toSorted() };
 }

@@ -1,6 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseEnv } from "node:util";
+import { privateEnvironment } from "../../local/kit/private-environment.ts";
 import { ROOT } from "../support/run-program.ts";
 
 /** A principal that signs in with a secret, and the namespace that it may manage. */
@@ -31,7 +30,7 @@ export function liveEnvironment(
   env: Readonly<Record<string, string | undefined>> = process.env,
   file = join(ROOT, "private.env"),
 ): Readonly<Record<string, string | undefined>> {
-  return { ...(existsSync(file) ? parseEnv(readFileSync(file, "utf8")) : {}), ...env };
+  return privateEnvironment(env, file);
 }
 
 /** Reads where to run. `TEST_SERVICEBUS=local` takes the local broker, to try the tests themselves. */

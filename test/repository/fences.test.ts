@@ -42,6 +42,13 @@ const REFUSED = [
   ["prove/twins/x.ts", "../../test/support/a-run.ts"],
   ["bench/x.ts", "../prove/proof/flags.ts"],
   ["bench/cluster/x.ts", "../../test/cluster/namespace.ts"],
+  ["check-azure/x.ts", "../prove/proof/flags.ts"],
+  ["check-azure/checks/x.ts", "../../real-cluster/kubectl.ts"],
+  ["prove/x.ts", "../check-azure/bus.ts"],
+  ["shared/x.ts", "../check-azure/bus.ts"],
+  ["local/stack/x.ts", "../../check-azure/bus.ts"],
+  ["test/unit/x.ts", "../../check-azure/bus.ts"],
+  ["test/check-azure/x.ts", "../../prove/proof/flags.ts"],
   ["test/unit/x.ts", "../../prove/proof/flags.ts"],
   ["test/support/x.ts", "../../bench/table.ts"],
   ["test/prove/x.ts", "../../bench/table.ts"],
@@ -71,6 +78,8 @@ const ALLOWED = [
   ["test/unit/y.ts", "../../local/kit/cluster-hands.ts"],
   ["test/prove/y.ts", "../../prove/proof/flags.ts"],
   ["test/bench/y.ts", "../../bench/table.ts"],
+  ["check-azure/checks/y.ts", "../../shared/run/source.ts"],
+  ["test/check-azure/y.ts", "../../check-azure/bus.ts"],
 ] as const;
 
 const answer = z.object({

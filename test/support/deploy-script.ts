@@ -82,6 +82,10 @@ export interface DeployScript {
   /** The directory of the tools. */
   readonly bin: string;
   run(args: readonly string[], options?: DeployOptions): Promise<Deployed>;
+  /** Prepares the stand-ins anew. Resolves to the environment of a program that uses them. */
+  prepare(options?: DeployOptions): Promise<Readonly<Record<string, string>>>;
+  /** The calls of the stand-ins since they were prepared. */
+  calls(): Promise<Deployed["calls"]>;
   close(): Promise<void>;
 }
 
@@ -98,26 +102,11 @@ export async function makeDeployScript(): Promise<DeployScript> {
   return {
     directory,
     bin,
-    async run(args, { fails = "", stdin = "", outputs = {}, answers = {}, program = SCRIPT } = {}) {
-      await writeFile(record, "");
-      await writeAnswers(join(directory, "answers"), { ...HEALTHY, ...answers });
-      const given = { imageRepository: "acme.azurecr.io/dispatcher", ...outputs };
-      await writeFile(
-        `${record}.outputs`,
-        Object.entries(given)
-          .map(([name, value]) => `${name}=${value}\n`)
-          .join(""),
-      );
-      const env = {
-        PATH: bin,
-        HOME: directory,
-        RECORD: record,
-        FAILS: fails,
-        ANSWERS: join(directory, "answers"),
-        DEPLOYER_TOKEN: `head.${Buffer.from(JSON.stringify({ oid: DEPLOYER, name: "Ö?>" })).toString("base64url")}.signature`,
-        DEPLOY_PATIENCE_SECONDS: "0",
-        DEPLOY_PATIENCE_ATTEMPTS: "3",
-      };
+    prepare,
+    calls,
+    async run(args, options = {}) {
+      const { stdin = "", program = SCRIPT } = options;
+      const env = await prepare(options);
       const { code, said } = await new Promise<{ code: number; said: string }>((done) => {
         const child = execFile(program, args, { cwd: directory, env }, (error, stdout, stderr) =>
           done({ code: Number(error?.code ?? 0), said: stdout + stderr }),
@@ -125,11 +114,37 @@ export async function makeDeployScript(): Promise<DeployScript> {
         // A script that refuses its arguments ends before it reads anything.
         child.stdin?.on("error", () => {}).end(stdin);
       });
-      const lines = (await readFile(record, "utf8")).split("\n").filter(Boolean);
-      return { code, said, calls: lines.map((line) => line.split("\t")) };
+      return { code, said, calls: await calls() };
     },
     close: () => rm(directory, { recursive: true, force: true }),
   };
+
+  async function prepare({ fails = "", outputs = {}, answers = {} }: DeployOptions = {}) {
+    await writeFile(record, "");
+    await writeAnswers(join(directory, "answers"), { ...HEALTHY, ...answers });
+    const given = { imageRepository: "acme.azurecr.io/dispatcher", ...outputs };
+    await writeFile(
+      `${record}.outputs`,
+      Object.entries(given)
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(""),
+    );
+    return {
+      PATH: bin,
+      HOME: directory,
+      RECORD: record,
+      FAILS: fails,
+      ANSWERS: join(directory, "answers"),
+      DEPLOYER_TOKEN: `head.${Buffer.from(JSON.stringify({ oid: DEPLOYER, name: "Ö?>" })).toString("base64url")}.signature`,
+      DEPLOY_PATIENCE_SECONDS: "0",
+      DEPLOY_PATIENCE_ATTEMPTS: "3",
+    };
+  }
+
+  async function calls() {
+    const lines = (await readFile(record, "utf8")).split("\n").filter(Boolean);
+    return lines.map((line) => line.split("\t"));
+  }
 }
 
 async function writeAnswers(directory: string, answers: Answers): Promise<void> {

@@ -1,0 +1,63 @@
+import { z } from "zod";
+import type { Azure } from "../azure.ts";
+import { type Check, disproven, proven } from "../check.ts";
+import { SOURCES } from "../check-values.ts";
+import { DISPATCHER } from "../cluster.ts";
+import { CommandError } from "../command.ts";
+
+/** The roles with which the checks look at cluster and bus. They go with the resource group. */
+const ROLES = [
+  "Azure Kubernetes Service Cluster User Role",
+  "Azure Kubernetes Service RBAC Cluster Admin",
+  "Azure Service Bus Data Owner",
+];
+/** How long infra/deploy.sh waits for a new role. */
+const PROMISED_MINUTES = 5;
+const PATIENCE_MINUTES = 20;
+
+export const newRole: Check = {
+  question: `Does a new role take effect within ${PROMISED_MINUTES} minutes, which is how long infra/deploy.sh waits for one?`,
+  deed: "Gave the principal of this run roles on the resource group, and waited until cluster and bus let it in.",
+  minutes: 5,
+  async run(azure) {
+    await assignRoles(azure);
+    const startedAt = azure.now();
+    const isIn = await azure.until(() => letsIn(azure), PATIENCE_MINUTES);
+    if (!isIn) return { ...disproven(`The roles had no effect after ${PATIENCE_MINUTES} minutes.`), endsAll: true };
+    const minutes = (azure.now() - startedAt) / 60_000;
+    const what = `The roles took effect after ${minutes.toFixed(1)} minutes.`;
+    return minutes <= PROMISED_MINUTES ? proven(what) : disproven(what);
+  },
+};
+
+async function assignRoles(azure: Azure): Promise<void> {
+  const { az, environment } = azure;
+  const token = await az("account", "get-access-token", "--query", "accessToken", "--output", "tsv");
+  const principal = ["--assignee-object-id", objectIdIn(token), "--assignee-principal-type", "ServicePrincipal"];
+  const scope = await az("group", "show", "--name", environment.group, "--query", "id", "--output", "tsv");
+  for (const role of ROLES)
+    await az("role", "assignment", "create", "--role", role, ...principal, "--scope", scope, "--output", "none");
+}
+
+const claims = z.object({ oid: z.string() });
+
+/** The object id of whom a token was given to. az itself can only ask for it with rights on the directory. */
+function objectIdIn(token: string): string {
+  return claims.parse(JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString())).oid;
+}
+
+async function letsIn({ getCredentials, kubectl, bus }: Azure): Promise<boolean> {
+  try {
+    await getCredentials();
+    await kubectl("get", "pods", ...DISPATCHER);
+    await bus.peek(SOURCES.codes);
+    return true;
+  } catch (error) {
+    if (error instanceof CommandError || isRefused(error)) return false;
+    throw error;
+  }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "UnauthorizedAccess";
+}

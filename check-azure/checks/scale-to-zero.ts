@@ -1,0 +1,41 @@
+import type { Azure } from "../azure.ts";
+import { type Check, disproven, notTried, proven } from "../check.ts";
+import { SOURCES } from "../check-values.ts";
+import { dispatcherPods, kedaVersion } from "../cluster.ts";
+
+const COOLDOWN_SECONDS = 60;
+const MINUTES = 15;
+
+export const scaleToZero: Check = {
+  question: "Does the app sleep without messages, and wake for the first one?",
+  deed: "Deployed with scaleToZero, waited until no pod was left, sent a message, and deployed as before.",
+  minutes: 20,
+  async run(azure) {
+    const version = await kedaVersion(azure);
+    if (!isEnough(version)) return notTried(`The cluster's KEDA is ${version}. The chart asks for 2.19 or later.`);
+    await azure.deploy({ scaling: { scaleToZero: true, cooldownPeriod: COOLDOWN_SECONDS } });
+    const verdict = await sleepAndWake(azure, version);
+    await azure.deploy();
+    return verdict;
+  },
+};
+
+async function sleepAndWake(azure: Azure, version: string) {
+  const deployedAt = azure.now();
+  if (!(await azure.until(async () => (await dispatcherPods(azure)).length === 0, MINUTES)))
+    return disproven(`With KEDA ${version} the app was still awake after ${MINUTES} minutes without a message.`);
+  const asleep = Math.round((azure.now() - deployedAt) / 1_000);
+  await azure.bus.send(SOURCES.codes, [{ messageId: "wakes", body: Buffer.from("0") }]);
+  const sentAt = azure.now();
+  if (!(await azure.until(async () => (await azure.bus.peek(SOURCES.codes)).length === 0, MINUTES)))
+    return disproven(`With KEDA ${version} a message to the sleeping app was not settled after ${MINUTES} minutes.`);
+  const settled = Math.round((azure.now() - sentAt) / 1_000);
+  return proven(
+    `With KEDA ${version} the app slept after ${asleep} s. A message to it was settled after ${settled} s.`,
+  );
+}
+
+function isEnough(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 2 || (major === 2 && minor >= 19);
+}

@@ -1,0 +1,44 @@
+import { randomBytes } from "node:crypto";
+import type { Flags } from "./flags.ts";
+
+/** Where the checks deploy to. */
+export interface Environment {
+  /** The name of the environment and of its parameter file, such as dev-3f9a1c. */
+  readonly name: string;
+  /** The resource group, as infra/main.bicep names it. */
+  readonly group: string;
+  /** The cluster, as infra/main.bicep names it. */
+  readonly cluster: string;
+  /** The record of the deployment, as infra/deploy.sh names it. */
+  readonly deployment: string;
+}
+
+/** Names an environment that no other run has. Bicep allows 12 characters. */
+export function newEnvironment(): Environment {
+  return environmentOf(`dev-${randomBytes(3).toString("hex")}`);
+}
+
+/** Gives the names in an environment. */
+export function environmentOf(name: string): Environment {
+  const base = `dispatcher-${name}`;
+  return { name, group: `rg-${base}`, cluster: `aks-${base}`, deployment: base };
+}
+
+/** Writes the parameter file of the environment: that of dev, in a resource group of its own. Throws if it has no name. */
+export function parametersOf(dev: string, { name }: Environment, { region, premium }: Flags): string {
+  const own: Readonly<Record<string, string | undefined>> = {
+    environmentName: name,
+    location: region,
+    serviceBusSku: premium ? "Premium" : undefined,
+  };
+  return Object.entries(own).reduce(
+    (text, [parameter, value]) => (value === undefined ? text : withParameter(text, parameter, value)),
+    dev,
+  );
+}
+
+function withParameter(text: string, parameter: string, value: string): string {
+  const line = new RegExp(`^param ${parameter} = '.*'$`, "m");
+  const own = `param ${parameter} = '${value}'`;
+  return line.test(text) ? text.replace(line, own) : `${text}${own}\n`;
+}
