@@ -9,6 +9,7 @@ import { logLines } from "./checks/log-lines.ts";
 import { messages } from "./checks/messages.ts";
 import { networkPolicy } from "./checks/network-policy.ts";
 import { newRole } from "./checks/new-role.ts";
+import { notThrottled } from "./checks/not-throttled.ts";
 import { ownLink } from "./checks/own-link.ts";
 import { preflight } from "./checks/preflight.ts";
 import { scaleToZero } from "./checks/scale-to-zero.ts";
@@ -42,5 +43,6 @@ export const CHECKS: readonly Check[] = [
 
   // The messages of the soak stay, so that the app would not sleep any more. The uninstallation has to leave them.
   soak,
+  notThrottled,
   uninstall,
 ];

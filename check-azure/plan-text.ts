@@ -10,9 +10,9 @@ export function planText(checks: readonly Check[], { premium }: Flags): string {
   return `It asks these questions, each by doing something:
 ${checks.map(({ question }) => `  ${question}`).join("\n")}
 
-It takes about ${hours} hours. At list prices it costs 5 to 10 US dollars: up to seven nodes of 4 vCPU, ${
+It takes about ${hours} hours. At list prices it costs 5 to 10 US dollars: up to eight nodes of 4 vCPU, ${
     premium ? "a Premium bus (about one dollar an hour)" : "a Standard bus"
   }, a registry, and a gigabyte of logs.
-The subscription needs a quota of 28 vCPU of the family Ddsv5 in the region.
+The subscription needs a quota of 32 vCPU of the family Ddsv5 in the region.
 Everything is in a resource group of its own, and is deleted in the end, also after a failure or Ctrl-C.`;
 }

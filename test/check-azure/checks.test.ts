@@ -10,6 +10,7 @@ import { logLines } from "../../check-azure/checks/log-lines.ts";
 import { messages } from "../../check-azure/checks/messages.ts";
 import { networkPolicy } from "../../check-azure/checks/network-policy.ts";
 import { newRole } from "../../check-azure/checks/new-role.ts";
+import { notThrottled } from "../../check-azure/checks/not-throttled.ts";
 import { ownLink } from "../../check-azure/checks/own-link.ts";
 import { preflight } from "../../check-azure/checks/preflight.ts";
 import { scaleToZero } from "../../check-azure/checks/scale-to-zero.ts";
@@ -43,6 +44,9 @@ function deferredMessages(count: number, deliveryCount = 1) {
 }
 
 const memory = (ki: number) => JSON.stringify({ items: [{ containers: [{ usage: { memory: `${ki}Ki` } }] }] });
+
+const throttled = (totals: readonly (number | null)[]) =>
+  JSON.stringify({ value: [{ timeseries: [{ data: totals.map((total) => ({ total })) }] }] });
 
 interface Case extends Script {
   readonly name: string;
@@ -83,10 +87,10 @@ const CASES: readonly Case[] = [
     check: newRole,
     answers: {
       "az account get-access-token": tokenOf({ oid: "me" }),
-      "kubectl get pods": [...Array.from({ length: 60 }, () => FAILED), ""],
+      "kubectl get pods": [...Array.from({ length: 66 }, () => FAILED), ""],
     },
     verdict: "disproven",
-    says: "after 10.0 minutes",
+    says: "after 11.0 minutes",
   },
   {
     name: "enough roles",
@@ -333,6 +337,20 @@ const CASES: readonly Case[] = [
     bus: { "check-soak": [deferredMessages(5_000), deferredMessages(SOAK_MESSAGES)] },
     verdict: "disproven",
     says: "restarted 1 times",
+  },
+  {
+    name: "a bus that throttles nothing",
+    check: notThrottled,
+    answers: { "az monitor metrics list": throttled([0, null]) },
+    verdict: "proven",
+    says: "throttled 0 requests",
+  },
+  {
+    name: "a bus that throttles",
+    check: notThrottled,
+    answers: { "az monitor metrics list": throttled([3, 4]) },
+    verdict: "disproven",
+    says: "throttled 7 requests",
   },
   {
     name: "an uninstallation that leaves the messages",
