@@ -1,7 +1,8 @@
 import type { Azure } from "../azure.ts";
-import { type Check, disproven, notTried, proven } from "../check.ts";
+import { type Check, disproven, notTried, proven, type Verdict } from "../check.ts";
 import { SOURCES } from "../check-values.ts";
 import { dispatcherPods, kedaVersion } from "../cluster.ts";
+import { settleOne } from "../settle-one.ts";
 
 const COOLDOWN_SECONDS = 60;
 const MINUTES = 15;
@@ -13,23 +14,23 @@ export const scaleToZero: Check = {
   async run(azure) {
     const version = await kedaVersion(azure);
     if (!isEnough(version)) return notTried(`The cluster's KEDA is ${version}. The chart asks for 2.19 or later.`);
-    await azure.deploy({ scaling: { scaleToZero: true, cooldownPeriod: COOLDOWN_SECONDS } });
-    const verdict = await sleepAndWake(azure, version);
-    await azure.deploy();
-    return verdict;
+    try {
+      await azure.deploy({ scaling: { scaleToZero: true, cooldownPeriod: COOLDOWN_SECONDS } });
+      return await sleepAndWake(azure, version);
+    } finally {
+      await azure.deploy();
+    }
   },
 };
 
-async function sleepAndWake(azure: Azure, version: string) {
+async function sleepAndWake(azure: Azure, version: string): Promise<Verdict> {
   const deployedAt = azure.now();
   if (!(await azure.until(async () => (await dispatcherPods(azure)).length === 0, MINUTES)))
     return disproven(`With KEDA ${version} the app was still awake after ${MINUTES} minutes without a message.`);
   const asleep = Math.round((azure.now() - deployedAt) / 1_000);
-  await azure.bus.send(SOURCES.codes, [{ messageId: "wakes", body: Buffer.from("0") }]);
-  const sentAt = azure.now();
-  if (!(await azure.until(async () => (await azure.bus.peek(SOURCES.codes)).length === 0, MINUTES)))
+  const settled = await settleOne(azure, SOURCES.codes, Buffer.from("0"), MINUTES);
+  if (settled === undefined)
     return disproven(`With KEDA ${version} a message to the sleeping app was not settled after ${MINUTES} minutes.`);
-  const settled = Math.round((azure.now() - sentAt) / 1_000);
   return proven(
     `With KEDA ${version} the app slept after ${asleep} s. A message to it was settled after ${settled} s.`,
   );
