@@ -84,7 +84,7 @@ it("names the variables that are missing", () => {
   expect(withoutSignIn({ ...SIGN_IN, PATH: "/bin" })).toEqual({ PATH: "/bin" });
 });
 
-it("makes parameters that Bicep takes", async (test) => {
+it("makes parameters that Bicep takes", { timeout: 120_000 }, async (test) => {
   const directory = await mkdtemp(join(tmpdir(), "check-azure-"));
   try {
     await cp(join(ROOT, "infra"), directory, { recursive: true });
