@@ -17,6 +17,7 @@ import { soak } from "./checks/soak.ts";
 import { ticksGoOn } from "./checks/ticks-go-on.ts";
 import { uninstall } from "./checks/uninstall.ts";
 import { upgrade } from "./checks/upgrade.ts";
+import { webSockets } from "./checks/web-sockets.ts";
 
 /** All checks, in the order in which they are tried. */
 export const CHECKS: readonly Check[] = [
@@ -40,6 +41,7 @@ export const CHECKS: readonly Check[] = [
   ticksGoOn,
   upgrade,
   scaleToZero,
+  webSockets,
 
   // The messages of the soak stay, so that the app would not sleep any more. The uninstallation has to leave them.
   soak,

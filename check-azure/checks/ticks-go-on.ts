@@ -2,12 +2,12 @@ import type { Azure } from "../azure.ts";
 import { type Check, disproven, notTried, proven } from "../check.ts";
 import { DISPATCHER, dispatcherPods } from "../cluster.ts";
 
-/** The host's lease of 15 s, its look for it every 10 s, the app's own lease of 15 s, and a tick's 10 s. */
-const PROMISED_SECONDS = 60;
+/** Another replica takes over within 40 s, and the last tick may have been 10 s before the kill. */
+const PROMISED_SECONDS = 50;
 const PATIENCE_MINUTES = 10;
 
 export const ticksGoOn: Check = {
-  question: `Does another replica tick within ${PROMISED_SECONDS} s after the one that ticked was killed?`,
+  question: `If the replica that ticks is killed, does another one tick within ${PROMISED_SECONDS} s of the last tick?`,
   deed: "Killed the pod that ticked, without a time to end, and waited for the next tick of another pod.",
   minutes: 2,
   async run(azure) {

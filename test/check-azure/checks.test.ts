@@ -18,6 +18,7 @@ import { SOAK_MESSAGES, soak } from "../../check-azure/checks/soak.ts";
 import { ticksGoOn } from "../../check-azure/checks/ticks-go-on.ts";
 import { uninstall } from "../../check-azure/checks/uninstall.ts";
 import { upgrade } from "../../check-azure/checks/upgrade.ts";
+import { webSockets } from "../../check-azure/checks/web-sockets.ts";
 import { CommandError } from "../../check-azure/command.ts";
 import { podList, type Script, scriptedAzure } from "./scripted-azure.ts";
 
@@ -302,6 +303,14 @@ const CASES: readonly Case[] = [
     bus: { "check-codes": [[WAITING]] },
     verdict: "disproven",
     says: "was not settled",
+  },
+  { name: "a port that is enough", check: webSockets, verdict: "proven", says: "settled after 0 s" },
+  {
+    name: "a port that is not enough",
+    check: webSockets,
+    bus: { "check-codes": [[WAITING]] },
+    verdict: "disproven",
+    says: "after 10 minutes",
   },
   {
     name: "a link that brings all",

@@ -8,6 +8,7 @@ import { z } from "zod";
 import { checkValues, jobImage, SOURCES } from "../../check-azure/check-values.ts";
 import { scaleToZero } from "../../check-azure/checks/scale-to-zero.ts";
 import { soak } from "../../check-azure/checks/soak.ts";
+import { webSockets } from "../../check-azure/checks/web-sockets.ts";
 import { environmentOf, newEnvironment, parametersOf } from "../../check-azure/environment.ts";
 import { readSignIn, withoutSignIn } from "../../check-azure/sign-in.ts";
 import { bicep } from "../support/bicep.ts";
@@ -63,6 +64,7 @@ it("installs values that the chart's schema and the app take", async () => {
   });
   await scaleToZero.run(azure);
   await soak.run(azure);
+  await webSockets.run(azure);
   const deployed = azure.done.flatMap((call) => /^deploy (.*)/.exec(call)?.[1] ?? []).map((json) => JSON.parse(json));
   expect(deployed.length).toBeGreaterThan(2);
   for (const changes of deployed) {
