@@ -11,6 +11,7 @@ import { networkPolicy } from "./checks/network-policy.ts";
 import { newRole } from "./checks/new-role.ts";
 import { notThrottled } from "./checks/not-throttled.ts";
 import { ownLink } from "./checks/own-link.ts";
+import { people } from "./checks/people.ts";
 import { preflight } from "./checks/preflight.ts";
 import { scaleToZero } from "./checks/scale-to-zero.ts";
 import { soak } from "./checks/soak.ts";
@@ -34,6 +35,7 @@ export const CHECKS: readonly Check[] = [
   networkPolicy,
   logLines,
   alertQueries,
+  people,
   deadLetterStaysDeferred,
   deadLetterKeepsItsNumber,
 

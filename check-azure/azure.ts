@@ -5,6 +5,8 @@ import type { Environment } from "./environment.ts";
 /** The deployed environment, as the checks use it. All calls reject if the person interrupts the run. */
 export interface Azure {
   readonly environment: Environment;
+  /** The object id of the principal of this run. */
+  readonly principalId: string;
   readonly bus: Bus;
   /**
    * Deploys with infra/deploy.sh: the first time with the image that the flags name, then with the same image again.

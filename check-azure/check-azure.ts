@@ -9,6 +9,7 @@ import { deleteAll, type Leftover } from "./delete-all.ts";
 import { type Environment, newEnvironment, parametersOf } from "./environment.ts";
 import type { Flags } from "./flags.ts";
 import { leftOut } from "./left-out.ts";
+import { objectIdIn } from "./object-id.ts";
 import { openAzure } from "./open-azure.ts";
 import type { Outcome } from "./report.ts";
 import { type Answer, runChecks } from "./run-checks.ts";
@@ -44,10 +45,10 @@ export async function checkAzure(options: RunOptions): Promise<Outcome> {
   const infra = join(options.root, "infra");
   const parameters = join(infra, `${environment.name}.bicepparam`);
   try {
-    await logIn(options, env);
+    const principalId = await logIn(options, env);
     const dev = await readFile(join(infra, "dev.bicepparam"), "utf8");
-    await writeFile(parameters, parametersOf(dev, environment, options.flags));
-    const { answers, leftovers } = await tryAndDelete(options, environment, { env, scratch });
+    await writeFile(parameters, parametersOf(dev, environment, principalId, options.flags));
+    const { answers, leftovers } = await tryAndDelete(options, environment, { env, scratch, principalId });
     const minutes = (performance.now() - startedAt) / 60_000;
     return { environment, answers: [...answers, ...leftOut(options.flags)], leftovers, minutes };
   } finally {
@@ -56,7 +57,8 @@ export async function checkAzure(options: RunOptions): Promise<Outcome> {
   }
 }
 
-async function logIn({ signIn, signal }: RunOptions, env: Readonly<Record<string, string>>): Promise<void> {
+/** Resolves to the object id of the principal. */
+async function logIn({ signIn, signal }: RunOptions, env: Readonly<Record<string, string>>): Promise<string> {
   const { subscriptionId, tenantId, clientId, clientSecret } = signIn;
   // infra/deploy.sh misses a program only after it was started, which would look like a fault of Azure.
   await runCommand("helm", ["version"], { env, signal });
@@ -70,22 +72,24 @@ async function logIn({ signIn, signal }: RunOptions, env: Readonly<Record<string
     stdin: clientSecret,
   });
   await runCommand("az", ["account", "set", "--subscription", subscriptionId], { env, signal });
+  const token = ["account", "get-access-token", "--query", "accessToken", "--output", "tsv"];
+  return objectIdIn((await runCommand("az", token, { env, signal })).stdout);
 }
 
 async function tryAndDelete(
   options: RunOptions,
   environment: Environment,
-  { env, scratch }: { readonly env: Readonly<Record<string, string>>; readonly scratch: string },
+  place: { readonly env: Readonly<Record<string, string>>; readonly scratch: string; readonly principalId: string },
 ): Promise<{ readonly answers: readonly Answer[]; readonly leftovers: readonly Leftover[] }> {
   const { root, say } = options;
   const image = jobImage(await readFile(join(root, "Dockerfile"), "utf8"));
-  const azure = openAzure({ ...options, environment, env, scratch, image });
+  const azure = openAzure({ ...options, ...place, environment, image });
   say(`Deploying as ${environment.group}. If this process is killed, delete everything yourself:
 az group delete --name ${environment.group}`);
   const answers = await runChecks(options.checks, azure, options);
   // A connection that can't be closed is no reason to delete nothing.
   await azure.close().catch(() => {});
   // Nothing interrupts the deletion, so that an interrupted run leaves nothing behind either.
-  const az = async (...args: readonly string[]) => (await runCommand("az", args, { env })).stdout.trimEnd();
+  const az = async (...args: readonly string[]) => (await runCommand("az", args, { env: place.env })).stdout.trimEnd();
   return { answers, leftovers: await deleteAll(az, environment, say) };
 }

@@ -24,21 +24,28 @@ export function environmentOf(name: string): Environment {
   return { name, group: `rg-${base}`, cluster: `aks-${base}`, deployment: base };
 }
 
-/** Writes the parameter file of the environment: that of dev, in a resource group of its own. Throws if it has no name. */
-export function parametersOf(dev: string, { name }: Environment, { region, premium }: Flags): string {
-  const own: Readonly<Record<string, string | undefined>> = {
-    environmentName: name,
-    location: region,
-    serviceBusSku: premium ? "Premium" : undefined,
+/**
+ * Writes the parameter file of the environment: that of dev, in a resource group of its own, and with the principal of
+ * this run as operator and sender.
+ */
+export function parametersOf(
+  dev: string,
+  { name }: Environment,
+  principalId: string,
+  { region, premium }: Flags,
+): string {
+  const own: Readonly<Record<string, string>> = {
+    environmentName: `'${name}'`,
+    operatorPrincipalIds: `['${principalId}']`,
+    senderPrincipalIds: `['${principalId}']`,
+    ...(region === undefined ? {} : { location: `'${region}'` }),
+    ...(premium ? { serviceBusSku: "'Premium'" } : {}),
   };
-  return Object.entries(own).reduce(
-    (text, [parameter, value]) => (value === undefined ? text : withParameter(text, parameter, value)),
-    dev,
-  );
+  return Object.entries(own).reduce((text, [parameter, value]) => withParameter(text, parameter, value), dev);
 }
 
 function withParameter(text: string, parameter: string, value: string): string {
-  const line = new RegExp(`^param ${parameter} = '.*'$`, "m");
-  const own = `param ${parameter} = '${value}'`;
+  const line = new RegExp(`^param ${parameter} = .*$`, "m");
+  const own = `param ${parameter} = ${value}`;
   return line.test(text) ? text.replace(line, own) : `${text}${own}\n`;
 }

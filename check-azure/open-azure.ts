@@ -17,6 +17,7 @@ const TAG = "check";
 
 export interface AzureOptions {
   readonly environment: Environment;
+  readonly principalId: string;
   readonly flags: Flags;
   /** The project's directory. */
   readonly root: string;
@@ -50,6 +51,7 @@ export function openAzure(options: AzureOptions): OpenAzure {
     (await runCommand(program, args, { env, signal })).stdout.trimEnd();
   const azure: Azure = {
     environment,
+    principalId: options.principalId,
     bus: makeBus(
       async () => (client ??= options.connect(await outputOf(azure, "serviceBusFullyQualifiedNamespace"))),
       signal,

@@ -4,7 +4,8 @@ import { SOURCES } from "../check-values.ts";
 import { dispatcherPods, kedaVersion } from "../cluster.ts";
 import { settleOne } from "../settle-one.ts";
 
-const COOLDOWN_SECONDS = 60;
+/** Sleeps soon. */
+const SLEEPING = { scaleToZero: true, cooldownPeriod: 60 };
 const MINUTES = 15;
 
 export const scaleToZero: Check = {
@@ -15,7 +16,7 @@ export const scaleToZero: Check = {
     const version = await kedaVersion(azure);
     if (!isEnough(version)) return notTried(`The cluster's KEDA is ${version}. The chart asks for 2.19 or later.`);
     try {
-      await azure.deploy({ scaling: { scaleToZero: true, cooldownPeriod: COOLDOWN_SECONDS } });
+      await azure.deploy({ scaling: SLEEPING });
       return await sleepAndWake(azure, version);
     } finally {
       await azure.deploy();

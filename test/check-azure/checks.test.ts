@@ -12,6 +12,7 @@ import { networkPolicy } from "../../check-azure/checks/network-policy.ts";
 import { newRole } from "../../check-azure/checks/new-role.ts";
 import { notThrottled } from "../../check-azure/checks/not-throttled.ts";
 import { ownLink } from "../../check-azure/checks/own-link.ts";
+import { people } from "../../check-azure/checks/people.ts";
 import { preflight } from "../../check-azure/checks/preflight.ts";
 import { scaleToZero } from "../../check-azure/checks/scale-to-zero.ts";
 import { SOAK_MESSAGES, soak } from "../../check-azure/checks/soak.ts";
@@ -26,7 +27,6 @@ const FAILED = new CommandError("the command", "and why", "ended with 1");
 const WAITING = { messageId: "m", state: "active" } as const;
 const JOB_FAILED = { messageId: "fails", deadLetterReason: "JobFailed" };
 const TWO_PODS = podList({ name: "a" }, { name: "b" });
-const tokenOf = (claims: object) => `x.${Buffer.from(JSON.stringify(claims)).toString("base64url")}.x`;
 const rows = (value: unknown) => JSON.stringify({ tables: [{ rows: [[value]] }] });
 const tick = (time: string) => `${time}       {"message":"reconciled","open":0}`;
 
@@ -79,7 +79,6 @@ const CASES: readonly Case[] = [
   {
     name: "a role that works at once",
     check: newRole,
-    answers: { "az account get-access-token": tokenOf({ oid: "me" }) },
     verdict: "proven",
     says: "after 0.0 minutes",
   },
@@ -87,7 +86,6 @@ const CASES: readonly Case[] = [
     name: "a role that works late",
     check: newRole,
     answers: {
-      "az account get-access-token": tokenOf({ oid: "me" }),
       "kubectl get pods": [...Array.from({ length: 66 }, () => FAILED), ""],
     },
     verdict: "disproven",
@@ -313,6 +311,20 @@ const CASES: readonly Case[] = [
     says: "after 10 minutes",
   },
   {
+    name: "an operator who may read",
+    check: people,
+    bus: { "check-codes!": [[JOB_FAILED]] },
+    verdict: "proven",
+    says: "1 dead letters",
+  },
+  {
+    name: "an operator who may not",
+    check: people,
+    answers: { "az storage entity": FAILED },
+    verdict: "disproven",
+    says: "rows: and why",
+  },
+  {
     name: "a link that brings all",
     check: soak,
     answers: SOAKS,
@@ -389,13 +401,12 @@ describe("the checks", () => {
   it("give the run's own principal its roles on the run's own group", async () => {
     const azure = scriptedAzure({
       answers: {
-        "az account get-access-token": tokenOf({ oid: "me" }),
         "az group show": "/subscriptions/s/resourceGroups/g",
       },
     });
     await newRole.run(azure);
     const given = azure.done.filter((call) => call.startsWith("az role assignment create"));
-    expect(given).toHaveLength(3);
+    expect(given).toHaveLength(2);
     for (const call of given) {
       expect(call).toContain("--assignee-object-id me --assignee-principal-type ServicePrincipal");
       expect(call).toContain("--scope /subscriptions/s/resourceGroups/g");
@@ -404,7 +415,7 @@ describe("the checks", () => {
 
   it("end all if nothing was deployed, or nothing lets them in", async () => {
     expect(await firstDeployment.run(scriptedAzure({ deploys: FAILED }))).toMatchObject({ endsAll: true });
-    const shut = { "az account get-access-token": tokenOf({ oid: "me" }), "kubectl get pods": FAILED };
+    const shut = { "kubectl get pods": FAILED };
     expect(await newRole.run(scriptedAzure({ answers: shut }))).toMatchObject({ kind: "disproven", endsAll: true });
   });
 

@@ -46,6 +46,7 @@ export function scriptedAzure({ answers = {}, bus = {}, deploys = "" }: Script =
   return {
     done,
     environment: environmentOf("dev-123456"),
+    principalId: "me",
     async deploy(changes) {
       done.push(`deploy ${JSON.stringify(changes ?? {})}`);
       if (deploys instanceof Error) throw deploys;
