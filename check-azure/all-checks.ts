@@ -11,6 +11,7 @@ import { networkPolicy } from "./checks/network-policy.ts";
 import { newRole } from "./checks/new-role.ts";
 import { notThrottled } from "./checks/not-throttled.ts";
 import { ownLink } from "./checks/own-link.ts";
+import { ownLogin } from "./checks/own-login.ts";
 import { people } from "./checks/people.ts";
 import { preflight } from "./checks/preflight.ts";
 import { scaleToZero } from "./checks/scale-to-zero.ts";
@@ -30,6 +31,7 @@ export const CHECKS: readonly Check[] = [
   preflight,
   kedaCounts,
   messages,
+  ownLogin,
   largeBody,
   ownLink,
   networkPolicy,

@@ -20,6 +20,8 @@ export interface Azure {
   readonly az: (...args: readonly string[]) => Promise<string>;
   /** Runs kubectl on the cluster, likewise. */
   readonly kubectl: (...args: readonly string[]) => Promise<string>;
+  /** Sends a body to a queue or topic with the command of npm run send, by the login of az. */
+  readonly sendByLogin: (entity: string, body: string) => Promise<void>;
   /** Fetches a kubeconfig of the cluster for `kubectl`. */
   readonly getCredentials: () => Promise<void>;
   /** Asks every 10 s whether something has come about. Resolves to whether it did within that time. */

@@ -77,6 +77,11 @@ export function openAzure(options: AzureOptions): OpenAzure {
     },
     az: (...args) => read("az", args),
     kubectl: (...args) => read("kubectl", args),
+    async sendByLogin(entity, body) {
+      const namespace = await outputOf(azure, "serviceBusFullyQualifiedNamespace");
+      const send = [join(root, "dist", "local", "send", "main.js"), "--namespace", namespace, "--source", entity, "-"];
+      await runCommand(process.execPath, send, { env, signal, stdin: body });
+    },
     async getCredentials() {
       const { group, cluster } = environment;
       const file = ["--file", kubeconfig, "--overwrite-existing"];

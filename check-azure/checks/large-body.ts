@@ -1,6 +1,6 @@
 import { type Check, disproven, proven } from "../check.ts";
 import { LARGE_BODY, SOURCES } from "../check-values.ts";
-import { settleOne } from "../settle-one.ts";
+import { untilSettled } from "../until-settled.ts";
 
 const MINUTES = 10;
 
@@ -9,7 +9,8 @@ export const largeBody: Check = {
   deed: "Sent a message of 100 KiB, whose Job fetches the body and compares its SHA-256.",
   minutes: 2,
   async run(azure) {
-    const seconds = await settleOne(azure, SOURCES.large, LARGE_BODY, MINUTES);
+    const send = () => azure.bus.send(SOURCES.large, [{ messageId: "large-body", body: LARGE_BODY }]);
+    const seconds = await untilSettled(azure, SOURCES.large, send, MINUTES);
     if (seconds === undefined) return disproven(`The message was not settled after ${MINUTES} minutes.`);
     const [letter] = await azure.bus.peek(SOURCES.large, { deadLetters: true });
     return letter === undefined

@@ -2,7 +2,7 @@ import type { Azure } from "../azure.ts";
 import { type Check, disproven, notTried, proven, type Verdict } from "../check.ts";
 import { SOURCES } from "../check-values.ts";
 import { dispatcherPods, kedaVersion } from "../cluster.ts";
-import { settleOne } from "../settle-one.ts";
+import { untilSettled } from "../until-settled.ts";
 
 /** Sleeps soon. */
 const SLEEPING = { scaleToZero: true, cooldownPeriod: 60 };
@@ -29,7 +29,8 @@ async function sleepAndWake(azure: Azure, version: string): Promise<Verdict> {
   if (!(await azure.until(async () => (await dispatcherPods(azure)).length === 0, MINUTES)))
     return disproven(`With KEDA ${version} the app was still awake after ${MINUTES} minutes without a message.`);
   const asleep = Math.round((azure.now() - deployedAt) / 1_000);
-  const settled = await settleOne(azure, SOURCES.codes, Buffer.from("0"), MINUTES);
+  const send = () => azure.bus.send(SOURCES.codes, [{ messageId: "scale-to-zero", body: Buffer.from("0") }]);
+  const settled = await untilSettled(azure, SOURCES.codes, send, MINUTES);
   if (settled === undefined)
     return disproven(`With KEDA ${version} a message to the sleeping app was not settled after ${MINUTES} minutes.`);
   return proven(

@@ -1,6 +1,6 @@
 import { type Check, disproven, proven } from "../check.ts";
 import { SOURCES } from "../check-values.ts";
-import { settleOne } from "../settle-one.ts";
+import { untilSettled } from "../until-settled.ts";
 
 const MINUTES = 10;
 
@@ -11,7 +11,8 @@ export const webSockets: Check = {
   async run(azure) {
     try {
       await azure.deploy({ network: { webSockets: true } });
-      const seconds = await settleOne(azure, SOURCES.codes, Buffer.from("0"), MINUTES);
+      const send = () => azure.bus.send(SOURCES.codes, [{ messageId: "web-sockets", body: Buffer.from("0") }]);
+      const seconds = await untilSettled(azure, SOURCES.codes, send, MINUTES);
       return seconds === undefined
         ? disproven(`A message was not settled after ${MINUTES} minutes.`)
         : proven(`A message was settled after ${seconds} s.`);

@@ -12,6 +12,7 @@ import { networkPolicy } from "../../check-azure/checks/network-policy.ts";
 import { newRole } from "../../check-azure/checks/new-role.ts";
 import { notThrottled } from "../../check-azure/checks/not-throttled.ts";
 import { ownLink } from "../../check-azure/checks/own-link.ts";
+import { ownLogin } from "../../check-azure/checks/own-login.ts";
 import { people } from "../../check-azure/checks/people.ts";
 import { preflight } from "../../check-azure/checks/preflight.ts";
 import { scaleToZero } from "../../check-azure/checks/scale-to-zero.ts";
@@ -138,6 +139,21 @@ const CASES: readonly Case[] = [
     says: "1 of 4 messages were not settled",
   },
   { name: "a failure that is not dead-lettered", check: messages, verdict: "disproven", says: "All were settled" },
+  { name: "a login that may send", check: ownLogin, verdict: "proven", says: "settled after 0 s" },
+  {
+    name: "a login that may not",
+    check: ownLogin,
+    answers: { "send to check-codes": FAILED },
+    verdict: "disproven",
+    says: "and why",
+  },
+  {
+    name: "a sent message that never ends",
+    check: ownLogin,
+    bus: { "check-codes": [[WAITING]] },
+    verdict: "disproven",
+    says: "not settled after 10 minutes",
+  },
   { name: "a body that arrives", check: largeBody, verdict: "proven", says: "as it was sent" },
   {
     name: "a body that does not arrive",

@@ -58,6 +58,7 @@ export function scriptedAzure({ answers = {}, bus = {}, deploys = "" }: Script =
     },
     az: (...args) => call("az", args),
     kubectl: (...args) => call("kubectl", args),
+    sendByLogin: async (entity) => void (await call("send to", [entity])),
     getCredentials: async () => {},
     bus: {
       async send(source, messages) {
