@@ -4,8 +4,8 @@ import { SOURCES } from "../check-values.ts";
 import { dispatcherPods, kedaVersion } from "../cluster.ts";
 import { untilSettled } from "../until-settled.ts";
 
-/** Sleeps soon. */
-const SLEEPING = { scaleToZero: true, cooldownPeriod: 60 };
+/** Sleeps soon, and wakes for messages alone. */
+const SLEEPING = { scaleToZero: true, cooldownPeriod: 60, wakeUp: { start: "", end: "" } };
 const MINUTES = 15;
 
 export const scaleToZero: Check = {
@@ -16,7 +16,7 @@ export const scaleToZero: Check = {
     const version = await kedaVersion(azure);
     if (!isEnough(version)) return notTried(`The cluster's KEDA is ${version}. The chart asks for 2.19 or later.`);
     try {
-      await azure.deploy({ scaling: SLEEPING });
+      await azure.deploy({ scaling: { ...SLEEPING, kedaVersion: version } });
       return await sleepAndWake(azure, version);
     } finally {
       await azure.deploy();
