@@ -6,7 +6,7 @@ import type { Check } from "./check.ts";
 import { jobImage } from "./check-values.ts";
 import { runCommand } from "./command.ts";
 import { deleteAll, type Leftover } from "./delete-all.ts";
-import { type Environment, newEnvironment, parametersOf } from "./environment.ts";
+import { type Environment, type Found, newEnvironment, parametersOf, regionIn } from "./environment.ts";
 import type { Flags } from "./flags.ts";
 import { leftOut } from "./left-out.ts";
 import { objectIdIn } from "./object-id.ts";
@@ -45,10 +45,11 @@ export async function checkAzure(options: RunOptions): Promise<Outcome> {
   const infra = join(options.root, "infra");
   const parameters = join(infra, `${environment.name}.bicepparam`);
   try {
-    const principalId = await logIn(options, env);
     const dev = await readFile(join(infra, "dev.bicepparam"), "utf8");
-    await writeFile(parameters, parametersOf(dev, environment, principalId, options.flags));
-    const { answers, leftovers } = await tryAndDelete(options, environment, { env, scratch, principalId });
+    await logIn(options, env);
+    const found = await look(options, env, options.flags.region ?? regionIn(dev));
+    await writeFile(parameters, parametersOf(dev, environment, found, options.flags));
+    const { answers, leftovers } = await tryAndDelete(options, environment, { env, scratch, ...found });
     const minutes = (performance.now() - startedAt) / 60_000;
     return { environment, answers: [...answers, ...leftOut(options.flags)], leftovers, minutes };
   } finally {
@@ -57,8 +58,7 @@ export async function checkAzure(options: RunOptions): Promise<Outcome> {
   }
 }
 
-/** Resolves to the object id of the principal. */
-async function logIn({ signIn, signal }: RunOptions, env: Readonly<Record<string, string>>): Promise<string> {
+async function logIn({ signIn, signal }: RunOptions, env: Readonly<Record<string, string>>): Promise<void> {
   const { subscriptionId, tenantId, clientId, clientSecret } = signIn;
   // infra/deploy.sh misses a program only after it was started, which would look like a fault of Azure.
   await runCommand("helm", ["version"], { env, signal });
@@ -72,14 +72,21 @@ async function logIn({ signIn, signal }: RunOptions, env: Readonly<Record<string
     stdin: clientSecret,
   });
   await runCommand("az", ["account", "set", "--subscription", subscriptionId], { env, signal });
-  const token = ["account", "get-access-token", "--query", "accessToken", "--output", "tsv"];
-  return objectIdIn((await runCommand("az", token, { env, signal })).stdout);
+}
+
+async function look({ signal }: RunOptions, env: Readonly<Record<string, string>>, region: string): Promise<Found> {
+  const ask = async (...args: readonly string[]) =>
+    (await runCommand("az", [...args, "--output", "tsv"], { env, signal })).stdout.trim();
+  const token = await ask("account", "get-access-token", "--query", "accessToken");
+  const newest = "max(values[?isPreview != `true`].version)";
+  const kubernetesVersion = await ask("aks", "get-versions", "--location", region, "--query", newest);
+  return { principalId: objectIdIn(token), kubernetesVersion };
 }
 
 async function tryAndDelete(
   options: RunOptions,
   environment: Environment,
-  place: { readonly env: Readonly<Record<string, string>>; readonly scratch: string; readonly principalId: string },
+  place: { readonly env: Readonly<Record<string, string>>; readonly scratch: string } & Found,
 ): Promise<{ readonly answers: readonly Answer[]; readonly leftovers: readonly Leftover[] }> {
   const { root, say } = options;
   const image = jobImage(await readFile(join(root, "Dockerfile"), "utf8"));

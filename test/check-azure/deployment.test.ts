@@ -9,13 +9,14 @@ import { checkValues, jobImage, SOURCES } from "../../check-azure/check-values.t
 import { scaleToZero } from "../../check-azure/checks/scale-to-zero.ts";
 import { soak } from "../../check-azure/checks/soak.ts";
 import { webSockets } from "../../check-azure/checks/web-sockets.ts";
-import { environmentOf, newEnvironment, parametersOf } from "../../check-azure/environment.ts";
+import { environmentOf, newEnvironment, parametersOf, regionIn } from "../../check-azure/environment.ts";
 import { readSignIn, withoutSignIn } from "../../check-azure/sign-in.ts";
 import { bicep } from "../support/bicep.ts";
 import { ROOT } from "../support/run-program.ts";
 import { podList, scriptedAzure } from "./scripted-azure.ts";
 
 const FLAGS = { yes: true, region: undefined, from: undefined, premium: false };
+const FOUND = { principalId: "me", kubernetesVersion: "1.36" };
 const SIGN_IN = {
   AZURE_SUBSCRIPTION_ID: "subscription",
   AZURE_TENANT_ID: "tenant",
@@ -27,14 +28,16 @@ const read = (...path: string[]) => readFile(join(ROOT, ...path), "utf8");
 
 it("takes the parameters of dev, in an environment of its own", async () => {
   const dev = await read("infra", "dev.bicepparam");
-  const own = parametersOf(dev, environmentOf("dev-123456"), "me", FLAGS);
+  const own = parametersOf(dev, environmentOf("dev-123456"), FOUND, FLAGS);
+  expect(regionIn(dev)).toBe("westeurope");
   const changed = own.split("\n").filter((line) => !dev.split("\n").includes(line));
   expect(changed).toEqual([
     "param environmentName = 'dev-123456'",
     "param operatorPrincipalIds = ['me']",
     "param senderPrincipalIds = ['me']",
+    "param kubernetesVersion = '1.36'",
   ]);
-  const other = parametersOf(dev, environmentOf("dev-123456"), "me", {
+  const other = parametersOf(dev, environmentOf("dev-123456"), FOUND, {
     ...FLAGS,
     region: "northeurope",
     premium: true,
@@ -101,7 +104,7 @@ it("makes parameters that Bicep takes", { timeout: 120_000 }, async (test) => {
     await writeFile(values, stringify(checkValues("image")));
     const dev = await read("infra", "dev.bicepparam");
     const flags = { ...FLAGS, region: "northeurope", premium: true };
-    await writeFile(join(directory, "own.bicepparam"), parametersOf(dev, environmentOf("dev-123456"), "me", flags));
+    await writeFile(join(directory, "own.bicepparam"), parametersOf(dev, environmentOf("dev-123456"), FOUND, flags));
     const built = await bicep(test, ["build-params", "own.bicepparam", "--stdout"], {
       cwd: directory,
       env: { DISPATCHER_VALUES: "values.yaml" },

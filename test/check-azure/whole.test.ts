@@ -14,6 +14,7 @@ import { ROOT } from "../support/run-program.ts";
 // Runs the checks with infra/deploy.sh itself. az, helm, kubectl and kubelogin are stand-ins that record their calls.
 
 const CREATED = {
+  "az-aks-get-versions": ["1.36\n"],
   "az-group-show": ["/subscriptions/s/resourceGroups/g"],
   "az-group-exists": ["true\n", "false\n"],
   "az-group-list": [""],
@@ -82,6 +83,7 @@ describe("npm run check:azure", () => {
     const inOrder = [
       "az login --service-principal --username client --tenant tenant --password @-",
       "az account set --subscription sub",
+      "az aks get-versions --location northeurope",
       `az deployment sub create --name dispatcher-${name} --location northeurope --parameters ${join(root, "infra", name)}.bicepparam`,
       "az acr build --registry the-registryName --image dispatcher:check",
       "helm upgrade --install dispatcher",
