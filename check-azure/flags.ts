@@ -12,7 +12,7 @@ const CHECK_AZURE = makeCommand("npm run check:azure --")
   .option("--premium", "a bus of the Premium tier; without it, Standard")
   .addHelpText(
     "after",
-    "\nEnds with 0 if nothing was disproven and all is deleted, 1 if not, 2 if nothing was started.\nThe report goes to standard output, all else to standard error.",
+    "\nEnds with 0 if nothing was disproven and all is deleted, 1 if not or if it was interrupted, 2 if nothing was started.\nThe report goes to standard output, all else to standard error.",
   );
 
 /** What the command line asks for. */

@@ -38,6 +38,7 @@ async function main(): Promise<number> {
   const { tenantId, clientId, clientSecret } = signIn;
   const credential = new ClientSecretCredential(tenantId, clientId, clientSecret);
   say(planText(CHECKS, flags));
+  const signal = interruption();
   const outcome = await checkAzure({
     flags,
     signIn,
@@ -45,12 +46,12 @@ async function main(): Promise<number> {
     root: PROJECT_ROOT,
     env: withoutSignIn(process.env),
     connect: (fullyQualifiedNamespace) => new ServiceBusClient(fullyQualifiedNamespace, credential),
-    signal: interruption(),
+    signal,
     say,
     onSaid: (text) => void process.stderr.write(text),
   });
   process.stdout.write(`${reportText(outcome)}\n`);
-  return isGood(outcome) ? 0 : 1;
+  return isGood(outcome) && !signal.aborted ? 0 : 1;
 }
 
 try {
