@@ -64,7 +64,7 @@ async function logIn({ signIn, signal }: RunOptions, env: Readonly<Record<string
   await runCommand("helm", ["version"], { env, signal });
   await runCommand("kubectl", ["version", "--client"], { env, signal });
   await runCommand("kubelogin", ["--version"], { env, signal });
-  // az reads an argument @- from standard input. Other processes could see it as an argument.
+  // az reads @- from standard input. As an argument, other processes could see the secret.
   const who = ["--username", clientId, "--tenant", tenantId, "--password", "@-"];
   await runCommand("az", ["login", "--service-principal", ...who, "--output", "none"], {
     env,

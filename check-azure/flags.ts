@@ -8,7 +8,11 @@ const CHECK_AZURE = makeCommand("npm run check:azure --")
   )
   .option("--yes", "start; without it, the command says what it would do, how long and at what cost")
   .option("--region <name>", "where to deploy, such as northeurope; without it, where dev is", regionName)
-  .option("--from <image>", "import this released image, REGISTRY/NAME@sha256:DIGEST; without it, one is built")
+  .option(
+    "--from <image>",
+    "import this released image, REGISTRY/NAME@sha256:DIGEST; without it, one is built",
+    imageByDigest,
+  )
   .option("--premium", "a bus of the Premium tier; without it, Standard")
   .addHelpText(
     "after",
@@ -33,4 +37,9 @@ export function readFlags(args: readonly string[]): Flags {
 function regionName(text: string): string {
   if (/^[a-z][a-z0-9]+$/.test(text)) return text;
   throw new InvalidArgumentError("Give a region's short name, as az account list-locations prints it.");
+}
+
+function imageByDigest(text: string): string {
+  if (/^[^\s@]+\/[^\s@]+@sha256:[0-9a-f]{64}$/.test(text)) return text;
+  throw new InvalidArgumentError("Give REGISTRY/NAME@sha256:DIGEST, as the release prints it.");
 }

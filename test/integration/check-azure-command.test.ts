@@ -1,5 +1,4 @@
-import { execFileSync } from "node:child_process";
-import { readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, expect, test } from "vitest";
 import { type DeployScript, makeDeployScript } from "../support/deploy-script.ts";
@@ -13,6 +12,12 @@ const SIGN_IN = {
   AZURE_CLIENT_ID: "client",
   AZURE_CLIENT_SECRET: "the-secret",
 };
+
+/** Stands before the stand-in of az. It never comes back from a deployment. */
+const NEVER_DEPLOYED = `#!/usr/bin/env bash
+"\${0%/*}/recording/az" "$@" || exit
+if [[ "$1 $2 $3" == "deployment sub create" ]]; then exec sleep 600; fi
+`;
 
 let script: DeployScript;
 beforeEach(async () => {
@@ -40,13 +45,10 @@ test("names the variables that it misses, and starts nothing", async () => {
 
 test("stops the deployment at Ctrl-C, deletes everything, and prints its report", { timeout: 60_000 }, async () => {
   const before = await readdir(join(ROOT, "infra"));
-  const env = await script.prepare({
-    answers: { "az-group-exists": ["true\n", "false\n"], "az-deployment-sub-create": ["never read"] },
-  });
-  // The stand-in prints what this holds, and so waits for ever.
-  const neverEnding = join(env["ANSWERS"] ?? "", "az-deployment-sub-create", "0");
-  await rm(neverEnding);
-  execFileSync("mkfifo", [neverEnding]);
+  const env = await script.prepare({ answers: { "az-group-exists": ["true\n", "false\n"] } });
+  await mkdir(join(script.bin, "recording"));
+  await rename(join(script.bin, "az"), join(script.bin, "recording", "az"));
+  await writeFile(join(script.bin, "az"), NEVER_DEPLOYED, { mode: 0o755 });
 
   const program = runProgram("check-azure", { args: ["--yes"], env: { ...env, ...SIGN_IN } });
   const called = async (...words: string[]) =>
