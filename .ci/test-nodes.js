@@ -6,24 +6,25 @@ import { readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
 
+const root = join(import.meta.dirname, "..");
+const folder = join(import.meta.dirname, "nodes");
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const { devDependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+const names = Object.keys(devDependencies).map((name) => name.replace("node-", ""));
+
 const USAGE = `usage: npm run test:nodes -- [--only N,...] [TESTS...]
 
 Runs the tests on each Node that is supported. On Linux on x64 only.
 
-  --only N,...  only these, such as 20,24
+  --only N,...  only these of ${names.join(", ")}
   TESTS         folders or files of tests; all those of npm test if none is given
   -h, --help    print this, and end
-  --version     print the versions of Node, and end
+  --version     print the version, and end
 `;
-
-const root = join(import.meta.dirname, "..");
-const folder = join(import.meta.dirname, "nodes");
-const { devDependencies } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-const names = Object.keys(devDependencies).map((name) => name.replace("node-", ""));
 
 const { values, positionals } = readFlags();
 if (values.help || values.version) {
-  process.stdout.write(values.help ? USAGE : `${names.map(versionOf).join("\n")}\n`);
+  process.stdout.write(values.help ? USAGE : `${version}\n`);
   process.exit(0);
 }
 if (process.platform !== "linux" || process.arch !== "x64") {
