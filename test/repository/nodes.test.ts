@@ -45,13 +45,8 @@ describe("npm run test:nodes", () => {
   it("says what it takes, and refuses all else", () => {
     expect(testNodes("--help")).toMatchObject({
       status: 0,
-      stdout: expect.stringContaining("usage: npm run test:nodes"),
+      stdout: expect.stringContaining(`only these of ${majors.join(", ")}`),
     });
-    expect(
-      testNodes("--version")
-        .stdout.split("\n")
-        .map((version) => version.split(".")[0]),
-    ).toEqual([...majors, ""]);
     expect(testNodes("--fast")).toMatchObject({ status: 2, stderr: expect.stringContaining("--fast") });
     expect(testNodes("--only", "18")).toMatchObject({ status: 2, stderr: expect.stringContaining("choose from 20") });
   });
