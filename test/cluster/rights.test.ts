@@ -18,7 +18,7 @@ interface WithoutRight {
   readonly right: `${Right["verb"]} ${Right["resource"]}`;
   readonly cannot: string;
   /** The module whose message shows that the right is missing. */
-  readonly module: "quick" | "long" | "podless";
+  readonly module: "quick" | "long" | "failing" | "podless";
   readonly message: RegExp;
   /** Whether the message waits until the right is back. If not, it is settled all the same. */
   readonly waits: boolean;
@@ -29,7 +29,8 @@ const HELD_UP = /^reconcile is held up$/;
 
 const WITHOUT: readonly WithoutRight[] = [
   { right: "create jobs", cannot: "start an attempt", module: "quick", message: LEFT, waits: true },
-  { right: "get jobs", cannot: "see how a Job ended", module: "long", message: LEFT, waits: true },
+  // A Job that succeeded is not always read: its pod may prove it.
+  { right: "get jobs", cannot: "see why a Job failed", module: "failing", message: LEFT, waits: true },
   { right: "list jobs", cannot: "see which Jobs there are", module: "long", message: HELD_UP, waits: true },
   { right: "patch jobs", cannot: "mark a Job as settled", module: "long", message: LEFT, waits: true },
   { right: "list pods", cannot: "see which pods there are", module: "long", message: HELD_UP, waits: true },
@@ -52,6 +53,7 @@ beforeAll(async () => {
     modules: {
       quick: { retry: ONCE, worker: sh("echo done") },
       long: { retry: ONCE, worker: sh(UNTIL_LET_GO) },
+      failing: { retry: ONCE, worker: sh(`${UNTIL_LET_GO}; exit 3`) },
       podless: {
         retry: ONCE,
         startTimeout: "5s",
@@ -94,7 +96,7 @@ async function grant(rights: readonly Right[]): Promise<void> {
 
 /** Sends a message whose Job ends, or has to be looked into, only when `goOn` is called. */
 async function begin(module: WithoutRight["module"]): Promise<{ goOn: () => Promise<Sent> }> {
-  if (module !== "long") return { goOn: () => app.send(module) };
+  if (module === "quick" || module === "podless") return { goOn: () => app.send(module) };
   const sent = await app.send(module);
   const podName = await runningPod(app, await sent.job());
   return {
@@ -138,7 +140,7 @@ describe("without the right to", () => {
       expect(run).toMatchObject({
         attempt: 1,
         interruptions: 0,
-        status: given.module === "podless" ? "failed" : "succeeded",
+        status: given.module === "podless" || given.module === "failing" ? "failed" : "succeeded",
       });
       expect(Object.keys(logs)).toEqual(given.waits && given.module !== "podless" ? ["1/worker"] : []);
     } finally {
