@@ -15,9 +15,9 @@ const PORTIONS_PER_SECOND = 4;
 const SECONDS = 20;
 
 /**
- * Measures what accepting costs replicas that share a source, on servers of their own. Messages come at a steady pace, as
- * many for each replica as a single one would get. Resolves to the processor ms of all replicas per message; NaN if the
- * platform doesn't tell.
+ * Measures what accepting costs replicas that share a source, on servers of their own. Messages come at a steady pace,
+ * as many for each replica as a single one would get. Resolves to the processor ms of all replicas per message; NaN if
+ * the platform doesn't tell.
  */
 export async function measureReplicas(processes: Processes, replicas: number): Promise<number> {
   const servers = await startServers(processes);

@@ -34,11 +34,12 @@ const LEAST_RETENTION_MS = 2 * 60_000;
  * which is what the next attempt waits for. keda/Chart.yaml asks for the same.
  */
 const LEAST_MINOR = 31;
+
 /**
  * Makes the preflight, which checks whether bus, storage and cluster will let the Dispatcher work. It asks for each
- * module's source, the rows, the bodies, the versions of cluster and KEDA, and each right of the Role, lets the API server judge
- * each module's Job, and compares JOB_RETENTION with the number of Jobs. It changes nothing, except that it makes a
- * missing table or container. It resolves to what is wrong, worst first, and to what it could not check.
+ * module's source, the rows, the bodies, the versions of cluster and KEDA, and each right of the Role, lets the API
+ * server judge each module's Job, and compares JOB_RETENTION with the number of Jobs. It changes nothing, except that it
+ * makes a missing table or container. It resolves to what is wrong, worst first, and to what it could not check.
  */
 export function makePreflight(deps: PreflightDependencies): () => Promise<Finding[]> {
   return async () => {

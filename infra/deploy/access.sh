@@ -42,7 +42,7 @@ Run this command again later, or delete the role assignment with the description
 $admin_scope"
 }
 
-# Prints the object id of whoever is logged in, a person or a program. It is read from a token, because a program may
+# Prints the object id of the person or program that is logged in. It is read from a token, because a program may
 # not ask Microsoft Graph.
 object_id() {
   local payload

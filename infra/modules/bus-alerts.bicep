@@ -53,7 +53,7 @@ var rules = [
     threshold: 0
     description: join(
       [
-        'A queue or subscription has dead letters, whoever put them there.'
+        'A queue or subscription has dead letters, of the Dispatcher or of the bus itself.'
         'A message that expires is one too, and the alert dead-letters does not count it.'
         'This alert stays until all are removed.'
         'The steps are in docs/operate.md.'

@@ -42,8 +42,8 @@ export type Reconcile = (log: Log, kind?: TickKind) => Promise<boolean>;
  *
  * A light tick lists no Jobs: it starts what waits, and goes on with all that needs no look at a Job. Of the sources, and
  * whether any run is held, it believes what the last tick that listed has read, which is no minute ago. A sweep that
- * finds nothing it leaves to the next one. If the cluster is held, it lists all the same. If no run is open, it has nothing to
- * do: what was held, tripped or another cluster then matters to the next message alone, and its trigger asks.
+ * finds nothing it leaves to the next one. If the cluster is held, it lists all the same. If no run is open, it has
+ * nothing to do: what was held, tripped or another cluster then matters to the next message alone, and its trigger asks.
  */
 export function makeReconcile(
   deps: Dependencies,
@@ -101,7 +101,7 @@ export function makeReconcile(
         const silent = { ...events, tell: () => {} };
         isListed = (await holds.cluster.holdOnStarts(silent)) !== undefined;
       }
-      await Promise.all([breakers.refresh(), ...(isLight && !anyHeld(all) ? [] : [gates.refresh()])]);
+      await Promise.all([breakers.refresh(), ...(isLight && !before.anyHeld ? [] : [gates.refresh()])]);
       // guard: rows-before-jobs, jobs
       const view = isListed ? await listed(onListed, log) : await viewUnlisted(deps, all);
       const atWork = all.flatMap((read) => read.atWork);
@@ -164,10 +164,6 @@ function warnOfUnknownStatuses({ jobs }: ClusterView, log: Log): void {
     jobs: unknown.length,
     statuses: [...new Set(unknown)].map((status) => JSON.stringify(status)).join(", "),
   });
-}
-
-function anyHeld(all: readonly SourceRuns[]): boolean {
-  return all.some(({ held }) => held.length > 0);
 }
 
 /** Says how many runs the tick read, whether others wait, and how old the oldest is that it read, in ms. */

@@ -90,13 +90,15 @@ export function makeWatchedTicks(
     const startedAt = clock.read();
     const window = windowFrom(startedAt.wallMs);
     const isLong = window.ms >= SURELY_HEARD_MS;
-    /** How long a watch may go on that the server ends. */
+    /** How long a watch may still go on, if the server ends it. */
     const leftMs = () => startedAt.monotonicMs + window.ms + window.lateMs - clock.read().monotonicMs;
     const isLight =
       isTrusted &&
       ticksSinceList < TICKS_PER_LIST - 1 &&
       listedAt !== undefined &&
       isFresh(listedAt, clock, LISTS_LAST_MS);
+    // What is left at the end is too short for a watch that the server ends.
+    const mayBegin = () => leftMs() > 2 * window.lateMs;
     const versionBefore = version;
     const wakes = openWakes(log);
     const over = new AbortController();
@@ -108,8 +110,7 @@ export function makeWatchedTicks(
     let failure: unknown;
 
     async function watch(): Promise<void> {
-      // What is left for less than the rest's share is no time to watch.
-      while (!over.signal.aborted && version !== undefined && leftMs() > 2 * window.lateMs) {
+      while (!over.signal.aborted && version !== undefined && mayBegin()) {
         const openedAtMs = clock.read().monotonicMs;
         const seconds = Math.max(SHORTEST_WATCH_S, Math.floor(leftMs() / 1000));
         for await (const news of cluster.watchJobs(version, { seconds, signal: over.signal })) {
@@ -128,7 +129,7 @@ export function makeWatchedTicks(
 
     function follow(since: string | undefined): void {
       version = since;
-      if (leftMs() > window.lateMs)
+      if (mayBegin())
         watching ??= watch().catch((error: unknown) => {
           failure = error;
         });

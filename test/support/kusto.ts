@@ -4,7 +4,7 @@ import { createRequire } from "node:module";
 const require = createRequire(import.meta.url);
 // oxlint-disable-next-line import/no-unassigned-import -- It is all that the package offers.
 require("@kusto/language-service-next/bridge.min.js");
-// oxlint-disable-next-line import/no-unassigned-import -- as the line above says
+// oxlint-disable-next-line import/no-unassigned-import -- So is this: it adds to what the first one has made.
 require("@kusto/language-service-next/Kusto.Language.Bridge.min.js");
 
 interface Symbols {
