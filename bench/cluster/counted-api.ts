@@ -16,7 +16,7 @@ interface Use {
 const NONE: Use = { requests: 0, bytes: 0 };
 
 /** What lists and watches everything. A list of one Job's pods has another name. */
-const WHOLE = ["LIST jobs", "LIST pods", "WATCH jobs"];
+const WHOLE = ["LIST jobs", "LIST pods", "WATCH jobs", "WATCH pods"];
 
 /** The API server behind a proxy that counts. */
 export interface CountedApi {
@@ -63,7 +63,7 @@ export function nameOf(method: string, url: string): string {
     /\/namespaces\/[^/]+\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(pathname) ?? [];
   const what = part === undefined ? resource : `${resource}/${part}`;
   if (method !== "GET" || object !== undefined || resource === pathname) return `${method} ${what}`;
-  if (query.get("watch") === "true") return `WATCH ${what}`;
+  if (query.has("watch")) return `WATCH ${what}`;
   return query.get("labelSelector")?.includes("job-name=") === true ? `LIST ${what} of a Job` : `LIST ${what}`;
 }
 

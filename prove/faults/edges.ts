@@ -108,6 +108,7 @@ const EDGES = {
   "read a log": { server: "cluster" },
   "list the jobs": { server: "cluster" },
   "watch the jobs": { server: "cluster" },
+  "watch the pods": { server: "cluster" },
   "glance at a job": { server: "cluster" },
   "list the pods": { server: "cluster" },
   "list the cancelled jobs": { server: "cluster" },
@@ -137,6 +138,11 @@ export type Edge = keyof typeof EDGES;
 /** Tells what is known of an edge. */
 export function factsOf(edge: Edge): EdgeFacts {
   return EDGES[edge];
+}
+
+/** Tells whether the call's answer comes bit by bit, for as long as it lasts. */
+export function isWatch(edge: Edge): boolean {
+  return edge === "watch the jobs" || edge === "watch the pods";
 }
 
 /** Tells whether only a process that has just started makes the call. */

@@ -9,7 +9,7 @@ import { buffer } from "node:stream/consumers";
 import { type Exchange, startHttpProxy } from "../../local/kit/http-proxy.ts";
 import type { Listening } from "../../local/kit/listen.ts";
 import type { Call, CallHandler, NoAnswer } from "./call.ts";
-import type { Edge, ServerName } from "./edges.ts";
+import { type Edge, isWatch, type ServerName } from "./edges.ts";
 import type { Gate } from "./gate.ts";
 import { type HttpCall, isTransaction } from "./http-edge.ts";
 
@@ -63,7 +63,7 @@ async function serve(options: FaultProxyOptions, { method, url, response, ...exc
   let stream: IncomingMessage | undefined;
   const carryOut = async (): Promise<HttpAnswer> => {
     const answer = await exchange.ask();
-    if (edges.includes("watch the jobs") && answer.statusCode === 200) {
+    if (edges.some(isWatch) && answer.statusCode === 200) {
       stream = answer;
       response.once("close", () => answer.destroy());
       return { status: 200, headers: answer.headers, body: Buffer.alloc(0) };

@@ -180,6 +180,7 @@ export function clusterEdge({ method, url, body }: HttpCall): Edge | undefined {
   if (/\/api\/v1\/namespaces\/[^/]+$/.test(pathname)) return "look at the namespace";
   const [, kind, name, part] = /\/namespaces\/[^/]+\/(\w+)(?:\/([^/]+))?(?:\/(\w+))?$/.exec(pathname) ?? [];
   if (kind === "pods" && part === "log") return "read a log";
+  if (kind === "pods" && query.has("watch")) return "watch the pods";
   if (kind === "pods") return query.has("fieldSelector") ? "list the pods" : "read a job's pods";
   if (kind === "events") return "read events";
   if (kind !== "jobs") return undefined;

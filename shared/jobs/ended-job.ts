@@ -2,7 +2,10 @@ import type { V1Job, V1Pod } from "@kubernetes/client-node";
 import type { EpochMs } from "../clock.ts";
 import { finishedAt, isRetired } from "./job-identity.ts";
 
-/** A Job that is over and not retired yet, as it was read a moment ago. With this it is retired without another read. */
+/**
+ * A Job that is over and not retired yet, as it was read a moment ago. With this it is retired without another read. If
+ * its pod proves it, the cluster may say so only a second later.
+ */
 export interface EndedJob {
   readonly uid: string;
   /** When it finished, or an earlier time, in ms. */
@@ -20,9 +23,9 @@ export function endedJob(job: V1Job, pods?: readonly V1Pod[]): EndedJob | undefi
 }
 
 /**
- * Reads the same from the pods of a Job that is said to be complete: one of them has to belong to the Job of this uid,
- * and to have succeeded. Undefined if none does. The Job finished after that pod was made, and the pod does not say
- * when: its own times are of its node's clock.
+ * Reads the same from the pods of a Job that is said to be complete, or to have a pod that succeeded: one of them has to
+ * belong to the Job of this uid, and to have succeeded. Undefined if none does. The Job finishes after that pod was
+ * made, and the pod does not say when: its own times are of its node's clock.
  */
 export function succeededJob(uid: string, pods: readonly V1Pod[]): EndedJob | undefined {
   const pod = pods.find(

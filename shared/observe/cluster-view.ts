@@ -20,9 +20,15 @@ export interface ClusterView {
   readonly cancelled: ReadonlySet<string>;
 }
 
-/** What a tick sees that lists everything. A watch from `version` tells what came after. */
+/** The versions of a tick's lists. A watch from there tells what came after. */
+export interface ListVersions {
+  readonly jobs: string;
+  readonly pods: string;
+}
+
+/** What a tick sees that lists everything. */
 export interface ListedView extends ClusterView {
-  readonly version: string;
+  readonly versions: ListVersions;
 }
 
 /** A pod that is pending for less than this is simply starting. */
@@ -33,7 +39,7 @@ const START_GRACE_MS = 30_000;
  * so that a Job that a row speaks of is there.
  */
 export async function viewCluster({ cluster }: Looking): Promise<ListedView> {
-  const [{ jobs, version }, pods, cancelled] = await Promise.all([
+  const [{ jobs, version }, { pods, version: podsVersion }, cancelled] = await Promise.all([
     cluster.listJobs(),
     cluster.listPods(),
     cluster.listCancelled(),
@@ -42,7 +48,7 @@ export async function viewCluster({ cluster }: Looking): Promise<ListedView> {
     jobs: new Map(jobs.map((job) => [job.name, job])),
     pods: new Map(pods.map((pod) => [pod.jobName, pod])),
     cancelled: new Set(cancelled),
-    version,
+    versions: { jobs: version, pods: podsVersion },
   };
 }
 

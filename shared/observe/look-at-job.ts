@@ -52,9 +52,9 @@ export async function lookAtJob(deps: Looking, stored: StoredRun, name: string):
 }
 
 /**
- * Looks at a Job of which a watch told that it is complete. If one of its pods has succeeded, that is proof enough. The
- * pods are asked first, because the logs are read from them, and then the Job need not be read. In all other cases the
- * Job is looked at.
+ * Looks at a Job of which a watch told that it is complete, or that its pod has succeeded. A pod that has succeeded is
+ * proof enough, because a Job has one pod to complete. The pods are asked first, because the logs are read from them, and
+ * then the Job need not be read. In all other cases the Job is looked at.
  */
 export async function lookAtCompleteJob(deps: Looking, stored: StoredRun, name: string): Promise<JobLook | undefined> {
   const { jobUid } = stored.run;

@@ -26,6 +26,19 @@ export interface JobNews {
   readonly job?: JobListing;
 }
 
+/** What a watch on the pods tells. `version`: another watch may go on from there. */
+export interface PodNews {
+  readonly version: string;
+  /** The Job of a pod that has succeeded. Undefined: the server only gave a sign of life. */
+  readonly jobName?: string;
+}
+
+/** For how long a watch goes on, in seconds, and what ends it sooner. */
+export interface WatchLimits {
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+}
+
 /** A Job as the light list shows it, with its own metadata, which name its run. Some 2 KB, whatever its body. */
 export interface JobGlance {
   readonly listing: JobListing;
@@ -42,6 +55,12 @@ export interface PodListing {
   readonly ready: number;
   /** How many containers it has. A sidecar counts, and an init container that has to end doesn't. */
   readonly containers: number;
+}
+
+/** The light list of pods. `version` is that of the list: a watch from there tells what came after. */
+export interface PodList {
+  readonly pods: PodListing[];
+  readonly version: string;
 }
 
 export type CreateOutcome =
@@ -103,11 +122,16 @@ export interface JobCluster {
    * at once if `signal` aborts it. Throws UnavailableError if it breaks, stays silent, or the server has forgotten the
    * version. Then only a list tells what was missed.
    */
-  watchJobs(since: string, options: { readonly seconds: number; readonly signal: AbortSignal }): AsyncIterable<JobNews>;
+  watchJobs(since: string, limits: WatchLimits): AsyncIterable<JobNews>;
   /** Reads a Job as the light list shows it; undefined if there is none. */
   glance(name: string): Promise<JobGlance | undefined>;
   /** Lists the pods of our Jobs that have not ended. */
-  listPods(): Promise<PodListing[]>;
+  listPods(): Promise<PodList>;
+  /**
+   * Tells of our Jobs' pods that succeed after the version `since`, up to two seconds before their Jobs are said to be
+   * complete. It ends as `watchJobs` does, and throws as that does.
+   */
+  watchPods(since: string, limits: WatchLimits): AsyncIterable<PodNews>;
   /**
    * Lists the names of our Jobs that a person labelled `ion/cancel=true`. Includes retired ones, whose runs may wait
    * for the next attempt.

@@ -29,6 +29,13 @@ export const RIGHTS: readonly Right[] = [
   },
   { verb: "patch", group: "batch", resource: "jobs", why: "end a Job, and retire it" },
   { verb: "list", group: "", resource: "pods", why: "see exit codes, and why a pod can't start" },
+  {
+    verb: "watch",
+    group: "",
+    resource: "pods",
+    why: "hear at once that the work is done",
+    without: "a message is settled a second or two later, when the cluster says that the Job is complete",
+  },
   { verb: "get", group: "", resource: "pods/log", why: "keep a Job's logs" },
   { verb: "list", group: "", resource: "events", why: "see why a Job gets no pod" },
   {

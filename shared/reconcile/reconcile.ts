@@ -7,7 +7,7 @@ import type { SourceHolds } from "../holds/source-holds.ts";
 import { makeHousekeeping } from "../housekeeping/housekeeping.ts";
 import type { Gates } from "../judge/gates.ts";
 import type { Fields, Log } from "../log.ts";
-import { type ClusterView, viewCluster, viewUnlisted } from "../observe/cluster-view.ts";
+import { type ClusterView, type ListVersions, viewCluster, viewUnlisted } from "../observe/cluster-view.ts";
 import type { JobOwners } from "../observe/job-owners.ts";
 import { hasRuns, type ReadBefore, readBefore, readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { once } from "../once.ts";
@@ -27,8 +27,8 @@ import { makeFollowUnspoken } from "./unspoken-jobs.ts";
 interface TickKind {
   /** Whether it may do without lists, because a watch tells of the Jobs that end. */
   readonly isLight: boolean;
-  /** Called with the version of the list of Jobs as soon as the tick has it. */
-  readonly onListed?: (version: string) => void;
+  /** Called with the versions of the lists as soon as the tick has them. */
+  readonly onListed?: (versions: ListVersions) => void;
 }
 
 /** Takes all runs further by one step or more. Resolves to whether this replica is to go on ticking. */
@@ -69,7 +69,7 @@ export function makeReconcile(
 
   async function listed(onListed: TickKind["onListed"], log: Log): Promise<ClusterView> {
     const view = await viewCluster(deps);
-    onListed?.(view.version);
+    onListed?.(view.versions);
     warnOfUnknownStatuses(view, log);
     return view;
   }

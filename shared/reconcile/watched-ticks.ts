@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, isFresh, type Reading } from "../clock.ts";
-import { errorText, UnavailableError } from "../errors.ts";
+import { UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { JobCluster } from "../ports/job-cluster.ts";
 import type { Reconcile } from "./reconcile.ts";
 import type { Wakes } from "./wakes.ts";
+import { makeWatchNotes, type WatchPlace, type WatchTime, watchOn } from "./watch-on.ts";
 
 /** An invocation watches no longer than this, because a host that shuts down waits for it. */
 const LONGEST_WATCH_MS = 20_000;
@@ -27,14 +28,11 @@ const TICKS_PER_LIST = 6;
 /** Nor are lists older than this, if ticks are rare. */
 const LISTS_LAST_MS = 55_000;
 
-/** A watch is asked for at least this long, because the API server counts whole seconds. */
-const SHORTEST_WATCH_S = 1;
-
 /** A watch of this length is heard of, at the latest when the API server ends it. */
 const SURELY_HEARD_MS = 3_000;
 
 interface WatchDeps {
-  readonly cluster: Pick<JobCluster, "watchJobs">;
+  readonly cluster: Pick<JobCluster, "watchJobs" | "watchPods">;
   readonly clock: Clock;
   /** When the timer is due next after a time, by this machine's clock; undefined if never. */
   readonly nextTickAfter: (wallMs: number) => number | undefined;
@@ -43,7 +41,9 @@ interface WatchDeps {
 }
 
 /**
- * Makes ticks that watch the Jobs, so that the end of a Job is handled at once and not by the next tick.
+ * Makes ticks that watch the Jobs, so that the end of a Job is handled at once and not by the next tick. They watch the
+ * pods that succeed, too, because the cluster says so up to two seconds before it says that the Job is complete. That
+ * watch may fail, and nothing waits for it.
  *
  * An invocation of the timer is a tick, with the watch beside it from where the last one ended; and then it goes on
  * watching until shortly before the next tick is due. While the watch works, five of six ticks are light. The next tick
@@ -55,14 +55,20 @@ export function makeWatchedTicks(
   reconcile: Reconcile,
   openWakes: (log: Log) => Wakes,
 ): (log: Log) => Promise<boolean> {
-  // These are hints for the next tick, not state: a replica that forgets them lists.
-  /** Where the next watch goes on. */
-  let version: string | undefined;
+  // All of these are hints for the next tick, not state: a replica that forgets them lists.
+  const jobs: WatchPlace = { version: undefined };
+  const pods: WatchPlace = { version: undefined };
   let listedAt: Reading | undefined;
   let ticksSinceList = 0;
   let isTrusted = false;
-  /** How many watches failed in a row. */
-  let failures = 0;
+  const jobNotes = makeWatchNotes({
+    failed: "the watch on the Jobs does not work, so each tick lists them",
+    worked: "the watch on the Jobs works again",
+  });
+  const podNotes = makeWatchNotes({
+    failed: "the watch on the pods does not work, so a success is seen a second or two later",
+    worked: "the watch on the pods works again",
+  });
 
   /** How long an invocation watches, and how much later its watch may end. */
   function windowFrom(wallMs: number): { readonly ms: number; readonly lateMs: number } {
@@ -72,25 +78,10 @@ export function makeWatchedTicks(
     return { ms: Math.min(LONGEST_WATCH_MS - lateMs, next - wallMs - restMs), lateMs };
   }
 
-  /** Says once that the watch does not work, and once that it works again. One that was cut once is not worth a line. */
-  function noteFailure(error: unknown, log: Log): void {
-    failures += 1;
-    if (failures !== 2) return;
-    log.warn("the watch on the Jobs does not work, so each tick lists them", {
-      why: error === undefined ? "the API server did not answer on it" : errorText(error),
-    });
-  }
-
-  function noteSuccess(log: Log): void {
-    if (failures >= 2) log.info("the watch on the Jobs works again");
-    failures = 0;
-  }
-
   return async function tickAndWatch(log) {
     const startedAt = clock.read();
     const window = windowFrom(startedAt.wallMs);
     const isLong = window.ms >= SURELY_HEARD_MS;
-    /** How long a watch may still go on, if the server ends it. */
     const leftMs = () => startedAt.monotonicMs + window.ms + window.lateMs - clock.read().monotonicMs;
     const isLight =
       isTrusted &&
@@ -99,60 +90,85 @@ export function makeWatchedTicks(
       isFresh(listedAt, clock, LISTS_LAST_MS);
     // What is left at the end is too short for a watch that the server ends.
     const mayBegin = () => leftMs() > 2 * window.lateMs;
-    const versionBefore = version;
+    const versionBefore = jobs.version;
     const wakes = openWakes(log);
     const over = new AbortController();
     const stop = () => over.abort();
     stopping.addEventListener("abort", stop);
     if (stopping.aborted) stop();
+    const time: WatchTime = {
+      leftMs,
+      mayBegin,
+      monotonicMs: () => clock.read().monotonicMs,
+      over: over.signal,
+    };
     let watching: Promise<void> | undefined;
     let isHeard = false;
     let failure: unknown;
+    let watchingPods: Promise<void> | undefined;
 
-    async function watch(): Promise<void> {
-      while (!over.signal.aborted && version !== undefined && mayBegin()) {
-        const openedAtMs = clock.read().monotonicMs;
-        const seconds = Math.max(SHORTEST_WATCH_S, Math.floor(leftMs() / 1000));
-        for await (const news of cluster.watchJobs(version, { seconds, signal: over.signal })) {
-          isHeard = true;
-          if (news.version !== "") version = news.version;
-          if (news.job) wakes.wake(news.job);
-        }
-        if (over.signal.aborted) return;
-        // The server ends a watch in its time. A proxy that ends it sooner would be asked again and again.
-        const lastedMs = clock.read().monotonicMs - openedAtMs;
-        if (lastedMs < seconds * 500)
-          throw new UnavailableError(`the watch was to last ${seconds} s, and ended after ${Math.round(lastedMs)} ms`);
-        isHeard = true;
-      }
-    }
-
-    function follow(since: string | undefined): void {
-      version = since;
+    function followJobs(): void {
       if (mayBegin())
-        watching ??= watch().catch((error: unknown) => {
+        watching ??= watchOn(
+          jobs,
+          (...from) => cluster.watchJobs(...from),
+          time,
+          (news) => {
+            isHeard = true;
+            if (news?.job) wakes.wake(news.job);
+          },
+        ).catch((error: unknown) => {
           failure = error;
         });
     }
 
+    function followPods(): void {
+      if (pods.version === undefined || !mayBegin()) return;
+      watchingPods ??= watchOn(
+        pods,
+        (...from) => cluster.watchPods(...from),
+        time,
+        (news) => {
+          podNotes.worked(log);
+          // The wake proves it by the pod, or else reads the Job.
+          if (news?.jobName !== undefined) wakes.wake({ name: news.jobName, state: "complete" });
+        },
+      ).catch((error: unknown) => {
+        // The next list says from where to go on.
+        pods.version = undefined;
+        podNotes.failed(error, log);
+      });
+    }
+
     let isOfUse = false;
     try {
-      if (isTrusted) follow(version);
+      if (isTrusted) {
+        followJobs();
+        followPods();
+      }
       isOfUse = await reconcile(log, {
         isLight,
         onListed(listed) {
           listedAt = startedAt;
           ticksSinceList = -1;
-          if (watching && isOlder(listed, versionBefore)) {
-            // The watch would hear nothing until the versions are where they were.
+          if (watching && isOlder(listed.jobs, versionBefore)) {
+            // The watches would hear nothing until the versions are where they were.
             failure = new UnavailableError("the API server's versions went back: it was restored from a backup");
             over.abort();
-          } else if (!watching || failure !== undefined) {
+            pods.version = undefined;
+            return;
+          }
+          if (!watching || failure !== undefined) {
             watching = undefined;
             failure = undefined;
             // What the broken watch told says nothing of the next one.
             isHeard = false;
-            follow(listed === "" ? undefined : listed);
+            jobs.version = listed.jobs === "" ? undefined : listed.jobs;
+            followJobs();
+          }
+          if (!watchingPods) {
+            pods.version = listed.pods === "" ? undefined : listed.pods;
+            followPods();
           }
         },
       });
@@ -164,12 +180,13 @@ export function makeWatchedTicks(
     } finally {
       over.abort();
       stopping.removeEventListener("abort", stop);
-      await watching;
+      await Promise.all([watching, watchingPods]);
       const needsList = await wakes.close();
       ticksSinceList += 1;
       isTrusted = isOfUse && isHeard && failure === undefined && !needsList;
-      if (isHeard && failure === undefined) noteSuccess(log);
-      else if (watching && isOfUse && !stopping.aborted && (failure !== undefined || isLong)) noteFailure(failure, log);
+      if (isHeard && failure === undefined) jobNotes.worked(log);
+      else if (watching && isOfUse && !stopping.aborted && (failure !== undefined || isLong))
+        jobNotes.failed(failure, log);
     }
     return isOfUse;
   };

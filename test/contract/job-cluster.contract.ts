@@ -164,6 +164,24 @@ export function describeJobCluster(name: string, start: StartCluster): void {
       expect(names).not.toContain(good.jobName);
     });
 
+    test("tells a watch of the pods that succeed after the list, and of no others", async () => {
+      const { version } = await under.cluster.listPods();
+      const bad = await created("exit 3", { exitCode: 3 });
+      const running = await created("sleep 60", "runs");
+      await isRunning(running.jobName);
+      await reaches(bad.jobName, "failed");
+      const good = await created("exit 0", { exitCode: 0 });
+      const told: string[] = [];
+      const limits = { seconds: 60, signal: AbortSignal.timeout(60_000) };
+      for await (const { jobName } of under.cluster.watchPods(version, limits)) {
+        if (jobName !== undefined) told.push(jobName);
+        if (jobName === good.jobName) break;
+      }
+      expect(told).not.toContain(bad.jobName);
+      expect(told).not.toContain(running.jobName);
+      await reaches(good.jobName, "complete");
+    });
+
     test("tells a watch nothing of a Job that is retired", async () => {
       const { jobName, uid } = await created("exit 0", { exitCode: 0 });
       await reaches(jobName, "complete");

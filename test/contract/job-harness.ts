@@ -57,7 +57,7 @@ export interface JobUser {
 
 export function jobUser(under: () => ClusterUnderTest): JobUser {
   const podListed = async (jobName: string) =>
-    (await under().cluster.listPods()).find((listed) => listed.jobName === jobName);
+    (await under().cluster.listPods()).pods.find((listed) => listed.jobName === jobName);
   const user: JobUser = {
     async created(job, outcome, log) {
       const jobName = job.metadata?.name ?? "";

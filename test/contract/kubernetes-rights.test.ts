@@ -17,6 +17,9 @@ const CALLS: { readonly [Method in keyof JobCluster]: (cluster: JobCluster) => P
   },
   glance: (cluster) => cluster.glance("job"),
   listPods: (cluster) => cluster.listPods(),
+  watchPods: async (cluster) => {
+    for await (const _ of cluster.watchPods("1", { seconds: 1, signal: AbortSignal.timeout(1_000) })) break;
+  },
   endSuspended: (cluster) => cluster.endSuspended({ metadata: { name: "job", uid: "u" } }),
   listCancelled: (cluster) => cluster.listCancelled(),
   create: (cluster) => cluster.create(buildJob("one", "exit 0", {})),

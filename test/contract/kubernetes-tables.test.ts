@@ -135,14 +135,14 @@ describe.each(releases)("the tables that Kubernetes $release prints", ({ release
   });
 
   test("tell which pods run, and which Jobs need a look", async () => {
-    const pods = await clusterAt(await startServerOf(release)).listPods();
+    const { pods } = await clusterAt(await startServerOf(release)).listPods();
     const shown = showing(pods);
     const phases = pods.map(({ jobName }) => [jobName, [shown(jobName, 1_000), shown(jobName, LATE_MS)]]);
     expect(Object.fromEntries(phases)).toEqual(POD_PHASES);
   });
 
   test("tell which Jobs need a look at once if they may prove that their module is well", async () => {
-    const pods = await clusterAt(await startServerOf(release)).listPods();
+    const { pods } = await clusterAt(await startServerOf(release)).listPods();
     const shown = showing(pods);
     const looked = pods.flatMap(({ jobName }) =>
       shown(jobName, 1_000, true) === shown(jobName, 1_000, false) ? [] : jobName,
@@ -210,7 +210,9 @@ describe("a table that no release prints so far", () => {
   });
 
   test("says nothing about a pod without status or readiness, so that only a look tells", async () => {
-    const [pod] = await clusterAt(await startServerWith("table-without-status")).listPods();
+    const {
+      pods: [pod],
+    } = await clusterAt(await startServerWith("table-without-status")).listPods();
     expect(pod).toMatchObject({ name: "a", status: "", ready: 0, containers: 0 });
   });
 

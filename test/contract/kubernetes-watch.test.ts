@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { expect, test } from "vitest";
 import { UnavailableError } from "../../shared/errors.ts";
-import type { JobNews } from "../../shared/ports/job-cluster.ts";
+import type { JobNews, PodNews } from "../../shared/ports/job-cluster.ts";
 import { clusterAt } from "../support/cluster-at.ts";
 import { startLoopbackServer } from "../support/loopback-server.ts";
 
@@ -131,4 +131,34 @@ test("names the right that is missing", async () => {
   });
   const watch = clusterAt(server).watchJobs("10", { seconds: 1, signal: AbortSignal.timeout(5_000) });
   await expect(watch[Symbol.asyncIterator]().next()).rejects.toThrow(/cannot watch.*lacks this right/);
+});
+
+test("tells of a pod when it succeeds, and passes over what comes after", async () => {
+  const columns = [{ name: "Name" }, { name: "Ready" }, { name: "Status" }];
+  let asked: URLSearchParams | undefined;
+  const server = await startLoopbackServer(({ url }, response) => {
+    asked = new URL(url ?? "", "http://a").searchParams;
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(
+      [
+        event("ADDED", "job-1-abcde", "Completed", "11", columns),
+        event("MODIFIED", "job-1-abcde", "Completed", "12"),
+        event("BOOKMARK", "", "", "13"),
+        event("DELETED", "job-1-abcde", "Completed", "14"),
+        event("ADDED", "job-2-fghij", "Completed", "15"),
+      ].join(""),
+    );
+  });
+  const told: PodNews[] = [];
+  const limits = { seconds: 1, signal: AbortSignal.timeout(20_000) };
+  for await (const news of clusterAt(server).watchPods("10", limits)) told.push(news);
+  expect(told).toEqual([
+    { version: "11", jobName: "job-1" },
+    { version: "12" },
+    { version: "13" },
+    { version: "14" },
+    { version: "15", jobName: "job-2" },
+  ]);
+  expect(asked?.get("fieldSelector")).toBe("status.phase=Succeeded");
+  expect(asked?.get("resourceVersion")).toBe("10");
 });

@@ -80,7 +80,7 @@ test("stores Jobs and runs none with --stub", async () => {
   const cluster = makeKubernetesJobs({ kubeconfig: ready.kubeconfig, namespace: "jobs", instance: "one" });
   await cluster.create(buildJob("one", "exit 0", {}));
   expect((await cluster.listJobs()).jobs.map(({ state }) => state)).toEqual(["active"]);
-  expect(await cluster.listPods()).toEqual([]);
+  expect((await cluster.listPods()).pods).toEqual([]);
 });
 
 test("writes a kubeconfig that names its namespace", async () => {

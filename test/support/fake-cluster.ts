@@ -12,8 +12,10 @@ import type {
   JobList,
   JobListing,
   JobNews,
-  PodListing,
+  PodList,
+  PodNews,
   TrialOutcome,
+  WatchLimits,
 } from "../../shared/ports/job-cluster.ts";
 import type { Right } from "../../shared/ports/rights.ts";
 import {
@@ -68,6 +70,8 @@ export class FakeCluster implements JobCluster {
   readonly #missingRights = new Set<string>();
   /** What watches are told, oldest first. Its length is the version of a list. */
   readonly #news: (JobListing | "sign of life")[] = [];
+  /** The names of the Jobs whose pods have succeeded, as watches on the pods are told of them. */
+  readonly #podNews: string[] = [];
   readonly #heard = new EventEmitter().setMaxListeners(0);
   /** What the server prints of a Job instead of what its conditions say. */
   readonly #said = new Map<string, JobListing>();
@@ -97,28 +101,35 @@ export class FakeCluster implements JobCluster {
     }));
   }
 
-  async *watchJobs(
-    since: string,
-    { seconds, signal }: { readonly seconds: number; readonly signal: AbortSignal },
-  ): AsyncGenerator<JobNews> {
+  async *watchJobs(since: string, limits: WatchLimits): AsyncGenerator<JobNews> {
     await this.#answer("watchJobs", () => undefined);
-    const over = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
     this.watching += 1;
     try {
-      for (let version = Number(since); !over.aborted; ) {
-        const next = this.#news[version];
-        if (next === undefined) {
-          await once(this.#heard, "news", { signal: over }).catch((error: unknown) => {
-            if (!over.aborted) throw error;
-          });
-          continue;
-        }
-        version += 1;
-        yield { version: String(version), ...(next === "sign of life" ? {} : { job: next }) };
-      }
+      for await (const { version, told } of this.#told(this.#news, since, limits))
+        yield { version, ...(told === "sign of life" ? {} : { job: told }) };
     } finally {
       this.watching -= 1;
-      if (signal.aborted) this.abortedWatches += 1;
+      if (limits.signal.aborted) this.abortedWatches += 1;
+    }
+  }
+
+  async *watchPods(since: string, limits: WatchLimits): AsyncGenerator<PodNews> {
+    await this.#answer("watchPods", () => undefined);
+    for await (const { version, told } of this.#told(this.#podNews, since, limits)) yield { version, jobName: told };
+  }
+
+  async *#told<T>(news: readonly T[], since: string, { seconds, signal }: WatchLimits) {
+    const over = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
+    for (let version = Number(since); !over.aborted; ) {
+      const told = news[version];
+      if (told === undefined) {
+        await once(this.#heard, "news", { signal: over }).catch((error: unknown) => {
+          if (!over.aborted) throw error;
+        });
+        continue;
+      }
+      version += 1;
+      yield { version: String(version), told };
     }
   }
 
@@ -129,9 +140,10 @@ export class FakeCluster implements JobCluster {
     });
   }
 
-  listPods(): Promise<PodListing[]> {
-    return this.#answer("listPods", () =>
-      [...this.#pods.values()]
+  listPods(): Promise<PodList> {
+    return this.#answer("listPods", () => ({
+      version: String(this.#podNews.length),
+      pods: [...this.#pods.values()]
         .filter((pod) => this.#isOurs(pod) && !["Succeeded", "Failed"].includes(pod.status?.phase ?? ""))
         .map((pod) => ({
           name: nameOf(pod),
@@ -139,7 +151,7 @@ export class FakeCluster implements JobCluster {
           status: printedStatus(pod),
           ...readiness(pod),
         })),
-    );
+    }));
   }
 
   listCancelled(): Promise<string[]> {
@@ -282,8 +294,15 @@ export class FakeCluster implements JobCluster {
     pod.status = { ...pod.status, phase: "Pending", ...rest, initContainerStatuses: inits };
   }
 
-  succeed(name: string): void {
+  /** Its pod has succeeded, and the Job is not said to be complete yet. */
+  succeedPod(name: string): void {
     this.#endPod(name, "Succeeded", 0);
+    this.#podNews.push(name);
+    this.#heard.emit("news");
+  }
+
+  succeed(name: string): void {
+    if (this.#pods.get(name)?.status?.phase !== "Succeeded") this.succeedPod(name);
     this.#finish(
       name,
       "SuccessCriteriaMet",

@@ -44,19 +44,30 @@ interface Variant {
 const asItIs = async () => join(PROJECT_ROOT, "dist/functions/index.js");
 const inFunctionsHost = () => buildApp([BY_FUNCTIONS_HOST]);
 
+const WATCHES = ["watch the jobs", "watch the pods"] as const;
+
 const VARIANTS: readonly Variant[] = [
   {
     name: "as it is",
     app: asItIs,
-    made: ["watch the jobs", "defer a delivery", "dead-letter a delivery"],
+    made: [...WATCHES, "defer a delivery", "dead-letter a delivery"],
     notMade: [],
   },
   {
     name: "without the right to watch",
     app: asItIs,
-    begin: (script) => script.answer("watch the jobs", 403, FOR_EVER),
+    begin(script) {
+      for (const edge of WATCHES) script.answer(edge, 403, FOR_EVER);
+    },
     made: ["defer a delivery", "dead-letter a delivery"],
-    notMade: ["watch the jobs"],
+    notMade: WATCHES,
+  },
+  {
+    name: "without the right to watch pods",
+    app: asItIs,
+    begin: (script) => script.answer("watch the pods", 403, FOR_EVER),
+    made: ["watch the jobs", "defer a delivery", "dead-letter a delivery"],
+    notMade: ["watch the pods"],
   },
   {
     name: "without the host's Settlement service",
@@ -71,7 +82,7 @@ const VARIANTS: readonly Variant[] = [
     name: "with both cut off half-way",
     app: inFunctionsHost,
     halfway({ script, disconnect }) {
-      script.answer("watch the jobs", 403, FOR_EVER);
+      for (const edge of WATCHES) script.answer(edge, 403, FOR_EVER);
       for (const edge of HOST_CALLS) script.refuse(edge, "silence", Number.POSITIVE_INFINITY);
       disconnect("cluster");
     },

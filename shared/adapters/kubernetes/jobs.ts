@@ -3,7 +3,7 @@ import { UnavailableError } from "../../errors.ts";
 import { LABELS, MANAGED_BY } from "../../jobs/job-identity.ts";
 import { lastSeen } from "../../jobs/last-seen.ts";
 import { isRecord, valueAt } from "../../plain-data.ts";
-import type { CreateOutcome, JobCluster } from "../../ports/job-cluster.ts";
+import type { CreateOutcome, JobCluster, WatchLimits } from "../../ports/job-cluster.ts";
 import { isAllowed } from "./access.ts";
 import { isDenial, KubernetesFailure, unavailable } from "./answer.ts";
 import { loadKubeConfig } from "./config.ts";
@@ -15,7 +15,7 @@ import { readObject } from "./objects.ts";
 import { listTable, readRowOf } from "./tables.ts";
 import { tryJob } from "./trial.ts";
 import { readVersion } from "./version.ts";
-import { watchTable } from "./watch.ts";
+import { type TableEvent, type TableWatch, watchTable } from "./watch.ts";
 
 export interface KubernetesJobsOptions {
   /**
@@ -79,6 +79,20 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
       }
     });
 
+  async function* watch(
+    what: string,
+    path: string,
+    request: Omit<TableWatch, "timeoutSeconds">,
+    { seconds, signal }: WatchLimits,
+  ): AsyncGenerator<TableEvent> {
+    try {
+      yield* watchTable(connection, path, { ...request, timeoutSeconds: seconds }, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      throw unavailable(error, `watching ${what}`, { server: connection.server, namespace });
+    }
+  }
+
   return {
     listJobs: () =>
       tried("listing Jobs", async () => {
@@ -90,18 +104,13 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
         );
         return { jobs, version };
       }),
-    async *watchJobs(since, { seconds, signal }) {
-      const request = { labelSelector: unretired, resourceVersion: since, timeoutSeconds: seconds };
-      try {
-        for await (const { type, version, row } of watchTable(connection, jobsPath, request, signal)) {
-          // guard: passes-over-deleted
-          // A Job that was retired leaves the list as DELETED, and says for the second time how it ended.
-          const job = row && (type === "ADDED" || type === "MODIFIED") ? toJobListing(row) : undefined;
-          yield { version, ...(job && tellsOfAnEnd(job) ? { job } : {}) };
-        }
-      } catch (error) {
-        if (signal.aborted) return;
-        throw unavailable(error, "watching Jobs", { server: connection.server, namespace });
+    async *watchJobs(since, limits) {
+      const request = { labelSelector: unretired, resourceVersion: since };
+      for await (const { type, version, row } of watch("Jobs", jobsPath, request, limits)) {
+        // guard: passes-over-deleted
+        // A Job that was retired leaves the list as DELETED, and says for the second time how it ended.
+        const job = row && (type === "ADDED" || type === "MODIFIED") ? toJobListing(row) : undefined;
+        yield { version, ...(job && tellsOfAnEnd(job) ? { job } : {}) };
       }
     },
     glance: (name) =>
@@ -113,10 +122,16 @@ export function makeKubernetesJobs(options: KubernetesJobsOptions): JobCluster {
       }),
     listPods: () =>
       tried("listing pods", async () => {
-        const fieldSelector = "status.phase!=Succeeded,status.phase!=Failed";
-        const { rows } = await listTable(connection, podsPath, { labelSelector: ours, fieldSelector }, toPodListing);
-        return rows;
+        const request = { labelSelector: ours, fieldSelector: "status.phase!=Succeeded,status.phase!=Failed" };
+        const { rows: pods, version } = await listTable(connection, podsPath, request, toPodListing);
+        return { pods, version };
       }),
+    async *watchPods(since, limits) {
+      // With this selector a pod is told of as ADDED when it succeeds, and what comes before that is not sent at all.
+      const request = { labelSelector: ours, fieldSelector: "status.phase=Succeeded", resourceVersion: since };
+      for await (const { type, version, row } of watch("pods", podsPath, request, limits))
+        yield { version, ...(row && type === "ADDED" ? { jobName: toPodListing(row).jobName } : {}) };
+    },
     listCancelled: () =>
       tried("listing cancelled Jobs", async () => {
         const labelSelector = `${ours},${LABELS.cancel}=true`;

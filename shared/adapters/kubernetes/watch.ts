@@ -4,11 +4,19 @@ import type { KubernetesConnection } from "./connection.ts";
 import { readTable, TABLE, type TableRow } from "./tables.ts";
 
 /** One event of a watch. `version`: the collection's version after it, from which another watch may go on. */
-interface TableEvent {
+export interface TableEvent {
   readonly type: string;
   readonly version: string;
   /** Undefined if the event is about no object. */
   readonly row?: TableRow;
+}
+
+/** What is watched, from which version on, and for how long. */
+export interface TableWatch {
+  readonly labelSelector: string;
+  readonly fieldSelector?: string;
+  readonly resourceVersion: string;
+  readonly timeoutSeconds: number;
 }
 
 /** The server ends the watch after the time that it was asked for. This much later it counts as silent. */
@@ -22,7 +30,7 @@ const SILENCE_GRACE_MS = 5_000;
 export async function* watchTable(
   connection: KubernetesConnection,
   path: string,
-  request: { readonly labelSelector: string; readonly resourceVersion: string; readonly timeoutSeconds: number },
+  request: TableWatch,
   signal: AbortSignal,
 ): AsyncGenerator<TableEvent> {
   const query = new URLSearchParams({

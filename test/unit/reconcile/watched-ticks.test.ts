@@ -41,6 +41,58 @@ describe("a tick that watches", () => {
     await ticking;
   });
 
+  it("settles a message as soon as its pod has succeeded, before the Job is said to be complete", async () => {
+    const world = await withRun();
+    const { tick, stop } = watching(world, { lastMs: 5_000 });
+    const name = world.jobName();
+    const ticking = tick();
+    await vi.waitFor(() => expect(world.cluster.watching).toBe(1));
+    world.cluster.succeedPod(name);
+    await vi.waitFor(() => expect(world.closed()).toMatchObject([{ status: "succeeded" }]), 1_000);
+    expect(world.message(1).state).toBe("completed");
+    expect(world.cluster.job(name).metadata?.labels).toMatchObject({ "ion/retired": "true" });
+    expect(world.cluster.calls.get("get")).toBeUndefined();
+    // Then the cluster says that the Job is complete, which changes nothing.
+    world.cluster.succeed(name);
+    stop();
+    await ticking;
+    expect(world.closed()).toHaveLength(1);
+  });
+
+  it("hears in a light tick of a pod that succeeds between two ticks", async () => {
+    const world = await withRun();
+    const { heardTick } = watching(world);
+    await heardTick();
+    world.cluster.succeedPod(world.jobName());
+    await heardTick();
+    expect(lists(world)).toBe(1);
+    expect(world.closed()).toHaveLength(1);
+  });
+
+  it("goes on by the Jobs alone without the right to watch the pods, and says so once", async () => {
+    const world = await withRun();
+    const { heardTick } = watching(world);
+    const pods = () => world.lines.filter(({ message }) => String(message).startsWith("the watch on the pods"));
+    // oxlint-disable-next-line require-yield -- It fails before it tells anything.
+    world.cluster.watchPods = async function* () {
+      throw new UnavailableError("the Dispatcher lacks this right");
+    };
+    const now = Date.now();
+    for (let n = 0; n < 3; n += 1) {
+      // Each of these ticks lists, because the last list is a minute old.
+      vi.spyOn(Date, "now").mockReturnValue(now + n * 60_000);
+      await heardTick();
+    }
+    expect(pods()).toMatchObject([{ level: "warn", why: "the Dispatcher lacks this right" }]);
+    expect(lists(world)).toBe(3);
+    await heardTick();
+    expect(lists(world)).toBe(3);
+    world.cluster.succeed(world.jobName());
+    await heardTick();
+    vi.restoreAllMocks();
+    expect(world.closed()).toHaveLength(1);
+  });
+
   it("lists in one of six ticks as long as the watch is heard of, and hears what ends between two of them", async () => {
     const world = await withRun();
     const { heardTick } = watching(world);
