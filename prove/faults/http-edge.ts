@@ -100,6 +100,8 @@ function rowEdge(method: string, rowKey: string, body: string): Edge | undefined
   if (rowKey.startsWith("run|")) return reads ? "find a run" : undefined;
   if (rowKey.startsWith("module|")) return reads ? undefined : "note a module's state";
   if (rowKey.startsWith("gate|")) return reads ? undefined : "note a gate's state";
+  // The purge looks which rows of a run are left if one of them was gone.
+  if (/^(msg|corr|dead)\|/.test(rowKey)) return reads ? "look for history" : undefined;
   if (openNumber(rowKey) === undefined) return undefined;
   return reads ? "read an open run" : updateEdge(field(body, "status"));
 }

@@ -1,4 +1,6 @@
 import type { EpochMs, Reading } from "../clock.ts";
+import type { NotedLetter } from "../run/dead-letter.ts";
+import type { Reason } from "../run/reasons.ts";
 import type { ClosedRun, Run, RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 
@@ -19,6 +21,19 @@ export interface StoredClosedRun {
   readonly run: ClosedRun;
   readonly etag: string;
   readonly unknown?: Readonly<Record<string, unknown>>;
+}
+
+/** Which dead letters are wanted: by default all. An empty module means those that no module took. */
+export interface LettersWanted {
+  readonly module?: string;
+  readonly reason?: Reason;
+  /** The id of a failure group, which is of one module and one reason. */
+  readonly group?: string;
+}
+
+/** A dead letter as the table notes it. */
+export interface StoredLetter extends NotedLetter {
+  readonly etag: string;
 }
 
 /** What the table holds of a run. `newer`: the row of a newer release, which is to be left alone. */
@@ -105,6 +120,28 @@ export interface RunTable {
    * was first.
    */
   reopen(closed: StoredClosedRun, run: Run): Promise<StoredRun>;
-  /** Deletes at most `limit` closed runs of a source that closed before `closedBefore`. Resolves to their number. */
+  /**
+   * Lists at most `limit` runs of a source, open or closed, whose messages have this id, the newest last. Ids are the
+   * senders' own, so that several messages may have one. Costs one request. A run that a release began which did not
+   * know of this is not found.
+   */
+  withMessageId(source: Source, messageId: string, limit: number): Promise<RunKey[]>;
+  /** Lists runs by the correlation id of their messages, as `withMessageId` does by their ids. */
+  withCorrelationId(source: Source, correlationId: string, limit: number): Promise<RunKey[]>;
+  /**
+   * Lists at most `limit` dead letters of a source, or of a module, a reason and a group alone, in the order of these;
+   * with `after`, only those behind that one. Fewer are the last ones. They are those of closed runs whose messages were
+   * dead-lettered, as long as their history is kept. Nobody looks whether the letter is still on the bus.
+   */
+  deadLetters(source: Source, which: LettersWanted, limit: number, after?: NotedLetter): Promise<StoredLetter[]>;
+  /**
+   * Lists at most `limit` closed runs of a source whose messages were enqueued on the UTC day of the time `day`, the
+   * newest last; with `after`, only those behind that run. Fewer are the last ones.
+   */
+  closedRuns(source: Source, day: EpochMs, limit: number, after?: RunKey): Promise<ClosedRun[]>;
+  /**
+   * Deletes at most `limit` closed runs of a source that closed before `closedBefore`, with all that was noted of them.
+   * Resolves to their number.
+   */
   purge(source: Source, closedBefore: EpochMs, limit: number): Promise<number>;
 }

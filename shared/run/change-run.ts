@@ -1,5 +1,6 @@
 import type { EpochMs } from "../clock.ts";
-import { type AttemptEnd, type ClosedRun, type Hold, type Run, runId, type Verdict } from "./run.ts";
+import { describeProblem } from "./describe-end.ts";
+import type { AttemptEnd, ClosedRun, Hold, Run, Verdict } from "./run.ts";
 
 const BUSY_FIRST_MS = 10_000;
 const BUSY_MAX_MS = 30 * 60_000;
@@ -119,7 +120,7 @@ export function concluded(
 
 /** -> settling before any attempt: no Job can ever work on the message, so nothing of it is stored. */
 export function rejected(run: Run, problem: string): Run {
-  const description = `${runId(run)}: ${problem}`;
+  const description = describeProblem(run, problem);
   return {
     ...clear(run, "absentSince", "lastError"),
     bodyInBlob: false,

@@ -2,6 +2,7 @@ import type { Dependencies } from "../dependencies.ts";
 import type { DeadLetter, DeferredOutcome } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { closed } from "../run/change-run.ts";
+import { letterReason } from "../run/dead-letter.ts";
 import type { Run, Verdict } from "../run/run.ts";
 import { isRequeued, letterProperties, requeueStamp } from "../run/stamp.ts";
 import type { Events } from "../telemetry/events.ts";
@@ -20,7 +21,7 @@ export function settle<Outcome>(
 ): Promise<Outcome> {
   if (verdict.outcome === "succeeded") return message.complete();
   return message.deadLetter({
-    reason: verdict.reason ?? "JobFailed",
+    reason: letterReason(verdict),
     description: verdict.description ?? "",
     properties: letterProperties(run, verdict),
   });

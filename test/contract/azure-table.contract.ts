@@ -8,10 +8,11 @@ import { type Clock, type Reading, systemClock } from "../../shared/clock.ts";
 import { ConflictError, UnavailableError } from "../../shared/errors.ts";
 import { aRun, closing, T0 } from "../support/a-run.ts";
 import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
-import { openRuns } from "../support/open-runs.ts";
+import { openRun, openRuns } from "../support/open-runs.ts";
 import { makeTestClock } from "../support/test-clock.ts";
 import { describeInstanceTable } from "./instance-table.contract.ts";
 import { describeRunPlaces } from "./run-places.contract.ts";
+import { describeRunSearch } from "./run-search.contract.ts";
 import { describeRunTable } from "./run-table.contract.ts";
 import type { TableService } from "./table-service.contract.ts";
 
@@ -37,6 +38,7 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
   const make = async (clock: Clock) => makeAzureTable(optionsFor({ clock }));
   describeRunTable(`the Azure table on ${name}`, make);
   describeRunPlaces(`the Azure table on ${name}`, make);
+  describeRunSearch(`the Azure table on ${name}`, make);
   describeInstanceTable(`the Azure table on ${name}`, make);
 
   describe(`the Azure table on ${name}`, () => {
@@ -88,6 +90,108 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       }
       expect(await table.purge(aRun().source, T0 + 1e9, 1000)).toBe(120);
       expect(await table.find(aRun({ sequenceNumber: 120 }))).toEqual({ kind: "none" });
+    });
+
+    it("purges runs that an older release began, and of the others all that was noted of them", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const raw = rawClient(options.tableName);
+      const partitionKey = "dispatcher|q|thumbnails";
+      await table.owner();
+      const failed = { status: "failed", verdict: { outcome: "failed", reason: "JobFailed" } } as const;
+      for (let sequenceNumber = 1; sequenceNumber <= 120; sequenceNumber += 1) {
+        const run = aRun({ sequenceNumber, correlationId: "c" });
+        if (sequenceNumber % 3 === 0) {
+          await raw.createEntity({ ...writeOpenRun(run), partitionKey, rowKey: workRow(run) });
+          await raw.createEntity({ ...writeMark(run), partitionKey, rowKey: runRow(run) });
+        } else await table.insert(run);
+        await table.close(await openRun(table, run), closing(run, sequenceNumber % 2 === 0 ? failed : {}));
+      }
+      expect(await table.withMessageId(aRun().source, "m-1", 1_000)).toHaveLength(80);
+      expect(await table.deadLetters(aRun().source, {}, 1_000)).toHaveLength(60);
+      expect(await table.purge(aRun().source, T0 + 1e9, 1_000)).toBe(120);
+      const keys: string[] = [];
+      for await (const { rowKey = "" } of raw.listEntities()) keys.push(rowKey);
+      expect(keys).toEqual(["owner"]);
+    });
+
+    it.each(["msg", "corr", "dead"])("purges a run whose %s row was deleted by hand, and the others", async (kind) => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const raw = rawClient(options.tableName);
+      for (const sequenceNumber of [1, 2, 3]) {
+        const run = aRun({ sequenceNumber, correlationId: "c" });
+        const verdict = { outcome: "failed", reason: "JobFailed" } as const;
+        await table.close(await table.insert(run), closing(run, { status: "failed", verdict }));
+      }
+      for await (const { partitionKey = "", rowKey = "" } of raw.listEntities())
+        if (rowKey.startsWith(`${kind}|`) && rowKey.includes("|00000000000000000002|"))
+          await raw.deleteEntity(partitionKey, rowKey);
+      expect(await table.purge(aRun().source, T0 + 1e9, 9)).toBe(3);
+      const keys: string[] = [];
+      for await (const { rowKey = "" } of raw.listEntities()) keys.push(rowKey);
+      expect(keys).toEqual([]);
+    });
+
+    it("purges no run that was opened again meanwhile, nor what was noted of it", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const lost = closing(aRun(), { status: "lost", verdict: { outcome: "lost" } });
+      await table.close(await table.insert(aRun()), lost);
+      const late = makeAzureTable(options);
+      const found = await table.find(aRun());
+      if (found.kind !== "closed") throw new Error("not closed");
+      const purging = late.purge(aRun().source, T0 + 1e9, 9);
+      const reopening = table.reopen(found, aRun()).then(
+        () => true,
+        () => false,
+      );
+      const [purged, isOpen] = await Promise.all([purging, reopening]);
+      expect(purged).toBe(isOpen ? 0 : 1);
+      expect(await table.withMessageId(aRun().source, "m-1", 9)).toHaveLength(isOpen ? 1 : 0);
+    });
+
+    it("takes a run again whose rows were purged by a release that knows no search", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const verdict = { outcome: "failed", reason: "JobFailed" } as const;
+      const failed = closing(aRun(), { status: "failed", verdict });
+      await table.close(await table.insert(aRun()), failed);
+      await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", runRow(aRun()));
+      await table.close(await table.insert(aRun()), failed);
+      expect(await table.withMessageId(aRun().source, "m-1", 9)).toHaveLength(1);
+      expect(await table.deadLetters(aRun().source, {}, 9)).toHaveLength(1);
+    });
+
+    it("keeps two ids apart that have one hash", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      await table.insert(aRun());
+      const raw = rawClient(options.tableName);
+      for await (const { partitionKey = "", rowKey = "" } of raw.listEntities())
+        if (rowKey.startsWith("msg|")) await raw.updateEntity({ partitionKey, rowKey, id: "another" }, "Merge");
+      expect(await table.withMessageId(aRun().source, "m-1", 9)).toEqual([]);
+    });
+
+    it("passes over a note that can't be read, and reports it", async () => {
+      const bad: BadRow[] = [];
+      const options = optionsFor({ onBadRow: (row) => bad.push(row) });
+      const table = makeAzureTable(options);
+      const verdict = { outcome: "failed", reason: "JobFailed" } as const;
+      for (const sequenceNumber of [1, 2]) {
+        const run = aRun({ sequenceNumber });
+        await table.close(await table.insert(run), closing(run, { status: "failed", verdict }));
+      }
+      const raw = rawClient(options.tableName);
+      for await (const { partitionKey = "", rowKey = "" } of raw.listEntities())
+        if (rowKey.includes("|00000000000000000001|"))
+          await raw.updateEntity({ partitionKey, rowKey, enqueuedAt: "no date" }, "Merge");
+      const { source } = aRun();
+      const numbers = (found: readonly { sequenceNumber: number }[]) => found.map((one) => one.sequenceNumber);
+      expect(numbers(await table.withMessageId(source, "m-1", 9))).toEqual([2]);
+      expect(numbers(await table.deadLetters(source, {}, 1))).toEqual([2]);
+      expect(numbers(await table.closedRuns(source, T0, 1))).toEqual([2]);
+      expect(bad.map(({ rowKey }) => rowKey.split("|")[0])).toEqual(["msg", "dead", "run"]);
     });
 
     it.each([

@@ -15,6 +15,8 @@ const WAIT = "wait|m|000000000000001|00000000000000000007|000000000000001";
 const LATER = "later|000000000000009|m|00000000000000000007|000000000000001";
 const HOLD = "hold|-|00000000000000000007|000000000000001";
 const RUN = "run|2026-11-24|00000000000000000007|1";
+const MSG = "msg|0123456789abcdef|00000000000000000007|000000000000001";
+const DEAD = "dead|m|JobFailed|0123456789ab|00000000000000000007|000000000000001";
 /** Makes the body of a transaction. */
 const batch = (...steps: [method: string, rowKey: string, status?: string][]) =>
   steps
@@ -62,6 +64,21 @@ describe("a request to the table service", () => {
     ["close a run", "POST", "/devstoreaccount1/$batch", batch(["DELETE", WORK])],
     ["reopen a run", "POST", "/devstoreaccount1/$batch", batch(["POST", WORK], ["PUT", RUN])],
     ["purge history", "POST", "/devstoreaccount1/$batch", batch(["DELETE", RUN], ["DELETE", RUN.replace("7", "8")])],
+    // The rows by which people find runs go along.
+    [
+      "insert a run",
+      "POST",
+      "/devstoreaccount1/$batch",
+      batch(["POST", WORK], ["POST", RUN], ["PUT", MSG], ["PUT", MSG.replace("msg", "corr")]),
+    ],
+    [
+      "close a run",
+      "POST",
+      "/devstoreaccount1/$batch",
+      batch(["DELETE", WORK], ["PATCH", RUN, "failed"], ["PUT", DEAD, "failed"]),
+    ],
+    ["purge history", "POST", "/devstoreaccount1/$batch", batch(["DELETE", RUN], ["DELETE", MSG], ["DELETE", DEAD])],
+    ["look for history", "GET", row(DEAD), ""],
     ["register a source", "POST", TABLE, '{"RowKey":"source|proof|q|proof"}'],
     ["make the owner", "POST", TABLE, '{"RowKey":"owner"}'],
     ["read the owner", "GET", row("owner"), ""],

@@ -1,4 +1,4 @@
-import { escapeKey, heldOf, openRowOf } from "../../shared/adapters/tables/keys.ts";
+import { deadRow, escapeKey, heldOf, openRowOf, runRow, runRowsOfDay } from "../../shared/adapters/tables/keys.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
 import type {
@@ -8,6 +8,7 @@ import type {
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
 import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
+import { notedLetter } from "../../shared/run/dead-letter.ts";
 import { type GateState, gateName } from "../../shared/run/gate-state.ts";
 import type { ModuleState } from "../../shared/run/module-state.ts";
 import { type ClosedRun, type Run, type RunKey, runId } from "../../shared/run/run.ts";
@@ -68,6 +69,17 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       .filter(({ run, row }) => sourceKey(run.source) === sourceKey(source) && row.startsWith(prefix))
       .toSorted((a, b) => (a.row < b.row ? -1 : 1))
       .map(stored);
+
+  const closedOf = (source: Source): { closed: ClosedRun; etag: string }[] =>
+    [...runs.values()].flatMap(({ closed, etag }) =>
+      closed && sourceKey(closed.source) === sourceKey(source) ? [{ closed, etag }] : [],
+    );
+  const keysWhere = (source: Source, limit: number, isWanted: (run: Omit<Run, "status">) => boolean): RunKey[] =>
+    [...rowsOf(source, "").map(({ run }) => run), ...closedOf(source).map(({ closed }) => closed)]
+      .filter(isWanted)
+      .toSorted((a, b) => a.sequenceNumber - b.sequenceNumber || a.enqueuedAt - b.enqueuedAt)
+      .slice(0, limit)
+      .map(({ sequenceNumber, enqueuedAt }) => ({ source, sequenceNumber, enqueuedAt }));
 
   const port: Tables = {
     owner: async () => owner,
@@ -135,6 +147,32 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
         throw new ConflictError(`Run ${runId(run)} can't be reopened.`);
       runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
       return put(run, openRowOf(run, clock.now()));
+    },
+    withMessageId: async (source, messageId, limit) => keysWhere(source, limit, (run) => run.messageId === messageId),
+    withCorrelationId: async (source, correlationId, limit) =>
+      keysWhere(source, limit, (run) => run.correlationId === correlationId),
+    async deadLetters(source, wanted, limit, last) {
+      return closedOf(source)
+        .flatMap(({ closed, etag }) => {
+          const letter = notedLetter(closed);
+          return letter ? [{ ...letter, etag }] : [];
+        })
+        .filter((letter) =>
+          (["module", "reason"] as const).every((name) => wanted[name] === undefined || wanted[name] === letter[name]),
+        )
+        .filter(({ group }) => wanted.group === undefined || wanted.group === group.id)
+        .toSorted((a, b) => (deadRow(a) < deadRow(b) ? -1 : 1))
+        .filter((letter) => last === undefined || deadRow(letter) > deadRow(last))
+        .slice(0, limit);
+    },
+    async closedRuns(source, day, limit, last) {
+      const { from, below } = runRowsOfDay(day);
+      return closedOf(source)
+        .map(({ closed }) => closed)
+        .filter((run) => runRow(run) >= from && runRow(run) < below)
+        .toSorted((a, b) => (runRow(a) < runRow(b) ? -1 : 1))
+        .filter((run) => last === undefined || runRow(run) > runRow(last))
+        .slice(0, limit);
     },
     async purge(source, closedBefore, limit) {
       const due = [...runs]

@@ -26,10 +26,10 @@ export const long = z.codec(z.bigint(), z.int(), { decode: Number, encode: BigIn
 export const text = z.codec(z.string(), z.string(), { decode: (held) => held, encode: (text) => cut(text, 32_000) });
 /** A column of text for people. It is cut because all columns of a row share 1 MiB. */
 export const prose = z.codec(z.string(), z.string(), { decode: (held) => held, encode: (text) => cut(text, 8_000) });
-/** A column of run ids, one on each line. */
-export const runIds = z.codec(z.string(), z.array(z.string()), {
-  decode: (lines) => lines.split("\n").filter((line) => line !== ""),
-  encode: (ids) => ids.join("\n"),
+/** A column of names without line breaks, one on each line. */
+export const lines = z.codec(z.string(), z.array(z.string()), {
+  decode: (held) => held.split("\n").filter((line) => line !== ""),
+  encode: (names) => names.join("\n"),
 });
 /** A 32-bit integer column. */
 export const count = z.int32();

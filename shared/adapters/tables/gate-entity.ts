@@ -1,13 +1,13 @@
 import { z } from "zod";
 import type { GateScope, GateState } from "../../run/gate-state.ts";
 import { sourceIn } from "../../run/source.ts";
-import { BadRowError, type Columns, decoded, prose, runIds, text, time } from "./columns.ts";
+import { BadRowError, type Columns, decoded, lines, prose, text, time } from "./columns.ts";
 
 /** The columns of a `gate|` row, beside those that name its module or its source. */
 const GATE = z.object({
   files: text,
   status: z.enum(["counting", "shut", "open"]),
-  rejected: runIds,
+  rejected: lines,
   problem: prose,
   since: time,
   openFor: z.exactOptional(text),

@@ -1,4 +1,7 @@
+import { createHash } from "node:crypto";
 import type { EpochMs } from "../../clock.ts";
+import type { LettersWanted } from "../../ports/run-table.ts";
+import type { NotedLetter } from "../../run/dead-letter.ts";
 import type { GateScope } from "../../run/gate-state.ts";
 import type { Run, RunKey } from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
@@ -85,7 +88,11 @@ function holdRow(run: Pick<Run, "module" | "sequenceNumber" | "enqueuedAt">): st
 
 /** Gives the range of the held runs of one module, or of those that no module takes if the name is empty. */
 export function heldOf(module: string): KeyRange {
-  return everyRow(`hold|${module === "" ? "-" : escapeKey(module)}`);
+  return everyRow(`hold|${moduleOrNone(module)}`);
+}
+
+function moduleOrNone(module: string): string {
+  return module === "" ? "-" : escapeKey(module);
 }
 
 /** The held runs of all modules of a source. */
@@ -172,6 +179,39 @@ export function runRanges(keys: readonly Omit<RunKey, "source">[], most: number)
  */
 export function runRowsUpTo(time: EpochMs): KeyRange {
   return { from: "run|", below: `run|${day(time + 2 * DAY_MS)}` };
+}
+
+/** Gives the range of the closed and open `run|` rows of messages that were enqueued on the UTC day of `time`. */
+export function runRowsOfDay(time: EpochMs): KeyRange {
+  return everyRow(`run|${day(time)}`);
+}
+
+/** Gives the range of the rows by which runs are found by their message's id, or by its correlation id. */
+export function rowsFoundBy(kind: "msg" | "corr", id: string): KeyRange {
+  return everyRow(`${kind}|${createHash("sha256").update(id).digest("hex").slice(0, 16)}`);
+}
+
+/** Names the row by which a run is found by one of these ids. */
+export function rowFoundBy(kind: "msg" | "corr", id: string, key: Omit<RunKey, "source">): string {
+  return `${rowsFoundBy(kind, id).from}${idOf(key)}`;
+}
+
+/** Names the row of a dead letter. */
+export function deadRow(
+  letter: Pick<NotedLetter, "module" | "reason" | "group" | "sequenceNumber" | "enqueuedAt">,
+): string {
+  const { module, reason, group } = letter;
+  return `${deadRows({ module, reason, group: group.id }).from}${idOf(letter)}`;
+}
+
+/**
+ * Gives the smallest range that holds the wanted dead letters: those of a module, of a reason there, or of a group. A
+ * part that is not given leaves out what comes behind it.
+ */
+export function deadRows({ module, reason, group }: LettersWanted): KeyRange {
+  const parts = [module === undefined ? undefined : moduleOrNone(module), reason, group];
+  const gap = parts.indexOf(undefined);
+  return everyRow(["dead", ...parts.slice(0, gap === -1 ? parts.length : gap)].join("|"));
 }
 
 export function registryRow(partition: string): string {

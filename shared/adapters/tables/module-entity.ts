@@ -1,13 +1,13 @@
 import { z } from "zod";
 import type { ModuleState } from "../../run/module-state.ts";
-import { type Columns, count, decoded, prose, runIds, text, time } from "./columns.ts";
+import { type Columns, count, decoded, lines, prose, text, time } from "./columns.ts";
 
 /** The columns of a `module|` row. */
 const MODULE = z.object({
   module: text,
   template: text,
   fault: text,
-  failed: runIds,
+  failed: lines,
   since: time,
   detail: prose,
   trippedAt: z.exactOptional(time),

@@ -13,7 +13,7 @@ import {
   type Verdict,
 } from "../../run/run.ts";
 import { type Source, sourceIn } from "../../run/source.ts";
-import { BadRowError, type Columns, count, decoded, long, prose, text, time } from "./columns.ts";
+import { BadRowError, type Columns, count, decoded, lines, long, prose, text, time } from "./columns.ts";
 import { isRowOf } from "./keys.ts";
 import type { Row } from "./rows.ts";
 
@@ -49,7 +49,7 @@ const COLUMNS = {
 } satisfies Record<Exclude<keyof Run, "source" | "status" | "endOrdered" | "verdict">, z.ZodType>;
 
 /** The version of the layout that this release writes. A release leaves the rows of a newer one alone. */
-const VERSION = 1;
+export const VERSION = 1;
 /** The version of the rows of held runs, which the first release with versions doesn't know. */
 const HELD_VERSION = 2;
 
@@ -91,8 +91,17 @@ const VERDICT = z.object({
   verdictExitCode: z.exactOptional(count),
 });
 
+/** The columns of a `run|` row that name the other rows which go when it goes, whoever wrote them. */
+const OTHER_ROWS = z.object({
+  searchRows: z.exactOptional(lines),
+  deadRow: z.exactOptional(text),
+});
+
 /** The columns that this release knows. All others are a newer release's, and are kept as they are. */
-const KNOWN = new Set(["version", ...[OPEN, CLOSED, MARK, END, VERDICT].flatMap(({ shape }) => Object.keys(shape))]);
+const KNOWN = new Set([
+  "version",
+  ...[OPEN, CLOSED, MARK, END, VERDICT, OTHER_ROWS].flatMap(({ shape }) => Object.keys(shape)),
+]);
 
 export function writeOpenRun(run: Run): Columns {
   return {
@@ -116,6 +125,20 @@ export function writeClosedRun(run: ClosedRun): Columns {
 export function writeMark({ sequenceNumber, enqueuedAt, messageId }: Run, at?: string): Columns {
   const mark = { status: "open", sequenceNumber, enqueuedAt, messageId } as const;
   return { version: VERSION, ...z.encode(MARK, at === undefined ? mark : { ...mark, at }) };
+}
+
+/** The columns of a `run|` row that {@link otherRowsIn} reads. */
+export const OTHER_ROWS_COLUMNS = Object.keys(OTHER_ROWS.shape);
+
+/** Gives the columns of a `run|` row that name other rows of its run. */
+export function writeOtherRows(names: z.output<typeof OTHER_ROWS>): Columns {
+  return z.encode(OTHER_ROWS, names);
+}
+
+/** Lists the other rows of a run, by their keys. A run that an older release began has none. */
+export function otherRowsIn(columns: Columns): string[] {
+  const { searchRows = [], deadRow } = decoded(OTHER_ROWS, columns);
+  return deadRow === undefined ? searchRows : [...searchRows, deadRow];
 }
 
 export function isMark(columns: Columns): boolean {

@@ -2,49 +2,116 @@ import { odata } from "@azure/data-tables";
 import { ConflictError } from "../../errors.ts";
 import type { RunTable } from "../../ports/run-table.ts";
 import { sourceName } from "../../run/source.ts";
-import { runRowsUpTo, sourcePartition } from "./keys.ts";
-import type { Row, TableRows } from "./rows.ts";
+import { after, runRow, runRowsOfDay, runRowsUpTo, sourcePartition } from "./keys.ts";
+import { readUpTo } from "./read-up-to.ts";
+import type { ReadRows, Row, TableRows } from "./rows.ts";
+import { isNewer, OTHER_ROWS_COLUMNS, otherRowsIn, readClosedRun } from "./run-entity.ts";
+import { ANY_ETAG } from "./run-steps.ts";
+import type { Step } from "./transactions.ts";
 
 /** The most deletes in one transaction. */
 const TRANSACTION_LIMIT = 100;
 
+/** A closed run that is to be purged: its `run|` row, and the keys of its other rows. */
+interface Purged {
+  readonly row: Row;
+  readonly others: readonly string[];
+}
+
+/** Makes the list of a day's closed runs. */
+export function makeClosedRuns(rows: TableRows, instance: string, readable: ReadRows): RunTable["closedRuns"] {
+  return (source, day, limit, last) =>
+    readUpTo(
+      (range, size) =>
+        rows.query(
+          sourcePartition(instance, source),
+          range,
+          { limit: size, filter: odata`status ne ${"open"}` },
+          `listing the closed runs of ${sourceName(source)}`,
+        ),
+      after(last && runRow(last), runRowsOfDay(day)),
+      limit,
+      (page) =>
+        readable(
+          page.filter(({ columns }) => !isNewer(columns)),
+          ({ columns }) => readClosedRun(source, columns),
+        ),
+    );
+}
+
 /**
  * Makes the purge, which deletes closed runs by the time of their closing. Keys hold the day of enqueueing, which is
- * never later, so that it reads the range of keys up to that day, filtered by the service. It deletes each row only if
- * it is still as it was read.
+ * never later, so that it reads the range of keys up to that day, filtered by the service. It deletes each run only if
+ * it is still as it was read, and its other rows with it.
  */
-export function makePurge(rows: TableRows, instance: string): RunTable["purge"] {
+export function makePurge(rows: TableRows, instance: string, readable: ReadRows): RunTable["purge"] {
   return async (source, closedBefore, limit) => {
     const doing = `purging the history of ${sourceName(source)}`;
     const found = await rows.query(
       sourcePartition(instance, source),
       runRowsUpTo(closedBefore),
       // The mark of an open run has no such column, so that it never matches.
-      { filter: odata`closedAt lt ${new Date(closedBefore)}`, select: ["closedAt"], limit },
+      {
+        filter: odata`closedAt lt ${new Date(closedBefore)}`,
+        select: ["closedAt", ...OTHER_ROWS_COLUMNS],
+        limit,
+      },
       doing,
     );
     let purged = 0;
-    for (let at = 0; at < found.length; at += TRANSACTION_LIMIT) {
-      purged += await deleteUnchanged(rows, found.slice(at, at + TRANSACTION_LIMIT), doing);
-    }
+    for (const batch of batchesOf(readable(found, (row) => ({ row, others: otherRowsIn(row.columns) }))))
+      purged += await deleteUnchanged(rows, batch, doing);
     return purged;
   };
 }
 
-/** Deletes those rows that are still as they were read. Resolves to how many. */
-async function deleteUnchanged(rows: TableRows, found: readonly Row[], doing: string): Promise<number> {
+/** Groups runs so that the rows of each group fit into one transaction. */
+function batchesOf(runs: readonly Purged[]): Purged[][] {
+  const batches: Purged[][] = [];
+  let size = TRANSACTION_LIMIT;
+  for (const run of runs) {
+    const more = 1 + run.others.length;
+    if (size + more > TRANSACTION_LIMIT) {
+      batches.push([]);
+      size = 0;
+    }
+    batches.at(-1)?.push(run);
+    size += more;
+  }
+  return batches;
+}
+
+/** Deletes those runs that are still as they were read. Resolves to how many. */
+async function deleteUnchanged(rows: TableRows, runs: readonly Purged[], doing: string): Promise<number> {
   try {
-    await rows.transact(
-      found.map(({ partitionKey, rowKey, etag }) => ({ kind: "delete", row: { partitionKey, rowKey }, etag })),
-      doing,
-    );
-    return found.length;
+    await rows.transact(runs.flatMap(deleteSteps), doing);
+    return runs.length;
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;
-    if (found.length === 1) return 0;
   }
-  // Another replica reopened or purged one row, which failed the whole transaction. The others are deleted one by one.
+  // Another replica reopened or purged one run, or one row was deleted by hand, which failed the whole transaction. The
+  // others are deleted one by one.
   let deleted = 0;
-  for (const row of found) deleted += await deleteUnchanged(rows, [row], doing);
+  for (const run of runs) deleted += (await deleteOne(rows, run, doing)) ? 1 : 0;
   return deleted;
+}
+
+/** Deletes one run with those of its other rows that are there. */
+async function deleteOne(rows: TableRows, { row, others }: Purged, doing: string): Promise<boolean> {
+  const held = await Promise.all(others.map((rowKey) => rows.get(row.partitionKey, rowKey, doing)));
+  const left = others.filter((_, index) => held[index] !== undefined);
+  try {
+    await rows.transact(deleteSteps({ row, others: left }), doing);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+    return false;
+  }
+}
+
+function deleteSteps({ row: { partitionKey, rowKey, etag }, others }: Purged): Step[] {
+  return [
+    { kind: "delete", row: { partitionKey, rowKey }, etag },
+    ...others.map((other): Step => ({ kind: "delete", row: { partitionKey, rowKey: other }, etag: ANY_ETAG })),
+  ];
 }

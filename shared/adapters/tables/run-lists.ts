@@ -19,11 +19,9 @@ import {
   sourcePartition,
   WORK_ROWS,
 } from "./keys.ts";
+import { PAGE, readUpTo } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
 import { isMark, isNewer, placeOf, readStoredRun } from "./run-entity.ts";
-
-/** The most rows that the service gives in one answer. */
-const PAGE = 1_000;
 
 /** Rows that are read at a time under due times. They are usually not due. */
 const LATER_PAGE = 100;
@@ -72,17 +70,14 @@ export function makeRunLists({
     }
   };
 
-  /** Reads a range until there are so many runs of it that can be read, or its end is reached. */
-  async function runsUpTo(source: Source, range: KeyRange, limit: number, what: string): Promise<StoredRun[]> {
-    const runs: StoredRun[] = [];
-    for (let rest = range, size = limit; ; size = PAGE) {
-      const page = await read(source, rest, size, what);
-      runs.push(...runsIn(source, page));
-      const last = page.at(-1);
-      if (runs.length >= limit || !last || page.length < size) return runs.slice(0, limit);
-      rest = after(last.rowKey, rest);
-    }
-  }
+  /** Lists runs of a range. Fewer than `limit` are the last ones. */
+  const runsUpTo = (source: Source, range: KeyRange, limit: number, what: string): Promise<StoredRun[]> =>
+    readUpTo(
+      (part, size) => read(source, part, size, what),
+      range,
+      limit,
+      (page) => runsIn(source, page),
+    );
 
   return {
     async anyReady(source) {

@@ -6,6 +6,7 @@ import { type RunKey, runId } from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
 import { BadRowError } from "./columns.ts";
+import { deadLetterRow, makeDeadLetters } from "./dead-rows.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
 import { notedRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
 import { makeMoveOldRows } from "./old-rows.ts";
@@ -23,9 +24,10 @@ import {
   writeMark,
   writeOpenRun,
 } from "./run-entity.ts";
-import { makePurge } from "./run-history.ts";
+import { makeClosedRuns, makePurge } from "./run-history.ts";
 import { makeRunLists } from "./run-lists.ts";
 import { ANY_ETAG, markStep } from "./run-steps.ts";
+import { makeSearch, searchRows } from "./search-rows.ts";
 
 const TABLE_TIMEOUT_MS = 10_000;
 
@@ -69,6 +71,8 @@ export interface BadRow {
  * | source    | `later\|<due ms>\|<module>\|<id>`              | a run that waits until it is due, whole              |
  * | source    | `hold\|<module or ->\|<id>`                   | a run that is held at a gate, whole                  |
  * | source    | `run\|<day enqueued>\|<number>\|<enqueued ms>` | a mark while the run is open, then its outcome       |
+ * | source    | `msg\|<hash>\|<id>`, `corr\|<hash>\|<id>`   | the id of a message, or what it correlates with       |
+ * | source    | `dead\|<module or ->\|<reason>\|<group>\|<id>` | a closed run whose message was dead-lettered       |
  * | source    | `sweep`                                        | the next sequence number to peek at                  |
  *
  * An id is `<number>|<enqueued ms>`. Numbers are sequence numbers of 20 digits, and times have 15. The partition of an
@@ -82,6 +86,9 @@ export interface BadRow {
  * An open run has exactly one row of `work|`, `wait|`, `later|` and `hold|`, which guards its changes by its ETag. Moving
  * it deletes one and creates another in one transaction. `run|` guards its identity for as long as the history is kept.
  * It is written in the same transaction when the run opens, closes, reopens or comes to wait, and says then where.
+ *
+ * Only people read `msg|`, `corr|` and `dead|`, and no decision rests on them. They are written when the run opens or
+ * closes, in the same transaction. The `run|` row names those that its run has, so that the purge deletes them with it.
  */
 export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceTable {
   const { clock, instance, onBadRow, timeoutMs = TABLE_TIMEOUT_MS } = options;
@@ -138,11 +145,14 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
       const partitionKey = partitionOf(run);
       // A waiting run joins its line at once.
       const rowKey = openRowOf(run, run.notBefore);
+      const search = searchRows(run, partitionKey);
+      const mark = { ...writeMark(run, notedRow(rowKey)), ...search.columns, partitionKey, rowKey: runRow(run) };
       // guard: permanent-lock
       const { etags, read } = await rows.transact(
         [
           { kind: "create", row: { ...writeOpenRun(run), partitionKey, rowKey } },
-          { kind: "create", row: { ...writeMark(run, notedRow(rowKey)), partitionKey, rowKey: runRow(run) } },
+          { kind: "create", row: mark },
+          ...search.steps,
         ],
         `inserting run ${runId(run)}`,
       );
@@ -175,17 +185,16 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
     async close(stored, closed) {
       sameRun(stored.run, closed);
       const partitionKey = partitionOf(closed);
+      const dead = deadLetterRow(closed, partitionKey);
+      const outcome = { ...stored.unknown, ...writeClosedRun(closed), ...dead.columns };
       try {
         await rows.transact(
           [
             // guard: close-etag
             { kind: "delete", row: { partitionKey, rowKey: stored.row }, etag: stored.etag },
             // As long as the run's row is as we read it, this one is still its mark, because nothing writes it alone.
-            {
-              kind: "merge",
-              row: { ...stored.unknown, ...writeClosedRun(closed), partitionKey, rowKey: runRow(closed) },
-              etag: ANY_ETAG,
-            },
+            { kind: "merge", row: { ...outcome, partitionKey, rowKey: runRow(closed) }, etag: ANY_ETAG },
+            ...dead.steps,
           ],
           `closing run ${runId(closed)}`,
         );
@@ -200,14 +209,13 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
     async reopen(closed, run) {
       const partitionKey = partitionOf(run);
       const rowKey = openRowOf(run, clock.now());
+      const search = searchRows(run, partitionKey);
+      const mark = { ...closed.unknown, ...writeMark(run, notedRow(rowKey)), ...search.columns };
       const { etags, read } = await rows.transact(
         [
           { kind: "create", row: { ...closed.unknown, ...writeOpenRun(run), partitionKey, rowKey } },
-          {
-            kind: "replace",
-            row: { ...closed.unknown, ...writeMark(run, notedRow(rowKey)), partitionKey, rowKey: runRow(run) },
-            etag: closed.etag,
-          },
+          { kind: "replace", row: { ...mark, partitionKey, rowKey: runRow(run) }, etag: closed.etag },
+          ...search.steps,
         ],
         `reopening run ${runId(run)}`,
       );
@@ -216,7 +224,10 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
       return unknown === undefined ? stored : { ...stored, unknown };
     },
 
-    purge: makePurge(rows, instance),
+    ...makeSearch(rows, instance, readable),
+    deadLetters: makeDeadLetters(rows, instance, readable),
+    closedRuns: makeClosedRuns(rows, instance, readable),
+    purge: makePurge(rows, instance, readable),
   };
 }
 

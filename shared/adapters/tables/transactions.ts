@@ -10,11 +10,13 @@ interface RowKeys {
 }
 
 /**
- * One step of a transaction. All but creating is on condition of an ETag. A merge leaves the columns alone that it
- * doesn't name.
+ * One step of a transaction. A merge leaves the columns alone that it doesn't name. All but creating and putting is on
+ * condition of an ETag. A put writes its row over whatever is there, so it is for rows that are only written together
+ * with a row that guards them.
  */
 export type Step =
   | { readonly kind: "create"; readonly row: RowKeys & Columns }
+  | { readonly kind: "put"; readonly row: RowKeys & Columns }
   | { readonly kind: "replace"; readonly row: RowKeys & Columns; readonly etag: string }
   | { readonly kind: "merge"; readonly row: RowKeys & Columns; readonly etag: string }
   | { readonly kind: "delete"; readonly row: RowKeys; readonly etag: string };
@@ -59,6 +61,7 @@ function requestOf(step: Step, table: string): string {
   if (step.kind === "create") return `POST ${table} HTTP/1.1${LINE}${JSON_HEAD}${LINE}${jsonOf(step.row)}${LINE}`;
   const { partitionKey, rowKey } = step.row;
   const url = `${table}${keysInPath(partitionKey, rowKey)}`;
+  if (step.kind === "put") return `PUT ${url} HTTP/1.1${LINE}${JSON_HEAD}${LINE}${jsonOf(step.row)}${LINE}`;
   const ifMatch = `If-Match: ${step.etag}${LINE}`;
   if (step.kind === "delete") return `DELETE ${url} HTTP/1.1${LINE}${STEP_HEAD}${ifMatch}${LINE}${LINE}`;
   return `${METHODS[step.kind]} ${url} HTTP/1.1${LINE}${JSON_HEAD}${ifMatch}${LINE}${jsonOf(step.row)}${LINE}`;

@@ -1,0 +1,45 @@
+import type { EpochMs } from "../clock.ts";
+import { detailOf } from "./describe-end.ts";
+import { type FailureGroup, failureGroup } from "./failure-group.ts";
+import type { Reason } from "./reasons.ts";
+import type { ClosedRun, RunKey, Verdict } from "./run.ts";
+
+/** What is noted of a run whose message was dead-lettered, so that people find it among others that failed alike. */
+export interface NotedLetter extends RunKey {
+  /** The module that took the message; empty if none did. */
+  readonly module: string;
+  readonly reason: Reason;
+  readonly exitCode?: number;
+  readonly group: FailureGroup;
+  readonly messageId: string;
+  /** How many attempts the run had. */
+  readonly attempts: number;
+  readonly closedAt: EpochMs;
+}
+
+/** Gives the reason with which a message is dead-lettered. */
+export function letterReason({ reason = "JobFailed" }: Pick<Verdict, "reason">): Reason {
+  return reason;
+}
+
+/**
+ * Notes the dead letter that a closed run leaves. Undefined if its message was completed, or is gone without our doing.
+ */
+export function notedLetter(run: ClosedRun): NotedLetter | undefined {
+  const { status, verdict, source, sequenceNumber, enqueuedAt, module, messageId, closedAt } = run;
+  if (status === "succeeded" || status === "lost" || verdict === undefined) return undefined;
+  const { exitCode, description = "" } = verdict;
+  const reason = letterReason(verdict);
+  return {
+    source,
+    sequenceNumber,
+    enqueuedAt,
+    module,
+    reason,
+    ...(exitCode === undefined ? {} : { exitCode }),
+    group: failureGroup({ module, reason, exitCode, detail: detailOf(run, description) }),
+    messageId,
+    attempts: status === "rejected" ? 0 : run.attempt,
+    closedAt,
+  };
+}
