@@ -28,6 +28,7 @@ export interface Stamps {
 export interface RunRow {
   readonly runId: string;
   readonly messageId: string;
+  readonly correlationId?: string;
   readonly status: string;
   readonly reason?: string;
   readonly attempt: number;
@@ -35,6 +36,14 @@ export interface RunRow {
   readonly interruptions: number;
   /** When the run was closed, in ms. */
   readonly closedAt?: number;
+}
+
+/** A row by which people find a run or its dead letter. */
+export interface NoteRow {
+  readonly kind: "msg" | "corr" | "dead";
+  readonly runId: string;
+  /** The id by which the run is found, or why its message was dead-lettered. */
+  readonly says: string;
 }
 
 /** A Job as the cluster lists it. */
@@ -61,6 +70,8 @@ export interface Records {
   readonly marks: readonly string[];
   /** `run|` rows with an outcome. */
   readonly closed: readonly RunRow[];
+  /** `msg|`, `corr|` and `dead|` rows. */
+  readonly notes: readonly NoteRow[];
   readonly jobs: readonly JobRecord[];
   /** The ids of the runs whose bodies are in the blob store. */
   readonly bodies: readonly string[];
@@ -80,6 +91,8 @@ export type FindingKind =
   | "open"
   /** Something is left over, and no run speaks of it. */
   | "orphan"
+  /** A row by which people find a run or its dead letter is missing, or is left over. */
+  | "note"
   /** A secret, or a text of the sender's, is in a place where it must not be. */
   | "leak";
 
@@ -119,6 +132,7 @@ export function audit(records: Records): Finding[] {
     if (!sent.has(messageId)) say("wrong", messageId, "it is in the records, but was never sent");
   if (records.foreign !== FOREIGN_MESSAGES)
     say("wrong", "foreign messages", `another instance deferred ${FOREIGN_MESSAGES}, and ${records.foreign} are left`);
+  auditNotes(records, index, say);
   auditLeftovers(records, index, (orphan, about, of = "") =>
     findings.push({ kind: "orphan", orphan, about, what: ORPHANS[orphan] + of }),
   );
@@ -228,6 +242,26 @@ function auditWork(runId: string, kind: Kind, index: Index, say: Say): void {
     say("lost", runId, "closed, and its work was never done");
   if (isClosed && starts.size !== kind.starts)
     say("wrong", runId, `${starts.size} attempts started, not ${kind.starts}`);
+}
+
+/** Compares the rows by which people find runs and dead letters with these. */
+function auditNotes({ open, closed, deadLetters, notes }: Records, index: Index, say: Say): void {
+  const wanted = [
+    ...[...open, ...closed].flatMap(({ runId, messageId, correlationId }): NoteRow[] => [
+      { kind: "msg", runId, says: messageId },
+      ...(correlationId === undefined ? [] : [{ kind: "corr", runId, says: correlationId } as const]),
+    ]),
+    // The row of a letter is written when its run closes.
+    ...deadLetters
+      .filter(({ runId }) => index.closed.has(runId))
+      .map(({ runId, reason = "" }): NoteRow => ({ kind: "dead", runId, says: reason })),
+  ];
+  const asText = ({ kind, runId, says }: NoteRow) => `${kind} ${runId} ${says}`;
+  const [held, needed] = [new Set(notes.map(asText)), new Set(wanted.map(asText))];
+  for (const note of wanted)
+    if (!held.has(asText(note))) say("note", note.runId, `no ${note.kind} row says ${note.says}`);
+  for (const note of notes)
+    if (!needed.has(asText(note))) say("note", note.runId, `a ${note.kind} row says ${note.says}, without cause`);
 }
 
 function auditLeftovers(

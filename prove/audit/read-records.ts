@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { ClusterAccess } from "../../local/kit/cluster-access.ts";
 import { type PlannedMessage, QUEUE, SUBSCRIPTION, TOPIC } from "../stage/kinds.ts";
 import { FOREIGN_PREFIX } from "../stage/sender.ts";
-import type { BusMessage, JobRecord, Records, RunRow, Stamps } from "./audit.ts";
+import type { BusMessage, JobRecord, NoteRow, Records, RunRow, Stamps } from "./audit.ts";
 import { readLedger } from "./ledger.ts";
 import { listJobs } from "./list-jobs.ts";
 import { type Peeked, peekBus } from "./peek-bus.ts";
@@ -73,8 +73,7 @@ function stampsOf({
 const row = z.object({
   status: z.string(),
   messageId: z.string(),
-  sequenceNumber: z.bigint(),
-  enqueuedAt: z.date(),
+  correlationId: z.string().optional(),
   verdictReason: z.string().optional(),
   attempt: z.number().default(0),
   failures: z.number().default(0),
@@ -85,21 +84,35 @@ const row = z.object({
     .optional(),
 });
 
-async function readTable({ storage, tableName }: Servers): Promise<Pick<Records, "open" | "marks" | "closed">> {
+const key = z.object({ partitionKey: z.string(), sequenceNumber: z.bigint(), enqueuedAt: z.date() });
+const note = z.union([
+  z.object({ id: z.string() }).transform(({ id }) => id),
+  z.object({ reason: z.string() }).transform(({ reason }) => reason),
+]);
+
+const NOTES = ["msg", "corr", "dead"] as const;
+
+async function readTable({
+  storage,
+  tableName,
+}: Servers): Promise<Pick<Records, "open" | "marks" | "closed" | "notes">> {
   const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
   const open: RunRow[] = [];
   const closed: RunRow[] = [];
   const marks: string[] = [];
+  const notes: NoteRow[] = [];
   for await (const entity of table.listEntities()) {
     const [kind] = (entity.rowKey ?? "").split("|");
+    const noteKind = NOTES.find((each) => each === kind);
+    if (noteKind) notes.push({ kind: noteKind, runId: runIdOf(entity), says: note.parse(entity) });
     const isOpen = ["work", "wait", "later", "hold"].includes(kind ?? "");
     if (!isOpen && kind !== "run") continue;
-    const { sequenceNumber, enqueuedAt, verdictReason, closedAt, ...facts } = row.parse(entity);
-    const source = entity.partitionKey?.includes("|t|") ? `${TOPIC}/${SUBSCRIPTION}` : QUEUE;
-    const runId = `${source}:${sequenceNumber}:${enqueuedAt.getTime()}`;
+    const { correlationId, verdictReason, closedAt, ...facts } = row.parse(entity);
+    const runId = runIdOf(entity);
     const run = {
       runId,
       ...facts,
+      ...(correlationId === undefined ? {} : { correlationId }),
       ...(verdictReason === undefined ? {} : { reason: verdictReason }),
       ...(closedAt === undefined ? {} : { closedAt }),
     };
@@ -107,7 +120,13 @@ async function readTable({ storage, tableName }: Servers): Promise<Pick<Records,
     else if (facts.status === "open") marks.push(runId);
     else closed.push(run);
   }
-  return { open, marks, closed };
+  return { open, marks, closed, notes };
+}
+
+function runIdOf(entity: unknown): string {
+  const { partitionKey, sequenceNumber, enqueuedAt } = key.parse(entity);
+  const source = partitionKey.includes("|t|") ? `${TOPIC}/${SUBSCRIPTION}` : QUEUE;
+  return `${source}:${sequenceNumber}:${enqueuedAt.getTime()}`;
 }
 
 /** Lists the modules whose rows say that they are tripped. */

@@ -12,6 +12,7 @@ export function makeSender(client: ServiceBusClient): (message: PlannedMessage) 
     senders.set(kind.entity, sender);
     const message: ServiceBusMessage = {
       messageId: id,
+      correlationId: `of ${id}`,
       subject: kind.subject,
       body: bodyOf(kind.body),
       contentType: CANARIES.contentType,

@@ -99,7 +99,7 @@ export function makeScene(stage: Stage, script: Script): Scene {
     table,
     async loseRows() {
       for await (const { partitionKey = "", rowKey = "" } of table.listEntities())
-        if (/^(work|wait|later|hold|run)\|/.test(rowKey)) await table.deleteEntity(partitionKey, rowKey);
+        if (/^(work|wait|later|hold|run|msg|corr|dead)\|/.test(rowKey)) await table.deleteEntity(partitionKey, rowKey);
     },
     job: (name) => batch.readNamespacedJob({ name, namespace }),
     async endJob(name) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { audit, type Records, type Stamps } from "../../prove/audit/audit.ts";
+import { audit, type NoteRow, type Records, type Stamps } from "../../prove/audit/audit.ts";
 import { FOREIGN_MESSAGES } from "../../prove/stage/sender.ts";
 
 const RUN = "proof:7:1700000000000";
@@ -32,6 +32,8 @@ const letter = (reason: string, stamps: Stamps = {}) =>
     stamps: { run: RUN, reason, attempt: 1, ...stamps },
   }) as const;
 
+const note = (kind: NoteRow["kind"], says: string, runId = RUN) => ({ kind, runId, says });
+
 /** Makes the records of one message that succeeded, at rest and in order; `change` says what is not. */
 function records(change: Partial<Records> = {}): Records {
   return {
@@ -41,6 +43,7 @@ function records(change: Partial<Records> = {}): Records {
     foreign: FOREIGN_MESSAGES,
     open: [],
     marks: [],
+    notes: [note("msg", "m")],
     closed: [closed()],
     jobs: [{ name: "job-1", runId: RUN, isRetired: true }],
     bodies: [],
@@ -53,6 +56,7 @@ const permanent: Partial<Records> = {
   sent: [{ id: "m", kind: "permanent" }],
   closed: [closed({ status: "failed", reason: "JobFailed", failures: 1 })],
   deadLetters: [letter("JobFailed")],
+  notes: [note("msg", "m"), note("dead", "JobFailed")],
   ledger: [line("start"), line("end", { code: 64 })],
 };
 
@@ -221,6 +225,32 @@ describe("the audit", () => {
       change: { bodies: [RUN] },
       want: "orphan: a body in the blob store",
     },
+    { name: "no row finds a closed run", change: { notes: [] }, want: "note: no msg row says m" },
+    {
+      name: "no row finds an open run by its correlation id",
+      change: { closed: [], marks: [RUN], open: [closed({ status: "waiting", correlationId: "c" })], bus: [onBus] },
+      want: "note: no corr row says c",
+    },
+    {
+      name: "no row speaks of a dead letter",
+      change: { ...permanent, notes: [note("msg", "m")] },
+      want: "note: no dead row says JobFailed",
+    },
+    {
+      name: "a row says another reason than its dead letter",
+      change: { ...permanent, notes: [note("msg", "m"), note("dead", "JobTimedOut")] },
+      want: "note: a dead row says JobTimedOut, without cause",
+    },
+    {
+      name: "a row speaks of a dead letter that is not there",
+      change: { notes: [note("msg", "m"), note("dead", "JobFailed")] },
+      want: "note: a dead row says JobFailed, without cause",
+    },
+    {
+      name: "a row names a run that is not there",
+      change: { notes: [note("msg", "m"), note("msg", "m", OTHER)] },
+      want: "note: a msg row says m, without cause",
+    },
   ])("says that $name", ({ change, want }) => {
     expect(saysOf(change)).toContain(want);
   });
@@ -237,6 +267,7 @@ describe("the audit", () => {
         ...(permanent.closed ?? []),
         { ...closed({ status: "failed", reason: "JobFailed", failures: 1 }), ...other },
       ],
+      notes: [...(permanent.notes ?? []), note("msg", "n", OTHER), note("dead", "JobFailed", OTHER)],
       ledger: [...(permanent.ledger ?? []), line("start", other), line("end", { ...other, code: 64 })],
     } satisfies Partial<Records>;
     const own = [letter("JobFailed"), { ...letter("JobFailed", { run: OTHER }), ...other }];

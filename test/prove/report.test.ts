@@ -12,6 +12,7 @@ const records = {
   foreign: FOREIGN_MESSAGES,
   open: [],
   marks: [],
+  notes: [],
   closed: [{ runId: "r", messageId: "m-1", status: "succeeded", attempt: 1, failures: 0, interruptions: 0 }],
   jobs: [],
   bodies: [],

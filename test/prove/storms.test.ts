@@ -21,6 +21,7 @@ const NO_RECORDS: Records = {
   foreign: FOREIGN_MESSAGES,
   open: [],
   marks: [],
+  notes: [],
   closed: [],
   jobs: [],
   bodies: [],

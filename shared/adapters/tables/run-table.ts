@@ -71,8 +71,8 @@ export interface BadRow {
  * | source    | `later\|<due ms>\|<module>\|<id>`              | a run that waits until it is due, whole              |
  * | source    | `hold\|<module or ->\|<id>`                   | a run that is held at a gate, whole                  |
  * | source    | `run\|<day enqueued>\|<number>\|<enqueued ms>` | a mark while the run is open, then its outcome       |
- * | source    | `msg\|<hash>\|<id>`, `corr\|<hash>\|<id>`   | the id of a message, or what it correlates with       |
- * | source    | `dead\|<module or ->\|<reason>\|<group>\|<id>` | a closed run whose message was dead-lettered       |
+ * | source    | `msg\|<hash>\|<id>`, `corr\|<hash>\|<id>`      | the message id, or the correlation id, of a run      |
+ * | source    | `dead\|<module or ->\|<reason>\|<group>\|<id>` | a closed run whose message was dead-lettered         |
  * | source    | `sweep`                                        | the next sequence number to peek at                  |
  *
  * An id is `<number>|<enqueued ms>`. Numbers are sequence numbers of 20 digits, and times have 15. The partition of an
