@@ -16,18 +16,20 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Hands the ready messages of one entity to its receivers, in turn. It wakes by itself when a lock ends while a
- * receiver waits.
+ * receiver waits. A bug that it meets is logged, because the messages of all entities would end with the process.
  */
 export class DeliveryPump {
   readonly #entity: Entity;
   readonly #now: () => number;
+  readonly #log: (message: string) => void;
   #consumers: Consumer[] = [];
   #scheduled = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(entity: Entity, now: () => number) {
+  constructor(entity: Entity, now: () => number, log: (message: string) => void) {
     this.#entity = entity;
     this.#now = now;
+    this.#log = log;
     entity.onReady = () => this.schedule();
   }
 
@@ -50,7 +52,12 @@ export class DeliveryPump {
     this.#scheduled = true;
     setImmediate(() => {
       this.#scheduled = false;
-      this.#run();
+      try {
+        this.#run();
+      } catch (error) {
+        const what = error instanceof Error ? error.stack : String(error);
+        this.#log(`a bug of the broker stopped a delivery from ${this.#entity.name}: ${what}`);
+      }
     });
   }
 

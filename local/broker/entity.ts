@@ -21,6 +21,9 @@ const MAX_DEAD_LETTER_TEXT = 4096;
 /**
  * The messages of a queue, a subscription, or the dead letter queue of one, with the counting rules of the live
  * service. Everything is in memory. It sets no timers, so its user calls `lapseLocks` when a lock has ended.
+ *
+ * A dead letter queue is worked in as any other, but its letters keep their number, their time and their delivery
+ * count, they don't expire, and they leave only if a receiver takes or completes them.
  */
 export class Entity {
   readonly name: string;
@@ -76,10 +79,13 @@ export class Entity {
     }
   }
 
-  /** Takes deferred messages by number. Throws, and takes none, if one of them can't be had. */
+  /**
+   * Takes deferred messages by number, each once, however often its number is given. Throws, and takes none, if one of
+   * them can't be had.
+   */
   receiveDeferred(sequenceNumbers: readonly number[], mode: "peekLock" | "receiveAndDelete"): Received[] {
     this.lapseLocks();
-    const messages = sequenceNumbers.map((sequenceNumber) => {
+    const messages = [...new Set(sequenceNumbers)].map((sequenceNumber) => {
       const message = this.#messages.get(sequenceNumber);
       if (message?.state !== "deferred" || message.lock !== undefined || this.#expire(message)) throw messageNotFound();
       return message;
@@ -98,11 +104,21 @@ export class Entity {
     this.lapseLocks();
     const lock = this.#locks.get(token);
     const message = this.#message(lock.sequenceNumber);
-    if (disposition.kind === "complete") return this.#remove(message);
-    if (disposition.kind === "deadLetter") return this.#deadLetter(message, disposition);
-    message.content = withProperties(message.content, disposition.properties);
-    if (disposition.kind === "defer") message.state = "deferred";
-    this.#unlock(message);
+    switch (disposition.kind) {
+      case "complete":
+        return this.#remove(message);
+      case "release":
+        return this.#unlock(message);
+      case "deadLetter":
+        return this.#deadLetter(message, disposition);
+      case "abandon":
+      case "defer":
+        message.content = withProperties(message.content, disposition.properties);
+        if (disposition.kind === "defer") message.state = "deferred";
+        return this.#endDelivery(message);
+      default:
+        return disposition satisfies never;
+    }
   }
 
   /** Prolongs a lock. Returns its new end. */
@@ -113,7 +129,7 @@ export class Entity {
 
   /** Ends the locks whose time is over. Their messages are active, or deferred, as before. */
   lapseLocks(): void {
-    for (const lock of this.#locks.lapse(this.#now())) this.#unlock(this.#message(lock.sequenceNumber));
+    for (const lock of this.#locks.lapse(this.#now())) this.#endDelivery(this.#message(lock.sequenceNumber));
   }
 
   /** When the next lock ends; undefined if nothing is locked. */
@@ -160,17 +176,20 @@ export class Entity {
     return { message, lock: message.lock };
   }
 
-  /** Ends a lock whose message stays here, and counts one more delivery that did not settle it. */
+  /** Ends the lock of a delivery that did not settle its message, and counts it, except in a dead letter queue. */
+  #endDelivery(message: StoredMessage): void {
+    if (this.deadLetterQueue === undefined) return this.#unlock(message);
+    message.deliveryCount++;
+    if (message.deliveryCount < this.settings.maxDeliveryCount) return this.#unlock(message);
+    const description = `Message could not be consumed after ${this.settings.maxDeliveryCount} delivery attempts.`;
+    this.#deadLetter(message, { reason: "MaxDeliveryCountExceeded", description, byBroker: true });
+  }
+
+  /** Ends a lock whose message stays here. */
   #unlock(message: StoredMessage): void {
     if (message.lock !== undefined) this.#locks.release(message.lock);
     delete message.lock;
-    message.deliveryCount++;
-    if (this.deadLetterQueue !== undefined && message.deliveryCount >= this.settings.maxDeliveryCount) {
-      const description = `Message could not be consumed after ${this.settings.maxDeliveryCount} delivery attempts.`;
-      this.#deadLetter(message, { reason: "MaxDeliveryCountExceeded", description, byBroker: true });
-    } else if (message.state === "active") {
-      this.#makeReady(message);
-    }
+    if (message.state === "active") this.#makeReady(message);
   }
 
   /** Removes or dead-letters the message if it has outlived its time. True if it has. */

@@ -121,7 +121,7 @@ function settleOnDispositions({
     });
   };
   link.on("accepted", (context: EventContext) => settle(context, { kind: "complete" }));
-  link.on("released", (context: EventContext) => settle(context, { kind: "abandon", properties: new Map() }));
+  link.on("released", (context: EventContext) => settle(context, { kind: "release" }));
   link.on("modified", (context: EventContext) => {
     const state: ModifiedState = deliveryOf(context).remote_state ?? {};
     const kind = state.undeliverable_here === true ? "defer" : "abandon";

@@ -25,6 +25,8 @@ export interface LinkServerOptions {
   readonly now: () => number;
   readonly interference?: Interference;
   readonly maxUnsettled?: number;
+  /** Called with a line for each failure that no client hears of. */
+  readonly log?: (message: string) => void;
 }
 
 /**
@@ -63,14 +65,16 @@ export class LinkServer {
   readonly #now: () => number;
   readonly #interference: Interference | undefined;
   readonly #maxUnsettled: number | undefined;
+  readonly #log: (message: string) => void;
   readonly #pumps = new Map<Entity, DeliveryPump>();
   readonly #states = new WeakMap<Connection, ConnectionState>();
 
-  constructor(namespace: Namespace, { now, interference, maxUnsettled }: LinkServerOptions) {
+  constructor(namespace: Namespace, { now, interference, maxUnsettled, log = () => {} }: LinkServerOptions) {
     this.#namespace = namespace;
     this.#now = now;
     this.#interference = interference;
     this.#maxUnsettled = maxUnsettled;
+    this.#log = log;
   }
 
   /**
@@ -171,7 +175,7 @@ export class LinkServer {
   }
 
   #pumpOf(entity: Entity): DeliveryPump {
-    const pump = this.#pumps.get(entity) ?? new DeliveryPump(entity, this.#now);
+    const pump = this.#pumps.get(entity) ?? new DeliveryPump(entity, this.#now, this.#log);
     this.#pumps.set(entity, pump);
     return pump;
   }

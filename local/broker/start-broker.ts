@@ -32,7 +32,7 @@ export interface BrokerOptions {
    * number that it doesn't publish. Without it, no link is closed.
    */
   readonly maxUnsettled?: number;
-  /** Called with a line for each failure on a connection. */
+  /** Called with a line for each failure on a connection, and for each bug of the broker. */
   readonly log?: (message: string) => void;
 }
 

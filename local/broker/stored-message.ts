@@ -9,8 +9,9 @@ import type { MessageContent, PropertyChanges } from "./message-content.ts";
  * | `active`   | a receiver has it                          | waits in `ready`, oldest first              |
  * | `deferred` | a receiver asked for it by sequence number | waits until a receiver asks for its number  |
  *
- * A lock that is abandoned, deferred or lapsed adds one to the delivery count; a completed one removes the message. A
- * message never goes back from deferred to active.
+ * A lock that is abandoned, deferred or lapsed adds one to the delivery count, and a released one adds none. In a dead
+ * letter queue none of them does. A completed one removes the message. A message never goes back from deferred to
+ * active.
  */
 export interface StoredMessage {
   readonly sequenceNumber: number;
@@ -25,7 +26,7 @@ export interface StoredMessage {
 
 /** How a receiver settles a message that it has locked. */
 export type Disposition =
-  | { readonly kind: "complete" }
+  | { readonly kind: "complete" | "release" }
   | { readonly kind: "abandon" | "defer"; readonly properties: PropertyChanges }
   | {
       readonly kind: "deadLetter";

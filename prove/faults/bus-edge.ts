@@ -38,7 +38,7 @@ function dispositionEdge(status: unknown, reason: unknown): Edge | undefined {
 
 /**
  * Names the call of the app that this settlement on a receiver's link is; undefined if it is the host's own abandon,
- * which it makes if a function throws.
+ * which it makes if a function throws, or a release, which nothing here makes.
  */
 export function settlementEdge({ kind }: Pick<Disposition, "kind">): Edge | undefined {
   switch (kind) {
@@ -49,6 +49,7 @@ export function settlementEdge({ kind }: Pick<Disposition, "kind">): Edge | unde
     case "deadLetter":
       return "dead-letter a delivery";
     case "abandon":
+    case "release":
       return undefined;
     default:
       return kind satisfies never;

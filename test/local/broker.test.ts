@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
 import { numberOf } from "../support/bus-user.ts";
 import { type LocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
+import { receiveAndRelease } from "../support/raw-amqp.ts";
 
 const MINUTE = 60_000;
 const source = { queue: "q" };
@@ -49,6 +50,14 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       bus.passTime(MINUTE + 1);
       const [again] = await receiver.receiveDeferredMessages(number);
       expect(again?.deliveryCount).toBe(2);
+    });
+
+    it("none for a release", async () => {
+      await openQueue({ maxDeliveryCount: 1 });
+      await bus.send("q", { body: "x" });
+      for (let round = 0; round < 3; round += 1) await receiveAndRelease(bus.broker.port, "q");
+      const [message] = await bus.receiver(source).peekMessages(1);
+      expect(message).toMatchObject({ state: "active", deliveryCount: 0 });
     });
 
     it("none for a peek", async () => {
@@ -169,6 +178,18 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       });
     });
 
+    it("are received once if their number is given twice, and settled as any other", async () => {
+      await openQueue();
+      const [number = Long.ONE] = await deferred(1);
+      const receiver = bus.receiver(source);
+      const [message, ...others] = await receiver.receiveDeferredMessages([number, number]);
+      expect(others).toEqual([]);
+      expect(counts()).toMatchObject({ deferred: 1, locked: 1 });
+      await receiver.completeMessage(message ?? never());
+      bus.passTime(MINUTE + 1);
+      expect(counts()).toEqual({ active: 0, deferred: 0, locked: 0, deadLettered: 0 });
+    });
+
     it("are gone at once in receive-and-delete", async () => {
       await openQueue();
       const numbers = await deferred(1);
@@ -221,3 +242,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
     expect(await receiver.receiveDeferredMessages(number)).toHaveLength(1);
   });
 });
+
+function never(): never {
+  throw new Error("a message that came is there");
+}

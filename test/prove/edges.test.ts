@@ -223,6 +223,7 @@ it.each<[edge: Edge | undefined, kind: Disposition["kind"]]>([
   ["dead-letter a delivery", "deadLetter"],
   // The host abandons a message whose function threw.
   [undefined, "abandon"],
+  [undefined, "release"],
 ])("a settlement on a link is recognised: %s", (edge, kind) => {
   expect(settlementEdge({ kind })).toBe(edge);
 });

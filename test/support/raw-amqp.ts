@@ -61,6 +61,19 @@ export async function receiveRawProperties(port: number, address: string): Promi
   return new Map(items.flatMap((item, at) => (at % 2 === 1 ? [[String(items[at - 1]?.value), item] as const] : [])));
 }
 
+/** Receives one message and releases it, as the client for Go does with what it did not ask for. */
+export async function receiveAndRelease(port: number, address: string): Promise<void> {
+  const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
+  await new Promise<void>((resolve) => {
+    // In this mode the broker has the last word, so that the release has happened when the delivery is settled.
+    const options = { source: address, credit_window: 0, autoaccept: false, rcv_settle_mode: 1 as const };
+    const receiver = connection.open_receiver(options);
+    connection.once("receiver_open", () => receiver.add_credit(1));
+    connection.once("message", ({ delivery }: EventContext) => delivery?.release());
+    connection.once("settled", () => resolve());
+  }).finally(() => connection.close());
+}
+
 /**
  * Asks for one message and for the end of the drain in one frame. Resolves to what arrived, in order, when the drain
  * has ended.
