@@ -84,7 +84,10 @@ interface Enqueued {
 function makeEnqueue(entity: Entity, body: string): () => Enqueued {
   const data = rhea.message.data_section(Buffer.from(body));
   const contentOf = (message_id: string) =>
-    readContent(Buffer.from(rhea.message.encode({ message_id, content_type: "application/json", body: data })));
+    readContent(
+      Buffer.from(rhea.message.encode({ message_id, content_type: "application/json", body: data })),
+      Date.now(),
+    );
   const shared = contentOf("").body;
   let made = 0;
   return () => {

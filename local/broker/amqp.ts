@@ -18,7 +18,7 @@ interface AmqpWriter {
   write(value: Typed): void;
   toBuffer(): Buffer;
 }
-const Reader: new (buffer: Buffer) => AmqpReader = Reflect.get(rhea.types, "Reader");
+const Reader: { new (buffer: Buffer): AmqpReader; readonly prototype: object } = Reflect.get(rhea.types, "Reader");
 const Writer: new () => AmqpWriter = Reflect.get(rhea.types, "Writer");
 
 interface Outcome {
@@ -33,6 +33,25 @@ const rejected: (fields: { error: { condition: string; description: string } }) 
 /** Reads encoded values without unwrapping them, so that every AMQP type survives. */
 export function readerOf(buffer: Buffer): AmqpReader {
   return new Reader(buffer);
+}
+
+type ReadItems = (this: AmqpReader, count: number, type: { readonly width: number }) => unknown[];
+let refusesEndlessArrays = false;
+
+/**
+ * Makes rhea refuse an array that claims more items than it has bytes. Items without width take no bytes, so that ten
+ * bytes can claim milliards of them. rhea would build them all, and serve no other client until the memory is full.
+ */
+export function refuseEndlessArrays(): void {
+  if (refusesEndlessArrays) return;
+  refusesEndlessArrays = true;
+  const readItems: ReadItems = Reflect.get(Reader.prototype, "read_array_items");
+  const readFew: ReadItems = function readArrayItems(count, type) {
+    if (count > 0 && (type.width === 0 || count > this.remaining()))
+      throw badArgument(`AMQP can't be decoded: an array that claims to have ${count} items has not so many bytes.`);
+    return readItems.call(this, count, type);
+  };
+  Reflect.set(Reader.prototype, "read_array_items", readFew);
 }
 
 /** Encodes values one after the other into a buffer of their own. */

@@ -39,9 +39,9 @@ export type PropertyChanges = ReadonlyMap<string, Typed>;
 
 /**
  * Takes an encoded message apart. Refuses what the service refuses: a message over 256 KB, properties over 64 KB, and
- * bytes that are no message.
+ * bytes that are no message. Refuses a message that is to be enqueued after `now`, because this broker schedules none.
  */
-export function readContent(raw: Buffer): MessageContent {
+export function readContent(raw: Buffer, now: number): MessageContent {
   if (raw.length > MAX_MESSAGE_BYTES) {
     throw tooLarge(`The received message (size: ${raw.length} bytes) exceeds the limit (${MAX_MESSAGE_BYTES} bytes).`);
   }
@@ -54,7 +54,7 @@ export function readContent(raw: Buffer): MessageContent {
     // Copies the body, because a slice would keep the whole chunk that the socket read.
     body: Buffer.from(body),
     ...(typeof ttl === "number" && ttl > 0 ? { ttlMs: ttl } : {}),
-    annotations: sendersAnnotations(sections.get(MESSAGE_ANNOTATIONS)),
+    annotations: sendersAnnotations(sections.get(MESSAGE_ANNOTATIONS), now),
   };
   refuseTooManyProperties(content);
   return content;
@@ -84,11 +84,11 @@ function withMessageId(properties: Typed | undefined): Typed {
   return section(PROPERTIES, rhea.types.wrap_list(fields));
 }
 
-function sendersAnnotations(map: Typed | undefined): Record<string, Typed> {
+function sendersAnnotations(map: Typed | undefined, now: number): Record<string, Typed> {
   const annotations: Record<string, Typed> = {};
   for (const [name, value] of entriesOf(map)) {
-    if (name === "x-opt-scheduled-enqueue-time" && value.value !== null) {
-      throw badArgument("This broker does not schedule messages: send it when it is due.");
+    if (name === "x-opt-scheduled-enqueue-time" && Number(value.value) > now) {
+      throw badArgument("This broker does not schedule messages. Send the message when it is due.");
     }
     if (!name.startsWith("x-opt-") || name === "x-opt-partition-key") annotations[name] = value;
   }

@@ -8,11 +8,14 @@ import type { Namespace } from "./namespace.ts";
  * Takes the messages that a client sends to a queue or topic, single ones and batches. A batch is accepted or refused
  * as a whole.
  */
-export function sendLink(namespace: Namespace, address: string, link: Receiver): void {
+export function sendLink(namespace: Namespace, address: string, link: Receiver, now: () => number): void {
   link.on("message", (context: EventContext) => {
     const delivery = deliveryOf(context);
     try {
-      namespace.publish(address, rawMessages(context).map(readContent));
+      namespace.publish(
+        address,
+        rawMessages(context).map((raw) => readContent(raw, now())),
+      );
       delivery.accept();
     } catch (error) {
       const { condition, message } = asBrokerError(error);

@@ -111,7 +111,7 @@ export class LinkServer {
     link.set_target(link.target);
     if (address !== CBS && !isManagement(address)) {
       namespace.assertSendable(address);
-      sendLink(namespace, address, link);
+      sendLink(namespace, address, link, this.#now);
       return;
     }
     const answer = (request: Request): Reply =>

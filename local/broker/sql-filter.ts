@@ -19,8 +19,8 @@ const TOKEN = /\s*(?:'((?:[^']|'')*)'|(-?\d+(?:\.\d+)?)|\[([^\]]+)\]|([A-Za-z_][
 
 /**
  * Compiles conditions of the form `sys.Label = 'x' AND color = 'red' AND size = 3 AND 1 = 1`: comparisons for equality
- * of properties, quoted strings, numbers, TRUE and FALSE, joined by AND. Throws on anything else, so that it never
- * delivers the wrong messages.
+ * of properties, quoted strings, numbers, TRUE and FALSE, joined by AND. Names ignore case. Throws on anything else, so
+ * that it never delivers the wrong messages.
  */
 export function parseSqlFilter(sql: string): MessageFilter {
   const refuse = (at: number): never => {
@@ -74,10 +74,11 @@ const constant =
   (value: unknown): Operand =>
   () =>
     value;
-const property =
-  (name: string): Operand =>
-  (message) =>
-    message.properties[name];
+/** The value of a property of this name, which ignores case, as the service's names in SQL do. */
+const property = (name: string): Operand => {
+  const wanted = name.toLowerCase();
+  return ({ properties }) => Object.entries(properties).find(([own]) => own.toLowerCase() === wanted)?.[1];
+};
 
 function namedOperand(word: string, refuse: () => never): Operand {
   if (/^(true|false)$/i.test(word)) return constant(word.toLowerCase() === "true");

@@ -2,6 +2,7 @@ import { createServer } from "node:https";
 import type { Server, Socket } from "node:net";
 import type { Container } from "rhea";
 import rhea from "rhea";
+import { refuseEndlessArrays } from "./amqp.ts";
 import { makeCounters } from "./counters.ts";
 import { type BrokerEntities, parseEntities } from "./entities.ts";
 import type { Interference } from "./interference.ts";
@@ -61,6 +62,7 @@ export interface LocalBroker {
  * is taken.
  */
 export async function startBroker(options: BrokerOptions): Promise<LocalBroker> {
+  refuseEndlessArrays();
   const now = options.now ?? Date.now;
   const namespace = new Namespace(parseEntities(options.entities), now);
   const container = rhea.create_container({ id: "local-broker" });

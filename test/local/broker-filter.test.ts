@@ -15,6 +15,9 @@ describe("a subscription's filter", () => {
     ["SYS.Subject = 'image.uploaded' AND user.color = 'blue'", false],
     ["sys.CorrelationId = 'c-1' AND size = 3 AND hot = TRUE", true],
     ["size = 3.0", true],
+    // Names ignore case, and values don't.
+    ["Color = 'red' AND SIZE = 3 AND [Odd Name] = 'it''s'", true],
+    ["user.COLOR = 'Red'", false],
     ["size = -3", false],
     ["size = '3'", false],
     ["'red' = color", true],

@@ -105,6 +105,21 @@ describe("what the local broker makes of messages, seen by the Service Bus SDK:"
       await openQueue();
       const later = { body: "x", scheduledEnqueueTimeUtc: new Date(Date.now() + MINUTE) };
       await expect(bus.send("q", later)).rejects.toMatchObject({ name: "ServiceBusError" });
+      const sender = bus.client.createSender("q");
+      await expect(sender.scheduleMessages({ body: "x" }, later.scheduledEnqueueTimeUtc)).rejects.toThrow(
+        /NotImplementedError.*does not know 'com\.microsoft:schedule-message'/,
+      );
+    });
+
+    it("is taken at once if the time that it is scheduled for has come", async () => {
+      await openQueue();
+      const now = new Date();
+      await bus.send("q", { body: 1, scheduledEnqueueTimeUtc: now }, { body: 2, scheduledEnqueueTimeUtc: new Date(0) });
+      const messages = await bus.receiver(source).peekMessages(2);
+      expect(messages.map(({ body, state }) => [String(body), state])).toEqual([
+        ["1", "active"],
+        ["2", "active"],
+      ]);
     });
   });
 

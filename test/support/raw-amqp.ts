@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import type { EventContext, Message, Typed } from "rhea";
 import rhea from "rhea";
 import { encode, itemsOf, rawMessage, readerOf, receiveRaw, section } from "../../local/broker/amqp.ts";
@@ -18,7 +19,19 @@ export async function sendRaw(port: number, address: string, message: Message | 
     connection.once("sendable", (context: EventContext) => context.sender?.send(message, undefined, format));
     connection.once("accepted", () => resolve());
     connection.once("rejected", () => reject(new Error("The broker rejected the message.")));
+    connection.once("disconnected", () => reject(new Error("The broker ended the connection.")));
   }).finally(() => connection.close());
+}
+
+/** Writes bytes to a port. Resolves when the server ends the connection. */
+export async function sendBytes(port: number, sent: Buffer): Promise<void> {
+  const socket = connect({ host: "127.0.0.1", port });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", () => socket.write(sent));
+    socket.once("end", resolve);
+    socket.once("error", reject);
+    socket.resume();
+  }).finally(() => socket.destroy());
 }
 
 /** A list in a list, nested this deep. It is encoded from within, because encoders recurse as decoders do. */
