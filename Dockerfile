@@ -14,10 +14,10 @@ WORKDIR /src
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY build.js tsconfig.json host.json LICENSE ./
+COPY cli cli/
 COPY functions functions/
 COPY host host/
 COPY shared shared/
-COPY tools tools/
 RUN npm run build
 
 FROM ${NODE_BASE} AS standalone
@@ -39,7 +39,7 @@ WORKDIR /app
 COPY --from=build /src/package.json /src/host.json /src/LICENSE /src/dist/third-party-notices.txt ./
 COPY --from=build /src/dist/functions/index.js dist/functions/
 COPY --from=build /src/dist/host/main.js dist/host/
-COPY --from=build /src/dist/tools/*.js dist/tools/
+COPY --from=build /src/dist/cli/*.js dist/cli/
 # The user `node` of the base image, by number, because a kubelet cannot tell whether a name is root.
 USER 1000:1000
 EXPOSE 8080
@@ -73,7 +73,7 @@ ENV AzureWebJobsScriptRoot=/home/site/wwwroot \
 WORKDIR /home/site/wwwroot
 COPY --from=build /src/package.json /src/host.json /src/LICENSE /src/dist/third-party-notices.txt ./
 COPY --from=build /src/dist/functions/index.js dist/functions/
-COPY --from=build /src/dist/tools/*.js dist/tools/
+COPY --from=build /src/dist/cli/*.js dist/cli/
 # The user `app` of .NET's images, by number.
 USER 1654:1654
 EXPOSE 8080

@@ -1,6 +1,7 @@
-// Bundles the app, the host and each program of tools/ into one file each. Such a file needs no node_modules, and the
-// licences of the packages in it are written beside it. The programs of local/, real-cluster/, bench/, prove/ and
-// check-azure/ are bundled too, if these folders exist; the build of the images runs without them.
+// Bundles the app and the host into one file each, and the command `dispatcher` into one file for each part that it may
+// load. Such files need no node_modules, and the licences of the packages in them are written beside them. The programs
+// of local/, real-cluster/, bench/, prove/ and check-azure/ are bundled too, if these folders exist; the build of the
+// images runs without them.
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
@@ -42,7 +43,7 @@ const usedPartOfClient = {
 const RECORD = "dist/build-record.json";
 const USAGE = `usage: node build.js [--if-older]
 
-Bundles the app, its tools and the programs of this project into dist/.
+Bundles the app, its command and the programs of this project into dist/.
 
   --if-older     do nothing if dist/ is up to date
   -h, --help     print this, and end
@@ -65,18 +66,19 @@ function readFlags() {
   }
 }
 
-/** Finds the programs that run without node_modules, and those that run in a checkout. */
+/** Finds the programs that run without node_modules, the command first, and those that run in a checkout. */
 async function findEntryPoints() {
-  const shipped = ["functions/index.ts", HOST, ...(await glob("tools/*.ts"))];
+  const shipped = ["cli/main.ts", "functions/index.ts", HOST];
   const local = await glob([
     "local/**/main.ts",
+    "local/{start/up,demo/demo}.ts",
     "bench/*.ts",
     "bench/*/main.ts",
     "prove/**/{main,preload}.ts",
     "real-cluster/**/main.ts",
     "check-azure/main.ts",
   ]);
-  return { shipped: shipped.toSorted(), local: local.toSorted() };
+  return { shipped, local: local.toSorted() };
 }
 
 async function buildAll() {
@@ -85,10 +87,9 @@ async function buildAll() {
   const { build } = await import("esbuild");
   const entryPoints = await findEntryPoints();
   const options = { ...common, define: { PACKAGE_VERSION: JSON.stringify(version) }, metafile: true, write: false };
-  const shipped = await build({
+  const bundled = {
     ...options,
     plugins: [usedPartOfClient],
-    entryPoints: entryPoints.shipped,
     // The host itself provides `@azure/functions-core`. `debug` tries to load `supports-color` and works without it;
     // only development has it.
     external: ["@azure/functions-core", "supports-color"],
@@ -96,17 +97,27 @@ async function buildAll() {
     banner: {
       js: 'import { createRequire as makeRequire } from "node:module"; const require = makeRequire(import.meta.url);',
     },
-  });
+  };
+  const [command, ...programs] = entryPoints.shipped;
+  const shipped = await Promise.all([
+    build({ ...bundled, entryPoints: programs }),
+    // Each subcommand loads the files that it needs, and --help none of them.
+    build({ ...bundled, entryPoints: [command], splitting: true, chunkNames: "cli/[name]-[hash]" }),
+  ]);
   const local = await build({ ...options, entryPoints: entryPoints.local, packages: "external" });
   const outputs = new Map();
-  for (const { path, text } of shipped.outputFiles)
+  for (const { path, text } of shipped.flatMap(({ outputFiles }) => outputFiles))
     outputs.set(relativePath(path), path.endsWith(".js") ? narrow(text) : text);
   for (const { path, contents } of local.outputFiles) outputs.set(relativePath(path), contents);
-  outputs.set("dist/third-party-notices.txt", await notices(Object.keys(shipped.metafile.inputs)));
+  outputs.set(
+    "dist/third-party-notices.txt",
+    await notices(shipped.flatMap(({ metafile }) => Object.keys(metafile.inputs))),
+  );
 
+  const earlier = await partsOfCommand();
   for (const [file, content] of outputs) await replace(file, content);
-  await removeOthers(outputs);
-  const inputs = [shipped, local].flatMap(({ metafile }) => Object.keys(metafile.inputs));
+  await removeOthers(outputs, earlier);
+  const inputs = [...shipped, local].flatMap(({ metafile }) => Object.keys(metafile.inputs));
   // Files in node_modules need no check of their own, because they change with the lock file.
   const own = inputs.filter((file) => !file.includes("node_modules/"));
   const read = await states(["build.js", "package.json", "package-lock.json", "tsconfig.json", ...new Set(own)]);
@@ -150,12 +161,23 @@ async function replace(file, content) {
   await rename(made, file);
 }
 
+/** The files of the command that the last build wrote. A command that runs just now may load them yet. */
+async function partsOfCommand() {
+  try {
+    const { written } = JSON.parse(await readFile(RECORD, "utf8"));
+    return Object.keys(written).filter((file) => file.startsWith("dist/cli/"));
+  } catch {
+    return [];
+  }
+}
+
 /**
- * Removes files that no source makes any more, and files that an interrupted build left at least a minute ago.
- * `prove:twins` has builds of its own.
+ * Removes files that no source makes any more, except those of `kept`, and files that an interrupted build left at
+ * least a minute ago. `prove:twins` has builds of its own.
  */
-async function removeOthers(outputs) {
-  const others = (await glob("dist/**", { ignore: ["dist/twins/**"], dot: true })).filter((file) => !outputs.has(file));
+async function removeOthers(outputs, kept) {
+  const isOther = (file) => !outputs.has(file) && !kept.includes(file);
+  const others = (await glob("dist/**", { ignore: ["dist/twins/**"], dot: true })).filter(isOther);
   for (const file of others) {
     // Another build may have renamed its own file since it was listed.
     const isBeingMade =

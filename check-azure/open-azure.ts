@@ -79,7 +79,7 @@ export function openAzure(options: AzureOptions): OpenAzure {
     kubectl: (...args) => read("kubectl", args),
     async sendByLogin(entity, body) {
       const namespace = await outputOf(azure, "serviceBusFullyQualifiedNamespace");
-      const send = [join(root, "dist", "local", "send", "main.js"), "--namespace", namespace, "--source", entity, "-"];
+      const send = [join(root, "dist", "cli", "main.js"), "send", "--bus", namespace, "--source", entity, "-"];
       await runCommand(process.execPath, send, { env, signal, stdin: body });
     },
     async getCredentials() {

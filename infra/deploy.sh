@@ -315,7 +315,7 @@ $(way_in)"
     say "WARNING: nobody is told of an alert. Write a mail address into alertEmails, or an action group into
 alertActionGroupIds, in $infra/$environment.bicepparam. Then run this command again."
   say "The Dispatcher runs. $(way_in)
-To send it a message, run: npm run send -- --namespace ${outputs[serviceBusFullyQualifiedNamespace]} --source QUEUE FILE"
+To send it a message, run: npm run send -- --bus ${outputs[serviceBusFullyQualifiedNamespace]} --source QUEUE FILE"
 }
 
 # Finds what a deployment has made, though it may have failed half-way. A failed one has no outputs, but its record has

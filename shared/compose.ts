@@ -1,3 +1,4 @@
+import type { KubeConfig } from "@kubernetes/client-node";
 import { type AcceptOutcome, makeAccept } from "./accept/accept.ts";
 import { makeHandleDelivery } from "./accept/handle-delivery.ts";
 import { azureIdentity, withIdentity } from "./adapters/azure/credential.ts";
@@ -93,10 +94,10 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
 }
 
 /**
- * Makes modules and adapters as the settings name them. Makes no request. Throws a ConfigError if a module file or the
- * kubeconfig is wrong.
+ * Makes modules and adapters as the settings name them. Makes no request. An operator at a desk gives a kubeconfig that
+ * goes before that of the settings. Throws a ConfigError if a module file or the kubeconfig is wrong.
  */
-export function makeDependencies(settings: Settings, log: Log): Dependencies {
+export function makeDependencies(settings: Settings, log: Log, kubeConfig?: KubeConfig): Dependencies {
   const modules = loadModules(settings.modulesDir);
   const clock = makeServiceClock(systemClock, (aheadMs) => warnOfWrongClock(aheadMs, log));
   const identity = azureIdentity(settings.clientId);
@@ -119,7 +120,7 @@ export function makeDependencies(settings: Settings, log: Log): Dependencies {
       clock,
     }),
     cluster: makeKubernetesJobs({
-      kubeconfig: settings.kubeconfig,
+      kubeconfig: kubeConfig ?? settings.kubeconfig,
       namespace: settings.jobNamespace,
       instance: settings.instance,
     }),

@@ -8,7 +8,7 @@ export const preflight: Check = {
   minutes: 1,
   async run(azure) {
     try {
-      return proven(await inPod(azure, "deployment/dispatcher", "node", "dist/tools/preflight.js"));
+      return proven(await inPod(azure, "deployment/dispatcher", "node", "dist/cli/main.js", "preflight"));
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
       return disproven(error.lastLines);

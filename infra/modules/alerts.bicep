@@ -129,7 +129,7 @@ var rules = [
         'There are deferred messages or Jobs that no open run speaks of.'
         'Most likely another instance reads the same source, or rows were deleted from the table.'
         'Messages of another owner, and Jobs, stay as they are until a person decides.'
-        'List the messages (kubectl -n dispatcher exec deploy/dispatcher -- node dist/tools/repair.js).'
+        'List the messages (kubectl -n dispatcher exec deploy/dispatcher -- node dist/cli/main.js repair).'
         'The steps are in docs/operate.md.'
       ],
       ' '
@@ -226,7 +226,7 @@ var rules = [
         'Either this is another cluster or namespace than the Jobs are in, or too many Jobs are missing.'
         'Or a queue or subscription does not exist, or too many of its messages are missing.'
         'Its runs wait. The runs of a missing queue or subscription are lost after 24 hours.'
-        'See which it is (kubectl -n dispatcher exec deploy/dispatcher -- node dist/tools/repair.js).'
+        'See which it is (kubectl -n dispatcher exec deploy/dispatcher -- node dist/cli/main.js repair).'
         'Point the Dispatcher back at the right one.'
         'The steps, also if it is gone for good, are in docs/operate.md.'
       ],
@@ -246,7 +246,7 @@ var rules = [
         'Ten messages in a row were rejected and none was accepted, so others are held.'
         'Most likely a when or a schema in the last deployment is wrong.'
         'Deploy the right module file: the messages are then judged again.'
-        'List what is held (kubectl -n dispatcher exec deploy/dispatcher -- node dist/tools/repair.js).'
+        'List what is held (kubectl -n dispatcher exec deploy/dispatcher -- node dist/cli/main.js repair).'
         'The steps, also if the messages are bad, are in docs/operate.md.'
       ],
       ' '

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { ServiceBusClient } from "@azure/service-bus";
+import type { ClusterChoice } from "../../cli/up/cluster-flags.ts";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { readConfig } from "../../shared/config.ts";
 import { jobName } from "../../shared/jobs/job-name.ts";
-import type { ClusterChoice } from "../stack/cluster-flags.ts";
 import { PROJECT_ROOT } from "../stack/project-root.ts";
 import { isWarning, readable } from "../stack/readable-line.ts";
 import { untilReady } from "../stack/readiness.ts";

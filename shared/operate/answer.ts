@@ -1,6 +1,6 @@
 import type { ClosedStatus } from "../run/run.ts";
 
-/** What an action did. The facts, not the words: `tools/repair/words.ts` has those. */
+/** What an action did. The facts, not the words: `cli/repair/words.ts` has those. */
 type Done =
   /** Adopted: the run goes on with this attempt. */
   | { readonly did: "adopted"; readonly module: string; readonly attempt: number }

@@ -6,10 +6,7 @@ import { afterEnding, type Conclude, cancel, nextRow, type Retry } from "../run/
 import { type AttemptEnd, type Run, type RunKey, runId } from "../run/run.ts";
 import { type Answer, already, done, refused } from "./answer.ts";
 import { type Change, changeOpenRun } from "./change-open-run.ts";
-
-/** What an operator may say became of an attempt whose Job can't end. */
-export const FORCED_OUTCOMES = ["completed", "dead-lettered", "retried"] as const;
-export type ForcedOutcome = (typeof FORCED_OUTCOMES)[number];
+import type { ForcedOutcome } from "./forced-outcome.ts";
 
 const FORCED: AttemptEnd = {
   reason: "JobFailed",

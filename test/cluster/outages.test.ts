@@ -142,7 +142,9 @@ test("a namespace that is deleted holds everything up, and what ran there is sta
   // If a tick saw the Job go before the namespace was gone, no Job is at work, and the new one is taken by itself.
   await app.log.until(({ message }: LogLine) => message.startsWith("saw another cluster"), app.log.position());
   const env = { ...neededEnvironment(process.env), ...app.settings };
-  const repair = await promisify(execFile)(process.execPath, ["dist/tools/repair.js", "--accept-cluster"], { env });
+  const repair = await promisify(execFile)(process.execPath, ["dist/cli/main.js", "repair", "--accept-cluster"], {
+    env,
+  });
   expect(repair.stdout).toMatch(/^done: \S+: its namespace is recorded, and [01] absent Jobs count as deleted/);
   expect(await outcomeOf(during)).toEqual(AT_ONCE);
   expect(await outcomeOf(atWork)).toEqual({ ...AT_ONCE, attempt: 2, interruptions: 1 });

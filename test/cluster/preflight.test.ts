@@ -83,7 +83,7 @@ async function preflight(...modules: readonly string[]): Promise<{ code: number 
     JOB_NAMESPACE: namespace.name,
     MODULES_DIR: modulesDir,
   };
-  const child = spawn(process.execPath, [join(ROOT, "dist", "tools", "preflight.js")], { cwd: directory, env });
+  const child = spawn(process.execPath, [join(ROOT, "dist", "cli", "main.js"), "preflight"], { cwd: directory, env });
   let stdout = "";
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
   await once(child, "close");

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -11,7 +11,7 @@ import { ROOT } from "../support/run-program.ts";
 // what doesn't.
 
 const HOST = /const HOST = "(.*)"/.exec(readFileSync(join(ROOT, "build.js"), "utf8"))?.[1] ?? "";
-const OUTPUT = "dist/tools/look.js";
+const OUTPUT = "dist/local/look/main.js";
 const RECORD = "dist/build-record.json";
 let directory: string;
 const at = (file: string) => join(directory, file);
@@ -24,8 +24,10 @@ beforeEach(async () => {
   await write("functions/index.ts", 'import { word } from "../shared/word.ts";\nconsole.log(word);\n');
   await write("shared/word.ts", 'export const word = "first";\n');
   await write(HOST, "console.log(1);\n");
-  await write("tools/look.ts", 'import { word } from "../shared/word.ts";\nconsole.log("look", word);\n');
-  await write("tools/mend.ts", "console.log(3);\n");
+  await write("cli/main.ts", 'await import("./ask.ts");\n');
+  await write("cli/ask.ts", 'import { word } from "../shared/word.ts";\nconsole.log("ask", word);\n');
+  await write("local/look/main.ts", 'import { word } from "../../shared/word.ts";\nconsole.log("look", word);\n');
+  await write("local/mend/main.ts", "console.log(3);\n");
   return () => rm(directory, { recursive: true });
 });
 
@@ -64,9 +66,9 @@ describe("build.js --if-older", () => {
   test.each([
     { what: "a source was edited", change: () => write("shared/word.ts", 'export const word = "second";\n') },
     { what: "an older source came back", change: () => utimes(at("shared/word.ts"), 1, 1) },
-    { what: "a program came", change: () => write("tools/new.ts", "") },
-    { what: "a program went", change: () => rm(at("tools/mend.ts")) },
-    { what: "a program was renamed", change: () => rename(at("tools/mend.ts"), at("tools/repair.ts")) },
+    { what: "a program came", change: () => write("local/new/main.ts", "") },
+    { what: "a program went", change: () => rm(at("local/mend/main.ts")) },
+    { what: "a program was renamed", change: () => rename(at("local/mend"), at("local/repair")) },
     { what: "the build itself was edited", change: async () => write("build.js", `${await readBuild()}\n`) },
     { what: "other packages were installed", change: () => write("package-lock.json", "{}") },
     { what: "a built file went", change: () => rm(at(OUTPUT)) },
@@ -79,9 +81,9 @@ describe("build.js --if-older", () => {
     expect(await builds()).toBe(true);
     expect(await builds()).toBe(false);
     for (const name of ["look", "mend", "new", "repair"])
-      expect({ name, is: existsSync(at(`dist/tools/${name}.js`)) }).toEqual({
+      expect({ name, is: existsSync(at(`dist/local/${name}/main.js`)) }).toEqual({
         name,
-        is: existsSync(at(`tools/${name}.ts`)),
+        is: existsSync(at(`local/${name}/main.ts`)),
       });
   });
 
@@ -97,13 +99,26 @@ describe("build.js", () => {
   test("leaves the builds of the twins, and a file that another build is about to put in place", async () => {
     await build();
     await write("dist/twins/x/index.js", "1");
-    await write("dist/tools/left.js.1.new", "left long ago");
-    await write("dist/tools/look.js.2.new", "");
-    await utimes(at("dist/tools/look.js.2.new"), new Date(), new Date());
+    await write("dist/local/left.js.1.new", "left long ago");
+    await write("dist/local/look.js.2.new", "");
+    await utimes(at("dist/local/look.js.2.new"), new Date(), new Date());
     await build();
     expect(existsSync(at("dist/twins/x/index.js"))).toBe(true);
-    expect(existsSync(at("dist/tools/left.js.1.new"))).toBe(false);
-    expect(existsSync(at("dist/tools/look.js.2.new"))).toBe(true);
+    expect(existsSync(at("dist/local/left.js.1.new"))).toBe(false);
+    expect(existsSync(at("dist/local/look.js.2.new"))).toBe(true);
+  });
+
+  test("keeps the parts of a command that began before the build, until the next one", async () => {
+    const parts = async () => (await readdir(at("dist/cli"))).filter((file) => /^ask-.*\.js$/.test(file));
+    await build();
+    const before = await parts();
+    await write("shared/word.ts", 'export const word = "second";\n');
+    await build();
+    const both = await parts();
+    expect(both).toHaveLength(2);
+    expect(both).toEqual(expect.arrayContaining(before));
+    await build();
+    expect(await parts()).toEqual(both.filter((file) => !before.includes(file)));
   });
 
   test("never takes away a program that another one runs meanwhile", async () => {

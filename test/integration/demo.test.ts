@@ -4,7 +4,7 @@ import { sourceName } from "../../shared/run/source.ts";
 import { runProgram } from "../support/run-program.ts";
 
 test("the demo runs every sample from the bus to a Job and back, and each ends as it says", async () => {
-  const running = runProgram("local/demo", { args: ["--json"] });
+  const running = runProgram("cli", { args: ["demo", "--json"] });
   const code = await running.ended;
   // Compares both at once, so that a failure shows the errors.
   expect({ code, stderr: running.said.stderr }).toEqual({ code: 0, stderr: "" });

@@ -11,7 +11,7 @@ import { busEntities } from "../../local/stack/bus-entities.ts";
 import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { ROOT } from "../support/run-program.ts";
 
-const PROGRAM = join(ROOT, "dist", "tools", "preflight.js");
+const PROGRAM = join(ROOT, "dist", "cli", "main.js");
 let local: LocalCluster;
 let azurite: Azurite;
 let bus: LocalBroker;
@@ -47,7 +47,11 @@ const settings = (over: Record<string, string> = {}) => ({
 
 /** Runs the program with these settings in its environment and nothing else. */
 async function preflight(env: Record<string, string>, args: readonly string[] = []) {
-  const child = spawn(process.execPath, [PROGRAM, ...args], { cwd: directory, env, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(process.execPath, [PROGRAM, "preflight", ...args], {
+    cwd: directory,
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const said = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk: Buffer) => (said.stdout += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (said.stderr += chunk.toString()));

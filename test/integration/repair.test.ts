@@ -35,9 +35,9 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-/** Runs the built tool with the app's own settings. */
+/** Runs the built command with the app's own settings. */
 async function repair(...args: readonly string[]) {
-  const child = spawn(process.execPath, [join(ROOT, "dist", "tools", "repair.js"), ...args], {
+  const child = spawn(process.execPath, [join(ROOT, "dist", "cli", "main.js"), "repair", ...args], {
     cwd: directory,
     env: { ...neededEnvironment(process.env), ...stack.settings },
     stdio: ["ignore", "pipe", "pipe"],

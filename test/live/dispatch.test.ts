@@ -6,7 +6,7 @@ import { ServiceBusClient } from "@azure/service-bus";
 import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { stringify } from "yaml";
-import type { ClusterChoice } from "../../local/stack/cluster-flags.ts";
+import type { ClusterChoice } from "../../cli/up/cluster-flags.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { untilReady } from "../../local/stack/readiness.ts";
 import { type Stack, startStack } from "../../local/stack/start-stack.ts";

@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { openNamespace, whyNotSent } from "../../local/send/azure-namespace.ts";
-import { sendAll } from "../../local/send/send.ts";
-import type { SendRequest } from "../../local/send/send-flags.ts";
+import { openNamespace, whyNotSent } from "../../cli/send/azure-namespace.ts";
+import { type SendAllFlags, sendAll } from "../../cli/send/send.ts";
 import { startConnectProxy } from "../support/connect-proxy.ts";
 import { startLocalQueue } from "../support/local-broker-harness.ts";
 import { startRefusingBroker } from "../support/refusing-broker.ts";
@@ -18,21 +17,14 @@ afterEach(async () => {
 });
 
 const LOGGED_IN = { getToken: async () => ({ token: "a-token", expiresOnTimestamp: Date.now() + 3_600_000 }) };
-const REQUEST: SendRequest = {
-  entity: "q",
-  subject: "s",
-  properties: { a: "b" },
-  id: "i",
-  count: 2,
-  file: "-",
-};
+const FLAGS: SendAllFlags = { subject: "s", property: { a: "b" }, id: "i", count: 2 };
 
 /** Sends to a namespace by identity, and resolves to what is said: of each message, or of the failure. */
 async function sendTo(host: string, entity = "q", credential = LOGGED_IN): Promise<string[]> {
   const said: string[] = [];
   try {
     const client = openNamespace(host, credential);
-    await sendAll(client, entity, REQUEST, Buffer.from("body"), (line) => said.push(line));
+    await sendAll(client, entity, FLAGS, Buffer.from("body"), (line) => said.push(line));
   } catch (error) {
     said.push(whyNotSent(error, host, entity));
   }
@@ -92,7 +84,7 @@ describe("sending to a namespace in Azure", () => {
     const host = "acme.servicebus.invalid";
     expect(await sendTo(host)).toEqual([
       expect.stringMatching(
-        /^acme\.servicebus\.invalid does not resolve in DNS\. Give --namespace .*az servicebus namespace list/,
+        /^acme\.servicebus\.invalid does not resolve in DNS\. Give --bus .*az servicebus namespace list/,
       ),
     ]);
   });

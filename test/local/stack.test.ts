@@ -3,13 +3,13 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { readState, removeState, writeState } from "../../cli/target/stack-state.ts";
 import { busEntities } from "../../local/stack/bus-entities.ts";
 import { isReal } from "../../local/stack/is-real.ts";
 import { modulesWithImage } from "../../local/stack/modules-with-image.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
 import { startPart } from "../../local/stack/part.ts";
 import { isIdle, readable } from "../../local/stack/readable-line.ts";
-import { readState, removeState, writeState } from "../../local/stack/state-file.ts";
 import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { readLocalSettings } from "../../shared/settings/local-settings.ts";
 import { ROOT } from "../support/run-program.ts";
@@ -27,7 +27,12 @@ describe("the state file", () => {
     const address = app.address();
     const port = typeof address === "object" ? (address?.port ?? 0) : 0;
     const file = join(directory, "state", "stack.json");
-    const state = { pid: process.pid, app: `http://127.0.0.1:${port}`, serviceBus: "secret", entities: ["q"] };
+    const state = {
+      pid: process.pid,
+      app: `http://127.0.0.1:${port}`,
+      settings: { ServiceBus: "secret" },
+      entities: ["q"],
+    };
     await writeState(state, file);
     expect((await stat(file)).mode & 0o777).toBe(0o600);
     expect(await readState(file)).toEqual(state);
@@ -43,7 +48,7 @@ describe("the state file", () => {
   test("is not read if the process is gone, or the file is malformed", async () => {
     const file = join(directory, "stale.json");
     expect(await readState(file)).toBeUndefined();
-    await writeState({ pid: 2 ** 30, app: "http://127.0.0.1:1", entities: [] }, file);
+    await writeState({ pid: 2 ** 30, app: "http://127.0.0.1:1", settings: {}, entities: [] }, file);
     expect(await readState(file)).toBeUndefined();
     await writeFile(file, "{");
     expect(await readState(file)).toBeUndefined();

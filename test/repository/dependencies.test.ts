@@ -70,7 +70,7 @@ describe("the packages of the images", () => {
   });
 
   // esbuild marks each file that it took into a bundle.
-  const bundled = ["dist/functions/index.js", "dist/host/main.js", ...globSync("dist/tools/*.js")].flatMap((file) =>
+  const bundled = ["dist/functions/index.js", "dist/host/main.js", ...globSync("dist/cli/*.js")].flatMap((file) =>
     [
       ...readFileSync(file, "utf8").matchAll(/^\s*\/\/ (node_modules\/(?:.*node_modules\/)?(?:@[^/]+\/)?[^/]+)\//gm),
     ].map(([, path]) => path ?? ""),

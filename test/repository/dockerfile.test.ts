@@ -56,14 +56,14 @@ describe("the Dockerfile", () => {
       expect(image.runs).toEqual([]);
     });
 
-    it("has the entry point of the app, where package.json says, and the tools that the docs name", () => {
+    it("has the entry point of the app, where package.json says, and the command", () => {
       const main = String(valueAt(JSON.parse(readFileSync("package.json", "utf8")), ["main"]));
       expect(image.copied).toContainEqual({
         sources: [posix.join("/src", main)],
         from: "build",
         to: `${posix.join(image.workdir, posix.dirname(main))}/`,
       });
-      expect(image.copied.map(({ to }) => to)).toContain(`${posix.join(image.workdir, "dist/tools")}/`);
+      expect(image.copied.map(({ to }) => to)).toContain(`${posix.join(image.workdir, "dist/cli")}/`);
       expect(image.copied[0]?.sources).toEqual(expect.arrayContaining(["/src/package.json", "/src/host.json"]));
     });
 
@@ -131,7 +131,7 @@ describe(".dockerignore", () => {
     "private.env",
     "shared/private.env",
     ".env",
-    "tools/.env",
+    "cli/.env",
     ".git/config",
     ".ci/run",
     "node_modules/zod/index.js",

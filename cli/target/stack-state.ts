@@ -1,26 +1,25 @@
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { PROJECT_ROOT } from "./project-root.ts";
+import { PROJECT_ROOT } from "../../shared/project-root.ts";
 
 const state = z.object({
   pid: z.int(),
   /** The URL of the app. */
   app: z.url(),
-  /** The connection string of the bus. */
-  serviceBus: z.string().optional(),
-  fullyQualifiedNamespace: z.string().optional(),
+  /** The settings of the app: how to reach bus, storage and cluster, and where the modules are. */
+  settings: z.record(z.string(), z.string()),
   /** The names of the queues and topics that take messages. */
   entities: z.array(z.string()),
 });
 
-/** What `send` has to know about a running stack. */
+/** What a command has to know about a running stack. */
 export type StackState = z.output<typeof state>;
 
 const ANSWER_TIMEOUT_MS = 5_000;
 const FILE = join(PROJECT_ROOT, ".dispatcher", "stack.json");
 
-/** Records this process's stack in a file that only this user can read, because it holds a connection string. */
+/** Records this process's stack in a file that only this user can read, because it holds connection strings. */
 export async function writeState(given: StackState, file = FILE): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await rm(file, { force: true });

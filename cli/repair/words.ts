@@ -1,6 +1,6 @@
 import type { Answer } from "../../shared/operate/answer.ts";
 import type { AuditFinding } from "../../shared/operate/audit.ts";
-import { FORCED_OUTCOMES } from "../../shared/operate/force-run.ts";
+import { FORCED_OUTCOMES } from "../../shared/operate/forced-outcome.ts";
 import { runId } from "../../shared/run/run.ts";
 
 /** What an answer of the operator's room says to a person: in one sentence. */

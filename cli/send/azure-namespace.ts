@@ -35,7 +35,7 @@ export function whyNotSent(error: unknown, host: string, entity: string): string
   const trouble = proxyTrouble(error, host);
   if (trouble !== undefined) return capitalized(trouble);
   if (unknownHost(error) !== undefined)
-    return `${host} does not resolve in DNS. Give --namespace the host name of an existing namespace; list them with: ${LIST_NAMESPACES}`;
+    return `${host} does not resolve in DNS. Give --bus the host name of an existing namespace; list them with: ${LIST_NAMESPACES}`;
   if (hasNoToken(error)) return `Nobody is logged in to Azure here. Run: az login\n${errorText(error)}`;
   return `${host} can't be reached (${errorText(error)}). Look whether this machine may connect to its port 443, directly or through the proxy in HTTPS_PROXY.`;
 }

@@ -1,25 +1,16 @@
 import { join, resolve } from "node:path";
+import { readState, removeState, writeState } from "../../cli/target/stack-state.ts";
+import type { ClusterChoice } from "../../cli/up/cluster-flags.ts";
 import { type Source, sourceName } from "../../shared/run/source.ts";
 import { readLocalSettings } from "../../shared/settings/local-settings.ts";
-import { type ClusterChoice, chooseCluster, makeClusterCommand } from "../stack/cluster-flags.ts";
 import { isReal } from "../stack/is-real.ts";
 import { neededEnvironment } from "../stack/own-environment.ts";
 import { PROJECT_ROOT } from "../stack/project-root.ts";
 import { isIdle, readable } from "../stack/readable-line.ts";
 import { untilReady } from "../stack/readiness.ts";
 import { type Stack, startStack } from "../stack/start-stack.ts";
-import { readState, removeState, writeState } from "../stack/state-file.ts";
 
-// `npm start` runs the bus, storage, the cluster and the app on this machine, until Ctrl-C.
-
-const COMMAND = makeClusterCommand("npm start --")
-  .description("Runs bus, storage, cluster and the app on this machine, until Ctrl-C.")
-  .addHelpText(
-    "after",
-    `
-Settings in local.settings.json ("Values") go before the stack's own.
-A real ServiceBus or AzureWebJobsStorage there replaces the local one.`,
-  );
+// `dispatcher up` runs the bus, storage, the cluster and the app on this machine, until Ctrl-C.
 
 const READY_LIMIT_MS = 10_000;
 
@@ -98,14 +89,10 @@ async function run(cluster: ClusterChoice, interrupted: Promise<never>): Promise
     const stack = await Promise.race([starting, interrupted]);
     const app = await Promise.race([stack.startApp(), interrupted]);
     const url = `http://127.0.0.1:${String(app.ready["port"])}`;
-    const { ServiceBus, ServiceBus__fullyQualifiedNamespace } = stack.settings;
     await writeState({
       pid: process.pid,
       app: url,
-      ...(ServiceBus === undefined ? {} : { serviceBus: ServiceBus }),
-      ...(ServiceBus__fullyQualifiedNamespace === undefined
-        ? {}
-        : { fullyQualifiedNamespace: ServiceBus__fullyQualifiedNamespace }),
+      settings: stack.settings,
       entities: entitiesOf(stack.sources),
     });
     introduce(stack, url);
@@ -121,21 +108,23 @@ async function run(cluster: ClusterChoice, interrupted: Promise<never>): Promise
   }
 }
 
-const cluster = chooseCluster(COMMAND.parse().opts(), COMMAND);
-const stopped = new Error("stopped");
-const interrupted = new Promise<never>((_, reject) => {
-  const stop = () => {
-    print("Stopping ...");
-    reject(stopped);
-  };
-  process.once("SIGINT", stop).once("SIGTERM", stop).once("SIGHUP", stop);
-});
-
-try {
-  await run(cluster, interrupted);
-} catch (error) {
-  if (error !== stopped) {
-    process.stderr.write(`${errorMessage(error)}\n`);
-    process.exitCode = 1;
+/** Runs the stack until it is told to stop. Resolves to the exit code. */
+export async function up(cluster: ClusterChoice): Promise<number> {
+  const stopped = new Error("stopped");
+  const interrupted = new Promise<never>((_, reject) => {
+    const stop = () => {
+      print("Stopping ...");
+      reject(stopped);
+    };
+    process.once("SIGINT", stop).once("SIGTERM", stop).once("SIGHUP", stop);
+  });
+  try {
+    await run(cluster, interrupted);
+  } catch (error) {
+    if (error !== stopped) {
+      process.stderr.write(`${errorMessage(error)}\n`);
+      return 1;
+    }
   }
+  return 0;
 }

@@ -1,8 +1,7 @@
 import { existsSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
-import { InvalidArgumentError } from "@commander-js/extra-typings";
-import { makeCommand } from "../../shared/command-line.ts";
+import { type Command, InvalidArgumentError, type OptionValues } from "@commander-js/extra-typings";
 
 /** Where Jobs run: as processes, by the stand-in, or on a cluster that somebody has. */
 export type ClusterChoice =
@@ -17,9 +16,19 @@ export type ClusterChoice =
       readonly address?: string;
     };
 
-/** Makes a command that takes the flags by which `chooseCluster` chooses. */
-export function makeClusterCommand(name: string) {
-  return makeCommand(name)
+/** The flags by which `chooseCluster` chooses. */
+export interface ClusterFlags {
+  readonly kubeconfig?: string;
+  readonly namespace?: string;
+  readonly image?: string;
+  readonly address?: string;
+}
+
+/** Adds these flags to a subcommand. */
+export function withCluster<Args extends unknown[], Flags extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Flags, Global>,
+) {
+  return command
     .option("--kubeconfig <file>", "run the Jobs on that cluster, not as processes of this machine", existingFile)
     .option("--namespace <name>", 'in this namespace of it; without it, "default"')
     .option("--image <image>", "with this image, which needs sh; without it, busybox")
@@ -29,8 +38,6 @@ export function makeClusterCommand(name: string) {
       ipAddress,
     );
 }
-
-type ClusterFlags = ReturnType<ReturnType<typeof makeClusterCommand>["opts"]>;
 
 /** The choice that the flags make. Refuses those about a cluster if none is named. */
 export function chooseCluster(flags: ClusterFlags, command: { error(message: string): never }): ClusterChoice {

@@ -1,0 +1,40 @@
+import { ConfigError } from "../../shared/errors.ts";
+import type { Finding } from "../../shared/finding.ts";
+import { makePreflight } from "../../shared/preflight.ts";
+import type { TargetFlags } from "../target/flags.ts";
+import { openTarget } from "../target/open-target.ts";
+import { plainText } from "../text/plain-text.ts";
+import { print } from "../text/print.ts";
+
+/**
+ * Checks settings, module files, bus, storage and cluster before any message depends on them. Resolves to 1 if it found
+ * an error.
+ */
+export async function preflight(flags: TargetFlags): Promise<number> {
+  const findings = await find(flags).catch(mistakesIn);
+  for (const finding of findings) print(lineOf(finding));
+  return findings.some(({ level }) => level === "error") ? 1 : 0;
+}
+
+async function find(flags: TargetFlags): Promise<Finding[]> {
+  const { deps, close } = await openTarget(flags);
+  const findings = await makePreflight(deps)();
+  await close();
+  const { modules, namespace } = deps;
+  if (findings.length === 0) print(`nothing is wrong with ${modules.size} modules and namespace ${namespace}`);
+  return findings;
+}
+
+/**
+ * Makes a finding of each line of an error, because a settings or module file that is wrong says a line for each
+ * mistake.
+ */
+function mistakesIn(error: unknown): Finding[] {
+  if (!(error instanceof ConfigError)) throw error;
+  return error.message.split("\n").map((text) => ({ level: "error", text }));
+}
+
+function lineOf({ level, module, file, field, text }: Finding): string {
+  const place = [module === undefined ? undefined : `module ${module} (${file ?? ""})`, field].filter(Boolean);
+  return plainText(`${level}: ${[...place, text].join(": ")}`.replaceAll(/\s+/g, " "));
+}

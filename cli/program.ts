@@ -1,0 +1,66 @@
+import { makeCommand } from "../shared/command-line.ts";
+import { addCompletion } from "./completion.ts";
+import { end } from "./end.ts";
+import { addModules } from "./modules/command.ts";
+import { addRepair } from "./repair/command.ts";
+import { addSend } from "./send/command.ts";
+import { withTarget } from "./target/flags.ts";
+import { chooseCluster, withCluster } from "./up/cluster-flags.ts";
+
+/**
+ * Makes the whole command: the names of all subcommands, what each does, and what it takes. What a subcommand does is
+ * loaded once it is asked for, so that it loads only the SDKs that it needs, and --help loads none.
+ */
+export function makeProgram(name: string) {
+  const program = makeCommand(name)
+    .description(
+      "Shows what a Dispatcher does with its messages, and does what only a person may decide.\n\nIt finds the Dispatcher by itself: the one whose settings are in the environment, the stack of this machine that `dispatcher up` runs, the one in local.settings.json, or the one in the cluster and namespace of the current kubeconfig context.",
+    )
+    .addHelpText(
+      "after",
+      "\nEnds with 0 if all is done or nothing is wrong, 1 if something is wrong or was refused, 2 for wrong flags.",
+    );
+
+  program.commandsGroup("A Dispatcher, and what only a person may decide:");
+  withTarget(program.command("preflight"))
+    .description("Prints a line for everything that is wrong with settings, module files, bus, storage and cluster.")
+    .addHelpText(
+      "after",
+      `
+Makes the table and the containers if they are missing, and changes nothing else.
+Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong flags.`,
+    )
+    .action((flags) => end(async () => (await import("./preflight/preflight.ts")).preflight(flags)));
+  withTarget(program.command("audit"))
+    .description("Lists what only a person may repair, with the command that does it, and changes nothing.")
+    .addHelpText("after", "\nEnds with 0 if nothing needs to be repaired, 1 if something does, 2 for wrong flags.")
+    .action((flags) => end(async () => (await import("./repair/repair.ts")).audit(flags)));
+  addRepair(program);
+  addModules(program);
+
+  program.commandsGroup("Messages, and one machine:");
+  addSend(program);
+  withCluster(program.command("up"))
+    .description("Runs bus, storage, cluster and the app on this machine, until Ctrl-C.")
+    .addHelpText(
+      "after",
+      `
+Settings in local.settings.json ("Values") go before the stack's own.
+A real ServiceBus or AzureWebJobsStorage there replaces the local one.`,
+    )
+    .action((flags, command) => {
+      const cluster = chooseCluster(flags, command);
+      return end(async () => (await import("./up/local-program.ts")).up(cluster));
+    });
+  withCluster(program.command("demo"))
+    .description("Sends messages of every kind through the whole path on this machine, and says how each ended.")
+    .option("--json", "one JSON object a line for each message, and a summary last")
+    .addHelpText("after", "\nEnds with 0 if each message ended as its sample says, 1 if not, 2 for wrong flags.")
+    .action((flags, command) => {
+      const cluster = chooseCluster(flags, command);
+      return end(async () => (await import("./up/local-program.ts")).demo(cluster, flags));
+    });
+  addCompletion(program);
+  program.helpCommand("help [command]", "Prints what a command does and takes.");
+  return program;
+}

@@ -1,0 +1,33 @@
+import { makeDependencies } from "../../shared/compose.ts";
+import type { Dependencies } from "../../shared/dependencies.ts";
+import { type Log, makeLog } from "../../shared/log.ts";
+import { note } from "../text/print.ts";
+import { announce } from "./announce.ts";
+import { findTarget } from "./find-target.ts";
+import type { TargetFlags } from "./flags.ts";
+
+/** A Dispatcher that a command looks at or changes. */
+export interface Target {
+  readonly deps: Dependencies;
+  /** Writes what was changed to stderr, as a replica would log it. */
+  readonly log: Log;
+  /** Says what is about to be changed, and finds who acts: see `announce`. */
+  announce(change: string): Promise<string>;
+  readonly close: () => Promise<void>;
+}
+
+/** Opens the Dispatcher that the command is about. Makes no request to bus or storage. Rejects as `findTarget` does. */
+export async function openTarget(flags: TargetFlags): Promise<Target> {
+  const found = await findTarget(flags);
+  const log = makeLog({ info: note, warn: note, error: note });
+  const deps = makeDependencies(found.settings, log, found.kubeConfig);
+  return {
+    deps,
+    log,
+    announce: (change) => announce(found, change),
+    async close() {
+      await deps.broker.close();
+      await found.cleanUp?.();
+    },
+  };
+}

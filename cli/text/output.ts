@@ -1,0 +1,16 @@
+import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
+
+const OUTPUTS = ["table", "json", "name"] as const;
+
+/** Adds the flag that chooses how a list is printed. */
+export function withOutput<Args extends unknown[], Flags extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Flags, Global>,
+) {
+  return command.addOption(
+    new Option("-o, --output <form>", "how to print: for people, one JSON text, or the names alone")
+      .choices(OUTPUTS)
+      .default("table" as const),
+  );
+}
+
+export type Output = (typeof OUTPUTS)[number];

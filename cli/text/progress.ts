@@ -1,0 +1,32 @@
+import yoctoSpinner from "yocto-spinner";
+import { isLive } from "./style.ts";
+
+/** Nobody waits for less. */
+const QUIET_MS = 1_000;
+
+/** Shows how far something is. */
+export interface Progress {
+  /** So many are done. */
+  at(count: number): void;
+  /** Takes the line away. */
+  end(): void;
+}
+
+/**
+ * Shows on stderr that something takes long, and how far it is if `total` is known. It begins after a second, and shows
+ * nothing if stderr is no terminal.
+ */
+export function showProgress(words: string, total?: number): Progress {
+  if (!isLive(process.stderr)) return { at: () => {}, end: () => {} };
+  const spinner = yoctoSpinner({ text: words, stream: process.stderr });
+  const timer = setTimeout(() => spinner.start(), QUIET_MS);
+  return {
+    at(count) {
+      spinner.text = total === undefined ? `${words}: ${count}` : `${words}: ${count} of ${total}`;
+    },
+    end() {
+      clearTimeout(timer);
+      if (spinner.isSpinning) spinner.stop();
+    },
+  };
+}
