@@ -35,6 +35,7 @@ import type { Source } from "./run/source.ts";
 import { nextOccurrence } from "./settings/ncrontab.ts";
 import { makeAdmission } from "./start/admission.ts";
 import { makeBreakers } from "./start/breakers.ts";
+import { makeLimits } from "./start/limits.ts";
 
 /** The whole app, behind what the host's functions call. */
 export interface Dispatcher {
@@ -66,7 +67,8 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   // other message from its work.
   void logPreflight(makePreflight(deps), log);
   void warnOfManagement(deps.hostLink, log);
-  const admission = makeAdmission(deps.table, deps.clock);
+  const limits = makeLimits(deps);
+  const admission = makeAdmission(deps.table, deps.clock, limits);
   const breakers = makeBreakers(deps);
   const gates = makeGates(deps);
   const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
@@ -80,13 +82,13 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
       nextTickAfter: (wallMs) => nextOccurrence(settings.reconcileSchedule, wallMs),
       stopping: stopping.signal,
     },
-    makeReconcile(deps, admission, breakers, gates, holds, inHand, owners),
-    makeWakes(deps, { admission, breakers, gates, holds, inHand, owners }),
+    makeReconcile(deps, admission, breakers, limits, gates, holds, inHand, owners),
+    makeWakes(deps, { admission, breakers, limits, gates, holds, inHand, owners }),
   );
   return {
     instance: settings.instance,
     sources,
-    accept: makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds), [owners.note]),
+    accept: makeHandleDelivery(makeAccept(deps, admission, breakers, limits, gates, holds), [owners.note]),
     ...watchOver(deps.clock, makeTicks(deps, watchedTicks)),
     endWatch: () => stopping.abort(),
     readiness: makeReadiness(deps),

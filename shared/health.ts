@@ -5,9 +5,10 @@ import { type Gates, makeGates } from "./judge/gates.ts";
 import { distinctSources } from "./modules/route.ts";
 import { templateOf } from "./modules/template-of.ts";
 import { once } from "./once.ts";
-import type { StoredModuleState } from "./ports/instance-table.ts";
+import type { StoredLimit, StoredModuleState } from "./ports/instance-table.ts";
 import { type ClusterHold, type ClusterRecord, holdOf } from "./run/cluster-record.ts";
 import { type GateScope, gateName } from "./run/gate-state.ts";
+import { isInForce, type ModuleLimit } from "./run/module-limit.ts";
 import { isTripped } from "./run/module-state.ts";
 import { sourceName } from "./run/source.ts";
 import type { HoldReason } from "./run/source-hold.ts";
@@ -29,6 +30,8 @@ export interface Readiness {
    * modules work.
    */
   readonly tripped: Readonly<Record<string, string>>;
+  /** The modules that a person paused or limited. Their messages wait; the app is ready all the same. */
+  readonly limits: Readonly<Record<string, LimitShown>>;
   /** The sources whose runs are held, and why. The app is ready all the same, because every replica sees the same. */
   readonly heldSources: Readonly<Record<string, HoldReason>>;
   /** The gates that are shut, by name. Only the log says why, because the reason may name a property of a body. */
@@ -43,6 +46,12 @@ export interface Readiness {
    * The app is ready all the same.
    */
   readonly settledElsewhere: string | null;
+}
+
+/** A person's limit on a module. Times are in ISO 8601. */
+interface LimitShown extends Omit<ModuleLimit, "module" | "since" | "until"> {
+  readonly since: string;
+  readonly until?: string;
 }
 
 /**
@@ -107,17 +116,25 @@ function makeLook(deps: Dependencies) {
 }
 
 /** What the instance's rows say. */
-interface Rows extends Pick<Readiness, "tripped" | "heldSources" | "shutGates"> {
+interface Rows extends Pick<Readiness, "tripped" | "limits" | "heldSources" | "shutGates"> {
   readonly lastTick: EpochMs | undefined;
   readonly record: ClusterRecord | undefined;
 }
 
-const NO_ROWS: Rows = { tripped: {}, heldSources: {}, shutGates: [], lastTick: undefined, record: undefined };
+const NO_ROWS: Rows = {
+  tripped: {},
+  limits: {},
+  heldSources: {},
+  shutGates: [],
+  lastTick: undefined,
+  record: undefined,
+};
 
 async function readRows(deps: Dependencies, gates: Gates): Promise<Rows> {
-  const [lastTick, states, heldSources, cluster] = await Promise.all([
+  const [lastTick, states, limits, heldSources, cluster] = await Promise.all([
     deps.instanceTable.lastTick(),
     deps.instanceTable.moduleStates(),
+    deps.instanceTable.limits(),
     deps.instanceTable.heldSources(),
     deps.instanceTable.cluster(),
     gates.refresh(),
@@ -125,6 +142,7 @@ async function readRows(deps: Dependencies, gates: Gates): Promise<Rows> {
   return {
     lastTick,
     tripped: tripsIn(deps, states),
+    limits: limitsIn(deps, limits),
     heldSources: Object.fromEntries(heldSources.map(({ source, hold }) => [sourceName(source), hold.because])),
     shutGates: scopesOf(deps)
       .filter((scope) => gates.shut(scope))
@@ -145,4 +163,14 @@ function tripsIn({ modules }: Dependencies, states: readonly StoredModuleState[]
     return module !== undefined && isTripped(state, templateOf(module));
   });
   return Object.fromEntries(tripped.map(({ state: { module, detail } }) => [module, detail]));
+}
+
+function limitsIn({ modules, clock }: Dependencies, limits: readonly StoredLimit[]): Record<string, LimitShown> {
+  const inForce = limits.filter(({ limit }) => modules.has(limit.module) && isInForce(limit, clock.now()));
+  return Object.fromEntries(
+    inForce.map(({ limit: { module, since, until, ...limit } }) => {
+      const ends = until === undefined ? {} : { until: new Date(until).toISOString() };
+      return [module, { ...limit, since: new Date(since).toISOString(), ...ends }];
+    }),
+  );
 }

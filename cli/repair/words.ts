@@ -1,12 +1,14 @@
 import type { Answer } from "../../shared/operate/answer.ts";
 import type { AuditFinding } from "../../shared/operate/audit.ts";
 import { FORCED_OUTCOMES } from "../../shared/operate/forced-outcome.ts";
+import type { ModuleLimit } from "../../shared/run/module-limit.ts";
 import { runId } from "../../shared/run/run.ts";
 
 /** What an answer of the operator's room says to a person: in one sentence. */
 export function answerText(answer: Answer): string {
   switch (answer.kind) {
     case "done":
+    case "would":
       return doneText(answer);
     case "already":
       return alreadyText(answer);
@@ -17,7 +19,7 @@ export function answerText(answer: Answer): string {
   }
 }
 
-function doneText(answer: Answer & { kind: "done" }): string {
+function doneText(answer: Answer & { kind: "done" | "would" }): string {
   switch (answer.did) {
     case "adopted":
       return `the next tick goes on with it as attempt ${answer.attempt} of module ${answer.module}`;
@@ -43,9 +45,19 @@ function doneText(answer: Answer & { kind: "done" }): string {
       return `attempt ${answer.attempt} follows`;
     case "opened the gate":
       return "the next ticks judge what is held there, accept what fits, and dead-letter the rest";
+    case "limited":
+      return `from 10 s from now on, ${limitText(answer)}`;
+    case "resumed":
+      return "what waited starts within 10 s, the message enqueued first at the front";
     default:
       return answer satisfies never;
   }
+}
+
+/** Says what a limit lets start, and until when. */
+function limitText({ places, until }: Pick<ModuleLimit, "places" | "until">): string {
+  const what = places === 0 ? "nothing of it starts" : `at most ${places} of its Jobs are at work at once`;
+  return until === undefined ? `${what}, until it is resumed` : `${what}, until ${new Date(until).toISOString()}`;
 }
 
 function alreadyText(answer: Answer & { kind: "already" }): string {
@@ -66,6 +78,10 @@ function alreadyText(answer: Answer & { kind: "already" }): string {
       return "no message without a row carries this owner's stamp";
     case "not shut":
       return "no gate of this name is shut, so nothing is held there";
+    case "limited":
+      return `${limitText(answer)} already: ${answer.who} said so at ${new Date(answer.since).toISOString()}`;
+    case "not limited":
+      return "no person has paused or limited it";
     default:
       return answer satisfies never;
   }
@@ -101,6 +117,14 @@ function refusedText(answer: Answer & { kind: "refused" }): string {
       return "a replica changed the run just now. Look again";
     case "gate moved on":
       return "a replica changed the gate just now. Look again";
+    case "limit moved on":
+      return "its limit was changed just now. Look again";
+    case "unknown module":
+      return "no module file has this name";
+    case "impossible places":
+      return `give a whole number of places from 0 to ${answer.most}`;
+    case "end has passed":
+      return "its end has passed. Give one that is to come";
     case "unavailable":
       return answer.detail;
     default:

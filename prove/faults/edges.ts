@@ -52,6 +52,10 @@ const EDGES = {
   "list the modules' states": { server: "storage" },
   // It is made if a Job can't start and its template may be the cause. A storm covers this.
   "note a module's state": { server: "storage", writes: true, conflict: 412, rare: true },
+  // It is made before a Job is started, unless that was done in the last 10 s, and in each tick.
+  "list the limits": { server: "storage" },
+  // A replica makes it once a person's limit has ended, which the proof sets none of.
+  "remove a limit": { server: "storage", writes: true, conflict: 412, rare: true },
   "read the cluster's record": { server: "storage" },
   // It is made once in a table's life.
   "record the cluster": { server: "storage", writes: true, conflict: 412, rare: true },

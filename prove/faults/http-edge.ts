@@ -59,7 +59,7 @@ function stepsOf(transaction: string): TableStep[] {
  */
 function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: readonly TableStep[]): Edge | undefined {
   if (rowKey.startsWith("run|")) return markEdge(method, field(json, "status"));
-  if (method === "PUT" || rowKey === "lease" || rowKey.startsWith("held|")) return rowEdge(method, rowKey, json);
+  if (method === "PUT" || rowKey === "lease" || /^(held|limit)\|/.test(rowKey)) return rowEdge(method, rowKey, json);
   const number = openNumber(rowKey);
   if (number === undefined) return undefined;
   const others = steps.filter((step) => step.rowKey !== rowKey);
@@ -99,6 +99,7 @@ function rowEdge(method: string, rowKey: string, body: string): Edge | undefined
   if (rowKey === "sweep") return reads ? "read the sweep's cursor" : "save the sweep's cursor";
   if (rowKey.startsWith("run|")) return reads ? "find a run" : undefined;
   if (rowKey.startsWith("module|")) return reads ? undefined : "note a module's state";
+  if (rowKey.startsWith("limit|")) return method === "DELETE" ? "remove a limit" : undefined;
   if (rowKey.startsWith("gate|")) return reads ? undefined : "note a gate's state";
   // The purge looks which rows of a run are left if one of them was gone.
   if (/^(msg|corr|dead)\|/.test(rowKey)) return reads ? "look for history" : undefined;
@@ -144,6 +145,8 @@ function queryEdge(query: string): Edge | undefined {
       return "list the held sources";
     case "module":
       return "list the modules' states";
+    case "limit":
+      return "list the limits";
     case "gate":
       return "list the gates' states";
     case "run":

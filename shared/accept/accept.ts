@@ -20,6 +20,8 @@ import { type DeliveredMessage, deferDelivery, settleDelivery } from "../settle/
 import { closeRun } from "../settle/settle-message.ts";
 import type { Admission, TakenSlot } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
+import { makeHoldOnStart } from "../start/hold-on-start.ts";
+import type { Limits } from "../start/limits.ts";
 import { startAttempt } from "../start/start-attempt.ts";
 import type { Events } from "../telemetry/events.ts";
 
@@ -66,7 +68,7 @@ export type AcceptOutcome =
  *   accept              takes the message as it came, or peeks at it, and finds its identity
  *   insertOrFind        judges it (judge/judge.ts), and inserts its row, if the message is new
  *   accepted              it fits a module: accepted, or in line for a slot
- *   takePlace               asks breaker, holds and slots whether its Job may start at once
+ *   takePlace               asks breaker, holds, limits and slots whether its Job may start at once
  *   refused               it fits none: rejected, or held if its gate is shut
  *   followExistingRow     or reads the row that an earlier delivery inserted
  *   deferAndStart       defers the message, on the link that delivered it (settle/settle-delivery.ts)
@@ -84,10 +86,12 @@ export function makeAccept(
   deps: Dependencies,
   admission: Admission,
   breakers: Breakers,
+  limits: Limits,
   gates: Gates,
   holds: { readonly cluster: Pick<ClusterGuard, "holdOnStarts">; readonly sources: Pick<SourceHolds, "isHeld"> },
 ) {
   const { table, instanceTable, broker, hostLink, clock } = deps;
+  const holdOnStart = makeHoldOnStart(holds.cluster, limits);
 
   async function accept(source: Source, delivery: Delivery, events: Events): Promise<AcceptOutcome> {
     try {
@@ -186,14 +190,10 @@ export function makeAccept(
     const module = startableModule(deps.modules, run);
     await breakers.refreshIfOld();
     if (!module || breakers.tripOf(module) || (await holds.sources.isHeld(run.source))) return undefined;
-    // A cluster that is away is no reason to leave the message on the bus.
-    if (await isClusterHeld(events).catch(heldIfAway)) return undefined;
+    // A cluster or a table that is away is no reason to leave the message on the bus.
+    if ((await holdOnStart(module, events).catch(heldIfAway)) !== undefined) return undefined;
     const slot = await admission.admit(module, run);
     return slot && { module, slot };
-  }
-
-  async function isClusterHeld(events: Events): Promise<boolean> {
-    return (await holds.cluster.holdOnStarts(events)) !== undefined;
   }
 
   /** The message has a row: an earlier delivery inserted it, or another replica that was faster. */
@@ -251,7 +251,7 @@ export function makeAccept(
     message: PeekedMessage,
     events: Events,
   ): Promise<AcceptOutcome> {
-    const started = await startAttempt(deps, stored, module, message, () => isClusterHeld(events));
+    const started = await startAttempt(deps, stored, module, message, () => holdOnStart(module, events));
     switch (started.kind) {
       case "dispatched":
         events.tell({ event: "dispatched", run: started.stored.run, by: "delivery" });
@@ -323,8 +323,8 @@ export function makeAccept(
   return accept;
 }
 
-/** Takes a cluster that can't be asked just now for held. Throws any other error again. */
-function heldIfAway(error: unknown): true {
-  if (error instanceof UnavailableError) return true;
+/** Takes what can't be asked just now for a hold. Throws any other error again. */
+function heldIfAway(error: unknown): "away" {
+  if (error instanceof UnavailableError) return "away";
   throw error;
 }

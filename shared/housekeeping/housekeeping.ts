@@ -5,6 +5,7 @@ import type { SourcesInTick } from "../holds/source-holds.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
 import { hasRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
+import type { Limits } from "../start/limits.ts";
 import type { Events } from "../telemetry/events.ts";
 import { makeDeleteOrphanBodies } from "./orphan-bodies.ts";
 import { sweep } from "./sweep.ts";
@@ -44,10 +45,10 @@ interface Housekeeping {
 
 /**
  * Makes what a tick does besides advancing runs: a page of each source's sweep, a look for its messages that are not
- * delivered, a page of its stored bodies, the purge of the history. Each tick begins with another task, so that a task
+ * delivered, a page of its stored bodies, the limits that have ended, the purge of the history. Each tick begins with another task, so that a task
  * that fails or is slow keeps no other from its turn.
  */
-export function makeHousekeeping(deps: Dependencies): Housekeeping {
+export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "removeEnded">): Housekeeping {
   // These are hints for the next tick, not state: a replica that forgets them only looks a tick later.
   const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
   const deleteOrphanBodies = makeDeleteOrphanBodies(deps);
@@ -87,6 +88,7 @@ export function makeHousekeeping(deps: Dependencies): Housekeeping {
         // guard: orphan-bodies
         do: () => orphanBodies(all, events),
       },
+      { name: "ended limits", do: () => limits.removeEnded() },
       { name: "purge", do: purge },
     ];
     const first = turn++ % tasks.length;

@@ -1,3 +1,4 @@
+import type { ModuleLimit } from "../run/module-limit.ts";
 import type { ClosedStatus } from "../run/run.ts";
 
 /** What an action did. The facts, not the words: `cli/repair/words.ts` has those. */
@@ -22,7 +23,11 @@ type Done =
   | { readonly did: "recorded a verdict"; readonly outcome: ClosedStatus; readonly last: boolean }
   | { readonly did: "recorded the next attempt"; readonly attempt: number }
   /** What is held there is judged by the next ticks. */
-  | { readonly did: "opened the gate" };
+  | { readonly did: "opened the gate" }
+  /** So many Jobs of the module may be at work from now on; with 0 places it is paused. */
+  | ({ readonly did: "limited" } & ModuleLimit)
+  /** The module's file says again how many Jobs may be at work. `places`: how many were allowed until now. */
+  | { readonly did: "resumed"; readonly places: number };
 
 /** Why nothing was left to do: an earlier try, or a replica, did it. */
 type Already =
@@ -35,7 +40,11 @@ type Already =
   /** No message without a row has the owner's stamp. */
   | { readonly was: "nothing of this owner" }
   /** No gate of this name is shut. */
-  | { readonly was: "not shut" };
+  | { readonly was: "not shut" }
+  /** The module has this very limit, which this or another person set. */
+  | ({ readonly was: "limited" } & ModuleLimit)
+  /** No person paused or limited the module. */
+  | { readonly was: "not limited" };
 
 /** Why an action can't be done. */
 type Refusal =
@@ -58,15 +67,24 @@ type Refusal =
   | { readonly because: "not held" }
   /** A replica changed the row meanwhile. */
   | { readonly because: "moved on" | "gate moved on" }
+  /** Another person, or a replica, changed the limit meanwhile. */
+  | { readonly because: "limit moved on" }
+  | { readonly because: "unknown module" }
+  /** The number of places is no whole number from 0 to `most`. */
+  | { readonly because: "impossible places"; readonly most: number }
+  | { readonly because: "end has passed" }
   /** A dependency is away. `detail`: its own words. */
   | { readonly because: "unavailable"; readonly detail: string };
 
 /** What became of one action on one thing. */
 export type Answer =
   | ({ readonly kind: "done" } & Done)
+  /** A dry run: this would be done. */
+  | ({ readonly kind: "would" } & Done)
   | ({ readonly kind: "already" } & Already)
   | ({ readonly kind: "refused" } & Refusal);
 
 export const done = (facts: Done): Answer => ({ kind: "done", ...facts });
+export const would = (facts: Done): Answer => ({ kind: "would", ...facts });
 export const already = (facts: Already): Answer => ({ kind: "already", ...facts });
 export const refused = (facts: Refusal): Answer => ({ kind: "refused", ...facts });

@@ -10,9 +10,11 @@ import { acceptLoss } from "./accept-loss.ts";
 import { adoptMessage } from "./adopt-message.ts";
 import { type Answer, already, refused } from "./answer.ts";
 import { type AuditFinding, audit } from "./audit.ts";
+import type { Doing } from "./by.ts";
 import { cancelRun } from "./cancel-run.ts";
 import { forceRun } from "./force-run.ts";
 import type { ForcedOutcome } from "./forced-outcome.ts";
+import { type Limiting, limitModule, resumeModule } from "./limit-module.ts";
 import { openGate } from "./open-gate.ts";
 import { rowlessMessages } from "./rowless-messages.ts";
 import { runsNamed, sourcesNamed } from "./run-named.ts";
@@ -41,6 +43,12 @@ export interface Operator {
   cancel(runIds: readonly string[]): Promise<Answers>;
   /** Opens gates, by names such as `module:thumbnail`, so that what is held there is judged. */
   openGates(gates: readonly string[]): Promise<Answers>;
+  /** Pauses a module: nothing of it starts, Jobs at work go on, and its messages wait. */
+  pause(module: string, how: Limiting): Promise<Answers>;
+  /** Lets so many Jobs of a module be at work, whatever its file says. */
+  limit(module: string, places: number, how: Limiting): Promise<Answers>;
+  /** Lifts the pause or the limit of a module. */
+  resume(module: string, how: Doing): Promise<Answers>;
   /** Takes the cluster that is seen for the one that the Jobs are in, and the Jobs that are absent for deleted. */
   acceptCluster(): Promise<Answers>;
   /** Says that the missing messages of a held source are lost, so that their runs are closed. */
@@ -80,6 +88,9 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
       for (const gate of gates) answers.push([gate, await openGate(deps, gate, log).catch(unavailable)]);
       return answers;
     },
+    pause: (module, how) => toModule(module, limitModule(deps, module, 0, how, log)),
+    limit: (module, places, how) => toModule(module, limitModule(deps, module, places, how, log)),
+    resume: (module, how) => toModule(module, resumeModule(deps, module, how, log)),
     acceptCluster: async () => [[deps.namespace, await acceptCluster(deps, log).catch(unavailable)]],
     async acceptLoss(name) {
       const sources = await sourcesNamed(deps, name);
@@ -91,6 +102,10 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
       );
     },
   };
+}
+
+async function toModule(module: string, answer: Promise<Answer>): Promise<Answers> {
+  return [[module, await answer.catch(unavailable)]];
 }
 
 function unavailable(error: unknown): Answer {

@@ -1,6 +1,8 @@
 import type { EpochMs } from "../clock.ts";
+import type { Action } from "../run/action.ts";
 import type { ClusterRecord } from "../run/cluster-record.ts";
 import type { GateState } from "../run/gate-state.ts";
+import type { ModuleLimit } from "../run/module-limit.ts";
 import type { ModuleState } from "../run/module-state.ts";
 import type { Source } from "../run/source.ts";
 import type { SourceHold } from "../run/source-hold.ts";
@@ -8,6 +10,12 @@ import type { SourceHold } from "../run/source-hold.ts";
 /** The state of a module, as the table held it when it was read. */
 export interface StoredModuleState {
   readonly state: ModuleState;
+  readonly etag: string;
+}
+
+/** A person's limit on a module, as the table held it when it was read. */
+export interface StoredLimit {
+  readonly limit: ModuleLimit;
   readonly etag: string;
 }
 
@@ -64,6 +72,18 @@ export interface InstanceTable {
    * ConflictError if another writer was first.
    */
   saveModuleState(state: ModuleState, etag: string | undefined): Promise<void>;
+  /** Lists the limits that persons set on modules, those that have ended included. */
+  limits(): Promise<StoredLimit[]>;
+  /**
+   * Replaces a module's limit if it is unchanged since it was read, or inserts it if there is no ETag, and notes what
+   * the person did. Throws ConflictError if another writer was first.
+   */
+  saveLimit(limit: ModuleLimit, etag: string | undefined, action: Action): Promise<void>;
+  /**
+   * Deletes a module's limit. `action`: what the person did who lifts it; undefined if it has ended. Throws
+   * ConflictError if the limit has changed since it was read.
+   */
+  removeLimit(module: string, etag: string, action?: Action): Promise<void>;
   /** Resolves to the record of the cluster that the Jobs are in; undefined before the first look at it. */
   cluster(): Promise<StoredClusterRecord | undefined>;
   /**

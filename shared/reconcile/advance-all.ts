@@ -15,6 +15,8 @@ import { type Run, runId } from "../run/run.ts";
 import { sourceKey } from "../run/source.ts";
 import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
+import type { HoldOnStart } from "../start/hold-on-start.ts";
+import type { Limits } from "../start/limits.ts";
 import { makeSlots, type Slots } from "../start/slots.ts";
 import type { Events } from "../telemetry/events.ts";
 import { advance, advanceLooked, askForMessage, decideNow, onlyAdopt } from "./advance.ts";
@@ -50,8 +52,8 @@ export interface StepFacts {
   readonly hints: Hints;
   readonly gates: Gates;
   readonly sources: Pick<SourcesInTick, "isHeld" | "looked" | "entityMissing">;
-  /** Whether no Job starts by now. */
-  readonly isHeld: () => Promise<boolean>;
+  /** Says why no Job of a module starts by now. */
+  readonly holdOnStart: HoldOnStart;
   /** The runs that are left to ask for their messages, which no peek shows. */
   readonly unseen: Item[];
 }
@@ -59,6 +61,7 @@ export interface StepFacts {
 /** What one tick knows, apart from the runs. */
 export interface Tick extends StepFacts {
   readonly admission: Admission;
+  readonly limits: Pick<Limits, "isPaused">;
   readonly inHand: InHand;
   readonly takeHeld: ReturnType<typeof makeTakeHeld>;
   readonly closeLostRuns: ReturnType<typeof makeCloseLostRuns>;
@@ -262,7 +265,7 @@ function itemOf(
   deps: Dependencies,
   stored: StoredRun,
   slots: Slots,
-  { view, isListed, breakers, gates, hints, sources, isHeld }: StepFacts,
+  { view, isListed, breakers, gates, hints, sources, holdOnStart }: StepFacts,
 ): Item {
   const { run } = stored;
   const now = deps.clock.now();
@@ -275,7 +278,7 @@ function itemOf(
     isLookDue: () => !sources.isHeld(run.source) && hints.isLookDue(run, now),
   });
   const cancelled = isCancelled(run, deps.instance, view);
-  return { stored, jobName: name, job, cancelled, isListed, slots, breakers, gates, sources, isHeld };
+  return { stored, jobName: name, job, cancelled, isListed, slots, breakers, gates, sources, holdOnStart };
 }
 
 function aboutRun(run: Run, events: Events): Events {

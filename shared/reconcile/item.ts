@@ -5,6 +5,7 @@ import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen, MessageSeen, Slot } from "../run/decide.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import type { Breakers } from "../start/breakers.ts";
+import type { HoldOnStart } from "../start/hold-on-start.ts";
 import type { Slots } from "../start/slots.ts";
 
 /** One run, and what a tick knows of it so far. */
@@ -20,8 +21,8 @@ export interface Item {
   readonly slots: Slots;
   readonly breakers: Breakers;
   readonly sources: Pick<SourcesInTick, "looked">;
-  /** Whether nothing may start any more, because this turned out to be the wrong cluster. */
-  readonly isHeld: () => Promise<boolean>;
+  /** Says why no Job of a module starts any more, though this tick gave it a slot. */
+  readonly holdOnStart: HoldOnStart;
   readonly gates: Gates;
   /** Once it was asked for. */
   readonly slot?: Slot;

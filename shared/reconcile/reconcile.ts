@@ -14,6 +14,9 @@ import { once } from "../once.ts";
 import type { Admission } from "../start/admission.ts";
 import { makeTellBackedUp } from "../start/backed-up.ts";
 import type { Breakers } from "../start/breakers.ts";
+import { makeHoldOnStart } from "../start/hold-on-start.ts";
+import type { Limits } from "../start/limits.ts";
+import { makeTellLimits } from "../start/tell-limits.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { makeEvents } from "../telemetry/events.ts";
 import { advanceAll, advanceFound, leaveAll, sharesOf, type Tick } from "./advance-all.ts";
@@ -49,15 +52,18 @@ export function makeReconcile(
   deps: Dependencies,
   admission: Admission,
   breakers: Breakers,
+  limits: Limits,
   gates: Gates,
   holds: { readonly cluster: ClusterGuard; readonly sources: Pick<SourceHolds, "look"> },
   inHand: InHand,
   owners: JobOwners,
 ): Reconcile {
-  const housekeeping = makeHousekeeping(deps);
+  const housekeeping = makeHousekeeping(deps, limits);
   const followUnspoken = makeFollowUnspoken(deps);
   const takeProbes = makeTakeProbes(deps, breakers, admission);
   const tellBackedUp = makeTellBackedUp(deps, admission);
+  const tellLimits = makeTellLimits(deps, limits);
+  const holdOnStart = makeHoldOnStart(holds.cluster, limits);
   const takeHeld = makeTakeHeld(deps, gates);
   const closeLostRuns = makeCloseLostRuns(deps);
   // This is a hint, not state: the runs that the last tick had no time for come first in this one.
@@ -101,7 +107,12 @@ export function makeReconcile(
         const silent = { ...events, tell: () => {} };
         isListed = (await holds.cluster.holdOnStarts(silent)) !== undefined;
       }
-      await Promise.all([breakers.refresh(), ...(isLight && !before.anyHeld ? [] : [gates.refresh()])]);
+      await Promise.all([
+        breakers.refresh(),
+        limits.refresh(),
+        ...(isLight && !before.anyHeld ? [] : [gates.refresh()]),
+      ]);
+      tellLimits(events);
       // guard: rows-before-jobs, jobs
       const view = isListed ? await listed(onListed, log) : await viewUnlisted(deps, all);
       const atWork = all.flatMap((read) => read.atWork);
@@ -109,7 +120,6 @@ export function makeReconcile(
       if (hold === "another cluster") {
         for (const read of all) leaveAll(read, "wrong-cluster", events);
       } else {
-        const isHeld = async () => (await holds.cluster.holdOnStarts(events)) !== undefined;
         const sources = await holds.sources.look(events);
         const wrongCluster = hold !== undefined;
         const probes = await takeProbes(all, { wrongCluster, sources }, events);
@@ -119,6 +129,7 @@ export function makeReconcile(
           inHand,
           admission,
           breakers,
+          limits,
           gates,
           takeHeld,
           closeLostRuns,
@@ -127,7 +138,7 @@ export function makeReconcile(
           postponed,
           sources,
           wrongCluster,
-          isHeld,
+          holdOnStart,
           unseen: [],
         };
         const shares = sharesOf(deps, all, tick);

@@ -27,7 +27,11 @@ export async function startJob(
   const { stored, peeked } = item;
   const module = startableModule(deps.modules, stored.run);
   if (!module || !peeked) return undefined;
-  const started = await orStandBack(deps, item, startAttempt(deps, stored, module, peeked, item.isHeld));
+  const started = await orStandBack(
+    deps,
+    item,
+    startAttempt(deps, stored, module, peeked, () => item.holdOnStart(module, events)),
+  );
   switch (started.kind) {
     case "dispatched":
       events.tell({ event: "dispatched", run: started.stored.run, by: "reconcile" });
@@ -37,9 +41,10 @@ export async function startJob(
       await standBack(deps, stored);
       return undefined;
     case "held":
-      item.slots.shut(stored.run.module, "wrong-cluster");
-      events.tell({ event: "left", cause: "wrong-cluster" });
-      await standBack(deps, stored);
+      item.slots.shut(stored.run.module, started.cause);
+      events.tell({ event: "left", cause: started.cause });
+      // A run of a paused module keeps its place in line. No other run of it takes the slot meanwhile.
+      if (started.cause !== "paused") await standBack(deps, stored);
       return undefined;
     case "cluster away":
       // The cluster is not asked once more for each run.

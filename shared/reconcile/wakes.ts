@@ -13,6 +13,8 @@ import type { StoredRun } from "../ports/run-table.ts";
 import type { Run } from "../run/run.ts";
 import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
+import { makeHoldOnStart } from "../start/hold-on-start.ts";
+import type { Limits } from "../start/limits.ts";
 import { makeSlots, type Slots } from "../start/slots.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { makeEvents } from "../telemetry/events.ts";
@@ -38,6 +40,7 @@ export interface Wakes {
 interface WakeDeps {
   readonly admission: Admission;
   readonly breakers: Breakers;
+  readonly limits: Limits;
   readonly gates: Gates;
   readonly holds: {
     readonly cluster: Pick<ClusterGuard, "holdOnStarts">;
@@ -60,7 +63,8 @@ interface WakeDeps {
  * What only a list can tell is left to the next tick that lists: whether a Job is gone, and a Job of which no row speaks
  * yet. So is what fails.
  */
-export function makeWakes(deps: Dependencies, { admission, breakers, gates, holds, inHand, owners }: WakeDeps) {
+export function makeWakes(deps: Dependencies, { admission, breakers, limits, gates, holds, inHand, owners }: WakeDeps) {
+  const holdOnStart = makeHoldOnStart(holds.cluster, limits);
   return function openWakes(log: Log): Wakes {
     const startedAt = deps.clock.read().monotonicMs;
     const counts = countEvents();
@@ -82,7 +86,7 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
         if (happened.event === "failed" || hasMovedOn) needsList = true;
       },
     ]);
-    const slots = makeSlots(deps, { wrongCluster: false, breakers, probing: new Set(), admission });
+    const slots = makeSlots(deps, { wrongCluster: false, breakers, limits, probing: new Set(), admission });
     const slotsThatMove = {
       ...slots,
       vacate(run: Run) {
@@ -167,7 +171,7 @@ export function makeWakes(deps: Dependencies, { admission, breakers, gates, hold
         hints: makeHints(),
         // A tick counts which messages and entities are missing. Whether the source is held was asked before.
         sources: { isHeld: () => false, looked: () => {}, entityMissing: () => {} },
-        isHeld: async () => (await holds.cluster.holdOnStarts(events)) !== undefined,
+        holdOnStart,
         // A tick asks for the messages that no peek shows.
         unseen: [],
       };

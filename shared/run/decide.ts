@@ -55,6 +55,8 @@ export type MessageSeen = "deferred" | "active" | "absent" | "gone";
 export type WaitCause =
   | "back-off"
   | "max-active"
+  /** A person paused the module. */
+  | "paused"
   /** So many runs of the module wait to be settled that nothing more of it starts. */
   | "unsettled"
   | "module-removed"

@@ -4,6 +4,7 @@ import type { RunsAtWork, RunTable } from "../ports/run-table.ts";
 import { makeRecent, type Recent } from "../recent.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey } from "../run/source.ts";
+import type { Limits } from "./limits.ts";
 import { countTaken, countUnsettled, freeSlots, holdsSlot, isBackedUp } from "./slot-demand.ts";
 
 /** A slot of a run that is being started. */
@@ -12,7 +13,7 @@ export interface TakenSlot {
   release(): void;
 }
 
-/** Gives the slots under `maxActive`: to messages that were just delivered, and to waiting runs in a tick. */
+/** Gives the slots under `maxActive`, or under a person's limit: to messages that were just delivered, and to waiting runs in a tick. */
 export interface Admission {
   /** Takes a slot for a message that was just delivered; undefined if there is none, or a run waits in line for one. */
   admit(module: Module, run: Run): Promise<TakenSlot | undefined>;
@@ -48,7 +49,11 @@ interface Count {
  * stop dispatch for ever. What this process is starting counts as well, because its row may not say so yet. Each
  * replica counts for itself, so N replicas may overshoot by what N - 1 of them start within ten seconds.
  */
-export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: Clock): Admission {
+export function makeAdmission(
+  table: Pick<RunTable, "atWork" | "line">,
+  clock: Clock,
+  limits: Pick<Limits, "placesOf">,
+): Admission {
   /** What was counted last of each source. It is set in the moment in which the count ends, so that it misses no start. */
   const counts = new Map<string, Count>();
   /** When that was. */
@@ -91,10 +96,16 @@ export function makeAdmission(table: Pick<RunTable, "atWork" | "line">, clock: C
 
   const lineOf = ({ name }: Module) => recentOf(lines, name);
   const countOf = ({ source }: Module) => counts.get(sourceKey(source));
-  const isBackedUpNow = (module: Module): boolean => isBackedUp(module, countOf(module)?.unsettled.get(module.name));
+  const isBackedUpNow = (module: Module): boolean => {
+    // A limit that was just lowered makes no module backed up: what it started before is still to be put away.
+    const slots = Math.max(module.maxActive, limits.placesOf(module));
+    return isBackedUp(slots, countOf(module)?.unsettled.get(module.name));
+  };
   const free = (module: Module): number => {
     const taken = countOf(module)?.taken;
-    return taken === undefined || isBackedUpNow(module) ? 0 : freeSlots(module, taken.get(module.name));
+    return taken === undefined || isBackedUpNow(module)
+      ? 0
+      : freeSlots(limits.placesOf(module), taken.get(module.name));
   };
 
   function take(module: Module, run: Run): TakenSlot | undefined {

@@ -1,5 +1,4 @@
 import type { EpochMs } from "../clock.ts";
-import type { Module } from "../modules/module.ts";
 import type { Run } from "../run/run.ts";
 
 /**
@@ -20,9 +19,9 @@ export function countTaken(
   return taken;
 }
 
-/** Says how many slots a module has left; never below 0. */
-export function freeSlots({ maxActive }: Module, taken = 0): number {
-  return Math.max(0, maxActive - taken);
+/** Says how many slots a module with so many places has left; never below 0. */
+export function freeSlots(places: number, taken = 0): number {
+  return Math.max(0, places - taken);
 }
 
 /**
@@ -44,9 +43,9 @@ export function countUnsettled(runs: Iterable<Pick<Run, "module" | "status">>): 
 }
 
 /**
- * Says whether so many runs of a module are at work without a Job that no more are to start. Every tick reads all of them,
+ * Says whether so many runs of a module with so many slots are at work without a Job that no more are to start. Every tick reads all of them,
  * and without this bound a bus that settles nothing would have it read the whole backlog in the end.
  */
-export function isBackedUp({ maxActive }: Module, unsettled = 0): boolean {
-  return unsettled > Math.max(MOST_UNSETTLED.always, MOST_UNSETTLED.perSlot * maxActive);
+export function isBackedUp(slots: number, unsettled = 0): boolean {
+  return unsettled > Math.max(MOST_UNSETTLED.always, MOST_UNSETTLED.perSlot * slots);
 }

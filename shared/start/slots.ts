@@ -5,6 +5,7 @@ import type { Slot, WaitCause } from "../run/decide.ts";
 import { type Run, runId } from "../run/run.ts";
 import type { Admission, TakenSlot } from "./admission.ts";
 import type { Breakers } from "./breakers.ts";
+import type { Limits } from "./limits.ts";
 
 /** Gives slots to runs, in the order in which they ask (oldest first). */
 export interface Slots {
@@ -26,6 +27,7 @@ export interface Slots {
 interface SlotFacts {
   readonly wrongCluster: boolean;
   readonly breakers: Pick<Breakers, "tripOf">;
+  readonly limits: Pick<Limits, "isPaused">;
   /** The runs of tripped modules that may start all the same, by their ids. */
   readonly probing: ReadonlySet<string>;
   readonly admission: Pick<Admission, "take" | "occupy" | "vacate" | "isBackedUp">;
@@ -34,7 +36,7 @@ interface SlotFacts {
 /** Makes the slots of one source's modules in one tick. A tripped module has one slot at most, for its probe. */
 export function makeSlots(
   { modules }: Pick<Dependencies, "modules">,
-  { wrongCluster, breakers, probing, admission }: SlotFacts,
+  { wrongCluster, breakers, limits, probing, admission }: SlotFacts,
 ): Slots {
   const taken = new Map<string, TakenSlot>();
   const shut = new Map<string, WaitCause>();
@@ -43,6 +45,7 @@ export function makeSlots(
   function obstacle(run: Run, module: Module | undefined): WaitCause | undefined {
     if (!module) return "module-removed";
     if (wrongCluster) return "wrong-cluster";
+    if (limits.isPaused(module)) return "paused";
     const cause = shut.get(run.module);
     if (cause) return cause;
     // Before a slot is taken: the waiting runs of a tripped module must not take the slot that its probe needs.

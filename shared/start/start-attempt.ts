@@ -13,6 +13,7 @@ import type { PeekedMessage } from "../run/message.ts";
 import { START_TIME_MS } from "../run/new-run.ts";
 import type { AttemptEnd, Run } from "../run/run.ts";
 import { withoutStamps } from "../run/stamp.ts";
+import type { StartHold } from "./hold-on-start.ts";
 
 /**
  * A row that was read longer ago than this no longer tells that its attempt may start: the process may have slept, and
@@ -27,8 +28,8 @@ export type StartOutcome =
   | { readonly kind: "dispatched"; readonly stored: StoredRun }
   /** The row has changed. The replica that reads it next goes on. */
   | { readonly kind: "moved on" }
-  /** This may be the wrong cluster. */
-  | { readonly kind: "held" }
+  /** Nothing of the module starts just now. The row is as it was. */
+  | { readonly kind: "held"; readonly cause: StartHold }
   | { readonly kind: "quota"; readonly stored: StoredRun; readonly why: string }
   /**
    * The cluster could not be asked, or its answer was lost, so that the Job may exist. What is away for one start is away
@@ -41,15 +42,15 @@ export type StartOutcome =
 /**
  * Starts the Job of a run's attempt and records it. The message is deferred by now, so that nothing that happens in
  * between loses it, and the Job's name is the attempt's own, so that nothing starts it twice. The run of every Job that
- * may exist unrecorded is `accepted`. `isHeld` says whether nothing may start just now. The outcome has the row as it is
- * then. Rejects with an UnavailableError if the table or the store is away, or as `isHeld` does.
+ * may exist unrecorded is `accepted`. `holdOn` says why nothing may start just now. The outcome has the row as it is
+ * then. Rejects with an UnavailableError if the table or the store is away, or as `holdOn` does.
  */
 export async function startAttempt(
   deps: Dependencies,
   read: StoredRun,
   module: Module,
   stamped: PeekedMessage,
-  isHeld: () => Promise<boolean>,
+  holdOn: () => Promise<StartHold | undefined>,
 ): Promise<StartOutcome> {
   const { run } = read;
   if (stamped.bodyUnreadable) return { kind: "not started", stored: read, end: UNREADABLE };
@@ -64,7 +65,8 @@ export async function startAttempt(
     ...(bodyUrl === undefined ? {} : { bodyUrl }),
   });
   // It is asked again, because the body may have taken minutes to store.
-  if (await isHeld()) return { kind: "held" };
+  const hold = await holdOn();
+  if (hold !== undefined) return { kind: "held", cause: hold };
   // guard: mark-before-create
   const marked = await markStart(deps, read);
   if (!marked) return { kind: "moved on" };

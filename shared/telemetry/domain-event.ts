@@ -1,6 +1,7 @@
 import type { Fields } from "../log.ts";
 import type { ClusterRecord, ClusterSight } from "../run/cluster-record.ts";
 import type { LeaveCause } from "../run/decide.ts";
+import type { ModuleLimit } from "../run/module-limit.ts";
 import type { AttemptEnd, ClosedRun, Hold, Run } from "../run/run.ts";
 import type { SourceHold } from "../run/source-hold.ts";
 
@@ -48,6 +49,13 @@ export type DomainEvent =
   | { readonly event: "module backed up"; readonly module: string }
   /** They were settled, and its messages start again. */
   | { readonly event: "module caught up"; readonly module: string }
+
+  /** A person paused the module, or the pause changed. */
+  | { readonly event: "module paused"; readonly limit: ModuleLimit }
+  /** A person changed how many Jobs of the module may be at work. */
+  | { readonly event: "module limited"; readonly limit: ModuleLimit }
+  /** The pause or limit is over: a person lifted it, or it ended. */
+  | { readonly event: "module resumed"; readonly module: string }
 
   // What is held.
   /** This replica sees another namespace than the recorded one, and does nothing with it. */

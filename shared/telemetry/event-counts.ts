@@ -102,6 +102,9 @@ export function countEvents(): EventCounts {
       case "module recovered":
       case "module backed up":
       case "module caught up":
+      case "module paused":
+      case "module limited":
+      case "module resumed":
       case "cluster changed":
       case "source released":
       case "gate shut":

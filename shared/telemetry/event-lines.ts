@@ -1,6 +1,7 @@
 import { errorText, UnavailableError } from "../errors.ts";
 import type { Fields, Log } from "../log.ts";
 import type { ClusterRecord, ClusterSight } from "../run/cluster-record.ts";
+import type { ModuleLimit } from "../run/module-limit.ts";
 import type { HoldReason } from "../run/source-hold.ts";
 import type { DomainEvent } from "./domain-event.ts";
 
@@ -84,6 +85,12 @@ function lineOf(event: DomainEvent): Line | undefined {
       ];
     case "module caught up":
       return ["warn", "starting jobs of a module again: its runs were settled", { module: event.module }];
+    case "module paused":
+      return ["warn", "a module is paused by a person; its messages wait", limitFields(event.limit)];
+    case "module limited":
+      return ["warn", "a module is limited by a person", { ...limitFields(event.limit), places: event.limit.places }];
+    case "module resumed":
+      return ["warn", "a module is no longer paused or limited", { module: event.module }];
     case "another cluster seen":
       return ["error", "saw another cluster than the jobs are in; nothing is started, judged or retired", seen(event)];
     case "cluster changing":
@@ -137,6 +144,16 @@ const HELD: Readonly<Record<HoldReason, string>> = {
   "entity missing": "the bus has no such queue or subscription",
   "messages missing": "too many of its messages are missing to believe it; is this the right namespace?",
 };
+
+function limitFields({ module, who, why, since, until }: ModuleLimit): Fields {
+  return {
+    module,
+    who,
+    why,
+    since: new Date(since).toISOString(),
+    until: until === undefined ? undefined : new Date(until).toISOString(),
+  };
+}
 
 /** The namespace that is recorded, and the one that is seen. */
 function seen({ record, sight }: { readonly record: ClusterRecord; readonly sight: ClusterSight }): Fields {

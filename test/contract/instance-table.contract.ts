@@ -56,6 +56,42 @@ export function describeInstanceTable(name: string, make: (clock: TestClock) => 
       expect((await table.moduleStates()).map(({ state }) => state)).toEqual([tripped]);
     });
 
+    it("stores a person's limit on a module, the next one, and its end, each only if no other process was faster", async () => {
+      expect(await table.limits()).toEqual([]);
+      const pause = {
+        module: "m",
+        places: 0,
+        who: "ada@laptop",
+        why: "full \u202e disk",
+        since: T0,
+        until: T0 + 60_000,
+      };
+      const pausing = {
+        at: T0,
+        who: "ada@laptop",
+        what: "pause",
+        subject: "m",
+        facts: { until: T0 + 60_000 },
+      } as const;
+      await table.saveLimit(pause, undefined, pausing);
+      await table.saveLimit({ module: "n", places: 100_000, who: "bob", since: T0 }, undefined, pausing);
+      await expect(table.saveLimit(pause, undefined, pausing)).rejects.toBeInstanceOf(ConflictError);
+      const first = (await table.limits()).find(({ limit }) => limit.module === "m");
+      expect(first?.limit).toEqual(pause);
+      const limit = { module: "m", places: 3, who: "bob", since: T0 + 1 };
+      await table.saveLimit(limit, first?.etag, { ...pausing, what: "limit" });
+      await expect(table.saveLimit(pause, first?.etag, pausing)).rejects.toBeInstanceOf(ConflictError);
+      await expect(table.removeLimit("m", first?.etag ?? "", pausing)).rejects.toBeInstanceOf(ConflictError);
+      await expect(table.removeLimit("m", first?.etag ?? "")).rejects.toBeInstanceOf(ConflictError);
+      for (const stored of await table.limits()) {
+        expect([limit.module, "n"]).toContain(stored.limit.module);
+        await (stored.limit.module === "m"
+          ? table.removeLimit("m", stored.etag, { ...pausing, what: "resume" })
+          : table.removeLimit("n", stored.etag));
+      }
+      expect(await table.limits()).toEqual([]);
+    });
+
     it("stores the record of the cluster, and the next one only if no other process changed it since", async () => {
       expect(await table.cluster()).toBeUndefined();
       await table.saveCluster({ namespace: "jobs" }, undefined);

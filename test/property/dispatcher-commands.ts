@@ -1,6 +1,8 @@
 import { setImmediate } from "node:timers/promises";
 import * as fc from "fast-check";
+import { expect } from "vitest";
 import { makeLog } from "../../shared/log.ts";
+import { limitModule, resumeModule } from "../../shared/operate/limit-module.ts";
 import { openGate } from "../../shared/operate/open-gate.ts";
 import { gateName } from "../../shared/run/gate-state.ts";
 import type { MessageToSend } from "../support/fake-entity.ts";
@@ -255,6 +257,21 @@ const refuse = step(
   (_, { world }) => world.cluster.refuseNext(),
 );
 
+/** The person's words differ, so that a pause is also replaced by another. */
+const limit = (places: number | "resume") =>
+  step(
+    places === "resume" ? "a person resumes the module" : `a person gives the module ${places} places`,
+    () => true,
+    async (_, { world }) => limitTo(world, places),
+  );
+
+async function limitTo({ deps }: Real["world"], places: number | "resume"): Promise<void> {
+  const module = [...deps.modules.keys()][0] ?? "";
+  const by = { who: "a person" };
+  if (places === "resume") await resumeModule(deps, module, { by }, SILENT);
+  else await limitModule(deps, module, places, { by }, SILENT);
+}
+
 const play = (index: number, event: JobEvent) =>
   step(
     `a Job: ${event} (${index})`,
@@ -374,6 +391,7 @@ export function anyOrderOfEvents(): fc.Arbitrary<Iterable<Step>> {
     { weight: 4, arbitrary: fc.constantFrom(1_000, 5_000, 16_000, 31_000, 61_000, LOCK_MS).map(pass) },
     { weight: 1, arbitrary: fc.tuple(replica, fc.constantFrom(...CLOCK_STEPS_MS)).map(([p, ms]) => setClock(p, ms)) },
     { weight: 8, arbitrary: fc.tuple(few, fc.constantFrom(...DRAWN)).map(([index, event]) => play(index, event)) },
+    { weight: 1, arbitrary: fc.constantFrom(0 as const, 1 as const, 3 as const, "resume" as const).map(limit) },
     { weight: 2, arbitrary: fc.constantFrom(lock, lock, hide, hide, loseRow, quota, refuse) },
   );
   return fc.commands([anyStep], { maxCommands: 120, size: "max", ...replayOptions() });
@@ -383,6 +401,18 @@ export function anyOrderOfEvents(): fc.Arbitrary<Iterable<Step>> {
 async function canRun({ jobs }: Model, { world }: Real, name: string): Promise<boolean> {
   const [pod] = await world.cluster.pods(name);
   return jobs.get(name)?.end !== "stuck" || pod?.status?.phase === "Running";
+}
+
+/** Pauses the module, sees that no Job is created from then on, and resumes it. */
+async function startNothingWhilePaused(world: Real["world"], alone: Pick<Real["world"], "tick">): Promise<void> {
+  await limitTo(world, 0);
+  const before = world.cluster.creates.length;
+  for (let turn = 0; turn < 3; turn += 1) {
+    world.clock.advance(31_000);
+    await alone.tick();
+  }
+  expect(world.cluster.creates.length, "creates while the module is paused").toBe(before);
+  await limitTo(world, "resume");
 }
 
 /**
@@ -399,6 +429,7 @@ export async function letItEnd(model: Model, real: Real): Promise<void> {
   model.elapsedMs = Number.POSITIVE_INFINITY;
   showAgain(model, world);
   const alone = world.makeReplica();
+  await startNothingWhilePaused(world, alone);
   for (let turn = 0, quiet = 0; turn < 120 && quiet < 4; turn += 1) {
     // After thirty turns only busy messages are left, whose wait doubles up to half an hour.
     world.clock.advance(turn < 30 ? 31_000 : 600_000);

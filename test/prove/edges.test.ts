@@ -103,6 +103,8 @@ describe("a request to the table service", () => {
     ["list the modules' states", "GET", query("module"), ""],
     ["note a module's state", "POST", TABLE, '{"RowKey":"module|thumbnail"}'],
     ["note a module's state", "PUT", row("module|thumbnail"), "{}"],
+    ["list the limits", "GET", query("limit"), ""],
+    ["remove a limit", "POST", "/devstoreaccount1/$batch", batch(["DELETE", "limit|thumbnail"])],
     ["read the cluster's record", "GET", row("cluster"), ""],
     ["record the cluster", "POST", TABLE, '{"RowKey":"cluster"}'],
     ["record the cluster", "PUT", row("cluster"), "{}"],

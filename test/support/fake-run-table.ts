@@ -4,6 +4,7 @@ import { ConflictError } from "../../shared/errors.ts";
 import type {
   InstanceTable,
   StoredClusterRecord,
+  StoredLimit,
   StoredSourceHold,
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
@@ -47,6 +48,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const cursors = new Map<string, number>();
   const modules = new Map<string, { state: ModuleState; etag: string }>();
   const held = new Map<string, StoredSourceHold>();
+  const limits = new Map<string, StoredLimit>();
   let cluster: StoredClusterRecord | undefined;
   const gates = new Map<string, { state: GateState; etag: string }>();
   let tick: EpochMs | undefined;
@@ -192,6 +194,15 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     async saveModuleState(state, etag) {
       if (modules.get(state.module)?.etag !== etag) throw new ConflictError(`Module ${state.module} has changed.`);
       modules.set(state.module, { state: structuredClone(state), etag: nextEtag() });
+    },
+    limits: async () => [...limits.values()],
+    async saveLimit(limit, etag) {
+      if (limits.get(limit.module)?.etag !== etag) throw new ConflictError(`The limit of ${limit.module} has changed.`);
+      limits.set(limit.module, { limit: structuredClone(limit), etag: nextEtag() });
+    },
+    async removeLimit(module, etag) {
+      if (limits.get(module)?.etag !== etag) throw new ConflictError(`The limit of ${module} has changed.`);
+      limits.delete(module);
     },
     cluster: async () => cluster,
     async saveCluster(record, etag) {

@@ -18,6 +18,7 @@ import type { Run, RunKey } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { makeAdmission } from "../../shared/start/admission.ts";
 import { makeBreakers } from "../../shared/start/breakers.ts";
+import { makeLimits } from "../../shared/start/limits.ts";
 import { aModule } from "./a-module.ts";
 import { type FakeBroker, makeFakeBroker, NO_HOST_LINK } from "./fake-broker.ts";
 import { FakeCluster } from "./fake-cluster.ts";
@@ -80,15 +81,16 @@ export function makeWorld(
       ...overrides,
       ...over,
     };
-    const admission = makeAdmission(deps.table, deps.clock);
+    const limits = makeLimits(deps);
+    const admission = makeAdmission(deps.table, deps.clock, limits);
     const breakers = makeBreakers(deps);
     const gates = makeGates(deps);
     const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
     const owners = makeJobOwners();
-    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, gates, holds), [owners.note]);
+    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, limits, gates, holds), [owners.note]);
     const inHand = makeInHand();
-    const reconcile = makeReconcile(deps, admission, breakers, gates, holds, inHand, owners);
-    const openWakes = makeWakes(deps, { admission, breakers, gates, holds, inHand, owners });
+    const reconcile = makeReconcile(deps, admission, breakers, limits, gates, holds, inHand, owners);
+    const openWakes = makeWakes(deps, { admission, breakers, limits, gates, holds, inHand, owners });
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>

@@ -6,7 +6,14 @@ import { aModule } from "../support/a-module.ts";
 import { makeWorld, RETRY } from "../support/world.ts";
 
 const IN_ORDER = { table: null, payloads: null, cluster: null, "source thumbnails": null };
-const NOTHING_HELD = { tripped: {}, heldSources: {}, shutGates: [], clusterHold: null, settledElsewhere: null };
+const NOTHING_HELD = {
+  tripped: {},
+  limits: {},
+  heldSources: {},
+  shutGates: [],
+  clusterHold: null,
+  settledElsewhere: null,
+};
 
 describe("readiness", () => {
   it("tells the age of the last tick, and that every dependency answers", async () => {

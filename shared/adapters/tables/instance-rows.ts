@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 import { unlessConflict } from "../../errors.ts";
 import { once } from "../../once.ts";
 import type { InstanceTable } from "../../ports/instance-table.ts";
+import type { Action } from "../../run/action.ts";
 import { gateName } from "../../run/gate-state.ts";
 import { sourceName } from "../../run/source.ts";
+import { actionStep } from "./action-rows.ts";
 import type { Columns } from "./columns.ts";
 import { readGateState, writeGateState } from "./gate-entity.ts";
 import { readCluster, readHold, writeCluster, writeHold } from "./hold-entities.ts";
@@ -15,6 +17,8 @@ import {
   heldRow,
   instancePartition,
   LEASE_ROW,
+  LIMIT_ROWS,
+  limitRow,
   MODULE_ROWS,
   moduleRow,
   OWNER_ROW,
@@ -24,6 +28,7 @@ import {
   sourcePartition,
   TICK_ROW,
 } from "./keys.ts";
+import { readLimit, writeLimit } from "./limit-entity.ts";
 import { readModuleState, writeModuleState } from "./module-entity.ts";
 import { type ReadRows, strictly, type TableRows } from "./rows.ts";
 import { readSource, writeSource } from "./run-entity.ts";
@@ -34,11 +39,22 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
   const instanceRows = instancePartition(instance);
   const registered = new Set<string>();
 
-  /** Replaces a row of the instance if it is unchanged since it was read, or inserts it if there is no ETag. */
-  async function save(rowKey: string, columns: Columns, etag: string | undefined, doing: string): Promise<void> {
+  /**
+   * Replaces a row of the instance if it is unchanged since it was read, or inserts it if there is no ETag. If a person
+   * does so, the action log notes it in the same transaction.
+   */
+  async function save(
+    rowKey: string,
+    columns: Columns,
+    etag: string | undefined,
+    doing: string,
+    action?: Action,
+  ): Promise<void> {
     const row = { ...columns, partitionKey: instanceRows, rowKey };
-    if (etag === undefined) await rows.insert(instanceRows, rowKey, columns, doing);
-    else await rows.transact([{ kind: "replace", row, etag }], doing);
+    const logged = action ? [actionStep(instanceRows, action)] : [];
+    if (etag !== undefined) await rows.transact([{ kind: "replace", row, etag }, ...logged], doing);
+    else if (action) await rows.transact([{ kind: "create", row }, ...logged], doing);
+    else await rows.insert(instanceRows, rowKey, columns, doing);
   }
 
   return {
@@ -66,6 +82,21 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
     async saveModuleState(state, etag) {
       const doing = `noting whether the module ${state.module} can start`;
       await save(moduleRow(state.module), writeModuleState(state), etag, doing);
+    },
+
+    async limits() {
+      const found = await rows.query(instanceRows, LIMIT_ROWS, {}, "reading which modules are paused or limited");
+      return readable(found, ({ columns, etag }) => ({ limit: readLimit(columns), etag }));
+    },
+
+    async saveLimit(limit, etag, action) {
+      await save(limitRow(limit.module), writeLimit(limit), etag, `limiting the module ${limit.module}`, action);
+    },
+
+    async removeLimit(module, etag, action) {
+      const row = { partitionKey: instanceRows, rowKey: limitRow(module) };
+      const logged = action ? [actionStep(instanceRows, action)] : [];
+      await rows.transact([{ kind: "delete", row, etag }, ...logged], `lifting the limit of the module ${module}`);
     },
 
     async cluster() {

@@ -231,6 +231,21 @@ export const HELD_ROWS: KeyRange = everyRow("held");
 
 export const MODULE_ROWS: KeyRange = everyRow("module");
 
+/** Names the row of a person's limit on a module. It is not the module's own row, which a release may replace. */
+export function limitRow(module: string): string {
+  return `limit|${module}`;
+}
+
+export const LIMIT_ROWS: KeyRange = everyRow("limit");
+
+/** Any time in a row's key is below it. */
+const END_OF_TIME = 10 ** 15;
+
+/** Names a row of the action log. The newest is first. `random` keeps apart what is done within one millisecond. */
+export function actionRow(at: EpochMs, random: string): string {
+  return `action|${ofTime(END_OF_TIME - 1 - at)}|${random}`;
+}
+
 export function gateRow(scope: GateScope): string {
   return ["gate", ...("module" in scope ? ["m", escapeKey(scope.module)] : sourceParts(scope.source))].join("|");
 }

@@ -61,6 +61,7 @@ export interface BadRow {
  * | instance  | `owner`                                        | the id stamped on each message that it defers        |
  * | instance  | `source\|<partition of the source>`            | a source that ever had a run, in its own spelling    |
  * | instance  | `module\|<name>`                               | whether the module is tripped, why, and since when   |
+ * | instance  | `limit\|<module>`                             | how many of its Jobs a person lets be at work, and why |
  * | instance  | `gate\|m\|<module>`, `gate\|q\|<queue>` ..     | whether what is rejected is held instead, and why    |
  * | instance  | `tick`                                         | when a tick last came to its end                     |
  * | instance  | `lease`                                        | which replica ticks, and until when                  |

@@ -52,6 +52,7 @@ describe("what a tick asks of the servers", () => {
         "table.heldHeads",
         "table.sources",
         "table.moduleStates",
+        "table.limits",
         "table.gateStates",
         "table.heldSources",
         "table.cluster",
@@ -81,6 +82,7 @@ describe("what a tick asks of the servers", () => {
         [
           ...ROWS,
           "table.moduleStates",
+          "table.limits",
           "table.heldSources",
           "table.cluster",
           "table.recordTick",

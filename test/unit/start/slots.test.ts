@@ -15,6 +15,7 @@ const ofModule = { module: module.name, source: module.source };
 const atWork = (sequenceNumber: number) => aRun({ ...ofModule, sequenceNumber, status: "dispatched" });
 const due = (sequenceNumber: number) => aRun({ ...ofModule, sequenceNumber, status: "waiting", notBefore: NOW });
 const noneTripped = { tripOf: () => undefined };
+const nonePaused = { isPaused: () => false };
 
 describe("the count of slots", () => {
   it("counts the Jobs at work, and nothing else", () => {
@@ -31,15 +32,15 @@ describe("the count of slots", () => {
   });
 
   it("leaves a module without open runs all its slots, and never leaves fewer than 0", () => {
-    expect(freeSlots(module, countTaken([], NOW).get(module.name))).toBe(3);
-    expect(freeSlots(module, 7)).toBe(0);
+    expect(freeSlots(module.maxActive, countTaken([], NOW).get(module.name))).toBe(3);
+    expect(freeSlots(module.maxActive, 7)).toBe(0);
   });
 });
 
 async function counted(runs: Run[]) {
   const table = makeFakeRunTable({ clock });
   for (const run of runs) await table.insert(run);
-  const admission = makeAdmission(table, clock);
+  const admission = makeAdmission(table, clock, { placesOf: ({ maxActive }) => maxActive });
   await admission.countAtWork(module.source);
   return admission;
 }
@@ -48,7 +49,14 @@ describe("the slots of a tick", () => {
   const slotsFor = async (runs: Run[], facts = {}, modules = new Map([[module.name, module]])) =>
     makeSlots(
       { modules },
-      { wrongCluster: false, breakers: noneTripped, probing: new Set(), admission: await counted(runs), ...facts },
+      {
+        wrongCluster: false,
+        breakers: noneTripped,
+        limits: nonePaused,
+        probing: new Set(),
+        admission: await counted(runs),
+        ...facts,
+      },
     );
 
   it("are as many as maxActive leaves, and go to the runs that ask first", async () => {
@@ -69,6 +77,7 @@ describe("the slots of a tick", () => {
       cause: "module-removed",
     },
     { what: "the cluster looks like the wrong one", facts: { wrongCluster: true }, cause: "wrong-cluster" },
+    { what: "a person paused its module", facts: { limits: { isPaused: () => true } }, cause: "paused" },
     { what: "its module has tripped", facts: { breakers: { tripOf: () => ({}) } }, cause: "module-tripped" },
   ])("are refused to a run if $what", async ({ facts, run = {}, modules, cause }) => {
     expect((await slotsFor([], facts, modules)).take({ ...due(1), ...run })).toEqual({ start: false, cause });

@@ -1,0 +1,22 @@
+import { z } from "zod";
+import type { ModuleLimit } from "../../run/module-limit.ts";
+import { type Columns, count, decoded, prose, text, time } from "./columns.ts";
+
+/** The columns of a `limit|` row. */
+const LIMIT = z.object({
+  module: text,
+  places: count,
+  who: text,
+  why: z.exactOptional(prose),
+  since: time,
+  until: z.exactOptional(time),
+});
+
+export function writeLimit(limit: ModuleLimit): Columns {
+  return z.encode(LIMIT, limit);
+}
+
+/** Reads the columns of a `limit|` row. Throws BadRowError if they are not a limit's. */
+export function readLimit(columns: Columns): ModuleLimit {
+  return decoded(LIMIT, columns);
+}
