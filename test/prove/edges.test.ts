@@ -241,6 +241,6 @@ it.each<[edge: Edge | undefined, path: string, token: string]>([
   expect(settlementCallEdge({ path, request: settlementRequest({ lockToken }) })).toBe(edge);
 });
 
-it("demands faults on 62 calls", () => {
-  expect(DEMANDED_EDGES).toHaveLength(62);
+it("demands faults on 63 calls", () => {
+  expect(DEMANDED_EDGES).toHaveLength(63);
 });

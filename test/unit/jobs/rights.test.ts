@@ -21,6 +21,6 @@ it("are the rules of the Role in docs/operate.md", () => {
 
 it("go into one line", () => {
   expect(rightsInWords()).toBe(
-    "jobs (create, get, list, watch, patch), pods (list), pods/log (get), events (list) and namespaces (get)",
+    "jobs (create, get, list, watch, patch), pods (list, watch), pods/log (get), events (list) and namespaces (get)",
   );
 });
