@@ -37,6 +37,11 @@ export function lockLost(): BrokerError {
   );
 }
 
+/** The client's token is not one for the entity. */
+export function unauthorized(message: string): BrokerError {
+  return new BrokerError("amqp:unauthorized-access", 401, message);
+}
+
 /** The entity, or this broker, does not do this. */
 export function notAllowed(message: string): BrokerError {
   return new BrokerError("amqp:not-allowed", 400, message);

@@ -1,15 +1,29 @@
-import { entityNotFound } from "./broker-error.ts";
+import { type BrokerError, entityNotFound, unauthorized } from "./broker-error.ts";
 import type { Namespace } from "./namespace.ts";
 import type { Reply, Request } from "./reply-link.ts";
+import { type Keys, tokenProblem } from "./sas-token.ts";
+
+/** The type of an identity's token. Only the authority that signed it can tell whether it is right. */
+const IDENTITY_TOKEN = "jwt";
 
 /**
- * Accepts any token for an entity that exists. Refuses one for an entity that does not exist, as the service does here
- * too.
+ * Accepts a token that a key signed, and every identity's token, for an entity that exists. Refuses a token that is
+ * signed wrongly, and one for an entity that does not exist, as the service does here too.
  */
-export function answerCbs(namespace: Namespace, request: Request): Reply {
-  const audience = String(request.properties["name"]);
-  const address = audience.replace(/^[a-z]+:\/\/[^/]*\/*/i, "");
-  if (address === "" || namespace.has(address)) return { statusCode: 202, statusDescription: "Accepted" };
-  const { statusCode, message, condition } = entityNotFound(audience);
+export function answerCbs(namespace: Namespace, keys: Keys, request: Request): Reply {
+  const refusal = refusalOf(namespace, keys, request);
+  if (refusal === undefined) return { statusCode: 202, statusDescription: "Accepted" };
+  const { statusCode, message, condition } = refusal;
   return { statusCode, statusDescription: message, errorCondition: condition };
+}
+
+function refusalOf(namespace: Namespace, keys: Keys, { properties, body }: Request): BrokerError | undefined {
+  const audience = String(properties["name"]);
+  const address = audience.replace(/^[a-z]+:\/\/[^/]*\/*/i, "");
+  if (properties["type"] !== IDENTITY_TOKEN) {
+    // A client signs by its own clock, which no test moves.
+    const problem = tokenProblem(String(body), { path: `/${address}`, keys, nowMs: Date.now() });
+    if (problem !== undefined) return unauthorized(problem);
+  }
+  return address === "" || namespace.has(address) ? undefined : entityNotFound(audience);
 }

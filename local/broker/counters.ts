@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Namespace } from "./namespace.ts";
-import { tokenProblem } from "./sas-token.ts";
+import { type Keys, tokenProblem } from "./sas-token.ts";
 import type { EntityCounts } from "./stored-message.ts";
 
 const CONNECT = "http://schemas.microsoft.com/netservices/2010/10/servicebus/connect";
@@ -11,24 +11,25 @@ interface Answer {
   readonly body: string;
 }
 
+interface CounterDeps {
+  readonly namespace: Namespace;
+  readonly keys: Keys;
+  readonly now: () => number;
+}
+
 /**
  * Answers the reading half of the service's management API, as far as a scaler asks: `GET /<queue>` and `GET
  * /<topic>/Subscriptions/<name>`, in ATOM. The client needs a token. Every other request gets 501.
  */
-export function makeCounters(
-  namespace: Namespace,
-  now: () => number,
-): (request: IncomingMessage, response: ServerResponse) => void {
-  const startedAt = new Date(now()).toISOString();
+export function makeCounters(deps: CounterDeps): (request: IncomingMessage, response: ServerResponse) => void {
+  const startedAt = new Date(deps.now()).toISOString();
   return (request, response) => {
-    const { status, body } = answerOrRefuse({ namespace, now, startedAt }, request);
+    const { status, body } = answerOrRefuse({ ...deps, startedAt }, request);
     response.writeHead(status, { "content-type": "application/atom+xml;type=entry;charset=utf-8" }).end(body);
   };
 }
 
-interface Deps {
-  readonly namespace: Namespace;
-  readonly now: () => number;
+interface Deps extends CounterDeps {
   readonly startedAt: string;
 }
 
@@ -40,9 +41,9 @@ function answerOrRefuse(deps: Deps, request: IncomingMessage): Answer {
   }
 }
 
-function answer({ namespace, now, startedAt }: Deps, request: IncomingMessage): Answer {
+function answer({ namespace, keys, now, startedAt }: Deps, request: IncomingMessage): Answer {
   const url = new URL(request.url ?? "/", `https://${request.headers.host ?? "localhost"}`);
-  const problem = tokenProblem(request.headers.authorization, url.pathname, now());
+  const problem = tokenProblem(request.headers.authorization, { path: url.pathname, keys, nowMs: now() });
   if (problem !== undefined) return refusal(401, problem);
   const path = decodeURIComponent(url.pathname).replace(/^\/+|\/+$/g, "");
   const entity = namespace.entities.find(({ name }) => name.toLowerCase() === path.toLowerCase());

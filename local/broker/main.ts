@@ -14,7 +14,8 @@ const COMMAND = new Command("broker")
   .showHelpAfterError("Add --help to see what this program takes.")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .requiredOption("--entities <file>", "JSON that lists the queues and topics")
-  .option("--port <n>", "where it listens; 0 takes a free one", port, 0);
+  .option("--port <n>", "where it listens; 0 takes a free one", port, 0)
+  .option("--key <text>", "the key that clients sign with", "local");
 
 function log(message: string): void {
   process.stderr.write(`broker: ${message}\n`);
@@ -45,9 +46,9 @@ async function startOnSomePort(options: BrokerOptions): Promise<LocalBroker> {
 }
 
 async function main(): Promise<void> {
-  const { port, entities: file } = COMMAND.parse().opts();
+  const { port, key, entities: file } = COMMAND.parse().opts();
   const entities = await readEntities(file);
-  const broker = await startOnSomePort({ port, entities, log });
+  const broker = await startOnSomePort({ port, key, entities, log });
   const stop = (): void => {
     void broker.close().then(() => process.exit(0));
   };

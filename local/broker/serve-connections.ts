@@ -9,6 +9,7 @@ import { answerManagement } from "./management.ts";
 import type { Namespace } from "./namespace.ts";
 import { assertReceivable, type LinkOptions, receiveLink } from "./receive-link.ts";
 import { type Reply, ReplyLink, type Request, readRequest } from "./reply-link.ts";
+import type { Keys } from "./sas-token.ts";
 import { sendLink } from "./send-link.ts";
 
 const CBS = "$cbs";
@@ -21,6 +22,7 @@ interface ConnectionState {
 }
 
 export interface LinkServerOptions {
+  readonly keys: Keys;
   /** The clock, in ms since 1970. */
   readonly now: () => number;
   readonly interference?: Interference;
@@ -62,6 +64,7 @@ export function serveConnections(container: Container, namespace: Namespace, opt
  */
 export class LinkServer {
   readonly #namespace: Namespace;
+  readonly #keys: Keys;
   readonly #now: () => number;
   readonly #interference: Interference | undefined;
   readonly #maxUnsettled: number | undefined;
@@ -69,8 +72,9 @@ export class LinkServer {
   readonly #pumps = new Map<Entity, DeliveryPump>();
   readonly #states = new WeakMap<Connection, ConnectionState>();
 
-  constructor(namespace: Namespace, { now, interference, maxUnsettled, log = () => {} }: LinkServerOptions) {
+  constructor(namespace: Namespace, { keys, now, interference, maxUnsettled, log = () => {} }: LinkServerOptions) {
     this.#namespace = namespace;
+    this.#keys = keys;
     this.#now = now;
     this.#interference = interference;
     this.#maxUnsettled = maxUnsettled;
@@ -115,7 +119,9 @@ export class LinkServer {
       return;
     }
     const answer = (request: Request): Reply =>
-      address === CBS ? answerCbs(namespace, request) : answerManagement(() => namespace.receivable(address), request);
+      address === CBS
+        ? answerCbs(namespace, this.#keys, request)
+        : answerManagement(() => namespace.receivable(address), request);
     const send = (request: Request, reply: Reply) =>
       this.#stateOf(connection).replies.get(request.replyTo)?.send(request, reply);
     link.on("message", (context: EventContext) => {

@@ -8,7 +8,7 @@ import { type BrokerEntities, parseEntities } from "./entities.ts";
 import type { Interference } from "./interference.ts";
 import { MAX_MESSAGE_BYTES } from "./message-content.ts";
 import { Namespace } from "./namespace.ts";
-import { SHARED_KEY } from "./sas-token.ts";
+import { KEY_NAME, keysWith } from "./sas-token.ts";
 import { serveConnections } from "./serve-connections.ts";
 import { sharePort } from "./share-port.ts";
 import type { EntityCounts } from "./stored-message.ts";
@@ -17,6 +17,8 @@ export interface BrokerOptions {
   /** The port to listen on. 0, or none, takes a free one. */
   readonly port?: number;
   readonly entities: BrokerEntities;
+  /** The key that clients sign their tokens with. Default `local`. The key of Microsoft's emulator is taken, too. */
+  readonly key?: string;
   /** A PEM key and certificate. With them the broker listens with TLS, as the service does. */
   readonly tls?: { readonly key: string; readonly cert: string };
   /**
@@ -63,18 +65,19 @@ export interface LocalBroker {
  */
 export async function startBroker(options: BrokerOptions): Promise<LocalBroker> {
   refuseEndlessArrays();
-  const now = options.now ?? Date.now;
+  const { now = Date.now, key = "local" } = options;
+  const keys = keysWith(key);
   const namespace = new Namespace(parseEntities(options.entities), now);
   const container = rhea.create_container({ id: "local-broker" });
   logFailures(container, options.log ?? (() => {}));
-  const service = serveConnections(container, namespace, { ...options, now });
-  const counters = options.counters && createServer(options.counters, makeCounters(namespace, now));
+  const service = serveConnections(container, namespace, { ...options, keys, now });
+  const counters = options.counters && createServer(options.counters, makeCounters({ namespace, keys, now }));
   const servers = { container, tls: options.tls, counters };
   let listener = await listen(servers, options.port ?? 0);
   const { port } = listener;
   return {
     port,
-    connectionString: `Endpoint=sb://127.0.0.1:${port};SharedAccessKeyName=${SHARED_KEY.name};SharedAccessKey=${SHARED_KEY.value};UseDevelopmentEmulator=true;`,
+    connectionString: `Endpoint=sb://127.0.0.1:${port};SharedAccessKeyName=${KEY_NAME};SharedAccessKey=${key};UseDevelopmentEmulator=true;`,
     namespace,
     counts: () => Object.fromEntries(namespace.entities.map((entity) => [entity.name, entity.counts()])),
     wake: () => service.wake(),

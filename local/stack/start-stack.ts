@@ -30,6 +30,8 @@ export interface StackOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Ports to ask for. A port that is taken is replaced by a free one, and a line says so. */
   readonly ports?: { readonly bus?: number; readonly http?: number };
+  /** The key of the local bus. Without it, the bus has a key that every stack's bus has. */
+  readonly busKey?: string;
   /** Called with each line that a part writes. */
   readonly onLine?: (part: string, line: string) => void;
 }
@@ -144,6 +146,7 @@ async function bus(
   const entities = busEntities(sources, { lockDurationMs: LOCK_SECONDS * 1000, filters: options.filters });
   await writeFile(file, JSON.stringify(entities));
   const args = ["--entities", file, "--port", String(options.ports?.bus ?? 0)];
+  if (options.busKey !== undefined) args.push("--key", options.busKey);
   const { ready } = await start({ name: "broker", program: "local/broker", args, stopTimeoutMs: 5_000 });
   return { ServiceBus: text(ready, "connectionString") };
 }

@@ -16,7 +16,6 @@ import { startFaultProxy } from "../faults/fault-proxy.ts";
 import type { Gate } from "../faults/gate.ts";
 import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "../faults/http-edge.ts";
 import { startSettlementProxy } from "../faults/settlement-proxy.ts";
-import { CANARIES } from "./canaries.ts";
 import { ReplicaProcess } from "./replica-process.ts";
 
 const INSTANCE = "proof";
@@ -143,10 +142,7 @@ async function settingsOf(setup: ReplicaSetup, proxies: Proxies): Promise<Record
   const access = { ...cluster, server: `https://127.0.0.1:${proxies.cluster.port}`, ca: setup.certificate.cert };
   await writeFile(kubeconfig, kubeconfigText({ name: "proof", ...access }), { mode: 0o600 });
   return {
-    ServiceBus: broker.connectionString
-      .replace(`:${broker.port}`, `:${proxies.bus.port}`)
-      // The broker accepts any key.
-      .replace(/SharedAccessKey=[^;]+/, `SharedAccessKey=${CANARIES.busKey}`),
+    ServiceBus: broker.connectionString.replace(`:${broker.port}`, `:${proxies.bus.port}`),
     AzureWebJobsStorage: storage.connectionString
       .replace(`:${storage.tablePort}`, `:${proxies.tables.port}`)
       .replace(`:${storage.blobPort}`, `:${proxies.blobs.port}`),

@@ -217,6 +217,7 @@ async function startBus(
       queues: [{ name: QUEUE, lockDurationMs }],
       topics: [{ name: TOPIC, subscriptions: [{ name: SUBSCRIPTION, lockDurationMs }] }],
     },
+    key: CANARIES.busKey,
     interference: busGate.interference,
     ...(maxUnsettled === undefined ? {} : { maxUnsettled }),
     ...(port === undefined ? {} : { port }),

@@ -175,7 +175,7 @@ describe("the Service Bus adapter", () => {
 describe("the Service Bus adapter without the right to its source", () => {
   it("says which role is missing, on what, and the command that grants it", async () => {
     const refusing = await startRefusingBroker();
-    const value = `Endpoint=sb://127.0.0.1:${refusing.port};SharedAccessKeyName=x;SharedAccessKey=y;UseDevelopmentEmulator=true;`;
+    const value = `Endpoint=sb://127.0.0.1:${refusing.port};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;`;
     const broker = makeServiceBusBroker({ kind: "connectionString", value });
     closers.push(
       () => refusing.close(),
@@ -189,6 +189,21 @@ describe("the Service Bus adapter without the right to its source", () => {
         expect.stringMatching(/^no access to queue "q" in 127\.0\.0\.1\. .*needs the right Listen/),
       );
     }
+  });
+
+  it("says to copy a current key if the key is wrong", async () => {
+    const { bus } = await open();
+    const value = bus.broker.connectionString.replace("SharedAccessKey=local", "SharedAccessKey=of-before");
+    const broker = makeServiceBusBroker({ kind: "connectionString", value });
+    closers.push(() => broker.close());
+    const error = await broker.peek(source, 1).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(error).toHaveProperty(
+      "message",
+      expect.stringMatching(
+        /^no access to queue "q" in .* Copy the connection string of a current key into ServiceBus/,
+      ),
+    );
   });
 });
 

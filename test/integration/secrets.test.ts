@@ -60,7 +60,10 @@ const partLines: string[] = [];
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "secrets-"));
   await writeFile(join(directory, "canary.json"), JSON.stringify(MODULE));
-  stack = await startLocalStack(directory, { onLine: (_, line) => void partLines.push(line) });
+  stack = await startLocalStack(directory, {
+    busKey: PLANTED.busKey,
+    onLine: (_, line) => void partLines.push(line),
+  });
   kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(stack.settings["KUBECONFIG"] ?? "");
   app = startApp();
@@ -108,15 +111,7 @@ function startApp(): Running {
   ];
   return runProgram("host", {
     args,
-    // The local broker accepts any key.
-    env: {
-      ...neededEnvironment(process.env),
-      ...stack.settings,
-      ServiceBus: (stack.settings["ServiceBus"] ?? "").replace(
-        "SharedAccessKey=local",
-        `SharedAccessKey=${PLANTED.busKey}`,
-      ),
-    },
+    env: { ...neededEnvironment(process.env), ...stack.settings },
   });
 }
 

@@ -3,7 +3,7 @@ import Long from "long";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
 import { numberOf, tokenOf } from "../support/bus-user.ts";
-import { type LocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
+import { type LocalBus, startLocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
 import { answeredSettleMode, drainOne, putToken } from "../support/raw-amqp.ts";
 
 const source = { queue: "q" };
@@ -87,6 +87,49 @@ describe("the links of the local broker, seen by the Service Bus SDK:", () => {
       await expect(nowhere.peekMessages(1)).rejects.toMatchObject({ code });
       await expect(nowhere.receiveMessages(1, { maxWaitTimeInMs: 100 })).rejects.toMatchObject({ code });
       await expect(bus.send("nowhere", { body: "x" })).rejects.toMatchObject({ code });
+    });
+
+    it("a wrong key, or an unknown name for it, is UnauthorizedAccess, for every use", async () => {
+      await openQueue();
+      const { connectionString } = bus.broker;
+      for (const [right, wrong] of [
+        ["Key=local", "Key=other"],
+        ["Name=local", "Name=other"],
+      ] as const) {
+        const client = new ServiceBusClient(connectionString.replace(right, wrong), {
+          retryOptions: { maxRetries: 0 },
+        });
+        const refused = {
+          code: "UnauthorizedAccess",
+          message: expect.stringContaining("InvalidSignature: The token has an invalid signature."),
+        };
+        await expect(client.createReceiver("q").peekMessages(1)).rejects.toMatchObject(refused);
+        await expect(client.createReceiver("q").receiveMessages(1)).rejects.toMatchObject(refused);
+        await expect(client.createSender("q").sendMessages({ body: "x" })).rejects.toMatchObject(refused);
+        await client.close();
+      }
+      expect(counts()).toMatchObject({ active: 0 });
+    });
+
+    it.each([
+      {
+        name: "the key that it was started with",
+        options: { key: "secret" },
+        given: "Name=local;SharedAccessKey=secret",
+      },
+      {
+        name: "the key of Microsoft's emulator",
+        options: {},
+        given: "Name=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE",
+      },
+    ])("$name is taken", async ({ options, given }) => {
+      bus = await startLocalBus({ queues: [{ name: "q" }] }, options);
+      await bus.send("q", { body: "x" });
+      const client = new ServiceBusClient(
+        bus.broker.connectionString.replace(/Name=[^;]*;SharedAccessKey=[^;]*/, given),
+      );
+      expect(await client.createReceiver("q").peekMessages(1)).toHaveLength(1);
+      await client.close();
     });
 
     it("an entity with sessions refuses receivers without, and messages without a session id", async () => {

@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import type { EventContext, Message, Typed } from "rhea";
 import rhea from "rhea";
 import { encode, itemsOf, rawMessage, readerOf, receiveRaw, section } from "../../local/broker/amqp.ts";
+import { signedToken } from "./signed-token.ts";
 
 /** The format of one message. rhea encodes a message that comes without a format. */
 const ENCODED = 0;
@@ -130,7 +131,7 @@ export async function putToken(port: number, audience: string): Promise<unknown>
     connection.on("message", ({ message }: EventContext) => resolve(message?.application_properties?.["statusCode"]));
     connection.open_sender("$cbs");
     const application_properties = { operation: "put-token", type: "servicebus.windows.net:sastoken", name: audience };
-    const request = { message_id: "1", reply_to: replyTo, application_properties, body: "token" };
+    const request = { message_id: "1", reply_to: replyTo, application_properties, body: signedToken(audience) };
     connection.once("sendable", ({ sender }: EventContext) => sender?.send(request));
   }).finally(() => connection.close());
 }

@@ -3,12 +3,17 @@ import rhea from "rhea";
 import { receiveRaw } from "../../local/broker/amqp.ts";
 import { parseEntities } from "../../local/broker/entities.ts";
 import { Namespace } from "../../local/broker/namespace.ts";
+import { keysWith } from "../../local/broker/sas-token.ts";
 import { LinkServer } from "../../local/broker/serve-connections.ts";
 
-/** A broker that accepts every token, and then refuses every entity, as the service does if a role is missing. */
+/**
+ * A broker that accepts the tokens that the local broker accepts, and then refuses every entity, as the service does if
+ * a role or a right is missing.
+ */
 export async function startRefusingBroker(): Promise<{ port: number; close(): void }> {
   const container = rhea.create_container({ id: "refusing-broker" });
   const links = new LinkServer(new Namespace(parseEntities({ queues: [{ name: "q" }], topics: [] }), Date.now), {
+    keys: keysWith("local"),
     now: Date.now,
   });
   const refusal = {

@@ -142,5 +142,5 @@ function rightTo(source: Source, place: BusPlace): string {
   if (place.kind === "identity") {
     return `The app's identity needs the role "${ROLES.bus}" on it (${grantSource(place.host, source, place.clientId)}). Assign it, and wait some minutes until it takes effect`;
   }
-  return "The key in ServiceBus needs the right Listen. If the namespace takes no keys, set ServiceBus__fullyQualifiedNamespace instead";
+  return "Copy the connection string of a current key into ServiceBus; the key needs the right Listen. If the namespace takes no keys, set ServiceBus__fullyQualifiedNamespace instead";
 }
