@@ -5,13 +5,14 @@ import type { Source } from "../../shared/run/source.ts";
 import { makeFakeBroker } from "../support/fake-broker.ts";
 import { type LocalBus, startLocalBus } from "../support/local-broker-harness.ts";
 import { makeTestClock } from "../support/test-clock.ts";
+import { type DeadLetterHarness, describeDeadLetterQueue } from "./dead-letter-queue.contract.ts";
 import { type BrokerHarness, describeMessageBroker } from "./message-broker.contract.ts";
 import { openServiceBus } from "./service-bus-harness.ts";
 
 const LOCK_MS = 60_000;
 
 /** One broker serves all tests. Each takes a new entity. */
-const ENTITIES = Array.from({ length: 60 }, (_, index) => index + 1);
+const ENTITIES = Array.from({ length: 90 }, (_, index) => index + 1);
 let bus: LocalBus;
 let serviceBus: MessageBroker;
 let used = 0;
@@ -37,6 +38,8 @@ const freshSubscription = (): Source => ({ topic: `images-${(used++ % ENTITIES.l
 describeMessageBroker("the fake", async () => openFake());
 describeMessageBroker("Service Bus, on a queue,", async () => openLocal(freshQueue()));
 describeMessageBroker("Service Bus, on a subscription,", async () => openLocal(freshSubscription()));
+describeDeadLetterQueue("Service Bus, on a queue,", async () => openDeadLetters(freshQueue()));
+describeDeadLetterQueue("Service Bus, on a subscription,", async () => openDeadLetters(freshSubscription()));
 
 function openFake(): BrokerHarness {
   const source = { queue: "thumbnails" };
@@ -72,4 +75,8 @@ function openFake(): BrokerHarness {
 
 function openLocal(source: Source): BrokerHarness {
   return openServiceBus({ broker: serviceBus, source, user: bus, passTime: (ms) => bus.passTime(ms) });
+}
+
+function openDeadLetters(source: Source): DeadLetterHarness {
+  return { source, user: bus, passTime: async (ms) => bus.passTime(ms) };
 }

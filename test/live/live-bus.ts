@@ -99,7 +99,7 @@ function openAzure(settings: AzureSettings): LiveBus {
  */
 async function openLocal(): Promise<LiveBus> {
   const directory = await mkdtemp(join(tmpdir(), "dispatcher-live-"));
-  const names = Array.from({ length: 60 }, (_, index) => `live-${index}`);
+  const names = Array.from({ length: 90 }, (_, index) => `live-${index}`);
   const own = { lockDurationMs: 60_000 };
   const entities = {
     queues: names.map((name) => ({ name, ...own })),

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe } from "vitest";
 import { makeServiceBusBroker } from "../../shared/adapters/service-bus/broker.ts";
 import type { MessageBroker } from "../../shared/ports/message-broker.ts";
 import type { Source } from "../../shared/run/source.ts";
+import { describeDeadLetterQueue } from "../contract/dead-letter-queue.contract.ts";
 import { type BrokerHarness, describeMessageBroker } from "../contract/message-broker.contract.ts";
 import { openServiceBus, type ServiceBusUnderTest } from "../contract/service-bus-harness.ts";
 import { type LiveBus, openLiveBus } from "./live-bus.ts";
@@ -24,6 +25,11 @@ export function describeLiveBroker(name: string, fresh: (bus: LiveBus) => Promis
       await bus?.close();
     });
     describeMessageBroker(name, async () => openInTime({ broker, source: await fresh(bus), user: bus.user }));
+    describeDeadLetterQueue(name, async () => ({
+      source: await fresh(bus),
+      user: bus.user,
+      passTime: (ms) => setTimeout(ms),
+    }));
   });
 }
 
