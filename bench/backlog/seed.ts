@@ -7,6 +7,7 @@ import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { openRowOf, runRow, sourcePartition } from "../../shared/adapters/tables/keys.ts";
 import { writeMark, writeOpenRun } from "../../shared/adapters/tables/run-entity.ts";
 import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
+import { searchRows } from "../../shared/adapters/tables/search-rows.ts";
 import { systemClock } from "../../shared/clock.ts";
 import { runningLimitMs } from "../../shared/jobs/run-limits.ts";
 import type { Module } from "../../shared/modules/module.ts";
@@ -69,8 +70,12 @@ function* rowsOf(runs: Iterable<Run>): Iterable<Seed> {
     const partitionKey = sourcePartition(INSTANCE, run.source);
     const rowKey = openRowOf(run, Date.now());
     const place = run.status === "waiting" ? rowKey : undefined;
+    const search = searchRows(run, partitionKey);
     yield { partitionKey, rowKey, columns: writeOpenRun(run) };
-    yield { partitionKey, rowKey: runRow(run), columns: writeMark(run, place) };
+    yield { partitionKey, rowKey: runRow(run), columns: { ...writeMark(run, place), ...search.columns } };
+    yield* search.steps.map(({ row: { partitionKey: partition, rowKey: found, ...columns } }) => {
+      return { partitionKey: partition, rowKey: found, columns };
+    });
   }
 }
 

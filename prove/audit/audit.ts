@@ -256,12 +256,15 @@ function auditNotes({ open, closed, deadLetters, notes }: Records, index: Index,
       .filter(({ runId }) => index.closed.has(runId))
       .map(({ runId, reason = "" }): NoteRow => ({ kind: "dead", runId, says: reason })),
   ];
-  const asText = ({ kind, runId, says }: NoteRow) => `${kind} ${runId} ${says}`;
-  const [held, needed] = [new Set(notes.map(asText)), new Set(wanted.map(asText))];
+  const [held, needed] = [new Set(notes.map(noteText)), new Set(wanted.map(noteText))];
   for (const note of wanted)
-    if (!held.has(asText(note))) say("note", note.runId, `no ${note.kind} row says ${note.says}`);
+    if (!held.has(noteText(note))) say("note", note.runId, `no ${note.kind} row says ${note.says}`);
   for (const note of notes)
-    if (!needed.has(asText(note))) say("note", note.runId, `a ${note.kind} row says ${note.says}, without cause`);
+    if (!needed.has(noteText(note))) say("note", note.runId, `a ${note.kind} row says ${note.says}, without cause`);
+}
+
+function noteText({ kind, runId, says }: NoteRow): string {
+  return `${kind} ${runId} ${says}`;
 }
 
 function auditLeftovers(

@@ -32,7 +32,7 @@ export interface LettersWanted {
 }
 
 /** A dead letter as the table notes it. */
-export interface StoredLetter extends NotedLetter {
+interface StoredLetter extends NotedLetter {
   readonly etag: string;
 }
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { closed, rejected, reopened } from "../../shared/run/change-run.ts";
+import type { Reason } from "../../shared/run/reasons.ts";
 import type { ClosedRun, Run, Verdict } from "../../shared/run/run.ts";
 import { aRun, closing, T0 } from "../support/a-run.ts";
 import type { Tables } from "../support/fake-run-table.ts";
@@ -134,8 +135,8 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
     });
 
     it("lists dead letters by module, reason and group, page by page", async () => {
-      const fails = (sequenceNumber: number, module: string, said: string, reason: Verdict["reason"] = "JobFailed") =>
-        dead(aRun({ sequenceNumber, module }), { reason: reason!, description: `no Job, attempt 1 of 1: ${said}` });
+      const fails = (sequenceNumber: number, module: string, said: string, reason: Reason = "JobFailed") =>
+        dead(aRun({ sequenceNumber, module }), { reason, description: `no Job, attempt 1 of 1: ${said}` });
       await fails(1, "a", "disk 1 is full");
       await fails(2, "a", "disk 22 is full");
       await fails(3, "a", "no such file");
@@ -143,7 +144,7 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
       await fails(5, "a-b", "disk 1 is full");
       await fails(6, "", "disk 1 is full");
       const listed = async (which: Parameters<Tables["deadLetters"]>[1]) =>
-        numbers(await table.deadLetters(source, which, 9)).toSorted();
+        numbers(await table.deadLetters(source, which, 9)).toSorted((a, b) => a - b);
       expect(await listed({})).toEqual([1, 2, 3, 4, 5, 6]);
       expect(await listed({ module: "a" })).toEqual([1, 2, 3, 4]);
       expect(await listed({ module: "" })).toEqual([6]);

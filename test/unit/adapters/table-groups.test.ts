@@ -91,6 +91,19 @@ describe("writes to one partition", () => {
     expect(requests.slice(1).map(({ keys }) => keys.length)).toEqual([100, 30]);
   });
 
+  it("are a hundred steps at most, and none is cut apart, however many steps each has", async () => {
+    const { write, requests } = await aBusyService([]);
+    for (let n = 0; n < 40; n += 1)
+      void write(Array.from({ length: 3 + (n % 2) }, (_, step) => create(`row-${n}-${step}`)));
+    await setImmediate();
+    for (const at of [0, 1]) {
+      requests[at]?.answer();
+      await setImmediate();
+    }
+    // 14 writes of 3 steps and 14 of 4 fit into a hundred, and another one of 3 does not.
+    expect(requests.slice(1).map(({ keys }) => keys.length)).toEqual([98, 42]);
+  });
+
   it("go together again without the one that the service refused, if it says which one that was", async () => {
     const { write, requests, asked } = await aBusyService([]);
     const writes = [[create("a"), create("b")], [create("c")], [create("d"), create("e")], [create("f")]].map((steps) =>
