@@ -75,7 +75,7 @@ async function makeFiles(directory: string, trusted: string) {
   const [certificates, authorities] = [join(directory, "certificates"), join(directory, "authorities")];
   const own = await makeCertificate();
   await mkdir(certificates, { recursive: true, mode: 0o700 });
-  await mkdir(authorities);
+  await mkdir(authorities, { recursive: true });
   await writeFile(join(certificates, "ca.crt"), own.cert);
   await writeFile(join(certificates, "tls.crt"), own.cert);
   await writeFile(join(certificates, "tls.key"), own.key, { mode: 0o600 });
