@@ -68,6 +68,8 @@ function alreadyText(answer: Answer & { kind: "already" }): string {
       return "its Job is given up, and the next attempt follows";
     case "being cancelled":
       return "it is being cancelled";
+    case "cancelled":
+      return "it is cancelled, and its message is a dead letter";
     case "verdict recorded":
       return `its verdict is recorded (${answer.outcome}), and the next ticks settle its message`;
     case "loss accepted":

@@ -31,7 +31,7 @@ type Done =
 
 /** Why nothing was left to do: an earlier try, or a replica, did it. */
 type Already =
-  | { readonly was: "adopted" | "given up" | "being cancelled" }
+  | { readonly was: "adopted" | "given up" | "being cancelled" | "cancelled" }
   | { readonly was: "verdict recorded"; readonly outcome: ClosedStatus }
   /** It is the recorded cluster, and no Job is absent from it. */
   | { readonly was: "cluster accepted" }

@@ -15,6 +15,8 @@ const CANCELLED = cancelled("cancelled by hand");
  */
 export async function cancelRun(deps: Dependencies, key: RunKey, log: Log): Promise<Answer> {
   const outcome = await changeOpenRun(deps, key, ({ run }) => cancellation(deps, run));
+  if (outcome.kind === "refused" && outcome.because === "run closed" && outcome.status === "cancelled")
+    return already({ was: "cancelled" });
   if (outcome.kind === "done") log.warn("cancelled a run by hand", { runId: runId(key) });
   return outcome;
 }

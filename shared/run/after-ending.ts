@@ -25,7 +25,7 @@ export interface Conclude {
 
 /**
  * Says what follows when an attempt ended this way: the next one, or the end of the run. Failures and interruptions
- * have budgets of their own.
+ * have budgets of their own. A run that is cancelled before its first attempt is given with attempt 0.
  */
 export function afterEnding(run: Run, end: AttemptEnd, retry: RetryPolicy, now: EpochMs): Retry | Conclude {
   const failures = run.failures + (end.kind === "failure" ? 1 : 0);
@@ -82,5 +82,11 @@ function concludeWith(
   const { outcome, reason, end, failures, interruptions } = how;
   const description = describeEnd(run, end, { failures, interruptions, maxAttempts });
   const exitCode = end.exitCode === undefined ? {} : { exitCode: end.exitCode };
-  return { do: "conclude", verdict: { outcome, reason, description, ...exitCode }, failures, interruptions };
+  const unbegun = run.attempt === 0 ? { unbegun: true } : {};
+  return {
+    do: "conclude",
+    verdict: { outcome, reason, description, ...exitCode, ...unbegun },
+    failures,
+    interruptions,
+  };
 }

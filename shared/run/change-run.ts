@@ -108,7 +108,8 @@ export function concluded(
   return {
     ...clear(run, "absentSince", "endOrdered", "heldUpBy", "heldUpSince"),
     status: "settling",
-    attempt: verdict.outcome === "cancelled" ? lastBegun(run) : run.attempt,
+    // The first attempt's number stays, because a Job that was made and never recorded has it in its name.
+    attempt: verdict.outcome === "cancelled" ? Math.max(1, lastBegun(run)) : run.attempt,
     verdict,
     failures: counts.failures,
     interruptions: counts.interruptions,
@@ -140,11 +141,12 @@ export function released(run: Run, module: string, now: EpochMs): Run {
 }
 
 /**
- * Says which attempt a cancelled run ends with. A run that waits, or whose last Job is being retired, counts the next
- * attempt already.
+ * Says which attempt a cancelled run ends with, 0 if none has begun. A run that waits or is held, or whose last Job is
+ * being retired, counts the next attempt already.
  */
 export function lastBegun(run: Run): number {
-  return run.status === "requeueing" || run.status === "waiting" ? Math.max(1, run.attempt - 1) : run.attempt;
+  const isBetween = run.status === "requeueing" || run.status === "waiting" || run.status === "held";
+  return isBetween ? run.attempt - 1 : run.attempt;
 }
 
 /**

@@ -203,7 +203,7 @@ function take({ run, now }: Seen): Decision {
 /** A tick asks only if the gate is not shut, so that what is held waits at no cost. The run has no Job yet. */
 function hold(seen: Seen): Decision {
   const { run, cancelled: isCancelled, retry, now } = seen;
-  if (isCancelled) return afterEnding(run, CANCELLED, retry, now);
+  if (isCancelled) return afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retry, now);
   if (now < run.notBefore) return leave("trigger-at-work", run.notBefore);
   return byMessage(seen, { deferred: { do: "judge" }, active: leave("redelivery") });
 }

@@ -2,13 +2,14 @@ import { type AttemptEnd, type Run, type RunKey, runId } from "./run.ts";
 
 /**
  * Describes an attempt's end for people, such as `Job thumbnail-x-1-4, attempt 4 of 4: exit code 1: no space left on
- * device`.
+ * device`. Attempt 0 stands for a run that had none.
  */
 export function describeEnd(
   run: Pick<Run, "attempt" | "jobName">,
   end: AttemptEnd,
   counts: { readonly failures: number; readonly interruptions: number; readonly maxAttempts: number },
 ): string {
+  if (run.attempt === 0) return `no attempt was made: ${end.detail}`;
   // Attempts that cost nothing have numbers too, so "attempt 7 of 4" could come about. Then the failures are counted
   // instead.
   const attempt =

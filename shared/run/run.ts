@@ -51,6 +51,8 @@ export interface Verdict {
   readonly reason?: Reason;
   readonly description?: string;
   readonly exitCode?: number;
+  /** Whether the run was cancelled before its first attempt began. */
+  readonly unbegun?: boolean;
 }
 
 /**
@@ -160,6 +162,11 @@ export interface ClosedRun extends Omit<Run, "status"> {
   readonly closedAt: EpochMs;
   /** Whether it was `held` until it was closed, so that it is to be judged if it is reopened. */
   readonly wasHeld?: boolean;
+}
+
+/** How many attempts a run had by its end: none if its message was rejected, or cancelled while it waited for the first. */
+export function attemptsHad({ attempt, verdict }: Pick<ClosedRun, "attempt" | "verdict">): number {
+  return verdict?.outcome === "rejected" || verdict?.unbegun === true ? 0 : attempt;
 }
 
 /** Names a run in logs, annotations and commands, such as `thumbnails:42:1732400000000`. */

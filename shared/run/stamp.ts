@@ -1,5 +1,5 @@
 import type { PeekedMessage, Properties } from "./message.ts";
-import { type Run, runId, type Verdict } from "./run.ts";
+import { attemptsHad, type Run, runId, type Verdict } from "./run.ts";
 
 /** Says which instance deferred a message. The sweep touches no message with another owner. */
 export function ownerStamp(owner: string): Properties {
@@ -57,7 +57,7 @@ export function letterProperties(run: Omit<Run, "status">, verdict: Verdict): Pr
     "dispatcher-reason": verdict.reason,
     "dispatcher-run": runId(run),
     "dispatcher-module": run.module || undefined,
-    "dispatcher-attempt": verdict.outcome === "rejected" ? undefined : run.attempt,
+    "dispatcher-attempt": attemptsHad({ attempt: run.attempt, verdict }) || undefined,
     "dispatcher-failures": run.failures,
     "dispatcher-interruptions": run.interruptions,
     "dispatcher-job": run.jobName,

@@ -2,6 +2,7 @@ import { errorText, UnavailableError } from "../errors.ts";
 import type { Fields, Log } from "../log.ts";
 import type { ClusterRecord, ClusterSight } from "../run/cluster-record.ts";
 import type { ModuleLimit } from "../run/module-limit.ts";
+import { attemptsHad } from "../run/run.ts";
 import type { HoldReason } from "../run/source-hold.ts";
 import type { DomainEvent } from "./domain-event.ts";
 
@@ -53,8 +54,8 @@ function lineOf(event: DomainEvent): Line | undefined {
       return ["info", "reached a verdict", { outcome, reason, why: description }];
     }
     case "closed": {
-      const { status: outcome, verdict, attempt: attempts } = event.run;
-      const fields = { outcome, reason: verdict?.reason, attempts };
+      const { status: outcome, verdict } = event.run;
+      const fields = { outcome, reason: verdict?.reason, attempts: attemptsHad(event.run) };
       if (outcome === "lost") return ["error", "closed a run as lost: its message is gone from the bus", fields];
       return ["info", "closed a run", fields];
     }

@@ -89,6 +89,7 @@ const VERDICT = z.object({
   verdictReason: z.exactOptional(z.enum(REASONS)),
   verdictDescription: z.exactOptional(prose),
   verdictExitCode: z.exactOptional(count),
+  verdictUnbegun: z.exactOptional(z.boolean()),
 });
 
 /** The columns of a `run|` row that name the other rows which go when it goes, whoever wrote them. */
@@ -232,24 +233,26 @@ function readEndOrdered(columns: Columns): { endOrdered?: AttemptEnd } {
 
 function writeVerdict(verdict: Verdict | undefined): Columns {
   if (verdict === undefined) return {};
-  const { outcome, reason, description, exitCode } = verdict;
+  const { outcome, reason, description, exitCode, unbegun } = verdict;
   return z.encode(VERDICT, {
     verdict: outcome,
     ...(reason === undefined ? {} : { verdictReason: reason }),
     ...(description === undefined ? {} : { verdictDescription: description }),
     ...(exitCode === undefined ? {} : { verdictExitCode: exitCode }),
+    ...(unbegun === undefined ? {} : { verdictUnbegun: unbegun }),
   });
 }
 
 function readVerdict(columns: Columns): { verdict?: Verdict } {
   if (columns.verdict === undefined) return {};
-  const { verdict, verdictReason, verdictDescription, verdictExitCode } = decoded(VERDICT, columns);
+  const { verdict, verdictReason, verdictDescription, verdictExitCode, verdictUnbegun } = decoded(VERDICT, columns);
   return {
     verdict: {
       outcome: verdict,
       ...(verdictReason === undefined ? {} : { reason: verdictReason }),
       ...(verdictDescription === undefined ? {} : { description: verdictDescription }),
       ...(verdictExitCode === undefined ? {} : { exitCode: verdictExitCode }),
+      ...(verdictUnbegun === undefined ? {} : { unbegun: verdictUnbegun }),
     },
   };
 }

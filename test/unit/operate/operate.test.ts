@@ -10,7 +10,7 @@ import { forceRun } from "../../../shared/operate/force-run.ts";
 import type { ForcedOutcome } from "../../../shared/operate/forced-outcome.ts";
 import { runsNamed, sourcesNamed } from "../../../shared/operate/run-named.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
-import { type RunKey, runId } from "../../../shared/run/run.ts";
+import { attemptsHad, type RunKey, runId } from "../../../shared/run/run.ts";
 import { aModule } from "../../support/a-module.ts";
 import { FakeCluster } from "../../support/fake-cluster.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
@@ -276,7 +276,13 @@ describe("cancelling a run", () => {
     await world.send();
     expect(await cancel(world)).toMatchObject({ kind: "done" });
     await world.tick();
-    expect(world.message(1).letter).toMatchObject({ reason: "Cancelled", description: /^no Job, attempt 1 of 3/ });
+    expect(world.message(1).letter).toMatchObject({
+      reason: "Cancelled",
+      description: "no attempt was made: cancelled by hand",
+    });
+    expect(world.message(1).letter?.properties?.["dispatcher-attempt"]).toBe("");
+    expect(world.closed().map(attemptsHad)).toEqual([0]);
+    expect(world.lines).toContainEqual(expect.objectContaining({ message: "closed a run", attempts: 0 }));
     expect(world.cluster.names()).toEqual([]);
   });
 
@@ -327,6 +333,15 @@ describe("cancelling a run", () => {
     const [name = ""] = world.cluster.names();
     expect(world.message(1).letter?.reason).toBe("Cancelled");
     expect(world.cluster.job(name).spec?.activeDeadlineSeconds).toBe(1);
+  });
+
+  it("is harmless if it is repeated, also when the run is closed as cancelled", async () => {
+    const world = await withRun();
+    await cancel(world);
+    await toTheEnd(world);
+    const [run] = world.closed();
+    if (!run) throw new Error("the run is still open");
+    expect(await cancelRun(world.deps, run, aLog())).toEqual({ kind: "already", was: "cancelled" });
   });
 
   it("is harmless if it is repeated, and is refused once a verdict is recorded", async () => {
