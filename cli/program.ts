@@ -45,8 +45,9 @@ Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong
     .addHelpText(
       "after",
       `
-Settings in local.settings.json ("Values") go before the stack's own.
-A real ServiceBus or AzureWebJobsStorage there replaces the local one.`,
+Settings of the environment go before those in local.settings.json ("Values"), and these before
+the stack's own. KUBECONFIG does not count: name a cluster with --kubeconfig.
+A real ServiceBus or AzureWebJobsStorage replaces the local one.`,
     )
     .action((flags, command) => {
       const cluster = chooseCluster(flags, command);

@@ -9,6 +9,7 @@ import {
 } from "./settings/connection-settings.ts";
 import { readLocalSettings } from "./settings/local-settings.ts";
 import { SettingReader } from "./settings/setting-reader.ts";
+import { misspeltSettings, unknownSettings } from "./settings/unknown-settings.ts";
 
 /** The app's settings, checked. Durations are milliseconds. */
 export interface Settings {
@@ -84,6 +85,18 @@ export async function readConfigOver(
   const values = Object.entries(await readLocalSettings(file));
   for (const [name, value] of values) if (!env[name]?.trim()) env[name] = value;
   return readConfig(env);
+}
+
+/**
+ * Says which settings no program reads: names in the `Values` of a local.settings.json, and slips of the pen in the
+ * environment. Ask before `readConfigOver`, which puts the file's values into the environment.
+ */
+export async function strayNames(
+  file: string,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<string[]> {
+  const values = await readLocalSettings(file);
+  return [...unknownSettings(values).map((text) => `${file}: ${text}`), ...misspeltSettings(env)];
 }
 
 function readBodyAccess(read: SettingReader): BodyAccess {

@@ -17,8 +17,9 @@ export async function preflight(flags: TargetFlags): Promise<number> {
 }
 
 async function find(flags: TargetFlags): Promise<Finding[]> {
-  const { deps, close } = await openTarget(flags);
-  const findings = await makePreflight(deps)();
+  const { deps, strays, close } = await openTarget(flags);
+  const unread = strays.map((text): Finding => ({ level: "warning", text }));
+  const findings = [...(await makePreflight(deps)()), ...unread];
   await close();
   const { modules, namespace } = deps;
   if (findings.length === 0) print(`nothing is wrong with ${modules.size} modules and namespace ${namespace}`);

@@ -1,5 +1,5 @@
 import type { KubeConfig } from "@kubernetes/client-node";
-import { readConfig, readConfigOver, type Settings } from "../../shared/config.ts";
+import { readConfig, readConfigOver, type Settings, strayNames } from "../../shared/config.ts";
 import { readLocalSettings } from "../../shared/settings/local-settings.ts";
 import type { TargetFlags } from "./flags.ts";
 import { readState } from "./stack-state.ts";
@@ -13,6 +13,8 @@ export interface Found {
   readonly words: string;
   /** The cluster by the operator's own kubeconfig; undefined if the settings say which. */
   readonly kubeConfig?: KubeConfig;
+  /** A sentence for each setting that no program reads. */
+  readonly strays?: readonly string[];
   /** Removes what was copied to this machine. */
   readonly cleanUp?: () => Promise<void>;
 }
@@ -37,8 +39,9 @@ export async function findTarget(flags: TargetFlags): Promise<Found> {
 }
 
 async function findBySettings(): Promise<Found> {
+  const strays = await strayNames(LOCAL_SETTINGS);
   const settings = await readConfigOver(LOCAL_SETTINGS);
-  return { kind: "settings", words: `instance ${settings.instance}`, settings };
+  return { kind: "settings", words: `instance ${settings.instance}`, settings, strays };
 }
 
 async function findRelease(flags: TargetFlags): Promise<Found> {

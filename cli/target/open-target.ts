@@ -11,6 +11,8 @@ export interface Target {
   readonly deps: Dependencies;
   /** Writes what was changed to stderr, as a replica would log it. */
   readonly log: Log;
+  /** A sentence for each setting that no program reads. */
+  readonly strays: readonly string[];
   /** Says what is about to be changed, and finds who acts: see `announce`. */
   announce(change: string): Promise<string>;
   readonly close: () => Promise<void>;
@@ -24,6 +26,7 @@ export async function openTarget(flags: TargetFlags): Promise<Target> {
   return {
     deps,
     log,
+    strays: found.strays ?? [],
     announce: (change) => announce(found, change),
     async close() {
       await deps.broker.close();

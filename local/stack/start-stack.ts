@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ClusterChoice } from "../../cli/up/cluster-flags.ts";
+import { durationText, parseDuration } from "../../shared/duration.ts";
 import { loadModules } from "../../shared/module-files/load-modules.ts";
 import type { Source } from "../../shared/run/source.ts";
 import type { FilterConfig } from "../broker/filter.ts";
@@ -14,7 +15,7 @@ import { type Part, type PartOptions, startPart } from "./part.ts";
 import { PROJECT_ROOT } from "./project-root.ts";
 
 /** How long the local broker's locks last. They are short, so that a message whose function died comes again soon. */
-const LOCK_SECONDS = 30;
+const LOCK_MS = 30_000;
 
 export interface StackOptions {
   readonly modulesDir: string;
@@ -131,7 +132,7 @@ function defaultSettings({ settings }: StackOptions): Settings {
   return {
     DISPATCHER_INSTANCE: instance,
     RECONCILE_SCHEDULE: "*/2 * * * * *",
-    ...(isReal(settings, "ServiceBus") ? {} : { LOCK_DURATION: `${LOCK_SECONDS}s` }),
+    ...(isReal(settings, "ServiceBus") ? {} : { LOCK_DURATION: durationText(LOCK_MS) }),
   };
 }
 
@@ -143,7 +144,9 @@ async function bus(
 ): Promise<Settings> {
   if (isReal(options.settings, "ServiceBus")) return {};
   const file = join(directory, "entities.json");
-  const entities = busEntities(sources, { lockDurationMs: LOCK_SECONDS * 1000, filters: options.filters });
+  // The app refuses a duration that is none, in words of its own.
+  const lockDurationMs = parseDuration(options.settings["LOCK_DURATION"] ?? "") ?? LOCK_MS;
+  const entities = busEntities(sources, { lockDurationMs, filters: options.filters });
   await writeFile(file, JSON.stringify(entities));
   const args = ["--entities", file, "--port", String(options.ports?.bus ?? 0)];
   if (options.busKey !== undefined) args.push("--key", options.busKey);
@@ -170,9 +173,10 @@ async function storage(
   return { AzureWebJobsStorage: connectionString.replace(endpoint, reachable) };
 }
 
-async function cluster({ cluster: choice }: StackOptions, directory: string, start: Start): Promise<Settings> {
+async function cluster(options: StackOptions, directory: string, start: Start): Promise<Settings> {
+  const choice = options.cluster;
   if (choice.kind === "kubeconfig") return { KUBECONFIG: choice.file, JOB_NAMESPACE: choice.namespace };
-  const namespace = "dispatcher-jobs";
+  const namespace = options.settings["JOB_NAMESPACE"] ?? "dispatcher-jobs";
   const args = ["--directory", join(directory, "cluster"), "--namespace", namespace];
   const { ready } = await start({ name: "cluster", program: "local/cluster", args, stopTimeoutMs: 10_000 });
   return { KUBECONFIG: text(ready, "kubeconfig"), JOB_NAMESPACE: namespace };

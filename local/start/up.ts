@@ -1,13 +1,12 @@
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { readState, removeState, writeState } from "../../cli/target/stack-state.ts";
 import type { ClusterChoice } from "../../cli/up/cluster-flags.ts";
 import { type Source, sourceName } from "../../shared/run/source.ts";
-import { readLocalSettings } from "../../shared/settings/local-settings.ts";
-import { isReal } from "../stack/is-real.ts";
 import { neededEnvironment } from "../stack/own-environment.ts";
 import { PROJECT_ROOT } from "../stack/project-root.ts";
 import { isIdle, readable } from "../stack/readable-line.ts";
 import { untilReady } from "../stack/readiness.ts";
+import { readStackSettings } from "../stack/stack-settings.ts";
 import { type Stack, startStack } from "../stack/start-stack.ts";
 
 // `dispatcher up` runs the bus, storage, the cluster and the app on this machine, until Ctrl-C.
@@ -23,17 +22,6 @@ function errorMessage(error: unknown): string {
 
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
-}
-
-/**
- * The settings that count. A development bus or storage is left out, because its connection string names a server that
- * doesn't run here.
- */
-function withoutDevelopment(values: Readonly<Record<string, string>>): Record<string, string> {
-  const local = ["ServiceBus", "AzureWebJobsStorage"].filter((name) => !isReal(values, name));
-  return Object.fromEntries(
-    Object.entries(values).filter(([name, value]) => value.trim() !== "" && !local.includes(name)),
-  );
 }
 
 function entitiesOf(sources: readonly Source[]): string[] {
@@ -56,7 +44,7 @@ function introduce(stack: Stack, url: string): void {
     /sb:\/\/[^;/]+/.exec(settings["ServiceBus"] ?? "")?.[0] ?? settings["ServiceBus__fullyQualifiedNamespace"];
   const storage = /TableEndpoint=([^;]+)/.exec(settings["AzureWebJobsStorage"] ?? "")?.[1];
   const isLocal = (name: string) => stack.parts.some((one) => one.name === name);
-  const asSet = "as local.settings.json says";
+  const asSet = "as the settings say";
   print(`
 app       ${url}/api/health/ready  (the Dispatcher${pid("app")})
 bus       ${bus ?? asSet}${isLocal("broker") ? `  (stands in for Service Bus${pid("broker")})` : ""}
@@ -73,12 +61,13 @@ Ctrl-C stops everything.
 async function run(cluster: ClusterChoice, interrupted: Promise<never>): Promise<void> {
   const running = await readState();
   if (running) throw new Error(`npm start runs here already. Stop it first: kill ${running.pid}`);
-  const values = withoutDevelopment(await readLocalSettings(join(PROJECT_ROOT, "local.settings.json")));
+  const { settings, warnings } = await readStackSettings(PROJECT_ROOT, process.env);
+  for (const warning of warnings) print(`WARNING ${warning}`);
   const starting = startStack({
-    modulesDir: resolve(PROJECT_ROOT, values["MODULES_DIR"] ?? "modules"),
+    modulesDir: settings["MODULES_DIR"] ?? join(PROJECT_ROOT, "modules"),
     cluster,
     filters: {},
-    settings: values,
+    settings,
     env: neededEnvironment(process.env),
     ports: PORTS,
     onLine: (part, line) => {

@@ -80,11 +80,15 @@ describe("local.settings.sample.json", () => {
     Object.entries(isRecord(values) ? values : {}).map(([name, value]) => [name, String(value)]),
   );
 
-  it("holds every setting that has a default, with that default, the two connections, and the worker's language", () => {
+  it("holds the settings that have a default, with that default, the two connections, and the worker's language", () => {
     const { ServiceBus, AzureWebJobsStorage, FUNCTIONS_WORKER_RUNTIME, ...rest } = sample;
+    // The file goes before what `npm start` chooses by itself, and these two it chooses better.
+    const ofTheStack = ["RECONCILE_SCHEDULE", "LOCK_DURATION"];
     expect(rest).toEqual(
       Object.fromEntries(
-        settings.flatMap((setting) => (setting.default === undefined ? [] : [[setting.name, setting.default]])),
+        settings.flatMap((setting) =>
+          setting.default === undefined || ofTheStack.includes(setting.name) ? [] : [[setting.name, setting.default]],
+        ),
       ),
     );
     expect(ServiceBus).toContain("UseDevelopmentEmulator=true");
