@@ -51,15 +51,15 @@ A real ServiceBus or AzureWebJobsStorage replaces the local one.`,
     )
     .action((flags, command) => {
       const cluster = chooseCluster(flags, command);
-      return end(async () => (await import("./up/local-program.ts")).up(cluster));
+      return end(async () => (await import("./up/local-program.ts")).up(cluster), { cleansUp: true });
     });
   withCluster(program.command("demo"))
     .description("Sends messages of every kind through the whole path on this machine, and says how each ended.")
-    .option("--json", "one JSON object a line for each message, and a summary last")
+    .option("--json", "one JSON object a line for each message, and a summary last; behind npm, use npm run --silent")
     .addHelpText("after", "\nEnds with 0 if each message ended as its sample says, 1 if not, 2 for wrong flags.")
     .action((flags, command) => {
       const cluster = chooseCluster(flags, command);
-      return end(async () => (await import("./up/local-program.ts")).demo(cluster, flags));
+      return end(async () => (await import("./up/local-program.ts")).demo(cluster, flags), { cleansUp: true });
     });
   addCompletion(program);
   program.helpCommand("help [command]", "Prints what a command does and takes.");

@@ -1,4 +1,5 @@
 import type { ClusterChoice } from "../../cli/up/cluster-flags.ts";
+import { whenReaderIsGone } from "../stack/lost-reader.ts";
 import { neededEnvironment } from "../stack/own-environment.ts";
 import { jsonReport, textReport } from "./report.ts";
 import { runDemo } from "./run-demo.ts";
@@ -11,9 +12,10 @@ const LIMIT_MS = 120_000;
  */
 export async function demo(cluster: ClusterChoice, flags: { readonly json?: true | undefined }): Promise<number> {
   const interrupted = new AbortController();
-  process.on("SIGINT", () => interrupted.abort());
-  process.on("SIGTERM", () => interrupted.abort());
-  process.on("SIGHUP", () => interrupted.abort());
+  const interrupt = () => interrupted.abort();
+  // A second signal ends this process at once, and then the parts end by themselves.
+  process.once("SIGINT", interrupt).once("SIGTERM", interrupt).once("SIGHUP", interrupt);
+  whenReaderIsGone(interrupt);
   try {
     const isRight = await runDemo({
       cluster,

@@ -10,8 +10,25 @@ export interface Report {
   results(results: readonly Result[], surprises: readonly string[]): void;
 }
 
+/** The width of the last table where there is no terminal that is narrower. */
+const WIDTH = 100;
+
+const ALL_WELL =
+  "Every message ended as expected. The queues and subscriptions are empty, and each dead-lettered message is in its dead letter queue. To send messages of your own, run: npm start";
+
 /** The facts of a message in a line of JSON, in this order. */
-const FACTS = ["messageId", "sequenceNumber", "source", "module", "outcome", "reason", "attempts", "jobs", "seconds"];
+const FACTS = [
+  "messageId",
+  "sequenceNumber",
+  "source",
+  "module",
+  "outcome",
+  "reason",
+  "description",
+  "attempts",
+  "jobs",
+  "seconds",
+];
 
 /**
  * Reports to programs. Stdout gets only JSON, one object a line: each message when all have ended, and the summary
@@ -33,26 +50,24 @@ export function jsonReport(): Report {
 export function textReport(stream: NodeJS.WriteStream): Report {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined;
   const seen = new Map<number, string>();
+  const say = (line: string) => void stream.write(`${line}\n`);
   return {
-    say: print,
+    say,
     progress(all) {
-      if (live) live(tableOf([["MESSAGE", "SOURCE:NUMBER", "STATE"], ...all.map(rowOf)]));
-      else for (const line of changes(all, seen)) print(line);
+      if (live) live(cropped(tableOf([["MESSAGE", "SOURCE:NUMBER", "STATE"], ...all.map(rowOf)]), stream.columns));
+      else for (const line of changes(all, seen)) say(line);
     },
     results(results, surprises) {
       // The table of results takes the place of the table of states.
       live?.clear();
       live?.done();
-      print(`\n${endTable(results)}\n`);
+      const width = stream.isTTY ? Math.min(stream.columns, WIDTH) : WIDTH;
+      say(`\n${endTable(results, width)}\n`);
       const { sent, completed, deadLettered, lost } = summaryOf(results);
-      print(`${sent} sent, ${completed} completed, ${deadLettered} dead-lettered, ${lost} lost`);
+      say(`${sent} sent, ${completed} completed, ${deadLettered} dead-lettered, ${lost} lost`);
       const problems = problemsOf(results, surprises);
-      for (const problem of problems) print(problem);
-      if (problems.length === 0)
-        print(
-          "Every message ended as expected. The queues and subscriptions are empty, and each dead-lettered\n" +
-            "message is in its dead letter queue. To send messages of your own, run: npm start",
-        );
+      for (const problem of problems) say(problem);
+      if (problems.length === 0) for (const line of wrapped(ALL_WELL, width)) say(line);
     },
   };
 }
@@ -123,9 +138,9 @@ function stateOf(run: Progress["run"]): string {
   }
 }
 
-/** A row for each message, and below it the reason of a dead letter. */
-function endTable(results: readonly Result[]): string {
-  const [header = "", ...rows] = tableOf([
+/** A row for each message, and below it the reason of a dead letter. No line is wider than so many columns. */
+function endTable(results: readonly Result[], columns: number): string {
+  const cells = [
     ["MESSAGE", "SOURCE:NUMBER", "OUTCOME", "JOBS", "TIME"],
     ...results.map(({ title, source, sequenceNumber, outcome, attempts, seconds }) => [
       title,
@@ -134,16 +149,33 @@ function endTable(results: readonly Result[]): string {
       jobs(attempts),
       `${seconds.toFixed(1)} s`,
     ]),
-  ]).split("\n");
+  ];
+  const excess = Math.max(
+    0,
+    ...tableOf(cells)
+      .split("\n")
+      .map((row) => row.length - columns),
+  );
+  const longest = Math.max(...cells.map(([title = ""]) => title.length));
+  const narrowed = cells.map(([title = "", ...rest]) => [cropped(title, longest - excess), ...rest]);
+  const [header = "", ...rows] = tableOf(narrowed).split("\n");
   const reasons = results.map(({ reason, description }) =>
-    reason === null ? [] : [`  ${wrapped(`${reason}: ${description}`).join("\n  ")}`],
+    reason === null ? [] : [`  ${wrapped(`${reason}: ${description}`, columns - 2).join("\n  ")}`],
   );
   return [header, ...rows.flatMap((row, index) => [row, ...(reasons[index] ?? [])])].join("\n");
 }
 
-/** The text in lines of at most 98 characters, unless a single word is longer. */
-function wrapped(text: string): string[] {
-  return text.match(/\S.{0,97}(?=\s|$)|\S+/g) ?? [];
+/** The text in lines of at most so many characters, unless a single word is longer. */
+function wrapped(text: string, width: number): string[] {
+  return text.match(new RegExp(`\\S.{0,${width - 1}}(?=\\s|$)|\\S+`, "g")) ?? [];
+}
+
+/** The text with each line cut to so many characters. A terminal would wrap it, and a redrawn table would come apart. */
+function cropped(text: string, width: number): string {
+  return text
+    .split("\n")
+    .map((line) => (line.length > width ? `${line.slice(0, width - 1)}…` : line))
+    .join("\n");
 }
 
 function jobs(count: number): string {

@@ -63,7 +63,11 @@ export async function runDemo(options: DemoOptions): Promise<boolean> {
   }
 }
 
-async function show({ report, limitMs }: DemoOptions, stack: Stack, samples: readonly Sample[]): Promise<boolean> {
+async function show(
+  { report, limitMs, interrupted }: DemoOptions,
+  stack: Stack,
+  samples: readonly Sample[],
+): Promise<boolean> {
   const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
   try {
     // The samples are sent before the app starts, so that all of them still wait on the bus when `findSent` looks for
@@ -79,8 +83,10 @@ async function show({ report, limitMs }: DemoOptions, stack: Stack, samples: rea
     report.say(`The Dispatcher is ready (${url}/api/health/ready). It runs a Job for each valid message:\n`);
 
     const died = stack.failed();
-    const following = followRuns(tableOf(stack), sent, AbortSignal.timeout(limitMs), (all) => report.progress(all));
+    const until = AbortSignal.any([AbortSignal.timeout(limitMs), interrupted]);
+    const following = followRuns(tableOf(stack), sent, until, (all) => report.progress(all));
     const progress = await Promise.race([following, died]);
+    interrupted.throwIfAborted();
     const holdings = await lookIntoBus(client, samples);
     const jobs = await Promise.all(progress.map((one) => jobsOf(stack, one)));
     const results = progress.map((one, index) => judge(one, jobs[index] ?? [], holdings));

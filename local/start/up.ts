@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { readState, removeState, writeState } from "../../cli/target/stack-state.ts";
 import type { ClusterChoice } from "../../cli/up/cluster-flags.ts";
 import { type Source, sourceName } from "../../shared/run/source.ts";
+import { whenReaderIsGone } from "../stack/lost-reader.ts";
 import { neededEnvironment } from "../stack/own-environment.ts";
 import { PROJECT_ROOT } from "../stack/project-root.ts";
 import { isIdle, readable } from "../stack/readable-line.ts";
@@ -106,6 +107,7 @@ export async function up(cluster: ClusterChoice): Promise<number> {
       reject(stopped);
     };
     process.once("SIGINT", stop).once("SIGTERM", stop).once("SIGHUP", stop);
+    whenReaderIsGone(stop);
   });
   try {
     await run(cluster, interrupted);

@@ -22,6 +22,7 @@ test("the demo runs every sample from the bus to a Job and back, and each ends a
       module: module ?? null,
       outcome,
       reason: reason ?? null,
+      description: reason === undefined ? "" : expect.stringMatching(/\S/),
       attempts,
       jobs: Array.from({ length: attempts }, (_, index) =>
         expect.stringMatching(new RegExp(`^${module}-[a-z0-9]+-[a-z0-9]+-${index + 1}$`)),

@@ -1,9 +1,11 @@
+import { PassThrough } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { Holdings } from "../../local/demo/bus.ts";
 import type { Progress, SentSample } from "../../local/demo/follow-runs.ts";
 import { attemptsOf } from "../../local/demo/follow-runs.ts";
 import { judge } from "../../local/demo/judge.ts";
-import { problemsOf, summaryOf } from "../../local/demo/report.ts";
+import { problemsOf, summaryOf, textReport } from "../../local/demo/report.ts";
 import { SAMPLES, type Sample } from "../../local/demo/samples.ts";
 import type { ClosedRun } from "../../shared/run/run.ts";
 import { aRun, T0 } from "../support/a-run.ts";
@@ -128,4 +130,34 @@ test("an attempt counts from when its Job is there", () => {
   expect(attemptsOf(aRun({ status: "requeueing", attempt: 2, jobName: "j-1" }))).toBe(1);
   expect(attemptsOf(aRun({ status: "waiting", attempt: 2 }))).toBe(1);
   expect(attemptsOf(undefined)).toBe(0);
+});
+
+describe("on a terminal of 80 columns", () => {
+  /** A terminal that keeps what is written to it, in the width that a person sees. */
+  function terminal() {
+    const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80, rows: 24 });
+    const lines = () => stripVTControlCharacters(String(stream.read() ?? "")).split("\n");
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The report uses no more of a terminal.
+    return { stream: stream as unknown as NodeJS.WriteStream, lines };
+  }
+  const long = {
+    ...closed(rejected, { status: "failed", verdict: { outcome: "failed", reason: "JobTimedOut" } }),
+    sent: { ...sent({ ...rejected, title: "shares its id with another, which is a long title (Grace)" }) },
+  };
+
+  test("no line is wider, so that none wraps and the table is redrawn in its place", () => {
+    const { stream, lines } = terminal();
+    const report = textReport(stream);
+    report.progress([closed(completes, {}), long, { ...long, run: aRun({ jobName: `j-${"x".repeat(60)}` }) }]);
+    expect(Math.max(...lines().map((line) => line.length))).toBeLessThanOrEqual(80);
+    const result = {
+      ...judge(long, JOBS, letter(long.sent.sample, "JobTimedOut")),
+      description: "word ".repeat(60),
+      problems: [],
+    };
+    report.results([result], []);
+    const shown = lines();
+    expect(Math.max(...shown.map((line) => line.length))).toBeLessThanOrEqual(80);
+    expect(shown.join("\n")).toMatch(/shares its id .*… +\S+:1 +dead-lettered +1 Job +1\.5 s/);
+  });
 });
