@@ -1,5 +1,7 @@
 import { badArgument, messageNotFound, notAllowed } from "./broker-error.ts";
 import type { EntitySettings } from "./entities.ts";
+import type { Journal } from "./journal/journal.ts";
+import type { KeptEntity } from "./journal/kept-messages.ts";
 import { LockTable } from "./lock-table.ts";
 import { type MessageContent, type PropertyChanges, withProperties, wrapChanges } from "./message-content.ts";
 import { SequenceIndex } from "./sequence-index.ts";
@@ -20,7 +22,8 @@ const MAX_DEAD_LETTER_TEXT = 4096;
 
 /**
  * The messages of a queue, a subscription, or the dead letter queue of one, with the counting rules of the live
- * service. Everything is in memory. It sets no timers, so its user calls `lapseLocks` when a lock has ended.
+ * service. Everything is in memory, and in the journal if there is one. It sets no timers, so its user calls
+ * `lapseLocks` when a lock has ended.
  *
  * A dead letter queue is worked in as any other, but its letters keep their number, their time and their delivery
  * count, they don't expire, and they leave only if a receiver takes or completes them.
@@ -37,16 +40,37 @@ export class Entity {
   readonly #order = new SequenceIndex();
   readonly #ready = new SequenceIndex();
   readonly #locks: LockTable;
+  readonly #journal: Journal | undefined;
   #lastNumber = 0;
 
-  constructor(name: string, settings: EntitySettings, now: () => number, options: { deadLetterQueue: boolean }) {
+  constructor(
+    name: string,
+    settings: EntitySettings,
+    now: () => number,
+    options: { readonly deadLetterQueue: boolean; readonly journal?: Journal | undefined },
+  ) {
     this.name = name;
     this.settings = settings;
     this.#now = now;
     this.#locks = new LockTable(settings.lockDurationMs);
+    this.#journal = options.journal;
     this.deadLetterQueue = options.deadLetterQueue
-      ? new Entity(`${name}/$deadletterqueue`, { ...settings, requiresSession: false }, now, { deadLetterQueue: false })
+      ? new Entity(`${name}/$deadletterqueue`, { ...settings, requiresSession: false }, now, {
+          ...options,
+          deadLetterQueue: false,
+        })
       : undefined;
+  }
+
+  /** Takes over the messages that a journal has kept. None is locked, and no number is given out twice. */
+  restore({ last, messages }: KeptEntity): void {
+    this.#lastNumber = last;
+    for (const message of messages.values()) {
+      this.#messages.set(message.sequenceNumber, message);
+      this.#order.add(message.sequenceNumber);
+      if (message.state === "active") this.#makeReady(message);
+      this.#journal?.hasContent(message.content);
+    }
   }
 
   /** Puts a new message at the end. Returns its sequence number. */
@@ -159,6 +183,7 @@ export class Entity {
   #insert(message: StoredMessage): void {
     this.#messages.set(message.sequenceNumber, message);
     this.#order.add(message.sequenceNumber);
+    this.#journal?.put(this.name, message);
     this.#makeReady(message);
   }
 
@@ -189,6 +214,7 @@ export class Entity {
   #unlock(message: StoredMessage): void {
     if (message.lock !== undefined) this.#locks.release(message.lock);
     delete message.lock;
+    this.#journal?.change(this.name, message);
     if (message.state === "active") this.#makeReady(message);
   }
 
@@ -228,5 +254,6 @@ export class Entity {
     this.#messages.delete(message.sequenceNumber);
     this.#order.remove(message.sequenceNumber);
     this.#ready.remove(message.sequenceNumber);
+    this.#journal?.remove(this.name, message.sequenceNumber);
   }
 }

@@ -14,6 +14,7 @@ const COMMAND = new Command("broker")
   .showHelpAfterError("Add --help to see what this program takes.")
   .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
   .requiredOption("--entities <file>", "JSON that lists the queues and topics")
+  .option("--journal <file>", "keeps the messages there; without it, they are in memory")
   .option("--port <n>", "where it listens; 0 takes a free one", port, 0)
   .option("--key <text>", "the key that clients sign with", "local");
 
@@ -46,9 +47,9 @@ async function startOnSomePort(options: BrokerOptions): Promise<LocalBroker> {
 }
 
 async function main(): Promise<void> {
-  const { port, key, entities: file } = COMMAND.parse().opts();
+  const { port, key, entities: file, journal } = COMMAND.parse().opts();
   const entities = await readEntities(file);
-  const broker = await startOnSomePort({ port, key, entities, log });
+  const broker = await startOnSomePort({ port, key, entities, log, ...(journal === undefined ? {} : { journal }) });
   const stop = (): void => {
     void broker.close().then(() => process.exit(0));
   };

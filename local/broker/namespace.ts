@@ -1,12 +1,20 @@
 import { entityNotFound, notAllowed } from "./broker-error.ts";
 import { type BrokerEntities, type EntitySettings, filterOf, settingsOf } from "./entities.ts";
 import { Entity } from "./entity.ts";
+import type { Journal } from "./journal/journal.ts";
+import type { KeptMessages } from "./journal/kept-messages.ts";
 import { type FilterableMessage, filterable, type MessageContent } from "./message-content.ts";
 import type { MessageFilter } from "./message-filter.ts";
 
 interface Topic {
   readonly name: string;
   readonly subscriptions: { readonly entity: Entity; readonly takes: MessageFilter }[];
+}
+
+/** Where changes are written down, and what an earlier process has written there. */
+interface Memory {
+  readonly journal: Journal;
+  readonly kept: KeptMessages;
 }
 
 /**
@@ -17,9 +25,12 @@ export class Namespace {
   readonly #receivable = new Map<string, Entity>();
   readonly #topics = new Map<string, Topic>();
   readonly #now: () => number;
+  readonly #memory: Memory | undefined;
 
-  constructor(entities: BrokerEntities, now: () => number) {
+  /** Without a memory, the messages are gone with the process. */
+  constructor(entities: BrokerEntities, now: () => number, memory?: Memory) {
     this.#now = now;
+    this.#memory = memory;
     for (const queue of entities.queues) this.#add(queue.name, settingsOf(queue));
     for (const { name, subscriptions } of entities.topics) {
       const topic: Topic = {
@@ -36,6 +47,12 @@ export class Namespace {
   /** Every queue and subscription, without their dead letter queues. */
   get entities(): Entity[] {
     return [...this.#receivable.values()].filter((entity) => entity.deadLetterQueue !== undefined);
+  }
+
+  /** Calls `then` when all that has changed so far is kept: at once if everything is in memory. */
+  whenSaved(then: () => void): void {
+    if (this.#memory === undefined) then();
+    else this.#memory.journal.whenSaved(then);
   }
 
   /** Whether an entity or a topic has this address. */
@@ -78,10 +95,11 @@ export class Namespace {
   }
 
   #add(name: string, settings: EntitySettings): Entity {
-    const entity = new Entity(name, settings, this.#now, { deadLetterQueue: true });
-    this.#receivable.set(keyOf(name), entity);
-    if (entity.deadLetterQueue !== undefined) {
-      this.#receivable.set(keyOf(entity.deadLetterQueue.name), entity.deadLetterQueue);
+    const entity = new Entity(name, settings, this.#now, { deadLetterQueue: true, journal: this.#memory?.journal });
+    for (const one of [entity, entity.deadLetterQueue]) {
+      if (one === undefined) continue;
+      this.#receivable.set(keyOf(one.name), one);
+      if (this.#memory !== undefined) one.restore(this.#memory.kept.take(one.name));
     }
     return entity;
   }

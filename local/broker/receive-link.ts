@@ -57,6 +57,8 @@ export interface LinkOptions {
   ) => ReturnType<Interference["onSettlement"]>;
   /** The link is closed if it was sent more messages than these, and has not settled them. */
   readonly maxUnsettled?: number;
+  /** Calls back when all that has changed so far is kept. */
+  readonly whenSaved?: (then: () => void) => void;
 }
 
 /**
@@ -65,13 +67,14 @@ export interface LinkOptions {
  */
 export function receiveLink(entity: Entity, link: Sender, options: LinkOptions = {}): Consumer {
   const { onDelivery = (send) => send(), maxUnsettled = Number.POSITIVE_INFINITY } = options;
+  const { whenSaved = (then) => then() } = options;
   const mode = link.snd_settle_mode === 1 ? "receiveAndDelete" : "peekLock";
   const unsettled = new Map<Delivery, string>();
   const detach = (why: string) => link.close({ condition: "amqp:link:detach-forced", description: why });
   settleAsAsked(link);
   if (mode === "receiveAndDelete") sendSettled(link);
   answerDrains(link);
-  settleOnDispositions({ entity, link, unsettled, detach, onSettlement: options.onSettlement });
+  settleOnDispositions({ entity, link, unsettled, detach, whenSaved, onSettlement: options.onSettlement });
   return {
     room: () => (link.is_open() ? roomOf(link) : 0),
     deliverOne: () => {
@@ -84,7 +87,9 @@ export function receiveLink(entity: Entity, link: Sender, options: LinkOptions =
         if (received.lock !== undefined) unsettled.set(delivery, received.lock.token);
         if (unsettled.size > maxUnsettled) detach(`The link has ${unsettled.size} deliveries that are not settled.`);
       };
-      onDelivery(send, () => detach("The link was closed by the broker."));
+      // A message that is received and deleted may only be sent once it is surely gone from here.
+      const sendWhenGone = mode === "receiveAndDelete" ? () => whenSaved(send) : send;
+      onDelivery(sendWhenGone, () => detach("The link was closed by the broker."));
       return true;
     },
     drained: () => endDrain(link),
@@ -96,12 +101,14 @@ function settleOnDispositions({
   link,
   unsettled,
   detach,
+  whenSaved,
   onSettlement = async (_, carryOut) => carryOut(),
 }: {
   readonly entity: Entity;
   readonly link: Sender;
   readonly unsettled: Map<Delivery, string>;
   readonly detach: (why: string) => void;
+  readonly whenSaved: (then: () => void) => void;
   readonly onSettlement?: LinkOptions["onSettlement"];
 }): void {
   const settle = (context: EventContext, disposition: Disposition): void => {
@@ -117,7 +124,7 @@ function settleOnDispositions({
     };
     void onSettlement(disposition, () => carryOut(entity, token, disposition)).then((given) => {
       if (given === "detach") detach("The link was closed by the broker.");
-      else if (given !== undefined) answer(given);
+      else if (given !== undefined) whenSaved(() => answer(given));
     });
   };
   link.on("accepted", (context: EventContext) => settle(context, { kind: "complete" }));

@@ -16,7 +16,7 @@ export function sendLink(namespace: Namespace, address: string, link: Receiver, 
         address,
         rawMessages(context).map((raw) => readContent(raw, now())),
       );
-      delivery.accept();
+      namespace.whenSaved(() => delivery.accept());
     } catch (error) {
       const { condition, message } = asBrokerError(error);
       // Rejects in a turn of its own, because rhea answers neighbouring deliveries of one turn with one outcome.

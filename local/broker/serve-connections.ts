@@ -128,7 +128,8 @@ export class LinkServer {
       const request = readRequest(rawMessage(context));
       context.delivery?.accept();
       if (this.#interference === undefined || address === CBS) {
-        send(request, answer(request));
+        const reply = answer(request);
+        namespace.whenSaved(() => send(request, reply));
         return;
       }
       const { operation, body } = request;
@@ -138,7 +139,9 @@ export class LinkServer {
         operation,
         body,
       };
-      void this.#interference.onCall(call, () => answer(request)).then((reply) => reply && send(request, reply));
+      void this.#interference
+        .onCall(call, () => answer(request))
+        .then((reply) => reply && namespace.whenSaved(() => send(request, reply)));
     });
   }
 
@@ -146,6 +149,7 @@ export class LinkServer {
     const client = { clientPort, entity: name };
     const interference = this.#interference;
     return {
+      whenSaved: (then) => this.#namespace.whenSaved(then),
       ...(this.#maxUnsettled === undefined ? {} : { maxUnsettled: this.#maxUnsettled }),
       ...(interference && {
         onDelivery: (send, detach) => interference.onDelivery(client, send, detach),

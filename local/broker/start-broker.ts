@@ -6,6 +6,8 @@ import { refuseEndlessArrays } from "./amqp.ts";
 import { makeCounters } from "./counters.ts";
 import { type BrokerEntities, parseEntities } from "./entities.ts";
 import type { Interference } from "./interference.ts";
+import { Journal } from "./journal/journal.ts";
+import { openJournal } from "./journal/journal-file.ts";
 import { MAX_MESSAGE_BYTES } from "./message-content.ts";
 import { Namespace } from "./namespace.ts";
 import { KEY_NAME, keysWith } from "./sas-token.ts";
@@ -19,6 +21,10 @@ export interface BrokerOptions {
   readonly entities: BrokerEntities;
   /** The key that clients sign their tokens with. Default `local`. The key of Microsoft's emulator is taken, too. */
   readonly key?: string;
+  /**
+   * The file that keeps the messages. Without it they are in memory alone. Only one broker at a time may have it.
+   */
+  readonly journal?: string;
   /** A PEM key and certificate. With them the broker listens with TLS, as the service does. */
   readonly tls?: { readonly key: string; readonly cert: string };
   /**
@@ -40,7 +46,8 @@ export interface BrokerOptions {
 }
 
 /**
- * A broker that listens on 127.0.0.1. Its messages are in memory. They survive `stop` and `start`, but not the process.
+ * A broker that listens on 127.0.0.1. Its messages survive `stop` and `start`, and with a journal the process too,
+ * however that ends: what a client was told is done stays done.
  */
 export interface LocalBroker {
   readonly port: number;
@@ -67,13 +74,17 @@ export async function startBroker(options: BrokerOptions): Promise<LocalBroker> 
   refuseEndlessArrays();
   const { now = Date.now, key = "local" } = options;
   const keys = keysWith(key);
-  const namespace = new Namespace(parseEntities(options.entities), now);
+  const memory = options.journal === undefined ? undefined : await openMemory(options.journal);
+  const namespace = new Namespace(parseEntities(options.entities), now, memory);
   const container = rhea.create_container({ id: "local-broker" });
   logFailures(container, options.log ?? (() => {}));
   const service = serveConnections(container, namespace, { ...options, keys, now });
   const counters = options.counters && createServer(options.counters, makeCounters({ namespace, keys, now }));
   const servers = { container, tls: options.tls, counters };
-  let listener = await listen(servers, options.port ?? 0);
+  let listener = await listen(servers, options.port ?? 0).catch(async (error: unknown) => {
+    await memory?.journal.close();
+    throw error;
+  });
   const { port } = listener;
   return {
     port,
@@ -85,8 +96,16 @@ export async function startBroker(options: BrokerOptions): Promise<LocalBroker> 
     start: async () => {
       listener = await listen(servers, port);
     },
-    close: () => listener.stop(),
+    close: async () => {
+      await listener.stop();
+      await memory?.journal.close();
+    },
   };
+}
+
+async function openMemory(path: string) {
+  const { kept, file } = await openJournal(path);
+  return { kept, journal: new Journal(file) };
 }
 
 interface Listener {

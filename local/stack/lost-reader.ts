@@ -6,9 +6,13 @@ export function whenReaderIsGone(
   stop: () => void,
   streams: readonly NodeJS.WritableStream[] = [process.stdout, process.stderr],
 ): void {
+  let isGone = false;
   for (const stream of streams) {
     stream.on("error", (error: NodeJS.ErrnoException) => {
       if (error.code !== "EPIPE") throw error;
+      // What `stop` itself writes fails too.
+      if (isGone) return;
+      isGone = true;
       stop();
     });
   }
