@@ -24,6 +24,7 @@ const options = new Command("cluster")
   )
   .option("--namespace <name>", "the kubeconfig's namespace", "default")
   .option("--missing-images <file>", "lists images, one a line, that can't be pulled")
+  .option("--remember", "keep Jobs, pods and logs in the directory, also after a kill -9")
   .option("--stub", "store Jobs, and run none")
   .parse()
   .opts();

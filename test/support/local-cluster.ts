@@ -37,11 +37,12 @@ export interface LocalClusterUser {
   close(): Promise<void>;
 }
 
+/** Starts a cluster in a directory of its own, which it removes in the end, or in one that is given. */
 export async function startLocalCluster(
-  options: Pick<ClusterOptions, "isImageMissing"> = {},
+  options: Partial<Pick<ClusterOptions, "isImageMissing" | "remember" | "directory">> = {},
 ): Promise<LocalClusterUser> {
-  const directory = mkdtempSync(join(tmpdir(), "dispatcher-cluster-"));
-  const local = await startCluster({ directory, namespace: "jobs", ...options });
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), "dispatcher-cluster-"));
+  const local = await startCluster({ namespace: "jobs", ...options, directory });
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromFile(local.kubeconfigPath);
   const batch = kubeConfig.makeApiClient(BatchV1Api);
@@ -79,7 +80,7 @@ export async function startLocalCluster(
     async close() {
       api.close();
       await local.close();
-      rmSync(directory, { recursive: true, force: true });
+      if (options.directory === undefined) rmSync(directory, { recursive: true, force: true });
     },
   };
   return user;

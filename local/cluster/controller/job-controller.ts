@@ -50,6 +50,9 @@ class Controller implements JobController {
       }),
       state.pods.listen(({ type, object }) => this.#seePod(object, type === "DELETED")),
     ];
+    // These are of an earlier start, if the cluster remembers one.
+    for (const pod of state.pods.inOrder()) this.#seePod(pod, false);
+    for (const { metadata } of state.jobs.inOrder()) this.#enqueue(metadata.namespace, metadata.name);
   }
 
   close(): void {

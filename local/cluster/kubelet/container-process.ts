@@ -9,6 +9,8 @@ export interface Exit {
 }
 
 export interface ContainerProcess {
+  /** Undefined if it could not be started. */
+  readonly pid: number | undefined;
   readonly exited: Promise<Exit>;
   /**
    * SIGKILL ends the process and everything that it started. Any other signal goes to the process alone, because in a
@@ -39,7 +41,7 @@ export function startProcess(
       stdio: ["ignore", "pipe", "pipe"],
     });
   } catch (error) {
-    return { exited: Promise.resolve(startFailure(command, error)), kill() {} };
+    return { pid: undefined, exited: Promise.resolve(startFailure(command, error)), kill() {} };
   }
   child.stdout?.on("data", (chunk: Buffer) => options.log.write(chunk));
   child.stderr?.on("data", (chunk: Buffer) => options.log.write(chunk));
@@ -62,6 +64,7 @@ export function startProcess(
     });
   });
   return {
+    pid: child.pid,
     exited,
     kill(signal) {
       if (isOver) return;

@@ -7,6 +7,7 @@ import { ContainerConfigError, resolveCommandLine } from "./container-environmen
 import { ContainerLog, readContainerLog, tailLines } from "./container-log.ts";
 import { type ContainerProcess, type Exit, startProcess } from "./container-process.ts";
 import { isImageName, isOfNoRegistry } from "./image-name.ts";
+import { noteProcess } from "./left-processes.ts";
 import { makePathMapper } from "./pod-volumes.ts";
 
 /** How a container's attempt to start went. It ran, or it waits for ever, with a reason that kubectl shows. */
@@ -75,7 +76,7 @@ export class ContainerRun {
     const realPath = makePathMapper(this.spec, place.volumes);
     try {
       const { env, command } = resolveCommandLine(pod, this.spec, { ...place, realPath });
-      return this.#run(command, env, this.#workingDirectory(place, realPath), realPath);
+      return this.#run({ command, env, cwd: this.#workingDirectory(place, realPath) }, place.directory, realPath);
     } catch (error) {
       if (error instanceof ContainerConfigError) return this.#stuck("CreateContainerConfigError", error.message);
       throw error;
@@ -94,9 +95,8 @@ export class ContainerRun {
   }
 
   #run(
-    command: readonly string[],
-    env: Readonly<Record<string, string>>,
-    cwd: string,
+    { command, env, cwd }: { command: readonly string[]; env: Readonly<Record<string, string>>; cwd: string },
+    podDirectory: string,
     realPath: (path: string) => string | undefined,
   ): Start {
     mkdirSync(join(this.logPath, ".."), { recursive: true });
@@ -104,6 +104,7 @@ export class ContainerRun {
     const startedAt = timestamp();
     const process = startProcess(command, { env, cwd, log });
     this.#process = process;
+    if (process.pid !== undefined) noteProcess(podDirectory, process.pid);
     this.state = { running: { startedAt } };
     const exited = process.exited.then((exit) => {
       log.close();

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { ClusterState } from "../store/cluster-state.ts";
 import { type Pod, timestamp } from "../store/wire.ts";
@@ -81,7 +82,10 @@ export function startPodRunner(state: ClusterState, options: { readonly director
       const isNew = object.metadata.deletionGracePeriodSeconds !== previous?.metadata.deletionGracePeriodSeconds;
       if (isDeletion && (isNew || previous?.metadata.deletionTimestamp === undefined)) void end(object);
     } else {
-      runs.get(object.metadata.uid)?.cleanUp();
+      const run = runs.get(object.metadata.uid);
+      // A pod of an earlier start has no run here, but its logs.
+      if (run === undefined) rmSync(directoryOf(object), { recursive: true, force: true });
+      else run.cleanUp();
       runs.delete(object.metadata.uid);
     }
   });
