@@ -27,6 +27,7 @@ function makeRepair(program: Command) {
     .addOption(
       action("--open-gate <gate...>", "judge the messages that are held at a gate, and dead-letter what doesn't fit"),
     )
+    .addOption(new Option("--why <text>", "why you do it: it is kept in the action log"))
     .addHelpText(
       "after",
       `
@@ -44,9 +45,10 @@ export function addRepair(program: Command): void {
   makeRepair(program).action((flags, command) => {
     if ((flags.force === undefined) !== (flags.as === undefined)) command.error("error: --force and --as go together");
     const chosen = actionOf(flags);
+    if (flags.why !== undefined && !chosen) command.error("error: --why goes with an action");
     return end(async () => {
       const { audit, repair } = await import("./repair.ts");
-      return chosen === undefined ? audit(flags) : repair(flags, chosen);
+      return chosen === undefined ? audit(flags) : repair(flags, chosen, flags.why);
     });
   });
 }
@@ -54,15 +56,19 @@ export function addRepair(program: Command): void {
 /** The action that the flags ask for; undefined for the look. */
 function actionOf(flags: Flags): Action | undefined {
   const { adopt, adoptOwner: owner, force, as: outcome, acceptLoss: source, acceptCluster, cancel, openGate } = flags;
-  if (adopt) return { words: `adopt ${adopt.join(", ")}`, act: (operator) => operator.adopt(adopt) };
+  if (adopt) return { words: `adopt ${adopt.join(", ")}`, act: (operator, how) => operator.adopt(adopt, how) };
   if (owner !== undefined)
-    return { words: `adopt all of owner ${owner}`, act: (operator) => operator.adoptAllOf(owner) };
+    return { words: `adopt all of owner ${owner}`, act: (operator, how) => operator.adoptAllOf(owner, how) };
   if (force && outcome)
-    return { words: `force ${force.join(", ")} as ${outcome}`, act: (operator) => operator.force(force, outcome) };
-  if (acceptCluster) return { words: "accept the cluster", act: (operator) => operator.acceptCluster() };
+    return {
+      words: `force ${force.join(", ")} as ${outcome}`,
+      act: (operator, how) => operator.force(force, outcome, how),
+    };
+  if (acceptCluster) return { words: "accept the cluster", act: (operator, how) => operator.acceptCluster(how) };
   if (source !== undefined)
-    return { words: `accept the loss of ${source}`, act: (operator) => operator.acceptLoss(source) };
-  if (cancel) return { words: `cancel ${cancel.join(", ")}`, act: (operator) => operator.cancel(cancel) };
-  if (openGate) return { words: `open ${openGate.join(", ")}`, act: (operator) => operator.openGates(openGate) };
+    return { words: `accept the loss of ${source}`, act: (operator, how) => operator.acceptLoss(source, how) };
+  if (cancel) return { words: `cancel ${cancel.join(", ")}`, act: (operator, how) => operator.cancel(cancel, how) };
+  if (openGate)
+    return { words: `open ${openGate.join(", ")}`, act: (operator, how) => operator.openGates(openGate, how) };
   return undefined;
 }

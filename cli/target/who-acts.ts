@@ -23,7 +23,16 @@ export async function whoActs({ kind, settings, kubeConfig }: Found): Promise<st
     const name = await find().catch(() => undefined);
     if (name !== undefined) return name;
   }
-  return `${userInfo().username}@${hostname()}`;
+  return `${userName()}@${hostname()}`;
+}
+
+/** A container's user may have a number and no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
 }
 
 async function clusterUser(kubeConfig: NonNullable<Found["kubeConfig"]>): Promise<string | undefined> {

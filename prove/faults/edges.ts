@@ -86,6 +86,9 @@ const EDGES = {
   // It is made if a message was given up as lost, and turned up again.
   "reopen a run": { server: "storage", writes: true, conflict: 412, rare: true },
   "look for history": { server: "storage", first: "tick" },
+  "look for old actions": { server: "storage", first: "tick" },
+  // It is made thirty days after a person did something.
+  "purge actions": { server: "storage", writes: true, conflict: 412, rare: true },
   // It is made thirty days later.
   "purge history": { server: "storage", writes: true, conflict: 412, rare: true },
   "read the sweep's cursor": { server: "storage" },

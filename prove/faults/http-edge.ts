@@ -58,6 +58,8 @@ function stepsOf(transaction: string): TableStep[] {
  * that was built without a guard does that.
  */
 function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: readonly TableStep[]): Edge | undefined {
+  // What a person does is named by the row that it changes.
+  if (rowKey.startsWith("action|")) return method === "DELETE" ? "purge actions" : undefined;
   if (rowKey.startsWith("run|")) return markEdge(method, field(json, "status"));
   if (method === "PUT" || rowKey === "lease" || /^(held|limit)\|/.test(rowKey)) return rowEdge(method, rowKey, json);
   const number = openNumber(rowKey);
@@ -145,6 +147,8 @@ function queryEdge(query: string): Edge | undefined {
       return "list the held sources";
     case "module":
       return "list the modules' states";
+    case "action":
+      return "look for old actions";
     case "limit":
       return "list the limits";
     case "gate":

@@ -5,6 +5,7 @@ import { isJobAbsent, isMassAbsence, mayHaveJob, withoutMovedOn } from "../obser
 import type { ClusterView } from "../observe/cluster-view.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { makeRecent } from "../recent.ts";
+import type { Action } from "../run/action.ts";
 import {
   afterSight,
   afterTick,
@@ -80,6 +81,13 @@ export function makeClusterGuard(deps: Deps): ClusterGuard {
   };
 }
 
+/** What is done about the record if a person has it written. */
+interface ByHand {
+  readonly action: Action;
+  /** Only says whether it would be written. */
+  readonly dryRun: boolean;
+}
+
 /**
  * Looks at the cluster, and writes the record that `next` makes of it, unless that is the same. If another replica was
  * faster, its record is read, and `next` asked again. Rejects with an UnavailableError.
@@ -87,6 +95,7 @@ export function makeClusterGuard(deps: Deps): ClusterGuard {
 export async function recordCluster(
   { instanceTable, cluster, clock, namespace }: Omit<Deps, "table">,
   next: NextRecord,
+  byHand?: ByHand,
 ) {
   const sight: ClusterSight = { uid: await cluster.namespaceUid(), namespace, now: clock.now() };
   for (let attempt = 1; ; attempt += 1) {
@@ -95,7 +104,7 @@ export async function recordCluster(
     const after = next(before, sight);
     const isWritten = !isDeepStrictEqual(before, after);
     try {
-      if (isWritten) await instanceTable.saveCluster(after, stored?.etag);
+      if (isWritten && byHand?.dryRun !== true) await instanceTable.saveCluster(after, stored?.etag, byHand?.action);
       return { before, after, sight, isWritten };
     } catch (error) {
       if (!(error instanceof ConflictError) || attempt === MAX_TRIES) throw error;

@@ -121,17 +121,19 @@ export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "remov
   }
 
   /**
-   * Purges the history every hour; and in every tick as long as a page comes back full, because the history would
+   * Purges the history and the action log every hour; and in every tick as long as a page comes back full, because the history would
    * outgrow it.
    */
   async function purge(): Promise<void> {
     const now = deps.clock.read();
     if (isWithin(PURGE_EVERY_MS, lastPurge, now)) return;
     let isDone = true;
-    for (const source of await deps.instanceTable.sources()) {
-      const purged = await deps.table.purge(source, deps.clock.now() - deps.historyRetentionMs, PURGE_LIMIT);
-      if (purged >= PURGE_LIMIT) isDone = false;
-    }
+    const before = deps.clock.now() - deps.historyRetentionMs;
+    const sources = await deps.instanceTable.sources();
+    for (const source of sources)
+      if ((await deps.table.purge(source, before, PURGE_LIMIT)) >= PURGE_LIMIT) isDone = false;
+    for (const source of [undefined, ...sources])
+      if ((await deps.instanceTable.purgeActions(source, before, PURGE_LIMIT)) >= PURGE_LIMIT) isDone = false;
     isPurgeLeft = !isDone;
     if (isDone) lastPurge = now;
   }

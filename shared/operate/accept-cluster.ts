@@ -12,7 +12,8 @@ import { nextRow } from "../run/after-ending.ts";
 import { accepted } from "../run/cluster-record.ts";
 import { decide } from "../run/decide.ts";
 import { type Run, runId } from "../run/run.ts";
-import { type Answer, already, done } from "./answer.ts";
+import { type Answer, already, done, would } from "./answer.ts";
+import { actionOf, type Doing, fieldsOf } from "./by.ts";
 
 /**
  * Takes the cluster that is seen for the one that the Jobs are in, and every Job that is absent from it for deleted:
@@ -20,35 +21,46 @@ import { type Answer, already, done } from "./answer.ts";
  * replaced or emptied. Each absence is confirmed by name, with the row unchanged. The cluster is recorded last, so that
  * no replica judges the same absences meanwhile. Repeating it is harmless.
  */
-export async function acceptCluster(deps: Dependencies, log: Log): Promise<Answer> {
+export async function acceptCluster(deps: Dependencies, how: Doing, log: Log): Promise<Answer> {
+  const { by, dryRun = false } = how;
   const all = await readOpenRuns(deps, (source) => deps.table.atWork(source));
   const view = await viewCluster(deps);
   const absent = all.flatMap(({ atWork }) => atWork).filter(({ run }) => isJobAbsent(run, view));
   let jobs = 0;
-  for (const stored of absent) if (await believe(deps, stored, log)) jobs += 1;
-  const { before, after, isWritten } = await recordCluster(deps, accepted);
-  if (isWritten)
+  for (const stored of absent) if (await believe(deps, stored, how, log)) jobs += 1;
+  const action = actionOf(by, "accept cluster", deps.namespace, deps.clock.now(), { jobs });
+  const { before, after, isWritten } = await recordCluster(deps, accepted, { action, dryRun });
+  if (isWritten && !dryRun)
     log.warn("accepted the cluster by hand", {
       namespace: after.namespace,
       uid: after.uid,
       recordedNamespace: before?.namespace,
       recordedUid: before?.uid,
+      ...fieldsOf(by),
     });
   if (jobs === 0 && !isWritten) return already({ was: "cluster accepted" });
-  return done({ did: "accepted the cluster", jobs });
+  return (dryRun ? would : done)({ did: "accepted the cluster", jobs });
 }
 
-/** Says whether the absence was confirmed and recorded; false if the run moved on meanwhile. */
-async function believe(deps: Dependencies, stored: StoredRun, log: Log): Promise<boolean> {
+/** Says whether the absence was confirmed, and recorded unless this is a dry run; false if the run moved on meanwhile. */
+async function believe(
+  deps: Dependencies,
+  stored: StoredRun,
+  { by, dryRun = false }: Doing,
+  log: Log,
+): Promise<boolean> {
   const next = await afterAbsence(deps, stored);
   if (!next) return false;
+  if (dryRun) return true;
+  const { jobName = "" } = stored.run;
   try {
-    await deps.table.update(stored, next);
+    const action = actionOf(by, "accept cluster", runId(next), deps.clock.now(), { jobName });
+    await deps.table.update(stored, next, action);
   } catch (error) {
     if (error instanceof ConflictError) return false;
     throw error;
   }
-  log.warn("took an absent job for deleted by hand", { runId: runId(next), jobName: stored.run.jobName });
+  log.warn("took an absent job for deleted by hand", { runId: runId(next), jobName, ...fieldsOf(by) });
   return true;
 }
 

@@ -1,8 +1,8 @@
 import type { ModuleLimit } from "../run/module-limit.ts";
 import type { ClosedStatus } from "../run/run.ts";
 
-/** What an action did. The facts, not the words: `cli/repair/words.ts` has those. */
-type Done =
+/** What an action did, or would do. The facts, not the words: `cli/repair/words.ts` has those. */
+export type Done =
   /** Adopted: the run goes on with this attempt. */
   | { readonly did: "adopted"; readonly module: string; readonly attempt: number }
   /** Adopted, and no module takes it: a tick dead-letters it. */

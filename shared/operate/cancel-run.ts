@@ -4,7 +4,8 @@ import type { Log } from "../log.ts";
 import { afterEnding, cancelled, nextRow } from "../run/after-ending.ts";
 import { lastBegun, orderEnd } from "../run/change-run.ts";
 import { type Run, type RunKey, runId } from "../run/run.ts";
-import { type Answer, already, done, refused } from "./answer.ts";
+import { type Answer, already, refused } from "./answer.ts";
+import { type Doing, fieldsOf } from "./by.ts";
 import { type Change, changeOpenRun } from "./change-open-run.ts";
 
 const CANCELLED = cancelled("cancelled by hand");
@@ -13,11 +14,11 @@ const CANCELLED = cancelled("cancelled by hand");
  * Cancels a run, whatever it waits for: the next ticks end its Job, if it has one, and dead-letter its message.
  * Repeating it is harmless.
  */
-export async function cancelRun(deps: Dependencies, key: RunKey, log: Log): Promise<Answer> {
-  const outcome = await changeOpenRun(deps, key, ({ run }) => cancellation(deps, run));
+export async function cancelRun(deps: Dependencies, key: RunKey, how: Doing, log: Log): Promise<Answer> {
+  const outcome = await changeOpenRun(deps, key, { ...how, what: "cancel" }, ({ run }) => cancellation(deps, run));
   if (outcome.kind === "refused" && outcome.because === "run closed" && outcome.status === "cancelled")
     return already({ was: "cancelled" });
-  if (outcome.kind === "done") log.warn("cancelled a run by hand", { runId: runId(key) });
+  if (outcome.kind === "done") log.warn("cancelled a run by hand", { runId: runId(key), ...fieldsOf(how.by) });
   return outcome;
 }
 
@@ -30,11 +31,11 @@ function cancellation(deps: Dependencies, run: Run): Change {
   }
   if (run.status === "dispatched") {
     if (run.endOrdered?.kind === "cancel") return already({ was: "being cancelled" });
-    return { next: orderEnd(run, CANCELLED, undefined), answer: done({ did: "ordered the end" }) };
+    return { next: orderEnd(run, CANCELLED, undefined), does: { did: "ordered the end" } };
   }
   const after = afterEnding({ ...run, attempt: lastBegun(run) }, CANCELLED, retryOf(run, deps), deps.clock.now());
   return {
     next: nextRow(run, after, deps.clock.now()),
-    answer: done({ did: "recorded a verdict", outcome: "cancelled", last: false }),
+    does: { did: "recorded a verdict", outcome: "cancelled", last: false },
   };
 }

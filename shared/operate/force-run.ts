@@ -4,7 +4,8 @@ import { retryOf } from "../jobs/run-limits.ts";
 import type { Log } from "../log.ts";
 import { afterEnding, type Conclude, cancel, nextRow, type Retry } from "../run/after-ending.ts";
 import { type AttemptEnd, type Run, type RunKey, runId } from "../run/run.ts";
-import { type Answer, already, done, refused } from "./answer.ts";
+import { type Answer, already, refused } from "./answer.ts";
+import { type Doing, fieldsOf } from "./by.ts";
 import { type Change, changeOpenRun } from "./change-open-run.ts";
 import type { ForcedOutcome } from "./forced-outcome.ts";
 
@@ -20,9 +21,16 @@ const FORCED: AttemptEnd = {
  * another attempt follows; the Job is retired. The operator has to know that the work is not going on: nothing here can
  * tell. Repeating it is harmless.
  */
-export async function forceRun(deps: Dependencies, key: RunKey, as: ForcedOutcome, log: Log): Promise<Answer> {
-  const answer = await changeOpenRun(deps, key, ({ run }) => forced(deps, run, as));
-  if (answer.kind === "done") log.warn("gave up a job by hand", { runId: runId(key), as });
+export async function forceRun(
+  deps: Dependencies,
+  key: RunKey,
+  as: ForcedOutcome,
+  how: Doing,
+  log: Log,
+): Promise<Answer> {
+  const deed = { ...how, what: "force", facts: { as } } as const;
+  const answer = await changeOpenRun(deps, key, deed, ({ run }) => forced(deps, run, as));
+  if (answer.kind === "done") log.warn("gave up a job by hand", { runId: runId(key), as, ...fieldsOf(how.by) });
   return answer;
 }
 
@@ -38,7 +46,7 @@ async function forced(deps: Dependencies, run: Run, as: ForcedOutcome): Promise<
   const job = await deps.cluster.get(jobName);
   if (job && finishedAt(job) !== undefined) return refused({ because: "job ended", jobName });
   const after = afterForce(run, as, deps);
-  return { next: nextRow(run, after, deps.clock.now()), answer: done(whatFollows(run, after, as)) };
+  return { next: nextRow(run, after, deps.clock.now()), does: whatFollows(run, after, as) };
 }
 
 function afterForce(run: Run, as: ForcedOutcome, deps: Dependencies): Retry | Conclude {

@@ -6,6 +6,7 @@ import type { ModuleLimit } from "../run/module-limit.ts";
 import type { ModuleState } from "../run/module-state.ts";
 import type { Source } from "../run/source.ts";
 import type { SourceHold } from "../run/source-hold.ts";
+import type { ActionLog } from "./action-log.ts";
 
 /** The state of a module, as the table held it when it was read. */
 export interface StoredModuleState {
@@ -53,9 +54,10 @@ export interface StoredSourceHold {
 
 /**
  * The rows of the instance itself. Throws `ConflictError` if another writer was first with a conditional write, and
- * `UnavailableError` for a failure that may pass by itself.
+ * `UnavailableError` for a failure that may pass by itself. `action`: the person's deed that makes a write, which the
+ * action log notes in the same transaction.
  */
-export interface InstanceTable {
+export interface InstanceTable extends ActionLog {
   /** Resolves to the id of this instance, which is made once and stamped on every message that it defers. */
   owner(): Promise<string>;
   /** Lists every source that ever had a run here, so that runs of a removed module or source are still followed. */
@@ -75,12 +77,11 @@ export interface InstanceTable {
   /** Lists the limits that persons set on modules, those that have ended included. */
   limits(): Promise<StoredLimit[]>;
   /**
-   * Replaces a module's limit if it is unchanged since it was read, or inserts it if there is no ETag, and notes what
-   * the person did. Throws ConflictError if another writer was first.
+   * Replaces a module's limit if it is unchanged since it was read, or inserts it if there is no ETag. Throws ConflictError if another writer was first.
    */
   saveLimit(limit: ModuleLimit, etag: string | undefined, action: Action): Promise<void>;
   /**
-   * Deletes a module's limit. `action`: what the person did who lifts it; undefined if it has ended. Throws
+   * Deletes a module's limit. No `action` if it has ended by itself. Throws
    * ConflictError if the limit has changed since it was read.
    */
   removeLimit(module: string, etag: string, action?: Action): Promise<void>;
@@ -90,14 +91,14 @@ export interface InstanceTable {
    * Replaces the record of the cluster if it is unchanged since it was read, or inserts it if there is no ETag. Throws
    * ConflictError if another writer was first.
    */
-  saveCluster(record: ClusterRecord, etag: string | undefined): Promise<void>;
+  saveCluster(record: ClusterRecord, etag: string | undefined, action?: Action): Promise<void>;
   /** Lists the sources that are held. */
   heldSources(): Promise<StoredSourceHold[]>;
   /**
    * Holds a source, or replaces its hold if that is unchanged since it was read. Throws ConflictError if another writer
    * was first.
    */
-  holdSource(source: Source, hold: SourceHold, etag: string | undefined): Promise<void>;
+  holdSource(source: Source, hold: SourceHold, etag: string | undefined, action?: Action): Promise<void>;
   /** Ends the hold of a source. Throws ConflictError if the hold has changed since it was read. */
   releaseSource(source: Source, etag: string): Promise<void>;
   /** Lists the states of the gates at which a message was ever rejected. */
@@ -106,7 +107,7 @@ export interface InstanceTable {
    * Replaces the state of a gate if it is unchanged since it was read, or inserts it if there is no ETag. Throws
    * ConflictError if another writer was first.
    */
-  saveGateState(state: GateState, etag: string | undefined): Promise<void>;
+  saveGateState(state: GateState, etag: string | undefined, action?: Action): Promise<void>;
   /** Notes that a tick ended. The health of every replica reports its age, whichever replica ran it. */
   recordTick(at: EpochMs): Promise<void>;
   lastTick(): Promise<EpochMs | undefined>;

@@ -1,4 +1,5 @@
 import type { EpochMs, Reading } from "../clock.ts";
+import type { Action } from "../run/action.ts";
 import type { NotedLetter } from "../run/dead-letter.ts";
 import type { Reason } from "../run/reasons.ts";
 import type { ClosedRun, Run, RunKey } from "../run/run.ts";
@@ -110,9 +111,10 @@ export interface RunTable {
   knownToWait(source: Source, keys: readonly RunKey[]): Promise<ReadonlySet<string>>;
   /**
    * Replaces an open run, or moves it if it belongs in another place now: a waiting run stands in line if its time has
-   * come. Throws ConflictError if it changed since `stored` was read.
+   * come. Throws ConflictError if it changed since `stored` was read. `action`: the person's deed that changes it, which
+   * the action log of the source notes in the same transaction.
    */
-  update(stored: StoredRun, next: Run): Promise<StoredRun>;
+  update(stored: StoredRun, next: Run, action?: Action): Promise<StoredRun>;
   /** Replaces an open run by its outcome. Throws ConflictError if it changed since it was read. */
   close(stored: StoredRun, closed: ClosedRun): Promise<void>;
   /**

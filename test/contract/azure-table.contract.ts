@@ -10,6 +10,7 @@ import { aRun, closing, T0 } from "../support/a-run.ts";
 import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
 import { openRun, openRuns } from "../support/open-runs.ts";
 import { makeTestClock } from "../support/test-clock.ts";
+import { describeActionLog } from "./action-log.contract.ts";
 import { describeInstanceTable } from "./instance-table.contract.ts";
 import { describeRunPlaces } from "./run-places.contract.ts";
 import { describeRunSearch } from "./run-search.contract.ts";
@@ -40,6 +41,7 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
   describeRunPlaces(`the Azure table on ${name}`, make);
   describeRunSearch(`the Azure table on ${name}`, make);
   describeInstanceTable(`the Azure table on ${name}`, make);
+  describeActionLog(`the Azure table on ${name}`, make);
 
   describe(`the Azure table on ${name}`, () => {
     it("keeps the runs of two instances in one table apart", async () => {

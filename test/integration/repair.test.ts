@@ -77,9 +77,10 @@ test("looks, adopts what it is told to, and the running Dispatcher carries it to
   expect((await peeked("strays"))[0]?.applicationProperties).toMatchObject({ "dispatcher-owner": "somebody else" });
 
   const id = stdout.split(": ")[0] ?? "";
-  const adopted = await repair("--adopt", id);
+  const adopted = await repair("--adopt", id, "--why", "the table was lost");
   expect(adopted).toMatchObject({ code: 0, stdout: expect.stringMatching(/^done: strays:1:\d+: /) });
   expect(adopted.stderr).toContain('"message":"adopted a message by hand"');
+  expect(adopted.stderr).toMatch(/"who":"[^"]+","why":"the table was lost"/);
   await vi.waitFor(async () => expect(await peeked("strays")).toEqual([]), { timeout: 30_000, interval: 250 });
   expect(await peeked("strays", { subQueueType: "deadLetter" })).toEqual([]);
 
@@ -125,6 +126,7 @@ test.each([
   ["--force without an outcome", ["--force", "a:1:1"], "--force and --as go together"],
   ["an outcome without --force", ["--as", "retried"], "--force and --as go together"],
   ["an outcome of another action", ["--cancel", "a:1:1", "--as", "retried"], "--force and --as go together"],
+  ["a reason without an action", ["--why", "so"], "--why goes with an action"],
   ["an argument without a flag", ["a:1:1"], "too many arguments"],
 ])("says how to see its flags, ends with 2 and asks no server for %s", async (_, args, says) => {
   const { code, stdout, stderr } = await repair(...args);

@@ -5,6 +5,7 @@ import { makeLog } from "../../shared/log.ts";
 import { limitModule, resumeModule } from "../../shared/operate/limit-module.ts";
 import { openGate } from "../../shared/operate/open-gate.ts";
 import { gateName } from "../../shared/run/gate-state.ts";
+import { BY_HAND } from "../support/a-person.ts";
 import type { MessageToSend } from "../support/fake-entity.ts";
 import { RELEASES, type Release } from "../support/gated-ports.ts";
 import { replayOptions } from "../support/property-options.ts";
@@ -267,9 +268,8 @@ const limit = (places: number | "resume") =>
 
 async function limitTo({ deps }: Real["world"], places: number | "resume"): Promise<void> {
   const module = [...deps.modules.keys()][0] ?? "";
-  const by = { who: "a person" };
-  if (places === "resume") await resumeModule(deps, module, { by }, SILENT);
-  else await limitModule(deps, module, places, { by }, SILENT);
+  if (places === "resume") await resumeModule(deps, module, BY_HAND, SILENT);
+  else await limitModule(deps, module, places, BY_HAND, SILENT);
 }
 
 const play = (index: number, event: JobEvent) =>
@@ -442,7 +442,7 @@ export async function letItEnd(model: Model, real: Real): Promise<void> {
     if (delivery) await alone.accept(delivery);
     await alone.tick();
     // If no message fits any more, a person has to say that the files are right.
-    await openGate(world.deps, gateName({ source: SOURCE }), SILENT);
+    await openGate(world.deps, gateName({ source: SOURCE }), BY_HAND, SILENT);
     checkAlways(model, real);
     const isOver =
       world.open().length === 0 &&

@@ -1,6 +1,15 @@
-import { deadRow, escapeKey, heldOf, openRowOf, runRow, runRowsOfDay } from "../../shared/adapters/tables/keys.ts";
+import {
+  actionRow,
+  deadRow,
+  escapeKey,
+  heldOf,
+  openRowOf,
+  runRow,
+  runRowsOfDay,
+} from "../../shared/adapters/tables/keys.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
+import type { StoredAction } from "../../shared/ports/action-log.ts";
 import type {
   InstanceTable,
   StoredClusterRecord,
@@ -9,6 +18,7 @@ import type {
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
 import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
+import type { Action } from "../../shared/run/action.ts";
 import { notedLetter } from "../../shared/run/dead-letter.ts";
 import { type GateState, gateName } from "../../shared/run/gate-state.ts";
 import type { ModuleState } from "../../shared/run/module-state.ts";
@@ -48,6 +58,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const cursors = new Map<string, number>();
   const modules = new Map<string, { state: ModuleState; etag: string }>();
   const held = new Map<string, StoredSourceHold>();
+  const actions = new Map<string, StoredAction[]>();
   const limits = new Map<string, StoredLimit>();
   let cluster: StoredClusterRecord | undefined;
   const gates = new Map<string, { state: GateState; etag: string }>();
@@ -56,6 +67,15 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   let writes = 0;
 
   const nextEtag = () => `etag-${(writes += 1)}`;
+  const partition = (source: Source | undefined) => (source === undefined ? "" : sourceKey(source));
+  const logAction = (action: Action | undefined, source?: Source) => {
+    if (action === undefined) return;
+    const id = actionRow(action.at, String((writes += 1)).padStart(8, "0"));
+    actions.set(partition(source), [
+      ...(actions.get(partition(source)) ?? []),
+      { id, action: structuredClone(action) },
+    ]);
+  };
   const stored = ({ run, etag, row }: OpenRow): StoredRun => ({ run, etag, row, read: clock.read() });
   const put = (run: Run, row: string): StoredRun => {
     const held = { run: structuredClone(run), etag: nextEtag(), row };
@@ -133,9 +153,10 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       const waiting = keys.filter((key) => open.get(runKey(key))?.row.startsWith("work|") === false);
       return new Set(waiting.map(runId));
     },
-    async update(read, next) {
+    async update(read, next, action) {
       if (runKey(read.run) !== runKey(next)) throw new Error(`Run ${runId(read.run)} can't become ${runId(next)}.`);
       requireUnchanged(read);
+      logAction(action, next.source);
       return put(next, openRowOf(next, clock.now()));
     },
     async close(read, closed) {
@@ -196,22 +217,26 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       modules.set(state.module, { state: structuredClone(state), etag: nextEtag() });
     },
     limits: async () => [...limits.values()],
-    async saveLimit(limit, etag) {
+    async saveLimit(limit, etag, action) {
       if (limits.get(limit.module)?.etag !== etag) throw new ConflictError(`The limit of ${limit.module} has changed.`);
+      logAction(action);
       limits.set(limit.module, { limit: structuredClone(limit), etag: nextEtag() });
     },
-    async removeLimit(module, etag) {
+    async removeLimit(module, etag, action) {
       if (limits.get(module)?.etag !== etag) throw new ConflictError(`The limit of ${module} has changed.`);
+      logAction(action);
       limits.delete(module);
     },
     cluster: async () => cluster,
-    async saveCluster(record, etag) {
+    async saveCluster(record, etag, action) {
       if (cluster?.etag !== etag) throw new ConflictError("The record of the cluster has changed.");
+      logAction(action);
       cluster = { record: structuredClone(record), etag: nextEtag() };
     },
     heldSources: async () => [...held.values()],
-    async holdSource(source, hold, etag) {
+    async holdSource(source, hold, etag, action) {
       if (held.get(sourceKey(source))?.etag !== etag) throw new ConflictError("The hold has changed.");
+      logAction(action);
       held.set(sourceKey(source), { source, hold: structuredClone(hold), etag: nextEtag() });
     },
     async releaseSource(source, etag) {
@@ -219,10 +244,25 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       held.delete(sourceKey(source));
     },
     gateStates: async () => [...gates.values()],
-    async saveGateState(state, etag) {
+    async saveGateState(state, etag, action) {
       const name = gateName(state.scope);
       if (gates.get(name)?.etag !== etag) throw new ConflictError(`Gate ${name} has changed.`);
+      logAction(action);
       gates.set(name, { state: structuredClone(state), etag: nextEtag() });
+    },
+    recordAction: async (action, source) => logAction(action, source),
+    async actions(source, limit, after) {
+      const all = (actions.get(partition(source)) ?? []).toSorted((a, b) => (a.id < b.id ? -1 : 1));
+      return all.filter(({ id }) => after === undefined || id > after).slice(0, limit);
+    },
+    async purgeActions(source, before, limit) {
+      const all = actions.get(partition(source)) ?? [];
+      const old = all.filter(({ action }) => action.at < before).slice(0, limit);
+      actions.set(
+        partition(source),
+        all.filter((one) => !old.includes(one)),
+      );
+      return old.length;
     },
     async recordTick(at) {
       tick = at;

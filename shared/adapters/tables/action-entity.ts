@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Action } from "../../run/action.ts";
-import { type Columns, prose, text, time } from "./columns.ts";
+import { type Columns, decoded, prose, text, time } from "./columns.ts";
 
 const FACTS = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]));
 
@@ -26,4 +26,9 @@ const ACTION = z.object({
 
 export function writeAction(action: Action): Columns {
   return z.encode(ACTION, { ...action, facts: { ...action.facts } });
+}
+
+/** Reads the columns of an `action|` row. Throws BadRowError if they are not an action's. */
+export function readAction(columns: Columns): Action {
+  return decoded(ACTION, columns);
 }

@@ -5,7 +5,7 @@ import type { InstanceTable } from "../../ports/instance-table.ts";
 import type { Action } from "../../run/action.ts";
 import { gateName } from "../../run/gate-state.ts";
 import { sourceName } from "../../run/source.ts";
-import { actionStep } from "./action-rows.ts";
+import { actionSteps, makeActionRows } from "./action-rows.ts";
 import type { Columns } from "./columns.ts";
 import { readGateState, writeGateState } from "./gate-entity.ts";
 import { readCluster, readHold, writeCluster, writeHold } from "./hold-entities.ts";
@@ -51,13 +51,15 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
     action?: Action,
   ): Promise<void> {
     const row = { ...columns, partitionKey: instanceRows, rowKey };
-    const logged = action ? [actionStep(instanceRows, action)] : [];
+    const logged = actionSteps(instanceRows, action);
     if (etag !== undefined) await rows.transact([{ kind: "replace", row, etag }, ...logged], doing);
     else if (action) await rows.transact([{ kind: "create", row }, ...logged], doing);
     else await rows.insert(instanceRows, rowKey, columns, doing);
   }
 
   return {
+    ...makeActionRows(rows, instance, readable),
+
     owner: once(() => ownerOf(rows, instanceRows)),
 
     async sources() {
@@ -95,8 +97,8 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
 
     async removeLimit(module, etag, action) {
       const row = { partitionKey: instanceRows, rowKey: limitRow(module) };
-      const logged = action ? [actionStep(instanceRows, action)] : [];
-      await rows.transact([{ kind: "delete", row, etag }, ...logged], `lifting the limit of the module ${module}`);
+      const steps: Step[] = [{ kind: "delete", row, etag }, ...actionSteps(instanceRows, action)];
+      await rows.transact(steps, `lifting the limit of the module ${module}`);
     },
 
     async cluster() {
@@ -104,8 +106,8 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
       return row && { record: strictly(row, () => readCluster(row.columns)), etag: row.etag };
     },
 
-    async saveCluster(record, etag) {
-      await save(CLUSTER_ROW, writeCluster(record), etag, "noting which cluster the Jobs are in");
+    async saveCluster(record, etag, action) {
+      await save(CLUSTER_ROW, writeCluster(record), etag, "noting which cluster the Jobs are in", action);
     },
 
     async heldSources() {
@@ -113,10 +115,10 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
       return readable(found, ({ columns, etag }) => ({ source: readSource(columns), hold: readHold(columns), etag }));
     },
 
-    async holdSource(source, hold, etag) {
+    async holdSource(source, hold, etag, action) {
       const doing = `holding the source ${sourceName(source)}`;
       const columns = { ...writeSource(source), ...writeHold(hold) };
-      await save(heldRow(sourcePartition(instance, source)), columns, etag, doing);
+      await save(heldRow(sourcePartition(instance, source)), columns, etag, doing, action);
     },
 
     async releaseSource(source, etag) {
@@ -129,8 +131,8 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
       return readable(found, ({ columns, etag }) => ({ state: readGateState(columns), etag }));
     },
 
-    saveGateState: (state, etag) =>
-      save(gateRow(state.scope), writeGateState(state), etag, `noting what ${gateName(state.scope)} rejects`),
+    saveGateState: (state, etag, action) =>
+      save(gateRow(state.scope), writeGateState(state), etag, `noting what ${gateName(state.scope)} rejects`, action),
 
     // Ticks and cursors are written without a condition, because two writers at once, or a value that steps back, do no
     // harm.

@@ -246,6 +246,14 @@ export function actionRow(at: EpochMs, random: string): string {
   return `action|${ofTime(END_OF_TIME - 1 - at)}|${random}`;
 }
 
+export const ACTION_ROWS: KeyRange = everyRow("action");
+
+/** Gives the rows of the action log from before this time. */
+export function actionsBefore(time: EpochMs): KeyRange {
+  // `}` is the character after `|`, and what was done at this very time is kept.
+  return { from: `action|${ofTime(END_OF_TIME - 1 - time)}}`, below: ACTION_ROWS.below };
+}
+
 export function gateRow(scope: GateScope): string {
   return ["gate", ...("module" in scope ? ["m", escapeKey(scope.module)] : sourceParts(scope.source))].join("|");
 }

@@ -2,7 +2,7 @@ import { odata } from "@azure/data-tables";
 import { ConflictError } from "../../errors.ts";
 import type { RunTable } from "../../ports/run-table.ts";
 import { sourceName } from "../../run/source.ts";
-import { after, runRow, runRowsOfDay, runRowsUpTo, sourcePartition } from "./keys.ts";
+import { after, type KeyRange, runRow, runRowsOfDay, runRowsUpTo, sourcePartition } from "./keys.ts";
 import { readUpTo } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
 import { isNewer, OTHER_ROWS_COLUMNS, otherRowsIn, readClosedRun } from "./run-entity.ts";
@@ -12,7 +12,7 @@ import type { Step } from "./transactions.ts";
 /** The most deletes in one transaction. */
 const TRANSACTION_LIMIT = 100;
 
-/** A closed run that is to be purged: its `run|` row, and the keys of its other rows. */
+/** What is to be purged: the `run|` row of a closed run and the keys of its other rows, or a row that has no others. */
 interface Purged {
   readonly row: Row;
   readonly others: readonly string[];
@@ -63,6 +63,21 @@ export function makePurge(rows: TableRows, instance: string, readable: ReadRows)
       purged += await deleteUnchanged(rows, batch, doing);
     return purged;
   };
+}
+
+/** Deletes at most `limit` rows of a range, if they are still as they were read. Resolves to how many. */
+export async function purgeRange(
+  rows: TableRows,
+  partitionKey: string,
+  range: KeyRange,
+  limit: number,
+  doing: string,
+): Promise<number> {
+  const found = await rows.query(partitionKey, range, { select: [], limit }, doing);
+  let purged = 0;
+  for (const batch of batchesOf(found.map((row) => ({ row, others: [] }))))
+    purged += await deleteUnchanged(rows, batch, doing);
+  return purged;
 }
 
 /** Groups runs so that the rows of each group fit into one transaction. */

@@ -5,6 +5,7 @@ import type { FoundRun, RunTable, StoredClosedRun, StoredRun } from "../../ports
 import { type RunKey, runId } from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
+import { actionSteps } from "./action-rows.ts";
 import { BadRowError } from "./columns.ts";
 import { deadLetterRow, makeDeadLetters } from "./dead-rows.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
@@ -28,6 +29,7 @@ import { makeClosedRuns, makePurge } from "./run-history.ts";
 import { makeRunLists } from "./run-lists.ts";
 import { ANY_ETAG, markStep } from "./run-steps.ts";
 import { makeSearch, searchRows } from "./search-rows.ts";
+import type { Step } from "./transactions.ts";
 
 const TABLE_TIMEOUT_MS = 10_000;
 
@@ -62,6 +64,7 @@ export interface BadRow {
  * | instance  | `source\|<partition of the source>`            | a source that ever had a run, in its own spelling    |
  * | instance  | `module\|<name>`                               | whether the module is tripped, why, and since when   |
  * | instance  | `limit\|<module>`                             | how many of its Jobs a person lets be at work, and why |
+ * | instance  | `action\|<inverted ms>\|<random>`              | what a person did, the newest first                  |
  * | instance  | `gate\|m\|<module>`, `gate\|q\|<queue>` ..     | whether what is rejected is held instead, and why    |
  * | instance  | `tick`                                         | when a tick last came to its end                     |
  * | instance  | `lease`                                        | which replica ticks, and until when                  |
@@ -74,6 +77,7 @@ export interface BadRow {
  * | source    | `run\|<day enqueued>\|<number>\|<enqueued ms>` | a mark while the run is open, then its outcome       |
  * | source    | `msg\|<hash>\|<id>`, `corr\|<hash>\|<id>`      | the message id, or the correlation id, of a run      |
  * | source    | `dead\|<module or ->\|<reason>\|<group>\|<id>` | a closed run whose message was dead-lettered         |
+ * | source    | `action\|<inverted ms>\|<random>`              | what a person did to a run, the newest first         |
  * | source    | `sweep`                                        | the next sequence number to peek at                  |
  *
  * An id is `<number>|<enqueued ms>`. Numbers are sequence numbers of 20 digits, and times have 15. The partition of an
@@ -160,13 +164,13 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
       return { run, etag: etags[0] ?? "", read, row: rowKey };
     },
 
-    async update(stored, next) {
+    async update(stored, next, action) {
       sameRun(stored.run, next);
       const partitionKey = partitionOf(next);
       const rowKey = openRowOf(next, clock.now());
       const row = { ...stored.unknown, ...writeOpenRun(next), partitionKey, rowKey };
       const noted = notedRow(rowKey);
-      const { etags, read } = await rows.transact(
+      const moved: Step[] =
         rowKey === stored.row
           ? [
               // guard: update-etag, same place
@@ -177,7 +181,9 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
               // guard: update-etag, other place
               { kind: "delete", row: { partitionKey, rowKey: stored.row }, etag: stored.etag },
               ...(noted === undefined ? [] : [markStep(next, partitionKey, noted)]),
-            ],
+            ];
+      const { etags, read } = await rows.transact(
+        [...moved, ...actionSteps(partitionKey, action)],
         `updating run ${runId(next)}`,
       );
       return { ...stored, run: next, etag: etags[0] ?? "", read, row: rowKey };

@@ -4,6 +4,7 @@ import { makeLog } from "../../../shared/log.ts";
 import { makeOperator } from "../../../shared/operate/operator.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
 import { aModule } from "../../support/a-module.ts";
+import { BY_HAND } from "../../support/a-person.ts";
 import { makeWorld, RETRY, SOURCE, type World } from "../../support/world.ts";
 
 const DAY_MS = 86_400_000;
@@ -25,7 +26,7 @@ async function acceptLoss(world: World): Promise<void> {
     undefined,
   );
   const operator = makeOperator(world.deps, makeLog({ info() {}, warn() {}, error() {} }));
-  await operator.acceptLoss("thumbnails");
+  await operator.acceptLoss("thumbnails", BY_HAND);
 }
 
 const lost = (world: World) => world.closed().filter(({ status }) => status === "lost").length;

@@ -2,6 +2,7 @@ import { expect, it } from "vitest";
 import { makeLog } from "../../../shared/log.ts";
 import { makeOperator } from "../../../shared/operate/operator.ts";
 import { aModule } from "../../support/a-module.ts";
+import { BY_HAND } from "../../support/a-person.ts";
 import { makeWorld, RETRY, SOURCE, type World } from "../../support/world.ts";
 
 const WRONG = aModule({ retry: RETRY, when: { subject: "mien" } });
@@ -35,7 +36,7 @@ it("accept-loss closes held runs whose messages are missing", async () => {
   for (let t = 0; t < 60; t += 1) {
     world.clock.advance(60_000);
     await mended.tick();
-    if ((await world.table.heldSources()).length > 0) answers.push(await op.acceptLoss("thumbnails"));
+    if ((await world.table.heldSources()).length > 0) answers.push(await op.acceptLoss("thumbnails", BY_HAND));
   }
   expect(world.open()).toHaveLength(0);
 });

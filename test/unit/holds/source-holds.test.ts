@@ -3,6 +3,7 @@ import { EntityMissingError, UnavailableError } from "../../../shared/errors.ts"
 import { makeLog } from "../../../shared/log.ts";
 import { makeOperator } from "../../../shared/operate/operator.ts";
 import { aModule } from "../../support/a-module.ts";
+import { BY_HAND } from "../../support/a-person.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
 
 const HOUR_MS = 3_600_000;
@@ -100,7 +101,7 @@ describe("a source whose entity is missing", () => {
     const other = world.makeReplica({ modules: new Map() });
     world.broker.remove(SOURCE);
     const operator = makeOperator(other.deps, makeLog({ info() {}, warn() {}, error() {} }));
-    await operator.cancel([`thumbnails:1:${world.open()[0]?.enqueuedAt ?? 0}`]);
+    await operator.cancel([`thumbnails:1:${world.open()[0]?.enqueuedAt ?? 0}`], BY_HAND);
     for (let tick = 0; tick < 150; tick += 1) {
       await other.tick();
       world.clock.advance(HOUR_MS / 6);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { makeLog } from "../../../shared/log.ts";
 import { acceptLoss } from "../../../shared/operate/accept-loss.ts";
+import { BY_HAND } from "../../support/a-person.ts";
 import { FakeCluster } from "../../support/fake-cluster.ts";
 import { makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
 
@@ -124,7 +125,7 @@ it("a source whose messages a person gives up keeps a Job that was never recorde
   world.broker.remove(SOURCE);
   await ticks(world, () => (world.lastTick()?.["held"] ?? 0) === 1, 1_000);
   expect(world.run().status).toBe("accepted");
-  await acceptLoss(world.deps, SOURCE, NO_LOG);
+  await acceptLoss(world.deps, SOURCE, BY_HAND, NO_LOG);
   await ticks(world, () => world.open().length === 0, 20_000);
   expect(world.closed()).toMatchObject([{ status: "lost", jobName: world.name }]);
   expect(world.cluster.job(world.name).spec?.activeDeadlineSeconds).toBeUndefined();

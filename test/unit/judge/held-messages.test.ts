@@ -4,6 +4,7 @@ import type { Module } from "../../../shared/modules/module.ts";
 import { makeOperator } from "../../../shared/operate/operator.ts";
 import { gateName } from "../../../shared/run/gate-state.ts";
 import { aModule } from "../../support/a-module.ts";
+import { BY_HAND } from "../../support/a-person.ts";
 import type { MessageToSend } from "../../support/fake-entity.ts";
 import { FATES, makeMortal } from "../../support/mortal.ts";
 import { makeWorld, RETRY, SOURCE, ticks, type World } from "../../support/world.ts";
@@ -122,11 +123,13 @@ describe.each([
     expect(await operator(world).audit()).toEqual([
       expect.objectContaining({ kind: "shut gate", gate, held: 40, mayBeMore: false }),
     ]);
-    expect(await operator(world).openGates([gate])).toEqual([[gate, { kind: "done", did: "opened the gate" }]]);
+    expect(await operator(world).openGates([gate], BY_HAND)).toEqual([
+      [gate, { kind: "done", did: "opened the gate" }],
+    ]);
     await tickFor(world, world, () => world.open().length === 0);
     expect(inState(world, "dead-lettered")).toHaveLength(50);
     expect(await operator(world).audit()).toEqual([]);
-    expect(await operator(world).openGates([gate])).toEqual([[gate, { kind: "already", was: "not shut" }]]);
+    expect(await operator(world).openGates([gate], BY_HAND)).toEqual([[gate, { kind: "already", was: "not shut" }]]);
   });
 });
 
@@ -297,7 +300,7 @@ describe("a held run", () => {
     const person = operator(world);
     expect(await person.audit()).toEqual([]);
     const id = `thumbnails:${sequenceNumber}:${enqueuedAt}`;
-    expect(await person.adopt([id])).toEqual([[id, { kind: "done", did: "adopted to be judged" }]]);
+    expect(await person.adopt([id], BY_HAND)).toEqual([[id, { kind: "done", did: "adopted to be judged" }]]);
     expect(world.run()).toMatchObject({ sequenceNumber, status: "held", module: "" });
   });
 
@@ -317,7 +320,7 @@ describe("a held run", () => {
     const world = await held();
     const { sequenceNumber, enqueuedAt } = world.run();
     const id = `thumbnails:${sequenceNumber}:${enqueuedAt}`;
-    expect(await operator(world).cancel([id])).toEqual([[id, expect.objectContaining({ kind: "done" })]]);
+    expect(await operator(world).cancel([id], BY_HAND)).toEqual([[id, expect.objectContaining({ kind: "done" })]]);
     await world.tick();
     expect(world.message(sequenceNumber).letter?.reason).toBe("Cancelled");
     expect(world.open()).toEqual([]);

@@ -12,6 +12,7 @@ import { runsNamed, sourcesNamed } from "../../../shared/operate/run-named.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
 import { attemptsHad, type RunKey, runId } from "../../../shared/run/run.ts";
 import { aModule } from "../../support/a-module.ts";
+import { BY_HAND } from "../../support/a-person.ts";
 import { FakeCluster } from "../../support/fake-cluster.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
@@ -72,7 +73,7 @@ describe("the audit", () => {
 
 describe("adopting a message", () => {
   const adopt = async (world: World, key: RunKey, deps = world.deps) =>
-    adoptMessage(deps, key, await viewCluster(deps), aLog());
+    adoptMessage(deps, key, await viewCluster(deps), BY_HAND, aLog());
 
   /** A replica on a table that was restored empty, beside one on the old table. */
   async function afterRestore() {
@@ -184,7 +185,8 @@ describe("giving up a Job that can't end", () => {
     expect(world.run().status).toBe("dispatched");
     return world;
   }
-  const force = (world: World, as: ForcedOutcome, deps = world.deps) => forceRun(deps, world.run(), as, aLog());
+  const force = (world: World, as: ForcedOutcome, deps = world.deps) =>
+    forceRun(deps, world.run(), as, BY_HAND, aLog());
 
   it.each([
     ["completed", { state: "completed" }, { status: "succeeded" }],
@@ -268,7 +270,7 @@ describe("giving up a Job that can't end", () => {
 });
 
 describe("cancelling a run", () => {
-  const cancel = (world: World) => cancelRun(world.deps, world.run(), aLog());
+  const cancel = (world: World) => cancelRun(world.deps, world.run(), BY_HAND, aLog());
 
   it("dead-letters the message of a run that waits, although it never had a Job", async () => {
     const world = makeWorld();
@@ -355,7 +357,10 @@ describe("cancelling a run", () => {
     expect(await cancel(other)).toMatchObject({ kind: "refused", because: "verdict recorded", outcome: "succeeded" });
     await toTheEnd(other);
     const [run] = other.closed();
-    expect(run && (await cancelRun(other.deps, run, aLog()))).toMatchObject({ kind: "refused", because: "run closed" });
+    expect(run && (await cancelRun(other.deps, run, BY_HAND, aLog()))).toMatchObject({
+      kind: "refused",
+      because: "run closed",
+    });
   });
 });
 
@@ -383,11 +388,11 @@ describe("accepting the cluster", () => {
   it("lets the runs of Jobs that are gone go on with the next attempt, as an interruption", async () => {
     const world = await emptied();
     expect(await audit(world.deps)).toEqual([{ kind: "mass absence", absent: 12 }]);
-    expect(await acceptCluster(world.deps, aLog())).toMatchObject({ kind: "done", jobs: 12 });
+    expect(await acceptCluster(world.deps, BY_HAND, aLog())).toMatchObject({ kind: "done", jobs: 12 });
     await ticksOf(world, world);
     expect(progress(world)).toEqual(new Set(["dispatched 2 1"]));
     expect(await audit(world.deps)).toEqual([]);
-    expect(await acceptCluster(world.deps, aLog())).toMatchObject({ kind: "already" });
+    expect(await acceptCluster(world.deps, BY_HAND, aLog())).toMatchObject({ kind: "already" });
   });
 
   it("takes another cluster, although Jobs were at work in the old one", async () => {
@@ -398,7 +403,7 @@ describe("accepting the cluster", () => {
     await moved.tick();
     const record = { uid: world.cluster.uid, namespace: "jobs" };
     expect(await audit(moved.deps)).toEqual([{ kind: "another cluster", record, uid: cluster.uid, atWork: 3 }]);
-    expect(await acceptCluster(moved.deps, aLog())).toMatchObject({ kind: "done", jobs: 3 });
+    expect(await acceptCluster(moved.deps, BY_HAND, aLog())).toMatchObject({ kind: "done", jobs: 3 });
     await ticksOf(world, moved);
     expect(progress(world)).toEqual(new Set(["dispatched 2 1"]));
     expect(cluster.names()).toHaveLength(3);
@@ -421,11 +426,11 @@ describe("accepting the cluster", () => {
     const cluster = new FakeCluster({ clock: world.clock });
     const moved = world.makeReplica({ cluster });
     world.table.failNext("saveCluster");
-    await expect(acceptCluster(moved.deps, aLog())).rejects.toThrow("saveCluster failed");
+    await expect(acceptCluster(moved.deps, BY_HAND, aLog())).rejects.toThrow("saveCluster failed");
     expect(progress(world)).toEqual(new Set(["requeueing 2 1"]));
     await ticksOf(world, moved);
     expect(cluster.names()).toEqual([]);
-    expect(await acceptCluster(moved.deps, aLog())).toMatchObject({ kind: "done", jobs: 0 });
+    expect(await acceptCluster(moved.deps, BY_HAND, aLog())).toMatchObject({ kind: "done", jobs: 0 });
     await ticksOf(world, moved);
     expect(cluster.names()).toHaveLength(3);
   });
@@ -434,14 +439,14 @@ describe("accepting the cluster", () => {
     const world = makeWorld();
     for (let sent = 0; sent < 12; sent += 1) await world.send();
     world.cluster.listJobs = () => Promise.resolve({ jobs: [], version: "0" });
-    expect(await acceptCluster(world.deps, aLog())).toMatchObject({ kind: "already" });
+    expect(await acceptCluster(world.deps, BY_HAND, aLog())).toMatchObject({ kind: "already" });
     expect(world.open().every(({ status, attempt }) => status === "dispatched" && attempt === 1)).toBe(true);
   });
 
   it("logs each run that it changes, and the cluster", async () => {
     const world = await emptied();
     const lines: string[] = [];
-    await acceptCluster(world.deps, aLog(lines));
+    await acceptCluster(world.deps, BY_HAND, aLog(lines));
     expect(lines.filter((line) => line.includes("took an absent job for deleted by hand"))).toHaveLength(12);
     expect(lines.filter((line) => line.includes("accepted the cluster by hand"))).toHaveLength(1);
   });
@@ -465,15 +470,18 @@ describe("accepting the loss of a source's messages", () => {
     expect(await audit(world.deps)).toMatchObject([
       { kind: "source held", source: "thumbnails", because: "messages missing" },
     ]);
-    expect(await acceptLoss(world.deps, SOURCE, aLog())).toEqual({ kind: "done", did: "accepted the loss" });
-    expect(await acceptLoss(world.deps, SOURCE, aLog())).toEqual({ kind: "already", was: "loss accepted" });
+    expect(await acceptLoss(world.deps, SOURCE, BY_HAND, aLog())).toEqual({ kind: "done", did: "accepted the loss" });
+    expect(await acceptLoss(world.deps, SOURCE, BY_HAND, aLog())).toEqual({ kind: "already", was: "loss accepted" });
     expect(await audit(world.deps)).toEqual([]);
     await ticks(world, () => world.closed().length === 10, LOCK_MS);
     expect(world.closed().every(({ status }) => status === "lost")).toBe(true);
     for (const name of world.cluster.names()) world.cluster.succeed(name);
     await ticks(world, () => world.open().length === 0);
     expect(world.closed().filter(({ status }) => status === "succeeded")).toHaveLength(2);
-    expect(await acceptLoss(world.deps, SOURCE, aLog())).toMatchObject({ kind: "refused", because: "not held" });
+    expect(await acceptLoss(world.deps, SOURCE, BY_HAND, aLog())).toMatchObject({
+      kind: "refused",
+      because: "not held",
+    });
   });
 
   it("closes the runs of an entity that is missing, without waiting for 24 hours", async () => {
@@ -484,7 +492,7 @@ describe("accepting the loss of a source's messages", () => {
     expect(await audit(world.deps)).toEqual([]);
     await world.tick();
     expect(await audit(world.deps)).toMatchObject([{ kind: "source held", because: "entity missing" }]);
-    expect(await acceptLoss(world.deps, SOURCE, aLog())).toMatchObject({ kind: "done" });
+    expect(await acceptLoss(world.deps, SOURCE, BY_HAND, aLog())).toMatchObject({ kind: "done" });
     await ticks(world, () => world.open().length === 0);
     expect(world.closed()).toMatchObject([{ status: "lost" }]);
   });
@@ -495,12 +503,15 @@ describe("accepting the loss of a source's messages", () => {
       const [held] = await world.table.heldSources();
       await world.table.releaseSource(SOURCE, held?.etag ?? "");
     });
-    expect(await acceptLoss(world.deps, SOURCE, aLog())).toMatchObject({ kind: "refused", because: "moved on" });
+    expect(await acceptLoss(world.deps, SOURCE, BY_HAND, aLog())).toMatchObject({
+      kind: "refused",
+      because: "moved on",
+    });
   });
 
   it("loses no message that turns up later", async () => {
     const world = await missing();
-    await acceptLoss(world.deps, SOURCE, aLog());
+    await acceptLoss(world.deps, SOURCE, BY_HAND, aLog());
     await ticks(world, () => world.closed().length === 10, LOCK_MS);
     for (let number = 1; number <= 10; number += 1) world.show(number);
     await ticks(world, () => world.open().length === 12 && world.open().every(({ status }) => status === "dispatched"));

@@ -6,6 +6,7 @@ import { acceptCluster } from "../../../shared/operate/accept-cluster.ts";
 import { acceptLoss } from "../../../shared/operate/accept-loss.ts";
 import { adoptMessage } from "../../../shared/operate/adopt-message.ts";
 import { aModule } from "../../support/a-module.ts";
+import { BY_HAND } from "../../support/a-person.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, type World, withRun } from "../../support/world.ts";
 
@@ -491,7 +492,7 @@ describe("row 16: the table is restored empty, or a second instance is on the so
     const key = world.run();
     const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
     const restored = world.makeReplica({ tables: table });
-    expect(await adoptMessage(restored.deps, key, await viewCluster(restored.deps), NO_LOG)).toMatchObject({
+    expect(await adoptMessage(restored.deps, key, await viewCluster(restored.deps), BY_HAND, NO_LOG)).toMatchObject({
       kind: "done",
     });
     world.cluster.succeed(world.cluster.names()[0] ?? "");
@@ -551,7 +552,7 @@ describe("row 17: the wrong cluster or namespace: every Job is absent", () => {
     for (const name of world.cluster.names()) world.cluster.deleteJob(name);
     await world.tick();
     expect(world.lastTick()).toMatchObject({ waiting: { "wrong-cluster": 12 } });
-    await acceptCluster(world.deps, NO_LOG);
+    await acceptCluster(world.deps, BY_HAND, NO_LOG);
     for (let tick = 0; tick < 2; tick += 1) {
       world.clock.advance(10_000);
       await world.tick();
@@ -620,7 +621,7 @@ describe("row 19: the entity is deleted, or the bus is another namespace", () =>
     await toTheEnd(world, LOCK_MS);
     expect(world.closed()).toEqual([]);
     expect(world.open()).toHaveLength(12);
-    await acceptLoss(world.deps, SOURCE, NO_LOG);
+    await acceptLoss(world.deps, SOURCE, BY_HAND, NO_LOG);
     await toTheEnd(world, LOCK_MS);
     expect(world.closed().map(({ status }) => status)).toEqual(Array.from({ length: 12 }, () => "lost"));
   });

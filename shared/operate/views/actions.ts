@@ -1,0 +1,39 @@
+import type { Dependencies } from "../../dependencies.ts";
+import { knownSources } from "../../observe/open-runs.ts";
+import type { Action } from "../../run/action.ts";
+import { type Source, sourceName } from "../../run/source.ts";
+
+/** Which part of the action log is asked for. */
+export interface ActionsAsked {
+  readonly limit: number;
+  /** `next` of the page before. */
+  readonly after?: string;
+}
+
+/** An action, and where it was done. */
+interface ActionShown extends Action {
+  readonly id: string;
+  /** The source of the run that it changed; undefined if it changed no run. */
+  readonly source?: string;
+}
+
+/** A page of the action log, the newest action first. */
+export interface ActionPage {
+  readonly actions: readonly ActionShown[];
+  /** What to ask for the page behind it; undefined if this is the last. */
+  readonly next?: string;
+}
+
+/** Reads a page of the action log, merged over the instance and all of its sources. Costs one request for each of them. */
+export async function readActions(deps: Dependencies, { limit, after }: ActionsAsked): Promise<ActionPage> {
+  const read = async (source: Source | undefined): Promise<ActionShown[]> => {
+    const found = await deps.instanceTable.actions(source, limit + 1, after);
+    const at = source === undefined ? {} : { source: sourceName(source) };
+    return found.map(({ id, action }) => ({ id, ...at, ...action }));
+  };
+  const all = await Promise.all([undefined, ...(await knownSources(deps))].map(read));
+  const merged = all.flat().toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const actions = merged.slice(0, limit);
+  const last = actions.at(-1);
+  return merged.length > limit && last ? { actions, next: last.id } : { actions };
+}
