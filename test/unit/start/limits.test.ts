@@ -112,6 +112,21 @@ describe("a paused module", () => {
     expect(jobsOf(world)).toEqual(["large"]);
   });
 
+  it("gets no slot that another run gives up between two ticks", async () => {
+    const world = aWorld(1);
+    await world.send({ messageId: "at work" });
+    await world.accept(deliver(world, 1));
+    await world.tick();
+    await operatorOf(world).pause(MODULE, { by: BY });
+    world.clock.advance(10_001);
+    const job = world.open().find(({ status }) => status === "dispatched")?.jobName ?? "";
+    world.cluster.succeed(job);
+    await world.wake(job);
+    expect(world.closed()).toMatchObject([{ messageId: "at work", status: "succeeded" }]);
+    expect(world.run()).toMatchObject({ messageId: "m-1", status: "waiting" });
+    expect(world.cluster.creates).toHaveLength(1);
+  });
+
   it("costs no request per message: one for all modules and all messages of 10 s", async () => {
     const modules = ["a", "b", "c"].map((name) => aModule({ name, retry: RETRY, when: { subject: name } }));
     const world = makeWorld(modules);
