@@ -34,6 +34,8 @@ export function describeDeadLetterQueue(name: string, open: () => Promise<DeadLe
     afterEach(() => letters?.close());
 
     const receive = () => harness.user.receive(letters);
+    // Without a number the SDK goes on after what it peeked at last.
+    const peek = (receiver = letters) => receiver.peekMessages(1, { fromSequenceNumber: Long.ONE });
     const byNumber = async (letter: ServiceBusReceivedMessage) => {
       const [again] = await letters.receiveDeferredMessages(Long.fromNumber(numberOf(letter)));
       if (again === undefined) throw new Error("The letter can't be received by its number.");
@@ -49,15 +51,15 @@ export function describeDeadLetterQueue(name: string, open: () => Promise<DeadLe
     it("can be deferred, peeked at, received by its number and completed", async () => {
       const letter = await receive();
       await letters.deferMessage(held(letter), { step: 1 });
-      const [peeked] = await letters.peekMessages(1);
+      const [peeked] = await peek();
       expect(peeked).toMatchObject({ state: "deferred", applicationProperties: { step: 1 } });
       const again = await byNumber(letter);
       expect(again.state).toBe("deferred");
       expect(identity(again)).toEqual(identity(letter));
       expect(again.deadLetterReason).toBe("Why");
       await letters.completeMessage(held(again));
-      expect(await letters.peekMessages(1)).toEqual([]);
-      expect(await harness.user.receiver(harness.source).peekMessages(1)).toEqual([]);
+      expect(await peek()).toEqual([]);
+      expect(await peek(harness.user.receiver(harness.source))).toEqual([]);
     });
 
     it("stays deferred if it is deferred and abandoned, carries the stamp, and counts no delivery", async () => {
@@ -65,7 +67,7 @@ export function describeDeadLetterQueue(name: string, open: () => Promise<DeadLe
       await letters.deferMessage(held(letter));
       const before = await byNumber(letter);
       await letters.abandonMessage(held(before), { step: 2 });
-      const [peeked] = await letters.peekMessages(1);
+      const [peeked] = await peek();
       expect(peeked).toMatchObject({ state: "deferred", applicationProperties: { step: 2 } });
       const after = await byNumber(letter);
       expect(after.deliveryCount).toBe(before.deliveryCount);
@@ -91,7 +93,7 @@ export function describeDeadLetterQueue(name: string, open: () => Promise<DeadLe
       const again = await byNumber(letter);
       await expect(letters.deadLetterMessage(held(again))).rejects.toMatchObject(refused);
       await letters.completeMessage(bareLockToken(tokenOf(again)));
-      expect(await letters.peekMessages(1)).toEqual([]);
+      expect(await peek()).toEqual([]);
     });
   });
 }

@@ -214,6 +214,105 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
       });
     });
 
+    describe("in the dead letter queue", () => {
+      const lettersOf = () => ({ deadLettersOf: harness.source });
+      /** Sends messages with these ids, and dead-letters each. */
+      const letter = async (...messageIds: string[]): Promise<void> => {
+        for (const messageId of messageIds) {
+          await harness.send({ messageId, body: BINARY, properties: { color: "red" } });
+          const { lockToken } = await harness.receive();
+          await harness.broker.deadLetterLocked(harness.source, lockToken, LETTER);
+        }
+      };
+      /** Receives the only letter, and defers it. */
+      const deferLetter = async (stamp: Properties = {}) => {
+        const [received] = await harness.broker.receiveLetters(lettersOf(), 1);
+        if (received === undefined) throw new Error("No letter came.");
+        const { sequenceNumber, enqueuedAt, lockToken } = received;
+        await harness.broker.defer(lettersOf(), lockToken, stamp);
+        return { source: lettersOf(), sequenceNumber, enqueuedAt };
+      };
+      const peekLetter = (sequenceNumber: number) => harness.broker.peek(lettersOf(), sequenceNumber);
+
+      it("receives letters in order, whole, and none twice while their locks last", async () => {
+        await letter("a", "b", "c");
+        const received = await harness.broker.receiveLetters(lettersOf(), 2);
+        expect(received.map(({ messageId }) => messageId)).toEqual(["a", "b"]);
+        expect(received[0]).toMatchObject({
+          state: "active",
+          properties: { color: "red", DeadLetterReason: LETTER.reason, DeadLetterErrorDescription: LETTER.description },
+        });
+        expect([...(received[0]?.body ?? [])]).toEqual([...BINARY]);
+        const rest = await harness.broker.receiveLetters(lettersOf(), 2);
+        expect(rest.map(({ messageId }) => messageId)).toEqual(["c"]);
+        expect(await harness.broker.receiveLetters(lettersOf(), 2)).toEqual([]);
+        harness.passTime(61_000);
+        const again = await harness.broker.receiveLetters(lettersOf(), 3);
+        expect(again.map(({ messageId }) => messageId)).toEqual(["a", "b", "c"]);
+      });
+
+      it("defers a letter, shows it by its number, requeues it with a stamp, and completes it", async () => {
+        await letter("a");
+        const key = await deferLetter({ step: 1 });
+        expect(await peekLetter(key.sequenceNumber)).toMatchObject({
+          state: "deferred",
+          messageId: "a",
+          enqueuedAt: key.enqueuedAt,
+          properties: { color: "red", step: 1, DeadLetterReason: LETTER.reason },
+        });
+        expect(await harness.broker.receiveLetters(lettersOf(), 1)).toEqual([]);
+        expect(await harness.broker.requeueDeferred(key, { step: 2 })).toBe("done");
+        expect(await peekLetter(key.sequenceNumber)).toMatchObject({ state: "deferred", properties: { step: 2 } });
+        expect(await harness.broker.completeDeferred(key)).toBe("done");
+        expect(await peekLetter(key.sequenceNumber)).toBeUndefined();
+        expect(await harness.broker.completeDeferred(key)).toBe("missing");
+      });
+
+      it("keeps the delivery count of a letter", async () => {
+        await letter("a");
+        const key = await deferLetter();
+        const [before] = await harness.deadLetters();
+        await harness.broker.requeueDeferred(key, { step: 1 });
+        await harness.broker.requeueDeferred(key, { step: 2 });
+        expect((await harness.deadLetters())[0]?.deliveryCount).toBe(before?.deliveryCount);
+      });
+
+      it("does nothing if another letter has the number, and gives it back", async () => {
+        await letter("a");
+        const key = await deferLetter();
+        expect(await harness.broker.completeDeferred({ ...key, enqueuedAt: key.enqueuedAt - 1 })).toBe("missing");
+        expect(await harness.broker.completeDeferred(key)).toBe("done");
+      });
+
+      it("knows no letter by the number of a message in the source, nor the other way round", async () => {
+        const message = await deferOne();
+        await letter("a");
+        const dead = await deferLetter();
+        expect(await harness.broker.completeDeferred({ ...message, source: lettersOf() })).toBe("missing");
+        expect(await harness.broker.completeDeferred({ ...dead, source: harness.source })).toBe("missing");
+        expect((await peek(message))?.state).toBe("deferred");
+        expect((await peekLetter(dead.sequenceNumber))?.state).toBe("deferred");
+      });
+
+      it("browses letters of every state in order", async () => {
+        await letter("a", "b");
+        await deferLetter();
+        const found = await harness.broker.browse(lettersOf(), 1, 10);
+        expect(found.map(({ messageId, state }) => [messageId, state])).toEqual([
+          ["a", "deferred"],
+          ["b", "active"],
+        ]);
+      });
+
+      it("says that the lock is lost if the token is dead", async () => {
+        await letter("a");
+        const [received] = await harness.broker.receiveLetters(lettersOf(), 1);
+        harness.passTime(61_000);
+        const lockToken = received?.lockToken ?? "";
+        await expect(harness.broker.defer(lettersOf(), lockToken, {})).rejects.toBeInstanceOf(LockLostError);
+      });
+    });
+
     describe("peeking", () => {
       it("shows exactly this message, and none if no message has its number", async () => {
         await harness.send({ messageId: "a" });

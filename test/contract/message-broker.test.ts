@@ -12,7 +12,7 @@ import { openServiceBus } from "./service-bus-harness.ts";
 const LOCK_MS = 60_000;
 
 /** One broker serves all tests. Each takes a new entity. */
-const ENTITIES = Array.from({ length: 90 }, (_, index) => index + 1);
+const ENTITIES = Array.from({ length: 150 }, (_, index) => index + 1);
 let bus: LocalBus;
 let serviceBus: MessageBroker;
 let used = 0;

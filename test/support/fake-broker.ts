@@ -2,12 +2,18 @@ import { hasSpace } from "../../shared/adapters/service-bus/property-space.ts";
 import type { Clock, EpochMs } from "../../shared/clock.ts";
 import { ConfigError, EntityMissingError, errorText } from "../../shared/errors.ts";
 import type { HostLink, LinkAnswer } from "../../shared/ports/host-link.ts";
-import type { DeadLetter, DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
+import type {
+  DeadLetter,
+  DeferredKey,
+  DeferredOutcome,
+  Entity,
+  MessageBroker,
+  ReceivedLetter,
+} from "../../shared/ports/message-broker.ts";
 import type { PeekedMessage, Properties } from "../../shared/run/message.ts";
-import type { RunKey } from "../../shared/run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
 import { unforged } from "../../shared/run/stamp.ts";
-import { another, FakeEntity, type FakeMessage, type MessageToSend } from "./fake-entity.ts";
+import { FakeEntity, type FakeMessage, type MessageToSend } from "./fake-entity.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
 /** A message as a trigger receives it. `deliveryCount` counts from 1, as the host does. */
@@ -69,30 +75,50 @@ export function makeFakeBroker({
 }): FakeBroker {
   const entities = new Map<string, FakeEntity>();
   const removed = new Set<string>();
-  const entityOf = (source: Source): FakeEntity => {
+  const entityOf = (place: Entity): FakeEntity => {
+    const isDead = "deadLettersOf" in place;
+    const source = isDead ? place.deadLettersOf : place;
     if (removed.has(sourceKey(source))) throw new EntityMissingError(`${sourceName(source)} does not exist.`);
-    const entity = entities.get(sourceKey(source)) ?? new FakeEntity(clock, lockDurationMs);
-    entities.set(sourceKey(source), entity);
+    const key = isDead ? deadKey(source) : sourceKey(source);
+    const entity = entities.get(key) ?? new FakeEntity(clock, lockDurationMs, isDead);
+    entities.set(key, entity);
     return entity;
   };
-  const settleDeferred = (key: RunKey, settlement: (message: FakeMessage) => Partial<FakeMessage>): DeferredOutcome => {
-    const received = entityOf(key.source).receiveDeferred(key.sequenceNumber);
+  const settleDeferred = (
+    key: DeferredKey,
+    settlement: (message: FakeMessage, entity: FakeEntity) => Partial<FakeMessage>,
+  ): DeferredOutcome => {
+    const entity = entityOf(key.source);
+    const received = entity.receiveDeferred(key.sequenceNumber);
     if (received === undefined) return "missing";
     const isOurs = received.message.enqueuedAt === key.enqueuedAt;
-    entityOf(key.source).settle(received.lockToken, isOurs ? settlement : another);
+    entity.settle(received.lockToken, isOurs ? (message) => settlement(message, entity) : entity.another);
     return isOurs ? "done" : "missing";
   };
+  /** Moves a message to the dead letter queue. What was the message stays as a record, which has the letter. */
+  const deadLetter = (source: Source, message: FakeMessage, asked: DeadLetter): Partial<FakeMessage> => {
+    const letter = letterThatFits(message, asked);
+    const { reason: DeadLetterReason, description: DeadLetterErrorDescription } = letter;
+    const properties = { ...message.properties, ...letter.properties, DeadLetterReason, DeadLetterErrorDescription };
+    entityOf({ deadLettersOf: source }).take({ ...message, properties });
+    return { state: "dead-lettered", letter };
+  };
   const port: MessageBroker = {
-    async defer(source, lockToken, stamp) {
-      entityOf(source).settle(lockToken, (message) => ({
+    async defer(place, lockToken, stamp) {
+      const entity = entityOf(place);
+      entity.settle(lockToken, (message) => ({
         ...stamped(message, stamp),
-        ...another(message),
+        ...entity.another(message),
         state: "deferred",
       }));
     },
     completeLocked: async (source, lockToken) => entityOf(source).settle(lockToken, () => ({ state: "completed" })),
     deadLetterLocked: async (source, lockToken, letter) =>
-      entityOf(source).settle(lockToken, (message) => deadLettered(message, letter)),
+      entityOf(source).settle(lockToken, (message) => deadLetter(source, message, letter)),
+    async receiveLetters(from, count) {
+      const received = Array.from({ length: count }, () => entityOf(from).receive());
+      return received.flatMap((one) => (one === undefined ? [] : [toLetter(one.message, one.lockToken)]));
+    },
     peek: async (source, sequenceNumber) =>
       entityOf(source)
         .present(sequenceNumber)
@@ -100,8 +126,9 @@ export function makeFakeBroker({
     browse: async (source, fromSequenceNumber, count) => entityOf(source).present(fromSequenceNumber).slice(0, count),
     completeDeferred: async (key) => settleDeferred(key, () => ({ state: "completed" })),
     requeueDeferred: async (key, stamp) =>
-      settleDeferred(key, (message) => ({ ...stamped(message, stamp), ...another(message) })),
-    deadLetterDeferred: async (key, letter) => settleDeferred(key, (message) => deadLettered(message, letter)),
+      settleDeferred(key, (message, entity) => ({ ...stamped(message, stamp), ...entity.another(message) })),
+    deadLetterDeferred: async (key, letter) =>
+      settleDeferred(key, (message) => deadLetter(key.source, message, letter)),
     async verify(source) {
       if (removed.has(sourceKey(source))) throw new ConfigError(`${sourceName(source)} does not exist.`);
     },
@@ -129,7 +156,9 @@ export function makeFakeBroker({
     lockDeferred: (source: Source, sequenceNumber: number) =>
       entityOf(source).receiveDeferred(sequenceNumber)?.lockToken,
     lapseLocks: (source: Source) => entityOf(source).lapseAll(),
-    recreate: (source: Source) => void entities.set(sourceKey(source), new FakeEntity(clock, lockDurationMs)),
+    recreate: (source: Source) => {
+      for (const key of [sourceKey(source), deadKey(source)]) entities.delete(key);
+    },
     remove: (source: Source) => void removed.add(sourceKey(source)),
     bringBack: (source: Source) => void removed.delete(sourceKey(source)),
     messages: (source: Source) => entityOf(source).all(),
@@ -186,6 +215,13 @@ export const NO_HOST_LINK: HostLink = {
   problem: async () => "this host offers no link",
 };
 
+const deadKey = (source: Source): string => `dead|${sourceKey(source)}`;
+
+function toLetter(message: FakeMessage, lockToken: string): ReceivedLetter {
+  const { state: _, locked: __, letter: ___, deliveryCount: ____, ...facts } = message;
+  return { ...facts, state: "active", lockToken };
+}
+
 function toDelivery(source: Source, message: FakeMessage, lockToken: string): Delivery {
   const { state: _, locked: __, letter: ___, deliveryCount, ...facts } = message;
   return { ...facts, source, lockToken, deliveryCount: deliveryCount + 1 };
@@ -200,7 +236,8 @@ function stamped(message: FakeMessage, stamp: Properties): Partial<FakeMessage> 
   return hasSpace(carried(message), stamp) ? { properties: { ...message.properties, ...stamp } } : {};
 }
 
-function deadLettered(message: FakeMessage, letter: DeadLetter): Partial<FakeMessage> {
+/** Cuts a letter to what the message has space for. */
+function letterThatFits(message: FakeMessage, letter: DeadLetter): DeadLetter {
   const reason = letter.reason.slice(0, 4096);
   const description = letter.description.slice(0, 4096);
   const choices = [
@@ -215,5 +252,5 @@ function deadLettered(message: FakeMessage, letter: DeadLetter): Partial<FakeMes
       DeadLetterErrorDescription: choice.description,
     }),
   );
-  return { state: "dead-lettered", letter: written ?? { reason: "", description: "", properties: {} } };
+  return written ?? { reason: "", description: "", properties: {} };
 }

@@ -41,20 +41,22 @@ interface Lock {
 }
 
 /**
- * One queue or subscription of the fake bus, with the broker's rules. Each end of a lock but completion counts as a
- * delivery.
+ * One queue or subscription of the fake bus, or the dead letter queue of one, with the broker's rules. Each end of a
+ * lock but completion counts as a delivery, except in a dead letter queue.
  */
 export class FakeEntity {
   readonly #clock: Clock;
   readonly #lockDurationMs: number;
+  readonly #isDeadLetterQueue: boolean;
   /** Settled messages stay, so that tests can look at them. */
   readonly #messages = new Map<number, FakeMessage>();
   readonly #locks = new Map<string, Lock>();
   #lastNumber = 0;
 
-  constructor(clock: Clock, lockDurationMs: number) {
+  constructor(clock: Clock, lockDurationMs: number, isDeadLetterQueue: boolean) {
     this.#clock = clock;
     this.#lockDurationMs = lockDurationMs;
+    this.#isDeadLetterQueue = isDeadLetterQueue;
   }
 
   send({ ttlMs, body = "{}", messageId, properties = {}, ...rest }: MessageToSend): FakeMessage {
@@ -72,6 +74,12 @@ export class FakeEntity {
       deliveryCount: 0,
       locked: false,
     });
+  }
+
+  /** Puts a letter here, which keeps its number and its time. It never expires here. */
+  take(message: FakeMessage): void {
+    const { expiresAt: _, letter: __, ...rest } = message;
+    this.#put({ ...rest, state: "active", locked: false });
   }
 
   /** All messages that were ever sent here, by number. */
@@ -115,8 +123,12 @@ export class FakeEntity {
 
   /** Ends all locks now, as if their time were over. */
   lapseAll(): void {
-    for (const token of this.#locks.keys()) this.settle(token, another);
+    for (const token of this.#locks.keys()) this.settle(token, this.another);
   }
+
+  /** Counts one more delivery that did not settle the message, unless this is a dead letter queue. */
+  readonly another = (message: FakeMessage): Partial<FakeMessage> =>
+    this.#isDeadLetterQueue ? {} : { deliveryCount: message.deliveryCount + 1 };
 
   #put(message: FakeMessage): FakeMessage {
     this.#messages.set(message.sequenceNumber, message);
@@ -134,7 +146,7 @@ export class FakeEntity {
     for (const [token, { message, until }] of this.#locks) {
       if (until > this.#clock.now()) continue;
       this.#locks.delete(token);
-      this.#put({ ...message, locked: false, ...another(message) });
+      this.#put({ ...message, locked: false, ...this.another(message) });
     }
   }
 
@@ -143,9 +155,4 @@ export class FakeEntity {
     this.#put({ ...message, state: "expired" });
     return true;
   }
-}
-
-/** Counts one more delivery that did not settle the message. */
-export function another(message: FakeMessage): Partial<FakeMessage> {
-  return { deliveryCount: message.deliveryCount + 1 };
 }

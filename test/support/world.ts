@@ -10,11 +10,11 @@ import type { Module } from "../../shared/modules/module.ts";
 import { makeJobOwners } from "../../shared/observe/job-owners.ts";
 import { isRecord } from "../../shared/plain-data.ts";
 import type { JobListing } from "../../shared/ports/job-cluster.ts";
-import type { DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
+import type { DeferredKey, DeferredOutcome, MessageBroker } from "../../shared/ports/message-broker.ts";
 import { makeInHand } from "../../shared/reconcile/in-hand.ts";
 import { makeReconcile } from "../../shared/reconcile/reconcile.ts";
 import { makeWakes } from "../../shared/reconcile/wakes.ts";
-import type { Run, RunKey } from "../../shared/run/run.ts";
+import type { Run } from "../../shared/run/run.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { makeAdmission } from "../../shared/start/admission.ts";
 import { makeBreakers } from "../../shared/start/breakers.ts";
@@ -196,16 +196,18 @@ export const RETRY = {
 
 /** The broker, which denies the messages that are hidden just now. */
 function hiding(broker: FakeBroker, hidden: ReadonlySet<number>): MessageBroker {
-  const unlessHidden = (settle: (key: RunKey) => Promise<DeferredOutcome>) => (key: RunKey) =>
-    hidden.has(key.sequenceNumber) ? Promise.resolve<DeferredOutcome>("missing") : settle(key);
+  const unlessHidden = async (
+    { sequenceNumber }: DeferredKey,
+    settle: () => Promise<DeferredOutcome>,
+  ): Promise<DeferredOutcome> => (hidden.has(sequenceNumber) ? "missing" : settle());
   return {
     ...broker,
     peek: async (source, number) => (hidden.has(number) ? undefined : broker.peek(source, number)),
     browse: async (source, from, count) =>
       (await broker.browse(source, from, count)).filter(({ sequenceNumber }) => !hidden.has(sequenceNumber)),
-    completeDeferred: unlessHidden((key) => broker.completeDeferred(key)),
-    requeueDeferred: (key, stamp) => unlessHidden(() => broker.requeueDeferred(key, stamp))(key),
-    deadLetterDeferred: (key, letter) => unlessHidden(() => broker.deadLetterDeferred(key, letter))(key),
+    completeDeferred: (key) => unlessHidden(key, () => broker.completeDeferred(key)),
+    requeueDeferred: (key, stamp) => unlessHidden(key, () => broker.requeueDeferred(key, stamp)),
+    deadLetterDeferred: (key, letter) => unlessHidden(key, () => broker.deadLetterDeferred(key, letter)),
   };
 }
 

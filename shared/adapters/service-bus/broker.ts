@@ -1,7 +1,15 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import Long from "long";
 import { ConfigError, LockLostError, UnavailableError } from "../../errors.ts";
-import type { DeadLetter, DeferredOutcome, MessageBroker } from "../../ports/message-broker.ts";
+import type {
+  DeadLetter,
+  DeadLetterQueue,
+  DeferredKey,
+  DeferredOutcome,
+  Entity,
+  MessageBroker,
+  ReceivedLetter,
+} from "../../ports/message-broker.ts";
 import type { PeekedMessage, Properties } from "../../run/message.ts";
 import type { RunKey } from "../../run/run.ts";
 import { FIRST_PARTITIONED_NUMBER } from "../../run/sequence-number.ts";
@@ -18,11 +26,13 @@ import {
   missingSource,
   translateError,
 } from "./errors.ts";
-import { carriedProperties, toPeekedMessage } from "./message.ts";
+import { carriedProperties, toPeekedMessage, toReceivedLetter } from "./message.ts";
 import { lettersToTry, stampsToTry } from "./properties-that-fit.ts";
 import { type ServiceBusConnection, ServiceBusReceivers } from "./receivers.ts";
 
 const BUS_TIMEOUT_MS = 10_000;
+/** How long a dead letter may take to come. */
+const LETTER_WAIT_MS = 2_000;
 /** No entity ever reaches this number, so that asking for its message disturbs nothing. */
 const NO_SUCH_NUMBER = FIRST_PARTITIONED_NUMBER - 1;
 
@@ -44,9 +54,9 @@ class ServiceBusBroker implements MessageBroker {
     this.#receivers = receivers;
   }
 
-  async defer(source: Source, lockToken: string, stamp: Properties): Promise<void> {
+  async defer(entity: Entity, lockToken: string, stamp: Properties): Promise<void> {
     const message = bareLockToken(lockToken);
-    await this.#firstAccepted(source, "defer", stampsToTry(stamp), (receiver, properties) =>
+    await this.#firstAccepted(entity, "defer", stampsToTry(stamp), (receiver, properties) =>
       receiver.deferMessage(message, properties),
     );
   }
@@ -64,25 +74,31 @@ class ServiceBusBroker implements MessageBroker {
     );
   }
 
-  async peek(source: Source, sequenceNumber: number): Promise<PeekedMessage | undefined> {
-    const [message] = await this.#peek(source, sequenceNumber, 1);
+  async receiveLetters(from: DeadLetterQueue, count: number): Promise<ReceivedLetter[]> {
+    const call = { source: from, operation: "receive" };
+    const messages = await this.#receivers.receive(call, count, LETTER_WAIT_MS);
+    return messages.map((message) => toReceivedLetter(from, message));
+  }
+
+  async peek(entity: Entity, sequenceNumber: number): Promise<PeekedMessage | undefined> {
+    const [message] = await this.#peek(entity, sequenceNumber, 1);
     // The service answers with the first message from this number on.
     return message?.sequenceNumber === sequenceNumber ? message : undefined;
   }
 
-  async browse(source: Source, fromSequenceNumber: number, count: number): Promise<PeekedMessage[]> {
+  async browse(entity: Entity, fromSequenceNumber: number, count: number): Promise<PeekedMessage[]> {
     const messages: PeekedMessage[] = [];
     // The size of one answer is limited, so that only an empty one means the end.
     while (messages.length < count) {
       const from = (messages.at(-1)?.sequenceNumber ?? fromSequenceNumber - 1) + 1;
-      const page = await this.#peek(source, from, count - messages.length);
+      const page = await this.#peek(entity, from, count - messages.length);
       if (page.length === 0) break;
       messages.push(...page);
     }
     return messages;
   }
 
-  async completeDeferred(key: RunKey): Promise<DeferredOutcome> {
+  async completeDeferred(key: DeferredKey): Promise<DeferredOutcome> {
     return this.#settleDeferred(key, (message) =>
       this.#receivers.call({ source: key.source, operation: "complete" }, (receiver) =>
         receiver.completeMessage(message),
@@ -90,7 +106,7 @@ class ServiceBusBroker implements MessageBroker {
     );
   }
 
-  async requeueDeferred(key: RunKey, stamp: Properties): Promise<DeferredOutcome> {
+  async requeueDeferred(key: DeferredKey, stamp: Properties): Promise<DeferredOutcome> {
     return this.#settleDeferred(key, (message) => {
       const stamps = stampsToTry(stamp, carriedProperties(message));
       return this.#firstAccepted(key.source, "requeue", stamps, (receiver, properties) =>
@@ -142,12 +158,12 @@ class ServiceBusBroker implements MessageBroker {
     await this.#receivers.close();
   }
 
-  async #peek(source: Source, fromSequenceNumber: number, count: number): Promise<PeekedMessage[]> {
+  async #peek(entity: Entity, fromSequenceNumber: number, count: number): Promise<PeekedMessage[]> {
     const from = Long.fromNumber(fromSequenceNumber);
-    const messages = await this.#receivers.call({ source, operation: "peek" }, (receiver, abortSignal) =>
+    const messages = await this.#receivers.call({ source: entity, operation: "peek" }, (receiver, abortSignal) =>
       receiver.peekMessages(count, { fromSequenceNumber: from, abortSignal }),
     );
-    return messages.map((message) => toPeekedMessage(source, message));
+    return messages.map((message) => toPeekedMessage(entity, message));
   }
 
   /**
@@ -155,7 +171,7 @@ class ServiceBusBroker implements MessageBroker {
    * settlement may have worked.
    */
   async #settleDeferred(
-    key: RunKey,
+    key: DeferredKey,
     settle: (message: ServiceBusReceivedMessage) => Promise<void>,
   ): Promise<DeferredOutcome> {
     const message = await this.#receiveDeferred(key);
@@ -178,7 +194,7 @@ class ServiceBusBroker implements MessageBroker {
     }
   }
 
-  async #receiveDeferred(key: RunKey): Promise<ServiceBusReceivedMessage | undefined> {
+  async #receiveDeferred(key: DeferredKey): Promise<ServiceBusReceivedMessage | undefined> {
     const call = { source: key.source, operation: "receive deferred" };
     try {
       const [message] = await this.#receivers.attempt(call, (receiver, abortSignal) =>
@@ -195,7 +211,7 @@ class ServiceBusBroker implements MessageBroker {
    * Settles with the first of these choices that the broker accepts. Each later one needs less space for properties.
    */
   async #firstAccepted<T>(
-    source: Source,
+    source: Entity,
     operation: string,
     choices: readonly T[],
     settle: (receiver: ServiceBusReceiver, choice: T) => Promise<void>,

@@ -1,10 +1,11 @@
 import { ConfigError, EntityMissingError, LockLostError, UnavailableError } from "../../errors.ts";
+import type { Entity } from "../../ports/message-broker.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import { createSource, grantSource, LIST_NAMESPACES, ROLES } from "../azure/remedy.ts";
 
 /** The call that failed, for the words of its error. */
 export interface FailedCall {
-  readonly source: Source;
+  readonly source: Entity;
   /** What the call was to do, such as "defer" or "peek". */
   readonly operation: string;
 }
@@ -13,6 +14,15 @@ export interface FailedCall {
 export type BusPlace =
   | { readonly kind: "identity"; readonly host: string; readonly clientId?: string | undefined }
   | { readonly kind: "key"; readonly host: string };
+
+/**
+ * Names an entity in words, such as `queue "thumbnails"` or `the dead letter queue of subscription
+ * "image-uploaded/thumbnail"`.
+ */
+export function describeEntity(entity: Entity): string {
+  if ("deadLettersOf" in entity) return `the dead letter queue of ${describeSource(entity.deadLettersOf)}`;
+  return describeSource(entity);
+}
 
 /** Names a source in words, such as `queue "thumbnails"` or `subscription "image-uploaded/thumbnail"`. */
 export function describeSource(source: Source): string {
@@ -92,13 +102,14 @@ export function translateError(thrown: unknown, call: FailedCall, place: BusPlac
   const error = lastError(thrown);
   if (error instanceof ConfigError || error instanceof UnavailableError || error instanceof LockLostError) return error;
   if (error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError) return error;
-  const where = describeSource(call.source);
+  const where = describeEntity(call.source);
+  const source = "deadLettersOf" in call.source ? call.source.deadLettersOf : call.source;
   if (isLockLost(error)) {
     return new LockLostError(`${call.operation} on ${where}: the lock on the message is lost`, { cause: error });
   }
-  if (isEntityMissing(error)) return new EntityMissingError(missingSource(call.source, place), { cause: error });
+  if (isEntityMissing(error)) return new EntityMissingError(missingSource(source, place), { cause: error });
   const failed = `${call.operation} on ${where} failed`;
-  return new UnavailableError(remedy(error, call.source, place) ?? failed, { cause: error });
+  return new UnavailableError(remedy(error, source, place) ?? failed, { cause: error });
 }
 
 /** Whether the identity or key may not do what the call asks for. */

@@ -1,10 +1,10 @@
 import type { ServiceBusReceivedMessage } from "@azure/service-bus";
 import { ConfigError } from "../../errors.ts";
+import type { DeadLetterQueue, Entity, ReceivedLetter } from "../../ports/message-broker.ts";
 import type { PeekedMessage } from "../../run/message.ts";
 import { FIRST_PARTITIONED_NUMBER } from "../../run/sequence-number.ts";
-import type { Source } from "../../run/source.ts";
 import { amqpJson } from "./amqp-json.ts";
-import { describeSource } from "./errors.ts";
+import { describeEntity } from "./errors.ts";
 import { UNREADABLE } from "./patient-decoding.ts";
 import type { CarriedProperties } from "./property-space.ts";
 
@@ -15,11 +15,11 @@ const NEVER = Date.UTC(9999, 11, 31);
  * Turns a message of the SDK into the port's. Throws ConfigError if its number shows that the entity is partitioned,
  * because a JavaScript number can't hold such a number exactly.
  */
-export function toPeekedMessage(source: Source, message: ServiceBusReceivedMessage): PeekedMessage {
+export function toPeekedMessage(entity: Entity, message: ServiceBusReceivedMessage): PeekedMessage {
   const expiresAt = message.expiresAtUtc?.getTime();
   return {
     state: message.state,
-    sequenceNumber: plainNumber(source, message),
+    sequenceNumber: plainNumber(entity, message),
     enqueuedAt: message.enqueuedTimeUtc?.getTime() ?? 0,
     ...(expiresAt !== undefined && expiresAt < NEVER ? { expiresAt } : {}),
     ...(message.messageId === undefined ? {} : { messageId: textOf(message.messageId) }),
@@ -31,12 +31,18 @@ export function toPeekedMessage(source: Source, message: ServiceBusReceivedMessa
   };
 }
 
-function plainNumber(source: Source, message: ServiceBusReceivedMessage): number {
+/** Turns a received letter of the SDK into the port's. Throws as `toPeekedMessage` does. */
+export function toReceivedLetter(from: DeadLetterQueue, message: ServiceBusReceivedMessage): ReceivedLetter {
+  if (message.lockToken === undefined) throw new TypeError("a received message without a lock");
+  return { ...toPeekedMessage(from, message), lockToken: message.lockToken };
+}
+
+function plainNumber(entity: Entity, message: ServiceBusReceivedMessage): number {
   const { sequenceNumber } = message;
   if (sequenceNumber === undefined) throw new TypeError("a message without a sequence number");
   if (sequenceNumber.lessThan(FIRST_PARTITIONED_NUMBER)) return sequenceNumber.toNumber();
   throw new ConfigError(
-    `${describeSource(source)} is partitioned: its sequence numbers (${sequenceNumber.toString()}) cannot be kept exactly. ` +
+    `${describeEntity(entity)} is partitioned: its sequence numbers (${sequenceNumber.toString()}) cannot be kept exactly. ` +
       "Create it again without partitioning.",
   );
 }

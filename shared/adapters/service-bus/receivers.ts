@@ -1,8 +1,9 @@
 import type { TokenCredential } from "@azure/identity";
-import { ServiceBusClient, type ServiceBusReceiver } from "@azure/service-bus";
+import { ServiceBusClient, type ServiceBusReceivedMessage, type ServiceBusReceiver } from "@azure/service-bus";
 import { UnavailableError } from "../../errors.ts";
-import { type Source, sourceKey } from "../../run/source.ts";
-import { type BusPlace, describeSource, type FailedCall, translateError } from "./errors.ts";
+import type { Entity } from "../../ports/message-broker.ts";
+import { sourceKey } from "../../run/source.ts";
+import { type BusPlace, describeEntity, type FailedCall, translateError } from "./errors.ts";
 import { installPatientDecoding } from "./patient-decoding.ts";
 import { hostIn, overWebSockets } from "./web-sockets.ts";
 
@@ -27,9 +28,9 @@ interface Generation {
 }
 
 /**
- * Keeps one receiver per source over one connection, for their management links only. No receive link is ever opened,
- * so that no message is delivered to us. The SDK repairs a broken connection at the next call; a connection that hangs
- * is discarded here.
+ * Keeps one receiver per entity over one connection, for their management links only. No receive link of theirs is ever
+ * opened, so that no message is delivered to us; `receive` opens one of its own. The SDK repairs a broken connection at
+ * the next call; a connection that hangs is discarded here.
  */
 export class ServiceBusReceivers {
   readonly #connection: ServiceBusConnection;
@@ -60,9 +61,33 @@ export class ServiceBusReceivers {
   }
 
   /** Does the same as `call`, but rejects with the SDK's own errors, for callers that distinguish them. */
-  async attempt<T>(
+  attempt<T>(call: FailedCall, operate: (receiver: ServiceBusReceiver, signal: AbortSignal) => Promise<T>): Promise<T> {
+    return this.#inTime(call, (generation, signal) => operate(keptReceiver(generation, call.source), signal));
+  }
+
+  /**
+   * Locks up to `count` messages that wait in an entity. Gives none if none comes within `waitMs`. Its link is closed
+   * when it has them, and their locks go on.
+   */
+  async receive(call: FailedCall, count: number, waitMs: number): Promise<ServiceBusReceivedMessage[]> {
+    try {
+      return await this.#inTime(call, async ({ client }, abortSignal) => {
+        const receiver = openReceiver(client, call.source);
+        try {
+          return await receiver.receiveMessages(count, { maxWaitTimeInMs: waitMs, abortSignal });
+        } finally {
+          // The messages are ours by now, however the link ends.
+          receiver.close().catch(() => {});
+        }
+      });
+    } catch (error) {
+      throw translateError(error, call, this.place);
+    }
+  }
+
+  async #inTime<T>(
     { source, operation }: FailedCall,
-    operate: (receiver: ServiceBusReceiver, signal: AbortSignal) => Promise<T>,
+    operate: (generation: Generation, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const startedAt = performance.now();
     const generation = this.#current();
@@ -72,7 +97,7 @@ export class ServiceBusReceivers {
       timer = setTimeout(() => {
         // Rejects before it aborts, because the SDK answers an abort with an error of its own.
         reject(
-          new UnavailableError(`${operation} on ${describeSource(source)}: no answer within ${this.#timeoutMs} ms`),
+          new UnavailableError(`${operation} on ${describeEntity(source)}: no answer within ${this.#timeoutMs} ms`),
         );
         aborter.abort();
         if (this.#lastAnswerAt < startedAt) this.#discard(generation);
@@ -81,7 +106,7 @@ export class ServiceBusReceivers {
     try {
       // The race is needed because not every call of the SDK takes a signal, and its own time-outs differ from call to
       // call.
-      const result = await Promise.race([operate(receiverOf(generation, source), aborter.signal), timeout]);
+      const result = await Promise.race([operate(generation, aborter.signal), timeout]);
       this.#lastAnswerAt = performance.now();
       return result;
     } finally {
@@ -132,16 +157,22 @@ function connect(connection: ServiceBusConnection, timeoutMs: number): ServiceBu
     : new ServiceBusClient(connection.fullyQualifiedNamespace, connection.credential, options);
 }
 
-function receiverOf({ client, receivers }: Generation, source: Source): ServiceBusReceiver {
-  const key = sourceKey(source);
+function keptReceiver({ client, receivers }: Generation, entity: Entity): ServiceBusReceiver {
+  const key = "deadLettersOf" in entity ? `dead|${sourceKey(entity.deadLettersOf)}` : sourceKey(entity);
   const known = receivers.get(key);
   if (known !== undefined) return known;
-  // Bodies and dates stay as they were sent. Locks are never renewed, because each is held for one call.
-  const options = { skipParsingBodyAsJson: true, skipConvertingDate: true, maxAutoLockRenewalDurationInMs: 0 };
-  const receiver =
-    "queue" in source
-      ? client.createReceiver(source.queue, options)
-      : client.createReceiver(source.topic, source.subscription, options);
+  const receiver = openReceiver(client, entity);
   receivers.set(key, receiver);
   return receiver;
+}
+
+function openReceiver(client: ServiceBusClient, entity: Entity): ServiceBusReceiver {
+  // Bodies and dates stay as they were sent. Locks are never renewed, because each is held for one call.
+  const common = { skipParsingBodyAsJson: true, skipConvertingDate: true, maxAutoLockRenewalDurationInMs: 0 };
+  const isDead = "deadLettersOf" in entity;
+  const options = isDead ? { ...common, subQueueType: "deadLetter" as const } : common;
+  const source = isDead ? entity.deadLettersOf : entity;
+  return "queue" in source
+    ? client.createReceiver(source.queue, options)
+    : client.createReceiver(source.topic, source.subscription, options);
 }
