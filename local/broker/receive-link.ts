@@ -131,7 +131,8 @@ function settleOnDispositions({
   link.on("released", (context: EventContext) => settle(context, { kind: "release" }));
   link.on("modified", (context: EventContext) => {
     const state: ModifiedState = deliveryOf(context).remote_state ?? {};
-    const kind = state.undeliverable_here === true ? "defer" : "abandon";
+    // rhea reads the long form of a boolean as the number 1 or 0.
+    const kind = state.undeliverable_here ? "defer" : "abandon";
     settle(context, { kind, properties: wrapChanges(state.message_annotations) });
   });
   link.on("rejected", (context: EventContext) => {
@@ -161,7 +162,7 @@ function carryOut(entity: Entity, token: string | undefined, disposition: Dispos
 }
 
 interface ModifiedState {
-  readonly undeliverable_here?: boolean;
+  readonly undeliverable_here?: boolean | number;
   readonly message_annotations?: Record<string, unknown> | null;
 }
 interface RejectedState {

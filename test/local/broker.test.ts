@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
 import { numberOf } from "../support/bus-user.ts";
 import { type LocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
-import { receiveAndRelease } from "../support/raw-amqp.ts";
+import { deferWithLongBoolean, receiveAndSettle, release } from "../support/raw-amqp.ts";
 
 const MINUTE = 60_000;
 const source = { queue: "q" };
@@ -55,7 +55,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
     it("none for a release", async () => {
       await openQueue({ maxDeliveryCount: 1 });
       await bus.send("q", { body: "x" });
-      for (let round = 0; round < 3; round += 1) await receiveAndRelease(bus.broker.port, "q");
+      for (let round = 0; round < 3; round += 1) await receiveAndSettle(bus.broker.port, "q", release);
       const [message] = await bus.receiver(source).peekMessages(1);
       expect(message).toMatchObject({ state: "active", deliveryCount: 0 });
     });
@@ -176,6 +176,13 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       await expect(receiver.receiveDeferredMessages(numbers[0] ?? Long.ONE)).rejects.toMatchObject({
         code: "MessageNotFound",
       });
+    });
+
+    it("are deferred also by a client that writes a boolean in its long form", async () => {
+      await openQueue();
+      await bus.send("q", { body: "x" });
+      await receiveAndSettle(bus.broker.port, "q", deferWithLongBoolean);
+      expect(counts()).toMatchObject({ active: 0, deferred: 1 });
     });
 
     it("are received once if their number is given twice, and settled as any other", async () => {

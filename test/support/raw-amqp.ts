@@ -1,5 +1,5 @@
 import { connect } from "node:net";
-import type { EventContext, Message, Typed } from "rhea";
+import type { Delivery, EventContext, Message, Typed } from "rhea";
 import rhea from "rhea";
 import { encode, itemsOf, rawMessage, readerOf, receiveRaw, section } from "../../local/broker/amqp.ts";
 import { signedToken } from "./signed-token.ts";
@@ -75,15 +75,30 @@ export async function receiveRawProperties(port: number, address: string): Promi
   return new Map(items.flatMap((item, at) => (at % 2 === 1 ? [[String(items[at - 1]?.value), item] as const] : [])));
 }
 
-/** Receives one message and releases it, as the client for Go does with what it did not ask for. */
-export async function receiveAndRelease(port: number, address: string): Promise<void> {
+/** Releases a delivery, as the client for Go does with what it did not ask for. */
+export function release(delivery: Delivery): void {
+  delivery.release();
+}
+
+/** Defers a delivery as the client for Python does, which writes the boolean as a byte of its own (`56 01`). */
+export function deferWithLongBoolean(delivery: Delivery): void {
+  const LongBoolean: new (value: number) => Typed = Reflect.get(rhea.types, "Boolean");
+  delivery.update(false, section(0x27, rhea.types.wrap_list([null, new LongBoolean(1)])));
+}
+
+/** Receives one message, and settles it so. */
+export async function receiveAndSettle(
+  port: number,
+  address: string,
+  settle: (delivery: Delivery) => void,
+): Promise<void> {
   const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
   await new Promise<void>((resolve) => {
-    // In this mode the broker has the last word, so that the release has happened when the delivery is settled.
+    // In this mode the broker has the last word, so that its work is done when the delivery is settled.
     const options = { source: address, credit_window: 0, autoaccept: false, rcv_settle_mode: 1 as const };
     const receiver = connection.open_receiver(options);
     connection.once("receiver_open", () => receiver.add_credit(1));
-    connection.once("message", ({ delivery }: EventContext) => delivery?.release());
+    connection.once("message", ({ delivery }: EventContext) => delivery && settle(delivery));
     connection.once("settled", () => resolve());
   }).finally(() => connection.close());
 }
