@@ -39,6 +39,11 @@ describe("the Service Bus adapter", () => {
     await expect(broker.peek(nowhere, 1)).rejects.toBeInstanceOf(EntityMissingError);
     await expect(broker.browse(nowhere, 0, 1)).rejects.toBeInstanceOf(EntityMissingError);
     await expect(broker.completeDeferred(key)).rejects.toBeInstanceOf(EntityMissingError);
+    const letters = { deadLettersOf: nowhere };
+    await expect(broker.receiveLetters(letters, 1)).rejects.toBeInstanceOf(EntityMissingError);
+    await expect(broker.completeDeferred({ ...key, source: letters })).rejects.toThrow(
+      /subscription "t\/nowhere" does/,
+    );
   });
 
   it("refuses a source with sessions", async () => {
@@ -242,6 +247,9 @@ describe("the Service Bus adapter in an outage", () => {
     );
     const before = performance.now();
     await expect(broker.peek(source, 1)).rejects.toThrow(/peek on queue "q": no answer within 200 ms/);
+    await expect(broker.receiveLetters({ deadLettersOf: source }, 1)).rejects.toThrow(
+      /receive on the dead letter queue of queue "q": no answer within 200 ms/,
+    );
     await expect(broker.completeLocked(source, "3f2b0f0e-0000-4000-8000-00000000abcd")).rejects.toBeInstanceOf(
       UnavailableError,
     );
