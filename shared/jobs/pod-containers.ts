@@ -18,6 +18,13 @@ export function allContainers(pod: V1Pod): V1ContainerStatus[] {
   return [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
 }
 
+/** Names the containers that have a log, sidecars included, in the order in which they start. */
+export function startedContainers(pod: V1Pod): string[] {
+  return allContainers(pod)
+    .filter(({ state }) => state?.running ?? state?.terminated)
+    .map(({ name }) => name);
+}
+
 /**
  * Whether any of the work's containers ever ran. A kubelet that ends a pod reports containers that never ran as
  * terminated too, but without a start.

@@ -3,10 +3,10 @@ import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, EntityMissingError } from "../errors.ts";
 import type { makeCloseLostRuns } from "../holds/close-lost-runs.ts";
 import type { SourcesInTick } from "../holds/source-holds.ts";
-import { endOfBodyUrl } from "../jobs/run-limits.ts";
 import type { Gates } from "../judge/gates.ts";
 import { isJobAbsent } from "../observe/absence.ts";
-import { type ClusterView, isCancelled, isJobUnrecorded, jobNameOf, phaseOf } from "../observe/cluster-view.ts";
+import { type ClusterView, isCancelled, isJobUnrecorded, jobNameOf } from "../observe/cluster-view.ts";
+import { decideNow, knownFromView } from "../observe/known-run.ts";
 import type { JobLook } from "../observe/look-at-job.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -19,7 +19,7 @@ import type { HoldOnStart } from "../start/hold-on-start.ts";
 import type { Limits } from "../start/limits.ts";
 import { makeSlots, type Slots } from "../start/slots.ts";
 import type { Events } from "../telemetry/events.ts";
-import { advance, advanceLooked, askForMessage, decideNow, onlyAdopt } from "./advance.ts";
+import { advance, advanceLooked, askForMessage, onlyAdopt } from "./advance.ts";
 import type { makeTakeHeld } from "./held.ts";
 import type { Hints } from "./hints.ts";
 import type { InHand } from "./in-hand.ts";
@@ -267,18 +267,11 @@ function itemOf(
   slots: Slots,
   { view, isListed, breakers, gates, hints, sources, holdOnStart }: StepFacts,
 ): Item {
-  const { run } = stored;
-  const now = deps.clock.now();
-  const name = jobNameOf(run, deps.instance);
-  const job = phaseOf(run, name, view, {
-    module: deps.modules.get(run.module),
-    now,
-    mayProve: breakers.mayProve(run),
-    urlEnds: endOfBodyUrl(run, deps, now),
-    isLookDue: () => !sources.isHeld(run.source) && hints.isLookDue(run, now),
+  const known = knownFromView(deps, stored, view, {
+    mayProve: breakers.mayProve(stored.run),
+    isLookDue: (run) => !sources.isHeld(run.source) && hints.isLookDue(run, deps.clock.now()),
   });
-  const cancelled = isCancelled(run, deps.instance, view);
-  return { stored, jobName: name, job, cancelled, isListed, slots, breakers, gates, sources, holdOnStart };
+  return { ...known, isListed, slots, breakers, gates, sources, holdOnStart };
 }
 
 function aboutRun(run: Run, events: Events): Events {

@@ -1,10 +1,10 @@
 import type { Dependencies } from "../dependencies.ts";
-import { retryOf } from "../jobs/run-limits.ts";
+import { decideNow } from "../observe/known-run.ts";
 import { type JobLook, lookAtJob } from "../observe/look-at-job.ts";
 import { lookAtMessage } from "../observe/look-at-message.ts";
 import { type Conclude, nextRow } from "../run/after-ending.ts";
 import { awaitStart, busy, doubted, heldUp, limited, undoubted } from "../run/change-run.ts";
-import { type Decision, decide, type JobSeen } from "../run/decide.ts";
+import type { Decision, JobSeen } from "../run/decide.ts";
 import type { Run } from "../run/run.ts";
 import { closeRun } from "../settle/settle-message.ts";
 import type { Events } from "../telemetry/events.ts";
@@ -49,20 +49,6 @@ export async function advanceLooked(
 export async function onlyAdopt(deps: Dependencies, item: Item, events: Events): Promise<void> {
   if (decideNow(deps, item).do === "adopt") await adoptJob(deps, item, events);
   events.tell({ event: "left", cause: "source-held" });
-}
-
-/** Says what to do about a run by what is known of it. */
-export function decideNow(deps: Dependencies, { stored: { run }, job, cancelled, slot, message }: Item): Decision {
-  return decide({
-    run,
-    job,
-    cancelled,
-    ...(slot === undefined ? {} : { slot }),
-    ...(message === undefined ? {} : { message }),
-    retry: retryOf(run, deps),
-    lockDurationMs: deps.lockDurationMs,
-    now: deps.clock.now(),
-  });
 }
 
 /** Asks for the message of a run by its number, and goes on with the run as the answer is. */

@@ -1,19 +1,14 @@
 import type { SourcesInTick } from "../holds/source-holds.ts";
 import type { EndedJob } from "../jobs/ended-job.ts";
 import type { Gates } from "../judge/gates.ts";
-import type { StoredRun } from "../ports/run-table.ts";
-import type { JobSeen, MessageSeen, Slot } from "../run/decide.ts";
+import type { KnownRun } from "../observe/known-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import type { Breakers } from "../start/breakers.ts";
 import type { HoldOnStart } from "../start/hold-on-start.ts";
 import type { Slots } from "../start/slots.ts";
 
 /** One run, and what a tick knows of it so far. */
-export interface Item {
-  readonly stored: StoredRun;
-  readonly jobName: string;
-  readonly job: JobSeen;
-  readonly cancelled: boolean;
+export interface Item extends KnownRun {
   /** What retires the Job, if a look found it over. */
   readonly ended?: EndedJob | undefined;
   /** Whether this tick has listed the Jobs after it read the rows. Only then an absent Job may be believed to be gone. */
@@ -24,10 +19,6 @@ export interface Item {
   /** Says why no Job of a module starts any more, though this tick gave it a slot. */
   readonly holdOnStart: HoldOnStart;
   readonly gates: Gates;
-  /** Once it was asked for. */
-  readonly slot?: Slot;
-  /** Once it was looked at. */
-  readonly message?: MessageSeen;
   /** The message, once it was seen deferred. */
   readonly peeked?: PeekedMessage;
 }

@@ -185,6 +185,11 @@ export function decide(seen: Seen): Decision {
   return RULES[seen.run.status][seen.job.phase](seen);
 }
 
+/** Names the rule by which `decide` judges a run, as its row says and the phase of its Job. */
+export function ruleOf(status: OpenStatus, phase: JobSeen["phase"]): string {
+  return RULES[status][phase].name;
+}
+
 /**
  * The process that was about to create the Job had its time, and no Job is there. If there is one that isn't the
  * attempt's, the run waits, and has another name then.

@@ -4,11 +4,12 @@ import type { Dependencies } from "../dependencies.ts";
 import { DeniedError, errorText } from "../errors.ts";
 import type { EndedJob } from "../jobs/ended-job.ts";
 import { finishedAt, isRetired } from "../jobs/job-identity.ts";
+import { startedContainers } from "../jobs/pod-containers.ts";
 import type { Log } from "../log.ts";
 import type { RunKey } from "../run/run.ts";
 
 /** The last part of each container's log that is kept. */
-const MAX_LOG_BYTES = 1024 * 1024;
+export const MAX_LOG_BYTES = 1024 * 1024;
 
 /** The Job of an attempt, as far as it is known before it is retired. */
 interface KnownJob {
@@ -123,9 +124,4 @@ export async function storeLogs(
     log.warn("a log could not be stored", { jobName: name, why: errorText(error) });
   }
   return url;
-}
-
-function startedContainers(pod: V1Pod): string[] {
-  const statuses = [...(pod.status?.initContainerStatuses ?? []), ...(pod.status?.containerStatuses ?? [])];
-  return statuses.filter(({ state }) => state?.running ?? state?.terminated).map(({ name }) => name);
 }

@@ -1,11 +1,14 @@
+import type { EpochMs } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import type { Module } from "../modules/module.ts";
 import { templateOf } from "../modules/template-of.ts";
+import type { StoredModuleState } from "../ports/instance-table.ts";
 import {
   afterProbe,
   afterStartFailure,
   isTripped,
   type ModuleState,
+  type StartFailure,
   sound,
   type TrippedModule,
 } from "../run/module-state.ts";
@@ -84,23 +87,17 @@ export function makeBreakers({
     },
 
     async noteFailure(run, end, events) {
-      const module = modules.get(run.module);
-      const { startFault: fault, detail } = end;
-      if (!module || fault === undefined || end.kind !== "failure") return end;
-      const failure = { module: module.name, template: templateOf(module), runId: runId(run), fault, detail };
+      const failure = startFailureOf(modules, run, end);
+      if (!failure) return end;
       let trippedByUs = false;
-      const state = await states.change(module.name, (earlier) => {
-        // Nothing new is not written: a thousand messages that meet the same fault would write the row a thousand
-        // times.
-        const isKnown = isTripped(earlier, failure.template) && earlier.fault === fault;
-        const next = isKnown ? null : afterStartFailure(earlier, failure, clock.now());
+      const state = await states.change(failure.module, (earlier) => {
+        const next = isKnown(earlier, failure) ? null : afterStartFailure(earlier, failure, clock.now());
         // Set anew with each try, because the replica that lost the race did not trip the module.
         trippedByUs = next?.trippedAt !== undefined && !isTripped(earlier, failure.template);
         return next;
       });
-      if (!isTripped(state, failure.template)) return end;
-      if (trippedByUs) events.tell({ event: "module tripped", module: module.name, why: detail });
-      return { ...end, kind: "module", permanent: false };
+      if (trippedByUs) events.tell({ event: "module tripped", module: failure.module, why: failure.detail });
+      return asItCounts(end, state, failure);
     },
 
     mayProve,
@@ -121,4 +118,55 @@ export function makeBreakers({
 /** Says whether a run's Job was created after the trouble began: only such a Job proves that it is over. */
 function provesSound(state: ModuleState, run: Run): boolean {
   return state.failed.length > 0 && run.dispatchedAt !== undefined && run.dispatchedAt >= state.since;
+}
+
+/** Lists the modules that are tripped as these states say, by their names. */
+export function tripsIn(
+  modules: ReadonlyMap<string, Module>,
+  states: readonly StoredModuleState[],
+): ReadonlyMap<string, TrippedModule> {
+  const tripped = new Map<string, TrippedModule>();
+  for (const { state } of states) {
+    const module = modules.get(state.module);
+    if (module && isTripped(state, templateOf(module))) tripped.set(module.name, state);
+  }
+  return tripped;
+}
+
+/**
+ * Says how an end counts for its run if the breaker learns of it now, and writes nothing. `state`: that of the run's
+ * module.
+ */
+export function endAsItCounts(
+  modules: ReadonlyMap<string, Module>,
+  state: ModuleState | undefined,
+  { run, end, now }: { readonly run: Run; readonly end: AttemptEnd; readonly now: EpochMs },
+): AttemptEnd {
+  const failure = startFailureOf(modules, run, end);
+  if (!failure) return end;
+  return asItCounts(end, isKnown(state, failure) ? state : afterStartFailure(state, failure, now), failure);
+}
+
+/** Makes what the breaker learns of an end; undefined if its module's template can't be to blame. */
+function startFailureOf(
+  modules: ReadonlyMap<string, Module>,
+  run: Run,
+  { startFault: fault, detail, kind }: AttemptEnd,
+): StartFailure | undefined {
+  const module = modules.get(run.module);
+  if (!module || fault === undefined || kind !== "failure") return undefined;
+  return { module: module.name, template: templateOf(module), runId: runId(run), fault, detail };
+}
+
+/**
+ * Whether the state says it already. Then nothing is written: a thousand messages that meet the same fault would write
+ * the row a thousand times.
+ */
+function isKnown(state: ModuleState | undefined, { template, fault }: StartFailure): boolean {
+  return isTripped(state, template) && state.fault === fault;
+}
+
+/** If the module is tripped, the end costs the message nothing. */
+function asItCounts(end: AttemptEnd, state: ModuleState | undefined, { template }: StartFailure): AttemptEnd {
+  return isTripped(state, template) ? { ...end, kind: "module", permanent: false } : end;
 }
