@@ -36,6 +36,7 @@ import { nextOccurrence } from "./settings/ncrontab.ts";
 import { makeAdmission } from "./start/admission.ts";
 import { makeBreakers } from "./start/breakers.ts";
 import { makeLimits } from "./start/limits.ts";
+import { makeRecentEnds } from "./telemetry/recent-ends.ts";
 
 /** The whole app, behind what the host's functions call. */
 export interface Dispatcher {
@@ -74,6 +75,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
   const inHand = makeInHand();
   const owners = makeJobOwners();
+  const ends = makeRecentEnds(deps.clock);
   const stopping = new AbortController();
   const watchedTicks = makeWatchedTicks(
     {
@@ -82,8 +84,8 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
       nextTickAfter: (wallMs) => nextOccurrence(settings.reconcileSchedule, wallMs),
       stopping: stopping.signal,
     },
-    makeReconcile(deps, admission, breakers, limits, gates, holds, inHand, owners),
-    makeWakes(deps, { admission, breakers, limits, gates, holds, inHand, owners }),
+    makeReconcile(deps, admission, breakers, limits, gates, holds, inHand, owners, ends),
+    makeWakes(deps, { admission, breakers, limits, gates, holds, inHand, owners, ends }),
   );
   return {
     instance: settings.instance,

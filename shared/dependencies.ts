@@ -46,3 +46,18 @@ export interface Looking extends Pick<Dependencies, "clock" | "modules" | "insta
   readonly broker: Pick<MessageBroker, "peek" | "browse">;
   readonly cluster: Pick<JobCluster, "get" | "glance" | "pods" | "events" | "listJobs" | "listPods" | "listCancelled">;
 }
+
+/**
+ * What an operator's view is given: what a look is given, and what else of the ports changes nothing. A view writes
+ * nothing, and says so by its type.
+ */
+export interface LookDependencies extends Looking, Pick<Dependencies, "namespace" | "lockDurationMs"> {
+  readonly table: Looking["table"] &
+    Pick<RunTable, "inPlace" | "queues" | "ahead" | "withMessageId" | "withCorrelationId" | "closedRuns">;
+  readonly instanceTable: Pick<
+    InstanceTable,
+    "sources" | "lastTick" | "tickLease" | "moduleStates" | "limits" | "gateStates" | "heldSources" | "cluster"
+  >;
+  readonly cluster: Looking["cluster"] & Pick<JobCluster, "namespaceUid" | "log">;
+  readonly payloads: Pick<PayloadStore, "keptLogs">;
+}

@@ -3,18 +3,17 @@ import type { Dependencies } from "./dependencies.ts";
 import { errorText } from "./errors.ts";
 import { type Gates, makeGates } from "./judge/gates.ts";
 import { distinctSources } from "./modules/route.ts";
-import { templateOf } from "./modules/template-of.ts";
 import { once } from "./once.ts";
-import type { StoredLimit, StoredModuleState } from "./ports/instance-table.ts";
+import type { StoredLimit } from "./ports/instance-table.ts";
 import { type ClusterHold, type ClusterRecord, holdOf } from "./run/cluster-record.ts";
 import { type GateScope, gateName } from "./run/gate-state.ts";
 import { isInForce, type ModuleLimit } from "./run/module-limit.ts";
-import { isTripped } from "./run/module-state.ts";
 import { sourceName } from "./run/source.ts";
 import type { HoldReason } from "./run/source-hold.ts";
+import { tripsIn } from "./start/breakers.ts";
 
 /** If the last tick is older than this, the timer is silent, and nothing is retried or settled. */
-const MAX_TICK_AGE_MS = 5 * 60_000;
+export const MAX_TICK_AGE_MS = 5 * 60_000;
 
 /**
  * The answer of `/api/health/ready`. A dependency is `null` if it is in order, or else says what is wrong and what to
@@ -140,8 +139,8 @@ async function readRows(deps: Dependencies, gates: Gates): Promise<Rows> {
     gates.refresh(),
   ]);
   return {
-    lastTick,
-    tripped: tripsIn(deps, states),
+    lastTick: lastTick?.at,
+    tripped: Object.fromEntries([...tripsIn(deps.modules, states)].map(([module, { detail }]) => [module, detail])),
     limits: limitsIn(deps, limits),
     heldSources: Object.fromEntries(heldSources.map(({ source, hold }) => [sourceName(source), hold.because])),
     shutGates: scopesOf(deps)
@@ -155,14 +154,6 @@ async function readRows(deps: Dependencies, gates: Gates): Promise<Rows> {
 function scopesOf({ modules }: Dependencies): GateScope[] {
   const names = [...modules.keys()].map((module) => ({ module }));
   return [...names, ...distinctSources(modules.values()).map((source) => ({ source }))];
-}
-
-function tripsIn({ modules }: Dependencies, states: readonly StoredModuleState[]): Record<string, string> {
-  const tripped = states.filter(({ state }) => {
-    const module = modules.get(state.module);
-    return module !== undefined && isTripped(state, templateOf(module));
-  });
-  return Object.fromEntries(tripped.map(({ state: { module, detail } }) => [module, detail]));
 }
 
 function limitsIn({ modules, clock }: Dependencies, limits: readonly StoredLimit[]): Record<string, LimitShown> {

@@ -3,7 +3,7 @@ import { errorText, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type ClusterView, viewCluster } from "../observe/cluster-view.ts";
 import { knownSources } from "../observe/open-runs.ts";
-import { type RunKey, runId } from "../run/run.ts";
+import { type ClosedRun, type RunKey, runId } from "../run/run.ts";
 import { sourceName } from "../run/source.ts";
 import { acceptCluster } from "./accept-cluster.ts";
 import { acceptLoss } from "./accept-loss.ts";
@@ -19,6 +19,13 @@ import { openGate } from "./open-gate.ts";
 import { rowlessMessages } from "./rowless-messages.ts";
 import { runsNamed, sourcesNamed } from "./run-named.ts";
 import { type ActionPage, type ActionsAsked, readActions } from "./views/actions.ts";
+import { type Explanation, explain } from "./views/explain.ts";
+import { findRuns, type RunsFound } from "./views/find-runs.ts";
+import { type AttemptLog, followLogs, type LogPart, readLogs } from "./views/logs.ts";
+import { type RunShown, showRun } from "./views/run.ts";
+import { listRuns, type RunsPage, type RunsWanted } from "./views/runs.ts";
+import { type Status, status } from "./views/status.ts";
+import { waitForRun } from "./views/wait.ts";
 
 /** What became of each thing that was asked for, by its name. */
 export type Answers = readonly (readonly [name: string, answer: Answer])[];
@@ -30,6 +37,25 @@ export type Answers = readonly (readonly [name: string, answer: Answer])[];
  * it, and leaves a row in the action log. A dry run answers what it would do, and writes nothing.
  */
 export interface Operator {
+  /** Shows what runs, what waits and why, and what is wrong, module by module: see `status.ts`. */
+  status(): Promise<Status>;
+  /** Lists runs, open or closed, page by page. Rejects with a RangeError for a wrong source or page. */
+  runs(wanted: RunsWanted, page: { readonly limit: number; readonly from?: string | undefined }): Promise<RunsPage>;
+  /**
+   * Finds the runs that an id may mean: a run's own, a message's or a correlation id. Undefined if there are none. The
+   * views of one run take a key that was found.
+   */
+  find(id: string): Promise<RunsFound | undefined>;
+  /** Shows everything of one run. Undefined if there is none; `newer` if a newer release wrote its row. */
+  show(key: RunKey, options?: { readonly withContent?: boolean }): Promise<RunShown | "newer" | undefined>;
+  /** Says why a run is where it is, what it waits for, and what comes next. Undefined and `newer` as with `show`. */
+  explain(key: RunKey): Promise<Explanation | "newer" | undefined>;
+  /** Reads the log of a run's last attempt, or of the one that is named. Undefined and `newer` as with `show`. */
+  logs(key: RunKey, attempt?: number): Promise<AttemptLog | "newer" | undefined>;
+  /** Follows the log of a run, attempt by attempt, until it is closed. */
+  followLogs(key: RunKey, options: { readonly signal: AbortSignal }): AsyncIterable<LogPart>;
+  /** Resolves to a run once it is closed. Undefined if there is none, or `signal` aborts; `newer` as with `show`. */
+  wait(key: RunKey, options?: { readonly signal?: AbortSignal }): Promise<ClosedRun | "newer" | undefined>;
   /**
    * Lists what only an operator may decide. Changes nothing. Rejects with an UnavailableError if something can't be
    * read.
@@ -75,6 +101,14 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
   const adoptBy = (view: ClusterView, how: Doing) => (key: RunKey) => adoptMessage(deps, key, view, how, log);
 
   return {
+    status: () => status(deps),
+    runs: (wanted, page) => listRuns(deps, wanted, page),
+    find: (id) => findRuns(deps, id),
+    show: (key, options) => showRun(deps, key, options),
+    explain: (key) => explain(deps, key),
+    logs: (key, attempt) => readLogs(deps, key, attempt),
+    followLogs: (key, options) => followLogs(deps, key, options),
+    wait: (key, options) => waitForRun(deps, key, options),
     audit: () => audit(deps),
     actions: (page) => readActions(deps, page),
     adopt: async (runIds, how) => toEach(runIds, adoptBy(await viewCluster(deps), how)),

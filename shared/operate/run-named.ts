@@ -1,4 +1,4 @@
-import type { Dependencies } from "../dependencies.ts";
+import type { Looking } from "../dependencies.ts";
 import { knownSources } from "../observe/open-runs.ts";
 import { type RunKey, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
@@ -7,7 +7,7 @@ import { type Source, sourceName } from "../run/source.ts";
  * Finds the runs that a run id may name, such as `thumbnails:42:1732400000000`: none, one, or two if a queue has the
  * name of a topic's subscription.
  */
-export async function runsNamed(deps: Dependencies, id: string): Promise<RunKey[]> {
+export async function runsNamed(deps: Looking, id: string): Promise<RunKey[]> {
   const parts = /^(.+):(\d{1,15}):(\d{1,15})$/.exec(id);
   if (!parts) return [];
   const keys = (await knownSources(deps)).map((source): RunKey => {
@@ -17,6 +17,6 @@ export async function runsNamed(deps: Dependencies, id: string): Promise<RunKey[
 }
 
 /** Finds the sources of this name, as run ids begin with it. */
-export async function sourcesNamed(deps: Dependencies, name: string): Promise<Source[]> {
+export async function sourcesNamed(deps: Looking, name: string): Promise<Source[]> {
   return (await knownSources(deps)).filter((source) => sourceName(source).toLowerCase() === name.toLowerCase());
 }

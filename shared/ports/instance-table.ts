@@ -6,6 +6,7 @@ import type { ModuleLimit } from "../run/module-limit.ts";
 import type { ModuleState } from "../run/module-state.ts";
 import type { Source } from "../run/source.ts";
 import type { SourceHold } from "../run/source-hold.ts";
+import type { TickCounts } from "../run/tick-counts.ts";
 import type { ActionLog } from "./action-log.ts";
 
 /** The state of a module, as the table held it when it was read. */
@@ -24,6 +25,13 @@ export interface StoredLimit {
 interface StoredGateState {
   readonly state: GateState;
   readonly etag: string;
+}
+
+/** The last tick that came to its end, whichever replica ran it. */
+export interface LastTick {
+  readonly at: EpochMs;
+  /** What it counted. Undefined if an older release ran it, or if the column can't be read. */
+  readonly counts?: TickCounts;
 }
 
 /** Which replica ticks. The others pass over their ticks until it ends. */
@@ -108,9 +116,11 @@ export interface InstanceTable extends ActionLog {
    * ConflictError if another writer was first.
    */
   saveGateState(state: GateState, etag: string | undefined, action?: Action): Promise<void>;
-  /** Notes that a tick ended. The health of every replica reports its age, whichever replica ran it. */
-  recordTick(at: EpochMs): Promise<void>;
-  lastTick(): Promise<EpochMs | undefined>;
+  /**
+   * Notes that a tick ended, and what it counted. The health of every replica reports its age, whichever replica ran it.
+   */
+  recordTick(at: EpochMs, counts?: TickCounts): Promise<void>;
+  lastTick(): Promise<LastTick | undefined>;
   /** Resolves to the lease of the replica that ticks; undefined if none ever took it. */
   tickLease(): Promise<StoredTickLease | undefined>;
   /**

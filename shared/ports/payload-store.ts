@@ -13,6 +13,14 @@ interface BodyPage {
   readonly next?: string;
 }
 
+/** The last part of a container's log, as it was kept. */
+export interface KeptLog {
+  readonly container: string;
+  readonly log: Uint8Array;
+  /** Whether more of it is kept than was read. */
+  readonly isCut: boolean;
+}
+
 /**
  * How a Job gets its message's body. `inline`: the Job carries a small body itself, and a signed URL of a larger one.
  * `identity`: each body is in the store, and the Job reads it with an identity of its own, so that neither a body nor a
@@ -37,6 +45,11 @@ export interface PayloadStore {
   listBodies(source: Source, limit: number, from?: string): Promise<BodyPage>;
   /** Stores the last part of a container's log. Resolves to its URL, without any signature. */
   putLog(key: RunKey, attempt: number, container: string, log: Uint8Array): Promise<string>;
+  /**
+   * Reads what is kept of an attempt's logs: the last `maxBytes` of each container's, in the order in which they were
+   * stored, as far as whole seconds tell. It is for people: no replica asks for a log.
+   */
+  keptLogs(key: RunKey, attempt: number, maxBytes: number): Promise<KeptLog[]>;
   /** Asks the store for something harmless. */
   verify(): Promise<void>;
 }

@@ -60,6 +60,24 @@ interface LaterRuns {
   readonly others: boolean;
 }
 
+/** A place of open runs: see `RunTable`. `work`: those at work. `later`: those that wait for their time. */
+export const PLACES = ["work", "line", "later", "held"] as const;
+export type Place = (typeof PLACES)[number];
+
+/** How many there are, exactly if `isMore` is false. If it is true, there are more, and nobody has counted how many. */
+export interface Count {
+  readonly count: number;
+  readonly isMore: boolean;
+}
+
+/** The runs of a module's line, or those that are held of it. */
+export interface ModuleQueue extends Count {
+  /** Empty if no module takes them. */
+  readonly module: string;
+  /** When the message of the first one was enqueued. */
+  readonly firstAt: EpochMs;
+}
+
 /**
  * The rows of runs. Every write is conditional. Throws `ConflictError` if another writer was first, so that the caller
  * reads again, and `UnavailableError` for a failure that may pass by itself. A lost reply shows as either, and only
@@ -103,6 +121,21 @@ export interface RunTable {
    * read.
    */
   held(source: Source, module: string, limit: number, after?: string): Promise<StoredRun[]>;
+  /**
+   * Lists at most `limit` open runs of one place, whatever their modules, in the order of their rows; with `after`, only
+   * those behind that row. Fewer are the last ones.
+   */
+  inPlace(source: Source, place: Place, limit: number, after?: string): Promise<StoredRun[]>;
+  /**
+   * Counts the runs of each line of a source, or what is held of each module, up to `most` of each. Costs one request
+   * for every 1,000 rows that it counts, and two for a longer line.
+   */
+  queues(source: Source, place: "line" | "held", most: number): Promise<ModuleQueue[]>;
+  /**
+   * Counts up to `most` runs that are in front of a run: in its module's line, or among what is held of it. A run that
+   * waits for its time is compared with the line that it will join.
+   */
+  ahead(run: Run, most: number): Promise<Count>;
   /**
    * Says which of these runs are open and wait or are held, by their ids. A run that is not named may be open all the
    * same, because it is at work: only `find` knows. Costs one request for all runs that lie close together, and so at

@@ -11,6 +11,7 @@ import { type ClusterView, type ListVersions, viewCluster, viewUnlisted } from "
 import type { JobOwners } from "../observe/job-owners.ts";
 import { hasRuns, type ReadBefore, readBefore, readOpenRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { once } from "../once.ts";
+import { countAtWork, type Sightings } from "../run/tick-counts.ts";
 import type { Admission } from "../start/admission.ts";
 import { makeTellBackedUp } from "../start/backed-up.ts";
 import type { Breakers } from "../start/breakers.ts";
@@ -19,6 +20,7 @@ import type { Limits } from "../start/limits.ts";
 import { makeTellLimits } from "../start/tell-limits.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { makeEvents } from "../telemetry/events.ts";
+import type { RecentEndsCount } from "../telemetry/recent-ends.ts";
 import { advanceAll, advanceFound, leaveAll, sharesOf, type Tick } from "./advance-all.ts";
 import { makeTakeHeld } from "./held.ts";
 import { makeHints } from "./hints.ts";
@@ -57,6 +59,7 @@ export function makeReconcile(
   holds: { readonly cluster: ClusterGuard; readonly sources: Pick<SourceHolds, "look"> },
   inHand: InHand,
   owners: JobOwners,
+  ends: RecentEndsCount,
 ): Reconcile {
   const housekeeping = makeHousekeeping(deps, limits);
   const followUnspoken = makeFollowUnspoken(deps);
@@ -71,6 +74,9 @@ export function makeReconcile(
   // So are these: what the last ticks have read of the sources.
   let before: ReadBefore | undefined;
   const hints = makeHints();
+  // And this: what the last tick that listed has found, and whether the tick's row says that nothing is open.
+  let seen: Sightings | undefined;
+  let isIdleNoted = false;
   const monotonicMs = () => deps.clock.read().monotonicMs;
 
   async function listed(onListed: TickKind["onListed"], log: Log): Promise<ClusterView> {
@@ -83,13 +89,22 @@ export function makeReconcile(
   return async function reconcile(log, { isLight, onListed } = { isLight: false }) {
     const startedAt = monotonicMs();
     const counts = countEvents();
-    const events = makeEvents(log, [counts.read, owners.note]);
+    const events = makeEvents(log, [counts.read, owners.note, ends.read]);
     let all: readonly SourceRuns[] = [];
     const line = (): Fields => ({
       ...openFields(all, deps.clock.now()),
       ...counts.fields(),
       ms: Math.round(monotonicMs() - startedAt),
     });
+    /** Notes that the tick came to its end, with what it counted. */
+    const record = async () => {
+      const runs = all.flatMap(({ atWork }) => atWork.map(({ run }) => run));
+      const now = deps.clock.now();
+      const { waiting: left, notStarted, failed, postponed } = counts.fields();
+      const found = { left, notStarted, failed, postponed, ...(seen === undefined ? {} : { seen }) };
+      await deps.instanceTable.recordTick(now, { atWork: countAtWork(runs, now), ...found, ends: ends.counts() });
+      isIdleNoted = !all.some(hasRuns);
+    };
     try {
       let isListed = !isLight;
       // guard: rows-before-jobs, rows
@@ -100,6 +115,8 @@ export function makeReconcile(
       if (isLight) {
         if (!all.some(hasRuns) && !housekeeping.isBehind()) {
           admission.lookAtLinesAgain();
+          // Or else the row would speak of runs at work that have ended, for up to a minute.
+          if (!isIdleNoted) await record();
           log.info("reconciled", line());
           return true;
         }
@@ -156,7 +173,9 @@ export function makeReconcile(
         await housekeeping.keep(all, { isLight, view: viewAll, sources }, events);
         await sources.conclude(events);
       }
-      await deps.instanceTable.recordTick(deps.clock.now());
+      const { overdue, orphans, undelivered } = counts.fields();
+      if (!isLight) seen = { at: deps.clock.now(), overdue, orphans, undelivered };
+      await record();
       log.info("reconciled", line());
       return hold !== "another cluster" && !counts.isAllFailed();
     } catch (error) {

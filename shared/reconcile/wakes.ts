@@ -18,6 +18,7 @@ import type { Limits } from "../start/limits.ts";
 import { makeSlots, type Slots } from "../start/slots.ts";
 import { countEvents } from "../telemetry/event-counts.ts";
 import { makeEvents } from "../telemetry/events.ts";
+import type { RecentEndsCount } from "../telemetry/recent-ends.ts";
 import { type StepFacts, takeFurther } from "./advance-all.ts";
 import { makeHints } from "./hints.ts";
 import type { InHand } from "./in-hand.ts";
@@ -48,6 +49,7 @@ interface WakeDeps {
   };
   readonly inHand: InHand;
   readonly owners: JobOwners;
+  readonly ends: RecentEndsCount;
 }
 
 /**
@@ -63,7 +65,8 @@ interface WakeDeps {
  * What only a list can tell is left to the next tick that lists: whether a Job is gone, and a Job of which no row speaks
  * yet. So is what fails.
  */
-export function makeWakes(deps: Dependencies, { admission, breakers, limits, gates, holds, inHand, owners }: WakeDeps) {
+export function makeWakes(deps: Dependencies, wakeDeps: WakeDeps) {
+  const { admission, breakers, limits, gates, holds, inHand, owners, ends } = wakeDeps;
   const holdOnStart = makeHoldOnStart(holds.cluster, limits);
   return function openWakes(log: Log): Wakes {
     const startedAt = deps.clock.read().monotonicMs;
@@ -80,6 +83,7 @@ export function makeWakes(deps: Dependencies, { admission, breakers, limits, gat
     const events = makeEvents(log, [
       counts.read,
       owners.note,
+      ends.read,
       (happened) => {
         // Another replica changed the row meanwhile. It may have done so for another reason than this Job's end.
         const hasMovedOn = happened.event === "left" && happened.cause === "moved-on";

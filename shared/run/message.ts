@@ -9,6 +9,8 @@ export interface PeekedMessage {
   readonly sequenceNumber: number;
   readonly enqueuedAt: EpochMs;
   readonly expiresAt?: EpochMs;
+  /** How often it was given out and not settled, by the count of the bus. */
+  readonly deliveryCount?: number;
   readonly messageId?: string;
   readonly correlationId?: string;
   readonly subject?: string;

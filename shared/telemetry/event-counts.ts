@@ -11,12 +11,33 @@ export interface EventCounts {
    * How often everything happened. `waiting` counts the runs that were left by cause; those whose Jobs are at work are
    * in `working`.
    */
-  fields(): Fields;
+  fields(): TickFields;
   /** Whether something failed, and nothing was done. */
   isAllFailed(): boolean;
   /** How many messages a delivery completed and dead-lettered, and what it found held, where there is any. */
   ofDelivery(): Fields;
 }
+
+/** The counts of a tick's line, and why it left runs, by cause. */
+type TickFields = Readonly<
+  Record<
+    | "started"
+    | "completed"
+    | "deadLettered"
+    | "requeued"
+    | "lost"
+    | "working"
+    | "notStarted"
+    | "overdue"
+    | "orphans"
+    | "undelivered"
+    | "failed"
+    | "held"
+    | "postponed"
+    | "settled",
+    number
+  >
+> & { readonly waiting: Readonly<Record<string, number>> };
 
 /** A counter of each kind, from 0. */
 export function countEvents(): EventCounts {

@@ -3,6 +3,7 @@ import { ConflictError } from "../../shared/errors.ts";
 import type { InstanceTable } from "../../shared/ports/instance-table.ts";
 import { type GateScope, type GateState, gateName } from "../../shared/run/gate-state.ts";
 import type { Source } from "../../shared/run/source.ts";
+import type { TickCounts } from "../../shared/run/tick-counts.ts";
 import { T0 } from "../support/a-run.ts";
 import { makeTestClock, type TestClock } from "../support/test-clock.ts";
 
@@ -165,7 +166,29 @@ export function describeInstanceTable(name: string, make: (clock: TestClock) => 
       expect(await table.lastTick()).toBeUndefined();
       await table.recordTick(T0 + 1);
       await table.recordTick(T0 + 2);
-      expect(await table.lastTick()).toBe(T0 + 2);
+      expect(await table.lastTick()).toEqual({ at: T0 + 2 });
+    });
+
+    it("remembers what the last tick counted, however much that is, and forgets it with the next tick", async () => {
+      const modules = Array.from({ length: 800 }, (_, n) => `module-${n}`);
+      const ofEach = <T>(value: T) => Object.fromEntries(modules.map((module) => [module, value]));
+      const counts: TickCounts = {
+        atWork: ofEach({ byStatus: { dispatched: 3, settling: 1 }, heldUpBy: { "no-node": 1 }, busy: 1, oldestAt: T0 }),
+        left: { "max-active": 2 },
+        notStarted: 1,
+        failed: 2,
+        postponed: 3,
+        seen: { at: T0, overdue: 1, orphans: 2, undelivered: 3 },
+        ends: { since: T0, modules: ofEach({ succeeded: 5, failed: 1 }) },
+      };
+      await table.recordTick(T0 + 1, counts);
+      expect(await table.lastTick()).toEqual({ at: T0 + 1, counts });
+      const { seen: _, ...others } = counts;
+      const fewer = { ...others, atWork: {}, ends: { since: T0, modules: {} } };
+      await table.recordTick(T0 + 2, fewer);
+      expect(await table.lastTick()).toEqual({ at: T0 + 2, counts: fewer });
+      await table.recordTick(T0 + 3);
+      expect(await table.lastTick()).toEqual({ at: T0 + 3 });
     });
 
     it("gives the lease of the ticks to one replica, and only to one that has seen who holds it", async () => {

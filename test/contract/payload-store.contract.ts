@@ -114,6 +114,27 @@ export function describePayloadStore(name: string, make: () => Promise<PayloadSe
       expect(await store.putLog(aRun(), 1, "main", log)).toBe(urls[0]);
     });
 
+    it("reads the logs of an attempt, and of no other", async () => {
+      expect(await store.keptLogs(aRun(), 1, 1_000)).toEqual([]);
+      await store.putLog(aRun(), 1, "main", Buffer.from("first try\n"));
+      await store.putLog(aRun(), 1, "Side_car", Buffer.from("ключ\n"));
+      await store.putLog(aRun(), 1, "main", Buffer.from("line\n"));
+      await store.putLog(aRun(), 12, "main", Buffer.from("other\n"));
+      await store.putLog(aRun({ sequenceNumber: 43 }), 1, "main", Buffer.from("other\n"));
+      const logs = async (maxBytes: number) =>
+        (await store.keptLogs(aRun(), 1, maxBytes))
+          .map(({ container, log, isCut }) => [container, Buffer.from(log).toString(), isCut] as const)
+          .toSorted(([a], [b]) => (a < b ? -1 : 1));
+      expect(await logs(1_000)).toEqual([
+        ["Side_car", "ключ\n", false],
+        ["main", "line\n", false],
+      ]);
+      expect(await logs(3)).toEqual([
+        ["Side_car", "ч\n", true],
+        ["main", "ne\n", true],
+      ]);
+    });
+
     it("can be asked whether it works", async () => {
       await expect(store.verify()).resolves.toBeUndefined();
     });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { ConflictError } from "../../shared/errors.ts";
-import type { StoredRun } from "../../shared/ports/run-table.ts";
+import { PLACES, type StoredRun } from "../../shared/ports/run-table.ts";
 import type { Run } from "../../shared/run/run.ts";
 import { aRun, closing, T0 } from "../support/a-run.ts";
 import type { Tables } from "../support/fake-run-table.ts";
@@ -192,6 +192,71 @@ export function describeRunPlaces(name: string, make: (clock: TestClock) => Prom
         new Set([`thumbnails:1:${T0}`, `thumbnails:10000000:${T0}`, `thumbnails:10000001:${T0 + 3 * DAY_MS}`]),
       );
       expect(fourth?.run.sequenceNumber).toBe(4);
+    });
+
+    /** Runs of two modules in every place: 1 and 2 at work, 3 to 5 in line, 6 and 7 later, 8 and 9 held. */
+    const inAllPlaces = async () => {
+      for (const sequenceNumber of [1, 2]) await table.insert(aRun({ sequenceNumber }));
+      for (const sequenceNumber of [3, 5])
+        await table.insert(waiting({ sequenceNumber, enqueuedAt: T0 + sequenceNumber }));
+      await table.insert(waiting({ sequenceNumber: 4, module: "resize", enqueuedAt: T0 + 4 }));
+      await putOff(6, 20_000);
+      await putOff(7, 10_000);
+      for (const sequenceNumber of [8, 9]) await table.insert(aRun({ sequenceNumber, status: "held", module: "" }));
+    };
+
+    it("can each be listed whole, page by page", async () => {
+      await inAllPlaces();
+      const all: Record<string, number[]> = {};
+      for (const place of PLACES) {
+        const first = await table.inPlace(source, place, 1);
+        const rest = await table.inPlace(source, place, 100, first[0]?.row);
+        all[place] = numbers([...first, ...rest]);
+      }
+      expect(all).toEqual({ work: [1, 2], line: [4, 3, 5], later: [7, 6], held: [8, 9] });
+    });
+
+    it("are counted line by line, up to a number, with the time of the first", async () => {
+      await inAllPlaces();
+      const resize = { module: "resize", count: 1, isMore: false, firstAt: T0 + 4 };
+      const thumbnail = { module: "thumbnail", firstAt: T0 + 3 };
+      for (const most of [2, 3, 1_000])
+        expect(await table.queues(source, "line", most)).toEqual([resize, { ...thumbnail, count: 2, isMore: false }]);
+      expect(await table.queues(source, "line", 1)).toEqual([resize, { ...thumbnail, count: 1, isMore: true }]);
+      expect(await table.queues(source, "held", 1_000)).toEqual([{ module: "", count: 2, isMore: false, firstAt: T0 }]);
+      expect(await table.queues({ queue: "others" }, "line", 1_000)).toEqual([]);
+    });
+
+    it("are counted beyond a line that is longer than that", async () => {
+      for (const sequenceNumber of [1, 2, 3, 4])
+        await table.insert(waiting({ sequenceNumber, module: "a", enqueuedAt: T0 + sequenceNumber }));
+      for (const sequenceNumber of [5, 6]) await table.insert(waiting({ sequenceNumber, module: "b" }));
+      const counted = (await table.queues(source, "line", 2)).map(({ module, count, isMore }) => [
+        module,
+        count,
+        isMore,
+      ]);
+      expect(counted).toEqual([
+        ["a", 2, true],
+        ["b", 2, false],
+      ]);
+    });
+
+    it("say how many of its module are in front of a run", async () => {
+      await inAllPlaces();
+      const ahead = (over: Partial<Run>, most = 1_000) => table.ahead(waiting(over), most);
+      expect(await ahead({ sequenceNumber: 3, enqueuedAt: T0 + 3 })).toEqual({ count: 0, isMore: false });
+      expect(await ahead({ sequenceNumber: 5, enqueuedAt: T0 + 5 })).toEqual({ count: 1, isMore: false });
+      // One that waits for its time comes to its old place.
+      expect(await ahead({ sequenceNumber: 6, enqueuedAt: T0 + 6, notBefore: T0 + 20_000 })).toEqual({
+        count: 2,
+        isMore: false,
+      });
+      expect(await ahead({ sequenceNumber: 6, enqueuedAt: T0 + 6 }, 1)).toEqual({ count: 1, isMore: true });
+      expect(await table.ahead(aRun({ sequenceNumber: 9, status: "held", module: "" }), 1_000)).toEqual({
+        count: 1,
+        isMore: false,
+      });
     });
   });
 }

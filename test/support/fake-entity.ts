@@ -91,7 +91,7 @@ export class FakeEntity {
   /** The messages that are still on the bus, from a number on. */
   present(fromSequenceNumber: number): PeekedMessage[] {
     return this.all().flatMap((message) => {
-      const { deliveryCount: _, locked: __, letter: ___, state, ...rest } = message;
+      const { locked: _, letter: __, state, ...rest } = message;
       const isHere = state === "active" || state === "deferred";
       return isHere && message.sequenceNumber >= fromSequenceNumber ? [{ ...rest, state }] : [];
     });

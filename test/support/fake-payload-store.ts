@@ -43,6 +43,16 @@ export function makeFakePayloadStore({ clock }: { clock: Clock }): FakePayloadSt
       logs.set(url, Uint8Array.from(log));
       return url;
     },
+    async keptLogs(key, attempt, maxBytes) {
+      const folder = `https://payloads.test/${encodeURIComponent(idOf(key))}/attempt-${attempt}/`;
+      return [...logs]
+        .filter(([url]) => url.startsWith(folder))
+        .map(([url, log]) => ({
+          container: url.slice(folder.length, -".log".length),
+          log: log.slice(-maxBytes),
+          isCut: log.length > maxBytes,
+        }));
+    },
     verify: async () => {},
   };
   return Object.assign(withInterference(port), { bodies, logs });

@@ -1,5 +1,6 @@
 import {
   actionRow,
+  aheadOf,
   deadRow,
   escapeKey,
   heldOf,
@@ -12,12 +13,13 @@ import { ConflictError } from "../../shared/errors.ts";
 import type { StoredAction } from "../../shared/ports/action-log.ts";
 import type {
   InstanceTable,
+  LastTick,
   StoredClusterRecord,
   StoredLimit,
   StoredSourceHold,
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
-import type { RunTable, StoredRun } from "../../shared/ports/run-table.ts";
+import type { ModuleQueue, RunTable, StoredRun } from "../../shared/ports/run-table.ts";
 import type { Action } from "../../shared/run/action.ts";
 import { notedLetter } from "../../shared/run/dead-letter.ts";
 import { type GateState, gateName } from "../../shared/run/gate-state.ts";
@@ -62,7 +64,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const limits = new Map<string, StoredLimit>();
   let cluster: StoredClusterRecord | undefined;
   const gates = new Map<string, { state: GateState; etag: string }>();
-  let tick: EpochMs | undefined;
+  let tick: LastTick | undefined;
   let lease: StoredTickLease | undefined;
   let writes = 0;
 
@@ -148,6 +150,24 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     async held(source, module, limit, after) {
       const rows = rowsOf(source, heldOf(module).from);
       return rows.filter(({ row }) => after === undefined || row > after).slice(0, limit);
+    },
+    async inPlace(source, place, limit, after) {
+      const rows = rowsOf(source, { work: "work|", line: "wait|", later: "later|", held: "hold|" }[place]);
+      return rows.filter(({ row }) => after === undefined || row > after).slice(0, limit);
+    },
+    async queues(source, place, most) {
+      const queues = new Map<string, ModuleQueue>();
+      for (const { run } of rowsOf(source, place === "line" ? "wait|" : "hold|")) {
+        const { count, firstAt } = queues.get(run.module) ?? { count: 0, firstAt: run.enqueuedAt };
+        const { module } = run;
+        queues.set(module, { module, firstAt, count: Math.min(most, count + 1), isMore: count >= most });
+      }
+      return [...queues.values()];
+    },
+    async ahead(run, most) {
+      const { from, below } = aheadOf(run);
+      const { length } = rowsOf(run.source, from).filter(({ row }) => row < below);
+      return { count: Math.min(most, length), isMore: length > most };
     },
     async knownToWait(_source, keys) {
       const waiting = keys.filter((key) => open.get(runKey(key))?.row.startsWith("work|") === false);
@@ -264,8 +284,8 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       );
       return old.length;
     },
-    async recordTick(at) {
-      tick = at;
+    async recordTick(at, counts) {
+      tick = { at, ...(counts === undefined ? {} : { counts: structuredClone(counts) }) };
     },
     lastTick: async () => tick,
     tickLease: async () => lease,

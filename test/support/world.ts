@@ -19,6 +19,7 @@ import type { Source } from "../../shared/run/source.ts";
 import { makeAdmission } from "../../shared/start/admission.ts";
 import { makeBreakers } from "../../shared/start/breakers.ts";
 import { makeLimits } from "../../shared/start/limits.ts";
+import { makeRecentEnds } from "../../shared/telemetry/recent-ends.ts";
 import { aModule } from "./a-module.ts";
 import { type FakeBroker, makeFakeBroker, NO_HOST_LINK } from "./fake-broker.ts";
 import { FakeCluster } from "./fake-cluster.ts";
@@ -87,10 +88,11 @@ export function makeWorld(
     const gates = makeGates(deps);
     const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
     const owners = makeJobOwners();
+    const ends = makeRecentEnds(deps.clock);
     const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, limits, gates, holds), [owners.note]);
     const inHand = makeInHand();
-    const reconcile = makeReconcile(deps, admission, breakers, limits, gates, holds, inHand, owners);
-    const openWakes = makeWakes(deps, { admission, breakers, limits, gates, holds, inHand, owners });
+    const reconcile = makeReconcile(deps, admission, breakers, limits, gates, holds, inHand, owners, ends);
+    const openWakes = makeWakes(deps, { admission, breakers, limits, gates, holds, inHand, owners, ends });
     return {
       deps,
       accept: (delivery: { sequenceNumber: number; lockToken: string }): Promise<AcceptOutcome> =>

@@ -2,13 +2,13 @@ import { BlobSASPermissions, BlobServiceClient, type ContainerClient, SASProtoco
 import type { Clock } from "../../clock.ts";
 import { ConfigError } from "../../errors.ts";
 import { once } from "../../once.ts";
-import type { PayloadStore, StoredBody } from "../../ports/payload-store.ts";
+import type { KeptLog, PayloadStore, StoredBody } from "../../ports/payload-store.ts";
 import { type RunKey, runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import { ROLES } from "../azure/remedy.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
 import { type StorageService, statusOf, translated } from "../azure/storage-error.ts";
-import { escapeKey, padded, sourceParts } from "../tables/keys.ts";
+import { escapeKey, padded, sourceParts, unescapeKey } from "../tables/keys.ts";
 import { makeDelegationKeys } from "./delegation-keys.ts";
 
 const BLOB_TIMEOUT_MS = 10_000;
@@ -56,7 +56,8 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
     account.getContainerClient(options.payloadContainer ?? "dispatcher-payloads"),
     timeoutMs,
   );
-  const logs = madeOnFirstUse(account.getContainerClient(options.logContainer ?? "dispatcher-logs"), timeoutMs);
+  const logContainer = account.getContainerClient(options.logContainer ?? "dispatcher-logs");
+  const logs = madeOnFirstUse(logContainer, timeoutMs);
   const delegationKeys = connection.kind === "identity" ? makeDelegationKeys(account, clock, timeoutMs) : undefined;
 
   const sending = async <T>(doing: string, request: (signal: AbortSignal) => Promise<T>, bytes = 0): Promise<T> => {
@@ -138,6 +139,36 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
         return withoutQuery(blob.url);
       };
       return await sending(`storing a log of run ${runId(key)}`, store, log.byteLength);
+    },
+
+    async keptLogs(key, attempt, maxBytes) {
+      const prefix = `${folder(key)}/attempt-${attempt}/`;
+      return await sending(`reading the logs of run ${runId(key)}`, async (abortSignal) => {
+        const found: { readonly name: string; readonly bytes: number; readonly at: number }[] = [];
+        try {
+          for await (const { name, properties } of logContainer.listBlobsFlat({ abortSignal, prefix }))
+            found.push({
+              name,
+              bytes: properties.contentLength ?? 0,
+              // A second try stores a log anew, and says no more than the first.
+              at: (properties.createdOn ?? properties.lastModified).getTime(),
+            });
+        } catch (error) {
+          // No log was stored yet, and a look makes no container.
+          unlessMissing(error);
+        }
+        const inOrder = found.toSorted((a, b) => a.at - b.at);
+        return await Promise.all(
+          inOrder.map(async ({ name, bytes }): Promise<KeptLog> => {
+            const from = Math.max(0, bytes - maxBytes);
+            const log =
+              bytes === 0
+                ? new Uint8Array()
+                : await logContainer.getBlockBlobClient(name).downloadToBuffer(from, bytes - from, { abortSignal });
+            return { container: unescapeKey(name.slice(prefix.length, -".log".length)), log, isCut: from > 0 };
+          }),
+        );
+      });
     },
 
     async verify() {

@@ -22,6 +22,7 @@ export function toPeekedMessage(entity: Entity, message: ServiceBusReceivedMessa
     sequenceNumber: plainNumber(entity, message),
     enqueuedAt: message.enqueuedTimeUtc?.getTime() ?? 0,
     ...(expiresAt !== undefined && expiresAt < NEVER ? { expiresAt } : {}),
+    ...(message.deliveryCount === undefined ? {} : { deliveryCount: message.deliveryCount }),
     ...(message.messageId === undefined ? {} : { messageId: textOf(message.messageId) }),
     ...(message.correlationId === undefined ? {} : { correlationId: textOf(message.correlationId) }),
     ...(message.subject === undefined ? {} : { subject: message.subject }),

@@ -32,6 +32,7 @@ import { readLimit, writeLimit } from "./limit-entity.ts";
 import { readModuleState, writeModuleState } from "./module-entity.ts";
 import { type ReadRows, strictly, type TableRows } from "./rows.ts";
 import { readSource, writeSource } from "./run-entity.ts";
+import { readTick, writeTick } from "./tick-entity.ts";
 import type { Step } from "./transactions.ts";
 
 /** Makes the port to the rows of the instance and its sources. */
@@ -136,13 +137,13 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
 
     // Ticks and cursors are written without a condition, because two writers at once, or a value that steps back, do no
     // harm.
-    async recordTick(at) {
-      await rows.put(instanceRows, TICK_ROW, { at: new Date(at) }, "recording the tick");
+    async recordTick(at, counts) {
+      await rows.put(instanceRows, TICK_ROW, writeTick(at, counts), "recording the tick");
     },
 
     async lastTick() {
       const row = await rows.get(instanceRows, TICK_ROW, "reading when the last tick was");
-      return row?.columns.at instanceof Date ? row.columns.at.getTime() : undefined;
+      return row && readTick(row.columns);
     },
 
     async tickLease() {

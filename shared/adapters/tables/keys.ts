@@ -42,6 +42,11 @@ export function escapeKey(text: string): string {
   );
 }
 
+/** Gives the text that `escapeKey` has escaped. */
+export function unescapeKey(key: string): string {
+  return key.replace(/(?:_[0-9a-f]{2})+/gu, (bytes) => Buffer.from(bytes.replaceAll("_", ""), "hex").toString("utf8"));
+}
+
 export const CLUSTER_ROW = "cluster";
 export const OWNER_ROW = "owner";
 export const SWEEP_ROW = "sweep";
@@ -134,6 +139,12 @@ export function after(row: string | undefined, range: KeyRange): KeyRange {
 function behind(row: string): string {
   // `!` comes before every character of a key.
   return `${row}!`;
+}
+
+/** Gives the part of a run's line, or of what is held of its module, that comes before it. */
+export function aheadOf(run: Run): KeyRange {
+  if (run.status === "held") return { from: heldOf(run.module).from, below: holdRow(run) };
+  return { from: lineOf(run.module).from, below: lineRow(run) };
 }
 
 /** Gives the range of the line, or of the held runs of one module, in which this row stands. */

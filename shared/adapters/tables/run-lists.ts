@@ -1,10 +1,11 @@
 import pLimit from "p-limit";
 import type { Clock } from "../../clock.ts";
-import type { RunTable, StoredRun } from "../../ports/run-table.ts";
+import type { ModuleQueue, Place, RunTable, StoredRun } from "../../ports/run-table.ts";
 import { runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import {
   after,
+  aheadOf,
   HOLD_ROWS,
   heldOf,
   type KeyRange,
@@ -29,9 +30,28 @@ const LATER_PAGE = 100;
 /** Ranges that are read at once. */
 const CONCURRENCY = 16;
 
+/** The rows of each place. */
+const ROWS_OF: Readonly<Record<Place, KeyRange>> = {
+  work: WORK_ROWS,
+  line: LINES,
+  later: LATER_ROWS,
+  held: HOLD_ROWS,
+};
+
 type Lists = Pick<
   RunTable,
-  "anyReady" | "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait"
+  | "anyReady"
+  | "atWork"
+  | "later"
+  | "allLater"
+  | "heads"
+  | "line"
+  | "heldHeads"
+  | "held"
+  | "inPlace"
+  | "queues"
+  | "ahead"
+  | "knownToWait"
 >;
 
 /** Makes the part of the port that lists runs by ranges of their rows. */
@@ -124,6 +144,34 @@ export function makeRunLists({
     line: (source, module, limit, row) => runsUpTo(source, after(row, lineOf(module)), limit, `the line of ${module}`),
     held: (source, module, limit, row) => runsUpTo(source, after(row, heldOf(module)), limit, "what is held"),
 
+    inPlace: (source, place, limit, row) =>
+      runsUpTo(source, after(row, ROWS_OF[place]), limit, `the open runs (${place})`),
+
+    async queues(source, place, most) {
+      const queues = new Map<string, ModuleQueue>();
+      const partition = sourcePartition(instance, source);
+      const select = ["module", "enqueuedAt"];
+      const doing = `counting what waits of ${sourceName(source)}`;
+      for (let range = ROWS_OF[place]; ; ) {
+        const page = await rows.query(partition, range, { limit: most + 1, select }, doing);
+        for (const { rowKey, columns } of page) {
+          const { from } = lineAt(rowKey);
+          const { module, count, firstAt } = queues.get(from) ?? { ...firstOf(columns), count: 0 };
+          queues.set(from, { module, firstAt, count: Math.min(most, count + 1), isMore: count >= most });
+        }
+        const last = page.at(-1)?.rowKey;
+        if (last === undefined || page.length <= most) return [...queues.values()];
+        range = queues.get(lineAt(last).from)?.isMore ? linesAfter(last, range) : after(last, range);
+      }
+    },
+
+    async ahead(run, most) {
+      const options = { limit: most + 1, select: ["status"] };
+      const doing = `counting the runs in front of ${runId(run)}`;
+      const { length } = await rows.query(sourcePartition(instance, run.source), aheadOf(run), options, doing);
+      return { count: Math.min(most, length), isMore: length > most };
+    },
+
     async knownToWait(source, keys) {
       const wanted = new Map(keys.map((key) => [runRow(key), runId(key)]));
       const found = await pLimit(CONCURRENCY).map(runRanges(keys, PAGE), (range) =>
@@ -139,5 +187,13 @@ export function makeRunLists({
         .filter(({ columns }) => isNewer(columns) || (isMark(columns) && placeOf(columns) !== undefined));
       return new Set(waiting.flatMap(({ rowKey }) => wanted.get(rowKey) ?? []));
     },
+  };
+}
+
+/** Reads what the first row of a line says of it. */
+function firstOf({ module, enqueuedAt }: Row["columns"]): Pick<ModuleQueue, "module" | "firstAt"> {
+  return {
+    module: typeof module === "string" ? module : "",
+    firstAt: enqueuedAt instanceof Date ? enqueuedAt.getTime() : 0,
   };
 }

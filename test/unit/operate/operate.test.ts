@@ -343,7 +343,7 @@ describe("cancelling a run", () => {
     await toTheEnd(world);
     const [run] = world.closed();
     if (!run) throw new Error("the run is still open");
-    expect(await cancelRun(world.deps, run, aLog())).toEqual({ kind: "already", was: "cancelled" });
+    expect(await cancelRun(world.deps, run, BY_HAND, aLog())).toEqual({ kind: "already", was: "cancelled" });
   });
 
   it("is harmless if it is repeated, and is refused once a verdict is recorded", async () => {

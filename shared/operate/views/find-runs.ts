@@ -1,0 +1,46 @@
+import type { LookDependencies } from "../../dependencies.ts";
+import { knownSources } from "../../observe/open-runs.ts";
+import type { RunKey } from "../../run/run.ts";
+import { runsNamed } from "../run-named.ts";
+
+/** What a person may know of a run: its own id, or an id that the sender gave its message. */
+type RunIdKind = "run id" | "message id" | "correlation id";
+
+/** The runs that an id may mean. */
+export interface RunsFound {
+  readonly by: RunIdKind;
+  /** The newest of each source last. */
+  readonly keys: readonly RunKey[];
+  /** Whether there may be more of them. */
+  readonly isMore: boolean;
+}
+
+/** So many runs of each source are found. */
+const MOST_FOUND = 100;
+
+/**
+ * Finds the runs that an id may mean: one whose own id it is, such as `thumbnails:42:1732400000000`; or else those whose
+ * messages have it as their id; or else those whose messages have it as their correlation id. Undefined if there are
+ * none. Senders' ids need not be unique, and runs that a release began before it noted them are found by their own id
+ * alone. Costs the list of sources, and up to three requests to the table for a run id, and one for each source and each
+ * other kind.
+ */
+export async function findRuns(deps: LookDependencies, id: string): Promise<RunsFound | undefined> {
+  const { table } = deps;
+  const named: RunKey[] = [];
+  for (const key of await runsNamed(deps, id)) if ((await table.find(key)).kind !== "none") named.push(key);
+  if (named.length > 0) return { by: "run id", keys: named, isMore: false };
+  const sources = await knownSources(deps);
+  for (const by of ["message id", "correlation id"] as const) {
+    const found = await Promise.all(
+      sources.map((source) =>
+        by === "message id"
+          ? table.withMessageId(source, id, MOST_FOUND)
+          : table.withCorrelationId(source, id, MOST_FOUND),
+      ),
+    );
+    if (found.some((keys) => keys.length > 0))
+      return { by, keys: found.flat(), isMore: found.some((keys) => keys.length === MOST_FOUND) };
+  }
+  return undefined;
+}

@@ -1,0 +1,261 @@
+import type { EpochMs } from "../../clock.ts";
+import type { LookDependencies } from "../../dependencies.ts";
+import { MAX_TICK_AGE_MS } from "../../health.ts";
+import { knownSources } from "../../observe/open-runs.ts";
+import type { Count, ModuleQueue, StoredRun } from "../../ports/run-table.ts";
+import type { ClusterHold } from "../../run/cluster-record.ts";
+import { type GateState, gateName } from "../../run/gate-state.ts";
+import type { ModuleLimit } from "../../run/module-limit.ts";
+import type { ClosedStatus } from "../../run/run.ts";
+import { type Source, sourceKey } from "../../run/source.ts";
+import type { HoldReason } from "../../run/source-hold.ts";
+import { addOne, type CountsBy, type ModuleAtWork } from "../../run/tick-counts.ts";
+import { type InstanceState, readInstance } from "./instance-state.ts";
+
+/** So many runs of each line, and so many that wait for their time, are counted. */
+export const MOST_COUNTED = 1_000;
+
+/**
+ * Why a run waits for its time, as far as its row says.
+ *
+ * - `module-removed`, `module-tripped`: it would not start if its time had come.
+ * - `message-unseen`: a look did not find its message on the bus, and is repeated.
+ * - `back-off`: an attempt ended, and the next one waits.
+ * - `put-off`: its first attempt could not start just now: a quota is full, or a server was away. The row doesn't say
+ *   which.
+ */
+type LaterCause = "module-removed" | "module-tripped" | "message-unseen" | "back-off" | "put-off";
+
+/** One module: how much of it works, and how much waits, and for what. */
+interface ModuleStatus {
+  /** Empty stands for the messages that no module takes. */
+  readonly module: string;
+  /** Undefined if only the ticks speak of the module. */
+  readonly source: Source | undefined;
+  /** The most Jobs at once, by its limit or else by its file. Undefined if the file is gone. */
+  readonly places: number | undefined;
+  /** A person's limit; with 0 places the module is paused. Undefined if there is none. */
+  readonly limit: ModuleLimit | undefined;
+  /** As the last tick read them. Undefined if that tick was an older release's. */
+  readonly atWork: Omit<ModuleAtWork, "oldestAt"> | undefined;
+  readonly inLine: Count;
+  readonly later: Count & { readonly causes: CountsBy<LaterCause> };
+  readonly held: Count;
+  /** When the oldest message of an open run was enqueued, as far as was looked. Undefined if no run is open. */
+  readonly oldestAt: EpochMs | undefined;
+  /** Undefined unless the module is tripped. */
+  readonly trip: { readonly since: EpochMs; readonly why: string; readonly probeAt: EpochMs } | undefined;
+  /** Undefined unless its gate is shut. */
+  readonly gate: { readonly name: string; readonly since: EpochMs; readonly problem: string } | undefined;
+  /** The runs that were closed lately, by outcome. */
+  readonly ends: (CountsBy<ClosedStatus> & { readonly since: EpochMs }) | undefined;
+}
+
+/** Something that keeps messages from their work, and that a person should look at. */
+type Problem =
+  /** No tick came to its end for five minutes, or ever: nothing is retried or settled. */
+  | { readonly kind: "no tick"; readonly lastAt: EpochMs | undefined }
+  | { readonly kind: "cluster unavailable"; readonly detail: string }
+  | { readonly kind: "cluster held"; readonly because: ClusterHold; readonly since?: EpochMs }
+  | { readonly kind: "source held"; readonly source: Source; readonly because: HoldReason; readonly since: EpochMs }
+  | { readonly kind: "gate shut"; readonly gate: string; readonly since: EpochMs; readonly problem: string }
+  | { readonly kind: "module tripped"; readonly module: string; readonly since: EpochMs; readonly why: string }
+  /** Runs of a module wait whose file is gone. */
+  | { readonly kind: "module removed"; readonly module: string; readonly source: Source | undefined }
+  /** What ticks count, and should be 0. `at`: when they last did. */
+  | {
+      readonly kind: "overdue" | "orphans" | "undelivered" | "not started" | "failed" | "postponed";
+      readonly count: number;
+      readonly at: EpochMs;
+    };
+
+export interface Status {
+  readonly instance: string;
+  readonly namespace: string;
+  /** When this was read, by the table service's clock. */
+  readonly at: EpochMs;
+  /** Undefined before the first tick. While nothing is open, only one tick a minute is noted. */
+  readonly tick: { readonly at: EpochMs; readonly ageMs: number } | undefined;
+  /** The replica that ticks, or last did. */
+  readonly ticker: string | undefined;
+  /** By source, then by name. */
+  readonly modules: readonly ModuleStatus[];
+  readonly problems: readonly Problem[];
+}
+
+/**
+ * Shows what runs, what waits and why, and what is wrong, module by module. The runs at work are those that the last tick
+ * counted, so that it costs the same however many runs are open or closed: eight requests to the table and one to the
+ * cluster, and for each source one request for the lines, one for what is held and one for what waits for its time; a
+ * few more if a line is longer than 1,000. All but the sources' are sent at once. Rejects with an UnavailableError if the
+ * table is away.
+ */
+export async function status(deps: LookDependencies): Promise<Status> {
+  const [instance, lease, sources] = await Promise.all([
+    readInstance(deps),
+    deps.instanceTable.tickLease(),
+    knownSources(deps),
+  ]);
+  const waiting = await Promise.all(sources.map((source) => readWaiting(deps, source)));
+  const now = deps.clock.now();
+  const modules = modulesOf(deps, instance, waiting);
+  const { tick } = instance;
+  return {
+    instance: deps.instance,
+    namespace: deps.namespace,
+    at: now,
+    tick: tick && { at: tick.at, ageMs: now - tick.at },
+    ticker: lease?.lease.holder,
+    modules,
+    problems: [...instanceProblems(instance, now), ...modules.flatMap(moduleProblems), ...tickProblems(instance)],
+  };
+}
+
+/** What waits of one source. */
+interface Waiting {
+  readonly source: Source;
+  readonly lines: readonly ModuleQueue[];
+  readonly held: readonly ModuleQueue[];
+  readonly later: readonly StoredRun[];
+}
+
+async function readWaiting({ table }: LookDependencies, source: Source): Promise<Waiting> {
+  const [lines, held, later] = await Promise.all([
+    table.queues(source, "line", MOST_COUNTED),
+    table.queues(source, "held", MOST_COUNTED),
+    table.inPlace(source, "later", MOST_COUNTED + 1),
+  ]);
+  return { source, lines, held, later };
+}
+
+/** Lists the modules of the files, and those of which only rows or ticks speak. */
+function modulesOf(deps: LookDependencies, instance: InstanceState, all: readonly Waiting[]): ModuleStatus[] {
+  const { counts } = instance.tick ?? {};
+  const found: ModuleStatus[] = [];
+  const named = new Set<string>();
+  for (const waiting of all) {
+    const names = new Set([
+      ...[...deps.modules.values()]
+        .filter(({ source }) => sourceKey(source) === sourceKey(waiting.source))
+        .map(({ name }) => name),
+      ...[...waiting.lines, ...waiting.held].map(({ module }) => module),
+      ...waiting.later.map(({ run }) => run.module),
+    ]);
+    for (const name of [...names].toSorted()) {
+      found.push(moduleStatus(deps, instance, waiting, name));
+      named.add(name);
+    }
+  }
+  for (const name of Object.keys(counts?.atWork ?? {}).toSorted())
+    if (!named.has(name)) found.push(moduleStatus(deps, instance, undefined, name));
+  return found;
+}
+
+function moduleStatus(
+  deps: LookDependencies,
+  instance: InstanceState,
+  waiting: Waiting | undefined,
+  name: string,
+): ModuleStatus {
+  const { counts } = instance.tick ?? {};
+  const source = waiting?.source;
+  const module = deps.modules.get(name);
+  const isOfSource = module !== undefined && source !== undefined && sourceKey(module.source) === sourceKey(source);
+  const line = waiting?.lines.find((queue) => queue.module === name);
+  const held = waiting?.held.find((queue) => queue.module === name);
+  const later = (waiting?.later ?? []).filter(({ run }) => run.module === name);
+  const limit = isOfSource ? instance.limits.get(name) : undefined;
+  const trip = isOfSource ? instance.trips.get(name) : undefined;
+  // A module that moved to another source has its counts there.
+  const working = isOfSource || module === undefined ? counts?.atWork[name] : undefined;
+  const { oldestAt: oldestAtWork, ...atWork } = working ?? NOTHING_AT_WORK;
+  const times = [line?.firstAt, held?.firstAt, oldestAtWork, ...later.map(({ run }) => run.enqueuedAt)];
+  const oldestAt = Math.min(...times.filter((time) => time !== undefined));
+  return {
+    module: name,
+    source,
+    places: isOfSource ? (limit?.places ?? module.maxActive) : undefined,
+    limit,
+    atWork: counts && atWork,
+    inLine: countOf(line),
+    later: {
+      count: later.length,
+      // Those that were not read may be of any module.
+      isMore: (waiting?.later.length ?? 0) > MOST_COUNTED,
+      causes: causesOf(later, { isRemoved: !isOfSource, isTripped: trip !== undefined }),
+    },
+    held: countOf(held),
+    oldestAt: Number.isFinite(oldestAt) ? oldestAt : undefined,
+    trip: trip && { since: trip.trippedAt, why: trip.detail, probeAt: trip.probeAt },
+    gate: gateIn(instance.shutGates, name, source),
+    ends: counts && { ...counts.ends.modules[name], since: counts.ends.since },
+  };
+}
+
+const NOTHING_AT_WORK = { byStatus: {}, heldUpBy: {}, busy: 0, oldestAt: undefined };
+
+function countOf(queue: ModuleQueue | undefined): Count {
+  return { count: queue?.count ?? 0, isMore: queue?.isMore ?? false };
+}
+
+function causesOf(
+  later: readonly StoredRun[],
+  { isRemoved, isTripped }: { readonly isRemoved: boolean; readonly isTripped: boolean },
+): CountsBy<LaterCause> {
+  const causes: Partial<Record<LaterCause, number>> = {};
+  for (const { run } of later) {
+    if (isRemoved) addOne(causes, "module-removed");
+    else if (isTripped) addOne(causes, "module-tripped");
+    else if (run.absentSince !== undefined) addOne(causes, "message-unseen");
+    else addOne(causes, run.attempt > 1 ? "back-off" : "put-off");
+  }
+  return causes;
+}
+
+/** Finds the gate of a module, or that of the source for the messages that no module takes. */
+function gateIn(shut: readonly GateState[], module: string, source: Source | undefined): ModuleStatus["gate"] {
+  if (module === "" && source === undefined) return undefined;
+  const scope = module === "" && source !== undefined ? { source } : { module };
+  const state = shut.find((gate) => gateName(gate.scope).toLowerCase() === gateName(scope).toLowerCase());
+  return state && { name: gateName(state.scope), since: state.since, problem: state.problem };
+}
+
+function* instanceProblems(instance: InstanceState, now: EpochMs): Generator<Problem> {
+  const { tick, clusterHold, record, heldSources, shutGates } = instance;
+  if (tick === undefined || now - tick.at > MAX_TICK_AGE_MS) yield { kind: "no tick", lastAt: tick?.at };
+  if ("unavailable" in clusterHold) yield { kind: "cluster unavailable", detail: clusterHold.unavailable };
+  else if (clusterHold.found !== null) {
+    const since = {
+      "another cluster": undefined,
+      "cluster changes": record?.next?.since,
+      "jobs missing": record?.doubtedSince,
+    };
+    const known = since[clusterHold.found];
+    yield { kind: "cluster held", because: clusterHold.found, ...(known === undefined ? {} : { since: known }) };
+  }
+  for (const { source, hold } of heldSources)
+    yield { kind: "source held", source, because: hold.because, since: hold.since };
+  for (const { scope, since, problem } of shutGates) yield { kind: "gate shut", gate: gateName(scope), since, problem };
+}
+
+function moduleProblems({ module, source, places, trip, inLine, later, atWork }: ModuleStatus): Problem[] {
+  if (trip) return [{ kind: "module tripped", module, since: trip.since, why: trip.why }];
+  const isOpen = inLine.count + later.count > 0 || Object.keys(atWork?.byStatus ?? {}).length > 0;
+  return places === undefined && module !== "" && isOpen ? [{ kind: "module removed", module, source }] : [];
+}
+
+/** What the last tick counted that should be 0. */
+function tickProblems({ tick }: InstanceState): Problem[] {
+  if (!tick?.counts) return [];
+  const { at, counts } = tick;
+  const { overdue = 0, orphans = 0, undelivered = 0, at: seenAt = at } = counts.seen ?? {};
+  const all = [
+    { kind: "overdue", count: overdue, at: seenAt },
+    { kind: "orphans", count: orphans, at: seenAt },
+    { kind: "undelivered", count: undelivered, at: seenAt },
+    { kind: "not started", count: counts.notStarted, at },
+    { kind: "failed", count: counts.failed, at },
+    { kind: "postponed", count: counts.postponed, at },
+  ] as const;
+  return all.filter(({ count }) => count > 0);
+}

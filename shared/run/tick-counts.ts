@@ -1,0 +1,82 @@
+import type { EpochMs } from "../clock.ts";
+import type { ClosedStatus, Hold, OpenStatus, Run } from "./run.ts";
+
+/** The statuses of runs that are at work. */
+type StatusAtWork = Exclude<OpenStatus, "waiting" | "held">;
+
+/** How many of each; what is not named is 0. */
+export type CountsBy<Name extends string> = Readonly<Partial<Record<Name, number>>>;
+
+/** The runs of one module that are at work. */
+export interface ModuleAtWork {
+  readonly byStatus: CountsBy<StatusAtWork>;
+  /** What keeps Jobs of them from starting, as their rows say. */
+  readonly heldUpBy: CountsBy<Hold["cause"]>;
+  /** Those whose message another receiver holds, so that they can't be settled or requeued yet. */
+  readonly busy: number;
+  /** When the oldest of their messages was enqueued. */
+  readonly oldestAt: EpochMs;
+}
+
+/** How many runs of each module were closed lately, by outcome. */
+export interface RecentEnds {
+  /** What was closed before is not counted: an hour ago, or less if the process that counts is younger. */
+  readonly since: EpochMs;
+  readonly modules: Readonly<Record<string, CountsBy<ClosedStatus>>>;
+}
+
+/** What a tick that lists everything may find beside the runs, and a light one does not look for. */
+export interface Sightings {
+  readonly at: EpochMs;
+  readonly overdue: number;
+  readonly orphans: number;
+  readonly undelivered: number;
+}
+
+/**
+ * What the ticks counted, for operators: a table can't count, and a look must not read ten thousand rows. It is written
+ * with the row of the tick, and no replica decides anything by it.
+ */
+export interface TickCounts {
+  /** The runs at work as the tick read them when it began, by module. A module that has none is left out. */
+  readonly atWork: Readonly<Record<string, ModuleAtWork>>;
+  /** Why the tick left runs that it read and that don't work, by cause; of a long line only the first is read. */
+  readonly left: Readonly<Record<string, number>>;
+  /** Jobs that have not started for longer than their module's `startTimeout`. */
+  readonly notStarted: number;
+  /** What failed and is tried again. */
+  readonly failed: number;
+  /** Runs that the tick had no time for. */
+  readonly postponed: number;
+  /** Of the last tick that listed. */
+  readonly seen?: Sightings;
+  /** What the ticks and the watch of this process closed. What a delivery rejects at once is not in it. */
+  readonly ends: RecentEnds;
+}
+
+/** Counts runs at work by their modules. */
+export function countAtWork(runs: Iterable<Run>, now: EpochMs): Record<string, ModuleAtWork> {
+  const modules = new Map<string, Counting>();
+  for (const run of runs) {
+    if (run.status === "waiting" || run.status === "held") continue;
+    const counting = modules.get(run.module) ?? { byStatus: {}, heldUpBy: {}, busy: 0, oldestAt: run.enqueuedAt };
+    modules.set(run.module, counting);
+    addOne(counting.byStatus, run.status);
+    if (run.heldUpBy !== undefined) addOne(counting.heldUpBy, run.heldUpBy);
+    if (run.busyCount > 0 && now < run.notBefore) counting.busy += 1;
+    counting.oldestAt = Math.min(counting.oldestAt, run.enqueuedAt);
+  }
+  return Object.fromEntries(modules);
+}
+
+interface Counting {
+  readonly byStatus: Partial<Record<StatusAtWork, number>>;
+  readonly heldUpBy: Partial<Record<Hold["cause"], number>>;
+  busy: number;
+  oldestAt: EpochMs;
+}
+
+/** Counts one more of a name. */
+export function addOne<Name extends string>(counts: Partial<Record<Name, number>>, name: Name): void {
+  counts[name] = (counts[name] ?? 0) + 1;
+}

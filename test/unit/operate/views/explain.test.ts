@@ -1,0 +1,273 @@
+import { describe, expect, it } from "vitest";
+import { UnavailableError } from "../../../../shared/errors.ts";
+import { retryOf } from "../../../../shared/jobs/run-limits.ts";
+import { actionOf } from "../../../../shared/operate/by.ts";
+import { explain, type OpenRunExplained } from "../../../../shared/operate/views/explain.ts";
+import { type Decision, decide, type JobSeen, ruleOf } from "../../../../shared/run/decide.ts";
+import { OPEN_STATUSES, type OpenStatus, type Run, type RunKey } from "../../../../shared/run/run.ts";
+import { aModule } from "../../../support/a-module.ts";
+import { T0 } from "../../../support/a-run.ts";
+import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks, type World, withRun } from "../../../support/world.ts";
+
+async function explained(world: World, key: RunKey = world.run(), deps = world.deps): Promise<OpenRunExplained> {
+  const explanation = await explain(deps, key);
+  if (explanation === undefined || explanation === "newer" || explanation.kind === "closed")
+    throw new Error("the run is not open");
+  return explanation;
+}
+
+/** Makes the next row of the only open run by hand. */
+async function rewrite(world: World, change: (run: Run) => Partial<Run>): Promise<void> {
+  const found = await world.table.find(world.run());
+  if (found.kind !== "open") throw new Error("the run is not open");
+  await world.table.update(found.stored, { ...found.stored.run, ...change(found.stored.run) });
+}
+
+const AT_STATUS: Record<OpenStatus, (run: Run) => Partial<Run>> = {
+  accepted: () => ({ status: "accepted" }),
+  held: () => ({ status: "held" }),
+  waiting: () => ({ status: "waiting" }),
+  dispatched: () => ({}),
+  requeueing: ({ attempt }) => ({ status: "requeueing", attempt: attempt + 1 }),
+  settling: () => ({ status: "settling", verdict: { outcome: "succeeded" } }),
+};
+
+/** What happens to the Job of a run that was just dispatched, so that it is seen in this phase. */
+const IN_PHASE: Record<JobSeen["phase"], (world: World, name: string) => void> = {
+  absent: (world, name) => world.cluster.deleteJob(name),
+  pending: () => {},
+  running: (world, name) => world.cluster.run(name),
+  suspended: (world, name) => world.cluster.suspend(name),
+  terminating: (world, name) => world.cluster.linger(name),
+  succeeded: (world, name) => world.cluster.succeed(name),
+  failed: (world, name) => world.cluster.fail(name),
+  foreign: (world, name) => {
+    world.cluster.deleteJob(name);
+    world.cluster.addForeign(name);
+  },
+};
+
+const CELLS = OPEN_STATUSES.flatMap((status) =>
+  Object.entries(IN_PHASE).map(([phase, bringAbout]) => {
+    // In the others no rule asks for the Job, and its phase is as the list shows it. Only a create meets a foreign Job.
+    const isSeen = ["accepted", "waiting", "dispatched"].includes(status) && phase !== "foreign";
+    return { status, phase, bringAbout, sees: isSeen ? phase : expect.any(String) };
+  }),
+);
+
+describe("an explanation", () => {
+  it.each(CELLS)(
+    "of a run that is $status, whose Job is $phase, is what decide says",
+    async ({ status, bringAbout, sees }) => {
+      const world = makeWorld();
+      await world.send();
+      bringAbout(world, world.jobName());
+      await rewrite(world, AT_STATUS[status]);
+      const { run, facts, rule, decision } = await explained(world);
+      const { job, cancelled, message, slot } = facts;
+      expect(job.phase).toEqual(sees);
+      expect(rule).toBe(ruleOf(status, job.phase));
+      const seen = { run, job, cancelled, ...(message && { message }), ...(slot && { slot }) };
+      const now = world.clock.now();
+      expect(decision).toEqual(decide({ ...seen, retry: retryOf(run, world.deps), lockDurationMs: LOCK_MS, now }));
+      expect(decision.do).not.toBe("look");
+    },
+  );
+
+  it("changes nothing", async () => {
+    const world = await withRun();
+    const all = () => JSON.stringify([world.table.rows(), world.message(1), world.cluster.names()]);
+    const before = all();
+    await explained(world);
+    expect(all()).toBe(before);
+  });
+
+  it("knows no run that never was, and says how a closed one ended", async () => {
+    const world = await withRun();
+    const key = world.run();
+    expect(await explain(world.deps, { ...key, sequenceNumber: 99 })).toBeUndefined();
+    world.cluster.succeed(world.jobName());
+    await world.tick();
+    expect(await explain(world.deps, key)).toMatchObject({
+      kind: "closed",
+      run: { status: "succeeded", attempt: 1, closedAt: T0 },
+    });
+  });
+
+  it("says what is away if a fact can't be found out", async () => {
+    const world = await withRun();
+    world.cluster.failNext("glance", new UnavailableError("no connection"));
+    expect(await explained(world)).toMatchObject({ unavailable: "no connection", decision: { do: "look", at: "job" } });
+  });
+});
+
+/** What a tick does next, by the explanation of the only open run, and what it then did. */
+interface Foretold {
+  readonly it: string;
+  readonly make: () => Promise<World>;
+  readonly cause: string;
+}
+
+describe("what a run waits for", () => {
+  const full = async (...modules: Parameters<typeof makeWorld>) => {
+    const world = makeWorld(...modules);
+    await world.send();
+    return world;
+  };
+  const cases: readonly Foretold[] = [
+    { it: "a free place", cause: "max-active", make: () => full([aModule({ maxActive: 0 })]) },
+    {
+      it: "the back-off of its next attempt",
+      cause: "back-off",
+      async make() {
+        const world = await withRun(
+          makeWorld([aModule({ retry: { ...RETRY, backoff: { firstMs: 60_000, maxMs: 60_000 } } })]),
+        );
+        world.cluster.fail(world.jobName());
+        await ticks(world, () => world.run().status === "waiting", 0);
+        return world;
+      },
+    },
+    { it: "its Job's end", cause: "job-at-work", make: () => withRun() },
+    {
+      it: "its queue to resume its Job",
+      cause: "job-suspended",
+      async make() {
+        const world = await full();
+        world.cluster.suspend(world.jobName());
+        return world;
+      },
+    },
+    {
+      it: "its gate to open",
+      cause: "held",
+      async make() {
+        const world = makeWorld([aModule({ when: { subject: "wanted" } })]);
+        for (let n = 0; n < 11; n += 1) await world.send({ subject: "unwanted" });
+        world.clock.advance(20_000);
+        return world;
+      },
+    },
+    {
+      it: "a node",
+      cause: "no-node",
+      async make() {
+        const world = await full();
+        world.cluster.unschedule(world.jobName(), "0/3 nodes are available: 3 Insufficient cpu.");
+        await ticks(world, () => world.run().heldUpBy !== undefined, 300_000);
+        return world;
+      },
+    },
+    {
+      it: "the trigger that is at work",
+      cause: "trigger-at-work",
+      async make() {
+        const world = await withRun();
+        await rewrite(world, () => ({ status: "accepted", notBefore: world.clock.now() + 5_000 }));
+        return world;
+      },
+    },
+  ];
+
+  it.each(cases)("is $it, and the next tick says so too", async ({ make, cause }) => {
+    const world = await make();
+    const { waitsFor } = await explained(world);
+    expect(waitsFor?.cause).toBe(cause);
+    await world.tick();
+    // What works has a count of its own, and a tick does not read what waits for its time.
+    const isCounted = cause !== "job-at-work" && cause !== "back-off";
+    expect(world.lastTick()).toMatchObject({ working: cause === "job-at-work" ? 1 : 0 });
+    expect(world.lastTick()?.["waiting"]).toEqual(isCounted ? { [cause]: 1 } : {});
+  });
+
+  it("is its module's probe if the module is tripped, and until when", async () => {
+    const world = makeWorld([aModule({ retry: { ...RETRY, maxAttempts: 9 } })]);
+    for (let n = 0; n < 3; n += 1) await world.send();
+    for (const { jobName = "" } of world.open()) world.cluster.stick(jobName);
+    await ticks(world, () => world.open().every(({ status }) => status === "waiting"), 20_000);
+    world.clock.advance(5_000);
+    const [run] = world.open();
+    if (!run) throw new Error("no run");
+    const { waitsFor } = await explained(world, run);
+    const [state] = await world.table.moduleStates();
+    expect(waitsFor).toMatchObject({ cause: "module-tripped", until: state?.state.probeAt });
+  });
+
+  it("is a person who paused its module", async () => {
+    const world = await full([aModule({ maxActive: 0 })]);
+    const anAction = actionOf({ who: "ada" }, "pause", "thumbnail", T0);
+    const limit = { module: "thumbnail", places: 0, who: "ada", since: T0 };
+    await world.table.saveLimit(limit, undefined, anAction);
+    expect((await explained(world)).waitsFor?.cause).toBe("paused");
+  });
+
+  it("is its module's file if that is gone", async () => {
+    const world = await full([aModule({ maxActive: 0 })]);
+    const { deps } = world.makeReplica({ modules: new Map() });
+    expect((await explained(world, world.run(), deps)).waitsFor?.cause).toBe("module-removed");
+  });
+
+  it("is the right cluster, whatever the rule says", async () => {
+    const world = await withRun();
+    await world.tick();
+    world.cluster.uid = "another";
+    expect(await explained(world)).toMatchObject({
+      keptBack: { cause: "wrong-cluster", because: "another cluster" },
+      waitsFor: { cause: "wrong-cluster" },
+      decision: { do: "leave", cause: "job-at-work" },
+    });
+  });
+
+  it("is its source if that is held, or its entity is missing", async () => {
+    const world = await full([aModule({ maxActive: 1 })]);
+    const hold = { because: "messages missing", since: T0, confirmedAt: T0, missing: [] } as const;
+    await world.table.holdSource(SOURCE, hold, undefined);
+    expect(await explained(world)).toMatchObject({
+      keptBack: { cause: "source-held", because: "messages missing", since: T0 },
+      waitsFor: { cause: "source-held" },
+    });
+  });
+
+  it("has a place in the line, exactly up to a thousand", async () => {
+    const world = makeWorld([aModule({ maxActive: 0 })]);
+    for (let n = 0; n < 4; n += 1) await world.send();
+    const runs = world.open();
+    const ahead = await Promise.all(runs.map(async (run) => (await explained(world, run)).waitsFor?.ahead));
+    expect(ahead).toEqual([0, 1, 2, 3].map((count) => ({ count, isMore: false })));
+  });
+
+  it("takes as long as the module's recent ends say, and says by how many", async () => {
+    const world = makeWorld([aModule({ maxActive: 2 })]);
+    for (let n = 0; n < 6; n += 1) await world.send();
+    for (const { jobName } of world.open()) if (jobName !== undefined) world.cluster.succeed(jobName);
+    world.clock.advance(60_000);
+    await world.tick();
+    await world.tick();
+    const last = world.open().at(-1);
+    if (!last) throw new Error("no run");
+    const { waitsFor } = await explained(world, last);
+    // Two were closed in a minute, and two that were in line have taken their places: one is ahead of the last.
+    expect(waitsFor).toMatchObject({
+      cause: "max-active",
+      ahead: { count: 1, isMore: false },
+      estimate: { ms: 60_000, closed: 2, since: T0 },
+    });
+  });
+
+  it("takes unknown time if nothing of the module ended", async () => {
+    const world = makeWorld([aModule({ maxActive: 1 })]);
+    for (let n = 0; n < 2; n += 1) await world.send();
+    await world.tick();
+    const { waitsFor } = await explained(world, world.open()[1]);
+    expect(waitsFor).toEqual({ cause: "max-active", ahead: { count: 0, isMore: false } });
+  });
+
+  it("is nothing if the next tick goes on", async () => {
+    const world = makeWorld([aModule({ maxActive: 0 })]);
+    await world.send();
+    const { deps } = world.makeReplica({ modules: new Map([["thumbnail", aModule({ maxActive: 1 })]]) });
+    const { decision, waitsFor } = await explained(world, world.run(), deps);
+    expect(decision).toEqual<Decision>({ do: "start" });
+    expect(waitsFor).toBeUndefined();
+  });
+});

@@ -1,0 +1,141 @@
+import { describe, expect, it } from "vitest";
+import { UnavailableError } from "../../../../shared/errors.ts";
+import { actionOf } from "../../../../shared/operate/by.ts";
+import { status } from "../../../../shared/operate/views/status.ts";
+import { aModule } from "../../../support/a-module.ts";
+import { T0 } from "../../../support/a-run.ts";
+import { makeWorld, RETRY, ticks, type World, withRun } from "../../../support/world.ts";
+
+const none = { count: 0, isMore: false };
+
+async function moduleOf(world: World, name = "thumbnail") {
+  const { modules } = await status(world.deps);
+  const found = modules.find(({ module }) => module === name);
+  if (!found) throw new Error(`no module ${name}`);
+  return found;
+}
+
+describe("the status", () => {
+  it("is empty before the first message, and says that nothing ticked yet", async () => {
+    const world = makeWorld();
+    expect(await status(world.deps)).toMatchObject({
+      instance: "dispatcher",
+      namespace: "jobs",
+      at: T0,
+      tick: undefined,
+      ticker: undefined,
+      modules: [{ module: "thumbnail", places: 100, atWork: undefined, inLine: none, held: none, oldestAt: undefined }],
+      problems: [{ kind: "no tick", lastAt: undefined }],
+    });
+  });
+
+  it("counts what is at work as the last tick read it, and says when that was", async () => {
+    const world = await withRun();
+    await world.send();
+    await world.tick();
+    world.clock.advance(7_000);
+    const { tick, problems } = await status(world.deps);
+    expect(tick).toEqual({ at: T0, ageMs: 7_000 });
+    expect(problems).toEqual([]);
+    expect(await moduleOf(world)).toMatchObject({
+      atWork: { byStatus: { dispatched: 2 }, heldUpBy: {}, busy: 0 },
+      oldestAt: T0,
+    });
+  });
+
+  it("tells that nothing is at work any more within one light tick", async () => {
+    const world = await withRun();
+    await world.tick();
+    world.cluster.succeed(world.jobName());
+    await world.tick();
+    expect(world.open()).toEqual([]);
+    await world.lightTick();
+    expect(await moduleOf(world)).toMatchObject({ atWork: { byStatus: {} }, ends: { succeeded: 1 } });
+  });
+
+  it("counts a line exactly, and says if it is longer than a thousand", async () => {
+    const world = makeWorld([aModule({ maxActive: 0 })]);
+    for (let n = 0; n < 1_000; n += 1) await world.send();
+    expect((await moduleOf(world)).inLine).toEqual({ count: 1_000, isMore: false });
+    await world.send();
+    expect((await moduleOf(world)).inLine).toEqual({ count: 1_000, isMore: true });
+  });
+
+  it("says why runs wait for their time, as far as their rows say it", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    await ticks(world, () => world.run().status === "waiting", 0);
+    expect((await moduleOf(world)).later).toEqual({ count: 1, isMore: false, causes: { "back-off": 1 } });
+    const removed = world.makeReplica({ modules: new Map() });
+    const { modules, problems } = await status(removed.deps);
+    expect(modules).toMatchObject([
+      { module: "thumbnail", places: undefined, later: { causes: { "module-removed": 1 } } },
+    ]);
+    expect(problems).toMatchObject([{ kind: "module removed", module: "thumbnail" }]);
+  });
+
+  it("shows a tripped module, and what tripped it", async () => {
+    const world = makeWorld([aModule({ retry: RETRY })]);
+    for (let n = 0; n < 3; n += 1) {
+      const { sequenceNumber } = await world.send();
+      const job = world.open().find((run) => run.sequenceNumber === sequenceNumber)?.jobName ?? "";
+      world.cluster.stick(job);
+    }
+    await ticks(world, () => world.lines.some(({ message }) => String(message).startsWith("tripped a module")), 20_000);
+    const { problems } = await status(world.deps);
+    expect(problems).toMatchObject([{ kind: "module tripped", module: "thumbnail" }]);
+    const { trip } = await moduleOf(world);
+    expect(trip?.why).toContain("ErrImagePull");
+    expect(trip?.probeAt).toBeGreaterThan(trip?.since ?? 0);
+  });
+
+  it("shows who limited a module, why and until when, as long as that holds", async () => {
+    const world = makeWorld();
+    const anAction = actionOf({ who: "ada" }, "limit", "thumbnail", T0);
+    const limit = { module: "thumbnail", places: 7, who: "ada", why: "a slow disk", since: T0, until: T0 + 60_000 };
+    await world.table.saveLimit(limit, undefined, anAction);
+    expect(await moduleOf(world)).toMatchObject({ places: 7, limit });
+    world.clock.advance(60_000);
+    expect(await moduleOf(world)).toMatchObject({ places: 100, limit: undefined });
+  });
+
+  it("shows what is held at a gate", async () => {
+    const world = makeWorld([aModule({ when: { subject: "wanted" } })]);
+    for (let n = 0; n < 12; n += 1) await world.send({ subject: "unwanted" });
+    expect(await moduleOf(world, "")).toMatchObject({
+      held: { count: 2, isMore: false },
+      gate: { name: "source:thumbnails" },
+      oldestAt: T0,
+    });
+    expect((await status(world.deps)).problems).toContainEqual(
+      expect.objectContaining({ kind: "gate shut", gate: "source:thumbnails" }),
+    );
+  });
+
+  it("names what the cluster is held for, and says so if it is away", async () => {
+    const world = await withRun();
+    await world.tick();
+    world.cluster.failNext("namespaceUid", new UnavailableError("no connection"));
+    expect((await status(world.deps)).problems).toEqual([{ kind: "cluster unavailable", detail: "no connection" }]);
+    world.cluster.uid = "another";
+    expect((await status(world.deps)).problems).toEqual([{ kind: "cluster held", because: "another cluster" }]);
+  });
+
+  it("says if no tick came to its end for five minutes", async () => {
+    const world = await withRun();
+    await world.tick();
+    world.clock.advance(5 * 60_000 + 1);
+    expect((await status(world.deps)).problems).toEqual([{ kind: "no tick", lastAt: T0 }]);
+  });
+
+  it("keeps what only a full tick finds through the light ones", async () => {
+    const world = await withRun();
+    world.cluster.linger(world.jobName());
+    world.clock.advance(48 * 3_600_000);
+    await world.tick();
+    const at = world.clock.now();
+    world.clock.advance(10_000);
+    await world.lightTick();
+    expect((await status(world.deps)).problems).toEqual([{ kind: "overdue", count: 1, at }]);
+  });
+});
