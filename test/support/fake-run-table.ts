@@ -8,7 +8,7 @@ import {
   runRow,
   runRowsOfDay,
 } from "../../shared/adapters/tables/keys.ts";
-import type { Clock, EpochMs } from "../../shared/clock.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
 import type { StoredAction } from "../../shared/ports/action-log.ts";
 import type {
