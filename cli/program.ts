@@ -1,10 +1,11 @@
-import { makeCommand } from "../shared/command-line.ts";
+import { makeCommand, wholeNumber } from "../shared/command-line.ts";
 import { addCompletion } from "./completion.ts";
 import { end } from "./end.ts";
 import { addModules } from "./modules/command.ts";
 import { addRepair } from "./repair/command.ts";
 import { addSend } from "./send/command.ts";
 import { withTarget } from "./target/flags.ts";
+import { withOutput } from "./text/output.ts";
 import { chooseCluster, withCluster } from "./up/cluster-flags.ts";
 
 /**
@@ -37,6 +38,10 @@ Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong
     .action((flags) => end(async () => (await import("./repair/repair.ts")).audit(flags)));
   addRepair(program);
   addModules(program);
+  withOutput(withTarget(program.command("actions")))
+    .description("Lists what persons did to a Dispatcher, when and why, the newest first.")
+    .option("--limit <n>", "how many", wholeNumber(1, 10_000), 20)
+    .action((flags) => end(async () => (await import("./actions/actions.ts")).listActions(flags)));
 
   program.commandsGroup("Messages, and one machine:");
   addSend(program);

@@ -35,9 +35,11 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
+const repair = (...args: readonly string[]) => dispatcher("repair", ...args);
+
 /** Runs the built command with the app's own settings. */
-async function repair(...args: readonly string[]) {
-  const child = spawn(process.execPath, [join(ROOT, "dist", "cli", "main.js"), "repair", ...args], {
+async function dispatcher(...args: readonly string[]) {
+  const child = spawn(process.execPath, [join(ROOT, "dist", "cli", "main.js"), ...args], {
     cwd: directory,
     env: { ...neededEnvironment(process.env), ...stack.settings },
     stdio: ["ignore", "pipe", "pipe"],
@@ -81,6 +83,9 @@ test("looks, adopts what it is told to, and the running Dispatcher carries it to
   expect(adopted).toMatchObject({ code: 0, stdout: expect.stringMatching(/^done: strays:1:\d+: /) });
   expect(adopted.stderr).toContain('"message":"adopted a message by hand"');
   expect(adopted.stderr).toMatch(/"who":"[^"]+","why":"the table was lost"/);
+  const { stdout: listed } = await dispatcher("actions", "--output", "json");
+  expect(JSON.parse(listed)).toMatchObject([{ what: "adopt", subject: id, why: "the table was lost" }]);
+  expect((await dispatcher("actions")).stdout).toMatch(/^WHEN .*\n\d{4}-.* adopt +strays:1:\d+ +the table was lost\n$/);
   await vi.waitFor(async () => expect(await peeked("strays")).toEqual([]), { timeout: 30_000, interval: 250 });
   expect(await peeked("strays", { subQueueType: "deadLetter" })).toEqual([]);
 

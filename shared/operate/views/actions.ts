@@ -11,7 +11,7 @@ export interface ActionsAsked {
 }
 
 /** An action, and where it was done. */
-interface ActionShown extends Action {
+export interface ActionShown extends Action {
   readonly id: string;
   /** The source of the run that it changed; undefined if it changed no run. */
   readonly source?: string;
