@@ -35,7 +35,7 @@ Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong
   withTarget(program.command("audit"))
     .description("Lists what only a person may repair, with the command that does it, and changes nothing.")
     .addHelpText("after", "\nEnds with 0 if nothing needs to be repaired, 1 if something does, 2 for wrong flags.")
-    .action((flags) => end(async () => (await import("./repair/repair.ts")).audit(flags)));
+    .action((flags) => end(async () => (await import("./audit/audit.ts")).audit(flags)));
   addRepair(program);
   addModules(program);
   withOutput(withTarget(program.command("actions")))

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from "@commander-js/extra-typings";
+import { parseDuration } from "./duration.ts";
 
 /** The version in package.json: `build.js` puts it here. */
 declare const PACKAGE_VERSION: string;
@@ -22,4 +23,11 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
     if (/^\d+$/.test(text) && value >= least && value <= most) return value;
     throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
   };
+}
+
+/** Parses an argument that is a duration, such as `90s` or `1h`, as milliseconds. */
+export function positiveDuration(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms > 0) return ms;
+  throw new InvalidArgumentError("Give a duration such as 90s, 5m, 1h or 1d.");
 }

@@ -1,4 +1,6 @@
 import type { Command } from "@commander-js/extra-typings";
+import { positiveDuration, wholeNumber } from "../../shared/command-line.ts";
+import { withDoing } from "../doing.ts";
 import { end } from "../end.ts";
 import { withTarget } from "../target/flags.ts";
 import { withOutput } from "../text/output.ts";
@@ -13,6 +15,23 @@ export function addModules(program: Command): void {
     .argument("<module>", "its name")
     .description("Prints a module as the Dispatcher understands it, with every default filled in, as JSON.")
     .action((name, flags) => end(async () => (await import("./show.ts")).showModule(name, flags)));
+  withDoing(withTarget(modules.command("pause")))
+    .argument("<module>", "its name")
+    .option("--for <duration>", "how long, such as 1h; without it, until it is resumed", positiveDuration)
+    .description("Pauses a module: nothing of it starts, its messages wait, and its Jobs at work go on.")
+    .action((module, flags) => end(async () => (await import("./limit.ts")).limitModule(module, 0, flags)));
+  withDoing(withTarget(modules.command("limit")))
+    .argument("<module>", "its name")
+    .argument("<places>", "how many of its Jobs may be at work at once", wholeNumber(0, 100_000))
+    .option("--for <duration>", "how long, such as 1h; without it, until it is resumed", positiveDuration)
+    .description("Lets so many Jobs of a module be at work, whatever its file says.")
+    .action((module, places, flags) =>
+      end(async () => (await import("./limit.ts")).limitModule(module, places, flags)),
+    );
+  withDoing(withTarget(modules.command("resume")))
+    .argument("<module>", "its name")
+    .description("Lifts the pause or the limit of a module, so that its file counts again.")
+    .action((module, flags) => end(async () => (await import("./limit.ts")).resumeModule(module, flags)));
   modules
     .command("validate")
     .argument("[directory]", "where the module files are", "modules")

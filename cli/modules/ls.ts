@@ -1,33 +1,43 @@
+import type { EpochMs } from "../../shared/clock.ts";
 import { durationText } from "../../shared/duration.ts";
-import { loadModules } from "../../shared/module-files/load-modules.ts";
 import type { Module } from "../../shared/modules/module.ts";
+import { isInForce, type ModuleLimit } from "../../shared/run/module-limit.ts";
 import { sourceName } from "../../shared/run/source.ts";
-import { findTarget } from "../target/find-target.ts";
 import type { TargetFlags } from "../target/flags.ts";
+import { openTarget } from "../target/open-target.ts";
 import type { Output } from "../text/output.ts";
 import { printList } from "../text/print-list.ts";
 import type { Column } from "../text/table.ts";
 
-const COLUMNS: readonly Column<Module>[] = [
+/** A module, and what a person said of it. */
+type Row = Module & { readonly limit?: ModuleLimit };
+
+const COLUMNS: readonly Column<Row>[] = [
   { head: "MODULE", text: ({ name }) => name, least: 12 },
   { head: "SOURCE", text: ({ source }) => sourceName(source), least: 12 },
   { head: "WHEN", text: whenText, least: 8 },
-  { head: "MAX", text: ({ maxActive }) => String(maxActive) },
+  { head: "PLACES", text: ({ maxActive, limit }) => String(limit?.places ?? maxActive) },
   { head: "ATTEMPTS", text: ({ retry }) => String(retry.maxAttempts) },
   { head: "LIMIT", text: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs) },
-  { head: "FILE", text: ({ file }) => file, least: 12 },
+  { head: "BY A PERSON", text: limitText, least: 16 },
 ];
 
-/** Lists the modules of a Dispatcher. */
+/** Lists the modules of a Dispatcher, and which of them a person has paused or limited. */
 export async function listModules(flags: TargetFlags & { readonly output: Output }): Promise<number> {
-  const { settings, cleanUp } = await findTarget(flags);
+  const { deps, close } = await openTarget(flags);
   try {
-    const modules = loadModules(settings.modulesDir);
-    printList(modules, flags.output, { columns: COLUMNS, name: ({ name }) => name, none: "there are no modules" });
+    const limits = await deps.instanceTable.limits();
+    const rows = [...deps.modules.values()].map((module) => withLimit(module, limits, deps.clock.now()));
+    printList(rows, flags.output, { columns: COLUMNS, name: ({ name }) => name, none: "there are no modules" });
     return 0;
   } finally {
-    await cleanUp?.();
+    await close();
   }
+}
+
+function withLimit(module: Module, limits: readonly { readonly limit: ModuleLimit }[], now: EpochMs): Row {
+  const limit = limits.find((stored) => stored.limit.module === module.name)?.limit;
+  return isInForce(limit, now) ? { ...module, limit } : module;
 }
 
 /** The condition on messages, such as `subject=report.monthly`. */
@@ -35,4 +45,11 @@ function whenText({ when }: Module): string {
   const { subject, properties = {} } = when ?? {};
   const parts = Object.entries({ ...(subject === undefined ? {} : { subject }), ...properties });
   return parts.map(([name, value]) => `${name}=${value}`).join(" ") || "-";
+}
+
+function limitText({ limit }: Row): string {
+  if (limit === undefined) return "-";
+  const until = limit.until === undefined ? "" : ` until ${new Date(limit.until).toISOString()}`;
+  const why = limit.why === undefined ? "" : `: ${limit.why}`;
+  return `${limit.places === 0 ? "paused" : "limited"} by ${limit.who}${until}${why}`;
 }

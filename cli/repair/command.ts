@@ -1,8 +1,9 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { FORCED_OUTCOMES } from "../../shared/operate/forced-outcome.ts";
+import type { Action } from "../act.ts";
+import { withDoing } from "../doing.ts";
 import { end } from "../end.ts";
 import { withTarget } from "../target/flags.ts";
-import type { Action } from "./repair.ts";
 
 const ACTIONS = ["adopt", "adoptOwner", "force", "acceptCluster", "acceptLoss", "cancel", "openGate"];
 
@@ -13,7 +14,7 @@ function action<Flags extends string>(flags: Flags, says: string) {
 }
 
 function makeRepair(program: Command) {
-  return withTarget(program.command("repair"))
+  return withDoing(withTarget(program.command("repair")))
     .description("Lists what only a person may repair, and changes nothing; with an action, repairs what that names.")
     .addOption(action("--adopt <run...>", "take on a deferred message that has no row"))
     .addOption(action("--adopt-owner <owner>", "the same for every message with this owner's stamp"))
@@ -27,7 +28,6 @@ function makeRepair(program: Command) {
     .addOption(
       action("--open-gate <gate...>", "judge the messages that are held at a gate, and dead-letter what doesn't fit"),
     )
-    .addOption(new Option("--why <text>", "why you do it: it is kept in the action log"))
     .addHelpText(
       "after",
       `
@@ -45,10 +45,10 @@ export function addRepair(program: Command): void {
   makeRepair(program).action((flags, command) => {
     if ((flags.force === undefined) !== (flags.as === undefined)) command.error("error: --force and --as go together");
     const chosen = actionOf(flags);
-    if (flags.why !== undefined && !chosen) command.error("error: --why goes with an action");
+    if (!chosen && (flags.why !== undefined || flags.dryRun)) command.error("error: --why and --dry-run go with an action");
     return end(async () => {
-      const { audit, repair } = await import("./repair.ts");
-      return chosen === undefined ? audit(flags) : repair(flags, chosen, flags.why);
+      if (chosen === undefined) return (await import("../audit/audit.ts")).audit(flags);
+      return (await import("../act.ts")).act(flags, flags, chosen);
     });
   });
 }

@@ -1,6 +1,5 @@
 import { type Command, InvalidArgumentError } from "@commander-js/extra-typings";
-import { wholeNumber } from "../../shared/command-line.ts";
-import { parseDuration } from "../../shared/duration.ts";
+import { positiveDuration, wholeNumber } from "../../shared/command-line.ts";
 import { withTarget } from "../target/flags.ts";
 
 /** The value of an application property. */
@@ -24,7 +23,7 @@ export function withSendFlags(command: Command) {
     .option("--id <id>", "the message's id; without it, one is made", messageId)
     .option("--count <n>", "how many messages of this body, numbered after the id", wholeNumber(1, 100_000), 1)
     .option("--at <time>", "let the bus deliver it at this time, such as 2026-01-31T08:00:00Z", pointInTime)
-    .option("--delay <duration>", "let the bus deliver it so much later, such as 90s, 5m or 1h", duration)
+    .option("--delay <duration>", "let the bus deliver it so much later, such as 90s, 5m or 1h", positiveDuration)
     .option("--cloudevent <type>", "send it as a CloudEvent of this type, in the binary mode of AMQP")
     .option("--cloudevent-source <uri>", "the event's source; without it, dispatcher")
     .option("--quiet", "print nothing if all goes well");
@@ -61,10 +60,4 @@ function pointInTime(text: string): Date {
   if (/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(time.getTime()))
     return time;
   throw new InvalidArgumentError("Give a time with its zone, such as 2026-01-31T08:00:00Z or 2026-01-31T08:00+01:00.");
-}
-
-function duration(text: string): number {
-  const ms = parseDuration(text);
-  if (ms !== undefined && ms > 0) return ms;
-  throw new InvalidArgumentError("Give a duration such as 90s, 5m, 1h or 1d.");
 }

@@ -7,7 +7,6 @@ import { KubernetesFailure, NoAnswerError } from "../../shared/adapters/kubernet
 import { loadKubeConfig } from "../../shared/adapters/kubernetes/config.ts";
 import { connect } from "../../shared/adapters/kubernetes/connection.ts";
 import { readConfig } from "../../shared/config.ts";
-import { errorText } from "../../shared/errors.ts";
 import { SETTINGS } from "../../shared/settings/settings.ts";
 import { Refusal } from "../refusal.ts";
 import type { Found } from "./find-target.ts";
@@ -101,7 +100,7 @@ function reader(kubeConfig: KubeConfig, namespace: string, place: string): Get {
       });
     } catch (error) {
       if (error instanceof NoAnswerError)
-        throw new Refusal(`The API server ${connection.server} can't be asked for ${what} (${errorText(error)}).`);
+        throw new Refusal(`The API server ${connection.server} can't be asked for ${what}: ${error.message}.`);
       if (!(error instanceof KubernetesFailure)) throw error;
       if (error.code === 403)
         throw new Refusal(`You may not read ${what} in ${place}. Ask for the right to get and list it there.`);

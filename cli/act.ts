@@ -1,0 +1,32 @@
+import type { Doing } from "../shared/operate/by.ts";
+import { type Answers, makeOperator, type Operator } from "../shared/operate/operator.ts";
+import type { DoingFlags } from "./doing.ts";
+import { answerText } from "./repair/words.ts";
+import type { TargetFlags } from "./target/flags.ts";
+import { openTarget } from "./target/open-target.ts";
+import { plainText } from "./text/plain-text.ts";
+import { print } from "./text/print.ts";
+
+/** What a person asked for. `words` say it to the person, before it is done. */
+export interface Action {
+  readonly words: string;
+  readonly act: (operator: Operator, how: Doing) => Promise<Answers>;
+}
+
+/**
+ * Does what a person asked for, and prints a line for each thing that it names. Resolves to 1 if any was refused. It is
+ * safe beside running replicas.
+ */
+export async function act(flags: TargetFlags, doing: DoingFlags, { words, act: run }: Action): Promise<number> {
+  const { why, dryRun = false } = doing;
+  const target = await openTarget(flags);
+  try {
+    const who = await target.announce(dryRun ? `dry run: ${words}` : words);
+    const by = { who, ...(why === undefined ? {} : { why }) };
+    const answers = await run(makeOperator(target.deps, target.log), { by, dryRun });
+    for (const [name, answer] of answers) print(plainText(`${answer.kind}: ${name}: ${answerText(answer)}`));
+    return answers.some(([, { kind }]) => kind === "refused") ? 1 : 0;
+  } finally {
+    await target.close();
+  }
+}
