@@ -157,7 +157,9 @@ async function states(files) {
 async function replace(file, content) {
   const made = `${file}.${process.pid}.new`;
   await mkdir(dirname(file), { recursive: true });
-  await writeFile(made, content);
+  // The command is linked into a PATH, and started there.
+  const mode = typeof content === "string" && content.startsWith("#!") ? 0o755 : 0o644;
+  await writeFile(made, content, { mode });
   await rename(made, file);
 }
 

@@ -108,6 +108,13 @@ describe("build.js", () => {
     expect(existsSync(at("dist/local/look.js.2.new"))).toBe(true);
   });
 
+  test("makes a program that can be linked into a PATH one that can be started", async () => {
+    await write("cli/main.ts", "#!/usr/bin/env node\nconsole.log(1);\n");
+    await build();
+    expect((await stat(at("dist/cli/main.js"))).mode & 0o111).toBe(0o111);
+    expect((await stat(at(OUTPUT))).mode & 0o111).toBe(0);
+  });
+
   test("keeps the parts of a command that began before the build, until the next one", async () => {
     const parts = async () => (await readdir(at("dist/cli"))).filter((file) => /^ask-.*\.js$/.test(file));
     await build();
