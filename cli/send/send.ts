@@ -17,20 +17,21 @@ import { type MessageFlags, messagesOf } from "./messages.ts";
 /** Where to send to: a namespace of Azure by its host name, or a bus by its connection string. */
 type Address = { readonly entity: string } & ({ readonly host: string } | { readonly connectionString: string });
 
+const retryOptions = { maxRetries: 1, retryDelayInMs: 500, timeoutInMs: 20_000 };
+
 /** Sends the messages that the flags ask for, one after the other. */
 export async function send(file: string, flags: SendFlags): Promise<number> {
   const address = await findAddress(flags);
   const body = await read(file);
-  if ("connectionString" in address) {
-    await sendAll(new ServiceBusClient(address.connectionString), address.entity, flags, body);
-    return 0;
-  }
+  const client =
+    "host" in address ? openNamespace(address.host) : new ServiceBusClient(address.connectionString, { retryOptions });
   try {
-    await sendAll(openNamespace(address.host), address.entity, flags, body);
+    await sendAll(client, address.entity, flags, body);
+    return 0;
   } catch (error) {
-    throw new Refusal(whyNotSent(error, address.host, address.entity));
+    if ("host" in address) throw new Refusal(whyNotSent(error, address.host, address.entity));
+    throw new Refusal(`The bus did not take the message (${errorText(error)}).`);
   }
-  return 0;
 }
 
 export type SendAllFlags = MessageFlags & Pick<SendFlags, "quiet">;

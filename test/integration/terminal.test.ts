@@ -114,6 +114,42 @@ describe("says in one line what is wrong and what to do", () => {
   });
 });
 
+describe("send", () => {
+  test("sends typed properties and an event, and says nothing if it is to be quiet", async () => {
+    const flags =
+      "--subject s --content-type text/plain --correlation-id c --property n:=3 --property yes:=true --property t=3";
+    const event = "--cloudevent order.placed --cloudevent-source /shop --id m-1 --quiet";
+    const args = ["send", "--source", "plain", ...flags.split(" "), ...event.split(" "), "-"];
+    expect(await inPipe(args)).toMatchObject({ code: 0, stdout: "" });
+    const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
+    const messages = await client.createReceiver("plain").peekMessages(10);
+    await client.close();
+    expect(messages.find(({ messageId }) => messageId === "m-1")).toMatchObject({
+      subject: "s",
+      contentType: "text/plain",
+      correlationId: "c",
+      applicationProperties: {
+        n: 3,
+        yes: true,
+        t: "3",
+        "cloudEvents:specversion": "1.0",
+        "cloudEvents:type": "order.placed",
+        "cloudEvents:source": "/shop",
+        "cloudEvents:id": "m-1",
+        "cloudEvents:time": expect.stringMatching(/^20/),
+      },
+    });
+  });
+
+  test("shows how far it is if that takes longer than a second", async () => {
+    const args = ["send", "--source", "plain", "--count", "3000", "--quiet", "local.txt"];
+    await writeFile(join(directory, "local.txt"), "x");
+    const { code, screen } = await inTerminal(args, 80);
+    expect(code).toBe(0);
+    expect(screen).toMatch(/sending to plain: \d+ of 3000/);
+  });
+});
+
 describe("a person's word on a module", () => {
   test("is obeyed, seen, and lifted", async () => {
     const why = "the mail server is down";
