@@ -1,7 +1,5 @@
-import type { KubeConfig } from "@kubernetes/client-node";
 import { type AcceptOutcome, makeAccept } from "./accept/accept.ts";
 import { makeHandleDelivery } from "./accept/handle-delivery.ts";
-import { azureIdentity, withIdentity } from "./adapters/azure/credential.ts";
 import { makeBlobPayloadStore } from "./adapters/blobs/payload-store.ts";
 import { hostAddress } from "./adapters/functions-host/address.ts";
 import { makeFunctionsHostLink } from "./adapters/functions-host/host-link.ts";
@@ -10,9 +8,7 @@ import { makeServiceBusBroker } from "./adapters/service-bus/broker.ts";
 import { makeStandaloneHostLink } from "./adapters/standalone-host/host-link.ts";
 import { offeredDeliveries } from "./adapters/standalone-host/offered-deliveries.ts";
 import { makeAzureTable } from "./adapters/tables/run-table.ts";
-import { makeServiceClock, systemClock } from "./clock.ts";
 import type { Settings } from "./config.ts";
-import type { Dependencies } from "./dependencies.ts";
 import { ConfigError } from "./errors.ts";
 import { makeReadiness, type Readiness } from "./health.ts";
 import { makeClusterGuard } from "./holds/cluster-guard.ts";
@@ -20,7 +16,7 @@ import { makeSourceHolds } from "./holds/source-holds.ts";
 import { makeGates } from "./judge/gates.ts";
 import { type Liveness, watchOver } from "./liveness.ts";
 import { type Log, makeLog } from "./log.ts";
-import { loadModules } from "./module-files/load-modules.ts";
+import { type Adapters, makeDependencies } from "./make-dependencies.ts";
 import { distinctSources } from "./modules/route.ts";
 import { makeJobOwners } from "./observe/job-owners.ts";
 import type { HostLink } from "./ports/host-link.ts";
@@ -56,12 +52,20 @@ export interface Dispatcher {
   stop(): Promise<void>;
 }
 
+const ADAPTERS: Adapters = {
+  broker: makeServiceBusBroker,
+  hostLink: makeHostLink,
+  table: makeAzureTable,
+  payloads: makeBlobPayloadStore,
+  cluster: makeKubernetesJobs,
+};
+
 /**
  * Joins modules, adapters and logic. Rejects with a ConfigError if a module file is wrong, or a source can't be used.
  */
 export async function compose(settings: Settings): Promise<Dispatcher> {
   const log = makeLog(console, { instance: settings.instance });
-  const deps = makeDependencies(settings, log);
+  const deps = makeDependencies(settings, log, ADAPTERS);
   const sources = distinctSources(deps.modules.values());
   await verifySources(deps.broker, sources);
   // The preflight is not waited for, so that a module whose Job is refused, or a dependency that is away, keeps no
@@ -97,49 +101,6 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   };
 }
 
-/**
- * Makes modules and adapters as the settings name them. Makes no request. An operator at a desk gives a kubeconfig that
- * goes before that of the settings. Throws a ConfigError if a module file or the kubeconfig is wrong.
- */
-export function makeDependencies(settings: Settings, log: Log, kubeConfig?: KubeConfig): Dependencies {
-  const modules = loadModules(settings.modulesDir);
-  const clock = makeServiceClock(systemClock, (aheadMs) => warnOfWrongClock(aheadMs, log));
-  const identity = azureIdentity(settings.clientId);
-  const table = makeAzureTable({
-    connection: withIdentity(settings.tables, identity),
-    tableName: settings.tableName,
-    instance: settings.instance,
-    clock,
-    onServiceTime: clock.hear,
-    onBadRow: (row) => log.error("passed over a row that can't be understood", { ...row }),
-  });
-  return {
-    broker: makeServiceBusBroker(withIdentity(settings.serviceBus, identity)),
-    hostLink: makeHostLink(),
-    table,
-    instanceTable: table,
-    payloads: makeBlobPayloadStore({
-      connection: withIdentity(settings.blobs, identity),
-      instance: settings.instance,
-      clock,
-    }),
-    cluster: makeKubernetesJobs({
-      kubeconfig: kubeConfig ?? settings.kubeconfig,
-      namespace: settings.jobNamespace,
-      instance: settings.instance,
-    }),
-    clock,
-    modules: new Map(modules.map((module) => [module.name, module])),
-    instance: settings.instance,
-    namespace: settings.jobNamespace,
-    bodyAccess: settings.bodyAccess,
-    lockDurationMs: settings.lockDurationMs,
-    jobRetentionMs: settings.jobRetentionMs,
-    kedaVersion: settings.kedaVersion,
-    historyRetentionMs: settings.historyRetentionMs,
-  };
-}
-
 /** Makes the link of the host that runs this process: the standalone one, or the Functions host. */
 function makeHostLink(): HostLink {
   const offered = offeredDeliveries();
@@ -150,14 +111,6 @@ function makeHostLink(): HostLink {
 async function warnOfManagement(hostLink: HostLink, log: Log): Promise<void> {
   const why = await hostLink.problem();
   if (why !== undefined) log.warn("deliveries are settled over the management link, and not on their own", { why });
-}
-
-/** Tells a person that the wall clock of this machine is so far ahead of the table service's, or is right again. */
-function warnOfWrongClock(aheadMs: number, log: Log): void {
-  const seconds = Math.round(Math.abs(aheadMs) / 1000);
-  if (aheadMs === 0) log.info("this machine's clock is right again");
-  else if (aheadMs > 0) log.warn("this machine's clock is ahead of the table service's: set it right", { seconds });
-  else log.warn("this machine's clock is behind the table service's: set it right", { seconds });
 }
 
 /**

@@ -1,10 +1,11 @@
-import { makeDependencies } from "../../shared/compose.ts";
 import type { Dependencies } from "../../shared/dependencies.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
+import { makeDependencies } from "../../shared/make-dependencies.ts";
 import { note } from "../text/print.ts";
 import { announce } from "./announce.ts";
 import { findTarget } from "./find-target.ts";
 import type { TargetFlags } from "./flags.ts";
+import { lazyAdapters } from "./lazy-adapters.ts";
 
 /** A Dispatcher that a command looks at or changes. */
 export interface Target {
@@ -22,14 +23,15 @@ export interface Target {
 export async function openTarget(flags: TargetFlags): Promise<Target> {
   const found = await findTarget(flags);
   const log = makeLog({ info: note, warn: note, error: note });
-  const deps = makeDependencies(found.settings, log, found.kubeConfig);
+  const { adapters, close } = lazyAdapters();
+  const deps = makeDependencies(found.settings, log, adapters, found.kubeConfig);
   return {
     deps,
     log,
     strays: found.strays ?? [],
     announce: (change) => announce(found, change),
     async close() {
-      await deps.broker.close();
+      await close();
       await found.cleanUp?.();
     },
   };

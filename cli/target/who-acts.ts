@@ -1,6 +1,5 @@
 import { hostname, userInfo } from "node:os";
 import { azureIdentity } from "../../shared/adapters/azure/credential.ts";
-import { connect } from "../../shared/adapters/kubernetes/connection.ts";
 import { isRecord, valueAt } from "../../shared/plain-data.ts";
 import type { Found } from "./find-target.ts";
 
@@ -38,6 +37,7 @@ function userName(): string {
 async function clusterUser(kubeConfig: NonNullable<Found["kubeConfig"]>): Promise<string | undefined> {
   const review = { apiVersion: "authentication.k8s.io/v1", kind: "SelfSubjectReview" };
   const path = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+  const { connect } = await import("../../shared/adapters/kubernetes/connection.ts");
   const connection = connect(kubeConfig, { timeoutMs: TIMEOUT_MS, userAgent: "dispatcher" });
   const answer = await connection.json({ method: "POST", path, body: review }).catch(() => undefined);
   const name = valueAt(answer, ["status", "userInfo", "username"]);

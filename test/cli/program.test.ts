@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
+import { basename } from "node:path";
+import { globSync } from "tinyglobby";
 import { describe, expect, test } from "vitest";
 import { runProgram } from "../support/run-program.ts";
 import { subcommands } from "../support/subcommands.ts";
@@ -26,11 +28,28 @@ describe.concurrent.each(subcommands())("dispatcher $name", ({ name }) => {
   });
 });
 
-test("loads no SDK until a subcommand needs one", () => {
-  const main = readFileSync("dist/cli/main.js", "utf8");
-  const first = [...main.matchAll(/^import .* from "\.\/(.*)";$/gm)].map(([, file = ""]) =>
-    readFileSync(`dist/cli/${file}`, "utf8"),
-  );
-  for (const text of [main, ...first])
-    expect(text).not.toMatch(/\/\/ node_modules\/(@azure|@kubernetes|rhea|undici)\b/);
+/** The packages in a file of the build, and in all that it loads at once. */
+function loadedWith(file: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return new Set();
+  seen.add(file);
+  const text = readFileSync(`dist/cli/${file}`, "utf8");
+  const own = [...text.matchAll(/^\s*\/\/ node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)].map(([, name = ""]) => name);
+  const others = [...text.matchAll(/^(?:import|\} from) "\.\/(.*)";$/gm)];
+  return new Set([...own, ...others.flatMap(([, other = ""]) => [...loadedWith(other, seen)])]);
+}
+
+const SDK = /^(@azure|@kubernetes|rhea|undici)\b/;
+
+test("loads no SDK for --help", () => {
+  const loaded = [...loadedWith("main.js")];
+  expect(loaded).toContain("commander");
+  expect(loaded.filter((name) => SDK.test(name))).toEqual([]);
+});
+
+test.each(["ls", "preflight", "audit"])("loads no SDK for %s before it asks something of a server", (name) => {
+  // The build before may have left others of this name.
+  const [newest = ""] = globSync(`dist/cli/${name}-*.js`).toSorted((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs);
+  const loaded = [...loadedWith(basename(newest))];
+  expect(loaded).toContain("zod");
+  expect(loaded.filter((one) => SDK.test(one))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-import { DefaultAzureCredential, type TokenCredential } from "@azure/identity";
+import type { TokenCredential } from "@azure/identity";
 
 /** The identity that this process uses in Azure. */
 export interface AzureIdentity {
@@ -14,7 +14,18 @@ type Identified<C> = C extends { readonly kind: "identity" } ? C & AzureIdentity
  * developer's login.
  */
 export function azureIdentity(clientId: string | undefined): AzureIdentity {
-  return { credential: new DefaultAzureCredential(), clientId };
+  return { credential: loadedOnUse(), clientId };
+}
+
+/** The library takes long to load, and connection strings need none of it. */
+function loadedOnUse(): TokenCredential {
+  let loaded: Promise<TokenCredential> | undefined;
+  return {
+    async getToken(...args) {
+      loaded ??= import("@azure/identity").then(({ DefaultAzureCredential }) => new DefaultAzureCredential());
+      return (await loaded).getToken(...args);
+    },
+  };
 }
 
 /** Adds the identity to a connection that needs one. A connection string stays as it is. */
