@@ -12,7 +12,8 @@ export async function end(
   { cleansUp = false }: { readonly cleansUp?: boolean } = {},
 ): Promise<void> {
   // The reader of a pipe, such as head, may have seen enough.
-  if (!cleansUp) process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
+  if (!cleansUp)
+    process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   const code = await subcommand().catch(failed);
   // The process ends once all is written, because connections that are kept alive would keep it for seconds.
   process.stdout.write("", () => process.exit(code));

@@ -47,16 +47,22 @@ Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong
   addSend(program);
   withCluster(program.command("up"))
     .description("Runs bus, storage, cluster and the app on this machine, until Ctrl-C.")
+    .option("--fresh", "forget the messages, rows and Jobs that an earlier start has kept")
     .addHelpText(
       "after",
       `
 Settings of the environment go before those in local.settings.json ("Values"), and these before
 the stack's own. KUBECONFIG does not count: name a cluster with --kubeconfig.
-A real ServiceBus or AzureWebJobsStorage replaces the local one.`,
+A real ServiceBus or AzureWebJobsStorage replaces the local one.
+
+Messages, rows and Jobs are kept in .dispatcher/, also after a kill -9. Jobs that are at work when
+it ends are tried again at the next start. Changed module files are loaded while Jobs go on.`,
     )
     .action((flags, command) => {
       const cluster = chooseCluster(flags, command);
-      return end(async () => (await import("./up/local-program.ts")).up(cluster), { cleansUp: true });
+      return end(async () => (await import("./up/local-program.ts")).up({ cluster, fresh: flags.fresh ?? false }), {
+        cleansUp: true,
+      });
     });
   withCluster(program.command("demo"))
     .description("Sends messages of every kind through the whole path on this machine, and says how each ended.")

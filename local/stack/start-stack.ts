@@ -1,21 +1,18 @@
-import { randomBytes } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ClusterChoice } from "../../cli/up/cluster-flags.ts";
-import { durationText, parseDuration } from "../../shared/duration.ts";
+import { durationText } from "../../shared/duration.ts";
 import { loadModules } from "../../shared/module-files/load-modules.ts";
-import type { Source } from "../../shared/run/source.ts";
+import { type Source, sourceKey } from "../../shared/run/source.ts";
 import type { FilterConfig } from "../broker/filter.ts";
-import { startTcpProxy } from "../kit/tcp-proxy.ts";
-import { busEntities } from "./bus-entities.ts";
 import { isReal } from "./is-real.ts";
+import { instanceIn, newInstance, notePids, openState } from "./kept-state.ts";
 import { modulesWithImage } from "./modules-with-image.ts";
 import { type Part, type PartOptions, startPart } from "./part.ts";
 import { PROJECT_ROOT } from "./project-root.ts";
-
-/** How long the local broker's locks last. They are short, so that a message whose function died comes again soon. */
-const LOCK_MS = 30_000;
+import { rejectionOf } from "./rejection.ts";
+import { LOCK_MS, type ServerPlace, type Settings, startBus, startJobs, startStorage } from "./servers.ts";
 
 export interface StackOptions {
   readonly modulesDir: string;
@@ -33,6 +30,11 @@ export interface StackOptions {
   readonly ports?: { readonly bus?: number; readonly http?: number };
   /** The key of the local bus. Without it, the bus has a key that every stack's bus has. */
   readonly busKey?: string;
+  /**
+   * The directory that keeps bus, storage, cluster and the instance's name. Without it everything is gone with the stack.
+   * Only one stack at a time may have it.
+   */
+  readonly stateDir?: string;
   /** Called with each line that a part writes. */
   readonly onLine?: (part: string, line: string) => void;
 }
@@ -46,7 +48,13 @@ export interface Stack {
   readonly sources: readonly Source[];
   /** Loads the built app in a host, with all its triggers. */
   startApp(): Promise<Part>;
-  /** Rejects when one of the parts that run by now ends by itself, with its last lines. Never resolves. */
+  /**
+   * Takes the module files as they are now: ends the app and starts it again, and the bus too if there are other sources.
+   * Jobs go on. Rejects with a ConfigError, and ends nothing, if the files are wrong. Only for a stack that keeps its
+   * state.
+   */
+  reload(): Promise<Part>;
+  /** Rejects when one of the parts ends by itself, with its last lines. Never resolves. */
   failed(): Promise<never>;
   /** Ends every part, the last one first. Repeating it is harmless. */
   stop(): Promise<void>;
@@ -59,6 +67,8 @@ export interface Stack {
 export async function startStack(options: StackOptions): Promise<Stack> {
   const parts: Part[] = [];
   const cleanUps: (() => Promise<unknown>)[] = [];
+  const { stateDir } = options;
+  const failure = new AbortController();
 
   async function start(part: Omit<PartOptions, "env" | "onLine">, settings: Readonly<Record<string, string>> = {}) {
     const started = await startPart({
@@ -68,41 +78,66 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...(options.onLine === undefined ? {} : { onLine: (line: string) => options.onLine?.(part.name, line) }),
     });
     parts.push(started);
+    void started.died.then((how) => failure.abort(new Error(how)));
+    if (stateDir !== undefined) notePids(stateDir, parts.flatMap(pidsOf));
     return started;
+  }
+
+  /** Ends one part, to be started anew. */
+  async function end(name: string): Promise<void> {
+    const index = parts.findIndex((part) => part.name === name);
+    const [part] = index < 0 ? [] : parts.splice(index, 1);
+    await part?.stop();
   }
 
   let stopping: Promise<void> | undefined;
   async function stopAll(): Promise<void> {
     for (const part of parts.toReversed()) await part.stop();
+    if (stateDir !== undefined && parts.length > 0) notePids(stateDir, []);
     await Promise.allSettled(cleanUps.map((cleanUp) => cleanUp()));
   }
   const stop = () => (stopping ??= stopAll());
 
   try {
-    const directory = await mkdtemp(join(tmpdir(), "dispatcher-"));
-    cleanUps.push(() => rm(directory, { recursive: true, force: true }));
+    const directory = stateDir ?? (await temporaryDirectory(cleanUps));
+    if (stateDir !== undefined) await openState(stateDir);
+    const place: ServerPlace = { options, directory, start, cleanUps };
     const modulesDir = await modulesOf(options, cleanUps);
-    const sources = loadModules(modulesDir).map(({ source }) => source);
-    const found = await Promise.allSettled([
-      bus(options, sources, directory, start),
-      storage(options, cleanUps, start),
-      cluster(options, directory, start),
-    ]);
-    const settings = {
-      ...defaultSettings(options),
+    let sources = loadModules(modulesDir).map(({ source }) => source);
+    const servers = [startBus(place, sources), startStorage(place), startJobs(place)];
+    const found = await Promise.allSettled(servers);
+    let settings: Settings = {
+      ...(await defaultSettings(options)),
       ...options.settings,
       MODULES_DIR: modulesDir,
       ...Object.assign({}, ...found.map(valueOf)),
     };
+    const startApp = (port = options.ports?.http ?? 0) => start(appPart(port), settings);
     return {
       parts,
-      settings,
-      sources,
-      failed: async () => {
-        throw new Error(await Promise.race(parts.map(({ died }) => died)));
+      get settings() {
+        return settings;
       },
+      get sources() {
+        return sources;
+      },
+      failed: () => rejectionOf(failure.signal),
       stop,
-      startApp: () => start(appPart(options.ports?.http ?? 0), settings),
+      startApp,
+      async reload() {
+        if (stateDir === undefined) throw new Error("Only a stack that keeps its state can load its modules again.");
+        const nextDir = await modulesOf(options, cleanUps);
+        const next = loadModules(nextDir).map(({ source }) => source);
+        const app = parts.find(({ name }) => name === "app");
+        await end("app");
+        settings = { ...settings, MODULES_DIR: nextDir };
+        if (!areSame(sources, next)) {
+          await end("broker");
+          settings = { ...settings, ...(await startBus(place, next, portOf(settings["ServiceBus"]))) };
+        }
+        sources = next;
+        return startApp(Number(app?.ready["port"] ?? 0));
+      },
     };
   } catch (error) {
     await stop();
@@ -110,8 +145,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   }
 }
 
-type Start = (part: Omit<PartOptions, "env" | "onLine">) => Promise<Part>;
-type Settings = Record<string, string>;
+async function temporaryDirectory(cleanUps: (() => Promise<unknown>)[]): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "dispatcher-"));
+  cleanUps.push(() => rm(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A part's process, and the one that it says it runs itself. */
+function pidsOf({ pid, ready }: Part): number[] {
+  return typeof ready["pid"] === "number" ? [pid, ready["pid"]] : [pid];
+}
 
 function valueOf(result: PromiseSettledResult<Settings>): Settings {
   if (result.status === "rejected") throw result.reason;
@@ -125,61 +168,25 @@ async function modulesOf({ modulesDir, cluster }: StackOptions, cleanUps: (() =>
   return copy;
 }
 
-function defaultSettings({ settings }: StackOptions): Settings {
-  // If the rows don't outlive the stack, its claim on Jobs in the cluster must not either, so each stack gets an
+async function defaultSettings({ settings, stateDir }: StackOptions): Promise<Settings> {
+  // If the rows don't outlive the stack, its claim on Jobs in the cluster must not either, so such a stack gets an
   // instance name of its own.
-  const instance = isReal(settings, "AzureWebJobsStorage") ? "local" : `local-${randomBytes(3).toString("hex")}`;
+  const ownName = () => (stateDir === undefined ? newInstance() : instanceIn(stateDir));
   return {
-    DISPATCHER_INSTANCE: instance,
+    DISPATCHER_INSTANCE: isReal(settings, "AzureWebJobsStorage") ? "local" : await ownName(),
     RECONCILE_SCHEDULE: "*/2 * * * * *",
     ...(isReal(settings, "ServiceBus") ? {} : { LOCK_DURATION: durationText(LOCK_MS) }),
   };
 }
 
-async function bus(
-  options: StackOptions,
-  sources: readonly Source[],
-  directory: string,
-  start: Start,
-): Promise<Settings> {
-  if (isReal(options.settings, "ServiceBus")) return {};
-  const file = join(directory, "entities.json");
-  // The app refuses a duration that is none, in words of its own.
-  const lockDurationMs = parseDuration(options.settings["LOCK_DURATION"] ?? "") ?? LOCK_MS;
-  const entities = busEntities(sources, { lockDurationMs, filters: options.filters });
-  await writeFile(file, JSON.stringify(entities));
-  const args = ["--entities", file, "--port", String(options.ports?.bus ?? 0)];
-  if (options.busKey !== undefined) args.push("--key", options.busKey);
-  const { ready } = await start({ name: "broker", program: "local/broker", args, stopTimeoutMs: 5_000 });
-  return { ServiceBus: text(ready, "connectionString") };
+function areSame(some: readonly Source[], others: readonly Source[]): boolean {
+  const [a, b] = [some, others].map((sources) => new Set(sources.map(sourceKey)));
+  return a !== undefined && b !== undefined && a.size === b.size && [...a].every((key) => b.has(key));
 }
 
-async function storage(
-  { settings, cluster }: StackOptions,
-  cleanUps: (() => Promise<unknown>)[],
-  start: Start,
-): Promise<Settings> {
-  if (isReal(settings, "AzureWebJobsStorage")) return {};
-  const { ready } = await start({ name: "storage", program: "local/azurite", stopTimeoutMs: 8_000 });
-  const connectionString = text(ready, "connectionString");
-  const address = cluster.kind === "kubeconfig" ? cluster.address : undefined;
-  if (address === undefined) return { AzureWebJobsStorage: connectionString };
-
-  const [endpoint = "", port = ""] = /BlobEndpoint=http:\/\/127\.0\.0\.1:(\d+)/.exec(connectionString) ?? [];
-  const forward = await startTcpProxy({ address, to: Number(port) });
-  cleanUps.push(() => forward.close());
-  const host = address.includes(":") ? `[${address}]` : address;
-  const reachable = `BlobEndpoint=http://${host}:${forward.port}`;
-  return { AzureWebJobsStorage: connectionString.replace(endpoint, reachable) };
-}
-
-async function cluster(options: StackOptions, directory: string, start: Start): Promise<Settings> {
-  const choice = options.cluster;
-  if (choice.kind === "kubeconfig") return { KUBECONFIG: choice.file, JOB_NAMESPACE: choice.namespace };
-  const namespace = options.settings["JOB_NAMESPACE"] ?? "dispatcher-jobs";
-  const args = ["--directory", join(directory, "cluster"), "--namespace", namespace];
-  const { ready } = await start({ name: "cluster", program: "local/cluster", args, stopTimeoutMs: 10_000 });
-  return { KUBECONFIG: text(ready, "kubeconfig"), JOB_NAMESPACE: namespace };
+/** The port of a local bus, so that clients find it again there. */
+function portOf(connectionString = ""): number {
+  return Number(/^Endpoint=sb:\/\/[^:;]+:(\d+)/.exec(connectionString)?.[1] ?? 0);
 }
 
 function appPart(port: number) {
@@ -192,11 +199,4 @@ function appPart(port: number) {
     String(port),
   ];
   return { name: "app", program: "host", args, stopTimeoutMs: 35_000 };
-}
-
-function text(ready: Part["ready"], name: string): string {
-  const value = ready[name];
-  if (typeof value !== "string")
-    throw new Error(`the stack could not read the ${name} in the first line of a part: ${JSON.stringify(ready)}`);
-  return value;
 }

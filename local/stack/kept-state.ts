@@ -1,0 +1,74 @@
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+
+/** How long the processes of an earlier start may take to end. */
+const END_TIMEOUT_MS = 15_000;
+const POLL_MS = 100;
+
+/**
+ * Opens the directory in which a stack keeps its state, and makes it if it is missing. Resolves once the processes of an
+ * earlier start, which was killed, have ended, because two of them would write the same files. Rejects with an Error that
+ * names those that don't end.
+ */
+export async function openState(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const until = Date.now() + END_TIMEOUT_MS;
+  for (;;) {
+    const left = (await readPids(directory)).filter(isAlive);
+    if (left.length === 0) return;
+    if (Date.now() > until)
+      throw new Error(
+        `Processes of an earlier start still run. End them: kill ${left.join(" ")}. If these are other programs by now, remove ${pidFile(directory)}`,
+      );
+    await setTimeout(POLL_MS);
+  }
+}
+
+/** Forgets all that an earlier stack kept there. */
+export async function forgetState(directory: string): Promise<void> {
+  await openState(directory);
+  await rm(directory, { recursive: true, force: true });
+}
+
+/** Writes down which processes use the directory. */
+export function notePids(directory: string, pids: readonly number[]): void {
+  // Parts start at the same time, so this must be done in one step.
+  writeFileSync(pidFile(directory), JSON.stringify(pids));
+}
+
+/** The name of the instance that the rows and Jobs there belong to. A new directory gets a name of its own. */
+export async function instanceIn(directory: string): Promise<string> {
+  const file = join(directory, "instance");
+  const known = await readFile(file, "utf8").catch(() => "");
+  if (known !== "") return known;
+  const name = newInstance();
+  await writeFile(file, name);
+  return name;
+}
+
+/** An instance name that no other stack has. */
+export function newInstance(): string {
+  return `local-${randomBytes(3).toString("hex")}`;
+}
+
+function pidFile(directory: string): string {
+  return join(directory, "processes.json");
+}
+
+async function readPids(directory: string): Promise<number[]> {
+  const text = await readFile(pidFile(directory), "utf8").catch(() => "[]");
+  const numbers: unknown = JSON.parse(text || "[]");
+  return Array.isArray(numbers) ? numbers.filter((one) => typeof one === "number") : [];
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}

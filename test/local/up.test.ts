@@ -1,0 +1,109 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { forgetState, instanceIn, notePids, openState } from "../../local/stack/kept-state.ts";
+import { type InterruptionOptions, makeInterruption } from "../../local/start/interruption.ts";
+import { changesOf } from "../../local/start/watch-files.ts";
+
+describe("Ctrl-C", () => {
+  function press(over: Partial<InterruptionOptions> = {}) {
+    const said: string[] = [];
+    const stop = vi.fn<() => void>();
+    let ms = 0;
+    const options = {
+      jobsAtWork: async () => 2,
+      isTerminal: true,
+      say: (line: string) => said.push(line),
+      now: () => ms,
+    };
+    const interrupt = makeInterruption(stop, { ...options, ...over });
+    return { said, stop, interrupt, wait: (more: number) => (ms += more) };
+  }
+
+  test("stops at once if no Job is at work, if that can't be told, and without a terminal", async () => {
+    for (const over of [
+      { jobsAtWork: async () => 0 },
+      { jobsAtWork: () => Promise.reject(new Error("away")) },
+      { isTerminal: false },
+    ]) {
+      const { interrupt, stop, said } = press(over);
+      await interrupt();
+      expect(stop).toHaveBeenCalledTimes(1);
+      expect(said).toEqual([]);
+    }
+  });
+
+  test("says how many Jobs would end, and stops when it is pressed again", async () => {
+    const { interrupt, stop, said, wait } = press();
+    await interrupt();
+    // A terminal and npm both pass on the same press.
+    wait(10);
+    await interrupt();
+    expect(stop).not.toHaveBeenCalled();
+    expect(said).toEqual([
+      "2 Jobs are at work and would end. At the next start they would count as interrupted, and be tried again. To stop now, press Ctrl-C again within 10 s.",
+    ]);
+    wait(5_000);
+    await interrupt();
+    expect(stop).toHaveBeenCalledTimes(1);
+  });
+
+  test("warns anew if the second one comes late", async () => {
+    const { interrupt, stop, said, wait } = press();
+    await interrupt();
+    wait(10_001);
+    await interrupt();
+    expect(stop).not.toHaveBeenCalled();
+    expect(said).toHaveLength(2);
+  });
+});
+
+describe("in a directory", () => {
+  let directory: string;
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), "up-"));
+    return () => rm(directory, { recursive: true, force: true });
+  });
+
+  test("changed module files are told once, when they are whole, and other files are not", async () => {
+    const ended = new AbortController();
+    let changes = 0;
+    await writeFile(join(directory, "a.yaml"), "a");
+    const watching = (async () => {
+      for await (const _ of changesOf(directory, ended.signal)) changes += 1;
+    })();
+    await new Promise((done) => setTimeout(done, 200));
+    await writeFile(join(directory, "notes.txt"), "x");
+    await writeFile(join(directory, "a.yaml"), "ab");
+    await writeFile(join(directory, "b.json"), "{}");
+    await vi.waitFor(() => expect(changes).toBe(1), 5_000);
+    await rm(join(directory, "b.json"));
+    await vi.waitFor(() => expect(changes).toBe(2), 5_000);
+    ended.abort();
+    await watching;
+    expect(changes).toBe(2);
+  });
+
+  test("a stack keeps the name of its instance, until it is forgotten", async () => {
+    const state = join(directory, "state");
+    await openState(state);
+    const name = await instanceIn(state);
+    expect(name).toMatch(/^local-[0-9a-f]{6}$/);
+    expect(await instanceIn(state)).toBe(name);
+    await forgetState(state);
+    await openState(state);
+    expect(await instanceIn(state)).not.toBe(name);
+  });
+
+  test("a stack waits for the processes of an earlier start", async () => {
+    await openState(directory);
+    notePids(directory, [process.pid]);
+    const opened = vi.fn<() => void>();
+    const opening = openState(directory).then(opened);
+    await new Promise((done) => setTimeout(done, 300));
+    expect(opened).not.toHaveBeenCalled();
+    notePids(directory, [2 ** 30]);
+    await opening;
+  });
+});
