@@ -1,3 +1,6 @@
+import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ServiceBusClient } from "@azure/service-bus";
 import { afterEach, expect, test, vi } from "vitest";
@@ -37,6 +40,42 @@ test("the stack comes up, gets ready, takes a message to its end, and leaves no 
   await stack.stop();
   expect(pids.filter(isAlive)).toEqual([]);
 }, 60_000);
+
+test("the README's own module runs as it stands", { timeout: 60_000 }, async () => {
+  const directory = await mkdtemp(join(tmpdir(), "readme-module-"));
+  const [, yaml = ""] =
+    /^```yaml\n(name: thumbnail\n.*?)^```/ms.exec(readFileSync(join(ROOT, "README.md"), "utf8")) ?? [];
+  await writeFile(join(directory, "thumbnail.yaml"), yaml);
+  const lines: string[] = [];
+  const stack = await start({ modulesDir: directory, onLine: (_, line) => lines.push(line) });
+  await stack.startApp();
+  const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
+  await client.createSender("thumbnails").sendMessages({ subject: "image.uploaded", body: { image: "a.png" } });
+  await client.close();
+  await vi.waitFor(() => expect(lines.join("\n")).toMatch(/closed a run.*"outcome":"succeeded"/), 30_000);
+  expect(lines.join("\n")).toContain("preflight found nothing wrong");
+  await rm(directory, { recursive: true });
+});
+
+test("a module that lacks a command is named before the first message", { timeout: 60_000 }, async () => {
+  const directory = await mkdtemp(join(tmpdir(), "no-command-"));
+  const worker = { image: "ghcr.io/acme/thumbnail:1.4", args: ["--quality", "80"] };
+  await writeFile(
+    join(directory, "thumbnail.json"),
+    JSON.stringify({ name: "thumbnail", source: { queue: "q" }, worker }),
+  );
+  const lines: string[] = [];
+  const stack = await start({ modulesDir: directory, onLine: (_, line) => lines.push(line) });
+  await stack.startApp();
+  await vi.waitFor(
+    () =>
+      expect(lines.join("\n")).toMatch(
+        /preflight found an error.*"module":"thumbnail".*"field":"worker.command".*has no images/,
+      ),
+    20_000,
+  );
+  await rm(directory, { recursive: true });
+});
 
 test("an app that refuses its settings is named with its own words, and the rest stops", async () => {
   const stack = await start({ settings: { RECONCILE_SCHEDULE: "now and then" } });

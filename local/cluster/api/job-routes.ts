@@ -1,6 +1,6 @@
 import { Faults } from "../rules/field-faults.ts";
 import { admitJob } from "../rules/job-admission.ts";
-import { checkJobUpdate, checkNewJob, JOBS } from "../rules/job-rules.ts";
+import { checkCommands, checkJobUpdate, checkNewJob, JOBS } from "../rules/job-rules.ts";
 import type { ClusterState } from "../store/cluster-state.ts";
 import { deleteJob, type PropagationPolicy } from "../store/deletion.ts";
 import { asJob, isObject, type Job } from "../store/wire.ts";
@@ -10,11 +10,21 @@ import { applyPatch } from "./patching.ts";
 import { type ApiRequest, jsonBody, sendJson } from "./request.ts";
 import { jobPrinter, metadataAlone, toTable } from "./tables.ts";
 
-export function createJob(state: ClusterState, request: ApiRequest, namespace: string): void {
+/**
+ * Stores a Job. A dry run refuses what a node of this cluster could not run, as a webhook of a real one may, so that a
+ * person hears of it before the first message.
+ */
+export function createJob(
+  state: ClusterState,
+  request: ApiRequest,
+  namespace: string,
+  { isRun }: { readonly isRun: boolean },
+): void {
   if (!state.namespaces.has(namespace))
     throw notFound({ group: "", plural: "namespaces", kind: "Namespace" }, namespace);
   const job = admitJob(jsonBody(request), namespace);
   judged(() => checkNewJob(job));
+  if (isRun && isDryRun(request)) judged(() => checkCommands(job));
   if (state.jobs.get(namespace, job.metadata.name) !== undefined) throw alreadyExists(JOBS, job.metadata.name);
   sendWritten(request, 201, isDryRun(request) ? job : state.jobs.insert(job));
 }

@@ -90,7 +90,8 @@ function serveCollection(deps: RouteDeps, request: ApiRequest, plural: string, n
       );
     }
   } else if (namespace === undefined) throw methodNotAllowed();
-  else if (request.method === "POST" && plural === "jobs") createJob(state, request, namespace);
+  else if (request.method === "POST" && plural === "jobs")
+    createJob(state, request, namespace, { isRun: deps.runner !== undefined });
   else if (request.method === "DELETE" && plural === "jobs") removeJobs(state, request, namespace);
   else if (request.method === "DELETE" && plural === "pods") removePods(state, request, namespace);
   else throw methodNotAllowed();

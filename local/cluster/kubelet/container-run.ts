@@ -6,7 +6,7 @@ import { type Container, type Pod, timestamp, type Wire } from "../store/wire.ts
 import { ContainerConfigError, resolveCommandLine } from "./container-environment.ts";
 import { ContainerLog, readContainerLog, tailLines } from "./container-log.ts";
 import { type ContainerProcess, type Exit, startProcess } from "./container-process.ts";
-import { isImageName, isOfNoRegistry } from "./image-name.ts";
+import { isImageName, isOfNoRegistry, NO_IMAGES } from "./image-name.ts";
 import { noteProcess } from "./left-processes.ts";
 import { makePathMapper } from "./pod-volumes.ts";
 
@@ -68,10 +68,7 @@ export class ContainerRun {
     if (isOfNoRegistry(image) || place.isImageMissing(image))
       return this.#stuck("ErrImagePull", `failed to pull and unpack image "${image}": not found`);
     if ((this.spec.command ?? []).length === 0) {
-      return this.#stuck(
-        "ErrImagePull",
-        `failed to pull and unpack image "${image}": this local cluster runs a container's command as a process and has no images. Give the container a command, or use a real cluster with --kubeconfig`,
-      );
+      return this.#stuck("ErrImagePull", `failed to pull and unpack image "${image}": ${NO_IMAGES}`);
     }
     const realPath = makePathMapper(this.spec, place.volumes);
     try {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { V1JobSpec, V1PodFailurePolicy } from "@kubernetes/client-node";
 import { invalid, type Resource } from "../api/api-status.ts";
+import { NO_IMAGES } from "../kubelet/image-name.ts";
 import type { Job, Wire } from "../store/wire.ts";
 import { checkAnnotations, checkInteger, checkLabels, checkSubdomain, Faults } from "./field-faults.ts";
 import { checkPodTemplate } from "./pod-template-rules.ts";
@@ -17,6 +18,15 @@ export function checkNewJob(job: Job): void {
   checkNumbers(faults, job.spec);
   checkOnePod(faults, job.spec);
   if (job.spec?.podFailurePolicy !== undefined) checkPodFailurePolicy(faults, job.spec.podFailurePolicy, job.spec);
+  if (faults.list.length > 0) throw invalid(JOBS, job.metadata.name, faults.list);
+}
+
+/** Throws 422 if a container has no command, because this cluster has no images that would name one. */
+export function checkCommands(job: Job): void {
+  const faults = new Faults();
+  for (const kind of ["initContainers", "containers"] as const)
+    for (const [index, { command = [] }] of (job.spec?.template.spec?.[kind] ?? []).entries())
+      if (command.length === 0) faults.required(`spec.template.spec.${kind}[${index}].command`, NO_IMAGES);
   if (faults.list.length > 0) throw invalid(JOBS, job.metadata.name, faults.list);
 }
 
