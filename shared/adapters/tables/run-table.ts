@@ -66,7 +66,7 @@ export interface BadRow {
  * | instance  | `limit\|<module>`                             | how many of its Jobs a person lets be at work, and why |
  * | instance  | `action\|<inverted ms>\|<random>`              | what a person did, the newest first                  |
  * | instance  | `gate\|m\|<module>`, `gate\|q\|<queue>` ..     | whether what is rejected is held instead, and why    |
- * | instance  | `tick`                                         | when a tick last came to its end                     |
+ * | instance  | `tick`                                         | when a tick last came to its end, and what it counted |
  * | instance  | `lease`                                        | which replica ticks, and until when                  |
  * | instance  | `cluster`                                      | the uid of the namespace that the Jobs are in        |
  * | instance  | `held\|<partition of the source>`              | a source whose runs are held, why, and since when    |
