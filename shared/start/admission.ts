@@ -96,11 +96,8 @@ export function makeAdmission(
 
   const lineOf = ({ name }: Module) => recentOf(lines, name);
   const countOf = ({ source }: Module) => counts.get(sourceKey(source));
-  const isBackedUpNow = (module: Module): boolean => {
-    // A limit that was just lowered makes no module backed up: what it started before is still to be put away.
-    const slots = Math.max(module.maxActive, limits.placesOf(module));
-    return isBackedUp(slots, countOf(module)?.unsettled.get(module.name));
-  };
+  const isBackedUpNow = (module: Module): boolean =>
+    isBackedUp(module, limits.placesOf(module), countOf(module)?.unsettled.get(module.name));
   const free = (module: Module): number => {
     const taken = countOf(module)?.taken;
     return taken === undefined || isBackedUpNow(module)

@@ -1,4 +1,5 @@
 import type { EpochMs } from "../clock.ts";
+import type { Module } from "../modules/module.ts";
 import type { Run } from "../run/run.ts";
 
 /**
@@ -43,9 +44,12 @@ export function countUnsettled(runs: Iterable<Pick<Run, "module" | "status">>): 
 }
 
 /**
- * Says whether so many runs of a module with so many slots are at work without a Job that no more are to start. Every tick reads all of them,
- * and without this bound a bus that settles nothing would have it read the whole backlog in the end.
+ * Says whether so many runs of a module are at work without a Job that no more are to start. Every tick reads all of
+ * them, and without this bound a bus that settles nothing would have it read the whole backlog in the end. `places`: how
+ * many Jobs a person lets the module have.
  */
-export function isBackedUp(slots: number, unsettled = 0): boolean {
+export function isBackedUp({ maxActive }: Pick<Module, "maxActive">, places: number, unsettled = 0): boolean {
+  // A limit that was just lowered makes no module backed up: what it started before is still to be put away.
+  const slots = Math.max(maxActive, places);
   return unsettled > Math.max(MOST_UNSETTLED.always, MOST_UNSETTLED.perSlot * slots);
 }

@@ -19,6 +19,7 @@ import {
   type Real,
   stateOf,
 } from "./dispatcher-model.ts";
+import { foretell } from "./foretold-ticks.ts";
 
 const SILENT = makeLog({ info() {}, warn() {}, error() {} });
 
@@ -149,7 +150,11 @@ const deliverToThird = step(
 const tickInThird = step(
   "tick in the third replica",
   () => true,
-  (_, { world }) => world.tick(),
+  async (_, real) => {
+    const check = isQuiet(real) ? await foretell(real.world) : () => {};
+    await real.world.tick();
+    check();
+  },
 );
 
 const release = (index: number, gate: number, how: Release) => {
@@ -440,7 +445,9 @@ export async function letItEnd(model: Model, real: Real): Promise<void> {
     }
     const delivery = world.broker.redeliver(SOURCE);
     if (delivery) await alone.accept(delivery);
+    const check = await foretell(world);
     await alone.tick();
+    check();
     // If no message fits any more, a person has to say that the files are right.
     await openGate(world.deps, gateName({ source: SOURCE }), BY_HAND, SILENT);
     checkAlways(model, real);

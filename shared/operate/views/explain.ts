@@ -15,6 +15,8 @@ import { gateName } from "../../run/gate-state.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { makeAdmission } from "../../start/admission.ts";
 import { endAsItCounts } from "../../start/breakers.ts";
+import type { Limits } from "../../start/limits.ts";
+import { isBackedUp } from "../../start/slot-demand.ts";
 import { makeSlots } from "../../start/slots.ts";
 import { type PlaceOfRun, placeOf } from "./attempts.ts";
 import { gateOfRun, holdOfSource, type InstanceState, readInstance } from "./instance-state.ts";
@@ -240,21 +242,29 @@ async function lookAtSlot(deps: LookDependencies, instance: InstanceState, run: 
     isPaused: ({ name }: Pick<Module, "name">) => instance.limits.get(name)?.places === 0,
   };
   const admission = makeAdmission(deps.table, deps.clock, limits);
+  const module = startableModule(deps.modules, run);
+  // One that is so far behind is not next, however many places are taken. Those need not be counted.
+  const most = module ? limits.placesOf(module) : 0;
+  const isFarBehind = most === 0 || (await deps.table.ahead(run, most)).isMore;
   const slots = makeSlots(deps, {
     wrongCluster: isClusterHeld(instance),
     breakers: { tripOf: ({ name }) => instance.trips.get(name) },
     limits,
     probing: new Set(),
-    admission,
+    admission: isFarBehind ? { ...admission, isBackedUp: (one) => wasBackedUp(instance, one, limits) } : admission,
   });
-  await admission.countAtWork(run.source);
-  const module = startableModule(deps.modules, run);
-  const places = module ? admission.free(module) : 0;
-  if (places > 0) {
-    const { count } = await deps.table.ahead(run, places);
-    if (count < places) return slots.take(run);
+  if (!isFarBehind && module) {
+    await admission.countAtWork(run.source);
+    const free = admission.free(module);
+    if (free > 0 && (await deps.table.ahead(run, free)).count < free) return slots.take(run);
   }
   return { start: false, cause: slots.causeOf(run) };
+}
+
+/** Whether a module was backed up when the last tick counted its runs. */
+function wasBackedUp({ tick }: InstanceState, module: Module, limits: Pick<Limits, "placesOf">): boolean {
+  const { accepted = 0, requeueing = 0, settling = 0 } = tick?.counts?.atWork[module.name]?.byStatus ?? {};
+  return isBackedUp(module, limits.placesOf(module), accepted + requeueing + settling);
 }
 
 function isClusterHeld({ clusterHold }: InstanceState): boolean {
