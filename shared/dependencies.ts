@@ -53,7 +53,10 @@ export interface Looking extends Pick<Dependencies, "clock" | "modules" | "insta
  */
 export interface LookDependencies extends Looking, Pick<Dependencies, "namespace" | "lockDurationMs"> {
   readonly table: Looking["table"] &
-    Pick<RunTable, "inPlace" | "queues" | "ahead" | "withMessageId" | "withCorrelationId" | "closedRuns">;
+    Pick<
+      RunTable,
+      "inPlace" | "queues" | "laterCounts" | "ahead" | "withMessageId" | "withCorrelationId" | "closedRuns"
+    >;
   readonly instanceTable: Pick<
     InstanceTable,
     "sources" | "lastTick" | "tickLease" | "moduleStates" | "limits" | "gateStates" | "heldSources" | "cluster"

@@ -78,6 +78,18 @@ export interface ModuleQueue extends Count {
   readonly firstAt: EpochMs;
 }
 
+/** The runs of a module that wait for their time. */
+export interface ModuleLater {
+  readonly module: string;
+  readonly count: number;
+  /** Those of whose message a look has missed the first peek. */
+  readonly doubted: number;
+  /** Those of the others that wait for their first attempt. */
+  readonly first: number;
+  /** When the oldest of their messages was enqueued. */
+  readonly oldestAt: EpochMs;
+}
+
 /**
  * The rows of runs. Every write is conditional. Throws `ConflictError` if another writer was first, so that the caller
  * reads again, and `UnavailableError` for a failure that may pass by itself. A lost reply shows as either, and only
@@ -131,6 +143,14 @@ export interface RunTable {
    * for every 1,000 rows that it counts, and two for a longer line.
    */
   queues(source: Source, place: "line" | "held", most: number): Promise<ModuleQueue[]>;
+  /**
+   * Counts the runs of a source that wait for their time, module by module: the first `most` of them, by due time.
+   * `isMore`: whether there are others. Costs one request for every 1,000 rows.
+   */
+  laterCounts(
+    source: Source,
+    most: number,
+  ): Promise<{ readonly modules: readonly ModuleLater[]; readonly isMore: boolean }>;
   /**
    * Counts up to `most` runs that are in front of a run: in its module's line, or among what is held of it. A run that
    * waits for its time is compared with the line that it will join.

@@ -227,6 +227,20 @@ export function describeRunPlaces(name: string, make: (clock: TestClock) => Prom
       expect(await table.queues({ queue: "others" }, "line", 1_000)).toEqual([]);
     });
 
+    it("are counted module by module, if they are due times", async () => {
+      await inAllPlaces();
+      await putOff(10, 30_000, { module: "resize", attempt: 2, enqueuedAt: T0 - 5 });
+      await putOff(11, 40_000, { module: "resize", attempt: 2, absentSince: T0, enqueuedAt: T0 - 9 });
+      const thumbnail = { module: "thumbnail", count: 2, doubted: 0, first: 2, oldestAt: T0 };
+      const resize = { module: "resize", count: 2, doubted: 1, first: 0, oldestAt: T0 - 9 };
+      expect(await table.laterCounts(source, 4)).toEqual({ modules: [thumbnail, resize], isMore: false });
+      expect(await table.laterCounts(source, 3)).toEqual({
+        modules: [thumbnail, { ...resize, count: 1, doubted: 0, oldestAt: T0 - 5 }],
+        isMore: true,
+      });
+      expect(await table.laterCounts({ queue: "others" }, 4)).toEqual({ modules: [], isMore: false });
+    });
+
     it("are counted beyond a line that is longer than that", async () => {
       for (const sequenceNumber of [1, 2, 3, 4])
         await table.insert(waiting({ sequenceNumber, module: "a", enqueuedAt: T0 + sequenceNumber }));

@@ -19,7 +19,7 @@ import type {
   StoredSourceHold,
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
-import type { ModuleQueue, RunTable, StoredRun } from "../../shared/ports/run-table.ts";
+import type { ModuleLater, ModuleQueue, RunTable, StoredRun } from "../../shared/ports/run-table.ts";
 import type { Action } from "../../shared/run/action.ts";
 import { notedLetter } from "../../shared/run/dead-letter.ts";
 import { type GateState, gateName } from "../../shared/run/gate-state.ts";
@@ -163,6 +163,22 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
         queues.set(module, { module, firstAt, count: Math.min(most, count + 1), isMore: count >= most });
       }
       return [...queues.values()];
+    },
+    async laterCounts(source, most) {
+      const rows = rowsOf(source, "later|");
+      const names = new Set(rows.slice(0, most).map(({ run }) => run.module));
+      const modules = [...names].map((module): ModuleLater => {
+        const runs = rows.slice(0, most).flatMap(({ run }) => (run.module === module ? [run] : []));
+        const doubted = runs.filter(({ absentSince }) => absentSince !== undefined);
+        return {
+          module,
+          count: runs.length,
+          doubted: doubted.length,
+          first: runs.filter((run) => run.attempt === 1 && !doubted.includes(run)).length,
+          oldestAt: Math.min(...runs.map(({ enqueuedAt }) => enqueuedAt)),
+        };
+      });
+      return { modules, isMore: rows.length > most };
     },
     async ahead(run, most) {
       const { from, below } = aheadOf(run);

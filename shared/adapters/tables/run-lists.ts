@@ -1,6 +1,6 @@
 import pLimit from "p-limit";
 import type { Clock } from "../../clock.ts";
-import type { ModuleQueue, Place, RunTable, StoredRun } from "../../ports/run-table.ts";
+import type { ModuleLater, ModuleQueue, Place, RunTable, StoredRun } from "../../ports/run-table.ts";
 import { runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import {
@@ -50,6 +50,7 @@ type Lists = Pick<
   | "held"
   | "inPlace"
   | "queues"
+  | "laterCounts"
   | "ahead"
   | "knownToWait"
 >;
@@ -163,6 +164,26 @@ export function makeRunLists({
         if (last === undefined || page.length <= most) return [...queues.values()];
         range = queues.get(lineAt(last).from)?.isMore ? linesAfter(last, range) : after(last, range);
       }
+    },
+
+    async laterCounts(source, most) {
+      const select = ["module", "attempt", "absentSince", "enqueuedAt"];
+      const doing = `counting the runs that wait to come due of ${sourceName(source)}`;
+      const found = await rows.query(sourcePartition(instance, source), LATER_ROWS, { limit: most + 1, select }, doing);
+      const modules = new Map<string, ModuleLater>();
+      for (const { columns } of found.slice(0, most)) {
+        const { module, firstAt } = firstOf(columns);
+        const before = modules.get(module) ?? { module, count: 0, doubted: 0, first: 0, oldestAt: firstAt };
+        const isDoubted = columns.absentSince instanceof Date;
+        modules.set(module, {
+          module,
+          count: before.count + 1,
+          doubted: before.doubted + (isDoubted ? 1 : 0),
+          first: before.first + (!isDoubted && columns.attempt === 1 ? 1 : 0),
+          oldestAt: Math.min(before.oldestAt, firstAt),
+        });
+      }
+      return { modules: [...modules.values()], isMore: found.length > most };
     },
 
     async ahead(run, most) {

@@ -2,14 +2,14 @@ import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
 import { MAX_TICK_AGE_MS } from "../../health.ts";
 import { knownSources } from "../../observe/open-runs.ts";
-import type { Count, ModuleQueue, StoredRun } from "../../ports/run-table.ts";
+import type { Count, ModuleLater, ModuleQueue } from "../../ports/run-table.ts";
 import type { ClusterHold } from "../../run/cluster-record.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
 import type { ModuleLimit } from "../../run/module-limit.ts";
 import type { ClosedStatus } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
 import type { HoldReason } from "../../run/source-hold.ts";
-import { addOne, type CountsBy, type ModuleAtWork } from "../../run/tick-counts.ts";
+import type { CountsBy, ModuleAtWork } from "../../run/tick-counts.ts";
 import { type InstanceState, readInstance } from "./instance-state.ts";
 
 /** So many runs of each line, and so many that wait for their time, are counted. */
@@ -116,16 +116,18 @@ interface Waiting {
   readonly source: Source;
   readonly lines: readonly ModuleQueue[];
   readonly held: readonly ModuleQueue[];
-  readonly later: readonly StoredRun[];
+  readonly later: readonly ModuleLater[];
+  /** Whether more runs wait for their time than were counted. They may be of any module. */
+  readonly isMoreLater: boolean;
 }
 
 async function readWaiting({ table }: LookDependencies, source: Source): Promise<Waiting> {
-  const [lines, held, later] = await Promise.all([
+  const [lines, held, { modules: later, isMore: isMoreLater }] = await Promise.all([
     table.queues(source, "line", MOST_COUNTED),
     table.queues(source, "held", MOST_COUNTED),
-    table.inPlace(source, "later", MOST_COUNTED + 1),
+    table.laterCounts(source, MOST_COUNTED),
   ]);
-  return { source, lines, held, later };
+  return { source, lines, held, later, isMoreLater };
 }
 
 /** Lists the modules of the files, and those of which only rows or ticks speak. */
@@ -138,8 +140,7 @@ function modulesOf(deps: LookDependencies, instance: InstanceState, all: readonl
       ...[...deps.modules.values()]
         .filter(({ source }) => sourceKey(source) === sourceKey(waiting.source))
         .map(({ name }) => name),
-      ...[...waiting.lines, ...waiting.held].map(({ module }) => module),
-      ...waiting.later.map(({ run }) => run.module),
+      ...[...waiting.lines, ...waiting.held, ...waiting.later].map(({ module }) => module),
     ]);
     for (const name of [...names].toSorted()) {
       found.push(moduleStatus(deps, instance, waiting, name));
@@ -163,13 +164,13 @@ function moduleStatus(
   const isOfSource = module !== undefined && source !== undefined && sourceKey(module.source) === sourceKey(source);
   const line = waiting?.lines.find((queue) => queue.module === name);
   const held = waiting?.held.find((queue) => queue.module === name);
-  const later = (waiting?.later ?? []).filter(({ run }) => run.module === name);
+  const later = waiting?.later.find((one) => one.module === name);
   const limit = isOfSource ? instance.limits.get(name) : undefined;
   const trip = isOfSource ? instance.trips.get(name) : undefined;
   // A module that moved to another source has its counts there.
   const working = isOfSource || module === undefined ? counts?.atWork[name] : undefined;
   const { oldestAt: oldestAtWork, ...atWork } = working ?? NOTHING_AT_WORK;
-  const times = [line?.firstAt, held?.firstAt, oldestAtWork, ...later.map(({ run }) => run.enqueuedAt)];
+  const times = [line?.firstAt, held?.firstAt, oldestAtWork, later?.oldestAt];
   const oldestAt = Math.min(...times.filter((time) => time !== undefined));
   return {
     module: name,
@@ -179,10 +180,9 @@ function moduleStatus(
     atWork: counts && atWork,
     inLine: countOf(line),
     later: {
-      count: later.length,
-      // Those that were not read may be of any module.
-      isMore: (waiting?.later.length ?? 0) > MOST_COUNTED,
-      causes: causesOf(later, { isRemoved: !isOfSource, isTripped: trip !== undefined }),
+      count: later?.count ?? 0,
+      isMore: waiting?.isMoreLater ?? false,
+      causes: later ? causesOf(later, { isRemoved: !isOfSource, isTripped: trip !== undefined }) : {},
     },
     held: countOf(held),
     oldestAt: Number.isFinite(oldestAt) ? oldestAt : undefined,
@@ -199,17 +199,17 @@ function countOf(queue: ModuleQueue | undefined): Count {
 }
 
 function causesOf(
-  later: readonly StoredRun[],
+  { count, doubted, first }: ModuleLater,
   { isRemoved, isTripped }: { readonly isRemoved: boolean; readonly isTripped: boolean },
 ): CountsBy<LaterCause> {
-  const causes: Partial<Record<LaterCause, number>> = {};
-  for (const { run } of later) {
-    if (isRemoved) addOne(causes, "module-removed");
-    else if (isTripped) addOne(causes, "module-tripped");
-    else if (run.absentSince !== undefined) addOne(causes, "message-unseen");
-    else addOne(causes, run.attempt > 1 ? "back-off" : "put-off");
-  }
-  return causes;
+  if (isRemoved) return { "module-removed": count };
+  if (isTripped) return { "module-tripped": count };
+  const backOff = count - doubted - first;
+  return {
+    ...(doubted > 0 ? { "message-unseen": doubted } : {}),
+    ...(first > 0 ? { "put-off": first } : {}),
+    ...(backOff > 0 ? { "back-off": backOff } : {}),
+  };
 }
 
 /** Finds the gate of a module, or that of the source for the messages that no module takes. */
