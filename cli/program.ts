@@ -1,5 +1,6 @@
 import { makeCommand, wholeNumber } from "../shared/command-line.ts";
 import { addCompletion } from "./completion.ts";
+import { addDead } from "./dead/command.ts";
 import { end } from "./end.ts";
 import { addModules } from "./modules/command.ts";
 import { addRepair } from "./repair/command.ts";
@@ -38,6 +39,7 @@ Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong
     .action((flags) => end(async () => (await import("./audit/audit.ts")).audit(flags)));
   addRepair(program);
   addModules(program);
+  addDead(program);
   withOutput(withTarget(program.command("actions")))
     .description("Lists what persons did to a Dispatcher, when and why, the newest first.")
     .option("--limit <n>", "how many", wholeNumber(1, 10_000), 20)

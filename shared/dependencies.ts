@@ -55,7 +55,15 @@ export interface LookDependencies extends Looking, Pick<Dependencies, "namespace
   readonly table: Looking["table"] &
     Pick<
       RunTable,
-      "inPlace" | "queues" | "laterCounts" | "ahead" | "withMessageId" | "withCorrelationId" | "closedRuns"
+      | "inPlace"
+      | "queues"
+      | "laterCounts"
+      | "ahead"
+      | "withMessageId"
+      | "withCorrelationId"
+      | "closedRuns"
+      | "deadLetters"
+      | "failureGroups"
     >;
   readonly instanceTable: Pick<
     InstanceTable,

@@ -45,7 +45,8 @@ export function addRepair(program: Command): void {
   makeRepair(program).action((flags, command) => {
     if ((flags.force === undefined) !== (flags.as === undefined)) command.error("error: --force and --as go together");
     const chosen = actionOf(flags);
-    if (!chosen && (flags.why !== undefined || flags.dryRun)) command.error("error: --why and --dry-run go with an action");
+    if (!chosen && (flags.why !== undefined || flags.dryRun))
+      command.error("error: --why and --dry-run go with an action");
     return end(async () => {
       if (chosen === undefined) return (await import("../audit/audit.ts")).audit(flags);
       return (await import("../act.ts")).act(flags, flags, chosen);

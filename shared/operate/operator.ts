@@ -3,6 +3,8 @@ import { errorText, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type ClusterView, viewCluster } from "../observe/cluster-view.ts";
 import { knownSources } from "../observe/open-runs.ts";
+import type { LettersWanted } from "../ports/run-table.ts";
+import type { NotedLetter } from "../run/dead-letter.ts";
 import { type ClosedRun, type RunKey, runId } from "../run/run.ts";
 import { sourceName } from "../run/source.ts";
 import { acceptCluster } from "./accept-cluster.ts";
@@ -19,6 +21,8 @@ import { openGate } from "./open-gate.ts";
 import { rowlessMessages } from "./rowless-messages.ts";
 import { runsNamed, sourcesNamed } from "./run-named.ts";
 import { type ActionPage, type ActionsAsked, readActions } from "./views/actions.ts";
+import { deadGroups, type FailureGroups } from "./views/dead-groups.ts";
+import { type DeadLetterFound, deadLetter, deadLetters, type LettersPage } from "./views/dead-letters.ts";
 import { type Explanation, explain } from "./views/explain.ts";
 import { findRuns, type RunsFound } from "./views/find-runs.ts";
 import { type AttemptLog, followLogs, type LogPart, readLogs } from "./views/logs.ts";
@@ -63,6 +67,15 @@ export interface Operator {
   audit(): Promise<readonly AuditFinding[]>;
   /** Lists what persons did, the newest first. Changes nothing. Rejects with an UnavailableError. */
   actions(page: ActionsAsked): Promise<ActionPage>;
+  /** Gives the largest failure groups: see `dead-groups.ts`. */
+  deadGroups(which: { readonly module?: string | undefined; readonly limit: number }): Promise<FailureGroups>;
+  /** Lists dead letters, page by page: see `dead-letters.ts`. */
+  deadLetters(
+    wanted: LettersWanted,
+    page: { readonly limit: number; readonly after?: NotedLetter | undefined },
+  ): Promise<LettersPage>;
+  /** Shows a dead letter by the id of its run, or says why it is none. */
+  deadLetter(runId: string): Promise<DeadLetterFound>;
   /** Takes on deferred messages that have no row, by the ids that their runs would have. */
   adopt(runIds: readonly string[], how: Doing): Promise<Answers>;
   /** Takes on every message without a row that the instance with this owner id deferred. */
@@ -109,6 +122,9 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     logs: (key, attempt) => readLogs(deps, key, attempt),
     followLogs: (key, options) => followLogs(deps, key, options),
     wait: (key, options) => waitForRun(deps, key, options),
+    deadGroups: (which) => deadGroups(deps, which),
+    deadLetters: (wanted, page) => deadLetters(deps, wanted, page),
+    deadLetter: (id) => deadLetter(deps, id),
     audit: () => audit(deps),
     actions: (page) => readActions(deps, page),
     adopt: async (runIds, how) => toEach(runIds, adoptBy(await viewCluster(deps), how)),

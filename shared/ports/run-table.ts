@@ -33,8 +33,26 @@ export interface LettersWanted {
 }
 
 /** A dead letter as the table notes it. */
-interface StoredLetter extends NotedLetter {
+export interface StoredLetter extends NotedLetter {
   readonly etag: string;
+}
+
+/** A failure group of one source. A table can't count, so that no more than 1,000 of its letters are counted. */
+export interface CountedGroup {
+  /** The letter whose run closed last. */
+  readonly newest: NotedLetter;
+  readonly count: number;
+  /** Whether it has more than were counted. */
+  readonly isMore: boolean;
+  /** When the oldest of the counted ones closed. */
+  readonly firstAt: EpochMs;
+}
+
+/** The failure groups of one source. */
+interface CountedGroups {
+  readonly groups: readonly CountedGroup[];
+  /** How many groups there are besides. */
+  readonly others: number;
 }
 
 /** What the table holds of a run. `newer`: the row of a newer release, which is to be left alone. */
@@ -184,11 +202,16 @@ export interface RunTable {
   /** Lists runs by the correlation id of their messages, as `withMessageId` does by their ids. */
   withCorrelationId(source: Source, correlationId: string, limit: number): Promise<RunKey[]>;
   /**
-   * Lists at most `limit` dead letters of a source, or of a module, a reason and a group alone, in the order of these;
-   * with `after`, only those behind that one. Fewer are the last ones. They are those of closed runs whose messages were
+   * Lists at most `limit` dead letters of a source, or of a module, a reason and a group alone, in the order of these,
+   * and the newest of each group first; with `after`, only those behind that one. Fewer are the last ones. They are those of closed runs whose messages were
    * dead-lettered, as long as their history is kept. Nobody looks whether the letter is still on the bus.
    */
   deadLetters(source: Source, which: LettersWanted, limit: number, after?: NotedLetter): Promise<StoredLetter[]>;
+  /**
+   * Gives the `limit` largest failure groups of a source, or of one of its modules, the largest first. A group costs a
+   * request or two, and so do a thousand letters of small groups.
+   */
+  failureGroups(source: Source, module: string | undefined, limit: number): Promise<CountedGroups>;
   /**
    * Lists at most `limit` closed runs of a source whose messages were enqueued on the UTC day of the time `day`, the
    * newest last; with `after`, only those behind that run. Fewer are the last ones.

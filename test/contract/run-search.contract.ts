@@ -26,14 +26,14 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
       return run;
     };
     /** Closes a run whose message was dead-lettered. */
-    const dead = (run: Run, verdict: Partial<Verdict> = {}) => {
+    const dead = (run: Run, verdict: Partial<Verdict> = {}, closedAt = T0 + 60_000) => {
       const whole: Verdict = {
         outcome: "failed",
         reason: "JobFailed",
         description: "no Job, attempt 1 of 1: x",
         ...verdict,
       };
-      return over(run, { status: whole.outcome, verdict: whole });
+      return over(run, { status: whole.outcome, verdict: whole, closedAt });
     };
     const numbers = (found: readonly { readonly sequenceNumber: number }[]) =>
       found.map(({ sequenceNumber }) => sequenceNumber);
@@ -163,6 +163,47 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
       const first = await table.deadLetters(source, {}, 4);
       expect([...first, ...(await table.deadLetters(source, {}, 4, first.at(-1)))]).toEqual(all);
       expect(await table.deadLetters(source, {}, 4, all.at(-1))).toEqual([]);
+    });
+
+    it("lists the newest dead letters of a group first", async () => {
+      for (const [sequenceNumber, closedAt] of [
+        [1, T0 + 5],
+        [2, T0 + 7],
+        [3, T0 + 6],
+      ] as const)
+        await dead(aRun({ sequenceNumber }), {}, closedAt);
+      const all = await table.deadLetters(source, {}, 9);
+      expect(numbers(all)).toEqual([2, 3, 1]);
+      expect(numbers(await table.deadLetters(source, {}, 9, all[0]))).toEqual([3, 1]);
+    });
+
+    it("counts the letters of each failure group, the largest first", async () => {
+      const fails = (sequenceNumber: number, module: string, said: string) =>
+        dead(
+          aRun({ sequenceNumber, module }),
+          { description: `no Job, attempt 1 of 1: ${said}`, exitCode: 7 },
+          T0 + sequenceNumber,
+        );
+      for (const sequenceNumber of [1, 2, 5]) await fails(sequenceNumber, "b", `disk ${sequenceNumber} is full`);
+      await fails(3, "b", "no such file");
+      await fails(4, "a", "disk 1 is full");
+      await fails(6, "", "disk 1 is full");
+      await over(aRun({ sequenceNumber: 7 }));
+      const newest = (await table.deadLetters(source, { module: "b" }, 9)).find((found) => found.sequenceNumber === 5);
+      const { groups, others } = await table.failureGroups(source, undefined, 9);
+      expect(groups[0]).toEqual({ newest, count: 3, isMore: false, firstAt: T0 + 1 });
+      const shown = groups.map(({ newest: { module, sequenceNumber }, count }) => [module, sequenceNumber, count]);
+      expect(shown).toEqual([
+        ["b", 5, 3],
+        ["", 6, 1],
+        ["a", 4, 1],
+        ["b", 3, 1],
+      ]);
+      expect(others).toBe(0);
+      const ofB = await table.failureGroups(source, "b", 1);
+      expect(ofB).toEqual({ groups: groups.slice(0, 1), others: 1 });
+      expect(await table.failureGroups(source, "c", 9)).toEqual({ groups: [], others: 0 });
+      expect(await table.failureGroups({ queue: "other" }, undefined, 9)).toEqual({ groups: [], others: 0 });
     });
 
     it("purges a dead letter's row with its run", async () => {

@@ -19,7 +19,14 @@ import type {
   StoredSourceHold,
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
-import type { ModuleLater, ModuleQueue, RunTable, StoredRun } from "../../shared/ports/run-table.ts";
+import type {
+  LettersWanted,
+  ModuleLater,
+  ModuleQueue,
+  RunTable,
+  StoredLetter,
+  StoredRun,
+} from "../../shared/ports/run-table.ts";
 import type { Action } from "../../shared/run/action.ts";
 import { notedLetter } from "../../shared/run/dead-letter.ts";
 import { type GateState, gateName } from "../../shared/run/gate-state.ts";
@@ -98,6 +105,18 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     [...runs.values()].flatMap(({ closed, etag }) =>
       closed && sourceKey(closed.source) === sourceKey(source) ? [{ closed, etag }] : [],
     );
+  /** The wanted dead letters of a source, in the order of their rows. */
+  const lettersOf = (source: Source, wanted: LettersWanted): StoredLetter[] =>
+    closedOf(source)
+      .flatMap(({ closed, etag }) => {
+        const letter = notedLetter(closed);
+        return letter ? [{ ...letter, etag }] : [];
+      })
+      .filter((letter) =>
+        (["module", "reason"] as const).every((name) => wanted[name] === undefined || wanted[name] === letter[name]),
+      )
+      .filter(({ group }) => wanted.group === undefined || wanted.group === group.id)
+      .toSorted((a, b) => (deadRow(a) < deadRow(b) ? -1 : 1));
   const keysWhere = (source: Source, limit: number, isWanted: (run: Omit<Run, "status">) => boolean): RunKey[] =>
     [...rowsOf(source, "").map(({ run }) => run), ...closedOf(source).map(({ closed }) => closed)]
       .filter(isWanted)
@@ -210,19 +229,21 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     withMessageId: async (source, messageId, limit) => keysWhere(source, limit, (run) => run.messageId === messageId),
     withCorrelationId: async (source, correlationId, limit) =>
       keysWhere(source, limit, (run) => run.correlationId === correlationId),
-    async deadLetters(source, wanted, limit, last) {
-      return closedOf(source)
-        .flatMap(({ closed, etag }) => {
-          const letter = notedLetter(closed);
-          return letter ? [{ ...letter, etag }] : [];
-        })
-        .filter((letter) =>
-          (["module", "reason"] as const).every((name) => wanted[name] === undefined || wanted[name] === letter[name]),
-        )
-        .filter(({ group }) => wanted.group === undefined || wanted.group === group.id)
-        .toSorted((a, b) => (deadRow(a) < deadRow(b) ? -1 : 1))
+    deadLetters: async (source, wanted, limit, last) =>
+      lettersOf(source, wanted)
         .filter((letter) => last === undefined || deadRow(letter) > deadRow(last))
-        .slice(0, limit);
+        .slice(0, limit),
+    async failureGroups(source, module, limit) {
+      const letters = lettersOf(source, module === undefined ? {} : { module });
+      const groups = letters.flatMap((newest, index) => {
+        if (letters[index - 1]?.group.id === newest.group.id) return [];
+        const all = letters.filter(({ group }) => group.id === newest.group.id);
+        const counted = all.slice(0, 1_000);
+        const { closedAt: firstAt = 0 } = counted.at(-1) ?? {};
+        return [{ newest, count: counted.length, isMore: all.length > counted.length, firstAt }];
+      });
+      const largest = groups.toSorted((a, b) => b.count - a.count || b.newest.closedAt - a.newest.closedAt);
+      return { groups: largest.slice(0, limit), others: Math.max(0, groups.length - limit) };
     },
     async closedRuns(source, day, limit, last) {
       const { from, below } = runRowsOfDay(day);

@@ -1,13 +1,15 @@
 import { odata } from "@azure/data-tables";
+import pLimit from "p-limit";
 import { z } from "zod";
-import type { RunTable } from "../../ports/run-table.ts";
+import type { EpochMs } from "../../clock.ts";
+import type { RunTable, StoredLetter } from "../../ports/run-table.ts";
 import { type NotedLetter, notedLetter } from "../../run/dead-letter.ts";
 import { REASONS } from "../../run/reasons.ts";
 import type { ClosedRun } from "../../run/run.ts";
-import { sourceName } from "../../run/source.ts";
-import { type Columns, count, decoded, long, prose, text, time } from "./columns.ts";
-import { after, deadRow, deadRows, sourcePartition } from "./keys.ts";
-import { readUpTo } from "./read-up-to.ts";
+import { type Source, sourceName } from "../../run/source.ts";
+import { type Columns, decoded, long, count as number, prose, text, time } from "./columns.ts";
+import { after, closedAtIn, deadRow, deadRows, groupAt, type KeyRange, sourcePartition } from "./keys.ts";
+import { PAGE, readUpTo } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
 import { isNewer, VERSION, writeOtherRows } from "./run-entity.ts";
 import type { Step } from "./transactions.ts";
@@ -16,11 +18,11 @@ import type { Step } from "./transactions.ts";
 const DEAD = z.object({
   module: text,
   reason: z.enum(REASONS),
-  exitCode: z.exactOptional(count),
+  exitCode: z.exactOptional(number),
   group: text,
   groupText: prose,
   messageId: text,
-  attempts: count,
+  attempts: number,
   closedAt: time,
   sequenceNumber: long,
   enqueuedAt: time,
@@ -45,28 +47,26 @@ export function deadLetterRow(
   };
 }
 
-/** Makes the part of the port that lists dead letters. */
-export function makeDeadLetters(rows: TableRows, instance: string, readable: ReadRows): RunTable["deadLetters"] {
-  return (source, wanted, limit, last) => {
+/** Makes the part of the port that lists dead letters and counts their groups. */
+export function makeDeadLetters(
+  rows: TableRows,
+  instance: string,
+  readable: ReadRows,
+): Pick<RunTable, "deadLetters" | "failureGroups"> {
+  const lettersIn = (source: Source, range: KeyRange, limit: number, filter?: string): Promise<StoredLetter[]> => {
     const letterOf = ({ columns, etag }: Row) => {
       const { group: id, groupText, ...facts } = decoded(DEAD, columns);
       return { source, ...facts, group: { id, text: groupText }, etag };
     };
-    const { reason, group } = wanted;
-    // The range may be wider than what is wanted.
-    const filters = [
-      ...(reason === undefined ? [] : [odata`reason eq ${reason}`]),
-      ...(group === undefined ? [] : [odata`group eq ${group}`]),
-    ];
     return readUpTo(
       (part, size) =>
         rows.query(
           sourcePartition(instance, source),
           part,
-          { limit: size, ...(filters.length === 0 ? {} : { filter: filters.join(" and ") }) },
+          { limit: size, ...(filter === undefined ? {} : { filter }) },
           `listing the dead letters of ${sourceName(source)}`,
         ),
-      after(last && deadRow(last), deadRows(wanted)),
+      range,
       limit,
       (page) =>
         readable(
@@ -75,4 +75,78 @@ export function makeDeadLetters(rows: TableRows, instance: string, readable: Rea
         ),
     );
   };
+
+  return {
+    deadLetters(source, wanted, limit, last) {
+      const { reason, group } = wanted;
+      // The range may be wider than what is wanted.
+      const filters = [
+        ...(reason === undefined ? [] : [odata`reason eq ${reason}`]),
+        ...(group === undefined ? [] : [odata`group eq ${group}`]),
+      ];
+      const range = after(last && deadRow(last), deadRows(wanted));
+      return lettersIn(source, range, limit, filters.length === 0 ? undefined : filters.join(" and "));
+    },
+
+    async failureGroups(source, module, limit) {
+      const counted = await countGroups(
+        rows,
+        sourcePartition(instance, source),
+        deadRows(module === undefined ? {} : { module }),
+      );
+      const largest = counted.toSorted((a, b) => b.count - a.count || b.lastAt - a.lastAt).slice(0, limit);
+      const groups = await pLimit(CONCURRENCY).map(largest, async ({ range, count, isMore, firstAt }) => {
+        const [newest] = await lettersIn(source, range, 1);
+        // A newer release wrote all of its rows.
+        return newest ? [{ newest, count, isMore, firstAt }] : [];
+      });
+      return { groups: groups.flat(), others: counted.length - largest.length };
+    },
+  };
+}
+
+/** So many letters of a group are counted. */
+const MOST_COUNTED = 1_000;
+/** So many groups' newest letters are read at once. */
+const CONCURRENCY = 16;
+
+interface Counted {
+  readonly range: KeyRange;
+  readonly lastAt: EpochMs;
+  firstAt: EpochMs;
+  count: number;
+  isMore: boolean;
+}
+
+/**
+ * Counts the letters of each group in a range by their keys alone, group by group. Passes over what a group has beyond
+ * the most that are counted, so that a large group costs one or two requests more and not one for each thousand.
+ */
+async function countGroups(rows: TableRows, partition: string, range: KeyRange): Promise<Counted[]> {
+  const groups: Counted[] = [];
+  for (let rest = range, size = PAGE; ; ) {
+    const page = await rows.query(partition, rest, { limit: size, select: [] }, "counting the dead letters");
+    for (const { rowKey } of page) count(groups, rowKey);
+    const last = page.at(-1);
+    const group = groups.at(-1);
+    if (!last || !group || page.length < size) return groups;
+    rest = group.isMore ? { from: group.range.below, below: range.below } : after(last.rowKey, range);
+    // One more row tells whether the group has more than are counted.
+    size = group.count === MOST_COUNTED && !group.isMore ? 1 : PAGE;
+  }
+}
+
+function count(groups: Counted[], row: string): void {
+  const range = groupAt(row);
+  const at = closedAtIn(row);
+  let group = groups.at(-1);
+  if (group?.range.from !== range.from) {
+    group = { range, lastAt: at, firstAt: at, count: 0, isMore: false };
+    groups.push(group);
+  }
+  if (group.count === MOST_COUNTED) group.isMore = true;
+  else {
+    group.count += 1;
+    group.firstAt = at;
+  }
 }

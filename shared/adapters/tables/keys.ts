@@ -207,12 +207,22 @@ export function rowFoundBy(kind: "msg" | "corr", id: string, key: Omit<RunKey, "
   return `${rowsFoundBy(kind, id).from}${idOf(key)}`;
 }
 
-/** Names the row of a dead letter. */
+/** Names the row of a dead letter. Of each group the newest is first. */
 export function deadRow(
-  letter: Pick<NotedLetter, "module" | "reason" | "group" | "sequenceNumber" | "enqueuedAt">,
+  letter: Pick<NotedLetter, "module" | "reason" | "group" | "closedAt" | "sequenceNumber" | "enqueuedAt">,
 ): string {
-  const { module, reason, group } = letter;
-  return `${deadRows({ module, reason, group: group.id }).from}${idOf(letter)}`;
+  const { module, reason, group, closedAt } = letter;
+  return `${deadRows({ module, reason, group: group.id }).from}${newestFirst(closedAt)}|${idOf(letter)}`;
+}
+
+/** Gives the range of the failure group in which the row of a dead letter stands. */
+export function groupAt(row: string): KeyRange {
+  return everyRow(row.split("|", 4).join("|"));
+}
+
+/** Reads when the run of a dead letter closed, from the key of its row. */
+export function closedAtIn(row: string): EpochMs {
+  return END_OF_TIME - 1 - Number(row.split("|")[4]);
 }
 
 /**
@@ -249,12 +259,9 @@ export function limitRow(module: string): string {
 
 export const LIMIT_ROWS: KeyRange = everyRow("limit");
 
-/** Any time in a row's key is below it. */
-const END_OF_TIME = 10 ** 15;
-
 /** Names a row of the action log. The newest is first. `random` keeps apart what is done within one millisecond. */
 export function actionRow(at: EpochMs, random: string): string {
-  return `action|${ofTime(END_OF_TIME - 1 - at)}|${random}`;
+  return `action|${newestFirst(at)}|${random}`;
 }
 
 export const ACTION_ROWS: KeyRange = everyRow("action");
@@ -288,6 +295,14 @@ function idOf({ sequenceNumber, enqueuedAt }: Omit<RunKey, "source">): string {
 /** Pads a time in ms to 15 digits, which every time that a table can hold fits into, so that rows sort by it. */
 function ofTime(time: EpochMs): string {
   return String(Math.max(0, Math.round(time))).padStart(15, "0");
+}
+
+/** Any time in a row's key is below it. */
+const END_OF_TIME = 10 ** 15;
+
+/** Writes a time so that later times sort before earlier ones. */
+function newestFirst(time: EpochMs): string {
+  return ofTime(END_OF_TIME - 1 - Math.round(time));
 }
 
 function day(time: EpochMs): string {

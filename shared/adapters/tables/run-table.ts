@@ -76,13 +76,13 @@ export interface BadRow {
  * | source    | `hold\|<module or ->\|<id>`                   | a run that is held at a gate, whole                  |
  * | source    | `run\|<day enqueued>\|<number>\|<enqueued ms>` | a mark while the run is open, then its outcome       |
  * | source    | `msg\|<hash>\|<id>`, `corr\|<hash>\|<id>`      | the message id, or the correlation id, of a run      |
- * | source    | `dead\|<module or ->\|<reason>\|<group>\|<id>` | a closed run whose message was dead-lettered         |
  * | source    | `action\|<inverted ms>\|<random>`              | what a person did to a run, the newest first         |
+ * | source    | `dead\|<module or ->\|<reason>\|<group>\|<closed>\|<id>` | a closed run whose message was dead-lettered |
  * | source    | `sweep`                                        | the next sequence number to peek at                  |
  *
- * An id is `<number>|<enqueued ms>`. Numbers are sequence numbers of 20 digits, and times have 15. The partition of an
- * instance is its name, and that of a source is `<instance>|q|<queue>` or `<instance>|t|<topic>|<subscription>`,
- * escaped.
+ * An id is `<number>|<enqueued ms>`. Numbers are sequence numbers of 20 digits, and times have 15. `<closed>` is the
+ * time of closing, written so that the latest sorts first. The partition of an instance is its name, and that of a source
+ * is `<instance>|q|<queue>` or `<instance>|t|<topic>|<subscription>`, escaped.
  *
  * A registry lists the sources, because a table has no cheap way to list its partitions. A tick reads the registry, and
  * then for each source what is at work, what has come due, and the front of those lines that have a free slot. However
@@ -232,7 +232,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
     },
 
     ...makeSearch(rows, instance, readable),
-    deadLetters: makeDeadLetters(rows, instance, readable),
+    ...makeDeadLetters(rows, instance, readable),
     closedRuns: makeClosedRuns(rows, instance, readable),
     purge: makePurge(rows, instance, readable),
   };

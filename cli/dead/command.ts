@@ -1,0 +1,48 @@
+import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
+import { wholeNumber } from "../../shared/command-line.ts";
+import { REASONS } from "../../shared/run/reasons.ts";
+import { end } from "../end.ts";
+import { withTarget } from "../target/flags.ts";
+import { withOutput } from "../text/output.ts";
+
+/** So many may be listed at once. */
+const MOST = 1_000;
+
+/** Adds the subcommands about dead letters. */
+export function addDead(program: Command): void {
+  const dead = program.command("dead").description("Shows which messages were dead-lettered, and what for.");
+  withOutput(withTarget(dead.command("groups")))
+    .description(
+      "Lists what failed: dead letters by module, reason, exit code and last words, the largest group first.",
+    )
+    .option("--module <name>", MODULE_SAYS)
+    .option("--limit <n>", "so many groups at most", wholeNumber(1, MOST), 50)
+    .addHelpText("after", GROUPS_HELP)
+    .action((flags) => end(async () => (await import("./groups.ts")).listGroups(flags)));
+  withWanted(withOutput(withTarget(dead.command("ls"))))
+    .description("Lists dead letters by module, reason and group, the newest of each group first.")
+    .option("--limit <n>", "so many at most", wholeNumber(1, MOST), 100)
+    .option("--after <run>", "only those behind this one, which was the last of a list")
+    .action((flags) => end(async () => (await import("./ls.ts")).listLetters(flags)));
+  withOutput(withTarget(dead.command("show")))
+    .argument("<run>", "the id of its run, such as thumbnails:42:1732400000000")
+    .description("Shows all that is known of one dead letter.")
+    .addHelpText("after", "\nEnds with 0 if it is one, 1 if it is none or can't be read, 2 for wrong flags.")
+    .action((run, flags) => end(async () => (await import("./show.ts")).showLetter(run, flags)));
+}
+
+const MODULE_SAYS = "of this module; - for messages that no module took";
+
+const GROUPS_HELP = `
+Letters whose last words differ only in numbers and ids are one group. AGE is that of the
+newest letter. A group is counted up to 1,000, and 1000+ says that it has more.`;
+
+/** Adds the flags that choose dead letters. */
+function withWanted<Args extends unknown[], Flags extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Flags, Global>,
+) {
+  return command
+    .option("--module <name>", MODULE_SAYS)
+    .addOption(new Option("--reason <reason>", "with this reason").choices(REASONS))
+    .option("--group <id>", "of this failure group, as dead groups lists it");
+}

@@ -1,0 +1,31 @@
+import type { DeadLetterFound } from "../../shared/operate/views/dead-letters.ts";
+import { Refusal } from "../refusal.ts";
+
+type Letter = DeadLetterFound & { readonly kind: "dead letter" };
+
+/** Gives the dead letter of the run with this id. Throws a Refusal that says why there is none. */
+export function foundLetter(run: string, found: DeadLetterFound): Letter {
+  if (found.kind === "dead letter") return found;
+  throw new Refusal(`${run}: ${whyNot(found)}`);
+}
+
+function whyNot(found: Exclude<DeadLetterFound, Letter>): string {
+  switch (found.kind) {
+    case "unknown source":
+      return "neither the modules nor the table know its source. Give a run as SOURCE:NUMBER:MS, as dead ls lists it";
+    case "ambiguous name":
+      return "a queue and a subscription share this name, and each has such a run. List them with: dead ls";
+    case "no such run":
+      return "no run has this id, or its history is purged";
+    case "newer row":
+      return "a newer release of the Dispatcher wrote its row. Use that release's command";
+    case "open":
+      return "its run is open, and its message is not settled yet";
+    case "other end":
+      return found.status === "lost"
+        ? "its message is gone from the bus, and the Dispatcher did not dead-letter it"
+        : `its message was not dead-lettered, because its run ${found.status}`;
+    default:
+      return found satisfies never;
+  }
+}

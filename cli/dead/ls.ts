@@ -1,0 +1,50 @@
+import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
+import type { NotedLetter } from "../../shared/run/dead-letter.ts";
+import { runId } from "../../shared/run/run.ts";
+import type { TargetFlags } from "../target/flags.ts";
+import { openTarget } from "../target/open-target.ts";
+import { ageText } from "../text/age.ts";
+import type { Output } from "../text/output.ts";
+import { plainText } from "../text/plain-text.ts";
+import { note } from "../text/print.ts";
+import { printList } from "../text/print-list.ts";
+import type { Column } from "../text/table.ts";
+import { foundLetter } from "./found-letter.ts";
+import { moduleText, type WantedFlags, wantedOf } from "./wanted.ts";
+
+const columns = (now: number): readonly Column<NotedLetter>[] => [
+  { head: "RUN", text: runId },
+  { head: "AGE", text: ({ closedAt }) => ageText(now - closedAt) },
+  { head: "MODULE", text: ({ module }) => moduleText(module), least: 6 },
+  { head: "REASON", text: ({ reason }) => reason, least: 9 },
+  { head: "EXIT", text: ({ exitCode }) => String(exitCode ?? "-") },
+  { head: "MESSAGE ID", text: ({ messageId }) => messageId, least: 10 },
+  { head: "LAST WORDS", text: ({ group }) => group.text, least: 8 },
+];
+
+type Flags = TargetFlags & WantedFlags & { readonly limit: number; readonly after?: string; readonly output: Output };
+
+/** Lists dead letters of a Dispatcher. */
+export async function listLetters({ limit, after, output, ...flags }: Flags): Promise<number> {
+  const target = await openTarget(flags);
+  try {
+    const operator = makeOperator(target.deps, target.log);
+    const last = after === undefined ? undefined : await letterNamed(operator, after);
+    const { letters, isMore } = await operator.deadLetters(wantedOf(flags), { limit, after: last });
+    const rows = letters.map((letter) => ({ run: runId(letter), ...letter }));
+    printList(rows, output, {
+      columns: columns(target.deps.clock.now()),
+      name: runId,
+      none: "there are no such dead letters",
+    });
+    const end = letters.at(-1);
+    if (isMore && end) note(plainText(`there are more: add --after '${runId(end)}'`));
+    return 0;
+  } finally {
+    await target.close();
+  }
+}
+
+async function letterNamed(operator: Operator, run: string): Promise<NotedLetter> {
+  return foundLetter(run, await operator.deadLetter(run)).letter;
+}

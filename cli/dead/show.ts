@@ -1,0 +1,55 @@
+import { makeOperator } from "../../shared/operate/operator.ts";
+import type { NotedLetter } from "../../shared/run/dead-letter.ts";
+import { type ClosedRun, runId } from "../../shared/run/run.ts";
+import type { TargetFlags } from "../target/flags.ts";
+import { openTarget } from "../target/open-target.ts";
+import { ageText } from "../text/age.ts";
+import type { Output } from "../text/output.ts";
+import { plainJson, plainText } from "../text/plain-text.ts";
+import { print } from "../text/print.ts";
+import { foundLetter } from "./found-letter.ts";
+import { moduleText } from "./wanted.ts";
+
+/** Shows one dead letter of a Dispatcher. Throws a Refusal if the run has none. */
+export async function showLetter(id: string, { output, ...flags }: TargetFlags & { readonly output: Output }) {
+  const target = await openTarget(flags);
+  try {
+    const found = foundLetter(id, await makeOperator(target.deps, target.log).deadLetter(id));
+    const { letter, run } = found;
+    if (output === "json") print(plainJson({ run: runId(letter), ...letter, ...factsOf(run) }, 2));
+    else if (output === "name") print(plainText(runId(letter)));
+    else for (const line of linesOf(letter, run, target.deps.clock.now())) print(line);
+    return 0;
+  } finally {
+    await target.close();
+  }
+}
+
+/** What the run's row says besides what lists show. */
+function factsOf({ verdict, correlationId, subject, failures, interruptions, jobName, lastError, logsUrl }: ClosedRun) {
+  const { description } = verdict ?? {};
+  return { description, correlationId, subject, failures, interruptions, jobName, lastError, logsUrl };
+}
+
+function linesOf(letter: NotedLetter, run: ClosedRun, now: number): string[] {
+  const { exitCode, group } = letter;
+  const when = (at: number) => `${new Date(at).toISOString()} (${ageText(now - at)} ago)`;
+  const lines: readonly (readonly [name: string, value: string | undefined])[] = [
+    ["run", runId(letter)],
+    ["module", moduleText(letter.module)],
+    ["reason", letter.reason],
+    ["description", run.verdict?.description],
+    ["exit code", exitCode === undefined ? undefined : String(exitCode)],
+    ["group", `${group.id} ${group.text}`],
+    ["message id", letter.messageId],
+    ["correlation id", run.correlationId],
+    ["subject", run.subject],
+    ["enqueued", when(letter.enqueuedAt)],
+    ["dead-lettered", when(letter.closedAt)],
+    ["attempts", `${letter.attempts} (${run.failures} failures, ${run.interruptions} interruptions)`],
+    ["last Job", run.jobName],
+    ["last log", run.logsUrl],
+  ];
+  const widest = Math.max(...lines.map(([name]) => name.length));
+  return lines.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(widest)}  ${plainText(value)}`]));
+}

@@ -1,0 +1,117 @@
+import { describe, expect, it } from "vitest";
+import { deadGroups } from "../../../../shared/operate/views/dead-groups.ts";
+import { deadLetter, deadLetters } from "../../../../shared/operate/views/dead-letters.ts";
+import { notedLetter } from "../../../../shared/run/dead-letter.ts";
+import type { Reason } from "../../../../shared/run/reasons.ts";
+import { type Run, runId } from "../../../../shared/run/run.ts";
+import { aRun, closing, T0 } from "../../../support/a-run.ts";
+import { makeWorld, SOURCE, ticks, type World } from "../../../support/world.ts";
+
+const OTHER = { topic: "images", subscription: "thumbnails" };
+
+/** Closes a run whose message was dead-lettered, `sequenceNumber` ms after the others. */
+async function fail(world: World, over: Partial<Run>, said = "disk 1 is full", reason: Reason = "JobFailed") {
+  const run = aRun(over);
+  const verdict = { outcome: "failed", reason, exitCode: 7, description: `no Job, attempt 1 of 1: ${said}` } as const;
+  const closed = closing(run, { status: "failed", verdict, closedAt: T0 + run.sequenceNumber });
+  await world.table.registerSource(run.source);
+  await world.table.close(await world.table.insert(run), closed);
+  const letter = notedLetter(closed);
+  if (!letter) throw new Error("not dead-lettered");
+  return letter;
+}
+
+describe("the failure groups", () => {
+  it("of an instance without dead letters are none", async () => {
+    expect(await deadGroups(makeWorld().deps, { limit: 9 })).toEqual({ groups: [], others: 0 });
+  });
+
+  it("are of all sources, the largest first, with count, times and the newest letter", async () => {
+    const world = makeWorld();
+    await fail(world, { sequenceNumber: 1 }, "no such file");
+    for (const sequenceNumber of [2, 5]) await fail(world, { sequenceNumber, source: OTHER, module: "b" });
+    const newest = await fail(world, { sequenceNumber: 7, source: OTHER, module: "b" }, "disk 9999 is full");
+    const { groups, others } = await deadGroups(world.deps, { limit: 9 });
+    expect(others).toBe(0);
+    expect(groups.map(({ module, count }) => [module, count])).toEqual([
+      ["b", 3],
+      ["thumbnail", 1],
+    ]);
+    expect(groups[0]).toEqual({
+      id: newest.group.id,
+      text: "disk # is full",
+      module: "b",
+      reason: "JobFailed",
+      exitCode: 7,
+      count: 3,
+      isMore: false,
+      firstAt: T0 + 2,
+      lastAt: T0 + 7,
+      sample: { ...newest, etag: expect.any(String), description: "no Job, attempt 1 of 1: disk 9999 is full" },
+    });
+    expect((await deadGroups(world.deps, { module: "thumbnail", limit: 9 })).groups).toEqual(groups.slice(1));
+    expect(await deadGroups(world.deps, { limit: 1 })).toEqual({ groups: groups.slice(0, 1), others: 1 });
+  });
+
+  it("that several sources share are one, counted up to 1,000", async () => {
+    const world = makeWorld();
+    for (let n = 1; n <= 600; n += 1) {
+      await fail(world, { sequenceNumber: n, module: "" }, "no module takes it");
+      await fail(world, { sequenceNumber: n + 1_000, module: "", source: OTHER }, "no module takes it");
+    }
+    const { groups } = await deadGroups(world.deps, { limit: 9 });
+    expect(groups).toMatchObject([{ module: "", count: 1_000, isMore: true, firstAt: T0 + 1, lastAt: T0 + 1_600 }]);
+  });
+});
+
+describe("the list of dead letters", () => {
+  it("goes from source to source, page by page", async () => {
+    const world = makeWorld();
+    for (const sequenceNumber of [1, 2, 3]) await fail(world, { sequenceNumber });
+    for (const sequenceNumber of [4, 5]) await fail(world, { sequenceNumber, source: OTHER, module: "b" });
+    const numbers = ({ letters }: Awaited<ReturnType<typeof deadLetters>>) =>
+      letters.map(({ sequenceNumber }) => sequenceNumber);
+    const all = await deadLetters(world.deps, {}, { limit: 9 });
+    expect(numbers(all)).toEqual([3, 2, 1, 5, 4]);
+    expect(all.isMore).toBe(false);
+    const first = await deadLetters(world.deps, {}, { limit: 2 });
+    expect([numbers(first), first.isMore]).toEqual([[3, 2], true]);
+    const second = await deadLetters(world.deps, {}, { limit: 2, after: first.letters.at(-1) });
+    expect([numbers(second), second.isMore]).toEqual([[1, 5], true]);
+    const third = await deadLetters(world.deps, {}, { limit: 2, after: second.letters.at(-1) });
+    expect([numbers(third), third.isMore]).toEqual([[4], false]);
+    expect(numbers(await deadLetters(world.deps, { module: "b" }, { limit: 1 }))).toEqual([5]);
+  });
+});
+
+describe("a dead letter", () => {
+  it("is shown with all that its row says", async () => {
+    const world = makeWorld();
+    const letter = await fail(world, { sequenceNumber: 3, logsUrl: "https://logs/1" });
+    expect(await deadLetter(world.deps, runId(letter))).toMatchObject({
+      kind: "dead letter",
+      letter,
+      run: { logsUrl: "https://logs/1", verdict: { description: "no Job, attempt 1 of 1: disk 1 is full" } },
+    });
+  });
+
+  it("is none if there is no such run, or its message had another end", async () => {
+    const world = makeWorld();
+    const { sequenceNumber, enqueuedAt } = await world.send();
+    const id = runId({ source: SOURCE, sequenceNumber, enqueuedAt });
+    expect(await deadLetter(world.deps, id)).toEqual({ kind: "open" });
+    world.cluster.succeed(world.jobName());
+    await ticks(world, () => world.open().length === 0);
+    expect(await deadLetter(world.deps, id)).toEqual({ kind: "other end", status: "succeeded" });
+    expect(await deadLetter(world.deps, `thumbnails:99:${T0}`)).toEqual({ kind: "no such run" });
+    expect(await deadLetter(world.deps, "elsewhere:1:1")).toEqual({ kind: "unknown source" });
+    expect(await deadLetter(world.deps, "nonsense")).toEqual({ kind: "unknown source" });
+  });
+
+  it("is not guessed if a queue and a subscription have the same name", async () => {
+    const world = makeWorld();
+    const letter = await fail(world, { sequenceNumber: 3, source: { queue: "images/thumbnails" } });
+    await fail(world, { sequenceNumber: 3, source: OTHER });
+    expect(await deadLetter(world.deps, runId(letter))).toEqual({ kind: "ambiguous name" });
+  });
+});
