@@ -131,7 +131,7 @@ test.each([
   ["--force without an outcome", ["--force", "a:1:1"], "--force and --as go together"],
   ["an outcome without --force", ["--as", "retried"], "--force and --as go together"],
   ["an outcome of another action", ["--cancel", "a:1:1", "--as", "retried"], "--force and --as go together"],
-  ["a reason without an action", ["--why", "so"], "--why goes with an action"],
+  ["a reason without an action", ["--why", "so"], "--why and --dry-run go with an action"],
   ["an argument without a flag", ["a:1:1"], "too many arguments"],
 ])("says how to see its flags, ends with 2 and asks no server for %s", async (_, args, says) => {
   const { code, stdout, stderr } = await repair(...args);
