@@ -54,6 +54,11 @@ export async function readInstance(deps: LookDependencies): Promise<InstanceStat
   };
 }
 
+/** Says why nothing starts in the cluster that is seen; `null` if something may, or if the cluster is away. */
+export function holdOnCluster({ clusterHold }: InstanceState): ClusterHold | null {
+  return "found" in clusterHold ? clusterHold.found : null;
+}
+
 /** Finds the hold of a source. */
 export function holdOfSource({ heldSources }: InstanceState, source: Source): StoredSourceHold | undefined {
   return heldSources.find((held) => sourceKey(held.source) === sourceKey(source));

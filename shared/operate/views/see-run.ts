@@ -1,0 +1,157 @@
+import type { LookDependencies } from "../../dependencies.ts";
+import { EntityMissingError, errorText, UnavailableError } from "../../errors.ts";
+import { isRetired } from "../../jobs/job-identity.ts";
+import type { Module } from "../../modules/module.ts";
+import { startableModule } from "../../modules/route.ts";
+import { type ClusterView, jobNameOf } from "../../observe/cluster-view.ts";
+import { decideNow, type KnownRun, knownFromView } from "../../observe/known-run.ts";
+import { lookAtJob } from "../../observe/look-at-job.ts";
+import { lookAtMessage } from "../../observe/look-at-message.ts";
+import type { StoredRun } from "../../ports/run-table.ts";
+import type { JobSeen, Slot } from "../../run/decide.ts";
+import type { AttemptEnd, Run } from "../../run/run.ts";
+import { makeAdmission } from "../../start/admission.ts";
+import { endAsItCounts } from "../../start/breakers.ts";
+import type { Limits } from "../../start/limits.ts";
+import { isBackedUp } from "../../start/slot-demand.ts";
+import { makeSlots } from "../../start/slots.ts";
+import { holdOnCluster, type InstanceState } from "./instance-state.ts";
+
+/** A run, with all that `decide` asked for. */
+interface SeenRun {
+  readonly known: KnownRun;
+  /** Why not all of it could be found out: a server is away. */
+  readonly unavailable?: string;
+  /** The bus says that it has no such entity. */
+  readonly isEntityMissing?: true;
+}
+
+/** More looks than any decision takes: the Job, the message and the slot. */
+const MAX_LOOKS = 4;
+
+/**
+ * Looks at a run until `decide` asks for no more, or a server that is asked is away. It sees what a tick that lists would
+ * see, and of a Job that is active what a look at it tells.
+ */
+export async function seeRun(
+  deps: LookDependencies,
+  instance: InstanceState,
+  stored: StoredRun,
+): Promise<SeenRun | "moved on"> {
+  let known = unseen(deps, stored);
+  try {
+    known = await lookFirst(deps, instance, stored);
+    for (let look = 1; look <= MAX_LOOKS; look += 1) {
+      const decision = decideNow(deps, known);
+      if (decision.do !== "look") break;
+      const more = await lookCloser(deps, instance, known, decision.at);
+      if (more === undefined) return "moved on";
+      known = more;
+    }
+    return { known };
+  } catch (error) {
+    if (error instanceof EntityMissingError) return { known, isEntityMissing: true };
+    if (error instanceof UnavailableError) return { known, unavailable: errorText(error) };
+    throw error;
+  }
+}
+
+/** Gives what is known of a run before any look. */
+export function unseen(deps: LookDependencies, stored: StoredRun): KnownRun {
+  const jobName = jobNameOf(stored.run, deps.instance);
+  return { stored, jobName, job: { phase: "absent", confirmed: false }, cancelled: false };
+}
+
+/** Sees a run's Job as the light lists show it. If it is active there, only the Job itself says what of it there is. */
+async function lookFirst(deps: LookDependencies, instance: InstanceState, stored: StoredRun): Promise<KnownRun> {
+  const name = jobNameOf(stored.run, deps.instance);
+  const [glance, cancelled] = await Promise.all([deps.cluster.glance(name), deps.cluster.listCancelled()]);
+  // A list shows no retired Job either.
+  const listing = glance && !isRetired(glance) ? glance.listing : undefined;
+  const view: ClusterView = {
+    jobs: new Map(listing ? [[name, listing]] : []),
+    pods: new Map(),
+    cancelled: new Set(cancelled),
+  };
+  const known = knownFromView(deps, stored, view, { mayProve: false, isLookDue: () => true });
+  const isUnclear = mayHaveOwnJob(stored.run) && (listing?.state === "active" || listing?.state === "suspended");
+  return (isUnclear ? await lookCloser(deps, instance, known, "job") : undefined) ?? known;
+}
+
+/** Whether the Job of the run's own attempt matters. In all other statuses no rule asks for the Job. */
+function mayHaveOwnJob({ status }: Run): boolean {
+  return status === "accepted" || status === "waiting" || status === "dispatched";
+}
+
+/** Finds out one fact more; undefined if the row changed meanwhile. */
+async function lookCloser(
+  deps: LookDependencies,
+  instance: InstanceState,
+  known: KnownRun,
+  at: "job" | "message" | "slot",
+): Promise<KnownRun | undefined> {
+  const { stored, jobName } = known;
+  switch (at) {
+    case "job": {
+      const look = await lookAtJob(deps, stored, jobName);
+      return (
+        look && {
+          ...known,
+          job: asJudged(deps, instance, stored.run, look.job),
+          cancelled: known.cancelled || look.cancelled,
+        }
+      );
+    }
+    case "message":
+      return { ...known, message: (await lookAtMessage(deps, stored.run)).message };
+    case "slot":
+      return { ...known, slot: await lookAtSlot(deps, instance, stored.run) };
+    default:
+      return at satisfies never;
+  }
+}
+
+/** Takes the end of an attempt as it would count by what is known of its module. */
+function asJudged(
+  { modules, clock }: LookDependencies,
+  { moduleStates }: InstanceState,
+  run: Run,
+  job: JobSeen,
+): JobSeen {
+  const counted = (end: AttemptEnd) =>
+    endAsItCounts(modules, moduleStates.get(run.module), { run, end, now: clock.now() });
+  if (job.phase === "pending" && job.stuck) return { ...job, stuck: counted(job.stuck) };
+  return job.phase === "failed" && job.end ? { ...job, end: counted(job.end) } : job;
+}
+
+/** Says whether a run may start now, by the rules of a tick: the first in line get the free places. */
+async function lookAtSlot(deps: LookDependencies, instance: InstanceState, run: Run): Promise<Slot> {
+  const limits = {
+    placesOf: ({ name, maxActive }: Module) => instance.limits.get(name)?.places ?? maxActive,
+    isPaused: ({ name }: Pick<Module, "name">) => instance.limits.get(name)?.places === 0,
+  };
+  const admission = makeAdmission(deps.table, deps.clock, limits);
+  const module = startableModule(deps.modules, run);
+  // One that is so far behind is not next, however many places are taken. Those need not be counted.
+  const most = module ? limits.placesOf(module) : 0;
+  const isFarBehind = most === 0 || (await deps.table.ahead(run, most)).isMore;
+  const slots = makeSlots(deps, {
+    wrongCluster: holdOnCluster(instance) !== null,
+    breakers: { tripOf: ({ name }) => instance.trips.get(name) },
+    limits,
+    probing: new Set(),
+    admission: isFarBehind ? { ...admission, isBackedUp: (one) => wasBackedUp(instance, one, limits) } : admission,
+  });
+  if (!isFarBehind && module) {
+    await admission.countAtWork(run.source);
+    const free = admission.free(module);
+    if (free > 0 && (await deps.table.ahead(run, free)).count < free) return slots.take(run);
+  }
+  return { start: false, cause: slots.causeOf(run) };
+}
+
+/** Whether a module was backed up when the last tick counted its runs. */
+function wasBackedUp({ tick }: InstanceState, module: Module, limits: Pick<Limits, "placesOf">): boolean {
+  const { accepted = 0, requeueing = 0, settling = 0 } = tick?.counts?.atWork[module.name]?.byStatus ?? {};
+  return isBackedUp(module, limits.placesOf(module), accepted + requeueing + settling);
+}
