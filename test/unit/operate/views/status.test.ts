@@ -3,8 +3,8 @@ import { UnavailableError } from "../../../../shared/errors.ts";
 import { actionOf } from "../../../../shared/operate/by.ts";
 import { status } from "../../../../shared/operate/views/status.ts";
 import { aModule } from "../../../support/a-module.ts";
-import { T0 } from "../../../support/a-run.ts";
-import { makeWorld, RETRY, ticks, type World, withRun } from "../../../support/world.ts";
+import { aRun, T0 } from "../../../support/a-run.ts";
+import { makeWorld, RETRY, SOURCE, ticks, type World, withRun } from "../../../support/world.ts";
 
 const none = { count: 0, isMore: false };
 
@@ -55,9 +55,11 @@ describe("the status", () => {
 
   it("counts a line exactly, and says if it is longer than a thousand", async () => {
     const world = makeWorld([aModule({ maxActive: 0 })]);
-    for (let n = 0; n < 1_000; n += 1) await world.send();
+    await world.table.registerSource(SOURCE);
+    const join = (sequenceNumber: number) => world.table.insert(aRun({ status: "waiting", sequenceNumber }));
+    for (let n = 1; n <= 1_000; n += 1) await join(n);
     expect((await moduleOf(world)).inLine).toEqual({ count: 1_000, isMore: false });
-    await world.send();
+    await join(1_001);
     expect((await moduleOf(world)).inLine).toEqual({ count: 1_000, isMore: true });
   });
 
