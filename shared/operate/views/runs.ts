@@ -58,8 +58,9 @@ export async function listRuns(
   let scanned = 0;
   let after = start?.row;
   for (const stop of stops.slice(begin)) {
-    for (;;) {
-      const most = stop.isFiltered ? ROWS_AT_ONCE : Math.min(ROWS_AT_ONCE, limit - runs.length + 1);
+    // If few rows of those that are read are wanted, more are read at a time.
+    for (let size = limit - runs.length + 1; ; size = stop.isFiltered ? size * 2 : limit - runs.length + 1) {
+      const most = Math.min(ROWS_AT_ONCE, size, Math.max(1, MOST_SCANNED - scanned));
       const page = await stop.read(most, after);
       for (const { run, row } of page) {
         if (runs.length === limit) return { runs, scanned, next: writeCursor(stop.name, after) };
