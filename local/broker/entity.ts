@@ -1,7 +1,7 @@
 import { badArgument, messageNotFound, notAllowed } from "./broker-error.ts";
 import type { EntitySettings } from "./entities.ts";
-import type { Journal } from "./journal/journal.ts";
-import type { KeptEntity } from "./journal/kept-messages.ts";
+import type { Journal } from "./journal.ts";
+import type { KeptEntity } from "./kept-messages.ts";
 import { LockTable } from "./lock-table.ts";
 import { type MessageContent, type PropertyChanges, withProperties, wrapChanges } from "./message-content.ts";
 import { SequenceIndex } from "./sequence-index.ts";

@@ -1,8 +1,8 @@
 import { entityNotFound, notAllowed } from "./broker-error.ts";
 import { type BrokerEntities, type EntitySettings, filterOf, settingsOf } from "./entities.ts";
 import { Entity } from "./entity.ts";
-import type { Journal } from "./journal/journal.ts";
-import type { KeptMessages } from "./journal/kept-messages.ts";
+import type { Journal } from "./journal.ts";
+import type { KeptMessages } from "./kept-messages.ts";
 import { type FilterableMessage, filterable, type MessageContent } from "./message-content.ts";
 import type { MessageFilter } from "./message-filter.ts";
 

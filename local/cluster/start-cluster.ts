@@ -1,16 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { startApiServer } from "./api/server.ts";
 import { makeCertificate } from "./certificate.ts";
 import { startJobController } from "./controller/job-controller.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
-import { killLeftProcesses } from "./kubelet/left-processes.ts";
 import { startPodRunner } from "./kubelet/pod-runner.ts";
-import { type ClusterState, makeClusterState } from "./store/cluster-state.ts";
+import { endPodsOfBefore, openMemory, removeLeavingPods } from "./memory.ts";
+import { makeClusterState } from "./store/cluster-state.ts";
 import { publishRootCa } from "./store/config-data.ts";
-import { endedWithNode } from "./store/ended-with-node.ts";
-import { type KeptObjects, keepObjects, readObjects } from "./store/object-log.ts";
 
 export interface ClusterOptions {
   /** The port to listen on. 0, the default, takes a free one; a port that is taken is replaced by a free one. */
@@ -59,18 +57,15 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   const directory = resolve(options.directory);
   const namespace = options.namespace ?? "default";
   mkdirSync(directory, { recursive: true });
-  const log = options.remember === true ? join(directory, "objects") : undefined;
-  const kept = log === undefined ? undefined : readObjects(log);
-  const state = makeClusterState(["default", namespace], kept?.uid ?? options.uid);
-  endPodsOfBefore(join(directory, "pods"), kept);
-  if (kept) restore(state, kept);
+  const memory = options.remember === true ? openMemory(directory) : undefined;
+  const state = makeClusterState(["default", namespace], memory?.uid ?? options.uid);
+  endPodsOfBefore(join(directory, "pods"), memory?.pods ?? []);
+  const endMemory = memory?.restore(state);
   const baseEnv = options.baseEnv ?? { PATH: CONTAINER_PATH };
   const isImageMissing = options.isImageMissing ?? (() => false);
-  const forgetNothingMore = log === undefined || !kept ? () => {} : keepObjects(log, kept.uid, state);
   const runner = options.stub === true ? undefined : startPodRunner(state, { directory, baseEnv, isImageMissing });
   const controller = runner === undefined ? undefined : startJobController(state);
-  // Their deletion was under way. Now that the controller has counted them, they may go.
-  for (const pod of [...state.pods.inOrder()]) if (pod.metadata.deletionTimestamp !== undefined) state.pods.remove(pod);
+  removeLeavingPods(state);
   // A program that ends without closing can't wait for its pods.
   const killNow = (): void => runner?.killNow();
   process.once("exit", killNow);
@@ -90,31 +85,15 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
     token,
     async close() {
       // What ends now is ended from outside, as the next start will tell.
-      forgetNothingMore();
+      endMemory?.();
       controller?.close();
       await runner?.close();
       process.off("exit", killNow);
       await server.close();
       rmSync(kubeconfigPath, { force: true });
-      if (log === undefined) rmSync(join(directory, "pods"), { recursive: true, force: true });
+      if (memory === undefined) rmSync(join(directory, "pods"), { recursive: true, force: true });
     },
   };
-}
-
-/** Kills what still runs of an earlier start that was killed, and removes the files of pods that are not kept. */
-function endPodsOfBefore(directory: string, kept: KeptObjects | undefined): void {
-  killLeftProcesses(directory);
-  const names = existsSync(directory) ? readdirSync(directory) : [];
-  for (const uid of names)
-    if (!kept?.pods.some(({ metadata }) => metadata.uid === uid))
-      rmSync(join(directory, uid), { recursive: true, force: true });
-}
-
-function restore(state: ClusterState, kept: KeptObjects): void {
-  for (const job of kept.jobs) state.jobs.insert(job);
-  for (const pod of kept.pods) state.pods.insert(endedWithNode(pod));
-  for (const secret of kept.secrets) state.secrets.insert(secret);
-  for (const configMap of kept.configMaps) state.configMaps.insert(configMap);
 }
 
 async function startOnFreePort<T>(port: number, start: (port: number) => Promise<T>): Promise<T> {

@@ -51,8 +51,9 @@ export function textReport(stream: NodeJS.WriteStream): Report {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined;
   const seen = new Map<number, string>();
   const say = (line: string) => void stream.write(`${line}\n`);
+  const width = () => (stream.isTTY ? Math.min(stream.columns, WIDTH) : WIDTH);
   return {
-    say,
+    say: (line) => say(stream.isTTY ? wrappedLines(line, width()) : line),
     progress(all) {
       if (live) live(cropped(tableOf([["MESSAGE", "SOURCE:NUMBER", "STATE"], ...all.map(rowOf)]), stream.columns));
       else for (const line of changes(all, seen)) say(line);
@@ -61,13 +62,12 @@ export function textReport(stream: NodeJS.WriteStream): Report {
       // The table of results takes the place of the table of states.
       live?.clear();
       live?.done();
-      const width = stream.isTTY ? Math.min(stream.columns, WIDTH) : WIDTH;
-      say(`\n${endTable(results, width)}\n`);
+      say(`\n${endTable(results, width())}\n`);
       const { sent, completed, deadLettered, lost } = summaryOf(results);
       say(`${sent} sent, ${completed} completed, ${deadLettered} dead-lettered, ${lost} lost`);
       const problems = problemsOf(results, surprises);
       for (const problem of problems) say(problem);
-      if (problems.length === 0) for (const line of wrapped(ALL_WELL, width)) say(line);
+      if (problems.length === 0) say(wrappedLines(ALL_WELL, width()));
     },
   };
 }
@@ -168,6 +168,14 @@ function endTable(results: readonly Result[], columns: number): string {
 /** The text in lines of at most so many characters, unless a single word is longer. */
 function wrapped(text: string, width: number): string[] {
   return text.match(new RegExp(`\\S.{0,${width - 1}}(?=\\s|$)|\\S+`, "g")) ?? [];
+}
+
+/** The text with each of its lines in lines of at most so many characters. */
+function wrappedLines(text: string, width: number): string {
+  return text
+    .split("\n")
+    .flatMap((line) => (line === "" ? [""] : wrapped(line, width)))
+    .join("\n");
 }
 
 /** The text with each line cut to so many characters. A terminal would wrap it, and a redrawn table would come apart. */

@@ -172,17 +172,17 @@ test("kill -9 in the middle of traffic loses nothing that was confirmed, and bri
 }, async () => {
   const { child, client } = await startProgram();
   const sender = client.createSender("q");
-  let isOver = false;
+  const over = new AbortController();
   const confirmed = { sent: new Set<string>(), completed: new Set<string>(), deferred: new Set<string>() };
   const sending = (async () => {
-    for (let sent = 0; !isOver; sent += 1) {
+    for (let sent = 0; !over.signal.aborted; sent += 1) {
       await sender.sendMessages({ messageId: `m-${sent}`, body: "x".repeat(sent % 3000) });
       confirmed.sent.add(`m-${sent}`);
     }
   })().catch(() => {});
   const receiving = (async () => {
     const receiver = client.createReceiver("q");
-    for (let taken = 0; !isOver; ) {
+    for (let taken = 0; !over.signal.aborted; ) {
       for (const message of await receiver.receiveMessages(20, { maxWaitTimeInMs: 1_000 })) {
         const id = String(message.messageId);
         taken += 1;
@@ -196,9 +196,9 @@ test("kill -9 in the middle of traffic loses nothing that was confirmed, and bri
   while (confirmed.sent.size < 200 || confirmed.completed.size < 20) await new Promise((done) => setTimeout(done, 5));
   child.kill("SIGKILL");
   await once(child, "exit");
-  isOver = true;
+  over.abort();
   // The SDK may try for a while to say goodbye to a broker that is gone.
-  clients.splice(0).map((gone) => gone.close().catch(() => {}));
+  for (const gone of clients.splice(0)) void gone.close().catch(() => {});
   // What is under way fails by itself, after the SDK's own time.
   void Promise.all([sending, receiving]);
 

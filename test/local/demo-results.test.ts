@@ -148,6 +148,7 @@ describe("on a terminal of 80 columns", () => {
   test("no line is wider, so that none wraps and the table is redrawn in its place", () => {
     const { stream, lines } = terminal();
     const report = textReport(stream);
+    report.say(`${"word ".repeat(30)}\n`);
     report.progress([closed(completes, {}), long, { ...long, run: aRun({ jobName: `j-${"x".repeat(60)}` }) }]);
     expect(Math.max(...lines().map((line) => line.length))).toBeLessThanOrEqual(80);
     const result = {

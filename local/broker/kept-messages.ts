@@ -1,5 +1,5 @@
-import type { StoredMessage } from "../stored-message.ts";
-import { type JournalRecord, putRecord, unpacked } from "./record.ts";
+import { type JournalRecord, putRecord, unpacked } from "./journal-record.ts";
+import type { StoredMessage } from "./stored-message.ts";
 
 /** What the journal holds of one entity. */
 export interface KeptEntity {

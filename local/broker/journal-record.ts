@@ -1,7 +1,7 @@
 import rhea from "rhea";
-import { encode, readerOf } from "../amqp.ts";
-import { type MessageContent, propertyChanges } from "../message-content.ts";
-import type { StoredMessage } from "../stored-message.ts";
+import { encode, readerOf } from "./amqp.ts";
+import { type MessageContent, propertyChanges } from "./message-content.ts";
+import type { StoredMessage } from "./stored-message.ts";
 
 /**
  * One change, as a line of the journal holds it. `e` is the entity's name and `n` the message's sequence number.

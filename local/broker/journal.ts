@@ -1,8 +1,8 @@
 import { setImmediate } from "node:timers/promises";
-import type { MessageContent } from "../message-content.ts";
-import type { StoredMessage } from "../stored-message.ts";
 import type { JournalFile } from "./journal-file.ts";
-import { type JournalRecord, putRecord, setRecord } from "./record.ts";
+import { type JournalRecord, putRecord, setRecord } from "./journal-record.ts";
+import type { MessageContent } from "./message-content.ts";
+import type { StoredMessage } from "./stored-message.ts";
 
 /** Changes that are written together, and what follows when they are on the disk. */
 interface Batch {

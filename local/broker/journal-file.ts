@@ -2,8 +2,8 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
+import type { JournalRecord } from "./journal-record.ts";
 import { KeptMessages } from "./kept-messages.ts";
-import type { JournalRecord } from "./record.ts";
 
 /** How many records a line of a compacted journal holds. */
 const RECORDS_A_LINE = 64;
