@@ -29,6 +29,12 @@ export function addDead(program: Command): void {
     .description("Shows all that is known of one dead letter.")
     .addHelpText("after", "\nEnds with 0 if it is one, 1 if it is none or can't be read, 2 for wrong flags.")
     .action((run, flags) => end(async () => (await import("./show.ts")).showLetter(run, flags)));
+  withChosen(withTarget(dead.command("export")))
+    .argument("<file>", "a new file; - writes to stdout")
+    .description("Writes dead letters as lines of JSON, and changes nothing on the bus.")
+    .option("--bodies", "with their bodies, in base64")
+    .addHelpText("after", EXPORT_HELP)
+    .action((file, flags) => end(async () => (await import("./export.ts")).exportLetters(file, flags)));
 }
 
 const MODULE_SAYS = "of this module; - for messages that no module took";
@@ -36,6 +42,19 @@ const MODULE_SAYS = "of this module; - for messages that no module took";
 const GROUPS_HELP = `
 Letters whose last words differ only in numbers and ids are one group. AGE is that of the
 newest letter. A group is counted up to 1,000, and 1000+ says that it has more.`;
+
+const EXPORT_HELP = `
+A line has what dead ls shows, and in "message" what lies on the bus. Letters that are no longer
+there have "onBus": false. Without a choice, all letters are written.`;
+
+/** Adds the flags that choose dead letters, of single runs too. */
+function withChosen<Args extends unknown[], Flags extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Flags, Global>,
+) {
+  return withWanted(command).addOption(
+    new Option("--run <run...>", "of these runs, by their ids").conflicts(["module", "reason", "group"]),
+  );
+}
 
 /** Adds the flags that choose dead letters. */
 function withWanted<Args extends unknown[], Flags extends OptionValues, Global extends OptionValues>(

@@ -1,15 +1,16 @@
 import type { DeadLetterFound } from "../../shared/operate/views/dead-letters.ts";
 import { Refusal } from "../refusal.ts";
 
-type Letter = DeadLetterFound & { readonly kind: "dead letter" };
+/** A dead letter that was found. */
+export type FoundLetter = DeadLetterFound & { readonly kind: "dead letter" };
 
 /** Gives the dead letter of the run with this id. Throws a Refusal that says why there is none. */
-export function foundLetter(run: string, found: DeadLetterFound): Letter {
+export function foundLetter(run: string, found: DeadLetterFound): FoundLetter {
   if (found.kind === "dead letter") return found;
   throw new Refusal(`${run}: ${whyNot(found)}`);
 }
 
-function whyNot(found: Exclude<DeadLetterFound, Letter>): string {
+function whyNot(found: Exclude<DeadLetterFound, FoundLetter>): string {
   switch (found.kind) {
     case "unknown source":
       return "neither the modules nor the table know its source. Give a run as SOURCE:NUMBER:MS, as dead ls lists it";

@@ -1,5 +1,6 @@
 import { makeOperator } from "../../shared/operate/operator.ts";
-import type { NotedLetter } from "../../shared/run/dead-letter.ts";
+import type { LetterOnBus } from "../../shared/operate/views/dead-letters.ts";
+import type { Sought } from "../../shared/operate/views/sought.ts";
 import { type ClosedRun, runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
@@ -7,7 +8,7 @@ import { ageText } from "../text/age.ts";
 import type { Output } from "../text/output.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
-import { foundLetter } from "./found-letter.ts";
+import { type FoundLetter, foundLetter } from "./found-letter.ts";
 import { moduleText } from "./wanted.ts";
 
 /** Shows one dead letter of a Dispatcher. Throws a Refusal if the run has none. */
@@ -15,10 +16,10 @@ export async function showLetter(id: string, { output, ...flags }: TargetFlags &
   const target = await openTarget(flags);
   try {
     const found = foundLetter(id, await makeOperator(target.deps, target.log).deadLetter(id));
-    const { letter, run } = found;
-    if (output === "json") print(plainJson({ run: runId(letter), ...letter, ...factsOf(run) }, 2));
+    const { letter, run, onBus } = found;
+    if (output === "json") print(plainJson({ run: runId(letter), ...letter, ...factsOf(run), onBus }, 2));
     else if (output === "name") print(plainText(runId(letter)));
-    else for (const line of linesOf(letter, run, target.deps.clock.now())) print(line);
+    else for (const line of linesOf(found, target.deps.clock.now())) print(line);
     return 0;
   } finally {
     await target.close();
@@ -31,7 +32,7 @@ function factsOf({ verdict, correlationId, subject, failures, interruptions, job
   return { description, correlationId, subject, failures, interruptions, jobName, lastError, logsUrl };
 }
 
-function linesOf(letter: NotedLetter, run: ClosedRun, now: number): string[] {
+function linesOf({ letter, run, onBus }: FoundLetter, now: number): string[] {
   const { exitCode, group } = letter;
   const when = (at: number) => `${new Date(at).toISOString()} (${ageText(now - at)} ago)`;
   const lines: readonly (readonly [name: string, value: string | undefined])[] = [
@@ -49,7 +50,20 @@ function linesOf(letter: NotedLetter, run: ClosedRun, now: number): string[] {
     ["attempts", `${letter.attempts} (${run.failures} failures, ${run.interruptions} interruptions)`],
     ["last Job", run.jobName],
     ["last log", run.logsUrl],
+    ["on the bus", onBusText(onBus)],
+    ...stampsOf(onBus),
   ];
   const widest = Math.max(...lines.map(([name]) => name.length));
   return lines.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(widest)}  ${plainText(value)}`]));
+}
+
+function onBusText(onBus: Sought<LetterOnBus>): string {
+  if ("unavailable" in onBus) return `it can't be looked at: ${onBus.unavailable}`;
+  if (onBus.found === null) return "no letter of this run has its number, so most likely a person has taken it out";
+  return `${onBus.found.state}, with a body of ${onBus.found.bodyBytes} bytes`;
+}
+
+function stampsOf(onBus: Sought<LetterOnBus>): [name: string, value: string][] {
+  const { stamps = {} } = "found" in onBus ? (onBus.found ?? {}) : {};
+  return Object.entries(stamps).map(([name, value]) => [name, String(value)]);
 }

@@ -14,6 +14,7 @@ import { type Answer, already, refused } from "./answer.ts";
 import { type AuditFinding, audit } from "./audit.ts";
 import type { Doing } from "./by.ts";
 import { cancelRun } from "./cancel-run.ts";
+import type { LettersChosen } from "./chosen-letters.ts";
 import { forceRun } from "./force-run.ts";
 import type { ForcedOutcome } from "./forced-outcome.ts";
 import { type Limiting, limitModule, resumeModule } from "./limit-module.ts";
@@ -24,6 +25,7 @@ import { type ActionPage, type ActionsAsked, readActions } from "./views/actions
 import { deadGroups, type FailureGroups } from "./views/dead-groups.ts";
 import { type DeadLetterFound, deadLetter, deadLetters, type LettersPage } from "./views/dead-letters.ts";
 import { type Explanation, explain } from "./views/explain.ts";
+import { type ExportedLetter, exportLetters } from "./views/export-letters.ts";
 import { findRuns, type RunsFound } from "./views/find-runs.ts";
 import { type AttemptLog, followLogs, type LogPart, readLogs } from "./views/logs.ts";
 import { type RunShown, showRun } from "./views/run.ts";
@@ -76,6 +78,8 @@ export interface Operator {
   ): Promise<LettersPage>;
   /** Shows a dead letter by the id of its run, or says why it is none. */
   deadLetter(runId: string): Promise<DeadLetterFound>;
+  /** Gives the chosen dead letters with their messages: see `export-letters.ts`. */
+  exportLetters(chosen: LettersChosen, onLook?: (looked: number) => void): AsyncIterable<ExportedLetter>;
   /** Takes on deferred messages that have no row, by the ids that their runs would have. */
   adopt(runIds: readonly string[], how: Doing): Promise<Answers>;
   /** Takes on every message without a row that the instance with this owner id deferred. */
@@ -125,6 +129,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     deadGroups: (which) => deadGroups(deps, which),
     deadLetters: (wanted, page) => deadLetters(deps, wanted, page),
     deadLetter: (id) => deadLetter(deps, id),
+    exportLetters: (chosen, onLook) => exportLetters(deps, chosen, onLook),
     audit: () => audit(deps),
     actions: (page) => readActions(deps, page),
     adopt: async (runIds, how) => toEach(runIds, adoptBy(await viewCluster(deps), how)),

@@ -40,7 +40,7 @@ export interface StoredLetter extends NotedLetter {
 /** A failure group of one source. A table can't count, so that no more than 1,000 of its letters are counted. */
 export interface CountedGroup {
   /** The letter whose run closed last. */
-  readonly newest: NotedLetter;
+  readonly newest: StoredLetter;
   readonly count: number;
   /** Whether it has more than were counted. */
   readonly isMore: boolean;

@@ -1,8 +1,10 @@
 import type { EpochMs } from "../clock.ts";
 import { detailOf } from "./describe-end.ts";
 import { type FailureGroup, failureGroup } from "./failure-group.ts";
+import type { PeekedMessage } from "./message.ts";
 import type { Reason } from "./reasons.ts";
-import type { ClosedRun, RunKey, Verdict } from "./run.ts";
+import { type ClosedRun, type RunKey, runId, type Verdict } from "./run.ts";
+import type { Source } from "./source.ts";
 
 /** What is noted of a run whose message was dead-lettered, so that people find it among others that failed alike. */
 export interface NotedLetter extends RunKey {
@@ -42,4 +44,16 @@ export function notedLetter(run: ClosedRun): NotedLetter | undefined {
     attempts: status === "rejected" ? 0 : run.attempt,
     closedAt,
   };
+}
+
+/**
+ * Names the run of a message in the dead letter queue of a source: the one that was stamped on it, or if the stamp had no
+ * room, the one of its number.
+ */
+export function runOfLetter(
+  source: Source,
+  { properties, sequenceNumber, enqueuedAt }: Pick<PeekedMessage, "properties" | "sequenceNumber" | "enqueuedAt">,
+): string {
+  const stamped = properties["dispatcher-run"];
+  return typeof stamped === "string" && stamped !== "" ? stamped : runId({ source, sequenceNumber, enqueuedAt });
 }

@@ -83,7 +83,8 @@ async function wordsOn({ table }: LookDependencies, { newest }: CountedGroup): P
 }
 
 function shown({ newest, count, isMore, firstAt }: CountedGroup, description: string): FailureGroupShown {
-  const { module, reason, exitCode, group, closedAt } = newest;
+  const { etag: _, ...letter } = newest;
+  const { module, reason, exitCode, group, closedAt } = letter;
   return {
     ...group,
     module,
@@ -93,6 +94,6 @@ function shown({ newest, count, isMore, firstAt }: CountedGroup, description: st
     isMore,
     firstAt,
     lastAt: closedAt,
-    sample: { ...newest, description },
+    sample: { ...letter, description },
   };
 }

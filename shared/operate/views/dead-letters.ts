@@ -1,10 +1,12 @@
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
-import type { LettersWanted } from "../../ports/run-table.ts";
-import { type NotedLetter, notedLetter } from "../../run/dead-letter.ts";
-import type { ClosedRun, ClosedStatus } from "../../run/run.ts";
+import type { LettersWanted, StoredLetter } from "../../ports/run-table.ts";
+import { type NotedLetter, notedLetter, runOfLetter } from "../../run/dead-letter.ts";
+import type { PeekedMessage, Properties } from "../../run/message.ts";
+import { type ClosedRun, type ClosedStatus, runId } from "../../run/run.ts";
 import { sourceKey } from "../../run/source.ts";
 import { runsNamed } from "../run-named.ts";
+import { type Sought, sought } from "./sought.ts";
 
 /** A page of dead letters. */
 export interface LettersPage {
@@ -24,7 +26,7 @@ export async function deadLetters(
   wanted: LettersWanted,
   { limit, after }: { readonly limit: number; readonly after?: NotedLetter | undefined },
 ): Promise<LettersPage> {
-  const letters: NotedLetter[] = [];
+  const letters: StoredLetter[] = [];
   const sources = (await knownSources(deps)).toSorted((a, b) => (sourceKey(a) < sourceKey(b) ? -1 : 1));
   for (const source of sources) {
     const place = after && sourceKey(after.source);
@@ -34,12 +36,26 @@ export async function deadLetters(
     letters.push(...(await deps.table.deadLetters(source, wanted, limit + 1 - letters.length, last)));
     if (letters.length > limit) break;
   }
-  return { letters: letters.slice(0, limit), isMore: letters.length > limit };
+  return { letters: letters.slice(0, limit).map(({ etag: _, ...letter }) => letter), isMore: letters.length > limit };
+}
+
+/** A dead letter as a peek shows it. */
+export interface LetterOnBus {
+  readonly state: PeekedMessage["state"];
+  /** What the letter says: its reason and description, and what the Dispatcher stamped on it. */
+  readonly stamps: Properties;
+  readonly bodyBytes: number;
 }
 
 /** What is known of one dead letter, or why it is none. */
 export type DeadLetterFound =
-  | { readonly kind: "dead letter"; readonly letter: NotedLetter; readonly run: ClosedRun }
+  | {
+      readonly kind: "dead letter";
+      readonly letter: NotedLetter;
+      readonly run: ClosedRun;
+      /** Nothing if no letter of this run has its message's number: then a person has most likely taken it out. */
+      readonly onBus: Sought<LetterOnBus>;
+    }
   /** Neither the modules nor the table know a source by which the id begins. */
   | { readonly kind: "unknown source" }
   /** A queue and a subscription have the same name, and each has such a run. */
@@ -52,7 +68,10 @@ export type DeadLetterFound =
   /** The run is over, and its message was not dead-lettered. */
   | { readonly kind: "other end"; readonly status: ClosedStatus };
 
-/** Shows a dead letter by the id of its run. Costs the list of sources, and two requests for each source of that name. */
+/**
+ * Shows a dead letter by the id of its run. Costs the list of sources, two requests for each source of that name, and one
+ * peek. If the bus is away, the rest is shown.
+ */
 export async function deadLetter(deps: LookDependencies, id: string): Promise<DeadLetterFound> {
   const keys = await runsNamed(deps, id);
   if (keys.length === 0) return { kind: "unknown source" };
@@ -63,5 +82,20 @@ export async function deadLetter(deps: LookDependencies, id: string): Promise<De
   if (run.kind === "newer") return { kind: "newer row" };
   if (run.kind === "open") return { kind: "open" };
   const letter = notedLetter(run.run);
-  return letter ? { kind: "dead letter", letter, run: run.run } : { kind: "other end", status: run.run.status };
+  if (!letter) return { kind: "other end", status: run.run.status };
+  return { kind: "dead letter", letter, run: run.run, onBus: await sought(peekAt(deps, letter)) };
 }
+
+async function peekAt(
+  { broker }: LookDependencies,
+  { source, sequenceNumber, enqueuedAt }: NotedLetter,
+): Promise<LetterOnBus | undefined> {
+  const message = await broker.peek({ deadLettersOf: source }, sequenceNumber);
+  if (!message || runOfLetter(source, message) !== runId({ source, sequenceNumber, enqueuedAt })) return undefined;
+  const { state, body, properties } = message;
+  const stamps = Object.fromEntries(Object.entries(properties).filter(([name]) => OURS.test(name)));
+  return { state, stamps, bodyBytes: body.byteLength };
+}
+
+/** The properties that a dead letter has by being one. */
+const OURS = /^(DeadLetterReason|DeadLetterErrorDescription|dispatcher-.*)$/;

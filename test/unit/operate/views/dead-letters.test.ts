@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { LettersChosen } from "../../../../shared/operate/chosen-letters.ts";
 import { deadGroups } from "../../../../shared/operate/views/dead-groups.ts";
 import { deadLetter, deadLetters } from "../../../../shared/operate/views/dead-letters.ts";
+import { type ExportedLetter, exportLetters } from "../../../../shared/operate/views/export-letters.ts";
 import { notedLetter } from "../../../../shared/run/dead-letter.ts";
 import type { Reason } from "../../../../shared/run/reasons.ts";
 import { type Run, runId } from "../../../../shared/run/run.ts";
@@ -47,7 +49,7 @@ describe("the failure groups", () => {
       isMore: false,
       firstAt: T0 + 2,
       lastAt: T0 + 7,
-      sample: { ...newest, etag: expect.any(String), description: "no Job, attempt 1 of 1: disk 9999 is full" },
+      sample: { ...newest, description: "no Job, attempt 1 of 1: disk 9999 is full" },
     });
     expect((await deadGroups(world.deps, { module: "thumbnail", limit: 9 })).groups).toEqual(groups.slice(1));
     expect(await deadGroups(world.deps, { limit: 1 })).toEqual({ groups: groups.slice(0, 1), others: 1 });
@@ -92,6 +94,35 @@ describe("a dead letter", () => {
       kind: "dead letter",
       letter,
       run: { logsUrl: "https://logs/1", verdict: { description: "no Job, attempt 1 of 1: disk 1 is full" } },
+      onBus: { found: null },
+    });
+  });
+
+  it("is shown as it lies on the bus, until it is taken out", async () => {
+    const world = await withDeadLetters(1);
+    const { letters } = await deadLetters(world.deps, {}, { limit: 1 });
+    const [letter] = letters;
+    const id = letter ? runId(letter) : "";
+    const shown = await deadLetter(world.deps, id);
+    expect(shown).toMatchObject({
+      onBus: {
+        found: {
+          state: "active",
+          bodyBytes: 2,
+          stamps: { DeadLetterReason: "JobFailed", "dispatcher-run": id, "dispatcher-exit-code": 64 },
+        },
+      },
+    });
+    expect(shown).not.toHaveProperty("onBus.found.stamps.color");
+    const [received] = await world.broker.receiveLetters({ deadLettersOf: SOURCE }, 1);
+    await world.broker.defer({ deadLettersOf: SOURCE }, received?.lockToken ?? "", {});
+    expect(await deadLetter(world.deps, id)).toMatchObject({ onBus: { found: { state: "deferred" } } });
+    world.broker.recreate(SOURCE);
+    expect(await deadLetter(world.deps, id)).toMatchObject({ letter, onBus: { found: null } });
+    world.broker.remove(SOURCE);
+    expect(await deadLetter(world.deps, id)).toMatchObject({
+      letter,
+      onBus: { unavailable: expect.stringContaining("does not exist") },
     });
   });
 
@@ -115,3 +146,49 @@ describe("a dead letter", () => {
     expect(await deadLetter(world.deps, runId(letter))).toEqual({ kind: "ambiguous name" });
   });
 });
+
+describe("the export of dead letters", () => {
+  const all = async (world: World, chosen: LettersChosen = {}) => {
+    const found: ExportedLetter[] = [];
+    for await (const one of exportLetters(world.deps, chosen)) found.push(one);
+    return found.map(({ letter, message }) => [letter.sequenceNumber, message && Buffer.from(message.body).toString()]);
+  };
+
+  it("has each letter with its message, in the order of the queue, and those that are gone last", async () => {
+    const world = await withDeadLetters(3);
+    await fail(world, { sequenceNumber: 99 });
+    expect(await all(world)).toEqual([
+      [1, "{}"],
+      [2, "{}"],
+      [3, "{}"],
+      [99, undefined],
+    ]);
+    expect(await all(world, { reason: "Cancelled" })).toEqual([]);
+    const { letters } = await deadLetters(world.deps, {}, { limit: 9 });
+    expect(
+      await all(
+        world,
+        letters.filter(({ sequenceNumber }) => sequenceNumber === 2),
+      ),
+    ).toEqual([[2, "{}"]]);
+  });
+
+  it("takes no letter of another program for one of a run, though their numbers are the same", async () => {
+    const world = makeWorld();
+    const { lockToken } = world.broker.deliver(SOURCE, { properties: { "dispatcher-run": "thumbnails:7:1" } });
+    await world.broker.deadLetterLocked(SOURCE, lockToken, { reason: "x", description: "y", properties: {} });
+    const letter = await fail(world, { sequenceNumber: 1, enqueuedAt: world.clock.now() });
+    expect(await all(world)).toEqual([[letter.sequenceNumber, undefined]]);
+  });
+});
+
+/** A world with so many messages that were dead-lettered, one after the other. */
+async function withDeadLetters(count: number): Promise<World> {
+  const world = makeWorld();
+  for (let n = 1; n <= count; n += 1) {
+    await world.send({ messageId: `m-${n}`, properties: { color: "red" } });
+    world.cluster.fail(world.jobName(), 64);
+    await ticks(world, () => world.open().length === 0);
+  }
+  return world;
+}

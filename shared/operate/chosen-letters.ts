@@ -1,0 +1,77 @@
+import type { LookDependencies } from "../dependencies.ts";
+import { knownSources } from "../observe/open-runs.ts";
+import type { LettersWanted } from "../ports/run-table.ts";
+import { type NotedLetter, runOfLetter } from "../run/dead-letter.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import { runId } from "../run/run.ts";
+import { type Source, sourceKey } from "../run/source.ts";
+
+/** Which dead letters a person chose: by what they have in common, or one by one. */
+export type LettersChosen = LettersWanted | readonly NotedLetter[];
+
+/** The chosen dead letters of one source, by the ids of their runs. */
+export interface ChosenOfSource {
+  readonly source: Source;
+  readonly letters: ReadonlyMap<string, NotedLetter>;
+}
+
+/** A message of a dead letter queue, and the letter that it is if that was chosen. */
+export interface LetterSeen {
+  readonly message: PeekedMessage;
+  readonly letter: NotedLetter | undefined;
+}
+
+/** Rows that are read at once. */
+const ROWS = 1_000;
+/** Messages that are peeked at in one request. */
+const PAGE = 250;
+
+/** Lists the chosen letters, source by source, as their rows note them. Those without any are left out. */
+export async function chooseLetters(deps: LookDependencies, chosen: LettersChosen): Promise<ChosenOfSource[]> {
+  if (isList(chosen)) return bySource(chosen);
+  const letters: NotedLetter[] = [];
+  for (const source of await knownSources(deps))
+    for (let page: readonly NotedLetter[] | undefined; page === undefined || page.length === ROWS; ) {
+      page = await deps.table.deadLetters(source, chosen, ROWS, page?.at(-1));
+      letters.push(...page);
+    }
+  return bySource(letters);
+}
+
+function isList(chosen: LettersChosen): chosen is readonly NotedLetter[] {
+  return Array.isArray(chosen);
+}
+
+function bySource(letters: readonly NotedLetter[]): ChosenOfSource[] {
+  const found = new Map<string, { source: Source; letters: Map<string, NotedLetter> }>();
+  for (const letter of letters) {
+    const key = sourceKey(letter.source);
+    const of = found.get(key) ?? { source: letter.source, letters: new Map<string, NotedLetter>() };
+    found.set(key, of);
+    of.letters.set(runId(letter), letter);
+  }
+  return [...found.values()];
+}
+
+/**
+ * Peeks through a dead letter queue from the front, until all chosen letters were seen or its end is reached. Whatever
+ * has a chosen run's stamp, or its number if the stamp had no room, is that run's letter: the service does not promise
+ * that a letter keeps its number.
+ */
+export async function* lookThrough(
+  { broker }: Pick<LookDependencies, "broker">,
+  { source, letters }: ChosenOfSource,
+): AsyncGenerator<LetterSeen> {
+  const missing = new Set(letters.keys());
+  for (let next = 0; missing.size > 0; ) {
+    const page = await broker.browse({ deadLettersOf: source }, next, PAGE);
+    for (const message of page) {
+      const run = runOfLetter(source, message);
+      missing.delete(run);
+      yield { message, letter: letters.get(run) };
+    }
+    const last = page.at(-1);
+    if (!last) return;
+    next = last.sequenceNumber + 1;
+  }
+}
