@@ -35,7 +35,20 @@ export function addDead(program: Command): void {
     .option("--bodies", "with their bodies, in base64")
     .addHelpText("after", EXPORT_HELP)
     .action((file, flags) => end(async () => (await import("./export.ts")).exportLetters(file, flags)));
+  withChosen(withTarget(dead.command("purge")))
+    .description("Takes dead letters off the bus for good, after you have typed how many.")
+    .option("--why <text>", "the reason, for those who see it later")
+    .option("--dry-run", "only say what would be done")
+    .option("--yes <count>", "that there are so many, where nobody can be asked", wholeNumber(1, 1_000_000_000))
+    .addHelpText("after", PURGE_HELP)
+    .action((flags, command) => {
+      if (CHOICES.every((name) => flags[name] === undefined))
+        command.error("error: choose what to purge, by --group, --run, --reason or --module");
+      return end(async () => (await import("./purge.ts")).purgeLetters(flags));
+    });
 }
+
+const CHOICES = ["module", "reason", "group", "run"] as const;
 
 const MODULE_SAYS = "of this module; - for messages that no module took";
 
@@ -46,6 +59,11 @@ newest letter. A group is counted up to 1,000, and 1000+ says that it has more.`
 const EXPORT_HELP = `
 A line has what dead ls shows, and in "message" what lies on the bus. Letters that are no longer
 there have "onBus": false. Without a choice, all letters are written.`;
+
+const PURGE_HELP = `
+The bus hands out letters in order alone. So others that lie in front of the chosen ones are held
+meanwhile, 10,000 at most, and given back then. If it is interrupted, the next purge goes on.
+Ends with 0 if all are purged, 1 if some are left or it was refused, 2 for wrong flags.`;
 
 /** Adds the flags that choose dead letters, of single runs too. */
 function withChosen<Args extends unknown[], Flags extends OptionValues, Global extends OptionValues>(

@@ -12,13 +12,14 @@ import { acceptLoss } from "./accept-loss.ts";
 import { adoptMessage } from "./adopt-message.ts";
 import { type Answer, already, refused } from "./answer.ts";
 import { type AuditFinding, audit } from "./audit.ts";
-import type { Doing } from "./by.ts";
+import type { By, Doing } from "./by.ts";
 import { cancelRun } from "./cancel-run.ts";
 import type { LettersChosen } from "./chosen-letters.ts";
 import { forceRun } from "./force-run.ts";
 import type { ForcedOutcome } from "./forced-outcome.ts";
 import { type Limiting, limitModule, resumeModule } from "./limit-module.ts";
 import { openGate } from "./open-gate.ts";
+import { type LettersPurged, type PurgePlan, planPurge, purgeLetters } from "./purge-letters.ts";
 import { rowlessMessages } from "./rowless-messages.ts";
 import { runsNamed, sourcesNamed } from "./run-named.ts";
 import { type ActionPage, type ActionsAsked, readActions } from "./views/actions.ts";
@@ -80,6 +81,10 @@ export interface Operator {
   deadLetter(runId: string): Promise<DeadLetterFound>;
   /** Gives the chosen dead letters with their messages: see `export-letters.ts`. */
   exportLetters(chosen: LettersChosen, onLook?: (looked: number) => void): AsyncIterable<ExportedLetter>;
+  /** Says what a purge of the chosen dead letters would do. Changes nothing. */
+  planPurge(chosen: LettersChosen, onLook?: (looked: number) => void): Promise<PurgePlan>;
+  /** Takes dead letters off the bus for good: see `purge-letters.ts`. Rejects if a dependency is away. */
+  purgeLetters(letters: readonly NotedLetter[], by: By, tell?: (done: number) => void): Promise<LettersPurged>;
   /** Takes on deferred messages that have no row, by the ids that their runs would have. */
   adopt(runIds: readonly string[], how: Doing): Promise<Answers>;
   /** Takes on every message without a row that the instance with this owner id deferred. */
@@ -130,6 +135,8 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     deadLetters: (wanted, page) => deadLetters(deps, wanted, page),
     deadLetter: (id) => deadLetter(deps, id),
     exportLetters: (chosen, onLook) => exportLetters(deps, chosen, onLook),
+    planPurge: (chosen, onLook) => planPurge(deps, chosen, onLook),
+    purgeLetters: (letters, by, tell) => purgeLetters(deps, letters, by, log, tell),
     audit: () => audit(deps),
     actions: (page) => readActions(deps, page),
     adopt: async (runIds, how) => toEach(runIds, adoptBy(await viewCluster(deps), how)),

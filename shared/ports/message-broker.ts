@@ -48,8 +48,8 @@ export type DeferredOutcome = "done" | "missing";
 export interface MessageBroker {
   /** Defers a message that was delivered, and stamps it. Throws LockLostError if the token is dead. */
   defer(entity: Entity, lockToken: string, stamp: Properties): Promise<void>;
-  /** Completes a message that was delivered to a trigger. Throws LockLostError if the token is dead. */
-  completeLocked(source: Source, lockToken: string): Promise<void>;
+  /** Completes a message that was delivered. Throws LockLostError if the token is dead. */
+  completeLocked(entity: Entity, lockToken: string): Promise<void>;
   /** Dead-letters a message that was delivered to a trigger. Throws LockLostError if the token is dead. */
   deadLetterLocked(source: Source, lockToken: string, letter: DeadLetter): Promise<void>;
 
@@ -58,6 +58,8 @@ export interface MessageBroker {
    * oldest first. Waits up to two seconds for the first one. Gives none if none comes.
    */
   receiveLetters(from: DeadLetterQueue, count: number): Promise<ReceivedLetter[]>;
+  /** Ends the lock of a letter, so that it can be received again. Throws LockLostError if the token is dead. */
+  giveBack(from: DeadLetterQueue, lockToken: string): Promise<void>;
 
   /** Peeks at the message with exactly this sequence number, whatever its state; undefined if there is none. */
   peek(entity: Entity, sequenceNumber: number): Promise<PeekedMessage | undefined>;

@@ -208,6 +208,11 @@ export interface RunTable {
    */
   deadLetters(source: Source, which: LettersWanted, limit: number, after?: NotedLetter): Promise<StoredLetter[]>;
   /**
+   * Deletes the rows of these dead letters of a source, so that they are in no list any more. Their runs stay in the
+   * history. Repeating it is harmless.
+   */
+  forgetLetters(source: Source, letters: readonly NotedLetter[]): Promise<void>;
+  /**
    * Gives the `limit` largest failure groups of a source, or of one of its modules, the largest first. A group costs a
    * request or two, and so do a thousand letters of small groups.
    */

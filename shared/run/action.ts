@@ -10,7 +10,8 @@ export type Deed =
   | "accept loss"
   | "pause"
   | "resume"
-  | "limit";
+  | "limit"
+  | "purge dead letters";
 
 /** What a person did, as the action log keeps it. */
 export interface Action {

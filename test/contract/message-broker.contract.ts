@@ -251,6 +251,20 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         expect(again.map(({ messageId }) => messageId)).toEqual(["a", "b", "c"]);
       });
 
+      it("completes one letter, and gives another back, which comes again", async () => {
+        await letter("a", "b");
+        const { broker } = harness;
+        const [first, second] = await broker.receiveLetters(lettersOf(), 2);
+        await broker.completeLocked(lettersOf(), first?.lockToken ?? "");
+        await broker.giveBack(lettersOf(), second?.lockToken ?? "");
+        const again = await broker.receiveLetters(lettersOf(), 2);
+        expect(again.map(({ messageId }) => messageId)).toEqual(["b"]);
+        await broker.completeLocked(lettersOf(), again[0]?.lockToken ?? "");
+        for (const settle of [broker.completeLocked, broker.giveBack])
+          await expect(settle.call(broker, lettersOf(), first?.lockToken ?? "")).rejects.toBeInstanceOf(LockLostError);
+        expect(await broker.browse(lettersOf(), 1, 9)).toEqual([]);
+      });
+
       it("defers a letter, shows it by its number, requeues it with a stamp, and completes it", async () => {
         await letter("a");
         const key = await deferLetter({ step: 1 });

@@ -177,6 +177,23 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
       expect(numbers(await table.deadLetters(source, {}, 9, all[0]))).toEqual([3, 1]);
     });
 
+    it("forgets dead letters, keeps their runs, and purges these in time", async () => {
+      for (const sequenceNumber of [1, 2, 3]) await dead(aRun({ sequenceNumber, correlationId: "c" }));
+      const all = await table.deadLetters(source, {}, 9);
+      const gone = all.filter(({ sequenceNumber }) => sequenceNumber !== 2);
+      await table.forgetLetters(source, gone);
+      await table.forgetLetters(source, gone);
+      expect(numbers(await table.deadLetters(source, {}, 9))).toEqual([2]);
+      expect((await table.failureGroups(source, undefined, 9)).groups).toMatchObject([{ count: 1 }]);
+      expect(await table.find(aRun({ sequenceNumber: 1 }))).toMatchObject({
+        kind: "closed",
+        run: { status: "failed" },
+      });
+      expect(numbers(await table.withCorrelationId(source, "c", 9))).toEqual([1, 2, 3]);
+      expect(await table.purge(source, T0 + DAY_MS, 9)).toBe(3);
+      expect(await table.withCorrelationId(source, "c", 9)).toEqual([]);
+    });
+
     it("counts the letters of each failure group, the largest first", async () => {
       const fails = (sequenceNumber: number, module: string, said: string) =>
         dead(

@@ -119,6 +119,7 @@ export function makeFakeBroker({
       const received = Array.from({ length: count }, () => entityOf(from).receive());
       return received.flatMap((one) => (one === undefined ? [] : [toLetter(one.message, one.lockToken)]));
     },
+    giveBack: async (from, lockToken) => entityOf(from).settle(lockToken, entityOf(from).another),
     peek: async (source, sequenceNumber) =>
       entityOf(source)
         .present(sequenceNumber)

@@ -63,6 +63,8 @@ interface RunRow {
 export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; owner?: string }): FakeRunTable {
   const open = new Map<string, OpenRow>();
   const runs = new Map<string, RunRow>();
+  /** The runs whose dead letters are gone. */
+  const forgotten = new Set<string>();
   const sources = new Map<string, Source>();
   const cursors = new Map<string, number>();
   const modules = new Map<string, { state: ModuleState; etag: string }>();
@@ -109,7 +111,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const lettersOf = (source: Source, wanted: LettersWanted): StoredLetter[] =>
     closedOf(source)
       .flatMap(({ closed, etag }) => {
-        const letter = notedLetter(closed);
+        const letter = forgotten.has(runKey(closed)) ? undefined : notedLetter(closed);
         return letter ? [{ ...letter, etag }] : [];
       })
       .filter((letter) =>
@@ -233,6 +235,9 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       lettersOf(source, wanted)
         .filter((letter) => last === undefined || deadRow(letter) > deadRow(last))
         .slice(0, limit),
+    async forgetLetters(_source, letters) {
+      for (const letter of letters) forgotten.add(runKey(letter));
+    },
     async failureGroups(source, module, limit) {
       const letters = lettersOf(source, module === undefined ? {} : { module });
       const groups = letters.flatMap((newest, index) => {

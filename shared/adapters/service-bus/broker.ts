@@ -61,8 +61,8 @@ class ServiceBusBroker implements MessageBroker {
     );
   }
 
-  async completeLocked(source: Source, lockToken: string): Promise<void> {
-    await this.#receivers.call({ source, operation: "complete" }, (receiver) =>
+  async completeLocked(entity: Entity, lockToken: string): Promise<void> {
+    await this.#receivers.call({ source: entity, operation: "complete" }, (receiver) =>
       receiver.completeMessage(bareLockToken(lockToken)),
     );
   }
@@ -78,6 +78,12 @@ class ServiceBusBroker implements MessageBroker {
     const call = { source: from, operation: "receive" };
     const messages = await this.#receivers.receive(call, count, LETTER_WAIT_MS);
     return messages.map((message) => toReceivedLetter(from, message));
+  }
+
+  async giveBack(from: DeadLetterQueue, lockToken: string): Promise<void> {
+    await this.#receivers.call({ source: from, operation: "give back" }, (receiver) =>
+      receiver.abandonMessage(bareLockToken(lockToken)),
+    );
   }
 
   async peek(entity: Entity, sequenceNumber: number): Promise<PeekedMessage | undefined> {

@@ -8,6 +8,7 @@ import type { StorageConnection } from "../azure/storage-connection.ts";
 import { actionSteps } from "./action-rows.ts";
 import { BadRowError } from "./columns.ts";
 import { deadLetterRow, makeDeadLetters } from "./dead-rows.ts";
+import { makeForgetLetters } from "./forget-letters.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
 import { notedRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
 import { makeMoveOldRows } from "./old-rows.ts";
@@ -233,6 +234,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
 
     ...makeSearch(rows, instance, readable),
     ...makeDeadLetters(rows, instance, readable),
+    forgetLetters: makeForgetLetters(rows, instance),
     closedRuns: makeClosedRuns(rows, instance, readable),
     purge: makePurge(rows, instance, readable),
   };
