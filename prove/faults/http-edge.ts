@@ -153,6 +153,8 @@ function queryEdge(query: string): Edge | undefined {
       return "list the limits";
     case "gate":
       return "list the gates' states";
+    case "dead":
+      return "look for history";
     case "run":
       return query.includes("closedAt lt") ? "look for history" : "compare messages with their runs";
     default:

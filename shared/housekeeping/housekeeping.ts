@@ -8,6 +8,7 @@ import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import type { Limits } from "../start/limits.ts";
 import type { Events } from "../telemetry/events.ts";
 import { makeDeleteOrphanBodies } from "./orphan-bodies.ts";
+import { makePurgeLetters } from "./purge-letters.ts";
 import { sweep } from "./sweep.ts";
 import { makeSweepPace } from "./sweep-pace.ts";
 import { makeFindUndelivered } from "./undelivered.ts";
@@ -45,14 +46,15 @@ interface Housekeeping {
 
 /**
  * Makes what a tick does besides advancing runs: a page of each source's sweep, a look for its messages that are not
- * delivered, a page of its stored bodies, the limits that have ended, the purge of the history. Each tick begins with another task, so that a task
- * that fails or is slow keeps no other from its turn.
+ * delivered, a page of its stored bodies, the limits that have ended, the purge of the history and of what is noted of
+ * dead letters. Each tick begins with another task, so that a task that fails or is slow keeps no other from its turn.
  */
 export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "removeEnded">): Housekeeping {
   // These are hints for the next tick, not state: a replica that forgets them only looks a tick later.
   const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
   const deleteOrphanBodies = makeDeleteOrphanBodies(deps);
   const findUndelivered = makeFindUndelivered(deps);
+  const purgeLetters = makePurgeLetters(deps);
   let turn = 0;
   let lastOrphanBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
@@ -90,6 +92,12 @@ export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "remov
       },
       { name: "ended limits", do: () => limits.removeEnded() },
       { name: "purge", do: purge },
+      ...all
+        .filter(({ source }) => !sources.isHeld(source))
+        .map(({ source }) => ({
+          name: `purge of the dead letters of ${sourceName(source)}`,
+          do: () => purgeLetters(source).catch(noteMissing(source)),
+        })),
     ];
     const first = turn++ % tasks.length;
     for (const task of [...tasks.slice(first), ...tasks.slice(0, first)]) {

@@ -30,6 +30,7 @@ export interface LettersWanted {
   readonly reason?: Reason;
   /** The id of a failure group, which is of one module and one reason. */
   readonly group?: string;
+  readonly closedBefore?: EpochMs;
 }
 
 /** A dead letter as the table notes it. */
@@ -203,8 +204,9 @@ export interface RunTable {
   withCorrelationId(source: Source, correlationId: string, limit: number): Promise<RunKey[]>;
   /**
    * Lists at most `limit` dead letters of a source, or of a module, a reason and a group alone, in the order of these,
-   * and the newest of each group first; with `after`, only those behind that one. Fewer are the last ones. They are those of closed runs whose messages were
-   * dead-lettered, as long as their history is kept. Nobody looks whether the letter is still on the bus.
+   * and the newest of each group first; with `after`, only those behind that one. Fewer are the last ones. They are
+   * those of closed runs whose messages were dead-lettered, until they are purged. A letter may be gone from the bus
+   * meanwhile.
    */
   deadLetters(source: Source, which: LettersWanted, limit: number, after?: NotedLetter): Promise<StoredLetter[]>;
   /**
@@ -224,7 +226,9 @@ export interface RunTable {
   closedRuns(source: Source, day: EpochMs, limit: number, after?: RunKey): Promise<ClosedRun[]>;
   /**
    * Deletes at most `limit` closed runs of a source that closed before `closedBefore`, with all that was noted of them.
-   * Resolves to their number.
+   * Leaves those alone that `deadLetters` lists. Resolves to their number.
    */
   purge(source: Source, closedBefore: EpochMs, limit: number): Promise<number>;
+  /** Deletes the closed runs of these dead letters of a source, with all that was noted of them. */
+  purgeLetters(source: Source, letters: readonly StoredLetter[]): Promise<void>;
 }

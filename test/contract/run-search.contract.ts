@@ -223,13 +223,25 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
       expect(await table.failureGroups({ queue: "other" }, undefined, 9)).toEqual({ groups: [], others: 0 });
     });
 
-    it("purges a dead letter's row with its run", async () => {
-      await dead(aRun({ sequenceNumber: 1, correlationId: "c" }));
-      await dead(aRun({ sequenceNumber: 2 }));
-      expect(await table.purge(source, T0 + DAY_MS, 1)).toBe(1);
-      expect(numbers(await table.deadLetters(source, {}, 9))).toEqual([2]);
+    it("leaves dead letters to a purge of their own, which deletes them with their runs", async () => {
+      await over(aRun({ sequenceNumber: 1 }));
+      for (const sequenceNumber of [2, 3, 4]) await dead(aRun({ sequenceNumber, correlationId: "c" }));
       expect(await table.purge(source, T0 + DAY_MS, 9)).toBe(1);
-      expect(await table.deadLetters(source, {}, 9)).toEqual([]);
+      const letters = (await table.deadLetters(source, {}, 9)).toSorted((a, b) => a.sequenceNumber - b.sequenceNumber);
+      expect(numbers(letters)).toEqual([2, 3, 4]);
+      await table.purgeLetters(source, letters.slice(0, 2));
+      await table.purgeLetters(source, letters.slice(0, 2));
+      await table.purgeLetters(source, []);
+      expect(numbers(await table.deadLetters(source, {}, 9))).toEqual([4]);
+      expect(numbers(await table.withMessageId(source, "m-1", 9))).toEqual([4]);
+      expect(numbers(await table.withCorrelationId(source, "c", 9))).toEqual([4]);
+      expect(numbers(await table.closedRuns(source, T0, 9))).toEqual([4]);
+    });
+
+    it("lists the dead letters that closed before a time", async () => {
+      for (const sequenceNumber of [1, 2, 3]) await dead(aRun({ sequenceNumber }), {}, T0 + sequenceNumber);
+      expect(numbers(await table.deadLetters(source, { closedBefore: T0 + 3 }, 9))).toEqual([2, 1]);
+      expect(numbers(await table.deadLetters(source, { closedBefore: T0 + 3, module: "thumbnail" }, 1))).toEqual([2]);
     });
 
     it("lists the closed runs of a day, the newest last, page by page", async () => {

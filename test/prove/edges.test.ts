@@ -79,6 +79,7 @@ describe("a request to the table service", () => {
     ],
     ["purge history", "POST", "/devstoreaccount1/$batch", batch(["DELETE", RUN], ["DELETE", MSG], ["DELETE", DEAD])],
     ["look for history", "GET", row(DEAD), ""],
+    ["look for history", "GET", query("dead"), ""],
     ["register a source", "POST", TABLE, '{"RowKey":"source|proof|q|proof"}'],
     ["make the owner", "POST", TABLE, '{"RowKey":"owner"}'],
     ["read the owner", "GET", row("owner"), ""],

@@ -118,6 +118,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
         (["module", "reason"] as const).every((name) => wanted[name] === undefined || wanted[name] === letter[name]),
       )
       .filter(({ group }) => wanted.group === undefined || wanted.group === group.id)
+      .filter(({ closedAt }) => wanted.closedBefore === undefined || closedAt < wanted.closedBefore)
       .toSorted((a, b) => (deadRow(a) < deadRow(b) ? -1 : 1));
   const keysWhere = (source: Source, limit: number, isWanted: (run: Omit<Run, "status">) => boolean): RunKey[] =>
     [...rowsOf(source, "").map(({ run }) => run), ...closedOf(source).map(({ closed }) => closed)]
@@ -263,11 +264,17 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       const due = [...runs]
         .filter(
           ([, { closed }]) =>
-            closed && sourceKey(closed.source) === sourceKey(source) && closed.closedAt < closedBefore,
+            closed &&
+            sourceKey(closed.source) === sourceKey(source) &&
+            closed.closedAt < closedBefore &&
+            !notedLetter(closed),
         )
         .slice(0, limit);
       for (const [key] of due) runs.delete(key);
       return due.length;
+    },
+    async purgeLetters(_source, letters) {
+      for (const letter of letters) if (runs.get(runKey(letter))?.closed) runs.delete(runKey(letter));
     },
     sweepCursor: async (source) => cursors.get(sourceKey(source)) ?? 0,
     async saveSweepCursor(source, sequenceNumber) {

@@ -78,11 +78,12 @@ export function makeDeadLetters(
 
   return {
     deadLetters(source, wanted, limit, last) {
-      const { reason, group } = wanted;
+      const { reason, group, closedBefore } = wanted;
       // The range may be wider than what is wanted.
       const filters = [
         ...(reason === undefined ? [] : [odata`reason eq ${reason}`]),
         ...(group === undefined ? [] : [odata`group eq ${group}`]),
+        ...(closedBefore === undefined ? [] : [odata`closedAt lt ${new Date(closedBefore)}`]),
       ];
       const range = after(last && deadRow(last), deadRows(wanted));
       return lettersIn(source, range, limit, filters.length === 0 ? undefined : filters.join(" and "));

@@ -136,6 +136,11 @@ export function writeOtherRows(names: z.output<typeof OTHER_ROWS>): Columns {
   return z.encode(OTHER_ROWS, names);
 }
 
+/** Whether a `run|` row names the row of a dead letter. */
+export function namesDeadLetter(columns: Columns): boolean {
+  return columns.deadRow !== undefined;
+}
+
 /** Lists the other rows of a run, by their keys. A run that an older release began has none. */
 export function otherRowsIn(columns: Columns): string[] {
   const { searchRows = [], deadRow } = decoded(OTHER_ROWS, columns);

@@ -1,20 +1,24 @@
 import { odata } from "@azure/data-tables";
+import pLimit from "p-limit";
 import { ConflictError } from "../../errors.ts";
 import type { RunTable } from "../../ports/run-table.ts";
 import { sourceName } from "../../run/source.ts";
-import { after, type KeyRange, runRow, runRowsOfDay, runRowsUpTo, sourcePartition } from "./keys.ts";
+import { after, deadRow, type KeyRange, runRow, runRowsOfDay, runRowsUpTo, sourcePartition } from "./keys.ts";
 import { readUpTo } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
-import { isNewer, OTHER_ROWS_COLUMNS, otherRowsIn, readClosedRun } from "./run-entity.ts";
+import { isMark, isNewer, namesDeadLetter, OTHER_ROWS_COLUMNS, otherRowsIn, readClosedRun } from "./run-entity.ts";
 import { ANY_ETAG } from "./run-steps.ts";
 import type { Step } from "./transactions.ts";
 
 /** The most deletes in one transaction. */
 const TRANSACTION_LIMIT = 100;
 
+/** Rows that are read at once. */
+const CONCURRENCY = 16;
+
 /** What is to be purged: the `run|` row of a closed run and the keys of its other rows, or a row that has no others. */
 interface Purged {
-  readonly row: Row;
+  readonly row: Pick<Row, "partitionKey" | "rowKey" | "etag">;
   readonly others: readonly string[];
 }
 
@@ -47,21 +51,24 @@ export function makeClosedRuns(rows: TableRows, instance: string, readable: Read
 export function makePurge(rows: TableRows, instance: string, readable: ReadRows): RunTable["purge"] {
   return async (source, closedBefore, limit) => {
     const doing = `purging the history of ${sourceName(source)}`;
-    const found = await rows.query(
+    const due: Purged[] = [];
+    const pages = rows.pages(
       sourcePartition(instance, source),
       runRowsUpTo(closedBefore),
       // The mark of an open run has no such column, so that it never matches.
-      {
-        filter: odata`closedAt lt ${new Date(closedBefore)}`,
-        select: ["closedAt", ...OTHER_ROWS_COLUMNS],
-        limit,
-      },
+      { filter: odata`closedAt lt ${new Date(closedBefore)}`, select: ["closedAt", ...OTHER_ROWS_COLUMNS] },
       doing,
     );
-    let purged = 0;
-    for (const batch of batchesOf(readable(found, (row) => ({ row, others: otherRowsIn(row.columns) }))))
-      purged += await deleteUnchanged(rows, batch, doing);
-    return purged;
+    for await (const page of pages) {
+      due.push(
+        ...readable(
+          page.filter(({ columns }) => !namesDeadLetter(columns)),
+          purgedOf,
+        ),
+      );
+      if (due.length >= limit) break;
+    }
+    return deleteAll(rows, due.slice(0, limit), doing);
   };
 }
 
@@ -74,10 +81,38 @@ export async function purgeRange(
   doing: string,
 ): Promise<number> {
   const found = await rows.query(partitionKey, range, { select: [], limit }, doing);
-  let purged = 0;
-  for (const batch of batchesOf(found.map((row) => ({ row, others: [] }))))
-    purged += await deleteUnchanged(rows, batch, doing);
-  return purged;
+  return deleteAll(
+    rows,
+    found.map((row) => ({ row, others: [] })),
+    doing,
+  );
+}
+
+/** Makes the purge of runs by their dead letters. */
+export function makePurgeLetters(rows: TableRows, instance: string, readable: ReadRows): RunTable["purgeLetters"] {
+  return async (source, letters) => {
+    const partitionKey = sourcePartition(instance, source);
+    const doing = `purging dead letters of ${sourceName(source)}`;
+    const found = await pLimit(CONCURRENCY).map(letters, async (letter): Promise<Purged[]> => {
+      const row = await rows.get(partitionKey, runRow(letter), doing);
+      const own = { partitionKey, rowKey: deadRow(letter), etag: letter.etag };
+      // A release that knows no dead letters has purged the run alone.
+      if (row === undefined) return [{ row: own, others: [] }];
+      return isMark(row.columns) || isNewer(row.columns) ? [] : readable([row], purgedOf);
+    });
+    await deleteAll(rows, found.flat(), doing);
+  };
+}
+
+function purgedOf(row: Row): Purged {
+  return { row, others: otherRowsIn(row.columns) };
+}
+
+/** Deletes those runs that are still as they were read. Resolves to how many. */
+async function deleteAll(rows: TableRows, runs: readonly Purged[], doing: string): Promise<number> {
+  let deleted = 0;
+  for (const batch of batchesOf(runs)) deleted += await deleteUnchanged(rows, batch, doing);
+  return deleted;
 }
 
 /** Groups runs so that the rows of each group fit into one transaction. */
@@ -96,7 +131,7 @@ function batchesOf(runs: readonly Purged[]): Purged[][] {
   return batches;
 }
 
-/** Deletes those runs that are still as they were read. Resolves to how many. */
+/** Deletes the runs of one transaction, or those of them that it can. */
 async function deleteUnchanged(rows: TableRows, runs: readonly Purged[], doing: string): Promise<number> {
   try {
     await rows.transact(runs.flatMap(deleteSteps), doing);

@@ -26,7 +26,7 @@ import {
   writeMark,
   writeOpenRun,
 } from "./run-entity.ts";
-import { makeClosedRuns, makePurge } from "./run-history.ts";
+import { makeClosedRuns, makePurge, makePurgeLetters } from "./run-history.ts";
 import { makeRunLists } from "./run-lists.ts";
 import { ANY_ETAG, markStep } from "./run-steps.ts";
 import { makeSearch, searchRows } from "./search-rows.ts";
@@ -237,6 +237,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
     forgetLetters: makeForgetLetters(rows, instance),
     closedRuns: makeClosedRuns(rows, instance, readable),
     purge: makePurge(rows, instance, readable),
+    purgeLetters: makePurgeLetters(rows, instance, readable),
   };
 }
 
