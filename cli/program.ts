@@ -4,9 +4,10 @@ import { addDead } from "./dead/command.ts";
 import { end } from "./end.ts";
 import { addModules } from "./modules/command.ts";
 import { addRepair } from "./repair/command.ts";
+import { addRuns } from "./runs/command.ts";
 import { addSend } from "./send/command.ts";
 import { withTarget } from "./target/flags.ts";
-import { withOutput } from "./text/output.ts";
+import { withJson, withOutput } from "./text/output.ts";
 import { chooseCluster, withCluster } from "./up/cluster-flags.ts";
 
 /**
@@ -23,7 +24,28 @@ export function makeProgram(name: string) {
       "\nEnds with 0 if all is done or nothing is wrong, 1 if something is wrong or was refused, 2 for wrong flags.",
     );
 
-  program.commandsGroup("A Dispatcher, and what only a person may decide:");
+  program.commandsGroup("Look at a Dispatcher:");
+  withJson(withTarget(program.command("status")))
+    .option("--watch", "show it anew every two seconds, until Ctrl-C")
+    .description("Shows what runs, what waits and why, and what is wrong, module by module.")
+    .addHelpText(
+      "after",
+      `
+WORK is what the last tick saw at work. LINE waits for a place, LATER for a time, HELD for a gate.
+DONE and FAILED count what was closed in the last hour, or since the replica that ticks began.
+Ends with 0 if nothing is wrong, 1 if something is, 2 for wrong flags.`,
+    )
+    .action((flags) => end(async () => (await import("./status/status.ts")).showStatus(flags)));
+  addRuns(program);
+  addDead(program);
+  addModules(program);
+  withOutput(withTarget(program.command("actions")))
+    .option("--limit <n>", "so many at most", wholeNumber(1, 1_000), 50)
+    .option("--from <place>", "go on where an earlier list ended")
+    .description("Lists what persons did to a Dispatcher, when and why, the newest first.")
+    .action((flags) => end(async () => (await import("./actions/actions.ts")).listActions(flags)));
+
+  program.commandsGroup("Check and repair:");
   withTarget(program.command("preflight"))
     .description("Prints a line for everything that is wrong with settings, module files, bus, storage and cluster.")
     .addHelpText(
@@ -38,12 +60,6 @@ Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong
     .addHelpText("after", "\nEnds with 0 if nothing needs to be repaired, 1 if something does, 2 for wrong flags.")
     .action((flags) => end(async () => (await import("./audit/audit.ts")).audit(flags)));
   addRepair(program);
-  addModules(program);
-  addDead(program);
-  withOutput(withTarget(program.command("actions")))
-    .description("Lists what persons did to a Dispatcher, when and why, the newest first.")
-    .option("--limit <n>", "how many", wholeNumber(1, 10_000), 20)
-    .action((flags) => end(async () => (await import("./actions/actions.ts")).listActions(flags)));
 
   program.commandsGroup("Messages, and one machine:");
   addSend(program);

@@ -1,33 +1,36 @@
-import { makeOperator } from "../../shared/operate/operator.ts";
 import type { ActionShown } from "../../shared/operate/views/actions.ts";
 import type { TargetFlags } from "../target/flags.ts";
-import { openTarget } from "../target/open-target.ts";
+import { shown, withOperator } from "../target/with-operator.ts";
 import type { Output } from "../text/output.ts";
+import { plainText } from "../text/plain-text.ts";
 import { note } from "../text/print.ts";
 import { printList } from "../text/print-list.ts";
 import type { Column } from "../text/table.ts";
+import { timeText } from "../text/times.ts";
+
+interface ActionFlags extends TargetFlags {
+  readonly output: Output;
+  readonly limit: number;
+  readonly from?: string;
+}
 
 const COLUMNS: readonly Column<ActionShown>[] = [
-  { head: "WHEN", text: ({ at }) => new Date(at).toISOString() },
+  { head: "WHEN", text: ({ at }) => timeText(at) },
   { head: "WHO", text: ({ who }) => who, least: 8 },
   { head: "WHAT", text: whatText, least: 8 },
   { head: "TO", text: ({ subject }) => subject, least: 12 },
   { head: "WHY", text: ({ why }) => why ?? "-", least: 8 },
 ];
 
-type Flags = TargetFlags & { readonly output: Output; readonly limit: number };
-
-/** Lists what persons did to a Dispatcher, the newest first. */
-export async function listActions(flags: Flags): Promise<number> {
-  const { deps, log, close } = await openTarget(flags);
-  try {
-    const { actions, next } = await makeOperator(deps, log).actions({ limit: flags.limit });
+/** Lists what persons did, the newest first, and says on stderr how to see more. */
+export async function listActions({ limit, from, ...flags }: ActionFlags): Promise<number> {
+  return withOperator(flags, async (operator) => {
+    const asked = { limit, ...(from === undefined ? {} : { after: from }) };
+    const { actions, next } = await shown("reading the action log", operator.actions(asked));
     printList(actions, flags.output, { columns: COLUMNS, name: ({ id }) => id, none: "nobody has done anything" });
-    if (next !== undefined) note(`there are older ones: --limit ${flags.limit * 2} shows more`);
+    if (next !== undefined) note(plainText(`there are more; go on with: --from ${next}`));
     return 0;
-  } finally {
-    await close();
-  }
+  });
 }
 
 /** What was done, and the facts of it, such as `limit places=3`. */
@@ -36,5 +39,5 @@ function whatText({ what, facts }: ActionShown): string {
 }
 
 function factText(name: string, value: string | number | boolean): string {
-  return name === "until" && typeof value === "number" ? new Date(value).toISOString() : String(value);
+  return name === "until" && typeof value === "number" ? timeText(value) : String(value);
 }

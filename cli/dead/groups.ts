@@ -3,16 +3,16 @@ import type { FailureGroupShown } from "../../shared/operate/views/dead-groups.t
 import { runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
-import { ageText } from "../text/age.ts";
 import type { Output } from "../text/output.ts";
 import { note } from "../text/print.ts";
 import { printList } from "../text/print-list.ts";
 import type { Column } from "../text/table.ts";
+import { lengthText } from "../text/times.ts";
 import { moduleOf, moduleText } from "./wanted.ts";
 
 const columns = (now: number): readonly Column<FailureGroupShown>[] => [
   { head: "COUNT", text: ({ count, isMore }) => `${count}${isMore ? "+" : ""}` },
-  { head: "AGE", text: ({ lastAt }) => ageText(now - lastAt) },
+  { head: "AGE", text: ({ lastAt }) => lengthText(now - lastAt) },
   { head: "MODULE", text: ({ module }) => moduleText(module), least: 8 },
   { head: "REASON", text: ({ reason }) => reason, least: 9 },
   { head: "EXIT", text: ({ exitCode }) => String(exitCode ?? "-") },

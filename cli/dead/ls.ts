@@ -3,18 +3,18 @@ import type { NotedLetter } from "../../shared/run/dead-letter.ts";
 import { runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
-import { ageText } from "../text/age.ts";
 import type { Output } from "../text/output.ts";
 import { plainText } from "../text/plain-text.ts";
 import { note } from "../text/print.ts";
 import { printList } from "../text/print-list.ts";
 import type { Column } from "../text/table.ts";
+import { lengthText } from "../text/times.ts";
 import { foundLetter } from "./found-letter.ts";
 import { moduleText, type WantedFlags, wantedOf } from "./wanted.ts";
 
 const columns = (now: number): readonly Column<NotedLetter>[] => [
   { head: "RUN", text: runId },
-  { head: "AGE", text: ({ closedAt }) => ageText(now - closedAt) },
+  { head: "AGE", text: ({ closedAt }) => lengthText(now - closedAt) },
   { head: "MODULE", text: ({ module }) => moduleText(module), least: 6 },
   { head: "REASON", text: ({ reason }) => reason, least: 9 },
   { head: "EXIT", text: ({ exitCode }) => String(exitCode ?? "-") },

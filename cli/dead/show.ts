@@ -4,10 +4,10 @@ import type { Sought } from "../../shared/operate/views/sought.ts";
 import { type ClosedRun, runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
-import { ageText } from "../text/age.ts";
 import type { Output } from "../text/output.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
+import { lengthText } from "../text/times.ts";
 import { type FoundLetter, foundLetter } from "./found-letter.ts";
 import { moduleText } from "./wanted.ts";
 
@@ -34,7 +34,7 @@ function factsOf({ verdict, correlationId, subject, failures, interruptions, job
 
 function linesOf({ letter, run, onBus }: FoundLetter, now: number): string[] {
   const { exitCode, group } = letter;
-  const when = (at: number) => `${new Date(at).toISOString()} (${ageText(now - at)} ago)`;
+  const when = (at: number) => `${new Date(at).toISOString()} (${lengthText(now - at)} ago)`;
   const lines: readonly (readonly [name: string, value: string | undefined])[] = [
     ["run", runId(letter)],
     ["module", moduleText(letter.module)],

@@ -1,7 +1,9 @@
 import type { Dependencies } from "../../shared/dependencies.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import { makeDependencies } from "../../shared/make-dependencies.ts";
+import { plainText } from "../text/plain-text.ts";
 import { note } from "../text/print.ts";
+import { readable } from "../text/readable-log.ts";
 import { announce } from "./announce.ts";
 import { findTarget } from "./find-target.ts";
 import type { TargetFlags } from "./flags.ts";
@@ -10,7 +12,7 @@ import { lazyAdapters } from "./lazy-adapters.ts";
 /** A Dispatcher that a command looks at or changes. */
 export interface Target {
   readonly deps: Dependencies;
-  /** Writes what was changed to stderr, as a replica would log it. */
+  /** Writes to stderr what was changed, as a replica would log it, and to a person in plain words. */
   readonly log: Log;
   /** A sentence for each setting that no program reads. */
   readonly strays: readonly string[];
@@ -22,7 +24,8 @@ export interface Target {
 /** Opens the Dispatcher that the command is about. Makes no request to bus or storage. Rejects as `findTarget` does. */
 export async function openTarget(flags: TargetFlags): Promise<Target> {
   const found = await findTarget(flags);
-  const log = makeLog({ info: note, warn: note, error: note });
+  const say = process.stderr.isTTY ? (line: string) => note(plainText(readable(line))) : note;
+  const log = makeLog({ info: say, warn: say, error: say });
   const { adapters, close } = lazyAdapters();
   const deps = makeDependencies(found.settings, log, adapters, found.kubeConfig);
   return {

@@ -13,4 +13,15 @@ export function withOutput<Args extends unknown[], Flags extends OptionValues, G
   );
 }
 
+/** Adds the flag that chooses how one thing is printed. */
+export function withJson<Args extends unknown[], Flags extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Flags, Global>,
+) {
+  return command.addOption(
+    new Option("-o, --output <form>", "how to print: for people, or one JSON text")
+      .choices(["table", "json"] as const)
+      .default("table" as const),
+  );
+}
+
 export type Output = (typeof OUTPUTS)[number];

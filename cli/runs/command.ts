@@ -1,0 +1,94 @@
+import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { positiveDuration, wholeNumber } from "../../shared/command-line.ts";
+import { CLOSED_STATUSES, OPEN_STATUSES } from "../../shared/run/run.ts";
+import { withDoing } from "../doing.ts";
+import { end } from "../end.ts";
+import { withTarget } from "../target/flags.ts";
+import { withJson, withOutput } from "../text/output.ts";
+
+const A_RUN = `
+A run is given by its id, such as thumbnails:42:1732400000000, or by the id or the correlation id of
+its message, if no other run has the same.`;
+
+/** Adds the subcommands about runs. */
+export function addRuns(program: Command): void {
+  const runs = program.command("runs").description("Lists, shows and explains runs, and cancels them.");
+  addList(runs);
+  withJson(withTarget(runs.command("show")))
+    .argument("<run>", "its id, or an id of its message")
+    .option("--content", "also body and properties of the message, which takes the right to receive from its queue")
+    .description("Shows all that row, bus and cluster know of one run.")
+    .addHelpText("after", A_RUN)
+    .action((id, flags) => end(async () => (await import("./show.ts")).showRun(id, flags)));
+  withJson(withTarget(runs.command("explain")))
+    .argument("<run>", "its id, or an id of its message")
+    .description("Says why a run is where it is, what it waits for, and what comes next. It changes nothing.")
+    .addHelpText("after", A_RUN)
+    .action((id, flags) => end(async () => (await import("./explain.ts")).explainRun(id, flags)));
+  withTarget(runs.command("logs"))
+    .argument("<run>", "its id, or an id of its message")
+    .option("-f, --follow", "go on until the run is over")
+    .option("--attempt <n>", "of this attempt; without it, of the last one", wholeNumber(1, 100_000))
+    .option("--raw", "with the control characters that the worker wrote, for a file")
+    .description("Prints what the worker wrote: from its pod while that is there, and then from what was kept.")
+    .addHelpText("after", A_RUN)
+    .action((id, flags, command) => {
+      if (flags.follow && flags.attempt !== undefined) command.error("error: --follow takes no --attempt");
+      return end(async () => (await import("./logs.ts")).printLogs(id, flags));
+    });
+  withTarget(runs.command("wait"))
+    .argument("<run>", "its id, or an id of its message")
+    .option("--timeout <duration>", "wait no longer than this, such as 10m", positiveDuration)
+    .description("Waits until a run is over, and ends by its outcome.")
+    .addHelpText(
+      "after",
+      `${A_RUN}
+
+Ends with 0 if it succeeded, 3 if it failed, 4 if its message was rejected, 5 if it was cancelled,
+6 if its message was lost, 7 if it was not over in time, 1 if there is no such run, 2 for wrong
+flags.`,
+    )
+    .action((id, flags) => end(async () => (await import("./wait.ts")).waitFor(id, flags)));
+  withDoing(withTarget(runs.command("cancel")))
+    .argument("<run...>", "their ids, or ids of their messages")
+    .description("Cancels runs, whatever they wait for: a Job at work is ended, the message dead-lettered.")
+    .addHelpText("after", A_RUN)
+    .action((ids, flags) => end(async () => (await import("./cancel.ts")).cancelRuns(ids, flags)));
+}
+
+function addList(runs: Command): void {
+  withOutput(withTarget(runs.command("ls")))
+    .option("--module <name>", "only those of this module")
+    .addOption(
+      new Option("--status <status>", "only those in this status").choices([...OPEN_STATUSES, ...CLOSED_STATUSES]),
+    )
+    .option("--source <name>", "only those of this source, as run ids begin with it")
+    .option("--closed", "those that are over, and not those that are open")
+    .option("--since <time>", "only messages enqueued since then: 2h ago, or a time; closed ones by default 24h", since)
+    .option("--message-id <id>", "only those of messages that have this id, or this correlation id; open and closed")
+    .option("--limit <n>", "so many at most", wholeNumber(1, 10_000), 100)
+    .option("--from <place>", "go on where an earlier list ended")
+    .description("Lists runs: those that are open, or those that are over.")
+    .addHelpText(
+      "after",
+      "\nA list by module, status or time may have to read many rows. It then says how far it came.",
+    )
+    .action((flags, command) => {
+      if (flags.messageId !== undefined && (flags.from !== undefined || flags.closed))
+        command.error("error: --message-id takes neither --from nor --closed");
+      return end(async () => (await import("./ls.ts")).listRuns(flags));
+    });
+}
+
+/** A time, or how long ago it was, as ms since 1970. */
+function since(text: string): number {
+  const time = /^\d{4}-\d\d-\d\d/.test(text) ? new Date(text).getTime() : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  try {
+    return Date.now() - positiveDuration(text);
+  } catch {
+    throw new InvalidArgumentError(
+      "Give a duration such as 2h or 3d, or a time such as 2026-01-31 or 2026-01-31T08:00Z.",
+    );
+  }
+}

@@ -1,0 +1,90 @@
+import type { Explanation } from "../../shared/operate/views/explain.ts";
+import { attemptsHad, type ClosedRun, type ClosedStatus, runId } from "../../shared/run/run.ts";
+import type { TargetFlags } from "../target/flags.ts";
+import { shown, withOperator } from "../target/with-operator.ts";
+import { CAUSES } from "../text/causes.ts";
+import { plainJson, plainText } from "../text/plain-text.ts";
+import { print } from "../text/print.ts";
+import { counted, countText, lengthText, timeText } from "../text/times.ts";
+import { known, oneRun } from "./one-run.ts";
+
+const OUTCOMES: Readonly<Record<ClosedStatus, string>> = {
+  succeeded: "its message was completed",
+  failed: "its message was dead-lettered",
+  rejected: "its message was dead-lettered, because it can never work",
+  cancelled: "a person cancelled it, and its message was dead-lettered",
+  lost: "its message was gone from the bus",
+};
+
+type Open = Extract<Explanation, { readonly kind: "open" }>;
+
+/** Says why a run is where it is, and what comes next. */
+export async function explainRun(
+  id: string,
+  flags: TargetFlags & { readonly output: "table" | "json" },
+): Promise<number> {
+  return withOperator(flags, async (operator) => {
+    const key = await oneRun(operator, id);
+    const explanation = known(await shown("looking at row, bus and cluster", operator.explain(key)), key);
+    if (flags.output === "json") print(plainJson(explanation, 2));
+    else for (const line of sentencesOf(explanation)) print(plainText(line));
+    return 0;
+  });
+}
+
+/** The explanation in sentences, one a line. */
+export function sentencesOf(explanation: Explanation): string[] {
+  return explanation.kind === "closed" ? closedSentences(explanation.run) : [...openSentences(explanation)];
+}
+
+function closedSentences(run: ClosedRun): string[] {
+  const { verdict } = run;
+  const why = [verdict?.reason, verdict?.description].filter(Boolean).join(": ");
+  return [
+    `${runId(run)} is over since ${timeText(run.closedAt)}: ${OUTCOMES[run.status]}, ${lengthText(run.closedAt - run.enqueuedAt)} after it was enqueued.`,
+    `There were ${counted(attemptsHad(run), "attempt")}, ${counted(run.failures, "failure")} and ${counted(run.interruptions, "interruption")}.`,
+    ...(why === "" ? [] : [`The reason was ${why}`]),
+  ];
+}
+
+function* openSentences(explained: Open): Generator<string> {
+  const { run, at, facts, rule, decision, keptBack, waitsFor, unavailable } = explained;
+  yield `${runId(run)} is ${run.status}, at attempt ${run.attempt} of module ${run.module || "(none)"}.`;
+  if (waitsFor) yield* waitSentences(waitsFor, at);
+  else yield `Nothing keeps it: the next tick goes on with it (${decision.do}).`;
+  if (keptBack) yield keptBackText(keptBack);
+  if (run.lastError !== undefined) yield `Its last error was: ${run.lastError}`;
+  const seen = [
+    `Job ${facts.jobName} ${facts.job.phase}`,
+    ...(facts.message === undefined ? [] : [`message ${facts.message}`]),
+    ...(facts.slot === undefined ? [] : [facts.slot.start ? "a free place" : `no place: ${facts.slot.cause}`]),
+    ...(facts.cancelled ? ["cancelled by a person"] : []),
+  ];
+  yield `Seen: ${seen.join(", ")}. Rule \`${rule}\` says: ${decision.do}.`;
+  if (unavailable !== undefined) yield `Not all could be seen: ${unavailable}`;
+}
+
+function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Generator<string> {
+  const until = wait.until === undefined ? "" : `, until ${timeText(wait.until)} (in ${lengthText(wait.until - now)})`;
+  yield `It waits because ${CAUSES[wait.cause]} (${wait.cause})${until}.`;
+  if (wait.ahead) yield `Ahead of it are ${countText(wait.ahead)} runs of its module.`;
+  if (wait.estimate) {
+    const { ms, closed, since } = wait.estimate;
+    yield `Its turn comes in about ${lengthText(ms)}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed.`;
+  }
+}
+
+function keptBackText(keptBack: NonNullable<Open["keptBack"]>): string {
+  switch (keptBack.cause) {
+    case "wrong-cluster":
+      return `Ticks leave it alone because of the cluster (${keptBack.because}). See: dispatcher audit`;
+    case "source-held": {
+      const since = keptBack.since === undefined ? "" : ` since ${timeText(keptBack.since)}`;
+      return `Ticks leave it alone because its source is held${since} (${keptBack.because}). See: dispatcher audit`;
+    }
+    case "held":
+      return `It stands at gate ${keptBack.gate}, shut since ${timeText(keptBack.since)}. The last that was rejected: ${keptBack.problem}`;
+    default:
+      return keptBack satisfies never;
+  }
+}

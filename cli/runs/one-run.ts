@@ -1,0 +1,32 @@
+import type { Operator } from "../../shared/operate/operator.ts";
+import { type RunKey, runId } from "../../shared/run/run.ts";
+import { Refusal } from "../refusal.ts";
+
+/** More ids in one line help nobody. */
+const MOST_NAMED = 5;
+
+/** Finds the one run that an id means: a run's own, or a message's or a correlation id that only one run has. */
+export async function oneRun(operator: Operator, id: string): Promise<RunKey> {
+  const found = await operator.find(id);
+  const [key, another] = found?.keys ?? [];
+  if (!found || !key)
+    throw new Refusal(
+      `No run has the id ${id}, and no message of a run has it as its id or correlation id. List runs with: dispatcher runs ls`,
+    );
+  if (!another) return key;
+  const newest = found.keys.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt).slice(0, MOST_NAMED);
+  const count = `${found.isMore ? "More than " : ""}${found.keys.length}`;
+  throw new Refusal(
+    `${count} runs have the ${found.by} ${id}. Give the id of one run; the newest are: ${newest.map(runId).join(" ")}`,
+  );
+}
+
+/** Takes what a view answered about a run that was there just now. */
+export function known<T>(answer: T | "newer" | undefined, key: RunKey): T {
+  if (answer === undefined) throw new Refusal(`Run ${runId(key)} is gone. Its history ended just now.`);
+  if (answer === "newer")
+    throw new Refusal(
+      `A newer release of the Dispatcher wrote the row of run ${runId(key)}. Use that release's command.`,
+    );
+  return answer;
+}

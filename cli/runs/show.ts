@@ -1,0 +1,143 @@
+import type { RunShown } from "../../shared/operate/views/run.ts";
+import { runId } from "../../shared/run/run.ts";
+import type { TargetFlags } from "../target/flags.ts";
+import { shown, withOperator } from "../target/with-operator.ts";
+import { plainJson, plainText } from "../text/plain-text.ts";
+import { print } from "../text/print.ts";
+import { styled } from "../text/style.ts";
+import { counted, lengthText, timeText } from "../text/times.ts";
+import { known, oneRun } from "./one-run.ts";
+
+type JobShown = NonNullable<Extract<RunShown["job"], { readonly found: unknown }>["found"]>;
+
+interface ShowFlags extends TargetFlags {
+  readonly output: "table" | "json";
+  readonly content?: true;
+}
+
+/** Prints all that is known of a run. */
+export async function showRun(id: string, { content, ...flags }: ShowFlags): Promise<number> {
+  return withOperator(flags, async (operator, { deps }) => {
+    const key = await oneRun(operator, id);
+    const options = content ? { withContent: true } : {};
+    const run = known(await shown("reading row, bus and cluster", operator.show(key, options)), key);
+    if (flags.output === "json") print(plainJson(readable(run), 2));
+    else
+      for (const [name, value] of linesOf(run, deps.clock.now())) print(`${styled("bold", name.padEnd(10))} ${value}`);
+    return 0;
+  });
+}
+
+/** Writes the body as text if it is text, and otherwise as base64. */
+function readable(shownRun: RunShown): unknown {
+  const message = "found" in shownRun.message ? shownRun.message.found : null;
+  if (!message?.content) return shownRun;
+  return {
+    ...shownRun,
+    message: { found: { ...message, content: { ...message.content, ...bodyOf(message.content) } } },
+  };
+}
+
+function bodyOf({ body }: { readonly body: Uint8Array }): { readonly body: string; readonly encoding: string } {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const text = bytes.toString("utf8");
+  return text.includes("\ufffd")
+    ? { body: bytes.toString("base64"), encoding: "base64" }
+    : { body: text, encoding: "utf8" };
+}
+
+function plain(name: string, text: string): [string, string] {
+  return [name, plainText(text)];
+}
+
+/** A name and what is said of it, one a line. */
+function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> {
+  const { run, place, attempt, job, message, times } = shownRun;
+  const ids = Object.entries({ id: run.messageId, correlation: run.correlationId, subject: run.subject });
+  yield plain("run", runId(run));
+  yield plain("module", run.module || "(no module takes it)");
+  yield plain("status", `${run.status}${place === "closed" ? "" : ` (${PLACE_WORDS[place]})`}`);
+  yield plain("attempt", attempt === 0 ? "none has begun" : `${attempt}; ${failuresText(run)}`);
+  yield plain("message", ids.flatMap(([name, value]) => (value ? `${name} ${value}` : [])).join(", "));
+  yield plain("", messageText(message));
+  yield* jobLines(job);
+  for (const line of timeLines(times, now)) yield plain(line.name, line.text);
+  if (run.lastError !== undefined) yield plain("last error", run.lastError);
+  if (run.verdict)
+    yield plain(
+      "verdict",
+      [run.verdict.outcome, run.verdict.reason, run.verdict.description].filter(Boolean).join(": "),
+    );
+  if ("found" in message && message.found?.content) {
+    const { content } = message.found;
+    yield plain("properties", plainJson(content.properties));
+    const { body, encoding } = bodyOf(content);
+    yield plain(encoding === "utf8" ? "body" : "body (base64)", body);
+  }
+}
+
+const PLACE_WORDS = {
+  work: "at work",
+  line: "in its module's line",
+  later: "it waits for its time",
+  held: "held at a gate",
+} as const;
+
+function failuresText({ failures, interruptions }: RunShown["run"]): string {
+  return `${counted(failures, "failure")} and ${counted(interruptions, "interruption")} so far`;
+}
+
+function messageText(message: RunShown["message"]): string {
+  if ("unavailable" in message) return `the bus can't be asked: ${message.unavailable}`;
+  if (message.found === null) return "not on the bus any more";
+  const { state, bodyBytes, deliveryCount } = message.found;
+  const delivered = deliveryCount === undefined ? "" : `, delivered ${counted(deliveryCount, "time")}`;
+  return `${state} on the bus, ${counted(bodyBytes, "byte")}${delivered}`;
+}
+
+function* jobLines(job: RunShown["job"]): Generator<[string, string]> {
+  if ("unavailable" in job) yield plain("job", `the cluster can't be asked: ${job.unavailable}`);
+  else if (job.found === null) yield plain("job", "none");
+  else yield* foundJobLines(job.found);
+}
+
+function* foundJobLines(job: JobShown): Generator<[string, string]> {
+  const { name, phase, isRetired, why, pods } = job;
+  yield plain("job", `${name}: ${phase}${isRetired ? ", retired" : ""}${why === undefined ? "" : `: ${why}`}`);
+  for (const pod of pods) {
+    const node = pod.node === undefined ? "" : ` on ${pod.node}`;
+    const reason = pod.reason === undefined ? "" : ` (${pod.reason})`;
+    yield plain("pod", `${pod.name}: ${pod.phase}${reason}${node}`);
+    for (const { name: container, state, exitCode, reason: because } of pod.containers) {
+      const code = exitCode === undefined ? "" : ` with code ${exitCode}`;
+      yield plain("", `${container}: ${state}${code}${because === undefined ? "" : ` (${because})`}`);
+    }
+  }
+}
+
+const STEPS = {
+  enqueuedAt: "enqueued",
+  acceptedAt: "accepted",
+  jobCreatedAt: "Job created",
+  podStartedAt: "pod started",
+  workStartedAt: "work began",
+  workEndedAt: "work ended",
+  jobEndedAt: "Job ended",
+  closedAt: "closed",
+} as const;
+
+/** A line for each step, with how long it took from the step before. Those of the cluster are whole seconds. */
+function* timeLines(
+  times: RunShown["times"],
+  now: number,
+): Generator<{ readonly name: string; readonly text: string }> {
+  let before: number | undefined;
+  for (const [step, words] of Object.entries(STEPS)) {
+    const at = Object.entries(times).find(([name]) => name === step)?.[1];
+    if (at === undefined) continue;
+    const since =
+      before === undefined ? `${lengthText(now - at)} ago` : `+${(Math.max(0, at - before) / 1000).toFixed(1)} s`;
+    yield { name: before === undefined ? "times" : "", text: `${timeText(at)}  ${words} (${since})` };
+    before = at;
+  }
+}

@@ -1,0 +1,105 @@
+import type { Status } from "../../shared/operate/views/status.ts";
+import { sourceName } from "../../shared/run/source.ts";
+import { plainText } from "../text/plain-text.ts";
+import { styled } from "../text/style.ts";
+import { type Column, tableText } from "../text/table.ts";
+import { countText, lengthText, timeText } from "../text/times.ts";
+
+type ModuleStatus = Status["modules"][number];
+type Problem = Status["problems"][number];
+
+/** Writes the status for people: whose it is, a line for each module, and a line for everything that is wrong. */
+export function statusText(status: Status): string {
+  const { instance, namespace, at, tick, ticker, modules, problems } = status;
+  const ticked = tick
+    ? `ticked ${lengthText(tick.ageMs)} ago${ticker === undefined ? "" : ` by ${ticker}`}`
+    : "no tick yet";
+  const wrong = problems.map((problem) => `  ${styled("red", "!")} ${plainText(problemText(problem, at))}`);
+  return [
+    plainText(`instance ${instance}, Jobs in namespace ${namespace}`),
+    plainText(ticked),
+    "",
+    tableText(columnsAt(at), modules),
+    "",
+    ...(wrong.length === 0 ? [styled("green", "nothing is wrong")] : ["What is wrong:", ...wrong]),
+  ].join("\n");
+}
+
+function columnsAt(now: number): readonly Column<ModuleStatus>[] {
+  return [
+    { head: "MODULE", text: ({ module }) => module || "(no module)", least: 12 },
+    { head: "WORK", text: ({ atWork }) => (atWork ? String(sum(atWork.byStatus)) : "?") },
+    { head: "PLACES", text: ({ places }) => (places === undefined ? "-" : String(places)) },
+    { head: "LINE", text: ({ inLine }) => shortCount(inLine) },
+    { head: "LATER", text: ({ later }) => shortCount(later) },
+    { head: "HELD", text: ({ held }) => shortCount(held) },
+    { head: "OLDEST", text: ({ oldestAt }) => (oldestAt === undefined ? "-" : lengthText(now - oldestAt)) },
+    { head: "DONE", text: ({ ends }) => (ends ? String(ends.succeeded ?? 0) : "?") },
+    { head: "FAILED", text: ({ ends }) => (ends ? String(sum({ ...ends, since: 0, succeeded: 0 })) : "?") },
+    { head: "STATE", text: (module) => stateText(module), least: 12 },
+  ];
+}
+
+/** What a person or the Dispatcher decided about a module, and why its runs wait for their time. */
+function stateText({ limit, trip, gate, source, places, later, module, atWork }: ModuleStatus): string {
+  const causes = Object.entries(later.causes).map(([cause, count]) => `${cause} ${count}`);
+  const heldUp = Object.entries(atWork?.heldUpBy ?? {}).map(([cause, count]) => `${cause} ${count}`);
+  const states = [
+    ...(limit ? [limitText(limit)] : []),
+    ...(trip ? [`tripped: ${trip.why}`] : []),
+    ...(gate ? [`gate shut: ${gate.problem}`] : []),
+    ...(places === undefined && source !== undefined && module !== "" ? ["its file is gone"] : []),
+    ...causes,
+    ...heldUp,
+  ];
+  return states.join(", ") || "-";
+}
+
+function limitText({ places, who, why, until }: NonNullable<ModuleStatus["limit"]>): string {
+  const end = until === undefined ? "" : ` until ${timeText(until)}`;
+  return `${places === 0 ? "paused" : "limited"} by ${who}${end}${why === undefined ? "" : ` (${why})`}`;
+}
+
+function problemText(problem: Problem, now: number): string {
+  const ago = (since: number | undefined) => (since === undefined ? "" : ` for ${lengthText(now - since)}`);
+  switch (problem.kind) {
+    case "no tick": {
+      const last = problem.lastAt === undefined ? "ever" : `since ${timeText(problem.lastAt)}`;
+      return `no tick came to its end ${last}, so nothing is retried or settled. See whether a replica runs`;
+    }
+    case "cluster unavailable":
+      return `the cluster can't be asked: ${problem.detail}`;
+    case "cluster held":
+      return `nothing starts${ago(problem.since)}, because of the cluster (${problem.because}). See: dispatcher audit`;
+    case "source held":
+      return `${sourceName(problem.source)} is held${ago(problem.since)} (${problem.because}). See: dispatcher audit`;
+    case "gate shut":
+      return `gate ${problem.gate} is shut${ago(problem.since)}: ${problem.problem}. See: dispatcher audit`;
+    case "module tripped":
+      return `module ${problem.module} is tripped${ago(problem.since)}: ${problem.why}`;
+    case "module removed":
+      return `runs of module ${problem.module} wait, and its file is gone. Deploy it again, or cancel them`;
+    case "overdue":
+      return `${problem.count} Jobs are past their time limit and not over. See: dispatcher audit`;
+    case "orphans":
+      return `${problem.count} deferred messages or Jobs belong to no run. See: dispatcher audit`;
+    case "undelivered":
+      return `${problem.count} sources deliver nothing, though a message is older than 15 minutes`;
+    case "not started":
+      return `${problem.count} Jobs have not started for longer than their startTimeout`;
+    case "failed":
+      return `${problem.count} steps of the last tick failed and are tried again. The log says why`;
+    case "postponed":
+      return `the last tick had no time for ${problem.count} runs`;
+    default:
+      return problem satisfies never;
+  }
+}
+
+function shortCount(count: { readonly count: number; readonly isMore: boolean }): string {
+  return count.isMore ? `>${count.count}` : countText(count);
+}
+
+function sum(counts: Readonly<Record<string, number | undefined>>): number {
+  return Object.values(counts).reduce<number>((total, count) => total + (count ?? 0), 0);
+}

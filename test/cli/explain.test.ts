@@ -1,0 +1,62 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { sentencesOf } from "../../cli/runs/explain.ts";
+import { CAUSES } from "../../cli/text/causes.ts";
+import type { OpenRunExplained } from "../../shared/operate/views/explain.ts";
+import { aRun } from "../support/a-run.ts";
+
+const run = aRun({ sequenceNumber: 7, enqueuedAt: 1_000, module: "m", status: "waiting" });
+const open = (over: Partial<OpenRunExplained>) => ({
+  kind: "open" as const,
+  run,
+  place: "line" as const,
+  at: 10_000,
+  facts: { jobName: "m-x-7-1", job: { phase: "absent" as const, confirmed: false }, cancelled: false },
+  rule: "start",
+  decision: { do: "start" as const },
+  ...over,
+});
+
+describe("a run that is explained", () => {
+  test("waits for its turn", () => {
+    const said = sentencesOf(
+      open({
+        decision: { do: "leave", cause: "max-active" },
+        facts: { ...open({}).facts, message: "deferred", slot: { start: false, cause: "max-active" } },
+        waitsFor: {
+          cause: "max-active",
+          ahead: { count: 1_000, isMore: true },
+          estimate: { ms: 7_200_000, closed: 12, since: 0 },
+        },
+      }),
+    );
+    expect(said).toEqual([
+      expect.stringMatching(/:7:1000 is waiting, at attempt 1 of module m\.$/),
+      "It waits because its module has no free place (max-active).",
+      "Ahead of it are more than 1000 runs of its module.",
+      "Its turn comes in about 2h, if its module goes on as it did since 1970-01-01T00:00:00Z: 12 runs closed.",
+      "Seen: Job m-x-7-1 absent, message deferred, no place: max-active. Rule `start` says: leave.",
+    ]);
+  });
+
+  test("waits until a time, and says what is away", () => {
+    const said = sentencesOf(
+      open({ waitsFor: { cause: "back-off", until: 70_000 }, unavailable: "the API server is away" }),
+    );
+    expect(said[1]).toBe(
+      "It waits because an attempt failed, and the next one has to wait (back-off), until 1970-01-01T00:01:10Z (in 1m).",
+    );
+    expect(said.at(-1)).toBe("Not all could be seen: the API server is away");
+  });
+
+  test("goes on by itself", () => {
+    expect(sentencesOf(open({}))[1]).toBe("Nothing keeps it: the next tick goes on with it (start).");
+  });
+});
+
+test("docs/operate.md says more of each cause that a person has to look after", () => {
+  const page = readFileSync("docs/operate.md", "utf8");
+  const atWork = ["job-at-work", "job-terminating", "job-overdue"];
+  const missing = Object.keys(CAUSES).filter((cause) => !page.includes(`\`${cause}\``) && !atWork.includes(cause));
+  expect(missing).toEqual([]);
+});
