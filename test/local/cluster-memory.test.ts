@@ -6,6 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { makeClusterState } from "../../local/cluster/store/cluster-state.ts";
+import { keepObjects, readObjects } from "../../local/cluster/store/object-log.ts";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { judgeEnd } from "../../shared/jobs/judge-end.ts";
 import { buildJob } from "../contract/job-harness.ts";
@@ -97,6 +99,23 @@ describe("a cluster that remembers, started again, has", () => {
     expect((await again.api.ask("GET", `${JOBS}/${name}`)).code).toBe(404);
     expect((await again.api.ask("GET", `${PODS}/${pod.metadata?.name}`)).code).toBe(404);
     expect(existsSync(join(directory, "pods", pod.metadata?.uid ?? ""))).toBe(false);
+  });
+});
+
+test("the log is written anew when it has become long, and holds what is there", async () => {
+  const file = join(directory, "objects");
+  const state = makeClusterState(["jobs"]);
+  const end = keepObjects(file, "u", state, 5_000);
+  const metadata = { namespace: "jobs", uid: "1", resourceVersion: "", creationTimestamp: "" };
+  const [kept, gone] = ["kept", "gone"].map((name) => state.secrets.insert({ metadata: { ...metadata, name } }));
+  if (!kept || !gone) throw new Error("two Secrets should be there");
+  for (let turn = 0; turn < 200; turn += 1) state.secrets.replace({ ...kept, data: { turn: String(turn) } });
+  state.secrets.remove(gone);
+  end();
+  expect(readFileSync(file).byteLength).toBeLessThan(8_000);
+  expect(readObjects(file)).toMatchObject({
+    uid: "u",
+    secrets: [{ metadata: { name: "kept" }, data: { turn: "199" } }],
   });
 });
 

@@ -4,6 +4,8 @@ import type { ClusterState } from "./cluster-state.ts";
 import { type Change, keyOf } from "./store.ts";
 import type { Config, Job, Pod, StoredObject } from "./wire.ts";
 
+/** How much longer than it need be a log may always be. */
+const SPARE_BYTES = 16 * 1024 * 1024;
 /** The ConfigMap that each start makes anew, because it holds the certificate. */
 const ROOT_CA = "kube-root-ca.crt";
 
@@ -53,17 +55,20 @@ export function readObjects(path: string): KeptObjects {
 }
 
 /**
- * Writes the log anew with what the cluster holds, and from then on each change before anyone hears of it. Returns the
- * end of that.
+ * Writes the log anew with what the cluster holds, and from then on each change before anyone hears of it. It writes the
+ * log anew again whenever that has become several times as long as it need be, because a Job changes some ten times.
+ * Returns the end of that. `spareBytes` is what the log may always grow by.
  */
-export function keepObjects(path: string, uid: string, state: ClusterState): () => void {
-  const draft = `${path}.new`;
-  const file = openSync(draft, "w", 0o600);
-  const write = (line: Line): void => void writeSync(file, `${JSON.stringify(line)}\n`);
-  write({ uid });
-  for (const kind of KINDS)
-    for (const object of state[kind].inOrder()) if (isKept(object)) write({ put: kind, object });
-  renameSync(draft, path);
+export function keepObjects(path: string, uid: string, state: ClusterState, spareBytes = SPARE_BYTES): () => void {
+  let log = rewrite(path, uid, state);
+  let bytes = 0;
+  const write = (line: Line): void => {
+    bytes += append(log.file, line);
+    if (bytes < Math.max(spareBytes, 4 * log.bytes)) return;
+    closeSync(log.file);
+    log = rewrite(path, uid, state);
+    bytes = 0;
+  };
   const stops = KINDS.map((kind) =>
     state[kind].listen(({ type, object }: Change<StoredObject>) => {
       if (!isKept(object)) return;
@@ -73,8 +78,23 @@ export function keepObjects(path: string, uid: string, state: ClusterState): () 
   );
   return () => {
     for (const stop of stops) stop();
-    closeSync(file);
+    closeSync(log.file);
   };
+}
+
+/** Replaces the log by one that holds each object once. It takes the old one's place only when it is whole. */
+function rewrite(path: string, uid: string, state: ClusterState): { readonly file: number; readonly bytes: number } {
+  const draft = `${path}.new`;
+  const file = openSync(draft, "w", 0o600);
+  let bytes = append(file, { uid });
+  for (const kind of KINDS)
+    for (const object of state[kind].inOrder()) if (isKept(object)) bytes += append(file, { put: kind, object });
+  renameSync(draft, path);
+  return { file, bytes };
+}
+
+function append(file: number, line: Line): number {
+  return writeSync(file, `${JSON.stringify(line)}\n`);
 }
 
 function isKept({ metadata }: StoredObject): boolean {
