@@ -3,7 +3,8 @@ import { detailOf } from "./describe-end.ts";
 import { type FailureGroup, failureGroup } from "./failure-group.ts";
 import type { PeekedMessage } from "./message.ts";
 import type { Reason } from "./reasons.ts";
-import { type ClosedRun, type RunKey, runId, type Verdict } from "./run.ts";
+
+import { attemptsHad, type ClosedRun, type RunKey, runId, type Verdict } from "./run.ts";
 import type { Source } from "./source.ts";
 
 /** What is noted of a run whose message was dead-lettered, so that people find it among others that failed alike. */
@@ -41,7 +42,7 @@ export function notedLetter(run: ClosedRun): NotedLetter | undefined {
     ...(exitCode === undefined ? {} : { exitCode }),
     group: failureGroup({ module, reason, exitCode, detail: detailOf(run, description) }),
     messageId,
-    attempts: status === "rejected" ? 0 : run.attempt,
+    attempts: attemptsHad(run),
     closedAt,
   };
 }

@@ -31,4 +31,5 @@ export function detailOf(run: RunKey, description: string): string {
   return description.replace(OF_ATTEMPT, "");
 }
 
-const OF_ATTEMPT = /^(?:Job \S+|no Job), attempt \d+(?: of \d+|, failure \d+ of \d+ and \d+ interruptions): /;
+const OF_ATTEMPT =
+  /^(?:no attempt was made|(?:Job \S+|no Job), attempt \d+(?: of \d+|, failure \d+ of \d+ and \d+ interruptions)): /;

@@ -2,7 +2,7 @@ import type { EpochMs } from "../../clock.ts";
 import { jobName } from "../../jobs/job-name.ts";
 import type { Place } from "../../ports/run-table.ts";
 import { lastBegun } from "../../run/change-run.ts";
-import type { ClosedRun, Run } from "../../run/run.ts";
+import { attemptsHad, type ClosedRun, type Run } from "../../run/run.ts";
 
 /** Where a run is: see `Place`. */
 export type PlaceOfRun = Place | "closed";
@@ -25,9 +25,7 @@ export function placeOf(run: Run | ClosedRun, now: EpochMs): PlaceOfRun {
  * for a message that was rejected, or that waits for its first attempt.
  */
 export function shownAttempt(run: Run | ClosedRun): number {
-  if (run.verdict?.outcome === "rejected" || run.status === "held") return 0;
-  if (!isOpen(run)) return run.attempt;
-  return run.status === "waiting" && run.attempt === 1 ? 0 : lastBegun(run);
+  return isOpen(run) && !run.verdict ? lastBegun(run) : attemptsHad(run);
 }
 
 /** Names the Job of an attempt. */

@@ -101,6 +101,7 @@ describe("the dead letter of a closed run", () => {
     { failures: 3, interruptions: 0, attempt: 3 },
     { failures: 3, interruptions: 2, attempt: 5 },
     { failures: 0, interruptions: 0, attempt: 9 },
+    { failures: 0, interruptions: 0, attempt: 0 },
   ])("is grouped by what ended the work, and not by the attempt: %j", (counts) => {
     const run = aRun({ attempt: counts.attempt, jobName: "thumbnail-0a1b2c3d-16-3" });
     for (const { jobName, ...rest } of [run, { ...run, jobName: "" }]) {
