@@ -1,6 +1,7 @@
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
 import { wholeNumber } from "../../shared/command-line.ts";
 import { REASONS } from "../../shared/run/reasons.ts";
+import { withDoing } from "../doing.ts";
 import { end } from "../end.ts";
 import { withTarget } from "../target/flags.ts";
 import { withOutput } from "../text/output.ts";
@@ -35,10 +36,8 @@ export function addDead(program: Command): void {
     .option("--bodies", "with their bodies, in base64")
     .addHelpText("after", EXPORT_HELP)
     .action((file, flags) => end(async () => (await import("./export.ts")).exportLetters(file, flags)));
-  withChosen(withTarget(dead.command("purge")))
+  withDoing(withChosen(withTarget(dead.command("purge"))))
     .description("Takes dead letters off the bus for good, after you have typed how many.")
-    .option("--why <text>", "the reason, for those who see it later")
-    .option("--dry-run", "only say what would be done")
     .option("--yes <count>", "that there are so many, where nobody can be asked", wholeNumber(1, 1_000_000_000))
     .addHelpText("after", PURGE_HELP)
     .action((flags, command) => {

@@ -23,7 +23,9 @@ export async function exportLetters(path: string, { bodies = false, ...flags }: 
     const operator = makeOperator(target.deps, target.log);
     let letters = 0;
     let gone = 0;
-    for await (const exported of operator.exportLetters(await chosenBy(operator, flags), progress.at)) {
+    for await (const exported of operator.exportLetters(await chosenBy(operator, flags), (looked) =>
+      progress.at(looked),
+    )) {
       await write(file, `${plainJson(lineOf(exported, bodies))}\n`);
       letters += 1;
       if (exported.message === undefined) gone += 1;

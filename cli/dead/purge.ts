@@ -1,39 +1,35 @@
+import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { makeOperator } from "../../shared/operate/operator.ts";
 import { type LettersPurged, MOST_IN_FRONT, type PurgePlan } from "../../shared/operate/purge-letters.ts";
+import type { DoingFlags } from "../doing.ts";
 import { Refusal } from "../refusal.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
 import { print } from "../text/print.ts";
-import { type Progress, showProgress } from "../text/progress.ts";
+import { showProgress } from "../text/progress.ts";
 import { chosenBy } from "./chosen.ts";
 import type { WantedFlags } from "./wanted.ts";
 
-type Flags = TargetFlags &
-  WantedFlags & {
-    readonly run?: readonly string[];
-    readonly why?: string;
-    readonly dryRun?: boolean;
-    readonly yes?: number;
-  };
+type Flags = TargetFlags & WantedFlags & DoingFlags & { readonly run?: readonly string[]; readonly yes?: number };
 
 /**
  * Takes the chosen dead letters of a Dispatcher off the bus for good, once a person has typed how many there are.
  * Resolves to 1 if some are left.
  */
-export async function purgeLetters({ why, dryRun = false, yes, ...flags }: Flags): Promise<number> {
+export async function purgeLetters({ why, dryRun, yes, ...flags }: Flags): Promise<number> {
   const target = await openTarget(flags);
   try {
     const operator = makeOperator(target.deps, target.log);
     const chosen = await chosenBy(operator, flags);
-    const plan = await during("looking through the dead letter queues", ({ at }) => operator.planPurge(chosen, at));
+    const plan = await during("looking through the dead letter queues", (show) => operator.planPurge(chosen, show));
     const count = plan.letters.length;
     for (const line of planLines(plan)) print(line);
     if (dryRun || count === 0) return 0;
     const who = await target.announce(`purge ${lettersText(count)}`);
     await confirm(count, yes);
     const by = { who, ...(why === undefined ? {} : { why }) };
-    const done = await during("purging", ({ at }) => operator.purgeLetters(plan.letters, by, at), count);
+    const done = await during("purging", (show) => operator.purgeLetters(plan.letters, by, show), count);
     print(doneText(done));
     return done.left === 0 ? 0 : 1;
   } finally {
@@ -41,10 +37,14 @@ export async function purgeLetters({ why, dryRun = false, yes, ...flags }: Flags
   }
 }
 
-async function during<T>(words: string, act: (progress: Progress) => Promise<T>, total?: number): Promise<T> {
+async function during<T>(
+  words: string,
+  act: (show: (count: number) => void) => Promise<T>,
+  total?: number,
+): Promise<T> {
   const progress = showProgress(words, total);
   try {
-    return await act(progress);
+    return await act((count) => progress.at(count));
   } finally {
     progress.end();
   }
@@ -61,7 +61,10 @@ async function confirm(count: number, yes: number | undefined): Promise<void> {
   if (!process.stdin.isTTY)
     throw new Refusal(`Nothing was purged, because nobody can be asked. Add --yes ${count} if you are sure.`);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const typed = await terminal.question(`They can't be brought back. Type ${count} to purge them: `);
+  // It is closed by Ctrl-C, or if the terminal goes away.
+  const closed = once(terminal, "close").then(() => "");
+  const asked = terminal.question(`They can't be brought back. Type ${count} to purge them: `);
+  const typed = await Promise.race([asked, closed]);
   terminal.close();
   if (typed.trim() !== String(count)) throw new Refusal(`Nothing was purged, because you did not type ${count}.`);
 }

@@ -56,7 +56,7 @@ function bySource(letters: readonly NotedLetter[]): ChosenOfSource[] {
 /**
  * Peeks through a dead letter queue from the front, until all chosen letters were seen or its end is reached. Whatever
  * has a chosen run's stamp, or its number if the stamp had no room, is that run's letter: the service does not promise
- * that a letter keeps its number.
+ * that a letter keeps its number. Of two with one stamp the first counts.
  */
 export async function* lookThrough(
   { broker }: Pick<LookDependencies, "broker">,
@@ -67,8 +67,7 @@ export async function* lookThrough(
     const page = await broker.browse({ deadLettersOf: source }, next, PAGE);
     for (const message of page) {
       const run = runOfLetter(source, message);
-      missing.delete(run);
-      yield { message, letter: letters.get(run) };
+      yield { message, letter: missing.delete(run) ? letters.get(run) : undefined };
     }
     const last = page.at(-1);
     if (!last) return;

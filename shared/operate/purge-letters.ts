@@ -128,10 +128,9 @@ async function purgeSource(
       held.push(one.lockToken);
       return;
     }
-    // Another receiver may have it next.
-    if (!(await unlessLost(deps.broker.completeLocked(entity, one.lockToken)))) return;
     active.delete(run);
-    removed.push(letter);
+    if (await unlessLost(deps.broker.completeLocked(entity, one.lockToken))) removed.push(letter);
+    else active.set(run, letter);
   };
   const isInTime = () => since === undefined || isFresh(since, deps.clock, deps.lockDurationMs / 2);
   try {

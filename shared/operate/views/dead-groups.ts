@@ -5,6 +5,7 @@ import { knownSources } from "../../observe/open-runs.ts";
 import type { CountedGroup } from "../../ports/run-table.ts";
 import type { NotedLetter } from "../../run/dead-letter.ts";
 import type { Reason } from "../../run/reasons.ts";
+import { withoutEtag } from "./dead-letters.ts";
 
 /** Messages that were dead-lettered for the same. Times are ms since 1970. */
 export interface FailureGroupShown {
@@ -83,8 +84,7 @@ async function wordsOn({ table }: LookDependencies, { newest }: CountedGroup): P
 }
 
 function shown({ newest, count, isMore, firstAt }: CountedGroup, description: string): FailureGroupShown {
-  const { etag: _, ...letter } = newest;
-  const { module, reason, exitCode, group, closedAt } = letter;
+  const { module, reason, exitCode, group, closedAt } = newest;
   return {
     ...group,
     module,
@@ -94,6 +94,6 @@ function shown({ newest, count, isMore, firstAt }: CountedGroup, description: st
     isMore,
     firstAt,
     lastAt: closedAt,
-    sample: { ...letter, description },
+    sample: { ...withoutEtag(newest), description },
   };
 }

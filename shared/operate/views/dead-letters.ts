@@ -36,7 +36,13 @@ export async function deadLetters(
     letters.push(...(await deps.table.deadLetters(source, wanted, limit + 1 - letters.length, last)));
     if (letters.length > limit) break;
   }
-  return { letters: letters.slice(0, limit).map(({ etag: _, ...letter }) => letter), isMore: letters.length > limit };
+  return { letters: letters.slice(0, limit).map(withoutEtag), isMore: letters.length > limit };
+}
+
+/** Gives what is noted of a letter, without what concerns the table alone. */
+export function withoutEtag(stored: StoredLetter): NotedLetter {
+  const { etag: _, ...letter } = stored;
+  return letter;
 }
 
 /** A dead letter as a peek shows it. */

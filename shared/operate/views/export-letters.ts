@@ -25,7 +25,9 @@ export async function* exportLetters(
     const gone = new Map(ofSource.letters);
     for await (const { letter, message } of lookThrough(deps, ofSource)) {
       onLook((looked += 1));
-      if (letter && gone.delete(runId(letter))) yield { letter, message };
+      if (letter === undefined) continue;
+      gone.delete(runId(letter));
+      yield { letter, message };
     }
     for (const letter of gone.values()) yield { letter, message: undefined };
   }

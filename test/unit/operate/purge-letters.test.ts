@@ -95,6 +95,16 @@ describe("a purge", () => {
     expect(await leftIn(world)).toEqual({ bus: [], rows: [] });
   });
 
+  it("takes the first of two letters with one stamp", async () => {
+    const world = await withDead(64);
+    const [letter] = await world.broker.browse(LETTERS, 1, 1);
+    const { lockToken } = world.broker.deliver(SOURCE, { properties: { ...letter?.properties } });
+    await world.broker.deadLetterLocked(SOURCE, lockToken, { reason: "x", description: "y", properties: {} });
+    expect(await planPurge(world.deps, {})).toMatchObject({ onBus: 1 });
+    expect(await purge(world, 64)).toEqual({ removed: 1, gone: 0, left: 0 });
+    expect(await leftIn(world)).toEqual({ bus: [2], rows: [] });
+  });
+
   it("goes on if the one before died between bus and table", async () => {
     const world = await withDead(64, 1, 64);
     const letters = await ended(world, 64);
