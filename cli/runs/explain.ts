@@ -42,7 +42,7 @@ function closedSentences(run: ClosedRun): string[] {
   const why = [verdict?.reason, verdict?.description].filter(Boolean).join(": ");
   return [
     `${runId(run)} is over since ${timeText(run.closedAt)}: ${OUTCOMES[run.status]}, ${lengthText(run.closedAt - run.enqueuedAt)} after it was enqueued.`,
-    `There were ${counted(attemptsHad(run), "attempt")}, ${counted(run.failures, "failure")} and ${counted(run.interruptions, "interruption")}.`,
+    `It had ${counted(attemptsHad(run), "attempt")}, ${counted(run.failures, "failure")} and ${counted(run.interruptions, "interruption")}.`,
     ...(why === "" ? [] : [`The reason was ${why}`]),
   ];
 }

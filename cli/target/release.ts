@@ -7,6 +7,7 @@ import { KubernetesFailure, NoAnswerError } from "../../shared/adapters/kubernet
 import { loadKubeConfig } from "../../shared/adapters/kubernetes/config.ts";
 import { connect } from "../../shared/adapters/kubernetes/connection.ts";
 import { readConfig } from "../../shared/config.ts";
+import { ConfigError } from "../../shared/errors.ts";
 import { SETTINGS } from "../../shared/settings/settings.ts";
 import { Refusal } from "../refusal.ts";
 import type { Found } from "./find-target.ts";
@@ -80,14 +81,27 @@ export async function readRelease({ context, namespace: named }: TargetFlags): P
   };
 }
 
+const NOTHING_HERE =
+  "There is no Dispatcher to ask: none runs on this machine, neither the environment nor local.settings.json names a bus and a storage account, and there is no kubeconfig. Start one with: dispatcher up. Or set KUBECONFIG to the kubeconfig of its cluster.";
+
 function kubeConfigOf(context: string | undefined): KubeConfig {
-  const kubeConfig = loadKubeConfig(undefined);
+  const kubeConfig = ownKubeConfig();
   if (context === undefined) return kubeConfig;
   const names = kubeConfig.getContexts().map(({ name }) => name);
   if (!names.includes(context))
     throw new Refusal(`The kubeconfig has no context ${context}. Give --context one of: ${names.join(", ")}`);
   kubeConfig.setCurrentContext(context);
   return kubeConfig;
+}
+
+/** Loads the operator's own kubeconfig. It is asked for last, so that without one there is nothing at all. */
+function ownKubeConfig(): KubeConfig {
+  try {
+    return loadKubeConfig(undefined);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || process.env["KUBECONFIG"]) throw error;
+    throw new Refusal(NOTHING_HERE, { cause: error });
+  }
 }
 
 function reader(kubeConfig: KubeConfig, namespace: string, place: string): Get {

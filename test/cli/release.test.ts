@@ -137,6 +137,17 @@ describe("the Dispatcher in a cluster", () => {
     await own.cleanUp?.();
   });
 
+  test("is asked for in words of its own where there is none at all", async () => {
+    const { HOME } = process.env;
+    vi.stubEnv("KUBECONFIG", undefined);
+    vi.stubEnv("HOME", directory);
+    await expect(findTarget({ namespace: "dispatcher" })).rejects.toThrow(
+      /^There is no Dispatcher to ask: none runs on this machine.* Start one with: dispatcher up\./,
+    );
+    vi.stubEnv("HOME", HOME);
+    vi.stubEnv("KUBECONFIG", join(directory, "config"));
+  });
+
   test("is looked for in the namespace of the context, if none is given", async () => {
     with_({ "/apis/apps/v1/namespaces/elsewhere/deployments": { items: [] } });
     await expect(findTarget({ context: "test" })).rejects.toThrow(
