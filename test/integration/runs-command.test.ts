@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { widthOf } from "../../cli/text/plain-text.ts";
 import type { Stack } from "../../local/stack/start-stack.ts";
 import { startLocalStack } from "../support/local-stack.ts";
@@ -75,6 +75,16 @@ describe("an operator learns", { timeout: 60_000 }, () => {
     expect(code).toBe(0);
     const json: unknown = JSON.parse((await dispatcher("status", "-o", "json")).stdout);
     expect(json).toMatchObject({ namespace: "dispatcher-jobs", problems: [] });
+  });
+
+  test("the same again and again, until Ctrl-C", async () => {
+    const args = ["status", "--watch", "-o", "json"];
+    const running = runProgram("cli", { args, env: stack.settings, cwd: directory });
+    await vi.waitFor(() => expect(running.said.stdout.split("\n").length).toBeGreaterThan(2), 30_000);
+    running.child.kill("SIGINT");
+    expect(await running.ended).toBe(0);
+    const shown = running.said.stdout.trimEnd().split("\n");
+    for (const line of shown) expect(JSON.parse(line)).toMatchObject({ namespace: "dispatcher-jobs" });
   });
 
   test("which runs are open, and which are over", async () => {
