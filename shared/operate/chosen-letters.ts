@@ -1,15 +1,14 @@
 import type { LookDependencies } from "../dependencies.ts";
 import { knownSources } from "../observe/open-runs.ts";
 import type { LettersWanted } from "../ports/run-table.ts";
-import { type NotedLetter, runOfLetter } from "../run/dead-letter.ts";
+import { type NotedLetter, nameOfRun, nameOnLetter } from "../run/dead-letter.ts";
 import type { PeekedMessage } from "../run/message.ts";
-import { runId } from "../run/run.ts";
 import { type Source, sourceKey } from "../run/source.ts";
 
 /** Which dead letters a person chose: by what they have in common, or one by one. */
 export type LettersChosen = LettersWanted | readonly NotedLetter[];
 
-/** The chosen dead letters of one source, by the ids of their runs. */
+/** The chosen dead letters of one source, by the names of their runs. */
 export interface ChosenOfSource {
   readonly source: Source;
   readonly letters: ReadonlyMap<string, NotedLetter>;
@@ -48,7 +47,7 @@ function bySource(letters: readonly NotedLetter[]): ChosenOfSource[] {
     const key = sourceKey(letter.source);
     const of = found.get(key) ?? { source: letter.source, letters: new Map<string, NotedLetter>() };
     found.set(key, of);
-    of.letters.set(runId(letter), letter);
+    of.letters.set(nameOfRun(letter), letter);
   }
   return [...found.values()];
 }
@@ -66,7 +65,7 @@ export async function* lookThrough(
   for (let next = 0; missing.size > 0; ) {
     const page = await broker.browse({ deadLettersOf: source }, next, PAGE);
     for (const message of page) {
-      const run = runOfLetter(source, message);
+      const run = nameOnLetter(source, message);
       yield { message, letter: missing.delete(run) ? letters.get(run) : undefined };
     }
     const last = page.at(-1);

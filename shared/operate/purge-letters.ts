@@ -4,8 +4,7 @@ import type { Dependencies, LookDependencies } from "../dependencies.ts";
 import { LockLostError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ReceivedLetter } from "../ports/message-broker.ts";
-import { type NotedLetter, runOfLetter } from "../run/dead-letter.ts";
-import { runId } from "../run/run.ts";
+import { type NotedLetter, nameOfRun, nameOnLetter } from "../run/dead-letter.ts";
 import { sourceName } from "../run/source.ts";
 import { actionOf, type By, fieldsOf } from "./by.ts";
 import { type ChosenOfSource, chooseLetters, type LettersChosen, lookThrough } from "./chosen-letters.ts";
@@ -99,7 +98,7 @@ async function purgeSource(
   const { source, letters } = ofSource;
   const entity = { deadLettersOf: source };
   const gone = new Map(letters);
-  /** The letters that have to be received in order, by the ids of their runs. */
+  /** The letters that have to be received in order, by the names of their runs. */
   const active = new Map<string, NotedLetter>();
   const removed: NotedLetter[] = [];
   let forgotten = 0;
@@ -112,8 +111,8 @@ async function purgeSource(
 
   for await (const { letter, message } of lookThrough(deps, ofSource)) {
     if (!letter) continue;
-    gone.delete(runId(letter));
-    if (message.state !== "deferred") active.set(runId(letter), letter);
+    gone.delete(nameOfRun(letter));
+    if (message.state !== "deferred") active.set(nameOfRun(letter), letter);
     else if ((await deps.broker.completeDeferred({ ...message, source: entity })) === "done") removed.push(letter);
   }
   await forget([...gone.values(), ...removed]);
@@ -121,7 +120,7 @@ async function purgeSource(
   const held: string[] = [];
   let since: Reading | undefined;
   const take = async (one: ReceivedLetter, sent: Reading): Promise<void> => {
-    const run = runOfLetter(source, one);
+    const run = nameOnLetter(source, one);
     const letter = active.get(run);
     if (letter === undefined) {
       since ??= sent;

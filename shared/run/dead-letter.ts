@@ -47,14 +47,20 @@ export function notedLetter(run: ClosedRun): NotedLetter | undefined {
   };
 }
 
+/** Names a run alike however its source is spelled, because a module file may spell it anew. */
+export function nameOfRun(key: RunKey): string {
+  return runId(key).toLowerCase();
+}
+
 /**
- * Names the run of a message in the dead letter queue of a source: the one that was stamped on it, or if the stamp had no
- * room, the one of its number.
+ * Gives the name of the run of a message in the dead letter queue of a source, as `nameOfRun` does: of the one that was
+ * stamped on it, or if the stamp had no room, of the one with its number.
  */
-export function runOfLetter(
+export function nameOnLetter(
   source: Source,
   { properties, sequenceNumber, enqueuedAt }: Pick<PeekedMessage, "properties" | "sequenceNumber" | "enqueuedAt">,
 ): string {
   const stamped = properties["dispatcher-run"];
-  return typeof stamped === "string" && stamped !== "" ? stamped : runId({ source, sequenceNumber, enqueuedAt });
+  if (typeof stamped === "string" && stamped !== "") return stamped.toLowerCase();
+  return nameOfRun({ source, sequenceNumber, enqueuedAt });
 }

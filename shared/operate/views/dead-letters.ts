@@ -1,9 +1,9 @@
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
 import type { LettersWanted, StoredLetter } from "../../ports/run-table.ts";
-import { type NotedLetter, notedLetter, runOfLetter } from "../../run/dead-letter.ts";
+import { type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../../run/dead-letter.ts";
 import type { PeekedMessage, Properties } from "../../run/message.ts";
-import { type ClosedRun, type ClosedStatus, runId } from "../../run/run.ts";
+import type { ClosedRun, ClosedStatus } from "../../run/run.ts";
 import { sourceKey } from "../../run/source.ts";
 import { runsNamed } from "../run-named.ts";
 import { type Sought, sought } from "./sought.ts";
@@ -97,7 +97,7 @@ async function peekAt(
   { source, sequenceNumber, enqueuedAt }: NotedLetter,
 ): Promise<LetterOnBus | undefined> {
   const message = await broker.peek({ deadLettersOf: source }, sequenceNumber);
-  if (!message || runOfLetter(source, message) !== runId({ source, sequenceNumber, enqueuedAt })) return undefined;
+  if (!message || nameOnLetter(source, message) !== nameOfRun({ source, sequenceNumber, enqueuedAt })) return undefined;
   const { state, body, properties } = message;
   const stamps = Object.fromEntries(Object.entries(properties).filter(([name]) => OURS.test(name)));
   return { state, stamps, bodyBytes: body.byteLength };

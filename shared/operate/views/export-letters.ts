@@ -1,7 +1,6 @@
 import type { LookDependencies } from "../../dependencies.ts";
-import type { NotedLetter } from "../../run/dead-letter.ts";
+import { type NotedLetter, nameOfRun } from "../../run/dead-letter.ts";
 import type { PeekedMessage } from "../../run/message.ts";
-import { runId } from "../../run/run.ts";
 import { chooseLetters, type LettersChosen, lookThrough } from "../chosen-letters.ts";
 
 /** A dead letter as its row notes it, and whole. */
@@ -26,7 +25,7 @@ export async function* exportLetters(
     for await (const { letter, message } of lookThrough(deps, ofSource)) {
       onLook((looked += 1));
       if (letter === undefined) continue;
-      gone.delete(runId(letter));
+      gone.delete(nameOfRun(letter));
       yield { letter, message };
     }
     for (const letter of gone.values()) yield { letter, message: undefined };

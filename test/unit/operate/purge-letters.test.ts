@@ -95,6 +95,14 @@ describe("a purge", () => {
     expect(await leftIn(world)).toEqual({ bus: [], rows: [] });
   });
 
+  it("knows a letter though a module file spells its source anew", async () => {
+    const world = await withDead(64);
+    const letters = (await ended(world, 64)).map((letter) => ({ ...letter, source: { queue: "Thumbnails" } }));
+    expect(await planPurge(world.deps, letters)).toMatchObject({ onBus: 1 });
+    expect(await purgeLetters(world.deps, letters, BY, world.log)).toEqual({ removed: 1, gone: 0, left: 0 });
+    expect((await leftIn(world)).bus).toEqual([]);
+  });
+
   it("takes the first of two letters with one stamp", async () => {
     const world = await withDead(64);
     const [letter] = await world.broker.browse(LETTERS, 1, 1);
