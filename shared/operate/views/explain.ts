@@ -8,8 +8,8 @@ import { gateName } from "../../run/gate-state.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { type PlaceOfRun, placeOf } from "./attempts.ts";
 import { gateOfRun, holdOfSource, holdOnCluster, type InstanceState, readInstance } from "./instance-state.ts";
+import { MOST_COUNTED } from "./most-counted.ts";
 import { seeRun, unseen } from "./see-run.ts";
-import { MOST_COUNTED } from "./status.ts";
 
 /** Why a run is where it is, and what comes next. */
 export type Explanation =

@@ -2,9 +2,17 @@ import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
 import { PLACES, type Place } from "../../ports/run-table.ts";
-import { CLOSED_STATUSES, type ClosedRun, type ClosedStatus, type OpenStatus, type Run } from "../../run/run.ts";
+import {
+  CLOSED_STATUSES,
+  type ClosedRun,
+  type ClosedStatus,
+  type OpenStatus,
+  type Run,
+  type RunKey,
+} from "../../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../run/source.ts";
 import { sourcesNamed } from "../run-named.ts";
+import { numberBefore } from "./closed-since.ts";
 
 /** Which runs are wanted; by default all that are open. */
 export interface RunsWanted {
@@ -38,9 +46,9 @@ const MOST_DAYS = 400;
  * Lists runs, page by page. Open ones come source by source: those at work, in line, waiting for their time and held, in
  * the order of their rows. Closed ones come by the day on which their messages were enqueued, the newest last. A page has
  * at most `limit` runs. It has fewer, and yet a next page, if it has read 5,000 rows: by module, only the line and what is
- * held have a key, and nothing has one by status or time of day. Costs the list of sources, and a request for each place
- * or day of each source and for each 1,000 rows. Rejects with a RangeError if no source has the name, if the days are more
- * than 400, or if `from` is no place that a page has named.
+ * held have a key, and nothing has one by status. Costs the list of sources, and a request for each place or day of each
+ * source and for each 1,000 rows, and some thirty to find where to begin in the first day. Rejects with a RangeError if
+ * no source has the name, if the days are more than 400, or if `from` is no place that a page has named.
  */
 export async function listRuns(
   deps: LookDependencies,
@@ -131,11 +139,11 @@ function mayBeAt(place: Place, status: OpenStatus | ClosedStatus): boolean {
 }
 
 function closedStops(
-  { table, clock }: LookDependencies,
+  deps: LookDependencies,
   { module, status, since = 0 }: RunsWanted,
   sources: readonly Source[],
 ): Stop[] {
-  const now = clock.now();
+  const now = deps.clock.now();
   const first = Math.floor(since / DAY_MS);
   const days = Math.floor(now / DAY_MS) - first + 1;
   if (days > MOST_DAYS)
@@ -148,14 +156,31 @@ function closedStops(
         // The first day began before.
         isFiltered: module !== undefined || status !== undefined || index === 0,
         async read(limit, after) {
-          const [sequenceNumber, enqueuedAt] = (after ?? "").split("|").map(Number);
-          const key = { source, sequenceNumber: sequenceNumber ?? 0, enqueuedAt: enqueuedAt ?? 0 };
-          const found = await table.closedRuns(source, day, limit, ...(after === undefined ? [] : [key]));
+          const key =
+            after === undefined && index === 0 ? await entryOf(deps, source, day, since) : keyIn(after, source);
+          const found = await deps.table.closedRuns(source, day, limit, key);
           return found.map((run) => ({ run, row: `${run.sequenceNumber}|${run.enqueuedAt}` }));
         },
       };
     }),
   );
+}
+
+/** Reads the place in a day that a page has named. */
+function keyIn(row: string | undefined, source: Source): RunKey | undefined {
+  const [sequenceNumber, enqueuedAt] = row?.split("|").map(Number) ?? [];
+  return sequenceNumber === undefined || enqueuedAt === undefined ? undefined : { source, sequenceNumber, enqueuedAt };
+}
+
+/** Finds where to begin in the first day, most of which may be too old. */
+async function entryOf(
+  deps: LookDependencies,
+  source: Source,
+  day: EpochMs,
+  since: EpochMs,
+): Promise<RunKey | undefined> {
+  const sequenceNumber = await numberBefore(deps, source, { day, dayMs: DAY_MS, since });
+  return sequenceNumber === undefined ? undefined : { source, sequenceNumber, enqueuedAt: day + DAY_MS - 1 };
 }
 
 function isWanted(run: Run | ClosedRun, { module, status, since }: RunsWanted): boolean {

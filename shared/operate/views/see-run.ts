@@ -7,15 +7,17 @@ import { type ClusterView, jobNameOf } from "../../observe/cluster-view.ts";
 import { decideNow, type KnownRun, knownFromView } from "../../observe/known-run.ts";
 import { lookAtJob } from "../../observe/look-at-job.ts";
 import { lookAtMessage } from "../../observe/look-at-message.ts";
-import type { StoredRun } from "../../ports/run-table.ts";
+import type { Count, StoredRun } from "../../ports/run-table.ts";
 import type { JobSeen, Slot } from "../../run/decide.ts";
 import type { AttemptEnd, Run } from "../../run/run.ts";
+import type { ModuleAtWork } from "../../run/tick-counts.ts";
 import { makeAdmission } from "../../start/admission.ts";
 import { endAsItCounts } from "../../start/breakers.ts";
 import type { Limits } from "../../start/limits.ts";
 import { isBackedUp } from "../../start/slot-demand.ts";
 import { makeSlots } from "../../start/slots.ts";
 import { holdOnCluster, type InstanceState } from "./instance-state.ts";
+import { MOST_COUNTED } from "./most-counted.ts";
 
 /** A run, with all that `decide` asked for. */
 interface SeenRun {
@@ -132,9 +134,8 @@ async function lookAtSlot(deps: LookDependencies, instance: InstanceState, run: 
   };
   const admission = makeAdmission(deps.table, deps.clock, limits);
   const module = startableModule(deps.modules, run);
-  // One that is so far behind is not next, however many places are taken. Those need not be counted.
-  const most = module ? limits.placesOf(module) : 0;
-  const isFarBehind = most === 0 || (await deps.table.ahead(run, most)).isMore;
+  const isFarBehind =
+    module === undefined || isBehind(await deps.table.ahead(run, MOST_COUNTED), instance, module, limits);
   const slots = makeSlots(deps, {
     wrongCluster: holdOnCluster(instance) !== null,
     breakers: { tripOf: ({ name }) => instance.trips.get(name) },
@@ -142,7 +143,7 @@ async function lookAtSlot(deps: LookDependencies, instance: InstanceState, run: 
     probing: new Set(),
     admission: isFarBehind ? { ...admission, isBackedUp: (one) => wasBackedUp(instance, one, limits) } : admission,
   });
-  if (!isFarBehind && module) {
+  if (!isFarBehind) {
     await admission.countAtWork(run.source);
     const free = admission.free(module);
     if (free > 0 && (await deps.table.ahead(run, free)).count < free) return slots.take(run);
@@ -150,8 +151,23 @@ async function lookAtSlot(deps: LookDependencies, instance: InstanceState, run: 
   return { start: false, cause: slots.causeOf(run) };
 }
 
+/**
+ * Whether a run is so far behind that it is not next, however many places are taken. Those need not be counted then: the
+ * last tick's count will do, if more runs are ahead than are counted.
+ */
+function isBehind(ahead: Count, instance: InstanceState, module: Module, limits: Pick<Limits, "placesOf">): boolean {
+  const places = limits.placesOf(module);
+  if (!ahead.isMore) return ahead.count >= places;
+  const { dispatched = 0, accepted = 0 } = atWorkOf(instance, module);
+  return places - dispatched - accepted <= MOST_COUNTED;
+}
+
 /** Whether a module was backed up when the last tick counted its runs. */
-function wasBackedUp({ tick }: InstanceState, module: Module, limits: Pick<Limits, "placesOf">): boolean {
-  const { accepted = 0, requeueing = 0, settling = 0 } = tick?.counts?.atWork[module.name]?.byStatus ?? {};
+function wasBackedUp(instance: InstanceState, module: Module, limits: Pick<Limits, "placesOf">): boolean {
+  const { accepted = 0, requeueing = 0, settling = 0 } = atWorkOf(instance, module);
   return isBackedUp(module, limits.placesOf(module), accepted + requeueing + settling);
+}
+
+function atWorkOf({ tick }: InstanceState, { name }: Module): ModuleAtWork["byStatus"] {
+  return tick?.counts?.atWork[name]?.byStatus ?? {};
 }

@@ -8,10 +8,8 @@ import type { ClosedStatus } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
 import type { CountsBy, ModuleAtWork } from "../../run/tick-counts.ts";
 import { type InstanceState, readInstance } from "./instance-state.ts";
+import { MOST_COUNTED } from "./most-counted.ts";
 import { type Problem, problemsIn } from "./problems.ts";
-
-/** So many runs of each line, and so many that wait for their time, are counted. */
-export const MOST_COUNTED = 1_000;
 
 /**
  * Why a run waits for its time, as far as its row says.
