@@ -63,7 +63,10 @@ export async function startCluster(options: ClusterOptions): Promise<LocalCluste
   const endMemory = memory?.restore(state);
   const baseEnv = options.baseEnv ?? { PATH: CONTAINER_PATH };
   const isImageMissing = options.isImageMissing ?? (() => false);
-  const runner = options.stub === true ? undefined : startPodRunner(state, { directory, baseEnv, isImageMissing });
+  const runner =
+    options.stub === true
+      ? undefined
+      : startPodRunner(state, { directory, baseEnv, isImageMissing, isRemembered: memory !== undefined });
   const controller = runner === undefined ? undefined : startJobController(state);
   removeLeavingPods(state);
   // A program that ends without closing can't wait for its pods.

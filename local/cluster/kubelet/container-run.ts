@@ -22,6 +22,8 @@ export interface ContainerPlace {
   readonly baseEnv: Readonly<Record<string, string>>;
   /** Reads the Secrets and ConfigMaps of the pod's namespace. */
   readonly readConfig: ReadConfig;
+  /** Whether a later start has to find the processes that this one left behind. */
+  readonly isRemembered: boolean;
   /** Whether an image can't be pulled. */
   readonly isImageMissing: (image: string) => boolean;
 }
@@ -73,7 +75,7 @@ export class ContainerRun {
     const realPath = makePathMapper(this.spec, place.volumes);
     try {
       const { env, command } = resolveCommandLine(pod, this.spec, { ...place, realPath });
-      return this.#run({ command, env, cwd: this.#workingDirectory(place, realPath) }, place.directory, realPath);
+      return this.#run({ command, env, cwd: this.#workingDirectory(place, realPath) }, place, realPath);
     } catch (error) {
       if (error instanceof ContainerConfigError) return this.#stuck("CreateContainerConfigError", error.message);
       throw error;
@@ -93,7 +95,7 @@ export class ContainerRun {
 
   #run(
     { command, env, cwd }: { command: readonly string[]; env: Readonly<Record<string, string>>; cwd: string },
-    podDirectory: string,
+    place: ContainerPlace,
     realPath: (path: string) => string | undefined,
   ): Start {
     mkdirSync(join(this.logPath, ".."), { recursive: true });
@@ -101,7 +103,7 @@ export class ContainerRun {
     const startedAt = timestamp();
     const process = startProcess(command, { env, cwd, log });
     this.#process = process;
-    if (process.pid !== undefined) noteProcess(podDirectory, process.pid);
+    if (place.isRemembered && process.pid !== undefined) noteProcess(place.directory, process.pid);
     this.state = { running: { startedAt } };
     const exited = process.exited.then((exit) => {
       log.close();

@@ -16,7 +16,7 @@ const CONFIG_RETRY_MS = 1_000;
 const SIDECAR_RESTART_MS = 1_000;
 
 /** What a node gives to every pod. */
-export type Node = Pick<ContainerPlace, "baseEnv" | "isImageMissing">;
+export type Node = Pick<ContainerPlace, "baseEnv" | "isImageMissing" | "isRemembered">;
 
 type End = NonNullable<PodProgress["end"]>;
 
