@@ -1,9 +1,8 @@
-import { odata, TableClient } from "@azure/data-tables";
+import { TableClient } from "@azure/data-tables";
 import { ServiceBusClient } from "@azure/service-bus";
 import Long from "long";
 import { BareCluster, type Row, readAccess } from "../local/kit/cluster-access.ts";
 import {
-  type KeyRange,
   LATER_ROWS,
   LINES,
   MODULE_ROWS,
@@ -13,6 +12,7 @@ import {
   WORK_ROWS,
 } from "../shared/adapters/tables/keys.ts";
 import { LABELS, MANAGED_BY } from "../shared/jobs/job-identity.ts";
+import { makeBareQuery } from "./bare-query.ts";
 import { INSTANCE } from "./sample-run.ts";
 import type { Connections } from "./servers.ts";
 
@@ -47,6 +47,7 @@ export async function tickBare(connections: Connections, ticks: number, say: (fi
  */
 export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace, queues, tableName }: Connections) {
   const table = TableClient.fromConnectionString(storage, tableName, { allowInsecureConnection: true });
+  const query = makeBareQuery(table);
   const bus = new ServiceBusClient(serviceBus);
   const cluster = new BareCluster(await readAccess(kubeconfig));
   const sources = queues.map((queue) => ({
@@ -58,28 +59,14 @@ export async function makeBareTick({ storage, serviceBus, kubeconfig, namespace,
   const notRetired = `${ours},${LABELS.retired}!=true`;
   const jobsPath = `/apis/batch/v1/namespaces/${namespace}/jobs`;
 
-  /** Reads a range, or with `first` only so many rows at its front. Resolves to their number. */
-  async function query(partitionKey: string, { from, below }: KeyRange, first?: number): Promise<number> {
-    const filter = odata`PartitionKey eq ${partitionKey} and RowKey ge ${from} and RowKey lt ${below}`;
-    let rows = 0;
-    const pages = table
-      .listEntities({ queryOptions: { filter } })
-      .byPage(first === undefined ? {} : { maxPageSize: first });
-    for await (const page of pages) {
-      rows += page.length;
-      if (first !== undefined) break;
-    }
-    return rows;
-  }
-
   return async (act: (jobs: readonly Row[]) => Promise<void>): Promise<TickSeen> => {
     await query(INSTANCE, MODULE_ROWS);
     await query(INSTANCE, REGISTRY_ROWS);
     let open = 0;
     for (const { partition } of sources) {
       open += await query(partition, WORK_ROWS);
-      await query(partition, LATER_ROWS, 100);
-      await query(partition, LINES, 1);
+      await query(partition, LATER_ROWS, { first: 100 });
+      await query(partition, LINES, { first: 1 });
     }
     const [jobs, pods] = await Promise.all([
       cluster.list(jobsPath, { labelSelector: notRetired }),

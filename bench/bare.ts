@@ -2,23 +2,12 @@
 // time. `bare accept QUEUE...` receives as the host does and says each message on stderr, as the app does. `bare follow
 // QUEUE` also settles the messages when their Jobs have finished. `bare tick N` makes the requests of N ticks, and says
 // how long each tick took.
-import { z } from "zod";
 import { acceptBare } from "./bare-accept.ts";
 import { followBare } from "./bare-follow.ts";
 import { tickBare } from "./bare-tick.ts";
+import { readConnections } from "./connections.ts";
 
-const connections = z
-  .object({
-    serviceBus: z.string(),
-    storage: z.string(),
-    kubeconfig: z.string(),
-    namespace: z.string(),
-    modulesDir: z.string(),
-    tableName: z.string(),
-    queues: z.array(z.string()),
-    body: z.string(),
-  })
-  .parse(JSON.parse(process.env["BENCH_CONNECTIONS"] ?? ""));
+const connections = readConnections();
 const say = (fields: object) => process.stderr.write(`${JSON.stringify(fields)}\n`);
 const end = () => process.exit(0);
 process.once("SIGTERM", end).once("SIGINT", end).once("disconnect", end);

@@ -6,6 +6,8 @@ import { IMAGE_FLAGS } from "./image-flags.ts";
 import { type AcceptRound, countAccept, measureAccept } from "./measure-accept.ts";
 import { measureReplicas } from "./measure-replicas.ts";
 import { measureTicks } from "./measure-tick.ts";
+import { measureOperate } from "./operate/measure-operate.ts";
+import { operateText } from "./operate/report.ts";
 import { Processes } from "./processes.ts";
 import { machineText, reportText } from "./report.ts";
 
@@ -26,12 +28,15 @@ const COMMAND = makeCommand("npm run bench --")
     "measures, instead of all else, what so many waiting messages change: ticks, accepting, memory",
     wholeNumber(1, 1_000_000),
   )
+  .option("--operate", "measures, instead of all else, what an operator's looks take beside a long history")
   .option("--rounds <n>", "how many rounds the printed medians are taken of", wholeNumber(1, 100), 10)
   .option("--node-options <flags>", "Node's flags for the app's process", IMAGE_FLAGS);
-const { messages, open, rounds, backlog, nodeOptions } = COMMAND.parse().opts();
+const { messages, open, rounds, backlog, operate, nodeOptions } = COMMAND.parse().opts();
 
 /** How many runs are at work beside a backlog. */
 const WORKING = 1000;
+/** What an operator looks at: open runs in all of their places, and closed ones. */
+const OPERATED = { working: WORKING, waiting: 7_000, later: 1_000, held: 1_000, closed: 200_000 };
 /** How many replicas share a source, where they are compared with a single one. */
 const REPLICAS = 3;
 
@@ -42,6 +47,7 @@ function progress(what: string): void {
 async function measure(processes: Processes): Promise<string> {
   if (backlog !== undefined)
     return backlogText(await measureBacklog(processes, { working: WORKING, backlog, rounds }, progress));
+  if (operate === true) return operateText(await measureOperate(processes, { runs: OPERATED, rounds }, progress));
   const app: AcceptRound[] = [];
   const bare: AcceptRound[] = [];
   const several: number[] = [];

@@ -131,3 +131,9 @@ export async function spentMs(...pids: readonly number[]): Promise<number> {
   const each = await Promise.all(pids.map(cpuMs));
   return each.reduce<number>((sum, ms) => sum + (ms ?? Number.NaN), 0);
 }
+
+/** Reads the memory in MiB that a process holds; NaN if /proc doesn't tell. */
+export async function heldMib(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? Number.NaN) / 1024;
+}

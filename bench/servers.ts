@@ -166,7 +166,8 @@ async function startBus(processes: Processes, file: string, entities: BrokerEnti
   return { connectionString: String(bus.ready["connectionString"]), pid: bus.pid, stop: () => bus.stop() };
 }
 
-function settingsOf(connections: Connections): Record<string, string> {
+/** Gives the settings with which the app, or the command, reaches the servers. */
+export function settingsOf(connections: Connections): Record<string, string> {
   return {
     ServiceBus: connections.serviceBus,
     AzureWebJobsStorage: connections.storage,
@@ -177,6 +178,17 @@ function settingsOf(connections: Connections): Record<string, string> {
     DISPATCHER_INSTANCE: INSTANCE,
     LOCK_DURATION: `${LOCK_DURATION_MS / 1000}s`,
   };
+}
+
+/** Starts the program that calls the views. `look.ts` says what its arguments mean, and what it says. */
+export function startLook(
+  processes: Processes,
+  connections: Connections,
+  args: readonly string[],
+  onLine: (line: string) => void,
+): Promise<Program> {
+  const settings = { ...settingsOf(connections), BENCH_CONNECTIONS: JSON.stringify(connections) };
+  return processes.start({ name: "look", program: "bench/look.js", args, settings, onLine });
 }
 
 /** Starts the program of the bare calls. `bare.ts` says what its arguments mean. */

@@ -4,14 +4,17 @@ import type { Entity } from "../../local/broker/entity.ts";
 import { readContent, wrapChanges } from "../../local/broker/message-content.ts";
 import type { Seed, TableServer } from "../../local/table-server/start-table-server.ts";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
-import { openRowOf, runRow, sourcePartition } from "../../shared/adapters/tables/keys.ts";
+import { notedRow, openRowOf, runRow, sourcePartition } from "../../shared/adapters/tables/keys.ts";
 import { writeMark, writeOpenRun } from "../../shared/adapters/tables/run-entity.ts";
 import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { searchRows } from "../../shared/adapters/tables/search-rows.ts";
-import { systemClock } from "../../shared/clock.ts";
+import type { Step } from "../../shared/adapters/tables/transactions.ts";
+import { type EpochMs, systemClock } from "../../shared/clock.ts";
 import { runningLimitMs } from "../../shared/jobs/run-limits.ts";
+import { filesOf } from "../../shared/judge/files-of.ts";
 import type { Module } from "../../shared/modules/module.ts";
-import { awaitStart, dispatched } from "../../shared/run/change-run.ts";
+import { awaitStart, dispatched, held } from "../../shared/run/change-run.ts";
+import type { GateState } from "../../shared/run/gate-state.ts";
 import type { Properties } from "../../shared/run/message.ts";
 import type { Run } from "../../shared/run/run.ts";
 import { deferStamp } from "../../shared/run/stamp.ts";
@@ -20,6 +23,10 @@ import type { Connections } from "../servers.ts";
 
 /** How many Jobs are created at once. */
 const CONCURRENCY = 16;
+/** How far away the time is that those wait for which are not due. */
+const LATER_MS = 3_600_000;
+/** What the messages of held runs would be rejected for. */
+const PROBLEM = "/sizes: must be array";
 
 /** What is put into the servers of one module. */
 export interface Backlog {
@@ -28,6 +35,10 @@ export interface Backlog {
   readonly working: number;
   /** How many runs wait, and are due. */
   readonly waiting: number;
+  /** How many runs wait for a time that is an hour away; none by default. */
+  readonly later?: number;
+  /** How many runs are held at the module's gate, which is shut then; none by default. */
+  readonly held?: number;
 }
 
 /**
@@ -39,7 +50,7 @@ export async function seed(
   connections: Connections,
   tables: TableServer,
   entity: Entity,
-  { module, working, waiting }: Backlog,
+  { module, working, waiting, later = 0, held: standing = 0 }: Backlog,
 ): Promise<void> {
   const connection = { kind: "connectionString", value: connections.storage } as const;
   const { tableName } = connections;
@@ -57,11 +68,14 @@ export async function seed(
   const atWork = await pLimit(CONCURRENCY).map(Array.from({ length: working }, accept), makeStart(connections, module));
   tables.seed(tableName, rowsOf(atWork));
   const now = Date.now();
-  const wait = function* () {
+  const others = function* () {
     // One at a time, because all of them at once would take much memory.
     for (let made = 0; made < waiting; made += 1) yield awaitStart(accept(), now);
+    for (let made = 0; made < later; made += 1) yield awaitStart(accept(), now + LATER_MS);
+    for (let made = 0; made < standing; made += 1) yield held(accept(), module.name, PROBLEM);
   };
-  tables.seed(tableName, rowsOf(wait()));
+  tables.seed(tableName, rowsOf(others()));
+  if (standing > 0) await table.saveGateState(shutGate(module, now), undefined);
 }
 
 /** Makes the rows of open runs as the app writes them. */
@@ -69,14 +83,21 @@ function* rowsOf(runs: Iterable<Run>): Iterable<Seed> {
   for (const run of runs) {
     const partitionKey = sourcePartition(INSTANCE, run.source);
     const rowKey = openRowOf(run, Date.now());
-    const place = run.status === "waiting" ? rowKey : undefined;
     const search = searchRows(run, partitionKey);
     yield { partitionKey, rowKey, columns: writeOpenRun(run) };
-    yield { partitionKey, rowKey: runRow(run), columns: { ...writeMark(run, place), ...search.columns } };
-    yield* search.steps.map(({ row: { partitionKey: partition, rowKey: found, ...columns } }) => {
-      return { partitionKey: partition, rowKey: found, columns };
-    });
+    yield { partitionKey, rowKey: runRow(run), columns: { ...writeMark(run, notedRow(rowKey)), ...search.columns } };
+    yield* seedsOf(search.steps);
   }
+}
+
+/** Makes seeds of the rows that a transaction of the app would write. */
+export function seedsOf(steps: readonly Pick<Step, "row">[]): Seed[] {
+  return steps.map(({ row: { partitionKey, rowKey, ...columns } }) => ({ partitionKey, rowKey, columns }));
+}
+
+function shutGate(module: Module, since: EpochMs): GateState {
+  const scope = { module: module.name };
+  return { scope, files: filesOf(scope, [module]), status: "shut", rejected: [], problem: PROBLEM, since };
 }
 
 /** A message that was enqueued and is locked, with what the app knows of it. */

@@ -4,6 +4,7 @@ import { loadModules } from "../../shared/module-files/load-modules.ts";
 import type { Processes } from "../processes.ts";
 import { BODY } from "../sample-run.ts";
 import { type ClusterServer, moduleOf, type Servers, startServers } from "../servers.ts";
+import { historyRows } from "./history.ts";
 import { seed } from "./seed.ts";
 
 /** The queue whose runs are there from the beginning. */
@@ -25,6 +26,14 @@ export interface WorldOptions {
   readonly waiting: number;
   /** How many slots it has. */
   readonly maxActive: number;
+  /** How many of its runs wait for their time; none by default. */
+  readonly later?: number;
+  /** How many of its runs are held; none by default. */
+  readonly held?: number;
+  /** How many of its runs are closed; none by default. */
+  readonly closed?: number;
+  /** Whether there is no other module, and so no other source. */
+  readonly isAlone?: boolean;
   /** Starts the cluster, with its files in `directory`. */
   startCluster(directory: string): Promise<ClusterServer>;
 }
@@ -34,7 +43,10 @@ export async function startWorld(processes: Processes, options: WorldOptions): P
   const tables = await startTableServer();
   let broker: LocalBroker | undefined;
   const servers = await startServers(processes, {
-    modules: { [FULL]: moduleOf(FULL, options.maxActive), [ROOMY]: moduleOf(ROOMY) },
+    modules: {
+      [FULL]: moduleOf(FULL, options.maxActive),
+      ...(options.isAlone === true ? {} : { [ROOMY]: moduleOf(ROOMY) }),
+    },
     body: BODY,
     startCluster: (directory) => options.startCluster(directory),
     async startBus(entities) {
@@ -47,6 +59,8 @@ export async function startWorld(processes: Processes, options: WorldOptions): P
   const module = loadModules(servers.connections.modulesDir).find(({ name }) => name === FULL);
   if (!broker || !module) throw new Error("the servers started without a bus or a module");
   await seed(servers.connections, tables, broker.namespace.receivable(FULL), { module, ...options });
+  if (options.closed !== undefined)
+    tables.seed(servers.connections.tableName, historyRows(module, { closed: options.closed, now: Date.now() }));
   return {
     servers,
     tables,

@@ -1,0 +1,59 @@
+import { type Pair, withBoth } from "../backlog/pair.ts";
+import { startWorld } from "../backlog/world.ts";
+import type { Processes } from "../processes.ts";
+import { startStubCluster } from "../servers.ts";
+import { type CommandFigures, measureCommands } from "./measure-commands.ts";
+import { measureIdle } from "./measure-idle.ts";
+import { type LookFigures, measureLooks } from "./measure-looks.ts";
+
+/** How often each view is called in a round. */
+const CALLS_PER_ROUND = 20;
+/** How often each command is run in a round. */
+const RUNS_PER_ROUND = 5;
+
+/** How many runs an operator looks at. All are of one module and one source. */
+interface Operated {
+  readonly working: number;
+  readonly waiting: number;
+  readonly later: number;
+  readonly held: number;
+  readonly closed: number;
+}
+
+export interface OperateOptions {
+  readonly runs: Operated;
+  readonly rounds: number;
+}
+
+export interface OperateFigures {
+  readonly options: OperateOptions;
+  readonly looks: readonly LookFigures[];
+  readonly commands: readonly CommandFigures[];
+  /** MiB that the app's process holds in each round, without closed runs and with them. */
+  readonly idleMib: Pair<readonly number[]>;
+}
+
+/** Measures an operator's views and commands, and what the rows for them cost the app while nothing happens. */
+export async function measureOperate(
+  processes: Processes,
+  options: OperateOptions,
+  progress: (what: string) => void,
+): Promise<OperateFigures> {
+  const { runs, rounds } = options;
+  const worlds = await withBoth({ none: 0, many: runs.closed }, (closed) => {
+    const { working, waiting, later, held } = runs;
+    progress(`filling servers with ${working + waiting + later + held} open runs and ${closed} closed ones`);
+    const startCluster = (directory: string) => startStubCluster(processes, directory);
+    // No slot is free, because those that wait would start otherwise.
+    return startWorld(processes, { ...runs, closed, maxActive: working, isAlone: true, startCluster });
+  });
+  progress(`the memory of an idle app beside each: ${rounds} rounds`);
+  const idleMib = await measureIdle(worlds, rounds);
+  progress(`calling each view ${rounds * CALLS_PER_ROUND} times`);
+  const { connections } = worlds.many.servers;
+  const looks = await measureLooks(processes, connections, { calls: rounds * CALLS_PER_ROUND, closed: runs.closed });
+  progress(`running each command ${rounds * RUNS_PER_ROUND} times`);
+  const commands = await measureCommands(processes, worlds.many.servers, rounds * RUNS_PER_ROUND);
+  await withBoth(worlds, (world) => world.stop());
+  return { options, looks, commands, idleMib };
+}
