@@ -220,7 +220,9 @@ export async function checkEnd(model: Model, { world }: Real): Promise<void> {
 async function purgeHistory(world: Real["world"]): Promise<void> {
   world.clock.advance(world.deps.historyRetentionMs + 3_600_000);
   await world.tick();
-  expect(world.closed(), "closed rows after the purge").toEqual([]);
+  // The row of a dead letter is kept for as long as the letter is on the bus.
+  const left = world.closed().filter(({ sequenceNumber }) => world.message(sequenceNumber).letter === undefined);
+  expect(left, "closed rows after the purge").toEqual([]);
 }
 
 function checkOutcome(model: Model, world: Real["world"], message: FakeMessage): void {
