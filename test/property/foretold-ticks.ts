@@ -40,12 +40,14 @@ function mustWait({ waitsFor }: OpenRunExplained): boolean {
 
 function mustGoOn({ endOrdered }: Run, { waitsFor, unavailable, decision, facts }: OpenRunExplained): boolean {
   if (waitsFor !== undefined || unavailable !== undefined) return false;
+  // What the bus says of one message counts only if the tick does not find that it lacks too many others.
+  if (facts.message !== undefined) return false;
   return !ENDS_OPEN.has(decision.do) && !mayStayAsItIs(endOrdered !== undefined, { decision, facts });
 }
 
 /**
- * What befalls another run's create befalls the module. The bus may turn out to lack too many messages to believe it. A
- * settlement may find out that the message was not deferred, and will be delivered again.
+ * What befalls another run's create befalls the module. A settlement may find out that the message was not deferred, and
+ * will be delivered again.
  */
 const ENDS_OPEN = new Set<Decision["do"]>(["start", "receive", "settle"]);
 
