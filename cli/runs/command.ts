@@ -64,7 +64,11 @@ function addList(runs: Command): void {
     )
     .option("--source <name>", "only those of this source, as run ids begin with it")
     .option("--closed", "those that are over, and not those that are open")
-    .option("--since <time>", "only messages enqueued since then: 2h ago, or a time; closed ones by default 24h", since)
+    .option(
+      "--since <time>",
+      "only messages enqueued since then: so long ago, such as 2h, or a time; closed ones by default 24h",
+      since,
+    )
     .option("--message-id <id>", "only those of messages that have this id, or this correlation id; open and closed")
     .option("--limit <n>", "so many at most", wholeNumber(1, 10_000), 100)
     .option("--from <place>", "go on where an earlier list ended")

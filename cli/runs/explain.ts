@@ -67,7 +67,7 @@ function* openSentences(explained: Open): Generator<string> {
 function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Generator<string> {
   const until = wait.until === undefined ? "" : `, until ${timeText(wait.until)} (in ${lengthText(wait.until - now)})`;
   yield `It waits because ${CAUSES[wait.cause]} (${wait.cause})${until}.`;
-  if (wait.ahead) yield `Ahead of it are ${countText(wait.ahead)} runs of its module.`;
+  if (wait.ahead) yield `Ahead of it in its module's line: ${countText(wait.ahead)}.`;
   if (wait.estimate) {
     const { ms, closed, since } = wait.estimate;
     yield `Its turn comes in about ${lengthText(ms)}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed.`;

@@ -59,7 +59,7 @@ function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> 
   yield plain("status", `${run.status}${place === "closed" ? "" : ` (${PLACE_WORDS[place]})`}`);
   yield plain("attempt", attempt === 0 ? "none has begun" : `${attempt}; ${failuresText(run)}`);
   yield plain("message", ids.flatMap(([name, value]) => (value ? `${name} ${value}` : [])).join(", "));
-  yield plain("", messageText(message));
+  yield plain("", messageText(shownRun));
   yield* jobLines(job);
   for (const line of timeLines(times, now)) yield plain(line.name, line.text);
   if (run.lastError !== undefined) yield plain("last error", run.lastError);
@@ -84,12 +84,18 @@ const PLACE_WORDS = {
 } as const;
 
 function failuresText({ failures, interruptions }: RunShown["run"]): string {
-  return `${counted(failures, "failure")} and ${counted(interruptions, "interruption")} so far`;
+  return `${counted(failures, "failure")}, ${counted(interruptions, "interruption")}`;
 }
 
-function messageText(message: RunShown["message"]): string {
+/** How a run ended whose message is in the dead letter queue, unless somebody has taken it out. */
+const DEAD_LETTERED = new Set<RunShown["run"]["status"]>(["failed", "rejected", "cancelled"]);
+
+function messageText({ message, run }: RunShown): string {
   if ("unavailable" in message) return `the bus can't be asked: ${message.unavailable}`;
-  if (message.found === null) return "not on the bus any more";
+  if (message.found === null)
+    return DEAD_LETTERED.has(run.status)
+      ? `dead-lettered. See: dispatcher dead show ${runId(run)}`
+      : "not on the bus any more";
   const { state, bodyBytes, deliveryCount } = message.found;
   const delivered = deliveryCount === undefined ? "" : `, delivered ${counted(deliveryCount, "time")}`;
   return `${state} on the bus, ${counted(bodyBytes, "byte")}${delivered}`;

@@ -2,7 +2,7 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { readConfig, readConfigOver, type Settings, strayNames } from "../../shared/config.ts";
 import { readLocalSettings } from "../../shared/settings/local-settings.ts";
 import type { TargetFlags } from "./flags.ts";
-import { readState } from "./stack-state.ts";
+import { untilStateIsSure } from "./stack-state.ts";
 
 /** How to reach one Dispatcher. */
 export interface Found {
@@ -32,7 +32,7 @@ const STORAGE = /^AzureWebJobsStorage(__|$)/;
 export async function findTarget(flags: TargetFlags): Promise<Found> {
   if (flags.context !== undefined || flags.namespace !== undefined) return findRelease(flags);
   if (has(process.env, BUS) && has(process.env, STORAGE)) return findBySettings();
-  const stack = await readState();
+  const stack = await untilStateIsSure();
   if (stack) return { kind: "stack", words: "the stack of this machine", settings: readConfig(stack.settings) };
   const values = { ...(await readLocalSettings(LOCAL_SETTINGS)), ...process.env };
   return has(values, BUS) || has(values, STORAGE) ? findBySettings() : findRelease({});

@@ -100,7 +100,8 @@ function ownKubeConfig(): KubeConfig {
     return loadKubeConfig(undefined);
   } catch (error) {
     if (!(error instanceof ConfigError) || process.env["KUBECONFIG"]) throw error;
-    throw new Refusal(NOTHING_HERE, { cause: error });
+    // The error itself says nothing more: it names the places without a kubeconfig.
+    throw new Refusal(NOTHING_HERE);
   }
 }
 

@@ -1,7 +1,9 @@
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { PROJECT_ROOT } from "../../shared/project-root.ts";
+import { Refusal } from "../refusal.ts";
 
 const state = z.object({
   pid: z.int(),
@@ -17,6 +19,9 @@ const state = z.object({
 export type StackState = z.output<typeof state>;
 
 const ANSWER_TIMEOUT_MS = 5_000;
+/** How long the app of a stack may be away, because it loads changed modules. */
+const RELOAD_MS = 10_000;
+const LOOK_AGAIN_MS = 200;
 const FILE = join(PROJECT_ROOT, ".dispatcher", "stack.json");
 
 /** Records this process's stack in a file that only this user can read, because it holds connection strings. */
@@ -29,12 +34,31 @@ export async function writeState(given: StackState, file = FILE): Promise<void> 
 
 /** The running stack. Undefined if none is recorded, or its process is gone, or its app does not answer. */
 export async function readState(file = FILE): Promise<StackState | undefined> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return undefined;
-  const parsed = state.safeParse(asJson(text));
-  if (!parsed.success || !isAlive(parsed.data.pid)) return undefined;
+  const recorded = await recordedState(file);
   // The system reuses process ids, so only the app's answer proves that this stack runs.
-  return (await answers(parsed.data.app)) ? parsed.data : undefined;
+  return recorded && (await answers(recorded.app)) ? recorded : undefined;
+}
+
+/**
+ * The same, for a command that would go on to another Dispatcher if there is no stack. Waits for an app that is away
+ * because it loads changed modules. Rejects with a Refusal if the process is there and the app stays away.
+ */
+export async function untilStateIsSure(file = FILE, patienceMs = RELOAD_MS): Promise<StackState | undefined> {
+  for (const until = Date.now() + patienceMs; ; await sleep(LOOK_AGAIN_MS)) {
+    const recorded = await recordedState(file);
+    if (!recorded || (await answers(recorded.app))) return recorded;
+    if (Date.now() >= until)
+      throw new Refusal(
+        `The stack of this machine (process ${recorded.pid}) does not answer. Look what it prints, or stop it with: kill ${recorded.pid}. If that is another program, delete ${file}`,
+      );
+  }
+}
+
+/** The stack that is recorded, if its process is there. */
+async function recordedState(file: string): Promise<StackState | undefined> {
+  const text = await readFile(file, "utf8").catch(() => undefined);
+  const parsed = state.safeParse(text === undefined ? undefined : asJson(text));
+  return parsed.success && isAlive(parsed.data.pid) ? parsed.data : undefined;
 }
 
 /** Removes the record of the stack that runs as process `pid`, and no other's. */

@@ -147,7 +147,7 @@ describe("an operator learns", { timeout: 60_000 }, () => {
     const { code, stdout } = await dispatcher("runs", "explain", "idle-1");
     expect(code).toBe(0);
     expect(stdout).toMatch(/^It waits because its module has no free place \(max-active\)\.$/m);
-    expect(stdout).toMatch(/^Ahead of it are 0 runs of its module\.$/m);
+    expect(stdout).toMatch(/^Ahead of it in its module's line: 0\.$/m);
   });
 
   test("what a worker wrote, and nothing of it does anything to a terminal", async () => {

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { readState, removeState, writeState } from "../../cli/target/stack-state.ts";
+import { readState, removeState, untilStateIsSure, writeState } from "../../cli/target/stack-state.ts";
 import { busEntities } from "../../local/stack/bus-entities.ts";
 import { isReal } from "../../local/stack/is-real.ts";
 import { modulesWithImage } from "../../local/stack/modules-with-image.ts";
@@ -41,6 +41,14 @@ describe("the state file", () => {
     // The process lives on without the app, like another process that got the same id.
     await new Promise((resolve) => app.close(resolve));
     expect(await readState(file)).toBeUndefined();
+    // A command must not go on to another Dispatcher, because the app may only be loading modules.
+    await expect(untilStateIsSure(file, 300)).rejects.toThrow(
+      new RegExp(`^The stack of this machine \\(process ${process.pid}\\) does not answer\\.`),
+    );
+    const asking = untilStateIsSure(file, 10_000);
+    const again = createServer((_, response) => response.end()).listen(port, "127.0.0.1");
+    expect(await asking).toEqual(state);
+    await new Promise((resolve) => again.close(resolve));
     await removeState(process.pid, file);
     await expect(stat(file)).rejects.toThrow("ENOENT");
   });
@@ -50,6 +58,7 @@ describe("the state file", () => {
     expect(await readState(file)).toBeUndefined();
     await writeState({ pid: 2 ** 30, app: "http://127.0.0.1:1", settings: {}, entities: [] }, file);
     expect(await readState(file)).toBeUndefined();
+    expect(await untilStateIsSure(file)).toBeUndefined();
     await writeFile(file, "{");
     expect(await readState(file)).toBeUndefined();
   });

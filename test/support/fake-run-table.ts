@@ -263,11 +263,11 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     async purge(source, closedBefore, limit) {
       const due = [...runs]
         .filter(
-          ([, { closed }]) =>
+          ([key, { closed }]) =>
             closed &&
             sourceKey(closed.source) === sourceKey(source) &&
             closed.closedAt < closedBefore &&
-            !notedLetter(closed),
+            (forgotten.has(key) || !notedLetter(closed)),
         )
         .slice(0, limit);
       for (const [key] of due) runs.delete(key);
