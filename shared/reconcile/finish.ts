@@ -21,6 +21,10 @@ export async function endJob(deps: Dependencies, item: Item, end: AttemptEnd, ev
     const logsUrl = await storeLogs(deps, run, run.attempt, { name: jobName }, events.log);
     // guard: end-ordered-first
     await deps.table.update(stored, orderEnd(run, end, logsUrl));
+  } else if (end.kind === "cancel") {
+    // A person orders it by one write, which stores no log. The pod goes with the end, and its log with it.
+    const logsUrl = await storeLogs(deps, run, run.attempt, { name: jobName }, events.log);
+    if (logsUrl !== undefined && logsUrl !== run.logsUrl) await deps.table.update(stored, orderEnd(run, end, logsUrl));
   }
   if (run.jobUid !== undefined) await deps.cluster.end(jobName, run.jobUid);
 }

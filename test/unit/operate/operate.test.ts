@@ -305,6 +305,16 @@ describe("cancelling a run", () => {
     expect(world.message(1).letter?.reason).toBe("Cancelled");
   });
 
+  it("keeps what the worker wrote, though its pod goes with the end of its Job", async () => {
+    const world = await withRun();
+    world.cluster.run(world.jobName());
+    world.cluster.setLog(world.jobName(), "worker", "half done");
+    await cancel(world);
+    await toTheEnd(world);
+    const [closed] = world.closed();
+    expect(Buffer.from(world.payloads.logs.get(closed?.logsUrl ?? "") ?? []).toString()).toBe("half done");
+  });
+
   it("waits for the next delivery if the message is accepted and not deferred", async () => {
     const world = makeWorld();
     world.broker.failNext("defer");
