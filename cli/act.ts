@@ -11,15 +11,18 @@ import { print } from "./text/print.ts";
 export interface Action {
   readonly words: string;
   readonly act: (operator: Operator, how: Doing) => Promise<Answers>;
+  /** Whether it judges no message, so that module files that are wrong don't matter. */
+  readonly judgesNothing?: true;
 }
 
 /**
  * Does what a person asked for, and prints a line for each thing that it names. Resolves to 1 if any was refused. It is
  * safe beside running replicas.
  */
-export async function act(flags: TargetFlags, doing: DoingFlags, { words, act: run }: Action): Promise<number> {
+export async function act(flags: TargetFlags, doing: DoingFlags, action: Action): Promise<number> {
+  const { words, act: run, judgesNothing = false } = action;
   const { why, dryRun = false } = doing;
-  const target = await openTarget(flags);
+  const target = await openTarget(flags, { allFiles: !judgesNothing });
   try {
     const who = await target.announce(dryRun ? `dry run: ${words}` : words);
     const by = { who, ...(why === undefined ? {} : { why }) };

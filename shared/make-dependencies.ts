@@ -9,6 +9,7 @@ import type { Settings } from "./config.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { Log } from "./log.ts";
 import { loadModules } from "./module-files/load-modules.ts";
+import type { Module } from "./modules/module.ts";
 import type { HostLink } from "./ports/host-link.ts";
 
 /**
@@ -23,17 +24,22 @@ export interface Adapters {
   readonly cluster: typeof makeKubernetesJobs;
 }
 
+/** What an operator at a desk has in place of what the settings name. */
+interface Desk {
+  readonly kubeConfig?: KubeConfig | undefined;
+  readonly modules?: readonly Module[] | undefined;
+}
+
 /**
- * Makes modules and adapters as the settings name them. Makes no request. An operator at a desk gives a kubeconfig that
- * goes before that of the settings. Throws a ConfigError if a module file or the kubeconfig is wrong.
+ * Makes modules and adapters as the settings name them. Makes no request. Throws a ConfigError if a module file or the
+ * kubeconfig is wrong.
  */
 export function makeDependencies(
   settings: Settings,
   log: Log,
   adapters: Adapters,
-  kubeConfig?: KubeConfig,
+  { kubeConfig, modules = loadModules(settings.modulesDir) }: Desk = {},
 ): Dependencies {
-  const modules = loadModules(settings.modulesDir);
   const clock = makeServiceClock(systemClock, (aheadMs) => warnOfWrongClock(aheadMs, log));
   const identity = azureIdentity(settings.clientId);
   const { instance } = settings;

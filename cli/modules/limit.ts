@@ -11,6 +11,7 @@ export function limitModule(
   const until = flags.for === undefined ? {} : { untilMs: Date.now() + flags.for };
   return act(flags, flags, {
     words: places === 0 ? `pause ${module}` : `limit ${module} to ${places}`,
+    judgesNothing: true,
     act: (operator, how) =>
       places === 0
         ? operator.pause(module, { ...how, ...until })
@@ -20,5 +21,9 @@ export function limitModule(
 
 /** Lifts the pause or the limit of a module. */
 export function resumeModule(module: string, flags: TargetFlags & DoingFlags): Promise<number> {
-  return act(flags, flags, { words: `resume ${module}`, act: (operator, how) => operator.resume(module, how) });
+  return act(flags, flags, {
+    words: `resume ${module}`,
+    judgesNothing: true,
+    act: (operator, how) => operator.resume(module, how),
+  });
 }

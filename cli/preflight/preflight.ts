@@ -17,7 +17,7 @@ export async function preflight(flags: TargetFlags): Promise<number> {
 }
 
 async function find(flags: TargetFlags): Promise<Finding[]> {
-  const { deps, strays, close } = await openTarget(flags);
+  const { deps, strays, close } = await openTarget(flags, { allFiles: true });
   const unread = strays.map((text): Finding => ({ level: "warning", text }));
   const findings = [...(await makePreflight(deps)()), ...unread];
   await close();

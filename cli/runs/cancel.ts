@@ -8,6 +8,7 @@ import { oneRun } from "./one-run.ts";
 export function cancelRuns(ids: readonly string[], flags: TargetFlags & DoingFlags): Promise<number> {
   return act(flags, flags, {
     words: `cancel ${ids.join(", ")}`,
+    judgesNothing: true,
     async act(operator, how) {
       // All are found before one is cancelled, so that a wrong id among them changes nothing.
       const keys = [];

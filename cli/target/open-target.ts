@@ -1,6 +1,8 @@
 import type { Dependencies } from "../../shared/dependencies.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import { makeDependencies } from "../../shared/make-dependencies.ts";
+import { readModules } from "../../shared/module-files/load-modules.ts";
+import type { Module } from "../../shared/modules/module.ts";
 import { plainText } from "../text/plain-text.ts";
 import { note } from "../text/print.ts";
 import { readable } from "../text/readable-log.ts";
@@ -21,13 +23,18 @@ export interface Target {
   readonly close: () => Promise<void>;
 }
 
-/** Opens the Dispatcher that the command is about. Makes no request to bus or storage. Rejects as `findTarget` does. */
-export async function openTarget(flags: TargetFlags): Promise<Target> {
+/**
+ * Opens the Dispatcher that the command is about. Makes no request to bus or storage. Rejects as `findTarget` does.
+ * `allFiles`: a module file that is wrong is an error, as it is for what judges messages by the files. Without it, such a
+ * file is passed over, because the Dispatcher goes on with what it had loaded before.
+ */
+export async function openTarget(flags: TargetFlags, { allFiles = false } = {}): Promise<Target> {
   const found = await findTarget(flags);
+  const modules = allFiles ? undefined : rightModules(found.settings.modulesDir);
   const say = process.stderr.isTTY ? (line: string) => note(plainText(readable(line))) : note;
   const log = makeLog({ info: say, warn: say, error: say });
   const { adapters, close } = lazyAdapters();
-  const deps = makeDependencies(found.settings, log, adapters, found.kubeConfig);
+  const deps = makeDependencies(found.settings, log, adapters, { kubeConfig: found.kubeConfig, modules });
   return {
     deps,
     log,
@@ -38,4 +45,12 @@ export async function openTarget(flags: TargetFlags): Promise<Target> {
       await found.cleanUp?.();
     },
   };
+}
+
+/** Loads the module files that are right, and says on stderr what is wrong with the others. */
+function rightModules(directory: string): readonly Module[] {
+  const { modules, mistakes } = readModules(directory);
+  for (const mistake of mistakes)
+    note(plainText(`passed over a module file, of which the Dispatcher has an earlier form or none: ${mistake}`));
+  return modules;
 }

@@ -18,13 +18,19 @@ type Parsed = ReturnType<typeof parseModuleFile>;
  * field, value and what is allowed.
  */
 export function loadModules(directory: string): Module[] {
+  const { modules, mistakes } = readModules(directory);
+  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+  return modules;
+}
+
+/** Reads the same files: the modules of those that are right, and a line for each mistake. */
+export function readModules(directory: string): { readonly modules: Module[]; readonly mistakes: readonly string[] } {
   const files = list(directory).map((name) => {
     const path = join(directory, name);
     return parseModuleFile(path, readFileSync(path, "utf8"));
   });
-  const errors = [...files.flatMap((file) => file.errors), ...nameClashes(files), ...claimClashes(files)];
-  if (errors.length > 0) throw new ConfigError(errors.join("\n"));
-  return files.flatMap(({ module }) => module ?? []);
+  const mistakes = [...files.flatMap((file) => file.errors), ...nameClashes(files), ...claimClashes(files)];
+  return { modules: files.flatMap(({ module }) => module ?? []), mistakes };
 }
 
 /**

@@ -77,6 +77,21 @@ describe("an operator learns", { timeout: 60_000 }, () => {
     expect(json).toMatchObject({ namespace: "dispatcher-jobs", problems: [] });
   });
 
+  test("the same while a module file is wrong, which the app has not loaded", async () => {
+    const file = join(directory, "wrong.yaml");
+    await writeFile(file, "name: [");
+    const { code, stdout, stderr } = await dispatcher("status");
+    expect(stdout).toMatch(/^idle +0 +0 +2 /m);
+    expect(stderr).toMatch(/^passed over a module file, .*wrong\.yaml:1:/m);
+    expect(code).toBe(0);
+    expect(await dispatcher("modules", "pause", "idle", "--dry-run")).toMatchObject({ code: 0 });
+    // What judges messages by the files does not go on without one of them.
+    const adopting = await dispatcher("repair", "--adopt", "good:1:1");
+    expect(adopting).toMatchObject({ code: 1, stdout: "" });
+    expect(adopting.stderr).toMatch(/^error: .*wrong\.yaml:1:/);
+    await rm(file);
+  });
+
   test("the same again and again, until Ctrl-C", async () => {
     const args = ["status", "--watch", "-o", "json"];
     const running = runProgram("cli", { args, env: stack.settings, cwd: directory });
