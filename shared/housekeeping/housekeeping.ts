@@ -129,8 +129,8 @@ export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "remov
   }
 
   /**
-   * Purges the history and the action log every hour; and in every tick as long as a page comes back full, because the history would
-   * outgrow it.
+   * Purges the history and the action log every hour; and in every tick as long as a page comes back full, because the
+   * history would outgrow it.
    */
   async function purge(): Promise<void> {
     const now = deps.clock.read();

@@ -85,7 +85,8 @@ export interface InstanceTable extends ActionLog {
   /** Lists the limits that persons set on modules, those that have ended included. */
   limits(): Promise<StoredLimit[]>;
   /**
-   * Replaces a module's limit if it is unchanged since it was read, or inserts it if there is no ETag. Throws ConflictError if another writer was first.
+   * Replaces a module's limit if it is unchanged since it was read, or inserts it if there is no ETag. Throws
+   * ConflictError if another writer was first.
    */
   saveLimit(limit: ModuleLimit, etag: string | undefined, action: Action): Promise<void>;
   /**

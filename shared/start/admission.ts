@@ -13,7 +13,10 @@ export interface TakenSlot {
   release(): void;
 }
 
-/** Gives the slots under `maxActive`, or under a person's limit: to messages that were just delivered, and to waiting runs in a tick. */
+/**
+ * Gives the slots under `maxActive`, or under a person's limit: to messages that were just delivered, and to waiting runs
+ * in a tick.
+ */
 export interface Admission {
   /** Takes a slot for a message that was just delivered; undefined if there is none, or a run waits in line for one. */
   admit(module: Module, run: Run): Promise<TakenSlot | undefined>;

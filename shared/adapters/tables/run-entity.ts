@@ -92,7 +92,7 @@ const VERDICT = z.object({
   verdictUnbegun: z.exactOptional(z.boolean()),
 });
 
-/** The columns of a `run|` row that name the other rows which go when it goes, whoever wrote them. */
+/** The columns of a `run|` row that name the other rows which go when it goes. Any release may have written them. */
 const OTHER_ROWS = z.object({
   searchRows: z.exactOptional(lines),
   deadRow: z.exactOptional(text),
