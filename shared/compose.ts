@@ -27,11 +27,13 @@ import { makeReconcile } from "./reconcile/reconcile.ts";
 import { makeTicks } from "./reconcile/tick-lease.ts";
 import { makeWakes } from "./reconcile/wakes.ts";
 import { makeWatchedTicks } from "./reconcile/watched-ticks.ts";
+import { makeCarryOutRedrives } from "./redrive/carry-out.ts";
 import type { Source } from "./run/source.ts";
 import { nextOccurrence } from "./settings/ncrontab.ts";
 import { makeAdmission } from "./start/admission.ts";
 import { makeBreakers } from "./start/breakers.ts";
 import { makeLimits } from "./start/limits.ts";
+import { makeEvents } from "./telemetry/events.ts";
 import { makeRecentEnds } from "./telemetry/recent-ends.ts";
 
 /** The whole app, behind what the host's functions call. */
@@ -80,6 +82,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   const inHand = makeInHand();
   const owners = makeJobOwners();
   const ends = makeRecentEnds(deps.clock);
+  const carryOutRedrives = makeCarryOutRedrives(deps);
   const stopping = new AbortController();
   const watchedTicks = makeWatchedTicks(
     {
@@ -87,6 +90,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
       clock: deps.clock,
       nextTickAfter: (wallMs) => nextOccurrence(settings.reconcileSchedule, wallMs),
       stopping: stopping.signal,
+      beside: (log, signal) => carryOutRedrives(makeEvents(log, [ends.read]), signal),
     },
     makeReconcile(deps, admission, breakers, limits, gates, holds, inHand, owners, ends),
     makeWakes(deps, { admission, breakers, limits, gates, holds, inHand, owners, ends }),

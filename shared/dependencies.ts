@@ -64,10 +64,19 @@ export interface LookDependencies extends Looking, Pick<Dependencies, "namespace
       | "closedRuns"
       | "deadLetters"
       | "failureGroups"
+      | "letterRuns"
     >;
   readonly instanceTable: Pick<
     InstanceTable,
-    "sources" | "lastTick" | "tickLease" | "moduleStates" | "limits" | "gateStates" | "heldSources" | "cluster"
+    | "sources"
+    | "lastTick"
+    | "tickLease"
+    | "moduleStates"
+    | "limits"
+    | "gateStates"
+    | "heldSources"
+    | "cluster"
+    | "redrives"
   >;
   readonly cluster: Looking["cluster"] & Pick<JobCluster, "namespaceUid" | "log">;
   readonly payloads: Pick<PayloadStore, "keptLogs">;

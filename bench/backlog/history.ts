@@ -8,6 +8,7 @@ import type { EpochMs } from "../../shared/clock.ts";
 import { jobName } from "../../shared/jobs/job-name.ts";
 import type { Module } from "../../shared/modules/module.ts";
 import { closed, concluded, dispatched } from "../../shared/run/change-run.ts";
+import { notedLetter } from "../../shared/run/dead-letter.ts";
 import { describeEnd } from "../../shared/run/describe-end.ts";
 import type { ClosedRun, Verdict } from "../../shared/run/run.ts";
 import { INSTANCE, runOf } from "../sample-run.ts";
@@ -52,7 +53,7 @@ export function* historyRows(module: Module, { closed: count, now }: History): I
     const run = closedRun(module, place, enqueuedAt);
     const { closedAt: _, status: __, ...open } = run;
     const search = searchRows({ ...open, status: "settling" }, partitionKey);
-    const dead = deadLetterRow(run, partitionKey);
+    const dead = deadLetterRow(notedLetter(run), partitionKey);
     yield {
       partitionKey,
       rowKey: runRow(run),

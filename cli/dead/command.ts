@@ -1,10 +1,12 @@
 import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
 import { wholeNumber } from "../../shared/command-line.ts";
 import { REASONS } from "../../shared/run/reasons.ts";
+import { DEFAULT_PER_SECOND } from "../../shared/run/redrive.ts";
 import { withDoing } from "../doing.ts";
 import { end } from "../end.ts";
 import { withTarget } from "../target/flags.ts";
 import { withOutput } from "../text/output.ts";
+import { timeOrAgo } from "../time-or-ago.ts";
 
 /** So many may be listed at once. */
 const MOST = 1_000;
@@ -36,6 +38,7 @@ export function addDead(program: Command): void {
     .option("--bodies", "with their bodies, in base64")
     .addHelpText("after", EXPORT_HELP)
     .action((file, flags) => end(async () => (await import("./export.ts")).exportLetters(file, flags)));
+  addRedrive(dead);
   withDoing(withChosen(withTarget(dead.command("purge"))))
     .description("Takes dead letters off the bus for good, after you have typed how many.")
     .option("--yes <count>", "that there are so many, where nobody can be asked", wholeNumber(1, 1_000_000_000))
@@ -45,6 +48,49 @@ export function addDead(program: Command): void {
         command.error("error: choose what to purge, by --group, --run, --reason or --module");
       return end(async () => (await import("./purge.ts")).purgeLetters(flags));
     });
+}
+
+/** Adds the subcommands that redrive. */
+function addRedrive(dead: Command): void {
+  withDoing(withTarget(dead.command("redrive")))
+    .description("Runs dead letters once more, in place: no copy is sent, and no message gets another id.")
+    .option("--module <name>", MODULE_SAYS)
+    .option("--reason <reason>", "with this reason, by whomever they were dead-lettered")
+    .option("--group <id>", "of this failure group, as dead groups lists it")
+    .option("--message-id <id...>", "of the messages with these ids")
+    .addOption(
+      new Option("--run <run...>", "of these runs, by their ids or ids of their messages").conflicts([
+        "module",
+        "reason",
+        "group",
+        "messageId",
+        "since",
+        "until",
+      ]),
+    )
+    .option("--since <time>", "that failed since then: so long ago, such as 2h, or a time", timeOrAgo)
+    .option("--until <time>", "that failed before then", timeOrAgo)
+    .option("--all", "all of them")
+    .option("--most <n>", "so many at most", wholeNumber(1, 1_000_000_000))
+    .option("--canary", "one first, and the others only if that one succeeds")
+    .option("--rate <n>", "so many a second at most", wholeNumber(1, 1_000), DEFAULT_PER_SECOND)
+    .option("--no-wait", "only order it, and don't follow it to its end")
+    .option("--replica-is-kept", "you keep a replica awake meanwhile: see below")
+    .addHelpText("after", REDRIVE_HELP)
+    .action((flags, command) => {
+      if ([...CHOICES, "messageId", "since", "until", "all"].every((name) => Reflect.get(flags, name) === undefined))
+        command.error(
+          "error: choose what to redrive, by --group, --run, --reason, --module or --message-id, or by --all",
+        );
+      return end(async () => (await import("./redrive.ts")).redriveLetters(flags));
+    });
+  withOutput(withTarget(dead.command("redrives")))
+    .description("Lists the last redrive of each source, and how far it came.")
+    .action((flags) => end(async () => (await import("./redrives.ts")).listRedrives(flags)));
+  withDoing(withTarget(dead.command("abort")))
+    .argument("<source>", "the queue, or the topic and the subscription, such as thumbnails")
+    .description("Ends a redrive. What was redriven until then goes on.")
+    .action((source, flags) => end(async () => (await import("./redrives.ts")).abortRedrive(source, flags)));
 }
 
 const CHOICES = ["module", "reason", "group", "run"] as const;
@@ -63,6 +109,18 @@ const PURGE_HELP = `
 The bus hands out letters in order alone. So others that lie in front of the chosen ones are held
 meanwhile, 10,000 at most, and given back then. If it is interrupted, the next purge goes on.
 Ends with 0 if all are purged, 1 if some are left or it was refused, 2 for wrong flags.`;
+
+const REDRIVE_HELP = `
+First it says how many would run, and which would not and why. The ticks of the Dispatcher then
+carry it out, so that it goes on if this command is ended. What fails once more stays a dead letter.
+The bus hands out letters in order alone. So others that lie in front of the chosen ones are held
+meanwhile, 10,000 at most, and given back then. From then on the chosen ones are deferred: other
+tools see them by peeking alone.
+KEDA counts no dead letters. If the app may sleep (scaling.scaleToZero), keep a replica awake until
+the runs are over, and say so by --replica-is-kept:
+  kubectl annotate scaledobject NAME autoscaling.keda.sh/paused-replicas=1
+Ends with 0 if all chosen ones were redriven, 1 if some were not or it was refused, 2 for wrong
+flags.`;
 
 /** Adds the flags that choose dead letters, of single runs too. */
 function withChosen<Args extends unknown[], Flags extends OptionValues, Global extends OptionValues>(

@@ -49,6 +49,10 @@ function doneText(answer: Answer & { kind: "done" | "would" }): string {
       return `from 10 s from now on, ${limitText(answer)}`;
     case "resumed":
       return "what waited starts within 10 s, the message enqueued first at the front";
+    case "ordered a redrive":
+      return `within 10 s the Dispatcher begins to redrive ${answer.most === undefined ? "them" : `${answer.most} of them`}, at most ${answer.perSecond} a second`;
+    case "aborted a redrive":
+      return `${answer.redriven} dead letters were redriven until now, and their runs go on`;
     default:
       return answer satisfies never;
   }
@@ -84,6 +88,8 @@ function alreadyText(answer: Answer & { kind: "already" }): string {
       return `${limitText(answer)} already: ${answer.who} said so at ${new Date(answer.since).toISOString()}`;
     case "not limited":
       return "no person has paused or limited it";
+    case "not redriven":
+      return "no redrive of it is at work";
     default:
       return answer satisfies never;
   }
@@ -127,6 +133,12 @@ function refusedText(answer: Answer & { kind: "refused" }): string {
       return `give a whole number of places from 0 to ${answer.most}`;
     case "end has passed":
       return "its end has passed. Give one that is to come";
+    case "redrive at work":
+      return `the redrive that ${answer.who} ordered at ${new Date(answer.orderedAt).toISOString()} is at work. Wait until it is over, or end it: dispatcher dead redrive --abort`;
+    case "redrive moved on":
+      return "its redrive was changed just now. Look again";
+    case "may sleep":
+      return "the app may sleep while its queue is empty (scaling.scaleToZero), because KEDA counts no dead letters. Keep a replica until the redriven runs are over, by kubectl annotate scaledobject NAME autoscaling.keda.sh/paused-replicas=1, and then add --replica-is-kept";
     case "unavailable":
       return answer.detail;
     default:

@@ -1,10 +1,11 @@
-import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { positiveDuration, wholeNumber } from "../../shared/command-line.ts";
 import { CLOSED_STATUSES, OPEN_STATUSES } from "../../shared/run/run.ts";
 import { withDoing } from "../doing.ts";
 import { end } from "../end.ts";
 import { withTarget } from "../target/flags.ts";
 import { withJson, withOutput } from "../text/output.ts";
+import { timeOrAgo } from "../time-or-ago.ts";
 
 const A_RUN = `
 A run is given by its id, such as thumbnails:42:1732400000000, or by the id or the correlation id of
@@ -45,8 +46,8 @@ export function addRuns(program: Command): void {
       `${A_RUN}
 
 Ends with 0 if it succeeded, 3 if it failed, 4 if its message was rejected, 5 if it was cancelled,
-6 if its message was lost, 7 if it was not over in time, 1 if there is no such run, 2 for wrong
-flags.`,
+6 if its message was lost, 7 if it was not over in time, 8 if its redrive was withdrawn, 1 if there
+is no such run, 2 for wrong flags.`,
     )
     .action((id, flags) => end(async () => (await import("./wait.ts")).waitFor(id, flags)));
   withDoing(withTarget(runs.command("cancel")))
@@ -54,6 +55,12 @@ flags.`,
     .description("Cancels runs, whatever they wait for: a Job at work is ended, the message dead-lettered.")
     .addHelpText("after", A_RUN)
     .action((ids, flags) => end(async () => (await import("./cancel.ts")).cancelRuns(ids, flags)));
+  withDoing(withTarget(runs.command("retry")))
+    .argument("<run...>", "their ids, or ids of their messages")
+    .option("--replica-is-kept", "you keep a replica awake meanwhile: see dead redrive --help")
+    .description("Runs the messages of failed runs once more, from the dead letter queue: see dead redrive.")
+    .addHelpText("after", A_RUN)
+    .action((ids, flags) => end(async () => (await import("../dead/redrive.ts")).retryRuns(ids, flags)));
 }
 
 function addList(runs: Command): void {
@@ -67,7 +74,7 @@ function addList(runs: Command): void {
     .option(
       "--since <time>",
       "only messages enqueued since then: so long ago, such as 2h, or a time; closed ones by default 24h",
-      since,
+      timeOrAgo,
     )
     .option("--message-id <id>", "only those of messages that have this id, or this correlation id; open and closed")
     .option("--limit <n>", "so many at most", wholeNumber(1, 10_000), 100)
@@ -82,17 +89,4 @@ function addList(runs: Command): void {
         command.error("error: --message-id takes neither --from nor --closed");
       return end(async () => (await import("./ls.ts")).listRuns(flags));
     });
-}
-
-/** A time, or how long ago it was, as ms since 1970. */
-function since(text: string): number {
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? new Date(text).getTime() : Number.NaN;
-  if (!Number.isNaN(time)) return time;
-  try {
-    return Date.now() - positiveDuration(text);
-  } catch {
-    throw new InvalidArgumentError(
-      "Give a duration such as 2h or 3d, or a time such as 2026-01-31 or 2026-01-31T08:00Z.",
-    );
-  }
 }

@@ -14,6 +14,7 @@ const OUTCOMES: Readonly<Record<ClosedStatus, string>> = {
   rejected: "its message was dead-lettered, because it can never work",
   cancelled: "a person cancelled it, and its message was dead-lettered",
   lost: "its message was gone from the bus",
+  withdrawn: "its dead letter lies where it lay, and can be redriven again",
 };
 
 type Open = Extract<Explanation, { readonly kind: "open" }>;

@@ -1,5 +1,6 @@
 import type { Operator } from "../../shared/operate/operator.ts";
-import { type RunKey, runId } from "../../shared/run/run.ts";
+import { nameOfRun } from "../../shared/run/dead-letter.ts";
+import { byAge, type RunKey, runId } from "../../shared/run/run.ts";
 import { Refusal } from "../refusal.ts";
 
 /** More ids in one line help nobody. */
@@ -14,6 +15,8 @@ export async function oneRun(operator: Operator, id: string): Promise<RunKey> {
       `No run has the id ${id}, and no message of a run has it as its id or correlation id. List runs with: dispatcher runs ls`,
     );
   if (!another) return key;
+  // Redrives of one message: the last one is meant.
+  if (found.keys.every((one) => nameOfRun(one) === nameOfRun(key))) return found.keys.toSorted(byAge).at(-1) ?? key;
   const newest = found.keys.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt).slice(0, MOST_NAMED);
   const count = `${found.isMore ? "More than " : ""}${found.keys.length}`;
   throw new Refusal(

@@ -6,7 +6,14 @@ import { note, print } from "../text/print.ts";
 import { known, oneRun } from "./one-run.ts";
 
 /** The exit code of each outcome. */
-const CODES: Readonly<Record<ClosedStatus, number>> = { succeeded: 0, failed: 3, rejected: 4, cancelled: 5, lost: 6 };
+const CODES: Readonly<Record<ClosedStatus, number>> = {
+  succeeded: 0,
+  failed: 3,
+  rejected: 4,
+  cancelled: 5,
+  lost: 6,
+  withdrawn: 8,
+};
 const NOT_OVER = 7;
 
 /** Waits until a run is over. Resolves to the code of its outcome. */

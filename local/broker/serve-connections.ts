@@ -145,12 +145,15 @@ export class LinkServer {
     });
   }
 
-  #linkOptions(clientPort: number, { name }: Entity): LinkOptions {
+  #linkOptions(clientPort: number, { name, deadLetterQueue }: Entity): LinkOptions {
     const client = { clientPort, entity: name };
     const interference = this.#interference;
     return {
       whenSaved: (then) => this.#namespace.whenSaved(then),
-      ...(this.#maxUnsettled === undefined ? {} : { maxUnsettled: this.#maxUnsettled }),
+      // Letters are received in batches, each on a link of its own.
+      ...(this.#maxUnsettled === undefined || deadLetterQueue === undefined
+        ? {}
+        : { maxUnsettled: this.#maxUnsettled }),
       ...(interference && {
         onDelivery: (send, detach) => interference.onDelivery(client, send, detach),
         onSettlement: (disposition, carryOut) => interference.onSettlement({ ...client, disposition }, carryOut),

@@ -26,7 +26,10 @@ export interface Stamps {
 
 /** A run as the table holds it. */
 export interface RunRow {
+  /** The id of the run as which its message was accepted. */
   readonly runId: string;
+  /** How often its letter was redriven, if it was. */
+  readonly redrive?: number;
   readonly messageId: string;
   readonly correlationId?: string;
   readonly status: string;
@@ -145,7 +148,10 @@ interface Index {
   readonly runsOf: ReadonlyMap<string, ReadonlySet<string>>;
   readonly messageIds: ReadonlySet<string>;
   readonly open: ReadonlyMap<string, RunRow>;
+  /** The last run of each message that is closed. */
   readonly closed: ReadonlyMap<string, RunRow>;
+  /** The closed runs of each message, the first one first. */
+  readonly all: ReadonlyMap<string, readonly RunRow[]>;
   readonly bus: ReadonlyMap<string, BusMessage>;
   readonly deadLetters: ReadonlyMap<string, readonly BusMessage[]>;
   readonly ledger: ReadonlyMap<string, readonly LedgerLine[]>;
@@ -154,11 +160,13 @@ interface Index {
 function indexOf({ bus, deadLetters, open, closed, ledger }: Records): Index {
   const everything = [...bus, ...deadLetters, ...open, ...closed, ...ledger];
   const byMessage = grouped(everything, ({ messageId }) => messageId);
+  const inOrder = closed.toSorted((a, b) => (a.redrive ?? 0) - (b.redrive ?? 0));
   return {
     runsOf: new Map([...byMessage].map(([id, entries]) => [id, new Set(entries.map(({ runId }) => runId))])),
     messageIds: new Set(byMessage.keys()),
     open: new Map(open.map((run) => [run.runId, run])),
-    closed: new Map(closed.map((run) => [run.runId, run])),
+    closed: new Map(inOrder.map((run) => [run.runId, run])),
+    all: grouped(inOrder, ({ runId }) => runId),
     bus: new Map(bus.map((message) => [message.runId, message])),
     deadLetters: grouped(deadLetters, ({ runId }) => runId),
     ledger: grouped(ledger, ({ runId }) => runId),
@@ -175,7 +183,7 @@ function auditMessage(id: string, name: KindName, index: Index, say: Say): void 
 }
 
 function auditRun(runId: string, kind: Kind, index: Index, say: Say): void {
-  const run = index.closed.get(runId);
+  const run = lastRun(runId, kind, index);
   const onBus = index.bus.get(runId);
   const letters = index.deadLetters.get(runId) ?? [];
   auditWork(runId, kind, index, say);
@@ -184,10 +192,14 @@ function auditRun(runId: string, kind: Kind, index: Index, say: Say): void {
     const open = index.open.get(runId);
     if (open || onBus)
       say("open", runId, open ? `its row says ${open.status}` : `it is ${onBus?.state} on the bus, with no row`);
-    else say("lost", runId, "it is gone from the bus, and no row says why");
+    else if (index.closed.has(runId)) {
+      if (letters.length === 0) say("lost", runId, "it waits to be redriven, and its dead letter is gone");
+      else say("open", runId, "it waits to be redriven");
+    } else say("lost", runId, "it is gone from the bus, and no row says why");
     if (open && onBus?.state === "deferred") auditDeferral(open, onBus.stamps, say);
     return;
   }
+  auditEarlierRuns(runId, index, say);
   if (onBus) say("wrong", runId, `closed as ${run.status}, and still ${onBus.state} on the bus`);
   if (run.status === "lost") say("lost", runId, "its row says so");
   else if (run.status !== kind.outcome || run.reason !== kind.reason)
@@ -195,6 +207,21 @@ function auditRun(runId: string, kind: Kind, index: Index, say: Say): void {
   auditLetter(run, kind, letters[0], say);
   if (run.failures !== kind.failures) say("wrong", runId, `${run.failures} failures counted, not ${kind.failures}`);
   if (run.interruptions > 0) say("wrong", runId, `${run.interruptions} interruptions counted, not 0`);
+}
+
+/** Gives the closed run that says how a message ended; undefined if its end is still to come. */
+function lastRun(runId: string, kind: Kind, { closed, open }: Index): RunRow | undefined {
+  const last = closed.get(runId);
+  if (kind.redriven !== true || last === undefined) return last;
+  return open.has(runId) || last.redrive === undefined || last.status === "withdrawn" ? undefined : last;
+}
+
+/** A run that was followed by a redrive of its letter has failed, or was withdrawn. */
+function auditEarlierRuns(runId: string, { all }: Index, say: Say): void {
+  for (const { redrive = 0, status, reason } of (all.get(runId) ?? []).slice(0, -1)) {
+    const isRight = redrive === 0 ? status === "failed" && reason === "JobFailed" : status === "withdrawn";
+    if (!isRight) say("wrong", runId, `redriven after redrive ${redrive}, which ended as ${endText(status, reason)}`);
+  }
 }
 
 /**
@@ -247,20 +274,28 @@ function auditWork(runId: string, kind: Kind, index: Index, say: Say): void {
 /** Compares the rows by which people find runs and dead letters with these. */
 function auditNotes({ open, closed, deadLetters, notes }: Records, index: Index, say: Say): void {
   const wanted = [
-    ...[...open, ...closed].flatMap(({ runId, messageId, correlationId }): NoteRow[] => [
-      { kind: "msg", runId, says: messageId },
-      ...(correlationId === undefined ? [] : [{ kind: "corr", runId, says: correlationId } as const]),
+    ...[...open, ...closed].flatMap((run): NoteRow[] => [
+      { kind: "msg", runId: idOf(run), says: run.messageId },
+      ...(run.correlationId === undefined
+        ? []
+        : [{ kind: "corr", runId: idOf(run), says: run.correlationId } as const]),
     ]),
     // The row of a letter is written when its run closes.
-    ...deadLetters
-      .filter(({ runId }) => index.closed.has(runId))
-      .map(({ runId, reason = "" }): NoteRow => ({ kind: "dead", runId, says: reason })),
+    ...deadLetters.flatMap(({ runId, reason = "" }): NoteRow[] => {
+      const last = index.open.has(runId) ? undefined : index.closed.get(runId);
+      return last ? [{ kind: "dead", runId: idOf(last), says: reason }] : [];
+    }),
   ];
   const [held, needed] = [new Set(notes.map(noteText)), new Set(wanted.map(noteText))];
   for (const note of wanted)
     if (!held.has(noteText(note))) say("note", note.runId, `no ${note.kind} row says ${note.says}`);
   for (const note of notes)
     if (!needed.has(noteText(note))) say("note", note.runId, `a ${note.kind} row says ${note.says}, without cause`);
+}
+
+/** The id of a run itself, which a redrive of a letter has. */
+function idOf({ runId, redrive }: RunRow): string {
+  return redrive === undefined ? runId : `${runId}:r${redrive}`;
 }
 
 function noteText({ kind, runId, says }: NoteRow): string {
@@ -274,12 +309,13 @@ function auditLeftovers(
 ): void {
   for (const { runId, state } of records.bus)
     if (state === "deferred" && !index.open.has(runId)) say("messages", runId);
-  for (const runId of records.marks) if (!index.open.has(runId)) say("marks", runId);
+  const open = new Set(records.open.map(idOf));
+  for (const id of records.marks) if (!open.has(id)) say("marks", id);
   const marks = new Set(records.marks);
-  for (const { runId } of records.open) if (!marks.has(runId)) say("rows", runId);
+  for (const id of open) if (!marks.has(id)) say("rows", id);
   for (const { name, runId, isRetired } of records.jobs)
-    if (!isRetired && !index.open.has(runId)) say("jobs", name, `, of ${runId}`);
-  for (const runId of records.bodies) if (!index.open.has(runId)) say("bodies", runId);
+    if (!isRetired && !open.has(runId)) say("jobs", name, `, of ${runId}`);
+  for (const id of records.bodies) if (!open.has(id)) say("bodies", id);
 }
 
 function grouped<T, K>(items: readonly T[], keyOf: (item: T) => K): Map<K, T[]> {

@@ -84,7 +84,12 @@ const row = z.object({
     .optional(),
 });
 
-const key = z.object({ partitionKey: z.string(), sequenceNumber: z.bigint(), enqueuedAt: z.date() });
+const key = z.object({
+  partitionKey: z.string(),
+  sequenceNumber: z.bigint(),
+  enqueuedAt: z.date(),
+  redrive: z.number().optional(),
+});
 const note = z.union([
   z.object({ id: z.string() }).transform(({ id }) => id),
   z.object({ reason: z.string() }).transform(({ reason }) => reason),
@@ -108,22 +113,29 @@ async function readTable({
     const isOpen = ["work", "wait", "later", "hold"].includes(kind ?? "");
     if (!isOpen && kind !== "run") continue;
     const { correlationId, verdictReason, closedAt, ...facts } = row.parse(entity);
-    const runId = runIdOf(entity);
+    const id = runIdOf(entity);
+    const { redrive } = key.parse(entity);
     const run = {
-      runId,
+      runId: originalIdOf(entity),
+      ...(redrive === undefined ? {} : { redrive }),
       ...facts,
       ...(correlationId === undefined ? {} : { correlationId }),
       ...(verdictReason === undefined ? {} : { reason: verdictReason }),
       ...(closedAt === undefined ? {} : { closedAt }),
     };
     if (isOpen) open.push(run);
-    else if (facts.status === "open") marks.push(runId);
+    else if (facts.status === "open") marks.push(id);
     else closed.push(run);
   }
   return { open, marks, closed, notes };
 }
 
 function runIdOf(entity: unknown): string {
+  const { redrive } = key.parse(entity);
+  return redrive === undefined ? originalIdOf(entity) : `${originalIdOf(entity)}:r${redrive}`;
+}
+
+function originalIdOf(entity: unknown): string {
   const { partitionKey, sequenceNumber, enqueuedAt } = key.parse(entity);
   const source = partitionKey.includes("|t|") ? `${TOPIC}/${SUBSCRIPTION}` : QUEUE;
   return `${source}:${sequenceNumber}:${enqueuedAt.getTime()}`;
@@ -157,16 +169,16 @@ async function readJobs(access: ClusterAccess): Promise<JobRecord[]> {
 
 /**
  * Lists the runs whose bodies are stored. A body's name is `<instance>/<kind>/<names>/<sequence number>-<enqueued
- * ms>/body`.
+ * ms>/body`, with `redrive-<n>` before `body` for a redriven run.
  */
 async function readBodies(connectionString: string): Promise<string[]> {
   const container = BlobServiceClient.fromConnectionString(connectionString).getContainerClient("dispatcher-payloads");
   if (!(await container.exists())) return [];
   const ids: string[] = [];
   for await (const { name } of container.listBlobsFlat()) {
-    const parts = name.split("/");
-    const [number = "", enqueuedAt = ""] = (parts.at(-2) ?? "").split("-");
-    ids.push(`${parts.slice(2, -2).join("/")}:${Number(number)}:${enqueuedAt}`);
+    const [, source = "", number = "", enqueuedAt = "", redrive] =
+      /^[^/]+\/[^/]+\/(.+)\/(\d+)-(\d+)(?:\/redrive-(\d+))?\/body$/.exec(name) ?? [];
+    ids.push(`${source}:${Number(number)}:${enqueuedAt}${redrive === undefined ? "" : `:r${redrive}`}`);
   }
   return ids;
 }

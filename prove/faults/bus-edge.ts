@@ -5,7 +5,11 @@ import type { Edge } from "./edges.ts";
 /**
  * Names the call of the app that this request to an entity's management is; undefined if the app makes no such request.
  */
-export function busEdge({ operation, body }: Pick<ManagementCall, "operation" | "body">): Edge | undefined {
+export function busEdge({
+  entity,
+  operation,
+  body,
+}: Pick<ManagementCall, "entity" | "operation" | "body">): Edge | undefined {
   const field = (name: string): unknown => Reflect.get(Object(body), name);
   switch (operation) {
     case "com.microsoft:peek-message":
@@ -15,7 +19,9 @@ export function busEdge({ operation, body }: Pick<ManagementCall, "operation" | 
     case "com.microsoft:renew-lock":
       return "renew a lock";
     case "com.microsoft:update-disposition":
-      return dispositionEdge(field("disposition-status"), field("deadletter-reason"));
+      return isOfLetters(entity)
+        ? letterEdge(field("disposition-status"))
+        : dispositionEdge(field("disposition-status"), field("deadletter-reason"));
     default:
       return undefined;
   }
@@ -31,6 +37,24 @@ function dispositionEdge(status: unknown, reason: unknown): Edge | undefined {
       return "abandon a message";
     case "suspended":
       return reason === "DispatchRejected" ? "reject a message" : "dead-letter a message";
+    default:
+      return undefined;
+  }
+}
+
+/** Whether an entity is the dead letter queue of another. */
+export function isOfLetters(entity: string): boolean {
+  return entity.toLowerCase().endsWith("/$deadletterqueue");
+}
+
+function letterEdge(status: unknown): Edge | undefined {
+  switch (status) {
+    case "defered":
+      return "defer a letter";
+    case "completed":
+      return "complete a letter";
+    case "abandoned":
+      return "abandon a letter";
     default:
       return undefined;
   }

@@ -3,7 +3,7 @@ import type { Interference, SettlementAnswer } from "../../local/broker/interfer
 import type { Reply } from "../../local/broker/reply-link.ts";
 import type { Listening } from "../../local/kit/listen.ts";
 import { startTcpProxy } from "../../local/kit/tcp-proxy.ts";
-import { busEdge, settlementEdge } from "./bus-edge.ts";
+import { busEdge, isOfLetters, settlementEdge } from "./bus-edge.ts";
 import type { CallHandler } from "./call.ts";
 import { known } from "./edges.ts";
 import type { Gate } from "./gate.ts";
@@ -44,7 +44,7 @@ export class BusGate {
       this.#sockets.get(clientPort)?.destroy();
       return undefined;
     },
-    onDelivery: ({ clientPort }, send, detach) => {
+    onDelivery: ({ clientPort, entity }, send, detach) => {
       const replica = this.#replicas.get(clientPort);
       if (replica === undefined) return send();
       let isSent = false;
@@ -55,7 +55,7 @@ export class BusGate {
       this.#handler()
         .handle<"sent">({
           replica,
-          edges: ["receive a message"],
+          edges: [isOfLetters(entity) ? "receive a letter" : "receive a message"],
           asked: "a delivery",
           // The replica answers nothing, so this call is done when the delivery is sent. A kill or a freeze "after" it
           // follows at once.

@@ -28,6 +28,11 @@ const EDGES = {
   "complete a message": { server: "bus", writes: true, conflict: 410 },
   "abandon a message": { server: "bus", writes: true, conflict: 410 },
   "dead-letter a message": { server: "bus", writes: true, conflict: 410 },
+  "receive a letter": { server: "bus" },
+  "defer a letter": { server: "bus", writes: true, conflict: 410 },
+  // A redriven letter that fails again is stamped, and one that is not wanted is given back.
+  "abandon a letter": { server: "bus", writes: true, conflict: 410 },
+  "complete a letter": { server: "bus", writes: true, conflict: 410 },
   "reject a message": { server: "bus", writes: true, conflict: 410, ...OVER_MANAGEMENT },
   "dead-letter a delivery": { server: "bus", writes: true, conflict: 410, settles: true, ...ON_LINK },
   // It is made if a message whose work succeeded is delivered, because its deferral was not seen.
@@ -56,6 +61,9 @@ const EDGES = {
   "list the limits": { server: "storage" },
   // A replica makes it once a person's limit has ended, which the proof sets none of.
   "remove a limit": { server: "storage", writes: true, conflict: 412, rare: true },
+  "list the redrives": { server: "storage" },
+  "note how far a redrive is": { server: "storage", writes: true, conflict: 412 },
+  "claim a letter": { server: "storage", writes: true, conflict: 409 },
   "read the cluster's record": { server: "storage" },
   // It is made once in a table's life.
   "record the cluster": { server: "storage", writes: true, conflict: 412, rare: true },

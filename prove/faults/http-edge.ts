@@ -60,7 +60,14 @@ function stepsOf(transaction: string): TableStep[] {
 function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: readonly TableStep[]): Edge | undefined {
   // What a person does is named by the row that it changes.
   if (rowKey.startsWith("action|")) return method === "DELETE" ? "purge actions" : undefined;
-  if (rowKey.startsWith("run|")) return markEdge(method, field(json, "status"));
+  if (rowKey.startsWith("redrive|")) return "note how far a redrive is";
+  if (rowKey.startsWith("run|")) {
+    if (method === "POST" && /\|r\d+$/.test(rowKey)) return "claim a letter";
+    // The run whose letter is claimed no longer names it.
+    if (method === "PUT" && steps.some((step) => step.rowKey.startsWith("dead|") && step.method === "DELETE"))
+      return undefined;
+    return markEdge(method, field(json, "status"));
+  }
   if (method === "PUT" || rowKey === "lease" || /^(held|limit)\|/.test(rowKey)) return rowEdge(method, rowKey, json);
   const number = openNumber(rowKey);
   if (number === undefined) return undefined;
@@ -151,6 +158,8 @@ function queryEdge(query: string): Edge | undefined {
       return "look for old actions";
     case "limit":
       return "list the limits";
+    case "redrive":
+      return "list the redrives";
     case "gate":
       return "list the gates' states";
     case "dead":

@@ -21,6 +21,8 @@ export interface Kind {
   readonly starts: number;
   /** How often the sender sends it, always with the same message id. Each copy is a message of its own. */
   readonly copies: number;
+  /** Whether its first run fails with exit code 64, and a person has its dead letter redriven. The rest says how that ends. */
+  readonly redriven?: true;
 }
 
 export const QUEUE = "proof";
@@ -80,6 +82,17 @@ const KINDS = {
   stubborn: { ...queued, share: 0, subject: "not-to-be-ended", outcome: "succeeded", failures: 1, starts: 2 },
   /** Only a twin's story sends this kind: its module has one slot, and works for fifteen seconds. */
   "one at a time": { ...queued, share: 0, subject: "one-slot", outcome: "succeeded", failures: 0, starts: 1 },
+  redriven: {
+    ...queued,
+    share: 20,
+    subject: "heal",
+    outcome: "succeeded",
+    failures: 0,
+    starts: 2,
+    redriven: true,
+  },
+  /** It fails with another exit code then, so that nobody redrives it once more. */
+  "redriven in vain": { ...queued, ...fails, share: 5, subject: "heal-not", failures: 1, starts: 2, redriven: true },
   "reject: no module": { ...queued, ...rejected, share: 5, subject: "no-module" },
 } as const satisfies Readonly<Record<string, Kind>>;
 

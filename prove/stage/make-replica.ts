@@ -18,7 +18,7 @@ import { blobEdge, clusterEdge, isWorkersRead, tableEdges } from "../faults/http
 import { startSettlementProxy } from "../faults/settlement-proxy.ts";
 import { ReplicaProcess } from "./replica-process.ts";
 
-const INSTANCE = "proof";
+export const INSTANCE = "proof";
 
 /** Where the tables and the blobs are. */
 export interface Storage {

@@ -2,12 +2,23 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
 
+/** The exit code of work that gives up. */
+export const GIVES_UP = 64;
+/** The exit code of work that gives up once more, after it was redriven. */
+const GIVES_UP_AGAIN = 65;
+/** The modules whose dead letters a person has redriven. */
+export const REDRIVEN_MODULES: readonly string[] = ["heal", "heal-not"];
+/** The attempts of each redrive begin with 1, and are told apart in the ledger by this. */
+const ATTEMPTS_OF_A_REDRIVE = 1_000;
+
 /**
  * Has every worker write a line into the ledger when it starts and when it ends. Each line is one append, so that no
  * two lines mix.
  */
 const LEDGER_LINES = `
-say() { printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$DISPATCHER_RUN_ID" "$DISPATCHER_ATTEMPT" "$DISPATCHER_MESSAGE_ID" "$1" "$2" >>"$PROOF_LEDGER"; }
+attempt=$((\${DISPATCHER_REDRIVE:-0} * ${ATTEMPTS_OF_A_REDRIVE} + DISPATCHER_ATTEMPT))
+say() { printf '%s\\t%s\\t%s\\t%s\\t%s\\n' "$DISPATCHER_RUN_ID" "$attempt" "$DISPATCHER_MESSAGE_ID" "$1" "$2" >>"$PROOF_LEDGER"; }
+gave_up() { grep -q "^$DISPATCHER_RUN_ID.*end.${GIVES_UP}$" "$PROOF_LEDGER"; }
 say start 0
 finish() { say end "$1"; exit "$1"; }
 `;
@@ -25,6 +36,8 @@ const SCRIPTS: Readonly<Record<string, string>> = {
   fail: "echo failing; finish 3",
   "give-up": "echo no use; finish 64",
   "say-url": 'echo "no use: $DISPATCHER_MESSAGE_URL"; finish 64',
+  heal: `if gave_up; then echo healed; finish 0; fi; echo no use; finish ${GIVES_UP}`,
+  "heal-not": `if gave_up; then echo no use again; finish ${GIVES_UP_AGAIN}; fi; echo no use; finish ${GIVES_UP}`,
   hang: "exec sleep 60",
   "no-node": "finish 0",
   [CANCELLED_MODULE]: "finish 0",
@@ -115,7 +128,9 @@ function common(subject: string): object {
     retry: {
       maxAttempts: once ? 1 : 3,
       backoff: { first: "500ms", max: "1s" },
-      ...(["give-up", "say-url"].includes(subject) ? { permanentExitCodes: [64] } : {}),
+      ...(["give-up", "say-url", ...REDRIVEN_MODULES].includes(subject)
+        ? { permanentExitCodes: [GIVES_UP, GIVES_UP_AGAIN] }
+        : {}),
     },
     ...(subject === "give-up" ? { schema: { type: "object", properties: { size: { type: "integer" } } } } : {}),
     ...(subject === "no-node" ? { startTimeout: "1s" } : {}),

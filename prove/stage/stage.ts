@@ -25,8 +25,9 @@ import type { Outage } from "../faults/plan.ts";
 import { CANARIES } from "./canaries.ts";
 import { startCanceller } from "./canceller.ts";
 import { QUEUE, SUBSCRIPTION, TOPIC } from "./kinds.ts";
-import { makeReplica, type Storage } from "./make-replica.ts";
+import { INSTANCE, makeReplica, type Storage } from "./make-replica.ts";
 import { CANCELLED_MODULE, writeModules } from "./proof-modules.ts";
+import { startRedriver } from "./redriver.ts";
 import { type ReplicaProcess, signal } from "./replica-process.ts";
 import { deferForeignMessages, FOREIGN_MESSAGES } from "./sender.ts";
 
@@ -126,6 +127,7 @@ async function build(
   cleanUps.push(() => cluster.stop());
   const access = await readAccess(String(cluster.ready["kubeconfig"]));
   cleanUps.push(startCanceller(access, CANCELLED_MODULE));
+  cleanUps.push(startRedriver({ storage: storage.connectionString, tableName: TABLE, instance: INSTANCE }));
   const certificate = await makeCertificate();
   const search = new SecretSearch(secretsOf(storage.connectionString, access.token));
   const lines = new LeakyLines(search);

@@ -1,7 +1,8 @@
 import type { Finding } from "../audit/audit.ts";
+import type { GuardEdit } from "./edit.ts";
 import { starts } from "./scene.ts";
 import type { Script } from "./script.ts";
-import { NO_SWEEP, type Twin } from "./twin.ts";
+import { NO_SWEEP, type Scenario, type Twin } from "./twin.ts";
 
 /** Longer than a lock lasts, and some ticks more. */
 const LOOKS_MS = 15_000;
@@ -25,6 +26,18 @@ const REJECTIONS_TO_SHUT = 10;
 
 /** A link of the bus's client stalls if so many deliveries follow one that is not settled on it. */
 const LINK_STALLS_AFTER = 2_047;
+
+/** Leaves letters to the tick that a process began to redrive and did not defer. */
+const NO_HALF_CLAIMED: GuardEdit = { guard: "half-claimed", put: "return false;" };
+
+const HALF_CLAIMED: Scenario = {
+  story: "a replica dies when it has begun the run of a dead letter that is redriven, and not yet deferred the letter",
+  async play({ script, send }) {
+    const deferring = script.catch("defer a letter", "before");
+    await send("redriven");
+    (await deferring).kill();
+  },
+};
 
 /** The guards of the messages on the bus. */
 export const BUS_TWINS: readonly Twin[] = [
@@ -221,5 +234,25 @@ export const BUS_TWINS: readonly Twin[] = [
     },
     finds: ["open"],
     shows: "the link stalls for ever, and no message comes over it any more",
+  },
+  {
+    name: "withdraw-what-was-not-claimed",
+    guard: "the run of a dead letter that was not deferred in time is withdrawn, and the letter noted again",
+    removal: [{ guard: "withdraw-what-was-not-claimed", put: 'return leave("trigger-at-work", until);' }],
+    without: [NO_HALF_CLAIMED],
+    isWatched: true,
+    scenario: HALF_CLAIMED,
+    finds: ["open"],
+    shows: "the run waits for ever, and nobody can redrive its letter",
+  },
+  {
+    name: "half-claimed",
+    guard: "who receives a dead letter whose run was begun, and which was not deferred then, makes up for that",
+    removal: [NO_HALF_CLAIMED],
+    without: [{ guard: "withdraw-what-was-not-claimed", put: 'return leave("trigger-at-work", until);' }],
+    isWatched: true,
+    scenario: HALF_CLAIMED,
+    finds: ["open"],
+    shows: "the run waits for ever, and nobody can redrive its letter",
   },
 ];

@@ -165,6 +165,8 @@ function inTick(
       missing.push(source);
     },
     looked(run, isMissing) {
+      // A person may have purged a dead letter queue, which says nothing of the messages of the source.
+      if (run.redrive !== undefined) return;
       const key = sourceKey(run.source);
       const ofSource = looks.get(key) ?? { source: run.source, looked: new Set(), missing: new Map<string, Run>() };
       looks.set(key, ofSource);

@@ -1,7 +1,6 @@
 import { isFresh, type Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import type { PeekedMessage } from "../run/message.ts";
-import { type RunKey, runId } from "../run/run.ts";
+import { nameOfRun, nameOnLetter } from "../run/dead-letter.ts";
 import { type Source, sourceKey } from "../run/source.ts";
 
 /** Dead letters peeked at in one request. */
@@ -55,7 +54,7 @@ export function makePurgeLetters(deps: Dependencies) {
     walks.set(place, walk);
     for (let pages = 0; pages < PAGES_A_LOOK; pages += 1) {
       const page = await deps.broker.browse({ deadLettersOf: source }, walk.next, PAGE);
-      for (const message of page) walk.onBus.add(runOf(source, message));
+      for (const message of page) walk.onBus.add(nameOnLetter(source, message));
       const last = page.at(-1);
       if (last && page.length === PAGE) {
         walk.next = last.sequenceNumber + 1;
@@ -75,20 +74,9 @@ export function makePurgeLetters(deps: Dependencies) {
   /** Purges the runs whose letters the look has not seen. */
   async function purgeThose(source: Source, { closedBefore, onBus }: Walk): Promise<void> {
     for (let page = await deps.table.deadLetters(source, { closedBefore }, ROWS); page.length > 0; ) {
-      const gone = page.filter((letter) => !onBus.has(nameOf(letter)));
+      const gone = page.filter((letter) => !onBus.has(nameOfRun(letter)));
       await deps.table.purgeLetters(source, gone);
       page = await deps.table.deadLetters(source, { closedBefore }, ROWS, page.at(-1));
     }
   }
-}
-
-function runOf(source: Source, { properties, sequenceNumber, enqueuedAt }: PeekedMessage): string {
-  const stamped = properties["dispatcher-run"];
-  if (typeof stamped === "string" && stamped !== "") return stamped.toLowerCase();
-  return nameOf({ source, sequenceNumber, enqueuedAt });
-}
-
-/** Names a run in the same way however its source is spelled, because a module file may spell it anew. */
-function nameOf(key: RunKey): string {
-  return runId(key).toLowerCase();
 }

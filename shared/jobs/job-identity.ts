@@ -27,6 +27,9 @@ const ANNOTATIONS = {
   source: "ion/source",
   sequenceNumber: "ion/sequence-number",
   enqueuedAt: "ion/enqueued-ms",
+  /** In place of `source`, on the Jobs of a redriven run: a release that knows no redrives must not take them for others. */
+  letterSource: "ion/letter-source",
+  redrive: "ion/redrive",
 } as const;
 
 /** Whether a label or annotation of this key is the Dispatcher's, and no module may set it. */
@@ -53,9 +56,12 @@ export function identityLabels(instance: string, run: Pick<Run, "module" | "atte
 
 /** Gives the annotations from which `readJobIdentity` finds the run again. */
 export function identityAnnotations(key: RunKey): Record<string, string> {
+  const source = JSON.stringify(key.source);
   return {
     [ANNOTATIONS.runId]: runId(key),
-    [ANNOTATIONS.source]: JSON.stringify(key.source),
+    ...(key.redrive === undefined
+      ? { [ANNOTATIONS.source]: source }
+      : { [ANNOTATIONS.letterSource]: source, [ANNOTATIONS.redrive]: String(key.redrive) }),
     [ANNOTATIONS.sequenceNumber]: String(key.sequenceNumber),
     [ANNOTATIONS.enqueuedAt]: String(key.enqueuedAt),
   };
@@ -69,13 +75,18 @@ export function readJobIdentity(job: V1Job): JobIdentity | undefined {
   const labels = job.metadata?.labels ?? {};
   const annotations = job.metadata?.annotations ?? {};
   const module = labels[LABELS.module];
-  const source = parseSource(annotations[ANNOTATIONS.source]);
+  const redrive = parseWhole(annotations[ANNOTATIONS.redrive]);
+  const source = parseSource(annotations[redrive === undefined ? ANNOTATIONS.source : ANNOTATIONS.letterSource]);
   const sequenceNumber = parseWhole(annotations[ANNOTATIONS.sequenceNumber]);
   const enqueuedAt = parseWhole(annotations[ANNOTATIONS.enqueuedAt]);
   const attempt = parseWhole(labels[LABELS.attempt]);
   if (labels[LABELS.managedBy] !== MANAGED_BY || module === undefined || source === undefined) return undefined;
   if (sequenceNumber === undefined || enqueuedAt === undefined || attempt === undefined) return undefined;
-  return { key: { source, sequenceNumber, enqueuedAt }, attempt, module };
+  return {
+    key: { source, sequenceNumber, enqueuedAt, ...(redrive === undefined ? {} : { redrive }) },
+    attempt,
+    module,
+  };
 }
 
 /** Whether this is the Job of exactly this attempt, made by this instance. */
@@ -87,6 +98,7 @@ export function isOurs(job: V1Job, instance: string, key: RunKey, attempt: numbe
     identity.attempt === attempt &&
     identity.key.sequenceNumber === key.sequenceNumber &&
     identity.key.enqueuedAt === key.enqueuedAt &&
+    identity.key.redrive === key.redrive &&
     sourceKey(identity.key.source) === sourceKey(key.source)
   );
 }

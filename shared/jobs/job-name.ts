@@ -38,6 +38,7 @@ export function jobNamer(of: { module: string; instance: string; key: RunKey }):
     // guard: enqueued-time-in-name
     key.enqueuedAt,
     module,
+    ...(key.redrive === undefined ? [] : [key.redrive]),
   ]);
   const digest = createHash("sha256").update(identity).digest("hex");
   const hash = Number.parseInt(digest.slice(0, HASH_HEX_DIGITS), 16).toString(36).padStart(10, "0");

@@ -1,7 +1,7 @@
 import type { V1EnvVar, V1Volume, V1VolumeMount } from "@kubernetes/client-node";
 import type { Module } from "../modules/module.ts";
 import type { PeekedMessage } from "../run/message.ts";
-import { type Run, runId } from "../run/run.ts";
+import { originalId, type Run } from "../run/run.ts";
 import { bodyText, envText, propertiesJson } from "./message-files.ts";
 
 /** The directory of the message's files in every container. */
@@ -51,7 +51,7 @@ export function messageInPod(
 ): MessageInPod {
   const body = bodyUrl === undefined ? bodyText(message.body) : undefined;
   const annotations = {
-    "ion/run-id": runId(run),
+    "ion/run-id": originalId(run),
     "ion/message-id": envText(message.messageId ?? ""),
     "ion/correlation-id": envText(message.correlationId ?? ""),
     "ion/traceparent": envText(run.traceparent ?? ""),
@@ -64,6 +64,8 @@ export function messageInPod(
     env: [
       { name: "DISPATCHER_MODULE", value: run.module },
       { name: "DISPATCHER_ATTEMPT", value: String(run.attempt) },
+      // Attempts of a redrive are counted from 1 again.
+      ...(run.redrive === undefined ? [] : [{ name: "DISPATCHER_REDRIVE", value: String(run.redrive) }]),
       ...Object.entries(ENV_FROM_ANNOTATION).map(([name, annotation]) => fromAnnotation(name, annotation)),
       { name: "DISPATCHER_PROPERTIES_FILE", value: `${MESSAGE_DIR}/properties.json` },
       ...(body === undefined

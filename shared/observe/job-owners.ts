@@ -1,5 +1,5 @@
 import type { StoredRun } from "../ports/run-table.ts";
-import type { Run, RunKey } from "../run/run.ts";
+import { keyOf, type Run, type RunKey } from "../run/run.ts";
 import type { EventReader } from "../telemetry/events.ts";
 
 /**
@@ -36,7 +36,5 @@ export function makeJobOwners(): JobOwners {
 
 /** Only the key is kept, because a run takes more memory. */
 function ownersIn(runs: readonly Run[]): (readonly [jobName: string, owner: RunKey])[] {
-  return runs.flatMap(({ jobName, source, sequenceNumber, enqueuedAt }) =>
-    jobName === undefined ? [] : [[jobName, { source, sequenceNumber, enqueuedAt }] as const],
-  );
+  return runs.flatMap((run) => (run.jobName === undefined ? [] : [[run.jobName, keyOf(run)] as const]));
 }

@@ -1,3 +1,4 @@
+import type { EpochMs } from "../clock.ts";
 import type { ModuleLimit } from "../run/module-limit.ts";
 import type { ClosedStatus } from "../run/run.ts";
 
@@ -27,7 +28,11 @@ export type Done =
   /** So many Jobs of the module may be at work from now on; with 0 places it is paused. */
   | ({ readonly did: "limited" } & ModuleLimit)
   /** The module's file says again how many Jobs may be at work. `places`: how many were allowed until now. */
-  | { readonly did: "resumed"; readonly places: number };
+  | { readonly did: "resumed"; readonly places: number }
+  /** The ticks redrive the wanted dead letters of the source. */
+  | { readonly did: "ordered a redrive"; readonly most?: number; readonly perSecond: number }
+  /** So many dead letters were redriven until then. */
+  | { readonly did: "aborted a redrive"; readonly redriven: number };
 
 /** Why nothing was left to do: an earlier try, or a replica, did it. */
 type Already =
@@ -44,7 +49,9 @@ type Already =
   /** The module has this very limit, which this or another person set. */
   | ({ readonly was: "limited" } & ModuleLimit)
   /** No person paused or limited the module. */
-  | { readonly was: "not limited" };
+  | { readonly was: "not limited" }
+  /** No redrive of the source is at work. */
+  | { readonly was: "not redriven" };
 
 /** Why an action can't be done. */
 type Refusal =
@@ -73,6 +80,12 @@ type Refusal =
   /** The number of places is no whole number from 0 to `most`. */
   | { readonly because: "impossible places"; readonly most: number }
   | { readonly because: "end has passed" }
+  /** A redrive of the source is at work, and it can have one at a time. */
+  | { readonly because: "redrive at work"; readonly who: string; readonly orderedAt: EpochMs }
+  /** A replica, or another person, changed the redrive meanwhile. */
+  | { readonly because: "redrive moved on" }
+  /** KEDA counts no dead letters, so that the app would fall asleep over them. */
+  | { readonly because: "may sleep" }
   /** A dependency is away. `detail`: its own words. */
   | { readonly because: "unavailable"; readonly detail: string };
 

@@ -5,8 +5,9 @@ import { type ClusterView, viewCluster } from "../observe/cluster-view.ts";
 import { knownSources } from "../observe/open-runs.ts";
 import type { LettersWanted } from "../ports/run-table.ts";
 import type { NotedLetter } from "../run/dead-letter.ts";
+import type { Redrive, RedriveWanted } from "../run/redrive.ts";
 import { type ClosedRun, type RunKey, runId } from "../run/run.ts";
-import { sourceName } from "../run/source.ts";
+import { type Source, sourceName } from "../run/source.ts";
 import { acceptCluster } from "./accept-cluster.ts";
 import { acceptLoss } from "./accept-loss.ts";
 import { adoptMessage } from "./adopt-message.ts";
@@ -20,6 +21,7 @@ import type { ForcedOutcome } from "./forced-outcome.ts";
 import { type Limiting, limitModule, resumeModule } from "./limit-module.ts";
 import { openGate } from "./open-gate.ts";
 import { type LettersPurged, type PurgePlan, planPurge, purgeLetters } from "./purge-letters.ts";
+import { abortRedrive, orderRedrive, planRedrive, type RedrivePlan, type Redriving } from "./redrive-letters.ts";
 import { rowlessMessages } from "./rowless-messages.ts";
 import { runsNamed, sourcesNamed } from "./run-named.ts";
 import { type ActionPage, type ActionsAsked, readActions } from "./views/actions.ts";
@@ -85,6 +87,14 @@ export interface Operator {
   planPurge(chosen: LettersChosen, onLook?: (looked: number) => void): Promise<PurgePlan>;
   /** Takes dead letters off the bus for good: see `purge-letters.ts`. Rejects if a dependency is away. */
   purgeLetters(letters: readonly NotedLetter[], by: By, tell?: (done: number) => void): Promise<LettersPurged>;
+  /** Says what a redrive of the wanted dead letters would do: see `redrive-letters.ts`. Changes nothing. */
+  planRedrive(wanted: RedriveWanted, onLook?: (looked: number) => void): Promise<readonly RedrivePlan[]>;
+  /** Orders a redrive of the wanted dead letters of a source, which the ticks carry out. */
+  redrive(source: Source, wanted: RedriveWanted, how: Redriving): Promise<Answers>;
+  /** Ends the redrive of a source, by its name. What was redriven goes on. */
+  abortRedrive(source: string, how: Doing): Promise<Answers>;
+  /** Lists the last redrive of each source, at work or over. */
+  redrives(): Promise<readonly Redrive[]>;
   /** Takes on deferred messages that have no row, by the ids that their runs would have. */
   adopt(runIds: readonly string[], how: Doing): Promise<Answers>;
   /** Takes on every message without a row that the instance with this owner id deferred. */
@@ -120,6 +130,14 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     }
     return answers;
   }
+  /** Does one thing to each source of a name. */
+  async function toSources(name: string, act: (source: Source) => Promise<Answer>): Promise<Answers> {
+    const sources = await sourcesNamed(deps, name);
+    if (sources.length === 0) return [[name, refused({ because: "unknown source" })]];
+    return Promise.all(
+      sources.map(async (source) => [sourceName(source), await act(source).catch(unavailable)] as const),
+    );
+  }
   const adoptBy = (view: ClusterView, how: Doing) => (key: RunKey) => adoptMessage(deps, key, view, how, log);
 
   return {
@@ -137,6 +155,12 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     exportLetters: (chosen, onLook) => exportLetters(deps, chosen, onLook),
     planPurge: (chosen, onLook) => planPurge(deps, chosen, onLook),
     purgeLetters: (letters, by, tell) => purgeLetters(deps, letters, by, log, tell),
+    planRedrive: (wanted, onLook) => planRedrive(deps, wanted, onLook),
+    redrive: async (source, wanted, how) => [
+      [sourceName(source), await orderRedrive(deps, source, wanted, how, log).catch(unavailable)],
+    ],
+    abortRedrive: (name, how) => toSources(name, (source) => abortRedrive(deps, source, how, log)),
+    redrives: async () => (await deps.instanceTable.redrives()).map(({ redrive }) => redrive),
     audit: () => audit(deps),
     actions: (page) => readActions(deps, page),
     adopt: async (runIds, how) => toEach(runIds, adoptBy(await viewCluster(deps), how)),
@@ -159,15 +183,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     limit: (module, places, how) => toModule(module, limitModule(deps, module, places, how, log)),
     resume: (module, how) => toModule(module, resumeModule(deps, module, how, log)),
     acceptCluster: async (how) => [[deps.namespace, await acceptCluster(deps, how, log).catch(unavailable)]],
-    async acceptLoss(name, how) {
-      const sources = await sourcesNamed(deps, name);
-      if (sources.length === 0) return [[name, refused({ because: "unknown source" })]];
-      return Promise.all(
-        sources.map(
-          async (source) => [sourceName(source), await acceptLoss(deps, source, how, log).catch(unavailable)] as const,
-        ),
-      );
-    },
+    acceptLoss: (name, how) => toSources(name, (source) => acceptLoss(deps, source, how, log)),
   };
 }
 

@@ -4,14 +4,15 @@ import { type RunKey, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
 
 /**
- * Finds the runs that a run id may name, such as `thumbnails:42:1732400000000`: none, one, or two if a queue has the
- * name of a topic's subscription.
+ * Finds the runs that a run id may name, such as `thumbnails:42:1732400000000`, or `thumbnails:42:1732400000000:r1` for a
+ * redrive: none, one, or two if a queue has the name of a topic's subscription.
  */
 export async function runsNamed(deps: Looking, id: string): Promise<RunKey[]> {
-  const parts = /^(.+):(\d{1,15}):(\d{1,15})$/.exec(id);
-  if (!parts) return [];
+  const [, , number, enqueuedAt, redrive] = /^(.+):(\d{1,15}):(\d{1,15})(?::r(\d{1,9}))?$/i.exec(id) ?? [];
+  if (number === undefined) return [];
   const keys = (await knownSources(deps)).map((source): RunKey => {
-    return { source, sequenceNumber: Number(parts[2]), enqueuedAt: Number(parts[3]) };
+    const original = { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
+    return redrive === undefined ? original : { ...original, redrive: Number(redrive) };
   });
   return keys.filter((key) => runId(key).toLowerCase() === id.toLowerCase());
 }

@@ -4,6 +4,7 @@ import type { ClusterRecord } from "../run/cluster-record.ts";
 import type { GateState } from "../run/gate-state.ts";
 import type { ModuleLimit } from "../run/module-limit.ts";
 import type { ModuleState } from "../run/module-state.ts";
+import type { Redrive } from "../run/redrive.ts";
 import type { Source } from "../run/source.ts";
 import type { SourceHold } from "../run/source-hold.ts";
 import type { TickCounts } from "../run/tick-counts.ts";
@@ -18,6 +19,12 @@ export interface StoredModuleState {
 /** A person's limit on a module, as the table held it when it was read. */
 export interface StoredLimit {
   readonly limit: ModuleLimit;
+  readonly etag: string;
+}
+
+/** The redrive of a source, as the table held it when it was read. */
+export interface StoredRedrive {
+  readonly redrive: Redrive;
   readonly etag: string;
 }
 
@@ -94,6 +101,13 @@ export interface InstanceTable extends ActionLog {
    * ConflictError if the limit has changed since it was read.
    */
   removeLimit(module: string, etag: string, action?: Action): Promise<void>;
+  /** Lists the last redrive of each source that ever had one. */
+  redrives(): Promise<StoredRedrive[]>;
+  /**
+   * Replaces the redrive of a source if it is unchanged since it was read, or inserts it if there is no ETag. Resolves to
+   * it as it is stored then. Throws ConflictError if another writer was first.
+   */
+  saveRedrive(redrive: Redrive, etag: string | undefined, action?: Action): Promise<StoredRedrive>;
   /** Resolves to the record of the cluster that the Jobs are in; undefined before the first look at it. */
   cluster(): Promise<StoredClusterRecord | undefined>;
   /**

@@ -1,6 +1,6 @@
 import type { EpochMs } from "../clock.ts";
 import type { PeekedMessage, Properties } from "../run/message.ts";
-import type { RunKey } from "../run/run.ts";
+import type { Run, RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 
 /** The dead letter queue of a source. */
@@ -17,6 +17,20 @@ export interface DeferredKey {
   readonly sequenceNumber: number;
   readonly enqueuedAt: EpochMs;
 }
+
+/** Says where the message of a run lies: in its source, or if it was redriven, in the dead letter queue of that. */
+export function placeOfMessage(run: MessagePlace): DeferredKey {
+  const { source, sequenceNumber, enqueuedAt, redrive, letterNumber, letterEnqueuedAt } = run;
+  if (redrive === undefined) return { source, sequenceNumber, enqueuedAt };
+  return {
+    source: { deadLettersOf: source },
+    sequenceNumber: letterNumber ?? sequenceNumber,
+    enqueuedAt: letterEnqueuedAt ?? enqueuedAt,
+  };
+}
+
+/** What of a run says where its message lies. */
+export type MessagePlace = RunKey & Pick<Run, "letterNumber" | "letterEnqueuedAt">;
 
 /** A letter that was received from a dead letter queue. Its reason and description are properties of it. */
 export type ReceivedLetter = PeekedMessage & { readonly lockToken: string };

@@ -24,6 +24,21 @@ export interface StoredClosedRun {
   readonly unknown?: Readonly<Record<string, unknown>>;
 }
 
+/**
+ * The last run that the message of a dead letter had. `open`: it is just ending, or being redriven, for the n-th time if
+ * `redrive` is n. `newer`: the row of a newer release, which is to be left alone.
+ */
+export type LetterRun =
+  | { readonly kind: "open"; readonly redrive: number }
+  | { readonly kind: "newer" }
+  | ({ readonly kind: "closed" } & EarlierRun);
+
+/** A closed run whose letter may be redriven. */
+export interface EarlierRun extends StoredClosedRun {
+  /** Its whole row, for the table alone. */
+  readonly columns: Readonly<Record<string, unknown>>;
+}
+
 /** Which dead letters are wanted: by default all. An empty module means those that no module took. */
 export interface LettersWanted {
   readonly module?: string;
@@ -187,13 +202,27 @@ export interface RunTable {
    * the action log of the source notes in the same transaction.
    */
   update(stored: StoredRun, next: Run, action?: Action): Promise<StoredRun>;
-  /** Replaces an open run by its outcome. Throws ConflictError if it changed since it was read. */
-  close(stored: StoredRun, closed: ClosedRun): Promise<void>;
+  /**
+   * Replaces an open run by its outcome, and notes the dead letter that it leaves: the one that `notedLetter` gives, unless
+   * another is named. Throws ConflictError if it changed since it was read.
+   */
+  close(stored: StoredRun, closed: ClosedRun, letter?: NotedLetter): Promise<void>;
   /**
    * Opens a run again that was closed as `lost`, because its message turned up. Throws ConflictError if another writer
    * was first.
    */
   reopen(closed: StoredClosedRun, run: Run): Promise<StoredRun>;
+  /**
+   * Gives the last runs of messages in the dead letter queue of a source, by the names that `nameOfRun` gives their keys. A
+   * key without a run is left out. Costs one request for all runs that lie close together.
+   */
+  letterRuns(source: Source, keys: readonly RunKey[]): Promise<ReadonlyMap<string, LetterRun>>;
+  /**
+   * Inserts the run of a redrive, and with it takes the letter of the earlier run out of all lists, so that only one of
+   * many can redrive it. It joins its module's line. Throws ConflictError if another was first, or if the earlier run has
+   * changed since it was read. No `earlier`: the table knows no run of the letter.
+   */
+  claim(run: Run, earlier: EarlierRun | undefined): Promise<StoredRun>;
   /**
    * Lists at most `limit` runs of a source, open or closed, whose messages have this id, the newest last. Ids are the
    * senders' own, so that several messages may have one. Costs one request. A run that a release began which did not

@@ -120,7 +120,7 @@ async function apply(
     case "trust":
       return save(undoubted(run));
     case "close":
-      if (decision.verdict.outcome !== "lost")
+      if (item.message === "gone" && decision.verdict.outcome !== "lost")
         events.log.warn(
           "the message was gone already: settled by an earlier try, expired, or taken by another receiver",
         );

@@ -1,5 +1,6 @@
 import type { Dependencies } from "../dependencies.ts";
 import { lookAtMessage } from "../observe/look-at-message.ts";
+import { placeOfMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { busy, doubted, orderEnd, requeued } from "../run/change-run.ts";
 import { type AttemptEnd, runId } from "../run/run.ts";
@@ -62,7 +63,7 @@ export async function settleRun(deps: Dependencies, item: Item, events: Events):
  */
 export async function receiveMessage(deps: Dependencies, item: Item): Promise<Item | undefined> {
   const { run } = item.stored;
-  const received = await deps.broker.requeueDeferred(run, {});
+  const received = await deps.broker.requeueDeferred(placeOfMessage(run), {});
   const sighting = await lookAtMessage(deps, run);
   if (sighting.message !== "absent") return { ...item, ...sighting };
   if (received === "missing") return { ...item, message: "gone" };

@@ -38,6 +38,8 @@ interface WatchDeps {
   readonly nextTickAfter: (wallMs: number) => number | undefined;
   /** Aborted if the process is about to end. */
   readonly stopping: AbortSignal;
+  /** What else is done until the next tick, if there is anything. It never rejects, and ends soon if told so. */
+  readonly beside: (log: Log, signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -51,7 +53,7 @@ interface WatchDeps {
  * to watch, or behind a proxy that breaks watches, each tick lists.
  */
 export function makeWatchedTicks(
-  { cluster, clock, nextTickAfter, stopping }: WatchDeps,
+  { cluster, clock, nextTickAfter, stopping, beside }: WatchDeps,
   reconcile: Reconcile,
   openWakes: (log: Log) => Wakes,
 ): (log: Log) => Promise<boolean> {
@@ -140,6 +142,7 @@ export function makeWatchedTicks(
       });
     }
 
+    let doing: Promise<void> | undefined;
     let isOfUse = false;
     try {
       if (isTrusted) {
@@ -172,15 +175,16 @@ export function makeWatchedTicks(
           }
         },
       });
-      if (isOfUse && watching) {
+      if (isOfUse) {
+        doing = beside(log, over.signal);
         // It rejects when the watch is over.
         const untilEnd = sleep(Math.max(0, leftMs()), undefined, { signal: over.signal }).catch(() => {});
-        await Promise.race([watching, untilEnd]);
+        await Promise.race([Promise.all([watching, doing]), untilEnd]);
       }
     } finally {
       over.abort();
       stopping.removeEventListener("abort", stop);
-      await Promise.all([watching, watchingPods]);
+      await Promise.all([watching, watchingPods, doing]);
       const needsList = await wakes.close();
       ticksSinceList += 1;
       isTrusted = isOfUse && isHeard && failure === undefined && !needsList;

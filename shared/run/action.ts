@@ -11,7 +11,9 @@ export type Deed =
   | "pause"
   | "resume"
   | "limit"
-  | "purge dead letters";
+  | "purge dead letters"
+  | "redrive dead letters"
+  | "abort redrive";
 
 /** What a person did, as the action log keeps it. */
 export interface Action {

@@ -4,7 +4,7 @@ import { type FailureGroup, failureGroup } from "./failure-group.ts";
 import type { PeekedMessage } from "./message.ts";
 import type { Reason } from "./reasons.ts";
 
-import { attemptsHad, type ClosedRun, type RunKey, runId, type Verdict } from "./run.ts";
+import { attemptsHad, type ClosedRun, keyOf, originalId, type RunKey, type Verdict } from "./run.ts";
 import type { Source } from "./source.ts";
 
 /** What is noted of a run whose message was dead-lettered, so that people find it among others that failed alike. */
@@ -29,14 +29,12 @@ export function letterReason({ reason = "JobFailed" }: Pick<Verdict, "reason">):
  * Notes the dead letter that a closed run leaves. Undefined if its message was completed, or is gone without our doing.
  */
 export function notedLetter(run: ClosedRun): NotedLetter | undefined {
-  const { status, verdict, source, sequenceNumber, enqueuedAt, module, messageId, closedAt } = run;
-  if (status === "succeeded" || status === "lost" || verdict === undefined) return undefined;
+  const { status, verdict, module, messageId, closedAt } = run;
+  if (status === "succeeded" || status === "lost" || status === "withdrawn" || verdict === undefined) return undefined;
   const { exitCode, description = "" } = verdict;
   const reason = letterReason(verdict);
   return {
-    source,
-    sequenceNumber,
-    enqueuedAt,
+    ...keyOf(run),
     module,
     reason,
     ...(exitCode === undefined ? {} : { exitCode }),
@@ -47,9 +45,25 @@ export function notedLetter(run: ClosedRun): NotedLetter | undefined {
   };
 }
 
-/** Names a run alike however its source is spelled, because a module file may spell it anew. */
+/**
+ * Names the message of a run. That is the same however its source is spelled, because a module file may spell it anew,
+ * and however often its letter was redriven.
+ */
 export function nameOfRun(key: RunKey): string {
-  return runId(key).toLowerCase();
+  return originalId(key).toLowerCase();
+}
+
+/**
+ * Gives the identity of the run as which a message in the dead letter queue of a source was accepted: of the one that was
+ * stamped on it, and else of the one that would have its number. A sender may write a stamp, too. So it is believed only
+ * if the owner of this instance is stamped beside it, which no sender knows, or if it names the letter's own number.
+ */
+export function keyOnLetter(source: Source, letter: PeekedMessage, owner: string): RunKey {
+  const own = { source, sequenceNumber: letter.sequenceNumber, enqueuedAt: letter.enqueuedAt };
+  const [, number, enqueuedAt] = /:(\d{1,15}):(\d{1,15})$/.exec(nameOnLetter(source, letter)) ?? [];
+  const stamped = { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
+  const isOurs = letter.properties["dispatcher-owner"] === owner && nameOfRun(stamped) === nameOnLetter(source, letter);
+  return isOurs ? stamped : own;
 }
 
 /**

@@ -197,7 +197,8 @@ export function ruleOf(status: OpenStatus, phase: JobSeen["phase"]): string {
 function arrive(seen: Seen): Decision {
   const { run, now } = seen;
   if (now < run.notBefore) return leave("trigger-at-work", run.notBefore);
-  return byMessage(seen, { deferred: { do: "await start" }, active: leave("redelivery") });
+  const active = run.redrive === undefined ? leave("redelivery") : notDeferred(seen);
+  return byMessage(seen, { deferred: { do: "await start" }, active });
 }
 
 /** The Job is there, and the process that created it had its time to record it. What the bus shows does not matter. */
@@ -246,7 +247,13 @@ function byMessage(seen: Seen, then: { readonly deferred: Decision; readonly act
  * The message of a waiting run is not deferred. A run that was accepted while no slot was free waits from the beginning,
  * so that the trigger may be just deferring its message, or may have died before it did.
  */
-function notDeferred({ run, now }: Seen): Decision {
+function notDeferred({ run, now, lockDurationMs }: Seen): Decision {
+  if (run.redrive !== undefined) {
+    // The process that holds the letter's lock may still defer it.
+    const until = run.acceptedAt + lockDurationMs + START_TIME_MS;
+    // guard: withdraw-what-was-not-claimed
+    return now < until ? leave("trigger-at-work", until) : { do: "close", verdict: WITHDRAWN_VERDICT };
+  }
   if (run.attempt > 1) return leave("active-though-deferred");
   const until = run.acceptedAt + START_TIME_MS;
   return now < until ? leave("trigger-at-work", until) : leave("redelivery");
@@ -373,6 +380,8 @@ function settle(seen: Seen): Decision {
     case "deferred":
       return { do: "wait while busy" };
     case "active":
+      // Its run was cancelled before the letter was deferred. It lies where it lay.
+      if (run.redrive !== undefined && run.verdict?.unbegun) return { do: "close", verdict: run.verdict };
       return leave("active-though-deferred");
     case "absent":
       return absent(seen);
@@ -404,6 +413,12 @@ function isBelied({ run, message }: Seen): boolean {
 export const LOST_VERDICT: Verdict = {
   outcome: "lost",
   description: "the message is gone from the bus, and this instance did not settle it",
+};
+
+/** The verdict of a redriven run whose letter was not deferred in time. */
+export const WITHDRAWN_VERDICT: Verdict = {
+  outcome: "withdrawn",
+  description: "its dead letter was not set aside, because the process that redrove it died; it can be redriven again",
 };
 
 const LOST: Decision = { do: "close", verdict: LOST_VERDICT };

@@ -1,7 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import { rejected } from "./change-run.ts";
 import type { PeekedMessage } from "./message.ts";
-import type { Run, RunKey } from "./run.ts";
+import { keyOf, type Run, type RunKey } from "./run.ts";
 
 /**
  * Time that a trigger has to defer the message and start its Job, and that a tick has to start the Job of a run that
@@ -31,11 +31,8 @@ export interface RunStart {
  */
 export function newRun({ key, message, module, bodyInBlob, now, notBefore = now, problem }: RunStart): Run {
   const traceparent = traceparentOf(message);
-  const { source, sequenceNumber, enqueuedAt } = key;
   const run: Run = {
-    source,
-    sequenceNumber,
-    enqueuedAt,
+    ...keyOf(key),
     status: "accepted",
     module,
     messageId: message.messageId ?? "",

@@ -27,7 +27,11 @@ import { type Source, sourceName } from "./source.ts";
 export const OPEN_STATUSES = ["accepted", "held", "waiting", "dispatched", "requeueing", "settling"] as const;
 export type OpenStatus = (typeof OPEN_STATUSES)[number];
 
-export const CLOSED_STATUSES = ["succeeded", "failed", "rejected", "cancelled", "lost"] as const;
+/**
+ * `withdrawn`: a redriven run whose letter was never claimed on the bus, because the process that redrove it died. Its
+ * letter lies where it lay.
+ */
+export const CLOSED_STATUSES = ["succeeded", "failed", "rejected", "cancelled", "lost", "withdrawn"] as const;
 export type ClosedStatus = (typeof CLOSED_STATUSES)[number];
 
 /**
@@ -39,6 +43,11 @@ export interface RunKey {
   /** Below `FIRST_PARTITIONED_NUMBER`: partitioned entities are refused. */
   readonly sequenceNumber: number;
   readonly enqueuedAt: EpochMs;
+  /**
+   * Counts from 1 how often a person had the message's dead letter redriven. Each time is a run of its own, on the same
+   * message, with all the rest of its identity. Undefined for the run that began with the delivery.
+   */
+  readonly redrive?: number;
 }
 
 /**
@@ -154,6 +163,12 @@ export interface Run extends RunKey {
   readonly absentSince?: EpochMs;
   /** How often another receiver held the message's lock: the wait doubles each time. */
   readonly busyCount: number;
+  /**
+   * Where the letter of a redriven run lies in the dead letter queue, if not at the number and the enqueued time of the
+   * message that it was: the service does not promise that it keeps them.
+   */
+  readonly letterNumber?: number;
+  readonly letterEnqueuedAt?: EpochMs;
 }
 
 /** A run that is over. Its row stays as the permanent lock of its identity until the history is purged. */
@@ -169,12 +184,28 @@ export function attemptsHad({ attempt, verdict }: Pick<ClosedRun, "attempt" | "v
   return verdict?.outcome === "rejected" || verdict?.unbegun === true ? 0 : attempt;
 }
 
-/** Names a run in logs, annotations and commands, such as `thumbnails:42:1732400000000`. */
+/**
+ * Names a run in logs, annotations and commands, such as `thumbnails:42:1732400000000`, or with `:r1` behind it if it is
+ * the first redrive of its message's dead letter.
+ */
 export function runId(key: RunKey): string {
+  return key.redrive === undefined ? originalId(key) : `${originalId(key)}:r${key.redrive}`;
+}
+
+/**
+ * Names the run with which a message was first accepted. It is what a worker sees, however often its message is redriven,
+ * so that it can tell work that it has done before.
+ */
+export function originalId(key: RunKey): string {
   return `${sourceName(key.source)}:${key.sequenceNumber}:${key.enqueuedAt}`;
+}
+
+/** Gives the identity of a run alone. */
+export function keyOf({ source, sequenceNumber, enqueuedAt, redrive }: RunKey): RunKey {
+  return { source, sequenceNumber, enqueuedAt, ...(redrive === undefined ? {} : { redrive }) };
 }
 
 /** Compares two runs of one source: the one whose message was enqueued first comes first. */
 export function byAge(a: RunKey, b: RunKey): number {
-  return a.enqueuedAt - b.enqueuedAt || a.sequenceNumber - b.sequenceNumber;
+  return a.enqueuedAt - b.enqueuedAt || a.sequenceNumber - b.sequenceNumber || (a.redrive ?? 0) - (b.redrive ?? 0);
 }

@@ -1,5 +1,5 @@
 import type { PeekedMessage, Properties } from "./message.ts";
-import { attemptsHad, type Run, runId, type Verdict } from "./run.ts";
+import { attemptsHad, originalId, type Run, type Verdict } from "./run.ts";
 
 /** Says which instance deferred a message. The sweep touches no message with another owner. */
 export function ownerStamp(owner: string): Properties {
@@ -32,6 +32,11 @@ export function requeueStamp(run: Run): Properties {
   };
 }
 
+/** A higher number is none that we wrote. */
+const MOST_REDRIVES = 100_000;
+/** Says how often the letter was redriven. */
+const REDRIVE_STAMP = "dispatcher-redrive";
+
 const STAMPED = new Set(["dispatcher-owner", "dispatcher-attempt", "dispatcher-last-error", "dispatcher-job"]);
 
 /**
@@ -41,6 +46,20 @@ const STAMPED = new Set(["dispatcher-owner", "dispatcher-attempt", "dispatcher-l
 export function withoutStamps(message: PeekedMessage): PeekedMessage {
   const properties = Object.fromEntries(Object.entries(message.properties).filter(([name]) => !STAMPED.has(name)));
   return { ...message, properties };
+}
+
+/** Gives a dead letter as the sender wrote it, without all that it was stamped with when it was dead-lettered. */
+export function withoutLetterStamps(letter: PeekedMessage): PeekedMessage {
+  const properties = Object.fromEntries(Object.entries(letter.properties).filter(([name]) => !LETTER_STAMP.test(name)));
+  return { ...letter, properties };
+}
+
+const LETTER_STAMP = /^(?:DeadLetterReason|DeadLetterErrorDescription|dispatcher-.*)$/;
+
+/** Reads how often a letter was redriven, as its stamp says. */
+export function redrivesOf({ properties }: Pick<PeekedMessage, "properties">): number {
+  const stamped = Number(properties[REDRIVE_STAMP]);
+  return Number.isInteger(stamped) && stamped > 0 && stamped <= MOST_REDRIVES ? stamped : 0;
 }
 
 /** Says whether a peeked message carries the stamp of this requeue. */
@@ -55,7 +74,8 @@ export function isRequeued(run: Run, properties: Properties): boolean {
 export function letterProperties(run: Omit<Run, "status">, verdict: Verdict): Properties {
   return {
     "dispatcher-reason": verdict.reason,
-    "dispatcher-run": runId(run),
+    "dispatcher-run": originalId(run),
+    [REDRIVE_STAMP]: run.redrive,
     "dispatcher-module": run.module || undefined,
     "dispatcher-attempt": attemptsHad({ attempt: run.attempt, verdict }) || undefined,
     "dispatcher-failures": run.failures,

@@ -1,10 +1,10 @@
 import type { Dependencies } from "../dependencies.ts";
-import type { DeadLetter, DeferredOutcome } from "../ports/message-broker.ts";
+import { type DeadLetter, type DeferredOutcome, placeOfMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { closed } from "../run/change-run.ts";
-import { letterReason } from "../run/dead-letter.ts";
-import type { Run, Verdict } from "../run/run.ts";
-import { isRequeued, letterProperties, requeueStamp } from "../run/stamp.ts";
+import { letterReason, type NotedLetter, notedLetter } from "../run/dead-letter.ts";
+import { type ClosedRun, keyOf, type Run, type Verdict } from "../run/run.ts";
+import { isRequeued, letterProperties, redrivesOf, requeueStamp, unforged } from "../run/stamp.ts";
 import type { Events } from "../telemetry/events.ts";
 
 /** A message that can be settled: on the link of its delivery, by its lock token, or by its number. */
@@ -27,16 +27,35 @@ export function settle<Outcome>(
   });
 }
 
-/** Settles the deferred message of a run by its number. */
+/**
+ * Settles the deferred message of a run by its number. A letter that was redriven lies in the dead letter queue already:
+ * if it failed again, it stays there, with new stamps.
+ */
 export function settleDeferred(
   { broker }: Pick<Dependencies, "broker">,
   run: Run,
   verdict: Verdict,
 ): Promise<DeferredOutcome> {
   return settle(run, verdict, {
-    complete: () => broker.completeDeferred(run),
-    deadLetter: (letter) => broker.deadLetterDeferred(run, letter),
+    complete: () => broker.completeDeferred(placeOfMessage(run)),
+    deadLetter: (letter) =>
+      run.redrive === undefined ? broker.deadLetterDeferred(run, letter) : stampLetter(broker, run, letter),
   });
+}
+
+/**
+ * Stamps a redriven letter with how its run ended, unless an earlier try did. Whether the service then shows it as
+ * deferred or as active makes no difference: the next redrive takes either.
+ */
+async function stampLetter(
+  broker: Dependencies["broker"],
+  run: Run,
+  { properties }: DeadLetter,
+): Promise<DeferredOutcome> {
+  const place = placeOfMessage(run);
+  const letter = await broker.peek(place.source, place.sequenceNumber);
+  const isStamped = letter?.enqueuedAt === place.enqueuedAt && redrivesOf(letter) >= (run.redrive ?? 0);
+  return isStamped ? "done" : await broker.requeueDeferred(place, unforged(properties, letter?.properties ?? {}));
 }
 
 /**
@@ -45,6 +64,8 @@ export function settleDeferred(
  * sense because the message is expired, gone or not deferred, the next start will see that itself.
  */
 export async function noteRequeue(deps: Dependencies, run: Run): Promise<"done" | "busy"> {
+  // No delivery counts in a dead letter queue.
+  if (run.redrive !== undefined) return "done";
   // The service drops an expired message when it is received by its number.
   if (run.expiresAt !== undefined && run.expiresAt <= deps.clock.now()) return "done";
   const message = await deps.broker.peek(run.source, run.sequenceNumber);
@@ -62,6 +83,15 @@ export async function closeRun(deps: Dependencies, stored: StoredRun, verdict: V
   // and not some time later.
   if (run.bodyInBlob) await deps.payloads.deleteBody(run);
   // guard: body-before-row, row
-  await deps.table.close(stored, over);
+  await deps.table.close(stored, over, await letterOfWithdrawn(deps, over));
   events.tell({ event: "closed", run: over });
+}
+
+/** Gives what was noted of the letter of a withdrawn run before it was claimed, so that it is in the lists again. */
+async function letterOfWithdrawn({ table }: Dependencies, over: ClosedRun): Promise<NotedLetter | undefined> {
+  if (over.status !== "withdrawn" || over.redrive === undefined) return undefined;
+  const { redrive, ...original } = keyOf(over);
+  const earlier = await table.find(redrive === 1 ? original : { ...original, redrive: over.redrive - 1 });
+  const letter = earlier.kind === "closed" ? notedLetter(earlier.run) : undefined;
+  return letter && { ...letter, redrive: over.redrive };
 }

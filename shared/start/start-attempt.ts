@@ -12,7 +12,7 @@ import { bodyStored, dispatched, starting } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { START_TIME_MS } from "../run/new-run.ts";
 import type { AttemptEnd, Run } from "../run/run.ts";
-import { withoutStamps } from "../run/stamp.ts";
+import { withoutLetterStamps, withoutStamps } from "../run/stamp.ts";
 import type { StartHold } from "./hold-on-start.ts";
 
 /**
@@ -54,7 +54,7 @@ export async function startAttempt(
 ): Promise<StartOutcome> {
   const { run } = read;
   if (stamped.bodyUnreadable) return { kind: "not started", stored: read, end: UNREADABLE };
-  const message = withoutStamps(stamped);
+  const message = run.redrive === undefined ? withoutStamps(stamped) : withoutLetterStamps(stamped);
   const bodyUrl = await storeBody(deps, run, message, module);
   const job = buildJob({
     instance: deps.instance,

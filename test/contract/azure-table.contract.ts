@@ -12,6 +12,7 @@ import { openRun, openRuns } from "../support/open-runs.ts";
 import { makeTestClock } from "../support/test-clock.ts";
 import { describeActionLog } from "./action-log.contract.ts";
 import { describeInstanceTable } from "./instance-table.contract.ts";
+import { describeRedriveRows } from "./redrive-rows.contract.ts";
 import { describeRunPlaces } from "./run-places.contract.ts";
 import { describeRunSearch } from "./run-search.contract.ts";
 import { describeRunTable } from "./run-table.contract.ts";
@@ -40,6 +41,7 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
   describeRunTable(`the Azure table on ${name}`, make);
   describeRunPlaces(`the Azure table on ${name}`, make);
   describeRunSearch(`the Azure table on ${name}`, make);
+  describeRedriveRows(`the Azure table on ${name}`, make);
   describeInstanceTable(`the Azure table on ${name}`, make);
   describeActionLog(`the Azure table on ${name}`, make);
 
@@ -279,7 +281,7 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       const stored = await table.insert(aRun({ status }));
       await table.insert(aRun({ status, sequenceNumber: 43 }));
       const key = { partitionKey: "dispatcher|q|thumbnails", rowKey: stored.row };
-      await rawClient(options.tableName).updateEntity({ ...key, version: 3, status: "thinking" }, "Merge");
+      await rawClient(options.tableName).updateEntity({ ...key, version: 99, status: "thinking" }, "Merge");
       const { source } = aRun();
       expect(await table.find(aRun())).toEqual({ kind: "newer" });
       expect((await openRuns(table, source)).map(({ run }) => run.sequenceNumber)).toEqual([43]);

@@ -73,6 +73,22 @@ export function describePayloadStore(name: string, make: () => Promise<PayloadSe
       expect((await store.listBodies(other.source, 10)).bodies.map(({ key }) => key)).toEqual([other]);
     });
 
+    it("keeps the body of a redriven run apart from that of the run before", async () => {
+      const { source, sequenceNumber, enqueuedAt } = aRun();
+      const redriven = { source, sequenceNumber, enqueuedAt, redrive: 12 };
+      await store.putBody(aRun(), Buffer.from("first"));
+      await store.putBody(redriven, Buffer.from("again"));
+      expect((await store.listBodies(source, 10)).bodies.map(({ key }) => key)).toEqual([
+        { source, sequenceNumber, enqueuedAt },
+        redriven,
+      ]);
+      await store.deleteBody(aRun());
+      expect(Buffer.from((await body(redriven)) ?? []).toString()).toBe("again");
+      await store.putLog(redriven, 1, "worker", Buffer.from("done"));
+      expect(await store.keptLogs(aRun(), 1, 100)).toEqual([]);
+      expect(await store.keptLogs(redriven, 1, 100)).toMatchObject([{ container: "worker" }]);
+    });
+
     it("lists the bodies of a source page by page", async () => {
       const { source } = aRun();
       for (const sequenceNumber of [1, 2, 3]) await store.putBody(aRun({ sequenceNumber }), Buffer.from("x"));

@@ -1,6 +1,6 @@
 import type { Clock } from "../../shared/clock.ts";
 import type { PayloadStore, StoredBody } from "../../shared/ports/payload-store.ts";
-import { type RunKey, runId } from "../../shared/run/run.ts";
+import { keyOf, type RunKey, runId } from "../../shared/run/run.ts";
 import { sourceKey } from "../../shared/run/source.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
@@ -20,9 +20,8 @@ export function makeFakePayloadStore({ clock }: { clock: Clock }): FakePayloadSt
 
   const port: PayloadStore = {
     async putBody(key, body) {
-      const { source, sequenceNumber, enqueuedAt } = key;
       bodies.set(idOf(key), Uint8Array.from(body));
-      stored.set(idOf(key), { key: { source, sequenceNumber, enqueuedAt }, version: String(++puts) });
+      stored.set(idOf(key), { key: keyOf(key), version: String(++puts) });
     },
     bodyUrl: async (key) => `https://payloads.test/${encodeURIComponent(idOf(key))}/body`,
     signedBodyUrl: async (key, validForMs) =>

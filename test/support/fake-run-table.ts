@@ -16,10 +16,12 @@ import type {
   LastTick,
   StoredClusterRecord,
   StoredLimit,
+  StoredRedrive,
   StoredSourceHold,
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
 import type {
+  LetterRun,
   LettersWanted,
   ModuleLater,
   ModuleQueue,
@@ -28,10 +30,10 @@ import type {
   StoredRun,
 } from "../../shared/ports/run-table.ts";
 import type { Action } from "../../shared/run/action.ts";
-import { notedLetter } from "../../shared/run/dead-letter.ts";
+import { type NotedLetter, nameOfRun, notedLetter } from "../../shared/run/dead-letter.ts";
 import { type GateState, gateName } from "../../shared/run/gate-state.ts";
 import type { ModuleState } from "../../shared/run/module-state.ts";
-import { type ClosedRun, type Run, type RunKey, runId } from "../../shared/run/run.ts";
+import { byAge, type ClosedRun, keyOf, type Run, type RunKey, runId } from "../../shared/run/run.ts";
 import { type Source, sourceKey } from "../../shared/run/source.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
@@ -63,6 +65,8 @@ interface RunRow {
 export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; owner?: string }): FakeRunTable {
   const open = new Map<string, OpenRow>();
   const runs = new Map<string, RunRow>();
+  /** What is noted of the dead letters of closed runs. */
+  const letters = new Map<string, NotedLetter>();
   /** The runs whose dead letters are gone. */
   const forgotten = new Set<string>();
   const sources = new Map<string, Source>();
@@ -71,6 +75,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const held = new Map<string, StoredSourceHold>();
   const actions = new Map<string, StoredAction[]>();
   const limits = new Map<string, StoredLimit>();
+  const redrives = new Map<string, StoredRedrive>();
   let cluster: StoredClusterRecord | undefined;
   const gates = new Map<string, { state: GateState; etag: string }>();
   let tick: LastTick | undefined;
@@ -111,7 +116,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const lettersOf = (source: Source, wanted: LettersWanted): StoredLetter[] =>
     closedOf(source)
       .flatMap(({ closed, etag }) => {
-        const letter = forgotten.has(runKey(closed)) ? undefined : notedLetter(closed);
+        const letter = forgotten.has(runKey(closed)) ? undefined : letters.get(runKey(closed));
         return letter ? [{ ...letter, etag }] : [];
       })
       .filter((letter) =>
@@ -123,9 +128,9 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const keysWhere = (source: Source, limit: number, isWanted: (run: Omit<Run, "status">) => boolean): RunKey[] =>
     [...rowsOf(source, "").map(({ run }) => run), ...closedOf(source).map(({ closed }) => closed)]
       .filter(isWanted)
-      .toSorted((a, b) => a.sequenceNumber - b.sequenceNumber || a.enqueuedAt - b.enqueuedAt)
+      .toSorted((a, b) => a.sequenceNumber - b.sequenceNumber || byAge(a, b))
       .slice(0, limit)
-      .map(({ sequenceNumber, enqueuedAt }) => ({ source, sequenceNumber, enqueuedAt }));
+      .map((run) => keyOf({ ...run, source }));
 
   const port: Tables = {
     owner: async () => owner,
@@ -217,10 +222,41 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       logAction(action, next.source);
       return put(next, openRowOf(next, clock.now()));
     },
-    async close(read, closed) {
+    async close(read, closed, letter = notedLetter(closed)) {
       requireUnchanged(read);
       open.delete(runKey(closed));
+      if (letter) letters.set(runKey(closed), letter);
       runs.set(runKey(closed), { closed: structuredClone(closed), etag: nextEtag() });
+    },
+    async letterRuns(source, keys) {
+      const names = new Set(keys.map(nameOfRun));
+      const found = new Map<string, LetterRun>();
+      const mine = [...runs.entries()].filter(([key]) => key.startsWith(`${sourceKey(source)}|`));
+      for (const [key, { closed, etag }] of mine) {
+        const run = closed ?? open.get(key)?.run;
+        if (!run || !names.has(nameOfRun(run))) continue;
+        const { redrive = 0 } = run;
+        const before = found.get(nameOfRun(run));
+        const earlier =
+          before?.kind === "closed" ? (before.run.redrive ?? 0) : before?.kind === "open" ? before.redrive : -1;
+        if (redrive < earlier) continue;
+        found.set(
+          nameOfRun(run),
+          closed ? { kind: "closed", run: closed, etag, columns: {} } : { kind: "open", redrive },
+        );
+      }
+      return found;
+    },
+    async claim(run, earlier) {
+      if (runs.has(runKey(run))) throw new ConflictError(`Run ${runId(run)} exists.`);
+      if (earlier && runs.get(runKey(earlier.run))?.etag !== earlier.etag)
+        throw new ConflictError(`Run ${runId(earlier.run)} has changed.`);
+      if (earlier) {
+        forgotten.add(runKey(earlier.run));
+        runs.set(runKey(earlier.run), { closed: earlier.run, etag: nextEtag() });
+      }
+      runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
+      return put(run, openRowOf(run, run.notBefore));
     },
     async reopen(closed, run) {
       const row = runs.get(runKey(run));
@@ -267,7 +303,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
             closed &&
             sourceKey(closed.source) === sourceKey(source) &&
             closed.closedAt < closedBefore &&
-            (forgotten.has(key) || !notedLetter(closed)),
+            (forgotten.has(key) || !letters.has(key)),
         )
         .slice(0, limit);
       for (const [key] of due) runs.delete(key);
@@ -295,6 +331,15 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       if (limits.get(module)?.etag !== etag) throw new ConflictError(`The limit of ${module} has changed.`);
       logAction(action);
       limits.delete(module);
+    },
+    redrives: async () => [...redrives.values()],
+    async saveRedrive(redrive, etag, action) {
+      const key = sourceKey(redrive.source);
+      if (redrives.get(key)?.etag !== etag) throw new ConflictError("The redrive has changed.");
+      logAction(action);
+      const stored = { redrive: structuredClone(redrive), etag: nextEtag() };
+      redrives.set(key, stored);
+      return stored;
     },
     cluster: async () => cluster,
     async saveCluster(record, etag, action) {
@@ -357,5 +402,5 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
 }
 
 function runKey(key: RunKey): string {
-  return `${sourceKey(key.source)}|${key.sequenceNumber}|${key.enqueuedAt}`;
+  return `${sourceKey(key.source)}|${key.sequenceNumber}|${key.enqueuedAt}|${key.redrive ?? 0}`;
 }

@@ -74,6 +74,34 @@ describe("the release whose rows have version 1", () => {
     expect(findings).toEqual([]);
   });
 
+  it("leaves redriven runs, their letters and their Jobs alone, while replicas of both are killed", {
+    timeout: 300_000,
+  }, async () => {
+    const { findings } = await play(
+      {
+        replicas: 4,
+        forgives: isNote,
+        async play({ script, send, until }) {
+          for (const edge of ["update a run to settling", "close a run", "retire a job"] as const)
+            for (const replica of [0, 1])
+              void script.catch(edge, "before", { replica }).then((caught) => {
+                caught.kill();
+              });
+          for (let round = 1; round <= 6; round += 1)
+            for (const kind of ["redriven", "redriven in vain", "big"] as const) await send(kind);
+          await until(
+            "each letter was redriven, and its run is over",
+            ({ closed }) => closed.filter(({ redrive, status }) => redrive && status !== "withdrawn").length === 12,
+          );
+        },
+      },
+      { apps: [before, PRESENT] },
+      PATIENCE_MS,
+      QUIET,
+    );
+    expect(findings).toEqual([]);
+  });
+
   it("carries a column that a newer release wrote to the end of the run", { timeout: 300_000 }, async () => {
     const kept: unknown[] = [];
     const { findings } = await play(

@@ -35,6 +35,8 @@ const CLOCK_SKEW_MS = 5 * 60 * 1000;
  */
 const SIGNATURE_VERSION = "2022-11-02";
 const MIB = 1024 * 1024;
+/** The path of a body within the folder of its source. A release that knows no redrives passes over theirs. */
+const BODY_PATH = /^(\d+)-(\d+)(?:\/redrive-(\d+))?\/body$/;
 
 /**
  * Makes the port to bodies and logs in Azure Blob.
@@ -44,7 +46,7 @@ const MIB = 1024 * 1024;
  * | `dispatcher-payloads` | `<instance>/<source>/<sequence number>-<enqueued ms>/body`                               |
  * | `dispatcher-logs`     | `<instance>/<source>/<sequence number>-<enqueued ms>/attempt-<n>/<container>.log`        |
  *
- * The source is `q/<queue>` or `t/<topic>/<subscription>`; no path contains a sender's text. The signed URL of a body
+ * The blobs of a redriven run have `/redrive-<n>` behind the enqueued time. The source is `q/<queue>` or `t/<topic>/<subscription>`; no path contains a sender's text. The signed URL of a body
  * carries a signature that allows to read this one blob. The account key signs it or, with an identity, a delegated
  * key, whose signatures last at most 7 days. Throws ConfigError if the connection string holds no account key to sign with.
  */
@@ -68,7 +70,10 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
     }
   };
   const folderOf = (source: Source) => [escapeKey(instance), ...sourceParts(source)].join("/");
-  const folder = (key: RunKey) => `${folderOf(key.source)}/${padded(key.sequenceNumber)}-${key.enqueuedAt}`;
+  const folder = ({ source, sequenceNumber, enqueuedAt, redrive }: RunKey) => {
+    const original = `${folderOf(source)}/${padded(sequenceNumber)}-${enqueuedAt}`;
+    return redrive === undefined ? original : `${original}/redrive-${redrive}`;
+  };
   const bodyBlob = (container: ContainerClient, key: RunKey) => container.getBlockBlobClient(`${folder(key)}/body`);
 
   return {
@@ -122,9 +127,11 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
         const found: StoredBody[] = [];
         for await (const { segment, continuationToken: next } of pages) {
           for (const { name, properties } of segment.blobItems) {
-            const [, sequenceNumber, enqueuedAt] = /^(\d+)-(\d+)\/body$/.exec(name.slice(prefix.length)) ?? [];
-            const key = { source, sequenceNumber: Number(sequenceNumber), enqueuedAt: Number(enqueuedAt) };
-            if (sequenceNumber !== undefined) found.push({ key, version: properties.etag });
+            const [, number, enqueuedAt, redrive] = BODY_PATH.exec(name.slice(prefix.length)) ?? [];
+            if (number === undefined) continue;
+            const original = { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
+            const key = redrive === undefined ? original : { ...original, redrive: Number(redrive) };
+            found.push({ key, version: properties.etag });
           }
           return next === undefined || next === "" ? { bodies: found } : { bodies: found, next };
         }

@@ -2,16 +2,16 @@ import { odata } from "@azure/data-tables";
 import pLimit from "p-limit";
 import { z } from "zod";
 import type { EpochMs } from "../../clock.ts";
-import type { RunTable, StoredLetter } from "../../ports/run-table.ts";
-import { type NotedLetter, notedLetter } from "../../run/dead-letter.ts";
+import type { EarlierRun, RunTable, StoredLetter } from "../../ports/run-table.ts";
+import type { NotedLetter } from "../../run/dead-letter.ts";
 import { REASONS } from "../../run/reasons.ts";
-import type { ClosedRun } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import { type Columns, decoded, long, count as number, prose, text, time } from "./columns.ts";
-import { after, closedAtIn, deadRow, deadRows, groupAt, type KeyRange, sourcePartition } from "./keys.ts";
+import { after, closedAtIn, deadRow, deadRows, groupAt, type KeyRange, runRow, sourcePartition } from "./keys.ts";
 import { PAGE, readUpTo } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
-import { isNewer, VERSION, writeOtherRows } from "./run-entity.ts";
+import { isNewer, versionOf, writeOtherRows } from "./run-entity.ts";
+import { ANY_ETAG } from "./run-steps.ts";
 import type { Step } from "./transactions.ts";
 
 /** The columns of a `dead|` row. The id and the text of the failure's group lie flat. */
@@ -26,6 +26,7 @@ const DEAD = z.object({
   closedAt: time,
   sequenceNumber: long,
   enqueuedAt: time,
+  redrive: z.exactOptional(number),
 } satisfies Record<Exclude<keyof NotedLetter, "source"> | "groupText", z.ZodType>);
 
 /**
@@ -33,18 +34,31 @@ const DEAD = z.object({
  * none if it leaves no dead letter. It is put and not created, as the rows of a search are.
  */
 export function deadLetterRow(
-  run: ClosedRun,
+  letter: NotedLetter | undefined,
   partitionKey: string,
 ): { readonly steps: Step[]; readonly columns: Columns } {
-  const letter = notedLetter(run);
   if (!letter) return { steps: [], columns: {} };
   const rowKey = deadRow(letter);
   const { group, ...facts } = letter;
   const columns = z.encode(DEAD, { ...facts, group: group.id, groupText: group.text });
   return {
-    steps: [{ kind: "put", row: { version: VERSION, ...columns, partitionKey, rowKey } }],
+    steps: [{ kind: "put", row: { version: versionOf(letter), ...columns, partitionKey, rowKey } }],
     columns: writeOtherRows({ deadRow: rowKey }),
   };
+}
+
+/**
+ * Takes the letter of a closed run out of the lists of dead letters. Its row may be gone already: then a person took the
+ * letter off the bus, or no release has noted it. The run's row is no longer to name it, because the history's purge
+ * leaves runs alone that name one, and deletes what it names.
+ */
+export function takeLetter(partitionKey: string, { run, etag, columns }: EarlierRun): Step[] {
+  const { deadRow: rowKey, ...rest } = columns;
+  if (typeof rowKey !== "string") return [];
+  return [
+    { kind: "delete", row: { partitionKey, rowKey }, etag: ANY_ETAG },
+    { kind: "replace", row: { ...rest, partitionKey, rowKey: runRow(run) }, etag },
+  ];
 }
 
 /** Makes the part of the port that lists dead letters and counts their groups. */

@@ -22,7 +22,9 @@ import {
   MODULE_ROWS,
   moduleRow,
   OWNER_ROW,
+  REDRIVE_ROWS,
   REGISTRY_ROWS,
+  redriveRow,
   registryRow,
   SWEEP_ROW,
   sourcePartition,
@@ -30,6 +32,7 @@ import {
 } from "./keys.ts";
 import { readLimit, writeLimit } from "./limit-entity.ts";
 import { readModuleState, writeModuleState } from "./module-entity.ts";
+import { readRedrive, writeRedrive } from "./redrive-entity.ts";
 import { type ReadRows, strictly, type TableRows } from "./rows.ts";
 import { readSource, writeSource } from "./run-entity.ts";
 import { readTick, writeTick } from "./tick-entity.ts";
@@ -100,6 +103,20 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
       const row = { partitionKey: instanceRows, rowKey: limitRow(module) };
       const steps: Step[] = [{ kind: "delete", row, etag }, ...actionSteps(instanceRows, action)];
       await rows.transact(steps, `lifting the limit of the module ${module}`);
+    },
+
+    async redrives() {
+      const found = await rows.query(instanceRows, REDRIVE_ROWS, {}, "reading what is to be redriven");
+      return readable(found, ({ columns, etag }) => ({ redrive: readRedrive(columns), etag }));
+    },
+
+    async saveRedrive(redrive, etag, action) {
+      const rowKey = redriveRow(sourcePartition(instance, redrive.source));
+      const row = { ...writeRedrive(redrive), partitionKey: instanceRows, rowKey };
+      const step: Step = etag === undefined ? { kind: "create", row } : { kind: "replace", row, etag };
+      const doing = `noting how far the redrive of ${sourceName(redrive.source)} came`;
+      const { etags } = await rows.transact([step, ...actionSteps(instanceRows, action)], doing);
+      return { redrive, etag: etags[0] ?? "" };
     },
 
     async cluster() {

@@ -158,17 +158,22 @@ export function linesAfter(row: string, range: KeyRange): KeyRange {
   return { from: lineAt(row).below, below: range.below };
 }
 
-export function runRow({ sequenceNumber, enqueuedAt }: Omit<RunKey, "source">): string {
+export function runRow({ sequenceNumber, enqueuedAt, redrive }: Omit<RunKey, "source">): string {
   // guard: enqueued-time-in-row
-  return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}|${enqueuedAt}`;
+  return `run|${day(enqueuedAt)}|${padded(sequenceNumber)}|${enqueuedAt}${generation(redrive)}`;
 }
 
 /**
- * Gives ranges of `run|` rows that together hold the rows of all these runs. Each has room for `most` rows, however many
- * runs there were between the first run and the last: it lies within one day, and its sequence numbers are close
- * together.
+ * Gives ranges of `run|` rows that together hold the rows of all these runs; with `redrives`, also those of all redrives
+ * of them. Each has room for `most` rows, however many runs there were between the first run and the last: it lies within
+ * one day, and its sequence numbers are close together.
  */
-export function runRanges(keys: readonly Omit<RunKey, "source">[], most: number): KeyRange[] {
+export function runRanges(
+  keys: readonly Omit<RunKey, "source">[],
+  most: number,
+  { redrives = false }: { readonly redrives?: boolean } = {},
+): KeyRange[] {
+  const end = (row: string) => (redrives ? everyRow(row).below : behind(row));
   const ranges: { first: Omit<RunKey, "source">; from: string; below: string }[] = [];
   for (const key of keys.toSorted((a, b) => (runRow(a) < runRow(b) ? -1 : 1))) {
     const row = runRow(key);
@@ -178,8 +183,8 @@ export function runRanges(keys: readonly Omit<RunKey, "source">[], most: number)
       day(last.first.enqueuedAt) === day(key.enqueuedAt) &&
       key.sequenceNumber - last.first.sequenceNumber < most
     )
-      last.below = behind(row);
-    else ranges.push({ first: key, from: row, below: behind(row) });
+      last.below = end(row);
+    else ranges.push({ first: key, from: row, below: end(row) });
   }
   return ranges.map(({ from, below }) => ({ from, below }));
 }
@@ -259,6 +264,13 @@ export function limitRow(module: string): string {
 
 export const LIMIT_ROWS: KeyRange = everyRow("limit");
 
+/** Names the row of the last redrive of a source. */
+export function redriveRow(partition: string): string {
+  return `redrive|${partition}`;
+}
+
+export const REDRIVE_ROWS: KeyRange = everyRow("redrive");
+
 /** Names a row of the action log. The newest is first. `random` keeps apart what is done within one millisecond. */
 export function actionRow(at: EpochMs, random: string): string {
   return `action|${newestFirst(at)}|${random}`;
@@ -288,8 +300,13 @@ function everyRow(kind: string): KeyRange {
 }
 
 /** Orders rows by an identity, which is the same for every row of one run. */
-function idOf({ sequenceNumber, enqueuedAt }: Omit<RunKey, "source">): string {
-  return `${padded(sequenceNumber)}|${ofTime(enqueuedAt)}`;
+function idOf({ sequenceNumber, enqueuedAt, redrive }: Omit<RunKey, "source">): string {
+  return `${padded(sequenceNumber)}|${ofTime(enqueuedAt)}${generation(redrive)}`;
+}
+
+/** Marks the keys of a redriven run. They sort right behind those of the run that its message was accepted as. */
+function generation(redrive: number | undefined): string {
+  return redrive === undefined ? "" : `|r${redrive}`;
 }
 
 /** Pads a time in ms to 15 digits, which every time that a table can hold fits into, so that rows sort by it. */

@@ -8,6 +8,7 @@ import {
   type ClosedRun,
   OPEN_STATUSES,
   type Run,
+  type RunKey,
   runId,
   TEMPLATE_FAULTS,
   type Verdict,
@@ -46,12 +47,17 @@ const COLUMNS = {
   logsUrl: z.exactOptional(text),
   absentSince: z.exactOptional(time),
   busyCount: count,
+  redrive: z.exactOptional(count),
+  letterNumber: z.exactOptional(long),
+  letterEnqueuedAt: z.exactOptional(time),
 } satisfies Record<Exclude<keyof Run, "source" | "status" | "endOrdered" | "verdict">, z.ZodType>;
 
 /** The version of the layout that this release writes. A release leaves the rows of a newer one alone. */
-export const VERSION = 1;
+const VERSION = 1;
 /** The version of the rows of held runs, which the first release with versions doesn't know. */
 const HELD_VERSION = 2;
+/** The version of the rows of redriven runs, whose messages lie in the dead letter queue. */
+const REDRIVE_VERSION = 3;
 
 const OPEN = z.object({ status: z.enum(OPEN_STATUSES), ...COLUMNS });
 const CLOSED = z.object({
@@ -69,6 +75,7 @@ const MARK = z.object({
   sequenceNumber: long,
   enqueuedAt: time,
   messageId: text,
+  redrive: z.exactOptional(count),
   at: z.exactOptional(text),
 });
 
@@ -106,7 +113,7 @@ const KNOWN = new Set([
 
 export function writeOpenRun(run: Run): Columns {
   return {
-    version: run.status === "held" ? HELD_VERSION : VERSION,
+    version: versionOf(run, run.status === "held" ? HELD_VERSION : VERSION),
     ...z.encode(OPEN, run),
     ...writeEndOrdered(run.endOrdered),
     ...writeVerdict(run.verdict),
@@ -115,7 +122,7 @@ export function writeOpenRun(run: Run): Columns {
 
 export function writeClosedRun(run: ClosedRun): Columns {
   return {
-    version: VERSION,
+    version: versionOf(run),
     ...z.encode(CLOSED, run),
     ...writeEndOrdered(run.endOrdered),
     ...writeVerdict(run.verdict),
@@ -123,9 +130,22 @@ export function writeClosedRun(run: ClosedRun): Columns {
 }
 
 /** Gives the columns of a `run|` row while its run is open. `at`: the key of the row in which the run waits. */
-export function writeMark({ sequenceNumber, enqueuedAt, messageId }: Run, at?: string): Columns {
-  const mark = { status: "open", sequenceNumber, enqueuedAt, messageId } as const;
-  return { version: VERSION, ...z.encode(MARK, at === undefined ? mark : { ...mark, at }) };
+export function writeMark(run: Run, at?: string): Columns {
+  const { sequenceNumber, enqueuedAt, messageId, redrive } = run;
+  const mark = {
+    status: "open" as const,
+    sequenceNumber,
+    enqueuedAt,
+    messageId,
+    ...(redrive === undefined ? {} : { redrive }),
+    ...(at === undefined ? {} : { at }),
+  };
+  return { version: versionOf(run), ...z.encode(MARK, mark) };
+}
+
+/** Gives the version of a row of a run, whose kind alone would have this one. */
+export function versionOf({ redrive }: Pick<RunKey, "redrive">, version: number = VERSION): number {
+  return redrive === undefined ? version : REDRIVE_VERSION;
 }
 
 /** The columns of a `run|` row that {@link otherRowsIn} reads. */
@@ -158,7 +178,7 @@ export function placeOf(mark: Columns): string | undefined {
 
 /** Whether a newer release wrote the row, in a layout that this one doesn't know. */
 export function isNewer(columns: Columns): boolean {
-  return typeof columns.version === "number" && columns.version > HELD_VERSION;
+  return typeof columns.version === "number" && columns.version > REDRIVE_VERSION;
 }
 
 /** Whether an older release wrote the row, which has no version. */

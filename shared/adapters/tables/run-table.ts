@@ -2,15 +2,17 @@ import type { Clock, ServiceClock } from "../../clock.ts";
 import { ConflictError, UnavailableError } from "../../errors.ts";
 import type { InstanceTable } from "../../ports/instance-table.ts";
 import type { FoundRun, RunTable, StoredClosedRun, StoredRun } from "../../ports/run-table.ts";
-import { type RunKey, runId } from "../../run/run.ts";
+import { notedLetter } from "../../run/dead-letter.ts";
+import { type Run, type RunKey, runId } from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
 import { actionSteps } from "./action-rows.ts";
 import { BadRowError } from "./columns.ts";
-import { deadLetterRow, makeDeadLetters } from "./dead-rows.ts";
+import { deadLetterRow, makeDeadLetters, takeLetter } from "./dead-rows.ts";
 import { makeForgetLetters } from "./forget-letters.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
 import { notedRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
+import { makeLetterRuns } from "./letter-runs.ts";
 import { makeMoveOldRows } from "./old-rows.ts";
 import { makeTableRows, type ReadRows, type Row, strictly } from "./rows.ts";
 import {
@@ -66,6 +68,7 @@ export interface BadRow {
  * | instance  | `module\|<name>`                               | whether the module is tripped, why, and since when   |
  * | instance  | `limit\|<module>`                             | how many of its Jobs a person lets be at work, and why |
  * | instance  | `action\|<inverted ms>\|<random>`              | what a person did, the newest first                  |
+ * | instance  | `redrive\|<partition of the source>`           | the last redrive of a source, and how far it came    |
  * | instance  | `gate\|m\|<module>`, `gate\|q\|<queue>` ..     | whether what is rejected is held instead, and why    |
  * | instance  | `tick`                                         | when a tick last came to its end, and what it counted |
  * | instance  | `lease`                                        | which replica ticks, and until when                  |
@@ -81,7 +84,7 @@ export interface BadRow {
  * | source    | `dead\|<module or ->\|<reason>\|<group>\|<closed>\|<id>` | a closed run whose message was dead-lettered |
  * | source    | `sweep`                                        | the next sequence number to peek at                  |
  *
- * An id is `<number>|<enqueued ms>`. Numbers are sequence numbers of 20 digits, and times have 15. `<closed>` is the
+ * An id is `<number>|<enqueued ms>`. That of a redriven run has `|r<n>` behind it, and so has its `run|` row. Numbers are sequence numbers of 20 digits, and times have 15. `<closed>` is the
  * time of closing, written so that the latest sorts first. The partition of an instance is its name, and that of a source
  * is `<instance>|q|<queue>` or `<instance>|t|<topic>|<subscription>`, escaped.
  *
@@ -121,6 +124,25 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
       : strictly(row, () => closedOf(row, key.source));
   };
 
+  /** Inserts an open run. A waiting one joins its line at once. `also`: what else belongs to the transaction. */
+  const begin = async (run: Run, also: readonly Step[], doing: string): Promise<StoredRun> => {
+    const partitionKey = partitionOf(run);
+    const rowKey = openRowOf(run, run.notBefore);
+    const search = searchRows(run, partitionKey);
+    const mark = { ...writeMark(run, notedRow(rowKey)), ...search.columns, partitionKey, rowKey: runRow(run) };
+    // guard: permanent-lock
+    const { etags, read } = await rows.transact(
+      [
+        { kind: "create", row: { ...writeOpenRun(run), partitionKey, rowKey } },
+        { kind: "create", row: mark },
+        ...search.steps,
+        ...also,
+      ],
+      doing,
+    );
+    return { run, etag: etags[0] ?? "", read, row: rowKey };
+  };
+
   return {
     ...makeInstanceRows(rows, instance, readable),
     ...makeRunLists({ rows, instance, clock, readable, moveOldRows }),
@@ -148,21 +170,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
     },
 
     async insert(run) {
-      const partitionKey = partitionOf(run);
-      // A waiting run joins its line at once.
-      const rowKey = openRowOf(run, run.notBefore);
-      const search = searchRows(run, partitionKey);
-      const mark = { ...writeMark(run, notedRow(rowKey)), ...search.columns, partitionKey, rowKey: runRow(run) };
-      // guard: permanent-lock
-      const { etags, read } = await rows.transact(
-        [
-          { kind: "create", row: { ...writeOpenRun(run), partitionKey, rowKey } },
-          { kind: "create", row: mark },
-          ...search.steps,
-        ],
-        `inserting run ${runId(run)}`,
-      );
-      return { run, etag: etags[0] ?? "", read, row: rowKey };
+      return await begin(run, [], `inserting run ${runId(run)}`);
     },
 
     async update(stored, next, action) {
@@ -190,10 +198,10 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
       return { ...stored, run: next, etag: etags[0] ?? "", read, row: rowKey };
     },
 
-    async close(stored, closed) {
+    async close(stored, closed, letter = notedLetter(closed)) {
       sameRun(stored.run, closed);
       const partitionKey = partitionOf(closed);
-      const dead = deadLetterRow(closed, partitionKey);
+      const dead = deadLetterRow(letter, partitionKey);
       const outcome = { ...stored.unknown, ...writeClosedRun(closed), ...dead.columns };
       try {
         await rows.transact(
@@ -232,6 +240,12 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
       return unknown === undefined ? stored : { ...stored, unknown };
     },
 
+    async claim(run, earlier) {
+      const partitionKey = partitionOf(run);
+      return await begin(run, earlier ? takeLetter(partitionKey, earlier) : [], `redriving run ${runId(run)}`);
+    },
+
+    letterRuns: makeLetterRuns(rows, instance, readable),
     ...makeSearch(rows, instance, readable),
     ...makeDeadLetters(rows, instance, readable),
     forgetLetters: makeForgetLetters(rows, instance),

@@ -1,15 +1,15 @@
 import { z } from "zod";
 import type { RunTable } from "../../ports/run-table.ts";
-import type { Run } from "../../run/run.ts";
+import { keyOf, type Run } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
-import { type Columns, decoded, long, text, time } from "./columns.ts";
+import { type Columns, count, decoded, long, text, time } from "./columns.ts";
 import { rowFoundBy, rowsFoundBy, sourcePartition } from "./keys.ts";
 import type { ReadRows, TableRows } from "./rows.ts";
-import { isNewer, VERSION, writeOtherRows } from "./run-entity.ts";
+import { isNewer, versionOf, writeOtherRows } from "./run-entity.ts";
 import type { Step } from "./transactions.ts";
 
 /** The columns of a `msg|` or `corr|` row. It holds the id itself, because two ids may have the same hash. */
-const FOUND = z.object({ id: text, sequenceNumber: long, enqueuedAt: time });
+const FOUND = z.object({ id: text, sequenceNumber: long, enqueuedAt: time, redrive: z.exactOptional(count) });
 
 /**
  * Makes the rows by which a run is found by its message's id and its correlation id, and the columns of its `run|` row
@@ -17,12 +17,12 @@ const FOUND = z.object({ id: text, sequenceNumber: long, enqueuedAt: time });
  * them purges a run without them, and they must not keep its message from being accepted once more.
  */
 export function searchRows(run: Run, partitionKey: string): { readonly steps: Step[]; readonly columns: Columns } {
-  const { sequenceNumber, enqueuedAt, messageId, correlationId = "" } = run;
+  const { sequenceNumber, enqueuedAt, redrive, messageId, correlationId = "" } = run;
   const rows = [["msg", messageId] as const, ["corr", correlationId] as const]
     .filter(([, id]) => id !== "")
     .map(([kind, id]) => ({
-      version: VERSION,
-      ...z.encode(FOUND, { id, sequenceNumber, enqueuedAt }),
+      version: versionOf(run),
+      ...z.encode(FOUND, { id, sequenceNumber, enqueuedAt, ...(redrive === undefined ? {} : { redrive }) }),
       partitionKey,
       rowKey: rowFoundBy(kind, asHeld(id), run),
     }));
@@ -50,7 +50,7 @@ export function makeSearch(
     const known = found.filter(({ columns }) => !isNewer(columns));
     return readable(known, ({ columns }) => decoded(FOUND, columns))
       .filter((row) => row.id === id)
-      .map(({ sequenceNumber, enqueuedAt }) => ({ source, sequenceNumber, enqueuedAt }));
+      .map((row) => keyOf({ source, ...row }));
   };
   return { withMessageId: search("msg", "message id"), withCorrelationId: search("corr", "correlation id") };
 }

@@ -1,9 +1,9 @@
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
-import type { LettersWanted, StoredLetter } from "../../ports/run-table.ts";
+import type { FoundRun, LettersWanted, StoredLetter } from "../../ports/run-table.ts";
 import { type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../../run/dead-letter.ts";
 import type { PeekedMessage, Properties } from "../../run/message.ts";
-import type { ClosedRun, ClosedStatus } from "../../run/run.ts";
+import type { ClosedRun, ClosedStatus, RunKey } from "../../run/run.ts";
 import { sourceKey } from "../../run/source.ts";
 import { runsNamed } from "../run-named.ts";
 import { type Sought, sought } from "./sought.ts";
@@ -81,7 +81,7 @@ export type DeadLetterFound =
 export async function deadLetter(deps: LookDependencies, id: string): Promise<DeadLetterFound> {
   const keys = await runsNamed(deps, id);
   if (keys.length === 0) return { kind: "unknown source" };
-  const found = (await Promise.all(keys.map((key) => deps.table.find(key)))).filter(({ kind }) => kind !== "none");
+  const found = (await Promise.all(keys.map((key) => lastRunOf(deps, key)))).filter(({ kind }) => kind !== "none");
   const [run, another] = found;
   if (another) return { kind: "ambiguous name" };
   if (!run || run.kind === "none") return { kind: "no such run" };
@@ -92,12 +92,19 @@ export async function deadLetter(deps: LookDependencies, id: string): Promise<De
   return { kind: "dead letter", letter, run: run.run, onBus: await sought(peekAt(deps, letter)) };
 }
 
-async function peekAt(
-  { broker }: LookDependencies,
-  { source, sequenceNumber, enqueuedAt }: NotedLetter,
-): Promise<LetterOnBus | undefined> {
+/** Finds a run, or the last redrive of its letter if that is another: of one letter only the last run says how it is. */
+async function lastRunOf({ table }: LookDependencies, key: RunKey): Promise<FoundRun> {
+  const { redrive: _, ...original } = key;
+  const last = (await table.letterRuns(key.source, [original])).get(nameOfRun(key));
+  if (last?.kind === "closed") return last;
+  // Also the run of before redrives, if no more than that is known.
+  return table.find(last?.kind === "open" && last.redrive > 0 ? { ...original, redrive: last.redrive } : key);
+}
+
+async function peekAt({ broker }: LookDependencies, letter: NotedLetter): Promise<LetterOnBus | undefined> {
+  const { source, sequenceNumber } = letter;
   const message = await broker.peek({ deadLettersOf: source }, sequenceNumber);
-  if (!message || nameOnLetter(source, message) !== nameOfRun({ source, sequenceNumber, enqueuedAt })) return undefined;
+  if (!message || nameOnLetter(source, message) !== nameOfRun(letter)) return undefined;
   const { state, body, properties } = message;
   const stamps = Object.fromEntries(Object.entries(properties).filter(([name]) => OURS.test(name)));
   return { state, stamps, bodyBytes: body.byteLength };

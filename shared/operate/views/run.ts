@@ -3,6 +3,7 @@ import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
 import { finishedAt, isRetired } from "../../jobs/job-identity.ts";
 import { allContainers } from "../../jobs/pod-containers.ts";
+import { type MessagePlace, placeOfMessage } from "../../ports/message-broker.ts";
 import type { PeekedMessage } from "../../run/message.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { isOpen, jobNameAt, type PlaceOfRun, placeOf, shownAttempt } from "./attempts.ts";
@@ -168,9 +169,10 @@ function timeIn<Name extends string>(name: Name, time: Date | undefined): { read
 
 async function lookAtShownMessage(
   { broker }: LookDependencies,
-  { source, sequenceNumber, enqueuedAt }: RunKey,
+  run: MessagePlace,
   withContent: boolean,
 ): Promise<MessageShown | undefined> {
+  const { source, sequenceNumber, enqueuedAt } = placeOfMessage(run);
   const message = await broker.peek(source, sequenceNumber);
   // If another message has the number, the entity was recreated.
   if (message?.enqueuedAt !== enqueuedAt) return undefined;

@@ -4,6 +4,7 @@ import { deadLetterRow } from "../../../shared/adapters/tables/dead-rows.ts";
 import { sourcePartition } from "../../../shared/adapters/tables/keys.ts";
 import { makeAzureTable } from "../../../shared/adapters/tables/run-table.ts";
 import { systemClock } from "../../../shared/clock.ts";
+import { notedLetter } from "../../../shared/run/dead-letter.ts";
 import { aRun, closing, T0 } from "../../support/a-run.ts";
 
 const { source } = aRun();
@@ -24,7 +25,8 @@ function seed(table: string, sizes: Readonly<Record<string, number>>, over: Reco
       const description = `no Job, attempt 1 of 1: ${said}`;
       const verdict = { outcome: "failed", reason: "JobFailed", description } as const;
       const run = aRun({ sequenceNumber: index + 1, enqueuedAt: T0 + said.length });
-      return deadLetterRow(closing(run, { status: "failed", verdict, closedAt: T0 + index }), partition).steps;
+      const closed = closing(run, { status: "failed", verdict, closedAt: T0 + index });
+      return deadLetterRow(notedLetter(closed), partition).steps;
     }),
   );
   server.seed(

@@ -14,7 +14,7 @@ function lists(runs: readonly Run[], isBad: (n: number) => boolean) {
       partitionKey: "p",
       rowKey: openRowOf(run, clock.now()),
       etag: "e",
-      columns: { ...writeOpenRun(run), ...(isBad(n) ? { version: 3 } : {}) },
+      columns: { ...writeOpenRun(run), ...(isBad(n) ? { version: 99 } : {}) },
       read: clock.read(),
     }))
     .toSorted((a, b) => (a.rowKey < b.rowKey ? -1 : 1));

@@ -7,6 +7,24 @@ const run = aRun({ source: { topic: "Images", subscription: "thumb" }, attempt: 
 const job = () => buildJob({ instance: "dispatcher", namespace: "jobs", module: aModule(), run, message: aMessage() });
 
 describe("which attempt a Job is", () => {
+  it("is read back from the Job of a redriven run, which a release that knows no redrives takes for none of its own", () => {
+    const redriven = { ...run, redrive: 2 };
+    const made = buildJob({
+      instance: "dispatcher",
+      namespace: "jobs",
+      module: aModule(),
+      run: redriven,
+      message: aMessage(),
+    });
+    expect(readJobIdentity(made)?.key).toEqual({ source: run.source, sequenceNumber: 42, enqueuedAt: T0, redrive: 2 });
+    expect(made.metadata?.annotations).not.toHaveProperty(["ion/source"]);
+    expect(made.metadata?.name).not.toBe(job().metadata?.name);
+    expect(isOurs(made, "dispatcher", redriven, 3)).toBe(true);
+    expect(isOurs(made, "dispatcher", run, 3)).toBe(false);
+    expect(isOurs(job(), "dispatcher", redriven, 3)).toBe(false);
+    expect(made.spec?.template.metadata?.annotations).toHaveProperty(["ion/run-id"], `Images/thumb:42:${T0}`);
+  });
+
   it("is read back from the Job itself, so that a lost row can be rebuilt", () => {
     expect(readJobIdentity(job())).toEqual({
       key: { source: run.source, sequenceNumber: 42, enqueuedAt: T0 },

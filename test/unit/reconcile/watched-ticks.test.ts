@@ -9,7 +9,13 @@ function watching(world: World, { lastMs = 400, nextMs = 1.34 * lastMs }: { last
   const replica = world.makeReplica();
   const stopping = new AbortController();
   const tick = makeWatchedTicks(
-    { cluster: world.cluster, clock: systemClock, nextTickAfter: (ms) => ms + nextMs, stopping: stopping.signal },
+    {
+      cluster: world.cluster,
+      clock: systemClock,
+      nextTickAfter: (ms) => ms + nextMs,
+      stopping: stopping.signal,
+      beside: async () => {},
+    },
     replica.reconcile,
     replica.openWakes,
   );

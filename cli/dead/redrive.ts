@@ -1,0 +1,208 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
+import type { RedrivePlan, Redriving } from "../../shared/operate/redrive-letters.ts";
+import { MOST_IN_FRONT } from "../../shared/redrive/carry-out.ts";
+import { nameOfRun } from "../../shared/run/dead-letter.ts";
+import { DEFAULT_PER_SECOND, isAtWork, type Redrive, type RedriveWanted } from "../../shared/run/redrive.ts";
+import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
+import type { DoingFlags } from "../doing.ts";
+import { Refusal } from "../refusal.ts";
+import { answerText } from "../repair/words.ts";
+import { oneRun } from "../runs/one-run.ts";
+import type { TargetFlags } from "../target/flags.ts";
+import { openTarget } from "../target/open-target.ts";
+import { plainText } from "../text/plain-text.ts";
+import { note, print } from "../text/print.ts";
+import { showProgress } from "../text/progress.ts";
+import { HINDRANCES, leftText } from "./hindrances.ts";
+import { moduleOf } from "./wanted.ts";
+
+/** How often it is asked how far a redrive came. */
+const LOOK_EVERY_MS = 500;
+
+interface ChoiceFlags {
+  readonly module?: string;
+  readonly reason?: string;
+  readonly group?: string;
+  readonly messageId?: readonly string[];
+  readonly run?: readonly string[];
+  readonly since?: number;
+  readonly until?: number;
+}
+
+interface RedriveFlags extends TargetFlags, DoingFlags, ChoiceFlags {
+  readonly all?: true;
+  readonly most?: number;
+  readonly canary?: true;
+  readonly rate: number;
+  readonly wait: boolean;
+  readonly replicaIsKept?: true;
+}
+
+/** Runs the messages of failed runs once more. Resolves as `redriveLetters` does. */
+export function retryRuns(
+  run: readonly string[],
+  flags: TargetFlags & DoingFlags & Pick<RedriveFlags, "replicaIsKept">,
+): Promise<number> {
+  return redriveLetters({ ...flags, run, rate: DEFAULT_PER_SECOND, wait: true });
+}
+
+/**
+ * Has the chosen dead letters run once more, and follows that until all are begun. Resolves to 1 if some are not, or if
+ * it was refused.
+ */
+export async function redriveLetters(flags: RedriveFlags): Promise<number> {
+  const { why, dryRun = false, canary = false, most, rate: perSecond, wait, replicaIsKept = false } = flags;
+  const target = await openTarget(flags, { allFiles: true });
+  try {
+    const operator = makeOperator(target.deps, target.log);
+    const wanted = await wantedBy(operator, flags);
+    const plans = await planned(operator, wanted);
+    const count = plans.reduce((sum, { letters }) => sum + letters, 0);
+    for (const line of plans.flatMap(planLines)) print(plainText(line));
+    if (count === 0) print("no dead letter of these can be redriven");
+    const isWhole = plans.every(({ left, tooDeep }) => tooDeep === 0 && Object.keys(left).length === 0);
+    if (dryRun || count === 0) return count > 0 || isWhole ? 0 : 1;
+    const who = await target.announce(`redrive ${lettersText(Math.min(count, most ?? count))}`);
+    const how = { by: { who, ...(why === undefined ? {} : { why }) }, perSecond, replicaIsKept };
+    let rest = most ?? Number.POSITIVE_INFINITY;
+    let isDone = isWhole;
+    for (const plan of plans.filter(({ letters }) => letters > 0)) {
+      if (rest <= 0) break;
+      const order = new Order(operator, plan, wanted, how);
+      if (canary && !(await order.tryOne())) return 1;
+      const redriven = await order.redrive(rest, wait);
+      if (redriven === undefined) isDone = false;
+      else rest -= redriven;
+    }
+    return isDone ? 0 : 1;
+  } finally {
+    await target.close();
+  }
+}
+
+/** The redrive of one source, as a person orders it. */
+class Order {
+  readonly #operator: Operator;
+  readonly #plan: RedrivePlan;
+  readonly #wanted: RedriveWanted;
+  readonly #how: Redriving;
+  #tried = 0;
+
+  constructor(operator: Operator, plan: RedrivePlan, wanted: RedriveWanted, how: Redriving) {
+    this.#operator = operator;
+    this.#plan = plan;
+    this.#wanted = wanted;
+    this.#how = how;
+  }
+
+  get #source(): Source {
+    return this.#plan.source;
+  }
+
+  /** Redrives one letter, and waits for the end of its run. Resolves to whether that succeeded. */
+  async tryOne(): Promise<boolean> {
+    const over = (await this.#order(1)) ? await this.#follow(1) : undefined;
+    if (over?.lastRun === undefined) return false;
+    this.#tried = over.redriven;
+    const id = over.lastRun;
+    const [key] = (await this.#operator.find(id))?.keys ?? [];
+    const progress = showProgress(`waiting for ${id}`);
+    try {
+      const run = key && (await this.#operator.wait(key));
+      if (run !== undefined && run !== "newer" && run.status === "succeeded") {
+        print(plainText(`succeeded: ${id}`));
+        return true;
+      }
+      const ended = run === undefined || run === "newer" ? "can't be followed" : run.status;
+      note(plainText(`The others are left, because ${id} ${ended}. See why: dispatcher runs explain ${id}`));
+      return false;
+    } finally {
+      progress.end();
+    }
+  }
+
+  /** Redrives the letters, `most` at most. Resolves to how many; to undefined if some were not. */
+  async redrive(most: number, wait: boolean): Promise<number | undefined> {
+    const left = Math.min(most, this.#plan.letters) - this.#tried;
+    if (left <= 0) return this.#tried;
+    if (!(await this.#order(Number.isFinite(most) ? left : undefined))) return undefined;
+    if (!wait) return this.#tried + left;
+    const over = await this.#follow(left);
+    const { redriven, end, problem } = over;
+    const said = [`${end ?? "at work"}: ${sourceName(this.#source)}: ${redriven + this.#tried} redriven`];
+    const notRedriven = leftText(over.left);
+    if (notRedriven !== "-") said.push(`not redriven: ${notRedriven}`);
+    if (problem !== undefined) said.push(problem);
+    print(plainText(said.join("; ")));
+    return end === "done" ? redriven + this.#tried : undefined;
+  }
+
+  async #order(most: number | undefined): Promise<boolean> {
+    const how = most === undefined ? this.#how : { ...this.#how, most };
+    const answers = await this.#operator.redrive(this.#source, this.#wanted, how);
+    for (const [name, answer] of answers) print(plainText(`${answer.kind}: ${name}: ${answerText(answer)}`));
+    return answers.every(([, { kind }]) => kind === "done");
+  }
+
+  /** Waits until the redrive is over. */
+  async #follow(total: number): Promise<Redrive> {
+    const progress = showProgress("redriving", total);
+    try {
+      for (;;) {
+        const redrives = await this.#operator.redrives();
+        const mine = redrives.find(({ source }) => sourceKey(source) === sourceKey(this.#source));
+        if (!mine) throw new Refusal(`The row of the redrive of ${sourceName(this.#source)} is gone.`);
+        if (!isAtWork(mine)) return mine;
+        progress.at(mine.redriven);
+        await sleep(LOOK_EVERY_MS);
+      }
+    } finally {
+      progress.end();
+    }
+  }
+}
+
+async function wantedBy(operator: Operator, flags: ChoiceFlags): Promise<RedriveWanted> {
+  const { module, reason, group, messageId, run, since, until } = flags;
+  const runs = [];
+  for (const id of run ?? []) runs.push(nameOfRun(await oneRun(operator, id)));
+  return {
+    ...(module === undefined ? {} : { module: moduleOf(module) }),
+    ...(reason === undefined ? {} : { reason }),
+    ...(group === undefined ? {} : { group: group.toLowerCase() }),
+    ...(messageId === undefined ? {} : { messageIds: messageId }),
+    ...(run === undefined ? {} : { runs }),
+    ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
+  };
+}
+
+async function planned(operator: Operator, wanted: RedriveWanted): Promise<readonly RedrivePlan[]> {
+  const progress = showProgress("looking through the dead letter queues");
+  try {
+    return await operator.planRedrive(wanted, (looked) => progress.at(looked));
+  } finally {
+    progress.end();
+  }
+}
+
+/** What a redrive would do, for a person. */
+function planLines({ source, letters, left, examples, inFront, tooDeep }: RedrivePlan): string[] {
+  const lines = [`${sourceName(source)}: ${lettersText(letters)} can be redriven`];
+  for (const [hindrance, count] of Object.entries(left)) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The keys are hindrances.
+    const example = examples[hindrance as keyof typeof examples];
+    const problem = example?.problem === undefined ? "" : `: ${example.problem}`;
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The keys are hindrances.
+    lines.push(`  ${count} ${HINDRANCES[hindrance as keyof typeof left]} (such as ${example?.messageId}${problem})`);
+  }
+  if (inFront > 0) lines.push(`  ${inFront} others lie in front of them, and are held meanwhile and then given back`);
+  if (tooDeep > 0)
+    lines.push(`  ${tooDeep} are out of reach, because over ${MOST_IN_FRONT} others lie in front of them`);
+  return lines;
+}
+
+function lettersText(count: number): string {
+  return `${count} dead ${count === 1 ? "letter" : "letters"}`;
+}

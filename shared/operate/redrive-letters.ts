@@ -1,0 +1,170 @@
+import type { Dependencies } from "../dependencies.ts";
+import { ConflictError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { knownSources } from "../observe/open-runs.ts";
+import type { StoredRedrive } from "../ports/instance-table.ts";
+import { MOST_IN_FRONT } from "../redrive/carry-out.ts";
+import { isWanted, seeLetters } from "../redrive/letters.ts";
+import { ended, isAtWork, type LetterHindrance, type Redrive, type RedriveWanted } from "../run/redrive.ts";
+import { type Source, sourceKey, sourceName } from "../run/source.ts";
+import { type Answer, already, done, refused, would } from "./answer.ts";
+import { actionOf, type Doing, fieldsOf } from "./by.ts";
+
+/** What a redrive of one source would do. */
+export interface RedrivePlan {
+  readonly source: Source;
+  /** So many letters would be redriven. */
+  readonly letters: number;
+  /** How many wanted ones would not be, by what hinders them. */
+  readonly left: Readonly<Partial<Record<LetterHindrance, number>>>;
+  /** A letter that would not be redriven, by what hinders it, and what its module's schema says of it. */
+  readonly examples: Readonly<Partial<Record<LetterHindrance, HinderedLetter>>>;
+  /** How many letters that are not wanted lie in front of the last one. They are held meanwhile. */
+  readonly inFront: number;
+  /** How many can't be reached, because more than 10,000 others lie in front of them. */
+  readonly tooDeep: number;
+}
+
+interface HinderedLetter {
+  readonly messageId: string;
+  readonly problem?: string;
+}
+
+/** How dead letters are redriven. */
+export interface Redriving extends Doing {
+  /** So many at most. */
+  readonly most?: number;
+  /** So many in a second at most. */
+  readonly perSecond: number;
+  /** Whether the person sees to it that a replica is kept, though the app may sleep. */
+  readonly replicaIsKept?: boolean;
+}
+
+type OrderDependencies = Pick<Dependencies, "instanceTable" | "clock" | "kedaVersion">;
+
+const PAGE = 250;
+
+/**
+ * Says what a redrive of the wanted letters would do, source by source; a source without a wanted letter is left out.
+ * Peeks through the dead letter queues, judges each wanted letter by today's module files, and changes nothing.
+ */
+export async function planRedrive(
+  deps: Dependencies,
+  wanted: RedriveWanted,
+  onLook: (looked: number) => void = () => {},
+): Promise<RedrivePlan[]> {
+  const plans: RedrivePlan[] = [];
+  const orderedAt = deps.clock.now();
+  let looked = 0;
+  for (const source of await knownSources(deps)) {
+    let [letters, inFront, others, tooDeep] = [0, 0, 0, 0];
+    const left: Partial<Record<LetterHindrance, number>> = {};
+    const examples: Partial<Record<LetterHindrance, HinderedLetter>> = {};
+    for (let next = 0; ; ) {
+      const page = await deps.broker.browse({ deadLettersOf: source }, next, PAGE);
+      for (const seen of await seeLetters(deps, source, page)) {
+        const { letter, judgement, hindrance } = seen;
+        const isOne = isWanted(seen, { wanted, orderedAt });
+        const isInOrder = letter.state === "active";
+        if (isOne && hindrance !== undefined) {
+          left[hindrance] = (left[hindrance] ?? 0) + 1;
+          const problem = judgement.fits ? {} : { problem: judgement.problem };
+          examples[hindrance] ??= { messageId: letter.messageId ?? "", ...problem };
+        }
+        if (!isOne || hindrance !== undefined) others += isInOrder ? 1 : 0;
+        else if (isInOrder && others > MOST_IN_FRONT) tooDeep += 1;
+        else {
+          letters += 1;
+          if (isInOrder) inFront = others;
+        }
+      }
+      looked += page.length;
+      onLook(looked);
+      const last = page.at(-1);
+      if (!last || page.length < PAGE) break;
+      next = last.sequenceNumber + 1;
+    }
+    if (letters + tooDeep > 0 || Object.keys(left).length > 0)
+      plans.push({ source, letters, left, examples, inFront, tooDeep });
+  }
+  return plans;
+}
+
+/**
+ * Orders a redrive of the wanted letters of a source. The ticks carry it out, so that it goes on whatever becomes of the
+ * person's program. What failed after it was ordered is not among them.
+ */
+export async function orderRedrive(
+  deps: OrderDependencies,
+  source: Source,
+  wanted: RedriveWanted,
+  { by, dryRun = false, most, perSecond, replicaIsKept = false }: Redriving,
+  log: Log,
+): Promise<Answer> {
+  const stored = await redriveOf(deps, source);
+  if (stored && isAtWork(stored.redrive)) {
+    const { who, orderedAt } = stored.redrive;
+    return refused({ because: "redrive at work", who, orderedAt });
+  }
+  if (deps.kedaVersion !== undefined && !replicaIsKept) return refused({ because: "may sleep" });
+  const limits = { perSecond, ...(most === undefined ? {} : { most }) };
+  const facts = { did: "ordered a redrive", ...limits } as const;
+  if (dryRun) return would(facts);
+  const orderedAt = deps.clock.now();
+  const begun: Redrive = {
+    source,
+    orderedAt,
+    ...by,
+    wanted,
+    ...limits,
+    cursor: 0,
+    isThrough: false,
+    redriven: 0,
+    left: {},
+  };
+  const noted = { ...limits, wanted: JSON.stringify(wanted) };
+  const action = actionOf(by, "redrive dead letters", sourceName(source), orderedAt, noted);
+  // A source may have letters of others alone, and no run yet.
+  await deps.instanceTable.registerSource(source);
+  if (!(await isSaved(deps, begun, stored?.etag, action))) return refused({ because: "redrive moved on" });
+  log.warn("ordered a redrive of dead letters by hand", { source: sourceName(source), ...noted, ...fieldsOf(by) });
+  return done(facts);
+}
+
+/** Ends the redrive of a source. What was redriven goes on. Repeating it is harmless. */
+export async function abortRedrive(
+  deps: OrderDependencies,
+  source: Source,
+  { by, dryRun = false }: Doing,
+  log: Log,
+): Promise<Answer> {
+  const stored = await redriveOf(deps, source);
+  if (!stored || !isAtWork(stored.redrive)) return already({ was: "not redriven" });
+  const { redriven } = stored.redrive;
+  const facts = { did: "aborted a redrive", redriven } as const;
+  if (dryRun) return would(facts);
+  const now = deps.clock.now();
+  const action = actionOf(by, "abort redrive", sourceName(source), now, { redriven });
+  if (!(await isSaved(deps, ended(stored.redrive, "aborted", now), stored.etag, action)))
+    return refused({ because: "redrive moved on" });
+  log.warn("aborted a redrive by hand", { source: sourceName(source), redriven, ...fieldsOf(by) });
+  return done(facts);
+}
+
+async function redriveOf({ instanceTable }: OrderDependencies, source: Source): Promise<StoredRedrive | undefined> {
+  return (await instanceTable.redrives()).find(({ redrive }) => sourceKey(redrive.source) === sourceKey(source));
+}
+
+/** Says whether this write was made; false if another was first. */
+async function isSaved(
+  { instanceTable }: OrderDependencies,
+  ...save: Parameters<Dependencies["instanceTable"]["saveRedrive"]>
+): Promise<boolean> {
+  try {
+    await instanceTable.saveRedrive(...save);
+    return true;
+  } catch (error) {
+    if (error instanceof ConflictError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,290 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import pLimit from "p-limit";
+import { isFresh, type Reading } from "../clock.ts";
+import type { Dependencies } from "../dependencies.ts";
+import { ConflictError } from "../errors.ts";
+import type { StoredRedrive } from "../ports/instance-table.ts";
+import type { DeadLetterQueue, ReceivedLetter } from "../ports/message-broker.ts";
+import { ended, isAtWork, type LetterHindrance, type Redrive } from "../run/redrive.ts";
+import { type RunKey, runId } from "../run/run.ts";
+import { sourceKey, sourceName } from "../run/source.ts";
+import type { Events } from "../telemetry/events.ts";
+import { claimDeferred, claimReceived, RefusedError } from "./claim-letter.ts";
+import { isHalfClaimed, isWanted, type SeenLetter, seeLetters } from "./letters.ts";
+
+/** The bus hands out letters in order alone, so that so many others are held at most to reach one. */
+export const MOST_IN_FRONT = 10_000;
+/** Letters that are peeked at in one request. */
+const PAGE = 250;
+/** Letters that are received in one request, and claims under way at once. */
+const BATCH = 100;
+const CONCURRENCY = 32;
+/** How often the row of a redrive says how far it came, at most. */
+const SAVE_EVERY_MS = 2_000;
+
+/** Carries out the redrives that persons ordered, until all are over or `signal` aborts. Never rejects. */
+export type CarryOutRedrives = (events: Events, signal: AbortSignal) => Promise<void>;
+
+/**
+ * Makes what carries out redrives. One replica does so, the one that ticks, and the next goes on where it was: a letter is
+ * claimed by its row, and `cursor` only spares work. Letters that are deferred are claimed by their number, the lowest
+ * first. The others come in order: what is not wanted is held until the wanted ones are reached, also from one tick to the
+ * next, and given back then. That ends after half a lock duration, because locks that lapse would bring the same letters
+ * again, and then it begins anew in front.
+ */
+export function makeCarryOutRedrives(deps: Dependencies): CarryOutRedrives {
+  // What this process holds of each source. If it dies, the locks lapse.
+  const holds = new Map<string, Held>();
+
+  return async function carryOutRedrives(events, signal) {
+    try {
+      const stored = (await deps.instanceTable.redrives()).filter(({ redrive }) => isAtWork(redrive));
+      await Promise.all(stored.map((one) => carryOut(one, events, signal)));
+    } catch (error) {
+      events.tell({ event: "failed", what: "left the redrives to the next tick", error });
+    }
+  };
+
+  async function carryOut(stored: StoredRedrive, events: Events, signal: AbortSignal): Promise<void> {
+    const { source } = stored.redrive;
+    const place = sourceKey(source);
+    const held = holds.get(place) ?? { tokens: [], isOfUse: false, lookedTo: 0 };
+    holds.set(place, held);
+    const pass = new Pass(deps, stored, held, events, signal);
+    try {
+      if (!stored.redrive.isThrough) await pass.takeDeferred();
+      if (pass.redrive.isThrough) await pass.takeInOrder();
+      await pass.save();
+    } catch (error) {
+      // What was redriven is counted all the same, unless a person ended it, or another replica carries it on.
+      if (!(error instanceof ConflictError)) {
+        const fields = { source: sourceName(source) };
+        events.tell({ event: "failed", what: "left a redrive to the next tick", error, fields });
+        await pass.save().catch(() => undefined);
+      }
+    } finally {
+      if (!isAtWork(pass.redrive) || !pass.mayHoldOn()) {
+        holds.delete(place);
+        await giveBack(deps, { deadLettersOf: source }, held.tokens);
+      }
+    }
+  }
+}
+
+/** What a process holds of the letters of one source, because others lie behind them that are wanted. */
+interface Held {
+  readonly tokens: string[];
+  /** When the first of them was received, at the latest. */
+  since?: Reading;
+  /** Whether a letter was redriven since then, or the last wanted ones are held by another process. */
+  isOfUse: boolean;
+  /** How far the look came that tells whether a wanted letter is left, if one is under way. */
+  lookedTo: number;
+}
+
+async function giveBack({ broker }: Dependencies, from: DeadLetterQueue, tokens: readonly string[]): Promise<void> {
+  // Whatever fails is given back by the service, when its lock is over.
+  await pLimit(CONCURRENCY).map(tokens, (token) => broker.giveBack(from, token).catch(() => undefined));
+}
+
+/** One turn of a replica at the redrive of a source. */
+class Pass {
+  readonly #deps: Dependencies;
+  readonly #events: Events;
+  readonly #signal: AbortSignal;
+  readonly #begun: Reading;
+  #stored: StoredRedrive;
+  #savedAt: Reading;
+  readonly #held: Held;
+  #claimed = 0;
+  redrive: Redrive;
+
+  constructor(deps: Dependencies, stored: StoredRedrive, held: Held, events: Events, signal: AbortSignal) {
+    this.#deps = deps;
+    this.#stored = stored;
+    this.#held = held;
+    this.#events = events;
+    this.#signal = signal;
+    this.#begun = deps.clock.read();
+    this.#savedAt = this.#begun;
+    this.redrive = stored.redrive;
+  }
+
+  /** Claims the wanted letters that are deferred, page by page from the cursor on. */
+  async takeDeferred(): Promise<void> {
+    const { source } = this.redrive;
+    while (!this.#isOver()) {
+      const page = await this.#deps.broker.browse({ deadLettersOf: source }, this.redrive.cursor, PAGE);
+      const wanted = this.#countLeft(await seeLetters(this.#deps, source, page));
+      for (let rest = wanted.filter(({ letter }) => letter.state === "deferred"); rest.length > 0; ) {
+        await this.#awaitTurn();
+        if (this.#isOver()) return;
+        const now = rest.slice(0, this.#batch());
+        rest = rest.slice(now.length);
+        await this.#claim(now, (one) => claimDeferred(this.#deps, one));
+        const last = now.at(-1);
+        if (last) this.#cameTo(last.letter.sequenceNumber);
+      }
+      const last = page.at(-1);
+      if (!last || page.length < PAGE) {
+        this.redrive = { ...this.redrive, isThrough: true };
+        return;
+      }
+      this.#cameTo(last.sequenceNumber);
+      await this.#saveIfDue();
+    }
+  }
+
+  /** Receives letters in order, claims the wanted ones, and holds the others. */
+  async takeInOrder(): Promise<void> {
+    const from = { deadLettersOf: this.redrive.source };
+    const held = this.#held;
+    try {
+      while (!this.#isOver() && this.mayHoldOn()) {
+        await this.#awaitTurn();
+        if (this.#isOver()) return;
+        // Locks last from then on, however long the answer takes.
+        const sent = this.#deps.clock.read();
+        const received = await this.#deps.broker.receiveLetters(from, this.#batch());
+        if (received.length === 0) {
+          held.isOfUse = true;
+          if (!(await this.#isAnyLeft())) this.#end("done");
+          return;
+        }
+        held.since ??= sent;
+        const seen = await seeLetters(this.#deps, this.redrive.source, received);
+        const wanted = seen.filter((one) => isHalfClaimed(one) || this.#isFree(one));
+        const others = seen.filter((one) => !wanted.includes(one));
+        held.tokens.push(...others.map(({ letter }) => letter.lockToken));
+        await this.#claim(wanted, (one) => claimReceived(this.#deps, one, this.#events));
+        if (held.tokens.length > MOST_IN_FRONT) return this.#end("stopped", TOO_DEEP);
+        await this.#saveIfDue();
+      }
+      if (!this.mayHoldOn() && !held.isOfUse) this.#end("stopped", TOO_SLOW);
+    } catch (error) {
+      // A bus that is away makes no letter lie too deep.
+      held.isOfUse = true;
+      if (!(error instanceof RefusedError)) throw error;
+      this.#end("stopped", `the service refuses to defer letters in this dead letter queue: ${error.message}`);
+    }
+  }
+
+  /** Whether the locks of what is held last long enough to go on. */
+  mayHoldOn(): boolean {
+    const { since } = this.#held;
+    return since === undefined || isFresh(since, this.#deps.clock, this.#deps.lockDurationMs / 2);
+  }
+
+  /**
+   * Whether a letter may be left that is to be redriven, and that another process holds just now, or that a tick withdraws.
+   * The look goes on in the next tick if there is no time for all of it, and takes a page at least in each.
+   */
+  async #isAnyLeft(): Promise<boolean> {
+    const { source } = this.redrive;
+    const held = this.#held;
+    do {
+      const page = await this.#deps.broker.browse({ deadLettersOf: source }, held.lookedTo, PAGE);
+      const active = page.filter(({ state }) => state === "active");
+      const seen = await seeLetters(this.#deps, source, active);
+      const last = page.at(-1);
+      const isFound = seen.some((one) => isHalfClaimed(one) || this.#isFree(one));
+      const isThrough = !last || page.length < PAGE;
+      held.lookedTo = isFound || isThrough ? 0 : last.sequenceNumber + 1;
+      if (isFound || isThrough) return isFound;
+    } while (!this.#signal.aborted);
+    return true;
+  }
+
+  /** Writes how far it came. Rejects with a ConflictError if a person ended it meanwhile. */
+  async save(): Promise<void> {
+    if (isDeepStrictEqual(this.redrive, this.#stored.redrive)) return;
+    this.#savedAt = this.#deps.clock.read();
+    this.#stored = await this.#deps.instanceTable.saveRedrive(this.redrive, this.#stored.etag);
+    this.redrive = this.#stored.redrive;
+  }
+
+  async #saveIfDue(): Promise<void> {
+    if (!isFresh(this.#savedAt, this.#deps.clock, SAVE_EVERY_MS)) await this.save();
+  }
+
+  #isOver(): boolean {
+    return this.#signal.aborted || !isAtWork(this.redrive);
+  }
+
+  /** How many may be claimed next. */
+  #batch(): number {
+    const { most = Number.POSITIVE_INFINITY, redriven, perSecond } = this.redrive;
+    return Math.max(1, Math.min(BATCH, perSecond, most - redriven));
+  }
+
+  /** Waits until another batch may be claimed, or the redrive ends because it has had all that it may. */
+  async #awaitTurn(): Promise<void> {
+    const { most = Number.POSITIVE_INFINITY, redriven, perSecond } = this.redrive;
+    if (redriven >= most) return this.#end("done");
+    const passedMs = this.#deps.clock.read().monotonicMs - this.#begun.monotonicMs;
+    const waitMs = (this.#claimed / perSecond) * 1000 - passedMs;
+    if (waitMs > 0) await sleep(waitMs, undefined, { signal: this.#signal }).catch(() => undefined);
+  }
+
+  #isFree(seen: SeenLetter): boolean {
+    return seen.hindrance === undefined && isWanted(seen, this.redrive);
+  }
+
+  /** Gives those of the letters that are to be redriven, and counts those that can't be. */
+  #countLeft<Letter extends SeenLetter>(letters: readonly Letter[]): Letter[] {
+    const left: Partial<Record<LetterHindrance, number>> = { ...this.redrive.left };
+    for (const seen of letters)
+      if (seen.hindrance !== undefined && isWanted(seen, this.redrive))
+        left[seen.hindrance] = (left[seen.hindrance] ?? 0) + 1;
+    this.redrive = { ...this.redrive, left };
+    return letters.filter((seen) => this.#isFree(seen));
+  }
+
+  /** Claims letters at once. What is not claimed, and was received, is held. Rejects with the first error. */
+  async #claim<Letter extends SeenLetter>(
+    letters: readonly Letter[],
+    claim: (letter: Letter) => Promise<RunKey | undefined>,
+  ): Promise<void> {
+    const errors: unknown[] = [];
+    const claimed: RunKey[] = [];
+    await pLimit(CONCURRENCY).map(letters, async (one) => {
+      try {
+        const run = await claim(one);
+        if (run) {
+          claimed.push(run);
+          return;
+        }
+      } catch (error) {
+        errors.push(error);
+      }
+      if (isReceived(one.letter)) this.#held.tokens.push(one.letter.lockToken);
+    });
+    this.#claimed += claimed.length;
+    const last = claimed.at(-1);
+    if (last) {
+      this.#held.isOfUse = true;
+      this.redrive = { ...this.redrive, redriven: this.redrive.redriven + claimed.length, lastRun: runId(last) };
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  #cameTo(sequenceNumber: number): void {
+    this.redrive = { ...this.redrive, cursor: sequenceNumber + 1 };
+  }
+
+  #end(end: "done" | "stopped", problem?: string): void {
+    this.redrive = ended(this.redrive, end, this.#deps.clock.now(), problem);
+    const { source, redriven, left } = this.redrive;
+    const fields = { source: sourceName(source), redriven, left: JSON.stringify(left), problem };
+    if (end === "done") this.#events.log.info("redrove the dead letters that were wanted", fields);
+    else this.#events.log.warn("stopped redriving dead letters", fields);
+  }
+}
+
+const TOO_DEEP = `more than ${MOST_IN_FRONT.toLocaleString("en")} other letters lie in front of the rest, and the bus hands them out in order alone: redrive or purge those first`;
+const TOO_SLOW = "the letters in front of the wanted ones could not be received within half a lock duration";
+
+function isReceived(letter: SeenLetter["letter"] | ReceivedLetter): letter is ReceivedLetter {
+  return "lockToken" in letter;
+}

@@ -1,0 +1,354 @@
+import { describe, expect, it } from "vitest";
+import { LockLostError, UnavailableError } from "../../../shared/errors.ts";
+import { abortRedrive, orderRedrive, planRedrive, type Redriving } from "../../../shared/operate/redrive-letters.ts";
+import { makeCarryOutRedrives } from "../../../shared/redrive/carry-out.ts";
+import type { RedriveWanted } from "../../../shared/run/redrive.ts";
+import { makeEvents } from "../../../shared/telemetry/events.ts";
+import { aModule } from "../../support/a-module.ts";
+import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks, type World } from "../../support/world.ts";
+
+const LETTERS = { deadLettersOf: SOURCE };
+const HOW: Redriving = { by: { who: "ann", why: "a font was missing" }, perSecond: 1_000 };
+
+/** A world whose messages were dead-lettered with these exit codes, one after the other. */
+async function withDead(...exitCodes: readonly number[]): Promise<World> {
+  const world = makeWorld([aModule({ retry: { ...RETRY, permanentExitCodes: [1, 2, 64] } })]);
+  for (const [index, exitCode] of exitCodes.entries()) {
+    await world.send({ messageId: `m-${index + 1}`, properties: { tenant: "acme" } });
+    world.cluster.fail(world.jobName(), exitCode);
+    await ticks(world, () => world.open().length === 0);
+  }
+  return world;
+}
+
+const order = (world: World, wanted: RedriveWanted = {}, how: Partial<Redriving> = {}) =>
+  orderRedrive(world.deps, SOURCE, wanted, { ...HOW, ...how }, world.log);
+
+/** A turn of one replica, which remembers what it holds. */
+function carrier(world: World, over: Partial<World["deps"]> = {}) {
+  const carryOut = makeCarryOutRedrives({ ...world.deps, ...over });
+  return (signal = new AbortController().signal) => carryOut(makeEvents(world.log), signal);
+}
+
+const redriveOf = async (world: World) => (await world.table.redrives())[0]?.redrive;
+
+async function letters(world: World) {
+  const found = await world.broker.browse(LETTERS, 1, 1_000);
+  return found.map(({ sequenceNumber, state, properties }) => ({ sequenceNumber, state, properties }));
+}
+
+const noted = async (world: World) =>
+  (await world.table.deadLetters(SOURCE, {}, 1_000)).map(({ sequenceNumber, redrive = 0 }) => [
+    sequenceNumber,
+    redrive,
+  ]);
+
+/** Redrives what is wanted, and lets the Jobs run. */
+async function redrive(world: World, wanted: RedriveWanted = {}, how: Partial<Redriving> = {}): Promise<void> {
+  world.clock.advance(1_000);
+  expect(await order(world, wanted, how)).toMatchObject({ kind: "done" });
+  await carrier(world)();
+  await world.tick();
+}
+
+describe("a redriven dead letter", () => {
+  it("runs once more under the identity of its message, and is taken off the bus if that succeeds", async () => {
+    const world = await withDead(1);
+    const [first] = world.closed();
+    await redrive(world);
+    const run = world.run();
+    expect(run).toMatchObject({ status: "dispatched", attempt: 1, redrive: 1, messageId: "m-1" });
+    const job = world.cluster.job(world.jobName());
+    expect(run.jobName).not.toBe(first?.jobName);
+    const pod = job.spec?.template.metadata?.annotations ?? {};
+    expect(pod["ion/run-id"]).toBe(`thumbnails:1:${first?.enqueuedAt}`);
+    expect(JSON.parse(pod["ion/properties"] ?? "")).toMatchObject({ applicationProperties: { tenant: "acme" } });
+    expect(pod["ion/properties"]).not.toMatch(/dispatcher-|DeadLetter/);
+    // A release that knows no redrives must not find the first run by it.
+    expect(job.metadata?.annotations).not.toHaveProperty(["ion/source"]);
+    expect(await letters(world)).toMatchObject([{ state: "deferred" }]);
+    expect(await noted(world)).toEqual([]);
+
+    world.cluster.succeed(world.jobName());
+    await ticks(world, () => world.open().length === 0);
+    expect(await letters(world)).toEqual([]);
+    expect(world.closed()).toMatchObject([
+      { status: "failed" },
+      { status: "succeeded", redrive: 1, sequenceNumber: 1, enqueuedAt: first?.enqueuedAt },
+    ]);
+    expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: 1, left: {} });
+  });
+
+  it("stays in the dead letter queue with new stamps if it fails again, and can be redriven again by its number", async () => {
+    const world = await withDead(1);
+    await redrive(world);
+    world.cluster.fail(world.jobName(), 2);
+    await ticks(world, () => world.open().length === 0);
+    expect(await letters(world)).toMatchObject([
+      { state: "deferred", properties: { "dispatcher-redrive": 1, "dispatcher-exit-code": 2 } },
+    ]);
+    expect(await noted(world)).toEqual([[1, 1]]);
+    // The redrive was ordered before it failed again.
+    await carrier(world)();
+    await world.tick();
+    expect(world.open()).toEqual([]);
+
+    await redrive(world, { reason: "JobFailed" });
+    expect(world.run()).toMatchObject({ redrive: 2, attempt: 1 });
+    world.cluster.succeed(world.jobName());
+    await ticks(world, () => world.open().length === 0);
+    expect(await letters(world)).toEqual([]);
+  });
+
+  it("is tried again as its module says, without a delivery", async () => {
+    const world = await withDead(1);
+    await redrive(world);
+    world.cluster.fail(world.jobName(), 7);
+    await ticks(world, () => world.run().attempt === 2 && world.run().status === "dispatched");
+    expect(await letters(world)).toMatchObject([{ state: "deferred", properties: { "dispatcher-attempt": 1 } }]);
+    world.cluster.succeed(world.jobName());
+    await ticks(world, () => world.open().length === 0);
+    expect(await letters(world)).toEqual([]);
+  });
+
+  it("is stamped once, although the reply to the first stamp is lost", async () => {
+    const world = await withDead(1);
+    await redrive(world);
+    world.cluster.fail(world.jobName(), 2);
+    world.broker.loseNextReply("requeueDeferred", new UnavailableError("no reply"));
+    await ticks(world, () => world.open().length === 0);
+    expect(await noted(world)).toEqual([[1, 1]]);
+  });
+
+  it("is withdrawn if the process dies before it is set aside, and can be redriven again", async () => {
+    const world = await withDead(1);
+    world.clock.advance(1_000);
+    await order(world);
+    world.broker.failNext("defer", new UnavailableError("the process died"));
+    await carrier(world)();
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "waiting", redrive: 1 });
+    expect(await noted(world)).toEqual([]);
+    await abortRedrive(world.deps, SOURCE, HOW, world.log);
+    await ticks(world, () => world.open().length === 0, LOCK_MS / 4);
+    expect(world.closed()[1]).toMatchObject({ status: "withdrawn", redrive: 1 });
+    expect(await letters(world)).toMatchObject([{ state: "active" }]);
+    expect(await noted(world)).toEqual([[1, 1]]);
+
+    await redrive(world);
+    expect(world.run()).toMatchObject({ redrive: 2 });
+  });
+
+  it("is set aside by the next process, if the first one died before it did", async () => {
+    const world = await withDead(1);
+    world.clock.advance(1_000);
+    await order(world);
+    world.broker.failNext("defer", new LockLostError("the lock is over"));
+    await carrier(world)();
+    expect(await redriveOf(world)).not.toHaveProperty("end");
+    // The process holds the letter until its lock is over.
+    world.clock.advance(LOCK_MS);
+    await carrier(world)();
+    expect(await letters(world)).toMatchObject([{ state: "deferred" }]);
+    await world.tick();
+    expect(world.run()).toMatchObject({ status: "dispatched", redrive: 1 });
+    await carrier(world)();
+    expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: 1 });
+  });
+
+  it("is left as it was if the service refuses to defer dead letters, and the redrive says so", async () => {
+    const world = await withDead(1, 1);
+    world.clock.advance(1_000);
+    await order(world);
+    world.broker.failNext("defer", new Error("The operation is not supported."));
+    world.broker.failNext("defer", new Error("The operation is not supported."));
+    await carrier(world)();
+    expect(await redriveOf(world)).toMatchObject({
+      end: "stopped",
+      problem: "the service refuses to defer letters in this dead letter queue: The operation is not supported.",
+    });
+    expect(world.open()).toEqual([]);
+    expect((await noted(world)).toSorted(([a = 0], [b = 0]) => a - b)).toEqual([
+      [1, 1],
+      [2, 1],
+    ]);
+    expect(await world.broker.receiveLetters(LETTERS, 9)).toHaveLength(2);
+  });
+
+  it("can be cancelled while it waits, and lies where it lay", async () => {
+    const world = await withDead(1);
+    await redrive(world);
+    world.cluster.fail(world.jobName(), 7);
+    await ticks(world, () => world.run().status === "waiting");
+    const { cancelRun } = await import("../../../shared/operate/cancel-run.ts");
+    expect(await cancelRun(world.deps, world.run(), HOW, world.log)).toMatchObject({ kind: "done" });
+    await ticks(world, () => world.open().length === 0);
+    expect(world.closed()[1]).toMatchObject({ status: "cancelled", redrive: 1 });
+    expect(await letters(world)).toMatchObject([{ properties: { "dispatcher-reason": "Cancelled" } }]);
+  });
+});
+
+describe("a redrive", () => {
+  it("takes what is wanted alone, and gives back what lies in front", async () => {
+    const world = await withDead(1, 64, 1, 64);
+    const [group] = (await world.table.failureGroups(SOURCE, undefined, 9)).groups.filter(
+      ({ newest }) => newest.exitCode === 64,
+    );
+    expect(await planRedrive(world.deps, { group: group?.newest.group.id ?? "" })).toMatchObject([
+      { source: SOURCE, letters: 2, left: {}, inFront: 2, tooDeep: 0 },
+    ]);
+    await redrive(world, { group: group?.newest.group.id ?? "" });
+    expect(world.open().map(({ sequenceNumber }) => sequenceNumber)).toEqual([2, 4]);
+    expect(await noted(world)).toEqual([
+      [3, 0],
+      [1, 0],
+    ]);
+    expect((await world.broker.receiveLetters(LETTERS, 9)).map(({ sequenceNumber }) => sequenceNumber)).toEqual([1, 3]);
+  });
+
+  it.each<[string, RedriveWanted, number[]]>([
+    ["a message id", { messageIds: ["m-2"] }, [2]],
+    ["a run", { runs: ["thumbnails:3:1"] }, []],
+    ["a module", { module: "thumbnail" }, [1, 2, 3]],
+    ["another module", { module: "render" }, []],
+    ["another reason", { reason: "Cancelled" }, []],
+    ["a time that is to come", { since: Number.MAX_SAFE_INTEGER }, []],
+    ["a time that has passed", { until: 1 }, []],
+  ])("takes letters by %s", async (_, wanted, expected) => {
+    const world = await withDead(1, 1, 1);
+    await redrive(world, wanted);
+    expect(world.open().map(({ sequenceNumber }) => sequenceNumber)).toEqual(expected);
+    expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: expected.length });
+  });
+
+  it("takes as many as a person said, and the next one takes the rest", async () => {
+    const world = await withDead(1, 1, 1);
+    await redrive(world, {}, { most: 1 });
+    expect(world.open()).toHaveLength(1);
+    expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: 1, most: 1 });
+    await redrive(world);
+    expect(world.open()).toHaveLength(3);
+  });
+
+  it("takes letters that the Dispatcher has not written, if a module takes them", async () => {
+    const world = makeWorld();
+    const delivery = world.broker.deliver(SOURCE, { messageId: "theirs", ttlMs: 60_000 });
+    const letter = {
+      reason: "MaxDeliveryCountExceeded",
+      description: "",
+      properties: { "dispatcher-run": "thumbnails:7:7" },
+    };
+    await world.broker.deadLetterLocked(SOURCE, delivery.lockToken, letter);
+    world.clock.advance(120_000);
+    await redrive(world, { reason: "MaxDeliveryCountExceeded", module: "thumbnail" });
+    expect(world.run()).toMatchObject({ messageId: "theirs", redrive: 1, sequenceNumber: 1 });
+    expect(world.run()).not.toHaveProperty("expiresAt");
+    world.cluster.succeed(world.jobName());
+    await ticks(world, () => world.open().length === 0);
+    expect(await letters(world)).toEqual([]);
+  });
+
+  it("leaves what it must not redrive, and says how many and why", async () => {
+    const world = await withDead(1, 1);
+    const put = async (messageId: string, properties: Record<string, string | number>, body = "{}") => {
+      const { lockToken } = world.broker.deliver(SOURCE, { messageId, properties, body, subject: "unknown" });
+      await world.broker.deadLetterLocked(SOURCE, lockToken, { reason: "theirs", description: "", properties: {} });
+    };
+    await put("another instance's", { "dispatcher-owner": "someone else" });
+    await redrive(world, { messageIds: ["m-1"] });
+    expect(await planRedrive(world.deps, {})).toMatchObject([
+      { letters: 1, left: { "another instance": 1, "at work": 1 }, examples: { "at work": { messageId: "m-1" } } },
+    ]);
+    await redrive(world);
+    expect(await redriveOf(world)).toMatchObject({ redriven: 1, left: { "another instance": 1, "at work": 1 } });
+  });
+
+  it("does not repeat work that succeeded, although its message expired before that was known", async () => {
+    const world = makeWorld();
+    await world.send({ messageId: "m-1", ttlMs: 60_000 });
+    world.cluster.run(world.jobName());
+    const { sequenceNumber } = world.run();
+    world.cluster.succeed(world.jobName());
+    await ticks(world, () => world.open().length === 0);
+    const { enqueuedAt } = world.closed()[0] ?? { enqueuedAt: 0 };
+    const delivery = world.broker.deliver(SOURCE, {
+      messageId: "m-1",
+      properties: { "dispatcher-owner": "owner-1", "dispatcher-run": `thumbnails:${sequenceNumber}:${enqueuedAt}` },
+    });
+    const letter = { reason: "TTLExpiredException", description: "", properties: {} };
+    await world.broker.deadLetterLocked(SOURCE, delivery.lockToken, letter);
+    await redrive(world);
+    expect(world.open()).toEqual([]);
+    expect(await redriveOf(world)).toMatchObject({ redriven: 0, left: { "work done": 1 } });
+  });
+
+  it("is one at a time for each source, can be ended by a person, and is noted in the action log", async () => {
+    const world = await withDead(1, 1);
+    world.clock.advance(1_000);
+    await order(world, { module: "thumbnail" }, { most: 1 });
+    expect(await order(world)).toMatchObject({ kind: "refused", because: "redrive at work", who: "ann" });
+    world.clock.advance(1);
+    expect(await abortRedrive(world.deps, SOURCE, { ...HOW, dryRun: true }, world.log)).toMatchObject({
+      kind: "would",
+    });
+    expect(await abortRedrive(world.deps, SOURCE, HOW, world.log)).toMatchObject({ kind: "done", redriven: 0 });
+    expect(await abortRedrive(world.deps, SOURCE, HOW, world.log)).toMatchObject({ kind: "already" });
+    await carrier(world)();
+    expect(world.open()).toEqual([]);
+    expect(await redriveOf(world)).toMatchObject({ end: "aborted" });
+    const actions = await world.table.actions(undefined, 9);
+    expect(actions.map(({ action }) => [action.what, action.who, action.why])).toEqual([
+      ["abort redrive", "ann", "a font was missing"],
+      ["redrive dead letters", "ann", "a font was missing"],
+    ]);
+  });
+
+  it("stops within a batch once a person ends it", async () => {
+    const world = await withDead(1, 1, 1);
+    world.clock.advance(1_000);
+    await order(world, {}, { perSecond: 1 });
+    world.broker.beforeNext("receiveLetters", async () => {
+      await abortRedrive(world.deps, SOURCE, HOW, world.log);
+    });
+    world.clock.advance(10_000);
+    await carrier(world)();
+    expect(await redriveOf(world)).toMatchObject({ end: "aborted" });
+  });
+
+  it("is refused for an app that may sleep, unless a person keeps a replica", async () => {
+    const world = await withDead(1);
+    const deps = { ...world.deps, kedaVersion: "2.19.0" };
+    expect(await orderRedrive(deps, SOURCE, {}, HOW, world.log)).toMatchObject({ because: "may sleep" });
+    expect(await orderRedrive(deps, SOURCE, {}, { ...HOW, replicaIsKept: true }, world.log)).toMatchObject({
+      kind: "done",
+    });
+  });
+
+  it("keeps what lies in front from one tick to the next, and goes on behind it", async () => {
+    const world = await withDead(1, 1, 64);
+    world.clock.advance(1_000);
+    await order(world, { messageIds: ["m-3"] }, { perSecond: 1 });
+    const over = new AbortController();
+    const carry = carrier(world, {
+      broker: {
+        ...world.broker,
+        async receiveLetters(from, count) {
+          over.abort();
+          return world.broker.receiveLetters(from, count);
+        },
+      },
+    });
+    await carry(over.signal);
+    // One was received and is held.
+    expect((await world.broker.receiveLetters(LETTERS, 9)).map(({ sequenceNumber }) => sequenceNumber)).toEqual([2, 3]);
+    world.clock.advance(LOCK_MS / 4);
+    await carry();
+    expect(await redriveOf(world)).not.toHaveProperty("end");
+    world.clock.advance(LOCK_MS);
+    await carry();
+    await carry();
+    expect(world.open()).toMatchObject([{ sequenceNumber: 3 }]);
+    expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: 1 });
+    expect((await world.broker.receiveLetters(LETTERS, 9)).map(({ sequenceNumber }) => sequenceNumber)).toEqual([1, 2]);
+  });
+});
