@@ -6,6 +6,7 @@ export const PROOF = makeCommand("npm run prove --")
   .description(
     "Kills and freezes replicas at every call they make, breaks the calls, and checks that every message ends exactly once.",
   )
+  .option("--beside <commit>", "one of four replicas runs the app as it was at this commit, as in an upgrade")
   .addOption(
     new Option("--short", "takes four minutes: demands the faults of calls that the day's seed chooses").conflicts([
       "messages",
@@ -52,6 +53,8 @@ export interface ProofFlags {
   readonly patienceMs: number;
   readonly log?: string | undefined;
   readonly json: boolean;
+  /** The commit of the app that one of four replicas runs. */
+  readonly beside?: string | undefined;
   /** On how many calls the faults are demanded; on all without it. */
   readonly demandedEdges?: number;
   /** How long faults go on. */

@@ -7,6 +7,7 @@ import { readStormFlags } from "../storms/flags.ts";
 import { proveStorms } from "../storms/prove-storms.ts";
 import { buildApp } from "../twins/build-app.ts";
 import { BY_FUNCTIONS_HOST, TICKS_UNSHARED } from "../twins/edit.ts";
+import { buildRelease } from "./build-release.ts";
 import { type ProofFlags, readProofFlags } from "./flags.ts";
 import { summarise, summaryText } from "./report.ts";
 import { runProof } from "./run-proof.ts";
@@ -20,14 +21,14 @@ const LOCK_MS = 5_000;
 /**
  * What the replicas run in turn: the app, which leaves its ticks to one replica, and a build in which no replica does.
  * So ticks meet all the time, and the lease of the ticks is under proof as well. Two of four settle deliveries as in
- * the Functions host, and two as in the standalone one.
+ * the Functions host, and two as in the standalone one. With `beside`, the last is an earlier release.
  */
-const makeApps = async () =>
+const makeApps = async (beside?: string) =>
   [
     join(PROJECT_ROOT, "dist/functions/index.js"),
     await buildApp([TICKS_UNSHARED]),
     await buildApp([BY_FUNCTIONS_HOST]),
-    await buildApp([BY_FUNCTIONS_HOST, TICKS_UNSHARED]),
+    await (beside === undefined ? buildApp([BY_FUNCTIONS_HOST, TICKS_UNSHARED]) : buildRelease(beside)),
   ] as const;
 const randomSeed = () => Math.floor(Math.random() * 2 ** 32);
 
@@ -49,7 +50,7 @@ async function prove(flags: ProofFlags): Promise<boolean> {
     plan,
     messages: planMessages(seed, messages),
     lockMs: LOCK_MS,
-    apps: await makeApps(),
+    apps: await makeApps(flags.beside),
     onLine: (who, line) => log?.write(`${new Date().toISOString()} ${who}: ${line}\n`),
     onProgress: (text) => process.stderr.write(`${text}\n`),
   });

@@ -3,9 +3,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
 import type { Finding } from "../../prove/audit/audit.ts";
+import { buildRelease } from "../../prove/proof/build-release.ts";
 import { play } from "../../prove/twins/run-twin.ts";
 import type { Scene } from "../../prove/twins/scene.ts";
-import { buildRelease } from "./build-release.ts";
 
 /**
  * The first commit whose rows have version 1. From it on, each release has to work beside the next one, and after it

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "esbuild";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
-import { APP } from "../../prove/twins/build-app.ts";
 import { defaultCacheRoot } from "../../real-cluster/cluster.ts";
+import { APP } from "../twins/build-app.ts";
 
 const run = promisify(execFile);
 
