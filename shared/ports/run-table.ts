@@ -35,8 +35,23 @@ export type LetterRun =
 
 /** A closed run whose letter may be redriven. */
 export interface EarlierRun extends StoredClosedRun {
+  /**
+   * What is noted of the letter. That of a withdrawn run is what was noted of the run before. Undefined if nothing is: the
+   * run is of a release that noted none, or its message was not dead-lettered by the Dispatcher.
+   */
+  readonly letter: LetterFacts | undefined;
   /** Its whole row, for the table alone. */
   readonly columns: Readonly<Record<string, unknown>>;
+}
+
+/** What the key of a dead letter's row says of it. */
+export interface LetterFacts {
+  /** Empty if no module took the message. */
+  readonly module: string;
+  readonly reason: string;
+  /** The id of its failure group. */
+  readonly group: string;
+  readonly closedAt: EpochMs;
 }
 
 /** Which dead letters are wanted: by default all. An empty module means those that no module took. */

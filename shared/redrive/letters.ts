@@ -1,11 +1,11 @@
 import type { Dependencies } from "../dependencies.ts";
 import { type Judgement, judge } from "../judge/judge.ts";
 import { ownerOf } from "../observe/orphan-messages.ts";
-import type { LetterRun } from "../ports/run-table.ts";
+import type { LetterFacts, LetterRun } from "../ports/run-table.ts";
 import { keyOnLetter, nameOfRun, notedLetter } from "../run/dead-letter.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import type { LetterHindrance, Redrive } from "../run/redrive.ts";
-import type { RunKey } from "../run/run.ts";
+import type { ClosedRun, RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
 import { withoutLetterStamps } from "../run/stamp.ts";
 
@@ -69,7 +69,7 @@ export function isHalfClaimed({ letter, run }: SeenLetter): boolean {
 export function isWanted(seen: SeenLetter, { wanted, orderedAt }: Pick<Redrive, "wanted" | "orderedAt">): boolean {
   const { letter, original, run, judgement } = seen;
   const closed = run?.kind === "closed" ? run.run : undefined;
-  const noted = closed && notedLetter(closed);
+  const noted = run?.kind === "closed" ? (run.letter ?? factsOf(run.run)) : undefined;
   const at = closed?.closedAt ?? letter.enqueuedAt;
   const { module, reason, group, messageIds, runs, since, until } = wanted;
   const judged = judgement.fits ? judgement.module.name : judgement.module;
@@ -77,10 +77,16 @@ export function isWanted(seen: SeenLetter, { wanted, orderedAt }: Pick<Redrive, 
     at <= orderedAt &&
     (module === undefined || module === (closed?.module ?? judged)) &&
     (reason === undefined || reason === (noted?.reason ?? letter.properties["DeadLetterReason"])) &&
-    (group === undefined || group === noted?.group.id) &&
+    (group === undefined || group === noted?.group) &&
     (messageIds === undefined || messageIds.includes(letter.messageId ?? "")) &&
     (runs === undefined || runs.includes(nameOfRun(original))) &&
     (since === undefined || at >= since) &&
     (until === undefined || at < until)
   );
+}
+
+/** Notes the letter of a run of a release that noted none. */
+function factsOf(run: ClosedRun): LetterFacts | undefined {
+  const letter = notedLetter(run);
+  return letter && { ...letter, group: letter.group.id };
 }

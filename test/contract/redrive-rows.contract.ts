@@ -118,7 +118,10 @@ export function describeRedriveRows(name: string, make: (clock: TestClock) => Pr
       expect(await table.deadLetters(source, {}, 9)).toMatchObject([
         { redrive: 1, reason: "JobFailed", closedAt: T0 + 60_000 },
       ]);
-      expect(await earlierOf(run)).toMatchObject({ run: { status: "withdrawn", redrive: 1 } });
+      expect(await earlierOf(run)).toMatchObject({
+        run: { status: "withdrawn", redrive: 1 },
+        letter: { module: "thumbnail", reason: "JobFailed", group: before?.group.id, closedAt: T0 + 60_000 },
+      });
     });
 
     it("keeps where a letter lies, if that is elsewhere than its message was", async () => {

@@ -240,9 +240,11 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
         const earlier =
           before?.kind === "closed" ? (before.run.redrive ?? 0) : before?.kind === "open" ? before.redrive : -1;
         if (redrive < earlier) continue;
+        const noted = forgotten.has(key) ? undefined : letters.get(key);
+        const letter = noted && { ...noted, group: noted.group.id };
         found.set(
           nameOfRun(run),
-          closed ? { kind: "closed", run: closed, etag, columns: {} } : { kind: "open", redrive },
+          closed ? { kind: "closed", run: closed, etag, letter, columns: {} } : { kind: "open", redrive },
         );
       }
       return found;

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { EpochMs } from "../../clock.ts";
-import type { LettersWanted } from "../../ports/run-table.ts";
+import type { LetterFacts, LettersWanted } from "../../ports/run-table.ts";
 import type { NotedLetter } from "../../run/dead-letter.ts";
 import type { GateScope } from "../../run/gate-state.ts";
 import type { Run, RunKey } from "../../run/run.ts";
@@ -223,6 +223,12 @@ export function deadRow(
 /** Gives the range of the failure group in which the row of a dead letter stands. */
 export function groupAt(row: string): KeyRange {
   return everyRow(row.split("|", 4).join("|"));
+}
+
+/** Reads what the key of a dead letter's row says. */
+export function letterIn(row: string): LetterFacts {
+  const [, module = "", reason = "", group = ""] = row.split("|");
+  return { module: module === "-" ? "" : unescapeKey(module), reason, group, closedAt: closedAtIn(row) };
 }
 
 /** Reads when the run of a dead letter closed, from the key of its row. */

@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import type { LetterRun, RunTable } from "../../ports/run-table.ts";
 import { nameOfRun } from "../../run/dead-letter.ts";
 import { type Source, sourceName } from "../../run/source.ts";
-import { runRanges, runRow, sourcePartition } from "./keys.ts";
+import { letterIn, runRanges, runRow, sourcePartition } from "./keys.ts";
 import { PAGE } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
 import { isMark, isNewer, readClosedRun, unknownColumns } from "./run-entity.ts";
@@ -47,5 +47,6 @@ function letterRunOf({ columns, etag }: Row, source: Source, redrive: number): L
   if (isMark(columns)) return { kind: "open", redrive };
   const unknown = unknownColumns(columns);
   const run = readClosedRun(source, columns);
-  return { kind: "closed", run, etag, ...(unknown === undefined ? {} : { unknown }), columns };
+  const letter = typeof columns.deadRow === "string" ? letterIn(columns.deadRow) : undefined;
+  return { kind: "closed", run, etag, ...(unknown === undefined ? {} : { unknown }), letter, columns };
 }

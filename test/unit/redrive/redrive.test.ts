@@ -135,7 +135,8 @@ describe("a redriven dead letter", () => {
     expect(await letters(world)).toMatchObject([{ state: "active" }]);
     expect(await noted(world)).toEqual([[1, 1]]);
 
-    await redrive(world);
+    const [letter] = await world.table.deadLetters(SOURCE, {}, 1);
+    await redrive(world, { group: letter?.group.id ?? "", reason: "JobFailed", module: "thumbnail" });
     expect(world.run()).toMatchObject({ redrive: 2 });
   });
 
