@@ -37,6 +37,8 @@ const { messages, open, rounds, backlog, operate, nodeOptions } = COMMAND.parse(
 const WORKING = 1000;
 /** What an operator looks at: open runs in all of their places, and closed ones. */
 const OPERATED = { working: WORKING, waiting: 7_000, later: 1_000, held: 1_000, closed: 200_000 };
+/** How many dead letters are redriven. */
+const REDRIVEN = 10_000;
 /** How many replicas share a source, where they are compared with a single one. */
 const REPLICAS = 3;
 
@@ -47,7 +49,8 @@ function progress(what: string): void {
 async function measure(processes: Processes): Promise<string> {
   if (backlog !== undefined)
     return backlogText(await measureBacklog(processes, { working: WORKING, backlog, rounds }, progress));
-  if (operate === true) return operateText(await measureOperate(processes, { runs: OPERATED, rounds }, progress));
+  if (operate === true)
+    return operateText(await measureOperate(processes, { runs: OPERATED, letters: REDRIVEN, rounds }, progress));
   const app: AcceptRound[] = [];
   const bare: AcceptRound[] = [];
   const several: number[] = [];

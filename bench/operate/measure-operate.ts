@@ -5,6 +5,7 @@ import { startStubCluster } from "../servers.ts";
 import { type CommandFigures, measureCommands } from "./measure-commands.ts";
 import { measureIdle } from "./measure-idle.ts";
 import { type LookFigures, measureLooks } from "./measure-looks.ts";
+import type { RedriveFigures } from "./redrive-letters.ts";
 
 /** How often each view is called in a round. */
 const CALLS_PER_ROUND = 20;
@@ -22,12 +23,15 @@ interface Operated {
 
 export interface OperateOptions {
   readonly runs: Operated;
+  /** How many dead letters are redriven. */
+  readonly letters: number;
   readonly rounds: number;
 }
 
 export interface OperateFigures {
   readonly options: OperateOptions;
   readonly looks: readonly LookFigures[];
+  readonly redrive: RedriveFigures | undefined;
   readonly commands: readonly CommandFigures[];
   /** MiB that the app's process holds in each round, without closed runs and with them. */
   readonly idleMib: Pair<readonly number[]>;
@@ -49,11 +53,15 @@ export async function measureOperate(
   });
   progress(`the memory of an idle app beside each: ${rounds} rounds`);
   const idleMib = await measureIdle(worlds, rounds);
-  progress(`calling each view ${rounds * CALLS_PER_ROUND} times`);
+  progress(`calling each view ${rounds * CALLS_PER_ROUND} times, and redriving ${options.letters} dead letters`);
   const { connections } = worlds.many.servers;
-  const looks = await measureLooks(processes, connections, { calls: rounds * CALLS_PER_ROUND, closed: runs.closed });
+  const { looks, redrive } = await measureLooks(processes, connections, {
+    calls: rounds * CALLS_PER_ROUND,
+    closed: runs.closed,
+    letters: options.letters,
+  });
   progress(`running each command ${rounds * RUNS_PER_ROUND} times`);
   const commands = await measureCommands(processes, worlds.many.servers, rounds * RUNS_PER_ROUND);
   await withBoth(worlds, (world) => world.stop());
-  return { options, looks, commands, idleMib };
+  return { options, looks, redrive, commands, idleMib };
 }

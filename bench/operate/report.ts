@@ -1,11 +1,13 @@
 import { median, percentile } from "../statistics.ts";
 import { aligned, number, spread } from "../table.ts";
 import type { OperateFigures } from "./measure-operate.ts";
+import type { RedriveFigures } from "./redrive-letters.ts";
 
 const MOST_MORE_MIB = 3;
+const FEWEST_A_SECOND = 200;
 
 /** Writes the figures for people, with the targets beside them. */
-export function operateText({ options: { runs }, looks, commands, idleMib }: OperateFigures): string {
+export function operateText({ options: { runs }, looks, redrive, commands, idleMib }: OperateFigures): string {
   const open = runs.working + runs.waiting + runs.later + runs.held;
   const more = idleMib.many.map((mib, round) => mib - (idleMib.none[round] ?? Number.NaN));
   return [
@@ -17,6 +19,7 @@ export function operateText({ options: { runs }, looks, commands, idleMib }: Ope
         `p95 <= ${targetMs}`,
       ]),
     ]),
+    ...(redrive === undefined ? [] : ["", redriveText(redrive)]),
     "",
     aligned([
       ["a whole process, ms", "p50", "p95", "node p50", "node p95", "target"],
@@ -38,4 +41,12 @@ export function operateText({ options: { runs }, looks, commands, idleMib }: Ope
       ],
     ]),
   ].join("\n");
+}
+
+function redriveText({ letters, seconds, bareSeconds, cpuMs, bareCpuMs }: RedriveFigures): string {
+  return aligned([
+    [`${letters} dead letters redriven`, "app", "bare", "target"],
+    ["a second", number(letters / seconds, 0), number(letters / bareSeconds, 0), `>= ${FEWEST_A_SECOND}`],
+    ["processor ms a letter", number(cpuMs, 2), number(bareCpuMs, 2), ""],
+  ]);
 }

@@ -7,8 +7,8 @@ import type { Source } from "../run/source.ts";
 const MOST_LATER = 1_000;
 
 /**
- * Lists the open runs of a source whose messages have to be on the bus: the oldest `count` that have no verdict, whatever
- * they wait for. Rejects with an UnavailableError.
+ * Lists the open runs of a source whose messages have to be in it: the oldest `count` that have no verdict, whatever they
+ * wait for. Those of redriven runs are in its dead letter queue. Rejects with an UnavailableError.
  */
 export async function oldestRuns({ table }: Pick<Looking, "table">, source: Source, count: number): Promise<Run[]> {
   const { runs: atWork } = await table.atWork(source);
@@ -19,7 +19,7 @@ export async function oldestRuns({ table }: Pick<Looking, "table">, source: Sour
   // A run that moves meanwhile may be in two lists.
   const all = new Map([...atWork, ...later, ...lines].map(({ run }) => [runId(run), run]));
   return [...all.values()]
-    .filter(({ verdict }) => verdict === undefined)
+    .filter(({ verdict, redrive }) => verdict === undefined && redrive === undefined)
     .toSorted(byAge)
     .slice(0, count);
 }

@@ -3,7 +3,7 @@ import type { SourcesInTick } from "../holds/source-holds.ts";
 import type { Module } from "../modules/module.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
-import { byAge, runId } from "../run/run.ts";
+import { byTurn, runId } from "../run/run.ts";
 import { type Source, sourceKey } from "../run/source.ts";
 import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
@@ -52,7 +52,7 @@ export async function takeTurns(
     const hasLine = heads.some(({ run }) => run.module === module.name);
     const line = hasLine ? await deps.table.line(source, module.name, most) : [];
     const candidates = [...line, ...due.filter(({ run }) => run.module === module.name)];
-    next.push(...candidates.toSorted((a, b) => byAge(a.run, b.run)).slice(0, most));
+    next.push(...candidates.toSorted((a, b) => byTurn(a.run, b.run)).slice(0, most));
   }
   const chosen = new Set(next.map(({ run }) => runId(run)));
   const isLeftOver = ({ run }: StoredRun) => !chosen.has(runId(run));

@@ -8,7 +8,7 @@ import type { StoredRedrive } from "../ports/instance-table.ts";
 import type { DeadLetterQueue, ReceivedLetter } from "../ports/message-broker.ts";
 import { ended, isAtWork, type LetterHindrance, type Redrive } from "../run/redrive.ts";
 import { type RunKey, runId } from "../run/run.ts";
-import { sourceKey, sourceName } from "../run/source.ts";
+import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
 import { claimDeferred, claimReceived, RefusedError } from "./claim-letter.ts";
 import { isHalfClaimed, isWanted, type SeenLetter, seeLetters } from "./letters.ts";
@@ -40,16 +40,27 @@ export function makeCarryOutRedrives(deps: Dependencies): CarryOutRedrives {
   return async function carryOutRedrives(events, signal) {
     try {
       const stored = (await deps.instanceTable.redrives()).filter(({ redrive }) => isAtWork(redrive));
+      await letGo(stored);
       await Promise.all(stored.map((one) => carryOut(one, events, signal)));
     } catch (error) {
       events.tell({ event: "failed", what: "left the redrives to the next tick", error });
     }
   };
 
+  /** Gives back what is held for redrives that a person, or another replica, has ended. */
+  async function letGo(atWork: readonly StoredRedrive[]): Promise<void> {
+    const places = new Set(atWork.map(({ redrive }) => sourceKey(redrive.source)));
+    for (const [place, { source, tokens }] of holds) {
+      if (places.has(place)) continue;
+      holds.delete(place);
+      await giveBack(deps, { deadLettersOf: source }, tokens);
+    }
+  }
+
   async function carryOut(stored: StoredRedrive, events: Events, signal: AbortSignal): Promise<void> {
     const { source } = stored.redrive;
     const place = sourceKey(source);
-    const held = holds.get(place) ?? { tokens: [], isOfUse: false, lookedTo: 0 };
+    const held = holds.get(place) ?? { source, tokens: [], isOfUse: false, lookedTo: 0 };
     holds.set(place, held);
     const pass = new Pass(deps, stored, held, events, signal);
     try {
@@ -74,6 +85,7 @@ export function makeCarryOutRedrives(deps: Dependencies): CarryOutRedrives {
 
 /** What a process holds of the letters of one source, because others lie behind them that are wanted. */
 interface Held {
+  readonly source: Source;
   readonly tokens: string[];
   /** When the first of them was received, at the latest. */
   since?: Reading;

@@ -205,6 +205,22 @@ export function keyOf({ source, sequenceNumber, enqueuedAt, redrive }: RunKey): 
   return { source, sequenceNumber, enqueuedAt, ...(redrive === undefined ? {} : { redrive }) };
 }
 
+/**
+ * Says since when a run has its place in line: since its message was enqueued, so that a retry comes back to its old place.
+ * A redriven run has it since it was redriven, so that a thousand old letters keep no new message waiting.
+ */
+export function inLineSince({ redrive, enqueuedAt, acceptedAt }: Turn): EpochMs {
+  return redrive === undefined ? enqueuedAt : acceptedAt;
+}
+
+/** What of a run says when its turn is. */
+type Turn = Pick<Run, "redrive" | "enqueuedAt" | "acceptedAt">;
+
+/** Compares two runs of one source: the one that is to start first comes first. */
+export function byTurn(a: Run, b: Run): number {
+  return inLineSince(a) - inLineSince(b) || byAge(a, b);
+}
+
 /** Compares two runs of one source: the one whose message was enqueued first comes first. */
 export function byAge(a: RunKey, b: RunKey): number {
   return a.enqueuedAt - b.enqueuedAt || a.sequenceNumber - b.sequenceNumber || (a.redrive ?? 0) - (b.redrive ?? 0);

@@ -116,14 +116,19 @@ it("each view sees what was put there, and needs the bare requests that it is me
 it("the report has the targets beside the figures", () => {
   const times = [10, 20, 30];
   const text = operateText({
-    options: { runs: { working: 1, waiting: 2, later: 3, held: 4, closed: 5 }, rounds: 1 },
+    options: { runs: { working: 1, waiting: 2, later: 3, held: 4, closed: 5 }, letters: 400, rounds: 1 },
     looks: [{ what: "status", targetMs: 50, ms: times, bareMs: [1, 2, 3] }],
+    redrive: { letters: 400, seconds: 2, bareSeconds: 1, cpuMs: 1.5, bareCpuMs: 1 },
     commands: [{ what: "dispatcher --help", targetMs: 150, ms: times, nodeMs: times }],
     idleMib: { none: [100, 110, 120], many: [101, 110, 125] },
   });
   expect(text.split("\n").map((line) => line.replaceAll(/ {2,}/g, " | "))).toEqual([
     "beside 10 open runs and 5 closed ones, ms | p50 | p95 | bare p50 | bare p95 | target",
     "status | 20.0 | 30.0 | 2.0 | 3.0 | p95 <= 50",
+    "",
+    "400 dead letters redriven | app | bare | target",
+    "a second | 200 | 400 | >= 200",
+    "processor ms a letter | 1.50 | 1.00",
     "",
     "a whole process, ms | p50 | p95 | node p50 | node p95 | target",
     "dispatcher --help | 20 | 30 | 20 | 30 | p50 <= 150",

@@ -3,7 +3,7 @@ import type { EpochMs } from "../../clock.ts";
 import type { LetterFacts, LettersWanted } from "../../ports/run-table.ts";
 import type { NotedLetter } from "../../run/dead-letter.ts";
 import type { GateScope } from "../../run/gate-state.ts";
-import type { Run, RunKey } from "../../run/run.ts";
+import { inLineSince, type Run, type RunKey } from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
 
 /** Keys from `from` on, up to but not including `below`. */
@@ -62,10 +62,10 @@ export const WORK_ROWS: KeyRange = everyRow("work");
 
 /**
  * Names the row of a waiting run that stands in its module's line. The line is in the order in which the messages were
- * enqueued, so that a retry comes back to its old place.
+ * enqueued: see `inLineSince`.
  */
-function lineRow(run: Pick<Run, "module" | "sequenceNumber" | "enqueuedAt">): string {
-  return `${lineOf(run.module).from}${ofTime(run.enqueuedAt)}|${idOf(run)}`;
+function lineRow(run: Run): string {
+  return `${lineOf(run.module).from}${ofTime(inLineSince(run))}|${idOf(run)}`;
 }
 
 /** Gives the range of the line of one module. */

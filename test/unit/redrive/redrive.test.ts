@@ -316,6 +316,47 @@ describe("a redrive", () => {
     expect(await redriveOf(world)).toMatchObject({ end: "aborted" });
   });
 
+  it("gives back what it holds once a person has ended it", async () => {
+    const world = await withDead(1, 64);
+    world.clock.advance(1_000);
+    await order(world, { messageIds: ["m-2"] }, { perSecond: 1 });
+    const over = new AbortController();
+    const carry = carrier(world);
+    world.broker.beforeNext("receiveLetters", () => over.abort());
+    await carry(over.signal);
+    expect(await world.broker.receiveLetters(LETTERS, 1)).toMatchObject([{ sequenceNumber: 2 }]);
+    await abortRedrive(world.deps, SOURCE, HOW, world.log);
+    await carry();
+    expect(await world.broker.receiveLetters(LETTERS, 1)).toMatchObject([{ sequenceNumber: 1 }]);
+  });
+
+  it("lets what came before it start first, and keeps its place in line", async () => {
+    const world = makeWorld([aModule({ retry: { ...RETRY, permanentExitCodes: [1] }, maxActive: 1 })]);
+    await world.send({ messageId: "old" });
+    world.cluster.fail(world.jobName(), 1);
+    await ticks(world, () => world.open().length === 0);
+    await world.send({ messageId: "at work" });
+    await world.send({ messageId: "came before" });
+    world.clock.advance(1_000);
+    await order(world);
+    await carrier(world)();
+    world.clock.advance(1_000);
+    await world.send({ messageId: "came after" });
+    const started: string[] = [];
+    for (let done = 0; done < 4; done += 1) {
+      const running = world.open().find(({ status }) => status === "dispatched");
+      started.push(running?.messageId ?? "");
+      world.cluster.succeed(running?.jobName ?? "");
+      await ticks(
+        world,
+        () => world.open().some(({ status, jobName }) => status === "dispatched" && jobName !== running?.jobName),
+        5_000,
+        3,
+      );
+    }
+    expect(started).toEqual(["at work", "came before", "old", "came after"]);
+  });
+
   it("is refused for an app that may sleep, unless a person keeps a replica", async () => {
     const world = await withDead(1);
     const deps = { ...world.deps, kedaVersion: "2.19.0" };
