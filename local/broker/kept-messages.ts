@@ -20,6 +20,11 @@ export class KeptMessages {
     return found;
   }
 
+  /** Names the entities that have messages and were not given away. */
+  withMessages(): string[] {
+    return [...this.#entities.values()].filter(({ messages }) => messages.size > 0).map(({ name }) => name);
+  }
+
   /** Repeats a change. A change of a message that is not there changes nothing. */
   apply(record: JournalRecord): void {
     const entity = this.#entity(record.e);

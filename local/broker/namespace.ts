@@ -42,6 +42,7 @@ export class Namespace {
       };
       this.#topics.set(keyOf(name), topic);
     }
+    this.#addKept(entities);
   }
 
   /** Every queue and subscription, without their dead letter queues. */
@@ -91,6 +92,20 @@ export class Namespace {
     }
     for (const { content, facts } of deliveries) {
       for (const { entity, takes } of targets) if (topic === undefined || takes(facts())) entity.enqueue(content);
+    }
+  }
+
+  /**
+   * Adds what an earlier process had and left messages in, though nobody lists it any more: whoever lists it again
+   * wants its messages, and until then must not take it for deleted. Its locks last as long as those of the first entity
+   * that is listed. A subscription takes no new messages.
+   */
+  #addKept({ queues, topics }: BrokerEntities): void {
+    const [listed = { name: "" }] = [...queues, ...topics.flatMap(({ subscriptions }) => subscriptions)];
+    const { lockDurationMs } = settingsOf(listed);
+    for (const name of this.#memory?.kept.withMessages() ?? []) {
+      const own = name.replace(/\/\$deadletterqueue$/i, "");
+      if (!this.has(own)) this.#add(own, settingsOf({ name: own, lockDurationMs }));
     }
   }
 

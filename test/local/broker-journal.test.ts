@@ -127,6 +127,27 @@ describe("a broker with a journal, started again, has", () => {
     const { client: again } = await startAgain();
     expect(await peek(again.createReceiver("q"))).toHaveLength(1);
   });
+
+  test("an entity that nobody lists any more, as long as it holds a message or a dead letter", async () => {
+    const { client } = await start();
+    await client.createSender("q").sendMessages({ body: "dead" });
+    const [bad] = await client.createReceiver("q").receiveMessages(1, { maxWaitTimeInMs: 5_000 });
+    if (!bad) throw new Error("a message should have come");
+    await client.createReceiver("q").deadLetterMessage(bad);
+    await client.createSender("t").sendMessages({ body: "x" });
+    const others = { queues: [{ name: "other" }], topics: [{ name: "t", subscriptions: [{ name: "new" }] }] };
+    const { client: again } = await startAgain(others);
+    expect(await peek(again.createReceiver("q", { subQueueType: "deadLetter" }))).toHaveLength(1);
+    await again.createSender("t").sendMessages({ body: "y" });
+    expect(await peek(again.createReceiver("t", "s"))).toHaveLength(1);
+    for (const receiver of [again.createReceiver("q", { subQueueType: "deadLetter" }), again.createReceiver("t", "s")])
+      for (const message of await receiver.receiveMessages(1, { maxWaitTimeInMs: 5_000 }))
+        await receiver.completeMessage(message);
+    const { client: last } = await startAgain(others);
+    await expect(peek(last.createReceiver("q"))).rejects.toThrow(
+      /MessagingEntityNotFound|not exist|could not be found/i,
+    );
+  });
 });
 
 test("what is over makes the journal no longer than what is there, once it is started again", async () => {
