@@ -1,6 +1,7 @@
 import { makeCommand, wholeNumber } from "../shared/command-line.ts";
 import { addCompletion } from "./completion.ts";
 import { addDead } from "./dead/command.ts";
+import { withDoing } from "./doing.ts";
 import { end } from "./end.ts";
 import { addModules } from "./modules/command.ts";
 import { addRepair } from "./repair/command.ts";
@@ -9,6 +10,12 @@ import { addSend } from "./send/command.ts";
 import { withTarget } from "./target/flags.ts";
 import { withJson, withOutput } from "./text/output.ts";
 import { chooseCluster, withCluster } from "./up/cluster-flags.ts";
+
+const AUDIT_HELP = `
+Reads all open rows, Jobs, messages and dead letters, and changes nothing without --repair. What may
+be in flight, because it is younger than two ticks, is no finding. docs/operate.md lists the kinds.
+Ends with 0 if nothing is wrong or all was mended, 1 if something is wrong or was cut off,
+2 for wrong flags.`;
 
 /**
  * Makes the whole command: the names of all subcommands, what each does, and what it takes. What a subcommand does is
@@ -55,10 +62,15 @@ Makes the table and the containers if they are missing, and changes nothing else
 Ends with 0 if nothing that it found is an error, 1 if something is, 2 for wrong flags.`,
     )
     .action((flags) => end(async () => (await import("./preflight/preflight.ts")).preflight(flags)));
-  withTarget(program.command("audit"))
-    .description("Lists what only a person may repair, with the command that does it, and changes nothing.")
-    .addHelpText("after", "\nEnds with 0 if nothing needs to be repaired, 1 if something does, 2 for wrong flags.")
-    .action((flags) => end(async () => (await import("./audit/audit.ts")).audit(flags)));
+  withDoing(withJson(withTarget(program.command("audit"))))
+    .option("--repair", "mend what needs no judgement, as a tick or a sweep would in its time")
+    .description("Compares bus, rows and cluster, and names whatever disagrees with the command that mends it.")
+    .addHelpText("after", AUDIT_HELP)
+    .action((flags, command) => {
+      if (!flags.repair && (flags.why !== undefined || flags.dryRun))
+        command.error("error: --why and --dry-run go with --repair");
+      return end(async () => (await import("./audit/audit.ts")).audit(flags));
+    });
   addRepair(program);
 
   program.commandsGroup("Messages, and one machine:");

@@ -1,19 +1,84 @@
-import { makeOperator } from "../../shared/operate/operator.ts";
-import { findingText } from "../repair/words.ts";
+import { type AuditReport, isSafe, type SafeFinding, safeOf } from "../../shared/operate/audit/finding.ts";
+import { subjectOf } from "../../shared/operate/audit/subject.ts";
+import { type Answers, makeOperator, type Operator } from "../../shared/operate/operator.ts";
+import type { DoingFlags } from "../doing.ts";
+import { answerText } from "../repair/words.ts";
 import type { TargetFlags } from "../target/flags.ts";
-import { openTarget } from "../target/open-target.ts";
-import { plainText } from "../text/plain-text.ts";
-import { print } from "../text/print.ts";
+import { openTarget, type Target } from "../target/open-target.ts";
+import { plainJson, plainText } from "../text/plain-text.ts";
+import { note, print } from "../text/print.ts";
+import { showProgress } from "../text/progress.ts";
+import { counted } from "../text/times.ts";
+import { commandFor, cutOffText, findingText, lookedText, progressText } from "./words.ts";
 
-/** Lists what only a person may repair. Resolves to 1 if there is anything. */
-export async function audit(flags: TargetFlags): Promise<number> {
-  const target = await openTarget(flags);
+interface AuditFlags extends TargetFlags, DoingFlags {
+  readonly output?: "table" | "json";
+  readonly repair?: true;
+}
+
+/**
+ * Compares bus, rows and cluster, and prints what disagrees with the command that mends it. With `repair` it mends what
+ * needs no judgement. Resolves to 1 if anything is left, or was not looked at.
+ */
+export async function audit({ output, repair, ...flags }: AuditFlags): Promise<number> {
+  // A message gets its row by the module that takes it.
+  const target = await openTarget(flags, { allFiles: repair === true });
   try {
-    const found = await makeOperator(target.deps, target.log).audit();
-    for (const finding of found) print(plainText(findingText(finding, target.deps.namespace)));
-    if (found.length === 0) print("nothing needs to be repaired");
-    return found.length === 0 ? 0 : 1;
+    const operator = makeOperator(target.deps, target.log);
+    const report = await walk(operator);
+    const safe = safeOf(report.findings);
+    const mended = repair && safe.length > 0 ? await mendAll(operator, target, safe, flags) : [];
+    if (output === "json") print(asJson(report, mended, target));
+    else printReport(report, mended, target, repair === true);
+    const left = report.findings.length - mended.filter(([, { kind }]) => kind === "done" || kind === "already").length;
+    return left > 0 || report.unfinished.length > 0 ? 1 : 0;
   } finally {
     await target.close();
   }
+}
+
+async function walk(operator: Operator): Promise<AuditReport> {
+  const progress = showProgress("looking at the open runs");
+  try {
+    return await operator.audit((now) => progress.now(progressText(now)));
+  } finally {
+    progress.end();
+  }
+}
+
+async function mendAll(
+  operator: Operator,
+  target: Target,
+  found: readonly SafeFinding[],
+  flags: DoingFlags,
+): Promise<Answers> {
+  const { why, dryRun = false } = flags;
+  const words = `mend ${counted(found.length, "finding")}`;
+  const who = await target.announce(dryRun ? `dry run: ${words}` : words);
+  const progress = showProgress("mending", found.length);
+  try {
+    const by = { who, ...(why === undefined ? {} : { why }) };
+    return await operator.mend(found, { by, dryRun }, (done) => progress.at(done));
+  } finally {
+    progress.end();
+  }
+}
+
+function printReport(report: AuditReport, mended: Answers, { deps }: Target, isRepair: boolean): void {
+  for (const found of report.findings)
+    if (!isRepair || !isSafe(found)) print(plainText(findingText(found, deps.namespace)));
+  for (const [name, answer] of mended) print(plainText(`${answer.kind}: ${name}: ${answerText(answer)}`));
+  for (const line of cutOffText(report)) note(plainText(line));
+  print(lookedText(report));
+}
+
+function asJson({ findings, looked, unfinished }: AuditReport, mended: Answers, { deps }: Target): string {
+  const told = findings.map((found) => ({
+    ...found,
+    subject: subjectOf(found),
+    isSafe: isSafe(found),
+    command: commandFor(found, deps.namespace),
+  }));
+  const answers = mended.map(([subject, answer]) => ({ subject, ...answer }));
+  return plainJson({ findings: told, mended: answers, looked, unfinished }, 2);
 }

@@ -1,8 +1,6 @@
 import type { Answer } from "../../shared/operate/answer.ts";
-import type { AuditFinding } from "../../shared/operate/audit.ts";
-import { FORCED_OUTCOMES } from "../../shared/operate/forced-outcome.ts";
+import type { SafeFinding } from "../../shared/operate/audit/finding.ts";
 import type { ModuleLimit } from "../../shared/run/module-limit.ts";
-import { runId } from "../../shared/run/run.ts";
 
 /** What an answer of the operator's room says to a person: in one sentence. */
 export function answerText(answer: Answer): string {
@@ -45,6 +43,8 @@ function doneText(answer: Answer & { kind: "done" | "would" }): string {
       return `attempt ${answer.attempt} follows`;
     case "opened the gate":
       return "the next ticks judge what is held there, accept what fits, and dead-letter the rest";
+    case "mended":
+      return MENDED[answer.what];
     case "limited":
       return `from 10 s from now on, ${limitText(answer)}`;
     case "resumed":
@@ -57,6 +57,19 @@ function doneText(answer: Answer & { kind: "done" | "would" }): string {
       return answer satisfies never;
   }
 }
+
+/** What follows once the audit has mended something. */
+const MENDED: Readonly<Record<SafeFinding["kind"], string>> = {
+  "missing Job": "its Job counts as deleted, and the next attempt follows",
+  "unrecorded Job": "its row says now that the Job is there, and the next tick follows the Job",
+  "unretired Job": "its Job is retired: it is ended if it was at work, and only keeps its name taken",
+  "message without a row": "its row is made anew from the message's stamps, and the next tick goes on with the run",
+  "message of a closed run": "a lost run is open again, and the message of any other is settled by its verdict",
+  "lock without a run": "its run is made anew from its message's stamps, or forgotten if the message is not there",
+  "run without a lock": "its identity is locked again, so that it can be closed",
+  "search rows": "the rows are deleted",
+  "letters gone": "the rows of its dead letters that are gone are deleted",
+};
 
 /** Says what a limit lets start, and until when. */
 function limitText({ places, until }: Pick<ModuleLimit, "places" | "until">): string {
@@ -90,6 +103,8 @@ function alreadyText(answer: Answer & { kind: "already" }): string {
       return "no person has paused or limited it";
     case "not redriven":
       return "no redrive of it is at work";
+    case "mended":
+      return "it is no longer so, because a replica was first";
     default:
       return answer satisfies never;
   }
@@ -143,42 +158,5 @@ function refusedText(answer: Answer & { kind: "refused" }): string {
       return answer.detail;
     default:
       return answer satisfies never;
-  }
-}
-
-/** What was found, and the flags that mend it. */
-export function findingText(found: AuditFinding, namespace: string): string {
-  switch (found.kind) {
-    case "orphan message": {
-      const id = runId(found.key);
-      const owner =
-        found.owner === undefined ? "no owner's stamp" : `the stamp of owner ${JSON.stringify(found.owner)}`;
-      const module = found.module === undefined ? "no module takes it" : `module ${found.module} takes it`;
-      const messageId = JSON.stringify(found.message.messageId ?? "");
-      return `${id}: a deferred message (id ${messageId}) without a row, with ${owner}; ${module}: --adopt '${id}'`;
-    }
-    case "overdue Job": {
-      const minutes = Math.round(found.overdueMs / 60_000);
-      const outcomes = FORCED_OUTCOMES.join("|");
-      return `${found.runId}: Job ${found.jobName} is not over, ${minutes} min after the time limit of its pod: --force '${found.runId}' --as ${outcomes}`;
-    }
-    case "another cluster": {
-      const { record, uid, atWork } = found;
-      return `namespace ${namespace} (uid ${uid}) is not the one that the ${atWork} Jobs at work are in, which is ${record.namespace} (uid ${record.uid ?? "unknown"}). Point the Dispatcher back at that one, or if it is gone: --accept-cluster`;
-    }
-    case "shut gate": {
-      const many = `${found.mayBeMore ? "more than " : ""}${found.held} messages`;
-      return `${found.gate}: ${many} are held that would be rejected (the last that was: ${found.problem}). Mend the module file, or dead-letter them: --open-gate '${found.gate}'`;
-    }
-    case "mass absence":
-      return `${found.absent} Jobs are absent from namespace ${namespace}, too many to believe it: --accept-cluster`;
-    case "source held": {
-      const { source, because, since } = found;
-      const what =
-        because === "entity missing" ? "the bus has no such queue or subscription" : "most of its messages are missing";
-      return `${source}: held since ${new Date(since).toISOString()}, because ${what}: --accept-loss '${source}'`;
-    }
-    default:
-      return found satisfies never;
   }
 }

@@ -8,6 +8,8 @@ const QUIET_MS = 1_000;
 export interface Progress {
   /** So many are done. */
   at(count: number): void;
+  /** Shows these words from now on. */
+  now(words: string): void;
   /** Takes the line away. */
   end(): void;
 }
@@ -17,12 +19,15 @@ export interface Progress {
  * nothing if stderr is no terminal.
  */
 export function showProgress(words: string, total?: number): Progress {
-  if (!isLive(process.stderr)) return { at: () => {}, end: () => {} };
+  if (!isLive(process.stderr)) return { at: () => {}, now: () => {}, end: () => {} };
   const spinner = yoctoSpinner({ text: words, stream: process.stderr });
   const timer = setTimeout(() => spinner.start(), QUIET_MS);
   return {
     at(count) {
       spinner.text = total === undefined ? `${words}: ${count}` : `${words}: ${count} of ${total}`;
+    },
+    now(text) {
+      spinner.text = text;
     },
     end() {
       clearTimeout(timer);

@@ -78,7 +78,7 @@ export async function sweep(
  * Finds out why no open run speaks of a deferred message, and mends it if only the table was wrong. Resolves to whether
  * there was something to mend. Usually the run was only opened, or closed, since the rows were read.
  */
-async function findHome(
+export async function findHome(
   deps: Dependencies,
   key: RunKey,
   message: PeekedMessage,

@@ -1,18 +1,13 @@
 import type { Dependencies } from "../dependencies.ts";
-import { ConflictError } from "../errors.ts";
 import { recordCluster } from "../holds/cluster-guard.ts";
-import { retryOf } from "../jobs/run-limits.ts";
 import type { Log } from "../log.ts";
 import { isJobAbsent } from "../observe/absence.ts";
 import { viewCluster } from "../observe/cluster-view.ts";
-import { lookAtJob } from "../observe/look-at-job.ts";
 import { readOpenRuns } from "../observe/open-runs.ts";
-import type { StoredRun } from "../ports/run-table.ts";
-import { nextRow } from "../run/after-ending.ts";
 import { accepted } from "../run/cluster-record.ts";
-import { decide } from "../run/decide.ts";
-import { type Run, runId } from "../run/run.ts";
+import { runId } from "../run/run.ts";
 import { type Answer, already, done, would } from "./answer.ts";
+import { believeAbsence } from "./believe-absence.ts";
 import { actionOf, type Doing, fieldsOf } from "./by.ts";
 
 /**
@@ -27,7 +22,11 @@ export async function acceptCluster(deps: Dependencies, how: Doing, log: Log): P
   const view = await viewCluster(deps);
   const absent = all.flatMap(({ atWork }) => atWork).filter(({ run }) => isJobAbsent(run, view));
   let jobs = 0;
-  for (const stored of absent) if (await believe(deps, stored, how, log)) jobs += 1;
+  for (const stored of absent) {
+    const { jobName = "" } = stored.run;
+    const ofRun = actionOf(by, "accept cluster", runId(stored.run), deps.clock.now(), { jobName });
+    if (await believeAbsence(deps, stored, dryRun ? undefined : ofRun, log)) jobs += 1;
+  }
   const action = actionOf(by, "accept cluster", deps.namespace, deps.clock.now(), { jobs });
   const { before, after, isWritten } = await recordCluster(deps, accepted, { action, dryRun });
   if (isWritten && !dryRun)
@@ -40,36 +39,4 @@ export async function acceptCluster(deps: Dependencies, how: Doing, log: Log): P
     });
   if (jobs === 0 && !isWritten) return already({ was: "cluster accepted" });
   return (dryRun ? would : done)({ did: "accepted the cluster", jobs });
-}
-
-/** Says whether the absence was confirmed, and recorded unless this is a dry run; false if the run moved on meanwhile. */
-async function believe(
-  deps: Dependencies,
-  stored: StoredRun,
-  { by, dryRun = false }: Doing,
-  log: Log,
-): Promise<boolean> {
-  const next = await afterAbsence(deps, stored);
-  if (!next) return false;
-  if (dryRun) return true;
-  const { jobName = "" } = stored.run;
-  try {
-    const action = actionOf(by, "accept cluster", runId(next), deps.clock.now(), { jobName });
-    await deps.table.update(stored, next, action);
-  } catch (error) {
-    if (error instanceof ConflictError) return false;
-    throw error;
-  }
-  log.warn("took an absent job for deleted by hand", { runId: runId(next), jobName, ...fieldsOf(by) });
-  return true;
-}
-
-async function afterAbsence(deps: Dependencies, stored: StoredRun): Promise<Run | undefined> {
-  const { run } = stored;
-  const { job } = (await lookAtJob(deps, stored, run.jobName ?? "")) ?? {};
-  if (job?.phase !== "absent") return undefined;
-  const now = deps.clock.now();
-  const { lockDurationMs } = deps;
-  const decision = decide({ run, job, cancelled: false, retry: retryOf(run, deps), lockDurationMs, now });
-  return decision.do === "retry" || decision.do === "conclude" ? nextRow(run, decision, now) : undefined;
 }

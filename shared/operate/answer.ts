@@ -1,6 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import type { ModuleLimit } from "../run/module-limit.ts";
 import type { ClosedStatus } from "../run/run.ts";
+import type { SafeFinding } from "./audit/finding.ts";
 
 /** What an action did, or would do. The facts, not the words: `cli/repair/words.ts` has those. */
 export type Done =
@@ -27,6 +28,8 @@ export type Done =
   | { readonly did: "opened the gate" }
   /** So many Jobs of the module may be at work from now on; with 0 places it is paused. */
   | ({ readonly did: "limited" } & ModuleLimit)
+  /** What an audit had found is as it has to be. */
+  | { readonly did: "mended"; readonly what: SafeFinding["kind"] }
   /** The module's file says again how many Jobs may be at work. `places`: how many were allowed until now. */
   | { readonly did: "resumed"; readonly places: number }
   /** The ticks redrive the wanted dead letters of the source. */
@@ -51,7 +54,9 @@ type Already =
   /** No person paused or limited the module. */
   | { readonly was: "not limited" }
   /** No redrive of the source is at work. */
-  | { readonly was: "not redriven" };
+  | { readonly was: "not redriven" }
+  /** What an audit had found is no longer so. */
+  | { readonly was: "mended" };
 
 /** Why an action can't be done. */
 type Refusal =

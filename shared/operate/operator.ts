@@ -12,7 +12,10 @@ import { acceptCluster } from "./accept-cluster.ts";
 import { acceptLoss } from "./accept-loss.ts";
 import { adoptMessage } from "./adopt-message.ts";
 import { type Answer, already, refused } from "./answer.ts";
-import { type AuditFinding, audit } from "./audit.ts";
+import { audit } from "./audit/audit.ts";
+import type { AuditProgress, AuditReport, SafeFinding } from "./audit/finding.ts";
+import { mend } from "./audit/mend.ts";
+import { subjectOf } from "./audit/subject.ts";
 import type { By, Doing } from "./by.ts";
 import { cancelRun } from "./cancel-run.ts";
 import type { LettersChosen } from "./chosen-letters.ts";
@@ -65,11 +68,10 @@ export interface Operator {
   followLogs(key: RunKey, options: { readonly signal: AbortSignal }): AsyncIterable<LogPart>;
   /** Resolves to a run once it is closed. Undefined if there is none, or `signal` aborts; `newer` as with `show`. */
   wait(key: RunKey, options?: { readonly signal?: AbortSignal }): Promise<ClosedRun | "newer" | undefined>;
-  /**
-   * Lists what only an operator may decide. Changes nothing. Rejects with an UnavailableError if something can't be
-   * read.
-   */
-  audit(): Promise<readonly AuditFinding[]>;
+  /** Finds where bus, rows and cluster disagree, and what only a person may decide: see `audit.ts`. Changes nothing. */
+  audit(tell?: (progress: AuditProgress) => void): Promise<AuditReport>;
+  /** Mends what an audit found and needs no judgement: see `mend.ts`. `tell` is told how many are done. */
+  mend(found: readonly SafeFinding[], how: Doing, tell?: (done: number) => void): Promise<Answers>;
   /** Lists what persons did, the newest first. Changes nothing. Rejects with an UnavailableError. */
   actions(page: ActionsAsked): Promise<ActionPage>;
   /** Gives the largest failure groups: see `dead-groups.ts`. */
@@ -161,7 +163,15 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     ],
     abortRedrive: (name, how) => toSources(name, (source) => abortRedrive(deps, source, how, log)),
     redrives: async () => (await deps.instanceTable.redrives()).map(({ redrive }) => redrive),
-    audit: () => audit(deps),
+    audit: (tell) => audit(deps, tell),
+    async mend(all, how, tell) {
+      const answers: [string, Answer][] = [];
+      for (const found of all) {
+        answers.push([subjectOf(found), await mend(deps, found, how, log).catch(unavailable)]);
+        tell?.(answers.length);
+      }
+      return answers;
+    },
     actions: (page) => readActions(deps, page),
     adopt: async (runIds, how) => toEach(runIds, adoptBy(await viewCluster(deps), how)),
     async adoptAllOf(owner, how) {

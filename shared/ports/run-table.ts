@@ -4,6 +4,7 @@ import type { NotedLetter } from "../run/dead-letter.ts";
 import type { Reason } from "../run/reasons.ts";
 import type { ClosedRun, Run, RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
+import type { RowCheck } from "./row-check.ts";
 
 /** An open run as the table held it at `read`. */
 export interface StoredRun {
@@ -148,7 +149,7 @@ export interface ModuleLater {
  * its due time, if it waits for that; or under its module, if it is held. The place follows from the run, and each write
  * that changes it moves the row. So a run that waits is read only when its time comes or its turn.
  */
-export interface RunTable {
+export interface RunTable extends RowCheck {
   /** Finds the run of exactly this identity, enqueued time included. */
   find(key: RunKey): Promise<FoundRun>;
   /**

@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import type { Dependencies } from "../dependencies.ts";
 import { finishedAt, type JobIdentity, readJobIdentity } from "../jobs/job-identity.ts";
 import { jobName } from "../jobs/job-name.ts";
+import { isAttemptOver, mayEndUntil } from "../observe/attempt-over.ts";
 import { type ClusterView, jobNameOf } from "../observe/cluster-view.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -94,13 +95,10 @@ export function makeFollowUnspoken(deps: Dependencies) {
       await advance(found.stored);
       return "followed";
     }
-    const isOver =
-      found.kind === "closed" || (found.stored.run.attempt > identity.attempt && found.stored.run.jobName !== name);
     // A retired Job is in the list of cancelled ones alone.
-    if (!isOver || !view.jobs.has(name)) return found.kind === "closed" ? "done" : "followed";
-    // The Job of a run that was closed as lost while it was at work may end, within its own time limits.
-    const endsBy = found.kind === "closed" && found.run.status === "lost" ? (found.run.jobOverdueAt ?? 0) : 0;
-    if (finishedAt(job) === undefined && deps.clock.now() <= endsBy) return "followed";
+    if (!isAttemptOver(found, name, identity) || !view.jobs.has(name))
+      return found.kind === "closed" ? "done" : "followed";
+    if (finishedAt(job) === undefined && deps.clock.now() <= mayEndUntil(found)) return "followed";
     events.log.warn("retiring a job whose attempt is over");
     await retireJob(deps, identity.key, identity.attempt, { name, uid: job.metadata?.uid }, events.log, async () => {});
     return "followed";

@@ -13,7 +13,9 @@ export type Deed =
   | "limit"
   | "purge dead letters"
   | "redrive dead letters"
-  | "abort redrive";
+  | "abort redrive"
+  /** What an audit found, and a tick, a sweep or a purge would have done in its time. */
+  | "mend";
 
 /** What a person did, as the action log keeps it. */
 export interface Action {

@@ -13,6 +13,7 @@ import { makeTestClock } from "../support/test-clock.ts";
 import { describeActionLog } from "./action-log.contract.ts";
 import { describeInstanceTable } from "./instance-table.contract.ts";
 import { describeRedriveRows } from "./redrive-rows.contract.ts";
+import { describeRowCheck } from "./row-check.contract.ts";
 import { describeRunPlaces } from "./run-places.contract.ts";
 import { describeRunSearch } from "./run-search.contract.ts";
 import { describeRunTable } from "./run-table.contract.ts";
@@ -42,6 +43,7 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
   describeRunPlaces(`the Azure table on ${name}`, make);
   describeRunSearch(`the Azure table on ${name}`, make);
   describeRedriveRows(`the Azure table on ${name}`, make);
+  describeRowCheck(`the Azure table on ${name}`, make);
   describeInstanceTable(`the Azure table on ${name}`, make);
   describeActionLog(`the Azure table on ${name}`, make);
 
@@ -348,6 +350,87 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       await table.insert(aRun());
       await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", workRow(aRun()));
       await expect(table.find(aRun())).rejects.toThrow(/by hand.*work\|00000000000000000042/);
+    });
+
+    it("puts a run back whose row was deleted by hand, once, and it goes on to its end", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      await table.insert(aRun());
+      await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", workRow(aRun()));
+      const broken = await table.brokenRows(aRun());
+      if (broken?.kind !== "no run") throw new Error("the run should be nowhere");
+      expect(await table.identities(aRun().source, 10)).toMatchObject([{ sequenceNumber: 42, isOpen: true }]);
+      const run = aRun({ status: "waiting", notBefore: T0 });
+      await table.putBack(broken, run);
+      await expect(table.putBack(broken, run)).rejects.toThrow(ConflictError);
+      expect(await table.brokenRows(aRun())).toBeUndefined();
+      const back = await openRun(table, aRun());
+      expect(back.run).toEqual(run);
+      await table.close(back, closing(run));
+      expect(await table.find(run)).toMatchObject({ kind: "closed" });
+    });
+
+    it("forgets the identity of a run that is nowhere, so that its message is a new one", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      await table.insert(aRun());
+      await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", workRow(aRun()));
+      const broken = await table.brokenRows(aRun());
+      if (broken?.kind !== "no run") throw new Error("the run should be nowhere");
+      await table.putBack(broken, undefined);
+      await expect(table.putBack(broken, undefined)).rejects.toThrow(ConflictError);
+      expect(await table.find(aRun())).toEqual({ kind: "none" });
+      await table.insert(aRun());
+    });
+
+    it("locks a run again whose other row was deleted by hand, so that it can be closed and found", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const run = aRun({ status: "waiting", notBefore: T0 });
+      const { row } = await table.insert(run);
+      await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", runRow(run));
+      expect(await table.brokenRows(run)).toBeUndefined();
+      const broken = await table.brokenRows(run, row);
+      if (broken?.kind !== "no lock") throw new Error("nothing should lock the run");
+      await table.lockAgain(broken);
+      await expect(table.lockAgain(broken)).rejects.toThrow(ConflictError);
+      expect(await table.brokenRows(run, row)).toBeUndefined();
+      const again = await openRun(table, run);
+      expect(again).toMatchObject({ run, row });
+      await table.close(again, closing(run));
+      expect(await table.purge(run.source, T0 + 86_400_000, 10)).toBe(1);
+      expect(await table.searchRows(run.source, 10)).toEqual([]);
+    });
+
+    it("does not lock a run again that changed since", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const stored = await table.insert(aRun());
+      await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", runRow(aRun()));
+      const broken = await table.brokenRows(aRun());
+      if (broken?.kind !== "no lock") throw new Error("nothing should lock the run");
+      await table.update(stored, aRun({ attempt: 2 }));
+      await expect(table.lockAgain(broken)).rejects.toThrow(ConflictError);
+      expect(await table.identities(aRun().source, 10)).toEqual([]);
+    });
+
+    it("lists the search rows of all runs, page by page, and removes those that are named, once and again", async () => {
+      const table = makeAzureTable(optionsFor());
+      for (let sequenceNumber = 1; sequenceNumber <= 3; sequenceNumber += 1)
+        await table.insert(aRun({ sequenceNumber, messageId: `m-${sequenceNumber}`, correlationId: "c" }));
+      const { source } = aRun();
+      const all = await table.searchRows(source, 10);
+      expect(all.map(({ sequenceNumber }) => sequenceNumber).toSorted((a, b) => a - b)).toEqual([1, 1, 2, 2, 3, 3]);
+      const pages = [];
+      for (let page = await table.searchRows(source, 2); page.length > 0; ) {
+        pages.push(...page);
+        page = page.length < 2 ? [] : await table.searchRows(source, 2, page.at(-1)?.row);
+      }
+      expect(pages).toEqual(all);
+      const ofFirst = all.filter(({ sequenceNumber }) => sequenceNumber === 1);
+      for (let turn = 0; turn < 2; turn += 1) await table.removeSearchRows(source, ofFirst);
+      expect(await table.withMessageId(source, "m-1", 10)).toEqual([]);
+      expect(await table.withCorrelationId(source, "c", 10)).toHaveLength(2);
     });
 
     it("does not take a row for the run's own that says it is another incarnation's", async () => {

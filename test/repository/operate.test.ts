@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { MENDED } from "../../shared/operate/audit/finding.ts";
 import { CLUSTER_HOLDS } from "../../shared/run/run.ts";
 import { countEvents } from "../../shared/telemetry/event-counts.ts";
 import { ofType, readPrediction } from "../support/predicted-resources.ts";
@@ -36,6 +37,13 @@ describe("docs/operate.md", () => {
     const atWork = ["job-at-work", "job-terminating", "job-overdue"];
     expect(causes).toEqual(expect.arrayContaining(["back-off", ...atWork]));
     expect(named("| cause | means").toSorted()).toEqual(causes.filter((cause) => !atWork.includes(cause)).toSorted());
+  });
+
+  it("explains every finding of an audit, and says which of them --repair mends", () => {
+    expect(named("| finding | means")).toEqual(Object.keys(MENDED));
+    const mended = PAGE.split("\n").filter((line) => line.endsWith("| `audit --repair` |"));
+    const kinds = mended.map((line) => /^\| `([^`]+)`/.exec(line)?.[1]);
+    expect(kinds).toEqual(Object.entries(MENDED).flatMap(([kind, by]) => (by === "audit" ? [kind] : [])));
   });
 
   it("explains every alert", () => {

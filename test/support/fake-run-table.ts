@@ -20,6 +20,7 @@ import type {
   StoredSourceHold,
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
+import type { SearchRow } from "../../shared/ports/row-check.ts";
 import type {
   LetterRun,
   LettersWanted,
@@ -41,8 +42,10 @@ import { type Interference, withInterference } from "./interference.ts";
 export type Tables = RunTable & InstanceTable;
 
 export interface FakeRunTable extends RunTable, InstanceTable, Interference<keyof Tables> {
-  /** Removes the rows of an open run, as a restore of the table may do. */
-  forget(key: RunKey): void;
+  /** Removes the rows of an open run, as a restore of the table may do. With `only`, one of the two. */
+  forget(key: RunKey, only?: "run" | "lock"): void;
+  /** Leaves a row by which a run is found that is not there. */
+  leaveSearchRow(key: RunKey): void;
   /** The rows that are in the table now, in the order of insertion. */
   rows(): { open: Run[]; closed: ClosedRun[] };
 }
@@ -76,6 +79,8 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const actions = new Map<string, StoredAction[]>();
   const limits = new Map<string, StoredLimit>();
   const redrives = new Map<string, StoredRedrive>();
+  /** The rows of a search are made up as they are asked for. These are left of runs that are gone. */
+  let strays: SearchRow[] = [];
   let cluster: StoredClusterRecord | undefined;
   const gates = new Map<string, { state: GateState; etag: string }>();
   let tick: LastTick | undefined;
@@ -314,6 +319,40 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     async purgeLetters(_source, letters) {
       for (const letter of letters) if (runs.get(runKey(letter))?.closed) runs.delete(runKey(letter));
     },
+    async identities(source, limit, last) {
+      return [...runs]
+        .filter(([key]) => key.startsWith(`${sourceKey(source)}|`))
+        .map(([key, { closed }]) => ({ source, ...keyIn(key), isOpen: closed === undefined }))
+        .toSorted((a, b) => (runRow(a) < runRow(b) ? -1 : 1))
+        .filter((one) => last === undefined || runRow(one) > runRow(last))
+        .slice(0, limit);
+    },
+    async brokenRows(key) {
+      const lock = runs.get(runKey(key));
+      const run = open.get(runKey(key));
+      if (lock && !lock.closed && !run) return { kind: "no run", key, etag: lock.etag };
+      return !lock && run ? { kind: "no lock", key, stored: stored(run) } : undefined;
+    },
+    async lockAgain({ key, stored: seen }) {
+      requireUnchanged(seen);
+      if (runs.has(runKey(key))) throw new ConflictError(`Run ${runId(key)} is locked.`);
+      runs.set(runKey(key), { closed: undefined, etag: nextEtag() });
+    },
+    async putBack({ key, etag }, run) {
+      if (runs.get(runKey(key))?.etag !== etag || open.has(runKey(key)))
+        throw new ConflictError(`The rows of run ${runId(key)} have changed.`);
+      if (run === undefined) runs.delete(runKey(key));
+      else put(run, openRowOf(run, clock.now()));
+    },
+    async searchRows(source, limit, last) {
+      return strays
+        .filter((one) => sourceKey(one.source) === sourceKey(source))
+        .filter(({ row }) => last === undefined || row > last)
+        .slice(0, limit);
+    },
+    async removeSearchRows(_source, rows) {
+      strays = strays.filter(({ row }) => !rows.some((one) => one.row === row));
+    },
     sweepCursor: async (source) => cursors.get(sourceKey(source)) ?? 0,
     async saveSweepCursor(source, sequenceNumber) {
       cursors.set(sourceKey(source), sequenceNumber);
@@ -392,9 +431,12 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     },
   };
   return Object.assign(withInterference(port), {
-    forget: (key: RunKey) => {
-      open.delete(runKey(key));
-      runs.delete(runKey(key));
+    forget: (key: RunKey, only?: "run" | "lock") => {
+      if (only !== "lock") open.delete(runKey(key));
+      if (only !== "run") runs.delete(runKey(key));
+    },
+    leaveSearchRow: ({ source, sequenceNumber, enqueuedAt }: RunKey) => {
+      strays.push({ source, sequenceNumber, enqueuedAt, row: `msg|${strays.length}` });
     },
     rows: () => ({
       open: [...open.values()].map(({ run }) => run),
@@ -405,4 +447,10 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
 
 function runKey(key: RunKey): string {
   return `${sourceKey(key.source)}|${key.sequenceNumber}|${key.enqueuedAt}|${key.redrive ?? 0}`;
+}
+
+/** Reads the numbers that `runKey` has written. */
+function keyIn(key: string): Omit<RunKey, "source"> {
+  const [sequenceNumber = 0, enqueuedAt = 0, redrive = 0] = key.split("|").slice(-3).map(Number);
+  return { sequenceNumber, enqueuedAt, ...(redrive === 0 ? {} : { redrive }) };
 }

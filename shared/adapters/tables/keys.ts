@@ -197,6 +197,12 @@ export function runRowsUpTo(time: EpochMs): KeyRange {
   return { from: "run|", below: `run|${day(time + 2 * DAY_MS)}` };
 }
 
+/** The `run|` rows of all runs of a source. */
+export const RUN_ROWS: KeyRange = everyRow("run");
+
+/** The rows by which runs are found, in the order of their keys. */
+export const SEARCH_ROWS: readonly KeyRange[] = [everyRow("corr"), everyRow("msg")];
+
 /** Gives the range of the closed and open `run|` rows of messages that were enqueued on the UTC day of `time`. */
 export function runRowsOfDay(time: EpochMs): KeyRange {
   return everyRow(`run|${day(time)}`);

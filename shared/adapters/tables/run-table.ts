@@ -14,6 +14,7 @@ import { makeInstanceRows } from "./instance-rows.ts";
 import { notedRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
 import { makeLetterRuns } from "./letter-runs.ts";
 import { makeMoveOldRows } from "./old-rows.ts";
+import { makeRowCheck } from "./row-check.ts";
 import { makeTableRows, type ReadRows, type Row, strictly } from "./rows.ts";
 import {
   isMark,
@@ -165,7 +166,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
         if (isOld(mark.columns)) await moveOldRows(key.source, { only: key });
       }
       throw new ConflictError(
-        `Run ${runId(key)} moved on with each of ${MAX_LOOKS} looks. If that lasts, its row was deleted by hand: ${runRow(key)} says that it is open, but neither ${workRow(key)} nor the row that it names is there (partition ${partition}). Restore that row.`,
+        `Run ${runId(key)} moved on with each of ${MAX_LOOKS} looks. If that lasts, its row was deleted by hand: ${runRow(key)} says that it is open, but neither ${workRow(key)} nor the row that it names is there (partition ${partition}). Restore that row, or have it made anew: dispatcher audit --repair`,
       );
     },
 
@@ -247,6 +248,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
 
     letterRuns: makeLetterRuns(rows, instance, readable),
     ...makeSearch(rows, instance, readable),
+    ...makeRowCheck(rows, instance, clock, readable),
     ...makeDeadLetters(rows, instance, readable),
     forgetLetters: makeForgetLetters(rows, instance),
     closedRuns: makeClosedRuns(rows, instance, readable),

@@ -120,7 +120,7 @@ describe.each([
   it("judges what is held once a person says so, and rejects it", async () => {
     const world = makeWorld([wrong]);
     await send(world, 50, GOOD);
-    expect(await operator(world).audit()).toEqual([
+    expect((await operator(world).audit()).findings).toEqual([
       expect.objectContaining({ kind: "shut gate", gate, held: 40, mayBeMore: false }),
     ]);
     expect(await operator(world).openGates([gate], BY_HAND)).toEqual([
@@ -128,7 +128,7 @@ describe.each([
     ]);
     await tickFor(world, world, () => world.open().length === 0);
     expect(inState(world, "dead-lettered")).toHaveLength(50);
-    expect(await operator(world).audit()).toEqual([]);
+    expect((await operator(world).audit()).findings).toEqual([]);
     expect(await operator(world).openGates([gate], BY_HAND)).toEqual([[gate, { kind: "already", was: "not shut" }]]);
   });
 });
@@ -298,7 +298,7 @@ describe("a held run", () => {
     const { sequenceNumber, enqueuedAt } = world.run();
     world.table.forget(world.run());
     const person = operator(world);
-    expect(await person.audit()).toEqual([]);
+    expect((await person.audit()).findings).toMatchObject([{ kind: "message without a row", module: undefined }]);
     const id = `thumbnails:${sequenceNumber}:${enqueuedAt}`;
     expect(await person.adopt([id], BY_HAND)).toEqual([[id, { kind: "done", did: "adopted to be judged" }]]);
     expect(world.run()).toMatchObject({ sequenceNumber, status: "held", module: "" });
@@ -388,7 +388,7 @@ describe("a held run", () => {
     await send(world, 10, FITS_NOTHING, less);
     await tickFor(world, less, () => false);
     expect(world.run()).toMatchObject({ status: "held", module: "" });
-    expect(await operator(less).audit()).toEqual([
+    expect((await operator(less).audit()).findings).toEqual([
       expect.objectContaining({ kind: "shut gate", gate: "source:thumbnails", held: 1 }),
     ]);
   });

@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
+import type { Dependencies } from "../../../shared/dependencies.ts";
 import { makeLog } from "../../../shared/log.ts";
 import { viewCluster } from "../../../shared/observe/cluster-view.ts";
 import { acceptCluster } from "../../../shared/operate/accept-cluster.ts";
 import { acceptLoss } from "../../../shared/operate/accept-loss.ts";
 import { adoptMessage } from "../../../shared/operate/adopt-message.ts";
-import { audit } from "../../../shared/operate/audit.ts";
+import { audit as walk } from "../../../shared/operate/audit/audit.ts";
 import { cancelRun } from "../../../shared/operate/cancel-run.ts";
 import { forceRun } from "../../../shared/operate/force-run.ts";
 import type { ForcedOutcome } from "../../../shared/operate/forced-outcome.ts";
@@ -23,53 +24,16 @@ function aLog(lines: string[] = []) {
   return makeLog({ info: push, warn: push, error: push });
 }
 
+async function audit(deps: Dependencies) {
+  return (await walk(deps)).findings;
+}
+
 async function toTheEnd(world: World, replica: Pick<World, "tick"> = world): Promise<void> {
   for (let tick = 0; tick < 20 && world.open().length > 0; tick += 1) {
     world.clock.advance(20_000);
     await replica.tick();
   }
 }
-
-/** Expects that `act` changes neither rows, nor messages, nor Jobs. */
-async function expectUntouched(world: World, act: () => Promise<unknown>): Promise<void> {
-  const all = () =>
-    JSON.stringify([world.table.rows(), world.message(1), world.cluster.names(), world.cluster.creates]);
-  const before = all();
-  await act();
-  expect(all()).toBe(before);
-}
-
-describe("the audit", () => {
-  it("finds nothing if the tick needs no person, and changes nothing", async () => {
-    const world = await withRun();
-    await expectUntouched(world, async () => expect(await audit(world.deps)).toEqual([]));
-  });
-
-  it("does not report what the sweep repairs", async () => {
-    const world = await withRun();
-    world.table.forget(world.run());
-    expect(await audit(world.deps)).toEqual([]);
-  });
-
-  it("finds every message of another owner, however many pages there are", async () => {
-    const world = makeWorld();
-    for (let sent = 0; sent < 600; sent += 1) {
-      const { lockToken } = world.broker.deliver(SOURCE);
-      await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "owner-2" });
-    }
-    const found = await audit(world.deps);
-    expect(found).toHaveLength(600);
-    expect(found.at(-1)).toMatchObject({ kind: "orphan message", owner: "owner-2", key: { sequenceNumber: 600 } });
-  });
-
-  it("finds an overdue Job", async () => {
-    const world = await withRun();
-    world.cluster.linger(world.jobName());
-    world.clock.advance(48 * 3_600_000);
-    const [found] = await audit(world.deps);
-    expect(found).toMatchObject({ kind: "overdue Job", runId: runId(world.run()), jobName: world.jobName() });
-  });
-});
 
 describe("adopting a message", () => {
   const adopt = async (world: World, key: RunKey, deps = world.deps) =>

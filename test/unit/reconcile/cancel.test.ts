@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { audit } from "../../../shared/operate/audit.ts";
+import { audit } from "../../../shared/operate/audit/audit.ts";
 import { makeWorld } from "../../support/world.ts";
 
 async function withJob() {
@@ -183,7 +183,7 @@ describe("the count of overdue Jobs", () => {
     world.clock.advance(10_000);
     await world.tick();
     expect(world.lastTick()).toMatchObject({ overdue: 0, working: 1 });
-    expect(await audit(world.deps)).toEqual([]);
+    expect((await audit(world.deps)).findings).toEqual([]);
     // One look moved the limit in its row, and there is none again until it is over.
     const looks = world.cluster.calls.get("get");
     world.clock.advance(3_600_000);
@@ -193,7 +193,7 @@ describe("the count of overdue Jobs", () => {
     world.clock.advance(90_000);
     await world.tick();
     expect(world.lastTick()).toMatchObject({ overdue: 1, working: 1 });
-    expect(await audit(world.deps)).toMatchObject([{ kind: "overdue Job" }]);
+    expect((await audit(world.deps)).findings).toMatchObject([{ kind: "overdue Job" }]);
   });
 
   it("has no Job that found a node after hours", async () => {

@@ -1,0 +1,65 @@
+import type { Dependencies } from "../../dependencies.ts";
+import { gateOf } from "../../judge/gate-of.ts";
+import { type Gates, makeGates } from "../../judge/gates.ts";
+import type { StoredSourceHold } from "../../ports/instance-table.ts";
+import { gateName } from "../../run/gate-state.ts";
+import { runId } from "../../run/run.ts";
+import { type Source, sourceKey, sourceName } from "../../run/source.ts";
+import type { AuditFinding } from "./finding.ts";
+import type { SourceRows } from "./open-rows.ts";
+
+/** So many held runs of a gate are counted at most. */
+const MOST_COUNTED = 1_000;
+
+/** Finds what holds the runs of whole sources, gates and modules up. `held`: the holds whose loss no person accepted. */
+export async function sourceFindings(
+  deps: Dependencies,
+  all: readonly SourceRows[],
+  held: readonly StoredSourceHold[],
+): Promise<AuditFinding[]> {
+  const found = held.map(({ source, hold: { because, since } }): AuditFinding => {
+    const rows = all.find((one) => sourceKey(one.source) === sourceKey(source));
+    const removed = rows === undefined ? [] : removedModules(deps, rows);
+    return { kind: "source held", source: sourceName(source), because, since, removed };
+  });
+  const gates = makeGates(deps);
+  await gates.refresh();
+  for (const rows of all) {
+    found.push(...(await shutGates(deps, rows.source, gates)));
+    // With the files back, the source is no longer held either.
+    if (!held.some(({ source }) => sourceKey(source) === sourceKey(rows.source)))
+      found.push(...missingFiles(deps, rows));
+  }
+  return found;
+}
+
+/** Names the modules of a source's open runs, if no module file names the source any more. */
+export function removedModules({ modules }: Pick<Dependencies, "modules">, { source, open }: SourceRows): string[] {
+  if ([...modules.values()].some((module) => sourceKey(module.source) === sourceKey(source))) return [];
+  return [...new Set([...open.values()].map(({ module }) => module))].filter((module) => module !== "");
+}
+
+/** Finds the shut gates at which runs of a source are held. */
+async function shutGates(deps: Dependencies, source: Source, gates: Gates): Promise<AuditFinding[]> {
+  const found: AuditFinding[] = [];
+  for (const { run } of await deps.table.heldHeads(source)) {
+    const scope = gateOf(deps.modules, run);
+    const state = scope && gates.shut(scope);
+    if (!state) continue;
+    const runs = await deps.table.held(source, run.module, MOST_COUNTED);
+    const mayBeMore = runs.length === MOST_COUNTED;
+    found.push({ kind: "shut gate", gate: gateName(scope), problem: state.problem, held: runs.length, mayBeMore });
+  }
+  return found;
+}
+
+/** Finds the modules for which runs wait and whose files are gone. Jobs at work need no file to be followed. */
+function missingFiles({ modules }: Dependencies, { source, open }: SourceRows): AuditFinding[] {
+  const waiting = new Map<string, { waiting: number; first: string }>();
+  for (const { status, module, key } of open.values()) {
+    if (status !== "waiting" || modules.has(module)) continue;
+    const before = waiting.get(module) ?? { waiting: 0, first: runId(key) };
+    waiting.set(module, { ...before, waiting: before.waiting + 1 });
+  }
+  return [...waiting].map(([module, of]) => ({ kind: "file missing", module, source: sourceName(source), ...of }));
+}
