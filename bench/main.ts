@@ -39,6 +39,8 @@ const WORKING = 1000;
 const OPERATED = { working: WORKING, waiting: 7_000, later: 1_000, held: 1_000, closed: 200_000 };
 /** How many dead letters are redriven. */
 const REDRIVEN = 10_000;
+/** How many Jobs are at work while they are audited. */
+const AUDITED = 10_000;
 /** How many replicas share a source, where they are compared with a single one. */
 const REPLICAS = 3;
 
@@ -50,7 +52,9 @@ async function measure(processes: Processes): Promise<string> {
   if (backlog !== undefined)
     return backlogText(await measureBacklog(processes, { working: WORKING, backlog, rounds }, progress));
   if (operate === true)
-    return operateText(await measureOperate(processes, { runs: OPERATED, letters: REDRIVEN, rounds }, progress));
+    return operateText(
+      await measureOperate(processes, { runs: OPERATED, letters: REDRIVEN, audited: AUDITED, rounds }, progress),
+    );
   const app: AcceptRound[] = [];
   const bare: AcceptRound[] = [];
   const several: number[] = [];

@@ -6,12 +6,21 @@ import { type Servers, settingsOf } from "../servers.ts";
 import { Ticking, USUAL_TICKS } from "../ticking.ts";
 
 /** What is run, with which exit code it ends, and how long the half of all runs may take at most. */
-const COMMANDS = [
-  // Something is wrong, because a gate is shut.
+interface Measured {
+  readonly args: readonly string[];
+  readonly exitCode: number;
+  readonly targetMs: number;
+}
+
+/** What is run beside a long history. Something is wrong there, because a gate is shut. */
+export const LOOKS: readonly Measured[] = [
   { args: ["status"], exitCode: 1, targetMs: 600 },
   { args: ["dead", "groups"], exitCode: 0, targetMs: 600 },
   { args: ["--help"], exitCode: 0, targetMs: 150 },
-] as const;
+];
+
+/** What is run beside very many Jobs at work, and finds nothing wrong. */
+export const AUDIT: Measured = { args: ["audit"], exitCode: 0, targetMs: 10_000 };
 
 /** How long each run of a command took as a whole process, and Node alone, which runs nothing. */
 export interface CommandFigures {
@@ -22,7 +31,12 @@ export interface CommandFigures {
 }
 
 /** Runs each command so often beside a running app, in turn with Node alone. */
-export async function measureCommands(processes: Processes, servers: Servers, runs: number): Promise<CommandFigures[]> {
+export async function measureCommands(
+  processes: Processes,
+  servers: Servers,
+  commands: readonly Measured[],
+  runs: number,
+): Promise<CommandFigures[]> {
   const said = new Ticking();
   const app = await servers.startApp({ schedule: USUAL_TICKS, onLine: said.take });
   await said.until(1);
@@ -37,7 +51,7 @@ export async function measureCommands(processes: Processes, servers: Servers, ru
   };
 
   const figures: CommandFigures[] = [];
-  for (const { args, exitCode, targetMs } of COMMANDS) {
+  for (const { args, exitCode, targetMs } of commands) {
     const [ms, nodeMs]: [number[], number[]] = [[], []];
     for (let made = 0; made < runs; made += 1) {
       ms.push(await timeOf([distFile("cli/main.js"), ...args], exitCode));

@@ -2,7 +2,7 @@ import { type Pair, withBoth } from "../backlog/pair.ts";
 import { startWorld } from "../backlog/world.ts";
 import type { Processes } from "../processes.ts";
 import { startStubCluster } from "../servers.ts";
-import { type CommandFigures, measureCommands } from "./measure-commands.ts";
+import { AUDIT, type CommandFigures, LOOKS, measureCommands } from "./measure-commands.ts";
 import { measureIdle } from "./measure-idle.ts";
 import { type LookFigures, measureLooks } from "./measure-looks.ts";
 import type { RedriveFigures } from "./redrive-letters.ts";
@@ -25,6 +25,8 @@ export interface OperateOptions {
   readonly runs: Operated;
   /** How many dead letters are redriven. */
   readonly letters: number;
+  /** How many Jobs are at work that are audited. */
+  readonly audited: number;
   readonly rounds: number;
 }
 
@@ -43,7 +45,7 @@ export async function measureOperate(
   options: OperateOptions,
   progress: (what: string) => void,
 ): Promise<OperateFigures> {
-  const { runs, rounds } = options;
+  const { runs, audited, rounds } = options;
   const worlds = await withBoth({ none: 0, many: runs.closed }, (closed) => {
     const { working, waiting, later, held } = runs;
     progress(`filling servers with ${working + waiting + later + held} open runs and ${closed} closed ones`);
@@ -61,7 +63,19 @@ export async function measureOperate(
     letters: options.letters,
   });
   progress(`running each command ${rounds * RUNS_PER_ROUND} times`);
-  const commands = await measureCommands(processes, worlds.many.servers, rounds * RUNS_PER_ROUND);
+  const commands = await measureCommands(processes, worlds.many.servers, LOOKS, rounds * RUNS_PER_ROUND);
   await withBoth(worlds, (world) => world.stop());
-  return { options, looks, redrive, commands, idleMib };
+  progress(`auditing ${audited} Jobs at work ${rounds} times`);
+  const audits = await measureAudit(processes, audited, rounds);
+  return { options, looks, redrive, commands: [...commands, ...audits], idleMib };
+}
+
+/** Measures the audit beside so many Jobs at work, and nothing else. */
+async function measureAudit(processes: Processes, working: number, runs: number): Promise<CommandFigures[]> {
+  const startCluster = (directory: string) => startStubCluster(processes, directory);
+  const options = { working, waiting: 0, maxActive: working, isAlone: true, startCluster };
+  const world = await startWorld(processes, options);
+  const figures = await measureCommands(processes, world.servers, [AUDIT], runs);
+  await world.stop();
+  return figures.map((one) => ({ ...one, what: `${one.what}, of ${working} Jobs at work` }));
 }

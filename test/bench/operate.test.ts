@@ -116,7 +116,7 @@ it("each view sees what was put there, and needs the bare requests that it is me
 it("the report has the targets beside the figures", () => {
   const times = [10, 20, 30];
   const text = operateText({
-    options: { runs: { working: 1, waiting: 2, later: 3, held: 4, closed: 5 }, letters: 400, rounds: 1 },
+    options: { runs: { working: 1, waiting: 2, later: 3, held: 4, closed: 5 }, letters: 400, audited: 6, rounds: 1 },
     looks: [{ what: "status", targetMs: 50, ms: times, bareMs: [1, 2, 3] }],
     redrive: { letters: 400, seconds: 2, bareSeconds: 1, cpuMs: 1.5, bareCpuMs: 1 },
     commands: [{ what: "dispatcher --help", targetMs: 150, ms: times, nodeMs: times }],
