@@ -7,7 +7,7 @@ import { type ClusterView, jobNameOf, phaseOf, viewCluster } from "../../observe
 import { lookAtJob } from "../../observe/look-at-job.ts";
 import type { StoredRun } from "../../ports/run-table.ts";
 import { holdOf } from "../../run/cluster-record.ts";
-import { keyOf, type Run, type RunKey, runId } from "../../run/run.ts";
+import { keyOf, type Run, runId } from "../../run/run.ts";
 import { findRun } from "./find-run.ts";
 import type { AuditFinding } from "./finding.ts";
 import { inFlightMs } from "./in-flight.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { LockLostError, UnavailableError } from "../../../shared/errors.ts";
+import { audit } from "../../../shared/operate/audit/audit.ts";
 import { abortRedrive, orderRedrive, planRedrive, type Redriving } from "../../../shared/operate/redrive-letters.ts";
 import { makeCarryOutRedrives } from "../../../shared/redrive/carry-out.ts";
 import type { RedriveWanted } from "../../../shared/run/redrive.ts";
@@ -355,6 +356,17 @@ describe("a redrive", () => {
       );
     }
     expect(started).toEqual(["at work", "came before", "old", "came after"]);
+  });
+
+  it("leaves nothing for an audit to find, at work and when it is over", async () => {
+    const world = await withDead(1, 1, 64);
+    await redrive(world, { messageIds: ["m-1", "m-3"] });
+    world.clock.advance(3_600_000);
+    expect(await audit(world.deps)).toMatchObject({ findings: [], unfinished: [] });
+    for (const { jobName = "" } of world.open()) world.cluster.fail(jobName, 2);
+    await ticks(world, () => world.open().length === 0);
+    world.clock.advance(3_600_000);
+    expect(await audit(world.deps)).toMatchObject({ findings: [], unfinished: [] });
   });
 
   it("is refused for an app that may sleep, unless a person keeps a replica", async () => {
