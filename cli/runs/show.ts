@@ -1,3 +1,4 @@
+import { bodyText } from "../../shared/operate/views/body-text.ts";
 import type { RunShown } from "../../shared/operate/views/run.ts";
 import { runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
@@ -34,16 +35,8 @@ function readable(shownRun: RunShown): unknown {
   if (!message?.content) return shownRun;
   return {
     ...shownRun,
-    message: { found: { ...message, content: { ...message.content, ...bodyOf(message.content) } } },
+    message: { found: { ...message, content: { ...message.content, ...bodyText(message.content.body) } } },
   };
-}
-
-function bodyOf({ body }: { readonly body: Uint8Array }): { readonly body: string; readonly encoding: string } {
-  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-  const text = bytes.toString("utf8");
-  return text.includes("\ufffd")
-    ? { body: bytes.toString("base64"), encoding: "base64" }
-    : { body: text, encoding: "utf8" };
 }
 
 function plain(name: string, text: string): [string, string] {
@@ -71,7 +64,7 @@ function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> 
   if ("found" in message && message.found?.content) {
     const { content } = message.found;
     yield plain("properties", plainJson(content.properties));
-    const { body, encoding } = bodyOf(content);
+    const { body, encoding } = bodyText(content.body);
     yield plain(encoding === "utf8" ? "body" : "body (base64)", body);
   }
 }

@@ -34,6 +34,7 @@ import { type Explanation, explain } from "./views/explain.ts";
 import { type ExportedLetter, exportLetters } from "./views/export-letters.ts";
 import { findRuns, type RunsFound } from "./views/find-runs.ts";
 import { type AttemptLog, followLogs, type LogPart, readLogs } from "./views/logs.ts";
+import { listModules, type ModuleShown } from "./views/modules.ts";
 import { type RunShown, showRun } from "./views/run.ts";
 import { listRuns, type RunsPage, type RunsWanted } from "./views/runs.ts";
 import { type Status, status } from "./views/status.ts";
@@ -68,6 +69,8 @@ export interface Operator {
   followLogs(key: RunKey, options: { readonly signal: AbortSignal }): AsyncIterable<LogPart>;
   /** Resolves to a run once it is closed. Undefined if there is none, or `signal` aborts; `newer` as with `show`. */
   wait(key: RunKey, options?: { readonly signal?: AbortSignal }): Promise<ClosedRun | "newer" | undefined>;
+  /** Lists the modules as their files have them, and what a person said of each. */
+  modules(): Promise<readonly ModuleShown[]>;
   /** Finds where bus, rows and cluster disagree, and what only a person may decide: see `audit.ts`. Changes nothing. */
   audit(tell?: (progress: AuditProgress) => void): Promise<AuditReport>;
   /** Mends what an audit found and needs no judgement: see `mend.ts`. `tell` is told how many are done. */
@@ -151,6 +154,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     logs: (key, attempt) => readLogs(deps, key, attempt),
     followLogs: (key, options) => followLogs(deps, key, options),
     wait: (key, options) => waitForRun(deps, key, options),
+    modules: () => listModules(deps),
     deadGroups: (which) => deadGroups(deps, which),
     deadLetters: (wanted, page) => deadLetters(deps, wanted, page),
     deadLetter: (id) => deadLetter(deps, id),

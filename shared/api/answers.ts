@@ -1,0 +1,373 @@
+import { z } from "zod";
+import { PLACES } from "../ports/run-table.ts";
+import { REASONS } from "../run/reasons.ts";
+import { CLOSED_STATUSES, OPEN_STATUSES } from "../run/run.ts";
+
+// What the API answers. The compiler holds each answer against the view that gives it, and a test holds what the routes
+// really answer against these. Where the rules of a room decide what is said (a decision, a finding), only the word that
+// tells the kind is described.
+
+/** The named schemas, which the OpenAPI document lists once each. */
+export const NAMED = z.registry<{ readonly id: string }>();
+
+function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
+  NAMED.add(schema, { id });
+  return schema;
+}
+
+/** A list that nobody changes. */
+const list = <Item extends z.ZodType>(item: Item) => z.array(item).readonly();
+const time = z.number().describe("ms since 1970");
+const length = z.number().describe("ms");
+const count = z.int().min(0);
+const counts = z.record(z.string(), count.optional());
+
+const source = named(
+  "Source",
+  z.union([z.object({ queue: z.string() }), z.object({ topic: z.string(), subscription: z.string() })]),
+);
+const counted = z.object({ count, isMore: z.boolean() }).describe("isMore: there are more, which nobody counted");
+const reason = z.enum(REASONS);
+const closedStatus = z.enum(CLOSED_STATUSES);
+/** Something whose other fields depend on the word that tells its kind. */
+const byKind = z.looseObject({ kind: z.string() });
+const byPhase = z.looseObject({ phase: z.string() });
+const byDeed = z.looseObject({ do: z.string() });
+const byCause = z.looseObject({ cause: z.string() });
+/** What was asked of one server, which may be away. */
+const sought = <Found extends z.ZodType>(found: Found) =>
+  z.union([z.object({ found: found.nullable() }), z.object({ unavailable: z.string() })]);
+const moduleName = z.string().describe("empty: no module takes the message");
+
+const limit = named(
+  "Limit",
+  z.object({
+    module: z.string(),
+    places: count.describe("0: the module is paused"),
+    who: z.string(),
+    why: z.string().optional(),
+    since: time,
+    until: time.optional(),
+  }),
+);
+
+const attemptEnd = z.object({
+  reason,
+  kind: z.string(),
+  permanent: z.boolean(),
+  detail: z.string(),
+  exitCode: z.int().optional(),
+  startFault: z.string().optional(),
+});
+
+const runFields = z.object({
+  id: z.string().describe("such as thumbnails:42:1732400000000"),
+  source,
+  sequenceNumber: z.int(),
+  enqueuedAt: time,
+  status: z.enum([...OPEN_STATUSES, ...CLOSED_STATUSES]),
+  module: moduleName,
+  messageId: z.string(),
+  correlationId: z.string().optional(),
+  subject: z.string().optional(),
+  traceparent: z.string().optional(),
+  acceptedAt: time,
+  expiresAt: time.optional(),
+  attempt: z.int(),
+  failures: count,
+  interruptions: count,
+  bodyInBlob: z.boolean(),
+  notBefore: time,
+  dispatchedAt: time.optional(),
+  jobOverdueAt: time.optional(),
+  heldUpBy: z.string().optional(),
+  heldUpSince: time.optional(),
+  jobName: z.string().optional(),
+  jobUid: z.string().optional(),
+  endOrdered: attemptEnd.optional(),
+  verdict: z
+    .object({
+      outcome: closedStatus,
+      reason: reason.optional(),
+      description: z.string().optional(),
+      exitCode: z.int().optional(),
+      unbegun: z.boolean().optional(),
+    })
+    .optional(),
+  lastError: z.string().optional(),
+  logsUrl: z.string().optional(),
+  absentSince: time.optional(),
+  busyCount: count,
+  closedAt: time.optional().describe("only of a run that is over"),
+  wasHeld: z.boolean().optional(),
+});
+const run = named("Run", runFields);
+
+export const session = named(
+  "Session",
+  z.object({
+    instance: z.string(),
+    namespace: z.string(),
+    place: z.string().describe("where this Dispatcher is, in words"),
+    version: z.string(),
+    role: z.enum(["viewer", "operator"]),
+    mayChange: z.boolean().describe("whether actions are taken here"),
+  }),
+);
+
+const moduleStatus = named(
+  "ModuleStatus",
+  z.object({
+    module: moduleName,
+    source: source.optional(),
+    places: count.optional(),
+    limit: limit.optional(),
+    atWork: z.object({ byStatus: counts, heldUpBy: counts, busy: count }).optional(),
+    inLine: counted,
+    later: counted.extend({ causes: counts }),
+    held: counted,
+    oldestAt: time.optional(),
+    trip: z.object({ since: time, why: z.string(), probeAt: time }).optional(),
+    gate: z.object({ name: z.string(), since: time, problem: z.string() }).optional(),
+    ends: z.object({ since: time }).catchall(count.optional()).optional(),
+  }),
+);
+export const status = named(
+  "Status",
+  z.object({
+    instance: z.string(),
+    namespace: z.string(),
+    at: time,
+    tick: z.object({ at: time, ageMs: length }).optional(),
+    ticker: z.string().optional(),
+    modules: list(moduleStatus),
+    problems: list(byKind),
+  }),
+);
+
+export const runsPage = named(
+  "RunsPage",
+  z.object({
+    runs: list(run),
+    scanned: count.describe("how many rows were read for it"),
+    next: z.string().optional().describe("give it as `from` for the next page"),
+  }),
+);
+
+const container = z.object({
+  name: z.string(),
+  state: z.enum(["waiting", "running", "ended"]),
+  reason: z.string().optional(),
+  exitCode: z.int().optional(),
+  startedAt: time.optional(),
+  endedAt: time.optional(),
+});
+const pod = z.object({
+  name: z.string(),
+  phase: z.string(),
+  reason: z.string().optional(),
+  node: z.string().optional(),
+  startedAt: time.optional(),
+  containers: list(container),
+});
+const job = z.object({
+  name: z.string(),
+  uid: z.string(),
+  phase: z.enum(["suspended", "active", "ending", "complete", "failed"]),
+  isRetired: z.boolean(),
+  why: z.string().optional(),
+  endedAt: time.optional(),
+  pods: list(pod),
+});
+const message = z.object({
+  state: z.enum(["active", "deferred", "scheduled"]),
+  deliveryCount: z.int().optional(),
+  stamps: z.record(z.string(), z.unknown()),
+  bodyBytes: count,
+});
+const place = z.enum([...PLACES, "closed"]);
+export const runShown = named(
+  "RunShown",
+  z.object({
+    run,
+    place,
+    attempt: count.describe("the one that is at work or was last; 0 if none has begun"),
+    job: sought(job),
+    message: sought(message),
+    times: z.object({
+      enqueuedAt: time,
+      acceptedAt: time,
+      jobCreatedAt: time.optional(),
+      podStartedAt: time.optional(),
+      workStartedAt: time.optional(),
+      workEndedAt: time.optional(),
+      jobEndedAt: time.optional(),
+      closedAt: time.optional(),
+    }),
+  }),
+);
+
+export const content = named(
+  "Content",
+  sought(
+    z.object({
+      body: z.string(),
+      encoding: z.enum(["utf8", "base64"]),
+      isCut: z.boolean().describe("only the beginning of the body is shown"),
+      bodyBytes: count,
+      contentType: z.string().optional(),
+      properties: z.record(z.string(), z.unknown()),
+    }),
+  ),
+);
+
+export const explanation = named(
+  "Explanation",
+  z.union([
+    z.object({ kind: z.literal("closed"), run }),
+    z.object({
+      kind: z.literal("open"),
+      run,
+      place,
+      at: time,
+      facts: z.object({
+        jobName: z.string(),
+        job: byPhase,
+        cancelled: z.boolean(),
+        message: z.string().optional(),
+        slot: z.looseObject({ start: z.boolean() }).optional(),
+      }),
+      rule: z.string(),
+      decision: byDeed,
+      unavailable: z.string().optional(),
+      keptBack: byCause.optional(),
+      waitsFor: z
+        .object({
+          cause: z.string(),
+          until: time.optional(),
+          ahead: counted.optional(),
+          estimate: z.object({ ms: length, closed: count, since: time }).optional(),
+        })
+        .optional(),
+    }),
+  ]),
+);
+
+export const logs = named(
+  "Logs",
+  z.object({
+    attempt: count,
+    from: z.enum(["pod", "store", "nowhere"]),
+    isOpen: z.boolean().describe("whether more may follow"),
+    containers: list(z.object({ container: z.string(), text: z.string(), isCut: z.boolean() })),
+  }),
+);
+
+export const found = named(
+  "Found",
+  z.object({
+    by: z.enum(["run id", "message id", "correlation id"]).optional().describe("missing if nothing was found"),
+    runs: list(z.object({ id: z.string(), source, enqueuedAt: time })),
+    isMore: z.boolean(),
+  }),
+);
+
+const group = z.object({ id: z.string(), text: z.string() });
+const letter = named(
+  "DeadLetter",
+  z.object({
+    id: z.string().describe("that of its run"),
+    source,
+    sequenceNumber: z.int(),
+    enqueuedAt: time,
+    module: moduleName,
+    reason,
+    exitCode: z.int().optional(),
+    group,
+    messageId: z.string(),
+    attempts: count,
+    closedAt: time,
+  }),
+);
+export const failureGroups = named(
+  "FailureGroups",
+  z.object({
+    groups: list(
+      group.extend({
+        module: moduleName,
+        reason,
+        exitCode: z.int().optional(),
+        count,
+        isMore: z.boolean(),
+        firstAt: time,
+        lastAt: time,
+        sample: letter.extend({ description: z.string() }),
+      }),
+    ),
+    others: count.describe("how many groups there are besides"),
+  }),
+);
+export const lettersPage = named(
+  "DeadLettersPage",
+  z.object({ letters: list(letter), next: z.string().optional().describe("give it as `after` for the next page") }),
+);
+export const letterShown = named(
+  "DeadLetterShown",
+  z.object({
+    letter,
+    run,
+    onBus: sought(message.pick({ state: true, stamps: true, bodyBytes: true })),
+  }),
+);
+
+const module = named(
+  "Module",
+  z.looseObject({
+    name: z.string(),
+    file: z.string(),
+    source,
+    maxActive: count,
+    limit: limit.optional(),
+  }),
+);
+export const modules = named("Modules", z.object({ modules: list(module) }));
+
+export const auditFindings = named("AuditFindings", z.object({ findings: list(byKind) }));
+
+export const actionsPage = named(
+  "ActionsPage",
+  z.object({
+    actions: list(
+      z.object({
+        id: z.string(),
+        at: time,
+        who: z.string(),
+        why: z.string().optional(),
+        what: z.string(),
+        subject: z.string(),
+        source: z.string().optional(),
+        facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+      }),
+    ),
+    next: z.string().optional().describe("give it as `after` for the next page"),
+  }),
+);
+
+const command = z.string().describe("the command that does the same");
+export const acted = named(
+  "Acted",
+  z.object({
+    command,
+    answers: list(z.looseObject({ name: z.string(), kind: z.enum(["done", "would", "already", "refused"]) })).describe(
+      "what became of each thing that was named",
+    ),
+  }),
+);
+export const purged = named(
+  "Purged",
+  z.object({
+    command,
+    plan: z.object({ chosen: count, onBus: count, inFront: count, tooDeep: count }),
+    done: z.object({ removed: count, gone: count, left: count }).optional().describe("missing after a dry run"),
+  }),
+);

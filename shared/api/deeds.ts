@@ -1,0 +1,209 @@
+import { z } from "zod";
+import { durationText } from "../duration.ts";
+import type { Doing } from "../operate/by.ts";
+import { FORCED_OUTCOMES } from "../operate/forced-outcome.ts";
+import type { Answers } from "../operate/operator.ts";
+import { REASONS } from "../run/reasons.ts";
+import { acted, purged } from "./answers.ts";
+import type { Caller } from "./caller.ts";
+import { ProblemError } from "./problem.ts";
+import { deed, type Room, type Route } from "./route.ts";
+
+/** So many things may be named in one action. */
+const MOST_NAMED = 1_000;
+/** Longer than a limit would ever be meant to hold. */
+const LONGEST_MS = 366 * 86_400_000;
+
+const nothing = z.strictObject({});
+const name = z.string().min(1).max(1_024);
+const names = z.array(name).min(1).max(MOST_NAMED);
+const doing = z.strictObject({
+  why: z.string().min(1).max(1_000).optional().describe("the reason, for those who see it later"),
+  dryRun: z.boolean().default(false).describe("only say what would be done"),
+});
+const limiting = doing.extend({
+  forMs: z.int().min(1_000).max(LONGEST_MS).optional().describe("how long; without it, until it is resumed"),
+});
+const ofModule = z.strictObject({ module: z.string().min(1).max(63) });
+
+interface Doings {
+  readonly why?: string | undefined;
+  readonly dryRun: boolean;
+}
+
+/** Everything that a person may do. Each answers with the command that does the same. */
+export const DEEDS: readonly Route[] = [
+  deed({
+    path: "/runs/cancel",
+    name: "cancelRuns",
+    says: "Cancels runs, whatever they wait for: a Job at work is ended, the message dead-lettered.",
+    params: nothing,
+    query: nothing,
+    body: doing.extend({ runs: names }),
+    answer: acted,
+    take: (room, { body: { runs, ...how } }, caller) =>
+      act(caller, how, ["runs", "cancel", ...runs], (doingIt) => room.operator.cancel(runs, doingIt)),
+  }),
+  deed({
+    path: "/runs/force",
+    name: "forceRuns",
+    says: "Gives up the Jobs of runs that can't end, and says what becomes of their messages.",
+    params: nothing,
+    query: nothing,
+    body: doing.extend({ runs: names, as: z.enum(FORCED_OUTCOMES) }),
+    answer: acted,
+    take: (room, { body: { runs, as, ...how } }, caller) =>
+      act(caller, how, ["repair", "--force", ...runs, "--as", as], (doingIt) => room.operator.force(runs, as, doingIt)),
+  }),
+  deed({
+    path: "/runs/adopt",
+    name: "adoptRuns",
+    says: "Takes on deferred messages that have no row, by the ids that their runs would have.",
+    params: nothing,
+    query: nothing,
+    body: doing.extend({ runs: names }),
+    answer: acted,
+    take: (room, { body: { runs, ...how } }, caller) =>
+      act(caller, how, ["repair", "--adopt", ...runs], (doingIt) => room.operator.adopt(runs, doingIt)),
+  }),
+  deed({
+    path: "/modules/{module}/pause",
+    name: "pauseModule",
+    says: "Pauses a module: nothing of it starts, its messages wait, and its Jobs at work go on.",
+    params: ofModule,
+    query: nothing,
+    body: limiting,
+    answer: acted,
+    take: (room, { params: { module }, body: { forMs, ...how } }, caller) =>
+      act(caller, how, ["modules", "pause", module, ...forFlag(forMs)], (doingIt) =>
+        room.operator.pause(module, { ...doingIt, ...untilOf(room, forMs) }),
+      ),
+  }),
+  deed({
+    path: "/modules/{module}/limit",
+    name: "limitModule",
+    says: "Lets so many Jobs of a module be at work, whatever its file says.",
+    params: ofModule,
+    query: nothing,
+    body: limiting.extend({ places: z.int().min(0).max(100_000) }),
+    answer: acted,
+    take: (room, { params: { module }, body: { forMs, places, ...how } }, caller) =>
+      act(caller, how, ["modules", "limit", module, String(places), ...forFlag(forMs)], (doingIt) =>
+        room.operator.limit(module, places, { ...doingIt, ...untilOf(room, forMs) }),
+      ),
+  }),
+  deed({
+    path: "/modules/{module}/resume",
+    name: "resumeModule",
+    says: "Lifts the pause or the limit of a module, so that its file counts again.",
+    params: ofModule,
+    query: nothing,
+    body: doing,
+    answer: acted,
+    take: (room, { params: { module }, body }, caller) =>
+      act(caller, body, ["modules", "resume", module], (doingIt) => room.operator.resume(module, doingIt)),
+  }),
+  deed({
+    path: "/gates/open",
+    name: "openGates",
+    says: "Opens gates, so that what is held there is judged: what fits is accepted, the rest dead-lettered.",
+    params: nothing,
+    query: nothing,
+    body: doing.extend({ gates: names.describe("such as module:thumbnail") }),
+    answer: acted,
+    take: (room, { body: { gates, ...how } }, caller) =>
+      act(caller, how, ["repair", "--open-gate", ...gates], (doingIt) => room.operator.openGates(gates, doingIt)),
+  }),
+  deed({
+    path: "/cluster/accept",
+    name: "acceptCluster",
+    says: "Takes the cluster that is seen for the right one, and the Jobs that are absent from it for deleted.",
+    params: nothing,
+    query: nothing,
+    body: doing,
+    answer: acted,
+    take: (room, { body }, caller) =>
+      act(caller, body, ["repair", "--accept-cluster"], (doingIt) => room.operator.acceptCluster(doingIt)),
+  }),
+  deed({
+    path: "/sources/accept-loss",
+    name: "acceptLoss",
+    says: "Closes the runs of a held source whose messages are missing.",
+    params: nothing,
+    query: nothing,
+    body: doing.extend({ source: name }),
+    answer: acted,
+    take: (room, { body: { source, ...how } }, caller) =>
+      act(caller, how, ["repair", "--accept-loss", source], (doingIt) => room.operator.acceptLoss(source, doingIt)),
+  }),
+  deed({
+    path: "/dead-letters/purge",
+    name: "purgeDeadLetters",
+    says: "Takes the dead letters of a group, a reason or a module off the bus for good. A dry run says how many.",
+    params: nothing,
+    query: nothing,
+    body: doing
+      .extend({
+        module: z.string().max(63).optional().describe("- for messages that no module took"),
+        reason: z.enum(REASONS).optional(),
+        group: z.string().min(1).max(64).optional(),
+        count: z.int().min(1).optional().describe("how many there are, as a person has typed it; not for a dry run"),
+      })
+      .refine((body) => body.module !== undefined || body.reason !== undefined || body.group !== undefined, {
+        message: "choose what to purge, by group, reason or module",
+      }),
+    answer: purged,
+    async take({ operator }, { body: { module, reason, group, count, ...how } }, caller) {
+      const flags = [...flag("group", group), ...flag("reason", reason), ...flag("module", module)];
+      const { letters, ...plan } = await operator.planPurge({
+        ...(module === undefined ? {} : { module: module === "-" ? "" : module }),
+        ...(reason === undefined ? {} : { reason }),
+        ...(group === undefined ? {} : { group: group.toLowerCase() }),
+      });
+      const chosen = letters.length;
+      const command = commandText(["dead", "purge", ...flags], how);
+      if (how.dryRun) return { command, plan: { chosen, ...plan } };
+      if (count !== chosen)
+        throw new ProblemError(
+          "conflict",
+          `Nothing was purged, because ${chosen} dead letters are chosen and not ${count ?? "named"}. Look again with a dry run, and send their count.`,
+        );
+      const { by } = await doingOf(caller, how, command);
+      return { command, plan: { chosen, ...plan }, done: await operator.purgeLetters(letters, by) };
+    },
+  }),
+];
+
+/** Does what a person asked for, and answers with the command that does the same. */
+async function act(caller: Caller, how: Doings, words: readonly string[], doIt: (doing: Doing) => Promise<Answers>) {
+  const command = commandText(words, how);
+  const answers = await doIt(await doingOf(caller, how, command));
+  return { command, answers: answers.map(([subject, answer]) => ({ ...answer, name: subject })) };
+}
+
+async function doingOf(caller: Caller, { why, dryRun }: Doings, command: string): Promise<Doing> {
+  const who = await caller.who(command);
+  return { by: { who, ...(why === undefined ? {} : { why }) }, dryRun };
+}
+
+/** Writes a command as a shell takes it. */
+function commandText(words: readonly string[], { why, dryRun }: Doings): string {
+  return ["dispatcher", ...words, ...flag("why", why), ...(dryRun ? ["--dry-run"] : [])].map(quoted).join(" ");
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+function flag(flagName: string, value: string | undefined): string[] {
+  // A value that begins with a dash would be taken for a flag.
+  return value === undefined ? [] : [`--${flagName}=${value}`];
+}
+
+function forFlag(forMs: number | undefined): string[] {
+  return flag("for", forMs === undefined ? undefined : durationText(forMs));
+}
+
+function untilOf({ clock }: Room, forMs: number | undefined): { readonly untilMs?: number } {
+  return forMs === undefined ? {} : { untilMs: clock.now() + forMs };
+}

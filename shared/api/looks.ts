@@ -1,0 +1,286 @@
+import { z } from "zod";
+import { bodyText } from "../operate/views/body-text.ts";
+import type { Sought } from "../operate/views/sought.ts";
+import type { NotedLetter } from "../run/dead-letter.ts";
+import { REASONS } from "../run/reasons.ts";
+import { CLOSED_STATUSES, type ClosedRun, OPEN_STATUSES, type Run, type RunKey, runId } from "../run/run.ts";
+import * as answers from "./answers.ts";
+import { ProblemError } from "./problem.ts";
+import { look, type Room, type Route } from "./route.ts";
+
+/** More of a body would help nobody on a screen. */
+const MOST_BODY_CHARACTERS = 256 * 1024;
+/** The largest time that a date can have. */
+const LAST_TIME = 8.64e15;
+/** The most that an id of a run or a message may be long. */
+const MOST_ID = 1_024;
+
+const nothing = z.strictObject({});
+const text = z.string().max(MOST_ID);
+const limit = z.coerce.number().int().min(1).max(1_000).default(100).describe("so many at most");
+const ofRun = z.strictObject({ run: text.describe("its id, or the id or correlation id of its message") });
+const moduleFilter = z.string().max(63).describe("- for messages that no module took").optional();
+
+/** Everything that may be asked for, and that changes nothing. */
+export const LOOKS: readonly Route[] = [
+  look({
+    path: "/session",
+    name: "session",
+    says: "Says which Dispatcher this is, and what you may do here.",
+    params: nothing,
+    query: nothing,
+    answer: answers.session,
+    async give({ instance, namespace, place, version, mayChange }, _, { role }) {
+      return { instance, namespace, place, version, role, mayChange: mayChange && role === "operator" };
+    },
+  }),
+  look({
+    path: "/status",
+    name: "status",
+    says: "Shows what runs, what waits and why, and what is wrong, module by module.",
+    params: nothing,
+    query: nothing,
+    answer: answers.status,
+    give: ({ operator }) => operator.status(),
+  }),
+  look({
+    path: "/runs",
+    name: "listRuns",
+    says: "Lists runs, open or closed, page by page. A page may be short, and yet have a next one.",
+    params: nothing,
+    query: z.strictObject({
+      module: z.string().max(63).optional(),
+      status: z.enum([...OPEN_STATUSES, ...CLOSED_STATUSES]).optional(),
+      source: text.optional().describe("as run ids begin with it"),
+      which: z.enum(["open", "closed"]).optional(),
+      since: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(LAST_TIME)
+        .optional()
+        .describe("ms since 1970: only messages enqueued from then on; of closed runs, by default the last 24 hours"),
+      limit,
+      from: z.string().max(4_096).optional().describe("`next` of the page before"),
+    }),
+    answer: answers.runsPage,
+    async give({ operator }, { query: { limit: most, from, ...wanted } }) {
+      const page = await operator.runs(present(wanted), { limit: most, from });
+      return { ...page, runs: page.runs.map(withId) };
+    },
+  }),
+  look({
+    path: "/search",
+    name: "search",
+    says: "Finds the runs that an id may mean: a run's own, a message's, or a correlation id.",
+    params: nothing,
+    query: z.strictObject({ id: text.min(1) }),
+    answer: answers.found,
+    async give({ operator }, { query }) {
+      const found = await operator.find(query.id);
+      if (!found) return { runs: [], isMore: false };
+      return { ...found, runs: found.keys.map((key) => ({ id: runId(key), ...key })) };
+    },
+  }),
+  look({
+    path: "/runs/{run}",
+    name: "showRun",
+    says: "Shows all that row, bus and cluster know of one run, but not its message's body and properties.",
+    params: ofRun,
+    query: nothing,
+    answer: answers.runShown,
+    async give({ operator }, { params }) {
+      const key = await oneRun(operator, params.run);
+      const shown = known(await operator.show(key), key);
+      return { ...shown, run: withId(shown.run) };
+    },
+  }),
+  look({
+    path: "/runs/{run}/content",
+    name: "showContent",
+    says: "Shows body and properties of a run's message, as long as it is on the bus.",
+    role: "operator",
+    params: ofRun,
+    query: nothing,
+    answer: answers.content,
+    async give({ operator }, { params }) {
+      const key = await oneRun(operator, params.run);
+      const { message } = known(await operator.show(key, { withContent: true }), key);
+      return then(message, ({ content, bodyBytes }) => {
+        if (!content) return null;
+        const { body, encoding } = bodyText(content.body);
+        return {
+          ...content,
+          body: body.slice(0, MOST_BODY_CHARACTERS),
+          encoding,
+          isCut: body.length > MOST_BODY_CHARACTERS,
+          bodyBytes,
+        };
+      });
+    },
+  }),
+  look({
+    path: "/runs/{run}/explanation",
+    name: "explainRun",
+    says: "Says why a run is where it is, what it waits for, and what comes next.",
+    params: ofRun,
+    query: nothing,
+    answer: answers.explanation,
+    async give({ operator }, { params }) {
+      const key = await oneRun(operator, params.run);
+      const explained = known(await operator.explain(key), key);
+      // Each kind by itself, because the compiler tells the kinds apart no more once they are spread.
+      return explained.kind === "closed"
+        ? { kind: explained.kind, run: withId(explained.run) }
+        : { ...explained, run: withId(explained.run), decision: { ...explained.decision } };
+    },
+  }),
+  look({
+    path: "/runs/{run}/logs",
+    name: "readLogs",
+    says: "Gives the last part of what the worker wrote: from its pod while that is there, then from what was kept.",
+    params: ofRun,
+    query: z.strictObject({ attempt: z.coerce.number().int().min(1).max(100_000).optional() }),
+    answer: answers.logs,
+    async give({ operator }, { params, query }) {
+      const key = await oneRun(operator, params.run);
+      const { run, ...log } = known(await operator.logs(key, query.attempt), key);
+      return { ...log, isOpen: !("closedAt" in run) };
+    },
+  }),
+  look({
+    path: "/failure-groups",
+    name: "listFailureGroups",
+    says: "Lists what failed: dead letters by module, reason, exit code and last words, the largest group first.",
+    params: nothing,
+    query: z.strictObject({ module: moduleFilter, limit }),
+    answer: answers.failureGroups,
+    async give({ operator }, { query }) {
+      const found = await operator.deadGroups({ module: moduleOf(query.module), limit: query.limit });
+      return { ...found, groups: found.groups.map((group) => ({ ...group, sample: letterWithId(group.sample) })) };
+    },
+  }),
+  look({
+    path: "/dead-letters",
+    name: "listDeadLetters",
+    says: "Lists dead letters by module, reason and group, the newest of each group first, page by page.",
+    params: nothing,
+    query: z.strictObject({
+      module: moduleFilter,
+      reason: z.enum(REASONS).optional(),
+      group: z.string().max(64).optional().describe("the id of a failure group"),
+      limit,
+      after: text.optional().describe("`next` of the page before"),
+    }),
+    answer: answers.lettersPage,
+    async give({ operator }, { query: { module, limit: most, after, ...wanted } }) {
+      const last = after === undefined ? undefined : (await letterOf(operator, after)).letter;
+      const which = present({ ...wanted, module: moduleOf(module) });
+      const { letters, isMore } = await operator.deadLetters(which, { limit: most, after: last });
+      const end = letters.at(-1);
+      return { letters: letters.map(letterWithId), ...(isMore && end ? { next: runId(end) } : {}) };
+    },
+  }),
+  look({
+    path: "/dead-letters/{run}",
+    name: "showDeadLetter",
+    says: "Shows all that is known of one dead letter, but not its body.",
+    params: z.strictObject({ run: text.describe("the id of its run") }),
+    query: nothing,
+    answer: answers.letterShown,
+    async give({ operator }, { params }) {
+      const { letter, run, onBus } = await letterOf(operator, params.run);
+      return { letter: letterWithId(letter), run: withId(run), onBus };
+    },
+  }),
+  look({
+    path: "/modules",
+    name: "listModules",
+    says: "Lists the modules as their files have them, and what a person said of each.",
+    params: nothing,
+    query: nothing,
+    answer: answers.modules,
+    give: async ({ operator }) => ({ modules: (await operator.modules()).map((module) => ({ ...module })) }),
+  }),
+  look({
+    path: "/audit",
+    name: "audit",
+    says: "Lists what only a person may repair. It looks through all open runs and deferred messages.",
+    params: nothing,
+    query: nothing,
+    answer: answers.auditFindings,
+    give: async ({ operator }) => ({
+      findings: (await operator.audit()).map((finding) => {
+        if (finding.kind !== "orphan message") return finding;
+        // A viewer may not see what the sender wrote.
+        const { messageId, enqueuedAt, sequenceNumber } = finding.message;
+        return { ...finding, run: runId(finding.key), message: { messageId, enqueuedAt, sequenceNumber } };
+      }),
+    }),
+  }),
+  look({
+    path: "/actions",
+    name: "listActions",
+    says: "Lists what persons did, when and why, the newest first, page by page.",
+    params: nothing,
+    query: z.strictObject({ limit, after: z.string().max(256).optional().describe("`next` of the page before") }),
+    answer: answers.actionsPage,
+    give: ({ operator }, { query }) => operator.actions({ limit: query.limit, ...present({ after: query.after }) }),
+  }),
+];
+
+/** Finds the one run that an id means. Throws a ProblemError if there is none, or several. */
+async function oneRun(operator: Room["operator"], id: string): Promise<RunKey> {
+  const found = await operator.find(id);
+  const [key, another] = found?.keys ?? [];
+  if (!found || !key)
+    throw new ProblemError(
+      "not-found",
+      "No run has this id, and no message of a run has it as its id or correlation id. List runs with GET /runs.",
+    );
+  if (!another) return key;
+  const runs = found.keys.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt).map(runId);
+  throw new ProblemError("conflict", `Several runs have this ${found.by}. Give the id of one run.`, { runs });
+}
+
+/** Takes what a view answered about a run that was there just now. */
+function known<Answer>(answer: Answer | "newer" | undefined, key: RunKey): Answer {
+  if (answer === undefined) throw new ProblemError("not-found", `Run ${runId(key)} is gone: its history ended.`);
+  if (answer !== "newer") return answer;
+  throw new ProblemError("newer-release", `A newer release wrote the row of run ${runId(key)}. Ask that release.`);
+}
+
+async function letterOf(operator: Room["operator"], id: string) {
+  const found = await operator.deadLetter(id);
+  if (found.kind === "dead letter") return found;
+  if (found.kind === "newer row")
+    throw new ProblemError("newer-release", `A newer release wrote the row of run ${id}. Ask that release.`);
+  if (found.kind === "ambiguous name")
+    throw new ProblemError("conflict", "A queue and a subscription share this name, and each has such a run.");
+  throw new ProblemError("not-found", `The run ${id} has no dead letter (${found.kind}).`);
+}
+
+/** Reads the name of a module, where - stands for none. */
+function moduleOf(name: string | undefined): string | undefined {
+  return name === "-" ? "" : name;
+}
+
+function withId<Any extends Run | ClosedRun>(run: Any) {
+  return { id: runId(run), ...run };
+}
+
+function letterWithId<Letter extends NotedLetter>(letter: Letter) {
+  return { ...letter, id: runId(letter) };
+}
+
+function then<From, To>(asked: Sought<From>, make: (found: From) => To | null): Sought<To> {
+  return "unavailable" in asked ? asked : { found: asked.found === null ? null : make(asked.found) };
+}
+
+/** Leaves out what is undefined. */
+function present<Fields extends object>(fields: Fields) {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only fields that may be missing are left out.
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Fields]: Exclude<Fields[Name], undefined>;
+  };
+}

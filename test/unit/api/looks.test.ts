@@ -1,0 +1,203 @@
+import { describe, expect, it } from "vitest";
+import { ROUTES, routesAt } from "../../../shared/api/routes.ts";
+import { UnavailableError } from "../../../shared/errors.ts";
+import { runId } from "../../../shared/run/run.ts";
+import { apiOf, textAt } from "../../support/api-of.ts";
+import { makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
+
+/** A world with one run at work and one dead letter. */
+async function aWorld(): Promise<{ world: World; open: string; letter: string }> {
+  const world = makeWorld();
+  await world.send({ messageId: "m-bad" });
+  world.cluster.fail(world.jobName(), 64);
+  await ticks(world, () => world.open().length === 0);
+  await withRun(world, { messageId: "m-open", body: Buffer.from('{"secret":"body"}') });
+  const [closed] = world.closed();
+  if (!closed) throw new Error("no run was closed");
+  return { world, open: runId(world.run()), letter: runId(closed) };
+}
+
+/** Each look by its name, with the address at which it has something to say. */
+function addresses({ open, letter }: { open: string; letter: string }): Record<string, string> {
+  const [run, dead] = [encodeURIComponent(open), encodeURIComponent(letter)];
+  return {
+    session: "/session",
+    status: "/status",
+    listRuns: "/runs?module=thumbnail&limit=10",
+    search: "/search?id=m-open",
+    showRun: `/runs/${run}`,
+    showContent: `/runs/${run}/content`,
+    explainRun: `/runs/${run}/explanation`,
+    readLogs: `/runs/${run}/logs?attempt=1`,
+    listFailureGroups: "/failure-groups?module=thumbnail",
+    listDeadLetters: "/dead-letters?reason=JobFailed",
+    showDeadLetter: `/dead-letters/${dead}`,
+    listModules: "/modules",
+    audit: "/audit",
+    listActions: "/actions",
+  };
+}
+
+describe("the looks of the API", () => {
+  it("each answer what their schemas say, and change nothing", async () => {
+    const made = await aWorld();
+    const { world } = made;
+    const state = () => JSON.stringify([world.table.rows(), world.message(1), world.message(2), world.cluster.names()]);
+    const before = state();
+    const looks = ROUTES.filter(({ method }) => method === "GET");
+    expect(Object.keys(addresses(made))).toEqual(looks.map(({ name }) => name));
+    for (const [name, address] of Object.entries(addresses(made))) {
+      const { status, said, headers } = await apiOf(world).get(address);
+      expect([name, status]).toEqual([name, 200]);
+      expect(headers).toMatchObject({ "content-type": "application/json", "cache-control": "no-store" });
+      const { error } = looks.find((one) => one.name === name)?.answer.safeParse(said) ?? {};
+      expect([name, error?.issues]).toEqual([name, undefined]);
+    }
+    expect(state()).toBe(before);
+  });
+
+  it("list runs page by page", async () => {
+    const world = makeWorld();
+    for (let sent = 0; sent < 3; sent += 1) await world.send();
+    const first = await apiOf(world).get("/runs?limit=2");
+    expect(first.said).toMatchObject({ runs: [{ sequenceNumber: 1 }, { sequenceNumber: 2 }] });
+    const next = textAt(first.said, "next");
+    const second = await apiOf(world).get(`/runs?limit=2&from=${next}`);
+    expect(second.said).toMatchObject({ runs: [{ sequenceNumber: 3 }] });
+    expect(second.said).not.toHaveProperty("next");
+  });
+
+  it("list dead letters page by page", async () => {
+    const world = makeWorld();
+    for (const messageId of ["a", "b"]) {
+      await world.send({ messageId });
+      world.cluster.fail(world.jobName(), 64);
+      await ticks(world, () => world.open().length === 0);
+    }
+    const first = await apiOf(world).get("/dead-letters?limit=1");
+    expect(first.said).toMatchObject({ letters: [{ messageId: "b" }] });
+    const next = textAt(first.said, "next");
+    const second = await apiOf(world).get(`/dead-letters?limit=1&after=${encodeURIComponent(next)}`);
+    expect(second.said).toMatchObject({ letters: [{ messageId: "a" }] });
+    expect(second.said).not.toHaveProperty("next");
+  });
+
+  it("show no body, except to an operator who asks for it", async () => {
+    const { world, open } = await aWorld();
+    const address = `/runs/${encodeURIComponent(open)}`;
+    expect(JSON.stringify(await apiOf(world).get(address))).not.toContain("secret");
+    const content = await apiOf(world).get(`${address}/content`);
+    expect(content.said).toMatchObject({ found: { body: '{"secret":"body"}', encoding: "utf8", isCut: false } });
+    const viewer = await apiOf(world, { role: "viewer" }).get(`${address}/content`);
+    expect(viewer).toMatchObject({ status: 403, said: { type: "urn:dispatcher:problem:not-allowed" } });
+  });
+
+  it("find a run by its message's id, and say which there are if it is that of several", async () => {
+    const world = makeWorld();
+    for (let sent = 0; sent < 2; sent += 1) {
+      world.clock.advance(1_000);
+      await world.send({ messageId: "twin" });
+    }
+    const { status, said } = await apiOf(world).get("/runs/twin");
+    expect([status, said]).toMatchObject([409, { runs: world.open().map(runId).toReversed() }]);
+    expect(await apiOf(world).get("/search?id=nobody")).toMatchObject({ status: 200, said: { runs: [] } });
+    expect(await apiOf(world).get("/runs/nobody")).toMatchObject({ status: 404 });
+  });
+
+  it("show of the audit's messages nothing that the sender wrote but their ids", async () => {
+    const world = makeWorld();
+    const { lockToken } = world.broker.deliver(SOURCE, { messageId: "lost", body: Buffer.from("secret") });
+    await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "owner-2" });
+    const { said } = await apiOf(world).get("/audit");
+    expect(said).toMatchObject({ findings: [{ kind: "orphan message", message: { messageId: "lost" } }] });
+    expect(JSON.stringify(said)).not.toMatch(/body|properties/);
+  });
+});
+
+describe("an answer", () => {
+  it("is not sent again as long as it says the same", async () => {
+    const { world } = await aWorld();
+    const api = apiOf(world);
+    const { headers } = await api.get("/status");
+    // Only the time of the look has changed.
+    world.clock.advance(1_000);
+    const known = { "if-none-match": `W/"other", ${headers["etag"] ?? ""}` };
+    expect(await api.get("/status", known)).toMatchObject({ status: 304, said: undefined });
+    await world.tick();
+    expect(await api.get("/status", known)).toMatchObject({ status: 200 });
+  });
+
+  it("is a problem if something that has to be asked is away", async () => {
+    const world = makeWorld();
+    const lastTick = () => Promise.reject(new UnavailableError("the table does not answer"));
+    const deps = { ...world.deps, instanceTable: { ...world.deps.instanceTable, lastTick } };
+    expect(await apiOf({ ...world, deps }).get("/status")).toMatchObject({
+      status: 503,
+      headers: { "content-type": "application/problem+json" },
+      said: { status: 503, detail: "the table does not answer" },
+    });
+  });
+
+  it("to a mistake of ours says nothing of it, and the log has its stack", async () => {
+    const world = makeWorld();
+    const lastTick = () => Promise.reject(new Error("oops"));
+    const deps = { ...world.deps, instanceTable: { ...world.deps.instanceTable, lastTick } };
+    const { status, said } = await apiOf({ ...world, deps }).get("/status");
+    expect([status, JSON.stringify(said).includes("oops")]).toEqual([500, false]);
+    expect(world.lines.at(-1)).toMatchObject({
+      level: "error",
+      path: "/status",
+      error: expect.stringContaining("oops"),
+    });
+  });
+});
+
+describe("a wrong request", () => {
+  it.each([
+    { address: "/nothing", status: 404, says: "no such address" },
+    { address: "/runs/%E0%A4%A", status: 404, says: "no such address" },
+    { address: "/runs?modul=x", status: 400, says: "modul" },
+    { address: "/runs?limit=0", status: 400, says: "limit" },
+    { address: "/runs?limit=ten", status: 400, says: "limit" },
+    { address: "/runs?status=broken", status: 400, says: "status" },
+    { address: "/runs?source=nobody", status: 400, says: "no source is named nobody" },
+    { address: "/runs?from=nowhere", status: 400, says: "no page has named this place" },
+    { address: "/runs?which=closed&since=0", status: 400, says: "400 days" },
+    { address: "/dead-letters?reason=Because", status: 400, says: "reason" },
+    { address: "/dead-letters?after=x", status: 404, says: "no dead letter" },
+    { address: "/search", status: 400, says: "id" },
+  ])("gets a problem that says what is wrong: $address", async ({ address, status, says }) => {
+    const answered = await apiOf(makeWorld()).get(address);
+    expect(answered.headers["content-type"]).toBe("application/problem+json");
+    expect(answered).toMatchObject({ status, said: { status, detail: expect.stringContaining(says) } });
+  });
+
+  it("names each field that is wrong", async () => {
+    const { said } = await apiOf(makeWorld()).get("/runs?limit=0&status=x");
+    expect(said).toMatchObject({
+      errors: [
+        { in: "query", at: "status" },
+        { in: "query", at: "limit" },
+      ],
+    });
+  });
+
+  it("by another method gets those that there are", async () => {
+    const answered = await apiOf(makeWorld()).ask("DELETE", "/status", {}, "");
+    expect(answered).toMatchObject({ status: 405, headers: { allow: "GET" } });
+  });
+});
+
+describe("the addresses", () => {
+  it("have one route each for a method", () => {
+    const keys = ROUTES.map(({ method, path }) => `${method} ${path}`);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(new Set(ROUTES.map(({ name }) => name)).size).toBe(ROUTES.length);
+  });
+
+  it("may have any id in their parameters, if it is encoded", () => {
+    const id = "a/b:1:2?#%";
+    expect(routesAt(`/runs/${encodeURIComponent(id)}`)).toMatchObject([{ path: { run: id } }]);
+    expect(routesAt("/runs//logs")).toEqual([]);
+  });
+});
