@@ -18,6 +18,7 @@ COPY cli cli/
 COPY functions functions/
 COPY host host/
 COPY shared shared/
+COPY ui ui/
 RUN npm run build
 
 FROM ${NODE_BASE} AS standalone
@@ -40,6 +41,7 @@ COPY --from=build /src/package.json /src/host.json /src/LICENSE /src/dist/third-
 COPY --from=build /src/dist/functions/index.js dist/functions/
 COPY --from=build /src/dist/host/main.js dist/host/
 COPY --from=build /src/dist/cli/*.js dist/cli/
+COPY --from=build /src/dist/ui/* dist/ui/
 # The user `node` of the base image, by number, because a kubelet cannot tell whether a name is root.
 USER 1000:1000
 EXPOSE 8080
@@ -74,6 +76,7 @@ WORKDIR /home/site/wwwroot
 COPY --from=build /src/package.json /src/host.json /src/LICENSE /src/dist/third-party-notices.txt ./
 COPY --from=build /src/dist/functions/index.js dist/functions/
 COPY --from=build /src/dist/cli/*.js dist/cli/
+COPY --from=build /src/dist/ui/* dist/ui/
 # The user `app` of .NET's images, by number.
 USER 1654:1654
 EXPOSE 8080

@@ -1,7 +1,7 @@
-// Bundles the app and the host into one file each, and the command `dispatcher` into one file for each part that it may
-// load. Such files need no node_modules, and the licences of the packages in them are written beside them. The programs
-// of local/, real-cluster/, bench/, prove/ and check-azure/ are bundled too, if these folders exist; the build of the
-// images runs without them.
+// Bundles the app and the host into one file each, the command `dispatcher` into one file for each part that it may
+// load, and the page that it serves. Such files need no node_modules, and the licences of the packages in them are
+// written beside them. The programs of local/, real-cluster/, bench/, prove/ and check-azure/ are bundled too, if these
+// folders exist; the build of the images runs without them.
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { parseArgs } from "node:util";
@@ -20,6 +20,15 @@ const common = {
   logLevel: "warning",
 };
 
+/** The page is small, and needs no map. */
+const forBrowsers = {
+  platform: "browser",
+  target: "es2022",
+  minify: true,
+  sourcemap: false,
+  loader: { ".html": "copy", ".svg": "copy" },
+};
+
 /**
  * Loads only the used parts of the Kubernetes client. The client's index files load the models of the whole API, which
  * would be a third of the app.
@@ -32,6 +41,25 @@ const usedPartOfClient = {
       if (pluginData === "asked") return undefined;
       const found = await resolve(path, { ...from, pluginData: "asked" });
       return /@kubernetes[/\\]client-node[/\\]/.test(found.path) ? { ...found, sideEffects: false } : found;
+    });
+  },
+};
+
+/** The packages that the page has. What its files load besides is not for a browser, and the page must not use it. */
+const PACKAGES_OF_PAGE = /^(preact|htm|ms|string-width)(\/|$)/;
+
+/**
+ * Takes of the files of cli/ and shared/ only what the page uses, such as the words for an answer. What else these files
+ * load is left out with what uses it.
+ */
+const usedPartOfCommand = {
+  name: "used-part-of-command",
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /./ }, async ({ path, importer, pluginData, ...from }) => {
+      if (pluginData === "asked" || importer === "" || /[/\\]node_modules[/\\]/.test(importer)) return undefined;
+      if (!path.startsWith(".") && !PACKAGES_OF_PAGE.test(path)) return { path, external: true, sideEffects: false };
+      const found = await resolve(path, { ...from, importer, pluginData: "asked" });
+      return /[/\\](cli|shared)[/\\][^.]*\.ts$/.test(found.path) ? { ...found, sideEffects: false } : found;
     });
   },
 };
@@ -66,7 +94,7 @@ function readFlags() {
   }
 }
 
-/** Finds the programs that run without node_modules, the command first, and those that run in a checkout. */
+/** Finds the programs that run without node_modules, the command first, the page, and the programs of a checkout. */
 async function findEntryPoints() {
   const shipped = ["cli/main.ts", "functions/index.ts", HOST];
   const local = await glob([
@@ -78,7 +106,8 @@ async function findEntryPoints() {
     "real-cluster/**/main.ts",
     "check-azure/main.ts",
   ]);
-  return { shipped, local: local.toSorted() };
+  const page = await glob(["ui/page.{ts,css}", "ui/index.html", "ui/icon.svg"]);
+  return { shipped, page: page.toSorted(), local: local.toSorted() };
 }
 
 async function buildAll() {
@@ -104,6 +133,7 @@ async function buildAll() {
     // Each subcommand loads the files that it needs, and --help none of them.
     build({ ...bundled, entryPoints: [command], splitting: true, chunkNames: "cli/[name]-[hash]" }),
   ]);
+  if (entryPoints.page.length > 0) shipped.push(await buildPage(options, entryPoints.page));
   const local = await build({ ...options, entryPoints: entryPoints.local, packages: "external" });
   const outputs = new Map();
   for (const { path, text } of shipped.flatMap(({ outputFiles }) => outputFiles))
@@ -124,6 +154,15 @@ async function buildAll() {
   // A source that was edited during this build may be in the bundle or not, so the next build has to look again.
   for (const [file, { mtimeMs }] of Object.entries(read)) if (mtimeMs >= startedAt) read[file] = "changed meanwhile";
   await replace(RECORD, JSON.stringify({ entryPoints, read, written: await states(outputs.keys()) }));
+}
+
+/** Bundles the page: its script and its stylesheet, and beside them what is taken as it is. */
+async function buildPage(options, entryPoints) {
+  const { build } = await import("esbuild");
+  const page = await build({ ...options, ...forBrowsers, entryPoints, plugins: [usedPartOfCommand] });
+  const others = Object.values(page.metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
+  if (others.length > 0) throw new Error(`the page uses what is not for a browser: ${others.join(", ")}`);
+  return page;
 }
 
 /**

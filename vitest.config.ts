@@ -6,8 +6,9 @@ export default defineConfig({
   define: { PACKAGE_VERSION: JSON.stringify("0.0.0") },
   test: {
     include: ["test/**/*.test.ts"],
-    // These need a real cluster, `npm run test:cluster`, and a real namespace, `npm run test:live`.
-    exclude: ["test/cluster/**", "test/live/**"],
+    // These need a real cluster, `npm run test:cluster`, a browser, `npm run test:page`, and a real namespace, `npm run
+    // test:live`.
+    exclude: ["test/cluster/**", "test/page/**", "test/live/**"],
     reporters: process.env["CI"]
       ? ["default", forbidSkips(process.env, [NEEDS_KUBELET, NEEDS_ADMISSION])]
       : ["default"],

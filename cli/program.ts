@@ -52,6 +52,18 @@ Ends with 0 if nothing is wrong, 1 if something is, 2 for wrong flags.`,
     .description("Lists what persons did to a Dispatcher, when and why, the newest first.")
     .action((flags) => end(async () => (await import("./actions/actions.ts")).listActions(flags)));
 
+  withTarget(program.command("ui"))
+    .option("--act", "let the page change something, as you might by this command")
+    .option("--port <n>", "where it listens on this machine; if taken, on a free port", wholeNumber(0, 65_535), 7080)
+    .description("Serves a page that shows all this, to this machine alone, and prints its address. Until Ctrl-C.")
+    .addHelpText(
+      "after",
+      `
+The address has a secret, without which the server answers nothing. Bus, storage and cluster are
+asked with your own rights. Without --act, the page only shows what an action would do.`,
+    )
+    .action((flags) => end(async () => (await import("./page/serve-page.ts")).servePage(flags)));
+
   program.commandsGroup("Check and repair:");
   withTarget(program.command("preflight"))
     .description("Prints a line for everything that is wrong with settings, module files, bus, storage and cluster.")

@@ -34,7 +34,7 @@ export async function listActions({ limit, from, ...flags }: ActionFlags): Promi
 }
 
 /** What was done, and the facts of it, such as `limit places=3`. */
-function whatText({ what, facts }: ActionShown): string {
+export function whatText({ what, facts }: ActionShown): string {
   return [what, ...Object.entries(facts).map(([name, value]) => `${name}=${factText(name, value)}`)].join(" ");
 }
 

@@ -81,7 +81,7 @@ function columnsAt(now: number): readonly Column<Run | ClosedRun>[] {
 }
 
 /** The shortest answer to why a run is where it is, as far as its row says. */
-function whyText(run: Run | ClosedRun, now: number): string {
+export function whyText(run: Run | ClosedRun, now: number): string {
   const { verdict, heldUpBy, lastError, notBefore } = run;
   if (verdict) return verdict.description ?? verdict.reason ?? "-";
   if (heldUpBy !== undefined) return heldUpBy;

@@ -60,7 +60,7 @@ function limitText({ places, who, why, until }: NonNullable<ModuleStatus["limit"
   return `${places === 0 ? "paused" : "limited"} by ${who}${end}${why === undefined ? "" : ` (${why})`}`;
 }
 
-function problemText(problem: Problem, now: number): string {
+export function problemText(problem: Problem, now: number): string {
   const ago = (since: number | undefined) => (since === undefined ? "" : ` for ${lengthText(now - since)}`);
   switch (problem.kind) {
     case "no tick": {

@@ -15,6 +15,8 @@ export interface Found {
   readonly kubeConfig?: KubeConfig;
   /** A sentence for each setting that no program reads. */
   readonly strays?: readonly string[];
+  /** Copies the module files to this machine once more, if they are elsewhere. */
+  readonly copyModules?: () => Promise<void>;
   /** Removes what was copied to this machine. */
   readonly cleanUp?: () => Promise<void>;
 }

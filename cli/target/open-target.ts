@@ -16,6 +16,10 @@ export interface Target {
   readonly deps: Dependencies;
   /** Writes to stderr what was changed, as a replica would log it, and to a person in plain words. */
   readonly log: Log;
+  /** Its own words for a person: see `Found`. */
+  readonly words: string;
+  /** Reads the module files as they are now, those that are wrong left out. */
+  modules(): Promise<readonly Module[]>;
   /** A sentence for each setting that no program reads. */
   readonly strays: readonly string[];
   /** Says what is about to be changed, and finds who acts: see `announce`. */
@@ -38,6 +42,11 @@ export async function openTarget(flags: TargetFlags, { allFiles = false } = {}):
   return {
     deps,
     log,
+    words: found.words,
+    async modules() {
+      await found.copyModules?.();
+      return readModules(found.settings.modulesDir).modules;
+    },
     strays: found.strays ?? [],
     announce: (change) => announce(found, change),
     async close() {

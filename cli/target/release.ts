@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KubeConfig } from "@kubernetes/client-node";
@@ -71,12 +71,14 @@ export async function readRelease({ context, namespace: named }: TargetFlags): P
     const value = await valueOf(one, get, place);
     if (value !== undefined) env[one.name] = value;
   }
-  const modules = await copyModules(deployment, app, get, place);
+  const modules = await mkdtemp(join(tmpdir(), "dispatcher-modules-"));
+  await copyModules(deployment, modules, get, place);
   return {
     kind: "release",
     words: `release ${deployment.metadata.name} in ${place}`,
     settings: readConfig({ ...env, MODULES_DIR: modules }),
     kubeConfig,
+    copyModules: async () => copyModules(await theDeployment(get, place), modules, get, place),
     cleanUp: () => rm(modules, { recursive: true, force: true }),
   };
 }
@@ -168,13 +170,10 @@ async function valueOf({ name, value, valueFrom }: Variable, get: Get, place: st
   }
 }
 
-/** Copies the module files that the pod has in its directory to this machine. Resolves to the copy. */
-async function copyModules(
-  { spec }: Deployment,
-  app: ReturnType<typeof appOf>,
-  get: Get,
-  place: string,
-): Promise<string> {
+/** Copies the module files that the pod has in its directory to a directory of this machine. */
+async function copyModules(deployment: Deployment, directory: string, get: Get, place: string): Promise<void> {
+  const app = appOf(deployment, place);
+  const { spec } = deployment;
   const path = app.env.find(({ name }) => name === "MODULES_DIR")?.value;
   const mount = app.volumeMounts.find(({ mountPath }) => mountPath === path);
   const name = spec.template.spec.volumes.find((one) => one.name === mount?.name)?.configMap?.name;
@@ -183,7 +182,6 @@ async function copyModules(
       `The modules of the Dispatcher in ${place} are in no ConfigMap that is mounted at its MODULES_DIR. Run the command in its pod.`,
     );
   const { data } = withData.parse(await get("/api/v1", `configmaps/${name}`, `ConfigMap ${name}`));
-  const directory = await mkdtemp(join(tmpdir(), "dispatcher-modules-"));
+  for (const file of await readdir(directory)) if (!Object.hasOwn(data, file)) await rm(join(directory, file));
   for (const [file, text] of Object.entries(data)) await writeFile(join(directory, file), text);
-  return directory;
 }

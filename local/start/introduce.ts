@@ -30,6 +30,7 @@ cluster   kubectl --kubeconfig ${settings["KUBECONFIG"] ?? ""} -n ${settings["JO
 sources   ${[...new Set(stack.sources.map(sourceName))].join(", ")}
 modules   ${modulesDir}  (a change is loaded while Jobs go on)
 kept in   ${stateDir}  (--fresh forgets it)
+page      npx dispatcher ui --act  (in another terminal; prints its address)
 
 Send a message from another terminal, and watch it here:
   echo '{"name":"Ada"}' | npm run --silent send -- --source ${example(stack.sources)} -

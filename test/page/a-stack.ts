@@ -1,0 +1,97 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Stack } from "../../local/stack/start-stack.ts";
+import { startLocalStack } from "../support/local-stack.ts";
+import { type Running, runProgram } from "../support/run-program.ts";
+
+/** Text that would do harm if it were taken for anything but text. */
+const MARKUP = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
+/** An id that turns its text around and colours a terminal. */
+export const HOSTILE_ID = `m-\u001b[31m\u202e-${MARKUP}`;
+
+const module = (name: string, script: string, more: object = {}) => {
+  const container = { name: "main", image: "busybox:1.36", command: ["sh", "-c", script] };
+  const spec = { template: { spec: { containers: [container] } } };
+  return { name, source: { queue: name }, jobTemplate: { spec }, ...more };
+};
+const ONCE = { retry: { maxAttempts: 1 } };
+/** A worker that writes markup, escape sequences and a line of 200 KB, and fails. */
+const HOSTILE = String.raw`printf '<script>document.title="owned"</script>\n\033[2Jcleared\n'; head -c 200000 /dev/zero | tr '\0' x; echo; printf '\342\200\256turned <b>around</b>\n'; exit 3`;
+const MODULES = [
+  module("good", "echo all is well"),
+  module("bad", HOSTILE, ONCE),
+  module("worse", 'echo "no space left on disk 7"; exit 4', ONCE),
+  module("again", "echo try; exit 1", { retry: { maxAttempts: 3, backoff: { first: "1h", max: "1h" } } }),
+  module("slow", "echo begun; sleep 600", { maxActive: 2 }),
+  module("idle", "true", { maxActive: 0 }),
+  { ...module("strict", "true"), schema: { type: "object", required: ["name"] } },
+];
+
+/** A stack of this machine on which runs of every kind are. */
+export interface AStack {
+  readonly stack: Stack;
+  /** Runs the command, and resolves to what it printed. */
+  dispatcher(...args: readonly string[]): Promise<string>;
+  /** Starts the page's server, and resolves to the address that it printed. */
+  serve(...flags: readonly string[]): Promise<string>;
+  /** Ends the server that printed this address. */
+  endServer(address: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startAStack(): Promise<AStack> {
+  const directory = await mkdtemp(join(tmpdir(), "page-"));
+  for (const one of MODULES) await writeFile(join(directory, `${one.name}.json`), JSON.stringify(one));
+  const body = join(directory, "body");
+  await writeFile(body, JSON.stringify({ name: "Ada", secret: MARKUP }));
+  const stack = await startLocalStack(directory);
+  const servers: Running[] = [];
+  const run = (...args: readonly string[]) => runProgram("cli", { args, env: stack.settings, cwd: directory });
+  const dispatcher = async (...args: readonly string[]) => {
+    const running = run(...args);
+    await running.ended;
+    return running.said.stdout + running.said.stderr;
+  };
+  const send = (source: string, count: number, ...flags: readonly string[]) =>
+    dispatcher("send", "--source", source, "--count", String(count), ...flags, body);
+  await stack.startApp();
+  await send("good", 5, "--correlation-id", "order-7");
+  await send("worse", 4);
+  await send("again", 1);
+  await send("slow", 3);
+  await send("idle", 3);
+  await dispatcher("send", "--source", "bad", "--id", HOSTILE_ID, body);
+  await dispatcher("send", "--source", "good", "--id", "good-1", body);
+  for (const id of ["good-1", HOSTILE_ID]) await untilClosed(dispatcher, id);
+  return {
+    stack,
+    dispatcher,
+    async serve(...flags) {
+      const server = run("ui", "--port", "0", ...flags);
+      servers.push(server);
+      while (!server.said.stdout.includes("\n")) {
+        if (server.child.exitCode !== null) throw new Error(`the page's server ended: ${server.said.stderr}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      return server.said.stdout.trim();
+    },
+    async endServer(address) {
+      const server = servers.find(({ said }) => said.stdout.trim() === address);
+      server?.child.kill("SIGTERM");
+      await server?.ended;
+    },
+    async stop() {
+      for (const { child, ended } of servers) {
+        child.kill("SIGTERM");
+        await ended;
+      }
+      await stack.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function untilClosed(dispatcher: AStack["dispatcher"], id: string): Promise<void> {
+  while ((await dispatcher("runs", "wait", id, "--timeout", "60s")).includes("No run has the id"));
+}

@@ -1,0 +1,299 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import axe, { type AxeResults } from "axe-core";
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { ROOT } from "../support/run-program.ts";
+import { type AStack, HOSTILE_ID, startAStack } from "./a-stack.ts";
+import { startBrowser } from "./browser.ts";
+
+// The page in a real browser, on a stack of this machine.
+
+let stack: AStack;
+let browser: Browser;
+/** The page's address of a server that acts, and of one that only looks. */
+let acting: URL;
+let looking: URL;
+const contexts: BrowserContext[] = [];
+
+beforeAll(async () => {
+  [stack, browser] = await Promise.all([startAStack(), startBrowser()]);
+  acting = new URL(await stack.serve("--act"));
+  looking = new URL(await stack.serve());
+});
+afterEach(async () => {
+  for (const context of contexts.splice(0)) await context.close();
+});
+afterAll(async () => {
+  await browser?.close();
+  await stack?.stop();
+});
+
+/** What a browser complained of, and the servers that the page asked. */
+interface Watched {
+  readonly page: Page;
+  readonly complaints: string[];
+  readonly origins: Set<string>;
+}
+
+/** Opens a view, such as `runs?module=good`. */
+async function open(view = "", options: BrowserContextOptions = {}, at = acting): Promise<Watched> {
+  const context = await browser.newContext({ viewport: { width: 1_440, height: 900 }, ...options });
+  contexts.push(context);
+  // A script that the browser itself brings, and not the page's.
+  await context.addInitScript({ content: axe.source });
+  const page = await context.newPage();
+  const complaints: string[] = [];
+  const origins = new Set<string>();
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  page.on("request", (request) => origins.add(new URL(request.url()).origin));
+  await page.goto(new URL(`/api/ui/${view}`, at).href + at.hash);
+  await page.locator("h1").waitFor();
+  await page.locator(".loading").first().waitFor({ state: "detached" });
+  return { page, complaints, origins };
+}
+
+async function seriousFaults(page: Page): Promise<string[]> {
+  const { violations, passes } = await page.evaluate<AxeResults>("axe.run()");
+  expect(passes.length).toBeGreaterThan(10);
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary ?? ""}`));
+}
+
+/** The id of the run whose message has this id. */
+async function runOf(messageId: string): Promise<string> {
+  const [run = ""] = (await stack.dispatcher("runs", "ls", "--message-id", messageId, "--output", "name"))
+    .trim()
+    .split("\n");
+  return run;
+}
+
+async function views(): Promise<string[]> {
+  const [hostile, good] = [await runOf(HOSTILE_ID), await runOf("good-1")].map(encodeURIComponent);
+  return [
+    "",
+    "failures",
+    "dead-letters",
+    "runs",
+    "runs?which=closed",
+    `runs/${hostile}`,
+    `runs/${good}`,
+    "modules",
+    "modules/slow",
+    "repair",
+    "actions",
+    "search?id=order-7",
+    "nowhere",
+  ];
+}
+
+describe("every view", () => {
+  it.each([
+    { width: 375, colorScheme: "light" },
+    { width: 768, colorScheme: "dark" },
+    { width: 1_440, colorScheme: "light" },
+    { width: 1_440, colorScheme: "dark" },
+  ] as const)(
+    "fits, can be read by all, and asks no other server: $width px, $colorScheme",
+    async ({ width, colorScheme }) => {
+      for (const view of await views()) {
+        const { page, complaints, origins } = await open(view, { colorScheme, viewport: { width, height: 900 } });
+        const over = await page.evaluate("Math.max(0, document.documentElement.scrollWidth - innerWidth)");
+        expect({ view, over }).toEqual({ view, over: 0 });
+        expect({ view, faults: await seriousFaults(page) }).toEqual({ view, faults: [] });
+        expect({ view, complaints, origins: [...origins] }).toEqual({ view, complaints: [], origins: [acting.origin] });
+        expect(await page.title()).not.toBe("owned");
+        await page.close();
+      }
+    },
+    240_000,
+  );
+
+  it("weighs 40 KB at most, all together", async () => {
+    const files = ["index.html", "page.css", "page.js", "icon.svg"];
+    const sizes = await Promise.all(
+      files.map(async (file) => gzipSync(await readFile(join(ROOT, "dist", "ui", file))).length),
+    );
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(40 * 1_024);
+  });
+});
+
+describe("what others wrote", () => {
+  it("is shown as text: an id, a log line, a body", async () => {
+    const { page, complaints } = await open(`runs/${encodeURIComponent(await runOf(HOSTILE_ID))}`);
+    const log = page.getByLabel("Log of main");
+    await log.waitFor();
+    const said = await log.textContent();
+    expect(said).toContain('<script>document.title="owned"</script>');
+    expect(said).toContain("␛[2Jcleared");
+    expect(said).toContain("\\u{202e}turned <b>around</b>");
+    expect(said).toContain("x".repeat(10_000));
+    expect(await page.locator("main script, main img, main b").count()).toBe(0);
+    expect(await page.locator("main").textContent()).toContain("m-␛[31m\\u{202e}-<img src=x");
+    expect([await page.title(), complaints]).toEqual([expect.not.stringContaining("owned"), []]);
+  });
+
+  it("is not shown before a person asks for it", async () => {
+    const slow =
+      (await stack.dispatcher("runs", "ls", "--module", "slow", "--output", "name")).trim().split("\n")[0] ?? "";
+    const { page } = await open(`runs/${encodeURIComponent(slow)}`);
+    await page.getByText("Show body and properties").waitFor();
+    expect(await page.content()).not.toContain("secret");
+    await page.getByText("Show body and properties").click();
+    await page.getByLabel("Body", { exact: true }).waitFor();
+    expect(await page.getByLabel("Body", { exact: true }).textContent()).toContain("<script>document.title='owned'");
+  });
+});
+
+describe("an action", () => {
+  it("is first tried, then done, and then stands in the action log", async () => {
+    const { page } = await open("modules/idle");
+    await page.getByRole("button", { name: "Limit idle" }).click();
+    await page.getByLabel("Jobs at once").fill("3");
+    await page.getByLabel("Why").fill("to see <b>it</b>");
+    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByText("Would be done").waitFor();
+    expect(await page.getByRole("dialog").locator("code").textContent()).toBe(
+      "dispatcher modules limit idle 3 '--why=to see <b>it</b>'",
+    );
+    expect(await stack.dispatcher("actions")).not.toContain("limit");
+    await page.getByRole("dialog").getByRole("button", { name: "Limit idle" }).click();
+    await page.getByText("Done", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Close" }).click();
+    await page.getByText("limited to 3").waitFor();
+    await page.getByRole("link", { name: "Actions" }).click();
+    await page.getByText("to see <b>it</b>").waitFor();
+    expect(await stack.dispatcher("actions")).toMatch(/limit places=3 .*to see <b>it<\/b>/);
+    await stack.dispatcher("modules", "resume", "idle");
+  });
+
+  it("cancels the runs that are selected", async () => {
+    const { page } = await open("runs?module=again");
+    await page.getByRole("checkbox").first().check();
+    await page.getByRole("button", { name: "Cancel the run" }).click();
+    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByText("Would be done").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
+    await page.getByText("Done", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Close" }).click();
+    await page.getByText("There are no such runs").waitFor();
+    expect(await stack.dispatcher("actions")).toContain("cancel");
+  });
+
+  it("purges what a person has counted", async () => {
+    const { page } = await open("failures");
+    const group = page.locator("[data-row]", { hasText: "no space left on disk" });
+    await group.getByRole("button", { name: "Purge the group" }).click();
+    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByText("4 dead letters are chosen").waitFor();
+    const purge = page.getByRole("dialog").getByRole("button", { name: "Purge the group" });
+    expect(await purge.isDisabled()).toBe(true);
+    await page.getByLabel("Type 4 to go on").fill("4");
+    await purge.click();
+    await page.getByText("Purged 4").waitFor();
+    await page.getByRole("button", { name: "Close" }).click();
+    await group.waitFor({ state: "detached" });
+  });
+
+  it("is only tried by a page that only looks", async () => {
+    const { page } = await open("modules/idle", {}, looking);
+    await page.getByRole("button", { name: "Pause idle" }).click();
+    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByText("This page only looks").waitFor();
+    expect(await page.getByRole("dialog").getByRole("button", { name: "Pause idle" }).count()).toBe(0);
+  });
+});
+
+describe("by the keyboard alone, a person", () => {
+  it("finds a run by its message's id, and comes back", async () => {
+    const { page } = await open();
+    await page.keyboard.press("/");
+    await page.keyboard.type("good-1");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: await runOf("good-1") }).waitFor();
+    await page.goBack();
+    await page.getByRole("heading", { name: "Now" }).waitFor();
+    expect(page.url()).toBe(new URL("/api/ui/", acting).href);
+  });
+
+  it("moves through a list, selects and opens a row, and closes a dialog", async () => {
+    const { page } = await open("runs?module=slow");
+    const [first, second] = await page.locator("[data-row] a").allTextContents();
+    await page.keyboard.press("j");
+    await page.keyboard.press("j");
+    await page.keyboard.press("k");
+    expect(await page.locator(":focus").textContent()).toBe(first);
+    await page.keyboard.press("x");
+    await page.getByRole("button", { name: "Cancel the run" }).waitFor();
+    await page.keyboard.press("?");
+    await page.getByRole("dialog").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.locator("[data-row] a").nth(1).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: second ?? "" }).waitFor();
+  });
+});
+
+describe("the address", () => {
+  it("opens a list with its filters, and has the secret no more", async () => {
+    const { page } = await open("runs?module=slow&status=dispatched");
+    expect(page.url()).not.toContain("#");
+    expect(await page.getByLabel("Module").inputValue()).toBe("slow");
+    expect(await page.locator("[data-row]").count()).toBe(2);
+    await page.getByLabel("Status").selectOption("waiting");
+    await page.waitForURL(/status=waiting/);
+    await page.locator("[data-row]").first().waitFor();
+    expect(await page.locator("[data-row]").count()).toBe(1);
+    await page.reload();
+    expect(await page.getByLabel("Status").inputValue()).toBe("waiting");
+  });
+
+  it("works in another tab, which has the secret from this one", async () => {
+    const { page } = await open("modules");
+    const other = await page.context().newPage();
+    await other.goto(new URL("/api/ui/failures", acting).href);
+    await other.getByRole("heading", { name: "Failures" }).waitFor();
+    expect(await other.getByText("Open the address").count()).toBe(0);
+  });
+
+  it("without the secret shows nothing, and says what to do", async () => {
+    const context = await browser.newContext();
+    contexts.push(context);
+    const page = await context.newPage();
+    await page.goto(new URL("/api/ui/", acting).href);
+    await page.getByText("Open the address that dispatcher ui printed").waitFor();
+    expect(await page.locator("nav").count()).toBe(0);
+  });
+});
+
+describe("a page that is open", () => {
+  it("shows what changes, and asks for nothing while it is hidden", async () => {
+    const { page } = await open("modules");
+    await stack.dispatcher("modules", "pause", "slow");
+    await page.getByText("paused").waitFor();
+    await page.evaluate('Object.defineProperty(document, "hidden", { value: true, configurable: true })');
+    await page.waitForTimeout(500);
+    const asked: string[] = [];
+    page.on("request", (request) => asked.push(request.url()));
+    // Longer than it waits between two questions.
+    await page.waitForTimeout(5_500);
+    expect(asked).toEqual([]);
+    await stack.dispatcher("modules", "resume", "slow");
+    await page.evaluate('delete document.hidden; document.dispatchEvent(new Event("visibilitychange"))');
+    await page.getByText("paused").waitFor({ state: "detached" });
+  });
+
+  it("says so if its server is gone, and shows what it said last", async () => {
+    const address = await stack.serve();
+    const { page } = await open("modules", {}, new URL(address));
+    await stack.endServer(address);
+    await page.getByText("does not answer").waitFor();
+    expect(await page.locator("[data-row]").count()).toBe(7);
+  });
+});

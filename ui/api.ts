@@ -1,0 +1,107 @@
+import type { Problem } from "../shared/api/problem.ts";
+
+// The page asks only its own server, with the token that came in the fragment of the address.
+
+const API = "/api/v1";
+const TOKEN = "dispatcher-token";
+const TOKENS = "dispatcher-tokens";
+const ASKED = "asked";
+const BROWSER_TIMEOUT_MS = 30_000;
+/** How long another tab may take to hand the token over. */
+const TAB_TIMEOUT_MS = 300;
+
+let token = "";
+
+/**
+ * Takes the token out of the address, so that no copied link has it. A reload finds it in this tab's storage, and a new
+ * tab asks another tab of this page for it. Resolves to whether there is one.
+ */
+export async function findToken(): Promise<boolean> {
+  const given = location.hash.slice(1);
+  if (given !== "") {
+    token = given;
+    history.replaceState(null, "", location.pathname + location.search);
+  } else token = sessionStorage.getItem(TOKEN) ?? (await tokenOfAnotherTab());
+  if (token === "") return false;
+  sessionStorage.setItem(TOKEN, token);
+  const tabs = new BroadcastChannel(TOKENS);
+  tabs.addEventListener("message", ({ data }) => {
+    if (data === ASKED) tell(tabs, { token });
+  });
+  return true;
+}
+
+async function tokenOfAnotherTab(): Promise<string> {
+  const tabs = new BroadcastChannel(TOKENS);
+  return new Promise((resolve) => {
+    const answer = (found: string) => {
+      tabs.close();
+      resolve(found);
+    };
+    tabs.addEventListener("message", ({ data }) => {
+      if (typeof data?.token === "string") answer(data.token);
+    });
+    setTimeout(() => answer(""), TAB_TIMEOUT_MS);
+    tell(tabs, ASKED);
+  });
+}
+
+/** Tells the other tabs of this very origin. */
+function tell(tabs: BroadcastChannel, what: unknown): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- A channel has no other origins.
+  tabs.postMessage(what);
+}
+
+/** An answer, or why there is none. */
+export type Answered<Data> =
+  | { readonly data: Data; readonly etag: string | undefined }
+  /** What the page has is still right. */
+  | { readonly unchanged: true }
+  | { readonly problem: Problem };
+
+/** Asks for something. `etag`: what the page has of it already. */
+export async function ask<Data>(path: string, etag?: string): Promise<Answered<Data>> {
+  return send<Data>(path, { headers: etag === undefined ? {} : { "if-none-match": etag } });
+}
+
+/** Takes an action. */
+export async function act<Data>(path: string, body: object): Promise<Answered<Data>> {
+  return send<Data>(path, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-dispatcher": "page" },
+    body: JSON.stringify(body),
+  });
+}
+
+async function send<Data>(path: string, init: RequestInit): Promise<Answered<Data>> {
+  try {
+    const response = await fetch(API + path, {
+      ...init,
+      headers: { ...init.headers, authorization: `Bearer ${token}` },
+      cache: "no-store",
+      ...(init.method === "POST" ? {} : { signal: AbortSignal.timeout(BROWSER_TIMEOUT_MS) }),
+    });
+    if (response.status === 304) return { unchanged: true };
+    const value = await response.json();
+    if (!response.ok) return { problem: value };
+    return { data: value, etag: response.headers.get("etag") ?? undefined };
+  } catch {
+    return { problem: AWAY };
+  }
+}
+
+const AWAY: Problem = {
+  type: "urn:dispatcher:problem:away",
+  title: "The page's server does not answer",
+  status: 0,
+  detail: "What is shown is what it said last. Start it again with: dispatcher ui",
+};
+
+/** Writes an address of the API with its query. What is undefined or empty is left out. */
+export function withQuery(path: string, query: Readonly<Record<string, string | number | undefined>>): string {
+  const entries = Object.entries(query).flatMap(([name, value]): [string, string][] =>
+    value === undefined || value === "" ? [] : [[name, String(value)]],
+  );
+  const text = new URLSearchParams(entries).toString();
+  return text === "" ? path : `${path}?${text}`;
+}

@@ -1,0 +1,102 @@
+import { parseDuration } from "../shared/duration.ts";
+import { FORCED_OUTCOMES } from "../shared/operate/forced-outcome.ts";
+import type { Deed } from "./parts/action.ts";
+
+const HOW_LONG = {
+  name: "for",
+  label: "How long",
+  choices: [
+    ["", "until it is resumed"],
+    ["15m", "15 minutes"],
+    ["1h", "1 hour"],
+    ["4h", "4 hours"],
+    ["1d", "1 day"],
+  ],
+} as const;
+
+function forMs({ for: text = "" }: Readonly<Record<string, string>>): object {
+  const ms = text === "" ? undefined : parseDuration(text);
+  return ms === undefined ? {} : { forMs: ms };
+}
+
+const ofModule = (module: string, verb: string) => `/modules/${encodeURIComponent(module)}/${verb}`;
+
+export const pause = (module: string): Deed => ({
+  words: `Pause ${module}`,
+  says: "Nothing of it starts, its messages wait, and its Jobs at work go on. Every replica obeys within 10 s.",
+  path: ofModule(module, "pause"),
+  fields: [HOW_LONG],
+  body: forMs,
+});
+
+export const limit = (module: string, places: number | undefined): Deed => ({
+  words: `Limit ${module}`,
+  says: "So many of its Jobs may be at work at once, whatever its file says. Every replica obeys within 10 s.",
+  path: ofModule(module, "limit"),
+  fields: [{ name: "places", label: "Jobs at once", isNumber: true, value: String(places ?? 1) }, HOW_LONG],
+  body: (typed) => ({ ...forMs(typed), places: Number(typed["places"]) }),
+});
+
+export const resume = (module: string): Deed => ({
+  words: `Resume ${module}`,
+  says: "Lifts the pause or the limit, so that its file says again how many Jobs may be at work.",
+  path: ofModule(module, "resume"),
+  body: () => ({}),
+});
+
+export const cancel = (runs: readonly string[]): Deed => ({
+  words: runs.length === 1 ? "Cancel the run" : `Cancel ${runs.length} runs`,
+  says: "A Job at work is ended, and the message dead-lettered.",
+  path: "/runs/cancel",
+  body: () => ({ runs }),
+  isBad: true,
+});
+
+export const force = (run: string): Deed => ({
+  words: "Give up its Job",
+  says: "For a Job that can't end, because its node is dead. Be sure that the work does not go on: nothing here can tell.",
+  path: "/runs/force",
+  fields: [{ name: "as", label: "Its message is", choices: FORCED_OUTCOMES.map((one) => [one, one] as const) }],
+  body: ({ as }) => ({ runs: [run], as }),
+  isBad: true,
+});
+
+export const adopt = (run: string): Deed => ({
+  words: "Adopt the message",
+  says: "Takes on a deferred message that has no row, so that the next tick goes on with it.",
+  path: "/runs/adopt",
+  body: () => ({ runs: [run] }),
+});
+
+export const openGate = (gate: string): Deed => ({
+  words: `Open gate ${gate}`,
+  says: "The next ticks judge what is held there: what fits is accepted, and the rest is dead-lettered.",
+  path: "/gates/open",
+  body: () => ({ gates: [gate] }),
+  isBad: true,
+});
+
+export const acceptCluster: Deed = {
+  words: "Accept the cluster",
+  says: "Takes the cluster that is seen for the right one, and the Jobs that are absent from it for deleted.",
+  path: "/cluster/accept",
+  body: () => ({}),
+  isBad: true,
+};
+
+export const acceptLoss = (source: string): Deed => ({
+  words: `Accept the loss of ${source}`,
+  says: "Closes the runs of the held source whose messages are missing.",
+  path: "/sources/accept-loss",
+  body: () => ({ source }),
+  isBad: true,
+});
+
+export const purgeGroup = (group: string): Deed => ({
+  words: "Purge the group",
+  says: "Takes its dead letters off the bus for good. Their runs stay in the history.",
+  path: "/dead-letters/purge",
+  body: ({ count }) => ({ group, ...(count ? { count: Number(count) } : {}) }),
+  isBad: true,
+  isTyped: true,
+});

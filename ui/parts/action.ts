@@ -1,0 +1,211 @@
+import { createContext } from "preact";
+import { useContext, useEffect, useRef, useState } from "preact/hooks";
+import { answerText } from "../../cli/repair/words.ts";
+import type { Problem } from "../../shared/api/problem.ts";
+import type { Answer } from "../../shared/operate/answer.ts";
+import { act } from "../api.ts";
+import { type Children, html, valueIn } from "../html.ts";
+import { useSession } from "../session.ts";
+import { CommandLine } from "./command.ts";
+import { Plain } from "./text.ts";
+import { ProblemNote } from "./view.ts";
+
+/** A field of an action beside the reason. */
+interface Field {
+  readonly name: string;
+  readonly label: string;
+  readonly hint?: string;
+  /** Those among which a person chooses; without them, a person types. */
+  readonly choices?: readonly (readonly [value: string, words: string])[];
+  readonly isNumber?: boolean;
+  readonly value?: string;
+}
+
+/** Something that a person may do. */
+export interface Deed {
+  /** The words of its button, such as `Pause`. */
+  readonly words: string;
+  /** What it does, in a sentence. */
+  readonly says: string;
+  readonly path: string;
+  readonly fields?: readonly Field[];
+  /** Makes the body of the request from what was typed. */
+  readonly body: (typed: Readonly<Record<string, string>>) => object;
+  readonly isBad?: boolean;
+  /** What it destroys can't be brought back, so that the person types how many there are. */
+  readonly isTyped?: boolean;
+}
+
+interface Acted {
+  readonly command: string;
+  readonly answers?: readonly (Answer & { readonly name: string })[];
+  readonly plan?: {
+    readonly chosen: number;
+    readonly onBus: number;
+    readonly inFront: number;
+    readonly tooDeep: number;
+  };
+  readonly done?: { readonly removed: number; readonly gone: number; readonly left: number };
+}
+
+interface State {
+  readonly step: "asked" | "tried" | "done";
+  readonly isBusy: boolean;
+  readonly acted?: Acted;
+  readonly problem?: Problem;
+}
+
+/** An action that a person looks at. */
+interface Opened {
+  readonly deed: Deed;
+  readonly onDone?: () => void;
+}
+
+const Opening = createContext<(opened: Opened) => void>(() => {});
+
+/** Shows the action that a person opens, also if the list from which it was opened has changed meanwhile. */
+export function ActionPlace({ children }: { readonly children: Children }) {
+  const [opened, open] = useState<Opened>();
+  return html`
+    <${Opening.Provider} value=${open}>
+      ${children}
+      ${opened && html`<${ActionDialog} ...${opened} onClose=${() => open(undefined)} />`}
+    <//>
+  `;
+}
+
+/** A button that opens an action: it first says what would be done, and then does it. */
+export function ActionButton({ deed, onDone }: Opened) {
+  const open = useContext(Opening);
+  const opened = { deed, ...(onDone ? { onDone } : {}) };
+  return html`<button type="button" class=${deed.isBad ? "bad" : ""} onClick=${() => open(opened)}>${deed.words} …</button>`;
+}
+
+interface DialogProps extends Opened {
+  readonly onClose: () => void;
+}
+
+function ActionDialog({ deed, onDone, onClose }: DialogProps) {
+  const { mayChange } = useSession();
+  const dialog = useRef<HTMLDialogElement>(null);
+  const [typed, setTyped] = useState<Readonly<Record<string, string>>>(() =>
+    Object.fromEntries((deed.fields ?? []).map(({ name, value, choices }) => [name, value ?? choices?.[0]?.[0] ?? ""])),
+  );
+  const [state, setState] = useState<State>({ step: "asked", isBusy: false });
+  useEffect(() => dialog.current?.showModal(), []);
+
+  const type = (name: string) => (event: Event) => {
+    const value = valueIn(event);
+    setTyped((last) => ({ ...last, [name]: value }));
+    // What was tried was something else.
+    if (name !== "count") setState({ step: "asked", isBusy: false });
+  };
+  const send = async (dryRun: boolean) => {
+    setState((last) => ({ ...last, isBusy: true }));
+    const why = typed["why"]?.trim();
+    const body = { ...deed.body(typed), ...(why ? { why } : {}), dryRun };
+    const answered = await act<Acted>(deed.path, body);
+    if ("data" in answered) {
+      setState({ step: dryRun ? "tried" : "done", isBusy: false, acted: answered.data });
+      if (!dryRun) onDone?.();
+    } else if ("problem" in answered) setState((last) => ({ ...last, isBusy: false, problem: answered.problem }));
+  };
+  const { step, isBusy, acted, problem } = state;
+  const isRefused = acted?.answers?.every(({ kind }) => kind !== "would") ?? acted?.plan?.chosen === 0;
+  const isTypedRight = !deed.isTyped || Number(typed["count"]) === acted?.plan?.chosen;
+  return html`
+    <dialog ref=${dialog} onClose=${onClose} aria-labelledby="deed">
+      <form method="dialog" onSubmit=${(event: Event) => event.preventDefault()}>
+        <h2 id="deed">${deed.words}</h2>
+        <p>${deed.says}</p>
+        ${
+          step !== "done" &&
+          html`
+            ${(deed.fields ?? []).map((field) => html`<${FieldOf} field=${field} value=${typed[field.name]} onInput=${type(field.name)} />`)}
+            <label>
+              Why <span class="hint">for those who see it later</span>
+              <input value=${typed["why"] ?? ""} maxlength="1000" onInput=${type("why")} />
+            </label>
+          `
+        }
+        <div aria-live="polite">
+          ${problem && html`<${ProblemNote} problem=${problem} />`}
+          ${acted && html`<${ActedNote} acted=${acted} />`}
+        </div>
+        ${acted && html`<${CommandLine} command=${step === "tried" ? acted.command.replace(/ --dry-run$/, "") : acted.command} />`}
+        ${
+          step === "tried" &&
+          deed.isTyped &&
+          mayChange &&
+          !isRefused &&
+          html`<label>
+            It can't be brought back. Type ${acted?.plan?.chosen} to go on
+            <input inputmode="numeric" value=${typed["count"] ?? ""} onInput=${type("count")} />
+          </label>`
+        }
+        ${
+          step === "tried" &&
+          !mayChange &&
+          html`<p class="note">This page only looks. Run the command above, or start the page with <code>dispatcher ui --act</code>.</p>`
+        }
+        <div class="buttons">
+          ${step === "asked" && html`<button type="submit" class="main" disabled=${isBusy} onClick=${() => send(true)}>Say what it would do</button>`}
+          ${
+            step === "tried" &&
+            mayChange &&
+            !isRefused &&
+            html`<button type="submit" class=${deed.isBad ? "main bad" : "main"} disabled=${isBusy || !isTypedRight} onClick=${() => send(false)}>${deed.words}</button>`
+          }
+          <button type="button" onClick=${() => dialog.current?.close()}>${step === "done" ? "Close" : "Leave it"}</button>
+        </div>
+      </form>
+    </dialog>
+  `;
+}
+
+interface FieldProps {
+  readonly field: Field;
+  readonly value: string | undefined;
+  readonly onInput: (event: Event) => void;
+}
+
+function FieldOf({ field: { label, hint, choices, isNumber }, value, onInput }: FieldProps) {
+  return html`
+    <label>
+      ${label} ${hint && html`<span class="hint">${hint}</span>`}
+      ${
+        choices
+          ? html`<select value=${value} onChange=${onInput}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>`
+          : html`<input inputmode=${isNumber ? "numeric" : "text"} value=${value} onInput=${onInput} />`
+      }
+    </label>
+  `;
+}
+
+/** Says what became of each thing, or what would. */
+function ActedNote({ acted: { answers = [], plan, done } }: { readonly acted: Acted }) {
+  return html`
+    <ul class="answers">
+      ${answers.map(
+        (answer) => html`<li class=${answer.kind === "refused" ? "bad" : ""}>
+          <strong>${KINDS[answer.kind]}</strong> <${Plain} text=${answer.name} mono />: <${Plain} text=${answerText(answer)} />
+        </li>`,
+      )}
+      ${done ? html`<li>${purgedText(done)}</li>` : plan && html`<li>${planText(plan)}</li>`}
+    </ul>
+  `;
+}
+
+const KINDS = { done: "Done", would: "Would be done", already: "Nothing to do", refused: "Refused" } as const;
+
+function planText({ chosen, onBus, inFront, tooDeep }: NonNullable<Acted["plan"]>): string {
+  const parts = [`${chosen} dead letters are chosen`];
+  if (chosen > onBus) parts.push(`${chosen - onBus} of them are gone from the bus already`);
+  if (inFront > 0) parts.push(`${inFront} others lie in front, and are held meanwhile`);
+  if (tooDeep > 0) parts.push(`${tooDeep} lie too deep to be reached`);
+  return `${parts.join("; ")}.`;
+}
+
+function purgedText({ removed, gone, left }: NonNullable<Acted["done"]>): string {
+  return `Purged ${removed}${gone > 0 ? `, and the rows of ${gone} that were gone` : ""}${left > 0 ? `; ${left} are left, try again later` : ""}.`;
+}

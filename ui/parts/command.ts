@@ -1,0 +1,23 @@
+import { useState } from "preact/hooks";
+import { html } from "../html.ts";
+
+/** Shows a command that does the same, and copies it. */
+export function CommandLine({ command }: { readonly command: string }) {
+  const [said, say] = useState("");
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(command);
+      say("Copied");
+    } catch {
+      // A browser may keep the clipboard from pages of plain HTTP.
+      say("Select it, and copy it by hand");
+    }
+  };
+  return html`
+    <div class="command" role="group" aria-label="The command that does the same">
+      <code>${command}</code>
+      <button type="button" class="small" onClick=${copy}>Copy</button>
+      <span class="hint" role="status">${said}</span>
+    </div>
+  `;
+}

@@ -1,0 +1,64 @@
+import { type Children, html } from "../html.ts";
+
+/** A column of a table. */
+export interface Column<Row> {
+  readonly head: string;
+  readonly show: (row: Row) => Children;
+  /** Numbers and times stand at the right, one below the other. */
+  readonly isNumber?: boolean;
+  /** It takes the room that is left. */
+  readonly isWide?: boolean;
+}
+
+interface TableProps<Row> {
+  /** What the table is, for those who can't see it. */
+  readonly caption: string;
+  readonly columns: readonly Column<Row>[];
+  readonly rows: readonly Row[];
+  readonly name: (row: Row) => string;
+  /** What a person has selected; undefined if nothing can be. */
+  readonly selected?: ReadonlySet<string>;
+  readonly onSelect?: (name: string) => void;
+}
+
+/** A table, which becomes a list of cards on a narrow screen. The first column is the head of its row. */
+export function Table<Row>({ caption, columns, rows, name, selected, onSelect }: TableProps<Row>) {
+  return html`
+    <table>
+      <caption class="unseen">${caption}</caption>
+      <thead>
+        <tr>
+          ${selected && html`<th scope="col" class="tick"><span class="unseen">Selected</span></th>`}
+          ${columns.map(({ head, isNumber }) => html`<th scope="col" class=${isNumber ? "number" : ""}>${head}</th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) => html`
+            <tr key=${name(row)} data-row>
+              ${
+                selected &&
+                html`<td class="tick">
+                  <input
+                    type="checkbox"
+                    aria-label=${`Select ${name(row)}`}
+                    checked=${selected.has(name(row))}
+                    onChange=${() => onSelect?.(name(row))}
+                  />
+                </td>`
+              }
+              ${columns.map((column, index) => cell(column, row, index))}
+            </tr>
+          `,
+        )}
+      </tbody>
+    </table>
+  `;
+}
+
+function cell<Row>({ head, show, isNumber, isWide }: Column<Row>, row: Row, index: number) {
+  const classes = [isNumber ? "number" : "", isWide ? "wide" : ""].join(" ").trim();
+  return index === 0
+    ? html`<th scope="row" class=${classes} data-head=${head}>${show(row)}</th>`
+    : html`<td class=${classes} data-head=${head}>${show(row)}</td>`;
+}

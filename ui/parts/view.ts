@@ -1,0 +1,51 @@
+import { useEffect } from "preact/hooks";
+import type { Problem } from "../../shared/api/problem.ts";
+import { type Children, html } from "../html.ts";
+import type { Loaded } from "../use-data.ts";
+import { Plain } from "./text.ts";
+
+interface ViewProps {
+  readonly title: string;
+  /** What stands beside the title. */
+  readonly aside?: Children;
+  readonly children: Children;
+}
+
+/** A view: its title is that of the window, too. */
+export function View({ title, aside, children }: ViewProps) {
+  useEffect(() => {
+    document.title = `${title} · Dispatcher`;
+  }, [title]);
+  return html`
+    <main id="main">
+      <div class="head">
+        <h1 tabindex="-1"><${Plain} text=${title} /></h1>
+        ${aside && html`<div class="aside">${aside}</div>`}
+      </div>
+      ${children}
+    </main>
+  `;
+}
+
+/** Says what is wrong with what was asked. */
+export function ProblemNote({ problem }: { readonly problem: Problem }) {
+  return html`<p class="note bad" role="alert"><strong>${problem.title}.</strong> <${Plain} text=${problem.detail} /></p>`;
+}
+
+interface ReadyProps<Data> {
+  readonly loaded: Loaded<Data>;
+  readonly show: (data: Data) => Children;
+}
+
+/** Shows an answer once it is there, and above it what is wrong since. */
+export function Ready<Data>({ loaded: { data, problem }, show }: ReadyProps<Data>) {
+  return html`
+    ${problem && html`<${ProblemNote} problem=${problem} />`}
+    ${data === undefined ? !problem && html`<p class="loading" role="status">Reading …</p>` : show(data)}
+  `;
+}
+
+/** Says that there is nothing, and what to do about it. */
+export function Nothing({ children }: { readonly children: Children }) {
+  return html`<p class="nothing">${children}</p>`;
+}

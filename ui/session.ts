@@ -1,0 +1,25 @@
+import { createContext } from "preact";
+import { useContext } from "preact/hooks";
+
+/** Which Dispatcher this is, and what may be done here. */
+export interface Session {
+  readonly instance: string;
+  readonly namespace: string;
+  readonly place: string;
+  readonly version: string;
+  readonly role: "viewer" | "operator";
+  readonly mayChange: boolean;
+}
+
+export const SessionContext = createContext<Session>({
+  instance: "",
+  namespace: "",
+  place: "",
+  version: "",
+  role: "viewer",
+  mayChange: false,
+});
+
+export function useSession(): Session {
+  return useContext(SessionContext);
+}

@@ -1,0 +1,64 @@
+import type { NotedLetter } from "../../shared/run/dead-letter.ts";
+import { REASONS } from "../../shared/run/reasons.ts";
+import { addressOf, Link, type Place } from "../address.ts";
+import { withQuery } from "../api.ts";
+import { purgeGroup } from "../deeds.ts";
+import { html } from "../html.ts";
+import { ActionButton } from "../parts/action.ts";
+import { type Filter, Filters } from "../parts/filters.ts";
+import { RunName } from "../parts/run-name.ts";
+import { type Column, Table } from "../parts/table.ts";
+import { Plain } from "../parts/text.ts";
+import { Nothing, Ready, View } from "../parts/view.ts";
+import { Age } from "../time.ts";
+import { useData } from "../use-data.ts";
+
+type Row = NotedLetter & { readonly id: string };
+interface LettersPage {
+  readonly letters: readonly Row[];
+  readonly next?: string;
+}
+
+const FILTERS: readonly Filter[] = [
+  { name: "module", label: "Module" },
+  { name: "reason", label: "Reason", choices: [["", "any"], ...REASONS.map((reason) => [reason, reason] as const)] },
+  { name: "group", label: "Group" },
+];
+
+/** Dead letters, the newest of each group first, page by page. */
+export function DeadLettersView({ place }: { readonly place: Place }) {
+  const { group, after } = place.query;
+  const path = withQuery("/dead-letters", { ...place.query, limit: 100 });
+  const loaded = useData<LettersPage>(path, after === undefined ? 10_000 : undefined);
+  const deeds = group && html`<${ActionButton} deed=${purgeGroup(group)} onDone=${loaded.again} />`;
+  return html`
+    <${View} title="Dead letters" aside=${deeds}>
+      <${Filters} place=${place} filters=${FILTERS} />
+      <${Ready} loaded=${loaded} show=${(page: LettersPage) => shown(page, place)} />
+    <//>
+  `;
+}
+
+function shown({ letters, next }: LettersPage, place: Place) {
+  return html`
+    ${
+      letters.length === 0
+        ? html`<${Nothing}>There are no such dead letters.<//>`
+        : html`<${Table} caption="Dead letters" columns=${COLUMNS} rows=${letters} name=${({ id }: Row) => id} />`
+    }
+    <nav class="pages" aria-label="Pages">
+      ${place.query["after"] !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, after: undefined })}>First page<//>`}
+      ${next !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, after: next })}>Next page<//>`}
+    </nav>
+  `;
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  { head: "Run", show: (letter) => html`<${RunName} ...${letter} />` },
+  { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },
+  { head: "Reason", show: ({ reason }) => reason },
+  { head: "Exit", show: ({ exitCode }) => exitCode ?? "–", isNumber: true },
+  { head: "Tries", show: ({ attempts }) => attempts, isNumber: true },
+  { head: "Age", show: ({ closedAt }) => html`<${Age} at=${closedAt} />`, isNumber: true },
+  { head: "Last words", show: ({ group }) => html`<${Plain} text=${group.text || "–"} mono />`, isWide: true },
+];

@@ -1,0 +1,65 @@
+import type { FailureGroupShown, FailureGroups } from "../../shared/operate/views/dead-groups.ts";
+import { addressOf, Link } from "../address.ts";
+import { purgeGroup } from "../deeds.ts";
+import { html } from "../html.ts";
+import { ActionButton } from "../parts/action.ts";
+import { CommandLine } from "../parts/command.ts";
+import { Plain } from "../parts/text.ts";
+import { Nothing, Ready, View } from "../parts/view.ts";
+import { Age } from "../time.ts";
+import { type Loaded, useData } from "../use-data.ts";
+
+type Group = FailureGroupShown & { readonly sample: { readonly id: string } };
+type Groups = Omit<FailureGroups, "groups"> & { readonly groups: readonly Group[] };
+
+/** What failed alike: the largest group first. */
+export function FailuresView() {
+  const loaded = useData<Groups>("/failure-groups?limit=50", 10_000);
+  return html`
+    <${View} title="Failures">
+      <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, loaded)} />
+      <${CommandLine} command="dispatcher dead groups" />
+    <//>
+  `;
+}
+
+function shown({ groups, others }: Groups, { again }: Loaded<Groups>) {
+  if (groups.length === 0) return html`<${Nothing}>There are no dead letters.<//>`;
+  const most = Math.max(...groups.map(({ count }) => count));
+  return html`
+    <ol class="groups">
+      ${groups.map((group) => html`<${GroupOf} key=${group.id} group=${group} most=${most} again=${again} />`)}
+    </ol>
+    ${others > 0 && html`<p class="hint">${others} smaller groups are not shown. List them with: dispatcher dead groups --limit 1000</p>`}
+  `;
+}
+
+interface GroupProps {
+  readonly group: Group;
+  readonly most: number;
+  readonly again: () => void;
+}
+
+function GroupOf({ group, most, again }: GroupProps) {
+  const { id, module, reason, exitCode, text, count, isMore, firstAt, lastAt, sample } = group;
+  return html`
+    <li data-row>
+      <p class="many">
+        ${count}${isMore && "+"}<span class="unseen"> dead letters</span>
+        <svg class="gauge bad" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+          <rect class="track" width="100" height="4" rx="2" />
+          <rect class="fill" width=${(100 * count) / most} height="4" rx="2" />
+        </svg>
+      </p>
+      <div class="what">
+        <h2><${Link} to=${addressOf(["dead-letters"], { group: id, module: module || "-", reason })}><${Plain} text=${text || sample.description || reason} mono /><//></h2>
+        <p class="muted">
+          <${Plain} text=${module || "no module"} /> · ${reason}${exitCode !== undefined && ` · exit code ${exitCode}`} · last
+          ${" "}<${Age} at=${lastAt} ago /> · first <${Age} at=${firstAt} ago /> · for instance
+          ${" "}<${Link} to=${addressOf(["runs", sample.id])}><${Plain} text=${sample.id} mono /><//>
+        </p>
+      </div>
+      <div class="deeds"><${ActionButton} deed=${purgeGroup(id)} onDone=${again} /></div>
+    </li>
+  `;
+}

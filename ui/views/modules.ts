@@ -1,0 +1,94 @@
+import { durationText } from "../../shared/duration.ts";
+import type { ModuleShown } from "../../shared/operate/views/modules.ts";
+import { sourceName } from "../../shared/run/source.ts";
+import { addressOf, Link } from "../address.ts";
+import { limit, pause, resume } from "../deeds.ts";
+import { html } from "../html.ts";
+import { ActionButton } from "../parts/action.ts";
+import { Chip } from "../parts/chip.ts";
+import { CommandLine } from "../parts/command.ts";
+import { type Column, Table } from "../parts/table.ts";
+import { Plain } from "../parts/text.ts";
+import { Nothing, Ready, View } from "../parts/view.ts";
+import { Age } from "../time.ts";
+import { useData } from "../use-data.ts";
+
+interface Modules {
+  readonly modules: readonly ModuleShown[];
+}
+
+/** The modules as their files have them, and what a person said of each. */
+export function ModulesView() {
+  const loaded = useData<Modules>("/modules", 5_000);
+  return html`
+    <${View} title="Modules">
+      <${Ready}
+        loaded=${loaded}
+        show=${({ modules }: Modules) =>
+          modules.length === 0
+            ? html`<${Nothing}>There are no modules.<//>`
+            : html`<${Table} caption="Modules" columns=${COLUMNS} rows=${modules} name=${({ name }: ModuleShown) => name} />`}
+      />
+    <//>
+  `;
+}
+
+const COLUMNS: readonly Column<ModuleShown>[] = [
+  {
+    head: "Module",
+    show: ({ name }) => html`<${Link} to=${addressOf(["modules", name])}><${Plain} text=${name} /><//>`,
+  },
+  { head: "Source", show: ({ source }) => html`<${Plain} text=${sourceName(source)} />` },
+  { head: "Places", show: ({ maxActive, limit: by }) => by?.places ?? maxActive, isNumber: true },
+  { head: "Attempts", show: ({ retry }) => retry.maxAttempts, isNumber: true },
+  { head: "Time limit", show: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs), isNumber: true },
+  { head: "By a person", show: (module) => html`<${LimitOf} module=${module} />`, isWide: true },
+];
+
+function LimitOf({ module: { limit: by } }: { readonly module: ModuleShown }) {
+  if (!by) return html`<span class="none">–</span>`;
+  return html`
+    <${Chip} tone="wait">${by.places === 0 ? "paused" : `limited to ${by.places}`}<//> by <${Plain} text=${by.who} />,
+    ${" "}<${Age} at=${by.since} ago />${by.until !== undefined && html`, ends <${Age} at=${by.until} />`}${by.why && html`: <${Plain} text=${by.why} />`}
+  `;
+}
+
+/** One module: its file as it was read, and what may be done to it. */
+export function ModuleView({ name }: { readonly name: string }) {
+  const loaded = useData<Modules>("/modules", 5_000);
+  const module = loaded.data?.modules.find((one) => one.name === name);
+  const deeds =
+    module &&
+    html`
+      ${module.limit ? html`<${ActionButton} deed=${resume(name)} onDone=${loaded.again} />` : html`<${ActionButton} deed=${pause(name)} onDone=${loaded.again} />`}
+      <${ActionButton} deed=${limit(name, module.limit?.places ?? module.maxActive)} onDone=${loaded.again} />
+    `;
+  return html`
+    <${View} title=${name} aside=${deeds}>
+      <${Ready}
+        loaded=${loaded}
+        show=${() =>
+          module
+            ? html`<${ModuleParts} module=${module} />`
+            : html`<${Nothing}>No module file has this name. Its runs wait until one does, or are cancelled.<//>`}
+      />
+      <p>
+        <${Link} to=${addressOf(["runs"], { module: name })}>Its open runs<//> ·${" "}
+        <${Link} to=${addressOf(["runs"], { module: name, which: "closed" })}>those that are over<//> ·${" "}
+        <${Link} to=${addressOf(["dead-letters"], { module: name })}>its dead letters<//>
+      </p>
+      <${CommandLine} command=${`dispatcher modules show ${name}`} />
+    <//>
+  `;
+}
+
+function ModuleParts({ module }: { readonly module: ModuleShown }) {
+  const { limit: _, ...file } = module;
+  return html`
+    ${module.limit && html`<p class="note wait"><${LimitOf} module=${module} /></p>`}
+    <figure class="log">
+      <figcaption><span>As it was read from <${Plain} text=${module.file} mono />, with every default</span></figcaption>
+      <pre tabindex="0" role="group" aria-label="The module">${JSON.stringify(file, undefined, 2)}</pre>
+    </figure>
+  `;
+}

@@ -1,0 +1,166 @@
+import { problemText } from "../../cli/status/status-text.ts";
+import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts";
+import { addressOf, Link } from "../address.ts";
+import { html } from "../html.ts";
+import { Chip } from "../parts/chip.ts";
+import { type Column, Table } from "../parts/table.ts";
+import { Plain } from "../parts/text.ts";
+import { Nothing, Ready, View } from "../parts/view.ts";
+import { Age, now } from "../time.ts";
+import { useData } from "../use-data.ts";
+
+/** What runs, what waits and why, and what is wrong, module by module. */
+export function NowView() {
+  const loaded = useData<Status>("/status", 2_000);
+  const tick = loaded.data?.tick;
+  const aside = tick && html`Last tick <${Age} at=${tick.at} ago />`;
+  return html`<${View} title="Now" aside=${aside}><${Ready} loaded=${loaded} show=${shown} /><//>`;
+}
+
+function shown({ modules, problems }: Status) {
+  return html`
+    ${problems.length > 0 && html`<${Problems} problems=${problems} />`}
+    <${Totals} modules=${modules} />
+    ${
+      modules.length === 0
+        ? html`<${Nothing}>There are no modules. Put a file into the directory that MODULES_DIR names.<//>`
+        : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
+    }
+    <p class="hint">
+      At work is what the last tick counted. Done and failed were closed in the last hour, or since the replica that
+      ticks began.
+    </p>
+  `;
+}
+
+/** What is wrong, each with the view that says more of it. */
+function Problems({ problems }: { readonly problems: Status["problems"] }) {
+  return html`
+    <section class="problems" aria-label="What is wrong">
+      <ul>
+        ${problems.map((problem) => {
+          const text = problemText(problem, now());
+          const [says, see] =
+            text.split(/\. See: dispatcher audit$/).length > 1
+              ? [text.replace(/\. See: .*$/, ""), true]
+              : [text, false];
+          return html`<li>
+            <${Plain} text=${says} />${see && html`. <${Link} to=${addressOf(["repair"])}>Repair it<//>`}
+          </li>`;
+        })}
+      </ul>
+    </section>
+  `;
+}
+
+function Totals({ modules }: { readonly modules: readonly ModuleStatus[] }) {
+  const sum = (of: (module: ModuleStatus) => number) => modules.reduce((total, module) => total + of(module), 0);
+  const isMore = modules.some(({ inLine, later, held }) => inLine.isMore || later.isMore || held.isMore);
+  const oldest = Math.min(...modules.flatMap(({ oldestAt }) => oldestAt ?? []));
+  const failed = sum(failedOf);
+  const waiting = sum(({ inLine, later }) => inLine.count + later.count);
+  const held = sum((module) => module.held.count);
+  const more = isMore ? "+" : "";
+  return html`
+    <dl class="totals">
+      ${total("At work", String(sum(atWorkOf)), addressOf(["runs"], { status: "dispatched" }), "work")}
+      ${total("Waiting", `${waiting}${waiting > 0 ? more : ""}`, addressOf(["runs"], { status: "waiting" }), waiting > 0 ? "wait" : "plain")}
+      ${total("Held", String(held), addressOf(["runs"], { status: "held" }), held > 0 ? "bad" : "plain")}
+      ${total("Done, last hour", String(sum(doneOf)), addressOf(["runs"], { which: "closed", status: "succeeded" }), "plain")}
+      ${total("Failed, last hour", String(failed), addressOf(["failures"]), failed > 0 ? "bad" : "plain")}
+      <div>
+        <dt>Oldest open</dt>
+        <dd><${Age} at=${Number.isFinite(oldest) ? oldest : undefined} /></dd>
+      </div>
+    </dl>
+  `;
+}
+
+function total(words: string, number: string, to: string, tone: string) {
+  return html`<div>
+    <dt>${words}</dt>
+    <dd class=${tone}><${Link} to=${to}>${number}<//></dd>
+  </div>`;
+}
+
+const COLUMNS: readonly Column<ModuleStatus>[] = [
+  { head: "Module", show: (module) => html`<${ModuleName} module=${module} />`, isWide: true },
+  { head: "At work", show: (module) => html`<${AtWork} module=${module} />`, isNumber: true },
+  { head: "In line", show: ({ module, inLine }) => count(module, inLine, "waiting"), isNumber: true },
+  { head: "Later", show: ({ module, later }) => count(module, later, "waiting"), isNumber: true },
+  { head: "Held", show: ({ module, held }) => count(module, held, "held"), isNumber: true },
+  { head: "Oldest", show: ({ oldestAt }) => html`<${Age} at=${oldestAt} />`, isNumber: true },
+  { head: "Done", show: (module) => number(module.ends && doneOf(module)), isNumber: true },
+  {
+    head: "Failed",
+    show: (module) =>
+      html`<span class=${failedOf(module) > 0 ? "bad" : ""}>${number(module.ends && failedOf(module))}</span>`,
+    isNumber: true,
+  },
+];
+
+function nameOf({ module, source }: ModuleStatus): string {
+  return `${module} ${JSON.stringify(source ?? "")}`;
+}
+
+/** The module, what a person or the Dispatcher decided about it, and why its runs wait. */
+function ModuleName({
+  module: { module, limit, trip, gate, later, atWork, places, source },
+}: {
+  readonly module: ModuleStatus;
+}) {
+  const causes = [...Object.entries(later.causes), ...Object.entries(atWork?.heldUpBy ?? {})];
+  return html`
+    ${
+      module === ""
+        ? html`<span class="muted">no module takes it</span>`
+        : html`<${Link} to=${addressOf(["modules", module])}><${Plain} text=${module} /><//>`
+    }
+    <span class="chips">
+      ${limit && html`<${Chip} tone="wait">${limit.places === 0 ? "paused" : `limited to ${limit.places}`}<//>`}
+      ${!limit && places === 0 && html`<${Chip} tone="plain">no places<//>`} ${trip && html`<${Chip} tone="bad">tripped<//>`} ${gate && html`<${Chip} tone="bad">gate shut<//>`}
+      ${places === undefined && source !== undefined && module !== "" && html`<${Chip} tone="bad">file is gone<//>`}
+      ${causes.map(([cause, many]) => html`<${Chip} tone="wait">${cause} ${many}<//>`)}
+    </span>
+  `;
+}
+
+/** How many Jobs are at work, of how many places. */
+function AtWork({ module }: { readonly module: ModuleStatus }) {
+  const { places, atWork } = module;
+  const working = atWorkOf(module);
+  const share = places ? Math.min(1, working / places) : 0;
+  return html`
+    ${atWork ? working : "?"}${places !== undefined && html`<span class="muted"> / ${places}</span>`}
+    <svg class="gauge" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+      <rect class="track" width="100" height="4" rx="2" />
+      <rect class="fill" width=${100 * share} height="4" rx="2" />
+    </svg>
+  `;
+}
+
+function count(
+  module: string,
+  { count: many, isMore }: { readonly count: number; readonly isMore: boolean },
+  status: string,
+) {
+  if (many === 0 && !isMore) return html`<span class="none">0</span>`;
+  return html`<${Link} to=${addressOf(["runs"], { module, status })}>${many}${isMore && "+"}<//>`;
+}
+
+function number(value: number | undefined) {
+  return value === undefined ? "?" : value === 0 ? html`<span class="none">0</span>` : value;
+}
+
+function atWorkOf({ atWork }: ModuleStatus): number {
+  return Object.values(atWork?.byStatus ?? {}).reduce((total, many) => total + many, 0);
+}
+
+function doneOf({ ends }: ModuleStatus): number {
+  return ends?.succeeded ?? 0;
+}
+
+function failedOf({ ends }: ModuleStatus): number {
+  const { failed = 0, rejected = 0, cancelled = 0, lost = 0 } = ends ?? {};
+  return failed + rejected + cancelled + lost;
+}

@@ -1,0 +1,320 @@
+import { useState } from "preact/hooks";
+import { sentencesOf } from "../../cli/runs/explain.ts";
+import { lengthText, timeText } from "../../cli/text/times.ts";
+import type { Explanation } from "../../shared/operate/views/explain.ts";
+import type { RunShown } from "../../shared/operate/views/run.ts";
+import { runId } from "../../shared/run/run.ts";
+import { sourceName } from "../../shared/run/source.ts";
+import { addressOf, Link } from "../address.ts";
+import { cancel } from "../deeds.ts";
+import { type Children, html, valueIn } from "../html.ts";
+import { ActionButton } from "../parts/action.ts";
+import { StatusChip } from "../parts/chip.ts";
+import { CommandLine } from "../parts/command.ts";
+import { Plain, plainLines } from "../parts/text.ts";
+import { Ready, View } from "../parts/view.ts";
+import { useSession } from "../session.ts";
+import { Age } from "../time.ts";
+import { useData } from "../use-data.ts";
+
+type Shown = RunShown & { readonly run: { readonly id: string } };
+interface Logs {
+  readonly attempt: number;
+  readonly from: "pod" | "store" | "nowhere";
+  readonly containers: readonly { readonly container: string; readonly text: string; readonly isCut: boolean }[];
+}
+type Content =
+  | { readonly unavailable: string }
+  | {
+      readonly found: {
+        readonly body: string;
+        readonly encoding: "utf8" | "base64";
+        readonly isCut: boolean;
+        readonly bodyBytes: number;
+        readonly contentType?: string;
+        readonly properties: Readonly<Record<string, unknown>>;
+      } | null;
+    };
+
+/** One run: where it is and why, its times, its log, and what was sent. */
+export function RunView({ id }: { readonly id: string }) {
+  const path = `/runs/${encodeURIComponent(id)}`;
+  const loaded = useData<Shown>(path, 2_000);
+  const run = loaded.data?.run;
+  const isOpen = loaded.data !== undefined && loaded.data.place !== "closed";
+  const aside = html`
+    ${run && html`<${StatusChip} status=${run.status} />`}
+    ${run && isOpen && html`<${ActionButton} deed=${cancel([run.id])} onDone=${loaded.again} />`}
+  `;
+  return html`
+    <${View} title=${run?.id ?? id} aside=${aside}>
+      <${Ready} loaded=${loaded} show=${(shown: Shown) => html`<${Parts} shown=${shown} path=${path} />`} />
+      <${CommandLine} command=${`dispatcher runs show '${(run?.id ?? id).replaceAll("'", String.raw`'\''`)}'`} />
+    <//>
+  `;
+}
+
+function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }) {
+  const isOpen = shown.place !== "closed";
+  return html`
+    <${Why} path=${path} isOpen=${isOpen} />
+    <div class="two">
+      <${Facts} shown=${shown} />
+      <${Timeline} times=${shown.times} isOpen=${isOpen} />
+    </div>
+    <${Log} path=${path} attempts=${shown.attempt} isOpen=${isOpen} />
+    <${Sent} path=${path} message=${shown.message} />
+  `;
+}
+
+/** Why it is where it is, and what comes next. */
+function Why({ path, isOpen }: { readonly path: string; readonly isOpen: boolean }) {
+  const loaded = useData<Explanation>(`${path}/explanation`, isOpen ? 4_000 : undefined);
+  return html`
+    <section aria-labelledby="why">
+      <h2 id="why">${isOpen ? "Why it is there" : "How it ended"}</h2>
+      <${Ready}
+        loaded=${loaded}
+        show=${(explanation: Explanation) => {
+          const id = runId(explanation.run);
+          // The title names the run already.
+          const sentences = sentencesOf(explanation).map((text) =>
+            text.startsWith(id) ? `It${text.slice(id.length)}` : text,
+          );
+          return html`<ul class="why">${sentences.map((text) => html`<li><${Plain} text=${text} /></li>`)}</ul>`;
+        }}
+      />
+    </section>
+  `;
+}
+
+function Facts({ shown: { run, job, message, attempt } }: { readonly shown: Shown }) {
+  const found = "found" in job ? job.found : undefined;
+  const facts: readonly (readonly [name: string, value: Children])[] = [
+    [
+      "Module",
+      run.module
+        ? html`<${Link} to=${addressOf(["modules", run.module])}><${Plain} text=${run.module} /><//>`
+        : "none takes it",
+    ],
+    ["Source", html`<${Plain} text=${sourceName(run.source)} />`],
+    ["Message id", html`<${Plain} text=${run.messageId || "–"} mono />`],
+    ["Correlation id", run.correlationId && html`<${Plain} text=${run.correlationId} mono />`],
+    ["Subject", run.subject && html`<${Plain} text=${run.subject} />`],
+    [
+      "Attempt",
+      attempt === 0 ? "none has begun" : `${attempt}, ${run.failures} failed, ${run.interruptions} interrupted`,
+    ],
+    ["Message", messageText(message, run.status)],
+    [
+      "Job",
+      "unavailable" in job
+        ? `the cluster can't be asked: ${job.unavailable}`
+        : found
+          ? html`<${Plain} text=${found.name} mono /> ${found.phase}${found.isRetired && ", retired"}`
+          : "none",
+    ],
+    ...(found?.pods ?? []).map(
+      ({ name, phase, node, containers }) =>
+        [
+          "Pod",
+          html`<${Plain} text=${name} mono /> ${phase}${node && ` on ${node}`}
+            ${containers.map(({ name: container, state, exitCode }) => html`<br /><${Plain} text=${container} />: ${state}${exitCode !== undefined && ` with code ${exitCode}`}`)}`,
+        ] as const,
+    ),
+    ["Last error", run.lastError && html`<${Plain} text=${run.lastError} />`],
+    [
+      "Verdict",
+      run.verdict &&
+        html`<${Plain} text=${[run.verdict.outcome, run.verdict.reason, run.verdict.description].filter(Boolean).join(": ")} />`,
+    ],
+  ];
+  return html`
+    <section aria-labelledby="facts">
+      <h2 id="facts">Facts</h2>
+      <dl class="facts">
+        ${facts.map(([name, value]) => value !== undefined && value !== "" && html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
+      </dl>
+    </section>
+  `;
+}
+
+function messageText(message: Shown["message"], status: Shown["run"]["status"]): string {
+  if ("unavailable" in message) return `the bus can't be asked: ${message.unavailable}`;
+  if (message.found === null) return DEAD_LETTERED.has(status) ? "dead-lettered" : "not on the bus any more";
+  const { state, bodyBytes } = message.found;
+  return `${state} on the bus, ${bodyBytes} bytes`;
+}
+
+/** How a run ended whose message is in the dead letter queue, unless somebody has taken it out. */
+const DEAD_LETTERED = new Set<Shown["run"]["status"]>(["failed", "rejected", "cancelled"]);
+
+/** The steps of a run, and what the time up to each was spent with. */
+const STEPS = [
+  ["enqueuedAt", "Enqueued", "wait"],
+  ["acceptedAt", "Accepted", "wait"],
+  ["jobCreatedAt", "Job created", "wait"],
+  ["podStartedAt", "Pod started", "start"],
+  ["workStartedAt", "Work began", "start"],
+  ["workEndedAt", "Work ended", "work"],
+  ["jobEndedAt", "Job ended", "settle"],
+  ["closedAt", "Closed", "settle"],
+] as const;
+
+function Timeline({ times, isOpen }: { readonly times: Shown["times"]; readonly isOpen: boolean }) {
+  let before: number | undefined;
+  // The cluster's times are whole seconds, so that a step may seem to be before the one that it follows.
+  const steps = STEPS.flatMap(([name, words, kind]) => {
+    const at = times[name];
+    if (at === undefined) return [];
+    const tookMs = before === undefined ? undefined : Math.max(0, at - before);
+    before = at;
+    return [{ at, words, kind, tookMs }];
+  });
+  const wholeMs = Math.max(1, sumOf(steps));
+  return html`
+    <section aria-labelledby="times">
+      <h2 id="times">Times</h2>
+      <svg class="timeline" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
+        <rect class="track" width="100" height="8" />
+        ${steps.map(({ kind, tookMs = 0 }, index) => {
+          const x = (100 * sumOf(steps.slice(0, index))) / wholeMs;
+          return html`<rect class=${kind} x=${x} width=${(100 * tookMs) / wholeMs} height="8" />`;
+        })}
+      </svg>
+      <ol class="steps">
+        ${steps.map(
+          ({ at, words, kind, tookMs }) => html`<li class=${kind}>
+            <span>${words}</span>
+            <span class="took">${tookMs === undefined ? "" : `+${tookText(tookMs)}`}</span>
+            <time datetime=${new Date(at).toISOString()}>${timeText(at).replace("T", " ")}</time>
+          </li>`,
+        )}
+        ${
+          isOpen &&
+          html`<li class="open">
+            <span>Open since</span><span class="took"></span><${Age} at=${steps[0]?.at} ago />
+          </li>`
+        }
+      </ol>
+    </section>
+  `;
+}
+
+function sumOf(steps: readonly { readonly tookMs: number | undefined }[]): number {
+  return steps.reduce((sum, { tookMs = 0 }) => sum + tookMs, 0);
+}
+
+function tookText(ms: number): string {
+  return ms < 60_000 ? `${(ms / 1000).toFixed(1)} s` : lengthText(ms);
+}
+
+/** So many lines are shown at first. */
+const MOST_LINES = 1_000;
+
+function Log({
+  path,
+  attempts,
+  isOpen,
+}: {
+  readonly path: string;
+  readonly attempts: number;
+  readonly isOpen: boolean;
+}) {
+  const [attempt, choose] = useState<number>();
+  const which = attempt ?? attempts;
+  const loaded = useData<Logs>(
+    which === 0 ? undefined : `${path}/logs?attempt=${which}`,
+    isOpen && which === attempts ? 2_000 : undefined,
+  );
+  const all = Array.from({ length: attempts }, (_, index) => index + 1);
+  return html`
+    <section aria-labelledby="log">
+      <div class="head">
+        <h2 id="log">Log</h2>
+        ${
+          attempts > 1 &&
+          html`<label class="inline">Attempt
+            <select onChange=${(event: Event) => choose(Number(valueIn(event)))}>
+              ${all.map((one) => html`<option value=${one} selected=${one === which}>${one}</option>`)}
+            </select>
+          </label>`
+        }
+      </div>
+      ${which === 0 ? html`<p class="nothing">No attempt has begun.</p>` : html`<${Ready} loaded=${loaded} show=${logShown} />`}
+    </section>
+  `;
+}
+
+function logShown({ from, attempt, containers }: Logs) {
+  if (from === "nowhere") return html`<p class="nothing">Attempt ${attempt} left no log, or it is gone.</p>`;
+  return containers.map(
+    ({ container, text, isCut }) =>
+      html`<${ContainerLog} key=${container} name=${container} text=${text} isCut=${isCut} />`,
+  );
+}
+
+function ContainerLog({
+  name,
+  text,
+  isCut,
+}: {
+  readonly name: string;
+  readonly text: string;
+  readonly isCut: boolean;
+}) {
+  const [isWhole, showWhole] = useState(false);
+  const lines = text.split("\n");
+  const shown = isWhole ? lines : lines.slice(-MOST_LINES);
+  return html`
+    <figure class="log">
+      <figcaption>
+        <${Plain} text=${name} />
+        ${isCut && html`<span class="hint">only the last part is left</span>`}
+        ${shown.length < lines.length && html`<button type="button" class="small" onClick=${() => showWhole(true)}>Show all ${lines.length} lines</button>`}
+      </figcaption>
+      <pre tabindex="0" role="group" aria-label=${`Log of ${name}`}>${plainLines(shown.join("\n"))}</pre>
+    </figure>
+  `;
+}
+
+/** Body and properties, which are fetched only when a person asks for them. */
+function Sent({ path, message }: { readonly path: string; readonly message: Shown["message"] }) {
+  const { role } = useSession();
+  const [isAsked, ask] = useState(false);
+  const loaded = useData<Content>(isAsked ? `${path}/content` : undefined);
+  const isThere = "found" in message && message.found !== null;
+  if (!isThere) return null;
+  return html`
+    <section aria-labelledby="sent">
+      <h2 id="sent">What was sent</h2>
+      ${
+        isAsked
+          ? html`<${Ready} loaded=${loaded} show=${contentShown} />`
+          : role === "operator"
+            ? html`<button type="button" onClick=${() => ask(true)}>Show body and properties</button>`
+            : html`<p class="nothing">Body and properties take the role of an operator.</p>`
+      }
+    </section>
+  `;
+}
+
+function contentShown(content: Content) {
+  if ("unavailable" in content)
+    return html`<p class="note bad">The bus can't be asked: <${Plain} text=${content.unavailable} /></p>`;
+  if (content.found === null) return html`<p class="nothing">The message is not in its queue any more.</p>`;
+  const { body, encoding, isCut, bodyBytes, contentType, properties } = content.found;
+  return html`
+    <dl class="facts">
+      ${contentType && html`<div><dt>Content type</dt><dd><${Plain} text=${contentType} mono /></dd></div>`}
+      ${Object.entries(properties).map(
+        ([name, value]) =>
+          html`<div><dt><${Plain} text=${name} mono /></dt><dd><${Plain} text=${typeof value === "string" ? value : JSON.stringify(value)} mono /></dd></div>`,
+      )}
+    </dl>
+    <figure class="log">
+      <figcaption>Body, ${bodyBytes} bytes${encoding === "base64" && ", in base64"}${isCut && ", its beginning"}</figcaption>
+      <pre tabindex="0" role="group" aria-label="Body">${plainLines(body)}</pre>
+    </figure>
+  `;
+}
