@@ -92,6 +92,33 @@ export const acceptLoss = (source: string): Deed => ({
   isBad: true,
 });
 
+const HOW_MANY = {
+  name: "most",
+  label: "How many",
+  choices: [
+    ["", "all of them"],
+    ["1", "one, to see whether it works now"],
+    ["10", "10"],
+    ["100", "100"],
+  ],
+} as const;
+
+/** Has dead letters run once more: those of a group, or of one run. */
+export const redrive = (which: { readonly group: string } | { readonly runs: readonly string[] }): Deed => ({
+  words: "group" in which ? "Redrive the group" : "Redrive the message",
+  says: "Each message runs once more, in place. What fails again stays a dead letter.",
+  path: "/dead-letters/redrive",
+  ...("group" in which ? { fields: [HOW_MANY] } : {}),
+  body: ({ most }) => ({ ...which, ...(most ? { most: Number(most) } : {}) }),
+});
+
+export const abortRedrive = (source: string): Deed => ({
+  words: `End the redrive of ${source}`,
+  says: "What was redriven until now goes on.",
+  path: "/redrives/abort",
+  body: () => ({ source }),
+});
+
 export const purgeGroup = (group: string): Deed => ({
   words: "Purge the group",
   says: "Takes its dead letters off the bus for good. Their runs stay in the history.",

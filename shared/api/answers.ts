@@ -353,14 +353,46 @@ export const actionsPage = named(
   }),
 );
 
+export const redrives = named(
+  "Redrives",
+  z.object({
+    redrives: list(
+      z.looseObject({
+        source,
+        orderedAt: time,
+        who: z.string(),
+        why: z.string().optional(),
+        perSecond: z.int(),
+        most: z.int().optional(),
+        end: z.enum(["done", "aborted", "stopped"]).optional().describe("missing while it is at work"),
+        endedAt: time.optional(),
+        problem: z.string().optional(),
+        redriven: count,
+        left: counts,
+      }),
+    ),
+  }),
+);
+
 const command = z.string().describe("the command that does the same");
-export const acted = named(
-  "Acted",
+const outcomes = list(
+  z.looseObject({ name: z.string(), kind: z.enum(["done", "would", "already", "refused"]) }),
+).describe("what became of each thing that was named");
+export const acted = named("Acted", z.object({ command, answers: outcomes }));
+export const redriven = named(
+  "Redriven",
   z.object({
     command,
-    answers: list(z.looseObject({ name: z.string(), kind: z.enum(["done", "would", "already", "refused"]) })).describe(
-      "what became of each thing that was named",
+    plans: list(
+      z.object({
+        source,
+        letters: count.describe("how many can be redriven"),
+        left: counts.describe("how many can't, by what hinders them"),
+        inFront: count,
+        tooDeep: count,
+      }),
     ),
+    answers: outcomes.describe("what became of each source; empty after a dry run"),
   }),
 );
 export const purged = named(

@@ -4,7 +4,8 @@ import type { Doing } from "../operate/by.ts";
 import { FORCED_OUTCOMES } from "../operate/forced-outcome.ts";
 import type { Answers } from "../operate/operator.ts";
 import { REASONS } from "../run/reasons.ts";
-import { acted, purged } from "./answers.ts";
+import { DEFAULT_PER_SECOND } from "../run/redrive.ts";
+import { acted, purged, redriven } from "./answers.ts";
 import type { Caller } from "./caller.ts";
 import { ProblemError } from "./problem.ts";
 import { deed, type Room, type Route } from "./route.ts";
@@ -137,6 +138,68 @@ export const DEEDS: readonly Route[] = [
       act(caller, how, ["repair", "--accept-loss", source], (doingIt) => room.operator.acceptLoss(source, doingIt)),
   }),
   deed({
+    path: "/dead-letters/redrive",
+    name: "redriveDeadLetters",
+    says: "Orders that dead letters run once more, in place. The ticks carry it out. A dry run says how many can.",
+    params: nothing,
+    query: nothing,
+    body: doing
+      .extend({
+        module: z.string().max(63).optional().describe("- for messages that no module took"),
+        reason: z.string().min(1).max(128).optional(),
+        group: z.string().min(1).max(64).optional(),
+        runs: names.optional().describe("the ids of their runs"),
+        most: z.int().min(1).max(1_000_000_000).optional().describe("so many of each source at most"),
+        perSecond: z.int().min(1).max(1_000).default(DEFAULT_PER_SECOND),
+      })
+      .refine(({ module, reason, group, runs }) => [module, reason, group, runs].some((one) => one !== undefined), {
+        message: "choose what to redrive, by group, runs, reason or module",
+      }),
+    answer: redriven,
+    async take({ operator }, { body: { module, reason, group, runs, most, perSecond, ...how } }, caller) {
+      const wanted = {
+        ...(module === undefined ? {} : { module: module === "-" ? "" : module }),
+        ...(reason === undefined ? {} : { reason }),
+        ...(group === undefined ? {} : { group: group.toLowerCase() }),
+        ...(runs === undefined ? {} : { runs: runs.map((run) => run.toLowerCase()) }),
+      };
+      const flags = [
+        ...flag("group", group),
+        ...flag("reason", reason),
+        ...flag("module", module),
+        ...(runs === undefined ? [] : ["--run", ...runs]),
+        ...flag("most", most === undefined ? undefined : String(most)),
+        ...(perSecond === DEFAULT_PER_SECOND ? [] : flag("rate", String(perSecond))),
+      ];
+      const command = commandText(["dead", "redrive", ...flags], how);
+      const doingIt = await doingOf(caller, how, command);
+      const plans = await operator.planRedrive(wanted);
+      const found: Answers[number][] = [];
+      if (!how.dryRun)
+        for (const { source, letters } of plans)
+          if (letters > 0)
+            found.push(
+              ...(await operator.redrive(source, wanted, {
+                ...doingIt,
+                perSecond,
+                ...(most === undefined ? {} : { most }),
+              })),
+            );
+      return { command, plans, answers: named(found) };
+    },
+  }),
+  deed({
+    path: "/redrives/abort",
+    name: "abortRedrive",
+    says: "Ends the redrive of a source. What was redriven until then goes on.",
+    params: nothing,
+    query: nothing,
+    body: doing.extend({ source: name }),
+    answer: acted,
+    take: (room, { body: { source, ...how } }, caller) =>
+      act(caller, how, ["dead", "abort", source], (doingIt) => room.operator.abortRedrive(source, doingIt)),
+  }),
+  deed({
     path: "/dead-letters/purge",
     name: "purgeDeadLetters",
     says: "Takes the dead letters of a group, a reason or a module off the bus for good. A dry run says how many.",
@@ -178,7 +241,11 @@ export const DEEDS: readonly Route[] = [
 async function act(caller: Caller, how: Doings, words: readonly string[], doIt: (doing: Doing) => Promise<Answers>) {
   const command = commandText(words, how);
   const answers = await doIt(await doingOf(caller, how, command));
-  return { command, answers: answers.map(([subject, answer]) => ({ ...answer, name: subject })) };
+  return { command, answers: named(answers) };
+}
+
+function named(answers: Answers) {
+  return answers.map(([subject, answer]) => ({ ...answer, name: subject }));
 }
 
 async function doingOf(caller: Caller, { why, dryRun }: Doings, command: string): Promise<Doing> {

@@ -194,6 +194,15 @@ export const LOOKS: readonly Route[] = [
     },
   }),
   look({
+    path: "/redrives",
+    name: "listRedrives",
+    says: "Lists the last redrive of each source, at work or over.",
+    params: nothing,
+    query: nothing,
+    answer: answers.redrives,
+    give: async ({ operator }) => ({ redrives: (await operator.redrives()).map((redrive) => ({ ...redrive })) }),
+  }),
+  look({
     path: "/modules",
     name: "listModules",
     says: "Lists the modules as their files have them, and what a person said of each.",

@@ -185,6 +185,18 @@ describe("an action", () => {
     expect(await stack.dispatcher("actions")).toContain("cancel");
   });
 
+  it("redrives one letter of a group, and the run of it says so", async () => {
+    const { page } = await open("failures");
+    const group = page.locator("[data-row]", { hasText: "no space left on disk" });
+    await group.getByRole("button", { name: "Redrive the group" }).click();
+    await page.getByLabel("How many").selectOption("1");
+    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByText("worse: 4 can be redriven.").waitFor();
+    await page.getByRole("dialog").getByRole("button", { name: "Redrive the group" }).click();
+    await page.getByText("Done", { exact: true }).waitFor();
+    await expect.poll(() => stack.dispatcher("dead", "redrives"), { timeout: 30_000 }).toMatch(/worse .* done +1 /);
+  });
+
   it("purges what a person has counted", async () => {
     const { page } = await open("failures");
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });

@@ -1,8 +1,11 @@
 import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
+import { leftText } from "../../cli/dead/hindrances.ts";
 import { answerText } from "../../cli/repair/words.ts";
 import type { Problem } from "../../shared/api/problem.ts";
 import type { Answer } from "../../shared/operate/answer.ts";
+import type { RedrivePlan } from "../../shared/operate/redrive-letters.ts";
+import { sourceName } from "../../shared/run/source.ts";
 import { act } from "../api.ts";
 import { type Children, html, valueIn } from "../html.ts";
 import { useSession } from "../session.ts";
@@ -45,6 +48,7 @@ interface Acted {
     readonly inFront: number;
     readonly tooDeep: number;
   };
+  readonly plans?: readonly RedrivePlan[];
   readonly done?: { readonly removed: number; readonly gone: number; readonly left: number };
 }
 
@@ -111,7 +115,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     } else if ("problem" in answered) setState((last) => ({ ...last, isBusy: false, problem: answered.problem }));
   };
   const { step, isBusy, acted, problem } = state;
-  const isRefused = acted?.answers?.every(({ kind }) => kind !== "would") ?? acted?.plan?.chosen === 0;
+  const isRefused = acted !== undefined && !mayBeDone(acted);
   const isTypedRight = !deed.isTyped || Number(typed["count"]) === acted?.plan?.chosen;
   return html`
     <dialog ref=${dialog} onClose=${onClose} aria-labelledby="deed">
@@ -183,9 +187,10 @@ function FieldOf({ field: { label, hint, choices, isNumber }, value, onInput }: 
 }
 
 /** Says what became of each thing, or what would. */
-function ActedNote({ acted: { answers = [], plan, done } }: { readonly acted: Acted }) {
+function ActedNote({ acted: { answers = [], plans = [], plan, done } }: { readonly acted: Acted }) {
   return html`
     <ul class="answers">
+      ${plans.map((one) => html`<li><${Plain} text=${redriveText(one)} /></li>`)}
       ${answers.map(
         (answer) => html`<li class=${answer.kind === "refused" ? "bad" : ""}>
           <strong>${KINDS[answer.kind]}</strong> <${Plain} text=${answer.name} mono />: <${Plain} text=${answerText(answer)} />
@@ -194,6 +199,21 @@ function ActedNote({ acted: { answers = [], plan, done } }: { readonly acted: Ac
       ${done ? html`<li>${purgedText(done)}</li>` : plan && html`<li>${planText(plan)}</li>`}
     </ul>
   `;
+}
+
+/** Whether what was tried would do anything. */
+function mayBeDone({ answers = [], plans, plan }: Acted): boolean {
+  if (plan) return plan.chosen > 0;
+  if (plans) return plans.some(({ letters }) => letters > 0);
+  return answers.some(({ kind }) => kind === "would");
+}
+
+function redriveText({ source, letters, left, inFront, tooDeep }: RedrivePlan): string {
+  const parts = [`${sourceName(source)}: ${letters} can be redriven`];
+  if (Object.keys(left).length > 0) parts.push(`left: ${leftText(left)}`);
+  if (inFront > 0) parts.push(`${inFront} others lie in front, and are held meanwhile`);
+  if (tooDeep > 0) parts.push(`${tooDeep} lie too deep to be reached`);
+  return `${parts.join("; ")}.`;
 }
 
 const KINDS = { done: "Done", would: "Would be done", already: "Nothing to do", refused: "Refused" } as const;

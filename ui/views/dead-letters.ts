@@ -2,7 +2,7 @@ import type { NotedLetter } from "../../shared/run/dead-letter.ts";
 import { REASONS } from "../../shared/run/reasons.ts";
 import { addressOf, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
-import { purgeGroup } from "../deeds.ts";
+import { purgeGroup, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { type Filter, Filters } from "../parts/filters.ts";
@@ -30,7 +30,12 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
   const { group, after } = place.query;
   const path = withQuery("/dead-letters", { ...place.query, limit: 100 });
   const loaded = useData<LettersPage>(path, after === undefined ? 10_000 : undefined);
-  const deeds = group && html`<${ActionButton} deed=${purgeGroup(group)} onDone=${loaded.again} />`;
+  const deeds =
+    group &&
+    html`
+      <${ActionButton} deed=${redrive({ group })} onDone=${loaded.again} />
+      <${ActionButton} deed=${purgeGroup(group)} onDone=${loaded.again} />
+    `;
   return html`
     <${View} title="Dead letters" aside=${deeds}>
       <${Filters} place=${place} filters=${FILTERS} />

@@ -1,6 +1,8 @@
 import type { FailureGroupShown, FailureGroups } from "../../shared/operate/views/dead-groups.ts";
+import { isAtWork, type Redrive } from "../../shared/run/redrive.ts";
+import { sourceName } from "../../shared/run/source.ts";
 import { addressOf, Link } from "../address.ts";
-import { purgeGroup } from "../deeds.ts";
+import { abortRedrive, purgeGroup, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { CommandLine } from "../parts/command.ts";
@@ -17,10 +19,31 @@ export function FailuresView() {
   const loaded = useData<Groups>("/failure-groups?limit=50", 10_000);
   return html`
     <${View} title="Failures">
+      <${Redrives} />
       <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, loaded)} />
       <${CommandLine} command="dispatcher dead groups" />
     <//>
   `;
+}
+
+interface RedrivesFound {
+  readonly redrives: readonly Redrive[];
+}
+
+/** The redrives that are at work, each with how far it came. */
+function Redrives() {
+  const { data, again } = useData<RedrivesFound>("/redrives", 2_000);
+  const atWork = (data?.redrives ?? []).filter(isAtWork);
+  return atWork.map(({ source, who, orderedAt, redriven, most }) => {
+    const name = sourceName(source);
+    return html`<div class="note wait head" key=${name} role="status">
+      <span>
+        <${Plain} text=${name} /> is redriven: ${redriven}${most !== undefined && ` of ${most} at most`} so far, ordered by
+        ${" "}<${Plain} text=${who} /> <${Age} at=${orderedAt} ago />
+      </span>
+      <${ActionButton} deed=${abortRedrive(name)} onDone=${again} />
+    </div>`;
+  });
 }
 
 function shown({ groups, others }: Groups, { again }: Loaded<Groups>) {
@@ -59,7 +82,10 @@ function GroupOf({ group, most, again }: GroupProps) {
           ${" "}<${Link} to=${addressOf(["runs", sample.id])}><${Plain} text=${sample.id} mono /><//>
         </p>
       </div>
-      <div class="deeds"><${ActionButton} deed=${purgeGroup(id)} onDone=${again} /></div>
+      <div class="deeds">
+        <${ActionButton} deed=${redrive({ group: id })} onDone=${again} />
+        <${ActionButton} deed=${purgeGroup(id)} onDone=${again} />
+      </div>
     </li>
   `;
 }

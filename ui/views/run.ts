@@ -6,7 +6,7 @@ import type { RunShown } from "../../shared/operate/views/run.ts";
 import { runId } from "../../shared/run/run.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { addressOf, Link } from "../address.ts";
-import { cancel } from "../deeds.ts";
+import { cancel, redrive } from "../deeds.ts";
 import { type Children, html, valueIn } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { StatusChip } from "../parts/chip.ts";
@@ -45,6 +45,7 @@ export function RunView({ id }: { readonly id: string }) {
   const aside = html`
     ${run && html`<${StatusChip} status=${run.status} />`}
     ${run && isOpen && html`<${ActionButton} deed=${cancel([run.id])} onDone=${loaded.again} />`}
+    ${run && DEAD_LETTERED.has(run.status) && html`<${ActionButton} deed=${redrive({ runs: [run.id] })} onDone=${loaded.again} />`}
   `;
   return html`
     <${View} title=${run?.id ?? id} aside=${aside}>

@@ -3,7 +3,7 @@ import { makeProgram } from "../../../cli/program.ts";
 import { ROUTES } from "../../../shared/api/routes.ts";
 import { runId } from "../../../shared/run/run.ts";
 import { apiOf, FROM_THE_PAGE, textAt } from "../../support/api-of.ts";
-import { makeWorld, ticks, type World, withRun } from "../../support/world.ts";
+import { makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
 
 const WHY = "the disk's full; `date`";
 
@@ -18,6 +18,8 @@ const REQUESTS: Record<string, (world: World) => readonly [address: string, body
   openGates: () => ["/gates/open", { gates: ["module:thumbnail"] }],
   acceptCluster: () => ["/cluster/accept", {}],
   acceptLoss: () => ["/sources/accept-loss", { source: "thumbnails" }],
+  redriveDeadLetters: () => ["/dead-letters/redrive", { module: "thumbnail", most: 1, perSecond: 7 }],
+  abortRedrive: () => ["/redrives/abort", { source: "thumbnails" }],
   purgeDeadLetters: () => ["/dead-letters/purge", { module: "thumbnail", count: 1 }],
 };
 
@@ -95,6 +97,20 @@ describe("an action", () => {
     expect(api.asked).toEqual(["dispatcher modules limit thumbnail 3 --dry-run"]);
   });
 
+  it("redrives dead letters, and says first how many can be", async () => {
+    const world = await aWorld();
+    const redrive = (body: object) => apiOf(world).post("/dead-letters/redrive", { module: "thumbnail", ...body });
+    const tried = await redrive({ dryRun: true });
+    expect(tried.said).toMatchObject({ plans: [{ source: SOURCE, letters: 1 }], answers: [] });
+    expect(await world.deps.instanceTable.redrives()).toEqual([]);
+    const done = await redrive({ why: WHY });
+    expect(done.said).toMatchObject({ answers: [{ name: "thumbnails", kind: "done", did: "ordered a redrive" }] });
+    const { said } = await apiOf(world).get("/redrives");
+    expect(said).toMatchObject({ redrives: [{ source: SOURCE, who: "ada@laptop", why: WHY, redriven: 0 }] });
+    const again = await redrive({});
+    expect(again.said).toMatchObject({ answers: [{ kind: "refused", because: "redrive at work" }] });
+  });
+
   it("purges only as many dead letters as the person has seen", async () => {
     const world = await aWorld();
     const wrong = await apiOf(world).post("/dead-letters/purge", { module: "thumbnail", count: 2 });
@@ -134,6 +150,7 @@ describe("an action", () => {
     { address: "/modules/thumbnail/limit", body: { places: -1 }, says: "places" },
     { address: "/modules/thumbnail/pause", body: { forMs: 1 }, says: "forMs" },
     { address: "/dead-letters/purge", body: {}, says: "choose what to purge" },
+    { address: "/dead-letters/redrive", body: {}, says: "choose what to redrive" },
     { address: "/cluster/accept", body: [], says: "object" },
     { address: "/cluster/accept", body: null, says: "object" },
   ])("with a wrong body gets a problem: $address $body", async ({ address, body, says }) => {

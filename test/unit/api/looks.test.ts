@@ -32,6 +32,7 @@ function addresses({ open, letter }: { open: string; letter: string }): Record<s
     listFailureGroups: "/failure-groups?module=thumbnail",
     listDeadLetters: "/dead-letters?reason=JobFailed",
     showDeadLetter: `/dead-letters/${dead}`,
+    listRedrives: "/redrives",
     listModules: "/modules",
     audit: "/audit",
     listActions: "/actions",
