@@ -1,10 +1,10 @@
 import {
-  type AuditFinding,
   type AuditProgress,
   type AuditReport,
   isSafe,
   PHASES,
   type Phase,
+  type ShownFinding,
 } from "../../shared/operate/audit/finding.ts";
 import { subjectOf } from "../../shared/operate/audit/subject.ts";
 import { FORCED_OUTCOMES } from "../../shared/operate/forced-outcome.ts";
@@ -12,15 +12,19 @@ import { sourceName } from "../../shared/run/source.ts";
 import { counted, timeText } from "../text/times.ts";
 
 /** What was found, and the command that mends it. */
-export function findingText(found: AuditFinding, namespace: string): string {
-  const subject = subjectOf(found);
+export function findingText(found: ShownFinding, namespace: string): string {
   const command = commandFor(found, namespace);
-  const says = meaningOf(found, namespace);
-  return `${subject === "" ? "" : `${subject}: `}${says}${command === undefined ? "" : `: ${command}`}`;
+  return `${meaningText(found, namespace)}${command === undefined ? "" : `: ${command}`}`;
+}
+
+/** What was found. */
+export function meaningText(found: ShownFinding, namespace: string): string {
+  const subject = subjectOf(found);
+  return `${subject === "" ? "" : `${subject}: `}${meaningOf(found, namespace)}`;
 }
 
 /** The command that mends a finding. Undefined if none does, because the next delivery or other module files do. */
-export function commandFor(found: AuditFinding, namespace: string): string | undefined {
+export function commandFor(found: ShownFinding, namespace: string): string | undefined {
   switch (found.kind) {
     case "another cluster":
     case "mass absence":
@@ -62,7 +66,7 @@ export function commandFor(found: AuditFinding, namespace: string): string | und
 
 const BY_AUDIT = "dispatcher audit --repair";
 
-function meaningOf(found: AuditFinding, namespace: string): string {
+function meaningOf(found: ShownFinding, namespace: string): string {
   switch (found.kind) {
     case "another cluster": {
       const { record, uid, atWork } = found;

@@ -332,7 +332,16 @@ const module = named(
 );
 export const modules = named("Modules", z.object({ modules: list(module) }));
 
-export const auditFindings = named("AuditFindings", z.object({ findings: list(byKind) }));
+export const auditReport = named(
+  "AuditReport",
+  z.object({
+    findings: list(byKind),
+    looked: z.record(z.string(), count).describe("how many things of each phase were looked at"),
+    unfinished: list(z.object({ phase: z.string(), detail: z.string() })).describe(
+      "the phases that were cut off, and why",
+    ),
+  }),
+);
 
 export const actionsPage = named(
   "ActionsPage",

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { shownFinding } from "../operate/audit/finding.ts";
+import { subjectOf } from "../operate/audit/subject.ts";
 import { bodyText } from "../operate/views/body-text.ts";
 import type { Sought } from "../operate/views/sought.ts";
 import type { NotedLetter } from "../run/dead-letter.ts";
@@ -214,18 +216,14 @@ export const LOOKS: readonly Route[] = [
   look({
     path: "/audit",
     name: "audit",
-    says: "Lists what only a person may repair. It looks through all open runs and deferred messages.",
+    says: "Compares bus, rows and cluster, and lists where they disagree and what only a person may decide.",
     params: nothing,
     query: nothing,
-    answer: answers.auditFindings,
-    give: async ({ operator }) => ({
-      findings: (await operator.audit()).map((finding) => {
-        if (finding.kind !== "orphan message") return finding;
-        // A viewer may not see what the sender wrote.
-        const { messageId, enqueuedAt, sequenceNumber } = finding.message;
-        return { ...finding, run: runId(finding.key), message: { messageId, enqueuedAt, sequenceNumber } };
-      }),
-    }),
+    answer: answers.auditReport,
+    async give({ operator }) {
+      const { findings, ...rest } = await operator.audit();
+      return { ...rest, findings: findings.map((one) => ({ ...shownFinding(one), subject: subjectOf(one) })) };
+    },
   }),
   look({
     path: "/actions",

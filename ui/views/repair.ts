@@ -1,6 +1,6 @@
-import { findingText } from "../../cli/repair/words.ts";
-import type { AuditFinding } from "../../shared/operate/audit.ts";
-import { acceptCluster, acceptLoss, adopt, force, openGate } from "../deeds.ts";
+import { commandFor, meaningText } from "../../cli/audit/words.ts";
+import type { ShownFinding } from "../../shared/operate/audit/finding.ts";
+import { acceptCluster, acceptLoss, adopt, cancel, force, openGate } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton, type Deed } from "../parts/action.ts";
 import { CommandLine } from "../parts/command.ts";
@@ -9,41 +9,55 @@ import { Nothing, Ready, View } from "../parts/view.ts";
 import { useSession } from "../session.ts";
 import { useData } from "../use-data.ts";
 
-interface Findings {
-  readonly findings: readonly (AuditFinding & { readonly run?: string })[];
+interface Report {
+  readonly findings: readonly (ShownFinding & { readonly subject: string })[];
+  readonly unfinished: readonly { readonly phase: string; readonly detail: string }[];
 }
 
-/** What only a person may repair, each with the action that does it. */
+/** Where bus, rows and cluster disagree, and what only a person may decide, each with what mends it. */
 export function RepairView() {
   const { namespace } = useSession();
-  // It looks through all open runs, so that it is asked for once.
-  const loaded = useData<Findings>("/audit");
+  // It looks through everything, so that it is asked for once.
+  const loaded = useData<Report>("/audit");
   const again = html`<button type="button" onClick=${loaded.again}>Look again</button>`;
   return html`
     <${View} title="Repair" aside=${again}>
       <${Ready}
         loaded=${loaded}
-        show=${({ findings }: Findings) =>
-          findings.length === 0
-            ? html`<${Nothing}>Nothing needs to be repaired.<//>`
-            : html`<ul class="findings">
-                ${findings.map(
-                  (finding) => html`<li data-row>
-                    <p><${Plain} text=${findingText(finding, namespace).replace(/: --.*$/, "")} /></p>
-                    ${deedsFor(finding).map((deed) => html`<${ActionButton} deed=${deed} onDone=${loaded.again} />`)}
-                  </li>`,
-                )}
-              </ul>`}
+        show=${({ findings, unfinished }: Report) => html`
+          ${unfinished.map(
+            ({ phase, detail }) => html`<p role="alert"><${Plain} text=${`Not compared: ${phase}. ${detail}`} /></p>`,
+          )}
+          ${
+            findings.length === 0
+              ? html`<${Nothing}>Nothing needs to be repaired.<//>`
+              : html`<ul class="findings">
+                  ${findings.map(
+                    (finding) => html`<li data-row>
+                      <p><${Plain} text=${meaningText(finding, namespace)} /></p>
+                      ${deedsFor(finding).map((deed) => html`<${ActionButton} deed=${deed} onDone=${loaded.again} />`)}
+                      ${commandOf(finding, namespace)}
+                    </li>`,
+                  )}
+                </ul>`
+          }
+        `}
       />
       <${CommandLine} command="dispatcher audit" />
     <//>
   `;
 }
 
-function deedsFor(finding: Findings["findings"][number]): Deed[] {
+/** The command that mends a finding, if no action of the page does. */
+function commandOf(finding: Report["findings"][number], namespace: string) {
+  const command = deedsFor(finding).length > 0 ? undefined : commandFor(finding, namespace);
+  return command === undefined ? "" : html`<${CommandLine} command=${command} />`;
+}
+
+function deedsFor(finding: Report["findings"][number]): Deed[] {
   switch (finding.kind) {
     case "orphan message":
-      return finding.run === undefined ? [] : [adopt(finding.run)];
+      return [adopt(finding.subject)];
     case "overdue Job":
       return [force(finding.runId)];
     case "another cluster":
@@ -52,9 +66,26 @@ function deedsFor(finding: Findings["findings"][number]): Deed[] {
     case "shut gate":
       return [openGate(finding.gate)];
     case "source held":
-      return [acceptLoss(finding.source)];
+      return finding.removed.length > 0 ? [] : [acceptLoss(finding.source)];
+    case "missing message":
+      return [cancel([finding.runId])];
+    // The command mends these, or a module file, or a delivery.
+    case "file missing":
+    case "letters gone":
+    case "lock without a run":
+    case "message of a closed run":
+    case "message without a row":
+    case "messages missing":
+    case "missing Job":
+    case "run without a lock":
+    case "search rows":
+    case "stray Job":
+    case "undeferred message":
+    case "unrecorded Job":
+    case "unretired Job":
+      return [];
     default:
-      // A newer server may find other things, which the command repairs.
+      // A newer server may find other things, which its command mends.
       return [];
   }
 }

@@ -113,6 +113,23 @@ export type AuditFinding =
 
 export type FindingKind = AuditFinding["kind"];
 
+type Counted<Kind extends FindingKind, Name extends string> = Omit<Extract<AuditFinding, { kind: Kind }>, Name> & {
+  readonly [name in Name]: { readonly length: number };
+};
+
+/** A finding as it is shown to a person: of what may be very many, only how many there are. */
+export type ShownFinding =
+  | Exclude<AuditFinding, { kind: "search rows" | "letters gone" }>
+  | Counted<"search rows", "rows">
+  | Counted<"letters gone", "letters">;
+
+/** Leaves out all of a finding that is not to be shown. */
+export function shownFinding(finding: AuditFinding): ShownFinding {
+  if (finding.kind === "search rows") return { ...finding, rows: { length: finding.rows.length } };
+  if (finding.kind === "letters gone") return { ...finding, letters: { length: finding.letters.length } };
+  return finding;
+}
+
 /**
  * Who mends a finding.
  *
@@ -152,8 +169,8 @@ export type SafeFinding = Extract<AuditFinding, { kind: KindOfAudit }>;
  * Whether `audit --repair` mends a finding. The rows of letters are left alone if all of a module's ten and more letters
  * are gone, because that is rather another namespace than ten letters that somebody took.
  */
-export function isSafe(finding: AuditFinding): boolean {
-  return isOfAudit(finding) && !(finding.kind === "letters gone" && areAllGone(finding));
+export function isSafe(finding: ShownFinding): boolean {
+  return MENDED[finding.kind] === "audit" && !(finding.kind === "letters gone" && areAllGone(finding));
 }
 
 /** Gives those of the findings that `audit --repair` mends. */
@@ -168,7 +185,7 @@ function isOfAudit(finding: AuditFinding): finding is SafeFinding {
 /** Fewer letters don't tell another namespace from letters that somebody took. */
 const FEWEST_TO_DOUBT = 10;
 
-function areAllGone({ letters, noted }: Extract<AuditFinding, { kind: "letters gone" }>): boolean {
+function areAllGone({ letters, noted }: Counted<"letters gone", "letters">): boolean {
   return noted >= FEWEST_TO_DOUBT && letters.length === noted;
 }
 

@@ -1,8 +1,8 @@
 import { runId } from "../../run/run.ts";
-import type { AuditFinding } from "./finding.ts";
+import type { ShownFinding } from "./finding.ts";
 
 /** Names what a finding is about: a run, a Job without one, a source, a gate, or nothing for the cluster as a whole. */
-export function subjectOf(found: AuditFinding): string {
+export function subjectOf(found: ShownFinding): string {
   switch (found.kind) {
     case "another cluster":
     case "mass absence":

@@ -109,8 +109,9 @@ describe("the looks of the API", () => {
     const world = makeWorld();
     const { lockToken } = world.broker.deliver(SOURCE, { messageId: "lost", body: Buffer.from("secret") });
     await world.broker.defer(SOURCE, lockToken, { "dispatcher-owner": "owner-2" });
+    world.clock.advance(3_600_000);
     const { said } = await apiOf(world).get("/audit");
-    expect(said).toMatchObject({ findings: [{ kind: "orphan message", message: { messageId: "lost" } }] });
+    expect(said).toMatchObject({ findings: [{ kind: "orphan message", messageId: "lost" }], unfinished: [] });
     expect(JSON.stringify(said)).not.toMatch(/body|properties/);
   });
 });
