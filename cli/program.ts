@@ -39,7 +39,8 @@ export function makeProgram(name: string) {
       "after",
       `
 WORK is what the last tick saw at work. LINE waits for a place, LATER for a time, HELD for a gate.
-DONE and FAILED count what was closed in the last hour, or since the replica that ticks began.
+DONE and FAILED count what was closed in the last hour. FAILED are those that failed, were rejected
+or lost their message, and not those that a person cancelled.
 Ends with 0 if nothing is wrong, 1 if something is, 2 for wrong flags.`,
     )
     .action((flags) => end(async () => (await import("./status/status.ts")).showStatus(flags)));

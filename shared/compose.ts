@@ -81,7 +81,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
   const inHand = makeInHand();
   const owners = makeJobOwners();
-  const ends = makeRecentEnds(deps.clock);
+  const ends = makeRecentEnds(deps);
   const carryOutRedrives = makeCarryOutRedrives(deps);
   const stopping = new AbortController();
   const watchedTicks = makeWatchedTicks(
@@ -95,11 +95,21 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
     makeReconcile(deps, admission, breakers, limits, gates, holds, inHand, owners, ends),
     makeWakes(deps, { admission, breakers, limits, gates, holds, inHand, owners, ends }),
   );
+  const handleDelivery = makeHandleDelivery(
+    makeAccept(deps, admission, breakers, limits, gates, holds),
+    [owners.note, ends.read],
+    ends.noteSoon,
+  );
+  const ticks = makeTicks(deps, watchedTicks);
   return {
     instance: settings.instance,
     sources,
-    accept: makeHandleDelivery(makeAccept(deps, admission, breakers, limits, gates, holds), [owners.note]),
-    ...watchOver(deps.clock, makeTicks(deps, watchedTicks)),
+    accept: handleDelivery,
+    ...watchOver(deps.clock, ticks),
+    async stop() {
+      await ends.note().catch(() => undefined);
+      await ticks.stop();
+    },
     endWatch: () => stopping.abort(),
     readiness: makeReadiness(deps),
   };

@@ -71,6 +71,7 @@ export interface LookDependencies extends Looking, Pick<Dependencies, "namespace
     | "sources"
     | "lastTick"
     | "tickLease"
+    | "ends"
     | "moduleStates"
     | "limits"
     | "gateStates"

@@ -7,6 +7,7 @@ import {
   aheadOf,
   CLUSTER_ROW,
   deadRows,
+  ENDS_ROW,
   GATE_ROWS,
   groupAt,
   HELD_ROWS,
@@ -59,6 +60,7 @@ export async function makeBareLooks({ storage, tableName, serviceBus, kubeconfig
     Promise.all([
       row(instance, TICK_ROW),
       row(instance, CLUSTER_ROW),
+      row(instance, ENDS_ROW),
       ...[MODULE_ROWS, LIMIT_ROWS, GATE_ROWS, HELD_ROWS].map((range) => query(instance, range)),
       cluster.ask("GET", `/api/v1/namespaces/${namespace}`),
     ]);

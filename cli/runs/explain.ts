@@ -17,6 +17,7 @@ const OUTCOMES: Readonly<Record<ClosedStatus, string>> = {
   withdrawn: "its dead letter lies where it lay, and can be redriven again",
 };
 
+type Estimate = NonNullable<NonNullable<Open["waitsFor"]>["estimate"]>;
 type Open = Extract<Explanation, { readonly kind: "open" }>;
 
 /** Says why a run is where it is, and what comes next. */
@@ -69,10 +70,13 @@ function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Gener
   const until = wait.until === undefined ? "" : `, until ${timeText(wait.until)} (in ${lengthText(wait.until - now)})`;
   yield `It waits because ${CAUSES[wait.cause]} (${wait.cause})${until}.`;
   if (wait.ahead) yield `Ahead of it in its module's line: ${countText(wait.ahead)}.`;
-  if (wait.estimate) {
-    const { ms, closed, since } = wait.estimate;
-    yield `Its turn comes in about ${lengthText(ms)}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed.`;
-  }
+  if (wait.estimate) yield estimateText(wait.estimate);
+}
+
+function estimateText({ ms, isMore, closed, since }: Estimate): string {
+  if (ms === undefined)
+    return `When its turn comes can't be said yet: no run of its module has ended since ${timeText(since)}.`;
+  return `Its turn comes in ${isMore ? "more than" : "about"} ${lengthText(ms)}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed.`;
 }
 
 function keptBackText(keptBack: NonNullable<Open["keptBack"]>): string {

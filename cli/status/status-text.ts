@@ -34,8 +34,8 @@ function columnsAt(now: number): readonly Column<ModuleStatus>[] {
     { head: "LATER", text: ({ later }) => shortCount(later) },
     { head: "HELD", text: ({ held }) => shortCount(held) },
     { head: "OLDEST", text: ({ oldestAt }) => (oldestAt === undefined ? "-" : lengthText(now - oldestAt)) },
-    { head: "DONE", text: ({ ends }) => (ends ? String(ends.succeeded ?? 0) : "?") },
-    { head: "FAILED", text: ({ ends }) => (ends ? String(sum({ ...ends, since: 0, succeeded: 0 })) : "?") },
+    { head: "DONE", text: ({ ends }) => String(ends.succeeded ?? 0) },
+    { head: "FAILED", text: ({ ends: { failed = 0, rejected = 0, lost = 0 } }) => String(failed + rejected + lost) },
     { head: "STATE", text: (module) => stateText(module), least: 12 },
   ];
 }

@@ -105,6 +105,9 @@ const EDGES = {
   "read the tick": { server: "storage" },
   "read who ticks": { server: "storage" },
   "note who ticks": { server: "storage", writes: true, conflict: 412 },
+  // A process makes it once, and again after another replica has counted. A failure costs a count for people.
+  "read the recent ends": { server: "storage", rare: true },
+  "note the recent ends": { server: "storage", writes: true, conflict: 412, rare: true },
 
   "make a container": { server: "storage", writes: true, first: "start" },
   "look at a container": { server: "storage" },

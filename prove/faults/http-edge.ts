@@ -68,7 +68,7 @@ function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: re
       return undefined;
     return markEdge(method, field(json, "status"));
   }
-  if (method === "PUT" || rowKey === "lease" || /^(held|limit)\|/.test(rowKey)) return rowEdge(method, rowKey, json);
+  if (method === "PUT" || /^(lease|ends|held\|.*|limit\|.*)$/.test(rowKey)) return rowEdge(method, rowKey, json);
   const number = openNumber(rowKey);
   if (number === undefined) return undefined;
   const others = steps.filter((step) => step.rowKey !== rowKey);
@@ -105,6 +105,7 @@ function rowEdge(method: string, rowKey: string, body: string): Edge | undefined
   if (rowKey.startsWith("held|")) return reads ? undefined : "hold a source";
   if (rowKey === "tick") return reads ? "read the tick" : "record the tick";
   if (rowKey === "lease") return reads ? "read who ticks" : "note who ticks";
+  if (rowKey === "ends") return reads ? "read the recent ends" : "note the recent ends";
   if (rowKey === "sweep") return reads ? "read the sweep's cursor" : "save the sweep's cursor";
   if (rowKey.startsWith("run|")) return reads ? "find a run" : undefined;
   if (rowKey.startsWith("module|")) return reads ? undefined : "note a module's state";

@@ -10,12 +10,13 @@ import { readDelivery } from "./read-delivery.ts";
 /**
  * Handles one delivery of a trigger, and writes the one line that every delivery ends with: the outcome, the duration
  * in ms, the run and the Job that it started, what was settled and what is held, for the alerts. `readers` are told of
- * each event. Never rejects, because the host would abandon the message at once, again and again; a return lets the
+ * each event, and `afterwards` is called at the end. Never rejects, because the host would abandon the message at once, again and again; a return lets the
  * lock lapse.
  */
 export function makeHandleDelivery(
   accept: (source: Source, delivery: Delivery, events: Events) => Promise<AcceptOutcome>,
   readers: readonly EventReader[],
+  afterwards: (log: Log) => void,
 ) {
   return async (
     source: Source,
@@ -40,6 +41,7 @@ export function makeHandleDelivery(
     // Of what triggers write, Azure gets the warnings alone, and the alerts count these two.
     const level = "deadLettered" in counted || "held" in counted ? "warn" : "info";
     events.log[level]("handled a delivery", { outcome, ms, ...(run && namesOf(run)), ...counted });
+    afterwards(log);
     return outcome;
   };
 }

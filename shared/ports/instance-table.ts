@@ -4,6 +4,7 @@ import type { ClusterRecord } from "../run/cluster-record.ts";
 import type { GateState } from "../run/gate-state.ts";
 import type { ModuleLimit } from "../run/module-limit.ts";
 import type { ModuleState } from "../run/module-state.ts";
+import type { EndsBySlot } from "../run/recent-ends.ts";
 import type { Redrive } from "../run/redrive.ts";
 import type { Source } from "../run/source.ts";
 import type { SourceHold } from "../run/source-hold.ts";
@@ -51,6 +52,13 @@ export interface TickLease {
 /** The lease, as the table held it when it was read or written. */
 export interface StoredTickLease {
   readonly lease: TickLease;
+  readonly etag: string;
+}
+
+/** What was closed lately, as the table held it when it was read or written. */
+export interface StoredEnds {
+  /** Undefined if the row can't be read. */
+  readonly ends: EndsBySlot | undefined;
   readonly etag: string;
 }
 
@@ -143,4 +151,11 @@ export interface InstanceTable extends ActionLog {
    * another replica was first.
    */
   saveTickLease(lease: TickLease, etag: string | undefined): Promise<StoredTickLease>;
+  /** Resolves to what was closed lately; undefined if nothing was noted yet. */
+  ends(): Promise<StoredEnds | undefined>;
+  /**
+   * Replaces what was closed lately if it is unchanged since it was read, or inserts it if there is no ETag. Throws
+   * ConflictError if another replica was first.
+   */
+  saveEnds(ends: EndsBySlot, etag: string | undefined): Promise<StoredEnds>;
 }

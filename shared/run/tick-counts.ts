@@ -1,5 +1,5 @@
 import type { EpochMs } from "../clock.ts";
-import type { ClosedStatus, Hold, OpenStatus, Run } from "./run.ts";
+import type { Hold, OpenStatus, Run } from "./run.ts";
 
 /** The statuses of runs that are at work. */
 type StatusAtWork = Exclude<OpenStatus, "waiting" | "held">;
@@ -16,13 +16,6 @@ export interface ModuleAtWork {
   readonly busy: number;
   /** When the oldest of their messages was enqueued. */
   readonly oldestAt: EpochMs;
-}
-
-/** How many runs of each module were closed lately, by outcome. */
-export interface RecentEnds {
-  /** What was closed before is not counted: an hour ago, or less if the process that counts is younger. */
-  readonly since: EpochMs;
-  readonly modules: Readonly<Record<string, CountsBy<ClosedStatus>>>;
 }
 
 /** What a tick that lists everything may find beside the runs, and a light one does not look for. */
@@ -50,8 +43,6 @@ export interface TickCounts {
   readonly postponed: number;
   /** Of the last tick that listed. */
   readonly seen?: Sightings;
-  /** What the ticks and the watch of this process closed. What a delivery rejects at once is not in it. */
-  readonly ends: RecentEnds;
 }
 
 /** Counts runs at work by their modules. */

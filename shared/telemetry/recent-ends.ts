@@ -1,56 +1,90 @@
-import type { Clock } from "../clock.ts";
-import { CLOSED_STATUSES, type ClosedStatus } from "../run/run.ts";
-import { addOne, type RecentEnds } from "../run/tick-counts.ts";
+import type { Dependencies } from "../dependencies.ts";
+import { ConflictError, errorText, UnavailableError } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { StoredEnds } from "../ports/instance-table.ts";
+import { addEnd, addEnds } from "../run/recent-ends.ts";
 import type { EventReader } from "./events.ts";
 
-/** Ends are counted together for so long, and forgotten together. */
-const SLOT_MS = 5 * 60_000;
-/** So many slots are an hour. */
-const SLOTS = 12;
+/** How often a process notes what its deliveries closed. Its ticks note it each time. */
+const NOTE_EVERY_MS = 10_000;
+/** How often the row is read anew, if another replica adds to it each time. What could not be added waits. */
+const MAX_WRITES = 3;
 
-/** Counts what this process closes, module by module, and forgets it after an hour. */
+/** Counts what this process closes, and adds it to the instance's row, so that a restart forgets none of it. */
 export interface RecentEndsCount {
   readonly read: EventReader;
-  counts(): RecentEnds;
+  /** Adds what is not in the row yet. Never rejects for an outage: it is added the next time. */
+  readonly note: () => Promise<void>;
+  /** The same, unless the last time is less than 10 s ago. Deliveries ask for it, and wait for nothing. */
+  readonly noteSoon: (log: Log) => void;
 }
 
-/** Makes the count, from nothing. It goes by the monotonic clock. */
-export function makeRecentEnds(clock: Clock): RecentEndsCount {
-  const slotNow = () => Math.floor(clock.read().monotonicMs / SLOT_MS);
+/**
+ * Makes the count. All replicas add to one row, each on condition that it has not changed, so that none loses what
+ * another one counted. It costs a write for each tick in which a run was closed, and nothing for a run.
+ */
+export function makeRecentEnds({
+  instanceTable,
+  clock,
+}: Pick<Dependencies, "instanceTable" | "clock">): RecentEndsCount {
+  let unnoted: Parameters<typeof addEnd>[0] = new Map();
+  /** The row as this process read or wrote it last. */
+  let row: StoredEnds | undefined;
   const startedAt = clock.read().monotonicMs;
-  const slots = new Map<number, Map<string, Partial<Record<ClosedStatus, number>>>>();
+  let notedAt: number | undefined;
+  let underWay: Promise<void> | undefined;
 
-  function forgetOld(now: number): void {
-    for (const slot of slots.keys()) if (slot <= now - SLOTS) slots.delete(slot);
+  async function add(): Promise<void> {
+    const slots = unnoted;
+    unnoted = new Map();
+    const since = Math.round(clock.now() - (clock.read().monotonicMs - startedAt));
+    for (let write = 1; write <= MAX_WRITES; write += 1) {
+      try {
+        row ??= await instanceTable.ends();
+        const ends = addEnds(row?.ends, { since, slots }, clock.now());
+        row = await instanceTable.saveEnds(ends, row?.etag);
+        return;
+      } catch (error) {
+        row = undefined;
+        if (error instanceof ConflictError) continue;
+        putBack(slots);
+        if (error instanceof UnavailableError) return;
+        throw error;
+      }
+    }
+    putBack(slots);
+  }
+
+  /** Keeps what could not be noted, beside what was counted meanwhile. */
+  function putBack(slots: typeof unnoted): void {
+    const { slots: all } = addEnds(
+      { since: 0, slots: Object.fromEntries(slots) },
+      { since: 0, slots: unnoted },
+      clock.now(),
+    );
+    unnoted = new Map(Object.entries(all).map(([slot, modules]) => [Number(slot), { ...modules }]));
+  }
+
+  async function note(): Promise<void> {
+    // Two at once would only meet each other's writes.
+    await underWay;
+    if (unnoted.size === 0) return;
+    notedAt = clock.read().monotonicMs;
+    underWay = add().finally(() => {
+      underWay = undefined;
+    });
+    await underWay;
   }
 
   return {
     read(event) {
       if (event.event !== "closed") return;
-      const now = slotNow();
-      forgetOld(now);
-      const modules = slots.get(now) ?? new Map<string, Partial<Record<ClosedStatus, number>>>();
-      slots.set(now, modules);
-      const counts = modules.get(event.run.module) ?? {};
-      modules.set(event.run.module, counts);
-      addOne(counts, event.run.status);
+      addEnd(unnoted, event.run);
     },
-    counts() {
-      const now = slotNow();
-      forgetOld(now);
-      const sums = new Map<string, Partial<Record<ClosedStatus, number>>>();
-      for (const modules of slots.values())
-        for (const [module, counts] of modules) {
-          const sum = sums.get(module) ?? {};
-          sums.set(module, sum);
-          for (const status of CLOSED_STATUSES)
-            if (counts[status] !== undefined) sum[status] = (sum[status] ?? 0) + counts[status];
-        }
-      const sinceMs = Math.max(startedAt, (now - SLOTS + 1) * SLOT_MS);
-      return {
-        since: Math.round(clock.now() - (clock.read().monotonicMs - sinceMs)),
-        modules: Object.fromEntries(sums),
-      };
+    note,
+    noteSoon(log) {
+      if (notedAt !== undefined && clock.read().monotonicMs - notedAt < NOTE_EVERY_MS) return;
+      void note().catch((error: unknown) => log.error("could not note what was closed", { why: errorText(error) }));
     },
   };
 }

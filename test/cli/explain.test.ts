@@ -26,7 +26,7 @@ describe("a run that is explained", () => {
         waitsFor: {
           cause: "max-active",
           ahead: { count: 1_000, isMore: true },
-          estimate: { ms: 7_200_000, closed: 12, since: 0 },
+          estimate: { ms: 7_200_000, isMore: true, closed: 12, since: 0 },
         },
       }),
     );
@@ -34,9 +34,25 @@ describe("a run that is explained", () => {
       expect.stringMatching(/:7:1000 is waiting, at attempt 1 of module m\.$/),
       "It waits because its module has no free place (max-active).",
       "Ahead of it in its module's line: more than 1000.",
-      "Its turn comes in about 2h, if its module goes on as it did since 1970-01-01T00:00:00Z: 12 runs closed.",
+      "Its turn comes in more than 2h, if its module goes on as it did since 1970-01-01T00:00:00Z: 12 runs closed.",
       "Seen: Job m-x-7-1 absent, message deferred, no place: max-active. Rule `start` says: leave.",
     ]);
+  });
+
+  test("has no estimate before a run of its module has ended, and says so", () => {
+    const said = sentencesOf(
+      open({
+        decision: { do: "leave", cause: "max-active" },
+        waitsFor: {
+          cause: "max-active",
+          ahead: { count: 2, isMore: false },
+          estimate: { ms: undefined, isMore: false, closed: 0, since: 0 },
+        },
+      }),
+    );
+    expect(said).toContain(
+      "When its turn comes can't be said yet: no run of its module has ended since 1970-01-01T00:00:00Z.",
+    );
   });
 
   test("waits until a time, and says what is away", () => {

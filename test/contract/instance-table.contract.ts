@@ -179,12 +179,11 @@ export function describeInstanceTable(name: string, make: (clock: TestClock) => 
         failed: 2,
         postponed: 3,
         seen: { at: T0, overdue: 1, orphans: 2, undelivered: 3 },
-        ends: { since: T0, modules: ofEach({ succeeded: 5, failed: 1 }) },
       };
       await table.recordTick(T0 + 1, counts);
       expect(await table.lastTick()).toEqual({ at: T0 + 1, counts });
       const { seen: _, ...others } = counts;
-      const fewer = { ...others, atWork: {}, ends: { since: T0, modules: {} } };
+      const fewer = { ...others, atWork: {} };
       await table.recordTick(T0 + 2, fewer);
       expect(await table.lastTick()).toEqual({ at: T0 + 2, counts: fewer });
       await table.recordTick(T0 + 3);
@@ -206,6 +205,18 @@ export function describeInstanceTable(name: string, make: (clock: TestClock) => 
       );
       await table.saveTickLease({ holder: "b", until: T0 + 5 }, renewed.etag);
       expect((await table.tickLease())?.lease).toEqual({ holder: "b", until: T0 + 5 });
+    });
+
+    it("notes what was closed lately, however much, and only if no other replica did so meanwhile", async () => {
+      expect(await table.ends()).toBeUndefined();
+      const modules = Object.fromEntries(Array.from({ length: 2_000 }, (_, n) => [`module-${n}`, { succeeded: n }]));
+      const first = await table.saveEnds({ since: T0, slots: { [T0]: modules } }, undefined);
+      expect(await table.ends()).toEqual(first);
+      const next = { since: T0, slots: { [T0 + 300_000]: { m: { rejected: 1 } } } };
+      await expect(table.saveEnds(next, undefined)).rejects.toBeInstanceOf(ConflictError);
+      const second = await table.saveEnds(next, first.etag);
+      await expect(table.saveEnds(next, first.etag)).rejects.toBeInstanceOf(ConflictError);
+      expect(await table.ends()).toEqual({ ends: next, etag: second.etag });
     });
 
     it("always names the same owner", async () => {

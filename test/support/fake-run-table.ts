@@ -15,6 +15,7 @@ import type {
   InstanceTable,
   LastTick,
   StoredClusterRecord,
+  StoredEnds,
   StoredLimit,
   StoredRedrive,
   StoredSourceHold,
@@ -85,6 +86,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
   const gates = new Map<string, { state: GateState; etag: string }>();
   let tick: LastTick | undefined;
   let lease: StoredTickLease | undefined;
+  let ends: StoredEnds | undefined;
   let writes = 0;
 
   const nextEtag = () => `etag-${(writes += 1)}`;
@@ -423,6 +425,12 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       tick = { at, ...(counts === undefined ? {} : { counts: structuredClone(counts) }) };
     },
     lastTick: async () => tick,
+    ends: async () => ends,
+    async saveEnds(next, etag) {
+      if (ends?.etag !== etag) throw new ConflictError("The ends have changed.");
+      ends = { ends: structuredClone(next), etag: nextEtag() };
+      return ends;
+    },
     tickLease: async () => lease,
     async saveTickLease(next, etag) {
       if (lease?.etag !== etag) throw new ConflictError("The lease has changed.");

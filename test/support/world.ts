@@ -88,8 +88,12 @@ export function makeWorld(
     const gates = makeGates(deps);
     const holds = { cluster: makeClusterGuard(deps), sources: makeSourceHolds(deps) };
     const owners = makeJobOwners();
-    const ends = makeRecentEnds(deps.clock);
-    const accept = makeHandleDelivery(makeAccept(deps, admission, breakers, limits, gates, holds), [owners.note]);
+    const ends = makeRecentEnds(deps);
+    const accept = makeHandleDelivery(
+      makeAccept(deps, admission, breakers, limits, gates, holds),
+      [owners.note, ends.read],
+      ends.noteSoon,
+    );
     const inHand = makeInHand();
     const reconcile = makeReconcile(deps, admission, breakers, limits, gates, holds, inHand, owners, ends);
     const openWakes = makeWakes(deps, { admission, breakers, limits, gates, holds, inHand, owners, ends });

@@ -7,10 +7,12 @@ import { gateName } from "../../run/gate-state.ts";
 import { sourceName } from "../../run/source.ts";
 import { actionSteps, makeActionRows } from "./action-rows.ts";
 import type { Columns } from "./columns.ts";
+import { readEnds, writeEnds } from "./ends-entity.ts";
 import { readGateState, writeGateState } from "./gate-entity.ts";
 import { readCluster, readHold, writeCluster, writeHold } from "./hold-entities.ts";
 import {
   CLUSTER_ROW,
+  ENDS_ROW,
   GATE_ROWS,
   gateRow,
   HELD_ROWS,
@@ -177,6 +179,18 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
       const step: Step = etag === undefined ? { kind: "create", row } : { kind: "replace", row, etag };
       const { etags } = await rows.transact([step], "noting which replica ticks");
       return { lease, etag: etags[0] ?? "" };
+    },
+
+    async ends() {
+      const row = await rows.get(instanceRows, ENDS_ROW, "reading how many runs were closed lately");
+      return row && { ends: readEnds(row.columns), etag: row.etag };
+    },
+
+    async saveEnds(ends, etag) {
+      const row = { ...writeEnds(ends), partitionKey: instanceRows, rowKey: ENDS_ROW };
+      const step: Step = etag === undefined ? { kind: "create", row } : { kind: "replace", row, etag };
+      const { etags } = await rows.transact([step], "noting how many runs were closed lately");
+      return { ends, etag: etags[0] ?? "" };
     },
 
     async sweepCursor(source) {

@@ -52,6 +52,7 @@ export const OWNER_ROW = "owner";
 export const SWEEP_ROW = "sweep";
 export const TICK_ROW = "tick";
 export const LEASE_ROW = "lease";
+export const ENDS_ROW = "ends";
 
 /** Names the row of an open run that is at work: every status but `waiting` and `held`. */
 export function workRow(key: Omit<RunKey, "source">): string {

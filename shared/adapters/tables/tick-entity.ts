@@ -1,12 +1,10 @@
 import { z } from "zod";
 import type { EpochMs } from "../../clock.ts";
 import type { LastTick } from "../../ports/instance-table.ts";
-import { CLOSED_STATUSES, CLUSTER_HOLDS, TEMPLATE_FAULTS } from "../../run/run.ts";
+import { CLUSTER_HOLDS, TEMPLATE_FAULTS } from "../../run/run.ts";
 import type { TickCounts } from "../../run/tick-counts.ts";
 import type { Columns } from "./columns.ts";
-
-/** The most characters of one column. The service takes 32,768. */
-const MOST_CHARACTERS = 30_000;
+import { readJson, writeJson } from "./json-columns.ts";
 
 const byName = <Names extends readonly [string, ...string[]]>(names: Names) => z.partialRecord(z.enum(names), z.int());
 
@@ -26,16 +24,11 @@ const COUNTS = z.object({
   failed: z.int(),
   postponed: z.int(),
   seen: z.exactOptional(z.object({ at: z.number(), overdue: z.int(), orphans: z.int(), undelivered: z.int() })),
-  ends: z.object({ since: z.number(), modules: z.record(z.string(), byName(CLOSED_STATUSES)) }),
 });
 
-/** Gives the columns of the row `tick`. Counts that are too long for one column go on in `counts1` and so on. */
+/** Gives the columns of the row `tick`. */
 export function writeTick(at: EpochMs, counts: TickCounts | undefined): Columns {
-  const columns: Columns = { at: new Date(at) };
-  const json = counts === undefined ? "" : JSON.stringify(counts);
-  for (let part = 0; part * MOST_CHARACTERS < json.length; part += 1)
-    columns[columnOf(part)] = json.slice(part * MOST_CHARACTERS, (part + 1) * MOST_CHARACTERS);
-  return columns;
+  return { at: new Date(at), ...(counts === undefined ? {} : writeJson("counts", counts)) };
 }
 
 /**
@@ -45,20 +38,6 @@ export function writeTick(at: EpochMs, counts: TickCounts | undefined): Columns 
 export function readTick(columns: Columns): LastTick | undefined {
   if (!(columns.at instanceof Date)) return undefined;
   const at = columns.at.getTime();
-  const counts = readCounts(columns);
+  const counts = COUNTS.safeParse(readJson("counts", columns)).data;
   return counts === undefined ? { at } : { at, counts };
-}
-
-function readCounts(columns: Columns): TickCounts | undefined {
-  let json = "";
-  for (let part = 0; typeof columns[columnOf(part)] === "string"; part += 1) json += String(columns[columnOf(part)]);
-  try {
-    return COUNTS.safeParse(JSON.parse(json)).data;
-  } catch {
-    return undefined;
-  }
-}
-
-function columnOf(part: number): string {
-  return part === 0 ? "counts" : `counts${part}`;
 }

@@ -58,13 +58,16 @@ interface Wait {
   readonly until?: EpochMs;
   /** How many runs of its module are in front of it: in the line, or among what is held. */
   readonly ahead?: Count;
-  /** How long its turn will take. Undefined if nothing tells. */
+  /** How long its turn will take, if it waits for a place. */
   readonly estimate?: Estimate;
 }
 
 /** How long it takes to come to a run in line, if its module goes on as it did lately. */
 interface Estimate {
-  readonly ms: number;
+  /** Undefined if no run of the module was closed, so that nothing tells. */
+  readonly ms: number | undefined;
+  /** Whether it may take longer, because more runs are ahead than were counted. */
+  readonly isMore: boolean;
   /** So many runs of the module that had worked were closed since then: those ahead leave the line as fast. */
   readonly closed: number;
   readonly since: EpochMs;
@@ -75,7 +78,7 @@ const MAX_READS = 3;
 
 /**
  * Explains one run: it looks at what a tick would look at, asks `decide`, and changes nothing. Undefined if there is no
- * such run, and `newer` if a newer release wrote its row. Costs six requests to the table for the instance's rows, up to
+ * such run, and `newer` if a newer release wrote its row. Costs seven requests to the table for the instance's rows, up to
  * three for the run and two for its place in line, one for every 1,000 runs that are at work in its source if it is next;
  * two to five requests to the cluster, and one peek. Rejects with an UnavailableError if the table is away.
  */
@@ -165,7 +168,8 @@ async function waitOf(
   const { cause } = decision;
   const until = decision.until ?? (cause === "module-tripped" ? instance.trips.get(run.module)?.probeAt : undefined);
   const ahead = run.status === "waiting" ? await deps.table.ahead(run, MOST_COUNTED) : undefined;
-  const estimate = cause === "max-active" && ahead ? estimateOf(instance, run, ahead) : undefined;
+  const estimate =
+    cause === "max-active" && ahead ? estimateOf(instance, run, { ahead, now: deps.clock.now() }) : undefined;
   return {
     cause,
     ...(until === undefined ? {} : { until }),
@@ -176,14 +180,16 @@ async function waitOf(
 
 /**
  * Says how long the line in front of a run takes, by how many runs of its module were closed lately: each makes room for
- * one. What was rejected had no place, and what is in front of more than is counted takes unknown time.
+ * one. What was rejected had no place.
  */
-function estimateOf({ tick }: InstanceState, run: Run, ahead: Count): Estimate | undefined {
-  if (!tick?.counts || ahead.isMore) return undefined;
-  const { since, modules } = tick.counts.ends;
+function estimateOf(
+  { ends: { since, modules } }: InstanceState,
+  run: Run,
+  { ahead, now }: { readonly ahead: Count; readonly now: EpochMs },
+): Estimate {
   const { succeeded = 0, failed = 0, cancelled = 0 } = modules[run.module] ?? {};
   const closed = succeeded + failed + cancelled;
-  const spanMs = tick.at - since;
-  if (closed === 0 || spanMs <= 0) return undefined;
-  return { ms: Math.round(((ahead.count + 1) * spanMs) / closed), closed, since };
+  const isKnown = closed > 0 && now > since;
+  const ms = isKnown ? Math.round(((ahead.count + 1) * (now - since)) / closed) : undefined;
+  return { ms, isMore: ahead.isMore, closed, since };
 }

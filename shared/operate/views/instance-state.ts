@@ -6,6 +6,7 @@ import { type ClusterHold, type ClusterRecord, holdOf } from "../../run/cluster-
 import { type GateState, gateName, isShut } from "../../run/gate-state.ts";
 import { isInForce, type ModuleLimit } from "../../run/module-limit.ts";
 import type { ModuleState, TrippedModule } from "../../run/module-state.ts";
+import { type RecentEnds, recentEnds } from "../../run/recent-ends.ts";
 import type { Run } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
 import { tripsIn } from "../../start/breakers.ts";
@@ -14,6 +15,8 @@ import { type Sought, sought } from "./sought.ts";
 /** What the instance's own rows say, and which cluster is seen. */
 export interface InstanceState {
   readonly tick: LastTick | undefined;
+  /** How many runs were closed in the last hour. */
+  readonly ends: RecentEnds;
   /** The tripped modules, by name. */
   readonly trips: ReadonlyMap<string, TrippedModule>;
   /** The states of all modules that ever had trouble, by name. */
@@ -27,11 +30,12 @@ export interface InstanceState {
   readonly clusterHold: Sought<ClusterHold>;
 }
 
-/** Reads it, all at once: six requests to the table, and one to the cluster. Rejects if the table is away. */
+/** Reads it, all at once: seven requests to the table, and one to the cluster. Rejects if the table is away. */
 export async function readInstance(deps: LookDependencies): Promise<InstanceState> {
   const { instanceTable, modules } = deps;
-  const [tick, states, limits, gates, heldSources, stored, uid] = await Promise.all([
+  const [tick, ends, states, limits, gates, heldSources, stored, uid] = await Promise.all([
     instanceTable.lastTick(),
+    instanceTable.ends(),
     instanceTable.moduleStates(),
     instanceTable.limits(),
     instanceTable.gateStates(),
@@ -42,6 +46,7 @@ export async function readInstance(deps: LookDependencies): Promise<InstanceStat
   const record = stored?.record;
   return {
     tick,
+    ends: recentEnds(ends?.ends, deps.clock.now()),
     trips: tripsIn(modules, states),
     moduleStates: new Map(states.map(({ state }) => [state.module, state])),
     limits: new Map(

@@ -43,8 +43,8 @@ export interface ModuleStatus {
   readonly trip: { readonly since: EpochMs; readonly why: string; readonly probeAt: EpochMs } | undefined;
   /** Undefined unless its gate is shut. */
   readonly gate: { readonly name: string; readonly since: EpochMs; readonly problem: string } | undefined;
-  /** The runs that were closed lately, by outcome. */
-  readonly ends: (CountsBy<ClosedStatus> & { readonly since: EpochMs }) | undefined;
+  /** The runs that were closed in the last hour, by outcome, or since the first end of all. */
+  readonly ends: CountsBy<ClosedStatus> & { readonly since: EpochMs };
 }
 
 export interface Status {
@@ -63,7 +63,7 @@ export interface Status {
 
 /**
  * Shows what runs, what waits and why, and what is wrong, module by module. The runs at work are those that the last tick
- * counted, so that it costs the same however many runs are open or closed: eight requests to the table and one to the
+ * counted, so that it costs the same however many runs are open or closed: nine requests to the table and one to the
  * cluster, and for each source one request for the lines, one for what is held and one for what waits for its time; a
  * few more if a line is longer than 1,000. All but the sources' are sent at once. Rejects with an UnavailableError if the
  * table is away.
@@ -125,7 +125,8 @@ function modulesOf(deps: LookDependencies, instance: InstanceState, all: readonl
       named.add(name);
     }
   }
-  for (const name of Object.keys(counts?.atWork ?? {}).toSorted())
+  const counted = new Set([...Object.keys(counts?.atWork ?? {}), ...Object.keys(instance.ends.modules)]);
+  for (const name of [...counted].toSorted())
     if (!named.has(name)) found.push(moduleStatus(deps, instance, undefined, name));
   return found;
 }
@@ -146,7 +147,8 @@ function moduleStatus(
   const limit = isOfSource ? instance.limits.get(name) : undefined;
   const trip = isOfSource ? instance.trips.get(name) : undefined;
   // A module that moved to another source has its counts there.
-  const working = isOfSource || module === undefined ? counts?.atWork[name] : undefined;
+  const isCounted = isOfSource || module === undefined;
+  const working = isCounted ? counts?.atWork[name] : undefined;
   const { oldestAt: oldestAtWork, ...atWork } = working ?? NOTHING_AT_WORK;
   const times = [line?.firstAt, held?.firstAt, oldestAtWork, later?.oldestAt];
   const oldestAt = Math.min(...times.filter((time) => time !== undefined));
@@ -166,7 +168,7 @@ function moduleStatus(
     oldestAt: Number.isFinite(oldestAt) ? oldestAt : undefined,
     trip: trip && { since: trip.trippedAt, why: trip.detail, probeAt: trip.probeAt },
     gate: gateIn(instance.shutGates, name, source),
-    ends: counts && { ...counts.ends.modules[name], since: counts.ends.since },
+    ends: { ...(isCounted ? instance.ends.modules[name] : {}), since: instance.ends.since },
   };
 }
 

@@ -9,7 +9,6 @@ const COUNTS: TickCounts = {
   notStarted: 0,
   failed: 0,
   postponed: 0,
-  ends: { since: T0, modules: {} },
 };
 
 describe("the row of the tick", () => {

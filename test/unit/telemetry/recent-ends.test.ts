@@ -1,38 +1,127 @@
 import { describe, expect, it } from "vitest";
+import { ConflictError, UnavailableError } from "../../../shared/errors.ts";
+import { recentEnds } from "../../../shared/run/recent-ends.ts";
 import { makeRecentEnds } from "../../../shared/telemetry/recent-ends.ts";
 import { aRun, closing, T0 } from "../../support/a-run.ts";
+import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { makeTestClock } from "../../support/test-clock.ts";
 
 const HOUR_MS = 3_600_000;
 
+/** A table, and as many processes that count what they close as a test makes. */
+function world() {
+  const clock = makeTestClock();
+  const instanceTable = makeFakeRunTable({ clock });
+  return {
+    clock,
+    instanceTable,
+    counter: () => {
+      const ends = makeRecentEnds({ instanceTable, clock });
+      return {
+        ...ends,
+        close: (over: Parameters<typeof closing>[1] = {}) =>
+          ends.read({ event: "closed", run: closing(aRun(), { closedAt: clock.now(), ...over }) }),
+      };
+    },
+    noted: async () => recentEnds((await instanceTable.ends())?.ends, clock.now()),
+  };
+}
+
 describe("the recent ends", () => {
-  it("are counted by module and outcome, and nothing else is", () => {
-    const ends = makeRecentEnds(makeTestClock());
-    const close = (over: Parameters<typeof closing>[1]) => ends.read({ event: "closed", run: closing(aRun(), over) });
-    close({});
-    close({});
-    close({ status: "failed" });
+  it("are counted by module and outcome, and nothing else is", async () => {
+    const { counter, noted } = world();
+    const { read, close, note } = counter();
+    close();
+    close();
+    close({ status: "rejected" });
     close({ module: "resize" });
-    ends.read({ event: "accepted", run: aRun() });
-    expect(ends.counts()).toEqual({
+    read({ event: "accepted", run: aRun() });
+    await note();
+    expect(await noted()).toEqual({
       since: T0,
-      modules: { thumbnail: { succeeded: 2, failed: 1 }, resize: { succeeded: 1 } },
+      modules: { thumbnail: { succeeded: 2, rejected: 1 }, resize: { succeeded: 1 } },
     });
   });
 
-  it("are forgotten after an hour, and say since when they count", () => {
-    const clock = makeTestClock();
-    const ends = makeRecentEnds(clock);
-    ends.read({ event: "closed", run: closing(aRun()) });
+  it("survive the process that counted them, and add up over all processes", async () => {
+    const { clock, counter, noted } = world();
+    const first = counter();
+    const second = counter();
+    first.close();
+    await first.note();
+    clock.advance(60_000);
+    second.close();
+    await second.note();
+    first.close({ status: "failed" });
+    await first.note();
+    const restarted = counter();
+    restarted.close();
+    await restarted.note();
+    expect(await noted()).toEqual({ since: T0, modules: { thumbnail: { succeeded: 3, failed: 1 } } });
+  });
+
+  it("are forgotten after an hour, and say since when they count", async () => {
+    const { clock, counter, noted } = world();
+    const { close, note } = counter();
+    close();
+    await note();
     clock.advance(HOUR_MS / 2);
-    ends.read({ event: "closed", run: closing(aRun(), { status: "failed" }) });
-    expect(ends.counts()).toEqual({ since: T0, modules: { thumbnail: { succeeded: 1, failed: 1 } } });
+    close({ status: "failed" });
+    await note();
+    expect(await noted()).toEqual({ since: T0, modules: { thumbnail: { succeeded: 1, failed: 1 } } });
     clock.advance(HOUR_MS / 2 + 1);
-    const { since, modules } = ends.counts();
+    const { since, modules } = await noted();
     expect(modules).toEqual({ thumbnail: { failed: 1 } });
     expect(clock.now() - since).toBeLessThanOrEqual(HOUR_MS);
     expect(clock.now() - since).toBeGreaterThan(HOUR_MS - 6 * 60_000);
     clock.advance(2 * HOUR_MS);
-    expect(ends.counts().modules).toEqual({});
+    expect((await noted()).modules).toEqual({});
+    close();
+    await note();
+    expect(Object.keys((await noted()).modules)).toEqual(["thumbnail"]);
+  });
+
+  it.each([
+    { error: new UnavailableError("The table is away."), what: "the table is away" },
+    { error: new ConflictError("Another one was first."), what: "another replica is always first" },
+  ])("wait if $what, and lose nothing", async ({ error }) => {
+    const { clock, instanceTable, noted } = world();
+    let isAway = true;
+    const ends = makeRecentEnds({
+      clock,
+      instanceTable: {
+        ...instanceTable,
+        saveEnds: (...saved) => (isAway ? Promise.reject(error) : instanceTable.saveEnds(...saved)),
+      },
+    });
+    ends.read({ event: "closed", run: closing(aRun(), { closedAt: T0 }) });
+    await ends.note();
+    ends.read({ event: "closed", run: closing(aRun(), { closedAt: T0 }) });
+    isAway = false;
+    await ends.note();
+    expect((await noted()).modules).toEqual({ thumbnail: { succeeded: 2 } });
+  });
+
+  it("cost no request while nothing is closed, and one write for whatever was", async () => {
+    const { clock, instanceTable } = world();
+    const calls: string[] = [];
+    const ends = makeRecentEnds({
+      clock,
+      instanceTable: {
+        ...instanceTable,
+        ends: () => (calls.push("read"), instanceTable.ends()),
+        saveEnds: (...saved) => (calls.push("write"), instanceTable.saveEnds(...saved)),
+      },
+    });
+    const close = () => ends.read({ event: "closed", run: closing(aRun(), { closedAt: T0 }) });
+    await ends.note();
+    expect(calls).toEqual([]);
+    close();
+    close();
+    await ends.note();
+    expect(calls).toEqual(["read", "write"]);
+    close();
+    await ends.note();
+    expect(calls).toEqual(["read", "write", "write"]);
   });
 });

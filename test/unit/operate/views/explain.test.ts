@@ -250,8 +250,20 @@ describe("what a run waits for", () => {
     expect(waitsFor).toMatchObject({
       cause: "max-active",
       ahead: { count: 1, isMore: false },
-      estimate: { ms: 60_000, closed: 2, since: T0 },
+      estimate: { ms: 60_000, isMore: false, closed: 2, since: T0 },
     });
+  });
+
+  it("takes as long after a restart of the replica that ticks", async () => {
+    const world = makeWorld([aModule({ maxActive: 2 })]);
+    for (let n = 0; n < 6; n += 1) await world.send();
+    for (const { jobName } of world.open()) if (jobName !== undefined) world.cluster.succeed(jobName);
+    world.clock.advance(60_000);
+    await world.tick();
+    await world.tick();
+    await world.makeReplica().tick();
+    const { waitsFor } = await explained(world, world.open().at(-1));
+    expect(waitsFor?.estimate).toMatchObject({ closed: 2, since: T0 });
   });
 
   it("takes unknown time if nothing of the module ended", async () => {
@@ -259,7 +271,11 @@ describe("what a run waits for", () => {
     for (let n = 0; n < 2; n += 1) await world.send();
     await world.tick();
     const { waitsFor } = await explained(world, world.open()[1]);
-    expect(waitsFor).toEqual({ cause: "max-active", ahead: { count: 0, isMore: false } });
+    expect(waitsFor).toEqual({
+      cause: "max-active",
+      ahead: { count: 0, isMore: false },
+      estimate: { ms: undefined, isMore: false, closed: 0, since: T0 },
+    });
   });
 
   it("is nothing if the next tick goes on", async () => {

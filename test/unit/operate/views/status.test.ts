@@ -53,6 +53,31 @@ describe("the status", () => {
     expect(await moduleOf(world)).toMatchObject({ atWork: { byStatus: {} }, ends: { succeeded: 1 } });
   });
 
+  it("counts what was closed in the last hour, whichever process closed it and whether it has ended since", async () => {
+    const world = await withRun();
+    world.cluster.succeed(world.jobName());
+    await world.tick();
+    await world.tick();
+    // A process that has just begun closes the next one.
+    const restarted = world.makeReplica();
+    await world.send();
+    world.cluster.run(world.jobName());
+    world.cluster.succeed(world.jobName());
+    await restarted.tick();
+    await restarted.tick();
+    expect((await moduleOf(world)).ends).toEqual({ since: T0, succeeded: 2 });
+    expect((await status(world.makeReplica().deps)).modules[0]?.ends).toEqual({ since: T0, succeeded: 2 });
+    world.clock.advance(3_600_000);
+    expect((await moduleOf(world)).ends).not.toHaveProperty("succeeded");
+  });
+
+  it("counts what a delivery rejects at once, also of a message that no module takes", async () => {
+    const world = makeWorld([aModule({ when: { subject: "known" } })]);
+    await world.send({ subject: "unknown" });
+    await world.tick();
+    expect((await moduleOf(world, "")).ends).toMatchObject({ rejected: 1 });
+  });
+
   it("counts a line exactly, and says if it is longer than a thousand", async () => {
     const world = makeWorld([aModule({ maxActive: 0 })]);
     await world.table.registerSource(SOURCE);
