@@ -11,6 +11,7 @@ import type { Log } from "./log.ts";
 import { loadModules } from "./module-files/load-modules.ts";
 import type { Module } from "./modules/module.ts";
 import type { HostLink } from "./ports/host-link.ts";
+import { withTimeline } from "./with-timeline.ts";
 
 /**
  * The adapters, as what makes them. The app gives them as they are. The command gives some that load their SDK once it
@@ -54,7 +55,7 @@ export function makeDependencies(
   return {
     broker: adapters.broker(withIdentity(settings.serviceBus, identity)),
     hostLink: adapters.hostLink(),
-    table,
+    table: withTimeline(table, clock),
     instanceTable: table,
     payloads: adapters.payloads({ connection: withIdentity(settings.blobs, identity), instance, clock }),
     cluster: adapters.cluster({

@@ -6,8 +6,9 @@ import { shown, withOperator } from "../target/with-operator.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
 import { styled } from "../text/style.ts";
-import { counted, lengthText, timeText } from "../text/times.ts";
+import { counted } from "../text/times.ts";
 import { known, oneRun } from "./one-run.ts";
+import { stepLines } from "./steps.ts";
 
 type JobShown = NonNullable<Extract<RunShown["job"], { readonly found: unknown }>["found"]>;
 
@@ -45,7 +46,7 @@ function plain(name: string, text: string): [string, string] {
 
 /** A name and what is said of it, one a line. */
 function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> {
-  const { run, place, attempt, job, message, times } = shownRun;
+  const { run, place, attempt, job, message } = shownRun;
   const ids = Object.entries({ id: run.messageId, correlation: run.correlationId, subject: run.subject });
   yield plain("run", runId(run));
   yield plain("module", run.module || "(no module takes it)");
@@ -54,7 +55,7 @@ function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> 
   yield plain("message", ids.flatMap(([name, value]) => (value ? `${name} ${value}` : [])).join(", "));
   yield plain("", messageText(shownRun));
   yield* jobLines(job);
-  for (const line of timeLines(times, now)) yield plain(line.name, line.text);
+  for (const [index, line] of stepLines(shownRun, now).entries()) yield plain(index === 0 ? "times" : "", line);
   if (run.lastError !== undefined) yield plain("last error", run.lastError);
   if (run.verdict)
     yield plain(
@@ -111,32 +112,5 @@ function* foundJobLines(job: JobShown): Generator<[string, string]> {
       const code = exitCode === undefined ? "" : ` with code ${exitCode}`;
       yield plain("", `${container}: ${state}${code}${because === undefined ? "" : ` (${because})`}`);
     }
-  }
-}
-
-const STEPS = {
-  enqueuedAt: "enqueued",
-  acceptedAt: "accepted",
-  jobCreatedAt: "Job created",
-  podStartedAt: "pod started",
-  workStartedAt: "work began",
-  workEndedAt: "work ended",
-  jobEndedAt: "Job ended",
-  closedAt: "closed",
-} as const;
-
-/** A line for each step, with how long it took from the step before. Those of the cluster are whole seconds. */
-function* timeLines(
-  times: RunShown["times"],
-  now: number,
-): Generator<{ readonly name: string; readonly text: string }> {
-  let before: number | undefined;
-  for (const [step, words] of Object.entries(STEPS)) {
-    const at = Object.entries(times).find(([name]) => name === step)?.[1];
-    if (at === undefined) continue;
-    const since =
-      before === undefined ? `${lengthText(now - at)} ago` : `+${(Math.max(0, at - before) / 1000).toFixed(1)} s`;
-    yield { name: before === undefined ? "times" : "", text: `${timeText(at)}  ${words} (${since})` };
-    before = at;
   }
 }

@@ -1,6 +1,7 @@
 import type { EpochMs } from "../clock.ts";
 import type { Reason } from "./reasons.ts";
 import { type Source, sourceName } from "./source.ts";
+import type { TimelineEntry } from "./timeline.ts";
 
 /**
  * A run is our record of one message, from acceptance to settlement. An open run is always in one of these statuses:
@@ -169,6 +170,8 @@ export interface Run extends RunKey {
    */
   readonly letterNumber?: number;
   readonly letterEnqueuedAt?: EpochMs;
+  /** What happened to it, oldest first: see `timeline.ts`. Nothing is decided by it. Older releases wrote none. */
+  readonly timeline?: readonly TimelineEntry[];
 }
 
 /** A run that is over. Its row stays as the permanent lock of its identity until the history is purged. */

@@ -230,6 +230,18 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       expect(bad).toEqual([{ ...row, problem: expect.stringMatching(problem) }]);
     });
 
+    it.each(["{", "[5]", '[["soon","accepted",1]]'])(
+      "reads a run whose timeline is %s as if it had none",
+      async (timeline) => {
+        const options = optionsFor();
+        const table = makeAzureTable(options);
+        await table.insert(aRun());
+        const row = { partitionKey: "dispatcher|q|thumbnails", rowKey: workRow(aRun()) };
+        await rawClient(options.tableName).updateEntity({ ...row, timeline }, "Merge");
+        expect((await openRuns(table, aRun().source)).map(({ run }) => run)).toEqual([aRun()]);
+      },
+    );
+
     it("carries a column that it does not know through every change of a run", async () => {
       const options = optionsFor();
       const table = makeAzureTable(options);

@@ -45,6 +45,10 @@ const fullRun: Run = {
   logsUrl: "https://example.test/logs/1",
   absentSince: T0 + 5_000,
   busyCount: 2,
+  timeline: [
+    { at: T0, what: "accepted", attempt: 1 },
+    { at: T0 + 10_000, what: "attempt-ended", attempt: 1, cause: "exit code 1" },
+  ],
 };
 
 /**

@@ -20,6 +20,7 @@ import { makeAdmission } from "../../shared/start/admission.ts";
 import { makeBreakers } from "../../shared/start/breakers.ts";
 import { makeLimits } from "../../shared/start/limits.ts";
 import { makeRecentEnds } from "../../shared/telemetry/recent-ends.ts";
+import { withTimeline } from "../../shared/with-timeline.ts";
 import { aModule } from "./a-module.ts";
 import { type FakeBroker, makeFakeBroker, NO_HOST_LINK } from "./fake-broker.ts";
 import { FakeCluster } from "./fake-cluster.ts";
@@ -64,7 +65,7 @@ export function makeWorld(
   function makeReplica({ tables = table, machine, ...over }: Partial<Dependencies> & ReplicaPlace = {}) {
     const own = machine ? onMachine(machine, tables, clock) : { tables, clock };
     const deps: Dependencies = {
-      table: own.tables,
+      table: withTimeline(own.tables, own.clock),
       instanceTable: own.tables,
       broker: shown,
       hostLink: host === "with a link" ? broker.hostLink : NO_HOST_LINK,

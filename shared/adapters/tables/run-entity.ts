@@ -50,7 +50,7 @@ const COLUMNS = {
   redrive: z.exactOptional(count),
   letterNumber: z.exactOptional(long),
   letterEnqueuedAt: z.exactOptional(time),
-} satisfies Record<Exclude<keyof Run, "source" | "status" | "endOrdered" | "verdict">, z.ZodType>;
+} satisfies Record<Exclude<keyof Run, "source" | "status" | "endOrdered" | "verdict" | "timeline">, z.ZodType>;
 
 /** The version of the layout that this release writes. A release leaves the rows of a newer one alone. */
 const VERSION = 1;
@@ -108,6 +108,7 @@ const OTHER_ROWS = z.object({
 /** The columns that this release knows. All others are a newer release's, and are kept as they are. */
 const KNOWN = new Set([
   "version",
+  "timeline",
   ...[OPEN, CLOSED, MARK, END, VERDICT, OTHER_ROWS].flatMap(({ shape }) => Object.keys(shape)),
 ]);
 
@@ -117,6 +118,7 @@ export function writeOpenRun(run: Run): Columns {
     ...z.encode(OPEN, run),
     ...writeEndOrdered(run.endOrdered),
     ...writeVerdict(run.verdict),
+    ...writeTimeline(run.timeline),
   };
 }
 
@@ -126,6 +128,7 @@ export function writeClosedRun(run: ClosedRun): Columns {
     ...z.encode(CLOSED, run),
     ...writeEndOrdered(run.endOrdered),
     ...writeVerdict(run.verdict),
+    ...writeTimeline(run.timeline),
   };
 }
 
@@ -194,7 +197,13 @@ export function unknownColumns(columns: Columns): Columns | undefined {
 
 /** Reads the columns of an open run's row. Throws BadRowError if they are not an open run's. */
 export function readOpenRun(source: Source, columns: Columns): Run {
-  return { ...decoded(OPEN, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
+  return {
+    ...decoded(OPEN, columns),
+    source,
+    ...readEndOrdered(columns),
+    ...readVerdict(columns),
+    ...readTimeline(columns),
+  };
 }
 
 /** Reads the row of an open run. Throws BadRowError if it isn't one, or if its columns name another run than its key. */
@@ -209,7 +218,13 @@ export function readStoredRun({ columns, etag, read, rowKey }: Row, source: Sour
 
 /** Reads the columns of a `run|` row. Throws BadRowError if they are not a closed run's. */
 export function readClosedRun(source: Source, columns: Columns): ClosedRun {
-  return { ...decoded(CLOSED, columns), source, ...readEndOrdered(columns), ...readVerdict(columns) };
+  return {
+    ...decoded(CLOSED, columns),
+    source,
+    ...readEndOrdered(columns),
+    ...readVerdict(columns),
+    ...readTimeline(columns),
+  };
 }
 
 /** Gives the columns of a registry row, with the source in its own spelling. */
@@ -280,4 +295,41 @@ function readVerdict(columns: Columns): { verdict?: Verdict } {
       ...(verdictUnbegun === undefined ? {} : { unbegun: verdictUnbegun }),
     },
   };
+}
+
+const ENTRIES = z.array(z.tuple([z.number(), z.string(), z.number(), z.string().optional()]));
+
+/** Writes a timeline as JSON: time, what happened, attempt and cause of each entry. */
+function writeTimeline(entries: Run["timeline"]): Columns {
+  if (entries === undefined) return {};
+  const rows = entries.map(({ at, what, attempt, cause }) => [
+    at,
+    what,
+    attempt,
+    ...(cause === undefined ? [] : [cause]),
+  ]);
+  return { timeline: JSON.stringify(rows) };
+}
+
+/** Reads a timeline. One that can't be read is left out, because nothing is decided by it. */
+function readTimeline({ timeline }: Columns): Pick<Run, "timeline"> {
+  if (typeof timeline !== "string") return {};
+  const { data } = ENTRIES.safeParse(parsed(timeline));
+  if (data === undefined) return {};
+  return {
+    timeline: data.map(([at, what, attempt, cause]) => ({
+      at,
+      what,
+      attempt,
+      ...(cause === undefined ? {} : { cause }),
+    })),
+  };
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
 }

@@ -6,6 +6,7 @@ import { allContainers } from "../../jobs/pod-containers.ts";
 import { type MessagePlace, placeOfMessage } from "../../ports/message-broker.ts";
 import type { PeekedMessage } from "../../run/message.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
+import type { TimelineEntry } from "../../run/timeline.ts";
 import { isOpen, jobNameAt, type PlaceOfRun, placeOf, shownAttempt } from "./attempts.ts";
 import { type Sought, sought } from "./sought.ts";
 
@@ -19,6 +20,8 @@ export interface RunShown {
   readonly message: Sought<MessageShown>;
   /** When it took each step, as far as that is known. The times of pod and work go with the Job. */
   readonly times: StepTimes;
+  /** What happened to it in all attempts, oldest first. Empty if an older release wrote its row. */
+  readonly timeline: readonly TimelineEntry[];
 }
 
 interface JobShown {
@@ -88,14 +91,14 @@ export async function showRun(
   const found = await deps.table.find(key);
   if (found.kind === "none") return undefined;
   if (found.kind === "newer") return "newer";
-  const run = found.kind === "open" ? found.stored.run : found.run;
+  const { timeline = [], ...run } = found.kind === "open" ? found.stored.run : found.run;
   const attempt = shownAttempt(run);
   const [job, message] = await Promise.all([
     sought(attempt === 0 ? Promise.resolve(undefined) : lookAtShownJob(deps, jobNameAt(deps, run, attempt))),
     sought(lookAtShownMessage(deps, run, withContent)),
   ]);
   const times = timesOf(run, attempt, "found" in job ? job.found : null);
-  return { run, place: placeOf(run, deps.clock.now()), attempt, job, message, times };
+  return { run, place: placeOf(run, deps.clock.now()), attempt, job, message, times, timeline };
 }
 
 async function lookAtShownJob({ cluster }: LookDependencies, name: string): Promise<JobShown | undefined> {

@@ -1,0 +1,94 @@
+import type { RunShown } from "../../shared/operate/views/run.ts";
+import { type Happening, MOST_ENTRIES, type TimelineEntry } from "../../shared/run/timeline.ts";
+import { lengthText, timeText } from "../text/times.ts";
+
+/** One thing that happened, and when. */
+interface Step {
+  readonly at: number;
+  readonly words: string;
+}
+
+/**
+ * Writes what happened to a run, a line each, with how long it took from the line before: what its row noted of all
+ * attempts, and what the cluster shows of the last one.
+ */
+export function stepLines(shown: Pick<RunShown, "times" | "timeline" | "attempt">, now: number): string[] {
+  const { enqueuedAt } = shown.times;
+  // The clocks of bus and table may differ a little, and nothing was before the message.
+  const others = [...noted(shown), ...seen(shown)].map(({ at, words }) => ({ at: Math.max(at, enqueuedAt), words }));
+  const steps = [{ at: enqueuedAt, words: "enqueued" }, ...others.toSorted((a, b) => a.at - b.at)];
+  return steps.map(({ at, words }, index) => {
+    const before = steps[index - 1];
+    const since = before === undefined ? `${lengthText(now - at)} ago` : `+${spanText(at - before.at)}`;
+    return `${timeText(at)}  ${words} (${since})`;
+  });
+}
+
+/** What the row notes: whole if this release wrote it from the beginning, and otherwise a few times. */
+function* noted({ times, timeline, attempt }: Pick<RunShown, "times" | "timeline" | "attempt">): Generator<Step> {
+  const [first] = timeline;
+  // An older release accepted it.
+  if (first?.what !== "accepted" && first?.what !== "held" && first?.what !== "rejected")
+    yield { at: times.acceptedAt, words: "accepted" };
+  const isCreated = timeline.some((entry) => entry.what === "job-created" && entry.attempt === attempt);
+  if (times.jobCreatedAt !== undefined && !isCreated) yield { at: times.jobCreatedAt, words: "Job created" };
+  for (const [index, entry] of timeline.entries()) {
+    if (index === 1 && timeline.length === MOST_ENTRIES)
+      yield { at: entry.at, words: `here some may be left out, because only ${MOST_ENTRIES} are kept` };
+    yield { at: entry.at, words: wordsOf(entry) };
+  }
+  const last = timeline.at(-1)?.what;
+  if (times.closedAt !== undefined && last !== "closed" && last !== "lost")
+    yield { at: times.closedAt, words: "closed" };
+}
+
+/** What the cluster shows of the last attempt, in whole seconds: nothing of it was before the Job. */
+function* seen({ times, timeline, attempt }: Pick<RunShown, "times" | "timeline" | "attempt">): Generator<Step> {
+  const created = timeline.find((entry) => entry.what === "job-created" && entry.attempt === attempt)?.at;
+  let least = created ?? times.jobCreatedAt ?? 0;
+  for (const [at, words] of [
+    [times.podStartedAt, "pod started"],
+    [times.workStartedAt, "work began"],
+    [times.workEndedAt, "work ended"],
+    [times.jobEndedAt, "Job ended"],
+  ] as const) {
+    if (at === undefined) continue;
+    least = Math.max(least, at);
+    yield { at: least, words };
+  }
+}
+
+function wordsOf({ what, attempt, cause }: TimelineEntry): string {
+  const words = isHappening(what) ? WORDS[what](attempt) : what;
+  return cause === undefined ? words : `${words}: ${cause}`;
+}
+
+function isHappening(what: string): what is Happening {
+  return Object.hasOwn(WORDS, what);
+}
+
+const WORDS: Readonly<Record<Happening, (attempt: number) => string>> = {
+  accepted: () => "accepted",
+  held: () => "held at a gate",
+  rejected: () => "rejected",
+  waiting: (attempt) => `attempt ${attempt} waits`,
+  "put-off": (attempt) => `attempt ${attempt} could not start, and was put off`,
+  "job-created": (attempt) => `attempt ${attempt}: Job created`,
+  "held-up": (attempt) => `attempt ${attempt}: the Job can't start`,
+  freed: (attempt) => `attempt ${attempt}: the Job can start`,
+  "end-ordered": (attempt) => `attempt ${attempt} is to end`,
+  "attempt-ended": (attempt) => `attempt ${attempt} ended`,
+  unseen: () => "the bus did not show its message",
+  busy: () => "its message was busy",
+  succeeded: (attempt) => `attempt ${attempt} succeeded`,
+  failed: () => "failed",
+  cancelled: () => "cancelled",
+  lost: () => "lost",
+  closed: () => "closed",
+  reopened: () => "opened again, because its message turned up",
+};
+
+/** Says how long it took, to a tenth of a second if it was short. */
+function spanText(ms: number): string {
+  return ms < 100_000 ? `${(Math.max(0, ms) / 1000).toFixed(1)} s` : lengthText(ms);
+}
