@@ -38,7 +38,7 @@ export function makeProgram(name: string) {
     .addHelpText(
       "after",
       `
-WORK is what the last tick saw at work. LINE waits for a place, LATER for a time, HELD for a gate.
+AT WORK is what the last tick saw. IN LINE waits for a place, LATER for its time, HELD at a gate.
 DONE and FAILED count what was closed in the last hour. FAILED are those that failed, were rejected
 or lost their message, and not those that a person cancelled.
 Ends with 0 if nothing is wrong, 1 if something is, 2 for wrong flags.`,
@@ -49,7 +49,7 @@ Ends with 0 if nothing is wrong, 1 if something is, 2 for wrong flags.`,
   addModules(program);
   withOutput(withTarget(program.command("actions")))
     .option("--limit <n>", "so many at most", wholeNumber(1, 1_000), 50)
-    .option("--from <place>", "go on where an earlier list ended")
+    .option("--after <place>", "go on where an earlier list ended")
     .description("Lists what persons did to a Dispatcher, when and why, the newest first.")
     .action((flags) => end(async () => (await import("./actions/actions.ts")).listActions(flags)));
 

@@ -121,7 +121,7 @@ function expected(isAsExpected: boolean, what: string): void {
 /** Finds the last run of a status that is within the first thousands. */
 async function lastOf(operator: Operator, status: OpenStatus): Promise<Run> {
   const { runs } = await operator.runs({ status }, { limit: 5_000 });
-  const last = runs.filter((run): run is Run => run.status === status).at(-1);
+  const last = runs.flatMap((run) => ("closedAt" in run || run.status !== status ? [] : [run])).at(-1);
   if (!last) throw new Error(`no run is ${status}`);
   return last;
 }

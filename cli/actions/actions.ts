@@ -11,24 +11,24 @@ import { timeText } from "../text/times.ts";
 interface ActionFlags extends TargetFlags {
   readonly output: Output;
   readonly limit: number;
-  readonly from?: string;
+  readonly after?: string;
 }
 
 const COLUMNS: readonly Column<ActionShown>[] = [
   { head: "WHEN", text: ({ at }) => timeText(at) },
   { head: "WHO", text: ({ who }) => who, least: 8 },
   { head: "WHAT", text: whatText, least: 8 },
-  { head: "TO", text: ({ subject }) => subject, least: 12 },
-  { head: "WHY", text: ({ why }) => why ?? "-", least: 8 },
+  { head: "TO", text: ({ subject }) => subject },
+  { head: "WHY", text: ({ why }) => why ?? "", wraps: true },
 ];
 
 /** Lists what persons did, the newest first, and says on stderr how to see more. */
-export async function listActions({ limit, from, ...flags }: ActionFlags): Promise<number> {
+export async function listActions({ limit, after, ...flags }: ActionFlags): Promise<number> {
   return withOperator(flags, async (operator) => {
-    const asked = { limit, ...(from === undefined ? {} : { after: from }) };
+    const asked = { limit, ...(after === undefined ? {} : { after }) };
     const { actions, next } = await shown("reading the action log", operator.actions(asked));
     printList(actions, flags.output, { columns: COLUMNS, name: ({ id }) => id, none: "nobody has done anything" });
-    if (next !== undefined) note(plainText(`there are more; go on with: --from ${next}`));
+    if (next !== undefined) note(plainText(`there are more; go on with: --after ${next}`));
     return 0;
   });
 }

@@ -28,7 +28,7 @@ export function addDead(program: Command): void {
     .option("--after <run>", "only those behind this one, which was the last of a list")
     .action((flags) => end(async () => (await import("./ls.ts")).listLetters(flags)));
   withOutput(withTarget(dead.command("show")))
-    .argument("<run>", "the id of its run, such as thumbnails:42:1732400000000")
+    .argument("<run>", "the id of its run, such as thumbnails:42:1732400000000, or an id of its message")
     .description("Shows all that is known of one dead letter.")
     .addHelpText("after", "\nEnds with 0 if it is one, 1 if it is none or can't be read, 2 for wrong flags.")
     .action((run, flags) => end(async () => (await import("./show.ts")).showLetter(run, flags)));
@@ -98,8 +98,8 @@ const CHOICES = ["module", "reason", "group", "run"] as const;
 const MODULE_SAYS = "of this module; - for messages that no module took";
 
 const GROUPS_HELP = `
-Letters whose last words differ only in numbers and ids are one group. AGE is that of the
-newest letter. A group is counted up to 1,000, and 1000+ says that it has more.`;
+Letters whose last words differ only in numbers and ids are one group. LAST is when the
+newest run of it ended. A group is counted up to 1,000, and 1000+ says that it has more.`;
 
 const EXPORT_HELP = `
 A line has what dead ls shows, and in "message" what lies on the bus. Letters that are no longer

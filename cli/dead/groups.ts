@@ -7,17 +7,18 @@ import type { Output } from "../text/output.ts";
 import { note } from "../text/print.ts";
 import { printList } from "../text/print-list.ts";
 import type { Column } from "../text/table.ts";
-import { lengthText } from "../text/times.ts";
+import { agoText } from "../text/times.ts";
+import { refuseUnknown } from "../unknown-module.ts";
 import { moduleOf, moduleText } from "./wanted.ts";
 
 const columns = (now: number): readonly Column<FailureGroupShown>[] => [
   { head: "COUNT", text: ({ count, isMore }) => `${count}${isMore ? "+" : ""}` },
-  { head: "AGE", text: ({ lastAt }) => lengthText(now - lastAt) },
+  { head: "LAST", text: ({ lastAt }) => agoText(now - lastAt) },
   { head: "MODULE", text: ({ module }) => moduleText(module), least: 8 },
-  { head: "REASON", text: ({ reason }) => reason, least: 9 },
-  { head: "EXIT", text: ({ exitCode }) => String(exitCode ?? "-") },
+  { head: "REASON", text: ({ reason }) => reason },
+  { head: "EXIT", text: ({ exitCode }) => String(exitCode ?? "-"), drop: 1 },
   { head: "GROUP", text: ({ id }) => id },
-  { head: "LAST WORDS", text: ({ text }) => text, least: 12 },
+  { head: "LAST WORDS", text: ({ text }) => text, wraps: true },
 ];
 
 /** Lists the failure groups of a Dispatcher. */
@@ -37,6 +38,7 @@ export async function listGroups({
       ...(module === undefined ? {} : { module: moduleOf(module) }),
       limit,
     });
+    if (groups.length === 0 && module !== undefined) refuseUnknown(moduleOf(module), target.deps.modules);
     const rows = groups.map((group) => ({ ...group, sample: { run: runId(group.sample), ...group.sample } }));
     printList(rows, output, {
       columns: columns(target.deps.clock.now()),

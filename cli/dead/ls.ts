@@ -8,18 +8,19 @@ import { plainText } from "../text/plain-text.ts";
 import { note } from "../text/print.ts";
 import { printList } from "../text/print-list.ts";
 import type { Column } from "../text/table.ts";
-import { lengthText } from "../text/times.ts";
+import { agoText } from "../text/times.ts";
+import { refuseUnknown } from "../unknown-module.ts";
 import { foundLetter } from "./found-letter.ts";
-import { moduleText, type WantedFlags, wantedOf } from "./wanted.ts";
+import { moduleOf, moduleText, type WantedFlags, wantedOf } from "./wanted.ts";
 
 const columns = (now: number): readonly Column<NotedLetter>[] => [
   { head: "RUN", text: runId },
-  { head: "AGE", text: ({ closedAt }) => lengthText(now - closedAt) },
-  { head: "MODULE", text: ({ module }) => moduleText(module), least: 6 },
-  { head: "REASON", text: ({ reason }) => reason, least: 9 },
-  { head: "EXIT", text: ({ exitCode }) => String(exitCode ?? "-") },
-  { head: "MESSAGE ID", text: ({ messageId }) => messageId, least: 10 },
-  { head: "LAST WORDS", text: ({ group }) => group.text, least: 8 },
+  { head: "ENDED", text: ({ closedAt }) => agoText(now - closedAt) },
+  { head: "MODULE", text: ({ module }) => moduleText(module), least: 6, drop: 2 },
+  { head: "REASON", text: ({ reason }) => reason },
+  { head: "EXIT", text: ({ exitCode }) => String(exitCode ?? "-"), drop: 1 },
+  { head: "MESSAGE", text: ({ messageId }) => messageId || "-", least: 8, drop: 3 },
+  { head: "LAST WORDS", text: ({ group }) => group.text, wraps: true },
 ];
 
 type Flags = TargetFlags & WantedFlags & { readonly limit: number; readonly after?: string; readonly output: Output };
@@ -31,6 +32,7 @@ export async function listLetters({ limit, after, output, ...flags }: Flags): Pr
     const operator = makeOperator(target.deps, target.log);
     const last = after === undefined ? undefined : await letterNamed(operator, after);
     const { letters, isMore } = await operator.deadLetters(wantedOf(flags), { limit, after: last });
+    if (letters.length === 0 && flags.module !== undefined) refuseUnknown(moduleOf(flags.module), target.deps.modules);
     const rows = letters.map((letter) => ({ run: runId(letter), ...letter }));
     printList(rows, output, {
       columns: columns(target.deps.clock.now()),
@@ -38,7 +40,7 @@ export async function listLetters({ limit, after, output, ...flags }: Flags): Pr
       none: "there are no such dead letters",
     });
     const end = letters.at(-1);
-    if (isMore && end) note(plainText(`there are more: add --after '${runId(end)}'`));
+    if (isMore && end) note(plainText(`there are more; go on with: --after ${runId(end)}`));
     return 0;
   } finally {
     await target.close();

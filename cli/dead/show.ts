@@ -2,6 +2,7 @@ import { makeOperator } from "../../shared/operate/operator.ts";
 import type { LetterOnBus } from "../../shared/operate/views/dead-letters.ts";
 import type { Sought } from "../../shared/operate/views/sought.ts";
 import { type ClosedRun, runId } from "../../shared/run/run.ts";
+import { onlyOne } from "../runs/one-run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
 import type { Output } from "../text/output.ts";
@@ -15,7 +16,9 @@ import { moduleText } from "./wanted.ts";
 export async function showLetter(id: string, { output, ...flags }: TargetFlags & { readonly output: Output }) {
   const target = await openTarget(flags);
   try {
-    const found = foundLetter(id, await makeOperator(target.deps, target.log).deadLetter(id));
+    const operator = makeOperator(target.deps, target.log);
+    const named = await operator.find(id);
+    const found = foundLetter(id, await operator.deadLetter(named ? runId(onlyOne(named, id)) : id));
     const { letter, run, onBus } = found;
     if (output === "json") print(plainJson({ run: runId(letter), ...letter, ...factsOf(run), onBus }, 2));
     else if (output === "name") print(plainText(runId(letter)));

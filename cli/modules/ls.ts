@@ -14,7 +14,7 @@ const COLUMNS: readonly Column<ModuleShown>[] = [
   { head: "PLACES", text: ({ maxActive, limit }) => String(limit?.places ?? maxActive) },
   { head: "ATTEMPTS", text: ({ retry }) => String(retry.maxAttempts) },
   { head: "LIMIT", text: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs) },
-  { head: "BY A PERSON", text: limitText, least: 16 },
+  { head: "BY A PERSON", text: (module) => (module.limit ? limitText(module) : ""), wraps: true },
 ];
 
 /** Lists the modules of a Dispatcher, and which of them a person has paused or limited. */

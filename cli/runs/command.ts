@@ -1,10 +1,10 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { positiveDuration, wholeNumber } from "../../shared/command-line.ts";
-import { CLOSED_STATUSES, OPEN_STATUSES } from "../../shared/run/run.ts";
 import { withDoing } from "../doing.ts";
 import { end } from "../end.ts";
 import { withTarget } from "../target/flags.ts";
 import { withJson, withOutput } from "../text/output.ts";
+import { STATUS_WORDS, statusOf } from "../text/status-words.ts";
 import { timeOrAgo } from "../time-or-ago.ts";
 
 const A_RUN = `
@@ -66,9 +66,7 @@ is no such run, 2 for wrong flags.`,
 function addList(runs: Command): void {
   withOutput(withTarget(runs.command("ls")))
     .option("--module <name>", "only those of this module")
-    .addOption(
-      new Option("--status <status>", "only those in this status").choices([...OPEN_STATUSES, ...CLOSED_STATUSES]),
-    )
+    .addOption(new Option("--status <status>", "only those in this status").choices(STATUS_WORDS))
     .option("--source <name>", "only those of this source, as run ids begin with it")
     .option("--closed", "those that are over, and not those that are open")
     .option(
@@ -76,17 +74,25 @@ function addList(runs: Command): void {
       "only messages enqueued since then: so long ago, such as 2h, or a time; closed ones by default 24h",
       timeOrAgo,
     )
+    .option("--until <time>", "only messages enqueued before: so long ago, or a time", timeOrAgo)
     .option("--message-id <id>", "only those of messages that have this id, or this correlation id; open and closed")
     .option("--limit <n>", "so many at most", wholeNumber(1, 10_000), 100)
-    .option("--from <place>", "go on where an earlier list ended")
+    .option("--after <place>", "go on where an earlier list ended")
+    .option("--last-line", "what each Job that runs wrote last, which is asked of the cluster")
     .description("Lists runs: those that are open, or those that are over.")
     .addHelpText(
       "after",
-      "\nA list by module, status or time may have to read many rows. It then says how far it came.",
+      `
+Open runs come in the order in which they go on: those at work, in line, for later, and held. AGE is
+since the message was enqueued. Closed runs come by the day of their messages, the newest first.
+TOOK is from the message to the end of its run.
+A list by module, status or time may have to read many rows. It then says how far it came.`,
     )
     .action((flags, command) => {
-      if (flags.messageId !== undefined && (flags.from !== undefined || flags.closed))
-        command.error("error: --message-id takes neither --from nor --closed");
-      return end(async () => (await import("./ls.ts")).listRuns(flags));
+      if (flags.messageId !== undefined && (flags.after !== undefined || flags.closed))
+        command.error("error: --message-id takes neither --after nor --closed");
+      const { status: word, ...others } = flags;
+      const wanted = word === undefined ? others : { ...others, status: statusOf(word) };
+      return end(async () => (await import("./ls.ts")).listRuns(wanted));
     });
 }

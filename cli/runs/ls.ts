@@ -1,6 +1,8 @@
 import type { Operator } from "../../shared/operate/operator.ts";
-import type { RunsWanted } from "../../shared/operate/views/runs.ts";
-import { attemptsHad, type ClosedRun, type Run, runId } from "../../shared/run/run.ts";
+import { lastLines } from "../../shared/operate/views/last-lines.ts";
+import { asListed, type RunListed } from "../../shared/operate/views/listed.ts";
+import { isWanted, type RunsWanted } from "../../shared/operate/views/runs.ts";
+import { attemptsHad, type ClosedRun, type Run } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import type { Target } from "../target/open-target.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
@@ -8,24 +10,32 @@ import type { Output } from "../text/output.ts";
 import { plainText } from "../text/plain-text.ts";
 import { note } from "../text/print.ts";
 import { printList } from "../text/print-list.ts";
+import { statusWord } from "../text/status-words.ts";
 import type { Column } from "../text/table.ts";
-import { lengthText, timeText } from "../text/times.ts";
+import { agoText, lengthText, timeText } from "../text/times.ts";
+import { WAITS } from "../text/waits.ts";
+import { refuseUnknown } from "../unknown-module.ts";
 
-interface ListFlags extends TargetFlags, Pick<RunsWanted, "module" | "status" | "source" | "since"> {
+interface ListFlags extends TargetFlags, Pick<RunsWanted, "module" | "status" | "source" | "since" | "until"> {
   readonly output: Output;
   readonly closed?: true;
+  readonly lastLine?: true;
   readonly messageId?: string;
   readonly limit: number;
-  readonly from?: string;
+  readonly after?: string;
 }
+
+/** A run, and what its Job wrote last if that was asked for. */
+type Row = RunListed & { readonly lastLine?: string };
 
 /** Lists runs, and says on stderr how to see more of them. */
 export async function listRuns(flags: ListFlags): Promise<number> {
   return withOperator(flags, async (operator, target) => {
     const { runs, more } = await shown("reading the table", readRuns(operator, target, flags));
-    const columns = columnsAt(target.deps.clock.now());
+    if (runs.length === 0 && flags.module !== undefined) refuseUnknown(flags.module, target.deps.modules);
+    const rows = flags.lastLine ? await shown("reading the logs", withLastLines(target, runs)) : runs;
     const none = flags.closed ? "no run of these was closed" : "no run of these is open";
-    printList(runs, flags.output, { columns, name: runId, none });
+    printList(rows, flags.output, { columns: columnsFor(rows, target.deps.clock.now()), name: ({ id }) => id, none });
     if (more !== undefined) note(plainText(more));
     return 0;
   });
@@ -35,56 +45,79 @@ async function readRuns(
   operator: Operator,
   target: Target,
   flags: ListFlags,
-): Promise<{ readonly runs: readonly (Run | ClosedRun)[]; readonly more?: string }> {
-  const { messageId, closed, limit, from, module, status, source, since } = flags;
+): Promise<{ readonly runs: readonly RunListed[]; readonly more?: string }> {
+  const { messageId, closed, limit, after, module, status, source, since, until } = flags;
   const wanted = {
     ...(closed ? { which: "closed" as const } : {}),
     ...(module === undefined ? {} : { module }),
     ...(status === undefined ? {} : { status }),
     ...(source === undefined ? {} : { source }),
     ...(since === undefined ? {} : { since }),
+    ...(until === undefined ? {} : { until }),
   };
   if (messageId !== undefined) {
     const found = await operator.find(messageId);
     const rows = await Promise.all((found?.keys ?? []).map((key) => target.deps.table.find(key)));
-    const runs = rows.flatMap((row) => (row.kind === "open" ? row.stored.run : row.kind === "closed" ? row.run : []));
-    const fitting = runs.filter((run) => fits(run, wanted)).slice(0, limit);
-    return { runs: fitting, ...(found?.isMore ? { more: "there are more of them" } : {}) };
+    const runs = rows.flatMap((row): (Run | ClosedRun)[] =>
+      row.kind === "open" ? [row.stored.run] : row.kind === "closed" ? [row.run] : [],
+    );
+    const newest = runs.filter((run) => isWanted(run, wanted)).toSorted((a, b) => b.enqueuedAt - a.enqueuedAt);
+    const listed = await asListed(target.deps, newest.slice(0, limit));
+    return { runs: listed, ...(found?.isMore ? { more: "there are more of them" } : {}) };
   }
-  const page = await operator.runs(wanted, { limit, from });
+  const page = await operator.runs(wanted, { limit, from: after });
   if (page.next === undefined) return { runs: page.runs };
   const scanned = page.scanned > page.runs.length ? `, after ${page.scanned} rows` : "";
-  return { runs: page.runs, more: `there are more${scanned}; go on with: --from ${page.next}` };
+  return { runs: page.runs, more: `there are more${scanned}; go on with: --after ${page.next}` };
 }
 
-function fits(
-  run: Run | ClosedRun,
-  { module, status, since }: Pick<RunsWanted, "module" | "status" | "since">,
-): boolean {
-  return (
-    (module === undefined || run.module === module) &&
-    (status === undefined || run.status === status) &&
-    (since === undefined || run.enqueuedAt >= since)
+/** Adds the last line of each Job that runs. */
+async function withLastLines({ deps }: Target, runs: readonly RunListed[]): Promise<readonly Row[]> {
+  const lines = await lastLines(
+    deps,
+    runs.flatMap((run) => ("closedAt" in run || run.status !== "dispatched" ? [] : [run])),
   );
+  return runs.map((run) => {
+    const lastLine = lines.get(run.id);
+    return lastLine === undefined ? run : { ...run, lastLine };
+  });
 }
 
-function columnsAt(now: number): readonly Column<Run | ClosedRun>[] {
+/** Open runs have an age and perhaps run; closed ones have an end, and took their time. */
+function columnsFor(rows: readonly Row[], now: number): readonly Column<Row>[] {
+  const open: readonly Column<Row>[] = [
+    { head: "AGE", text: (run) => (isClosed(run) ? "-" : lengthText(now - run.enqueuedAt)) },
+    { head: "RUNS FOR", text: (run) => runsFor(run, now) },
+  ];
+  const closed: readonly Column<Row>[] = [
+    { head: "ENDED", text: (run) => (isClosed(run) ? agoText(now - run.closedAt) : "-") },
+    { head: "TOOK", text: (run) => (isClosed(run) ? lengthText(run.closedAt - run.enqueuedAt) : "-") },
+  ];
   return [
-    { head: "RUN", text: runId, least: 24 },
-    { head: "MODULE", text: ({ module }) => module || "-", least: 8 },
-    { head: "STATUS", text: ({ status }) => status },
-    { head: "TRY", text: (run) => String("closedAt" in run ? attemptsHad(run) : run.attempt) },
-    { head: "AGE", text: ({ enqueuedAt }) => lengthText(now - enqueuedAt) },
-    { head: "MESSAGE", text: ({ messageId }) => messageId || "-", least: 8 },
-    { head: "WHY", text: (run) => whyText(run, now), least: 12 },
+    { head: "RUN", text: ({ id }) => id },
+    { head: "MODULE", text: ({ module }) => module || "-", least: 8, drop: 2 },
+    { head: "STATUS", text: ({ status }) => statusWord(status) },
+    { head: "TRY", text: (run) => String(isClosed(run) ? attemptsHad(run) : run.attempt), drop: 1 },
+    ...(rows.every(isClosed) ? [] : open),
+    ...(rows.some(isClosed) ? closed : []),
+    { head: "MESSAGE", text: ({ messageId }) => messageId || "-", least: 8, drop: 3 },
+    { head: "WHY", text: (run) => whyText(run, now), wraps: true },
   ];
 }
 
-/** The shortest answer to why a run is where it is, as far as its row says. */
-export function whyText(run: Run | ClosedRun, now: number): string {
-  const { verdict, heldUpBy, lastError, notBefore } = run;
-  if (verdict) return verdict.description ?? verdict.reason ?? "-";
-  if (heldUpBy !== undefined) return heldUpBy;
-  const later = run.status === "waiting" && notBefore > now ? `not before ${timeText(notBefore)}` : undefined;
-  return [later, lastError].filter(Boolean).join("; ") || "-";
+function isClosed(run: Row): run is Row & ClosedRun {
+  return "closedAt" in run;
+}
+
+function runsFor({ status, dispatchedAt }: Row, now: number): string {
+  return status === "dispatched" && dispatchedAt !== undefined ? lengthText(now - dispatchedAt) : "-";
+}
+
+/** The shortest answer to why a run is where it is, as far as its row says, or how far it is by its own words. */
+export function whyText(run: Row, now: number): string {
+  const { verdict, lastError, notBefore, waitsFor, lastLine } = run;
+  if (verdict) return verdict.description ?? verdict.reason ?? "";
+  if (waitsFor === undefined) return lastLine ?? "";
+  const until = notBefore > now && !isClosed(run) ? ` until ${timeText(notBefore)}` : "";
+  return [`${WAITS[waitsFor]}${until}`, lastError].filter(Boolean).join("; ");
 }

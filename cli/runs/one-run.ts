@@ -1,4 +1,5 @@
 import type { Operator } from "../../shared/operate/operator.ts";
+import type { RunsFound } from "../../shared/operate/views/find-runs.ts";
 import { nameOfRun } from "../../shared/run/dead-letter.ts";
 import { byAge, type RunKey, runId } from "../../shared/run/run.ts";
 import { Refusal } from "../refusal.ts";
@@ -9,14 +10,20 @@ const MOST_NAMED = 5;
 /** Finds the one run that an id means: a run's own, or a message's or a correlation id that only one run has. */
 export async function oneRun(operator: Operator, id: string): Promise<RunKey> {
   const found = await operator.find(id);
-  const [key, another] = found?.keys ?? [];
-  if (!found || !key)
+  if (!found)
     throw new Refusal(
       `No run has the id ${id}, and no message of a run has it as its id or correlation id. List runs with: dispatcher runs ls`,
     );
-  if (!another) return key;
+  return onlyOne(found, id);
+}
+
+/** Takes the one run that was found by an id. Throws a Refusal that names some if it means several. */
+export function onlyOne(found: RunsFound, id: string): RunKey {
+  const [key, another] = found.keys;
+  if (key && !another) return key;
   // Redrives of one message: the last one is meant.
-  if (found.keys.every((one) => nameOfRun(one) === nameOfRun(key))) return found.keys.toSorted(byAge).at(-1) ?? key;
+  if (key && found.keys.every((one) => nameOfRun(one) === nameOfRun(key)))
+    return found.keys.toSorted(byAge).at(-1) ?? key;
   const newest = found.keys.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt).slice(0, MOST_NAMED);
   const count = `${found.isMore ? "More than " : ""}${found.keys.length}`;
   throw new Refusal(

@@ -28,15 +28,15 @@ export function statusText(status: Status): string {
 function columnsAt(now: number): readonly Column<ModuleStatus>[] {
   return [
     { head: "MODULE", text: ({ module }) => module || "(no module)", least: 12 },
-    { head: "WORK", text: ({ atWork }) => (atWork ? String(sum(atWork.byStatus)) : "?") },
-    { head: "PLACES", text: ({ places }) => (places === undefined ? "-" : String(places)) },
-    { head: "LINE", text: ({ inLine }) => shortCount(inLine) },
+    { head: "AT WORK", text: ({ atWork }) => (atWork ? String(sum(atWork.byStatus)) : "?") },
+    { head: "PLACES", text: ({ places }) => (places === undefined ? "-" : String(places)), drop: 1 },
+    { head: "IN LINE", text: ({ inLine }) => shortCount(inLine) },
     { head: "LATER", text: ({ later }) => shortCount(later) },
     { head: "HELD", text: ({ held }) => shortCount(held) },
-    { head: "OLDEST", text: ({ oldestAt }) => (oldestAt === undefined ? "-" : lengthText(now - oldestAt)) },
+    { head: "OLDEST", text: ({ oldestAt }) => (oldestAt === undefined ? "-" : lengthText(now - oldestAt)), drop: 2 },
     { head: "DONE", text: ({ ends }) => String(ends.succeeded ?? 0) },
     { head: "FAILED", text: ({ ends: { failed = 0, rejected = 0, lost = 0 } }) => String(failed + rejected + lost) },
-    { head: "STATE", text: (module) => stateText(module), least: 12 },
+    { head: "STATE", text: (module) => stateText(module), wraps: true },
   ];
 }
 
@@ -52,7 +52,7 @@ function stateText({ limit, trip, gate, source, places, later, module, atWork }:
     ...causes,
     ...heldUp,
   ];
-  return states.join(", ") || "-";
+  return states.join(", ");
 }
 
 function limitText({ places, who, why, until }: NonNullable<ModuleStatus["limit"]>): string {

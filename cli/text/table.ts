@@ -8,38 +8,91 @@ export interface Column<Row> {
   text(row: Row): string;
   /** A column that shrinks if the terminal is too narrow, to this width at least. Others keep their width. */
   readonly least?: number;
+  /** A column that is left out if all can't be shown otherwise, the one with the largest number first. */
+  readonly drop?: number;
+  /**
+   * A column of sentences, which comes last. It takes several lines if it has to. If little room is left beside the
+   * others, it stands below its row. It is left out if no row has anything to say, which is empty text.
+   */
+  readonly wraps?: true;
 }
 
 /** Between two columns. */
 const GAP = "  ";
-/** A line of a pipe may be long, because a program reads it. */
-const WIDE = 1_000;
+/** In front of what stands below its row. */
+const INDENT = "    ";
+/** Sentences that have less room than this beside the others stand below. */
+const LEAST_BESIDE = 32;
+/** So many lines of sentences are shown of a row. */
+const MOST_LINES = 4;
 
 /**
  * Prints rows as people read them: a head, and a line for each row, its columns in line. On a terminal no line is wider
- * than the terminal: columns that may shrink do, the widest first. Elsewhere nothing is cut.
+ * than the terminal: columns shrink, the widest first, or are left out, and sentences are wrapped. Elsewhere nothing is
+ * cut, and a row is one line, because a program reads it.
  */
 export function tableText<Row>(
   columns: readonly Column<Row>[],
   rows: readonly Row[],
-  width: number = process.stdout.isTTY ? process.stdout.columns : WIDE,
+  width: number = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
 ): string {
-  const cells = rows.map((row) => columns.map((column) => plainText(column.text(row))));
-  const natural = columns.map(({ head }, index) =>
-    Math.max(widthOf(head), ...cells.map((line) => widthOf(line[index] ?? ""))),
+  const said = columns.filter((column) => !column.wraps || rows.some((row) => column.text(row) !== ""));
+  const sentences = said.find(({ wraps }) => wraps);
+  const facts = fitting(
+    said.filter(({ wraps }) => !wraps),
+    rows,
+    width,
   );
-  const widths = shrink(natural, columns, width - GAP.length * (columns.length - 1));
+  const widths = shrink(naturalWidths(facts, rows), facts, width - GAP.length * (facts.length - 1));
   const line = (texts: readonly string[]) =>
-    texts
-      .map((text, index) => padded(plainText(text, widths[index]), widths[index] ?? 0))
-      .join(GAP)
-      .trimEnd();
-  const head = styled("bold", line(columns.map((column) => column.head)));
-  return [head, ...cells.map(line)].join("\n");
+    texts.map((text, index) => padded(plainText(text, widths[index]), widths[index] ?? 0)).join(GAP);
+  const head = line(facts.map((column) => column.head));
+  const lines = rows.map((row) => line(facts.map((column) => column.text(row))));
+  if (!sentences) return [styled("bold", head.trimEnd()), ...lines.map((text) => text.trimEnd())].join("\n");
+
+  const room = width - widthOf(head) - GAP.length;
+  const words = rows.map((row) => plainText(sentences.text(row)));
+  const isBeside = room >= Math.min(LEAST_BESIDE, Math.max(...words.map(widthOf)));
+  if (!isBeside)
+    return [
+      styled("bold", head.trimEnd()),
+      ...rows.flatMap((_, index) => [
+        (lines[index] ?? "").trimEnd(),
+        ...wrapped(words[index] ?? "", width - INDENT.length).map((text) => `${INDENT}${text}`),
+      ]),
+    ].join("\n");
+  const blank = " ".repeat(widthOf(head));
+  return [
+    styled("bold", `${head}${GAP}${sentences.head}`),
+    ...rows.flatMap((_, index) => {
+      const [first = "-", ...others] = wrapped(words[index] ?? "", room);
+      return [`${lines[index]}${GAP}${first}`, ...others.map((text) => `${blank}${GAP}${text}`)];
+    }),
+  ].join("\n");
 }
 
 function padded(text: string, width: number): string {
   return text + " ".repeat(Math.max(0, width - widthOf(text)));
+}
+
+function naturalWidths<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): number[] {
+  return columns.map((column) =>
+    Math.max(widthOf(column.head), ...rows.map((row) => widthOf(plainText(column.text(row))))),
+  );
+}
+
+/** Leaves columns out until the others fit, as narrow as they can be. */
+function fitting<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): readonly Column<Row>[] {
+  const natural = naturalWidths(columns, rows);
+  const narrow = columns.map(({ least }, index) => Math.min(natural[index] ?? 0, least ?? Number.POSITIVE_INFINITY));
+  if (sum(narrow) + GAP.length * (columns.length - 1) <= width) return columns;
+  const last = Math.max(...columns.map(({ drop = 0 }) => drop));
+  if (last === 0) return columns;
+  return fitting(
+    columns.filter(({ drop }) => drop !== last),
+    rows,
+    width,
+  );
 }
 
 /** Takes columns away from the widest of those that may shrink, until all fit or none can shrink further. */
@@ -53,6 +106,20 @@ function shrink<Row>(natural: readonly number[], columns: readonly Column<Row>[]
     widths[widest] = (widths[widest] ?? 0) - 1;
   }
   return widths;
+}
+
+/** Breaks a text at its spaces. What is longer than the lines that are shown ends in `…`. */
+function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let rest = text;
+  while (rest !== "" && lines.length < MOST_LINES - 1 && widthOf(rest) > width) {
+    const part = plainText(rest, width + 1).slice(0, -1);
+    const space = part.lastIndexOf(" ");
+    const end = space > width / 2 ? space : part.length;
+    lines.push(rest.slice(0, end).trimEnd());
+    rest = rest.slice(end).trimStart();
+  }
+  return rest === "" ? lines : [...lines, plainText(rest, width)];
 }
 
 function sum(numbers: readonly number[]): number {

@@ -16,6 +16,11 @@ export function lengthText(ms: number): string {
   return `${count}${large[0]}${small && rest > 0 && count < 10 ? `${rest}${small[0]}` : ""}`;
 }
 
+/** Says how long ago something was, such as `5m ago`. */
+export function agoText(ms: number): string {
+  return `${lengthText(ms)} ago`;
+}
+
 /** Writes a time in ms since 1970, to the second and in UTC. */
 export function timeText(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");

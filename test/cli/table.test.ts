@@ -7,38 +7,70 @@ interface Row {
   readonly why: string;
 }
 const COLUMNS: readonly Column<Row>[] = [
-  { head: "RUN", text: ({ id }) => id, least: 10 },
+  { head: "RUN", text: ({ id }) => id },
+  { head: "MODULE", text: () => "thumbnail-of-large-images", least: 10, drop: 1 },
   { head: "STATUS", text: () => "waiting" },
-  { head: "WHY", text: ({ why }) => why, least: 10 },
+  { head: "WHY", text: ({ why }) => why, wraps: true },
 ];
+const WHY = "the module has no free slot under its maxActive, and others are before it";
 const ROWS: readonly Row[] = [
-  {
-    id: "thumbnails:42:1732400000000",
-    why: "the module has no free slot under its maxActive, and others are before it",
-  },
+  { id: "thumbnails:42:1732400000000", why: WHY },
   { id: "日本:1:2", why: "\u001b[2J" },
+  { id: "thumbnails:43:1732400000000", why: "" },
 ];
+const linesAt = (width: number, rows = ROWS) => tableText(COLUMNS, rows, width).split("\n");
 
 describe("a table", () => {
-  test.each([80, 140])("is no wider than a terminal of %i columns, and keeps what can't shrink", (width) => {
-    const lines = tableText(COLUMNS, ROWS, width).split("\n");
+  test.each([40, 60, 80, 100, 140])("is no wider than a terminal of %i columns, and cuts no id", (width) => {
+    const lines = linesAt(width);
     expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(width);
-    expect(lines.filter((line) => line.includes("waiting"))).toHaveLength(2);
+    for (const { id } of ROWS) expect(lines.filter((line) => line.includes(id))).toHaveLength(1);
+    expect(lines.join(" ").replaceAll(/\s+/g, " ")).toContain("others are before it");
     const at = lines.map((line) => widthOf(line.split(/STATUS|waiting/)[0] ?? ""));
-    expect(new Set(at).size).toBe(1);
+    expect(new Set(lines.flatMap((line, index) => (/STATUS|waiting/.test(line) ? at[index] : []))).size).toBe(1);
   });
 
-  test("shrinks the widest column first", () => {
-    expect(tableText(COLUMNS, ROWS, 80).split("\n")[1]).toBe(
-      "thumbnails:42:1732400000000  waiting  the module has no free slot under its max…",
-    );
+  test("shows sentences beside the row if there is room, on more than one line if they are long", () => {
+    const lines = linesAt(100);
+    expect(lines[0]).toMatch(/^RUN +MODULE +STATUS +WHY$/);
+    expect(lines[1]).toMatch(/^thumbnails:42:1732400000000 {2}thumbnail-\S+ +waiting {2}the module has no free/);
+    expect(lines[2]).toMatch(/^ {50,}\S/);
   });
 
-  test("cuts nothing in a pipe", () => {
-    expect(tableText(COLUMNS, ROWS)).toContain("and others are before it");
+  test("shows them below the row if there is little room, and nothing below a row that says nothing", () => {
+    const lines = linesAt(64);
+    expect(lines).toEqual([
+      expect.stringMatching(/^RUN +MODULE +STATUS$/),
+      expect.stringMatching(/^thumbnails:42:/),
+      "    the module has no free slot under its maxActive, and others",
+      "    are before it",
+      expect.stringMatching(/^日本:1:2/),
+      "    ␛[2J",
+      expect.stringMatching(/^thumbnails:43:/),
+    ]);
+  });
+
+  test("leaves out what matters less before it cuts", () => {
+    expect(linesAt(40)[0]).toMatch(/^RUN +STATUS$/);
+  });
+
+  test("ends a sentence that is too long in a mark", () => {
+    const long = linesAt(64, [{ id: "a:1:1", why: "word ".repeat(100) }]);
+    expect(long).toHaveLength(6);
+    expect(long.at(-1)).toMatch(/…$/);
+  });
+
+  test("has no column for sentences if no row says any", () => {
+    expect(linesAt(140, [{ id: "a:1:1", why: "" }])[0]).toMatch(/STATUS$/);
+  });
+
+  test("is one whole line for each row in a pipe", () => {
+    const lines = tableText(COLUMNS, [{ id: "a:1:1", why: "word ".repeat(1_000) }]).split("\n");
+    expect(lines).toHaveLength(2);
+    expect(lines[1]).toContain("word ".repeat(999));
   });
 
   test("shows what came from outside as text", () => {
-    expect(tableText(COLUMNS, ROWS, 80)).toContain("␛[2J");
+    expect(linesAt(80).join("\n")).toContain("␛[2J");
   });
 });

@@ -69,7 +69,7 @@ describe("an operator learns", { timeout: 60_000 }, () => {
   test("what runs, what waits, and that nothing is wrong", async () => {
     const { code, stdout } = await dispatcher("status");
     expect(stdout).toMatch(/^instance local-\w+, Jobs in namespace dispatcher-jobs\nticked \d+s ago by \S+\n/);
-    expect(stdout).toMatch(/^MODULE +WORK +PLACES +LINE +LATER +HELD +OLDEST +DONE +FAILED +STATE$/m);
+    expect(stdout).toMatch(/^MODULE +AT WORK +PLACES +IN LINE +LATER +HELD +OLDEST +DONE +FAILED$/m);
     expect(stdout).toMatch(/^idle +0 +0 +2 /m);
     expect(stdout).toMatch(/^nothing is wrong$/m);
     expect(code).toBe(0);
@@ -104,13 +104,20 @@ describe("an operator learns", { timeout: 60_000 }, () => {
 
   test("which runs are open, and which are over", async () => {
     const open = await dispatcher("runs", "ls", "--module", "idle");
-    expect(open.stdout).toMatch(/^idle:1:\d+ +idle +waiting +1 +\d+m?\d*s? +idle-1 /m);
+    expect(open.stdout).toMatch(/^RUN +MODULE +STATUS +TRY +AGE +RUNS FOR +MESSAGE +WHY$/m);
+    expect(open.stdout).toMatch(/^idle:1:\d+ +idle +waiting +1 +\d+m?\d*s? +- +idle-1 +in line for a place$/m);
+    const json: unknown = JSON.parse((await dispatcher("runs", "ls", "--module", "idle", "-o", "json")).stdout);
+    expect(json).toMatchObject([{ id: expect.stringMatching(/^idle:1:/), place: "line", waitsFor: "max-active" }, {}]);
+    const closed = await dispatcher("runs", "ls", "--closed");
+    expect(closed.stdout).toMatch(/^RUN +MODULE +STATUS +TRY +ENDED +TOOK +MESSAGE +WHY$/m);
+    expect(closed.stdout).toMatch(/^good:1:\d+ +good +succeeded +1 +\d+m?\d*s? ago +\d+s +good-1 +-$/m);
+    expect((await dispatcher("runs", "ls", "--closed", "--until", "1h")).stderr).toBe("no run of these was closed\n");
     const over = await dispatcher("runs", "ls", "--closed", "--status", "failed", "-o", "name");
     expect(over.stdout).toMatch(/^bad:1:\d+\n$/);
     const page = await dispatcher("runs", "ls", "--source", "idle", "--limit", "1", "-o", "name");
-    expect(page.stderr).toMatch(/^there are more; go on with: --from \S+\n$/);
-    const from = page.stderr.trim().split(" ").at(-1) ?? "";
-    expect((await dispatcher("runs", "ls", "--source", "idle", "--from", from, "-o", "name")).stdout).toMatch(
+    expect(page.stderr).toMatch(/^there are more; go on with: --after \S+\n$/);
+    const after = page.stderr.trim().split(" ").at(-1) ?? "";
+    expect((await dispatcher("runs", "ls", "--source", "idle", "--after", after, "-o", "name")).stdout).toMatch(
       /^idle:2:/,
     );
   });
@@ -120,6 +127,7 @@ describe("an operator learns", { timeout: 60_000 }, () => {
       const { screen } = await terminal(args, columns);
       expect(Math.max(...screen.split("\n").map(widthOf))).toBeLessThanOrEqual(columns);
     }
+    expect((await terminal(["runs", "ls", "--closed"], columns)).screen).toMatch(/^good:1:\d{13} /m);
     for (const args of [
       ["runs", "ls", "--closed"],
       ["runs", "show", HOSTILE_ID, "--content"],
@@ -137,6 +145,9 @@ describe("an operator learns", { timeout: 60_000 }, () => {
       expect(code).toBe(0);
       expect(stdout).toMatch(/^run +good:1:\d+$/m);
       expect(stdout).toMatch(/^message +id good-1, correlation order-7$/m);
+      expect(stdout).toMatch(/^times +20\S+Z {2}enqueued \(.* ago\)$/m);
+      expect(stdout).toMatch(/ attempt 1: Job created \(\+\d+\.\d s\)$/m);
+      expect(stdout).toMatch(/ attempt 1 succeeded \(\+\d+\.\d s\)$/m);
       expect(stdout).toMatch(/closed \(\+\d+\.\d s\)$/m);
       expect(stdout).not.toContain("secret");
     }
@@ -217,9 +228,18 @@ describe("an operator learns", { timeout: 60_000 }, () => {
       code: 1,
       stderr: "error: No source is named nowhere: the known ones are bad, good, idle.\n",
     });
-    expect(await dispatcher("runs", "ls", "--from", "x")).toMatchObject({
+    expect(await dispatcher("runs", "ls", "--after", "x")).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^error: No page has named/),
+    });
+    expect(await dispatcher("runs", "ls", "--module", "idel")).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: "error: No module is named idel, and nothing of such a module was found. Did you mean idle?\n",
+    });
+    expect(await dispatcher("dead", "ls", "--module", "nothing-like-it")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^error: No module is named nothing-like-it, .* There are: bad, good, idle\n$/),
     });
     expect(await dispatcher("runs", "ls", "--since", "yesterday")).toMatchObject({
       code: 2,

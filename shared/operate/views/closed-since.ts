@@ -3,7 +3,7 @@ import type { LookDependencies } from "../../dependencies.ts";
 import type { Source } from "../../run/source.ts";
 
 /** So close to the right number the search ends, because the rows in between are read at once. */
-const CLOSE_ENOUGH = 100;
+export const CLOSE_ENOUGH = 100;
 
 /**
  * Finds a number behind which all runs of a day are whose messages were enqueued from `since` on, and few others:

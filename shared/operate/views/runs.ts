@@ -2,17 +2,11 @@ import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
 import { PLACES, type Place } from "../../ports/run-table.ts";
-import {
-  CLOSED_STATUSES,
-  type ClosedRun,
-  type ClosedStatus,
-  type OpenStatus,
-  type Run,
-  type RunKey,
-} from "../../run/run.ts";
+import { CLOSED_STATUSES, type ClosedRun, type ClosedStatus, type OpenStatus, type Run } from "../../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../run/source.ts";
 import { sourcesNamed } from "../run-named.ts";
-import { numberBefore } from "./closed-since.ts";
+import { newestFirst } from "./closed-newest.ts";
+import { asListed, type RunListed } from "./listed.ts";
 
 /** Which runs are wanted; by default all that are open. */
 export interface RunsWanted {
@@ -24,11 +18,13 @@ export interface RunsWanted {
   readonly source?: string;
   /** Only messages that were enqueued from then on. Of closed runs, by default those of the last 24 hours. */
   readonly since?: EpochMs;
+  /** Only messages that were enqueued before. */
+  readonly until?: EpochMs;
 }
 
 /** A page of runs. */
 export interface RunsPage {
-  readonly runs: readonly (Run | ClosedRun)[];
+  readonly runs: readonly RunListed[];
   /** How many rows were read for it. A filter that has no key reads more than it shows. */
   readonly scanned: number;
   /** Names where the next page begins. Undefined after the last one. */
@@ -44,10 +40,11 @@ const MOST_DAYS = 400;
 
 /**
  * Lists runs, page by page. Open ones come source by source: those at work, in line, waiting for their time and held, in
- * the order of their rows. Closed ones come by the day on which their messages were enqueued, the newest last. A page has
- * at most `limit` runs. It has fewer, and yet a next page, if it has read 5,000 rows: by module, only the line and what is
+ * the order of their rows. Closed ones come by the day on which their messages were enqueued, and in each day source by
+ * source, the newest first. A page has at most `limit` runs. It has fewer, and yet a next page, if it has read 5,000 rows: by module, only the line and what is
  * held have a key, and nothing has one by status. Costs the list of sources, and a request for each place or day of each
- * source and for each 1,000 rows, and some thirty to find where to begin in the first day. Rejects with a RangeError if
+ * source and for each 1,000 rows; some thirty to find where a day ends, and as many for where the first one begins; and
+ * eight to say why runs wait. Rejects with a RangeError if
  * no source has the name, if the days are more than 400, or if `from` is no place that a page has named.
  */
 export async function listRuns(
@@ -56,32 +53,37 @@ export async function listRuns(
   { limit, from }: { readonly limit: number; readonly from?: string | undefined },
 ): Promise<RunsPage> {
   const isClosed = isForClosed(asked);
-  const wanted = isClosed ? { since: deps.clock.now() - DAY_MS, ...asked } : asked;
+  const wanted = isClosed ? { since: (asked.until ?? deps.clock.now()) - DAY_MS, ...asked } : asked;
   const sources = await sourcesOf(deps, wanted);
   const stops = isClosed ? closedStops(deps, wanted, sources) : openStops(deps, wanted, sources);
   const start = from === undefined ? undefined : readCursor(from);
   const begin = start === undefined ? 0 : stops.findIndex(({ name }) => name === start.stop);
   if (begin < 0) throw new RangeError("the page begins at a source, place or day that these filters leave out");
   const runs: (Run | ClosedRun)[] = [];
+  const page = async (next: string | undefined): Promise<RunsPage> => ({
+    runs: await asListed(deps, runs),
+    scanned,
+    next,
+  });
   let scanned = 0;
   let after = start?.row;
   for (const stop of stops.slice(begin)) {
     // If few rows of those that are read are wanted, more are read at a time.
     for (let size = limit - runs.length + 1; ; size = stop.isFiltered ? size * 2 : limit - runs.length + 1) {
       const most = Math.min(ROWS_AT_ONCE, size, Math.max(1, MOST_SCANNED - scanned));
-      const page = await stop.read(most, after);
-      for (const { run, row } of page) {
-        if (runs.length === limit) return { runs, scanned, next: writeCursor(stop.name, after) };
+      const rows = await stop.read(most, after);
+      for (const { run, row } of rows) {
+        if (runs.length === limit) return page(writeCursor(stop.name, after));
         scanned += 1;
         after = row;
         if (isWanted(run, wanted)) runs.push(run);
       }
-      if (page.length < most) break;
-      if (scanned >= MOST_SCANNED) return { runs, scanned, next: writeCursor(stop.name, after) };
+      if (rows.length < most) break;
+      if (scanned >= MOST_SCANNED) return page(writeCursor(stop.name, after));
     }
     after = undefined;
   }
-  return { runs, scanned, next: undefined };
+  return page(undefined);
 }
 
 /** Rows of one range, in the order in which they are read. */
@@ -112,7 +114,7 @@ async function sourcesOf(deps: LookDependencies, { source }: RunsWanted): Promis
 
 function openStops(
   { table }: LookDependencies,
-  { module, status, since }: RunsWanted,
+  { module, status, since, until }: RunsWanted,
   sources: readonly Source[],
 ): Stop[] {
   const places = PLACES.filter((place) => status === undefined || mayBeAt(place, status));
@@ -122,7 +124,8 @@ function openStops(
       const isByModule = module !== undefined && !hasKey;
       return {
         name: `${place} ${sourceKey(source)}`,
-        isFiltered: isByModule || since !== undefined || (status !== undefined && place === "work"),
+        isFiltered:
+          isByModule || since !== undefined || until !== undefined || (status !== undefined && place === "work"),
         read: (limit, after) => {
           if (module !== undefined && place === "line") return table.line(source, module, limit, after);
           if (module !== undefined && place === "held") return table.held(source, module, limit, after);
@@ -140,54 +143,40 @@ function mayBeAt(place: Place, status: OpenStatus | ClosedStatus): boolean {
 
 function closedStops(
   deps: LookDependencies,
-  { module, status, since = 0 }: RunsWanted,
+  { module, status, since = 0, until = Number.POSITIVE_INFINITY }: RunsWanted,
   sources: readonly Source[],
 ): Stop[] {
-  const now = deps.clock.now();
   const first = Math.floor(since / DAY_MS);
-  const days = Math.floor(now / DAY_MS) - first + 1;
+  const last = Math.floor(Math.min(deps.clock.now(), until) / DAY_MS);
+  const days = last - first + 1;
   if (days > MOST_DAYS)
     throw new RangeError(`closed runs are looked for on ${MOST_DAYS} days at most, and not on ${days}`);
-  return sources.flatMap((source) =>
-    Array.from({ length: Math.max(0, days) }, (_, index): Stop => {
-      const day = (first + index) * DAY_MS;
+  return Array.from({ length: Math.max(0, days) }, (_, index) => (last - index) * DAY_MS).flatMap((day) =>
+    sources.map((source): Stop => {
+      const read = newestFirst(deps, { source, day, dayMs: DAY_MS, since, until });
       return {
         name: `${new Date(day).toISOString().slice(0, 10)} ${sourceKey(source)}`,
-        // The first day began before.
-        isFiltered: module !== undefined || status !== undefined || index === 0,
+        // The first day and the last one have others, too.
+        isFiltered: module !== undefined || status !== undefined || day < since || day + DAY_MS > until,
         async read(limit, after) {
-          const key =
-            after === undefined && index === 0 ? await entryOf(deps, source, day, since) : keyIn(after, source);
-          const found = await deps.table.closedRuns(source, day, limit, key);
-          return found.map((run) => ({ run, row: `${run.sequenceNumber}|${run.enqueuedAt}` }));
+          const found = await read(limit, after === undefined ? undefined : Number(after));
+          return found.map((run) => ({ run, row: String(run.sequenceNumber) }));
         },
       };
     }),
   );
 }
 
-/** Reads the place in a day that a page has named. */
-function keyIn(row: string | undefined, source: Source): RunKey | undefined {
-  const [sequenceNumber, enqueuedAt] = row?.split("|").map(Number) ?? [];
-  return sequenceNumber === undefined || enqueuedAt === undefined ? undefined : { source, sequenceNumber, enqueuedAt };
-}
-
-/** Finds where to begin in the first day, most of which may be too old. */
-async function entryOf(
-  deps: LookDependencies,
-  source: Source,
-  day: EpochMs,
-  since: EpochMs,
-): Promise<RunKey | undefined> {
-  const sequenceNumber = await numberBefore(deps, source, { day, dayMs: DAY_MS, since });
-  return sequenceNumber === undefined ? undefined : { source, sequenceNumber, enqueuedAt: day + DAY_MS - 1 };
-}
-
-function isWanted(run: Run | ClosedRun, { module, status, since }: RunsWanted): boolean {
+/** Whether a run is wanted, as far as its row says. */
+export function isWanted(
+  run: Run | ClosedRun,
+  { module, status, since, until }: Pick<RunsWanted, "module" | "status" | "since" | "until">,
+): boolean {
   return (
     (module === undefined || run.module === module) &&
     (status === undefined || run.status === status) &&
-    (since === undefined || run.enqueuedAt >= since)
+    (since === undefined || run.enqueuedAt >= since) &&
+    (until === undefined || run.enqueuedAt < until)
   );
 }
 

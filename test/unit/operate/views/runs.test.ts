@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { actionOf } from "../../../../shared/operate/by.ts";
 import { listRuns, type RunsWanted } from "../../../../shared/operate/views/runs.ts";
+import { runId } from "../../../../shared/run/run.ts";
 import { aModule } from "../../../support/a-module.ts";
 import { aRun, closing, T0 } from "../../../support/a-run.ts";
-import { makeWorld, RETRY, SOURCE, type World } from "../../../support/world.ts";
+import { makeWorld, RETRY, SOURCE, type World, withRun } from "../../../support/world.ts";
 
 /** All pages of a list, as sequence numbers. */
 async function pages(world: World, wanted: RunsWanted, limit: number): Promise<number[][]> {
@@ -58,12 +60,43 @@ describe("the list of open runs", () => {
     { wanted: { status: "settling" }, runs: [2] },
     { wanted: { status: "held" }, runs: [] },
     { wanted: { since: T0 + 4 }, runs: [5, 6] },
+    { wanted: { since: T0 + 1, until: T0 + 4 }, runs: [2, 3, 4] },
     { wanted: { module: "thumbnail", status: "waiting", since: T0 + 3 }, runs: [4, 6] },
     { wanted: { source: "Thumbnails" }, runs: [1, 2, 5, 3, 4, 6] },
   ])("keeps to $wanted", async ({ wanted, runs }) => {
     const world = await busyWorld();
     expect((await pages(world, wanted, 2)).flat()).toEqual(runs);
     expect((await pages(world, wanted, 100)).flat()).toEqual(runs);
+  });
+
+  it("says what each run waits for, as far as the rows say it", async () => {
+    const world = await busyWorld();
+    const waits = async (deps = world.deps) =>
+      (await listRuns(deps, {}, { limit: 100 })).runs.map(({ sequenceNumber, waitsFor }) => [sequenceNumber, waitsFor]);
+    expect(await waits()).toEqual([
+      [1, undefined],
+      [2, undefined],
+      [5, "max-active"],
+      [3, "max-active"],
+      [4, "max-active"],
+      [6, "put-off"],
+    ]);
+    const limit = { module: "thumbnail", places: 0, who: "ada", since: T0 };
+    await world.table.saveLimit(
+      limit,
+      undefined,
+      actionOf({ who: "ada" }, "pause", "thumbnail", T0),
+    );
+    expect((await waits())[3]).toEqual([3, "paused"]);
+    const { deps } = world.makeReplica({ modules: new Map() });
+    expect((await waits(deps))[2]).toEqual([5, "module-removed"]);
+  });
+
+  it("names each run, and leaves out what happened to it", async () => {
+    const world = await withRun();
+    const [run] = (await listRuns(world.deps, {}, { limit: 1 })).runs;
+    expect(run).toMatchObject({ id: runId(world.run()), place: "work" });
+    expect(run).not.toHaveProperty("timeline");
   });
 
   it("says how far it came if it finds little of what it reads", async () => {
@@ -104,9 +137,12 @@ describe("the list of closed runs", () => {
   }
 
   it.each<{ wanted: RunsWanted; runs: number[] }>([
-    { wanted: { which: "closed", since: T0 }, runs: [1, 2, 3, 4, 5, 6] },
-    { wanted: { which: "closed", since: T0 + 3 * (DAY_MS / 2) }, runs: [3, 4, 5, 6] },
-    { wanted: { status: "failed", since: T0 }, runs: [1, 3, 5] },
+    { wanted: { which: "closed", since: T0 }, runs: [6, 5, 4, 3, 2, 1] },
+    { wanted: { which: "closed", since: T0 + 3 * (DAY_MS / 2) }, runs: [6, 5, 4, 3] },
+    { wanted: { which: "closed", since: T0, until: T0 + 3 * (DAY_MS / 2) }, runs: [2, 1] },
+    { wanted: { which: "closed", since: T0 + DAY_MS, until: T0 + DAY_MS + 1 }, runs: [2] },
+    { wanted: { which: "closed", until: T0 + 3 * (DAY_MS / 2) + 1 }, runs: [3, 2] },
+    { wanted: { status: "failed", since: T0 }, runs: [5, 3, 1] },
     { wanted: { which: "closed", module: "resize", since: T0 }, runs: [] },
     { wanted: { which: "closed", status: "waiting", since: T0 }, runs: [] },
   ])("keeps to $wanted", async ({ wanted, runs }) => {
@@ -115,7 +151,7 @@ describe("the list of closed runs", () => {
   });
 
   it("is of the last 24 hours by default", async () => {
-    expect((await pages(await oldWorld(), { which: "closed" }, 10)).flat()).toEqual([5, 6]);
+    expect((await pages(await oldWorld(), { which: "closed" }, 10)).flat()).toEqual([6, 5]);
   });
 
   it("is of so many days at most", async () => {

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { statusText } from "../../cli/status/status-text.ts";
+import { widthOf } from "../../cli/text/plain-text.ts";
+import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts";
+import { T0 } from "../support/a-run.ts";
+
+const none = { count: 0, isMore: false };
+const aModule = (over: Partial<ModuleStatus> = {}): ModuleStatus => ({
+  module: "thumbnail",
+  source: { queue: "thumbnails" },
+  places: 20,
+  limit: undefined,
+  atWork: { byStatus: { dispatched: 3, settling: 1 }, heldUpBy: {}, busy: 0 },
+  inLine: none,
+  later: { ...none, causes: {} },
+  held: none,
+  oldestAt: T0 - 60_000,
+  trip: undefined,
+  gate: undefined,
+  ends: { since: T0 - 3_600_000 },
+  ...over,
+});
+const shown = (...modules: ModuleStatus[]) => {
+  const status: Status = {
+    instance: "test",
+    namespace: "jobs",
+    at: T0,
+    tick: { at: T0 - 2_000, ageMs: 2_000 },
+    ticker: "a/1",
+    modules,
+    problems: [],
+  };
+  return statusText(status).split("\n").slice(3, -2);
+};
+const PAUSE = {
+  module: "report",
+  places: 0,
+  who: "ada.lovelace@a-machine-with-quite-a-long-name",
+  why: "the store is full, and whoever fills it is on holiday",
+  since: T0,
+  until: T0 + 3_600_000,
+};
+
+describe("the status", () => {
+  test("counts what was rejected or lost as failed, and not what a person cancelled", () => {
+    const ends = { since: T0, succeeded: 7, failed: 1, rejected: 2, lost: 4, cancelled: 100 };
+    const [head = "", row = ""] = shown(aModule({ ends }));
+    const cells = row.split(/ {2,}/);
+    expect([cells.at(-2), cells.at(-1)]).toEqual(["7", "7"]);
+    expect(head).toMatch(/DONE +FAILED$/);
+  });
+
+  test("says of more than is counted that there is more", () => {
+    expect(shown(aModule({ inLine: { count: 999, isMore: true } }))[1]).toMatch(/ 999\+ /);
+  });
+
+  test.each([80, 140])("says who paused a module, why and until when, in %i columns", (columns) => {
+    const { stdout } = process;
+    const [isTTY, width] = [stdout.isTTY, stdout.columns];
+    Object.assign(stdout, { isTTY: true, columns });
+    try {
+      const lines = shown(aModule(), aModule({ module: "report", limit: PAUSE }));
+      expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(columns);
+      const words = lines.map((line) => line.trim()).join(" ");
+      for (const part of [PAUSE.who, "the store is full", "on holiday", "2026-01-01T01:00:00Z"])
+        expect(words.replaceAll(/ +/g, " ")).toContain(part);
+    } finally {
+      Object.assign(stdout, { isTTY, columns: width });
+    }
+  });
+});
