@@ -97,7 +97,7 @@ export function problemText(problem: Problem, now: number): string {
 }
 
 function shortCount(count: { readonly count: number; readonly isMore: boolean }): string {
-  return count.isMore ? `>${count.count}` : countText(count);
+  return count.isMore ? `${count.count}+` : countText(count);
 }
 
 function sum(counts: Readonly<Record<string, number | undefined>>): number {

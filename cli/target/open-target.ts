@@ -14,7 +14,7 @@ import { lazyAdapters } from "./lazy-adapters.ts";
 /** A Dispatcher that a command looks at or changes. */
 export interface Target {
   readonly deps: Dependencies;
-  /** Writes to stderr what was changed, as a replica would log it, and to a person in plain words. */
+  /** Writes to stderr what was changed, as a replica would log it, in plain words. */
   readonly log: Log;
   /** Its own words for a person: see `Found`. */
   readonly words: string;
@@ -35,7 +35,6 @@ export interface Target {
 export async function openTarget(flags: TargetFlags, { allFiles = false } = {}): Promise<Target> {
   const found = await findTarget(flags);
   const modules = allFiles ? undefined : rightModules(found.settings.modulesDir);
-  const say = process.stderr.isTTY ? (line: string) => note(plainText(readable(line))) : note;
   const log = makeLog({ info: say, warn: say, error: say });
   const { adapters, close } = lazyAdapters();
   const deps = makeDependencies(found.settings, log, adapters, { kubeConfig: found.kubeConfig, modules });
@@ -62,4 +61,9 @@ function rightModules(directory: string): readonly Module[] {
   for (const mistake of mistakes)
     note(plainText(`passed over a module file, of which the Dispatcher has an earlier form or none: ${mistake}`));
   return modules;
+}
+
+/** Writes a line of the log for people. */
+function say(line: string): void {
+  note(plainText(readable(line)));
 }

@@ -2,7 +2,7 @@ import type { LeaveCause } from "../../shared/run/decide.ts";
 
 /** Why nothing is done about a run just now, in words that follow "because". docs/operate.md says more of each. */
 export const CAUSES: Readonly<Record<LeaveCause, string>> = {
-  "back-off": "an attempt failed, and the next one has to wait",
+  "back-off": "an attempt ended, and the next one has to wait",
   "max-active": "its module has no free place",
   paused: "a person paused its module",
   unsettled: "too many runs of its module wait to be settled",

@@ -60,7 +60,7 @@ describe("a run that is explained", () => {
       open({ waitsFor: { cause: "back-off", until: 70_000 }, unavailable: "the API server is away" }),
     );
     expect(said[1]).toBe(
-      "It waits because an attempt failed, and the next one has to wait (back-off), until 1970-01-01T00:01:10Z (in 1m).",
+      "It waits because an attempt ended, and the next one has to wait (back-off), until 1970-01-01T00:01:10Z (in 1m).",
     );
     expect(said.at(-1)).toBe("Not all could be seen: the API server is away");
   });

@@ -2,6 +2,7 @@ import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
 import { isJobAbsent } from "../../observe/absence.ts";
 import { decideNow, type KnownRun } from "../../observe/known-run.ts";
+import { once } from "../../once.ts";
 import type { Count, StoredRun } from "../../ports/run-table.ts";
 import { type Decision, type JobSeen, type LeaveCause, type MessageSeen, ruleOf, type Slot } from "../../run/decide.ts";
 import { gateName } from "../../run/gate-state.ts";
@@ -79,7 +80,7 @@ const MAX_READS = 3;
 /**
  * Explains one run: it looks at what a tick would look at, asks `decide`, and changes nothing. Undefined if there is no
  * such run, and `newer` if a newer release wrote its row. Costs seven requests to the table for the instance's rows, up to
- * three for the run and two for its place in line, one for every 1,000 runs that are at work in its source if it is next;
+ * three for the run and one for its place in line, one for every 1,000 runs that are at work in its source if it is next;
  * two to five requests to the cluster, and one peek. Rejects with an UnavailableError if the table is away.
  */
 export async function explain(deps: LookDependencies, key: RunKey): Promise<Explanation | "newer" | undefined> {
@@ -101,15 +102,16 @@ async function explainOpen(
   stored: StoredRun,
   isLastTry: boolean,
 ): Promise<OpenRunExplained | undefined> {
-  const seen = await seeRun(deps, instance, stored);
+  const { run } = stored;
+  const ahead = once(() => deps.table.ahead(run, MOST_COUNTED));
+  const seen = await seeRun(deps, instance, stored, ahead);
   if (seen === "moved on" && !isLastTry) return undefined;
   const { known, unavailable, isEntityMissing } =
     seen === "moved on" ? { known: unseen(deps, stored), unavailable: MOVED_ON } : seen;
-  const { run } = stored;
   const decision = decideNow(deps, known);
   const { jobName, job, cancelled, message, slot } = known;
   const keptBack = keptBackBy(deps, instance, known) ?? (isEntityMissing ? ENTITY_MISSING : undefined);
-  const waitsFor = await waitOf(deps, instance, { run, decision, keptBack });
+  const waitsFor = await waitOf(deps, instance, { run, decision, keptBack, ahead });
   return {
     run,
     place: placeOf(run, deps.clock.now()),
@@ -151,23 +153,25 @@ interface Standing {
   readonly run: Run;
   readonly decision: Decision;
   readonly keptBack: KeptBack | undefined;
+  /** Counts the runs in front of it. */
+  readonly ahead: () => Promise<Count>;
 }
 
 async function waitOf(
   deps: LookDependencies,
   instance: InstanceState,
-  { run, decision, keptBack }: Standing,
+  { run, decision, keptBack, ahead: countAhead }: Standing,
 ): Promise<Wait | undefined> {
   // A held source does not keep a Job from being adopted.
   if (keptBack && !(keptBack.cause === "source-held" && decision.do === "adopt"))
     return {
       cause: keptBack.cause,
-      ...(keptBack.cause === "held" ? { ahead: await deps.table.ahead(run, MOST_COUNTED) } : {}),
+      ...(keptBack.cause === "held" ? { ahead: await countAhead() } : {}),
     };
   if (decision.do !== "leave") return undefined;
   const { cause } = decision;
   const until = decision.until ?? (cause === "module-tripped" ? instance.trips.get(run.module)?.probeAt : undefined);
-  const ahead = run.status === "waiting" ? await deps.table.ahead(run, MOST_COUNTED) : undefined;
+  const ahead = run.status === "waiting" ? await countAhead() : undefined;
   const estimate =
     cause === "max-active" && ahead ? estimateOf(instance, run, { ahead, now: deps.clock.now() }) : undefined;
   return {

@@ -33,20 +33,21 @@ const MAX_LOOKS = 4;
 
 /**
  * Looks at a run until `decide` asks for no more, or a server that is asked is away. It sees what a tick that lists would
- * see, and of a Job that is active what a look at it tells.
+ * see, and of a Job that is active what a look at it tells. `ahead` counts the runs in front of it in its line.
  */
 export async function seeRun(
   deps: LookDependencies,
   instance: InstanceState,
   stored: StoredRun,
+  ahead: () => Promise<Count>,
 ): Promise<SeenRun | "moved on"> {
   let known = unseen(deps, stored);
   try {
-    known = await lookFirst(deps, instance, stored);
+    known = await lookFirst(deps, instance, stored, ahead);
     for (let look = 1; look <= MAX_LOOKS; look += 1) {
       const decision = decideNow(deps, known);
       if (decision.do !== "look") break;
-      const more = await lookCloser(deps, instance, known, decision.at);
+      const more = await lookCloser(deps, instance, known, decision.at, ahead);
       if (more === undefined) return "moved on";
       known = more;
     }
@@ -65,7 +66,12 @@ export function unseen(deps: LookDependencies, stored: StoredRun): KnownRun {
 }
 
 /** Sees a run's Job as the light lists show it. If it is active there, only the Job itself says what of it there is. */
-async function lookFirst(deps: LookDependencies, instance: InstanceState, stored: StoredRun): Promise<KnownRun> {
+async function lookFirst(
+  deps: LookDependencies,
+  instance: InstanceState,
+  stored: StoredRun,
+  ahead: () => Promise<Count>,
+): Promise<KnownRun> {
   const name = jobNameOf(stored.run, deps.instance);
   const [glance, cancelled] = await Promise.all([deps.cluster.glance(name), deps.cluster.listCancelled()]);
   // A list shows no retired Job either.
@@ -77,7 +83,7 @@ async function lookFirst(deps: LookDependencies, instance: InstanceState, stored
   };
   const known = knownFromView(deps, stored, view, { mayProve: false, isLookDue: () => true });
   const isUnclear = mayHaveOwnJob(stored.run) && (listing?.state === "active" || listing?.state === "suspended");
-  return (isUnclear ? await lookCloser(deps, instance, known, "job") : undefined) ?? known;
+  return (isUnclear ? await lookCloser(deps, instance, known, "job", ahead) : undefined) ?? known;
 }
 
 /** Whether the Job of the run's own attempt matters. In all other statuses no rule asks for the Job. */
@@ -91,6 +97,7 @@ async function lookCloser(
   instance: InstanceState,
   known: KnownRun,
   at: "job" | "message" | "slot",
+  ahead: () => Promise<Count>,
 ): Promise<KnownRun | undefined> {
   const { stored, jobName } = known;
   switch (at) {
@@ -107,7 +114,7 @@ async function lookCloser(
     case "message":
       return { ...known, message: (await lookAtMessage(deps, stored.run)).message };
     case "slot":
-      return { ...known, slot: await lookAtSlot(deps, instance, stored.run) };
+      return { ...known, slot: await lookAtSlot(deps, instance, stored.run, ahead) };
     default:
       return at satisfies never;
   }
@@ -127,7 +134,12 @@ function asJudged(
 }
 
 /** Says whether a run may start now, by the rules of a tick: the first in line get the free places. */
-async function lookAtSlot(deps: LookDependencies, instance: InstanceState, run: Run): Promise<Slot> {
+async function lookAtSlot(
+  deps: LookDependencies,
+  instance: InstanceState,
+  run: Run,
+  ahead: () => Promise<Count>,
+): Promise<Slot> {
   const limits = {
     placesOf: ({ name, maxActive }: Module) => instance.limits.get(name)?.places ?? maxActive,
     isPaused: ({ name }: Pick<Module, "name">) => instance.limits.get(name)?.places === 0,
@@ -135,7 +147,7 @@ async function lookAtSlot(deps: LookDependencies, instance: InstanceState, run: 
   const admission = makeAdmission(deps.table, deps.clock, limits);
   const module = startableModule(deps.modules, run);
   const isFarBehind =
-    module === undefined || isBehind(await deps.table.ahead(run, MOST_COUNTED), instance, module, limits);
+    module === undefined || isBehind(await ahead(), instance, module, limits);
   const slots = makeSlots(deps, {
     wrongCluster: holdOnCluster(instance) !== null,
     breakers: { tripOf: ({ name }) => instance.trips.get(name) },
@@ -146,7 +158,9 @@ async function lookAtSlot(deps: LookDependencies, instance: InstanceState, run: 
   if (!isFarBehind) {
     await admission.countAtWork(run.source);
     const free = admission.free(module);
-    if (free > 0 && (await deps.table.ahead(run, free)).count < free) return slots.take(run);
+    // If more are ahead than are counted, those that count are counted anew.
+    const { count } = free > MOST_COUNTED ? await deps.table.ahead(run, free) : await ahead();
+    if (count < free) return slots.take(run);
   }
   return { start: false, cause: slots.causeOf(run) };
 }

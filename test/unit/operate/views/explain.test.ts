@@ -236,6 +236,17 @@ describe("what a run waits for", () => {
     expect(ahead).toEqual([0, 1, 2, 3].map((count) => ({ count, isMore: false })));
   });
 
+  it("is counted once, though rule and answer both need it", async () => {
+    const world = makeWorld([aModule({ maxActive: 1 })]);
+    for (let n = 0; n < 3; n += 1) await world.send();
+    const { table } = world.deps;
+    let counted = 0;
+    const counting = { ...table, ahead: (...asked: Parameters<typeof table.ahead>) => ((counted += 1), table.ahead(...asked)) };
+    const { waitsFor } = await explained(world, world.open()[2], { ...world.deps, table: counting });
+    expect(waitsFor).toMatchObject({ cause: "max-active", ahead: { count: 1 } });
+    expect(counted).toBe(1);
+  });
+
   it("takes as long as the module's recent ends say, and says by how many", async () => {
     const world = makeWorld([aModule({ maxActive: 2 })]);
     for (let n = 0; n < 6; n += 1) await world.send();

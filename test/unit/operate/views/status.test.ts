@@ -82,10 +82,10 @@ describe("the status", () => {
     const world = makeWorld([aModule({ maxActive: 0 })]);
     await world.table.registerSource(SOURCE);
     const join = (sequenceNumber: number) => world.table.insert(aRun({ status: "waiting", sequenceNumber }));
-    for (let n = 1; n <= 1_000; n += 1) await join(n);
-    expect((await moduleOf(world)).inLine).toEqual({ count: 1_000, isMore: false });
-    await join(1_001);
-    expect((await moduleOf(world)).inLine).toEqual({ count: 1_000, isMore: true });
+    for (let n = 1; n <= 999; n += 1) await join(n);
+    expect((await moduleOf(world)).inLine).toEqual({ count: 999, isMore: false });
+    await join(1_000);
+    expect((await moduleOf(world)).inLine).toEqual({ count: 999, isMore: true });
   });
 
   it("says why runs wait for their time, as far as their rows say it", async () => {
