@@ -5,8 +5,11 @@ const MAX_AGE_MS = 10_000;
 
 /** What was seen last, and what to do if that is too old. */
 export interface Recent<T> {
-  /** Gives what was seen in the last 10 s, or else what `look` sees now. One look at a time: a burst shares it. */
-  get(look: () => Promise<T>): Promise<T>;
+  /**
+   * Gives what was seen in the last 10 s, or within `maxAgeMs`, or else what `look` sees now. One look at a time: a burst
+   * shares it.
+   */
+  get(look: () => Promise<T>, maxAgeMs?: number): Promise<T>;
   /** Looks now, whatever is known. */
   renew(look: () => Promise<T>): Promise<T>;
   /** Takes what was seen just now by other means. */
@@ -29,8 +32,8 @@ export function makeRecent<T>(clock: Pick<Clock, "read">): Recent<T> {
 
   return {
     renew,
-    async get(look) {
-      if (known && isFresh(known.at, clock, MAX_AGE_MS)) return known.seen;
+    async get(look, maxAgeMs = MAX_AGE_MS) {
+      if (known && isFresh(known.at, clock, maxAgeMs)) return known.seen;
       looking ??= renew(look).finally(() => {
         looking = undefined;
       });

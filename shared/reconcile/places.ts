@@ -5,6 +5,7 @@ import type { StoredRun } from "../ports/run-table.ts";
 import type { Run } from "../run/run.ts";
 import type { Admission } from "../start/admission.ts";
 import type { Breakers } from "../start/breakers.ts";
+import type { Limits } from "../start/limits.ts";
 import type { InHand } from "./in-hand.ts";
 
 /**
@@ -16,7 +17,15 @@ import type { InHand } from "./in-hand.ts";
  */
 export function makePlaces(
   { table, modules, instance }: Pick<Dependencies, "table" | "modules" | "instance">,
-  { admission, breakers }: { readonly admission: Admission; readonly breakers: Pick<Breakers, "tripOf"> },
+  {
+    admission,
+    breakers,
+    limits,
+  }: {
+    readonly admission: Admission;
+    readonly breakers: Pick<Breakers, "tripOf">;
+    readonly limits: Pick<Limits, "refreshIfOld">;
+  },
   inHand: InHand,
   /** Starts a run that is in hand, and puts it down then. */
   start: (stored: StoredRun, putDown: () => void) => void,
@@ -26,6 +35,8 @@ export function makePlaces(
 
   async function fill(run: Run): Promise<void> {
     const module = startableModule(modules, run);
+    // A person may have lifted a limit under which the slot was given.
+    await limits.refreshIfOld();
     const places = module ? admission.free(module) : 0;
     if (!module || places === 0 || breakers.tripOf(module)) return;
     const most = places + inHand.size;

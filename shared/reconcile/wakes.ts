@@ -98,7 +98,7 @@ export function makeWakes(deps: Dependencies, wakeDeps: WakeDeps) {
         track(fillPlaceOf(run));
       },
     };
-    const fillPlaceOf = makePlaces(deps, { admission, breakers }, inHand, (stored, putDown) =>
+    const fillPlaceOf = makePlaces(deps, { admission, breakers, limits }, inHand, (stored, putDown) =>
       track(limitStarts(() => start(stored)).finally(putDown)),
     );
 

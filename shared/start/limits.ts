@@ -12,7 +12,11 @@ export interface Limits {
    * rejects with an UnavailableError if none ever were.
    */
   refresh(): Promise<void>;
-  /** The same, unless it was done in the last 10 s. One request serves all modules. */
+  /**
+   * The same, unless it was done in the last 10 s. One request serves all modules. While a limit lets Jobs be at work, it
+   * is read again after a second, because it may be more than the module's file allows: once it is lifted, or lowered, no
+   * more Jobs start under it.
+   */
   refreshIfOld(): Promise<void>;
   /** The limit that is in force on a module, as last read; undefined if there is none. */
   limitOf(module: Pick<Module, "name">): ModuleLimit | undefined;
@@ -23,6 +27,9 @@ export interface Limits {
   /** Deletes the limits that have ended, as last read. Rejects with an UnavailableError if the table is away. */
   removeEnded(): Promise<void>;
 }
+
+/** How old a limit may be under which Jobs start. */
+const SOON_MS = 1_000;
 
 /** Keeps what was read last of the rows that persons write. All replicas read the same rows. */
 export function makeLimits({ instanceTable, clock }: Pick<Dependencies, "instanceTable" | "clock">): Limits {
@@ -39,6 +46,9 @@ export function makeLimits({ instanceTable, clock }: Pick<Dependencies, "instanc
     }
   }
 
+  const anyPlaces = () =>
+    [...(recent.last()?.values() ?? [])].some(({ limit }) => !isPause(limit) && isInForce(limit, clock.now()));
+
   const limitOf: Limits["limitOf"] = ({ name }) => {
     const limit = recent.last()?.get(name)?.limit;
     return isInForce(limit, clock.now()) ? limit : undefined;
@@ -46,7 +56,7 @@ export function makeLimits({ instanceTable, clock }: Pick<Dependencies, "instanc
 
   return {
     refresh: () => orAsLastRead(recent.renew(read)),
-    refreshIfOld: () => orAsLastRead(recent.get(read)),
+    refreshIfOld: () => orAsLastRead(recent.get(read, anyPlaces() ? SOON_MS : undefined)),
     limitOf,
     isPaused(module) {
       const limit = limitOf(module);

@@ -185,6 +185,27 @@ describe("a limited module", () => {
     expect(jobsOf(world)).toHaveLength(Math.max(places, Math.min(6, maxActive)));
   });
 
+  it("starts no Job beyond its file's places a second after its raised limit was lifted", async () => {
+    const world = aWorld(1);
+    await operatorOf(world).limit(MODULE, 3, { by: BY });
+    for (let n = 1; n <= 6; n += 1) await world.accept(deliver(world, n));
+    await world.tick();
+    expect(jobsOf(world)).toEqual(["m-1", "m-2", "m-3"]);
+    await operatorOf(world).resume(MODULE, { by: BY });
+    world.clock.advance(1_001);
+    const [first] = world.open();
+    world.cluster.succeed(first?.jobName ?? "");
+    await world.wake(first?.jobName ?? "");
+    expect(jobsOf(world)).toEqual(["m-2", "m-3"]);
+    // No more does a message that comes.
+    const empty = aWorld(1);
+    await operatorOf(empty).limit(MODULE, 3, { by: BY });
+    await empty.accept(deliver(empty, 1));
+    await operatorOf(empty).resume(MODULE, { by: BY });
+    empty.clock.advance(1_001);
+    expect(await empty.accept(deliver(empty, 2))).toBe("waiting");
+  });
+
   it("ends no Job that is at work, and starts none until there are fewer than its places", async () => {
     const world = aWorld(4);
     for (let n = 1; n <= 6; n += 1) await world.accept(deliver(world, n));
