@@ -74,7 +74,7 @@ function entry(facts: { id: string; path: string; startedAt: string; counts: Ent
   return [
     `<entry xmlns="http://www.w3.org/2005/Atom"><id>${escaped(id)}</id><title type="text">${escaped(subscription ?? path)}</title>`,
     `<content type="application/xml"><${kind} xmlns="${CONNECT}">`,
-    `<MessageCount>${counts.active + counts.deferred + counts.deadLettered}</MessageCount>`,
+    `<MessageCount>${counts.active + counts.deferred + counts.scheduled + counts.deadLettered}</MessageCount>`,
     ...times,
     `<CountDetails xmlns:c="${COUNTS}">${countDetails(counts)}</CountDetails>`,
     `</${kind}></content></entry>`,
@@ -82,14 +82,14 @@ function entry(facts: { id: string; path: string; startedAt: string; counts: Ent
 }
 
 /**
- * Counts messages as the service does: a deferred message is active, and so is a locked one. This broker schedules none
- * and forwards none.
+ * Counts messages as the service does: a deferred message is active, and so is a locked one. This broker forwards
+ * none.
  */
-function countDetails({ active, deferred, deadLettered }: EntityCounts): string {
+function countDetails({ active, deferred, scheduled, deadLettered }: EntityCounts): string {
   const details = {
     ActiveMessageCount: active + deferred,
     DeadLetterMessageCount: deadLettered,
-    ScheduledMessageCount: 0,
+    ScheduledMessageCount: scheduled,
     TransferMessageCount: 0,
     TransferDeadLetterMessageCount: 0,
   };

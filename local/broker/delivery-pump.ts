@@ -15,7 +15,7 @@ const MAX_PER_TURN = 256;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Hands the ready messages of one entity to its receivers, in turn. It wakes by itself when a lock ends while a
+ * Hands the ready messages of one entity to its receivers, in turn. It wakes by itself when a lock ends or a scheduled message is due while a
  * receiver waits. A bug that it meets is logged, because the messages of all entities would end with the process.
  */
 export class DeliveryPump {
@@ -62,11 +62,11 @@ export class DeliveryPump {
   }
 
   #run(): void {
-    this.#entity.lapseLocks();
+    this.#entity.passTime();
     const more = this.#deliver();
     if (more) return this.schedule();
     for (const consumer of this.#consumers) consumer.drained();
-    this.#wakeAtNextLockEnd();
+    this.#wakeAtNextTime();
   }
 
   /** Delivers what is ready. True if it stopped only to let other work run. */
@@ -82,9 +82,9 @@ export class DeliveryPump {
     return true;
   }
 
-  #wakeAtNextLockEnd(): void {
+  #wakeAtNextTime(): void {
     clearTimeout(this.#timer);
-    const end = this.#entity.nextLockEnd();
+    const end = this.#entity.nextTime();
     if (end === undefined || this.#consumers.length === 0) return;
     const waitMs = Math.min(Math.max(1, end - this.#now()), LONGEST_TIMER_MS);
     this.#timer = setTimeout(() => this.schedule(), waitMs);

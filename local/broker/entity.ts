@@ -23,7 +23,7 @@ const MAX_DEAD_LETTER_TEXT = 4096;
 /**
  * The messages of a queue, a subscription, or the dead letter queue of one, with the counting rules of the live
  * service. Everything is in memory, and in the journal if there is one. It sets no timers, so its user calls
- * `lapseLocks` when a lock has ended.
+ * `passTime` when a lock has ended, or the time of a scheduled message has come.
  *
  * A dead letter queue is worked in as any other, but its letters keep their number, their time and their delivery
  * count, they don't expire, and they leave only if a receiver takes or completes them.
@@ -33,12 +33,13 @@ export class Entity {
   readonly settings: EntitySettings;
   /** Undefined for a dead letter queue. */
   readonly deadLetterQueue: Entity | undefined;
-  /** Called whenever a message has become ready to be received. */
+  /** Called whenever a message has become ready to be received, or waits for a time. */
   onReady: () => void = () => {};
   readonly #now: () => number;
   readonly #messages = new Map<number, StoredMessage>();
   readonly #order = new SequenceIndex();
   readonly #ready = new SequenceIndex();
+  readonly #scheduled = new Set<StoredMessage>();
   readonly #locks: LockTable;
   readonly #journal: Journal | undefined;
   #lastNumber = 0;
@@ -68,14 +69,14 @@ export class Entity {
     for (const message of messages.values()) {
       this.#messages.set(message.sequenceNumber, message);
       this.#order.add(message.sequenceNumber);
-      if (message.state === "active") this.#makeReady(message);
+      this.#place(message);
       this.#journal?.hasContent(message.content);
     }
   }
 
-  /** Puts a new message at the end. Returns its sequence number. */
-  enqueue(content: MessageContent): number {
-    const enqueuedAt = this.#now();
+  /** Puts a new message at the end, or keeps it until its time has come. Returns its sequence number. */
+  enqueue({ scheduledAt, ...content }: MessageContent): number {
+    const enqueuedAt = Math.max(this.#now(), scheduledAt ?? 0);
     const ttlMs = Math.min(
       content.ttlMs ?? Number.POSITIVE_INFINITY,
       this.settings.defaultTtlMs ?? Number.POSITIVE_INFINITY,
@@ -87,7 +88,7 @@ export class Entity {
       enqueuedAt,
       expiresAt,
       content,
-      state: "active",
+      state: enqueuedAt > this.#now() ? "scheduled" : "active",
       deliveryCount: 0,
     });
     return this.#lastNumber;
@@ -108,7 +109,7 @@ export class Entity {
    * them can't be had.
    */
   receiveDeferred(sequenceNumbers: readonly number[], mode: "peekLock" | "receiveAndDelete"): Received[] {
-    this.lapseLocks();
+    this.passTime();
     const messages = [...new Set(sequenceNumbers)].map((sequenceNumber) => {
       const message = this.#messages.get(sequenceNumber);
       if (message?.state !== "deferred" || message.lock !== undefined || this.#expire(message)) throw messageNotFound();
@@ -119,13 +120,13 @@ export class Entity {
 
   /** Up to `count` messages from this number on, whatever their state, without touching them. */
   peek(fromSequenceNumber: number, count: number): StoredMessage[] {
-    this.lapseLocks();
+    this.passTime();
     return this.#order.from(fromSequenceNumber, count).map((number) => this.#message(number));
   }
 
   /** Settles the message of a lock. Throws if the lock is dead. Changes nothing if the properties have no space. */
   settle(token: string, disposition: Disposition): void {
-    this.lapseLocks();
+    this.passTime();
     const lock = this.#locks.get(token);
     const message = this.#message(lock.sequenceNumber);
     switch (disposition.kind) {
@@ -147,26 +148,38 @@ export class Entity {
 
   /** Prolongs a lock. Returns its new end. */
   renewLock(token: string): number {
-    this.lapseLocks();
+    this.passTime();
     return this.#locks.renew(token, this.#now()).until;
   }
 
-  /** Ends the locks whose time is over. Their messages are active, or deferred, as before. */
-  lapseLocks(): void {
+  /**
+   * Ends the locks whose time is over. Their messages are active, or deferred, as before. Enqueues the scheduled messages
+   * whose time has come, the earliest first.
+   */
+  passTime(): void {
     for (const lock of this.#locks.lapse(this.#now())) this.#endDelivery(this.#message(lock.sequenceNumber));
+    if (this.#scheduled.size === 0) return;
+    const due = [...this.#scheduled].filter(({ enqueuedAt }) => enqueuedAt <= this.#now());
+    for (const message of due.toSorted((a, b) => a.enqueuedAt - b.enqueuedAt)) {
+      this.#remove(message);
+      this.enqueue(message.content);
+    }
   }
 
-  /** When the next lock ends; undefined if nothing is locked. */
-  nextLockEnd(): number | undefined {
-    return this.#locks.nextEnd();
+  /** When the next lock ends, or the next scheduled message is due; undefined if nothing waits for a time. */
+  nextTime(): number | undefined {
+    const times = [...this.#scheduled].map(({ enqueuedAt }) => enqueuedAt);
+    const next = Math.min(this.#locks.nextEnd() ?? Number.POSITIVE_INFINITY, ...times);
+    return Number.isFinite(next) ? next : undefined;
   }
 
   counts(): EntityCounts {
-    this.lapseLocks();
+    this.passTime();
     let deferred = 0;
     for (const message of this.#messages.values()) if (message.state === "deferred") deferred++;
     const deadLettered = this.deadLetterQueue?.size ?? 0;
-    return { active: this.size - deferred, deferred, locked: this.#locks.size, deadLettered };
+    const scheduled = this.#scheduled.size;
+    return { active: this.size - deferred - scheduled, deferred, scheduled, locked: this.#locks.size, deadLettered };
   }
 
   /** How many messages there are, locked ones included. The dead letter queue has a count of its own. */
@@ -184,7 +197,15 @@ export class Entity {
     this.#messages.set(message.sequenceNumber, message);
     this.#order.add(message.sequenceNumber);
     this.#journal?.put(this.name, message);
-    this.#makeReady(message);
+    this.#place(message);
+  }
+
+  /** Lets a message without a lock be received, or waits for its time. */
+  #place(message: StoredMessage): void {
+    if (message.state === "active") this.#makeReady(message);
+    if (message.state !== "scheduled") return;
+    this.#scheduled.add(message);
+    this.onReady();
   }
 
   #makeReady(message: StoredMessage): void {
@@ -254,6 +275,7 @@ export class Entity {
     this.#messages.delete(message.sequenceNumber);
     this.#order.remove(message.sequenceNumber);
     this.#ready.remove(message.sequenceNumber);
+    this.#scheduled.delete(message);
     this.#journal?.remove(this.name, message.sequenceNumber);
   }
 }

@@ -14,6 +14,7 @@ const MESSAGE_ANNOTATIONS = 0x72;
 const PROPERTIES = 0x73;
 const APPLICATION_PROPERTIES = 0x74;
 const FIRST_BODY_SECTION = 0x75;
+const SCHEDULED = "x-opt-scheduled-enqueue-time";
 const CODE_BY_SYMBOL: Readonly<Record<string, number>> = {
   "amqp:header:list": HEADER,
   "amqp:delivery-annotations:map": 0x71,
@@ -30,6 +31,8 @@ export interface MessageContent {
   /** The body and the footer, encoded. */
   readonly body: Buffer;
   readonly ttlMs?: number;
+  /** When it is to be enqueued, if that is later than it came. */
+  readonly scheduledAt?: number;
   /** The sender's own annotations, without those that belong to the broker. */
   readonly annotations: Readonly<Record<string, Typed>>;
 }
@@ -39,7 +42,7 @@ export type PropertyChanges = ReadonlyMap<string, Typed>;
 
 /**
  * Takes an encoded message apart. Refuses what the service refuses: a message over 256 KB, properties over 64 KB, and
- * bytes that are no message. Refuses a message that is to be enqueued after `now`, because this broker schedules none.
+ * bytes that are no message.
  */
 export function readContent(raw: Buffer, now: number): MessageContent {
   if (raw.length > MAX_MESSAGE_BYTES) {
@@ -48,13 +51,16 @@ export function readContent(raw: Buffer, now: number): MessageContent {
   const { sections, body } = split(raw);
   const applicationProperties = sections.get(APPLICATION_PROPERTIES);
   const ttl: unknown = itemsOf(sections.get(HEADER))[2]?.value;
+  const annotations = new Map(entriesOf(sections.get(MESSAGE_ANNOTATIONS)));
+  const scheduledAt = Number(annotations.get(SCHEDULED)?.value ?? 0);
   const content: MessageContent = {
     properties: encode(withMessageId(sections.get(PROPERTIES))),
     ...(applicationProperties === undefined ? {} : { applicationProperties: encode(applicationProperties) }),
     // Copies the body, because a slice would keep the whole chunk that the socket read.
     body: Buffer.from(body),
     ...(typeof ttl === "number" && ttl > 0 ? { ttlMs: ttl } : {}),
-    annotations: sendersAnnotations(sections.get(MESSAGE_ANNOTATIONS), now),
+    ...(scheduledAt > now ? { scheduledAt } : {}),
+    annotations: sendersOwn(annotations),
   };
   refuseTooManyProperties(content);
   return content;
@@ -84,15 +90,10 @@ function withMessageId(properties: Typed | undefined): Typed {
   return section(PROPERTIES, rhea.types.wrap_list(fields));
 }
 
-function sendersAnnotations(map: Typed | undefined, now: number): Record<string, Typed> {
-  const annotations: Record<string, Typed> = {};
-  for (const [name, value] of entriesOf(map)) {
-    if (name === "x-opt-scheduled-enqueue-time" && Number(value.value) > now) {
-      throw badArgument("This broker does not schedule messages. Send the message when it is due.");
-    }
-    if (!name.startsWith("x-opt-") || name === "x-opt-partition-key") annotations[name] = value;
-  }
-  return annotations;
+/** Leaves out the annotations that belong to the broker. */
+function sendersOwn(annotations: ReadonlyMap<string, Typed>): Record<string, Typed> {
+  const own = [...annotations].filter(([name]) => !name.startsWith("x-opt-") || name === "x-opt-partition-key");
+  return Object.fromEntries(own);
 }
 
 function refuseTooManyProperties(content: MessageContent): void {
@@ -178,7 +179,7 @@ export interface Postmark {
   readonly sequenceNumber: number | Buffer;
   readonly enqueuedAt: number;
   readonly deliveryCount: number;
-  readonly deferred: boolean;
+  readonly state: "active" | "deferred" | "scheduled";
   readonly lockedUntil?: number;
   /** Infinity if it never expires. */
   readonly expiresAt: number;
@@ -201,7 +202,8 @@ export function writeMessage(content: MessageContent, postmark: Postmark): Buffe
     ...content.annotations,
     "x-opt-sequence-number": types.wrap_long(postmark.sequenceNumber),
     "x-opt-enqueued-time": types.wrap_timestamp(postmark.enqueuedAt),
-    "x-opt-message-state": types.wrap_int(postmark.deferred ? 1 : 0),
+    "x-opt-message-state": types.wrap_int({ active: 0, deferred: 1, scheduled: 2 }[postmark.state]),
+    ...(postmark.state === "scheduled" ? { [SCHEDULED]: types.wrap_timestamp(postmark.enqueuedAt) } : {}),
     ...(postmark.lockedUntil === undefined ? {} : { "x-opt-locked-until": types.wrap_timestamp(postmark.lockedUntil) }),
   });
   return Buffer.concat([

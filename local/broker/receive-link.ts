@@ -25,7 +25,7 @@ export function encodeMessage(entity: Entity, { message, lock }: Received): Buff
     enqueuedAt: message.enqueuedAt,
     expiresAt: message.expiresAt,
     deliveryCount: message.deliveryCount,
-    deferred: message.state === "deferred",
+    state: message.state,
     ...(lock === undefined ? {} : { lockedUntil: lock.until }),
   });
 }

@@ -171,10 +171,10 @@ export class LinkServer {
     }
   }
 
-  /** Ends the locks whose time is over, and delivers what became ready. */
+  /** Does what the time asks for, and delivers what became ready. */
   wake(): void {
     for (const [entity, pump] of this.#pumps) {
-      entity.lapseLocks();
+      entity.passTime();
       pump.schedule();
     }
   }

@@ -4,10 +4,11 @@ import type { MessageContent, PropertyChanges } from "./message-content.ts";
 /**
  * A message of one entity.
  *
- * | state      | with a lock                                | without a lock                              |
- * | ---------- | ------------------------------------------ | ------------------------------------------- |
- * | `active`   | a receiver has it                          | waits in `ready`, oldest first              |
- * | `deferred` | a receiver asked for it by sequence number | waits until a receiver asks for its number  |
+ * | state       | with a lock                                | without a lock                              |
+ * | ----------- | ------------------------------------------ | ------------------------------------------- |
+ * | `active`    | a receiver has it                          | waits in `ready`, oldest first              |
+ * | `deferred`  | a receiver asked for it by sequence number | waits until a receiver asks for its number  |
+ * | `scheduled` | never                                      | waits for its time; then it is enqueued anew, under another number |
  *
  * A lock that is abandoned, deferred or lapsed adds one to the delivery count, and a released one adds none. In a dead
  * letter queue none of them does. A completed one removes the message. A message never goes back from deferred to
@@ -15,11 +16,12 @@ import type { MessageContent, PropertyChanges } from "./message-content.ts";
  */
 export interface StoredMessage {
   readonly sequenceNumber: number;
+  /** When it was enqueued; of a scheduled one, when it will be. */
   readonly enqueuedAt: number;
   /** Infinity if it never expires. */
   readonly expiresAt: number;
   content: MessageContent;
-  state: "active" | "deferred";
+  state: "active" | "deferred" | "scheduled";
   deliveryCount: number;
   lock?: Lock;
 }
@@ -45,6 +47,7 @@ export interface Received {
 export interface EntityCounts {
   readonly active: number;
   readonly deferred: number;
+  readonly scheduled: number;
   readonly locked: number;
   readonly deadLettered: number;
 }

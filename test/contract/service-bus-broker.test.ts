@@ -63,7 +63,7 @@ describe("the Service Bus adapter", () => {
   it("verifies an empty source without a trace", async () => {
     const { bus, broker } = await open();
     await broker.verify(source);
-    expect(bus.broker.counts()["q"]).toEqual({ active: 0, deferred: 0, locked: 0, deadLettered: 0 });
+    expect(bus.broker.counts()["q"]).toEqual({ active: 0, deferred: 0, scheduled: 0, locked: 0, deadLettered: 0 });
   });
 
   it("holds no message of a source that it works on", async () => {

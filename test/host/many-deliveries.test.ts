@@ -78,7 +78,7 @@ test("ten thousand deliveries settled on one link leave nothing behind, and none
   expect(invocations.size).toBe(MESSAGES);
   // The queue knows of the last settlements before their invocations end.
   await vi.waitFor(() => expect(deliveries.size).toBe(0), { timeout: 30_000 });
-  expect(held()).toEqual({ active: 0, deferred: 100, locked: 0, deadLettered: 100 });
+  expect(held()).toEqual({ active: 0, deferred: 100, scheduled: 0, locked: 0, deadLettered: 100 });
   expect(Math.max(...heaps) - (heaps[0] ?? 0)).toBeLessThan(MOST_GROWTH_BYTES);
   // Each dead letter and each deferred message has what was meant for it, though its neighbours were completed.
   const letters = await client.createReceiver("q", { subQueueType: "deadLetter" }).peekMessages(200);

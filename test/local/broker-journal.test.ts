@@ -57,6 +57,18 @@ const peek = (receiver: ServiceBusReceiver) => receiver.peekMessages(250, { from
 const numbers = (messages: readonly ServiceBusReceivedMessage[]) => messages.map((one) => Number(one.sequenceNumber));
 
 describe("a broker with a journal, started again, has", () => {
+  test("what is scheduled, and delivers it when it is due", async () => {
+    const { client } = await start();
+    const at = new Date(Date.now() + 3_000);
+    await client.createSender("q").sendMessages({ messageId: "later", body: "x", scheduledEnqueueTimeUtc: at });
+    const again = await startAgain();
+    const receiver = again.client.createReceiver("q");
+    expect(await peek(receiver)).toMatchObject([{ messageId: "later", state: "scheduled", enqueuedTimeUtc: at }]);
+    const [due] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
+    expect(due).toMatchObject({ messageId: "later", state: "active" });
+    expect(Date.now()).toBeGreaterThanOrEqual(at.getTime());
+  });
+
   test("every message as it was: id, properties, body, state, time, count", async () => {
     const { client } = await start();
     const expiresAfter = 3_600_000;

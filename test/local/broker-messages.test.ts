@@ -101,12 +101,29 @@ describe("what the local broker makes of messages, seen by the Service Bus SDK:"
       expect(messages.map(({ messageId }) => messageId).slice(0, 2)).toEqual(["a", "b"]);
     });
 
-    it("is refused if it is to be scheduled, rather than delivered early", async () => {
+    it("is kept until the time that it is scheduled for, and delivered then as a new one", async () => {
       await openQueue();
-      const later = { body: "x", scheduledEnqueueTimeUtc: new Date(Date.now() + MINUTE) };
-      await expect(bus.send("q", later)).rejects.toMatchObject({ name: "ServiceBusError" });
+      const at = new Date(Date.now() + 3_000);
+      await bus.send("q", { body: "later", scheduledEnqueueTimeUtc: at, timeToLive: MINUTE }, { body: 7 });
+      const [scheduled] = await bus.receiver(source).peekMessages(1);
+      expect(scheduled).toMatchObject({ state: "scheduled", scheduledEnqueueTimeUtc: at, enqueuedTimeUtc: at });
+      expect(bus.broker.counts()["q"]).toMatchObject({ active: 1, scheduled: 1 });
+      const receiver = bus.receiver(source);
+      expect((await receiver.receiveMessages(1, { maxWaitTimeInMs: 2_000 })).map(({ body }) => String(body))).toEqual([
+        "7",
+      ]);
+      const [due] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
+      expect(Date.now()).toBeGreaterThanOrEqual(at.getTime());
+      expect(due).toMatchObject({ state: "active" });
+      expect(due?.sequenceNumber?.toNumber()).toBe(3);
+      expect(due?.enqueuedTimeUtc?.getTime()).toBeGreaterThanOrEqual(at.getTime());
+      expect(bus.broker.counts()["q"]).toMatchObject({ active: 2, scheduled: 0 });
+    });
+
+    it("can't be scheduled by the request that may be cancelled, which this broker does not know", async () => {
+      await openQueue();
       const sender = bus.client.createSender("q");
-      await expect(sender.scheduleMessages({ body: "x" }, later.scheduledEnqueueTimeUtc)).rejects.toThrow(
+      await expect(sender.scheduleMessages({ body: "x" }, new Date(Date.now() + MINUTE))).rejects.toThrow(
         /NotImplementedError.*does not know 'com\.microsoft:schedule-message'/,
       );
     });

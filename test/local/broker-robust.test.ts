@@ -21,9 +21,9 @@ describe("the local broker goes on", () => {
     const receiver = bus.receiver(source);
     await bus.send("q", { body: 1 });
     await bus.receive(receiver);
-    entity.lapseLocks = () => {
+    entity.passTime = () => {
       // The class has the real one.
-      Reflect.deleteProperty(entity, "lapseLocks");
+      Reflect.deleteProperty(entity, "passTime");
       throw new Error("it has lost a message");
     };
     await bus.send("q", { body: 2 });

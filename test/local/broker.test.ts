@@ -194,7 +194,7 @@ describe("the local broker, seen by the Service Bus SDK,", () => {
       expect(counts()).toMatchObject({ deferred: 1, locked: 1 });
       await receiver.completeMessage(message ?? never());
       bus.passTime(MINUTE + 1);
-      expect(counts()).toEqual({ active: 0, deferred: 0, locked: 0, deadLettered: 0 });
+      expect(counts()).toEqual({ active: 0, deferred: 0, scheduled: 0, locked: 0, deadLettered: 0 });
     });
 
     it("are gone at once in receive-and-delete", async () => {
