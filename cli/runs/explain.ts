@@ -5,6 +5,7 @@ import { shown, withOperator } from "../target/with-operator.ts";
 import { CAUSES } from "../text/causes.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
+import { statusWord } from "../text/status-words.ts";
 import { counted, countText, lengthText, timeText } from "../text/times.ts";
 import { known, oneRun } from "./one-run.ts";
 
@@ -51,7 +52,7 @@ function closedSentences(run: ClosedRun): string[] {
 
 function* openSentences(explained: Open): Generator<string> {
   const { run, at, facts, rule, decision, keptBack, waitsFor, unavailable } = explained;
-  yield `${runId(run)} is ${run.status}, at attempt ${run.attempt} of module ${run.module || "(none)"}.`;
+  yield `${runId(run)} is ${statusWord(run.status)}, at attempt ${run.attempt} of module ${run.module || "(none)"}.`;
   if (waitsFor) yield* waitSentences(waitsFor, at);
   else yield `Nothing keeps it: the next tick goes on with it (${decision.do}).`;
   if (keptBack) yield keptBackText(keptBack);
@@ -75,7 +76,7 @@ function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Gener
 
 function estimateText({ ms, isMore, closed, since }: Estimate): string {
   if (ms === undefined)
-    return `When its turn comes can't be said yet: no run of its module has ended since ${timeText(since)}.`;
+    return "When its turn comes can't be said yet, because no run of its module has ended in the last hour.";
   return `Its turn comes in ${isMore ? "more than" : "about"} ${lengthText(ms)}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed.`;
 }
 

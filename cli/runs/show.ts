@@ -5,6 +5,7 @@ import type { TargetFlags } from "../target/flags.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
+import { statusWord } from "../text/status-words.ts";
 import { styled } from "../text/style.ts";
 import { counted } from "../text/times.ts";
 import { known, oneRun } from "./one-run.ts";
@@ -50,7 +51,7 @@ function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> 
   const ids = Object.entries({ id: run.messageId, correlation: run.correlationId, subject: run.subject });
   yield plain("run", runId(run));
   yield plain("module", run.module || "(no module takes it)");
-  yield plain("status", `${run.status}${place === "closed" ? "" : ` (${PLACE_WORDS[place]})`}`);
+  yield plain("status", `${statusWord(run.status)}${place === "closed" ? "" : ` (${PLACE_WORDS[place]})`}`);
   yield plain("attempt", attempt === 0 ? "none has begun" : `${attempt}; ${failuresText(run)}`);
   yield plain("message", ids.flatMap(([name, value]) => (value ? `${name} ${value}` : [])).join(", "));
   yield plain("", messageText(shownRun));

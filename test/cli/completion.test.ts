@@ -1,5 +1,9 @@
 import { execFileSync } from "node:child_process";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { moduleNames } from "../../cli/module-names.ts";
 import { runProgram } from "../support/run-program.ts";
 
 async function run(...args: string[]) {
@@ -24,9 +28,38 @@ describe("completion", () => {
     { words: ["modules", "pa"], offers: ["pause"] },
     { words: ["modules", "pause", "--f"], offers: ["--for"] },
     { words: ["repair", "--as", "dead"], offers: ["dead-lettered"] },
+    { words: ["dead", "ls", "--reason", "JobF"], offers: ["JobFailed"] },
+    { words: ["runs", "ls", "--status", "runn"], offers: ["running"] },
     { words: ["completion", ""], offers: ["zsh", "bash", "fish", "powershell"] },
   ])("offers $offers after $words", async ({ words, offers }) => {
     expect(await offered(...words)).toEqual(offers);
+  });
+
+  test.each([
+    { words: ["runs", "ls", "--module", ""] },
+    { words: ["dead", "groups", "--module", ""] },
+    { words: ["modules", "pause", ""] },
+    { words: ["modules", "limit", ""] },
+  ])("offers the modules of the module files after $words", async ({ words }) => {
+    expect(await offered(...words)).toEqual(expect.arrayContaining(["greet", "report"]));
+  });
+
+  test("names the modules of YAML and JSON files, and nothing of what is none", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "modules-"));
+    const files = {
+      "a.yaml": 'source: { queue: a }\nname: "resize"\nworker: { name: no }\n',
+      "b.json": '{ "name": "thumbnail", "source": { "queue": "b" } }',
+      "c.schema.json": '{ "name": "schema" }',
+      "d.yaml": "[",
+      "e.txt": "name: text",
+    };
+    for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
+    expect(moduleNames({ MODULES_DIR: directory })).toEqual(["resize", "thumbnail"]);
+    const stack = join(directory, "stack");
+    await writeFile(stack, JSON.stringify({ settings: { MODULES_DIR: directory } }));
+    expect(moduleNames({}, stack)).toEqual(["resize", "thumbnail"]);
+    expect(moduleNames({ MODULES_DIR: join(directory, "missing") })).toEqual([]);
+    await rm(directory, { recursive: true });
   });
 
   test("has a script for bash that bash takes, and that knows the command", async () => {

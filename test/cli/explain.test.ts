@@ -51,7 +51,7 @@ describe("a run that is explained", () => {
       }),
     );
     expect(said).toContain(
-      "When its turn comes can't be said yet: no run of its module has ended since 1970-01-01T00:00:00Z.",
+      "When its turn comes can't be said yet, because no run of its module has ended in the last hour.",
     );
   });
 

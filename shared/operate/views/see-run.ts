@@ -146,8 +146,7 @@ async function lookAtSlot(
   };
   const admission = makeAdmission(deps.table, deps.clock, limits);
   const module = startableModule(deps.modules, run);
-  const isFarBehind =
-    module === undefined || isBehind(await ahead(), instance, module, limits);
+  const isFarBehind = module === undefined || isBehind(await ahead(), instance, module, limits);
   const slots = makeSlots(deps, {
     wrongCluster: holdOnCluster(instance) !== null,
     breakers: { tripOf: ({ name }) => instance.trips.get(name) },

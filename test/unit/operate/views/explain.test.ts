@@ -241,7 +241,10 @@ describe("what a run waits for", () => {
     for (let n = 0; n < 3; n += 1) await world.send();
     const { table } = world.deps;
     let counted = 0;
-    const counting = { ...table, ahead: (...asked: Parameters<typeof table.ahead>) => ((counted += 1), table.ahead(...asked)) };
+    const counting = {
+      ...table,
+      ahead: (...asked: Parameters<typeof table.ahead>) => ((counted += 1), table.ahead(...asked)),
+    };
     const { waitsFor } = await explained(world, world.open()[2], { ...world.deps, table: counting });
     expect(waitsFor).toMatchObject({ cause: "max-active", ahead: { count: 1 } });
     expect(counted).toBe(1);
