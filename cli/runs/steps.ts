@@ -69,6 +69,7 @@ function isHappening(what: string): what is Happening {
 
 const WORDS: Readonly<Record<Happening, (attempt: number) => string>> = {
   accepted: () => "accepted",
+  redriven: () => "redriven from the dead letter queue",
   held: () => "held at a gate",
   rejected: () => "rejected",
   waiting: (attempt) => `attempt ${attempt} waits`,
@@ -84,6 +85,7 @@ const WORDS: Readonly<Record<Happening, (attempt: number) => string>> = {
   failed: () => "failed",
   cancelled: () => "cancelled",
   lost: () => "lost",
+  withdrawn: () => "withdrawn, and its dead letter left where it lay",
   closed: () => "closed",
   reopened: () => "opened again, because its message turned up",
 };

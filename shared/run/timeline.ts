@@ -15,6 +15,7 @@ export interface TimelineEntry {
  * What can happen to a run:
  *
  * - `accepted`, `held`, `rejected`: how it began, or what a tick found when it judged it.
+ * - `redriven`: it began as a redrive of a dead letter. `withdrawn`: and its letter was not set aside.
  * - `waiting`: its next attempt waits, for its time or for a place. `put-off`: its turn came, and it could not start.
  * - `job-created`: the attempt's Job was created. `held-up`: something keeps that from starting, and `freed`: no more.
  * - `end-ordered`: the Dispatcher or a person ends the Job. `attempt-ended`: another attempt follows.
@@ -23,6 +24,7 @@ export interface TimelineEntry {
  */
 const HAPPENINGS = [
   "accepted",
+  "redriven",
   "held",
   "rejected",
   "waiting",
@@ -38,6 +40,7 @@ const HAPPENINGS = [
   "failed",
   "cancelled",
   "lost",
+  "withdrawn",
   "closed",
   "reopened",
 ] as const;
@@ -92,6 +95,7 @@ function happened(before: Run | ClosedRun | undefined, next: Run | ClosedRun, no
     case "held":
       return entry("held", next.lastError);
     case "waiting":
+      if (before === undefined && next.redrive !== undefined) return entry("redriven");
       if (before === undefined) return entry("accepted", "it waits in line");
       return before.status === "held" ? entry("accepted", "it fits its module by now") : entry("waiting");
     case "dispatched":

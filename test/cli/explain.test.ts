@@ -46,7 +46,7 @@ describe("a run that is explained", () => {
         waitsFor: {
           cause: "max-active",
           ahead: { count: 2, isMore: false },
-          estimate: { ms: undefined, isMore: false, closed: 0, since: 0 },
+          estimate: { isMore: false, closed: 0, since: 0 },
         },
       }),
     );

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { whyText } from "../../cli/runs/ls.ts";
-import { attemptsHad, CLOSED_STATUSES, type ClosedRun, OPEN_STATUSES, type Run } from "../../shared/run/run.ts";
+import type { RunListed } from "../../shared/operate/views/listed.ts";
+import { attemptsHad, CLOSED_STATUSES, OPEN_STATUSES } from "../../shared/run/run.ts";
 import { addressOf, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
 import { cancel } from "../deeds.ts";
@@ -15,7 +16,7 @@ import { Nothing, Ready, View } from "../parts/view.ts";
 import { Age, now } from "../time.ts";
 import { useData } from "../use-data.ts";
 
-type Row = (Run | ClosedRun) & { readonly id: string };
+type Row = RunListed;
 interface RunsPage {
   readonly runs: readonly Row[];
   readonly scanned: number;
@@ -104,7 +105,7 @@ function shown(page: RunsPage, place: Place, selected: ReadonlySet<string>, togg
 }
 
 function why(text: string) {
-  return text === "-" ? html`<span class="none">–</span>` : html`<${Plain} text=${text} />`;
+  return text === "" ? html`<span class="none">–</span>` : html`<${Plain} text=${text} />`;
 }
 
 const COLUMNS: readonly Column<Row>[] = [

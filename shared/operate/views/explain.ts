@@ -66,7 +66,7 @@ interface Wait {
 /** How long it takes to come to a run in line, if its module goes on as it did lately. */
 interface Estimate {
   /** Undefined if no run of the module was closed, so that nothing tells. */
-  readonly ms: number | undefined;
+  readonly ms?: number;
   /** Whether it may take longer, because more runs are ahead than were counted. */
   readonly isMore: boolean;
   /** So many runs of the module that had worked were closed since then: those ahead leave the line as fast. */
@@ -194,6 +194,6 @@ function estimateOf(
   const { succeeded = 0, failed = 0, cancelled = 0 } = modules[run.module] ?? {};
   const closed = succeeded + failed + cancelled;
   const isKnown = closed > 0 && now > since;
-  const ms = isKnown ? Math.round(((ahead.count + 1) * (now - since)) / closed) : undefined;
-  return { ms, isMore: ahead.isMore, closed, since };
+  const ms = isKnown ? { ms: Math.round(((ahead.count + 1) * (now - since)) / closed) } : {};
+  return { ...ms, isMore: ahead.isMore, closed, since };
 }
