@@ -73,6 +73,7 @@ export interface BadRow {
  * | instance  | `gate\|m\|<module>`, `gate\|q\|<queue>` ..     | whether what is rejected is held instead, and why    |
  * | instance  | `tick`                                         | when a tick last came to its end, and what it counted |
  * | instance  | `lease`                                        | which replica ticks, and until when                  |
+ * | instance  | `ends`                                         | how many runs were closed in the last hour           |
  * | instance  | `cluster`                                      | the uid of the namespace that the Jobs are in        |
  * | instance  | `held\|<partition of the source>`              | a source whose runs are held, why, and since when    |
  * | source    | `work\|<id>`                                   | a run at work, whole                                 |

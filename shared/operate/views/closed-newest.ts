@@ -17,16 +17,22 @@ interface DayOfClosed {
   readonly until: EpochMs;
 }
 
+/** How far a reader came: the number of the last run that it gave, and how many runs of that number it gave. */
+export interface Given {
+  readonly sequenceNumber: number;
+  readonly runs: number;
+}
+
 /**
- * Makes a reader of a day's closed runs, the newest first: `limit` of them at most, and only those whose sequence number
- * is below `below`. Fewer are the last ones. A table gives rows in one order alone, so that the reader finds the last
+ * Makes a reader of a day's closed runs, the newest first: `limit` of them at most, behind those that were given. Fewer
+ * are the last ones. Redriven runs have the number of the run that was before. A table gives rows in one order alone, so that the reader finds the last
  * number of the day, and reads backwards from there, a range of numbers at a time. That costs some thirty requests of one
  * row, and one for each thousand runs; some more if other subscriptions have most of the numbers.
  */
 export function newestFirst(
   deps: { readonly table: Pick<LookDependencies["table"], "closedRuns"> },
   { source, day, dayMs, since, until }: DayOfClosed,
-): (limit: number, below: number | undefined) => Promise<ClosedRun[]> {
+): (limit: number, given: Given | undefined) => Promise<ClosedRun[]> {
   let bottom: Promise<number | undefined> | undefined;
 
   const behind = (limit: number, sequenceNumber: number) =>
@@ -46,16 +52,17 @@ export function newestFirst(
     return (last ?? 0) + CLOSE_ENOUGH + 1;
   }
 
-  return async (limit, below) => {
+  return async (limit, given) => {
     const end = await (bottom ??= findBottom());
     if (end === undefined) return [];
     const found: ClosedRun[] = [];
-    let top = below ?? (await findTop());
-    for (let size = Math.max(limit, CLOSE_ENOUGH); found.length < limit && top > end + 1; ) {
+    let top = given === undefined ? await findTop() : given.sequenceNumber + 1;
+    const most = limit + (given?.runs ?? 0);
+    for (let size = Math.max(most, CLOSE_ENOUGH); found.length < most && top > end + 1; ) {
       const from = Math.max(end, top - 1 - size);
-      const most = Math.min(MOST_AT_ONCE, top - from);
-      const page = await behind(most, from);
-      const isWhole = page.length < most || (page.at(-1)?.sequenceNumber ?? 0) >= top;
+      const rows = size === 1 ? MOST_AT_ONCE : Math.min(MOST_AT_ONCE, top - from + CLOSE_ENOUGH);
+      const page = await behind(rows, from);
+      const isWhole = page.length < rows || (page.at(-1)?.sequenceNumber ?? 0) >= top;
       // More rows are in this range than are read at once, so that the newest of them are missing.
       if (!isWhole && size > 1) size = Math.ceil(size / 4);
       else {
@@ -65,6 +72,6 @@ export function newestFirst(
         if (wanted.length < size / 4) size *= 4;
       }
     }
-    return found.slice(0, limit);
+    return found.slice(given?.runs ?? 0, most);
   };
 }

@@ -5,7 +5,7 @@ import { PLACES, type Place } from "../../ports/run-table.ts";
 import { CLOSED_STATUSES, type ClosedRun, type ClosedStatus, type OpenStatus, type Run } from "../../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../run/source.ts";
 import { sourcesNamed } from "../run-named.ts";
-import { newestFirst } from "./closed-newest.ts";
+import { type Given, newestFirst } from "./closed-newest.ts";
 import { asListed, type RunListed } from "./listed.ts";
 
 /** Which runs are wanted; by default all that are open. */
@@ -159,12 +159,22 @@ function closedStops(
         // The first day and the last one have others, too.
         isFiltered: module !== undefined || status !== undefined || day < since || day + DAY_MS > until,
         async read(limit, after) {
-          const found = await read(limit, after === undefined ? undefined : Number(after));
-          return found.map((run) => ({ run, row: String(run.sequenceNumber) }));
+          let last = after === undefined ? undefined : readGiven(after);
+          return (await read(limit, last)).map((run) => {
+            const { sequenceNumber } = run;
+            last = { sequenceNumber, runs: last?.sequenceNumber === sequenceNumber ? last.runs + 1 : 1 };
+            return { run, row: `${sequenceNumber}|${last.runs}` };
+          });
         },
       };
     }),
   );
+}
+
+/** Reads how far a page came in a day. */
+function readGiven(row: string): Given {
+  const [sequenceNumber = 0, runs = 0] = row.split("|").map(Number);
+  return { sequenceNumber, runs };
 }
 
 /** Whether a run is wanted, as far as its row says. */

@@ -39,8 +39,10 @@ describe.each([
     const read = aDay(numbers).reader();
     const wanted = numbers.toReversed().slice(0, 700);
     const found: number[] = [];
-    for (let below: number | undefined; found.length < wanted.length; below = found.at(-1))
-      found.push(...(await read(70, below)).map(({ sequenceNumber }) => sequenceNumber));
+    for (let last: number | undefined; found.length < wanted.length; last = found.at(-1)) {
+      const page = await read(70, last === undefined ? undefined : { sequenceNumber: last, runs: 1 });
+      found.push(...page.map(({ sequenceNumber }) => sequenceNumber));
+    }
     expect(found).toEqual(wanted);
   });
 
@@ -65,6 +67,14 @@ describe.each([
     await day.reader()(100, undefined);
     expect(day.requests()).toBeLessThan(60);
   });
+});
+
+it("the redrives of a message have its number, and are on the pages too", async () => {
+  const { reader } = aDay([1, 2, 7, 7, 7, 7, 8]);
+  const read = reader();
+  expect((await read(3, undefined)).map(({ sequenceNumber }) => sequenceNumber)).toEqual([8, 7, 7]);
+  const next = await read(3, { sequenceNumber: 7, runs: 2 });
+  expect(next.map(({ sequenceNumber }) => sequenceNumber)).toEqual([7, 7, 2]);
 });
 
 it("a day without closed runs has none, and one that is not asked for neither", async () => {
