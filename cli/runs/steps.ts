@@ -28,7 +28,7 @@ export function stepLines(shown: Pick<RunShown, "times" | "timeline" | "attempt"
 function* noted({ times, timeline, attempt }: Pick<RunShown, "times" | "timeline" | "attempt">): Generator<Step> {
   const [first] = timeline;
   // An older release accepted it.
-  if (first?.what !== "accepted" && first?.what !== "held" && first?.what !== "rejected")
+  if (!["accepted", "redriven", "held", "rejected"].includes(first?.what ?? ""))
     yield { at: times.acceptedAt, words: "accepted" };
   const isCreated = timeline.some((entry) => entry.what === "job-created" && entry.attempt === attempt);
   if (times.jobCreatedAt !== undefined && !isCreated) yield { at: times.jobCreatedAt, words: "Job created" };
@@ -58,7 +58,8 @@ function* seen({ times, timeline, attempt }: Pick<RunShown, "times" | "timeline"
   }
 }
 
-function wordsOf({ what, attempt, cause }: TimelineEntry): string {
+/** Says what happened, and why. */
+export function wordsOf({ what, attempt, cause }: TimelineEntry): string {
   const words = isHappening(what) ? WORDS[what](attempt) : what;
   return cause === undefined ? words : `${words}: ${cause}`;
 }

@@ -204,6 +204,9 @@ export const runShown = named(
       jobEndedAt: time.optional(),
       closedAt: time.optional(),
     }),
+    timeline: list(z.object({ at: time, what: z.string(), attempt: count, cause: z.string().optional() })).describe(
+      "what happened in all attempts, oldest first",
+    ),
   }),
 );
 

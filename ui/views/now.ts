@@ -27,8 +27,7 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work is what the last tick counted. Done and failed were closed in the last hour, or since the replica that
-      ticks began.
+      At work is what the last tick counted. Done and failed were closed in the last hour.
     </p>
   `;
 }

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { sentencesOf } from "../../cli/runs/explain.ts";
+import { wordsOf } from "../../cli/runs/steps.ts";
 import { lengthText, timeText } from "../../cli/text/times.ts";
 import type { Explanation } from "../../shared/operate/views/explain.ts";
 import type { RunShown } from "../../shared/operate/views/run.ts";
@@ -63,6 +64,7 @@ function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }
       <${Facts} shown=${shown} />
       <${Timeline} times=${shown.times} isOpen=${isOpen} />
     </div>
+    <${Happened} timeline=${shown.timeline} />
     <${Log} path=${path} attempts=${shown.attempt} isOpen=${isOpen} />
     <${Sent} path=${path} message=${shown.message} />
   `;
@@ -197,6 +199,25 @@ function Timeline({ times, isOpen }: { readonly times: Shown["times"]; readonly 
             <span>Open since</span><span class="took"></span><${Age} at=${steps[0]?.at} ago />
           </li>`
         }
+      </ol>
+    </section>
+  `;
+}
+
+/** What happened in all attempts of a run. */
+function Happened({ timeline }: { readonly timeline: Shown["timeline"] }) {
+  if (timeline.length === 0) return "";
+  return html`
+    <section aria-labelledby="happened">
+      <h2 id="happened">What happened</h2>
+      <ol class="steps">
+        ${timeline.map(
+          (entry) => html`<li>
+            <span><${Plain} text=${wordsOf(entry)} /></span>
+            <span class="took"></span>
+            <time datetime=${new Date(entry.at).toISOString()}>${timeText(entry.at).replace("T", " ")}</time>
+          </li>`,
+        )}
       </ol>
     </section>
   `;
