@@ -62,6 +62,10 @@ function search(event: Event): void {
 }
 
 function Header({ session, view }: { readonly session: Session; readonly view: string }) {
+  // On a narrow screen the names of the views are wider than it.
+  useEffect(() => {
+    document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [view]);
   return html`
     <header>
       <div class="top">

@@ -17,7 +17,6 @@ import { ProblemNote } from "./view.ts";
 interface Field {
   readonly name: string;
   readonly label: string;
-  readonly hint?: string;
   /** Those among which a person chooses; without them, a person types. */
   readonly choices?: readonly (readonly [value: string, words: string])[];
   readonly isNumber?: boolean;
@@ -127,7 +126,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           html`
             ${(deed.fields ?? []).map((field) => html`<${FieldOf} field=${field} value=${typed[field.name]} onInput=${type(field.name)} />`)}
             <label>
-              Why <span class="hint">for those who see it later</span>
+              <span>Why <span class="hint">for those who see it later</span></span>
               <input value=${typed["why"] ?? ""} maxlength="1000" onInput=${type("why")} />
             </label>
           `
@@ -173,10 +172,10 @@ interface FieldProps {
   readonly onInput: (event: Event) => void;
 }
 
-function FieldOf({ field: { label, hint, choices, isNumber }, value, onInput }: FieldProps) {
+function FieldOf({ field: { label, choices, isNumber }, value, onInput }: FieldProps) {
   return html`
     <label>
-      ${label} ${hint && html`<span class="hint">${hint}</span>`}
+      ${label}
       ${
         choices
           ? html`<select value=${value} onChange=${onInput}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>`

@@ -6,6 +6,7 @@ import { abortRedrive, purgeGroup, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { CommandLine } from "../parts/command.ts";
+import { countText } from "../parts/number.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
 import { Age } from "../time.ts";
@@ -38,7 +39,7 @@ function Redrives() {
     const name = sourceName(source);
     return html`<div class="note wait head" key=${name} role="status">
       <span>
-        <${Plain} text=${name} /> is redriven: ${redriven}${most !== undefined && ` of ${most} at most`} so far, ordered by
+        <${Plain} text=${name} /> is redriven: ${countText(redriven)}${most !== undefined && ` of ${countText(most)} at most`} so far, ordered by
         ${" "}<${Plain} text=${who} /> <${Age} at=${orderedAt} ago />
       </span>
       <${ActionButton} deed=${abortRedrive(name)} onDone=${again} />
@@ -68,7 +69,7 @@ function GroupOf({ group, most, again }: GroupProps) {
   return html`
     <li data-row>
       <p class="many">
-        ${count}${isMore && "+"}<span class="unseen"> dead letters</span>
+        ${countText(count, isMore)}<span class="unseen"> dead letters</span>
         <svg class="gauge bad" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
           <rect class="track" width="100" height="4" rx="2" />
           <rect class="fill" width=${(100 * count) / most} height="4" rx="2" />

@@ -3,6 +3,7 @@ import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts"
 import { addressOf, Link } from "../address.ts";
 import { html } from "../html.ts";
 import { Chip } from "../parts/chip.ts";
+import { countText } from "../parts/number.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
@@ -13,7 +14,7 @@ import { useData } from "../use-data.ts";
 export function NowView() {
   const loaded = useData<Status>("/status", 2_000);
   const tick = loaded.data?.tick;
-  const aside = tick && html`Last tick <${Age} at=${tick.at} ago />`;
+  const aside = tick && html`<span>Last tick <${Age} at=${tick.at} ago /></span>`;
   return html`<${View} title="Now" aside=${aside}><${Ready} loaded=${loaded} show=${shown} /><//>`;
 }
 
@@ -38,13 +39,10 @@ function Problems({ problems }: { readonly problems: Status["problems"] }) {
     <section class="problems" aria-label="What is wrong">
       <ul>
         ${problems.map((problem) => {
-          const text = problemText(problem, now());
-          const [says, see] =
-            text.split(/\. See: dispatcher audit$/).length > 1
-              ? [text.replace(/\. See: .*$/, ""), true]
-              : [text, false];
+          const [says = "", audit] = problemText(problem, now()).split(". See: dispatcher audit");
+          const text = says.charAt(0).toUpperCase() + says.slice(1);
           return html`<li>
-            <${Plain} text=${says} />${see && html`. <${Link} to=${addressOf(["repair"])}>Repair it<//>`}
+            <${Plain} text=${text} />${audit !== undefined && html`. <${Link} to=${addressOf(["repair"])}>Repair it<//>`}
           </li>`;
         })}
       </ul>
@@ -54,19 +52,19 @@ function Problems({ problems }: { readonly problems: Status["problems"] }) {
 
 function Totals({ modules }: { readonly modules: readonly ModuleStatus[] }) {
   const sum = (of: (module: ModuleStatus) => number) => modules.reduce((total, module) => total + of(module), 0);
-  const isMore = modules.some(({ inLine, later, held }) => inLine.isMore || later.isMore || held.isMore);
   const oldest = Math.min(...modules.flatMap(({ oldestAt }) => oldestAt ?? []));
   const failed = sum(failedOf);
   const waiting = sum(({ inLine, later }) => inLine.count + later.count);
+  const moreWait = modules.some(({ inLine, later }) => inLine.isMore || later.isMore);
   const held = sum((module) => module.held.count);
-  const more = isMore ? "+" : "";
+  const moreHeld = modules.some((module) => module.held.isMore);
   return html`
     <dl class="totals">
-      ${total("At work", String(sum(atWorkOf)), addressOf(["runs"], { status: "dispatched" }), "work")}
-      ${total("Waiting", `${waiting}${waiting > 0 ? more : ""}`, addressOf(["runs"], { status: "waiting" }), waiting > 0 ? "wait" : "plain")}
-      ${total("Held", String(held), addressOf(["runs"], { status: "held" }), held > 0 ? "bad" : "plain")}
-      ${total("Done, last hour", String(sum(doneOf)), addressOf(["runs"], { which: "closed", status: "succeeded" }), "plain")}
-      ${total("Failed, last hour", String(failed), addressOf(["failures"]), failed > 0 ? "bad" : "plain")}
+      ${total("At work", countText(sum(atWorkOf)), addressOf(["runs"], { status: "dispatched" }), "work")}
+      ${total("Waiting", countText(waiting, moreWait), addressOf(["runs"], { status: "waiting" }), waiting > 0 ? "wait" : "plain")}
+      ${total("Held", countText(held, moreHeld), addressOf(["runs"], { status: "held" }), held > 0 ? "bad" : "plain")}
+      ${total("Done, last hour", countText(sum(doneOf)), addressOf(["runs"], { which: "closed", status: "succeeded" }), "plain")}
+      ${total("Failed, last hour", countText(failed), addressOf(["failures"]), failed > 0 ? "bad" : "plain")}
       <div>
         <dt>Oldest open</dt>
         <dd><${Age} at=${Number.isFinite(oldest) ? oldest : undefined} /></dd>
@@ -130,7 +128,7 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
   const working = atWorkOf(module);
   const share = places ? Math.min(1, working / places) : 0;
   return html`
-    ${atWork ? working : "?"}${places !== undefined && html`<span class="muted"> / ${places}</span>`}
+    ${atWork ? countText(working) : "?"}${places !== undefined && html`<span class="muted"> / ${countText(places)}</span>`}
     <svg class="gauge" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
       <rect class="track" width="100" height="4" rx="2" />
       <rect class="fill" width=${100 * share} height="4" rx="2" />
@@ -144,11 +142,11 @@ function count(
   status: string,
 ) {
   if (many === 0 && !isMore) return html`<span class="none">0</span>`;
-  return html`<${Link} to=${addressOf(["runs"], { module, status })}>${many}${isMore && "+"}<//>`;
+  return html`<${Link} to=${addressOf(["runs"], { module, status })}>${countText(many, isMore)}<//>`;
 }
 
 function number(value: number | undefined) {
-  return value === undefined ? "?" : value === 0 ? html`<span class="none">0</span>` : value;
+  return value === undefined ? "?" : value === 0 ? html`<span class="none">0</span>` : countText(value);
 }
 
 function atWorkOf({ atWork }: ModuleStatus): number {

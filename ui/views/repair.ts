@@ -26,7 +26,8 @@ export function RepairView() {
         loaded=${loaded}
         show=${({ findings, unfinished }: Report) => html`
           ${unfinished.map(
-            ({ phase, detail }) => html`<p role="alert"><${Plain} text=${`Not compared: ${phase}. ${detail}`} /></p>`,
+            ({ phase, detail }) =>
+              html`<p class="note bad" role="alert"><${Plain} text=${`Not compared: ${phase}. ${detail}`} /></p>`,
           )}
           ${
             findings.length === 0
