@@ -21,6 +21,7 @@ import {
   MODULE_ROWS,
   notedRow,
   openRowOf,
+  REDRIVE_ROWS,
   REGISTRY_ROWS,
   runRow,
   sourcePartition,
@@ -61,7 +62,7 @@ export async function makeBareLooks({ storage, tableName, serviceBus, kubeconfig
       row(instance, TICK_ROW),
       row(instance, CLUSTER_ROW),
       row(instance, ENDS_ROW),
-      ...[MODULE_ROWS, LIMIT_ROWS, GATE_ROWS, HELD_ROWS].map((range) => query(instance, range)),
+      ...[MODULE_ROWS, LIMIT_ROWS, GATE_ROWS, HELD_ROWS, REDRIVE_ROWS].map((range) => query(instance, range)),
       cluster.ask("GET", `/api/v1/namespaces/${namespace}`),
     ]);
 

@@ -10,7 +10,7 @@ type Problem = Status["problems"][number];
 
 /** Writes the status for people: whose it is, a line for each module, and a line for everything that is wrong. */
 export function statusText(status: Status): string {
-  const { instance, namespace, at, tick, ticker, modules, problems } = status;
+  const { instance, namespace, at, tick, ticker, modules, redrives, problems } = status;
   const ticked = tick
     ? `ticked ${lengthText(tick.ageMs)} ago${ticker === undefined ? "" : ` by ${ticker}`}`
     : "no tick yet";
@@ -21,8 +21,13 @@ export function statusText(status: Status): string {
     "",
     tableText(columnsAt(at), modules),
     "",
+    ...redrives.map((redrive) => plainText(redriveText(redrive, at))),
     ...(wrong.length === 0 ? [styled("green", "nothing is wrong")] : ["What is wrong:", ...wrong]),
   ].join("\n");
+}
+
+function redriveText({ source, redriven, who, orderedAt }: Status["redrives"][number], now: number): string {
+  return `redriving dead letters of ${sourceName(source)}: ${redriven} so far, ordered by ${who} ${lengthText(now - orderedAt)} ago`;
 }
 
 function columnsAt(now: number): readonly Column<ModuleStatus>[] {

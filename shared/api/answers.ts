@@ -132,6 +132,20 @@ const moduleStatus = named(
     ends: z.object({ since: time }).catchall(count.optional()).optional(),
   }),
 );
+const redrive = z.looseObject({
+  source,
+  orderedAt: time,
+  who: z.string(),
+  why: z.string().optional(),
+  perSecond: z.int(),
+  most: z.int().optional(),
+  end: z.enum(["done", "aborted", "stopped"]).optional().describe("missing while it is at work"),
+  endedAt: time.optional(),
+  problem: z.string().optional(),
+  redriven: count,
+  left: counts,
+});
+
 export const status = named(
   "Status",
   z.object({
@@ -141,6 +155,7 @@ export const status = named(
     tick: z.object({ at: time, ageMs: length }).optional(),
     ticker: z.string().optional(),
     modules: list(moduleStatus),
+    redrives: list(redrive).describe("those that are at work"),
     problems: list(byKind),
   }),
 );
@@ -365,26 +380,7 @@ export const actionsPage = named(
   }),
 );
 
-export const redrives = named(
-  "Redrives",
-  z.object({
-    redrives: list(
-      z.looseObject({
-        source,
-        orderedAt: time,
-        who: z.string(),
-        why: z.string().optional(),
-        perSecond: z.int(),
-        most: z.int().optional(),
-        end: z.enum(["done", "aborted", "stopped"]).optional().describe("missing while it is at work"),
-        endedAt: time.optional(),
-        problem: z.string().optional(),
-        redriven: count,
-        left: counts,
-      }),
-    ),
-  }),
-);
+export const redrives = named("Redrives", z.object({ redrives: list(redrive) }));
 
 const command = z.string().describe("the command that does the same");
 const outcomes = list(

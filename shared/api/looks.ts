@@ -43,7 +43,10 @@ export const LOOKS: readonly Route[] = [
     params: nothing,
     query: nothing,
     answer: answers.status,
-    give: ({ operator }) => operator.status(),
+    async give({ operator }) {
+      const { redrives, ...rest } = await operator.status();
+      return { ...rest, redrives: redrives.map((redrive) => ({ ...redrive })) };
+    },
   }),
   look({
     path: "/runs",

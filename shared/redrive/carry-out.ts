@@ -128,22 +128,20 @@ class Pass {
     const { source } = this.redrive;
     while (!this.#isOver()) {
       const page = await this.#deps.broker.browse({ deadLettersOf: source }, this.redrive.cursor, PAGE);
-      const wanted = this.#countLeft(await seeLetters(this.#deps, source, page));
-      for (let rest = wanted.filter(({ letter }) => letter.state === "deferred"); rest.length > 0; ) {
-        await this.#awaitTurn();
-        if (this.#isOver()) return;
-        const now = rest.slice(0, this.#batch());
-        rest = rest.slice(now.length);
-        await this.#claim(now, (one) => claimDeferred(this.#deps, one));
-        const last = now.at(-1);
-        if (last) this.#cameTo(last.letter.sequenceNumber);
-      }
+      const seen = await seeLetters(this.#deps, source, page);
+      const wanted = seen.filter((one) => one.letter.state === "deferred" && this.#isFree(one));
+      const left = await this.#claimInTurn(
+        wanted,
+        (one) => claimDeferred(this.#deps, one),
+        (last) => this.#cameTo(last.letter.sequenceNumber, seen),
+      );
+      if (left.length > 0) return;
       const last = page.at(-1);
-      if (!last || page.length < PAGE) {
+      if (last) this.#cameTo(last.sequenceNumber, seen);
+      if (page.length < PAGE) {
         this.redrive = { ...this.redrive, isThrough: true };
         return;
       }
-      this.#cameTo(last.sequenceNumber);
       await this.#saveIfDue();
     }
   }
@@ -158,7 +156,7 @@ class Pass {
         if (this.#isOver()) return;
         // Locks last from then on, however long the answer takes.
         const sent = this.#deps.clock.read();
-        const received = await this.#deps.broker.receiveLetters(from, this.#batch());
+        const received = await this.#deps.broker.receiveLetters(from, BATCH);
         if (received.length === 0) {
           held.isOfUse = true;
           if (!(await this.#isAnyLeft())) this.#end("done");
@@ -169,7 +167,13 @@ class Pass {
         const wanted = seen.filter((one) => isHalfClaimed(one) || this.#isFree(one));
         const others = seen.filter((one) => !wanted.includes(one));
         held.tokens.push(...others.map(({ letter }) => letter.lockToken));
-        await this.#claim(wanted, (one) => claimReceived(this.#deps, one, this.#events));
+        const left = await this.#claimInTurn(wanted, (one) => claimReceived(this.#deps, one, this.#events));
+        // The next tick begins with them.
+        await giveBack(
+          this.#deps,
+          from,
+          left.map(({ letter }) => letter.lockToken),
+        );
         if (held.tokens.length > MOST_IN_FRONT) return this.#end("stopped", TOO_DEEP);
         await this.#saveIfDue();
       }
@@ -243,14 +247,26 @@ class Pass {
     return seen.hindrance === undefined && isWanted(seen, this.redrive);
   }
 
-  /** Gives those of the letters that are to be redriven, and counts those that can't be. */
-  #countLeft<Letter extends SeenLetter>(letters: readonly Letter[]): Letter[] {
-    const left: Partial<Record<LetterHindrance, number>> = { ...this.redrive.left };
-    for (const seen of letters)
-      if (seen.hindrance !== undefined && isWanted(seen, this.redrive))
-        left[seen.hindrance] = (left[seen.hindrance] ?? 0) + 1;
-    this.redrive = { ...this.redrive, left };
-    return letters.filter((seen) => this.#isFree(seen));
+  /**
+   * Claims letters batch by batch, as fast as it may. `onBatch` is told the last one of each. Gives those that there was no
+   * time for, or that are too many.
+   */
+  async #claimInTurn<Letter extends SeenLetter>(
+    letters: readonly Letter[],
+    claim: (letter: Letter) => Promise<RunKey | undefined>,
+    onBatch: (last: Letter) => void = () => {},
+  ): Promise<readonly Letter[]> {
+    let rest = letters;
+    while (rest.length > 0 && this.mayHoldOn()) {
+      await this.#awaitTurn();
+      if (this.#isOver()) break;
+      const batch = rest.slice(0, this.#batch());
+      rest = rest.slice(batch.length);
+      await this.#claim(batch, claim);
+      const last = batch.at(-1);
+      if (last) onBatch(last);
+    }
+    return rest;
   }
 
   /** Claims letters at once. What is not claimed, and was received, is held. Rejects with the first error. */
@@ -281,8 +297,16 @@ class Pass {
     if (errors.length > 0) throw errors[0];
   }
 
-  #cameTo(sequenceNumber: number): void {
-    this.redrive = { ...this.redrive, cursor: sequenceNumber + 1 };
+  /** Notes that all letters up to this number were tried, and counts those of them that were wanted and can't be redriven. */
+  #cameTo(sequenceNumber: number, letters: readonly SeenLetter[]): void {
+    const { cursor } = this.redrive;
+    const left: Partial<Record<LetterHindrance, number>> = { ...this.redrive.left };
+    for (const seen of letters) {
+      const isPassed = seen.letter.sequenceNumber >= cursor && seen.letter.sequenceNumber <= sequenceNumber;
+      if (isPassed && seen.hindrance !== undefined && isWanted(seen, this.redrive))
+        left[seen.hindrance] = (left[seen.hindrance] ?? 0) + 1;
+    }
+    this.redrive = { ...this.redrive, left, cursor: sequenceNumber + 1 };
   }
 
   #end(end: "done" | "stopped", problem?: string): void {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { statusText } from "../../cli/status/status-text.ts";
 import { widthOf } from "../../cli/text/plain-text.ts";
 import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts";
+import type { Redrive } from "../../shared/run/redrive.ts";
 import { T0 } from "../support/a-run.ts";
 
 const none = { count: 0, isMore: false };
@@ -20,18 +21,31 @@ const aModule = (over: Partial<ModuleStatus> = {}): ModuleStatus => ({
   ends: { since: T0 - 3_600_000 },
   ...over,
 });
-const shown = (...modules: ModuleStatus[]) => {
-  const status: Status = {
-    instance: "test",
-    namespace: "jobs",
-    at: T0,
-    tick: { at: T0 - 2_000, ageMs: 2_000 },
-    ticker: "a/1",
-    modules,
-    problems: [],
-  };
-  return statusText(status).split("\n").slice(3, -2);
+const STATUS: Status = {
+  instance: "test",
+  namespace: "jobs",
+  at: T0,
+  tick: { at: T0 - 2_000, ageMs: 2_000 },
+  ticker: "a/1",
+  modules: [],
+  redrives: [],
+  problems: [],
 };
+const REDRIVE: Redrive = {
+  source: { queue: "renders" },
+  orderedAt: T0 - 120_000,
+  who: "ann",
+  wanted: {},
+  perSecond: 50,
+  cursor: 0,
+  isThrough: false,
+  redriven: 0,
+  left: {},
+};
+const shown = (...modules: ModuleStatus[]) =>
+  statusText({ ...STATUS, modules })
+    .split("\n")
+    .slice(3, -2);
 const PAUSE = {
   module: "report",
   places: 0,
@@ -42,6 +56,11 @@ const PAUSE = {
 };
 
 describe("the status", () => {
+  test("says what is being redriven, how far that is, and who ordered it", () => {
+    const text = statusText({ ...STATUS, redrives: [{ ...REDRIVE, redriven: 120 }] });
+    expect(text).toContain("redriving dead letters of renders: 120 so far, ordered by ann 2m ago");
+  });
+
   test("counts what was rejected or lost as failed, and not what a person cancelled", () => {
     const ends = { since: T0, succeeded: 7, failed: 1, rejected: 2, lost: 4, cancelled: 100 };
     const [head = "", row = ""] = shown(aModule({ ends }));

@@ -4,6 +4,7 @@ import { knownSources } from "../../observe/open-runs.ts";
 import type { Count, ModuleLater, ModuleQueue } from "../../ports/run-table.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
 import type { ModuleLimit } from "../../run/module-limit.ts";
+import { isAtWork, type Redrive } from "../../run/redrive.ts";
 import type { ClosedStatus } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
 import type { CountsBy, ModuleAtWork } from "../../run/tick-counts.ts";
@@ -58,21 +59,24 @@ export interface Status {
   readonly ticker: string | undefined;
   /** By source, then by name. */
   readonly modules: readonly ModuleStatus[];
+  /** The redrives that are at work. */
+  readonly redrives: readonly Redrive[];
   readonly problems: readonly Problem[];
 }
 
 /**
  * Shows what runs, what waits and why, and what is wrong, module by module. The runs at work are those that the last tick
- * counted, so that it costs the same however many runs are open or closed: nine requests to the table and one to the
+ * counted, so that it costs the same however many runs are open or closed: ten requests to the table and one to the
  * cluster, and for each source one request for the lines, one for what is held and one for what waits for its time; a
  * few more if a line is longer than 1,000. All but the sources' are sent at once. Rejects with an UnavailableError if the
  * table is away.
  */
 export async function status(deps: LookDependencies): Promise<Status> {
-  const [instance, lease, sources] = await Promise.all([
+  const [instance, lease, sources, redrives] = await Promise.all([
     readInstance(deps),
     deps.instanceTable.tickLease(),
     knownSources(deps),
+    deps.instanceTable.redrives(),
   ]);
   const waiting = await Promise.all(sources.map((source) => readWaiting(deps, source)));
   const now = deps.clock.now();
@@ -85,6 +89,7 @@ export async function status(deps: LookDependencies): Promise<Status> {
     tick: tick && { at: tick.at, ageMs: now - tick.at },
     ticker: lease?.lease.holder,
     modules,
+    redrives: redrives.map(({ redrive }) => redrive).filter(isAtWork),
     problems: problemsIn(instance, modules, now),
   };
 }
