@@ -23,7 +23,10 @@ const CONCURRENCY = 32;
 /** How often the row of a redrive says how far it came, at most. */
 const SAVE_EVERY_MS = 2_000;
 
-/** Carries out the redrives that persons ordered, until all are over or `signal` aborts. Never rejects. */
+/**
+ * Carries out the redrives that persons ordered, until all are over or `signal` aborts, and a batch of each at least. Never
+ * rejects.
+ */
 export type CarryOutRedrives = (events: Events, signal: AbortSignal) => Promise<void>;
 
 /**
@@ -126,7 +129,7 @@ class Pass {
   /** Claims the wanted letters that are deferred, page by page from the cursor on. */
   async takeDeferred(): Promise<void> {
     const { source } = this.redrive;
-    while (!this.#isOver()) {
+    do {
       const page = await this.#deps.broker.browse({ deadLettersOf: source }, this.redrive.cursor, PAGE);
       const seen = await seeLetters(this.#deps, source, page);
       const wanted = seen.filter((one) => one.letter.state === "deferred" && this.#isFree(one));
@@ -143,7 +146,7 @@ class Pass {
         return;
       }
       await this.#saveIfDue();
-    }
+    } while (!this.#isOver());
   }
 
   /** Receives letters in order, claims the wanted ones, and holds the others. */
@@ -151,9 +154,9 @@ class Pass {
     const from = { deadLettersOf: this.redrive.source };
     const held = this.#held;
     try {
-      while (!this.#isOver() && this.mayHoldOn()) {
+      do {
         await this.#awaitTurn();
-        if (this.#isOver()) return;
+        if (!isAtWork(this.redrive)) return;
         // Locks last from then on, however long the answer takes.
         const sent = this.#deps.clock.read();
         const received = await this.#deps.broker.receiveLetters(from, BATCH);
@@ -176,7 +179,7 @@ class Pass {
         );
         if (held.tokens.length > MOST_IN_FRONT) return this.#end("stopped", TOO_DEEP);
         await this.#saveIfDue();
-      }
+      } while (!this.#isOver() && this.mayHoldOn());
       if (!this.mayHoldOn() && !held.isOfUse) this.#end("stopped", TOO_SLOW);
     } catch (error) {
       // A bus that is away makes no letter lie too deep.
@@ -248,8 +251,8 @@ class Pass {
   }
 
   /**
-   * Claims letters batch by batch, as fast as it may. `onBatch` is told the last one of each. Gives those that there was no
-   * time for, or that are too many.
+   * Claims letters batch by batch, as fast as it may, and one batch at least. `onBatch` is told the last one of each. Gives
+   * those that there was no time for, or that are too many.
    */
   async #claimInTurn<Letter extends SeenLetter>(
     letters: readonly Letter[],
@@ -259,7 +262,8 @@ class Pass {
     let rest = letters;
     while (rest.length > 0 && this.mayHoldOn()) {
       await this.#awaitTurn();
-      if (this.#isOver()) break;
+      // A tick that takes all the time there is must not keep a redrive from ever going on.
+      if (!isAtWork(this.redrive) || (rest !== letters && this.#signal.aborted)) break;
       const batch = rest.slice(0, this.#batch());
       rest = rest.slice(batch.length);
       await this.#claim(batch, claim);

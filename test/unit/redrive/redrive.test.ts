@@ -348,17 +348,10 @@ describe("a redrive", () => {
   });
 
   it("gives back what it holds once a person has ended it", async () => {
-    const world = await withDead(1, 64);
-    world.clock.advance(1_000);
-    await order(world, { messageIds: ["m-2"] }, { perSecond: 1 });
-    const over = new AbortController();
-    const carry = carrier(world);
-    world.broker.beforeNext("receiveLetters", () => over.abort());
-    await carry(over.signal);
-    expect(await world.broker.receiveLetters(LETTERS, 1)).toMatchObject([{ sequenceNumber: 2 }]);
+    const { world, carry } = await holdingTwo();
     await abortRedrive(world.deps, SOURCE, HOW, world.log);
     await carry();
-    expect(await world.broker.receiveLetters(LETTERS, 1)).toMatchObject([{ sequenceNumber: 1 }]);
+    expect(await received(world)).toEqual([2, 3]);
   });
 
   it("lets what came before it start first, and keeps its place in line", async () => {
@@ -409,30 +402,44 @@ describe("a redrive", () => {
   });
 
   it("keeps what lies in front from one tick to the next, and goes on behind it", async () => {
-    const world = await withDead(1, 1, 64);
-    world.clock.advance(1_000);
-    await order(world, { messageIds: ["m-3"] }, { perSecond: 1 });
-    const over = new AbortController();
-    const carry = carrier(world, {
-      broker: {
-        ...world.broker,
-        async receiveLetters(from, count) {
-          over.abort();
-          return world.broker.receiveLetters(from, count);
-        },
-      },
-    });
-    await carry(over.signal);
-    // There was no time for the wanted one, which was given back. The others are held.
-    expect((await world.broker.receiveLetters(LETTERS, 9)).map(({ sequenceNumber }) => sequenceNumber)).toEqual([3]);
+    const { world, carry } = await holdingTwo();
     world.clock.advance(LOCK_MS / 4);
     await carry();
+    expect(await received(world)).toEqual([]);
     expect(await redriveOf(world)).not.toHaveProperty("end");
     world.clock.advance(LOCK_MS);
     await carry();
     await carry();
-    expect(world.open()).toMatchObject([{ sequenceNumber: 3 }]);
+    expect(world.open()).toMatchObject([{ sequenceNumber: 1 }]);
     expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: 1 });
-    expect((await world.broker.receiveLetters(LETTERS, 9)).map(({ sequenceNumber }) => sequenceNumber)).toEqual([1, 2]);
+    expect(await received(world)).toEqual([2, 3]);
+  });
+
+  it("goes on by a batch in each tick, although the ticks take all the time there is", async () => {
+    const world = await withDead(1, 1, 1, 1);
+    world.clock.advance(1_000);
+    await order(world, {}, { perSecond: 2 });
+    const carry = carrier(world);
+    await carry(AbortSignal.abort());
+    expect(world.open()).toHaveLength(2);
+    await carry(AbortSignal.abort());
+    expect(world.open()).toHaveLength(4);
   });
 });
+
+/** The numbers of the letters that another receiver gets now. */
+async function received(world: World): Promise<number[]> {
+  return (await world.broker.receiveLetters(LETTERS, 9)).map(({ sequenceNumber }) => sequenceNumber);
+}
+
+/** A process that holds two letters, because the wanted one, in front of them, is locked by another receiver. */
+async function holdingTwo() {
+  const world = await withDead(64, 1, 1);
+  world.clock.advance(1_000);
+  await order(world, { messageIds: ["m-1"] });
+  await world.broker.receiveLetters(LETTERS, 1);
+  const carry = carrier(world);
+  await carry();
+  expect(await received(world)).toEqual([]);
+  return { world, carry };
+}
