@@ -72,7 +72,7 @@ async function defer(): Promise<RunKey> {
 
 describe("dispatcher audit", () => {
   test("names a message without a row and a row without its run, mends both, and finds nothing then", {
-    timeout: 60_000,
+    timeout: 120_000,
   }, async () => {
     const { table, raw, partition } = openTable();
     await table.registerSource(SOURCE);
@@ -120,6 +120,8 @@ describe("dispatcher audit", () => {
 
   test("names the file to put back that was moved away, and no loss to accept", { timeout: 60_000 }, async () => {
     const { table } = openTable();
+    await table.registerSource(SOURCE);
+    await table.insert(aRun({ source: SOURCE, sequenceNumber: 99, enqueuedAt: Date.now(), acceptedAt: Date.now() }));
     await table.holdSource(SOURCE, { because: "entity missing", since: 0, confirmedAt: 0, missing: [] }, undefined);
     await rename(join(directory, "thumbnail.json"), join(directory, "thumbnail.away"));
     const { code, stdout } = await audit();
