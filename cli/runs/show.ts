@@ -7,6 +7,7 @@ import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
 import { styled } from "../text/style.ts";
+import { wrapped } from "../text/table.ts";
 import { counted } from "../text/times.ts";
 import { known, oneRun } from "./one-run.ts";
 import { stepLines } from "./steps.ts";
@@ -26,7 +27,9 @@ export async function showRun(id: string, { content, ...flags }: ShowFlags): Pro
     const run = known(await shown("reading row, bus and cluster", operator.show(key, options)), key);
     if (flags.output === "json") print(plainJson(readable(run), 2));
     else
-      for (const [name, value] of linesOf(run, deps.clock.now())) print(`${styled("bold", name.padEnd(10))} ${value}`);
+      for (const [name, value] of linesOf(run, deps.clock.now()))
+        for (const [index, line] of linesFor(value).entries())
+          print(`${styled("bold", (index === 0 ? name : "").padEnd(NAME_WIDTH))} ${line}`);
     return 0;
   });
 }
@@ -39,6 +42,15 @@ function readable(shownRun: RunShown): unknown {
     ...shownRun,
     message: { found: { ...message, content: { ...message.content, ...bodyText(message.content.body) } } },
   };
+}
+
+const NAME_WIDTH = 10;
+
+/** Breaks what is wider than a terminal, and nothing for a pipe. */
+function linesFor(value: string): string[] {
+  const { isTTY, columns } = process.stdout;
+  const lines = isTTY ? wrapped(value, columns - NAME_WIDTH - 1, Number.POSITIVE_INFINITY) : [value];
+  return lines.length === 0 ? [""] : lines;
 }
 
 function plain(name: string, text: string): [string, string] {

@@ -6,6 +6,7 @@ import { lengthText, timeText } from "../text/times.ts";
 interface Step {
   readonly at: number;
   readonly words: string;
+  readonly cause?: string | undefined;
 }
 
 /**
@@ -15,12 +16,12 @@ interface Step {
 export function stepLines(shown: Pick<RunShown, "times" | "timeline" | "attempt">, now: number): string[] {
   const { enqueuedAt } = shown.times;
   // The clocks of bus and table may differ a little, and nothing was before the message.
-  const others = [...noted(shown), ...seen(shown)].map(({ at, words }) => ({ at: Math.max(at, enqueuedAt), words }));
-  const steps = [{ at: enqueuedAt, words: "enqueued" }, ...others.toSorted((a, b) => a.at - b.at)];
-  return steps.map(({ at, words }, index) => {
+  const others = [...noted(shown), ...seen(shown)].map((step) => ({ ...step, at: Math.max(step.at, enqueuedAt) }));
+  const steps: readonly Step[] = [{ at: enqueuedAt, words: "enqueued" }, ...others.toSorted((a, b) => a.at - b.at)];
+  return steps.map(({ at, words, cause }, index) => {
     const before = steps[index - 1];
     const since = before === undefined ? `${lengthText(now - at)} ago` : `+${spanText(at - before.at)}`;
-    return `${timeText(at)}  ${words} (${since})`;
+    return `${timeText(at)}  ${words} (${since})${cause === undefined ? "" : `: ${cause}`}`;
   });
 }
 
@@ -35,7 +36,7 @@ function* noted({ times, timeline, attempt }: Pick<RunShown, "times" | "timeline
   for (const [index, entry] of timeline.entries()) {
     if (index === 1 && timeline.length === MOST_ENTRIES)
       yield { at: entry.at, words: `here some may be left out, because only ${MOST_ENTRIES} are kept` };
-    yield { at: entry.at, words: wordsOf(entry) };
+    yield { at: entry.at, words: whatOf(entry), cause: entry.cause };
   }
   const last = timeline.at(-1)?.what;
   if (times.closedAt !== undefined && last !== "closed" && last !== "lost")
@@ -59,9 +60,12 @@ function* seen({ times, timeline, attempt }: Pick<RunShown, "times" | "timeline"
 }
 
 /** Says what happened, and why. */
-export function wordsOf({ what, attempt, cause }: TimelineEntry): string {
-  const words = isHappening(what) ? WORDS[what](attempt) : what;
-  return cause === undefined ? words : `${words}: ${cause}`;
+export function wordsOf(entry: TimelineEntry): string {
+  return entry.cause === undefined ? whatOf(entry) : `${whatOf(entry)}: ${entry.cause}`;
+}
+
+function whatOf({ what, attempt }: TimelineEntry): string {
+  return isHappening(what) ? WORDS[what](attempt) : what;
 }
 
 function isHappening(what: string): what is Happening {

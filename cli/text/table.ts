@@ -108,11 +108,11 @@ function shrink<Row>(natural: readonly number[], columns: readonly Column<Row>[]
   return widths;
 }
 
-/** Breaks a text at its spaces. What is longer than the lines that are shown ends in `…`. */
-function wrapped(text: string, width: number): string[] {
+/** Breaks a text at its spaces. What is longer than `most` lines ends in `…`. */
+export function wrapped(text: string, width: number, most = MOST_LINES): string[] {
   const lines: string[] = [];
   let rest = text;
-  while (rest !== "" && lines.length < MOST_LINES - 1 && widthOf(rest) > width) {
+  while (rest !== "" && lines.length < most - 1 && widthOf(rest) > width) {
     const part = plainText(rest, width + 1).slice(0, -1);
     const space = part.lastIndexOf(" ");
     const end = space > width / 2 ? space : part.length;

@@ -42,7 +42,7 @@ test("the steps of a run are those of all attempts, and of the last pod, in thei
   expect(words(lines).slice(1)).toEqual([
     "accepted (+0.5 s)",
     "attempt 1: Job created (+0.5 s)",
-    "attempt 1 ended: worker exited with code 1 (+3.0 s)",
+    "attempt 1 ended (+3.0 s): worker exited with code 1",
     "attempt 2 waits (+1.0 s)",
     "attempt 2: Job created (+4m55s)",
     "pod started (+0.0 s)",
