@@ -62,7 +62,7 @@ export async function makeBareLooks({ storage, tableName, serviceBus, kubeconfig
       row(instance, TICK_ROW),
       row(instance, CLUSTER_ROW),
       row(instance, ENDS_ROW),
-      ...[MODULE_ROWS, LIMIT_ROWS, GATE_ROWS, HELD_ROWS, REDRIVE_ROWS].map((range) => query(instance, range)),
+      ...[MODULE_ROWS, LIMIT_ROWS, GATE_ROWS, HELD_ROWS].map((range) => query(instance, range)),
       cluster.ask("GET", `/api/v1/namespaces/${namespace}`),
     ]);
 
@@ -80,7 +80,7 @@ export async function makeBareLooks({ storage, tableName, serviceBus, kubeconfig
       await query(source, range, part);
     },
     async status(): Promise<void> {
-      await Promise.all([state(), row(instance, LEASE_ROW), sources()]);
+      await Promise.all([state(), row(instance, LEASE_ROW), sources(), query(instance, REDRIVE_ROWS)]);
       const select = ["module", "enqueuedAt"];
       await Promise.all([
         query(source, LINES, { first: COUNTED, select }),

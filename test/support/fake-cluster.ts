@@ -119,17 +119,24 @@ export class FakeCluster implements JobCluster {
   }
 
   async *#told<T>(news: readonly T[], since: string, { seconds, signal }: WatchLimits) {
-    const over = AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
-    for (let version = Number(since); !over.aborted; ) {
-      const told = news[version];
-      if (told === undefined) {
-        await once(this.#heard, "news", { signal: over }).catch((error: unknown) => {
-          if (!over.aborted) throw error;
-        });
-        continue;
+    // Node may collect a timeout that only `AbortSignal.any` refers to, so that it would never end.
+    const time = new AbortController();
+    const timer = setTimeout(() => time.abort(), seconds * 1000);
+    const over = AbortSignal.any([signal, time.signal]);
+    try {
+      for (let version = Number(since); !over.aborted; ) {
+        const told = news[version];
+        if (told === undefined) {
+          await once(this.#heard, "news", { signal: over }).catch((error: unknown) => {
+            if (!over.aborted) throw error;
+          });
+          continue;
+        }
+        version += 1;
+        yield { version: String(version), told };
       }
-      version += 1;
-      yield { version: String(version), told };
+    } finally {
+      clearTimeout(timer);
     }
   }
 
