@@ -20,6 +20,8 @@ const PAGE = 250;
 /** Letters that are received in one request, and claims under way at once. */
 const BATCH = 100;
 const CONCURRENCY = 32;
+/** A letter is claimed only within this share of a lock duration, so that it is surely deferred before its lock is over. */
+const CLAIM_SHARE = 0.75;
 /** How often the row of a redrive says how far it came, at most. */
 const SAVE_EVERY_MS = 2_000;
 
@@ -133,11 +135,11 @@ class Pass {
       const page = await this.#deps.broker.browse({ deadLettersOf: source }, this.redrive.cursor, PAGE);
       const seen = await seeLetters(this.#deps, source, page);
       const wanted = seen.filter((one) => one.letter.state === "deferred" && this.#isFree(one));
-      const left = await this.#claimInTurn(
-        wanted,
-        (one) => claimDeferred(this.#deps, one),
-        (last) => this.#cameTo(last.letter.sequenceNumber, seen),
-      );
+      const left = await this.#claimInTurn(wanted, {
+        claim: (one) => claimDeferred(this.#deps, one),
+        onBatch: (last) => this.#cameTo(last.letter.sequenceNumber, seen),
+        isInTime: () => true,
+      });
       if (left.length > 0) return;
       const last = page.at(-1);
       if (last) this.#cameTo(last.sequenceNumber, seen);
@@ -170,7 +172,11 @@ class Pass {
         const wanted = seen.filter((one) => isHalfClaimed(one) || this.#isFree(one));
         const others = seen.filter((one) => !wanted.includes(one));
         held.tokens.push(...others.map(({ letter }) => letter.lockToken));
-        const left = await this.#claimInTurn(wanted, (one) => claimReceived(this.#deps, one, this.#events));
+        const left = await this.#claimInTurn(wanted, {
+          claim: (one) => claimReceived(this.#deps, one, this.#events),
+          // The locks of these began now, whenever those of the others that are held did.
+          isInTime: () => isFresh(sent, this.#deps.clock, CLAIM_SHARE * this.#deps.lockDurationMs),
+        });
         // The next tick begins with them.
         await giveBack(
           this.#deps,
@@ -251,16 +257,23 @@ class Pass {
   }
 
   /**
-   * Claims letters batch by batch, as fast as it may, and one batch at least. `onBatch` is told the last one of each. Gives
-   * those that there was no time for, or that are too many.
+   * Claims letters batch by batch, as fast as it may, and one batch at least if it is in time. `onBatch` is told the last one
+   * of each. Gives those that there was no time for, or that are too many.
    */
   async #claimInTurn<Letter extends SeenLetter>(
     letters: readonly Letter[],
-    claim: (letter: Letter) => Promise<RunKey | undefined>,
-    onBatch: (last: Letter) => void = () => {},
+    {
+      claim,
+      onBatch = () => {},
+      isInTime,
+    }: {
+      readonly claim: (letter: Letter) => Promise<RunKey | undefined>;
+      readonly onBatch?: (last: Letter) => void;
+      readonly isInTime: () => boolean;
+    },
   ): Promise<readonly Letter[]> {
     let rest = letters;
-    while (rest.length > 0 && this.mayHoldOn()) {
+    while (rest.length > 0 && isInTime()) {
       await this.#awaitTurn();
       // A tick that takes all the time there is must not keep a redrive from ever going on.
       if (!isAtWork(this.redrive) || (rest !== letters && this.#signal.aborted)) break;

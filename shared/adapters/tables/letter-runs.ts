@@ -3,18 +3,19 @@ import type { LetterRun, RunTable } from "../../ports/run-table.ts";
 import { nameOfRun } from "../../run/dead-letter.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import { letterIn, runRanges, runRow, sourcePartition } from "./keys.ts";
-import { PAGE } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
 import { isMark, isNewer, readClosedRun, unknownColumns } from "./run-entity.ts";
 
 /** Ranges that are read at once. */
 const CONCURRENCY = 16;
+/** So many numbers one range spans at most. Between those of letters lie those of other messages, which are read for nothing. */
+const SPAN = 100;
 
 /** Makes the part of the port that says what runs the messages of a dead letter queue had. */
 export function makeLetterRuns(rows: TableRows, instance: string, readable: ReadRows): RunTable["letterRuns"] {
   return async (source, keys) => {
     const wanted = new Map(keys.map((key) => [runRow(key), nameOfRun(key)]));
-    const pages = await pLimit(CONCURRENCY).map(runRanges(keys, PAGE, { redrives: true }), (range) =>
+    const pages = await pLimit(CONCURRENCY).map(runRanges(keys, SPAN, { redrives: true }), (range) =>
       rows.query(
         sourcePartition(instance, source),
         range,

@@ -415,6 +415,16 @@ describe("a redrive", () => {
     expect(await received(world)).toEqual([2, 3]);
   });
 
+  it("claims what it has just received, although it holds others for long", async () => {
+    const { world, carry, lockToken } = await holdingTwo();
+    // The wanted letter is free again a moment before the others have to be given back.
+    world.clock.advance(LOCK_MS / 2 - 1);
+    await world.broker.giveBack(LETTERS, lockToken);
+    world.table.beforeNext("letterRuns", () => world.clock.advance(1_000));
+    await carry();
+    expect(world.open()).toMatchObject([{ sequenceNumber: 1 }]);
+  });
+
   it("goes on by a batch in each tick, although the ticks take all the time there is", async () => {
     const world = await withDead(1, 1, 1, 1);
     world.clock.advance(1_000);
@@ -437,9 +447,9 @@ async function holdingTwo() {
   const world = await withDead(64, 1, 1);
   world.clock.advance(1_000);
   await order(world, { messageIds: ["m-1"] });
-  await world.broker.receiveLetters(LETTERS, 1);
+  const [first] = await world.broker.receiveLetters(LETTERS, 1);
   const carry = carrier(world);
   await carry();
   expect(await received(world)).toEqual([]);
-  return { world, carry };
+  return { world, carry, lockToken: first?.lockToken ?? "" };
 }
