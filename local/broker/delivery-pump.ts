@@ -15,8 +15,9 @@ const MAX_PER_TURN = 256;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Hands the ready messages of one entity to its receivers, in turn. It wakes by itself when a lock ends or a scheduled message is due while a
- * receiver waits. A bug that it meets is logged, because the messages of all entities would end with the process.
+ * Hands the ready messages of one entity to its receivers, in turn. It wakes by itself when a lock ends or a scheduled
+ * message is due while a receiver waits. A bug that it meets is logged, because the messages of all entities would end
+ * with the process.
  */
 export class DeliveryPump {
   readonly #entity: Entity;

@@ -37,8 +37,8 @@ export interface BrokerOptions {
   /** For tests. Stands between the broker and its clients. */
   readonly interference?: Interference;
   /**
-   * A link of a queue or a subscription that was sent more messages than these, and has not settled them, is closed. The service does so too, at a
-   * number that it doesn't publish. Without it, no link is closed.
+   * A link of a queue or a subscription that was sent more messages than these, and has not settled them, is closed.
+   * The service does so too, at a number that it doesn't publish. Without it, no link is closed.
    */
   readonly maxUnsettled?: number;
   /** Called with a line for each failure on a connection, and for each bug of the broker. */

@@ -21,7 +21,10 @@ export interface Kind {
   readonly starts: number;
   /** How often the sender sends it, always with the same message id. Each copy is a message of its own. */
   readonly copies: number;
-  /** Whether its first run fails with exit code 64, and a person has its dead letter redriven. The rest says how that ends. */
+  /**
+   * Whether its first run fails with exit code 64, and a person has its dead letter redriven. The rest says how that
+   * ends.
+   */
   readonly redriven?: true;
 }
 

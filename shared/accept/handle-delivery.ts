@@ -10,8 +10,8 @@ import { readDelivery } from "./read-delivery.ts";
 /**
  * Handles one delivery of a trigger, and writes the one line that every delivery ends with: the outcome, the duration
  * in ms, the run and the Job that it started, what was settled and what is held, for the alerts. `readers` are told of
- * each event, and `afterwards` is called at the end. Never rejects, because the host would abandon the message at once, again and again; a return lets the
- * lock lapse.
+ * each event, and `afterwards` is called at the end. Never rejects, because the host would abandon the message at once,
+ * again and again; a return lets the lock lapse.
  */
 export function makeHandleDelivery(
   accept: (source: Source, delivery: Delivery, events: Events) => Promise<AcceptOutcome>,

@@ -27,7 +27,10 @@ const ANNOTATIONS = {
   source: "ion/source",
   sequenceNumber: "ion/sequence-number",
   enqueuedAt: "ion/enqueued-ms",
-  /** In place of `source`, on the Jobs of a redriven run: a release that knows no redrives must not take them for others. */
+  /**
+   * In place of `source`, on the Jobs of a redriven run: a release that knows no redrives must not take them for
+   * others.
+   */
   letterSource: "ion/letter-source",
   redrive: "ion/redrive",
 } as const;

@@ -219,8 +219,8 @@ export interface RunTable extends RowCheck {
    */
   update(stored: StoredRun, next: Run, action?: Action): Promise<StoredRun>;
   /**
-   * Replaces an open run by its outcome, and notes the dead letter that it leaves: the one that `notedLetter` gives, unless
-   * another is named. Throws ConflictError if it changed since it was read.
+   * Replaces an open run by its outcome, and notes the dead letter that it leaves: the one that `notedLetter` gives,
+   * unless another is named. Throws ConflictError if it changed since it was read.
    */
   close(stored: StoredRun, closed: ClosedRun, letter?: NotedLetter): Promise<void>;
   /**
@@ -229,8 +229,8 @@ export interface RunTable extends RowCheck {
    */
   reopen(closed: StoredClosedRun, run: Run): Promise<StoredRun>;
   /**
-   * Gives the last runs of messages in the dead letter queue of a source, by the names that `nameOfRun` gives their keys. A
-   * key without a run is left out. Costs one request for all runs that lie close together.
+   * Gives the last runs of messages in the dead letter queue of a source, by the names that `nameOfRun` gives their
+   * keys. A key without a run is left out. Costs one request for all runs that lie close together.
    */
   letterRuns(source: Source, keys: readonly RunKey[]): Promise<ReadonlyMap<string, LetterRun>>;
   /**

@@ -20,14 +20,16 @@ const PAGE = 250;
 /** Letters that are received in one request, and claims under way at once. */
 const BATCH = 100;
 const CONCURRENCY = 32;
-/** A letter is claimed only within this share of a lock duration, so that it is surely deferred before its lock is over. */
+/**
+ * A letter is claimed only within this share of a lock duration, so that it is surely deferred before its lock is over.
+ */
 const CLAIM_SHARE = 0.75;
 /** How often the row of a redrive says how far it came, at most. */
 const SAVE_EVERY_MS = 2_000;
 
 /**
- * Carries out the redrives that persons ordered, until all are over or `signal` aborts, and a batch of each at least. Never
- * rejects.
+ * Carries out the redrives that persons ordered, until all are over or `signal` aborts, and a batch of each at least.
+ * Never rejects.
  */
 export type CarryOutRedrives = (events: Events, signal: AbortSignal) => Promise<void>;
 
@@ -202,8 +204,8 @@ class Pass {
   }
 
   /**
-   * Whether a letter may be left that is to be redriven, and that another process holds just now, or that a tick withdraws.
-   * The look goes on in the next tick if there is no time for all of it, and takes a page at least in each.
+   * Whether a letter may be left that is to be redriven, and that another process holds just now, or that a tick
+   * withdraws. The look goes on in the next tick if there is no time for all of it, and takes a page at least in each.
    */
   async #isAnyLeft(): Promise<boolean> {
     const { source } = this.redrive;
@@ -257,8 +259,8 @@ class Pass {
   }
 
   /**
-   * Claims letters batch by batch, as fast as it may, and one batch at least if it is in time. `onBatch` is told the last one
-   * of each. Gives those that there was no time for, or that are too many.
+   * Claims letters batch by batch, as fast as it may, and one batch at least if it is in time. `onBatch` is told the
+   * last one of each. Gives those that there was no time for, or that are too many.
    */
   async #claimInTurn<Letter extends SeenLetter>(
     letters: readonly Letter[],
@@ -314,7 +316,10 @@ class Pass {
     if (errors.length > 0) throw errors[0];
   }
 
-  /** Notes that all letters up to this number were tried, and counts those of them that were wanted and can't be redriven. */
+  /**
+   * Notes that all letters up to this number were tried, and counts those of them that were wanted and can't be
+   * redriven.
+   */
   #cameTo(sequenceNumber: number, letters: readonly SeenLetter[]): void {
     const { cursor } = this.redrive;
     const left: Partial<Record<LetterHindrance, number>> = { ...this.redrive.left };

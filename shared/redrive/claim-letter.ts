@@ -26,10 +26,10 @@ export async function claimDeferred(deps: Dependencies, seen: SeenLetter): Promi
 }
 
 /**
- * Redrives a letter that was received: its row comes first, and then it is deferred. If this process dies in between, or
- * the deferral fails, a tick withdraws the run once the lock is over, and the letter lies where it lay. Resolves to
- * the run's key; to undefined if it is not redriven. Rejects with an UnavailableError, and with a RefusedError if the service refuses to defer it,
- * after the run was withdrawn.
+ * Redrives a letter that was received: its row comes first, and then it is deferred. If this process dies in between,
+ * or the deferral fails, a tick withdraws the run once the lock is over, and the letter lies where it lay. Resolves to
+ * the run's key; to undefined if it is not redriven. Rejects with an UnavailableError, and with a RefusedError if the
+ * service refuses to defer it, after the run was withdrawn.
  */
 export async function claimReceived(
   deps: Dependencies,

@@ -182,7 +182,9 @@ export interface ClosedRun extends Omit<Run, "status"> {
   readonly wasHeld?: boolean;
 }
 
-/** How many attempts a run had by its end: none if its message was rejected, or cancelled while it waited for the first. */
+/**
+ * How many attempts a run had by its end: none if its message was rejected, or cancelled while it waited for the first.
+ */
 export function attemptsHad({ attempt, verdict }: Pick<ClosedRun, "attempt" | "verdict">): number {
   return verdict?.outcome === "rejected" || verdict?.unbegun === true ? 0 : attempt;
 }
@@ -209,8 +211,8 @@ export function keyOf({ source, sequenceNumber, enqueuedAt, redrive }: RunKey): 
 }
 
 /**
- * Says since when a run has its place in line: since its message was enqueued, so that a retry comes back to its old place.
- * A redriven run has it since it was redriven, so that a thousand old letters keep no new message waiting.
+ * Says since when a run has its place in line: since its message was enqueued, so that a retry comes back to its old
+ * place. A redriven run has it since it was redriven, so that a thousand old letters keep no new message waiting.
  */
 export function inLineSince({ redrive, enqueuedAt, acceptedAt }: Turn): EpochMs {
   return redrive === undefined ? enqueuedAt : acceptedAt;

@@ -46,9 +46,10 @@ const BODY_PATH = /^(\d+)-(\d+)(?:\/redrive-(\d+))?\/body$/;
  * | `dispatcher-payloads` | `<instance>/<source>/<sequence number>-<enqueued ms>/body`                               |
  * | `dispatcher-logs`     | `<instance>/<source>/<sequence number>-<enqueued ms>/attempt-<n>/<container>.log`        |
  *
- * The blobs of a redriven run have `/redrive-<n>` behind the enqueued time. The source is `q/<queue>` or `t/<topic>/<subscription>`; no path contains a sender's text. The signed URL of a body
- * carries a signature that allows to read this one blob. The account key signs it or, with an identity, a delegated
- * key, whose signatures last at most 7 days. Throws ConfigError if the connection string holds no account key to sign with.
+ * The blobs of a redriven run have `/redrive-<n>` behind the enqueued time. The source is `q/<queue>` or
+ * `t/<topic>/<subscription>`; no path contains a sender's text. The signed URL of a body carries a signature that
+ * allows to read this one blob. The account key signs it or, with an identity, a delegated key, whose signatures last
+ * at most 7 days. Throws ConfigError if the connection string holds no account key to sign with.
  */
 export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadStore {
   const { connection, instance, clock, timeoutMs = BLOB_TIMEOUT_MS } = options;

@@ -8,7 +8,7 @@ import { isMark, isNewer, readClosedRun, unknownColumns } from "./run-entity.ts"
 
 /** Ranges that are read at once. */
 const CONCURRENCY = 16;
-/** So many numbers one range spans at most. Between those of letters lie those of other messages, which are read for nothing. */
+/** So many numbers a range spans at most. Between those of letters are those of other messages, read for nothing. */
 const SPAN = 100;
 
 /** Makes the part of the port that says what runs the messages of a dead letter queue had. */

@@ -86,9 +86,10 @@ export interface BadRow {
  * | source    | `dead\|<module or ->\|<reason>\|<group>\|<closed>\|<id>` | a closed run whose message was dead-lettered |
  * | source    | `sweep`                                        | the next sequence number to peek at                  |
  *
- * An id is `<number>|<enqueued ms>`. That of a redriven run has `|r<n>` behind it, and so has its `run|` row. Numbers are sequence numbers of 20 digits, and times have 15. `<closed>` is the
- * time of closing, written so that the latest sorts first. The partition of an instance is its name, and that of a source
- * is `<instance>|q|<queue>` or `<instance>|t|<topic>|<subscription>`, escaped.
+ * An id is `<number>|<enqueued ms>`. That of a redriven run has `|r<n>` behind it, and so has its `run|` row. Numbers
+ * are sequence numbers of 20 digits, and times have 15. `<closed>` is the time of closing, written so that the latest
+ * sorts first. The partition of an instance is its name, and that of a source is `<instance>|q|<queue>` or
+ * `<instance>|t|<topic>|<subscription>`, escaped.
  *
  * A registry lists the sources, because a table has no cheap way to list its partitions. A tick reads the registry, and
  * then for each source what is at work, what has come due, and the front of those lines that have a free slot. However

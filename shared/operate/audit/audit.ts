@@ -12,8 +12,9 @@ import { sourceFindings } from "./source-findings.ts";
 
 /**
  * Walks through all open runs, then the Jobs, the messages, the dead letters and the rows of all runs, and finds where
- * they disagree, and what only a person may decide. Changes nothing. Whatever may be in flight is left out by its age, and whatever disagrees is
- * looked at again before it is named, so that it runs beside a Dispatcher at work. `tell` is told how far it is.
+ * they disagree, and what only a person may decide. Changes nothing. Whatever may be in flight is left out by its age,
+ * and whatever disagrees is looked at again before it is named, so that it runs beside a Dispatcher at work. `tell` is
+ * told how far it is.
  *
  * If a dependency is away, the phase that needs it is cut off, and the report says so. The others go on, but without the
  * open runs nothing can be compared. Of a held source, only Jobs are.

@@ -97,7 +97,10 @@ export type AuditFinding =
     }
   /** The row that locks the identity of a run says that it is open, and the run itself is nowhere. */
   | { readonly kind: "lock without a run"; readonly runId: string; readonly key: RunKey }
-  /** An open run of which no row locks the identity, so that it can't be closed. `row` names its own, for the table alone. */
+  /**
+   * An open run of which no row locks the identity, so that it can't be closed. `row` names its own, for the table
+   * alone.
+   */
   | { readonly kind: "run without a lock"; readonly runId: string; readonly key: RunKey; readonly row: string }
   /** Rows by which people find runs that are gone. */
   | { readonly kind: "search rows"; readonly source: string; readonly rows: readonly SearchRow[] }

@@ -85,7 +85,10 @@ async function comparedWith(
   return found;
 }
 
-/** Says what is wrong with a deferred message that no open run is known to speak of. Its row is asked for after the peek. */
+/**
+ * Says what is wrong with a deferred message that no open run is known to speak of. Its row is asked for after the
+ * peek.
+ */
 async function withoutOpenRun(
   deps: Dependencies,
   source: Source,

@@ -25,9 +25,10 @@ export interface Given {
 
 /**
  * Makes a reader of a day's closed runs, the newest first: `limit` of them at most, behind those that were given. Fewer
- * are the last ones. Redriven runs have the number of the run that was before. A table gives rows in one order alone, so that the reader finds the last
- * number of the day, and reads backwards from there, a range of numbers at a time. That costs some thirty requests of one
- * row, and one for each thousand runs; some more if other subscriptions have most of the numbers.
+ * are the last ones. Redriven runs have the number of the run that was before. A table gives rows in one order alone,
+ * so that the reader finds the last number of the day, and reads backwards from there, a range of numbers at a time.
+ * That costs some thirty requests of one row, and one for each thousand runs; some more if other subscriptions have
+ * most of the numbers.
  */
 export function newestFirst(
   deps: { readonly table: Pick<LookDependencies["table"], "closedRuns"> },
