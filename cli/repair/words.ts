@@ -149,7 +149,7 @@ function refusedText(answer: Answer & { kind: "refused" }): string {
     case "end has passed":
       return "its end has passed. Give one that is to come";
     case "redrive at work":
-      return `the redrive that ${answer.who} ordered at ${new Date(answer.orderedAt).toISOString()} is at work. Wait until it is over, or end it: dispatcher dead redrive --abort`;
+      return `the redrive that ${answer.who} ordered at ${new Date(answer.orderedAt).toISOString()} is at work. Wait until it is over, or end it: dispatcher dead abort SOURCE`;
     case "redrive moved on":
       return "its redrive was changed just now. Look again";
     case "may sleep":

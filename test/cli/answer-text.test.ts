@@ -1,0 +1,11 @@
+import { expect, test } from "vitest";
+import { answerText } from "../../cli/repair/words.ts";
+import { refused } from "../../shared/operate/answer.ts";
+import { T0 } from "../support/a-run.ts";
+import { subcommands } from "../support/subcommands.ts";
+
+test("a refused redrive names the command that ends the one at work", () => {
+  const text = answerText(refused({ because: "redrive at work", who: "ann", orderedAt: T0 }));
+  const [, command] = /dispatcher (\w+ \w+) SOURCE$/.exec(text) ?? [];
+  expect(subcommands().map(({ name }) => name)).toContain(command);
+});
