@@ -1,13 +1,15 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
 import { makeOperator } from "../../shared/operate/operator.ts";
-import { type LettersPurged, MOST_IN_FRONT, type PurgePlan } from "../../shared/operate/purge-letters.ts";
+import type { LettersPurged, PurgePlan } from "../../shared/operate/purge-letters.ts";
+import { MOST_IN_FRONT } from "../../shared/redrive/carry-out.ts";
 import type { DoingFlags } from "../doing.ts";
 import { Refusal } from "../refusal.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
 import { print } from "../text/print.ts";
-import { showProgress } from "../text/progress.ts";
+import { during } from "../text/progress.ts";
+import { counted } from "../text/times.ts";
 import { chosenBy } from "./chosen.ts";
 import type { WantedFlags } from "./wanted.ts";
 
@@ -26,7 +28,7 @@ export async function purgeLetters({ why, dryRun, yes, ...flags }: Flags): Promi
     const count = plan.letters.length;
     for (const line of planLines(plan)) print(line);
     if (dryRun || count === 0) return 0;
-    const who = await target.announce(`purge ${lettersText(count)}`);
+    const who = await target.announce(`purge ${counted(count, "dead letter")}`);
     await confirm(count, yes);
     const by = { who, ...(why === undefined ? {} : { why }) };
     const done = await during("purging", (show) => operator.purgeLetters(plan.letters, by, show), count);
@@ -37,25 +39,12 @@ export async function purgeLetters({ why, dryRun, yes, ...flags }: Flags): Promi
   }
 }
 
-async function during<T>(
-  words: string,
-  act: (show: (count: number) => void) => Promise<T>,
-  total?: number,
-): Promise<T> {
-  const progress = showProgress(words, total);
-  try {
-    return await act((count) => progress.at(count));
-  } finally {
-    progress.end();
-  }
-}
-
 /** Lets a person type the count, or a program give it. Throws a Refusal if it is another. */
 async function confirm(count: number, yes: number | undefined): Promise<void> {
   if (yes !== undefined) {
     if (yes === count) return;
     throw new Refusal(
-      `Nothing was purged, because ${lettersText(count)} are chosen and not ${yes}. Look again with --dry-run, and add --yes ${count}.`,
+      `Nothing was purged, because ${counted(count, "dead letter")} are chosen and not ${yes}. Look again with --dry-run, and add --yes ${count}.`,
     );
   }
   if (!process.stdin.isTTY)
@@ -72,7 +61,7 @@ async function confirm(count: number, yes: number | undefined): Promise<void> {
 function planLines({ letters, onBus, inFront, tooDeep }: PurgePlan): string[] {
   const gone = letters.length - onBus;
   return [
-    `chosen: ${lettersText(letters.length)}`,
+    `chosen: ${counted(letters.length, "dead letter")}`,
     ...(gone > 0 ? [`gone from the bus already: ${gone}, of which only the row is deleted`] : []),
     ...(inFront > 0 ? [`in front of them: ${inFront} others, which are held meanwhile and then given back`] : []),
     ...(tooDeep > 0 ? [`out of reach: ${tooDeep}, because over ${MOST_IN_FRONT} others lie in front of them`] : []),
@@ -80,12 +69,8 @@ function planLines({ letters, onBus, inFront, tooDeep }: PurgePlan): string[] {
 }
 
 function doneText({ removed, gone, left }: LettersPurged): string {
-  const parts = [`purged ${lettersText(removed)}`];
+  const parts = [`purged ${counted(removed, "dead letter")}`];
   if (gone > 0) parts.push(`deleted ${gone} rows of letters that were gone`);
   if (left > 0) parts.push(`${left} are left: they lie too deep, or another receiver holds them. Try again later`);
   return parts.join("; ");
-}
-
-function lettersText(count: number): string {
-  return `${count} dead ${count === 1 ? "letter" : "letters"}`;
 }

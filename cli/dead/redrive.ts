@@ -3,7 +3,13 @@ import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
 import type { RedrivePlan, Redriving } from "../../shared/operate/redrive-letters.ts";
 import { MOST_IN_FRONT } from "../../shared/redrive/carry-out.ts";
 import { nameOfRun } from "../../shared/run/dead-letter.ts";
-import { DEFAULT_PER_SECOND, isAtWork, type Redrive, type RedriveWanted } from "../../shared/run/redrive.ts";
+import {
+  DEFAULT_PER_SECOND,
+  isAtWork,
+  LETTER_HINDRANCES,
+  type Redrive,
+  type RedriveWanted,
+} from "../../shared/run/redrive.ts";
 import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
 import type { DoingFlags } from "../doing.ts";
 import { Refusal } from "../refusal.ts";
@@ -13,7 +19,8 @@ import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
 import { plainText } from "../text/plain-text.ts";
 import { note, print } from "../text/print.ts";
-import { showProgress } from "../text/progress.ts";
+import { during } from "../text/progress.ts";
+import { counted } from "../text/times.ts";
 import { HINDRANCES, leftText } from "./hindrances.ts";
 import { moduleOf } from "./wanted.ts";
 
@@ -57,13 +64,13 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
   try {
     const operator = makeOperator(target.deps, target.log);
     const wanted = await wantedBy(operator, flags);
-    const plans = await planned(operator, wanted);
+    const plans = await during("looking through the dead letter queues", (show) => operator.planRedrive(wanted, show));
     const count = plans.reduce((sum, { letters }) => sum + letters, 0);
     for (const line of plans.flatMap(planLines)) print(plainText(line));
     if (count === 0) print("no dead letter of these can be redriven");
     const isWhole = plans.every(({ left, tooDeep }) => tooDeep === 0 && Object.keys(left).length === 0);
     if (dryRun || count === 0) return count > 0 || isWhole ? 0 : 1;
-    const who = await target.announce(`redrive ${lettersText(Math.min(count, most ?? count))}`);
+    const who = await target.announce(`redrive ${counted(Math.min(count, most ?? count), "dead letter")}`);
     const how = { by: { who, ...(why === undefined ? {} : { why }) }, perSecond, replicaIsKept };
     let rest = most ?? Number.POSITIVE_INFINITY;
     let isDone = isWhole;
@@ -107,19 +114,14 @@ class Order {
     this.#tried = over.redriven;
     const id = over.lastRun;
     const [key] = (await this.#operator.find(id))?.keys ?? [];
-    const progress = showProgress(`waiting for ${id}`);
-    try {
-      const run = key && (await this.#operator.wait(key));
-      if (run !== undefined && run !== "newer" && run.status === "succeeded") {
-        print(plainText(`succeeded: ${id}`));
-        return true;
-      }
-      const ended = run === undefined || run === "newer" ? "can't be followed" : run.status;
-      note(plainText(`The others are left, because ${id} ${ended}. See why: dispatcher runs explain ${id}`));
-      return false;
-    } finally {
-      progress.end();
+    const run = key && (await during(`waiting for ${id}`, () => this.#operator.wait(key)));
+    if (run !== undefined && run !== "newer" && run.status === "succeeded") {
+      print(plainText(`succeeded: ${id}`));
+      return true;
     }
+    const ended = run === undefined || run === "newer" ? "can't be followed" : run.status;
+    note(plainText(`The others are left, because ${id} ${ended}. See why: dispatcher runs explain ${id}`));
+    return false;
   }
 
   /** Redrives the letters, `most` at most. Resolves to how many; to undefined if some were not. */
@@ -146,20 +148,18 @@ class Order {
   }
 
   /** Waits until the redrive is over. */
-  async #follow(total: number): Promise<Redrive> {
-    const progress = showProgress("redriving", total);
-    try {
+  #follow(total: number): Promise<Redrive> {
+    const look = async (show: (count: number) => void): Promise<Redrive> => {
       for (;;) {
         const redrives = await this.#operator.redrives();
         const mine = redrives.find(({ source }) => sourceKey(source) === sourceKey(this.#source));
         if (!mine) throw new Refusal(`The row of the redrive of ${sourceName(this.#source)} is gone.`);
         if (!isAtWork(mine)) return mine;
-        progress.at(mine.redriven);
+        show(mine.redriven);
         await sleep(LOOK_EVERY_MS);
       }
-    } finally {
-      progress.end();
-    }
+    };
+    return during("redriving", look, total);
   }
 }
 
@@ -178,31 +178,18 @@ async function wantedBy(operator: Operator, flags: ChoiceFlags): Promise<Redrive
   };
 }
 
-async function planned(operator: Operator, wanted: RedriveWanted): Promise<readonly RedrivePlan[]> {
-  const progress = showProgress("looking through the dead letter queues");
-  try {
-    return await operator.planRedrive(wanted, (looked) => progress.at(looked));
-  } finally {
-    progress.end();
-  }
-}
-
 /** What a redrive would do, for a person. */
 function planLines({ source, letters, left, examples, inFront, tooDeep }: RedrivePlan): string[] {
-  const lines = [`${sourceName(source)}: ${lettersText(letters)} can be redriven`];
-  for (const [hindrance, count] of Object.entries(left)) {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The keys are hindrances.
-    const example = examples[hindrance as keyof typeof examples];
-    const problem = example?.problem === undefined ? "" : `: ${example.problem}`;
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- The keys are hindrances.
-    lines.push(`  ${count} ${HINDRANCES[hindrance as keyof typeof left]} (such as ${example?.messageId}${problem})`);
+  const lines = [`${sourceName(source)}: ${counted(letters, "dead letter")} can be redriven`];
+  for (const hindrance of LETTER_HINDRANCES) {
+    const count = left[hindrance];
+    if (count === undefined) continue;
+    const { messageId, problem } = examples[hindrance] ?? {};
+    const why = problem === undefined ? "" : `: ${problem}`;
+    lines.push(`  ${count} ${HINDRANCES[hindrance]} (such as ${messageId}${why})`);
   }
   if (inFront > 0) lines.push(`  ${inFront} others lie in front of them, and are held meanwhile and then given back`);
   if (tooDeep > 0)
     lines.push(`  ${tooDeep} are out of reach, because over ${MOST_IN_FRONT} others lie in front of them`);
   return lines;
-}
-
-function lettersText(count: number): string {
-  return `${count} dead ${count === 1 ? "letter" : "letters"}`;
 }

@@ -1,4 +1,5 @@
 import type { Room } from "../../shared/api/route.ts";
+import { errorText } from "../../shared/errors.ts";
 import { makeOperator } from "../../shared/operate/operator.ts";
 import type { Target } from "../target/open-target.ts";
 
@@ -22,7 +23,7 @@ export function roomOf(
         const read = await modules();
         operator = makeOperator({ ...deps, modules: new Map(read.map((module) => [module.name, module])) }, log);
       } catch (error) {
-        log.warn("could not read the module files again", { error: error instanceof Error ? error.message : "" });
+        log.warn("could not read the module files again", { error: errorText(error) });
       }
     }
     return {

@@ -35,7 +35,7 @@ export async function servePage({ act, port, ...flags }: PageFlags): Promise<num
     });
     const { words } = target;
     note(plainText(`the page of ${words}${act ? "" : ", to look only: add --act to change something"}`));
-    note("whoever has this address may do what you may do; Ctrl-C ends it");
+    note("anyone with this address may do what you may do; Ctrl-C ends it");
     print(`http://127.0.0.1:${served.port}${PAGE}#${token}`);
     await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
     served.server.closeAllConnections();

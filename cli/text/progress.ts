@@ -35,3 +35,17 @@ export function showProgress(words: string, total?: number): Progress {
     },
   };
 }
+
+/** Does something, and shows how far that is. */
+export async function during<T>(
+  words: string,
+  act: (show: (count: number) => void) => Promise<T>,
+  total?: number,
+): Promise<T> {
+  const progress = showProgress(words, total);
+  try {
+    return await act((count) => progress.at(count));
+  } finally {
+    progress.end();
+  }
+}

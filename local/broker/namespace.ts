@@ -96,9 +96,9 @@ export class Namespace {
   }
 
   /**
-   * Adds what an earlier process had and left messages in, though nobody lists it any more: whoever lists it again
-   * wants its messages, and until then must not take it for deleted. Its locks last as long as those of the first entity
-   * that is listed. A subscription takes no new messages.
+   * Adds what an earlier process had and left messages in, though nobody lists it any more. A Dispatcher that lists it
+   * again wants its messages, and until then must not take it for deleted. Its locks last as long as those of the first
+   * entity that is listed. A subscription takes no new messages.
    */
   #addKept({ queues, topics }: BrokerEntities): void {
     const [listed = { name: "" }] = [...queues, ...topics.flatMap(({ subscriptions }) => subscriptions)];

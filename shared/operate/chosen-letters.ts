@@ -1,4 +1,5 @@
 import type { LookDependencies } from "../dependencies.ts";
+import { browsePages } from "../observe/browse-pages.ts";
 import { knownSources } from "../observe/open-runs.ts";
 import type { LettersWanted } from "../ports/run-table.ts";
 import { type NotedLetter, nameOfRun, nameOnLetter } from "../run/dead-letter.ts";
@@ -22,8 +23,6 @@ export interface LetterSeen {
 
 /** Rows that are read at once. */
 const ROWS = 1_000;
-/** Messages that are peeked at in one request. */
-const PAGE = 250;
 
 /** Lists the chosen letters, source by source, as their rows note them. Those without any are left out. */
 export async function chooseLetters(deps: LookDependencies, chosen: LettersChosen): Promise<ChosenOfSource[]> {
@@ -58,18 +57,16 @@ function bySource(letters: readonly NotedLetter[]): ChosenOfSource[] {
  * that a letter keeps its number. Of two with one stamp the first counts.
  */
 export async function* lookThrough(
-  { broker }: Pick<LookDependencies, "broker">,
+  deps: Pick<LookDependencies, "broker">,
   { source, letters }: ChosenOfSource,
 ): AsyncGenerator<LetterSeen> {
   const missing = new Set(letters.keys());
-  for (let next = 0; missing.size > 0; ) {
-    const page = await broker.browse({ deadLettersOf: source }, next, PAGE);
+  if (missing.size === 0) return;
+  for await (const page of browsePages(deps, { deadLettersOf: source })) {
     for (const message of page) {
       const run = nameOnLetter(source, message);
       yield { message, letter: missing.delete(run) ? letters.get(run) : undefined };
     }
-    const last = page.at(-1);
-    if (!last) return;
-    next = last.sequenceNumber + 1;
+    if (missing.size === 0) return;
   }
 }

@@ -4,6 +4,7 @@ import type { Dependencies, LookDependencies } from "../dependencies.ts";
 import { LockLostError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { ReceivedLetter } from "../ports/message-broker.ts";
+import { MOST_IN_FRONT } from "../redrive/carry-out.ts";
 import { type NotedLetter, nameOfRun, nameOnLetter } from "../run/dead-letter.ts";
 import { sourceName } from "../run/source.ts";
 import { actionOf, type By, fieldsOf } from "./by.ts";
@@ -31,8 +32,6 @@ export interface LettersPurged {
   readonly left: number;
 }
 
-/** The bus hands out letters in order alone, so that so many others are held at most to reach one. */
-export const MOST_IN_FRONT = 10_000;
 const BATCH = 100;
 const CONCURRENCY = 16;
 

@@ -1,6 +1,7 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { browsePages } from "../observe/browse-pages.ts";
 import { knownSources } from "../observe/open-runs.ts";
 import type { StoredRedrive } from "../ports/instance-table.ts";
 import { MOST_IN_FRONT } from "../redrive/carry-out.ts";
@@ -42,8 +43,6 @@ export interface Redriving extends Doing {
 
 type OrderDependencies = Pick<Dependencies, "instanceTable" | "clock" | "kedaVersion">;
 
-const PAGE = 250;
-
 /**
  * Says what a redrive of the wanted letters would do, source by source; a source without a wanted letter is left out.
  * Peeks through the dead letter queues, judges each wanted letter by today's module files, and changes nothing.
@@ -60,8 +59,7 @@ export async function planRedrive(
     let [letters, inFront, others, tooDeep] = [0, 0, 0, 0];
     const left: Partial<Record<LetterHindrance, number>> = {};
     const examples: Partial<Record<LetterHindrance, HinderedLetter>> = {};
-    for (let next = 0; ; ) {
-      const page = await deps.broker.browse({ deadLettersOf: source }, next, PAGE);
+    for await (const page of browsePages(deps, { deadLettersOf: source })) {
       for (const seen of await seeLetters(deps, source, page)) {
         const { letter, judgement, hindrance } = seen;
         const isOne = isWanted(seen, { wanted, orderedAt });
@@ -80,9 +78,6 @@ export async function planRedrive(
       }
       looked += page.length;
       onLook(looked);
-      const last = page.at(-1);
-      if (!last || page.length < PAGE) break;
-      next = last.sequenceNumber + 1;
     }
     if (letters + tooDeep > 0 || Object.keys(left).length > 0)
       plans.push({ source, letters, left, examples, inFront, tooDeep });

@@ -1,5 +1,6 @@
 import type { Dependencies } from "../dependencies.ts";
 import { route } from "../modules/route.ts";
+import { browsePages } from "../observe/browse-pages.ts";
 import { messagesWithoutOpenRun, type OrphanMessage, ownerOf } from "../observe/orphan-messages.ts";
 import type { Source } from "../run/source.ts";
 
@@ -11,15 +12,11 @@ export interface RowlessMessage extends OrphanMessage {
   readonly module: string | undefined;
 }
 
-const PAGE = 250;
-
 /** Finds all deferred messages of a source that have no row, oldest first. Peeks through the whole source. */
 export async function rowlessMessages(deps: Dependencies, source: Source): Promise<RowlessMessage[]> {
   const { runs: atWork } = await deps.table.atWork(source);
   const found: RowlessMessage[] = [];
-  let next = 0;
-  for (;;) {
-    const page = await deps.broker.browse(source, next, PAGE);
+  for await (const page of browsePages(deps, source)) {
     for (const orphan of await messagesWithoutOpenRun(deps, source, page, atWork)) {
       if ((await deps.table.find(orphan.key)).kind !== "none") continue;
       const { message } = orphan;
@@ -29,8 +26,6 @@ export async function rowlessMessages(deps: Dependencies, source: Source): Promi
         module: route(deps.modules.values(), source, message)?.name,
       });
     }
-    const last = page.at(-1);
-    if (!last || page.length < PAGE) return found;
-    next = last.sequenceNumber + 1;
   }
+  return found;
 }

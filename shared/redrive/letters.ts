@@ -32,10 +32,12 @@ export async function seeLetters<Message extends PeekedMessage>(
   letters: readonly Message[],
 ): Promise<SeenLetter<Message>[]> {
   const owner = await instanceTable.owner();
-  const keys = letters.map((letter) => keyOnLetter(source, letter, owner));
-  const runs = keys.length === 0 ? new Map<string, LetterRun>() : await table.letterRuns(source, keys);
-  return letters.map((letter, index) => {
-    const original = keys[index] ?? keyOnLetter(source, letter, owner);
+  const keyed = letters.map((letter) => ({ letter, original: keyOnLetter(source, letter, owner) }));
+  const runs = await table.letterRuns(
+    source,
+    keyed.map(({ original }) => original),
+  );
+  return keyed.map(({ letter, original }) => {
     const run = runs.get(nameOfRun(original));
     const { expiresAt: _, ...message } = withoutLetterStamps(letter);
     const judgement = judge(modules.values(), source, message);

@@ -50,11 +50,14 @@ export function withoutStamps(message: PeekedMessage): PeekedMessage {
 
 /** Gives a dead letter as the sender wrote it, without all that it was stamped with when it was dead-lettered. */
 export function withoutLetterStamps(letter: PeekedMessage): PeekedMessage {
-  const properties = Object.fromEntries(Object.entries(letter.properties).filter(([name]) => !LETTER_STAMP.test(name)));
+  const properties = Object.fromEntries(Object.entries(letter.properties).filter(([name]) => !isLetterStamp(name)));
   return { ...letter, properties };
 }
 
-const LETTER_STAMP = /^(?:DeadLetterReason|DeadLetterErrorDescription|dispatcher-.*)$/;
+/** Whether a message has a property of this name because it was dead-lettered, and not because its sender gave it one. */
+export function isLetterStamp(name: string): boolean {
+  return /^(?:DeadLetterReason|DeadLetterErrorDescription|dispatcher-.*)$/.test(name);
+}
 
 /** Reads how often a letter was redriven, as its stamp says. */
 export function redrivesOf({ properties }: Pick<PeekedMessage, "properties">): number {

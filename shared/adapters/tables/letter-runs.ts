@@ -4,7 +4,7 @@ import { nameOfRun } from "../../run/dead-letter.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import { letterIn, runRanges, runRow, sourcePartition } from "./keys.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
-import { isMark, isNewer, readClosedRun, unknownColumns } from "./run-entity.ts";
+import { isMark, isNewer, readStoredClosedRun } from "./run-entity.ts";
 
 /** Ranges that are read at once. */
 const CONCURRENCY = 16;
@@ -43,11 +43,10 @@ function partsOf(rowKey: string): { readonly original: string; readonly redrive:
   return { original, redrive: Number(redrive) };
 }
 
-function letterRunOf({ columns, etag }: Row, source: Source, redrive: number): LetterRun {
+function letterRunOf(row: Row, source: Source, redrive: number): LetterRun {
+  const { columns } = row;
   if (isNewer(columns)) return { kind: "newer" };
   if (isMark(columns)) return { kind: "open", redrive };
-  const unknown = unknownColumns(columns);
-  const run = readClosedRun(source, columns);
   const letter = typeof columns.deadRow === "string" ? letterIn(columns.deadRow) : undefined;
-  return { kind: "closed", run, etag, ...(unknown === undefined ? {} : { unknown }), letter, columns };
+  return { kind: "closed", ...readStoredClosedRun(row, source), letter, columns };
 }

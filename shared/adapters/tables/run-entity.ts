@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { StoredRun } from "../../ports/run-table.ts";
+import type { StoredClosedRun, StoredRun } from "../../ports/run-table.ts";
 import { REASONS } from "../../run/reasons.ts";
 import {
   type AttemptEnd,
@@ -190,7 +190,7 @@ export function isOld(columns: Columns): boolean {
 }
 
 /** Gives the columns of a row that this release doesn't know; undefined if it knows them all. */
-export function unknownColumns(columns: Columns): Columns | undefined {
+function unknownColumns(columns: Columns): Columns | undefined {
   const unknown = Object.keys(columns).filter((name) => !KNOWN.has(name));
   return unknown.length === 0 ? undefined : Object.fromEntries(unknown.map((name) => [name, columns[name]]));
 }
@@ -225,6 +225,13 @@ export function readClosedRun(source: Source, columns: Columns): ClosedRun {
     ...readVerdict(columns),
     ...readTimeline(columns),
   };
+}
+
+/** Reads a closed run with its ETag, and what a newer release wrote there. Throws BadRowError as `readClosedRun` does. */
+export function readStoredClosedRun({ columns, etag }: Row, source: Source): StoredClosedRun {
+  const unknown = unknownColumns(columns);
+  const run = readClosedRun(source, columns);
+  return unknown === undefined ? { run, etag } : { run, etag, unknown };
 }
 
 /** Gives the columns of a registry row, with the source in its own spelling. */

@@ -4,7 +4,6 @@ import type { InstanceTable } from "../../ports/instance-table.ts";
 import type { FoundRun, RunTable, StoredClosedRun, StoredRun } from "../../ports/run-table.ts";
 import { notedLetter } from "../../run/dead-letter.ts";
 import { type Run, type RunKey, runId } from "../../run/run.ts";
-import type { Source } from "../../run/source.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
 import { actionSteps } from "./action-rows.ts";
 import { BadRowError } from "./columns.ts";
@@ -22,9 +21,8 @@ import {
   isOld,
   isSameClosing,
   placeOf,
-  readClosedRun,
+  readStoredClosedRun,
   readStoredRun,
-  unknownColumns,
   writeClosedRun,
   writeMark,
   writeOpenRun,
@@ -124,7 +122,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
     const row = await rows.get(partitionOf(key), runRow(key), `looking for run ${runId(key)}`);
     return row === undefined || isMark(row.columns) || isNewer(row.columns)
       ? undefined
-      : strictly(row, () => closedOf(row, key.source));
+      : strictly(row, () => readStoredClosedRun(row, key.source));
   };
 
   /** Inserts an open run. A waiting one joins its line at once. `also`: what else belongs to the transaction. */
@@ -161,7 +159,8 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
         const mark = await read(runRow(key));
         if (mark === undefined) return { kind: "none" };
         if (isNewer(mark.columns)) return { kind: "newer" };
-        if (!isMark(mark.columns)) return { kind: "closed", ...strictly(mark, () => closedOf(mark, key.source)) };
+        if (!isMark(mark.columns))
+          return { kind: "closed", ...strictly(mark, () => readStoredClosedRun(mark, key.source)) };
         const place = placeOf(mark.columns);
         const waiting = place === undefined ? undefined : await read(place);
         if (waiting) return openRow(waiting, () => readStoredRun(waiting, key.source));
@@ -261,12 +260,6 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
 
 /** How often a run is looked for that moves between two reads. */
 const MAX_LOOKS = 5;
-
-function closedOf({ columns, etag }: Row, source: Source): StoredClosedRun {
-  const unknown = unknownColumns(columns);
-  const run = readClosedRun(source, columns);
-  return unknown === undefined ? { run, etag } : { run, etag, unknown };
-}
 
 function openRow(row: Row, read: () => StoredRun): FoundRun {
   return isNewer(row.columns) ? { kind: "newer" } : { kind: "open", stored: strictly(row, read) };

@@ -1,12 +1,11 @@
 import type { Dependencies } from "../../dependencies.ts";
 import { EntityMissingError } from "../../errors.ts";
+import { browsePages } from "../../observe/browse-pages.ts";
 import { type NotedLetter, nameOfRun, nameOnLetter } from "../../run/dead-letter.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import type { AuditFinding } from "./finding.ts";
 import { inFlightMs } from "./in-flight.ts";
 
-/** Messages that are peeked at in one request. */
-const PAGE = 250;
 /** Rows that are read at a time. */
 const ROWS = 1_000;
 
@@ -40,20 +39,17 @@ export async function letterFindings(
 
 /** Names the runs whose letters are in the dead letter queue. Undefined if there is no such entity. */
 async function lettersOn(
-  { broker }: Dependencies,
+  deps: Dependencies,
   source: Source,
   tell: (more: number) => void,
 ): Promise<ReadonlySet<string> | undefined> {
   const found = new Set<string>();
   try {
-    for (let next = 0; ; ) {
-      const page = await broker.browse({ deadLettersOf: source }, next, PAGE);
+    for await (const page of browsePages(deps, { deadLettersOf: source })) {
       for (const message of page) found.add(nameOnLetter(source, message));
       tell(page.length);
-      const last = page.at(-1);
-      if (!last || page.length < PAGE) return found;
-      next = last.sequenceNumber + 1;
     }
+    return found;
   } catch (error) {
     if (error instanceof EntityMissingError) return undefined;
     throw error;

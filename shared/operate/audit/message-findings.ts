@@ -2,6 +2,7 @@ import pLimit from "p-limit";
 import type { Dependencies } from "../../dependencies.ts";
 import { EntityMissingError } from "../../errors.ts";
 import { route } from "../../modules/route.ts";
+import { browsePages } from "../../observe/browse-pages.ts";
 import { lookAtMessage } from "../../observe/look-at-message.ts";
 import { ownerOf } from "../../observe/orphan-messages.ts";
 import type { PeekedMessage } from "../../run/message.ts";
@@ -15,7 +16,6 @@ import { inFlightMs } from "./in-flight.ts";
 import type { OpenRow, SourceRows } from "./open-rows.ts";
 import { removedModules } from "./source-findings.ts";
 
-const PAGE = 250;
 /** Rows and messages that are looked at again at once. */
 const CONCURRENCY = 16;
 
@@ -52,8 +52,7 @@ async function comparedWith(
   const limit = pLimit(CONCURRENCY);
   const unseen = new Map(open);
   const found: AuditFinding[] = [];
-  for (let next = 0; ; ) {
-    const page = await deps.broker.browse(source, next, PAGE);
+  for await (const page of browsePages(deps, source)) {
     const looked = await limit.map(page, async (message) => {
       const { sequenceNumber, enqueuedAt } = message;
       const id = runId({ source, sequenceNumber, enqueuedAt });
@@ -64,9 +63,6 @@ async function comparedWith(
     });
     found.push(...looked.flatMap((finding) => finding ?? []));
     tell(page.length);
-    const last = page.at(-1);
-    if (!last || page.length < PAGE) break;
-    next = last.sequenceNumber + 1;
   }
   const gone = await limit.map([...unseen.values()], (row) => missing(deps, row));
   const runs = gone.flatMap((finding) => finding ?? []);

@@ -5,6 +5,7 @@ import { type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../../ru
 import type { PeekedMessage, Properties } from "../../run/message.ts";
 import type { ClosedRun, ClosedStatus, RunKey } from "../../run/run.ts";
 import { sourceKey } from "../../run/source.ts";
+import { isLetterStamp } from "../../run/stamp.ts";
 import { runsNamed } from "../run-named.ts";
 import { type Sought, sought } from "./sought.ts";
 
@@ -106,9 +107,6 @@ async function peekAt({ broker }: LookDependencies, letter: NotedLetter): Promis
   const message = await broker.peek({ deadLettersOf: source }, sequenceNumber);
   if (!message || nameOnLetter(source, message) !== nameOfRun(letter)) return undefined;
   const { state, body, properties } = message;
-  const stamps = Object.fromEntries(Object.entries(properties).filter(([name]) => OURS.test(name)));
+  const stamps = Object.fromEntries(Object.entries(properties).filter(([name]) => isLetterStamp(name)));
   return { state, stamps, bodyBytes: body.byteLength };
 }
-
-/** The properties that a dead letter has by being one. */
-const OURS = /^(DeadLetterReason|DeadLetterErrorDescription|dispatcher-.*)$/;
