@@ -16,7 +16,7 @@ export function completedJobs(line: string): string[] {
 }
 
 /** Names the Jobs whose pods' containers have exited, of one line of a watch of the pods. */
-function exitedJobs(line: string): string[] {
+export function exitedJobs(line: string): string[] {
   if (!line.includes('"Completed"')) return [];
   return (
     event

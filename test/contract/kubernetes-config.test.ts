@@ -2,12 +2,16 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { ConfigError } from "../../shared/errors.ts";
 
 /** How old the library's copy of such a file must be before the library reads the file again. */
 const STALE_MS = 61_000;
+
+/** After so long an idle connection is surely gone, if undici is left its own patience of 4 s. */
+const UNDICI_PATIENCE_MS = 5_500;
 
 let directory = "";
 const shown: (string | undefined)[] = [];
@@ -16,6 +20,9 @@ const server = createServer((request, response) => {
   const table = { kind: "Table", metadata: {}, columnDefinitions: [], rows: [] };
   response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(table));
 });
+
+// The API server says in no header how long it keeps a connection.
+server.keepAliveTimeout = 0;
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "dispatcher-kubeconfig-"));
@@ -71,6 +78,18 @@ describe("a kubeconfig file with a tokenFile", () => {
     expect(() => makeKubernetesJobs(broken)).toThrow(ConfigError);
   });
 });
+
+test("a connection that nobody used for some seconds is used again", async () => {
+  let connections = 0;
+  const count = () => void (connections += 1);
+  server.on("connection", count);
+  const cluster = await clusterOf({ token: "own" });
+  await cluster.listJobs();
+  await sleep(UNDICI_PATIENCE_MS);
+  await cluster.listJobs();
+  server.off("connection", count);
+  expect(connections).toBe(1);
+}, 20_000);
 
 describe("a kubeconfig whose command hangs", () => {
   test("holds up no call, starts no second command, and is used again once the command has ended", async () => {

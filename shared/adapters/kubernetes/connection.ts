@@ -1,5 +1,6 @@
+import type { AgentOptions, RequestOptions } from "node:https";
 import { HttpMethod, type KubeConfig, RequestContext } from "@kubernetes/client-node";
-import { type Dispatcher, request as sendRequest } from "undici";
+import { Agent, type buildConnector, type Dispatcher, request as sendRequest } from "undici";
 import { errorText } from "../../errors.ts";
 import { excerpt, isOverload, KubernetesFailure, NoAnswerError, readWarnings } from "./answer.ts";
 
@@ -59,6 +60,12 @@ const MAX_REST_MS = 60_000;
 const CONNECTIONS_LIFE_MS = 5 * 60 * 1000;
 
 /**
+ * How long a connection stays open that nobody uses. Messages come seconds apart, and to encrypt a new connection takes
+ * longer than a request. The API server ends idle connections after 90 s, and most load balancers do so after 60 s or more.
+ */
+const IDLE_CONNECTION_LIFE_MS = 30_000;
+
+/**
  * How long credentials are used before the library is asked for them again. It reads files each time, and makes a pool
  * of connections. If a token ends within this time, the server may refuse one request, and the next tick asks again.
  */
@@ -68,7 +75,7 @@ const CREDENTIALS_LIFE_MS = 1_000;
 interface Credentials {
   readonly headers: Readonly<Record<string, string>>;
   /** The connections that trust the server's certificate; undefined if its address needs no settings of TLS. */
-  readonly dispatcher?: Dispatcher;
+  readonly dispatcher: Dispatcher | undefined;
 }
 
 /** Makes a connection to the current context's cluster. Sends no request yet. */
@@ -159,13 +166,11 @@ export function connect(
  */
 function makeAuthenticate(kubeConfig: KubeConfig, server: string, timeoutMs: number): () => Promise<Credentials> {
   let hangs = false;
-  let pool: { readonly dispatcher: Dispatcher; readonly madeAt: number } | undefined;
+  let pool: { readonly dispatcher: Dispatcher | undefined; readonly madeAt: number } | undefined;
   let latest: { readonly credentials: Promise<Credentials>; readonly askedAt: number } | undefined;
 
-  /** Asks the library, whose only way to tell credentials is to put them on a request. */
   async function ask(): Promise<Credentials> {
-    const request = new RequestContext(server, HttpMethod.GET);
-    const applied = kubeConfig.applySecurityAuthentication(request);
+    const applied = apply();
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -176,22 +181,26 @@ function makeAuthenticate(kubeConfig: KubeConfig, server: string, timeoutMs: num
       }, timeoutMs);
     });
     try {
-      await Promise.race([applied, timeout]);
+      return await Promise.race([applied, timeout]);
     } catch (error) {
       latest = undefined;
       throw new NoAnswerError(`no credentials by the kubeconfig (${errorText(error)})`, { cause: error });
     } finally {
       clearTimeout(timer);
     }
-    const headers = request.getHeaders();
-    const fresh = request.getDispatcher();
-    if (fresh === undefined) return { headers };
+  }
+
+  /** Asks the library, whose only way to tell credentials is to put them on the options of a request. */
+  async function apply(): Promise<Credentials> {
+    const options: AgentOptions & RequestOptions = {};
+    await kubeConfig.applyToHTTPSOptions(options);
     if (pool === undefined || performance.now() - pool.madeAt > CONNECTIONS_LIFE_MS) {
+      const dispatcher = await connectionsOf(kubeConfig, server, options);
       // `close` waits for the requests that still use the pool.
-      pool?.dispatcher.close().catch(() => {});
-      pool = { dispatcher: fresh, madeAt: performance.now() };
+      pool?.dispatcher?.close().catch(() => {});
+      pool = { dispatcher, madeAt: performance.now() };
     }
-    return { headers, dispatcher: pool.dispatcher };
+    return { headers: headersOf(options), dispatcher: pool.dispatcher };
   }
 
   return async () => {
@@ -201,6 +210,32 @@ function makeAuthenticate(kubeConfig: KubeConfig, server: string, timeoutMs: num
       latest = { credentials: ask(), askedAt: now };
     return latest.credentials;
   };
+}
+
+/**
+ * Makes the pool of connections for requests with these options; undefined if the server's address needs no settings of
+ * TLS. The library's own pool ends connections that were idle for 4 s, and is used only where a proxy is in the way.
+ */
+async function connectionsOf(
+  kubeConfig: KubeConfig,
+  server: string,
+  options: AgentOptions & RequestOptions,
+): Promise<Dispatcher | undefined> {
+  const made = kubeConfig.createDispatcherOptions(kubeConfig.getCurrentCluster(), options);
+  if (made.type === "agent") {
+    // Both types are the options of `tls.connect`, and differ only in whether one that is left out may be undefined.
+    const connect = made.connect as buildConnector.BuildOptions;
+    return new Agent({ connect, keepAliveTimeout: IDLE_CONNECTION_LIFE_MS });
+  }
+  if (made.type === "none") return undefined;
+  const request = new RequestContext(server, HttpMethod.GET);
+  await kubeConfig.applySecurityAuthentication(request);
+  return request.getDispatcher();
+}
+
+function headersOf({ headers = {}, auth }: RequestOptions): Record<string, string> {
+  const basic = typeof auth === "string" ? { Authorization: `Basic ${Buffer.from(auth).toString("base64")}` } : {};
+  return { ...basic, ...Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])) };
 }
 
 async function answered<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
