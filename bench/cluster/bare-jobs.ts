@@ -6,8 +6,8 @@ import { completedJobs, exitedJobs } from "./settlements.ts";
 /** Jobs without messages. */
 export interface BareJobs {
   /**
-   * Creates the Job that the Dispatcher would make of a message. Resolves when the cluster calls it complete, to when the
-   * cluster told that its container had exited, in ms since 1970; undefined if it had not told by then.
+   * Creates the Job that the Dispatcher would make of a message. Resolves when the cluster calls it complete, to when it
+   * told that the pod had succeeded, in ms since 1970; undefined if it had not told by then.
    */
   run(messageId: string, body: string): Promise<number | undefined>;
   stop(): void;
@@ -19,14 +19,14 @@ export async function bareJobs(
   module: Module,
 ): Promise<BareJobs> {
   const waiting = new Map<string, () => void>();
-  const exitToldAt = new Map<string, number>();
+  const podSucceededAt = new Map<string, number>();
   const watches = [
     await admin.watchJobs((line) => {
       for (const name of completedJobs(line)) waiting.get(name)?.();
     }),
     await admin.watchPods((line) => {
-      for (const name of exitedJobs(line)) if (!exitToldAt.has(name)) exitToldAt.set(name, Date.now());
-    }),
+      for (const name of exitedJobs(line)) if (!podSucceededAt.has(name)) podSucceededAt.set(name, Date.now());
+    }, "Succeeded"),
   ];
   let sequenceNumber = 0;
   return {
@@ -38,7 +38,7 @@ export async function bareJobs(
       const complete = new Promise<void>((resolve) => waiting.set(name, resolve));
       await admin.createJob(JSON.stringify(job));
       await complete;
-      return exitToldAt.get(name);
+      return podSucceededAt.get(name);
     },
     stop() {
       for (const watch of watches) watch.stop();

@@ -23,9 +23,9 @@ export async function measureBare(stage: Stage, { singles, burst }: PeersOptions
   const jobs = await bareJobs(cluster, module);
   const run = async (order: Order): Promise<Fate> => {
     const enqueuedAt = Date.now();
-    const exitToldAt = await jobs.run(order.id, JSON.stringify(order));
+    const podSucceededAt = await jobs.run(order.id, JSON.stringify(order));
     const fate = fateOf({ enqueuedAt, goneAt: Date.now() }, reports.of(order.id));
-    return { ...fate, ...(exitToldAt === undefined ? {} : { exitToldAt }) };
+    return { ...fate, ...(podSucceededAt === undefined ? {} : { podSucceededAt }) };
   };
 
   progress(`bare cluster: ${singles} single Jobs`);

@@ -8,8 +8,8 @@ export interface Fate {
   /** When its first worker started and its last one ended. Undefined if no worker had it. */
   readonly startedAt?: number;
   readonly endedAt?: number;
-  /** When the cluster told that its container had exited. Of bare Jobs alone. */
-  readonly exitToldAt?: number;
+  /** When the cluster told that its pod had succeeded. Of bare Jobs alone. */
+  readonly podSucceededAt?: number;
   /** When it was gone from the bus. Undefined if it was still there in the end. */
   readonly goneAt?: number;
   readonly letter?: DeadLetter;
@@ -35,9 +35,9 @@ export const TIMES = {
   toGone: ({ sentAt, goneAt = Infinity }: Fate) => goneAt - sentAt,
   /** A worker that completes its message by itself ends after its message is gone, which makes a negative time. */
   endToGone: ({ endedAt = Infinity, goneAt = Infinity }: Fate) => (goneAt === Infinity ? Infinity : goneAt - endedAt),
-  /** How long the kubelet takes to notice and tell it. Who settles by what the Job did can't be faster. */
-  endToTold: ({ endedAt = Infinity, exitToldAt = Infinity }: Fate) =>
-    exitToldAt === Infinity ? Infinity : exitToldAt - endedAt,
+  /** How long the kubelet takes to say that the pod has succeeded. Who settles by what the Job did can't be faster. */
+  endToPodSucceeded: ({ endedAt = Infinity, podSucceededAt = Infinity }: Fate) =>
+    podSucceededAt === Infinity ? Infinity : podSucceededAt - endedAt,
 } as const;
 
 /** The middle of some times, the one that 95 of 100 don't exceed, and the longest. */

@@ -39,7 +39,7 @@ function singlesRows({ options, bare }: PeersFigures): Row[] {
     { what: `${options.singles} single messages, one every ${PACE_MS / 1000} s` },
     ...waveRows(({ singles }) => singles, bare.singles),
     { ...endToGone, bare: spreadText(spreadOf(bare.singles, "endToGone")), target: TARGETS.endToGone },
-    { what: "  container ended to the cluster telling it", bare: spreadText(spreadOf(bare.singles, "endToTold")) },
+    { what: "  container ended to pod succeeded", bare: spreadText(spreadOf(bare.singles, "endToPodSucceeded")) },
   ];
 }
 

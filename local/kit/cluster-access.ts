@@ -73,16 +73,17 @@ export class BareCluster {
     return this.#watch(`/apis/batch/v1/namespaces/${this.#access.namespace}/jobs`, onLine);
   }
 
-  /** The same for the pods. */
-  watchPods(onLine: (line: string) => void): Promise<{ stop(): void }> {
-    return this.#watch(`/api/v1/namespaces/${this.#access.namespace}/pods`, onLine);
+  /** The same for the pods, or for those whose phase is `phase`. */
+  watchPods(onLine: (line: string) => void, phase?: string): Promise<{ stop(): void }> {
+    return this.#watch(`/api/v1/namespaces/${this.#access.namespace}/pods`, onLine, phase && `status.phase=${phase}`);
   }
 
-  async #watch(path: string, onLine: (line: string) => void): Promise<{ stop(): void }> {
+  async #watch(path: string, onLine: (line: string) => void, fieldSelector = ""): Promise<{ stop(): void }> {
     const newest = await this.ask("GET", `${path}?includeObject=None&limit=1`, { accept: TABLE });
     const { metadata } = tablePage.parse(JSON.parse(newest));
-    const since = `watch=true&includeObject=None&resourceVersion=${metadata.resourceVersion ?? ""}`;
-    const sent = this.#send("GET", `${path}?${since}`, TABLE);
+    const resourceVersion = metadata.resourceVersion ?? "";
+    const query = new URLSearchParams({ watch: "true", includeObject: "None", resourceVersion, fieldSelector });
+    const sent = this.#send("GET", `${path}?${query.toString()}`, TABLE);
     sent.end();
     const response = await answerOf(sent);
     if (response.statusCode !== 200) throw new Error(`watching ${path}: ${response.statusCode}`);

@@ -44,7 +44,7 @@ describe("the times of some messages", () => {
     expect(spreadOf([aFate(), aFate(), stays], "toGone")).toEqual({ p50: 2500, p95: Infinity, last: Infinity });
     expect(spreadOf([stays], "endToGone").last).toBe(Infinity);
     expect(spreadOf([unstarted], "toStart").last).toBe(Infinity);
-    expect(spreadOf([aFate()], "endToTold").last).toBe(Infinity);
+    expect(spreadOf([aFate()], "endToPodSucceeded").last).toBe(Infinity);
   });
 
   it("are negative for a message that is gone before its worker has ended", () => {
