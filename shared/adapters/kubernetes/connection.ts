@@ -223,7 +223,7 @@ async function connectionsOf(
 ): Promise<Dispatcher | undefined> {
   const made = kubeConfig.createDispatcherOptions(kubeConfig.getCurrentCluster(), options);
   if (made.type === "agent") {
-    // Both types are the options of `tls.connect`, and differ only in whether one that is left out may be undefined.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Both are the options of `tls.connect`. Only one of the types lets an option be undefined.
     const connect = made.connect as buildConnector.BuildOptions;
     return new Agent({ connect, keepAliveTimeout: IDLE_CONNECTION_LIFE_MS });
   }
