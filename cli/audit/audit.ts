@@ -40,7 +40,7 @@ export async function audit({ output, repair, ...flags }: AuditFlags): Promise<n
 async function walk(operator: Operator): Promise<AuditReport> {
   const progress = showProgress("looking at the open runs");
   try {
-    return await operator.audit((now) => progress.now(progressText(now)));
+    return await operator.audit((looked) => progress.now(progressText(looked)));
   } finally {
     progress.end();
   }

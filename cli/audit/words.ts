@@ -1,14 +1,13 @@
 import {
-  type AuditProgress,
   type AuditReport,
   isSafe,
+  type Looked,
   PHASES,
   type Phase,
   type ShownFinding,
 } from "../../shared/operate/audit/finding.ts";
 import { subjectOf } from "../../shared/operate/audit/subject.ts";
 import { FORCED_OUTCOMES } from "../../shared/operate/forced-outcome.ts";
-import { sourceName } from "../../shared/run/source.ts";
 import { counted, timeText } from "../text/times.ts";
 
 /** What was found, and the command that mends it. */
@@ -143,17 +142,23 @@ const LOOKED: Readonly<Record<Phase, string>> = {
   rows: "row",
 };
 
-/** Says how far an audit is. */
-export function progressText({ phase, source, done }: AuditProgress): string {
-  return `looking at the ${phase}${source === undefined ? "" : ` of ${sourceName(source)}`}: ${done}`;
+/** Says how far an audit is. Its parts are under way side by side. */
+export function progressText(looked: Looked): string {
+  return `looked at ${lookedAt(
+    looked,
+    PHASES.filter((phase) => looked[phase] > 0),
+  )}`;
 }
 
 /** Says how much was found, and what was looked at. */
 export function lookedText({ findings, looked, unfinished }: AuditReport): string {
-  const parts = PHASES.map((phase) => counted(looked[phase], LOOKED[phase]));
   const nothing = unfinished.length > 0 ? "found nothing so far" : "nothing needs to be repaired";
   const found = findings.length === 0 ? nothing : `found ${counted(findings.length, "thing")}`;
-  return `${found}: looked at ${parts.join(", ")}`;
+  return `${found}: looked at ${lookedAt(looked, PHASES)}`;
+}
+
+function lookedAt(looked: Looked, phases: readonly Phase[]): string {
+  return phases.map((phase) => counted(looked[phase], LOOKED[phase])).join(", ");
 }
 
 /** Says how far each look came that was cut off. */

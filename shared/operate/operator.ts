@@ -13,7 +13,7 @@ import { acceptLoss } from "./accept-loss.ts";
 import { adoptMessage } from "./adopt-message.ts";
 import { type Answer, already, refused } from "./answer.ts";
 import { audit } from "./audit/audit.ts";
-import type { AuditProgress, AuditReport, SafeFinding } from "./audit/finding.ts";
+import type { AuditReport, Looked, SafeFinding } from "./audit/finding.ts";
 import { mend } from "./audit/mend.ts";
 import { subjectOf } from "./audit/subject.ts";
 import type { By, Doing } from "./by.ts";
@@ -72,7 +72,7 @@ export interface Operator {
   /** Lists the modules as their files have them, and what a person said of each. */
   modules(): Promise<readonly ModuleShown[]>;
   /** Finds where bus, rows and cluster disagree, and what only a person may decide: see `audit.ts`. Changes nothing. */
-  audit(tell?: (progress: AuditProgress) => void): Promise<AuditReport>;
+  audit(tell?: (looked: Looked) => void): Promise<AuditReport>;
   /** Mends what an audit found and needs no judgement: see `mend.ts`. `tell` is told how many are done. */
   mend(found: readonly SafeFinding[], how: Doing, tell?: (done: number) => void): Promise<Answers>;
   /** Lists what persons did, the newest first. Changes nothing. Rejects with an UnavailableError. */

@@ -3,7 +3,6 @@ import type { SearchRow } from "../../ports/row-check.ts";
 import type { ClusterRecord } from "../../run/cluster-record.ts";
 import type { NotedLetter } from "../../run/dead-letter.ts";
 import type { ClosedStatus, OpenStatus, RunKey } from "../../run/run.ts";
-import type { Source } from "../../run/source.ts";
 import type { HoldReason } from "../../run/source-hold.ts";
 
 /** A deferred message without a row, open or closed. */
@@ -192,24 +191,17 @@ function areAllGone({ letters, noted }: Counted<"letters gone", "letters">): boo
   return noted >= FEWEST_TO_DOUBT && letters.length === noted;
 }
 
-/** The part of an audit that is under way, in the order in which they come. */
+/** The parts of an audit, in the order in which their findings come. */
 export const PHASES = ["open runs", "Jobs", "messages", "dead letters", "rows"] as const;
 export type Phase = (typeof PHASES)[number];
 
-/** How far a phase is. */
-export interface AuditProgress {
-  readonly phase: Phase;
-  /** The source that is looked through. Undefined for the Jobs. */
-  readonly source?: Source;
-  /** So many things were looked at in this phase. */
-  readonly done: number;
-}
+/** How many things of each phase were looked at. */
+export type Looked = Readonly<Record<Phase, number>>;
 
 /** What an audit looked at, and what it found. */
 export interface AuditReport {
   readonly findings: readonly AuditFinding[];
-  /** How many things of each phase were looked at. */
-  readonly looked: Readonly<Record<Phase, number>>;
+  readonly looked: Looked;
   /** The phases that were cut off, because something was away, and those that could not begin without them. */
   readonly unfinished: readonly { readonly phase: Phase; readonly detail: string }[];
 }

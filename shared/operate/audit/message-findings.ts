@@ -13,6 +13,7 @@ import { wasHeld } from "../../run/stamp.ts";
 import { findRun } from "./find-run.ts";
 import type { AuditFinding } from "./finding.ts";
 import { inFlightMs } from "./in-flight.ts";
+import { lettersOnBus } from "./letters-on-bus.ts";
 import type { OpenRow, SourceRows } from "./open-rows.ts";
 import { removedModules } from "./source-findings.ts";
 
@@ -67,8 +68,10 @@ async function comparedWith(
   const gone = await limit.map([...unseen.values()], (row) => missing(deps, row));
   const runs = gone.flatMap((finding) => finding ?? []);
   // The messages of redriven runs lie in the dead letter queue, each by its number.
-  const redriven = [...rows.open.values()].filter(({ key }) => key.redrive !== undefined);
-  for (const finding of await limit.map(redriven, (row) => missing(deps, row))) if (finding) found.push(finding);
+  const redriven = [...rows.open.values()].filter((row) => row.key.redrive !== undefined && isSettled(deps, row));
+  const onBus = await lettersOnBus(deps, source, redriven);
+  const unfound = redriven.filter((row) => !onBus.has(row));
+  for (const finding of await limit.map(unfound, (row) => missing(deps, row))) if (finding) found.push(finding);
   if (!areMessagesMissing(open.size, runs.length)) return [...found, ...runs];
   const removed = removedModules(deps, rows);
   found.push({

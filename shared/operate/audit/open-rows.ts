@@ -5,6 +5,7 @@ import type { MessagePlace } from "../../ports/message-broker.ts";
 import type { Place, RunTable, StoredRun } from "../../ports/run-table.ts";
 import { keyOf, type OpenStatus, runId } from "../../run/run.ts";
 import type { Source } from "../../run/source.ts";
+import { sideBySide } from "./side-by-side.ts";
 
 /** What is kept of an open run. Very many may wait. */
 export interface OpenRow {
@@ -27,27 +28,44 @@ export interface SourceRows {
 
 /** Rows that are read at a time. */
 const PAGE = 1_000;
+/** Sources whose rows are read at once. Of each, the four places of its runs are. */
+const CONCURRENCY = 2;
 const WAITING: readonly Place[] = ["line", "later", "held"];
 
+type Reading = Looking & { readonly table: Pick<RunTable, "inPlace"> };
+
 /** Reads every open run of an instance, page by page. A run that moves meanwhile may be missed. */
-export async function readOpenRows(
-  deps: Looking & { readonly table: Pick<RunTable, "inPlace"> },
-  tell: (source: Source, more: number) => void,
-): Promise<SourceRows[]> {
-  const all: SourceRows[] = [];
-  for (const source of await knownSources(deps)) {
-    const { runs: atWork } = await deps.table.atWork(source);
-    tell(source, atWork.length);
-    const open = new Map(atWork.map((stored) => [runId(stored.run), rowOf(stored)]));
-    for (const place of WAITING)
-      for (let page: readonly StoredRun[] | undefined; page === undefined || page.length === PAGE; ) {
-        page = await deps.table.inPlace(source, place, PAGE, page?.at(-1)?.row);
-        for (const stored of page) open.set(runId(stored.run), rowOf(stored));
-        tell(source, page.length);
-      }
-    all.push({ source, atWork, open });
+export async function readOpenRows(deps: Reading, tell: (more: number) => void): Promise<SourceRows[]> {
+  return sideBySide(await knownSources(deps), CONCURRENCY, (source) => readSource(deps, source, tell));
+}
+
+async function readSource(deps: Reading, source: Source, tell: (more: number) => void): Promise<SourceRows> {
+  let atWork: readonly StoredRun[] = [];
+  const places = [
+    async () => {
+      ({ runs: atWork } = await deps.table.atWork(source));
+      tell(atWork.length);
+      return atWork.map(rowOf);
+    },
+    ...WAITING.map((place) => () => readPlace(deps, source, place, tell)),
+  ];
+  const rows = await sideBySide(places, places.length, (read) => read());
+  return { source, atWork, open: new Map(rows.flat().map((row) => [runId(row.key), row])) };
+}
+
+async function readPlace(
+  { table }: Reading,
+  source: Source,
+  place: Place,
+  tell: (more: number) => void,
+): Promise<OpenRow[]> {
+  const rows: OpenRow[] = [];
+  for (let page: readonly StoredRun[] | undefined; page === undefined || page.length === PAGE; ) {
+    page = await table.inPlace(source, place, PAGE, page?.at(-1)?.row);
+    rows.push(...page.map(rowOf));
+    tell(page.length);
   }
-  return all;
+  return rows;
 }
 
 function rowOf({ run, row }: StoredRun): OpenRow {

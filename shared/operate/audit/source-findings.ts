@@ -7,9 +7,12 @@ import { runId } from "../../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../run/source.ts";
 import type { AuditFinding } from "./finding.ts";
 import type { SourceRows } from "./open-rows.ts";
+import { sideBySide } from "./side-by-side.ts";
 
 /** So many held runs of a gate are counted at most. */
 const MOST_COUNTED = 1_000;
+/** Sources whose gates are looked at at once. */
+const CONCURRENCY = 8;
 
 /** Finds what holds the runs of whole sources, gates and modules up. `held`: the holds whose loss no person accepted. */
 export async function sourceFindings(
@@ -24,8 +27,9 @@ export async function sourceFindings(
   });
   const gates = makeGates(deps);
   await gates.refresh();
-  for (const rows of all) {
-    found.push(...(await shutGates(deps, rows.source, gates)));
+  const shut = await sideBySide(all, CONCURRENCY, ({ source }) => shutGates(deps, source, gates));
+  for (const [index, rows] of all.entries()) {
+    found.push(...(shut[index] ?? []));
     // With the files back, the source is no longer held either.
     if (!held.some(({ source }) => sourceKey(source) === sourceKey(rows.source)))
       found.push(...missingFiles(deps, rows));

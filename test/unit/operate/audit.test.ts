@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
+import { UnavailableError } from "../../../shared/errors.ts";
 import { makeLog } from "../../../shared/log.ts";
 import { audit } from "../../../shared/operate/audit/audit.ts";
 import { type AuditFinding, type FindingKind, isSafe, MENDED, safeOf } from "../../../shared/operate/audit/finding.ts";
 import { mend } from "../../../shared/operate/audit/mend.ts";
 import { cancelRun } from "../../../shared/operate/cancel-run.ts";
+import type { Entity } from "../../../shared/ports/message-broker.ts";
 import { closed } from "../../../shared/run/change-run.ts";
 import type { Verdict } from "../../../shared/run/run.ts";
+import { type Source, sourceKey } from "../../../shared/run/source.ts";
 import { aModule } from "../../support/a-module.ts";
 import { BY_HAND } from "../../support/a-person.ts";
 import { aRun } from "../../support/a-run.ts";
@@ -382,10 +385,120 @@ describe("an audit that is cut off", () => {
     });
   });
 
+  it("cuts a phase off once, and keeps what it found in other sources", async () => {
+    const world = await twoSources();
+    const { broker } = world;
+    const slow = new Promise((resolve) => setTimeout(resolve, 20));
+    const failing = {
+      ...broker,
+      async browse(...of: Parameters<typeof broker.browse>) {
+        if (isOf(of[0], SOURCE)) throw new UnavailableError("the bus is away");
+        await slow;
+        return broker.browse(...of);
+      },
+    };
+    expect(await audit({ ...world.deps, broker: failing })).toMatchObject({
+      findings: [{ kind: "orphan message", key: { source: OTHER } }],
+      unfinished: [{ phase: "messages", detail: "the bus is away" }],
+    });
+  });
+
+  it("rejects with a fault of ours only when nothing goes on behind it", async () => {
+    const world = await withRun();
+    let isOver = false;
+    world.broker.failNext("browse", new TypeError("our fault"));
+    world.table.beforeNext("identities", async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      isOver = true;
+    });
+    await expect(audit(world.deps)).rejects.toThrow("our fault");
+    expect(isOver).toBe(true);
+  });
+
   it("tells how far it is", async () => {
     const world = await withRun();
     const told: string[] = [];
-    await audit(world.deps, ({ phase, done }) => told.push(`${phase} ${done}`));
-    expect(new Set(told)).toEqual(new Set(["open runs 1", "Jobs 1", "messages 1", "dead letters 0", "rows 1"]));
+    await audit(world.deps, (looked) => told.push(JSON.stringify(looked)));
+    expect(told.length).toBeGreaterThanOrEqual(5);
+    expect(told.map((one) => JSON.parse(one) as unknown).at(-1)).toEqual({
+      "open runs": 1,
+      Jobs: 1,
+      messages: 1,
+      "dead letters": 0,
+      rows: 1,
+    });
+  });
+});
+
+const OTHER = { queue: "videos" };
+const isOf = (entity: Entity, source: Source) =>
+  !("deadLettersOf" in entity) && sourceKey(entity) === sourceKey(source);
+
+/** Two sources, with a deferred message of another instance in each. */
+async function twoSources(): Promise<World> {
+  const world = makeWorld([aModule(), aModule({ name: "videos", source: OTHER })]);
+  for (const source of [SOURCE, OTHER]) {
+    const { lockToken } = world.broker.deliver(source);
+    await world.broker.defer(source, lockToken, { "dispatcher-owner": "owner-2" });
+  }
+  return world;
+}
+
+describe("an audit that walks side by side", () => {
+  it("looks at the rows while the bus is slow to answer", async () => {
+    const world = await withRun();
+    const rowsBegan = new Promise<void>((resolve) => world.table.beforeNext("identities", resolve));
+    world.broker.beforeNext("browse", () => rowsBegan);
+    expect(await audit(world.deps)).toMatchObject({ findings: [], looked: { messages: 1, rows: 1 }, unfinished: [] });
+  });
+
+  it("looks at the second source while the first one is slow, and names what it found in their order", async () => {
+    const world = await twoSources();
+    const { broker } = world;
+    let begin = () => {};
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const slow = {
+      ...broker,
+      async browse(...of: Parameters<typeof broker.browse>) {
+        if (isOf(of[0], OTHER)) begin();
+        else if (isOf(of[0], SOURCE)) await begun;
+        return broker.browse(...of);
+      },
+    };
+    const report = await audit({ ...world.deps, broker: slow });
+    expect(report.findings).toMatchObject([{ key: { source: SOURCE } }, { key: { source: OTHER } }]);
+  });
+
+  it("peeks at the letters of redriven runs in batches, and names the one whose letter is gone", async () => {
+    const world = await withLetters(12);
+    for (const letter of await world.table.deadLetters(SOURCE, {}, 12)) {
+      const key = { source: SOURCE, sequenceNumber: letter.sequenceNumber, enqueuedAt: letter.enqueuedAt, redrive: 1 };
+      await world.table.insert(aRun({ ...key, status: "waiting", notBefore: world.clock.now() }));
+    }
+    world.clock.advance(LONG_MS);
+    const calls = { browse: 0, peek: 0 };
+    const { broker } = world;
+    const counting = {
+      ...broker,
+      browse(...of: Parameters<typeof broker.browse>) {
+        calls.browse += 1;
+        return broker.browse(...of);
+      },
+      peek(...of: Parameters<typeof broker.peek>) {
+        calls.peek += 1;
+        return broker.peek(...of);
+      },
+    };
+    const deps = { ...world.deps, broker: counting };
+    const missing = (findings: readonly AuditFinding[]) => findings.filter(({ kind }) => kind === "missing message");
+    expect(missing((await audit(deps)).findings)).toEqual([]);
+    // The messages, the letters, and those of the redriven runs once more.
+    expect(calls).toEqual({ browse: 3, peek: 0 });
+    const [letter] = await broker.receiveLetters({ deadLettersOf: SOURCE }, 1);
+    await broker.completeLocked({ deadLettersOf: SOURCE }, letter?.lockToken ?? "");
+    expect(missing((await audit(deps)).findings)).toMatchObject([{ kind: "missing message", status: "waiting" }]);
+    expect(calls.peek).toBe(1);
   });
 });
