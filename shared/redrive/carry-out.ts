@@ -1,24 +1,24 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { isDeepStrictEqual } from "node:util";
 import pLimit from "p-limit";
 import { isFresh, type Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
 import type { StoredRedrive } from "../ports/instance-table.ts";
-import type { DeadLetterQueue, ReceivedLetter } from "../ports/message-broker.ts";
+import type { ReceivedLetter } from "../ports/message-broker.ts";
 import { ended, isAtWork, type LetterHindrance, type Redrive } from "../run/redrive.ts";
 import { type RunKey, runId } from "../run/run.ts";
-import { type Source, sourceKey, sourceName } from "../run/source.ts";
+import { sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
 import { claimDeferred, claimReceived, RefusedError } from "./claim-letter.ts";
+import { HeldLetters } from "./held-letters.ts";
 import { isHalfClaimed, isWanted, type SeenLetter, seeLetters } from "./letters.ts";
+import { BATCH, hasAll, nextBatch, Pace } from "./pace.ts";
 
 /** The bus hands out letters in order alone, so that so many others are held at most to reach one. */
 export const MOST_IN_FRONT = 10_000;
 /** Letters that are peeked at in one request. */
 const PAGE = 250;
-/** Letters that are received in one request, and claims under way at once. */
-const BATCH = 100;
+/** Claims under way at once. */
 const CONCURRENCY = 32;
 /**
  * A letter is claimed only within this share of a lock duration, so that it is surely deferred before its lock is over.
@@ -41,8 +41,8 @@ export type CarryOutRedrives = (events: Events, signal: AbortSignal) => Promise<
  * again, and then it begins anew in front.
  */
 export function makeCarryOutRedrives(deps: Dependencies): CarryOutRedrives {
-  // What this process holds of each source. If it dies, the locks lapse.
-  const holds = new Map<string, Held>();
+  // What this process holds of each source.
+  const holds = new Map<string, HeldLetters>();
 
   return async function carryOutRedrives(events, signal) {
     try {
@@ -57,17 +57,17 @@ export function makeCarryOutRedrives(deps: Dependencies): CarryOutRedrives {
   /** Gives back what is held for redrives that a person, or another replica, has ended. */
   async function letGo(atWork: readonly StoredRedrive[]): Promise<void> {
     const places = new Set(atWork.map(({ redrive }) => sourceKey(redrive.source)));
-    for (const [place, { source, tokens }] of holds) {
+    for (const [place, held] of holds) {
       if (places.has(place)) continue;
       holds.delete(place);
-      await giveBack(deps, { deadLettersOf: source }, tokens);
+      await held.giveAllBack();
     }
   }
 
   async function carryOut(stored: StoredRedrive, events: Events, signal: AbortSignal): Promise<void> {
     const { source } = stored.redrive;
     const place = sourceKey(source);
-    const held = holds.get(place) ?? { source, tokens: [], isOfUse: false, lookedTo: 0 };
+    const held = holds.get(place) ?? new HeldLetters(deps, source);
     holds.set(place, held);
     const pass = new Pass(deps, stored, held, events, signal);
     try {
@@ -82,29 +82,12 @@ export function makeCarryOutRedrives(deps: Dependencies): CarryOutRedrives {
         await pass.save().catch(() => undefined);
       }
     } finally {
-      if (!isAtWork(pass.redrive) || !pass.mayHoldOn()) {
+      if (!isAtWork(pass.redrive) || !held.mayHoldOn()) {
         holds.delete(place);
-        await giveBack(deps, { deadLettersOf: source }, held.tokens);
+        await held.giveAllBack();
       }
     }
   }
-}
-
-/** What a process holds of the letters of one source, because others lie behind them that are wanted. */
-interface Held {
-  readonly source: Source;
-  readonly tokens: string[];
-  /** When the first of them was received, at the latest. */
-  since?: Reading;
-  /** Whether a letter was redriven since then, or the last wanted ones are held by another process. */
-  isOfUse: boolean;
-  /** How far the look came that tells whether a wanted letter is left, if one is under way. */
-  lookedTo: number;
-}
-
-async function giveBack({ broker }: Dependencies, from: DeadLetterQueue, tokens: readonly string[]): Promise<void> {
-  // Whatever fails is given back by the service, when its lock is over.
-  await pLimit(CONCURRENCY).map(tokens, (token) => broker.giveBack(from, token).catch(() => undefined));
 }
 
 /** One turn of a replica at the redrive of a source. */
@@ -112,21 +95,20 @@ class Pass {
   readonly #deps: Dependencies;
   readonly #events: Events;
   readonly #signal: AbortSignal;
-  readonly #begun: Reading;
+  readonly #held: HeldLetters;
+  readonly #pace: Pace;
   #stored: StoredRedrive;
   #savedAt: Reading;
-  readonly #held: Held;
-  #claimed = 0;
   redrive: Redrive;
 
-  constructor(deps: Dependencies, stored: StoredRedrive, held: Held, events: Events, signal: AbortSignal) {
+  constructor(deps: Dependencies, stored: StoredRedrive, held: HeldLetters, events: Events, signal: AbortSignal) {
     this.#deps = deps;
     this.#stored = stored;
     this.#held = held;
     this.#events = events;
     this.#signal = signal;
-    this.#begun = deps.clock.read();
-    this.#savedAt = this.#begun;
+    this.#pace = new Pace(deps.clock);
+    this.#savedAt = deps.clock.read();
     this.redrive = stored.redrive;
   }
 
@@ -169,38 +151,28 @@ class Pass {
           if (!(await this.#isAnyLeft())) this.#end("done");
           return;
         }
-        held.since ??= sent;
+        held.receivedAt(sent);
         const seen = await seeLetters(this.#deps, this.redrive.source, received);
         const wanted = seen.filter((one) => isHalfClaimed(one) || this.#isFree(one));
         const others = seen.filter((one) => !wanted.includes(one));
-        held.tokens.push(...others.map(({ letter }) => letter.lockToken));
+        held.hold(...others.map(({ letter }) => letter.lockToken));
         const left = await this.#claimInTurn(wanted, {
           claim: (one) => claimReceived(this.#deps, one, this.#events),
           // The locks of these began now, whenever those of the others that are held did.
           isInTime: () => isFresh(sent, this.#deps.clock, CLAIM_SHARE * this.#deps.lockDurationMs),
         });
         // The next tick begins with them.
-        await giveBack(
-          this.#deps,
-          from,
-          left.map(({ letter }) => letter.lockToken),
-        );
-        if (held.tokens.length > MOST_IN_FRONT) return this.#end("stopped", TOO_DEEP);
+        await held.giveBack(left.map(({ letter }) => letter.lockToken));
+        if (held.count > MOST_IN_FRONT) return this.#end("stopped", TOO_DEEP);
         await this.#saveIfDue();
-      } while (!this.#isOver() && this.mayHoldOn());
-      if (!this.mayHoldOn() && !held.isOfUse) this.#end("stopped", TOO_SLOW);
+      } while (!this.#isOver() && held.mayHoldOn());
+      if (!held.mayHoldOn() && !held.isOfUse) this.#end("stopped", TOO_SLOW);
     } catch (error) {
       // A bus that is away makes no letter lie too deep.
       held.isOfUse = true;
       if (!(error instanceof RefusedError)) throw error;
       this.#end("stopped", `the service refuses to defer letters in this dead letter queue: ${error.message}`);
     }
-  }
-
-  /** Whether the locks of what is held last long enough to go on. */
-  mayHoldOn(): boolean {
-    const { since } = this.#held;
-    return since === undefined || isFresh(since, this.#deps.clock, this.#deps.lockDurationMs / 2);
   }
 
   /**
@@ -239,19 +211,10 @@ class Pass {
     return this.#signal.aborted || !isAtWork(this.redrive);
   }
 
-  /** How many may be claimed next. */
-  #batch(): number {
-    const { most = Number.POSITIVE_INFINITY, redriven, perSecond } = this.redrive;
-    return Math.max(1, Math.min(BATCH, perSecond, most - redriven));
-  }
-
-  /** Waits until another batch may be claimed, or the redrive ends because it has had all that it may. */
+  /** Waits until another batch may be claimed, or ends the redrive because it has had all that it may. */
   async #awaitTurn(): Promise<void> {
-    const { most = Number.POSITIVE_INFINITY, redriven, perSecond } = this.redrive;
-    if (redriven >= most) return this.#end("done");
-    const passedMs = this.#deps.clock.read().monotonicMs - this.#begun.monotonicMs;
-    const waitMs = (this.#claimed / perSecond) * 1000 - passedMs;
-    if (waitMs > 0) await sleep(waitMs, undefined, { signal: this.#signal }).catch(() => undefined);
+    if (hasAll(this.redrive)) this.#end("done");
+    else await this.#pace.awaitTurn(this.redrive, this.#signal);
   }
 
   #isFree(seen: SeenLetter): boolean {
@@ -279,7 +242,7 @@ class Pass {
       await this.#awaitTurn();
       // A tick that takes all the time there is must not keep a redrive from ever going on.
       if (!isAtWork(this.redrive) || (rest !== letters && this.#signal.aborted)) break;
-      const batch = rest.slice(0, this.#batch());
+      const batch = rest.slice(0, nextBatch(this.redrive));
       rest = rest.slice(batch.length);
       await this.#claim(batch, claim);
       const last = batch.at(-1);
@@ -305,9 +268,9 @@ class Pass {
       } catch (error) {
         errors.push(error);
       }
-      if (isReceived(one.letter)) this.#held.tokens.push(one.letter.lockToken);
+      if (isReceived(one.letter)) this.#held.hold(one.letter.lockToken);
     });
-    this.#claimed += claimed.length;
+    this.#pace.note(claimed.length);
     const last = claimed.at(-1);
     if (last) {
       this.#held.isOfUse = true;

@@ -1,0 +1,61 @@
+import pLimit from "p-limit";
+import { isFresh, type Reading } from "../clock.ts";
+import type { Dependencies } from "../dependencies.ts";
+import type { DeadLetterQueue } from "../ports/message-broker.ts";
+import type { Source } from "../run/source.ts";
+
+type Bus = Pick<Dependencies, "broker" | "clock" | "lockDurationMs">;
+
+/** Letters that are given back at once. */
+const CONCURRENCY = 32;
+
+/**
+ * What a process holds of the letters of one source, because others lie behind them that are wanted, and the bus hands
+ * them out in order alone. If the process dies, the locks lapse.
+ */
+export class HeldLetters {
+  readonly #deps: Bus;
+  readonly #from: DeadLetterQueue;
+  readonly #tokens: string[] = [];
+  /** When the first of them was received, at the latest. */
+  #since: Reading | undefined;
+  /** Whether a letter was redriven since then, or the last wanted ones are held by another process. */
+  isOfUse = false;
+  /** How far the look came that tells whether a wanted letter is left, if one is under way. */
+  lookedTo = 0;
+
+  constructor(deps: Bus, source: Source) {
+    this.#deps = deps;
+    this.#from = { deadLettersOf: source };
+  }
+
+  get count(): number {
+    return this.#tokens.length;
+  }
+
+  /** Notes that letters were received that were asked for then. Their locks last from then on, at the least. */
+  receivedAt(asked: Reading): void {
+    this.#since ??= asked;
+  }
+
+  hold(...tokens: readonly string[]): void {
+    this.#tokens.push(...tokens);
+  }
+
+  /** Whether the locks of what is held last long enough to go on. */
+  mayHoldOn(): boolean {
+    const { clock, lockDurationMs } = this.#deps;
+    return this.#since === undefined || isFresh(this.#since, clock, lockDurationMs / 2);
+  }
+
+  /** Gives back all that is held. */
+  async giveAllBack(): Promise<void> {
+    await this.giveBack(this.#tokens);
+  }
+
+  /** Gives these letters back. Whatever fails is given back by the service, when its lock is over. */
+  async giveBack(tokens: readonly string[]): Promise<void> {
+    const { broker } = this.#deps;
+    await pLimit(CONCURRENCY).map([...tokens], (token) => broker.giveBack(this.#from, token).catch(() => undefined));
+  }
+}
