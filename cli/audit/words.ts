@@ -83,7 +83,7 @@ function meaningOf(found: ShownFinding, namespace: string): string {
     case "messages missing":
       return `${found.missing} of the messages of its ${counted(found.looked, "open run")} are gone from the bus. ${orFile(found.removed, "Look whether the setting of the bus names the right namespace. The next ticks hold the source, and then dispatcher repair --accept-loss closes its runs")}`;
     case "shut gate": {
-      const many = `${found.mayBeMore ? "more than " : ""}${counted(found.held, "message")}`;
+      const many = found.mayBeMore ? `${found.held} or more messages` : counted(found.held, "message");
       return `${many} are held that would be rejected (the last that was: ${found.problem}). Mend the module file, or dead-letter them`;
     }
     case "file missing":
@@ -144,10 +144,8 @@ const LOOKED: Readonly<Record<Phase, string>> = {
 
 /** Says how far an audit is. Its parts are under way side by side. */
 export function progressText(looked: Looked): string {
-  return `looked at ${lookedAt(
-    looked,
-    PHASES.filter((phase) => looked[phase] > 0),
-  )}`;
+  const begun = PHASES.filter((phase) => looked[phase] > 0);
+  return `looked at ${lookedAt(looked, begun)}`;
 }
 
 /** Says how much was found, and what was looked at. */

@@ -99,7 +99,7 @@ const MODULE_SAYS = "of this module; - for messages that no module took";
 
 const GROUPS_HELP = `
 Letters whose last words differ only in numbers and ids are one group. LAST is when the
-newest run of it ended. A group is counted up to 1,000, and 1000+ says that it has more.`;
+newest run of it ended. A group is counted up to 1,000, and 1000+ means 1,000 or more.`;
 
 const EXPORT_HELP = `
 A line has what dead ls shows, and in "message" what lies on the bus. Letters that are no longer

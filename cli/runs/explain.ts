@@ -77,7 +77,8 @@ function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Gener
 function estimateText({ ms, isMore, closed, since }: Estimate): string {
   if (ms === undefined)
     return "When its turn comes can't be said yet, because no run of its module has ended in the last hour.";
-  return `Its turn comes in ${isMore ? "more than" : "about"} ${lengthText(ms)}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed.`;
+  const length = isMore ? `${lengthText(ms)} or more` : `about ${lengthText(ms)}`;
+  return `Its turn comes in ${length}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed.`;
 }
 
 function keptBackText(keptBack: NonNullable<Open["keptBack"]>): string {

@@ -31,7 +31,7 @@ export function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? "" : "s"}`;
 }
 
-/** Writes a count, which may be more than was counted. */
+/** Writes a count. There may be more than were counted. */
 export function countText({ count, isMore }: { readonly count: number; readonly isMore: boolean }): string {
-  return isMore ? `more than ${count}` : String(count);
+  return isMore ? `${count} or more` : String(count);
 }

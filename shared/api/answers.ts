@@ -26,7 +26,9 @@ const source = named(
   "Source",
   z.union([z.object({ queue: z.string() }), z.object({ topic: z.string(), subscription: z.string() })]),
 );
-const counted = z.object({ count, isMore: z.boolean() }).describe("isMore: there are more, which nobody counted");
+const counted = z
+  .object({ count, isMore: z.boolean() })
+  .describe("isMore: there are so many or more, because no more are counted");
 const reason = z.enum(REASONS);
 const closedStatus = z.enum(CLOSED_STATUSES);
 /** Something whose other fields depend on the word that tells its kind. */

@@ -69,12 +69,12 @@ export interface StoredLetter extends NotedLetter {
   readonly etag: string;
 }
 
-/** A failure group of one source. A table can't count, so that no more than 1,000 of its letters are counted. */
+/** A failure group of one source, of which no more than `MOST_COUNTED` letters are counted. */
 export interface CountedGroup {
   /** The letter whose run closed last. */
   readonly newest: StoredLetter;
   readonly count: number;
-  /** Whether it has more than were counted. */
+  /** Whether it may have more than were counted. */
   readonly isMore: boolean;
   /** When the oldest of the counted ones closed. */
   readonly firstAt: EpochMs;
@@ -114,7 +114,13 @@ interface LaterRuns {
 export const PLACES = ["work", "line", "later", "held"] as const;
 export type Place = (typeof PLACES)[number];
 
-/** How many there are, exactly if `isMore` is false. If it is true, there are more, and nobody has counted how many. */
+/**
+ * A table can't count, so that no more than these are counted: as many rows as the service gives in one answer. One row
+ * more would tell whether there are more, but takes a second request.
+ */
+export const MOST_COUNTED = 1_000;
+
+/** How many there are, exactly if `isMore` is false. If it is true, there are so many or more. */
 export interface Count {
   readonly count: number;
   readonly isMore: boolean;
@@ -190,12 +196,12 @@ export interface RunTable extends RowCheck {
   inPlace(source: Source, place: Place, limit: number, after?: string): Promise<StoredRun[]>;
   /**
    * Counts the runs of each line of a source, or what is held of each module, up to `most` of each. Costs one request
-   * for every 1,000 rows that it counts, and two for a longer line.
+   * for every 1,000 rows that it counts, and one more behind each line that has `most` or more.
    */
   queues(source: Source, place: "line" | "held", most: number): Promise<ModuleQueue[]>;
   /**
    * Counts the runs of a source that wait for their time, module by module: the first `most` of them, by due time.
-   * `isMore`: whether there are others. Costs one request for every 1,000 rows.
+   * `isMore`: whether there may be others. Costs one request for every 1,000 rows.
    */
   laterCounts(
     source: Source,

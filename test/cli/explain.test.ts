@@ -33,8 +33,8 @@ describe("a run that is explained", () => {
     expect(said).toEqual([
       expect.stringMatching(/:7:1000 is waiting, at attempt 1 of module m\.$/),
       "It waits because its module has no free place (max-active).",
-      "Ahead of it in its module's line: more than 1000.",
-      "Its turn comes in more than 2h, if its module goes on as it did since 1970-01-01T00:00:00Z: 12 runs closed.",
+      "Ahead of it in its module's line: 1000 or more.",
+      "Its turn comes in 2h or more, if its module goes on as it did since 1970-01-01T00:00:00Z: 12 runs closed.",
       "Seen: Job m-x-7-1 absent, message deferred, no place: max-active. Rule `start` says: leave.",
     ]);
   });

@@ -70,7 +70,7 @@ describe("the status", () => {
   });
 
   test("says of more than is counted that there is more", () => {
-    expect(shown(aModule({ inLine: { count: 999, isMore: true } }))[1]).toMatch(/ 999\+ /);
+    expect(shown(aModule({ inLine: { count: 1_000, isMore: true } }))[1]).toMatch(/ 1000\+ /);
   });
 
   test.each([80, 140])("says who paused a module, why and until when, in %i columns", (columns) => {

@@ -18,5 +18,5 @@ test.each([
 test("writes times and counts", () => {
   expect(timeText(0)).toBe("1970-01-01T00:00:00Z");
   expect([counted(1, "run"), counted(0, "run")]).toEqual(["1 run", "0 runs"]);
-  expect(countText({ count: 1000, isMore: true })).toBe("more than 1000");
+  expect(countText({ count: 1000, isMore: true })).toBe("1000 or more");
 });

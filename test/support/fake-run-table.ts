@@ -22,14 +22,15 @@ import type {
   StoredTickLease,
 } from "../../shared/ports/instance-table.ts";
 import type { SearchRow } from "../../shared/ports/row-check.ts";
-import type {
-  LetterRun,
-  LettersWanted,
-  ModuleLater,
-  ModuleQueue,
-  RunTable,
-  StoredLetter,
-  StoredRun,
+import {
+  type LetterRun,
+  type LettersWanted,
+  MOST_COUNTED,
+  type ModuleLater,
+  type ModuleQueue,
+  type RunTable,
+  type StoredLetter,
+  type StoredRun,
 } from "../../shared/ports/run-table.ts";
 import type { Action } from "../../shared/run/action.ts";
 import { type NotedLetter, nameOfRun, notedLetter } from "../../shared/run/dead-letter.ts";
@@ -194,7 +195,7 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       for (const { run } of rowsOf(source, place === "line" ? "wait|" : "hold|")) {
         const { count, firstAt } = queues.get(run.module) ?? { count: 0, firstAt: run.enqueuedAt };
         const { module } = run;
-        queues.set(module, { module, firstAt, count: Math.min(most, count + 1), isMore: count >= most });
+        queues.set(module, { module, firstAt, count: Math.min(most, count + 1), isMore: count + 1 >= most });
       }
       return [...queues.values()];
     },
@@ -212,12 +213,12 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
           oldestAt: Math.min(...runs.map(({ enqueuedAt }) => enqueuedAt)),
         };
       });
-      return { modules, isMore: rows.length > most };
+      return { modules, isMore: rows.length >= most };
     },
     async ahead(run, most) {
       const { from, below } = aheadOf(run);
       const { length } = rowsOf(run.source, from).filter(({ row }) => row < below);
-      return { count: Math.min(most, length), isMore: length > most };
+      return { count: Math.min(most, length), isMore: length >= most };
     },
     async knownToWait(_source, keys) {
       const waiting = keys.filter((key) => open.get(runKey(key))?.row.startsWith("work|") === false);
@@ -289,9 +290,9 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       const groups = letters.flatMap((newest, index) => {
         if (letters[index - 1]?.group.id === newest.group.id) return [];
         const all = letters.filter(({ group }) => group.id === newest.group.id);
-        const counted = all.slice(0, 1_000);
+        const counted = all.slice(0, MOST_COUNTED);
         const { closedAt: firstAt = 0 } = counted.at(-1) ?? {};
-        return [{ newest, count: counted.length, isMore: all.length > counted.length, firstAt }];
+        return [{ newest, count: counted.length, isMore: counted.length === MOST_COUNTED, firstAt }];
       });
       const largest = groups.toSorted((a, b) => b.count - a.count || b.newest.closedAt - a.newest.closedAt);
       return { groups: largest.slice(0, limit), others: Math.max(0, groups.length - limit) };

@@ -2,7 +2,7 @@ import { odata } from "@azure/data-tables";
 import pLimit from "p-limit";
 import { z } from "zod";
 import type { EpochMs } from "../../clock.ts";
-import type { EarlierRun, RunTable, StoredLetter } from "../../ports/run-table.ts";
+import { type EarlierRun, MOST_COUNTED, type RunTable, type StoredLetter } from "../../ports/run-table.ts";
 import type { NotedLetter } from "../../run/dead-letter.ts";
 import { REASONS } from "../../run/reasons.ts";
 import { type Source, sourceName } from "../../run/source.ts";
@@ -120,8 +120,6 @@ export function makeDeadLetters(
   };
 }
 
-/** So many letters of a group are counted. */
-const MOST_COUNTED = 1_000;
 /** So many groups' newest letters are read at once. */
 const CONCURRENCY = 16;
 
@@ -135,19 +133,17 @@ interface Counted {
 
 /**
  * Counts the letters of each group in a range by their keys alone, group by group. Passes over what a group has beyond
- * the most that are counted, so that a large group costs one or two requests more and not one for each thousand.
+ * the most that are counted, so that a large group costs one request or two, and not one for each thousand.
  */
 async function countGroups(rows: TableRows, partition: string, range: KeyRange): Promise<Counted[]> {
   const groups: Counted[] = [];
-  for (let rest = range, size = PAGE; ; ) {
-    const page = await rows.query(partition, rest, { limit: size, select: [] }, "counting the dead letters");
+  for (let rest = range; ; ) {
+    const page = await rows.query(partition, rest, { limit: PAGE, select: [] }, "counting the dead letters");
     for (const { rowKey } of page) count(groups, rowKey);
     const last = page.at(-1);
     const group = groups.at(-1);
-    if (!last || !group || page.length < size) return groups;
+    if (!last || !group || page.length < PAGE) return groups;
     rest = group.isMore ? { from: group.range.below, below: range.below } : after(last.rowKey, range);
-    // One more row tells whether the group has more than are counted.
-    size = group.count === MOST_COUNTED && !group.isMore ? 1 : PAGE;
   }
 }
 
@@ -159,9 +155,8 @@ function count(groups: Counted[], row: string): void {
     group = { range, lastAt: at, firstAt: at, count: 0, isMore: false };
     groups.push(group);
   }
-  if (group.count === MOST_COUNTED) group.isMore = true;
-  else {
-    group.count += 1;
-    group.firstAt = at;
-  }
+  if (group.isMore) return;
+  group.count += 1;
+  group.firstAt = at;
+  group.isMore = group.count === MOST_COUNTED;
 }

@@ -154,14 +154,14 @@ export function makeRunLists({
       const select = ["module", "enqueuedAt"];
       const doing = `counting what waits of ${sourceName(source)}`;
       for (let range = ROWS_OF[place]; ; ) {
-        const page = await rows.query(partition, range, { limit: most + 1, select }, doing);
+        const page = await rows.query(partition, range, { limit: most, select }, doing);
         for (const { rowKey, columns } of page) {
           const { from } = lineAt(rowKey);
           const { module, count, firstAt } = queues.get(from) ?? { ...firstOf(columns), count: 0 };
-          queues.set(from, { module, firstAt, count: Math.min(most, count + 1), isMore: count >= most });
+          queues.set(from, { module, firstAt, count: Math.min(most, count + 1), isMore: count + 1 >= most });
         }
         const last = page.at(-1)?.rowKey;
-        if (last === undefined || page.length <= most) return [...queues.values()];
+        if (last === undefined || page.length < most) return [...queues.values()];
         range = queues.get(lineAt(last).from)?.isMore ? linesAfter(last, range) : after(last, range);
       }
     },
@@ -169,9 +169,9 @@ export function makeRunLists({
     async laterCounts(source, most) {
       const select = ["module", "attempt", "absentSince", "enqueuedAt"];
       const doing = `counting the runs that wait to come due of ${sourceName(source)}`;
-      const found = await rows.query(sourcePartition(instance, source), LATER_ROWS, { limit: most + 1, select }, doing);
+      const found = await rows.query(sourcePartition(instance, source), LATER_ROWS, { limit: most, select }, doing);
       const modules = new Map<string, ModuleLater>();
-      for (const { columns } of found.slice(0, most)) {
+      for (const { columns } of found) {
         const { module, firstAt } = firstOf(columns);
         const before = modules.get(module) ?? { module, count: 0, doubted: 0, first: 0, oldestAt: firstAt };
         const isDoubted = columns.absentSince instanceof Date;
@@ -183,14 +183,14 @@ export function makeRunLists({
           oldestAt: Math.min(before.oldestAt, firstAt),
         });
       }
-      return { modules: [...modules.values()], isMore: found.length > most };
+      return { modules: [...modules.values()], isMore: found.length >= most };
     },
 
     async ahead(run, most) {
-      const options = { limit: most + 1, select: ["status"] };
+      const options = { limit: most, select: ["status"] };
       const doing = `counting the runs in front of ${runId(run)}`;
       const { length } = await rows.query(sourcePartition(instance, run.source), aheadOf(run), options, doing);
-      return { count: Math.min(most, length), isMore: length > most };
+      return { count: length, isMore: length >= most };
     },
 
     async knownToWait(source, keys) {

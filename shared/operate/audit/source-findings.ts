@@ -2,6 +2,7 @@ import type { Dependencies } from "../../dependencies.ts";
 import { gateOf } from "../../judge/gate-of.ts";
 import { type Gates, makeGates } from "../../judge/gates.ts";
 import type { StoredSourceHold } from "../../ports/instance-table.ts";
+import { MOST_COUNTED } from "../../ports/run-table.ts";
 import { gateName } from "../../run/gate-state.ts";
 import { runId } from "../../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../run/source.ts";
@@ -9,8 +10,6 @@ import type { AuditFinding } from "./finding.ts";
 import type { SourceRows } from "./open-rows.ts";
 import { sideBySide } from "./side-by-side.ts";
 
-/** So many held runs of a gate are counted at most. */
-const MOST_COUNTED = 1_000;
 /** Sources whose gates are looked at at once. */
 const CONCURRENCY = 8;
 

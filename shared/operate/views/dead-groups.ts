@@ -2,7 +2,7 @@ import pLimit from "p-limit";
 import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
-import type { CountedGroup } from "../../ports/run-table.ts";
+import { type CountedGroup, MOST_COUNTED } from "../../ports/run-table.ts";
 import type { NotedLetter } from "../../run/dead-letter.ts";
 import type { Reason } from "../../run/reasons.ts";
 import { withoutEtag } from "./dead-letters.ts";
@@ -19,7 +19,7 @@ export interface FailureGroupShown {
   readonly text: string;
   /** How many dead letters it has, 1,000 at most. */
   readonly count: number;
-  /** Whether it has more than were counted. */
+  /** Whether it may have more than were counted. */
   readonly isMore: boolean;
   /** When the first of the counted ones was dead-lettered. */
   readonly firstAt: EpochMs;
@@ -36,12 +36,11 @@ export interface FailureGroups {
   readonly others: number;
 }
 
-const MOST_COUNTED = 1_000;
 const CONCURRENCY = 8;
 
 /**
  * Gives the `limit` largest failure groups, of all modules or of one. They are counted at the time of asking. A group, or
- * a thousand letters of small groups, costs a request or two to the table, and each group that is shown three more.
+ * a thousand letters of small groups, costs a request to the table, and each group that is shown three more.
  */
 export async function deadGroups(
   deps: LookDependencies,

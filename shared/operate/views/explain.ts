@@ -9,8 +9,7 @@ import { gateName } from "../../run/gate-state.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { type PlaceOfRun, placeOf } from "./attempts.ts";
 import { gateOfRun, holdOfSource, holdOnCluster, type InstanceState, readInstance } from "./instance-state.ts";
-import { MOST_COUNTED } from "./most-counted.ts";
-import { seeRun, unseen } from "./see-run.ts";
+import { mostAhead, seeRun, unseen } from "./see-run.ts";
 
 /** Why a run is where it is, and what comes next. */
 export type Explanation =
@@ -67,7 +66,7 @@ interface Wait {
 interface Estimate {
   /** Undefined if no run of the module was closed, so that nothing tells. */
   readonly ms?: number;
-  /** Whether it may take longer, because more runs are ahead than were counted. */
+  /** Whether it may take longer, because more runs may be ahead than were counted. */
   readonly isMore: boolean;
   /** So many runs of the module that had worked were closed since then: those ahead leave the line as fast. */
   readonly closed: number;
@@ -103,7 +102,7 @@ async function explainOpen(
   isLastTry: boolean,
 ): Promise<OpenRunExplained | undefined> {
   const { run } = stored;
-  const ahead = once(() => deps.table.ahead(run, MOST_COUNTED));
+  const ahead = once(() => deps.table.ahead(run, mostAhead(deps, instance, run)));
   const seen = await seeRun(deps, instance, stored, ahead);
   if (seen === "moved on" && !isLastTry) return undefined;
   const { known, unavailable, isEntityMissing } =

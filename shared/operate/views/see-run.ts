@@ -7,7 +7,7 @@ import { type ClusterView, jobNameOf } from "../../observe/cluster-view.ts";
 import { decideNow, type KnownRun, knownFromView } from "../../observe/known-run.ts";
 import { lookAtJob } from "../../observe/look-at-job.ts";
 import { lookAtMessage } from "../../observe/look-at-message.ts";
-import type { Count, StoredRun } from "../../ports/run-table.ts";
+import { type Count, MOST_COUNTED, type StoredRun } from "../../ports/run-table.ts";
 import type { JobSeen, Slot } from "../../run/decide.ts";
 import type { AttemptEnd, Run } from "../../run/run.ts";
 import type { ModuleAtWork } from "../../run/tick-counts.ts";
@@ -17,7 +17,6 @@ import type { Limits } from "../../start/limits.ts";
 import { isBackedUp } from "../../start/slot-demand.ts";
 import { makeSlots } from "../../start/slots.ts";
 import { holdOnCluster, type InstanceState } from "./instance-state.ts";
-import { MOST_COUNTED } from "./most-counted.ts";
 
 /** A run, with all that `decide` asked for. */
 interface SeenRun {
@@ -140,13 +139,10 @@ async function lookAtSlot(
   run: Run,
   ahead: () => Promise<Count>,
 ): Promise<Slot> {
-  const limits = {
-    placesOf: ({ name, maxActive }: Module) => instance.limits.get(name)?.places ?? maxActive,
-    isPaused: ({ name }: Pick<Module, "name">) => instance.limits.get(name)?.places === 0,
-  };
+  const limits = limitsOf(instance);
   const admission = makeAdmission(deps.table, deps.clock, limits);
   const module = startableModule(deps.modules, run);
-  const isFarBehind = module === undefined || isBehind(await ahead(), instance, module, limits);
+  const isFarBehind = module === undefined || isBehind(await ahead(), limits.placesOf(module));
   const slots = makeSlots(deps, {
     wrongCluster: holdOnCluster(instance) !== null,
     breakers: { tripOf: ({ name }) => instance.trips.get(name) },
@@ -156,23 +152,36 @@ async function lookAtSlot(
   });
   if (!isFarBehind) {
     await admission.countAtWork(run.source);
-    const free = admission.free(module);
-    // If more are ahead than are counted, those that count are counted anew.
-    const { count } = free > MOST_COUNTED ? await deps.table.ahead(run, free) : await ahead();
-    if (count < free) return slots.take(run);
+    if ((await ahead()).count < admission.free(module)) return slots.take(run);
   }
   return { start: false, cause: slots.causeOf(run) };
 }
 
 /**
- * Whether a run is so far behind that it is not next, however many places are taken. Those need not be counted then: the
- * last tick's count will do, if more runs are ahead than are counted.
+ * Says how many runs in front of a run are worth counting: those that tell its place, or if more places of its module
+ * were free when the last tick counted its runs, so many as tell whether it is next.
  */
-function isBehind(ahead: Count, instance: InstanceState, module: Module, limits: Pick<Limits, "placesOf">): boolean {
-  const places = limits.placesOf(module);
-  if (!ahead.isMore) return ahead.count >= places;
+export function mostAhead({ modules }: Pick<LookDependencies, "modules">, instance: InstanceState, run: Run): number {
+  const module = run.status === "waiting" ? startableModule(modules, run) : undefined;
+  if (module === undefined) return MOST_COUNTED;
   const { dispatched = 0, accepted = 0 } = atWorkOf(instance, module);
-  return places - dispatched - accepted <= MOST_COUNTED;
+  return Math.max(MOST_COUNTED, limitsOf(instance).placesOf(module) - dispatched - accepted);
+}
+
+/**
+ * Whether a run is so far behind that it is not next, however many places are taken. Those need not be counted then: the
+ * last tick's count will do, if so many runs are ahead as were worth counting.
+ */
+function isBehind(ahead: Count, places: number): boolean {
+  return ahead.isMore || ahead.count >= places;
+}
+
+/** Gives the limits as the instance's rows have them. */
+function limitsOf({ limits }: InstanceState): Pick<Limits, "placesOf" | "isPaused"> {
+  return {
+    placesOf: ({ name, maxActive }: Module) => limits.get(name)?.places ?? maxActive,
+    isPaused: ({ name }: Pick<Module, "name">) => limits.get(name)?.places === 0,
+  };
 }
 
 /** Whether a module was backed up when the last tick counted its runs. */

@@ -1,7 +1,7 @@
 import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
-import type { Count, ModuleLater, ModuleQueue } from "../../ports/run-table.ts";
+import { type Count, MOST_COUNTED, type ModuleLater, type ModuleQueue } from "../../ports/run-table.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
 import type { ModuleLimit } from "../../run/module-limit.ts";
 import { isAtWork, type Redrive } from "../../run/redrive.ts";
@@ -9,7 +9,6 @@ import type { ClosedStatus } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
 import type { CountsBy, ModuleAtWork } from "../../run/tick-counts.ts";
 import { type InstanceState, readInstance } from "./instance-state.ts";
-import { MOST_COUNTED } from "./most-counted.ts";
 import { type Problem, problemsIn } from "./problems.ts";
 
 /**
@@ -68,17 +67,16 @@ export interface Status {
  * Shows what runs, what waits and why, and what is wrong, module by module. The runs at work are those that the last tick
  * counted, so that it costs the same however many runs are open or closed: ten requests to the table and one to the
  * cluster, and for each source one request for the lines, one for what is held and one for what waits for its time; a
- * few more if a line is longer than 1,000. All but the sources' are sent at once. Rejects with an UnavailableError if the
- * table is away.
+ * few more if a line has 1,000 or more. All are sent at once, but those of a source only once the sources are known.
+ * Rejects with an UnavailableError if the table is away.
  */
 export async function status(deps: LookDependencies): Promise<Status> {
-  const [instance, lease, sources, redrives] = await Promise.all([
+  const [instance, lease, waiting, redrives] = await Promise.all([
     readInstance(deps),
     deps.instanceTable.tickLease(),
-    knownSources(deps),
+    readAllWaiting(deps),
     deps.instanceTable.redrives(),
   ]);
-  const waiting = await Promise.all(sources.map((source) => readWaiting(deps, source)));
   const now = deps.clock.now();
   const modules = modulesOf(deps, instance, waiting);
   const { tick } = instance;
@@ -100,8 +98,13 @@ interface Waiting {
   readonly lines: readonly ModuleQueue[];
   readonly held: readonly ModuleQueue[];
   readonly later: readonly ModuleLater[];
-  /** Whether more runs wait for their time than were counted. They may be of any module. */
+  /** Whether more runs may wait for their time than were counted. They may be of any module. */
   readonly isMoreLater: boolean;
+}
+
+async function readAllWaiting(deps: LookDependencies): Promise<Waiting[]> {
+  const sources = await knownSources(deps);
+  return Promise.all(sources.map((source) => readWaiting(deps, source)));
 }
 
 async function readWaiting({ table }: LookDependencies, source: Source): Promise<Waiting> {
