@@ -63,9 +63,12 @@ function stepEdge({ method, rowKey, json }: TableStep, _index: number, steps: re
   if (rowKey.startsWith("redrive|")) return "note how far a redrive is";
   if (rowKey.startsWith("run|")) {
     if (method === "POST" && /\|r\d+$/.test(rowKey)) return "claim a letter";
+    const [, , number] = rowKey.split("|");
+    const isBesides = (verb: string, kind: string) =>
+      steps.some((step) => step.method === verb && step.rowKey.startsWith(kind) && step.rowKey.includes(`|${number}|`));
     // The run whose letter is claimed no longer names it.
-    if (method === "PUT" && steps.some((step) => step.rowKey.startsWith("dead|") && step.method === "DELETE"))
-      return undefined;
+    if (method === "PUT" && isBesides("POST", "run|")) return undefined;
+    if (method === "PUT" && isBesides("PUT", "dead|")) return "note a letter again";
     return markEdge(method, field(json, "status"));
   }
   if (method === "PUT" || /^(lease|ends|held\|.*|limit\|.*)$/.test(rowKey)) return rowEdge(method, rowKey, json);

@@ -7,8 +7,8 @@ import { hasRuns, type SourceRuns } from "../observe/open-runs.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import type { Limits } from "../start/limits.ts";
 import type { Events } from "../telemetry/events.ts";
+import { makeCompareLetters } from "./compare-letters.ts";
 import { makeDeleteOrphanBodies } from "./orphan-bodies.ts";
-import { makePurgeLetters } from "./purge-letters.ts";
 import { sweep } from "./sweep.ts";
 import { makeSweepPace } from "./sweep-pace.ts";
 import { makeFindUndelivered } from "./undelivered.ts";
@@ -54,7 +54,7 @@ export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "remov
   const swept = new Set([...deps.modules.values()].map(({ source }) => sourceKey(source)));
   const deleteOrphanBodies = makeDeleteOrphanBodies(deps);
   const findUndelivered = makeFindUndelivered(deps);
-  const purgeLetters = makePurgeLetters(deps);
+  const compareLetters = makeCompareLetters(deps);
   let turn = 0;
   let lastOrphanBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
@@ -95,8 +95,8 @@ export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "remov
       ...all
         .filter(({ source }) => !sources.isHeld(source))
         .map(({ source }) => ({
-          name: `purge of the dead letters of ${sourceName(source)}`,
-          do: () => purgeLetters(source).catch(noteMissing(source)),
+          name: `notes of the dead letters of ${sourceName(source)}`,
+          do: () => compareLetters(source, events).catch(noteMissing(source)),
         })),
     ];
     const first = turn++ % tasks.length;

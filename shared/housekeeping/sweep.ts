@@ -117,7 +117,7 @@ async function finish(deps: Dependencies, found: StoredClosedRun, events: Events
 }
 
 /** Says whether this write was made; false if another process was faster. */
-async function isFirst(write: Promise<unknown>): Promise<boolean> {
+export async function isFirst(write: Promise<unknown>): Promise<boolean> {
   try {
     await write;
     return true;

@@ -246,6 +246,11 @@ export interface RunTable extends RowCheck {
    */
   claim(run: Run, earlier: EarlierRun | undefined): Promise<StoredRun>;
   /**
+   * Notes the dead letter of a closed run again, because its row was lost. Throws ConflictError if the run has changed
+   * since it was read: its letter is being redriven, or another process has noted it.
+   */
+  noteLetter(run: EarlierRun, letter: NotedLetter): Promise<void>;
+  /**
    * Lists at most `limit` runs of a source, open or closed, whose messages have this id, the newest last. Ids are the
    * senders' own, so that several messages may have one. Costs one request. A run that a release began which did not
    * know of this is not found.

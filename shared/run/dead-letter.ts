@@ -60,10 +60,15 @@ export function nameOfRun(key: RunKey): string {
  */
 export function keyOnLetter(source: Source, letter: PeekedMessage, owner: string): RunKey {
   const own = { source, sequenceNumber: letter.sequenceNumber, enqueuedAt: letter.enqueuedAt };
-  const [, number, enqueuedAt] = /:(\d{1,15}):(\d{1,15})$/.exec(nameOnLetter(source, letter)) ?? [];
-  const stamped = { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
+  const stamped = keyNamed(source, nameOnLetter(source, letter));
   const isOurs = letter.properties["dispatcher-owner"] === owner && nameOfRun(stamped) === nameOnLetter(source, letter);
   return isOurs ? stamped : own;
+}
+
+/** Gives the identity that `nameOfRun` has named, of a run of this source. Its numbers are NaN if it is no such name. */
+export function keyNamed(source: Source, name: string): RunKey {
+  const [, number, enqueuedAt] = /:(\d{1,15}):(\d{1,15})$/.exec(name) ?? [];
+  return { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
 }
 
 /**

@@ -1,11 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { TableClient } from "@azure/data-tables";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { runRow, workRow } from "../../shared/adapters/tables/keys.ts";
+import { deadRow, runRow, workRow } from "../../shared/adapters/tables/keys.ts";
 import { writeMark, writeOpenRun } from "../../shared/adapters/tables/run-entity.ts";
 import { type AzureTableOptions, type BadRow, makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
 import { type Clock, type Reading, systemClock } from "../../shared/clock.ts";
 import { ConflictError, UnavailableError } from "../../shared/errors.ts";
+import { queued } from "../../shared/run/change-run.ts";
+import { nameOfRun } from "../../shared/run/dead-letter.ts";
 import { aRun, closing, T0 } from "../support/a-run.ts";
 import { type CuttingProxy, startCuttingProxy } from "../support/cutting-proxy.ts";
 import { openRun, openRuns } from "../support/open-runs.ts";
@@ -48,6 +50,30 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
   describeActionLog(`the Azure table on ${name}`, make);
 
   describe(`the Azure table on ${name}`, () => {
+    it("notes a dead letter again whose row somebody deleted, so that it can be claimed", async () => {
+      const options = optionsFor();
+      const table = makeAzureTable(options);
+      const run = aRun();
+      const verdict = { outcome: "failed", reason: "JobFailed" } as const;
+      await table.close(await table.insert(run), closing(run, { status: "failed", verdict }));
+      const [noted] = await table.deadLetters(run.source, {}, 9);
+      if (!noted) throw new Error("no letter is noted");
+      await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", deadRow(noted));
+      const earlier = async () => {
+        const found = (await table.letterRuns(run.source, [run])).get(nameOfRun(run));
+        return found?.kind === "closed" ? found : undefined;
+      };
+      const next = queued({ ...run, redrive: 1 }, T0);
+      await expect(table.claim(next, await earlier())).rejects.toThrow(ConflictError);
+      const found = await earlier();
+      if (!found) throw new Error("the run is missing");
+      const { etag: _, ...letter } = noted;
+      await table.noteLetter(found, letter);
+      expect(await table.deadLetters(run.source, {}, 9)).toMatchObject([letter]);
+      await table.claim(next, await earlier());
+      expect(await table.deadLetters(run.source, {}, 9)).toEqual([]);
+    });
+
     it("keeps the runs of two instances in one table apart", async () => {
       const tableName = freshName();
       const tables = ["a|b", "a", "A", "a_7cb"].map((instance) => makeAzureTable(optionsFor({ tableName, instance })));

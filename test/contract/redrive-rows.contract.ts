@@ -77,6 +77,33 @@ export function describeRedriveRows(name: string, make: (clock: TestClock) => Pr
       await expect(table.claim(next, undefined)).rejects.toThrow(ConflictError);
     });
 
+    it("notes a letter again whose row is gone, unless its run has changed since", async () => {
+      const run = await dead(aRun());
+      const [before] = await table.deadLetters(source, {}, 9);
+      await table.forgetLetters(source, before ? [before] : []);
+      const earlier = await earlierOf(run);
+      if (!earlier || !before) throw new Error("the run is missing");
+      const { etag: _, ...letter } = before;
+      await table.noteLetter(earlier, letter);
+      expect(await table.deadLetters(source, {}, 9)).toMatchObject([letter]);
+      expect((await earlierOf(run))?.letter).toMatchObject({ reason: "JobFailed", group: letter.group.id });
+      await expect(table.noteLetter(earlier, letter)).rejects.toThrow(ConflictError);
+      // It is a letter like any other.
+      await table.claim(redriveOf(run, 1), await earlierOf(run));
+      expect(await noted()).toEqual([]);
+    });
+
+    it("lets only one note a letter again or claim it", async () => {
+      const run = await dead(aRun());
+      const [before] = await table.deadLetters(source, {}, 9);
+      await table.forgetLetters(source, before ? [before] : []);
+      const earlier = await earlierOf(run);
+      if (!earlier || !before) throw new Error("the run is missing");
+      await table.claim(redriveOf(run, 1), earlier);
+      await expect(table.noteLetter(earlier, before)).rejects.toThrow(ConflictError);
+      expect(await noted()).toEqual([]);
+    });
+
     it("gives the last run of each letter, however many there were", async () => {
       const numbered = (sequenceNumber: number) => aRun({ sequenceNumber, messageId: `m-${sequenceNumber}` });
       const [first, second, third] = [numbered(1), numbered(2), numbered(3)] as const;

@@ -77,6 +77,7 @@ describe("a request to the table service", () => {
         ["PUT", RUN],
       ),
     ],
+    ["note a letter again", "POST", "/devstoreaccount1/$batch", batch(["PUT", RUN, "failed"], ["PUT", DEAD])],
     ["list the redrives", "GET", query("redrive"), ""],
     ["note how far a redrive is", "POST", "/devstoreaccount1/$batch", batch(["PUT", "redrive|proof|q|proof"])],
     // The rows by which people find runs go along.

@@ -268,6 +268,12 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
       return put(run, openRowOf(run, run.notBefore));
     },
+    async noteLetter({ run, etag }, letter) {
+      if (runs.get(runKey(run))?.etag !== etag) throw new ConflictError(`Run ${runId(run)} has changed.`);
+      forgotten.delete(runKey(run));
+      letters.set(runKey(run), letter);
+      runs.set(runKey(run), { closed: run, etag: nextEtag() });
+    },
     async reopen(closed, run) {
       const row = runs.get(runKey(run));
       if (row?.closed === undefined || row.etag !== closed.etag)

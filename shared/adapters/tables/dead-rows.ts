@@ -48,17 +48,26 @@ export function deadLetterRow(
 }
 
 /**
- * Takes the letter of a closed run out of the lists of dead letters. Its row may be gone already: then a person took the
- * letter off the bus, or no release has noted it. The run's row is no longer to name it, because the history's purge
- * leaves runs alone that name one, and deletes what it names.
+ * Takes the letter of a closed run out of the lists of dead letters. The run's row is no longer to name it, because the
+ * history's purge leaves runs alone that name one, and deletes what it names. If it names none already, it is written
+ * all the same: its new ETag keeps `noteAgain` from noting a letter that is being redriven.
  */
 export function takeLetter(partitionKey: string, { run, etag, columns }: EarlierRun): Step[] {
   const { deadRow: rowKey, ...rest } = columns;
-  if (typeof rowKey !== "string") return [];
-  return [
-    { kind: "delete", row: { partitionKey, rowKey }, etag: ANY_ETAG },
-    { kind: "replace", row: { ...rest, partitionKey, rowKey: runRow(run) }, etag },
-  ];
+  const unnamed: Step = { kind: "replace", row: { ...rest, partitionKey, rowKey: runRow(run) }, etag };
+  if (typeof rowKey !== "string") return [unnamed];
+  return [{ kind: "delete", row: { partitionKey, rowKey }, etag: ANY_ETAG }, unnamed];
+}
+
+/** Writes the row of a closed run's letter once more, and its name into the run's row. */
+export function noteAgain(
+  partitionKey: string,
+  { run, etag, columns }: EarlierRun,
+  letter: NotedLetter,
+): readonly Step[] {
+  const dead = deadLetterRow(letter, partitionKey);
+  const row = { ...columns, ...dead.columns, partitionKey, rowKey: runRow(run) };
+  return [{ kind: "replace", row, etag }, ...dead.steps];
 }
 
 /** Makes the part of the port that lists dead letters and counts their groups. */

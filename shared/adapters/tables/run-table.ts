@@ -7,7 +7,7 @@ import { type Run, type RunKey, runId } from "../../run/run.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
 import { actionSteps } from "./action-rows.ts";
 import { BadRowError } from "./columns.ts";
-import { deadLetterRow, makeDeadLetters, takeLetter } from "./dead-rows.ts";
+import { deadLetterRow, makeDeadLetters, noteAgain, takeLetter } from "./dead-rows.ts";
 import { makeForgetLetters } from "./forget-letters.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
 import { notedRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
@@ -245,6 +245,14 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
     async claim(run, earlier) {
       const partitionKey = partitionOf(run);
       return await begin(run, earlier ? takeLetter(partitionKey, earlier) : [], `redriving run ${runId(run)}`);
+    },
+
+    async noteLetter(earlier, letter) {
+      const { run } = earlier;
+      await rows.transact(
+        noteAgain(partitionOf(run), earlier, letter),
+        `noting the dead letter of run ${runId(run)} again`,
+      );
     },
 
     letterRuns: makeLetterRuns(rows, instance, readable),

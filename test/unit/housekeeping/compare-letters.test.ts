@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../shared/errors.ts";
-import { closed } from "../../../shared/run/change-run.ts";
-import { runId } from "../../../shared/run/run.ts";
+import { closed, queued } from "../../../shared/run/change-run.ts";
+import { keyOf, runId } from "../../../shared/run/run.ts";
 import { aRun } from "../../support/a-run.ts";
 import { makeWorld, SOURCE } from "../../support/world.ts";
 
@@ -16,7 +16,8 @@ async function withLetters(count: number, stamp: (id: string) => string | undefi
     const { sequenceNumber, enqueuedAt, lockToken } = world.broker.deliver(SOURCE, { messageId: `m-${n}` });
     const run = aRun({ source: SOURCE, sequenceNumber, enqueuedAt, messageId: `m-${n}` });
     const verdict = { outcome: "failed", reason: "JobFailed" } as const;
-    const letter = { reason: verdict.reason, description: "", properties: { "dispatcher-run": stamp(runId(run)) } };
+    const properties = { "dispatcher-run": stamp(runId(run)), "dispatcher-owner": "owner-1" };
+    const letter = { reason: verdict.reason, description: "", properties };
     await world.broker.deadLetterLocked(SOURCE, lockToken, letter);
     await world.table.close(await world.table.insert(run), closed(run, verdict, world.clock.now()));
   }
@@ -103,10 +104,83 @@ describe("the run of a dead letter", () => {
     expect(world.closed()).toHaveLength(0);
   });
 
-  it("costs no look at the dead letter queue as long as none is older than the history", async () => {
-    const world = await withLetters(1);
-    world.clock.advance(29 * DAY_MS);
+  it("costs no look at the dead letter queue as long as no letter is noted", async () => {
+    const world = await withLetters(0);
     await withoutLetters(world).tick();
     expect(world.lastTick()).toMatchObject({ failed: 0 });
+  });
+});
+
+describe("a dead letter of ours whose row was lost", () => {
+  const numbers = async ({ table }: ReturnType<typeof makeWorld>) =>
+    (await table.deadLetters(SOURCE, {}, 9)).map(({ sequenceNumber }) => sequenceNumber).toSorted((a, b) => a - b);
+  const lose = async (world: ReturnType<typeof makeWorld>, ...sequenceNumbers: readonly number[]) => {
+    const all = await world.table.deadLetters(SOURCE, {}, 9);
+    const lost = all.filter(({ sequenceNumber }) => sequenceNumbers.includes(sequenceNumber));
+    await world.table.forgetLetters(SOURCE, lost);
+    return lost;
+  };
+
+  it("is noted again as it was, with the next day's look", async () => {
+    const world = await withLetters(3);
+    await world.tick();
+    const [letter] = await lose(world, 2);
+    await world.tick();
+    expect(await numbers(world)).toEqual([1, 3]);
+    world.clock.advance(DAY_MS + MINUTE_MS);
+    await world.tick();
+    expect(await numbers(world)).toEqual([1, 2, 3]);
+    const again = (await world.table.deadLetters(SOURCE, {}, 9)).find(({ sequenceNumber }) => sequenceNumber === 2);
+    expect(again).toEqual({ ...letter, etag: again?.etag });
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ message: "noted dead letters again whose rows were lost", letters: 1 }),
+    );
+  });
+
+  it("is not noted if it is being redriven, or if it was withdrawn", async () => {
+    const world = await withLetters(3);
+    await lose(world, 2);
+    const [lost] = world.closed().filter(({ sequenceNumber }) => sequenceNumber === 2);
+    const seen = (await world.table.letterRuns(SOURCE, lost ? [lost] : [])).values().next().value;
+    if (!lost || seen?.kind !== "closed") throw new Error("the run is missing");
+    const run = queued({ ...aRun({ ...keyOf(lost), messageId: lost.messageId }), redrive: 1 }, world.clock.now());
+    const stored = await world.table.claim(run, seen);
+    await world.tick();
+    expect(await numbers(world)).toEqual([1, 3]);
+    const found = await world.table.find(run);
+    const now = found.kind === "open" ? found.stored : stored;
+    await world.table.close(now, closed(now.run, { outcome: "withdrawn" }, world.clock.now()));
+    world.clock.advance(DAY_MS + MINUTE_MS);
+    await world.tick();
+    expect(await numbers(world)).toEqual([1, 3]);
+  });
+
+  it("is not noted if a process began to redrive it meanwhile", async () => {
+    const world = await withLetters(2);
+    await lose(world, 2);
+    world.table.beforeNext("noteLetter", async () => {
+      const [lost] = world.closed().filter(({ sequenceNumber }) => sequenceNumber === 2);
+      const seen = (await world.table.letterRuns(SOURCE, lost ? [lost] : [])).values().next().value;
+      if (!lost || seen?.kind !== "closed") throw new Error("the run is missing");
+      await world.table.claim(queued({ ...aRun(keyOf(lost)), redrive: 1 }, world.clock.now()), seen);
+    });
+    await world.tick();
+    expect(await numbers(world)).toEqual([1]);
+    expect(world.lastTick()).toMatchObject({ failed: 0 });
+  });
+
+  it("is not noted if a person took it off the bus meanwhile", async () => {
+    const world = await withLetters(2);
+    await lose(world, 2);
+    world.table.beforeNext("letterRuns", () => take(world, "m-2"));
+    await world.tick();
+    expect(await numbers(world)).toEqual([1]);
+  });
+
+  it("is left alone if it has not this instance's stamp", async () => {
+    const world = await withLetters(2);
+    await lose(world, 2);
+    await world.makeReplica({ instanceTable: { ...world.table, owner: async () => "owner-2" } }).tick();
+    expect(await numbers(world)).toEqual([1]);
   });
 });
