@@ -30,18 +30,30 @@ const forBrowsers = {
 };
 
 /**
- * Loads only the used parts of the Kubernetes client. The client's index files load the models of the whole API, which
- * would be a third of the app.
+ * Loads only the used parts of the Kubernetes client. Its index files load the models of the whole API, which
+ * would be a third of the app. What an index file that is used loads has to be named as well.
  */
 const usedPartOfClient = {
   name: "used-part-of-client",
   setup({ onResolve, resolve }) {
-    const indexes = /^(@kubernetes\/client-node|\.\/gen\/index\.js)$/;
+    const indexes = /^(@kubernetes\/client-node|\.\/(gen\/index|models\/all|types\/ObjectParamAPI)\.js)$/;
     onResolve({ filter: indexes }, async ({ path, pluginData, ...from }) => {
       if (pluginData === "asked") return undefined;
       const found = await resolve(path, { ...from, pluginData: "asked" });
       return /@kubernetes[/\\]client-node[/\\]/.test(found.path) ? { ...found, sideEffects: false } : found;
     });
+  },
+};
+
+/**
+ * Leaves out the languages of zod's error texts. English is loaded by itself. The others are half of zod, and nothing asks
+ * for them, but as parts of a namespace they would stay.
+ */
+const withoutLanguages = {
+  name: "without-languages",
+  setup({ onLoad }) {
+    const index = /[/\\]node_modules[/\\]zod[/\\]v4[/\\]locales[/\\]index\.js$/;
+    onLoad({ filter: index }, () => ({ contents: "export {};" }));
   },
 };
 
@@ -118,7 +130,7 @@ async function buildAll() {
   const options = { ...common, define: { PACKAGE_VERSION: JSON.stringify(version) }, metafile: true, write: false };
   const bundled = {
     ...options,
-    plugins: [usedPartOfClient],
+    plugins: [usedPartOfClient, withoutLanguages],
     // The host itself provides `@azure/functions-core`. `debug` tries to load `supports-color` and works without it;
     // only development has it.
     external: ["@azure/functions-core", "supports-color"],
