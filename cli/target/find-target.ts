@@ -33,11 +33,16 @@ const STORAGE = /^AzureWebJobsStorage(__|$)/;
  */
 export async function findTarget(flags: TargetFlags): Promise<Found> {
   if (flags.context !== undefined || flags.namespace !== undefined) return findRelease(flags);
+  return (await findOnThisMachine()) ?? findRelease({});
+}
+
+/** Finds the Dispatcher that this machine names: by its environment, its stack or its local.settings.json. */
+export async function findOnThisMachine(): Promise<Found | undefined> {
   if (has(process.env, BUS) && has(process.env, STORAGE)) return findBySettings();
   const stack = await untilStateIsSure();
   if (stack) return { kind: "stack", words: "the stack of this machine", settings: readConfig(stack.settings) };
   const values = { ...(await readLocalSettings(LOCAL_SETTINGS)), ...process.env };
-  return has(values, BUS) || has(values, STORAGE) ? findBySettings() : findRelease({});
+  return has(values, BUS) || has(values, STORAGE) ? findBySettings() : undefined;
 }
 
 async function findBySettings(): Promise<Found> {

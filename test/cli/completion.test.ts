@@ -4,7 +4,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { moduleNames } from "../../cli/module-names.ts";
+import { idsIn } from "../../cli/run-ids.ts";
+import type { Run } from "../../shared/run/run.ts";
+import { aRun } from "../support/a-run.ts";
+import { makeFakeRunTable } from "../support/fake-run-table.ts";
 import { runProgram } from "../support/run-program.ts";
+import { makeTestClock } from "../support/test-clock.ts";
+
+// Nothing listens there.
+const AWAY_BUS = "Endpoint=sb://127.0.0.1:9;SharedAccessKeyName=a;SharedAccessKey=b;UseDevelopmentEmulator=true";
+const AWAY_STORAGE =
+  "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=Yg==;BlobEndpoint=http://127.0.0.1:9/a;QueueEndpoint=http://127.0.0.1:9/a;TableEndpoint=http://127.0.0.1:9/a";
 
 async function run(...args: string[]) {
   const running = runProgram("cli", { args });
@@ -44,6 +54,45 @@ describe("completion", () => {
     expect(await offered(...words)).toEqual(expect.arrayContaining(["greet", "report"]));
   });
 
+  test.each([{ words: ["runs", "show", ""] }, { words: ["runs", "cancel", "a:1:2", "orders:"] }])(
+    "offers nothing after $words if there is no Dispatcher, and says nothing",
+    async ({ words }) => {
+      const cwd = await mkdtemp(join(tmpdir(), "nothing-"));
+      const running = runProgram("cli", { args: ["complete", "--", ...words], cwd });
+      expect(await running.ended).toBe(0);
+      expect(running.said).toEqual({ stdout: ":4\n", stderr: "" });
+      await rm(cwd, { recursive: true });
+    },
+  );
+
+  test("offers nothing if the table is away, soon, and says nothing", async () => {
+    const env = { ServiceBus: AWAY_BUS, AzureWebJobsStorage: AWAY_STORAGE };
+    const startedAt = performance.now();
+    const running = runProgram("cli", { args: ["complete", "--", "runs", "explain", ""], env });
+    expect(await running.ended).toBe(0);
+    expect(running.said).toEqual({ stdout: ":4\n", stderr: "" });
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+  });
+
+  test("offers the ids of open runs that begin like the word, those at work first", async () => {
+    const clock = makeTestClock();
+    const table = makeFakeRunTable({ clock });
+    const insert = (over: Partial<Run>) => table.insert(aRun({ enqueuedAt: 5, ...over }));
+    await insert({ sequenceNumber: 1, status: "waiting" });
+    await insert({ sequenceNumber: 12, status: "held" });
+    await insert({ sequenceNumber: 13, status: "dispatched" });
+    await insert({ sequenceNumber: 2, source: { queue: "thumbs" }, status: "dispatched" });
+    const sources = [{ queue: "thumbnails" }, { queue: "thumbs" }];
+    const offers = (beginning: string) => idsIn(table, sources, beginning);
+    expect(await offers("")).toEqual(["thumbnails:13:5", "thumbnails:1:5", "thumbnails:12:5", "thumbs:2:5"]);
+    expect(await offers("thumbs")).toEqual(["thumbs:2:5"]);
+    expect(await offers("thumbnails:1")).toEqual(["thumbnails:13:5", "thumbnails:1:5", "thumbnails:12:5"]);
+    expect(await offers("thumbnails:12:")).toEqual(["thumbnails:12:5"]);
+    expect(await offers("thumbnails:9")).toEqual([]);
+    for (let number = 100; number < 300; number += 1) await insert({ sequenceNumber: number });
+    expect(await offers("")).toHaveLength(100);
+  });
+
   test("names the modules of YAML and JSON files, and nothing of what is none", async () => {
     const directory = await mkdtemp(join(tmpdir(), "modules-"));
     const files = {
@@ -66,7 +115,20 @@ describe("completion", () => {
     const { code, stdout } = await run("completion", "bash");
     expect(code).toBe(0);
     const said = execFileSync("bash", ["-c", `${stdout}\ncomplete -p dispatcher`], { encoding: "utf8" });
-    expect(said).toMatch(/^complete .* dispatcher\n$/);
+    expect(said).toMatch(/^complete .*_with_colons dispatcher\n$/);
+  });
+
+  test("has a script for bash that completes a word with colons", async () => {
+    const { stdout } = await run("completion", "bash");
+    // Stands in for what bash-completion has, and for what the command offers.
+    const script = `
+_get_comp_words_by_ref() { words=(dispatcher runs show orders:4); cword=3; cur=orders:4; prev=show; }
+__ltrim_colon_completions() { COMPREPLY=("\${COMPREPLY[@]#\${1%"\${1##*:}"}}"); }
+compopt() { :; }
+${stdout.replaceAll(/requestComp="[^"]*complete -- [^"]*"/g, `requestComp="printf 'orders:42:7\\t\\n:4\\n'"`)}
+__dispatcher_with_colons
+echo "\${COMPREPLY[@]}"`;
+    expect(execFileSync("bash", ["-c", script], { encoding: "utf8" })).toBe("42:7\n");
   });
 
   test.each(["zsh", "fish"])("has a script for %s", async (shell) => {
