@@ -5,6 +5,7 @@ import { startStubCluster } from "../servers.ts";
 import { AUDIT, type CommandFigures, LOOKS, measureCommands } from "./measure-commands.ts";
 import { measureIdle } from "./measure-idle.ts";
 import { type LookFigures, measureLooks } from "./measure-looks.ts";
+import { measurePage, type PageFigures } from "./measure-page.ts";
 import type { RedriveFigures } from "./redrive-letters.ts";
 
 /** How often each view is called in a round. */
@@ -35,6 +36,7 @@ export interface OperateFigures {
   readonly looks: readonly LookFigures[];
   readonly redrive: RedriveFigures | undefined;
   readonly commands: readonly CommandFigures[];
+  readonly page: PageFigures;
   /** MiB that the app's process holds in each round, without closed runs and with them. */
   readonly idleMib: Pair<readonly number[]>;
 }
@@ -55,6 +57,13 @@ export async function measureOperate(
   });
   progress(`the memory of an idle app beside each: ${rounds} rounds`);
   const idleMib = await measureIdle(worlds, rounds);
+  progress("the page: its API, its first paint, and what an open view costs the app");
+  const page = await measurePage(
+    processes,
+    worlds.many.servers,
+    { calls: rounds * CALLS_PER_ROUND, closed: runs.closed, rounds },
+    progress,
+  );
   progress(`calling each view ${rounds * CALLS_PER_ROUND} times, and redriving ${options.letters} dead letters`);
   const { connections } = worlds.many.servers;
   const { looks, redrive } = await measureLooks(processes, connections, {
@@ -67,7 +76,7 @@ export async function measureOperate(
   await withBoth(worlds, (world) => world.stop());
   progress(`auditing ${audited} Jobs at work ${rounds} times`);
   const audits = await measureAudit(processes, audited, rounds);
-  return { options, looks, redrive, commands: [...commands, ...audits], idleMib };
+  return { options, looks, redrive, commands: [...commands, ...audits], page, idleMib };
 }
 
 /** Measures the audit beside so many Jobs at work, and nothing else. */

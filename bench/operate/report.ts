@@ -1,13 +1,14 @@
 import { median, percentile } from "../statistics.ts";
 import { aligned, number, spread } from "../table.ts";
 import type { OperateFigures } from "./measure-operate.ts";
+import { pageText } from "./page-report.ts";
 import type { RedriveFigures } from "./redrive-letters.ts";
 
 const MOST_MORE_MIB = 3;
 const FEWEST_A_SECOND = 200;
 
 /** Writes the figures for people, with the targets beside them. */
-export function operateText({ options: { runs }, looks, redrive, commands, idleMib }: OperateFigures): string {
+export function operateText({ options: { runs }, looks, redrive, commands, page, idleMib }: OperateFigures): string {
   const open = runs.working + runs.waiting + runs.later + runs.held;
   const more = idleMib.many.map((mib, round) => mib - (idleMib.none[round] ?? Number.NaN));
   return [
@@ -29,6 +30,8 @@ export function operateText({ options: { runs }, looks, redrive, commands, idleM
         `p50 <= ${targetMs}`,
       ]),
     ]),
+    "",
+    pageText(page),
     "",
     aligned([
       ["MiB of an idle app", "none closed", `${runs.closed} closed`, "more", "target"],

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { closedMessageId, historyRows } from "../../bench/backlog/history.ts";
 import { seed } from "../../bench/backlog/seed.ts";
 import { makeLooks } from "../../bench/operate/looks.ts";
+import { pageLooks } from "../../bench/operate/page-looks.ts";
+import { pageText } from "../../bench/operate/page-report.ts";
 import { operateText } from "../../bench/operate/report.ts";
 import { type LocalBroker, startBroker } from "../../local/broker/start-broker.ts";
 import { type LocalCluster, startCluster } from "../../local/cluster/start-cluster.ts";
@@ -113,6 +115,25 @@ it("each view sees what was put there, and needs the bare requests that it is me
   expect(strange).toEqual([]);
 });
 
+it("the page's API is asked for every look that can be measured there", () => {
+  const looks = pageLooks({ working: "full:1:2", waiting: "full:3:4", dead: "full:5:6", closed: 10 });
+  expect(looks.map(({ path }) => path())).toEqual(
+    expect.arrayContaining([
+      "/status",
+      "/runs/full%3A1%3A2",
+      "/runs/full%3A3%3A4/explanation",
+      "/dead-letters/full%3A5%3A6",
+    ]),
+  );
+  const [search] = looks.filter(({ what }) => what.startsWith("/search"));
+  expect(search?.path()).not.toBe(search?.path());
+});
+
+it("the report says so if there is no browser", () => {
+  const text = pageText({ looks: [], browser: undefined, serverMib: 90 });
+  expect(text).toContain("There is no browser here");
+});
+
 it("the report has the targets beside the figures", () => {
   const times = [10, 20, 30];
   const text = operateText({
@@ -120,6 +141,15 @@ it("the report has the targets beside the figures", () => {
     looks: [{ what: "status", targetMs: 50, ms: times, bareMs: [1, 2, 3] }],
     redrive: { letters: 400, seconds: 2, bareSeconds: 1, cpuMs: 1.5, bareCpuMs: 1 },
     commands: [{ what: "dispatcher --help", targetMs: 150, ms: times, nodeMs: times }],
+    page: {
+      looks: [{ what: "/status", ms: times }],
+      browser: {
+        firstPaintMs: times,
+        open: { cpuMs: [900, 1_000], mib: [101, 103] },
+        shut: { cpuMs: [500, 700], mib: [100, 101] },
+      },
+      serverMib: 90,
+    },
     idleMib: { none: [100, 110, 120], many: [101, 110, 125] },
   });
   expect(text.split("\n").map((line) => line.replaceAll(/ {2,}/g, " | "))).toEqual([
@@ -132,6 +162,15 @@ it("the report has the targets beside the figures", () => {
     "",
     "a whole process, ms | p50 | p95 | node p50 | node p95 | target",
     "dispatcher --help | 20 | 30 | 20 | 30 | p50 <= 150",
+    "",
+    "the page, ms | p50 | p95 | target",
+    "GET /status | 20.0 | 30.0 | p95 <= 50",
+    "first paint in a browser | 20.0 | 30.0 | p50 <= 200",
+    "",
+    "the app's process | no view open | one open | more | target",
+    "processor ms in 60 s | 600 | 950 | 350 (300 to 400) | <= 1200",
+    "MiB | 100.5 | 102.0 | 1.5 (1.0 to 2.0) | <= 5",
+    "The page's server held 90 MiB at the end.",
     "",
     "MiB of an idle app | none closed | 5 closed | more | target",
     "beside the same open runs | 110 | 110 | 1.0 (0.0 to 5.0) | <= 3",

@@ -4,9 +4,9 @@ import { gzipSync } from "node:zlib";
 import axe, { type AxeResults } from "axe-core";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { startBrowser } from "../../local/kit/browser.ts";
 import { ROOT } from "../support/run-program.ts";
 import { type AStack, HOSTILE_ID, startAStack } from "./a-stack.ts";
-import { startBrowser } from "./browser.ts";
 
 // The page in a real browser, on a stack of this machine.
 

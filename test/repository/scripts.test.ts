@@ -2,7 +2,7 @@ import { execFile, execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { programOnPath } from "../support/program-on-path.ts";
+import { programOnPath } from "../../local/kit/program-on-path.ts";
 
 const WORKFLOWS = ".github/workflows";
 // Go compiles actionlint the first time.

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import type { TestContext } from "vitest";
-import { isProgram, programOnPath } from "./program-on-path.ts";
+import { isProgram, programOnPath } from "../../local/kit/program-on-path.ts";
 import { ROOT } from "./run-program.ts";
 
 /** The subscription and tenant of the predictions in infra/*.snapshot.json. Neither exists. */

@@ -1,5 +1,5 @@
 import { type Browser, chromium } from "playwright-core";
-import { programOnPath } from "../support/program-on-path.ts";
+import { programOnPath } from "./program-on-path.ts";
 
 /** The browsers that do, the smallest first: Debian's, and Google's on the machines of GitHub. */
 const PROGRAMS = ["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"];
