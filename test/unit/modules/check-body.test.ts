@@ -19,6 +19,14 @@ const order: JsonSchema = {
 };
 
 describe("a body and its schema", () => {
+  it("are of their own module, though another schema has the same $id", () => {
+    const text: JsonSchema = { $id: "https://example.com/body", type: "string" };
+    const list: JsonSchema = { $id: "https://example.com/body", type: "array" };
+    expect([check(text, '"a"'), check(list, "[]")]).toEqual([undefined, undefined]);
+    expect(check(text, "[]")).toContain("must be string");
+    expect(check(list, '"a"')).toContain("must be array");
+  });
+
   it.each([
     { name: "right", body: '{ "id": 1, "kind": "a", "lines": [{ "sku": "x" }] }', want: undefined },
     { name: "with a byte order mark", body: '\uFEFF{ "id": 1 }', want: undefined },
