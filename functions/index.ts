@@ -3,6 +3,7 @@ import { compose } from "../shared/compose.ts";
 import { readConfig } from "../shared/config.ts";
 import { makeAcceptHandler } from "./accept-message.ts";
 import { makeLiveHandler, makeReadyHandler } from "./health.ts";
+import { makePageHandler } from "./page.ts";
 import { makeReconcileHandler } from "./reconcile-runs.ts";
 import { acceptName, sourceTrigger } from "./source-trigger.ts";
 import { whenToldToStop } from "./told-to-stop.ts";
@@ -28,6 +29,13 @@ app.http("ready", {
   authLevel: "anonymous",
   handler: makeReadyHandler(dispatcher),
 });
+
+// Their door looks by itself who asks.
+if (dispatcher.page) {
+  const handler = makePageHandler(dispatcher.page, dispatcher.instance);
+  app.http("api", { route: "v1/{*path}", methods: ["GET", "POST"], authLevel: "anonymous", handler });
+  app.http("page", { route: "ui/{*path}", methods: ["GET"], authLevel: "anonymous", handler });
+}
 
 // The host waits for the tick that runs. Its watch need not be waited for.
 whenToldToStop(() => dispatcher.endWatch());

@@ -1,6 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import { Readable } from "node:stream";
 import { errorStack } from "./error-stack.ts";
 import type { HostLog } from "./host-log.ts";
 import type { Invoke } from "./invoke.ts";
@@ -22,6 +21,9 @@ export interface HttpListenerOptions {
   readonly invoke: Invoke;
   readonly log: HostLog;
 }
+
+/** A larger body is refused, because this process holds all of it. The Functions host takes 100 MB. */
+const MOST_BODY_BYTES = 4 * 1024 * 1024;
 
 /** The address that only this machine reaches. */
 export const LOOPBACK = "127.0.0.1";
@@ -80,12 +82,13 @@ function routeOf(fn: RegisteredFunction, prefix: string): Route {
     .split("/")
     .map((segment) => {
       const name = /^\{(\*?)(\w+).*\}$/.exec(segment);
-      if (!name) return segment.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
-      return `(?<${name[2]}>${name[1] ? ".*" : "[^/]+"})`;
+      if (!name) return `/${segment.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`)}`;
+      // The rest of a path may be empty, and then needs no slash.
+      return name[1] ? `(?:/(?<${name[2]}>.*))?` : `/(?<${name[2]}>[^/]+)`;
     })
-    .join("/");
+    .join("");
   const allowed = Array.isArray(methods) ? methods.map((method) => String(method).toUpperCase()) : ["GET", "POST"];
-  return { fn, methods: allowed, pattern: new RegExp(`^/${pattern}/?$`, "i") };
+  return { fn, methods: allowed, pattern: new RegExp(`^${pattern}/?$`, "i") };
 }
 
 async function answer(
@@ -94,7 +97,11 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ) {
-  const url = new URL(request.url ?? "/", `http://${request.headers.host ?? LOOPBACK}`);
+  const url = urlOf(request);
+  if (url === undefined) {
+    response.writeHead(400).end();
+    return;
+  }
   const found = routes.filter(({ pattern }) => pattern.test(url.pathname));
   const route = found.find(({ methods }) => methods.includes(request.method ?? ""));
   if (!route) {
@@ -106,13 +113,20 @@ async function answer(
     return;
   }
 
+  const bytes = await bodyOf(request);
+  if (bytes === undefined) {
+    // What was not read of this request can't be told from the next one.
+    response.shouldKeepAlive = false;
+    response.writeHead(413).end();
+    return;
+  }
   const http: RpcHttp = {
     method: request.method ?? "GET",
     url: url.href,
     headers: Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)])),
     params: decoded(route.pattern.exec(url.pathname)?.groups ?? {}),
     query: Object.fromEntries(url.searchParams),
-    body: { bytes: await bodyOf(request) },
+    body: { bytes },
   };
   try {
     send(response, (await options.invoke(route.fn, { input: { http }, metadata: {} }))?.http);
@@ -122,8 +136,19 @@ async function answer(
   }
 }
 
-function decoded(groups: Record<string, string>): Record<string, string> {
-  return Object.fromEntries(Object.entries(groups).map(([name, value]) => [name, decodeURIComponent(value)]));
+/** Reads the address of a request. Undefined if Host or path can't be understood. */
+function urlOf({ url = "/", headers }: IncomingMessage): URL | undefined {
+  try {
+    const found = new URL(url, `http://${headers.host ?? LOOPBACK}`);
+    decodeURIComponent(found.pathname);
+    return found.username === "" && found.password === "" ? found : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function decoded(groups: Record<string, string | undefined>): Record<string, string> {
+  return Object.fromEntries(Object.entries(groups).map(([name, value = ""]) => [name, decodeURIComponent(value)]));
 }
 
 function isAllowed(
@@ -142,8 +167,18 @@ function digest(text: string): Buffer {
   return createHash("sha256").update(text).digest();
 }
 
-async function bodyOf(request: IncomingMessage): Promise<Uint8Array> {
-  return new Uint8Array(await new Response(Readable.toWeb(request)).arrayBuffer());
+/** Reads a body. Undefined if it is too large. */
+async function bodyOf(request: IncomingMessage): Promise<Uint8Array | undefined> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  // Its connection has to stay for the answer.
+  for await (const part of request.iterator({ destroyOnReturn: false })) {
+    const chunk = Buffer.from(part);
+    size += chunk.length;
+    if (size > MOST_BODY_BYTES) return undefined;
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts);
 }
 
 function send(response: ServerResponse, http: RpcHttp | undefined): void {

@@ -8,7 +8,9 @@ import { makeServiceBusBroker } from "./adapters/service-bus/broker.ts";
 import { makeStandaloneHostLink } from "./adapters/standalone-host/host-link.ts";
 import { offeredDeliveries } from "./adapters/standalone-host/offered-deliveries.ts";
 import { makeAzureTable } from "./adapters/tables/run-table.ts";
+import type { Page } from "./compose-page.ts";
 import type { Settings } from "./config.ts";
+import type { Dependencies } from "./dependencies.ts";
 import { ConfigError } from "./errors.ts";
 import { makeReadiness, type Readiness } from "./health.ts";
 import { makeClusterGuard } from "./holds/cluster-guard.ts";
@@ -30,6 +32,7 @@ import { makeWatchedTicks } from "./reconcile/watched-ticks.ts";
 import { makeCarryOutRedrives } from "./redrive/carry-out.ts";
 import type { Source } from "./run/source.ts";
 import { nextOccurrence } from "./settings/ncrontab.ts";
+import type { PageSettings } from "./settings/page-settings.ts";
 import { makeAdmission } from "./start/admission.ts";
 import { makeBreakers } from "./start/breakers.ts";
 import { makeLimits } from "./start/limits.ts";
@@ -48,6 +51,8 @@ export interface Dispatcher {
   tick(log: Log): Promise<void>;
   liveness(): Liveness;
   readiness(): Promise<Readiness>;
+  /** Undefined unless the settings ask for the page. */
+  readonly page: Page | undefined;
   /** Ends the watch, because the host is about to wait for what runs. */
   endWatch(): void;
   /** Leaves the ticks to another replica. The host calls it before the process ends. Never rejects. */
@@ -112,7 +117,14 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
     },
     endWatch: () => stopping.abort(),
     readiness: makeReadiness(deps),
+    page: settings.page && (await openPage(settings.page, deps, log)),
   };
+}
+
+/** Loads what serves the page only if it is asked for, so that it costs nothing otherwise. */
+async function openPage(settings: PageSettings, deps: Dependencies, log: Log): Promise<Page> {
+  const { composePage } = await import("./compose-page.ts");
+  return composePage(settings, deps, log);
 }
 
 /** Makes the link of the host that runs this process: the standalone one, or the Functions host. */

@@ -8,6 +8,7 @@ import {
   type StorageSettings,
 } from "./settings/connection-settings.ts";
 import { readLocalSettings } from "./settings/local-settings.ts";
+import { type PageSettings, readPageSettings } from "./settings/page-settings.ts";
 import { SettingReader } from "./settings/setting-reader.ts";
 import { misspeltSettings, unknownSettings } from "./settings/unknown-settings.ts";
 
@@ -33,6 +34,8 @@ export interface Settings {
   /** Undefined unless the app sleeps while there are no messages. */
   readonly kedaVersion: string | undefined;
   readonly historyRetentionMs: number;
+  /** Undefined unless the app serves its page. */
+  readonly page: PageSettings | undefined;
 }
 
 /**
@@ -68,6 +71,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     kedaVersion: read.optional("KEDA_VERSION"),
     // The row locks its message's identity, and has to outlive every trigger that slept.
     historyRetentionMs: read.duration("HISTORY_RETENTION", "1d", "3650d"),
+    page: readPageSettings(read),
   };
   if (read.problems.length > 0) throw new ConfigError(read.problems.join("\n"));
   return settings;

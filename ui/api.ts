@@ -1,6 +1,7 @@
 import type { Problem } from "../shared/api/problem.ts";
 
-// The page asks only its own server, with the token that came in the fragment of the address.
+// The page asks only its own server. The one of `dispatcher ui` wants the token that came in the fragment of the address.
+// Where a proxy logs people in, the page has none, and the proxy sends its own.
 
 const API = "/api/v1";
 const TOKEN = "dispatcher-token";
@@ -13,22 +14,24 @@ const TAB_TIMEOUT_MS = 300;
 let token = "";
 
 /**
- * Takes the token out of the address, so that no copied link has it. A reload finds it in this tab's storage, and a new
- * tab asks another tab of this page for it. Resolves to whether there is one.
+ * Takes the token out of the address, so that no copied link has it. A reload finds it in this tab's storage. A new tab
+ * has none, and asks the others once it is needed.
  */
-export async function findToken(): Promise<boolean> {
+export function findToken(): void {
   const given = location.hash.slice(1);
-  if (given !== "") {
-    token = given;
-    history.replaceState(null, "", location.pathname + location.search);
-  } else token = sessionStorage.getItem(TOKEN) ?? (await tokenOfAnotherTab());
-  if (token === "") return false;
+  if (given !== "") history.replaceState(null, "", location.pathname + location.search);
+  keep(given === "" ? (sessionStorage.getItem(TOKEN) ?? "") : given);
+}
+
+/** Keeps a token in this tab, and hands it to others that ask. */
+function keep(found: string): void {
+  if (found === "") return;
+  token = found;
   sessionStorage.setItem(TOKEN, token);
   const tabs = new BroadcastChannel(TOKENS);
   tabs.addEventListener("message", ({ data }) => {
     if (data === ASKED) tell(tabs, { token });
   });
-  return true;
 }
 
 async function tokenOfAnotherTab(): Promise<string> {
@@ -75,27 +78,47 @@ export async function act<Data>(path: string, body: object): Promise<Answered<Da
 
 async function send<Data>(path: string, init: RequestInit): Promise<Answered<Data>> {
   try {
-    const response = await fetch(API + path, {
-      ...init,
-      headers: { ...init.headers, authorization: `Bearer ${token}` },
-      cache: "no-store",
-      ...(init.method === "POST" ? {} : { signal: AbortSignal.timeout(BROWSER_TIMEOUT_MS) }),
-    });
+    const response = await request(path, init);
     if (response.status === 304) return { unchanged: true };
     const value = await response.json();
-    if (!response.ok) return { problem: value };
-    return { data: value, etag: response.headers.get("etag") ?? undefined };
+    if (response.ok) return { data: value, etag: response.headers.get("etag") ?? undefined };
+    if (isLocked(value) && token === "") {
+      keep(await tokenOfAnotherTab());
+      if (token !== "") return await send(path, init);
+    }
+    // What a proxy answers is no problem of ours.
+    return { problem: typeof value?.detail === "string" ? value : refusedByProxy(response.status) };
   } catch {
     return { problem: AWAY };
   }
+}
+
+function request(path: string, init: RequestInit): Promise<Response> {
+  return fetch(API + path, {
+    ...init,
+    headers: { ...init.headers, ...(token === "" ? {} : { authorization: `Bearer ${token}` }) },
+    cache: "no-store",
+    ...(init.method === "POST" ? {} : { signal: AbortSignal.timeout(BROWSER_TIMEOUT_MS) }),
+  });
+}
+
+/** Whether the server is that of `dispatcher ui`, and wants its token. */
+export function isLocked(problem: Pick<Problem, "type"> | undefined): boolean {
+  return problem?.type === "urn:dispatcher:problem:no-token";
 }
 
 const AWAY: Problem = {
   type: "urn:dispatcher:problem:away",
   title: "The page's server does not answer",
   status: 0,
-  detail: "What is shown is what it said last. Start it again with: dispatcher ui",
+  detail: "What is shown is what it said last. Load the page again, or start its server again with: dispatcher ui",
 };
+
+function refusedByProxy(status: number): Problem {
+  const detail =
+    status === 401 ? "Your login is over. Load the page again." : "Something between you and the Dispatcher said so.";
+  return { type: "urn:dispatcher:problem:proxy", title: `This was refused (${status})`, status, detail };
+}
 
 /** Writes an address of the API with its query. What is undefined or empty is left out. */
 export function withQuery(path: string, query: Readonly<Record<string, string | number | undefined>>): string {

@@ -1,7 +1,7 @@
 import { render } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { addressOf, go, Link, usePlace } from "./address.ts";
-import { findToken } from "./api.ts";
+import { findToken, isLocked } from "./api.ts";
 import { html } from "./html.ts";
 import { useKeys } from "./keys.ts";
 import { ActionPlace } from "./parts/action.ts";
@@ -35,7 +35,7 @@ function App() {
   const [isHelped, help] = useState(false);
   useKeys(() => help(true));
   const { data: session, problem } = loaded;
-  if (problem?.status === 401) return html`<${Locked} />`;
+  if (isLocked(problem)) return html`<${Locked} />`;
   if (!session)
     return html`<main id="main"><h1 tabindex="-1">Dispatcher</h1>${problem ? html`<${ProblemNote} problem=${problem} />` : html`<p class="loading">Reading …</p>`}</main>`;
   return html`
@@ -130,5 +130,6 @@ function Locked() {
   `;
 }
 
+findToken();
 const root = document.querySelector("#page");
-if (root) render((await findToken()) ? html`<${App} />` : html`<${Locked} />`, root);
+if (root) render(html`<${App} />`, root);

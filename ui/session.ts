@@ -1,5 +1,6 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
+import type { Role } from "../shared/api/caller.ts";
 
 /** Which Dispatcher this is, and what may be done here. */
 export interface Session {
@@ -7,7 +8,7 @@ export interface Session {
   readonly namespace: string;
   readonly place: string;
   readonly version: string;
-  readonly role: "viewer" | "operator";
+  readonly role: Role;
   readonly mayChange: boolean;
 }
 

@@ -1,12 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { PAGE } from "../../shared/api/door.ts";
+import { readPage } from "../../shared/api/page-files.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
 import { plainText } from "../text/plain-text.ts";
 import { note, print } from "../text/print.ts";
-import { readPage } from "./page-files.ts";
 import { roomOf } from "./room-of.ts";
-import { PAGE, serve } from "./serve.ts";
+import { serve } from "./serve.ts";
 
 interface PageFlags extends TargetFlags {
   readonly act?: true;
@@ -23,7 +24,7 @@ export async function servePage({ act, port, ...flags }: PageFlags): Promise<num
     const token = randomBytes(24).toString("base64url");
     const serving = {
       room: roomOf(target, { mayChange: act === true }),
-      caller: { role: "operator", who: (command: string) => target.announce(command) },
+      caller: { role: "admin", who: (command: string) => target.announce(command) },
       token,
       page: await readPage(),
       log: target.log,

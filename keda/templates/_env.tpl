@@ -46,6 +46,14 @@
 {{- if .Values.scaling.scaleToZero }}
 - { name: KEDA_VERSION, value: {{ .Values.scaling.kedaVersion | quote }} }
 {{- end }}
+{{- if .Values.page.enabled }}
+- { name: PAGE_AT, value: {{ .Values.page.origin | default "local" | quote }} }
+{{- end }}
+{{- if include "dispatcher.hasLogin" . }}
+- { name: PAGE_ISSUER, value: {{ .Values.page.issuer | quote }} }
+- { name: PAGE_AUDIENCE, value: {{ .Values.page.audience | quote }} }
+- { name: PAGE_GROUPS, value: {{ include "dispatcher.pageGroups" . | quote }} }
+{{- end }}
 # Settings of the Functions host. The standalone host ignores them.
 {{- with .Values.applicationInsights.connectionString }}
 - { name: APPLICATIONINSIGHTS_CONNECTION_STRING, value: {{ . | quote }} }

@@ -41,6 +41,22 @@ dispatcher-{{ sha256sum .Values.instance | trunc 21 }}
 {{- end -}}
 {{- end }}
 
+{{/* Says whether people log in to the page. Empty if not. */}}
+{{- define "dispatcher.hasLogin" -}}
+{{- if and .Values.page.enabled .Values.page.origin }}true{{ end }}
+{{- end }}
+
+{{/* Renders the roles of groups as the setting PAGE_GROUPS has them. */}}
+{{- define "dispatcher.pageGroups" -}}
+{{- $pairs := list }}
+{{- range $role := list "viewer" "operator" "admin" }}
+{{- range index $.Values.page.groups $role }}
+{{- $pairs = append $pairs (printf "%s=%s" $role .) }}
+{{- end }}
+{{- end }}
+{{- join "," $pairs }}
+{{- end }}
+
 {{/* The port of the proxy's URL. */}}
 {{- define "dispatcher.proxyPort" -}}
 {{- $url := urlParse .httpsProxy -}}

@@ -8,6 +8,30 @@
 {{- include "dispatcher.refuseModules" . }}
 {{- include "dispatcher.refusePodMetadata" . }}
 {{- include "dispatcher.refuseScaling" . }}
+{{- include "dispatcher.refusePage" . }}
+{{- end }}
+
+{{- define "dispatcher.refusePage" -}}
+{{- $groups := include "dispatcher.pageGroups" . }}
+{{- with .Values.page }}
+{{- if .enabled }}
+{{- if not $.Values.networkPolicy.enabled }}
+{{- fail "page.enabled is true, but networkPolicy.enabled is false, so that every pod of the cluster could read the page without a login. Set networkPolicy.enabled to true" }}
+{{- end }}
+{{- if and (not .origin) (or .issuer .audience $groups .from) }}
+{{- fail "page has issuer, audience, groups or from, but page.origin is empty, so that nobody could log in. Write where people find the proxy, such as https://dispatcher.acme.example" }}
+{{- end }}
+{{- if and .origin (not (and .issuer .audience)) }}
+{{- fail (printf "page.origin is %s, but page.issuer or page.audience is empty, so that no login could be checked. Write both, as the proxy has them" .origin) }}
+{{- end }}
+{{- if and .origin (not $groups) }}
+{{- fail (printf "page.origin is %s, but page.groups names no group, so that nobody who logs in could see anything. Write the id of a group as a viewer, operator or admin" .origin) }}
+{{- end }}
+{{- if and .origin (not .from) }}
+{{- fail (printf "page.origin is %s, but page.from names no pods, so that the proxy could not reach the app. Write which pods the proxy has, as keda/values.page.yaml does" .origin) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 
 {{- define "dispatcher.refuseScaling" -}}

@@ -30,7 +30,7 @@ cluster   kubectl --kubeconfig ${settings["KUBECONFIG"] ?? ""} -n ${settings["JO
 sources   ${[...new Set(stack.sources.map(sourceName))].join(", ")}
 modules   ${modulesDir}  (a change is loaded while Jobs go on)
 kept in   ${stateDir}  (--fresh forgets it)
-page      npx dispatcher ui --act  (in another terminal; prints its address)
+page      ${url}/api/ui/  (to look only; to act: npx dispatcher ui --act, in another terminal)
 
 Send a message from another terminal, and watch it here:
   echo '{"name":"Ada"}' | npm run --silent send -- --source ${example(stack.sources)} -

@@ -65,7 +65,7 @@ async function run({ cluster, fresh }: UpOptions, stop: () => void, stopped: Abo
     modulesDir,
     cluster,
     filters: {},
-    settings,
+    settings: { PAGE_AT: "local", ...settings },
     env: neededEnvironment(process.env),
     ports: PORTS,
     stateDir,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { ConfigError, ConflictError, errorText, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { isRecord } from "../plain-data.ts";
-import type { Caller } from "./caller.ts";
+import { type Caller, isAtLeast } from "./caller.ts";
 import { openApi } from "./open-api.ts";
 import { type Problem, ProblemError, problem } from "./problem.ts";
 import type { Room } from "./route.ts";
@@ -47,15 +47,25 @@ export async function answer(room: Room, caller: Caller, request: ApiRequest, lo
   try {
     return await answered(room, caller, request);
   } catch (error) {
-    return problemAnswer(problemOf(error, request, log));
+    return failure(error, request, log);
   }
+}
+
+/** Answers with what is wrong. If it is a mistake of ours, `log` gets its stack. */
+export function failure(error: unknown, request: Pick<ApiRequest, "method" | "path">, log: Log): ApiAnswer {
+  return problemAnswer(problemOf(error, request, log));
 }
 
 /** Writes a problem as an answer. */
 export function problemAnswer(what: Problem, headers: Readonly<Record<string, string>> = {}): ApiAnswer {
   return {
     status: what.status,
-    headers: { ...HEADERS, "content-type": "application/problem+json", ...headers },
+    headers: {
+      ...HEADERS,
+      "content-type": "application/problem+json",
+      ...(what.status === 401 ? { "www-authenticate": "Bearer" } : {}),
+      ...headers,
+    },
     body: JSON.stringify(what),
   };
 }
@@ -70,8 +80,8 @@ async function answered(room: Room, caller: Caller, request: ApiRequest): Promis
     return problemAnswer(problem("wrong-method", `Use ${allow}.`), { allow });
   }
   const { route, path } = match;
-  if (route.role === "operator" && caller.role !== "operator")
-    throw new ProblemError("not-allowed", "This takes the role of an operator.");
+  if (!isAtLeast(caller.role, route.role))
+    throw new ProblemError("not-allowed", `This takes the role ${route.role}, and yours is ${caller.role}.`);
   const query = Object.fromEntries(request.query);
   if (route.method === "GET")
     return jsonAnswer(await route.act(room, caller, { path, query, body: undefined }), request);
@@ -85,7 +95,11 @@ async function answered(room: Room, caller: Caller, request: ApiRequest): Promis
 function refuseOtherSites(request: ApiRequest, { hasToken }: Caller): void {
   const site = request.header("sec-fetch-site");
   const isOwn = site === undefined ? hasToken : site === "same-origin" || site === "none";
-  if (!isOwn) throw new ProblemError("other-site", "Only this server's own page and programs with its token may act.");
+  if (!isOwn)
+    throw new ProblemError(
+      "other-site",
+      "Only this server's own page may act, of which a browser tells at localhost and over https (Sec-Fetch-Site).",
+    );
   if (request.header(CHANGE_HEADER) === undefined)
     throw new ProblemError("other-site", "An action needs the header X-Dispatcher, with any value.");
 }
@@ -131,7 +145,7 @@ function etagOf(value: unknown, body: string): string {
   return `W/"${createHash("sha256").update(said).digest("base64url").slice(0, 22)}"`;
 }
 
-function problemOf(error: unknown, { method, path }: ApiRequest, log: Log): Problem {
+function problemOf(error: unknown, { method, path }: Pick<ApiRequest, "method" | "path">, log: Log): Problem {
   if (error instanceof ProblemError) return error.problem;
   // The views say so of a filter that names nothing.
   if (error instanceof RangeError) return problem("wrong-input", `Mend the query: ${error.message}.`);

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { PLACES } from "../ports/run-table.ts";
 import { REASONS } from "../run/reasons.ts";
 import { CLOSED_STATUSES, OPEN_STATUSES } from "../run/run.ts";
+import { ROLES } from "./caller.ts";
 
 // What the API answers. The compiler holds each answer against the view that gives it, and a test holds what the routes
 // really answer against these. Where the rules of a room decide what is said (a decision, a finding), only the word that
@@ -112,7 +113,7 @@ export const session = named(
     namespace: z.string(),
     place: z.string().describe("where this Dispatcher is, in words"),
     version: z.string(),
-    role: z.enum(["viewer", "operator"]),
+    role: z.enum(ROLES),
     mayChange: z.boolean().describe("whether actions are taken here"),
   }),
 );

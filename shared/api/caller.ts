@@ -1,5 +1,6 @@
-/** What a person may do: look, or also see what senders wrote and change something. */
-export type Role = "viewer" | "operator";
+/** What a person may do. Each role may also do what those before it may. docs/page.md says which may do what. */
+export const ROLES = ["viewer", "operator", "admin"] as const;
+export type Role = (typeof ROLES)[number];
 
 /** Who asks, as the door knows it by which the request came. */
 export interface Caller {
@@ -11,4 +12,9 @@ export interface Caller {
    * command that would do the same.
    */
   who(command: string): Promise<string>;
+}
+
+/** Whether a role may do what takes `least`. */
+export function isAtLeast(role: Role, least: Role): boolean {
+  return ROLES.indexOf(role) >= ROLES.indexOf(least);
 }

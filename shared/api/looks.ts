@@ -7,6 +7,7 @@ import type { NotedLetter } from "../run/dead-letter.ts";
 import { REASONS } from "../run/reasons.ts";
 import { CLOSED_STATUSES, type ClosedRun, OPEN_STATUSES, type Run, type RunKey, runId } from "../run/run.ts";
 import * as answers from "./answers.ts";
+import { isAtLeast } from "./caller.ts";
 import { ProblemError } from "./problem.ts";
 import { look, type Room, type Route } from "./route.ts";
 
@@ -33,7 +34,7 @@ export const LOOKS: readonly Route[] = [
     query: nothing,
     answer: answers.session,
     async give({ instance, namespace, place, version, mayChange }, _, { role }) {
-      return { instance, namespace, place, version, role, mayChange: mayChange && role === "operator" };
+      return { instance, namespace, place, version, role, mayChange: mayChange && isAtLeast(role, "operator") };
     },
   }),
   look({

@@ -22,7 +22,13 @@ export function openApi(routes: readonly Route[], { version }: { readonly versio
     paths,
     components: {
       schemas: { ...namedSchemas(), Problem: schemaOf(problemSchema, "output") },
-      securitySchemes: { token: { type: "http", scheme: "bearer", description: "What `dispatcher ui` prints." } },
+      securitySchemes: {
+        token: {
+          type: "http",
+          scheme: "bearer",
+          description: "What `dispatcher ui` prints. In a cluster, the ID token of a login, which a proxy sends.",
+        },
+      },
     },
   };
 }

@@ -19,6 +19,7 @@ export type Problem = z.infer<typeof problemSchema>;
 const KINDS = {
   "wrong-input": [400, "The request is wrong"],
   "no-token": [401, "The request has no token"],
+  "no-login": [401, "Nobody is logged in"],
   "read-only": [403, "Nothing may be changed here"],
   "not-allowed": [403, "Your role does not allow this"],
   "other-site": [403, "Another site may not ask this"],

@@ -77,6 +77,8 @@ type DeedOf<Params extends z.ZodObject, Body extends z.ZodType, Answer extends z
   Route,
   "path" | "name" | "says"
 > & {
+  /** Unless it can be taken back, `admin`. */
+  readonly role?: Role;
   readonly params: Params;
   readonly body: Body;
   readonly query: z.ZodObject;
@@ -92,10 +94,10 @@ type DeedOf<Params extends z.ZodObject, Body extends z.ZodType, Answer extends z
 export function deed<Params extends z.ZodObject, Body extends z.ZodType, Answer extends z.ZodType>(
   route: DeedOf<Params, Body, Answer>,
 ): Route {
-  const { take, ...rest } = route;
+  const { take, role = "operator", ...rest } = route;
   return {
     ...rest,
-    role: "operator",
+    role,
     method: "POST",
     async act(room, caller, { path, query, body }) {
       checked(route.query, "query", query);

@@ -110,6 +110,24 @@ export const SETTINGS = [
     description:
       "The version of KEDA that the chart was told, if the app scales to zero. Preflight compares it with the cluster",
   },
+  {
+    name: "PAGE_AT",
+    description:
+      "Serves the page and its API. `local`: to look only, on this machine and over a port-forward. The origin of a proxy: also to people who log in there, and whom the next three are about",
+  },
+  {
+    name: "PAGE_ISSUER",
+    description: "Whose logins count: the URL of an issuer of OpenID Connect",
+  },
+  {
+    name: "PAGE_AUDIENCE",
+    description: "The client id of the application that people log in to",
+  },
+  {
+    name: "PAGE_GROUPS",
+    description:
+      "Which groups may do what: `ROLE=GROUP`, separated by commas. A role is `viewer`, `operator` or `admin`",
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingName = (typeof SETTINGS)[number]["name"];

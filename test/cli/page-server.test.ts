@@ -3,7 +3,8 @@ import { type IncomingMessage, request } from "node:http";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { roomOf } from "../../cli/page/room-of.ts";
-import { PAGE, serve } from "../../cli/page/serve.ts";
+import { serve } from "../../cli/page/serve.ts";
+import { PAGE } from "../../shared/api/door.ts";
 import { makeWorld } from "../support/world.ts";
 
 // What keeps other sites and programs from the server of the page.
@@ -16,7 +17,7 @@ beforeAll(async () => {
   const target = { ...world, words: "here", modules: async () => [] };
   served = await serve({
     room: roomOf(target, { mayChange: true }),
-    caller: { role: "operator", who: async () => "ada@laptop" },
+    caller: { role: "admin", who: async () => "ada@laptop" },
     token: TOKEN,
     page: new Map([
       ["index.html", { type: "text/html; charset=utf-8", content: Buffer.from("<p>page</p>") }],

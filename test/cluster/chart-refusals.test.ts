@@ -17,6 +17,16 @@ const withModules = (...modules: object[]) => ({ modules });
 const NO_BUS = { ...CONNECTED, serviceBus: {} };
 const NO_STORAGE = { ...CONNECTED, storage: {} };
 
+const PAGE = {
+  enabled: true,
+  origin: "https://dispatcher.acme.example",
+  issuer: "https://login.acme.example",
+  audience: "app",
+  groups: { admin: ["g"] },
+  from: [{ podSelector: { matchLabels: { app: "proxy" } } }],
+};
+const withPage = (over: object) => ({ page: { ...PAGE, ...over } });
+
 interface Refusal {
   readonly name: string;
   /** Values that are laid over the least that works. */
@@ -113,6 +123,26 @@ const REFUSALS: readonly Refusal[] = [
     name: "no time to be awake",
     over: { scaling: { wakeUp: { start: "5 * * * *" } } },
     says: /scaling\.wakeUp\.start and scaling\.wakeUp\.end are the same/,
+  },
+  {
+    name: "a page that every pod of the cluster could read",
+    over: { page: { enabled: true }, networkPolicy: { enabled: false } },
+    says: /page\.enabled is true, but networkPolicy\.enabled is false.*Set networkPolicy\.enabled to true/,
+  },
+  { name: "a page with a login at no address", over: withPage({ origin: "" }), says: /page\.origin is empty/ },
+  { name: "a page whose logins nobody issues", over: withPage({ issuer: "" }), says: /page\.issuer or page\.audience/ },
+  {
+    name: "a page whose logins are for nothing",
+    over: withPage({ audience: "" }),
+    says: /page\.issuer or page\.audience/,
+  },
+  { name: "a page for nobody", over: withPage({ groups: { admin: [] } }), says: /page\.groups names no group/ },
+  { name: "a page that no proxy reaches", over: withPage({ from: [] }), says: /page\.from names no pods/ },
+  { name: "a page without TLS", over: withPage({ origin: "http://a.example" }), says: /'\/page\/origin'/ },
+  {
+    name: "a group that would be two",
+    over: withPage({ groups: { admin: ["a,b"] } }),
+    says: /'\/page\/groups\/admin\/0'/,
   },
   {
     name: "a pod's label that the chart sets itself",

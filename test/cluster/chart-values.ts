@@ -18,4 +18,5 @@ export const VALUES: readonly { readonly name: string; readonly values: readonly
   { name: "production, on the cluster of infra/", values: ["../infra/values.aks.yaml", "values.production.yaml"] },
   { name: "production, scaled to zero", values: ["values.production.yaml", ...SLEEPY] },
   { name: "connection strings, scaled to zero", values: [CONNECTED, ...SLEEPY] },
+  { name: "production, with its page behind a login", values: ["values.production.yaml", "values.page.yaml"] },
 ];

@@ -168,6 +168,36 @@ describe("what is rendered", () => {
     expect(await classOf({ create: false })).toEqual({ made: [], used: undefined });
   });
 
+  test("serves no page unless it is asked for, and then to port-forwards alone", async () => {
+    const pageOf = async (...values: Values[]) => {
+      const objects = await chart.render([CONNECTED, ...values]);
+      const { PAGE_AT, PAGE_ISSUER } = environmentOf(find(objects, "Deployment"));
+      const services = objects.filter(({ kind }) => kind === "Service").length;
+      return { PAGE_AT, PAGE_ISSUER, services, lets: valueAt(find(objects, "NetworkPolicy"), ["spec", "ingress"]) };
+    };
+    expect(await pageOf()).toEqual({ services: 0 });
+    expect(await pageOf({ page: { enabled: true } })).toEqual({ PAGE_AT: "local", services: 0 });
+  });
+
+  test("serves its page to the proxy at which people log in, and lets nothing else in", async () => {
+    const objects = await chart.render(["values.production.yaml", "values.page.yaml"]);
+    const config = readConfig(environmentOf(find(objects, "Deployment")));
+    expect(config.page?.login).toMatchObject({ origin: "https://dispatcher.acme.example" });
+    expect([...(config.page?.login?.roles.values() ?? [])]).toEqual(["viewer", "operator", "admin"]);
+    const service = find(objects, "Service");
+    expect(service).toMatchObject({
+      metadata: { name: "dispatcher-page" },
+      spec: { ports: [{ port: 80, targetPort: "http" }], publishNotReadyAddresses: true },
+    });
+    expect(valueAt(service, ["spec", "selector"])).toEqual(
+      valueAt(find(objects, "Deployment"), ["spec", "selector", "matchLabels"]),
+    );
+    const given: unknown = parse(await readFile(join(CHART, "values.page.yaml"), "utf8"));
+    expect(valueAt(find(objects, "NetworkPolicy"), ["spec", "ingress"])).toEqual([
+      { from: valueAt(given, ["page", "from"]), ports: [{ port: "http", protocol: "TCP" }] },
+    ]);
+  });
+
   test("is spread over nodes and zones, or as the values say, and the chart knows which pods are meant", async () => {
     const spreadOf = async (...more: Values[]) =>
       objectsAt(await one("Deployment", CONNECTED, ...more), ...POD, "topologySpreadConstraints");

@@ -49,11 +49,13 @@ describe("HTTP", () => {
       handler: async (request, context) => { context.log("greeting", request.params.name);
         return { status: 201, headers: { "x-a": "b" }, jsonBody: { hi: request.params.name, q: request.query.get("q") } }; } });
     app.http("keyed", { methods: ["POST"], authLevel: "function", handler: async (request) => ({ body: await request.text() }) });
+    app.http("rest", { route: "files/{*path}", methods: ["GET"], authLevel: "anonymous",
+      handler: (request) => ({ body: [request.params.path, new URL(request.url).pathname].join(" at ") }) });
     app.http("broken", { methods: ["GET"], authLevel: "anonymous", handler: () => { throw new Error("at once"); } });`;
 
   test("answers by route, method and parameters, and logs as it goes", async () => {
     const { port, functions } = await start("http", source);
-    expect(functions).toEqual(["hello", "keyed", "broken"]);
+    expect(functions).toEqual(["hello", "keyed", "rest", "broken"]);
     const response = await fetch(`http://127.0.0.1:${port}/api/hello/w%20orld?q=1`);
     expect(response.status).toBe(201);
     expect(response.headers.get("x-a")).toBe("b");
@@ -61,6 +63,25 @@ describe("HTTP", () => {
     expect(lines.join("")).toMatch(/^\S+Z information hello greeting w orld\n/);
     expect((await fetch(`http://127.0.0.1:${port}/api/hello/x`, { method: "POST" })).status).toBe(405);
     expect((await fetch(`http://127.0.0.1:${port}/api/other`)).status).toBe(404);
+  });
+
+  test("takes the rest of a path, which may be empty, as a whole", async () => {
+    const { port } = await start("http-rest", source);
+    const textAt = async (path: string) => (await fetch(`http://127.0.0.1:${port}/api/files${path}`)).text();
+    expect(await textAt("/a/b%2Fc")).toBe("a/b/c at /api/files/a/b%2Fc");
+    expect(await textAt("/")).toBe(" at /api/files/");
+    expect(await textAt("")).toBe(" at /api/files");
+    expect((await fetch(`http://127.0.0.1:${port}/api/filesystem`)).status).toBe(404);
+  });
+
+  test("refuses what is no address, and a body that would fill its memory", async () => {
+    const { port } = await start("http-wrong", source, { functionKey: "k" });
+    expect((await fetch(`http://127.0.0.1:${port}/api/hello/%ff`)).status).toBe(400);
+    const headers = { "x-functions-key": "k" };
+    const url = `http://127.0.0.1:${port}/api/keyed`;
+    const most = "x".repeat(4 * 1024 * 1024);
+    expect((await (await fetch(url, { method: "POST", body: most, headers })).text()).length).toBe(most.length);
+    expect((await fetch(url, { method: "POST", body: `${most}x`, headers })).status).toBe(413);
   });
 
   test("demands the key of a function that is not anonymous, and refuses every request without one", async () => {

@@ -31,6 +31,8 @@ const MODULES = [
 /** A stack of this machine on which runs of every kind are. */
 export interface AStack {
   readonly stack: Stack;
+  /** The address of the app, which serves its page to look only. */
+  readonly app: string;
   /** Runs the command, and resolves to what it printed. */
   dispatcher(...args: readonly string[]): Promise<string>;
   /** Starts the page's server, and resolves to the address that it printed. */
@@ -45,7 +47,9 @@ export async function startAStack(): Promise<AStack> {
   for (const one of MODULES) await writeFile(join(directory, `${one.name}.json`), JSON.stringify(one));
   const body = join(directory, "body");
   await writeFile(body, JSON.stringify({ name: "Ada", secret: MARKUP }));
-  const stack = await startLocalStack(directory);
+  const stack = await startLocalStack(directory, {
+    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *", PAGE_AT: "local" },
+  });
   const servers: Running[] = [];
   const run = (...args: readonly string[]) => runProgram("cli", { args, env: stack.settings, cwd: directory });
   const dispatcher = async (...args: readonly string[]) => {
@@ -55,7 +59,7 @@ export async function startAStack(): Promise<AStack> {
   };
   const send = (source: string, count: number, ...flags: readonly string[]) =>
     dispatcher("send", "--source", source, "--count", String(count), ...flags, body);
-  await stack.startApp();
+  const { ready } = await stack.startApp();
   await send("good", 5, "--correlation-id", "order-7");
   await send("worse", 4);
   await send("again", 1);
@@ -66,6 +70,7 @@ export async function startAStack(): Promise<AStack> {
   for (const id of ["good-1", HOSTILE_ID]) await untilClosed(dispatcher, id);
   return {
     stack,
+    app: `http://127.0.0.1:${String(ready["port"])}`,
     dispatcher,
     async serve(...flags) {
       const server = run("ui", "--port", "0", ...flags);

@@ -287,6 +287,19 @@ describe("the address", () => {
   });
 });
 
+describe("the page of the app itself", () => {
+  it("shows the same at localhost, to look only, and asks for no secret", async () => {
+    const app = new URL(stack.app.replace("127.0.0.1", "localhost"));
+    const { page, complaints, origins } = await open("modules", {}, app);
+    await page.getByText("look only").waitFor();
+    expect(await page.getByRole("link", { name: "slow" }).count()).toBe(1);
+    await page.goto(new URL(`/api/ui/runs/${encodeURIComponent(await runOf(HOSTILE_ID))}`, app).href);
+    await page.getByText("Body and properties take the role of an operator.").waitFor();
+    expect(complaints).toEqual([]);
+    expect([...origins]).toEqual([app.origin]);
+  });
+});
+
 describe("a page that is open", () => {
   it("shows what changes, and asks for nothing while it is hidden", async () => {
     const { page } = await open("modules");

@@ -53,7 +53,12 @@ describe("settings in code and docs/settings.md", () => {
     AzureWebJobsStorage: "UseDevelopmentStorage=true",
     AzureWebJobsStorage__blobServiceUri: "https://a",
     AzureWebJobsStorage__tableServiceUri: "https://a",
+    PAGE_AT: "https://page.example",
+    PAGE_ISSUER: "https://issuer.example",
+    PAGE_AUDIENCE: "app",
+    PAGE_GROUPS: "viewer=g",
   };
+  const login = ["PAGE_AT", "PAGE_ISSUER", "PAGE_AUDIENCE", "PAGE_GROUPS"];
   const companions: Record<string, string[]> = {
     ServiceBus: ["AzureWebJobsStorage"],
     ServiceBus__fullyQualifiedNamespace: ["AzureWebJobsStorage"],
@@ -61,6 +66,7 @@ describe("settings in code and docs/settings.md", () => {
     AzureWebJobsStorage__accountName: ["ServiceBus"],
     AzureWebJobsStorage__blobServiceUri: ["ServiceBus", "AzureWebJobsStorage__tableServiceUri"],
     AzureWebJobsStorage__tableServiceUri: ["ServiceBus", "AzureWebJobsStorage__blobServiceUri"],
+    ...Object.fromEntries(login.map((name) => [name, ["ServiceBus", "AzureWebJobsStorage", ...login]])),
   };
 
   it.each(rows("The app").map((row) => ({ name: plain(row[0]), example: /^`([^`]+)`/.exec(row[3] ?? "")?.[1] })))(

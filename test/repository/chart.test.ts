@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { API } from "../../shared/api/answer.ts";
+import { PAGE } from "../../shared/api/door.ts";
 import { moduleJsonSchema } from "../../shared/module-files/module-schema.ts";
 import { isRecord, valueAt } from "../../shared/plain-data.ts";
 import { formattedJson } from "../support/formatted-json.ts";
@@ -27,7 +29,7 @@ describe("keda/values.schema.json", () => {
   };
 
   it("lets the default values and the examples pass", () => {
-    for (const file of ["values.yaml", "values.production.yaml", "values.scale-to-zero.yaml"])
+    for (const file of ["values.yaml", "values.production.yaml", "values.scale-to-zero.yaml", "values.page.yaml"])
       expect([file, problems(parse(read(file)))]).toEqual([file, []]);
   });
 
@@ -51,10 +53,26 @@ describe("keda/values.schema.json", () => {
     ["scaling.minReplicas", 0],
     ["scaling.messageCount", "1000"],
     ["image.pullPolicy", "Sometimes"],
+    ["page.origin", "http://dispatcher.acme.example"],
+    ["page.origin", "https://dispatcher.acme.example/api"],
+    ["page.issuer", "http://login.acme.example"],
   ])("refuses a wrong %s by its name", (field, value) => {
     const path = field.split(".");
     expect(problems(nested(path, value))).toEqual([`/${path.join("/")}`]);
   });
+});
+
+it("the examples of a login agree: the proxy's values, those of the page, and the chart's Service", () => {
+  const page = valueAt(parse(read("values.page.yaml")), ["page"]);
+  const [origin, issuer] = ["origin", "issuer"].map((field) => String(valueAt(page, [field])));
+  const proxy: unknown = parse(read("oauth2-proxy.yaml"));
+  const config = String(valueAt(proxy, ["config", "configFile"]));
+  expect(config).toContain(`oidc_issuer_url = "${issuer}"`);
+  expect(config).toContain(`redirect_url = "${origin}/oauth2/callback"`);
+  expect(valueAt(proxy, ["ingress", "hosts"])).toEqual([new URL(origin ?? "").host]);
+  const service = /name: \{\{ \.Release\.Name \}\}(-\w+)/.exec(read("templates/page-service.yaml"))?.[1];
+  for (const path of [PAGE, `${API}/`])
+    expect(config).toContain(`"http://dispatcher${service}.dispatcher.svc.cluster.local${path}"`);
 });
 
 function propertiesOf(given: unknown): Record<string, unknown> {

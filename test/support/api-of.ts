@@ -15,7 +15,7 @@ export const FROM_THE_PAGE: Headers = {
   "x-dispatcher": "1",
 };
 
-/** The API of one instance, asked by an operator who may change something, unless `over` says otherwise. */
+/** The API of one instance, asked by an admin who may change something, unless `over` says otherwise. */
 export function apiOf({ deps, log }: { deps: Dependencies; log: Log }, over: Partial<Room & Caller> = {}) {
   const asked: string[] = [];
   const room: Room = {
@@ -29,7 +29,7 @@ export function apiOf({ deps, log }: { deps: Dependencies; log: Log }, over: Par
     ...over,
   };
   const caller: Caller = {
-    role: "operator",
+    role: "admin",
     hasToken: true,
     async who(command) {
       asked.push(command);

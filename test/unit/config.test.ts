@@ -97,6 +97,50 @@ describe("settings", () => {
   });
 });
 
+describe("the page", () => {
+  const login = {
+    PAGE_AT: "https://dispatcher.acme.example",
+    PAGE_ISSUER: "https://login.example/tenant/v2.0",
+    PAGE_AUDIENCE: "app",
+    PAGE_GROUPS: "viewer=all, admin=ops,operator=ops,operator=a=b",
+  };
+
+  it("is off unless it is asked for, and for port-forwards alone unless a proxy is named", () => {
+    expect(readConfig(ENV).page).toBeUndefined();
+    expect(readConfig({ ...ENV, PAGE_AT: "local" }).page).toEqual({});
+  });
+
+  it("knows the roles of groups, and of several the highest", () => {
+    expect(readConfig({ ...ENV, ...login }).page?.login).toEqual({
+      origin: login.PAGE_AT,
+      issuer: login.PAGE_ISSUER,
+      audience: "app",
+      roles: new Map([
+        ["all", "viewer"],
+        ["ops", "admin"],
+        ["a=b", "operator"],
+      ]),
+    });
+  });
+
+  it.each([
+    { given: { PAGE_AT: "http://dispatcher.acme.example" }, says: /^PAGE_AT: "http:.* not allowed; write local, or/ },
+    { given: { PAGE_AT: "https://dispatcher.acme.example/" }, says: /^PAGE_AT: / },
+    { given: { PAGE_AT: "yes" }, says: /^PAGE_AT: "yes" is not allowed/ },
+    { given: { PAGE_AT: "local" }, says: /^PAGE_ISSUER and PAGE_AUDIENCE and PAGE_GROUPS: nobody logs in/ },
+    { given: { PAGE_AT: "" }, says: /because PAGE_AT is empty/ },
+    { given: { PAGE_ISSUER: "" }, says: /^PAGE_ISSUER is missing; write it, because people log in at https:/ },
+    { given: { PAGE_AUDIENCE: "" }, says: /^PAGE_AUDIENCE is missing/ },
+    { given: { PAGE_GROUPS: "" }, says: /^PAGE_GROUPS is missing/ },
+    { given: { PAGE_ISSUER: "http://login.example" }, says: /^PAGE_ISSUER: "http:.* is not allowed/ },
+    { given: { PAGE_ISSUER: "http://localhost.evil.example" }, says: /^PAGE_ISSUER: / },
+    { given: { PAGE_GROUPS: "owner=x" }, says: /^PAGE_GROUPS: "owner=x" is not allowed; write ROLE=GROUP/ },
+    { given: { PAGE_GROUPS: "viewer=a,b" }, says: /^PAGE_GROUPS: / },
+  ])("refuses $given", ({ given, says }) => {
+    expect(refusal({ ...ENV, ...login, ...given })).toMatch(says);
+  });
+});
+
 describe("a connection by identity", () => {
   it("names the namespace and the account, and holds no secret", () => {
     const env = {

@@ -313,7 +313,7 @@ function Sent({ path, message }: { readonly path: string; readonly message: Show
       ${
         isAsked
           ? html`<${Ready} loaded=${loaded} show=${contentShown} />`
-          : role === "operator"
+          : role !== "viewer"
             ? html`<button type="button" onClick=${() => ask(true)}>Show body and properties</button>`
             : html`<p class="nothing">Body and properties take the role of an operator.</p>`
       }

@@ -38,7 +38,15 @@ it("says nothing of the app's settings, and of those that the host and the SDKs 
 });
 
 it("tells of an environment what is a slip away from a setting, and nothing else", () => {
-  const env = { PATH: "/bin", HOME: "/h", LOCKDURATION: "5m", MODULE_DIR: "m", NO_COLOR: "1", EDITOR: "vi" };
+  const env = {
+    PATH: "/bin",
+    HOME: "/h",
+    LOCKDURATION: "5m",
+    MODULE_DIR: "m",
+    NO_COLOR: "1",
+    EDITOR: "vi",
+    PAGER: "less",
+  };
   expect(misspeltSettings(env)).toEqual([
     "LOCKDURATION: no program reads this variable; did you mean LOCK_DURATION?",
     "MODULE_DIR: no program reads this variable; did you mean MODULES_DIR?",

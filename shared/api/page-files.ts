@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PROJECT_ROOT } from "../../shared/project-root.ts";
+import { PROJECT_ROOT } from "../project-root.ts";
 
 /** A file of the page, as it is sent. */
 export interface PageFile {
