@@ -1,5 +1,6 @@
-import { plainText, widthOf } from "./plain-text.ts";
+import { plainText } from "./plain-text.ts";
 import { styled } from "./style.ts";
+import { plainUpTo, widthOf } from "./width.ts";
 
 /** A column of a table. */
 export interface Column<Row> {
@@ -45,7 +46,9 @@ export function tableText<Row>(
   );
   const widths = shrink(naturalWidths(facts, rows), facts, width - GAP.length * (facts.length - 1));
   const line = (texts: readonly string[]) =>
-    texts.map((text, index) => padded(plainText(text, widths[index]), widths[index] ?? 0)).join(GAP);
+    texts
+      .map((text, index) => padded(plainUpTo(text, widths[index] ?? Number.POSITIVE_INFINITY), widths[index] ?? 0))
+      .join(GAP);
   const head = line(facts.map((column) => column.head));
   const lines = rows.map((row) => line(facts.map((column) => column.text(row))));
   if (!sentences) return [styled("bold", head.trimEnd()), ...lines.map((text) => text.trimEnd())].join("\n");
@@ -113,13 +116,13 @@ export function wrapped(text: string, width: number, most = MOST_LINES): string[
   const lines: string[] = [];
   let rest = text;
   while (rest !== "" && lines.length < most - 1 && widthOf(rest) > width) {
-    const part = plainText(rest, width + 1).slice(0, -1);
+    const part = plainUpTo(rest, width + 1).slice(0, -1);
     const space = part.lastIndexOf(" ");
     const end = space > width / 2 ? space : part.length;
     lines.push(rest.slice(0, end).trimEnd());
     rest = rest.slice(end).trimStart();
   }
-  return rest === "" ? lines : [...lines, plainText(rest, width)];
+  return rest === "" ? lines : [...lines, plainUpTo(rest, width)];
 }
 
 function sum(numbers: readonly number[]): number {

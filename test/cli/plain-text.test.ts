@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { plainJson, plainText, widthOf } from "../../cli/text/plain-text.ts";
+import { plainJson, plainText } from "../../cli/text/plain-text.ts";
+import { plainUpTo, widthOf } from "../../cli/text/width.ts";
 
 describe("text from outside", () => {
   test.each([
@@ -29,13 +30,13 @@ describe("text from outside", () => {
     ["abc", 0, ""],
     ["\u001b[31m", 3, "␛[…"],
   ])("of %j is cut to the columns that it takes, %i", (text, width, shown) => {
-    expect(plainText(text, width)).toBe(shown);
-    expect(widthOf(plainText(text, width))).toBeLessThanOrEqual(width);
+    expect(plainUpTo(text, width)).toBe(shown);
+    expect(widthOf(plainUpTo(text, width))).toBeLessThanOrEqual(width);
   });
 
   test("of 200 KB is cut at once", () => {
     const start = performance.now();
-    expect(plainText("x\u001b".repeat(100_000), 40)).toHaveLength(40);
+    expect(plainUpTo("x\u001b".repeat(100_000), 40)).toHaveLength(40);
     expect(performance.now() - start).toBeLessThan(50);
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { statusText } from "../../cli/status/status-text.ts";
-import { widthOf } from "../../cli/text/plain-text.ts";
+import { widthOf } from "../../cli/text/width.ts";
 import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts";
 import type { Redrive } from "../../shared/run/redrive.ts";
 import { T0 } from "../support/a-run.ts";

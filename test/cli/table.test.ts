@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { widthOf } from "../../cli/text/plain-text.ts";
 import { type Column, tableText } from "../../cli/text/table.ts";
+import { widthOf } from "../../cli/text/width.ts";
 
 interface Row {
   readonly id: string;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { widthOf } from "../../cli/text/plain-text.ts";
+import { widthOf } from "../../cli/text/width.ts";
 import type { Stack } from "../../local/stack/start-stack.ts";
 import { startLocalStack } from "../support/local-stack.ts";
 import { runProgram } from "../support/run-program.ts";

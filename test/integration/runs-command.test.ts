@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { widthOf } from "../../cli/text/plain-text.ts";
+import { widthOf } from "../../cli/text/width.ts";
 import type { Stack } from "../../local/stack/start-stack.ts";
 import { startLocalStack } from "../support/local-stack.ts";
 import { runProgram } from "../support/run-program.ts";

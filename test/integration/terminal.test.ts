@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { ServiceBusClient } from "@azure/service-bus";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { widthOf } from "../../cli/text/plain-text.ts";
+import { widthOf } from "../../cli/text/width.ts";
 import type { Stack } from "../../local/stack/start-stack.ts";
 import { startLocalStack } from "../support/local-stack.ts";
 import { runProgram } from "../support/run-program.ts";
