@@ -1,4 +1,5 @@
 import type { Status } from "../../shared/operate/views/status.ts";
+import { doneAndFailed } from "../../shared/run/recent-ends.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { plainText } from "../text/plain-text.ts";
 import { styled } from "../text/style.ts";
@@ -39,8 +40,8 @@ function columnsAt(now: number): readonly Column<ModuleStatus>[] {
     { head: "LATER", text: ({ later }) => shortCount(later) },
     { head: "HELD", text: ({ held }) => shortCount(held) },
     { head: "OLDEST", text: ({ oldestAt }) => (oldestAt === undefined ? "-" : lengthText(now - oldestAt)), drop: 2 },
-    { head: "DONE", text: ({ ends }) => String(ends.succeeded ?? 0) },
-    { head: "FAILED", text: ({ ends: { failed = 0, rejected = 0, lost = 0 } }) => String(failed + rejected + lost) },
+    { head: "DONE", text: ({ ends }) => String(doneAndFailed(ends).done) },
+    { head: "FAILED", text: ({ ends }) => String(doneAndFailed(ends).failed) },
     { head: "STATE", text: (module) => stateText(module), wraps: true },
   ];
 }

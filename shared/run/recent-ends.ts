@@ -14,6 +14,18 @@ export interface RecentEnds {
   readonly modules: Readonly<Record<string, CountsBy<ClosedStatus>>>;
 }
 
+/** What was closed of one module in the last hour, slot by slot. */
+export interface EndsLately {
+  /** When the first slot begins, an hour ago at most. */
+  readonly since: EpochMs;
+  /** How long a slot is. */
+  readonly slotMs: number;
+  /** One number for each slot, the oldest first. The last slot is not over yet. */
+  readonly done: readonly number[];
+  /** Likewise. */
+  readonly failed: readonly number[];
+}
+
 type ModuleEnds = Record<string, Partial<Record<ClosedStatus, number>>>;
 
 /** The ends of the last hour, as the replicas add to them. */
@@ -60,6 +72,41 @@ export function recentEnds(noted: EndsBySlot | undefined, now: EpochMs): RecentE
   for (const [slot, ends] of Object.entries(noted?.slots ?? {}))
     if (Number(slot) >= oldestSlot(now)) addModules(modules, ends);
   return { since: Math.max(noted?.since ?? now, oldestSlot(now)), modules };
+}
+
+/** Gives the ends of a module in the last hour, slot by slot. */
+export function endsLately(noted: EndsBySlot | undefined, module: string, now: EpochMs): EndsLately {
+  const since = oldestSlot(now);
+  const slots = Array.from({ length: SLOTS }, (_, slot) =>
+    doneAndFailed(noted?.slots[since + slot * SLOT_MS]?.[module] ?? {}),
+  );
+  return { since, slotMs: SLOT_MS, done: slots.map(({ done }) => done), failed: slots.map(({ failed }) => failed) };
+}
+
+/** Says how many of these were done, and how many failed. What a person cancelled is neither. */
+export function doneAndFailed({ succeeded = 0, failed = 0, rejected = 0, lost = 0 }: CountsBy<ClosedStatus>): {
+  readonly done: number;
+  readonly failed: number;
+} {
+  return { done: succeeded, failed: failed + rejected + lost };
+}
+
+/** How fast the runs of a module ended lately. */
+interface Pace {
+  /** So many of those that had a place were closed since then. Each made room for one in line. */
+  readonly closed: number;
+  readonly since: EpochMs;
+  /** How long it took for each of them. Undefined if none was closed, so that nothing tells. */
+  readonly eachMs?: number;
+}
+
+/** Says how fast the runs of a module ended since `since`. What was rejected had no place. */
+export function paceOf(
+  { since, succeeded = 0, failed = 0, cancelled = 0 }: CountsBy<ClosedStatus> & { readonly since: EpochMs },
+  now: EpochMs,
+): Pace {
+  const closed = succeeded + failed + cancelled;
+  return { closed, since, ...(closed > 0 && now > since ? { eachMs: (now - since) / closed } : {}) };
 }
 
 function addModules(sums: ModuleEnds, ends: Readonly<Record<string, CountsBy<ClosedStatus>>>): void {

@@ -19,6 +19,7 @@ const aModule = (over: Partial<ModuleStatus> = {}): ModuleStatus => ({
   trip: undefined,
   gate: undefined,
   ends: { since: T0 - 3_600_000 },
+  lately: { since: T0 - 3_300_000, slotMs: 300_000, done: [], failed: [] },
   ...over,
 });
 const STATUS: Status = {

@@ -1,9 +1,12 @@
 import { problemText } from "../../cli/status/status-text.ts";
+import { lengthText } from "../../cli/text/times.ts";
 import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts";
+import { doneAndFailed, paceOf } from "../../shared/run/recent-ends.ts";
 import { addressOf, Link } from "../address.ts";
 import { html } from "../html.ts";
 import { Chip } from "../parts/chip.ts";
 import { countText } from "../parts/number.ts";
+import { Sparkline } from "../parts/sparkline.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
@@ -28,7 +31,8 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work is what the last tick counted. Done and failed were closed in the last hour.
+      At work is what the last tick counted. Done and failed were closed in the last hour, and so was what the line's
+      time is reckoned from.
     </p>
   `;
 }
@@ -83,17 +87,17 @@ function total(words: string, number: string, to: string, tone: string) {
 const COLUMNS: readonly Column<ModuleStatus>[] = [
   { head: "Module", show: (module) => html`<${ModuleName} module=${module} />`, isWide: true },
   { head: "At work", show: (module) => html`<${AtWork} module=${module} />`, isNumber: true },
-  { head: "In line", show: ({ module, inLine }) => count(module, inLine, "waiting"), isNumber: true },
+  { head: "In line", show: (module) => html`<${InLine} module=${module} />`, isNumber: true },
   { head: "Later", show: ({ module, later }) => count(module, later, "waiting"), isNumber: true },
   { head: "Held", show: ({ module, held }) => count(module, held, "held"), isNumber: true },
   { head: "Oldest", show: ({ oldestAt }) => html`<${Age} at=${oldestAt} />`, isNumber: true },
-  { head: "Done", show: (module) => number(module.ends && doneOf(module)), isNumber: true },
+  { head: "Done", show: (module) => number(doneOf(module)), isNumber: true },
   {
     head: "Failed",
-    show: (module) =>
-      html`<span class=${failedOf(module) > 0 ? "bad" : ""}>${number(module.ends && failedOf(module))}</span>`,
+    show: (module) => html`<span class=${failedOf(module) > 0 ? "bad" : ""}>${number(failedOf(module))}</span>`,
     isNumber: true,
   },
+  { head: "Last hour", show: (module) => html`<${LastHour} module=${module} />`, isNumber: true },
 ];
 
 function nameOf({ module, source }: ModuleStatus): string {
@@ -136,6 +140,32 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
   `;
 }
 
+/** How many wait for a place, and how long it takes until all of them had one, if the module goes on as it did lately. */
+function InLine({ module: { module, inLine, ends } }: { readonly module: ModuleStatus }) {
+  const { eachMs } = paceOf(ends, now());
+  return html`
+    ${count(module, inLine, "waiting")}
+    ${
+      inLine.count > 0 &&
+      eachMs !== undefined &&
+      html`<div class="under">${inLine.isMore ? "over" : "about"} ${lengthText(inLine.count * eachMs)}</div>`
+    }
+  `;
+}
+
+/** Done and failed, five minutes by five minutes, and how many of them there were in a minute. */
+function LastHour({ module: { ends, lately } }: { readonly module: ModuleStatus }) {
+  const { eachMs } = paceOf(ends, now());
+  return html`
+    <${Sparkline} lately=${lately} />
+    ${eachMs !== undefined && html`<div class="under">${rateText(60_000 / eachMs)} a minute</div>`}
+  `;
+}
+
+function rateText(perMinute: number): string {
+  return perMinute < 9.95 ? perMinute.toFixed(1) : countText(Math.round(perMinute));
+}
+
 function count(
   module: string,
   { count: many, isMore }: { readonly count: number; readonly isMore: boolean },
@@ -145,8 +175,8 @@ function count(
   return html`<${Link} to=${addressOf(["runs"], { module, status })}>${countText(many, isMore)}<//>`;
 }
 
-function number(value: number | undefined) {
-  return value === undefined ? "?" : value === 0 ? html`<span class="none">0</span>` : countText(value);
+function number(value: number) {
+  return value === 0 ? html`<span class="none">0</span>` : countText(value);
 }
 
 function atWorkOf({ atWork }: ModuleStatus): number {
@@ -154,10 +184,9 @@ function atWorkOf({ atWork }: ModuleStatus): number {
 }
 
 function doneOf({ ends }: ModuleStatus): number {
-  return ends?.succeeded ?? 0;
+  return doneAndFailed(ends).done;
 }
 
 function failedOf({ ends }: ModuleStatus): number {
-  const { failed = 0, rejected = 0, cancelled = 0, lost = 0 } = ends ?? {};
-  return failed + rejected + cancelled + lost;
+  return doneAndFailed(ends).failed;
 }

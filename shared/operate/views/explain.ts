@@ -6,6 +6,7 @@ import { once } from "../../once.ts";
 import type { Count, StoredRun } from "../../ports/run-table.ts";
 import { type Decision, type JobSeen, type LeaveCause, type MessageSeen, ruleOf, type Slot } from "../../run/decide.ts";
 import { gateName } from "../../run/gate-state.ts";
+import { paceOf } from "../../run/recent-ends.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { type PlaceOfRun, placeOf } from "./attempts.ts";
 import { gateOfRun, holdOfSource, holdOnCluster, type InstanceState, readInstance } from "./instance-state.ts";
@@ -181,18 +182,13 @@ async function waitOf(
   };
 }
 
-/**
- * Says how long the line in front of a run takes, by how many runs of its module were closed lately: each makes room for
- * one. What was rejected had no place.
- */
+/** Says how long the line in front of a run takes, at the pace at which runs of its module were closed lately. */
 function estimateOf(
   { ends: { since, modules } }: InstanceState,
   run: Run,
   { ahead, now }: { readonly ahead: Count; readonly now: EpochMs },
 ): Estimate {
-  const { succeeded = 0, failed = 0, cancelled = 0 } = modules[run.module] ?? {};
-  const closed = succeeded + failed + cancelled;
-  const isKnown = closed > 0 && now > since;
-  const ms = isKnown ? { ms: Math.round(((ahead.count + 1) * (now - since)) / closed) } : {};
-  return { ...ms, isMore: ahead.isMore, closed, since };
+  const { eachMs, ...pace } = paceOf({ ...modules[run.module], since }, now);
+  const ms = eachMs === undefined ? {} : { ms: Math.round((ahead.count + 1) * eachMs) };
+  return { ...ms, isMore: ahead.isMore, ...pace };
 }

@@ -6,7 +6,7 @@ import { type ClusterHold, type ClusterRecord, holdOf } from "../../run/cluster-
 import { type GateState, gateName, isShut } from "../../run/gate-state.ts";
 import { isInForce, type ModuleLimit } from "../../run/module-limit.ts";
 import type { ModuleState, TrippedModule } from "../../run/module-state.ts";
-import { type RecentEnds, recentEnds } from "../../run/recent-ends.ts";
+import { type EndsBySlot, type RecentEnds, recentEnds } from "../../run/recent-ends.ts";
 import type { Run } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
 import { tripsIn } from "../../start/breakers.ts";
@@ -17,6 +17,8 @@ export interface InstanceState {
   readonly tick: LastTick | undefined;
   /** How many runs were closed in the last hour. */
   readonly ends: RecentEnds;
+  /** The same, as the replicas noted them. */
+  readonly endsBySlot: EndsBySlot | undefined;
   /** The tripped modules, by name. */
   readonly trips: ReadonlyMap<string, TrippedModule>;
   /** The states of all modules that ever had trouble, by name. */
@@ -47,6 +49,7 @@ export async function readInstance(deps: LookDependencies): Promise<InstanceStat
   return {
     tick,
     ends: recentEnds(ends?.ends, deps.clock.now()),
+    endsBySlot: ends?.ends,
     trips: tripsIn(modules, states),
     moduleStates: new Map(states.map(({ state }) => [state.module, state])),
     limits: new Map(

@@ -4,6 +4,7 @@ import { knownSources } from "../../observe/open-runs.ts";
 import { type Count, MOST_COUNTED, type ModuleLater, type ModuleQueue } from "../../ports/run-table.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
 import type { ModuleLimit } from "../../run/module-limit.ts";
+import { type EndsLately, endsLately } from "../../run/recent-ends.ts";
 import { isAtWork, type Redrive } from "../../run/redrive.ts";
 import type { ClosedStatus } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
@@ -45,6 +46,8 @@ export interface ModuleStatus {
   readonly gate: { readonly name: string; readonly since: EpochMs; readonly problem: string } | undefined;
   /** The runs that were closed in the last hour, by outcome, or since the first end of all. */
   readonly ends: CountsBy<ClosedStatus> & { readonly since: EpochMs };
+  /** How many of them were done and how many failed, by slots of five minutes. */
+  readonly lately: EndsLately;
 }
 
 export interface Status {
@@ -177,6 +180,7 @@ function moduleStatus(
     trip: trip && { since: trip.trippedAt, why: trip.detail, probeAt: trip.probeAt },
     gate: gateIn(instance.shutGates, name, source),
     ends: { ...(isCounted ? instance.ends.modules[name] : {}), since: instance.ends.since },
+    lately: endsLately(isCounted ? instance.endsBySlot : undefined, name, deps.clock.now()),
   };
 }
 

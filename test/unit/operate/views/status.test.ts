@@ -71,6 +71,31 @@ describe("the status", () => {
     expect((await moduleOf(world)).ends).not.toHaveProperty("succeeded");
   });
 
+  it("counts what was done and what failed by slots of five minutes", async () => {
+    const end = async (how: "succeed" | "fail") => {
+      await world.send();
+      world.cluster.run(world.jobName());
+      if (how === "succeed") world.cluster.succeed(world.jobName());
+      else world.cluster.fail(world.jobName(), 64);
+      await ticks(world, () => world.open().length === 0);
+    };
+    const world = makeWorld();
+    await end("succeed");
+    world.clock.advance(30 * 60_000);
+    await end("fail");
+    await end("succeed");
+    const { lately } = await moduleOf(world);
+    const none = Array.from({ length: 12 }, () => 0);
+    expect(lately).toEqual({
+      since: Math.floor(world.clock.now() / 300_000) * 300_000 - 11 * 300_000,
+      slotMs: 300_000,
+      done: none.with(11, 1).with(5, 1),
+      failed: none.with(11, 1),
+    });
+    world.clock.advance(3_600_000);
+    expect((await moduleOf(world)).lately).toMatchObject({ done: none, failed: none });
+  });
+
   it("counts what a delivery rejects at once, also of a message that no module takes", async () => {
     const world = makeWorld([aModule({ when: { subject: "known" } })]);
     await world.send({ subject: "unknown" });
