@@ -18,6 +18,7 @@ export function addRuns(program: Command): void {
   withJson(withTarget(runs.command("show")))
     .argument("<run>", "its id, or an id of its message")
     .option("--content", "also body and properties of the message, which takes the right to receive from its queue")
+    .option("--job", "also its Job as the cluster has it, with the message in it, and the events of Job and pods")
     .description("Shows all that row, bus and cluster know of one run.")
     .addHelpText("after", A_RUN)
     .action((id, flags) => end(async () => (await import("./show.ts")).showRun(id, flags)));

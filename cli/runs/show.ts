@@ -1,6 +1,7 @@
 import { bodyText } from "../../shared/operate/views/body-text.ts";
+import { type JobInCluster, jobYaml } from "../../shared/operate/views/job.ts";
 import type { RunShown } from "../../shared/operate/views/run.ts";
-import { runId } from "../../shared/run/run.ts";
+import { isDeadLettered, runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
@@ -8,7 +9,8 @@ import { print } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
 import { styled } from "../text/style.ts";
 import { wrapped } from "../text/table.ts";
-import { counted } from "../text/times.ts";
+import { counted, timeText } from "../text/times.ts";
+import { eventText, noEventsText, noJobText } from "./job-words.ts";
 import { known, oneRun } from "./one-run.ts";
 import { stepLines } from "./steps.ts";
 
@@ -17,25 +19,49 @@ type JobShown = NonNullable<Extract<RunShown["job"], { readonly found: unknown }
 interface ShowFlags extends TargetFlags {
   readonly output: "table" | "json";
   readonly content?: true;
+  readonly job?: true;
 }
 
 /** Prints all that is known of a run. */
-export async function showRun(id: string, { content, ...flags }: ShowFlags): Promise<number> {
+export async function showRun(id: string, { content, job, ...flags }: ShowFlags): Promise<number> {
   return withOperator(flags, async (operator, { deps }) => {
     const key = await oneRun(operator, id);
     const options = content ? { withContent: true } : {};
     const run = known(await shown("reading row, bus and cluster", operator.show(key, options)), key);
-    if (flags.output === "json") print(plainJson(readable(run), 2));
-    else
-      for (const [name, value] of linesOf(run, deps.clock.now()))
-        for (const [index, line] of linesFor(value).entries())
-          print(`${styled("bold", (index === 0 ? name : "").padEnd(NAME_WIDTH))} ${line}`);
+    const whole = job && known(await shown("reading the Job and its events", operator.job(key)), key);
+    if (flags.output === "json") print(plainJson({ ...readable(run), ...(whole ? { inCluster: whole } : {}) }, 2));
+    else {
+      printLines(linesOf(run, deps.clock.now()));
+      if (whole) printJob(whole);
+    }
     return 0;
   });
 }
 
+function printLines(lines: Iterable<readonly [name: string, value: string]>): void {
+  for (const [name, value] of lines)
+    for (const [index, line] of linesFor(value).entries())
+      print(`${styled("bold", (index === 0 ? name : "").padEnd(NAME_WIDTH))} ${line}`);
+}
+
+/** Prints the events, and below them the Job as YAML, line by line as they are. */
+function printJob(whole: JobInCluster): void {
+  const { job, events } = whole;
+  const noEvents = noEventsText(events);
+  const told = "found" in events ? (events.found ?? []) : [];
+  const lines = told.map((event) => `${event.at === undefined ? "" : `${timeText(event.at)}  `}${eventText(event)}`);
+  printLines(
+    (noEvents === undefined ? lines : [noEvents]).map((line, index) => plain(index === 0 ? "events" : "", line)),
+  );
+  const noJob = noJobText(whole);
+  print("");
+  if (noJob !== undefined) print(plainText(noJob));
+  else if ("found" in job && job.found)
+    for (const line of jobYaml(job.found).trimEnd().split("\n")) print(plainText(line));
+}
+
 /** Writes the body as text if it is text, and otherwise as base64. */
-function readable(shownRun: RunShown): unknown {
+function readable(shownRun: RunShown): object {
   const message = "found" in shownRun.message ? shownRun.message.found : null;
   if (!message?.content) return shownRun;
   return {
@@ -94,13 +120,10 @@ function failuresText({ failures, interruptions }: RunShown["run"]): string {
   return `${counted(failures, "failure")}, ${counted(interruptions, "interruption")}`;
 }
 
-/** How a run ended whose message is in the dead letter queue, unless somebody has taken it out. */
-const DEAD_LETTERED = new Set<RunShown["run"]["status"]>(["failed", "rejected", "cancelled"]);
-
 function messageText({ message, run }: RunShown): string {
   if ("unavailable" in message) return `the bus can't be asked: ${message.unavailable}`;
   if (message.found === null)
-    return DEAD_LETTERED.has(run.status)
+    return isDeadLettered(run.status)
       ? `dead-lettered. See: dispatcher dead show ${runId(run)}`
       : "not on the bus any more";
   const { state, bodyBytes, deliveryCount } = message.found;

@@ -245,6 +245,28 @@ export const content = named(
   ),
 );
 
+export const jobInCluster = named(
+  "JobInCluster",
+  z.object({
+    attempt: count.describe("0 if none has begun"),
+    name: z.string().optional().describe("the name that the Job has, or had"),
+    job: sought(z.object({ yaml: z.string() })).describe("found is null if it is not there any more"),
+    events: sought(
+      list(
+        z.object({
+          at: time.optional(),
+          kind: z.enum(["Job", "Pod"]),
+          name: z.string(),
+          isWarning: z.boolean(),
+          reason: z.string(),
+          message: z.string(),
+          count,
+        }),
+      ),
+    ).describe("of the Job and its pods, oldest first"),
+  }),
+);
+
 export const explanation = named(
   "Explanation",
   z.union([

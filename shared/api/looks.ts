@@ -2,12 +2,14 @@ import { z } from "zod";
 import { shownFinding } from "../operate/audit/finding.ts";
 import { subjectOf } from "../operate/audit/subject.ts";
 import { bodyText } from "../operate/views/body-text.ts";
-import type { Sought } from "../operate/views/sought.ts";
+import { jobYaml } from "../operate/views/job.ts";
+import { mapFound } from "../operate/views/sought.ts";
 import type { NotedLetter } from "../run/dead-letter.ts";
 import { REASONS } from "../run/reasons.ts";
 import { CLOSED_STATUSES, type ClosedRun, OPEN_STATUSES, type Run, type RunKey, runId } from "../run/run.ts";
 import * as answers from "./answers.ts";
 import { isAtLeast } from "./caller.ts";
+import { letterOf } from "./letter-of.ts";
 import { ProblemError } from "./problem.ts";
 import { look, type Room, type Route } from "./route.ts";
 
@@ -112,7 +114,7 @@ export const LOOKS: readonly Route[] = [
     async give({ operator }, { params }) {
       const key = await oneRun(operator, params.run);
       const { message } = known(await operator.show(key, { withContent: true }), key);
-      return then(message, ({ content, bodyBytes }) => {
+      return mapFound(message, ({ content, bodyBytes }) => {
         if (!content) return null;
         const { body, encoding } = bodyText(content.body);
         return {
@@ -123,6 +125,21 @@ export const LOOKS: readonly Route[] = [
           bodyBytes,
         };
       });
+    },
+  }),
+  look({
+    path: "/runs/{run}/job",
+    name: "showJob",
+    says: "Shows the Job of a run's last attempt as the cluster has it, and the events of it and of its pods.",
+    // A small message stands in its Job.
+    role: "operator",
+    params: ofRun,
+    query: nothing,
+    answer: answers.jobInCluster,
+    async give({ operator }, { params }) {
+      const key = await oneRun(operator, params.run);
+      const { job, ...rest } = known(await operator.job(key), key);
+      return { ...rest, job: mapFound(job, (found) => ({ yaml: jobYaml(found) })) };
     },
   }),
   look({
@@ -180,7 +197,7 @@ export const LOOKS: readonly Route[] = [
     }),
     answer: answers.lettersPage,
     async give({ operator }, { query: { module, limit: most, after, ...wanted } }) {
-      const last = after === undefined ? undefined : (await letterOf(operator, after)).letter;
+      const last = after === undefined ? undefined : (await letterOf({ operator }, after)).letter;
       const which = present({ ...wanted, module: moduleOf(module) });
       const { letters, isMore } = await operator.deadLetters(which, { limit: most, after: last });
       const end = letters.at(-1);
@@ -194,8 +211,8 @@ export const LOOKS: readonly Route[] = [
     params: z.strictObject({ run: text.describe("the id of its run") }),
     query: nothing,
     answer: answers.letterShown,
-    async give({ operator }, { params }) {
-      const { letter, run, onBus } = await letterOf(operator, params.run);
+    async give(room, { params }) {
+      const { letter, run, onBus } = await letterOf(room, params.run);
       return { letter: letterWithId(letter), run: withId(run), onBus };
     },
   }),
@@ -261,16 +278,6 @@ function known<Answer>(answer: Answer | "newer" | undefined, key: RunKey): Answe
   throw new ProblemError("newer-release", `A newer release wrote the row of run ${runId(key)}. Ask that release.`);
 }
 
-async function letterOf(operator: Room["operator"], id: string) {
-  const found = await operator.deadLetter(id);
-  if (found.kind === "dead letter") return found;
-  if (found.kind === "newer row")
-    throw new ProblemError("newer-release", `A newer release wrote the row of run ${id}. Ask that release.`);
-  if (found.kind === "ambiguous name")
-    throw new ProblemError("conflict", "A queue and a subscription share this name, and each has such a run.");
-  throw new ProblemError("not-found", `The run ${id} has no dead letter (${found.kind}).`);
-}
-
 /** Reads the name of a module, where - stands for none. */
 function moduleOf(name: string | undefined): string | undefined {
   return name === "-" ? "" : name;
@@ -282,10 +289,6 @@ function withId<Any extends Run | ClosedRun>(run: Any) {
 
 function letterWithId<Letter extends NotedLetter>(letter: Letter) {
   return { ...letter, id: runId(letter) };
-}
-
-function then<From, To>(asked: Sought<From>, make: (found: From) => To | null): Sought<To> {
-  return "unavailable" in asked ? asked : { found: asked.found === null ? null : make(asked.found) };
 }
 
 /** Leaves out what is undefined. */

@@ -33,6 +33,7 @@ import { type DeadLetterFound, deadLetter, deadLetters, type LettersPage } from 
 import { type Explanation, explain } from "./views/explain.ts";
 import { type ExportedLetter, exportLetters } from "./views/export-letters.ts";
 import { findRuns, type RunsFound } from "./views/find-runs.ts";
+import { type JobInCluster, showJob } from "./views/job.ts";
 import { type AttemptLog, followLogs, type LogPart, readLogs } from "./views/logs.ts";
 import { listModules, type ModuleShown } from "./views/modules.ts";
 import { type RunShown, showRun } from "./views/run.ts";
@@ -61,6 +62,8 @@ export interface Operator {
   find(id: string): Promise<RunsFound | undefined>;
   /** Shows everything of one run. Undefined if there is none; `newer` if a newer release wrote its row. */
   show(key: RunKey, options?: { readonly withContent?: boolean }): Promise<RunShown | "newer" | undefined>;
+  /** Shows the Job of a run's last attempt, whole, and its events: see `job.ts`. Undefined and `newer` as with `show`. */
+  job(key: RunKey): Promise<JobInCluster | "newer" | undefined>;
   /** Says why a run is where it is, what it waits for, and what comes next. Undefined and `newer` as with `show`. */
   explain(key: RunKey): Promise<Explanation | "newer" | undefined>;
   /** Reads the log of a run's last attempt, or of the one that is named. Undefined and `newer` as with `show`. */
@@ -152,6 +155,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     show: (key, options) => showRun(deps, key, options),
     explain: (key) => explain(deps, key),
     logs: (key, attempt) => readLogs(deps, key, attempt),
+    job: (key) => showJob(deps, key),
     followLogs: (key, options) => followLogs(deps, key, options),
     wait: (key, options) => waitForRun(deps, key, options),
     modules: () => listModules(deps),

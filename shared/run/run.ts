@@ -35,6 +35,11 @@ export type OpenStatus = (typeof OPEN_STATUSES)[number];
 export const CLOSED_STATUSES = ["succeeded", "failed", "rejected", "cancelled", "lost", "withdrawn"] as const;
 export type ClosedStatus = (typeof CLOSED_STATUSES)[number];
 
+/** Whether the message of a run in this status is in the dead letter queue, unless somebody has taken it out. */
+export function isDeadLettered(status: OpenStatus | ClosedStatus): boolean {
+  return status === "failed" || status === "rejected" || status === "cancelled";
+}
+
 /**
  * Identifies a run. The sequence number alone does not, because an entity that is recreated numbers from 1 again, and
  * its message 42 must not meet the row, Job or blob of the old 42.

@@ -102,6 +102,19 @@ describe("an operator learns", { timeout: 60_000 }, () => {
     for (const line of shown) expect(JSON.parse(line)).toMatchObject({ namespace: "dispatcher-jobs" });
   });
 
+  test("the Job of a run as the cluster has it, and its events", async () => {
+    const { code, stdout } = await dispatcher("runs", "show", "good-1", "--job");
+    expect(stdout).toMatch(/^events +(\d{4}-\S+Z {2}|there are none)/m);
+    expect(stdout).toMatch(/\n\napiVersion: batch\/v1\nkind: Job\nmetadata:\n/);
+    expect(stdout).not.toContain("managedFields");
+    expect(code).toBe(0);
+    const json: unknown = JSON.parse((await dispatcher("runs", "show", "good-1", "--job", "-o", "json")).stdout);
+    expect(json).toMatchObject({ inCluster: { attempt: 1, job: { found: { kind: "Job" } } } });
+    const idle = (await dispatcher("runs", "ls", "--module", "idle", "-o", "name")).stdout.split("\n")[0] ?? "";
+    const none = await dispatcher("runs", "show", idle, "--job");
+    expect(none.stdout).toMatch(/^there is no Job, because no attempt has begun$/m);
+  });
+
   test("which runs are open, and which are over", async () => {
     const open = await dispatcher("runs", "ls", "--module", "idle");
     expect(open.stdout).toMatch(/^RUN +MODULE +STATUS +TRY +AGE +RUNS FOR +MESSAGE +WHY$/m);

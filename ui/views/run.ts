@@ -1,10 +1,12 @@
 import { useState } from "preact/hooks";
 import { sentencesOf } from "../../cli/runs/explain.ts";
+import { eventText, noEventsText, noJobText } from "../../cli/runs/job-words.ts";
 import { wordsOf } from "../../cli/runs/steps.ts";
 import { lengthText, timeText } from "../../cli/text/times.ts";
 import type { Explanation } from "../../shared/operate/views/explain.ts";
+import type { JobInCluster } from "../../shared/operate/views/job.ts";
 import type { RunShown } from "../../shared/operate/views/run.ts";
-import { runId } from "../../shared/run/run.ts";
+import { isDeadLettered, runId } from "../../shared/run/run.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { addressOf, Link } from "../address.ts";
 import { cancel, redrive } from "../deeds.ts";
@@ -46,14 +48,18 @@ export function RunView({ id }: { readonly id: string }) {
   const aside = html`
     ${run && html`<${StatusChip} status=${run.status} />`}
     ${run && isOpen && html`<${ActionButton} deed=${cancel([run.id])} onDone=${loaded.again} />`}
-    ${run && DEAD_LETTERED.has(run.status) && html`<${ActionButton} deed=${redrive({ runs: [run.id] })} onDone=${loaded.again} />`}
+    ${run && isDeadLettered(run.status) && html`<${ActionButton} deed=${redrive({ runs: [run.id] })} onDone=${loaded.again} />`}
   `;
   return html`
     <${View} title=${run?.id ?? id} aside=${aside}>
       <${Ready} loaded=${loaded} show=${(shown: Shown) => html`<${Parts} shown=${shown} path=${path} />`} />
-      <${CommandLine} command=${`dispatcher runs show '${(run?.id ?? id).replaceAll("'", String.raw`'\''`)}'`} />
+      <${CommandLine} command=${showCommand(run?.id ?? id)} />
     <//>
   `;
+}
+
+function showCommand(id: string, ...flags: readonly string[]): string {
+  return ["dispatcher runs show", `'${id.replaceAll("'", String.raw`'\''`)}'`, ...flags].join(" ");
 }
 
 function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }) {
@@ -66,6 +72,7 @@ function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }
     </div>
     <${Happened} timeline=${shown.timeline} />
     <${Log} path=${path} attempts=${shown.attempt} isOpen=${isOpen} />
+    <${JobPart} path=${path} id=${shown.run.id} attempt=${shown.attempt} isOpen=${isOpen} />
     <${Sent} path=${path} message=${shown.message} />
   `;
 }
@@ -144,13 +151,10 @@ function Facts({ shown: { run, job, message, attempt } }: { readonly shown: Show
 
 function messageText(message: Shown["message"], status: Shown["run"]["status"]): string {
   if ("unavailable" in message) return `the bus can't be asked: ${message.unavailable}`;
-  if (message.found === null) return DEAD_LETTERED.has(status) ? "dead-lettered" : "not on the bus any more";
+  if (message.found === null) return isDeadLettered(status) ? "dead-lettered" : "not on the bus any more";
   const { state, bodyBytes } = message.found;
   return `${state} on the bus, ${bodyBytes} bytes`;
 }
-
-/** How a run ended whose message is in the dead letter queue, unless somebody has taken it out. */
-const DEAD_LETTERED = new Set<Shown["run"]["status"]>(["failed", "rejected", "cancelled"]);
 
 /** The steps of a run, and what the time up to each was spent with. */
 const STEPS = [
@@ -298,6 +302,69 @@ function ContainerLog({
       <pre tabindex="0" role="group" aria-label=${`Log of ${name}`}>${plainLines(shown.join("\n"))}</pre>
     </figure>
   `;
+}
+
+type JobAnswer = Omit<JobInCluster, "job"> & {
+  readonly job: { readonly found: { readonly yaml: string } | null } | { readonly unavailable: string };
+};
+
+interface JobPartProps {
+  readonly path: string;
+  readonly id: string;
+  readonly attempt: number;
+  readonly isOpen: boolean;
+}
+
+/** The Job as the cluster has it, and its events. It may hold the message, so that it is fetched only if it is asked for. */
+function JobPart({ path, id, attempt, isOpen }: JobPartProps) {
+  const { role } = useSession();
+  const [isAsked, ask] = useState(false);
+  const loaded = useData<JobAnswer>(isAsked ? `${path}/job` : undefined, isOpen ? 5_000 : undefined);
+  if (attempt === 0) return null;
+  return html`
+    <section aria-labelledby="job">
+      <h2 id="job">Job and events</h2>
+      ${
+        isAsked
+          ? html`<${Ready} loaded=${loaded} show=${jobShown} /><${CommandLine} command=${showCommand(id, "--job")} />`
+          : role === "operator"
+            ? html`<button type="button" onClick=${() => ask(true)}>Show the Job and its events</button>`
+            : html`<p class="nothing">The Job may hold the message, and so takes the role of an operator.</p>`
+      }
+    </section>
+  `;
+}
+
+function jobShown(answer: JobAnswer) {
+  const { name, job, events } = answer;
+  const noJob = noJobText(answer);
+  const noEvents = noEventsText(events);
+  const told = "found" in events ? (events.found ?? []) : [];
+  return html`
+    ${
+      noEvents === undefined
+        ? html`<ol class="steps" aria-label="Events">${told.map(
+            (event) => html`<li class=${event.isWarning ? "warning" : ""}>
+              <span><${Plain} text=${eventText(event)} /></span>
+              <span class="took"></span>
+              ${event.at !== undefined && html`<time datetime=${new Date(event.at).toISOString()}>${timeText(event.at).replace("T", " ")}</time>`}
+            </li>`,
+          )}</ol>`
+        : html`<p class="nothing"><${Plain} text=${`Events: ${noEvents}`} />.</p>`
+    }
+    ${
+      "found" in job && job.found
+        ? html`<figure class="log">
+            <figcaption><span>Job <${Plain} text=${name ?? ""} mono />, as the cluster has it</span></figcaption>
+            <pre tabindex="0" role="group" aria-label="The Job">${plainLines(job.found.yaml)}</pre>
+          </figure>`
+        : html`<p class="nothing"><${Plain} text=${upper(noJob ?? "")} />.</p>`
+    }
+  `;
+}
+
+function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Body and properties, which are fetched only when a person asks for them. */

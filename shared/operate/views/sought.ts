@@ -15,3 +15,8 @@ export async function sought<T>(asked: Promise<T | undefined>): Promise<Sought<T
     throw error;
   }
 }
+
+/** Makes something else of what is there. */
+export function mapFound<From, To>(asked: Sought<From>, make: (found: From) => To | null): Sought<To> {
+  return "unavailable" in asked ? asked : { found: asked.found === null ? null : make(asked.found) };
+}

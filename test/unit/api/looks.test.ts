@@ -27,6 +27,7 @@ function addresses({ open, letter }: { open: string; letter: string }): Record<s
     search: "/search?id=m-open",
     showRun: `/runs/${run}`,
     showContent: `/runs/${run}/content`,
+    showJob: `/runs/${run}/job`,
     explainRun: `/runs/${run}/explanation`,
     readLogs: `/runs/${run}/logs?attempt=1`,
     listFailureGroups: "/failure-groups?module=thumbnail",
@@ -91,6 +92,19 @@ describe("the looks of the API", () => {
     expect(content.said).toMatchObject({ found: { body: '{"secret":"body"}', encoding: "utf8", isCut: false } });
     const viewer = await apiOf(world, { role: "viewer" }).get(`${address}/content`);
     expect(viewer).toMatchObject({ status: 403, said: { type: "urn:dispatcher:problem:not-allowed" } });
+  });
+
+  it("show the Job with the message in it, and the cluster's events, to an operator alone", async () => {
+    const { world, open } = await aWorld();
+    const address = `/runs/${encodeURIComponent(open)}/job`;
+    const { said } = await apiOf(world).get(address);
+    expect(said).toMatchObject({ attempt: 1, name: world.jobName(), events: { found: [] } });
+    expect(JSON.stringify(said)).toContain(String.raw`kind: Job\n`);
+    expect(JSON.stringify(said)).toContain("secret");
+    const viewer = await apiOf(world, { role: "viewer" }).get(address);
+    expect(viewer).toMatchObject({ status: 403, said: { type: "urn:dispatcher:problem:not-allowed" } });
+    world.cluster.deleteJob(world.jobName());
+    expect((await apiOf(world).get(address)).said).toMatchObject({ job: { found: null } });
   });
 
   it("find a run by its message's id, and say which there are if it is that of several", async () => {
