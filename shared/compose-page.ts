@@ -12,7 +12,9 @@ export type Page = (request: WebRequest, log: Log) => Promise<WebAnswer>;
 
 /** Joins the page and its API to the app. Rejects if the files of the page can't be read. */
 export async function composePage({ login }: PageSettings, deps: Dependencies, log: Log): Promise<Page> {
-  const room = makeRoom(deps, log, { place: login?.origin ?? `instance ${deps.instance}`, mayChange: true });
+  const place = login?.origin ?? `instance ${deps.instance}`;
+  // An app with a wrong module file does not start.
+  const room = makeRoom(deps, log, { place, fileMistakes: [], mayChange: true });
   const proxied = login && { ...login, login: makeTokenLogin(login, () => deps.clock.now()) };
   const door = makeClusterDoor({ room: async () => room, page: await readPage() }, proxied);
   return (request, log) => respond(door, request, log);

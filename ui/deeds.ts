@@ -1,6 +1,9 @@
+import { forAll, type RunsListed } from "../cli/runs/for-all.ts";
 import { parseDuration } from "../shared/duration.ts";
 import { FORCED_OUTCOMES } from "../shared/operate/forced-outcome.ts";
 import type { Deed } from "./parts/action.ts";
+import { countText } from "./parts/number.ts";
+import { cancelInRounds, purgeInRounds } from "./rounds.ts";
 
 const HOW_LONG = {
   name: "for",
@@ -44,11 +47,14 @@ export const resume = (module: string): Deed => ({
   body: () => ({}),
 });
 
-export const cancel = (runs: readonly string[]): Deed => ({
-  words: runs.length === 1 ? "Cancel the run" : `Cancel ${runs.length} runs`,
+/** Cancels runs. `listed`: they are all that match this, if a command can't name them one by one. */
+export const cancel = (runs: readonly string[], listed?: RunsListed): Deed => ({
+  words: runs.length === 1 ? "Cancel the run" : `Cancel ${countText(runs.length)} runs`,
   says: "A Job at work is ended, and the message dead-lettered.",
   path: "/runs/cancel",
   body: () => ({ runs }),
+  rounds: cancelInRounds(runs),
+  ...(listed ? { command: (how) => forAll(listed, ["runs", "cancel"], how) } : {}),
   isBad: true,
 });
 
@@ -103,13 +109,27 @@ const HOW_MANY = {
   ],
 } as const;
 
-/** Has dead letters run once more: those of a group, or of one run. */
-export const redrive = (which: { readonly group: string } | { readonly runs: readonly string[] }): Deed => ({
-  words: "group" in which ? "Redrive the group" : "Redrive the message",
+/** Dead letters that have something in common: a group, or what the filters of their list say. */
+export interface Alike {
+  readonly group?: string;
+  readonly module?: string;
+  readonly reason?: string;
+}
+type Letters = Alike | { readonly runs: readonly string[] };
+
+function wordsOf(verb: string, which: Letters): string {
+  if (!("runs" in which)) return `${verb} ${which.group === undefined ? "all that match" : "the group"}`;
+  return which.runs.length === 1 ? `${verb} the message` : `${verb} ${countText(which.runs.length)} messages`;
+}
+
+/** Has dead letters run once more. `listed`: they are those of all runs that match this. */
+export const redrive = (which: Letters, listed?: RunsListed): Deed => ({
+  words: wordsOf("Redrive", which),
   says: "Each message runs once more, in place. What fails again stays a dead letter.",
   path: "/dead-letters/redrive",
-  ...("group" in which ? { fields: [HOW_MANY] } : {}),
+  ...("runs" in which ? {} : { fields: [HOW_MANY] }),
   body: ({ most }) => ({ ...which, ...(most ? { most: Number(most) } : {}) }),
+  ...(listed ? { command: (how) => forAll(listed, ["runs", "retry"], how) } : {}),
 });
 
 export const abortRedrive = (source: string): Deed => ({
@@ -119,11 +139,20 @@ export const abortRedrive = (source: string): Deed => ({
   body: () => ({ source }),
 });
 
-export const purgeGroup = (group: string): Deed => ({
-  words: "Purge the group",
-  says: "Takes its dead letters off the bus for good. Their runs stay in the history.",
+/** Takes dead letters off the bus for good. */
+export const purge = (which: Letters): Deed => ({
+  words: wordsOf("Purge", which),
+  says: "Takes dead letters off the bus for good. Their runs stay in the history.",
   path: "/dead-letters/purge",
-  body: ({ count }) => ({ group, ...(count ? { count: Number(count) } : {}) }),
+  body: () => which,
+  rounds: purgeInRounds,
   isBad: true,
   isTyped: true,
 });
+
+export const repairAll: Deed = {
+  words: "Repair what is safe",
+  says: "Looks once more, and mends what needs no judgement. What only a person may decide stays as it is.",
+  path: "/audit/repair",
+  body: () => ({}),
+};

@@ -14,7 +14,32 @@ function move(by: 1 | -1): void {
   rows[next]?.querySelector<HTMLElement>("a, button")?.focus();
 }
 
-/** Does what the keys of the page do: / searches, j and k move, x selects, ? lists them. */
+/** The row in which the focus is. */
+function focusedRow(): Element | null {
+  return document.activeElement?.closest("[data-row]") ?? null;
+}
+
+function tickOf(row: Element | null): HTMLInputElement | null | undefined {
+  return row?.querySelector<HTMLInputElement>("input[type=checkbox]");
+}
+
+/**
+ * Opens the first action of the row that has the focus, or else of what is selected. If nothing is, it selects the row
+ * first.
+ */
+function actOn(): void {
+  const row = focusedRow();
+  const own = row?.querySelector<HTMLElement>("[data-deed]");
+  if (own) {
+    own.click();
+    return;
+  }
+  if (!document.querySelector("[data-row] input:checked")) tickOf(row)?.click();
+  // The actions of what is selected are there once the page is drawn anew.
+  requestAnimationFrame(() => document.querySelector<HTMLElement>(".aside [data-deed]")?.click());
+}
+
+/** Does what the keys of the page do: / searches, j and k move, x selects, r acts, ? lists them. */
 export function useKeys(showHelp: () => void): void {
   useEffect(() => {
     const press = (event: KeyboardEvent) => {
@@ -24,11 +49,8 @@ export function useKeys(showHelp: () => void): void {
         "/": () => document.querySelector<HTMLInputElement>("#search")?.focus(),
         j: () => move(1),
         k: () => move(-1),
-        x: () =>
-          document.activeElement
-            ?.closest("[data-row]")
-            ?.querySelector<HTMLInputElement>("input[type=checkbox]")
-            ?.click(),
+        x: () => tickOf(focusedRow())?.click(),
+        r: actOn,
         "?": showHelp,
       }[event.key];
       if (!deed) return;

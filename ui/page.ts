@@ -103,6 +103,7 @@ const KEYS = [
   ["j  k", "next and previous row"],
   ["Enter", "open the row"],
   ["x", "select the row"],
+  ["r", "act on it, or on what is selected"],
   ["?", "this list"],
   ["Esc", "close"],
 ] as const;

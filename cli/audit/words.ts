@@ -63,7 +63,8 @@ export function commandFor(found: ShownFinding, namespace: string): string | und
   }
 }
 
-const BY_AUDIT = "dispatcher audit --repair";
+/** The command that mends what needs no judgement. */
+export const BY_AUDIT = "dispatcher audit --repair";
 
 function meaningOf(found: ShownFinding, namespace: string): string {
   switch (found.kind) {

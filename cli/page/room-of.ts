@@ -8,18 +8,18 @@ const RELOAD_MS = 10_000;
 
 /** Makes what gives the Dispatcher of a command as it is now. */
 export function roomOf(
-  { deps, log, words, modules }: Pick<Target, "deps" | "log" | "words" | "modules">,
+  { deps, log, words, modules, mistakes }: Pick<Target, "deps" | "log" | "words" | "modules" | "mistakes">,
   { mayChange }: Pick<Room, "mayChange">,
 ): () => Promise<Room> {
-  let room = makeRoom(deps, log, { place: words, mayChange });
+  let room = makeRoom(deps, log, { place: words, fileMistakes: mistakes, mayChange });
   let readAt = performance.now();
   return async () => {
     if (performance.now() - readAt > RELOAD_MS) {
       readAt = performance.now();
       try {
         const read = await modules();
-        const now = { ...deps, modules: new Map(read.map((module) => [module.name, module])) };
-        room = makeRoom(now, log, { place: words, mayChange });
+        const now = { ...deps, modules: new Map(read.modules.map((module) => [module.name, module])) };
+        room = makeRoom(now, log, { place: words, fileMistakes: read.mistakes, mayChange });
       } catch (error) {
         log.warn("could not read the module files again", { error: errorText(error) });
       }

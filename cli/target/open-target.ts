@@ -18,8 +18,10 @@ export interface Target {
   readonly log: Log;
   /** Its own words for a person: see `Found`. */
   readonly words: string;
+  /** What is wrong with module files, which were passed over. */
+  readonly mistakes: readonly string[];
   /** Reads the module files as they are now, those that are wrong left out. */
-  modules(): Promise<readonly Module[]>;
+  modules(): Promise<{ readonly modules: readonly Module[]; readonly mistakes: readonly string[] }>;
   /** A sentence for each setting that no program reads. */
   readonly strays: readonly string[];
   /** Says what is about to be changed, and finds who acts: see `announce`. */
@@ -34,17 +36,21 @@ export interface Target {
  */
 export async function openTarget(flags: TargetFlags, { allFiles = false } = {}): Promise<Target> {
   const found = await findTarget(flags);
-  const modules = allFiles ? undefined : rightModules(found.settings.modulesDir);
+  const read = allFiles ? undefined : rightModules(found.settings.modulesDir);
   const log = makeLog({ info: say, warn: say, error: say });
   const { adapters, close } = lazyAdapters();
-  const deps = makeDependencies(found.settings, log, adapters, { kubeConfig: found.kubeConfig, modules });
+  const deps = makeDependencies(found.settings, log, adapters, {
+    kubeConfig: found.kubeConfig,
+    modules: read?.modules,
+  });
   return {
     deps,
     log,
     words: found.words,
+    mistakes: read?.mistakes ?? [],
     async modules() {
       await found.copyModules?.();
-      return readModules(found.settings.modulesDir).modules;
+      return readModules(found.settings.modulesDir);
     },
     strays: found.strays ?? [],
     announce: (change) => announce(found, change),
@@ -56,11 +62,11 @@ export async function openTarget(flags: TargetFlags, { allFiles = false } = {}):
 }
 
 /** Loads the module files that are right, and says on stderr what is wrong with the others. */
-function rightModules(directory: string): readonly Module[] {
-  const { modules, mistakes } = readModules(directory);
-  for (const mistake of mistakes)
+function rightModules(directory: string): ReturnType<typeof readModules> {
+  const read = readModules(directory);
+  for (const mistake of read.mistakes)
     note(plainText(`passed over a module file, of which the Dispatcher has an earlier form or none: ${mistake}`));
-  return modules;
+  return read;
 }
 
 /** Writes a line of the log for people. */

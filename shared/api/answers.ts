@@ -435,7 +435,15 @@ export const purged = named(
   "Purged",
   z.object({
     command,
-    plan: z.object({ chosen: count, onBus: count, inFront: count, tooDeep: count }),
+    before: time.describe("what failed by then is chosen; send it with the purge itself"),
+    plan: z
+      .object({
+        chosen: count,
+        onBus: count.optional(),
+        inFront: count.optional(),
+        tooDeep: count.optional(),
+      })
+      .describe("how many are chosen; the others only in a dry run"),
     done: z.object({ removed: count, gone: count, left: count }).optional().describe("missing after a dry run"),
   }),
 );

@@ -1,17 +1,26 @@
+import pLimit from "p-limit";
 import { z } from "zod";
 import { durationText } from "../duration.ts";
+import { safeOf } from "../operate/audit/finding.ts";
 import type { Doing } from "../operate/by.ts";
+import type { LettersChosen } from "../operate/chosen-letters.ts";
 import { FORCED_OUTCOMES } from "../operate/forced-outcome.ts";
 import type { Answers } from "../operate/operator.ts";
 import { REASONS } from "../run/reasons.ts";
 import { DEFAULT_PER_SECOND } from "../run/redrive.ts";
 import { acted, purged, redriven } from "./answers.ts";
 import type { Caller } from "./caller.ts";
+import { commandText, flag } from "./command-text.ts";
+import { letterOf } from "./letter-of.ts";
 import { ProblemError } from "./problem.ts";
 import { deed, type Room, type Route } from "./route.ts";
 
 /** So many things may be named in one action. */
 const MOST_NAMED = 1_000;
+/** So many letters are looked for at once. */
+const AT_ONCE = 16;
+/** The largest time that a date can have. */
+const LAST_TIME = 8.64e15;
 /** Longer than a limit would ever be meant to hold. */
 const LONGEST_MS = 366 * 86_400_000;
 
@@ -65,8 +74,10 @@ export const DEEDS: readonly Route[] = [
     query: nothing,
     body: doing.extend({ runs: names }),
     answer: acted,
-    take: (room, { body: { runs, ...how } }, caller) =>
-      act(caller, how, ["repair", "--adopt", ...runs], (doingIt) => room.operator.adopt(runs, doingIt)),
+    async take(room, { body: { runs, ...how } }, caller) {
+      refuseWrongFiles(room);
+      return act(caller, how, ["repair", "--adopt", ...runs], (doingIt) => room.operator.adopt(runs, doingIt));
+    },
   }),
   deed({
     path: "/modules/{module}/pause",
@@ -205,7 +216,7 @@ export const DEEDS: readonly Route[] = [
   deed({
     path: "/dead-letters/purge",
     name: "purgeDeadLetters",
-    says: "Takes the dead letters of a group, a reason or a module off the bus for good. A dry run says how many.",
+    says: "Takes dead letters off the bus for good: those of a group, a reason, a module or these runs. A dry run says how many.",
     role: "admin",
     params: nothing,
     query: nothing,
@@ -214,32 +225,82 @@ export const DEEDS: readonly Route[] = [
         module: z.string().max(63).optional().describe("- for messages that no module took"),
         reason: z.enum(REASONS).optional(),
         group: z.string().min(1).max(64).optional(),
+        runs: names.optional().describe("the ids of their runs, and then nothing else"),
+        before: z
+          .int()
+          .min(0)
+          .max(LAST_TIME)
+          .optional()
+          .describe("`before` of the dry run: only those that failed by then"),
+        most: z.int().min(1).optional().describe("so many now, the oldest first; ask again for the others"),
         count: z.int().min(1).optional().describe("how many there are, as a person has typed it; not for a dry run"),
       })
-      .refine((body) => body.module !== undefined || body.reason !== undefined || body.group !== undefined, {
-        message: "choose what to purge, by group, reason or module",
-      }),
+      .refine(
+        ({ module, reason, group, runs }) => [module, reason, group, runs].some((choice) => choice !== undefined),
+        { message: "choose what to purge, by group, runs, reason or module" },
+      ),
     answer: purged,
-    async take({ operator }, { body: { module, reason, group, count, ...how } }, caller) {
-      const flags = [...flag("group", group), ...flag("reason", reason), ...flag("module", module)];
-      const { letters, ...plan } = await operator.planPurge({
-        ...(module === undefined ? {} : { module: module === "-" ? "" : module }),
-        ...(reason === undefined ? {} : { reason }),
-        ...(group === undefined ? {} : { group: group.toLowerCase() }),
-      });
-      const chosen = letters.length;
+    async take(
+      room,
+      { body: { module, reason, group, runs, before = room.clock.now() + 1, most, count, ...how } },
+      caller,
+    ) {
+      const { operator } = room;
+      const flags = [
+        ...flag("group", group),
+        ...flag("reason", reason),
+        ...flag("module", module),
+        ...(runs === undefined ? [] : ["--run", ...runs]),
+      ];
       const command = commandText(["dead", "purge", ...flags], how);
-      if (how.dryRun) return { command, plan: { chosen, ...plan } };
+      const wanted: LettersChosen = runs
+        ? await pLimit(AT_ONCE).map(runs, async (run) => (await letterOf(room, run)).letter)
+        : {
+            ...(module === undefined ? {} : { module: module === "-" ? "" : module }),
+            ...(reason === undefined ? {} : { reason }),
+            ...(group === undefined ? {} : { group: group.toLowerCase() }),
+            closedBefore: before,
+          };
+      if (how.dryRun) {
+        const { letters, ...plan } = await operator.planPurge(wanted);
+        return { command, before, plan: { chosen: letters.length, ...plan } };
+      }
+      const letters = await operator.chosenLetters(wanted);
+      const chosen = letters.length;
       if (count !== chosen)
         throw new ProblemError(
           "conflict",
           `Nothing was purged, because ${chosen} dead letters are chosen and not ${count ?? "named"}. Look again with a dry run, and send their count.`,
         );
       const { by } = await doingOf(caller, how, command);
-      return { command, plan: { chosen, ...plan }, done: await operator.purgeLetters(letters, by) };
+      // The bus hands out the oldest first.
+      const oldest = letters.toSorted((a, b) => a.closedAt - b.closedAt).slice(0, most);
+      return { command, before, plan: { chosen }, done: await operator.purgeLetters(oldest, by) };
+    },
+  }),
+  deed({
+    path: "/audit/repair",
+    name: "repairByAudit",
+    says: "Compares bus, rows and cluster, and mends what needs no judgement.",
+    params: nothing,
+    query: nothing,
+    body: doing,
+    answer: acted,
+    async take(room, { body }, caller) {
+      refuseWrongFiles(room);
+      return act(caller, body, ["audit", "--repair"], async (doingIt) => {
+        const { findings } = await room.operator.audit();
+        return room.operator.mend(safeOf(findings), doingIt);
+      });
     },
   }),
 ];
+
+/** A message without a row gets one by the module that takes it, which nobody knows while one of the files is wrong. */
+function refuseWrongFiles({ fileMistakes: [mistake] }: Room): void {
+  if (mistake !== undefined)
+    throw new ProblemError("conflict", `Nothing was done, because a module file is wrong. Mend it first: ${mistake}`);
+}
 
 /** Does what a person asked for, and answers with the command that does the same. */
 async function act(caller: Caller, how: Doings, words: readonly string[], doIt: (doing: Doing) => Promise<Answers>) {
@@ -255,20 +316,6 @@ function named(answers: Answers) {
 async function doingOf(caller: Caller, { why, dryRun }: Doings, command: string): Promise<Doing> {
   const who = await caller.who(command);
   return { by: { who, ...(why === undefined ? {} : { why }) }, dryRun };
-}
-
-/** Writes a command as a shell takes it. */
-function commandText(words: readonly string[], { why, dryRun }: Doings): string {
-  return ["dispatcher", ...words, ...flag("why", why), ...(dryRun ? ["--dry-run"] : [])].map(quoted).join(" ");
-}
-
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-function flag(flagName: string, value: string | undefined): string[] {
-  // A value that begins with a dash would be taken for a flag.
-  return value === undefined ? [] : [`--${flagName}=${value}`];
 }
 
 function forFlag(forMs: number | undefined): string[] {

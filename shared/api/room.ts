@@ -7,7 +7,7 @@ import type { Room } from "./route.ts";
 declare const PACKAGE_VERSION: string;
 
 /** Makes what the routes work on, of one Dispatcher. */
-export function makeRoom(deps: Dependencies, log: Log, of: Pick<Room, "place" | "mayChange">): Room {
+export function makeRoom(deps: Dependencies, log: Log, of: Pick<Room, "place" | "fileMistakes" | "mayChange">): Room {
   const { clock, instance, namespace } = deps;
   return { operator: makeOperator(deps, log), clock, instance, namespace, version: PACKAGE_VERSION, ...of };
 }

@@ -13,6 +13,8 @@ export interface Room {
   /** Where this Dispatcher is, in words. */
   readonly place: string;
   readonly version: string;
+  /** What is wrong with module files, a line each. */
+  readonly fileMistakes: readonly string[];
   /** Whether actions are taken here. */
   readonly mayChange: boolean;
 }

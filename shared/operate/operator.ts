@@ -18,7 +18,7 @@ import { mend } from "./audit/mend.ts";
 import { subjectOf } from "./audit/subject.ts";
 import type { By, Doing } from "./by.ts";
 import { cancelRun } from "./cancel-run.ts";
-import type { LettersChosen } from "./chosen-letters.ts";
+import { chooseLetters, type LettersChosen } from "./chosen-letters.ts";
 import { forceRun } from "./force-run.ts";
 import type { ForcedOutcome } from "./forced-outcome.ts";
 import { type Limiting, limitModule, resumeModule } from "./limit-module.ts";
@@ -91,6 +91,8 @@ export interface Operator {
   deadLetter(runId: string): Promise<DeadLetterFound>;
   /** Gives the chosen dead letters with their messages: see `export-letters.ts`. */
   exportLetters(chosen: LettersChosen, onLook?: (looked: number) => void): AsyncIterable<ExportedLetter>;
+  /** Lists all of the chosen dead letters, as their rows note them. */
+  chosenLetters(chosen: LettersChosen): Promise<readonly NotedLetter[]>;
   /** Says what a purge of the chosen dead letters would do. Changes nothing. */
   planPurge(chosen: LettersChosen, onLook?: (looked: number) => void): Promise<PurgePlan>;
   /** Takes dead letters off the bus for good: see `purge-letters.ts`. Rejects if a dependency is away. */
@@ -153,9 +155,9 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     runs: (wanted, page) => listRuns(deps, wanted, page),
     find: (id) => findRuns(deps, id),
     show: (key, options) => showRun(deps, key, options),
+    job: (key) => showJob(deps, key),
     explain: (key) => explain(deps, key),
     logs: (key, attempt) => readLogs(deps, key, attempt),
-    job: (key) => showJob(deps, key),
     followLogs: (key, options) => followLogs(deps, key, options),
     wait: (key, options) => waitForRun(deps, key, options),
     modules: () => listModules(deps),
@@ -163,6 +165,8 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     deadLetters: (wanted, page) => deadLetters(deps, wanted, page),
     deadLetter: (id) => deadLetter(deps, id),
     exportLetters: (chosen, onLook) => exportLetters(deps, chosen, onLook),
+    chosenLetters: async (chosen) =>
+      (await chooseLetters(deps, chosen)).flatMap(({ letters }) => [...letters.values()]),
     planPurge: (chosen, onLook) => planPurge(deps, chosen, onLook),
     purgeLetters: (letters, by, tell) => purgeLetters(deps, letters, by, log, tell),
     planRedrive: (wanted, onLook) => planRedrive(deps, wanted, onLook),

@@ -10,12 +10,13 @@ const MARKUP = `<img src=x onerror="document.title='owned'"><script>document.tit
 /** An id that turns its text around and colours a terminal. */
 export const HOSTILE_ID = `m-\u001b[31m\u202e-${MARKUP}`;
 
-const module = (name: string, script: string, more: object = {}) => {
+/** A module with a queue of its own name. */
+export const module = (name: string, script: string, more: object = {}) => {
   const container = { name: "main", image: "busybox:1.36", command: ["sh", "-c", script] };
   const spec = { template: { spec: { containers: [container] } } };
   return { name, source: { queue: name }, jobTemplate: { spec }, ...more };
 };
-const ONCE = { retry: { maxAttempts: 1 } };
+export const ONCE = { retry: { maxAttempts: 1 } };
 /** A worker that writes markup, escape sequences and a line of 200 KB, and fails. */
 const HOSTILE = String.raw`printf '<script>document.title="owned"</script>\n\033[2Jcleared\n'; head -c 200000 /dev/zero | tr '\0' x; echo; printf '\342\200\256turned <b>around</b>\n'; exit 3`;
 const MODULES = [
@@ -25,16 +26,19 @@ const MODULES = [
   module("again", "echo try; exit 1", { retry: { maxAttempts: 3, backoff: { first: "1h", max: "1h" } } }),
   module("slow", "echo begun; sleep 600", { maxActive: 2 }),
   module("idle", "true", { maxActive: 0 }),
+  module("many", "true", { maxActive: 0 }),
   { ...module("strict", "true"), schema: { type: "object", required: ["name"] } },
 ];
 
-/** A stack of this machine on which runs of every kind are. */
+/** A stack of this machine, and what a person does with it. */
 export interface AStack {
   readonly stack: Stack;
   /** The address of the app, which serves its page to look only. */
   readonly app: string;
   /** Runs the command, and resolves to what it printed. */
-  dispatcher(...args: readonly string[]): Promise<string>;
+  readonly dispatcher: (...args: readonly string[]) => Promise<string>;
+  /** Sends so many messages with the body of the stack. */
+  readonly send: (source: string, count: number, ...flags: readonly string[]) => Promise<string>;
   /** Starts the page's server, and resolves to the address that it printed. */
   serve(...flags: readonly string[]): Promise<string>;
   /** Ends the server that printed this address. */
@@ -42,11 +46,59 @@ export interface AStack {
   stop(): Promise<void>;
 }
 
+/** Starts a stack on which runs of every kind are, also hostile ones. */
 export async function startAStack(): Promise<AStack> {
+  const started = await startStackWith(MODULES, { name: "Ada", secret: MARKUP });
+  const { dispatcher, send } = started;
+  await send("good", 5, "--correlation-id", "order-7");
+  await send("worse", 4);
+  await send("again", 1);
+  await send("slow", 3);
+  await send("idle", 3);
+  await send("many", 130);
+  await send("bad", 1, "--id", HOSTILE_ID);
+  await send("good", 1, "--id", "good-1");
+  for (const id of ["good-1", HOSTILE_ID]) await untilClosed(dispatcher, id);
+  return started;
+}
+
+/** Lists a view of each kind on such a stack, by its address. */
+export async function viewsOf(stack: AStack): Promise<string[]> {
+  const [hostile, good, slow] = await Promise.all([
+    runOf(stack, "--message-id", HOSTILE_ID),
+    runOf(stack, "--message-id", "good-1"),
+    runOf(stack, "--module", "slow"),
+  ]);
+  return [
+    "",
+    "failures",
+    "dead-letters",
+    "runs",
+    "runs?which=closed",
+    `runs/${encodeURIComponent(hostile)}`,
+    `runs/${encodeURIComponent(good)}`,
+    `runs/${encodeURIComponent(slow)}`,
+    "modules",
+    "modules/slow",
+    "repair",
+    "actions",
+    "search?id=order-7",
+    "nowhere",
+  ];
+}
+
+/** The first run that this chooses. */
+export async function runOf({ dispatcher }: AStack, ...which: readonly string[]): Promise<string> {
+  const [run = ""] = (await dispatcher("runs", "ls", ...which, "--output", "name")).trim().split("\n");
+  return run;
+}
+
+/** Starts a stack with these modules and the app. */
+export async function startStackWith(modules: readonly { readonly name: string }[], sent: object): Promise<AStack> {
   const directory = await mkdtemp(join(tmpdir(), "page-"));
-  for (const one of MODULES) await writeFile(join(directory, `${one.name}.json`), JSON.stringify(one));
+  for (const one of modules) await writeFile(join(directory, `${one.name}.json`), JSON.stringify(one));
   const body = join(directory, "body");
-  await writeFile(body, JSON.stringify({ name: "Ada", secret: MARKUP }));
+  await writeFile(body, JSON.stringify(sent));
   const stack = await startLocalStack(directory, {
     settings: { RECONCILE_SCHEDULE: "*/1 * * * * *", PAGE_AT: "local" },
   });
@@ -57,21 +109,14 @@ export async function startAStack(): Promise<AStack> {
     await running.ended;
     return running.said.stdout + running.said.stderr;
   };
-  const send = (source: string, count: number, ...flags: readonly string[]) =>
-    dispatcher("send", "--source", source, "--count", String(count), ...flags, body);
   const { ready } = await stack.startApp();
-  await send("good", 5, "--correlation-id", "order-7");
-  await send("worse", 4);
-  await send("again", 1);
-  await send("slow", 3);
-  await send("idle", 3);
-  await dispatcher("send", "--source", "bad", "--id", HOSTILE_ID, body);
-  await dispatcher("send", "--source", "good", "--id", "good-1", body);
-  for (const id of ["good-1", HOSTILE_ID]) await untilClosed(dispatcher, id);
   return {
     stack,
     app: `http://127.0.0.1:${String(ready["port"])}`,
     dispatcher,
+    // A message with an id of its own is sent without a count.
+    send: (source, count, ...flags) =>
+      dispatcher("send", "--source", source, ...(count === 1 ? [] : ["--count", String(count)]), ...flags, body),
     async serve(...flags) {
       const server = run("ui", "--port", "0", ...flags);
       servers.push(server);

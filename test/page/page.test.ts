@@ -6,7 +6,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playw
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser } from "../../local/kit/browser.ts";
 import { ROOT } from "../support/run-program.ts";
-import { type AStack, HOSTILE_ID, startAStack } from "./a-stack.ts";
+import { type AStack, HOSTILE_ID, runOf, startAStack, viewsOf } from "./a-stack.ts";
 
 // The page in a real browser, on a stack of this machine.
 
@@ -65,33 +65,6 @@ async function seriousFaults(page: Page): Promise<string[]> {
     .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html}: ${failureSummary ?? ""}`));
 }
 
-/** The id of the run whose message has this id. */
-async function runOf(messageId: string): Promise<string> {
-  const [run = ""] = (await stack.dispatcher("runs", "ls", "--message-id", messageId, "--output", "name"))
-    .trim()
-    .split("\n");
-  return run;
-}
-
-async function views(): Promise<string[]> {
-  const [hostile, good] = [await runOf(HOSTILE_ID), await runOf("good-1")].map(encodeURIComponent);
-  return [
-    "",
-    "failures",
-    "dead-letters",
-    "runs",
-    "runs?which=closed",
-    `runs/${hostile}`,
-    `runs/${good}`,
-    "modules",
-    "modules/slow",
-    "repair",
-    "actions",
-    "search?id=order-7",
-    "nowhere",
-  ];
-}
-
 describe("every view", () => {
   it.each([
     { width: 375, colorScheme: "light" },
@@ -101,7 +74,7 @@ describe("every view", () => {
   ] as const)(
     "fits, can be read by all, and asks no other server: $width px, $colorScheme",
     async ({ width, colorScheme }) => {
-      for (const view of await views()) {
+      for (const view of await viewsOf(stack)) {
         const { page, complaints, origins } = await open(view, { colorScheme, viewport: { width, height: 900 } });
         const over = await page.evaluate("Math.max(0, document.documentElement.scrollWidth - innerWidth)");
         expect({ view, over }).toEqual({ view, over: 0 });
@@ -123,9 +96,35 @@ describe("every view", () => {
   });
 });
 
+describe("a view", () => {
+  it("shows what ended in the last hour, and how many in a minute", async () => {
+    const { page } = await open();
+    const row = page.locator("[data-row]", { has: page.getByRole("link", { name: "good", exact: true }) });
+    await row.getByRole("img", { name: /^\d\d:\d\d: 6 done, 0 failed$|; / }).waitFor();
+    await row.getByText(/^\d+(\.\d)? a minute$/).waitFor();
+    const waits = page.locator("[data-row]", { has: page.getByRole("link", { name: "many", exact: true }) });
+    expect(await waits.getByRole("img").count()).toBe(0);
+  });
+
+  it("shows the Job as the cluster has it, and its events, once a person asks", async () => {
+    const { page } = await open(`runs/${encodeURIComponent(await runOf(stack, "--module", "slow"))}`);
+    await page.getByRole("button", { name: "Show the Job and its events" }).click();
+    const job = page.getByRole("group", { name: "The Job" });
+    await job.waitFor();
+    expect(await job.textContent()).toMatch(/^apiVersion: batch\/v1\nkind: Job\n/);
+    expect(await page.getByRole("list", { name: "Events" }).textContent()).toMatch(
+      /Job slow-\S+: SuccessfulCreate: Created pod: slow-/,
+    );
+    expect(await page.getByText("--job").textContent()).toMatch(/^dispatcher runs show 'slow:\d+:\d+' --job$/);
+    expect(await seriousFaults(page)).toEqual([]);
+  });
+});
+
 describe("what others wrote", () => {
   it("is shown as text: an id, a log line, a body", async () => {
-    const { page, complaints } = await open(`runs/${encodeURIComponent(await runOf(HOSTILE_ID))}`);
+    const { page, complaints } = await open(
+      `runs/${encodeURIComponent(await runOf(stack, "--message-id", HOSTILE_ID))}`,
+    );
     const log = page.getByLabel("Log of main");
     await log.waitFor();
     const said = await log.textContent();
@@ -139,8 +138,7 @@ describe("what others wrote", () => {
   });
 
   it("is not shown before a person asks for it", async () => {
-    const slow =
-      (await stack.dispatcher("runs", "ls", "--module", "slow", "--output", "name")).trim().split("\n")[0] ?? "";
+    const slow = await runOf(stack, "--module", "slow");
     const { page } = await open(`runs/${encodeURIComponent(slow)}`);
     await page.getByText("Show body and properties").waitFor();
     expect(await page.content()).not.toContain("secret");
@@ -185,6 +183,56 @@ describe("an action", () => {
     expect(await stack.dispatcher("actions")).toContain("cancel");
   });
 
+  it("cancels all runs that match, a hundred at a time, as a command does", async () => {
+    const { page } = await open("runs?module=many");
+    await page.getByRole("checkbox", { name: "Select all shown" }).check();
+    await page.getByText("100 selected").waitFor();
+    await page.getByRole("button", { name: "Select all that match" }).click();
+    await page.getByText("All 130 that match are selected").waitFor();
+    expect(await seriousFaults(page)).toEqual([]);
+    await page.getByRole("button", { name: "Cancel 130 runs" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    await dialog.getByText("Would be done 130").waitFor();
+    expect(await dialog.locator("code").textContent()).toBe(
+      "dispatcher runs ls --module=many --limit=10000 --output=name | xargs dispatcher runs cancel",
+    );
+    await dialog.getByRole("button", { name: "Cancel 130 runs" }).click();
+    await dialog.getByText("Done 130").waitFor();
+    await dialog.getByRole("button", { name: "Close" }).click();
+    await page.getByText("There are no such runs").waitFor();
+  });
+
+  it("that takes several requests can be stopped, and says how far it came", async () => {
+    await stack.send("many", 230);
+    const { page } = await open("runs?module=many");
+    await page.getByRole("checkbox", { name: "Select all shown" }).check();
+    await page.getByRole("button", { name: "Select all that match" }).click();
+    const dialog = page.getByRole("dialog");
+    await page.getByRole("button", { name: "Cancel 230 runs" }).click();
+    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    await dialog.getByText("Would be done 230").waitFor();
+    // The second request is held up until the person has stopped it.
+    let requests = 0;
+    let goOn = () => {};
+    const stopped = new Promise<void>((resolve) => (goOn = resolve));
+    await page.route("**/api/v1/runs/cancel", async (route) => {
+      requests += 1;
+      if (requests === 2) await stopped;
+      await route.continue();
+    });
+    await dialog.getByRole("button", { name: "Cancel 230 runs" }).click();
+    await dialog.getByText("100 of 230").waitFor();
+    await dialog.getByRole("button", { name: "Stop" }).click();
+    goOn();
+    await dialog.getByText("Stopped after 200 of 230").waitFor();
+    expect(requests).toBe(2);
+    await page.unroute("**/api/v1/runs/cancel");
+    await dialog.getByRole("button", { name: "Close" }).click();
+    const left = await stack.dispatcher("runs", "ls", "--module", "many", "--limit", "1000", "--output", "name");
+    expect(left.trim().split("\n")).toHaveLength(30);
+  });
+
   it("redrives one letter of a group, and the run of it says so", async () => {
     const { page } = await open("failures");
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });
@@ -222,6 +270,25 @@ describe("an action", () => {
     await page.getByText("This page only looks").waitFor();
     expect(await page.getByRole("dialog").getByRole("button", { name: "Pause idle" }).count()).toBe(0);
   });
+
+  it("that repairs is offered once something can be repaired without judgement", async () => {
+    const { page } = await open("repair");
+    await page.getByText("Nothing needs to be repaired").waitFor();
+    const repair = page.getByRole("button", { name: "Repair what is safe" });
+    expect(await repair.count()).toBe(0);
+    const finding = { kind: "lock without a run", runId: "good:1:1", subject: "good:1:1" };
+    await page.route("**/api/v1/audit", (route) =>
+      route.fulfill({ json: { findings: [finding], looked: {}, unfinished: [] } }),
+    );
+    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByText("a row says that the run is open").waitFor();
+    await repair.click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    // The server looks for itself.
+    await dialog.getByText("There is nothing to do").waitFor();
+    expect(await dialog.locator("code").textContent()).toBe("dispatcher audit --repair");
+  });
 });
 
 describe("by the keyboard alone, a person", () => {
@@ -230,7 +297,7 @@ describe("by the keyboard alone, a person", () => {
     await page.keyboard.press("/");
     await page.keyboard.type("good-1");
     await page.keyboard.press("Enter");
-    await page.getByRole("heading", { name: await runOf("good-1") }).waitFor();
+    await page.getByRole("heading", { name: await runOf(stack, "--message-id", "good-1") }).waitFor();
     await page.goBack();
     await page.getByRole("heading", { name: "Now" }).waitFor();
     expect(page.url()).toBe(new URL("/api/ui/", acting).href);
@@ -245,6 +312,10 @@ describe("by the keyboard alone, a person", () => {
     expect(await page.locator(":focus").textContent()).toBe(first);
     await page.keyboard.press("x");
     await page.getByRole("button", { name: "Cancel the run" }).waitFor();
+    await page.keyboard.press("r");
+    await page.getByRole("heading", { name: "Cancel the run" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
     await page.keyboard.press("?");
     await page.getByRole("dialog").waitFor();
     await page.keyboard.press("Escape");
@@ -293,7 +364,9 @@ describe("the page of the app itself", () => {
     const { page, complaints, origins } = await open("modules", {}, app);
     await page.getByText("look only").waitFor();
     expect(await page.getByRole("link", { name: "slow" }).count()).toBe(1);
-    await page.goto(new URL(`/api/ui/runs/${encodeURIComponent(await runOf(HOSTILE_ID))}`, app).href);
+    await page.goto(
+      new URL(`/api/ui/runs/${encodeURIComponent(await runOf(stack, "--message-id", HOSTILE_ID))}`, app).href,
+    );
     await page.getByText("Body and properties take the role of an operator.").waitFor();
     expect(complaints).toEqual([]);
     expect([...origins]).toEqual([app.origin]);
@@ -322,6 +395,6 @@ describe("a page that is open", () => {
     const { page } = await open("modules", {}, new URL(address));
     await stack.endServer(address);
     await page.getByText("does not answer").waitFor();
-    expect(await page.locator("[data-row]").count()).toBe(7);
+    expect(await page.locator("[data-row]").count()).toBe(8);
   });
 });

@@ -19,7 +19,21 @@ const value = fc.oneof(fc.string({ unit: "binary", maxLength: 40 }), fc.integer(
 const names = [...new Set(ROUTES.flatMap(({ query }) => Object.keys(query.shape)))];
 const query = fc.dictionary(fc.oneof(fc.constantFrom(...names), fc.string({ maxLength: 8 })), value, { maxKeys: 4 });
 const fields = [
-  ...new Set(["runs", "as", "places", "forMs", "why", "dryRun", "gates", "source", "module", "group", "count"]),
+  ...new Set([
+    "runs",
+    "as",
+    "places",
+    "forMs",
+    "why",
+    "dryRun",
+    "gates",
+    "source",
+    "module",
+    "group",
+    "count",
+    "before",
+    "most",
+  ]),
 ];
 const body = fc.oneof(
   fc.dictionary(

@@ -25,6 +25,7 @@ export function apiOf({ deps, log }: { deps: Dependencies; log: Log }, over: Par
     namespace: deps.namespace,
     place: "the stack of this machine",
     version: "1.2.3",
+    fileMistakes: [],
     mayChange: true,
     ...over,
   };

@@ -8,8 +8,10 @@ import type { RedrivePlan } from "../../shared/operate/redrive-letters.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { act } from "../api.ts";
 import { type Children, html, valueIn } from "../html.ts";
+import { type Acted, atOnce, type Round, type Rounds } from "../rounds.ts";
 import { useSession } from "../session.ts";
 import { CommandLine } from "./command.ts";
+import { countText } from "./number.ts";
 import { Plain } from "./text.ts";
 import { ProblemNote } from "./view.ts";
 
@@ -32,29 +34,33 @@ export interface Deed {
   readonly path: string;
   readonly fields?: readonly Field[];
   /** Makes the body of the request from what was typed. */
-  readonly body: (typed: Readonly<Record<string, string>>) => object;
+  readonly body: (typed: Typed) => object;
+  /** Does it in several requests, so that it can be followed and stopped. Without it, one does all. */
+  readonly rounds?: Rounds;
+  /** The command that does the same, if it is another one than the server says of a single request. */
+  readonly command?: (how: { readonly why?: string }) => string;
   readonly isBad?: boolean;
   /** What it destroys can't be brought back, so that the person types how many there are. */
   readonly isTyped?: boolean;
 }
 
-interface Acted {
-  readonly command: string;
-  readonly answers?: readonly (Answer & { readonly name: string })[];
-  readonly plan?: {
-    readonly chosen: number;
-    readonly onBus: number;
-    readonly inFront: number;
-    readonly tooDeep: number;
-  };
-  readonly plans?: readonly RedrivePlan[];
-  readonly done?: { readonly removed: number; readonly gone: number; readonly left: number };
+type Typed = Readonly<Record<string, string>>;
+
+/** Why a request of an action was refused. */
+class Refused extends Error {
+  readonly problem: Problem;
+
+  constructor(problem: Problem) {
+    super(problem.detail);
+    this.problem = problem;
+  }
 }
 
 interface State {
   readonly step: "asked" | "tried" | "done";
   readonly isBusy: boolean;
-  readonly acted?: Acted;
+  readonly round?: Round;
+  readonly isStopped?: boolean;
   readonly problem?: Problem;
 }
 
@@ -81,7 +87,7 @@ export function ActionPlace({ children }: { readonly children: Children }) {
 export function ActionButton({ deed, onDone }: Opened) {
   const open = useContext(Opening);
   const opened = { deed, ...(onDone ? { onDone } : {}) };
-  return html`<button type="button" class=${deed.isBad ? "bad" : ""} onClick=${() => open(opened)}>${deed.words} …</button>`;
+  return html`<button type="button" data-deed class=${deed.isBad ? "bad" : ""} onClick=${() => open(opened)}>${deed.words} …</button>`;
 }
 
 interface DialogProps extends Opened {
@@ -95,7 +101,12 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     Object.fromEntries((deed.fields ?? []).map(({ name, value, choices }) => [name, value ?? choices?.[0]?.[0] ?? ""])),
   );
   const [state, setState] = useState<State>({ step: "asked", isBusy: false });
-  useEffect(() => dialog.current?.showModal(), []);
+  const isStopped = useRef(false);
+  const stop = () => (isStopped.current = true);
+  useEffect(() => {
+    dialog.current?.showModal();
+    return stop;
+  }, []);
 
   const type = (name: string) => (event: Event) => {
     const value = valueIn(event);
@@ -103,17 +114,45 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     // What was tried was something else.
     if (name !== "count") setState({ step: "asked", isBusy: false });
   };
+  const why = typed["why"]?.trim();
+  const reason = why ? { why } : {};
   const send = async (dryRun: boolean) => {
-    setState((last) => ({ ...last, isBusy: true }));
-    const why = typed["why"]?.trim();
-    const body = { ...deed.body(typed), ...(why ? { why } : {}), dryRun };
-    const answered = await act<Acted>(deed.path, body);
-    if ("data" in answered) {
-      setState({ step: dryRun ? "tried" : "done", isBusy: false, acted: answered.data });
+    isStopped.current = false;
+    const tried = dryRun ? undefined : state.round?.acted;
+    const one = async (body: object) => {
+      const answered = await act<Acted>(deed.path, { ...body, ...reason, dryRun });
+      if ("problem" in answered) throw new Refused(answered.problem);
+      if ("unchanged" in answered) throw new Error("a POST has no answer that is known already");
+      return answered.data;
+    };
+    let round: Round | undefined;
+    setState({ step: state.step, isBusy: true, ...(state.round ? { round: state.round } : {}) });
+    try {
+      for await (const next of (deed.rounds ?? atOnce)(one, deed.body(typed), tried)) {
+        round = next;
+        setState({ step: dryRun ? "asked" : "tried", isBusy: true, round });
+        if (isStopped.current) break;
+      }
+      const isCut = isStopped.current && round !== undefined && round.done < round.of;
+      // What was tried in part says nothing of the rest.
+      if (dryRun && isCut) setState({ step: "asked", isBusy: false });
+      else setState({ step: dryRun ? "tried" : "done", isBusy: false, isStopped: isCut, ...(round ? { round } : {}) });
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      const begun = !dryRun && round !== undefined;
+      const shown = round ?? (dryRun ? undefined : state.round);
+      setState({
+        step: begun ? "done" : state.step,
+        isBusy: false,
+        problem: error.problem,
+        ...(shown ? { round: shown } : {}),
+      });
+    } finally {
       if (!dryRun) onDone?.();
-    } else if ("problem" in answered) setState((last) => ({ ...last, isBusy: false, problem: answered.problem }));
+    }
   };
-  const { step, isBusy, acted, problem } = state;
+  const { step, isBusy, round, problem } = state;
+  const acted = round?.acted;
   const isRefused = acted !== undefined && !mayBeDone(acted);
   const isTypedRight = !deed.isTyped || Number(typed["count"]) === acted?.plan?.chosen;
   return html`
@@ -133,9 +172,11 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
         }
         <div aria-live="polite">
           ${problem && html`<${ProblemNote} problem=${problem} />`}
+          ${isBusy && round && round.of > 1 && html`<${HowFar} round=${round} />`}
+          ${state.isStopped && round && html`<p class="note wait">Stopped after ${countText(round.done)} of ${countText(round.of)}. What was done stays done.</p>`}
           ${acted && html`<${ActedNote} acted=${acted} />`}
         </div>
-        ${acted && html`<${CommandLine} command=${step === "tried" ? acted.command.replace(/ --dry-run$/, "") : acted.command} />`}
+        ${acted && html`<${CommandLine} command=${deed.command?.(reason) ?? acted.command.replace(/ --dry-run$/, "")} />`}
         ${
           step === "tried" &&
           deed.isTyped &&
@@ -159,7 +200,11 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
             !isRefused &&
             html`<button type="submit" class=${deed.isBad ? "main bad" : "main"} disabled=${isBusy || !isTypedRight} onClick=${() => send(false)}>${deed.words}</button>`
           }
-          <button type="button" onClick=${() => dialog.current?.close()}>${step === "done" ? "Close" : "Leave it"}</button>
+          ${
+            isBusy && deed.rounds
+              ? html`<button type="button" onClick=${stop}>Stop</button>`
+              : html`<button type="button" onClick=${() => dialog.current?.close()}>${step === "done" ? "Close" : "Leave it"}</button>`
+          }
         </div>
       </form>
     </dialog>
@@ -185,19 +230,56 @@ function FieldOf({ field: { label, choices, isNumber }, value, onInput }: FieldP
   `;
 }
 
+/** Says how far an action is that takes several requests. */
+function HowFar({ round: { done, of } }: { readonly round: Round }) {
+  return html`<p class="far"><progress value=${done} max=${of} aria-label="How far it is" /> ${countText(done)} of ${countText(of)}</p>`;
+}
+
+/** More answers than these are summed up. */
+const MOST_ANSWERS = 10;
+
 /** Says what became of each thing, or what would. */
 function ActedNote({ acted: { answers = [], plans = [], plan, done } }: { readonly acted: Acted }) {
+  const isNothing = answers.length + plans.length === 0 && plan === undefined;
   return html`
     <ul class="answers">
+      ${isNothing && html`<li>There is nothing to do.</li>`}
       ${plans.map((one) => html`<li><${Plain} text=${redriveText(one)} /></li>`)}
-      ${answers.map(
-        (answer) => html`<li class=${answer.kind === "refused" ? "bad" : ""}>
-          <strong>${KINDS[answer.kind]}</strong> <${Plain} text=${answer.name} mono />: <${Plain} text=${answerText(answer)} />
-        </li>`,
-      )}
+      ${
+        answers.length > MOST_ANSWERS
+          ? summed(answers).map(
+              ({ kind, text, count, name }) => html`<li class=${kind === "refused" ? "bad" : ""}>
+                <strong>${KINDS[kind]}</strong> ${countText(count)}, such as <${Plain} text=${name} mono />: <${Plain} text=${text} />
+              </li>`,
+            )
+          : answers.map(
+              (answer) => html`<li class=${answer.kind === "refused" ? "bad" : ""}>
+                <strong>${KINDS[answer.kind]}</strong> <${Plain} text=${answer.name} mono />: <${Plain} text=${answerText(answer)} />
+              </li>`,
+            )
+      }
       ${done ? html`<li>${purgedText(done)}</li>` : plan && html`<li>${planText(plan)}</li>`}
     </ul>
   `;
+}
+
+interface Summed {
+  readonly kind: Answer["kind"];
+  readonly text: string;
+  readonly name: string;
+  readonly count: number;
+}
+
+/** Counts the answers that say the same, the most frequent first. */
+function summed(answers: NonNullable<Acted["answers"]>): Summed[] {
+  const sums = new Map<string, Summed>();
+  for (const answer of answers) {
+    const { kind, name } = answer;
+    const text = answerText(answer);
+    const key = `${kind} ${text}`;
+    sums.set(key, { kind, text, name, ...sums.get(key), count: (sums.get(key)?.count ?? 0) + 1 });
+  }
+  return [...sums.values()].toSorted((a, b) => b.count - a.count);
 }
 
 /** Whether what was tried would do anything. */
@@ -217,7 +299,7 @@ function redriveText({ source, letters, left, inFront, tooDeep }: RedrivePlan): 
 
 const KINDS = { done: "Done", would: "Would be done", already: "Nothing to do", refused: "Refused" } as const;
 
-function planText({ chosen, onBus, inFront, tooDeep }: NonNullable<Acted["plan"]>): string {
+function planText({ chosen, onBus = chosen, inFront = 0, tooDeep = 0 }: NonNullable<Acted["plan"]>): string {
   const parts = [`${chosen} dead letters are chosen`];
   if (chosen > onBus) parts.push(`${chosen - onBus} of them are gone from the bus already`);
   if (inFront > 0) parts.push(`${inFront} others lie in front, and are held meanwhile`);

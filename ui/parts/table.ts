@@ -1,4 +1,5 @@
 import { type Children, html } from "../html.ts";
+import type { Selection } from "./selection.ts";
 
 /** A column of a table. */
 export interface Column<Row> {
@@ -17,18 +18,26 @@ interface TableProps<Row> {
   readonly rows: readonly Row[];
   readonly name: (row: Row) => string;
   /** What a person has selected; undefined if nothing can be. */
-  readonly selected?: ReadonlySet<string>;
-  readonly onSelect?: (name: string) => void;
+  readonly selection?: Pick<Selection<unknown>, "selected" | "toggle" | "toggleAll">;
 }
 
 /** A table, which becomes a list of cards on a narrow screen. The first column is the head of its row. */
-export function Table<Row>({ caption, columns, rows, name, selected, onSelect }: TableProps<Row>) {
+export function Table<Row>({ caption, columns, rows, name, selection }: TableProps<Row>) {
+  const areAll = selection !== undefined && rows.every((row) => selection.selected.has(name(row)));
   return html`
     <table>
       <caption class="unseen">${caption}</caption>
       <thead>
         <tr>
-          ${selected && html`<th scope="col" class="tick"><span class="unseen">Selected</span></th>`}
+          ${
+            selection &&
+            html`<th scope="col" class="tick">
+              <label class="inline">
+                <input type="checkbox" aria-label="Select all shown" checked=${areAll} onChange=${selection.toggleAll} />
+                <span class="narrow">All shown</span>
+              </label>
+            </th>`
+          }
           ${columns.map(({ head, isNumber }) => html`<th scope="col" class=${isNumber ? "number" : ""}>${head}</th>`)}
         </tr>
       </thead>
@@ -37,13 +46,13 @@ export function Table<Row>({ caption, columns, rows, name, selected, onSelect }:
           (row) => html`
             <tr key=${name(row)} data-row>
               ${
-                selected &&
+                selection &&
                 html`<td class="tick">
                   <input
                     type="checkbox"
                     aria-label=${`Select ${name(row)}`}
-                    checked=${selected.has(name(row))}
-                    onChange=${() => onSelect?.(name(row))}
+                    checked=${selection.selected.has(name(row))}
+                    onChange=${() => selection.toggle(name(row))}
                   />
                 </td>`
               }

@@ -2,11 +2,12 @@ import type { NotedLetter } from "../../shared/run/dead-letter.ts";
 import { REASONS } from "../../shared/run/reasons.ts";
 import { addressOf, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
-import { purgeGroup, redrive } from "../deeds.ts";
+import { purge, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { type Filter, Filters } from "../parts/filters.ts";
 import { RunName } from "../parts/run-name.ts";
+import { type Selection, SelectionBar, useSelection } from "../parts/selection.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
@@ -27,29 +28,45 @@ const FILTERS: readonly Filter[] = [
 
 /** Dead letters, the newest of each group first, page by page. */
 export function DeadLettersView({ place }: { readonly place: Place }) {
-  const { group, after } = place.query;
-  const path = withQuery("/dead-letters", { ...place.query, limit: 100 });
-  const loaded = useData<LettersPage>(path, after === undefined ? 10_000 : undefined);
+  const { after, ...filters } = place.query;
+  const loaded = useData<LettersPage>(
+    withQuery("/dead-letters", { ...filters, after, limit: 100 }),
+    after === undefined ? 10_000 : undefined,
+  );
+  const { letters = [], next } = loaded.data ?? {};
+  const selection = useSelection(addressOf(place.steps, filters), letters);
+  const isFiltered = Object.values(filters).some((value) => value !== "");
+  const isMore = next !== undefined || after !== undefined;
+  const { group, module, reason } = filters;
+  const alike = { ...(group ? { group } : {}), ...(module ? { module } : {}), ...(reason ? { reason } : {}) };
+  const chosen = selection.rows.map(({ id }) => id);
+  const areNamed = chosen.length > 0 && !selection.isAll;
+  const which = areNamed ? { runs: chosen } : isFiltered ? alike : undefined;
+  const done = () => {
+    selection.clear();
+    loaded.again();
+  };
   const deeds =
-    group &&
+    which &&
     html`
-      <${ActionButton} deed=${redrive({ group })} onDone=${loaded.again} />
-      <${ActionButton} deed=${purgeGroup(group)} onDone=${loaded.again} />
+      <${ActionButton} deed=${redrive(which)} onDone=${done} />
+      <${ActionButton} deed=${purge(which)} onDone=${done} />
     `;
   return html`
     <${View} title="Dead letters" aside=${deeds}>
       <${Filters} place=${place} filters=${FILTERS} />
-      <${Ready} loaded=${loaded} show=${(page: LettersPage) => shown(page, place)} />
+      <${SelectionBar} selection=${selection} shown=${letters} mayAll=${isMore && isFiltered} />
+      <${Ready} loaded=${loaded} show=${(page: LettersPage) => shown(page, place, selection)} />
     <//>
   `;
 }
 
-function shown({ letters, next }: LettersPage, place: Place) {
+function shown({ letters, next }: LettersPage, place: Place, selection: Selection<Row>) {
   return html`
     ${
       letters.length === 0
         ? html`<${Nothing}>There are no such dead letters.<//>`
-        : html`<${Table} caption="Dead letters" columns=${COLUMNS} rows=${letters} name=${({ id }: Row) => id} />`
+        : html`<${Table} caption="Dead letters" columns=${COLUMNS} rows=${letters} name=${({ id }: Row) => id} selection=${selection} />`
     }
     <nav class="pages" aria-label="Pages">
       ${place.query["after"] !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, after: undefined })}>First page<//>`}

@@ -2,7 +2,7 @@ import type { FailureGroupShown, FailureGroups } from "../../shared/operate/view
 import { isAtWork, type Redrive } from "../../shared/run/redrive.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { addressOf, Link } from "../address.ts";
-import { abortRedrive, purgeGroup, redrive } from "../deeds.ts";
+import { abortRedrive, purge, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { CommandLine } from "../parts/command.ts";
@@ -85,7 +85,7 @@ function GroupOf({ group, most, again }: GroupProps) {
       </div>
       <div class="deeds">
         <${ActionButton} deed=${redrive({ group: id })} onDone=${again} />
-        <${ActionButton} deed=${purgeGroup(id)} onDone=${again} />
+        <${ActionButton} deed=${purge({ group: id })} onDone=${again} />
       </div>
     </li>
   `;

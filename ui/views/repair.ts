@@ -1,6 +1,6 @@
-import { commandFor, meaningText } from "../../cli/audit/words.ts";
+import { BY_AUDIT, commandFor, meaningText } from "../../cli/audit/words.ts";
 import type { ShownFinding } from "../../shared/operate/audit/finding.ts";
-import { acceptCluster, acceptLoss, adopt, cancel, force, openGate } from "../deeds.ts";
+import { acceptCluster, acceptLoss, adopt, cancel, force, openGate, repairAll } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton, type Deed } from "../parts/action.ts";
 import { CommandLine } from "../parts/command.ts";
@@ -19,9 +19,13 @@ export function RepairView() {
   const { namespace } = useSession();
   // It looks through everything, so that it is asked for once.
   const loaded = useData<Report>("/audit");
-  const again = html`<button type="button" onClick=${loaded.again}>Look again</button>`;
+  const areSafe = loaded.data?.findings.some((finding) => commandFor(finding, namespace) === BY_AUDIT);
+  const aside = html`
+    ${areSafe && html`<${ActionButton} deed=${repairAll} onDone=${loaded.again} />`}
+    <button type="button" onClick=${loaded.again}>Look again</button>
+  `;
   return html`
-    <${View} title="Repair" aside=${again}>
+    <${View} title="Repair" aside=${aside}>
       <${Ready}
         loaded=${loaded}
         show=${({ findings, unfinished }: Report) => html`

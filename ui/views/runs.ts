@@ -1,15 +1,16 @@
-import { useState } from "preact/hooks";
+import type { RunsListed } from "../../cli/runs/for-all.ts";
 import { whyText } from "../../cli/runs/ls.ts";
 import type { RunListed } from "../../shared/operate/views/listed.ts";
-import { attemptsHad, CLOSED_STATUSES, OPEN_STATUSES } from "../../shared/run/run.ts";
+import { attemptsHad, CLOSED_STATUSES, isDeadLettered, OPEN_STATUSES } from "../../shared/run/run.ts";
 import { addressOf, Link, type Place } from "../address.ts";
-import { withQuery } from "../api.ts";
-import { cancel } from "../deeds.ts";
+import { ask, withQuery } from "../api.ts";
+import { cancel, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
-import { ActionButton } from "../parts/action.ts";
+import { ActionButton, type Deed } from "../parts/action.ts";
 import { StatusChip } from "../parts/chip.ts";
 import { type Filter, Filters } from "../parts/filters.ts";
 import { RunName } from "../parts/run-name.ts";
+import { type Selection, SelectionBar, useSelection } from "../parts/selection.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
@@ -52,33 +53,57 @@ const FILTERS: readonly Filter[] = [
   },
 ];
 
+/** So many runs of a list are selected at most: a redrive names each of them, and takes no more. */
+const MOST = { open: 10_000, closed: 1_000 } as const;
+
 /** Runs, open or over, page by page. */
 export function RunsView({ place }: { readonly place: Place }) {
-  const { hours, which, status = "", ...query } = place.query;
-  const wanted = { ...query, which: whichFor(which, status), status };
-  const path = withQuery("/runs", { ...wanted, since: sinceOf(hours), limit: 100 });
+  const { hours, which: asked, status = "", from, ...query } = place.query;
+  const which = whichFor(asked, status);
+  const wanted = { ...query, which, status, since: sinceOf(hours) };
   // Pages behind the first stay as they are, because they would move while somebody reads them.
-  const loaded = useData<RunsPage>(path, query["from"] === undefined ? 4_000 : undefined);
-  const [selected, select] = useState<ReadonlySet<string>>(new Set());
-  const toggle = (id: string) =>
-    select((last) => {
-      const next = new Set(last);
-      if (!next.delete(id)) next.add(id);
-      return next;
-    });
-  const chosen = (loaded.data?.runs ?? []).filter(({ id }) => selected.has(id)).map(({ id }) => id);
-  const deeds = chosen.length > 0 && html`<${ActionButton} deed=${cancel(chosen)} onDone=${loaded.again} />`;
+  const loaded = useData<RunsPage>(
+    withQuery("/runs", { ...wanted, from, limit: 100 }),
+    from === undefined ? 4_000 : undefined,
+  );
+  const { runs = [], next } = loaded.data ?? {};
+  const selection = useSelection(addressOf(place.steps, { ...place.query, from: undefined }), runs);
+  const isMore = next !== undefined || from !== undefined;
+  const read = async (after: string | undefined) => {
+    const answered = await ask<RunsPage>(withQuery("/runs", { ...wanted, from: after, limit: 1_000 }));
+    if ("problem" in answered) return answered;
+    return "data" in answered ? { rows: answered.data.runs, next: answered.data.next } : { rows: [] };
+  };
+  const done = () => {
+    selection.clear();
+    loaded.again();
+  };
+  const deed = deedFor(which, selection, { ...query, status, hours });
   return html`
-    <${View} title="Runs" aside=${deeds}>
+    <${View} title="Runs" aside=${deed && html`<${ActionButton} deed=${deed} onDone=${done} />`}>
       <${Filters} place=${place} filters=${FILTERS} />
-      <${Ready} loaded=${loaded} show=${(page: RunsPage) => shown(page, place, selected, toggle)} />
+      <${SelectionBar} selection=${selection} shown=${runs} mayAll=${isMore} read=${read} most=${MOST[which]} />
+      <${Ready} loaded=${loaded} show=${(page: RunsPage) => shown(page, place, selection)} />
     <//>
   `;
 }
 
+/** What may be done to the selected runs: open ones are cancelled, and failed ones run once more. */
+function deedFor(
+  which: "open" | "closed",
+  { rows, isAll }: Selection<Row>,
+  { status, ...filters }: Omit<RunsListed, "status"> & { readonly status: string },
+): Deed | undefined {
+  const known = [...OPEN_STATUSES, ...CLOSED_STATUSES].find((one) => one === status);
+  const listed = isAll ? { ...filters, which, ...(known ? { status: known } : {}) } : undefined;
+  const chosen = rows.filter((run) => which === "open" || isDeadLettered(run.status)).map(({ id }) => id);
+  if (chosen.length === 0) return undefined;
+  return which === "open" ? cancel(chosen, listed) : redrive({ runs: chosen }, listed);
+}
+
 /** A status of runs that are over says so by itself. */
-function whichFor(which: string | undefined, status: string): string | undefined {
-  if (status === "") return which;
+function whichFor(which: string | undefined, status: string): "open" | "closed" {
+  if (status === "") return which === "closed" ? "closed" : "open";
   return CLOSED_STATUSES.some((closed) => closed === status) ? "closed" : "open";
 }
 
@@ -88,13 +113,13 @@ function sinceOf(hours: string | undefined): number | undefined {
   return hours === undefined ? undefined : (Math.floor(now() / HOUR_MS) - Number(hours)) * HOUR_MS;
 }
 
-function shown(page: RunsPage, place: Place, selected: ReadonlySet<string>, toggle: (id: string) => void) {
+function shown(page: RunsPage, place: Place, selection: Selection<Row>) {
   const { runs, scanned, next } = page;
   return html`
     ${
       runs.length === 0
         ? html`<${Nothing}>${next === undefined ? "There are no such runs." : `None among the first ${scanned} rows.`}<//>`
-        : html`<${Table} caption="Runs" columns=${COLUMNS} rows=${runs} name=${({ id }: Row) => id} selected=${selected} onSelect=${toggle} />`
+        : html`<${Table} caption="Runs" columns=${COLUMNS} rows=${runs} name=${({ id }: Row) => id} selection=${selection} />`
     }
     <nav class="pages" aria-label="Pages">
       ${place.query["from"] !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, from: undefined })}>First page<//>`}

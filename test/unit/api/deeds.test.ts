@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { makeProgram } from "../../../cli/program.ts";
 import { ROUTES } from "../../../shared/api/routes.ts";
 import { runId } from "../../../shared/run/run.ts";
 import { apiOf, FROM_THE_PAGE, textAt } from "../../support/api-of.ts";
+import { parsedBy, wordsOf } from "../../support/parsed-command.ts";
 import { makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
 
 const WHY = "the disk's full; `date`";
@@ -21,6 +21,7 @@ const REQUESTS: Record<string, (world: World) => readonly [address: string, body
   redriveDeadLetters: () => ["/dead-letters/redrive", { module: "thumbnail", most: 1, perSecond: 7 }],
   abortRedrive: () => ["/redrives/abort", { source: "thumbnails" }],
   purgeDeadLetters: () => ["/dead-letters/purge", { module: "thumbnail", count: 1 }],
+  repairByAudit: () => ["/audit/repair", {}],
 };
 
 /** A world with a dead letter, and a run at work. */
@@ -122,6 +123,60 @@ describe("an action", () => {
     expect(right.said).toMatchObject({ plan: { chosen: 1 }, done: { removed: 1, left: 0 } });
   });
 
+  it("purges dead letters request by request, the oldest first, but none that failed after the dry run", async () => {
+    const world = makeWorld();
+    const fail = async () => {
+      await world.send();
+      world.cluster.fail(world.jobName(), 64);
+      await ticks(world, () => world.open().length === 0);
+      world.clock.advance(1_000);
+    };
+    for (let sent = 0; sent < 3; sent += 1) await fail();
+    const purge = (body: object) => apiOf(world).post("/dead-letters/purge", { reason: "JobFailed", ...body });
+    const { said: tried } = await purge({ dryRun: true });
+    expect(tried).toMatchObject({ plan: { chosen: 3, onBus: 3 } });
+    await fail();
+    const before = Number(textAt(tried, "before"));
+    const first = await purge({ before, most: 2, count: 3 });
+    expect(first.said).toMatchObject({ plan: { chosen: 3 }, done: { removed: 2, left: 0 } });
+    const left = async () => (await apiOf(world).get("/dead-letters")).said;
+    expect(await left()).toMatchObject({ letters: [{ sequenceNumber: 4 }, { sequenceNumber: 3 }] });
+    const second = await purge({ before, most: 2, count: 1 });
+    expect(second.said).toMatchObject({ plan: { chosen: 1 }, done: { removed: 1 } });
+    expect(await left()).toMatchObject({ letters: [{ sequenceNumber: 4 }] });
+  });
+
+  it("purges the dead letters of the runs that are named, or none if one of them has none", async () => {
+    const world = await aWorld();
+    const [closed] = world.closed();
+    const letter = closed ? runId(closed) : "";
+    const purge = (runs: readonly string[]) => apiOf(world).post("/dead-letters/purge", { runs, count: runs.length });
+    expect(await purge([letter, runId(world.run())])).toMatchObject({ status: 404 });
+    expect(await purge([letter])).toMatchObject({ status: 200, said: { done: { removed: 1 } } });
+  });
+
+  it("mends what an audit finds and needs no judgement", async () => {
+    const world = await aWorld();
+    const queue = { deadLettersOf: SOURCE };
+    for (const { lockToken } of await world.broker.receiveLetters(queue, 1))
+      await world.broker.completeLocked(queue, lockToken);
+    world.clock.advance(3_600_000);
+    const repair = (body: object) => apiOf(world).post("/audit/repair", body);
+    expect((await repair({ dryRun: true })).said).toMatchObject({ answers: [{ kind: "would", did: "mended" }] });
+    expect((await repair({ why: WHY })).said).toMatchObject({ answers: [{ kind: "done", did: "mended" }] });
+    expect((await repair({})).said).toMatchObject({ command: "dispatcher audit --repair", answers: [] });
+  });
+
+  it.each(["/audit/repair", "/runs/adopt"])(
+    "that gives messages rows waits for right module files: %s",
+    async (address) => {
+      const world = makeWorld();
+      const api = apiOf(world, { fileMistakes: ["wrong.yaml:1:1: no name"] });
+      const { status, said } = await api.post(address, address === "/runs/adopt" ? { runs: ["x"] } : {});
+      expect([status, said]).toMatchObject([409, { detail: expect.stringContaining("wrong.yaml:1:1: no name") }]);
+    },
+  );
+
   it.each([
     { what: "no JSON", headers: { ...FROM_THE_PAGE, "content-type": "text/plain" }, status: 415 },
     { what: "no header of its own", headers: { ...FROM_THE_PAGE, "x-dispatcher": undefined }, status: 403 },
@@ -163,35 +218,3 @@ describe("an action", () => {
     expect(status).toBe(400);
   });
 });
-
-/** Takes a command apart as a shell does. */
-function wordsOf(command: string): string[] {
-  const [program, ...words] = [...command.matchAll(/((?:'[^']*'|\\'|[^\s'\\])+)/g)].map(([word]) =>
-    word.replaceAll(
-      /'([^']*)'|\\(')/g,
-      (_, quoted: string | undefined, escaped: string | undefined) => quoted ?? escaped ?? "",
-    ),
-  );
-  expect(program).toBe("dispatcher");
-  return words;
-}
-
-/** Lets the command parse these words without doing them. Gives what is wrong with them. */
-function parsedBy(words: readonly string[]): string {
-  let said = "";
-  const program = makeProgram("dispatcher");
-  const all = [...program.commands, ...program.commands.flatMap(({ commands }) => commands)];
-  for (const command of [program, ...all])
-    command
-      .exitOverride((error) => {
-        throw error;
-      })
-      .configureOutput({ writeErr: (text) => (said += text) });
-  for (const command of all) if (command.commands.length === 0) command.action(() => {});
-  try {
-    program.parse([...words], { from: "user" });
-  } catch {
-    return said === "" ? "it ended" : said;
-  }
-  return said;
-}

@@ -1,0 +1,26 @@
+import { commandText, flag } from "../../shared/api/command-text.ts";
+import type { RunsWanted } from "../../shared/operate/views/runs.ts";
+import { statusWord } from "../text/status-words.ts";
+
+/** Which runs a list shows. */
+export interface RunsListed extends Pick<RunsWanted, "which" | "module" | "status" | "source"> {
+  /** Only messages that were enqueued in so many hours. */
+  readonly hours?: string | undefined;
+}
+
+/** Writes the command that does something to all runs that a list has, such as `["runs", "cancel"]`. */
+export function forAll(
+  { which, module, status, source, hours }: RunsListed,
+  words: readonly string[],
+  how: Parameters<typeof commandText>[1],
+): string {
+  const flags = [
+    ...(which === "closed" ? ["--closed"] : []),
+    ...flag("module", module),
+    ...flag("status", status && statusWord(status)),
+    ...flag("source", source),
+    ...flag("since", hours && `${hours}h`),
+  ];
+  const list = commandText(["runs", "ls", ...flags, "--limit=10000", "--output=name"]);
+  return `${list} | xargs ${commandText(words, how)}`;
+}

@@ -1,0 +1,17 @@
+/** Writes a command of these words as a shell takes it, with the flags that every action has. */
+export function commandText(
+  words: readonly string[],
+  { why, dryRun = false }: { readonly why?: string | undefined; readonly dryRun?: boolean } = {},
+): string {
+  return ["dispatcher", ...words, ...flag("why", why), ...(dryRun ? ["--dry-run"] : [])].map(quoted).join(" ");
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}
+
+/** Writes a flag with its value, and nothing if it has none. */
+export function flag(name: string, value: string | undefined): string[] {
+  // A value that begins with a dash would be taken for a flag.
+  return value === undefined ? [] : [`--${name}=${value}`];
+}

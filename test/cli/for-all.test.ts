@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import { forAll, type RunsListed } from "../../cli/runs/for-all.ts";
+import { parsedBy, wordsOf } from "../support/parsed-command.ts";
+
+test.each<{ listed: RunsListed; words: string[]; says: string }>([
+  {
+    listed: { which: "open", module: "thumbnail", status: "dispatched" },
+    words: ["runs", "cancel"],
+    says: "dispatcher runs ls --module=thumbnail --status=running --limit=10000 --output=name | xargs dispatcher runs cancel '--why=too many'",
+  },
+  {
+    listed: { which: "closed", source: "a b", hours: "24" },
+    words: ["runs", "retry"],
+    says: "dispatcher runs ls --closed '--source=a b' --since=24h --limit=10000 --output=name | xargs dispatcher runs retry '--why=too many'",
+  },
+])("what is done to all runs of a list has a command: $says", ({ listed, words, says }) => {
+  const command = forAll(listed, words, { why: "too many" });
+  expect(command).toBe(says);
+  const [list = "", act = ""] = command.split(" | xargs ");
+  expect(parsedBy(wordsOf(list))).toBe("");
+  expect(parsedBy([...wordsOf(act), "thumbnails:1:1"])).toBe("");
+});
