@@ -1,3 +1,4 @@
+import { statusWord } from "../../cli/text/status-words.ts";
 import type { ClosedStatus, OpenStatus } from "../../shared/run/run.ts";
 import { type Children, html } from "../html.ts";
 
@@ -26,5 +27,5 @@ export function Chip({ tone, children }: { readonly tone: Tone; readonly childre
 
 /** The status of a run. */
 export function StatusChip({ status }: { readonly status: OpenStatus | ClosedStatus }) {
-  return html`<${Chip} tone=${TONES[status] ?? "plain"}>${status}<//>`;
+  return html`<${Chip} tone=${TONES[status] ?? "plain"}>${statusWord(status)}<//>`;
 }

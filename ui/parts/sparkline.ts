@@ -20,8 +20,9 @@ export function Sparkline({ lately: { since, slotMs, done, failed } }: { readonl
     count === 0 ? [] : [`${clockText(since + slot * slotMs)}: ${done[slot]} done, ${failed[slot] ?? 0} failed`],
   );
   return html`
-    <svg class="sparkline" viewBox=${`0 0 ${WIDTH * done.length - 1} ${HEIGHT}`} role="img" aria-label=${said.join("; ")}>
+    <svg class="sparkline" viewBox=${`0 0 ${WIDTH * done.length - 1} ${HEIGHT + 1}`} role="img" aria-label=${said.join("; ")}>
       <title>${said.join("\n")}</title>
+      ${both.map((_, slot) => html`<rect class="track" x=${slot * WIDTH} y=${HEIGHT} width=${WIDTH - 1} height="1" />`)}
       ${done.map((count, slot) => bar(count, 0, slot, "good"))}
       ${failed.map((count, slot) => bar(count, done[slot] ?? 0, slot, "bad"))}
     </svg>

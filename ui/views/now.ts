@@ -31,8 +31,8 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work is what the last tick counted. Done and failed were closed in the last hour, and so was what the line's
-      time is reckoned from.
+      At work is what the last tick counted. Done and failed count the last hour. The time below a line is how long it
+      takes at the pace of that hour.
     </p>
   `;
 }

@@ -17,7 +17,7 @@ import { CommandLine } from "../parts/command.ts";
 import { Plain, plainLines } from "../parts/text.ts";
 import { Ready, View } from "../parts/view.ts";
 import { useSession } from "../session.ts";
-import { Age } from "../time.ts";
+import { Age, now } from "../time.ts";
 import { useData } from "../use-data.ts";
 
 type Shown = RunShown & { readonly run: { readonly id: string } };
@@ -178,14 +178,20 @@ function Timeline({ times, isOpen }: { readonly times: Shown["times"]; readonly 
     before = at;
     return [{ at, words, kind, tookMs }];
   });
-  const wholeMs = Math.max(1, sumOf(steps));
+  // What comes next has begun already.
+  const next = STEPS[STEPS.findLastIndex(([name]) => times[name] !== undefined) + 1];
+  const spans = [
+    ...steps,
+    ...(isOpen && next && before !== undefined ? [{ kind: next[2], tookMs: Math.max(0, now() - before) }] : []),
+  ];
+  const wholeMs = Math.max(1, sumOf(spans));
   return html`
     <section aria-labelledby="times">
       <h2 id="times">Times</h2>
       <svg class="timeline" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">
         <rect class="track" width="100" height="8" />
-        ${steps.map(({ kind, tookMs = 0 }, index) => {
-          const x = (100 * sumOf(steps.slice(0, index))) / wholeMs;
+        ${spans.map(({ kind, tookMs = 0 }, index) => {
+          const x = (100 * sumOf(spans.slice(0, index))) / wholeMs;
           return html`<rect class=${kind} x=${x} width=${(100 * tookMs) / wholeMs} height="8" />`;
         })}
       </svg>

@@ -1,5 +1,6 @@
 import type { RunsListed } from "../../cli/runs/for-all.ts";
 import { whyText } from "../../cli/runs/ls.ts";
+import { statusWord } from "../../cli/text/status-words.ts";
 import type { RunListed } from "../../shared/operate/views/listed.ts";
 import { attemptsHad, CLOSED_STATUSES, isDeadLettered, OPEN_STATUSES } from "../../shared/run/run.ts";
 import { addressOf, Link, type Place } from "../address.ts";
@@ -37,7 +38,10 @@ const FILTERS: readonly Filter[] = [
   {
     name: "status",
     label: "Status",
-    choices: [["", "any"], ...[...OPEN_STATUSES, ...CLOSED_STATUSES].map((status) => [status, status] as const)],
+    choices: [
+      ["", "any"],
+      ...[...OPEN_STATUSES, ...CLOSED_STATUSES].map((status) => [status, statusWord(status)] as const),
+    ],
   },
   { name: "source", label: "Source" },
   {
