@@ -117,6 +117,7 @@ async function findEntryPoints() {
     "prove/**/{main,preload}.ts",
     "real-cluster/**/main.ts",
     "check-azure/main.ts",
+    "test/page/pictures.ts",
   ]);
   const page = await glob(["ui/page.{ts,css}", "ui/index.html", "ui/icon.svg"]);
   return { shipped, page: page.toSorted(), local: local.toSorted() };

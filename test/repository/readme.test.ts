@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { globSync } from "tinyglobby";
 import { describe, expect, it } from "vitest";
 import { RULES } from "../../shared/run/decide.ts";
 import { REASONS } from "../../shared/run/reasons.ts";
@@ -47,6 +48,18 @@ describe("the README", () => {
         .slice(2)
         .map(([reason]) => reason),
     ).toEqual(REASONS.map((reason) => `\`${reason}\``));
+  });
+
+  it("says in words what each of its pictures shows, which npm run pictures makes", () => {
+    const pictures = [...README.matchAll(/!\[([^\]]*)\]\((docs\/images\/[\w.-]+)\)/g)];
+    expect(new Set(pictures.map(([, , file]) => file))).toEqual(new Set(globSync("docs/images/*")));
+    for (const [, words = ""] of pictures) expect(words.split(/\s+/).length).toBeGreaterThan(8);
+  });
+
+  it.each(globSync("docs/images/*.svg"))("shows of the machine on which %s was made nothing", (file) => {
+    const svg = readFileSync(file, "utf8");
+    expect(svg).toMatch(/^<svg /);
+    expect(svg).not.toMatch(/\/(home|root|tmp|work|Users)\b|@(?!desk\b)|<script|href=/);
   });
 
   it("has at most 1,200 words outside its code blocks", () => {

@@ -1,9 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { PROJECT_ROOT } from "../../shared/project-root.ts";
 
 /** The project's directory. */
-export const ROOT = join(import.meta.dirname, "..", "..");
+export const ROOT = PROJECT_ROOT;
 
 /** A program of the build that runs. */
 export interface Running {
