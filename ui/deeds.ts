@@ -110,7 +110,7 @@ const HOW_MANY = {
 } as const;
 
 /** Dead letters that have something in common: a group, or what the filters of their list say. */
-export interface Alike {
+interface Alike {
   readonly group?: string;
   readonly module?: string;
   readonly reason?: string;

@@ -46,7 +46,7 @@ export function useSelection<Row extends { readonly id: string }>(list: string, 
 }
 
 /** A page of all that match. */
-export interface Part<Row> {
+interface Part<Row> {
   readonly rows: readonly Row[];
   readonly next?: string | undefined;
 }
