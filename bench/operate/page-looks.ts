@@ -1,8 +1,8 @@
 import { LOOKS } from "../../shared/api/looks.ts";
 import { closedMessageId } from "../backlog/history.ts";
 
-/** Not asked: an audit is measured as a command, and the bench's cluster keeps no logs. */
-const LEFT_OUT = ["audit", "readLogs"];
+/** Not asked: an audit is measured as a command, and the bench's cluster keeps neither logs nor events. */
+const LEFT_OUT = ["audit", "readLogs", "showJob"];
 
 /** One look of the page's API. */
 export interface PageLook {

@@ -3,11 +3,11 @@ import { hostname, userInfo } from "node:os";
 import { isAbsolute, join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import type { Browser, Page } from "playwright-core";
+import { startBrowser } from "../../local/kit/browser.ts";
 import { ROOT, runProgram } from "../support/run-program.ts";
 import { textPicture } from "../support/text-picture.ts";
 import { startAShop } from "./a-shop.ts";
 import { type AStack, runOf, startAStack, viewsOf } from "./a-stack.ts";
-import { startBrowser } from "./browser.ts";
 
 const USAGE = `usage: npm run pictures [-- --all DIRECTORY]
 
