@@ -364,9 +364,7 @@ describe("the page of the app itself", () => {
     const { page, complaints, origins } = await open("modules", {}, app);
     await page.getByText("look only").waitFor();
     expect(await page.getByRole("link", { name: "slow" }).count()).toBe(1);
-    await page.goto(
-      new URL(`/api/ui/runs/${encodeURIComponent(await runOf(stack, "--message-id", HOSTILE_ID))}`, app).href,
-    );
+    await page.goto(new URL(`/api/ui/runs/${encodeURIComponent(await runOf(stack, "--module", "slow"))}`, app).href);
     await page.getByText("Body and properties take the role of an operator.").waitFor();
     expect(complaints).toEqual([]);
     expect([...origins]).toEqual([app.origin]);

@@ -333,7 +333,7 @@ function JobPart({ path, id, attempt, isOpen }: JobPartProps) {
       ${
         isAsked
           ? html`<${Ready} loaded=${loaded} show=${jobShown} /><${CommandLine} command=${showCommand(id, "--job")} />`
-          : role === "operator"
+          : role !== "viewer"
             ? html`<button type="button" onClick=${() => ask(true)}>Show the Job and its events</button>`
             : html`<p class="nothing">The Job may hold the message, and so takes the role of an operator.</p>`
       }
