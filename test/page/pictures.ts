@@ -1,34 +1,25 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { hostname, userInfo } from "node:os";
 import { isAbsolute, join, relative } from "node:path";
-import { parseArgs } from "node:util";
 import type { Browser, Page } from "playwright-core";
 import { startBrowser } from "../../local/kit/browser.ts";
+import { makeCommand } from "../../shared/command-line.ts";
 import { ROOT, runProgram } from "../support/run-program.ts";
 import { textPicture } from "../support/text-picture.ts";
 import { startAShop } from "./a-shop.ts";
 import { type AStack, runOf, startAStack, viewsOf } from "./a-stack.ts";
 
-const USAGE = `usage: npm run pictures [-- --all DIRECTORY]
-
-Makes the pictures of the README in docs/images, from what really runs.
-
-  --all DIRECTORY   instead, makes a picture of each view of the page at each width, light and dark
-`;
+const COMMAND = makeCommand("npm run pictures --")
+  .description("Makes the pictures of the README in docs/images, from what really runs.")
+  .option("--all <directory>", "instead, makes a picture of each view of the page at each width, light and dark");
+const { all } = COMMAND.parse().opts();
 
 /** Where the pictures of the README are. */
 const IMAGES = join(ROOT, "docs", "images");
 const WIDTHS = [375, 768, 1_440];
 const SCHEMES = ["light", "dark"] as const;
 
-await main();
-
-async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { all: { type: "string" }, help: { type: "boolean", short: "h" } } });
-  if (values.help) process.stdout.write(USAGE);
-  else if (values.all === undefined) await makeOwn();
-  else await makeAll(values.all);
-}
+await (all === undefined ? makeOwn() : makeAll(all));
 
 /** Makes the pictures of the README. */
 async function makeOwn(): Promise<void> {
