@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { nameInText } from "../shared/module-files/name-in-text.ts";
 import { PROJECT_ROOT } from "../shared/project-root.ts";
 
 /**
@@ -13,7 +14,7 @@ export function moduleNames(
 ): string[] {
   const directory = env["MODULES_DIR"]?.trim() || directoryOfStack(stackFile) || "modules";
   return filesOf(directory)
-    .flatMap((file) => nameIn(textOf(join(directory, file)) ?? "") ?? [])
+    .flatMap((file) => nameInText(textOf(join(directory, file)) ?? "") ?? [])
     .toSorted();
 }
 
@@ -40,10 +41,4 @@ function textOf(file: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Reads the name in the first column of a YAML file, or the first name in a JSON file. */
-function nameIn(text: string): string | undefined {
-  const pattern = text.trimStart().startsWith("{") ? /"name"\s*:\s*"([a-z\d-]+)"/ : /^name:\s*["']?([a-z\d-]+)/m;
-  return pattern.exec(text)?.[1];
 }

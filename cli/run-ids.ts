@@ -24,7 +24,7 @@ export async function runIds(beginning: string): Promise<readonly string[]> {
     const found = await findOnThisMachine();
     if (!found) return [];
     const { table, instanceTable } = makeDependencies(found.settings, silence, lazyAdapters().adapters, {
-      modules: [],
+      read: { modules: [], wrongFiles: [] },
     });
     return idsIn(table, await instanceTable.sources(), beginning);
   };

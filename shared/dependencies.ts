@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import type { Module } from "./modules/module.ts";
+import type { WrongFile } from "./modules/wrong-file.ts";
 import type { HostLink } from "./ports/host-link.ts";
 import type { InstanceTable } from "./ports/instance-table.ts";
 import type { JobCluster } from "./ports/job-cluster.ts";
@@ -20,6 +21,8 @@ export interface Dependencies {
   readonly payloads: PayloadStore;
   readonly clock: Clock;
   readonly modules: ReadonlyMap<string, Module>;
+  /** Empty in the app, which takes no module files if one is wrong. */
+  readonly wrongFiles: readonly WrongFile[];
   readonly instance: string;
   readonly namespace: string;
   readonly bodyAccess: BodyAccess;
@@ -37,7 +40,7 @@ export interface Dependencies {
  * What a look is given: of each port only what changes nothing. So the compiler refuses a look that writes, and an
  * operator may ask at any time what a tick would see.
  */
-export interface Looking extends Pick<Dependencies, "clock" | "modules" | "instance" | "bodyAccess"> {
+export interface Looking extends Pick<Dependencies, "clock" | "modules" | "wrongFiles" | "instance" | "bodyAccess"> {
   readonly table: Pick<
     RunTable,
     "find" | "anyReady" | "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait"

@@ -8,8 +8,7 @@ import { makeServiceClock, systemClock } from "./clock.ts";
 import type { Settings } from "./config.ts";
 import type { Dependencies } from "./dependencies.ts";
 import type { Log } from "./log.ts";
-import { loadModules } from "./module-files/load-modules.ts";
-import type { Module } from "./modules/module.ts";
+import { loadModules, type ModulesRead } from "./module-files/load-modules.ts";
 import type { HostLink } from "./ports/host-link.ts";
 import { withTimeline } from "./with-timeline.ts";
 
@@ -28,7 +27,8 @@ export interface Adapters {
 /** What an operator at a desk has in place of what the settings name. */
 interface Desk {
   readonly kubeConfig?: KubeConfig | undefined;
-  readonly modules?: readonly Module[] | undefined;
+  /** The module files, of which some may be wrong. Without them, all of them have to be right. */
+  readonly read?: ModulesRead | undefined;
 }
 
 /**
@@ -39,7 +39,7 @@ export function makeDependencies(
   settings: Settings,
   log: Log,
   adapters: Adapters,
-  { kubeConfig, modules = loadModules(settings.modulesDir) }: Desk = {},
+  { kubeConfig, read = { modules: loadModules(settings.modulesDir), wrongFiles: [] } }: Desk = {},
 ): Dependencies {
   const clock = makeServiceClock(systemClock, (aheadMs) => warnOfWrongClock(aheadMs, log));
   const identity = azureIdentity(settings.clientId);
@@ -64,7 +64,8 @@ export function makeDependencies(
       instance,
     }),
     clock,
-    modules: new Map(modules.map((module) => [module.name, module])),
+    modules: new Map(read.modules.map((module) => [module.name, module])),
+    wrongFiles: read.wrongFiles,
     instance,
     namespace: settings.jobNamespace,
     bodyAccess: settings.bodyAccess,

@@ -1,6 +1,7 @@
 import { makeRoom } from "../../shared/api/room.ts";
 import type { Room } from "../../shared/api/route.ts";
 import { errorText } from "../../shared/errors.ts";
+import { mistakesIn } from "../../shared/module-files/load-modules.ts";
 import type { Target } from "../target/open-target.ts";
 
 /** Module files are read again so often, because a page stays open for days. */
@@ -8,18 +9,19 @@ const RELOAD_MS = 10_000;
 
 /** Makes what gives the Dispatcher of a command as it is now. */
 export function roomOf(
-  { deps, log, words, modules, mistakes }: Pick<Target, "deps" | "log" | "words" | "modules" | "mistakes">,
+  { deps, log, words, modules }: Pick<Target, "deps" | "log" | "words" | "modules">,
   { mayChange }: Pick<Room, "mayChange">,
 ): () => Promise<Room> {
-  let room = makeRoom(deps, log, { place: words, fileMistakes: mistakes, mayChange });
+  let room = makeRoom(deps, log, { place: words, fileMistakes: mistakesIn(deps.wrongFiles), mayChange });
   let readAt = performance.now();
   return async () => {
     if (performance.now() - readAt > RELOAD_MS) {
       readAt = performance.now();
       try {
         const read = await modules();
-        const now = { ...deps, modules: new Map(read.modules.map((module) => [module.name, module])) };
-        room = makeRoom(now, log, { place: words, fileMistakes: read.mistakes, mayChange });
+        const modulesNow = new Map(read.modules.map((module) => [module.name, module]));
+        const now = { ...deps, modules: modulesNow, wrongFiles: read.wrongFiles };
+        room = makeRoom(now, log, { place: words, fileMistakes: mistakesIn(read.wrongFiles), mayChange });
       } catch (error) {
         log.warn("could not read the module files again", { error: errorText(error) });
       }

@@ -2,11 +2,12 @@ import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { ServiceBusClient, type ServiceBusSender } from "@azure/service-bus";
 import { errorText } from "../../shared/errors.ts";
-import { loadModules } from "../../shared/module-files/load-modules.ts";
+import { readModules } from "../../shared/module-files/load-modules.ts";
 import type { Source } from "../../shared/run/source.ts";
 import { Refusal } from "../refusal.ts";
 import { announce } from "../target/announce.ts";
-import { type Found, findTarget } from "../target/find-target.ts";
+import { findTarget } from "../target/find-target.ts";
+import { wrongFileText } from "../target/wrong-file-text.ts";
 import { plainText } from "../text/plain-text.ts";
 import { note, print } from "../text/print.ts";
 import { showProgress } from "../text/progress.ts";
@@ -82,7 +83,7 @@ async function findAddress({ bus, source, context, namespace }: SendFlags): Prom
     ...(namespace === undefined ? {} : { namespace }),
   });
   try {
-    const known = entityOf(found, entity);
+    const known = entityOf(found.settings.modulesDir, entity);
     await announce(found, `send to ${known}`);
     const { serviceBus } = found.settings;
     return serviceBus.kind === "identity"
@@ -93,11 +94,18 @@ async function findAddress({ bus, source, context, namespace }: SendFlags): Prom
   }
 }
 
-/** The queue or topic by its own spelling. Refuses one that no module reads, because its messages would stay there. */
-function entityOf({ settings }: Found, name: string): string {
-  const entities = [...new Set(loadModules(settings.modulesDir).map(({ source }) => nameOf(source)))];
+/**
+ * The queue or topic by its own spelling. Refuses one that no module reads, because its messages would stay there. If a
+ * module file is wrong, it may be the one that reads it: then the name is taken as it is, and the bus refuses one that
+ * it does not have.
+ */
+export function entityOf(modulesDir: string, name: string): string {
+  const { modules, wrongFiles } = readModules(modulesDir);
+  const entities = [...new Set(modules.map(({ source }) => nameOf(source)))];
   const known = entities.find((entity) => entity.toLowerCase() === name.toLowerCase());
   if (known !== undefined) return known;
+  for (const file of wrongFiles) note(plainText(wrongFileText(file)));
+  if (wrongFiles.length > 0) return name;
   throw new Refusal(`No module takes messages from ${name}. Send to one of: ${entities.join(", ")}`);
 }
 

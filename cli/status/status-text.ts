@@ -47,18 +47,29 @@ function columnsAt(now: number): readonly Column<ModuleStatus>[] {
 }
 
 /** What a person or the Dispatcher decided about a module, and why its runs wait for their time. */
-function stateText({ limit, trip, gate, source, places, later, module, atWork }: ModuleStatus): string {
+function stateText({ limit, trip, gate, source, places, fileMistakes, later, module, atWork }: ModuleStatus): string {
   const causes = Object.entries(later.causes).map(([cause, count]) => `${cause} ${count}`);
   const heldUp = Object.entries(atWork?.heldUpBy ?? {}).map(([cause, count]) => `${cause} ${count}`);
   const states = [
     ...(limit ? [limitText(limit)] : []),
     ...(trip ? [`tripped: ${trip.why}`] : []),
     ...(gate ? [`gate shut: ${gate.problem}`] : []),
-    ...(places === undefined && source !== undefined && module !== "" ? ["its file is gone"] : []),
+    ...(fileMistakes.length > 0 ? ["its file on disk is wrong"] : []),
+    ...(isFileGone({ source, places, fileMistakes, module }) ? ["its file is gone"] : []),
     ...causes,
     ...heldUp,
   ];
   return states.join(", ");
+}
+
+/** Whether no module file names a module whose messages a source still has. */
+export function isFileGone({
+  module,
+  source,
+  places,
+  fileMistakes,
+}: Pick<ModuleStatus, "module" | "source" | "places" | "fileMistakes">): boolean {
+  return places === undefined && fileMistakes.length === 0 && source !== undefined && module !== "";
 }
 
 function limitText({ places, who, why, until }: NonNullable<ModuleStatus["limit"]>): string {
@@ -85,6 +96,8 @@ export function problemText(problem: Problem, now: number): string {
       return `module ${problem.module} is tripped${ago(problem.since)}: ${problem.why}`;
     case "module removed":
       return `runs of module ${problem.module} wait, and its file is gone. Deploy it again, or cancel them`;
+    case "file wrong":
+      return `the file of module ${problem.module} is wrong: ${problem.mistakes.join("; ")}. The running Dispatcher goes on with the form that it read before, and would not start with this one. Mend the file`;
     case "overdue":
       return `${problem.count} Jobs are past their time limit and not over. See: dispatcher audit`;
     case "orphans":

@@ -1,8 +1,7 @@
 import type { Dependencies } from "../../shared/dependencies.ts";
 import { type Log, makeLog } from "../../shared/log.ts";
 import { makeDependencies } from "../../shared/make-dependencies.ts";
-import { readModules } from "../../shared/module-files/load-modules.ts";
-import type { Module } from "../../shared/modules/module.ts";
+import { type ModulesRead, readModules } from "../../shared/module-files/load-modules.ts";
 import { plainText } from "../text/plain-text.ts";
 import { note } from "../text/print.ts";
 import { readable } from "../text/readable-log.ts";
@@ -10,6 +9,7 @@ import { announce } from "./announce.ts";
 import { findTarget } from "./find-target.ts";
 import type { TargetFlags } from "./flags.ts";
 import { lazyAdapters } from "./lazy-adapters.ts";
+import { wrongFileText } from "./wrong-file-text.ts";
 
 /** A Dispatcher that a command looks at or changes. */
 export interface Target {
@@ -18,10 +18,8 @@ export interface Target {
   readonly log: Log;
   /** Its own words for a person: see `Found`. */
   readonly words: string;
-  /** What is wrong with module files, which were passed over. */
-  readonly mistakes: readonly string[];
   /** Reads the module files as they are now, those that are wrong left out. */
-  modules(): Promise<{ readonly modules: readonly Module[]; readonly mistakes: readonly string[] }>;
+  modules(): Promise<ModulesRead>;
   /** A sentence for each setting that no program reads. */
   readonly strays: readonly string[];
   /** Says what is about to be changed, and finds who acts: see `announce`. */
@@ -41,13 +39,12 @@ export async function openTarget(flags: TargetFlags, { allFiles = false } = {}):
   const { adapters, close } = lazyAdapters();
   const deps = makeDependencies(found.settings, log, adapters, {
     kubeConfig: found.kubeConfig,
-    modules: read?.modules,
+    read,
   });
   return {
     deps,
     log,
     words: found.words,
-    mistakes: read?.mistakes ?? [],
     async modules() {
       await found.copyModules?.();
       return readModules(found.settings.modulesDir);
@@ -62,10 +59,9 @@ export async function openTarget(flags: TargetFlags, { allFiles = false } = {}):
 }
 
 /** Loads the module files that are right, and says on stderr what is wrong with the others. */
-function rightModules(directory: string): ReturnType<typeof readModules> {
+function rightModules(directory: string): ModulesRead {
   const read = readModules(directory);
-  for (const mistake of read.mistakes)
-    note(plainText(`passed over a module file, of which the Dispatcher has an earlier form or none: ${mistake}`));
+  for (const file of read.wrongFiles) note(plainText(wrongFileText(file)));
   return read;
 }
 

@@ -7,6 +7,8 @@ export const CAUSES: Readonly<Record<LeaveCause, string>> = {
   paused: "a person paused its module",
   unsettled: "too many runs of its module wait to be settled",
   "module-removed": "the file of its module is gone",
+  "module-unread":
+    "the file of its module is wrong on disk, so that this can't be told; the running Dispatcher goes on with the form that it read before",
   "module-tripped": "the Jobs of its module can't start",
   "wrong-cluster": "this is not the cluster that the Jobs are in, or looks like another one",
   cluster: "the API server can't be asked",

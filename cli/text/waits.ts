@@ -3,6 +3,7 @@ import type { WaitListed } from "../../shared/operate/views/listed.ts";
 /** What a run waits for, as short as a list says it. `runs explain` says more. */
 export const WAITS: Readonly<Record<WaitListed, string>> = {
   "module-removed": "its module's file is gone",
+  "module-unread": "its module's file on disk is wrong",
   "wrong-cluster": "nothing starts in this cluster",
   "source-held": "its source is held",
   "module-tripped": "its module is tripped",

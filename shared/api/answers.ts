@@ -124,6 +124,7 @@ const moduleStatus = named(
     module: moduleName,
     source: source.optional(),
     places: count.optional(),
+    fileMistakes: list(z.string()).describe("what is wrong with its file; the app goes on with an earlier form of it"),
     limit: limit.optional(),
     atWork: z.object({ byStatus: counts, heldUpBy: counts, busy: count }).optional(),
     inLine: counted,

@@ -3,7 +3,9 @@ import { join } from "node:path";
 import { ConfigError, errorText } from "../errors.ts";
 import type { Module } from "../modules/module.ts";
 import { mayFitBoth } from "../modules/route.ts";
+import type { WrongFile } from "../modules/wrong-file.ts";
 import { sourceKey, sourceName } from "../run/source.ts";
+import { nameInText } from "./name-in-text.ts";
 import { parseModuleFile } from "./parse-module-file.ts";
 
 /**
@@ -18,19 +20,42 @@ type Parsed = ReturnType<typeof parseModuleFile>;
  * field, value and what is allowed.
  */
 export function loadModules(directory: string): Module[] {
-  const { modules, mistakes } = readModules(directory);
-  if (mistakes.length > 0) throw new ConfigError(mistakes.join("\n"));
+  const { modules, wrongFiles } = readModules(directory);
+  if (wrongFiles.length > 0) throw new ConfigError(mistakesIn(wrongFiles).join("\n"));
   return modules;
 }
 
-/** Reads the same files: the modules of those that are right, and a line for each mistake. */
-export function readModules(directory: string): { readonly modules: Module[]; readonly mistakes: readonly string[] } {
+/** The modules of a directory, as far as their files are right. */
+export interface ModulesRead {
+  readonly modules: readonly Module[];
+  readonly wrongFiles: readonly WrongFile[];
+}
+
+/** Reads the same files: the modules of those that are right by themselves, and what is wrong with which file. */
+export function readModules(directory: string): ModulesRead & { readonly modules: Module[] } {
   const files = list(directory).map((name) => {
     const path = join(directory, name);
-    return parseModuleFile(path, readFileSync(path, "utf8"));
+    const text = readFileSync(path, "utf8");
+    return { ...parseModuleFile(path, text), text };
   });
-  const mistakes = [...files.flatMap((file) => file.errors), ...nameClashes(files), ...claimClashes(files)];
-  return { modules: files.flatMap(({ module }) => module ?? []), mistakes };
+  const wrong = files.filter(({ errors }) => errors.length > 0);
+  return {
+    modules: files.flatMap(({ module }) => module ?? []),
+    wrongFiles: [
+      ...wrong.map((file) => ({ module: nameOf(file), mistakes: file.errors })),
+      ...nameClashes(files),
+      ...claimClashes(files),
+    ],
+  };
+}
+
+/** Lists the mistakes of all these files. */
+export function mistakesIn(files: readonly WrongFile[]): string[] {
+  return files.flatMap(({ mistakes }) => mistakes);
+}
+
+function nameOf({ name, text }: Parsed & { readonly text: string }): string | undefined {
+  return typeof name === "string" ? name : nameInText(text);
 }
 
 /**
@@ -57,21 +82,22 @@ function list(directory: string): string[] {
   return files;
 }
 
-function nameClashes(files: readonly Parsed[]): string[] {
+function nameClashes(files: readonly Parsed[]): WrongFile[] {
   return pairs(files)
     .filter(([first, second]) => first.name === second.name)
-    .map(
-      ([first, second]) =>
-        `${second.at(["name"])}: name: ${JSON.stringify(second.name)} is also the name in ${first.file}; write another, because Jobs and runs are found by it`,
-    );
+    .map(([first, second]) => {
+      const mistake = `${second.at(["name"])}: name: ${JSON.stringify(second.name)} is also the name in ${first.file}; write another, because Jobs and runs are found by it`;
+      return { module: second.module?.name, mistakes: [mistake] };
+    });
 }
 
 /** Finds modules that may take the same message. Each message must have one module, whatever the order of the files. */
-function claimClashes(files: readonly Parsed[]): string[] {
+function claimClashes(files: readonly Parsed[]): WrongFile[] {
   return pairs(files).flatMap(([first, second]) => {
     const [a, b] = [first.module, second.module];
     if (!a || !b || sourceKey(a.source) !== sourceKey(b.source) || !mayFitBoth(a.when, b.when)) return [];
-    return `${second.at(["source"])}: source: a message of ${sourceName(b.source)} may fit both this module and that of ${first.file}; write a \`when\` in each, with different values of the same subject or property`;
+    const mistake = `${second.at(["source"])}: source: a message of ${sourceName(b.source)} may fit both this module and that of ${first.file}; write a \`when\` in each, with different values of the same subject or property`;
+    return { module: b.name, mistakes: [mistake] };
   });
 }
 

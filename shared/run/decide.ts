@@ -59,7 +59,10 @@ export type WaitCause =
   | "paused"
   /** So many runs of the module wait to be settled that nothing more of it starts. */
   | "unsettled"
+  /** No module file takes it. */
   | "module-removed"
+  /** Only for an operator at a desk: the file of the module is wrong, so that nothing is known of the module. */
+  | "module-unread"
   /** Its own template keeps the Jobs of the module from starting. */
   | "module-tripped"
   /** This is another cluster, or so many Jobs are missing that it is more likely another one. */

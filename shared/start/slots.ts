@@ -1,6 +1,7 @@
 import type { Dependencies } from "../dependencies.ts";
 import type { Module } from "../modules/module.ts";
 import { startableModule } from "../modules/route.ts";
+import { causeWithoutModule } from "../modules/wrong-file.ts";
 import type { Slot, WaitCause } from "../run/decide.ts";
 import { type Run, runId } from "../run/run.ts";
 import type { Admission, TakenSlot } from "./admission.ts";
@@ -35,7 +36,7 @@ interface SlotFacts {
 
 /** Makes the slots of one source's modules in one tick. A tripped module has one slot at most, for its probe. */
 export function makeSlots(
-  { modules }: Pick<Dependencies, "modules">,
+  deps: Pick<Dependencies, "modules" | "wrongFiles">,
   { wrongCluster, breakers, limits, probing, admission }: SlotFacts,
 ): Slots {
   const taken = new Map<string, TakenSlot>();
@@ -43,7 +44,7 @@ export function makeSlots(
 
   /** Says what keeps a run from starting, whatever slots are free. */
   function obstacle(run: Run, module: Module | undefined): WaitCause | undefined {
-    if (!module) return "module-removed";
+    if (!module) return causeWithoutModule(deps, run.module);
     if (wrongCluster) return "wrong-cluster";
     if (limits.isPaused(module)) return "paused";
     const cause = shut.get(run.module);
@@ -55,17 +56,17 @@ export function makeSlots(
 
   return {
     take(run) {
-      const module = startableModule(modules, run);
+      const module = startableModule(deps.modules, run);
       const cause = obstacle(run, module);
-      if (!module || cause) return { start: false, cause: cause ?? "module-removed" };
+      if (!module || cause) return { start: false, cause: cause ?? causeWithoutModule(deps, run.module) };
       const slot = admission.take(module, run);
       if (!slot) return { start: false, cause: "max-active" };
       taken.set(runId(run), slot);
       return { start: true };
     },
-    causeOf: (run) => obstacle(run, startableModule(modules, run)) ?? "max-active",
+    causeOf: (run) => obstacle(run, startableModule(deps.modules, run)) ?? "max-active",
     occupy(run) {
-      const module = startableModule(modules, run);
+      const module = startableModule(deps.modules, run);
       if (module) taken.set(runId(run), admission.occupy(module, run));
     },
     vacate: (run) => admission.vacate(run),

@@ -14,7 +14,7 @@ const world = makeWorld();
 let served: Awaited<ReturnType<typeof serve>>;
 
 beforeAll(async () => {
-  const target = { ...world, words: "here", mistakes: [], modules: async () => ({ modules: [], mistakes: [] }) };
+  const target = { ...world, words: "here", modules: async () => ({ modules: [], wrongFiles: [] }) };
   served = await serve({
     room: roomOf(target, { mayChange: true }),
     caller: { role: "admin", who: async () => "ada@laptop" },

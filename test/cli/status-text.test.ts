@@ -10,6 +10,7 @@ const aModule = (over: Partial<ModuleStatus> = {}): ModuleStatus => ({
   module: "thumbnail",
   source: { queue: "thumbnails" },
   places: 20,
+  fileMistakes: [],
   limit: undefined,
   atWork: { byStatus: { dispatched: 3, settling: 1 }, heldUpBy: {}, busy: 0 },
   inLine: none,
@@ -57,6 +58,18 @@ const PAUSE = {
 };
 
 describe("the status", () => {
+  test("never says of a wrong module file that it is gone, or that its runs should be cancelled", () => {
+    const fileMistakes = ["modules/acme.yaml:6:12: maxActive: write a number"];
+    const text = statusText({
+      ...STATUS,
+      modules: [aModule({ module: "acme", places: undefined, fileMistakes })],
+      problems: [{ kind: "file wrong", module: "acme", mistakes: fileMistakes }],
+    });
+    expect(text).toContain("its file on disk is wrong");
+    expect(text).toContain("acme.yaml:6:12: maxActive: write a number. The running Dispatcher goes on with the form");
+    expect(text).not.toMatch(/gone|cancel/);
+  });
+
   test("says what is being redriven, how far that is, and who ordered it", () => {
     const text = statusText({ ...STATUS, redrives: [{ ...REDRIVE, redriven: 120 }] });
     expect(text).toContain("redriving dead letters of renders: 120 so far, ordered by ann 2m ago");

@@ -82,7 +82,7 @@ describe("an operator learns", { timeout: 60_000 }, () => {
     await writeFile(file, "name: [");
     const { code, stdout, stderr } = await dispatcher("status");
     expect(stdout).toMatch(/^idle +0 +0 +2 /m);
-    expect(stderr).toMatch(/^passed over a module file, .*wrong\.yaml:1:/m);
+    expect(stderr).toMatch(/^a module file is wrong, and the running Dispatcher goes on .*wrong\.yaml:1:/m);
     expect(code).toBe(0);
     expect(await dispatcher("modules", "pause", "idle", "--dry-run")).toMatchObject({ code: 0 });
     // What judges messages by the files does not go on without one of them.

@@ -73,6 +73,7 @@ export function makeWorld(
       payloads,
       clock: own.clock,
       modules: new Map(modules.map((module) => [module.name, module])),
+      wrongFiles: [],
       instance: "dispatcher",
       namespace: "jobs",
       bodyAccess: "inline",

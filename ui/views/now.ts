@@ -1,4 +1,4 @@
-import { problemText } from "../../cli/status/status-text.ts";
+import { isFileGone, problemText } from "../../cli/status/status-text.ts";
 import { lengthText } from "../../cli/text/times.ts";
 import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts";
 import { doneAndFailed, paceOf } from "../../shared/run/recent-ends.ts";
@@ -105,11 +105,8 @@ function nameOf({ module, source }: ModuleStatus): string {
 }
 
 /** The module, what a person or the Dispatcher decided about it, and why its runs wait. */
-function ModuleName({
-  module: { module, limit, trip, gate, later, atWork, places, source },
-}: {
-  readonly module: ModuleStatus;
-}) {
+function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
+  const { module, limit, trip, gate, later, atWork, places, fileMistakes } = status;
   const causes = [...Object.entries(later.causes), ...Object.entries(atWork?.heldUpBy ?? {})];
   return html`
     ${
@@ -120,7 +117,8 @@ function ModuleName({
     <span class="chips">
       ${limit && html`<${Chip} tone="wait">${limit.places === 0 ? "paused" : `limited to ${limit.places}`}<//>`}
       ${!limit && places === 0 && html`<${Chip} tone="plain">no places<//>`} ${trip && html`<${Chip} tone="bad">tripped<//>`} ${gate && html`<${Chip} tone="bad">gate shut<//>`}
-      ${places === undefined && source !== undefined && module !== "" && html`<${Chip} tone="bad">file is gone<//>`}
+      ${fileMistakes.length > 0 && html`<${Chip} tone="bad">file is wrong<//>`}
+      ${isFileGone(status) && html`<${Chip} tone="bad">file is gone<//>`}
       ${causes.map(([cause, many]) => html`<${Chip} tone="wait">${cause} ${many}<//>`)}
     </span>
   `;

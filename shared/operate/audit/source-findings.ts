@@ -1,6 +1,7 @@
 import type { Dependencies } from "../../dependencies.ts";
 import { gateOf } from "../../judge/gate-of.ts";
 import { type Gates, makeGates } from "../../judge/gates.ts";
+import { mistakesFor } from "../../modules/wrong-file.ts";
 import type { StoredSourceHold } from "../../ports/instance-table.ts";
 import { MOST_COUNTED } from "../../ports/run-table.ts";
 import { gateName } from "../../run/gate-state.ts";
@@ -36,10 +37,18 @@ export async function sourceFindings(
   return found;
 }
 
-/** Names the modules of a source's open runs, if no module file names the source any more. */
-export function removedModules({ modules }: Pick<Dependencies, "modules">, { source, open }: SourceRows): string[] {
-  if ([...modules.values()].some((module) => sourceKey(module.source) === sourceKey(source))) return [];
-  return [...new Set([...open.values()].map(({ module }) => module))].filter((module) => module !== "");
+/**
+ * Names the modules of a source's open runs, if no module file names the source any more. A module whose file is wrong
+ * is none of them, because the running Dispatcher still has an earlier form of it.
+ */
+export function removedModules(
+  deps: Pick<Dependencies, "modules" | "wrongFiles">,
+  { source, open }: SourceRows,
+): string[] {
+  if ([...deps.modules.values()].some((module) => sourceKey(module.source) === sourceKey(source))) return [];
+  return [...new Set([...open.values()].map(({ module }) => module))].filter(
+    (module) => module !== "" && mistakesFor(deps, module).length === 0,
+  );
 }
 
 /** Finds the shut gates at which runs of a source are held. */
@@ -57,10 +66,11 @@ async function shutGates(deps: Dependencies, source: Source, gates: Gates): Prom
 }
 
 /** Finds the modules for which runs wait and whose files are gone. Jobs at work need no file to be followed. */
-function missingFiles({ modules }: Dependencies, { source, open }: SourceRows): AuditFinding[] {
+function missingFiles(deps: Dependencies, { source, open }: SourceRows): AuditFinding[] {
   const waiting = new Map<string, { waiting: number; first: string }>();
   for (const { status, module, key } of open.values()) {
-    if (status !== "waiting" || modules.has(module)) continue;
+    if (status !== "waiting" || deps.modules.has(module)) continue;
+    if (mistakesFor(deps, module).length > 0) continue;
     const before = waiting.get(module) ?? { waiting: 0, first: runId(key) };
     waiting.set(module, { ...before, waiting: before.waiting + 1 });
   }

@@ -1,5 +1,6 @@
 import type { LookDependencies } from "../../dependencies.ts";
 import { startableModule } from "../../modules/route.ts";
+import { causeWithoutModule } from "../../modules/wrong-file.ts";
 import { type ClosedRun, type Run, runId } from "../../run/run.ts";
 import { isOpen, type PlaceOfRun, placeOf } from "./attempts.ts";
 import { holdOfSource, holdOnCluster, type InstanceState, readInstance } from "./instance-state.ts";
@@ -10,6 +11,7 @@ import { holdOfSource, holdOnCluster, type InstanceState, readInstance } from ".
  */
 export type WaitListed =
   | "module-removed"
+  | "module-unread"
   | "wrong-cluster"
   | "source-held"
   | "module-tripped"
@@ -46,7 +48,7 @@ function waitOf(deps: LookDependencies, instance: InstanceState | undefined, run
   if (run.status === "dispatched") return run.heldUpBy;
   const isLater = run.notBefore > deps.clock.now();
   if (run.status !== "waiting" || !instance) return isLater && run.busyCount > 0 ? "busy" : undefined;
-  if (!startableModule(deps.modules, run)) return "module-removed";
+  if (!startableModule(deps.modules, run)) return causeWithoutModule(deps, run.module);
   if (holdOnCluster(instance) !== null) return "wrong-cluster";
   if (holdOfSource(instance, run.source)) return "source-held";
   if (instance.trips.has(run.module)) return "module-tripped";

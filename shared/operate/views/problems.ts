@@ -18,6 +18,8 @@ export type Problem =
   | { readonly kind: "module tripped"; readonly module: string; readonly since: EpochMs; readonly why: string }
   /** Runs of a module wait whose file is gone. */
   | { readonly kind: "module removed"; readonly module: string; readonly source: Source | undefined }
+  /** Runs of a module are open whose file is wrong. A running Dispatcher goes on with what it read before. */
+  | { readonly kind: "file wrong"; readonly module: string; readonly mistakes: readonly string[] }
   /** What ticks count, and should be 0. `at`: when they last did. */
   | {
       readonly kind: "overdue" | "orphans" | "undelivered" | "not started" | "failed" | "postponed";
@@ -48,9 +50,19 @@ function* instanceProblems(instance: InstanceState, now: EpochMs): Generator<Pro
   for (const { scope, since, problem } of shutGates) yield { kind: "gate shut", gate: gateName(scope), since, problem };
 }
 
-function moduleProblems({ module, source, places, trip, inLine, later, atWork }: ModuleStatus): Problem[] {
+function moduleProblems({
+  module,
+  source,
+  places,
+  fileMistakes,
+  trip,
+  inLine,
+  later,
+  atWork,
+}: ModuleStatus): Problem[] {
   if (trip) return [{ kind: "module tripped", module, since: trip.since, why: trip.why }];
   const isOpen = inLine.count + later.count > 0 || Object.keys(atWork?.byStatus ?? {}).length > 0;
+  if (fileMistakes.length > 0) return isOpen ? [{ kind: "file wrong", module, mistakes: fileMistakes }] : [];
   return places === undefined && module !== "" && isOpen ? [{ kind: "module removed", module, source }] : [];
 }
 

@@ -1,5 +1,6 @@
 import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
+import { causeWithoutModule, mistakesFor } from "../../modules/wrong-file.ts";
 import { knownSources } from "../../observe/open-runs.ts";
 import { type Count, MOST_COUNTED, type ModuleLater, type ModuleQueue } from "../../ports/run-table.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
@@ -16,12 +17,13 @@ import { type Problem, problemsIn } from "./problems.ts";
  * Why a run waits for its time, as far as its row says.
  *
  * - `module-removed`, `module-tripped`: it would not start if its time had come.
+ * - `module-unread`: the file of its module is wrong, so that nothing is known of the module.
  * - `message-unseen`: a look did not find its message on the bus, and is repeated.
  * - `back-off`: an attempt ended, and the next one waits.
  * - `put-off`: its first attempt could not start just now: a quota is full, or a server was away. The row doesn't say
  *   which.
  */
-type LaterCause = "module-removed" | "module-tripped" | "message-unseen" | "back-off" | "put-off";
+type LaterCause = "module-removed" | "module-unread" | "module-tripped" | "message-unseen" | "back-off" | "put-off";
 
 /** One module: how much of it works, and how much waits, and for what. */
 export interface ModuleStatus {
@@ -29,8 +31,13 @@ export interface ModuleStatus {
   readonly module: string;
   /** Undefined if only the ticks speak of the module. */
   readonly source: Source | undefined;
-  /** The most Jobs at once, by its limit or else by its file. Undefined if the file is gone. */
+  /** The most Jobs at once, by its limit or else by its file. Undefined if the file is gone, or wrong. */
   readonly places: number | undefined;
+  /**
+   * What is wrong with its file, each with file, line and column. A running Dispatcher goes on with the form that it read
+   * before. Empty if the file is right, or gone.
+   */
+  readonly fileMistakes: readonly string[];
   /** A person's limit; with 0 places the module is paused. Undefined if there is none. */
   readonly limit: ModuleLimit | undefined;
   /** As the last tick read them. Undefined if that tick was an older release's. */
@@ -155,7 +162,8 @@ function moduleStatus(
   const line = waiting?.lines.find((queue) => queue.module === name);
   const held = waiting?.held.find((queue) => queue.module === name);
   const later = waiting?.later.find((one) => one.module === name);
-  const limit = isOfSource ? instance.limits.get(name) : undefined;
+  const fileMistakes = module === undefined && name !== "" ? mistakesFor(deps, name) : [];
+  const limit = isOfSource || fileMistakes.length > 0 ? instance.limits.get(name) : undefined;
   const trip = isOfSource ? instance.trips.get(name) : undefined;
   // A module that moved to another source has its counts there.
   const isCounted = isOfSource || module === undefined;
@@ -166,14 +174,20 @@ function moduleStatus(
   return {
     module: name,
     source,
-    places: isOfSource ? (limit?.places ?? module.maxActive) : undefined,
+    places: limit?.places ?? (isOfSource ? module.maxActive : undefined),
+    fileMistakes,
     limit,
     atWork: counts && atWork,
     inLine: countOf(line),
     later: {
       count: later?.count ?? 0,
       isMore: waiting?.isMoreLater ?? false,
-      causes: later ? causesOf(later, { isRemoved: !isOfSource, isTripped: trip !== undefined }) : {},
+      causes: later
+        ? causesOf(later, {
+            noModule: isOfSource ? undefined : causeWithoutModule(deps, name),
+            isTripped: trip !== undefined,
+          })
+        : {},
     },
     held: countOf(held),
     oldestAt: Number.isFinite(oldestAt) ? oldestAt : undefined,
@@ -192,9 +206,9 @@ function countOf(queue: ModuleQueue | undefined): Count {
 
 function causesOf(
   { count, doubted, first }: ModuleLater,
-  { isRemoved, isTripped }: { readonly isRemoved: boolean; readonly isTripped: boolean },
+  { noModule, isTripped }: { readonly noModule: LaterCause | undefined; readonly isTripped: boolean },
 ): CountsBy<LaterCause> {
-  if (isRemoved) return { "module-removed": count };
+  if (noModule) return { [noModule]: count };
   if (isTripped) return { "module-tripped": count };
   const backOff = count - doubted - first;
   return {

@@ -352,6 +352,15 @@ describe("a module file that was moved away", () => {
     expect(await found(world)).toEqual([]);
   });
 
+  it("is not looked for while its file is there and wrong, because the running Dispatcher goes on with an earlier form", async () => {
+    const world = makeWorld([aModule({ maxActive: 1 })]);
+    for (let sent = 0; sent < 3; sent += 1) await world.send();
+    const wrongFiles = [{ module: "thumbnail", mistakes: ["thumbnail.yaml:6:12: maxActive"] }];
+    const without = world.makeReplica({ modules: new Map(), wrongFiles });
+    world.clock.advance(LONG_MS);
+    expect(await found(without)).toEqual([]);
+  });
+
   it("is named as what to put back, if its source is held, and no loss is to be accepted", async () => {
     const world = makeWorld([aModule({ maxActive: 1 })]);
     for (let sent = 0; sent < 2; sent += 1) await world.send();

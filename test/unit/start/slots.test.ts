@@ -48,7 +48,7 @@ async function counted(runs: Run[]) {
 describe("the slots of a tick", () => {
   const slotsFor = async (runs: Run[], facts = {}, modules = new Map([[module.name, module]])) =>
     makeSlots(
-      { modules },
+      { modules, wrongFiles: [] },
       {
         wrongCluster: false,
         breakers: noneTripped,

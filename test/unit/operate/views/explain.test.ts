@@ -205,6 +205,8 @@ describe("what a run waits for", () => {
     const world = await full([aModule({ maxActive: 0 })]);
     const { deps } = world.makeReplica({ modules: new Map() });
     expect((await explained(world, world.run(), deps)).waitsFor?.cause).toBe("module-removed");
+    const wrong = { ...deps, wrongFiles: [{ module: "thumbnail", mistakes: ["thumbnail.yaml:6:12: maxActive"] }] };
+    expect((await explained(world, world.run(), wrong)).waitsFor?.cause).toBe("module-unread");
   });
 
   it("is the right cluster, whatever the rule says", async () => {

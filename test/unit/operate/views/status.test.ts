@@ -126,6 +126,22 @@ describe("the status", () => {
     expect(problems).toMatchObject([{ kind: "module removed", module: "thumbnail" }]);
   });
 
+  it("never calls a file gone that is wrong: the running Dispatcher has an earlier form of it", async () => {
+    const world = await withRun();
+    world.cluster.fail(world.jobName());
+    await ticks(world, () => world.run().status === "waiting", 0);
+    const own = { module: "thumbnail", mistakes: ["thumbnail.yaml:6:12: maxActive"] };
+    const renamed = { module: "Thumbnail!", mistakes: ["thumbnail.yaml:1:7: name"] };
+    for (const wrong of [own, renamed]) {
+      const { deps } = world.makeReplica({ modules: new Map(), wrongFiles: [wrong] });
+      const { modules, problems } = await status(deps);
+      expect(modules).toMatchObject([
+        { fileMistakes: wrong.mistakes, limit: undefined, later: { causes: { "module-unread": 1 } } },
+      ]);
+      expect(problems).toEqual([{ kind: "file wrong", module: "thumbnail", mistakes: wrong.mistakes }]);
+    }
+  });
+
   it("shows a tripped module, and what tripped it", async () => {
     const world = makeWorld([aModule({ retry: RETRY })]);
     for (let n = 0; n < 3; n += 1) {
