@@ -4,7 +4,7 @@ import { sourceName } from "../../shared/run/source.ts";
 import { plainText } from "../text/plain-text.ts";
 import { styled } from "../text/style.ts";
 import { type Column, tableText } from "../text/table.ts";
-import { countText, lengthText, timeText } from "../text/times.ts";
+import { counted, countText, lengthText, timeText } from "../text/times.ts";
 
 type ModuleStatus = Status["modules"][number];
 type Problem = Status["problems"][number];
@@ -16,6 +16,7 @@ export function statusText(status: Status): string {
     ? `ticked ${lengthText(tick.ageMs)} ago${ticker === undefined ? "" : ` by ${ticker}`}`
     : "no tick yet";
   const wrong = problems.map((problem) => `  ${styled("red", "!")} ${plainText(problemText(problem, at))}`);
+  const failed = modules.reduce((total, { ends }) => total + doneAndFailed(ends).failed, 0);
   return [
     plainText(`instance ${instance}, Jobs in namespace ${namespace}`),
     plainText(ticked),
@@ -23,7 +24,9 @@ export function statusText(status: Status): string {
     tableText(columnsAt(at), modules),
     "",
     ...redrives.map((redrive) => plainText(redriveText(redrive, at))),
-    ...(wrong.length === 0 ? [styled("green", "nothing is wrong")] : ["What is wrong:", ...wrong]),
+    ...(wrong.length > 0 ? ["What is wrong:", ...wrong] : []),
+    ...(failed > 0 ? [`${counted(failed, "run")} failed in the last hour. See: dispatcher dead groups`] : []),
+    ...(wrong.length === 0 && failed === 0 ? [styled("green", "nothing is wrong")] : []),
   ].join("\n");
 }
 
@@ -101,7 +104,7 @@ export function problemText(problem: Problem, now: number): string {
     case "overdue":
       return `${problem.count} Jobs are past their time limit and not over. See: dispatcher audit`;
     case "orphans":
-      return `${problem.count} deferred messages or Jobs belong to no run. See: dispatcher audit`;
+      return `${problem.count === 1 ? "a deferred message or Job belongs" : `${problem.count} deferred messages or Jobs belong`} to no run. See: dispatcher audit`;
     case "undelivered":
       return `${problem.count} sources deliver nothing, though a message is older than 15 minutes`;
     case "not started":

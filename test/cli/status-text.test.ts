@@ -58,6 +58,14 @@ const PAUSE = {
 };
 
 describe("the status", () => {
+  test("does not say that nothing is wrong while runs failed in the last hour", () => {
+    const text = (failed: number) =>
+      statusText({ ...STATUS, modules: [aModule({ ends: { since: T0 - 3_600_000, failed, cancelled: 2 } })] });
+    expect(text(16)).toMatch(/\n16 runs failed in the last hour\. See: dispatcher dead groups$/);
+    expect(text(16)).not.toContain("nothing is wrong");
+    expect(text(0)).toMatch(/\nnothing is wrong$/);
+  });
+
   test("never says of a wrong module file that it is gone, or that its runs should be cancelled", () => {
     const fileMistakes = ["modules/acme.yaml:6:12: maxActive: write a number"];
     const text = statusText({
