@@ -9,7 +9,7 @@ import { plainJson, plainText } from "../text/plain-text.ts";
 import { note, print } from "../text/print.ts";
 import { showProgress } from "../text/progress.ts";
 import { counted } from "../text/times.ts";
-import { commandFor, cutOffText, findingText, lookedText, progressText } from "./words.ts";
+import { commandFor, cutOffText, findingText, lookedText, progressText, tooYoungText } from "./words.ts";
 
 interface AuditFlags extends TargetFlags, DoingFlags {
   readonly output?: "table" | "json";
@@ -68,11 +68,12 @@ function printReport(report: AuditReport, mended: Answers, { deps }: Target, isR
   for (const found of report.findings)
     if (!isRepair || !isSafe(found)) print(plainText(findingText(found, deps.namespace)));
   for (const [name, answer] of mended) print(plainText(`${answer.kind}: ${name}: ${answerText(answer)}`));
+  for (const line of tooYoungText(report)) print(plainText(line));
   for (const line of cutOffText(report)) note(plainText(line));
   print(lookedText(report));
 }
 
-function asJson({ findings, looked, unfinished }: AuditReport, mended: Answers, { deps }: Target): string {
+function asJson({ findings, looked, tooYoung, unfinished }: AuditReport, mended: Answers, { deps }: Target): string {
   const told = findings.map((found) => ({
     ...found,
     subject: subjectOf(found),
@@ -80,5 +81,5 @@ function asJson({ findings, looked, unfinished }: AuditReport, mended: Answers, 
     command: commandFor(found, deps.namespace),
   }));
   const answers = mended.map(([subject, answer]) => ({ subject, ...answer }));
-  return plainJson({ findings: told, mended: answers, looked, unfinished }, 2);
+  return plainJson({ findings: told, mended: answers, looked, tooYoung, unfinished }, 2);
 }

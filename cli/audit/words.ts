@@ -160,6 +160,14 @@ function lookedAt(looked: Looked, phases: readonly Phase[]): string {
   return phases.map((phase) => counted(looked[phase], LOOKED[phase])).join(", ");
 }
 
+/** Says of each Job that belongs to no run so far when an audit can judge it. */
+export function tooYoungText({ tooYoung }: Pick<AuditReport, "tooYoung">): string[] {
+  return tooYoung.map(
+    ({ jobName, judgedAt }) =>
+      `Job ${jobName} belongs to no run so far, and is too young to be judged. Audit again after ${timeText(judgedAt)}`,
+  );
+}
+
 /** Says how far each look came that was cut off. */
 export function cutOffText({ looked, unfinished }: AuditReport): string[] {
   return unfinished.map(({ phase, detail }) => {

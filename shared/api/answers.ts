@@ -384,6 +384,9 @@ export const auditReport = named(
   z.object({
     findings: list(byKind),
     looked: z.record(z.string(), count).describe("how many things of each phase were looked at"),
+    tooYoung: list(z.object({ jobName: z.string(), judgedAt: time })).describe(
+      "Jobs of which no row speaks, and that can't be judged before judgedAt",
+    ),
     unfinished: list(z.object({ phase: z.string(), detail: z.string() })).describe(
       "the phases that were cut off, and why",
     ),

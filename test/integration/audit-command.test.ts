@@ -96,6 +96,7 @@ describe("dispatcher audit", () => {
         { kind: "message without a row", subject: runId(rowless), isSafe: true, command: "dispatcher audit --repair" },
         { kind: "lock without a run", runId: runId(broken) },
       ],
+      tooYoung: [],
       unfinished: [],
     });
 

@@ -278,7 +278,7 @@ describe("an action", () => {
     expect(await repair.count()).toBe(0);
     const finding = { kind: "lock without a run", runId: "good:1:1", subject: "good:1:1" };
     await page.route("**/api/v1/audit", (route) =>
-      route.fulfill({ json: { findings: [finding], looked: {}, unfinished: [] } }),
+      route.fulfill({ json: { findings: [finding], looked: {}, tooYoung: [], unfinished: [] } }),
     );
     await page.getByRole("button", { name: "Look again" }).click();
     await page.getByText("a row says that the run is open").waitFor();

@@ -1,5 +1,5 @@
-import { BY_AUDIT, commandFor, meaningText } from "../../cli/audit/words.ts";
-import type { ShownFinding } from "../../shared/operate/audit/finding.ts";
+import { BY_AUDIT, commandFor, meaningText, tooYoungText } from "../../cli/audit/words.ts";
+import type { AuditReport, ShownFinding } from "../../shared/operate/audit/finding.ts";
 import { acceptCluster, acceptLoss, adopt, cancel, force, openGate, repairAll } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton, type Deed } from "../parts/action.ts";
@@ -9,7 +9,7 @@ import { Nothing, Ready, View } from "../parts/view.ts";
 import { useSession } from "../session.ts";
 import { useData } from "../use-data.ts";
 
-interface Report {
+interface Report extends Pick<AuditReport, "tooYoung"> {
   readonly findings: readonly (ShownFinding & { readonly subject: string })[];
   readonly unfinished: readonly { readonly phase: string; readonly detail: string }[];
 }
@@ -28,11 +28,12 @@ export function RepairView() {
     <${View} title="Repair" aside=${aside}>
       <${Ready}
         loaded=${loaded}
-        show=${({ findings, unfinished }: Report) => html`
+        show=${({ findings, tooYoung, unfinished }: Report) => html`
           ${unfinished.map(
             ({ phase, detail }) =>
               html`<p class="note bad" role="alert"><${Plain} text=${`Not compared: ${phase}. ${detail}`} /></p>`,
           )}
+          ${tooYoungText({ tooYoung }).map((text) => html`<p class="note"><${Plain} text=${text} /></p>`)}
           ${
             findings.length === 0
               ? html`<${Nothing}>Nothing needs to be repaired.<//>`

@@ -3,7 +3,7 @@ import { errorText, UnavailableError } from "../../errors.ts";
 import { runId } from "../../run/run.ts";
 import { sourceKey } from "../../run/source.ts";
 import { clusterFindings } from "./cluster-findings.ts";
-import { type AuditFinding, type AuditReport, type Looked, PHASES, type Phase } from "./finding.ts";
+import { type AuditFinding, type AuditReport, type Looked, PHASES, type Phase, type TooYoung } from "./finding.ts";
 import { letterFindings } from "./letter-findings.ts";
 import { messageFindings } from "./message-findings.ts";
 import { readOpenRows, type SourceRows } from "./open-rows.ts";
@@ -31,6 +31,7 @@ interface Walk {
  */
 export async function audit(deps: Dependencies, tell: (looked: Looked) => void = () => {}): Promise<AuditReport> {
   const looked: Record<Phase, number> = { "open runs": 0, Jobs: 0, messages: 0, "dead letters": 0, rows: 0 };
+  const tooYoung: TooYoung[] = [];
   const cutOff = new Map<Phase, string>();
   const take = async ({ phase, look }: Walk): Promise<readonly AuditFinding[]> => {
     if (cutOff.has(phase)) return [];
@@ -55,7 +56,7 @@ export async function audit(deps: Dependencies, tell: (looked: Looked) => void =
       const doubted = held.filter(({ hold }) => hold.acceptedAt === undefined);
       const findings = await sourceFindings(deps, all, doubted);
       const free = all.filter(({ source }) => !held.some((one) => sourceKey(one.source) === sourceKey(source)));
-      rest = walksAfter(deps, all, free);
+      rest = walksAfter(deps, all, free, (job) => tooYoung.push(job));
       return findings;
     },
   });
@@ -63,6 +64,7 @@ export async function audit(deps: Dependencies, tell: (looked: Looked) => void =
   return {
     findings: withoutJobsOf([...first, ...others.flat()]),
     looked,
+    tooYoung,
     unfinished: PHASES.flatMap((phase) => {
       const detail = cutOff.get(phase);
       return detail === undefined ? [] : [{ phase, detail }];
@@ -71,9 +73,14 @@ export async function audit(deps: Dependencies, tell: (looked: Looked) => void =
 }
 
 /** Lists what can be walked through once the open runs are known. `free`: those of the sources that are not held. */
-function walksAfter(deps: Dependencies, all: readonly SourceRows[], free: readonly SourceRows[]): Walk[] {
+function walksAfter(
+  deps: Dependencies,
+  all: readonly SourceRows[],
+  free: readonly SourceRows[],
+  passOver: (job: TooYoung) => void,
+): Walk[] {
   return [
-    { phase: "Jobs", look: (count) => clusterFindings(deps, all, count) },
+    { phase: "Jobs", look: (count) => clusterFindings(deps, all, { tell: count, passOver }) },
     ...free.map((rows): Walk => ({ phase: "messages", look: (count) => messageFindings(deps, rows, count) })),
     ...free.map((rows): Walk => ({ phase: "dead letters", look: (count) => letterFindings(deps, rows.source, count) })),
     ...free.map((rows): Walk => ({ phase: "rows", look: (count) => rowFindings(deps, rows, count) })),

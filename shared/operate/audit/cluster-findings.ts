@@ -9,7 +9,7 @@ import type { StoredRun } from "../../ports/run-table.ts";
 import { holdOf } from "../../run/cluster-record.ts";
 import { keyOf, type Run, runId } from "../../run/run.ts";
 import { findRun } from "./find-run.ts";
-import type { AuditFinding } from "./finding.ts";
+import type { AuditFinding, TooYoung } from "./finding.ts";
 import { inFlightMs } from "./in-flight.ts";
 import type { SourceRows } from "./open-rows.ts";
 
@@ -18,12 +18,13 @@ const CONCURRENCY = 16;
 
 /**
  * Compares the runs at work with the Jobs: three light lists, and a look at each Job that disagrees. In another cluster,
- * or while so many Jobs are missing that it may be one, no single Job is named.
+ * or while so many Jobs are missing that it may be one, no single Job is named. `passOver` is told of each Job that no row
+ * speaks of and that is too young to be judged.
  */
 export async function clusterFindings(
   deps: Dependencies,
   all: readonly SourceRows[],
-  tell: (more: number) => void,
+  { tell, passOver }: { readonly tell: (more: number) => void; readonly passOver: (job: TooYoung) => void },
 ): Promise<AuditFinding[]> {
   const runs = all.flatMap(({ atWork }) => atWork);
   const view = await viewCluster(deps);
@@ -45,9 +46,9 @@ export async function clusterFindings(
     ...(isTheirs ? await inTurn(atWork, (stored) => missingJob(deps, stored, view)) : []),
     ...(await inTurn(
       runs.filter(({ run }) => run.status === "accepted" && view.jobs.has(jobNameOf(run, deps.instance))),
-      async ({ run }) => jobOf(deps, jobNameOf(run, deps.instance)),
+      async ({ run }) => jobOf(deps, jobNameOf(run, deps.instance), passOver),
     )),
-    ...(await inTurn(unknown, (name) => jobOf(deps, name))),
+    ...(await inTurn(unknown, (name) => jobOf(deps, name, passOver))),
   ];
 }
 
@@ -88,17 +89,26 @@ async function missingJob(deps: Dependencies, stored: StoredRun, view: ClusterVi
 }
 
 /** Says what is wrong with a Job that no row is known to speak of. Its row is asked for after the Job. */
-async function jobOf(deps: Dependencies, jobName: string): Promise<AuditFinding | undefined> {
+async function jobOf(
+  deps: Dependencies,
+  jobName: string,
+  passOver: (job: TooYoung) => void,
+): Promise<AuditFinding | undefined> {
   const job = await deps.cluster.get(jobName);
   const now = deps.clock.now();
-  if (!job || isRetired(job) || now - madeAt(job.metadata?.creationTimestamp) < inFlightMs(deps)) return undefined;
+  if (!job || isRetired(job)) return undefined;
   const identity = readJobIdentity(job);
-  if (!identity) return { kind: "stray Job", jobName };
+  const judgedAt = madeAt(job.metadata?.creationTimestamp) + inFlightMs(deps);
+  const isYoung = now < judgedAt;
+  const found = identity && (await findRun(deps, identity.key));
+  if (!identity || found?.kind === "none") {
+    if (!isYoung) return { kind: "stray Job", jobName, ...(identity ? { runId: runId(identity.key) } : {}) };
+    passOver({ jobName, judgedAt });
+    return undefined;
+  }
+  if (isYoung || found === undefined) return undefined;
   const { key, attempt } = identity;
-  const found = await findRun(deps, key);
-  if (found === undefined) return undefined;
   const id = runId(key);
-  if (found.kind === "none") return { kind: "stray Job", jobName, runId: id };
   if (isAttemptOver(found, jobName, identity)) {
     const mayEnd = finishedAt(job) === undefined && now <= mayEndUntil(found);
     return mayEnd ? undefined : { kind: "unretired Job", runId: id, key, attempt, jobName };

@@ -198,10 +198,18 @@ export type Phase = (typeof PHASES)[number];
 /** How many things of each phase were looked at. */
 export type Looked = Readonly<Record<Phase, number>>;
 
+/** A Job that an audit can't judge before `judgedAt`. */
+export interface TooYoung {
+  readonly jobName: string;
+  readonly judgedAt: EpochMs;
+}
+
 /** What an audit looked at, and what it found. */
 export interface AuditReport {
   readonly findings: readonly AuditFinding[];
   readonly looked: Looked;
+  /** Jobs of which no row speaks, and which are so young that the row may still come. */
+  readonly tooYoung: readonly TooYoung[];
   /** The phases that were cut off, because something was away, and those that could not begin without them. */
   readonly unfinished: readonly { readonly phase: Phase; readonly detail: string }[];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { tooYoungText } from "../../../cli/audit/words.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
 import { makeLog } from "../../../shared/log.ts";
 import { audit } from "../../../shared/operate/audit/audit.ts";
@@ -194,9 +195,24 @@ describe("the audit of bus, rows and cluster", () => {
     expect(await audit(world.deps)).toEqual({
       findings: [],
       looked: { "open runs": 1, Jobs: 1, messages: 1, "dead letters": 0, rows: 1 },
+      tooYoung: [],
       unfinished: [],
     });
     expect(JSON.stringify([world.open(), world.broker.messages(SOURCE), world.cluster.names()])).toBe(before);
+  });
+
+  it("names a Job that no run has and that is too young to be judged, and says when to look again", async () => {
+    const world = await settled();
+    const [jobName] = world.cluster.names();
+    const judgedAt = world.clock.now() + 2 * LOCK_MS;
+    await world.broker.completeDeferred(world.run());
+    world.table.forget(world.run());
+    world.clock.advance(LOCK_MS);
+    const report = await audit(world.deps);
+    expect(report).toMatchObject({ findings: [], tooYoung: [{ jobName, judgedAt }] });
+    expect(tooYoungText(report)[0]).toMatch(/ belongs to no run so far, .*Audit again after 20/);
+    world.clock.advance(LOCK_MS);
+    expect(await audit(world.deps)).toMatchObject({ findings: [{ kind: "stray Job", jobName }], tooYoung: [] });
   });
 
   const kinds = Object.entries(MADE);
