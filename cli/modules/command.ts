@@ -13,7 +13,11 @@ export function addModules(program: Command): void {
     .action((flags) => end(async () => (await import("./ls.ts")).listModules(flags)));
   withTarget(modules.command("show"))
     .argument("<module>", "its name")
-    .description("Prints a module as the Dispatcher understands it, with every default filled in, as JSON.")
+    .description("Prints a module as its file is now, with every default filled in, as JSON.")
+    .addHelpText(
+      "after",
+      "\nA running Dispatcher goes on with what it read before, until it has taken the changed file.",
+    )
     .action((name, flags) => end(async () => (await import("./show.ts")).showModule(name, flags)));
   withDoing(withTarget(modules.command("pause")))
     .argument("<module>", "its name")

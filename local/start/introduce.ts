@@ -38,6 +38,11 @@ Ctrl-C stops everything.
 `;
 }
 
+/** Says which module files are in force now, and which process the Dispatcher is, because it was started anew. */
+export function loadedText(changed: readonly string[], pid: number): string {
+  return `Loaded the changed module files: ${changed.join(", ")}. Jobs went on meanwhile. The Dispatcher is process ${pid} now.`;
+}
+
 /** The entity of the sample module that takes `{"name":"Ada"}`, if it is there. */
 function example(sources: readonly Source[]): string {
   const entities = entitiesOf(sources);

@@ -14,7 +14,7 @@ import { rejectionOf } from "../stack/rejection.ts";
 import { readStackSettings } from "../stack/stack-settings.ts";
 import { type Stack, startStack } from "../stack/start-stack.ts";
 import { makeInterruption, SAME_PRESS_MS } from "./interruption.ts";
-import { entitiesOf, introduction } from "./introduce.ts";
+import { entitiesOf, introduction, loadedText } from "./introduce.ts";
 import { changesOf } from "./watch-files.ts";
 
 // `dispatcher up` runs the bus, storage, the cluster and the app on this machine, until Ctrl-C.
@@ -101,19 +101,30 @@ async function serve(
   print(introduction(stack, url, places));
   const problems = await untilReady(url, READY_LIMIT_MS);
   if (problems.length > 0) print(`The Dispatcher is not ready yet:\n  ${problems.join("\n  ")}`);
-  for await (const _ of changesOf(places.modulesDir, stopped)) await reload(stack);
+  // Files that changed and could not be taken are still to be taken with the next change.
+  const changed = new Set<string>();
+  for await (const names of changesOf(places.modulesDir, stopped)) {
+    for (const name of names) changed.add(name);
+    if (await reload(stack, [...changed].toSorted())) changed.clear();
+  }
 }
 
-/** Takes the changed files. Says what is wrong with them if they can't be taken; then the old ones stay. */
-async function reload(stack: Stack): Promise<void> {
+/**
+ * Takes the changed files. Says what is wrong with them if they can't be taken; then the old ones stay. Resolves to
+ * whether they were taken.
+ */
+async function reload(stack: Stack, changed: readonly string[]): Promise<boolean> {
   try {
-    await announce(stack, await stack.reload());
-    print("Loaded the changed module files. Jobs went on meanwhile.");
+    const app = await stack.reload();
+    await announce(stack, app);
+    print(loadedText(changed, app.pid));
+    return true;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     print(
       `The changed module files are not taken, and the Dispatcher goes on with the old ones:\n  ${errorText(error).replaceAll("\n", "\n  ")}`,
     );
+    return false;
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { forgetState, instanceIn, notePids, openState } from "../../local/stack/kept-state.ts";
 import { type InterruptionOptions, makeInterruption } from "../../local/start/interruption.ts";
+import { loadedText } from "../../local/start/introduce.ts";
 import { changesOf } from "../../local/start/watch-files.ts";
 
 describe("Ctrl-C", () => {
@@ -68,21 +69,24 @@ describe("in a directory", () => {
 
   test("changed module files are told once, when they are whole, and other files are not", async () => {
     const ended = new AbortController();
-    let changes = 0;
+    const changes: (readonly string[])[] = [];
     await writeFile(join(directory, "a.yaml"), "a");
     const watching = (async () => {
-      for await (const _ of changesOf(directory, ended.signal)) changes += 1;
+      for await (const names of changesOf(directory, ended.signal)) changes.push(names);
     })();
     await new Promise((done) => setTimeout(done, 200));
     await writeFile(join(directory, "notes.txt"), "x");
     await writeFile(join(directory, "a.yaml"), "ab");
     await writeFile(join(directory, "b.json"), "{}");
-    await vi.waitFor(() => expect(changes).toBe(1), 5_000);
+    await vi.waitFor(() => expect(changes).toEqual([["a.yaml", "b.json"]]), 5_000);
     await rm(join(directory, "b.json"));
-    await vi.waitFor(() => expect(changes).toBe(2), 5_000);
+    await vi.waitFor(() => expect(changes).toHaveLength(2), 5_000);
     ended.abort();
     await watching;
-    expect(changes).toBe(2);
+    expect(changes[1]).toEqual(["b.json"]);
+    expect(loadedText(["a.yaml", "b.json"], 42)).toBe(
+      "Loaded the changed module files: a.yaml, b.json. Jobs went on meanwhile. The Dispatcher is process 42 now.",
+    );
   });
 
   test("a stack keeps the name of its instance, until it is forgotten", async () => {
