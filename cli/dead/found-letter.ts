@@ -1,5 +1,6 @@
 import type { DeadLetterFound } from "../../shared/operate/views/dead-letters.ts";
 import { Refusal } from "../refusal.ts";
+import { redrivenText } from "../runs/redriven-text.ts";
 
 /** A dead letter that was found. */
 export type FoundLetter = DeadLetterFound & { readonly kind: "dead letter" };
@@ -7,10 +8,10 @@ export type FoundLetter = DeadLetterFound & { readonly kind: "dead letter" };
 /** Gives the dead letter of the run with this id. Throws a Refusal that says why there is none. */
 export function foundLetter(run: string, found: DeadLetterFound): FoundLetter {
   if (found.kind === "dead letter") return found;
-  throw new Refusal(`${run}: ${whyNot(found)}`);
+  throw new Refusal(`${run}: ${whyNot(found, run)}`);
 }
 
-function whyNot(found: Exclude<DeadLetterFound, FoundLetter>): string {
+function whyNot(found: Exclude<DeadLetterFound, FoundLetter>, run: string): string {
   switch (found.kind) {
     case "unknown source":
       return "neither the modules nor the table know its source. Give a run as SOURCE:NUMBER:MS, as dead ls lists it";
@@ -23,6 +24,7 @@ function whyNot(found: Exclude<DeadLetterFound, FoundLetter>): string {
     case "open":
       return "its run is open, and its message is not settled yet";
     case "other end":
+      if (found.id !== run) return `it was ${redrivenText(found)}`;
       return found.status === "lost"
         ? "its message is gone from the bus, and the Dispatcher did not dead-letter it"
         : `its message was not dead-lettered, because its run ${found.status}`;

@@ -1,5 +1,5 @@
 import type { Explanation } from "../../shared/operate/views/explain.ts";
-import { attemptsHad, type ClosedRun, type ClosedStatus, runId } from "../../shared/run/run.ts";
+import { attemptsHad, type ClosedStatus, runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
 import { CAUSES } from "../text/causes.ts";
@@ -8,6 +8,7 @@ import { print } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
 import { counted, countText, lengthText, timeText } from "../text/times.ts";
 import { known, oneRun } from "./one-run.ts";
+import { redrivenText } from "./redriven-text.ts";
 
 const OUTCOMES: Readonly<Record<ClosedStatus, string>> = {
   succeeded: "its message was completed",
@@ -19,6 +20,7 @@ const OUTCOMES: Readonly<Record<ClosedStatus, string>> = {
 };
 
 type Estimate = NonNullable<NonNullable<Open["waitsFor"]>["estimate"]>;
+type Closed = Extract<Explanation, { readonly kind: "closed" }>;
 type Open = Extract<Explanation, { readonly kind: "open" }>;
 
 /** Says why a run is where it is, and what comes next. */
@@ -37,16 +39,17 @@ export async function explainRun(
 
 /** The explanation in sentences, one a line. */
 export function sentencesOf(explanation: Explanation): string[] {
-  return explanation.kind === "closed" ? closedSentences(explanation.run) : [...openSentences(explanation)];
+  return explanation.kind === "closed" ? closedSentences(explanation) : [...openSentences(explanation)];
 }
 
-function closedSentences(run: ClosedRun): string[] {
+function closedSentences({ run, redriven }: Closed): string[] {
   const { verdict } = run;
   const why = [verdict?.reason, verdict?.description].filter(Boolean).join(": ");
   return [
     `${runId(run)} is over since ${timeText(run.closedAt)}: ${OUTCOMES[run.status]}, ${lengthText(run.closedAt - run.enqueuedAt)} after it was enqueued.`,
     `It had ${counted(attemptsHad(run), "attempt")}, ${counted(run.failures, "failure")} and ${counted(run.interruptions, "interruption")}.`,
     ...(why === "" ? [] : [`The reason was ${why}`]),
+    ...(redriven === undefined ? [] : [`It was ${redrivenText(redriven)}.`]),
   ];
 }
 

@@ -15,6 +15,7 @@ import type { Column } from "../text/table.ts";
 import { agoText, lengthText, timeText } from "../text/times.ts";
 import { WAITS } from "../text/waits.ts";
 import { refuseUnknown } from "../unknown-module.ts";
+import { redrivenMark } from "./redriven-text.ts";
 
 interface ListFlags extends TargetFlags, Pick<RunsWanted, "module" | "status" | "source" | "since" | "until"> {
   readonly output: Output;
@@ -115,8 +116,11 @@ function runsFor({ status, dispatchedAt }: Row, now: number): string {
 
 /** The shortest answer to why a run is where it is, as far as its row says, or how far it is by its own words. */
 export function whyText(run: Row, now: number): string {
-  const { verdict, lastError, notBefore, waitsFor, lastLine } = run;
-  if (verdict) return verdict.description ?? verdict.reason ?? "";
+  const { verdict, lastError, notBefore, waitsFor, lastLine, redriven } = run;
+  if (verdict) {
+    const why = verdict.description ?? verdict.reason;
+    return [redriven && redrivenMark(redriven), why].filter(Boolean).join("; ");
+  }
   if (waitsFor === undefined) return lastLine ?? "";
   const until = notBefore > now && !isClosed(run) ? ` until ${timeText(notBefore)}` : "";
   return [`${WAITS[waitsFor]}${until}`, lastError].filter(Boolean).join("; ");

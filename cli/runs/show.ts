@@ -12,6 +12,7 @@ import { wrapped } from "../text/table.ts";
 import { counted, timeText } from "../text/times.ts";
 import { eventText, noEventsText, noJobText } from "./job-words.ts";
 import { known, oneRun } from "./one-run.ts";
+import { redrivenText } from "./redriven-text.ts";
 import { stepLines } from "./steps.ts";
 
 type JobShown = NonNullable<Extract<RunShown["job"], { readonly found: unknown }>["found"]>;
@@ -84,7 +85,7 @@ function plain(name: string, text: string): [string, string] {
 }
 
 /** A name and what is said of it, one a line. */
-function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> {
+export function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> {
   const { run, place, attempt, job, message } = shownRun;
   const ids = Object.entries({ id: run.messageId, correlation: run.correlationId, subject: run.subject });
   yield plain("run", runId(run));
@@ -120,12 +121,15 @@ function failuresText({ failures, interruptions }: RunShown["run"]): string {
   return `${counted(failures, "failure")}, ${counted(interruptions, "interruption")}`;
 }
 
-function messageText({ message, run }: RunShown): string {
+function messageText({ message, run, redriven }: RunShown): string {
   if ("unavailable" in message) return `the bus can't be asked: ${message.unavailable}`;
-  if (message.found === null)
-    return isDeadLettered(run.status)
+  if (message.found === null) {
+    if (!isDeadLettered(run.status)) return "not on the bus any more";
+    // Of a letter only its last run says how it is.
+    return redriven === undefined
       ? `dead-lettered. See: dispatcher dead show ${runId(run)}`
-      : "not on the bus any more";
+      : `dead-lettered, and ${redrivenText(redriven)}. See: dispatcher runs show ${redriven.id}`;
+  }
   const { state, bodyBytes, deliveryCount } = message.found;
   const delivered = deliveryCount === undefined ? "" : `, delivered ${counted(deliveryCount, "time")}`;
   return `${state} on the bus, ${counted(bodyBytes, "byte")}${delivered}`;

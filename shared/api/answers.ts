@@ -105,6 +105,10 @@ const runFields = z.object({
   wasHeld: z.boolean().optional(),
 });
 const run = named("Run", runFields);
+const redrivenAs = z
+  .object({ id: z.string(), redrive: count, status: z.enum([...CLOSED_STATUSES, "open"]) })
+  .optional()
+  .describe("as which run its dead letter was redriven last; missing if it was not");
 
 export const session = named(
   "Session",
@@ -170,7 +174,7 @@ export const status = named(
 export const runsPage = named(
   "RunsPage",
   z.object({
-    runs: list(run),
+    runs: list(run.extend({ redriven: redrivenAs })),
     scanned: count.describe("how many rows were read for it"),
     next: z.string().optional().describe("give it as `from` for the next page"),
   }),
@@ -229,6 +233,7 @@ export const runShown = named(
     timeline: list(z.object({ at: time, what: z.string(), attempt: count, cause: z.string().optional() })).describe(
       "what happened in all attempts, oldest first",
     ),
+    redriven: redrivenAs,
   }),
 );
 
@@ -271,7 +276,7 @@ export const jobInCluster = named(
 export const explanation = named(
   "Explanation",
   z.union([
-    z.object({ kind: z.literal("closed"), run }),
+    z.object({ kind: z.literal("closed"), run, redriven: redrivenAs }),
     z.object({
       kind: z.literal("open"),
       run,

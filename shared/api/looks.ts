@@ -154,7 +154,7 @@ export const LOOKS: readonly Route[] = [
       const explained = known(await operator.explain(key), key);
       // Each kind by itself, because the compiler tells the kinds apart no more once they are spread.
       return explained.kind === "closed"
-        ? { kind: explained.kind, run: withId(explained.run) }
+        ? { ...explained, run: withId(explained.run) }
         : { ...explained, run: withId(explained.run), decision: { ...explained.decision } };
     },
   }),

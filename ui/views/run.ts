@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import { sentencesOf } from "../../cli/runs/explain.ts";
 import { eventText, noEventsText, noJobText } from "../../cli/runs/job-words.ts";
+import { redrivenText } from "../../cli/runs/redriven-text.ts";
 import { wordsOf } from "../../cli/runs/steps.ts";
 import { lengthText, timeText } from "../../cli/text/times.ts";
 import type { Explanation } from "../../shared/operate/views/explain.ts";
@@ -98,7 +99,7 @@ function Why({ path, isOpen }: { readonly path: string; readonly isOpen: boolean
   `;
 }
 
-function Facts({ shown: { run, job, message, attempt } }: { readonly shown: Shown }) {
+function Facts({ shown: { run, job, message, attempt, redriven } }: { readonly shown: Shown }) {
   const found = "found" in job ? job.found : undefined;
   const facts: readonly (readonly [name: string, value: Children])[] = [
     [
@@ -116,6 +117,10 @@ function Facts({ shown: { run, job, message, attempt } }: { readonly shown: Show
       attempt === 0 ? "none has begun" : `${attempt}, ${run.failures} failed, ${run.interruptions} interrupted`,
     ],
     ["Message", messageText(message, run.status)],
+    [
+      "Redriven",
+      redriven && html`<${Link} to=${addressOf(["runs", redriven.id])}><${Plain} text=${redrivenText(redriven)} /><//>`,
+    ],
     [
       "Job",
       "unavailable" in job

@@ -3,7 +3,7 @@ import { knownSources } from "../../observe/open-runs.ts";
 import type { FoundRun, LettersWanted, StoredLetter } from "../../ports/run-table.ts";
 import { type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../../run/dead-letter.ts";
 import type { PeekedMessage, Properties } from "../../run/message.ts";
-import type { ClosedRun, ClosedStatus, RunKey } from "../../run/run.ts";
+import { type ClosedRun, type ClosedStatus, type RunKey, runId } from "../../run/run.ts";
 import { sourceKey } from "../../run/source.ts";
 import { isLetterStamp } from "../../run/stamp.ts";
 import { runsNamed } from "../run-named.ts";
@@ -72,8 +72,8 @@ export type DeadLetterFound =
   | { readonly kind: "newer row" }
   /** The run is open, and its message not settled yet. */
   | { readonly kind: "open" }
-  /** The run is over, and its message was not dead-lettered. */
-  | { readonly kind: "other end"; readonly status: ClosedStatus };
+  /** The run, or the last redrive of its letter, is over, and left no dead letter. `id`: which of these. */
+  | { readonly kind: "other end"; readonly status: ClosedStatus; readonly id: string };
 
 /**
  * Shows a dead letter by the id of its run. Costs the list of sources, two requests for each source of that name, and one
@@ -89,7 +89,7 @@ export async function deadLetter(deps: LookDependencies, id: string): Promise<De
   if (run.kind === "newer") return { kind: "newer row" };
   if (run.kind === "open") return { kind: "open" };
   const letter = notedLetter(run.run);
-  if (!letter) return { kind: "other end", status: run.run.status };
+  if (!letter) return { kind: "other end", status: run.run.status, id: runId(run.run) };
   return { kind: "dead letter", letter, run: run.run, onBus: await sought(peekAt(deps, letter)) };
 }
 

@@ -10,13 +10,20 @@ import { paceOf } from "../../run/recent-ends.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { type PlaceOfRun, placeOf } from "./attempts.ts";
 import { gateOfRun, holdOfSource, holdOnCluster, type InstanceState, readInstance } from "./instance-state.ts";
+import { type Redriven, redrivenField, redrivenOf } from "./redriven.ts";
 import { mostAhead, seeRun, unseen } from "./see-run.ts";
 
 /** Why a run is where it is, and what comes next. */
 export type Explanation =
   | ({ readonly kind: "open" } & OpenRunExplained)
   /** How it came there: verdict, attempts and last error are in the row. */
-  | { readonly kind: "closed"; readonly run: ClosedRun };
+  | ({ readonly kind: "closed" } & ClosedRunExplained);
+
+interface ClosedRunExplained {
+  readonly run: ClosedRun;
+  /** As which run its dead letter was redriven last. Undefined if it was not. */
+  readonly redriven?: Redriven;
+}
 
 /** An open run, as a tick would see it now. */
 export interface OpenRunExplained {
@@ -80,7 +87,7 @@ const MAX_READS = 3;
 /**
  * Explains one run: it looks at what a tick would look at, asks `decide`, and changes nothing. Undefined if there is no
  * such run, and `newer` if a newer release wrote its row. Costs seven requests to the table for the instance's rows, up to
- * three for the run and one for its place in line, one for every 1,000 runs that are at work in its source if it is next;
+ * four for the run and one for its place in line, one for every 1,000 runs that are at work in its source if it is next;
  * two to five requests to the cluster, and one peek. Rejects with an UnavailableError if the table is away.
  */
 export async function explain(deps: LookDependencies, key: RunKey): Promise<Explanation | "newer" | undefined> {
@@ -89,10 +96,14 @@ export async function explain(deps: LookDependencies, key: RunKey): Promise<Expl
     const found = await deps.table.find(key);
     if (found.kind === "none") return undefined;
     if (found.kind === "newer") return "newer";
-    if (found.kind === "closed") return { kind: "closed", run: found.run };
+    if (found.kind === "closed") return { kind: "closed", ...(await explainClosed(deps, found.run)) };
     const explained = await explainOpen(deps, instance, found.stored, read === MAX_READS);
     if (explained) return { kind: "open", ...explained };
   }
+}
+
+async function explainClosed(deps: LookDependencies, run: ClosedRun): Promise<ClosedRunExplained> {
+  return { run, ...redrivenField(await redrivenOf(deps, [run]), run) };
 }
 
 /** Undefined if the row changed meanwhile, unless it is the last try. */

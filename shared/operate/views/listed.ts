@@ -4,6 +4,7 @@ import { causeWithoutModule } from "../../modules/wrong-file.ts";
 import { type ClosedRun, type Run, runId } from "../../run/run.ts";
 import { isOpen, type PlaceOfRun, placeOf } from "./attempts.ts";
 import { holdOfSource, holdOnCluster, type InstanceState, readInstance } from "./instance-state.ts";
+import { type Redriven, redrivenField, redrivenOf } from "./redriven.ts";
 
 /**
  * What an open run waits for, as far as its row and those of the instance say. `max-active` stands for all that may keep
@@ -30,16 +31,28 @@ export type RunListed = (Run | ClosedRun) & {
   readonly place: PlaceOfRun;
   /** Undefined if it waits for nothing. */
   readonly waitsFor?: WaitListed;
+  /** As which run its dead letter was redriven last. Undefined if it was not. */
+  readonly redriven?: Redriven;
 };
 
-/** Adds to runs what a list says of them. Reads the instance's rows if any of them waits: eight requests. */
+/**
+ * Adds to runs what a list says of them. Reads the instance's rows if any of them waits, which costs eight requests, and
+ * looks up what became of those that were dead-lettered: see `redrivenOf`.
+ */
 export async function asListed(deps: LookDependencies, runs: readonly (Run | ClosedRun)[]): Promise<RunListed[]> {
   const instance = runs.some(({ status }) => status === "waiting") ? await readInstance(deps) : undefined;
+  const redriven = await redrivenOf(deps, runs);
   return runs.map((whole) => {
     const { timeline: _, ...run } = whole;
     const waitsFor = isOpen(whole) ? waitOf(deps, instance, whole) : undefined;
     const place = placeOf(whole, deps.clock.now());
-    return { id: runId(run), ...run, place, ...(waitsFor === undefined ? {} : { waitsFor }) };
+    return {
+      id: runId(run),
+      ...run,
+      place,
+      ...(waitsFor === undefined ? {} : { waitsFor }),
+      ...redrivenField(redriven, whole),
+    };
   });
 }
 

@@ -8,6 +8,7 @@ import type { PeekedMessage } from "../../run/message.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import type { TimelineEntry } from "../../run/timeline.ts";
 import { isOpen, jobNameAt, type PlaceOfRun, placeOf, shownAttempt } from "./attempts.ts";
+import { type Redriven, redrivenField, redrivenOf } from "./redriven.ts";
 import { type Sought, sought } from "./sought.ts";
 
 /** A run with all that row, cluster and bus show of it. Times are ms since 1970. */
@@ -22,6 +23,8 @@ export interface RunShown {
   readonly times: StepTimes;
   /** What happened to it in all attempts, oldest first. Empty if an older release wrote its row. */
   readonly timeline: readonly TimelineEntry[];
+  /** As which run its dead letter was redriven last. Undefined if it was not. */
+  readonly redriven?: Redriven;
 }
 
 interface JobShown {
@@ -80,7 +83,7 @@ interface StepTimes {
 
 /**
  * Shows everything of one run; undefined if there is none, and `newer` if a newer release wrote its row. Body and
- * properties are shown only if they are asked for. Costs one to three requests to the table, one peek, and two requests
+ * properties are shown only if they are asked for. Costs one to four requests to the table, one peek, and two requests
  * to the cluster. If bus or cluster is away, the rest is shown.
  */
 export async function showRun(
@@ -93,12 +96,14 @@ export async function showRun(
   if (found.kind === "newer") return "newer";
   const { timeline = [], ...run } = found.kind === "open" ? found.stored.run : found.run;
   const attempt = shownAttempt(run);
-  const [job, message] = await Promise.all([
+  const [job, message, redriven] = await Promise.all([
     sought(attempt === 0 ? Promise.resolve(undefined) : lookAtShownJob(deps, jobNameAt(deps, run, attempt))),
     sought(lookAtShownMessage(deps, run, withContent)),
+    redrivenOf(deps, [run]),
   ]);
   const times = timesOf(run, attempt, "found" in job ? job.found : null);
-  return { run, place: placeOf(run, deps.clock.now()), attempt, job, message, times, timeline };
+  const place = placeOf(run, deps.clock.now());
+  return { run, place, attempt, job, message, times, timeline, ...redrivenField(redriven, run) };
 }
 
 async function lookAtShownJob({ cluster }: LookDependencies, name: string): Promise<JobShown | undefined> {

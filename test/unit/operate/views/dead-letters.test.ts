@@ -133,7 +133,7 @@ describe("a dead letter", () => {
     expect(await deadLetter(world.deps, id)).toEqual({ kind: "open" });
     world.cluster.succeed(world.jobName());
     await ticks(world, () => world.open().length === 0);
-    expect(await deadLetter(world.deps, id)).toEqual({ kind: "other end", status: "succeeded" });
+    expect(await deadLetter(world.deps, id)).toEqual({ kind: "other end", status: "succeeded", id });
     expect(await deadLetter(world.deps, `thumbnails:99:${T0}`)).toEqual({ kind: "no such run" });
     expect(await deadLetter(world.deps, "elsewhere:1:1")).toEqual({ kind: "unknown source" });
     expect(await deadLetter(world.deps, "nonsense")).toEqual({ kind: "unknown source" });
