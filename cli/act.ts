@@ -27,7 +27,7 @@ export async function act(flags: TargetFlags, doing: DoingFlags, action: Action)
     const who = await target.announce(dryRun ? `dry run: ${words}` : words);
     const by = { who, ...(why === undefined ? {} : { why }) };
     const answers = await run(makeOperator(target.deps, target.log), { by, dryRun });
-    for (const [name, answer] of answers) print(plainText(`${answer.kind}: ${name}: ${answerText(answer)}`));
+    for (const [name, answer] of answers) print(plainText(`${answer.kind}: ${name}: ${answerText(answer, name)}`));
     return answers.some(([, { kind }]) => kind === "refused") ? 1 : 0;
   } finally {
     await target.close();

@@ -67,7 +67,7 @@ async function mendAll(
 function printReport(report: AuditReport, mended: Answers, { deps }: Target, isRepair: boolean): void {
   for (const found of report.findings)
     if (!isRepair || !isSafe(found)) print(plainText(findingText(found, deps.namespace)));
-  for (const [name, answer] of mended) print(plainText(`${answer.kind}: ${name}: ${answerText(answer)}`));
+  for (const [name, answer] of mended) print(plainText(`${answer.kind}: ${name}: ${answerText(answer, name)}`));
   for (const line of tooYoungText(report)) print(plainText(line));
   for (const line of cutOffText(report)) note(plainText(line));
   print(lookedText(report));

@@ -1,4 +1,4 @@
-import { type Command, Option, type OptionValues } from "@commander-js/extra-typings";
+import { type Command, InvalidArgumentError, Option, type OptionValues } from "@commander-js/extra-typings";
 import { wholeNumber } from "../../shared/command-line.ts";
 import { REASONS } from "../../shared/run/reasons.ts";
 import { DEFAULT_PER_SECOND } from "../../shared/run/redrive.ts";
@@ -56,7 +56,12 @@ function addRedrive(dead: Command): void {
     .description("Runs dead letters once more, in place: no copy is sent, and no message gets another id.")
     .option("--module <name>", MODULE_SAYS)
     .option("--reason <reason>", "with this reason, by whomever they were dead-lettered")
-    .option("--group <id>", "of this failure group, as dead groups lists it")
+    .option("--group <id...>", "of these failure groups, as dead groups lists them: one after the other")
+    .addOption(
+      new Option("--exit-code <n>", "of all failure groups with this exit code")
+        .argParser(wholeNumber(0, 255))
+        .conflicts(["group", "run"]),
+    )
     .option("--message-id <id...>", "of the messages with these ids")
     .addOption(
       new Option("--run <run...>", "of these runs, by their ids or ids of their messages").conflicts([
@@ -74,13 +79,19 @@ function addRedrive(dead: Command): void {
     .option("--most <n>", "so many at most", wholeNumber(1, 1_000_000_000))
     .option("--canary", "one first, and the others only if that one succeeds")
     .option("--rate <n>", "so many a second at most", wholeNumber(1, 1_000), DEFAULT_PER_SECOND)
-    .option("--no-wait", "only order it, and don't follow it to its end")
+    .option("--no-wait", "only order it, and don't wait until all are put back to run once more")
     .option("--replica-is-kept", "you keep a replica awake meanwhile: see below")
     .addHelpText("after", REDRIVE_HELP)
     .action((flags, command) => {
-      if ([...CHOICES, "messageId", "since", "until", "all"].every((name) => Reflect.get(flags, name) === undefined))
+      if (!flags.wait && ((flags.group?.length ?? 0) > 1 || flags.exitCode !== undefined))
+        command.error("error: several groups are redriven one after the other, so leave out --no-wait");
+      if (
+        [...CHOICES, "exitCode", "messageId", "since", "until", "all"].every(
+          (name) => Reflect.get(flags, name) === undefined,
+        )
+      )
         command.error(
-          "error: choose what to redrive, by --group, --run, --reason, --module or --message-id, or by --all",
+          "error: choose what to redrive, by --group, --exit-code, --run, --reason, --module or --message-id, or by --all",
         );
       return end(async () => (await import("./redrive.ts")).redriveLetters(flags));
     });
@@ -113,6 +124,7 @@ Ends with 0 if all are purged, 1 if some are left or it was refused, 2 for wrong
 const REDRIVE_HELP = `
 First it says how many would run, and which would not and why. The ticks of the Dispatcher then
 carry it out, so that it goes on if this command is ended. What fails once more stays a dead letter.
+The command ends once all are put back. Their runs go on then: see them with runs ls.
 The bus hands out letters in order alone. So others that lie in front of the chosen ones are held
 meanwhile, 10,000 at most, and given back then. From then on the chosen ones are deferred: other
 tools see them by peeking alone.
@@ -138,5 +150,11 @@ function withWanted<Args extends unknown[], Flags extends OptionValues, Global e
   return command
     .option("--module <name>", MODULE_SAYS)
     .addOption(new Option("--reason <reason>", "with this reason").choices(REASONS))
-    .option("--group <id>", "of this failure group, as dead groups lists it");
+    .option("--group <id>", "of this failure group, as dead groups lists it", onlyOneGroup);
+}
+
+/** Refuses a second group, which would take the place of the first without a word. */
+function onlyOneGroup(group: string, before: string | undefined): string {
+  if (before !== undefined) throw new InvalidArgumentError("Give one group. Only dead redrive takes several.");
+  return group;
 }

@@ -8,6 +8,7 @@ import { openTarget } from "../target/open-target.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
 import { note } from "../text/print.ts";
 import { showProgress } from "../text/progress.ts";
+import { counted } from "../text/times.ts";
 import { chosenBy } from "./chosen.ts";
 import type { WantedFlags } from "./wanted.ts";
 
@@ -31,7 +32,9 @@ export async function exportLetters(path: string, { bodies = false, ...flags }: 
       if (exported.message === undefined) gone += 1;
     }
     progress.end();
-    note(plainText(`wrote ${letters} dead letters${gone > 0 ? `, ${gone} of them no longer on the bus` : ""}`));
+    note(
+      plainText(`wrote ${counted(letters, "dead letter")}${gone > 0 ? `, ${gone} of them no longer on the bus` : ""}`),
+    );
     return 0;
   } finally {
     progress.end();

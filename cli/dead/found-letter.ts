@@ -11,6 +11,16 @@ export function foundLetter(run: string, found: DeadLetterFound): FoundLetter {
   throw new Refusal(`${run}: ${whyNot(found, run)}`);
 }
 
+/** Says why the dead letter of the run with this id can't be redriven, although nothing of it hinders that. */
+export function whyNotThere(run: string, found: DeadLetterFound): string {
+  if (found.kind !== "dead letter") return `${run}: ${whyNot(found, run)}`;
+  const { onBus } = found;
+  if ("unavailable" in onBus) return `${run}: its letter can't be looked at: ${onBus.unavailable}`;
+  return onBus.found === null
+    ? `${run}: its letter is not in the dead letter queue any more, so most likely a person has taken it out`
+    : `${run}: its letter was not found in the dead letter queue just now. Try again`;
+}
+
 function whyNot(found: Exclude<DeadLetterFound, FoundLetter>, run: string): string {
   switch (found.kind) {
     case "unknown source":

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { commandText, flag } from "../../shared/api/command-text.ts";
 import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
 import type { RedrivePlan, Redriving } from "../../shared/operate/redrive-letters.ts";
 import { MOST_IN_FRONT } from "../../shared/redrive/carry-out.ts";
@@ -10,6 +11,7 @@ import {
   type Redrive,
   type RedriveWanted,
 } from "../../shared/run/redrive.ts";
+import { type RunKey, runId } from "../../shared/run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
 import type { DoingFlags } from "../doing.ts";
 import { Refusal } from "../refusal.ts";
@@ -21,16 +23,20 @@ import { plainText } from "../text/plain-text.ts";
 import { note, print } from "../text/print.ts";
 import { during } from "../text/progress.ts";
 import { counted } from "../text/times.ts";
+import { whyNotThere } from "./found-letter.ts";
 import { HINDRANCES, leftText } from "./hindrances.ts";
 import { moduleOf } from "./wanted.ts";
 
 /** How often it is asked how far a redrive came. */
 const LOOK_EVERY_MS = 500;
+/** More groups are not looked through for an exit code. */
+const MOST_GROUPS = 1_000;
 
 interface ChoiceFlags {
   readonly module?: string;
   readonly reason?: string;
-  readonly group?: string;
+  readonly group?: readonly string[];
+  readonly exitCode?: number;
   readonly messageId?: readonly string[];
   readonly run?: readonly string[];
   readonly since?: number;
@@ -63,11 +69,17 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
   const target = await openTarget(flags, { allFiles: true });
   try {
     const operator = makeOperator(target.deps, target.log);
-    const wanted = await wantedBy(operator, flags);
-    const plans = await during("looking through the dead letter queues", (show) => operator.planRedrive(wanted, show));
+    const runs = [];
+    for (const id of flags.run ?? []) runs.push(await oneRun(operator, id));
+    const wanted = await wantedBy(operator, flags, runs);
+    const plans = await during("looking through the dead letter queues", (show) => planAll(operator, wanted, show));
     const count = plans.reduce((sum, { letters }) => sum + letters, 0);
-    for (const line of plans.flatMap(planLines)) print(plainText(line));
+    for (const plan of plans) for (const line of planLines(plan)) print(plainText(line));
     if (count === 0) print("no dead letter of these can be redriven");
+    if (plans.length === 0 && runs.length > 0) {
+      for (const run of runs.map(runId)) note(plainText(whyNotThere(run, await operator.deadLetter(run))));
+      return 1;
+    }
     const isWhole = plans.every(({ left, tooDeep }) => tooDeep === 0 && Object.keys(left).length === 0);
     if (dryRun || count === 0) return count > 0 || isWhole ? 0 : 1;
     const who = await target.announce(`redrive ${counted(Math.min(count, most ?? count), "dead letter")}`);
@@ -76,7 +88,7 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
     let isDone = isWhole;
     for (const plan of plans.filter(({ letters }) => letters > 0)) {
       if (rest <= 0) break;
-      const order = new Order(operator, plan, wanted, how);
+      const order = new Order(operator, plan, plan.wanted, how);
       if (canary && !(await order.tryOne())) return 1;
       const redriven = await order.redrive(rest, wait);
       if (redriven === undefined) isDone = false;
@@ -132,18 +144,22 @@ class Order {
     if (!wait) return this.#tried + left;
     const over = await this.#follow(left);
     const { redriven, end, problem } = over;
-    const said = [`${end ?? "at work"}: ${sourceName(this.#source)}: ${redriven + this.#tried} redriven`];
+    const name = sourceName(this.#source);
+    const count = redriven + this.#tried;
+    const said = [`${end ?? "at work"}: ${name}: ${counted(count, "dead letter")} put back to run once more`];
     const notRedriven = leftText(over.left);
     if (notRedriven !== "-") said.push(`not redriven: ${notRedriven}`);
     if (problem !== undefined) said.push(problem);
     print(plainText(said.join("; ")));
+    if (count > 0)
+      print(plainText(`See what becomes of them: ${commandText(["runs", "ls", ...flag("source", name)])}`));
     return end === "done" ? redriven + this.#tried : undefined;
   }
 
   async #order(most: number | undefined): Promise<boolean> {
     const how = most === undefined ? this.#how : { ...this.#how, most };
     const answers = await this.#operator.redrive(this.#source, this.#wanted, how);
-    for (const [name, answer] of answers) print(plainText(`${answer.kind}: ${name}: ${answerText(answer)}`));
+    for (const [name, answer] of answers) print(plainText(`${answer.kind}: ${name}: ${answerText(answer, name)}`));
     return answers.every(([, { kind }]) => kind === "done");
   }
 
@@ -163,24 +179,62 @@ class Order {
   }
 }
 
-async function wantedBy(operator: Operator, flags: ChoiceFlags): Promise<RedriveWanted> {
-  const { module, reason, group, messageId, run, since, until } = flags;
-  const runs = [];
-  for (const id of run ?? []) runs.push(nameOfRun(await oneRun(operator, id)));
-  return {
+/** What a redrive of one source would do, and what is wanted of it. */
+type Plan = RedrivePlan & { readonly wanted: RedriveWanted };
+
+/** Plans the redrives that are wanted, one after the other. */
+async function planAll(
+  operator: Operator,
+  all: readonly RedriveWanted[],
+  show: (looked: number) => void,
+): Promise<Plan[]> {
+  const plans: Plan[] = [];
+  for (const wanted of all)
+    plans.push(...(await operator.planRedrive(wanted, show)).map((plan) => ({ ...plan, wanted })));
+  return plans;
+}
+
+/**
+ * Says which letters are wanted: group by group if groups are chosen, because one redrive takes one group or any. The
+ * letters of an exit code are those of its groups.
+ */
+export async function wantedBy(
+  operator: Operator,
+  flags: ChoiceFlags,
+  runs: readonly RunKey[],
+): Promise<readonly RedriveWanted[]> {
+  const { module, reason, group, exitCode, messageId, since, until } = flags;
+  const wanted = {
     ...(module === undefined ? {} : { module: moduleOf(module) }),
     ...(reason === undefined ? {} : { reason }),
-    ...(group === undefined ? {} : { group: group.toLowerCase() }),
     ...(messageId === undefined ? {} : { messageIds: messageId }),
-    ...(run === undefined ? {} : { runs }),
+    ...(runs.length === 0 ? {} : { runs: runs.map(nameOfRun) }),
     ...(since === undefined ? {} : { since }),
     ...(until === undefined ? {} : { until }),
   };
+  const groups = exitCode === undefined ? group : await groupsEndedWith(operator, exitCode, wanted.module);
+  if (groups === undefined) return [wanted];
+  return [...new Set(groups.map((id) => id.toLowerCase()))].map((id) => ({ ...wanted, group: id }));
+}
+
+/** Gives the ids of the failure groups of an exit code. Each group has one. */
+export async function groupsEndedWith(
+  operator: Pick<Operator, "deadGroups">,
+  exitCode: number,
+  module: string | undefined,
+): Promise<readonly string[]> {
+  const { groups, others } = await operator.deadGroups({ module, limit: MOST_GROUPS });
+  if (others > 0)
+    throw new Refusal(
+      `There are more than ${MOST_GROUPS} failure groups, too many to look for an exit code. Choose a --module too, or groups by --group.`,
+    );
+  return groups.filter((group) => group.exitCode === exitCode).map(({ id }) => id);
 }
 
 /** What a redrive would do, for a person. */
-function planLines({ source, letters, left, examples, inFront, tooDeep }: RedrivePlan): string[] {
-  const lines = [`${sourceName(source)}: ${counted(letters, "dead letter")} can be redriven`];
+function planLines({ source, letters, left, examples, inFront, tooDeep, wanted: { group } }: Plan): string[] {
+  const ofGroup = group === undefined ? "" : ` of group ${group}`;
+  const lines = [`${sourceName(source)}: ${counted(letters, "dead letter")}${ofGroup} can be redriven`];
   for (const hindrance of LETTER_HINDRANCES) {
     const count = left[hindrance];
     if (count === undefined) continue;

@@ -1,9 +1,10 @@
+import { commandText } from "../../shared/api/command-text.ts";
 import type { Answer } from "../../shared/operate/answer.ts";
 import type { SafeFinding } from "../../shared/operate/audit/finding.ts";
 import type { ModuleLimit } from "../../shared/run/module-limit.ts";
 
-/** What an answer of the operator's room says to a person: in one sentence. */
-export function answerText(answer: Answer): string {
+/** What an answer of the operator's room says to a person of the thing that was named: in one sentence. */
+export function answerText(answer: Answer, name: string): string {
   switch (answer.kind) {
     case "done":
     case "would":
@@ -11,7 +12,7 @@ export function answerText(answer: Answer): string {
     case "already":
       return alreadyText(answer);
     case "refused":
-      return refusedText(answer);
+      return refusedText(answer, name);
     default:
       return answer satisfies never;
   }
@@ -110,7 +111,7 @@ function alreadyText(answer: Answer & { kind: "already" }): string {
   }
 }
 
-function refusedText(answer: Answer & { kind: "refused" }): string {
+function refusedText(answer: Answer & { kind: "refused" }, name: string): string {
   switch (answer.because) {
     case "unknown source":
       return "neither the modules nor the table know its source. A run id is SOURCE:NUMBER:MS, as log lines show it";
@@ -149,7 +150,7 @@ function refusedText(answer: Answer & { kind: "refused" }): string {
     case "end has passed":
       return "its end has passed. Give one that is to come";
     case "redrive at work":
-      return `the redrive that ${answer.who} ordered at ${new Date(answer.orderedAt).toISOString()} is at work. Wait until it is over, or end it: dispatcher dead abort SOURCE`;
+      return `the redrive that ${answer.who} ordered at ${new Date(answer.orderedAt).toISOString()} is at work. Wait until it is over, or end it: ${commandText(["dead", "abort", name])}`;
     case "redrive moved on":
       return "its redrive was changed just now. Look again";
     case "may sleep":

@@ -92,7 +92,8 @@ test("all run once what failed is mended, and the letters are gone", { timeout: 
     "the font is there",
   );
   expect(stdout).toMatch(/^succeeded: renders:\d+:\d+:r\d$/m);
-  expect(stdout).toMatch(/^done: renders: 3 redriven$/m);
+  expect(stdout).toMatch(/^done: renders: 3 dead letters put back to run once more$/m);
+  expect(stdout).toMatch(/^See what becomes of them: dispatcher runs ls --source=renders$/m);
   expect(code).toBe(0);
   await vi.waitFor(async () => expect(await letters()).toEqual([]), { timeout: 60_000, interval: 500 });
   // Each message kept its run's id for its worker, and ran once after it was mended.

@@ -254,7 +254,7 @@ function ActedNote({ acted: { answers = [], plans = [], plan, done } }: { readon
             )
           : answers.map(
               (answer) => html`<li class=${answer.kind === "refused" ? "bad" : ""}>
-                <strong>${KINDS[answer.kind]}</strong> <${Plain} text=${answer.name} mono />: <${Plain} text=${answerText(answer)} />
+                <strong>${KINDS[answer.kind]}</strong> <${Plain} text=${answer.name} mono />: <${Plain} text=${answerText(answer, answer.name)} />
               </li>`,
             )
       }
@@ -275,7 +275,7 @@ function summed(answers: NonNullable<Acted["answers"]>): Summed[] {
   const sums = new Map<string, Summed>();
   for (const answer of answers) {
     const { kind, name } = answer;
-    const text = answerText(answer);
+    const text = answerText(answer, name);
     const key = `${kind} ${text}`;
     sums.set(key, { kind, text, name, ...sums.get(key), count: (sums.get(key)?.count ?? 0) + 1 });
   }
