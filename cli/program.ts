@@ -50,6 +50,7 @@ Ends with 0 if nothing is wrong, 1 if something is, 2 for wrong flags.`,
   withOutput(withTarget(program.command("actions")))
     .option("--limit <n>", "so many at most", wholeNumber(1, 1_000), 50)
     .option("--after <place>", "go on where an earlier list ended")
+    .option("--run <run>", "only what was done to this run, by its id or an id of its message")
     .description("Lists what persons did to a Dispatcher, when and why, the newest first.")
     .action((flags) => end(async () => (await import("./actions/actions.ts")).listActions(flags)));
 

@@ -81,6 +81,7 @@ export interface LookDependencies extends Looking, Pick<Dependencies, "namespace
     | "heldSources"
     | "cluster"
     | "redrives"
+    | "actions"
   >;
   readonly cluster: Looking["cluster"] & Pick<JobCluster, "namespaceUid" | "log">;
   readonly payloads: Pick<PayloadStore, "keptLogs">;

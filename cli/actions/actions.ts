@@ -1,4 +1,5 @@
 import type { ActionShown } from "../../shared/operate/views/actions.ts";
+import { oneRun } from "../runs/one-run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
 import type { Output } from "../text/output.ts";
@@ -12,6 +13,7 @@ interface ActionFlags extends TargetFlags {
   readonly output: Output;
   readonly limit: number;
   readonly after?: string;
+  readonly run?: string;
 }
 
 const COLUMNS: readonly Column<ActionShown>[] = [
@@ -23,11 +25,19 @@ const COLUMNS: readonly Column<ActionShown>[] = [
 ];
 
 /** Lists what persons did, the newest first, and says on stderr how to see more. */
-export async function listActions({ limit, after, ...flags }: ActionFlags): Promise<number> {
+export async function listActions({ limit, after, run, ...flags }: ActionFlags): Promise<number> {
   return withOperator(flags, async (operator) => {
-    const asked = { limit, ...(after === undefined ? {} : { after }) };
+    const asked = {
+      limit,
+      ...(after === undefined ? {} : { after }),
+      ...(run === undefined ? {} : { run: await oneRun(operator, run) }),
+    };
     const { actions, next } = await shown("reading the action log", operator.actions(asked));
-    printList(actions, flags.output, { columns: COLUMNS, name: ({ id }) => id, none: "nobody has done anything" });
+    printList(actions, flags.output, {
+      columns: COLUMNS,
+      name: ({ id }) => id,
+      none: run === undefined ? "nobody has done anything" : "nobody has done anything to this run",
+    });
     if (next !== undefined) note(plainText(`there are more; go on with: --after ${next}`));
     return 0;
   });

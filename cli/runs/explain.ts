@@ -7,6 +7,7 @@ import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
 import { counted, countText, lengthText, timeText } from "../text/times.ts";
+import { handText } from "./hand-words.ts";
 import { known, oneRun } from "./one-run.ts";
 import { redrivenText } from "./redriven-text.ts";
 
@@ -42,24 +43,26 @@ export function sentencesOf(explanation: Explanation): string[] {
   return explanation.kind === "closed" ? closedSentences(explanation) : [...openSentences(explanation)];
 }
 
-function closedSentences({ run, redriven }: Closed): string[] {
+function closedSentences({ run, redriven, actions }: Closed): string[] {
   const { verdict } = run;
   const why = [verdict?.reason, verdict?.description].filter(Boolean).join(": ");
   return [
     `${runId(run)} is over since ${timeText(run.closedAt)}: ${OUTCOMES[run.status]}, ${lengthText(run.closedAt - run.enqueuedAt)} after it was enqueued.`,
     `It had ${counted(attemptsHad(run), "attempt")}, ${counted(run.failures, "failure")} and ${counted(run.interruptions, "interruption")}.`,
     ...(why === "" ? [] : [`The reason was ${why}`]),
+    ...actions.map((action) => `By hand: ${handText(action)}`),
     ...(redriven === undefined ? [] : [`It was ${redrivenText(redriven)}.`]),
   ];
 }
 
 function* openSentences(explained: Open): Generator<string> {
-  const { run, at, facts, rule, decision, keptBack, waitsFor, unavailable } = explained;
+  const { run, at, facts, rule, decision, keptBack, waitsFor, unavailable, actions } = explained;
   yield `${runId(run)} is ${statusWord(run.status)}, at attempt ${run.attempt} of module ${run.module || "(none)"}.`;
   if (waitsFor) yield* waitSentences(waitsFor, at);
   else yield `Nothing keeps it: the next tick goes on with it (${decision.do}).`;
   if (keptBack) yield keptBackText(keptBack);
   if (run.lastError !== undefined) yield `Its last error was: ${run.lastError}`;
+  for (const action of actions) yield `By hand: ${handText(action)}`;
   const seen = [
     `Job ${facts.jobName} ${facts.job.phase}`,
     ...(facts.message === undefined ? [] : [`message ${facts.message}`]),

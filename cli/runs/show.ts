@@ -10,6 +10,7 @@ import { statusWord } from "../text/status-words.ts";
 import { styled } from "../text/style.ts";
 import { wrapped } from "../text/table.ts";
 import { counted, timeText } from "../text/times.ts";
+import { handText, jobStateText } from "./hand-words.ts";
 import { eventText, noEventsText, noJobText } from "./job-words.ts";
 import { known, oneRun } from "./one-run.ts";
 import { redrivenText } from "./redriven-text.ts";
@@ -86,7 +87,7 @@ function plain(name: string, text: string): [string, string] {
 
 /** A name and what is said of it, one a line. */
 export function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> {
-  const { run, place, attempt, job, message } = shownRun;
+  const { run, place, attempt, message, actions } = shownRun;
   const ids = Object.entries({ id: run.messageId, correlation: run.correlationId, subject: run.subject });
   yield plain("run", runId(run));
   yield plain("module", run.module || "(no module takes it)");
@@ -94,8 +95,9 @@ export function* linesOf(shownRun: RunShown, now: number): Generator<[string, st
   yield plain("attempt", attempt === 0 ? "none has begun" : `${attempt}; ${failuresText(run)}`);
   yield plain("message", ids.flatMap(([name, value]) => (value ? `${name} ${value}` : [])).join(", "));
   yield plain("", messageText(shownRun));
-  yield* jobLines(job);
+  yield* jobLines(shownRun);
   for (const [index, line] of stepLines(shownRun, now).entries()) yield plain(index === 0 ? "times" : "", line);
+  for (const [index, action] of actions.entries()) yield plain(index === 0 ? "by hand" : "", handText(action));
   if (run.lastError !== undefined) yield plain("last error", run.lastError);
   if (run.verdict)
     yield plain(
@@ -135,15 +137,16 @@ function messageText({ message, run, redriven }: RunShown): string {
   return `${state} on the bus, ${counted(bodyBytes, "byte")}${delivered}`;
 }
 
-function* jobLines(job: RunShown["job"]): Generator<[string, string]> {
+function* jobLines(shownRun: RunShown): Generator<[string, string]> {
+  const { job } = shownRun;
   if ("unavailable" in job) yield plain("job", `the cluster can't be asked: ${job.unavailable}`);
   else if (job.found === null) yield plain("job", "none");
-  else yield* foundJobLines(job.found);
+  else yield* foundJobLines(job.found, shownRun);
 }
 
-function* foundJobLines(job: JobShown): Generator<[string, string]> {
-  const { name, phase, isRetired, why, pods } = job;
-  yield plain("job", `${name}: ${phase}${isRetired ? ", retired" : ""}${why === undefined ? "" : `: ${why}`}`);
+function* foundJobLines(job: JobShown, shownRun: RunShown): Generator<[string, string]> {
+  const { name, pods } = job;
+  yield plain("job", `${name}: ${jobStateText(job, shownRun)}`);
   for (const pod of pods) {
     const node = pod.node === undefined ? "" : ` on ${pod.node}`;
     const reason = pod.reason === undefined ? "" : ` (${pod.reason})`;

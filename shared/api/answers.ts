@@ -105,6 +105,15 @@ const runFields = z.object({
   wasHeld: z.boolean().optional(),
 });
 const run = named("Run", runFields);
+const action = z.object({
+  at: time,
+  who: z.string(),
+  why: z.string().optional(),
+  what: z.string(),
+  subject: z.string(),
+  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+});
+const actionsOn = list(action).describe("what persons did to it, the newest first");
 const redrivenAs = z
   .object({ id: z.string(), redrive: count, status: z.enum([...CLOSED_STATUSES, "open"]) })
   .optional()
@@ -234,6 +243,7 @@ export const runShown = named(
       "what happened in all attempts, oldest first",
     ),
     redriven: redrivenAs,
+    actions: actionsOn,
   }),
 );
 
@@ -276,7 +286,7 @@ export const jobInCluster = named(
 export const explanation = named(
   "Explanation",
   z.union([
-    z.object({ kind: z.literal("closed"), run, redriven: redrivenAs }),
+    z.object({ kind: z.literal("closed"), run, redriven: redrivenAs, actions: actionsOn }),
     z.object({
       kind: z.literal("open"),
       run,
@@ -292,6 +302,7 @@ export const explanation = named(
       rule: z.string(),
       decision: byDeed,
       unavailable: z.string().optional(),
+      actions: actionsOn,
       keptBack: byCause.optional(),
       waitsFor: z
         .object({
@@ -401,18 +412,7 @@ export const auditReport = named(
 export const actionsPage = named(
   "ActionsPage",
   z.object({
-    actions: list(
-      z.object({
-        id: z.string(),
-        at: time,
-        who: z.string(),
-        why: z.string().optional(),
-        what: z.string(),
-        subject: z.string(),
-        source: z.string().optional(),
-        facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-      }),
-    ),
+    actions: list(action.extend({ id: z.string(), source: z.string().optional() })),
     next: z.string().optional().describe("give it as `after` for the next page"),
   }),
 );

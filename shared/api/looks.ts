@@ -251,9 +251,16 @@ export const LOOKS: readonly Route[] = [
     name: "listActions",
     says: "Lists what persons did, when and why, the newest first, page by page.",
     params: nothing,
-    query: z.strictObject({ limit, after: z.string().max(256).optional().describe("`next` of the page before") }),
+    query: z.strictObject({
+      limit,
+      after: z.string().max(256).optional().describe("`next` of the page before"),
+      run: text.optional().describe("only what was done to this run, by its id or an id of its message"),
+    }),
     answer: answers.actionsPage,
-    give: ({ operator }, { query }) => operator.actions({ limit: query.limit, ...present({ after: query.after }) }),
+    async give({ operator }, { query: { limit: most, after, run } }) {
+      const key = run === undefined ? undefined : await oneRun(operator, run);
+      return operator.actions({ limit: most, ...present({ after, run: key }) });
+    },
   }),
 ];
 

@@ -18,10 +18,10 @@ export interface ActionLog {
   /** Notes an action that changes more than one transaction can, before it is begun. So it may have come to nothing. */
   recordAction(action: Action, source?: Source): Promise<void>;
   /**
-   * Lists at most `limit` actions, the newest first; with `after`, only those behind the one with this id. Fewer are the
-   * last ones.
+   * Lists at most `limit` actions, the newest first; with `after`, only those behind the one with this id; with
+   * `subject`, only those on this thing. Fewer are the last ones.
    */
-  actions(source: Source | undefined, limit: number, after?: string): Promise<StoredAction[]>;
+  actions(source: Source | undefined, limit: number, after?: string, subject?: string): Promise<StoredAction[]>;
   /** Deletes at most `limit` actions from before this time. Resolves to their number. */
   purgeActions(source: Source | undefined, before: EpochMs, limit: number): Promise<number>;
 }

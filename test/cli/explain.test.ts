@@ -9,6 +9,7 @@ const run = aRun({ sequenceNumber: 7, enqueuedAt: 1_000, module: "m", status: "w
 const open = (over: Partial<OpenRunExplained>) => ({
   kind: "open" as const,
   run,
+  actions: [],
   place: "line" as const,
   at: 10_000,
   facts: { jobName: "m-x-7-1", job: { phase: "absent" as const, confirmed: false }, cancelled: false },

@@ -46,6 +46,15 @@ export function describeActionLog(name: string, make: (clock: TestClock) => Prom
       expect(ids).toEqual([...new Set(ids)].toSorted());
     });
 
+    it("lists what was done to one thing alone, page by page", async () => {
+      for (const at of [T0, T0 + 1, T0 + 2, T0 + 3])
+        await table.recordAction(anAction({ at, subject: at % 2 === 0 ? "it's one" : "another" }), source);
+      const [newest, ...others] = await table.actions(source, 1, undefined, "it's one");
+      expect([newest?.action.at, others]).toEqual([T0 + 2, []]);
+      const behind = await table.actions(source, 9, newest?.id, "it's one");
+      expect(behind.map(({ action }) => action.at)).toEqual([T0]);
+    });
+
     it("notes what changes a run in the same write, wherever the run's row is, and nothing if that fails", async () => {
       const stored = await table.insert(aRun());
       const kept = await table.update(stored, { ...stored.run, lastError: "x" }, anAction({ what: "force" }));

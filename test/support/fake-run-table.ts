@@ -415,9 +415,13 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       gates.set(name, { state: structuredClone(state), etag: nextEtag() });
     },
     recordAction: async (action, source) => logAction(action, source),
-    async actions(source, limit, after) {
+    async actions(source, limit, after, subject) {
       const all = (actions.get(partition(source)) ?? []).toSorted((a, b) => (a.id < b.id ? -1 : 1));
-      return all.filter(({ id }) => after === undefined || id > after).slice(0, limit);
+      return all
+        .filter(
+          ({ id, action }) => (after === undefined || id > after) && (subject ?? action.subject) === action.subject,
+        )
+        .slice(0, limit);
     },
     async purgeActions(source, before, limit) {
       const all = actions.get(partition(source)) ?? [];

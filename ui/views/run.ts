@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { sentencesOf } from "../../cli/runs/explain.ts";
+import { handText, jobStateText } from "../../cli/runs/hand-words.ts";
 import { eventText, noEventsText, noJobText } from "../../cli/runs/job-words.ts";
 import { redrivenText } from "../../cli/runs/redriven-text.ts";
 import { wordsOf } from "../../cli/runs/steps.ts";
@@ -99,7 +100,8 @@ function Why({ path, isOpen }: { readonly path: string; readonly isOpen: boolean
   `;
 }
 
-function Facts({ shown: { run, job, message, attempt, redriven } }: { readonly shown: Shown }) {
+function Facts({ shown }: { readonly shown: Shown }) {
+  const { run, job, message, attempt, redriven, actions } = shown;
   const found = "found" in job ? job.found : undefined;
   const facts: readonly (readonly [name: string, value: Children])[] = [
     [
@@ -126,7 +128,7 @@ function Facts({ shown: { run, job, message, attempt, redriven } }: { readonly s
       "unavailable" in job
         ? `the cluster can't be asked: ${job.unavailable}`
         : found
-          ? html`<${Plain} text=${found.name} mono /> ${found.phase}${found.isRetired && ", retired"}`
+          ? html`<${Plain} text=${found.name} mono /> <${Plain} text=${jobStateText(found, shown)} />`
           : "none",
     ],
     ...(found?.pods ?? []).map(
@@ -137,6 +139,7 @@ function Facts({ shown: { run, job, message, attempt, redriven } }: { readonly s
             ${containers.map(({ name: container, state, exitCode }) => html`<br /><${Plain} text=${container} />: ${state}${exitCode !== undefined && ` with code ${exitCode}`}`)}`,
         ] as const,
     ),
+    ...actions.map((action) => ["By hand", html`<${Plain} text=${handText(action)} />`] as const),
     ["Last error", run.lastError && html`<${Plain} text=${run.lastError} />`],
     [
       "Verdict",

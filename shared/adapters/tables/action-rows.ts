@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { odata } from "@azure/data-tables";
 import type { ActionLog } from "../../ports/action-log.ts";
 import type { Action } from "../../run/action.ts";
 import type { Source } from "../../run/source.ts";
@@ -26,9 +27,10 @@ export function makeActionRows(rows: TableRows, instance: string, readable: Read
       await rows.transact(actionSteps(partitionOf(source), action), "noting what a person does");
     },
 
-    async actions(source, limit, behind) {
+    async actions(source, limit, behind, subject) {
+      const filter = subject === undefined ? {} : { filter: odata`subject eq ${subject}` };
       return readUpTo(
-        (range, size) => rows.query(partitionOf(source), range, { limit: size }, "reading what persons did"),
+        (range, size) => rows.query(partitionOf(source), range, { limit: size, ...filter }, "reading what persons did"),
         after(behind, ACTION_ROWS),
         limit,
         (page) => readable(page, ({ rowKey, columns }) => ({ id: rowKey, action: readAction(columns) })),

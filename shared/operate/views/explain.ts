@@ -4,10 +4,12 @@ import { isJobAbsent } from "../../observe/absence.ts";
 import { decideNow, type KnownRun } from "../../observe/known-run.ts";
 import { once } from "../../once.ts";
 import type { Count, StoredRun } from "../../ports/run-table.ts";
+import type { Action } from "../../run/action.ts";
 import { type Decision, type JobSeen, type LeaveCause, type MessageSeen, ruleOf, type Slot } from "../../run/decide.ts";
 import { gateName } from "../../run/gate-state.ts";
 import { paceOf } from "../../run/recent-ends.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
+import { actionsOn } from "./actions.ts";
 import { type PlaceOfRun, placeOf } from "./attempts.ts";
 import { gateOfRun, holdOfSource, holdOnCluster, type InstanceState, readInstance } from "./instance-state.ts";
 import { type Redriven, redrivenField, redrivenOf } from "./redriven.ts";
@@ -23,6 +25,8 @@ interface ClosedRunExplained {
   readonly run: ClosedRun;
   /** As which run its dead letter was redriven last. Undefined if it was not. */
   readonly redriven?: Redriven;
+  /** What persons did to it, the newest first. */
+  readonly actions: readonly Action[];
 }
 
 /** An open run, as a tick would see it now. */
@@ -48,6 +52,8 @@ export interface OpenRunExplained {
   readonly unavailable?: string;
   /** What keeps ticks from doing what `decide` says. */
   readonly keptBack?: KeptBack;
+  /** What persons did to it, the newest first. */
+  readonly actions: readonly Action[];
   /** Undefined if the next tick goes on with the run. */
   readonly waitsFor?: Wait;
 }
@@ -87,7 +93,7 @@ const MAX_READS = 3;
 /**
  * Explains one run: it looks at what a tick would look at, asks `decide`, and changes nothing. Undefined if there is no
  * such run, and `newer` if a newer release wrote its row. Costs seven requests to the table for the instance's rows, up to
- * four for the run and one for its place in line, one for every 1,000 runs that are at work in its source if it is next;
+ * five for the run and one for its place in line, one for every 1,000 runs that are at work in its source if it is next;
  * two to five requests to the cluster, and one peek. Rejects with an UnavailableError if the table is away.
  */
 export async function explain(deps: LookDependencies, key: RunKey): Promise<Explanation | "newer" | undefined> {
@@ -103,7 +109,8 @@ export async function explain(deps: LookDependencies, key: RunKey): Promise<Expl
 }
 
 async function explainClosed(deps: LookDependencies, run: ClosedRun): Promise<ClosedRunExplained> {
-  return { run, ...redrivenField(await redrivenOf(deps, [run]), run) };
+  const [redriven, actions] = await Promise.all([redrivenOf(deps, [run]), actionsOn(deps, run)]);
+  return { run, actions, ...redrivenField(redriven, run) };
 }
 
 /** Undefined if the row changed meanwhile, unless it is the last try. */
@@ -125,6 +132,7 @@ async function explainOpen(
   const waitsFor = await waitOf(deps, instance, { run, decision, keptBack, ahead });
   return {
     run,
+    actions: await actionsOn(deps, run),
     place: placeOf(run, deps.clock.now()),
     at: deps.clock.now(),
     facts: {

@@ -4,9 +4,11 @@ import type { LookDependencies } from "../../dependencies.ts";
 import { finishedAt, isRetired } from "../../jobs/job-identity.ts";
 import { allContainers } from "../../jobs/pod-containers.ts";
 import { type MessagePlace, placeOfMessage } from "../../ports/message-broker.ts";
+import type { Action } from "../../run/action.ts";
 import type { PeekedMessage } from "../../run/message.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import type { TimelineEntry } from "../../run/timeline.ts";
+import { actionsOn } from "./actions.ts";
 import { isOpen, jobNameAt, type PlaceOfRun, placeOf, shownAttempt } from "./attempts.ts";
 import { type Redriven, redrivenField, redrivenOf } from "./redriven.ts";
 import { type Sought, sought } from "./sought.ts";
@@ -25,6 +27,8 @@ export interface RunShown {
   readonly timeline: readonly TimelineEntry[];
   /** As which run its dead letter was redriven last. Undefined if it was not. */
   readonly redriven?: Redriven;
+  /** What persons did to it, the newest first. */
+  readonly actions: readonly Action[];
 }
 
 interface JobShown {
@@ -83,7 +87,7 @@ interface StepTimes {
 
 /**
  * Shows everything of one run; undefined if there is none, and `newer` if a newer release wrote its row. Body and
- * properties are shown only if they are asked for. Costs one to four requests to the table, one peek, and two requests
+ * properties are shown only if they are asked for. Costs two to five requests to the table, one peek, and two requests
  * to the cluster. If bus or cluster is away, the rest is shown.
  */
 export async function showRun(
@@ -96,14 +100,15 @@ export async function showRun(
   if (found.kind === "newer") return "newer";
   const { timeline = [], ...run } = found.kind === "open" ? found.stored.run : found.run;
   const attempt = shownAttempt(run);
-  const [job, message, redriven] = await Promise.all([
+  const [job, message, redriven, actions] = await Promise.all([
     sought(attempt === 0 ? Promise.resolve(undefined) : lookAtShownJob(deps, jobNameAt(deps, run, attempt))),
     sought(lookAtShownMessage(deps, run, withContent)),
     redrivenOf(deps, [run]),
+    actionsOn(deps, run),
   ]);
   const times = timesOf(run, attempt, "found" in job ? job.found : null);
   const place = placeOf(run, deps.clock.now());
-  return { run, place, attempt, job, message, times, timeline, ...redrivenField(redriven, run) };
+  return { run, place, attempt, job, message, times, timeline, actions, ...redrivenField(redriven, run) };
 }
 
 async function lookAtShownJob({ cluster }: LookDependencies, name: string): Promise<JobShown | undefined> {
