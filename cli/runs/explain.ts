@@ -80,10 +80,11 @@ function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Gener
   if (wait.estimate) yield estimateText(wait.estimate);
 }
 
-function estimateText({ ms, isMore, closed, since }: Estimate): string {
+function estimateText({ ms, leastMs, isMore, closed, since }: Estimate): string {
   if (ms === undefined)
     return "When its turn comes can't be said yet, because no run of its module has ended in the last hour.";
-  const length = isMore ? `${lengthText(ms)} or more` : `about ${lengthText(ms)}`;
+  const least = leastMs === undefined ? "" : `${lengthText(leastMs)} to `;
+  const length = isMore ? `${lengthText(leastMs ?? ms)} or more` : `about ${least}${lengthText(ms)}`;
   return `Its turn comes in ${length}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed.`;
 }
 

@@ -309,7 +309,15 @@ export const explanation = named(
           cause: z.string(),
           until: time.optional(),
           ahead: counted.optional(),
-          estimate: z.object({ ms: length.optional(), isMore: z.boolean(), closed: count, since: time }).optional(),
+          estimate: z
+            .object({
+              ms: length.optional(),
+              leastMs: length.optional(),
+              isMore: z.boolean(),
+              closed: count,
+              since: time,
+            })
+            .optional(),
         })
         .optional(),
     }),

@@ -12,6 +12,8 @@ export interface RecentEnds {
   /** What was closed before is not counted: an hour ago, or when the first end of all was noted. */
   readonly since: EpochMs;
   readonly modules: Readonly<Record<string, CountsBy<ClosedStatus>>>;
+  /** For each module, when the five minutes began in which its first run was closed; not before `since`. */
+  readonly firstAt: Readonly<Record<string, EpochMs>>;
 }
 
 /** What was closed of one module in the last hour, slot by slot. */
@@ -69,9 +71,15 @@ export function addEnds(
 /** Sums the ends of the last hour. */
 export function recentEnds(noted: EndsBySlot | undefined, now: EpochMs): RecentEnds {
   const modules: ModuleEnds = {};
-  for (const [slot, ends] of Object.entries(noted?.slots ?? {}))
-    if (Number(slot) >= oldestSlot(now)) addModules(modules, ends);
-  return { since: Math.max(noted?.since ?? now, oldestSlot(now)), modules };
+  const firstAt: Record<string, EpochMs> = {};
+  const since = Math.max(noted?.since ?? now, oldestSlot(now));
+  for (const [begin, ends] of Object.entries(noted?.slots ?? {})) {
+    const slot = Number(begin);
+    if (slot < oldestSlot(now)) continue;
+    addModules(modules, ends);
+    for (const module of Object.keys(ends)) firstAt[module] = Math.max(since, Math.min(slot, firstAt[module] ?? slot));
+  }
+  return { since, modules, firstAt };
 }
 
 /** Gives the ends of a module in the last hour, slot by slot. */

@@ -40,6 +40,15 @@ describe("a run that is explained", () => {
     ]);
   });
 
+  test("gives a range if the module's ends say too little of its pace", () => {
+    const estimate = { ms: 7_200_000, leastMs: 60_000, isMore: false, closed: 12, since: 0 };
+    const ahead = { count: 7, isMore: false };
+    const said = sentencesOf(
+      open({ decision: { do: "leave", cause: "max-active" }, waitsFor: { cause: "max-active", ahead, estimate } }),
+    );
+    expect(said.join("\n")).toContain("Its turn comes in about 1m to 2h, if its module goes on");
+  });
+
   test("has no estimate before a run of its module has ended, and says so", () => {
     const said = sentencesOf(
       open({

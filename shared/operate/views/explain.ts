@@ -80,6 +80,11 @@ interface Wait {
 interface Estimate {
   /** Undefined if no run of the module was closed, so that nothing tells. */
   readonly ms?: number;
+  /**
+   * How long it takes at the pace since the module's first end. `ms` counts the time before it too, in which runs were at
+   * work, or no message had come. Undefined if there was no such time.
+   */
+  readonly leastMs?: number;
   /** Whether it may take longer, because more runs may be ahead than were counted. */
   readonly isMore: boolean;
   /** So many runs of the module that had worked were closed since then: those ahead leave the line as fast. */
@@ -203,11 +208,16 @@ async function waitOf(
 
 /** Says how long the line in front of a run takes, at the pace at which runs of its module were closed lately. */
 function estimateOf(
-  { ends: { since, modules } }: InstanceState,
+  { ends: { since, firstAt, modules } }: InstanceState,
   run: Run,
   { ahead, now }: { readonly ahead: Count; readonly now: EpochMs },
 ): Estimate {
   const { eachMs, ...pace } = paceOf({ ...modules[run.module], since }, now);
   const ms = eachMs === undefined ? {} : { ms: Math.round((ahead.count + 1) * eachMs) };
-  return { ...ms, isMore: ahead.isMore, ...pace };
+  const before = (firstAt[run.module] ?? since) - since;
+  const leastMs =
+    eachMs === undefined || before <= 0
+      ? {}
+      : { leastMs: Math.round(((ahead.count + 1) * (now - since - before)) / pace.closed) };
+  return { ...ms, ...leastMs, isMore: ahead.isMore, ...pace };
 }

@@ -40,6 +40,7 @@ describe("the recent ends", () => {
     expect(await noted()).toEqual({
       since: T0,
       modules: { thumbnail: { succeeded: 2, rejected: 1 }, resize: { succeeded: 1 } },
+      firstAt: { thumbnail: T0, resize: T0 },
     });
   });
 
@@ -57,7 +58,11 @@ describe("the recent ends", () => {
     const restarted = counter();
     restarted.close();
     await restarted.note();
-    expect(await noted()).toEqual({ since: T0, modules: { thumbnail: { succeeded: 3, failed: 1 } } });
+    expect(await noted()).toEqual({
+      since: T0,
+      modules: { thumbnail: { succeeded: 3, failed: 1 } },
+      firstAt: { thumbnail: T0 },
+    });
   });
 
   it("are forgotten after an hour, and say since when they count", async () => {
@@ -68,7 +73,11 @@ describe("the recent ends", () => {
     clock.advance(HOUR_MS / 2);
     close({ status: "failed" });
     await note();
-    expect(await noted()).toEqual({ since: T0, modules: { thumbnail: { succeeded: 1, failed: 1 } } });
+    expect(await noted()).toEqual({
+      since: T0,
+      modules: { thumbnail: { succeeded: 1, failed: 1 } },
+      firstAt: { thumbnail: T0 },
+    });
     clock.advance(HOUR_MS / 2 + 1);
     const { since, modules } = await noted();
     expect(modules).toEqual({ thumbnail: { failed: 1 } });

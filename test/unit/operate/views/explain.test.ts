@@ -270,6 +270,22 @@ describe("what a run waits for", () => {
     });
   });
 
+  it("may come sooner if nothing of the module ended at first, because no message had come", async () => {
+    const world = makeWorld([aModule({ maxActive: 2 })]);
+    await world.tick();
+    world.clock.advance(40 * 60_000);
+    for (let n = 0; n < 6; n += 1) await world.send();
+    for (const { jobName } of world.open()) if (jobName !== undefined) world.cluster.succeed(jobName);
+    world.clock.advance(60_000);
+    await world.tick();
+    await world.tick();
+    const { waitsFor } = await explained(world, world.open().at(-1));
+    const { estimate } = waitsFor ?? {};
+    expect(estimate).toMatchObject({ closed: 2 });
+    expect(estimate?.ms).toBe(41 * 60_000);
+    expect(estimate?.leastMs).toBe(60_000);
+  });
+
   it("takes as long after a restart of the replica that ticks", async () => {
     const world = makeWorld([aModule({ maxActive: 2 })]);
     for (let n = 0; n < 6; n += 1) await world.send();
