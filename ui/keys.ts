@@ -39,6 +39,13 @@ function actOn(): void {
   requestAnimationFrame(() => document.querySelector<HTMLElement>(".aside [data-deed]")?.click());
 }
 
+/** Goes to the search box. What is typed takes the place of what was searched before. */
+function goToSearch(): void {
+  const input = document.querySelector<HTMLInputElement>("#search");
+  input?.focus();
+  input?.select();
+}
+
 /** Does what the keys of the page do: / searches, j and k move, x selects, r acts, ? lists them. */
 export function useKeys(showHelp: () => void): void {
   useEffect(() => {
@@ -46,7 +53,7 @@ export function useKeys(showHelp: () => void): void {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
       if (document.querySelector("dialog[open]")) return;
       const deed = {
-        "/": () => document.querySelector<HTMLInputElement>("#search")?.focus(),
+        "/": goToSearch,
         j: () => move(1),
         k: () => move(-1),
         x: () => tickOf(focusedRow())?.click(),

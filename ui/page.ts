@@ -5,6 +5,7 @@ import { findToken, isLocked } from "./api.ts";
 import { html } from "./html.ts";
 import { useKeys } from "./keys.ts";
 import { ActionPlace } from "./parts/action.ts";
+import { CommandLine } from "./parts/command.ts";
 import { Plain } from "./parts/text.ts";
 import { ProblemNote, View } from "./parts/view.ts";
 import { type Session, SessionContext } from "./session.ts";
@@ -66,6 +67,11 @@ function Header({ session, view }: { readonly session: Session; readonly view: s
   useEffect(() => {
     document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [view]);
+  // What was searched stands there as long as its answer is shown.
+  useEffect(() => {
+    const input = document.querySelector<HTMLInputElement>("#search");
+    if (input && view !== "search" && input !== document.activeElement) input.value = "";
+  }, [view]);
   return html`
     <header>
       <div class="top">
@@ -126,7 +132,8 @@ function Locked() {
   return html`
     <main id="main">
       <h1 tabindex="-1">Dispatcher</h1>
-      <p class="note">Open the address that <code>dispatcher ui</code> printed. It has a secret, without which this page shows nothing.</p>
+      <p class="note">Open the address that <code>dispatcher ui</code> printed. It has a secret, without which this page shows nothing. If you have it no more, end that command and start it again.</p>
+      <${CommandLine} command="dispatcher ui" />
     </main>
   `;
 }

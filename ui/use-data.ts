@@ -71,6 +71,12 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
   return { ...(data === undefined ? {} : { data }), ...(problem === undefined ? {} : { problem }), again };
 }
 
+/** The names of the modules, to choose among. */
+export function useModuleNames(): readonly string[] {
+  const { data } = useData<{ readonly modules: readonly { readonly name: string }[] }>("/modules");
+  return data?.modules.map(({ name }) => name) ?? [];
+}
+
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- Who asks knows what is answered there.
 function dataOf<Data>({ data }: Known): Data {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Each address has answers of one kind.

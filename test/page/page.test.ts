@@ -120,6 +120,34 @@ describe("a view", () => {
   });
 });
 
+describe("a filter", () => {
+  it("keeps what a person types while the list is read again, and holds once the person pauses", async () => {
+    const { page } = await open("runs");
+    const box = page.getByLabel("Module");
+    await box.pressSequentially("slo", { delay: 20 });
+    await page.waitForURL(/module=slo$/);
+    // The list is read several times.
+    await page.waitForTimeout(5_000);
+    expect(await box.inputValue()).toBe("slo");
+    await box.pressSequentially("w");
+    await box.press("Enter");
+    await page.waitForURL(/module=slow/);
+    await page.locator("[data-row]").first().waitFor();
+    expect(await page.locator("[data-row]").count()).toBe(3);
+    expect(await page.locator("datalist option").count()).toBe(8);
+  });
+
+  it("of the status offers those alone that the runs of the list can have", async () => {
+    const { page } = await open("runs?which=closed&status=failed");
+    const words = () => page.getByLabel("Status").locator("option").allTextContents();
+    expect(await words()).toEqual(["any", "succeeded", "failed", "rejected", "cancelled", "lost", "withdrawn"]);
+    await page.locator(".filters select").first().selectOption("");
+    await page.waitForURL((url) => !url.search.includes("status"));
+    expect(await words()).not.toContain("failed");
+    expect(await page.getByLabel("Status").inputValue()).toBe("");
+  });
+});
+
 describe("what others wrote", () => {
   it("is shown as text: an id, a log line, a body", async () => {
     const { page, complaints } = await open(
@@ -263,6 +291,30 @@ describe("an action", () => {
     await group.waitFor({ state: "detached" });
   });
 
+  it("that is ordered stays open until it is answered, because it can't be taken back", async () => {
+    const { page } = await open("modules/idle");
+    await page.getByRole("button", { name: "Pause idle" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    await dialog.getByText("Would be done").waitFor();
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    await page.route("**/api/v1/modules/idle/pause", async (route) => {
+      await held;
+      await route.continue();
+    });
+    await dialog.getByRole("button", { name: "Pause idle" }).click();
+    await dialog.getByText("can't be taken back").waitFor();
+    expect(await dialog.getByRole("button", { name: "Leave it" }).isDisabled()).toBe(true);
+    for (let press = 0; press < 3; press += 1) await page.keyboard.press("Escape");
+    expect(await dialog.isVisible()).toBe(true);
+    goOn();
+    await dialog.getByText("Done", { exact: true }).waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+    await stack.dispatcher("modules", "resume", "idle");
+  });
+
   it("is only tried by a page that only looks", async () => {
     const { page } = await open("modules/idle", {}, looking);
     await page.getByRole("button", { name: "Pause idle" }).click();
@@ -291,6 +343,19 @@ describe("an action", () => {
   });
 });
 
+describe("Repair", () => {
+  it("gives no all-clear of what could not be compared", async () => {
+    const { page } = await open("repair");
+    await page.getByText("Nothing needs to be repaired").waitFor();
+    const unfinished = [{ phase: "open runs", detail: "The table can't be used." }];
+    await page.route("**/api/v1/audit", (route) => route.fulfill({ json: { findings: [], looked: {}, unfinished } }));
+    await page.getByRole("button", { name: "Look again" }).click();
+    await page.getByText("Not compared: open runs").waitFor();
+    await page.getByText("Nothing is known of what was not compared").waitFor();
+    expect(await page.getByText("Nothing needs to be repaired").count()).toBe(0);
+  });
+});
+
 describe("by the keyboard alone, a person", () => {
   it("finds a run by its message's id, and comes back", async () => {
     const { page } = await open();
@@ -301,6 +366,19 @@ describe("by the keyboard alone, a person", () => {
     await page.goBack();
     await page.getByRole("heading", { name: "Now" }).waitFor();
     expect(page.url()).toBe(new URL("/api/ui/", acting).href);
+  });
+
+  it("types the next id over the one that was searched before", async () => {
+    const { page } = await open();
+    for (const id of ["no-such-1", "no-such-2"]) {
+      await page.keyboard.press("/");
+      await page.keyboard.type(id);
+      await page.keyboard.press("Enter");
+      await page.getByRole("heading", { name: `Search: ${id}`, exact: true }).waitFor();
+    }
+    await page.getByRole("link", { name: "Modules" }).click();
+    await page.getByRole("heading", { name: "Modules" }).waitFor();
+    expect(await page.locator("#search").inputValue()).toBe("");
   });
 
   it("moves through a list, selects and opens a row, and closes a dialog", async () => {

@@ -152,27 +152,42 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     }
   };
   const { step, isBusy, round, problem } = state;
+  // What was ordered can't be taken back, so that its answer is waited for.
+  const isOrdered = isBusy && step === "tried";
+  useEffect(() => {
+    if (!isOrdered) return undefined;
+    const keepOpen = (event: KeyboardEvent) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault();
+      if (deed.rounds) stop();
+    };
+    addEventListener("keydown", keepOpen);
+    return () => removeEventListener("keydown", keepOpen);
+  }, [isOrdered]);
+  const refuseToClose = (event: Event) => {
+    if (isOrdered) event.preventDefault();
+  };
   const acted = round?.acted;
   const isRefused = acted !== undefined && !mayBeDone(acted);
   const isTypedRight = !deed.isTyped || Number(typed["count"]) === acted?.plan?.chosen;
   return html`
-    <dialog ref=${dialog} onClose=${onClose} aria-labelledby="deed">
+    <dialog ref=${dialog} onCancel=${refuseToClose} onClose=${onClose} aria-labelledby="deed">
       <form method="dialog" onSubmit=${(event: Event) => event.preventDefault()}>
         <h2 id="deed">${deed.words}</h2>
         <p>${deed.says}</p>
         ${
           step !== "done" &&
           html`
-            ${(deed.fields ?? []).map((field) => html`<${FieldOf} field=${field} value=${typed[field.name]} onInput=${type(field.name)} />`)}
+            ${(deed.fields ?? []).map((field) => html`<${FieldOf} field=${field} value=${typed[field.name]} isBusy=${isBusy} onInput=${type(field.name)} />`)}
             <label>
-              <span>Why <span class="hint">for those who see it later</span></span>
-              <input value=${typed["why"] ?? ""} maxlength="1000" onInput=${type("why")} />
+              <span>Why (for those who see it later)</span>
+              <input value=${typed["why"] ?? ""} maxlength="1000" readonly=${isBusy} onInput=${type("why")} />
             </label>
           `
         }
         <div aria-live="polite">
           ${problem && html`<${ProblemNote} problem=${problem} />`}
-          ${isBusy && round && round.of > 1 && html`<${HowFar} round=${round} />`}
+          ${isBusy && html`<${HowFar} round=${round} isOrdered=${isOrdered} />`}
           ${state.isStopped && round && html`<p class="note wait">Stopped after ${countText(round.done)} of ${countText(round.of)}. What was done stays done.</p>`}
           ${acted && html`<${ActedNote} acted=${acted} />`}
         </div>
@@ -184,7 +199,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           !isRefused &&
           html`<label>
             It can't be brought back. Type ${acted?.plan?.chosen} to go on
-            <input inputmode="numeric" value=${typed["count"] ?? ""} onInput=${type("count")} />
+            <input inputmode="numeric" value=${typed["count"] ?? ""} readonly=${isBusy} onInput=${type("count")} />
           </label>`
         }
         ${
@@ -203,7 +218,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           ${
             isBusy && deed.rounds
               ? html`<button type="button" onClick=${stop}>Stop</button>`
-              : html`<button type="button" onClick=${() => dialog.current?.close()}>${step === "done" ? "Close" : "Leave it"}</button>`
+              : html`<button type="button" disabled=${isOrdered} onClick=${() => dialog.current?.close()}>${step === "done" ? "Close" : "Leave it"}</button>`
           }
         </div>
       </form>
@@ -214,24 +229,30 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
 interface FieldProps {
   readonly field: Field;
   readonly value: string | undefined;
+  readonly isBusy: boolean;
   readonly onInput: (event: Event) => void;
 }
 
-function FieldOf({ field: { label, choices, isNumber }, value, onInput }: FieldProps) {
+function FieldOf({ field: { label, choices, isNumber }, value, isBusy, onInput }: FieldProps) {
   return html`
     <label>
       ${label}
       ${
         choices
-          ? html`<select value=${value} onChange=${onInput}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>`
-          : html`<input inputmode=${isNumber ? "numeric" : "text"} value=${value} onInput=${onInput} />`
+          ? html`<select value=${value} disabled=${isBusy} onChange=${onInput}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>`
+          : html`<input inputmode=${isNumber ? "numeric" : "text"} value=${value} readonly=${isBusy} onInput=${onInput} />`
       }
     </label>
   `;
 }
 
-/** Says how far an action is that takes several requests. */
-function HowFar({ round: { done, of } }: { readonly round: Round }) {
+/** Says that an action is under way, and how far it is if it takes several requests. */
+function HowFar({ round, isOrdered }: { readonly round?: Round; readonly isOrdered: boolean }) {
+  if (!round || round.of <= 1 || (isOrdered && round.done === round.of)) {
+    const words = isOrdered ? "It is being done, and can't be taken back." : "Looking what it would do.";
+    return html`<p class="far"><progress aria-label="It is under way" /> ${words}</p>`;
+  }
+  const { done, of } = round;
   return html`<p class="far"><progress value=${done} max=${of} aria-label="How far it is" /> ${countText(done)} of ${countText(of)}</p>`;
 }
 

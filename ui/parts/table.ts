@@ -7,6 +7,8 @@ export interface Column<Row> {
   readonly show: (row: Row) => Children;
   /** Numbers and times stand at the right, one below the other. */
   readonly isNumber?: boolean;
+  /** A time in words, which has a width of its own, so that it does not move the others as it goes on. */
+  readonly isTime?: boolean;
   /** It takes the room that is left. */
   readonly isWide?: boolean;
 }
@@ -65,8 +67,8 @@ export function Table<Row>({ caption, columns, rows, name, selection }: TablePro
   `;
 }
 
-function cell<Row>({ head, show, isNumber, isWide }: Column<Row>, row: Row, index: number) {
-  const classes = [isNumber ? "number" : "", isWide ? "wide" : ""].join(" ").trim();
+function cell<Row>({ head, show, isNumber, isTime, isWide }: Column<Row>, row: Row, index: number) {
+  const classes = [isNumber ? "number" : "", isTime ? "time" : "", isWide ? "wide" : ""].join(" ").trim();
   return index === 0
     ? html`<th scope="row" class=${classes} data-head=${head}>${show(row)}</th>`
     : html`<td class=${classes} data-head=${head}>${show(row)}</td>`;

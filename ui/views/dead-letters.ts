@@ -12,7 +12,7 @@ import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
 import { Age } from "../time.ts";
-import { useData } from "../use-data.ts";
+import { useData, useModuleNames } from "../use-data.ts";
 
 type Row = NotedLetter & { readonly id: string };
 interface LettersPage {
@@ -20,8 +20,8 @@ interface LettersPage {
   readonly next?: string;
 }
 
-const FILTERS: readonly Filter[] = [
-  { name: "module", label: "Module" },
+const filtersFor = (modules: readonly string[]): readonly Filter[] => [
+  { name: "module", label: "Module", offers: modules },
   { name: "reason", label: "Reason", choices: [["", "any"], ...REASONS.map((reason) => [reason, reason] as const)] },
   { name: "group", label: "Group" },
 ];
@@ -37,6 +37,7 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
   const selection = useSelection(addressOf(place.steps, filters), letters);
   const isFiltered = Object.values(filters).some((value) => value !== "");
   const isMore = next !== undefined || after !== undefined;
+  const modules = useModuleNames();
   const { group, module, reason } = filters;
   const alike = { ...(group ? { group } : {}), ...(module ? { module } : {}), ...(reason ? { reason } : {}) };
   const chosen = selection.rows.map(({ id }) => id);
@@ -54,7 +55,7 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
     `;
   return html`
     <${View} title="Dead letters" aside=${deeds}>
-      <${Filters} place=${place} filters=${FILTERS} />
+      <${Filters} place=${place} filters=${filtersFor(modules)} />
       <${SelectionBar} selection=${selection} shown=${letters} mayAll=${isMore && isFiltered} />
       <${Ready} loaded=${loaded} show=${(page: LettersPage) => shown(page, place, selection)} />
     <//>
@@ -81,6 +82,6 @@ const COLUMNS: readonly Column<Row>[] = [
   { head: "Reason", show: ({ reason }) => reason },
   { head: "Exit", show: ({ exitCode }) => exitCode ?? "–", isNumber: true },
   { head: "Tries", show: ({ attempts }) => attempts, isNumber: true },
-  { head: "Age", show: ({ closedAt }) => html`<${Age} at=${closedAt} />`, isNumber: true },
+  { head: "Age", show: ({ closedAt }) => html`<${Age} at=${closedAt} />`, isNumber: true, isTime: true },
   { head: "Last words", show: ({ group }) => html`<${Plain} text=${group.text || "–"} mono />`, isWide: true },
 ];

@@ -36,7 +36,11 @@ export function RepairView() {
           ${tooYoungText({ tooYoung }).map((text) => html`<p class="note"><${Plain} text=${text} /></p>`)}
           ${
             findings.length === 0
-              ? html`<${Nothing}>Nothing needs to be repaired.<//>`
+              ? html`<${Nothing}>${
+                  unfinished.length === 0
+                    ? "Nothing needs to be repaired."
+                    : "Nothing is known of what was not compared. Look again once it can be read."
+                }<//>`
               : html`<ul class="findings">
                   ${findings.map(
                     (finding) => html`<li data-row>

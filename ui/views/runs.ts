@@ -16,7 +16,7 @@ import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
 import { Age, now } from "../time.ts";
-import { useData } from "../use-data.ts";
+import { useData, useModuleNames } from "../use-data.ts";
 
 type Row = RunListed;
 interface RunsPage {
@@ -25,22 +25,24 @@ interface RunsPage {
   readonly next?: string;
 }
 
-const FILTERS: readonly Filter[] = [
+/** Runs that are over have other statuses than open ones. */
+const filtersFor = (which: "open" | "closed", modules: readonly string[]): readonly Filter[] => [
   {
     name: "which",
+    clears: "status",
     label: "Runs",
     choices: [
       ["", "open"],
       ["closed", "over"],
     ],
   },
-  { name: "module", label: "Module" },
+  { name: "module", label: "Module", offers: modules },
   {
     name: "status",
     label: "Status",
     choices: [
       ["", "any"],
-      ...[...OPEN_STATUSES, ...CLOSED_STATUSES].map((status) => [status, statusWord(status)] as const),
+      ...(which === "open" ? OPEN_STATUSES : CLOSED_STATUSES).map((status) => [status, statusWord(status)] as const),
     ],
   },
   { name: "source", label: "Source" },
@@ -83,9 +85,12 @@ export function RunsView({ place }: { readonly place: Place }) {
     loaded.again();
   };
   const deed = deedFor(which, selection, { ...query, status, hours });
+  // A status says by itself whether its runs are over.
+  const filtered = { ...place, query: { ...place.query, which: which === "closed" ? which : "" } };
+  const modules = useModuleNames();
   return html`
     <${View} title="Runs" aside=${deed && html`<${ActionButton} deed=${deed} onDone=${done} />`}>
-      <${Filters} place=${place} filters=${FILTERS} />
+      <${Filters} place=${filtered} filters=${filtersFor(which, modules)} />
       <${SelectionBar} selection=${selection} shown=${runs} mayAll=${isMore} read=${read} most=${MOST[which]} />
       <${Ready} loaded=${loaded} show=${(page: RunsPage) => shown(page, place, selection)} />
     <//>
@@ -142,6 +147,6 @@ const COLUMNS: readonly Column<Row>[] = [
   { head: "Status", show: ({ status }) => html`<${StatusChip} status=${status} />` },
   { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },
   { head: "Try", show: (run) => ("closedAt" in run ? attemptsHad(run) : run.attempt), isNumber: true },
-  { head: "Age", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} />`, isNumber: true },
+  { head: "Age", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} />`, isNumber: true, isTime: true },
   { head: "Why", show: (run) => why(whyText(run, now())), isWide: true },
 ];
