@@ -1,6 +1,7 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import { readConfig, readConfigOver, type Settings, strayNames } from "../../shared/config.ts";
 import { readLocalSettings } from "../../shared/settings/local-settings.ts";
+import { note } from "../text/print.ts";
 import type { TargetFlags } from "./flags.ts";
 import { untilStateIsSure } from "./stack-state.ts";
 
@@ -9,6 +10,8 @@ export interface Found {
   readonly settings: Settings;
   /** Where it is: the stack of this machine, named by settings, or a release in a cluster. */
   readonly kind: "stack" | "settings" | "release";
+  /** Whether its app takes connections and says nothing. */
+  readonly isSilent?: true;
   /** Its own words for a person, such as `release dispatcher in namespace dispatcher of context prod`. */
   readonly words: string;
   /** The cluster by the operator's own kubeconfig; undefined if the settings say which. */
@@ -21,6 +24,8 @@ export interface Found {
   readonly cleanUp?: () => Promise<void>;
 }
 
+const SILENT =
+  "The Dispatcher of this machine's stack does not answer: look what npm start prints. This goes on with its bus, storage and cluster.";
 const LOCAL_SETTINGS = "local.settings.json";
 const BUS = /^ServiceBus(__|$)/;
 const STORAGE = /^AzureWebJobsStorage(__|$)/;
@@ -33,14 +38,22 @@ const STORAGE = /^AzureWebJobsStorage(__|$)/;
  */
 export async function findTarget(flags: TargetFlags): Promise<Found> {
   if (flags.context !== undefined || flags.namespace !== undefined) return findRelease(flags);
-  return (await findOnThisMachine()) ?? findRelease({});
+  const found = await findOnThisMachine();
+  if (found?.isSilent) note(SILENT);
+  return found ?? findRelease({});
 }
 
 /** Finds the Dispatcher that this machine names: by its environment, its stack or its local.settings.json. */
 export async function findOnThisMachine(): Promise<Found | undefined> {
   if (has(process.env, BUS) && has(process.env, STORAGE)) return findBySettings();
   const stack = await untilStateIsSure();
-  if (stack) return { kind: "stack", words: "the stack of this machine", settings: readConfig(stack.settings) };
+  if (stack)
+    return {
+      kind: "stack",
+      words: "the stack of this machine",
+      settings: readConfig(stack.settings),
+      ...(stack.isSilent ? { isSilent: true } : {}),
+    };
   const values = { ...(await readLocalSettings(LOCAL_SETTINGS)), ...process.env };
   return has(values, BUS) || has(values, STORAGE) ? findBySettings() : undefined;
 }

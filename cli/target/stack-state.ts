@@ -36,17 +36,25 @@ export async function writeState(given: StackState, file = FILE): Promise<void> 
 export async function readState(file = FILE): Promise<StackState | undefined> {
   const recorded = await recordedState(file);
   // The system reuses process ids, so only the app's answer proves that this stack runs.
-  return recorded && (await answers(recorded.app)) ? recorded : undefined;
+  return recorded && (await answerOf(recorded.app)) === "alive" ? recorded : undefined;
 }
 
 /**
  * The same, for a command that would go on to another Dispatcher if there is no stack. Waits for an app that is away
- * because it loads changed modules. Rejects with a Refusal if the process is there and the app stays away.
+ * because it loads changed modules. An app that takes the connection and says nothing, as a process that was halted, is
+ * `isSilent`: bus, storage and cluster are processes of their own and may answer. Rejects with a Refusal if the process
+ * is there and the app stays away.
  */
-export async function untilStateIsSure(file = FILE, patienceMs = RELOAD_MS): Promise<StackState | undefined> {
+export async function untilStateIsSure(
+  file = FILE,
+  patienceMs = RELOAD_MS,
+): Promise<(StackState & { readonly isSilent?: true }) | undefined> {
   for (const until = Date.now() + patienceMs; ; await sleep(LOOK_AGAIN_MS)) {
     const recorded = await recordedState(file);
-    if (!recorded || (await answers(recorded.app))) return recorded;
+    if (!recorded) return undefined;
+    const answer = await answerOf(recorded.app);
+    if (answer === "alive") return recorded;
+    if (answer === "silent") return { ...recorded, isSilent: true };
     if (Date.now() >= until)
       throw new Refusal(
         `The stack of this machine (process ${recorded.pid}) does not answer. Look what it prints, or stop it with: kill ${recorded.pid}. If that is another program, delete ${file}`,
@@ -68,12 +76,12 @@ export async function removeState(pid: number, file = FILE): Promise<void> {
   if (parsed.success && parsed.data.pid === pid) await rm(file, { force: true });
 }
 
-async function answers(app: string): Promise<boolean> {
+async function answerOf(app: string): Promise<"alive" | "silent" | "away"> {
   try {
     const response = await fetch(`${app}/api/health/live`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) });
-    return response.ok;
-  } catch {
-    return false;
+    return response.ok ? "alive" : "away";
+  } catch (error) {
+    return error instanceof Error && error.name === "TimeoutError" ? "silent" : "away";
   }
 }
 

@@ -53,6 +53,24 @@ describe("the state file", () => {
     await expect(stat(file)).rejects.toThrow("ENOENT");
   });
 
+  test("serves the commands while the app takes connections and says nothing", { timeout: 20_000 }, async () => {
+    const halted = createServer(() => {}).listen(0, "127.0.0.1");
+    await vi.waitFor(() => expect(halted.listening).toBe(true));
+    const address = halted.address();
+    const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+    const file = join(directory, "halted.json");
+    const state = {
+      pid: process.pid,
+      app: `http://127.0.0.1:${port}`,
+      settings: { ServiceBus: "secret" },
+      entities: [],
+    };
+    await writeState(state, file);
+    expect(await untilStateIsSure(file)).toEqual({ ...state, isSilent: true });
+    halted.closeAllConnections();
+    await new Promise((resolve) => halted.close(resolve));
+  });
+
   test("is not read if the process is gone, or the file is malformed", async () => {
     const file = join(directory, "stale.json");
     expect(await readState(file)).toBeUndefined();
