@@ -180,7 +180,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           html`
             ${(deed.fields ?? []).map((field) => html`<${FieldOf} field=${field} value=${typed[field.name]} isBusy=${isBusy} onInput=${type(field.name)} />`)}
             <label>
-              <span>Why (for those who see it later)</span>
+              <span>Why, for those who see it later</span>
               <input value=${typed["why"] ?? ""} maxlength="1000" readonly=${isBusy} onInput=${type("why")} />
             </label>
           `
