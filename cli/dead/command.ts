@@ -23,12 +23,13 @@ export function addDead(program: Command): void {
     .addHelpText("after", GROUPS_HELP)
     .action((flags) => end(async () => (await import("./groups.ts")).listGroups(flags)));
   withWanted(withOutput(withTarget(dead.command("ls"))))
-    .description("Lists dead letters by module, reason and group, the newest of each group first.")
+    .description("Lists dead letters: the newest first, or if there are more than one list has, group by group.")
     .option("--limit <n>", "so many at most", wholeNumber(1, MOST), 100)
     .option("--after <run>", "only those behind this one, which was the last of a list")
     .action((flags) => end(async () => (await import("./ls.ts")).listLetters(flags)));
   withOutput(withTarget(dead.command("show")))
     .argument("<run>", "the id of its run, such as thumbnails:42:1732400000000, or an id of its message")
+    .option("--content", "also its body and properties, which takes the right to receive from its queue")
     .description("Shows all that is known of one dead letter.")
     .addHelpText("after", "\nEnds with 0 if it is one, 1 if it is none or can't be read, 2 for wrong flags.")
     .action((run, flags) => end(async () => (await import("./show.ts")).showLetter(run, flags)));

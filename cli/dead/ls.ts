@@ -33,14 +33,20 @@ export async function listLetters({ limit, after, output, ...flags }: Flags): Pr
     const last = after === undefined ? undefined : await letterNamed(operator, after);
     const { letters, isMore } = await operator.deadLetters(wantedOf(flags), { limit, after: last });
     if (letters.length === 0 && flags.module !== undefined) refuseUnknown(moduleOf(flags.module), target.deps.modules);
-    const rows = letters.map((letter) => ({ run: runId(letter), ...letter }));
+    // A list that is whole comes by its ends. The pages of a longer one come as the rows are ordered.
+    const isWhole = !isMore && last === undefined;
+    const rows = (isWhole ? letters.toSorted((a, b) => b.closedAt - a.closedAt) : letters).map((letter) => ({
+      run: runId(letter),
+      ...letter,
+    }));
     printList(rows, output, {
       columns: columns(target.deps.clock.now()),
       name: runId,
       none: "there are no such dead letters",
     });
     const end = letters.at(-1);
-    if (isMore && end) note(plainText(`there are more; go on with: --after ${runId(end)}`));
+    if (isMore && end)
+      note(plainText(`there are more, by source, module, reason and group; go on with: --after ${runId(end)}`));
     return 0;
   } finally {
     await target.close();

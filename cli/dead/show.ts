@@ -1,6 +1,7 @@
 import { makeOperator } from "../../shared/operate/operator.ts";
+import { bodyText } from "../../shared/operate/views/body-text.ts";
 import type { LetterOnBus } from "../../shared/operate/views/dead-letters.ts";
-import type { Sought } from "../../shared/operate/views/sought.ts";
+import { mapFound, type Sought } from "../../shared/operate/views/sought.ts";
 import { type ClosedRun, runId } from "../../shared/run/run.ts";
 import { onlyOne } from "../runs/one-run.ts";
 import type { TargetFlags } from "../target/flags.ts";
@@ -13,14 +14,21 @@ import { type FoundLetter, foundLetter } from "./found-letter.ts";
 import { moduleText } from "./wanted.ts";
 
 /** Shows one dead letter of a Dispatcher. Throws a Refusal if the run has none. */
-export async function showLetter(id: string, { output, ...flags }: TargetFlags & { readonly output: Output }) {
+export async function showLetter(
+  id: string,
+  { output, content = false, ...flags }: TargetFlags & { readonly output: Output; readonly content?: boolean },
+) {
   const target = await openTarget(flags);
   try {
     const operator = makeOperator(target.deps, target.log);
     const named = await operator.find(id);
-    const found = foundLetter(id, await operator.deadLetter(named ? runId(onlyOne(named, id)) : id));
+    const found = foundLetter(
+      id,
+      await operator.deadLetter(named ? runId(onlyOne(named, id)) : id, { withContent: content }),
+    );
     const { letter, run, onBus } = found;
-    if (output === "json") print(plainJson({ run: runId(letter), ...letter, ...factsOf(run), onBus }, 2));
+    if (output === "json")
+      print(plainJson({ run: runId(letter), ...letter, ...factsOf(run), onBus: readable(onBus) }, 2));
     else if (output === "name") print(plainText(runId(letter)));
     else for (const line of linesOf(found, target.deps.clock.now())) print(line);
     return 0;
@@ -35,7 +43,7 @@ function factsOf({ verdict, correlationId, subject, failures, interruptions, job
   return { description, correlationId, subject, failures, interruptions, jobName, lastError, logsUrl };
 }
 
-function linesOf({ letter, run, onBus }: FoundLetter, now: number): string[] {
+export function linesOf({ letter, run, onBus }: FoundLetter, now: number): string[] {
   const { exitCode, group } = letter;
   const when = (at: number) => `${new Date(at).toISOString()} (${lengthText(now - at)} ago)`;
   const lines: readonly (readonly [name: string, value: string | undefined])[] = [
@@ -55,6 +63,7 @@ function linesOf({ letter, run, onBus }: FoundLetter, now: number): string[] {
     ["last log", run.logsUrl],
     ["on the bus", onBusText(onBus)],
     ...stampsOf(onBus),
+    ...contentOf(onBus),
   ];
   const widest = Math.max(...lines.map(([name]) => name.length));
   return lines.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(widest)}  ${plainText(value)}`]));
@@ -64,6 +73,23 @@ function onBusText(onBus: Sought<LetterOnBus>): string {
   if ("unavailable" in onBus) return `it can't be looked at: ${onBus.unavailable}`;
   if (onBus.found === null) return "no letter of this run has its number, so most likely a person has taken it out";
   return `${onBus.found.state}, with a body of ${onBus.found.bodyBytes} bytes`;
+}
+
+function contentOf(onBus: Sought<LetterOnBus>): [name: string, value: string][] {
+  const { content } = "found" in onBus ? (onBus.found ?? {}) : {};
+  if (!content) return [];
+  const { body, encoding } = bodyText(content.body);
+  return [
+    ["properties", plainJson(content.properties)],
+    [encoding === "utf8" ? "body" : "body (base64)", body],
+  ];
+}
+
+/** Writes the body as text if it is text, and otherwise as base64. */
+function readable(onBus: Sought<LetterOnBus>): object {
+  return mapFound(onBus, (found) =>
+    found.content ? { ...found, content: { ...found.content, ...bodyText(found.content.body) } } : found,
+  );
 }
 
 function stampsOf(onBus: Sought<LetterOnBus>): [name: string, value: string][] {

@@ -35,7 +35,7 @@ function doneText(answer: Answer & { kind: "done" | "would" }): string {
     case "accepted the loss":
       return "the next ticks close its runs whose messages are missing, and the others go on";
     case "ordered the end":
-      return "the next ticks end its Job and dead-letter its message";
+      return "the Dispatcher ends its Job within 10 s, and then dead-letters its message";
     case "recorded a verdict": {
       const follows = `the next tick ${answer.outcome === "succeeded" ? "completes" : "dead-letters"} its message`;
       return answer.last ? `that was its last attempt, so ${follows}` : follows;
@@ -47,7 +47,7 @@ function doneText(answer: Answer & { kind: "done" | "would" }): string {
     case "mended":
       return MENDED[answer.what];
     case "limited":
-      return `from 10 s from now on, ${limitText(answer)}`;
+      return `within 10 s, ${limitText(answer)}`;
     case "resumed":
       return "what waited starts within 10 s, the message enqueued first at the front";
     case "ordered a redrive":

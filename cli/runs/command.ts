@@ -85,7 +85,8 @@ function addList(runs: Command): void {
       "after",
       `
 Open runs come in the order in which they go on: those at work, in line, for later, and held. AGE is
-since the message was enqueued. Closed runs come by the day of their messages, the newest first.
+since the message was enqueued. Closed runs come by their ends, the newest first, if they fit into
+one list. Longer lists come by the day of their messages, the newest first, and in a day by source.
 TOOK is from the message to the end of its run.
 A list by module, status or time may have to read many rows. It then says how far it came.`,
     )

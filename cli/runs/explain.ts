@@ -20,6 +20,9 @@ const OUTCOMES: Readonly<Record<ClosedStatus, string>> = {
   withdrawn: "its dead letter lies where it lay, and can be redriven again",
 };
 
+/** The causes for which a run does not wait, because its Job is there. */
+const AT_WORK: ReadonlySet<string> = new Set(["job-at-work", "job-terminating"]);
+
 type Estimate = NonNullable<NonNullable<Open["waitsFor"]>["estimate"]>;
 type Closed = Extract<Explanation, { readonly kind: "closed" }>;
 type Open = Extract<Explanation, { readonly kind: "open" }>;
@@ -64,20 +67,26 @@ function* openSentences(explained: Open): Generator<string> {
   if (run.lastError !== undefined) yield `Its last error was: ${run.lastError}`;
   for (const action of actions) yield `By hand: ${handText(action)}`;
   const seen = [
-    `Job ${facts.jobName} ${facts.job.phase}`,
-    ...(facts.message === undefined ? [] : [`message ${facts.message}`]),
-    ...(facts.slot === undefined ? [] : [facts.slot.start ? "a free place" : `no place: ${facts.slot.cause}`]),
-    ...(facts.cancelled ? ["cancelled by a person"] : []),
+    `Job ${facts.jobName} is ${facts.job.phase}`,
+    ...(facts.message === undefined ? [] : [`its message is ${facts.message}`]),
+    ...(facts.slot === undefined ? [] : [facts.slot.start ? "a place is free" : CAUSES[facts.slot.cause]]),
+    ...(facts.cancelled ? ["a person cancelled it"] : []),
   ];
-  yield `Seen: ${seen.join(", ")}. Rule \`${rule}\` says: ${decision.do}.`;
+  const next = decision.do === "leave" ? "leaves it as it is" : `does this: ${decision.do}`;
+  yield `What was seen: ${seen.join(", ")}. A tick that sees this ${next} (rule ${rule}, see docs/architecture.md).`;
   if (unavailable !== undefined) yield `Not all could be seen: ${unavailable}`;
 }
 
 function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Generator<string> {
   const until = wait.until === undefined ? "" : `, until ${timeText(wait.until)} (in ${lengthText(wait.until - now)})`;
-  yield `It waits because ${CAUSES[wait.cause]} (${wait.cause})${until}.`;
+  if (AT_WORK.has(wait.cause)) yield `${upper(CAUSES[wait.cause])}${until}. It waits for nothing else.`;
+  else yield `It waits because ${CAUSES[wait.cause]} (${wait.cause})${until}.`;
   if (wait.ahead) yield `Ahead of it in its module's line: ${countText(wait.ahead)}.`;
   if (wait.estimate) yield estimateText(wait.estimate);
+}
+
+function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function estimateText({ ms, leastMs, isMore, closed, since }: Estimate): string {

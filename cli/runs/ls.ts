@@ -67,9 +67,20 @@ async function readRuns(
     return { runs: listed, ...(found?.isMore ? { more: "there are more of them" } : {}) };
   }
   const page = await operator.runs(wanted, { limit, from: after });
+  if (page.next === undefined && after === undefined) return { runs: byEnd(page.runs) };
   if (page.next === undefined) return { runs: page.runs };
+  const order = page.runs.some(isClosed) ? ", by the day of their messages and by source" : "";
   const scanned = page.scanned > page.runs.length ? `, after ${page.scanned} rows` : "";
-  return { runs: page.runs, more: `there are more${scanned}; go on with: --after ${page.next}` };
+  return { runs: page.runs, more: `there are more${scanned}${order}; go on with: --after ${page.next}` };
+}
+
+/** Orders runs by their ends, the newest first, if all of a list are there. Open ones stay as they are. */
+export function byEnd<Listed extends object>(runs: readonly Listed[]): readonly Listed[] {
+  return runs.toSorted((a, b) => endOf(b) - endOf(a));
+}
+
+function endOf(run: object): number {
+  return "closedAt" in run && typeof run.closedAt === "number" ? run.closedAt : 0;
 }
 
 /** Adds the last line of each Job that runs. */
@@ -122,6 +133,7 @@ export function whyText(run: Row, now: number): string {
     return [redriven && redrivenMark(redriven), why].filter(Boolean).join("; ");
   }
   if (waitsFor === undefined) return lastLine ?? "";
-  const until = notBefore > now && !isClosed(run) ? ` until ${timeText(notBefore)}` : "";
+  // A held run waits for its gate. Its time is only when a tick looks at it again.
+  const until = notBefore > now && !isClosed(run) && waitsFor !== "held" ? ` until ${timeText(notBefore)}` : "";
   return [`${WAITS[waitsFor]}${until}`, lastError].filter(Boolean).join("; ");
 }

@@ -12,6 +12,7 @@ import { wrapped } from "../text/table.ts";
 import { counted, timeText } from "../text/times.ts";
 import { handText, jobStateText } from "./hand-words.ts";
 import { eventText, noEventsText, noJobText } from "./job-words.ts";
+import { lastErrorText } from "./last-error.ts";
 import { known, oneRun } from "./one-run.ts";
 import { redrivenText } from "./redriven-text.ts";
 import { stepLines } from "./steps.ts";
@@ -34,6 +35,7 @@ export async function showRun(id: string, { content, job, ...flags }: ShowFlags)
     if (flags.output === "json") print(plainJson({ ...readable(run), ...(whole ? { inCluster: whole } : {}) }, 2));
     else {
       printLines(linesOf(run, deps.clock.now()));
+      if (content) printLines(noContentLines(run));
       if (whole) printJob(whole);
     }
     return 0;
@@ -98,7 +100,7 @@ export function* linesOf(shownRun: RunShown, now: number): Generator<[string, st
   yield* jobLines(shownRun);
   for (const [index, line] of stepLines(shownRun, now).entries()) yield plain(index === 0 ? "times" : "", line);
   for (const [index, action] of actions.entries()) yield plain(index === 0 ? "by hand" : "", handText(action));
-  if (run.lastError !== undefined) yield plain("last error", run.lastError);
+  if (run.lastError !== undefined) yield plain("last error", lastErrorText(run));
   if (run.verdict)
     yield plain(
       "verdict",
@@ -110,6 +112,17 @@ export function* linesOf(shownRun: RunShown, now: number): Generator<[string, st
     const { body, encoding } = bodyText(content.body);
     yield plain(encoding === "utf8" ? "body" : "body (base64)", body);
   }
+}
+
+/** Says where the content of a message is that is not in its queue. */
+export function noContentLines({ run, message, redriven }: RunShown): [string, string][] {
+  if (!("found" in message) || message.found !== null) return [];
+  const isDead = isDeadLettered(run.status) && redriven === undefined;
+  return [
+    isDead
+      ? plain("body", `in the dead letter queue. See: dispatcher dead show ${runId(run)} --content`)
+      : plain("body", "gone with its message"),
+  ];
 }
 
 const PLACE_WORDS = {

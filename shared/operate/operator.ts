@@ -88,7 +88,7 @@ export interface Operator {
     page: { readonly limit: number; readonly after?: NotedLetter | undefined },
   ): Promise<LettersPage>;
   /** Shows a dead letter by the id of its run, or says why it is none. */
-  deadLetter(runId: string): Promise<DeadLetterFound>;
+  deadLetter(runId: string, options?: { readonly withContent?: boolean }): Promise<DeadLetterFound>;
   /** Gives the chosen dead letters with their messages: see `export-letters.ts`. */
   exportLetters(chosen: LettersChosen, onLook?: (looked: number) => void): AsyncIterable<ExportedLetter>;
   /** Lists all of the chosen dead letters, as their rows note them. */
@@ -163,7 +163,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     modules: () => listModules(deps),
     deadGroups: (which) => deadGroups(deps, which),
     deadLetters: (wanted, page) => deadLetters(deps, wanted, page),
-    deadLetter: (id) => deadLetter(deps, id),
+    deadLetter: (id, options) => deadLetter(deps, id, options),
     exportLetters: (chosen, onLook) => exportLetters(deps, chosen, onLook),
     chosenLetters: async (chosen) =>
       (await chooseLetters(deps, chosen)).flatMap(({ letters }) => [...letters.values()]),

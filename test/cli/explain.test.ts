@@ -36,7 +36,7 @@ describe("a run that is explained", () => {
       "It waits because its module has no free place (max-active).",
       "Ahead of it in its module's line: 1000 or more.",
       "Its turn comes in 2h or more, if its module goes on as it did since 1970-01-01T00:00:00Z: 12 runs closed.",
-      "Seen: Job m-x-7-1 absent, message deferred, no place: max-active. Rule `start` says: leave.",
+      "What was seen: Job m-x-7-1 is absent, its message is deferred, its module has no free place. A tick that sees this leaves it as it is (rule start, see docs/architecture.md).",
     ]);
   });
 
@@ -73,6 +73,13 @@ describe("a run that is explained", () => {
       "It waits because an attempt ended, and the next one has to wait (back-off), until 1970-01-01T00:01:10Z (in 1m).",
     );
     expect(said.at(-1)).toBe("Not all could be seen: the API server is away");
+  });
+
+  test("runs, and does not wait", () => {
+    const said = sentencesOf(
+      open({ decision: { do: "leave", cause: "job-at-work" }, waitsFor: { cause: "job-at-work" } }),
+    );
+    expect(said[1]).toBe("Its Job is at work. It waits for nothing else.");
   });
 
   test("goes on by itself", () => {

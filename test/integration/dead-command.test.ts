@@ -113,7 +113,7 @@ describe("in a pipe", () => {
     const listed = await inPipe("ls", "--group", group, "-o", "name");
     expect(listed.stdout.trimEnd().split("\n")).toEqual([runs[4], runs[2], runs[0]]);
     const first = await inPipe("ls", "--group", group, "--limit", "2", "-o", "name");
-    expect(first.stderr).toBe(`there are more; go on with: --after ${runs[2]}\n`);
+    expect(first.stderr).toBe(`there are more, by source, module, reason and group; go on with: --after ${runs[2]}\n`);
     const rest = await inPipe("ls", "--group", group, "--after", runs[2] ?? "", "-o", "name");
     expect(rest.stdout).toBe(`${runs[0]}\n`);
     const { code, stdout } = await inPipe("show", runs[0] ?? "");

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import { sentencesOf } from "../../cli/runs/explain.ts";
 import { handText, jobStateText } from "../../cli/runs/hand-words.ts";
 import { eventText, noEventsText, noJobText } from "../../cli/runs/job-words.ts";
+import { lastErrorText } from "../../cli/runs/last-error.ts";
 import { redrivenText } from "../../cli/runs/redriven-text.ts";
 import { wordsOf } from "../../cli/runs/steps.ts";
 import { lengthText, timeText } from "../../cli/text/times.ts";
@@ -140,7 +141,7 @@ function Facts({ shown }: { readonly shown: Shown }) {
         ] as const,
     ),
     ...actions.map((action) => ["By hand", html`<${Plain} text=${handText(action)} />`] as const),
-    ["Last error", run.lastError && html`<${Plain} text=${run.lastError} />`],
+    ["Last error", run.lastError && html`<${Plain} text=${lastErrorText(run)} />`],
     [
       "Verdict",
       run.verdict &&

@@ -52,6 +52,8 @@ export interface LetterOnBus {
   /** What the letter says: its reason and description, and what the Dispatcher stamped on it. */
   readonly stamps: Properties;
   readonly bodyBytes: number;
+  /** Only if it was asked for. */
+  readonly content?: Pick<PeekedMessage, "body" | "properties" | "contentType">;
 }
 
 /** What is known of one dead letter, or why it is none. */
@@ -77,9 +79,13 @@ export type DeadLetterFound =
 
 /**
  * Shows a dead letter by the id of its run. Costs the list of sources, two requests for each source of that name, and one
- * peek. If the bus is away, the rest is shown.
+ * peek. Body and properties are shown only if they are asked for. If the bus is away, the rest is shown.
  */
-export async function deadLetter(deps: LookDependencies, id: string): Promise<DeadLetterFound> {
+export async function deadLetter(
+  deps: LookDependencies,
+  id: string,
+  { withContent = false }: { readonly withContent?: boolean } = {},
+): Promise<DeadLetterFound> {
   const keys = await runsNamed(deps, id);
   if (keys.length === 0) return { kind: "unknown source" };
   const found = (await Promise.all(keys.map((key) => lastRunOf(deps, key)))).filter(({ kind }) => kind !== "none");
@@ -90,7 +96,7 @@ export async function deadLetter(deps: LookDependencies, id: string): Promise<De
   if (run.kind === "open") return { kind: "open" };
   const letter = notedLetter(run.run);
   if (!letter) return { kind: "other end", status: run.run.status, id: runId(run.run) };
-  return { kind: "dead letter", letter, run: run.run, onBus: await sought(peekAt(deps, letter)) };
+  return { kind: "dead letter", letter, run: run.run, onBus: await sought(peekAt(deps, letter, withContent)) };
 }
 
 /** Finds a run, or the last redrive of its letter if that is another: of one letter only the last run says how it is. */
@@ -102,11 +108,16 @@ async function lastRunOf({ table }: LookDependencies, key: RunKey): Promise<Foun
   return table.find(last?.kind === "open" && last.redrive > 0 ? { ...original, redrive: last.redrive } : key);
 }
 
-async function peekAt({ broker }: LookDependencies, letter: NotedLetter): Promise<LetterOnBus | undefined> {
+async function peekAt(
+  { broker }: LookDependencies,
+  letter: NotedLetter,
+  withContent: boolean,
+): Promise<LetterOnBus | undefined> {
   const { source, sequenceNumber } = letter;
   const message = await broker.peek({ deadLettersOf: source }, sequenceNumber);
   if (!message || nameOnLetter(source, message) !== nameOfRun(letter)) return undefined;
-  const { state, body, properties } = message;
+  const { state, body, properties, contentType } = message;
   const stamps = Object.fromEntries(Object.entries(properties).filter(([name]) => isLetterStamp(name)));
-  return { state, stamps, bodyBytes: body.byteLength };
+  const content = { body, properties, ...(contentType === undefined ? {} : { contentType }) };
+  return { state, stamps, bodyBytes: body.byteLength, ...(withContent ? { content } : {}) };
 }

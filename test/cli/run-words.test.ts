@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { whatText } from "../../cli/actions/actions.ts";
+import { linesOf as letterLines } from "../../cli/dead/show.ts";
+import { lastErrorText } from "../../cli/runs/last-error.ts";
+import { byEnd, whyText } from "../../cli/runs/ls.ts";
+import { noContentLines } from "../../cli/runs/show.ts";
+import { makeOperator } from "../../shared/operate/operator.ts";
+import { runId } from "../../shared/run/run.ts";
+import { aModule } from "../support/a-module.ts";
+import { aRun, T0 } from "../support/a-run.ts";
+import { makeWorld, RETRY, ticks } from "../support/world.ts";
+
+test("a held run waits for its gate, and for no time", () => {
+  const run = aRun({ status: "held", notBefore: T0 + 60_000, lastError: "no module takes it" });
+  const row = { id: runId(run), ...run, place: "held", waitsFor: "held" } as const;
+  expect(whyText(row, T0)).toBe("held at a gate; no module takes it");
+});
+
+test("the last error of a run that succeeded is an earlier attempt's", () => {
+  expect(lastErrorText({ status: "failed", lastError: "x" })).toBe("x");
+  expect(lastErrorText({ status: "succeeded", lastError: "x" })).toBe(
+    "x (of an earlier attempt; the run succeeded since)",
+  );
+});
+
+test("a resumed module had places", () => {
+  const action = { id: "1", at: T0, who: "ada", what: "resume", subject: "m", facts: { places: 0 } };
+  expect(whatText(action)).toBe("resume (it had 0 places)");
+});
+
+test("the content of a dead letter is shown if it is asked for, and a run says where it is", async () => {
+  const world = makeWorld([aModule({ retry: { ...RETRY, permanentExitCodes: [64] } })]);
+  await world.send({ properties: { tenant: "acme" }, body: Buffer.from('{"size":1}') });
+  world.cluster.fail(world.jobName(), 64);
+  await ticks(world, () => world.open().length === 0);
+  const [run] = world.closed();
+  if (!run) throw new Error("no run");
+  const operator = makeOperator(world.deps, world.log);
+  const said = async (withContent: boolean) => {
+    const found = await operator.deadLetter(runId(run), { withContent });
+    if (found.kind !== "dead letter") throw new Error(found.kind);
+    return letterLines(found, T0).join("\n");
+  };
+  expect(await said(true)).toMatch(/^properties +.*"tenant":"acme".*\nbody +\{"size":1\}$/m);
+  expect(await said(false)).not.toMatch(/acme|size/);
+  const shown = await operator.show(run, { withContent: true });
+  if (!shown || shown === "newer") throw new Error("no run");
+  expect(noContentLines(shown)).toEqual([
+    ["body", `in the dead letter queue. See: dispatcher dead show ${runId(run)} --content`],
+  ]);
+});
+
+test("runs of one list come by their ends, whatever their sources", () => {
+  const ended = [5, 9, 7].map((closedAt) => ({ closedAt }));
+  expect(byEnd(ended).map(({ closedAt }) => closedAt)).toEqual([9, 7, 5]);
+  const open = [{ id: 2 }, { id: 1 }];
+  expect(byEnd(open)).toEqual(open);
+});
