@@ -9,6 +9,7 @@ import { openTarget } from "../target/open-target.ts";
 import type { Output } from "../text/output.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
+import { terminalLines } from "../text/table.ts";
 import { lengthText } from "../text/times.ts";
 import { type FoundLetter, foundLetter } from "./found-letter.ts";
 import { moduleText } from "./wanted.ts";
@@ -66,7 +67,13 @@ export function linesOf({ letter, run, onBus }: FoundLetter, now: number): strin
     ...contentOf(onBus),
   ];
   const widest = Math.max(...lines.map(([name]) => name.length));
-  return lines.flatMap(([name, value]) => (value === undefined ? [] : [`${name.padEnd(widest)}  ${plainText(value)}`]));
+  return lines.flatMap(([name, value]) =>
+    value === undefined
+      ? []
+      : terminalLines(plainText(value), widest + 2).map(
+          (line, index) => `${(index === 0 ? name : "").padEnd(widest)}  ${line}`,
+        ),
+  );
 }
 
 function onBusText(onBus: Sought<LetterOnBus>): string {

@@ -1,10 +1,11 @@
 import { type Command, Option } from "@commander-js/extra-typings";
 import { positiveDuration, wholeNumber } from "../../shared/command-line.ts";
+import { OPEN_STATUSES } from "../../shared/run/run.ts";
 import { withDoing } from "../doing.ts";
 import { end } from "../end.ts";
 import { withTarget } from "../target/flags.ts";
 import { withJson, withOutput } from "../text/output.ts";
-import { STATUS_WORDS, statusOf } from "../text/status-words.ts";
+import { STATUS_WORDS, statusOf, statusWord } from "../text/status-words.ts";
 import { timeOrAgo } from "../time-or-ago.ts";
 
 const A_RUN = `
@@ -93,6 +94,10 @@ A list by module, status or time may have to read many rows. It then says how fa
     .action((flags, command) => {
       if (flags.messageId !== undefined && (flags.after !== undefined || flags.closed))
         command.error("error: --message-id takes neither --after nor --closed");
+      if (flags.closed && OPEN_STATUSES.map(statusWord).some((open) => open === flags.status))
+        command.error(`error: no run that is over can be ${flags.status}, so leave out --closed or --status`);
+      if (flags.since !== undefined && flags.until !== undefined && flags.since >= flags.until)
+        command.error("error: nothing can be between --since and --until, because --until is not later");
       const { status: word, ...others } = flags;
       const wanted = word === undefined ? others : { ...others, status: statusOf(word) };
       return end(async () => (await import("./ls.ts")).listRuns(wanted));

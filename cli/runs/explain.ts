@@ -6,6 +6,7 @@ import { CAUSES } from "../text/causes.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
+import { terminalLines } from "../text/table.ts";
 import { counted, countText, lengthText, timeText } from "../text/times.ts";
 import { handText } from "./hand-words.ts";
 import { known, oneRun } from "./one-run.ts";
@@ -36,7 +37,7 @@ export async function explainRun(
     const key = await oneRun(operator, id);
     const explanation = known(await shown("looking at row, bus and cluster", operator.explain(key)), key);
     if (flags.output === "json") print(plainJson(explanation, 2));
-    else for (const line of sentencesOf(explanation)) print(plainText(line));
+    else for (const line of sentencesOf(explanation)) for (const part of terminalLines(plainText(line))) print(part);
     return 0;
   });
 }

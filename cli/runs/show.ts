@@ -8,7 +8,7 @@ import { plainJson, plainText } from "../text/plain-text.ts";
 import { print } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
 import { styled } from "../text/style.ts";
-import { wrapped } from "../text/table.ts";
+import { terminalLines } from "../text/table.ts";
 import { counted, timeText } from "../text/times.ts";
 import { handText, jobStateText } from "./hand-words.ts";
 import { eventText, noEventsText, noJobText } from "./job-words.ts";
@@ -44,7 +44,7 @@ export async function showRun(id: string, { content, job, ...flags }: ShowFlags)
 
 function printLines(lines: Iterable<readonly [name: string, value: string]>): void {
   for (const [name, value] of lines)
-    for (const [index, line] of linesFor(value).entries())
+    for (const [index, line] of terminalLines(value, NAME_WIDTH + 1).entries())
       print(`${styled("bold", (index === 0 ? name : "").padEnd(NAME_WIDTH))} ${line}`);
 }
 
@@ -75,13 +75,6 @@ function readable(shownRun: RunShown): object {
 }
 
 const NAME_WIDTH = 10;
-
-/** Breaks what is wider than a terminal, and nothing for a pipe. */
-function linesFor(value: string): string[] {
-  const { isTTY, columns } = process.stdout;
-  const lines = isTTY ? wrapped(value, columns - NAME_WIDTH - 1, Number.POSITIVE_INFINITY) : [value];
-  return lines.length === 0 ? [""] : lines;
-}
 
 function plain(name: string, text: string): [string, string] {
   return [name, plainText(text)];

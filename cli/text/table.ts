@@ -128,3 +128,10 @@ export function wrapped(text: string, width: number, most = MOST_LINES): string[
 function sum(numbers: readonly number[]): number {
   return numbers.reduce((total, number) => total + number, 0);
 }
+
+/** Breaks a text that is wider than the terminal, beside what stands before it, and nothing for a pipe. */
+export function terminalLines(text: string, before = 0): string[] {
+  const { isTTY, columns } = process.stdout;
+  const lines = isTTY ? wrapped(text, columns - before, Number.POSITIVE_INFINITY) : [text];
+  return lines.length === 0 ? [""] : lines;
+}

@@ -59,6 +59,8 @@ test.each([
   [["dead", "redrive", "--exit-code", "7", "--group", "a"], "cannot be used with option '--group <id...>'"],
   [["dead", "ls", "--group", "a", "--group", "b"], "Give one group. Only dead redrive takes several."],
   [["dead", "purge", "--group", "a", "--group", "b"], "Give one group. Only dead redrive takes several."],
+  [["runs", "ls", "--closed", "--status", "waiting"], "no run that is over can be waiting"],
+  [["runs", "ls", "--since", "1d", "--until", "2d"], "--until is not later"],
 ])("%j is refused", async (args, why) => {
   expect(await refused(args)).toContain(why);
 });

@@ -1,9 +1,10 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { whatText } from "../../cli/actions/actions.ts";
 import { linesOf as letterLines } from "../../cli/dead/show.ts";
 import { lastErrorText } from "../../cli/runs/last-error.ts";
 import { byEnd, whyText } from "../../cli/runs/ls.ts";
 import { noContentLines } from "../../cli/runs/show.ts";
+import { terminalLines } from "../../cli/text/table.ts";
 import { makeOperator } from "../../shared/operate/operator.ts";
 import { runId } from "../../shared/run/run.ts";
 import { aModule } from "../support/a-module.ts";
@@ -55,4 +56,16 @@ test("runs of one list come by their ends, whatever their sources", () => {
   expect(byEnd(ended).map(({ closedAt }) => closedAt)).toEqual([9, 7, 5]);
   const open = [{ id: 2 }, { id: 1 }];
   expect(byEnd(open)).toEqual(open);
+});
+
+afterEach(() => vi.unstubAllGlobals());
+
+test("a sentence is broken between words at the width of a terminal, and not in a pipe", () => {
+  const sentence = "It waits because an attempt ended, and the next one has to wait (back-off). ".repeat(3).trim();
+  vi.stubGlobal("process", { ...process, stdout: { isTTY: true, columns: 80 } });
+  const lines = terminalLines(sentence, 12);
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(68);
+  expect(lines.join(" ")).toBe(sentence);
+  vi.stubGlobal("process", { ...process, stdout: { isTTY: false } });
+  expect(terminalLines(sentence, 12)).toEqual([sentence]);
 });
