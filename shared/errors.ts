@@ -54,6 +54,6 @@ export function unlessConflict(error: unknown): void {
 /** Writes the text of anything thrown, with the texts of its causes. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const cause = error.cause === undefined ? "" : `: ${errorText(error.cause)}`;
-  return `${error.message}${cause}`;
+  if (error.cause === undefined) return error.message;
+  return `${error.message.replace(/\.$/, "")}: ${errorText(error.cause)}`;
 }
