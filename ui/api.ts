@@ -102,6 +102,11 @@ function request(path: string, init: RequestInit): Promise<Response> {
   });
 }
 
+/** Whether this is a service that the server of `dispatcher ui` can't reach: it may have moved since that was started. */
+export function mayHaveMoved({ type }: Pick<Problem, "type">): boolean {
+  return token !== "" && type === "urn:dispatcher:problem:unavailable";
+}
+
 /** Whether the server is that of `dispatcher ui`, and wants its token. */
 export function isLocked(problem: Pick<Problem, "type"> | undefined): boolean {
   return problem?.type === "urn:dispatcher:problem:no-token";

@@ -338,7 +338,20 @@ export const found = named(
   "Found",
   z.object({
     by: z.enum(["run id", "message id", "correlation id"]).optional().describe("missing if nothing was found"),
-    runs: list(z.object({ id: z.string(), source, enqueuedAt: time })),
+    runs: list(
+      z.object({
+        id: z.string(),
+        source,
+        sequenceNumber: z.int(),
+        enqueuedAt: time,
+        status: z
+          .enum([...OPEN_STATUSES, ...CLOSED_STATUSES])
+          .optional()
+          .describe("missing if its row can't be read"),
+        module: moduleName.optional(),
+        messageId: z.string().optional(),
+      }),
+    ),
     isMore: z.boolean(),
   }),
 );

@@ -84,11 +84,7 @@ export const LOOKS: readonly Route[] = [
     params: nothing,
     query: z.strictObject({ id: text.min(1) }),
     answer: answers.found,
-    async give({ operator }, { query }) {
-      const found = await operator.find(query.id);
-      if (!found) return { runs: [], isMore: false };
-      return { ...found, runs: found.keys.map((key) => ({ id: runId(key), ...key })) };
-    },
+    give: ({ operator }, { query }) => operator.search(query.id),
   }),
   look({
     path: "/runs/{run}",
@@ -271,7 +267,7 @@ async function oneRun(operator: Room["operator"], id: string): Promise<RunKey> {
   if (!found || !key)
     throw new ProblemError(
       "not-found",
-      "No run has this id, and no message of a run has it as its id or correlation id. List runs with GET /runs.",
+      "No run has this id, and no message of a run has it as its id or correlation id. Look for it in the list of runs.",
     );
   if (!another) return key;
   const runs = found.keys.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt).map(runId);

@@ -23,7 +23,7 @@ const KINDS = {
   "read-only": [403, "Nothing may be changed here"],
   "not-allowed": [403, "Your role does not allow this"],
   "other-site": [403, "Another site may not ask this"],
-  "not-found": [404, "There is no such thing"],
+  "not-found": [404, "This was not found"],
   "wrong-method": [405, "This can't be done to it"],
   conflict: [409, "It is not as the request says"],
   "too-large": [413, "The request is too large"],
@@ -31,7 +31,7 @@ const KINDS = {
   "wrong-host": [421, "This server has another name"],
   "our-mistake": [500, "A mistake of the Dispatcher's own"],
   "newer-release": [501, "This takes a newer release"],
-  unavailable: [503, "Something that has to be asked is away"],
+  unavailable: [503, "A service that is needed does not answer"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 export type ProblemKind = keyof typeof KINDS;
 

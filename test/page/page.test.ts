@@ -106,6 +106,40 @@ describe("a view", () => {
     expect(await waits.getByRole("img").count()).toBe(0);
   });
 
+  it("says of a paused module until when, by whom and why, and not how long its line takes", async () => {
+    await stack.dispatcher("modules", "pause", "good", "--for", "1h", "--why", "the supplier is <b>down</b>");
+    const { page } = await open();
+    const row = page.locator("[data-row]", { has: page.getByRole("link", { name: "good", exact: true }) });
+    await row
+      .getByText(/^until \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ, by \S+, .* ago: the supplier is <b>down<\/b>$/)
+      .waitFor();
+    await stack.send("good", 2);
+    const line = row.locator('[data-head="In line"]');
+    await expect.poll(() => line.textContent(), { timeout: 30_000 }).toMatch(/^\s*2\s*$/);
+    await stack.dispatcher("modules", "resume", "good");
+    await row.getByText("the supplier is").waitFor({ state: "detached" });
+    await page.goto(new URL("/api/ui/actions", acting).href);
+    await page.getByText(/^until \d{4}-/).waitFor();
+    expect(await page.locator("main").textContent()).not.toContain("until=");
+  });
+
+  it("lists what a search found with module, status and the message's id", async () => {
+    const { page } = await open("search?id=order-7");
+    await page.getByText("5 runs have this correlation id.").waitFor();
+    const heads = await page.locator("thead th").allTextContents();
+    expect(heads).toEqual(["Run", "Module", "Status", "Message id", "Age"]);
+    expect(await page.locator("[data-row]").first().textContent()).toMatch(/good.*succeeded/);
+  });
+
+  it("stays where it is under the pointer if a row is selected", async () => {
+    const { page } = await open("runs?module=slow");
+    const box = page.locator("[data-row] input").first();
+    const before = await box.boundingBox();
+    await box.check();
+    await page.getByText("1 selected").waitFor();
+    expect(await box.boundingBox()).toEqual(before);
+  });
+
   it("shows the Job as the cluster has it, and its events, once a person asks", async () => {
     const { page } = await open(`runs/${encodeURIComponent(await runOf(stack, "--module", "slow"))}`);
     await page.getByRole("button", { name: "Show the Job and its events" }).click();

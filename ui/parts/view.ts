@@ -1,5 +1,6 @@
 import { useEffect } from "preact/hooks";
 import type { Problem } from "../../shared/api/problem.ts";
+import { mayHaveMoved } from "../api.ts";
 import { type Children, html } from "../html.ts";
 import type { Loaded } from "../use-data.ts";
 import { Plain } from "./text.ts";
@@ -29,7 +30,8 @@ export function View({ title, aside, children }: ViewProps) {
 
 /** Says what is wrong with what was asked. */
 export function ProblemNote({ problem }: { readonly problem: Problem }) {
-  return html`<p class="note bad" role="alert"><strong>${problem.title}.</strong> <${Plain} text=${problem.detail} /></p>`;
+  return html`<p class="note bad" role="alert"><strong>${problem.title}.</strong> <${Plain} text=${problem.detail} />
+    ${mayHaveMoved(problem) && html` If this goes on, the service may have another address now: end <code>dispatcher ui</code> and start it again.`}</p>`;
 }
 
 interface ReadyProps<Data> {

@@ -1,5 +1,6 @@
-import { whatText } from "../../cli/actions/actions.ts";
+import { timeText } from "../../cli/text/times.ts";
 import type { ActionPage, ActionShown } from "../../shared/operate/views/actions.ts";
+import { isRecord } from "../../shared/plain-data.ts";
 import { addressOf, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
 import { html } from "../html.ts";
@@ -30,12 +31,52 @@ function shown({ actions, next }: ActionPage, place: Place) {
 }
 
 const COLUMNS: readonly Column<ActionShown>[] = [
-  { head: "When", show: ({ at }) => html`<${Age} at=${at} ago />` },
+  { head: "When", show: ({ at }) => html`<${Age} at=${at} ago />`, isTime: true },
   { head: "Who", show: ({ who }) => html`<${Plain} text=${who} />` },
-  { head: "What", show: (action) => html`<${Plain} text=${whatText(action)} />` },
+  {
+    head: "What",
+    show: ({ what, facts }) =>
+      html`<${Plain} text=${what} /><div class="under"><${Plain} text=${factsText(facts)} /></div>`,
+  },
   { head: "To", show: ({ subject }) => html`<${Subject} name=${subject} />` },
   { head: "Why", show: ({ why }) => html`<${Plain} text=${why ?? "–"} />`, isWide: true },
 ];
+
+/** Says the facts of an action in words, such as `50 per second, group 7a480dbea22c`. */
+function factsText(facts: ActionShown["facts"]): string {
+  return Object.entries(facts)
+    .flatMap(([name, value]) => factTexts(name, value))
+    .join(", ");
+}
+
+function factTexts(name: string, value: unknown): string[] {
+  switch (name) {
+    case "wanted":
+      return Object.entries(wantedIn(value)).map(
+        ([of, what]) => `${of} ${Array.isArray(what) ? what.length : String(what)}`,
+      );
+    case "perSecond":
+      return [`${String(value)} per second`];
+    case "most":
+      return [`${String(value)} at most`];
+    case "places":
+      return [value === 0 ? "was paused" : `${String(value)} places`];
+    case "until":
+      return [typeof value === "number" ? `until ${timeText(value).replace("T", " ")}` : `until ${String(value)}`];
+    default:
+      return [`${name} ${String(value)}`];
+  }
+}
+
+/** Reads which dead letters a redrive wanted, which stand in the log as JSON. */
+function wantedIn(value: unknown): object {
+  try {
+    const wanted: unknown = JSON.parse(String(value));
+    return isRecord(wanted) ? wanted : { wanted: value };
+  } catch {
+    return { wanted: value };
+  }
+}
 
 /** Links what names a run. */
 function Subject({ name }: { readonly name: string }) {

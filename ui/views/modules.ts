@@ -7,10 +7,10 @@ import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { Chip } from "../parts/chip.ts";
 import { CommandLine } from "../parts/command.ts";
+import { LimitFacts } from "../parts/limit.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
-import { Age } from "../time.ts";
 import { useData } from "../use-data.ts";
 
 interface Modules {
@@ -48,8 +48,8 @@ const COLUMNS: readonly Column<ModuleShown>[] = [
 function LimitOf({ module: { limit: by } }: { readonly module: ModuleShown }) {
   if (!by) return html`<span class="none">–</span>`;
   return html`
-    <${Chip} tone="wait">${by.places === 0 ? "paused" : `limited to ${by.places}`}<//> by <${Plain} text=${by.who} />,
-    ${" "}<${Age} at=${by.since} ago />${by.until !== undefined && html`, ends <${Age} at=${by.until} />`}${by.why && html`: <${Plain} text=${by.why} />`}
+    <${Chip} tone="wait">${by.places === 0 ? "paused" : `limited to ${by.places}`}<//>${" "}
+    <${LimitFacts} limit=${by} />
   `;
 }
 

@@ -5,6 +5,7 @@ import { doneAndFailed, paceOf } from "../../shared/run/recent-ends.ts";
 import { addressOf, Link } from "../address.ts";
 import { html } from "../html.ts";
 import { Chip } from "../parts/chip.ts";
+import { LimitFacts } from "../parts/limit.ts";
 import { countText } from "../parts/number.ts";
 import { Sparkline } from "../parts/sparkline.ts";
 import { type Column, Table } from "../parts/table.ts";
@@ -85,12 +86,12 @@ function total(words: string, number: string, to: string, tone: string) {
 }
 
 const COLUMNS: readonly Column<ModuleStatus>[] = [
-  { head: "Module", show: (module) => html`<${ModuleName} module=${module} />`, isWide: true },
+  { head: "Module", show: (module) => html`<${ModuleName} module=${module} />` },
   { head: "At work", show: (module) => html`<${AtWork} module=${module} />`, isNumber: true },
   { head: "In line", show: (module) => html`<${InLine} module=${module} />`, isNumber: true },
   { head: "Later", show: ({ module, later }) => count(module, later, "waiting"), isNumber: true },
   { head: "Held", show: ({ module, held }) => count(module, held, "held"), isNumber: true },
-  { head: "Oldest", show: ({ oldestAt }) => html`<${Age} at=${oldestAt} />`, isNumber: true },
+  { head: "Oldest", show: ({ oldestAt }) => html`<${Age} at=${oldestAt} />`, isNumber: true, isTime: true },
   { head: "Done", show: (module) => number(doneOf(module)), isNumber: true },
   {
     head: "Failed",
@@ -121,6 +122,7 @@ function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
       ${isFileGone(status) && html`<${Chip} tone="bad">file is gone<//>`}
       ${causes.map(([cause, many]) => html`<${Chip} tone="wait">${cause} ${many}<//>`)}
     </span>
+    ${limit && html`<div class="under"><${LimitFacts} limit=${limit} /></div>`}
   `;
 }
 
@@ -138,13 +140,17 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
   `;
 }
 
-/** How many wait for a place, and how long it takes until all of them had one, if the module goes on as it did lately. */
-function InLine({ module: { module, inLine, ends } }: { readonly module: ModuleStatus }) {
+/**
+ * How many wait for a place, and how long it takes until all of them had one, if the module goes on as it did lately.
+ * Of a module without places nobody can tell.
+ */
+function InLine({ module: { module, inLine, ends, places } }: { readonly module: ModuleStatus }) {
   const { eachMs } = paceOf(ends, now());
   return html`
     ${count(module, inLine, "waiting")}
     ${
       inLine.count > 0 &&
+      places !== 0 &&
       eachMs !== undefined &&
       html`<div class="under">${inLine.isMore ? "over" : "about"} ${lengthText(inLine.count * eachMs)}</div>`
     }

@@ -102,8 +102,9 @@ function Why({ path, isOpen }: { readonly path: string; readonly isOpen: boolean
 }
 
 function Facts({ shown }: { readonly shown: Shown }) {
-  const { run, job, message, attempt, redriven, actions } = shown;
+  const { run, job, message, attempt, place, redriven, actions } = shown;
   const found = "found" in job ? job.found : undefined;
+  const isOver = place === "closed";
   const facts: readonly (readonly [name: string, value: Children])[] = [
     [
       "Module",
@@ -117,7 +118,11 @@ function Facts({ shown }: { readonly shown: Shown }) {
     ["Subject", run.subject && html`<${Plain} text=${run.subject} />`],
     [
       "Attempt",
-      attempt === 0 ? "none has begun" : `${attempt}, ${run.failures} failed, ${run.interruptions} interrupted`,
+      attempt === 0
+        ? isOver
+          ? "none"
+          : "none has begun"
+        : `${attempt}, ${run.failures} failed, ${run.interruptions} interrupted`,
     ],
     ["Message", messageText(message, run.status)],
     [
@@ -282,7 +287,7 @@ function Log({
           </label>`
         }
       </div>
-      ${which === 0 ? html`<p class="nothing">No attempt has begun.</p>` : html`<${Ready} loaded=${loaded} show=${logShown} />`}
+      ${which === 0 ? html`<p class="nothing">${isOpen ? "No attempt has begun." : "There was no attempt."}</p>` : html`<${Ready} loaded=${loaded} show=${logShown} />`}
     </section>
   `;
 }

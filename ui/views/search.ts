@@ -1,20 +1,18 @@
 import { useEffect } from "preact/hooks";
+import type { RunFound } from "../../shared/operate/views/find-runs.ts";
 import { addressOf, go, Link } from "../address.ts";
 import { withQuery } from "../api.ts";
 import { html } from "../html.ts";
+import { StatusChip } from "../parts/chip.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
 import { Age } from "../time.ts";
 import { useData } from "../use-data.ts";
 
-interface Row {
-  readonly id: string;
-  readonly enqueuedAt: number;
-}
 interface Found {
   readonly by?: string;
-  readonly runs: readonly Row[];
+  readonly runs: readonly RunFound[];
   readonly isMore: boolean;
 }
 
@@ -37,12 +35,15 @@ function shown({ by, runs, isMore }: Found) {
   if (runs.length === 0)
     return html`<${Nothing}>No run has this id, and no message of a run has it as its id or correlation id. What an older release accepted is found by the run's own id alone.<//>`;
   return html`
-    <p>${isMore && "More than "}${runs.length} runs have this ${by}.</p>
-    <${Table} caption="Runs that were found" columns=${COLUMNS} rows=${runs.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt)} name=${({ id }: Row) => id} />
+    <p>${isMore ? `Many runs have this ${by}. These are ${runs.length} of them.` : `${runs.length} runs have this ${by}.`}</p>
+    <${Table} caption="Runs that were found" columns=${COLUMNS} rows=${runs.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt)} name=${({ id }: RunFound) => id} />
   `;
 }
 
-const COLUMNS: readonly Column<Row>[] = [
+const COLUMNS: readonly Column<RunFound>[] = [
   { head: "Run", show: ({ id }) => html`<${Link} to=${addressOf(["runs", id])}><${Plain} text=${id} mono /><//>` },
-  { head: "Age", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} />`, isNumber: true },
+  { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },
+  { head: "Status", show: ({ status }) => (status ? html`<${StatusChip} status=${status} />` : "–") },
+  { head: "Message id", show: ({ messageId }) => html`<${Plain} text=${messageId || "–"} mono />`, isWide: true },
+  { head: "Age", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} />`, isNumber: true, isTime: true },
 ];

@@ -1,6 +1,6 @@
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
-import type { RunKey } from "../../run/run.ts";
+import { type ClosedRun, type Run, type RunKey, runId } from "../../run/run.ts";
 import { runsNamed } from "../run-named.ts";
 
 /** What a person may know of a run: its own id, or an id that the sender gave its message. */
@@ -43,4 +43,29 @@ export async function findRuns(deps: LookDependencies, id: string): Promise<Runs
       return { by, keys: found.flat(), isMore: found.some((keys) => keys.length === MOST_FOUND) };
   }
   return undefined;
+}
+
+/** A run that was found. What its row says is missing if a newer release wrote it, or if it went meanwhile. */
+export type RunFound = RunKey & { readonly id: string } & Partial<
+    Pick<Run | ClosedRun, "status" | "module" | "messageId">
+  >;
+
+/** Finds runs as `findRuns` does, and says of each what a list of them shows. Costs one more request for each run. */
+export async function searchRuns(
+  deps: LookDependencies,
+  id: string,
+): Promise<Omit<RunsFound, "by" | "keys"> & { readonly by?: RunIdKind; readonly runs: readonly RunFound[] }> {
+  const found = await findRuns(deps, id);
+  if (!found) return { runs: [], isMore: false };
+  const { by, keys, isMore } = found;
+  return { by, runs: await Promise.all(keys.map((key) => rowOf(deps, key))), isMore };
+}
+
+async function rowOf({ table }: LookDependencies, { source, sequenceNumber, enqueuedAt }: RunKey): Promise<RunFound> {
+  const key = { source, sequenceNumber, enqueuedAt };
+  const row = await table.find(key);
+  const named = { id: runId(key), ...key };
+  if (row.kind !== "open" && row.kind !== "closed") return named;
+  const { status, module, messageId } = row.kind === "open" ? row.stored.run : row.run;
+  return { ...named, status, module, messageId };
 }

@@ -119,6 +119,20 @@ describe("the looks of the API", () => {
     expect(await apiOf(world).get("/runs/nobody")).toMatchObject({ status: 404 });
   });
 
+  it("say of each run that was found what a list shows, and only its id if its row can't be read", async () => {
+    const { world, open } = await aWorld();
+    const found = async (id: string) => (await apiOf(world).get(`/search?id=${encodeURIComponent(id)}`)).said;
+    const key = { id: open, source: SOURCE, sequenceNumber: 2, enqueuedAt: world.run().enqueuedAt };
+    expect(await found("m-open")).toEqual({
+      by: "message id",
+      runs: [{ ...key, status: "dispatched", module: "thumbnail", messageId: "m-open" }],
+      isMore: false,
+    });
+    expect(await found("m-bad")).toMatchObject({ runs: [{ status: "failed", module: "thumbnail" }] });
+    world.table.find = () => Promise.resolve({ kind: "newer" });
+    expect(await found("m-open")).toEqual({ by: "message id", runs: [key], isMore: false });
+  });
+
   it("show of the audit's messages nothing that the sender wrote but their ids", async () => {
     const world = makeWorld();
     const { lockToken } = world.broker.deliver(SOURCE, { messageId: "lost", body: Buffer.from("secret") });
