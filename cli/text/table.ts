@@ -112,7 +112,7 @@ function shrink<Row>(natural: readonly number[], columns: readonly Column<Row>[]
 }
 
 /** Breaks a text at its spaces. What is longer than `most` lines ends in `…`. */
-export function wrapped(text: string, width: number, most = MOST_LINES): string[] {
+function wrapped(text: string, width: number, most = MOST_LINES): string[] {
   const lines: string[] = [];
   let rest = text;
   while (rest !== "" && lines.length < most - 1 && widthOf(rest) > width) {

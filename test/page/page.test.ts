@@ -382,7 +382,8 @@ describe("Repair", () => {
     const { page } = await open("repair");
     await page.getByText("Nothing needs to be repaired").waitFor();
     const unfinished = [{ phase: "open runs", detail: "The table can't be used." }];
-    await page.route("**/api/v1/audit", (route) => route.fulfill({ json: { findings: [], looked: {}, unfinished } }));
+    const report = { findings: [], looked: {}, tooYoung: [], unfinished };
+    await page.route("**/api/v1/audit", (route) => route.fulfill({ json: report }));
     await page.getByRole("button", { name: "Look again" }).click();
     await page.getByText("Not compared: open runs").waitFor();
     await page.getByText("Nothing is known of what was not compared").waitFor();
