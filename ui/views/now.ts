@@ -133,10 +133,13 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
   const share = places ? Math.min(1, working / places) : 0;
   return html`
     ${atWork ? countText(working) : "?"}${places !== undefined && html`<span class="muted"> / ${countText(places)}</span>`}
-    <svg class="gauge" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
-      <rect class="track" width="100" height="4" rx="2" />
-      <rect class="fill" width=${100 * share} height="4" rx="2" />
-    </svg>
+    ${
+      places !== 0 &&
+      html`<svg class="gauge" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
+          <rect class="track" width="100" height="4" rx="2" />
+          <rect class="fill" width=${100 * share} height="4" rx="2" />
+        </svg>`
+    }
   `;
 }
 
