@@ -413,7 +413,7 @@ describe("by the keyboard alone, a person", () => {
     }
     await page.getByRole("link", { name: "Modules" }).click();
     await page.getByRole("heading", { name: "Modules" }).waitFor();
-    expect(await page.locator("#search").inputValue()).toBe("");
+    await expect.poll(() => page.locator("#search").inputValue()).toBe("");
   });
 
   it("moves through a list, selects and opens a row, and closes a dialog", async () => {
