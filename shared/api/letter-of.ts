@@ -12,5 +12,12 @@ export async function letterOf({ operator }: Pick<Room, "operator">, id: string)
     throw new ProblemError("newer-release", `A newer release wrote the row of run ${id}. Ask that release.`);
   if (found.kind === "ambiguous name")
     throw new ProblemError("conflict", "A queue and a subscription share this name, and each has such a run.");
+  if ((found.kind === "open" || found.kind === "other end") && found.id.toLowerCase() !== id.toLowerCase()) {
+    const said =
+      found.kind === "open"
+        ? `is redriven now, as run ${found.id}`
+        : `was redriven as run ${found.id} (${found.status})`;
+    throw new ProblemError("not-found", `The dead letter of run ${id} ${said}.`);
+  }
   throw new ProblemError("not-found", `The run ${id} has no dead letter (${found.kind}).`);
 }

@@ -41,6 +41,17 @@ export function isDeadLettered(status: OpenStatus | ClosedStatus): boolean {
 }
 
 /**
+ * Whether the dead letter of this run can be redriven, as far as its row says. Once it was redriven, as `redriven`, only
+ * that run says how the letter is, unless it was withdrawn: then the letter lies where it lay.
+ */
+export function isRedrivable(
+  { status }: { readonly status: OpenStatus | ClosedStatus },
+  redriven?: { readonly status: ClosedStatus | "open" },
+): boolean {
+  return isDeadLettered(status) && (redriven === undefined || redriven.status === "withdrawn");
+}
+
+/**
  * Identifies a run. The sequence number alone does not, because an entity that is recreated numbers from 1 again, and
  * its message 42 must not meet the row, Job or blob of the old 42.
  */

@@ -308,6 +308,16 @@ describe("an action", () => {
     // It fails once more.
     const letters = async () => (await stack.dispatcher("dead", "ls", "--module", "worse", "--output", "name")).trim();
     await expect.poll(async () => (await letters()).split("\n").length, { timeout: 30_000 }).toBe(4);
+    const again = (await letters()).split("\n").find((id) => id.endsWith(":r1")) ?? "";
+    const first = again.replace(/:r1$/, "");
+    await page.goto(new URL(`/api/ui/runs/${encodeURIComponent(first)}`, page.url()).href);
+    const toNewest = page.getByRole("link", { name: "Redriven (:r1), which failed" });
+    await toNewest.waitFor();
+    expect(await page.getByRole("button", { name: "Redrive the message" }).count()).toBe(0);
+    await toNewest.click();
+    await page.getByRole("button", { name: "Redrive the message" }).waitFor();
+    await page.getByRole("link", { name: first, exact: true }).click();
+    await toNewest.waitFor();
   });
 
   it("purges what a person has counted", async () => {

@@ -3,13 +3,13 @@ import { sentencesOf } from "../../cli/runs/explain.ts";
 import { handText, jobStateText } from "../../cli/runs/hand-words.ts";
 import { eventText, noEventsText, noJobText } from "../../cli/runs/job-words.ts";
 import { lastErrorText } from "../../cli/runs/last-error.ts";
-import { redrivenText } from "../../cli/runs/redriven-text.ts";
+import { redrivenMark, redrivenText } from "../../cli/runs/redriven-text.ts";
 import { wordsOf } from "../../cli/runs/steps.ts";
 import { lengthText, timeText } from "../../cli/text/times.ts";
 import type { Explanation } from "../../shared/operate/views/explain.ts";
 import type { JobInCluster } from "../../shared/operate/views/job.ts";
 import type { RunShown } from "../../shared/operate/views/run.ts";
-import { isDeadLettered, runId } from "../../shared/run/run.ts";
+import { isDeadLettered, isRedrivable, originalId, runId } from "../../shared/run/run.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { addressOf, Link } from "../address.ts";
 import { cancel, redrive } from "../deeds.ts";
@@ -47,11 +47,13 @@ export function RunView({ id }: { readonly id: string }) {
   const path = `/runs/${encodeURIComponent(id)}`;
   const loaded = useData<Shown>(path, 2_000);
   const run = loaded.data?.run;
+  const redriven = loaded.data?.redriven;
   const isOpen = loaded.data !== undefined && loaded.data.place !== "closed";
   const aside = html`
     ${run && html`<${StatusChip} status=${run.status} />`}
     ${run && isOpen && html`<${ActionButton} deed=${cancel([run.id])} onDone=${loaded.again} />`}
-    ${run && isDeadLettered(run.status) && html`<${ActionButton} deed=${redrive({ runs: [run.id] })} onDone=${loaded.again} />`}
+    ${run && isRedrivable(run, redriven) && html`<${ActionButton} deed=${redrive({ runs: [run.id] })} onDone=${loaded.again} />`}
+    ${redriven && redriven.status !== "withdrawn" && html`<${RunLink} id=${redriven.id} text=${upper(redrivenMark(redriven))} />`}
   `;
   return html`
     <${View} title=${run?.id ?? id} aside=${aside}>
@@ -59,6 +61,10 @@ export function RunView({ id }: { readonly id: string }) {
       <${CommandLine} command=${showCommand(run?.id ?? id)} />
     <//>
   `;
+}
+
+function RunLink({ id, text = id }: { readonly id: string; readonly text?: string }) {
+  return html`<${Link} to=${addressOf(["runs", id])}><${Plain} text=${text} /><//>`;
 }
 
 function showCommand(id: string, ...flags: readonly string[]): string {
@@ -125,10 +131,8 @@ function Facts({ shown }: { readonly shown: Shown }) {
         : `${attempt}, ${run.failures} failed, ${run.interruptions} interrupted`,
     ],
     ["Message", messageText(message, run.status)],
-    [
-      "Redriven",
-      redriven && html`<${Link} to=${addressOf(["runs", redriven.id])}><${Plain} text=${redrivenText(redriven)} /><//>`,
-    ],
+    ["Redriven", redriven && html`<${RunLink} id=${redriven.id} text=${redrivenText(redriven)} />`],
+    ["First run", run.redrive && html`<${RunLink} id=${originalId(run)} />`],
     [
       "Job",
       "unavailable" in job

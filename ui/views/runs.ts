@@ -2,7 +2,7 @@ import type { RunsListed } from "../../cli/runs/for-all.ts";
 import { whyText } from "../../cli/runs/ls.ts";
 import { statusWord } from "../../cli/text/status-words.ts";
 import type { RunListed } from "../../shared/operate/views/listed.ts";
-import { attemptsHad, CLOSED_STATUSES, isDeadLettered, OPEN_STATUSES } from "../../shared/run/run.ts";
+import { attemptsHad, CLOSED_STATUSES, isRedrivable, OPEN_STATUSES } from "../../shared/run/run.ts";
 import { addressOf, Link, type Place } from "../address.ts";
 import { ask, withQuery } from "../api.ts";
 import { cancel, redrive } from "../deeds.ts";
@@ -105,7 +105,7 @@ function deedFor(
 ): Deed | undefined {
   const known = [...OPEN_STATUSES, ...CLOSED_STATUSES].find((one) => one === status);
   const listed = isAll ? { ...filters, which, ...(known ? { status: known } : {}) } : undefined;
-  const chosen = rows.filter((run) => which === "open" || isDeadLettered(run.status)).map(({ id }) => id);
+  const chosen = rows.filter((run) => which === "open" || isRedrivable(run, run.redriven)).map(({ id }) => id);
   if (chosen.length === 0) return undefined;
   return which === "open" ? cancel(chosen, listed) : redrive({ runs: chosen }, listed);
 }

@@ -72,8 +72,8 @@ export type DeadLetterFound =
   | { readonly kind: "no such run" }
   /** A newer release wrote the run's row. */
   | { readonly kind: "newer row" }
-  /** The run is open, and its message not settled yet. */
-  | { readonly kind: "open" }
+  /** The run, or the last redrive of its letter, is open, and its message not settled yet. `id`: which of these. */
+  | { readonly kind: "open"; readonly id: string }
   /** The run, or the last redrive of its letter, is over, and left no dead letter. `id`: which of these. */
   | { readonly kind: "other end"; readonly status: ClosedStatus; readonly id: string };
 
@@ -93,7 +93,7 @@ export async function deadLetter(
   if (another) return { kind: "ambiguous name" };
   if (!run || run.kind === "none") return { kind: "no such run" };
   if (run.kind === "newer") return { kind: "newer row" };
-  if (run.kind === "open") return { kind: "open" };
+  if (run.kind === "open") return { kind: "open", id: runId(run.stored.run) };
   const letter = notedLetter(run.run);
   if (!letter) return { kind: "other end", status: run.run.status, id: runId(run.run) };
   return { kind: "dead letter", letter, run: run.run, onBus: await sought(peekAt(deps, letter, withContent)) };

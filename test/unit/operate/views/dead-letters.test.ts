@@ -130,7 +130,7 @@ describe("a dead letter", () => {
     const world = makeWorld();
     const { sequenceNumber, enqueuedAt } = await world.send();
     const id = runId({ source: SOURCE, sequenceNumber, enqueuedAt });
-    expect(await deadLetter(world.deps, id)).toEqual({ kind: "open" });
+    expect(await deadLetter(world.deps, id)).toEqual({ kind: "open", id });
     world.cluster.succeed(world.jobName());
     await ticks(world, () => world.open().length === 0);
     expect(await deadLetter(world.deps, id)).toEqual({ kind: "other end", status: "succeeded", id });

@@ -7,8 +7,9 @@ import { deadLetter } from "../../../../shared/operate/views/dead-letters.ts";
 import { explain } from "../../../../shared/operate/views/explain.ts";
 import { showRun } from "../../../../shared/operate/views/run.ts";
 import { listRuns } from "../../../../shared/operate/views/runs.ts";
-import { type ClosedStatus, runId } from "../../../../shared/run/run.ts";
+import { type ClosedStatus, isRedrivable, runId } from "../../../../shared/run/run.ts";
 import { aRun, closing, T0 } from "../../../support/a-run.ts";
+import { apiOf } from "../../../support/api-of.ts";
 import { makeWorld, SOURCE, type World } from "../../../support/world.ts";
 
 const FAILED = { outcome: "failed", reason: "JobFailed", description: "no Job, attempt 1 of 1: disk is full" } as const;
@@ -54,12 +55,36 @@ describe("a run whose dead letter was redriven", () => {
     expect(row && whyText(row, T0)).toBe(`redriven (:r1), which ${became}; ${FAILED.description}`);
   });
 
-  it("is no dead letter any more if that succeeded, and is not said to have succeeded itself", async () => {
-    const world = await withRedriven("succeeded");
+  it.each([
+    ["open", "is not over"],
+    ["succeeded", "succeeded"],
+  ] as const)("is no dead letter any more, and is not said to be %s itself", async (status, became) => {
+    const world = await withRedriven(status);
     const found = await deadLetter(world.deps, runId(first));
     expect(() => foundLetter(runId(first), found)).toThrow(
-      `${runId(first)}: it was redriven as ${runId(second)}, which succeeded`,
+      `${runId(first)}: it was redriven as ${runId(second)}, which ${became}`,
     );
+  });
+
+  it.each([
+    ["open", `The dead letter of run ${runId(first)} is redriven now, as run ${runId(second)}.`],
+    ["succeeded", `The dead letter of run ${runId(first)} was redriven as run ${runId(second)} (succeeded).`],
+  ] as const)("has no letter for the API if its last run is %s, which the answer names", async (status, detail) => {
+    const world = await withRedriven(status);
+    const answer = await apiOf(world).get(`/dead-letters/${encodeURIComponent(runId(first))}`);
+    expect(answer).toMatchObject({ status: 404, said: { detail } });
+  });
+
+  it.each([
+    ["open", false],
+    ["succeeded", false],
+    ["failed", false],
+    ["withdrawn", true],
+  ] as const)("is offered for no redrive, unless that was withdrawn, if its last run is %s", async (status, want) => {
+    const shown = await showRun((await withRedriven(status)).deps, first);
+    if (shown === undefined || shown === "newer") throw new Error("no run");
+    expect(isRedrivable(shown.run, shown.redriven)).toBe(want);
+    expect(isRedrivable(shown.run)).toBe(true);
   });
 
   it("is the last one itself, and says nothing of a redrive then", async () => {
