@@ -9,6 +9,7 @@ import { addRuns } from "./runs/command.ts";
 import { addSend } from "./send/command.ts";
 import { withTarget } from "./target/flags.ts";
 import { withJson, withOutput } from "./text/output.ts";
+import { commandNamed, refuseUnknownCommands } from "./unknown-command.ts";
 import { chooseCluster, withCluster } from "./up/cluster-flags.ts";
 
 const AUDIT_HELP = `
@@ -116,7 +117,12 @@ it ends are tried again at the next start. Changed module files are loaded while
       const cluster = chooseCluster(flags, command);
       return end(async () => (await import("./up/local-program.ts")).demo(cluster, flags), { cleansUp: true });
     });
+  program
+    .command("help")
+    .argument("[command...]", "its name, such as: runs ls")
+    .description("Prints what a command does and takes.")
+    .action((words) => commandNamed(program, words).help());
   addCompletion(program);
-  program.helpCommand("help [command]", "Prints what a command does and takes.");
+  refuseUnknownCommands(program);
   return program;
 }

@@ -28,6 +28,48 @@ describe.concurrent.each(subcommands())("dispatcher $name", ({ name }) => {
   });
 });
 
+describe.concurrent("a command that is not there", () => {
+  test.each([
+    { words: ["explain", "acme-1"], unknown: "explain", meant: "dispatcher runs explain" },
+    { words: ["logs"], unknown: "logs", meant: "dispatcher runs logs" },
+    { words: ["cancel"], unknown: "cancel", meant: "dispatcher runs cancel" },
+    { words: ["pause", "acme"], unknown: "pause", meant: "dispatcher modules pause" },
+    { words: ["resume"], unknown: "resume", meant: "dispatcher modules resume" },
+    { words: ["limit"], unknown: "limit", meant: "dispatcher modules limit" },
+    {
+      words: ["show"],
+      unknown: "show",
+      meant: "one of dispatcher runs show, dispatcher dead show, dispatcher modules show",
+    },
+    { words: ["statsu"], unknown: "statsu", meant: "dispatcher status" },
+    { words: ["runs", "lss"], unknown: "runs lss", meant: "dispatcher runs ls" },
+    { words: ["runs", "pause"], unknown: "runs pause", meant: "dispatcher modules pause" },
+    { words: ["help", "explain"], unknown: "explain", meant: "dispatcher runs explain" },
+    { words: ["help", "dead", "grups"], unknown: "dead grups", meant: "dispatcher dead groups" },
+  ])("is refused with the one that was meant: $words", async ({ words, unknown, meant }) => {
+    const { code, stdout, stderr } = await run(...words);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(`error: unknown command '${unknown}'\n(Did you mean ${meant}?)\n`);
+  });
+
+  test("is refused alone if none is nearly called so", async () => {
+    const { code, stdout, stderr } = await run("help", "nosuch");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^error: unknown command 'nosuch'\nAdd --help/);
+  });
+});
+
+test.each([
+  { words: ["status"], usage: "dispatcher status [options]" },
+  { words: ["runs", "ls"], usage: "dispatcher runs ls [options]" },
+  { words: ["runs"], usage: "dispatcher runs [options] [command]" },
+  { words: [], usage: "dispatcher [options] [command]" },
+])("help prints the help of the command that is named: $words", async ({ words, usage }) => {
+  const { code, stdout, stderr } = await run("help", ...words);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout.startsWith(`Usage: ${usage}\n`)).toBe(true);
+});
+
 /** The packages in a file of the build, and in all that it loads at once. */
 function loadedWith(file: string, seen = new Set<string>()): Set<string> {
   if (seen.has(file)) return new Set();

@@ -36,6 +36,8 @@ export function runProgram(program: string, options: RunOptions = {}): Running {
   const said = { stdout: "", stderr: "" };
   child.stdout?.on("data", (chunk: Buffer) => (said.stdout += chunk.toString()));
   child.stderr?.on("data", (chunk: Buffer) => (said.stderr += chunk.toString()));
+  // A program that ends at once may have closed it by now.
+  child.stdin?.on("error", () => {});
   child.stdin?.end(options.stdin ?? "");
   // The streams are awaited instead of "close", which never comes once the channel was closed from this side.
   const emitters = [child.stdout, child.stderr].flatMap((stream) => stream ?? []);
