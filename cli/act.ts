@@ -4,8 +4,7 @@ import type { DoingFlags } from "./doing.ts";
 import { answerText } from "./repair/words.ts";
 import type { TargetFlags } from "./target/flags.ts";
 import { openTarget } from "./target/open-target.ts";
-import { plainText } from "./text/plain-text.ts";
-import { print } from "./text/print.ts";
+import { printText } from "./text/print.ts";
 
 /** What a person asked for. `words` say it to the person, before it is done. */
 export interface Action {
@@ -27,7 +26,7 @@ export async function act(flags: TargetFlags, doing: DoingFlags, action: Action)
     const who = await target.announce(dryRun ? `dry run: ${words}` : words);
     const by = { who, ...(why === undefined ? {} : { why }) };
     const answers = await run(makeOperator(target.deps, target.log), { by, dryRun });
-    for (const [name, answer] of answers) print(plainText(`${answer.kind}: ${name}: ${answerText(answer, name)}`));
+    for (const [name, answer] of answers) printText(`${answer.kind}: ${name}: ${answerText(answer, name)}`);
     return answers.some(([, { kind }]) => kind === "refused") ? 1 : 0;
   } finally {
     await target.close();

@@ -6,10 +6,10 @@ import { answerText } from "../repair/words.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget, type Target } from "../target/open-target.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
-import { note, print } from "../text/print.ts";
+import { note, print, printText } from "../text/print.ts";
 import { showProgress } from "../text/progress.ts";
 import { counted } from "../text/times.ts";
-import { commandFor, cutOffText, findingText, lookedText, progressText, tooYoungText } from "./words.ts";
+import { commandFor, cutOffText, lookedText, meaningText, progressText, tooYoungText } from "./words.ts";
 
 interface AuditFlags extends TargetFlags, DoingFlags {
   readonly output?: "table" | "json";
@@ -66,11 +66,11 @@ async function mendAll(
 
 function printReport(report: AuditReport, mended: Answers, { deps }: Target, isRepair: boolean): void {
   for (const found of report.findings)
-    if (!isRepair || !isSafe(found)) print(plainText(findingText(found, deps.namespace)));
-  for (const [name, answer] of mended) print(plainText(`${answer.kind}: ${name}: ${answerText(answer, name)}`));
-  for (const line of tooYoungText(report)) print(plainText(line));
+    if (!isRepair || !isSafe(found)) printText(meaningText(found, deps.namespace), commandFor(found, deps.namespace));
+  for (const [name, answer] of mended) printText(`${answer.kind}: ${name}: ${answerText(answer, name)}`);
+  for (const line of tooYoungText(report)) printText(line);
   for (const line of cutOffText(report)) note(plainText(line));
-  print(lookedText(report));
+  printText(lookedText(report));
 }
 
 function asJson({ findings, looked, tooYoung, unfinished }: AuditReport, mended: Answers, { deps }: Target): string {

@@ -10,12 +10,6 @@ import { subjectOf } from "../../shared/operate/audit/subject.ts";
 import { FORCED_OUTCOMES } from "../../shared/operate/forced-outcome.ts";
 import { counted, timeText } from "../text/times.ts";
 
-/** What was found, and the command that mends it. */
-export function findingText(found: ShownFinding, namespace: string): string {
-  const command = commandFor(found, namespace);
-  return `${meaningText(found, namespace)}${command === undefined ? "" : `: ${command}`}`;
-}
-
 /** What was found. */
 export function meaningText(found: ShownFinding, namespace: string): string {
   const subject = subjectOf(found);

@@ -20,7 +20,7 @@ import { oneRun } from "../runs/one-run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
 import { plainText } from "../text/plain-text.ts";
-import { note, print } from "../text/print.ts";
+import { note, print, printText } from "../text/print.ts";
 import { during } from "../text/progress.ts";
 import { counted } from "../text/times.ts";
 import { whyNotThere } from "./found-letter.ts";
@@ -74,7 +74,7 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
     const wanted = await wantedBy(operator, flags, runs);
     const plans = await during("looking through the dead letter queues", (show) => planAll(operator, wanted, show));
     const count = plans.reduce((sum, { letters }) => sum + letters, 0);
-    for (const plan of plans) for (const line of planLines(plan)) print(plainText(line));
+    for (const plan of plans) for (const line of planLines(plan)) printText(line);
     if (count === 0) print("no dead letter of these can be redriven");
     if (plans.length === 0 && runs.length > 0) {
       for (const run of runs.map(runId)) note(plainText(whyNotThere(run, await operator.deadLetter(run))));
@@ -150,16 +150,15 @@ class Order {
     const notRedriven = leftText(over.left);
     if (notRedriven !== "-") said.push(`not redriven: ${notRedriven}`);
     if (problem !== undefined) said.push(problem);
-    print(plainText(said.join("; ")));
-    if (count > 0)
-      print(plainText(`See what becomes of them: ${commandText(["runs", "ls", ...flag("source", name)])}`));
+    printText(said.join("; "));
+    if (count > 0) printText("See what becomes of them", commandText(["runs", "ls", ...flag("source", name)]));
     return end === "done" ? redriven + this.#tried : undefined;
   }
 
   async #order(most: number | undefined): Promise<boolean> {
     const how = most === undefined ? this.#how : { ...this.#how, most };
     const answers = await this.#operator.redrive(this.#source, this.#wanted, how);
-    for (const [name, answer] of answers) print(plainText(`${answer.kind}: ${name}: ${answerText(answer, name)}`));
+    for (const [name, answer] of answers) printText(`${answer.kind}: ${name}: ${answerText(answer, name)}`);
     return answers.every(([, { kind }]) => kind === "done");
   }
 

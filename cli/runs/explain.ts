@@ -3,10 +3,9 @@ import { attemptsHad, type ClosedStatus, runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
 import { CAUSES } from "../text/causes.ts";
-import { plainJson, plainText } from "../text/plain-text.ts";
-import { print } from "../text/print.ts";
+import { plainJson } from "../text/plain-text.ts";
+import { print, printText } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
-import { terminalLines } from "../text/table.ts";
 import { counted, countText, lengthText, timeText } from "../text/times.ts";
 import { handText } from "./hand-words.ts";
 import { known, oneRun } from "./one-run.ts";
@@ -37,7 +36,7 @@ export async function explainRun(
     const key = await oneRun(operator, id);
     const explanation = known(await shown("looking at row, bus and cluster", operator.explain(key)), key);
     if (flags.output === "json") print(plainJson(explanation, 2));
-    else for (const line of sentencesOf(explanation)) for (const part of terminalLines(plainText(line))) print(part);
+    else for (const line of sentencesOf(explanation)) printText(line);
     return 0;
   });
 }

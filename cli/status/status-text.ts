@@ -3,11 +3,14 @@ import { doneAndFailed } from "../../shared/run/recent-ends.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { plainText } from "../text/plain-text.ts";
 import { styled } from "../text/style.ts";
-import { type Column, tableText } from "../text/table.ts";
+import { type Column, tableText, terminalLines } from "../text/table.ts";
 import { counted, countText, lengthText, timeText } from "../text/times.ts";
 
 type ModuleStatus = Status["modules"][number];
 type Problem = Status["problems"][number];
+
+/** What stands before the words of a problem is so wide. */
+const MARK_WIDTH = 4;
 
 /** Writes the status for people: whose it is, a line for each module, and a line for everything that is wrong. */
 export function statusText(status: Status): string {
@@ -15,7 +18,11 @@ export function statusText(status: Status): string {
   const ticked = tick
     ? `ticked ${lengthText(tick.ageMs)} ago${ticker === undefined ? "" : ` by ${ticker}`}`
     : "no tick yet";
-  const wrong = problems.map((problem) => `  ${styled("red", "!")} ${plainText(problemText(problem, at))}`);
+  const wrong = problems.flatMap((problem) =>
+    terminalLines(plainText(problemText(problem, at)), MARK_WIDTH).map(
+      (line, index) => `${index === 0 ? `  ${styled("red", "!")} ` : " ".repeat(MARK_WIDTH)}${line}`,
+    ),
+  );
   const failed = modules.reduce((total, { ends }) => total + doneAndFailed(ends).failed, 0);
   return [
     plainText(`instance ${instance}, Jobs in namespace ${namespace}`),
@@ -23,7 +30,7 @@ export function statusText(status: Status): string {
     "",
     tableText(columnsAt(at), modules),
     "",
-    ...redrives.map((redrive) => plainText(redriveText(redrive, at))),
+    ...redrives.flatMap((redrive) => terminalLines(plainText(redriveText(redrive, at)))),
     ...(wrong.length > 0 ? ["What is wrong:", ...wrong] : []),
     ...(failed > 0 ? [`${counted(failed, "run")} failed in the last hour. See: dispatcher dead groups`] : []),
     ...(wrong.length === 0 && failed === 0 ? [styled("green", "nothing is wrong")] : []),

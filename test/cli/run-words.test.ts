@@ -4,6 +4,7 @@ import { linesOf as letterLines } from "../../cli/dead/show.ts";
 import { lastErrorText } from "../../cli/runs/last-error.ts";
 import { byEnd, whyText } from "../../cli/runs/ls.ts";
 import { noContentLines } from "../../cli/runs/show.ts";
+import { printText } from "../../cli/text/print.ts";
 import { terminalLines } from "../../cli/text/table.ts";
 import { makeOperator } from "../../shared/operate/operator.ts";
 import { runId } from "../../shared/run/run.ts";
@@ -68,4 +69,24 @@ test("a sentence is broken between words at the width of a terminal, and not in 
   expect(lines.join(" ")).toBe(sentence);
   vi.stubGlobal("process", { ...process, stdout: { isTTY: false } });
   expect(terminalLines(sentence, 12)).toEqual([sentence]);
+});
+
+/** What is printed on a terminal of 60 columns, or into a pipe, line by line. */
+function printed(isTTY: boolean, ...args: Parameters<typeof printText>): string[] {
+  let said = "";
+  vi.stubGlobal("process", { ...process, stdout: { isTTY, columns: 60, write: (text: string) => (said += text) } });
+  printText(...args);
+  return said.trimEnd().split("\n");
+}
+
+test("a command behind a sentence stays whole, on a line of its own if it has to, and in a pipe all is one line", () => {
+  const meaning = "284 runs of module acme wait for its file, which is gone. Put it back, or give them up one by one";
+  const [short, long] = ["dispatcher audit", "dispatcher runs cancel 'acme:4:1767225600000'"];
+  expect(printed(true, meaning, short)).toEqual([
+    "284 runs of module acme wait for its file, which is gone.",
+    "Put it back, or give them up one by one: dispatcher audit",
+  ]);
+  expect(printed(true, meaning, long).slice(1)).toEqual(["Put it back, or give them up one by one:", long]);
+  expect(printed(false, meaning, long)).toEqual([`${meaning}: ${long}`]);
+  expect(printed(false, meaning)).toEqual([meaning]);
 });

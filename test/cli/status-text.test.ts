@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import { statusText } from "../../cli/status/status-text.ts";
 import { widthOf } from "../../cli/text/width.ts";
@@ -96,17 +97,31 @@ describe("the status", () => {
   });
 
   test.each([80, 140])("says who paused a module, why and until when, in %i columns", (columns) => {
-    const { stdout } = process;
-    const [isTTY, width] = [stdout.isTTY, stdout.columns];
-    Object.assign(stdout, { isTTY: true, columns });
-    try {
-      const lines = shown(aModule(), aModule({ module: "report", limit: PAUSE }));
-      expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(columns);
-      const words = lines.map((line) => line.trim()).join(" ");
-      for (const part of [PAUSE.who, "the store is full", "on holiday", "2026-01-01T01:00:00Z"])
-        expect(words.replaceAll(/ +/g, " ")).toContain(part);
-    } finally {
-      Object.assign(stdout, { isTTY, columns: width });
-    }
+    const lines = onTerminal(columns, () => shown(aModule(), aModule({ module: "report", limit: PAUSE })));
+    expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(columns);
+    const words = lines.map((line) => line.trim()).join(" ");
+    for (const part of [PAUSE.who, "the store is full", "on holiday", "2026-01-01T01:00:00Z"])
+      expect(words.replaceAll(/ +/g, " ")).toContain(part);
   });
 });
+
+test("no line is wider than the terminal, and a problem goes on below its own words", () => {
+  const wrong = { kind: "file wrong", module: "acme", mistakes: ["6:12 maxActive: give a whole number"] } as const;
+  const status = { ...STATUS, problems: [wrong], redrives: [REDRIVE] };
+  const lines = stripVTControlCharacters(onTerminal(80, () => statusText(status))).split("\n");
+  expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(80);
+  const first = lines.findIndex((line) => line.startsWith("  ! the file of module acme is wrong: 6:12"));
+  expect(lines[first + 1]).toMatch(/^ {4}\S/);
+});
+
+/** Gives what this gives if it is written to a terminal of so many columns. */
+function onTerminal<T>(columns: number, act: () => T): T {
+  const { stdout } = process;
+  const [isTTY, width] = [stdout.isTTY, stdout.columns];
+  Object.assign(stdout, { isTTY: true, columns });
+  try {
+    return act();
+  } finally {
+    Object.assign(stdout, { isTTY, columns: width });
+  }
+}
