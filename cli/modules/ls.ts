@@ -13,7 +13,7 @@ const COLUMNS: readonly Column<ModuleShown>[] = [
   { head: "WHEN", text: whenText, least: 8 },
   { head: "PLACES", text: ({ maxActive, limit }) => String(limit?.places ?? maxActive) },
   { head: "ATTEMPTS", text: ({ retry }) => String(retry.maxAttempts) },
-  { head: "LIMIT", text: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs) },
+  { head: "MAX TIME", text: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs) },
   { head: "BY A PERSON", text: (module) => (module.limit ? limitText(module) : ""), wraps: true },
 ];
 

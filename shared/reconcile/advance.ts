@@ -114,7 +114,7 @@ async function apply(
       await save(busy(run, clock.now()));
       return undefined;
     case "doubt":
-      events.log.warn("a message is not to be seen on the bus; looking again later");
+      events.log.info("a message is not to be seen on the bus; looking again later");
       await save(doubted(run, clock.now(), deps.lockDurationMs));
       return undefined;
     case "trust":

@@ -41,6 +41,9 @@ describe("a message that no peek shows", () => {
     const { asked, became, now, world } = await tickLater(undefined, missing);
     expect([asked, became]).toEqual([0, "open"]);
     expect(world.run().absentSince).toBe(now);
+    // Most such messages are there at the next look.
+    const lines = world.lines.filter(({ message }) => String(message).includes("not to be seen on the bus"));
+    expect(lines).toMatchObject([{ level: "info" }]);
   });
 
   it("is absent until a lock duration has passed", async () => {
