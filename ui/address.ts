@@ -59,8 +59,12 @@ export function go(address: string, { isSame = false } = {}): void {
   moved();
   if (isSame) return;
   scrollTo(0, 0);
-  // A reader hears the new view's title, and the next Tab goes on from there.
-  requestAnimationFrame(() => document.querySelector<HTMLElement>("h1")?.focus());
+  requestAnimationFrame(() => {
+    // A person may type the next search already.
+    if (document.activeElement?.matches("#search")) return;
+    // A reader hears the new view's title, and the next Tab goes on from there.
+    document.querySelector<HTMLElement>("h1")?.focus();
+  });
 }
 
 interface LinkProps {
