@@ -7,8 +7,8 @@ const EVERY_MS = 500;
 
 /**
  * Looks at the module files of a directory twice a second, and yields the names of those that have changed, come or gone
- * once all have been the same for one look, because an editor writes a file in several steps. It asks instead of listening, since a directory may be a
- * mount that tells of no changes. It ends when `signal` aborts.
+ * once all have been the same for one look, because an editor writes a file in several steps. It asks instead of
+ * listening, since a directory may be a mount that tells of no changes. It ends when `signal` aborts.
  */
 export async function* changesOf(directory: string, signal: AbortSignal): AsyncGenerator<readonly string[]> {
   let known = await stateOf(directory);

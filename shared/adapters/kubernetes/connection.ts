@@ -61,7 +61,8 @@ const CONNECTIONS_LIFE_MS = 5 * 60 * 1000;
 
 /**
  * How long a connection stays open that nobody uses. Messages come seconds apart, and to encrypt a new connection takes
- * longer than a request. The API server ends idle connections after 90 s, and most load balancers do so after 60 s or more.
+ * longer than a request. The API server ends idle connections after 90 s, and most load balancers do so after 60 s or
+ * more.
  */
 const IDLE_CONNECTION_LIFE_MS = 30_000;
 
@@ -223,7 +224,7 @@ async function connectionsOf(
 ): Promise<Dispatcher | undefined> {
   const made = kubeConfig.createDispatcherOptions(kubeConfig.getCurrentCluster(), options);
   if (made.type === "agent") {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Both are the options of `tls.connect`. Only one of the types lets an option be undefined.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Both are the options of `tls.connect`.
     const connect = made.connect as buildConnector.BuildOptions;
     return new Agent({ connect, keepAliveTimeout: IDLE_CONNECTION_LIFE_MS });
   }

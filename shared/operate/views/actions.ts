@@ -27,7 +27,10 @@ export interface ActionPage {
   readonly next?: string;
 }
 
-/** Reads a page of the action log, merged over the instance and all of its sources. Costs one request for each of them, or for the run's source alone. */
+/**
+ * Reads a page of the action log, merged over the instance and all of its sources. Costs one request for each of them, or
+ * for the run's source alone.
+ */
 export async function readActions(deps: LookDependencies, { limit, after, run }: ActionsAsked): Promise<ActionPage> {
   const read = async (source: Source | undefined): Promise<ActionShown[]> => {
     const found = await deps.instanceTable.actions(source, limit + 1, after, run && runId(run));
