@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { eventually } from "../../real-cluster/server-process.ts";
 import type { Accepted } from "../accepting.ts";
 import type { Processes } from "../processes.ts";
@@ -10,6 +11,7 @@ import { acceptInTurns } from "./accept-in-turns.ts";
 import { type ApiUse, countApi, less, per, withoutWhole } from "./counted-api.ts";
 import { fillPlaces } from "./places.ts";
 import { type RealCluster, startRealCluster } from "./real-cluster.ts";
+import { untilAtRest } from "./rest.ts";
 import {
   type ClusterBench,
   type ClusterOptions,
@@ -28,6 +30,7 @@ const COUNTED = 50;
  * each Job.
  */
 const AT_WORK_PATIENCE_MS = 600_000;
+const LOOK_MS = 10_000;
 
 const QUICK = "quick";
 const LONG = "long";
@@ -73,6 +76,8 @@ export async function measureOnCluster(
   const { rounds } = options;
   const accept = { rounds, body, moduleText: (queue: string) => moduleText(queue, "24h") };
   const accepted = await acceptInTurns(processes, cluster, accept, progress);
+  // Thousands of Jobs of the namespaces that were deleted would keep the short ones waiting.
+  await untilAtRest(cluster, () => wait(LOOK_MS), progress);
   const places = { rounds, body, moduleText: (queue: string, places: number) => moduleText(queue, "100ms", places) };
   const shortPerSecond = await fillPlaces(processes, cluster, places, progress);
 

@@ -6,6 +6,7 @@ import type { Servers } from "../servers.ts";
 import { type Tick, Ticking } from "../ticking.ts";
 import { type ApiUse, type CountedApi, less, per, podLists } from "./counted-api.ts";
 import type { RealCluster } from "./real-cluster.ts";
+import { untilAtRest } from "./rest.ts";
 import { Settlements } from "./settlements.ts";
 
 /** What a measurement on a cluster does. */
@@ -77,18 +78,8 @@ export class ProgramOutput {
   };
 }
 
-/**
- * How many processor ms the control plane may use in a tick that counts as quiet. It works on for minutes when all pods
- * run.
- */
-const REST_MS = 500;
-/** After how many ticks the bench stops waiting for quiet. The processor times in the report show that. */
-const MOST_TICKS_TO_REST = 60;
 /** The app's usual schedule, which the bare calls have, too. */
 const TICKS_PER_MINUTE = 6;
-/** The processes that work by themselves. The others of the control plane work only when asked. */
-const OWN_WORK = ["kube-controller-manager", "kube-scheduler", "kwok"];
-
 /** Watches a program during some quiet minutes, and then while messages are accepted and settled. */
 export async function watchProgram(
   bench: ClusterBench,
@@ -98,7 +89,8 @@ export async function watchProgram(
   const { servers, cluster, api, options, progress } = bench;
   const { ticking, settlements } = output;
   const { open, minutes, messages, perSecond } = options;
-  await untilAtRest(bench, ticking);
+  await ticking.next();
+  await untilAtRest(cluster, () => ticking.next(), progress);
   progress(`${minutes} minutes without messages`);
   const cpu = () => cpuOf(program, servers, cluster);
   // The minutes begin right after a tick that listed, so that each has one such tick of the app.
@@ -157,22 +149,6 @@ async function nextTick(ticking: Ticking, api: CountedApi): Promise<SeenTick> {
 /** Resolves when so many minutes have passed, by the ticks. */
 async function passMinutes(ticking: Ticking, minutes: number): Promise<void> {
   for (let tick = 0; tick < minutes * TICKS_PER_MINUTE; tick += 1) await ticking.next();
-}
-
-/** Resolves at the end of a tick in which the control plane was quiet. */
-async function untilAtRest({ cluster, progress }: ClusterBench, ticking: Ticking): Promise<void> {
-  progress("waiting until the control plane is at rest");
-  const worked = async () => {
-    const spent = await Promise.all(OWN_WORK.map((name) => cpuMs(cluster.pids[name] ?? 0)));
-    return spent.reduce<number>((sum, ms) => sum + (ms ?? 0), 0);
-  };
-  await ticking.next();
-  for (let tick = 0; tick < MOST_TICKS_TO_REST; tick += 1) {
-    const before = await worked();
-    await ticking.next();
-    if ((await worked()) - before < REST_MS) return;
-  }
-  progress(`the control plane was not at rest after ${MOST_TICKS_TO_REST} ticks; measuring all the same`);
 }
 
 /** Sends so many messages at the pace of the options. */
