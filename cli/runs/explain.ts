@@ -6,7 +6,7 @@ import { CAUSES } from "../text/causes.ts";
 import { plainJson } from "../text/plain-text.ts";
 import { print, printText } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
-import { counted, countText, lengthText, timeText } from "../text/times.ts";
+import { counted, countText, lengthText, timeText, tookText } from "../text/times.ts";
 import { handText } from "./hand-words.ts";
 import { known, oneRun } from "./one-run.ts";
 import { redrivenText } from "./redriven-text.ts";
@@ -59,10 +59,11 @@ function closedSentences({ run, redriven, actions }: Closed): string[] {
 }
 
 function* openSentences(explained: Open): Generator<string> {
-  const { run, at, facts, rule, decision, keptBack, waitsFor, unavailable, actions } = explained;
+  const { run, at, facts, rule, decision, keptBack, waitsFor, unavailable, actions, usually } = explained;
   yield `${runId(run)} is ${statusWord(run.status)}, at attempt ${run.attempt} of module ${run.module || "(none)"}.`;
   if (waitsFor) yield* waitSentences(waitsFor, at);
   else yield `Nothing keeps it: the next tick goes on with it (${decision.do}).`;
+  if (usually) yield usualText(run, usually, at);
   if (keptBack) yield keptBackText(keptBack);
   if (run.lastError !== undefined) yield `Its last error was: ${run.lastError}`;
   for (const action of actions) yield `By hand: ${handText(action)}`;
@@ -83,6 +84,12 @@ function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Gener
   else yield `It waits because ${CAUSES[wait.cause]} (${wait.cause})${until}.`;
   if (wait.ahead) yield `Ahead of it in its module's line: ${countText(wait.ahead)}.`;
   if (wait.estimate) yield estimateText(wait.estimate);
+}
+
+/** How long its Job exists, beside how long those of its module took. */
+function usualText(run: Open["run"], { count, medianMs, p95Ms }: NonNullable<Open["usually"]>, now: number): string {
+  const own = run.dispatchedAt === undefined ? "" : `Its Job was created ${lengthText(now - run.dispatchedAt)} ago. `;
+  return `${own}In the last hour ${counted(count, "Job")} of its module ended: half of them within ${tookText(medianMs)}, 95 of 100 within ${tookText(p95Ms)}.`;
 }
 
 function upper(text: string): string {

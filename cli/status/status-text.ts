@@ -1,10 +1,10 @@
 import type { Status } from "../../shared/operate/views/status.ts";
-import { doneAndFailed } from "../../shared/run/recent-ends.ts";
+import { doneAndFailed, paceOf } from "../../shared/run/recent-ends.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { plainText } from "../text/plain-text.ts";
 import { styled } from "../text/style.ts";
 import { type Column, tableText, terminalLines } from "../text/table.ts";
-import { counted, countText, lengthText, timeText } from "../text/times.ts";
+import { counted, countText, lengthText, perMinuteText, timeText, tookText } from "../text/times.ts";
 
 type ModuleStatus = Status["modules"][number];
 type Problem = Status["problems"][number];
@@ -50,14 +50,34 @@ function columnsAt(now: number): readonly Column<ModuleStatus>[] {
     { head: "LATER", text: ({ later }) => shortCount(later) },
     { head: "HELD", text: ({ held }) => shortCount(held) },
     { head: "OLDEST", text: ({ oldestAt }) => (oldestAt === undefined ? "-" : lengthText(now - oldestAt)), drop: 2 },
+    { head: "A MINUTE", text: ({ ends }) => rateText(ends, now), drop: 3 },
+    { head: "JOB P50", text: ({ took: { job } }) => (job ? tookText(job.medianMs) : "-"), drop: 4 },
+    { head: "P95", text: ({ took: { job } }) => (job ? tookText(job.p95Ms) : "-"), drop: 5 },
     { head: "DONE", text: ({ ends }) => String(doneAndFailed(ends).done) },
     { head: "FAILED", text: ({ ends }) => String(doneAndFailed(ends).failed) },
     { head: "STATE", text: (module) => stateText(module), wraps: true },
   ];
 }
 
+/** How many runs of a module ended in a minute, at the pace of the last hour. */
+function rateText(ends: ModuleStatus["ends"], now: number): string {
+  const { eachMs } = paceOf(ends, now);
+  return eachMs === undefined ? "-" : perMinuteText(eachMs);
+}
+
 /** What a person or the Dispatcher decided about a module, and why its runs wait for their time. */
-function stateText({ limit, trip, gate, source, places, fileMistakes, later, module, atWork }: ModuleStatus): string {
+function stateText({
+  limit,
+  trip,
+  gate,
+  source,
+  places,
+  fileMistakes,
+  isOtherForm,
+  later,
+  module,
+  atWork,
+}: ModuleStatus): string {
   const causes = Object.entries(later.causes).map(([cause, count]) => `${cause} ${count}`);
   const heldUp = Object.entries(atWork?.heldUpBy ?? {}).map(([cause, count]) => `${cause} ${count}`);
   const states = [
@@ -65,6 +85,7 @@ function stateText({ limit, trip, gate, source, places, fileMistakes, later, mod
     ...(trip ? [`tripped: ${trip.why}`] : []),
     ...(gate ? [`gate shut: ${gate.problem}`] : []),
     ...(fileMistakes.length > 0 ? ["its file on disk is wrong"] : []),
+    ...(isOtherForm ? ["the running Dispatcher has another form of its file"] : []),
     ...(isFileGone({ source, places, fileMistakes, module }) ? ["its file is gone"] : []),
     ...causes,
     ...heldUp,

@@ -13,7 +13,7 @@ export interface Column<Row> {
   readonly drop?: number;
   /**
    * A column of sentences, which comes last. It takes several lines if it has to. If little room is left beside the
-   * others, it stands below its row. It is left out if no row has anything to say, which is empty text.
+   * others, or too little for one of its words, it stands below its row. It is left out if no row has anything to say, which is empty text.
    */
   readonly wraps?: true;
 }
@@ -22,7 +22,7 @@ export interface Column<Row> {
 const GAP = "  ";
 /** In front of what stands below its row. */
 const INDENT = "    ";
-/** Sentences that have less room than this beside the others stand below. */
+/** Sentences that have less room than this beside the others, or a word that has none there, stand below. */
 const LEAST_BESIDE = 32;
 /** So many lines of sentences are shown of a row. */
 const MOST_LINES = 4;
@@ -55,7 +55,8 @@ export function tableText<Row>(
 
   const room = width - widthOf(head) - GAP.length;
   const words = rows.map((row) => plainText(sentences.text(row)));
-  const isBeside = room >= Math.min(LEAST_BESIDE, Math.max(...words.map(widthOf)));
+  const widest = Math.max(...words.flatMap((text) => text.split(" ")).map(widthOf));
+  const isBeside = room >= Math.max(widest, Math.min(LEAST_BESIDE, Math.max(...words.map(widthOf))));
   if (!isBeside)
     return [
       styled("bold", head.trimEnd()),

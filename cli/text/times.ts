@@ -16,6 +16,11 @@ export function lengthText(ms: number): string {
   return `${count}${large[0]}${small && rest > 0 && count < 10 ? `${rest}${small[0]}` : ""}`;
 }
 
+/** Says how long work took, as `lengthText` does, but under ten seconds to a tenth of a second. */
+export function tookText(ms: number): string {
+  return ms < 9_950 ? `${(ms / 1_000).toFixed(1)}s` : lengthText(ms);
+}
+
 /** Says how long ago something was, such as `5m ago`. */
 export function agoText(ms: number): string {
   return `${lengthText(ms)} ago`;
@@ -34,4 +39,10 @@ export function counted(count: number, thing: string): string {
 /** Writes a count. There may be more than were counted. */
 export function countText({ count, isMore }: { readonly count: number; readonly isMore: boolean }): string {
   return isMore ? `${count} or more` : String(count);
+}
+
+/** Writes how many there are in a minute, if one takes so long. */
+export function perMinuteText(eachMs: number): string {
+  const perMinute = 60_000 / eachMs;
+  return perMinute < 9.95 ? perMinute.toFixed(1) : String(Math.round(perMinute));
 }

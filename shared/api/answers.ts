@@ -131,6 +131,7 @@ export const session = named(
   }),
 );
 
+const spread = z.object({ count, medianMs: length, p95Ms: length });
 const moduleStatus = named(
   "ModuleStatus",
   z.object({
@@ -138,6 +139,7 @@ const moduleStatus = named(
     source: source.optional(),
     places: count.optional(),
     fileMistakes: list(z.string()).describe("what is wrong with its file; the app goes on with an earlier form of it"),
+    isOtherForm: z.boolean().describe("whether the replica that ticked last has read another form of its file"),
     limit: limit.optional(),
     atWork: z.object({ byStatus: counts, heldUpBy: counts, busy: count }).optional(),
     inLine: counted,
@@ -150,6 +152,12 @@ const moduleStatus = named(
     lately: z
       .object({ since: time, slotMs: length, done: list(count), failed: list(count) })
       .describe("the same by slots of slotMs, the oldest first; the last slot is not over"),
+    took: z
+      .object({
+        job: spread.optional().describe("from the last attempt's Job being created until the run was closed"),
+        whole: spread.optional().describe("from the message being enqueued until the run was closed"),
+      })
+      .describe("how long those took that were done or failed in the last hour"),
   }),
 );
 const redrive = z.looseObject({
@@ -303,6 +311,7 @@ export const explanation = named(
       decision: byDeed,
       unavailable: z.string().optional(),
       actions: actionsOn,
+      usually: spread.optional().describe("how long Jobs of its module took in the last hour, if its own is at work"),
       keptBack: byCause.optional(),
       waitsFor: z
         .object({

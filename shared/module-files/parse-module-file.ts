@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { V1JobTemplateSpec } from "@kubernetes/client-node";
@@ -48,7 +49,7 @@ export function parseModuleFile(file: string, text: string): ParsedModuleFile {
   const errors = [...new Set(placed.map(({ line, column, text }) => `${file}:${line}:${column}: ${text}`))];
   const name = valueAt(yaml.value, ["name"]) ?? Symbol(file);
   if (!parsed.success || errors.length > 0 || "problem" in schema) return { file, name, module: undefined, errors, at };
-  return { file, name, module: toModule(file, parsed.data, schema.value), errors, at };
+  return { file, name, module: toModule(file, { text, data: parsed.data, schema: schema.value }), errors, at };
 }
 
 function readBodySchema(file: string, schema: unknown): { value: JsonSchema | undefined } | { problem: string } {
@@ -90,11 +91,15 @@ function isJsonSchema(value: unknown): value is JsonSchema {
   return isRecord(value) || typeof value === "boolean";
 }
 
-function toModule(file: string, data: ModuleFile, schema: JsonSchema | undefined): Module {
+function toModule(
+  file: string,
+  { text, data, schema }: { readonly text: string; readonly data: ModuleFile; readonly schema: JsonSchema | undefined },
+): Module {
   const { retry } = data;
   return {
     name: data.name,
     file,
+    fileDigest: digestOf(text, schema),
     source: data.source,
     when: data.when,
     schema,
@@ -110,6 +115,13 @@ function toModule(file: string, data: ModuleFile, schema: JsonSchema | undefined
     publishes: data.publishes,
     work: toWork(data),
   };
+}
+
+function digestOf(text: string, schema: JsonSchema | undefined): string {
+  const whole = createHash("sha256")
+    .update(text)
+    .update(JSON.stringify(schema) ?? "");
+  return whole.digest("hex").slice(0, 16);
 }
 
 function toWork({ worker, handler, serviceAccountName, jobTemplate }: ModuleFile): Work {

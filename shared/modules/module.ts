@@ -13,6 +13,8 @@ export interface Module {
   readonly name: string;
   /** The file that it was read from, for errors and logs. */
   readonly file: string;
+  /** Stands for the text of the file, and of the JSON Schema that it names: another text has another digest. */
+  readonly fileDigest: string;
   readonly source: Source;
   /** Undefined means every message of the source. */
   readonly when: When | undefined;

@@ -102,7 +102,8 @@ export function makeReconcile(
       const now = deps.clock.now();
       const { waiting: left, notStarted, failed, postponed } = counts.fields();
       const found = { left, notStarted, failed, postponed, ...(seen === undefined ? {} : { seen }) };
-      await deps.instanceTable.recordTick(now, { atWork: countAtWork(runs, now), ...found });
+      const files = Object.fromEntries([...deps.modules.values()].map(({ name, fileDigest }) => [name, fileDigest]));
+      await deps.instanceTable.recordTick(now, { atWork: countAtWork(runs, now), files, ...found });
       await ends.note();
       isIdleNoted = !all.some(hasRuns);
     };

@@ -1,11 +1,14 @@
 import type { EpochMs } from "../clock.ts";
-import { CLOSED_STATUSES, type ClosedStatus } from "./run.ts";
+import { addDuration, addDurations, type Durations, type Spread, spreadOf } from "./durations.ts";
+import { CLOSED_STATUSES, type ClosedRun, type ClosedStatus, inLineSince } from "./run.ts";
 import { addOne, type CountsBy } from "./tick-counts.ts";
 
 /** Ends are counted together for so long, and forgotten together. */
 const SLOT_MS = 5 * 60_000;
 /** So many slots are an hour. */
 const SLOTS = 12;
+/** So many modules of a slot are timed, so that the row stays far below a row's limit of 1 MiB. */
+const MOST_TIMED = 200;
 
 /** How many runs of each module were closed lately, by outcome. */
 export interface RecentEnds {
@@ -28,44 +31,65 @@ export interface EndsLately {
   readonly failed: readonly number[];
 }
 
-type ModuleEnds = Record<string, Partial<Record<ClosedStatus, number>>>;
+/** How long the runs of one module took that were done or failed. */
+export interface Took<Of = Durations> {
+  /** From the creation of the last attempt's Job until the run was closed. */
+  readonly job: Of;
+  /** From the time at which the message was enqueued, or its letter redriven, until the run was closed. */
+  readonly whole: Of;
+}
 
-/** The ends of the last hour, as the replicas add to them. */
+type BySlot<Of> = Readonly<Record<number, Readonly<Record<string, Of>>>>;
+type ModuleEnds = Record<string, Partial<Record<ClosedStatus, number>>>;
+type ModuleTook = Record<string, Took<Record<number, number>>>;
+
+/** The ends of the last hour, as the replicas add to them: by the time at which a slot begins, then by module. */
 export interface EndsBySlot {
   /** When the first replica began to count. */
   readonly since: EpochMs;
-  /** By the time at which a slot of five minutes begins, then by module. */
-  readonly slots: Readonly<Record<number, Readonly<Record<string, CountsBy<ClosedStatus>>>>>;
+  readonly slots: BySlot<CountsBy<ClosedStatus>>;
+  /** Undefined if an older release wrote the row last, which forgets them. */
+  readonly took?: BySlot<Took>;
+}
+
+/** Ends that are still added to. */
+export interface OpenEnds {
+  readonly slots: Record<number, ModuleEnds>;
+  readonly took: Record<number, ModuleTook>;
+}
+
+export function noEnds(): OpenEnds {
+  return { slots: {}, took: {} };
 }
 
 /** Counts one more end in the slot of its time. */
-export function addEnd(slots: Map<EpochMs, ModuleEnds>, run: Ended): void {
+export function addEnd({ slots, took }: OpenEnds, run: Ended): void {
   const slot = slotOf(run.closedAt);
-  const modules = slots.get(slot) ?? {};
-  slots.set(slot, modules);
-  const counts = (modules[run.module] ??= {});
+  const counts = ((slots[slot] ??= {})[run.module] ??= {});
   addOne(counts, run.status);
+  if (run.status !== "succeeded" && run.status !== "failed") return;
+  const { job, whole } = ((took[slot] ??= {})[run.module] ??= { job: {}, whole: {} });
+  if (run.dispatchedAt !== undefined) addDuration(job, run.closedAt - run.dispatchedAt);
+  addDuration(whole, run.closedAt - inLineSince(run));
 }
 
-interface Ended {
-  readonly module: string;
-  readonly status: ClosedStatus;
-  readonly closedAt: EpochMs;
-}
+type Ended = Pick<
+  ClosedRun,
+  "module" | "status" | "closedAt" | "dispatchedAt" | "enqueuedAt" | "acceptedAt" | "redrive"
+>;
 
 /** Adds ends to those that were noted, and leaves out what was closed more than an hour ago. */
 export function addEnds(
   noted: EndsBySlot | undefined,
-  added: { readonly since: EpochMs; readonly slots: ReadonlyMap<EpochMs, ModuleEnds> },
+  added: EndsBySlot,
   now: EpochMs,
-): EndsBySlot {
-  const slots: Record<number, ModuleEnds> = {};
-  const all = [...Object.entries(noted?.slots ?? {}), ...added.slots];
-  for (const [begin, modules] of all) {
-    const slot = Number(begin);
-    if (slot >= oldestSlot(now)) addModules((slots[slot] ??= {}), modules);
+): OpenEnds & { readonly since: EpochMs } {
+  const sum = { since: Math.min(noted?.since ?? added.since, added.since), ...noEnds() };
+  for (const { slots, took = {} } of [...(noted ? [noted] : []), added]) {
+    for (const [slot, modules] of lately(slots, now)) addModules((sum.slots[slot] ??= {}), modules);
+    for (const [slot, modules] of lately(took, now)) addTook((sum.took[slot] ??= {}), modules);
   }
-  return { since: Math.min(noted?.since ?? added.since, added.since), slots };
+  return sum;
 }
 
 /** Sums the ends of the last hour. */
@@ -73,9 +97,7 @@ export function recentEnds(noted: EndsBySlot | undefined, now: EpochMs): RecentE
   const modules: ModuleEnds = {};
   const firstAt: Record<string, EpochMs> = {};
   const since = Math.max(noted?.since ?? now, oldestSlot(now));
-  for (const [begin, ends] of Object.entries(noted?.slots ?? {})) {
-    const slot = Number(begin);
-    if (slot < oldestSlot(now)) continue;
+  for (const [slot, ends] of lately(noted?.slots ?? {}, now)) {
     addModules(modules, ends);
     for (const module of Object.keys(ends)) firstAt[module] = Math.max(since, Math.min(slot, firstAt[module] ?? slot));
   }
@@ -89,6 +111,15 @@ export function endsLately(noted: EndsBySlot | undefined, module: string, now: E
     doneAndFailed(noted?.slots[since + slot * SLOT_MS]?.[module] ?? {}),
   );
   return { since, slotMs: SLOT_MS, done: slots.map(({ done }) => done), failed: slots.map(({ failed }) => failed) };
+}
+
+/** Says how long the runs of a module took that were done or failed in the last hour. */
+export function tookLately(noted: EndsBySlot | undefined, module: string, now: EpochMs): Partial<Took<Spread>> {
+  const sum: ModuleTook = {};
+  for (const [, { [module]: took }] of lately(noted?.took ?? {}, now)) if (took) addTook(sum, { [module]: took });
+  const job = spreadOf(sum[module]?.job ?? {});
+  const whole = spreadOf(sum[module]?.whole ?? {});
+  return { ...(job && { job }), ...(whole && { whole }) };
 }
 
 /** Says how many of these were done, and how many failed. What a person cancelled is neither. */
@@ -123,6 +154,24 @@ function addModules(sums: ModuleEnds, ends: Readonly<Record<string, CountsBy<Clo
     for (const status of CLOSED_STATUSES)
       if (counts[status] !== undefined) sum[status] = (sum[status] ?? 0) + counts[status];
   }
+}
+
+function addTook(sums: ModuleTook, modules: Readonly<Record<string, Took>>): void {
+  let timed = Object.keys(sums).length;
+  for (const [module, { job, whole }] of Object.entries(modules)) {
+    if (sums[module] === undefined && timed === MOST_TIMED) continue;
+    timed += sums[module] === undefined ? 1 : 0;
+    const sum = (sums[module] ??= { job: {}, whole: {} });
+    addDurations(sum.job, job);
+    addDurations(sum.whole, whole);
+  }
+}
+
+/** Lists the slots of the last hour. */
+function lately<Of>(slots: BySlot<Of>, now: EpochMs): [EpochMs, Readonly<Record<string, Of>>][] {
+  return Object.entries(slots)
+    .map(([slot, modules]): [EpochMs, Readonly<Record<string, Of>>] => [Number(slot), modules])
+    .filter(([slot]) => slot >= oldestSlot(now));
 }
 
 function slotOf(time: EpochMs): EpochMs {

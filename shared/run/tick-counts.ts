@@ -41,6 +41,8 @@ export interface TickCounts {
   readonly failed: number;
   /** Runs that the tick had no time for. */
   readonly postponed: number;
+  /** The digest of each module's file, as the replica that ticked has read it. Undefined if an older release ticked. */
+  readonly files?: Readonly<Record<string, string>>;
   /** Of the last tick that listed. */
   readonly seen?: Sightings;
 }

@@ -2,7 +2,7 @@ import type { Dependencies } from "../dependencies.ts";
 import { ConflictError, errorText, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { StoredEnds } from "../ports/instance-table.ts";
-import { addEnd, addEnds } from "../run/recent-ends.ts";
+import { addEnd, addEnds, noEnds } from "../run/recent-ends.ts";
 import type { EventReader } from "./events.ts";
 
 /** How often a process notes what its deliveries closed. Its ticks note it each time. */
@@ -27,7 +27,7 @@ export function makeRecentEnds({
   instanceTable,
   clock,
 }: Pick<Dependencies, "instanceTable" | "clock">): RecentEndsCount {
-  let unnoted: Parameters<typeof addEnd>[0] = new Map();
+  let unnoted = noEnds();
   /** The row as this process read or wrote it last. */
   let row: StoredEnds | undefined;
   const startedAt = clock.read().monotonicMs;
@@ -35,40 +35,35 @@ export function makeRecentEnds({
   let underWay: Promise<void> | undefined;
 
   async function add(): Promise<void> {
-    const slots = unnoted;
-    unnoted = new Map();
+    const added = unnoted;
+    unnoted = noEnds();
     const since = Math.round(clock.now() - (clock.read().monotonicMs - startedAt));
     for (let write = 1; write <= MAX_WRITES; write += 1) {
       try {
         row ??= await instanceTable.ends();
-        const ends = addEnds(row?.ends, { since, slots }, clock.now());
+        const ends = addEnds(row?.ends, { since, ...added }, clock.now());
         row = await instanceTable.saveEnds(ends, row?.etag);
         return;
       } catch (error) {
         row = undefined;
         if (error instanceof ConflictError) continue;
-        putBack(slots);
+        putBack(added);
         if (error instanceof UnavailableError) return;
         throw error;
       }
     }
-    putBack(slots);
+    putBack(added);
   }
 
   /** Keeps what could not be noted, beside what was counted meanwhile. */
-  function putBack(slots: typeof unnoted): void {
-    const { slots: all } = addEnds(
-      { since: 0, slots: Object.fromEntries(slots) },
-      { since: 0, slots: unnoted },
-      clock.now(),
-    );
-    unnoted = new Map(Object.entries(all).map(([slot, modules]) => [Number(slot), { ...modules }]));
+  function putBack(added: typeof unnoted): void {
+    unnoted = addEnds({ since: 0, ...added }, { since: 0, ...unnoted }, clock.now());
   }
 
   async function note(): Promise<void> {
     // Two at once would only meet each other's writes.
     await underWay;
-    if (unnoted.size === 0) return;
+    if (Object.keys(unnoted.slots).length === 0) return;
     notedAt = clock.read().monotonicMs;
     underWay = add().finally(() => {
       underWay = undefined;

@@ -40,6 +40,21 @@ describe("a run that is explained", () => {
     ]);
   });
 
+  test("is at work, and says how long Jobs like its own took lately", () => {
+    const said = sentencesOf(
+      open({
+        run: { ...run, status: "dispatched", dispatchedAt: 10_000 },
+        at: 250_000,
+        decision: { do: "leave", cause: "job-at-work" },
+        waitsFor: { cause: "job-at-work" },
+        usually: { count: 12, medianMs: 40_000, p95Ms: 190_000 },
+      }),
+    );
+    expect(said[2]).toBe(
+      "Its Job was created 4m ago. In the last hour 12 Jobs of its module ended: half of them within 40s, 95 of 100 within 3m10s.",
+    );
+  });
+
   test("gives a range if the module's ends say too little of its pace", () => {
     const estimate = { ms: 7_200_000, leastMs: 60_000, isMore: false, closed: 12, since: 0 };
     const ahead = { count: 7, isMore: false };

@@ -12,6 +12,7 @@ const aModule = (over: Partial<ModuleStatus> = {}): ModuleStatus => ({
   source: { queue: "thumbnails" },
   places: 20,
   fileMistakes: [],
+  isOtherForm: false,
   limit: undefined,
   atWork: { byStatus: { dispatched: 3, settling: 1 }, heldUpBy: {}, busy: 0 },
   inLine: none,
@@ -22,6 +23,7 @@ const aModule = (over: Partial<ModuleStatus> = {}): ModuleStatus => ({
   gate: undefined,
   ends: { since: T0 - 3_600_000 },
   lately: { since: T0 - 3_300_000, slotMs: 300_000, done: [], failed: [] },
+  took: {},
   ...over,
 });
 const STATUS: Status = {
@@ -79,6 +81,10 @@ describe("the status", () => {
     expect(text).not.toMatch(/gone|cancel/);
   });
 
+  test("says that the running Dispatcher has another form of a module's file", () => {
+    expect(shown(aModule({ isOtherForm: true }))[1]).toMatch(/the running Dispatcher has another form of its file$/);
+  });
+
   test("says what is being redriven, how far that is, and who ordered it", () => {
     const text = statusText({ ...STATUS, redrives: [{ ...REDRIVE, redriven: 120 }] });
     expect(text).toContain("redriving dead letters of renders: 120 so far, ordered by ann 2m ago");
@@ -90,6 +96,16 @@ describe("the status", () => {
     const cells = row.split(/ {2,}/);
     expect([cells.at(-2), cells.at(-1)]).toEqual(["7", "7"]);
     expect(head).toMatch(/DONE +FAILED$/);
+  });
+
+  test("says at what pace a module's runs end and how long its Jobs take, where there is room", () => {
+    const took = { job: { count: 90, medianMs: 42_000, p95Ms: 200_000 } };
+    const module = aModule({ ends: { since: T0 - 3_600_000, succeeded: 90 }, took });
+    const [head = "", row = ""] = onTerminal(140, () => shown(module));
+    expect(head).toContain("A MINUTE  JOB P50  P95");
+    expect(row).toMatch(/ 1\.5 +42s +3m20s /);
+    expect(shown(aModule())[1]).toMatch(/ - +- +- +0 +0$/);
+    expect(onTerminal(80, () => shown(module))[0]).not.toContain("P50");
   });
 
   test("says of more than is counted that there is more", () => {

@@ -212,7 +212,8 @@ export function describeInstanceTable(name: string, make: (clock: TestClock) => 
       const modules = Object.fromEntries(Array.from({ length: 2_000 }, (_, n) => [`module-${n}`, { succeeded: n }]));
       const first = await table.saveEnds({ since: T0, slots: { [T0]: modules } }, undefined);
       expect(await table.ends()).toEqual(first);
-      const next = { since: T0, slots: { [T0 + 300_000]: { m: { rejected: 1 } } } };
+      const took = { [T0 + 300_000]: { m: { job: { 0: 1, 17: 3 }, whole: { 20: 4 } } } };
+      const next = { since: T0, slots: { [T0 + 300_000]: { m: { rejected: 1 } } }, took };
       await expect(table.saveEnds(next, undefined)).rejects.toBeInstanceOf(ConflictError);
       const second = await table.saveEnds(next, first.etag);
       await expect(table.saveEnds(next, first.etag)).rejects.toBeInstanceOf(ConflictError);

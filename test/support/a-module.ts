@@ -6,6 +6,7 @@ export function aModule(over: Partial<Module> = {}): Module {
   return {
     name: "thumbnail",
     file: "modules/thumbnail.yaml",
+    fileDigest: "0123456789abcdef",
     source: { queue: "thumbnails" },
     when: undefined,
     schema: undefined,

@@ -1,5 +1,5 @@
 import { isFileGone, problemText } from "../../cli/status/status-text.ts";
-import { lengthText } from "../../cli/text/times.ts";
+import { lengthText, perMinuteText, tookText } from "../../cli/text/times.ts";
 import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts";
 import { doneAndFailed, paceOf } from "../../shared/run/recent-ends.ts";
 import { addressOf, Link } from "../address.ts";
@@ -32,8 +32,8 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work is what the last tick counted. Done and failed count the last hour. The time below a line is how long it
-      takes at the pace of that hour.
+      At work is what the last tick counted. Done, failed and how long half of the Jobs took are of the last hour. The
+      time below a line is how long it takes at the pace of that hour.
     </p>
   `;
 }
@@ -98,6 +98,7 @@ const COLUMNS: readonly Column<ModuleStatus>[] = [
     show: (module) => html`<span class=${failedOf(module) > 0 ? "bad" : ""}>${number(failedOf(module))}</span>`,
     isNumber: true,
   },
+  { head: "Job takes", show: (module) => html`<${JobTakes} module=${module} />`, isNumber: true },
   { head: "Last hour", show: (module) => html`<${LastHour} module=${module} />`, isNumber: true },
 ];
 
@@ -107,7 +108,7 @@ function nameOf({ module, source }: ModuleStatus): string {
 
 /** The module, what a person or the Dispatcher decided about it, and why its runs wait. */
 function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
-  const { module, limit, trip, gate, later, atWork, places, fileMistakes } = status;
+  const { module, limit, trip, gate, later, atWork, places, fileMistakes, isOtherForm } = status;
   const causes = [...Object.entries(later.causes), ...Object.entries(atWork?.heldUpBy ?? {})];
   return html`
     ${
@@ -119,6 +120,7 @@ function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
       ${limit && html`<${Chip} tone="wait">${limit.places === 0 ? "paused" : `limited to ${limit.places}`}<//>`}
       ${!limit && places === 0 && html`<${Chip} tone="plain">no places<//>`} ${trip && html`<${Chip} tone="bad">tripped<//>`} ${gate && html`<${Chip} tone="bad">gate shut<//>`}
       ${fileMistakes.length > 0 && html`<${Chip} tone="bad">file is wrong<//>`}
+      ${isOtherForm && html`<${Chip} tone="wait">file not taken everywhere<//>`}
       ${isFileGone(status) && html`<${Chip} tone="bad">file is gone<//>`}
       ${causes.map(([cause, many]) => html`<${Chip} tone="wait">${cause} ${many}<//>`)}
     </span>
@@ -160,17 +162,20 @@ function InLine({ module: { module, inLine, ends, places } }: { readonly module:
   `;
 }
 
+/** How long a Job of it takes: half of them no longer, and 95 of a hundred. */
+function JobTakes({ module: { took } }: { readonly module: ModuleStatus }) {
+  if (!took.job) return html`<span class="none">–</span>`;
+  const { medianMs, p95Ms } = took.job;
+  return html`${tookText(medianMs)}<div class="under">95 % in ${tookText(p95Ms)}</div>`;
+}
+
 /** Done and failed, five minutes by five minutes, and how many of them there were in a minute. */
 function LastHour({ module: { ends, lately } }: { readonly module: ModuleStatus }) {
   const { eachMs } = paceOf(ends, now());
   return html`
     <${Sparkline} lately=${lately} />
-    ${eachMs !== undefined && html`<div class="under">${rateText(60_000 / eachMs)} a minute</div>`}
+    ${eachMs !== undefined && html`<div class="under">${perMinuteText(eachMs)} a minute</div>`}
   `;
-}
-
-function rateText(perMinute: number): string {
-  return perMinute < 9.95 ? perMinute.toFixed(1) : countText(Math.round(perMinute));
 }
 
 function count(

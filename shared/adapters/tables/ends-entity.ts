@@ -4,10 +4,13 @@ import { CLOSED_STATUSES } from "../../run/run.ts";
 import type { Columns } from "./columns.ts";
 import { readJson, writeJson } from "./json-columns.ts";
 
+const numbered = z.coerce.number<string>();
+const durations = z.record(numbered, z.int());
 /** What `ends` holds, as JSON. Times are ms since 1970. */
 const ENDS = z.object({
   since: z.number(),
-  slots: z.record(z.coerce.number<string>(), z.record(z.string(), z.partialRecord(z.enum(CLOSED_STATUSES), z.int()))),
+  slots: z.record(numbered, z.record(z.string(), z.partialRecord(z.enum(CLOSED_STATUSES), z.int()))),
+  took: z.record(numbered, z.record(z.string(), z.object({ job: durations, whole: durations }))).exactOptional(),
 });
 
 /** Gives the columns of the row `ends`. */

@@ -23,6 +23,7 @@ const COUNTS = z.object({
   notStarted: z.int(),
   failed: z.int(),
   postponed: z.int(),
+  files: z.exactOptional(z.record(z.string(), z.string())),
   seen: z.exactOptional(z.object({ at: z.number(), overdue: z.int(), orphans: z.int(), undelivered: z.int() })),
 });
 

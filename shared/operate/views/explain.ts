@@ -6,8 +6,9 @@ import { once } from "../../once.ts";
 import type { Count, StoredRun } from "../../ports/run-table.ts";
 import type { Action } from "../../run/action.ts";
 import { type Decision, type JobSeen, type LeaveCause, type MessageSeen, ruleOf, type Slot } from "../../run/decide.ts";
+import type { Spread } from "../../run/durations.ts";
 import { gateName } from "../../run/gate-state.ts";
-import { paceOf } from "../../run/recent-ends.ts";
+import { paceOf, tookLately } from "../../run/recent-ends.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { actionsOn } from "./actions.ts";
 import { type PlaceOfRun, placeOf } from "./attempts.ts";
@@ -52,6 +53,11 @@ export interface OpenRunExplained {
   readonly unavailable?: string;
   /** What keeps ticks from doing what `decide` says. */
   readonly keptBack?: KeptBack;
+  /**
+   * If its Job is at work, how long those took whose runs of its module were done or failed in the last hour. Undefined if
+   * there were none.
+   */
+  readonly usually?: Spread;
   /** What persons did to it, the newest first. */
   readonly actions: readonly Action[];
   /** Undefined if the next tick goes on with the run. */
@@ -135,6 +141,8 @@ async function explainOpen(
   const { jobName, job, cancelled, message, slot } = known;
   const keptBack = keptBackBy(deps, instance, known) ?? (isEntityMissing ? ENTITY_MISSING : undefined);
   const waitsFor = await waitOf(deps, instance, { run, decision, keptBack, ahead });
+  const usually =
+    run.status === "dispatched" ? tookLately(instance.endsBySlot, run.module, deps.clock.now()).job : undefined;
   return {
     run,
     actions: await actionsOn(deps, run),
@@ -150,6 +158,7 @@ async function explainOpen(
     rule: ruleOf(run.status, job.phase),
     decision,
     ...(unavailable === undefined ? {} : { unavailable }),
+    ...(usually === undefined ? {} : { usually }),
     ...(keptBack === undefined ? {} : { keptBack }),
     ...(waitsFor === undefined ? {} : { waitsFor }),
   };

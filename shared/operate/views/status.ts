@@ -3,9 +3,10 @@ import type { LookDependencies } from "../../dependencies.ts";
 import { causeWithoutModule, mistakesFor } from "../../modules/wrong-file.ts";
 import { knownSources } from "../../observe/open-runs.ts";
 import { type Count, MOST_COUNTED, type ModuleLater, type ModuleQueue } from "../../ports/run-table.ts";
+import type { Spread } from "../../run/durations.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
 import type { ModuleLimit } from "../../run/module-limit.ts";
-import { type EndsLately, endsLately } from "../../run/recent-ends.ts";
+import { type EndsLately, endsLately, type Took, tookLately } from "../../run/recent-ends.ts";
 import { isAtWork, type Redrive } from "../../run/redrive.ts";
 import type { ClosedStatus } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
@@ -38,6 +39,8 @@ export interface ModuleStatus {
    * before. Empty if the file is right, or gone.
    */
   readonly fileMistakes: readonly string[];
+  /** Whether the last tick had another form of its file than the one that was read here. */
+  readonly isOtherForm: boolean;
   /** A person's limit; with 0 places the module is paused. Undefined if there is none. */
   readonly limit: ModuleLimit | undefined;
   /** As the last tick read them. Undefined if that tick was an older release's. */
@@ -55,6 +58,8 @@ export interface ModuleStatus {
   readonly ends: CountsBy<ClosedStatus> & { readonly since: EpochMs };
   /** How many of them were done and how many failed, by slots of five minutes. */
   readonly lately: EndsLately;
+  /** How long those took that were done or failed in the last hour. What nothing tells is missing. */
+  readonly took: Partial<Took<Spread>>;
 }
 
 export interface Status {
@@ -168,6 +173,8 @@ function moduleStatus(
   // A module that moved to another source has its counts there.
   const isCounted = isOfSource || module === undefined;
   const working = isCounted ? counts?.atWork[name] : undefined;
+  const endsBySlot = isCounted ? instance.endsBySlot : undefined;
+  const now = deps.clock.now();
   const { oldestAt: oldestAtWork, ...atWork } = working ?? NOTHING_AT_WORK;
   const times = [line?.firstAt, held?.firstAt, oldestAtWork, later?.oldestAt];
   const oldestAt = Math.min(...times.filter((time) => time !== undefined));
@@ -176,6 +183,7 @@ function moduleStatus(
     source,
     places: limit?.places ?? (isOfSource ? module.maxActive : undefined),
     fileMistakes,
+    isOtherForm: module !== undefined && counts?.files !== undefined && counts.files[name] !== module.fileDigest,
     limit,
     atWork: counts && atWork,
     inLine: countOf(line),
@@ -194,7 +202,8 @@ function moduleStatus(
     trip: trip && { since: trip.trippedAt, why: trip.detail, probeAt: trip.probeAt },
     gate: gateIn(instance.shutGates, name, source),
     ends: { ...(isCounted ? instance.ends.modules[name] : {}), since: instance.ends.since },
-    lately: endsLately(isCounted ? instance.endsBySlot : undefined, name, deps.clock.now()),
+    lately: endsLately(endsBySlot, name, now),
+    took: tookLately(endsBySlot, name, now),
   };
 }
 

@@ -30,6 +30,7 @@ describe("a module file", () => {
     expect(module).toEqual({
       name: "greet",
       file: expect.stringMatching(/greet\.yaml$/),
+      fileDigest: expect.stringMatching(/^[0-9a-f]{16}$/),
       source: { queue: "greetings" },
       when: undefined,
       schema: undefined,
@@ -45,6 +46,17 @@ describe("a module file", () => {
       publishes: [],
       work: { kind: "worker", worker: { image: "busybox:1.36" }, handler: undefined },
     });
+  });
+
+  it("has another digest if its text or that of its schema is another", () => {
+    const digestOf = (schema: string, more = "") =>
+      load({
+        "greet.schema.json": schema,
+        "greet.yaml": `name: greet\nsource: { queue: q }\nschema: greet.schema.json\nworker: { image: w }\n${more}`,
+      })[0]?.fileDigest;
+    const digests = [digestOf("true"), digestOf("true", "maxActive: 1"), digestOf("false")];
+    expect(new Set(digests).size).toBe(3);
+    expect(digestOf("true")).toBe(digests[0]);
   });
 
   it("may say everything", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ConflictError, UnavailableError } from "../../../shared/errors.ts";
-import { recentEnds } from "../../../shared/run/recent-ends.ts";
+import { recentEnds, tookLately } from "../../../shared/run/recent-ends.ts";
 import { makeRecentEnds } from "../../../shared/telemetry/recent-ends.ts";
 import { aRun, closing, T0 } from "../../support/a-run.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
@@ -24,6 +24,7 @@ function world() {
       };
     },
     noted: async () => recentEnds((await instanceTable.ends())?.ends, clock.now()),
+    took: async (module = "thumbnail") => tookLately((await instanceTable.ends())?.ends, module, clock.now()),
   };
 }
 
@@ -111,6 +112,52 @@ describe("the recent ends", () => {
     expect((await noted()).modules).toEqual({ thumbnail: { succeeded: 2 } });
   });
 
+  it("say how long what was done or failed took, its Job and all in all, over all processes", async () => {
+    const { clock, counter, took } = world();
+    const [first, second] = [counter(), counter()];
+    clock.advance(600_000);
+    const now = clock.now();
+    first.close({ dispatchedAt: now - 10_000, enqueuedAt: now - 100_000 });
+    first.close({ status: "failed", dispatchedAt: now - 10_000, enqueuedAt: now - 100_000 });
+    await first.note();
+    // Of a redrive counts the time since it was ordered, and not how long its letter lay.
+    second.close({ dispatchedAt: now - 10_000, enqueuedAt: now - 90_000_000, acceptedAt: now - 100_000, redrive: 1 });
+    second.close({ status: "cancelled", dispatchedAt: now - 500_000 });
+    second.close({ status: "rejected" });
+    second.close({ module: "other", enqueuedAt: now - 1_000 });
+    await second.note();
+    const of = (count: number, ms: number) => ({ count, medianMs: near(ms), p95Ms: near(ms) });
+    expect(await took()).toEqual({ job: of(3, 10_000), whole: of(3, 100_000) });
+    expect(await took("other")).toEqual({ whole: of(1, 1_000) });
+    clock.advance(2 * HOUR_MS);
+    expect(await took()).toEqual({});
+  });
+
+  it("keep how long it took if the table was away, and time no more modules than the row can hold", async () => {
+    const { clock, instanceTable, took } = world();
+    let isAway = true;
+    const ends = makeRecentEnds({
+      clock,
+      instanceTable: {
+        ...instanceTable,
+        saveEnds: (...saved) =>
+          isAway ? Promise.reject(new UnavailableError("The table is away.")) : instanceTable.saveEnds(...saved),
+      },
+    });
+    const close = (module: string) =>
+      ends.read({ event: "closed", run: closing(aRun({ module, enqueuedAt: T0 - 5_000 }), { closedAt: T0 }) });
+    for (let n = 0; n < 2_000; n += 1) close(`module-${n}`);
+    await ends.note();
+    close("module-0");
+    isAway = false;
+    await ends.note();
+    expect((await took("module-0")).whole?.count).toBe(2);
+    expect(await took("module-1999")).toEqual({});
+    const noted = (await instanceTable.ends())?.ends;
+    expect(recentEnds(noted, clock.now()).modules["module-1999"]).toEqual({ succeeded: 1 });
+    expect(JSON.stringify(noted?.took).length).toBeLessThan(20_000);
+  });
+
   it("cost no request while nothing is closed, and one write for whatever was", async () => {
     const { clock, instanceTable } = world();
     const calls: string[] = [];
@@ -134,3 +181,8 @@ describe("the recent ends", () => {
     expect(calls).toEqual(["read", "write", "write"]);
   });
 });
+
+/** A number that steps of √2 may give for this one. */
+function near(ms: number): unknown {
+  return expect.toSatisfy((value: number) => Math.abs(value / ms - 1) < 0.2);
+}

@@ -270,6 +270,19 @@ describe("what a run waits for", () => {
     });
   });
 
+  it("says how long Jobs of its module took, while its own is at work", async () => {
+    const world = makeWorld();
+    await world.send();
+    expect(await explained(world)).not.toHaveProperty("usually");
+    world.clock.advance(60_000);
+    world.cluster.succeed(world.jobName());
+    await ticks(world, () => world.open().length === 0);
+    await world.send();
+    const { usually } = await explained(world);
+    expect(usually?.count).toBe(1);
+    expect(usually?.medianMs).toBeGreaterThan(48_000);
+  });
+
   it("may come sooner if nothing of the module ended at first, because no message had come", async () => {
     const world = makeWorld([aModule({ maxActive: 2 })]);
     await world.tick();

@@ -96,6 +96,22 @@ describe("the status", () => {
     expect((await moduleOf(world)).lately).toMatchObject({ done: none, failed: none });
   });
 
+  it("says if the replica that ticks has another form of a module's file than is read here", async () => {
+    const world = makeWorld([aModule({ fileDigest: "old" })]);
+    const changed = { ...world.deps, modules: new Map([["thumbnail", aModule({ fileDigest: "new" })]]) };
+    const formOf = async (deps = world.deps) => (await status(deps)).modules[0]?.isOtherForm;
+    expect(await formOf(changed)).toBe(false);
+    await world.tick();
+    expect(await formOf()).toBe(false);
+    expect(await formOf(changed)).toBe(true);
+    // An older release does not say what it has read.
+    const { at, counts } = (await world.table.lastTick()) ?? {};
+    if (at === undefined || !counts) throw new Error("no tick");
+    const { files: _, ...older } = counts;
+    await world.table.recordTick(at, older);
+    expect(await formOf(changed)).toBe(false);
+  });
+
   it("counts what a delivery rejects at once, also of a message that no module takes", async () => {
     const world = makeWorld([aModule({ when: { subject: "known" } })]);
     await world.send({ subject: "unknown" });
