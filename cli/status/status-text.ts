@@ -132,7 +132,7 @@ export function problemText(problem: Problem, now: number): string {
     case "overdue":
       return `${problem.count} Jobs are past their time limit and not over. See: dispatcher audit`;
     case "orphans":
-      return `${problem.count === 1 ? "a deferred message or Job belongs" : `${problem.count} deferred messages or Jobs belong`} to no run. See: dispatcher audit`;
+      return `${orphansText(problem)} to no run. See: dispatcher audit`;
     case "undelivered":
       return `${problem.count} sources deliver nothing, though a message is older than 15 minutes`;
     case "not started":
@@ -144,6 +144,20 @@ export function problemText(problem: Problem, now: number): string {
     default:
       return problem satisfies never;
   }
+}
+
+/** Says of deferred messages and Jobs that they belong, for example "2 deferred messages and a Job belong". */
+function orphansText({ count, jobs }: Extract<Problem, { readonly kind: "orphans" }>): string {
+  const belong = count === 1 ? "belongs" : "belong";
+  const some = (number: number, thing: string) => (number === 1 ? `a ${thing}` : `${number} ${thing}s`);
+  if (jobs === undefined)
+    return `${count === 1 ? "a deferred message or Job" : `${count} deferred messages or Jobs`} ${belong}`;
+  const messages = count - jobs;
+  const kinds = [
+    ...(messages > 0 ? [some(messages, "deferred message")] : []),
+    ...(jobs > 0 ? [some(jobs, "Job")] : []),
+  ];
+  return `${kinds.join(" and ")} ${belong}`;
 }
 
 function shortCount(count: { readonly count: number; readonly isMore: boolean }): string {

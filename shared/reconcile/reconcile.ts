@@ -175,8 +175,8 @@ export function makeReconcile(
         await housekeeping.keep(all, { isLight, view: viewAll, sources }, events);
         await sources.conclude(events);
       }
-      const { overdue, orphans, undelivered } = counts.fields();
-      if (!isLight) seen = { at: deps.clock.now(), overdue, orphans, undelivered };
+      const { overdue, orphans, orphanJobs, undelivered } = counts.fields();
+      if (!isLight) seen = { at: deps.clock.now(), overdue, orphans, orphanJobs, undelivered };
       await record();
       log.info("reconciled", line());
       return hold !== "another cluster" && !counts.isAllFailed();

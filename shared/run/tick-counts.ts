@@ -22,7 +22,10 @@ export interface ModuleAtWork {
 export interface Sightings {
   readonly at: EpochMs;
   readonly overdue: number;
+  /** Deferred messages and Jobs that belong to no run. */
   readonly orphans: number;
+  /** Those of them that are Jobs. Undefined if an older release counted. */
+  readonly orphanJobs?: number;
   readonly undelivered: number;
 }
 

@@ -30,6 +30,7 @@ type TickFields = Readonly<
     | "notStarted"
     | "overdue"
     | "orphans"
+    | "orphanJobs"
     | "undelivered"
     | "failed"
     | "held"
@@ -55,6 +56,8 @@ export function countEvents(): EventCounts {
     overdue: 0,
     /** Deferred messages or Jobs that no open run speaks of, those of other instances included. */
     orphans: 0,
+    /** Those of them that are Jobs. */
+    orphanJobs: 0,
     /** Sources that deliver nothing, though a message is there. */
     undelivered: 0,
     /** What could not be done. */
@@ -93,6 +96,7 @@ export function countEvents(): EventCounts {
         break;
       case "orphan found":
         counts.orphans += 1;
+        if (event.orphan === "job") counts.orphanJobs += 1;
         break;
       case "foreign messages found":
         counts.orphans += event.count;

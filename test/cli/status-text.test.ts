@@ -108,6 +108,19 @@ describe("the status", () => {
     expect(onTerminal(80, () => shown(module))[0]).not.toContain("P50");
   });
 
+  test.each([
+    { given: { count: 1 }, says: "a deferred message or Job belongs to no run" },
+    { given: { count: 3 }, says: "3 deferred messages or Jobs belong to no run" },
+    { given: { count: 1, jobs: 0 }, says: "a deferred message belongs to no run" },
+    { given: { count: 1, jobs: 1 }, says: "a Job belongs to no run" },
+    { given: { count: 2, jobs: 1 }, says: "a deferred message and a Job belong to no run" },
+    { given: { count: 3, jobs: 1 }, says: "2 deferred messages and a Job belong to no run" },
+    { given: { count: 4, jobs: 4 }, says: "4 Jobs belong to no run" },
+  ])("$says", ({ given, says }) => {
+    const text = statusText({ ...STATUS, problems: [{ kind: "orphans", at: T0, ...given }] });
+    expect(text).toContain(`! ${says}. See: dispatcher audit`);
+  });
+
   test("says of more than is counted that there is more", () => {
     expect(shown(aModule({ inLine: { count: 1_000, isMore: true } }))[1]).toMatch(/ 1000\+ /);
   });

@@ -178,7 +178,7 @@ export function describeInstanceTable(name: string, make: (clock: TestClock) => 
         notStarted: 1,
         failed: 2,
         postponed: 3,
-        seen: { at: T0, overdue: 1, orphans: 2, undelivered: 3 },
+        seen: { at: T0, overdue: 1, orphans: 2, orphanJobs: 1, undelivered: 3 },
       };
       await table.recordTick(T0 + 1, counts);
       expect(await table.lastTick()).toEqual({ at: T0 + 1, counts });

@@ -24,7 +24,15 @@ const COUNTS = z.object({
   failed: z.int(),
   postponed: z.int(),
   files: z.exactOptional(z.record(z.string(), z.string())),
-  seen: z.exactOptional(z.object({ at: z.number(), overdue: z.int(), orphans: z.int(), undelivered: z.int() })),
+  seen: z.exactOptional(
+    z.object({
+      at: z.number(),
+      overdue: z.int(),
+      orphans: z.int(),
+      orphanJobs: z.exactOptional(z.int()),
+      undelivered: z.int(),
+    }),
+  ),
 });
 
 /** Gives the columns of the row `tick`. */

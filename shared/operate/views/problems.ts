@@ -22,10 +22,12 @@ export type Problem =
   | { readonly kind: "file wrong"; readonly module: string; readonly mistakes: readonly string[] }
   /** What ticks count, and should be 0. `at`: when they last did. */
   | {
-      readonly kind: "overdue" | "orphans" | "undelivered" | "not started" | "failed" | "postponed";
+      readonly kind: "overdue" | "undelivered" | "not started" | "failed" | "postponed";
       readonly count: number;
       readonly at: EpochMs;
-    };
+    }
+  /** So many deferred messages and Jobs belong to no run. `jobs`: how many are Jobs, if the release that ticks says so. */
+  | { readonly kind: "orphans"; readonly count: number; readonly jobs?: number; readonly at: EpochMs };
 
 /** Lists what is wrong: of the instance as a whole, of its modules, and what the last tick counted. */
 export function problemsIn(instance: InstanceState, modules: readonly ModuleStatus[], now: EpochMs): Problem[] {
@@ -70,10 +72,10 @@ function moduleProblems({
 function tickProblems({ tick }: InstanceState): Problem[] {
   if (!tick?.counts) return [];
   const { at, counts } = tick;
-  const { overdue = 0, orphans = 0, undelivered = 0, at: seenAt = at } = counts.seen ?? {};
+  const { overdue = 0, orphans = 0, orphanJobs: jobs, undelivered = 0, at: seenAt = at } = counts.seen ?? {};
   const all = [
     { kind: "overdue", count: overdue, at: seenAt },
-    { kind: "orphans", count: orphans, at: seenAt },
+    { kind: "orphans", count: orphans, ...(jobs === undefined ? {} : { jobs }), at: seenAt },
     { kind: "undelivered", count: undelivered, at: seenAt },
     { kind: "not started", count: counts.notStarted, at },
     { kind: "failed", count: counts.failed, at },

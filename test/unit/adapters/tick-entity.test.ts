@@ -37,6 +37,11 @@ describe("the row of the tick", () => {
     expect(readTick({ at: new Date(T0), counts })).toEqual({ at: T0, counts: COUNTS });
   });
 
+  it("keeps what an older release's tick saw, which did not count Jobs apart", () => {
+    const counts = { ...COUNTS, seen: { at: T0, overdue: 0, orphans: 2, undelivered: 0 } };
+    expect(readTick({ at: new Date(T0), counts: JSON.stringify(counts) })).toEqual({ at: T0, counts });
+  });
+
   it("is none without a time", () => {
     expect(readTick({ counts: JSON.stringify(COUNTS) })).toBeUndefined();
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { status } from "../../../shared/operate/views/status.ts";
 import { makeFakeRunTable } from "../../support/fake-run-table.ts";
 import { LOCK_MS, makeWorld, ticks, withRun } from "../../support/world.ts";
 
@@ -71,7 +72,8 @@ describe("several replicas", () => {
     const other = world.makeReplica({ tables: table });
     await other.tick();
     await other.tick();
-    expect(world.lastTick()).toMatchObject({ orphans: 2 });
+    expect(world.lastTick()).toMatchObject({ orphans: 2, orphanJobs: 1 });
+    expect((await status(other.deps)).problems).toMatchObject([{ kind: "orphans", count: 2, jobs: 1 }]);
     expect(world.cluster.calls.get("retire")).toBeUndefined();
   });
 
