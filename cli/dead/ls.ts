@@ -20,7 +20,7 @@ const columns = (now: number): readonly Column<NotedLetter>[] => [
   { head: "REASON", text: ({ reason }) => reason },
   { head: "EXIT", text: ({ exitCode }) => String(exitCode ?? "-"), drop: 1 },
   { head: "MESSAGE", text: ({ messageId }) => messageId || "-", least: 8, drop: 3 },
-  { head: "LAST WORDS", text: ({ group }) => group.text, wraps: true },
+  { head: "LAST WORDS", text: ({ lastWords, group }) => lastWords ?? group.text, wraps: true },
 ];
 
 type Flags = TargetFlags & WantedFlags & { readonly limit: number; readonly after?: string; readonly output: Output };

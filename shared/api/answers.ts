@@ -377,6 +377,10 @@ const letter = named(
     reason,
     exitCode: z.int().optional(),
     group,
+    lastWords: z
+      .string()
+      .optional()
+      .describe("its own, with their numbers and ids; missing if an older release noted it"),
     messageId: z.string(),
     attempts: count,
     closedAt: time,

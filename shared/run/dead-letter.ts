@@ -1,6 +1,6 @@
 import type { EpochMs } from "../clock.ts";
 import { detailOf } from "./describe-end.ts";
-import { type FailureGroup, failureGroup } from "./failure-group.ts";
+import { type FailureGroup, failureGroup, lastWords } from "./failure-group.ts";
 import type { PeekedMessage } from "./message.ts";
 import type { Reason } from "./reasons.ts";
 
@@ -14,6 +14,8 @@ export interface NotedLetter extends RunKey {
   readonly reason: Reason;
   readonly exitCode?: number;
   readonly group: FailureGroup;
+  /** Its own last words, with their numbers and ids. Undefined if an older release noted it. */
+  readonly lastWords?: string;
   readonly messageId: string;
   /** How many attempts the run had. */
   readonly attempts: number;
@@ -33,12 +35,14 @@ export function notedLetter(run: ClosedRun): NotedLetter | undefined {
   if (status === "succeeded" || status === "lost" || status === "withdrawn" || verdict === undefined) return undefined;
   const { exitCode, description = "" } = verdict;
   const reason = letterReason(verdict);
+  const detail = detailOf(run, description);
   return {
     ...keyOf(run),
     module,
     reason,
     ...(exitCode === undefined ? {} : { exitCode }),
-    group: failureGroup({ module, reason, exitCode, detail: detailOf(run, description) }),
+    group: failureGroup({ module, reason, exitCode, detail }),
+    lastWords: lastWords(detail),
     messageId,
     attempts: attemptsHad(run),
     closedAt,

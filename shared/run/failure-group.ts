@@ -22,7 +22,7 @@ interface Failure {
   readonly detail: string;
 }
 
-/** The most characters of a group's text. What differs only behind them is one group. */
+/** The most characters of last words, and so of a group's text. What differs only behind them is one group. */
 const MOST_CHARACTERS = 200;
 
 /**
@@ -33,6 +33,14 @@ export function failureGroup({ module, reason, exitCode, detail }: Failure): Fai
   const text = withoutIds(detail);
   const identity = JSON.stringify([module, reason, exitCode ?? null, text]);
   return { id: createHash("sha256").update(identity).digest("hex").slice(0, 12), text };
+}
+
+/**
+ * Gives the last words of one message's work, with its numbers and ids. They have at most 200 characters, all of them
+ * printable, and may be empty.
+ */
+export function lastWords(detail: string): string {
+  return printable(stripVTControlCharacters(detail));
 }
 
 const UUID = /[\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12}/gi;
@@ -47,9 +55,12 @@ function withoutIds(text: string): string {
   const plain = stripVTControlCharacters(text)
     .replace(UUID, "#")
     .replace(WORD, (word) => (ID.test(word) ? "#" : word))
-    .replace(JOINED_IDS, "#")
-    .replace(UNPRINTABLE, " ")
-    .trim();
+    .replace(JOINED_IDS, "#");
+  return printable(plain);
+}
+
+function printable(text: string): string {
+  const plain = text.replace(UNPRINTABLE, " ").trim();
   return Array.from(plain.slice(0, 2 * MOST_CHARACTERS))
     .slice(0, MOST_CHARACTERS)
     .join("")

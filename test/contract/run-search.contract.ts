@@ -107,6 +107,7 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
           reason: "JobFailed",
           exitCode: 7,
           group: { id: expect.stringMatching(/^[\da-f]{12}$/), text: "work exited with code #: no room for # files" },
+          lastWords: "work exited with code 7: no room for 12 files",
           messageId: "m-1",
           attempts: 3,
           closedAt: T0 + 60_000,

@@ -112,6 +112,10 @@ describe("in a pipe", () => {
     expect(json).toMatchObject([{ id: group, count: 3, isMore: false, sample: { run: runs[4] } }, {}, {}]);
     const listed = await inPipe("ls", "--group", group, "-o", "name");
     expect(listed.stdout.trimEnd().split("\n")).toEqual([runs[4], runs[2], runs[0]]);
+    const words = (await inPipe("ls", "--group", group)).stdout.trimEnd().split("\n").slice(1);
+    expect(words.map((line) => /disk \d+ is full$/.exec(line)?.[0])).toEqual(
+      [333, 22, 1].map((disk) => `disk ${disk} is full`),
+    );
     const first = await inPipe("ls", "--group", group, "--limit", "2", "-o", "name");
     expect(first.stderr).toBe(`there are more, by source, module, reason and group; go on with: --after ${runs[2]}\n`);
     const rest = await inPipe("ls", "--group", group, "--after", runs[2] ?? "", "-o", "name");

@@ -83,5 +83,9 @@ const COLUMNS: readonly Column<Row>[] = [
   { head: "Exit", show: ({ exitCode }) => exitCode ?? "–", isNumber: true },
   { head: "Tries", show: ({ attempts }) => attempts, isNumber: true },
   { head: "Age", show: ({ closedAt }) => html`<${Age} at=${closedAt} />`, isNumber: true, isTime: true },
-  { head: "Last words", show: ({ group }) => html`<${Plain} text=${group.text || "–"} mono />`, isWide: true },
+  {
+    head: "Last words",
+    show: ({ lastWords, group }) => html`<${Plain} text=${(lastWords ?? group.text) || "–"} mono />`,
+    isWide: true,
+  },
 ];

@@ -21,6 +21,7 @@ const DEAD = z.object({
   exitCode: z.exactOptional(number),
   group: text,
   groupText: prose,
+  lastWords: z.exactOptional(prose),
   messageId: text,
   attempts: number,
   closedAt: time,

@@ -69,6 +69,15 @@ it("counts each group up to 1,000, and says that it may have more then", async (
   expect(after.read - before.read).toBeLessThan(6_000);
 });
 
+it("lists a letter that an older release noted, without its own last words", async () => {
+  const name = `${TABLE}Older`;
+  seed(name, { "disk 12 is full": 1 }, { lastWords: undefined });
+  const [letter, ...others] = await open(name).deadLetters(source, {}, 9);
+  expect(letter).toMatchObject({ group: { text: "disk # is full" } });
+  expect(letter).not.toHaveProperty("lastWords");
+  expect(others).toEqual([]);
+});
+
 it("passes over the groups that a newer release wrote", async () => {
   const name = `${TABLE}Newer`;
   seed(name, { "full disk": 1 }, { version: 99 });

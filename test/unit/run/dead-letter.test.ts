@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { rejected } from "../../../shared/run/change-run.ts";
 import { notedLetter } from "../../../shared/run/dead-letter.ts";
 import { describeEnd, detailOf } from "../../../shared/run/describe-end.ts";
-import { failureGroup } from "../../../shared/run/failure-group.ts";
+import { failureGroup, lastWords } from "../../../shared/run/failure-group.ts";
 import type { AttemptEnd } from "../../../shared/run/run.ts";
 import { aRun, closing } from "../../support/a-run.ts";
 import { PROPERTY_TIMEOUT_MS, propertyOptions } from "../../support/property-options.ts";
@@ -75,6 +75,9 @@ describe("the group of a failure", () => {
         expect(Array.from(text).length).toBeLessThanOrEqual(200);
         expect(text).not.toMatch(/[\p{C}\u2028\u2029]/u);
         expect(groupOf(text).text).toBe(text);
+        const own = lastWords(detail);
+        expect(Array.from(own).length).toBeLessThanOrEqual(200);
+        expect(own).not.toMatch(/[\p{C}\u2028\u2029]/u);
       }),
       propertyOptions(300),
     );
@@ -118,6 +121,15 @@ describe("the dead letter of a closed run", () => {
     });
     expect(noted[0]?.group).toEqual(noted[1]?.group);
     expect(noted[0]).toMatchObject({ group: { text: "size must be a number" }, attempts: 0 });
+  });
+
+  it("has its own last words beside those of its group", () => {
+    const description = "Job thumbnail-0a1b2c3d-16-3, attempt 1 of 1: work exited with code 1:\r\n disk 12 is full";
+    const run = closing(aRun(), { status: "failed", verdict: { outcome: "failed", description } });
+    expect(notedLetter(run)).toMatchObject({
+      lastWords: "work exited with code 1: disk 12 is full",
+      group: { text: "work exited with code #: disk # is full" },
+    });
   });
 
   it("has the reason that the message was dead-lettered with, if the verdict has none", () => {
