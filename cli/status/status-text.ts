@@ -65,6 +65,9 @@ function rateText(ends: ModuleStatus["ends"], now: number): string {
   return eachMs === undefined ? "-" : perMinuteText(eachMs);
 }
 
+/** Said of a trip while the file of its module is wrong: the row names the template that it is of. */
+const UNLESS_CHANGED = ", unless its template has changed since";
+
 /** What a person or the Dispatcher decided about a module, and why its runs wait for their time. */
 function stateText({
   limit,
@@ -82,7 +85,7 @@ function stateText({
   const heldUp = Object.entries(atWork?.heldUpBy ?? {}).map(([cause, count]) => `${cause} ${count}`);
   const states = [
     ...(limit ? [limitText(limit)] : []),
-    ...(trip ? [`tripped: ${trip.why}`] : []),
+    ...(trip ? [`tripped${fileMistakes.length > 0 ? UNLESS_CHANGED : ""}: ${trip.why}`] : []),
     ...(gate ? [`gate shut: ${gate.problem}`] : []),
     ...(fileMistakes.length > 0 ? ["its file on disk is wrong"] : []),
     ...(isOtherForm ? ["the running Dispatcher has another form of its file"] : []),
@@ -124,7 +127,7 @@ export function problemText(problem: Problem, now: number): string {
     case "gate shut":
       return `gate ${problem.gate} is shut${ago(problem.since)}: ${problem.problem}. See: dispatcher audit`;
     case "module tripped":
-      return `module ${problem.module} is tripped${ago(problem.since)}: ${problem.why}`;
+      return `module ${problem.module} is tripped${ago(problem.since)}${problem.isFileWrong ? UNLESS_CHANGED : ""}: ${problem.why}`;
     case "module removed":
       return `runs of module ${problem.module} wait, and its file is gone. Deploy it again, or cancel them`;
     case "file wrong":

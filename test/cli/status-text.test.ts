@@ -85,6 +85,25 @@ describe("the status", () => {
     expect(shown(aModule({ isOtherForm: true }))[1]).toMatch(/the running Dispatcher has another form of its file$/);
   });
 
+  test("says of a trip whose module's file is wrong that another template ends it", () => {
+    const trip = { since: T0 - 60_000, why: "ErrImagePull", probeAt: T0 };
+    const text = (fileMistakes: readonly string[]) => {
+      const isFileWrong = fileMistakes.length > 0 ? { isFileWrong: true as const } : {};
+      const problem = {
+        kind: "module tripped",
+        module: "acme",
+        since: trip.since,
+        why: trip.why,
+        ...isFileWrong,
+      } as const;
+      return statusText({ ...STATUS, modules: [aModule({ module: "acme", trip, fileMistakes })], problems: [problem] });
+    };
+    const unless = ", unless its template has changed since";
+    expect(text(["acme.yaml:1:1: name"])).toContain(`tripped${unless}: ErrImagePull, its file on disk is wrong`);
+    expect(text(["acme.yaml:1:1: name"])).toContain(`module acme is tripped for 1m${unless}: ErrImagePull`);
+    expect(text([])).not.toContain("unless");
+  });
+
   test("says what is being redriven, how far that is, and who ordered it", () => {
     const text = statusText({ ...STATUS, redrives: [{ ...REDRIVE, redriven: 120 }] });
     expect(text).toContain("redriving dead letters of renders: 120 so far, ordered by ann 2m ago");

@@ -26,6 +26,8 @@ export interface InstanceState {
   /** The limits of modules that are in force, by name. */
   readonly limits: ReadonlyMap<string, ModuleLimit>;
   readonly shutGates: readonly GateState[];
+  /** All gates that ever counted a rejection, whatever files they are known of. */
+  readonly gates: readonly GateState[];
   readonly heldSources: readonly StoredSourceHold[];
   readonly record: ClusterRecord | undefined;
   /** Why nothing starts in this cluster; `null` if something may. */
@@ -35,7 +37,7 @@ export interface InstanceState {
 /** Reads it, all at once: seven requests to the table, and one to the cluster. Rejects if the table is away. */
 export async function readInstance(deps: LookDependencies): Promise<InstanceState> {
   const { instanceTable, modules } = deps;
-  const [tick, ends, states, limits, gates, heldSources, stored, uid] = await Promise.all([
+  const [tick, ends, states, limits, storedGates, heldSources, stored, uid] = await Promise.all([
     instanceTable.lastTick(),
     instanceTable.ends(),
     instanceTable.moduleStates(),
@@ -46,6 +48,7 @@ export async function readInstance(deps: LookDependencies): Promise<InstanceStat
     sought(deps.cluster.namespaceUid()),
   ]);
   const record = stored?.record;
+  const gates = storedGates.map(({ state }) => state);
   return {
     tick,
     ends: recentEnds(ends?.ends, deps.clock.now()),
@@ -55,7 +58,8 @@ export async function readInstance(deps: LookDependencies): Promise<InstanceStat
     limits: new Map(
       limits.flatMap(({ limit }) => (isInForce(limit, deps.clock.now()) ? [[limit.module, limit] as const] : [])),
     ),
-    shutGates: gates.map(({ state }) => state).filter((state) => isShut(state, filesOf(state.scope, modules.values()))),
+    shutGates: gates.filter((state) => isShut(state, filesOf(state.scope, modules.values()))),
+    gates,
     heldSources,
     record,
     clusterHold: "unavailable" in uid ? uid : { found: (record && holdOf(record, uid.found ?? undefined)) ?? null },

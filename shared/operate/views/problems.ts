@@ -15,7 +15,14 @@ export type Problem =
   | { readonly kind: "cluster held"; readonly because: ClusterHold; readonly since?: EpochMs }
   | { readonly kind: "source held"; readonly source: Source; readonly because: HoldReason; readonly since: EpochMs }
   | { readonly kind: "gate shut"; readonly gate: string; readonly since: EpochMs; readonly problem: string }
-  | { readonly kind: "module tripped"; readonly module: string; readonly since: EpochMs; readonly why: string }
+  /** `isFileWrong`: whether it may be tripped no more, because nothing tells which template it has now. */
+  | {
+      readonly kind: "module tripped";
+      readonly module: string;
+      readonly since: EpochMs;
+      readonly why: string;
+      readonly isFileWrong?: true;
+    }
   /** Runs of a module wait whose file is gone. */
   | { readonly kind: "module removed"; readonly module: string; readonly source: Source | undefined }
   /** Runs of a module are open whose file is wrong. A running Dispatcher goes on with what it read before. */
@@ -31,7 +38,12 @@ export type Problem =
 
 /** Lists what is wrong: of the instance as a whole, of its modules, and what the last tick counted. */
 export function problemsIn(instance: InstanceState, modules: readonly ModuleStatus[], now: EpochMs): Problem[] {
-  return [...instanceProblems(instance, now), ...modules.flatMap(moduleProblems), ...tickProblems(instance)];
+  const told = new Set(instance.shutGates.map(({ scope }) => gateName(scope)));
+  return [
+    ...instanceProblems(instance, now),
+    ...modules.flatMap((module) => [...moduleProblems(module, told)]),
+    ...tickProblems(instance),
+  ];
 }
 
 function* instanceProblems(instance: InstanceState, now: EpochMs): Generator<Problem> {
@@ -52,20 +64,18 @@ function* instanceProblems(instance: InstanceState, now: EpochMs): Generator<Pro
   for (const { scope, since, problem } of shutGates) yield { kind: "gate shut", gate: gateName(scope), since, problem };
 }
 
-function moduleProblems({
-  module,
-  source,
-  places,
-  fileMistakes,
-  trip,
-  inLine,
-  later,
-  atWork,
-}: ModuleStatus): Problem[] {
-  if (trip) return [{ kind: "module tripped", module, since: trip.since, why: trip.why }];
+/** `toldGates`: the names of the gates that were told of already. */
+function* moduleProblems(status: ModuleStatus, toldGates: ReadonlySet<string>): Generator<Problem> {
+  const { module, source, places, fileMistakes, trip, gate, inLine, later, held, atWork } = status;
+  const isFileWrong = fileMistakes.length > 0;
+  if (gate && !toldGates.has(gate.name))
+    yield { kind: "gate shut", gate: gate.name, since: gate.since, problem: gate.problem };
+  if (trip)
+    yield { kind: "module tripped", module, since: trip.since, why: trip.why, ...(isFileWrong ? { isFileWrong } : {}) };
   const isOpen = inLine.count + later.count > 0 || Object.keys(atWork?.byStatus ?? {}).length > 0;
-  if (fileMistakes.length > 0) return isOpen ? [{ kind: "file wrong", module, mistakes: fileMistakes }] : [];
-  return places === undefined && module !== "" && isOpen ? [{ kind: "module removed", module, source }] : [];
+  if (isFileWrong) {
+    if (isOpen || held.count > 0) yield { kind: "file wrong", module, mistakes: fileMistakes };
+  } else if (places === undefined && module !== "" && isOpen) yield { kind: "module removed", module, source };
 }
 
 /** What the last tick counted that should be 0. */

@@ -7,6 +7,7 @@ import type { Spread } from "../../run/durations.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
 import type { ModuleLimit } from "../../run/module-limit.ts";
 import { type EndsLately, endsLately, type Took, tookLately } from "../../run/recent-ends.ts";
+import { isTripped, type TrippedModule } from "../../run/module-state.ts";
 import { isAtWork, type Redrive } from "../../run/redrive.ts";
 import type { ClosedStatus } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
@@ -50,9 +51,12 @@ export interface ModuleStatus {
   readonly held: Count;
   /** When the oldest message of an open run was enqueued, as far as was looked. Undefined if no run is open. */
   readonly oldestAt: EpochMs | undefined;
-  /** Undefined unless the module is tripped. */
+  /**
+   * Undefined unless the module is tripped. If its file is wrong, it may be tripped no more: the row says so of the
+   * template whose Jobs could not start, and the running Dispatcher may have another one by now.
+   */
   readonly trip: { readonly since: EpochMs; readonly why: string; readonly probeAt: EpochMs } | undefined;
-  /** Undefined unless its gate is shut. */
+  /** Undefined unless its gate is shut. If its file is wrong, that is believed as long as runs are held there. */
   readonly gate: { readonly name: string; readonly since: EpochMs; readonly problem: string } | undefined;
   /** The runs that were closed in the last hour, by outcome, or since the first end of all. */
   readonly ends: CountsBy<ClosedStatus> & { readonly since: EpochMs };
@@ -168,8 +172,10 @@ function moduleStatus(
   const held = waiting?.held.find((queue) => queue.module === name);
   const later = waiting?.later.find((one) => one.module === name);
   const fileMistakes = module === undefined && name !== "" ? mistakesFor(deps, name) : [];
+  // The gate of a source is known of all its modules' files.
+  const isUnread = name === "" ? deps.wrongFiles.length > 0 : fileMistakes.length > 0;
   const limit = isOfSource || fileMistakes.length > 0 ? instance.limits.get(name) : undefined;
-  const trip = isOfSource ? instance.trips.get(name) : undefined;
+  const trip = isOfSource ? instance.trips.get(name) : fileMistakes.length > 0 ? lastTrip(instance, name) : undefined;
   // A module that moved to another source has its counts there.
   const isCounted = isOfSource || module === undefined;
   const working = isCounted ? counts?.atWork[name] : undefined;
@@ -200,7 +206,11 @@ function moduleStatus(
     held: countOf(held),
     oldestAt: Number.isFinite(oldestAt) ? oldestAt : undefined,
     trip: trip && { since: trip.trippedAt, why: trip.detail, probeAt: trip.probeAt },
-    gate: gateIn(instance.shutGates, name, source),
+    gate: gateIn(
+      isUnread && held ? instance.gates.filter(({ status }) => status === "shut") : instance.shutGates,
+      name,
+      source,
+    ),
     ends: { ...(isCounted ? instance.ends.modules[name] : {}), since: instance.ends.since },
     lately: endsLately(endsBySlot, name, now),
     took: tookLately(endsBySlot, name, now),
@@ -225,6 +235,12 @@ function causesOf(
     ...(first > 0 ? { "put-off": first } : {}),
     ...(backOff > 0 ? { "back-off": backOff } : {}),
   };
+}
+
+/** Finds how a module is tripped, whatever its template is now. */
+function lastTrip({ moduleStates }: InstanceState, module: string): TrippedModule | undefined {
+  const state = moduleStates.get(module);
+  return state && isTripped(state, state.template) ? state : undefined;
 }
 
 /** Finds the gate of a module, or that of the source for the messages that no module takes. */

@@ -8,6 +8,10 @@ import { makeWorld, RETRY, SOURCE, ticks, type World, withRun } from "../../../s
 
 const none = { count: 0, isMore: false };
 
+const MISTAKES = ["thumbnail.yaml:6:12: maxActive"];
+/** What a command knows while the file of the only module is wrong. */
+const WRONG_FILE = { modules: new Map(), wrongFiles: [{ module: "thumbnail", mistakes: MISTAKES }] };
+
 async function moduleOf(world: World, name = "thumbnail") {
   const { modules } = await status(world.deps);
   const found = modules.find(({ module }) => module === name);
@@ -171,6 +175,44 @@ describe("the status", () => {
     const { trip } = await moduleOf(world);
     expect(trip?.why).toContain("ErrImagePull");
     expect(trip?.probeAt).toBeGreaterThan(trip?.since ?? 0);
+  });
+
+  it("shows by the rows that a module is tripped while its file is wrong, and says that it may be tripped no more", async () => {
+    const world = makeWorld([aModule({ retry: RETRY })]);
+    for (let n = 0; n < 3; n += 1) {
+      const { sequenceNumber } = await world.send();
+      world.cluster.stick(world.open().find((run) => run.sequenceNumber === sequenceNumber)?.jobName ?? "");
+    }
+    await ticks(world, () => world.lines.some(({ message }) => String(message).startsWith("tripped a module")), 20_000);
+    const { trip } = await moduleOf(world);
+    const { modules, problems } = await status(world.makeReplica(WRONG_FILE).deps);
+    expect(modules).toMatchObject([{ module: "thumbnail", trip, fileMistakes: MISTAKES }]);
+    expect(problems).toEqual([
+      { kind: "module tripped", module: "thumbnail", since: trip?.since, why: trip?.why, isFileWrong: true },
+      { kind: "file wrong", module: "thumbnail", mistakes: MISTAKES },
+    ]);
+    // Of a file that is gone the row says nothing.
+    const gone = await status(world.makeReplica({ modules: new Map() }).deps);
+    expect(gone.modules).toMatchObject([{ module: "thumbnail", trip: undefined, fileMistakes: [] }]);
+  });
+
+  it("shows the gate of a module while its file is wrong, as long as runs are held at it", async () => {
+    const world = makeWorld([aModule({ schema: { type: "object", required: ["size"] } })]);
+    for (let n = 0; n < 12; n += 1) await world.send();
+    const { gate } = await moduleOf(world);
+    expect(gate).toMatchObject({ name: "module:thumbnail" });
+    const unread = world.makeReplica(WRONG_FILE);
+    const { modules, problems } = await status(unread.deps);
+    expect(modules).toMatchObject([{ module: "thumbnail", held: { count: 2 }, gate }]);
+    expect(problems).toMatchObject([
+      { kind: "no tick" },
+      { kind: "gate shut", gate: "module:thumbnail" },
+      { kind: "file wrong" },
+    ]);
+    // The Dispatcher has other files by now, and judges what was held.
+    const mended = world.makeReplica({ modules: new Map([["thumbnail", aModule()]]) });
+    await ticks({ ...world, tick: mended.tick }, () => world.open().every((run) => run.status !== "held"));
+    for (const one of (await status(unread.deps)).modules) expect(one).toMatchObject({ held: none, gate: undefined });
   });
 
   it("shows who limited a module, why and until when, as long as that holds", async () => {
