@@ -32,29 +32,41 @@ export async function writeState(given: StackState, file = FILE): Promise<void> 
   await chmod(file, 0o600);
 }
 
-/** The running stack. Undefined if none is recorded, or its process is gone, or its app does not answer. */
-export async function readState(file = FILE): Promise<StackState | undefined> {
+/**
+ * A running stack. An app that takes the connection and says nothing, as a process that was halted, is `isSilent`: bus,
+ * storage and cluster are processes of their own and may answer.
+ */
+type RunningStack = StackState & { readonly isSilent?: true };
+
+/** The running stack. Undefined if none is recorded, or its process is gone, or its app is away. */
+export async function readState(file = FILE): Promise<RunningStack | undefined> {
   const recorded = await recordedState(file);
-  // The system reuses process ids, so only the app's answer proves that this stack runs.
-  return recorded && (await answerOf(recorded.app)) === "alive" ? recorded : undefined;
+  return recorded && running(recorded, await answerOf(recorded.app));
+}
+
+/** Rejects with a Refusal if a stack runs here already, halted or not, because two would write the same files. */
+export async function refuseSecondStack(file = FILE): Promise<void> {
+  const first = await readState(file);
+  if (!first) return;
+  const { pid, isSilent } = first;
+  throw new Refusal(
+    isSilent
+      ? // A halted process takes the signal to end once it goes on.
+        `npm start runs here already (process ${pid}), and its app does not answer, as if it were halted. Stop it first: kill ${pid}; kill -CONT ${pid}. If that is another program, delete ${file}`
+      : `npm start runs here already. Stop it first: kill ${pid}`,
+  );
 }
 
 /**
- * The same, for a command that would go on to another Dispatcher if there is no stack. Waits for an app that is away
- * because it loads changed modules. An app that takes the connection and says nothing, as a process that was halted, is
- * `isSilent`: bus, storage and cluster are processes of their own and may answer. Rejects with a Refusal if the process
- * is there and the app stays away.
+ * The running stack, for a command that would go on to another Dispatcher if there is none. Waits for an app that is away
+ * because it loads changed modules. Rejects with a Refusal if the process is there and the app stays away.
  */
-export async function untilStateIsSure(
-  file = FILE,
-  patienceMs = RELOAD_MS,
-): Promise<(StackState & { readonly isSilent?: true }) | undefined> {
+export async function untilStateIsSure(file = FILE, patienceMs = RELOAD_MS): Promise<RunningStack | undefined> {
   for (const until = Date.now() + patienceMs; ; await sleep(LOOK_AGAIN_MS)) {
     const recorded = await recordedState(file);
     if (!recorded) return undefined;
-    const answer = await answerOf(recorded.app);
-    if (answer === "alive") return recorded;
-    if (answer === "silent") return { ...recorded, isSilent: true };
+    const found = running(recorded, await answerOf(recorded.app));
+    if (found) return found;
     if (Date.now() >= until)
       throw new Refusal(
         `The stack of this machine (process ${recorded.pid}) does not answer. Look what it prints, or stop it with: kill ${recorded.pid}. If that is another program, delete ${file}`,
@@ -67,6 +79,12 @@ async function recordedState(file: string): Promise<StackState | undefined> {
   const text = await readFile(file, "utf8").catch(() => undefined);
   const parsed = state.safeParse(text === undefined ? undefined : asJson(text));
   return parsed.success && isAlive(parsed.data.pid) ? parsed.data : undefined;
+}
+
+/** The system reuses process ids, so only the app proves that this stack runs: it answers, or has its port at least. */
+function running(recorded: StackState, app: "alive" | "silent" | "away"): RunningStack | undefined {
+  if (app === "away") return undefined;
+  return app === "alive" ? recorded : { ...recorded, isSilent: true };
 }
 
 /** Removes the record of the stack that runs as process `pid`, and no other's. */

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { readState, removeState, writeState } from "../../cli/target/stack-state.ts";
+import { refuseSecondStack, removeState, writeState } from "../../cli/target/stack-state.ts";
 import type { ClusterChoice } from "../../cli/up/cluster-flags.ts";
 import { makeKubernetesJobs } from "../../shared/adapters/kubernetes/jobs.ts";
 import { ConfigError, errorText } from "../../shared/errors.ts";
@@ -54,8 +54,7 @@ export async function up(options: UpOptions): Promise<number> {
 }
 
 async function run({ cluster, fresh }: UpOptions, stop: () => void, stopped: AbortSignal): Promise<void> {
-  const running = await readState();
-  if (running) throw new Error(`npm start runs here already. Stop it first: kill ${running.pid}`);
+  await refuseSecondStack();
   const { settings, warnings } = await readStackSettings(PROJECT_ROOT, process.env);
   for (const warning of warnings) print(`WARNING ${warning}`);
   const stateDir = join(PROJECT_ROOT, ".dispatcher", "state");

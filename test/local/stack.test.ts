@@ -1,9 +1,17 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { readState, removeState, untilStateIsSure, writeState } from "../../cli/target/stack-state.ts";
+import {
+  readState,
+  refuseSecondStack,
+  removeState,
+  untilStateIsSure,
+  writeState,
+} from "../../cli/target/stack-state.ts";
 import { busEntities } from "../../local/stack/bus-entities.ts";
 import { isReal } from "../../local/stack/is-real.ts";
 import { modulesWithImage } from "../../local/stack/modules-with-image.ts";
@@ -69,6 +77,30 @@ describe("the state file", () => {
     expect(await untilStateIsSure(file)).toEqual({ ...state, isSilent: true });
     halted.closeAllConnections();
     await new Promise((resolve) => halted.close(resolve));
+  });
+
+  test("keeps a second stack from starting beside one that is halted", { timeout: 30_000 }, async () => {
+    const app = `require("node:http").createServer((_, response) => response.end()).listen(0, "127.0.0.1", function () {
+      console.log(this.address().port);
+    })`;
+    const stack = spawn(process.execPath, ["-e", app], { stdio: ["ignore", "pipe", "inherit"] });
+    const gone = once(stack, "exit");
+    try {
+      const [port] = await once(stack.stdout, "data");
+      const { pid = 0 } = stack;
+      const file = join(directory, "frozen.json");
+      await writeState({ pid, app: `http://127.0.0.1:${Number(port)}`, settings: {}, entities: [] }, file);
+      await expect(refuseSecondStack(file)).rejects.toThrow(`npm start runs here already. Stop it first: kill ${pid}`);
+      process.kill(pid, "SIGSTOP");
+      await expect(refuseSecondStack(file)).rejects.toThrow(
+        `npm start runs here already (process ${pid}), and its app does not answer, as if it were halted. Stop it first: kill ${pid}; kill -CONT ${pid}.`,
+      );
+      stack.kill("SIGKILL");
+      await gone;
+      await expect(refuseSecondStack(file)).resolves.toBeUndefined();
+    } finally {
+      stack.kill("SIGKILL");
+    }
   });
 
   test("is not read if the process is gone, or the file is malformed", async () => {
