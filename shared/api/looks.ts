@@ -182,7 +182,7 @@ export const LOOKS: readonly Route[] = [
   look({
     path: "/dead-letters",
     name: "listDeadLetters",
-    says: "Lists dead letters by module, reason and group, the newest of each group first, page by page.",
+    says: "Lists dead letters by source, module, reason and group, the newest of each group first, page by page.",
     params: nothing,
     query: z.strictObject({
       module: moduleFilter,

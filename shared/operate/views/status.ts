@@ -122,7 +122,7 @@ interface Waiting {
 }
 
 async function readAllWaiting(deps: LookDependencies): Promise<Waiting[]> {
-  const sources = await knownSources(deps);
+  const sources = (await knownSources(deps)).toSorted((a, b) => (sourceKey(a) < sourceKey(b) ? -1 : 1));
   return Promise.all(sources.map((source) => readWaiting(deps, source)));
 }
 

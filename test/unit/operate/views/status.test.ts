@@ -33,6 +33,14 @@ describe("the status", () => {
     });
   });
 
+  it("lists modules by source, then by name, whether or not a source had a message yet", async () => {
+    const topic = { topic: "images", subscription: "small" };
+    const files = [aModule({ name: "c", source: topic }), aModule({ name: "b" }), aModule({ name: "a" })];
+    const world = makeWorld(files);
+    await world.table.registerSource(topic);
+    expect((await status(world.deps)).modules.map(({ module }) => module)).toEqual(["a", "b", "c"]);
+  });
+
   it("counts what is at work as the last tick read it, and says when that was", async () => {
     const world = await withRun();
     await world.send();
