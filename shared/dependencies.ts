@@ -68,6 +68,7 @@ export interface LookDependencies extends Looking, Pick<Dependencies, "namespace
       | "deadLetters"
       | "failureGroups"
       | "letterRuns"
+      | "lastRedrives"
     >;
   readonly instanceTable: Pick<
     InstanceTable,

@@ -124,6 +124,29 @@ export function describeRedriveRows(name: string, make: (clock: TestClock) => Pr
       expect(await noted()).toHaveLength(2);
     });
 
+    it("gives the last redrive of each letter, and none of those that were not redriven", async () => {
+      const numbered = (sequenceNumber: number) => aRun({ sequenceNumber, messageId: `m-${sequenceNumber}` });
+      const [never, often, over, withdrawn] = [numbered(1), numbered(2), numbered(3), numbered(4)] as const;
+      const runs = [never, often, over, withdrawn];
+      for (const run of runs) await dead(run);
+      for (let redrive = 1; redrive <= 11; redrive += 1) {
+        await table.claim(redriveOf(often, redrive), await earlierOf(often));
+        if (redrive < 11) await dead(redriveOf(often, redrive));
+      }
+      await table.claim(redriveOf(over, 1), await earlierOf(over));
+      await dead(redriveOf(over, 1));
+      const stored = await table.claim(redriveOf(withdrawn, 1), await earlierOf(withdrawn));
+      await table.close(stored, close(stored.run, { outcome: "withdrawn" }, T0 + 90_000));
+      expect(await table.lastRedrives(source, [...runs, aRun({ sequenceNumber: 9 })])).toEqual(
+        new Map([
+          [nameOfRun(often), { redrive: 11, status: "open" }],
+          [nameOfRun(over), { redrive: 1, status: "failed" }],
+          [nameOfRun(withdrawn), { redrive: 1, status: "withdrawn" }],
+        ]),
+      );
+      expect(await table.lastRedrives(source, [])).toEqual(new Map());
+    });
+
     it("notes the letter of a redriven run, and purges it with its run", async () => {
       const run = await dead(aRun());
       await table.claim(redriveOf(run, 1), await earlierOf(run));

@@ -23,6 +23,7 @@ import type {
 } from "../../shared/ports/instance-table.ts";
 import type { SearchRow } from "../../shared/ports/row-check.ts";
 import {
+  type LastRedrive,
   type LetterRun,
   type LettersWanted,
   MOST_COUNTED,
@@ -254,6 +255,17 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
           nameOfRun(run),
           closed ? { kind: "closed", run: closed, etag, letter, columns: {} } : { kind: "open", redrive },
         );
+      }
+      return found;
+    },
+    async lastRedrives(source, keys) {
+      const mine = [...runs.entries()].filter(([key]) => key.startsWith(`${sourceKey(source)}|`));
+      const found = new Map<string, LastRedrive>();
+      for (const [key, { closed }] of mine) {
+        const run = closed ?? open.get(key)?.run;
+        if (run?.redrive === undefined || !keys.some((one) => nameOfRun(one) === nameOfRun(run))) continue;
+        if (run.redrive < (found.get(nameOfRun(run))?.redrive ?? 0)) continue;
+        found.set(nameOfRun(run), { redrive: run.redrive, status: closed?.status ?? "open" });
       }
       return found;
     },

@@ -1,25 +1,43 @@
 import pLimit from "p-limit";
+import { z } from "zod";
 import type { LetterRun, RunTable } from "../../ports/run-table.ts";
 import { nameOfRun } from "../../run/dead-letter.ts";
+import { CLOSED_STATUSES, type RunKey } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
+import { decoded } from "./columns.ts";
 import { letterIn, runRanges, runRow, sourcePartition } from "./keys.ts";
+import { PAGE } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
-import { isMark, isNewer, readStoredClosedRun } from "./run-entity.ts";
+import { isMark, isNewer, NEWER, readStoredClosedRun } from "./run-entity.ts";
 
 /** Ranges that are read at once. */
 const CONCURRENCY = 16;
 /** So many numbers a range spans at most. Between those of letters are those of other messages, read for nothing. */
 const SPAN = 100;
 
+/** What of the row of a redriven run says how that is. */
+const REDRIVEN = z.object({ status: z.enum(["open", ...CLOSED_STATUSES]) });
+/** Matches the rows of redriven runs, and what a newer release wrote. */
+const REDRIVEN_OR_NEWER = `(redrive ge 1 or ${NEWER})`;
+
 /** Makes the part of the port that says what runs the messages of a dead letter queue had. */
-export function makeLetterRuns(rows: TableRows, instance: string, readable: ReadRows): RunTable["letterRuns"] {
-  return async (source, keys) => {
+export function makeLetterRuns(
+  rows: TableRows,
+  instance: string,
+  readable: ReadRows,
+): Pick<RunTable, "letterRuns" | "lastRedrives"> {
+  /** Finds the last row of each letter among those that a query gives, by the names of the letters' runs. */
+  async function lastRows(
+    source: Source,
+    keys: readonly RunKey[],
+    { span, ...options }: { readonly span: number; readonly filter?: string; readonly select?: string[] },
+  ) {
     const wanted = new Map(keys.map((key) => [runRow(key), nameOfRun(key)]));
-    const pages = await pLimit(CONCURRENCY).map(runRanges(keys, SPAN, { redrives: true }), (range) =>
+    const pages = await pLimit(CONCURRENCY).map(runRanges(keys, span, { redrives: true }), (range) =>
       rows.query(
         sourcePartition(instance, source),
         range,
-        {},
+        options,
         `looking for the runs of letters of ${sourceName(source)}`,
       ),
     );
@@ -29,11 +47,32 @@ export function makeLetterRuns(rows: TableRows, instance: string, readable: Read
       const name = wanted.get(original);
       if (name !== undefined && redrive >= (last.get(name)?.redrive ?? 0)) last.set(name, { row, redrive });
     }
-    return new Map(
-      [...last].flatMap(([name, { row, redrive }]) =>
-        readable([row], () => [name, letterRunOf(row, source, redrive)] as const),
-      ),
-    );
+    return last;
+  }
+
+  return {
+    async letterRuns(source, keys) {
+      const last = await lastRows(source, keys, { span: SPAN });
+      return new Map(
+        [...last].flatMap(([name, { row, redrive }]) =>
+          readable([row], () => [name, letterRunOf(row, source, redrive)] as const),
+        ),
+      );
+    },
+
+    async lastRedrives(source, keys) {
+      const last = await lastRows(source, keys, {
+        span: PAGE,
+        filter: REDRIVEN_OR_NEWER,
+        select: ["status", "version"],
+      });
+      const known = [...last].filter(([, { row }]) => !isNewer(row.columns));
+      return new Map(
+        known.flatMap(([name, { row, redrive }]) =>
+          readable([row], ({ columns }) => [name, { redrive, status: decoded(REDRIVEN, columns).status }] as const),
+        ),
+      );
+    },
   };
 }
 

@@ -184,6 +184,9 @@ export function isNewer(columns: Columns): boolean {
   return typeof columns.version === "number" && columns.version > REDRIVE_VERSION;
 }
 
+/** Matches in a filter the rows of which `isNewer` is true. */
+export const NEWER = `version gt ${REDRIVE_VERSION}`;
+
 /** Whether an older release wrote the row, which has no version. */
 export function isOld(columns: Columns): boolean {
   return columns.version === undefined;

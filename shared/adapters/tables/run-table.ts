@@ -255,7 +255,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
       );
     },
 
-    letterRuns: makeLetterRuns(rows, instance, readable),
+    ...makeLetterRuns(rows, instance, readable),
     ...makeSearch(rows, instance, readable),
     ...makeRowCheck(rows, instance, clock, readable),
     ...makeDeadLetters(rows, instance, readable),

@@ -1,16 +1,12 @@
 import type { LookDependencies } from "../../dependencies.ts";
-import type { LetterRun } from "../../ports/run-table.ts";
+import type { LastRedrive } from "../../ports/run-table.ts";
 import { nameOfRun } from "../../run/dead-letter.ts";
-import { type ClosedRun, type ClosedStatus, isDeadLettered, keyOf, type Run, runId } from "../../run/run.ts";
+import { type ClosedRun, isDeadLettered, keyOf, type Run, runId } from "../../run/run.ts";
 import { sourceKey } from "../../run/source.ts";
 
 /** The last run that the dead letter of an earlier run had. */
-export interface Redriven {
+export interface Redriven extends LastRedrive {
   readonly id: string;
-  /** How often the letter was redriven until then. */
-  readonly redrive: number;
-  /** `open`: it is not over. */
-  readonly status: ClosedStatus | "open";
 }
 
 /**
@@ -26,7 +22,7 @@ export async function redrivenOf(
   const found = await Promise.all(
     [...sources].map(async ([name, source]) => {
       const ofSource = dead.filter((run) => sourceKey(run.source) === name);
-      const last = await table.letterRuns(source, ofSource.map(originalOf));
+      const last = await table.lastRedrives(source, ofSource.map(originalOf));
       return ofSource.flatMap((run) => {
         const redriven = laterOf(run, last.get(nameOfRun(run)));
         return redriven ? [[runId(run), redriven] as const] : [];
@@ -45,12 +41,9 @@ export function redrivenField(
   return redriven === undefined ? {} : { redriven };
 }
 
-function laterOf(run: Run | ClosedRun, last: LetterRun | undefined): Redriven | undefined {
-  if (last === undefined || last.kind === "newer") return undefined;
-  const redrive = last.kind === "open" ? last.redrive : (last.run.redrive ?? 0);
-  if (redrive <= (run.redrive ?? 0)) return undefined;
-  const status = last.kind === "open" ? "open" : last.run.status;
-  return { id: runId({ ...originalOf(run), redrive }), redrive, status };
+function laterOf(run: Run | ClosedRun, last: LastRedrive | undefined): Redriven | undefined {
+  if (last === undefined || last.redrive <= (run.redrive ?? 0)) return undefined;
+  return { id: runId({ ...originalOf(run), redrive: last.redrive }), ...last };
 }
 
 function originalOf(run: Run | ClosedRun) {
