@@ -65,6 +65,7 @@ export interface LookDependencies extends Looking, Pick<Dependencies, "namespace
       | "withMessageId"
       | "withCorrelationId"
       | "closedRuns"
+      | "runBehind"
       | "deadLetters"
       | "failureGroups"
       | "letterRuns"

@@ -291,9 +291,15 @@ export interface RunTable extends RowCheck {
   failureGroups(source: Source, module: string | undefined, limit: number): Promise<CountedGroups>;
   /**
    * Lists at most `limit` closed runs of a source whose messages were enqueued on the UTC day of the time `day`, the
-   * newest last; with `after`, only those behind that run. Fewer are the last ones.
+   * newest last; with `after`, only those behind that run, and with `below`, only those whose sequence numbers are below
+   * it. Fewer are the last ones.
    */
-  closedRuns(source: Source, day: EpochMs, limit: number, after?: RunKey): Promise<ClosedRun[]>;
+  closedRuns(source: Source, day: EpochMs, limit: number, after?: RunKey, below?: number): Promise<ClosedRun[]>;
+  /**
+   * Gives the first run of a source, open or closed, whose message was enqueued on the UTC day of the time `day` and has
+   * a sequence number above this one. Costs one request, which reads a key alone.
+   */
+  runBehind(source: Source, day: EpochMs, sequenceNumber: number): Promise<Omit<RunKey, "source"> | undefined>;
   /**
    * Deletes at most `limit` closed runs of a source that closed before `closedBefore`, with all that was noted of them.
    * Leaves those alone that `deadLetters` lists. Resolves to their number.

@@ -258,7 +258,28 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
       const first = await table.closedRuns(source, T0, 2);
       expect(numbers(first)).toEqual([9, 10]);
       expect(numbers(await table.closedRuns(source, T0, 2, first.at(-1)))).toEqual([100]);
+      expect(numbers(await table.closedRuns(source, T0, 9, undefined, 100))).toEqual([9, 10]);
+      expect(numbers(await table.closedRuns(source, T0, 9, first[0], 11))).toEqual([10]);
       expect(await table.closedRuns({ queue: "other" }, T0, 9)).toEqual([]);
+    });
+
+    it("finds the first run of a day behind a number, open or closed", async () => {
+      const enqueuedAt = T0 + DAY_MS / 2;
+      for (const sequenceNumber of [10, 9, 100]) await over(aRun({ sequenceNumber, enqueuedAt }));
+      await over(aRun({ sequenceNumber: 1, enqueuedAt: T0 - 1 }));
+      await over(aRun({ sequenceNumber: 200, enqueuedAt: T0 + DAY_MS }));
+      for (const status of ["waiting", "dispatched"] as const)
+        await table.insert(aRun({ sequenceNumber: status === "waiting" ? 50 : 60, enqueuedAt, status }));
+      await table.insert(aRun({ sequenceNumber: 70, enqueuedAt, redrive: 2 }));
+      const behind = (sequenceNumber: number) => table.runBehind(source, T0 + DAY_MS - 1, sequenceNumber);
+      const numbersFound = (await Promise.all([0, 9, 10, 49, 50, 60, 70, 99].map(behind))).map(
+        (run) => run?.sequenceNumber,
+      );
+      expect(numbersFound).toEqual([9, 10, 50, 50, 60, 70, 100, 100]);
+      expect(await behind(0)).toEqual({ sequenceNumber: 9, enqueuedAt });
+      expect(await behind(60)).toEqual({ sequenceNumber: 70, enqueuedAt, redrive: 2 });
+      expect(await behind(100)).toBeUndefined();
+      expect(await table.runBehind({ queue: "other" }, T0, 0)).toBeUndefined();
     });
   });
 }

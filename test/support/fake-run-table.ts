@@ -6,7 +6,8 @@ import {
   heldOf,
   openRowOf,
   runRow,
-  runRowsOfDay,
+  runRowsBelow,
+  runRowsFrom,
 } from "../../shared/adapters/tables/keys.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
@@ -315,14 +316,23 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       const largest = groups.toSorted((a, b) => b.count - a.count || b.newest.closedAt - a.newest.closedAt);
       return { groups: largest.slice(0, limit), others: Math.max(0, groups.length - limit) };
     },
-    async closedRuns(source, day, limit, last) {
-      const { from, below } = runRowsOfDay(day);
+    async closedRuns(source, day, limit, last, number) {
+      const { from, below } = runRowsBelow(day, number);
       return closedOf(source)
         .map(({ closed }) => closed)
         .filter((run) => runRow(run) >= from && runRow(run) < below)
         .toSorted((a, b) => (runRow(a) < runRow(b) ? -1 : 1))
         .filter((run) => last === undefined || runRow(run) > runRow(last))
         .slice(0, limit);
+    },
+    async runBehind(source, day, sequenceNumber) {
+      const { from, below } = runRowsFrom(day, sequenceNumber + 1);
+      const [first] = [...rowsOf(source, "").map(({ run }) => run), ...closedOf(source).map(({ closed }) => closed)]
+        .toSorted((a, b) => (runRow(a) < runRow(b) ? -1 : 1))
+        .filter((run) => runRow(run) >= from && runRow(run) < below);
+      if (first === undefined) return undefined;
+      const { source: _, ...key } = keyOf(first);
+      return key;
     },
     async purge(source, closedBefore, limit) {
       const due = [...runs]

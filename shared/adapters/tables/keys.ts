@@ -209,6 +209,23 @@ export function runRowsOfDay(time: EpochMs): KeyRange {
   return everyRow(`run|${day(time)}`);
 }
 
+/** Gives the part of a day's `run|` rows whose sequence numbers are this one or above. */
+export function runRowsFrom(time: EpochMs, sequenceNumber: number): KeyRange {
+  const { from, below } = runRowsOfDay(time);
+  return { from: `${from}${padded(sequenceNumber)}`, below };
+}
+
+/** Gives the part of a day's `run|` rows whose sequence numbers are below this one; all of them if there is none. */
+export function runRowsBelow(time: EpochMs, sequenceNumber: number | undefined): KeyRange {
+  const all = runRowsOfDay(time);
+  return sequenceNumber === undefined ? all : { from: all.from, below: runRowsFrom(time, sequenceNumber).from };
+}
+
+/** Reads which run a `run|` row is of, from its key. */
+export function runIn(row: string): Omit<RunKey, "source"> {
+  return readId(row.split("|").slice(2));
+}
+
 /** Gives the range of the rows by which runs are found by their message's id, or by its correlation id. */
 export function rowsFoundBy(kind: "msg" | "corr", id: string): KeyRange {
   return everyRow(`${kind}|${createHash("sha256").update(id).digest("hex").slice(0, 16)}`);
@@ -315,6 +332,12 @@ function everyRow(kind: string): KeyRange {
 /** Orders rows by an identity, which is the same for every row of one run. */
 function idOf({ sequenceNumber, enqueuedAt, redrive }: Omit<RunKey, "source">): string {
   return `${padded(sequenceNumber)}|${ofTime(enqueuedAt)}${generation(redrive)}`;
+}
+
+/** Reads an identity from those parts of a key that begin with the sequence number. */
+function readId([number, enqueuedAt, redrive]: readonly string[]): Omit<RunKey, "source"> {
+  const original = { sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
+  return redrive === undefined ? original : { ...original, redrive: Number(redrive.slice(1)) };
 }
 
 /** Marks the keys of a redriven run. They sort right behind those of the run that its message was accepted as. */

@@ -3,7 +3,17 @@ import pLimit from "p-limit";
 import { ConflictError } from "../../errors.ts";
 import type { RunTable } from "../../ports/run-table.ts";
 import { sourceName } from "../../run/source.ts";
-import { after, deadRow, type KeyRange, runRow, runRowsOfDay, runRowsUpTo, sourcePartition } from "./keys.ts";
+import {
+  after,
+  deadRow,
+  type KeyRange,
+  runIn,
+  runRow,
+  runRowsBelow,
+  runRowsFrom,
+  runRowsUpTo,
+  sourcePartition,
+} from "./keys.ts";
 import { readUpTo } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
 import { isMark, isNewer, namesDeadLetter, OTHER_ROWS_COLUMNS, otherRowsIn, readClosedRun } from "./run-entity.ts";
@@ -22,25 +32,38 @@ interface Purged {
   readonly others: readonly string[];
 }
 
-/** Makes the list of a day's closed runs. */
-export function makeClosedRuns(rows: TableRows, instance: string, readable: ReadRows): RunTable["closedRuns"] {
-  return (source, day, limit, last) =>
-    readUpTo(
-      (range, size) =>
-        rows.query(
-          sourcePartition(instance, source),
-          range,
-          { limit: size, filter: odata`status ne ${"open"}` },
-          `listing the closed runs of ${sourceName(source)}`,
-        ),
-      after(last && runRow(last), runRowsOfDay(day)),
-      limit,
-      (page) =>
-        readable(
-          page.filter(({ columns }) => !isNewer(columns)),
-          ({ columns }) => readClosedRun(source, columns),
-        ),
-    );
+/** Makes the part of the port that reads the runs of a day. */
+export function makeDays(
+  rows: TableRows,
+  instance: string,
+  readable: ReadRows,
+): Pick<RunTable, "closedRuns" | "runBehind"> {
+  return {
+    closedRuns: (source, day, limit, last, below) =>
+      readUpTo(
+        (range, size) =>
+          rows.query(
+            sourcePartition(instance, source),
+            range,
+            { limit: size, filter: odata`status ne ${"open"}` },
+            `listing the closed runs of ${sourceName(source)}`,
+          ),
+        after(last && runRow(last), runRowsBelow(day, below)),
+        limit,
+        (page) =>
+          readable(
+            page.filter(({ columns }) => !isNewer(columns)),
+            ({ columns }) => readClosedRun(source, columns),
+          ),
+      ),
+
+    async runBehind(source, day, sequenceNumber) {
+      const range = runRowsFrom(day, sequenceNumber + 1);
+      const doing = `looking for runs of ${sourceName(source)}`;
+      const [row] = await rows.query(sourcePartition(instance, source), range, { limit: 1, select: [] }, doing);
+      return row && runIn(row.rowKey);
+    },
+  };
 }
 
 /**

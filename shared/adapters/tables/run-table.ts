@@ -27,7 +27,7 @@ import {
   writeMark,
   writeOpenRun,
 } from "./run-entity.ts";
-import { makeClosedRuns, makePurge, makePurgeLetters } from "./run-history.ts";
+import { makeDays, makePurge, makePurgeLetters } from "./run-history.ts";
 import { makeRunLists } from "./run-lists.ts";
 import { ANY_ETAG, markStep } from "./run-steps.ts";
 import { makeSearch, searchRows } from "./search-rows.ts";
@@ -260,7 +260,7 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
     ...makeRowCheck(rows, instance, clock, readable),
     ...makeDeadLetters(rows, instance, readable),
     forgetLetters: makeForgetLetters(rows, instance),
-    closedRuns: makeClosedRuns(rows, instance, readable),
+    ...makeDays(rows, instance, readable),
     purge: makePurge(rows, instance, readable),
     purgeLetters: makePurgeLetters(rows, instance, readable),
   };

@@ -27,50 +27,59 @@ export interface Given {
  * Makes a reader of a day's closed runs, the newest first: `limit` of them at most, behind those that were given. Fewer
  * are the last ones. Redriven runs have the number of the run that was before. A table gives rows in one order alone,
  * so that the reader finds the last number of the day, and reads backwards from there, a range of numbers at a time.
- * That costs some thirty requests of one row, and one for each thousand runs; some more if other subscriptions have
- * most of the numbers.
+ * That costs some twenty requests of one key, three of them at a time, and one for each thousand runs; some more if
+ * other subscriptions have most of the numbers.
  */
 export function newestFirst(
-  deps: { readonly table: Pick<LookDependencies["table"], "closedRuns"> },
+  deps: { readonly table: Pick<LookDependencies["table"], "closedRuns" | "runBehind"> },
   { source, day, dayMs, since, until }: DayOfClosed,
 ): (limit: number, given: Given | undefined) => Promise<ClosedRun[]> {
   let bottom: Promise<number | undefined> | undefined;
 
-  const behind = (limit: number, sequenceNumber: number) =>
-    deps.table.closedRuns(source, day, limit, { source, sequenceNumber, enqueuedAt: day + dayMs - 1 });
+  /** Reads the runs whose numbers are above `from` and below `top`. */
+  const between = (from: number, top: number, limit: number) =>
+    deps.table.closedRuns(source, day, limit, { source, sequenceNumber: from, enqueuedAt: day + dayMs - 1 }, top);
 
   /** The number behind which the wanted ones begin; undefined if the day has none. */
   async function findBottom(): Promise<number | undefined> {
-    const [first] = await deps.table.closedRuns(source, day, 1);
+    const first = await deps.table.runBehind(source, day, 0);
     if (first === undefined || first.enqueuedAt >= until) return undefined;
     if (first.enqueuedAt >= since) return first.sequenceNumber - 1;
-    return numberBefore(deps, source, { day, dayMs, since });
+    return numberBefore(deps, source, { day, since });
   }
 
   /** A number below which all wanted ones are, and few others. */
   async function findTop(): Promise<number> {
-    const last = await numberBefore(deps, source, { day, dayMs, since: until });
+    const last = await numberBefore(deps, source, { day, since: until });
     return (last ?? 0) + CLOSE_ENOUGH + 1;
   }
 
   return async (limit, given) => {
-    const end = await (bottom ??= findBottom());
+    const [end, begin] = await Promise.all([
+      (bottom ??= findBottom()),
+      given === undefined ? findTop() : given.sequenceNumber + 1,
+    ]);
     if (end === undefined) return [];
     const found: ClosedRun[] = [];
-    let top = given === undefined ? await findTop() : given.sequenceNumber + 1;
+    let top = begin;
     const most = limit + (given?.runs ?? 0);
-    for (let size = Math.max(most, CLOSE_ENOUGH); found.length < most && top > end + 1; ) {
+    // The first range begins a little above the newest run.
+    const above = given === undefined ? CLOSE_ENOUGH : 0;
+    for (
+      let size = Math.min(MOST_AT_ONCE - 1, Math.max(most + above, CLOSE_ENOUGH));
+      found.length < most && top > end + 1;
+    ) {
       const from = Math.max(end, top - 1 - size);
       const rows = size === 1 ? MOST_AT_ONCE : Math.min(MOST_AT_ONCE, top - from + CLOSE_ENOUGH);
-      const page = await behind(rows, from);
-      const isWhole = page.length < rows || (page.at(-1)?.sequenceNumber ?? 0) >= top;
-      // More rows are in this range than are read at once, so that the newest of them are missing.
-      if (!isWhole && size > 1) size = Math.ceil(size / 4);
+      const page = await between(from, top, rows);
+      // More rows may be in this range than are read at once, so that the newest of them are missing.
+      if (page.length === rows && size > 1) size = Math.ceil(size / 4);
       else {
-        const wanted = page.filter(({ sequenceNumber }) => sequenceNumber < top);
-        found.push(...wanted.toReversed());
+        found.push(...page.toReversed());
         top = from + 1;
-        if (wanted.length < size / 4) size *= 4;
+        if (page.length < size / 4) size *= 4;
+        // As many numbers as have what is left to find, if they are as close together.
+        else size = Math.ceil(((most - found.length) * size) / page.length);
       }
     }
     return found.slice(given?.runs ?? 0, most);

@@ -5,34 +5,40 @@ import type { Source } from "../../run/source.ts";
 /** So close to the right number the search ends, because the rows in between are read at once. */
 export const CLOSE_ENOUGH = 100;
 
+/** So many times `CLOSE_ENOUGH` beyond the first run the search asks first, and then so many times as far. */
+const STEPS = [1, 4, 16];
+const NEXT_STEPS = 64;
+/** Where the search asks between two numbers. */
+const QUARTERS = [1 / 4, 2 / 4, 3 / 4];
+
 /**
  * Finds a number behind which all runs of a day are whose messages were enqueued from `since` on, and few others:
- * sequence numbers rise with time. Undefined if the day begins later. A day may have hundreds of thousands of closed runs,
- * and this takes some thirty requests of one row.
+ * sequence numbers rise with time. Undefined if the day begins later. A day may have hundreds of thousands of runs, and
+ * this takes some twenty requests of one key, three of them at a time.
  */
 export async function numberBefore(
-  { table }: { readonly table: Pick<LookDependencies["table"], "closedRuns"> },
+  { table }: { readonly table: Pick<LookDependencies["table"], "runBehind"> },
   source: Source,
-  { day, dayMs, since }: { readonly day: EpochMs; readonly dayMs: number; readonly since: EpochMs },
+  { day, since }: { readonly day: EpochMs; readonly since: EpochMs },
 ): Promise<number | undefined> {
   /** The number of the first run behind a number, if its message is too old. */
   const tooOld = async (behind: number): Promise<number | undefined> => {
-    const key = { source, sequenceNumber: behind, enqueuedAt: day + dayMs - 1 };
-    const [run] = await table.closedRuns(source, day, 1, key);
+    const run = await table.runBehind(source, day, behind);
     return run && run.enqueuedAt < since ? run.sequenceNumber : undefined;
   };
-  let low = await tooOld(0);
-  if (low === undefined) return undefined;
-  let high = low + CLOSE_ENOUGH;
-  for (let old = await tooOld(high); old !== undefined; old = await tooOld(high)) {
-    high = old + 2 * (high - low);
-    low = old;
-  }
-  while (high - low > CLOSE_ENOUGH) {
-    const middle = Math.floor((low + high) / 2);
-    const old = await tooOld(middle);
-    if (old === undefined) high = middle;
-    else low = old;
-  }
+  const oldest = await tooOld(0);
+  if (oldest === undefined) return undefined;
+  let low = oldest;
+  let high = Number.POSITIVE_INFINITY;
+  /** Asks behind these numbers, which rise, and moves `low` and `high` closer to each other. */
+  const ask = async (numbers: readonly number[]): Promise<void> => {
+    const old = await Promise.all(numbers.map(tooOld));
+    const firstNew = old.indexOf(undefined);
+    high = numbers[firstNew] ?? high;
+    low = (firstNew === -1 ? old : old.slice(0, firstNew)).at(-1) ?? low;
+  };
+  for (let span = CLOSE_ENOUGH; high === Number.POSITIVE_INFINITY; span *= NEXT_STEPS)
+    await ask(STEPS.map((step) => low + step * span));
+  while (high - low > CLOSE_ENOUGH) await ask(QUARTERS.map((part) => low + Math.floor(part * (high - low))));
   return low;
 }

@@ -43,9 +43,9 @@ const MOST_DAYS = 400;
  * in the order of their rows. Closed ones come by the day on which their messages were enqueued, and in each day source
  * by source, the newest first. A page has at most `limit` runs. It has fewer, and yet a next page, if it has read 5,000
  * rows: by module, only the line and what is held have a key, and nothing has one by status. Costs the list of sources,
- * and a request for each place or day of each source and for each 1,000 rows; some thirty to find where a day ends, and
- * as many for where the first one begins; and eight to say why runs wait. Rejects with a RangeError if no source has
- * the name, if the days are more than 400, or if `from` is no place that a page has named.
+ * and a request for each place or day of each source and for each 1,000 rows; some twenty of one key to find where a day
+ * ends, and as many for where the first one begins; and eight to say why runs wait. Rejects with a RangeError if no
+ * source has the name, if the days are more than 400, or if `from` is no place that a page has named.
  */
 export async function listRuns(
   deps: LookDependencies,

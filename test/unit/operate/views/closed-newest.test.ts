@@ -5,22 +5,40 @@ import { aRun, closing, T0 } from "../../../support/a-run.ts";
 const DAY_MS = 86_400_000;
 const { source } = aRun();
 
-/** A day on which a message of each of these numbers came every second, and how many requests it took to read. */
+/** A day on which a message of each of these numbers came every second, and what it took to read. */
 function aDay(numbers: readonly number[]) {
   let requests = 0;
+  let runs = 0;
   const table = {
-    async closedRuns(_source: unknown, _day: number, limit: number, after?: { readonly sequenceNumber: number }) {
+    async runBehind(_source: unknown, _day: number, behind: number) {
+      requests += 1;
+      const n = numbers.findIndex((number) => number > behind);
+      const sequenceNumber = numbers[n];
+      return sequenceNumber === undefined ? undefined : { sequenceNumber, enqueuedAt: T0 + n * 1_000 };
+    },
+    async closedRuns(
+      _source: unknown,
+      _day: number,
+      limit: number,
+      after?: { readonly sequenceNumber: number },
+      below = Number.POSITIVE_INFINITY,
+    ) {
       requests += 1;
       const from = numbers.findIndex((number) => number > (after?.sequenceNumber ?? 0));
-      return from < 0
-        ? []
-        : numbers
-            .slice(from, from + limit)
-            .map((sequenceNumber, n) => closing(aRun({ sequenceNumber, enqueuedAt: T0 + (from + n) * 1_000 })));
+      const found =
+        from < 0
+          ? []
+          : numbers
+              .slice(from, from + limit)
+              .filter((number) => number < below)
+              .map((sequenceNumber, n) => closing(aRun({ sequenceNumber, enqueuedAt: T0 + (from + n) * 1_000 })));
+      runs += found.length;
+      return found;
     },
   };
   return {
     requests: () => requests,
+    runs: () => runs,
     reader: (over: { readonly since?: number; readonly until?: number } = {}) =>
       newestFirst({ table }, { source, day: T0, dayMs: DAY_MS, since: 0, until: Number.POSITIVE_INFINITY, ...over }),
   };
@@ -67,6 +85,15 @@ describe.each([
     await day.reader()(100, undefined);
     expect(day.requests()).toBeLessThan(60);
   });
+});
+
+it.each([
+  { limit: 101, most: 202 },
+  { limit: 1_001, most: 1_202 },
+])("the first $limit of a queue's runs are read with few others", async ({ limit, most }) => {
+  const day = aDay(DENSE);
+  expect(await day.reader()(limit, undefined)).toHaveLength(limit);
+  expect(day.runs()).toBeLessThanOrEqual(most);
 });
 
 it("the redrives of a message have its number, and are on the pages too", async () => {
