@@ -59,6 +59,7 @@ export interface LookDependencies extends Looking, Pick<Dependencies, "namespace
     Pick<
       RunTable,
       | "inPlace"
+      | "slotsAtWork"
       | "queues"
       | "laterCounts"
       | "ahead"

@@ -110,6 +110,14 @@ export interface RunsAtWork {
   readonly newer: readonly string[];
 }
 
+/** What of a run says whether it holds a slot. */
+export type RunInSlot = RunKey & Pick<Run, "module" | "status" | "notBefore">;
+
+/** The runs of a source that are at work, as far as slots are concerned. */
+export interface SlotsAtWork extends Pick<RunsAtWork, "newer"> {
+  readonly runs: readonly { readonly run: RunInSlot }[];
+}
+
 /** The waiting runs of a source that stand in no line. */
 interface LaterRuns {
   /** Those whose time has come, by that time. */
@@ -175,6 +183,11 @@ export interface RunTable extends RowCheck {
   anyReady(source: Source): Promise<boolean>;
   /** Lists all runs of a source that are at work. */
   atWork(source: Source): Promise<RunsAtWork>;
+  /**
+   * Lists the same runs, and of each only what says whether it holds a slot. So it has also those of whose rows the rest
+   * can't be read.
+   */
+  slotsAtWork(source: Source): Promise<SlotsAtWork>;
   /** Lists at most `limit` waiting runs that are due and not in line yet. */
   later(source: Source, limit: number): Promise<LaterRuns>;
   /**

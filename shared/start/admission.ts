@@ -1,6 +1,6 @@
 import type { Clock } from "../clock.ts";
 import type { Module } from "../modules/module.ts";
-import type { RunsAtWork, RunTable } from "../ports/run-table.ts";
+import type { RunInSlot, RunsAtWork, RunTable, SlotsAtWork } from "../ports/run-table.ts";
 import { makeRecent, type Recent } from "../recent.ts";
 import { type Run, runId } from "../run/run.ts";
 import { type Source, sourceKey } from "../run/source.ts";
@@ -17,7 +17,7 @@ export interface TakenSlot {
  * Gives the slots under `maxActive`, or under a person's limit: to messages that were just delivered, and to waiting runs
  * in a tick.
  */
-export interface Admission {
+export interface Admission<AtWork = RunsAtWork> {
   /** Takes a slot for a message that was just delivered; undefined if there is none, or a run waits in line for one. */
   admit(module: Module, run: Run): Promise<TakenSlot | undefined>;
   /** Takes a slot for a run that a tick starts; undefined if there is none. */
@@ -34,7 +34,7 @@ export interface Admission {
   /** Says whether nothing more of a module starts, because too many of its runs wait to be settled. */
   isBackedUp(module: Module): boolean;
   /** Reads the runs of a source that are at work, and counts their slots. A tick does so first. */
-  countAtWork(source: Source): Promise<RunsAtWork>;
+  countAtWork(source: Source): Promise<AtWork>;
   /** Forgets who waits in line, because a tick has just started those for whom there was a slot. */
   lookAtLinesAgain(): void;
 }
@@ -52,11 +52,11 @@ interface Count {
  * stop dispatch for ever. What this process is starting counts as well, because its row may not say so yet. Each
  * replica counts for itself, so N replicas may overshoot by what N - 1 of them start within ten seconds.
  */
-export function makeAdmission(
-  table: Pick<RunTable, "atWork" | "line">,
+export function makeAdmission<AtWork extends SlotsAtWork>(
+  table: Pick<RunTable, "line"> & { atWork(source: Source): Promise<AtWork> },
   clock: Clock,
   limits: Pick<Limits, "placesOf">,
-): Admission {
+): Admission<AtWork> {
   /** What was counted last of each source. It is set in the moment in which the count ends, so that it misses no start. */
   const counts = new Map<string, Count>();
   /** When that was. */
@@ -67,7 +67,7 @@ export function makeAdmission(
   const starting = new Map<string, Run>();
   const countsUnderWay = new Set<SinceCount>();
 
-  async function countAtWork(source: Source): Promise<RunsAtWork> {
+  async function countAtWork(source: Source): Promise<AtWork> {
     // Runs of other sources do no harm: they are of other modules.
     const since: SinceCount = { started: new Map(starting), vacated: new Set() };
     countsUnderWay.add(since);
@@ -168,10 +168,10 @@ interface SinceCount {
 }
 
 /** Takes the runs that were being started for dispatched, whether their rows were read before or not at all. */
-function asStarted(runs: readonly Run[], starting: ReadonlyMap<string, Run>): readonly Run[] {
+function asStarted(runs: readonly RunInSlot[], starting: ReadonlyMap<string, Run>): readonly RunInSlot[] {
   if (starting.size === 0) return runs;
   const unread = new Map(starting);
-  const read = runs.map((run): Run => {
+  const read = runs.map((run): RunInSlot => {
     const isStarting = unread.delete(runId(run));
     const hasNoJob = run.status === "accepted" || run.status === "waiting";
     return isStarting && hasNoJob ? { ...run, status: "dispatched" } : run;

@@ -326,6 +326,7 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       expect(await table.find(aRun())).toEqual({ kind: "newer" });
       expect((await openRuns(table, source)).map(({ run }) => run.sequenceNumber)).toEqual([43]);
       expect((await table.atWork(source)).newer).toEqual(newer);
+      expect((await table.slotsAtWork(source)).newer).toEqual(newer);
       await expect(table.insert(aRun())).rejects.toThrow(ConflictError);
     });
 

@@ -216,6 +216,19 @@ export function describeRunPlaces(name: string, make: (clock: TestClock) => Prom
       expect(all).toEqual({ work: [1, 2], line: [4, 3, 5], later: [7, 6], held: [8, 9] });
     });
 
+    it("are at work with what says whether they hold slots", async () => {
+      await table.insert(waiting());
+      await table.insert(aRun({ sequenceNumber: 1, status: "accepted", notBefore: T0 + 15_000 }));
+      await table.insert(aRun({ sequenceNumber: 2, module: "resize", redrive: 3 }));
+      const { runs, newer } = await table.slotsAtWork(source);
+      const at = { source, enqueuedAt: T0 };
+      expect(runs.map(({ run }) => run)).toEqual([
+        { ...at, sequenceNumber: 1, module: "thumbnail", status: "accepted", notBefore: T0 + 15_000 },
+        { ...at, sequenceNumber: 2, redrive: 3, module: "resize", status: "dispatched", notBefore: aRun().notBefore },
+      ]);
+      expect(newer).toEqual([]);
+    });
+
     it("are counted line by line, up to a number, with the time of the first", async () => {
       await inAllPlaces();
       const resize = { module: "resize", count: 1, isMore: false, firstAt: T0 + 4 };

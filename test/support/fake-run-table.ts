@@ -163,6 +163,13 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     },
     anyReady: async (source) => rowsOf(source, "wait|").length + rowsOf(source, "work|").length > 0,
     atWork: async (source) => ({ runs: rowsOf(source, "work|"), newer: [] }),
+    async slotsAtWork(source) {
+      const runs = rowsOf(source, "work|").map(({ run }) => {
+        const { module, status, notBefore } = run;
+        return { run: { ...keyOf(run), module, status, notBefore } };
+      });
+      return { runs, newer: [] };
+    },
     async later(source, limit) {
       const rows = rowsOf(source, "later|");
       const due = rows.filter(({ run }) => run.notBefore <= clock.now()).slice(0, limit);

@@ -61,6 +61,11 @@ export function workRow(key: Omit<RunKey, "source">): string {
 
 export const WORK_ROWS: KeyRange = everyRow("work");
 
+/** Reads which run the row of a run at work is of, from its key. */
+export function workIn(row: string): Omit<RunKey, "source"> {
+  return readId(row.split("|").slice(1));
+}
+
 /**
  * Names the row of a waiting run that stands in its module's line. The line is in the order in which the messages were
  * enqueued: see `inLineSince`.

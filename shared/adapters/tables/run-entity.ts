@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { StoredClosedRun, StoredRun } from "../../ports/run-table.ts";
+import type { RunInSlot, StoredClosedRun, StoredRun } from "../../ports/run-table.ts";
 import { REASONS } from "../../run/reasons.ts";
 import {
   type AttemptEnd,
@@ -15,7 +15,7 @@ import {
 } from "../../run/run.ts";
 import { type Source, sourceIn } from "../../run/source.ts";
 import { BadRowError, type Columns, count, decoded, lines, long, prose, text, time } from "./columns.ts";
-import { isRowOf } from "./keys.ts";
+import { isRowOf, workIn } from "./keys.ts";
 import type { Row } from "./rows.ts";
 
 /**
@@ -60,6 +60,7 @@ const HELD_VERSION = 2;
 const REDRIVE_VERSION = 3;
 
 const OPEN = z.object({ status: z.enum(OPEN_STATUSES), ...COLUMNS });
+const SLOT = OPEN.pick({ status: true, module: true, notBefore: true });
 const CLOSED = z.object({
   status: z.enum(CLOSED_STATUSES),
   closedAt: time,
@@ -217,6 +218,14 @@ export function readStoredRun({ columns, etag, read, rowKey }: Row, source: Sour
   const unknown = unknownColumns(columns);
   const stored = { run, etag, read, row: rowKey };
   return unknown === undefined ? stored : { ...stored, unknown };
+}
+
+/** The columns of the row of a run at work that {@link readRunInSlot} reads, and {@link isNewer}. */
+export const SLOT_COLUMNS = ["version", ...Object.keys(SLOT.shape)];
+
+/** Reads of a run at work what says whether it holds a slot. Throws BadRowError if one of these columns is wrong. */
+export function readRunInSlot({ columns, rowKey }: Row, source: Source): RunInSlot {
+  return { ...decoded(SLOT, columns), ...workIn(rowKey), source };
 }
 
 /** Reads the columns of a `run|` row. Throws BadRowError if they are not a closed run's. */

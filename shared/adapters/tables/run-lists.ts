@@ -22,7 +22,7 @@ import {
 } from "./keys.ts";
 import { PAGE, readUpTo } from "./read-up-to.ts";
 import type { ReadRows, Row, TableRows } from "./rows.ts";
-import { isMark, isNewer, placeOf, readStoredRun } from "./run-entity.ts";
+import { isMark, isNewer, placeOf, readRunInSlot, readStoredRun, SLOT_COLUMNS } from "./run-entity.ts";
 
 /** Rows that are read at a time under due times. They are usually not due. */
 const LATER_PAGE = 100;
@@ -42,6 +42,7 @@ type Lists = Pick<
   RunTable,
   | "anyReady"
   | "atWork"
+  | "slotsAtWork"
   | "later"
   | "allLater"
   | "heads"
@@ -100,6 +101,24 @@ export function makeRunLists({
       (page) => runsIn(source, page),
     );
 
+  /** Reads the runs at work by `readPage`, which is given no row of a newer release. */
+  const readAtWork = async <T>(
+    source: Source,
+    columns: { readonly select?: string[] },
+    readPage: (page: readonly Row[]) => readonly T[],
+  ): Promise<{ runs: T[]; newer: string[] }> => {
+    await moveOldRows(source);
+    const runs: T[] = [];
+    const newer: string[] = [];
+    const doing = `listing the runs at work of ${sourceName(source)}`;
+    // Each page is read as it comes, because the rows of thousands of runs take more memory than the runs.
+    for await (const page of rows.pages(sourcePartition(instance, source), WORK_ROWS, columns, doing)) {
+      runs.push(...readPage(page.filter((row) => !isNewer(row.columns))));
+      newer.push(...page.filter((row) => isNewer(row.columns)).map((row) => String(row.columns.module)));
+    }
+    return { runs, newer };
+  };
+
   return {
     async anyReady(source) {
       await moveOldRows(source);
@@ -108,18 +127,11 @@ export function makeRunLists({
       return (await rows.query(sourcePartition(instance, source), READY_ROWS, options, doing)).length > 0;
     },
 
-    async atWork(source) {
-      await moveOldRows(source);
-      const runs: StoredRun[] = [];
-      const newer: string[] = [];
-      const doing = `listing the runs at work of ${sourceName(source)}`;
-      // Each page is read as it comes, because the rows of thousands of runs take more memory than the runs.
-      for await (const page of rows.pages(sourcePartition(instance, source), WORK_ROWS, {}, doing)) {
-        runs.push(...runsIn(source, page));
-        newer.push(...page.filter(({ columns }) => isNewer(columns)).map(({ columns }) => String(columns.module)));
-      }
-      return { runs, newer };
-    },
+    atWork: (source) => readAtWork(source, {}, (page) => runsIn(source, page)),
+    slotsAtWork: (source) =>
+      readAtWork(source, { select: SLOT_COLUMNS }, (page) =>
+        readable(page, (row) => ({ run: readRunInSlot(row, source) })),
+      ),
 
     async later(source, limit) {
       const due: StoredRun[] = [];

@@ -108,9 +108,8 @@ const MAX_READS = 3;
  * two to five requests to the cluster, and one peek. Rejects with an UnavailableError if the table is away.
  */
 export async function explain(deps: LookDependencies, key: RunKey): Promise<Explanation | "newer" | undefined> {
-  const instance = await readInstance(deps);
-  for (let read = 1; ; read += 1) {
-    const found = await deps.table.find(key);
+  const [instance, first] = await Promise.all([readInstance(deps), deps.table.find(key)]);
+  for (let read = 1, found = first; ; read += 1, found = await deps.table.find(key)) {
     if (found.kind === "none") return undefined;
     if (found.kind === "newer") return "newer";
     if (found.kind === "closed") return { kind: "closed", ...(await explainClosed(deps, found.run)) };
@@ -133,7 +132,7 @@ async function explainOpen(
 ): Promise<OpenRunExplained | undefined> {
   const { run } = stored;
   const ahead = once(() => deps.table.ahead(run, mostAhead(deps, instance, run)));
-  const seen = await seeRun(deps, instance, stored, ahead);
+  const [seen, actions] = await Promise.all([seeRun(deps, instance, stored, ahead), actionsOn(deps, run)]);
   if (seen === "moved on" && !isLastTry) return undefined;
   const { known, unavailable, isEntityMissing } =
     seen === "moved on" ? { known: unseen(deps, stored), unavailable: MOVED_ON } : seen;
@@ -145,7 +144,7 @@ async function explainOpen(
     run.status === "dispatched" ? tookLately(instance.endsBySlot, run.module, deps.clock.now()).job : undefined;
   return {
     run,
-    actions: await actionsOn(deps, run),
+    actions,
     place: placeOf(run, deps.clock.now()),
     at: deps.clock.now(),
     facts: {

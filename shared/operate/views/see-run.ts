@@ -140,7 +140,8 @@ async function lookAtSlot(
   ahead: () => Promise<Count>,
 ): Promise<Slot> {
   const limits = limitsOf(instance);
-  const admission = makeAdmission(deps.table, deps.clock, limits);
+  const { table } = deps;
+  const admission = makeAdmission({ ...table, atWork: (source) => table.slotsAtWork(source) }, deps.clock, limits);
   const module = startableModule(deps.modules, run);
   const isFarBehind = module === undefined || isBehind(await ahead(), limits.placesOf(module));
   const slots = makeSlots(deps, {

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../../shared/errors.ts";
 import { retryOf } from "../../../../shared/jobs/run-limits.ts";
@@ -73,6 +74,17 @@ describe("an explanation", () => {
       expect(decision.do).not.toBe("look");
     },
   );
+
+  it("asks at once for what does not depend on each other", async () => {
+    const world = await withRun();
+    const asked = new EventEmitter();
+    const [forRun, forActions] = [once(asked, "run"), once(asked, "actions")];
+    world.table.beforeNext("find", () => asked.emit("run"));
+    world.table.beforeNext("lastTick", () => forRun);
+    world.table.beforeNext("actions", () => asked.emit("actions"));
+    world.cluster.beforeNext("glance", () => forActions);
+    expect((await explained(world)).decision).toEqual({ do: "leave", cause: "job-at-work" });
+  });
 
   it("changes nothing", async () => {
     const world = await withRun();
@@ -250,6 +262,23 @@ describe("what a run waits for", () => {
     const { waitsFor } = await explained(world, world.open()[2], { ...world.deps, table: counting });
     expect(waitsFor).toMatchObject({ cause: "max-active", ahead: { count: 1 } });
     expect(counted).toBe(1);
+  });
+
+  it("counts the slots at work only if it may be next, and reads no run for that", async () => {
+    const world = makeWorld([aModule({ maxActive: 2 })]);
+    for (let n = 0; n < 5; n += 1) await world.send();
+    const { table } = world.deps;
+    const asked: string[] = [];
+    const counting = {
+      ...table,
+      atWork: (...of: Parameters<typeof table.atWork>) => (asked.push("runs"), table.atWork(...of)),
+      slotsAtWork: (...of: Parameters<typeof table.slotsAtWork>) => (asked.push("slots"), table.slotsAtWork(...of)),
+    };
+    const [, , , second, third] = world.open();
+    for (const run of [second, third])
+      expect((await explained(world, run, { ...world.deps, table: counting })).waitsFor?.cause).toBe("max-active");
+    // The one has a run ahead of it, and the other as many as there are places.
+    expect(asked).toEqual(["slots"]);
   });
 
   it("takes as long as the module's recent ends say, and says by how many", async () => {
