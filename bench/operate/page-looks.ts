@@ -39,6 +39,7 @@ export function pageLooks(ids: {
     listFailureGroups: [given("/failure-groups?limit=50")],
     listDeadLetters: [given("/dead-letters?limit=100")],
     showDeadLetter: [of("/dead-letters/{run}", () => ids.dead)],
+    showDeadLetterContent: [of("/dead-letters/{run}/content", () => ids.dead)],
     listRedrives: [given("/redrives")],
     listModules: [given("/modules")],
     listActions: [given("/actions?limit=100")],

@@ -5,8 +5,12 @@ import type { Room } from "./route.ts";
 type Letter = Extract<DeadLetterFound, { readonly kind: "dead letter" }>;
 
 /** Finds the dead letter of a run. Rejects with a ProblemError that says why it has none. */
-export async function letterOf({ operator }: Pick<Room, "operator">, id: string): Promise<Letter> {
-  const found = await operator.deadLetter(id);
+export async function letterOf(
+  { operator }: Pick<Room, "operator">,
+  id: string,
+  options?: { readonly withContent: boolean },
+): Promise<Letter> {
+  const found = await operator.deadLetter(id, options);
   if (found.kind === "dead letter") return found;
   if (found.kind === "newer row")
     throw new ProblemError("newer-release", `A newer release wrote the row of run ${id}. Ask that release.`);

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { shownFinding } from "../operate/audit/finding.ts";
 import { subjectOf } from "../operate/audit/subject.ts";
-import { bodyText } from "../operate/views/body-text.ts";
 import { jobYaml } from "../operate/views/job.ts";
 import { mapFound } from "../operate/views/sought.ts";
 import type { NotedLetter } from "../run/dead-letter.ts";
@@ -12,9 +11,8 @@ import { isAtLeast } from "./caller.ts";
 import { letterOf } from "./letter-of.ts";
 import { ProblemError } from "./problem.ts";
 import { look, type Room, type Route } from "./route.ts";
+import { shownContent } from "./shown-content.ts";
 
-/** More of a body would help nobody on a screen. */
-const MOST_BODY_CHARACTERS = 256 * 1024;
 /** The largest time that a date can have. */
 const LAST_TIME = 8.64e15;
 /** The most that an id of a run or a message may be long. */
@@ -24,6 +22,7 @@ const nothing = z.strictObject({});
 const text = z.string().max(MOST_ID);
 const limit = z.coerce.number().int().min(1).max(1_000).default(100).describe("so many at most");
 const ofRun = z.strictObject({ run: text.describe("its id, or the id or correlation id of its message") });
+const ofLetter = z.strictObject({ run: text.describe("the id of its run") });
 const moduleFilter = z.string().max(63).describe("- for messages that no module took").optional();
 
 /** Everything that may be asked for, and that changes nothing. */
@@ -110,17 +109,7 @@ export const LOOKS: readonly Route[] = [
     async give({ operator }, { params }) {
       const key = await oneRun(operator, params.run);
       const { message } = known(await operator.show(key, { withContent: true }), key);
-      return mapFound(message, ({ content, bodyBytes }) => {
-        if (!content) return null;
-        const { body, encoding } = bodyText(content.body);
-        return {
-          ...content,
-          body: body.slice(0, MOST_BODY_CHARACTERS),
-          encoding,
-          isCut: body.length > MOST_BODY_CHARACTERS,
-          bodyBytes,
-        };
-      });
+      return mapFound(message, shownContent);
     },
   }),
   look({
@@ -204,12 +193,25 @@ export const LOOKS: readonly Route[] = [
     path: "/dead-letters/{run}",
     name: "showDeadLetter",
     says: "Shows all that is known of one dead letter, but not its body.",
-    params: z.strictObject({ run: text.describe("the id of its run") }),
+    params: ofLetter,
     query: nothing,
     answer: answers.letterShown,
     async give(room, { params }) {
       const { letter, run, onBus } = await letterOf(room, params.run);
       return { letter: letterWithId(letter), run: withId(run), onBus };
+    },
+  }),
+  look({
+    path: "/dead-letters/{run}/content",
+    name: "showDeadLetterContent",
+    says: "Shows body and properties of a dead letter, as long as it is on the bus.",
+    role: "operator",
+    params: ofLetter,
+    query: nothing,
+    answer: answers.content,
+    async give(room, { params }) {
+      const { onBus } = await letterOf(room, params.run, { withContent: true });
+      return mapFound(onBus, shownContent);
     },
   }),
   look({

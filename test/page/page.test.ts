@@ -199,14 +199,20 @@ describe("what others wrote", () => {
     expect([await page.title(), complaints]).toEqual([expect.not.stringContaining("owned"), []]);
   });
 
-  it("is not shown before a person asks for it", async () => {
-    const slow = await runOf(stack, "--module", "slow");
-    const { page } = await open(`runs/${encodeURIComponent(slow)}`);
+  it.each([
+    { what: "a run at work", which: ["--module", "slow"] },
+    { what: "a dead letter", which: ["--message-id", HOSTILE_ID] },
+  ])("is not shown before a person asks for it, and then as text: the body of $what", async ({ which }) => {
+    const { page } = await open(`runs/${encodeURIComponent(await runOf(stack, ...which))}`);
     await page.getByText("Show body and properties").waitFor();
     expect(await page.content()).not.toContain("secret");
     await page.getByText("Show body and properties").click();
-    await page.getByLabel("Body", { exact: true }).waitFor();
-    expect(await page.getByLabel("Body", { exact: true }).textContent()).toContain("<script>document.title='owned'");
+    const body = page.getByLabel("Body", { exact: true });
+    await body.waitFor();
+    expect(await body.textContent()).toContain("<script>document.title='owned'");
+    expect(await page.locator("main script, main img, main b").count()).toBe(0);
+    expect(await page.title()).not.toContain("owned");
+    expect(await seriousFaults(page)).toEqual([]);
   });
 });
 

@@ -22,6 +22,7 @@ import { Ready, View } from "../parts/view.ts";
 import { useSession } from "../session.ts";
 import { Age, now } from "../time.ts";
 import { useData } from "../use-data.ts";
+import { Sent } from "./sent.ts";
 
 type Shown = RunShown & { readonly run: { readonly id: string } };
 interface Logs {
@@ -29,18 +30,6 @@ interface Logs {
   readonly from: "pod" | "store" | "nowhere";
   readonly containers: readonly { readonly container: string; readonly text: string; readonly isCut: boolean }[];
 }
-type Content =
-  | { readonly unavailable: string }
-  | {
-      readonly found: {
-        readonly body: string;
-        readonly encoding: "utf8" | "base64";
-        readonly isCut: boolean;
-        readonly bodyBytes: number;
-        readonly contentType?: string;
-        readonly properties: Readonly<Record<string, unknown>>;
-      } | null;
-    };
 
 /** One run: where it is and why, its times, its log, and what was sent. */
 export function RunView({ id }: { readonly id: string }) {
@@ -82,7 +71,7 @@ function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }
     <${Happened} timeline=${shown.timeline} />
     <${Log} path=${path} attempts=${shown.attempt} isOpen=${isOpen} />
     <${JobPart} path=${path} id=${shown.run.id} attempt=${shown.attempt} isOpen=${isOpen} />
-    <${Sent} path=${path} message=${shown.message} />
+    <${Sent} path=${contentPath(shown)} />
   `;
 }
 
@@ -165,6 +154,13 @@ function Facts({ shown }: { readonly shown: Shown }) {
       </dl>
     </section>
   `;
+}
+
+/** Where body and properties of its message can be read: in its queue, or in the dead letter queue until it is redriven. */
+function contentPath({ run, message, redriven }: Shown): string | undefined {
+  const id = encodeURIComponent(run.id);
+  if ("found" in message && message.found) return `/runs/${id}/content`;
+  return isRedrivable(run, redriven) ? `/dead-letters/${id}/content` : undefined;
 }
 
 function messageText(message: Shown["message"], status: Shown["run"]["status"]): string {
@@ -389,45 +385,4 @@ function jobShown(answer: JobAnswer) {
 
 function upper(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-/** Body and properties, which are fetched only when a person asks for them. */
-function Sent({ path, message }: { readonly path: string; readonly message: Shown["message"] }) {
-  const { role } = useSession();
-  const [isAsked, ask] = useState(false);
-  const loaded = useData<Content>(isAsked ? `${path}/content` : undefined);
-  const isThere = "found" in message && message.found !== null;
-  if (!isThere) return null;
-  return html`
-    <section aria-labelledby="sent">
-      <h2 id="sent">What was sent</h2>
-      ${
-        isAsked
-          ? html`<${Ready} loaded=${loaded} show=${contentShown} />`
-          : role !== "viewer"
-            ? html`<button type="button" onClick=${() => ask(true)}>Show body and properties</button>`
-            : html`<p class="nothing">Body and properties take the role of an operator.</p>`
-      }
-    </section>
-  `;
-}
-
-function contentShown(content: Content) {
-  if ("unavailable" in content)
-    return html`<p class="note bad">The bus can't be asked: <${Plain} text=${content.unavailable} /></p>`;
-  if (content.found === null) return html`<p class="nothing">The message is not in its queue any more.</p>`;
-  const { body, encoding, isCut, bodyBytes, contentType, properties } = content.found;
-  return html`
-    <dl class="facts">
-      ${contentType && html`<div><dt>Content type</dt><dd><${Plain} text=${contentType} mono /></dd></div>`}
-      ${Object.entries(properties).map(
-        ([name, value]) =>
-          html`<div><dt><${Plain} text=${name} mono /></dt><dd><${Plain} text=${typeof value === "string" ? value : JSON.stringify(value)} mono /></dd></div>`,
-      )}
-    </dl>
-    <figure class="log">
-      <figcaption>Body, ${bodyBytes} bytes${encoding === "base64" && ", in base64"}${isCut && ", its beginning"}</figcaption>
-      <pre tabindex="0" role="group" aria-label="Body">${plainLines(body)}</pre>
-    </figure>
-  `;
 }

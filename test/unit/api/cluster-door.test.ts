@@ -76,8 +76,10 @@ describe("over a port-forward", () => {
   it("nobody may see what senders wrote", async () => {
     const world = await withRun();
     const run = encodeURIComponent(runId(world.run()));
-    const answered = await doorOf(world)("GET", `/api/v1/runs/${run}/content`, local);
-    expect([answered.status, typeOf(answered)]).toEqual([403, "not-allowed"]);
+    for (const of of ["runs", "dead-letters"]) {
+      const answered = await doorOf(world)("GET", `/api/v1/${of}/${run}/content`, local);
+      expect([answered.status, typeOf(answered)]).toEqual([403, "not-allowed"]);
+    }
   });
 
   it("nobody may act, not even as a dry run, and nobody's token helps", async () => {

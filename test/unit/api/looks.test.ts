@@ -33,6 +33,7 @@ function addresses({ open, letter }: { open: string; letter: string }): Record<s
     listFailureGroups: "/failure-groups?module=thumbnail",
     listDeadLetters: "/dead-letters?reason=JobFailed",
     showDeadLetter: `/dead-letters/${dead}`,
+    showDeadLetterContent: `/dead-letters/${dead}/content`,
     listRedrives: "/redrives",
     listModules: "/modules",
     audit: "/audit",
@@ -92,6 +93,43 @@ describe("the looks of the API", () => {
     expect(content.said).toMatchObject({ found: { body: '{"secret":"body"}', encoding: "utf8", isCut: false } });
     const viewer = await apiOf(world, { role: "viewer" }).get(`${address}/content`);
     expect(viewer).toMatchObject({ status: 403, said: { type: "urn:dispatcher:problem:not-allowed" } });
+  });
+
+  it("show the body of a dead letter to an operator who asks for it, and its beginning if it is large", async () => {
+    const world = makeWorld();
+    const body = `{"secret":"${"x".repeat(256 * 1024)}"}`;
+    await world.send({ body: Buffer.from(body), properties: { "x-tenant": "t-1" } });
+    world.cluster.fail(world.jobName(), 64);
+    await ticks(world, () => world.open().length === 0);
+    const [closed] = world.closed();
+    if (!closed) throw new Error("no run was closed");
+    const address = `/dead-letters/${encodeURIComponent(runId(closed))}`;
+    expect(JSON.stringify((await apiOf(world).get(address)).said)).not.toContain("secret");
+    const content = await apiOf(world, { role: "operator" }).get(`${address}/content`);
+    expect(content).toMatchObject({
+      status: 200,
+      headers: { "cache-control": "no-store" },
+      said: {
+        found: {
+          body: body.slice(0, 256 * 1024),
+          encoding: "utf8",
+          isCut: true,
+          bodyBytes: body.length,
+          properties: { "x-tenant": "t-1", "dispatcher-exit-code": 64 },
+        },
+      },
+    });
+    const viewer = await apiOf(world, { role: "viewer" }).get(`${address}/content`);
+    expect(viewer).toMatchObject({ status: 403, said: { type: "urn:dispatcher:problem:not-allowed" } });
+  });
+
+  it("say of a dead letter that is gone from the bus that it is not there, and of a run at work that it has none", async () => {
+    const { world, open, letter } = await aWorld();
+    const contentOf = (id: string) => apiOf(world).get(`/dead-letters/${encodeURIComponent(id)}/content`);
+    expect((await contentOf(letter)).said).toMatchObject({ found: { properties: {} } });
+    world.broker.recreate(SOURCE);
+    expect((await contentOf(letter)).said).toEqual({ found: null });
+    expect(await contentOf(open)).toMatchObject({ status: 404 });
   });
 
   it("show the Job with the message in it, and the cluster's events, to an operator alone", async () => {
