@@ -123,6 +123,20 @@ describe("a view", () => {
     expect(await page.locator("main").textContent()).not.toContain("until=");
   });
 
+  it("lists what a person cancelled apart from what failed, and counts it as no failure", async () => {
+    await stack.send("idle", 1, "--id", "given-up");
+    await expect.poll(() => runOf(stack, "--message-id", "given-up")).toMatch(/^idle:\d+:\d+$/);
+    await stack.dispatcher("runs", "cancel", "given-up");
+    await stack.dispatcher("runs", "wait", "given-up", "--timeout", "60s");
+    const { page } = await open();
+    const row = page.locator("[data-row]", { has: page.getByRole("link", { name: "idle", exact: true }) });
+    expect(await row.locator('[data-head="Failed"]').textContent()).toMatch(/^\s*0\s*$/);
+    await page.goto(new URL("/api/ui/failures", acting).href);
+    await page.getByRole("region", { name: "Cancelled by a person" }).getByText("idle · Cancelled").waitFor();
+    expect(await page.locator(".groups").first().textContent()).not.toContain("Cancelled");
+    expect(await seriousFaults(page)).toEqual([]);
+  });
+
   it("lists what a search found with module, status and the message's id", async () => {
     const { page } = await open("search?id=order-7");
     await page.getByText("5 runs have this correlation id.").waitFor();

@@ -15,7 +15,7 @@ import { type Loaded, useData } from "../use-data.ts";
 type Group = FailureGroupShown & { readonly sample: { readonly id: string } };
 type Groups = Omit<FailureGroups, "groups"> & { readonly groups: readonly Group[] };
 
-/** What failed alike: the largest group first. */
+/** What failed alike, the largest group first, and what a person cancelled, which counts as no failure. */
 export function FailuresView() {
   const loaded = useData<Groups>("/failure-groups?limit=50", 10_000);
   return html`
@@ -49,12 +49,34 @@ function Redrives() {
 
 function shown({ groups, others }: Groups, { again }: Loaded<Groups>) {
   if (groups.length === 0) return html`<${Nothing}>There are no dead letters.<//>`;
+  const isCancelled = ({ reason }: Group) => reason === "Cancelled";
+  const failed = groups.filter((group) => !isCancelled(group));
+  const cancelled = groups.filter(isCancelled);
+  return html`
+    ${failed.length > 0 ? html`<${List} groups=${failed} again=${again} />` : html`<${Nothing}>There is no dead letter of a failure.<//>`}
+    ${
+      cancelled.length > 0 &&
+      html`<section aria-labelledby="cancelled">
+        <h2 id="cancelled">Cancelled by a person</h2>
+        <p class="hint">These are dead letters too, and are not counted as failed.</p>
+        <${List} groups=${cancelled} again=${again} />
+      </section>`
+    }
+    ${others > 0 && html`<p class="hint">${others} smaller groups are not shown. List them with: dispatcher dead groups --limit 1000</p>`}
+  `;
+}
+
+interface ListProps {
+  readonly groups: readonly Group[];
+  readonly again: () => void;
+}
+
+function List({ groups, again }: ListProps) {
   const most = Math.max(...groups.map(({ count }) => count));
   return html`
     <ol class="groups">
       ${groups.map((group) => html`<${GroupOf} key=${group.id} group=${group} most=${most} again=${again} />`)}
     </ol>
-    ${others > 0 && html`<p class="hint">${others} smaller groups are not shown. List them with: dispatcher dead groups --limit 1000</p>`}
   `;
 }
 

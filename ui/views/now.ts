@@ -32,8 +32,9 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work is what the last tick counted. Done, failed and how long half of the Jobs took are of the last hour. The
-      time below a line is how long it takes at the pace of that hour.
+      At work is what the last tick counted. Done, failed and how long half of the Jobs took are of the last hour. Failed
+      are those that failed, were rejected or lost their message, and not those that a person cancelled. The time below a
+      line is how long it takes at the pace of that hour.
     </p>
   `;
 }
