@@ -25,8 +25,16 @@ export function addDead(program: Command): void {
   withWanted(withOutput(withTarget(dead.command("ls"))))
     .description("Lists dead letters: the newest first, or if there are more than one list has, group by group.")
     .option("--limit <n>", "so many at most", wholeNumber(1, MOST), 100)
-    .option("--after <run>", "only those behind this one, which was the last of a list")
-    .action((flags) => end(async () => (await import("./ls.ts")).listLetters(flags)));
+    .option("--exit-code <n>", "with this exit code", wholeNumber(0, 255))
+    .option("--since <time>", SINCE_SAYS, timeOrAgo)
+    .option("--until <time>", UNTIL_SAYS, timeOrAgo)
+    .option("--after <run>", "only those behind this one, where an earlier list ended")
+    .addHelpText("after", LS_HELP)
+    .action((flags, command) => {
+      if (flags.since !== undefined && flags.until !== undefined && flags.since >= flags.until)
+        command.error("error: nothing can be between --since and --until, because --until is not later");
+      return end(async () => (await import("./ls.ts")).listLetters(flags));
+    });
   withOutput(withTarget(dead.command("show")))
     .argument("<run>", "the id of its run, such as thumbnails:42:1732400000000, or an id of its message")
     .option("--content", "also its body and properties, which takes the right to receive from its queue")
@@ -74,8 +82,8 @@ function addRedrive(dead: Command): void {
         "until",
       ]),
     )
-    .option("--since <time>", "that failed since then: so long ago, such as 2h, or a time", timeOrAgo)
-    .option("--until <time>", "that failed before then", timeOrAgo)
+    .option("--since <time>", SINCE_SAYS, timeOrAgo)
+    .option("--until <time>", UNTIL_SAYS, timeOrAgo)
     .option("--all", "all of them")
     .option("--most <n>", "so many at most", wholeNumber(1, 1_000_000_000))
     .option("--canary", "one first, and the others only if that one succeeds")
@@ -108,6 +116,12 @@ function addRedrive(dead: Command): void {
 const CHOICES = ["module", "reason", "group", "run"] as const;
 
 const MODULE_SAYS = "of this module; - for messages that no module took";
+
+const SINCE_SAYS = "that failed since then: so long ago, such as 2h, or a time";
+const UNTIL_SAYS = "that failed before then";
+
+const LS_HELP = `
+A list by exit code or time may have to read many letters. It then says how far it came.`;
 
 const GROUPS_HELP = `
 Letters whose last words differ only in numbers and ids are one group. LAST is when the

@@ -1,4 +1,5 @@
 import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
+import type { LettersListed } from "../../shared/operate/views/dead-letters.ts";
 import type { NotedLetter } from "../../shared/run/dead-letter.ts";
 import { runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
@@ -23,7 +24,11 @@ const columns = (now: number): readonly Column<NotedLetter>[] => [
   { head: "LAST WORDS", text: ({ lastWords, group }) => lastWords ?? group.text, wraps: true },
 ];
 
-type Flags = TargetFlags & WantedFlags & { readonly limit: number; readonly after?: string; readonly output: Output };
+interface Flags extends TargetFlags, WantedFlags, Pick<LettersListed, "exitCode" | "since" | "until"> {
+  readonly limit: number;
+  readonly after?: string;
+  readonly output: Output;
+}
 
 /** Lists dead letters of a Dispatcher. */
 export async function listLetters({ limit, after, output, ...flags }: Flags): Promise<number> {
@@ -31,10 +36,17 @@ export async function listLetters({ limit, after, output, ...flags }: Flags): Pr
   try {
     const operator = makeOperator(target.deps, target.log);
     const last = after === undefined ? undefined : await letterNamed(operator, after);
-    const { letters, isMore } = await operator.deadLetters(wantedOf(flags), { limit, after: last });
+    const { exitCode, since, until } = flags;
+    const wanted = {
+      ...wantedOf(flags),
+      ...(exitCode === undefined ? {} : { exitCode }),
+      ...(since === undefined ? {} : { since }),
+      ...(until === undefined ? {} : { until }),
+    };
+    const { letters, scanned, next } = await operator.deadLetters(wanted, { limit, after: last });
     if (letters.length === 0 && flags.module !== undefined) refuseUnknown(moduleOf(flags.module), target.deps.modules);
     // A list that is whole comes by its ends. The pages of a longer one come as the rows are ordered.
-    const isWhole = !isMore && last === undefined;
+    const isWhole = next === undefined && last === undefined;
     const rows = (isWhole ? letters.toSorted((a, b) => b.closedAt - a.closedAt) : letters).map((letter) => ({
       run: runId(letter),
       ...letter,
@@ -44,9 +56,9 @@ export async function listLetters({ limit, after, output, ...flags }: Flags): Pr
       name: runId,
       none: "there are no such dead letters",
     });
-    const end = letters.at(-1);
-    if (isMore && end)
-      note(plainText(`there are more, by source, module, reason and group; go on with: --after ${runId(end)}`));
+    const read = scanned > letters.length ? `, after ${scanned} letters` : "";
+    if (next)
+      note(plainText(`there are more${read}, by source, module, reason and group; go on with: --after ${runId(next)}`));
     return 0;
   } finally {
     await target.close();

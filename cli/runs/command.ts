@@ -71,6 +71,7 @@ function addList(runs: Command): void {
     .addOption(new Option("--status <status>", "only those in this status").choices(STATUS_WORDS))
     .option("--source <name>", "only those of this source, as run ids begin with it")
     .option("--closed", "those that are over, and not those that are open")
+    .option("--exit-code <n>", "only those that ended with this exit code, which are over", wholeNumber(0, 255))
     .option(
       "--since <time>",
       "only messages enqueued since then: so long ago, such as 2h, or a time; closed ones by default 24h",
@@ -96,6 +97,8 @@ A list by module, status or time may have to read many rows. It then says how fa
         command.error("error: --message-id takes neither --after nor --closed");
       if (flags.closed && OPEN_STATUSES.map(statusWord).some((open) => open === flags.status))
         command.error(`error: no run that is over can be ${flags.status}, so leave out --closed or --status`);
+      if (flags.exitCode !== undefined && OPEN_STATUSES.map(statusWord).some((open) => open === flags.status))
+        command.error(`error: a run that is ${flags.status} has no exit code, so leave out --exit-code or --status`);
       if (flags.since !== undefined && flags.until !== undefined && flags.since >= flags.until)
         command.error("error: nothing can be between --since and --until, because --until is not later");
       const { status: word, ...others } = flags;

@@ -4,13 +4,15 @@ import { statusWord } from "../text/status-words.ts";
 
 /** Which runs a list shows. */
 export interface RunsListed extends Pick<RunsWanted, "which" | "module" | "status" | "source"> {
-  /** Only messages that were enqueued in so many hours. */
-  readonly hours?: string | undefined;
+  /** As the flags of these names have them. */
+  readonly exitCode?: string | undefined;
+  readonly since?: string | undefined;
+  readonly until?: string | undefined;
 }
 
 /** Writes the command that does something to all runs that a list has, such as `["runs", "cancel"]`. */
 export function forAll(
-  { which, module, status, source, hours }: RunsListed,
+  { which, module, status, source, exitCode, since, until }: RunsListed,
   words: readonly string[],
   how: Parameters<typeof commandText>[1],
 ): string {
@@ -19,7 +21,9 @@ export function forAll(
     ...flag("module", module),
     ...flag("status", status && statusWord(status)),
     ...flag("source", source),
-    ...flag("since", hours && `${hours}h`),
+    ...flag("exit-code", exitCode),
+    ...flag("since", since),
+    ...flag("until", until),
   ];
   const list = commandText(["runs", "ls", ...flags, "--limit=10000", "--output=name"]);
   return `${list} | xargs ${commandText(words, how)}`;

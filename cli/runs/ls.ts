@@ -1,7 +1,7 @@
 import type { Operator } from "../../shared/operate/operator.ts";
 import { lastLines } from "../../shared/operate/views/last-lines.ts";
 import { asListed, type RunListed } from "../../shared/operate/views/listed.ts";
-import { isWanted, type RunsWanted } from "../../shared/operate/views/runs.ts";
+import { isForClosed, isWanted, type RunsWanted } from "../../shared/operate/views/runs.ts";
 import { attemptsHad, type ClosedRun, type Run } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import type { Target } from "../target/open-target.ts";
@@ -17,7 +17,7 @@ import { WAITS } from "../text/waits.ts";
 import { refuseUnknown } from "../unknown-module.ts";
 import { redrivenMark } from "./redriven-text.ts";
 
-interface ListFlags extends TargetFlags, Pick<RunsWanted, "module" | "status" | "source" | "since" | "until"> {
+interface ListFlags extends TargetFlags, Omit<RunsWanted, "which"> {
   readonly output: Output;
   readonly closed?: true;
   readonly lastLine?: true;
@@ -35,7 +35,7 @@ export async function listRuns(flags: ListFlags): Promise<number> {
     const { runs, more } = await shown("reading the table", readRuns(operator, target, flags));
     if (runs.length === 0 && flags.module !== undefined) refuseUnknown(flags.module, target.deps.modules);
     const rows = flags.lastLine ? await shown("reading the logs", withLastLines(target, runs)) : runs;
-    const none = flags.closed ? "no run of these was closed" : "no run of these is open";
+    const none = flags.closed || isForClosed(flags) ? "no run of these was closed" : "no run of these is open";
     printList(rows, flags.output, { columns: columnsFor(rows, target.deps.clock.now()), name: ({ id }) => id, none });
     if (more !== undefined) note(plainText(more));
     return 0;
@@ -47,12 +47,13 @@ async function readRuns(
   target: Target,
   flags: ListFlags,
 ): Promise<{ readonly runs: readonly RunListed[]; readonly more?: string }> {
-  const { messageId, closed, limit, after, module, status, source, since, until } = flags;
+  const { messageId, closed, limit, after, module, status, source, exitCode, since, until } = flags;
   const wanted = {
     ...(closed ? { which: "closed" as const } : {}),
     ...(module === undefined ? {} : { module }),
     ...(status === undefined ? {} : { status }),
     ...(source === undefined ? {} : { source }),
+    ...(exitCode === undefined ? {} : { exitCode }),
     ...(since === undefined ? {} : { since }),
     ...(until === undefined ? {} : { until }),
   };

@@ -406,7 +406,11 @@ export const failureGroups = named(
 );
 export const lettersPage = named(
   "DeadLettersPage",
-  z.object({ letters: list(letter), next: z.string().optional().describe("give it as `after` for the next page") }),
+  z.object({
+    letters: list(letter),
+    scanned: count.describe("how many letters were read for it"),
+    next: z.string().optional().describe("give it as `after` for the next page"),
+  }),
 );
 export const letterShown = named(
   "DeadLetterShown",

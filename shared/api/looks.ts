@@ -12,9 +12,8 @@ import { letterOf } from "./letter-of.ts";
 import { ProblemError } from "./problem.ts";
 import { look, type Room, type Route } from "./route.ts";
 import { shownContent } from "./shown-content.ts";
+import { TIME_IN_QUERY, timeInQuery, withTimes } from "./time-span.ts";
 
-/** The largest time that a date can have. */
-const LAST_TIME = 8.64e15;
 /** The most that an id of a run or a message may be long. */
 const MOST_ID = 1_024;
 
@@ -23,6 +22,11 @@ const text = z.string().max(MOST_ID);
 const limit = z.coerce.number().int().min(1).max(1_000).default(100).describe("so many at most");
 const ofRun = z.strictObject({ run: text.describe("its id, or the id or correlation id of its message") });
 const ofLetter = z.strictObject({ run: text.describe("the id of its run") });
+const exitCode = z
+  .string()
+  .regex(/^\d+$/, { error: "Give a whole number from 0 to 255." })
+  .pipe(z.coerce.number<string>().int().max(255))
+  .optional();
 const moduleFilter = z.string().max(63).describe("- for messages that no module took").optional();
 
 /** Everything that may be asked for, and that changes nothing. */
@@ -60,19 +64,17 @@ export const LOOKS: readonly Route[] = [
       status: z.enum([...OPEN_STATUSES, ...CLOSED_STATUSES]).optional(),
       source: text.optional().describe("as run ids begin with it"),
       which: z.enum(["open", "closed"]).optional(),
-      since: z.coerce
-        .number()
-        .int()
-        .min(0)
-        .max(LAST_TIME)
-        .optional()
-        .describe("ms since 1970: only messages enqueued from then on; of closed runs, by default the last 24 hours"),
+      exitCode: exitCode.describe("of the last attempt, of runs that are over"),
+      since: timeInQuery.describe(
+        `only messages enqueued from then on: ${TIME_IN_QUERY}; of closed runs, by default the last 24 hours`,
+      ),
+      until: timeInQuery.describe("only messages enqueued before, likewise"),
       limit,
       from: z.string().max(4_096).optional().describe("`next` of the page before"),
     }),
     answer: answers.runsPage,
-    async give({ operator }, { query: { limit: most, from, ...wanted } }) {
-      const page = await operator.runs(present(wanted), { limit: most, from });
+    async give({ operator, clock }, { query: { limit: most, from, ...wanted } }) {
+      const page = await operator.runs(present(withTimes(wanted, clock.now())), { limit: most, from });
       return { ...page, runs: page.runs.map(withId) };
     },
   }),
@@ -171,22 +173,24 @@ export const LOOKS: readonly Route[] = [
   look({
     path: "/dead-letters",
     name: "listDeadLetters",
-    says: "Lists dead letters by source, module, reason and group, the newest of each group first, page by page.",
+    says: "Lists dead letters by source, module, reason and group, the newest of each group first. A page may be short, and yet have a next one.",
     params: nothing,
     query: z.strictObject({
       module: moduleFilter,
       reason: z.enum(REASONS).optional(),
       group: z.string().max(64).optional().describe("the id of a failure group"),
+      exitCode: exitCode.describe("of the last attempt"),
+      since: timeInQuery.describe(`only those that failed from then on: ${TIME_IN_QUERY}`),
+      until: timeInQuery.describe("only those that failed before, likewise"),
       limit,
       after: text.optional().describe("`next` of the page before"),
     }),
     answer: answers.lettersPage,
-    async give({ operator }, { query: { module, limit: most, after, ...wanted } }) {
+    async give({ operator, clock }, { query: { module, limit: most, after, ...wanted } }) {
       const last = after === undefined ? undefined : (await letterOf({ operator }, after)).letter;
-      const which = present({ ...wanted, module: moduleOf(module) });
-      const { letters, isMore } = await operator.deadLetters(which, { limit: most, after: last });
-      const end = letters.at(-1);
-      return { letters: letters.map(letterWithId), ...(isMore && end ? { next: runId(end) } : {}) };
+      const which = present({ ...withTimes(wanted, clock.now()), module: moduleOf(module) });
+      const { letters, scanned, next } = await operator.deadLetters(which, { limit: most, after: last });
+      return { letters: letters.map(letterWithId), scanned, ...(next ? { next: runId(next) } : {}) };
     },
   }),
   look({

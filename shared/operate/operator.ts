@@ -3,7 +3,6 @@ import { errorText, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type ClusterView, viewCluster } from "../observe/cluster-view.ts";
 import { knownSources } from "../observe/open-runs.ts";
-import type { LettersWanted } from "../ports/run-table.ts";
 import type { NotedLetter } from "../run/dead-letter.ts";
 import type { Redrive, RedriveWanted } from "../run/redrive.ts";
 import { type ClosedRun, type RunKey, runId } from "../run/run.ts";
@@ -29,7 +28,13 @@ import { rowlessMessages } from "./rowless-messages.ts";
 import { runsNamed, sourcesNamed } from "./run-named.ts";
 import { type ActionPage, type ActionsAsked, readActions } from "./views/actions.ts";
 import { deadGroups, type FailureGroups } from "./views/dead-groups.ts";
-import { type DeadLetterFound, deadLetter, deadLetters, type LettersPage } from "./views/dead-letters.ts";
+import {
+  type DeadLetterFound,
+  deadLetter,
+  deadLetters,
+  type LettersListed,
+  type LettersPage,
+} from "./views/dead-letters.ts";
 import { type Explanation, explain } from "./views/explain.ts";
 import { type ExportedLetter, exportLetters } from "./views/export-letters.ts";
 import { findRuns, type RunsFound, searchRuns } from "./views/find-runs.ts";
@@ -86,7 +91,7 @@ export interface Operator {
   deadGroups(which: { readonly module?: string | undefined; readonly limit: number }): Promise<FailureGroups>;
   /** Lists dead letters, page by page: see `dead-letters.ts`. */
   deadLetters(
-    wanted: LettersWanted,
+    wanted: LettersListed,
     page: { readonly limit: number; readonly after?: NotedLetter | undefined },
   ): Promise<LettersPage>;
   /** Shows a dead letter by the id of its run, or says why it is none. */

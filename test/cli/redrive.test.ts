@@ -61,6 +61,8 @@ test.each([
   [["dead", "purge", "--group", "a", "--group", "b"], "Give one group. Only dead redrive takes several."],
   [["runs", "ls", "--closed", "--status", "waiting"], "no run that is over can be waiting"],
   [["runs", "ls", "--since", "1d", "--until", "2d"], "--until is not later"],
+  [["runs", "ls", "--exit-code", "4", "--status", "held"], "a run that is held has no exit code"],
+  [["dead", "ls", "--since", "1d", "--until", "2d"], "--until is not later"],
 ])("%j is refused", async (args, why) => {
   expect(await refused(args)).toContain(why);
 });

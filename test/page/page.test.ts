@@ -182,7 +182,42 @@ describe("a filter", () => {
     await page.waitForURL(/module=slow/);
     await page.locator("[data-row]").first().waitFor();
     expect(await page.locator("[data-row]").count()).toBe(3);
-    expect(await page.locator("datalist option").count()).toBe(8);
+    expect(await page.locator("#offers-module option").count()).toBe(8);
+  });
+
+  it("of time takes what the command takes, and says what is wrong with anything else", async () => {
+    const { page } = await open("runs?which=closed&module=good");
+    await page.getByLabel("Enqueued since").fill("2h");
+    await page.waitForURL(/since=2h$/);
+    await page.locator("[data-row]").first().waitFor();
+    await page.getByLabel("Enqueued until").fill("soon");
+    await page.getByText("Give ms since 1970, a duration such as 2h or 3d, or a time").waitFor();
+    await page.getByLabel("Enqueued until").fill("2h");
+    await page.getByText("nothing can be between since and until").waitFor();
+    await page.getByLabel("Enqueued until").fill("1h");
+    await page.getByText("There are no such runs").waitFor();
+    await page.getByLabel("Enqueued until").fill("");
+    await page.locator("[data-row]").first().waitFor();
+    expect(await seriousFaults(page)).toEqual([]);
+  });
+
+  it("of the exit code lists what ended with it, and lets nobody act on more than that", async () => {
+    const { page } = await open("dead-letters?module=worse");
+    const all = page.getByRole("button", { name: "Redrive all that match" });
+    await all.waitFor();
+    await page.getByLabel("Exit code").fill("4");
+    await page.waitForURL(/exitCode=4$/);
+    await expect.poll(() => page.locator("[data-row]").count()).toBe(4);
+    expect(await all.count()).toBe(0);
+    await page.getByRole("checkbox").nth(1).check();
+    await page.getByRole("button", { name: "Redrive the message" }).waitFor();
+    await page.getByLabel("Exit code").fill("5");
+    await page.getByText("There are no such dead letters").waitFor();
+    await page.goto(new URL("/api/ui/runs?exitCode=4", acting).href);
+    await expect.poll(() => page.locator("[data-row]").count()).toBe(4);
+    await page.getByLabel("Runs", { exact: true }).selectOption("");
+    await page.waitForURL((url) => !url.search.includes("exitCode"));
+    expect(await page.getByLabel("Exit code").count()).toBe(0);
   });
 
   it("of the status offers those alone that the runs of the list can have", async () => {

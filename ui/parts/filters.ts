@@ -10,25 +10,33 @@ export interface Filter {
   readonly choices?: readonly (readonly [value: string, words: string])[];
   /** What is offered to a person who types. */
   readonly offers?: readonly string[];
-  /** The name of a filter that says nothing any more once this one changes. */
-  readonly clears?: string;
+  /** What a person may type, for instance. */
+  readonly example?: string;
+  /** The names of the filters that say nothing any more once this one changes. */
+  readonly clears?: readonly string[];
 }
+
+/** A span of time, as the flags of these names take it. `of`: what happened in it. `first`: when it begins by default. */
+export const spanFilters = (of: string, first: string): readonly Filter[] => [
+  { name: "since", label: `${of} since`, offers: ["1h", "24h", "7d", "30d"], example: first },
+  { name: "until", label: `${of} until`, example: "2026-01-31T08:00Z" },
+];
 
 /** A person who types for so long has ended a word. */
 const TYPED_MS = 600;
 
 /** The filters of a list. A change goes to the address of the list that it chooses. */
 export function Filters({ place, filters }: { readonly place: Place; readonly filters: readonly Filter[] }) {
-  const set = ({ name, clears }: Filter, value: string) => {
+  const set = ({ name, clears = [] }: Filter, value: string) => {
     // The page was one of another list.
     const { from: _, after: __, ...query } = place.query;
-    const cleared = clears === undefined ? {} : { [clears]: "" };
+    const cleared = Object.fromEntries(clears.map((other) => [other, ""]));
     go(addressOf(place.steps, { ...query, ...cleared, [name]: value.trim() }), { isSame: true });
   };
   return html`
     <form class="filters" role="search" aria-label="Filters" onSubmit=${(event: Event) => event.preventDefault()}>
       ${filters.map((filter) => {
-        const { name, label, choices, offers } = filter;
+        const { name, label, choices, offers, example } = filter;
         const value = place.query[name] ?? "";
         const choose = (chosen: string) => set(filter, chosen);
         return html`
@@ -37,7 +45,7 @@ export function Filters({ place, filters }: { readonly place: Place; readonly fi
             ${
               choices
                 ? html`<select onChange=${(event: Event) => choose(valueIn(event))}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>`
-                : html`<${TypedFilter} name=${name} value=${value} offers=${offers} set=${choose} />`
+                : html`<${TypedFilter} name=${name} value=${value} offers=${offers} example=${example} set=${choose} />`
             }
           </label>
         `;
@@ -50,11 +58,12 @@ interface TypedProps {
   readonly name: string;
   readonly value: string;
   readonly offers?: readonly string[];
+  readonly example?: string;
   readonly set: (value: string) => void;
 }
 
 /** A filter that a person types. It keeps what is typed while the list is read again, and holds once the person pauses. */
-function TypedFilter({ name, value, offers = [], set }: TypedProps) {
+function TypedFilter({ name, value, offers = [], example, set }: TypedProps) {
   const [typed, type] = useState<string>();
   useEffect(() => {
     if (typed === undefined) return undefined;
@@ -72,6 +81,7 @@ function TypedFilter({ name, value, offers = [], set }: TypedProps) {
       onInput=${(event: Event) => type(valueIn(event))}
       onChange=${end}
       onBlur=${end}
+      placeholder=${example}
       autocomplete="off"
       spellcheck=${false}
     />

@@ -5,7 +5,7 @@ import { withQuery } from "../api.ts";
 import { purge, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
-import { type Filter, Filters } from "../parts/filters.ts";
+import { type Filter, Filters, spanFilters } from "../parts/filters.ts";
 import { RunName } from "../parts/run-name.ts";
 import { type Selection, SelectionBar, useSelection } from "../parts/selection.ts";
 import { type Column, Table } from "../parts/table.ts";
@@ -17,6 +17,7 @@ import { useData, useModuleNames } from "../use-data.ts";
 type Row = NotedLetter & { readonly id: string };
 interface LettersPage {
   readonly letters: readonly Row[];
+  readonly scanned: number;
   readonly next?: string;
 }
 
@@ -24,6 +25,8 @@ const filtersFor = (modules: readonly string[]): readonly Filter[] => [
   { name: "module", label: "Module", offers: modules },
   { name: "reason", label: "Reason", choices: [["", "any"], ...REASONS.map((reason) => [reason, reason] as const)] },
   { name: "group", label: "Group" },
+  { name: "exitCode", label: "Exit code" },
+  ...spanFilters("Failed", "2h"),
 ];
 
 /** Dead letters, the newest of each group first, page by page. */
@@ -35,14 +38,15 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
   );
   const { letters = [], next } = loaded.data ?? {};
   const selection = useSelection(addressOf(place.steps, filters), letters);
-  const isFiltered = Object.values(filters).some((value) => value !== "");
   const isMore = next !== undefined || after !== undefined;
   const modules = useModuleNames();
-  const { group, module, reason } = filters;
+  const { group, module, reason, ...others } = filters;
   const alike = { ...(group ? { group } : {}), ...(module ? { module } : {}), ...(reason ? { reason } : {}) };
+  // An action on all that match knows no other filters, so that it would be one on more than the list has.
+  const mayAll = Object.keys(alike).length > 0 && Object.values(others).every((value) => value === "");
   const chosen = selection.rows.map(({ id }) => id);
   const areNamed = chosen.length > 0 && !selection.isAll;
-  const which = areNamed ? { runs: chosen } : isFiltered ? alike : undefined;
+  const which = areNamed ? { runs: chosen } : mayAll ? alike : undefined;
   const done = () => {
     selection.clear();
     loaded.again();
@@ -56,22 +60,23 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
   return html`
     <${View} title="Dead letters" aside=${deeds}>
       <${Filters} place=${place} filters=${filtersFor(modules)} />
-      <${SelectionBar} selection=${selection} shown=${letters} mayAll=${isMore && isFiltered} />
+      <${SelectionBar} selection=${selection} shown=${letters} mayAll=${isMore && mayAll} />
       <${Ready} loaded=${loaded} show=${(page: LettersPage) => shown(page, place, selection)} />
     <//>
   `;
 }
 
-function shown({ letters, next }: LettersPage, place: Place, selection: Selection<Row>) {
+function shown({ letters, scanned, next }: LettersPage, place: Place, selection: Selection<Row>) {
   return html`
     ${
       letters.length === 0
-        ? html`<${Nothing}>There are no such dead letters.<//>`
+        ? html`<${Nothing}>${next === undefined ? "There are no such dead letters." : `None among the first ${scanned}.`}<//>`
         : html`<${Table} caption="Dead letters" columns=${COLUMNS} rows=${letters} name=${({ id }: Row) => id} selection=${selection} />`
     }
     <nav class="pages" aria-label="Pages">
       ${place.query["after"] !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, after: undefined })}>First page<//>`}
       ${next !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, after: next })}>Next page<//>`}
+      <span class="hint">${letters.length} shown${scanned > letters.length && `, ${scanned} read`}</span>
     </nav>
   `;
 }

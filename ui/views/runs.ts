@@ -9,7 +9,7 @@ import { cancel, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton, type Deed } from "../parts/action.ts";
 import { StatusChip } from "../parts/chip.ts";
-import { type Filter, Filters } from "../parts/filters.ts";
+import { type Filter, Filters, spanFilters } from "../parts/filters.ts";
 import { RunName } from "../parts/run-name.ts";
 import { type Selection, SelectionBar, useSelection } from "../parts/selection.ts";
 import { type Column, Table } from "../parts/table.ts";
@@ -29,7 +29,7 @@ interface RunsPage {
 const filtersFor = (which: "open" | "closed", modules: readonly string[]): readonly Filter[] => [
   {
     name: "which",
-    clears: "status",
+    clears: ["status", "exitCode"],
     label: "Runs",
     choices: [
       ["", "open"],
@@ -46,17 +46,8 @@ const filtersFor = (which: "open" | "closed", modules: readonly string[]): reado
     ],
   },
   { name: "source", label: "Source" },
-  {
-    name: "hours",
-    label: "Enqueued",
-    choices: [
-      ["", "at any time"],
-      ["1", "in the last hour"],
-      ["24", "in the last day"],
-      ["168", "in the last 7 days"],
-      ["720", "in the last 30 days"],
-    ],
-  },
+  ...(which === "closed" ? [{ name: "exitCode", label: "Exit code" }] : []),
+  ...spanFilters("Enqueued", which === "closed" ? "24h" : "2h"),
 ];
 
 /** So many runs of a list are selected at most: a redrive names each of them, and takes no more. */
@@ -64,9 +55,9 @@ const MOST = { open: 10_000, closed: 1_000 } as const;
 
 /** Runs, open or over, page by page. */
 export function RunsView({ place }: { readonly place: Place }) {
-  const { hours, which: asked, status = "", from, ...query } = place.query;
-  const which = whichFor(asked, status);
-  const wanted = { ...query, which, status, since: sinceOf(hours) };
+  const { which: asked, status = "", from, ...query } = place.query;
+  const which = whichFor(asked, status, query["exitCode"]);
+  const wanted = { ...query, which, status };
   // Pages behind the first stay as they are, because they would move while somebody reads them.
   const loaded = useData<RunsPage>(
     withQuery("/runs", { ...wanted, from, limit: 100 }),
@@ -84,7 +75,7 @@ export function RunsView({ place }: { readonly place: Place }) {
     selection.clear();
     loaded.again();
   };
-  const deed = deedFor(which, selection, { ...query, status, hours });
+  const deed = deedFor(which, selection, { ...query, status });
   // A status says by itself whether its runs are over.
   const filtered = { ...place, query: { ...place.query, which: which === "closed" ? which : "" } };
   const modules = useModuleNames();
@@ -110,16 +101,10 @@ function deedFor(
   return which === "open" ? cancel(chosen, listed) : redrive({ runs: chosen }, listed);
 }
 
-/** A status of runs that are over says so by itself. */
-function whichFor(which: string | undefined, status: string): "open" | "closed" {
-  if (status === "") return which === "closed" ? "closed" : "open";
+/** A status of runs that are over says so by itself, and so does an exit code. */
+function whichFor(which: string | undefined, status: string, exitCode: string | undefined): "open" | "closed" {
+  if (status === "") return which === "closed" || exitCode ? "closed" : "open";
   return CLOSED_STATUSES.some((closed) => closed === status) ? "closed" : "open";
-}
-
-/** By the hour, so that the address of the list stays the same while it is looked at. */
-function sinceOf(hours: string | undefined): number | undefined {
-  const HOUR_MS = 3_600_000;
-  return hours === undefined ? undefined : (Math.floor(now() / HOUR_MS) - Number(hours)) * HOUR_MS;
 }
 
 function shown(page: RunsPage, place: Place, selection: Selection<Row>) {

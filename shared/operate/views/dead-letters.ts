@@ -1,3 +1,4 @@
+import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
 import type { FoundRun, LettersWanted, StoredLetter } from "../../ports/run-table.ts";
@@ -9,35 +10,70 @@ import { isLetterStamp } from "../../run/stamp.ts";
 import { runsNamed } from "../run-named.ts";
 import { type Sought, sought } from "./sought.ts";
 
+/** Which dead letters a list has: by default all. */
+export interface LettersListed extends Pick<LettersWanted, "module" | "reason" | "group"> {
+  /** With which their last attempts ended. */
+  readonly exitCode?: number;
+  /** Only those whose runs closed from then on. */
+  readonly since?: EpochMs;
+  /** Only those whose runs closed before. */
+  readonly until?: EpochMs;
+}
+
 /** A page of dead letters. */
 export interface LettersPage {
   readonly letters: readonly NotedLetter[];
-  /** Whether another page follows, which begins behind the last one of these. */
-  readonly isMore: boolean;
+  /** How many letters were read for it. A filter that has no key reads more than it shows. */
+  readonly scanned: number;
+  /** The letter behind which the next page begins. Undefined after the last page. */
+  readonly next: NotedLetter | undefined;
 }
+
+/** Letters that are read for one page at most, if few of them are wanted. */
+const MOST_SCANNED = 5_000;
+const ROWS_AT_ONCE = 1_000;
 
 /**
  * Lists at most `limit` dead letters of all sources: source by source, by module, reason and group, and the newest of
  * each group first. With `after`, only those behind that one. Costs the list of sources, and a request for each source
  * and each 1,000 letters. A reason without its module, or a group without both, is looked for among all letters of the
- * source or the module.
+ * source or the module. Exit code and time have no key: a page has fewer letters, and yet a next page, if it has read
+ * 5,000 for them.
  */
 export async function deadLetters(
   deps: LookDependencies,
-  wanted: LettersWanted,
+  { exitCode, since, until, ...keyed }: LettersListed,
   { limit, after }: { readonly limit: number; readonly after?: NotedLetter | undefined },
 ): Promise<LettersPage> {
-  const letters: StoredLetter[] = [];
+  const isFiltered = [exitCode, since, until].some((filter) => filter !== undefined);
+  const isListed = (letter: NotedLetter) =>
+    (exitCode === undefined || letter.exitCode === exitCode) &&
+    (since === undefined || letter.closedAt >= since) &&
+    (until === undefined || letter.closedAt < until);
+  const letters: NotedLetter[] = [];
+  let scanned = 0;
+  let last = after;
+  const place = after && sourceKey(after.source);
   const sources = (await knownSources(deps)).toSorted((a, b) => (sourceKey(a) < sourceKey(b) ? -1 : 1));
   for (const source of sources) {
-    const place = after && sourceKey(after.source);
     if (place !== undefined && sourceKey(source) < place) continue;
-    const last = sourceKey(source) === place ? after : undefined;
-    // One more tells whether another page follows.
-    letters.push(...(await deps.table.deadLetters(source, wanted, limit + 1 - letters.length, last)));
-    if (letters.length > limit) break;
+    let behind = sourceKey(source) === place ? after : undefined;
+    for (let isMore = true; isMore; ) {
+      // One more tells whether another page follows.
+      const size = isFiltered ? Math.min(ROWS_AT_ONCE, MOST_SCANNED - scanned) : limit + 1 - letters.length;
+      const rows = await deps.table.deadLetters(source, keyed, size, behind);
+      for (const letter of rows.map(withoutEtag)) {
+        if (letters.length === limit) return { letters, scanned, next: last };
+        scanned += 1;
+        last = letter;
+        behind = letter;
+        if (isListed(letter)) letters.push(letter);
+      }
+      isMore = rows.length === size;
+      if (scanned === MOST_SCANNED) return { letters, scanned, next: last };
+    }
   }
-  return { letters: letters.slice(0, limit).map(withoutEtag), isMore: letters.length > limit };
+  return { letters, scanned, next: undefined };
 }
 
 /** Gives what is noted of a letter, without what concerns the table alone. */

@@ -10,12 +10,14 @@ import { asListed, type RunListed } from "./listed.ts";
 
 /** Which runs are wanted; by default all that are open. */
 export interface RunsWanted {
-  /** Open by default, unless the status is that of a closed run. */
+  /** Open by default, unless the status is that of a closed run, or an exit code is wanted. */
   readonly which?: "open" | "closed";
   readonly module?: string;
   readonly status?: OpenStatus | ClosedStatus;
   /** As run ids begin with it. */
   readonly source?: string;
+  /** With which the last attempt ended, of runs that are over. */
+  readonly exitCode?: number;
   /** Only messages that were enqueued from then on. Of closed runs, by default those of the last 24 hours. */
   readonly since?: EpochMs;
   /** Only messages that were enqueued before. */
@@ -42,10 +44,10 @@ const MOST_DAYS = 400;
  * Lists runs, page by page. Open ones come source by source: those at work, in line, waiting for their time and held,
  * in the order of their rows. Closed ones come by the day on which their messages were enqueued, and in each day source
  * by source, the newest first. A page has at most `limit` runs. It has fewer, and yet a next page, if it has read 5,000
- * rows: by module, only the line and what is held have a key, and nothing has one by status. Costs the list of sources,
- * and a request for each place or day of each source and for each 1,000 rows; some twenty of one key to find where a day
- * ends, and as many for where the first one begins; and eight to say why runs wait. Rejects with a RangeError if no
- * source has the name, if the days are more than 400, or if `from` is no place that a page has named.
+ * rows: by module, only the line and what is held have a key, and nothing has one by status or exit code. Costs the list
+ * of sources, and a request for each place or day of each source and for each 1,000 rows; some twenty of one key to find
+ * where a day ends, and as many for where the first one begins; and eight to say why runs wait. Rejects with a RangeError
+ * if no source has the name, if the days are more than 400, or if `from` is no place that a page has named.
  */
 export async function listRuns(
   deps: LookDependencies,
@@ -100,8 +102,10 @@ interface RunAt {
   readonly row: string;
 }
 
-function isForClosed({ which, status }: RunsWanted): boolean {
-  return which === undefined ? CLOSED_STATUSES.some((closed) => closed === status) : which === "closed";
+/** Whether closed runs are wanted, and not open ones. */
+export function isForClosed({ which, status, exitCode }: RunsWanted): boolean {
+  if (which !== undefined) return which === "closed";
+  return exitCode !== undefined || CLOSED_STATUSES.some((closed) => closed === status);
 }
 
 async function sourcesOf(deps: LookDependencies, { source }: RunsWanted): Promise<Source[]> {
@@ -114,7 +118,7 @@ async function sourcesOf(deps: LookDependencies, { source }: RunsWanted): Promis
 
 function openStops(
   { table }: LookDependencies,
-  { module, status, since, until }: RunsWanted,
+  { module, status, exitCode, since, until }: RunsWanted,
   sources: readonly Source[],
 ): Stop[] {
   const places = PLACES.filter((place) => status === undefined || mayBeAt(place, status));
@@ -125,7 +129,9 @@ function openStops(
       return {
         name: `${place} ${sourceKey(source)}`,
         isFiltered:
-          isByModule || since !== undefined || until !== undefined || (status !== undefined && place === "work"),
+          isByModule ||
+          [exitCode, since, until].some((filter) => filter !== undefined) ||
+          (status !== undefined && place === "work"),
         read: (limit, after) => {
           if (module !== undefined && place === "line") return table.line(source, module, limit, after);
           if (module !== undefined && place === "held") return table.held(source, module, limit, after);
@@ -143,7 +149,7 @@ function mayBeAt(place: Place, status: OpenStatus | ClosedStatus): boolean {
 
 function closedStops(
   deps: LookDependencies,
-  { module, status, since = 0, until = Number.POSITIVE_INFINITY }: RunsWanted,
+  { module, status, exitCode, since = 0, until = Number.POSITIVE_INFINITY }: RunsWanted,
   sources: readonly Source[],
 ): Stop[] {
   const first = Math.floor(since / DAY_MS);
@@ -157,7 +163,8 @@ function closedStops(
       return {
         name: `${new Date(day).toISOString().slice(0, 10)} ${sourceKey(source)}`,
         // The first day and the last one have others, too.
-        isFiltered: module !== undefined || status !== undefined || day < since || day + DAY_MS > until,
+        isFiltered:
+          [module, status, exitCode].some((filter) => filter !== undefined) || day < since || day + DAY_MS > until,
         async read(limit, after) {
           let last = after === undefined ? undefined : readGiven(after);
           return (await read(limit, last)).map((run) => {
@@ -180,11 +187,12 @@ function readGiven(row: string): Given {
 /** Whether a run is wanted, as far as its row says. */
 export function isWanted(
   run: Run | ClosedRun,
-  { module, status, since, until }: Pick<RunsWanted, "module" | "status" | "since" | "until">,
+  { module, status, exitCode, since, until }: Omit<RunsWanted, "which" | "source">,
 ): boolean {
   return (
     (module === undefined || run.module === module) &&
     (status === undefined || run.status === status) &&
+    (exitCode === undefined || run.verdict?.exitCode === exitCode) &&
     (since === undefined || run.enqueuedAt >= since) &&
     (until === undefined || run.enqueuedAt < until)
   );

@@ -6,8 +6,8 @@ import { type Count, MOST_COUNTED, type ModuleLater, type ModuleQueue } from "..
 import type { Spread } from "../../run/durations.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
 import type { ModuleLimit } from "../../run/module-limit.ts";
-import { type EndsLately, endsLately, type Took, tookLately } from "../../run/recent-ends.ts";
 import { isTripped, type TrippedModule } from "../../run/module-state.ts";
+import { type EndsLately, endsLately, type Took, tookLately } from "../../run/recent-ends.ts";
 import { isAtWork, type Redrive } from "../../run/redrive.ts";
 import type { ClosedStatus } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { ROUTES, routesAt } from "../../../shared/api/routes.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
 import { runId } from "../../../shared/run/run.ts";
@@ -83,6 +84,28 @@ describe("the looks of the API", () => {
     const second = await apiOf(world).get(`/dead-letters?limit=1&after=${encodeURIComponent(next)}`);
     expect(second.said).toMatchObject({ letters: [{ messageId: "a" }] });
     expect(second.said).not.toHaveProperty("next");
+  });
+
+  it("list what failed by exit code and by time, as a command takes it", async () => {
+    const { world } = await aWorld();
+    world.clock.advance(3_600_000);
+    const listed = async (address: string) => {
+      const { runs, letters } = z
+        .object({ runs: z.array(z.unknown()).default([]), letters: z.array(z.unknown()).default([]) })
+        .parse((await apiOf(world).get(address)).said);
+      return runs.length + letters.length;
+    };
+    for (const list of ["/runs?which=closed&", "/dead-letters?"]) {
+      expect(await listed(`${list}exitCode=64`)).toBe(1);
+      expect(await listed(`${list}exitCode=1`)).toBe(0);
+      expect(await listed(`${list}since=2h`)).toBe(1);
+      expect(await listed(`${list}since=30m`)).toBe(0);
+      expect(await listed(`${list}since=2h&until=30m`)).toBe(1);
+      expect(await listed(`${list}until=${world.clock.now() - 7_200_000}`)).toBe(0);
+      expect(await listed(`${list}since=${new Date(world.clock.now() - 7_200_000).toISOString()}`)).toBe(1);
+    }
+    expect(await listed("/runs?exitCode=64")).toBe(1);
+    expect((await apiOf(world).get("/dead-letters?exitCode=1")).said).toEqual({ letters: [], scanned: 1 });
   });
 
   it("show no body, except to an operator who asks for it", async () => {
@@ -228,6 +251,12 @@ describe("a wrong request", () => {
     { address: "/runs?limit=0", status: 400, says: "limit" },
     { address: "/runs?limit=ten", status: 400, says: "limit" },
     { address: "/runs?status=broken", status: 400, says: "status" },
+    { address: "/runs?since=yesterday", status: 400, says: "Give ms since 1970, a duration such as 2h" },
+    { address: "/runs?until=9000000000000000", status: 400, says: "until" },
+    { address: "/runs?since=1d&until=2d", status: 400, says: "nothing can be between since and until" },
+    { address: "/runs?exitCode=x", status: 400, says: "Give a whole number from 0 to 255" },
+    { address: "/runs?exitCode=256", status: 400, says: "exitCode" },
+    { address: "/dead-letters?since=2026-01-32", status: 400, says: "since" },
     { address: "/runs?source=nobody", status: 400, says: "no source is named nobody" },
     { address: "/runs?from=nowhere", status: 400, says: "no page has named this place" },
     { address: "/runs?which=closed&since=0", status: 400, says: "400 days" },

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import type { LettersChosen } from "../../../../shared/operate/chosen-letters.ts";
 import { deadGroups } from "../../../../shared/operate/views/dead-groups.ts";
-import { deadLetter, deadLetters } from "../../../../shared/operate/views/dead-letters.ts";
+import { deadLetter, deadLetters, type LettersListed } from "../../../../shared/operate/views/dead-letters.ts";
 import { type ExportedLetter, exportLetters } from "../../../../shared/operate/views/export-letters.ts";
-import { notedLetter } from "../../../../shared/run/dead-letter.ts";
+import { type NotedLetter, notedLetter } from "../../../../shared/run/dead-letter.ts";
 import type { Reason } from "../../../../shared/run/reasons.ts";
 import { type Run, runId } from "../../../../shared/run/run.ts";
 import { aRun, closing, T0 } from "../../../support/a-run.ts";
@@ -12,9 +12,15 @@ import { makeWorld, SOURCE, ticks, type World } from "../../../support/world.ts"
 const OTHER = { topic: "images", subscription: "thumbnails" };
 
 /** Closes a run whose message was dead-lettered, `sequenceNumber` ms after the others. */
-async function fail(world: World, over: Partial<Run>, said = "disk 1 is full", reason: Reason = "JobFailed") {
+async function fail(
+  world: World,
+  over: Partial<Run>,
+  said = "disk 1 is full",
+  reason: Reason = "JobFailed",
+  exitCode = 7,
+) {
   const run = aRun(over);
-  const verdict = { outcome: "failed", reason, exitCode: 7, description: `no Job, attempt 1 of 1: ${said}` } as const;
+  const verdict = { outcome: "failed", reason, exitCode, description: `no Job, attempt 1 of 1: ${said}` } as const;
   const closed = closing(run, { status: "failed", verdict, closedAt: T0 + run.sequenceNumber });
   await world.table.registerSource(run.source);
   await world.table.close(await world.table.insert(run), closed);
@@ -75,14 +81,56 @@ describe("the list of dead letters", () => {
       letters.map(({ sequenceNumber }) => sequenceNumber);
     const all = await deadLetters(world.deps, {}, { limit: 9 });
     expect(numbers(all)).toEqual([3, 2, 1, 5, 4]);
-    expect(all.isMore).toBe(false);
+    expect([all.scanned, all.next]).toEqual([5, undefined]);
     const first = await deadLetters(world.deps, {}, { limit: 2 });
-    expect([numbers(first), first.isMore]).toEqual([[3, 2], true]);
+    expect([numbers(first), first.scanned, first.next]).toEqual([[3, 2], 2, first.letters.at(-1)]);
     const second = await deadLetters(world.deps, {}, { limit: 2, after: first.letters.at(-1) });
-    expect([numbers(second), second.isMore]).toEqual([[1, 5], true]);
+    expect([numbers(second), second.next]).toEqual([[1, 5], second.letters.at(-1)]);
     const third = await deadLetters(world.deps, {}, { limit: 2, after: second.letters.at(-1) });
-    expect([numbers(third), third.isMore]).toEqual([[4], false]);
+    expect([numbers(third), third.next]).toEqual([[4], undefined]);
     expect(numbers(await deadLetters(world.deps, { module: "b" }, { limit: 1 }))).toEqual([5]);
+  });
+
+  it("has those of an exit code and of a span of time alone, page by page", async () => {
+    const world = makeWorld();
+    for (const sequenceNumber of [1, 2, 3, 4, 5])
+      await fail(world, { sequenceNumber }, undefined, undefined, sequenceNumber % 2 === 0 ? 4 : 7);
+    await fail(world, { sequenceNumber: 6, source: OTHER });
+    const pages = async (wanted: LettersListed, limit: number) => {
+      const found: number[] = [];
+      for (let after: NotedLetter | undefined, isMore = true; isMore; isMore = after !== undefined) {
+        const page = await deadLetters(world.deps, wanted, { limit, after });
+        expect(page.letters.length).toBeLessThanOrEqual(limit);
+        found.push(...page.letters.map(({ sequenceNumber }) => sequenceNumber));
+        after = page.next;
+      }
+      return found;
+    };
+    for (const limit of [1, 2, 9]) {
+      expect(await pages({ exitCode: 4 }, limit)).toEqual([4, 2]);
+      expect(await pages({ exitCode: 5 }, limit)).toEqual([]);
+      expect((await pages({ since: T0 + 2, until: T0 + 5 }, limit)).toSorted()).toEqual([2, 3, 4]);
+      expect(await pages({ since: T0 + 3, exitCode: 7, module: "thumbnail" }, limit)).toEqual([5, 3, 6]);
+    }
+  });
+
+  it("says how far it came if it finds little of what it reads", async () => {
+    const world = makeWorld();
+    const letter = await fail(world, { sequenceNumber: 1 });
+    const all = Array.from({ length: 5_001 }, (_, n) => ({
+      ...letter,
+      etag: "1",
+      sequenceNumber: 5_001 - n,
+      exitCode: n === 5_000 ? 4 : 7,
+    }));
+    world.table.deadLetters = async (_source, _wanted, limit, after) => {
+      const from = after ? all.findIndex(({ sequenceNumber }) => sequenceNumber === after.sequenceNumber) + 1 : 0;
+      return all.slice(from, from + limit);
+    };
+    const first = await deadLetters(world.deps, { exitCode: 4 }, { limit: 9 });
+    expect(first).toMatchObject({ letters: [], scanned: 5_000, next: { sequenceNumber: 2 } });
+    const second = await deadLetters(world.deps, { exitCode: 4 }, { limit: 9, after: first.next });
+    expect(second).toMatchObject({ letters: [{ sequenceNumber: 1 }], scanned: 1, next: undefined });
   });
 });
 

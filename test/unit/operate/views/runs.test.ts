@@ -126,7 +126,8 @@ describe("the list of closed runs", () => {
     for (let n = 1; n <= 7; n += 1) {
       const stored = await world.table.insert(aRun({ sequenceNumber: n, enqueuedAt: T0 + n * (DAY_MS / 2) }));
       const status = n % 2 === 0 ? "succeeded" : "failed";
-      if (n < 7) await world.table.close(stored, closing(stored.run, { status, verdict: { outcome: status } }));
+      const verdict = { outcome: status, ...(status === "failed" ? { exitCode: n } : {}) } as const;
+      if (n < 7) await world.table.close(stored, closing(stored.run, { status, verdict }));
     }
     world.clock.advance(3.25 * DAY_MS);
     return world;
@@ -139,6 +140,9 @@ describe("the list of closed runs", () => {
     { wanted: { which: "closed", since: T0 + DAY_MS, until: T0 + DAY_MS + 1 }, runs: [2] },
     { wanted: { which: "closed", until: T0 + 3 * (DAY_MS / 2) + 1 }, runs: [3, 2] },
     { wanted: { status: "failed", since: T0 }, runs: [5, 3, 1] },
+    { wanted: { exitCode: 3, since: T0 }, runs: [3] },
+    { wanted: { exitCode: 2, since: T0 }, runs: [] },
+    { wanted: { which: "open", exitCode: 3, since: T0 }, runs: [] },
     { wanted: { which: "closed", module: "resize", since: T0 }, runs: [] },
     { wanted: { which: "closed", status: "waiting", since: T0 }, runs: [] },
   ])("keeps to $wanted", async ({ wanted, runs }) => {
