@@ -100,7 +100,7 @@ function ViewAt({ place }: { readonly place: ReturnType<typeof usePlace> }) {
   if (view === "modules") return name === undefined ? html`<${ModulesView} />` : html`<${ModuleView} name=${name} />`;
   if (view === "repair") return html`<${RepairView} />`;
   if (view === "actions") return html`<${ActionsView} place=${place} />`;
-  if (view === "search") return html`<${SearchView} id=${place.query["id"] ?? ""} />`;
+  if (view === "search") return html`<${SearchView} place=${place} />`;
   return html`<${View} title="No such view"><p class="nothing">This page has no view at this address.</p><//>`;
 }
 

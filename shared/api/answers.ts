@@ -360,8 +360,8 @@ export const found = named(
         module: moduleName.optional(),
         messageId: z.string().optional(),
       }),
-    ),
-    isMore: z.boolean(),
+    ).describe("source by source, the newest of each last"),
+    next: z.string().optional().describe("give it as `after` for the next page"),
   }),
 );
 

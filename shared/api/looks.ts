@@ -81,11 +81,14 @@ export const LOOKS: readonly Route[] = [
   look({
     path: "/search",
     name: "search",
-    says: "Finds the runs that an id may mean: a run's own, a message's, or a correlation id.",
+    says: "Finds the runs that an id may mean: a run's own, a message's, or a correlation id, page by page.",
     params: nothing,
-    query: z.strictObject({ id: text.min(1) }),
+    query: z.strictObject({
+      id: text.min(1),
+      after: z.string().max(4_096).optional().describe("`next` of the page before"),
+    }),
     answer: answers.found,
-    give: ({ operator }, { query }) => operator.search(query.id),
+    give: ({ operator }, { query }) => operator.search(query.id, query.after),
   }),
   look({
     path: "/runs/{run}",

@@ -37,7 +37,7 @@ import {
 } from "./views/dead-letters.ts";
 import { type Explanation, explain } from "./views/explain.ts";
 import { type ExportedLetter, exportLetters } from "./views/export-letters.ts";
-import { findRuns, type RunsFound, searchRuns } from "./views/find-runs.ts";
+import { findRuns, type RunsFound, type SearchPage, searchRuns } from "./views/find-runs.ts";
 import { type JobInCluster, showJob } from "./views/job.ts";
 import { type AttemptLog, followLogs, type LogPart, readLogs } from "./views/logs.ts";
 import { listModules, type ModuleShown } from "./views/modules.ts";
@@ -65,8 +65,8 @@ export interface Operator {
    * views of one run take a key that was found.
    */
   find(id: string): Promise<RunsFound | undefined>;
-  /** Finds the same, each with what a list shows of it. */
-  search(id: string): ReturnType<typeof searchRuns>;
+  /** Finds the same page by page, each with what a list shows of it. Rejects with a RangeError for a wrong page. */
+  search(id: string, from?: string): Promise<SearchPage>;
   /** Shows everything of one run. Undefined if there is none; `newer` if a newer release wrote its row. */
   show(key: RunKey, options?: { readonly withContent?: boolean }): Promise<RunShown | "newer" | undefined>;
   /** Shows the Job of a run's last attempt, whole, and its events: see `job.ts`. Undefined and `newer` as with `show`. */
@@ -161,7 +161,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     status: () => status(deps),
     runs: (wanted, page) => listRuns(deps, wanted, page),
     find: (id) => findRuns(deps, id),
-    search: (id) => searchRuns(deps, id),
+    search: (id, from) => searchRuns(deps, id, from),
     show: (key, options) => showRun(deps, key, options),
     job: (key) => showJob(deps, key),
     explain: (key) => explain(deps, key),

@@ -48,6 +48,8 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
       expect(numbers(found)).toEqual([7, 8, 9, 2 ** 40]);
       expect(found[0]).toEqual(keyOf(aRun({ sequenceNumber: 7 })));
       expect(numbers(await table.withMessageId(source, "same", 2))).toEqual([7, 8]);
+      expect(numbers(await table.withMessageId(source, "same", 2, found[1]))).toEqual([9, 2 ** 40]);
+      expect(await table.withMessageId(source, "same", 2, found[3])).toEqual([]);
       expect(await table.withMessageId(source, "Same", 100)).toEqual([]);
       expect(await table.withCorrelationId(source, "same", 100)).toEqual([]);
     });
@@ -55,7 +57,9 @@ export function describeRunSearch(name: string, make: (clock: TestClock) => Prom
     it("finds all runs of a correlation id", async () => {
       for (const sequenceNumber of [1, 2]) await table.insert(aRun({ sequenceNumber, correlationId: "order-1" }));
       await table.insert(aRun({ sequenceNumber: 3 }));
-      expect(numbers(await table.withCorrelationId(source, "order-1", 100))).toEqual([1, 2]);
+      const found = await table.withCorrelationId(source, "order-1", 100);
+      expect(numbers(found)).toEqual([1, 2]);
+      expect(numbers(await table.withCorrelationId(source, "order-1", 100, found[0]))).toEqual([2]);
     });
 
     it.each([

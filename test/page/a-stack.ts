@@ -55,7 +55,7 @@ export async function startAStack(): Promise<AStack> {
   await send("again", 1);
   await send("slow", 3);
   await send("idle", 3);
-  await send("many", 130);
+  await send("many", 130, "--correlation-id", "bulk");
   await send("bad", 1, "--id", HOSTILE_ID);
   await send("good", 1, "--id", "good-1");
   for (const id of ["good-1", HOSTILE_ID]) await untilClosed(dispatcher, id);

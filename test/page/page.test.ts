@@ -145,6 +145,21 @@ describe("a view", () => {
     expect(await page.locator("[data-row]").first().textContent()).toMatch(/good.*succeeded/);
   });
 
+  it("goes on with a search that found more runs than a page has", async () => {
+    const accepted = () => stack.dispatcher("runs", "ls", "--module", "many", "--limit", "1000", "--output", "name");
+    await expect.poll(async () => (await accepted()).trim().split("\n"), { timeout: 30_000 }).toHaveLength(130);
+    const { page } = await open("search?id=bulk");
+    await page.getByText("Many runs have this correlation id.").waitFor();
+    const rows = page.locator("[data-row]");
+    expect(await rows.count()).toBe(100);
+    await page.getByRole("link", { name: "Next page" }).click();
+    await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(30);
+    expect(new URL(page.url()).pathname).toBe("/api/ui/search");
+    await page.getByRole("link", { name: "First page" }).click();
+    await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(100);
+    expect(await seriousFaults(page)).toEqual([]);
+  });
+
   it("stays where it is under the pointer if a row is selected", async () => {
     const { page } = await open("runs?module=slow");
     const box = page.locator("[data-row] input").first();
@@ -207,14 +222,14 @@ describe("a filter", () => {
     await all.waitFor();
     await page.getByLabel("Exit code").fill("4");
     await page.waitForURL(/exitCode=4$/);
-    await expect.poll(() => page.locator("[data-row]").count()).toBe(4);
+    await page.getByText(/^4 shown/).waitFor();
     expect(await all.count()).toBe(0);
     await page.getByRole("checkbox").nth(1).check();
     await page.getByRole("button", { name: "Redrive the message" }).waitFor();
     await page.getByLabel("Exit code").fill("5");
     await page.getByText("There are no such dead letters").waitFor();
     await page.goto(new URL("/api/ui/runs?exitCode=4", acting).href);
-    await expect.poll(() => page.locator("[data-row]").count()).toBe(4);
+    await page.getByText(/^4 shown/).waitFor();
     await page.locator(".filters select").first().selectOption("");
     await page.waitForURL((url) => !url.search.includes("exitCode"));
     expect(await page.getByLabel("Exit code").count()).toBe(0);

@@ -42,6 +42,10 @@ import { byAge, type ClosedRun, keyOf, type Run, type RunKey, runId } from "../.
 import { type Source, sourceKey } from "../../shared/run/source.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
+/** Orders runs as a search finds them. */
+const bySearch = (a: RunKey, b: RunKey) =>
+  a.sequenceNumber - b.sequenceNumber || byAge(a, b) || (a.redrive ?? 0) - (b.redrive ?? 0);
+
 /** Both ports of the table. */
 export type Tables = RunTable & InstanceTable;
 
@@ -135,10 +139,16 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       .filter(({ group }) => wanted.group === undefined || wanted.group === group.id)
       .filter(({ closedAt }) => wanted.closedBefore === undefined || closedAt < wanted.closedBefore)
       .toSorted((a, b) => (deadRow(a) < deadRow(b) ? -1 : 1));
-  const keysWhere = (source: Source, limit: number, isWanted: (run: Omit<Run, "status">) => boolean): RunKey[] =>
+  const keysWhere = (
+    source: Source,
+    limit: number,
+    after: RunKey | undefined,
+    isWanted: (run: Omit<Run, "status">) => boolean,
+  ): RunKey[] =>
     [...rowsOf(source, "").map(({ run }) => run), ...closedOf(source).map(({ closed }) => closed)]
       .filter(isWanted)
-      .toSorted((a, b) => a.sequenceNumber - b.sequenceNumber || byAge(a, b))
+      .filter((run) => after === undefined || bySearch(run, after) > 0)
+      .toSorted(bySearch)
       .slice(0, limit)
       .map((run) => keyOf({ ...run, source }));
 
@@ -301,9 +311,10 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       runs.set(runKey(run), { closed: undefined, etag: nextEtag() });
       return put(run, openRowOf(run, clock.now()));
     },
-    withMessageId: async (source, messageId, limit) => keysWhere(source, limit, (run) => run.messageId === messageId),
-    withCorrelationId: async (source, correlationId, limit) =>
-      keysWhere(source, limit, (run) => run.correlationId === correlationId),
+    withMessageId: async (source, messageId, limit, after) =>
+      keysWhere(source, limit, after, (run) => run.messageId === messageId),
+    withCorrelationId: async (source, correlationId, limit, after) =>
+      keysWhere(source, limit, after, (run) => run.correlationId === correlationId),
     deadLetters: async (source, wanted, limit, last) =>
       lettersOf(source, wanted)
         .filter((letter) => last === undefined || deadRow(letter) > deadRow(last))

@@ -19,7 +19,7 @@ export interface Filter {
 /** A span of time, as the flags of these names take it. `of`: what happened in it. `first`: when it begins by default. */
 export const spanFilters = (of: string, first: string): readonly Filter[] => [
   { name: "since", label: `${of} since`, offers: ["1h", "24h", "7d", "30d"], example: first },
-  { name: "until", label: `${of} until`, example: "2026-01-31T08:00Z" },
+  { name: "until", label: `${of} until`, example: "2026-01-31" },
 ];
 
 /** A person who types for so long has ended a word. */

@@ -1,6 +1,6 @@
 import { useEffect } from "preact/hooks";
-import type { RunFound } from "../../shared/operate/views/find-runs.ts";
-import { addressOf, go, Link } from "../address.ts";
+import type { RunFound, SearchPage } from "../../shared/operate/views/find-runs.ts";
+import { addressOf, go, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
 import { html } from "../html.ts";
 import { StatusChip } from "../parts/chip.ts";
@@ -10,33 +10,34 @@ import { Nothing, Ready, View } from "../parts/view.ts";
 import { Age } from "../time.ts";
 import { useData } from "../use-data.ts";
 
-interface Found {
-  readonly by?: string;
-  readonly runs: readonly RunFound[];
-  readonly isMore: boolean;
-}
-
-/** The runs that an id may mean. If it is one, the page goes there. */
-export function SearchView({ id }: { readonly id: string }) {
-  const loaded = useData<Found>(id === "" ? undefined : withQuery("/search", { id }));
-  const runs = loaded.data?.runs ?? [];
-  const only = runs.length === 1 ? runs[0]?.id : undefined;
+/** The runs that an id may mean, page by page. If it is one, the page goes there. */
+export function SearchView({ place }: { readonly place: Place }) {
+  const { id = "", after } = place.query;
+  const loaded = useData<SearchPage>(id === "" ? undefined : withQuery("/search", { id, after }));
+  const { runs = [] } = loaded.data ?? {};
+  const only = after === undefined && runs.length === 1 ? runs[0]?.id : undefined;
   useEffect(() => {
     if (only !== undefined) go(addressOf(["runs", only]), { isSame: true });
   }, [only]);
   return html`
     <${View} title=${`Search: ${id}`}>
-      <${Ready} loaded=${loaded} show=${shown} />
+      <${Ready} loaded=${loaded} show=${(page: SearchPage) => shown(page, place)} />
     <//>
   `;
 }
 
-function shown({ by, runs, isMore }: Found) {
+function shown({ by, runs, next }: SearchPage, { steps, query: { id, after } }: Place) {
   if (runs.length === 0)
     return html`<${Nothing}>No run has this id, and no message of a run has it as its id or correlation id. What an older release accepted is found by the run's own id alone.<//>`;
+  const isWhole = next === undefined && after === undefined;
+  const rows = isWhole ? runs.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt) : runs;
   return html`
-    <p>${isMore ? `Many runs have this ${by}. These are ${runs.length} of them.` : `${runs.length} runs have this ${by}.`}</p>
-    <${Table} caption="Runs that were found" columns=${COLUMNS} rows=${runs.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt)} name=${({ id }: RunFound) => id} />
+    <p>${isWhole ? `${runs.length} runs have this ${by}.` : `Many runs have this ${by}. They come source by source, the oldest first.`}</p>
+    <${Table} caption="Runs that were found" columns=${COLUMNS} rows=${rows} name=${({ id }: RunFound) => id} />
+    <nav class="pages" aria-label="Pages">
+      ${after !== undefined && html`<${Link} to=${addressOf(steps, { id })}>First page<//>`}
+      ${next !== undefined && html`<${Link} to=${addressOf(steps, { id, after: next })}>Next page<//>`}
+    </nav>
   `;
 }
 

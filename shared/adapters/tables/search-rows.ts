@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { RunTable } from "../../ports/run-table.ts";
-import { keyOf, type Run } from "../../run/run.ts";
+import { keyOf, type Run, type RunKey } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import { type Columns, count, decoded, long, text, time } from "./columns.ts";
-import { rowFoundBy, rowsFoundBy, sourcePartition } from "./keys.ts";
+import { after, rowFoundBy, rowsFoundBy, sourcePartition } from "./keys.ts";
 import type { ReadRows, TableRows } from "./rows.ts";
 import { isNewer, versionOf, writeOtherRows } from "./run-entity.ts";
 import type { Step } from "./transactions.ts";
@@ -43,14 +43,16 @@ export function makeSearch(
   instance: string,
   readable: ReadRows,
 ): Pick<RunTable, "withMessageId" | "withCorrelationId"> {
-  const search = (kind: "msg" | "corr", what: string) => async (source: Source, sought: string, limit: number) => {
-    const id = asHeld(sought);
-    const doing = `looking for the runs of ${sourceName(source)} by their ${what}`;
-    const found = await rows.query(sourcePartition(instance, source), rowsFoundBy(kind, id), { limit }, doing);
-    const known = found.filter(({ columns }) => !isNewer(columns));
-    return readable(known, ({ columns }) => decoded(FOUND, columns))
-      .filter((row) => row.id === id)
-      .map((row) => keyOf({ source, ...row }));
-  };
+  const search =
+    (kind: "msg" | "corr", what: string) => async (source: Source, sought: string, limit: number, last?: RunKey) => {
+      const id = asHeld(sought);
+      const doing = `looking for the runs of ${sourceName(source)} by their ${what}`;
+      const range = after(last && rowFoundBy(kind, id, last), rowsFoundBy(kind, id));
+      const found = await rows.query(sourcePartition(instance, source), range, { limit }, doing);
+      const known = found.filter(({ columns }) => !isNewer(columns));
+      return readable(known, ({ columns }) => decoded(FOUND, columns))
+        .filter((row) => row.id === id)
+        .map((row) => keyOf({ source, ...row }));
+    };
   return { withMessageId: search("msg", "message id"), withCorrelationId: search("corr", "correlation id") };
 }

@@ -1,7 +1,9 @@
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources } from "../../observe/open-runs.ts";
 import { type ClosedRun, type Run, type RunKey, runId } from "../../run/run.ts";
+import { sourceKey } from "../../run/source.ts";
 import { runsNamed } from "../run-named.ts";
+import { neverNamed, readCursor, writeCursor } from "./cursor.ts";
 
 /** What a person may know of a run: its own id, or an id that the sender gave its message. */
 type RunIdKind = "run id" | "message id" | "correlation id";
@@ -15,8 +17,9 @@ export interface RunsFound {
   readonly isMore: boolean;
 }
 
-/** So many runs of each source are found. */
+/** So many runs of each source are found, and so many are on a page of a search. */
 const MOST_FOUND = 100;
+const BY_MESSAGE = ["message id", "correlation id"] as const;
 
 /**
  * Finds the runs that an id may mean: one whose own id it is, such as `thumbnails:42:1732400000000`; or else those whose
@@ -26,21 +29,16 @@ const MOST_FOUND = 100;
  * other kind.
  */
 export async function findRuns(deps: LookDependencies, id: string): Promise<RunsFound | undefined> {
-  const { table } = deps;
-  const named: RunKey[] = [];
-  for (const key of await runsNamed(deps, id)) if ((await table.find(key)).kind !== "none") named.push(key);
+  const named = await runsOfName(deps, id);
   if (named.length > 0) return { by: "run id", keys: named, isMore: false };
-  const sources = await knownSources(deps);
-  for (const by of ["message id", "correlation id"] as const) {
-    const found = await Promise.all(
-      sources.map((source) =>
-        by === "message id"
-          ? table.withMessageId(source, id, MOST_FOUND)
-          : table.withCorrelationId(source, id, MOST_FOUND),
-      ),
-    );
-    if (found.some((keys) => keys.length > 0))
-      return { by, keys: found.flat(), isMore: found.some((keys) => keys.length === MOST_FOUND) };
+  for (const by of BY_MESSAGE) {
+    const found = await foundBy(deps, by, id);
+    if (found.length > 0)
+      return {
+        by,
+        keys: found.flatMap((keys) => keys.slice(0, MOST_FOUND)),
+        isMore: found.some((keys) => keys.length > MOST_FOUND),
+      };
   }
   return undefined;
 }
@@ -50,19 +48,80 @@ export type RunFound = RunKey & { readonly id: string } & Partial<
     Pick<Run | ClosedRun, "status" | "module" | "messageId">
   >;
 
-/** Finds runs as `findRuns` does, and says of each what a list of them shows. Costs one more request for each run. */
-export async function searchRuns(
-  deps: LookDependencies,
-  id: string,
-): Promise<Omit<RunsFound, "by" | "keys"> & { readonly by?: RunIdKind; readonly runs: readonly RunFound[] }> {
-  const found = await findRuns(deps, id);
-  if (!found) return { runs: [], isMore: false };
-  const { by, keys, isMore } = found;
-  return { by, runs: await Promise.all(keys.map((key) => rowOf(deps, key))), isMore };
+/** A page of the runs that an id may mean. */
+export interface SearchPage {
+  /** Undefined if nothing was found. */
+  readonly by?: RunIdKind;
+  /** Source by source, the newest of each last. */
+  readonly runs: readonly RunFound[];
+  /** Names where the next page begins. Undefined after the last one. */
+  readonly next: string | undefined;
 }
 
-async function rowOf({ table }: LookDependencies, { source, sequenceNumber, enqueuedAt }: RunKey): Promise<RunFound> {
-  const key = { source, sequenceNumber, enqueuedAt };
+/**
+ * Finds runs as `findRuns` does, page by page, and says of each what a list of them shows. Costs one more request for
+ * each run. Rejects with a RangeError if `from` is no place that a page has named.
+ */
+export async function searchRuns(deps: LookDependencies, id: string, from?: string): Promise<SearchPage> {
+  const place = from === undefined ? undefined : await readPlace(deps, from);
+  const named = place ? [] : await runsOfName(deps, id);
+  if (named.length > 0) return { by: "run id", runs: await rowsOf(deps, named), next: undefined };
+  for (const by of place ? [place.by] : BY_MESSAGE) {
+    const keys = (await foundBy(deps, by, id, place?.after)).flat();
+    const page = keys.slice(0, MOST_FOUND);
+    const last = page.at(-1);
+    if (last)
+      return { by, runs: await rowsOf(deps, page), next: keys.length > MOST_FOUND ? placeAt(by, last) : undefined };
+  }
+  return { runs: [], next: undefined };
+}
+
+/** Finds the runs whose own id it is: of a queue and of a subscription that share a name. */
+async function runsOfName(deps: LookDependencies, id: string): Promise<RunKey[]> {
+  const named: RunKey[] = [];
+  for (const key of await runsNamed(deps, id)) if ((await deps.table.find(key)).kind !== "none") named.push(key);
+  return named;
+}
+
+/** Finds runs by an id of their messages, in each source that has any one more than a page takes at most. */
+async function foundBy(
+  deps: LookDependencies,
+  by: (typeof BY_MESSAGE)[number],
+  id: string,
+  after?: RunKey,
+): Promise<RunKey[][]> {
+  const place = after && sourceKey(after.source);
+  const sources = (await knownSources(deps))
+    .filter((source) => place === undefined || sourceKey(source) >= place)
+    .toSorted((a, b) => (sourceKey(a) < sourceKey(b) ? -1 : 1));
+  const found = await Promise.all(
+    sources.map((source) => {
+      const last = sourceKey(source) === place ? after : undefined;
+      return by === "message id"
+        ? deps.table.withMessageId(source, id, MOST_FOUND + 1, last)
+        : deps.table.withCorrelationId(source, id, MOST_FOUND + 1, last);
+    }),
+  );
+  return found.filter((keys) => keys.length > 0);
+}
+
+function placeAt(by: string, { source, sequenceNumber, enqueuedAt, redrive }: RunKey): string {
+  return writeCursor(by, sourceKey(source), sequenceNumber, enqueuedAt, redrive ?? null);
+}
+
+async function readPlace(deps: LookDependencies, cursor: string) {
+  const [kind, place, sequenceNumber, enqueuedAt, redrive] = readCursor(cursor);
+  const by = BY_MESSAGE.find((one) => one === kind);
+  const source = (await knownSources(deps)).find((one) => sourceKey(one) === place);
+  if (!by || !source || typeof sequenceNumber !== "number" || typeof enqueuedAt !== "number") throw neverNamed();
+  return { by, after: { source, sequenceNumber, enqueuedAt, ...(typeof redrive === "number" ? { redrive } : {}) } };
+}
+
+function rowsOf(deps: LookDependencies, keys: readonly RunKey[]): Promise<RunFound[]> {
+  return Promise.all(keys.map((key) => rowOf(deps, key)));
+}
+
+async function rowOf({ table }: LookDependencies, key: RunKey): Promise<RunFound> {
   const row = await table.find(key);
   const named = { id: runId(key), ...key };
   if (row.kind !== "open" && row.kind !== "closed") return named;

@@ -6,6 +6,7 @@ import { CLOSED_STATUSES, type ClosedRun, type ClosedStatus, type OpenStatus, ty
 import { type Source, sourceKey, sourceName } from "../../run/source.ts";
 import { sourcesNamed } from "../run-named.ts";
 import { type Given, newestFirst } from "./closed-newest.ts";
+import { readCursor, writeCursor } from "./cursor.ts";
 import { asListed, type RunListed } from "./listed.ts";
 
 /** Which runs are wanted; by default all that are open. */
@@ -58,7 +59,7 @@ export async function listRuns(
   const wanted = isClosed ? { since: (asked.until ?? deps.clock.now()) - DAY_MS, ...asked } : asked;
   const sources = await sourcesOf(deps, wanted);
   const stops = isClosed ? closedStops(deps, wanted, sources) : openStops(deps, wanted, sources);
-  const start = from === undefined ? undefined : readCursor(from);
+  const start = from === undefined ? undefined : readPlace(from);
   const begin = start === undefined ? 0 : stops.findIndex(({ name }) => name === start.stop);
   if (begin < 0) throw new RangeError("the page begins at a source, place or day that these filters leave out");
   const runs: (Run | ClosedRun)[] = [];
@@ -75,13 +76,13 @@ export async function listRuns(
       const most = Math.min(ROWS_AT_ONCE, size, Math.max(1, MOST_SCANNED - scanned));
       const rows = await stop.read(most, after);
       for (const { run, row } of rows) {
-        if (runs.length === limit) return page(writeCursor(stop.name, after));
+        if (runs.length === limit) return page(writeCursor(stop.name, after ?? null));
         scanned += 1;
         after = row;
         if (isWanted(run, wanted)) runs.push(run);
       }
       if (rows.length < most) break;
-      if (scanned >= MOST_SCANNED) return page(writeCursor(stop.name, after));
+      if (scanned >= MOST_SCANNED) return page(writeCursor(stop.name, after ?? null));
     }
     after = undefined;
   }
@@ -198,18 +199,7 @@ export function isWanted(
   );
 }
 
-function writeCursor(stop: string, row: string | undefined): string {
-  return Buffer.from(JSON.stringify([stop, row ?? null])).toString("base64url");
-}
-
-function readCursor(cursor: string): { readonly stop: string; readonly row: string | undefined } {
-  let parts: unknown;
-  try {
-    parts = JSON.parse(Buffer.from(cursor, "base64url").toString());
-  } catch {
-    parts = undefined;
-  }
-  if (!Array.isArray(parts)) throw new RangeError("no page has named this place as its next");
-  const [stop, row]: readonly unknown[] = parts;
+function readPlace(cursor: string): { readonly stop: string; readonly row: string | undefined } {
+  const [stop, row] = readCursor(cursor);
   return { stop: String(stop), row: typeof row === "string" ? row : undefined };
 }

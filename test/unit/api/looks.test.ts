@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { ROUTES, routesAt } from "../../../shared/api/routes.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
-import { runId } from "../../../shared/run/run.ts";
+import { keyOf, runId } from "../../../shared/run/run.ts";
+import { aRun } from "../../support/a-run.ts";
 import { apiOf, textAt } from "../../support/api-of.ts";
 import { makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
 
@@ -187,11 +188,24 @@ describe("the looks of the API", () => {
     expect(await found("m-open")).toEqual({
       by: "message id",
       runs: [{ ...key, status: "dispatched", module: "thumbnail", messageId: "m-open" }],
-      isMore: false,
     });
     expect(await found("m-bad")).toMatchObject({ runs: [{ status: "failed", module: "thumbnail" }] });
     world.table.find = () => Promise.resolve({ kind: "newer" });
-    expect(await found("m-open")).toEqual({ by: "message id", runs: [key], isMore: false });
+    expect(await found("m-open")).toEqual({ by: "message id", runs: [key] });
+  });
+
+  it("find a run and the redrive of its dead letter apart", async () => {
+    const { world, letter } = await aWorld();
+    const [closed] = world.closed();
+    if (!closed) throw new Error("no run was closed");
+    await world.table.insert(aRun({ ...keyOf(closed), redrive: 1, messageId: "m-bad" }));
+    const { said } = await apiOf(world).get("/search?id=m-bad");
+    expect(said).toMatchObject({
+      runs: [
+        { id: letter, status: "failed" },
+        { id: `${letter}:r1`, status: "dispatched" },
+      ],
+    });
   });
 
   it("show of the audit's messages nothing that the sender wrote but their ids", async () => {
@@ -263,6 +277,7 @@ describe("a wrong request", () => {
     { address: "/dead-letters?reason=Because", status: 400, says: "reason" },
     { address: "/dead-letters?after=x", status: 404, says: "no dead letter" },
     { address: "/search", status: 400, says: "id" },
+    { address: "/search?id=x&after=rubbish", status: 400, says: "no page has named this place" },
   ])("gets a problem that says what is wrong: $address", async ({ address, status, says }) => {
     const answered = await apiOf(makeWorld()).get(address);
     expect(answered.headers["content-type"]).toBe("application/problem+json");

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../../shared/errors.ts";
-import { findRuns } from "../../../../shared/operate/views/find-runs.ts";
+import { findRuns, searchRuns } from "../../../../shared/operate/views/find-runs.ts";
 import { type RunShown, showRun } from "../../../../shared/operate/views/run.ts";
 import { type RunKey, runId } from "../../../../shared/run/run.ts";
 import { aModule } from "../../../support/a-module.ts";
-import { T0 } from "../../../support/a-run.ts";
-import { makeWorld, RETRY, ticks, type World, withRun } from "../../../support/world.ts";
+import { aRun, T0 } from "../../../support/a-run.ts";
+import { makeWorld, RETRY, SOURCE, ticks, type World, withRun } from "../../../support/world.ts";
 
 async function shown(world: World, key: RunKey, withContent = false): Promise<RunShown> {
   const run = await showRun(world.deps, key, { withContent });
@@ -98,6 +98,27 @@ describe("a run", () => {
       keys: [first, second],
       isMore: false,
     });
+  });
+
+  it("is found page by page among many whose messages have its correlation id", async () => {
+    const world = makeWorld();
+    const other = { queue: "zebras" };
+    for (const [source, count] of [
+      [SOURCE, 120],
+      [other, 30],
+    ] as const) {
+      await world.table.registerSource(source);
+      for (let sequenceNumber = 1; sequenceNumber <= count; sequenceNumber += 1)
+        await world.table.insert(aRun({ source, sequenceNumber, correlationId: "order-1" }));
+    }
+    const first = await searchRuns(world.deps, "order-1");
+    expect([first.by, first.runs.length]).toEqual(["correlation id", 100]);
+    const second = await searchRuns(world.deps, "order-1", first.next);
+    expect([second.by, second.runs.length, second.next]).toEqual(["correlation id", 50, undefined]);
+    expect(new Set([...first.runs, ...second.runs].map(({ id }) => id)).size).toBe(150);
+    expect(second.runs.at(-1)).toMatchObject({ source: other, sequenceNumber: 30, status: "dispatched" });
+    for (const from of ["rubbish", "", Buffer.from('["message id","other",1,2,null]').toString("base64url")])
+      await expect(searchRuns(world.deps, "order-1", from)).rejects.toBeInstanceOf(RangeError);
   });
 
   it("is not found by an id that never was", async () => {
