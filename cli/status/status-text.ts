@@ -152,7 +152,6 @@ export function problemText(problem: Problem, now: number): string {
 /** Says of deferred messages and Jobs that they belong, for example "2 deferred messages and a Job belong". */
 function orphansText({ count, jobs }: Extract<Problem, { readonly kind: "orphans" }>): string {
   const belong = count === 1 ? "belongs" : "belong";
-  const some = (number: number, thing: string) => (number === 1 ? `a ${thing}` : `${number} ${thing}s`);
   if (jobs === undefined)
     return `${count === 1 ? "a deferred message or Job" : `${count} deferred messages or Jobs`} ${belong}`;
   const messages = count - jobs;
@@ -161,6 +160,10 @@ function orphansText({ count, jobs }: Extract<Problem, { readonly kind: "orphans
     ...(jobs > 0 ? [some(jobs, "Job")] : []),
   ];
   return `${kinds.join(" and ")} ${belong}`;
+}
+
+function some(number: number, thing: string): string {
+  return number === 1 ? `a ${thing}` : counted(number, thing);
 }
 
 function shortCount(count: { readonly count: number; readonly isMore: boolean }): string {

@@ -47,9 +47,12 @@ function Redrives() {
   });
 }
 
+function isCancelled({ reason }: Group): boolean {
+  return reason === "Cancelled";
+}
+
 function shown({ groups, others }: Groups, { again }: Loaded<Groups>) {
   if (groups.length === 0) return html`<${Nothing}>There are no dead letters.<//>`;
-  const isCancelled = ({ reason }: Group) => reason === "Cancelled";
   const failed = groups.filter((group) => !isCancelled(group));
   const cancelled = groups.filter(isCancelled);
   return html`

@@ -11,6 +11,12 @@ const NEXT_STEPS = 64;
 /** Where the search asks between two numbers. */
 const QUARTERS = [1 / 4, 2 / 4, 3 / 4];
 
+/** Between these two numbers is the first run that is young enough. */
+interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
 /**
  * Finds a number behind which all runs of a day are whose messages were enqueued from `since` on, and few others:
  * sequence numbers rise with time. Undefined if the day begins later. A day may have hundreds of thousands of runs, and
@@ -28,17 +34,29 @@ export async function numberBefore(
   };
   const oldest = await tooOld(0);
   if (oldest === undefined) return undefined;
-  let low = oldest;
-  let high = Number.POSITIVE_INFINITY;
-  /** Asks behind these numbers, which rise, and moves `low` and `high` closer to each other. */
-  const ask = async (numbers: readonly number[]): Promise<void> => {
+  /** Asks behind these numbers, which rise. Resolves to a smaller range. */
+  const ask = async ({ low, high }: Range, numbers: readonly number[]): Promise<Range> => {
     const old = await Promise.all(numbers.map(tooOld));
     const firstNew = old.indexOf(undefined);
-    high = numbers[firstNew] ?? high;
-    low = (firstNew === -1 ? old : old.slice(0, firstNew)).at(-1) ?? low;
+    return {
+      low: (firstNew === -1 ? old : old.slice(0, firstNew)).at(-1) ?? low,
+      high: numbers[firstNew] ?? high,
+    };
   };
-  for (let span = CLOSE_ENOUGH; high === Number.POSITIVE_INFINITY; span *= NEXT_STEPS)
-    await ask(STEPS.map((step) => low + step * span));
-  while (high - low > CLOSE_ENOUGH) await ask(QUARTERS.map((part) => low + Math.floor(part * (high - low))));
-  return low;
+  let range: Range = { low: oldest, high: Number.POSITIVE_INFINITY };
+  for (let span = CLOSE_ENOUGH; range.high === Number.POSITIVE_INFINITY; span *= NEXT_STEPS) {
+    const { low } = range;
+    range = await ask(
+      range,
+      STEPS.map((step) => low + step * span),
+    );
+  }
+  while (range.high - range.low > CLOSE_ENOUGH) {
+    const { low, high } = range;
+    range = await ask(
+      range,
+      QUARTERS.map((part) => low + Math.floor(part * (high - low))),
+    );
+  }
+  return range.low;
 }
