@@ -184,8 +184,8 @@ export interface RunTable extends RowCheck {
   /** Lists all runs of a source that are at work. */
   atWork(source: Source): Promise<RunsAtWork>;
   /**
-   * Lists the same runs, and of each only what says whether it holds a slot. So it has also those of whose rows the rest
-   * can't be read.
+   * Lists the same runs, and of each only what says whether it holds a slot. So it has also those of whose rows the
+   * rest can't be read.
    */
   slotsAtWork(source: Source): Promise<SlotsAtWork>;
   /** Lists at most `limit` waiting runs that are due and not in line yet. */
@@ -261,9 +261,9 @@ export interface RunTable extends RowCheck {
    */
   letterRuns(source: Source, keys: readonly RunKey[]): Promise<ReadonlyMap<string, LetterRun>>;
   /**
-   * Gives the last redrives of messages in the dead letter queue of a source, by the same names. Left out are those that
-   * were not redriven, and those whose last run a newer release began. Costs one request for all runs of a day whose
-   * sequence numbers lie within 1,000, and reads no run but the redriven ones.
+   * Gives the last redrives of messages in the dead letter queue of a source, by the same names. Left out are those
+   * that were not redriven, and those whose last run a newer release began. Costs one request for all runs of a day
+   * whose sequence numbers lie within 1,000, and reads no run but the redriven ones.
    */
   lastRedrives(source: Source, keys: readonly RunKey[]): Promise<ReadonlyMap<string, LastRedrive>>;
   /**
@@ -278,13 +278,13 @@ export interface RunTable extends RowCheck {
    */
   noteLetter(run: EarlierRun, letter: NotedLetter): Promise<void>;
   /**
-   * Lists at most `limit` runs of a source, open or closed, whose messages have this id, the newest last; with `after`,
-   * only those behind that run. Ids are the senders' own, so that several messages may have one. Costs one request. A run
-   * that a release began which did not know of this is not found.
+   * Lists at most `limit` runs of a source, open or closed, whose messages have this id, the newest last. Ids are the
+   * senders' own, so that several messages may have one. Costs one request. A run that a release began which did not
+   * know of this is not found.
    */
-  withMessageId(source: Source, messageId: string, limit: number, after?: RunKey): Promise<RunKey[]>;
+  withMessageId(source: Source, messageId: string, limit: number): Promise<RunKey[]>;
   /** Lists runs by the correlation id of their messages, as `withMessageId` does by their ids. */
-  withCorrelationId(source: Source, correlationId: string, limit: number, after?: RunKey): Promise<RunKey[]>;
+  withCorrelationId(source: Source, correlationId: string, limit: number): Promise<RunKey[]>;
   /**
    * Lists at most `limit` dead letters of a source, or of a module, a reason and a group alone, in the order of these,
    * and the newest of each group first; with `after`, only those behind that one. Fewer are the last ones. They are
@@ -304,13 +304,13 @@ export interface RunTable extends RowCheck {
   failureGroups(source: Source, module: string | undefined, limit: number): Promise<CountedGroups>;
   /**
    * Lists at most `limit` closed runs of a source whose messages were enqueued on the UTC day of the time `day`, the
-   * newest last; with `after`, only those behind that run, and with `below`, only those whose sequence numbers are below
-   * it. Fewer are the last ones.
+   * newest last; with `after`, only those behind that run, and with `below`, only those whose sequence numbers are
+   * below it. Fewer are the last ones.
    */
   closedRuns(source: Source, day: EpochMs, limit: number, after?: RunKey, below?: number): Promise<ClosedRun[]>;
   /**
-   * Gives the first run of a source, open or closed, whose message was enqueued on the UTC day of the time `day` and has
-   * a sequence number above this one. Costs one request, which reads a key alone.
+   * Gives the first run of a source, open or closed, whose message was enqueued on the UTC day of the time `day` and
+   * has a sequence number above this one. Costs one request, which reads a key alone.
    */
   runBehind(source: Source, day: EpochMs, sequenceNumber: number): Promise<Omit<RunKey, "source"> | undefined>;
   /**

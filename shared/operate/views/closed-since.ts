@@ -11,8 +11,8 @@ const NEXT_STEPS = 64;
 /** Where the search asks between two numbers. */
 const QUARTERS = [1 / 4, 2 / 4, 3 / 4];
 
-/** Between these two numbers is the first run that is young enough. */
-interface Range {
+/** The number that is looked for is `low` or above, and below `high`. */
+interface Between {
   readonly low: number;
   readonly high: number;
 }
@@ -34,8 +34,8 @@ export async function numberBefore(
   };
   const oldest = await tooOld(0);
   if (oldest === undefined) return undefined;
-  /** Asks behind these numbers, which rise. Resolves to a smaller range. */
-  const ask = async ({ low, high }: Range, numbers: readonly number[]): Promise<Range> => {
+  /** Asks behind these numbers, which rise, and gives two that are closer to each other. */
+  const ask = async ({ low, high }: Between, numbers: readonly number[]): Promise<Between> => {
     const old = await Promise.all(numbers.map(tooOld));
     const firstNew = old.indexOf(undefined);
     return {
@@ -43,20 +43,20 @@ export async function numberBefore(
       high: numbers[firstNew] ?? high,
     };
   };
-  let range: Range = { low: oldest, high: Number.POSITIVE_INFINITY };
-  for (let span = CLOSE_ENOUGH; range.high === Number.POSITIVE_INFINITY; span *= NEXT_STEPS) {
-    const { low } = range;
-    range = await ask(
-      range,
+  let between: Between = { low: oldest, high: Number.POSITIVE_INFINITY };
+  for (let span = CLOSE_ENOUGH; between.high === Number.POSITIVE_INFINITY; span *= NEXT_STEPS) {
+    const { low } = between;
+    between = await ask(
+      between,
       STEPS.map((step) => low + step * span),
     );
   }
-  while (range.high - range.low > CLOSE_ENOUGH) {
-    const { low, high } = range;
-    range = await ask(
-      range,
+  while (between.high - between.low > CLOSE_ENOUGH) {
+    const { low, high } = between;
+    between = await ask(
+      between,
       QUARTERS.map((part) => low + Math.floor(part * (high - low))),
     );
   }
-  return range.low;
+  return between.low;
 }
