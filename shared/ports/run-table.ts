@@ -278,13 +278,13 @@ export interface RunTable extends RowCheck {
    */
   noteLetter(run: EarlierRun, letter: NotedLetter): Promise<void>;
   /**
-   * Lists at most `limit` runs of a source, open or closed, whose messages have this id, the newest last. Ids are the
-   * senders' own, so that several messages may have one. Costs one request. A run that a release began which did not
-   * know of this is not found.
+   * Lists at most `limit` runs of a source, open or closed, whose messages have this id, the newest last; with `after`,
+   * only those behind that run. Ids are the senders' own, so that several messages may have one. Costs one request. A run
+   * that a release began which did not know of this is not found.
    */
-  withMessageId(source: Source, messageId: string, limit: number): Promise<RunKey[]>;
+  withMessageId(source: Source, messageId: string, limit: number, after?: RunKey): Promise<RunKey[]>;
   /** Lists runs by the correlation id of their messages, as `withMessageId` does by their ids. */
-  withCorrelationId(source: Source, correlationId: string, limit: number): Promise<RunKey[]>;
+  withCorrelationId(source: Source, correlationId: string, limit: number, after?: RunKey): Promise<RunKey[]>;
   /**
    * Lists at most `limit` dead letters of a source, or of a module, a reason and a group alone, in the order of these,
    * and the newest of each group first; with `after`, only those behind that one. Fewer are the last ones. They are

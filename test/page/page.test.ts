@@ -157,7 +157,6 @@ describe("a view", () => {
     expect(new URL(page.url()).pathname).toBe("/api/ui/search");
     await page.getByRole("link", { name: "First page" }).click();
     await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(100);
-    expect(await seriousFaults(page)).toEqual([]);
   });
 
   it("stays where it is under the pointer if a row is selected", async () => {
