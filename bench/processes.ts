@@ -33,6 +33,8 @@ export interface Program {
 /** Keeps the processes and the directories of one bench, and ends them with the bench. */
 export class Processes {
   readonly #parts = new Set<Part>();
+  /** Those that are not ready yet. Another one may fail meanwhile, which ends the bench. */
+  readonly #starting = new Set<Promise<Part>>();
   readonly #directories: string[] = [];
   readonly #others: (() => Promise<unknown>)[] = [];
   readonly #nodeOptions: string;
@@ -56,7 +58,7 @@ export class Processes {
     const preload = `--import=${pathToFileURL(distFile("bench/report-peak-memory.js")).href}`;
     const measured =
       options.measureMemory === true ? { NODE_OPTIONS: `${preload} ${this.#nodeOptions}`, ...ALLOCATOR } : {};
-    const part = await startPart({
+    const starting = startPart({
       name: options.name,
       program: distFile(options.program),
       args: options.args ?? [],
@@ -67,8 +69,12 @@ export class Processes {
         if (peak) said.emit("peak", Number(peak[1]) / 1024);
         else options.onLine?.(line);
       },
+    }).then((part) => {
+      this.#parts.add(part);
+      return part;
     });
-    this.#parts.add(part);
+    this.#starting.add(starting);
+    const part = await starting.finally(() => this.#starting.delete(starting));
     void part.died.then((words) => this.#fail(new Error(words)));
     return {
       pid: part.pid,
@@ -95,6 +101,7 @@ export class Processes {
 
   /** Ends the processes that still run, the last one first, and removes the directories. */
   async stopAll(): Promise<void> {
+    await Promise.allSettled(this.#starting);
     for (const part of [...this.#parts].toReversed()) await part.stop();
     this.#parts.clear();
     for (const stop of this.#others) await stop();
