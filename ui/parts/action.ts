@@ -154,16 +154,18 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
   const { step, isBusy, round, problem } = state;
   // What was ordered can't be taken back, so that its answer is waited for.
   const isOrdered = isBusy && step === "tried";
+  // An effect of each state would come later than the words that the person sees.
+  const mustStay = useRef(false);
+  mustStay.current = isOrdered;
   useEffect(() => {
-    if (!isOrdered) return undefined;
     const keepOpen = (event: KeyboardEvent) => {
-      if (event.key !== "Escape") return;
+      if (event.key !== "Escape" || !mustStay.current) return;
       event.preventDefault();
       if (deed.rounds) stop();
     };
     addEventListener("keydown", keepOpen);
     return () => removeEventListener("keydown", keepOpen);
-  }, [isOrdered]);
+  }, [deed]);
   const refuseToClose = (event: Event) => {
     if (isOrdered) event.preventDefault();
   };
