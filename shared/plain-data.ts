@@ -24,3 +24,11 @@ export function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   }
   return value;
 }
+
+/** Leaves out what is undefined. */
+export function present<Fields extends object>(fields: Fields) {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only fields that may be missing are left out.
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [Name in keyof Fields]: Exclude<Fields[Name], undefined>;
+  };
+}

@@ -80,6 +80,7 @@ export class ProgramOutput {
 
 /** The app's usual schedule, which the bare calls have, too. */
 const TICKS_PER_MINUTE = 6;
+
 /** Watches a program during some quiet minutes, and then while messages are accepted and settled. */
 export async function watchProgram(
   bench: ClusterBench,

@@ -6,7 +6,7 @@ import { withDoing } from "../doing.ts";
 import { end } from "../end.ts";
 import { withTarget } from "../target/flags.ts";
 import { withOutput } from "../text/output.ts";
-import { timeOrAgo } from "../time-or-ago.ts";
+import { refuseEmptySpan, timeOrAgo } from "../time-or-ago.ts";
 
 /** So many may be listed at once. */
 const MOST = 1_000;
@@ -31,8 +31,7 @@ export function addDead(program: Command): void {
     .option("--after <run>", "only those behind this one, where an earlier list ended")
     .addHelpText("after", LS_HELP)
     .action((flags, command) => {
-      if (flags.since !== undefined && flags.until !== undefined && flags.since >= flags.until)
-        command.error("error: nothing can be between --since and --until, because --until is not later");
+      refuseEmptySpan(command, flags);
       return end(async () => (await import("./ls.ts")).listLetters(flags));
     });
   withOutput(withTarget(dead.command("show")))

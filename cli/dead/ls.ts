@@ -1,5 +1,6 @@
 import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
 import type { LettersListed } from "../../shared/operate/views/dead-letters.ts";
+import { present } from "../../shared/plain-data.ts";
 import type { NotedLetter } from "../../shared/run/dead-letter.ts";
 import { runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
@@ -37,12 +38,7 @@ export async function listLetters({ limit, after, output, ...flags }: Flags): Pr
     const operator = makeOperator(target.deps, target.log);
     const last = after === undefined ? undefined : await letterNamed(operator, after);
     const { exitCode, since, until } = flags;
-    const wanted = {
-      ...wantedOf(flags),
-      ...(exitCode === undefined ? {} : { exitCode }),
-      ...(since === undefined ? {} : { since }),
-      ...(until === undefined ? {} : { until }),
-    };
+    const wanted = { ...wantedOf(flags), ...present({ exitCode, since, until }) };
     const { letters, scanned, next } = await operator.deadLetters(wanted, { limit, after: last });
     if (letters.length === 0 && flags.module !== undefined) refuseUnknown(moduleOf(flags.module), target.deps.modules);
     // A list that is whole comes by its ends. The pages of a longer one come as the rows are ordered.

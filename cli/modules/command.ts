@@ -16,7 +16,9 @@ export function addModules(program: Command): void {
     .description("Prints a module as its file is now, with every default filled in, as JSON.")
     .addHelpText(
       "after",
-      "\nA running Dispatcher goes on with what it read before, until it has taken the changed file.\nThe status says if it has another form of a file.",
+      `
+A running Dispatcher goes on with what it read before, until it has taken the changed file.
+The status says if it has another form of a file.`,
     )
     .action((name, flags) => end(async () => (await import("./show.ts")).showModule(name, flags)));
   withDoing(withTarget(modules.command("pause")))

@@ -6,7 +6,7 @@ import { end } from "../end.ts";
 import { withTarget } from "../target/flags.ts";
 import { withJson, withOutput } from "../text/output.ts";
 import { STATUS_WORDS, statusOf, statusWord } from "../text/status-words.ts";
-import { timeOrAgo } from "../time-or-ago.ts";
+import { refuseEmptySpan, timeOrAgo } from "../time-or-ago.ts";
 
 const A_RUN = `
 A run is given by its id, such as thumbnails:42:1732400000000, or by the id or the correlation id of
@@ -99,8 +99,7 @@ A list by module, status or time may have to read many rows. It then says how fa
         command.error(`error: no run that is over can be ${flags.status}, so leave out --closed or --status`);
       if (flags.exitCode !== undefined && OPEN_STATUSES.map(statusWord).some((open) => open === flags.status))
         command.error(`error: a run that is ${flags.status} has no exit code, so leave out --exit-code or --status`);
-      if (flags.since !== undefined && flags.until !== undefined && flags.since >= flags.until)
-        command.error("error: nothing can be between --since and --until, because --until is not later");
+      refuseEmptySpan(command, flags);
       const { status: word, ...others } = flags;
       const wanted = word === undefined ? others : { ...others, status: statusOf(word) };
       return end(async () => (await import("./ls.ts")).listRuns(wanted));

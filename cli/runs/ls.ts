@@ -2,6 +2,7 @@ import type { Operator } from "../../shared/operate/operator.ts";
 import { lastLines } from "../../shared/operate/views/last-lines.ts";
 import { asListed, type RunListed } from "../../shared/operate/views/listed.ts";
 import { isForClosed, isWanted, type RunsWanted } from "../../shared/operate/views/runs.ts";
+import { present } from "../../shared/plain-data.ts";
 import { attemptsHad, type ClosedRun, type Run } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import type { Target } from "../target/open-target.ts";
@@ -50,12 +51,7 @@ async function readRuns(
   const { messageId, closed, limit, after, module, status, source, exitCode, since, until } = flags;
   const wanted = {
     ...(closed ? { which: "closed" as const } : {}),
-    ...(module === undefined ? {} : { module }),
-    ...(status === undefined ? {} : { status }),
-    ...(source === undefined ? {} : { source }),
-    ...(exitCode === undefined ? {} : { exitCode }),
-    ...(since === undefined ? {} : { since }),
-    ...(until === undefined ? {} : { until }),
+    ...present({ module, status, source, exitCode, since, until }),
   };
   if (messageId !== undefined) {
     const found = await operator.find(messageId);

@@ -13,7 +13,8 @@ export interface Column<Row> {
   readonly drop?: number;
   /**
    * A column of sentences, which comes last. It takes several lines if it has to. If little room is left beside the
-   * others, or too little for one of its words, it stands below its row. It is left out if no row has anything to say, which is empty text.
+   * others, or too little for one of its words, it stands below its row. It is left out if no row has anything to say,
+   * which is empty text.
    */
   readonly wraps?: true;
 }

@@ -41,8 +41,8 @@ export function countText({ count, isMore }: { readonly count: number; readonly 
   return isMore ? `${count} or more` : String(count);
 }
 
-/** Writes how many there are in a minute, if one takes so long. */
-export function perMinuteText(eachMs: number): string {
+/** Writes how many there are in a minute, if one takes so long, and a whole number of ten or more by `write`. */
+export function perMinuteText(eachMs: number, write: (whole: number) => string = String): string {
   const perMinute = 60_000 / eachMs;
-  return perMinute < 9.95 ? perMinute.toFixed(1) : String(Math.round(perMinute));
+  return perMinute < 9.95 ? perMinute.toFixed(1) : write(Math.round(perMinute));
 }

@@ -409,7 +409,7 @@ export const lettersPage = named(
   z.object({
     letters: list(letter),
     scanned: count.describe("how many letters were read for it"),
-    next: z.string().optional().describe("give it as `after` for the next page"),
+    next: z.string().optional().describe("give it as `after` for the next page, which a short page may have too"),
   }),
 );
 export const letterShown = named(

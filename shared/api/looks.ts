@@ -3,6 +3,7 @@ import { shownFinding } from "../operate/audit/finding.ts";
 import { subjectOf } from "../operate/audit/subject.ts";
 import { jobYaml } from "../operate/views/job.ts";
 import { mapFound } from "../operate/views/sought.ts";
+import { present } from "../plain-data.ts";
 import type { NotedLetter } from "../run/dead-letter.ts";
 import { REASONS } from "../run/reasons.ts";
 import { CLOSED_STATUSES, type ClosedRun, OPEN_STATUSES, type Run, type RunKey, runId } from "../run/run.ts";
@@ -176,7 +177,7 @@ export const LOOKS: readonly Route[] = [
   look({
     path: "/dead-letters",
     name: "listDeadLetters",
-    says: "Lists dead letters by source, module, reason and group, the newest of each group first. A page may be short, and yet have a next one.",
+    says: "Lists dead letters by source, module, reason and group, the newest of each group first, page by page.",
     params: nothing,
     query: z.strictObject({
       module: moduleFilter,
@@ -301,12 +302,4 @@ function withId<Any extends Run | ClosedRun>(run: Any) {
 
 function letterWithId<Letter extends NotedLetter>(letter: Letter) {
   return { ...letter, id: runId(letter) };
-}
-
-/** Leaves out what is undefined. */
-function present<Fields extends object>(fields: Fields) {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only fields that may be missing are left out.
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [Name in keyof Fields]: Exclude<Fields[Name], undefined>;
-  };
 }

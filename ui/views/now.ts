@@ -121,7 +121,7 @@ function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
       ${limit && html`<${Chip} tone="wait">${limit.places === 0 ? "paused" : `limited to ${limit.places}`}<//>`}
       ${!limit && places === 0 && html`<${Chip} tone="plain">no places<//>`} ${trip && html`<${Chip} tone="bad">tripped<//>`} ${gate && html`<${Chip} tone="bad">gate shut<//>`}
       ${fileMistakes.length > 0 && html`<${Chip} tone="bad">file is wrong<//>`}
-      ${isOtherForm && html`<${Chip} tone="wait">file not taken everywhere<//>`}
+      ${isOtherForm && html`<${Chip} tone="wait">another form in force<//>`}
       ${isFileGone(status) && html`<${Chip} tone="bad">file is gone<//>`}
       ${causes.map(([cause, many]) => html`<${Chip} tone="wait">${cause} ${many}<//>`)}
     </span>
@@ -175,7 +175,7 @@ function LastHour({ module: { ends, lately } }: { readonly module: ModuleStatus 
   const { eachMs } = paceOf(ends, now());
   return html`
     <${Sparkline} lately=${lately} />
-    ${eachMs !== undefined && html`<div class="under">${perMinuteText(eachMs)} a minute</div>`}
+    ${eachMs !== undefined && html`<div class="under">${perMinuteText(eachMs, countText)} a minute</div>`}
   `;
 }
 

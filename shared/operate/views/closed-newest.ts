@@ -78,7 +78,7 @@ export function newestFirst(
         found.push(...page.toReversed());
         top = from + 1;
         if (page.length < size / 4) size *= 4;
-        // As many numbers as have what is left to find, if they are as close together.
+        // The runs that are left to find take so many numbers, if they lie as close together as these.
         else size = Math.ceil(((most - found.length) * size) / page.length);
       }
     }

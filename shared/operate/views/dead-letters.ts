@@ -8,6 +8,7 @@ import { type ClosedRun, type ClosedStatus, type RunKey, runId } from "../../run
 import { sourceKey } from "../../run/source.ts";
 import { isLetterStamp } from "../../run/stamp.ts";
 import { runsNamed } from "../run-named.ts";
+import { MOST_SCANNED, ROWS_AT_ONCE } from "./scanning.ts";
 import { type Sought, sought } from "./sought.ts";
 
 /** Which dead letters a list has: by default all. */
@@ -28,10 +29,6 @@ export interface LettersPage {
   /** The letter behind which the next page begins. Undefined after the last page. */
   readonly next: NotedLetter | undefined;
 }
-
-/** Letters that are read for one page at most, if few of them are wanted. */
-const MOST_SCANNED = 5_000;
-const ROWS_AT_ONCE = 1_000;
 
 /**
  * Lists at most `limit` dead letters of all sources: source by source, by module, reason and group, and the newest of

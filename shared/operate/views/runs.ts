@@ -8,6 +8,7 @@ import { sourcesNamed } from "../run-named.ts";
 import { type Given, newestFirst } from "./closed-newest.ts";
 import { readCursor, writeCursor } from "./cursor.ts";
 import { asListed, type RunListed } from "./listed.ts";
+import { MOST_SCANNED, ROWS_AT_ONCE } from "./scanning.ts";
 
 /** Which runs are wanted; by default all that are open. */
 export interface RunsWanted {
@@ -34,9 +35,6 @@ export interface RunsPage {
   readonly next: string | undefined;
 }
 
-/** Rows that are read for one page at most, if few of them are wanted. */
-const MOST_SCANNED = 5_000;
-const ROWS_AT_ONCE = 1_000;
 const DAY_MS = 24 * 3_600_000;
 /** Closed runs are looked for on so many days at most. */
 const MOST_DAYS = 400;
