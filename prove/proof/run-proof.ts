@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
+import { untilAtRest } from "../audit/at-rest.ts";
 import { audit, type Finding, type Records } from "../audit/audit.ts";
 import { readRecords } from "../audit/read-records.ts";
 import { factsOf, isFirstCall } from "../faults/edges.ts";
@@ -93,10 +94,24 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
     injector = new FaultInjector(options.plan, stage.replicas, (line) => options.onLine("proof", line));
     const { sent, outages, outagesLeft } = await carryOut(options, stage, injector, startedAt);
     injector.end();
-    const { records, findings } = await untilAtRest(options, stage, sent);
+    let said = "";
+    const { records, findings } = await untilAtRest(
+      async () => {
+        const records = await readRecords(stage.servers, sent);
+        return { records, findings: audit(records) };
+      },
+      {
+        patienceMs: options.patienceMs,
+        onMoving: ([first, ...others]) => {
+          const words = `not at rest yet, ${others.length + 1} left, such as ${first?.about}: ${first?.what}`;
+          if (words !== said) options.onProgress(words);
+          said = words;
+        },
+      },
+    );
     return {
       records,
-      findings,
+      findings: [...findings, ...(await stage.leaks())],
       faultCounts: injector.callFaults.counts,
       left: injector.callFaults.left.filter((fault) => options.plan.callFaults.includes(fault)),
       randomFaultsLeft: injector.randomFaultsLeft,
@@ -215,26 +230,5 @@ async function carryOut(
   } finally {
     await probes.stop();
     await client.close();
-  }
-}
-
-/** Reads the records again and again until nothing in them is open or left over, or the patience is over. */
-async function untilAtRest(
-  options: ProofOptions,
-  stage: Stage,
-  sent: readonly PlannedMessage[],
-): Promise<{ readonly records: Records; readonly findings: readonly Finding[] }> {
-  const deadline = performance.now() + options.patienceMs;
-  let last = "";
-  for (;;) {
-    const records = await readRecords(stage.servers, sent);
-    const findings = audit(records);
-    const moving = findings.filter(({ kind }) => kind === "open" || kind === "orphan");
-    if (moving.length === 0 || performance.now() > deadline)
-      return { records, findings: [...findings, ...(await stage.leaks())] };
-    const said = `not at rest yet, ${moving.length} left, such as ${moving[0]?.about}: ${moving[0]?.what}`;
-    if (said !== last) options.onProgress(said);
-    last = said;
-    await sleep(1_000);
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ServiceBusClient } from "@azure/service-bus";
+import { untilAtRest } from "../audit/at-rest.ts";
 import { audit, type Finding, type Records } from "../audit/audit.ts";
 import { readRecords } from "../audit/read-records.ts";
 import { FaultInjector } from "../faults/fault-injector.ts";
@@ -76,16 +77,14 @@ export async function runStorm(options: StormOptions): Promise<StormResult> {
       },
       say: onProgress,
     });
-    let records = await readRecords(stage.servers, sent);
-    await until(async () => {
-      records = await readRecords(stage.servers, sent);
-      return audit(records).every(({ kind }) => kind !== "open" && kind !== "orphan");
-    });
+    const look = async () => {
+      const records = await readRecords(stage.servers, sent);
+      return { records, findings: audit(records) };
+    };
+    const { records, findings } = await untilAtRest(look, { patienceMs });
     return {
       records,
-      findings: [...audit(records), ...(await stage.leaks())].filter(
-        (finding) => storm.allows?.(finding, records) !== true,
-      ),
+      findings: [...findings, ...(await stage.leaks())].filter((finding) => storm.allows?.(finding, records) !== true),
       checks: finalChecks(records),
       deaths,
       seconds: (performance.now() - startedAt) / 1000,

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { untilAtRest } from "../audit/at-rest.ts";
 import { audit, type Finding } from "../audit/audit.ts";
 import { startStage } from "../stage/stage.ts";
 import type { Builds } from "./build-app.ts";
@@ -10,7 +11,6 @@ import type { Scenario } from "./twin.ts";
 const LOCK_MS = 5_000;
 /** How long nothing may move before everything counts as at rest, because something may be due a little later. */
 const REST_MS = 6_000;
-const LOOK_MS = 500;
 /** How long a story may take. */
 const STORY_MS = 120_000;
 
@@ -54,11 +54,12 @@ export async function play(
     const look = async () => {
       const records = await scene.records();
       const found = [...audit(records), ...((await scenario.alsoFinds?.(scene, records)) ?? [])];
-      return found.filter((finding) => scenario.forgives?.(finding, records) !== true);
+      return { findings: found.filter((finding) => scenario.forgives?.(finding, records) !== true) };
     };
-    const findings = [...(await atRest(look, patienceMs)), ...(await stage.leaks())];
+    const { findings } = await untilAtRest(look, { patienceMs, restMs: REST_MS });
+    const leaks = await stage.leaks();
     if (deaths.length > 0) throw new Error(`a replica ended by itself: ${deaths.join("\n")}`);
-    return { findings, seconds: Math.round((performance.now() - startedAt) / 1000) };
+    return { findings: [...findings, ...leaks], seconds: Math.round((performance.now() - startedAt) / 1000) };
   } finally {
     await stage.close();
   }
@@ -71,20 +72,4 @@ async function inTime(story: Promise<void>): Promise<void> {
     throw new Error(`the story did not end within ${STORY_MS / 1000} s`);
   });
   await Promise.race([story, late]).finally(() => done.abort());
-}
-
-/**
- * Looks again and again until nothing has moved for a while, or the patience is over. Resolves to what was found last.
- */
-async function atRest(look: () => Promise<Finding[]>, patienceMs: number): Promise<Finding[]> {
-  const deadline = performance.now() + patienceMs;
-  let restingSince: number | undefined;
-  for (;;) {
-    const findings = await look();
-    const now = performance.now();
-    const isMoving = findings.some(({ kind }) => kind === "open" || kind === "orphan");
-    restingSince = isMoving ? undefined : (restingSince ?? now);
-    if (now > deadline || (restingSince !== undefined && now - restingSince >= REST_MS)) return findings;
-    await sleep(LOOK_MS);
-  }
 }
