@@ -110,12 +110,15 @@ const HOW_MANY = {
 } as const;
 
 /** Dead letters that have something in common: a group, or what the filters of their list say. */
-interface Alike {
+export interface Alike {
   readonly group?: string;
   readonly module?: string;
   readonly reason?: string;
+  readonly exitCode?: number;
+  readonly since?: string;
+  readonly until?: string;
 }
-type Letters = Alike | { readonly runs: readonly string[] };
+export type Letters = Alike | { readonly runs: readonly string[] };
 
 function wordsOf(verb: string, which: Letters): string {
   if (!("runs" in which)) return `${verb} ${which.group === undefined ? "all that match" : "the group"}`;

@@ -65,17 +65,14 @@ function addRedrive(dead: Command): void {
     .option("--module <name>", MODULE_SAYS)
     .option("--reason <reason>", "with this reason, by whomever they were dead-lettered")
     .option("--group <id...>", "of these failure groups, as dead groups lists them: one after the other")
-    .addOption(
-      new Option("--exit-code <n>", "of all failure groups with this exit code")
-        .argParser(wholeNumber(0, 255))
-        .conflicts(["group", "run"]),
-    )
+    .option("--exit-code <n>", "with this exit code", wholeNumber(0, 255))
     .option("--message-id <id...>", "of the messages with these ids")
     .addOption(
       new Option("--run <run...>", "of these runs, by their ids or ids of their messages").conflicts([
         "module",
         "reason",
         "group",
+        "exitCode",
         "messageId",
         "since",
         "until",
@@ -91,7 +88,8 @@ function addRedrive(dead: Command): void {
     .option("--replica-is-kept", "you keep a replica awake meanwhile: see below")
     .addHelpText("after", REDRIVE_HELP)
     .action((flags, command) => {
-      if (!flags.wait && ((flags.group?.length ?? 0) > 1 || flags.exitCode !== undefined))
+      refuseEmptySpan(command, flags);
+      if (!flags.wait && (flags.group?.length ?? 0) > 1)
         command.error("error: several groups are redriven one after the other, so leave out --no-wait");
       if (
         [...CHOICES, "exitCode", "messageId", "since", "until", "all"].every(

@@ -1,4 +1,5 @@
 import type { DeadLetterFound } from "../../shared/operate/views/dead-letters.ts";
+import { isSameId } from "../../shared/run/run.ts";
 import { Refusal } from "../refusal.ts";
 import { redrivenText } from "../runs/redriven-text.ts";
 
@@ -32,19 +33,14 @@ function whyNot(found: Exclude<DeadLetterFound, FoundLetter>, run: string): stri
     case "newer row":
       return "a newer release of the Dispatcher wrote its row. Use that release's command";
     case "open":
-      if (isAnother(found.id, run)) return `it was ${redrivenText({ id: found.id, status: "open" })}`;
+      if (!isSameId(found.id, run)) return `it was ${redrivenText({ id: found.id, status: "open" })}`;
       return "its run is open, and its message is not settled yet";
     case "other end":
-      if (isAnother(found.id, run)) return `it was ${redrivenText(found)}`;
+      if (!isSameId(found.id, run)) return `it was ${redrivenText(found)}`;
       return found.status === "lost"
         ? "its message is gone from the bus, and the Dispatcher did not dead-letter it"
         : `its message was not dead-lettered, because its run ${found.status}`;
     default:
       return found satisfies never;
   }
-}
-
-/** Whether these ids are of two runs. A source may be written in capitals or not. */
-function isAnother(id: string, run: string): boolean {
-  return id.toLowerCase() !== run.toLowerCase();
 }

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { commandText, flag } from "../../shared/api/command-text.ts";
 import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
 import type { RedrivePlan, Redriving } from "../../shared/operate/redrive-letters.ts";
+import { present } from "../../shared/plain-data.ts";
 import { MOST_IN_FRONT } from "../../shared/redrive/carry-out.ts";
 import { nameOfRun } from "../../shared/run/dead-letter.ts";
 import {
@@ -29,8 +30,6 @@ import { moduleOf } from "./wanted.ts";
 
 /** How often it is asked how far a redrive came. */
 const LOOK_EVERY_MS = 500;
-/** More groups are not looked through for an exit code. */
-const MOST_GROUPS = 1_000;
 
 interface ChoiceFlags {
   readonly module?: string;
@@ -71,7 +70,7 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
     const operator = makeOperator(target.deps, target.log);
     const runs = [];
     for (const id of flags.run ?? []) runs.push(await oneRun(operator, id));
-    const wanted = await wantedBy(operator, flags, runs);
+    const wanted = wantedBy(flags, runs);
     const plans = await during("looking through the dead letter queues", (show) => planAll(operator, wanted, show));
     const count = plans.reduce((sum, { letters }) => sum + letters, 0);
     for (const plan of plans) for (const line of planLines(plan)) printText(line);
@@ -193,41 +192,20 @@ async function planAll(
   return plans;
 }
 
-/**
- * Says which letters are wanted: group by group if groups are chosen, because one redrive takes one group or any. The
- * letters of an exit code are those of its groups.
- */
-export async function wantedBy(
-  operator: Operator,
-  flags: ChoiceFlags,
-  runs: readonly RunKey[],
-): Promise<readonly RedriveWanted[]> {
+/** Says which letters are wanted: group by group if groups are chosen, because one redrive takes one group or any. */
+export function wantedBy(flags: ChoiceFlags, runs: readonly RunKey[]): readonly RedriveWanted[] {
   const { module, reason, group, exitCode, messageId, since, until } = flags;
-  const wanted = {
-    ...(module === undefined ? {} : { module: moduleOf(module) }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(messageId === undefined ? {} : { messageIds: messageId }),
-    ...(runs.length === 0 ? {} : { runs: runs.map(nameOfRun) }),
-    ...(since === undefined ? {} : { since }),
-    ...(until === undefined ? {} : { until }),
-  };
-  const groups = exitCode === undefined ? group : await groupsEndedWith(operator, exitCode, wanted.module);
-  if (groups === undefined) return [wanted];
-  return [...new Set(groups.map((id) => id.toLowerCase()))].map((id) => ({ ...wanted, group: id }));
-}
-
-/** Gives the ids of the failure groups of an exit code. Each group has one. */
-export async function groupsEndedWith(
-  operator: Pick<Operator, "deadGroups">,
-  exitCode: number,
-  module: string | undefined,
-): Promise<readonly string[]> {
-  const { groups, others } = await operator.deadGroups({ module, limit: MOST_GROUPS });
-  if (others > 0)
-    throw new Refusal(
-      `There are more than ${MOST_GROUPS} failure groups, too many to look for an exit code. Choose a --module too, or groups by --group.`,
-    );
-  return groups.filter((group) => group.exitCode === exitCode).map(({ id }) => id);
+  const wanted = present({
+    module: module === undefined ? undefined : moduleOf(module),
+    reason,
+    exitCode,
+    messageIds: messageId,
+    runs: runs.length === 0 ? undefined : runs.map(nameOfRun),
+    since,
+    until,
+  });
+  if (group === undefined) return [wanted];
+  return [...new Set(group.map((id) => id.toLowerCase()))].map((id) => ({ ...wanted, group: id }));
 }
 
 /** What a redrive would do, for a person. */

@@ -6,6 +6,7 @@ import type { Doing } from "../operate/by.ts";
 import type { LettersChosen } from "../operate/chosen-letters.ts";
 import { FORCED_OUTCOMES } from "../operate/forced-outcome.ts";
 import type { Answers } from "../operate/operator.ts";
+import { present } from "../plain-data.ts";
 import { REASONS } from "../run/reasons.ts";
 import { DEFAULT_PER_SECOND } from "../run/redrive.ts";
 import { acted, purged, redriven } from "./answers.ts";
@@ -14,13 +15,12 @@ import { commandText, flag } from "./command-text.ts";
 import { letterOf } from "./letter-of.ts";
 import { ProblemError } from "./problem.ts";
 import { deed, type Room, type Route } from "./route.ts";
+import { LAST_TIME, TIME_IN_REQUEST, timeInCommand, timeInRequest, withTimes } from "./time-span.ts";
 
 /** So many things may be named in one action. */
 const MOST_NAMED = 1_000;
 /** So many letters are looked for at once. */
 const AT_ONCE = 16;
-/** The largest time that a date can have. */
-const LAST_TIME = 8.64e15;
 /** Longer than a limit would ever be meant to hold. */
 const LONGEST_MS = 366 * 86_400_000;
 
@@ -162,27 +162,41 @@ export const DEEDS: readonly Route[] = [
         module: z.string().max(63).optional().describe("- for messages that no module took"),
         reason: z.string().min(1).max(128).optional(),
         group: z.string().min(1).max(64).optional(),
+        exitCode: z.int().min(0).max(255).optional().describe("of the last attempt"),
         runs: names.optional().describe("the ids of their runs"),
+        since: timeInRequest.describe(`only those that failed from then on: ${TIME_IN_REQUEST}`),
+        until: timeInRequest.describe("only those that failed before, likewise"),
         most: z.int().min(1).max(1_000_000_000).optional().describe("so many of each source at most"),
         perSecond: z.int().min(1).max(1_000).default(DEFAULT_PER_SECOND),
       })
-      .refine(({ module, reason, group, runs }) => [module, reason, group, runs].some((one) => one !== undefined), {
-        message: "choose what to redrive, by group, runs, reason or module",
-      }),
+      .refine(
+        ({ module, reason, group, exitCode, runs, since, until }) =>
+          [module, reason, group, exitCode, runs, since, until].some((one) => one !== undefined),
+        { message: "choose what to redrive, by group, exit code, runs, time, reason or module" },
+      ),
     answer: redriven,
-    async take({ operator }, { body: { module, reason, group, runs, most, perSecond, ...how } }, caller) {
-      const wanted = {
-        ...(module === undefined ? {} : { module: module === "-" ? "" : module }),
-        ...(reason === undefined ? {} : { reason }),
-        ...(group === undefined ? {} : { group: group.toLowerCase() }),
-        ...(runs === undefined ? {} : { runs: runs.map((run) => run.toLowerCase()) }),
-      };
+    async take({ operator, clock }, { body: { most, perSecond, why, dryRun, ...chosen } }, caller) {
+      const how = { why, dryRun };
+      const { module, reason, group, exitCode, runs } = chosen;
+      const { since, until } = withTimes(chosen, clock.now());
+      const wanted = present({
+        module: module === "-" ? "" : module,
+        reason,
+        group: group?.toLowerCase(),
+        exitCode,
+        runs: runs?.map((run) => run.toLowerCase()),
+        since,
+        until,
+      });
       const flags = [
         ...flag("group", group),
         ...flag("reason", reason),
+        ...flag("exit-code", exitCode?.toString()),
         ...flag("module", module),
         ...(runs === undefined ? [] : ["--run", ...runs]),
-        ...flag("most", most === undefined ? undefined : String(most)),
+        ...flag("since", timeInCommand(chosen.since)),
+        ...flag("until", timeInCommand(chosen.until)),
+        ...flag("most", most?.toString()),
         ...(perSecond === DEFAULT_PER_SECOND ? [] : flag("rate", String(perSecond))),
       ];
       const command = commandText(["dead", "redrive", ...flags], how);

@@ -1,4 +1,5 @@
 import type { DeadLetterFound } from "../operate/views/dead-letters.ts";
+import { isSameId } from "../run/run.ts";
 import { ProblemError } from "./problem.ts";
 import type { Room } from "./route.ts";
 
@@ -16,7 +17,7 @@ export async function letterOf(
     throw new ProblemError("newer-release", `A newer release wrote the row of run ${id}. Ask that release.`);
   if (found.kind === "ambiguous name")
     throw new ProblemError("conflict", "A queue and a subscription share this name, and each has such a run.");
-  if ((found.kind === "open" || found.kind === "other end") && found.id.toLowerCase() !== id.toLowerCase()) {
+  if ((found.kind === "open" || found.kind === "other end") && !isSameId(found.id, id)) {
     const said =
       found.kind === "open"
         ? `is redriven now, as run ${found.id}`

@@ -13,7 +13,7 @@ import { letterOf } from "./letter-of.ts";
 import { ProblemError } from "./problem.ts";
 import { look, type Room, type Route } from "./route.ts";
 import { shownContent } from "./shown-content.ts";
-import { TIME_IN_QUERY, timeInQuery, withTimes } from "./time-span.ts";
+import { TIME_IN_REQUEST, timeInRequest, withTimes } from "./time-span.ts";
 
 /** The most that an id of a run or a message may be long. */
 const MOST_ID = 1_024;
@@ -66,10 +66,10 @@ export const LOOKS: readonly Route[] = [
       source: text.optional().describe("as run ids begin with it"),
       which: z.enum(["open", "closed"]).optional(),
       exitCode: exitCode.describe("of the last attempt, of runs that are over"),
-      since: timeInQuery.describe(
-        `only messages enqueued from then on: ${TIME_IN_QUERY}; of closed runs, by default the last 24 hours`,
+      since: timeInRequest.describe(
+        `only messages enqueued from then on: ${TIME_IN_REQUEST}; of closed runs, by default the last 24 hours`,
       ),
-      until: timeInQuery.describe("only messages enqueued before, likewise"),
+      until: timeInRequest.describe("only messages enqueued before, likewise"),
       limit,
       from: z.string().max(4_096).optional().describe("`next` of the page before"),
     }),
@@ -184,8 +184,8 @@ export const LOOKS: readonly Route[] = [
       reason: z.enum(REASONS).optional(),
       group: z.string().max(64).optional().describe("the id of a failure group"),
       exitCode: exitCode.describe("of the last attempt"),
-      since: timeInQuery.describe(`only those that failed from then on: ${TIME_IN_QUERY}`),
-      until: timeInQuery.describe("only those that failed before, likewise"),
+      since: timeInRequest.describe(`only those that failed from then on: ${TIME_IN_REQUEST}`),
+      until: timeInRequest.describe("only those that failed before, likewise"),
       limit,
       after: text.optional().describe("`next` of the page before"),
     }),

@@ -3,36 +3,45 @@ import type { EpochMs } from "../clock.ts";
 import { TIME_OR_AGO, timeOrAgo } from "../time-or-ago.ts";
 
 /** The largest time that a date can have. */
-const LAST_TIME = 8.64e15;
+export const LAST_TIME = 8.64e15;
 
-/** What a time of a query is, in words. */
-export const TIME_IN_QUERY = `ms since 1970, ${TIME_OR_AGO}`;
+/** What a time of a request is, in words. */
+export const TIME_IN_REQUEST = `ms since 1970, ${TIME_OR_AGO}`;
 
-/** A time in a query, as a program or a person gives it. */
-export const timeInQuery = z
+/** A time in a request, as a program or a person gives it. */
+export const timeInRequest = z
   .string()
   .max(64)
-  .refine((text) => timeIn(text, 0) !== undefined, { error: `Give ${TIME_IN_QUERY}.` })
+  .refine((text) => timeIn(text, 0) !== undefined, { error: `Give ${TIME_IN_REQUEST}.` })
   .optional();
 
 /**
- * Reads the times of a query as ms since 1970. `until` is not in the span. Throws a RangeError if nothing can be between
+ * Reads the times of a request as ms since 1970. `until` is not in the span. Throws a RangeError if nothing can be between
  * them.
  */
-export function withTimes<Query extends { readonly since?: string | undefined; readonly until?: string | undefined }>(
-  query: Query,
+export function withTimes<Request extends { readonly since?: string | undefined; readonly until?: string | undefined }>(
+  request: Request,
   now: EpochMs,
 ) {
-  const since = timeIn(query.since, now);
-  const until = timeIn(query.until, now);
+  const since = timeIn(request.since, now);
+  const until = timeIn(request.until, now);
   if (since !== undefined && until !== undefined && since >= until)
     throw new RangeError("nothing can be between since and until, because until is not later");
-  return { ...query, since, until };
+  return { ...request, since, until };
+}
+
+/** Writes a time of a request as the flags of a command take it. */
+export function timeInCommand(text: string | undefined): string | undefined {
+  return text !== undefined && isMs(text) ? new Date(Number(text)).toISOString() : text;
+}
+
+function isMs(text: string): boolean {
+  return /^\d+$/.test(text);
 }
 
 function timeIn(text: string | undefined, now: EpochMs): EpochMs | undefined {
   if (text === undefined) return undefined;
-  if (!/^\d+$/.test(text)) return timeOrAgo(text, now);
+  if (!isMs(text)) return timeOrAgo(text, now);
   const time = Number(text);
   return time <= LAST_TIME ? time : undefined;
 }

@@ -1,6 +1,6 @@
 import type { Looking } from "../dependencies.ts";
 import { knownSources } from "../observe/open-runs.ts";
-import { type RunKey, runId } from "../run/run.ts";
+import { isSameId, type RunKey, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
 
 /**
@@ -14,7 +14,7 @@ export async function runsNamed(deps: Looking, id: string): Promise<RunKey[]> {
     const original = { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
     return redrive === undefined ? original : { ...original, redrive: Number(redrive) };
   });
-  return keys.filter((key) => runId(key).toLowerCase() === id.toLowerCase());
+  return keys.filter((key) => isSameId(runId(key), id));
 }
 
 /** Finds the sources of this name, as run ids begin with it. */

@@ -7,7 +7,7 @@ import type { PeekedMessage } from "../run/message.ts";
 import type { LetterHindrance, Redrive } from "../run/redrive.ts";
 import type { ClosedRun, RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
-import { withoutLetterStamps } from "../run/stamp.ts";
+import { exitCodeOn, withoutLetterStamps } from "../run/stamp.ts";
 
 /** A dead letter on the bus, with what the rows and today's module files say of it. */
 export interface SeenLetter<Message extends PeekedMessage = PeekedMessage> {
@@ -73,18 +73,24 @@ export function isWanted(seen: SeenLetter, { wanted, orderedAt }: Pick<Redrive, 
   const closed = run?.kind === "closed" ? run.run : undefined;
   const noted = run?.kind === "closed" ? (run.letter ?? factsOf(run.run)) : undefined;
   const at = closed?.closedAt ?? letter.enqueuedAt;
-  const { module, reason, group, messageIds, runs, since, until } = wanted;
+  const { module, reason, group, exitCode, messageIds, runs, since, until } = wanted;
   const judged = judgement.fits ? judgement.module.name : judgement.module;
   return (
     at <= orderedAt &&
     (module === undefined || module === (closed?.module ?? judged)) &&
     (reason === undefined || reason === (noted?.reason ?? letter.properties["DeadLetterReason"])) &&
     (group === undefined || group === noted?.group) &&
+    (exitCode === undefined || (closed !== undefined && exitCode === exitCodeOf(closed, letter))) &&
     (messageIds === undefined || messageIds.includes(letter.messageId ?? "")) &&
     (runs === undefined || runs.includes(nameOfRun(original))) &&
     (since === undefined || at >= since) &&
     (until === undefined || at < until)
   );
+}
+
+/** The exit code of a letter's last attempt. A withdrawn run had none, and the letter says what it said before. */
+function exitCodeOf({ status, verdict }: ClosedRun, letter: PeekedMessage): number | undefined {
+  return status === "withdrawn" ? exitCodeOn(letter) : verdict?.exitCode;
 }
 
 /** Notes the letter of a run of a release that noted none. */

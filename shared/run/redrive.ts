@@ -9,6 +9,8 @@ export interface RedriveWanted {
   readonly reason?: string;
   /** The id of a failure group. */
   readonly group?: string;
+  /** With what the last attempt of its run ended. */
+  readonly exitCode?: number;
   readonly messageIds?: readonly string[];
   /** The runs whose letters they are, as `nameOfRun` names them. */
   readonly runs?: readonly string[];

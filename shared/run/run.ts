@@ -213,6 +213,11 @@ export function runId(key: RunKey): string {
   return key.redrive === undefined ? originalId(key) : `${originalId(key)}:r${key.redrive}`;
 }
 
+/** Whether two ids name the same run. The service does not care how the name of a source is written. */
+export function isSameId(id: string, other: string): boolean {
+  return id.toLowerCase() === other.toLowerCase();
+}
+
 /**
  * Names the run with which a message was first accepted. It is what a worker sees, however often its message is redriven,
  * so that it can tell work that it has done before.

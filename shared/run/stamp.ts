@@ -65,6 +65,12 @@ export function redrivesOf({ properties }: Pick<PeekedMessage, "properties">): n
   return Number.isInteger(stamped) && stamped > 0 && stamped <= MOST_REDRIVES ? stamped : 0;
 }
 
+/** Reads with what exit code the run of a letter ended, as its stamp says. */
+export function exitCodeOn({ properties }: Pick<PeekedMessage, "properties">): number | undefined {
+  const stamped = properties["dispatcher-exit-code"];
+  return typeof stamped === "number" ? stamped : undefined;
+}
+
 /** Says whether a peeked message carries the stamp of this requeue. */
 export function isRequeued(run: Run, properties: Properties): boolean {
   return Number(properties["dispatcher-attempt"]) >= run.attempt;

@@ -217,12 +217,18 @@ describe("a filter", () => {
 
   it("of the exit code lists what ended with it, and lets nobody act on more than that", async () => {
     const { page } = await open("dead-letters?module=worse");
-    const all = page.getByRole("button", { name: "Redrive all that match" });
-    await all.waitFor();
+    const all = (verb: string) => page.getByRole("button", { name: `${verb} all that match` });
+    await all("Purge").waitFor();
     await page.getByLabel("Exit code").fill("4");
     await page.waitForURL(/exitCode=4$/);
     await page.getByText(/^4 shown/).waitFor();
-    expect(await all.count()).toBe(0);
+    expect(await all("Purge").count()).toBe(0);
+    await all("Redrive").click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    await dialog.getByText("worse: 4 can be redriven.").waitFor();
+    expect(await dialog.locator("code").textContent()).toBe("dispatcher dead redrive --exit-code=4 --module=worse");
+    await dialog.getByRole("button", { name: "Leave it" }).click();
     await page.getByRole("checkbox").nth(1).check();
     await page.getByRole("button", { name: "Redrive the message" }).waitFor();
     await page.getByLabel("Exit code").fill("5");

@@ -9,7 +9,8 @@ const lost: Finding = { kind: "lost", about: "r1", what: "it is gone from the bu
 /** Shows one list of findings after the other, and the last one for ever. */
 function showing(...looks: (readonly Finding[])[]) {
   let seen = 0;
-  return vi.fn(() => Promise.resolve({ findings: looks[Math.min(seen++, looks.length - 1)] ?? [] }));
+  const next = () => Promise.resolve({ findings: looks[Math.min(seen++, looks.length - 1)] ?? [] });
+  return vi.fn<typeof next>(next);
 }
 
 const PATIENCE = { patienceMs: 60_000 };

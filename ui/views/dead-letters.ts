@@ -2,7 +2,7 @@ import type { NotedLetter } from "../../shared/run/dead-letter.ts";
 import { REASONS } from "../../shared/run/reasons.ts";
 import { addressOf, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
-import { purge, redrive } from "../deeds.ts";
+import { type Alike, type Letters, purge, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { type Filter, Filters, spanFilters } from "../parts/filters.ts";
@@ -40,13 +40,10 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
   const selection = useSelection(addressOf(place.steps, filters), letters);
   const isMore = next !== undefined || after !== undefined;
   const modules = useModuleNames();
-  const { group, module, reason, ...others } = filters;
-  const alike = { ...(group ? { group } : {}), ...(module ? { module } : {}), ...(reason ? { reason } : {}) };
-  // An action on all that match knows no other filters, so that it would be one on more than the list has.
-  const mayAll = Object.keys(alike).length > 0 && Object.values(others).every((value) => value === "");
+  const alike = alikeBy(filters);
   const chosen = selection.rows.map(({ id }) => id);
   const areNamed = chosen.length > 0 && !selection.isAll;
-  const which = areNamed ? { runs: chosen } : mayAll ? alike : undefined;
+  const which = areNamed ? { runs: chosen } : loaded.problem ? undefined : alike;
   const done = () => {
     selection.clear();
     loaded.again();
@@ -55,15 +52,27 @@ export function DeadLettersView({ place }: { readonly place: Place }) {
     which &&
     html`
       <${ActionButton} deed=${redrive(which)} onDone=${done} />
-      <${ActionButton} deed=${purge(which)} onDone=${done} />
+      ${mayPurge(which) && html`<${ActionButton} deed=${purge(which)} onDone=${done} />`}
     `;
   return html`
     <${View} title="Dead letters" aside=${deeds}>
       <${Filters} place=${place} filters=${filtersFor(modules)} />
-      <${SelectionBar} selection=${selection} shown=${letters} mayAll=${isMore && mayAll} />
+      <${SelectionBar} selection=${selection} shown=${letters} mayAll=${isMore && alike !== undefined} />
       <${Ready} loaded=${loaded} show=${(page: LettersPage) => shown(page, place, selection)} />
     <//>
   `;
+}
+
+/** What the letters of a list have in common, by its filters; undefined if it has none. */
+function alikeBy({ exitCode, ...filters }: Record<string, string>): Alike | undefined {
+  const set = Object.entries(filters).filter(([, value]) => value !== "");
+  if (exitCode) return { ...Object.fromEntries(set), exitCode: Number(exitCode) };
+  return set.length === 0 ? undefined : Object.fromEntries(set);
+}
+
+/** A purge of all that match knows neither exit code nor time, so that it would be one of more than the list has. */
+function mayPurge(which: Letters): boolean {
+  return !("exitCode" in which || "since" in which || "until" in which);
 }
 
 function shown({ letters, scanned, next }: LettersPage, place: Place, selection: Selection<Row>) {

@@ -8,6 +8,7 @@ const WANTED = z.object({
   module: z.exactOptional(z.string()),
   reason: z.exactOptional(z.string()),
   group: z.exactOptional(z.string()),
+  exitCode: z.exactOptional(z.number()),
   messageIds: z.exactOptional(z.array(z.string())),
   runs: z.exactOptional(z.array(z.string())),
   since: z.exactOptional(z.number()),

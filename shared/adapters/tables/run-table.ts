@@ -3,7 +3,7 @@ import { ConflictError, UnavailableError } from "../../errors.ts";
 import type { InstanceTable } from "../../ports/instance-table.ts";
 import type { FoundRun, RunTable, StoredClosedRun, StoredRun } from "../../ports/run-table.ts";
 import { notedLetter } from "../../run/dead-letter.ts";
-import { type Run, type RunKey, runId } from "../../run/run.ts";
+import { isSameId, type Run, type RunKey, runId } from "../../run/run.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
 import { actionSteps } from "./action-rows.ts";
 import { BadRowError } from "./columns.ts";
@@ -274,6 +274,6 @@ function openRow(row: Row, read: () => StoredRun): FoundRun {
 }
 
 function sameRun(a: RunKey, b: RunKey): void {
-  if (runId(a).toLowerCase() === runId(b).toLowerCase()) return;
+  if (isSameId(runId(a), runId(b))) return;
   throw new Error(`Run ${runId(a)} can't be replaced by run ${runId(b)}.`);
 }

@@ -112,6 +112,19 @@ describe("an action", () => {
     expect(again.said).toMatchObject({ answers: [{ kind: "refused", because: "redrive at work" }] });
   });
 
+  it("redrives what ended with an exit code, and in a span of time, as the command that it names does", async () => {
+    const world = await aWorld();
+    const redrive = (body: object) => apiOf(world).post("/dead-letters/redrive", { dryRun: true, ...body });
+    expect((await redrive({ exitCode: 64, since: "2h", until: "4102444800000" })).said).toMatchObject({
+      command: "dispatcher dead redrive --exit-code=64 --since=2h --until=2100-01-01T00:00:00.000Z --dry-run",
+      plans: [{ letters: 1 }],
+    });
+    expect((await redrive({ exitCode: 4 })).said).toMatchObject({ plans: [] });
+    expect((await redrive({ since: "1h", until: "2h" })).said).toMatchObject({
+      detail: "Mend the request: nothing can be between since and until, because until is not later.",
+    });
+  });
+
   it("purges only as many dead letters as the person has seen", async () => {
     const world = await aWorld();
     const wrong = await apiOf(world).post("/dead-letters/purge", { module: "thumbnail", count: 2 });

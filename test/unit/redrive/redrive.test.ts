@@ -137,7 +137,7 @@ describe("a redriven dead letter", () => {
     expect(await noted(world)).toEqual([[1, 1]]);
 
     const [letter] = await world.table.deadLetters(SOURCE, {}, 1);
-    await redrive(world, { group: letter?.group.id ?? "", reason: "JobFailed", module: "thumbnail" });
+    await redrive(world, { group: letter?.group.id ?? "", reason: "JobFailed", module: "thumbnail", exitCode: 1 });
     expect(world.run()).toMatchObject({ redrive: 2 });
   });
 
@@ -213,11 +213,13 @@ describe("a redrive", () => {
     ["a run", { runs: ["thumbnails:3:1"] }, []],
     ["a module", { module: "thumbnail" }, [1, 2, 3]],
     ["another module", { module: "render" }, []],
+    ["an exit code", { exitCode: 64 }, [3]],
+    ["another exit code", { exitCode: 4 }, []],
     ["another reason", { reason: "Cancelled" }, []],
     ["a time that is to come", { since: Number.MAX_SAFE_INTEGER }, []],
     ["a time that has passed", { until: 1 }, []],
   ])("takes letters by %s", async (_, wanted, expected) => {
-    const world = await withDead(1, 1, 1);
+    const world = await withDead(1, 1, 64);
     await redrive(world, wanted);
     expect(world.open().map(({ sequenceNumber }) => sequenceNumber)).toEqual(expected);
     expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: expected.length });
