@@ -148,7 +148,7 @@ const moduleStatus = named(
     oldestAt: time.optional(),
     trip: z.object({ since: time, why: z.string(), probeAt: time }).optional(),
     gate: z.object({ name: z.string(), since: time, problem: z.string() }).optional(),
-    ends: z.object({ since: time }).catchall(count.optional()).optional(),
+    ends: z.object({ since: time, firstAt: time.optional() }).catchall(count.optional()).optional(),
     lately: z
       .object({ since: time, slotMs: length, done: list(count), failed: list(count) })
       .describe("the same by slots of slotMs, the oldest first; the last slot is not over"),

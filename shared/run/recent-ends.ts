@@ -137,15 +137,31 @@ interface Pace {
   readonly since: EpochMs;
   /** How long it took for each of them. Undefined if none was closed, so that nothing tells. */
   readonly eachMs?: number;
+  /**
+   * The same since the module's first end. `eachMs` counts the time before it too, in which runs were at work, or no
+   * message had come. Undefined if there was no such time.
+   */
+  readonly leastEachMs?: number;
+}
+
+/** What was closed of one module since then, by outcome. */
+export type EndsOf = CountsBy<ClosedStatus> & {
+  readonly since: EpochMs;
+  /** When the five minutes began in which its first run was closed. */
+  readonly firstAt?: EpochMs | undefined;
+};
+
+/** Gives what was closed of one module. */
+export function endsOf({ since, firstAt, modules }: RecentEnds, module: string): EndsOf {
+  return { ...modules[module], since, firstAt: firstAt[module] };
 }
 
 /** Says how fast the runs of a module ended since `since`. What was rejected had no place. */
-export function paceOf(
-  { since, succeeded = 0, failed = 0, cancelled = 0 }: CountsBy<ClosedStatus> & { readonly since: EpochMs },
-  now: EpochMs,
-): Pace {
+export function paceOf({ since, firstAt, succeeded = 0, failed = 0, cancelled = 0 }: EndsOf, now: EpochMs): Pace {
   const closed = succeeded + failed + cancelled;
-  return { closed, since, ...(closed > 0 && now > since ? { eachMs: (now - since) / closed } : {}) };
+  if (closed === 0 || now <= since) return { closed, since };
+  const least = firstAt === undefined || firstAt <= since ? {} : { leastEachMs: (now - firstAt) / closed };
+  return { closed, since, eachMs: (now - since) / closed, ...least };
 }
 
 function addModules(sums: ModuleEnds, ends: Readonly<Record<string, CountsBy<ClosedStatus>>>): void {

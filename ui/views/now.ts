@@ -151,14 +151,15 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
  * Of a module without places nobody can tell.
  */
 function InLine({ module: { module, inLine, ends, places } }: { readonly module: ModuleStatus }) {
-  const { eachMs } = paceOf(ends, now());
+  const { eachMs, leastEachMs = eachMs } = paceOf(ends, now());
+  const [least, most] = [leastEachMs, eachMs].map((ms = 0) => lengthText(inLine.count * ms));
   return html`
     ${count(module, inLine, "waiting")}
     ${
       inLine.count > 0 &&
       places !== 0 &&
       eachMs !== undefined &&
-      html`<div class="under">${inLine.isMore ? "over" : "about"} ${lengthText(inLine.count * eachMs)}</div>`
+      html`<div class="under">${inLine.isMore ? `over ${least}` : `about ${least === most ? most : `${least} to ${most}`}`}</div>`
     }
   `;
 }

@@ -3,12 +3,13 @@ import type { LookDependencies } from "../../dependencies.ts";
 import { isJobAbsent } from "../../observe/absence.ts";
 import { decideNow, type KnownRun } from "../../observe/known-run.ts";
 import { once } from "../../once.ts";
+import { present } from "../../plain-data.ts";
 import type { Count, StoredRun } from "../../ports/run-table.ts";
 import type { Action } from "../../run/action.ts";
 import { type Decision, type JobSeen, type LeaveCause, type MessageSeen, ruleOf, type Slot } from "../../run/decide.ts";
 import type { Spread } from "../../run/durations.ts";
 import { gateName } from "../../run/gate-state.ts";
-import { paceOf, tookLately } from "../../run/recent-ends.ts";
+import { endsOf, paceOf, tookLately } from "../../run/recent-ends.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { actionsOn } from "./actions.ts";
 import { type PlaceOfRun, placeOf } from "./attempts.ts";
@@ -86,10 +87,7 @@ interface Wait {
 interface Estimate {
   /** Undefined if no run of the module was closed, so that nothing tells. */
   readonly ms?: number;
-  /**
-   * How long it takes at the pace since the module's first end. `ms` counts the time before it too, in which runs were at
-   * work, or no message had come. Undefined if there was no such time.
-   */
+  /** How long it takes at the pace since the module's first end, if `ms` counts time before it, too. */
   readonly leastMs?: number;
   /** Whether it may take longer, because more runs may be ahead than were counted. */
   readonly isMore: boolean;
@@ -216,16 +214,11 @@ async function waitOf(
 
 /** Says how long the line in front of a run takes, at the pace at which runs of its module were closed lately. */
 function estimateOf(
-  { ends: { since, firstAt, modules } }: InstanceState,
+  { ends }: InstanceState,
   run: Run,
   { ahead, now }: { readonly ahead: Count; readonly now: EpochMs },
 ): Estimate {
-  const { eachMs, ...pace } = paceOf({ ...modules[run.module], since }, now);
-  const ms = eachMs === undefined ? {} : { ms: Math.round((ahead.count + 1) * eachMs) };
-  const before = (firstAt[run.module] ?? since) - since;
-  const leastMs =
-    eachMs === undefined || before <= 0
-      ? {}
-      : { leastMs: Math.round(((ahead.count + 1) * (now - since - before)) / pace.closed) };
-  return { ...ms, ...leastMs, isMore: ahead.isMore, ...pace };
+  const { eachMs, leastEachMs, ...pace } = paceOf(endsOf(ends, run.module), now);
+  const forAll = (ms: number | undefined) => (ms === undefined ? undefined : Math.round((ahead.count + 1) * ms));
+  return { ...present({ ms: forAll(eachMs), leastMs: forAll(leastEachMs) }), isMore: ahead.isMore, ...pace };
 }

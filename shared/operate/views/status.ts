@@ -7,9 +7,8 @@ import type { Spread } from "../../run/durations.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
 import type { ModuleLimit } from "../../run/module-limit.ts";
 import { isTripped, type TrippedModule } from "../../run/module-state.ts";
-import { type EndsLately, endsLately, type Took, tookLately } from "../../run/recent-ends.ts";
+import { type EndsLately, type EndsOf, endsLately, endsOf, type Took, tookLately } from "../../run/recent-ends.ts";
 import { isAtWork, type Redrive } from "../../run/redrive.ts";
-import type { ClosedStatus } from "../../run/run.ts";
 import { type Source, sourceKey } from "../../run/source.ts";
 import type { CountsBy, ModuleAtWork } from "../../run/tick-counts.ts";
 import { type InstanceState, readInstance } from "./instance-state.ts";
@@ -59,7 +58,7 @@ export interface ModuleStatus {
   /** Undefined unless its gate is shut. If its file is wrong, that is believed as long as runs are held there. */
   readonly gate: { readonly name: string; readonly since: EpochMs; readonly problem: string } | undefined;
   /** The runs that were closed in the last hour, by outcome, or since the first end of all. */
-  readonly ends: CountsBy<ClosedStatus> & { readonly since: EpochMs };
+  readonly ends: EndsOf;
   /** How many of them were done and how many failed, by slots of five minutes. */
   readonly lately: EndsLately;
   /** How long those took that were done or failed in the last hour. What nothing tells is missing. */
@@ -211,7 +210,7 @@ function moduleStatus(
       name,
       source,
     ),
-    ends: { ...(isCounted ? instance.ends.modules[name] : {}), since: instance.ends.since },
+    ends: isCounted ? endsOf(instance.ends, name) : { since: instance.ends.since },
     lately: endsLately(endsBySlot, name, now),
     took: tookLately(endsBySlot, name, now),
   };

@@ -77,8 +77,8 @@ describe("the status", () => {
     world.cluster.succeed(world.jobName());
     await restarted.tick();
     await restarted.tick();
-    expect((await moduleOf(world)).ends).toEqual({ since: T0, succeeded: 2 });
-    expect((await status(world.makeReplica().deps)).modules[0]?.ends).toEqual({ since: T0, succeeded: 2 });
+    expect((await moduleOf(world)).ends).toEqual({ since: T0, firstAt: T0, succeeded: 2 });
+    expect((await status(world.makeReplica().deps)).modules[0]?.ends).toEqual({ since: T0, firstAt: T0, succeeded: 2 });
     world.clock.advance(3_600_000);
     expect((await moduleOf(world)).ends).not.toHaveProperty("succeeded");
   });
