@@ -54,6 +54,8 @@ export interface ProofResult {
  * turn soon.
  */
 const WINDOW = 300;
+/** With more messages than this, most of the time would go to Azurite, which reads all rows for each query. */
+const MANY_MESSAGES = 1_000;
 /**
  * How many messages the sender may be ahead of the faults. A small number of messages has to last until the faults have
  * happened.
@@ -87,6 +89,7 @@ export async function runProof(options: ProofOptions): Promise<ProofResult> {
   const stage = await startStage({
     ...options,
     maxUnsettled: MAX_UNSETTLED,
+    hasManyRows: options.messages.length > MANY_MESSAGES,
     handler: () => injector,
     onDeath: (words) => deaths.push(words),
   });

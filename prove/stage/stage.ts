@@ -10,9 +10,9 @@ import { makeCertificate } from "../../local/cluster/certificate.ts";
 import { readAccess } from "../../local/kit/cluster-access.ts";
 import { SecretSearch } from "../../local/kit/secret-search.ts";
 import { neededEnvironment } from "../../local/stack/own-environment.ts";
-import { startPart } from "../../local/stack/part.ts";
+import { type Part, startPart } from "../../local/stack/part.ts";
 import { PROJECT_ROOT } from "../../local/stack/project-root.ts";
-import { startTableServer, withTablesAt } from "../../local/table-server/start-table-server.ts";
+import { withTablesAt } from "../../local/table-server/start-table-server.ts";
 import type { Finding } from "../audit/audit.ts";
 import { LeakyLines } from "../audit/leaky-lines.ts";
 import type { Servers } from "../audit/read-records.ts";
@@ -53,10 +53,7 @@ export interface StageOptions {
   readonly environmentOf?: (replica: number) => Readonly<Record<string, string>>;
   /** Takes the last words of a replica that ended by itself. */
   readonly onDeath: (words: string) => void;
-  /**
-   * Keeps the tables in this process instead of Azurite, which reads all rows for each query. An outage of the storage
-   * that hangs would leave them as they are.
-   */
+  /** Keeps the tables in a server of its own instead of Azurite, which reads all rows for each query. */
   readonly hasManyRows?: boolean;
 }
 
@@ -115,7 +112,9 @@ async function build(
   cleanUps.push(() => broker.close());
   const azurite = await startAzurite();
   cleanUps.push(() => azurite.close());
-  const storage = options.hasManyRows === true ? await withTablesInMemory(azurite, cleanUps) : azurite;
+  const tables = options.hasManyRows === true ? await startTables(options.onLine) : undefined;
+  if (tables) cleanUps.push(() => tables.stop());
+  const storage = tables ? withTables(azurite, tables) : azurite;
   const cluster = await startPart({
     name: "cluster",
     program: join(PROJECT_ROOT, "dist/local/cluster/main.js"),
@@ -157,10 +156,10 @@ async function build(
     });
     replicas.push(replica);
   }
+  const pids = { storage: [azurite.pid, ...(tables ? [tables.pid] : [])], cluster: [cluster.pid] };
   const killNow = () => {
     for (const replica of replicas) replica.killNow();
-    signal(azurite.pid, "SIGCONT");
-    signal(cluster.pid, "SIGCONT");
+    for (const pid of [...pids.storage, ...pids.cluster]) signal(pid, "SIGCONT");
     rmSync(directory, { recursive: true, force: true });
   };
   process.once("exit", killNow);
@@ -189,18 +188,26 @@ async function build(
       gates.bus.open();
     },
     leaks: async () => [...lines.findings, ...(await searchLeaks(servers, search))],
-    takeAway: (outage) => takeAway(outage, { broker, gates, pids: { storage: azurite.pid, cluster: cluster.pid } }),
+    takeAway: (outage) => takeAway(outage, { broker, gates, pids }),
     close,
   };
 }
 
-/** Starts a table server, and gives a storage that has its tables there and its blobs in Azurite. */
-async function withTablesInMemory(azurite: Azurite, cleanUps: (() => Promise<unknown>)[]): Promise<Storage> {
-  const tables = await startTableServer();
-  cleanUps.push(() => tables.close());
+function startTables(onLine: StageOptions["onLine"]): Promise<Part> {
+  return startPart({
+    name: "table server",
+    program: join(PROJECT_ROOT, "dist/local/table-server/main.js"),
+    env: neededEnvironment(process.env),
+    stopTimeoutMs: 10_000,
+    onLine: (line) => onLine("tables", line),
+  });
+}
+
+/** Gives a storage that has its tables in the table server, and its blobs in Azurite. */
+function withTables(azurite: Azurite, { ready }: Part): Storage {
   return {
-    connectionString: withTablesAt(tables.endpoint, azurite.connectionString),
-    tablePort: tables.port,
+    connectionString: withTablesAt(String(ready["endpoint"]), azurite.connectionString),
+    tablePort: Number(ready["port"]),
     blobPort: azurite.blobPort,
   };
 }
@@ -251,7 +258,7 @@ async function takeAway(
   }: {
     readonly broker: LocalBroker;
     readonly gates: Readonly<Record<ServerName, Gate>>;
-    readonly pids: Readonly<Record<"storage" | "cluster", number>>;
+    readonly pids: Readonly<Record<"storage" | "cluster", readonly number[]>>;
   },
 ): Promise<void> {
   const gate = gates[server];
@@ -265,8 +272,8 @@ async function takeAway(
     return;
   }
   if (how === "refuses") gate.close();
-  else signal(pids[server], "SIGSTOP");
+  else for (const pid of pids[server]) signal(pid, "SIGSTOP");
   await sleep(ms);
   gate.open();
-  signal(pids[server], "SIGCONT");
+  for (const pid of pids[server]) signal(pid, "SIGCONT");
 }
