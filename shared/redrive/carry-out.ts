@@ -24,6 +24,8 @@ const CONCURRENCY = 32;
  * A letter is claimed only within this share of a lock duration, so that it is surely deferred before its lock is over.
  */
 const CLAIM_SHARE = 0.75;
+/** Every letter lies in front of this number. */
+const NONE_LEFT = Number.POSITIVE_INFINITY;
 /** How often the row of a redrive says how far it came, at most. */
 const SAVE_EVERY_MS = 2_000;
 
@@ -140,6 +142,10 @@ class Pass {
     const from = { deadLettersOf: this.redrive.source };
     const held = this.#held;
     try {
+      held.front ??= await this.#firstLeft();
+      const { front } = held;
+      if (front === undefined) return;
+      if (front === NONE_LEFT) return this.#end("done");
       do {
         await this.#awaitTurn();
         if (!isAtWork(this.redrive)) return;
@@ -148,11 +154,14 @@ class Pass {
         const received = await this.#deps.broker.receiveLetters(from, BATCH);
         if (received.length === 0) {
           held.isOfUse = true;
-          if (!(await this.#isAnyLeft())) this.#end("done");
+          if ((await this.#firstLeft()) === NONE_LEFT) this.#end("done");
           return;
         }
         held.receivedAt(sent);
-        const seen = await seeLetters(this.#deps, this.redrive.source, received);
+        const isInFront = ({ sequenceNumber }: ReceivedLetter) => sequenceNumber < front;
+        held.hold(...received.filter(isInFront).map(({ lockToken }) => lockToken));
+        const behind = received.filter((letter) => !isInFront(letter));
+        const seen = await seeLetters(this.#deps, this.redrive.source, behind);
         const wanted = seen.filter((one) => isHalfClaimed(one) || this.#isFree(one));
         const others = seen.filter((one) => !wanted.includes(one));
         held.hold(...others.map(({ letter }) => letter.lockToken));
@@ -176,10 +185,12 @@ class Pass {
   }
 
   /**
-   * Whether a letter may be left that is to be redriven, and that another process holds just now, or that a tick
-   * withdraws. The look goes on in the next tick if there is no time for all of it, and takes a page at least in each.
+   * Looks for the first letter that is to be redriven, or that a tick withdraws, though another process may hold it just
+   * now. Resolves to its number, and to NONE_LEFT if there is none. To undefined if there was no time for all of the look:
+   * it goes on in the next tick, and takes a page at least in each. No lock lasts meanwhile, so that what lies in front is
+   * looked at before it is received, and not while it is held.
    */
-  async #isAnyLeft(): Promise<boolean> {
+  async #firstLeft(): Promise<number | undefined> {
     const { source } = this.redrive;
     const held = this.#held;
     do {
@@ -187,12 +198,13 @@ class Pass {
       const active = page.filter(({ state }) => state === "active");
       const seen = await seeLetters(this.#deps, source, active);
       const last = page.at(-1);
-      const isFound = seen.some((one) => isHalfClaimed(one) || this.#isFree(one));
+      const first = seen.find((one) => isHalfClaimed(one) || this.#isFree(one));
       const isThrough = !last || page.length < PAGE;
-      held.lookedTo = isFound || isThrough ? 0 : last.sequenceNumber + 1;
-      if (isFound || isThrough) return isFound;
+      held.lookedTo = first || isThrough ? 0 : last.sequenceNumber + 1;
+      if (first) return first.letter.sequenceNumber;
+      if (isThrough) return NONE_LEFT;
     } while (!this.#signal.aborted);
-    return true;
+    return undefined;
   }
 
   /** Writes how far it came. Rejects with a ConflictError if a person ended it meanwhile. */

@@ -417,6 +417,26 @@ describe("a redrive", () => {
     expect(await received(world)).toEqual([2, 3]);
   });
 
+  it("comes to what lies deep, because it has looked at what lies in front before its locks began", async () => {
+    const world = await withDead();
+    for (let n = 0; n < 450; n += 1) {
+      const { lockToken } = world.broker.deliver(SOURCE, { messageId: `theirs-${n}` });
+      await world.broker.deadLetterLocked(SOURCE, lockToken, { reason: "theirs", description: "", properties: {} });
+    }
+    await world.send({ messageId: "deep" });
+    world.cluster.fail(world.jobName(), 1);
+    await ticks(world, () => world.open().length === 0);
+    const letterRuns: World["table"]["letterRuns"] = (...asked) => {
+      if (asked[1].length > 0) world.clock.advance(LOCK_MS / 8);
+      return world.table.letterRuns(...asked);
+    };
+    world.clock.advance(1_000);
+    await order(world, { reason: "JobFailed" });
+    await carrier(world, { table: { ...world.deps.table, letterRuns } })();
+    expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: 1 });
+    expect(world.open()).toMatchObject([{ messageId: "deep" }]);
+  });
+
   it("claims what it has just received, although it holds others for long", async () => {
     const { world, carry, lockToken } = await holdingTwo();
     // The wanted letter is free again a moment before the others have to be given back.
