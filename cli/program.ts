@@ -1,4 +1,4 @@
-import { makeCommand, wholeNumber } from "../shared/command-line.ts";
+import { makeCommand, portNumber, wholeNumber } from "../shared/command-line.ts";
 import { addCompletion } from "./completion.ts";
 import { addDead } from "./dead/command.ts";
 import { withDoing } from "./doing.ts";
@@ -57,7 +57,7 @@ Ends with 0 if nothing is wrong, 1 if something is, 2 for wrong flags.`,
 
   withTarget(program.command("ui"))
     .option("--act", "let the page change something, as you might by this command")
-    .option("--port <n>", "where it listens on this machine; if taken, on a free port", wholeNumber(0, 65_535), 7080)
+    .option("--port <n>", "where it listens on this machine; if taken, on a free port", portNumber, 7080)
     .description("Serves a page that shows all this, to this machine alone, and prints its address. Until Ctrl-C.")
     .addHelpText(
       "after",

@@ -1,4 +1,4 @@
-import { makeCommand, wholeNumber } from "../shared/command-line.ts";
+import { makeCommand, portNumber } from "../shared/command-line.ts";
 import { loadApp } from "./core-api.ts";
 import { errorStack } from "./error-stack.ts";
 import { type Host, startHost } from "./host.ts";
@@ -14,7 +14,7 @@ const COMMAND = makeCommand("host")
   .description("Runs a Functions app on this machine, or in a container, until it is ended.")
   .requiredOption("--app <file>", "the app's bundle")
   .requiredOption("--host-json <file>", "the host's own settings")
-  .option("--port <n>", "where it listens; 0 takes a free one", wholeNumber(0, 65_535), 0)
+  .option("--port <n>", "where it listens; 0 takes a free one", portNumber, 0)
   .option("--address <address>", "the address on which it listens", LOOPBACK)
   .addHelpText(
     "after",

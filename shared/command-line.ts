@@ -25,6 +25,9 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
   };
 }
 
+/** Parses an argument that is a port. 0 has the system take a free one. */
+export const portNumber = wholeNumber(0, 65_535);
+
 /** Parses an argument that is a duration, such as `90s` or `1h`, as milliseconds. */
 export function positiveDuration(text: string): number {
   const ms = parseDuration(text);

@@ -3,19 +3,14 @@
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
+import { makeCommand, portNumber } from "../../shared/command-line.ts";
+import { endWith } from "../kit/end-with.ts";
 import { startCluster } from "./start-cluster.ts";
 
-/** The version in package.json: the build puts it here. */
-declare const PACKAGE_VERSION: string;
-
-const options = new Command("cluster")
+const options = makeCommand("cluster")
   .description("Serves Jobs and pods as a Kubernetes API server does, and runs them as processes, until it is ended.")
-  .version(PACKAGE_VERSION, "--version", "print the version, and end")
-  .helpOption("-h, --help", "print this, and end")
-  .showHelpAfterError("Add --help to see what this program takes.")
-  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
-  .option("--port <n>", "where it listens; 0 takes a free one", port, 0)
+  .option("--port <n>", "where it listens; 0 takes a free one", portNumber, 0)
   .addOption(
     new Option("--directory <path>", "where the kubeconfig and the files of the containers are").default(
       join(tmpdir(), `dispatcher-cluster-${process.pid}`),
@@ -28,11 +23,6 @@ const options = new Command("cluster")
   .option("--stub", "store Jobs, and run none")
   .parse()
   .opts();
-
-function port(text: string): number {
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  throw new InvalidArgumentError("Give a port: 0 to 65535.");
-}
 
 /**
  * The variables that every process on this platform needs. Nothing else of this program's environment reaches a
@@ -52,17 +42,5 @@ function isImageMissing(image: string): boolean {
 }
 
 const cluster = await startCluster({ ...options, baseEnv: baseEnv(), isImageMissing });
-let isEnding = false;
-
-async function end(): Promise<void> {
-  if (isEnding) return;
-  isEnding = true;
-  await cluster.close();
-  process.exit(0);
-}
-
-process.on("SIGTERM", () => void end());
-process.on("SIGINT", () => void end());
-process.on("disconnect", () => void end());
-
+endWith(() => cluster.close());
 process.stdout.write(`${JSON.stringify({ ready: true, port: cluster.port, kubeconfig: cluster.kubeconfigPath })}\n`);
