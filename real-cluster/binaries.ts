@@ -21,8 +21,8 @@ const QUICKLY_BUILT = "-gcflags=all=-dwarf=false -l";
 /** The families that every cluster needs. */
 const CLUSTER = ["etcd", "containerd", "kubernetes"] as const;
 
-/** The families that the tests on a cluster need. */
-const TESTED = [...CLUSTER, "helm", "keda"] as const;
+/** The families that the tests on a cluster need, and those of the page behind a login. */
+const TESTED = [...CLUSTER, "helm", "oauth2-proxy", "keda"] as const;
 
 type FamilyName = (typeof TESTED)[number] | (typeof KEDA_MODULES)[KedaRelease] | "kwok" | "queue-worker";
 
@@ -59,6 +59,11 @@ const FAMILIES: readonly Family[] = [
     flags: [QUICKLY_BUILT, "-ldflags", kubernetesLinkerFlags()],
   },
   { name: "helm", programs: { helm: "helm.sh/helm/v4/cmd/helm" }, flags: [QUICKLY_BUILT, "-ldflags", "-s -w"] },
+  {
+    name: "oauth2-proxy",
+    programs: { "oauth2-proxy": "github.com/oauth2-proxy/oauth2-proxy/v7" },
+    flags: [QUICKLY_BUILT, "-ldflags", "-s -w"],
+  },
   ...Object.values(KEDA_MODULES).map((name) => ({
     name,
     programs: { "keda-operator": `${KEDA}/cmd/operator` },

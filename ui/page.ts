@@ -15,6 +15,7 @@ import { DeadLettersView } from "./views/dead-letters.ts";
 import { FailuresView } from "./views/failures.ts";
 import { ModulesView, ModuleView } from "./views/modules.ts";
 import { NowView } from "./views/now.ts";
+import { OtherLettersView, OtherLetterView } from "./views/other-letters.ts";
 import { RepairView } from "./views/repair.ts";
 import { RunView } from "./views/run.ts";
 import { RunsView } from "./views/runs.ts";
@@ -95,6 +96,8 @@ function ViewAt({ place }: { readonly place: ReturnType<typeof usePlace> }) {
   if (view === "") return html`<${NowView} />`;
   if (view === "failures") return html`<${FailuresView} />`;
   if (view === "dead-letters") return html`<${DeadLettersView} place=${place} />`;
+  if (view === "other-letters")
+    return name === undefined ? html`<${OtherLettersView} place=${place} />` : html`<${OtherLetterView} id=${name} />`;
   if (view === "runs")
     return name === undefined ? html`<${RunsView} place=${place} />` : html`<${RunView} id=${name} />`;
   if (view === "modules") return name === undefined ? html`<${ModulesView} />` : html`<${ModuleView} name=${name} />`;

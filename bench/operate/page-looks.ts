@@ -1,8 +1,18 @@
 import { LOOKS } from "../../shared/api/looks.ts";
 import { closedMessageId } from "../backlog/history.ts";
 
-/** Not asked: an audit is measured as a command, and the bench's cluster keeps neither logs nor events. */
-const LEFT_OUT = ["audit", "readLogs", "showJob"];
+/**
+ * Not asked: an audit is measured as a command, the bench's cluster keeps neither logs nor events, and all letters are of
+ * runs.
+ */
+const LEFT_OUT = [
+  "audit",
+  "readLogs",
+  "showJob",
+  "listOtherDeadLetters",
+  "showOtherDeadLetter",
+  "showOtherDeadLetterContent",
+];
 
 /** One look of the page's API. */
 export interface PageLook {

@@ -34,6 +34,12 @@ export function addDead(program: Command): void {
       refuseEmptySpan(command, flags);
       return end(async () => (await import("./ls.ts")).listLetters(flags));
     });
+  withOutput(withTarget(dead.command("others")))
+    .description("Lists dead letters that no run left: the bus, a sender or another program put them there.")
+    .option("--limit <n>", "so many at most", wholeNumber(1, MOST), 100)
+    .option("--after <letter>", "only those behind this one, where an earlier list ended")
+    .addHelpText("after", OTHERS_HELP)
+    .action((flags) => end(async () => (await import("./others.ts")).listOthers(flags)));
   withOutput(withTarget(dead.command("show")))
     .argument("<run>", "the id of its run, such as thumbnails:42:1732400000000, or an id of its message")
     .option("--content", "also its body and properties, which takes the right to receive from its queue")
@@ -119,6 +125,10 @@ const UNTIL_SAYS = "that failed before then";
 
 const LS_HELP = `
 A list by exit code or time may have to read many letters. It then says how far it came.`;
+
+const OTHERS_HELP = `
+It looks through the dead letter queues themselves, 5,000 letters at a time. CAN RUN says whether a
+module takes the letter today. If one does, dead redrive --run LETTER runs it.`;
 
 const GROUPS_HELP = `
 Letters whose last words differ only in numbers and ids are one group. LAST is when the

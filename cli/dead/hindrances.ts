@@ -1,3 +1,4 @@
+import type { OtherLetter } from "../../shared/operate/views/other-letters.ts";
 import type { LetterHindrance } from "../../shared/run/redrive.ts";
 
 /** Why letters are not redriven, as a person reads it. */
@@ -9,6 +10,22 @@ export const HINDRANCES: Readonly<Record<LetterHindrance, string>> = {
   "no module": "are taken by no module",
   schema: "are rejected by their module's schema",
 };
+
+/** Why one letter can't be redriven, as a person reads it. */
+export const HINDRANCE: Readonly<Record<LetterHindrance, string>> = {
+  "at work": "it is at work already",
+  "work done": "it expired after its work had succeeded",
+  "newer release": "it belongs to a run of a newer release",
+  "another instance": "another instance deferred it",
+  "no module": "no module takes it",
+  schema: "its module's schema rejects it",
+};
+
+/** Says whether a letter can be redriven, or why not. */
+export function canRunText({ hindrance, problem }: Pick<OtherLetter, "hindrance" | "problem">): string {
+  if (hindrance === undefined) return "yes";
+  return hindrance === "schema" && problem !== undefined ? `no: ${problem}` : `no: ${HINDRANCE[hindrance]}`;
+}
 
 /** Says in short how many letters were left, and why; - if none was. */
 export function leftText(left: Readonly<Partial<Record<LetterHindrance, number>>>): string {

@@ -69,7 +69,7 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
   try {
     const operator = makeOperator(target.deps, target.log);
     const runs = [];
-    for (const id of flags.run ?? []) runs.push(await oneRun(operator, id));
+    for (const id of flags.run ?? []) runs.push(await runOf(operator, id));
     const wanted = wantedBy(flags, runs);
     const plans = await during("looking through the dead letter queues", (show) => planAll(operator, wanted, show));
     const count = plans.reduce((sum, { letters }) => sum + letters, 0);
@@ -97,6 +97,12 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
   } finally {
     await target.close();
   }
+}
+
+/** Finds the run of a dead letter by an id, or the one that a letter of others will have. */
+async function runOf(operator: Operator, id: string): Promise<RunKey> {
+  const other = (await operator.find(id)) ? undefined : await operator.otherLetter(id);
+  return other?.letter ?? oneRun(operator, id);
 }
 
 /** The redrive of one source, as a person orders it. */

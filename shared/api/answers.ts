@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { PLACES } from "../ports/run-table.ts";
 import { REASONS } from "../run/reasons.ts";
+import { LETTER_HINDRANCES } from "../run/redrive.ts";
 import { CLOSED_STATUSES, OPEN_STATUSES } from "../run/run.ts";
 import { ROLES } from "./caller.ts";
 
@@ -419,6 +420,35 @@ export const letterShown = named(
     run,
     onBus: sought(message.pick({ state: true, stamps: true, bodyBytes: true })),
   }),
+);
+
+const otherLetter = named(
+  "OtherDeadLetter",
+  z.object({
+    id: z.string().describe("that its run will have if it is redriven"),
+    source,
+    sequenceNumber: z.int(),
+    enqueuedAt: time,
+    messageId: z.string().optional(),
+    subject: z.string().optional(),
+    reason: z.string().optional().describe("in the words of whoever put it there"),
+    description: z.string().optional(),
+    module: z.string().describe("that takes it by today's files; empty if none does"),
+    hindrance: z.enum(LETTER_HINDRANCES).optional().describe("why it can't be redriven; missing if it can"),
+    problem: z.string().optional().describe("what is wrong with it for its module"),
+  }),
+);
+export const otherLettersPage = named(
+  "OtherDeadLettersPage",
+  z.object({
+    letters: list(otherLetter).describe("source by source, in the order in which they lie there"),
+    scanned: count.describe("how many letters were peeked at for it, those of runs too"),
+    next: z.string().optional().describe("give it as `after` for the next page, which a short page may have too"),
+  }),
+);
+export const otherLetterShown = named(
+  "OtherDeadLetterShown",
+  z.object({ letter: otherLetter, onBus: message.pick({ state: true, stamps: true, bodyBytes: true }) }),
 );
 
 const module = named(

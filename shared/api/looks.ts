@@ -4,9 +4,8 @@ import { subjectOf } from "../operate/audit/subject.ts";
 import { jobYaml } from "../operate/views/job.ts";
 import { mapFound } from "../operate/views/sought.ts";
 import { present } from "../plain-data.ts";
-import type { NotedLetter } from "../run/dead-letter.ts";
 import { REASONS } from "../run/reasons.ts";
-import { CLOSED_STATUSES, type ClosedRun, OPEN_STATUSES, type Run, type RunKey, runId } from "../run/run.ts";
+import { CLOSED_STATUSES, OPEN_STATUSES, type RunKey, runId } from "../run/run.ts";
 import * as answers from "./answers.ts";
 import { isAtLeast } from "./caller.ts";
 import { letterOf } from "./letter-of.ts";
@@ -23,6 +22,7 @@ const text = z.string().max(MOST_ID);
 const limit = z.coerce.number().int().min(1).max(1_000).default(100).describe("so many at most");
 const ofRun = z.strictObject({ run: text.describe("its id, or the id or correlation id of its message") });
 const ofLetter = z.strictObject({ run: text.describe("the id of its run") });
+const ofOther = z.strictObject({ letter: text.describe("the id that its run will have if it is redriven") });
 const exitCode = z
   .string()
   .regex(/^\d+$/, { error: "Give a whole number from 0 to 255." })
@@ -171,7 +171,7 @@ export const LOOKS: readonly Route[] = [
     answer: answers.failureGroups,
     async give({ operator }, { query }) {
       const found = await operator.deadGroups({ module: moduleOf(query.module), limit: query.limit });
-      return { ...found, groups: found.groups.map((group) => ({ ...group, sample: letterWithId(group.sample) })) };
+      return { ...found, groups: found.groups.map((group) => ({ ...group, sample: withId(group.sample) })) };
     },
   }),
   look({
@@ -194,7 +194,7 @@ export const LOOKS: readonly Route[] = [
       const last = after === undefined ? undefined : (await letterOf({ operator }, after)).letter;
       const which = present({ ...withTimes(wanted, clock.now()), module: moduleOf(module) });
       const { letters, scanned, next } = await operator.deadLetters(which, { limit: most, after: last });
-      return { letters: letters.map(letterWithId), scanned, ...(next ? { next: runId(next) } : {}) };
+      return { letters: letters.map(withId), scanned, ...(next ? { next: runId(next) } : {}) };
     },
   }),
   look({
@@ -206,7 +206,7 @@ export const LOOKS: readonly Route[] = [
     answer: answers.letterShown,
     async give(room, { params }) {
       const { letter, run, onBus } = await letterOf(room, params.run);
-      return { letter: letterWithId(letter), run: withId(run), onBus };
+      return { letter: withId(letter), run: withId(run), onBus };
     },
   }),
   look({
@@ -220,6 +220,43 @@ export const LOOKS: readonly Route[] = [
     async give(room, { params }) {
       const { onBus } = await letterOf(room, params.run, { withContent: true });
       return mapFound(onBus, shownContent);
+    },
+  }),
+  look({
+    path: "/other-letters",
+    name: "listOtherDeadLetters",
+    says: "Lists dead letters that no run left, but the bus, a sender or another program, source by source, page by page.",
+    params: nothing,
+    query: z.strictObject({ limit, after: text.optional().describe("`next` of the page before") }),
+    answer: answers.otherLettersPage,
+    async give({ operator }, { query }) {
+      const { letters, scanned, next } = await operator.otherLetters(query);
+      return { letters: letters.map(withId), scanned, ...(next ? { next: runId(next) } : {}) };
+    },
+  }),
+  look({
+    path: "/other-letters/{letter}",
+    name: "showOtherDeadLetter",
+    says: "Shows such a dead letter, but not its body.",
+    params: ofOther,
+    query: nothing,
+    answer: answers.otherLetterShown,
+    async give({ operator }, { params }) {
+      const { letter, onBus } = await otherLetter(operator, params.letter);
+      return { letter: withId(letter), onBus };
+    },
+  }),
+  look({
+    path: "/other-letters/{letter}/content",
+    name: "showOtherDeadLetterContent",
+    says: "Shows body and properties of such a dead letter.",
+    role: "operator",
+    params: ofOther,
+    query: nothing,
+    answer: answers.content,
+    async give({ operator }, { params }) {
+      const { onBus } = await otherLetter(operator, params.letter, { withContent: true });
+      return { found: shownContent(onBus) };
     },
   }),
   look({
@@ -296,10 +333,16 @@ function moduleOf(name: string | undefined): string | undefined {
   return name === "-" ? "" : name;
 }
 
-function withId<Any extends Run | ClosedRun>(run: Any) {
-  return { id: runId(run), ...run };
+/** Finds a dead letter that no run left. Throws a ProblemError if there is none. */
+async function otherLetter(operator: Room["operator"], ...asked: Parameters<Room["operator"]["otherLetter"]>) {
+  const found = await operator.otherLetter(...asked);
+  if (found) return found;
+  throw new ProblemError(
+    "not-found",
+    `No dead letter of others has the id ${asked[0]} any more. Look for it among the dead letters of runs.`,
+  );
 }
 
-function letterWithId<Letter extends NotedLetter>(letter: Letter) {
-  return { ...letter, id: runId(letter) };
+function withId<Any extends RunKey>(run: Any) {
+  return { id: runId(run), ...run };
 }

@@ -41,6 +41,7 @@ import { findRuns, type RunsFound, type SearchPage, searchRuns } from "./views/f
 import { type JobInCluster, showJob } from "./views/job.ts";
 import { type AttemptLog, followLogs, type LogPart, readLogs } from "./views/logs.ts";
 import { listModules, type ModuleShown } from "./views/modules.ts";
+import { type OtherLetterShown, type OtherLettersPage, otherLetter, otherLetters } from "./views/other-letters.ts";
 import { type RunShown, showRun } from "./views/run.ts";
 import { listRuns, type RunsPage, type RunsWanted } from "./views/runs.ts";
 import { type Status, status } from "./views/status.ts";
@@ -96,6 +97,10 @@ export interface Operator {
   ): Promise<LettersPage>;
   /** Shows a dead letter by the id of its run, or says why it is none. */
   deadLetter(runId: string, options?: { readonly withContent?: boolean }): Promise<DeadLetterFound>;
+  /** Lists dead letters that no run of this Dispatcher left, page by page: see `other-letters.ts`. */
+  otherLetters(page: { readonly limit: number; readonly after?: string | undefined }): Promise<OtherLettersPage>;
+  /** Shows such a letter by the id that its run would have. Undefined if there is none. */
+  otherLetter(id: string, options?: { readonly withContent?: boolean }): Promise<OtherLetterShown | undefined>;
   /** Gives the chosen dead letters with their messages: see `export-letters.ts`. */
   exportLetters(chosen: LettersChosen, onLook?: (looked: number) => void): AsyncIterable<ExportedLetter>;
   /** Lists all of the chosen dead letters, as their rows note them. */
@@ -172,6 +177,8 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     deadGroups: (which) => deadGroups(deps, which),
     deadLetters: (wanted, page) => deadLetters(deps, wanted, page),
     deadLetter: (id, options) => deadLetter(deps, id, options),
+    otherLetters: (page) => otherLetters(deps, page),
+    otherLetter: (id, options) => otherLetter(deps, id, options),
     exportLetters: (chosen, onLook) => exportLetters(deps, chosen, onLook),
     chosenLetters: async (chosen) =>
       (await chooseLetters(deps, chosen)).flatMap(({ letters }) => [...letters.values()]),

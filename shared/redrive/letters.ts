@@ -23,7 +23,10 @@ export interface SeenLetter<Message extends PeekedMessage = PeekedMessage> {
   readonly hindrance: LetterHindrance | undefined;
 }
 
-type LetterDependencies = Pick<Dependencies, "table" | "instanceTable" | "modules">;
+interface LetterDependencies extends Pick<Dependencies, "modules"> {
+  readonly table: Pick<Dependencies["table"], "letterRuns">;
+  readonly instanceTable: Pick<Dependencies["instanceTable"], "owner">;
+}
 
 /** Looks up what the rows know of letters of a source, and judges them. Rejects with an UnavailableError. */
 export async function seeLetters<Message extends PeekedMessage>(

@@ -1,6 +1,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { whatText } from "../../cli/actions/actions.ts";
-import { linesOf as letterLines } from "../../cli/dead/show.ts";
+import { factLines } from "../../cli/dead/letter-facts.ts";
+import { factsOf } from "../../cli/dead/show.ts";
 import { lastErrorText } from "../../cli/runs/last-error.ts";
 import { byEnd, whyText } from "../../cli/runs/ls.ts";
 import { noContentLines } from "../../cli/runs/show.ts";
@@ -41,7 +42,7 @@ test("the content of a dead letter is shown if it is asked for, and a run says w
   const said = async (withContent: boolean) => {
     const found = await operator.deadLetter(runId(run), { withContent });
     if (found.kind !== "dead letter") throw new Error(found.kind);
-    return letterLines(found, T0).join("\n");
+    return factLines(factsOf(found, T0)).join("\n");
   };
   expect(await said(true)).toMatch(/^properties +.*"tenant":"acme".*\nbody +\{"size":1\}$/m);
   expect(await said(false)).not.toMatch(/acme|size/);

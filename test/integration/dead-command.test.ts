@@ -192,3 +192,34 @@ describe("a purge", () => {
     expect(await inPipe("ls")).toMatchObject({ code: 0, stdout: "", stderr: "there are no such dead letters\n" });
   });
 });
+
+describe("a letter of others", () => {
+  test("is listed, shown, and can be redriven, and its words do nothing to a terminal", async () => {
+    const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
+    await client.createSender("thumbnails").sendMessages({ messageId: "theirs", body: Buffer.from('{"size":1}') });
+    const receiver = client.createReceiver("thumbnails");
+    const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
+    if (message)
+      await receiver.deadLetterMessage(message, { deadLetterReason: HOSTILE, deadLetterErrorDescription: HOSTILE });
+    await client.close();
+    const id = (await inPipe("others", "-o", "name")).stdout.trim();
+    expect(id).toMatch(/^thumbnails:\d+:\d{13}$/);
+    for (const columns of [80, 140]) {
+      const { code, screen } = await inTerminal(["others"], columns);
+      expect(code).toBe(0);
+      expect(["\u001b", "\u0007", "\u009b", "\u202e"].filter((unsafe) => screen.includes(unsafe))).toEqual([]);
+      expect(Math.max(...screen.trimEnd().split("\n").map(widthOf))).toBeLessThanOrEqual(columns);
+      expect(screen).toContain(id);
+    }
+    const { stdout } = await inPipe("show", id);
+    expect(stdout).toMatch(/^left by +no run of this Dispatcher/m);
+    expect(stdout).toMatch(/^can run +yes$/m);
+    expect(stdout).not.toContain("size");
+    expect((await inPipe("show", id, "--content")).stdout).toMatch(/^body +\{"size":1\}$/m);
+    const asked = await inPipe("redrive", "--run", id, "--dry-run");
+    expect(asked).toMatchObject({ code: 0, stdout: "thumbnails: 1 dead letter can be redriven\n" });
+    expect((await inPipe("others", "--after", id)).stderr).toBe("there are no dead letters of others\n");
+    const wrong = await inPipe("others", "--after", "nonsense");
+    expect(wrong).toMatchObject({ code: 1, stderr: "error: No page has named this place as its next.\n" });
+  });
+});

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ServiceBusClient } from "@azure/service-bus";
 import type { Stack } from "../../local/stack/start-stack.ts";
 import { startLocalStack } from "../support/local-stack.ts";
 import { type Running, runProgram } from "../support/run-program.ts";
@@ -48,7 +49,7 @@ export interface AStack {
 
 /** Starts a stack on which runs of every kind are, also hostile ones. */
 export async function startAStack(): Promise<AStack> {
-  const started = await startStackWith(MODULES, { name: "Ada", secret: MARKUP });
+  const started = await startStackWith(MODULES, { name: "Ada", secret: MARKUP }, { before: buryOne });
   const { dispatcher, send } = started;
   await send("good", 5, "--correlation-id", "order-7");
   await send("worse", 4);
@@ -62,22 +63,37 @@ export async function startAStack(): Promise<AStack> {
   return started;
 }
 
+/** Has another program dead-letter a message before the app takes it. */
+async function buryOne({ settings }: Stack): Promise<void> {
+  const client = new ServiceBusClient(settings["ServiceBus"] ?? "");
+  await client
+    .createSender("strict")
+    .sendMessages({ messageId: HOSTILE_ID, subject: MARKUP, body: { secret: MARKUP } });
+  const receiver = client.createReceiver("strict");
+  const [message] = await receiver.receiveMessages(1, { maxWaitTimeInMs: 10_000 });
+  const why = { deadLetterReason: MARKUP, deadLetterErrorDescription: MARKUP };
+  if (message) await receiver.deadLetterMessage(message, why);
+  await client.close();
+}
+
 /** Lists a view of each kind on such a stack, by its address. */
 export async function viewsOf(stack: AStack): Promise<string[]> {
   const [hostile, good, slow] = await Promise.all([
-    runOf(stack, "--message-id", HOSTILE_ID),
-    runOf(stack, "--message-id", "good-1"),
-    runOf(stack, "--module", "slow"),
+    viewOfRun(stack, "--message-id", HOSTILE_ID),
+    viewOfRun(stack, "--message-id", "good-1"),
+    viewOfRun(stack, "--module", "slow"),
   ]);
   return [
     "",
     "failures",
     "dead-letters",
+    "other-letters",
+    await otherOf(stack),
     "runs",
     "runs?which=closed",
-    `runs/${encodeURIComponent(hostile)}`,
-    `runs/${encodeURIComponent(good)}`,
-    `runs/${encodeURIComponent(slow)}`,
+    hostile,
+    good,
+    slow,
     "modules",
     "modules/slow",
     "repair",
@@ -87,20 +103,40 @@ export async function viewsOf(stack: AStack): Promise<string[]> {
   ];
 }
 
+/** The view of the letter that no run left. */
+export async function otherOf({ dispatcher }: AStack): Promise<string> {
+  return `other-letters/${encodeURIComponent((await dispatcher("dead", "others", "--output", "name")).trim())}`;
+}
+
+/** The view of the first run that this chooses. */
+export async function viewOfRun(stack: AStack, ...which: readonly string[]): Promise<string> {
+  return `runs/${encodeURIComponent(await runOf(stack, ...which))}`;
+}
+
 /** The first run that this chooses. */
 export async function runOf({ dispatcher }: AStack, ...which: readonly string[]): Promise<string> {
   const [run = ""] = (await dispatcher("runs", "ls", ...which, "--output", "name")).trim().split("\n");
   return run;
 }
 
+interface How {
+  /** What is done before the app starts. */
+  readonly before?: (stack: Stack) => Promise<void>;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
 /** Starts a stack with these modules and the app. */
-export async function startStackWith(modules: readonly { readonly name: string }[], sent: object): Promise<AStack> {
+export async function startStackWith(
+  modules: readonly { readonly name: string }[],
+  sent: object,
+  { before, settings }: How = {},
+): Promise<AStack> {
   const directory = await mkdtemp(join(tmpdir(), "page-"));
   for (const one of modules) await writeFile(join(directory, `${one.name}.json`), JSON.stringify(one));
   const body = join(directory, "body");
   await writeFile(body, JSON.stringify(sent));
   const stack = await startLocalStack(directory, {
-    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *", PAGE_AT: "local" },
+    settings: { RECONCILE_SCHEDULE: "*/1 * * * * *", PAGE_AT: "local", ...settings },
   });
   const servers: Running[] = [];
   const run = (...args: readonly string[]) => runProgram("cli", { args, env: stack.settings, cwd: directory });
@@ -109,6 +145,7 @@ export async function startStackWith(modules: readonly { readonly name: string }
     await running.ended;
     return running.said.stdout + running.said.stderr;
   };
+  await before?.(stack);
   const { ready } = await stack.startApp();
   return {
     stack,

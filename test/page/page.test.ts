@@ -6,7 +6,7 @@ import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playw
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { startBrowser } from "../../local/kit/browser.ts";
 import { ROOT } from "../support/run-program.ts";
-import { type AStack, HOSTILE_ID, runOf, startAStack, viewsOf } from "./a-stack.ts";
+import { type AStack, HOSTILE_ID, otherOf, runOf, startAStack, viewOfRun, viewsOf } from "./a-stack.ts";
 
 // The page in a real browser, on a stack of this machine.
 
@@ -169,7 +169,7 @@ describe("a view", () => {
   });
 
   it("shows the Job as the cluster has it, and its events, once a person asks", async () => {
-    const { page } = await open(`runs/${encodeURIComponent(await runOf(stack, "--module", "slow"))}`);
+    const { page } = await open(await viewOfRun(stack, "--module", "slow"));
     await page.getByRole("button", { name: "Show the Job and its events" }).click();
     const job = page.getByRole("group", { name: "The Job" });
     await job.waitFor();
@@ -177,7 +177,7 @@ describe("a view", () => {
     expect(await page.getByRole("list", { name: "Events" }).textContent()).toMatch(
       /Job slow-\S+: SuccessfulCreate: Created pod: slow-/,
     );
-    expect(await page.getByText("--job").textContent()).toMatch(/^dispatcher runs show 'slow:\d+:\d+' --job$/);
+    expect(await page.getByText("--job").textContent()).toMatch(/^dispatcher runs show slow:\d+:\d+ --job$/);
     expect(await seriousFaults(page)).toEqual([]);
   });
 });
@@ -253,9 +253,7 @@ describe("a filter", () => {
 
 describe("what others wrote", () => {
   it("is shown as text: an id, a log line, a body", async () => {
-    const { page, complaints } = await open(
-      `runs/${encodeURIComponent(await runOf(stack, "--message-id", HOSTILE_ID))}`,
-    );
+    const { page, complaints } = await open(await viewOfRun(stack, "--message-id", HOSTILE_ID));
     const log = page.getByLabel("Log of main");
     await log.waitFor();
     const said = await log.textContent();
@@ -269,10 +267,11 @@ describe("what others wrote", () => {
   });
 
   it.each([
-    { what: "a run at work", which: ["--module", "slow"] },
-    { what: "a dead letter", which: ["--message-id", HOSTILE_ID] },
-  ])("is not shown before a person asks for it, and then as text: the body of $what", async ({ which }) => {
-    const { page } = await open(`runs/${encodeURIComponent(await runOf(stack, ...which))}`);
+    { what: "a run at work", view: () => viewOfRun(stack, "--module", "slow") },
+    { what: "a dead letter", view: () => viewOfRun(stack, "--message-id", HOSTILE_ID) },
+    { what: "a letter of others", view: () => otherOf(stack) },
+  ])("is not shown before a person asks for it, and then as text: the body of $what", async ({ view }) => {
+    const { page } = await open(await view());
     await page.getByText("Show body and properties").waitFor();
     expect(await page.content()).not.toContain("secret");
     await page.getByText("Show body and properties").click();
@@ -282,6 +281,22 @@ describe("what others wrote", () => {
     expect(await page.locator("main script, main img, main b").count()).toBe(0);
     expect(await page.title()).not.toContain("owned");
     expect(await seriousFaults(page)).toEqual([]);
+  });
+});
+
+describe("a letter of others", () => {
+  it("is reached from the dead letters, says what becomes of it, and is not polled for", async () => {
+    const { page, complaints } = await open("dead-letters");
+    await page.getByRole("link", { name: "Letters of others" }).click();
+    const row = page.locator("[data-row]");
+    expect(await row.count()).toBe(1);
+    expect(await row.textContent()).toContain("<img src=x");
+    expect(await row.textContent()).toContain("no: /name");
+    await row.getByRole("link").click();
+    await page.getByText("Show body and properties").waitFor();
+    // Its body breaks the schema, so that nothing is offered.
+    expect(await page.getByRole("button", { name: "Redrive" }).count()).toBe(0);
+    expect([await page.locator("main script, main img").count(), complaints]).toEqual([0, []]);
   });
 });
 
@@ -564,7 +579,7 @@ describe("the page of the app itself", () => {
     const { page, complaints, origins } = await open("modules", {}, app);
     await page.getByText("look only").waitFor();
     expect(await page.getByRole("link", { name: "slow" }).count()).toBe(1);
-    await page.goto(new URL(`/api/ui/runs/${encodeURIComponent(await runOf(stack, "--module", "slow"))}`, app).href);
+    await page.goto(new URL(`/api/ui/${await viewOfRun(stack, "--module", "slow")}`, app).href);
     await page.getByText("Body and properties take the role of an operator.").waitFor();
     expect(complaints).toEqual([]);
     expect([...origins]).toEqual([app.origin]);

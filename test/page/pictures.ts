@@ -7,7 +7,7 @@ import { makeCommand } from "../../shared/command-line.ts";
 import { ROOT, runProgram } from "../support/run-program.ts";
 import { textPicture } from "../support/text-picture.ts";
 import { startAShop } from "./a-shop.ts";
-import { type AStack, runOf, startAStack, viewsOf } from "./a-stack.ts";
+import { type AStack, startAStack, viewOfRun, viewsOf } from "./a-stack.ts";
 
 const COMMAND = makeCommand("npm run pictures --")
   .description("Makes the pictures of the README in docs/images, from what really runs.")
@@ -34,8 +34,8 @@ async function makeOwn(): Promise<void> {
     await draw("status.svg", "dispatcher status", status.said.stdout);
     const page = { browser, address: new URL(await shop.serve("--act")), width: 1_440, scheme: "light" } as const;
     await photograph(page, { view: "" }, join(IMAGES, "now.png"));
-    const failed = await runOf(shop, "--closed", "--module", "invoice");
-    await photograph(page, { view: `runs/${encodeURIComponent(failed)}` }, join(IMAGES, "run.png"));
+    const failed = await viewOfRun(shop, "--closed", "--module", "invoice");
+    await photograph(page, { view: failed }, join(IMAGES, "run.png"));
   } finally {
     await browser.close();
     await shop.stop();
@@ -103,7 +103,7 @@ function nameOf({ view, name }: Scene): string {
 
 /** What only shows once a person has done something. */
 async function scenes(stack: AStack): Promise<Scene[]> {
-  const slow = `runs/${encodeURIComponent(await runOf(stack, "--module", "slow"))}`;
+  const slow = await viewOfRun(stack, "--module", "slow");
   const click = async (page: Page, ...names: readonly string[]) => {
     for (const name of names) await page.getByRole("button", { name }).last().click();
   };

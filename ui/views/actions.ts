@@ -4,6 +4,7 @@ import { isRecord } from "../../shared/plain-data.ts";
 import { addressOf, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
 import { html } from "../html.ts";
+import { Pages } from "../parts/pages.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
@@ -24,9 +25,7 @@ function shown({ actions, next }: ActionPage, place: Place) {
   if (actions.length === 0) return html`<${Nothing}>Nobody has done anything.<//>`;
   return html`
     <${Table} caption="Actions" columns=${COLUMNS} rows=${actions} name=${({ id }: ActionShown) => id} />
-    <nav class="pages" aria-label="Pages">
-      ${next !== undefined && html`<${Link} to=${addressOf(place.steps, { after: next })}>Older ones<//>`}
-    </nav>
+    <${Pages} place=${place} next=${next} />
   `;
 }
 

@@ -6,6 +6,7 @@ import { type Alike, type Letters, purge, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { type Filter, Filters, spanFilters } from "../parts/filters.ts";
+import { Pages } from "../parts/pages.ts";
 import { RunName } from "../parts/run-name.ts";
 import { type Selection, SelectionBar, useSelection } from "../parts/selection.ts";
 import { type Column, Table } from "../parts/table.ts";
@@ -82,11 +83,10 @@ function shown({ letters, scanned, next }: LettersPage, place: Place, selection:
         ? html`<${Nothing}>${next === undefined ? "There are no such dead letters." : `None among the first ${scanned}.`}<//>`
         : html`<${Table} caption="Dead letters" columns=${COLUMNS} rows=${letters} name=${({ id }: Row) => id} selection=${selection} />`
     }
-    <nav class="pages" aria-label="Pages">
-      ${place.query["after"] !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, after: undefined })}>First page<//>`}
-      ${next !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, after: next })}>Next page<//>`}
+    <${Pages} place=${place} next=${next}>
       <span class="hint">${letters.length} shown${scanned > letters.length && `, ${scanned} read`}</span>
-    </nav>
+      <${Link} to=${addressOf(["other-letters"])}>Letters of others<//>
+    <//>
   `;
 }
 

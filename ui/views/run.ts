@@ -6,6 +6,7 @@ import { lastErrorText } from "../../cli/runs/last-error.ts";
 import { redrivenMark, redrivenText } from "../../cli/runs/redriven-text.ts";
 import { wordsOf } from "../../cli/runs/steps.ts";
 import { lengthText, timeText } from "../../cli/text/times.ts";
+import { commandText } from "../../shared/api/command-text.ts";
 import type { Explanation } from "../../shared/operate/views/explain.ts";
 import type { JobInCluster } from "../../shared/operate/views/job.ts";
 import type { RunShown } from "../../shared/operate/views/run.ts";
@@ -47,17 +48,13 @@ export function RunView({ id }: { readonly id: string }) {
   return html`
     <${View} title=${run?.id ?? id} aside=${aside}>
       <${Ready} loaded=${loaded} show=${(shown: Shown) => html`<${Parts} shown=${shown} path=${path} />`} />
-      <${CommandLine} command=${showCommand(run?.id ?? id)} />
+      <${CommandLine} command=${commandText(["runs", "show", run?.id ?? id])} />
     <//>
   `;
 }
 
 function RunLink({ id, text = id }: { readonly id: string; readonly text?: string }) {
   return html`<${Link} to=${addressOf(["runs", id])}><${Plain} text=${text} /><//>`;
-}
-
-function showCommand(id: string, ...flags: readonly string[]): string {
-  return ["dispatcher runs show", `'${id.replaceAll("'", String.raw`'\''`)}'`, ...flags].join(" ");
 }
 
 function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }) {
@@ -346,7 +343,7 @@ function JobPart({ path, id, attempt, isOpen }: JobPartProps) {
       <h2 id="job">Job and events</h2>
       ${
         isAsked
-          ? html`<${Ready} loaded=${loaded} show=${jobShown} /><${CommandLine} command=${showCommand(id, "--job")} />`
+          ? html`<${Ready} loaded=${loaded} show=${jobShown} /><${CommandLine} command=${commandText(["runs", "show", id, "--job"])} />`
           : role !== "viewer"
             ? html`<button type="button" onClick=${() => ask(true)}>Show the Job and its events</button>`
             : html`<p class="nothing">The Job may hold the message, and so takes the role of an operator.</p>`

@@ -10,6 +10,7 @@ import { html } from "../html.ts";
 import { ActionButton, type Deed } from "../parts/action.ts";
 import { StatusChip } from "../parts/chip.ts";
 import { type Filter, Filters, spanFilters } from "../parts/filters.ts";
+import { Pages } from "../parts/pages.ts";
 import { RunName } from "../parts/run-name.ts";
 import { type Selection, SelectionBar, useSelection } from "../parts/selection.ts";
 import { type Column, Table } from "../parts/table.ts";
@@ -115,11 +116,9 @@ function shown(page: RunsPage, place: Place, selection: Selection<Row>) {
         ? html`<${Nothing}>${next === undefined ? "There are no such runs." : `None among the first ${scanned} rows.`}<//>`
         : html`<${Table} caption="Runs" columns=${COLUMNS} rows=${runs} name=${({ id }: Row) => id} selection=${selection} />`
     }
-    <nav class="pages" aria-label="Pages">
-      ${place.query["from"] !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, from: undefined })}>First page<//>`}
-      ${next !== undefined && html`<${Link} to=${addressOf(place.steps, { ...place.query, from: next })}>Next page<//>`}
+    <${Pages} place=${place} next=${next} name="from">
       <span class="hint">${runs.length} shown${scanned > runs.length && `, ${scanned} rows read`}</span>
-    </nav>
+    <//>
   `;
 }
 

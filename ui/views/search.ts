@@ -4,6 +4,7 @@ import { addressOf, go, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
 import { html } from "../html.ts";
 import { StatusChip } from "../parts/chip.ts";
+import { Pages } from "../parts/pages.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
@@ -26,18 +27,15 @@ export function SearchView({ place }: { readonly place: Place }) {
   `;
 }
 
-function shown({ by, runs, next }: SearchPage, { steps, query: { id, after } }: Place) {
+function shown({ by, runs, next }: SearchPage, place: Place) {
   if (runs.length === 0)
     return html`<${Nothing}>No run has this id, and no message of a run has it as its id or correlation id. What an older release accepted is found by the run's own id alone.<//>`;
-  const isWhole = next === undefined && after === undefined;
+  const isWhole = next === undefined && place.query["after"] === undefined;
   const rows = isWhole ? runs.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt) : runs;
   return html`
     <p>${isWhole ? `${runs.length} runs have this ${by}.` : `Many runs have this ${by}. They come source by source, the oldest first.`}</p>
     <${Table} caption="Runs that were found" columns=${COLUMNS} rows=${rows} name=${({ id }: RunFound) => id} />
-    <nav class="pages" aria-label="Pages">
-      ${after !== undefined && html`<${Link} to=${addressOf(steps, { id })}>First page<//>`}
-      ${next !== undefined && html`<${Link} to=${addressOf(steps, { id, after: next })}>Next page<//>`}
-    </nav>
+    <${Pages} place=${place} next=${next} />
   `;
 }
 

@@ -149,7 +149,11 @@ async function peekAt(
   const { source, sequenceNumber } = letter;
   const message = await broker.peek({ deadLettersOf: source }, sequenceNumber);
   if (!message || nameOnLetter(source, message) !== nameOfRun(letter)) return undefined;
-  const { state, body, properties, contentType } = message;
+  return onBusOf(message, withContent);
+}
+
+/** Says of a dead letter what a view shows of it; body and properties only if they are asked for. */
+export function onBusOf({ state, body, properties, contentType }: PeekedMessage, withContent: boolean): LetterOnBus {
   const stamps = Object.fromEntries(Object.entries(properties).filter(([name]) => isLetterStamp(name)));
   const content = { body, properties, ...(contentType === undefined ? {} : { contentType }) };
   return { state, stamps, bodyBytes: body.byteLength, ...(withContent ? { content } : {}) };

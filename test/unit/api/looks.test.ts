@@ -2,13 +2,14 @@ import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import { ROUTES, routesAt } from "../../../shared/api/routes.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
+import { makeOperator } from "../../../shared/operate/operator.ts";
 import { keyOf, runId } from "../../../shared/run/run.ts";
 import { aRun } from "../../support/a-run.ts";
 import { apiOf, textAt } from "../../support/api-of.ts";
 import { makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
 
-/** A world with one run at work and one dead letter. */
-async function aWorld(): Promise<{ world: World; open: string; letter: string }> {
+/** A world with one run at work, one dead letter of a run, and one of others. */
+async function aWorld(): Promise<{ world: World; open: string; letter: string; other: string }> {
   const world = makeWorld();
   await world.send({ messageId: "m-bad" });
   world.cluster.fail(world.jobName(), 64);
@@ -16,12 +17,16 @@ async function aWorld(): Promise<{ world: World; open: string; letter: string }>
   await withRun(world, { messageId: "m-open", body: Buffer.from('{"secret":"body"}') });
   const [closed] = world.closed();
   if (!closed) throw new Error("no run was closed");
-  return { world, open: runId(world.run()), letter: runId(closed) };
+  const theirs = world.broker.deliver(SOURCE, { messageId: "m-theirs" });
+  await world.broker.deadLetterLocked(SOURCE, theirs.lockToken, { reason: "Theirs", description: "", properties: {} });
+  const [other] = (await makeOperator(world.deps, world.log).otherLetters({ limit: 1 })).letters;
+  if (!other) throw new Error("no letter of others");
+  return { world, open: runId(world.run()), letter: runId(closed), other: runId(other) };
 }
 
 /** Each look by its name, with the address at which it has something to say. */
-function addresses({ open, letter }: { open: string; letter: string }): Record<string, string> {
-  const [run, dead] = [encodeURIComponent(open), encodeURIComponent(letter)];
+function addresses(made: { open: string; letter: string; other: string }): Record<string, string> {
+  const [run, dead, other] = [made.open, made.letter, made.other].map(encodeURIComponent);
   return {
     session: "/session",
     status: "/status",
@@ -36,6 +41,9 @@ function addresses({ open, letter }: { open: string; letter: string }): Record<s
     listDeadLetters: "/dead-letters?reason=JobFailed",
     showDeadLetter: `/dead-letters/${dead}`,
     showDeadLetterContent: `/dead-letters/${dead}/content`,
+    listOtherDeadLetters: "/other-letters",
+    showOtherDeadLetter: `/other-letters/${other}`,
+    showOtherDeadLetterContent: `/other-letters/${other}/content`,
     listRedrives: "/redrives",
     listModules: "/modules",
     audit: "/audit",

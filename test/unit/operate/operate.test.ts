@@ -244,12 +244,22 @@ describe("cancelling a run", () => {
     await world.tick();
     expect(world.message(1).letter).toMatchObject({
       reason: "Cancelled",
-      description: "no attempt was made: cancelled by hand",
+      description: "no attempt was made: cancelled by hand: it has to be",
     });
     expect(world.message(1).letter?.properties?.["dispatcher-attempt"]).toBe("");
     expect(world.closed().map(attemptsHad)).toEqual([0]);
     expect(world.lines).toContainEqual(expect.objectContaining({ message: "closed a run", attempts: 0 }));
     expect(world.cluster.names()).toEqual([]);
+  });
+
+  it("says on the dead letter no more than that, if the person did not say why", async () => {
+    const world = makeWorld();
+    world.cluster.quotaNext();
+    await world.send();
+    await cancelRun(world.deps, world.run(), { by: { who: "ann@desk" } }, aLog());
+    await world.tick();
+    expect(world.message(1).letter?.description).toBe("no attempt was made: cancelled by hand");
+    expect(world.closed()[0]?.verdict?.description).toBe("no attempt was made: cancelled by hand");
   });
 
   it("dead-letters the message of a run in back-off", async () => {

@@ -1,0 +1,94 @@
+import { canRunText } from "../../cli/dead/hindrances.ts";
+import { commandText } from "../../shared/api/command-text.ts";
+import type { OtherLetter, OtherLetterShown } from "../../shared/operate/views/other-letters.ts";
+import { addressOf, Link, type Place } from "../address.ts";
+import { withQuery } from "../api.ts";
+import { redrive } from "../deeds.ts";
+import { html } from "../html.ts";
+import { ActionButton } from "../parts/action.ts";
+import { CommandLine } from "../parts/command.ts";
+import { Pages } from "../parts/pages.ts";
+import { type Column, Table } from "../parts/table.ts";
+import { Plain } from "../parts/text.ts";
+import { Nothing, Ready, View } from "../parts/view.ts";
+import { Age } from "../time.ts";
+import { useData } from "../use-data.ts";
+import { Sent } from "./sent.ts";
+
+type Row = OtherLetter & { readonly id: string };
+interface OthersPage {
+  readonly letters: readonly Row[];
+  readonly scanned: number;
+  readonly next?: string;
+}
+
+/** Dead letters that no run left. They are looked for on the bus itself, and so only once. */
+export function OtherLettersView({ place }: { readonly place: Place }) {
+  const loaded = useData<OthersPage>(withQuery("/other-letters", { after: place.query["after"], limit: 100 }));
+  return html`
+    <${View} title="Letters of others">
+      <p class="hint">The bus, a sender or another program put them into the dead letter queues.</p>
+      <${Ready}
+        loaded=${loaded}
+        show=${({ letters, scanned, next }: OthersPage) => html`
+          ${letters.length === 0 ? html`<${Nothing}>There are none among ${scanned} dead letters.<//>` : html`<${Table} caption="Letters of others" columns=${COLUMNS} rows=${letters} name=${({ id }: Row) => id} />`}
+          <${Pages} place=${place} next=${next} />
+        `}
+      />
+      <${CommandLine} command="dispatcher dead others" />
+    <//>
+  `;
+}
+
+const COLUMNS: readonly Column<Row>[] = [
+  {
+    head: "Letter",
+    show: ({ id, messageId = "" }) => html`
+      <${Link} to=${addressOf(["other-letters", id])} class="mono"><${Plain} text=${id} /><//>
+      <div class="under mono"><${Plain} text=${messageId} /></div>
+    `,
+  },
+  { head: "Reason", show: ({ reason = "–" }) => html`<${Plain} text=${reason} />` },
+  { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },
+  { head: "Sent", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} />`, isNumber: true, isTime: true },
+  { head: "Can run", show: (letter) => html`<${Plain} text=${canRunText(letter)} />`, isWide: true },
+];
+
+/** One such letter. */
+export function OtherLetterView({ id }: { readonly id: string }) {
+  const path = `/other-letters/${encodeURIComponent(id)}`;
+  const loaded = useData<OtherLetterShown>(path);
+  const letter = loaded.data?.letter;
+  const deed =
+    letter &&
+    letter.hindrance === undefined &&
+    html`<${ActionButton} deed=${redrive({ runs: [id] })} onDone=${loaded.again} />`;
+  return html`
+    <${View} title=${id} aside=${deed}>
+      <${Ready} loaded=${loaded} show=${factsShown} />
+      <${Sent} path=${letter && `${path}/content`} />
+      <${CommandLine} command=${commandText(["dead", "show", id])} />
+    <//>
+  `;
+}
+
+function factsShown({ letter, onBus }: OtherLetterShown) {
+  const facts: readonly (readonly [name: string, value: string | undefined])[] = [
+    ["Reason", letter.reason],
+    ["Description", letter.description],
+    ["Message id", letter.messageId],
+    ["Subject", letter.subject],
+    ["Module", letter.module],
+    ["Can run", canRunText(letter)],
+    ["On the bus", `${onBus.state}, ${onBus.bodyBytes} bytes`],
+  ];
+  return html`
+    <section aria-labelledby="facts">
+      <h2 id="facts">Facts</h2>
+      <dl class="facts">
+        ${facts.map(([name, value]) => value && html`<div><dt>${name}</dt><dd><${Plain} text=${value} /></dd></div>`)}
+        <div><dt>Sent</dt><dd><${Age} at=${letter.enqueuedAt} ago /></dd></div>
+      </dl>
+    </section>
+  `;
+}
