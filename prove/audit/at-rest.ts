@@ -1,7 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Finding } from "./audit.ts";
 
+/** How long it waits between two looks, at least. */
 const LOOK_MS = 500;
+/**
+ * It waits so many times as long as the last look took. A look at thousands of messages takes seconds of the process in
+ * which the bus is, and redrives would never come to their end if it were always looked at.
+ */
+const PAUSE_FACTOR = 3;
 
 export interface Patience {
   /** How long to look at most. */
@@ -34,7 +40,7 @@ export async function untilAtRest<Look extends { readonly findings: readonly Fin
       onMoving?.(moving);
     } else if (restingSince !== undefined && beganAt - restingSince >= restMs) return seen;
     else restingSince ??= performance.now();
-    await sleep(LOOK_MS);
+    await sleep(Math.max(LOOK_MS, PAUSE_FACTOR * (performance.now() - beganAt)));
   }
 }
 

@@ -16,6 +16,11 @@ import { BATCH, hasAll, nextBatch, Pace } from "./pace.ts";
 
 /** The bus hands out letters in order alone, so that so many others are held at most to reach one. */
 export const MOST_IN_FRONT = 10_000;
+/**
+ * Letters that are received in one request while none of them is wanted, at most. So few requests reach what lies behind
+ * them, because the locks of all of them last from the first one on.
+ */
+const BATCH_IN_FRONT = 1_000;
 /** Letters that are peeked at in one request. */
 const PAGE = 250;
 /** Claims under way at once. */
@@ -146,12 +151,13 @@ class Pass {
       const { front } = held;
       if (front === undefined) return;
       if (front === NONE_LEFT) return this.#end("done");
+      if (held.inFront > MOST_IN_FRONT) return this.#end("stopped", TOO_DEEP);
       do {
         await this.#awaitTurn();
         if (!isAtWork(this.redrive)) return;
         // Locks last from then on, however long the answer takes.
         const sent = this.#deps.clock.read();
-        const received = await this.#deps.broker.receiveLetters(from, BATCH);
+        const received = await this.#deps.broker.receiveLetters(from, this.#nextReceive());
         if (received.length === 0) {
           held.isOfUse = true;
           if ((await this.#firstLeft()) === NONE_LEFT) this.#end("done");
@@ -184,6 +190,11 @@ class Pass {
     }
   }
 
+  /** How many letters to receive next: those that are known to lie in front come in large steps. */
+  #nextReceive(): number {
+    return Math.max(BATCH, Math.min(this.#held.inFront - this.#held.count, BATCH_IN_FRONT));
+  }
+
   /**
    * Looks for the first letter that is to be redriven, or that a tick withdraws, though another process may hold it just
    * now. Resolves to its number, and to NONE_LEFT if there is none. To undefined if there was no time for all of the look:
@@ -200,6 +211,9 @@ class Pass {
       const last = page.at(-1);
       const first = seen.find((one) => isHalfClaimed(one) || this.#isFree(one));
       const isThrough = !last || page.length < PAGE;
+      const passed = first ? seen.indexOf(first) : seen.length;
+      if (held.lookedTo === 0) held.inFront = 0;
+      held.inFront += passed;
       held.lookedTo = first || isThrough ? 0 : last.sequenceNumber + 1;
       if (first) return first.letter.sequenceNumber;
       if (isThrough) return NONE_LEFT;

@@ -23,6 +23,8 @@ export class HeldLetters {
   isOfUse = false;
   /** How far the look came that tells whether a wanted letter is left, if one is under way. */
   lookedTo = 0;
+  /** How many active letters that look has passed. */
+  inFront = 0;
   /** No letter with a lower number is wanted. Undefined as long as nothing has looked. */
   front: number | undefined;
 

@@ -418,14 +418,7 @@ describe("a redrive", () => {
   });
 
   it("comes to what lies deep, because it has looked at what lies in front before its locks began", async () => {
-    const world = await withDead();
-    for (let n = 0; n < 450; n += 1) {
-      const { lockToken } = world.broker.deliver(SOURCE, { messageId: `theirs-${n}` });
-      await world.broker.deadLetterLocked(SOURCE, lockToken, { reason: "theirs", description: "", properties: {} });
-    }
-    await world.send({ messageId: "deep" });
-    world.cluster.fail(world.jobName(), 1);
-    await ticks(world, () => world.open().length === 0);
+    const world = await withDeep(450);
     const letterRuns: World["table"]["letterRuns"] = (...asked) => {
       if (asked[1].length > 0) world.clock.advance(LOCK_MS / 8);
       return world.table.letterRuns(...asked);
@@ -435,6 +428,33 @@ describe("a redrive", () => {
     await carrier(world, { table: { ...world.deps.table, letterRuns } })();
     expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: 1 });
     expect(world.open()).toMatchObject([{ messageId: "deep" }]);
+  });
+
+  it("receives what lies in front in few requests, because all of its locks last from the first one on", async () => {
+    const world = await withDeep(1_250);
+    const asked: number[] = [];
+    const receiveLetters: World["broker"]["receiveLetters"] = (from, count) => {
+      asked.push(count);
+      return world.broker.receiveLetters(from, count);
+    };
+    world.clock.advance(1_000);
+    await order(world, { reason: "JobFailed" });
+    await carrier(world, { broker: { ...world.deps.broker, receiveLetters } })();
+    expect(world.open()).toMatchObject([{ messageId: "deep" }]);
+    expect(asked).toEqual([1_000, 250, 100, 100]);
+  });
+
+  it("stops before it locks anything, if more lies in front than may be held", async () => {
+    const world = await withDeep(10_001);
+    world.clock.advance(1_000);
+    await order(world, { reason: "JobFailed" });
+    await carrier(world)();
+    expect(await redriveOf(world)).toMatchObject({
+      end: "stopped",
+      redriven: 0,
+      problem: expect.stringContaining("more than 10,000 other letters lie in front"),
+    });
+    expect(await received(world)).toHaveLength(9);
   });
 
   it("claims what it has just received, although it holds others for long", async () => {
@@ -458,6 +478,19 @@ describe("a redrive", () => {
     expect(world.open()).toHaveLength(4);
   });
 });
+
+/** A world in whose dead letter queue so many letters of others lie in front of a run's. */
+async function withDeep(others: number): Promise<World> {
+  const world = await withDead();
+  for (let n = 0; n < others; n += 1) {
+    const { lockToken } = world.broker.deliver(SOURCE, { messageId: `theirs-${n}` });
+    await world.broker.deadLetterLocked(SOURCE, lockToken, { reason: "theirs", description: "", properties: {} });
+  }
+  await world.send({ messageId: "deep" });
+  world.cluster.fail(world.jobName(), 1);
+  await ticks(world, () => world.open().length === 0);
+  return world;
+}
 
 /** The numbers of the letters that another receiver gets now. */
 async function received(world: World): Promise<number[]> {
