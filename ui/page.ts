@@ -11,12 +11,12 @@ import { ProblemNote, View } from "./parts/view.ts";
 import { type Session, SessionContext } from "./session.ts";
 import { useData } from "./use-data.ts";
 import { ActionsView } from "./views/actions.ts";
+import { AuditView } from "./views/audit.ts";
 import { DeadLettersView } from "./views/dead-letters.ts";
 import { FailuresView } from "./views/failures.ts";
 import { ModulesView, ModuleView } from "./views/modules.ts";
 import { NowView } from "./views/now.ts";
 import { OtherLettersView, OtherLetterView } from "./views/other-letters.ts";
-import { RepairView } from "./views/repair.ts";
 import { RunView } from "./views/run.ts";
 import { RunsView } from "./views/runs.ts";
 import { SearchView } from "./views/search.ts";
@@ -27,7 +27,7 @@ const VIEWS = [
   ["dead-letters", "Dead letters"],
   ["runs", "Runs"],
   ["modules", "Modules"],
-  ["repair", "Repair"],
+  ["audit", "Audit"],
   ["actions", "Actions"],
 ] as const;
 
@@ -92,16 +92,18 @@ function Header({ session, view }: { readonly session: Session; readonly view: s
 }
 
 function ViewAt({ place }: { readonly place: ReturnType<typeof usePlace> }) {
-  const [view = "", name] = place.steps;
+  const [view = "", name, letter] = place.steps;
   if (view === "") return html`<${NowView} />`;
   if (view === "failures") return html`<${FailuresView} />`;
+  if (view === "dead-letters" && name === "others")
+    return letter === undefined
+      ? html`<${OtherLettersView} place=${place} />`
+      : html`<${OtherLetterView} id=${letter} />`;
   if (view === "dead-letters") return html`<${DeadLettersView} place=${place} />`;
-  if (view === "other-letters")
-    return name === undefined ? html`<${OtherLettersView} place=${place} />` : html`<${OtherLetterView} id=${name} />`;
   if (view === "runs")
     return name === undefined ? html`<${RunsView} place=${place} />` : html`<${RunView} id=${name} />`;
   if (view === "modules") return name === undefined ? html`<${ModulesView} />` : html`<${ModuleView} name=${name} />`;
-  if (view === "repair") return html`<${RepairView} />`;
+  if (view === "audit") return html`<${AuditView} />`;
   if (view === "actions") return html`<${ActionsView} place=${place} />`;
   if (view === "search") return html`<${SearchView} place=${place} />`;
   return html`<${View} title="No such view"><p class="nothing">This page has no view at this address.</p><//>`;

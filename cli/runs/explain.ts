@@ -60,7 +60,8 @@ function closedSentences({ run, redriven, actions }: Closed): string[] {
 
 function* openSentences(explained: Open): Generator<string> {
   const { run, at, facts, rule, decision, keptBack, waitsFor, unavailable, actions, usually } = explained;
-  yield `${runId(run)} is ${statusWord(run.status)}, at attempt ${run.attempt} of module ${run.module || "(none)"}.`;
+  const when = run.status === "waiting" || run.status === "held" ? "before" : "at";
+  yield `${runId(run)} is ${statusWord(run.status)}, ${when} attempt ${run.attempt} of module ${run.module || "(none)"}.`;
   if (waitsFor) yield* waitSentences(waitsFor, at);
   else yield `Nothing keeps it: the next tick goes on with it (${decision.do}).`;
   if (usually) yield usualText(run, usually, at);

@@ -459,6 +459,10 @@ const module = named(
     source,
     maxActive: count,
     limit: limit.optional(),
+    isOtherForm: z
+      .boolean()
+      .optional()
+      .describe("whether the replica that ticked last has read another form of its file; missing if none told"),
   }),
 );
 export const modules = named("Modules", z.object({ modules: list(module) }));

@@ -32,7 +32,7 @@ describe("a run that is explained", () => {
       }),
     );
     expect(said).toEqual([
-      expect.stringMatching(/:7:1000 is waiting, at attempt 1 of module m\.$/),
+      expect.stringMatching(/:7:1000 is waiting, before attempt 1 of module m\.$/),
       "It waits because its module has no free place (max-active).",
       "Ahead of it in its module's line: 1000 or more.",
       "Its turn comes in 2h or more, if its module goes on as it did since 1970-01-01T00:00:00Z: 12 runs closed.",

@@ -87,7 +87,7 @@ export async function viewsOf(stack: AStack): Promise<string[]> {
     "",
     "failures",
     "dead-letters",
-    "other-letters",
+    "dead-letters/others",
     await otherOf(stack),
     "runs",
     "runs?which=closed",
@@ -96,7 +96,7 @@ export async function viewsOf(stack: AStack): Promise<string[]> {
     slow,
     "modules",
     "modules/slow",
-    "repair",
+    "audit",
     "actions",
     "search?id=order-7",
     "nowhere",
@@ -105,7 +105,7 @@ export async function viewsOf(stack: AStack): Promise<string[]> {
 
 /** The view of the letter that no run left. */
 export async function otherOf({ dispatcher }: AStack): Promise<string> {
-  return `other-letters/${encodeURIComponent((await dispatcher("dead", "others", "--output", "name")).trim())}`;
+  return `dead-letters/others/${encodeURIComponent((await dispatcher("dead", "others", "--output", "name")).trim())}`;
 }
 
 /** The view of the first run that this chooses. */

@@ -141,7 +141,7 @@ describe("a view", () => {
     const { page } = await open("search?id=order-7");
     await page.getByText("5 runs have this correlation id.").waitFor();
     const heads = await page.locator("thead th").allTextContents();
-    expect(heads).toEqual(["Run", "Module", "Status", "Message id", "Age"]);
+    expect(heads).toEqual(["Run", "Module", "Status", "Message id", "Enqueued"]);
     expect(await page.locator("[data-row]").first().textContent()).toMatch(/good.*succeeded/);
   });
 
@@ -225,7 +225,7 @@ describe("a filter", () => {
     expect(await all("Purge").count()).toBe(0);
     await all("Redrive").click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    await dialog.getByRole("button", { name: "Dry run" }).click();
     await dialog.getByText("worse: 4 can be redriven.").waitFor();
     expect(await dialog.locator("code").textContent()).toBe("dispatcher dead redrive --exit-code=4 --module=worse");
     await dialog.getByRole("button", { name: "Leave it" }).click();
@@ -287,7 +287,7 @@ describe("what others wrote", () => {
 describe("a letter of others", () => {
   it("is reached from the dead letters, says what becomes of it, and is not polled for", async () => {
     const { page, complaints } = await open("dead-letters");
-    await page.getByRole("link", { name: "Letters of others" }).click();
+    await page.getByRole("link", { name: "Dead letters of others" }).click();
     const row = page.locator("[data-row]");
     expect(await row.count()).toBe(1);
     expect(await row.textContent()).toContain("<img src=x");
@@ -306,7 +306,7 @@ describe("an action", () => {
     await page.getByRole("button", { name: "Limit idle" }).click();
     await page.getByLabel("Jobs at once").fill("3");
     await page.getByLabel("Why").fill("to see <b>it</b>");
-    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("Would be done").waitFor();
     expect(await page.getByRole("dialog").locator("code").textContent()).toBe(
       "dispatcher modules limit idle 3 '--why=to see <b>it</b>'",
@@ -326,7 +326,7 @@ describe("an action", () => {
     const { page } = await open("runs?module=again");
     await page.getByRole("checkbox").first().check();
     await page.getByRole("button", { name: "Cancel the run" }).click();
-    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("Would be done").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
     await page.getByText("Done", { exact: true }).waitFor();
@@ -344,7 +344,7 @@ describe("an action", () => {
     expect(await seriousFaults(page)).toEqual([]);
     await page.getByRole("button", { name: "Cancel 130 runs" }).click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    await dialog.getByRole("button", { name: "Dry run" }).click();
     await dialog.getByText("Would be done 130").waitFor();
     expect(await dialog.locator("code").textContent()).toBe(
       "dispatcher runs ls --module=many --limit=10000 --output=name | xargs dispatcher runs cancel",
@@ -362,7 +362,7 @@ describe("an action", () => {
     await page.getByRole("button", { name: "Select all that match" }).click();
     const dialog = page.getByRole("dialog");
     await page.getByRole("button", { name: "Cancel 230 runs" }).click();
-    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    await dialog.getByRole("button", { name: "Dry run" }).click();
     await dialog.getByText("Would be done 230").waitFor();
     // The second request is held up until the person has stopped it.
     let requests = 0;
@@ -392,7 +392,7 @@ describe("an action", () => {
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });
     await group.getByRole("button", { name: "Redrive the group" }).click();
     await page.getByLabel("How many").selectOption("1");
-    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("worse: 4 can be redriven.").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Redrive the group" }).click();
     await page.getByText("Done", { exact: true }).waitFor();
@@ -416,7 +416,7 @@ describe("an action", () => {
     const { page } = await open("failures");
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });
     await group.getByRole("button", { name: "Purge the group" }).click();
-    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("4 dead letters are chosen").waitFor();
     const purge = page.getByRole("dialog").getByRole("button", { name: "Purge the group" });
     expect(await purge.isDisabled()).toBe(true);
@@ -431,7 +431,7 @@ describe("an action", () => {
     const { page } = await open("modules/idle");
     await page.getByRole("button", { name: "Pause idle" }).click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    await dialog.getByRole("button", { name: "Dry run" }).click();
     await dialog.getByText("Would be done").waitFor();
     let goOn = () => {};
     const held = new Promise<void>((resolve) => (goOn = resolve));
@@ -454,13 +454,13 @@ describe("an action", () => {
   it("is only tried by a page that only looks", async () => {
     const { page } = await open("modules/idle", {}, looking);
     await page.getByRole("button", { name: "Pause idle" }).click();
-    await page.getByRole("button", { name: "Say what it would do" }).click();
+    await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("This page only looks").waitFor();
     expect(await page.getByRole("dialog").getByRole("button", { name: "Pause idle" }).count()).toBe(0);
   });
 
   it("that repairs is offered once something can be repaired without judgement", async () => {
-    const { page } = await open("repair");
+    const { page } = await open("audit");
     await page.getByText("Nothing needs to be repaired").waitFor();
     const repair = page.getByRole("button", { name: "Repair what is safe" });
     expect(await repair.count()).toBe(0);
@@ -472,16 +472,16 @@ describe("an action", () => {
     await page.getByText("a row says that the run is open").waitFor();
     await repair.click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Say what it would do" }).click();
+    await dialog.getByRole("button", { name: "Dry run" }).click();
     // The server looks for itself.
     await dialog.getByText("There is nothing to do").waitFor();
     expect(await dialog.locator("code").textContent()).toBe("dispatcher audit --repair");
   });
 });
 
-describe("Repair", () => {
+describe("the audit", () => {
   it("gives no all-clear of what could not be compared", async () => {
-    const { page } = await open("repair");
+    const { page } = await open("audit");
     await page.getByText("Nothing needs to be repaired").waitFor();
     const unfinished = [{ phase: "open runs", detail: "The table can't be used." }];
     const report = { findings: [], looked: {}, tooYoung: [], unfinished };

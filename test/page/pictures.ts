@@ -129,7 +129,7 @@ async function scenes(stack: AStack): Promise<Scene[]> {
       name: "do-cancel",
       async act(page) {
         await page.getByRole("checkbox", { name: "Select all shown" }).check();
-        await click(page, "Select all that match", "Cancel 130 runs", "Say what it would do");
+        await click(page, "Select all that match", "Cancel 130 runs", "Dry run");
         await page.getByText("Would be done").waitFor();
       },
     },
@@ -138,7 +138,7 @@ async function scenes(stack: AStack): Promise<Scene[]> {
       name: "do-purge",
       async act(page) {
         await page.getByRole("button", { name: "Purge the group" }).first().click();
-        await click(page, "Say what it would do");
+        await click(page, "Dry run");
         await page.getByText("to go on").waitFor();
       },
     },
@@ -169,6 +169,8 @@ async function photograph({ browser, address, width, scheme }: Looking, scene: S
     // A dialog stands in the middle of the window.
     if (await page.locator("dialog").count()) await page.setViewportSize({ width, height: 900 });
     await page.screenshot({ path, fullPage: (await page.locator("dialog").count()) === 0 });
+    // The page asks on while it is closed.
+    await page.unrouteAll({ behavior: "ignoreErrors" });
   } finally {
     await context.close();
   }

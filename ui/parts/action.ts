@@ -29,6 +29,8 @@ interface Field {
 export interface Deed {
   /** The words of its button, such as `Pause`. */
   readonly words: string;
+  /** What it is done to, if the words don't say so. */
+  readonly about?: string;
   /** What it does, in a sentence. */
   readonly says: string;
   readonly path: string;
@@ -176,13 +178,14 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     <dialog ref=${dialog} onCancel=${refuseToClose} onClose=${onClose} aria-labelledby="deed">
       <form method="dialog" onSubmit=${(event: Event) => event.preventDefault()}>
         <h2 id="deed">${deed.words}</h2>
+        ${deed.about && html`<p><${Plain} text=${deed.about} mono /></p>`}
         <p>${deed.says}</p>
         ${
           step !== "done" &&
           html`
             ${(deed.fields ?? []).map((field) => html`<${FieldOf} field=${field} value=${typed[field.name]} isBusy=${isBusy} onInput=${type(field.name)} />`)}
             <label>
-              <span>Why, for those who see it later</span>
+              <span>Why, for those who see it later (optional)</span>
               <input value=${typed["why"] ?? ""} maxlength="1000" readonly=${isBusy} onInput=${type("why")} />
             </label>
           `
@@ -210,7 +213,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           html`<p class="note">This page only looks. Run the command above, or start the page with <code>dispatcher ui --act</code>.</p>`
         }
         <div class="buttons">
-          ${step === "asked" && html`<button type="submit" class="main" disabled=${isBusy} onClick=${() => send(true)}>Say what it would do</button>`}
+          ${step === "asked" && html`<button type="submit" class="main" disabled=${isBusy} onClick=${() => send(true)}>Dry run</button>`}
           ${
             step === "tried" &&
             mayChange &&

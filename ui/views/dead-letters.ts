@@ -77,15 +77,18 @@ function mayPurge(which: Letters): boolean {
 }
 
 function shown({ letters, scanned, next }: LettersPage, place: Place, selection: Selection<Row>) {
+  // A list that is whole comes by its ends. The pages of a longer one come group by group.
+  const isWhole = next === undefined && place.query["after"] === undefined;
+  const rows = isWhole ? letters.toSorted((a, b) => b.closedAt - a.closedAt) : letters;
   return html`
     ${
       letters.length === 0
         ? html`<${Nothing}>${next === undefined ? "There are no such dead letters." : `None among the first ${scanned}.`}<//>`
-        : html`<${Table} caption="Dead letters" columns=${COLUMNS} rows=${letters} name=${({ id }: Row) => id} selection=${selection} />`
+        : html`<${Table} caption="Dead letters" columns=${COLUMNS} rows=${rows} name=${({ id }: Row) => id} selection=${selection} />`
     }
     <${Pages} place=${place} next=${next}>
       <span class="hint">${letters.length} shown${scanned > letters.length && `, ${scanned} read`}</span>
-      <${Link} to=${addressOf(["other-letters"])}>Letters of others<//>
+      <${Link} to=${addressOf(["dead-letters", "others"])}>Dead letters of others<//>
     <//>
   `;
 }
@@ -96,7 +99,7 @@ const COLUMNS: readonly Column<Row>[] = [
   { head: "Reason", show: ({ reason }) => reason },
   { head: "Exit", show: ({ exitCode }) => exitCode ?? "–", isNumber: true },
   { head: "Tries", show: ({ attempts }) => attempts, isNumber: true },
-  { head: "Age", show: ({ closedAt }) => html`<${Age} at=${closedAt} />`, isNumber: true, isTime: true },
+  { head: "Ended", show: ({ closedAt }) => html`<${Age} at=${closedAt} ago />`, isNumber: true, isTime: true },
   {
     head: "Last words",
     show: ({ lastWords, group }) => html`<${Plain} text=${(lastWords ?? group.text) || "–"} mono />`,

@@ -91,6 +91,8 @@ interface GroupProps {
 
 function GroupOf({ group, most, again }: GroupProps) {
   const { id, module, reason, exitCode, text, count, isMore, firstAt, lastAt, sample } = group;
+  const words = text || sample.description || reason;
+  const about = `${countText(count, isMore)} of ${module || "no module"}: ${words}`;
   return html`
     <li data-row>
       <p class="many">
@@ -101,7 +103,7 @@ function GroupOf({ group, most, again }: GroupProps) {
         </svg>
       </p>
       <div class="what">
-        <h2><${Link} to=${addressOf(["dead-letters"], { group: id, module: module || "-", reason })}><${Plain} text=${text || sample.description || reason} mono /><//></h2>
+        <h2><${Link} to=${addressOf(["dead-letters"], { group: id, module: module || "-", reason })}><${Plain} text=${words} mono /><//></h2>
         <p class="muted">
           <${Plain} text=${module || "no module"} /> · ${reason}${exitCode !== undefined && ` · exit code ${exitCode}`} · last
           ${" "}<${Age} at=${lastAt} ago /> · first <${Age} at=${firstAt} ago /> · for instance
@@ -109,8 +111,8 @@ function GroupOf({ group, most, again }: GroupProps) {
         </p>
       </div>
       <div class="deeds">
-        <${ActionButton} deed=${redrive({ group: id })} onDone=${again} />
-        <${ActionButton} deed=${purge({ group: id })} onDone=${again} />
+        <${ActionButton} deed=${{ ...redrive({ group: id }), about }} onDone=${again} />
+        <${ActionButton} deed=${{ ...purge({ group: id }), about }} onDone=${again} />
       </div>
     </li>
   `;

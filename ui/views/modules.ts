@@ -82,12 +82,18 @@ export function ModuleView({ name }: { readonly name: string }) {
   `;
 }
 
+/** Which form of its file is in force, by whether it is another one. */
+const FORCE: Readonly<Record<string, string>> = {
+  false: "The running Dispatcher works with this form.",
+  true: "The running Dispatcher still works with another form.",
+};
+
 function ModuleParts({ module }: { readonly module: ModuleShown }) {
-  const { limit: _, ...file } = module;
+  const { limit: _, isOtherForm, ...file } = module;
   return html`
     ${module.limit && html`<p class="note wait"><${LimitOf} module=${module} /></p>`}
     <figure class="log">
-      <figcaption><span>As it was read from <${Plain} text=${module.file} mono />, with every default</span></figcaption>
+      <figcaption><span>As it was read from <${Plain} text=${module.file} mono />, with every default. ${FORCE[String(isOtherForm)]}</span></figcaption>
       <pre tabindex="0" role="group" aria-label="The module">${JSON.stringify(file, undefined, 2)}</pre>
     </figure>
   `;

@@ -48,7 +48,7 @@ function Problems({ problems }: { readonly problems: Status["problems"] }) {
           const [says = "", audit] = problemText(problem, now()).split(". See: dispatcher audit");
           const text = says.charAt(0).toUpperCase() + says.slice(1);
           return html`<li>
-            <${Plain} text=${text} />${audit !== undefined && html`. <${Link} to=${addressOf(["repair"])}>Repair it<//>`}
+            <${Plain} text=${text} />${audit !== undefined && html`. <${Link} to=${addressOf(["audit"])}>Repair it<//>`}
           </li>`;
         })}
       </ul>
@@ -96,7 +96,10 @@ const COLUMNS: readonly Column<ModuleStatus>[] = [
   { head: "Done", show: (module) => number(doneOf(module)), isNumber: true },
   {
     head: "Failed",
-    show: (module) => html`<span class=${failedOf(module) > 0 ? "bad" : ""}>${number(failedOf(module))}</span>`,
+    show: (module) =>
+      failedOf(module) === 0
+        ? number(0)
+        : html`<${Link} class="bad" to=${addressOf(["dead-letters"], { module: module.module || "-" })}>${number(failedOf(module))}<//>`,
     isNumber: true,
   },
   { head: "Job takes", show: (module) => html`<${JobTakes} module=${module} />`, isNumber: true },

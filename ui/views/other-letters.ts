@@ -26,12 +26,12 @@ interface OthersPage {
 export function OtherLettersView({ place }: { readonly place: Place }) {
   const loaded = useData<OthersPage>(withQuery("/other-letters", { after: place.query["after"], limit: 100 }));
   return html`
-    <${View} title="Letters of others">
-      <p class="hint">The bus, a sender or another program put them into the dead letter queues.</p>
+    <${View} title="Dead letters of others">
+      <p class="hint">No run of this Dispatcher left them: the bus, a sender or another program put them into the dead letter queues.</p>
       <${Ready}
         loaded=${loaded}
         show=${({ letters, scanned, next }: OthersPage) => html`
-          ${letters.length === 0 ? html`<${Nothing}>There are none among ${scanned} dead letters.<//>` : html`<${Table} caption="Letters of others" columns=${COLUMNS} rows=${letters} name=${({ id }: Row) => id} />`}
+          ${letters.length === 0 ? html`<${Nothing}>There are none among ${scanned} dead letters.<//>` : html`<${Table} caption="Dead letters of others" columns=${COLUMNS} rows=${letters} name=${({ id }: Row) => id} />`}
           <${Pages} place=${place} next=${next} />
         `}
       />
@@ -44,13 +44,13 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     head: "Letter",
     show: ({ id, messageId = "" }) => html`
-      <${Link} to=${addressOf(["other-letters", id])} class="mono"><${Plain} text=${id} /><//>
+      <${Link} to=${addressOf(["dead-letters", "others", id])} class="mono"><${Plain} text=${id} /><//>
       <div class="under mono"><${Plain} text=${messageId} /></div>
     `,
   },
   { head: "Reason", show: ({ reason = "–" }) => html`<${Plain} text=${reason} />` },
   { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },
-  { head: "Sent", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} />`, isNumber: true, isTime: true },
+  { head: "Sent", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} ago />`, isNumber: true, isTime: true },
   { head: "Can run", show: (letter) => html`<${Plain} text=${canRunText(letter)} />`, isWide: true },
 ];
 

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { sentencesOf } from "../../cli/runs/explain.ts";
 import { handText, jobStateText } from "../../cli/runs/hand-words.ts";
 import { eventText, noEventsText, noJobText } from "../../cli/runs/job-words.ts";
@@ -61,12 +61,12 @@ function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }
   const isOpen = shown.place !== "closed";
   return html`
     <${Why} path=${path} isOpen=${isOpen} />
+    <${Log} path=${path} attempts=${shown.attempt} isOpen=${isOpen} />
     <div class="two">
       <${Facts} shown=${shown} />
       <${Timeline} times=${shown.times} isOpen=${isOpen} />
     </div>
     <${Happened} timeline=${shown.timeline} />
-    <${Log} path=${path} attempts=${shown.attempt} isOpen=${isOpen} />
     <${JobPart} path=${path} id=${shown.run.id} attempt=${shown.attempt} isOpen=${isOpen} />
     <${Sent} path=${contentPath(shown)} />
   `;
@@ -254,6 +254,8 @@ function tookText(ms: number): string {
 
 /** So many lines are shown at first. */
 const MOST_LINES = 1_000;
+/** The height of one, in pixels: so near to its end a log is at it. */
+const A_LINE = 24;
 
 function Log({
   path,
@@ -307,6 +309,16 @@ function ContainerLog({
   readonly isCut: boolean;
 }) {
   const [isWhole, showWhole] = useState(false);
+  // Its end says most. It stays there, unless a person has gone back to read.
+  const pre = useRef<HTMLPreElement>(null);
+  const isAtEnd = useRef(true);
+  useLayoutEffect(() => {
+    if (isAtEnd.current && pre.current) pre.current.scrollTop = pre.current.scrollHeight;
+  }, [text]);
+  const onScroll = () => {
+    const { scrollHeight = 0, scrollTop = 0, clientHeight = 0 } = pre.current ?? {};
+    isAtEnd.current = scrollHeight - scrollTop - clientHeight < A_LINE;
+  };
   const lines = text.split("\n");
   const shown = isWhole ? lines : lines.slice(-MOST_LINES);
   return html`
@@ -316,7 +328,7 @@ function ContainerLog({
         ${isCut && html`<span class="hint">only the last part is left</span>`}
         ${shown.length < lines.length && html`<button type="button" class="small" onClick=${() => showWhole(true)}>Show all ${lines.length} lines</button>`}
       </figcaption>
-      <pre tabindex="0" role="group" aria-label=${`Log of ${name}`}>${plainLines(shown.join("\n"))}</pre>
+      <pre ref=${pre} onScroll=${onScroll} tabindex="0" role="group" aria-label=${`Log of ${name}`}>${plainLines(shown.join("\n"))}</pre>
     </figure>
   `;
 }

@@ -84,7 +84,7 @@ export function RunsView({ place }: { readonly place: Place }) {
     <${View} title="Runs" aside=${deed && html`<${ActionButton} deed=${deed} onDone=${done} />`}>
       <${Filters} place=${filtered} filters=${filtersFor(which, modules)} />
       <${SelectionBar} selection=${selection} shown=${runs} mayAll=${isMore} read=${read} most=${MOST[which]} />
-      <${Ready} loaded=${loaded} show=${(page: RunsPage) => shown(page, place, selection)} />
+      <${Ready} loaded=${loaded} show=${(page: RunsPage) => shown(page, place, { which, selection })} />
     <//>
   `;
 }
@@ -108,13 +108,17 @@ function whichFor(which: string | undefined, status: string, exitCode: string | 
   return CLOSED_STATUSES.some((closed) => closed === status) ? "closed" : "open";
 }
 
-function shown(page: RunsPage, place: Place, selection: Selection<Row>) {
-  const { runs, scanned, next } = page;
+interface Listed {
+  readonly which: "open" | "closed";
+  readonly selection: Selection<Row>;
+}
+
+function shown({ runs, scanned, next }: RunsPage, place: Place, { which, selection }: Listed) {
   return html`
     ${
       runs.length === 0
         ? html`<${Nothing}>${next === undefined ? "There are no such runs." : `None among the first ${scanned} rows.`}<//>`
-        : html`<${Table} caption="Runs" columns=${COLUMNS} rows=${runs} name=${({ id }: Row) => id} selection=${selection} />`
+        : html`<${Table} caption="Runs" columns=${COLUMNS[which]} rows=${runs} name=${({ id }: Row) => id} selection=${selection} />`
     }
     <${Pages} place=${place} next=${next} name="from">
       <span class="hint">${runs.length} shown${scanned > runs.length && `, ${scanned} rows read`}</span>
@@ -126,11 +130,19 @@ function why(text: string) {
   return text === "" ? html`<span class="none">–</span>` : html`<${Plain} text=${text} />`;
 }
 
-const COLUMNS: readonly Column<Row>[] = [
+const columnsWith = (time: Column<Row>): readonly Column<Row>[] => [
   { head: "Run", show: (run) => html`<${RunName} ...${run} />` },
   { head: "Status", show: ({ status }) => html`<${StatusChip} status=${status} />` },
   { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },
   { head: "Try", show: (run) => ("closedAt" in run ? attemptsHad(run) : run.attempt), isNumber: true },
-  { head: "Age", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} />`, isNumber: true, isTime: true },
+  { ...time, isNumber: true, isTime: true },
   { head: "Why", show: (run) => why(whyText(run, now())), isWide: true },
 ];
+
+const COLUMNS = {
+  open: columnsWith({ head: "Enqueued", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} ago />` }),
+  closed: columnsWith({
+    head: "Ended",
+    show: (run) => html`<${Age} at=${"closedAt" in run ? run.closedAt : undefined} ago />`,
+  }),
+};

@@ -29,7 +29,7 @@ export function SearchView({ place }: { readonly place: Place }) {
 
 function shown({ by, runs, next }: SearchPage, place: Place) {
   if (runs.length === 0)
-    return html`<${Nothing}>No run has this id, and no message of a run has it as its id or correlation id. What an older release accepted is found by the run's own id alone.<//>`;
+    return html`<${Nothing}>No run has this id, and no message of a run has it as its id or correlation id. Give the whole id. What an older release accepted is found by the run's own id alone.<//>`;
   const isWhole = next === undefined && place.query["after"] === undefined;
   const rows = isWhole ? runs.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt) : runs;
   return html`
@@ -44,5 +44,5 @@ const COLUMNS: readonly Column<RunFound>[] = [
   { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },
   { head: "Status", show: ({ status }) => (status ? html`<${StatusChip} status=${status} />` : "–") },
   { head: "Message id", show: ({ messageId }) => html`<${Plain} text=${messageId || "–"} mono />`, isWide: true },
-  { head: "Age", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} />`, isNumber: true, isTime: true },
+  { head: "Enqueued", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} ago />`, isNumber: true, isTime: true },
 ];

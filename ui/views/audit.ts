@@ -15,7 +15,7 @@ interface Report extends Pick<AuditReport, "tooYoung"> {
 }
 
 /** Where bus, rows and cluster disagree, and what only a person may decide, each with what mends it. */
-export function RepairView() {
+export function AuditView() {
   const { namespace } = useSession();
   // It looks through everything, so that it is asked for once.
   const loaded = useData<Report>("/audit");
@@ -25,7 +25,7 @@ export function RepairView() {
     <button type="button" onClick=${loaded.again}>Look again</button>
   `;
   return html`
-    <${View} title="Repair" aside=${aside}>
+    <${View} title="Audit" aside=${aside}>
       <${Ready}
         loaded=${loaded}
         show=${({ findings, tooYoung, unfinished }: Report) => html`
@@ -38,7 +38,7 @@ export function RepairView() {
             findings.length === 0
               ? html`<${Nothing}>${
                   unfinished.length === 0
-                    ? "Nothing needs to be repaired."
+                    ? "Nothing needs to be repaired: bus, rows and cluster agree, and nothing is lost or orphaned."
                     : "Nothing is known of what was not compared. Look again once it can be read."
                 }<//>`
               : html`<ul class="findings">
