@@ -12,7 +12,7 @@ export const HINDRANCES: Readonly<Record<LetterHindrance, string>> = {
 };
 
 /** Why one letter can't be redriven, as a person reads it. */
-export const HINDRANCE: Readonly<Record<LetterHindrance, string>> = {
+const HINDRANCE: Readonly<Record<LetterHindrance, string>> = {
   "at work": "it is at work already",
   "work done": "it expired after its work had succeeded",
   "newer release": "it belongs to a run of a newer release",

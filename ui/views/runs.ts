@@ -3,7 +3,7 @@ import { whyText } from "../../cli/runs/ls.ts";
 import { statusWord } from "../../cli/text/status-words.ts";
 import type { RunListed } from "../../shared/operate/views/listed.ts";
 import { attemptsHad, CLOSED_STATUSES, isRedrivable, OPEN_STATUSES } from "../../shared/run/run.ts";
-import { addressOf, Link, type Place } from "../address.ts";
+import { addressOf, type Place } from "../address.ts";
 import { ask, withQuery } from "../api.ts";
 import { cancel, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
