@@ -48,7 +48,7 @@ const COLUMNS: readonly Column<Row>[] = [
       <div class="under mono"><${Plain} text=${messageId} /></div>
     `,
   },
-  { head: "Reason", show: ({ reason = "–" }) => html`<${Plain} text=${reason} />` },
+  { head: "Reason", show: ({ reason = "–" }) => html`<${Plain} text=${reason} mono />` },
   { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },
   { head: "Sent", show: ({ enqueuedAt }) => html`<${Age} at=${enqueuedAt} ago />`, isNumber: true, isTime: true },
   { head: "Can run", show: (letter) => html`<${Plain} text=${canRunText(letter)} />`, isWide: true },
