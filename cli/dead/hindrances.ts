@@ -12,7 +12,7 @@ export const HINDRANCES: Readonly<Record<LetterHindrance, string>> = {
 };
 
 /** Why one letter can't be redriven, as a person reads it. */
-const HINDRANCE: Readonly<Record<LetterHindrance, string>> = {
+const WHY_NOT: Readonly<Record<LetterHindrance, string>> = {
   "at work": "it is at work already",
   "work done": "it expired after its work had succeeded",
   "newer release": "it belongs to a run of a newer release",
@@ -24,7 +24,7 @@ const HINDRANCE: Readonly<Record<LetterHindrance, string>> = {
 /** Says whether a letter can be redriven, or why not. */
 export function canRunText({ hindrance, problem }: Pick<OtherLetter, "hindrance" | "problem">): string {
   if (hindrance === undefined) return "yes";
-  return hindrance === "schema" && problem !== undefined ? `no: ${problem}` : `no: ${HINDRANCE[hindrance]}`;
+  return hindrance === "schema" && problem !== undefined ? `no: ${problem}` : `no: ${WHY_NOT[hindrance]}`;
 }
 
 /** Says in short how many letters were left, and why; - if none was. */

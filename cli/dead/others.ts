@@ -1,3 +1,4 @@
+import { commandText } from "../../shared/api/command-text.ts";
 import type { OtherLetter, OtherLetterShown } from "../../shared/operate/views/other-letters.ts";
 import { runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
@@ -58,7 +59,7 @@ export function factsOfOther({ letter, onBus }: OtherLetterShown, now: number): 
     ["enqueued", timeAndAgo(enqueuedAt, now)],
     ["module", module === "" ? undefined : module],
     ["can run", canRunText(letter)],
-    ["to run it", hindrance === undefined ? `dispatcher dead redrive --run ${runId(letter)}` : undefined],
+    ["to run it", hindrance === undefined ? commandText(["dead", "redrive", "--run", runId(letter)]) : undefined],
     ["on the bus", stateText(onBus)],
     ...contentOf(onBus),
   ];
