@@ -18,9 +18,11 @@ interface Flags extends TargetFlags {
 }
 
 /** Shows one dead letter of a Dispatcher, by whomever it was left. Throws a Refusal if there is none. */
-export async function showLetter(id: string, { output, content = false, ...flags }: Flags): Promise<number> {
+export async function showLetter(
+  id: string,
+  { output, content: withContent = false, ...flags }: Flags,
+): Promise<number> {
   return withOperator(flags, async (operator, { deps }) => {
-    const withContent = content;
     const named = await operator.find(id);
     const other = named ? undefined : await operator.otherLetter(id, { withContent });
     if (other) {

@@ -431,7 +431,7 @@ const otherLetter = named(
     enqueuedAt: time,
     messageId: z.string().optional(),
     subject: z.string().optional(),
-    reason: z.string().optional().describe("in the words of whoever put it there"),
+    reason: z.string().optional().describe("as the bus or a program wrote it there"),
     description: z.string().optional(),
     module: z.string().describe("that takes it by today's files; empty if none does"),
     hindrance: z.enum(LETTER_HINDRANCES).optional().describe("why it can't be redriven; missing if it can"),

@@ -30,6 +30,11 @@ export async function knownSources({ instanceTable, modules }: Looking): Promise
   return [...sources.values()];
 }
 
+/** Lists the same in the order of their keys, in which lists go from source to source. */
+export async function sourcesInOrder(deps: Looking): Promise<Source[]> {
+  return (await knownSources(deps)).toSorted((a, b) => (sourceKey(a) < sourceKey(b) ? -1 : 1));
+}
+
 /** What was read of the sources a moment ago, so that it is not read again. */
 export interface ReadBefore {
   readonly sources: readonly Source[];

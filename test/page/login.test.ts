@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
@@ -9,6 +8,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { parse } from "yaml";
 import { makeCertificate } from "../../local/cluster/certificate.ts";
 import { startBrowser } from "../../local/kit/browser.ts";
+import { freePorts } from "../../real-cluster/network.ts";
 import { programsOf } from "../../real-cluster/programs.ts";
 import { eventually } from "../../real-cluster/server-process.ts";
 import { valueAt } from "../../shared/plain-data.ts";
@@ -45,7 +45,7 @@ beforeAll(async () => {
       },
     },
   );
-  const port = await freePort();
+  const [port = 0] = await freePorts(1);
   proxy = await startProxy(port);
   browser = await startBrowser({ [`${HOST}:443`]: `127.0.0.1:${port}` });
 }, 600_000);
@@ -59,15 +59,6 @@ afterAll(async () => {
   await issuer?.close();
   await rm(directory, { recursive: true, force: true });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- A server on TCP has such an address.
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** Starts oauth2-proxy with the example's values. Only addresses differ, and how soon a token is fetched anew. */
 async function startProxy(port: number): Promise<ChildProcess> {

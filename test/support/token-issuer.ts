@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 
 /** What a token says, beside who issued it. Times are seconds from now. */
@@ -43,7 +44,7 @@ export async function startTokenIssuer({ describes }: { readonly describes?: str
   });
   /** Gives tokens for a code, or for a refresh token. */
   async function tokensFor(request: IncomingMessage): Promise<unknown> {
-    const form = new URLSearchParams(await textOf(request));
+    const form = new URLSearchParams(await text(request));
     asked.push(form.get("grant_type") ?? "");
     const claims = granted.get(form.get("code") ?? form.get("refresh_token") ?? "");
     if (!claims) return undefined;
@@ -106,12 +107,6 @@ export async function startTokenIssuer({ describes }: { readonly describes?: str
       await new Promise((resolve) => server.close(resolve));
     },
   };
-}
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  let text = "";
-  for await (const part of request) text += String(part);
-  return text;
 }
 
 async function newKey(id: string) {

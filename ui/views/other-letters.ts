@@ -1,13 +1,14 @@
 import { canRunText } from "../../cli/dead/hindrances.ts";
 import { commandText } from "../../shared/api/command-text.ts";
 import type { OtherLetter, OtherLetterShown } from "../../shared/operate/views/other-letters.ts";
-import { addressOf, Link, type Place } from "../address.ts";
+import type { Place } from "../address.ts";
 import { withQuery } from "../api.ts";
 import { redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { CommandLine } from "../parts/command.ts";
 import { Pages } from "../parts/pages.ts";
+import { RunName } from "../parts/run-name.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
@@ -43,10 +44,7 @@ export function OtherLettersView({ place }: { readonly place: Place }) {
 const COLUMNS: readonly Column<Row>[] = [
   {
     head: "Letter",
-    show: ({ id, messageId = "" }) => html`
-      <${Link} to=${addressOf(["dead-letters", "others", id])} class="mono"><${Plain} text=${id} /><//>
-      <div class="under mono"><${Plain} text=${messageId} /></div>
-    `,
+    show: (letter) => html`<${RunName} ...${letter} below=${["dead-letters", "others"]} />`,
   },
   { head: "Reason", show: ({ reason = "–" }) => html`<${Plain} text=${reason} mono />` },
   { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },

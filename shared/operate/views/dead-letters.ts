@@ -1,6 +1,6 @@
 import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
-import { knownSources } from "../../observe/open-runs.ts";
+import { sourcesInOrder } from "../../observe/open-runs.ts";
 import type { FoundRun, LettersWanted, StoredLetter } from "../../ports/run-table.ts";
 import { type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../../run/dead-letter.ts";
 import type { PeekedMessage, Properties } from "../../run/message.ts";
@@ -51,7 +51,7 @@ export async function deadLetters(
   let scanned = 0;
   let last = after;
   const place = after && sourceKey(after.source);
-  const sources = (await knownSources(deps)).toSorted((a, b) => (sourceKey(a) < sourceKey(b) ? -1 : 1));
+  const sources = await sourcesInOrder(deps);
   for (const source of sources) {
     if (place !== undefined && sourceKey(source) < place) continue;
     let behind = sourceKey(source) === place ? after : undefined;

@@ -1,5 +1,5 @@
 import type { LookDependencies } from "../../dependencies.ts";
-import { knownSources } from "../../observe/open-runs.ts";
+import { knownSources, sourcesInOrder } from "../../observe/open-runs.ts";
 import { type ClosedRun, type Run, type RunKey, runId } from "../../run/run.ts";
 import { sourceKey } from "../../run/source.ts";
 import { runsNamed } from "../run-named.ts";
@@ -91,9 +91,7 @@ async function foundBy(
   after?: RunKey,
 ): Promise<RunKey[][]> {
   const place = after && sourceKey(after.source);
-  const sources = (await knownSources(deps))
-    .filter((source) => place === undefined || sourceKey(source) >= place)
-    .toSorted((a, b) => (sourceKey(a) < sourceKey(b) ? -1 : 1));
+  const sources = (await sourcesInOrder(deps)).filter((source) => place === undefined || sourceKey(source) >= place);
   const found = await Promise.all(
     sources.map((source) => {
       const last = sourceKey(source) === place ? after : undefined;

@@ -1,12 +1,13 @@
 import type { Dependencies, LookDependencies } from "../../dependencies.ts";
 import { browsePages } from "../../observe/browse-pages.ts";
-import { knownSources } from "../../observe/open-runs.ts";
+import { sourcesInOrder } from "../../observe/open-runs.ts";
 import { present } from "../../plain-data.ts";
 import { type SeenLetter, seeLetters } from "../../redrive/letters.ts";
 import type { LetterHindrance } from "../../run/redrive.ts";
 import { isSameId, type RunKey, runId } from "../../run/run.ts";
 import { sourceKey } from "../../run/source.ts";
 import { runsNamed } from "../run-named.ts";
+import { neverNamed } from "./cursor.ts";
 import { type LetterOnBus, onBusOf } from "./dead-letters.ts";
 import { MOST_SCANNED } from "./scanning.ts";
 
@@ -17,7 +18,7 @@ import { MOST_SCANNED } from "./scanning.ts";
 export interface OtherLetter extends RunKey {
   readonly messageId?: string;
   readonly subject?: string;
-  /** Why it lies there, in the words of whoever put it there. */
+  /** Why it lies there, as the bus or a program wrote it on the letter. */
   readonly reason?: string;
   readonly description?: string;
   /** The module that takes it by today's files; empty if none does. */
@@ -58,11 +59,11 @@ export async function otherLetters(
   { limit, after }: { readonly limit: number; readonly after?: string | undefined },
 ): Promise<OtherLettersPage> {
   const [place] = after === undefined ? [] : await runsNamed(deps, after);
-  if (after !== undefined && !place) throw new RangeError("no page has named this place as its next");
+  if (after !== undefined && !place) throw neverNamed();
   const letters: OtherLetter[] = [];
   let scanned = 0;
   let last: RunKey | undefined;
-  const sources = (await knownSources(deps)).toSorted((a, b) => (sourceKey(a) < sourceKey(b) ? -1 : 1));
+  const sources = await sourcesInOrder(deps);
   for (const source of sources) {
     if (place && sourceKey(source) < sourceKey(place.source)) continue;
     const from = place && sourceKey(source) === sourceKey(place.source) ? place.sequenceNumber + 1 : 0;

@@ -1,7 +1,7 @@
 import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
 import { causeWithoutModule, mistakesFor } from "../../modules/wrong-file.ts";
-import { knownSources } from "../../observe/open-runs.ts";
+import { sourcesInOrder } from "../../observe/open-runs.ts";
 import { type Count, MOST_COUNTED, type ModuleLater, type ModuleQueue } from "../../ports/run-table.ts";
 import type { Spread } from "../../run/durations.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
@@ -121,7 +121,7 @@ interface Waiting {
 }
 
 async function readAllWaiting(deps: LookDependencies): Promise<Waiting[]> {
-  const sources = (await knownSources(deps)).toSorted((a, b) => (sourceKey(a) < sourceKey(b) ? -1 : 1));
+  const sources = await sourcesInOrder(deps);
   return Promise.all(sources.map((source) => readWaiting(deps, source)));
 }
 
