@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { forbidSkips, NEEDS_ADMISSION, NEEDS_KUBELET } from "./test/support/forbid-skips.ts";
 
@@ -14,6 +15,8 @@ export default defineConfig({
       : ["default"],
     // The built app is loaded as it is, because its 11 MB take long to transform.
     server: { deps: { external: [/\/dist\//] } },
+    // Much of a test is waiting for processes and timers, so that two go on at once on two processors.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 20_000,
     hookTimeout: 30_000,
   },

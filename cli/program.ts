@@ -39,7 +39,7 @@ export function makeProgram(name: string) {
     .addHelpText(
       "after",
       `
-AT WORK is what the last tick saw. IN LINE waits for a place, LATER for its time, HELD at a gate.
+AT WORK is what the last tick saw. IN LINE waits for a slot, LATER for its time, HELD at a gate.
 DONE and FAILED count what was closed in the last hour. FAILED are those that failed, were rejected
 or lost their message, and not those that a person cancelled.
 Ends with 0 if nothing is wrong, 1 if something is, 2 for wrong flags.`,

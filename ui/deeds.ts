@@ -32,12 +32,12 @@ export const pause = (module: string): Deed => ({
   body: forMs,
 });
 
-export const limit = (module: string, places: number | undefined): Deed => ({
+export const limit = (module: string, slots: number | undefined): Deed => ({
   words: `Limit ${module}`,
   says: "So many of its Jobs may be at work at once, whatever its file says. Every replica obeys within 10 s.",
   path: ofModule(module, "limit"),
-  fields: [{ name: "places", label: "Jobs at once", isNumber: true, value: String(places ?? 1) }, HOW_LONG],
-  body: (typed) => ({ ...forMs(typed), places: Number(typed["places"]) }),
+  fields: [{ name: "slots", label: "Slots", isNumber: true, value: String(slots ?? 1) }, HOW_LONG],
+  body: (typed) => ({ ...forMs(typed), slots: Number(typed["slots"]) }),
 });
 
 export const resume = (module: string): Deed => ({

@@ -65,7 +65,7 @@ export function* historyRows(module: Module, { closed: count, now }: History): I
   for (let made = 0; made < ACTIONS; made += 1) {
     const at = now - made * RUN_MS;
     const who = "operator@desk";
-    const ofModule = { at, who, why: "the disk is full", what: "limit", subject: module.name, facts: { places: 3 } };
+    const ofModule = { at, who, why: "the disk is full", what: "limit", subject: module.name, facts: { slots: 3 } };
     yield* seedsOf(actionSteps(instancePartition(INSTANCE), ofModule));
     yield* seedsOf(actionSteps(partitionKey, { at, who, what: "cancel", subject: closedMessageId(made), facts: {} }));
   }

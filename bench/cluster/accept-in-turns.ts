@@ -14,7 +14,7 @@ const MESSAGES = 200;
 
 export interface AcceptOptions {
   readonly rounds: number;
-  /** The text of a module that takes the messages of a queue, and has a place for each. */
+  /** The text of a module that takes the messages of a queue, and has a slot for each. */
   readonly moduleText: (queue: string) => string;
   readonly body: string;
 }

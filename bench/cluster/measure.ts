@@ -9,9 +9,9 @@ import type { Pairs } from "../table.ts";
 import { USUAL_TICKS } from "../ticking.ts";
 import { acceptInTurns } from "./accept-in-turns.ts";
 import { type ApiUse, countApi, less, per, withoutWhole } from "./counted-api.ts";
-import { fillPlaces } from "./places.ts";
 import { type RealCluster, startRealCluster } from "./real-cluster.ts";
 import { untilAtRest } from "./rest.ts";
+import { fillSlots } from "./slots.ts";
 import {
   type ClusterBench,
   type ClusterOptions,
@@ -35,9 +35,9 @@ const LOOK_MS = 10_000;
 const QUICK = "quick";
 const LONG = "long";
 /** Makes a module file. The fake nodes take the worker's first argument as the time that its pod runs. */
-const moduleText = (name: string, runsFor: string, places = 100_000) => `name: ${name}
+const moduleText = (name: string, runsFor: string, slots = 100_000) => `name: ${name}
 source: { queue: ${name} }
-maxActive: ${places}
+maxActive: ${slots}
 maxRunningTime: 24h
 worker: { image: "busybox:1.36", command: [sleep], args: [${runsFor}], resources: { requests: { cpu: 100m, memory: 64Mi } } }
 `;
@@ -47,7 +47,7 @@ export interface ClusterFigures {
   readonly options: ClusterOptions;
   /** What the app and the bare calls accepted, without ticks. */
   readonly accepted: Pairs<Accepted>;
-  /** How many short Jobs a second the app and the bare cluster got through a few places. */
+  /** How many short Jobs a second the app and the bare cluster got through a few slots. */
   readonly shortPerSecond: Pairs<number>;
   /** What the app asks of the API server for each message, without its lists and its watch. */
   readonly perMessage: ApiUse;
@@ -78,8 +78,8 @@ export async function measureOnCluster(
   const accepted = await acceptInTurns(processes, cluster, accept, progress);
   // Thousands of Jobs of the namespaces that were deleted would keep the short ones waiting.
   await untilAtRest(cluster, () => wait(LOOK_MS), progress);
-  const places = { rounds, body, moduleText: (queue: string, places: number) => moduleText(queue, "100ms", places) };
-  const shortPerSecond = await fillPlaces(processes, cluster, places, progress);
+  const filling = { rounds, body, moduleText: (queue: string, slots: number) => moduleText(queue, "100ms", slots) };
+  const shortPerSecond = await fillSlots(processes, cluster, filling, progress);
 
   const quick = makeSending(serviceBus, { queues: [QUICK], body });
   const api = await countApi(servers.connections.kubeconfig);

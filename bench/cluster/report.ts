@@ -2,7 +2,7 @@ import { median, percentile } from "../statistics.ts";
 import { compared, type Line, NOTES, paired, table } from "../table.ts";
 import { type ApiUse, bytesOfWhole } from "./counted-api.ts";
 import type { ClusterFigures } from "./measure.ts";
-import { PLACES } from "./places.ts";
+import { SLOTS } from "./slots.ts";
 import type { ProgramFigures } from "./watch-program.ts";
 
 const MIB = 1024 * 1024;
@@ -16,7 +16,7 @@ export function clusterText(figures: ClusterFigures): string {
     { what: `messages of ${options.messageKib} KiB`, ...heading },
     ...acceptLines(figures),
     paired(
-      `Jobs of 0.1 s per second, ${PLACES} at a time (bare: Jobs alone)`,
+      `Jobs of 0.1 s per second, ${SLOTS} at a time (bare: Jobs alone)`,
       figures.shortPerSecond,
       (perSecond) => perSecond,
       1,

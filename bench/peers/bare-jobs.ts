@@ -1,7 +1,7 @@
 import pLimit from "p-limit";
 import { loadModules } from "../../shared/module-files/load-modules.ts";
 import { bareJobs } from "../cluster/bare-jobs.ts";
-import { PLACES, type Stage } from "./contender.ts";
+import { SLOTS, type Stage } from "./contender.ts";
 import { type Fate, fateOf } from "./fate.ts";
 import { type Order, ordersOf } from "./order.ts";
 import { atPace, PACE_MS, type PeersOptions } from "./scenarios.ts";
@@ -34,7 +34,7 @@ export async function measureBare(stage: Stage, { singles, burst }: PeersOptions
   const ofSingles = await Promise.all(single);
   progress(`bare cluster: ${burst} Jobs`);
   const startedAt = Date.now();
-  const ofBurst = await pLimit(PLACES.work).map(ordersOf("bare-burst", burst), run);
+  const ofBurst = await pLimit(SLOTS.work).map(ordersOf("bare-burst", burst), run);
   jobs.stop();
   // A Job that waited for its place counts from the beginning, as a message does.
   return { singles: ofSingles, burst: ofBurst.map((fate) => ({ ...fate, sentAt: startedAt })) };

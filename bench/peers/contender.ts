@@ -39,6 +39,6 @@ export const ABSENT_IMAGE = "localhost/absent:1";
 export const RESOURCES = { requests: { cpu: "5m", memory: "16Mi" } };
 
 /** How many Jobs of a kind may run at once. */
-export const PLACES = { work: 20, dying: 5, broken: 20, good: 20 } as const satisfies Record<Kind, number>;
+export const SLOTS = { work: 20, dying: 5, broken: 20, good: 20 } as const satisfies Record<Kind, number>;
 /** How often a message whose worker always dies is tried. */
 export const TRIES = 3;

@@ -1,7 +1,7 @@
 import type { QueueConfig } from "../../local/broker/entities.ts";
 import { LABELS } from "../../shared/jobs/job-identity.ts";
 import { Ticking, USUAL_TICKS } from "../ticking.ts";
-import { ABSENT_IMAGE, type Contender, IMAGE, PLACES, RESOURCES, type Stage, TRIES } from "./contender.ts";
+import { ABSENT_IMAGE, type Contender, IMAGE, RESOURCES, SLOTS, type Stage, TRIES } from "./contender.ts";
 import type { Kind } from "./order.ts";
 
 /** The queue of each kind. The broken template and the one that works share a queue, as modules may. */
@@ -14,7 +14,7 @@ export const DISPATCHER_QUEUES: readonly QueueConfig[] = [...new Set(Object.valu
 export function moduleTexts(reportUrl: string): Record<Kind, string> {
   const module = (kind: Kind, more: object, image = IMAGE) => {
     const worker = { image, args: ["-report", reportUrl], resources: RESOURCES };
-    return JSON.stringify({ name: kind, source: { queue: QUEUES[kind] }, maxActive: PLACES[kind], worker, ...more });
+    return JSON.stringify({ name: kind, source: { queue: QUEUES[kind] }, maxActive: SLOTS[kind], worker, ...more });
   };
   return {
     work: module("work", {}),

@@ -83,7 +83,7 @@ function brokenRows({ options }: PeersFigures): Row[] {
     { what: `${BAD.broken} messages whose image is missing, then ${GOOD} good ones` },
     { ...timeRow("good ones: sent to gone", ({ broken }) => broken.good, "toGone"), target: AHEAD },
     {
-      what: `  after ${options.watchSeconds} s: Jobs made; places held`,
+      what: `  after ${options.watchSeconds} s: Jobs made; slots held`,
       of: ({ broken: { jobs, jobsAtWork } }) => `${jobs}; ${jobsAtWork}`,
       target: AHEAD,
     },

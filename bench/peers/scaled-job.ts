@@ -4,7 +4,7 @@ import type { QueueConfig } from "../../local/broker/entities.ts";
 import { kubeconfigText } from "../../local/cluster/kubeconfig.ts";
 import { readAccess } from "../../local/kit/cluster-access.ts";
 import { startKeda } from "../../real-cluster/keda.ts";
-import { ABSENT_IMAGE, type Contender, IMAGE, PLACES, RESOURCES, type Stage, TRIES } from "./contender.ts";
+import { ABSENT_IMAGE, type Contender, IMAGE, RESOURCES, SLOTS, type Stage, TRIES } from "./contender.ts";
 import { KINDS, type Kind } from "./order.ts";
 
 /** How long a lock lasts. It is short, because nobody else gets the message of a worker that died before it ends. */
@@ -99,7 +99,7 @@ function scaledJobOf(kind: Kind, pollSeconds: number, reportUrl: string): object
     spec: {
       jobTargetRef: { parallelism: 1, completions: 1, backoffLimit: 0, template: { spec } },
       pollingInterval: pollSeconds,
-      maxReplicaCount: PLACES[kind],
+      maxReplicaCount: SLOTS[kind],
       triggers: [
         {
           type: "azure-servicebus",

@@ -45,7 +45,7 @@ export interface ContenderFigures {
 interface BrokenFigures {
   readonly fates: readonly Fate[];
   readonly good: readonly Fate[];
-  /** How many Jobs of the broken template there are in the end, and how many of these hold a place. */
+  /** How many Jobs of the broken template there are in the end, and how many of these hold a slot. */
   readonly jobs: number;
   readonly jobsAtWork: number;
 }

@@ -43,11 +43,10 @@ export async function listActions({ limit, after, run, ...flags }: ActionFlags):
   });
 }
 
-/** What was done, and the facts of it, such as `limit places=3`. */
+/** What was done, and the facts of it, such as `limit slots=3`. */
 export function whatText({ what, facts }: ActionShown): string {
   // What was lifted, and not what counts from then on.
-  if (what === "resume")
-    return ["resume", ...Object.values(facts).map((places) => `(it had ${places} places)`)].join(" ");
+  if (what === "resume") return ["resume", ...Object.values(facts).map((slots) => `(it had ${slots} slots)`)].join(" ");
   return [what, ...Object.entries(facts).map(([name, value]) => `${name}=${factText(name, value)}`)].join(" ");
 }
 

@@ -2,7 +2,7 @@ import { bodyText } from "../../shared/operate/views/body-text.ts";
 import type { LetterOnBus } from "../../shared/operate/views/dead-letters.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
 import { terminalLines } from "../text/table.ts";
-import { lengthText } from "../text/times.ts";
+import { lengthText, timeText } from "../text/times.ts";
 
 /** What is known of a dead letter, under its name. Without a value it is left out. */
 export type Fact = readonly [name: string, value: string | undefined];
@@ -20,7 +20,7 @@ export function factLines(facts: readonly Fact[]): string[] {
 }
 
 export function timeAndAgo(at: number, now: number): string {
-  return `${new Date(at).toISOString()} (${lengthText(now - at)} ago)`;
+  return `${timeText(at)} (${lengthText(now - at)} ago)`;
 }
 
 export function stateText({ state, bodyBytes }: LetterOnBus): string {

@@ -28,12 +28,10 @@ The status says if it has another form of a file.`,
     .action((module, flags) => end(async () => (await import("./limit.ts")).limitModule(module, 0, flags)));
   withDoing(withTarget(modules.command("limit")))
     .argument("<module>", "its name")
-    .argument("<places>", "how many of its Jobs may be at work at once", wholeNumber(0, 100_000))
+    .argument("<slots>", "how many of its Jobs may be at work at once", wholeNumber(0, 100_000))
     .option("--for <duration>", "how long, such as 1h; without it, until it is resumed", positiveDuration)
     .description("Lets so many Jobs of a module be at work, whatever its file says.")
-    .action((module, places, flags) =>
-      end(async () => (await import("./limit.ts")).limitModule(module, places, flags)),
-    );
+    .action((module, slots, flags) => end(async () => (await import("./limit.ts")).limitModule(module, slots, flags)));
   withDoing(withTarget(modules.command("resume")))
     .argument("<module>", "its name")
     .description("Lifts the pause or the limit of a module, so that its file counts again.")

@@ -2,20 +2,18 @@ import { act } from "../act.ts";
 import type { DoingFlags } from "../doing.ts";
 import type { TargetFlags } from "../target/flags.ts";
 
-/** Limits a module to so many places, or pauses it with none, perhaps for a time in ms. */
+/** Limits a module to so many slots, or pauses it with none, perhaps for a time in ms. */
 export function limitModule(
   module: string,
-  places: number,
+  slots: number,
   flags: TargetFlags & DoingFlags & { readonly for?: number },
 ): Promise<number> {
   const until = flags.for === undefined ? {} : { untilMs: Date.now() + flags.for };
   return act(flags, flags, {
-    words: places === 0 ? `pause ${module}` : `limit ${module} to ${places}`,
+    words: slots === 0 ? `pause ${module}` : `limit ${module} to ${slots}`,
     judgesNothing: true,
     act: (operator, how) =>
-      places === 0
-        ? operator.pause(module, { ...how, ...until })
-        : operator.limit(module, places, { ...how, ...until }),
+      slots === 0 ? operator.pause(module, { ...how, ...until }) : operator.limit(module, slots, { ...how, ...until }),
   });
 }
 

@@ -6,12 +6,13 @@ import { withOperator } from "../target/with-operator.ts";
 import type { Output } from "../text/output.ts";
 import { printList } from "../text/print-list.ts";
 import type { Column } from "../text/table.ts";
+import { timeText } from "../text/times.ts";
 
 const COLUMNS: readonly Column<ModuleShown>[] = [
   { head: "MODULE", text: ({ name }) => name, least: 12 },
   { head: "SOURCE", text: ({ source }) => sourceName(source), least: 12 },
   { head: "WHEN", text: whenText, least: 8 },
-  { head: "PLACES", text: ({ maxActive, limit }) => String(limit?.places ?? maxActive) },
+  { head: "SLOTS", text: ({ maxActive, limit }) => String(limit?.slots ?? maxActive) },
   { head: "ATTEMPTS", text: ({ retry }) => String(retry.maxAttempts) },
   { head: "MAX TIME", text: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs) },
   { head: "BY A PERSON", text: (module) => (module.limit ? limitText(module) : ""), wraps: true },
@@ -35,7 +36,7 @@ function whenText({ when }: ModuleShown): string {
 
 function limitText({ limit }: ModuleShown): string {
   if (limit === undefined) return "-";
-  const until = limit.until === undefined ? "" : ` until ${new Date(limit.until).toISOString()}`;
+  const until = limit.until === undefined ? "" : ` until ${timeText(limit.until)}`;
   const why = limit.why === undefined ? "" : `: ${limit.why}`;
-  return `${limit.places === 0 ? "paused" : "limited"} by ${limit.who}${until}${why}`;
+  return `${limit.slots === 0 ? "paused" : "limited"} by ${limit.who}${until}${why}`;
 }

@@ -2,6 +2,7 @@ import { commandText } from "../../shared/api/command-text.ts";
 import type { Answer } from "../../shared/operate/answer.ts";
 import type { SafeFinding } from "../../shared/operate/audit/finding.ts";
 import type { ModuleLimit } from "../../shared/run/module-limit.ts";
+import { timeText } from "../text/times.ts";
 
 /** What an answer of the operator's room says to a person of the thing that was named: in one sentence. */
 export function answerText(answer: Answer, name: string): string {
@@ -73,9 +74,9 @@ const MENDED: Readonly<Record<SafeFinding["kind"], string>> = {
 };
 
 /** Says what a limit lets start, and until when. */
-function limitText({ places, until }: Pick<ModuleLimit, "places" | "until">): string {
-  const what = places === 0 ? "nothing of it starts" : `at most ${places} of its Jobs are at work at once`;
-  return until === undefined ? `${what}, until it is resumed` : `${what}, until ${new Date(until).toISOString()}`;
+function limitText({ slots, until }: Pick<ModuleLimit, "slots" | "until">): string {
+  const what = slots === 0 ? "nothing of it starts" : `at most ${slots} of its Jobs are at work at once`;
+  return until === undefined ? `${what}, until it is resumed` : `${what}, until ${timeText(until)}`;
 }
 
 function alreadyText(answer: Answer & { kind: "already" }): string {
@@ -99,7 +100,7 @@ function alreadyText(answer: Answer & { kind: "already" }): string {
     case "not shut":
       return "no gate of this name is shut, so nothing is held there";
     case "limited":
-      return `${limitText(answer)} already: ${answer.who} said so at ${new Date(answer.since).toISOString()}`;
+      return `${limitText(answer)} already: ${answer.who} said so at ${timeText(answer.since)}`;
     case "not limited":
       return "no person has paused or limited it";
     case "not redriven":
@@ -145,12 +146,12 @@ function refusedText(answer: Answer & { kind: "refused" }, name: string): string
       return "its limit was changed just now. Look again";
     case "unknown module":
       return "no module file has this name";
-    case "impossible places":
-      return `give a whole number of places from 0 to ${answer.most}`;
+    case "impossible slots":
+      return `give a whole number of slots from 0 to ${answer.most}`;
     case "end has passed":
       return "its end has passed. Give one that is to come";
     case "redrive at work":
-      return `the redrive that ${answer.who} ordered at ${new Date(answer.orderedAt).toISOString()} is at work. Wait until it is over, or end it: ${commandText(["dead", "abort", name])}`;
+      return `the redrive that ${answer.who} ordered at ${timeText(answer.orderedAt)} is at work. Wait until it is over, or end it: ${commandText(["dead", "abort", name])}`;
     case "redrive moved on":
       return "its redrive was changed just now. Look again";
     case "may sleep":

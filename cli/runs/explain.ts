@@ -23,6 +23,9 @@ const OUTCOMES: Readonly<Record<ClosedStatus, string>> = {
 /** The causes for which a run does not wait, because its Job is there. */
 const AT_WORK: ReadonlySet<string> = new Set(["job-at-work", "job-terminating"]);
 
+/** An estimate from fewer ends than these is easily wrong by two. */
+const FEW_ENDS = 10;
+
 type Estimate = NonNullable<NonNullable<Open["waitsFor"]>["estimate"]>;
 type Closed = Extract<Explanation, { readonly kind: "closed" }>;
 type Open = Extract<Explanation, { readonly kind: "open" }>;
@@ -71,7 +74,7 @@ function* openSentences(explained: Open): Generator<string> {
   const seen = [
     `Job ${facts.jobName} is ${facts.job.phase}`,
     ...(facts.message === undefined ? [] : [`its message is ${facts.message}`]),
-    ...(facts.slot === undefined ? [] : [facts.slot.start ? "a place is free" : CAUSES[facts.slot.cause]]),
+    ...(facts.slot === undefined ? [] : [facts.slot.start ? "a slot is free" : CAUSES[facts.slot.cause]]),
     ...(facts.cancelled ? ["a person cancelled it"] : []),
   ];
   const next = decision.do === "leave" ? "leaves it as it is" : `does this: ${decision.do}`;
@@ -102,7 +105,8 @@ function estimateText({ ms, leastMs, isMore, closed, since }: Estimate): string 
     return "When its turn comes can't be said yet, because no run of its module has ended in the last hour.";
   const least = leastMs === undefined ? "" : `${lengthText(leastMs)} to `;
   const length = isMore ? `${lengthText(leastMs ?? ms)} or more` : `about ${least}${lengthText(ms)}`;
-  return `Its turn comes in ${length}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed.`;
+  const sure = closed < FEW_ENDS ? ", too few to be sure: it may take half or twice as long" : "";
+  return `Its turn comes in ${length}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed${sure}.`;
 }
 
 function keptBackText(keptBack: NonNullable<Open["keptBack"]>): string {

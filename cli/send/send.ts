@@ -11,6 +11,7 @@ import { wrongFileText } from "../target/wrong-file-text.ts";
 import { plainText } from "../text/plain-text.ts";
 import { note, print } from "../text/print.ts";
 import { showProgress } from "../text/progress.ts";
+import { timeText } from "../text/times.ts";
 import { openNamespace, whyNotSent } from "./azure-namespace.ts";
 import type { SendFlags } from "./flags.ts";
 import { type MessageFlags, messagesOf } from "./messages.ts";
@@ -53,7 +54,7 @@ export async function sendAll(
       await sender.sendMessages(message);
       progress.at(++sent);
       const when = message.scheduledEnqueueTimeUtc;
-      const later = when === undefined ? "" : `, to be delivered at ${when.toISOString()}`;
+      const later = when === undefined ? "" : `, to be delivered at ${timeText(when.getTime())}`;
       if (!flags.quiet) say(`sent ${String(message.messageId)} to ${entity}, ${body.length} bytes${later}`);
     }
   } finally {

@@ -45,7 +45,7 @@ function columnsAt(now: number): readonly Column<ModuleStatus>[] {
   return [
     { head: "MODULE", text: ({ module }) => module || "(no module)", least: 12 },
     { head: "AT WORK", text: ({ atWork }) => (atWork ? String(sum(atWork.byStatus)) : "?") },
-    { head: "PLACES", text: ({ places }) => (places === undefined ? "-" : String(places)), drop: 1 },
+    { head: "SLOTS", text: ({ slots }) => (slots === undefined ? "-" : String(slots)), drop: 1 },
     { head: "IN LINE", text: ({ inLine }) => shortCount(inLine) },
     { head: "LATER", text: ({ later }) => shortCount(later) },
     { head: "HELD", text: ({ held }) => shortCount(held) },
@@ -74,7 +74,7 @@ function stateText({
   trip,
   gate,
   source,
-  places,
+  slots,
   fileMistakes,
   isOtherForm,
   later,
@@ -89,7 +89,7 @@ function stateText({
     ...(gate ? [`gate shut: ${gate.problem}`] : []),
     ...(fileMistakes.length > 0 ? ["its file on disk is wrong"] : []),
     ...(isOtherForm ? ["the running Dispatcher has another form of its file"] : []),
-    ...(isFileGone({ source, places, fileMistakes, module }) ? ["its file is gone"] : []),
+    ...(isFileGone({ source, slots, fileMistakes, module }) ? ["its file is gone"] : []),
     ...causes,
     ...heldUp,
   ];
@@ -100,15 +100,15 @@ function stateText({
 export function isFileGone({
   module,
   source,
-  places,
+  slots,
   fileMistakes,
-}: Pick<ModuleStatus, "module" | "source" | "places" | "fileMistakes">): boolean {
-  return places === undefined && fileMistakes.length === 0 && source !== undefined && module !== "";
+}: Pick<ModuleStatus, "module" | "source" | "slots" | "fileMistakes">): boolean {
+  return slots === undefined && fileMistakes.length === 0 && source !== undefined && module !== "";
 }
 
-function limitText({ places, who, why, until }: NonNullable<ModuleStatus["limit"]>): string {
+function limitText({ slots, who, why, until }: NonNullable<ModuleStatus["limit"]>): string {
   const end = until === undefined ? "" : ` until ${timeText(until)}`;
-  return `${places === 0 ? "paused" : "limited"} by ${who}${end}${why === undefined ? "" : ` (${why})`}`;
+  return `${slots === 0 ? "paused" : "limited"} by ${who}${end}${why === undefined ? "" : ` (${why})`}`;
 }
 
 export function problemText(problem: Problem, now: number): string {

@@ -3,7 +3,7 @@ import type { LeaveCause } from "../../shared/run/decide.ts";
 /** Why nothing is done about a run just now, in words that follow "because". docs/operate.md says more of each. */
 export const CAUSES: Readonly<Record<LeaveCause, string>> = {
   "back-off": "an attempt ended, and the next one has to wait",
-  "max-active": "its module has no free place",
+  "max-active": "its module has no free slot",
   paused: "a person paused its module",
   unsettled: "too many runs of its module wait to be settled",
   "module-removed": "the file of its module is gone",

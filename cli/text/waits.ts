@@ -8,7 +8,7 @@ export const WAITS: Readonly<Record<WaitListed, string>> = {
   "source-held": "its source is held",
   "module-tripped": "its module is tripped",
   paused: "its module is paused",
-  "max-active": "in line for a place",
+  "max-active": "in line for a slot",
   "message-unseen": "its message was not to be seen",
   "back-off": "an attempt ended, and the next one waits",
   "put-off": "it could not start",

@@ -41,8 +41,20 @@ export async function buildBoth(edits: readonly Edit[]): Promise<Builds> {
   };
 }
 
-async function buildProgram(source: string, edits: readonly Edit[]): Promise<string> {
-  const name = createHash("sha256").update(JSON.stringify(edits)).digest("hex").slice(0, 12);
+/** What was built, because several stories are played with the same build. */
+const built = new Map<string, Promise<string>>();
+
+function buildProgram(source: string, edits: readonly Edit[]): Promise<string> {
+  const name = createHash("sha256")
+    .update(JSON.stringify([source, edits]))
+    .digest("hex")
+    .slice(0, 12);
+  const building = built.get(name) ?? buildAs(name, source, edits);
+  built.set(name, building);
+  return building;
+}
+
+async function buildAs(name: string, source: string, edits: readonly Edit[]): Promise<string> {
   const outdir = join(PROJECT_ROOT, "dist/twins", name);
   const options = { ...APP, entryPoints: [source], absWorkingDir: PROJECT_ROOT, outdir, plugins: [editing(edits)] };
   await build({ ...options, define: { PACKAGE_VERSION: '"twin"' } });

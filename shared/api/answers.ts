@@ -47,7 +47,7 @@ const limit = named(
   "Limit",
   z.object({
     module: z.string(),
-    places: count.describe("0: the module is paused"),
+    slots: count.describe("0: the module is paused"),
     who: z.string(),
     why: z.string().optional(),
     since: time,
@@ -138,7 +138,7 @@ const moduleStatus = named(
   z.object({
     module: moduleName,
     source: source.optional(),
-    places: count.optional(),
+    slots: count.optional(),
     fileMistakes: list(z.string()).describe("what is wrong with its file; the app goes on with an earlier form of it"),
     isOtherForm: z.boolean().describe("whether the replica that ticked last has read another form of its file"),
     limit: limit.optional(),

@@ -98,11 +98,11 @@ export const DEEDS: readonly Route[] = [
     says: "Lets so many Jobs of a module be at work, whatever its file says.",
     params: ofModule,
     query: nothing,
-    body: limiting.extend({ places: z.int().min(0).max(100_000) }),
+    body: limiting.extend({ slots: z.int().min(0).max(100_000) }),
     answer: acted,
-    take: (room, { params: { module }, body: { forMs, places, ...how } }, caller) =>
-      act(caller, how, ["modules", "limit", module, String(places), ...forFlag(forMs)], (doingIt) =>
-        room.operator.limit(module, places, { ...doingIt, ...untilOf(room, forMs) }),
+    take: (room, { params: { module }, body: { forMs, slots, ...how } }, caller) =>
+      act(caller, how, ["modules", "limit", module, String(slots), ...forFlag(forMs)], (doingIt) =>
+        room.operator.limit(module, slots, { ...doingIt, ...untilOf(room, forMs) }),
       ),
   }),
   deed({

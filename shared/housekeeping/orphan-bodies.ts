@@ -1,6 +1,7 @@
 import type { Dependencies } from "../dependencies.ts";
 import { UnavailableError } from "../errors.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
+import { idsAmong } from "../observe/orphan-messages.ts";
 import { runId } from "../run/run.ts";
 import { sourceKey } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
@@ -21,7 +22,10 @@ export function makeDeleteOrphanBodies(deps: Dependencies) {
   return async function deleteOrphanBodies({ source, atWork }: SourceRuns, events: Events): Promise<void> {
     const place = sourceKey(source);
     const { bodies, next } = await deps.payloads.listBodies(source, PAGE, cursors.get(place));
-    const known = new Set(atWork.map(({ run }) => runId(run)));
+    const known = idsAmong(
+      atWork,
+      bodies.map(({ key }) => key),
+    );
     const others = bodies.filter(({ key }) => !known.has(runId(key)));
     const waiting = await deps.table.knownToWait(
       source,

@@ -1,5 +1,5 @@
 import type { StoredRun } from "../ports/run-table.ts";
-import { keyOf, type Run, type RunKey } from "../run/run.ts";
+import { keyOf, type RunKey } from "../run/run.ts";
 import type { EventReader } from "../telemetry/events.ts";
 
 /**
@@ -17,6 +17,7 @@ export interface JobOwners {
 }
 
 export function makeJobOwners(): JobOwners {
+  // Only the keys are kept, because a run takes more memory.
   let read: ReadonlyMap<string, RunKey> = new Map();
   // A tick may have read its rows before a Job was noted, and be taken in after it. So its notes last for one tick more.
   let notedBefore: ReadonlyMap<string, RunKey> = new Map();
@@ -25,16 +26,14 @@ export function makeJobOwners(): JobOwners {
     ownerOf: (jobName) => read.get(jobName) ?? noted.get(jobName) ?? notedBefore.get(jobName),
     note(event) {
       if (event.event !== "dispatched" && event.event !== "adopted") return;
-      for (const [name, key] of ownersIn([event.run])) noted.set(name, key);
+      const { run } = event;
+      if (run.jobName !== undefined) noted.set(run.jobName, keyOf(run));
     },
     keep(atWork) {
-      read = new Map(ownersIn(atWork.map(({ run }) => run)));
+      const owners = new Map<string, RunKey>();
+      for (const { run } of atWork) if (run.jobName !== undefined) owners.set(run.jobName, keyOf(run));
+      read = owners;
       [notedBefore, noted] = [noted, new Map()];
     },
   };
-}
-
-/** Only the key is kept, because a run takes more memory. */
-function ownersIn(runs: readonly Run[]): (readonly [jobName: string, owner: RunKey])[] {
-  return runs.flatMap((run) => (run.jobName === undefined ? [] : [[run.jobName, keyOf(run)] as const]));
 }

@@ -21,7 +21,7 @@ export async function messagesWithoutOpenRun(
   page: readonly PeekedMessage[],
   atWork: readonly StoredRun[],
 ): Promise<OrphanMessage[]> {
-  const known = new Set(atWork.map(({ run }) => runId(run)));
+  const known = idsAmong(atWork, page);
   const others = page
     .filter(({ state }) => state === "deferred")
     .map((message): OrphanMessage => {
@@ -35,6 +35,18 @@ export async function messagesWithoutOpenRun(
     others.map(({ key }) => key),
   );
   return others.filter(({ key }) => !waiting.has(runId(key)));
+}
+
+/**
+ * Gives the ids of those runs that have one of these numbers. There may be ten thousand runs, of which few have one, and
+ * a number is compared at less cost than an id is made.
+ */
+export function idsAmong(
+  runs: readonly StoredRun[],
+  keys: readonly Pick<RunKey, "sequenceNumber">[],
+): ReadonlySet<string> {
+  const numbers = new Set(keys.map(({ sequenceNumber }) => sequenceNumber));
+  return new Set(runs.filter(({ run }) => numbers.has(run.sequenceNumber)).map(({ run }) => runId(run)));
 }
 
 /** Names the instance that deferred a message, by its owner id; undefined if the message carries no stamp. */

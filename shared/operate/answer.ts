@@ -26,12 +26,12 @@ export type Done =
   | { readonly did: "recorded the next attempt"; readonly attempt: number }
   /** What is held there is judged by the next ticks. */
   | { readonly did: "opened the gate" }
-  /** So many Jobs of the module may be at work from now on; with 0 places it is paused. */
+  /** So many Jobs of the module may be at work from now on; with 0 slots it is paused. */
   | ({ readonly did: "limited" } & ModuleLimit)
   /** What an audit had found is as it has to be. */
   | { readonly did: "mended"; readonly what: SafeFinding["kind"] }
-  /** The module's file says again how many Jobs may be at work. `places`: how many were allowed until now. */
-  | { readonly did: "resumed"; readonly places: number }
+  /** The module's file says again how many Jobs may be at work. `slots`: how many were allowed until now. */
+  | { readonly did: "resumed"; readonly slots: number }
   /** The ticks redrive the wanted dead letters of the source. */
   | { readonly did: "ordered a redrive"; readonly most?: number; readonly perSecond: number }
   /** So many dead letters were redriven until then. */
@@ -82,8 +82,8 @@ type Refusal =
   /** Another person, or a replica, changed the limit meanwhile. */
   | { readonly because: "limit moved on" }
   | { readonly because: "unknown module" }
-  /** The number of places is no whole number from 0 to `most`. */
-  | { readonly because: "impossible places"; readonly most: number }
+  /** The number of slots is no whole number from 0 to `most`. */
+  | { readonly because: "impossible slots"; readonly most: number }
   | { readonly because: "end has passed" }
   /** A redrive of the source is at work, and it can have one at a time. */
   | { readonly because: "redrive at work"; readonly who: string; readonly orderedAt: EpochMs }

@@ -7,8 +7,8 @@ import { isInForce, isPause, type ModuleLimit } from "../run/module-limit.ts";
 import { type Answer, already, done, refused, would } from "./answer.ts";
 import { actionOf, type Doing, fieldsOf } from "./by.ts";
 
-/** The most places that a limit may give: as many as a module file. */
-const MOST_PLACES = 100_000;
+/** The most slots that a limit may give: as many as a module file. */
+const MOST_SLOTS = 100_000;
 
 type Deps = Pick<Dependencies, "instanceTable" | "clock" | "modules">;
 
@@ -26,24 +26,24 @@ export interface Limiting extends Doing {
 export async function limitModule(
   { instanceTable, clock, modules }: Deps,
   module: string,
-  places: number,
+  slots: number,
   { by, untilMs: until, dryRun = false }: Limiting,
   log: Log,
 ): Promise<Answer> {
   if (!modules.has(module)) return refused({ because: "unknown module" });
-  if (!Number.isInteger(places) || places < 0 || places > MOST_PLACES)
-    return refused({ because: "impossible places", most: MOST_PLACES });
+  if (!Number.isInteger(slots) || slots < 0 || slots > MOST_SLOTS)
+    return refused({ because: "impossible slots", most: MOST_SLOTS });
   const now = clock.now();
   if (until !== undefined && until <= now) return refused({ because: "end has passed" });
   const stored = await limitOf(instanceTable, module);
   const known = stored?.limit;
-  if (isInForce(known, now) && known.places === places && known.until === until)
+  if (isInForce(known, now) && known.slots === slots && known.until === until)
     return already({ was: "limited", ...known });
-  const limit: ModuleLimit = { module, places, ...by, since: now, ...(until === undefined ? {} : { until }) };
+  const limit: ModuleLimit = { module, slots, ...by, since: now, ...(until === undefined ? {} : { until }) };
   const facts = { did: "limited", ...limit } as const;
   if (dryRun) return would(facts);
   const deed = isPause(limit) ? "pause" : "limit";
-  const noted = { ...(deed === "limit" ? { places } : {}), ...(until === undefined ? {} : { until }) };
+  const noted = { ...(deed === "limit" ? { slots } : {}), ...(until === undefined ? {} : { until }) };
   try {
     await instanceTable.saveLimit(limit, stored?.etag, actionOf(by, deed, module, now, noted));
   } catch (error) {
@@ -52,7 +52,7 @@ export async function limitModule(
   }
   log.warn(deed === "pause" ? "paused a module by hand" : "limited a module by hand", {
     module,
-    ...(deed === "limit" ? { places } : {}),
+    ...(deed === "limit" ? { slots } : {}),
     ...(until === undefined ? {} : { until: new Date(until).toISOString() }),
     ...fieldsOf(by),
   });
@@ -74,14 +74,14 @@ export async function resumeModule(
   const { limit, etag } = stored;
   const now = clock.now();
   const hasEnded = !isInForce(limit, now);
-  const facts = { did: "resumed", places: limit.places } as const;
+  const facts = { did: "resumed", slots: limit.slots } as const;
   if (dryRun) return hasEnded ? already({ was: "not limited" }) : would(facts);
   try {
     // A limit that has ended was not lifted by this person.
     await instanceTable.removeLimit(
       module,
       etag,
-      hasEnded ? undefined : actionOf(by, "resume", module, now, { places: limit.places }),
+      hasEnded ? undefined : actionOf(by, "resume", module, now, { slots: limit.slots }),
     );
   } catch (error) {
     if (!(error instanceof ConflictError)) throw error;

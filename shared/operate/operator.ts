@@ -130,7 +130,7 @@ export interface Operator {
   /** Pauses a module: nothing of it starts, Jobs at work go on, and its messages wait. */
   pause(module: string, how: Limiting): Promise<Answers>;
   /** Lets so many Jobs of a module be at work, whatever its file says. */
-  limit(module: string, places: number, how: Limiting): Promise<Answers>;
+  limit(module: string, slots: number, how: Limiting): Promise<Answers>;
   /** Lifts the pause or the limit of a module. */
   resume(module: string, how: Doing): Promise<Answers>;
   /** Takes the cluster that is seen for the one that the Jobs are in, and the Jobs that are absent for deleted. */
@@ -217,7 +217,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
       return answers;
     },
     pause: (module, how) => toModule(module, limitModule(deps, module, 0, how, log)),
-    limit: (module, places, how) => toModule(module, limitModule(deps, module, places, how, log)),
+    limit: (module, slots, how) => toModule(module, limitModule(deps, module, slots, how, log)),
     resume: (module, how) => toModule(module, resumeModule(deps, module, how, log)),
     acceptCluster: async (how) => [[deps.namespace, await acceptCluster(deps, how, log).catch(unavailable)]],
     acceptLoss: (name, how) => toSources(name, (source) => acceptLoss(deps, source, how, log)),

@@ -6,7 +6,7 @@ import type { SourcesInTick } from "../holds/source-holds.ts";
 import type { Gates } from "../judge/gates.ts";
 import { isJobAbsent } from "../observe/absence.ts";
 import { type ClusterView, isCancelled, isJobUnrecorded, jobNameOf } from "../observe/cluster-view.ts";
-import { decideNow, knownFromView } from "../observe/known-run.ts";
+import { decideNow, type KnownRun, knownFromView } from "../observe/known-run.ts";
 import type { JobLook } from "../observe/look-at-job.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import type { StoredRun } from "../ports/run-table.ts";
@@ -107,7 +107,7 @@ export async function advanceAll(
     for (const { run } of share.read.atWork) if (isJobUnrecorded(run, deps.instance, view)) share.slots.occupy(run);
     const turns = await takeTurns(deps, share.read, tick);
     const atWork = tick.isListed
-      ? share.read.atWork.filter((stored) => !isLeftAtWork(deps, stored, share.slots, tick, events))
+      ? share.read.atWork.filter((stored) => !isLeftAtWork(deps, stored, tick, events))
       : leaveUnseen(deps, share.read.atWork, tick, events);
     const runs = [...atWork, ...turns.next, ...(await tick.takeHeld(share.read, events))];
     tasks.push(postponedFirst(runs, postponed).map((stored) => ({ stored, share })));
@@ -171,11 +171,11 @@ function leaveUnseen(
  * Leaves a run that has a Job, and whose step is to leave it, as it is with nearly all of them. They take no turn among
  * the others, because ten thousand turns cost more than what is seen of the runs. False if there is more to do.
  */
-function isLeftAtWork(deps: Dependencies, stored: StoredRun, slots: Slots, tick: Tick, events: Events): boolean {
+function isLeftAtWork(deps: Dependencies, stored: StoredRun, tick: Tick, events: Events): boolean {
   if (stored.run.status !== "dispatched" || tick.breakers.mayProve(stored.run)) return false;
-  const item = itemOf(deps, stored, slots, tick);
-  const decision = decideNow(deps, item);
-  if (decision.do !== "leave" || tick.hints.isPreempted(item)) return false;
+  const known = knownOf(deps, stored, tick);
+  const decision = decideNow(deps, known);
+  if (decision.do !== "leave" || tick.hints.isPreempted(known)) return false;
   events.tell({ event: "left", cause: decision.cause });
   return true;
 }
@@ -245,9 +245,9 @@ export async function takeFurther(
   facts: StepFacts,
   events: Events,
 ): Promise<void> {
-  const { look, breakers, hints, sources } = facts;
+  const { look, isListed, breakers, gates, hints, sources, holdOnStart } = facts;
   const { run } = stored;
-  const item = itemOf(deps, stored, slots, facts);
+  const item: Item = { ...knownOf(deps, stored, facts), isListed, slots, breakers, gates, sources, holdOnStart };
   const { job } = item;
   const about = aboutRun(run, events);
   if (hints.isPreempted(item)) about.tell({ event: "preempted", run });
@@ -261,17 +261,15 @@ export async function takeFurther(
 }
 
 /** Says what the view shows of a run's Job. */
-function itemOf(
+function knownOf(
   deps: Dependencies,
   stored: StoredRun,
-  slots: Slots,
-  { view, isListed, breakers, gates, hints, sources, holdOnStart }: StepFacts,
-): Item {
-  const known = knownFromView(deps, stored, view, {
+  { view, breakers, hints, sources }: Pick<StepFacts, "view" | "breakers" | "hints" | "sources">,
+): KnownRun {
+  return knownFromView(deps, stored, view, {
     mayProve: breakers.mayProve(stored.run),
     isLookDue: (run) => !sources.isHeld(run.source) && hints.isLookDue(run, deps.clock.now()),
   });
-  return { ...known, isListed, slots, breakers, gates, sources, holdOnStart };
 }
 
 function aboutRun(run: Run, events: Events): Events {

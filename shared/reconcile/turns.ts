@@ -41,14 +41,14 @@ export async function takeTurns(
 ): Promise<Turns> {
   const next: StoredRun[] = [];
   for (const module of modulesOf(deps, source)) {
-    const places = facts.admission.free(module);
-    if (places === 0) continue;
+    const free = facts.admission.free(module);
+    if (free === 0) continue;
     if (facts.breakers.tripOf(module)) {
       const probe = facts.probes.get(module.name);
       if (probe) next.push(probe);
       continue;
     }
-    const most = places + SPARE;
+    const most = free + SPARE;
     const hasLine = heads.some(({ run }) => run.module === module.name);
     const line = hasLine ? await deps.table.line(source, module.name, most) : [];
     const candidates = [...line, ...due.filter(({ run }) => run.module === module.name)];

@@ -20,9 +20,9 @@ import { countEvents } from "../telemetry/event-counts.ts";
 import { makeEvents } from "../telemetry/events.ts";
 import type { RecentEndsCount } from "../telemetry/recent-ends.ts";
 import { type StepFacts, takeFurther } from "./advance-all.ts";
+import { makeFreedSlots } from "./freed-slots.ts";
 import { makeHints } from "./hints.ts";
 import type { InHand } from "./in-hand.ts";
-import { makePlaces } from "./places.ts";
 
 /** Runs taken further at once. */
 const CONCURRENCY = 16;
@@ -95,10 +95,10 @@ export function makeWakes(deps: Dependencies, wakeDeps: WakeDeps) {
       ...slots,
       vacate(run: Run) {
         slots.vacate(run);
-        track(fillPlaceOf(run));
+        track(fillSlotOf(run));
       },
     };
-    const fillPlaceOf = makePlaces(deps, { admission, breakers, limits }, inHand, (stored, putDown) =>
+    const fillSlotOf = makeFreedSlots(deps, { admission, breakers, limits }, inHand, (stored, putDown) =>
       track(limitStarts(() => start(stored)).finally(putDown)),
     );
 

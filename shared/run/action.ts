@@ -26,6 +26,6 @@ export interface Action {
   readonly what: Deed | (string & {});
   /** What it was done to: the id of a run, or the name of a module, a gate, a source or a namespace. */
   readonly subject: string;
-  /** What else there is to say of it, such as `{ places: 3 }`. */
+  /** What else there is to say of it, such as `{ slots: 3 }`. */
   readonly facts: Readonly<Record<string, string | number | boolean>>;
 }

@@ -105,9 +105,9 @@ export interface Seen {
   /** Whether a person labelled a Job of the run `ion/cancel=true`: this attempt's or an earlier one's. */
   readonly cancelled: boolean;
   /** Undefined: not looked at yet. */
-  readonly message?: MessageSeen;
+  readonly message?: MessageSeen | undefined;
   /** Whether the run may start its Job now. Undefined: not asked for yet. */
-  readonly slot?: Slot;
+  readonly slot?: Slot | undefined;
   readonly retry: RetryPolicy;
   /** How long another receiver may hold the message, in ms. */
   readonly lockDurationMs: number;

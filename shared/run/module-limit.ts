@@ -8,7 +8,7 @@ import type { EpochMs } from "../clock.ts";
 export interface ModuleLimit {
   readonly module: string;
   /** So many Jobs at once. With 0 the module is paused: nothing of it starts, and Jobs at work go on. */
-  readonly places: number;
+  readonly slots: number;
   /** The person who said so. */
   readonly who: string;
   readonly why?: string;
@@ -23,6 +23,6 @@ export function isInForce(limit: ModuleLimit | undefined, now: EpochMs): limit i
 }
 
 /** Says whether a limit that is in force lets nothing start. */
-export function isPause({ places }: Pick<ModuleLimit, "places">): boolean {
-  return places === 0;
+export function isPause({ slots }: Pick<ModuleLimit, "slots">): boolean {
+  return slots === 0;
 }

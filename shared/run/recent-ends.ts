@@ -132,7 +132,7 @@ export function doneAndFailed({ succeeded = 0, failed = 0, rejected = 0, lost = 
 
 /** How fast the runs of a module ended lately. */
 interface Pace {
-  /** So many of those that had a place were closed since then. Each made room for one in line. */
+  /** So many of those that had a slot were closed since then. Each made room for one in line. */
   readonly closed: number;
   readonly since: EpochMs;
   /** How long it took for each of them. Undefined if none was closed, so that nothing tells. */
@@ -156,7 +156,7 @@ export function endsOf({ since, firstAt, modules }: RecentEnds, module: string):
   return { ...modules[module], since, firstAt: firstAt[module] };
 }
 
-/** Says how fast the runs of a module ended since `since`. What was rejected had no place. */
+/** Says how fast the runs of a module ended since `since`. What was rejected had no slot. */
 export function paceOf({ since, firstAt, succeeded = 0, failed = 0, cancelled = 0 }: EndsOf, now: EpochMs): Pace {
   const closed = succeeded + failed + cancelled;
   if (closed === 0 || now <= since) return { closed, since };

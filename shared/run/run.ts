@@ -228,7 +228,8 @@ export function originalId(key: RunKey): string {
 
 /** Gives the identity of a run alone. */
 export function keyOf({ source, sequenceNumber, enqueuedAt, redrive }: RunKey): RunKey {
-  return { source, sequenceNumber, enqueuedAt, ...(redrive === undefined ? {} : { redrive }) };
+  const key = { source, sequenceNumber, enqueuedAt };
+  return redrive === undefined ? key : { ...key, redrive };
 }
 
 /**

@@ -16,7 +16,7 @@ export interface TimelineEntry {
  *
  * - `accepted`, `held`, `rejected`: how it began, or what a tick found when it judged it.
  * - `redriven`: it began as a redrive of a dead letter. `withdrawn`: and its letter was not set aside.
- * - `waiting`: its next attempt waits, for its time or for a place. `put-off`: its turn came, and it could not start.
+ * - `waiting`: its next attempt waits, for its time or for a slot. `put-off`: its turn came, and it could not start.
  * - `job-created`: the attempt's Job was created. `held-up`: something keeps that from starting, and `freed`: no more.
  * - `end-ordered`: the Dispatcher or a person ends the Job. `attempt-ended`: another attempt follows.
  * - `unseen`, `busy`: the bus did not show its message, or another receiver had it.

@@ -55,7 +55,7 @@ interface Count {
 export function makeAdmission<AtWork extends SlotsAtWork>(
   table: Pick<RunTable, "line"> & { atWork(source: Source): Promise<AtWork> },
   clock: Clock,
-  limits: Pick<Limits, "placesOf">,
+  limits: Pick<Limits, "slotsOf">,
 ): Admission<AtWork> {
   /** What was counted last of each source. It is set in the moment in which the count ends, so that it misses no start. */
   const counts = new Map<string, Count>();
@@ -100,12 +100,10 @@ export function makeAdmission<AtWork extends SlotsAtWork>(
   const lineOf = ({ name }: Module) => recentOf(lines, name);
   const countOf = ({ source }: Module) => counts.get(sourceKey(source));
   const isBackedUpNow = (module: Module): boolean =>
-    isBackedUp(module, limits.placesOf(module), countOf(module)?.unsettled.get(module.name));
+    isBackedUp(module, limits.slotsOf(module), countOf(module)?.unsettled.get(module.name));
   const free = (module: Module): number => {
     const taken = countOf(module)?.taken;
-    return taken === undefined || isBackedUpNow(module)
-      ? 0
-      : freeSlots(limits.placesOf(module), taken.get(module.name));
+    return taken === undefined || isBackedUpNow(module) ? 0 : freeSlots(limits.slotsOf(module), taken.get(module.name));
   };
 
   function take(module: Module, run: Run): TakenSlot | undefined {

@@ -23,7 +23,7 @@ export interface Limits {
   /** Whether nothing of a module is to start, because a person paused it. */
   isPaused(module: Pick<Module, "name">): boolean;
   /** How many Jobs of a module may be at work: by its limit, or else by its file. 0 if the limits were never read. */
-  placesOf(module: Module): number;
+  slotsOf(module: Module): number;
   /** Deletes the limits that have ended, as last read. Rejects with an UnavailableError if the table is away. */
   removeEnded(): Promise<void>;
 }
@@ -46,7 +46,7 @@ export function makeLimits({ instanceTable, clock }: Pick<Dependencies, "instanc
     }
   }
 
-  const anyPlaces = () =>
+  const anySlots = () =>
     [...(recent.last()?.values() ?? [])].some(({ limit }) => !isPause(limit) && isInForce(limit, clock.now()));
 
   const limitOf: Limits["limitOf"] = ({ name }) => {
@@ -56,13 +56,13 @@ export function makeLimits({ instanceTable, clock }: Pick<Dependencies, "instanc
 
   return {
     refresh: () => orAsLastRead(recent.renew(read)),
-    refreshIfOld: () => orAsLastRead(recent.get(read, anyPlaces() ? SOON_MS : undefined)),
+    refreshIfOld: () => orAsLastRead(recent.get(read, anySlots() ? SOON_MS : undefined)),
     limitOf,
     isPaused(module) {
       const limit = limitOf(module);
       return limit !== undefined && isPause(limit);
     },
-    placesOf: (module) => (recent.last() ? (limitOf(module)?.places ?? module.maxActive) : 0),
+    slotsOf: (module) => (recent.last() ? (limitOf(module)?.slots ?? module.maxActive) : 0),
 
     async removeEnded() {
       const all = [...(recent.last()?.values() ?? [])];

@@ -20,9 +20,9 @@ export function countTaken(
   return taken;
 }
 
-/** Says how many slots a module with so many places has left; never below 0. */
-export function freeSlots(places: number, taken = 0): number {
-  return Math.max(0, places - taken);
+/** Says how many of a module's slots are left; never below 0. */
+export function freeSlots(slots: number, taken = 0): number {
+  return Math.max(0, slots - taken);
 }
 
 /**
@@ -45,11 +45,10 @@ export function countUnsettled(runs: Iterable<Pick<Run, "module" | "status">>): 
 
 /**
  * Says whether so many runs of a module are at work without a Job that no more are to start. Every tick reads all of
- * them, and without this bound a bus that settles nothing would have it read the whole backlog in the end. `places`: how
+ * them, and without this bound a bus that settles nothing would have it read the whole backlog in the end. `slots`: how
  * many Jobs a person lets the module have.
  */
-export function isBackedUp({ maxActive }: Pick<Module, "maxActive">, places: number, unsettled = 0): boolean {
+export function isBackedUp({ maxActive }: Pick<Module, "maxActive">, slots: number, unsettled = 0): boolean {
   // A limit that was just lowered makes no module backed up: what it started before is still to be put away.
-  const slots = Math.max(maxActive, places);
-  return unsettled > Math.max(MOST_UNSETTLED.always, MOST_UNSETTLED.perSlot * slots);
+  return unsettled > Math.max(MOST_UNSETTLED.always, MOST_UNSETTLED.perSlot * Math.max(maxActive, slots));
 }

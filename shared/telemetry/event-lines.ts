@@ -89,7 +89,7 @@ function lineOf(event: DomainEvent): Line | undefined {
     case "module paused":
       return ["warn", "a module is paused by a person; its messages wait", limitFields(event.limit)];
     case "module limited":
-      return ["warn", "a module is limited by a person", { ...limitFields(event.limit), places: event.limit.places }];
+      return ["warn", "a module is limited by a person", { ...limitFields(event.limit), slots: event.limit.slots }];
     case "module resumed":
       return ["warn", "a module is no longer paused or limited", { module: event.module }];
     case "another cluster seen":

@@ -33,10 +33,10 @@ describe("a run that is explained", () => {
     );
     expect(said).toEqual([
       expect.stringMatching(/:7:1000 is waiting, before attempt 1 of module m\.$/),
-      "It waits because its module has no free place (max-active).",
+      "It waits because its module has no free slot (max-active).",
       "Ahead of it in its module's line: 1000 or more.",
       "Its turn comes in 2h or more, if its module goes on as it did since 1970-01-01T00:00:00Z: 12 runs closed.",
-      "What was seen: Job m-x-7-1 is absent, its message is deferred, its module has no free place. A tick that sees this leaves it as it is (rule start, see docs/architecture.md).",
+      "What was seen: Job m-x-7-1 is absent, its message is deferred, its module has no free slot. A tick that sees this leaves it as it is (rule start, see docs/architecture.md).",
     ]);
   });
 
@@ -62,6 +62,17 @@ describe("a run that is explained", () => {
       open({ decision: { do: "leave", cause: "max-active" }, waitsFor: { cause: "max-active", ahead, estimate } }),
     );
     expect(said.join("\n")).toContain("Its turn comes in about 1m to 2h, if its module goes on");
+  });
+
+  test("says of an estimate from few ends that it may be wrong by two", () => {
+    const ahead = { count: 7, isMore: false };
+    const after = (closed: number) => {
+      const estimate = { ms: 287_000, isMore: false, closed, since: 0 };
+      const waitsFor = { cause: "max-active" as const, ahead, estimate };
+      return sentencesOf(open({ decision: { do: "leave", cause: "max-active" }, waitsFor })).join("\n");
+    };
+    expect(after(9)).toContain("9 runs closed, too few to be sure: it may take half or twice as long.");
+    expect(after(10)).toContain("10 runs closed.");
   });
 
   test("has no estimate before a run of its module has ended, and says so", () => {

@@ -26,9 +26,9 @@ test("the last error of a run that succeeded is an earlier attempt's", () => {
   );
 });
 
-test("a resumed module had places", () => {
-  const action = { id: "1", at: T0, who: "ada", what: "resume", subject: "m", facts: { places: 0 } };
-  expect(whatText(action)).toBe("resume (it had 0 places)");
+test("a resumed module had slots", () => {
+  const action = { id: "1", at: T0, who: "ada", what: "resume", subject: "m", facts: { slots: 0 } };
+  expect(whatText(action)).toBe("resume (it had 0 slots)");
 });
 
 test("the content of a dead letter is shown if it is asked for, and a run says where it is", async () => {

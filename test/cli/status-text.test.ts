@@ -10,7 +10,7 @@ const none = { count: 0, isMore: false };
 const aModule = (over: Partial<ModuleStatus> = {}): ModuleStatus => ({
   module: "thumbnail",
   source: { queue: "thumbnails" },
-  places: 20,
+  slots: 20,
   fileMistakes: [],
   isOtherForm: false,
   limit: undefined,
@@ -53,7 +53,7 @@ const shown = (...modules: ModuleStatus[]) =>
     .slice(3, -2);
 const PAUSE = {
   module: "report",
-  places: 0,
+  slots: 0,
   who: "ada.lovelace@a-machine-with-quite-a-long-name",
   why: "the store is full, and whoever fills it is on holiday",
   since: T0,
@@ -73,7 +73,7 @@ describe("the status", () => {
     const fileMistakes = ["modules/acme.yaml:6:12: maxActive: write a number"];
     const text = statusText({
       ...STATUS,
-      modules: [aModule({ module: "acme", places: undefined, fileMistakes })],
+      modules: [aModule({ module: "acme", slots: undefined, fileMistakes })],
       problems: [{ kind: "file wrong", module: "acme", mistakes: fileMistakes }],
     });
     expect(text).toContain("its file on disk is wrong");

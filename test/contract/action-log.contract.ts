@@ -26,7 +26,7 @@ export function describeActionLog(name: string, make: (clock: TestClock) => Prom
     const actionsOf = async (where?: Source) => (await table.actions(where, 100)).map(({ action }) => action);
 
     it("keeps what was done, with all its facts, apart for the instance and each source", async () => {
-      const full = anAction({ why: 'a "reason"\n\u202e|', facts: { places: 3, as: "retried", isLast: false } });
+      const full = anAction({ why: 'a "reason"\n\u202e|', facts: { slots: 3, as: "retried", isLast: false } });
       await table.recordAction(full, source);
       await table.recordAction(anAction({ subject: "m" }));
       await table.recordAction(anAction({ subject: "another's" }), { queue: "another" });
@@ -76,7 +76,7 @@ export function describeActionLog(name: string, make: (clock: TestClock) => Prom
         problem: "",
         since: T0,
       } as const;
-      const limit = { module: "m", places: 0, who: "ada@laptop", since: T0 };
+      const limit = { module: "m", slots: 0, who: "ada@laptop", since: T0 };
       const writes: readonly ((etag: string | undefined, action: Action) => Promise<void>)[] = [
         (etag, action) => table.holdSource(source, hold, etag, action),
         (etag, action) => table.saveGateState(gate, etag, action),

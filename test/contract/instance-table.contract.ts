@@ -61,7 +61,7 @@ export function describeInstanceTable(name: string, make: (clock: TestClock) => 
       expect(await table.limits()).toEqual([]);
       const pause = {
         module: "m",
-        places: 0,
+        slots: 0,
         who: "ada@laptop",
         why: "full \u202e disk",
         since: T0,
@@ -75,11 +75,11 @@ export function describeInstanceTable(name: string, make: (clock: TestClock) => 
         facts: { until: T0 + 60_000 },
       } as const;
       await table.saveLimit(pause, undefined, pausing);
-      await table.saveLimit({ module: "n", places: 100_000, who: "bob", since: T0 }, undefined, pausing);
+      await table.saveLimit({ module: "n", slots: 100_000, who: "bob", since: T0 }, undefined, pausing);
       await expect(table.saveLimit(pause, undefined, pausing)).rejects.toBeInstanceOf(ConflictError);
       const first = (await table.limits()).find(({ limit }) => limit.module === "m");
       expect(first?.limit).toEqual(pause);
-      const limit = { module: "m", places: 3, who: "bob", since: T0 + 1 };
+      const limit = { module: "m", slots: 3, who: "bob", since: T0 + 1 };
       await table.saveLimit(limit, first?.etag, { ...pausing, what: "limit" });
       await expect(table.saveLimit(pause, first?.etag, pausing)).rejects.toBeInstanceOf(ConflictError);
       await expect(table.removeLimit("m", first?.etag ?? "", pausing)).rejects.toBeInstanceOf(ConflictError);

@@ -70,7 +70,7 @@ describe("an operator learns", { timeout: 60_000 }, () => {
     const { code, stdout } = await dispatcher("status");
     expect(stdout).toMatch(/^instance local-\w+, Jobs in namespace dispatcher-jobs\nticked \d+s ago by \S+\n/);
     expect(stdout).toMatch(
-      /^MODULE +AT WORK +PLACES +IN LINE +LATER +HELD +OLDEST +A MINUTE +JOB P50 +P95 +DONE +FAILED$/m,
+      /^MODULE +AT WORK +SLOTS +IN LINE +LATER +HELD +OLDEST +A MINUTE +JOB P50 +P95 +DONE +FAILED$/m,
     );
     expect(stdout).toMatch(/^idle +0 +0 +2 /m);
     // One of its runs has failed, which is no problem of the Dispatcher.

@@ -61,7 +61,7 @@ describe("a table", () => {
     expect(code).toBe(0);
     const lines = stripVTControlCharacters(screen).trimEnd().split("\n");
     expect(lines).toHaveLength(3);
-    expect(lines[0]).toMatch(/^MODULE +SOURCE +WHEN +PLACES +ATTEMPTS +MAX TIME/);
+    expect(lines[0]).toMatch(/^MODULE +SOURCE +WHEN +SLOTS +ATTEMPTS +MAX TIME/);
     expect(Math.max(...lines.map(widthOf))).toBeLessThanOrEqual(columns);
     expect(lines.find((line) => line.startsWith("long"))).toContain("…");
   });

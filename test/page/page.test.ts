@@ -225,7 +225,6 @@ describe("a filter", () => {
     expect(await all("Purge").count()).toBe(0);
     await all("Redrive").click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Dry run" }).click();
     await dialog.getByText("worse: 4 can be redriven.").waitFor();
     expect(await dialog.locator("code").textContent()).toBe("dispatcher dead redrive --exit-code=4 --module=worse");
     await dialog.getByRole("button", { name: "Leave it" }).click();
@@ -303,7 +302,7 @@ describe("an action", () => {
   it("is first tried, then done, and then stands in the action log", async () => {
     const { page } = await open("modules/idle");
     await page.getByRole("button", { name: "Limit idle" }).click();
-    await page.getByLabel("Jobs at once").fill("3");
+    await page.getByLabel("Slots").fill("3");
     await page.getByLabel("Why").fill("to see <b>it</b>");
     await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("Would be done").waitFor();
@@ -317,7 +316,7 @@ describe("an action", () => {
     await page.getByText("limited to 3").waitFor();
     await page.getByRole("link", { name: "Actions" }).click();
     await page.getByText("to see <b>it</b>").waitFor();
-    expect(await stack.dispatcher("actions")).toMatch(/limit places=3 .*to see <b>it<\/b>/);
+    expect(await stack.dispatcher("actions")).toMatch(/limit slots=3 .*to see <b>it<\/b>/);
     await stack.dispatcher("modules", "resume", "idle");
   });
 
@@ -325,13 +324,17 @@ describe("an action", () => {
     const { page } = await open("runs?module=again");
     await page.getByRole("checkbox").first().check();
     await page.getByRole("button", { name: "Cancel the run" }).click();
-    await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("Would be done").waitFor();
+    // The reason changes nothing of what was tried.
+    await page.getByLabel("Why").fill("a wrong order");
+    expect(await page.getByRole("dialog").locator("code").textContent()).toMatch(
+      /^dispatcher runs cancel \S+ '--why=a wrong order'$/,
+    );
     await page.getByRole("dialog").getByRole("button", { name: "Cancel the run" }).click();
     await page.getByText("Done", { exact: true }).waitFor();
     await page.getByRole("button", { name: "Close" }).click();
     await page.getByText("There are no such runs").waitFor();
-    expect(await stack.dispatcher("actions")).toContain("cancel");
+    expect(await stack.dispatcher("actions")).toMatch(/cancel .*a wrong order/);
   });
 
   it("cancels all runs that match, a hundred at a time, as a command does", async () => {
@@ -343,7 +346,6 @@ describe("an action", () => {
     expect(await seriousFaults(page)).toEqual([]);
     await page.getByRole("button", { name: "Cancel 130 runs" }).click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Dry run" }).click();
     await dialog.getByText("Would be done 130").waitFor();
     expect(await dialog.locator("code").textContent()).toBe(
       "dispatcher runs ls --module=many --limit=10000 --output=name | xargs dispatcher runs cancel",
@@ -361,7 +363,6 @@ describe("an action", () => {
     await page.getByRole("button", { name: "Select all that match" }).click();
     const dialog = page.getByRole("dialog");
     await page.getByRole("button", { name: "Cancel 230 runs" }).click();
-    await dialog.getByRole("button", { name: "Dry run" }).click();
     await dialog.getByText("Would be done 230").waitFor();
     // The second request is held up until the person has stopped it.
     let requests = 0;
@@ -391,7 +392,6 @@ describe("an action", () => {
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });
     await group.getByRole("button", { name: "Redrive the group" }).click();
     await page.getByLabel("How many").selectOption("1");
-    await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("worse: 4 can be redriven.").waitFor();
     await page.getByRole("dialog").getByRole("button", { name: "Redrive the group" }).click();
     await page.getByText("Done", { exact: true }).waitFor();
@@ -415,7 +415,6 @@ describe("an action", () => {
     const { page } = await open("failures");
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });
     await group.getByRole("button", { name: "Purge the group" }).click();
-    await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("4 dead letters are chosen").waitFor();
     const purge = page.getByRole("dialog").getByRole("button", { name: "Purge the group" });
     expect(await purge.isDisabled()).toBe(true);
@@ -430,7 +429,6 @@ describe("an action", () => {
     const { page } = await open("modules/idle");
     await page.getByRole("button", { name: "Pause idle" }).click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Dry run" }).click();
     await dialog.getByText("Would be done").waitFor();
     let goOn = () => {};
     const held = new Promise<void>((resolve) => (goOn = resolve));
@@ -453,7 +451,6 @@ describe("an action", () => {
   it("is only tried by a page that only looks", async () => {
     const { page } = await open("modules/idle", {}, looking);
     await page.getByRole("button", { name: "Pause idle" }).click();
-    await page.getByRole("button", { name: "Dry run" }).click();
     await page.getByText("This page only looks").waitFor();
     expect(await page.getByRole("dialog").getByRole("button", { name: "Pause idle" }).count()).toBe(0);
   });
@@ -471,7 +468,6 @@ describe("an action", () => {
     await page.getByText("a row says that the run is open").waitFor();
     await repair.click();
     const dialog = page.getByRole("dialog");
-    await dialog.getByRole("button", { name: "Dry run" }).click();
     // The server looks for itself.
     await dialog.getByText("There is nothing to do").waitFor();
     expect(await dialog.locator("code").textContent()).toBe("dispatcher audit --repair");

@@ -22,7 +22,7 @@ const fields = [
   ...new Set([
     "runs",
     "as",
-    "places",
+    "slots",
     "forMs",
     "why",
     "dryRun",

@@ -264,17 +264,17 @@ const refuse = step(
 );
 
 /** The person's words differ, so that a pause is also replaced by another. */
-const limit = (places: number | "resume") =>
+const limit = (slots: number | "resume") =>
   step(
-    places === "resume" ? "a person resumes the module" : `a person gives the module ${places} places`,
+    slots === "resume" ? "a person resumes the module" : `a person gives the module ${slots} slots`,
     () => true,
-    async (_, { world }) => limitTo(world, places),
+    async (_, { world }) => limitTo(world, slots),
   );
 
-async function limitTo({ deps }: Real["world"], places: number | "resume"): Promise<void> {
+async function limitTo({ deps }: Real["world"], slots: number | "resume"): Promise<void> {
   const module = [...deps.modules.keys()][0] ?? "";
-  if (places === "resume") await resumeModule(deps, module, BY_HAND, SILENT);
-  else await limitModule(deps, module, places, BY_HAND, SILENT);
+  if (slots === "resume") await resumeModule(deps, module, BY_HAND, SILENT);
+  else await limitModule(deps, module, slots, BY_HAND, SILENT);
 }
 
 const play = (index: number, event: JobEvent) =>

@@ -2,6 +2,7 @@ import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import { leftText } from "../../cli/dead/hindrances.ts";
 import { answerText } from "../../cli/repair/words.ts";
+import { withReason } from "../../shared/api/command-text.ts";
 import type { Problem } from "../../shared/api/problem.ts";
 import type { Answer } from "../../shared/operate/answer.ts";
 import type { RedrivePlan } from "../../shared/operate/redrive-letters.ts";
@@ -40,7 +41,7 @@ export interface Deed {
   /** Does it in several requests, so that it can be followed and stopped. Without it, one does all. */
   readonly rounds?: Rounds;
   /** The command that does the same, if it is another one than the server says of a single request. */
-  readonly command?: (how: { readonly why?: string }) => string;
+  readonly command?: (how: { readonly why?: string | undefined }) => string;
   readonly isBad?: boolean;
   /** What it destroys can't be brought back, so that the person types how many there are. */
   readonly isTyped?: boolean;
@@ -85,7 +86,7 @@ export function ActionPlace({ children }: { readonly children: Children }) {
   `;
 }
 
-/** A button that opens an action: it first says what would be done, and then does it. */
+/** A button that opens an action. That says what would be done, and does it once a person says so. */
 export function ActionButton({ deed, onDone }: Opened) {
   const open = useContext(Opening);
   const opened = { deed, ...(onDone ? { onDone } : {}) };
@@ -103,34 +104,38 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     Object.fromEntries((deed.fields ?? []).map(({ name, value, choices }) => [name, value ?? choices?.[0]?.[0] ?? ""])),
   );
   const [state, setState] = useState<State>({ step: "asked", isBusy: false });
+  /** Whether nothing has to be filled in. */
+  const isChosen = (deed.fields ?? []).every(({ choices }) => choices);
   const isStopped = useRef(false);
   const stop = () => (isStopped.current = true);
   useEffect(() => {
     dialog.current?.showModal();
+    if (isChosen) void send(true);
     return stop;
   }, []);
 
   const type = (name: string) => (event: Event) => {
-    const value = valueIn(event);
-    setTyped((last) => ({ ...last, [name]: value }));
+    const now = { ...typed, [name]: valueIn(event) };
+    setTyped(now);
+    if (!deed.fields?.some((field) => field.name === name)) return;
     // What was tried was something else.
-    if (name !== "count") setState({ step: "asked", isBusy: false });
+    if (isChosen) void send(true, now);
+    else setState({ step: "asked", isBusy: false });
   };
   const why = typed["why"]?.trim();
-  const reason = why ? { why } : {};
-  const send = async (dryRun: boolean) => {
+  const send = async (dryRun: boolean, how: Typed = typed) => {
     isStopped.current = false;
     const tried = dryRun ? undefined : state.round?.acted;
     const one = async (body: object) => {
-      const answered = await act<Acted>(deed.path, { ...body, ...reason, dryRun });
+      const answered = await act<Acted>(deed.path, { ...body, ...(why && !dryRun ? { why } : {}), dryRun });
       if ("problem" in answered) throw new Refused(answered.problem);
       if ("unchanged" in answered) throw new Error("a POST has no answer that is known already");
       return answered.data;
     };
     let round: Round | undefined;
-    setState({ step: state.step, isBusy: true, ...(state.round ? { round: state.round } : {}) });
+    setState(dryRun ? { step: "asked", isBusy: true } : { ...state, isBusy: true });
     try {
-      for await (const next of (deed.rounds ?? atOnce)(one, deed.body(typed), tried)) {
+      for await (const next of (deed.rounds ?? atOnce)(one, deed.body(how), tried)) {
         round = next;
         setState({ step: dryRun ? "asked" : "tried", isBusy: true, round });
         if (isStopped.current) break;
@@ -142,9 +147,10 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       const begun = !dryRun && round !== undefined;
-      const shown = round ?? (dryRun ? undefined : state.round);
+      const before = dryRun ? undefined : state;
+      const shown = round ?? before?.round;
       setState({
-        step: begun ? "done" : state.step,
+        step: begun ? "done" : (before?.step ?? "asked"),
         isBusy: false,
         problem: error.problem,
         ...(shown ? { round: shown } : {}),
@@ -186,7 +192,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
             ${(deed.fields ?? []).map((field) => html`<${FieldOf} field=${field} value=${typed[field.name]} isBusy=${isBusy} onInput=${type(field.name)} />`)}
             <label>
               <span>Why, for those who see it later (optional)</span>
-              <input value=${typed["why"] ?? ""} maxlength="1000" readonly=${isBusy} onInput=${type("why")} />
+              <input value=${typed["why"] ?? ""} maxlength="1000" readonly=${isOrdered} onInput=${type("why")} />
             </label>
           `
         }
@@ -196,7 +202,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           ${state.isStopped && round && html`<p class="note wait">Stopped after ${countText(round.done)} of ${countText(round.of)}. What was done stays done.</p>`}
           ${acted && html`<${ActedNote} acted=${acted} />`}
         </div>
-        ${acted && html`<${CommandLine} command=${deed.command?.(reason) ?? acted.command.replace(/ --dry-run$/, "")} />`}
+        ${acted && html`<${CommandLine} command=${deed.command?.({ why }) ?? withReason(acted.command, why)} />`}
         ${
           step === "tried" &&
           deed.isTyped &&
@@ -213,9 +219,9 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
           html`<p class="note">This page only looks. Run the command above, or start the page with <code>dispatcher ui --act</code>.</p>`
         }
         <div class="buttons">
-          ${step === "asked" && html`<button type="submit" class="main" disabled=${isBusy} onClick=${() => send(true)}>Dry run</button>`}
+          ${step === "asked" && !isBusy && html`<button type="submit" class="main" onClick=${() => send(true)}>Dry run</button>`}
           ${
-            step === "tried" &&
+            (step === "tried" || isBusy) &&
             mayChange &&
             !isRefused &&
             html`<button type="submit" class=${deed.isBad ? "main bad" : "main"} disabled=${isBusy || !isTypedRight} onClick=${() => send(false)}>${deed.words}</button>`

@@ -10,6 +10,6 @@ export function LimitFacts({
 }: {
   readonly limit: NonNullable<ModuleShown["limit"]>;
 }) {
-  const end = until === undefined ? "until it is resumed" : `until ${timeText(until).replace("T", " ")}`;
+  const end = until === undefined ? "until it is resumed" : `until ${timeText(until)}`;
   return html`${end}, by <${Plain} text=${who} />, <${Age} at=${since} ago />${why && html`: <${Plain} text=${why} />`}`;
 }

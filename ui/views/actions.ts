@@ -58,10 +58,10 @@ function factTexts(name: string, value: unknown): string[] {
       return [`${String(value)} per second`];
     case "most":
       return [`${String(value)} at most`];
-    case "places":
-      return [value === 0 ? "was paused" : `${String(value)} places`];
+    case "slots":
+      return [value === 0 ? "was paused" : `${String(value)} slots`];
     case "until":
-      return [typeof value === "number" ? `until ${timeText(value).replace("T", " ")}` : `until ${String(value)}`];
+      return [typeof value === "number" ? `until ${timeText(value)}` : `until ${String(value)}`];
     default:
       return [`${name} ${String(value)}`];
   }

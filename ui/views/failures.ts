@@ -5,37 +5,43 @@ import { addressOf, Link } from "../address.ts";
 import { abortRedrive, purge, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
+import { Chip } from "../parts/chip.ts";
 import { CommandLine } from "../parts/command.ts";
 import { countText } from "../parts/number.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
 import { Age } from "../time.ts";
-import { type Loaded, useData } from "../use-data.ts";
+import { useData } from "../use-data.ts";
 
 type Group = FailureGroupShown & { readonly sample: { readonly id: string } };
 type Groups = Omit<FailureGroups, "groups"> & { readonly groups: readonly Group[] };
-
-/** What failed alike, the largest group first, and what a person cancelled, which counts as no failure. */
-export function FailuresView() {
-  const loaded = useData<Groups>("/failure-groups?limit=50", 10_000);
-  return html`
-    <${View} title="Failures">
-      <${Redrives} />
-      <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, loaded)} />
-      <${CommandLine} command="dispatcher dead groups" />
-    <//>
-  `;
-}
 
 interface RedrivesFound {
   readonly redrives: readonly Redrive[];
 }
 
-/** The redrives that are at work, each with how far it came. */
-function Redrives() {
+/** What failed alike, the largest group first, and what a person cancelled, which counts as no failure. */
+export function FailuresView() {
   const { data, again } = useData<RedrivesFound>("/redrives", 2_000);
-  const atWork = (data?.redrives ?? []).filter(isAtWork);
-  return atWork.map(({ source, who, orderedAt, redriven, most }) => {
+  const redrives = (data?.redrives ?? []).filter(isAtWork);
+  // A redrive makes the groups smaller while a person looks on.
+  const loaded = useData<Groups>("/failure-groups?limit=50", redrives.length > 0 ? 2_000 : 10_000);
+  const done = () => {
+    again();
+    loaded.again();
+  };
+  return html`
+    <${View} title="Failures">
+      <${Redrives} redrives=${redrives} again=${again} />
+      <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, redrives, done)} />
+      <${CommandLine} command="dispatcher dead groups" />
+    <//>
+  `;
+}
+
+/** The redrives that are at work, each with how far it came. */
+function Redrives({ redrives, again }: { readonly redrives: readonly Redrive[]; readonly again: () => void }) {
+  return redrives.map(({ source, who, orderedAt, redriven, most }) => {
     const name = sourceName(source);
     return html`<div class="note wait head" key=${name} role="status">
       <span>
@@ -51,18 +57,18 @@ function isCancelled({ reason }: Group): boolean {
   return reason === "Cancelled";
 }
 
-function shown({ groups, others }: Groups, { again }: Loaded<Groups>) {
+function shown({ groups, others }: Groups, redrives: readonly Redrive[], again: () => void) {
   if (groups.length === 0) return html`<${Nothing}>There are no dead letters.<//>`;
   const failed = groups.filter((group) => !isCancelled(group));
   const cancelled = groups.filter(isCancelled);
   return html`
-    ${failed.length > 0 ? html`<${List} groups=${failed} again=${again} />` : html`<${Nothing}>There is no dead letter of a failure.<//>`}
+    ${failed.length > 0 ? html`<${List} groups=${failed} redrives=${redrives} again=${again} />` : html`<${Nothing}>There is no dead letter of a failure.<//>`}
     ${
       cancelled.length > 0 &&
       html`<section aria-labelledby="cancelled">
         <h2 id="cancelled">Cancelled by a person</h2>
         <p class="hint">These are dead letters too, and are not counted as failed.</p>
-        <${List} groups=${cancelled} again=${again} />
+        <${List} groups=${cancelled} redrives=${redrives} again=${again} />
       </section>`
     }
     ${others > 0 && html`<p class="hint">${others} smaller groups are not shown. List them with: dispatcher dead groups --limit 1000</p>`}
@@ -71,14 +77,16 @@ function shown({ groups, others }: Groups, { again }: Loaded<Groups>) {
 
 interface ListProps {
   readonly groups: readonly Group[];
+  readonly redrives: readonly Redrive[];
   readonly again: () => void;
 }
 
-function List({ groups, again }: ListProps) {
+function List({ groups, redrives, again }: ListProps) {
+  const redriven = new Set(redrives.map(({ wanted }) => wanted.group));
   const most = Math.max(...groups.map(({ count }) => count));
   return html`
     <ol class="groups">
-      ${groups.map((group) => html`<${GroupOf} key=${group.id} group=${group} most=${most} again=${again} />`)}
+      ${groups.map((group) => html`<${GroupOf} key=${group.id} group=${group} most=${most} isRedriven=${redriven.has(group.id)} again=${again} />`)}
     </ol>
   `;
 }
@@ -86,10 +94,12 @@ function List({ groups, again }: ListProps) {
 interface GroupProps {
   readonly group: Group;
   readonly most: number;
+  /** Whether a redrive of it is at work. */
+  readonly isRedriven: boolean;
   readonly again: () => void;
 }
 
-function GroupOf({ group, most, again }: GroupProps) {
+function GroupOf({ group, most, isRedriven, again }: GroupProps) {
   const { id, module, reason, exitCode, text, count, isMore, firstAt, lastAt, sample } = group;
   const words = text || sample.description || reason;
   const about = `${countText(count, isMore)} of ${module || "no module"}: ${words}`;
@@ -104,6 +114,7 @@ function GroupOf({ group, most, again }: GroupProps) {
       </p>
       <div class="what">
         <h2><${Link} to=${addressOf(["dead-letters"], { group: id, module: module || "-", reason })}><${Plain} text=${words} mono /><//></h2>
+        ${isRedriven && html`<${Chip} tone="wait">being redriven<//>`}
         <p class="muted">
           <${Plain} text=${module || "no module"} /> · ${reason}${exitCode !== undefined && ` · exit code ${exitCode}`} · last
           ${" "}<${Age} at=${lastAt} ago /> · first <${Age} at=${firstAt} ago /> · for instance

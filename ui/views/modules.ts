@@ -39,7 +39,7 @@ const COLUMNS: readonly Column<ModuleShown>[] = [
     show: ({ name }) => html`<${Link} to=${addressOf(["modules", name])}><${Plain} text=${name} /><//>`,
   },
   { head: "Source", show: ({ source }) => html`<${Plain} text=${sourceName(source)} />` },
-  { head: "Places", show: ({ maxActive, limit: by }) => by?.places ?? maxActive, isNumber: true },
+  { head: "Slots", show: ({ maxActive, limit: by }) => by?.slots ?? maxActive, isNumber: true },
   { head: "Attempts", show: ({ retry }) => retry.maxAttempts, isNumber: true },
   { head: "Time limit", show: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs), isNumber: true },
   { head: "By a person", show: (module) => html`<${LimitOf} module=${module} />`, isWide: true },
@@ -48,7 +48,7 @@ const COLUMNS: readonly Column<ModuleShown>[] = [
 function LimitOf({ module: { limit: by } }: { readonly module: ModuleShown }) {
   if (!by) return html`<span class="none">–</span>`;
   return html`
-    <${Chip} tone="wait">${by.places === 0 ? "paused" : `limited to ${by.places}`}<//>${" "}
+    <${Chip} tone="wait">${by.slots === 0 ? "paused" : `limited to ${by.slots}`}<//>${" "}
     <${LimitFacts} limit=${by} />
   `;
 }
@@ -61,7 +61,7 @@ export function ModuleView({ name }: { readonly name: string }) {
     module &&
     html`
       ${module.limit ? html`<${ActionButton} deed=${resume(name)} onDone=${loaded.again} />` : html`<${ActionButton} deed=${pause(name)} onDone=${loaded.again} />`}
-      <${ActionButton} deed=${limit(name, module.limit?.places ?? module.maxActive)} onDone=${loaded.again} />
+      <${ActionButton} deed=${limit(name, module.limit?.slots ?? module.maxActive)} onDone=${loaded.again} />
     `;
   return html`
     <${View} title=${name} aside=${deeds}>

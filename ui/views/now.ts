@@ -32,7 +32,7 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work is what the last tick counted. Done, failed and how long half of the Jobs took are of the last hour. Failed
+      At work is what the last tick counted, of the slots that the module has. Done, failed and how long half of the Jobs took are of the last hour. Failed
       are those that failed, were rejected or lost their message, and not those that a person cancelled. The time below a
       line is how long it takes at the pace of that hour.
     </p>
@@ -112,7 +112,7 @@ function nameOf({ module, source }: ModuleStatus): string {
 
 /** The module, what a person or the Dispatcher decided about it, and why its runs wait. */
 function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
-  const { module, limit, trip, gate, later, atWork, places, fileMistakes, isOtherForm } = status;
+  const { module, limit, trip, gate, later, atWork, slots, fileMistakes, isOtherForm } = status;
   const causes = [...Object.entries(later.causes), ...Object.entries(atWork?.heldUpBy ?? {})];
   return html`
     ${
@@ -121,8 +121,8 @@ function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
         : html`<${Link} to=${addressOf(["modules", module])}><${Plain} text=${module} /><//>`
     }
     <span class="chips">
-      ${limit && html`<${Chip} tone="wait">${limit.places === 0 ? "paused" : `limited to ${limit.places}`}<//>`}
-      ${!limit && places === 0 && html`<${Chip} tone="plain">no places<//>`} ${trip && html`<${Chip} tone="bad">tripped<//>`} ${gate && html`<${Chip} tone="bad">gate shut<//>`}
+      ${limit && html`<${Chip} tone="wait">${limit.slots === 0 ? "paused" : `limited to ${limit.slots}`}<//>`}
+      ${!limit && slots === 0 && html`<${Chip} tone="plain">no slots<//>`} ${trip && html`<${Chip} tone="bad">tripped<//>`} ${gate && html`<${Chip} tone="bad">gate shut<//>`}
       ${fileMistakes.length > 0 && html`<${Chip} tone="bad">file is wrong<//>`}
       ${isOtherForm && html`<${Chip} tone="wait">another form in force<//>`}
       ${isFileGone(status) && html`<${Chip} tone="bad">file is gone<//>`}
@@ -132,15 +132,15 @@ function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
   `;
 }
 
-/** How many Jobs are at work, of how many places. */
+/** How many Jobs are at work, of how many slots. */
 function AtWork({ module }: { readonly module: ModuleStatus }) {
-  const { places, atWork } = module;
+  const { slots, atWork } = module;
   const working = atWorkOf(module);
-  const share = places ? Math.min(1, working / places) : 0;
+  const share = slots ? Math.min(1, working / slots) : 0;
   return html`
-    ${atWork ? countText(working) : "?"}${places !== undefined && html`<span class="muted"> / ${countText(places)}</span>`}
+    ${atWork ? countText(working) : "?"}${slots !== undefined && html`<span class="muted"> / ${countText(slots)}</span>`}
     ${
-      places !== 0 &&
+      slots !== 0 &&
       html`<svg class="gauge" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">
           <rect class="track" width="100" height="4" rx="2" />
           <rect class="fill" width=${100 * share} height="4" rx="2" />
@@ -150,17 +150,17 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
 }
 
 /**
- * How many wait for a place, and how long it takes until all of them had one, if the module goes on as it did lately.
- * Of a module without places nobody can tell.
+ * How many wait for a slot, and how long it takes until all of them had one, if the module goes on as it did lately.
+ * Of a module without slots nobody can tell.
  */
-function InLine({ module: { module, inLine, ends, places } }: { readonly module: ModuleStatus }) {
+function InLine({ module: { module, inLine, ends, slots } }: { readonly module: ModuleStatus }) {
   const { eachMs, leastEachMs = eachMs } = paceOf(ends, now());
   const [least, most] = [leastEachMs, eachMs].map((ms = 0) => lengthText(inLine.count * ms));
   return html`
     ${count(module, inLine, "waiting")}
     ${
       inLine.count > 0 &&
-      places !== 0 &&
+      slots !== 0 &&
       eachMs !== undefined &&
       html`<div class="under">${inLine.isMore ? `over ${least}` : `about ${least === most ? most : `${least} to ${most}`}`}</div>`
     }

@@ -211,7 +211,7 @@ function Timeline({ times, isOpen }: { readonly times: Shown["times"]; readonly 
           ({ at, words, kind, tookMs }) => html`<li class=${kind}>
             <span>${words}</span>
             <span class="took">${tookMs === undefined ? "" : `+${tookText(tookMs)}`}</span>
-            <time datetime=${new Date(at).toISOString()}>${timeText(at).replace("T", " ")}</time>
+            <time datetime=${new Date(at).toISOString()}>${timeText(at)}</time>
           </li>`,
         )}
         ${
@@ -236,7 +236,7 @@ function Happened({ timeline }: { readonly timeline: Shown["timeline"] }) {
           (entry) => html`<li>
             <span><${Plain} text=${wordsOf(entry)} /></span>
             <span class="took"></span>
-            <time datetime=${new Date(entry.at).toISOString()}>${timeText(entry.at).replace("T", " ")}</time>
+            <time datetime=${new Date(entry.at).toISOString()}>${timeText(entry.at)}</time>
           </li>`,
         )}
       </ol>
@@ -376,7 +376,7 @@ function jobShown(answer: JobAnswer) {
             (event) => html`<li class=${event.isWarning ? "warning" : ""}>
               <span><${Plain} text=${eventText(event)} /></span>
               <span class="took"></span>
-              ${event.at !== undefined && html`<time datetime=${new Date(event.at).toISOString()}>${timeText(event.at).replace("T", " ")}</time>`}
+              ${event.at !== undefined && html`<time datetime=${new Date(event.at).toISOString()}>${timeText(event.at)}</time>`}
             </li>`,
           )}</ol>`
         : html`<p class="nothing"><${Plain} text=${`Events: ${noEvents}`} />.</p>`

@@ -79,7 +79,7 @@ interface Wait {
   readonly until?: EpochMs;
   /** How many runs of its module are in front of it: in the line, or among what is held. */
   readonly ahead?: Count;
-  /** How long its turn will take, if it waits for a place. */
+  /** How long its turn will take, if it waits for a slot. */
   readonly estimate?: Estimate;
 }
 

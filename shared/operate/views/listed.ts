@@ -69,5 +69,5 @@ function waitOf(deps: LookDependencies, instance: InstanceState | undefined, run
     if (run.absentSince !== undefined) return "message-unseen";
     return run.attempt > 1 ? "back-off" : "put-off";
   }
-  return instance.limits.get(run.module)?.places === 0 ? "paused" : "max-active";
+  return instance.limits.get(run.module)?.slots === 0 ? "paused" : "max-active";
 }

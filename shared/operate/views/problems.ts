@@ -66,7 +66,7 @@ function* instanceProblems(instance: InstanceState, now: EpochMs): Generator<Pro
 
 /** `toldGates`: the names of the gates that were told of already. */
 function* moduleProblems(status: ModuleStatus, toldGates: ReadonlySet<string>): Generator<Problem> {
-  const { module, source, places, fileMistakes, trip, gate, inLine, later, held, atWork } = status;
+  const { module, source, slots, fileMistakes, trip, gate, inLine, later, held, atWork } = status;
   const isFileWrong = fileMistakes.length > 0;
   if (gate && !toldGates.has(gate.name))
     yield { kind: "gate shut", gate: gate.name, since: gate.since, problem: gate.problem };
@@ -75,7 +75,7 @@ function* moduleProblems(status: ModuleStatus, toldGates: ReadonlySet<string>): 
   const isOpen = inLine.count + later.count > 0 || Object.keys(atWork?.byStatus ?? {}).length > 0;
   if (isFileWrong) {
     if (isOpen || held.count > 0) yield { kind: "file wrong", module, mistakes: fileMistakes };
-  } else if (places === undefined && module !== "" && isOpen) yield { kind: "module removed", module, source };
+  } else if (slots === undefined && module !== "" && isOpen) yield { kind: "module removed", module, source };
 }
 
 /** What the last tick counted that should be 0. */

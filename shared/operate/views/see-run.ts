@@ -132,7 +132,7 @@ function asJudged(
   return job.phase === "failed" && job.end ? { ...job, end: counted(job.end) } : job;
 }
 
-/** Says whether a run may start now, by the rules of a tick: the first in line get the free places. */
+/** Says whether a run may start now, by the rules of a tick: the first in line get the free slots. */
 async function lookAtSlot(
   deps: LookDependencies,
   instance: InstanceState,
@@ -143,7 +143,7 @@ async function lookAtSlot(
   const { table } = deps;
   const admission = makeAdmission({ ...table, atWork: (source) => table.slotsAtWork(source) }, deps.clock, limits);
   const module = startableModule(deps.modules, run);
-  const isFarBehind = module === undefined || isBehind(await ahead(), limits.placesOf(module));
+  const isFarBehind = module === undefined || isBehind(await ahead(), limits.slotsOf(module));
   const slots = makeSlots(deps, {
     wrongCluster: holdOnCluster(instance) !== null,
     breakers: { tripOf: ({ name }) => instance.trips.get(name) },
@@ -159,36 +159,36 @@ async function lookAtSlot(
 }
 
 /**
- * Says how many runs in front of a run are worth counting: those that tell its place, or if more places of its module
+ * Says how many runs in front of a run are worth counting: those that tell its place, or if more slots of its module
  * were free when the last tick counted its runs, so many as tell whether it is next.
  */
 export function mostAhead({ modules }: Pick<LookDependencies, "modules">, instance: InstanceState, run: Run): number {
   const module = run.status === "waiting" ? startableModule(modules, run) : undefined;
   if (module === undefined) return MOST_COUNTED;
   const { dispatched = 0, accepted = 0 } = atWorkOf(instance, module);
-  return Math.max(MOST_COUNTED, limitsOf(instance).placesOf(module) - dispatched - accepted);
+  return Math.max(MOST_COUNTED, limitsOf(instance).slotsOf(module) - dispatched - accepted);
 }
 
 /**
- * Whether a run is so far behind that it is not next, however many places are taken. Those need not be counted then: the
+ * Whether a run is so far behind that it is not next, however many slots are taken. Those need not be counted then: the
  * last tick's count will do, if so many runs are ahead as were worth counting.
  */
-function isBehind(ahead: Count, places: number): boolean {
-  return ahead.isMore || ahead.count >= places;
+function isBehind(ahead: Count, slots: number): boolean {
+  return ahead.isMore || ahead.count >= slots;
 }
 
 /** Gives the limits as the instance's rows have them. */
-function limitsOf({ limits }: InstanceState): Pick<Limits, "placesOf" | "isPaused"> {
+function limitsOf({ limits }: InstanceState): Pick<Limits, "slotsOf" | "isPaused"> {
   return {
-    placesOf: ({ name, maxActive }: Module) => limits.get(name)?.places ?? maxActive,
-    isPaused: ({ name }: Pick<Module, "name">) => limits.get(name)?.places === 0,
+    slotsOf: ({ name, maxActive }: Module) => limits.get(name)?.slots ?? maxActive,
+    isPaused: ({ name }: Pick<Module, "name">) => limits.get(name)?.slots === 0,
   };
 }
 
 /** Whether a module was backed up when the last tick counted its runs. */
-function wasBackedUp(instance: InstanceState, module: Module, limits: Pick<Limits, "placesOf">): boolean {
+function wasBackedUp(instance: InstanceState, module: Module, limits: Pick<Limits, "slotsOf">): boolean {
   const { accepted = 0, requeueing = 0, settling = 0 } = atWorkOf(instance, module);
-  return isBackedUp(module, limits.placesOf(module), accepted + requeueing + settling);
+  return isBackedUp(module, limits.slotsOf(module), accepted + requeueing + settling);
 }
 
 function atWorkOf({ tick }: InstanceState, { name }: Module): ModuleAtWork["byStatus"] {

@@ -33,7 +33,7 @@ export interface ModuleStatus {
   /** Undefined if only the ticks speak of the module. */
   readonly source: Source | undefined;
   /** The most Jobs at once, by its limit or else by its file. Undefined if the file is gone, or wrong. */
-  readonly places: number | undefined;
+  readonly slots: number | undefined;
   /**
    * What is wrong with its file, each with file, line and column. A running Dispatcher goes on with the form that it read
    * before. Empty if the file is right, or gone.
@@ -41,7 +41,7 @@ export interface ModuleStatus {
   readonly fileMistakes: readonly string[];
   /** Whether the last tick had another form of its file than the one that was read here. */
   readonly isOtherForm: boolean;
-  /** A person's limit; with 0 places the module is paused. Undefined if there is none. */
+  /** A person's limit; with 0 slots the module is paused. Undefined if there is none. */
   readonly limit: ModuleLimit | undefined;
   /** As the last tick read them. Undefined if that tick was an older release's. */
   readonly atWork: Omit<ModuleAtWork, "oldestAt"> | undefined;
@@ -186,7 +186,7 @@ function moduleStatus(
   return {
     module: name,
     source,
-    places: limit?.places ?? (isOfSource ? module.maxActive : undefined),
+    slots: limit?.slots ?? (isOfSource ? module.maxActive : undefined),
     fileMistakes,
     isOtherForm: module !== undefined && counts?.files !== undefined && counts.files[name] !== module.fileDigest,
     limit,

@@ -13,7 +13,7 @@ const REQUESTS: Record<string, (world: World) => readonly [address: string, body
   forceRuns: (world) => ["/runs/force", { runs: [runId(world.run())], as: "retried" }],
   adoptRuns: (world) => ["/runs/adopt", { runs: [runId(world.run())] }],
   pauseModule: () => ["/modules/thumbnail/pause", { forMs: 3_600_000 }],
-  limitModule: () => ["/modules/thumbnail/limit", { places: 3 }],
+  limitModule: () => ["/modules/thumbnail/limit", { slots: 3 }],
   resumeModule: () => ["/modules/thumbnail/resume", {}],
   openGates: () => ["/gates/open", { gates: ["module:thumbnail"] }],
   acceptCluster: () => ["/cluster/accept", {}],
@@ -85,16 +85,16 @@ describe("an action", () => {
     const { said } = await apiOf(world).post("/modules/thumbnail/pause", { forMs: 3_600_000 });
     expect(said).toMatchObject({
       command: "dispatcher modules pause thumbnail --for=1h",
-      answers: [{ name: "thumbnail", kind: "done", did: "limited", places: 0 }],
+      answers: [{ name: "thumbnail", kind: "done", did: "limited", slots: 0 }],
     });
     expect(await world.deps.instanceTable.limits()).toMatchObject([
-      { limit: { module: "thumbnail", places: 0, until: world.clock.now() + 3_600_000 } },
+      { limit: { module: "thumbnail", slots: 0, until: world.clock.now() + 3_600_000 } },
     ]);
   });
 
   it("asks who acts, and for what", async () => {
     const api = apiOf(makeWorld());
-    await api.post("/modules/thumbnail/limit", { places: 3, dryRun: true });
+    await api.post("/modules/thumbnail/limit", { slots: 3, dryRun: true });
     expect(api.asked).toEqual(["dispatcher modules limit thumbnail 3 --dry-run"]);
   });
 
@@ -215,7 +215,7 @@ describe("an action", () => {
     { address: "/runs/cancel", body: { runs: [] }, says: "runs" },
     { address: "/runs/cancel", body: { runs: ["x"], dryrun: true }, says: "dryrun" },
     { address: "/runs/force", body: { runs: ["x"], as: "gone" }, says: "as" },
-    { address: "/modules/thumbnail/limit", body: { places: -1 }, says: "places" },
+    { address: "/modules/thumbnail/limit", body: { slots: -1 }, says: "slots" },
     { address: "/modules/thumbnail/pause", body: { forMs: 1 }, says: "forMs" },
     { address: "/dead-letters/purge", body: {}, says: "choose what to purge" },
     { address: "/dead-letters/redrive", body: {}, says: "choose what to redrive" },

@@ -110,7 +110,7 @@ const CASES: readonly Case[] = [
   {
     what: "limit",
     subject: () => "thumbnail",
-    facts: { places: 7 },
+    facts: { slots: 7 },
     at: "instance",
     prepare: async () => makeWorld(),
     act: (operator, _, how) => operator.limit("thumbnail", 7, how),
@@ -118,7 +118,7 @@ const CASES: readonly Case[] = [
   {
     what: "resume",
     subject: () => "thumbnail",
-    facts: { places: 0 },
+    facts: { slots: 0 },
     at: "instance",
     async prepare() {
       const world = makeWorld();
@@ -242,18 +242,18 @@ describe("the action log", () => {
 });
 
 describe("a limit", () => {
-  const set = (world: World, places: number, over = {}) =>
-    makeOperator(world.deps, world.log).limit("thumbnail", places, { ...BY_HAND, ...over });
+  const set = (world: World, slots: number, over = {}) =>
+    makeOperator(world.deps, world.log).limit("thumbnail", slots, { ...BY_HAND, ...over });
 
   it.each([
-    { what: "a fraction", places: 1.5 },
-    { what: "a negative number", places: -1 },
-    { what: "more than any module may have", places: 100_001 },
-    { what: "no number", places: Number.NaN },
-  ])("is refused for $what", async ({ places }) => {
+    { what: "a fraction", slots: 1.5 },
+    { what: "a negative number", slots: -1 },
+    { what: "more than any module may have", slots: 100_001 },
+    { what: "no number", slots: Number.NaN },
+  ])("is refused for $what", async ({ slots }) => {
     const world = makeWorld();
-    expect(await set(world, places)).toEqual([
-      ["thumbnail", { kind: "refused", because: "impossible places", most: 100_000 }],
+    expect(await set(world, slots)).toEqual([
+      ["thumbnail", { kind: "refused", because: "impossible slots", most: 100_000 }],
     ]);
   });
 
@@ -272,13 +272,11 @@ describe("a limit", () => {
     const world = makeWorld();
     const untilMs = world.clock.now() + 60_000;
     await set(world, 0);
-    expect(await set(world, 3, { untilMs })).toMatchObject([
-      ["thumbnail", { kind: "done", places: 3, until: untilMs }],
-    ]);
+    expect(await set(world, 3, { untilMs })).toMatchObject([["thumbnail", { kind: "done", slots: 3, until: untilMs }]]);
     const again = { untilMs, by: { who: "bob@desk" } };
     expect(await set(world, 3, again)).toMatchObject([["thumbnail", { kind: "already", was: "limited", who, why }]]);
     expect(await set(world, 3)).toMatchObject([["thumbnail", { kind: "done", did: "limited" }]]);
-    expect(await world.table.limits()).toMatchObject([{ limit: { places: 3, who, why } }]);
+    expect(await world.table.limits()).toMatchObject([{ limit: { slots: 3, who, why } }]);
   });
 
   it("of a module whose file is gone can be lifted", async () => {
@@ -316,6 +314,6 @@ describe("a limit", () => {
     expect(await operator.pause("thumbnail", BY_HAND)).toEqual([
       ["thumbnail", { kind: "refused", because: "limit moved on" }],
     ]);
-    expect(await world.table.limits()).toMatchObject([{ limit: { places: 5 } }]);
+    expect(await world.table.limits()).toMatchObject([{ limit: { slots: 5 } }]);
   });
 });

@@ -5,7 +5,7 @@ const NOW = 60_000;
 
 test.each<[string, EndsOf, ReturnType<typeof paceOf>]>([
   ["nothing", { since: 0 }, { closed: 0, since: 0 }],
-  ["what had no place", { since: 0, rejected: 3 }, { closed: 0, since: 0 }],
+  ["what had no slot", { since: 0, rejected: 3 }, { closed: 0, since: 0 }],
   ["what had one", { since: 0, succeeded: 4, failed: 1, cancelled: 1 }, { closed: 6, since: 0, eachMs: 10_000 }],
   ["an end at once", { since: 0, firstAt: 0, succeeded: 6 }, { closed: 6, since: 0, eachMs: 10_000 }],
   [

@@ -12,7 +12,7 @@ function setUp(over: Partial<Module> = {}) {
   const clock = makeTestClock();
   const table = makeFakeRunTable({ clock });
   const module = aModule({ maxActive: 2, ...over });
-  const admission = makeAdmission(table, clock, { placesOf: ({ maxActive }) => maxActive });
+  const admission = makeAdmission(table, clock, { slotsOf: ({ maxActive }) => maxActive });
   const admit = (sequenceNumber: number) => admission.admit(module, aRun({ sequenceNumber, status: "accepted" }));
   return { clock, table, module, admission, admit, admits: async (n: number) => (await admit(n)) !== undefined };
 }

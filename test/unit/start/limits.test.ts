@@ -29,7 +29,7 @@ describe("a paused module", () => {
   it("starts nothing: messages are accepted and wait, and the Jobs at work go on", async () => {
     const world = aWorld();
     await world.send({ messageId: "at work" });
-    expect(await operatorOf(world).pause(MODULE, { by: BY })).toMatchObject([[MODULE, { kind: "done", places: 0 }]]);
+    expect(await operatorOf(world).pause(MODULE, { by: BY })).toMatchObject([[MODULE, { kind: "done", slots: 0 }]]);
     world.clock.advance(10_001);
     for (let n = 1; n <= 3; n += 1) expect(await world.accept(deliver(world, n))).toBe("waiting");
     world.cluster.succeed(world.jobName());
@@ -170,22 +170,22 @@ describe("a paused module", () => {
 
 describe("a limited module", () => {
   it.each([
-    { what: "fewer", maxActive: 10, places: 3 },
-    { what: "more", maxActive: 1, places: 3 },
-    { what: "some, though its file pauses it", maxActive: 0, places: 3 },
-  ])("has as many places as a person said: $what", async ({ maxActive, places }) => {
+    { what: "fewer", maxActive: 10, slots: 3 },
+    { what: "more", maxActive: 1, slots: 3 },
+    { what: "some, though its file pauses it", maxActive: 0, slots: 3 },
+  ])("has as many slots as a person said: $what", async ({ maxActive, slots }) => {
     const world = aWorld(maxActive);
-    await operatorOf(world).limit(MODULE, places, { by: BY });
+    await operatorOf(world).limit(MODULE, slots, { by: BY });
     for (let n = 1; n <= 6; n += 1) await world.accept(deliver(world, n));
     await tickLater(world);
-    expect(jobsOf(world)).toHaveLength(places);
+    expect(jobsOf(world)).toHaveLength(slots);
     await operatorOf(world).resume(MODULE, { by: BY });
     world.clock.advance(10_000);
     await world.tick();
-    expect(jobsOf(world)).toHaveLength(Math.max(places, Math.min(6, maxActive)));
+    expect(jobsOf(world)).toHaveLength(Math.max(slots, Math.min(6, maxActive)));
   });
 
-  it("starts no Job beyond its file's places a second after its raised limit was lifted", async () => {
+  it("starts no Job beyond its file's slots a second after its raised limit was lifted", async () => {
     const world = aWorld(1);
     await operatorOf(world).limit(MODULE, 3, { by: BY });
     for (let n = 1; n <= 6; n += 1) await world.accept(deliver(world, n));
@@ -206,7 +206,7 @@ describe("a limited module", () => {
     expect(await empty.accept(deliver(empty, 2))).toBe("waiting");
   });
 
-  it("ends no Job that is at work, and starts none until there are fewer than its places", async () => {
+  it("ends no Job that is at work, and starts none until there are fewer than its slots", async () => {
     const world = aWorld(4);
     for (let n = 1; n <= 6; n += 1) await world.accept(deliver(world, n));
     await operatorOf(world).limit(MODULE, 2, { by: BY });
@@ -286,7 +286,7 @@ describe("what is said of it", () => {
     await operatorOf(world).limit(MODULE, 7, { by: { who: "bob@desk" } });
     for (let tick = 0; tick < 3; tick += 1) await tickLater(world);
     expect(linesOf(world, "a module is limited by a person")).toMatchObject([
-      { module: MODULE, places: 7, who: "bob@desk" },
+      { module: MODULE, slots: 7, who: "bob@desk" },
     ]);
     await operatorOf(world).resume(MODULE, { by: BY });
     for (let tick = 0; tick < 3; tick += 1) await tickLater(world);
@@ -302,7 +302,7 @@ describe("what is said of it", () => {
       ready: true,
       limits: {
         [MODULE]: {
-          places: 0,
+          slots: 0,
           ...BY,
           since: new Date(since).toISOString(),
           until: new Date(since + 60_000).toISOString(),

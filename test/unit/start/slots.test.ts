@@ -40,7 +40,7 @@ describe("the count of slots", () => {
 async function counted(runs: Run[]) {
   const table = makeFakeRunTable({ clock });
   for (const run of runs) await table.insert(run);
-  const admission = makeAdmission(table, clock, { placesOf: ({ maxActive }) => maxActive });
+  const admission = makeAdmission(table, clock, { slotsOf: ({ maxActive }) => maxActive });
   await admission.countAtWork(module.source);
   return admission;
 }

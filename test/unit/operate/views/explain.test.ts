@@ -127,7 +127,7 @@ describe("what a run waits for", () => {
     return world;
   };
   const cases: readonly Foretold[] = [
-    { it: "a free place", cause: "max-active", make: () => full([aModule({ maxActive: 0 })]) },
+    { it: "a free slot", cause: "max-active", make: () => full([aModule({ maxActive: 0 })]) },
     {
       it: "the back-off of its next attempt",
       cause: "back-off",
@@ -208,7 +208,7 @@ describe("what a run waits for", () => {
   it("is a person who paused its module", async () => {
     const world = await full([aModule({ maxActive: 0 })]);
     const anAction = actionOf({ who: "ada" }, "pause", "thumbnail", T0);
-    const limit = { module: "thumbnail", places: 0, who: "ada", since: T0 };
+    const limit = { module: "thumbnail", slots: 0, who: "ada", since: T0 };
     await world.table.saveLimit(limit, undefined, anAction);
     expect((await explained(world)).waitsFor?.cause).toBe("paused");
   });
@@ -277,7 +277,7 @@ describe("what a run waits for", () => {
     const [, , , second, third] = world.open();
     for (const run of [second, third])
       expect((await explained(world, run, { ...world.deps, table: counting })).waitsFor?.cause).toBe("max-active");
-    // The one has a run ahead of it, and the other as many as there are places.
+    // The one has a run ahead of it, and the other as many as there are slots.
     expect(asked).toEqual(["slots"]);
   });
 
@@ -291,7 +291,7 @@ describe("what a run waits for", () => {
     const last = world.open().at(-1);
     if (!last) throw new Error("no run");
     const { waitsFor } = await explained(world, last);
-    // Two were closed in a minute, and two that were in line have taken their places: one is ahead of the last.
+    // Two were closed in a minute, and two that were in line have taken theirs: one is ahead of the last.
     expect(waitsFor).toMatchObject({
       cause: "max-active",
       ahead: { count: 1, isMore: false },

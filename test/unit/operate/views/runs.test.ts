@@ -81,7 +81,7 @@ describe("the list of open runs", () => {
       [4, "max-active"],
       [6, "put-off"],
     ]);
-    const limit = { module: "thumbnail", places: 0, who: "ada", since: T0 };
+    const limit = { module: "thumbnail", slots: 0, who: "ada", since: T0 };
     await world.table.saveLimit(limit, undefined, actionOf({ who: "ada" }, "pause", "thumbnail", T0));
     expect((await waits())[3]).toEqual([3, "paused"]);
     const { deps } = world.makeReplica({ modules: new Map() });

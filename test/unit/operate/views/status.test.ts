@@ -29,7 +29,7 @@ describe("the status", () => {
       at: T0,
       tick: undefined,
       ticker: undefined,
-      modules: [{ module: "thumbnail", places: 100, atWork: undefined, inLine: none, held: none, oldestAt: undefined }],
+      modules: [{ module: "thumbnail", slots: 100, atWork: undefined, inLine: none, held: none, oldestAt: undefined }],
       problems: [{ kind: "no tick", lastAt: undefined }],
     });
   });
@@ -155,7 +155,7 @@ describe("the status", () => {
     const removed = world.makeReplica({ modules: new Map() });
     const { modules, problems } = await status(removed.deps);
     expect(modules).toMatchObject([
-      { module: "thumbnail", places: undefined, later: { causes: { "module-removed": 1 } } },
+      { module: "thumbnail", slots: undefined, later: { causes: { "module-removed": 1 } } },
     ]);
     expect(problems).toMatchObject([{ kind: "module removed", module: "thumbnail" }]);
   });
@@ -232,11 +232,11 @@ describe("the status", () => {
   it("shows who limited a module, why and until when, as long as that holds", async () => {
     const world = makeWorld();
     const anAction = actionOf({ who: "ada" }, "limit", "thumbnail", T0);
-    const limit = { module: "thumbnail", places: 7, who: "ada", why: "a slow disk", since: T0, until: T0 + 60_000 };
+    const limit = { module: "thumbnail", slots: 7, who: "ada", why: "a slow disk", since: T0, until: T0 + 60_000 };
     await world.table.saveLimit(limit, undefined, anAction);
-    expect(await moduleOf(world)).toMatchObject({ places: 7, limit });
+    expect(await moduleOf(world)).toMatchObject({ slots: 7, limit });
     world.clock.advance(60_000);
-    expect(await moduleOf(world)).toMatchObject({ places: 100, limit: undefined });
+    expect(await moduleOf(world)).toMatchObject({ slots: 100, limit: undefined });
   });
 
   it("shows what is held at a gate", async () => {

@@ -15,7 +15,7 @@ import type { InHand } from "./in-hand.ts";
  * slot is free. All others count it as taken until they count anew. If each process that hears of a Job's end filled its
  * slot, there would be a Job too many for each of them.
  */
-export function makePlaces(
+export function makeFreedSlots(
   { table, modules, instance }: Pick<Dependencies, "table" | "modules" | "instance">,
   {
     admission,
@@ -37,11 +37,11 @@ export function makePlaces(
     const module = startableModule(modules, run);
     // A person may have lifted a limit under which the slot was given.
     await limits.refreshIfOld();
-    const places = module ? admission.free(module) : 0;
-    if (!module || places === 0 || breakers.tripOf(module)) return;
-    const most = places + inHand.size;
+    const free = module ? admission.free(module) : 0;
+    if (!module || free === 0 || breakers.tripOf(module)) return;
+    const most = free + inHand.size;
     const line = await table.line(module.source, module.name, most);
-    let left = places;
+    let left = free;
     for (const stored of line) {
       const putDown = left > 0 ? inHand.take(jobNameOf(stored.run, instance)) : undefined;
       if (!putDown) continue;
@@ -53,7 +53,7 @@ export function makePlaces(
   }
 
   /** A run has given up its slot. Rejects with an UnavailableError if the line can't be read. */
-  return async function fillPlaceOf(run: Run): Promise<void> {
+  return async function fillSlotOf(run: Run): Promise<void> {
     if (reading.has(run.module)) {
       reading.set(run.module, true);
       return;

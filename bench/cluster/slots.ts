@@ -11,22 +11,22 @@ import { ProgramOutput } from "./watch-program.ts";
 
 const QUEUE = "short";
 /** How many Jobs are in flight. */
-export const PLACES = 20;
+export const SLOTS = 20;
 /** How many Jobs a round runs. */
 const JOBS = 100;
 
 export interface PlacesOptions {
   readonly rounds: number;
-  /** The text of a module with so many places, whose Jobs are short. */
-  readonly moduleText: (queue: string, places: number) => string;
+  /** The text of a module with so many slots, whose Jobs are short. */
+  readonly moduleText: (queue: string, slots: number) => string;
   readonly body: string;
 }
 
 /**
- * Measures how many short Jobs a second get through a few places. The bare cluster gets the next Job at the moment at
+ * Measures how many short Jobs a second get through a few slots. The bare cluster gets the next Job at the moment at
  * which one is complete. The app gets all messages at once. They take turns, each in a namespace of its own.
  */
-export async function fillPlaces(
+export async function fillSlots(
   processes: Processes,
   cluster: RealCluster,
   { rounds, moduleText, body }: PlacesOptions,
@@ -35,7 +35,7 @@ export async function fillPlaces(
   return withNamespace(cluster, (forApp) =>
     withNamespace(cluster, async (forBare) => {
       const servers = await startServers(processes, {
-        modules: { [QUEUE]: moduleText(QUEUE, PLACES) },
+        modules: { [QUEUE]: moduleText(QUEUE, SLOTS) },
         body,
         // The cluster stays when these servers end.
         startCluster: async () => ({ ...forApp, pid: cluster.pid, stop: async () => {} }),
@@ -46,7 +46,7 @@ export async function fillPlaces(
       const app = await servers.startApp({ schedule: USUAL_TICKS, onLine });
       const sending = makeSending(servers.connections.serviceBus, { queues: [QUEUE], body });
       const jobs = await bareJobs(forBare, module);
-      const limit = pLimit(PLACES);
+      const limit = pLimit(SLOTS);
 
       const ofApp = () =>
         perSecond(async () => {
@@ -65,7 +65,7 @@ export async function fillPlaces(
       await ofApp();
       await ofBare();
       for (let round = 1; round <= rounds; round += 1) {
-        progress(`${JOBS} short Jobs, ${PLACES} at a time: round ${round} of ${rounds}`);
+        progress(`${JOBS} short Jobs, ${SLOTS} at a time: round ${round} of ${rounds}`);
         figures.app.push(await ofApp());
         figures.bare.push(await ofBare());
       }
