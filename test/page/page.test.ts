@@ -111,7 +111,7 @@ describe("a view", () => {
     const { page } = await open();
     const row = page.locator("[data-row]", { has: page.getByRole("link", { name: "good", exact: true }) });
     await row
-      .getByText(/^until \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ, by \S+, .* ago: the supplier is <b>down<\/b>$/)
+      .getByText(/^until \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ, by \S+, .* ago: the supplier is <b>down<\/b>$/)
       .waitFor();
     await stack.send("good", 2);
     const line = row.locator('[data-head="In line"]');
