@@ -80,7 +80,7 @@ function Header({ session, view }: { readonly session: Session; readonly view: s
         <span class=${`place ${/prod/i.test(session.place) ? "bad" : ""}`} title="Where this Dispatcher is"><${Plain} text=${session.place} /></span>
         ${!session.mayChange && html`<span class="place">look only</span>`}
         <form role="search" aria-label="Runs by an id" onSubmit=${search}>
-          <input id="search" type="search" aria-label="Search by the id of a run or a message" placeholder="Id of a run or a message" spellcheck=${false} />
+          <input id="search" type="search" aria-label="Search by the id of a run or a message, or by a correlation id" placeholder="Run, message or correlation id" spellcheck=${false} />
           <kbd aria-hidden="true">/</kbd>
         </form>
       </div>

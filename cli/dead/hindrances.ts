@@ -32,3 +32,10 @@ export function leftText(left: Readonly<Partial<Record<LetterHindrance, number>>
   const parts = Object.entries(left).map(([hindrance, count]) => `${count} ${hindrance}`);
   return parts.length === 0 ? "-" : parts.join(", ");
 }
+
+/** Says that letters which are not wanted lie in front, and what becomes of them. */
+export function inFrontText(count: number): string {
+  const others =
+    count === 1 ? "1 other lies in front of them, and is" : `${count} others lie in front of them, and are`;
+  return `${others} held meanwhile and then given back`;
+}

@@ -25,7 +25,7 @@ import { note, print, printText } from "../text/print.ts";
 import { during } from "../text/progress.ts";
 import { counted } from "../text/times.ts";
 import { whyNotThere } from "./found-letter.ts";
-import { HINDRANCES, leftText } from "./hindrances.ts";
+import { HINDRANCES, inFrontText, leftText } from "./hindrances.ts";
 import { moduleOf } from "./wanted.ts";
 
 /** How often it is asked how far a redrive came. */
@@ -225,7 +225,7 @@ function planLines({ source, letters, left, examples, inFront, tooDeep, wanted: 
     const why = problem === undefined ? "" : `: ${problem}`;
     lines.push(`  ${count} ${HINDRANCES[hindrance]} (such as ${messageId}${why})`);
   }
-  if (inFront > 0) lines.push(`  ${inFront} others lie in front of them, and are held meanwhile and then given back`);
+  if (inFront > 0) lines.push(`  ${inFrontText(inFront)}`);
   if (tooDeep > 0)
     lines.push(`  ${tooDeep} are out of reach, because over ${MOST_IN_FRONT} others lie in front of them`);
   return lines;

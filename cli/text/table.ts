@@ -120,7 +120,9 @@ function wrapped(text: string, width: number, most = MOST_LINES): string[] {
   while (rest !== "" && lines.length < most - 1 && widthOf(rest) > width) {
     const part = plainUpTo(rest, width + 1).slice(0, -1);
     const space = part.lastIndexOf(" ");
-    const end = space > width / 2 ? space : part.length;
+    // A word is only cut if it has no room in a line of its own.
+    const [word = ""] = rest.slice(space + 1).split(" ", 1);
+    const end = space > 0 && (space > width / 2 || widthOf(word) <= width) ? space : part.length;
     lines.push(rest.slice(0, end).trimEnd());
     rest = rest.slice(end).trimStart();
   }

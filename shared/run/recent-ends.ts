@@ -138,8 +138,9 @@ interface Pace {
   /** How long it took for each of them. Undefined if none was closed, so that nothing tells. */
   readonly eachMs?: number;
   /**
-   * The same since the module's first end. `eachMs` counts the time before it too, in which runs were at work, or no
-   * message had come. Undefined if there was no such time.
+   * How long it takes at least: since the module's first end, because `eachMs` counts the time before it too, in which
+   * runs were at work or no message had come; or if all slots are taken, and Jobs take as long as they did. Undefined if
+   * both say no less.
    */
   readonly leastEachMs?: number;
 }
@@ -157,11 +158,17 @@ export function endsOf({ since, firstAt, modules }: RecentEnds, module: string):
 }
 
 /** Says how fast the runs of a module ended since `since`. What was rejected had no slot. */
-export function paceOf({ since, firstAt, succeeded = 0, failed = 0, cancelled = 0 }: EndsOf, now: EpochMs): Pace {
+export function paceOf(
+  { since, firstAt = since, succeeded = 0, failed = 0, cancelled = 0 }: EndsOf,
+  now: EpochMs,
+  { took, slots = 0 }: { readonly took?: Partial<Took<Spread>>; readonly slots?: number | undefined } = {},
+): Pace {
   const closed = succeeded + failed + cancelled;
   if (closed === 0 || now <= since) return { closed, since };
-  const least = firstAt === undefined || firstAt <= since ? {} : { leastEachMs: (now - firstAt) / closed };
-  return { closed, since, eachMs: (now - since) / closed, ...least };
+  const eachMs = (now - since) / closed;
+  const byJobs = took?.job && slots > 0 ? took.job.medianMs / slots : eachMs;
+  const leastEachMs = Math.min((now - firstAt) / closed, byJobs);
+  return { closed, since, eachMs, ...(leastEachMs < eachMs ? { leastEachMs } : {}) };
 }
 
 function addModules(sums: ModuleEnds, ends: Readonly<Record<string, CountsBy<ClosedStatus>>>): void {

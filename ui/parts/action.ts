@@ -1,6 +1,6 @@
 import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import { leftText } from "../../cli/dead/hindrances.ts";
+import { inFrontText, leftText } from "../../cli/dead/hindrances.ts";
 import { answerText } from "../../cli/repair/words.ts";
 import { withReason } from "../../shared/api/command-text.ts";
 import type { Problem } from "../../shared/api/problem.ts";
@@ -324,7 +324,7 @@ function mayBeDone({ answers = [], plans, plan }: Acted): boolean {
 function redriveText({ source, letters, left, inFront, tooDeep }: RedrivePlan): string {
   const parts = [`${sourceName(source)}: ${letters} can be redriven`];
   if (Object.keys(left).length > 0) parts.push(`left: ${leftText(left)}`);
-  if (inFront > 0) parts.push(`${inFront} others lie in front, and are held meanwhile`);
+  if (inFront > 0) parts.push(inFrontText(inFront));
   if (tooDeep > 0) parts.push(`${tooDeep} lie too deep to be reached`);
   return `${parts.join("; ")}.`;
 }
@@ -334,7 +334,7 @@ const KINDS = { done: "Done", would: "Would be done", already: "Nothing to do", 
 function planText({ chosen, onBus = chosen, inFront = 0, tooDeep = 0 }: NonNullable<Acted["plan"]>): string {
   const parts = [`${chosen} dead letters are chosen`];
   if (chosen > onBus) parts.push(`${chosen - onBus} of them are gone from the bus already`);
-  if (inFront > 0) parts.push(`${inFront} others lie in front, and are held meanwhile`);
+  if (inFront > 0) parts.push(inFrontText(inFront));
   if (tooDeep > 0) parts.push(`${tooDeep} lie too deep to be reached`);
   return `${parts.join("; ")}.`;
 }

@@ -65,6 +65,11 @@ export function ModuleView({ name }: { readonly name: string }) {
     `;
   return html`
     <${View} title=${name} aside=${deeds}>
+      <p>
+        <${Link} to=${addressOf(["runs"], { module: name })}>Its open runs<//> ·${" "}
+        <${Link} to=${addressOf(["runs"], { module: name, which: "closed" })}>those that are over<//> ·${" "}
+        <${Link} to=${addressOf(["dead-letters"], { module: name })}>its dead letters<//>
+      </p>
       <${Ready}
         loaded=${loaded}
         show=${() =>
@@ -72,11 +77,6 @@ export function ModuleView({ name }: { readonly name: string }) {
             ? html`<${ModuleParts} module=${module} />`
             : html`<${Nothing}>No module file has this name. Its runs wait until one does, or are cancelled.<//>`}
       />
-      <p>
-        <${Link} to=${addressOf(["runs"], { module: name })}>Its open runs<//> ·${" "}
-        <${Link} to=${addressOf(["runs"], { module: name, which: "closed" })}>those that are over<//> ·${" "}
-        <${Link} to=${addressOf(["dead-letters"], { module: name })}>its dead letters<//>
-      </p>
       <${CommandLine} command=${`dispatcher modules show ${name}`} />
     <//>
   `;

@@ -34,7 +34,8 @@ function shown({ modules, problems }: Status) {
     <p class="hint">
       At work is what the last tick counted, of the slots that the module has. Done, failed and how long half of the Jobs took are of the last hour. Failed
       are those that failed, were rejected or lost their message, and not those that a person cancelled. The time below a
-      line is how long it takes at the pace of that hour.
+      line is how long it takes: at the pace of that hour, or sooner, if all slots are at work and Jobs take as long as
+      they did.
     </p>
   `;
 }
@@ -153,8 +154,8 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
  * How many wait for a slot, and how long it takes until all of them had one, if the module goes on as it did lately.
  * Of a module without slots nobody can tell.
  */
-function InLine({ module: { module, inLine, ends, slots } }: { readonly module: ModuleStatus }) {
-  const { eachMs, leastEachMs = eachMs } = paceOf(ends, now());
+function InLine({ module: { module, inLine, ends, took, slots } }: { readonly module: ModuleStatus }) {
+  const { eachMs, leastEachMs = eachMs } = paceOf(ends, now(), { took, slots });
   const [least, most] = [leastEachMs, eachMs].map((ms = 0) => lengthText(inLine.count * ms));
   return html`
     ${count(module, inLine, "waiting")}

@@ -106,7 +106,11 @@ function Facts({ shown }: { readonly shown: Shown }) {
     ],
     ["Source", html`<${Plain} text=${sourceName(run.source)} />`],
     ["Message id", html`<${Plain} text=${run.messageId || "–"} mono />`],
-    ["Correlation id", run.correlationId && html`<${Plain} text=${run.correlationId} mono />`],
+    [
+      "Correlation id",
+      run.correlationId &&
+        html`<${Link} to=${addressOf(["search"], { id: run.correlationId })}><${Plain} text=${run.correlationId} mono /><//>`,
+    ],
     ["Subject", run.subject && html`<${Plain} text=${run.subject} />`],
     [
       "Attempt",

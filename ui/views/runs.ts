@@ -126,8 +126,11 @@ function shown({ runs, scanned, next }: RunsPage, place: Place, { which, selecti
   `;
 }
 
-function why(text: string) {
-  return text === "" ? html`<span class="none">–</span>` : html`<${Plain} text=${text} />`;
+function why(run: Row) {
+  const text = whyText(run, now());
+  if (text !== "") return html`<${Plain} text=${text} />`;
+  const isAtWork = run.status === "dispatched" && run.dispatchedAt !== undefined;
+  return isAtWork ? html`at work for <${Age} at=${run.dispatchedAt} />` : html`<span class="none">–</span>`;
 }
 
 const columnsWith = (time: Column<Row>): readonly Column<Row>[] => [
@@ -136,7 +139,7 @@ const columnsWith = (time: Column<Row>): readonly Column<Row>[] => [
   { head: "Module", show: ({ module }) => html`<${Plain} text=${module || "–"} />` },
   { head: "Try", show: (run) => ("closedAt" in run ? attemptsHad(run) : run.attempt), isNumber: true },
   { ...time, isNumber: true, isTime: true },
-  { head: "Why", show: (run) => why(whyText(run, now())), isWide: true },
+  { head: "Why", show: (run) => why(run), isWide: true },
 ];
 
 const COLUMNS = {

@@ -202,8 +202,7 @@ async function waitOf(
   const { cause } = decision;
   const until = decision.until ?? (cause === "module-tripped" ? instance.trips.get(run.module)?.probeAt : undefined);
   const ahead = run.status === "waiting" ? await countAhead() : undefined;
-  const estimate =
-    cause === "max-active" && ahead ? estimateOf(instance, run, { ahead, now: deps.clock.now() }) : undefined;
+  const estimate = cause === "max-active" && ahead ? estimateOf(deps, instance, run, ahead) : undefined;
   return {
     cause,
     ...(until === undefined ? {} : { until }),
@@ -214,11 +213,15 @@ async function waitOf(
 
 /** Says how long the line in front of a run takes, at the pace at which runs of its module were closed lately. */
 function estimateOf(
-  { ends }: InstanceState,
-  run: Run,
-  { ahead, now }: { readonly ahead: Count; readonly now: EpochMs },
+  { clock, modules }: Pick<LookDependencies, "clock" | "modules">,
+  { ends, endsBySlot, limits }: InstanceState,
+  { module }: Run,
+  ahead: Count,
 ): Estimate {
-  const { eachMs, leastEachMs, ...pace } = paceOf(endsOf(ends, run.module), now);
+  const now = clock.now();
+  const slots = limits.get(module)?.slots ?? modules.get(module)?.maxActive;
+  const took = tookLately(endsBySlot, module, now);
+  const { eachMs, leastEachMs, ...pace } = paceOf(endsOf(ends, module), now, { took, slots });
   const forAll = (ms: number | undefined) => (ms === undefined ? undefined : Math.round((ahead.count + 1) * ms));
   return { ...present({ ms: forAll(eachMs), leastMs: forAll(leastEachMs) }), isMore: ahead.isMore, ...pace };
 }

@@ -16,3 +16,12 @@ test.each<[string, EndsOf, ReturnType<typeof paceOf>]>([
 ])("the pace of a module counts %s", (_, ends, pace) => {
   expect(paceOf(ends, NOW)).toEqual(pace);
 });
+
+test("the pace of a module is as fast as its slots let it be, if its Jobs take as long as they did", () => {
+  const ends = { since: 0, succeeded: 6 };
+  const took = { job: { count: 6, medianMs: 20_000, p95Ms: 30_000 } };
+  expect(paceOf(ends, NOW, { took, slots: 5 })).toMatchObject({ eachMs: 10_000, leastEachMs: 4_000 });
+  expect(paceOf(ends, NOW, { took, slots: 1 })).not.toHaveProperty("leastEachMs");
+  expect(paceOf(ends, NOW, { took, slots: 0 })).not.toHaveProperty("leastEachMs");
+  expect(paceOf(ends, NOW, { took: {}, slots: 5 })).not.toHaveProperty("leastEachMs");
+});
