@@ -122,7 +122,7 @@ describe("an operator learns", { timeout: 60_000 }, () => {
   test("which runs are open, and which are over", async () => {
     const open = await dispatcher("runs", "ls", "--module", "idle");
     expect(open.stdout).toMatch(/^RUN +MODULE +STATUS +TRY +AGE +RUNS FOR +MESSAGE +WHY$/m);
-    expect(open.stdout).toMatch(/^idle:1:\d+ +idle +waiting +1 +\d+m?\d*s? +- +idle-1 +in line for a place$/m);
+    expect(open.stdout).toMatch(/^idle:1:\d+ +idle +waiting +1 +\d+m?\d*s? +- +idle-1 +in line for a slot$/m);
     const json: unknown = JSON.parse((await dispatcher("runs", "ls", "--module", "idle", "-o", "json")).stdout);
     expect(json).toMatchObject([{ id: expect.stringMatching(/^idle:1:/), place: "line", waitsFor: "max-active" }, {}]);
     const closed = await dispatcher("runs", "ls", "--closed");
@@ -189,7 +189,7 @@ describe("an operator learns", { timeout: 60_000 }, () => {
   test("why a run waits, and where in its line", async () => {
     const { code, stdout } = await dispatcher("runs", "explain", "idle-1");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^It waits because its module has no free place \(max-active\)\.$/m);
+    expect(stdout).toMatch(/^It waits because its module has no free slot \(max-active\)\.$/m);
     expect(stdout).toMatch(/^Ahead of it in its module's line: 0\.$/m);
   });
 
