@@ -32,10 +32,10 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work is what the last tick counted, of the slots that the module has. Done, failed and how long half of the Jobs took are of the last hour. Failed
-      are those that failed, were rejected or lost their message, and not those that a person cancelled. The time below a
-      line is how long it takes: at the pace of that hour, or sooner, if all slots are at work and Jobs take as long as
-      they did.
+      At work is what the last tick counted, of the slots that the module has. Done, failed and how long half of the Jobs
+      took are of the last hour. Failed are those that failed, were rejected or lost their message, and not those that a
+      person cancelled. The time below a line is how long it takes: at the pace of that hour, or sooner, if all slots are
+      at work and Jobs take as long as they did.
     </p>
   `;
 }
