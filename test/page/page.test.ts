@@ -387,6 +387,33 @@ describe("an action", () => {
     await expect.poll(left, { timeout: 30_000 }).toHaveLength(30);
   });
 
+  it("says of what was chosen last what it would do, also if the answer before comes later", async () => {
+    const { page } = await open("failures");
+    const address = "**/api/v1/dead-letters/redrive";
+    let requests = 0;
+    let goOn = () => {};
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    await page.route(address, async (route) => {
+      requests += 1;
+      if (requests === 1) await held;
+      await route.continue();
+    });
+    const group = page.locator("[data-row]", { hasText: "no space left on disk" });
+    await group.getByRole("button", { name: "Redrive the group" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText("Looking what it would do").waitFor();
+    await dialog.getByLabel("How many").selectOption("1");
+    const ofOne = /^dispatcher dead redrive .*--most=1$/;
+    await dialog.locator("code", { hasText: ofOne }).waitFor();
+    const late = page.waitForResponse(address);
+    goOn();
+    await (await late).finished();
+    await page.evaluate("new Promise((resolve) => setTimeout(resolve))");
+    expect(await dialog.locator("code").textContent()).toMatch(ofOne);
+    await page.unroute(address);
+    await dialog.getByRole("button", { name: "Leave it" }).click();
+  });
+
   it("redrives one letter of a group, and the run of it says so", async () => {
     const { page } = await open("failures");
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });

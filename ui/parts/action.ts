@@ -106,6 +106,8 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
   const [state, setState] = useState<State>({ step: "asked", isBusy: false });
   /** Whether nothing has to be filled in. */
   const isChosen = (deed.fields ?? []).every(({ choices }) => choices);
+  /** Which of the tries counts: a person may choose something else before the answer is there. */
+  const latest = useRef(0);
   const isStopped = useRef(false);
   const stop = () => (isStopped.current = true);
   useEffect(() => {
@@ -120,11 +122,16 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     if (!deed.fields?.some((field) => field.name === name)) return;
     // What was tried was something else.
     if (isChosen) void send(true, now);
-    else setState({ step: "asked", isBusy: false });
+    else {
+      latest.current += 1;
+      setState({ step: "asked", isBusy: false });
+    }
   };
   const why = typed["why"]?.trim();
   const send = async (dryRun: boolean, how: Typed = typed) => {
     isStopped.current = false;
+    const mine = (latest.current += 1);
+    const isLatest = () => mine === latest.current;
     const tried = dryRun ? undefined : state.round?.acted;
     const one = async (body: object) => {
       const answered = await act<Acted>(deed.path, { ...body, ...(why && !dryRun ? { why } : {}), dryRun });
@@ -136,16 +143,19 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     setState(dryRun ? { step: "asked", isBusy: true } : { ...state, isBusy: true });
     try {
       for await (const next of (deed.rounds ?? atOnce)(one, deed.body(how), tried)) {
+        if (!isLatest()) return;
         round = next;
         setState({ step: dryRun ? "asked" : "tried", isBusy: true, round });
         if (isStopped.current) break;
       }
+      if (!isLatest()) return;
       const isCut = isStopped.current && round !== undefined && round.done < round.of;
       // What was tried in part says nothing of the rest.
       if (dryRun && isCut) setState({ step: "asked", isBusy: false });
       else setState({ step: dryRun ? "tried" : "done", isBusy: false, isStopped: isCut, ...(round ? { round } : {}) });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
+      if (!isLatest()) return;
       const begun = !dryRun && round !== undefined;
       const before = dryRun ? undefined : state;
       const shown = round ?? before?.round;
@@ -189,7 +199,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
         ${
           step !== "done" &&
           html`
-            ${(deed.fields ?? []).map((field) => html`<${FieldOf} field=${field} value=${typed[field.name]} isBusy=${isBusy} onInput=${type(field.name)} />`)}
+            ${(deed.fields ?? []).map((field) => html`<${FieldOf} field=${field} value=${typed[field.name]} isOrdered=${isOrdered} onInput=${type(field.name)} />`)}
             <label>
               <span>Why, for those who see it later (optional)</span>
               <input value=${typed["why"] ?? ""} maxlength="1000" readonly=${isOrdered} onInput=${type("why")} />
@@ -240,18 +250,18 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
 interface FieldProps {
   readonly field: Field;
   readonly value: string | undefined;
-  readonly isBusy: boolean;
+  readonly isOrdered: boolean;
   readonly onInput: (event: Event) => void;
 }
 
-function FieldOf({ field: { label, choices, isNumber }, value, isBusy, onInput }: FieldProps) {
+function FieldOf({ field: { label, choices, isNumber }, value, isOrdered, onInput }: FieldProps) {
   return html`
     <label>
       ${label}
       ${
         choices
-          ? html`<select value=${value} disabled=${isBusy} onChange=${onInput}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>`
-          : html`<input inputmode=${isNumber ? "numeric" : "text"} value=${value} readonly=${isBusy} onInput=${onInput} />`
+          ? html`<select value=${value} disabled=${isOrdered} onChange=${onInput}>${choices.map(([one, words]) => html`<option value=${one} selected=${one === value}>${words}</option>`)}</select>`
+          : html`<input inputmode=${isNumber ? "numeric" : "text"} value=${value} readonly=${isOrdered} onInput=${onInput} />`
       }
     </label>
   `;
