@@ -15,7 +15,7 @@ export const SLOTS = 20;
 /** How many Jobs a round runs. */
 const JOBS = 100;
 
-export interface PlacesOptions {
+export interface SlotsOptions {
   readonly rounds: number;
   /** The text of a module with so many slots, whose Jobs are short. */
   readonly moduleText: (queue: string, slots: number) => string;
@@ -29,7 +29,7 @@ export interface PlacesOptions {
 export async function fillSlots(
   processes: Processes,
   cluster: RealCluster,
-  { rounds, moduleText, body }: PlacesOptions,
+  { rounds, moduleText, body }: SlotsOptions,
   progress: (what: string) => void,
 ): Promise<Pairs<number>> {
   return withNamespace(cluster, (forApp) =>

@@ -36,6 +36,6 @@ export async function measureBare(stage: Stage, { singles, burst }: PeersOptions
   const startedAt = Date.now();
   const ofBurst = await pLimit(SLOTS.work).map(ordersOf("bare-burst", burst), run);
   jobs.stop();
-  // A Job that waited for its place counts from the beginning, as a message does.
+  // A Job that waited for its slot counts from the beginning, as a message does.
   return { singles: ofSingles, burst: ofBurst.map((fate) => ({ ...fate, sentAt: startedAt })) };
 }

@@ -1,5 +1,6 @@
 import { durationText } from "../../shared/duration.ts";
 import type { ModuleShown } from "../../shared/operate/views/modules.ts";
+import { slotsBy } from "../../shared/run/module-limit.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { withOperator } from "../target/with-operator.ts";
@@ -12,7 +13,7 @@ const COLUMNS: readonly Column<ModuleShown>[] = [
   { head: "MODULE", text: ({ name }) => name, least: 12 },
   { head: "SOURCE", text: ({ source }) => sourceName(source), least: 12 },
   { head: "WHEN", text: whenText, least: 8 },
-  { head: "SLOTS", text: ({ maxActive, limit }) => String(limit?.slots ?? maxActive) },
+  { head: "SLOTS", text: ({ maxActive, limit }) => String(slotsBy(limit, maxActive)) },
   { head: "ATTEMPTS", text: ({ retry }) => String(retry.maxAttempts) },
   { head: "MAX TIME", text: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs) },
   { head: "BY A PERSON", text: (module) => (module.limit ? limitText(module) : ""), wraps: true },

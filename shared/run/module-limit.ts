@@ -22,6 +22,14 @@ export function isInForce(limit: ModuleLimit | undefined, now: EpochMs): limit i
   return limit !== undefined && (limit.until === undefined || now < limit.until);
 }
 
+/** Says how many slots a module has: by its limit, if one is in force, or else by its file, if that is there. */
+export function slotsBy<OfFile extends number | undefined>(
+  limit: Pick<ModuleLimit, "slots"> | undefined,
+  maxActive: OfFile,
+): number | OfFile {
+  return limit?.slots ?? maxActive;
+}
+
 /** Says whether a limit that is in force lets nothing start. */
 export function isPause({ slots }: Pick<ModuleLimit, "slots">): boolean {
   return slots === 0;

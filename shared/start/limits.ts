@@ -3,7 +3,7 @@ import { ConflictError, UnavailableError } from "../errors.ts";
 import type { Module } from "../modules/module.ts";
 import type { StoredLimit } from "../ports/instance-table.ts";
 import { makeRecent } from "../recent.ts";
-import { isInForce, isPause, type ModuleLimit } from "../run/module-limit.ts";
+import { isInForce, isPause, type ModuleLimit, slotsBy } from "../run/module-limit.ts";
 
 /** Knows which modules a person paused or limited. */
 export interface Limits {
@@ -62,7 +62,7 @@ export function makeLimits({ instanceTable, clock }: Pick<Dependencies, "instanc
       const limit = limitOf(module);
       return limit !== undefined && isPause(limit);
     },
-    slotsOf: (module) => (recent.last() ? (limitOf(module)?.slots ?? module.maxActive) : 0),
+    slotsOf: (module) => (recent.last() ? slotsBy(limitOf(module), module.maxActive) : 0),
 
     async removeEnded() {
       const all = [...(recent.last()?.values() ?? [])];

@@ -132,7 +132,8 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
     isStopped.current = false;
     const mine = (latest.current += 1);
     const isLatest = () => mine === latest.current;
-    const tried = dryRun ? undefined : state.round?.acted;
+    const before = dryRun ? undefined : state;
+    const tried = before?.round?.acted;
     const one = async (body: object) => {
       const answered = await act<Acted>(deed.path, { ...body, ...(why && !dryRun ? { why } : {}), dryRun });
       if ("problem" in answered) throw new Refused(answered.problem);
@@ -140,7 +141,7 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
       return answered.data;
     };
     let round: Round | undefined;
-    setState(dryRun ? { step: "asked", isBusy: true } : { ...state, isBusy: true });
+    setState({ step: before?.step ?? "asked", isBusy: true, ...(before?.round ? { round: before.round } : {}) });
     try {
       for await (const next of (deed.rounds ?? atOnce)(one, deed.body(how), tried)) {
         if (!isLatest()) return;
@@ -157,7 +158,6 @@ function ActionDialog({ deed, onDone, onClose }: DialogProps) {
       if (!(error instanceof Refused)) throw error;
       if (!isLatest()) return;
       const begun = !dryRun && round !== undefined;
-      const before = dryRun ? undefined : state;
       const shown = round ?? before?.round;
       setState({
         step: begun ? "done" : (before?.step ?? "asked"),

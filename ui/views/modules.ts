@@ -1,5 +1,6 @@
 import { durationText } from "../../shared/duration.ts";
 import type { ModuleShown } from "../../shared/operate/views/modules.ts";
+import { slotsBy } from "../../shared/run/module-limit.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import { addressOf, Link } from "../address.ts";
 import { limit, pause, resume } from "../deeds.ts";
@@ -39,7 +40,7 @@ const COLUMNS: readonly Column<ModuleShown>[] = [
     show: ({ name }) => html`<${Link} to=${addressOf(["modules", name])}><${Plain} text=${name} /><//>`,
   },
   { head: "Source", show: ({ source }) => html`<${Plain} text=${sourceName(source)} />` },
-  { head: "Slots", show: ({ maxActive, limit: by }) => by?.slots ?? maxActive, isNumber: true },
+  { head: "Slots", show: ({ maxActive, limit: by }) => slotsBy(by, maxActive), isNumber: true },
   { head: "Attempts", show: ({ retry }) => retry.maxAttempts, isNumber: true },
   { head: "Time limit", show: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs), isNumber: true },
   { head: "By a person", show: (module) => html`<${LimitOf} module=${module} />`, isWide: true },
@@ -61,7 +62,7 @@ export function ModuleView({ name }: { readonly name: string }) {
     module &&
     html`
       ${module.limit ? html`<${ActionButton} deed=${resume(name)} onDone=${loaded.again} />` : html`<${ActionButton} deed=${pause(name)} onDone=${loaded.again} />`}
-      <${ActionButton} deed=${limit(name, module.limit?.slots ?? module.maxActive)} onDone=${loaded.again} />
+      <${ActionButton} deed=${limit(name, slotsBy(module.limit, module.maxActive))} onDone=${loaded.again} />
     `;
   return html`
     <${View} title=${name} aside=${deeds}>

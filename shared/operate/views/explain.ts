@@ -9,6 +9,7 @@ import type { Action } from "../../run/action.ts";
 import { type Decision, type JobSeen, type LeaveCause, type MessageSeen, ruleOf, type Slot } from "../../run/decide.ts";
 import type { Spread } from "../../run/durations.ts";
 import { gateName } from "../../run/gate-state.ts";
+import { slotsBy } from "../../run/module-limit.ts";
 import { endsOf, paceOf, tookLately } from "../../run/recent-ends.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { actionsOn } from "./actions.ts";
@@ -219,7 +220,7 @@ function estimateOf(
   ahead: Count,
 ): Estimate {
   const now = clock.now();
-  const slots = limits.get(module)?.slots ?? modules.get(module)?.maxActive;
+  const slots = slotsBy(limits.get(module), modules.get(module)?.maxActive);
   const took = tookLately(endsBySlot, module, now);
   const { eachMs, leastEachMs, ...pace } = paceOf(endsOf(ends, module), now, { took, slots });
   const forAll = (ms: number | undefined) => (ms === undefined ? undefined : Math.round((ahead.count + 1) * ms));

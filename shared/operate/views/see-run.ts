@@ -9,6 +9,7 @@ import { lookAtJob } from "../../observe/look-at-job.ts";
 import { lookAtMessage } from "../../observe/look-at-message.ts";
 import { type Count, MOST_COUNTED, type StoredRun } from "../../ports/run-table.ts";
 import type { JobSeen, Slot } from "../../run/decide.ts";
+import { slotsBy } from "../../run/module-limit.ts";
 import type { AttemptEnd, Run } from "../../run/run.ts";
 import type { ModuleAtWork } from "../../run/tick-counts.ts";
 import { makeAdmission } from "../../start/admission.ts";
@@ -180,7 +181,7 @@ function isBehind(ahead: Count, slots: number): boolean {
 /** Gives the limits as the instance's rows have them. */
 function limitsOf({ limits }: InstanceState): Pick<Limits, "slotsOf" | "isPaused"> {
   return {
-    slotsOf: ({ name, maxActive }: Module) => limits.get(name)?.slots ?? maxActive,
+    slotsOf: ({ name, maxActive }: Module) => slotsBy(limits.get(name), maxActive),
     isPaused: ({ name }: Pick<Module, "name">) => limits.get(name)?.slots === 0,
   };
 }

@@ -5,7 +5,7 @@ import { sourcesInOrder } from "../../observe/open-runs.ts";
 import { type Count, MOST_COUNTED, type ModuleLater, type ModuleQueue } from "../../ports/run-table.ts";
 import type { Spread } from "../../run/durations.ts";
 import { type GateState, gateName } from "../../run/gate-state.ts";
-import type { ModuleLimit } from "../../run/module-limit.ts";
+import { type ModuleLimit, slotsBy } from "../../run/module-limit.ts";
 import { isTripped, type TrippedModule } from "../../run/module-state.ts";
 import { type EndsLately, type EndsOf, endsLately, endsOf, type Took, tookLately } from "../../run/recent-ends.ts";
 import { isAtWork, type Redrive } from "../../run/redrive.ts";
@@ -186,7 +186,7 @@ function moduleStatus(
   return {
     module: name,
     source,
-    slots: limit?.slots ?? (isOfSource ? module.maxActive : undefined),
+    slots: slotsBy(limit, isOfSource ? module.maxActive : undefined),
     fileMistakes,
     isOtherForm: module !== undefined && counts?.files !== undefined && counts.files[name] !== module.fileDigest,
     limit,
