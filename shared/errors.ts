@@ -51,9 +51,11 @@ export function unlessConflict(error: unknown): void {
   if (!(error instanceof ConflictError)) throw error;
 }
 
-/** Writes the text of anything thrown, with the texts of its causes. */
+/** Writes the text of anything thrown, with the texts of its causes, each once. */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   if (error.cause === undefined) return error.message;
-  return `${error.message.replace(/\.$/, "")}: ${errorText(error.cause)}`;
+  const because = errorText(error.cause);
+  if (error.message.includes(because)) return error.message;
+  return `${error.message.replace(/\.$/, "")}: ${because}`;
 }

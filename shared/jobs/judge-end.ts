@@ -84,10 +84,11 @@ function byPod(failed: V1JobCondition, pod: V1Pod | undefined): AttemptEnd {
   const container = failedContainer(pod);
   const ended = container?.state?.terminated;
   if (deletedBefore(pod, ended?.finishedAt)) return interruption("its pod was deleted");
+  // Without DisruptionTarget, a pod is evicted because it used more storage than its own limits allow. Its node may then
+  // lose track of the container that it kills.
+  if (reason === "Evicted") return failure("JobFailed", withLine("evicted", lastLine(message)));
   if (container && ended && isLost(pod))
     return interruption(`the node lost track of ${container.name} (${ended.reason})`);
-  // Without DisruptionTarget, a pod is evicted because it used more storage than its own limits allow.
-  if (reason === "Evicted") return failure("JobFailed", withLine("evicted", lastLine(message)));
   if (!container || !ended) return failure("JobFailed", withLine(conditionText(failed), lastLine(message)));
   if (NEVER_RAN.has(ended.reason ?? "")) {
     const detail = withLine(`${container.name} could not be started (${ended.reason})`, lastLine(ended.message));
@@ -119,7 +120,7 @@ function podDeadline(pod: V1Pod): AttemptEnd {
 function mayHaveStarted(pod: V1Pod, end: AttemptEnd): boolean {
   if (hasStarted(pod) || end.startFault === "command") return true;
   const saysNothing = allContainers(pod).length === 0 && pod.status?.reason === undefined;
-  return end.kind === "interruption" ? isLost(pod) : end.kind === "failure" && saysNothing;
+  return (end.kind !== "unstarted" && isLost(pod)) || (end.kind === "failure" && saysNothing);
 }
 
 /** Judges a pod that ended before any of its containers had started. That costs nothing, unless its template is to blame. */

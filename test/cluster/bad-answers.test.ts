@@ -48,7 +48,12 @@ const LISTS: readonly Bad[] = [
     why: /with something other than a whole JSON object: \{"kind":"Table"/,
   },
   { name: "a proxy's page with status 200", fault: HTML, why: /with something other than a whole JSON object: <html>/ },
-  { name: "429 with Retry-After", fault: COME_BACK_LATER, why: /It answered 429 TooManyRequests: Too many requests/ },
+  {
+    name: "429 with Retry-After",
+    fault: COME_BACK_LATER,
+    // A request that isn't sent says what another one was answered.
+    why: /\b[Ii]t answered 429 TooManyRequests: Too many requests/,
+  },
   { name: "a connection that is refused", fault: refuses, why: /no connection/ },
   {
     name: "a list of something else",

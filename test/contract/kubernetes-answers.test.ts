@@ -395,7 +395,7 @@ describe("what the adapter makes of any other answer", () => {
     const before = asked.length;
     answers(200, EMPTY_TABLE);
     await expect(cluster.listJobs()).rejects.toThrow(
-      /not asked again before .* 429 TooManyRequests: too many requests/,
+      /not asked again before .* 429 TooManyRequests: too many requests\.$/,
     );
     expect(asked).toHaveLength(before);
     // The app asks for a log once, because its pod may be gone later.

@@ -10,3 +10,10 @@ it("the text of an error goes on with its causes, without a full stop in the mid
   expect(errorText(new Error("It ends."))).toBe("It ends.");
   expect(errorText("text")).toBe("text");
 });
+
+it("the text of an error doesn't repeat a cause that it quotes", () => {
+  const cause = new Error("not asked again before noon, because it answered 429: too many.");
+  expect(errorText(new Error(`listing Jobs: ${cause.message}`, { cause }))).toBe(
+    "listing Jobs: not asked again before noon, because it answered 429: too many.",
+  );
+});

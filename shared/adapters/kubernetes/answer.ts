@@ -88,7 +88,8 @@ export interface ClusterPlace {
  */
 export function unavailable(error: unknown, doing: string, place: ClusterPlace): unknown {
   if (error instanceof NoAnswerError) {
-    const message = `The Kubernetes API server ${place.server} can't be used just now, ${doing}: ${error.message}.`;
+    const why = error.message.replace(/\.$/, "");
+    const message = `The Kubernetes API server ${place.server} can't be used just now, ${doing}: ${why}.`;
     return new UnavailableError(message, { cause: error.cause ?? error });
   }
   if (!(error instanceof KubernetesFailure)) return error;

@@ -366,6 +366,24 @@ const CASES: Case[] = [
     want: failure('evicted: Usage of EmptyDir volume "tmp" exceeds the limit "1Mi".'),
   },
   {
+    name: "such an eviction, with a container of which its node then lost track",
+    pods: [
+      aPod({
+        status: {
+          reason: "Evicted",
+          message: "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi.",
+          containerStatuses: [
+            {
+              ...terminated("worker", 137),
+              state: { terminated: { exitCode: 137, reason: "ContainerStatusUnknown" } },
+            },
+          ],
+        },
+      }),
+    ],
+    want: failure("evicted: Pod ephemeral local storage usage exceeds the total limit of containers 1Mi."),
+  },
+  {
     name: "a pod that says nothing",
     pods: [aPod()],
     want: failure("BackoffLimitExceeded: Job has reached the specified backoff limit"),
