@@ -8,6 +8,7 @@ import { closedMessageId } from "../backlog/history.ts";
 const LEFT_OUT = [
   "audit",
   "readLogs",
+  "readLastLines",
   "showJob",
   "listOtherDeadLetters",
   "showOtherDeadLetter",

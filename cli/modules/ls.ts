@@ -4,10 +4,10 @@ import { slotsBy } from "../../shared/run/module-limit.ts";
 import { sourceName } from "../../shared/run/source.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { withOperator } from "../target/with-operator.ts";
+import { limitText } from "../text/limit-text.ts";
 import type { Output } from "../text/output.ts";
 import { printList } from "../text/print-list.ts";
 import type { Column } from "../text/table.ts";
-import { timeText } from "../text/times.ts";
 
 const COLUMNS: readonly Column<ModuleShown>[] = [
   { head: "MODULE", text: ({ name }) => name, least: 12 },
@@ -16,7 +16,7 @@ const COLUMNS: readonly Column<ModuleShown>[] = [
   { head: "SLOTS", text: ({ maxActive, limit }) => String(slotsBy(limit, maxActive)) },
   { head: "ATTEMPTS", text: ({ retry }) => String(retry.maxAttempts) },
   { head: "MAX TIME", text: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs) },
-  { head: "BY A PERSON", text: (module) => (module.limit ? limitText(module) : ""), wraps: true },
+  { head: "BY A PERSON", text: (module) => (module.limit ? limitText(module.limit) : ""), wraps: true },
 ];
 
 /** Lists the modules of a Dispatcher, and which of them a person has paused or limited. */
@@ -29,15 +29,9 @@ export async function listModules(flags: TargetFlags & { readonly output: Output
 }
 
 /** The condition on messages, such as `subject=report.monthly`. */
-function whenText({ when }: ModuleShown): string {
+/** Says which messages it takes, by subject and properties; a dash stands for all. */
+export function whenText({ when }: Pick<ModuleShown, "when">): string {
   const { subject, properties = {} } = when ?? {};
   const parts = Object.entries({ ...(subject === undefined ? {} : { subject }), ...properties });
   return parts.map(([name, value]) => `${name}=${value}`).join(" ") || "-";
-}
-
-function limitText({ limit }: ModuleShown): string {
-  if (limit === undefined) return "-";
-  const until = limit.until === undefined ? "" : ` until ${timeText(limit.until)}`;
-  const why = limit.why === undefined ? "" : `: ${limit.why}`;
-  return `${limit.slots === 0 ? "paused" : "limited"} by ${limit.who}${until}${why}`;
 }

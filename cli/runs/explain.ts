@@ -3,6 +3,7 @@ import { attemptsHad, type ClosedStatus, runId } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
 import { CAUSES } from "../text/causes.ts";
+import { limitText } from "../text/limit-text.ts";
 import { plainJson } from "../text/plain-text.ts";
 import { print, printText } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
@@ -78,7 +79,7 @@ function* openSentences(explained: Open): Generator<string> {
     ...(facts.cancelled ? ["a person cancelled it"] : []),
   ];
   const next = decision.do === "leave" ? "leaves it as it is" : `does this: ${decision.do}`;
-  yield `What was seen: ${seen.join(", ")}. A tick that sees this ${next} (rule ${rule}, see docs/architecture.md).`;
+  yield `What was seen: ${seen.join(", ")}. A tick that sees this ${next} (rule ${rule}).`;
   if (unavailable !== undefined) yield `Not all could be seen: ${unavailable}`;
 }
 
@@ -86,6 +87,7 @@ function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Gener
   const until = wait.until === undefined ? "" : `, until ${timeText(wait.until)} (in ${lengthText(wait.until - now)})`;
   if (AT_WORK.has(wait.cause)) yield `${upper(CAUSES[wait.cause])}${until}. It waits for nothing else.`;
   else yield `It waits because ${CAUSES[wait.cause]} (${wait.cause})${until}.`;
+  if (wait.limit) yield `Its module is ${limitText(wait.limit)}.`;
   if (wait.ahead) yield `Ahead of it in its module's line: ${countText(wait.ahead)}.`;
   if (wait.estimate) yield estimateText(wait.estimate);
 }

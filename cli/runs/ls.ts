@@ -1,5 +1,4 @@
 import type { Operator } from "../../shared/operate/operator.ts";
-import { lastLines } from "../../shared/operate/views/last-lines.ts";
 import { asListed, type RunListed } from "../../shared/operate/views/listed.ts";
 import { isForClosed, isWanted, type RunsWanted } from "../../shared/operate/views/runs.ts";
 import { present } from "../../shared/plain-data.ts";
@@ -28,14 +27,14 @@ interface ListFlags extends TargetFlags, Omit<RunsWanted, "which"> {
 }
 
 /** A run, and what its Job wrote last if that was asked for. */
-type Row = RunListed & { readonly lastLine?: string };
+type Row = RunListed & { readonly lastLine?: string | undefined };
 
 /** Lists runs, and says on stderr how to see more of them. */
 export async function listRuns(flags: ListFlags): Promise<number> {
   return withOperator(flags, async (operator, target) => {
     const { runs, more } = await shown("reading the table", readRuns(operator, target, flags));
     if (runs.length === 0 && flags.module !== undefined) refuseUnknown(flags.module, target.deps.modules);
-    const rows = flags.lastLine ? await shown("reading the logs", withLastLines(target, runs)) : runs;
+    const rows = flags.lastLine ? await shown("reading the logs", withLastLines(operator, runs)) : runs;
     const none = flags.closed || isForClosed(flags) ? "no run of these was closed" : "no run of these is open";
     printList(rows, flags.output, { columns: columnsFor(rows, target.deps.clock.now()), name: ({ id }) => id, none });
     if (more !== undefined) note(plainText(more));
@@ -81,11 +80,8 @@ function endOf(run: object): number {
 }
 
 /** Adds the last line of each Job that runs. */
-async function withLastLines({ deps }: Target, runs: readonly RunListed[]): Promise<readonly Row[]> {
-  const lines = await lastLines(
-    deps,
-    runs.flatMap((run) => ("closedAt" in run || run.status !== "dispatched" ? [] : [run])),
-  );
+async function withLastLines(operator: Operator, runs: readonly RunListed[]): Promise<readonly Row[]> {
+  const lines = await operator.lastLines(runs.filter(({ status }) => status === "dispatched").map(({ id }) => id));
   return runs.map((run) => {
     const lastLine = lines.get(run.id);
     return lastLine === undefined ? run : { ...run, lastLine };

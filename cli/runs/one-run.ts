@@ -1,7 +1,7 @@
 import type { Operator } from "../../shared/operate/operator.ts";
 import type { RunsFound } from "../../shared/operate/views/find-runs.ts";
-import { nameOfRun } from "../../shared/run/dead-letter.ts";
-import { byAge, type RunKey, runId } from "../../shared/run/run.ts";
+import { meantOf } from "../../shared/run/dead-letter.ts";
+import { type RunKey, runId } from "../../shared/run/run.ts";
 import { Refusal } from "../refusal.ts";
 
 /** More ids in one line help nobody. */
@@ -19,11 +19,8 @@ export async function oneRun(operator: Operator, id: string): Promise<RunKey> {
 
 /** Takes the one run that was found by an id. Throws a Refusal that names some if it means several. */
 export function onlyOne(found: RunsFound, id: string): RunKey {
-  const [key, another] = found.keys;
-  if (key && !another) return key;
-  // Redrives of one message: the last one is meant.
-  if (key && found.keys.every((one) => nameOfRun(one) === nameOfRun(key)))
-    return found.keys.toSorted(byAge).at(-1) ?? key;
+  const meant = meantOf(found.keys);
+  if (meant) return meant;
   const newest = found.keys.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt).slice(0, MOST_NAMED);
   const count = `${found.isMore ? "More than " : ""}${found.keys.length}`;
   throw new Refusal(

@@ -1,6 +1,7 @@
 import type { Status } from "../../shared/operate/views/status.ts";
 import { doneAndFailed, paceOf } from "../../shared/run/recent-ends.ts";
 import { sourceName } from "../../shared/run/source.ts";
+import { limitText } from "../text/limit-text.ts";
 import { plainText } from "../text/plain-text.ts";
 import { styled } from "../text/style.ts";
 import { type Column, tableText, terminalLines } from "../text/table.ts";
@@ -104,11 +105,6 @@ export function isFileGone({
   fileMistakes,
 }: Pick<ModuleStatus, "module" | "source" | "slots" | "fileMistakes">): boolean {
   return slots === undefined && fileMistakes.length === 0 && source !== undefined && module !== "";
-}
-
-function limitText({ slots, who, why, until }: NonNullable<ModuleStatus["limit"]>): string {
-  const end = until === undefined ? "" : ` until ${timeText(until)}`;
-  return `${slots === 0 ? "paused" : "limited"} by ${who}${end}${why === undefined ? "" : ` (${why})`}`;
 }
 
 export function problemText(problem: Problem, now: number): string {

@@ -1,124 +1,36 @@
 import { z } from "zod";
 import { PLACES } from "../ports/run-table.ts";
-import { REASONS } from "../run/reasons.ts";
 import { LETTER_HINDRANCES } from "../run/redrive.ts";
 import { CLOSED_STATUSES, OPEN_STATUSES } from "../run/run.ts";
+import {
+  action,
+  actionsOn,
+  byCause,
+  byDeed,
+  byKind,
+  byPhase,
+  count,
+  counted,
+  counts,
+  length,
+  limit,
+  list,
+  moduleName,
+  named,
+  reason,
+  redrive,
+  redrivenAs,
+  run,
+  sought,
+  source,
+  spread,
+  time,
+} from "./answer-parts.ts";
 import { ROLES } from "./caller.ts";
 
 // What the API answers. The compiler holds each answer against the view that gives it, and a test holds what the routes
 // really answer against these. Where the rules of a room decide what is said (a decision, a finding), only the word that
 // tells the kind is described.
-
-/** The named schemas, which the OpenAPI document lists once each. */
-export const NAMED = z.registry<{ readonly id: string }>();
-
-function named<Schema extends z.ZodType>(id: string, schema: Schema): Schema {
-  NAMED.add(schema, { id });
-  return schema;
-}
-
-/** A list that nobody changes. */
-const list = <Item extends z.ZodType>(item: Item) => z.array(item).readonly();
-const time = z.number().describe("ms since 1970");
-const length = z.number().describe("ms");
-const count = z.int().min(0);
-const counts = z.record(z.string(), count.optional());
-
-const source = named(
-  "Source",
-  z.union([z.object({ queue: z.string() }), z.object({ topic: z.string(), subscription: z.string() })]),
-);
-const counted = z
-  .object({ count, isMore: z.boolean() })
-  .describe("isMore: there are so many or more, because no more are counted");
-const reason = z.enum(REASONS);
-const closedStatus = z.enum(CLOSED_STATUSES);
-/** Something whose other fields depend on the word that tells its kind. */
-const byKind = z.looseObject({ kind: z.string() });
-const byPhase = z.looseObject({ phase: z.string() });
-const byDeed = z.looseObject({ do: z.string() });
-const byCause = z.looseObject({ cause: z.string() });
-/** What was asked of one server, which may be away. */
-const sought = <Found extends z.ZodType>(found: Found) =>
-  z.union([z.object({ found: found.nullable() }), z.object({ unavailable: z.string() })]);
-const moduleName = z.string().describe("empty: no module takes the message");
-
-const limit = named(
-  "Limit",
-  z.object({
-    module: z.string(),
-    slots: count.describe("0: the module is paused"),
-    who: z.string(),
-    why: z.string().optional(),
-    since: time,
-    until: time.optional(),
-  }),
-);
-
-const attemptEnd = z.object({
-  reason,
-  kind: z.string(),
-  permanent: z.boolean(),
-  detail: z.string(),
-  exitCode: z.int().optional(),
-  startFault: z.string().optional(),
-});
-
-const runFields = z.object({
-  id: z.string().describe("such as thumbnails:42:1732400000000"),
-  source,
-  sequenceNumber: z.int(),
-  enqueuedAt: time,
-  status: z.enum([...OPEN_STATUSES, ...CLOSED_STATUSES]),
-  module: moduleName,
-  messageId: z.string(),
-  correlationId: z.string().optional(),
-  subject: z.string().optional(),
-  traceparent: z.string().optional(),
-  acceptedAt: time,
-  expiresAt: time.optional(),
-  attempt: z.int(),
-  failures: count,
-  interruptions: count,
-  bodyInBlob: z.boolean(),
-  notBefore: time,
-  dispatchedAt: time.optional(),
-  jobOverdueAt: time.optional(),
-  heldUpBy: z.string().optional(),
-  heldUpSince: time.optional(),
-  jobName: z.string().optional(),
-  jobUid: z.string().optional(),
-  endOrdered: attemptEnd.optional(),
-  verdict: z
-    .object({
-      outcome: closedStatus,
-      reason: reason.optional(),
-      description: z.string().optional(),
-      exitCode: z.int().optional(),
-      unbegun: z.boolean().optional(),
-    })
-    .optional(),
-  lastError: z.string().optional(),
-  logsUrl: z.string().optional(),
-  absentSince: time.optional(),
-  busyCount: count,
-  closedAt: time.optional().describe("only of a run that is over"),
-  wasHeld: z.boolean().optional(),
-});
-const run = named("Run", runFields);
-const action = z.object({
-  at: time,
-  who: z.string(),
-  why: z.string().optional(),
-  what: z.string(),
-  subject: z.string(),
-  facts: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
-});
-const actionsOn = list(action).describe("what persons did to it, the newest first");
-const redrivenAs = z
-  .object({ id: z.string(), redrive: count, status: z.enum([...CLOSED_STATUSES, "open"]) })
-  .optional()
-  .describe("as which run its dead letter was redriven last; missing if it was not");
 
 export const session = named(
   "Session",
@@ -132,13 +44,13 @@ export const session = named(
   }),
 );
 
-const spread = z.object({ count, medianMs: length, p95Ms: length });
 const moduleStatus = named(
   "ModuleStatus",
   z.object({
     module: moduleName,
     source: source.optional(),
     slots: count.optional(),
+    maxActive: count.optional().describe("slots by its file, whatever a person said"),
     fileMistakes: list(z.string()).describe("what is wrong with its file; the app goes on with an earlier form of it"),
     isOtherForm: z.boolean().describe("whether the replica that ticked last has read another form of its file"),
     limit: limit.optional(),
@@ -161,20 +73,6 @@ const moduleStatus = named(
       .describe("how long those took that were done or failed in the last hour"),
   }),
 );
-const redrive = z.looseObject({
-  source,
-  orderedAt: time,
-  who: z.string(),
-  why: z.string().optional(),
-  perSecond: z.int(),
-  most: z.int().optional(),
-  end: z.enum(["done", "aborted", "stopped"]).optional().describe("missing while it is at work"),
-  endedAt: time.optional(),
-  problem: z.string().optional(),
-  redriven: count,
-  left: counts,
-});
-
 export const status = named(
   "Status",
   z.object({
@@ -256,6 +154,8 @@ export const runShown = named(
   }),
 );
 
+export const lastLines = named("LastLines", z.object({ lines: z.record(z.string(), z.string()) }));
+
 export const content = named(
   "Content",
   sought(
@@ -319,6 +219,7 @@ export const explanation = named(
           cause: z.string(),
           until: time.optional(),
           ahead: counted.optional(),
+          limit: limit.optional(),
           estimate: z
             .object({
               ms: length.optional(),
@@ -490,41 +391,3 @@ export const actionsPage = named(
 );
 
 export const redrives = named("Redrives", z.object({ redrives: list(redrive) }));
-
-const command = z.string().describe("the command that does the same");
-const outcomes = list(
-  z.looseObject({ name: z.string(), kind: z.enum(["done", "would", "already", "refused"]) }),
-).describe("what became of each thing that was named");
-export const acted = named("Acted", z.object({ command, answers: outcomes }));
-export const redriven = named(
-  "Redriven",
-  z.object({
-    command,
-    plans: list(
-      z.object({
-        source,
-        letters: count.describe("how many can be redriven"),
-        left: counts.describe("how many can't, by what hinders them"),
-        inFront: count,
-        tooDeep: count,
-      }),
-    ),
-    answers: outcomes.describe("what became of each source; empty after a dry run"),
-  }),
-);
-export const purged = named(
-  "Purged",
-  z.object({
-    command,
-    before: time.describe("what failed by then is chosen; send it with the purge itself"),
-    plan: z
-      .object({
-        chosen: count,
-        onBus: count.optional(),
-        inFront: count.optional(),
-        tooDeep: count.optional(),
-      })
-      .describe("how many are chosen; the others only in a dry run"),
-    done: z.object({ removed: count, gone: count, left: count }).optional().describe("missing after a dry run"),
-  }),
-);

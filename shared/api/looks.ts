@@ -4,6 +4,7 @@ import { subjectOf } from "../operate/audit/subject.ts";
 import { jobYaml } from "../operate/views/job.ts";
 import { mapFound } from "../operate/views/sought.ts";
 import { present } from "../plain-data.ts";
+import { meantOf } from "../run/dead-letter.ts";
 import { REASONS } from "../run/reasons.ts";
 import { CLOSED_STATUSES, OPEN_STATUSES, type RunKey, runId } from "../run/run.ts";
 import * as answers from "./answers.ts";
@@ -28,6 +29,13 @@ const exitCode = z
   .regex(/^\d+$/, { error: "Give a whole number from 0 to 255." })
   .pipe(z.coerce.number<string>().int().max(255))
   .optional();
+/** The last lines of so many runs are read at once, because each takes two requests to the cluster. */
+const MOST_LINES = 100;
+const runIds = z
+  .string()
+  .max(MOST_LINES * MOST_ID)
+  .transform((ids) => ids.split(","))
+  .pipe(z.array(text.min(1)).max(MOST_LINES));
 const moduleFilter = z.string().max(63).describe("- for messages that no module took").optional();
 
 /** Everything that may be asked for, and that changes nothing. */
@@ -161,6 +169,15 @@ export const LOOKS: readonly Route[] = [
       const { run, ...log } = known(await operator.logs(key, query.attempt), key);
       return { ...log, isOpen: !("closedAt" in run) };
     },
+  }),
+  look({
+    path: "/last-lines",
+    name: "readLastLines",
+    says: "Gives the last line that each of these runs wrote, of those that are at work and wrote any.",
+    params: nothing,
+    query: z.strictObject({ runs: runIds.describe(`ids of runs, with commas between, at most ${MOST_LINES}`) }),
+    answer: answers.lastLines,
+    give: async ({ operator }, { query }) => ({ lines: Object.fromEntries(await operator.lastLines(query.runs)) }),
   }),
   look({
     path: "/failure-groups",
@@ -310,13 +327,13 @@ export const LOOKS: readonly Route[] = [
 /** Finds the one run that an id means. Throws a ProblemError if there is none, or several. */
 async function oneRun(operator: Room["operator"], id: string): Promise<RunKey> {
   const found = await operator.find(id);
-  const [key, another] = found?.keys ?? [];
-  if (!found || !key)
+  if (!found)
     throw new ProblemError(
       "not-found",
       "No run has this id, and no message of a run has it as its id or correlation id. Look for it in the list of runs.",
     );
-  if (!another) return key;
+  const meant = meantOf(found.keys);
+  if (meant) return meant;
   const runs = found.keys.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt).map(runId);
   throw new ProblemError("conflict", `Several runs have this ${found.by}. Give the id of one run.`, { runs });
 }

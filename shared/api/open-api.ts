@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { NAMED } from "./answers.ts";
+import { NAMED } from "./answer-parts.ts";
 import { problemSchema } from "./problem.ts";
 import type { Route } from "./route.ts";
 

@@ -39,6 +39,7 @@ import { type Explanation, explain } from "./views/explain.ts";
 import { type ExportedLetter, exportLetters } from "./views/export-letters.ts";
 import { findRuns, type RunsFound, type SearchPage, searchRuns } from "./views/find-runs.ts";
 import { type JobInCluster, showJob } from "./views/job.ts";
+import { lastLines } from "./views/last-lines.ts";
 import { type AttemptLog, followLogs, type LogPart, readLogs } from "./views/logs.ts";
 import { listModules, type ModuleShown } from "./views/modules.ts";
 import { type OtherLetterShown, type OtherLettersPage, otherLetter, otherLetters } from "./views/other-letters.ts";
@@ -76,6 +77,8 @@ export interface Operator {
   explain(key: RunKey): Promise<Explanation | "newer" | undefined>;
   /** Reads the log of a run's last attempt, or of the one that is named. Undefined and `newer` as with `show`. */
   logs(key: RunKey, attempt?: number): Promise<AttemptLog | "newer" | undefined>;
+  /** Reads the last line of each run that is at work, by the ids of the runs: see `last-lines.ts`. */
+  lastLines(runIds: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Follows the log of a run, attempt by attempt, until it is closed. */
   followLogs(key: RunKey, options: { readonly signal: AbortSignal }): AsyncIterable<LogPart>;
   /** Resolves to a run once it is closed. Undefined if there is none, or `signal` aborts; `newer` as with `show`. */
@@ -171,6 +174,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     job: (key) => showJob(deps, key),
     explain: (key) => explain(deps, key),
     logs: (key, attempt) => readLogs(deps, key, attempt),
+    lastLines: (runIds) => lastLines(deps, runIds),
     followLogs: (key, options) => followLogs(deps, key, options),
     wait: (key, options) => waitForRun(deps, key, options),
     modules: () => listModules(deps),

@@ -8,9 +8,14 @@ import { type Source, sourceName } from "../run/source.ts";
  * redrive: none, one, or two if a queue has the name of a topic's subscription.
  */
 export async function runsNamed(deps: Looking, id: string): Promise<RunKey[]> {
+  return keysNamed(await knownSources(deps), id);
+}
+
+/** Finds the same among these sources. */
+export function keysNamed(sources: readonly Source[], id: string): RunKey[] {
   const [, , number, enqueuedAt, redrive] = /^(.+):(\d{1,15}):(\d{1,15})(?::r(\d{1,9}))?$/i.exec(id) ?? [];
   if (number === undefined) return [];
-  const keys = (await knownSources(deps)).map((source): RunKey => {
+  const keys = sources.map((source): RunKey => {
     const original = { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
     return redrive === undefined ? original : { ...original, redrive: Number(redrive) };
   });

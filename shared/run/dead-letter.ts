@@ -4,7 +4,7 @@ import { type FailureGroup, failureGroup, lastWords } from "./failure-group.ts";
 import type { PeekedMessage } from "./message.ts";
 import type { Reason } from "./reasons.ts";
 
-import { attemptsHad, type ClosedRun, keyOf, originalId, type RunKey, type Verdict } from "./run.ts";
+import { attemptsHad, byAge, type ClosedRun, keyOf, originalId, type RunKey, type Verdict } from "./run.ts";
 import type { Source } from "./source.ts";
 
 /** What is noted of a run whose message was dead-lettered, so that people find it among others that failed alike. */
@@ -55,6 +55,13 @@ export function notedLetter(run: ClosedRun): NotedLetter | undefined {
  */
 export function nameOfRun(key: RunKey): string {
   return originalId(key).toLowerCase();
+}
+
+/** Takes the run that is meant by an id that all of these have: the last redrive, if they are of one message. */
+export function meantOf<Run extends RunKey>(runs: readonly Run[]): Run | undefined {
+  const [first] = runs;
+  const areOfOne = first && runs.every((run) => nameOfRun(run) === nameOfRun(first));
+  return areOfOne ? runs.toSorted(byAge).at(-1) : undefined;
 }
 
 /**

@@ -36,7 +36,7 @@ describe("a run that is explained", () => {
       "It waits because its module has no free slot (max-active).",
       "Ahead of it in its module's line: 1000 or more.",
       "Its turn comes in 2h or more, if its module goes on as it did since 1970-01-01T00:00:00Z: 12 runs closed.",
-      "What was seen: Job m-x-7-1 is absent, its message is deferred, its module has no free slot. A tick that sees this leaves it as it is (rule start, see docs/architecture.md).",
+      "What was seen: Job m-x-7-1 is absent, its message is deferred, its module has no free slot. A tick that sees this leaves it as it is (rule start).",
     ]);
   });
 

@@ -11,6 +11,7 @@ const aModule = (over: Partial<ModuleStatus> = {}): ModuleStatus => ({
   module: "thumbnail",
   source: { queue: "thumbnails" },
   slots: 20,
+  maxActive: 20,
   fileMistakes: [],
   isOtherForm: false,
   limit: undefined,

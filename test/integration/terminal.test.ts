@@ -165,7 +165,7 @@ describe("a person's word on a module", () => {
       /^pause plain in instance local-\w+ \(bus 127\.0\.0\.1:\d+, Jobs in namespace dispatcher-jobs\), as .+@.+$/,
     );
     expect((await inPipe(["modules", "ls"])).stdout).toMatch(
-      /^plain .* paused by .+@.+ until 20.*: the mail server is down$/m,
+      /^plain .* paused by .+@.+ until 20.* \(the mail server is down\)$/m,
     );
     expect(await inPipe(["modules", "limit", "plain", "3"])).toMatchObject({ code: 0 });
     expect((await inPipe(["modules", "ls"])).stdout).toMatch(/^plain +plain +- +3 /m);

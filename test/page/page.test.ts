@@ -159,6 +159,33 @@ describe("a view", () => {
     await expect.poll(() => rows.count(), { timeout: 10_000 }).toBe(100);
   });
 
+  it("says what runs at work wrote last", async () => {
+    const { page } = await open("runs?module=slow");
+    const lines = page.locator("[data-row]").getByText("begun", { exact: true });
+    await expect.poll(() => lines.count(), { timeout: 30_000 }).toBe(2);
+    expect(
+      await page
+        .locator("[data-row]")
+        .getByText(/^\s*at work for/)
+        .count(),
+    ).toBe(2);
+  });
+
+  it("of a run begins with the id of its message, and says each thing once", async () => {
+    const { page } = await open(await viewOfRun(stack, "--message-id", "good-1"));
+    const id = await runOf(stack, "--message-id", "good-1");
+    expect(await page.locator("h1").textContent()).toBe(`good-1${id}`);
+    expect(await page.title()).toBe(`${id} · Dispatcher`);
+    await page.getByRole("heading", { name: "How it ended" }).waitFor();
+    expect(await page.locator("dt").allTextContents()).not.toContain("Verdict");
+  });
+
+  it("of a module begins with its source, slots, attempts and time limit", async () => {
+    const { page } = await open("modules/slow");
+    const facts = await page.locator(".facts div").allTextContents();
+    expect(facts.slice(0, 3)).toEqual(["Sourceslow", "Takesevery message", "Slots2"]);
+  });
+
   it("stays where it is under the pointer if a row is selected", async () => {
     const { page } = await open("runs?module=slow");
     const box = page.locator("[data-row] input").first();
@@ -426,6 +453,8 @@ describe("an action", () => {
     // It fails once more.
     const letters = async () => (await stack.dispatcher("dead", "ls", "--module", "worse", "--output", "name")).trim();
     await expect.poll(async () => (await letters()).split("\n").length, { timeout: 30_000 }).toBe(4);
+    await page.getByRole("button", { name: "Close" }).click();
+    await group.getByText(/^1 redriven .* ago; some that lie here failed since\.$/).waitFor();
     const again = (await letters()).split("\n").find((id) => id.endsWith(":r1")) ?? "";
     const first = again.replace(/:r1$/, "");
     await page.goto(new URL(`/api/ui/runs/${encodeURIComponent(first)}`, page.url()).href);

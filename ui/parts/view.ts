@@ -7,20 +7,23 @@ import { Plain } from "./text.ts";
 
 interface ViewProps {
   readonly title: string;
+  /** Its own name, if the title is what a sender wrote. */
+  readonly under?: string | undefined;
   /** What stands beside the title. */
   readonly aside?: Children;
   readonly children: Children;
 }
 
-/** A view: its title is that of the window, too. */
-export function View({ title, aside, children }: ViewProps) {
+/** A view: its name is that of the window, too. */
+export function View({ title, under, aside, children }: ViewProps) {
+  const name = under ?? title;
   useEffect(() => {
-    document.title = `${title} · Dispatcher`;
-  }, [title]);
+    document.title = `${name} · Dispatcher`;
+  }, [name]);
   return html`
     <main id="main">
       <div class="head">
-        <h1 tabindex="-1"><${Plain} text=${title} /></h1>
+        <h1 tabindex="-1"><${Plain} text=${title} />${under && html`<span class="under mono"><${Plain} text=${under} /></span>`}</h1>
         ${aside && html`<div class="aside">${aside}</div>`}
       </div>
       ${children}

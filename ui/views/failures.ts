@@ -23,7 +23,8 @@ interface RedrivesFound {
 /** What failed alike, the largest group first, and what a person cancelled, which counts as no failure. */
 export function FailuresView() {
   const { data, again } = useData<RedrivesFound>("/redrives", 2_000);
-  const redrives = (data?.redrives ?? []).filter(isAtWork);
+  const known = data?.redrives ?? [];
+  const redrives = known.filter(isAtWork);
   // A redrive makes the groups smaller while a person looks on.
   const loaded = useData<Groups>("/failure-groups?limit=50", redrives.length > 0 ? 2_000 : 10_000);
   const done = () => {
@@ -33,7 +34,7 @@ export function FailuresView() {
   return html`
     <${View} title="Failures">
       <${Redrives} redrives=${redrives} again=${again} />
-      <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, redrives, done)} />
+      <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, known, done)} />
       <${CommandLine} command="dispatcher dead groups" />
     <//>
   `;
@@ -82,24 +83,35 @@ interface ListProps {
 }
 
 function List({ groups, redrives, again }: ListProps) {
-  const redriven = new Set(redrives.map(({ wanted }) => wanted.group));
   const most = Math.max(...groups.map(({ count }) => count));
   return html`
     <ol class="groups">
-      ${groups.map((group) => html`<${GroupOf} key=${group.id} group=${group} most=${most} isRedriven=${redriven.has(group.id)} again=${again} />`)}
+      ${groups.map((group) => html`<${GroupOf} key=${group.id} group=${group} most=${most} redrive=${redrives.find(({ wanted }) => wanted.group === group.id)} again=${again} />`)}
     </ol>
   `;
+}
+
+/** Says what became of a group since it was redriven. */
+function AfterRedrive({
+  redrive: { redriven, endedAt, orderedAt },
+  group: { firstAt, lastAt },
+}: {
+  readonly redrive: Redrive;
+  readonly group: Group;
+}) {
+  const since = firstAt >= orderedAt ? "all that lie here" : lastAt >= orderedAt ? "some that lie here" : "none";
+  return html`<p>${countText(redriven)} redriven <${Age} at=${endedAt} ago />; ${since} failed since.</p>`;
 }
 
 interface GroupProps {
   readonly group: Group;
   readonly most: number;
-  /** Whether a redrive of it is at work. */
-  readonly isRedriven: boolean;
+  /** The last redrive of it, if its source had no other one since. */
+  readonly redrive: Redrive | undefined;
   readonly again: () => void;
 }
 
-function GroupOf({ group, most, isRedriven, again }: GroupProps) {
+function GroupOf({ group, most, redrive: last, again }: GroupProps) {
   const { id, module, reason, exitCode, text, count, isMore, firstAt, lastAt, sample } = group;
   const words = text || sample.description || reason;
   const about = `${countText(count, isMore)} of ${module || "no module"}: ${words}`;
@@ -114,7 +126,7 @@ function GroupOf({ group, most, isRedriven, again }: GroupProps) {
       </p>
       <div class="what">
         <h2><${Link} to=${addressOf(["dead-letters"], { group: id, module: module || "-", reason })}><${Plain} text=${words} mono /><//></h2>
-        ${isRedriven && html`<${Chip} tone="wait">being redriven<//>`}
+        ${last && (isAtWork(last) ? html`<${Chip} tone="wait">being redriven<//>` : html`<${AfterRedrive} redrive=${last} group=${group} />`)}
         <p class="muted">
           <${Plain} text=${module || "no module"} /> · ${reason}${exitCode !== undefined && ` · exit code ${exitCode}`} · last
           ${" "}<${Age} at=${lastAt} ago /> · first <${Age} at=${firstAt} ago /> · for instance

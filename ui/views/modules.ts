@@ -1,3 +1,4 @@
+import { whenText } from "../../cli/modules/ls.ts";
 import { durationText } from "../../shared/duration.ts";
 import type { ModuleShown } from "../../shared/operate/views/modules.ts";
 import { slotsBy } from "../../shared/run/module-limit.ts";
@@ -8,6 +9,7 @@ import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { Chip } from "../parts/chip.ts";
 import { CommandLine } from "../parts/command.ts";
+import { type Fact, Facts } from "../parts/facts.ts";
 import { LimitFacts } from "../parts/limit.ts";
 import { type Column, Table } from "../parts/table.ts";
 import { Plain } from "../parts/text.ts";
@@ -91,8 +93,17 @@ const FORCE: Readonly<Record<string, string>> = {
 
 function ModuleParts({ module }: { readonly module: ModuleShown }) {
   const { limit: _, isOtherForm, ...file } = module;
+  const { maxAttempts, backoff } = module.retry;
+  const facts: readonly Fact[] = [
+    ["Source", sourceName(module.source)],
+    ["Takes", module.when ? whenText(module) : "every message"],
+    ["Slots", String(module.maxActive)],
+    ["Attempts", `${maxAttempts}, with ${durationText(backoff.firstMs)} to ${durationText(backoff.maxMs)} between`],
+    ["Time limit", durationText(module.maxRunningTimeMs)],
+  ];
   return html`
     ${module.limit && html`<p class="note wait"><${LimitOf} module=${module} /></p>`}
+    <${Facts} facts=${facts} />
     <figure class="log">
       <figcaption><span>As it was read from <${Plain} text=${module.file} mono />, with every default. ${FORCE[String(isOtherForm)]}</span></figcaption>
       <pre tabindex="0" role="group" aria-label="The module">${JSON.stringify(file, undefined, 2)}</pre>

@@ -32,8 +32,8 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work is what the last tick counted, of the slots that the module has. Done, failed and how long half of the Jobs
-      took are of the last hour. Failed are those that failed, were rejected or lost their message, and not those that a
+      At work is what the last tick counted, of the slots that the module has. Done, failed, how many of both there were
+      in a minute, and how long half of the Jobs took are of the last hour. Failed are those that failed, were rejected or lost their message, and not those that a
       person cancelled. The time below a line is how long it takes: at the pace of that hour, or sooner, if all slots are
       at work and Jobs take as long as they did.
     </p>
@@ -135,11 +135,12 @@ function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
 
 /** How many Jobs are at work, of how many slots. */
 function AtWork({ module }: { readonly module: ModuleStatus }) {
-  const { slots, atWork } = module;
+  const { slots, maxActive, atWork } = module;
   const working = atWorkOf(module);
   const share = slots ? Math.min(1, working / slots) : 0;
   return html`
     ${atWork ? countText(working) : "?"}${slots !== undefined && html`<span class="muted"> / ${countText(slots)}</span>`}
+    ${slots !== maxActive && maxActive !== undefined && html`<div class="under">by its file ${countText(maxActive)}</div>`}
     ${
       slots !== 0 &&
       html`<svg class="gauge" viewBox="0 0 100 4" preserveAspectRatio="none" aria-hidden="true">

@@ -7,6 +7,7 @@ import { redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { CommandLine } from "../parts/command.ts";
+import { type Fact, Facts } from "../parts/facts.ts";
 import { Pages } from "../parts/pages.ts";
 import { RunName } from "../parts/run-name.ts";
 import { type Column, Table } from "../parts/table.ts";
@@ -71,7 +72,7 @@ export function OtherLetterView({ id }: { readonly id: string }) {
 }
 
 function factsShown({ letter, onBus }: OtherLetterShown) {
-  const facts: readonly (readonly [name: string, value: string | undefined])[] = [
+  const facts: readonly Fact[] = [
     ["Reason", letter.reason],
     ["Description", letter.description],
     ["Message id", letter.messageId],
@@ -79,14 +80,12 @@ function factsShown({ letter, onBus }: OtherLetterShown) {
     ["Module", letter.module],
     ["Can run", canRunText(letter)],
     ["On the bus", `${onBus.state}, ${onBus.bodyBytes} bytes`],
+    ["Sent", html`<${Age} at=${letter.enqueuedAt} ago />`],
   ];
   return html`
     <section aria-labelledby="facts">
       <h2 id="facts">Facts</h2>
-      <dl class="facts">
-        ${facts.map(([name, value]) => value && html`<div><dt>${name}</dt><dd><${Plain} text=${value} /></dd></div>`)}
-        <div><dt>Sent</dt><dd><${Age} at=${letter.enqueuedAt} ago /></dd></div>
-      </dl>
+      <${Facts} facts=${facts} />
     </section>
   `;
 }

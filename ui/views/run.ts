@@ -1,6 +1,6 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { sentencesOf } from "../../cli/runs/explain.ts";
-import { handText, jobStateText } from "../../cli/runs/hand-words.ts";
+import { jobStateText } from "../../cli/runs/hand-words.ts";
 import { eventText, noEventsText, noJobText } from "../../cli/runs/job-words.ts";
 import { lastErrorText } from "../../cli/runs/last-error.ts";
 import { redrivenMark, redrivenText } from "../../cli/runs/redriven-text.ts";
@@ -14,10 +14,11 @@ import { isDeadLettered, isRedrivable, originalId, runId } from "../../shared/ru
 import { sourceName } from "../../shared/run/source.ts";
 import { addressOf, Link } from "../address.ts";
 import { cancel, redrive } from "../deeds.ts";
-import { type Children, html, valueIn } from "../html.ts";
+import { html, valueIn } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
 import { StatusChip } from "../parts/chip.ts";
 import { CommandLine } from "../parts/command.ts";
+import { type Fact, Facts } from "../parts/facts.ts";
 import { Plain, plainLines } from "../parts/text.ts";
 import { Ready, View } from "../parts/view.ts";
 import { useSession } from "../session.ts";
@@ -45,10 +46,13 @@ export function RunView({ id }: { readonly id: string }) {
     ${run && isRedrivable(run, redriven) && html`<${ActionButton} deed=${redrive({ runs: [run.id] })} onDone=${loaded.again} />`}
     ${redriven && redriven.status !== "withdrawn" && html`<${RunLink} id=${redriven.id} text=${upper(redrivenMark(redriven))} />`}
   `;
+  const name = run?.id ?? id;
+  // People know their messages.
+  const title = run?.messageId || name;
   return html`
-    <${View} title=${run?.id ?? id} aside=${aside}>
+    <${View} title=${title} under=${title === name ? undefined : name} aside=${aside}>
       <${Ready} loaded=${loaded} show=${(shown: Shown) => html`<${Parts} shown=${shown} path=${path} />`} />
-      <${CommandLine} command=${commandText(["runs", "show", run?.id ?? id])} />
+      <${CommandLine} command=${commandText(["runs", "show", name])} />
     <//>
   `;
 }
@@ -63,7 +67,7 @@ function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }
     <${Why} path=${path} isOpen=${isOpen} />
     <${Log} path=${path} attempts=${shown.attempt} isOpen=${isOpen} />
     <div class="two">
-      <${Facts} shown=${shown} />
+      <${Known} shown=${shown} />
       <${Timeline} times=${shown.times} isOpen=${isOpen} />
     </div>
     <${Happened} timeline=${shown.timeline} />
@@ -77,12 +81,12 @@ function Why({ path, isOpen }: { readonly path: string; readonly isOpen: boolean
   const loaded = useData<Explanation>(`${path}/explanation`, isOpen ? 4_000 : undefined);
   return html`
     <section aria-labelledby="why">
-      <h2 id="why">${isOpen ? "Why it is there" : "How it ended"}</h2>
+      <h2 id="why">${loaded.data?.kind === "closed" ? "How it ended" : "Why it is there"}</h2>
       <${Ready}
         loaded=${loaded}
         show=${(explanation: Explanation) => {
           const id = runId(explanation.run);
-          // The title names the run already.
+          // What stands above names the run already.
           const sentences = sentencesOf(explanation).map((text) =>
             text.startsWith(id) ? `It${text.slice(id.length)}` : text,
           );
@@ -93,25 +97,25 @@ function Why({ path, isOpen }: { readonly path: string; readonly isOpen: boolean
   `;
 }
 
-function Facts({ shown }: { readonly shown: Shown }) {
-  const { run, job, message, attempt, place, redriven, actions } = shown;
+function Known({ shown }: { readonly shown: Shown }) {
+  const { run, job, message, attempt, place, redriven } = shown;
   const found = "found" in job ? job.found : undefined;
   const isOver = place === "closed";
-  const facts: readonly (readonly [name: string, value: Children])[] = [
+  const facts: readonly Fact[] = [
     [
       "Module",
       run.module
         ? html`<${Link} to=${addressOf(["modules", run.module])}><${Plain} text=${run.module} /><//>`
         : "none takes it",
     ],
-    ["Source", html`<${Plain} text=${sourceName(run.source)} />`],
+    ["Source", sourceName(run.source)],
     ["Message id", html`<${Plain} text=${run.messageId || "–"} mono />`],
     [
       "Correlation id",
       run.correlationId &&
         html`<${Link} to=${addressOf(["search"], { id: run.correlationId })}><${Plain} text=${run.correlationId} mono /><//>`,
     ],
-    ["Subject", run.subject && html`<${Plain} text=${run.subject} />`],
+    ["Subject", run.subject],
     [
       "Attempt",
       attempt === 0
@@ -139,20 +143,12 @@ function Facts({ shown }: { readonly shown: Shown }) {
             ${containers.map(({ name: container, state, exitCode }) => html`<br /><${Plain} text=${container} />: ${state}${exitCode !== undefined && ` with code ${exitCode}`}`)}`,
         ] as const,
     ),
-    ...actions.map((action) => ["By hand", html`<${Plain} text=${handText(action)} />`] as const),
-    ["Last error", run.lastError && html`<${Plain} text=${lastErrorText(run)} />`],
-    [
-      "Verdict",
-      run.verdict &&
-        html`<${Plain} text=${[run.verdict.outcome, run.verdict.reason, run.verdict.description].filter(Boolean).join(": ")} />`,
-    ],
+    ["Last error", isOver && !isSaid(run) && lastErrorText(run)],
   ];
   return html`
     <section aria-labelledby="facts">
       <h2 id="facts">Facts</h2>
-      <dl class="facts">
-        ${facts.map(([name, value]) => value !== undefined && value !== "" && html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}
-      </dl>
+      <${Facts} facts=${facts} />
     </section>
   `;
 }
@@ -162,6 +158,11 @@ function contentPath({ run, message, redriven }: Shown): string | undefined {
   const id = encodeURIComponent(run.id);
   if ("found" in message && message.found) return `/runs/${id}/content`;
   return isRedrivable(run, redriven) ? `/dead-letters/${id}/content` : undefined;
+}
+
+/** Whether the last error is missing, or the verdict tells it, as the explanation says. */
+function isSaid({ lastError, verdict }: Shown["run"]): boolean {
+  return lastError === undefined || verdict?.description?.includes(lastError) === true;
 }
 
 function messageText(message: Shown["message"], status: Shown["run"]["status"]): string {

@@ -1,5 +1,6 @@
+import { useRef } from "preact/hooks";
 import type { RunsListed } from "../../cli/runs/for-all.ts";
-import { whyText } from "../../cli/runs/ls.ts";
+import { byEnd, whyText } from "../../cli/runs/ls.ts";
 import { statusWord } from "../../cli/text/status-words.ts";
 import type { RunListed } from "../../shared/operate/views/listed.ts";
 import { attemptsHad, CLOSED_STATUSES, isRedrivable, OPEN_STATUSES } from "../../shared/run/run.ts";
@@ -19,9 +20,10 @@ import { Nothing, Ready, View } from "../parts/view.ts";
 import { Age, now } from "../time.ts";
 import { useData, useModuleNames } from "../use-data.ts";
 
-type Row = RunListed;
+/** A run, and what its Job wrote last if it is at work. */
+type Row = RunListed & { readonly lastLine?: string | undefined };
 interface RunsPage {
-  readonly runs: readonly Row[];
+  readonly runs: readonly RunListed[];
   readonly scanned: number;
   readonly next?: string;
 }
@@ -54,6 +56,31 @@ const filtersFor = (which: "open" | "closed", modules: readonly string[]): reado
 /** So many runs of a list are selected at most: a redrive names each of them, and takes no more. */
 const MOST = { open: 10_000, closed: 1_000 } as const;
 
+type Lines = Readonly<Record<string, string>>;
+
+/** So many runs at work say what they wrote last, because each line takes two requests to the cluster. */
+const MOST_LINES = 20;
+
+/** What the first runs at work of a list wrote last, by their ids. */
+function useLastLines(runs: readonly RunListed[]): Lines {
+  const ids = runs
+    .filter(isAtWork)
+    .slice(0, MOST_LINES)
+    .map(({ id }) => id);
+  const { data } = useData<{ readonly lines: Lines }>(
+    ids.length === 0 ? undefined : withQuery("/last-lines", { runs: ids.join(",") }),
+    5_000,
+  );
+  // While others of them are asked for, what was answered last is better than nothing.
+  const last = useRef<Lines>({});
+  if (data) last.current = data.lines;
+  return last.current;
+}
+
+function isAtWork({ status, dispatchedAt }: RunListed): boolean {
+  return status === "dispatched" && dispatchedAt !== undefined;
+}
+
 /** Runs, open or over, page by page. */
 export function RunsView({ place }: { readonly place: Place }) {
   const { which: asked, status = "", from, ...query } = place.query;
@@ -65,6 +92,7 @@ export function RunsView({ place }: { readonly place: Place }) {
     from === undefined ? 4_000 : undefined,
   );
   const { runs = [], next } = loaded.data ?? {};
+  const lines = useLastLines(runs);
   const selection = useSelection(addressOf(place.steps, { ...place.query, from: undefined }), runs);
   const isMore = next !== undefined || from !== undefined;
   const read = async (after: string | undefined) => {
@@ -84,7 +112,7 @@ export function RunsView({ place }: { readonly place: Place }) {
     <${View} title="Runs" aside=${deed && html`<${ActionButton} deed=${deed} onDone=${done} />`}>
       <${Filters} place=${filtered} filters=${filtersFor(which, modules)} />
       <${SelectionBar} selection=${selection} shown=${runs} mayAll=${isMore} read=${read} most=${MOST[which]} />
-      <${Ready} loaded=${loaded} show=${(page: RunsPage) => shown(page, place, { which, selection })} />
+      <${Ready} loaded=${loaded} show=${(page: RunsPage) => shown(page, place, { which, selection, lines })} />
     <//>
   `;
 }
@@ -92,7 +120,7 @@ export function RunsView({ place }: { readonly place: Place }) {
 /** What may be done to the selected runs: open ones are cancelled, and failed ones run once more. */
 function deedFor(
   which: "open" | "closed",
-  { rows, isAll }: Selection<Row>,
+  { rows, isAll }: Selection<RunListed>,
   { status, ...filters }: Omit<RunsListed, "status"> & { readonly status: string },
 ): Deed | undefined {
   const known = [...OPEN_STATUSES, ...CLOSED_STATUSES].find((one) => one === status);
@@ -110,15 +138,18 @@ function whichFor(which: string | undefined, status: string, exitCode: string | 
 
 interface Listed {
   readonly which: "open" | "closed";
-  readonly selection: Selection<Row>;
+  readonly selection: Selection<RunListed>;
+  readonly lines: Lines;
 }
 
-function shown({ runs, scanned, next }: RunsPage, place: Place, { which, selection }: Listed) {
+function shown({ runs, scanned, next }: RunsPage, place: Place, { which, selection, lines }: Listed) {
+  const isWhole = next === undefined && place.query["from"] === undefined;
+  const rows: readonly Row[] = (isWhole ? byEnd(runs) : runs).map((run) => ({ ...run, lastLine: lines[run.id] }));
   return html`
     ${
       runs.length === 0
         ? html`<${Nothing}>${next === undefined ? "There are no such runs." : `None among the first ${scanned} rows.`}<//>`
-        : html`<${Table} caption="Runs" columns=${COLUMNS[which]} rows=${runs} name=${({ id }: Row) => id} selection=${selection} />`
+        : html`<${Table} caption="Runs" columns=${COLUMNS[which]} rows=${rows} name=${({ id }: Row) => id} selection=${selection} />`
     }
     <${Pages} place=${place} next=${next} name="from">
       <span class="hint">${runs.length} shown${scanned > runs.length && `, ${scanned} rows read`}</span>
@@ -128,9 +159,11 @@ function shown({ runs, scanned, next }: RunsPage, place: Place, { which, selecti
 
 function why(run: Row) {
   const text = whyText(run, now());
-  if (text !== "") return html`<${Plain} text=${text} />`;
-  const isAtWork = run.status === "dispatched" && run.dispatchedAt !== undefined;
-  return isAtWork ? html`at work for <${Age} at=${run.dispatchedAt} />` : html`<span class="none">–</span>`;
+  if (!isAtWork(run)) return text === "" ? html`<span class="none">–</span>` : html`<${Plain} text=${text} />`;
+  return html`
+    at work for <${Age} at=${run.dispatchedAt} />
+    ${text !== "" && html`<div class="under"><${Plain} text=${text} mono=${run.lastLine === text} /></div>`}
+  `;
 }
 
 const columnsWith = (time: Column<Row>): readonly Column<Row>[] => [

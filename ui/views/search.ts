@@ -1,5 +1,7 @@
 import { useEffect } from "preact/hooks";
 import type { RunFound, SearchPage } from "../../shared/operate/views/find-runs.ts";
+import { meantOf } from "../../shared/run/dead-letter.ts";
+import { byAge } from "../../shared/run/run.ts";
 import { addressOf, go, Link, type Place } from "../address.ts";
 import { withQuery } from "../api.ts";
 import { html } from "../html.ts";
@@ -11,12 +13,12 @@ import { Nothing, Ready, View } from "../parts/view.ts";
 import { Age } from "../time.ts";
 import { useData } from "../use-data.ts";
 
-/** The runs that an id may mean, page by page. If it is one, the page goes there. */
+/** The runs that an id may mean, page by page. If one is meant, the page goes there. */
 export function SearchView({ place }: { readonly place: Place }) {
   const { id = "", after } = place.query;
   const loaded = useData<SearchPage>(id === "" ? undefined : withQuery("/search", { id, after }));
-  const { runs = [] } = loaded.data ?? {};
-  const only = after === undefined && runs.length === 1 ? runs[0]?.id : undefined;
+  const { runs = [], next } = loaded.data ?? {};
+  const only = after === undefined && next === undefined ? meantOf(runs)?.id : undefined;
   useEffect(() => {
     if (only !== undefined) go(addressOf(["runs", only]), { isSame: true });
   }, [only]);
@@ -31,7 +33,7 @@ function shown({ by, runs, next }: SearchPage, place: Place) {
   if (runs.length === 0)
     return html`<${Nothing}>No run has this id, and no message of a run has it as its id or correlation id. Give the whole id. What an older release accepted is found by the run's own id alone.<//>`;
   const isWhole = next === undefined && place.query["after"] === undefined;
-  const rows = isWhole ? runs.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt) : runs;
+  const rows = isWhole ? runs.toSorted((a, b) => byAge(b, a)) : runs;
   return html`
     <p>${isWhole ? `${runs.length} runs have this ${by}.` : `Many runs have this ${by}. They come source by source, the oldest first.`}</p>
     <${Table} caption="Runs that were found" columns=${COLUMNS} rows=${rows} name=${({ id }: RunFound) => id} />

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { html } from "../html.ts";
+import { type Fact, Facts } from "../parts/facts.ts";
 import { Plain, plainLines } from "../parts/text.ts";
 import { Ready } from "../parts/view.ts";
 import { useSession } from "../session.ts";
@@ -43,14 +44,17 @@ function contentShown(content: Content) {
     return html`<p class="note bad">The bus can't be asked: <${Plain} text=${content.unavailable} /></p>`;
   if (content.found === null) return html`<p class="nothing">The message is not in its queue any more.</p>`;
   const { body, encoding, isCut, bodyBytes, contentType, properties } = content.found;
+  const facts: readonly Fact[] = [
+    ["Content type", contentType && html`<${Plain} text=${contentType} mono />`],
+    ...Object.entries(properties).map(
+      ([name, value]): Fact => [
+        name,
+        html`<${Plain} text=${typeof value === "string" ? value : JSON.stringify(value)} mono />`,
+      ],
+    ),
+  ];
   return html`
-    <dl class="facts">
-      ${contentType && html`<div><dt>Content type</dt><dd><${Plain} text=${contentType} mono /></dd></div>`}
-      ${Object.entries(properties).map(
-        ([name, value]) =>
-          html`<div><dt><${Plain} text=${name} mono /></dt><dd><${Plain} text=${typeof value === "string" ? value : JSON.stringify(value)} mono /></dd></div>`,
-      )}
-    </dl>
+    <${Facts} facts=${facts} />
     <figure class="log">
       <figcaption>Body, ${bodyBytes} bytes${encoding === "base64" && ", in base64"}${isCut && ", its beginning"}</figcaption>
       <pre tabindex="0" role="group" aria-label="Body">${plainLines(body)}</pre>

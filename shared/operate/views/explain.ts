@@ -9,7 +9,7 @@ import type { Action } from "../../run/action.ts";
 import { type Decision, type JobSeen, type LeaveCause, type MessageSeen, ruleOf, type Slot } from "../../run/decide.ts";
 import type { Spread } from "../../run/durations.ts";
 import { gateName } from "../../run/gate-state.ts";
-import { slotsBy } from "../../run/module-limit.ts";
+import { type ModuleLimit, slotsBy } from "../../run/module-limit.ts";
 import { endsOf, paceOf, tookLately } from "../../run/recent-ends.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { actionsOn } from "./actions.ts";
@@ -80,6 +80,8 @@ interface Wait {
   readonly until?: EpochMs;
   /** How many runs of its module are in front of it: in the line, or among what is held. */
   readonly ahead?: Count;
+  /** What a person said of the slots of its module, if it waits for one. */
+  readonly limit?: ModuleLimit;
   /** How long its turn will take, if it waits for a slot. */
   readonly estimate?: Estimate;
 }
@@ -203,11 +205,13 @@ async function waitOf(
   const { cause } = decision;
   const until = decision.until ?? (cause === "module-tripped" ? instance.trips.get(run.module)?.probeAt : undefined);
   const ahead = run.status === "waiting" ? await countAhead() : undefined;
+  const limit = cause === "paused" || cause === "max-active" ? instance.limits.get(run.module) : undefined;
   const estimate = cause === "max-active" && ahead ? estimateOf(deps, instance, run, ahead) : undefined;
   return {
     cause,
     ...(until === undefined ? {} : { until }),
     ...(ahead === undefined ? {} : { ahead }),
+    ...(limit === undefined ? {} : { limit }),
     ...(estimate === undefined ? {} : { estimate }),
   };
 }

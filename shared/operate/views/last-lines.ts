@@ -2,24 +2,32 @@ import pLimit from "p-limit";
 import type { LookDependencies } from "../../dependencies.ts";
 import { UnavailableError } from "../../errors.ts";
 import { lastLine, startedContainers } from "../../jobs/pod-containers.ts";
-import { type Run, runId } from "../../run/run.ts";
+import { knownSources } from "../../observe/open-runs.ts";
+import type { RunKey } from "../../run/run.ts";
+import { keysNamed } from "../run-named.ts";
 import { jobNameAt } from "./attempts.ts";
 
-/** So many pods are asked at once. */
+/** So many runs are looked at at once. */
 const CONCURRENCY = 8;
 /** A line that is longer is shown as its end. */
 const MOST_BYTES = 4_096;
 
 /**
- * Reads the last line that the Job of each of these runs wrote, by the id of the run. Those whose container has not
- * started, or has written nothing, are left out, and so are all that can't be asked. Costs two requests to the cluster
- * for each run.
+ * Reads the last line that the Job of each of these runs wrote, by the id of the run. Those that are not at work, whose
+ * container has not started, or has written nothing, are left out, and so are all that can't be asked. Costs the list of
+ * sources, and for each run one request to the table and two to the cluster.
  */
-export async function lastLines(deps: LookDependencies, runs: readonly Run[]): Promise<ReadonlyMap<string, string>> {
-  const lines = await pLimit(CONCURRENCY).map([...runs], async (run) => {
+export async function lastLines(
+  deps: LookDependencies,
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const sources = await knownSources(deps);
+  const lines = await pLimit(CONCURRENCY).map([...runIds], async (id) => {
+    const [key, another] = keysNamed(sources, id);
+    if (!key || another) return [];
     try {
-      const line = await lastLineOf(deps, jobNameAt(deps, run, run.attempt));
-      return line === undefined ? [] : [[runId(run), line] as const];
+      const line = await lastLineOf(deps, key);
+      return line === undefined ? [] : [[id, line] as const];
     } catch (error) {
       if (error instanceof UnavailableError) return [];
       throw error;
@@ -28,10 +36,13 @@ export async function lastLines(deps: LookDependencies, runs: readonly Run[]): P
   return new Map(lines.flat());
 }
 
-async function lastLineOf({ cluster }: LookDependencies, jobName: string): Promise<string | undefined> {
-  const pod = (await cluster.pods(jobName)).at(-1);
+async function lastLineOf(deps: LookDependencies, key: RunKey): Promise<string | undefined> {
+  const row = await deps.table.find(key);
+  if (row.kind !== "open" || row.stored.run.status !== "dispatched") return undefined;
+  const { run } = row.stored;
+  const pod = (await deps.cluster.pods(jobNameAt(deps, run, run.attempt))).at(-1);
   for (const container of pod ? startedContainers(pod).toReversed() : []) {
-    const log = await cluster.log(pod?.metadata?.name ?? "", container, MOST_BYTES);
+    const log = await deps.cluster.log(pod?.metadata?.name ?? "", container, MOST_BYTES);
     const line = log && lastLine(Buffer.from(log.buffer, log.byteOffset, log.byteLength).toString("utf8"));
     if (line !== undefined) return line;
   }

@@ -34,6 +34,8 @@ export interface ModuleStatus {
   readonly source: Source | undefined;
   /** The most Jobs at once, by its limit or else by its file. Undefined if the file is gone, or wrong. */
   readonly slots: number | undefined;
+  /** The same by its file alone. */
+  readonly maxActive: number | undefined;
   /**
    * What is wrong with its file, each with file, line and column. A running Dispatcher goes on with the form that it read
    * before. Empty if the file is right, or gone.
@@ -183,10 +185,12 @@ function moduleStatus(
   const { oldestAt: oldestAtWork, ...atWork } = working ?? NOTHING_AT_WORK;
   const times = [line?.firstAt, held?.firstAt, oldestAtWork, later?.oldestAt];
   const oldestAt = Math.min(...times.filter((time) => time !== undefined));
+  const maxActive = isOfSource ? module.maxActive : undefined;
   return {
     module: name,
     source,
-    slots: slotsBy(limit, isOfSource ? module.maxActive : undefined),
+    slots: slotsBy(limit, maxActive),
+    maxActive,
     fileMistakes,
     isOtherForm: module !== undefined && counts?.files !== undefined && counts.files[name] !== module.fileDigest,
     limit,

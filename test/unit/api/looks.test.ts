@@ -37,6 +37,7 @@ function addresses(made: { open: string; letter: string; other: string }): Recor
     showJob: `/runs/${run}/job`,
     explainRun: `/runs/${run}/explanation`,
     readLogs: `/runs/${run}/logs?attempt=1`,
+    readLastLines: `/last-lines?runs=${run},${dead}`,
     listFailureGroups: "/failure-groups?module=thumbnail",
     listDeadLetters: "/dead-letters?reason=JobFailed",
     showDeadLetter: `/dead-letters/${dead}`,

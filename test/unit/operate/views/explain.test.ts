@@ -1,5 +1,6 @@
 import { EventEmitter, once } from "node:events";
 import { describe, expect, it } from "vitest";
+import { sentencesOf } from "../../../../cli/runs/explain.ts";
 import { UnavailableError } from "../../../../shared/errors.ts";
 import { retryOf } from "../../../../shared/jobs/run-limits.ts";
 import { actionOf } from "../../../../shared/operate/by.ts";
@@ -208,9 +209,11 @@ describe("what a run waits for", () => {
   it("is a person who paused its module", async () => {
     const world = await full([aModule({ maxActive: 0 })]);
     const anAction = actionOf({ who: "ada" }, "pause", "thumbnail", T0);
-    const limit = { module: "thumbnail", slots: 0, who: "ada", since: T0 };
+    const limit = { module: "thumbnail", slots: 0, who: "ada", why: "a slow disk", since: T0 };
     await world.table.saveLimit(limit, undefined, anAction);
-    expect((await explained(world)).waitsFor?.cause).toBe("paused");
+    const said = await explained(world);
+    expect(said.waitsFor).toMatchObject({ cause: "paused", limit });
+    expect(sentencesOf({ kind: "open", ...said })).toContain("Its module is paused by ada (a slow disk).");
   });
 
   it("is its module's file if that is gone", async () => {

@@ -1,8 +1,36 @@
 import { describe, expect, it } from "vitest";
+import { UnavailableError } from "../../../../shared/errors.ts";
+import { lastLines } from "../../../../shared/operate/views/last-lines.ts";
 import { followLogs, newPart, readLogs } from "../../../../shared/operate/views/logs.ts";
 import { waitForRun } from "../../../../shared/operate/views/wait.ts";
+import { runId } from "../../../../shared/run/run.ts";
 import { aModule } from "../../../support/a-module.ts";
 import { makeWorld, RETRY, ticks, withRun } from "../../../support/world.ts";
+
+describe("the last lines of runs", () => {
+  it("are those of runs at work that wrote any, of the last container that did", async () => {
+    const world = makeWorld();
+    for (let sent = 0; sent < 3; sent += 1) await world.send();
+    const [talks = "", silent = "", ends = ""] = world.open().map(({ jobName }) => jobName);
+    for (const name of [talks, silent, ends]) world.cluster.run(name);
+    world.cluster.setLog(talks, "worker", "frame 1 of 9\nframe 2 of 9\n\n");
+    world.cluster.setLog(ends, "worker", "done\n");
+    const ids = world.open().map(runId);
+    world.cluster.succeed(ends);
+    await world.tick();
+    expect(await lastLines(world.deps, [...ids, "thumbnails:99:1", "no id"])).toEqual(
+      new Map([[ids[0], "frame 2 of 9"]]),
+    );
+  });
+
+  it("leave out what the cluster can't say just now", async () => {
+    const world = await withRun();
+    world.cluster.run(world.jobName());
+    world.cluster.setLog(world.jobName(), "worker", "frame 1 of 9\n");
+    const away = { ...world.deps.cluster, pods: () => Promise.reject(new UnavailableError("away")) };
+    expect(await lastLines({ ...world.deps, cluster: away }, [runId(world.run())])).toEqual(new Map());
+  });
+});
 
 describe("the log of a run", () => {
   it("comes from the pod while that is there, and from what was kept afterwards", async () => {

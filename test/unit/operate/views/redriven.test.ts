@@ -36,6 +36,12 @@ async function shownLines(world: World): Promise<string> {
 }
 
 describe("a run whose dead letter was redriven", () => {
+  it("is meant by no id of its message any more, but the redriven one is", async () => {
+    const world = await withRedriven("open");
+    const { said } = await apiOf(world).get(`/runs/${encodeURIComponent(first.messageId)}`);
+    expect(said).toMatchObject({ run: { id: runId(second) } });
+  });
+
   it.each([
     ["open", "is not over"],
     ["succeeded", "succeeded"],

@@ -234,9 +234,9 @@ describe("the status", () => {
     const anAction = actionOf({ who: "ada" }, "limit", "thumbnail", T0);
     const limit = { module: "thumbnail", slots: 7, who: "ada", why: "a slow disk", since: T0, until: T0 + 60_000 };
     await world.table.saveLimit(limit, undefined, anAction);
-    expect(await moduleOf(world)).toMatchObject({ slots: 7, limit });
+    expect(await moduleOf(world)).toMatchObject({ slots: 7, maxActive: 100, limit });
     world.clock.advance(60_000);
-    expect(await moduleOf(world)).toMatchObject({ slots: 100, limit: undefined });
+    expect(await moduleOf(world)).toMatchObject({ slots: 100, maxActive: 100, limit: undefined });
   });
 
   it("shows what is held at a gate", async () => {
