@@ -58,7 +58,7 @@ const withoutLanguages = {
 };
 
 /** The packages that the page has. What its files load besides is not for a browser, and the page must not use it. */
-const PACKAGES_OF_PAGE = /^(preact|htm|ms)(\/|$)/;
+const PACKAGES_OF_PAGE = /^(preact|htm)(\/|$)/;
 
 /**
  * Takes of the files of cli/ and shared/ only what the page uses, such as the words for an answer. What else these files

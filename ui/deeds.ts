@@ -1,25 +1,24 @@
 import { forAll, type RunsListed } from "../cli/runs/for-all.ts";
-import { parseDuration } from "../shared/duration.ts";
 import { FORCED_OUTCOMES } from "../shared/operate/forced-outcome.ts";
 import type { Deed } from "./parts/action.ts";
 import { countText } from "./parts/number.ts";
 import { cancelInRounds, purgeInRounds } from "./rounds.ts";
 
+/** How long a word of a person holds, in ms. */
 const HOW_LONG = {
   name: "for",
   label: "How long",
   choices: [
     ["", "until it is resumed"],
-    ["15m", "15 minutes"],
-    ["1h", "1 hour"],
-    ["4h", "4 hours"],
-    ["1d", "1 day"],
+    ["900000", "15 minutes"],
+    ["3600000", "1 hour"],
+    ["14400000", "4 hours"],
+    ["86400000", "1 day"],
   ],
 } as const;
 
-function forMs({ for: text = "" }: Readonly<Record<string, string>>): object {
-  const ms = text === "" ? undefined : parseDuration(text);
-  return ms === undefined ? {} : { forMs: ms };
+function forMs({ for: ms = "" }: Readonly<Record<string, string>>): object {
+  return ms === "" ? {} : { forMs: Number(ms) };
 }
 
 const ofModule = (module: string, verb: string) => `/modules/${encodeURIComponent(module)}/${verb}`;
