@@ -76,6 +76,17 @@ const usedPartOfCommand = {
   },
 };
 
+/** Leaves out the indentation of templates, which the page's elements don't have either. */
+const withoutIndentation = {
+  name: "without-indentation",
+  setup({ onLoad }) {
+    onLoad({ filter: /[/\\]ui[/\\][^.]*\.ts$/ }, async ({ path }) => ({
+      contents: (await readFile(path, "utf8")).replace(/\n +/g, "\n"),
+      loader: "ts",
+    }));
+  },
+};
+
 /**
  * Lists each file that the last build read and wrote, with its time and size, so that a later build can tell whether
  * anything has changed.
@@ -172,7 +183,12 @@ async function buildAll() {
 /** Bundles the page: its script and its stylesheet, and beside them what is taken as it is. */
 async function buildPage(options, entryPoints) {
   const { build } = await import("esbuild");
-  const page = await build({ ...options, ...forBrowsers, entryPoints, plugins: [usedPartOfCommand] });
+  const page = await build({
+    ...options,
+    ...forBrowsers,
+    entryPoints,
+    plugins: [usedPartOfCommand, withoutIndentation],
+  });
   const others = Object.values(page.metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
   if (others.length > 0) throw new Error(`the page uses what is not for a browser: ${others.join(", ")}`);
   return page;

@@ -49,7 +49,7 @@ export const resume = (module: string): Deed => ({
 /** Cancels runs. `listed`: they are all that match this, if a command can't name them one by one. */
 export const cancel = (runs: readonly string[], listed?: RunsListed): Deed => ({
   words: runs.length === 1 ? "Cancel the run" : `Cancel ${countText(runs.length)} runs`,
-  says: "A Job at work is ended, and the message dead-lettered.",
+  says: "The message is dead-lettered, and its Job ended before, if it is at work.",
   path: "/runs/cancel",
   body: () => ({ runs }),
   rounds: cancelInRounds(runs),
@@ -127,7 +127,7 @@ function wordsOf(verb: string, which: Letters): string {
 /** Has dead letters run once more. `listed`: they are those of all runs that match this. */
 export const redrive = (which: Letters, listed?: RunsListed): Deed => ({
   words: wordsOf("Redrive", which),
-  says: "Each message runs once more, in place. What fails again stays a dead letter.",
+  says: "Each of these messages runs once more, and no other. What fails again stays a dead letter.",
   path: "/dead-letters/redrive",
   ...("runs" in which ? {} : { fields: [HOW_MANY] }),
   body: ({ most }) => ({ ...which, ...(most ? { most: Number(most) } : {}) }),

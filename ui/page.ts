@@ -94,7 +94,7 @@ function Header({ session, view }: { readonly session: Session; readonly view: s
 function ViewAt({ place }: { readonly place: ReturnType<typeof usePlace> }) {
   const [view = "", name, letter] = place.steps;
   if (view === "") return html`<${NowView} />`;
-  if (view === "failures") return html`<${FailuresView} />`;
+  if (view === "failures") return html`<${FailuresView} place=${place} />`;
   if (view === "dead-letters" && name === "others")
     return letter === undefined
       ? html`<${OtherLettersView} place=${place} />`

@@ -7,6 +7,8 @@ import { hearTime } from "./time.ts";
 export interface Loaded<Data> {
   readonly data?: Data;
   readonly problem?: Problem;
+  /** Whether the answer is one of before, and a new one was asked for. */
+  readonly isOld?: boolean;
   /** Asks again at once. */
   readonly again: () => void;
 }
@@ -26,7 +28,7 @@ const MOST_KNOWN = 50;
  */
 export function useData<Data>(path: string | undefined, everyMs?: number): Loaded<Data> {
   const [round, setRound] = useState(0);
-  const [state, setState] = useState<{ readonly path?: string; readonly data?: Data; readonly problem?: Problem }>({});
+  const [state, setState] = useState<Omit<Loaded<Data>, "again"> & { readonly path?: string }>({});
 
   useEffect(() => {
     if (path === undefined) return undefined;
@@ -54,7 +56,7 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
       if (!document.hidden) void load();
     };
     const before = known.get(path);
-    if (before) setState({ path, data: dataOf(before) });
+    if (before) setState({ path, data: dataOf(before), isOld: true });
     void load();
     document.addEventListener("visibilitychange", wake);
     return () => {
@@ -67,8 +69,8 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
   const again = () => setRound((last) => last + 1);
   // What was asked for before is not shown for what is asked for now.
   if (state.path !== path) return { again };
-  const { data, problem } = state;
-  return { ...(data === undefined ? {} : { data }), ...(problem === undefined ? {} : { problem }), again };
+  const { path: _, ...loaded } = state;
+  return { ...loaded, again };
 }
 
 /** The names of the modules, to choose among. */

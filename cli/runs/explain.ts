@@ -45,9 +45,9 @@ export async function explainRun(
   });
 }
 
-/** The explanation in sentences, one a line. */
-export function sentencesOf(explanation: Explanation): string[] {
-  return explanation.kind === "closed" ? closedSentences(explanation) : [...openSentences(explanation)];
+/** The explanation in sentences, one a line. `isShort`: without what was seen to decide by. */
+export function sentencesOf(explanation: Explanation, { isShort = false } = {}): string[] {
+  return explanation.kind === "closed" ? closedSentences(explanation) : [...openSentences(explanation, isShort)];
 }
 
 function closedSentences({ run, redriven, actions }: Closed): string[] {
@@ -62,8 +62,8 @@ function closedSentences({ run, redriven, actions }: Closed): string[] {
   ];
 }
 
-function* openSentences(explained: Open): Generator<string> {
-  const { run, at, facts, rule, decision, keptBack, waitsFor, unavailable, actions, usually } = explained;
+function* openSentences(explained: Open, isShort: boolean): Generator<string> {
+  const { run, at, decision, keptBack, waitsFor, unavailable, actions, usually } = explained;
   const when = run.status === "waiting" || run.status === "held" ? "before" : "at";
   yield `${runId(run)} is ${statusWord(run.status)}, ${when} attempt ${run.attempt} of module ${run.module || "(none)"}.`;
   if (waitsFor) yield* waitSentences(waitsFor, at);
@@ -72,6 +72,12 @@ function* openSentences(explained: Open): Generator<string> {
   if (keptBack) yield keptBackText(keptBack);
   if (run.lastError !== undefined) yield `Its last error was: ${run.lastError}`;
   for (const action of actions) yield `By hand: ${handText(action)}`;
+  if (!isShort) yield seenText(explained);
+  if (unavailable !== undefined) yield `Not all could be seen: ${unavailable}`;
+}
+
+/** Says what was seen, and what a tick makes of it. */
+function seenText({ facts, rule, decision }: Open): string {
   const seen = [
     `Job ${facts.jobName} is ${facts.job.phase}`,
     ...(facts.message === undefined ? [] : [`its message is ${facts.message}`]),
@@ -79,8 +85,7 @@ function* openSentences(explained: Open): Generator<string> {
     ...(facts.cancelled ? ["a person cancelled it"] : []),
   ];
   const next = decision.do === "leave" ? "leaves it as it is" : `does this: ${decision.do}`;
-  yield `What was seen: ${seen.join(", ")}. A tick that sees this ${next} (rule ${rule}).`;
-  if (unavailable !== undefined) yield `Not all could be seen: ${unavailable}`;
+  return `What was seen: ${seen.join(", ")}. A tick that sees this ${next} (rule ${rule}).`;
 }
 
 function* waitSentences(wait: NonNullable<Open["waitsFor"]>, now: number): Generator<string> {
@@ -104,7 +109,7 @@ function upper(text: string): string {
 
 function estimateText({ ms, leastMs, isMore, closed, since }: Estimate): string {
   if (ms === undefined)
-    return "When its turn comes can't be said yet, because no run of its module has ended in the last hour.";
+    return "When its turn comes can't be said yet, because no Job of its module has ended in the last hour.";
   const least = leastMs === undefined ? "" : `${lengthText(leastMs)} to `;
   const length = isMore ? `${lengthText(leastMs ?? ms)} or more` : `about ${least}${lengthText(ms)}`;
   const sure = closed < FEW_ENDS ? ", too few to be sure: it may take half or twice as long" : "";

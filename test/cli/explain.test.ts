@@ -87,7 +87,7 @@ describe("a run that is explained", () => {
       }),
     );
     expect(said).toContain(
-      "When its turn comes can't be said yet, because no run of its module has ended in the last hour.",
+      "When its turn comes can't be said yet, because no Job of its module has ended in the last hour.",
     );
   });
 

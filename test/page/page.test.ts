@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import axe, { type AxeResults } from "axe-core";
 import type { Browser, BrowserContext, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { startBrowser } from "../../local/kit/browser.ts";
 import { ROOT } from "../support/run-program.ts";
 import { type AStack, HOSTILE_ID, otherOf, runOf, startAStack, viewOfRun, viewsOf } from "./a-stack.ts";
@@ -443,6 +444,19 @@ describe("an action", () => {
 
   it("redrives one letter of a group, and the run of it says so", async () => {
     const { page } = await open("failures");
+    const dead = z.array(z.object({ id: z.string(), messageId: z.string() }));
+    const letters = async () =>
+      dead.parse(JSON.parse(await stack.dispatcher("dead", "ls", "--module", "worse", "--output", "json")));
+    const search = async (messageId: string) => {
+      await page.keyboard.press("/");
+      await page.keyboard.type(messageId);
+      await page.keyboard.press("Enter");
+    };
+    for (const { id, messageId } of await letters()) {
+      await search(messageId);
+      await page.getByRole("heading", { name: id }).waitFor();
+    }
+    await page.getByRole("link", { name: "Failures" }).click();
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });
     await group.getByRole("button", { name: "Redrive the group" }).click();
     await page.getByLabel("How many").selectOption("1");
@@ -451,12 +465,15 @@ describe("an action", () => {
     await page.getByText("Done", { exact: true }).waitFor();
     await expect.poll(() => stack.dispatcher("dead", "redrives"), { timeout: 30_000 }).toMatch(/worse .* done +1 /);
     // It fails once more.
-    const letters = async () => (await stack.dispatcher("dead", "ls", "--module", "worse", "--output", "name")).trim();
-    await expect.poll(async () => (await letters()).split("\n").length, { timeout: 30_000 }).toBe(4);
+    await expect.poll(async () => (await letters()).length, { timeout: 30_000 }).toBe(4);
     await page.getByRole("button", { name: "Close" }).click();
     await group.getByText(/^1 redriven .* ago; some that lie here failed since\.$/).waitFor();
-    const again = (await letters()).split("\n").find((id) => id.endsWith(":r1")) ?? "";
-    const first = again.replace(/:r1$/, "");
+    await page.getByText(/^Redriven .* ago: 1 of worse\./).waitFor();
+    const again = (await letters()).find(({ id }) => id.endsWith(":r1"));
+    const first = again?.id.replace(/:r1$/, "") ?? "";
+    // The page knows an answer to this search from before the redrive.
+    await search(again?.messageId ?? "");
+    await page.getByRole("heading", { name: again?.id ?? "" }).waitFor();
     await page.goto(new URL(`/api/ui/runs/${encodeURIComponent(first)}`, page.url()).href);
     const toNewest = page.getByRole("link", { name: "Redriven (:r1), which failed" });
     await toNewest.waitFor();

@@ -1,7 +1,8 @@
 import type { FailureGroupShown, FailureGroups } from "../../shared/operate/views/dead-groups.ts";
 import { isAtWork, type Redrive } from "../../shared/run/redrive.ts";
 import { sourceName } from "../../shared/run/source.ts";
-import { addressOf, Link } from "../address.ts";
+import { addressOf, Link, type Place } from "../address.ts";
+import { withQuery } from "../api.ts";
 import { abortRedrive, purge, redrive } from "../deeds.ts";
 import { html } from "../html.ts";
 import { ActionButton } from "../parts/action.ts";
@@ -10,7 +11,7 @@ import { CommandLine } from "../parts/command.ts";
 import { countText } from "../parts/number.ts";
 import { Plain } from "../parts/text.ts";
 import { Nothing, Ready, View } from "../parts/view.ts";
-import { Age } from "../time.ts";
+import { Age, now } from "../time.ts";
 import { useData } from "../use-data.ts";
 
 type Group = FailureGroupShown & { readonly sample: { readonly id: string } };
@@ -21,29 +22,42 @@ interface RedrivesFound {
 }
 
 /** What failed alike, the largest group first, and what a person cancelled, which counts as no failure. */
-export function FailuresView() {
+export function FailuresView({ place }: { readonly place: Place }) {
+  const { module } = place.query;
   const { data, again } = useData<RedrivesFound>("/redrives", 2_000);
   const known = data?.redrives ?? [];
   const redrives = known.filter(isAtWork);
   // A redrive makes the groups smaller while a person looks on.
-  const loaded = useData<Groups>("/failure-groups?limit=50", redrives.length > 0 ? 2_000 : 10_000);
+  const loaded = useData<Groups>(
+    withQuery("/failure-groups", { module, limit: 50 }),
+    redrives.length > 0 ? 2_000 : 10_000,
+  );
   const done = () => {
     again();
     loaded.again();
   };
   return html`
-    <${View} title="Failures">
-      <${Redrives} redrives=${redrives} again=${again} />
+    <${View} title=${module ? `Failures of ${module === "-" ? "no module" : module}` : "Failures"}>
+      <${Redrives} redrives=${known} again=${again} />
       <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, known, done)} />
       <${CommandLine} command="dispatcher dead groups" />
     <//>
   `;
 }
 
-/** The redrives that are at work, each with how far it came. */
+/** A redrive that is over is told of for so long. */
+const TOLD_MS = 3_600_000;
+
+/** The redrives that are at work, each with how far it came, and those that were over lately. */
 function Redrives({ redrives, again }: { readonly redrives: readonly Redrive[]; readonly again: () => void }) {
-  return redrives.map(({ source, who, orderedAt, redriven, most }) => {
+  return redrives.map((redrive) => {
+    const { source, who, orderedAt, endedAt = 0, redriven, most } = redrive;
     const name = sourceName(source);
+    if (!isAtWork(redrive))
+      return (
+        now() < endedAt + TOLD_MS &&
+        html`<p class="note" key=${name}>Redriven <${Age} at=${endedAt} ago />: ${countText(redriven)} of <${Plain} text=${name} />. <${Link} to=${addressOf(["runs"], { source: name })}>Its open runs<//></p>`
+      );
     return html`<div class="note wait head" key=${name} role="status">
       <span>
         <${Plain} text=${name} /> is redriven: ${countText(redriven)}${most !== undefined && ` of ${countText(most)} at most`} so far, ordered by

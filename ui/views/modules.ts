@@ -1,5 +1,5 @@
 import { whenText } from "../../cli/modules/ls.ts";
-import { durationText } from "../../shared/duration.ts";
+import { lengthText } from "../../cli/text/times.ts";
 import type { ModuleShown } from "../../shared/operate/views/modules.ts";
 import { slotsBy } from "../../shared/run/module-limit.ts";
 import { sourceName } from "../../shared/run/source.ts";
@@ -44,7 +44,7 @@ const COLUMNS: readonly Column<ModuleShown>[] = [
   { head: "Source", show: ({ source }) => html`<${Plain} text=${sourceName(source)} />` },
   { head: "Slots", show: ({ maxActive, limit: by }) => slotsBy(by, maxActive), isNumber: true },
   { head: "Attempts", show: ({ retry }) => retry.maxAttempts, isNumber: true },
-  { head: "Time limit", show: ({ maxRunningTimeMs }) => durationText(maxRunningTimeMs), isNumber: true },
+  { head: "Time limit", show: ({ maxRunningTimeMs }) => lengthText(maxRunningTimeMs), isNumber: true },
   { head: "By a person", show: (module) => html`<${LimitOf} module=${module} />`, isWide: true },
 ];
 
@@ -94,18 +94,19 @@ const FORCE: Readonly<Record<string, string>> = {
 function ModuleParts({ module }: { readonly module: ModuleShown }) {
   const { limit: _, isOtherForm, ...file } = module;
   const { maxAttempts, backoff } = module.retry;
+  const between = maxAttempts > 1 && `, with ${lengthText(backoff.firstMs)} to ${lengthText(backoff.maxMs)} between`;
   const facts: readonly Fact[] = [
     ["Source", sourceName(module.source)],
     ["Takes", module.when ? whenText(module) : "every message"],
     ["Slots", String(module.maxActive)],
-    ["Attempts", `${maxAttempts}, with ${durationText(backoff.firstMs)} to ${durationText(backoff.maxMs)} between`],
-    ["Time limit", durationText(module.maxRunningTimeMs)],
+    ["Attempts", html`${maxAttempts}${between}`],
+    ["Time limit", lengthText(module.maxRunningTimeMs)],
   ];
   return html`
     ${module.limit && html`<p class="note wait"><${LimitOf} module=${module} /></p>`}
     <${Facts} facts=${facts} />
     <figure class="log">
-      <figcaption><span>As it was read from <${Plain} text=${module.file} mono />, with every default. ${FORCE[String(isOtherForm)]}</span></figcaption>
+      <figcaption><span>As it was read from <${Plain} text=${module.file} mono />, with every default, less than 10 s ago. ${FORCE[String(isOtherForm)]}</span></figcaption>
       <pre tabindex="0" role="group" aria-label="The module">${JSON.stringify(file, undefined, 2)}</pre>
     </figure>
   `;

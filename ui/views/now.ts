@@ -32,10 +32,9 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work is what the last tick counted, of the slots that the module has. Done, failed, how many of both there were
-      in a minute, and how long half of the Jobs took are of the last hour. Failed are those that failed, were rejected or lost their message, and not those that a
-      person cancelled. The time below a line is how long it takes: at the pace of that hour, or sooner, if all slots are
-      at work and Jobs take as long as they did.
+      At work: Jobs that the last tick counted, of the module's slots. In line: below it, how long until the last of them
+      begins. Done, Failed, Job takes and a minute are of the last hour. Failed leaves out what a person cancelled. Half
+      of the Jobs take no longer than Job takes says. A minute counts done and failed.
     </p>
   `;
 }
@@ -100,7 +99,7 @@ const COLUMNS: readonly Column<ModuleStatus>[] = [
     show: (module) =>
       failedOf(module) === 0
         ? number(0)
-        : html`<${Link} class="bad" to=${addressOf(["dead-letters"], { module: module.module || "-" })}>${number(failedOf(module))}<//>`,
+        : html`<${Link} class="bad" to=${addressOf(["failures"], { module: module.module || "-" })}>${number(failedOf(module))}<//>`,
     isNumber: true,
   },
   { head: "Job takes", show: (module) => html`<${JobTakes} module=${module} />`, isNumber: true },

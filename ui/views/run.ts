@@ -87,7 +87,7 @@ function Why({ path, isOpen }: { readonly path: string; readonly isOpen: boolean
         show=${(explanation: Explanation) => {
           const id = runId(explanation.run);
           // What stands above names the run already.
-          const sentences = sentencesOf(explanation).map((text) =>
+          const sentences = sentencesOf(explanation, { isShort: true }).map((text) =>
             text.startsWith(id) ? `It${text.slice(id.length)}` : text,
           );
           return html`<ul class="why">${sentences.map((text) => html`<li><${Plain} text=${text} /></li>`)}</ul>`;
@@ -201,6 +201,7 @@ function Timeline({ times, isOpen }: { readonly times: Shown["times"]; readonly 
     ...(isOpen && next && before !== undefined ? [{ kind: next[2], tookMs: Math.max(0, now() - before) }] : []),
   ];
   const wholeMs = Math.max(1, sumOf(spans));
+  const { workStartedAt, workEndedAt } = times;
   return html`
     <section aria-labelledby="times">
       <h2 id="times">Times</h2>
@@ -211,6 +212,13 @@ function Timeline({ times, isOpen }: { readonly times: Shown["times"]; readonly 
           return html`<rect class=${kind} x=${x} width=${(100 * tookMs) / wholeMs} height="8" />`;
         })}
       </svg>
+      ${
+        workStartedAt !== undefined &&
+        html`<p class="hint">
+          Waited ${tookText(workStartedAt - times.enqueuedAt)}, ${workEndedAt === undefined ? "works for" : "worked"}
+          ${" "}${tookText((workEndedAt ?? now()) - workStartedAt)}.
+        </p>`
+      }
       <ol class="steps">
         ${steps.map(
           ({ at, words, kind, tookMs }) => html`<li class=${kind}>

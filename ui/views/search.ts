@@ -18,7 +18,8 @@ export function SearchView({ place }: { readonly place: Place }) {
   const { id = "", after } = place.query;
   const loaded = useData<SearchPage>(id === "" ? undefined : withQuery("/search", { id, after }));
   const { runs = [], next } = loaded.data ?? {};
-  const only = after === undefined && next === undefined ? meantOf(runs)?.id : undefined;
+  // Since the answer before, a letter may have been redriven.
+  const only = loaded.isOld || after !== undefined || next !== undefined ? undefined : meantOf(runs)?.id;
   useEffect(() => {
     if (only !== undefined) go(addressOf(["runs", only]), { isSame: true });
   }, [only]);
