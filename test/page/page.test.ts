@@ -444,7 +444,7 @@ describe("an action", () => {
 
   it("redrives one letter of a group, and the run of it says so", async () => {
     const { page } = await open("failures");
-    const dead = z.array(z.object({ id: z.string(), messageId: z.string() }));
+    const dead = z.array(z.object({ run: z.string(), messageId: z.string() }));
     const letters = async () =>
       dead.parse(JSON.parse(await stack.dispatcher("dead", "ls", "--module", "worse", "--output", "json")));
     const search = async (messageId: string) => {
@@ -452,9 +452,9 @@ describe("an action", () => {
       await page.keyboard.type(messageId);
       await page.keyboard.press("Enter");
     };
-    for (const { id, messageId } of await letters()) {
+    for (const { run, messageId } of await letters()) {
       await search(messageId);
-      await page.getByRole("heading", { name: id }).waitFor();
+      await page.getByRole("heading", { name: run }).waitFor();
     }
     await page.getByRole("link", { name: "Failures" }).click();
     const group = page.locator("[data-row]", { hasText: "no space left on disk" });
@@ -469,11 +469,11 @@ describe("an action", () => {
     await page.getByRole("button", { name: "Close" }).click();
     await group.getByText(/^1 redriven .* ago; some that lie here failed since\.$/).waitFor();
     await page.getByText(/^Redriven .* ago: 1 of worse\./).waitFor();
-    const again = (await letters()).find(({ id }) => id.endsWith(":r1"));
-    const first = again?.id.replace(/:r1$/, "") ?? "";
+    const again = (await letters()).find(({ run }) => run.endsWith(":r1"));
+    const first = again?.run.replace(/:r1$/, "") ?? "";
     // The page knows an answer to this search from before the redrive.
     await search(again?.messageId ?? "");
-    await page.getByRole("heading", { name: again?.id ?? "" }).waitFor();
+    await page.getByRole("heading", { name: again?.run ?? "" }).waitFor();
     await page.goto(new URL(`/api/ui/runs/${encodeURIComponent(first)}`, page.url()).href);
     const toNewest = page.getByRole("link", { name: "Redriven (:r1), which failed" });
     await toNewest.waitFor();
