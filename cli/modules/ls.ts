@@ -28,8 +28,7 @@ export async function listModules(flags: TargetFlags & { readonly output: Output
   });
 }
 
-/** The condition on messages, such as `subject=report.monthly`. */
-/** Says which messages it takes, by subject and properties; a dash stands for all. */
+/** The condition on messages, such as `subject=report.monthly`. A dash stands for all of the source. */
 export function whenText({ when }: Pick<ModuleShown, "when">): string {
   const { subject, properties = {} } = when ?? {};
   const parts = Object.entries({ ...(subject === undefined ? {} : { subject }), ...properties });

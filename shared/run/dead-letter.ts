@@ -5,7 +5,7 @@ import type { PeekedMessage } from "./message.ts";
 import type { Reason } from "./reasons.ts";
 
 import { attemptsHad, byAge, type ClosedRun, keyOf, originalId, type RunKey, type Verdict } from "./run.ts";
-import type { Source } from "./source.ts";
+import { type Source, sourceKey } from "./source.ts";
 
 /** What is noted of a run whose message was dead-lettered, so that people find it among others that failed alike. */
 export interface NotedLetter extends RunKey {
@@ -57,10 +57,15 @@ export function nameOfRun(key: RunKey): string {
   return originalId(key).toLowerCase();
 }
 
-/** Takes the run that is meant by an id that all of these have: the last redrive, if they are of one message. */
+/**
+ * Takes the run that is meant by an id that all of these have: the last redrive, if they are of one message. Undefined if
+ * they are of several, such as one in a queue that has the name of a topic's subscription.
+ */
 export function meantOf<Run extends RunKey>(runs: readonly Run[]): Run | undefined {
   const [first] = runs;
-  const areOfOne = first && runs.every((run) => nameOfRun(run) === nameOfRun(first));
+  const isSame = (run: RunKey, other: RunKey) =>
+    nameOfRun(run) === nameOfRun(other) && sourceKey(run.source) === sourceKey(other.source);
+  const areOfOne = first && runs.every((run) => isSame(run, first));
   return areOfOne ? runs.toSorted(byAge).at(-1) : undefined;
 }
 

@@ -1,3 +1,4 @@
+import { commandText, flag } from "../../shared/api/command-text.ts";
 import type { FailureGroupShown, FailureGroups } from "../../shared/operate/views/dead-groups.ts";
 import { isAtWork, type Redrive } from "../../shared/run/redrive.ts";
 import { sourceName } from "../../shared/run/source.ts";
@@ -40,7 +41,7 @@ export function FailuresView({ place }: { readonly place: Place }) {
     <${View} title=${module ? `Failures of ${module === "-" ? "no module" : module}` : "Failures"}>
       <${Redrives} redrives=${known} again=${again} />
       <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, known, done)} />
-      <${CommandLine} command="dispatcher dead groups" />
+      <${CommandLine} command=${commandText(["dead", "groups", ...flag("module", module)])} />
     <//>
   `;
 }

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { rejected } from "../../../shared/run/change-run.ts";
-import { notedLetter } from "../../../shared/run/dead-letter.ts";
+import { meantOf, notedLetter } from "../../../shared/run/dead-letter.ts";
 import { describeEnd, detailOf } from "../../../shared/run/describe-end.ts";
 import { failureGroup, lastWords } from "../../../shared/run/failure-group.ts";
 import type { AttemptEnd } from "../../../shared/run/run.ts";
@@ -94,6 +94,25 @@ describe("the group of a failure", () => {
       groupOf(text);
       expect(performance.now() - before).toBeLessThan(2_000);
     }
+  });
+});
+
+describe("the run that an id means", () => {
+  const first = aRun({ sequenceNumber: 3 });
+
+  it("is the only one, or the last redrive of one message, however its source is spelled", () => {
+    const again = { ...first, redrive: 1, source: { queue: "Thumbnails" } };
+    const last = { ...first, redrive: 2 };
+    expect(meantOf([first])).toBe(first);
+    expect(meantOf([last, first, again])).toBe(last);
+  });
+
+  it("is none of several messages, such as those of a queue that has the name of a topic's subscription", () => {
+    expect(meantOf([])).toBeUndefined();
+    expect(meantOf([first, aRun({ sequenceNumber: 4 })])).toBeUndefined();
+    const queue = aRun({ source: { queue: "images/small" } });
+    const subscription = { ...queue, source: { topic: "images", subscription: "small" } };
+    expect(meantOf([queue, subscription])).toBeUndefined();
   });
 });
 
