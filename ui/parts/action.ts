@@ -86,11 +86,14 @@ export function ActionPlace({ children }: { readonly children: Children }) {
   `;
 }
 
-/** A button that opens an action. That says what would be done, and does it once a person says so. */
-export function ActionButton({ deed, onDone }: Opened) {
+/**
+ * A button that opens an action. That says what would be done, and does it once a person says so. `words`: if what stands
+ * beside the button says the rest.
+ */
+export function ActionButton({ deed, onDone, words = deed.words }: Opened & { readonly words?: string }) {
   const open = useContext(Opening);
   const opened = { deed, ...(onDone ? { onDone } : {}) };
-  return html`<button type="button" data-deed class=${deed.isBad ? "bad" : ""} onClick=${() => open(opened)}>${deed.words} …</button>`;
+  return html`<button type="button" data-deed class=${deed.isBad ? "bad" : ""} onClick=${() => open(opened)}>${words} …</button>`;
 }
 
 interface DialogProps extends Opened {

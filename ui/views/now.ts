@@ -3,7 +3,9 @@ import { lengthText, perMinuteText, tookText } from "../../cli/text/times.ts";
 import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts";
 import { doneAndFailed, paceOf } from "../../shared/run/recent-ends.ts";
 import { addressOf, Link } from "../address.ts";
+import { pause, resume } from "../deeds.ts";
 import { html } from "../html.ts";
+import { ActionButton } from "../parts/action.ts";
 import { Chip } from "../parts/chip.ts";
 import { LimitFacts } from "../parts/limit.ts";
 import { countText } from "../parts/number.ts";
@@ -93,17 +95,19 @@ const COLUMNS: readonly Column<ModuleStatus>[] = [
   { head: "Later", show: ({ module, later }) => count(module, later, "waiting"), isNumber: true },
   { head: "Held", show: ({ module, held }) => count(module, held, "held"), isNumber: true },
   { head: "Oldest", show: ({ oldestAt }) => html`<${Age} at=${oldestAt} />`, isNumber: true, isTime: true },
-  { head: "Done", show: (module) => number(doneOf(module)), isNumber: true },
+  {
+    head: "Done",
+    show: (module) => ended(doneOf(module), addressOf(["runs"], { which: "closed", module: module.module })),
+    isNumber: true,
+  },
   {
     head: "Failed",
-    show: (module) =>
-      failedOf(module) === 0
-        ? number(0)
-        : html`<${Link} class="bad" to=${addressOf(["failures"], { module: module.module || "-" })}>${number(failedOf(module))}<//>`,
+    show: (module) => ended(failedOf(module), addressOf(["failures"], { module: module.module || "-" }), "bad"),
     isNumber: true,
   },
   { head: "Job takes", show: (module) => html`<${JobTakes} module=${module} />`, isNumber: true },
   { head: "Last hour", show: (module) => html`<${LastHour} module=${module} />`, isNumber: true },
+  { head: "By hand", show: (module) => html`<${ByHand} module=${module} />`, isNumber: true },
 ];
 
 function nameOf({ module, source }: ModuleStatus): string {
@@ -184,6 +188,14 @@ function LastHour({ module: { ends, lately } }: { readonly module: ModuleStatus 
   `;
 }
 
+/** Pauses a module, or lifts what a person said of it. */
+function ByHand({ module: { module, limit } }: { readonly module: ModuleStatus }) {
+  if (module === "") return null;
+  return limit
+    ? html`<${ActionButton} deed=${resume(module)} words="Resume" />`
+    : html`<${ActionButton} deed=${pause(module)} words="Pause" />`;
+}
+
 function count(
   module: string,
   { count: many, isMore }: { readonly count: number; readonly isMore: boolean },
@@ -193,8 +205,10 @@ function count(
   return html`<${Link} to=${addressOf(["runs"], { module, status })}>${countText(many, isMore)}<//>`;
 }
 
-function number(value: number) {
-  return value === 0 ? html`<span class="none">0</span>` : countText(value);
+/** How many ended, with the way to them. */
+function ended(many: number, to: string, tone?: string) {
+  if (many === 0) return html`<span class="none">0</span>`;
+  return html`<${Link} class=${tone} to=${to}>${countText(many)}<//>`;
 }
 
 function atWorkOf({ atWork }: ModuleStatus): number {
