@@ -48,8 +48,8 @@ export const IDENTITY_TWINS: readonly Twin[] = [
       // The first message is gone for good, and its row has to say so.
       forgives: ({ about }, records) => isAbout("retry-1", about, records),
     },
-    finds: ["open"],
-    shows: "the old run waits for ever, and so does the new message",
+    finds: ["doubled", "open"],
+    shows: "the old run takes the new message for its own, whose work is then done twice, or waits for ever",
   },
   {
     name: "enqueued-time-on-receive",
