@@ -57,15 +57,18 @@ export function nameOfRun(key: RunKey): string {
   return originalId(key).toLowerCase();
 }
 
+/** Whether two runs are of one message. */
+function isOfMessage(run: RunKey, other: RunKey): boolean {
+  return nameOfRun(run) === nameOfRun(other) && sourceKey(run.source) === sourceKey(other.source);
+}
+
 /**
  * Takes the run that is meant by an id that all of these have: the last redrive, if they are of one message. Undefined if
  * they are of several, such as one in a queue that has the name of a topic's subscription.
  */
 export function meantOf<Run extends RunKey>(runs: readonly Run[]): Run | undefined {
   const [first] = runs;
-  const isSame = (run: RunKey, other: RunKey) =>
-    nameOfRun(run) === nameOfRun(other) && sourceKey(run.source) === sourceKey(other.source);
-  const areOfOne = first && runs.every((run) => isSame(run, first));
+  const areOfOne = first && runs.every((run) => isOfMessage(run, first));
   return areOfOne ? runs.toSorted(byAge).at(-1) : undefined;
 }
 
