@@ -87,13 +87,14 @@ export function ActionPlace({ children }: { readonly children: Children }) {
 }
 
 /**
- * A button that opens an action. That says what would be done, and does it once a person says so. `words`: if what stands
- * beside the button says the rest.
+ * A button that opens an action. That says what would be done, and does it once a person says so. `small`: the words of
+ * a small button, if what stands beside it says the rest.
  */
-export function ActionButton({ deed, onDone, words = deed.words }: Opened & { readonly words?: string }) {
+export function ActionButton({ deed, onDone, small }: Opened & { readonly small?: string }) {
   const open = useContext(Opening);
   const opened = { deed, ...(onDone ? { onDone } : {}) };
-  return html`<button type="button" data-deed class=${deed.isBad ? "bad" : ""} onClick=${() => open(opened)}>${words} …</button>`;
+  const kind = `${deed.isBad ? "bad" : ""} ${small ? "small" : ""}`.trim();
+  return html`<button type="button" data-deed class=${kind} aria-label=${small && `${deed.words} …`} onClick=${() => open(opened)}>${small ?? deed.words} …</button>`;
 }
 
 interface DialogProps extends Opened {

@@ -107,14 +107,13 @@ const COLUMNS: readonly Column<ModuleStatus>[] = [
   },
   { head: "Job takes", show: (module) => html`<${JobTakes} module=${module} />`, isNumber: true },
   { head: "Last hour", show: (module) => html`<${LastHour} module=${module} />`, isNumber: true },
-  { head: "By hand", show: (module) => html`<${ByHand} module=${module} />`, isNumber: true },
 ];
 
 function nameOf({ module, source }: ModuleStatus): string {
   return `${module} ${JSON.stringify(source ?? "")}`;
 }
 
-/** The module, what a person or the Dispatcher decided about it, and why its runs wait. */
+/** The module, what a person or the Dispatcher decided about it, why its runs wait, and what a person does then. */
 function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
   const { module, limit, trip, gate, later, atWork, slots, fileMistakes, isOtherForm } = status;
   const causes = [...Object.entries(later.causes), ...Object.entries(atWork?.heldUpBy ?? {})];
@@ -131,6 +130,7 @@ function ModuleName({ module: status }: { readonly module: ModuleStatus }) {
       ${isOtherForm && html`<${Chip} tone="wait">another form in force<//>`}
       ${isFileGone(status) && html`<${Chip} tone="bad">file is gone<//>`}
       ${causes.map(([cause, many]) => html`<${Chip} tone="wait">${cause} ${many}<//>`)}
+      ${module !== "" && html`<${ActionButton} deed=${limit ? resume(module) : pause(module)} small=${limit ? "Resume" : "Pause"} />`}
     </span>
     ${limit && html`<div class="under"><${LimitFacts} limit=${limit} /></div>`}
   `;
@@ -186,14 +186,6 @@ function LastHour({ module: { ends, lately } }: { readonly module: ModuleStatus 
     <${Sparkline} lately=${lately} />
     ${eachMs !== undefined && html`<div class="under">${perMinuteText(eachMs, countText)} a minute</div>`}
   `;
-}
-
-/** Pauses a module, or lifts what a person said of it. */
-function ByHand({ module: { module, limit } }: { readonly module: ModuleStatus }) {
-  if (module === "") return null;
-  return limit
-    ? html`<${ActionButton} deed=${resume(module)} words="Resume" />`
-    : html`<${ActionButton} deed=${pause(module)} words="Pause" />`;
 }
 
 function count(
