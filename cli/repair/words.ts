@@ -48,7 +48,7 @@ function doneText(answer: Answer & { kind: "done" | "would" }): string {
     case "mended":
       return MENDED[answer.what];
     case "limited":
-      return `within 10 s, ${limitText(answer)}`;
+      return `within 10 s, ${startsText(answer)}`;
     case "resumed":
       return "what waited starts within 10 s, the message enqueued first at the front";
     case "ordered a redrive":
@@ -74,7 +74,7 @@ const MENDED: Readonly<Record<SafeFinding["kind"], string>> = {
 };
 
 /** Says what a limit lets start, and until when. */
-function limitText({ slots, until }: Pick<ModuleLimit, "slots" | "until">): string {
+function startsText({ slots, until }: Pick<ModuleLimit, "slots" | "until">): string {
   const what = slots === 0 ? "nothing of it starts" : `at most ${slots} of its Jobs are at work at once`;
   return until === undefined ? `${what}, until it is resumed` : `${what}, until ${timeText(until)}`;
 }
@@ -100,7 +100,7 @@ function alreadyText(answer: Answer & { kind: "already" }): string {
     case "not shut":
       return "no gate of this name is shut, so nothing is held there";
     case "limited":
-      return `${limitText(answer)} already: ${answer.who} said so at ${timeText(answer.since)}`;
+      return `${startsText(answer)} already: ${answer.who} said so at ${timeText(answer.since)}`;
     case "not limited":
       return "no person has paused or limited it";
     case "not redriven":

@@ -120,8 +120,7 @@ export const BUS_TWINS: readonly Twin[] = [
     removal: [{ guard: "source-held", put: "" }],
     without: [NO_SWEEP],
     scenario: {
-      story:
-        "when attempt 1 of twelve runs has failed, another namespace answers for a while, and it has none of their messages",
+      story: "after attempt 1 of twelve runs, another namespace answers for a while, and it has none of their messages",
       replicas: 1,
       async play({ script, send, until }) {
         const idle = await script.catch("list the jobs", "before");

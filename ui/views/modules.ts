@@ -106,7 +106,7 @@ function ModuleParts({ module }: { readonly module: ModuleShown }) {
     ${module.limit && html`<p class="note wait"><${LimitOf} module=${module} /></p>`}
     <${Facts} facts=${facts} />
     <figure class="log">
-      <figcaption><span>As it was read from <${Plain} text=${module.file} mono />, with every default, less than 10 s ago. ${FORCE[String(isOtherForm)]}</span></figcaption>
+      <figcaption><span>As it was read from <${Plain} text=${module.file} mono />, with every default. ${FORCE[String(isOtherForm)]}</span></figcaption>
       <pre tabindex="0" role="group" aria-label="The module">${JSON.stringify(file, undefined, 2)}</pre>
     </figure>
   `;
