@@ -14,24 +14,25 @@ const LATE_UPDATE: Scenario = {
 };
 
 /**
- * Tells the replica that has put a run into `waiting` twice that the message is gone, and freezes it before it closes
- * the run.
+ * One replica freezes before it creates the Job of a run, and the other one finds neither Job nor message. It freezes
+ * before it closes the run, and wakes when the first one has created the Job after all and its row says so.
  */
-async function closeAsLost({ script, send, until, freeze }: Scene): Promise<void> {
-  const waiting = script.catch("update a run to waiting", "after");
-  await send("retry");
-  const caught = await waiting;
-  const { replica } = caught;
-  const wakeOther = freeze(1 - replica);
+async function closeAsLost({ script, send, until }: Scene): Promise<void> {
+  const creating = script.catch("create a job", "before", { freeze: true });
+  await send("one at a time");
+  const creator = await creating;
+  const replica = 1 - creator.replica;
   script.answer("peek at a message", 204, { replica, times: 100 });
   script.answer("receive a deferred message", 404, { replica, times: 100 });
-  const closing = script.catch("close a run", "before", { replica, freeze: true });
-  caught.goOn();
-  const closer = await closing;
+  const closer = await script.catch("close a run", "before", { replica, freeze: true });
   script.stopAnswering();
-  wakeOther();
-  await until("attempt 2 starts", (records) => starts(records, 2) === 1);
+  const recording = script.catch("update a run to dispatched", "after", { replica: creator.replica });
+  creator.goOn();
+  const recorded = await recording;
   closer.goOn();
+  // Until the other replica has tried to close the run, this one must not write the row again.
+  await until("the late close reaches the table", () => script.carriedOut("close a run") > 0);
+  recorded.goOn();
 }
 
 /** The guards of a run's rows, and of the order in which they are written. */
@@ -85,11 +86,12 @@ export const ROW_TWINS: readonly Twin[] = [
     ],
     scenario: {
       story:
-        "a replica that twice does not find the message freezes before it closes the run, and wakes when another replica has found the message and started its next attempt",
+        "a replica that finds neither Job nor message of a run freezes before it closes the run, and wakes when the replica that was about to create the Job has created it",
       play: closeAsLost,
     },
-    finds: ["lost", "doubled"],
-    shows: "the run is closed while its Job is at work, and the work is done twice",
+    // The lost run is taken up again, because its message is there.
+    finds: ["wrong", "doubled", "lost"],
+    shows: "the run is closed as lost while its Job is at work, taken up again, and its work is done twice",
   },
   {
     name: "verdict-first",
