@@ -107,13 +107,23 @@ function upper(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function estimateText({ ms, leastMs, isMore, closed, since }: Estimate): string {
+function estimateText({ ms, leastMs, isMore, closed, since, jobs }: Estimate): string {
   if (ms === undefined)
     return "When its turn comes can't be said yet, because no Job of its module has ended in the last hour.";
-  const least = leastMs === undefined ? "" : `${lengthText(leastMs)} to `;
-  const length = isMore ? `${lengthText(leastMs ?? ms)} or more` : `about ${least}${lengthText(ms)}`;
   const sure = closed < FEW_ENDS ? ", too few to be sure: it may take half or twice as long" : "";
-  return `Its turn comes in ${length}, if its module goes on as it did since ${timeText(since)}: ${counted(closed, "run")} closed${sure}.`;
+  const by = jobs === undefined ? "if its module goes on as it did" : `by the ages of ${theJobs(jobs)} at work, if they take as long as those did that ended`;
+  return `Its turn comes ${turnText({ ms, leastMs, isMore })}, ${by} since ${timeText(since)}: ${counted(closed, "run")} closed${sure}.`;
+}
+
+function theJobs(jobs: number): string {
+  return jobs === 1 ? "the Job" : `the ${jobs} Jobs`;
+}
+
+function turnText({ ms, leastMs = ms, isMore }: { readonly ms: number; readonly leastMs?: number | undefined; readonly isMore: boolean }): string {
+  const [least, most] = [lengthText(leastMs), lengthText(ms)];
+  if (isMore) return `in ${least} or more`;
+  if (leastMs < 1000) return `within ${ms < 1000 ? "a second" : most}`;
+  return `in about ${least === most ? most : `${least} to ${most}`}`;
 }
 
 function keptBackText(keptBack: NonNullable<Open["keptBack"]>): string {

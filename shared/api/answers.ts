@@ -227,6 +227,7 @@ export const explanation = named(
               isMore: z.boolean(),
               closed: count,
               since: time,
+              jobs: count.optional().describe("by the ages of so many Jobs at work; without it, by the pace of the ends"),
             })
             .optional(),
         })

@@ -110,8 +110,8 @@ export interface RunsAtWork {
   readonly newer: readonly string[];
 }
 
-/** What of a run says whether it holds a slot. */
-export type RunInSlot = RunKey & Pick<Run, "module" | "status" | "notBefore">;
+/** What of a run says whether it holds a slot, and since when. */
+export type RunInSlot = RunKey & Pick<Run, "module" | "status" | "notBefore" | "dispatchedAt">;
 
 /** The runs of a source that are at work, as far as slots are concerned. */
 export interface SlotsAtWork extends Pick<RunsAtWork, "newer"> {
@@ -184,8 +184,8 @@ export interface RunTable extends RowCheck {
   /** Lists all runs of a source that are at work. */
   atWork(source: Source): Promise<RunsAtWork>;
   /**
-   * Lists the same runs, and of each only what says whether it holds a slot. So it has also those of whose rows the
-   * rest can't be read.
+   * Lists the same runs, and of each only what says whether it holds a slot, and since when. So it has also those of
+   * whose rows the rest can't be read.
    */
   slotsAtWork(source: Source): Promise<SlotsAtWork>;
   /** Lists at most `limit` waiting runs that are due and not in line yet. */

@@ -75,6 +75,20 @@ describe("a run that is explained", () => {
     expect(after(10)).toContain("10 runs closed.");
   });
 
+  test("says how it knows when a run near the front of its line comes to its turn", () => {
+    const after = (ms: number, leastMs?: number) => {
+      const estimate = { ms, ...(leastMs === undefined ? {} : { leastMs }), isMore: false, closed: 12, since: 0, jobs: 20 };
+      const waitsFor = { cause: "max-active" as const, ahead: { count: 3, isMore: false }, estimate };
+      return sentencesOf(open({ decision: { do: "leave", cause: "max-active" }, waitsFor }))[3];
+    };
+    expect(after(70_000, 20_000)).toBe(
+      "Its turn comes in about 20s to 1m10s, by the ages of the 20 Jobs at work, if they take as long as those did that ended since 1970-01-01T00:00:00Z: 12 runs closed.",
+    );
+    expect(after(20_400, 20_000)).toContain("comes in about 20s, by the ages");
+    expect(after(70_000, 0)).toContain("comes within 1m10s, by the ages");
+    expect(after(300)).toContain("comes within a second, by the ages");
+  });
+
   test("has no estimate before a run of its module has ended, and says so", () => {
     const said = sentencesOf(
       open({

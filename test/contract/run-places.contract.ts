@@ -219,12 +219,20 @@ export function describeRunPlaces(name: string, make: (clock: TestClock) => Prom
     it("are at work with what says whether they hold slots", async () => {
       await table.insert(waiting());
       await table.insert(aRun({ sequenceNumber: 1, status: "accepted", notBefore: T0 + 15_000 }));
-      await table.insert(aRun({ sequenceNumber: 2, module: "resize", redrive: 3 }));
+      await table.insert(aRun({ sequenceNumber: 2, module: "resize", redrive: 3, dispatchedAt: T0 + 5_000 }));
       const { runs, newer } = await table.slotsAtWork(source);
       const at = { source, enqueuedAt: T0 };
       expect(runs.map(({ run }) => run)).toEqual([
         { ...at, sequenceNumber: 1, module: "thumbnail", status: "accepted", notBefore: T0 + 15_000 },
-        { ...at, sequenceNumber: 2, redrive: 3, module: "resize", status: "dispatched", notBefore: aRun().notBefore },
+        {
+          ...at,
+          sequenceNumber: 2,
+          redrive: 3,
+          module: "resize",
+          status: "dispatched",
+          notBefore: aRun().notBefore,
+          dispatchedAt: T0 + 5_000,
+        },
       ]);
       expect(newer).toEqual([]);
     });

@@ -11,6 +11,7 @@ import {
 } from "../../shared/adapters/tables/keys.ts";
 import type { Clock } from "../../shared/clock.ts";
 import { ConflictError } from "../../shared/errors.ts";
+import { present } from "../../shared/plain-data.ts";
 import type { StoredAction } from "../../shared/ports/action-log.ts";
 import type {
   InstanceTable,
@@ -175,8 +176,8 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
     atWork: async (source) => ({ runs: rowsOf(source, "work|"), newer: [] }),
     async slotsAtWork(source) {
       const runs = rowsOf(source, "work|").map(({ run }) => {
-        const { module, status, notBefore } = run;
-        return { run: { ...keyOf(run), module, status, notBefore } };
+        const { module, status, notBefore, dispatchedAt } = run;
+        return { run: { ...keyOf(run), module, status, notBefore, ...present({ dispatchedAt }) } };
       });
       return { runs, newer: [] };
     },

@@ -97,6 +97,8 @@ function readEntity(entity: Record<string, unknown>): Entity {
   for (const name in entity) {
     // What the service says of the row or of a column, such as its type, has a full stop in its name.
     if (name.includes(".") || NOT_COLUMNS.has(name)) continue;
+    // A row holds no null. A service may say it of a column that was asked for by name, and that the row doesn't have.
+    if (entity[name] === null) continue;
     const type = entity[name + TYPE];
     columns[name] = typeof type === "string" ? valueOf(entity[name], type) : entity[name];
   }

@@ -60,7 +60,7 @@ const HELD_VERSION = 2;
 const REDRIVE_VERSION = 3;
 
 const OPEN = z.object({ status: z.enum(OPEN_STATUSES), ...COLUMNS });
-const SLOT = OPEN.pick({ status: true, module: true, notBefore: true });
+const SLOT = OPEN.pick({ status: true, module: true, notBefore: true, dispatchedAt: true });
 const CLOSED = z.object({
   status: z.enum(CLOSED_STATUSES),
   closedAt: time,
@@ -228,7 +228,10 @@ export function readStoredRun({ columns, etag, read, rowKey }: Row, source: Sour
 /** The columns of the row of a run at work that {@link readRunInSlot} reads, and {@link isNewer}. */
 export const SLOT_COLUMNS = ["version", ...Object.keys(SLOT.shape)];
 
-/** Reads of a run at work what says whether it holds a slot. Throws BadRowError if one of these columns is wrong. */
+/**
+ * Reads of a run at work what says whether it holds a slot, and since when. Throws BadRowError if one of these columns is
+ * wrong.
+ */
 export function readRunInSlot({ columns, rowKey }: Row, source: Source): RunInSlot {
   return { ...decoded(SLOT, columns), ...workIn(rowKey), source };
 }

@@ -3,17 +3,17 @@ import type { LookDependencies } from "../../dependencies.ts";
 import { isJobAbsent } from "../../observe/absence.ts";
 import { decideNow, type KnownRun } from "../../observe/known-run.ts";
 import { once } from "../../once.ts";
-import { present } from "../../plain-data.ts";
-import type { Count, StoredRun } from "../../ports/run-table.ts";
+import type { Count, SlotsAtWork, StoredRun } from "../../ports/run-table.ts";
 import type { Action } from "../../run/action.ts";
 import { type Decision, type JobSeen, type LeaveCause, type MessageSeen, ruleOf, type Slot } from "../../run/decide.ts";
 import type { Spread } from "../../run/durations.ts";
 import { gateName } from "../../run/gate-state.ts";
-import { type ModuleLimit, slotsBy } from "../../run/module-limit.ts";
-import { endsOf, paceOf, tookLately } from "../../run/recent-ends.ts";
+import type { ModuleLimit } from "../../run/module-limit.ts";
+import { tookLately } from "../../run/recent-ends.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { actionsOn } from "./actions.ts";
 import { type PlaceOfRun, placeOf } from "./attempts.ts";
+import { type Estimate, estimateOf } from "./estimate.ts";
 import { gateOfRun, holdOfSource, holdOnCluster, type InstanceState, readInstance } from "./instance-state.ts";
 import { type Redriven, redrivenField, redrivenOf } from "./redriven.ts";
 import { mostAhead, seeRun, unseen } from "./see-run.ts";
@@ -86,19 +86,6 @@ interface Wait {
   readonly estimate?: Estimate;
 }
 
-/** How long it takes to come to a run in line, if its module goes on as it did lately. */
-interface Estimate {
-  /** Undefined if no run of the module was closed, so that nothing tells. */
-  readonly ms?: number;
-  /** How long it takes at the pace since the module's first end, if `ms` counts time before it, too. */
-  readonly leastMs?: number;
-  /** Whether it may take longer, because more runs may be ahead than were counted. */
-  readonly isMore: boolean;
-  /** So many runs of the module that had worked were closed since then: those ahead leave the line as fast. */
-  readonly closed: number;
-  readonly since: EpochMs;
-}
-
 /** A run that moves on while it is looked at is read again, but no more often than this. */
 const MAX_READS = 3;
 
@@ -133,14 +120,15 @@ async function explainOpen(
 ): Promise<OpenRunExplained | undefined> {
   const { run } = stored;
   const ahead = once(() => deps.table.ahead(run, mostAhead(deps, instance, run)));
-  const [seen, actions] = await Promise.all([seeRun(deps, instance, stored, ahead), actionsOn(deps, run)]);
+  const atWork = once(() => deps.table.slotsAtWork(run.source));
+  const [seen, actions] = await Promise.all([seeRun(deps, instance, stored, { ahead, atWork }), actionsOn(deps, run)]);
   if (seen === "moved on" && !isLastTry) return undefined;
   const { known, unavailable, isEntityMissing } =
     seen === "moved on" ? { known: unseen(deps, stored), unavailable: MOVED_ON } : seen;
   const decision = decideNow(deps, known);
   const { jobName, job, cancelled, message, slot } = known;
   const keptBack = keptBackBy(deps, instance, known) ?? (isEntityMissing ? ENTITY_MISSING : undefined);
-  const waitsFor = await waitOf(deps, instance, { run, decision, keptBack, ahead });
+  const waitsFor = await waitOf(deps, instance, { run, decision, keptBack, ahead, atWork });
   const usually =
     run.status === "dispatched" ? tookLately(instance.endsBySlot, run.module, deps.clock.now()).job : undefined;
   return {
@@ -188,12 +176,14 @@ interface Standing {
   readonly keptBack: KeptBack | undefined;
   /** Counts the runs in front of it. */
   readonly ahead: () => Promise<Count>;
+  /** Reads the runs of its source that are at work. */
+  readonly atWork: () => Promise<SlotsAtWork>;
 }
 
 async function waitOf(
   deps: LookDependencies,
   instance: InstanceState,
-  { run, decision, keptBack, ahead: countAhead }: Standing,
+  { run, decision, keptBack, ahead: countAhead, atWork }: Standing,
 ): Promise<Wait | undefined> {
   // A held source does not keep a Job from being adopted.
   if (keptBack && !(keptBack.cause === "source-held" && decision.do === "adopt"))
@@ -206,7 +196,8 @@ async function waitOf(
   const until = decision.until ?? (cause === "module-tripped" ? instance.trips.get(run.module)?.probeAt : undefined);
   const ahead = run.status === "waiting" ? await countAhead() : undefined;
   const limit = cause === "paused" || cause === "max-active" ? instance.limits.get(run.module) : undefined;
-  const estimate = cause === "max-active" && ahead ? estimateOf(deps, instance, run, ahead) : undefined;
+  const estimate =
+    cause === "max-active" && ahead ? await estimateOf(deps, instance, run, { ahead, atWork }) : undefined;
   return {
     cause,
     ...(until === undefined ? {} : { until }),
@@ -214,19 +205,4 @@ async function waitOf(
     ...(limit === undefined ? {} : { limit }),
     ...(estimate === undefined ? {} : { estimate }),
   };
-}
-
-/** Says how long the line in front of a run takes, at the pace at which runs of its module were closed lately. */
-function estimateOf(
-  { clock, modules }: Pick<LookDependencies, "clock" | "modules">,
-  { ends, endsBySlot, limits }: InstanceState,
-  { module }: Run,
-  ahead: Count,
-): Estimate {
-  const now = clock.now();
-  const slots = slotsBy(limits.get(module), modules.get(module)?.maxActive);
-  const took = tookLately(endsBySlot, module, now);
-  const { eachMs, leastEachMs, ...pace } = paceOf(endsOf(ends, module), now, { took, slots });
-  const forAll = (ms: number | undefined) => (ms === undefined ? undefined : Math.round((ahead.count + 1) * ms));
-  return { ...present({ ms: forAll(eachMs), leastMs: forAll(leastEachMs) }), isMore: ahead.isMore, ...pace };
 }

@@ -7,7 +7,7 @@ import { type ClusterView, jobNameOf } from "../../observe/cluster-view.ts";
 import { decideNow, type KnownRun, knownFromView } from "../../observe/known-run.ts";
 import { lookAtJob } from "../../observe/look-at-job.ts";
 import { lookAtMessage } from "../../observe/look-at-message.ts";
-import { type Count, MOST_COUNTED, type StoredRun } from "../../ports/run-table.ts";
+import { type Count, MOST_COUNTED, type SlotsAtWork, type StoredRun } from "../../ports/run-table.ts";
 import type { JobSeen, Slot } from "../../run/decide.ts";
 import { slotsBy } from "../../run/module-limit.ts";
 import type { AttemptEnd, Run } from "../../run/run.ts";
@@ -28,26 +28,34 @@ interface SeenRun {
   readonly isEntityMissing?: true;
 }
 
+/** What tells whether a run may start, each read once at most. */
+interface Counts {
+  /** Counts the runs in front of it in its line. */
+  readonly ahead: () => Promise<Count>;
+  /** Reads the runs of its source that are at work. */
+  readonly atWork: () => Promise<SlotsAtWork>;
+}
+
 /** More looks than any decision takes: the Job, the message and the slot. */
 const MAX_LOOKS = 4;
 
 /**
  * Looks at a run until `decide` asks for no more, or a server that is asked is away. It sees what a tick that lists would
- * see, and of a Job that is active what a look at it tells. `ahead` counts the runs in front of it in its line.
+ * see, and of a Job that is active what a look at it tells.
  */
 export async function seeRun(
   deps: LookDependencies,
   instance: InstanceState,
   stored: StoredRun,
-  ahead: () => Promise<Count>,
+  counts: Counts,
 ): Promise<SeenRun | "moved on"> {
   let known = unseen(deps, stored);
   try {
-    known = await lookFirst(deps, instance, stored, ahead);
+    known = await lookFirst(deps, instance, stored, counts);
     for (let look = 1; look <= MAX_LOOKS; look += 1) {
       const decision = decideNow(deps, known);
       if (decision.do !== "look") break;
-      const more = await lookCloser(deps, instance, known, decision.at, ahead);
+      const more = await lookCloser(deps, instance, known, decision.at, counts);
       if (more === undefined) return "moved on";
       known = more;
     }
@@ -70,7 +78,7 @@ async function lookFirst(
   deps: LookDependencies,
   instance: InstanceState,
   stored: StoredRun,
-  ahead: () => Promise<Count>,
+  counts: Counts,
 ): Promise<KnownRun> {
   const name = jobNameOf(stored.run, deps.instance);
   const [glance, cancelled] = await Promise.all([deps.cluster.glance(name), deps.cluster.listCancelled()]);
@@ -83,7 +91,7 @@ async function lookFirst(
   };
   const known = knownFromView(deps, stored, view, { mayProve: false, isLookDue: () => true });
   const isUnclear = mayHaveOwnJob(stored.run) && (listing?.state === "active" || listing?.state === "suspended");
-  return (isUnclear ? await lookCloser(deps, instance, known, "job", ahead) : undefined) ?? known;
+  return (isUnclear ? await lookCloser(deps, instance, known, "job", counts) : undefined) ?? known;
 }
 
 /** Whether the Job of the run's own attempt matters. In all other statuses no rule asks for the Job. */
@@ -97,7 +105,7 @@ async function lookCloser(
   instance: InstanceState,
   known: KnownRun,
   at: "job" | "message" | "slot",
-  ahead: () => Promise<Count>,
+  counts: Counts,
 ): Promise<KnownRun | undefined> {
   const { stored, jobName } = known;
   switch (at) {
@@ -114,7 +122,7 @@ async function lookCloser(
     case "message":
       return { ...known, message: (await lookAtMessage(deps, stored.run)).message };
     case "slot":
-      return { ...known, slot: await lookAtSlot(deps, instance, stored.run, ahead) };
+      return { ...known, slot: await lookAtSlot(deps, instance, stored.run, counts) };
     default:
       return at satisfies never;
   }
@@ -138,11 +146,11 @@ async function lookAtSlot(
   deps: LookDependencies,
   instance: InstanceState,
   run: Run,
-  ahead: () => Promise<Count>,
+  { ahead, atWork }: Counts,
 ): Promise<Slot> {
   const limits = limitsOf(instance);
   const { table } = deps;
-  const admission = makeAdmission({ ...table, atWork: (source) => table.slotsAtWork(source) }, deps.clock, limits);
+  const admission = makeAdmission({ ...table, atWork }, deps.clock, limits);
   const module = startableModule(deps.modules, run);
   const isFarBehind = module === undefined || isBehind(await ahead(), limits.slotsOf(module));
   const slots = makeSlots(deps, {

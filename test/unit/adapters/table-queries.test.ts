@@ -69,6 +69,17 @@ describe("queries", () => {
     await expect(queries.page({ filter: "true", top: 1 }, undefined, inTime())).rejects.toThrow("other than rows");
   });
 
+  it("leave out a column that the service calls null, because the row doesn't have it", async () => {
+    const origin = await startLoopbackServer((request, response) => {
+      request.resume();
+      const row = { RowKey: "a", status: "accepted", dispatchedAt: null, "odata.etag": "1" };
+      response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ value: [row] }));
+    });
+    const queries = queriesOf(clientOf(`TableEndpoint=${origin}/account;SharedAccessSignature=sv=1&sig=secret`));
+    const { rows } = await queries.page({ filter: "true", select: ["status", "dispatchedAt"], top: 1 }, undefined, inTime());
+    expect(rows).toEqual([{ rowKey: "a", etag: "1", columns: { status: "accepted" } }]);
+  });
+
   it("carry a shared access signature beside their own query", async () => {
     const asked: string[] = [];
     const origin = await startLoopbackServer((request, response) => {

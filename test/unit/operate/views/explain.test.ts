@@ -286,19 +286,68 @@ describe("what a run waits for", () => {
 
   it("takes as long as the module's recent ends say, and says by how many", async () => {
     const world = makeWorld([aModule({ maxActive: 2 })]);
-    for (let n = 0; n < 6; n += 1) await world.send();
+    for (let n = 0; n < 7; n += 1) await world.send();
     for (const { jobName } of world.open()) if (jobName !== undefined) world.cluster.succeed(jobName);
     world.clock.advance(60_000);
     await world.tick();
     await world.tick();
-    const last = world.open().at(-1);
-    if (!last) throw new Error("no run");
-    const { waitsFor } = await explained(world, last);
-    // Two were closed in a minute, and two that were in line have taken theirs: one is ahead of the last.
-    expect(waitsFor).toMatchObject({
+    const { waitsFor } = await explained(world, world.open().at(-1));
+    // Two were closed in a minute, and two that were in line have taken theirs: two are ahead of the last.
+    expect(waitsFor).toEqual({
       cause: "max-active",
-      ahead: { count: 1, isMore: false },
-      estimate: { ms: 60_000, isMore: false, closed: 2, since: T0 },
+      ahead: { count: 2, isMore: false },
+      estimate: { ms: 90_000, isMore: false, closed: 2, since: T0 },
+    });
+  });
+
+  describe("near the front of its line", () => {
+    /** Two Jobs took a minute, two began at the end of it, and three runs are in line. */
+    const withTwoAtWork = async () => {
+      const world = makeWorld([aModule({ maxActive: 2 })]);
+      for (let n = 0; n < 7; n += 1) await world.send();
+      for (const { jobName } of world.open()) if (jobName !== undefined) world.cluster.succeed(jobName);
+      world.clock.advance(60_000);
+      await world.tick();
+      await world.tick();
+      return world;
+    };
+
+    it("takes as long as the Jobs at work still work, if they take as long as those did lately", async () => {
+      const world = await withTwoAtWork();
+      world.clock.advance(20_000);
+      const [, , first, second] = world.open();
+      for (const run of [first, second]) {
+        const { estimate } = (await explained(world, run)).waitsFor ?? {};
+        expect(estimate).toMatchObject({ jobs: 2, closed: 2, since: T0, isMore: false });
+        // A Job's duration is known to a fifth. At the pace of the ends the first would wait for 40 s, and the second for 80 s.
+        expect(estimate?.ms).toBeGreaterThan(28_000);
+        expect(estimate?.ms).toBeLessThan(52_000);
+      }
+    });
+
+    it("takes as long as the last of those at work, if a person's limit lets fewer be there", async () => {
+      const world = await withTwoAtWork();
+      world.clock.advance(30_000);
+      const [older] = world.open();
+      world.cluster.succeed(older?.jobName ?? "");
+      await world.tick();
+      await world.tick();
+      // One has worked for 30 s by now, and one has just begun.
+      const [, , first] = world.open();
+      const before = (await explained(world, first)).waitsFor;
+      expect(before?.estimate?.ms).toBeLessThan(45_000);
+      const anAction = actionOf({ who: "ada" }, "limit", "thumbnail", T0);
+      await world.table.saveLimit({ module: "thumbnail", slots: 1, who: "ada", since: T0 }, undefined, anAction);
+      const { estimate } = (await explained(world, first)).waitsFor ?? {};
+      expect(estimate?.jobs).toBe(2);
+      expect(estimate?.ms).toBeGreaterThan(45_000);
+    });
+
+    it("takes as long as the module's recent ends say, if Jobs work for longer than they did", async () => {
+      const world = await withTwoAtWork();
+      world.clock.advance(300_000);
+      const { estimate } = (await explained(world, world.open()[2])).waitsFor ?? {};
+      expect(estimate).toEqual({ ms: 180_000, isMore: false, closed: 2, since: T0, leastMs: expect.any(Number) });
     });
   });
 
@@ -319,7 +368,7 @@ describe("what a run waits for", () => {
     const world = makeWorld([aModule({ maxActive: 2 })]);
     await world.tick();
     world.clock.advance(40 * 60_000);
-    for (let n = 0; n < 6; n += 1) await world.send();
+    for (let n = 0; n < 7; n += 1) await world.send();
     for (const { jobName } of world.open()) if (jobName !== undefined) world.cluster.succeed(jobName);
     world.clock.advance(60_000);
     await world.tick();
@@ -327,8 +376,8 @@ describe("what a run waits for", () => {
     const { waitsFor } = await explained(world, world.open().at(-1));
     const { estimate } = waitsFor ?? {};
     expect(estimate).toMatchObject({ closed: 2 });
-    expect(estimate?.ms).toBe(41 * 60_000);
-    expect(estimate?.leastMs).toBe(60_000);
+    expect(estimate?.ms).toBe(3 * 20.5 * 60_000);
+    expect(estimate?.leastMs).toBe(90_000);
   });
 
   it("takes as long after a restart of the replica that ticks", async () => {
