@@ -60,6 +60,8 @@ function jobDeadline(job: V1Job, failed: V1JobCondition): AttemptEnd {
 function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined): AttemptEnd {
   const message = failed.message ?? "";
   if (/ has condition DisruptionTarget /.test(message) || disruption(pod)) return disrupted(failed, pod);
+  // The policy matched an exit code that was invented.
+  if (pod && isLost(pod)) return byPod(failed, pod);
   // If the pod is gone, the message is the only trace.
   const said = /^Container (\S+) for pod \S+ failed with exit code (\d+) /.exec(message);
   const container = failedContainer(pod);

@@ -352,6 +352,23 @@ const CASES: Case[] = [
       want: interruption(`the node lost track of worker (${reason})`),
     }),
   ),
+  ...["ContainerStatusUnknown", "Unknown"].map(
+    (reason): Case => ({
+      name: `a permanent exit code that the node made up, because it lost track of the container: ${reason}`,
+      job: aFailedJob(
+        "PodFailurePolicy",
+        "Container worker for pod jobs/p failed with exit code 137 matching FailJob rule at index 1",
+      ),
+      pods: [
+        aPod({
+          status: {
+            containerStatuses: [{ ...terminated("worker", 137), state: { terminated: { exitCode: 137, reason } } }],
+          },
+        }),
+      ],
+      want: interruption(`the node lost track of worker (${reason})`),
+    }),
+  ),
   {
     name: "an eviction for using more storage than its own limit, which is no disruption",
     pods: [
