@@ -166,8 +166,9 @@ export function makeReconcile(
           await followUnspoken(all, tick, (stored) => advanceFound(deps, stored, shares, tick, events), events);
           postponed = await advanceAll(deps, shares, tick, events);
         } finally {
-          // A slot that is never given back counts as taken for as long as the process lives.
-          for (const { slots, stored } of tick.unseen) slots.release(stored.run);
+          // A slot that is never given back counts as taken for as long as the process lives. The tick does not come to
+          // each run whose slot it has counted: it may fail before, have no time, or find the run in the watch's hand.
+          for (const { slots } of shares) slots.releaseAll();
         }
         admission.lookAtLinesAgain();
         if (isListed) hints.endTick();

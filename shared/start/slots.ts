@@ -20,6 +20,8 @@ export interface Slots {
   vacate(run: Run): void;
   /** The tick is through with a run: if it took a slot, its start is over. */
   release(run: Run): void;
+  /** The tick is over, and so are the starts of all that took a slot in it. */
+  releaseAll(): void;
   /** Nothing more of a module starts in this tick. */
   shut(module: string, cause: WaitCause): void;
 }
@@ -72,6 +74,9 @@ export function makeSlots(
     vacate: (run) => admission.vacate(run),
     release(run) {
       taken.get(runId(run))?.release();
+    },
+    releaseAll() {
+      for (const slot of taken.values()) slot.release();
     },
     shut(module, cause) {
       shut.set(module, cause);
