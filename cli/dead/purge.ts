@@ -71,6 +71,9 @@ function planLines({ letters, onBus, inFront, tooDeep }: PurgePlan): string[] {
 function doneText({ removed, gone, left }: LettersPurged): string {
   const parts = [`purged ${counted(removed, "dead letter")}`];
   if (gone > 0) parts.push(`deleted ${gone} rows of letters that were gone`);
-  if (left > 0) parts.push(`${left} are left: they lie too deep, or another receiver holds them. Try again later`);
+  if (left > 0)
+    parts.push(
+      `${left} are left: they lie too deep, another receiver holds them, or they were redriven meanwhile. Look again with --dry-run`,
+    );
   return parts.join("; ");
 }

@@ -7,6 +7,7 @@ import type { LettersChosen } from "../operate/chosen-letters.ts";
 import { FORCED_OUTCOMES } from "../operate/forced-outcome.ts";
 import type { Answers } from "../operate/operator.ts";
 import { present } from "../plain-data.ts";
+import { nameOfId } from "../run/dead-letter.ts";
 import { REASONS } from "../run/reasons.ts";
 import { DEFAULT_PER_SECOND } from "../run/redrive.ts";
 import type { Caller } from "./caller.ts";
@@ -27,6 +28,8 @@ const LONGEST_MS = 366 * 86_400_000;
 const nothing = z.strictObject({});
 const name = z.string().min(1).max(1_024);
 const names = z.array(name).min(1).max(MOST_NAMED);
+/** So many letters may be named in a redrive, because its row holds their names in one column. */
+const namesOfLetters = names.max(500);
 const doing = z.strictObject({
   why: z.string().min(1).max(1_000).optional().describe("the reason, for those who see it later"),
   dryRun: z.boolean().default(false).describe("only say what would be done"),
@@ -163,7 +166,7 @@ export const DEEDS: readonly Route[] = [
         reason: z.string().min(1).max(128).optional(),
         group: z.string().min(1).max(64).optional(),
         exitCode: z.int().min(0).max(255).optional().describe("of the last attempt"),
-        runs: names.optional().describe("the ids of their runs"),
+        runs: namesOfLetters.optional().describe("the ids of their runs"),
         since: timeInRequest.describe(`only those that failed from then on: ${TIME_IN_REQUEST}`),
         until: timeInRequest.describe("only those that failed before, likewise"),
         most: z.int().min(1).max(1_000_000_000).optional().describe("so many of each source at most"),
@@ -184,7 +187,7 @@ export const DEEDS: readonly Route[] = [
         reason,
         group: group?.toLowerCase(),
         exitCode,
-        runs: runs?.map((run) => run.toLowerCase()),
+        runs: runs?.map(nameOfId),
         since,
         until,
       });
@@ -303,7 +306,7 @@ export const DEEDS: readonly Route[] = [
     async take(room, { body }, caller) {
       refuseWrongFiles(room);
       return act(caller, body, ["audit", "--repair"], async (doingIt) => {
-        const { findings } = await room.operator.audit();
+        const { findings } = await room.audit();
         return room.operator.mend(safeOf(findings), doingIt);
       });
     },

@@ -6,7 +6,8 @@ import type { Log } from "../log.ts";
 import type { ReceivedLetter } from "../ports/message-broker.ts";
 import { MOST_IN_FRONT } from "../redrive/carry-out.ts";
 import { type NotedLetter, nameOfRun, nameOnLetter } from "../run/dead-letter.ts";
-import { sourceName } from "../run/source.ts";
+import type { PeekedMessage } from "../run/message.ts";
+import { type Source, sourceName } from "../run/source.ts";
 import { actionOf, type By, fieldsOf } from "./by.ts";
 import { type ChosenOfSource, chooseLetters, type LettersChosen, lookThrough } from "./chosen-letters.ts";
 
@@ -28,7 +29,7 @@ export interface LettersPurged {
   readonly removed: number;
   /** Were gone already, and so only their rows were deleted. */
   readonly gone: number;
-  /** Still lie on the bus: they lie too deep, or another receiver holds them. */
+  /** Still lie on the bus: they lie too deep, another receiver holds them, or they were redriven since they were chosen. */
   readonly left: number;
 }
 
@@ -62,6 +63,10 @@ export async function planPurge(
  * Takes dead letters off the bus for good, and then deletes the rows that note them. Their runs stay in the history. If
  * the process dies in between, the letter is found to be gone the next time, and its row is deleted then. The action log
  * of each source notes it before it is begun. `tell` is told how many are done.
+ *
+ * A letter that was redriven since it was chosen is left: its message is that of another run, which is open or failed
+ * anew. That is looked up just before it is completed. Of a deferred letter, which no lock holds, a redrive that claims
+ * it within that one request is not seen.
  *
  * A deferred letter is received by its number. The others come in order: what was not chosen is held until the chosen
  * ones are reached, and given back then. That ends after half a lock duration, because locks that lapse would bring the
@@ -99,6 +104,10 @@ async function purgeSource(
   const gone = new Map(letters);
   /** The letters that have to be received in order, by the names of their runs. */
   const active = new Map<string, NotedLetter>();
+  const deferred: {
+    readonly letter: NotedLetter;
+    readonly place: Pick<PeekedMessage, "sequenceNumber" | "enqueuedAt">;
+  }[] = [];
   const removed: NotedLetter[] = [];
   let forgotten = 0;
   const forget = async (those: readonly NotedLetter[]) => {
@@ -111,17 +120,33 @@ async function purgeSource(
   for await (const { letter, message } of lookThrough(deps, ofSource)) {
     if (!letter) continue;
     gone.delete(nameOfRun(letter));
-    if (message.state !== "deferred") active.set(nameOfRun(letter), letter);
-    else if ((await deps.broker.completeDeferred({ ...message, source: entity })) === "done") removed.push(letter);
+    const { sequenceNumber, enqueuedAt } = message;
+    if (message.state === "deferred") deferred.push({ letter, place: { sequenceNumber, enqueuedAt } });
+    else active.set(nameOfRun(letter), letter);
   }
-  await forget([...gone.values(), ...removed]);
+  await forget([...gone.values()]);
+  for (let from = 0; from < deferred.length; from += BATCH) {
+    const batch = deferred.slice(from, from + BATCH);
+    const before = removed.length;
+    const same = await notRedriven(
+      deps,
+      source,
+      batch.map(({ letter }) => letter),
+    );
+    await pLimit(CONCURRENCY).map(batch, async ({ letter, place }) => {
+      if (!same.has(nameOfRun(letter))) return;
+      if ((await deps.broker.completeDeferred({ ...place, source: entity })) === "done") removed.push(letter);
+    });
+    await forget(removed.slice(before));
+  }
 
   const held: string[] = [];
   let since: Reading | undefined;
-  const take = async (one: ReceivedLetter, sent: Reading): Promise<void> => {
+  const take = async (one: ReceivedLetter, sent: Reading, same: ReadonlySet<string>): Promise<void> => {
     const run = nameOnLetter(source, one);
     const letter = active.get(run);
-    if (letter === undefined) {
+    if (letter && !same.has(run)) active.delete(run);
+    if (letter === undefined || !same.has(run)) {
       since ??= sent;
       held.push(one.lockToken);
       return;
@@ -138,13 +163,30 @@ async function purgeSource(
       const received = await deps.broker.receiveLetters(entity, BATCH);
       if (received.length === 0) break;
       const before = removed.length;
-      await pLimit(CONCURRENCY).map(received, (one) => take(one, sent));
+      const chosen = received.flatMap((one) => active.get(nameOnLetter(source, one)) ?? []);
+      // As long as their locks last, nobody else can set them aside.
+      const same = await notRedriven(deps, source, chosen);
+      await pLimit(CONCURRENCY).map(received, (one) => take(one, sent, same));
       await forget(removed.slice(before));
     }
   } finally {
     await pLimit(CONCURRENCY).map(held, (token) => unlessLost(deps.broker.giveBack(entity, token)));
   }
   return { removed: removed.length, gone: gone.size, left: letters.size - removed.length - gone.size };
+}
+
+/** Gives the names of those letters that were not redriven since they were noted. */
+async function notRedriven(
+  { table }: Dependencies,
+  source: Source,
+  letters: readonly NotedLetter[],
+): Promise<ReadonlySet<string>> {
+  const runs = await table.letterRuns(source, letters);
+  const isSame = (letter: NotedLetter) => {
+    const last = runs.get(nameOfRun(letter));
+    return last === undefined || (last.kind === "closed" && (last.run.redrive ?? 0) === (letter.redrive ?? 0));
+  };
+  return new Set(letters.filter(isSame).map(nameOfRun));
 }
 
 /** Resolves to whether the lock was still there. */

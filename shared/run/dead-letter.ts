@@ -57,6 +57,11 @@ export function nameOfRun(key: RunKey): string {
   return originalId(key).toLowerCase();
 }
 
+/** Names the same message by the id of any run that it had. */
+export function nameOfId(id: string): string {
+  return id.toLowerCase().replace(/:r\d+$/, "");
+}
+
 /** Whether two runs are of one message. */
 function isOfMessage(run: RunKey, other: RunKey): boolean {
   return nameOfRun(run) === nameOfRun(other) && sourceKey(run.source) === sourceKey(other.source);

@@ -37,6 +37,21 @@ const MOST_REDRIVES = 100_000;
 /** Says how often the letter was redriven. */
 const REDRIVE_STAMP = "dispatcher-redrive";
 
+/** What a dead letter is stamped with. */
+const LETTER_STAMPS = [
+  "dispatcher-reason",
+  "dispatcher-run",
+  REDRIVE_STAMP,
+  "dispatcher-module",
+  "dispatcher-attempt",
+  "dispatcher-failures",
+  "dispatcher-interruptions",
+  "dispatcher-job",
+  "dispatcher-exit-code",
+  "dispatcher-last-error",
+  "dispatcher-logs",
+] as const;
+
 const STAMPED = new Set(["dispatcher-owner", "dispatcher-attempt", "dispatcher-last-error", "dispatcher-job"]);
 
 /**
@@ -56,7 +71,12 @@ export function withoutLetterStamps(letter: PeekedMessage): PeekedMessage {
 
 /** Whether a message has a property of this name because it was dead-lettered, and not because its sender gave it one. */
 export function isLetterStamp(name: string): boolean {
-  return /^(?:DeadLetterReason|DeadLetterErrorDescription|dispatcher-.*)$/.test(name);
+  return name === "DeadLetterReason" || name === "DeadLetterErrorDescription" || isStamp(name);
+}
+
+/** Whether a property of this name is a stamp of ours. A sender may name other ones `dispatcher-...`. */
+export function isStamp(name: string): boolean {
+  return STAMPED.has(name) || LETTER_STAMPS.some((stamp) => stamp === name);
 }
 
 /** Reads how often a letter was redriven, as its stamp says. */
@@ -80,7 +100,10 @@ export function isRequeued(run: Run, properties: Properties): boolean {
  * Lists the facts of a dead letter one by one, for programs. A fact that we don't have is undefined: see
  * `DeadLetter.properties`.
  */
-export function letterProperties(run: Omit<Run, "status">, verdict: Verdict): Properties {
+export function letterProperties(
+  run: Omit<Run, "status">,
+  verdict: Verdict,
+): Record<(typeof LETTER_STAMPS)[number], Properties[string]> {
   return {
     "dispatcher-reason": verdict.reason,
     "dispatcher-run": originalId(run),

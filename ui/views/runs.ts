@@ -54,7 +54,7 @@ const filtersFor = (which: "open" | "closed", modules: readonly string[]): reado
 ];
 
 /** So many runs of a list are selected at most: a redrive names each of them, and takes no more. */
-const MOST = { open: 10_000, closed: 1_000 } as const;
+const MOST = { open: 10_000, closed: 500 } as const;
 
 type Lines = Readonly<Record<string, string>>;
 
@@ -144,7 +144,10 @@ interface Listed {
 
 function shown({ runs, scanned, next }: RunsPage, place: Place, { which, selection, lines }: Listed) {
   const isWhole = next === undefined && place.query["from"] === undefined;
-  const rows: readonly Row[] = (isWhole ? byEnd(runs) : runs).map((run) => ({ ...run, lastLine: lines[run.id] }));
+  const rows: readonly Row[] = (isWhole ? byEnd(runs) : runs).map((run) => ({
+    ...run,
+    lastLine: isAtWork(run) ? lines[run.id] : undefined,
+  }));
   return html`
     ${
       runs.length === 0

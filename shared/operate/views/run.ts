@@ -7,6 +7,7 @@ import { type MessagePlace, placeOfMessage } from "../../ports/message-broker.ts
 import type { Action } from "../../run/action.ts";
 import type { PeekedMessage } from "../../run/message.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
+import { isStamp } from "../../run/stamp.ts";
 import type { TimelineEntry } from "../../run/timeline.ts";
 import { actionsOn } from "./actions.ts";
 import { isOpen, jobNameAt, type PlaceOfRun, placeOf, shownAttempt } from "./attempts.ts";
@@ -190,7 +191,7 @@ async function lookAtShownMessage(
   // If another message has the number, the entity was recreated.
   if (message?.enqueuedAt !== enqueuedAt) return undefined;
   const { state, body, properties, contentType, deliveryCount } = message;
-  const stamps = Object.fromEntries(Object.entries(properties).filter(([name]) => name.startsWith("dispatcher-")));
+  const stamps = Object.fromEntries(Object.entries(properties).filter(([name]) => isStamp(name)));
   const content = { body, properties, ...(contentType === undefined ? {} : { contentType }) };
   return {
     state,

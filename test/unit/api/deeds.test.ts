@@ -1,6 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { ROUTES } from "../../../shared/api/routes.ts";
+import { makeCarryOutRedrives } from "../../../shared/redrive/carry-out.ts";
 import { runId } from "../../../shared/run/run.ts";
+import { makeEvents } from "../../../shared/telemetry/events.ts";
 import { apiOf, FROM_THE_PAGE, textAt } from "../../support/api-of.ts";
 import { parsedBy, wordsOf } from "../../support/parsed-command.ts";
 import { makeWorld, SOURCE, ticks, type World, withRun } from "../../support/world.ts";
@@ -26,11 +28,15 @@ const REQUESTS: Record<string, (world: World) => readonly [address: string, body
 
 /** A world with a dead letter, and a run at work. */
 async function aWorld(): Promise<World> {
+  return withRun(await withLetter());
+}
+
+async function withLetter(): Promise<World> {
   const world = makeWorld();
   await world.send();
   world.cluster.fail(world.jobName(), 64);
   await ticks(world, () => world.open().length === 0);
-  return withRun(world);
+  return world;
 }
 
 const names = Object.keys(REQUESTS);
@@ -110,6 +116,22 @@ describe("an action", () => {
     expect(said).toMatchObject({ redrives: [{ source: SOURCE, who: "ada@laptop", why: WHY, redriven: 0 }] });
     const again = await redrive({});
     expect(again.said).toMatchObject({ answers: [{ kind: "refused", because: "redrive at work" }] });
+  });
+
+  it("redrives a dead letter that was redriven before, by the id of its last run", async () => {
+    const world = await withLetter();
+    const { post } = apiOf(world);
+    world.clock.advance(1_000);
+    await post("/dead-letters/redrive", { module: "thumbnail" });
+    await makeCarryOutRedrives(world.deps)(makeEvents(world.log), new AbortController().signal);
+    await world.tick();
+    world.cluster.fail(world.jobName(), 64);
+    await ticks(world, () => world.open().length === 0);
+    const [letter] = await world.table.deadLetters(SOURCE, {}, 9);
+    if (!letter) throw new Error("no dead letter");
+    expect(letter.redrive).toBe(1);
+    const { said } = await post("/dead-letters/redrive", { runs: [runId(letter)], dryRun: true });
+    expect(said).toMatchObject({ plans: [{ letters: 1 }] });
   });
 
   it("redrives what ended with an exit code, and in a span of time, as the command that it names does", async () => {

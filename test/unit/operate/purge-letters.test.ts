@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../shared/errors.ts";
 import { planPurge, purgeLetters } from "../../../shared/operate/purge-letters.ts";
+import { orderRedrive } from "../../../shared/operate/redrive-letters.ts";
+import { makeCarryOutRedrives } from "../../../shared/redrive/carry-out.ts";
+import { makeEvents } from "../../../shared/telemetry/events.ts";
 import { aModule } from "../../support/a-module.ts";
 import { makeWorld, RETRY, SOURCE, ticks, type World } from "../../support/world.ts";
 
@@ -79,6 +82,23 @@ describe("a purge", () => {
     expect(await planPurge(world.deps, await ended(world, 64))).toMatchObject({ onBus: 1, inFront: 0 });
     expect(await purge(world, 64)).toEqual({ removed: 1, gone: 0, left: 0 });
     expect(await leftIn(world)).toEqual({ bus: [1], rows: [1] });
+  });
+
+  it("leaves a letter that was redriven since it was chosen, whose run is open or failed anew", async () => {
+    const world = await withDead(64, 64);
+    const letters = await ended(world, 64);
+    world.clock.advance(1_000);
+    const how = { by: BY, perSecond: 1_000, most: 1 };
+    await orderRedrive(world.deps, SOURCE, {}, how, world.log);
+    await makeCarryOutRedrives(world.deps)(makeEvents(world.log), new AbortController().signal);
+    await world.tick();
+    expect(await purgeLetters(world.deps, letters, BY, world.log)).toEqual({ removed: 1, gone: 0, left: 1 });
+    expect((await leftIn(world)).bus).toEqual([1]);
+    world.cluster.fail(world.jobName(), 1);
+    await ticks(world, () => world.open().length === 0);
+    expect(await purgeLetters(world.deps, letters, BY, world.log)).toMatchObject({ removed: 0, left: 1 });
+    expect(await leftIn(world)).toEqual({ bus: [1], rows: [1] });
+    expect(await purge(world, 1)).toEqual({ removed: 1, gone: 0, left: 0 });
   });
 
   it("leaves a letter that another receiver holds, on the bus and in its row", async () => {

@@ -15,7 +15,7 @@ const HOW: Redriving = { by: { who: "ann", why: "a font was missing" }, perSecon
 async function withDead(...exitCodes: readonly number[]): Promise<World> {
   const world = makeWorld([aModule({ retry: { ...RETRY, permanentExitCodes: [1, 2, 64] } })]);
   for (const [index, exitCode] of exitCodes.entries()) {
-    await world.send({ messageId: `m-${index + 1}`, properties: { tenant: "acme" } });
+    await world.send({ messageId: `m-${index + 1}`, properties: { tenant: "acme", "dispatcher-tier": "gold" } });
     world.cluster.fail(world.jobName(), exitCode);
     await ticks(world, () => world.open().length === 0);
   }
@@ -63,8 +63,9 @@ describe("a redriven dead letter", () => {
     expect(run.jobName).not.toBe(first?.jobName);
     const pod = job.spec?.template.metadata?.annotations ?? {};
     expect(pod["ion/run-id"]).toBe(`thumbnails:1:${first?.enqueuedAt}`);
-    expect(JSON.parse(pod["ion/properties"] ?? "")).toMatchObject({ applicationProperties: { tenant: "acme" } });
-    expect(pod["ion/properties"]).not.toMatch(/dispatcher-|DeadLetter/);
+    const { applicationProperties } = JSON.parse(pod["ion/properties"] ?? "");
+    expect(applicationProperties).toEqual({ tenant: "acme", "dispatcher-tier": "gold" });
+    expect(pod["ion/properties"]).not.toMatch(/DeadLetter/);
     // A release that knows no redrives must not find the first run by it.
     expect(job.metadata?.annotations).not.toHaveProperty(["ion/source"]);
     expect(await letters(world)).toMatchObject([{ state: "deferred" }]);

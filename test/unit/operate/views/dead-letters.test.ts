@@ -162,6 +162,7 @@ describe("a dead letter", () => {
       },
     });
     expect(shown).not.toHaveProperty("onBus.found.stamps.color");
+    expect(shown).not.toHaveProperty("onBus.found.stamps.dispatcher-tier");
     const [received] = await world.broker.receiveLetters({ deadLettersOf: SOURCE }, 1);
     await world.broker.defer({ deadLettersOf: SOURCE }, received?.lockToken ?? "", {});
     expect(await deadLetter(world.deps, id)).toMatchObject({ onBus: { found: { state: "deferred" } } });
@@ -234,7 +235,7 @@ describe("the export of dead letters", () => {
 async function withDeadLetters(count: number): Promise<World> {
   const world = makeWorld();
   for (let n = 1; n <= count; n += 1) {
-    await world.send({ messageId: `m-${n}`, properties: { color: "red" } });
+    await world.send({ messageId: `m-${n}`, properties: { "dispatcher-tier": "gold", color: "red" } });
     world.cluster.fail(world.jobName(), 64);
     await ticks(world, () => world.open().length === 0);
   }
