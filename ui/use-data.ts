@@ -53,7 +53,8 @@ export function useData<Data>(path: string | undefined, everyMs?: number): Loade
       if (everyMs !== undefined) timer = setTimeout(() => void load(), everyMs);
     };
     const wake = () => {
-      if (!document.hidden) void load();
+      // What is asked for once stays as it is, once it is there.
+      if (!document.hidden && (everyMs !== undefined || !known.has(path))) void load();
     };
     const before = known.get(path);
     if (before) setState({ path, data: dataOf(before), isOld: true });

@@ -64,6 +64,7 @@ const runFields = z.object({
   source,
   sequenceNumber: z.int(),
   enqueuedAt: time,
+  redrive: count.optional().describe("how often its dead letter was redriven until then"),
   status: z.enum([...OPEN_STATUSES, ...CLOSED_STATUSES]),
   module: moduleName,
   messageId: z.string(),

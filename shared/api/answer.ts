@@ -83,18 +83,28 @@ async function answered(room: Room, caller: Caller, request: ApiRequest): Promis
   if (!isAtLeast(caller.role, route.role))
     throw new ProblemError("not-allowed", `This takes the role ${route.role}, and yours is ${caller.role}.`);
   const query = Object.fromEntries(request.query);
-  if (route.method === "GET")
+  if (route.method === "GET") {
+    refuseOtherPages(request);
     return jsonAnswer(await route.act(room, caller, { path, query, body: undefined }), request);
+  }
   refuseOtherSites(request, caller);
   const body = await jsonIn(request);
   refuseChanges(room, body);
   return jsonAnswer(await route.act(room, caller, { path, query, body }), request);
 }
 
-/** A browser says where a request comes from, and no site can make it say otherwise. */
+/** The page itself, or somebody who typed the address. A browser says so, and no site can make it say otherwise. */
+const OWN_SITES: ReadonlySet<string> = new Set(["same-origin", "none"]);
+
+/** Another site's page may name an address of ours as a picture, which it can't read, but which costs a look. */
+function refuseOtherPages(request: ApiRequest): void {
+  if (!OWN_SITES.has(request.header("sec-fetch-site") ?? "none"))
+    throw new ProblemError("other-site", "Another site may not ask this.");
+}
+
 function refuseOtherSites(request: ApiRequest, { hasToken }: Caller): void {
   const site = request.header("sec-fetch-site");
-  const isOwn = site === undefined ? hasToken : site === "same-origin" || site === "none";
+  const isOwn = site === undefined ? hasToken : OWN_SITES.has(site);
   if (!isOwn)
     throw new ProblemError(
       "other-site",

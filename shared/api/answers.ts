@@ -227,7 +227,9 @@ export const explanation = named(
               isMore: z.boolean(),
               closed: count,
               since: time,
-              jobs: count.optional().describe("by the ages of so many Jobs at work; without it, by the pace of the ends"),
+              jobs: count
+                .optional()
+                .describe("by the ages of so many Jobs at work; without it, by the pace of the ends"),
             })
             .optional(),
         })
@@ -256,6 +258,7 @@ export const found = named(
         source,
         sequenceNumber: z.int(),
         enqueuedAt: time,
+        redrive: count.optional().describe("how often its dead letter was redriven until then"),
         status: z
           .enum([...OPEN_STATUSES, ...CLOSED_STATUSES])
           .optional()

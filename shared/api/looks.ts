@@ -301,8 +301,8 @@ export const LOOKS: readonly Route[] = [
     params: nothing,
     query: nothing,
     answer: answers.auditReport,
-    async give({ operator }) {
-      const { findings, ...rest } = await operator.audit();
+    async give(room) {
+      const { findings, ...rest } = await room.audit();
       return { ...rest, findings: findings.map((one) => ({ ...shownFinding(one), subject: subjectOf(one) })) };
     },
   }),

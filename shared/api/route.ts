@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Clock } from "../clock.ts";
+import type { AuditReport } from "../operate/audit/finding.ts";
 import type { Operator } from "../operate/operator.ts";
 import type { Caller, Role } from "./caller.ts";
 import { type Problem, ProblemError } from "./problem.ts";
@@ -7,6 +8,8 @@ import { type Problem, ProblemError } from "./problem.ts";
 /** What the routes work on: one Dispatcher, and what a door says of it. */
 export interface Room {
   readonly operator: Operator;
+  /** Audits as the operator does, once for all who ask meanwhile, and for a few minutes at most. */
+  readonly audit: () => Promise<AuditReport>;
   readonly clock: Pick<Clock, "now">;
   readonly instance: string;
   readonly namespace: string;

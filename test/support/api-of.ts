@@ -1,5 +1,6 @@
 import { type ApiAnswer, answer } from "../../shared/api/answer.ts";
 import type { Caller } from "../../shared/api/caller.ts";
+import { makeAudit } from "../../shared/api/room.ts";
 import type { Room } from "../../shared/api/route.ts";
 import type { Dependencies } from "../../shared/dependencies.ts";
 import type { Log } from "../../shared/log.ts";
@@ -18,8 +19,10 @@ export const FROM_THE_PAGE: Headers = {
 /** The API of one instance, asked by an admin who may change something, unless `over` says otherwise. */
 export function apiOf({ deps, log }: { deps: Dependencies; log: Log }, over: Partial<Room & Caller> = {}) {
   const asked: string[] = [];
+  const operator = makeOperator(deps, log);
   const room: Room = {
-    operator: makeOperator(deps, log),
+    operator,
+    audit: makeAudit(deps, operator),
     clock: deps.clock,
     instance: deps.instance,
     namespace: deps.namespace,

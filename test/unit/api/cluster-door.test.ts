@@ -110,6 +110,11 @@ describe("over a port-forward", () => {
     const ask = doorOf(makeWorld());
     for (const origin of ["http://evil.example", "null", "http://localhost:9", "https://localhost:8080"])
       expect((await ask("GET", "/api/v1/status", { ...local, origin })).status).toBe(403);
+    // A picture's address has no Origin. Another port of this machine is the same site.
+    for (const site of ["cross-site", "same-site"])
+      expect((await ask("GET", "/api/v1/audit", { ...local, "sec-fetch-site": site })).status).toBe(403);
+    for (const site of ["same-origin", "none"])
+      expect((await ask("GET", "/api/v1/status", { ...local, "sec-fetch-site": site })).status).toBe(200);
   });
 });
 
