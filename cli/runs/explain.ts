@@ -111,7 +111,10 @@ function estimateText({ ms, leastMs, isMore, closed, since, jobs }: Estimate): s
   if (ms === undefined)
     return "When its turn comes can't be said yet, because no Job of its module has ended in the last hour.";
   const sure = closed < FEW_ENDS ? ", too few to be sure: it may take half or twice as long" : "";
-  const by = jobs === undefined ? "if its module goes on as it did" : `by the ages of ${theJobs(jobs)} at work, if they take as long as those did that ended`;
+  const by =
+    jobs === undefined
+      ? "if its module goes on as it did"
+      : `by the ages of ${theJobs(jobs)} at work, if they take as long as those did that ended`;
   return `Its turn comes ${turnText({ ms, leastMs, isMore })}, ${by} since ${timeText(since)}: ${counted(closed, "run")} closed${sure}.`;
 }
 
@@ -119,7 +122,15 @@ function theJobs(jobs: number): string {
   return jobs === 1 ? "the Job" : `the ${jobs} Jobs`;
 }
 
-function turnText({ ms, leastMs = ms, isMore }: { readonly ms: number; readonly leastMs?: number | undefined; readonly isMore: boolean }): string {
+function turnText({
+  ms,
+  leastMs = ms,
+  isMore,
+}: {
+  readonly ms: number;
+  readonly leastMs?: number | undefined;
+  readonly isMore: boolean;
+}): string {
   const [least, most] = [lengthText(leastMs), lengthText(ms)];
   if (isMore) return `in ${least} or more`;
   if (leastMs < 1000) return `within ${ms < 1000 ? "a second" : most}`;

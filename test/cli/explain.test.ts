@@ -77,7 +77,14 @@ describe("a run that is explained", () => {
 
   test("says how it knows when a run near the front of its line comes to its turn", () => {
     const after = (ms: number, leastMs?: number) => {
-      const estimate = { ms, ...(leastMs === undefined ? {} : { leastMs }), isMore: false, closed: 12, since: 0, jobs: 20 };
+      const estimate = {
+        ms,
+        ...(leastMs === undefined ? {} : { leastMs }),
+        isMore: false,
+        closed: 12,
+        since: 0,
+        jobs: 20,
+      };
       const waitsFor = { cause: "max-active" as const, ahead: { count: 3, isMore: false }, estimate };
       return sentencesOf(open({ decision: { do: "leave", cause: "max-active" }, waitsFor }))[3];
     };

@@ -11,13 +11,13 @@ import type { InstanceState } from "./instance-state.ts";
 
 /** How long it takes to come to a run in line. */
 export interface Estimate {
-  /** Undefined if no run of the module was closed, so that nothing tells. */
+  /** Undefined if no run of the module was closed lately, so that nothing tells. */
   readonly ms?: number;
   /** How long it takes at least, if what is known allows for less than `ms`, too. */
   readonly leastMs?: number;
   /** Whether it may take longer, because more runs may be ahead than were counted. */
   readonly isMore: boolean;
-  /** So many runs of the module that had worked were closed since then. */
+  /** So many runs of the module tell it, which were closed since then. */
   readonly closed: number;
   readonly since: EpochMs;
   /**
@@ -45,9 +45,10 @@ export async function estimateOf(
   if (took.job && !ahead.isMore && ahead.count < slots) {
     const working = (await atWork()).runs.map(({ run }) => run).filter((run) => run.module === module);
     const jobs = working.filter((run) => holdsSlot(run, now));
-    // A lowered limit leaves more of them at work than there are slots.
-    const turn = turnByJobs(jobs, took.job, Math.max(0, jobs.length - slots) + ahead.count, now);
-    if (turn) return { ...turn, isMore: false, ...pace };
+    // Slots that are free go to runs ahead. A lowered limit leaves more Jobs at work than there are slots.
+    const before = Math.max(0, jobs.length - slots + ahead.count);
+    const turn = turnByJobs(jobs, took.job, before, now);
+    if (turn) return { ...turn, isMore: false, closed: took.job.count, since: pace.since };
   }
   const forAll = (ms: number | undefined) => (ms === undefined ? undefined : Math.round((ahead.count + 1) * ms));
   return { ...present({ ms: forAll(eachMs), leastMs: forAll(leastEachMs) }), isMore: ahead.isMore, ...pace };
@@ -55,7 +56,8 @@ export async function estimateOf(
 
 /**
  * Says when so many Jobs and one more have ended: between the time when each has worked as long as half of them did
- * lately, and as long as 95 of a hundred. Undefined if they have worked for longer already, so that nothing tells.
+ * lately, and as long as 95 of a hundred. When one ends that has worked for longer already, nothing tells. Undefined if
+ * too few are left without these.
  */
 function turnByJobs(
   jobs: readonly RunInSlot[],
@@ -63,9 +65,9 @@ function turnByJobs(
   before: number,
   now: EpochMs,
 ): Pick<Estimate, "ms" | "leastMs" | "jobs"> | undefined {
-  const left = (ms: number) =>
-    jobs.map(({ dispatchedAt = now }) => Math.max(0, dispatchedAt + ms - now)).toSorted((a, b) => a - b)[before];
-  const [leastMs, ms] = [left(medianMs), left(p95Ms)];
-  if (leastMs === undefined || !ms) return undefined;
+  const began = jobs.map(({ dispatchedAt = now }) => dispatchedAt).filter((at) => now < at + p95Ms);
+  const next = began.toSorted((a, b) => a - b)[before];
+  if (next === undefined) return undefined;
+  const [leastMs, ms] = [Math.max(0, next + medianMs - now), next + p95Ms - now];
   return { ms, ...(leastMs < ms ? { leastMs } : {}), jobs: jobs.length };
 }

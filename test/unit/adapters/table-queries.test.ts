@@ -76,7 +76,11 @@ describe("queries", () => {
       response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ value: [row] }));
     });
     const queries = queriesOf(clientOf(`TableEndpoint=${origin}/account;SharedAccessSignature=sv=1&sig=secret`));
-    const { rows } = await queries.page({ filter: "true", select: ["status", "dispatchedAt"], top: 1 }, undefined, inTime());
+    const { rows } = await queries.page(
+      { filter: "true", select: ["status", "dispatchedAt"], top: 1 },
+      undefined,
+      inTime(),
+    );
     expect(rows).toEqual([{ rowKey: "a", etag: "1", columns: { status: "accepted" } }]);
   });
 

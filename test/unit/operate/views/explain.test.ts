@@ -3,13 +3,17 @@ import { describe, expect, it } from "vitest";
 import { sentencesOf } from "../../../../cli/runs/explain.ts";
 import { UnavailableError } from "../../../../shared/errors.ts";
 import { retryOf } from "../../../../shared/jobs/run-limits.ts";
+import { makeLog } from "../../../../shared/log.ts";
 import { actionOf } from "../../../../shared/operate/by.ts";
+import { cancelRun } from "../../../../shared/operate/cancel-run.ts";
 import { explain, type OpenRunExplained } from "../../../../shared/operate/views/explain.ts";
 import { type Decision, decide, type JobSeen, ruleOf } from "../../../../shared/run/decide.ts";
 import { OPEN_STATUSES, type OpenStatus, type Run, type RunKey } from "../../../../shared/run/run.ts";
 import { aModule } from "../../../support/a-module.ts";
 import { T0 } from "../../../support/a-run.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks, type World, withRun } from "../../../support/world.ts";
+
+const QUIET = makeLog({ info: () => {}, warn: () => {}, error: () => {} });
 
 async function explained(world: World, key: RunKey = world.run(), deps = world.deps): Promise<OpenRunExplained> {
   const explanation = await explain(deps, key);
@@ -341,6 +345,43 @@ describe("what a run waits for", () => {
       const { estimate } = (await explained(world, first)).waitsFor ?? {};
       expect(estimate?.jobs).toBe(2);
       expect(estimate?.ms).toBeGreaterThan(45_000);
+    });
+
+    it("takes no time of Jobs for the slots that are free, which go to those ahead", async () => {
+      const world = await withTwoAtWork();
+      world.clock.advance(20_000);
+      const third = world.open()[4];
+      const estimateOf = async () => (await explained(world, third)).waitsFor?.estimate;
+      // Two are ahead of it, and two slots: the pace tells.
+      expect(await estimateOf()).not.toHaveProperty("jobs");
+      const anAction = actionOf({ who: "ada" }, "limit", "thumbnail", T0);
+      await world.table.saveLimit({ module: "thumbnail", slots: 4, who: "ada", since: T0 }, undefined, anAction);
+      // Those take the two that were added, and the first of the Jobs that ends makes room for it.
+      expect(await estimateOf()).toMatchObject({ jobs: 2 });
+      expect((await estimateOf())?.ms).toBeLessThan(52_000);
+    });
+
+    it("expects nothing of a Job that works for longer than they did", async () => {
+      const world = await withTwoAtWork();
+      world.clock.advance(60_000 * 1.3);
+      const [older] = world.open();
+      world.cluster.succeed(older?.jobName ?? "");
+      await world.tick();
+      await world.tick();
+      const [, , first, second] = world.open();
+      // One has worked for too long by then, and one began not long ago.
+      world.clock.advance(20_000);
+      expect((await explained(world, first)).waitsFor?.estimate?.ms).toBeGreaterThan(45_000);
+      expect((await explained(world, second)).waitsFor?.estimate).not.toHaveProperty("jobs");
+    });
+
+    it("counts as its evidence the ends of Jobs alone", async () => {
+      const world = await withTwoAtWork();
+      const [, , , , last] = world.open();
+      await cancelRun(world.deps, last ?? world.run(), { by: { who: "ada" } }, QUIET);
+      await world.tick();
+      const { estimate } = (await explained(world, world.open()[2])).waitsFor ?? {};
+      expect(estimate).toMatchObject({ jobs: 2, closed: 2 });
     });
 
     it("takes as long as the module's recent ends say, if Jobs work for longer than they did", async () => {
