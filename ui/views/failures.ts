@@ -1,3 +1,4 @@
+import { leftText } from "../../cli/dead/hindrances.ts";
 import { commandText, flag } from "../../shared/api/command-text.ts";
 import type { FailureGroupShown, FailureGroups } from "../../shared/operate/views/dead-groups.ts";
 import { isAtWork, type Redrive } from "../../shared/run/redrive.ts";
@@ -40,7 +41,7 @@ export function FailuresView({ place }: { readonly place: Place }) {
   return html`
     <${View} title=${module ? `Failures of ${module === "-" ? "no module" : module}` : "Failures"}>
       <${Redrives} redrives=${known} again=${again} />
-      <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, known, done)} />
+      <${Ready} loaded=${loaded} show=${(found: Groups) => shown(found, known, done, module)} />
       <${CommandLine} command=${commandText(["dead", "groups", ...flag("module", module)])} />
     <//>
   `;
@@ -52,12 +53,14 @@ const TOLD_MS = 3_600_000;
 /** The redrives that are at work, each with how far it came, and those that were over lately. */
 function Redrives({ redrives, again }: { readonly redrives: readonly Redrive[]; readonly again: () => void }) {
   return redrives.map((redrive) => {
-    const { source, who, orderedAt, endedAt = 0, redriven, most } = redrive;
+    const { source, who, orderedAt, endedAt = 0, redriven, most, end, problem, left } = redrive;
     const name = sourceName(source);
     if (!isAtWork(redrive))
       return (
         now() < endedAt + TOLD_MS &&
-        html`<p class="note" key=${name}>Redriven <${Age} at=${endedAt} ago />: ${countText(redriven)} of <${Plain} text=${name} />. <${Link} to=${addressOf(["runs"], { source: name })}>Its open runs<//></p>`
+        html`<p class=${end === "done" ? "note" : "note wait"} key=${name}>
+          ${REDRIVE_ENDS[end ?? "done"]} <${Age} at=${endedAt} ago />: ${countText(redriven)} of <${Plain} text=${name} />${Object.keys(left).length > 0 && `, left: ${leftText(left)}`}.
+          ${" "}${problem && html`<${Plain} text=${problem} />. `}<${Link} to=${addressOf(["runs"], { source: name })}>Its open runs<//></p>`
       );
     return html`<div class="note wait head" key=${name} role="status">
       <span>
@@ -69,12 +72,15 @@ function Redrives({ redrives, again }: { readonly redrives: readonly Redrive[]; 
   });
 }
 
+const REDRIVE_ENDS = { done: "Redriven", aborted: "Redrive ended by a person", stopped: "Redrive stopped" } as const;
+
 function isCancelled({ reason }: Group): boolean {
   return reason === "Cancelled";
 }
 
-function shown({ groups, others }: Groups, redrives: readonly Redrive[], again: () => void) {
-  if (groups.length === 0) return html`<${Nothing}>There are no dead letters.<//>`;
+function shown({ groups, others }: Groups, redrives: readonly Redrive[], again: () => void, module?: string) {
+  if (groups.length === 0)
+    return html`<${Nothing}>There are no dead letters${module && " of it. A lost message leaves none"}.<//>`;
   const failed = groups.filter((group) => !isCancelled(group));
   const cancelled = groups.filter(isCancelled);
   return html`
@@ -87,7 +93,7 @@ function shown({ groups, others }: Groups, redrives: readonly Redrive[], again: 
         <${List} groups=${cancelled} redrives=${redrives} again=${again} />
       </section>`
     }
-    ${others > 0 && html`<p class="hint">${others} smaller groups are not shown. List them with: dispatcher dead groups --limit 1000</p>`}
+    ${others > 0 && html`<p class="hint">${others} smaller groups are not shown. List them with: ${commandText(["dead", "groups", ...flag("module", module), "--limit", "1000"])}</p>`}
   `;
 }
 
@@ -108,13 +114,15 @@ function List({ groups, redrives, again }: ListProps) {
 
 /** Says what became of a group since it was redriven. */
 function AfterRedrive({
-  redrive: { redriven, endedAt, orderedAt },
+  redrive: { redriven, endedAt, orderedAt, end },
   group: { firstAt, lastAt },
 }: {
   readonly redrive: Redrive;
   readonly group: Group;
 }) {
   const since = firstAt >= orderedAt ? "all that lie here" : lastAt >= orderedAt ? "some that lie here" : "none";
+  if (end !== "done")
+    return html`<p>${REDRIVE_ENDS[end ?? "done"]} <${Age} at=${endedAt} ago />, after ${countText(redriven)}.</p>`;
   return html`<p>${countText(redriven)} redriven <${Age} at=${endedAt} ago />; ${since} failed since.</p>`;
 }
 

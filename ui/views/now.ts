@@ -36,7 +36,7 @@ function shown({ modules, problems }: Status) {
     <p class="hint">
       At work: Jobs that the last tick counted, of the module's slots. In line: below it, how long until the last of them
       begins. Done, Failed, Job takes and a minute are of the last hour. Failed leaves out what a person cancelled. Half
-      of the Jobs take no longer than Job takes says. A minute counts done and failed.
+      of the Jobs take no longer than Job takes says.
     </p>
   `;
 }
@@ -97,7 +97,8 @@ const COLUMNS: readonly Column<ModuleStatus>[] = [
   { head: "Oldest", show: ({ oldestAt }) => html`<${Age} at=${oldestAt} />`, isNumber: true, isTime: true },
   {
     head: "Done",
-    show: (module) => ended(doneOf(module), addressOf(["runs"], { which: "closed", module: module.module })),
+    show: (module) =>
+      ended(doneOf(module), addressOf(["runs"], { which: "closed", module: module.module, status: "succeeded" })),
     isNumber: true,
   },
   {
@@ -155,12 +156,15 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
 }
 
 /**
- * How many wait for a slot, and how long it takes until all of them had one, if the module goes on as it did lately.
- * Of a module without slots nobody can tell.
+ * How many wait for a slot, and how long it takes until all of them had one, if the module goes on as it did lately. If
+ * they are no more than its slots, that may be as long as a Job takes: all may have begun together. Of a module without
+ * slots nobody can tell.
  */
 function InLine({ module: { module, inLine, ends, took, slots } }: { readonly module: ModuleStatus }) {
   const { eachMs, leastEachMs = eachMs } = paceOf(ends, now(), { took, slots });
-  const [least, most] = [leastEachMs, eachMs].map((ms = 0) => lengthText(inLine.count * ms));
+  const jobMs = slots !== undefined && inLine.count <= slots ? (took.job?.p95Ms ?? 0) : 0;
+  const least = lengthText(inLine.count * (leastEachMs ?? 0));
+  const most = lengthText(Math.max(jobMs, inLine.count * (eachMs ?? 0)));
   return html`
     ${count(module, inLine, "waiting")}
     ${
@@ -180,11 +184,12 @@ function JobTakes({ module: { took } }: { readonly module: ModuleStatus }) {
 }
 
 /** Done and failed, five minutes by five minutes, and how many of them there were in a minute. */
-function LastHour({ module: { ends, lately } }: { readonly module: ModuleStatus }) {
-  const { eachMs } = paceOf(ends, now());
+function LastHour({ module }: { readonly module: ModuleStatus }) {
+  const many = doneOf(module) + failedOf(module);
+  const eachMs = (now() - module.ends.since) / many;
   return html`
-    <${Sparkline} lately=${lately} />
-    ${eachMs !== undefined && html`<div class="under">${perMinuteText(eachMs, countText)} a minute</div>`}
+    <${Sparkline} lately=${module.lately} />
+    ${many > 0 && html`<div class="under">${perMinuteText(eachMs, countText)} a minute</div>`}
   `;
 }
 

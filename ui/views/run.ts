@@ -68,7 +68,7 @@ function Parts({ shown, path }: { readonly shown: Shown; readonly path: string }
     <${Log} path=${path} attempts=${shown.attempt} isOpen=${isOpen} />
     <div class="two">
       <${Known} shown=${shown} />
-      <${Timeline} times=${shown.times} isOpen=${isOpen} />
+      <${Timeline} times=${shown.times} isOpen=${isOpen} isFirst=${shown.attempt === 1 && shown.run.redrive === undefined} />
     </div>
     <${Happened} timeline=${shown.timeline} />
     <${JobPart} path=${path} id=${shown.run.id} attempt=${shown.attempt} isOpen=${isOpen} />
@@ -184,7 +184,14 @@ const STEPS = [
   ["closedAt", "Closed", "settle"],
 ] as const;
 
-function Timeline({ times, isOpen }: { readonly times: Shown["times"]; readonly isOpen: boolean }) {
+interface TimelineProps {
+  readonly times: Shown["times"];
+  readonly isOpen: boolean;
+  /** Whether nothing of the message was tried before. */
+  readonly isFirst: boolean;
+}
+
+function Timeline({ times, isOpen, isFirst }: TimelineProps) {
   let before: number | undefined;
   // The cluster's times are whole seconds, so that a step may seem to be before the one that it follows.
   const steps = STEPS.flatMap(([name, words, kind]) => {
@@ -201,7 +208,7 @@ function Timeline({ times, isOpen }: { readonly times: Shown["times"]; readonly 
     ...(isOpen && next && before !== undefined ? [{ kind: next[2], tookMs: Math.max(0, now() - before) }] : []),
   ];
   const wholeMs = Math.max(1, sumOf(spans));
-  const { workStartedAt, workEndedAt } = times;
+  const { workStartedAt, jobEndedAt, closedAt, workEndedAt: endedAt = jobEndedAt ?? closedAt } = times;
   return html`
     <section aria-labelledby="times">
       <h2 id="times">Times</h2>
@@ -215,8 +222,8 @@ function Timeline({ times, isOpen }: { readonly times: Shown["times"]; readonly 
       ${
         workStartedAt !== undefined &&
         html`<p class="hint">
-          Waited ${tookText(workStartedAt - times.enqueuedAt)}, ${workEndedAt === undefined ? "works for" : "worked"}
-          ${" "}${tookText((workEndedAt ?? now()) - workStartedAt)}.
+          ${isFirst ? `Waited ${tookText(workStartedAt - times.enqueuedAt)},` : "The last attempt"}
+          ${endedAt === undefined ? " works for " : " worked "}${tookText((endedAt ?? now()) - workStartedAt)}.
         </p>`
       }
       <ol class="steps">

@@ -14,8 +14,9 @@ const MOST_BYTES = 4_096;
 
 /**
  * Reads the last line that the Job of each of these runs wrote, by the id of the run. Those that are not at work, whose
- * container has not started, or has written nothing, are left out, and so are all that can't be asked. Costs the list of
- * sources, and for each run one request to the table and two to the cluster.
+ * containers have not started, or have written nothing, are left out, and so are those about which table or cluster can't
+ * be asked. Costs the list of sources, and for each run mostly one request to the table and two to the cluster; one more
+ * to the cluster for each container that has written nothing.
  */
 export async function lastLines(
   deps: LookDependencies,
