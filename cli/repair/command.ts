@@ -15,7 +15,7 @@ function action<Flags extends string>(flags: Flags, says: string) {
 
 function makeRepair(program: Command) {
   return withDoing(withTarget(program.command("repair")))
-    .description("Lists what only a person may repair, and changes nothing; with an action, repairs what that names.")
+    .description("Does what only a person may decide. Without an action it does what audit does, and changes nothing.")
     .addOption(action("--adopt <run...>", "take on a deferred message that has no row"))
     .addOption(action("--adopt-owner <owner>", "the same for every message with this owner's stamp"))
     .addOption(action("--force <run...>", "give up a Job that can't end, and settle its message as --as says"))
