@@ -178,9 +178,10 @@ check_tools() {
     fi
     need kubelogin 'https://azure.github.io/kubelogin/install.html, or with az aks install-cli'
   fi
-  az account show --output none 2>/dev/null ||
+  local subscription
+  subscription=$(az account show --query name --output tsv 2>/dev/null) ||
     fail "az is not logged in. Run az login, then az account set --subscription NAME"
-  say "Subscription: $(az account show --query name --output tsv)"
+  say "Subscription: $subscription"
 }
 
 # Sets DISPATCHER_VALUES to the path of the values file, relative to the parameter file, because Bicep reads it so.
@@ -247,8 +248,12 @@ az aks show --resource-group $group --name $cluster --query provisioningState
 If that is Failed, remove the cause, and deploy again: infra/deploy.sh $environment --values FILE --build
 To delete everything instead, run: az group delete --name $group"
   kubelogin convert-kubeconfig --login azurecli --kubeconfig "$KUBECONFIG"
-  borrow_admin "$(az aks show --resource-group "$group" --name "$cluster" --query id --output tsv)"
-  local attempt
+  local id attempt
+  id=$(az aks show --resource-group "$group" --name "$cluster" --query id --output tsv) ||
+    fail "the cluster $cluster in resource group $group could not be read; az says why above. Run this command again"
+  # az takes an empty scope for the whole subscription.
+  [[ $id == /?* ]] || fail "az tells no id of the cluster $cluster in resource group $group. Run this command again"
+  borrow_admin "$id"
   for ((attempt = 1; ; attempt++)); do
     if helm list --namespace "$NAMESPACE" >/dev/null 2>"$scratch/error"; then
       return

@@ -16,8 +16,10 @@ borrow_admin() {
   if helm list --namespace kube-system >/dev/null 2>&1; then
     return
   fi
-  local type=ServicePrincipal
-  if [[ $(az account show --query user.type --output tsv) == user ]]; then type=User; fi
+  local type
+  type=$(az account show --query user.type --output tsv) ||
+    fail "az does not tell whether you are a person or a program; it says why above. Run this command again"
+  if [[ $type == user ]]; then type=User; else type=ServicePrincipal; fi
   az role assignment create --role "$ADMIN_ROLE" --scope "$admin_scope" --description "$ADMIN_MARK" \
     --assignee-object-id "$deployer" --assignee-principal-type "$type" --output none ||
     fail "you could not be made an administrator of the cluster; az says why above. Get the right to assign roles on

@@ -56,7 +56,6 @@ describe("deploy.sh", () => {
     expect(ended.code).toBe(0);
     expect(verbs(ended)).toEqual([
       "az account show",
-      "az account show",
       "helm template dispatcher " + join(ROOT, "keda"),
       "az deployment sub create",
       "az deployment sub show",
@@ -177,7 +176,6 @@ describe("deploy.sh", () => {
     const ended = await deploy([...VALUES, "--what-if"]);
     expect(ended.code).toBe(0);
     expect(verbs(ended)).toEqual([
-      "az account show",
       "az account show",
       "helm template dispatcher " + join(ROOT, "keda"),
       "az deployment sub what-if",
@@ -370,6 +368,13 @@ describe("deploy.sh", () => {
     expect(ended.said).toMatch(/could not be taken back from you.*Run this command again/s);
   });
 
+  it("asks for no role if az tells no id of the cluster, because no scope means the whole subscription", async () => {
+    const ended = await deploy(UP, { fails: REFUSED, answers: { "az-aks-show": [""] } });
+    expect(ended.code).toBe(1);
+    expect(ended.said).toContain("az tells no id of the cluster the-aksName");
+    expect(verbs(ended).filter((verb) => verb.startsWith("az role"))).toEqual([]);
+  });
+
   it("says which role is missing if it may not give the deployer any", async () => {
     const ended = await deploy(UP, { fails: `${REFUSED},az-role-assignment-create` });
     expect(ended.code).toBe(1);
@@ -396,6 +401,12 @@ describe("deploy.sh", () => {
     { fails: "az-deployment-sub-show", says: "the deployment dispatcher-dev could not be read", later: "az acr" },
     { fails: "az-aks-get-credentials", says: "az aks show --resource-group the-resource", later: "kubelogin" },
     { fails: "kubelogin", says: "", later: "helm list" },
+    { fails: "az-aks-show", says: "the cluster the-aksName in resource group the-", later: "az role" },
+    {
+      fails: `${REFUSED},az-account-show---query-user.type`,
+      says: "az does not tell whether you are a person or a program",
+      later: "az role assignment create",
+    },
     { fails: "kubectl-rollout-status", says: "az aks update --resource-group the-", later: "helm upgrade" },
     { fails: "kubectl-get-pods", says: "could not be read; kubectl says why above", later: "helm upgrade" },
     { fails: "kubectl-get-scaledobject", says: "its ScaledObject could not be read", later: "nothing" },

@@ -12,11 +12,15 @@ const COMMANDS = ["base64", "bash", "cat", "date", "dirname", "env", "git", "gre
 /** The object id of whoever is logged in to the stand-in of az. */
 export const DEPLOYER = "00000000-0000-0000-0000-0000000000aa";
 
-/** What is printed where all went well: resources, a pod of KEDA with its identity, and a ScaledObject that scales. */
+/**
+ * What is printed where all went well: resources, the cluster's id, a pod of KEDA with its identity, and a ScaledObject
+ * that scales.
+ */
 const HEALTHY: Answers = {
   "az-resource-list": [
     "Microsoft.ContainerService/managedClusters\tthe-aks\nMicrosoft.ServiceBus/Namespaces\tthe-bus\nMicrosoft.Storage/storageAccounts\tthe-account\n",
   ],
+  "az-aks-show": ["/the-cluster-id"],
   "kubectl-get-pods": ["|AZURE_CLIENT_ID AZURE_FEDERATED_TOKEN_FILE"],
   "kubectl-get-scaledobject": [" Ready=True  Active=False  Fallback=False  Paused=Unknown "],
 };
@@ -29,7 +33,6 @@ const STAND_IN = `#!/usr/bin/env bash
 case "\${0##*/} $1 $2 $3" in
   "az account show --query") if [[ $4 == user.type ]]; then echo user; else echo "Acme Development"; fi ;;
   "az account get-access-token "*) echo "\${DEPLOYER_TOKEN}" ;;
-  "az aks show "*) echo /the-cluster-id ;;
   "az role assignment create") : >"$RECORD.admin" ;;
   "az role assignment list") [[ ! -e $RECORD.admin ]] || echo /the-assignment ;;
   "az role assignment delete") rm "$RECORD.admin" ;;
@@ -42,13 +45,13 @@ case "\${0##*/} $1 $2 $3" in
   "az aks get-credentials "*) [[ $* == *"--file $KUBECONFIG"* ]] && echo made >"$KUBECONFIG" ;;
 esac
 for call in "$ANSWERS"/*; do
-  [[ "\${0##*/}-$1-$2-$3" == "\${call##*/}"* ]] || continue
+  [[ "\${0##*/}-$1-$2-$3-$4" == "\${call##*/}"* ]] || continue
   files=("$call"/*)
   cat "\${files[0]}"
   (( \${#files[@]} == 1 )) || rm "\${files[0]}"
 done
 for failing in \${FAILS//,/ }; do
-  [[ "\${0##*/}-$1-$2-$3" == "$failing"* ]] && { echo "stand-in: refused" >&2; exit 1; }
+  [[ "\${0##*/}-$1-$2-$3-$4" == "$failing"* ]] && { echo "stand-in: refused" >&2; exit 1; }
 done
 exit 0
 `;
