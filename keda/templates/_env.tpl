@@ -6,7 +6,7 @@
 - { name: ServiceBus__fullyQualifiedNamespace, value: {{ .fullyQualifiedNamespace | quote }} }
 {{- else }}
 - name: ServiceBus
-  valueFrom: { secretKeyRef: { name: {{ .connectionStringSecret.name }}, key: {{ .connectionStringSecret.key }} } }
+  valueFrom: { secretKeyRef: { name: {{ .connectionStringSecret.name | quote }}, key: {{ .connectionStringSecret.key | quote }} } }
 {{- end }}
 {{- end }}
 {{- with .Values.network }}
@@ -29,7 +29,7 @@
 {{- end }}
 {{- if .connectionStringSecret.name }}
 - name: AzureWebJobsStorage
-  valueFrom: { secretKeyRef: { name: {{ .connectionStringSecret.name }}, key: {{ .connectionStringSecret.key }} } }
+  valueFrom: { secretKeyRef: { name: {{ .connectionStringSecret.name | quote }}, key: {{ .connectionStringSecret.key | quote }} } }
 {{- end }}
 {{- end }}
 - { name: DISPATCHER_INSTANCE, value: {{ .Values.instance | quote }} }

@@ -1,7 +1,8 @@
-{{/* All objects are named after the release. Name it `dispatcher`, as the federated credentials in Azure expect. */}}
+{{/* All objects are named after the release. Name it `dispatcher`, as the federated credentials in Azure expect. Every
+     template quotes names, because a name may be a number, such as 2026. */}}
 {{- define "dispatcher.selector" -}}
 app.kubernetes.io/name: dispatcher
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "dispatcher.labels" -}}

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { globSync } from "tinyglobby";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parse } from "yaml";
+import { parse, parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { programsOf } from "../../real-cluster/programs.ts";
 import { readConfig } from "../../shared/config.ts";
@@ -143,6 +143,31 @@ describe("what is rendered", () => {
     expect(await wakesOf(...SLEEPY, { scaling: { wakeUp: daily } })).toEqual([{ ...hourly, ...daily }]);
     expect(await wakesOf(...SLEEPY, { scaling: { wakeUp: { start: "", end: "" } } })).toEqual([]);
     expect(await wakesOf()).toEqual([]);
+  });
+
+  test("has large numbers in full, because KEDA can't read 1e+06", async () => {
+    const large = 1_000_000;
+    const scaling = { messageCount: large, pollingInterval: large, cooldownPeriod: large };
+    const values = [CONNECTED, ...SLEEPY, { scaling, terminationGracePeriodSeconds: large }];
+    const rendered = await chart.helm("template", RELEASE, CHART, ...(await chart.files(values)));
+    expect(rendered).toContain('messageCount: "1000000"');
+    expect(rendered).not.toMatch(/\de\+\d/);
+  });
+
+  test("has names as text, also those that look like numbers", async () => {
+    const secret = (name: string, key: string) => ({ connectionStringSecret: { name, key } });
+    const given = {
+      jobNamespace: "2028",
+      instance: "2029",
+      serviceBus: secret("2030", "2031"),
+      storage: secret("2032", "2033"),
+      priorityClass: { name: "2034" },
+    };
+    const flags = [...(await chart.files([CONNECTED, given])), "--namespace=2027"];
+    const rendered = await chart.helm("template", "2026", CHART, ...flags);
+    const objects = parseAllDocuments(rendered).map((document): Rendered => document.toJS());
+    expect(find(objects, "Role")).toMatchObject({ metadata: { name: "2026", namespace: "2028" } });
+    expect(JSON.stringify(objects)).not.toMatch(/[:,[]20[23]\d[,}\]]/);
   });
 
   test("rolls the pods for a change of a module, all old ones first, and for no change of the scaling", async () => {
