@@ -1,6 +1,14 @@
+{{/* Renders the app's variables: the chart's own, and those of extraEnv. */}}
+{{- define "dispatcher.env" -}}
+{{ include "dispatcher.ownEnv" . | trim }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
 {{/* Renders the app's settings and those of its hosts. A setting without a value is left out, so that the app's default
      applies. */}}
-{{- define "dispatcher.env" -}}
+{{- define "dispatcher.ownEnv" -}}
 {{- with .Values.serviceBus }}
 {{- if .fullyQualifiedNamespace }}
 - { name: ServiceBus__fullyQualifiedNamespace, value: {{ .fullyQualifiedNamespace | quote }} }
@@ -71,7 +79,4 @@
 - { name: languageWorkers__node__arguments, value: {{ .Values.heapFlags | quote }} }
 # The same flags for the standalone host.
 - { name: NODE_OPTIONS, value: {{ .Values.heapFlags | quote }} }
-{{- with .Values.extraEnv }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}

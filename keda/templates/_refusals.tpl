@@ -6,6 +6,7 @@
 {{- end }}
 {{- include "dispatcher.refuseConnections" . }}
 {{- include "dispatcher.refuseModules" . }}
+{{- include "dispatcher.refuseExtraEnv" . }}
 {{- include "dispatcher.refusePodMetadata" . }}
 {{- include "dispatcher.refuseScaling" . }}
 {{- include "dispatcher.refusePage" . }}
@@ -43,12 +44,26 @@
 {{- if not (semverCompare ">=2.19.0-0" .kedaVersion) }}
 {{- fail (printf "scaling.scaleToZero is true, but KEDA %s (scaling.kedaVersion) may let the app sleep while its messages can't be counted. Upgrade KEDA to 2.19 or later (docs/scaling.md says which AKS has it), or set scaling.scaleToZero to false" .kedaVersion) }}
 {{- end }}
+{{- else if gt (int .minReplicas) (int .maxReplicas) }}
+{{- fail (printf "scaling.minReplicas is %d, more than scaling.maxReplicas, which is %d. Write a larger scaling.maxReplicas, or a smaller scaling.minReplicas" (int .minReplicas) (int .maxReplicas)) }}
 {{- end }}
 {{- if ne (empty .wakeUp.start) (empty .wakeUp.end) }}
 {{- fail "scaling.wakeUp has only one of start and end, and needs both. Write the other one, or empty both, so that the app is only awake for messages" }}
 {{- end }}
 {{- if and .wakeUp.start (eq .wakeUp.start .wakeUp.end) }}
 {{- fail "scaling.wakeUp.start and scaling.wakeUp.end are the same, which KEDA refuses. Write a later end, or empty both" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "dispatcher.refuseExtraEnv" -}}
+{{- $own := list }}
+{{- range include "dispatcher.ownEnv" . | fromYamlArray }}
+{{- $own = append $own .name }}
+{{- end }}
+{{- range .Values.extraEnv }}
+{{- if has .name $own }}
+{{- fail (printf "extraEnv sets %s, a variable that the chart sets itself, so that the pod would have it twice. Remove it, and set the chart's own value for it if there is one" .name) }}
 {{- end }}
 {{- end }}
 {{- end }}

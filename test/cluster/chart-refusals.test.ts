@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { programsOf } from "../../real-cluster/programs.ts";
 import { type Chart, openChart, type Values } from "./chart.ts";
-import { CONNECTED } from "./chart-values.ts";
+import { CONNECTED, SLEEPY } from "./chart-values.ts";
 
 // These values would fail later, or silently. helm refuses them before it installs anything, and says which field is
 // wrong and what to write.
@@ -115,6 +115,11 @@ const REFUSALS: readonly Refusal[] = [
     says: /'\/scaling\/kedaVersion'.*number.*string/,
   },
   {
+    name: "more replicas at least than at most",
+    over: { scaling: { minReplicas: 5 } },
+    says: /scaling\.minReplicas is 5, more than scaling\.maxReplicas, which is 3\. Write a larger scaling\.maxReplicas/,
+  },
+  {
     name: "half a time to wake",
     over: { scaling: { wakeUp: { end: "" } } },
     says: /scaling\.wakeUp has only one of start and end/,
@@ -144,6 +149,16 @@ const REFUSALS: readonly Refusal[] = [
     over: withPage({ groups: { admin: ["a,b"] } }),
     says: /'\/page\/groups\/admin\/0'/,
   },
+  ...["JOB_NAMESPACE", "NODE_OPTIONS", "AzureWebJobsStorage"].map((name) => ({
+    name: `a variable that the chart sets itself, ${name}`,
+    over: {
+      extraEnv: [
+        { name: "MINE", value: "1" },
+        { name, value: "2" },
+      ],
+    },
+    says: new RegExp(`extraEnv sets ${name}, a variable that the chart sets itself.* Remove it`),
+  })),
   {
     name: "a pod's label that the chart sets itself",
     over: { podLabels: { "app.kubernetes.io/name": "mine" } },
@@ -204,6 +219,15 @@ const UNCHECKED: readonly Refusal[] = [
 test("KEDA is new enough from 2.19 on, whatever AKS appends to its version", async () => {
   for (const kedaVersion of ["2.19", "2.19.0", "2.19.0-6", "2.21.1", "3.0.0"])
     await expect(chart.render([CONNECTED, { scaling: { scaleToZero: true, kedaVersion } }])).resolves.toBeTruthy();
+});
+
+test("the fewest replicas may be more than the most if the app scales to zero, because they do not count then", async () => {
+  await expect(chart.render([CONNECTED, ...SLEEPY, { scaling: { minReplicas: 5 } }])).resolves.toBeTruthy();
+});
+
+test("a variable that the chart could set may be given, if the chart does not set it", async () => {
+  const extraEnv = [{ name: "HTTPS_PROXY", valueFrom: { secretKeyRef: { name: "proxy", key: "url" } } }];
+  await expect(chart.render([CONNECTED, { network: { webSockets: true }, extraEnv }])).resolves.toBeTruthy();
 });
 
 test("the least that works is refused nothing", async () => {

@@ -270,6 +270,18 @@ describe("what is rendered", () => {
     });
   });
 
+  test("has the variables of extraEnv behind its own", async () => {
+    const extraEnv = [
+      { name: "MINE", value: "1" },
+      { name: "SECRET", valueFrom: { secretKeyRef: { name: "a", key: "b" } } },
+    ];
+    const envOf = async (...more: Values[]) =>
+      objectsAt(await one("Deployment", CONNECTED, ...more), ...CONTAINER, "env");
+    const own = await envOf();
+    expect(own.length).toBeGreaterThan(5);
+    expect(await envOf({ extraEnv })).toEqual([...own, ...extraEnv]);
+  });
+
   test("is one host to Functions, whichever pod it is, under an id that the host allows", async () => {
     const ids = [];
     for (const instance of ["dispatcher", "a--b", "a".repeat(40), `${"a".repeat(39)}b`])
