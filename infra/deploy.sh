@@ -276,7 +276,7 @@ leave() {
 way_in() {
   printf 'To reach the cluster, run: az aks get-credentials --resource-group %s --name %s' "$group" "$cluster"
   printf ' && kubelogin convert-kubeconfig --login azurecli\n'
-  printf 'To see it, you need to be in viewerPrincipalIds or operatorPrincipalIds of infra/%s.bicepparam' "$environment"
+  printf 'To be let in, add yourself to operatorPrincipalIds of infra/%s.bicepparam' "$environment"
 }
 
 up() {

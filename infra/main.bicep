@@ -39,10 +39,10 @@ param instance string = 'dispatcher'
 @allowed(['inline', 'identity'])
 param payloads string = 'inline'
 
-@description('Optional. Object ids of the groups or people that may look at rows, logs of attempts, counts of messages, log lines, Jobs and pods.')
+@description('Optional. Object ids of the groups or people that may look at rows, logs of attempts, counts of messages, and log lines. With payloads identity they see Jobs and pods too; with inline they do not, because a Job holds the body of its message.')
 param viewerPrincipalIds string[] = []
 
-@description('Optional. Object ids of the groups or people that may repair. They may look too, change rows, and read messages and bodies.')
+@description('Optional. Object ids of the groups or people that may repair. They may look too, see Jobs and pods, change rows, and read messages and bodies.')
 param operatorPrincipalIds string[] = []
 
 @description('Optional. Object ids of the groups, people or programs that may send messages.')
@@ -339,6 +339,7 @@ module people 'modules/people.bicep' = {
     viewerPrincipalIds: viewerPrincipalIds
     operatorPrincipalIds: operatorPrincipalIds
     senderPrincipalIds: senderPrincipalIds
+    jobsHoldBodies: payloads == 'inline'
   }
 }
 

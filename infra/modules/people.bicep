@@ -22,14 +22,17 @@ param clusterName string
 @maxLength(63)
 param workspaceName string
 
-@description('Required. Object ids of those who look: at rows, logs of attempts, counts of messages, log lines, Jobs and pods.')
+@description('Required. Object ids of those who look: at rows, logs of attempts, counts of messages, and log lines. They see Jobs and pods too, unless Jobs hold bodies.')
 param viewerPrincipalIds string[]
 
-@description('Required. Object ids of those who repair. They look too, change rows, and read messages and bodies.')
+@description('Required. Object ids of those who repair. They look too, see Jobs and pods, change rows, and read messages and bodies.')
 param operatorPrincipalIds string[]
 
 @description('Required. Object ids of those who send messages.')
 param senderPrincipalIds string[]
+
+@description('Required. Whether a Job holds the body of its message, or a signed URL of it.')
+param jobsHoldBodies bool
 
 var lookers = union(viewerPrincipalIds, operatorPrincipalIds)
 
@@ -124,12 +127,12 @@ resource bodyReaders 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   }
 ]
 
+// The second role shows everything on the cluster but Secrets, and so what a Job holds.
 var clusterGrants = concat(
   grantsOf('Azure Kubernetes Service Cluster User Role', lookers),
-  grantsOf('Azure Kubernetes Service RBAC Reader', lookers)
+  grantsOf('Azure Kubernetes Service RBAC Reader', jobsHoldBodies ? operatorPrincipalIds : lookers)
 )
 
-// The second role shows everything on the cluster but Secrets.
 resource clusterRoles 'Microsoft.Authorization/roleAssignments@2022-04-01' = [
   for grant in clusterGrants: {
     name: guid(cluster.id, grant.principalId, roles[grant.role])

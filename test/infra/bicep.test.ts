@@ -135,48 +135,56 @@ describe("queues and topics", { timeout: PATIENCE_MS }, () => {
 });
 
 describe("people", { timeout: PATIENCE_MS }, () => {
-  it("get exactly the roles of the lists that they are in, each once, and none by default", async (test) => {
-    const parameters = (await readFile(join(copy, "dev.bicepparam"), "utf8")).replaceAll(
-      /^param \w+PrincipalIds.*$/gm,
-      "",
-    );
-    const lists = ["viewer = ['ann', 'bob']", "operator = ['bob']", "sender = ['bob', 'cas']"];
-    const lines = lists.map((line) => `param ${line.replace(" ", "PrincipalIds ")}`);
-    await writeFile(join(copy, "people.bicepparam"), [parameters, ...lines, ""].join("\n"));
-    await writeFile(join(copy, "some.values.yaml"), "modules: []");
-    const env = { DISPATCHER_VALUES: "some.values.yaml" };
-    const { code, stdout } = await snapshot(test, "people.bicepparam", "overwrite", { cwd: copy, env });
-    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
-    const types = await readFile(join(INFRA, "types.bicep"), "utf8");
-    const roleOf = (id: string) => new RegExp(`'?([\\w ]+?)'?: '${id.split("/").at(-1)}'`).exec(types)?.[1]?.trim();
-    const assigned = ofType(readPrediction("people", copy), "Microsoft.Authorization/roleAssignments");
-    const made = assigned.flatMap(({ id = "", properties }) => {
-      const who = String(properties?.["principalId"]);
-      const [, scope] = /\/([^/]+)\/[^/]+\/providers\/Microsoft\.Authorization/.exec(id) ?? [];
-      return who.length === 3 ? [`${who}: ${roleOf(String(properties?.["roleDefinitionId"]))} on ${scope}`] : [];
-    });
-    const looks = (who: string) => [
-      `${who}: Reader on namespaces`,
-      `${who}: Storage Blob Data Reader on containers`,
-      `${who}: Azure Kubernetes Service Cluster User Role on managedClusters`,
-      `${who}: Azure Kubernetes Service RBAC Reader on managedClusters`,
-      `${who}: Log Analytics Reader on workspaces`,
-    ];
-    expect(made.toSorted()).toEqual(
-      [
-        ...looks("ann"),
-        "ann: Storage Table Data Reader on storageAccounts",
-        ...looks("bob"),
-        "bob: Storage Table Data Reader on storageAccounts",
-        "bob: Storage Table Data Contributor on storageAccounts",
-        "bob: Storage Blob Data Reader on containers",
-        "bob: Azure Service Bus Data Receiver on namespaces",
-        "bob: Azure Service Bus Data Sender on namespaces",
-        "cas: Azure Service Bus Data Sender on namespaces",
-      ].toSorted(),
-    );
-    expect(new Set(assigned.map(({ id }) => id)).size).toBe(assigned.length);
-  });
+  it.for([
+    { payloads: "inline", viewersSeeJobs: false },
+    { payloads: "identity", viewersSeeJobs: true },
+  ])(
+    "get exactly the roles of the lists that they are in, each once, with PAYLOADS=$payloads",
+    async ({ payloads, viewersSeeJobs }, test) => {
+      const parameters = (await readFile(join(copy, "dev.bicepparam"), "utf8")).replaceAll(
+        /^param \w+PrincipalIds.*$/gm,
+        "",
+      );
+      const lists = ["viewer = ['ann', 'bob']", "operator = ['bob']", "sender = ['bob', 'cas']"];
+      const lines = lists.map((line) => `param ${line.replace(" ", "PrincipalIds ")}`);
+      await writeFile(join(copy, "people.bicepparam"), [parameters, ...lines, ""].join("\n"));
+      await writeFile(join(copy, "some.values.yaml"), JSON.stringify({ modules: [], settings: { payloads } }));
+      const env = { DISPATCHER_VALUES: "some.values.yaml" };
+      const { code, stdout } = await snapshot(test, "people.bicepparam", "overwrite", { cwd: copy, env });
+      expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+      const types = await readFile(join(INFRA, "types.bicep"), "utf8");
+      const roleOf = (id: string) => new RegExp(`'?([\\w ]+?)'?: '${id.split("/").at(-1)}'`).exec(types)?.[1]?.trim();
+      const assigned = ofType(readPrediction("people", copy), "Microsoft.Authorization/roleAssignments");
+      const made = assigned.flatMap(({ id = "", properties }) => {
+        const who = String(properties?.["principalId"]);
+        const [, scope] = /\/([^/]+)\/[^/]+\/providers\/Microsoft\.Authorization/.exec(id) ?? [];
+        return who.length === 3 ? [`${who}: ${roleOf(String(properties?.["roleDefinitionId"]))} on ${scope}`] : [];
+      });
+      const looks = (who: string) => [
+        `${who}: Reader on namespaces`,
+        `${who}: Storage Blob Data Reader on containers`,
+        `${who}: Azure Kubernetes Service Cluster User Role on managedClusters`,
+        `${who}: Log Analytics Reader on workspaces`,
+      ];
+      const SEES_JOBS = "Azure Kubernetes Service RBAC Reader on managedClusters";
+      expect(made.toSorted()).toEqual(
+        [
+          ...looks("ann"),
+          "ann: Storage Table Data Reader on storageAccounts",
+          ...(viewersSeeJobs ? [`ann: ${SEES_JOBS}`] : []),
+          ...looks("bob"),
+          "bob: Storage Table Data Reader on storageAccounts",
+          `bob: ${SEES_JOBS}`,
+          "bob: Storage Table Data Contributor on storageAccounts",
+          "bob: Storage Blob Data Reader on containers",
+          "bob: Azure Service Bus Data Receiver on namespaces",
+          "bob: Azure Service Bus Data Sender on namespaces",
+          "cas: Azure Service Bus Data Sender on namespaces",
+        ].toSorted(),
+      );
+      expect(new Set(assigned.map(({ id }) => id)).size).toBe(assigned.length);
+    },
+  );
 });
 
 describe("a values file that is wrong", { timeout: PATIENCE_MS }, () => {
