@@ -1,7 +1,8 @@
 import { isFresh, type Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ownerOf } from "../observe/orphan-messages.ts";
-import { keyNamed, nameOfRun, nameOnLetter, notedLetter } from "../run/dead-letter.ts";
+import { keyOnLetter, nameOfRun, nameOnLetter, notedLetter } from "../run/dead-letter.ts";
+import type { RunKey } from "../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
 import { isFirst } from "./sweep.ts";
@@ -23,8 +24,14 @@ interface Walk {
   next: number;
   /** The runs whose letters are on the bus. */
   readonly onBus: Set<string>;
-  /** Those of them whose letters have the stamp of this instance, with the letters' sequence numbers. */
-  readonly ours: Map<string, number>;
+  /** Those of them whose letters have the stamp of this instance, by their names. */
+  readonly ours: Map<string, Ours>;
+}
+
+/** A run whose letter has the stamp of this instance, and the letter's own sequence number. */
+interface Ours {
+  readonly key: RunKey;
+  readonly number: number;
 }
 
 /**
@@ -63,9 +70,12 @@ export function makeCompareLetters(deps: Dependencies) {
     for (let pages = 0; pages < PAGES_A_LOOK; pages += 1) {
       const page = await deps.broker.browse({ deadLettersOf: source }, walk.next, PAGE);
       for (const message of page) {
-        const name = nameOnLetter(source, message);
-        walk.onBus.add(name);
-        if (ownerOf(message) === owner) walk.ours.set(name, message.sequenceNumber);
+        walk.onBus.add(nameOnLetter(source, message));
+        if (ownerOf(message) !== owner) continue;
+        // A sender may have set the name of a run. What the service dead-letters itself keeps that.
+        const key = keyOnLetter(source, message, owner);
+        walk.onBus.add(nameOfRun(key));
+        walk.ours.set(nameOfRun(key), { key, number: message.sequenceNumber });
       }
       const last = page.at(-1);
       if (last && page.length === PAGE) {
@@ -97,14 +107,15 @@ export function makeCompareLetters(deps: Dependencies) {
 
   /** Notes these letters again. One that is being redriven has a run that is open, and one that was withdrawn no end. */
   async function noteLost(source: Source, { ours }: Walk, events: Events): Promise<void> {
-    const keys = [...ours.keys()].map((name) => keyNamed(source, name));
+    const owner = await deps.instanceTable.owner();
+    const keys = [...ours.values()].map(({ key }) => key);
     let noted = 0;
     for (const [name, run] of await deps.table.letterRuns(source, keys)) {
       const letter = run.kind === "closed" ? notedLetter(run.run) : undefined;
       if (run.kind !== "closed" || letter === undefined) continue;
       // A person may have taken it off the bus since the look came by.
-      const lying = await deps.broker.peek({ deadLettersOf: source }, ours.get(name) ?? 0);
-      if (lying === undefined || nameOnLetter(source, lying) !== name) continue;
+      const lying = await deps.broker.peek({ deadLettersOf: source }, ours.get(name)?.number ?? 0);
+      if (lying === undefined || nameOfRun(keyOnLetter(source, lying, owner)) !== name) continue;
       if (await isFirst(deps.table.noteLetter(run, letter))) noted += 1;
     }
     if (noted > 0)

@@ -84,15 +84,16 @@ export function meantOf<Run extends RunKey>(runs: readonly Run[]): Run | undefin
  */
 export function keyOnLetter(source: Source, letter: PeekedMessage, owner: string): RunKey {
   const own = { source, sequenceNumber: letter.sequenceNumber, enqueuedAt: letter.enqueuedAt };
-  const stamped = keyNamed(source, nameOnLetter(source, letter));
-  const isOurs = letter.properties["dispatcher-owner"] === owner && nameOfRun(stamped) === nameOnLetter(source, letter);
-  return isOurs ? stamped : own;
+  const isOurs = letter.properties["dispatcher-owner"] === owner;
+  return (isOurs ? keyNamed(source, nameOnLetter(source, letter)) : undefined) ?? own;
 }
 
-/** Gives the identity that `nameOfRun` has named, of a run of this source. Its numbers are NaN if it is no such name. */
-export function keyNamed(source: Source, name: string): RunKey {
+/** Gives the identity that `nameOfRun` has named, of a run of this source. Undefined if it is no such name. */
+function keyNamed(source: Source, name: string): RunKey | undefined {
   const [, number, enqueuedAt] = /:(\d{1,15}):(\d{1,15})$/.exec(name) ?? [];
-  return { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
+  if (number === undefined) return undefined;
+  const key = { source, sequenceNumber: Number(number), enqueuedAt: Number(enqueuedAt) };
+  return nameOfRun(key) === name ? key : undefined;
 }
 
 /**

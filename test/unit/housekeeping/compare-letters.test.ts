@@ -177,6 +177,20 @@ describe("a dead letter of ours whose row was lost", () => {
     expect(await numbers(world)).toEqual([1]);
   });
 
+  it.each([
+    { what: "a run that is none", forged: "forged" },
+    { what: "a run without numbers", forged: "thumbnails:NaN:NaN" },
+  ])("is noted again though its sender named $what, and the look goes on behind it", async ({ forged }) => {
+    const world = await withLetters(2, (id) => (id.includes(":1:") ? forged : id));
+    await lose(world, 1);
+    await world.tick();
+    expect(world.lastTick()).toMatchObject({ failed: 0 });
+    expect(await numbers(world)).toEqual([1, 2]);
+    world.clock.advance(31 * DAY_MS);
+    await world.tick();
+    expect(world.closed()).toHaveLength(2);
+  });
+
   it("is left alone if it has not this instance's stamp", async () => {
     const world = await withLetters(2);
     await lose(world, 2);

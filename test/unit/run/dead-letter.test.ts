@@ -1,10 +1,11 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { rejected } from "../../../shared/run/change-run.ts";
-import { meantOf, notedLetter } from "../../../shared/run/dead-letter.ts";
+import { keyOnLetter, meantOf, notedLetter } from "../../../shared/run/dead-letter.ts";
 import { describeEnd, detailOf } from "../../../shared/run/describe-end.ts";
 import { failureGroup, lastWords } from "../../../shared/run/failure-group.ts";
-import type { AttemptEnd } from "../../../shared/run/run.ts";
+import type { PeekedMessage } from "../../../shared/run/message.ts";
+import { type AttemptEnd, runId } from "../../../shared/run/run.ts";
 import { aRun, closing } from "../../support/a-run.ts";
 import { PROPERTY_TIMEOUT_MS, propertyOptions } from "../../support/property-options.ts";
 
@@ -114,6 +115,30 @@ describe("the run that an id means", () => {
     const subscription = { ...queue, source: { topic: "images", subscription: "small" } };
     expect(meantOf([queue, subscription])).toBeUndefined();
   });
+});
+
+describe("the run of a letter", () => {
+  const { source, sequenceNumber, enqueuedAt } = aRun({ sequenceNumber: 7 });
+  const stampedWith = (run: string): PeekedMessage => ({
+    state: "active",
+    sequenceNumber,
+    enqueuedAt,
+    body: new Uint8Array(),
+    properties: { "dispatcher-owner": "owner-1", "dispatcher-run": run },
+  });
+  const own = { source, sequenceNumber, enqueuedAt };
+
+  it("is the one that is stamped, however its source is spelled", () => {
+    const stamped = { source, sequenceNumber: 3, enqueuedAt: 5 };
+    expect(keyOnLetter(source, stampedWith(runId(stamped).toUpperCase()), "owner-1")).toEqual(stamped);
+  });
+
+  it.each(["forged", "thumbnails:NaN:NaN", "thumbnails:03:5", "others:3:5"])(
+    "is its own one if the stamp is no name of a run of its source: %s",
+    (stamp) => {
+      expect(keyOnLetter(source, stampedWith(stamp), "owner-1")).toEqual(own);
+    },
+  );
 });
 
 describe("the dead letter of a closed run", () => {
