@@ -267,9 +267,9 @@ export interface RunTable extends RowCheck {
    */
   lastRedrives(source: Source, keys: readonly RunKey[]): Promise<ReadonlyMap<string, LastRedrive>>;
   /**
-   * Inserts the run of a redrive, and with it takes the letter of the earlier run out of all lists, so that only one of
-   * many can redrive it. It joins its module's line. Throws ConflictError if another was first, or if the earlier run has
-   * changed since it was read. No `earlier`: the table knows no run of the letter.
+   * Inserts the run of a redrive, and with it takes the letter of the earlier run out of all lists, if it is in them, so
+   * that only one of many can redrive it. It joins its module's line. Throws ConflictError if another was first, or if
+   * the earlier run has changed since it was read. No `earlier`: the table knows no run of the letter.
    */
   claim(run: Run, earlier: EarlierRun | undefined): Promise<StoredRun>;
   /**

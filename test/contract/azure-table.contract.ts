@@ -50,7 +50,8 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
   describeActionLog(`the Azure table on ${name}`, make);
 
   describe(`the Azure table on ${name}`, () => {
-    it("notes a dead letter again whose row somebody deleted, so that it can be claimed", async () => {
+    /** A table in which a run is closed, and the row of its dead letter was deleted. */
+    const withoutItsLetter = async () => {
       const options = optionsFor();
       const table = makeAzureTable(options);
       const run = aRun();
@@ -61,16 +62,30 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       await rawClient(options.tableName).deleteEntity("dispatcher|q|thumbnails", deadRow(noted));
       const earlier = async () => {
         const found = (await table.letterRuns(run.source, [run])).get(nameOfRun(run));
-        return found?.kind === "closed" ? found : undefined;
+        if (found?.kind !== "closed") throw new Error("the run is missing");
+        return found;
       };
-      const next = queued({ ...run, redrive: 1 }, T0);
-      await expect(table.claim(next, await earlier())).rejects.toThrow(ConflictError);
-      const found = await earlier();
-      if (!found) throw new Error("the run is missing");
       const { etag: _, ...letter } = noted;
-      await table.noteLetter(found, letter);
+      return { table, run, letter, earlier, next: queued({ ...run, redrive: 1 }, T0) };
+    };
+
+    it("notes a dead letter again whose row somebody deleted, so that it is in the lists until it is claimed", async () => {
+      const { table, run, letter, earlier, next } = await withoutItsLetter();
+      await table.noteLetter(await earlier(), letter);
       expect(await table.deadLetters(run.source, {}, 9)).toMatchObject([letter]);
       await table.claim(next, await earlier());
+      expect(await table.deadLetters(run.source, {}, 9)).toEqual([]);
+    });
+
+    it("lets one of many claim a dead letter whose row somebody deleted", async () => {
+      const { table, run, letter, earlier, next } = await withoutItsLetter();
+      const before = await earlier();
+      const claims = await Promise.allSettled(Array.from({ length: 4 }, () => table.claim(next, before)));
+      expect(claims.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      const refusals = claims.flatMap((claim) => (claim.status === "rejected" ? [claim.reason] : []));
+      expect(refusals.filter((reason) => !(reason instanceof ConflictError))).toEqual([]);
+      await expect(table.noteLetter(before, letter)).rejects.toThrow(ConflictError);
+      expect(await table.find(next)).toMatchObject({ kind: "open" });
       expect(await table.deadLetters(run.source, {}, 9)).toEqual([]);
     });
 

@@ -48,16 +48,26 @@ export function deadLetterRow(
   };
 }
 
+/** Gives the key of the row in which the letter of a closed run stands, as the run's row says. */
+export function listedRow({ columns }: EarlierRun): string | undefined {
+  return typeof columns.deadRow === "string" ? columns.deadRow : undefined;
+}
+
 /**
- * Takes the letter of a closed run out of the lists of dead letters. The run's row is no longer to name it, because the
- * history's purge leaves runs alone that name one, and deletes what it names. If it names none already, it is written
- * all the same: its new ETag keeps `noteAgain` from noting a letter that is being redriven.
+ * Takes the letter of a closed run out of the lists of dead letters: deletes the row in which it stands, if it is
+ * `listed` in one. The run's row is no longer to name that, because the history's purge leaves runs alone that name one,
+ * and deletes what it names. If it names none already, it is written all the same: its new ETag keeps `noteAgain` from
+ * noting a letter that is being redriven.
  */
-export function takeLetter(partitionKey: string, { run, etag, columns }: EarlierRun): Step[] {
-  const { deadRow: rowKey, ...rest } = columns;
+export function takeLetter(
+  partitionKey: string,
+  { run, etag, columns }: EarlierRun,
+  listed: string | undefined,
+): readonly Step[] {
+  const { deadRow: _, ...rest } = columns;
   const unnamed: Step = { kind: "replace", row: { ...rest, partitionKey, rowKey: runRow(run) }, etag };
-  if (typeof rowKey !== "string") return [unnamed];
-  return [{ kind: "delete", row: { partitionKey, rowKey }, etag: ANY_ETAG }, unnamed];
+  if (listed === undefined) return [unnamed];
+  return [{ kind: "delete", row: { partitionKey, rowKey: listed }, etag: ANY_ETAG }, unnamed];
 }
 
 /** Writes the row of a closed run's letter once more, and its name into the run's row. */

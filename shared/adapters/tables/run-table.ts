@@ -7,7 +7,7 @@ import { isSameId, type Run, type RunKey, runId } from "../../run/run.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
 import { actionSteps } from "./action-rows.ts";
 import { BadRowError } from "./columns.ts";
-import { deadLetterRow, makeDeadLetters, noteAgain, takeLetter } from "./dead-rows.ts";
+import { deadLetterRow, listedRow, makeDeadLetters, noteAgain, takeLetter } from "./dead-rows.ts";
 import { makeForgetLetters } from "./forget-letters.ts";
 import { makeInstanceRows } from "./instance-rows.ts";
 import { notedRow, openRowOf, runRow, sourcePartition, workRow } from "./keys.ts";
@@ -244,7 +244,17 @@ export function makeAzureTable(options: AzureTableOptions): RunTable & InstanceT
 
     async claim(run, earlier) {
       const partitionKey = partitionOf(run);
-      return await begin(run, earlier ? takeLetter(partitionKey, earlier) : [], `redriving run ${runId(run)}`);
+      const doing = `redriving run ${runId(run)}`;
+      if (earlier === undefined) return await begin(run, [], doing);
+      const listed = listedRow(earlier);
+      try {
+        return await begin(run, takeLetter(partitionKey, earlier, listed), doing);
+      } catch (error) {
+        if (!(error instanceof ConflictError) || listed === undefined) throw error;
+        if ((await rows.get(partitionKey, listed, doing)) !== undefined) throw error;
+        // A person or another program deleted that row. By the ETag of the run's row only one claims the letter.
+        return await begin(run, takeLetter(partitionKey, earlier, undefined), doing);
+      }
     },
 
     async noteLetter(earlier, letter) {
