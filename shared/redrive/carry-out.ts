@@ -159,9 +159,10 @@ class Pass {
         const sent = this.#deps.clock.read();
         const received = await this.#deps.broker.receiveLetters(from, this.#nextReceive());
         if (received.length === 0) {
-          held.isOfUse = true;
-          if ((await this.#firstLeft()) === NONE_LEFT) this.#end("done");
-          return;
+          const left = await this.#firstLeft();
+          if (left === NONE_LEFT) return this.#end("done");
+          if (left === undefined || !held.unclaimed.has(left)) held.isOfUse = true;
+          break;
         }
         held.receivedAt(sent);
         const isInFront = ({ sequenceNumber }: ReceivedLetter) => sequenceNumber < front;
@@ -181,7 +182,7 @@ class Pass {
         if (held.count > MOST_IN_FRONT) return this.#end("stopped", TOO_DEEP);
         await this.#saveIfDue();
       } while (!this.#isOver() && held.mayHoldOn());
-      if (!held.mayHoldOn() && !held.isOfUse) this.#end("stopped", TOO_SLOW);
+      if (!held.mayHoldOn() && !held.isOfUse) this.#end("stopped", held.unclaimed.size > 0 ? UNCLAIMED : TOO_SLOW);
     } catch (error) {
       // A bus that is away makes no letter lie too deep.
       held.isOfUse = true;
@@ -294,7 +295,9 @@ class Pass {
       } catch (error) {
         errors.push(error);
       }
-      if (isReceived(one.letter)) this.#held.hold(one.letter.lockToken);
+      if (!isReceived(one.letter)) return;
+      this.#held.hold(one.letter.lockToken);
+      this.#held.unclaimed.add(one.letter.sequenceNumber);
     });
     this.#pace.note(claimed.length);
     const last = claimed.at(-1);
@@ -330,6 +333,8 @@ class Pass {
 }
 
 const TOO_DEEP = `more than ${MOST_IN_FRONT.toLocaleString("en")} other letters lie in front of the rest, and the bus hands them out in order alone: redrive or purge those first`;
+const UNCLAIMED =
+  "wanted letters were received and could not be claimed, because their rows changed or their locks were lost meanwhile: order the redrive once more";
 const TOO_SLOW = "the letters in front of the wanted ones could not be received within half a lock duration";
 
 function isReceived(letter: SeenLetter["letter"] | ReceivedLetter): letter is ReceivedLetter {

@@ -21,6 +21,8 @@ export class HeldLetters {
   #since: Reading | undefined;
   /** Whether a letter was redriven since then, or the last wanted ones are held by another process. */
   isOfUse = false;
+  /** The numbers of the wanted ones among them: they could not be claimed. */
+  readonly unclaimed = new Set<number>();
   /** How far the look came that tells whether a wanted letter is left, if one is under way. */
   lookedTo = 0;
   /** How many active letters that look has passed. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LockLostError, UnavailableError } from "../../../shared/errors.ts";
+import { ConflictError, LockLostError, UnavailableError } from "../../../shared/errors.ts";
 import { audit } from "../../../shared/operate/audit/audit.ts";
 import { abortRedrive, orderRedrive, planRedrive, type Redriving } from "../../../shared/operate/redrive-letters.ts";
 import { makeCarryOutRedrives } from "../../../shared/redrive/carry-out.ts";
@@ -466,6 +466,26 @@ describe("a redrive", () => {
     world.table.beforeNext("letterRuns", () => world.clock.advance(1_000));
     await carry();
     expect(world.open()).toMatchObject([{ sequenceNumber: 1 }]);
+  });
+
+  it("stops once the locks are to be given back, if it holds the wanted letter itself and can't claim it", async () => {
+    const world = await withDead(1);
+    world.clock.advance(1_000);
+    await order(world);
+    world.table.failNext("claim", new ConflictError("The row has changed."));
+    const carry = carrier(world);
+    await carry();
+    expect(await redriveOf(world)).not.toHaveProperty("end");
+    world.clock.advance(LOCK_MS / 2 + 1);
+    await carry();
+    expect(await redriveOf(world)).toMatchObject({
+      end: "stopped",
+      redriven: 0,
+      problem: expect.stringContaining("could not be claimed"),
+    });
+    // It has given the letter back.
+    await redrive(world);
+    expect(world.open()).toMatchObject([{ sequenceNumber: 1, redrive: 1 }]);
   });
 
   it("goes on by a batch in each tick, although the ticks take all the time there is", async () => {
