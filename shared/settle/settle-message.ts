@@ -87,11 +87,19 @@ export async function closeRun(deps: Dependencies, stored: StoredRun, verdict: V
   events.tell({ event: "closed", run: over });
 }
 
-/** Gives what was noted of the letter of a withdrawn run before it was claimed, so that it is in the lists again. */
+/**
+ * Gives what was noted of the letter of a withdrawn run before it was claimed, so that it is in the lists again. That is
+ * what the last run of it has left that was not withdrawn.
+ */
 async function letterOfWithdrawn({ table }: Dependencies, over: ClosedRun): Promise<NotedLetter | undefined> {
-  if (over.status !== "withdrawn" || over.redrive === undefined) return undefined;
-  const { redrive, ...original } = keyOf(over);
-  const earlier = await table.find(redrive === 1 ? original : { ...original, redrive: over.redrive - 1 });
-  const letter = earlier.kind === "closed" ? notedLetter(earlier.run) : undefined;
-  return letter && { ...letter, redrive: over.redrive };
+  if (over.status !== "withdrawn") return undefined;
+  const { redrive = 0, ...original } = keyOf(over);
+  for (let before = redrive - 1; before >= 0; before -= 1) {
+    const earlier = await table.find(before === 0 ? original : { ...original, redrive: before });
+    if (earlier.kind !== "closed") return undefined;
+    if (earlier.run.status === "withdrawn") continue;
+    const letter = notedLetter(earlier.run);
+    return letter && { ...letter, redrive };
+  }
+  return undefined;
 }

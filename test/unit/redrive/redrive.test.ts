@@ -142,6 +142,21 @@ describe("a redriven dead letter", () => {
     expect(world.run()).toMatchObject({ redrive: 2 });
   });
 
+  it("is in the lists with what it failed for, however often it was withdrawn", async () => {
+    const world = await withDead(1);
+    const [before] = await world.table.deadLetters(SOURCE, {}, 1);
+    for (const redrives of [1, 2, 3]) {
+      world.clock.advance(1_000);
+      await order(world);
+      world.broker.failNext("defer", new Error("The operation is not supported."));
+      await carrier(world)();
+      expect(world.closed().at(-1)).toMatchObject({ status: "withdrawn", redrive: redrives });
+      expect(await world.table.deadLetters(SOURCE, {}, 9)).toMatchObject([
+        { redrive: redrives, group: before?.group, exitCode: 1, closedAt: before?.closedAt },
+      ]);
+    }
+  });
+
   it("is set aside by the next process, if the first one died before it did", async () => {
     const world = await withDead(1);
     world.clock.advance(1_000);
