@@ -1,6 +1,7 @@
 import pLimit from "p-limit";
 import { isFresh, type Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
+import { UnavailableError } from "../errors.ts";
 import type { DeadLetterQueue } from "../ports/message-broker.ts";
 import type { Source } from "../run/source.ts";
 
@@ -59,9 +60,19 @@ export class HeldLetters {
     await this.giveBack(this.#tokens);
   }
 
-  /** Gives these letters back. Whatever fails is given back by the service, when its lock is over. */
+  /**
+   * Gives these letters back, until the bus is away. The service gives back the others, and whatever fails, when their
+   * locks are over.
+   */
   async giveBack(tokens: readonly string[]): Promise<void> {
-    const { broker } = this.#deps;
-    await pLimit(CONCURRENCY).map([...tokens], (token) => broker.giveBack(this.#from, token).catch(() => undefined));
+    let isAway = false;
+    await pLimit(CONCURRENCY).map([...tokens], async (token) => {
+      if (isAway) return;
+      try {
+        await this.#deps.broker.giveBack(this.#from, token);
+      } catch (error) {
+        if (error instanceof UnavailableError) isAway = true;
+      }
+    });
   }
 }

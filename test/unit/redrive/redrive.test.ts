@@ -372,6 +372,23 @@ describe("a redrive", () => {
     expect(await received(world)).toEqual([2, 3]);
   });
 
+  it("leaves what it holds to the service if the bus goes away while it gives that back", async () => {
+    const world = await withDeep(450);
+    world.clock.advance(1_000);
+    await order(world, { reason: "JobFailed" });
+    let asked = 0;
+    const giveBack: World["broker"]["giveBack"] = async () => {
+      asked += 1;
+      throw new UnavailableError("no answer");
+    };
+    await carrier(world, { broker: { ...world.deps.broker, giveBack } })();
+    expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: 1 });
+    expect(asked).toBeGreaterThan(0);
+    expect(asked).toBeLessThanOrEqual(32);
+    world.clock.advance(LOCK_MS);
+    expect(await received(world)).toHaveLength(9);
+  });
+
   it("lets what came before it start first, and keeps its place in line", async () => {
     const world = makeWorld([aModule({ retry: { ...RETRY, permanentExitCodes: [1] }, maxActive: 1 })]);
     await world.send({ messageId: "old" });
