@@ -1,7 +1,8 @@
 import { isFresh, type Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
 import { ownerOf } from "../observe/orphan-messages.ts";
-import { keyOnLetter, nameOfRun, nameOnLetter, notedLetter } from "../run/dead-letter.ts";
+import type { LetterRun } from "../ports/run-table.ts";
+import { keyOnLetter, type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../run/dead-letter.ts";
 import type { RunKey } from "../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import type { Events } from "../telemetry/events.ts";
@@ -14,17 +15,27 @@ const PAGES_A_LOOK = 4;
 /** Dead letters whose rows are compared at a time. */
 const ROWS = 500;
 
+/** Dead letters that are looked at and noted again with one call, at most. */
+const NOTED_A_CALL = 200;
+
 const EVERY_MS = 86_400_000;
 
 /** How far the look through one source's dead letter queue has come. */
 interface Walk {
   /** Runs that closed before this may be purged. */
   readonly closedBefore: number;
-  /** The sequence number to go on from. */
-  next: number;
+  /** The sequence number to go on from. Undefined once the whole queue was seen. */
+  next: number | undefined;
+  /** The last note that was compared with the queue. */
+  compared: NotedLetter | undefined;
+  /** Whether all notes were compared. */
+  isCompared: boolean;
   /** The runs whose letters are on the bus. */
   readonly onBus: Set<string>;
-  /** Those of them whose letters have the stamp of this instance, by their names. */
+  /**
+   * Those of them whose letters have the stamp of this instance, by their names. What a row notes is taken out as the
+   * notes are compared, and the others are taken out as they are noted again.
+   */
   readonly ours: Map<string, Ours>;
 }
 
@@ -51,23 +62,39 @@ export function makeCompareLetters(deps: Dependencies) {
   /** When each source's last look was through. */
   const through = new Map<string, Reading>();
 
-  /** Takes the look through one source a few pages further. */
-  return async function compareLetters(source: Source, events: Events): Promise<void> {
+  /** Takes the look through one source further. The next call goes on from there. */
+  return async function compareLetters(source: Source, events: Events, isOver: () => boolean): Promise<void> {
     const place = sourceKey(source);
     const last = through.get(place);
     if (last && isFresh(last, deps.clock, EVERY_MS)) return;
     const now = deps.clock.read();
-    if (await goOn(source, events)) through.set(place, now);
+    if (await goOn(source, events, isOver)) through.set(place, now);
   };
 
   /** Resolves to whether the look is through. */
-  async function goOn(source: Source, events: Events): Promise<boolean> {
+  async function goOn(source: Source, events: Events, isOver: () => boolean): Promise<boolean> {
     const place = sourceKey(source);
     const walk = walks.get(place) ?? begin();
     if (walk.next === 0 && (await deps.table.deadLetters(source, {}, 1)).length === 0) return true;
     walks.set(place, walk);
+    const isThrough =
+      (await seeQueue(source, walk)) &&
+      (await purgeGone(source, walk, isOver)) &&
+      (await noteLost(source, walk, events, isOver));
+    if (isThrough) walks.delete(place);
+    return isThrough;
+  }
+
+  function begin(): Walk {
+    const closedBefore = deps.clock.now() - deps.historyRetentionMs;
+    return { closedBefore, next: 0, compared: undefined, isCompared: false, onBus: new Set(), ours: new Map() };
+  }
+
+  /** Sees which letters are on the bus. Resolves to whether it has seen all of them. */
+  async function seeQueue(source: Source, walk: Walk): Promise<boolean> {
     const owner = await deps.instanceTable.owner();
-    for (let pages = 0; pages < PAGES_A_LOOK; pages += 1) {
+    for (let pages = 0; walk.next !== undefined; pages += 1) {
+      if (pages === PAGES_A_LOOK) return false;
       const page = await deps.broker.browse({ deadLettersOf: source }, walk.next, PAGE);
       for (const message of page) {
         walk.onBus.add(nameOnLetter(source, message));
@@ -78,47 +105,56 @@ export function makeCompareLetters(deps: Dependencies) {
         walk.ours.set(nameOfRun(key), { key, number: message.sequenceNumber });
       }
       const last = page.at(-1);
-      if (last && page.length === PAGE) {
-        walk.next = last.sequenceNumber + 1;
-        continue;
-      }
-      await purgeGone(source, walk);
-      await noteLost(source, walk, events);
-      walks.delete(place);
-      return true;
+      walk.next = last && page.length === PAGE ? last.sequenceNumber + 1 : undefined;
     }
-    return false;
+    return true;
   }
 
-  function begin(): Walk {
-    const closedBefore = deps.clock.now() - deps.historyRetentionMs;
-    return { closedBefore, next: 0, onBus: new Set(), ours: new Map() };
-  }
-
-  /** Purges the runs whose letters the look has not seen, and leaves in `ours` only what no row notes. */
-  async function purgeGone(source: Source, { closedBefore, onBus, ours }: Walk): Promise<void> {
-    for (let page = await deps.table.deadLetters(source, {}, ROWS); page.length > 0; ) {
-      for (const letter of page) ours.delete(nameOfRun(letter));
-      const gone = page.filter((letter) => letter.closedAt < closedBefore && !onBus.has(nameOfRun(letter)));
+  /**
+   * Purges the runs whose letters the look has not seen, and leaves in `ours` only what no row notes. Resolves to whether
+   * it has come through.
+   */
+  async function purgeGone(source: Source, walk: Walk, isOver: () => boolean): Promise<boolean> {
+    while (!walk.isCompared) {
+      const page = await deps.table.deadLetters(source, {}, ROWS, walk.compared);
+      for (const letter of page) walk.ours.delete(nameOfRun(letter));
+      const isGone = (letter: NotedLetter) => letter.closedAt < walk.closedBefore && !walk.onBus.has(nameOfRun(letter));
+      const gone = page.filter(isGone);
       if (gone.length > 0) await deps.table.purgeLetters(source, gone);
-      page = await deps.table.deadLetters(source, {}, ROWS, page.at(-1));
+      walk.compared = page.at(-1);
+      walk.isCompared = page.length < ROWS;
+      if (isOver()) return false;
     }
+    return true;
   }
 
-  /** Notes these letters again. One that is being redriven has a run that is open, and one that was withdrawn no end. */
-  async function noteLost(source: Source, { ours }: Walk, events: Events): Promise<void> {
-    const owner = await deps.instanceTable.owner();
-    const keys = [...ours.values()].map(({ key }) => key);
+  /** Notes what is left in `ours` again, some at a time. Resolves to whether it has come through. */
+  async function noteLost(source: Source, walk: Walk, events: Events, isOver: () => boolean): Promise<boolean> {
+    const some = [...walk.ours].slice(0, NOTED_A_CALL);
+    const keys = some.map(([, { key }]) => key);
+    const runs = await deps.table.letterRuns(source, keys);
     let noted = 0;
-    for (const [name, run] of await deps.table.letterRuns(source, keys)) {
-      const letter = run.kind === "closed" ? notedLetter(run.run) : undefined;
-      if (run.kind !== "closed" || letter === undefined) continue;
-      // A person may have taken it off the bus since the look came by.
-      const lying = await deps.broker.peek({ deadLettersOf: source }, ours.get(name)?.number ?? 0);
-      if (lying === undefined || nameOfRun(keyOnLetter(source, lying, owner)) !== name) continue;
-      if (await isFirst(deps.table.noteLetter(run, letter))) noted += 1;
+    for (const [name, lost] of some) {
+      if (await noteAgain(source, lost, runs.get(name))) noted += 1;
+      walk.ours.delete(name);
+      if (isOver()) break;
     }
     if (noted > 0)
       events.log.warn("noted dead letters again whose rows were lost", { source: sourceName(source), letters: noted });
+    return walk.ours.size === 0;
+  }
+
+  /**
+   * Notes a letter again, and resolves to whether it did. One that is being redriven has a run that is open, and one that
+   * was withdrawn no end.
+   */
+  async function noteAgain(source: Source, { key, number }: Ours, run: LetterRun | undefined): Promise<boolean> {
+    const letter = run?.kind === "closed" ? notedLetter(run.run) : undefined;
+    if (run?.kind !== "closed" || letter === undefined) return false;
+    // A person may have taken it off the bus since the look came by.
+    const lying = await deps.broker.peek({ deadLettersOf: source }, number);
+    const owner = await deps.instanceTable.owner();
+    if (lying === undefined || nameOfRun(keyOnLetter(source, lying, owner)) !== nameOfRun(key)) return false;
+    return await isFirst(deps.table.noteLetter(run, letter));
   }
 }

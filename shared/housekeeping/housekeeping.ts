@@ -96,7 +96,7 @@ export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "remov
         .filter(({ source }) => !sources.isHeld(source))
         .map(({ source }) => ({
           name: `notes of the dead letters of ${sourceName(source)}`,
-          do: () => compareLetters(source, events).catch(noteMissing(source)),
+          do: () => compareLetters(source, events, isOver).catch(noteMissing(source)),
         })),
     ];
     const first = turn++ % tasks.length;

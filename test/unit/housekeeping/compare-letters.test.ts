@@ -7,6 +7,8 @@ import { makeWorld, SOURCE } from "../../support/world.ts";
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
+/** More than the time that a tick has for housekeeping. */
+const TICK_BUDGET_MS = 31_000;
 
 /** A world with so many messages that have just been dead-lettered. */
 async function withLetters(count: number, stamp: (id: string) => string | undefined = (id) => id) {
@@ -24,14 +26,16 @@ async function withLetters(count: number, stamp: (id: string) => string | undefi
   return world;
 }
 
-/** Takes a letter from the dead letter queue, as a person does who has read it. */
-async function take({ broker }: ReturnType<typeof makeWorld>, messageId: string) {
+/** Takes letters from the dead letter queue, as a person does who has read them. */
+async function take({ broker }: ReturnType<typeof makeWorld>, ...messageIds: readonly string[]) {
   const source = { deadLettersOf: SOURCE };
   const letters = await broker.receiveLetters(source, 1_000);
-  const letter = letters.find((each) => each.messageId === messageId);
-  if (!letter) throw new Error("there is no such letter");
-  await broker.defer(source, letter.lockToken, {});
-  await broker.completeDeferred({ ...letter, source });
+  const read = letters.filter(({ messageId = "" }) => messageIds.includes(messageId));
+  if (read.length < messageIds.length) throw new Error("there is no such letter");
+  for (const letter of read) {
+    await broker.defer(source, letter.lockToken, {});
+    await broker.completeDeferred({ ...letter, source });
+  }
 }
 
 /** Makes a replica that can't peek at dead letters. */
@@ -90,6 +94,17 @@ describe("the run of a dead letter", () => {
       kept.push(world.closed().length);
     }
     expect(kept).toEqual([450, 450, 449]);
+  });
+
+  it("is purged by the next tick, if this one has no time left after a page of rows", async () => {
+    const world = await withLetters(600);
+    await take(world, ...world.closed().map(({ messageId }) => messageId));
+    world.clock.advance(31 * DAY_MS);
+    world.table.beforeNext("purgeLetters", () => world.clock.advance(TICK_BUDGET_MS));
+    await world.tick();
+    expect(world.closed()).toHaveLength(100);
+    await world.tick();
+    expect(world.closed()).toHaveLength(0);
   });
 
   it("is kept while the dead letter queue can't be looked at, and purged when it can", async () => {
@@ -175,6 +190,33 @@ describe("a dead letter of ours whose row was lost", () => {
     world.table.beforeNext("letterRuns", () => take(world, "m-2"));
     await world.tick();
     expect(await numbers(world)).toEqual([1]);
+  });
+
+  const count = async ({ table }: ReturnType<typeof makeWorld>) => (await table.deadLetters(SOURCE, {}, 1_000)).length;
+  const loseAllBut = async (world: ReturnType<typeof makeWorld>, kept: number) =>
+    world.table.forgetLetters(SOURCE, (await world.table.deadLetters(SOURCE, {}, 1_000)).slice(kept));
+
+  it("is noted again with others, 200 in a tick", async () => {
+    const world = await withLetters(350);
+    await loseAllBut(world, 1);
+    const notes: number[] = [];
+    for (let tick = 0; tick < 4; tick += 1) {
+      world.clock.advance(MINUTE_MS);
+      await world.tick();
+      notes.push(await count(world));
+    }
+    // The queue is looked through in two ticks.
+    expect(notes).toEqual([1, 201, 350, 350]);
+  });
+
+  it("is noted again by the next tick, if this one has no time left", async () => {
+    const world = await withLetters(5);
+    await loseAllBut(world, 1);
+    world.table.beforeNext("noteLetter", () => world.clock.advance(TICK_BUDGET_MS));
+    await world.tick();
+    expect(await count(world)).toBe(2);
+    await world.tick();
+    expect(await count(world)).toBe(5);
   });
 
   it.each([
