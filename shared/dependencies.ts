@@ -45,7 +45,7 @@ export interface Looking extends Pick<Dependencies, "clock" | "modules" | "wrong
     RunTable,
     "find" | "anyReady" | "atWork" | "later" | "allLater" | "heads" | "line" | "heldHeads" | "held" | "knownToWait"
   >;
-  readonly instanceTable: Pick<InstanceTable, "sources">;
+  readonly instanceTable: Pick<InstanceTable, "sources" | "knownOwner">;
   readonly broker: Pick<MessageBroker, "peek" | "browse">;
   readonly cluster: Pick<JobCluster, "get" | "glance" | "pods" | "events" | "listJobs" | "listPods" | "listCancelled">;
 }
@@ -75,6 +75,7 @@ export interface LookDependencies extends Looking, Pick<Dependencies, "namespace
   readonly instanceTable: Pick<
     InstanceTable,
     | "sources"
+    | "knownOwner"
     | "lastTick"
     | "tickLease"
     | "ends"

@@ -83,6 +83,8 @@ export interface StoredSourceHold {
 export interface InstanceTable extends ActionLog {
   /** Resolves to the id of this instance, which is made once and stamped on every message that it defers. */
   owner(): Promise<string>;
+  /** Resolves to the same, and makes none: undefined if there is none yet. Once it is known, it is not read again. */
+  knownOwner(): Promise<string | undefined>;
   /** Lists every source that ever had a run here, so that runs of a removed module or source are still followed. */
   sources(): Promise<Source[]>;
   /** Records a source before its first run. Repeating it is harmless. */

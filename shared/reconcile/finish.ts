@@ -43,10 +43,17 @@ export async function requeueRun(deps: Dependencies, item: Item, events: Events)
   events.tell({ event: "requeued", run, waitMs: Math.max(0, run.notBefore - now) });
 }
 
-/** Carries out a recorded verdict: retires the Job, settles the message, closes the run. */
+/**
+ * Carries out a recorded verdict: retires the Job, settles the message, closes the run. A run that never had a Job may
+ * have got its verdict before its message was deferred, and then another instance may have deferred it.
+ */
 export async function settleRun(deps: Dependencies, item: Item, events: Events): Promise<Item | undefined> {
   const { verdict } = item.stored.run;
   if (!verdict) throw new Error(`run ${runId(item.stored.run)} is settling without a verdict`);
+  if (item.stored.run.jobName === undefined && item.peeked === undefined) {
+    const sighting = await lookAtMessage(deps, item.stored.run);
+    if (sighting.message === "foreign") return { ...item, ...sighting };
+  }
   const stored = await retireJobOf(deps, item, item.stored.run.attempt, events);
   const outcome = await settleDeferred(deps, stored.run, verdict);
   // guard: not-found-is-not-gone

@@ -47,9 +47,10 @@ export type JobSeen =
 
 /**
  * What the bus shows. `absent`: a peek missed the message. `gone`: two peeks a lock duration apart missed it, and
- * between them the broker said MessageNotFound when it was asked for the message by its number.
+ * between them the broker said MessageNotFound when it was asked for the message by its number. `foreign`: it is
+ * deferred, and another instance of the Dispatcher did that.
  */
-export type MessageSeen = "deferred" | "active" | "absent" | "gone";
+export type MessageSeen = "deferred" | "foreign" | "active" | "absent" | "gone";
 
 /** Why a run that could start does not. */
 export type WaitCause =
@@ -84,6 +85,8 @@ export type LeaveCause =
   | "redelivery"
   /** The bus shows the message as active, though it was deferred. */
   | "active-though-deferred"
+  /** Another instance of the Dispatcher has deferred the message, and works on it. */
+  | "another-instance"
   /** The bus has no such entity, or not the messages that the rows speak of. */
   | "source-held"
   /** Another receiver holds the message. */
@@ -226,7 +229,10 @@ function start(seen: Seen): Decision {
   return byMessage(seen, { deferred: { do: "start" }, active: notDeferred(seen) });
 }
 
-/** Says what to do about a run that has no Job and no verdict, by what the bus shows of its message. */
+/**
+ * Says what to do about a run that has no Job and no verdict, by what the bus shows of its message. A letter that
+ * another instance has deferred is as good as not deferred.
+ */
 function byMessage(seen: Seen, then: { readonly deferred: Decision; readonly active: Decision }): Decision {
   const { message } = seen;
   if (isBelied(seen)) return { do: "trust" };
@@ -235,6 +241,8 @@ function byMessage(seen: Seen, then: { readonly deferred: Decision; readonly act
       return { do: "look", at: "message" };
     case "deferred":
       return then.deferred;
+    case "foreign":
+      return seen.run.redrive === undefined ? leave("another-instance") : then.active;
     case "active":
       return then.active;
     case "absent":
@@ -382,10 +390,11 @@ function settle(seen: Seen): Decision {
       return { do: "settle" };
     case "deferred":
       return { do: "wait while busy" };
+    case "foreign":
     case "active":
       // Its run was cancelled before the letter was deferred. It lies where it lay.
       if (run.redrive !== undefined && run.verdict?.unbegun) return { do: "close", verdict: run.verdict };
-      return leave("active-though-deferred");
+      return leave(message === "foreign" ? "another-instance" : "active-though-deferred");
     case "absent":
       return absent(seen);
     case "gone":
@@ -409,7 +418,8 @@ function absent({ run, now, lockDurationMs }: Seen): Decision {
  * receive the message for nothing.
  */
 function isBelied({ run, message }: Seen): boolean {
-  return run.absentSince !== undefined && (message === "deferred" || message === "active");
+  const isThere = message === "deferred" || message === "foreign" || message === "active";
+  return run.absentSince !== undefined && isThere;
 }
 
 /** The verdict of a run whose message is gone. */

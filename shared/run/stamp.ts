@@ -1,9 +1,29 @@
 import type { PeekedMessage, Properties } from "./message.ts";
 import { attemptsHad, originalId, type Run, type Verdict } from "./run.ts";
 
+const OWNER_STAMP = "dispatcher-owner";
+
 /** Says which instance deferred a message. The sweep touches no message with another owner. */
 export function ownerStamp(owner: string): Properties {
-  return { "dispatcher-owner": owner };
+  return { [OWNER_STAMP]: owner };
+}
+
+/**
+ * Says whether another instance has deferred a message that is deferred. `owner`: the id of this one. A message without
+ * an owner passes for this one's, because its stamp may have had no space.
+ */
+export function isOfAnother({ properties }: Pick<PeekedMessage, "properties">, owner: unknown): boolean {
+  const stamped = properties[OWNER_STAMP];
+  return typeof stamped === "string" && stamped !== "" && stamped !== owner;
+}
+
+/**
+ * Empties the owner on a message that has no space for a stamp which says the owner, because its sender may have written
+ * another one. `carried`: its properties, if they are known. Undefined if that is not needed.
+ */
+export function withoutOwner(stamp: Properties, carried?: Properties): Properties | undefined {
+  const mayCarryOne = carried === undefined || Object.hasOwn(carried, OWNER_STAMP);
+  return Object.hasOwn(stamp, OWNER_STAMP) && mayCarryOne ? ownerStamp("") : undefined;
 }
 
 /**
@@ -52,7 +72,7 @@ const LETTER_STAMPS = [
   "dispatcher-logs",
 ] as const;
 
-const STAMPED = new Set(["dispatcher-owner", "dispatcher-attempt", "dispatcher-last-error", "dispatcher-job"]);
+const STAMPED = new Set([OWNER_STAMP, "dispatcher-attempt", "dispatcher-last-error", "dispatcher-job"]);
 
 /**
  * Gives the message as the sender wrote it, so that every attempt gets the same, and what fits into the first attempt's

@@ -4,7 +4,7 @@ import type { HostLink, LinkAnswer } from "../ports/host-link.ts";
 import type { DeadLetter } from "../ports/message-broker.ts";
 import type { PeekedMessage, Properties } from "../run/message.ts";
 import type { Run, RunKey, Verdict } from "../run/run.ts";
-import { unforged } from "../run/stamp.ts";
+import { isOfAnother, unforged } from "../run/stamp.ts";
 import type { Events } from "../telemetry/events.ts";
 import { settle } from "./settle-message.ts";
 
@@ -19,7 +19,7 @@ type Ports = Pick<Dependencies, "broker" | "hostLink">;
 
 /**
  * Defers the message of a delivery, and stamps it. If it resolves, the message is known to be deferred: the service said
- * so, or a peek. Rejects with LockLostError if the lock is gone and the message is not deferred. It is in doubt after
+ * so, or a peek. Rejects with LockLostError if the lock is gone and this instance did not defer it. It is in doubt after
  * that and after any other error, so the delivery is to be left: nothing may follow that needs a deferred message.
  */
 export async function deferDelivery(
@@ -35,10 +35,11 @@ export async function deferDelivery(
   } catch (error) {
     if (!(error instanceof LockLostError)) throw error;
     // If the first try took effect, it ended the lock. A deferred message never becomes active again, so one peek is
-    // enough.
+    // enough. If the lock lapsed, another instance may have received and deferred it.
     const shown = await broker.peek(source, sequenceNumber);
+    const isDeferred = shown?.state === "deferred" && shown.enqueuedAt === enqueuedAt;
     // guard: in-doubt-is-left
-    if (shown?.state !== "deferred" || shown.enqueuedAt !== enqueuedAt) throw error;
+    if (!isDeferred || isOfAnother(shown, stamp["dispatcher-owner"])) throw error;
   }
 }
 

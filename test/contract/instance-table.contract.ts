@@ -220,6 +220,12 @@ export function describeInstanceTable(name: string, make: (clock: TestClock) => 
       expect(await table.ends()).toEqual({ ends: next, etag: second.etag });
     });
 
+    it("makes no owner if it is only asked for the one that is known", async () => {
+      expect([await table.knownOwner(), await table.knownOwner()]).toEqual([undefined, undefined]);
+      const owner = await table.owner();
+      expect([await table.knownOwner(), await table.knownOwner()]).toEqual([owner, owner]);
+    });
+
     it("always names the same owner", async () => {
       const owners = await Promise.all([table.owner(), table.owner()]);
       expect(owners).toEqual([owners[0], owners[0]]);

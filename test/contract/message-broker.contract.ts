@@ -425,6 +425,23 @@ export function describeMessageBroker(name: string, open: () => Promise<BrokerHa
         expect(await harness.deliveryCountOfDeferred(key.sequenceNumber)).toBe(2);
       });
 
+      it("empties an owner that the sender forged, and no other stamp", async () => {
+        const stamp = { "dispatcher-owner": "me".repeat(2_000), "dispatcher-attempt": 1 };
+        const forged = { ...full, "dispatcher-owner": "you", "dispatcher-attempt": 7 };
+        const key = await deferOne({ properties: forged }, stamp);
+        expect((await peek(key))?.properties).toEqual({ ...forged, "dispatcher-owner": "" });
+        const other = await deferOne({ properties: full }, stamp);
+        expect(await peek(other)).toMatchObject({ state: "deferred", properties: full });
+      });
+
+      it("empties the owner of another instance when it requeues", async () => {
+        const key = await deferOne({ properties: { ...full, "dispatcher-owner": "you" } });
+        expect(await harness.broker.requeueDeferred(key, { "dispatcher-attempt": "x".repeat(5_000) })).toBe("done");
+        expect((await peek(key))?.properties).toMatchObject({ "dispatcher-owner": "you" });
+        expect(await harness.broker.requeueDeferred(key, { "dispatcher-owner": "me".repeat(2_000) })).toBe("done");
+        expect((await peek(key))?.properties).toMatchObject({ "dispatcher-owner": "" });
+      });
+
       it("cuts reason and description to 4,096 characters", async () => {
         const key = await deferOne();
         await harness.broker.deadLetterDeferred(key, {

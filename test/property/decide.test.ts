@@ -83,7 +83,7 @@ const anySeen: fc.Arbitrary<Seen> = fc
     notBefore: fc.integer({ min: T0 - 60_000, max: T0 + 60_000 }),
     job: anyJob,
     cancelled: fc.boolean(),
-    message: fc.constantFrom<Seen["message"]>(undefined, "deferred", "active", "absent", "gone"),
+    message: fc.constantFrom<Seen["message"]>(undefined, "deferred", "foreign", "active", "absent", "gone"),
     slot: fc.constantFrom<Seen["slot"]>(undefined, { start: true }, { start: false, cause: "max-active" }),
     maxAttempts: fc.integer({ min: 1, max: 6 }),
     maxInterruptions: fc.nat({ max: 6 }),

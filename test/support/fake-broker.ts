@@ -12,7 +12,7 @@ import type {
 } from "../../shared/ports/message-broker.ts";
 import type { PeekedMessage, Properties } from "../../shared/run/message.ts";
 import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
-import { unforged } from "../../shared/run/stamp.ts";
+import { unforged, withoutOwner } from "../../shared/run/stamp.ts";
 import { FakeEntity, type FakeMessage, type MessageToSend } from "./fake-entity.ts";
 import { type Interference, withInterference } from "./interference.ts";
 
@@ -234,7 +234,8 @@ const carried = ({ properties, messageId, correlationId, subject, contentType }:
 });
 
 function stamped(message: FakeMessage, stamp: Properties): Partial<FakeMessage> {
-  return hasSpace(carried(message), stamp) ? { properties: { ...message.properties, ...stamp } } : {};
+  const written = hasSpace(carried(message), stamp) ? stamp : withoutOwner(stamp, message.properties);
+  return written === undefined ? {} : { properties: { ...message.properties, ...written } };
 }
 
 /** Cuts a letter to what the message has space for. */

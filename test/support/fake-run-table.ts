@@ -75,6 +75,7 @@ interface RunRow {
  * The rows in memory, with the adapter's rules. Every write is conditional, and a row's identity stays taken for ever.
  */
 export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; owner?: string }): FakeRunTable {
+  let known: string | undefined;
   const open = new Map<string, OpenRow>();
   const runs = new Map<string, RunRow>();
   /** What is noted of the dead letters of closed runs. */
@@ -154,7 +155,11 @@ export function makeFakeRunTable({ clock, owner = "owner-1" }: { clock: Clock; o
       .map((run) => keyOf({ ...run, source }));
 
   const port: Tables = {
-    owner: async () => owner,
+    async owner() {
+      known = owner;
+      return owner;
+    },
+    knownOwner: async () => known,
     sources: async () => [...sources.values()],
     async registerSource(source) {
       if (!sources.has(sourceKey(source))) sources.set(sourceKey(source), source);

@@ -1,6 +1,7 @@
 import type { ServiceBusReceivedMessage, ServiceBusReceiver } from "@azure/service-bus";
 import type { DeadLetter } from "../../ports/message-broker.ts";
 import type { Properties } from "../../run/message.ts";
+import { withoutOwner } from "../../run/stamp.ts";
 import { type CarriedProperties, hasSpace } from "./property-space.ts";
 
 const MAX_DEAD_LETTER_TEXT = 4096;
@@ -9,12 +10,14 @@ type SdkProperties = NonNullable<ServiceBusReceivedMessage["applicationPropertie
 type SdkLetter = NonNullable<Parameters<ServiceBusReceiver["deadLetterMessage"]>[1]>;
 
 /**
- * Gives the properties to try in order: the stamp, then none. A message without space for the stamp must still be
- * settled.
+ * Gives the properties to try in order: the stamp, then an empty owner instead of a forged one, then none. A message
+ * without space for the stamp must still be settled.
  */
 export function stampsToTry(stamp: Properties, carried?: CarriedProperties): SdkProperties[] {
   const properties = sdkProperties(stamp);
-  return carried === undefined || hasSpace(carried, properties) ? [properties, {}] : [{}];
+  const emptied = withoutOwner(stamp, carried?.application);
+  const choices = emptied === undefined ? [{}] : [sdkProperties(emptied), {}];
+  return carried === undefined || hasSpace(carried, properties) ? [properties, ...choices] : choices;
 }
 
 /**

@@ -44,6 +44,7 @@ import type { Step } from "./transactions.ts";
 export function makeInstanceRows(rows: TableRows, instance: string, readable: ReadRows): InstanceTable {
   const instanceRows = instancePartition(instance);
   const registered = new Set<string>();
+  let known: string | undefined;
 
   /**
    * Replaces a row of the instance if it is unchanged since it was read, or inserts it if there is no ETag. If a person
@@ -67,6 +68,11 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
     ...makeActionRows(rows, instance, readable),
 
     owner: once(() => ownerOf(rows, instanceRows)),
+
+    async knownOwner() {
+      known ??= await readOwner(rows, instanceRows);
+      return known;
+    },
 
     async sources() {
       const found = await rows.query(instanceRows, REGISTRY_ROWS, {}, "listing the sources");
@@ -210,12 +216,16 @@ export function makeInstanceRows(rows: TableRows, instance: string, readable: Re
 }
 
 async function ownerOf(rows: TableRows, partition: string): Promise<string> {
-  const read = async () => (await rows.get(partition, OWNER_ROW, "reading the owner's id"))?.columns.id;
-  const held = await read();
-  if (typeof held === "string") return held;
+  const held = await readOwner(rows, partition);
+  if (held !== undefined) return held;
   // Two replicas may start at once. One insert wins, and both read the winner's id.
   await rows.insert(partition, OWNER_ROW, { id: randomUUID() }, "making the owner's id").catch(unlessConflict);
-  const made = await read();
-  if (typeof made === "string") return made;
+  const made = await readOwner(rows, partition);
+  if (made !== undefined) return made;
   throw new Error(`The row ${OWNER_ROW} of partition ${partition} holds no id. Restore it if it was edited by hand.`);
+}
+
+async function readOwner(rows: TableRows, partition: string): Promise<string | undefined> {
+  const id = (await rows.get(partition, OWNER_ROW, "reading the owner's id"))?.columns.id;
+  return typeof id === "string" ? id : undefined;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { lookAtMessage } from "../../../shared/observe/look-at-message.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
 import { aModule } from "../../support/a-module.ts";
 import { aRun } from "../../support/a-run.ts";
@@ -63,5 +64,28 @@ describe("a message that no peek shows", () => {
   it("is not judged if the broker does not answer", async () => {
     const answer = await tickLater(LOCK_MS, () => Promise.reject(new Error("no answer")));
     expect(answer).toMatchObject({ asked: 1, became: "open", failed: 1 });
+  });
+});
+
+describe("a message that is deferred", () => {
+  it.each([
+    { owner: "this instance", stamp: { "dispatcher-owner": "owner-1" }, message: "deferred" },
+    { owner: "nobody, because the stamp had no space", stamp: {}, message: "deferred" },
+    { owner: "nobody, because a forged one was emptied", stamp: { "dispatcher-owner": "" }, message: "deferred" },
+    { owner: "another instance", stamp: { "dispatcher-owner": "owner-2" }, message: "foreign" },
+  ])("has the stamp of $owner", async ({ stamp, message }) => {
+    const world = makeWorld();
+    await world.table.owner();
+    const delivery = world.broker.deliver(SOURCE);
+    await world.broker.defer(SOURCE, delivery.lockToken, stamp);
+    expect(await lookAtMessage(world.deps, delivery)).toMatchObject({ message });
+  });
+
+  it("is another instance's if it has an owner, and this instance has none yet, and none is made", async () => {
+    const world = makeWorld();
+    const delivery = world.broker.deliver(SOURCE);
+    await world.broker.defer(SOURCE, delivery.lockToken, { "dispatcher-owner": "owner-1" });
+    expect(await lookAtMessage(world.deps, delivery)).toMatchObject({ message: "foreign" });
+    expect(await world.table.knownOwner()).toBeUndefined();
   });
 });

@@ -74,6 +74,11 @@ const CASES: Case[] = [
     want: { do: "leave", cause: "redelivery" },
   },
   {
+    name: "leaves a held message that another instance has deferred",
+    given: { run: held, job: absent, message: "foreign" },
+    want: { do: "leave", cause: "another-instance" },
+  },
+  {
     name: "only doubts a held message that one peek missed",
     given: { run: held, job: absent, message: "absent" },
     want: { do: "doubt" },
@@ -110,6 +115,16 @@ const CASES: Case[] = [
     want: { do: "leave" },
   },
   {
+    name: "leaves a message that another instance has deferred",
+    given: { run: aRun({ status: "accepted" }), job: absent, message: "foreign" },
+    want: { do: "leave", cause: "another-instance" },
+  },
+  {
+    name: "forgets its doubt once the message is seen, though another instance has deferred it",
+    given: { run: aRun({ status: "accepted", absentSince: T0 }), job: absent, message: "foreign" },
+    want: { do: "trust" },
+  },
+  {
     name: "only doubts a message that one peek missed",
     given: { run: aRun({ status: "accepted" }), job: absent, message: "absent" },
     want: { do: "doubt" },
@@ -139,7 +154,7 @@ const CASES: Case[] = [
     given: { run: aRun({ status: "accepted", notBefore: T0 + 9_000 }), job: { phase: "running" } },
     want: { do: "leave", cause: "trigger-at-work" },
   },
-  ...([undefined, "deferred", "active", "absent", "gone"] as const).map((message) => ({
+  ...([undefined, "deferred", "foreign", "active", "absent", "gone"] as const).map((message) => ({
     name: `adopts a Job that was created and not recorded, whatever the bus shows of its message: ${message ?? "not asked"}`,
     given: { run: aRun({ status: "accepted" }), job: { phase: "failed" }, ...(message && { message }) } as const,
     want: { do: "adopt" },
@@ -189,6 +204,26 @@ const CASES: Case[] = [
     name: "leaves a run that joined the line to the next delivery if its message was never deferred",
     given: { run: aRun({ status: "waiting" }), job: absent, message: "active", now: T0 + 15_000 },
     want: { do: "leave", cause: "redelivery" },
+  },
+  {
+    name: "does not start what another instance has deferred",
+    given: { run: aRun({ status: "waiting", attempt: 2 }), job: absent, message: "foreign" },
+    want: { do: "leave", cause: "another-instance" },
+  },
+  {
+    name: "waits for the process that may still defer a letter, though another instance has it",
+    given: { run: aRun({ status: "waiting", redrive: 1 }), job: absent, message: "foreign" },
+    want: { do: "leave", cause: "trigger-at-work" },
+  },
+  {
+    name: "withdraws the run of a letter that another instance has deferred",
+    given: {
+      run: aRun({ status: "waiting", redrive: 1 }),
+      job: absent,
+      message: "foreign",
+      now: T0 + LOCK_MS + 15_000,
+    },
+    want: { do: "close", verdict: { outcome: "withdrawn" } },
   },
   {
     name: "doubts before it calls a waiting run lost",
@@ -427,6 +462,19 @@ const CASES: Case[] = [
     want: { do: "leave" },
   },
   {
+    name: "does not settle what another instance has deferred",
+    given: { run: aRun({ status: "settling", verdict: { outcome: "rejected" } }), message: "foreign" },
+    want: { do: "leave", cause: "another-instance" },
+  },
+  {
+    name: "closes a cancelled run whose letter another instance has deferred",
+    given: {
+      run: aRun({ status: "settling", redrive: 1, verdict: { outcome: "cancelled", unbegun: true } }),
+      message: "foreign",
+    },
+    want: { do: "close", verdict: { outcome: "cancelled" } },
+  },
+  {
     name: "doubts before it believes that the message was settled",
     given: { run: aRun({ status: "settling", verdict: { outcome: "succeeded" } }), message: "absent" },
     want: { do: "doubt" },
@@ -479,7 +527,7 @@ describe("decide", () => {
     { phase: "failed", end: failed },
     { phase: "foreign" },
   ];
-  const MESSAGES: (MessageSeen | undefined)[] = [undefined, "deferred", "active", "absent", "gone"];
+  const MESSAGES: (MessageSeen | undefined)[] = [undefined, "deferred", "foreign", "active", "absent", "gone"];
   const SWEEP = OPEN_STATUSES.flatMap((status) =>
     PHASES.flatMap((job) => MESSAGES.map((message) => ({ status, job, message }))),
   );
