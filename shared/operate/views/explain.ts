@@ -93,7 +93,8 @@ const MAX_READS = 3;
  * Explains one run: it looks at what a tick would look at, asks `decide`, and changes nothing. Undefined if there is no
  * such run, and `newer` if a newer release wrote its row. Costs seven requests to the table for the instance's rows, up to
  * five for the run and one for its place in line, one for every 1,000 runs that are at work in its source if it is next;
- * two to five requests to the cluster, and one peek. Rejects with an UnavailableError if the table is away.
+ * two to five requests to the cluster, and one peek; and once in a process one request more, for the id of this instance.
+ * Rejects with an UnavailableError if the table is away.
  */
 export async function explain(deps: LookDependencies, key: RunKey): Promise<Explanation | "newer" | undefined> {
   const [instance, first] = await Promise.all([readInstance(deps), deps.table.find(key)]);
