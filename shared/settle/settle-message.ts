@@ -1,9 +1,10 @@
 import type { Dependencies } from "../dependencies.ts";
+import { letterOfWithdrawn } from "../observe/letter-of-withdrawn.ts";
 import { type DeadLetter, type DeferredOutcome, placeOfMessage } from "../ports/message-broker.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import { closed } from "../run/change-run.ts";
-import { letterReason, type NotedLetter, notedLetter } from "../run/dead-letter.ts";
-import { type ClosedRun, keyOf, type Run, type Verdict } from "../run/run.ts";
+import { letterReason } from "../run/dead-letter.ts";
+import type { Run, Verdict } from "../run/run.ts";
 import { isRequeued, letterProperties, redrivesOf, requeueStamp, unforged } from "../run/stamp.ts";
 import type { Events } from "../telemetry/events.ts";
 
@@ -83,23 +84,6 @@ export async function closeRun(deps: Dependencies, stored: StoredRun, verdict: V
   // and not some time later.
   if (run.bodyInBlob) await deps.payloads.deleteBody(run);
   // guard: body-before-row, row
-  await deps.table.close(stored, over, await letterOfWithdrawn(deps, over));
+  await deps.table.close(stored, over, await letterOfWithdrawn(deps.table, over));
   events.tell({ event: "closed", run: over });
-}
-
-/**
- * Gives what was noted of the letter of a withdrawn run before it was claimed, so that it is in the lists again. That is
- * what the last run of it has left that was not withdrawn.
- */
-async function letterOfWithdrawn({ table }: Dependencies, over: ClosedRun): Promise<NotedLetter | undefined> {
-  if (over.status !== "withdrawn") return undefined;
-  const { redrive = 0, ...original } = keyOf(over);
-  for (let before = redrive - 1; before >= 0; before -= 1) {
-    const earlier = await table.find(before === 0 ? original : { ...original, redrive: before });
-    if (earlier.kind !== "closed") return undefined;
-    if (earlier.run.status === "withdrawn") continue;
-    const letter = notedLetter(earlier.run);
-    return letter && { ...letter, redrive };
-  }
-  return undefined;
 }

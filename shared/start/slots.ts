@@ -74,6 +74,8 @@ export function makeSlots(
     vacate: (run) => admission.vacate(run),
     release(run) {
       taken.get(runId(run))?.release();
+      // Another start of the run may have a slot of its own by the time when all are released.
+      taken.delete(runId(run));
     },
     releaseAll() {
       for (const slot of taken.values()) slot.release();

@@ -1,5 +1,6 @@
 import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
+import { letterOfWithdrawn } from "../../observe/letter-of-withdrawn.ts";
 import { sourcesInOrder } from "../../observe/open-runs.ts";
 import type { FoundRun, LettersWanted, StoredLetter } from "../../ports/run-table.ts";
 import { type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../../run/dead-letter.ts";
@@ -111,8 +112,8 @@ export type DeadLetterFound =
   | { readonly kind: "other end"; readonly status: ClosedStatus; readonly id: string };
 
 /**
- * Shows a dead letter by the id of its run. Costs the list of sources, two requests for each source of that name, and one
- * peek. Body and properties are shown only if they are asked for. If the bus is away, the rest is shown.
+ * Shows a dead letter by the id of its run. Costs the list of sources, two requests for each source of that name, one
+ * for each time that its redrive was withdrawn since it failed, and one peek. Body and properties are shown only if they are asked for. If the bus is away, the rest is shown.
  */
 export async function deadLetter(
   deps: LookDependencies,
@@ -127,7 +128,7 @@ export async function deadLetter(
   if (!run || run.kind === "none") return { kind: "no such run" };
   if (run.kind === "newer") return { kind: "newer row" };
   if (run.kind === "open") return { kind: "open", id: runId(run.stored.run) };
-  const letter = notedLetter(run.run);
+  const letter = notedLetter(run.run) ?? (await letterOfWithdrawn(deps.table, run.run));
   if (!letter) return { kind: "other end", status: run.run.status, id: runId(run.run) };
   return { kind: "dead letter", letter, run: run.run, onBus: await sought(peekAt(deps, letter, withContent)) };
 }

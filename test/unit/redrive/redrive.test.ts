@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import { ConflictError, LockLostError, UnavailableError } from "../../../shared/errors.ts";
 import { audit } from "../../../shared/operate/audit/audit.ts";
 import { abortRedrive, orderRedrive, planRedrive, type Redriving } from "../../../shared/operate/redrive-letters.ts";
+import { deadLetter } from "../../../shared/operate/views/dead-letters.ts";
 import { makeCarryOutRedrives } from "../../../shared/redrive/carry-out.ts";
 import type { RedriveWanted } from "../../../shared/run/redrive.ts";
+import { runId } from "../../../shared/run/run.ts";
 import { makeEvents } from "../../../shared/telemetry/events.ts";
 import { aModule } from "../../support/a-module.ts";
 import { LOCK_MS, makeWorld, RETRY, SOURCE, ticks, type World } from "../../support/world.ts";
@@ -154,6 +156,9 @@ describe("a redriven dead letter", () => {
       expect(await world.table.deadLetters(SOURCE, {}, 9)).toMatchObject([
         { redrive: redrives, group: before?.group, exitCode: 1, closedAt: before?.closedAt },
       ]);
+      const [closed] = world.closed();
+      const shown = await deadLetter(world.deps, closed ? runId(closed) : "");
+      expect(shown).toMatchObject({ kind: "dead letter", letter: { redrive: redrives, exitCode: 1 } });
     }
   });
 
