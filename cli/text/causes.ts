@@ -23,8 +23,7 @@ export const CAUSES: Readonly<Record<LeaveCause, string>> = {
   "trigger-at-work": "the process that accepted it is still at work",
   redelivery: "its message was not deferred, and will be delivered again",
   "active-though-deferred": "the bus shows its message as active, though it was deferred",
-  "another-instance":
-    "another instance of the Dispatcher, with a table of its own, has deferred its message and works on it",
+  "another-instance": "another instance of the Dispatcher has deferred its message",
   "source-held": "the bus has no such entity, or not its messages",
   busy: "another receiver holds its message",
   "job-at-work": "its Job is at work",

@@ -72,7 +72,7 @@ function Redrives({ redrives, again }: { readonly redrives: readonly Redrive[]; 
   });
 }
 
-const REDRIVE_ENDS = { done: "Redriven", aborted: "Redrive ended by a person", stopped: "Redrive stopped" } as const;
+const REDRIVE_ENDS = { done: "Redriven", aborted: "Redrive ended by hand", stopped: "Redrive stopped" } as const;
 
 function isCancelled({ reason }: Group): boolean {
   return reason === "Cancelled";

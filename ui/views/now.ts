@@ -34,7 +34,7 @@ function shown({ modules, problems }: Status) {
         : html`<${Table} caption="The modules" columns=${COLUMNS} rows=${modules} name=${nameOf} />`
     }
     <p class="hint">
-      At work: Jobs that the last tick counted, of the module's slots. In line: below it, how long until the last of them
+      At work: Jobs that the last tick counted, of its slots. In line: below it, how long until the last of them
       begins. Done, Failed, Job takes and a minute are of the last hour. Failed leaves out what a person cancelled. Half
       of the Jobs take no longer than Job takes says.
     </p>

@@ -32,7 +32,7 @@ export function SearchView({ place }: { readonly place: Place }) {
 
 function shown({ by, runs, next }: SearchPage, place: Place) {
   if (runs.length === 0)
-    return html`<${Nothing}>No run has this id, and no message of a run has it as its id or correlation id. Give the whole id. What an older release accepted is found by the run's own id alone.<//>`;
+    return html`<${Nothing}>No run has this id, and no message of a run has it as its id or correlation id. Give the whole id.<//>`;
   const isWhole = next === undefined && place.query["after"] === undefined;
   const rows = isWhole ? runs.toSorted((a, b) => byAge(b, a)) : runs;
   return html`
