@@ -222,8 +222,8 @@ function Timeline({ times, isOpen, isFirst }: TimelineProps) {
       ${
         workStartedAt !== undefined &&
         html`<p class="hint">
-          ${isFirst ? `Waited ${tookText(workStartedAt - times.enqueuedAt)},` : "The last attempt"}
-          ${endedAt === undefined ? " works for " : " worked "}${tookText((endedAt ?? now()) - workStartedAt)}.
+          ${isFirst ? `Waited ${tookText(Math.max(0, workStartedAt - times.enqueuedAt))},` : "The last attempt"}
+          ${endedAt === undefined ? " works for " : " worked "}${tookText(Math.max(0, (endedAt ?? now()) - workStartedAt))}.
         </p>`
       }
       <ol class="steps">
