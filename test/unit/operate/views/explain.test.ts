@@ -288,13 +288,19 @@ describe("what a run waits for", () => {
     expect(asked).toEqual(["slots"]);
   });
 
-  it("takes as long as the module's recent ends say, and says by how many", async () => {
+  /** Two Jobs took a minute, two began at the end of it, and three runs are in line. */
+  const withTwoAtWork = async () => {
     const world = makeWorld([aModule({ maxActive: 2 })]);
     for (let n = 0; n < 7; n += 1) await world.send();
     for (const { jobName } of world.open()) if (jobName !== undefined) world.cluster.succeed(jobName);
     world.clock.advance(60_000);
     await world.tick();
     await world.tick();
+    return world;
+  };
+
+  it("takes as long as the module's recent ends say, and says by how many", async () => {
+    const world = await withTwoAtWork();
     const { waitsFor } = await explained(world, world.open().at(-1));
     // Two were closed in a minute, and two that were in line have taken theirs: two are ahead of the last.
     expect(waitsFor).toEqual({
@@ -305,17 +311,6 @@ describe("what a run waits for", () => {
   });
 
   describe("near the front of its line", () => {
-    /** Two Jobs took a minute, two began at the end of it, and three runs are in line. */
-    const withTwoAtWork = async () => {
-      const world = makeWorld([aModule({ maxActive: 2 })]);
-      for (let n = 0; n < 7; n += 1) await world.send();
-      for (const { jobName } of world.open()) if (jobName !== undefined) world.cluster.succeed(jobName);
-      world.clock.advance(60_000);
-      await world.tick();
-      await world.tick();
-      return world;
-    };
-
     it("takes as long as the Jobs at work still work, if they take as long as those did lately", async () => {
       const world = await withTwoAtWork();
       world.clock.advance(20_000);
