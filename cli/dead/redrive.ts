@@ -157,7 +157,7 @@ class Order {
     if (problem !== undefined) said.push(problem);
     printText(said.join("; "));
     if (count > 0) printText("See what becomes of them", commandText(["runs", "ls", ...flag("source", name)]));
-    return end === "done" && notRedriven === "-" ? redriven + this.#tried : undefined;
+    return end === "done" && Object.keys(over.left).length === 0 ? count : undefined;
   }
 
   async #order(most: number | undefined): Promise<boolean> {

@@ -7,7 +7,7 @@ import { limitText } from "../text/limit-text.ts";
 import { plainJson } from "../text/plain-text.ts";
 import { print, printText } from "../text/print.ts";
 import { statusWord } from "../text/status-words.ts";
-import { counted, countText, lengthText, timeText, tookText } from "../text/times.ts";
+import { counted, countText, lengthsText, lengthText, timeText, tookText } from "../text/times.ts";
 import { handText } from "./hand-words.ts";
 import { known, oneRun } from "./one-run.ts";
 import { redrivenText } from "./redriven-text.ts";
@@ -107,34 +107,25 @@ function upper(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-function estimateText({ ms, leastMs, isMore, closed, since, jobs }: Estimate): string {
-  if (ms === undefined)
+function estimateText({ ms, leastMs = ms, isMore, closed, since, jobs }: Estimate): string {
+  if (ms === undefined || leastMs === undefined)
     return "When its turn comes can't be said yet, because no Job of its module has ended in the last hour.";
   const sure = closed < FEW_ENDS ? ", too few to be sure: it may take half or twice as long" : "";
   const by =
     jobs === undefined
       ? "if its module goes on as it did"
       : `by the ages of ${theJobs(jobs)} at work, if they take as long as those did that ended`;
-  return `Its turn comes ${turnText({ ms, leastMs, isMore })}, ${by} since ${timeText(since)}: ${counted(closed, "run")} closed${sure}.`;
+  return `Its turn comes ${turnText(leastMs, ms, isMore)}, ${by} since ${timeText(since)}: ${counted(closed, "run")} closed${sure}.`;
 }
 
 function theJobs(jobs: number): string {
   return jobs === 1 ? "the Job" : `the ${jobs} Jobs`;
 }
 
-function turnText({
-  ms,
-  leastMs = ms,
-  isMore,
-}: {
-  readonly ms: number;
-  readonly leastMs?: number | undefined;
-  readonly isMore: boolean;
-}): string {
-  const [least, most] = [lengthText(leastMs), lengthText(ms)];
-  if (isMore) return `in ${least} or more`;
-  if (leastMs < 1000) return `within ${ms < 1000 ? "a second" : most}`;
-  return `in about ${least === most ? most : `${least} to ${most}`}`;
+function turnText(leastMs: number, ms: number, isMore: boolean): string {
+  if (isMore) return `in ${lengthText(leastMs)} or more`;
+  if (leastMs < 1000) return `within ${ms < 1000 ? "a second" : lengthText(ms)}`;
+  return `in about ${lengthsText(leastMs, ms)}`;
 }
 
 function keptBackText(keptBack: NonNullable<Open["keptBack"]>): string {

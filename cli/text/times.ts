@@ -16,6 +16,12 @@ export function lengthText(ms: number): string {
   return `${count}${large[0]}${small && rest > 0 && count < 10 ? `${rest}${small[0]}` : ""}`;
 }
 
+/** Says between what lengths something is; as one, if both read the same. */
+export function lengthsText(leastMs: number, mostMs: number): string {
+  const [least, most] = [lengthText(leastMs), lengthText(mostMs)];
+  return least === most ? most : `${least} to ${most}`;
+}
+
 /** Says how long work took, as `lengthText` does, but under ten seconds to a tenth of a second. */
 export function tookText(ms: number): string {
   return ms < 9_950 ? `${(ms / 1_000).toFixed(1)}s` : lengthText(ms);

@@ -1,10 +1,10 @@
 import { isFresh, type Reading } from "../clock.ts";
 import type { Dependencies } from "../dependencies.ts";
-import { ownerOf } from "../observe/orphan-messages.ts";
 import type { LetterRun } from "../ports/run-table.ts";
 import { keyOnLetter, type NotedLetter, nameOfRun, nameOnLetter, notedLetter } from "../run/dead-letter.ts";
 import type { RunKey } from "../run/run.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
+import { ownerOf } from "../run/stamp.ts";
 import type { Events } from "../telemetry/events.ts";
 import { isFirst } from "./sweep.ts";
 

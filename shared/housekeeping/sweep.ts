@@ -1,13 +1,14 @@
 import type { Dependencies } from "../dependencies.ts";
 import { ConflictError } from "../errors.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
-import { messagesWithoutOpenRun, ownerOf } from "../observe/orphan-messages.ts";
+import { messagesWithoutOpenRun } from "../observe/orphan-messages.ts";
 import { rebuildRun } from "../observe/rebuild-run.ts";
 import type { StoredClosedRun, StoredRun } from "../ports/run-table.ts";
 import { reopened } from "../run/change-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { type RunKey, runId } from "../run/run.ts";
 import { type Source, sourceName } from "../run/source.ts";
+import { ownerOf } from "../run/stamp.ts";
 import { settleDeferred } from "../settle/settle-message.ts";
 import type { Events } from "../telemetry/events.ts";
 

@@ -48,9 +48,3 @@ export function idsAmong(
   const numbers = new Set(keys.map(({ sequenceNumber }) => sequenceNumber));
   return new Set(runs.filter(({ run }) => numbers.has(run.sequenceNumber)).map(({ run }) => runId(run)));
 }
-
-/** Names the instance that deferred a message, by its owner id; undefined if the message carries no stamp. */
-export function ownerOf({ properties }: PeekedMessage): string | undefined {
-  const owner = properties["dispatcher-owner"];
-  return typeof owner === "string" ? owner : undefined;
-}

@@ -3,12 +3,11 @@ import { ConflictError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { noModuleTakes } from "../modules/route.ts";
 import type { ClusterView } from "../observe/cluster-view.ts";
-import { ownerOf } from "../observe/orphan-messages.ts";
 import { rebuildRun } from "../observe/rebuild-run.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import { newRun } from "../run/new-run.ts";
 import { type Run, type RunKey, runId } from "../run/run.ts";
-import { ownerStamp } from "../run/stamp.ts";
+import { ownerOf, ownerStamp } from "../run/stamp.ts";
 import { type Answer, already, type Done, done, refused, would } from "./answer.ts";
 import { actionOf, type By, type Doing, fieldsOf } from "./by.ts";
 

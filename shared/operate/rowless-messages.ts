@@ -1,8 +1,9 @@
 import type { Dependencies } from "../dependencies.ts";
 import { route } from "../modules/route.ts";
 import { browsePages } from "../observe/browse-pages.ts";
-import { messagesWithoutOpenRun, type OrphanMessage, ownerOf } from "../observe/orphan-messages.ts";
+import { messagesWithoutOpenRun, type OrphanMessage } from "../observe/orphan-messages.ts";
 import type { Source } from "../run/source.ts";
+import { ownerOf } from "../run/stamp.ts";
 
 /** A deferred message that has no row, open or closed. */
 export interface RowlessMessage extends OrphanMessage {

@@ -1,13 +1,12 @@
 import type { Dependencies } from "../dependencies.ts";
 import { type Judgement, judge } from "../judge/judge.ts";
-import { ownerOf } from "../observe/orphan-messages.ts";
 import type { LetterFacts, LetterRun } from "../ports/run-table.ts";
 import { keyOnLetter, nameOfRun, notedLetter } from "../run/dead-letter.ts";
 import type { PeekedMessage } from "../run/message.ts";
 import type { LetterHindrance, Redrive } from "../run/redrive.ts";
 import type { ClosedRun, RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
-import { exitCodeOn, withoutLetterStamps } from "../run/stamp.ts";
+import { exitCodeOn, ownerOf, withoutLetterStamps } from "../run/stamp.ts";
 
 /** A dead letter on the bus, with what the rows and today's module files say of it. */
 export interface SeenLetter<Message extends PeekedMessage = PeekedMessage> {

@@ -8,13 +8,19 @@ export function ownerStamp(owner: string): Properties {
   return { [OWNER_STAMP]: owner };
 }
 
+/** Names the instance that deferred a message, by its owner id; undefined if the message carries no stamp. */
+export function ownerOf({ properties }: Pick<PeekedMessage, "properties">): string | undefined {
+  const owner = properties[OWNER_STAMP];
+  return typeof owner === "string" ? owner : undefined;
+}
+
 /**
  * Says whether another instance has deferred a message that is deferred. `owner`: the id of this one. A message without
  * an owner passes for this one's, because its stamp may have had no space.
  */
-export function isOfAnother({ properties }: Pick<PeekedMessage, "properties">, owner: unknown): boolean {
-  const stamped = properties[OWNER_STAMP];
-  return typeof stamped === "string" && stamped !== "" && stamped !== owner;
+export function isOfAnother(message: Pick<PeekedMessage, "properties">, owner: unknown): boolean {
+  const stamped = ownerOf(message);
+  return stamped !== undefined && stamped !== "" && stamped !== owner;
 }
 
 /**

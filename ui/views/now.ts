@@ -1,5 +1,5 @@
 import { isFileGone, problemText } from "../../cli/status/status-text.ts";
-import { lengthText, perMinuteText, tookText } from "../../cli/text/times.ts";
+import { lengthsText, lengthText, perMinuteText, tookText } from "../../cli/text/times.ts";
 import type { ModuleStatus, Status } from "../../shared/operate/views/status.ts";
 import { doneAndFailed, paceOf } from "../../shared/run/recent-ends.ts";
 import { addressOf, Link } from "../address.ts";
@@ -163,15 +163,15 @@ function AtWork({ module }: { readonly module: ModuleStatus }) {
 function InLine({ module: { module, inLine, ends, took, slots } }: { readonly module: ModuleStatus }) {
   const { eachMs, leastEachMs = eachMs } = paceOf(ends, now(), { took, slots });
   const jobMs = slots !== undefined && inLine.count <= slots ? (took.job?.p95Ms ?? 0) : 0;
-  const least = lengthText(inLine.count * (leastEachMs ?? 0));
-  const most = lengthText(Math.max(jobMs, inLine.count * (eachMs ?? 0)));
+  const leastMs = inLine.count * (leastEachMs ?? 0);
+  const mostMs = Math.max(jobMs, inLine.count * (eachMs ?? 0));
   return html`
     ${count(module, inLine, "waiting")}
     ${
       inLine.count > 0 &&
       slots !== 0 &&
       eachMs !== undefined &&
-      html`<div class="under">${inLine.isMore ? `over ${least}` : `about ${least === most ? most : `${least} to ${most}`}`}</div>`
+      html`<div class="under">${inLine.isMore ? `over ${lengthText(leastMs)}` : `about ${lengthsText(leastMs, mostMs)}`}</div>`
     }
   `;
 }

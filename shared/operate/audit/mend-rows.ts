@@ -1,7 +1,7 @@
 import { viewCluster } from "../../observe/cluster-view.ts";
-import { ownerOf } from "../../observe/orphan-messages.ts";
 import { rebuildRun } from "../../observe/rebuild-run.ts";
 import type { Run, RunKey } from "../../run/run.ts";
+import { ownerOf } from "../../run/stamp.ts";
 import type { SafeFinding } from "./finding.ts";
 import type { Mending } from "./mending.ts";
 

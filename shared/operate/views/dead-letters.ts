@@ -113,7 +113,8 @@ export type DeadLetterFound =
 
 /**
  * Shows a dead letter by the id of its run. Costs the list of sources, two requests for each source of that name, one
- * for each time that its redrive was withdrawn since it failed, and one peek. Body and properties are shown only if they are asked for. If the bus is away, the rest is shown.
+ * for each time that its redrive was withdrawn since it failed, and one peek. Body and properties are shown only if they
+ * are asked for. If the bus is away, the rest is shown.
  */
 export async function deadLetter(
   deps: LookDependencies,

@@ -318,7 +318,8 @@ describe("what a run waits for", () => {
       for (const run of [first, second]) {
         const { estimate } = (await explained(world, run)).waitsFor ?? {};
         expect(estimate).toMatchObject({ jobs: 2, closed: 2, since: T0, isMore: false });
-        // A Job's duration is known to a fifth. At the pace of the ends the first would wait for 40 s, and the second for 80 s.
+        // A Job's duration is known to a fifth. At the pace of the ends the first would wait for 40 s, and the second
+        // for 80 s.
         expect(estimate?.ms).toBeGreaterThan(28_000);
         expect(estimate?.ms).toBeLessThan(52_000);
       }
