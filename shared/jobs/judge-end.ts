@@ -32,6 +32,12 @@ const LOST_TRACK = new Set(["ContainerStatusUnknown", "Unknown"]);
 const NEVER_RAN = new Set(["StartError", "ContainerCannotRun"]);
 
 /**
+ * What a kubelet says when it evicts a pod that used more storage than its own limits allow. The words come from the
+ * kubelet's `eviction/helpers.go`.
+ */
+const OVER_ITS_LIMIT = /exceed(s|ed) .*limit /;
+
+/**
  * Says how an attempt ended, by its Job and the Job's pods. Undefined while the Job has no terminal condition `Failed`.
  * Faults of the work and of the cluster are kept apart, because they have separate budgets. An end costs nothing if no
  * container had started and the template is not to blame. If a pod is gone without a trace it may have started, which is
@@ -117,10 +123,11 @@ function podDeadline(pod: V1Pod): AttemptEnd {
 
 /**
  * Whether a container of the work started, or may have. A node that lost track of it can't tell, and neither can a pod
- * that says nothing at all.
+ * that says nothing at all. A container that filled its storage did start, though a node that evicts the pod within a
+ * second may never have seen it run.
  */
 function mayHaveStarted(pod: V1Pod, end: AttemptEnd): boolean {
-  if (hasStarted(pod) || end.startFault === "command") return true;
+  if (hasStarted(pod) || end.startFault === "command" || isOverItsLimit(pod)) return true;
   const saysNothing = allContainers(pod).length === 0 && pod.status?.reason === undefined;
   return (end.kind !== "unstarted" && isLost(pod)) || (end.kind === "failure" && saysNothing);
 }
@@ -132,6 +139,10 @@ function beforeStart(pod: V1Pod, { detail }: AttemptEnd): AttemptEnd {
   if (block) return templatesFault(block.fault, `${detail}: ${block.detail}`);
   if (TEMPLATES_FAULT.test(reason)) return templatesFault("pod-refused", withLine(reason, lastLine(message)));
   return unstarted(detail);
+}
+
+function isOverItsLimit({ status }: V1Pod): boolean {
+  return status?.reason === "Evicted" && OVER_ITS_LIMIT.test(status.message ?? "");
 }
 
 /** Whether the pod's node lost track of the first container that ended badly. It may have run. */

@@ -400,6 +400,21 @@ const CASES: Case[] = [
     ],
     want: failure("evicted: Pod ephemeral local storage usage exceeds the total limit of containers 1Mi."),
   },
+  ...[
+    'Container worker exceeded its local ephemeral storage limit "1Mi". ',
+    "Pod ephemeral local storage usage exceeds the total limit of containers 1Mi. ",
+    'Usage of EmptyDir volume "tmp" exceeds the limit "1Mi". ',
+  ].map(
+    (message): Case => ({
+      name: `such an eviction, so soon that its node never saw the container run: ${message}`,
+      pods: [
+        aPod({
+          status: { reason: "Evicted", message, containerStatuses: [waiting("worker", "ContainerCreating")] },
+        }),
+      ],
+      want: failure(`evicted: ${message.trim()}`),
+    }),
+  ),
   {
     name: "a pod that says nothing",
     pods: [aPod()],
