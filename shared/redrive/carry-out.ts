@@ -45,7 +45,8 @@ export type CarryOutRedrives = (events: Events, signal: AbortSignal) => Promise<
  * claimed by its row, and `cursor` only spares work. Letters that are deferred are claimed by their number, the lowest
  * first. The others come in order: what is not wanted is held until the wanted ones are reached, also from one tick to the
  * next, and given back then. That ends after half a lock duration, because locks that lapse would bring the same letters
- * again, and then it begins anew in front.
+ * again, and then it begins anew in front. If they lapse a second time before a letter was redriven, the redrive ends: the
+ * first time, the process may have stood still.
  */
 export function makeCarryOutRedrives(deps: Dependencies): CarryOutRedrives {
   // What this process holds of each source.
@@ -89,10 +90,9 @@ export function makeCarryOutRedrives(deps: Dependencies): CarryOutRedrives {
         await pass.save().catch(() => undefined);
       }
     } finally {
-      if (!isAtWork(pass.redrive) || !held.mayHoldOn()) {
-        holds.delete(place);
-        await held.giveAllBack();
-      }
+      if (!isAtWork(pass.redrive)) holds.delete(place);
+      else if (!held.mayHoldOn()) holds.set(place, new HeldLetters(deps, source, !held.isOfUse));
+      if (holds.get(place) !== held) await held.giveAllBack();
     }
   }
 }
@@ -182,7 +182,9 @@ class Pass {
         if (held.count > MOST_IN_FRONT) return this.#end("stopped", TOO_DEEP);
         await this.#saveIfDue();
       } while (!this.#isOver() && held.mayHoldOn());
-      if (!held.mayHoldOn() && !held.isOfUse) this.#end("stopped", held.unclaimed.size > 0 ? UNCLAIMED : TOO_SLOW);
+      if (held.mayHoldOn() || held.isOfUse) return;
+      if (held.unclaimed.size > 0) this.#end("stopped", UNCLAIMED);
+      else if (held.isSecondTry) this.#end("stopped", TOO_SLOW);
     } catch (error) {
       // A bus that is away makes no letter lie too deep.
       held.isOfUse = true;
@@ -335,7 +337,7 @@ class Pass {
 const TOO_DEEP = `more than ${MOST_IN_FRONT.toLocaleString("en")} other letters lie in front of the rest, and the bus hands them out in order alone: redrive or purge those first`;
 const UNCLAIMED =
   "wanted letters were received and could not be claimed, because their rows changed or their locks were lost meanwhile: order the redrive once more";
-const TOO_SLOW = "the letters in front of the wanted ones could not be received within half a lock duration";
+const TOO_SLOW = "twice, the letters in front of the wanted ones could not be received within half a lock duration";
 
 function isReceived(letter: SeenLetter["letter"] | ReceivedLetter): letter is ReceivedLetter {
   return "lockToken" in letter;

@@ -18,6 +18,8 @@ export class HeldLetters {
   readonly #deps: Bus;
   readonly #from: DeadLetterQueue;
   readonly #tokens: string[] = [];
+  /** Whether the locks of those before them lapsed, and no letter was redriven. */
+  readonly isSecondTry: boolean;
   /** When the first of them was received, at the latest. */
   #since: Reading | undefined;
   /** Whether a letter was redriven since then, or the last wanted ones are held by another process. */
@@ -31,9 +33,10 @@ export class HeldLetters {
   /** No letter with a lower number is wanted. Undefined as long as nothing has looked. */
   front: number | undefined;
 
-  constructor(deps: Bus, source: Source) {
+  constructor(deps: Bus, source: Source, isSecondTry = false) {
     this.#deps = deps;
     this.#from = { deadLettersOf: source };
+    this.isSecondTry = isSecondTry;
   }
 
   get count(): number {

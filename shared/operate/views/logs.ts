@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { LookDependencies } from "../../dependencies.ts";
+import { UnavailableError } from "../../errors.ts";
 import { startedContainers } from "../../jobs/pod-containers.ts";
 import type { ClosedRun, Run, RunKey } from "../../run/run.ts";
 import { MAX_LOG_BYTES } from "../../settle/retire-job.ts";
@@ -27,8 +28,8 @@ interface ContainerLog {
 /**
  * Reads the log of a run's current or last attempt, or of the one that is named. Undefined if there is no such run, and
  * `newer` if a newer release wrote its row. Costs one to three requests to the table, one for the pods and one for each
- * container's log; if no pod is left, one to list what was kept, and one for each kept log. Rejects with an
- * UnavailableError if one of them is away.
+ * container's log; if no pod is left, one to list what was kept, and one for each kept log. What was kept is shown as well
+ * if the cluster is away, or shows its pods to others alone. Rejects with an UnavailableError if one of them is away.
  */
 export async function readLogs(
   deps: LookDependencies,
@@ -41,15 +42,23 @@ export async function readLogs(
   const run = found.kind === "open" ? found.stored.run : found.run;
   const which = attempt ?? shownAttempt(run);
   if (which === 0) return { run, attempt: 0, from: "nowhere", containers: [] };
-  const fromPod = await podLogs(deps, jobNameAt(deps, run, which));
-  if (fromPod.length > 0) return { run, attempt: which, from: "pod", containers: fromPod };
+  const fromPod = await podLogs(deps, jobNameAt(deps, run, which)).catch(unavailable);
+  if (Array.isArray(fromPod) && fromPod.length > 0) return { run, attempt: which, from: "pod", containers: fromPod };
   const kept = await deps.payloads.keptLogs(run, which, MAX_LOG_BYTES);
   const containers = kept.map(({ container, log, isCut }) => ({
     container,
     text: textOf(log),
     isCut: isCut || log.byteLength >= MAX_LOG_BYTES,
   }));
-  return { run, attempt: which, from: containers.length > 0 ? "store" : "nowhere", containers };
+  if (containers.length > 0) return { run, attempt: which, from: "store", containers };
+  if (fromPod instanceof UnavailableError) throw fromPod;
+  return { run, attempt: which, from: "nowhere", containers };
+}
+
+/** Gives an UnavailableError itself. Throws all others. */
+function unavailable(error: unknown): UnavailableError {
+  if (error instanceof UnavailableError) return error;
+  throw error;
 }
 
 /** Reads the logs of a Job's newest pod. */

@@ -495,6 +495,34 @@ describe("a redrive", () => {
     expect(await received(world)).toHaveLength(9);
   });
 
+  it("begins anew in front after a pause in which its locks lapsed", async () => {
+    const world = await withDeep(1_250);
+    const tick = new AbortController();
+    const carry = receiving(world, () => tick.abort());
+    await order(world, { reason: "JobFailed" });
+    await carry(tick.signal);
+    expect(world.open()).toEqual([]);
+    world.clock.advance(LOCK_MS);
+    await carry();
+    await carry();
+    expect(await redriveOf(world)).toMatchObject({ end: "done", redriven: 1 });
+    expect(world.open()).toMatchObject([{ messageId: "deep" }]);
+  });
+
+  it("stops if the locks of what lies in front lapse twice before it comes to a wanted letter", async () => {
+    const world = await withDeep(1_250);
+    const carry = receiving(world, () => world.clock.advance(LOCK_MS));
+    await order(world, { reason: "JobFailed" });
+    await carry();
+    expect(await redriveOf(world)).not.toHaveProperty("end");
+    await carry();
+    expect(await redriveOf(world)).toMatchObject({
+      end: "stopped",
+      redriven: 0,
+      problem: expect.stringContaining("could not be received within half a lock duration"),
+    });
+  });
+
   it("claims what it has just received, although it holds others for long", async () => {
     const { world, carry, lockToken } = await holdingTwo();
     // The wanted letter is free again a moment before the others have to be given back.
@@ -548,6 +576,17 @@ async function withDeep(others: number): Promise<World> {
   world.cluster.fail(world.jobName(), 1);
   await ticks(world, () => world.open().length === 0);
   return world;
+}
+
+/** A process to which something happens each time after it has received letters. */
+function receiving(world: World, happens: () => void) {
+  world.clock.advance(1_000);
+  const receiveLetters: World["broker"]["receiveLetters"] = async (...asked) => {
+    const letters = await world.broker.receiveLetters(...asked);
+    happens();
+    return letters;
+  };
+  return carrier(world, { broker: { ...world.deps.broker, receiveLetters } });
 }
 
 /** The numbers of the letters that another receiver gets now. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UnavailableError } from "../../../../shared/errors.ts";
+import { DeniedError, UnavailableError } from "../../../../shared/errors.ts";
 import { lastLines } from "../../../../shared/operate/views/last-lines.ts";
 import { followLogs, newPart, readLogs } from "../../../../shared/operate/views/logs.ts";
 import { waitForRun } from "../../../../shared/operate/views/wait.ts";
@@ -52,6 +52,18 @@ describe("the log of a run", () => {
       from: "store",
       containers: [{ container: "worker", text: "one\ntwo\n", isCut: false }],
     });
+  });
+
+  it("is what was kept of it if the cluster is away or shows no pods to this person, and else says why", async () => {
+    const world = await withRun(makeWorld([aModule({ retry: RETRY })]));
+    const key = world.run();
+    world.cluster.setLog(world.jobName(), "worker", "first");
+    world.cluster.fail(world.jobName());
+    await ticks(world, () => world.run().status === "dispatched");
+    const denied = { ...world.deps.cluster, pods: () => Promise.reject(new DeniedError("may not list pods")) };
+    const deps = { ...world.deps, cluster: denied };
+    expect(await readLogs(deps, key, 1)).toMatchObject({ from: "store", containers: [{ text: "first" }] });
+    await expect(readLogs(deps, key, 2)).rejects.toThrow("may not list pods");
   });
 
   it("is that of the attempt that is asked for, or else of the last one that began", async () => {
