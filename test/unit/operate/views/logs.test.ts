@@ -59,6 +59,7 @@ describe("the log of a run", () => {
     const key = world.run();
     world.cluster.setLog(world.jobName(), "worker", "first");
     world.cluster.fail(world.jobName());
+    await ticks(world, () => world.run().status === "waiting", 0);
     await ticks(world, () => world.run().status === "dispatched");
     const denied = { ...world.deps.cluster, pods: () => Promise.reject(new DeniedError("may not list pods")) };
     const deps = { ...world.deps, cluster: denied };
