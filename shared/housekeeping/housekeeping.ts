@@ -55,7 +55,8 @@ export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "remov
   const deleteOrphanBodies = makeDeleteOrphanBodies(deps);
   const findUndelivered = makeFindUndelivered(deps);
   const compareLetters = makeCompareLetters(deps);
-  let turn = 0;
+  // Ticks that list the Jobs have a turn of their own: they come at a fixed distance, and have more tasks.
+  const turns = { light: 0, listing: 0 };
   let lastOrphanBodies: Reading | undefined;
   let lastPurge: Reading | undefined;
   let isPurgeLeft = false;
@@ -99,7 +100,7 @@ export function makeHousekeeping(deps: Dependencies, limits: Pick<Limits, "remov
           do: () => compareLetters(source, events, isOver).catch(noteMissing(source)),
         })),
     ];
-    const first = turn++ % tasks.length;
+    const first = turns[isLight ? "light" : "listing"]++ % tasks.length;
     for (const task of [...tasks.slice(first), ...tasks.slice(0, first)]) {
       if (isOver()) return;
       try {

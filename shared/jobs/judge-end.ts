@@ -38,19 +38,29 @@ const NEVER_RAN = new Set(["StartError", "ContainerCannotRun"]);
 const OVER_ITS_LIMIT = /exceed(s|ed) .*limit /;
 
 /**
+ * Reasons of a pod's condition `DisruptionTarget` with which the control plane gives up a pod whose node it does not hear
+ * from. They come from the controllers `tainteviction` and `podgc`.
+ */
+const NODE_GONE = new Set(["DeletionByTaintManager", "DeletionByPodGC"]);
+
+/**
  * Says how an attempt ended, by its Job and the Job's pods. Undefined while the Job has no terminal condition `Failed`.
  * Faults of the work and of the cluster are kept apart, because they have separate budgets. An end costs nothing if no
  * container had started and the template is not to blame. If a pod is gone without a trace it may have started, which is
  * the careful guess: its work may have been begun.
  */
 export function judgeEnd(job: V1Job, pods: readonly V1Pod[]): AttemptEnd | undefined {
-  // guard: terminal-conditions, failure
-  const failed = (job.status?.conditions ?? []).find(({ type, status }) => type === "Failed" && status === "True");
+  const failed = failedCondition(job);
   if (!failed) return undefined;
   if (failed.reason === "DeadlineExceeded") return jobDeadline(job, failed);
   const pod = newest(pods);
   const end = failed.reason === "PodFailurePolicy" ? byFailurePolicy(failed, pod) : byPod(failed, pod);
   return pod === undefined || mayHaveStarted(pod, end) ? end : beforeStart(pod, end);
+}
+
+function failedCondition(job: V1Job): V1JobCondition | undefined {
+  // guard: terminal-conditions, failure
+  return (job.status?.conditions ?? []).find(({ type, status }) => type === "Failed" && status === "True");
 }
 
 /**
@@ -61,6 +71,16 @@ function jobDeadline(job: V1Job, failed: V1JobCondition): AttemptEnd {
   if ((job.status?.failed ?? 0) === 0)
     return unstarted("something else ended the Job by its deadline, before the cluster made a pod for it");
   return interruption(`something else ended the Job by its deadline (${conditionText(failed)})`);
+}
+
+/** Whether the Job's own deadline ended it. */
+export function isEndedByDeadline(job: V1Job): boolean {
+  return failedCondition(job)?.reason === "DeadlineExceeded";
+}
+
+/** The end of an attempt none of whose containers had started, if it turns out to be its template's fault. */
+export function blamed(end: AttemptEnd, { cause, detail }: { cause: TemplateFault; detail: string }): AttemptEnd {
+  return templatesFault(cause, `${end.detail}: ${detail}`);
 }
 
 function byFailurePolicy(failed: V1JobCondition, pod: V1Pod | undefined): AttemptEnd {
@@ -124,10 +144,10 @@ function podDeadline(pod: V1Pod): AttemptEnd {
 /**
  * Whether a container of the work started, or may have. A node that lost track of it can't tell, and neither can a pod
  * that says nothing at all. A container that filled its storage did start, though a node that evicts the pod within a
- * second may never have seen it run.
+ * second may never have seen it run. Neither may a node have said so that went away after it had taken the pod.
  */
 function mayHaveStarted(pod: V1Pod, end: AttemptEnd): boolean {
-  if (hasStarted(pod) || end.startFault === "command" || isOverItsLimit(pod)) return true;
+  if (hasStarted(pod) || end.startFault === "command" || isOverItsLimit(pod) || isOfLostNode(pod)) return true;
   const saysNothing = allContainers(pod).length === 0 && pod.status?.reason === undefined;
   return (end.kind !== "unstarted" && isLost(pod)) || (end.kind === "failure" && saysNothing);
 }
@@ -143,6 +163,12 @@ function beforeStart(pod: V1Pod, { detail }: AttemptEnd): AttemptEnd {
 
 function isOverItsLimit({ status }: V1Pod): boolean {
   return status?.reason === "Evicted" && OVER_ITS_LIMIT.test(status.message ?? "");
+}
+
+/** Whether the control plane gave up the pod because it did not hear from the node that had taken it. */
+function isOfLostNode(pod: V1Pod): boolean {
+  if (pod.status?.startTime === undefined) return false;
+  return pod.status.reason === "NodeLost" || NODE_GONE.has(disruption(pod)?.reason ?? "");
 }
 
 /** Whether the pod's node lost track of the first container that ended badly. It may have run. */

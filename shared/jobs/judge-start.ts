@@ -88,6 +88,13 @@ const NO_CLAIM = /^0\/\d+ nodes are available: persistentvolumeclaim "[^"]+" not
 /** The kubelet's words if a volume needs a Secret or ConfigMap, or a key of one, that does not exist. */
 const NO_VOLUME_DATA = /\b(secret|configmap) "[^"]+" not found|references non-existent (secret|config) key/i;
 
+/** What a kubelet tells in events of a pod whose volumes are mounted (the kubelet's `events/event.go`). */
+const AFTER_MOUNTS = new Set(["Pulling", "Pulled", "Created", "Started", "FailedCreatePodSandBox"]);
+
+/** The kubelet's reasons and words if it can't pull an image (`images/image_manager.go`, `events/event.go`). */
+const NO_IMAGE = new Set(["InspectFailed", "ErrImageNeverPull"]);
+const NOT_PULLED = /^(Failed to pull image|Back-off pulling image|Error: ErrImage|Error: ImagePull)/;
+
 /**
  * Whether a pod's status, as kubectl prints it, means that a container may never start, so that the Job needs a closer
  * look.
@@ -155,8 +162,10 @@ function judgeWait(
   const fault = TEMPLATE_FAULTS.find((one) => one === cause);
   const since = before?.cause === cause ? before.since : before && fault ? now : began;
   const isLate = now - since >= startTimeoutMs;
-  if (fault && isLate) return notStarted(fault, `${what} after ${duration(now - began)}: ${detail}`);
-  const isToBeNoted = fault ? before !== undefined : isLate;
+  // One look is too few: nodes of another kind, or a webhook, may be there for a moment of a long wait.
+  if (fault && isLate && before?.cause === cause)
+    return notStarted(fault, `${what} after ${duration(now - began)}: ${detail}`);
+  const isToBeNoted = isLate || (fault !== undefined && before !== undefined);
   return isToBeNoted ? { held: { cause, since, detail } } : { waiting: detail };
 }
 
@@ -172,11 +181,65 @@ function whyPending(pod: V1Pod, events: readonly CoreV1Event[]): Why {
   }
   const hasNode = pod.spec?.nodeName !== undefined || scheduled !== undefined || pod.status?.startTime !== undefined;
   if (!hasNode) return { cause: "no-node", detail: "no scheduler has looked at its pod" };
-  const unmounted = events.findLast(
+  return unmounted(events) ?? { cause: "no-container", detail: whyNoContainer(pod) };
+}
+
+/**
+ * Says what of its template kept a pod from starting until its own deadline ended it, by the events of the pod, or if it
+ * has none any more, by what an earlier look found. Undefined if nothing of its template did.
+ */
+export function faultByEvents(
+  events: readonly CoreV1Event[],
+  before: Hold["cause"] | undefined,
+): { readonly cause: TemplateFault; readonly detail: string } | undefined {
+  const told = unmounted(events) ?? unpulled(events) ?? uncreated(events);
+  if (told || events.length > 0) return told;
+  const cause = TEMPLATE_FAULTS.find((one) => one === before);
+  return cause && { cause, detail: `an earlier look found the template's ${cause} to blame` };
+}
+
+/** A volume of the template that can't be mounted, unless something was done since then that is done after the mounts. */
+function unmounted(events: readonly CoreV1Event[]) {
+  const last = lastThat(
+    events,
     ({ reason, message }) => reason === "FailedMount" && NO_VOLUME_DATA.test(message ?? ""),
+    ({ reason = "" }) => AFTER_MOUNTS.has(reason),
   );
-  if (unmounted) return { cause: "volume", detail: lastLine(unmounted.message) ?? "a volume can't be mounted" };
-  return { cause: "no-container", detail: whyNoContainer(pod) };
+  return last && ({ cause: "volume", detail: lastLine(last.message) ?? "a volume can't be mounted" } as const);
+}
+
+/** An image that can't be pulled, unless one was pulled since then. */
+function unpulled(events: readonly CoreV1Event[]) {
+  const last = lastThat(
+    events,
+    ({ reason = "", message = "" }) => NO_IMAGE.has(reason) || NOT_PULLED.test(message),
+    ({ reason }) => reason === "Pulled",
+  );
+  return last && ({ cause: "image", detail: lastLine(last.message) ?? "an image can't be pulled" } as const);
+}
+
+/** A container that could not be created, unless one was created since then. */
+function uncreated(events: readonly CoreV1Event[]) {
+  const last = lastThat(
+    events,
+    ({ reason, message }) => reason === "Failed" && /^Error: /.test(message ?? ""),
+    ({ reason }) => reason === "Created",
+  );
+  return (
+    last && ({ cause: "configuration", detail: lastLine(last.message) ?? "a container can't be created" } as const)
+  );
+}
+
+/** Finds the last event that says so, unless a later one denies it. */
+function lastThat(
+  events: readonly CoreV1Event[],
+  says: (event: CoreV1Event) => boolean,
+  denies: (event: CoreV1Event) => boolean,
+): CoreV1Event | undefined {
+  const saying = events.findLast(says);
+  const since = saying && lastSeen(saying);
+  const isDenied = events.some((event) => denies(event) && (lastSeen(event) ?? 0) > (since ?? 0));
+  return isDenied ? undefined : saying;
 }
 
 /** Says whose doing it is that no node takes a pod: the template's only if it alone rules out every single node. */

@@ -170,7 +170,8 @@ export function phaseOf(
       const pod = view.pods.get(name);
       if (pod && runs(pod)) return { phase: "running" };
       const age = now - (run.dispatchedAt ?? now);
-      const isLate = urlEnds !== undefined || (module !== undefined && age > module.startTimeoutMs);
+      const isOverdue = run.jobOverdueAt !== undefined && now > run.jobOverdueAt;
+      const isLate = urlEnds !== undefined || isOverdue || (module !== undefined && age > module.startTimeoutMs);
       if (pod && isLate && !mayProve && isPastInit(pod)) return { phase: "running" };
       // What keeps a Job from starting counts only once it is late: a controller that is behind by thousands of pods must
       // not be asked about each of them in every tick.

@@ -3,8 +3,8 @@ import type { EpochMs } from "../clock.ts";
 import type { Looking } from "../dependencies.ts";
 import { type EndedJob, endedJob, succeededJob } from "../jobs/ended-job.ts";
 import { finishedAt, isCancelLabelled, isOurs } from "../jobs/job-identity.ts";
-import { judgeEnd } from "../jobs/judge-end.ts";
-import { judgeStart } from "../jobs/judge-start.ts";
+import { blamed, isEndedByDeadline, judgeEnd } from "../jobs/judge-end.ts";
+import { faultByEvents, judgeStart } from "../jobs/judge-start.ts";
 import { endingLimitMs, endOfBodyUrl, runningLimitMs } from "../jobs/run-limits.ts";
 import type { StoredRun } from "../ports/run-table.ts";
 import type { JobSeen } from "../run/decide.ts";
@@ -42,9 +42,7 @@ export async function lookAtJob(deps: Looking, stored: StoredRun, name: string):
   if (conditions.has("Complete")) return { job: { phase: "succeeded" }, cancelled, ended: endedJob(job) };
   if (finishedAt(job) !== undefined) {
     const pods = await deps.cluster.pods(name);
-    const end = judgeEnd(job, pods);
-    const seen = end ? ({ phase: "failed", end: unsigned(end) } as const) : ({ phase: "failed" } as const);
-    return { job: seen, cancelled, ended: endedJob(job, pods) };
+    return { job: await lookAtFailure(deps, run, job, pods), cancelled, ended: endedJob(job, pods) };
   }
   if (conditions.has("FailureTarget") || conditions.has("SuccessCriteriaMet"))
     return { job: { phase: "terminating", limitAt: limitOfEnding(job) }, cancelled };
@@ -60,6 +58,21 @@ export async function lookAtCompleteJob(deps: Looking, stored: StoredRun, name: 
   const { jobUid } = stored.run;
   const ended = jobUid === undefined ? undefined : succeededJob(jobUid, await deps.cluster.pods(name));
   return ended ? { job: { phase: "succeeded" }, cancelled: false, ended } : lookAtJob(deps, stored, name);
+}
+
+/** Looks how a Job failed that is over. */
+async function lookAtFailure(deps: Looking, run: Run, job: V1Job, pods: readonly V1Pod[]): Promise<JobSeen> {
+  const end = judgeEnd(job, pods);
+  if (!end) return { phase: "failed" };
+  const pod = pods.at(-1);
+  const byPod = pod !== undefined;
+  const byDeadline = isEndedByDeadline(job);
+  // A kubelet that ends a pod takes back why its containers did not start. Only the events tell that.
+  const fault =
+    end.kind === "unstarted" && pod?.status?.reason === "DeadlineExceeded"
+      ? faultByEvents(await deps.cluster.events("Pod", pod.metadata?.name ?? ""), run.heldUpBy)
+      : undefined;
+  return { phase: "failed", end: unsigned(fault ? blamed(end, fault) : end), byPod, byDeadline };
 }
 
 /** Looks whether a Job has started, that is not over and not ending; if not, why not. */

@@ -41,7 +41,11 @@ export type JobSeen =
    */
   | { readonly phase: "terminating"; readonly limitAt?: EpochMs }
   | { readonly phase: "succeeded" }
-  | { readonly phase: "failed"; readonly end?: AttemptEnd }
+  /**
+   * After a look `end` says how it ended. `byPod`: a pod was there to tell whether it had started. `byDeadline`: the Job's
+   * own deadline ended it, which nobody but the Dispatcher is to set.
+   */
+  | { readonly phase: "failed"; readonly end?: AttemptEnd; readonly byPod?: boolean; readonly byDeadline?: boolean }
   /** A Job that has the attempt's name and is not the attempt's, or that is retired already. */
   | { readonly phase: "foreign" };
 
@@ -349,17 +353,28 @@ function succeed({ run: { failures, interruptions } }: Seen): Decision {
   return { do: "conclude", verdict: { outcome: "succeeded" }, failures, interruptions };
 }
 
+/**
+ * An order to end the Job says why it ended, unless it ended by itself before the order took effect: a process may die
+ * between the two, and the Job may start meanwhile. A person who cancels wants no other attempt in any case.
+ */
 function fail(seen: Seen): Decision {
-  const end = seen.run.endOrdered ?? (seen.job.phase === "failed" ? seen.job.end : undefined);
-  return end ? ended(seen, end) : { do: "look", at: "job" };
+  const { job, run } = seen;
+  const order = run.endOrdered;
+  if (order?.kind === "cancel") return ended(seen, order);
+  if (job.phase !== "failed" || job.end === undefined) return { do: "look", at: "job" };
+  return order && job.byDeadline ? ended(seen, order) : ended(seen, job.end, job.byPod);
 }
 
 /** The attempt is over. A person who cancels a Job that is ending anyway does not want the work tried again. */
-function ended({ run, cancelled: isCancelled, retry, now }: Seen, end: AttemptEnd): Decision {
-  return afterEnding(run, isCancelled ? { ...end, kind: "cancel" } : unlessHeld(run, end), retry, now);
+function ended({ run, cancelled: isCancelled, retry, now }: Seen, end: AttemptEnd, byPod = false): Decision {
+  const counted = byPod ? end : unlessHeld(run, end);
+  return afterEnding(run, isCancelled ? { ...end, kind: "cancel" } : counted, retry, now);
 }
 
-/** What took a Job away that the cluster kept from starting, as the row says, took no work away. */
+/**
+ * What took a Job away that the cluster kept from starting, as the row says, took no work away. Asked only if no pod was
+ * there to tell.
+ */
 function unlessHeld(run: Run, end: AttemptEnd): AttemptEnd {
   if (end.kind !== "interruption" || clusterHold(run) === undefined) return end;
   return { ...end, reason: "JobNotStarted", kind: "unstarted" };

@@ -79,6 +79,7 @@ export function readiness(pod: V1Pod): { ready: number; containers: number } {
 
 export function printedStatus(pod: V1Pod): string {
   const { initContainerStatuses = [], containerStatuses = [], phase = "Pending" } = pod.status ?? {};
+  if (pod.metadata?.deletionTimestamp !== undefined) return "Terminating";
   const waiting = initContainerStatuses.find(({ state }) => state?.waiting)?.state?.waiting?.reason;
   if (waiting !== undefined && waiting !== "PodInitializing") return `Init:${waiting}`;
   const at = initContainerStatuses.findIndex(

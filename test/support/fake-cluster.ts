@@ -419,6 +419,12 @@ export class FakeCluster implements JobCluster {
     this.#finish(name, "FailureTarget", "Failed", "PodFailurePolicy", message);
   }
 
+  /** Its node went silent, and the control plane waits for it to end its pod. */
+  loseNode(name: string): void {
+    const pod = this.#pod(name);
+    pod.metadata = { ...pod.metadata, deletionTimestamp: this.#now(), deletionGracePeriodSeconds: 30 };
+  }
+
   /** A person deletes its pod. */
   deletePod(name: string): void {
     this.#pods.delete(name);

@@ -1,7 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { UnavailableError } from "../../../shared/errors.ts";
+import { makeHousekeeping } from "../../../shared/housekeeping/housekeeping.ts";
+import { viewCluster } from "../../../shared/observe/cluster-view.ts";
+import { readOpenRuns } from "../../../shared/observe/open-runs.ts";
+import { makeEvents } from "../../../shared/telemetry/events.ts";
 import { aRun } from "../../support/a-run.ts";
-import { makeWorld, SOURCE } from "../../support/world.ts";
+import { makeWorld, SOURCE, type World } from "../../support/world.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -190,4 +194,30 @@ describe("the sweep", () => {
     for (let tick = 0; tick < 8; tick += 1) await replica.tick();
     expect(world.open().map(({ sequenceNumber }) => sequenceNumber)).toEqual([6, 7, 8, 9, 10]);
   });
+});
+
+it("comes to each of its tasks in the ticks that list, though one of them is slow", async () => {
+  const world = makeWorld();
+  await world.table.registerSource(SOURCE);
+  const slow = { removeEnded: async () => world.clock.advance(31_000) };
+  let swept = 0;
+  const sweepCursor: World["deps"]["instanceTable"]["sweepCursor"] = (source) => {
+    swept += 1;
+    return world.deps.instanceTable.sweepCursor(source);
+  };
+  const deps = { ...world.deps, instanceTable: { ...world.deps.instanceTable, sweepCursor } };
+  const { keep } = makeHousekeeping(deps, slow);
+  const sources = { isHeld: () => false, entityMissing: () => {} };
+  const tick = async (isLight: boolean) =>
+    keep(
+      await readOpenRuns(deps, async () => ({ runs: [], newer: [] })),
+      { isLight, view: () => viewCluster(deps), sources },
+      makeEvents(world.log),
+    );
+  for (let before = 0; before < 3; before += 1) await tick(true);
+  for (let minute = 0; minute < 6; minute += 1) {
+    await tick(false);
+    for (let light = 0; light < 5; light += 1) await tick(true);
+  }
+  expect(swept).toBeGreaterThan(0);
 });

@@ -272,6 +272,26 @@ const CASES: Case[] = [
     ],
     want: unstarted("the cluster took its pod away: PreemptionByScheduler: more important"),
   },
+  ...["DeletionByTaintManager", "DeletionByPodGC"].map(
+    (reason): Case => ({
+      name: `a node that went away after it had taken the pod, whatever it had said of it until then: ${reason}`,
+      pods: [
+        aPod({
+          status: {
+            startTime: new Date(T0),
+            conditions: disrupted(reason, "node is gone"),
+            containerStatuses: [waiting("worker", "ContainerCreating")],
+          },
+        }),
+      ],
+      want: interruption(`the cluster took its pod away: ${reason}: node is gone`),
+    }),
+  ),
+  {
+    name: "a node that went away before it had taken the pod",
+    pods: [{ status: { conditions: disrupted("DeletionByPodGC", "node is gone") } }],
+    want: unstarted("the cluster took its pod away: DeletionByPodGC: node is gone"),
+  },
   {
     name: "the same, by the Job's failure policy",
     job: aFailedJob("PodFailurePolicy", "Pod jobs/p has condition DisruptionTarget matching FailJob rule at index 0"),

@@ -1,6 +1,6 @@
 import type { CoreV1Event, V1Job, V1Pod } from "@kubernetes/client-node";
 import { describe, expect, it } from "vitest";
-import { judgeStart, looksStuck, type StartJudgement } from "../../../shared/jobs/judge-start.ts";
+import { faultByEvents, judgeStart, looksStuck, type StartJudgement } from "../../../shared/jobs/judge-start.ts";
 import type { Hold, TemplateFault } from "../../../shared/run/run.ts";
 import { aPod, running, T0, terminated, waiting } from "./objects.ts";
 
@@ -233,6 +233,7 @@ const CASES: Case[] = [
   {
     name: "no node of its kind: every node is named, and none for a taint",
     pods: [pending(unscheduled(WRONG_KIND))],
+    before: { cause: "node-selector", since: T0 },
     afterMs: 900_000,
     want: stuck(`not started after 15 min: Unschedulable: ${WRONG_KIND}`, "node-selector"),
   },
@@ -251,8 +252,15 @@ const CASES: Case[] = [
     want: stuck(`not started after 167 min: Unschedulable: ${WRONG_KIND}`, "node-selector"),
   },
   {
+    name: "no node of its kind, at the first look after the start timeout: one look is too few",
+    pods: [pending(unscheduled(WRONG_KIND))],
+    afterMs: 900_000,
+    want: held("node-selector", `Unschedulable: ${WRONG_KIND}`),
+  },
+  {
     name: "a claim that does not exist",
     pods: [pending(unscheduled('0/3 nodes are available: persistentvolumeclaim "data" not found. preemption: none.'))],
+    before: { cause: "volume", since: T0 },
     afterMs: 900_000,
     want: stuck(
       'not started after 15 min: Unschedulable: 0/3 nodes are available: persistentvolumeclaim "data" not found. preemption: none.',
@@ -283,11 +291,26 @@ const CASES: Case[] = [
       name: `a volume without its data: ${said}`,
       pods: [pending({ containerStatuses: [waiting("worker", "ContainerCreating")] })],
       events: [event("FailedMount", said), event("FailedMount", "Unable to attach or mount volumes")],
+      before: { cause: "volume", since: T0 },
       afterMs: 90_000,
       startTimeoutMs: 60_000,
       want: stuck(`not started after 90 s: ${said}`, "volume"),
     };
   }),
+  {
+    name: "a volume that got its data, and an image that is pulled since then",
+    pods: [pending({ containerStatuses: [waiting("worker", "ContainerCreating")] })],
+    events: [
+      {
+        ...event("FailedMount", 'MountVolume.SetUp failed for volume "keys" : secret "late" not found'),
+        lastTimestamp: new Date(T0 + 120_000),
+      },
+      { ...event("Pulling", 'Pulling image "huge"'), lastTimestamp: new Date(T0 + 130_000) },
+    ],
+    before: { cause: "volume", since: T0 },
+    afterMs: 920_000,
+    want: held("no-container", "worker is waiting (ContainerCreating)"),
+  },
   {
     name: "a volume that had no data until half an hour ago",
     pods: [pending({ containerStatuses: [waiting("worker", "ContainerCreating")] })],
@@ -396,6 +419,7 @@ const CASES: Case[] = [
       event("FailedCreate", "pods is forbidden: violates PodSecurity"),
       event("SuccessfulDelete", "Deleted pod"),
     ],
+    before: { cause: "pod-refused", since: T0 },
     afterMs: 900_000,
     want: stuck("no pod after 15 min: pods is forbidden: violates PodSecurity", "pod-refused"),
   },
@@ -431,6 +455,66 @@ describe("whether an active Job starts", () => {
     const startTimeoutMs = Number.POSITIVE_INFINITY;
     const seen = { job: aJob(), pods: [pending(unschedulable)], events: [], now: T0 + 1e12, startTimeoutMs };
     expect(judgeStart(seen)).toHaveProperty("waiting");
+  });
+});
+
+describe("what of its template kept a pod from starting until its own deadline", () => {
+  const at = (seconds: number, one: CoreV1Event): CoreV1Event => ({
+    ...one,
+    lastTimestamp: new Date(T0 + seconds * 1_000),
+  });
+  const noSecret = 'MountVolume.SetUp failed for volume "keys" : secret "no-such-secret" not found';
+  const noImage = event("Failed", 'Failed to pull image "nope": not found');
+
+  it.each<{ name: string; events: CoreV1Event[]; before?: Hold["cause"]; want: { cause: string; detail: string } }>([
+    {
+      name: "a volume without its data",
+      events: [event("FailedMount", noSecret)],
+      want: { cause: "volume", detail: noSecret },
+    },
+    {
+      name: "an image that can't be pulled",
+      events: [event("Pulling", "Pulling image"), noImage, event("Failed", "Error: ErrImagePull")],
+      want: { cause: "image", detail: "Error: ErrImagePull" },
+    },
+    {
+      name: "an image that isn't on the node",
+      events: [event("ErrImageNeverPull", 'Container image "nope" is not present with pull policy of Never')],
+      want: { cause: "image", detail: 'Container image "nope" is not present with pull policy of Never' },
+    },
+    {
+      name: "a container that can't be created",
+      events: [
+        at(5, event("Pulled", "Successfully pulled image")),
+        at(6, event("Failed", 'Error: secret "s" not found')),
+      ],
+      want: { cause: "configuration", detail: 'Error: secret "s" not found' },
+    },
+    {
+      name: "what an earlier look found, the events gone",
+      events: [],
+      before: "volume",
+      want: { cause: "volume", detail: "an earlier look found the template's volume to blame" },
+    },
+  ])("is told from $name", ({ events, before, want }) => {
+    expect(faultByEvents(events, before)).toEqual(want);
+  });
+
+  it.each<{ name: string; events: CoreV1Event[]; before?: Hold["cause"] }>([
+    { name: "a network that is not there", events: [event("FailedCreatePodSandBox", "no CNI")], before: "image" },
+    { name: "an image that is pulled for long", events: [event("Pulling", 'Pulling image "huge"')] },
+    {
+      name: "a volume that got its data in time",
+      events: [at(10, event("FailedMount", noSecret)), at(20, event("Pulling", "Pulling image"))],
+    },
+    {
+      name: "a registry that was away for a while",
+      events: [at(10, noImage), at(50, event("Pulled", "Successfully pulled image"))],
+    },
+    { name: "no events, and a cluster that was full", events: [], before: "no-node" },
+    { name: "no events at all", events: [] },
+  ])("is nothing with $name", ({ events, before }) => {
+    expect(faultByEvents(events, before)).toBeUndefined();
   });
 });
 

@@ -213,6 +213,17 @@ describe("the count of overdue Jobs", () => {
     }
   });
 
+  it.each(["is there", "is gone"])("has a Job whose node went silent, if its module's file %s", async (file) => {
+    const world = await withJob();
+    const { tick } = file === "is gone" ? world.makeReplica({ modules: new Map() }) : world;
+    world.cluster.loseNode(world.name);
+    await tick();
+    expect(world.lastTick()).toMatchObject({ overdue: 0 });
+    world.clock.advance(48 * 3_600_000);
+    await tick();
+    expect(world.lastTick()).toMatchObject({ overdue: 1 });
+  });
+
   it("has no Job that ended in time, although no tick saw it until long after", async () => {
     const world = await withJob();
     world.cluster.succeed(world.name);

@@ -431,9 +431,33 @@ const CASES: Case[] = [
     want: { do: "conclude", verdict: { outcome: "failed", reason: "InterruptedTooOften" } },
   },
   {
+    name: "looks how a Job ended whose end it ordered, because it may have ended by itself before",
+    given: { run: aRun({ endOrdered: badImage }), job: { phase: "failed" } },
+    want: { do: "look", at: "job" },
+  },
+  {
     name: "judges a Job that it ended itself by its own reason",
-    given: { run: aRun({ endOrdered: badImage, failures: 2 }), job: { phase: "failed", end: failed } },
+    given: {
+      run: aRun({ endOrdered: badImage, failures: 2 }),
+      job: { phase: "failed", end: evicted, byDeadline: true },
+    },
     want: { do: "conclude", verdict: { outcome: "failed", reason: "JobNotStarted" } },
+  },
+  {
+    name: "judges a Job by its own end, if the order to end it did not take effect",
+    given: {
+      run: aRun({ endOrdered: unstarted }),
+      job: { phase: "failed", end: { ...failed, permanent: true }, byPod: true, byDeadline: false },
+    },
+    want: { do: "conclude", verdict: { outcome: "failed", reason: "JobFailed" } },
+  },
+  {
+    name: "counts an interruption that the pod itself proves, though the cluster had kept the Job from starting before",
+    given: {
+      run: aRun({ heldUpBy: "no-node", heldUpSince: T0 }),
+      job: { phase: "failed", end: evicted, byPod: true },
+    },
+    want: { do: "retry", failures: 0, interruptions: 1 },
   },
   // requeueing, settling
   {

@@ -39,6 +39,13 @@ describe("a template that keeps its Jobs from starting trips its module, whateve
       play: ({ cluster }: World, name: string) => cluster.refusePod(name, "SysctlForbidden"),
     },
     {
+      what: "a volume's Secret that is missing, if the pod's own deadline comes first",
+      play: ({ cluster }: World, name: string) => {
+        cluster.stickAtVolume(name, 'MountVolume.SetUp failed for volume "keys" : secret "no-such-secret" not found');
+        cluster.timeOutUnstarted(name);
+      },
+    },
+    {
       what: "a command that isn't in the image",
       play: ({ cluster }: World, name: string) => cluster.fail(name, 128, { reason: "StartError" }),
     },
@@ -67,6 +74,22 @@ describe("a template that keeps its Jobs from starting trips its module, whateve
 });
 
 describe("a Job that can't start", () => {
+  it("is judged by what it did, if it starts after all before the order to end it reaches the cluster", async () => {
+    const world = makeWorld([aModule({ retry: { ...RETRY, permanentExitCodes: [64] } })]);
+    await world.send();
+    const name = world.jobName();
+    world.cluster.stick(name);
+    await world.tick();
+    world.clock.advance(30_000);
+    world.cluster.failNext("end");
+    await world.tick();
+    expect(world.run()).toHaveProperty("endOrdered");
+    world.cluster.run(name);
+    world.cluster.fail(name, 64);
+    await ticks(world, () => world.open().length === 0);
+    expect(world.closed()).toMatchObject([{ attempt: 1, verdict: { reason: "JobFailed", exitCode: 64 } }]);
+  });
+
   it("has its 30 s from when it was first seen so, however old its pod is", async () => {
     const world = makeWorld([aModule({ retry: ONCE })]);
     await world.send();
