@@ -1,3 +1,4 @@
+import pLimit from "p-limit";
 import type { Dependencies } from "../dependencies.ts";
 import { errorText, UnavailableError } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -47,6 +48,9 @@ import { type RunShown, showRun } from "./views/run.ts";
 import { listRuns, type RunsPage, type RunsWanted } from "./views/runs.ts";
 import { type Status, status } from "./views/status.ts";
 import { waitForRun } from "./views/wait.ts";
+
+/** Messages without a row that are taken on at once. Each takes some eight requests. */
+const ADOPTED_AT_ONCE = 8;
 
 /** What became of each thing that was asked for, by its name. */
 export type Answers = readonly (readonly [name: string, answer: Answer])[];
@@ -209,8 +213,13 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
       const adopt = adoptBy(await viewCluster(deps), how);
       const answers: [string, Answer][] = [];
       for (const source of await knownSources(deps))
-        for (const rowless of await rowlessMessages(deps, source))
-          if (rowless.owner === owner) answers.push([runId(rowless.key), await adopt(rowless.key).catch(unavailable)]);
+        for await (const keys of rowlessMessages(deps, source, owner)) {
+          const adoptOne = async (key: RunKey): Promise<[string, Answer]> => [
+            runId(key),
+            await adopt(key).catch(unavailable),
+          ];
+          answers.push(...(await pLimit(ADOPTED_AT_ONCE).map(keys, adoptOne)));
+        }
       return answers.length > 0 ? answers : [[owner, already({ was: "nothing of this owner" })]];
     },
     force: (runIds, as, how) => toEach(runIds, (key) => forceRun(deps, key, as, how, log)),

@@ -9,6 +9,7 @@ import { audit as walk } from "../../../shared/operate/audit/audit.ts";
 import { cancelRun } from "../../../shared/operate/cancel-run.ts";
 import { forceRun } from "../../../shared/operate/force-run.ts";
 import type { ForcedOutcome } from "../../../shared/operate/forced-outcome.ts";
+import { makeOperator } from "../../../shared/operate/operator.ts";
 import { runsNamed, sourcesNamed } from "../../../shared/operate/run-named.ts";
 import type { MessageBroker } from "../../../shared/ports/message-broker.ts";
 import { attemptsHad, type RunKey, runId } from "../../../shared/run/run.ts";
@@ -47,6 +48,27 @@ describe("adopting a message", () => {
     const replica = world.makeReplica({ tables: table });
     return { world, key, table, replica };
   }
+
+  it("goes page by page through all of an owner, because there may be one for each row that was lost", async () => {
+    const world = makeWorld([aModule({ maxActive: 0 })]);
+    for (let n = 0; n < 300; n += 1) await world.send();
+    const table = makeFakeRunTable({ clock: world.clock, owner: "owner-2" });
+    const { deps } = world.makeReplica({ tables: table });
+    const did: string[] = [];
+    const browse: typeof deps.broker.browse = (...asked) => {
+      did.push("peeked");
+      return deps.broker.browse(...asked);
+    };
+    const insert: typeof deps.table.insert = (...asked) => {
+      did.push("adopted");
+      return deps.table.insert(...asked);
+    };
+    const watched = { ...deps, broker: { ...deps.broker, browse }, table: { ...deps.table, insert } };
+    const answers = await makeOperator(watched, aLog()).adoptAllOf("owner-1", BY_HAND);
+    expect(answers.map(([, { kind }]) => kind)).toEqual(new Array(300).fill("done"));
+    expect(table.rows().open).toHaveLength(300);
+    expect(did.indexOf("adopted")).toBeLessThan(did.lastIndexOf("peeked"));
+  });
 
   it("gives it a row and a stamp, and the tick follows its Job, which still runs, to its end", async () => {
     const { world, key, table, replica } = await afterRestore();
