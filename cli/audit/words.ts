@@ -39,7 +39,7 @@ export function commandFor(found: ShownFinding, namespace: string): string | und
     case "missing message":
       return `dispatcher runs cancel '${found.runId}'`;
     case "letters gone":
-      return isSafe(found) ? BY_AUDIT : `dispatcher dead purge --module '${found.module || "-"}'`;
+      return isSafe(found) ? BY_AUDIT : `dispatcher dead purge --gone --module '${found.module || "-"}'`;
     case "missing Job":
     case "unrecorded Job":
     case "unretired Job":

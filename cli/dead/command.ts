@@ -55,6 +55,7 @@ export function addDead(program: Command): void {
   addRedrive(dead);
   withDoing(withChosen(withTarget(dead.command("purge"))))
     .description("Takes dead letters off the bus for good, after you have typed how many.")
+    .option("--gone", "only delete the rows of those that are gone from the bus already")
     .option("--yes <count>", "that there are so many, where nobody can be asked", wholeNumber(1, 1_000_000_000))
     .addHelpText("after", PURGE_HELP)
     .action((flags, command) => {

@@ -13,25 +13,29 @@ import { counted } from "../text/times.ts";
 import { chosenBy } from "./chosen.ts";
 import type { WantedFlags } from "./wanted.ts";
 
-type Flags = TargetFlags & WantedFlags & DoingFlags & { readonly run?: readonly string[]; readonly yes?: number };
+type Flags = TargetFlags &
+  WantedFlags &
+  DoingFlags & { readonly run?: readonly string[]; readonly gone?: boolean; readonly yes?: number };
 
 /**
  * Takes the chosen dead letters of a Dispatcher off the bus for good, once a person has typed how many there are.
  * Resolves to 1 if some are left.
  */
-export async function purgeLetters({ why, dryRun, yes, ...flags }: Flags): Promise<number> {
+export async function purgeLetters({ why, dryRun, gone: onlyGone = false, yes, ...flags }: Flags): Promise<number> {
   const target = await openTarget(flags);
   try {
     const operator = makeOperator(target.deps, target.log);
     const chosen = await chosenBy(operator, flags);
     const plan = await during("looking through the dead letter queues", (show) => operator.planPurge(chosen, show));
-    const count = plan.letters.length;
-    for (const line of planLines(plan)) print(line);
+    const count = plan.letters.length - (onlyGone ? plan.onBus : 0);
+    for (const line of planLines(plan, onlyGone)) print(line);
     if (dryRun || count === 0) return 0;
-    const who = await target.announce(`purge ${counted(count, "dead letter")}`);
+    const what = counted(count, "dead letter");
+    const who = await target.announce(onlyGone ? `delete the rows of ${what} that are gone` : `purge ${what}`);
     await confirm(count, yes);
     const by = { who, ...(why === undefined ? {} : { why }) };
-    const done = await during("purging", (show) => operator.purgeLetters(plan.letters, by, show), count);
+    const purge = (tell: (done: number) => void) => operator.purgeLetters(plan.letters, by, { onlyGone, tell });
+    const done = await during("purging", purge, count);
     print(doneText(done));
     return done.left === 0 ? 0 : 1;
   } finally {
@@ -58,8 +62,9 @@ async function confirm(count: number, yes: number | undefined): Promise<void> {
   if (typed.trim() !== String(count)) throw new Refusal(`Nothing was purged, because you did not type ${count}.`);
 }
 
-function planLines({ letters, onBus, inFront, tooDeep }: PurgePlan): string[] {
+function planLines({ letters, onBus, inFront, tooDeep }: PurgePlan, onlyGone: boolean): string[] {
   const gone = letters.length - onBus;
+  if (onlyGone) return [`chosen: the rows of ${counted(gone, "dead letter")} that are gone from the bus`];
   return [
     `chosen: ${counted(letters.length, "dead letter")}`,
     ...(gone > 0 ? [`gone from the bus already: ${gone}, of which only the row is deleted`] : []),
@@ -69,8 +74,8 @@ function planLines({ letters, onBus, inFront, tooDeep }: PurgePlan): string[] {
 }
 
 function doneText({ removed, gone, left }: LettersPurged): string {
-  const parts = [`purged ${counted(removed, "dead letter")}`];
-  if (gone > 0) parts.push(`deleted ${gone} rows of letters that were gone`);
+  const parts = removed > 0 || gone === 0 ? [`purged ${counted(removed, "dead letter")}`] : [];
+  if (gone > 0) parts.push(`deleted the rows of ${counted(gone, "dead letter")} that were gone`);
   if (left > 0)
     parts.push(
       `${left} are left: they lie too deep, another receiver holds them, or they were redriven meanwhile. Look again with --dry-run`,

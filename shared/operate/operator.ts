@@ -23,7 +23,7 @@ import { forceRun } from "./force-run.ts";
 import type { ForcedOutcome } from "./forced-outcome.ts";
 import { type Limiting, limitModule, resumeModule } from "./limit-module.ts";
 import { openGate } from "./open-gate.ts";
-import { type LettersPurged, type PurgePlan, planPurge, purgeLetters } from "./purge-letters.ts";
+import { type LettersPurged, type PurgePlan, type Purging, planPurge, purgeLetters } from "./purge-letters.ts";
 import { abortRedrive, orderRedrive, planRedrive, type RedrivePlan, type Redriving } from "./redrive-letters.ts";
 import { rowlessMessages } from "./rowless-messages.ts";
 import { runsNamed, sourcesNamed } from "./run-named.ts";
@@ -115,7 +115,7 @@ export interface Operator {
   /** Says what a purge of the chosen dead letters would do. Changes nothing. */
   planPurge(chosen: LettersChosen, onLook?: (looked: number) => void): Promise<PurgePlan>;
   /** Takes dead letters off the bus for good: see `purge-letters.ts`. Rejects if a dependency is away. */
-  purgeLetters(letters: readonly NotedLetter[], by: By, tell?: (done: number) => void): Promise<LettersPurged>;
+  purgeLetters(letters: readonly NotedLetter[], by: By, how?: Purging): Promise<LettersPurged>;
   /** Says what a redrive of the wanted dead letters would do: see `redrive-letters.ts`. Changes nothing. */
   planRedrive(wanted: RedriveWanted, onLook?: (looked: number) => void): Promise<readonly RedrivePlan[]>;
   /** Orders a redrive of the wanted dead letters of a source, which the ticks carry out. */
@@ -191,7 +191,7 @@ export function makeOperator(deps: Dependencies, log: Log): Operator {
     chosenLetters: async (chosen) =>
       (await chooseLetters(deps, chosen)).flatMap(({ letters }) => [...letters.values()]),
     planPurge: (chosen, onLook) => planPurge(deps, chosen, onLook),
-    purgeLetters: (letters, by, tell) => purgeLetters(deps, letters, by, log, tell),
+    purgeLetters: (letters, by, how) => purgeLetters(deps, letters, by, log, how),
     planRedrive: (wanted, onLook) => planRedrive(deps, wanted, onLook),
     redrive: async (source, wanted, how) => [
       [sourceName(source), await orderRedrive(deps, source, wanted, how, log).catch(unavailable)],

@@ -33,6 +33,14 @@ export interface LettersPurged {
   readonly left: number;
 }
 
+/** How to purge. */
+export interface Purging {
+  /** Whether only the rows go whose letters are gone from the bus. */
+  readonly onlyGone?: boolean;
+  /** Is told how many are done. */
+  readonly tell?: (done: number) => void;
+}
+
 const BATCH = 100;
 const CONCURRENCY = 16;
 
@@ -62,7 +70,7 @@ export async function planPurge(
 /**
  * Takes dead letters off the bus for good, and then deletes the rows that note them. Their runs stay in the history. If
  * the process dies in between, the letter is found to be gone the next time, and its row is deleted then. The action log
- * of each source notes it before it is begun. `tell` is told how many are done.
+ * of each source notes it before it is begun.
  *
  * A letter that was redriven since it was chosen is left: its message is that of another run, which is open or failed
  * anew. That is looked up just before it is completed. Of a deferred letter, which no lock holds, a redrive that claims
@@ -71,22 +79,27 @@ export async function planPurge(
  * A deferred letter is received by its number. The others come in order: what was not chosen is held until the chosen
  * ones are reached, and given back then. That ends after half a lock duration, because locks that lapse would bring the
  * same letters again.
+ *
+ * With `onlyGone` nothing is taken off the bus: only the rows go whose letters are gone from it.
  */
 export async function purgeLetters(
   deps: Dependencies,
   letters: readonly NotedLetter[],
   by: By,
   log: Log,
-  tell: (done: number) => void = () => {},
+  { onlyGone = false, tell = () => {} }: Purging = {},
 ): Promise<LettersPurged> {
   const total = { removed: 0, gone: 0, left: 0 };
   for (const ofSource of await chooseLetters(deps, letters)) {
     const source = sourceName(ofSource.source);
-    const facts = { letters: ofSource.letters.size };
+    const facts = { letters: ofSource.letters.size, ...(onlyGone ? { onlyGone } : {}) };
     const action = actionOf(by, "purge dead letters", source, deps.clock.now(), facts);
     await deps.instanceTable.recordAction(action, ofSource.source);
     log.warn("purges dead letters by hand", { source, ...facts, ...fieldsOf(by) });
-    const done = await purgeSource(deps, ofSource, (count) => tell(total.removed + total.gone + count));
+    const done = await purgeSource(deps, ofSource, {
+      onlyGone,
+      tell: (count) => tell(total.removed + total.gone + count),
+    });
     total.removed += done.removed;
     total.gone += done.gone;
     total.left += done.left;
@@ -97,7 +110,7 @@ export async function purgeLetters(
 async function purgeSource(
   deps: Dependencies,
   ofSource: ChosenOfSource,
-  tell: (done: number) => void,
+  { onlyGone, tell }: Required<Purging>,
 ): Promise<LettersPurged> {
   const { source, letters } = ofSource;
   const entity = { deadLettersOf: source };
@@ -125,6 +138,7 @@ async function purgeSource(
     else active.set(nameOfRun(letter), letter);
   }
   await forget([...gone.values()]);
+  if (onlyGone) return { removed: 0, gone: gone.size, left: 0 };
   for (let from = 0; from < deferred.length; from += BATCH) {
     const batch = deferred.slice(from, from + BATCH);
     const before = removed.length;

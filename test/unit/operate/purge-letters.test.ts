@@ -51,6 +51,16 @@ describe("the plan of a purge", () => {
 });
 
 describe("a purge", () => {
+  it("deletes only the rows of letters that are gone, if it is told to", async () => {
+    const world = await withDead(64, 64, 64);
+    const letters = await ended(world, 64);
+    const [first] = await world.broker.receiveLetters(LETTERS, 1);
+    await world.broker.completeLocked(LETTERS, first?.lockToken ?? "");
+    const done = await purgeLetters(world.deps, letters, BY, world.log, { onlyGone: true });
+    expect(done).toEqual({ removed: 0, gone: 1, left: 0 });
+    expect(await leftIn(world)).toEqual({ bus: [2, 3], rows: [2, 3] });
+  });
+
   it("takes the chosen letters off the bus, then their rows, and keeps the others and the history", async () => {
     const world = await withDead(1, 64, 1, 64, 1);
     expect(await purge(world, 64)).toEqual({ removed: 2, gone: 0, left: 0 });
