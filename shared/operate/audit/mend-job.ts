@@ -1,4 +1,5 @@
-import { isOurs, recordOf } from "../../jobs/job-identity.ts";
+import { DeniedError } from "../../errors.ts";
+import { isOurs, isRetired, recordOf } from "../../jobs/job-identity.ts";
 import { runningLimitMs } from "../../jobs/run-limits.ts";
 import type { StoredRun } from "../../ports/run-table.ts";
 import { dispatched } from "../../run/change-run.ts";
@@ -29,6 +30,9 @@ export async function mendJob(mending: Mending, found: FoundJob): Promise<boolea
       await note();
       log.warn("retires a job whose attempt is over by hand");
       await retireJob(deps, key, found.attempt, { name, uid }, log, async () => {});
+      const job = await deps.cluster.get(name);
+      if (job?.metadata?.uid === uid && !isRetired(job))
+        throw new DeniedError(`a policy of the cluster denies to retire Job ${name}, as the log says`);
       return true;
     }
     default:

@@ -3,9 +3,10 @@ import { ConflictError } from "../../errors.ts";
 import { findHome } from "../../housekeeping/sweep.ts";
 import type { Log } from "../../log.ts";
 import { viewCluster } from "../../observe/cluster-view.ts";
+import type { PeekedMessage } from "../../run/message.ts";
 import type { RunKey } from "../../run/run.ts";
 import { makeEvents } from "../../telemetry/events.ts";
-import { type Answer, already, done, would } from "../answer.ts";
+import { type Answer, already, done, refused, would } from "../answer.ts";
 import { actionOf, type Doing, fieldsOf } from "../by.ts";
 import type { SafeFinding } from "./finding.ts";
 import { mendJob } from "./mend-job.ts";
@@ -29,14 +30,17 @@ export async function mend(deps: Dependencies, found: SafeFinding, how: Doing, l
     note: () => deps.instanceTable.recordAction(action, sourceOf(found)),
   };
   try {
-    return (await isMended(mending, found)) ? done(mended) : already({ was: "mended" });
+    const outcome = await isMended(mending, found);
+    if (outcome === "busy") return refused({ because: "busy" });
+    return outcome ? done(mended) : already({ was: "mended" });
   } catch (error) {
     if (error instanceof ConflictError) return already({ was: "mended" });
     throw error;
   }
 }
 
-async function isMended(mending: Mending, found: SafeFinding): Promise<boolean> {
+/** `busy`: another receiver holds the message. */
+async function isMended(mending: Mending, found: SafeFinding): Promise<boolean | "busy"> {
   switch (found.kind) {
     case "missing Job":
     case "unrecorded Job":
@@ -56,11 +60,19 @@ async function isMended(mending: Mending, found: SafeFinding): Promise<boolean> 
 }
 
 /** Does with a deferred message that no open run speaks of what the sweep does. */
-async function bringHome({ deps, log, note }: Mending, key: RunKey): Promise<boolean> {
-  const message = await deps.broker.peek(key.source, key.sequenceNumber);
-  if (message?.state !== "deferred" || message.enqueuedAt !== key.enqueuedAt) return false;
+async function bringHome({ deps, log, note }: Mending, key: RunKey): Promise<boolean | "busy"> {
+  const message = await peekDeferred(deps, key);
+  if (!message) return false;
   await note();
-  return findHome(deps, key, message, () => viewCluster(deps), makeEvents(log));
+  if (await findHome(deps, key, message, () => viewCluster(deps), makeEvents(log))) return true;
+  // A replica may have brought it home, or somebody holds its lock. A receive finds it in neither case.
+  const isClosed = (await deps.table.find(key)).kind === "closed";
+  return isClosed && (await peekDeferred(deps, key)) !== undefined ? "busy" : false;
+}
+
+async function peekDeferred({ broker }: Pick<Dependencies, "broker">, key: RunKey): Promise<PeekedMessage | undefined> {
+  const message = await broker.peek(key.source, key.sequenceNumber);
+  return message?.state === "deferred" && message.enqueuedAt === key.enqueuedAt ? message : undefined;
 }
 
 function sourceOf(found: SafeFinding): RunKey["source"] | undefined {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { tooYoungText } from "../../../cli/audit/words.ts";
-import { UnavailableError } from "../../../shared/errors.ts";
+import { DeniedError, UnavailableError } from "../../../shared/errors.ts";
 import { makeLog } from "../../../shared/log.ts";
 import { audit } from "../../../shared/operate/audit/audit.ts";
 import { type AuditFinding, type FindingKind, isSafe, MENDED, safeOf } from "../../../shared/operate/audit/finding.ts";
@@ -309,6 +309,23 @@ describe("a lost run whose message turned up", () => {
     expect(await mended(world)).toEqual(["done"]);
     expect(world.run()).toMatchObject({ status: "dispatched", attempt: 1 });
     expect(await found(world)).toEqual([]);
+  });
+});
+
+describe("what could not be mended", () => {
+  it("is told, if another receiver holds the message of a closed run", async () => {
+    const world = await MADE["message of a closed run"]?.make();
+    if (!world) throw new Error("no world");
+    world.broker.lockDeferred(SOURCE, 1);
+    expect(await mended(world)).toEqual(["refused"]);
+  });
+
+  it("is told, if a policy denies to retire a Job", async () => {
+    const world = await MADE["unretired Job"]?.make();
+    if (!world) throw new Error("no world");
+    world.cluster.succeed(world.cluster.names()[0] ?? "");
+    world.cluster.failNext("retire", new DeniedError("the policy says no"));
+    await expect(mended(world)).rejects.toThrow("a policy of the cluster denies to retire Job");
   });
 });
 
