@@ -1,6 +1,6 @@
 import type { V1ContainerStatus, V1Job, V1JobCondition, V1Pod } from "@kubernetes/client-node";
 import type { AttemptEnd, TemplateFault } from "../run/run.ts";
-import { blockedBy } from "./judge-start.ts";
+import { blockedBy, type TemplateBlame } from "./judge-start.ts";
 import { allContainers, hasStarted, lastLine, workContainers } from "./pod-containers.ts";
 
 /**
@@ -79,7 +79,7 @@ export function isEndedByDeadline(job: V1Job): boolean {
 }
 
 /** The end of an attempt none of whose containers had started, if it turns out to be its template's fault. */
-export function blamed(end: AttemptEnd, { cause, detail }: { cause: TemplateFault; detail: string }): AttemptEnd {
+export function blamed(end: AttemptEnd, { cause, detail }: TemplateBlame): AttemptEnd {
   return templatesFault(cause, `${end.detail}: ${detail}`);
 }
 

@@ -88,12 +88,44 @@ const NO_CLAIM = /^0\/\d+ nodes are available: persistentvolumeclaim "[^"]+" not
 /** The kubelet's words if a volume needs a Secret or ConfigMap, or a key of one, that does not exist. */
 const NO_VOLUME_DATA = /\b(secret|configmap) "[^"]+" not found|references non-existent (secret|config) key/i;
 
-/** What a kubelet tells in events of a pod whose volumes are mounted (the kubelet's `events/event.go`). */
-const AFTER_MOUNTS = new Set(["Pulling", "Pulled", "Created", "Started", "FailedCreatePodSandBox"]);
+/** What of its template keeps a pod from starting. */
+export interface TemplateBlame {
+  readonly cause: TemplateFault;
+  /** For people, in the cluster's words. */
+  readonly detail: string;
+}
 
-/** The kubelet's reasons and words if it can't pull an image (`images/image_manager.go`, `events/event.go`). */
-const NO_IMAGE = new Set(["InspectFailed", "ErrImageNeverPull"]);
-const NOT_PULLED = /^(Failed to pull image|Back-off pulling image|Error: ErrImage|Error: ImagePull)/;
+/** A fault of the template of which a kubelet tells in the events of the pod. */
+interface ToldFault {
+  readonly cause: TemplateFault;
+  readonly says: (event: CoreV1Event) => boolean;
+  /** Reasons of events that tell of a later step, which the fault would have kept from coming. */
+  readonly denies: ReadonlySet<string>;
+}
+
+/** The reasons are in the kubelet's `events/event.go`. */
+const VOLUME: ToldFault = {
+  cause: "volume",
+  says: ({ reason, message }) => reason === "FailedMount" && NO_VOLUME_DATA.test(message ?? ""),
+  denies: new Set(["Pulling", "Pulled", "Created", "Started", "FailedCreatePodSandBox"]),
+};
+
+/** The words are in the kubelet's `images/image_manager.go`. */
+const IMAGE_TOLD: ToldFault = {
+  cause: "image",
+  says: ({ reason = "", message = "" }) =>
+    reason === "InspectFailed" ||
+    reason === "ErrImageNeverPull" ||
+    /^(Failed to pull image|Back-off pulling image|Error: ErrImage|Error: ImagePull)/.test(message),
+  denies: new Set(["Pulled"]),
+};
+
+/** The words are in the kubelet's `kuberuntime/kuberuntime_container.go`. */
+const CONTAINER: ToldFault = {
+  cause: "configuration",
+  says: ({ reason, message }) => reason === "Failed" && /^Error: /.test(message ?? ""),
+  denies: new Set(["Created"]),
+};
 
 /**
  * Whether a pod's status, as kubectl prints it, means that a container may never start, so that the Job needs a closer
@@ -181,7 +213,7 @@ function whyPending(pod: V1Pod, events: readonly CoreV1Event[]): Why {
   }
   const hasNode = pod.spec?.nodeName !== undefined || scheduled !== undefined || pod.status?.startTime !== undefined;
   if (!hasNode) return { cause: "no-node", detail: "no scheduler has looked at its pod" };
-  return unmounted(events) ?? { cause: "no-container", detail: whyNoContainer(pod) };
+  return faultTold(VOLUME, events) ?? { cause: "no-container", detail: whyNoContainer(pod) };
 }
 
 /**
@@ -191,55 +223,23 @@ function whyPending(pod: V1Pod, events: readonly CoreV1Event[]): Why {
 export function faultByEvents(
   events: readonly CoreV1Event[],
   before: Hold["cause"] | undefined,
-): { readonly cause: TemplateFault; readonly detail: string } | undefined {
-  const told = unmounted(events) ?? unpulled(events) ?? uncreated(events);
-  if (told || events.length > 0) return told;
+): TemplateBlame | undefined {
+  for (const told of [VOLUME, IMAGE_TOLD, CONTAINER]) {
+    const fault = faultTold(told, events);
+    if (fault) return fault;
+  }
   const cause = TEMPLATE_FAULTS.find((one) => one === before);
-  return cause && { cause, detail: `an earlier look found the template's ${cause} to blame` };
+  if (cause === undefined || events.length > 0) return undefined;
+  return { cause, detail: `an earlier look found the template's ${cause} to blame` };
 }
 
-/** A volume of the template that can't be mounted, unless something was done since then that is done after the mounts. */
-function unmounted(events: readonly CoreV1Event[]) {
-  const last = lastThat(
-    events,
-    ({ reason, message }) => reason === "FailedMount" && NO_VOLUME_DATA.test(message ?? ""),
-    ({ reason = "" }) => AFTER_MOUNTS.has(reason),
-  );
-  return last && ({ cause: "volume", detail: lastLine(last.message) ?? "a volume can't be mounted" } as const);
-}
-
-/** An image that can't be pulled, unless one was pulled since then. */
-function unpulled(events: readonly CoreV1Event[]) {
-  const last = lastThat(
-    events,
-    ({ reason = "", message = "" }) => NO_IMAGE.has(reason) || NOT_PULLED.test(message),
-    ({ reason }) => reason === "Pulled",
-  );
-  return last && ({ cause: "image", detail: lastLine(last.message) ?? "an image can't be pulled" } as const);
-}
-
-/** A container that could not be created, unless one was created since then. */
-function uncreated(events: readonly CoreV1Event[]) {
-  const last = lastThat(
-    events,
-    ({ reason, message }) => reason === "Failed" && /^Error: /.test(message ?? ""),
-    ({ reason }) => reason === "Created",
-  );
-  return (
-    last && ({ cause: "configuration", detail: lastLine(last.message) ?? "a container can't be created" } as const)
-  );
-}
-
-/** Finds the last event that says so, unless a later one denies it. */
-function lastThat(
-  events: readonly CoreV1Event[],
-  says: (event: CoreV1Event) => boolean,
-  denies: (event: CoreV1Event) => boolean,
-): CoreV1Event | undefined {
-  const saying = events.findLast(says);
-  const since = saying && lastSeen(saying);
-  const isDenied = events.some((event) => denies(event) && (lastSeen(event) ?? 0) > (since ?? 0));
-  return isDenied ? undefined : saying;
+/** Finds the last event that tells of a fault, unless a later one denies it. */
+function faultTold({ cause, says, denies }: ToldFault, events: readonly CoreV1Event[]): TemplateBlame | undefined {
+  const last = events.findLast(says);
+  if (!last) return undefined;
+  const since = lastSeen(last) ?? 0;
+  if (events.some((event) => denies.has(event.reason ?? "") && (lastSeen(event) ?? 0) > since)) return undefined;
+  return { cause, detail: lastLine(last.message) ?? last.reason ?? cause };
 }
 
 /** Says whose doing it is that no node takes a pod: the template's only if it alone rules out every single node. */

@@ -136,7 +136,7 @@ describe("whatever happens to a replica at any of its calls, the message ends on
     ...SCENARIOS.map((scenario) => ({ ...scenario, host: "with a link" as const })),
     ...shortest.map((scenario) => ({ ...scenario, host: "without a link" as const })),
   ];
-  it.each(cases)("with $name, in a host $host", { timeout: 60_000 }, async ({ host, ...scenario }) => {
+  it.each(cases)("with $name, in a host $host", { timeout: 300_000 }, async ({ host, ...scenario }) => {
     const undisturbed = await play(scenario, host);
     const want = outcomeOf(undisturbed);
     expect(want).toEqual({
