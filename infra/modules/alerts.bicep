@@ -89,7 +89,7 @@ var rules = [
       [
         'A message was enqueued more than ${limits.oldestOpenRunHours} hours ago, and its run is still open.'
         'The message is not lost, but it is stuck or waits for something.'
-        'Find the run in the table, among the rows whose RowKey begins with open|.'
+        'Find the run with dispatcher runs ls.'
         'Read its status, notBefore and lastError.'
         'The steps are in docs/operate.md.'
       ],

@@ -16,6 +16,9 @@ export interface JobOwners {
   keep(atWork: readonly StoredRun[]): void;
 }
 
+/** A replica that does not tick forgets nothing otherwise, and one that does has read the rows of as many Jobs. */
+const MOST_NOTED = 10_000;
+
 export function makeJobOwners(): JobOwners {
   // Only the keys are kept, because a run takes more memory.
   let read: ReadonlyMap<string, RunKey> = new Map();
@@ -27,13 +30,19 @@ export function makeJobOwners(): JobOwners {
     note(event) {
       if (event.event !== "dispatched" && event.event !== "adopted") return;
       const { run } = event;
-      if (run.jobName !== undefined) noted.set(run.jobName, keyOf(run));
+      if (run.jobName === undefined) return;
+      if (noted.size >= MOST_NOTED) forget();
+      noted.set(run.jobName, keyOf(run));
     },
     keep(atWork) {
       const owners = new Map<string, RunKey>();
       for (const { run } of atWork) if (run.jobName !== undefined) owners.set(run.jobName, keyOf(run));
       read = owners;
-      [notedBefore, noted] = [noted, new Map()];
+      forget();
     },
   };
+
+  function forget(): void {
+    [notedBefore, noted] = [noted, new Map()];
+  }
 }

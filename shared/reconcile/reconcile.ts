@@ -182,8 +182,9 @@ export function makeReconcile(
       log.info("reconciled", line());
       return hold !== "another cluster" && !counts.isAllFailed();
     } catch (error) {
-      if (!(error instanceof UnavailableError)) throw error;
       log.error("reconcile is held up", { why: errorText(error), ...line() });
+      // The host writes the stack of all else, which no alert reads.
+      if (!(error instanceof UnavailableError)) throw error;
       return false;
     }
   };

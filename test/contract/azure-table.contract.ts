@@ -626,6 +626,7 @@ export function describeAzureTable(name: string, start: () => Promise<TableServi
       { status: 500, headers: {}, text: /500/ },
       { status: 403, headers: {}, text: /the key in AzureWebJobsStorage/ },
       { status: 401, headers: {}, text: /the key in AzureWebJobsStorage/ },
+      { status: 404, headers: {}, text: /as if a proxy had answered in its place/ },
     ])("says that it is unavailable on $status", async ({ status, headers, text }) => {
       proxy.answerNext(10, status, headers);
       const quick = makeAzureTable({ ...options, timeoutMs: 1_000 });

@@ -101,6 +101,11 @@ describe("Azure Blob", () => {
       name: "UnavailableError",
       message: expect.stringContaining("503"),
     });
+    proxy.answerNext(1, 409, { "x-ms-error-code": "BlobImmutableDueToPolicy" });
+    await expect(store.putBody(aRun(), Buffer.from("x"))).rejects.toMatchObject({
+      name: "UnavailableError",
+      message: expect.stringContaining("409 BlobImmutableDueToPolicy"),
+    });
     proxy.answerNext(0, 200);
     await store.putBody(aRun(), Buffer.from("x"));
     await proxy.close();

@@ -20,10 +20,34 @@ export function azureIdentity(clientId: string | undefined): AzureIdentity {
 /** The library takes long to load, and connection strings need none of it. */
 function loadedOnUse(): TokenCredential {
   let loaded: Promise<TokenCredential> | undefined;
-  return {
+  return withinTime({
     async getToken(...args) {
       loaded ??= import("@azure/identity").then(({ DefaultAzureCredential }) => new DefaultAzureCredential());
       return (await loaded).getToken(...args);
+    },
+  });
+}
+
+/** A command of the developer's login may take some ten seconds on a busy machine. */
+const TOKEN_TIMEOUT_MS = 30_000;
+
+/**
+ * Gives each token some time. The storage SDKs ask for it before their own time begins to count, and the library may wait
+ * for ever if nobody answers. Rejects with the library's own error, as if it had no token.
+ */
+export function withinTime(credential: TokenCredential, timeoutMs = TOKEN_TIMEOUT_MS): TokenCredential {
+  return {
+    async getToken(...args) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<never>((_, reject) => {
+        const error = new Error(`The identity got no token within ${timeoutMs / 1000} s.`);
+        timer = setTimeout(() => reject(Object.assign(error, { name: "CredentialUnavailableError" })), timeoutMs);
+      });
+      try {
+        return await Promise.race([credential.getToken(...args), late]);
+      } finally {
+        clearTimeout(timer);
+      }
     },
   };
 }

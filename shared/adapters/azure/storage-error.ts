@@ -32,6 +32,11 @@ export function codeOf(error: unknown): string | undefined {
   return details?.odataError?.code ?? details?.errorCode ?? code;
 }
 
+/** The service's answer for people, such as `409 BlobImmutableDueToPolicy`. */
+export function answerOf(error: unknown): string {
+  return [statusOf(error), codeOf(error)].filter((part) => part !== undefined).join(" ");
+}
+
 /**
  * Whether another writer was first, so that the row exists, has changed, or is gone. A table or container that is gone
  * doesn't count.
@@ -39,8 +44,14 @@ export function codeOf(error: unknown): string | undefined {
 function isConflict(error: unknown): boolean {
   const code = codeOf(error);
   if (code !== undefined && GONE_OR_GOING.has(code)) return false;
+  if (isForeign404(error)) return false;
   const status = statusOf(error);
   return status === 409 || status === 412 || status === 404;
+}
+
+/** Whether something else than the service answered that there is nothing. The service always gives a code. */
+export function isForeign404(error: unknown): boolean {
+  return statusOf(error) === 404 && codeOf(error) === undefined;
 }
 
 /**
@@ -88,9 +99,10 @@ const NO_TOKEN = /^(?:CredentialUnavailable|AggregateAuthentication|Authenticati
 function passing(error: Error & StorageFailure, service: StorageService): string | undefined {
   const status = error.statusCode;
   const code = codeOf(error);
-  const answer = code === undefined ? `${status}` : `${status} ${code}`;
+  const answer = answerOf(error);
   if (NO_TOKEN.test(error.name)) return "the app's identity got no token.";
   if (error.name === "AbortError" || error.name === "TimeoutError") return `no answer within ${service.timeoutMs} ms.`;
+  if (isForeign404(error)) return "it answered 404 without a code, as if a proxy had answered in its place.";
   if (code !== undefined && GONE_OR_GOING.has(code))
     return `the service says ${code}, as if it had been deleted while the app ran. Restore it, or restart the app, which makes an empty one.`;
   if (status === 401 || status === 403) {

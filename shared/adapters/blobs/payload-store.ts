@@ -1,13 +1,13 @@
 import { BlobSASPermissions, BlobServiceClient, type ContainerClient, SASProtocol } from "@azure/storage-blob";
 import type { Clock } from "../../clock.ts";
-import { ConfigError } from "../../errors.ts";
+import { ConfigError, ConflictError, UnavailableError } from "../../errors.ts";
 import { once } from "../../once.ts";
 import type { KeptLog, PayloadStore, StoredBody } from "../../ports/payload-store.ts";
 import { type RunKey, runId } from "../../run/run.ts";
 import { type Source, sourceName } from "../../run/source.ts";
 import { ROLES } from "../azure/remedy.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
-import { type StorageService, statusOf, translated } from "../azure/storage-error.ts";
+import { answerOf, type StorageService, statusOf, translated } from "../azure/storage-error.ts";
 import { escapeKey, padded, sourceParts, unescapeKey } from "../tables/keys.ts";
 import { makeDelegationKeys } from "./delegation-keys.ts";
 
@@ -67,7 +67,12 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
     try {
       return await request(AbortSignal.timeout(timeoutMs + Math.ceil(bytes / MIB) * 1000));
     } catch (error) {
-      throw translated(error, doing, service);
+      const told = translated(error, doing, service);
+      // Nobody races for a blob. A policy, a lease or a legal hold refuses this one, until a person lifts it.
+      if (!(told instanceof ConflictError)) throw told;
+      throw new UnavailableError(`${service.name} refuses, ${doing}: it answered ${answerOf(error)}.`, {
+        cause: error,
+      });
     }
   };
   const folderOf = (source: Source) => [escapeKey(instance), ...sourceParts(source)].join("/");

@@ -159,3 +159,14 @@ it("a tick whose read of the rows is slow still has its full time for the runs",
   await world.makeReplica({ table: { ...table, atWork } }).tick();
   expect(world.closed()).toHaveLength(1);
 });
+
+it("says in a line that alerts read that a tick broke off, whatever the error", async () => {
+  const world = makeWorld();
+  const instanceTable = {
+    ...world.deps.instanceTable,
+    cluster: () => Promise.reject(new Error("The row can't be read.")),
+  };
+  const replica = world.makeReplica({ tables: { ...world.table, ...instanceTable } });
+  await expect(replica.tick()).rejects.toThrow("can't be read");
+  expect(world.lines.at(-1)).toMatchObject({ message: "reconcile is held up", why: "The row can't be read." });
+});
