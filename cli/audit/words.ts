@@ -29,7 +29,8 @@ export function commandFor(found: ShownFinding, namespace: string): string | und
     case "file missing":
       return `dispatcher runs cancel '${found.first}'`;
     case "overdue Job":
-      return `dispatcher repair --force '${found.runId}' --as ${FORCED_OUTCOMES.join("|")}`;
+      // A shell would take bare bars for pipes, and the first outcome for the chosen one. So quoted, the command refuses it.
+      return `dispatcher repair --force '${found.runId}' --as '${FORCED_OUTCOMES.join("|")}'`;
     case "stray Job":
       return `kubectl -n ${namespace} delete job ${found.jobName}`;
     case "orphan message":
