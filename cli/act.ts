@@ -1,10 +1,9 @@
 import type { Doing } from "../shared/operate/by.ts";
 import { type Answers, makeOperator, type Operator } from "../shared/operate/operator.ts";
 import type { DoingFlags } from "./doing.ts";
-import { answerText } from "./repair/words.ts";
+import { printAnswers } from "./repair/print-answers.ts";
 import type { TargetFlags } from "./target/flags.ts";
 import { openTarget } from "./target/open-target.ts";
-import { printText } from "./text/print.ts";
 
 /** What a person asked for. `words` say it to the person, before it is done. */
 export interface Action {
@@ -26,7 +25,7 @@ export async function act(flags: TargetFlags, doing: DoingFlags, action: Action)
     const who = await target.announce(dryRun ? `dry run: ${words}` : words);
     const by = { who, ...(why === undefined ? {} : { why }) };
     const answers = await run(makeOperator(target.deps, target.log), { by, dryRun });
-    for (const [name, answer] of answers) printText(`${answer.kind}: ${name}: ${answerText(answer, name)}`);
+    printAnswers(answers, flags);
     return answers.some(([, { kind }]) => kind === "refused") ? 1 : 0;
   } finally {
     await target.close();

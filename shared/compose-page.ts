@@ -14,7 +14,7 @@ export type Page = (request: WebRequest, log: Log) => Promise<WebAnswer>;
 export async function composePage({ login }: PageSettings, deps: Dependencies, log: Log): Promise<Page> {
   const place = login?.origin ?? `instance ${deps.instance}`;
   // An app with a wrong module file does not start.
-  const room = makeRoom(deps, log, { place, fileMistakes: [], mayChange: true });
+  const room = makeRoom(deps, log, { place, target: [], fileMistakes: [], mayChange: true });
   const proxied = login && { ...login, login: makeTokenLogin(login, () => deps.clock.now()) };
   const door = makeClusterDoor({ room: async () => room, page: await readPage() }, proxied);
   return (request, log) => respond(door, request, log);

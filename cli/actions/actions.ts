@@ -30,7 +30,7 @@ export async function listActions({ limit, after, run, ...flags }: ActionFlags):
     const asked = {
       limit,
       ...(after === undefined ? {} : { after }),
-      ...(run === undefined ? {} : { run: await oneRun(operator, run) }),
+      ...(run === undefined ? {} : { run: await oneRun(operator, run, flags) }),
     };
     const { actions, next } = await shown("reading the action log", operator.actions(asked));
     printList(actions, flags.output, {

@@ -1,8 +1,15 @@
-import { type AuditReport, isSafe, type SafeFinding, safeOf } from "../../shared/operate/audit/finding.ts";
+import {
+  type AuditFinding,
+  type AuditReport,
+  isSafe,
+  type SafeFinding,
+  safeOf,
+} from "../../shared/operate/audit/finding.ts";
 import { subjectOf } from "../../shared/operate/audit/subject.ts";
 import { type Answers, makeOperator, type Operator } from "../../shared/operate/operator.ts";
 import type { DoingFlags } from "../doing.ts";
-import { answerText } from "../repair/words.ts";
+import { printAnswers } from "../repair/print-answers.ts";
+import { aimed } from "../target/aimed.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget, type Target } from "../target/open-target.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
@@ -25,11 +32,12 @@ export async function audit({ output, repair, ...flags }: AuditFlags): Promise<n
   const target = await openTarget(flags, { allFiles: repair === true });
   try {
     const operator = makeOperator(target.deps, target.log);
+    const { namespace } = target.deps;
     const report = await walk(operator);
     const safe = safeOf(report.findings);
     const mended = repair && safe.length > 0 ? await mendAll(operator, target, safe, flags) : [];
-    if (output === "json") print(asJson(report, mended, target));
-    else printReport(report, mended, target, repair === true);
+    if (output === "json") print(plainJson(asJson(report, mended, { namespace, flags }), 2));
+    else printReport(report, mended, { namespace, flags, isRepair: repair === true });
     const left = report.findings.length - mended.filter(([, { kind }]) => kind === "done" || kind === "already").length;
     return left > 0 || report.unfinished.length > 0 ? 1 : 0;
   } finally {
@@ -64,22 +72,38 @@ async function mendAll(
   }
 }
 
-function printReport(report: AuditReport, mended: Answers, { deps }: Target, isRepair: boolean): void {
+/** Where a report is of: the namespace of the Jobs, and the flags by which the person named the Dispatcher. */
+interface Place {
+  readonly namespace: string;
+  readonly flags: TargetFlags;
+}
+
+function printReport(
+  report: AuditReport,
+  mended: Answers,
+  { isRepair, ...place }: Place & { readonly isRepair: boolean },
+): void {
   for (const found of report.findings)
-    if (!isRepair || !isSafe(found)) printText(meaningText(found, deps.namespace), commandFor(found, deps.namespace));
-  for (const [name, answer] of mended) printText(`${answer.kind}: ${name}: ${answerText(answer, name)}`);
+    if (!isRepair || !isSafe(found)) printText(meaningText(found, place.namespace), commandAt(found, place));
+  printAnswers(mended, place.flags);
   for (const line of tooYoungText(report)) printText(line);
   for (const line of cutOffText(report)) note(plainText(line));
   printText(lookedText(report));
 }
 
-function asJson({ findings, looked, tooYoung, unfinished }: AuditReport, mended: Answers, { deps }: Target): string {
+function commandAt(found: AuditFinding, { namespace, flags }: Place): string | undefined {
+  const command = commandFor(found, namespace);
+  return command === undefined ? undefined : aimed(command, flags);
+}
+
+/** The report for a program: each finding with its subject and the command that mends it. */
+export function asJson({ findings, looked, tooYoung, unfinished }: AuditReport, mended: Answers, place: Place) {
   const told = findings.map((found) => ({
     ...found,
     subject: subjectOf(found),
     isSafe: isSafe(found),
-    command: commandFor(found, deps.namespace),
+    command: commandAt(found, place),
   }));
   const answers = mended.map(([subject, answer]) => ({ subject, ...answer }));
-  return plainJson({ findings: told, mended: answers, looked, tooYoung, unfinished }, 2);
+  return { findings: told, mended: answers, looked, tooYoung, unfinished };
 }

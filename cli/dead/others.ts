@@ -1,6 +1,6 @@
-import { commandText } from "../../shared/api/command-text.ts";
 import type { OtherLetter, OtherLetterShown } from "../../shared/operate/views/other-letters.ts";
 import { runId } from "../../shared/run/run.ts";
+import { commandHere } from "../target/aimed.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
 import type { Output } from "../text/output.ts";
@@ -47,7 +47,11 @@ export async function listOthers({ limit, after, output, ...flags }: Flags): Pro
 }
 
 /** What is known of a dead letter that no run left. */
-export function factsOfOther({ letter, onBus }: OtherLetterShown, now: number): readonly Fact[] {
+export function factsOfOther(
+  { letter, onBus }: OtherLetterShown,
+  now: number,
+  flags: TargetFlags = {},
+): readonly Fact[] {
   const { messageId, subject, reason, description, module, hindrance, enqueuedAt } = letter;
   return [
     ["letter", runId(letter)],
@@ -59,7 +63,10 @@ export function factsOfOther({ letter, onBus }: OtherLetterShown, now: number): 
     ["enqueued", timeAndAgo(enqueuedAt, now)],
     ["module", module === "" ? undefined : module],
     ["can run", canRunText(letter)],
-    ["to run it", hindrance === undefined ? commandText(["dead", "redrive", "--run", runId(letter)]) : undefined],
+    [
+      "to run it",
+      hindrance === undefined ? commandHere(["dead", "redrive", "--run", runId(letter)], flags) : undefined,
+    ],
     ["on the bus", stateText(onBus)],
     ...contentOf(onBus),
   ];

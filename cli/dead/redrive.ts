@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { commandText, flag } from "../../shared/api/command-text.ts";
+import { flag } from "../../shared/api/command-text.ts";
 import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
 import type { RedrivePlan, Redriving } from "../../shared/operate/redrive-letters.ts";
 import { present } from "../../shared/plain-data.ts";
@@ -16,8 +16,9 @@ import { type RunKey, runId } from "../../shared/run/run.ts";
 import { type Source, sourceKey, sourceName } from "../../shared/run/source.ts";
 import type { DoingFlags } from "../doing.ts";
 import { Refusal } from "../refusal.ts";
-import { answerText } from "../repair/words.ts";
+import { printAnswers } from "../repair/print-answers.ts";
 import { oneRun } from "../runs/one-run.ts";
+import { commandHere } from "../target/aimed.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
 import { plainText } from "../text/plain-text.ts";
@@ -69,7 +70,7 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
   try {
     const operator = makeOperator(target.deps, target.log);
     const runs = [];
-    for (const id of flags.run ?? []) runs.push(await runOf(operator, id));
+    for (const id of flags.run ?? []) runs.push(await runOf(operator, id, flags));
     const wanted = wantedBy(flags, runs);
     const plans = await during("looking through the dead letter queues", (show) => planAll(operator, wanted, show));
     const count = plans.reduce((sum, { letters }) => sum + letters, 0);
@@ -87,7 +88,7 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
     let isDone = isWhole;
     for (const plan of plans.filter(({ letters }) => letters > 0)) {
       if (rest <= 0) break;
-      const order = new Order(operator, plan, plan.wanted, how);
+      const order = new Order(operator, plan, how, flags);
       if (canary && !(await order.tryOne())) return 1;
       const redriven = await order.redrive(rest, wait);
       if (redriven === undefined) isDone = false;
@@ -100,24 +101,24 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
 }
 
 /** Finds the run of a dead letter by an id, or the one that a letter of others will have. */
-async function runOf(operator: Operator, id: string): Promise<RunKey> {
+async function runOf(operator: Operator, id: string, flags: TargetFlags): Promise<RunKey> {
   const other = (await operator.find(id)) ? undefined : await operator.otherLetter(id);
-  return other?.letter ?? oneRun(operator, id);
+  return other?.letter ?? oneRun(operator, id, flags);
 }
 
 /** The redrive of one source, as a person orders it. */
 class Order {
   readonly #operator: Operator;
-  readonly #plan: RedrivePlan;
-  readonly #wanted: RedriveWanted;
+  readonly #plan: Plan;
   readonly #how: Redriving;
+  readonly #flags: TargetFlags;
   #tried = 0;
 
-  constructor(operator: Operator, plan: RedrivePlan, wanted: RedriveWanted, how: Redriving) {
+  constructor(operator: Operator, plan: Plan, how: Redriving, flags: TargetFlags) {
     this.#operator = operator;
     this.#plan = plan;
-    this.#wanted = wanted;
     this.#how = how;
+    this.#flags = flags;
   }
 
   get #source(): Source {
@@ -137,7 +138,8 @@ class Order {
       return true;
     }
     const ended = run === undefined || run === "newer" ? "can't be followed" : run.status;
-    note(plainText(`The others are left, because ${id} ${ended}. See why: dispatcher runs explain ${id}`));
+    const why = commandHere(["runs", "explain", id], this.#flags);
+    note(plainText(`The others are left, because ${id} ${ended}. See why: ${why}`));
     return false;
   }
 
@@ -156,14 +158,15 @@ class Order {
     if (notRedriven !== "-") said.push(`not redriven: ${notRedriven}`);
     if (problem !== undefined) said.push(problem);
     printText(said.join("; "));
-    if (count > 0) printText("See what becomes of them", commandText(["runs", "ls", ...flag("source", name)]));
+    if (count > 0)
+      printText("See what becomes of them", commandHere(["runs", "ls", ...flag("source", name)], this.#flags));
     return end === "done" && Object.keys(over.left).length === 0 ? count : undefined;
   }
 
   async #order(most: number | undefined): Promise<boolean> {
     const how = most === undefined ? this.#how : { ...this.#how, most };
-    const answers = await this.#operator.redrive(this.#source, this.#wanted, how);
-    for (const [name, answer] of answers) printText(`${answer.kind}: ${name}: ${answerText(answer, name)}`);
+    const answers = await this.#operator.redrive(this.#source, this.#plan.wanted, how);
+    printAnswers(answers, this.#flags);
     return answers.every(([, { kind }]) => kind === "done");
   }
 

@@ -28,7 +28,7 @@ export async function showLetter(
     if (other) {
       const { letter, onBus } = other;
       printOne(output, letter, { letter: runId(letter), ...letter, onBus: readable(onBus) }, () =>
-        factsOfOther(other, deps.clock.now()),
+        factsOfOther(other, deps.clock.now(), flags),
       );
       return 0;
     }

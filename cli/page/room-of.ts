@@ -10,9 +10,9 @@ const RELOAD_MS = 10_000;
 /** Makes what gives the Dispatcher of a command as it is now. */
 export function roomOf(
   { deps, log, words, modules }: Pick<Target, "deps" | "log" | "words" | "modules">,
-  { mayChange }: Pick<Room, "mayChange">,
+  of: Pick<Room, "target" | "mayChange">,
 ): () => Promise<Room> {
-  let room = makeRoom(deps, log, { place: words, fileMistakes: mistakesIn(deps.wrongFiles), mayChange });
+  let room = makeRoom(deps, log, { place: words, fileMistakes: mistakesIn(deps.wrongFiles), ...of });
   let readAt = performance.now();
   return async () => {
     if (performance.now() - readAt > RELOAD_MS) {
@@ -21,7 +21,7 @@ export function roomOf(
         const read = await modules();
         const modulesNow = new Map(read.modules.map((module) => [module.name, module]));
         const now = { ...deps, modules: modulesNow, wrongFiles: read.wrongFiles };
-        room = makeRoom(now, log, { place: words, fileMistakes: mistakesIn(read.wrongFiles), mayChange });
+        room = makeRoom(now, log, { place: words, fileMistakes: mistakesIn(read.wrongFiles), ...of });
       } catch (error) {
         log.warn("could not read the module files again", { error: errorText(error) });
       }

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { PAGE } from "../../shared/api/door.ts";
 import { readPage } from "../../shared/api/page-files.ts";
+import { targetWords } from "../target/aimed.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
 import { plainText } from "../text/plain-text.ts";
@@ -23,7 +24,7 @@ export async function servePage({ act, port, ...flags }: PageFlags): Promise<num
   try {
     const token = randomBytes(24).toString("base64url");
     const serving = {
-      room: roomOf(target, { mayChange: act === true }),
+      room: roomOf(target, { target: targetWords(flags), mayChange: act === true }),
       caller: { role: "admin", who: (command: string) => target.announce(command) },
       token,
       page: await readPage(),

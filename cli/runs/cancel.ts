@@ -12,7 +12,7 @@ export function cancelRuns(ids: readonly string[], flags: TargetFlags & DoingFla
     async act(operator, how) {
       // All are found before one is cancelled, so that a wrong id among them changes nothing.
       const keys = [];
-      for (const id of ids) keys.push(await oneRun(operator, id));
+      for (const id of ids) keys.push(await oneRun(operator, id, flags));
       return operator.cancel(keys.map(runId), how);
     },
   });

@@ -1,5 +1,6 @@
 import type { Explanation } from "../../shared/operate/views/explain.ts";
 import { attemptsHad, type ClosedStatus, runId } from "../../shared/run/run.ts";
+import { aimedSentence } from "../target/aimed.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
 import { CAUSES } from "../text/causes.ts";
@@ -37,10 +38,10 @@ export async function explainRun(
   flags: TargetFlags & { readonly output: "table" | "json" },
 ): Promise<number> {
   return withOperator(flags, async (operator) => {
-    const key = await oneRun(operator, id);
+    const key = await oneRun(operator, id, flags);
     const explanation = known(await shown("looking at row, bus and cluster", operator.explain(key)), key);
     if (flags.output === "json") print(plainJson(explanation, 2));
-    else for (const line of sentencesOf(explanation)) printText(line);
+    else for (const line of sentencesOf(explanation)) printText(aimedSentence(line, flags));
     return 0;
   });
 }

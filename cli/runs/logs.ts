@@ -16,7 +16,7 @@ interface LogFlags extends TargetFlags {
 export async function printLogs(id: string, flags: LogFlags): Promise<number> {
   const { raw = false } = flags;
   return withOperator(flags, async (operator) => {
-    const key = await oneRun(operator, id);
+    const key = await oneRun(operator, id, flags);
     if (flags.follow) {
       const stopping = new AbortController();
       void once(process, "SIGINT").then(() => stopping.abort());

@@ -3,16 +3,18 @@ import type { RunsFound } from "../../shared/operate/views/find-runs.ts";
 import { meantOf } from "../../shared/run/dead-letter.ts";
 import { type RunKey, runId } from "../../shared/run/run.ts";
 import { Refusal } from "../refusal.ts";
+import { commandHere } from "../target/aimed.ts";
+import type { TargetFlags } from "../target/flags.ts";
 
 /** More ids in one line help nobody. */
 const MOST_NAMED = 5;
 
 /** Finds the one run that an id means: a run's own, or a message's or a correlation id that only one run has. */
-export async function oneRun(operator: Operator, id: string): Promise<RunKey> {
+export async function oneRun(operator: Operator, id: string, flags: TargetFlags): Promise<RunKey> {
   const found = await operator.find(id);
   if (!found)
     throw new Refusal(
-      `No run has the id ${id}, and no message of a run has it as its id or correlation id. List runs with: dispatcher runs ls`,
+      `No run has the id ${id}, and no message of a run has it as its id or correlation id. List runs with: ${commandHere(["runs", "ls"], flags)}`,
     );
   return onlyOne(found, id);
 }

@@ -2,6 +2,7 @@ import { bodyText } from "../../shared/operate/views/body-text.ts";
 import { type JobInCluster, jobYaml } from "../../shared/operate/views/job.ts";
 import type { RunShown } from "../../shared/operate/views/run.ts";
 import { isDeadLettered, runId } from "../../shared/run/run.ts";
+import { commandHere } from "../target/aimed.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
 import { plainJson, plainText } from "../text/plain-text.ts";
@@ -28,14 +29,14 @@ interface ShowFlags extends TargetFlags {
 /** Prints all that is known of a run. */
 export async function showRun(id: string, { content, job, ...flags }: ShowFlags): Promise<number> {
   return withOperator(flags, async (operator, { deps }) => {
-    const key = await oneRun(operator, id);
+    const key = await oneRun(operator, id, flags);
     const options = content ? { withContent: true } : {};
     const run = known(await shown("reading row, bus and cluster", operator.show(key, options)), key);
     const whole = job && known(await shown("reading the Job and its events", operator.job(key)), key);
     if (flags.output === "json") print(plainJson({ ...readable(run), ...(whole ? { inCluster: whole } : {}) }, 2));
     else {
-      printLines(linesOf(run, deps.clock.now()));
-      if (content) printLines(noContentLines(run));
+      printLines(linesOf(run, deps.clock.now(), flags));
+      if (content) printLines(noContentLines(run, flags));
       if (whole) printJob(whole);
     }
     return 0;
@@ -81,7 +82,7 @@ function plain(name: string, text: string): [string, string] {
 }
 
 /** A name and what is said of it, one a line. */
-export function* linesOf(shownRun: RunShown, now: number): Generator<[string, string]> {
+export function* linesOf(shownRun: RunShown, now: number, flags: TargetFlags = {}): Generator<[string, string]> {
   const { run, place, attempt, message, actions } = shownRun;
   const ids = Object.entries({ id: run.messageId, correlation: run.correlationId, subject: run.subject });
   yield plain("run", runId(run));
@@ -89,7 +90,7 @@ export function* linesOf(shownRun: RunShown, now: number): Generator<[string, st
   yield plain("status", `${statusWord(run.status)}${place === "closed" ? "" : ` (${PLACE_WORDS[place]})`}`);
   yield plain("attempt", attempt === 0 ? "none has begun" : `${attempt}; ${failuresText(run)}`);
   yield plain("message", ids.flatMap(([name, value]) => (value ? `${name} ${value}` : [])).join(", "));
-  yield plain("", messageText(shownRun));
+  yield plain("", messageText(shownRun, flags));
   yield* jobLines(shownRun);
   for (const [index, line] of stepLines(shownRun, now).entries()) yield plain(index === 0 ? "times" : "", line);
   for (const [index, action] of actions.entries()) yield plain(index === 0 ? "by hand" : "", handText(action));
@@ -108,12 +109,12 @@ export function* linesOf(shownRun: RunShown, now: number): Generator<[string, st
 }
 
 /** Says where the content of a message is that is not in its queue. */
-export function noContentLines({ run, message, redriven }: RunShown): [string, string][] {
+export function noContentLines({ run, message, redriven }: RunShown, flags: TargetFlags = {}): [string, string][] {
   if (!("found" in message) || message.found !== null) return [];
   const isDead = isDeadLettered(run.status) && redriven === undefined;
   return [
     isDead
-      ? plain("body", `in the dead letter queue. See: dispatcher dead show ${runId(run)} --content`)
+      ? plain("body", `in the dead letter queue. See: ${commandHere(["dead", "show", runId(run), "--content"], flags)}`)
       : plain("body", "gone with its message"),
   ];
 }
@@ -129,14 +130,14 @@ function failuresText({ failures, interruptions }: RunShown["run"]): string {
   return `${counted(failures, "failure")}, ${counted(interruptions, "interruption")}`;
 }
 
-function messageText({ message, run, redriven }: RunShown): string {
+function messageText({ message, run, redriven }: RunShown, flags: TargetFlags): string {
   if ("unavailable" in message) return `the bus can't be asked: ${message.unavailable}`;
   if (message.found === null) {
     if (!isDeadLettered(run.status)) return "not on the bus any more";
     // Of a letter only its last run says how it is.
     return redriven === undefined
-      ? `dead-lettered. See: dispatcher dead show ${runId(run)}`
-      : `dead-lettered, and ${redrivenText(redriven)}. See: dispatcher runs show ${redriven.id}`;
+      ? `dead-lettered. See: ${commandHere(["dead", "show", runId(run)], flags)}`
+      : `dead-lettered, and ${redrivenText(redriven)}. See: ${commandHere(["runs", "show", redriven.id], flags)}`;
   }
   const { state, bodyBytes, deliveryCount } = message.found;
   const delivered = deliveryCount === undefined ? "" : `, delivered ${counted(deliveryCount, "time")}`;

@@ -1,6 +1,8 @@
 import type { Status } from "../../shared/operate/views/status.ts";
 import { doneAndFailed, paceOf } from "../../shared/run/recent-ends.ts";
 import { sourceName } from "../../shared/run/source.ts";
+import { aimedSentence, commandHere } from "../target/aimed.ts";
+import type { TargetFlags } from "../target/flags.ts";
 import { limitText } from "../text/limit-text.ts";
 import { plainText } from "../text/plain-text.ts";
 import { styled } from "../text/style.ts";
@@ -14,13 +16,13 @@ type Problem = Status["problems"][number];
 const MARK_WIDTH = 4;
 
 /** Writes the status for people: whose it is, a line for each module, and a line for everything that is wrong. */
-export function statusText(status: Status): string {
+export function statusText(status: Status, flags: TargetFlags = {}): string {
   const { instance, namespace, at, tick, ticker, modules, redrives, problems } = status;
   const ticked = tick
     ? `ticked ${lengthText(tick.ageMs)} ago${ticker === undefined ? "" : ` by ${ticker}`}`
     : "no tick yet";
   const wrong = problems.flatMap((problem) =>
-    terminalLines(plainText(problemText(problem, at)), MARK_WIDTH).map(
+    terminalLines(plainText(aimedSentence(problemText(problem, at), flags)), MARK_WIDTH).map(
       (line, index) => `${index === 0 ? `  ${styled("red", "!")} ` : " ".repeat(MARK_WIDTH)}${line}`,
     ),
   );
@@ -33,7 +35,9 @@ export function statusText(status: Status): string {
     "",
     ...redrives.flatMap((redrive) => terminalLines(plainText(redriveText(redrive, at)))),
     ...(wrong.length > 0 ? ["What is wrong:", ...wrong] : []),
-    ...(failed > 0 ? [`${counted(failed, "run")} failed in the last hour. See: dispatcher dead groups`] : []),
+    ...(failed > 0
+      ? [`${counted(failed, "run")} failed in the last hour. See: ${commandHere(["dead", "groups"], flags)}`]
+      : []),
     ...(wrong.length === 0 && failed === 0 ? [styled("green", "nothing is wrong")] : []),
   ].join("\n");
 }

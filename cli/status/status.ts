@@ -22,18 +22,18 @@ export async function showStatus(flags: StatusFlags): Promise<number> {
   return withOperator(flags, async (operator) => {
     if (flags.watch) return watch(operator, flags);
     const status = await shown("reading the table", operator.status());
-    print(flags.output === "json" ? plainJson(status, 2) : statusText(status));
+    print(flags.output === "json" ? plainJson(status, 2) : statusText(status, flags));
     return status.problems.length > 0 ? 1 : 0;
   });
 }
 
 /** Shows it again and again until Ctrl-C. Outside of a terminal, what is shown comes below what was shown before. */
-async function watch(operator: Operator, { output }: StatusFlags): Promise<number> {
+async function watch(operator: Operator, { output, ...flags }: StatusFlags): Promise<number> {
   const stopping = new AbortController();
   void once(process, "SIGINT").then(() => stopping.abort());
   for (;;) {
     const status = await operator.status();
-    const text = output === "json" ? plainJson(status) : statusText(status);
+    const text = output === "json" ? plainJson(status) : statusText(status, flags);
     if (output === "table" && isLive(process.stdout)) {
       const rows = text.split("\n").slice(0, process.stdout.rows - 1);
       process.stdout.write(`${FROM_THE_TOP}${rows.join("\n")}\n`);

@@ -62,7 +62,8 @@ export async function readRelease({ context, namespace: named }: TargetFlags): P
   const namespace = named ?? own ?? USUAL_NAMESPACE;
   const place = `namespace ${namespace} of context ${kubeConfig.getCurrentContext()}`;
   const get = reader(kubeConfig, namespace, place);
-  const deployment = await theDeployment(get, place);
+  const kubectl = commandOfKubectl(context, namespace);
+  const deployment = await theDeployment(get, place, kubectl);
   const app = appOf(deployment, place);
 
   const env: Record<string, string> = {};
@@ -78,13 +79,18 @@ export async function readRelease({ context, namespace: named }: TargetFlags): P
     words: `release ${deployment.metadata.name} in ${place}`,
     settings: readConfig({ ...env, MODULES_DIR: modules }),
     kubeConfig,
-    copyModules: async () => copyModules(await theDeployment(get, place), modules, get, place),
+    copyModules: async () => copyModules(await theDeployment(get, place, kubectl), modules, get, place),
     cleanUp: () => rm(modules, { recursive: true, force: true }),
   };
 }
 
 const NOTHING_HERE =
   "There is no Dispatcher to ask: none runs on this machine, neither the environment nor local.settings.json names a bus and a storage account, and there is no kubeconfig. Start one with: dispatcher up. Or set KUBECONFIG to the kubeconfig of its cluster.";
+
+/** How kubectl is told the same namespace, and the same context if the person named it. */
+function commandOfKubectl(context: string | undefined, namespace: string): string {
+  return `kubectl ${context === undefined ? "" : `--context '${context}' `}-n ${namespace}`;
+}
 
 function kubeConfigOf(context: string | undefined): KubeConfig {
   const kubeConfig = ownKubeConfig();
@@ -126,7 +132,7 @@ function reader(kubeConfig: KubeConfig, namespace: string, place: string): Get {
   };
 }
 
-async function theDeployment(get: Get, place: string): Promise<Deployment> {
+async function theDeployment(get: Get, place: string, kubectl: string): Promise<Deployment> {
   const answer = await get("/apis/apps/v1", `deployments?labelSelector=${encodeURIComponent(OURS)}`, "Deployments");
   const [found, another] = deployments.parse(answer).items;
   if (!found)
@@ -135,7 +141,7 @@ async function theDeployment(get: Get, place: string): Promise<Deployment> {
     );
   if (another)
     throw new Refusal(
-      `There are two Dispatchers in ${place}, ${found.metadata.name} and ${another.metadata.name}. Run the command in the pod of one: kubectl exec deploy/${found.metadata.name} -- node dist/cli/main.js`,
+      `There are two Dispatchers in ${place}, ${found.metadata.name} and ${another.metadata.name}. Run the command in the pod of one: ${kubectl} exec deploy/${found.metadata.name} -- node dist/cli/main.js`,
     );
   return found;
 }

@@ -14,7 +14,8 @@ export function withReason(command: string, why: string | undefined): string {
   return [command.slice(0, -DRY_RUN.length).trimEnd(), ...flag("why", why).map(quoted)].join(" ");
 }
 
-function quoted(word: string): string {
+/** Writes a word as a shell takes it. */
+export function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
 }
 

@@ -55,7 +55,7 @@ export const DEEDS: readonly Route[] = [
     body: doing.extend({ runs: names }),
     answer: acted,
     take: (room, { body: { runs, ...how } }, caller) =>
-      act(caller, how, ["runs", "cancel", ...runs], (doingIt) => room.operator.cancel(runs, doingIt)),
+      act(room, caller, how, ["runs", "cancel", ...runs], (doingIt) => room.operator.cancel(runs, doingIt)),
   }),
   deed({
     path: "/runs/force",
@@ -67,7 +67,9 @@ export const DEEDS: readonly Route[] = [
     body: doing.extend({ runs: names, as: z.enum(FORCED_OUTCOMES) }),
     answer: acted,
     take: (room, { body: { runs, as, ...how } }, caller) =>
-      act(caller, how, ["repair", "--force", ...runs, "--as", as], (doingIt) => room.operator.force(runs, as, doingIt)),
+      act(room, caller, how, ["repair", "--force", ...runs, "--as", as], (doingIt) =>
+        room.operator.force(runs, as, doingIt),
+      ),
   }),
   deed({
     path: "/runs/adopt",
@@ -79,7 +81,7 @@ export const DEEDS: readonly Route[] = [
     answer: acted,
     async take(room, { body: { runs, ...how } }, caller) {
       refuseWrongFiles(room);
-      return act(caller, how, ["repair", "--adopt", ...runs], (doingIt) => room.operator.adopt(runs, doingIt));
+      return act(room, caller, how, ["repair", "--adopt", ...runs], (doingIt) => room.operator.adopt(runs, doingIt));
     },
   }),
   deed({
@@ -91,7 +93,7 @@ export const DEEDS: readonly Route[] = [
     body: limiting,
     answer: acted,
     take: (room, { params: { module }, body: { forMs, ...how } }, caller) =>
-      act(caller, how, ["modules", "pause", module, ...forFlag(forMs)], (doingIt) =>
+      act(room, caller, how, ["modules", "pause", module, ...forFlag(forMs)], (doingIt) =>
         room.operator.pause(module, { ...doingIt, ...untilOf(room, forMs) }),
       ),
   }),
@@ -104,7 +106,7 @@ export const DEEDS: readonly Route[] = [
     body: limiting.extend({ slots: z.int().min(0).max(100_000) }),
     answer: acted,
     take: (room, { params: { module }, body: { forMs, slots, ...how } }, caller) =>
-      act(caller, how, ["modules", "limit", module, String(slots), ...forFlag(forMs)], (doingIt) =>
+      act(room, caller, how, ["modules", "limit", module, String(slots), ...forFlag(forMs)], (doingIt) =>
         room.operator.limit(module, slots, { ...doingIt, ...untilOf(room, forMs) }),
       ),
   }),
@@ -117,7 +119,7 @@ export const DEEDS: readonly Route[] = [
     body: doing,
     answer: acted,
     take: (room, { params: { module }, body }, caller) =>
-      act(caller, body, ["modules", "resume", module], (doingIt) => room.operator.resume(module, doingIt)),
+      act(room, caller, body, ["modules", "resume", module], (doingIt) => room.operator.resume(module, doingIt)),
   }),
   deed({
     path: "/gates/open",
@@ -128,7 +130,7 @@ export const DEEDS: readonly Route[] = [
     body: doing.extend({ gates: names.describe("such as module:thumbnail") }),
     answer: acted,
     take: (room, { body: { gates, ...how } }, caller) =>
-      act(caller, how, ["repair", "--open-gate", ...gates], (doingIt) => room.operator.openGates(gates, doingIt)),
+      act(room, caller, how, ["repair", "--open-gate", ...gates], (doingIt) => room.operator.openGates(gates, doingIt)),
   }),
   deed({
     path: "/cluster/accept",
@@ -140,7 +142,7 @@ export const DEEDS: readonly Route[] = [
     body: doing,
     answer: acted,
     take: (room, { body }, caller) =>
-      act(caller, body, ["repair", "--accept-cluster"], (doingIt) => room.operator.acceptCluster(doingIt)),
+      act(room, caller, body, ["repair", "--accept-cluster"], (doingIt) => room.operator.acceptCluster(doingIt)),
   }),
   deed({
     path: "/sources/accept-loss",
@@ -152,7 +154,9 @@ export const DEEDS: readonly Route[] = [
     body: doing.extend({ source: name }),
     answer: acted,
     take: (room, { body: { source, ...how } }, caller) =>
-      act(caller, how, ["repair", "--accept-loss", source], (doingIt) => room.operator.acceptLoss(source, doingIt)),
+      act(room, caller, how, ["repair", "--accept-loss", source], (doingIt) =>
+        room.operator.acceptLoss(source, doingIt),
+      ),
   }),
   deed({
     path: "/dead-letters/redrive",
@@ -178,7 +182,7 @@ export const DEEDS: readonly Route[] = [
         { message: "choose what to redrive, by group, exit code, runs, time, reason or module" },
       ),
     answer: redriven,
-    async take({ operator, clock }, { body: { most, perSecond, why, dryRun, ...chosen } }, caller) {
+    async take({ operator, clock, target }, { body: { most, perSecond, why, dryRun, ...chosen } }, caller) {
       const how = { why, dryRun };
       const { module, reason, group, exitCode, runs } = chosen;
       const { since, until } = withTimes(chosen, clock.now());
@@ -202,7 +206,7 @@ export const DEEDS: readonly Route[] = [
         ...flag("most", most?.toString()),
         ...(perSecond === DEFAULT_PER_SECOND ? [] : flag("rate", String(perSecond))),
       ];
-      const command = commandText(["dead", "redrive", ...flags], how);
+      const command = commandText(["dead", "redrive", ...flags, ...target], how);
       const doingIt = await doingOf(caller, how, command);
       const plans = await operator.planRedrive(wanted);
       const found: Answers[number][] = [];
@@ -228,7 +232,7 @@ export const DEEDS: readonly Route[] = [
     body: doing.extend({ source: name }),
     answer: acted,
     take: (room, { body: { source, ...how } }, caller) =>
-      act(caller, how, ["dead", "abort", source], (doingIt) => room.operator.abortRedrive(source, doingIt)),
+      act(room, caller, how, ["dead", "abort", source], (doingIt) => room.operator.abortRedrive(source, doingIt)),
   }),
   deed({
     path: "/dead-letters/purge",
@@ -262,14 +266,14 @@ export const DEEDS: readonly Route[] = [
       { body: { module, reason, group, runs, before = room.clock.now() + 1, most, count, ...how } },
       caller,
     ) {
-      const { operator } = room;
+      const { operator, target } = room;
       const flags = [
         ...flag("group", group),
         ...flag("reason", reason),
         ...flag("module", module),
         ...(runs === undefined ? [] : ["--run", ...runs]),
       ];
-      const command = commandText(["dead", "purge", ...flags], how);
+      const command = commandText(["dead", "purge", ...flags, ...target], how);
       const wanted: LettersChosen = runs
         ? await pLimit(AT_ONCE).map(runs, async (run) => (await letterOf(room, run)).letter)
         : {
@@ -305,7 +309,7 @@ export const DEEDS: readonly Route[] = [
     answer: acted,
     async take(room, { body }, caller) {
       refuseWrongFiles(room);
-      return act(caller, body, ["audit", "--repair"], async (doingIt) => {
+      return act(room, caller, body, ["audit", "--repair"], async (doingIt) => {
         const { findings } = await room.audit();
         return room.operator.mend(safeOf(findings), doingIt);
       });
@@ -320,8 +324,14 @@ function refuseWrongFiles({ fileMistakes: [mistake] }: Room): void {
 }
 
 /** Does what a person asked for, and answers with the command that does the same. */
-async function act(caller: Caller, how: Doings, words: readonly string[], doIt: (doing: Doing) => Promise<Answers>) {
-  const command = commandText(words, how);
+async function act(
+  { target }: Room,
+  caller: Caller,
+  how: Doings,
+  words: readonly string[],
+  doIt: (doing: Doing) => Promise<Answers>,
+) {
+  const command = commandText([...words, ...target], how);
   const answers = await doIt(await doingOf(caller, how, command));
   return { command, answers: named(answers) };
 }

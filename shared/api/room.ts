@@ -12,7 +12,11 @@ declare const PACKAGE_VERSION: string;
 const LONGEST_AUDIT_MS = 4 * 60_000;
 
 /** Makes what the routes work on, of one Dispatcher. */
-export function makeRoom(deps: Dependencies, log: Log, of: Pick<Room, "place" | "fileMistakes" | "mayChange">): Room {
+export function makeRoom(
+  deps: Dependencies,
+  log: Log,
+  of: Pick<Room, "place" | "target" | "fileMistakes" | "mayChange">,
+): Room {
   const { clock, instance, namespace } = deps;
   const operator = makeOperator(deps, log);
   return { operator, audit: makeAudit(deps, operator), clock, instance, namespace, version: PACKAGE_VERSION, ...of };

@@ -15,6 +15,8 @@ export interface Room {
   readonly namespace: string;
   /** Where this Dispatcher is, in words. */
   readonly place: string;
+  /** The flags that a command needs to be about this Dispatcher. Empty if it finds this one by itself. */
+  readonly target: readonly string[];
   readonly version: string;
   /** What is wrong with module files, a line each. */
   readonly fileMistakes: readonly string[];

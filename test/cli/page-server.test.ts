@@ -16,7 +16,7 @@ let served: Awaited<ReturnType<typeof serve>>;
 beforeAll(async () => {
   const target = { ...world, words: "here", modules: async () => ({ modules: [], wrongFiles: [] }) };
   served = await serve({
-    room: roomOf(target, { mayChange: true }),
+    room: roomOf(target, { target: [], mayChange: true }),
     caller: { role: "admin", who: async () => "ada@laptop" },
     token: TOKEN,
     page: new Map([

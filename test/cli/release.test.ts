@@ -156,7 +156,11 @@ describe("the Dispatcher in a cluster", () => {
   });
 
   test.each([
-    ["two of them", { items: [aDeployment(), aDeployment(usual, "other")] }, /two Dispatchers .*dispatcher and other/],
+    [
+      "two of them",
+      { items: [aDeployment(), aDeployment(usual, "other")] },
+      /two Dispatchers .*dispatcher and other.*: kubectl --context 'prod' -n dispatcher exec deploy\/dispatcher -- node/,
+    ],
     ["no right to look", 403, /^You may not read Deployments in namespace dispatcher of context prod\./],
     ["a server that fails", 500, /^Deployments in namespace dispatcher of context prod can't be read: /],
     ["no modules in a ConfigMap", { items: [aDeployment(byIdentity)] }, /Run the command in its pod\.$/],

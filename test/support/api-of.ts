@@ -27,6 +27,7 @@ export function apiOf({ deps, log }: { deps: Dependencies; log: Log }, over: Par
     instance: deps.instance,
     namespace: deps.namespace,
     place: "the stack of this machine",
+    target: [],
     version: "1.2.3",
     fileMistakes: [],
     mayChange: true,

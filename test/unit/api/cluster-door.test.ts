@@ -38,7 +38,7 @@ type Headers = Readonly<Record<string, string>>;
 /** The door of one Dispatcher. `isOpen`: whether people may come by a proxy. */
 function doorOf(world: World, { isOpen = true } = {}) {
   const login = makeTokenLogin({ issuer: issuer.url, audience: "app" }, () => Date.now());
-  const room = makeRoom(world.deps, world.log, { place: "here", fileMistakes: [], mayChange: true });
+  const room = makeRoom(world.deps, world.log, { place: "here", target: [], fileMistakes: [], mayChange: true });
   const page = new Map([["index.html", { type: "text/html", content: Buffer.from("<p>page</p>") }]]);
   const of = { room: async () => room, page };
   const door = makeClusterDoor(of, isOpen ? { origin: ORIGIN, login, roles: ROLES } : undefined);

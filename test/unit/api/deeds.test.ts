@@ -83,6 +83,16 @@ describe("the actions of the API", () => {
     expect(words.slice(-2)).toEqual([`--why=${WHY}`, "--dry-run"]);
     expect(parsedBy(words)).toBe("");
   });
+
+  it.each(names)("name a command about the Dispatcher that the person named: %s", async (name) => {
+    const world = await aWorld();
+    const [address, body] = REQUESTS[name]?.(world) ?? ["", {}];
+    const api = apiOf(world, { target: ["--context=my prod"] });
+    const { said } = await api.post(address, { ...body, why: WHY, dryRun: true });
+    const words = wordsOf(textAt(said, "command"));
+    expect(words.slice(-3)).toEqual(["--context=my prod", `--why=${WHY}`, "--dry-run"]);
+    expect(parsedBy(words)).toBe("");
+  });
 });
 
 describe("an action", () => {
