@@ -12,7 +12,7 @@ export interface Acted {
     readonly inFront?: number;
     readonly tooDeep?: number;
   };
-  readonly plans?: readonly RedrivePlan[];
+  readonly plans?: readonly Omit<RedrivePlan, "met">[];
   readonly done?: { readonly removed: number; readonly gone: number; readonly left: number };
 }
 

@@ -25,6 +25,7 @@ import { plainText } from "../text/plain-text.ts";
 import { note, print, printText } from "../text/print.ts";
 import { during } from "../text/progress.ts";
 import { counted } from "../text/times.ts";
+import { refuseUnknown } from "../unknown-module.ts";
 import { whyNotThere } from "./found-letter.ts";
 import { HINDRANCES, inFrontText, leftText } from "./hindrances.ts";
 import { moduleOf } from "./wanted.ts";
@@ -76,12 +77,12 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
     const count = plans.reduce((sum, { letters }) => sum + letters, 0);
     for (const plan of plans) for (const line of planLines(plan)) printText(line);
     if (count === 0) print("no dead letter of these can be redriven");
-    if (plans.length === 0 && runs.length > 0) {
-      for (const run of runs.map(runId)) note(plainText(whyNotThere(run, await operator.deadLetter(run))));
-      return 1;
-    }
-    const isWhole = plans.every(({ left, tooDeep }) => tooDeep === 0 && Object.keys(left).length === 0);
-    if (dryRun || count === 0) return count > 0 || isWhole ? 0 : 1;
+    const missing = missingFrom(plans, flags, runs);
+    for (const line of await missingLines(operator, missing)) note(plainText(line));
+    if (count === 0 && flags.module !== undefined) refuseUnknown(moduleOf(flags.module), target.deps.modules);
+    const areAllThere = Object.values(missing).every(({ length }) => length === 0);
+    const isWhole = areAllThere && plans.every(({ left, tooDeep }) => tooDeep === 0 && Object.keys(left).length === 0);
+    if (dryRun || count === 0) return isWhole || (count > 0 && areAllThere) ? 0 : 1;
     const who = await target.announce(`redrive ${counted(Math.min(count, most ?? count), "dead letter")}`);
     const how = { by: { who, ...(why === undefined ? {} : { why }) }, perSecond, replicaIsKept };
     let rest = most ?? Number.POSITIVE_INFINITY;
@@ -158,9 +159,16 @@ class Order {
     if (notRedriven !== "-") said.push(`not redriven: ${notRedriven}`);
     if (problem !== undefined) said.push(problem);
     printText(said.join("; "));
+    const wanted = this.#tried + left;
+    if (end === "done" && count < wanted)
+      note(
+        plainText(
+          `${name}: of ${wanted} that could be redriven, ${wanted - count} were not. Look again with --dry-run`,
+        ),
+      );
     if (count > 0)
       printText("See what becomes of them", commandHere(["runs", "ls", ...flag("source", name)], this.#flags));
-    return end === "done" && Object.keys(over.left).length === 0 ? count : undefined;
+    return end === "done" && count >= wanted && Object.keys(over.left).length === 0 ? count : undefined;
   }
 
   async #order(most: number | undefined): Promise<boolean> {
@@ -199,6 +207,40 @@ async function planAll(
   for (const wanted of all)
     plans.push(...(await operator.planRedrive(wanted, show)).map((plan) => ({ ...plan, wanted })));
   return plans;
+}
+
+/** What was named and has no letter among those that are wanted. */
+interface Missing {
+  readonly runs: readonly RunKey[];
+  readonly messageIds: readonly string[];
+  readonly groups: readonly string[];
+}
+
+/** Finds out which of the named runs, message ids and groups no plan has met. */
+export function missingFrom(
+  plans: readonly Pick<Plan, "met" | "wanted">[],
+  { messageId = [], group = [] }: ChoiceFlags,
+  runs: readonly RunKey[],
+): Missing {
+  const met = {
+    runs: new Set(plans.flatMap((plan) => plan.met.runs)),
+    messageIds: new Set(plans.flatMap((plan) => plan.met.messageIds)),
+    groups: new Set(plans.map(({ wanted }) => wanted.group)),
+  };
+  return {
+    runs: runs.filter((run) => !met.runs.has(nameOfRun(run))),
+    messageIds: messageId.filter((id) => !met.messageIds.has(id)),
+    groups: group.filter((id) => !met.groups.has(id.toLowerCase())),
+  };
+}
+
+/** Says of each why it is not redriven. */
+async function missingLines(operator: Operator, { runs, messageIds, groups }: Missing): Promise<string[]> {
+  const lines: string[] = [];
+  for (const run of runs.map(runId)) lines.push(whyNotThere(run, await operator.deadLetter(run)));
+  for (const id of messageIds) lines.push(`${id}: no dead letter that is chosen has this message id`);
+  for (const id of groups) lines.push(`${id}: no dead letter that is chosen is of this group`);
+  return lines;
 }
 
 /** Says which letters are wanted: group by group if groups are chosen, because one redrive takes one group or any. */

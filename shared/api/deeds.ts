@@ -6,6 +6,7 @@ import type { Doing } from "../operate/by.ts";
 import type { LettersChosen } from "../operate/chosen-letters.ts";
 import { FORCED_OUTCOMES } from "../operate/forced-outcome.ts";
 import type { Answers } from "../operate/operator.ts";
+import type { RedrivePlan } from "../operate/redrive-letters.ts";
 import { present } from "../plain-data.ts";
 import { nameOfId } from "../run/dead-letter.ts";
 import { REASONS } from "../run/reasons.ts";
@@ -220,7 +221,7 @@ export const DEEDS: readonly Route[] = [
                 ...(most === undefined ? {} : { most }),
               })),
             );
-      return { command, plans, answers: named(found) };
+      return { command, plans: plans.map(shownPlan), answers: named(found) };
     },
   }),
   deed({
@@ -316,6 +317,12 @@ export const DEEDS: readonly Route[] = [
     },
   }),
 ];
+
+/** A plan as it is answered, without the names of all letters that it met. */
+function shownPlan(plan: RedrivePlan): Omit<RedrivePlan, "met"> {
+  const { met: _, ...shown } = plan;
+  return shown;
+}
 
 /** A message without a row gets one by the module that takes it, which nobody knows while one of the files is wrong. */
 function refuseWrongFiles({ fileMistakes: [mistake] }: Room): void {

@@ -6,6 +6,7 @@ import { knownSources } from "../observe/open-runs.ts";
 import type { StoredRedrive } from "../ports/instance-table.ts";
 import { MOST_IN_FRONT } from "../redrive/carry-out.ts";
 import { isWanted, seeLetters } from "../redrive/letters.ts";
+import { nameOfRun } from "../run/dead-letter.ts";
 import { ended, isAtWork, type LetterHindrance, type Redrive, type RedriveWanted } from "../run/redrive.ts";
 import { type Source, sourceKey, sourceName } from "../run/source.ts";
 import { type Answer, already, done, refused, would } from "./answer.ts";
@@ -24,6 +25,8 @@ export interface RedrivePlan {
   readonly inFront: number;
   /** How many can't be reached, because more than 10,000 others lie in front of them. */
   readonly tooDeep: number;
+  /** Which of the wanted runs and message ids have a letter here, hindered or not. */
+  readonly met: Required<Pick<RedriveWanted, "runs" | "messageIds">>;
 }
 
 interface HinderedLetter {
@@ -59,11 +62,14 @@ export async function planRedrive(
     let [letters, inFront, others, tooDeep] = [0, 0, 0, 0];
     const left: Partial<Record<LetterHindrance, number>> = {};
     const examples: Partial<Record<LetterHindrance, HinderedLetter>> = {};
+    const met = { runs: new Set<string>(), messageIds: new Set<string>() };
     for await (const page of browsePages(deps, { deadLettersOf: source })) {
       for (const seen of await seeLetters(deps, source, page)) {
-        const { letter, judgement, hindrance } = seen;
+        const { letter, original, judgement, hindrance } = seen;
         const isOne = isWanted(seen, { wanted, orderedAt });
         const isInOrder = letter.state === "active";
+        if (isOne && wanted.runs) met.runs.add(nameOfRun(original));
+        if (isOne && wanted.messageIds) met.messageIds.add(letter.messageId ?? "");
         if (isOne && hindrance !== undefined) {
           left[hindrance] = (left[hindrance] ?? 0) + 1;
           const problem = judgement.fits ? {} : { problem: judgement.problem };
@@ -80,7 +86,15 @@ export async function planRedrive(
       onLook(looked);
     }
     if (letters + tooDeep > 0 || Object.keys(left).length > 0)
-      plans.push({ source, letters, left, examples, inFront, tooDeep });
+      plans.push({
+        source,
+        letters,
+        left,
+        examples,
+        inFront,
+        tooDeep,
+        met: { runs: [...met.runs], messageIds: [...met.messageIds] },
+      });
   }
   return plans;
 }

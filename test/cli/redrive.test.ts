@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { whyNotThere } from "../../cli/dead/found-letter.ts";
-import { wantedBy } from "../../cli/dead/redrive.ts";
+import { missingFrom, wantedBy } from "../../cli/dead/redrive.ts";
 import { makeOperator } from "../../shared/operate/operator.ts";
 import { type ClosedRun, type Run, runId } from "../../shared/run/run.ts";
 import { aRun, closing, T0 } from "../support/a-run.ts";
@@ -20,6 +20,17 @@ test("several groups are wanted one after the other, each once", () => {
     { reason: "JobFailed", group: "bb" },
   ]);
   expect(wantedBy({ module: "-", exitCode: 64 }, [])).toEqual([{ module: "", exitCode: 64 }]);
+});
+
+test("what was named and has no letter is told from what has one", () => {
+  const [there, gone] = [aRun({ sequenceNumber: 1 }), aRun({ sequenceNumber: 2 })];
+  const plans = [{ met: { runs: [runId(there)], messageIds: ["m-1"] }, wanted: { group: "aa" } }];
+  expect(missingFrom(plans, { messageId: ["m-1", "m-2"], group: ["AA", "bb"] }, [there, gone])).toEqual({
+    runs: [gone],
+    messageIds: ["m-2"],
+    groups: ["bb"],
+  });
+  expect(missingFrom(plans, {}, [there])).toEqual({ runs: [], messageIds: [], groups: [] });
 });
 
 test("a run whose letter is not there says why", async () => {

@@ -63,6 +63,14 @@ test("a person is told what can be redriven, and nothing is", { timeout: 60_000 
   expect((await letters()).map(({ state }) => state)).toEqual(["active", "active", "active"]);
   const none = await dispatcher("dead", "redrive", "--reason", "Cancelled");
   expect([none.code, none.stdout]).toEqual([0, "no dead letter of these can be redriven\n"]);
+  for (const [words, why] of [
+    [["--message-id", "m-1", "m-9"], "m-9: no dead letter that is chosen has this message id"],
+    [["--group", "beef"], "beef: no dead letter that is chosen is of this group"],
+    [["--module", "rendr"], "Did you mean render?"],
+  ] as const) {
+    const missed = await dispatcher("dead", "redrive", "--dry-run", ...words);
+    expect([missed.code, missed.stderr]).toEqual([1, expect.stringContaining(why)]);
+  }
   const unchosen = await dispatcher("dead", "redrive");
   expect([unchosen.code, unchosen.stderr]).toEqual([2, expect.stringContaining("choose what to redrive")]);
 });
@@ -104,6 +112,8 @@ test("all run once what failed is mended, and the letters are gone", { timeout: 
   const shown = await dispatcher("runs", "show", "m-1");
   expect(shown.stdout).toMatch(/renders:\d+:\d+:r\d/);
   expect(shown.stdout).toContain("succeeded");
+  const again = await dispatcher("runs", "retry", "m-1");
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("was not dead-lettered, because its run")]);
   const actions = await dispatcher("actions");
   expect(actions.stdout).toContain("redrive dead letters");
   expect(actions.stdout).toContain("the font is there");

@@ -335,7 +335,7 @@ function mayBeDone({ answers = [], plans, plan }: Acted): boolean {
   return answers.some(({ kind }) => kind === "would");
 }
 
-function redriveText({ source, letters, left, inFront, tooDeep }: RedrivePlan): string {
+function redriveText({ source, letters, left, inFront, tooDeep }: Omit<RedrivePlan, "met">): string {
   const parts = [`${sourceName(source)}: ${letters} can be redriven`];
   if (Object.keys(left).length > 0) parts.push(`left: ${leftText(left)}`);
   if (inFront > 0) parts.push(inFrontText(inFront));

@@ -288,6 +288,20 @@ describe("a redrive", () => {
     expect(await redriveOf(world)).toMatchObject({ redriven: 1, left: { "another instance": 1, "at work": 1 } });
   });
 
+  it("says first which of the named runs and messages have a letter, hindered or not", async () => {
+    const world = await withDead(1, 1);
+    const [one, two] = world.closed().map((run) => runId(run));
+    const gone = "thumbnails:99:1";
+    expect(await planRedrive(world.deps, { runs: [one ?? "", two ?? "", gone] })).toMatchObject([
+      { letters: 2, met: { runs: [one, two], messageIds: [] } },
+    ]);
+    await redrive(world, { messageIds: ["m-1"] });
+    expect(await planRedrive(world.deps, { messageIds: ["m-1", "m-2", "m-3"] })).toMatchObject([
+      { letters: 1, left: { "at work": 1 }, met: { runs: [], messageIds: ["m-1", "m-2"] } },
+    ]);
+    expect(await planRedrive(world.deps, { runs: [gone] })).toEqual([]);
+  });
+
   it("does not repeat work that succeeded, although its message expired before that was known", async () => {
     const world = makeWorld();
     await world.send({ messageId: "m-1", ttlMs: 60_000 });
