@@ -2,7 +2,7 @@ import type { Operator } from "../../shared/operate/operator.ts";
 import { asListed, type RunListed } from "../../shared/operate/views/listed.ts";
 import { isForClosed, isWanted, type RunsWanted } from "../../shared/operate/views/runs.ts";
 import { present } from "../../shared/plain-data.ts";
-import { attemptsHad, type ClosedRun, type Run } from "../../shared/run/run.ts";
+import { attemptsHad, byAge, type ClosedRun, type Run } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import type { Target } from "../target/open-target.ts";
 import { shown, withOperator } from "../target/with-operator.ts";
@@ -42,10 +42,11 @@ export async function listRuns(flags: ListFlags): Promise<number> {
   });
 }
 
-async function readRuns(
+/** Reads the runs that the flags choose, and says how to see more of them if there are. */
+export async function readRuns(
   operator: Operator,
-  target: Target,
-  flags: ListFlags,
+  { deps }: Pick<Target, "deps">,
+  flags: Omit<ListFlags, "output">,
 ): Promise<{ readonly runs: readonly RunListed[]; readonly more?: string }> {
   const { messageId, closed, limit, after, module, status, source, exitCode, since, until } = flags;
   const wanted = {
@@ -54,13 +55,14 @@ async function readRuns(
   };
   if (messageId !== undefined) {
     const found = await operator.find(messageId);
-    const rows = await Promise.all((found?.keys ?? []).map((key) => target.deps.table.find(key)));
+    const rows = await Promise.all((found?.keys ?? []).map((key) => deps.table.find(key)));
     const runs = rows.flatMap((row): (Run | ClosedRun)[] =>
       row.kind === "open" ? [row.stored.run] : row.kind === "closed" ? [row.run] : [],
     );
-    const newest = runs.filter((run) => isWanted(run, wanted)).toSorted((a, b) => b.enqueuedAt - a.enqueuedAt);
-    const listed = await asListed(target.deps, newest.slice(0, limit));
-    return { runs: listed, ...(found?.isMore ? { more: "there are more of them" } : {}) };
+    const newest = runs.filter((run) => isWanted(run, wanted)).toSorted((a, b) => byAge(b, a));
+    const listed = await asListed(deps, newest.slice(0, limit));
+    const isMore = found?.isMore === true || newest.length > limit;
+    return { runs: listed, ...(isMore ? { more: "there are older ones of them" } : {}) };
   }
   const page = await operator.runs(wanted, { limit, from: after });
   if (page.next === undefined && after === undefined) return { runs: byEnd(page.runs) };

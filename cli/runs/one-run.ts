@@ -1,7 +1,7 @@
 import type { Operator } from "../../shared/operate/operator.ts";
 import type { RunsFound } from "../../shared/operate/views/find-runs.ts";
 import { meantOf } from "../../shared/run/dead-letter.ts";
-import { type RunKey, runId } from "../../shared/run/run.ts";
+import { byAge, type RunKey, runId } from "../../shared/run/run.ts";
 import { Refusal } from "../refusal.ts";
 import { commandHere } from "../target/aimed.ts";
 import type { TargetFlags } from "../target/flags.ts";
@@ -23,7 +23,7 @@ export async function oneRun(operator: Operator, id: string, flags: TargetFlags)
 export function onlyOne(found: RunsFound, id: string): RunKey {
   const meant = meantOf(found.keys);
   if (meant) return meant;
-  const newest = found.keys.toSorted((a, b) => b.enqueuedAt - a.enqueuedAt).slice(0, MOST_NAMED);
+  const newest = found.keys.toSorted((a, b) => byAge(b, a)).slice(0, MOST_NAMED);
   const count = `${found.isMore ? "More than " : ""}${found.keys.length}`;
   throw new Refusal(
     `${count} runs have the ${found.by} ${id}. Give the id of one run; the newest are: ${newest.map(runId).join(" ")}`,

@@ -1,9 +1,10 @@
 import type { LookDependencies } from "../../dependencies.ts";
 import { knownSources, sourcesInOrder } from "../../observe/open-runs.ts";
 import { type ClosedRun, type Run, type RunKey, runId } from "../../run/run.ts";
-import { sourceKey } from "../../run/source.ts";
+import { type Source, sourceKey } from "../../run/source.ts";
 import { runsNamed } from "../run-named.ts";
 import { neverNamed, readCursor, writeCursor } from "./cursor.ts";
+import { ROWS_AT_ONCE } from "./scanning.ts";
 
 /** What a person may know of a run: its own id, or an id that the sender gave its message. */
 type RunIdKind = "run id" | "message id" | "correlation id";
@@ -13,11 +14,11 @@ export interface RunsFound {
   readonly by: RunIdKind;
   /** The newest of each source last. */
   readonly keys: readonly RunKey[];
-  /** Whether there may be more of them. */
+  /** Whether there are older ones. */
   readonly isMore: boolean;
 }
 
-/** So many runs of each source are found, and so many are on a page of a search. */
+/** So many runs of each source are found, which are the newest, and so many are on a page of a search. */
 const MOST_FOUND = 100;
 const BY_MESSAGE = ["message id", "correlation id"] as const;
 
@@ -25,22 +26,37 @@ const BY_MESSAGE = ["message id", "correlation id"] as const;
  * Finds the runs that an id may mean: one whose own id it is, such as `thumbnails:42:1732400000000`; or else those whose
  * messages have it as their id; or else those whose messages have it as their correlation id. Undefined if there are
  * none. Senders' ids need not be unique, and runs that a release began before it noted them are found by their own id
- * alone. Costs the list of sources, and up to three requests to the table for a run id, and one for each source and each
- * other kind.
+ * alone. Costs the list of sources, and up to three requests to the table for a run id, and one for each source, each
+ * other kind and each 1,000 runs.
  */
 export async function findRuns(deps: LookDependencies, id: string): Promise<RunsFound | undefined> {
   const named = await runsOfName(deps, id);
   if (named.length > 0) return { by: "run id", keys: named, isMore: false };
   for (const by of BY_MESSAGE) {
-    const found = await foundBy(deps, by, id);
-    if (found.length > 0)
-      return {
-        by,
-        keys: found.flatMap((keys) => keys.slice(0, MOST_FOUND)),
-        isMore: found.some((keys) => keys.length > MOST_FOUND),
-      };
+    const sources = await sourcesInOrder(deps);
+    const found = await Promise.all(sources.map((source) => newestBy(deps, by, id, source)));
+    const keys = found.flatMap((newest) => newest.keys);
+    if (keys.length > 0) return { by, keys, isMore: found.some(({ isMore }) => isMore) };
   }
   return undefined;
+}
+
+/** Finds the newest of a source by an id of their messages. They come last, so that all others are read before. */
+async function newestBy(
+  deps: LookDependencies,
+  by: (typeof BY_MESSAGE)[number],
+  id: string,
+  source: Source,
+): Promise<Omit<RunsFound, "by">> {
+  let keys: RunKey[] = [];
+  let isMore = false;
+  for (let page: RunKey[] | undefined; page === undefined || page.length === ROWS_AT_ONCE; ) {
+    page = await pageBy(deps, by, id, { source, limit: ROWS_AT_ONCE, after: page?.at(-1) });
+    const known = [...keys, ...page];
+    isMore ||= known.length > MOST_FOUND;
+    keys = known.slice(-MOST_FOUND);
+  }
+  return { keys, isMore };
 }
 
 /** A run that was found. What its row says is missing if a newer release wrote it, or if it went meanwhile. */
@@ -95,12 +111,21 @@ async function foundBy(
   const found = await Promise.all(
     sources.map((source) => {
       const last = sourceKey(source) === place ? after : undefined;
-      return by === "message id"
-        ? deps.table.withMessageId(source, id, MOST_FOUND + 1, last)
-        : deps.table.withCorrelationId(source, id, MOST_FOUND + 1, last);
+      return pageBy(deps, by, id, { source, limit: MOST_FOUND + 1, after: last });
     }),
   );
   return found.filter((keys) => keys.length > 0);
+}
+
+function pageBy(
+  { table }: LookDependencies,
+  by: (typeof BY_MESSAGE)[number],
+  id: string,
+  { source, limit, after }: { readonly source: Source; readonly limit: number; readonly after: RunKey | undefined },
+): Promise<RunKey[]> {
+  return by === "message id"
+    ? table.withMessageId(source, id, limit, after)
+    : table.withCorrelationId(source, id, limit, after);
 }
 
 function placeAt(by: string, { source, sequenceNumber, enqueuedAt, redrive }: RunKey): string {

@@ -1,0 +1,35 @@
+import { expect, test } from "vitest";
+import { readRuns } from "../../cli/runs/ls.ts";
+import { oneRun } from "../../cli/runs/one-run.ts";
+import { makeOperator } from "../../shared/operate/operator.ts";
+import { runId } from "../../shared/run/run.ts";
+import { aRun, T0 } from "../support/a-run.ts";
+import { makeWorld, SOURCE } from "../support/world.ts";
+
+/** So many runs in one source, each enqueued a millisecond after the one before. */
+async function worldOf(count: number) {
+  const world = makeWorld();
+  await world.table.registerSource(SOURCE);
+  const runs = Array.from({ length: count }, (_, index) =>
+    aRun({ sequenceNumber: index + 1, enqueuedAt: T0 + index, correlationId: "order-1", messageId: `m-${index + 1}` }),
+  );
+  for (const run of runs) await world.table.insert(run);
+  return { world, operator: makeOperator(world.deps, world.log), runs };
+}
+
+test("of many runs with one correlation id the newest are named, and the list begins with the newest", async () => {
+  const { world, operator, runs } = await worldOf(1_150);
+  const newest = runs.toReversed().map(runId);
+  await expect(oneRun(operator, "order-1", {})).rejects.toThrow(
+    `More than 100 runs have the correlation id order-1. Give the id of one run; the newest are: ${newest.slice(0, 5).join(" ")}`,
+  );
+  const listed = await readRuns(operator, world, { messageId: "order-1", limit: 3 });
+  expect(listed.runs.map(({ id }) => id)).toEqual(newest.slice(0, 3));
+});
+
+test("a list by correlation id says so if it leaves some out", async () => {
+  const { world, operator } = await worldOf(3);
+  const listed = async (limit: number) => readRuns(operator, world, { messageId: "order-1", limit });
+  expect((await listed(3)).more).toBeUndefined();
+  expect((await listed(2)).more).toBe("there are older ones of them");
+});
