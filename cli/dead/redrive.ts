@@ -28,6 +28,7 @@ import { counted } from "../text/times.ts";
 import { refuseUnknown } from "../unknown-module.ts";
 import { whyNotThere } from "./found-letter.ts";
 import { HINDRANCES, inFrontText, leftText } from "./hindrances.ts";
+import { orderParts } from "./order-parts.ts";
 import { moduleOf } from "./wanted.ts";
 
 /** How often it is asked how far a redrive came. */
@@ -73,6 +74,8 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
     const runs = [];
     for (const id of flags.run ?? []) runs.push(await runOf(operator, id, flags));
     const wanted = wantedBy(flags, runs);
+    if (!wait && wanted.length > 1)
+      throw new Refusal("So many are redriven part by part, one after the other. Leave out --no-wait.");
     const plans = await during("looking through the dead letter queues", (show) => planAll(operator, wanted, show));
     const count = plans.reduce((sum, { letters }) => sum + letters, 0);
     for (const plan of plans) for (const line of planLines(plan)) printText(line);
@@ -243,20 +246,29 @@ async function missingLines(operator: Operator, { runs, messageIds, groups }: Mi
   return lines;
 }
 
-/** Says which letters are wanted: group by group if groups are chosen, because one redrive takes one group or any. */
+/**
+ * Says which letters are wanted, order by order: group by group if groups are chosen, because one redrive takes one group
+ * or any, and part by part if more are named than one order can name.
+ */
 export function wantedBy(flags: ChoiceFlags, runs: readonly RunKey[]): readonly RedriveWanted[] {
   const { module, reason, group, exitCode, messageId, since, until } = flags;
   const wanted = present({
     module: module === undefined ? undefined : moduleOf(module),
     reason,
     exitCode,
-    messageIds: messageId,
-    runs: runs.length === 0 ? undefined : runs.map(nameOfRun),
     since,
     until,
   });
-  if (group === undefined) return [wanted];
-  return [...new Set(group.map((id) => id.toLowerCase()))].map((id) => ({ ...wanted, group: id }));
+  const groups =
+    group === undefined ? [{}] : [...new Set(group.map((id) => id.toLowerCase()))].map((id) => ({ group: id }));
+  // No flag goes with --run.
+  const named =
+    runs.length > 0
+      ? orderParts(runs.map(nameOfRun)).map((part) => ({ runs: part }))
+      : messageId === undefined
+        ? [{}]
+        : orderParts(messageId).map((part) => ({ messageIds: part }));
+  return groups.flatMap((one) => named.map((part) => ({ ...wanted, ...one, ...part })));
 }
 
 /** What a redrive would do, for a person. */

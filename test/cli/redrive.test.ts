@@ -22,6 +22,19 @@ test("several groups are wanted one after the other, each once", () => {
   expect(wantedBy({ module: "-", exitCode: 64 }, [])).toEqual([{ module: "", exitCode: 64 }]);
 });
 
+test("more names than one order can hold are wanted one part after the other", () => {
+  const runs = Array.from({ length: 1_200 }, (_, index) => aRun({ sequenceNumber: index + 1 }));
+  const wanted = wantedBy({}, runs);
+  expect(wanted.map((part) => part.runs?.length)).toEqual([500, 500, 200]);
+  expect(wanted.flatMap((part) => part.runs ?? [])).toEqual(runs.map(runId));
+  const long = Array.from({ length: 600 }, (_, index) => `"${String(index).padStart(126, "x")}"`);
+  const parts = wantedBy({ module: "render", messageId: [...long, ...long] }, []);
+  expect(parts.flatMap((part) => part.messageIds ?? [])).toEqual(long);
+  // One column holds 32,768 characters, and the row of the action writes the JSON once more as JSON.
+  for (const part of [...wanted, ...parts])
+    expect(JSON.stringify({ wanted: JSON.stringify(part) }).length).toBeLessThan(32_000);
+});
+
 test("what was named and has no letter is told from what has one", () => {
   const [there, gone] = [aRun({ sequenceNumber: 1 }), aRun({ sequenceNumber: 2 })];
   const plans = [{ met: { runs: [runId(there)], messageIds: ["m-1"] }, wanted: { group: "aa" } }];
