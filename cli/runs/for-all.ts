@@ -26,5 +26,5 @@ export function forAll(
     ...flag("until", until),
   ];
   const list = commandText(["runs", "ls", ...flags, "--limit=10000", "--output=name"]);
-  return `${list} | xargs ${commandText(words, how)}`;
+  return `${list} | xargs -r ${commandText(words, how)}`;
 }

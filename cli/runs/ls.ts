@@ -1,6 +1,6 @@
 import type { Operator } from "../../shared/operate/operator.ts";
 import { asListed, type RunListed } from "../../shared/operate/views/listed.ts";
-import { isForClosed, isWanted, type RunsWanted } from "../../shared/operate/views/runs.ts";
+import { isForClosed, isWanted, type RunsPage, type RunsWanted } from "../../shared/operate/views/runs.ts";
 import { present } from "../../shared/plain-data.ts";
 import { attemptsHad, byAge, type ClosedRun, type Run } from "../../shared/run/run.ts";
 import type { TargetFlags } from "../target/flags.ts";
@@ -16,6 +16,9 @@ import { agoText, lengthText, timeText } from "../text/times.ts";
 import { WAITS } from "../text/waits.ts";
 import { refuseUnknown } from "../unknown-module.ts";
 import { redrivenMark } from "./redriven-text.ts";
+
+/** So many rows are read for each run of a list at most, beyond its first page. */
+const ROWS_FOR_EACH = 5;
 
 interface ListFlags extends TargetFlags, Omit<RunsWanted, "which"> {
   readonly output: Output;
@@ -64,12 +67,33 @@ export async function readRuns(
     const isMore = found?.isMore === true || newest.length > limit;
     return { runs: listed, ...(isMore ? { more: "there are older ones of them" } : {}) };
   }
-  const page = await operator.runs(wanted, { limit, from: after });
+  const page = await readPages(operator, wanted, { limit, after });
   if (page.next === undefined && after === undefined) return { runs: byEnd(page.runs) };
   if (page.next === undefined) return { runs: page.runs };
   const order = page.runs.some(isClosed) ? ", by the day of their messages and by source" : "";
   const scanned = page.scanned > page.runs.length ? `, after ${page.scanned} rows` : "";
   return { runs: page.runs, more: `there are more${scanned}${order}; go on with: --after ${page.next}` };
+}
+
+/**
+ * Reads page after page until there are `limit` runs. If few of the rows that it reads are wanted, it ends after five for
+ * each of these, or after the first page.
+ */
+async function readPages(
+  operator: Operator,
+  wanted: RunsWanted,
+  { limit, after }: { readonly limit: number; readonly after: string | undefined },
+): Promise<RunsPage> {
+  const runs: RunListed[] = [];
+  let scanned = 0;
+  let next = after;
+  do {
+    const page = await operator.runs(wanted, { limit: limit - runs.length, from: next });
+    runs.push(...page.runs);
+    scanned += page.scanned;
+    next = page.next;
+  } while (next !== undefined && runs.length < limit && scanned < ROWS_FOR_EACH * limit);
+  return { runs, scanned, next };
 }
 
 /** Orders runs by their ends, the newest first, if all of a list are there. Open ones stay as they are. */

@@ -33,3 +33,20 @@ test("a list by correlation id says so if it leaves some out", async () => {
   expect((await listed(3)).more).toBeUndefined();
   expect((await listed(2)).more).toBe("there are older ones of them");
 });
+
+test("a long list has as many runs as were asked for, though one page reads fewer rows", async () => {
+  const { world, operator } = await worldOf(6_010);
+  const whole = await readRuns(operator, world, { limit: 10_000 });
+  expect([whole.runs.length, whole.more]).toEqual([6_010, undefined]);
+  const long = await readRuns(operator, world, { limit: 6_000 });
+  expect([long.runs.length, long.more]).toEqual([
+    6_000,
+    expect.stringMatching(/^there are more; go on with: --after /),
+  ]);
+});
+
+test("a short list of few among many says how far it came after one page", async () => {
+  const { world, operator } = await worldOf(5_100);
+  const none = await readRuns(operator, world, { status: "settling", limit: 100 });
+  expect([none.runs.length, none.more]).toEqual([0, expect.stringMatching(/^there are more, after 5000 rows/)]);
+});

@@ -376,7 +376,7 @@ describe("an action", () => {
     const dialog = page.getByRole("dialog");
     await dialog.getByText("Would be done 130").waitFor();
     expect(await dialog.locator("code").textContent()).toBe(
-      "dispatcher runs ls --module=many --limit=10000 --output=name | xargs dispatcher runs cancel",
+      "dispatcher runs ls --module=many --limit=10000 --output=name | xargs -r dispatcher runs cancel",
     );
     await dialog.getByRole("button", { name: "Cancel 130 runs" }).click();
     await dialog.getByText("Done 130").waitFor();
