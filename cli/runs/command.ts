@@ -1,4 +1,4 @@
-import { type Command, Option } from "@commander-js/extra-typings";
+import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { positiveDuration, wholeNumber } from "../../shared/command-line.ts";
 import { OPEN_STATUSES } from "../../shared/run/run.ts";
 import { withDoing } from "../doing.ts";
@@ -41,7 +41,7 @@ export function addRuns(program: Command): void {
     });
   withTarget(runs.command("wait"))
     .argument("<run>", "its id, or an id of its message")
-    .option("--timeout <duration>", "wait no longer than this, such as 10m", positiveDuration)
+    .option("--timeout <duration>", "wait no longer than this, such as 10m; 24d at most", timeout)
     .description("Waits until a run is over, and ends by its outcome.")
     .addHelpText(
       "after",
@@ -63,6 +63,13 @@ is no such run, 2 for wrong flags.`,
     .description("Runs the messages of failed runs once more, from the dead letter queue: see dead redrive.")
     .addHelpText("after", A_RUN)
     .action((ids, flags) => end(async () => (await import("../dead/redrive.ts")).retryRuns(ids, flags)));
+}
+
+/** Parses how long to wait, as milliseconds. A timer of Node that is set to 2^31 ms or more fires at once. */
+function timeout(text: string): number {
+  const ms = positiveDuration(text);
+  if (ms <= 24 * 86_400_000) return ms;
+  throw new InvalidArgumentError("Give 24d at most.");
 }
 
 function addList(runs: Command): void {
