@@ -30,6 +30,14 @@ export class LockLostError extends Error {
 }
 
 /**
+ * A question names a source, a page or a span of time that can't be. The message is a clause that begins in lower case
+ * and ends without a full stop.
+ */
+export class WrongQueryError extends RangeError {
+  override readonly name = "WrongQueryError";
+}
+
+/**
  * The other side can't be used just now: it throttles, times out, answers 5xx, refuses for lack of a right, or can't be
  * reached. It passes, so that the caller waits for the next tick, or lets the lock lapse.
  */

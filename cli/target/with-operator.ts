@@ -1,3 +1,4 @@
+import { WrongQueryError } from "../../shared/errors.ts";
 import { makeOperator, type Operator } from "../../shared/operate/operator.ts";
 import { Refusal } from "../refusal.ts";
 import { showProgress } from "../text/progress.ts";
@@ -13,8 +14,7 @@ export async function withOperator<T>(
   try {
     return await look(makeOperator(target.deps, target.log), target);
   } catch (error) {
-    // The views say so of a filter that names nothing.
-    if (error instanceof RangeError) throw new Refusal(`${capitalized(error.message)}.`);
+    if (error instanceof WrongQueryError) throw new Refusal(`${capitalized(error.message)}.`);
     throw error;
   } finally {
     await target.close();

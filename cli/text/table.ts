@@ -56,8 +56,8 @@ export function tableText<Row>(
 
   const room = width - widthOf(head) - GAP.length;
   const words = rows.map((row) => plainText(sentences.text(row)));
-  const widest = Math.max(...words.flatMap((text) => text.split(" ")).map(widthOf));
-  const isBeside = room >= Math.max(widest, Math.min(LEAST_BESIDE, Math.max(...words.map(widthOf))));
+  const longest = widestOf(words.flatMap((text) => text.split(" ")));
+  const isBeside = room >= Math.max(longest, Math.min(LEAST_BESIDE, widestOf(words)));
   if (!isBeside)
     return [
       styled("bold", head.trimEnd()),
@@ -81,9 +81,12 @@ function padded(text: string, width: number): string {
 }
 
 function naturalWidths<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): number[] {
-  return columns.map((column) =>
-    Math.max(widthOf(column.head), ...rows.map((row) => widthOf(plainText(column.text(row))))),
-  );
+  return columns.map((column) => widestOf([column.head, ...rows.map((row) => plainText(column.text(row)))]));
+}
+
+/** The width of the widest of these texts, which may be more than a call takes as arguments. */
+function widestOf(texts: readonly string[]): number {
+  return texts.reduce((most, text) => Math.max(most, widthOf(text)), 0);
 }
 
 /** Leaves columns out until the others fit, as narrow as they can be. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { ConfigError, ConflictError, errorText, UnavailableError } from "../errors.ts";
+import { ConfigError, ConflictError, errorText, UnavailableError, WrongQueryError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { isRecord } from "../plain-data.ts";
 import { type Caller, isAtLeast } from "./caller.ts";
@@ -157,8 +157,7 @@ function etagOf(value: unknown, body: string): string {
 
 function problemOf(error: unknown, { method, path }: Pick<ApiRequest, "method" | "path">, log: Log): Problem {
   if (error instanceof ProblemError) return error.problem;
-  // The views say so of a filter that names nothing.
-  if (error instanceof RangeError) return problem("wrong-input", `Mend the request: ${error.message}.`);
+  if (error instanceof WrongQueryError) return problem("wrong-input", `Mend the request: ${error.message}.`);
   if (error instanceof UnavailableError) return problem("unavailable", errorText(error));
   if (error instanceof ConflictError) return problem("conflict", "Another was first. Look again.");
   if (error instanceof ConfigError) return problem("unavailable", errorText(error));

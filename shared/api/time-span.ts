@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { EpochMs } from "../clock.ts";
+import { WrongQueryError } from "../errors.ts";
 import { TIME_OR_AGO, timeOrAgo } from "../time-or-ago.ts";
 
 /** The largest time that a date can have. */
@@ -16,8 +17,8 @@ export const timeInRequest = z
   .optional();
 
 /**
- * Reads the times of a request as ms since 1970. `until` is not in the span. Throws a RangeError if nothing can be between
- * them.
+ * Reads the times of a request as ms since 1970. `until` is not in the span. Throws a WrongQueryError if nothing can be
+ * between them.
  */
 export function withTimes<Request extends { readonly since?: string | undefined; readonly until?: string | undefined }>(
   request: Request,
@@ -26,7 +27,7 @@ export function withTimes<Request extends { readonly since?: string | undefined;
   const since = timeIn(request.since, now);
   const until = timeIn(request.until, now);
   if (since !== undefined && until !== undefined && since >= until)
-    throw new RangeError("nothing can be between since and until, because until is not later");
+    throw new WrongQueryError("nothing can be between since and until, because until is not later");
   return { ...request, since, until };
 }
 

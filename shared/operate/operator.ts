@@ -64,14 +64,14 @@ export type Answers = readonly (readonly [name: string, answer: Answer])[];
 export interface Operator {
   /** Shows what runs, what waits and why, and what is wrong, module by module: see `status.ts`. */
   status(): Promise<Status>;
-  /** Lists runs, open or closed, page by page. Rejects with a RangeError for a wrong source or page. */
+  /** Lists runs, open or closed, page by page. Rejects with a WrongQueryError for a wrong source or page. */
   runs(wanted: RunsWanted, page: { readonly limit: number; readonly from?: string | undefined }): Promise<RunsPage>;
   /**
    * Finds the runs that an id may mean: a run's own, a message's or a correlation id. Undefined if there are none. The
    * views of one run take a key that was found.
    */
   find(id: string): Promise<RunsFound | undefined>;
-  /** Finds the same page by page, each with what a list shows of it. Rejects with a RangeError for a wrong page. */
+  /** Finds the same page by page, each with what a list shows of it. Rejects with a WrongQueryError for a wrong page. */
   search(id: string, from?: string): Promise<SearchPage>;
   /** Shows everything of one run. Undefined if there is none; `newer` if a newer release wrote its row. */
   show(key: RunKey, options?: { readonly withContent?: boolean }): Promise<RunShown | "newer" | undefined>;

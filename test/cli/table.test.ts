@@ -70,6 +70,11 @@ describe("a table", () => {
     expect(lines[1]).toContain("word ".repeat(999));
   });
 
+  test("takes many thousand rows of many words", () => {
+    const rows = Array.from({ length: 10_000 }, (_, index) => ({ id: `a:${index}:1`, why: "word ".repeat(20) }));
+    expect(tableText(COLUMNS, rows).split("\n")).toHaveLength(10_001);
+  });
+
   test("shows what came from outside as text", () => {
     expect(linesAt(80).join("\n")).toContain("␛[2J");
   });

@@ -1,9 +1,11 @@
+import { WrongQueryError } from "../../errors.ts";
+
 /** Writes where the next page of a list begins. Only the list that has named the place reads its parts. */
 export function writeCursor(...parts: readonly (string | number | null)[]): string {
   return Buffer.from(JSON.stringify(parts)).toString("base64url");
 }
 
-/** Reads the parts of a place. Throws a RangeError if it is none that a page has named. */
+/** Reads the parts of a place. Throws a WrongQueryError if it is none that a page has named. */
 export function readCursor(cursor: string): readonly unknown[] {
   let parts: unknown;
   try {
@@ -16,6 +18,6 @@ export function readCursor(cursor: string): readonly unknown[] {
 }
 
 /** Says that a place is none that a page has named. */
-export function neverNamed(): RangeError {
-  return new RangeError("no page has named this place as its next");
+export function neverNamed(): WrongQueryError {
+  return new WrongQueryError("no page has named this place as its next");
 }

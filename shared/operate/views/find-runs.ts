@@ -76,7 +76,7 @@ export interface SearchPage {
 
 /**
  * Finds runs as `findRuns` does, page by page, and says of each what a list of them shows. Costs one more request for
- * each run. Rejects with a RangeError if `from` is no place that a page has named.
+ * each run. Rejects with a WrongQueryError if `from` is no place that a page has named.
  */
 export async function searchRuns(deps: LookDependencies, id: string, from?: string): Promise<SearchPage> {
   const place = from === undefined ? undefined : await readPlace(deps, from);

@@ -52,7 +52,7 @@ interface OtherDependencies extends LookDependencies {
 /**
  * Lists at most `limit` dead letters of others, of all sources; with `after`, only those behind the one with this id.
  * Peeks through the dead letter queues, 5,000 letters at most for one page, so that a page may be short and yet have a
- * next one. Rejects with a RangeError if `after` is of no source, and with an UnavailableError.
+ * next one. Rejects with a WrongQueryError if `after` is of no source, and with an UnavailableError.
  */
 export async function otherLetters(
   deps: OtherDependencies,

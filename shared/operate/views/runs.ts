@@ -1,5 +1,6 @@
 import type { EpochMs } from "../../clock.ts";
 import type { LookDependencies } from "../../dependencies.ts";
+import { WrongQueryError } from "../../errors.ts";
 import { knownSources } from "../../observe/open-runs.ts";
 import { PLACES, type Place } from "../../ports/run-table.ts";
 import { CLOSED_STATUSES, type ClosedRun, type ClosedStatus, type OpenStatus, type Run } from "../../run/run.ts";
@@ -45,8 +46,9 @@ const MOST_DAYS = 400;
  * by source, the newest first. A page has at most `limit` runs. It has fewer, and yet a next page, if it has read 5,000
  * rows: by module, only the line and what is held have a key, and nothing has one by status or exit code. Costs the list
  * of sources, and a request for each place or day of each source and for each 1,000 rows; some twenty of one key to find
- * where a day ends, and as many for where the first one begins; and eight to say why runs wait. Rejects with a RangeError
- * if no source has the name, if the days are more than 400, or if `from` is no place that a page has named.
+ * where a day ends, and as many for where the first one begins; and eight to say why runs wait. Rejects with a
+ * WrongQueryError if no source has the name, if the days are more than 400, or if `from` is no place that a page has
+ * named.
  */
 export async function listRuns(
   deps: LookDependencies,
@@ -59,7 +61,7 @@ export async function listRuns(
   const stops = isClosed ? closedStops(deps, wanted, sources) : openStops(deps, wanted, sources);
   const start = from === undefined ? undefined : readPlace(from);
   const begin = start === undefined ? 0 : stops.findIndex(({ name }) => name === start.stop);
-  if (begin < 0) throw new RangeError("the page begins at a source, place or day that these filters leave out");
+  if (begin < 0) throw new WrongQueryError("the page begins at a source, place or day that these filters leave out");
   const runs: (Run | ClosedRun)[] = [];
   const page = async (next: string | undefined): Promise<RunsPage> => ({
     runs: await asListed(deps, runs),
@@ -112,7 +114,7 @@ async function sourcesOf(deps: LookDependencies, { source }: RunsWanted): Promis
   const named = await sourcesNamed(deps, source);
   if (named.length > 0) return named;
   const known = (await knownSources(deps)).map(sourceName).join(", ");
-  throw new RangeError(`no source is named ${source}: the known ones are ${known === "" ? "none" : known}`);
+  throw new WrongQueryError(`no source is named ${source}: the known ones are ${known === "" ? "none" : known}`);
 }
 
 function openStops(
@@ -155,7 +157,7 @@ function closedStops(
   const last = Math.floor(Math.min(deps.clock.now(), until) / DAY_MS);
   const days = last - first + 1;
   if (days > MOST_DAYS)
-    throw new RangeError(`closed runs are looked for on ${MOST_DAYS} days at most, and not on ${days}`);
+    throw new WrongQueryError(`closed runs are looked for on ${MOST_DAYS} days at most, and not on ${days}`);
   return Array.from({ length: Math.max(0, days) }, (_, index) => (last - index) * DAY_MS).flatMap((day) =>
     sources.map((source): Stop => {
       const read = newestFirst(deps, { source, day, dayMs: DAY_MS, since, until });

@@ -252,18 +252,21 @@ describe("an answer", () => {
     });
   });
 
-  it("to a mistake of ours says nothing of it, and the log has its stack", async () => {
-    const world = makeWorld();
-    const lastTick = () => Promise.reject(new Error("oops"));
-    const deps = { ...world.deps, instanceTable: { ...world.deps.instanceTable, lastTick } };
-    const { status, said } = await apiOf({ ...world, deps }).get("/status");
-    expect([status, JSON.stringify(said).includes("oops")]).toEqual([500, false]);
-    expect(world.lines.at(-1)).toMatchObject({
-      level: "error",
-      path: "/status",
-      error: expect.stringContaining("oops"),
-    });
-  });
+  it.each([Error, RangeError])(
+    "to a mistake of ours says nothing of it, and the log has its stack: %o",
+    async (Oops) => {
+      const world = makeWorld();
+      const lastTick = () => Promise.reject(new Oops("oops"));
+      const deps = { ...world.deps, instanceTable: { ...world.deps.instanceTable, lastTick } };
+      const { status, said } = await apiOf({ ...world, deps }).get("/status");
+      expect([status, JSON.stringify(said).includes("oops")]).toEqual([500, false]);
+      expect(world.lines.at(-1)).toMatchObject({
+        level: "error",
+        path: "/status",
+        error: expect.stringContaining("oops"),
+      });
+    },
+  );
 });
 
 describe("a wrong request", () => {
