@@ -7,19 +7,15 @@ export interface Session {
   readonly instance: string;
   readonly namespace: string;
   readonly place: string;
+  /** The flags that a command needs to be about this Dispatcher, each after a space. */
+  readonly target: string;
   readonly version: string;
   readonly role: Role;
   readonly mayChange: boolean;
 }
 
-export const SessionContext = createContext<Session>({
-  instance: "",
-  namespace: "",
-  place: "",
-  version: "",
-  role: "viewer",
-  mayChange: false,
-});
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Only what says that the page is locked is not inside.
+export const SessionContext = createContext({ target: "" } as Session);
 
 export function useSession(): Session {
   return useContext(SessionContext);

@@ -38,6 +38,7 @@ export const session = named(
     instance: z.string(),
     namespace: z.string(),
     place: z.string().describe("where this Dispatcher is, in words"),
+    target: z.string().describe("the flags that a command needs to be about it, each after a space"),
     version: z.string(),
     role: z.enum(ROLES),
     mayChange: z.boolean().describe("whether actions are taken here"),

@@ -1,17 +1,14 @@
-const DRY_RUN = "--dry-run";
-
 /** Writes a command of these words as a shell takes it, with the flags that every action has. */
 export function commandText(
   words: readonly string[],
   { why, dryRun = false }: { readonly why?: string | undefined; readonly dryRun?: boolean } = {},
 ): string {
-  return ["dispatcher", ...words, ...flag("why", why), ...(dryRun ? [DRY_RUN] : [])].map(quoted).join(" ");
+  return ["dispatcher", ...words, ...flag("why", why), ...(dryRun ? ["--dry-run"] : [])].map(quoted).join(" ");
 }
 
 /** Turns the command of a dry run into that of the action itself, for this reason. Any other stays as it is. */
 export function withReason(command: string, why: string | undefined): string {
-  if (!command.endsWith(` ${DRY_RUN}`)) return command;
-  return [command.slice(0, -DRY_RUN.length).trimEnd(), ...flag("why", why).map(quoted)].join(" ");
+  return command.replace(/ --dry-run$/, () => ["", ...flag("why", why).map(quoted)].join(" "));
 }
 
 /** Writes a word as a shell takes it. */

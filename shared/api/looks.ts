@@ -9,6 +9,7 @@ import { REASONS } from "../run/reasons.ts";
 import { CLOSED_STATUSES, OPEN_STATUSES, type RunKey, runId } from "../run/run.ts";
 import * as answers from "./answers.ts";
 import { isAtLeast } from "./caller.ts";
+import { quoted } from "./command-text.ts";
 import { letterOf } from "./letter-of.ts";
 import { ProblemError } from "./problem.ts";
 import { look, type Room, type Route } from "./route.ts";
@@ -47,8 +48,16 @@ export const LOOKS: readonly Route[] = [
     params: nothing,
     query: nothing,
     answer: answers.session,
-    async give({ instance, namespace, place, version, mayChange }, _, { role }) {
-      return { instance, namespace, place, version, role, mayChange: mayChange && isAtLeast(role, "operator") };
+    async give({ instance, namespace, place, target, version, mayChange }, _, { role }) {
+      return {
+        instance,
+        namespace,
+        place,
+        target: target.map((word) => ` ${quoted(word)}`).join(""),
+        version,
+        role,
+        mayChange: mayChange && isAtLeast(role, "operator"),
+      };
     },
   }),
   look({

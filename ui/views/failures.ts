@@ -93,7 +93,7 @@ function shown({ groups, others }: Groups, redrives: readonly Redrive[], again: 
         <${List} groups=${cancelled} redrives=${redrives} again=${again} />
       </section>`
     }
-    ${others > 0 && html`<p class="hint">${others} smaller groups are not shown. List them with: ${commandText(["dead", "groups", ...flag("module", module), "--limit", "1000"])}</p>`}
+    ${others > 0 && html`<p class="hint">${others} smaller groups are not shown. The command below lists them with --limit 1000.</p>`}
   `;
 }
 

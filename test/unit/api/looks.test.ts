@@ -70,6 +70,14 @@ describe("the looks of the API", () => {
     expect(state()).toBe(before);
   });
 
+  it("say which flags a command needs to be about this Dispatcher", async () => {
+    const session = async (target: readonly string[]) => (await apiOf(makeWorld(), { target }).get("/session")).said;
+    expect(await session(["--context=my prod", "--namespace=acme"])).toMatchObject({
+      target: " '--context=my prod' --namespace=acme",
+    });
+    expect(await session([])).toMatchObject({ target: "" });
+  });
+
   it("list runs page by page", async () => {
     const world = makeWorld();
     for (let sent = 0; sent < 3; sent += 1) await world.send();
