@@ -7,6 +7,7 @@ import { ServiceBusClient } from "@azure/service-bus";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { widthOf } from "../../cli/text/width.ts";
 import type { Stack } from "../../local/stack/start-stack.ts";
+import { startRelease } from "../support/a-release.ts";
 import { startLocalStack } from "../support/local-stack.ts";
 import { runProgram } from "../support/run-program.ts";
 import { runInTerminal } from "../support/terminal.ts";
@@ -73,6 +74,22 @@ test("a person is told what can be redriven, and nothing is", { timeout: 60_000 
   }
   const unchosen = await dispatcher("dead", "redrive");
   expect([unchosen.code, unchosen.stderr]).toEqual([2, expect.stringContaining("choose what to redrive")]);
+});
+
+test("what a command prints to be pasted names the same Dispatcher, if a person named it", {
+  timeout: 60_000,
+}, async () => {
+  const release = await startRelease(stack.settings, join(directory, "modules"), join(directory, "prod"));
+  const said = async (...args: readonly string[]) => {
+    const env = { PATH: process.env["PATH"] ?? "", KUBECONFIG: release.kubeconfig, HOME: directory };
+    const running = runProgram("cli", { args: [...args, "--context", "prod"], env, cwd: directory });
+    await running.ended;
+    return running.said.stdout + running.said.stderr;
+  };
+  expect(await said("runs", "show", "m-1")).toMatch(/See: dispatcher dead show renders:\d+:\d+ --context=prod$/m);
+  expect(await said("status")).toMatch(/See: dispatcher dead groups --context=prod$/m);
+  expect(await said("runs", "explain", "m-9")).toMatch(/List runs with: dispatcher runs ls --context=prod$/m);
+  release.close();
 });
 
 test("a canary that fails keeps the others from running", { timeout: 60_000 }, async () => {
