@@ -1,6 +1,7 @@
 import { DefaultAzureCredential } from "@azure/identity";
 import { ServiceBusClient } from "@azure/service-bus";
 import { installPatientDecoding } from "../shared/adapters/service-bus/patient-decoding.ts";
+import { installSureClosing } from "../shared/adapters/service-bus/sure-closing.ts";
 import { hostIn, overWebSockets } from "../shared/adapters/service-bus/web-sockets.ts";
 import { BUS_TRANSPORT, isOverWebSockets } from "../shared/settings/bus-transport.ts";
 import type { Settings } from "./settings.ts";
@@ -22,6 +23,7 @@ const OPTIONS = { retryOptions: { retryDelayInMs: 1_000, maxRetryDelayInMs: 5_00
 export function connect(settings: Settings): Connections {
   const clients = new Map<string, ServiceBusClient>();
   installPatientDecoding();
+  installSureClosing();
 
   const webSockets = isOverWebSockets(settings[BUS_TRANSPORT]) === true;
   const optionsFor = (host: string) => ({ ...OPTIONS, ...(webSockets ? overWebSockets(host) : {}) });

@@ -180,8 +180,7 @@ describe("the Service Bus adapter", () => {
 describe("the Service Bus adapter without the right to its source", () => {
   it("says which role is missing, on what, and the command that grants it", async () => {
     const refusing = await startRefusingBroker();
-    const value = `Endpoint=sb://127.0.0.1:${refusing.port};SharedAccessKeyName=local;SharedAccessKey=local;UseDevelopmentEmulator=true;`;
-    const broker = makeServiceBusBroker({ kind: "connectionString", value });
+    const broker = makeServiceBusBroker({ kind: "connectionString", value: refusing.connectionString });
     closers.push(
       () => refusing.close(),
       () => broker.close(),

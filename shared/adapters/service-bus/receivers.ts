@@ -5,6 +5,7 @@ import type { Entity } from "../../ports/message-broker.ts";
 import { sourceKey } from "../../run/source.ts";
 import { type BusPlace, describeEntity, type FailedCall, translateError } from "./errors.ts";
 import { installPatientDecoding } from "./patient-decoding.ts";
+import { installSureClosing } from "./sure-closing.ts";
 import { hostIn, overWebSockets } from "./web-sockets.ts";
 
 /** How to reach the namespace: by connection string or by identity. */
@@ -148,6 +149,7 @@ function placeOf(connection: ServiceBusConnection): BusPlace {
 
 function connect(connection: ServiceBusConnection, timeoutMs: number): ServiceBusClient {
   installPatientDecoding();
+  installSureClosing();
   const options = {
     retryOptions: { maxRetries: 1, retryDelayInMs: 250, timeoutInMs: timeoutMs },
     ...(connection.webSockets ? overWebSockets(placeOf(connection).host) : {}),
