@@ -154,7 +154,7 @@ class Link {
   async #handle(message: ServiceBusReceivedMessage, order: number): Promise<void> {
     const { fn, invoke, settings, log } = this.#options;
     const autoComplete = fn.trigger.binding["autoCompleteMessages"] ?? settings.autoCompleteMessages;
-    const letGo = keepLocked(this.#receiver, message, settings.maxAutoLockRenewalDuration);
+    const { letGo } = keepLocked(this.#receiver, message, settings.maxAutoLockRenewalDuration);
     const withdraw = this.#offer(message, order);
     const end = () => {
       letGo();
