@@ -5,12 +5,14 @@ import type {
   ServiceBusReceiver,
 } from "@azure/service-bus";
 import pLimit, { type LimitFunction } from "p-limit";
+import { bareLockToken } from "../shared/adapters/service-bus/bare-lock-token.ts";
 import type { OfferedDeliveries } from "../shared/adapters/standalone-host/offered-deliveries.ts";
 import { errorStack } from "./error-stack.ts";
 import type { HostJson } from "./host-json.ts";
 import type { HostLog } from "./host-log.ts";
 import type { Invoke } from "./invoke.ts";
-import { keepLocked } from "./keep-locked.ts";
+import { isLinkOpen } from "./is-link-open.ts";
+import { type KeptLock, keepLocked } from "./keep-locked.ts";
 import { ofMessage } from "./message-trigger.ts";
 import type { RegisteredFunction } from "./rpc.ts";
 
@@ -45,11 +47,13 @@ export type Entity = { readonly queue: string } | { readonly topic: string; read
 /**
  * Listens at one entity and runs the function once per message, at most `maxConcurrentCalls` at a time, by the real
  * host's rules:
- * - The lock is renewed while the function runs.
+ * - The lock is renewed from the arrival of the message until its function has ended. If it is lost before the function
+ *   begins, the function does not run.
  * - A message whose function throws is abandoned at once.
  * - A message whose function returns is completed only with `autoCompleteMessages`. Otherwise it is left alone, and its
  *   lock lapses unless the function settled it.
- * - While the function runs, the app can settle the message on the link that brought it.
+ * - While the function runs, the app can settle the message on the link that brought it. If that link is lost, this goes
+ *   over the management link.
  */
 export function listen(options: ServiceBusListenerOptions): Listener {
   const { client, entity, fn, log } = options;
@@ -129,9 +133,14 @@ class Link {
           const [oldest = order] = this.#unsettled;
           // guard: left-delivery-renews-link
           if (order - oldest >= most) onWornOut();
-          const run = this.#limit(() => this.#handle(message, order)).finally(() => this.#running.delete(run));
+          // It may have to wait for its turn, because the calls of lost links run on beside those of a new one.
+          const lock = keepLocked(receiver, message, options.settings.maxAutoLockRenewalDuration);
+          const run = this.#limit(() => this.#handle(message, order, lock)).finally(() => this.#running.delete(run));
           this.#running.add(run);
           await run;
+          // The client now gives its newest link a credit. That link has had one for each call already, so that it must
+          // have none for a delivery of a link before it.
+          if (!isLinkOpen(message)) await new Promise(() => {});
         },
         processError: async (args) => this.#report(args),
       },
@@ -151,13 +160,13 @@ class Link {
     await this.#receiver.close();
   }
 
-  async #handle(message: ServiceBusReceivedMessage, order: number): Promise<void> {
+  async #handle(message: ServiceBusReceivedMessage, order: number, lock: KeptLock): Promise<void> {
+    if (lock.isLost()) return;
     const { fn, invoke, settings, log } = this.#options;
     const autoComplete = fn.trigger.binding["autoCompleteMessages"] ?? settings.autoCompleteMessages;
-    const { letGo } = keepLocked(this.#receiver, message, settings.maxAutoLockRenewalDuration);
     const withdraw = this.#offer(message, order);
     const end = () => {
-      letGo();
+      lock.letGo();
       withdraw();
     };
     try {
@@ -178,9 +187,9 @@ class Link {
     const receiver = this.#receiver;
     deliveries.set(lockToken, {
       message,
-      complete: () => this.#settle(order, () => receiver.completeMessage(message)),
-      defer: (properties) => this.#settle(order, () => receiver.deferMessage(message, properties)),
-      deadLetter: (letter) => this.#settle(order, () => receiver.deadLetterMessage(message, letter)),
+      complete: () => this.#settle(message, order, (settled) => receiver.completeMessage(settled)),
+      defer: (properties) => this.#settle(message, order, (settled) => receiver.deferMessage(settled, properties)),
+      deadLetter: (letter) => this.#settle(message, order, (settled) => receiver.deadLetterMessage(settled, letter)),
     });
     return () => deliveries.delete(lockToken);
   }
@@ -189,8 +198,8 @@ class Link {
     const { fn, log } = this.#options;
     const receiver = this.#receiver;
     try {
-      if (how === "complete") await this.#settle(order, () => receiver.completeMessage(message));
-      else await this.#settle(order, () => receiver.abandonMessage(message));
+      if (how === "complete") await this.#settle(message, order, (settled) => receiver.completeMessage(settled));
+      else await this.#settle(message, order, (settled) => receiver.abandonMessage(settled));
     } catch (error) {
       // The function settled the message by itself, or its lock is gone. Either way it is no longer ours.
       log.of(fn.name)(
@@ -201,11 +210,18 @@ class Link {
     }
   }
 
-  /** Settles a delivery on this link. The replies of several settlements may be outstanding at once. */
-  async #settle(order: number, settle: () => Promise<void>): Promise<void> {
+  /**
+   * Settles a delivery on this link. The replies of several settlements may be outstanding at once. If the link is lost,
+   * the client would send the settlement nowhere, and wait a minute for its reply. So it is told the bare lock token.
+   */
+  async #settle(
+    message: ServiceBusReceivedMessage,
+    order: number,
+    settle: (settled: ServiceBusReceivedMessage) => Promise<void>,
+  ): Promise<void> {
     // guard: own-turn
     await this.#ownTurn();
-    await settle();
+    await settle(isLinkOpen(message) ? message : bareLockToken(message.lockToken ?? ""));
     this.#unsettled.delete(order);
   }
 
