@@ -29,7 +29,7 @@ export function connect(settings: Settings): Connections {
   const optionsFor = (host: string) => ({ ...OPTIONS, ...(webSockets ? overWebSockets(host) : {}) });
 
   function make(name: string): ServiceBusClient {
-    const connectionString = settings[`AzureWebJobs${name}`] ?? settings[name];
+    const connectionString = settings[`AzureWebJobs${name}`] || settings[name];
     if (connectionString) return new ServiceBusClient(connectionString, optionsFor(hostIn(connectionString)));
     const namespace = settings[`${name}__fullyQualifiedNamespace`];
     if (namespace) return new ServiceBusClient(namespace, new DefaultAzureCredential(), optionsFor(namespace));

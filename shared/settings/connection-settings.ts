@@ -22,7 +22,19 @@ export type StorageSettings =
 export function readServiceBus(read: SettingReader): ServiceBusSettings {
   const webSockets = isOverWebSockets(read.optional(BUS_TRANSPORT));
   if (webSockets === undefined) read.refuse(BUS_TRANSPORT, "AmqpTcp or AmqpWebSockets");
+  checkHostsNames(read);
   return { ...readServiceBusAddress(read), webSockets: webSockets ?? false };
+}
+
+/** Notes a problem if a host would take the triggers' connection from elsewhere: it prefers these names. */
+function checkHostsNames(read: SettingReader): void {
+  for (const name of ["ServiceBus", "ServiceBus__fullyQualifiedNamespace"] as const) {
+    const preferred = read.ofHost(`AzureWebJobs${name}`);
+    if (preferred !== undefined && preferred !== read.optional(name))
+      read.problem(
+        `AzureWebJobs${name} is set, and says something else than ${name}; remove it, because the triggers might listen to one namespace while messages are settled in the other`,
+      );
+  }
 }
 
 /** Checks the URL of the proxy, because the SDKs fail on a wrong one without naming it. */

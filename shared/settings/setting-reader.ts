@@ -16,6 +16,11 @@ export class SettingReader {
     return this.#env[name]?.trim() || undefined;
   }
 
+  /** Reads what only a host reads, and this app never sets. Undefined if it is not set or empty. */
+  ofHost(name: `AzureWebJobs${string}`): string | undefined {
+    return this.#env[name]?.trim() || undefined;
+  }
+
   /** Reads a setting, or its default. */
   text(name: SettingName): string {
     return this.optional(name) ?? settingOf(name).default ?? "";

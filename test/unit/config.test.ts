@@ -210,6 +210,10 @@ describe("the account's name beside its service URIs", () => {
 });
 
 describe("the bus", () => {
+  it.each(["", BUS])("may be named once more, as its host prefers it: %j", (again) => {
+    expect(readConfig({ ...ENV, AzureWebJobsServiceBus: again }).serviceBus).toMatchObject({ value: BUS });
+  });
+
   it.each([
     { value: undefined, webSockets: false },
     { value: "AmqpTcp", webSockets: false },
@@ -312,6 +316,16 @@ describe("a setting that is wrong stops the app, saying what is allowed", () => 
       name: "ServiceBus__fullyQualifiedNamespace",
       value: "acme.servicebus.windows.net",
       want: "ServiceBus and ServiceBus__fullyQualifiedNamespace are both set; remove one, because the triggers might listen to one namespace",
+    },
+    {
+      name: "AzureWebJobsServiceBus",
+      value: "Endpoint=sb://other.servicebus.windows.net/;SharedAccessKeyName=a;SharedAccessKey=b",
+      want: "AzureWebJobsServiceBus is set, and says something else than ServiceBus; remove it, because the triggers might listen",
+    },
+    {
+      name: "AzureWebJobsServiceBus__fullyQualifiedNamespace",
+      value: "acme.servicebus.windows.net",
+      want: "AzureWebJobsServiceBus__fullyQualifiedNamespace is set, and says something else than ServiceBus__fullyQualifiedNamespace",
     },
     {
       name: "AzureWebJobsStorage__accountName",
