@@ -1,12 +1,13 @@
 import { app } from "@azure/functions";
 import { compose } from "../shared/compose.ts";
 import { readConfig } from "../shared/config.ts";
+import { makeLog } from "../shared/log.ts";
 import { makeAcceptHandler } from "./accept-message.ts";
 import { makeLiveHandler, makeReadyHandler } from "./health.ts";
 import { makePageHandler } from "./page.ts";
 import { makeReconcileHandler } from "./reconcile-runs.ts";
 import { acceptName, sourceTrigger } from "./source-trigger.ts";
-import { whenToldToStop } from "./told-to-stop.ts";
+import { STOP_FILE, whenToldToStop } from "./told-to-stop.ts";
 
 // A wrong setting or module file throws here, and the host stops and says why.
 const settings = readConfig();
@@ -37,8 +38,9 @@ if (dispatcher.page) {
   app.http("page", { route: "ui/{*path}", methods: ["GET"], authLevel: "anonymous", handler });
 }
 
-// The host waits for the tick that runs. Its watch need not be waited for.
-whenToldToStop(() => dispatcher.endWatch());
+// The host waits for the tick that runs. Its watch need not be waited for. The standalone host hears the signal itself.
+const log = makeLog(console, { instance: dispatcher.instance });
+whenToldToStop(() => dispatcher.endWatch(), log, dispatcher.isInStandaloneHost ? undefined : STOP_FILE);
 
 // The host calls it when it has drained the triggers.
 app.hook.appTerminate(() => dispatcher.stop());

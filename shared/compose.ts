@@ -43,6 +43,8 @@ import { makeRecentEnds } from "./telemetry/recent-ends.ts";
 export interface Dispatcher {
   /** The name of the instance. Every line of its log carries it, because several may log to one place. */
   readonly instance: string;
+  /** Whether the standalone host runs this process, and not the Functions host. */
+  readonly isInStandaloneHost: boolean;
   /** The distinct sources of the modules: one trigger each. */
   readonly sources: readonly Source[];
   /** Handles one delivery, by what the trigger says of it. Never rejects. */
@@ -108,6 +110,7 @@ export async function compose(settings: Settings): Promise<Dispatcher> {
   const ticks = makeTicks(deps, watchedTicks);
   return {
     instance: settings.instance,
+    isInStandaloneHost: offeredDeliveries() !== undefined,
     sources,
     accept: handleDelivery,
     ...watchOver(deps.clock, ticks),
