@@ -62,6 +62,8 @@ function gathered(write: (text: string) => void): (line: string) => void {
 process.on("SIGTERM", stop);
 process.on("SIGINT", stop);
 process.on("disconnect", stop);
+// The parent ended before this program listened for that. It is undefined in a program that has no such parent.
+if (Object.is(process.connected, false)) stop();
 
 try {
   const functionKey = process.env["LOCAL_FUNCTION_KEY"];

@@ -41,10 +41,12 @@ export interface Azurite {
 // has to end too. It first ends as on SIGTERM, so that it saves what it keeps on disk, then for certain.
 // AZURITE_ACCOUNTS in the developer's environment would replace the account that the connection string names.
 const PRELOAD = `
-  process.once("disconnect", () => {
+  const end = () => {
     process.emit("SIGTERM");
     setTimeout(() => process.exit(0), 2000).unref();
-  });
+  };
+  process.once("disconnect", end);
+  if (!process.connected) end();
   delete process.env.AZURITE_ACCOUNTS;
 `;
 

@@ -9,4 +9,6 @@ export function endWith(close: () => Promise<void>): void {
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, end);
   process.on("disconnect", end);
+  // The parent ended before this program listened for that. It is undefined in a program that has no such parent.
+  if (Object.is(process.connected, false)) end();
 }

@@ -16,6 +16,8 @@ export interface PartOptions {
   readonly env: Readonly<Record<string, string>>;
   /** How long it may take to end when asked to. Then it is killed. */
   readonly stopTimeoutMs: number;
+  /** Called with the id of its process, before it has done anything. */
+  readonly onSpawn?: (pid: number) => void;
   /** Called with each line that it writes, except the one that says that it is ready. */
   readonly onLine?: (line: string) => void;
 }
@@ -47,6 +49,7 @@ export async function startPart(options: PartOptions): Promise<Part> {
     detached: true,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
+  if (child.pid !== undefined) options.onSpawn?.(child.pid);
   const said: string[] = [];
   // Reads the stream to its end, because a full pipe would stop the part.
   onLines(child.stderr, (line) => {

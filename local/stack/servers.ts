@@ -11,7 +11,7 @@ import type { StackOptions } from "./start-stack.ts";
 /** How long the local broker's locks last. They are short, so that a message whose function died comes again soon. */
 export const LOCK_MS = 30_000;
 
-type Start = (part: Omit<PartOptions, "env" | "onLine">) => Promise<Part>;
+type Start = (part: Omit<PartOptions, "env" | "onLine" | "onSpawn">) => Promise<Part>;
 export type Settings = Record<string, string>;
 
 /** What each server needs to start. */

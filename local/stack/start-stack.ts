@@ -70,17 +70,38 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const { stateDir } = options;
   const failure = new AbortController();
 
-  async function start(part: Omit<PartOptions, "env" | "onLine">, settings: Readonly<Record<string, string>> = {}) {
-    const started = await startPart({
-      ...part,
-      program: join(PROJECT_ROOT, "dist", part.program, "main.js"),
-      env: { ...options.env, ...settings },
-      ...(options.onLine === undefined ? {} : { onLine: (line: string) => options.onLine?.(part.name, line) }),
-    });
-    parts.push(started);
-    void started.died.then((how) => failure.abort(new Error(how)));
-    if (stateDir !== undefined) notePids(stateDir, parts.flatMap(pidsOf));
-    return started;
+  /** The processes of parts that are not ready yet. */
+  const starting = new Set<number>();
+
+  /** Writes down the processes, so that a stack which starts after a `kill -9` waits for their end. */
+  function note(): void {
+    if (stateDir !== undefined) notePids(stateDir, [...starting, ...parts.flatMap(pidsOf)]);
+  }
+
+  async function start(
+    part: Omit<PartOptions, "env" | "onLine" | "onSpawn">,
+    settings: Readonly<Record<string, string>> = {},
+  ) {
+    let spawned = 0;
+    try {
+      const started = await startPart({
+        ...part,
+        program: join(PROJECT_ROOT, "dist", part.program, "main.js"),
+        env: { ...options.env, ...settings },
+        onSpawn: (pid) => {
+          spawned = pid;
+          starting.add(pid);
+          note();
+        },
+        ...(options.onLine === undefined ? {} : { onLine: (line: string) => options.onLine?.(part.name, line) }),
+      });
+      parts.push(started);
+      void started.died.then((how) => failure.abort(new Error(how)));
+      return started;
+    } finally {
+      starting.delete(spawned);
+      note();
+    }
   }
 
   /** Ends one part, to be started anew. */

@@ -84,6 +84,12 @@ test("ends when its parent is gone", async () => {
   expect(await running.ended).toBe(0);
 });
 
+test("ends if its parent is gone before it has begun", async () => {
+  const running = runHost(slow);
+  running.child.disconnect();
+  expect(await running.ended).toBe(0);
+});
+
 test("takes a free port if the one it was given is in use, and says so", async () => {
   const other = createServer().listen(0, "127.0.0.1");
   await vi.waitFor(() => expect(other.listening).toBe(true));

@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { z } from "zod";
 import { startAzurite } from "../../local/azurite/start-azurite.ts";
 import { makeAzureTable } from "../../shared/adapters/tables/run-table.ts";
@@ -78,4 +78,24 @@ describe("Azurite", () => {
     await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 5_000 });
     expect(lines).toHaveLength(1);
   });
+
+  it("ends with its program if the parent is gone before that has started it", { timeout: 60_000 }, async () => {
+    const directory = await mkdtemp(join(tmpdir(), "orphan-"));
+    const child = spawn(process.execPath, [program, "--directory", directory], {
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+    });
+    onTestFinished(async () => {
+      for (const pid of namedWith(directory)) process.kill(pid, "SIGKILL");
+      await rm(directory, { recursive: true, force: true });
+    });
+    child.disconnect();
+    await once(child, "exit");
+    await vi.waitFor(() => expect(namedWith(directory)).toEqual([]), { timeout: 5_000 });
+  });
 });
+
+/** The processes that have this word among their arguments. */
+function namedWith(word: string): number[] {
+  const lines = spawnSync("ps", ["-axo", "pid=,args="], { encoding: "utf8" }).stdout.split("\n");
+  return lines.filter((line) => line.includes(word)).map((line) => Number.parseInt(line, 10));
+}

@@ -202,6 +202,19 @@ describe("a part that fails", () => {
     );
   });
 
+  test("before it is ready is known by its process", async () => {
+    const spawned: number[] = [];
+    const starting = startPart({
+      name: "broker",
+      program: await program(`console.error(process.pid); setTimeout(() => process.exit(3), 100);`),
+      env: {},
+      stopTimeoutMs: 500,
+      onSpawn: (pid) => spawned.push(pid),
+    });
+    expect(spawned).toHaveLength(1);
+    await expect(starting).rejects.toThrow(`Its last lines:\n  ${spawned[0]}`);
+  });
+
   test("later says so by itself; one that is stopped does not", async () => {
     const ready = `process.stdout.write('{"ready":true,"n":1}\\n');`;
     const failing = await start(`${ready} setTimeout(() => process.exit(4), 50);`);
