@@ -1,36 +1,46 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { isAlive } from "./is-alive.ts";
+import { lockFile, releaseLock, takeLock } from "./state-lock.ts";
 
-/** How long the processes of an earlier start may take to end. */
+/** How long an earlier stack, and its processes, may take to end. */
 const END_TIMEOUT_MS = 15_000;
 const POLL_MS = 100;
 
 /**
- * Opens the directory in which a stack keeps its state, and makes it if it is missing. Resolves once the processes of an
- * earlier start, which was killed, have ended, because two of them would write the same files. Rejects with an Error that
- * names those that don't end.
+ * Opens the directory in which a stack keeps its state, and makes it if it is missing. From then on it is this process's
+ * alone, until `releaseLock`. Resolves once another stack that is ending, and the processes of one that was killed, have
+ * ended, because two of them would write the same files. Rejects with an Error that names those that don't end.
  */
-export async function openState(directory: string): Promise<void> {
+export async function openState(directory: string, patienceMs = END_TIMEOUT_MS): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const until = Date.now() + END_TIMEOUT_MS;
+  const until = Date.now() + patienceMs;
   for (;;) {
-    const left = (await readPids(directory)).filter(isAlive);
-    if (left.length === 0) return;
-    if (Date.now() > until)
+    const holder = takeLock(directory);
+    const left = holder === undefined ? (await readPids(directory)).filter(isAlive) : [];
+    if (holder === undefined && left.length === 0) return;
+    if (Date.now() > until) {
+      releaseLock(directory);
       throw new Error(
-        `Processes of an earlier start still run. End them: kill ${left.join(" ")}. If these are other programs by now, remove ${pidFile(directory)}`,
+        holder === undefined
+          ? `Processes of an earlier start still run. End them: kill ${left.join(" ")}. If these are other programs by now, remove ${pidFile(directory)}`
+          : `npm start runs here already. Stop it first: kill ${holder}`,
       );
+    }
     await setTimeout(POLL_MS);
   }
 }
 
-/** Forgets all that an earlier stack kept there. */
+/** Opens the directory, and forgets all that an earlier stack kept there. */
 export async function forgetState(directory: string): Promise<void> {
   await openState(directory);
-  await rm(directory, { recursive: true, force: true });
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    if (path !== lockFile(directory)) await rm(path, { recursive: true, force: true });
+  }
 }
 
 /** Writes down which processes use the directory. */
@@ -62,13 +72,4 @@ async function readPids(directory: string): Promise<number[]> {
   const text = await readFile(pidFile(directory), "utf8").catch(() => "[]");
   const numbers: unknown = JSON.parse(text || "[]");
   return Array.isArray(numbers) ? numbers.filter((one) => typeof one === "number") : [];
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -13,6 +13,7 @@ import { type Part, type PartOptions, startPart } from "./part.ts";
 import { PROJECT_ROOT } from "./project-root.ts";
 import { rejectionOf } from "./rejection.ts";
 import { LOCK_MS, type ServerPlace, type Settings, startBus, startJobs, startStorage } from "./servers.ts";
+import { releaseLock } from "./state-lock.ts";
 
 export interface StackOptions {
   readonly modulesDir: string;
@@ -116,6 +117,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     for (const part of parts.toReversed()) await part.stop();
     if (stateDir !== undefined && parts.length > 0) notePids(stateDir, []);
     await Promise.allSettled(cleanUps.map((cleanUp) => cleanUp()));
+    if (stateDir !== undefined) releaseLock(stateDir);
   }
   const stop = () => (stopping ??= stopAll());
 

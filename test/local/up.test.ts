@@ -1,8 +1,10 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { startOf } from "../../local/cluster/kubelet/process-start.ts";
 import { forgetState, instanceIn, notePids, openState } from "../../local/stack/kept-state.ts";
+import { releaseLock } from "../../local/stack/state-lock.ts";
 import { type InterruptionOptions, makeInterruption } from "../../local/start/interruption.ts";
 import { loadedText } from "../../local/start/introduce.ts";
 import { changesOf } from "../../local/start/watch-files.ts";
@@ -108,6 +110,40 @@ describe("in a directory", () => {
     await new Promise((done) => setTimeout(done, 300));
     expect(opened).not.toHaveBeenCalled();
     notePids(directory, [2 ** 30]);
+    await opening;
+  });
+
+  test("only one of two stacks that start at once has the directory", async () => {
+    const file = join(directory, "lock");
+    await openState(directory);
+    const own = await readFile(file, "utf8");
+    expect(own).toBe(`${process.pid} ${startOf(process.pid)}`);
+
+    // Another process, this one's parent, has the directory.
+    const others = `${process.ppid} ${startOf(process.ppid)}`;
+    await writeFile(file, others);
+    await expect(openState(directory, 300)).rejects.toThrow(
+      `npm start runs here already. Stop it first: kill ${process.ppid}`,
+    );
+    releaseLock(directory);
+    expect(await readFile(file, "utf8")).toBe(others);
+
+    // That process has ended, and its id belongs to another program by now.
+    await writeFile(file, `${process.ppid} earlier`);
+    await openState(directory);
+    expect(await readFile(file, "utf8")).toBe(own);
+    releaseLock(directory);
+    await expect(readFile(file, "utf8")).rejects.toThrow("ENOENT");
+  });
+
+  test("a stack that starts while another one ends waits for its end", async () => {
+    const file = join(directory, "lock");
+    await writeFile(file, `${process.ppid} ${startOf(process.ppid)}`);
+    const opened = vi.fn<() => void>();
+    const opening = openState(directory).then(opened);
+    await new Promise((done) => setTimeout(done, 300));
+    expect(opened).not.toHaveBeenCalled();
+    await rm(file);
     await opening;
   });
 });

@@ -1,6 +1,6 @@
-import { spawnSync } from "node:child_process";
 import { appendFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { startOf } from "./process-start.ts";
 
 /** The file of a pod that lists its processes: for each its id and when it started. */
 const FILE = "processes";
@@ -28,20 +28,5 @@ export function killLeftProcesses(podsDirectory: string): void {
         // It ended just now.
       }
     }
-  }
-}
-
-/** When a process started, in the system's own words. Empty if it is gone, or the system can't say. */
-function startOf(pid: number): string {
-  if (process.platform === "win32") return "";
-  if (process.platform !== "linux") {
-    return spawnSync("ps", ["-o", "lstart=", "-p", String(pid)], { encoding: "utf8" }).stdout.trim();
-  }
-  try {
-    // The name in brackets may hold spaces. The start is the twentieth field after it.
-    const [, fields = ""] = /\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
-    return fields.split(" ")[19] ?? "";
-  } catch {
-    return "";
   }
 }
