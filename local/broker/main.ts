@@ -10,7 +10,8 @@ const COMMAND = makeCommand("broker")
   .requiredOption("--entities <file>", "JSON that lists the queues and topics")
   .option("--journal <file>", "keeps the messages there; without it, they are in memory")
   .option("--port <n>", "where it listens; 0 takes a free one", portNumber, 0)
-  .option("--key <text>", "the key that clients sign with", "local");
+  .option("--key <text>", "the key that clients sign with", "local")
+  .option("--key-file <file>", "holds that key; then no other key and no identity's token is taken");
 
 function log(message: string): void {
   process.stderr.write(`broker: ${message}\n`);
@@ -22,6 +23,11 @@ async function readEntities(file: string): Promise<BrokerEntities> {
   } catch (error) {
     return COMMAND.error(`error: ${file}: ${error instanceof Error ? error.message : String(error)}`);
   }
+}
+
+async function readKey(file: string): Promise<string> {
+  const key = await readFile(file, "utf8").catch(() => "");
+  return key.trim() || COMMAND.error(`error: ${file}: there is no key. Write one into this file`);
 }
 
 async function startOnSomePort(options: BrokerOptions): Promise<LocalBroker> {
@@ -36,9 +42,15 @@ async function startOnSomePort(options: BrokerOptions): Promise<LocalBroker> {
 }
 
 async function main(): Promise<void> {
-  const { port, key, entities: file, journal } = COMMAND.parse().opts();
+  const { port, key, keyFile, entities: file, journal } = COMMAND.parse().opts();
   const entities = await readEntities(file);
-  const broker = await startOnSomePort({ port, key, entities, log, ...(journal === undefined ? {} : { journal }) });
+  const broker = await startOnSomePort({
+    port,
+    entities,
+    log,
+    ...(keyFile === undefined ? { key } : { key: await readKey(keyFile), onlyKey: true }),
+    ...(journal === undefined ? {} : { journal }),
+  });
   endWith(() => broker.close());
   process.stdout.write(
     `${JSON.stringify({ ready: true, port: broker.port, connectionString: broker.connectionString })}\n`,

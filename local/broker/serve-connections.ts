@@ -1,6 +1,6 @@
 import type { Connection, Container, EventContext, Receiver, Sender } from "rhea";
 import { peerPort, rawMessage, receiveRaw, receiverOf, senderOf } from "./amqp.ts";
-import { asBrokerError } from "./broker-error.ts";
+import { asBrokerError, unauthorized } from "./broker-error.ts";
 import { answerCbs } from "./cbs.ts";
 import { type Consumer, DeliveryPump } from "./delivery-pump.ts";
 import type { Entity } from "./entity.ts";
@@ -15,14 +15,17 @@ import { sendLink } from "./send-link.ts";
 const CBS = "$cbs";
 const isManagement = (address: string): boolean => /\/\$management$/i.test(address);
 
-/** The reply links of one connection, and those of its links that receive. */
+/** The reply links of one connection, those of its links that receive, and whether its client has shown a token. */
 interface ConnectionState {
+  hasToken: boolean;
   readonly replies: Map<string, ReplyLink>;
   readonly consumers: Map<Sender, { consumer: Consumer; pump: DeliveryPump }>;
 }
 
 export interface LinkServerOptions {
   readonly keys: Keys;
+  /** Takes no identity's token, and no link of a client without a token. */
+  readonly onlyKey?: boolean;
   /** The clock, in ms since 1970. */
   readonly now: () => number;
   readonly interference?: Interference;
@@ -65,6 +68,7 @@ export function serveConnections(container: Container, namespace: Namespace, opt
 export class LinkServer {
   readonly #namespace: Namespace;
   readonly #keys: Keys;
+  readonly #onlyKey: boolean;
   readonly #now: () => number;
   readonly #interference: Interference | undefined;
   readonly #maxUnsettled: number | undefined;
@@ -72,9 +76,11 @@ export class LinkServer {
   readonly #pumps = new Map<Entity, DeliveryPump>();
   readonly #states = new WeakMap<Connection, ConnectionState>();
 
-  constructor(namespace: Namespace, { keys, now, interference, maxUnsettled, log = () => {} }: LinkServerOptions) {
+  constructor(namespace: Namespace, options: LinkServerOptions) {
+    const { keys, onlyKey = false, now, interference, maxUnsettled, log = () => {} } = options;
     this.#namespace = namespace;
     this.#keys = keys;
+    this.#onlyKey = onlyKey;
     this.#now = now;
     this.#interference = interference;
     this.#maxUnsettled = maxUnsettled;
@@ -88,6 +94,7 @@ export class LinkServer {
     const state = this.#stateOf(connection);
     const address = link.source?.address ?? "";
     link.set_source(link.source);
+    this.#assertAllowed(state, address);
     if (address === CBS || isManagement(address)) {
       if (address !== CBS) this.#namespace.receivable(address);
       // The client of Node names its link to `$cbs` for its replies, and others name the target.
@@ -111,8 +118,10 @@ export class LinkServer {
    */
   openReceiver(connection: Connection, link: Receiver): void {
     const namespace = this.#namespace;
+    const state = this.#stateOf(connection);
     const address = link.target?.address ?? "";
     link.set_target(link.target);
+    this.#assertAllowed(state, address);
     if (address !== CBS && !isManagement(address)) {
       namespace.assertSendable(address);
       sendLink(namespace, address, link, this.#now);
@@ -120,10 +129,9 @@ export class LinkServer {
     }
     const answer = (request: Request): Reply =>
       address === CBS
-        ? answerCbs(namespace, this.#keys, request)
+        ? this.#answerCbs(state, request)
         : answerManagement(() => namespace.receivable(address), request);
-    const send = (request: Request, reply: Reply) =>
-      this.#stateOf(connection).replies.get(request.replyTo)?.send(request, reply);
+    const send = (request: Request, reply: Reply) => state.replies.get(request.replyTo)?.send(request, reply);
     link.on("message", (context: EventContext) => {
       const request = readRequest(rawMessage(context));
       context.delivery?.accept();
@@ -143,6 +151,18 @@ export class LinkServer {
         .onCall(call, () => answer(request))
         .then((reply) => reply && namespace.whenSaved(() => send(request, reply)));
     });
+  }
+
+  #answerCbs(state: ConnectionState, request: Request): Reply {
+    const reply = answerCbs(this.#namespace, { keys: this.#keys, takesIdentities: !this.#onlyKey }, request);
+    if (reply.errorCondition === undefined) state.hasToken = true;
+    return reply;
+  }
+
+  /** Throws if a client has to show a token first. All tokens are of one key, so that one is enough for everything. */
+  #assertAllowed({ hasToken }: ConnectionState, address: string): void {
+    if (this.#onlyKey && !hasToken && address !== CBS)
+      throw unauthorized("Unauthorized access. The connection has no token.");
   }
 
   #linkOptions(clientPort: number, { name, deadLetterQueue }: Entity): LinkOptions {
@@ -182,7 +202,7 @@ export class LinkServer {
   #stateOf(connection: Connection): ConnectionState {
     const known = this.#states.get(connection);
     if (known !== undefined) return known;
-    const state: ConnectionState = { replies: new Map(), consumers: new Map() };
+    const state: ConnectionState = { hasToken: false, replies: new Map(), consumers: new Map() };
     this.#states.set(connection, state);
     return state;
   }

@@ -22,6 +22,11 @@ export interface BrokerOptions {
   /** The key that clients sign their tokens with. Default `local`. The key of Microsoft's emulator is taken, too. */
   readonly key?: string;
   /**
+   * Takes no other key and no identity's token, and no link of a client without a token. Without it, everybody on this
+   * machine is a client.
+   */
+  readonly onlyKey?: boolean;
+  /**
    * The file that keeps the messages. Without it they are in memory alone. Only one broker at a time may have it.
    */
   readonly journal?: string;
@@ -73,7 +78,7 @@ export interface LocalBroker {
 export async function startBroker(options: BrokerOptions): Promise<LocalBroker> {
   refuseEndlessArrays();
   const { now = Date.now, key = "local" } = options;
-  const keys = keysWith(key);
+  const keys = options.onlyKey === true ? new Map([[KEY_NAME, key]]) : keysWith(key);
   const memory = options.journal === undefined ? undefined : await openMemory(options.journal);
   const namespace = new Namespace(parseEntities(options.entities), now, memory);
   const container = rhea.create_container({ id: "local-broker" });

@@ -59,6 +59,14 @@ export async function instanceIn(directory: string): Promise<string> {
   return name;
 }
 
+/** The file of the key of the bus, which only this user can read. A new directory gets a key of its own. */
+export async function busKeyFileIn(directory: string): Promise<string> {
+  const file = join(directory, "bus-key");
+  const known = await readFile(file, "utf8").catch(() => "");
+  if (known === "") await writeFile(file, randomBytes(32).toString("base64"), { mode: 0o600 });
+  return file;
+}
+
 /** An instance name that no other stack has. */
 export function newInstance(): string {
   return `local-${randomBytes(3).toString("hex")}`;

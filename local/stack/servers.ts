@@ -5,6 +5,7 @@ import type { Source } from "../../shared/run/source.ts";
 import { startTcpProxy } from "../kit/tcp-proxy.ts";
 import { busEntities } from "./bus-entities.ts";
 import { isReal } from "./is-real.ts";
+import { busKeyFileIn } from "./kept-state.ts";
 import type { Part, PartOptions } from "./part.ts";
 import type { StackOptions } from "./start-stack.ts";
 
@@ -34,6 +35,8 @@ export async function startBus(place: ServerPlace, sources: readonly Source[], p
   await writeFile(file, JSON.stringify(busEntities(sources, { lockDurationMs, filters: options.filters })));
   const args = ["--entities", file, "--port", String(port ?? options.ports?.bus ?? 0)];
   if (options.busKey !== undefined) args.push("--key", options.busKey);
+  // The key must not be an argument, because every user of the machine sees those.
+  else if (options.stateDir !== undefined) args.push("--key-file", await busKeyFileIn(options.stateDir));
   if (options.stateDir !== undefined) args.push("--journal", join(directory, "bus", "journal"));
   const { ready } = await start({ name: "broker", program: "local/broker", args, stopTimeoutMs: 5_000 });
   return { ServiceBus: text(ready, "connectionString") };

@@ -29,7 +29,7 @@ export interface StackOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Ports to ask for. A port that is taken is replaced by a free one, and a line says so. */
   readonly ports?: { readonly bus?: number; readonly http?: number };
-  /** The key of the local bus. Without it, the bus has a key that every stack's bus has. */
+  /** The key of the local bus. Without it, a stack that keeps its state has a key of its own, and others a known one. */
   readonly busKey?: string;
   /**
    * The directory that keeps bus, storage, cluster and the instance's name. Without it everything is gone with the stack.

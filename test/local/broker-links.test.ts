@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { QueueConfig } from "../../local/broker/entities.ts";
 import { numberOf, tokenOf } from "../support/bus-user.ts";
 import { type LocalBus, startLocalBus, startLocalQueue } from "../support/local-broker-harness.ts";
-import { answeredSettleMode, drainOne, putToken } from "../support/raw-amqp.ts";
+import { answeredSettleMode, drainOne, openRaw, putToken } from "../support/raw-amqp.ts";
 
 const source = { queue: "q" };
 
@@ -130,6 +130,24 @@ describe("the links of the local broker, seen by the Service Bus SDK:", () => {
       );
       expect(await client.createReceiver("q").peekMessages(1)).toHaveLength(1);
       await client.close();
+    });
+
+    it("with its own key alone it takes no other token, and no link of a client without one", async () => {
+      bus = await startLocalBus({ queues: [{ name: "q" }] }, { key: "secret", onlyKey: true });
+      await bus.send("q", { body: "x" });
+      expect(await bus.receiver(source).peekMessages(1)).toHaveLength(1);
+      const { port, connectionString } = bus.broker;
+      const emulators = "Name=RootManageSharedAccessKey;SharedAccessKey=SAS_KEY_VALUE";
+      const client = new ServiceBusClient(connectionString.replace(/Name=[^;]*;SharedAccessKey=[^;]*/, emulators), {
+        retryOptions: { maxRetries: 0 },
+      });
+      await expect(client.createSender("q").sendMessages({ body: "x" })).rejects.toMatchObject({
+        code: "UnauthorizedAccess",
+      });
+      await client.close();
+      expect(await putToken(port, `amqp://127.0.0.1:${port}/q`, "a.b.c")).toBe(401);
+      await expect(openRaw(port, "q")).rejects.toMatchObject({ condition: "amqp:unauthorized-access" });
+      await expect(openRaw(port, "q/$management")).rejects.toMatchObject({ condition: "amqp:unauthorized-access" });
     });
 
     it("an entity with sessions refuses receivers without, and messages without a session id", async () => {

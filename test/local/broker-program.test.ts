@@ -7,6 +7,7 @@ import { createInterface } from "node:readline";
 import { ServiceBusClient } from "@azure/service-bus";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
+import { openRaw } from "../support/raw-amqp.ts";
 import { ROOT } from "../support/run-program.ts";
 
 const program = join(ROOT, "dist/local/broker/main.js");
@@ -56,6 +57,17 @@ test("prints one line when it listens, and takes messages by its connection stri
   expect(lines).toHaveLength(1);
 });
 
+test("signs its connection string with the key of a file, and takes no other", async () => {
+  const file = join(directory, "key");
+  writeFileSync(file, "c2VjcmV0\n");
+  const { ready } = await start(["--key-file", file]);
+  expect(ready.connectionString).toContain(";SharedAccessKey=c2VjcmV0;");
+  const client = new ServiceBusClient(ready.connectionString);
+  await client.createSender("q").sendMessages({ body: "x" });
+  await client.close();
+  await expect(openRaw(ready.port, "q")).rejects.toMatchObject({ condition: "amqp:unauthorized-access" });
+});
+
 test.each(["SIGTERM", "SIGINT"] as const)("ends with 0 on %s, also while a client is connected", async (signal) => {
   const { child, exit, ready } = await start();
   const client = new ServiceBusClient(ready.connectionString, { retryOptions: { maxRetries: 0 } });
@@ -83,6 +95,12 @@ test("takes another port if the wanted one is taken, and says so", async () => {
 test.each([
   { what: "a flag that it does not know", entities: ENTITIES, flags: ["--prot", "1"], says: /--prot/ },
   { what: "an invalid port", entities: ENTITIES, flags: ["--port", "abc"], says: /'--port <n>' argument 'abc'/ },
+  {
+    what: "a key file that it can't read",
+    entities: ENTITIES,
+    flags: ["--key-file", "/nowhere"],
+    says: /\/nowhere: there is no key/,
+  },
   { what: "entities that are not JSON", entities: "{", flags: [], says: /entities\.json.*JSON/s },
   { what: "an unknown field", entities: { queues: [{ name: "q", lock: 1 }], topics: [] }, flags: [], says: /lock/ },
   {

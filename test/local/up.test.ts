@@ -1,9 +1,9 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { startOf } from "../../local/cluster/kubelet/process-start.ts";
-import { forgetState, instanceIn, notePids, openState } from "../../local/stack/kept-state.ts";
+import { busKeyFileIn, forgetState, instanceIn, notePids, openState } from "../../local/stack/kept-state.ts";
 import { releaseLock } from "../../local/stack/state-lock.ts";
 import { type InterruptionOptions, makeInterruption } from "../../local/start/interruption.ts";
 import { loadedText } from "../../local/start/introduce.ts";
@@ -100,6 +100,17 @@ describe("in a directory", () => {
     await forgetState(state);
     await openState(state);
     expect(await instanceIn(state)).not.toBe(name);
+  });
+
+  test("a stack keeps the key of its bus, for this user alone, until it is forgotten", async () => {
+    await openState(directory);
+    const file = await busKeyFileIn(directory);
+    const key = await readFile(file, "utf8");
+    expect(Buffer.from(key, "base64")).toHaveLength(32);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+    expect(await readFile(await busKeyFileIn(directory), "utf8")).toBe(key);
+    await forgetState(directory);
+    expect(await readFile(await busKeyFileIn(directory), "utf8")).not.toBe(key);
   });
 
   test("a stack waits for the processes of an earlier start", async () => {

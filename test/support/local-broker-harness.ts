@@ -18,7 +18,7 @@ export function startLocalQueue(settings: Partial<QueueConfig> = {}): Promise<Lo
 /** Starts a broker for one test. */
 export async function startLocalBus(
   entities: Partial<BrokerEntities>,
-  options: Pick<BrokerOptions, "counters" | "interference" | "key" | "log" | "maxUnsettled"> = {},
+  options: Pick<BrokerOptions, "counters" | "interference" | "key" | "log" | "maxUnsettled" | "onlyKey"> = {},
 ): Promise<LocalBus> {
   let offsetMs = 0;
   const broker = await startBroker({

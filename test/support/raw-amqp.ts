@@ -24,6 +24,16 @@ export async function sendRaw(port: number, address: string, message: Message | 
   }).finally(() => connection.close());
 }
 
+/** Opens a link to send on, without a token. Rejects with the broker's error if it is refused. */
+export async function openRaw(port: number, address: string): Promise<void> {
+  const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
+  await new Promise<void>((resolve, reject) => {
+    connection.open_sender(address);
+    connection.once("sendable", () => resolve());
+    connection.once("sender_error", ({ sender }: EventContext) => reject(sender?.error));
+  }).finally(() => connection.close());
+}
+
 /** Writes bytes to a port. Resolves when the server ends the connection. */
 export async function sendBytes(port: number, sent: Buffer): Promise<void> {
   const socket = connect({ host: "127.0.0.1", port });
@@ -136,17 +146,20 @@ export async function answeredSettleMode(port: number, address: string, mode: 0 
 
 /**
  * Puts a token as the clients of other languages do, which name the target of their link, not the link itself, for the
- * reply. Resolves to the status of the reply.
+ * reply. The token is signed with the broker's usual key, or is the one of an identity. Resolves to the status of the
+ * reply.
  */
-export async function putToken(port: number, audience: string): Promise<unknown> {
+export async function putToken(port: number, audience: string, identityToken?: string): Promise<unknown> {
   const replyTo = "replies-here";
   const connection = rhea.create_container().connect({ host: "127.0.0.1", port, reconnect: false });
   return new Promise<unknown>((resolve) => {
     connection.open_receiver({ source: "$cbs", target: replyTo });
     connection.on("message", ({ message }: EventContext) => resolve(message?.application_properties?.["statusCode"]));
     connection.open_sender("$cbs");
-    const application_properties = { operation: "put-token", type: "servicebus.windows.net:sastoken", name: audience };
-    const request = { message_id: "1", reply_to: replyTo, application_properties, body: signedToken(audience) };
+    const type = identityToken === undefined ? "servicebus.windows.net:sastoken" : "jwt";
+    const application_properties = { operation: "put-token", type, name: audience };
+    const body = identityToken ?? signedToken(audience);
+    const request = { message_id: "1", reply_to: replyTo, application_properties, body };
     connection.once("sendable", ({ sender }: EventContext) => sender?.send(request));
   }).finally(() => connection.close());
 }
