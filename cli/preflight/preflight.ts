@@ -4,7 +4,10 @@ import { makePreflight } from "../../shared/preflight.ts";
 import type { TargetFlags } from "../target/flags.ts";
 import { openTarget } from "../target/open-target.ts";
 import { plainText } from "../text/plain-text.ts";
-import { print } from "../text/print.ts";
+import { note, print } from "../text/print.ts";
+
+const RIGHTS_OF_LOGIN =
+  "This tries the rights of your login, and says of them what the Dispatcher may. What the app's own identity may is in its log: each start logs what preflight found.";
 
 /**
  * Checks settings, module files, bus, storage and cluster before any message depends on them. Resolves to 1 if it found
@@ -17,7 +20,8 @@ export async function preflight(flags: TargetFlags): Promise<number> {
 }
 
 async function find(flags: TargetFlags): Promise<Finding[]> {
-  const { deps, strays, close } = await openTarget(flags, { allFiles: true });
+  const { deps, isRelease, strays, close } = await openTarget(flags, { allFiles: true });
+  if (isRelease) note(RIGHTS_OF_LOGIN);
   const unread = strays.map((text): Finding => ({ level: "warning", text }));
   const findings = [...(await makePreflight(deps)()), ...unread];
   await close();

@@ -18,6 +18,8 @@ export interface Target {
   readonly log: Log;
   /** Its own words for a person: see `Found`. */
   readonly words: string;
+  /** Whether it is a release in a cluster, so that the rights in use are the operator's own, and not the app's. */
+  readonly isRelease: boolean;
   /** Reads the module files as they are now, those that are wrong left out. */
   modules(): Promise<ModulesRead>;
   /** A sentence for each setting that no program reads. */
@@ -45,6 +47,7 @@ export async function openTarget(flags: TargetFlags, { allFiles = false } = {}):
     deps,
     log,
     words: found.words,
+    isRelease: found.kind === "release",
     async modules() {
       await found.copyModules?.();
       return readModules(found.settings.modulesDir);

@@ -89,6 +89,7 @@ test("what a command prints to be pasted names the same Dispatcher, if a person 
   expect(await said("runs", "show", "m-1")).toMatch(/See: dispatcher dead show renders:\d+:\d+ --context=prod$/m);
   expect(await said("status")).toMatch(/See: dispatcher dead groups --context=prod$/m);
   expect(await said("runs", "explain", "m-9")).toMatch(/List runs with: dispatcher runs ls --context=prod$/m);
+  expect(await said("preflight")).toMatch(/^This tries the rights of your login/m);
   release.close();
 });
 
