@@ -123,7 +123,7 @@ const IMAGE_TOLD: ToldFault = {
 /** The words are in the kubelet's `kuberuntime/kuberuntime_container.go`. */
 const CONTAINER: ToldFault = {
   cause: "configuration",
-  says: ({ reason, message }) => reason === "Failed" && /^Error: /.test(message ?? ""),
+  says: ({ reason, message }) => reason === "Failed" && message?.startsWith("Error: ") === true,
   denies: new Set(["Created"]),
 };
 

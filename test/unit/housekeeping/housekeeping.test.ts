@@ -206,10 +206,10 @@ it("comes to each of its tasks in the ticks that list, though one of them is slo
     return world.deps.instanceTable.sweepCursor(source);
   };
   const deps = { ...world.deps, instanceTable: { ...world.deps.instanceTable, sweepCursor } };
-  const { keep } = makeHousekeeping(deps, slow);
+  const housekeeping = makeHousekeeping(deps, slow);
   const sources = { isHeld: () => false, entityMissing: () => {} };
   const tick = async (isLight: boolean) =>
-    keep(
+    housekeeping.keep(
       await readOpenRuns(deps, async () => ({ runs: [], newer: [] })),
       { isLight, view: () => viewCluster(deps), sources },
       makeEvents(world.log),

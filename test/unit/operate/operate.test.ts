@@ -65,7 +65,8 @@ describe("adopting a message", () => {
     };
     const watched = { ...deps, broker: { ...deps.broker, browse }, table: { ...deps.table, insert } };
     const answers = await makeOperator(watched, aLog()).adoptAllOf("owner-1", BY_HAND);
-    expect(answers.map(([, { kind }]) => kind)).toEqual(new Array(300).fill("done"));
+    expect(answers).toHaveLength(300);
+    expect(new Set(answers.map(([, { kind }]) => kind))).toEqual(new Set(["done"]));
     expect(table.rows().open).toHaveLength(300);
     expect(did.indexOf("adopted")).toBeLessThan(did.lastIndexOf("peeked"));
   });
