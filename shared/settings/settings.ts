@@ -87,7 +87,8 @@ export const SETTINGS = [
   {
     name: "RECONCILE_SCHEDULE",
     default: "*/10 * * * * *",
-    description: "When the timer looks at all open runs, as NCRONTAB with seconds",
+    description:
+      "When the timer looks at all open runs, as NCRONTAB with seconds. `/ready` and the alerts expect it every two minutes or more often",
   },
   {
     name: "LOCK_DURATION",
