@@ -51,7 +51,7 @@ export class UnavailableError extends Error {
  */
 export class EntityMissingError extends UnavailableError {}
 
-/** A policy of the cluster denies a request, and will deny it until a person changes the policy or the request. */
+/** A policy denies this one request, and will deny it until a person changes the policy or the request. */
 export class DeniedError extends UnavailableError {}
 
 /** Ignores a ConflictError, after a write for which it doesn't matter who was first. */

@@ -94,9 +94,9 @@ export async function redriveLetters(flags: RedriveFlags): Promise<number> {
       if (rest <= 0) break;
       const order = new Order(operator, plan, how, flags);
       if (canary && !(await order.tryOne())) return 1;
-      const redriven = await order.redrive(rest, wait);
-      if (redriven === undefined) isDone = false;
-      else rest -= redriven;
+      const { count: redriven, areAll } = await order.redrive(rest, wait);
+      if (!areAll) isDone = false;
+      rest -= redriven;
     }
     return isDone ? 0 : 1;
   } finally {
@@ -147,12 +147,12 @@ class Order {
     return false;
   }
 
-  /** Redrives the letters, `most` at most. Resolves to how many; to undefined if some were not. */
-  async redrive(most: number, wait: boolean): Promise<number | undefined> {
+  /** Redrives the letters, `most` at most. Resolves to how many, and to whether these are all that it was to redrive. */
+  async redrive(most: number, wait: boolean): Promise<{ readonly count: number; readonly areAll: boolean }> {
     const left = Math.min(most, this.#plan.letters) - this.#tried;
-    if (left <= 0) return this.#tried;
-    if (!(await this.#order(Number.isFinite(most) ? left : undefined))) return undefined;
-    if (!wait) return this.#tried + left;
+    if (left <= 0) return { count: this.#tried, areAll: true };
+    if (!(await this.#order(Number.isFinite(most) ? left : undefined))) return { count: this.#tried, areAll: false };
+    if (!wait) return { count: this.#tried + left, areAll: true };
     const over = await this.#follow(left);
     const { redriven, end, problem } = over;
     const name = sourceName(this.#source);
@@ -171,7 +171,7 @@ class Order {
       );
     if (count > 0)
       printText("See what becomes of them", commandHere(["runs", "ls", ...flag("source", name)], this.#flags));
-    return end === "done" && count >= wanted && Object.keys(over.left).length === 0 ? count : undefined;
+    return { count, areAll: end === "done" && count >= wanted && Object.keys(over.left).length === 0 };
   }
 
   async #order(most: number | undefined): Promise<boolean> {

@@ -65,7 +65,10 @@ export async function readRuns(
     const newest = runs.filter((run) => isWanted(run, wanted)).toSorted((a, b) => byAge(b, a));
     const listed = await asListed(deps, newest.slice(0, limit));
     const isMore = found?.isMore === true || newest.length > limit;
-    return { runs: listed, ...(isMore ? { more: "there are older ones of them" } : {}) };
+    return {
+      runs: listed,
+      ...(isMore ? { more: found?.isCut ? "there are more of them" : "there are older ones of them" } : {}),
+    };
   }
   const page = await readPages(operator, wanted, { limit, after });
   if (page.next === undefined && after === undefined) return { runs: byEnd(page.runs) };

@@ -25,8 +25,9 @@ export function onlyOne(found: RunsFound, id: string): RunKey {
   if (meant) return meant;
   const newest = found.keys.toSorted((a, b) => byAge(b, a)).slice(0, MOST_NAMED);
   const count = `${found.isMore ? "More than " : ""}${found.keys.length}`;
+  const which = found.isCut ? "some of them" : "the newest";
   throw new Refusal(
-    `${count} runs have the ${found.by} ${id}. Give the id of one run; the newest are: ${newest.map(runId).join(" ")}`,
+    `${count} runs have the ${found.by} ${id}. Give the id of one run; ${which} are: ${newest.map(runId).join(" ")}`,
   );
 }
 

@@ -3,7 +3,8 @@ export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    // A process of another user is alive, though we may not signal it.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { isAlive } from "./is-alive.ts";
-import { lockFile, releaseLock, takeLock } from "./state-lock.ts";
+import { releaseLock, takeLock } from "./state-lock.ts";
 
 /** How long an earlier stack, and its processes, may take to end. */
 const END_TIMEOUT_MS = 15_000;
@@ -38,8 +38,8 @@ export async function openState(directory: string, patienceMs = END_TIMEOUT_MS):
 export async function forgetState(directory: string): Promise<void> {
   await openState(directory);
   for (const name of await readdir(directory)) {
-    const path = join(directory, name);
-    if (path !== lockFile(directory)) await rm(path, { recursive: true, force: true });
+    // The lock, and those that other processes are about to link in its place.
+    if (!name.startsWith("lock")) await rm(join(directory, name), { recursive: true, force: true });
   }
 }
 

@@ -74,9 +74,11 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   /** The processes of parts that are not ready yet. */
   const starting = new Set<number>();
 
+  let isOver = false;
+
   /** Writes down the processes, so that a stack which starts after a `kill -9` waits for their end. */
   function note(): void {
-    if (stateDir !== undefined) notePids(stateDir, [...starting, ...parts.flatMap(pidsOf)]);
+    if (stateDir !== undefined && !isOver) notePids(stateDir, [...starting, ...parts.flatMap(pidsOf)]);
   }
 
   async function start(
@@ -115,7 +117,10 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   let stopping: Promise<void> | undefined;
   async function stopAll(): Promise<void> {
     for (const part of parts.toReversed()) await part.stop();
-    if (stateDir !== undefined && parts.length > 0) notePids(stateDir, []);
+    parts.splice(0);
+    // A part that is just starting ends by itself. The next start waits for it.
+    note();
+    isOver = true;
     await Promise.allSettled(cleanUps.map((cleanUp) => cleanUp()));
     if (stateDir !== undefined) releaseLock(stateDir);
   }

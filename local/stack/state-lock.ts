@@ -1,4 +1,4 @@
-import { linkSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startOf } from "../cluster/kubelet/process-start.ts";
 import { isAlive } from "./is-alive.ts";
@@ -19,11 +19,24 @@ export function takeLock(directory: string): number | undefined {
       if (holder === own) return undefined;
       const pid = Number.parseInt(holder, 10);
       if (isRunning(pid, holder)) return pid;
-      rmSync(file, { force: true });
+      removeStale(file, holder);
     }
   } finally {
     rmSync(draft, { force: true });
   }
+}
+
+/** Removes the lock of a process that is gone. If another one has taken it meanwhile, that one gets it back. */
+function removeStale(file: string, holder: string): void {
+  const aside = `${file}.${process.pid}.stale`;
+  try {
+    renameSync(file, aside);
+  } catch (error) {
+    if (isMissing(error)) return;
+    throw error;
+  }
+  if (read(aside) !== holder) isLinked(aside, file);
+  rmSync(aside, { force: true });
 }
 
 /** Lets go of the lock, if this process has it. */
@@ -31,7 +44,7 @@ export function releaseLock(directory: string): void {
   if (read(lockFile(directory)) === nameOf(process.pid)) rmSync(lockFile(directory), { force: true });
 }
 
-export function lockFile(directory: string): string {
+function lockFile(directory: string): string {
   return join(directory, "lock");
 }
 
@@ -54,10 +67,16 @@ function isLinked(draft: string, file: string): boolean {
   }
 }
 
+/** Reads who has the lock: nobody if it is not there. */
 function read(file: string): string {
   try {
     return readFileSync(file, "utf8");
-  } catch {
-    return "";
+  } catch (error) {
+    if (isMissing(error)) return "";
+    throw error;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

@@ -1,5 +1,5 @@
 import type { Dependencies } from "../dependencies.ts";
-import { UnavailableError } from "../errors.ts";
+import { DeniedError, UnavailableError } from "../errors.ts";
 import type { SourceRuns } from "../observe/open-runs.ts";
 import { idsAmong } from "../observe/orphan-messages.ts";
 import { runId } from "../run/run.ts";
@@ -35,9 +35,9 @@ export function makeDeleteOrphanBodies(deps: Dependencies) {
       try {
         if ((await deps.table.find(key)).kind === "closed") await deps.payloads.deleteBody(key, version);
       } catch (error) {
-        // What passes by itself is tried again in the next tick. A row that can't be read must not keep the bodies
-        // behind it.
-        if (error instanceof UnavailableError) throw error;
+        // What passes by itself is tried again in the next tick. Neither a row that can't be read nor a body that a
+        // policy protects must keep the bodies behind it.
+        if (error instanceof UnavailableError && !(error instanceof DeniedError)) throw error;
         events
           .about({ runId: runId(key) })
           .tell({ event: "failed", what: "left a stored body to a later look", error });

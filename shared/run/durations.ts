@@ -2,12 +2,12 @@
 const SHORTEST_MS = 100;
 
 /**
- * How many things took how long, in steps: number 0 counts up to 0.1 s, and each further one up to √2 times as much as
- * the one before it. What is not named is 0.
+ * How many things took how long, in steps: number 0 counts up to 0.1 s, and each further one, half a number later, up to
+ * 2^¼ times as much as the one before it. What is not named is 0. Earlier releases counted in whole numbers.
  */
 export type Durations = Readonly<Record<number, number>>;
 
-/** How long things took, to a fifth exactly, because they were counted in steps. */
+/** How long things took, to a tenth exactly, because they were counted in steps. */
 export interface Spread {
   /** How many they are. */
   readonly count: number;
@@ -19,7 +19,7 @@ export interface Spread {
 
 /** Counts one more. */
 export function addDuration(durations: Record<number, number>, ms: number): void {
-  const step = Math.ceil(2 * Math.log2(Math.max(ms, SHORTEST_MS) / SHORTEST_MS));
+  const step = Math.ceil(4 * Math.log2(Math.max(ms, SHORTEST_MS) / SHORTEST_MS)) / 2;
   durations[step] = (durations[step] ?? 0) + 1;
 }
 
@@ -43,7 +43,7 @@ export function spreadOf(durations: Durations): Spread | undefined {
   return { count, medianMs: upTo(0.5), p95Ms: upTo(0.95) };
 }
 
-/** The middle of a step, as multiples go: what it counts is off by 2^¼ at most. */
+/** The middle of a step, as multiples go: what it counts is off by 2^⅛ at most. */
 function middleOf(step: number): number {
-  return Math.round(SHORTEST_MS * 2 ** (Math.max(0, step - 0.5) / 2));
+  return Math.round(SHORTEST_MS * 2 ** (Math.max(0, step - 0.25) / 2));
 }

@@ -27,6 +27,29 @@ test("of many runs with one correlation id the newest are named, and the list be
   expect(listed.runs.map(({ id }) => id)).toEqual(newest.slice(0, 3));
 });
 
+test("the newest are found though a page lacks a row that can't be read, and not claimed if there are too many", async () => {
+  const { world, runs } = await worldOf(2_500);
+  let asked = 0;
+  const withCorrelationId: typeof world.table.withCorrelationId = async (...query) => {
+    asked += 1;
+    const page = await world.table.withCorrelationId(...query);
+    return page.filter(({ sequenceNumber }) => sequenceNumber !== 7);
+  };
+  const operator = makeOperator({ ...world.deps, table: { ...world.deps.table, withCorrelationId } }, world.log);
+  const newest = runs.toReversed().map(runId);
+  await expect(oneRun(operator, "order-1", {})).rejects.toThrow(`the newest are: ${newest.slice(0, 5).join(" ")}`);
+
+  asked = 0;
+  const endless: typeof withCorrelationId = async () => {
+    asked += 1;
+    return runs.slice(0, 1_000);
+  };
+  const table = { ...world.deps.table, withCorrelationId: endless };
+  const busy = makeOperator({ ...world.deps, table }, world.log);
+  await expect(oneRun(busy, "order-1", {})).rejects.toThrow(/^More than 100 runs .*; some of them are: /);
+  expect(asked).toBe(20);
+});
+
 test("a list by correlation id says so if it leaves some out", async () => {
   const { world, operator } = await worldOf(3);
   const listed = async (limit: number) => readRuns(operator, world, { messageId: "order-1", limit });

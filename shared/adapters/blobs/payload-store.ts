@@ -1,6 +1,6 @@
 import { BlobSASPermissions, BlobServiceClient, type ContainerClient, SASProtocol } from "@azure/storage-blob";
 import type { Clock } from "../../clock.ts";
-import { ConfigError, ConflictError, UnavailableError } from "../../errors.ts";
+import { ConfigError, ConflictError, DeniedError } from "../../errors.ts";
 import { once } from "../../once.ts";
 import type { KeptLog, PayloadStore, StoredBody } from "../../ports/payload-store.ts";
 import { type RunKey, runId } from "../../run/run.ts";
@@ -70,7 +70,7 @@ export function makeBlobPayloadStore(options: BlobPayloadStoreOptions): PayloadS
       const told = translated(error, doing, service);
       // Nobody races for a blob. A policy, a lease or a legal hold refuses this one, until a person lifts it.
       if (!(told instanceof ConflictError)) throw told;
-      throw new UnavailableError(`${service.name} refuses, ${doing}: it answered ${answerOf(error)}.`, {
+      throw new DeniedError(`${service.name} refuses, ${doing}: it answered ${answerOf(error)}.`, {
         cause: error,
       });
     }

@@ -12,22 +12,26 @@ type RunIdKind = "run id" | "message id" | "correlation id";
 /** The runs that an id may mean. */
 export interface RunsFound {
   readonly by: RunIdKind;
-  /** The newest of each source last. */
+  /** The newest of each source last, unless `isCut`. */
   readonly keys: readonly RunKey[];
-  /** Whether there are older ones. */
+  /** Whether there are others. */
   readonly isMore: boolean;
+  /** Whether there are so many that they were not all looked at, so that the newest may be missing. */
+  readonly isCut?: true;
 }
 
 /** So many runs of each source are found, which are the newest, and so many are on a page of a search. */
 const MOST_FOUND = 100;
+/** So many pages of rows are read of a source to find its newest. */
+const MOST_PAGES = 20;
 const BY_MESSAGE = ["message id", "correlation id"] as const;
 
 /**
  * Finds the runs that an id may mean: one whose own id it is, such as `thumbnails:42:1732400000000`; or else those whose
  * messages have it as their id; or else those whose messages have it as their correlation id. Undefined if there are
  * none. Senders' ids need not be unique, and runs that a release began before it noted them are found by their own id
- * alone. Costs the list of sources, and up to three requests to the table for a run id, and one for each source, each
- * other kind and each 1,000 runs.
+ * alone. Costs the list of sources, and up to three requests to the table for a run id, and for each source and each other
+ * kind one, and one for each 1,000 runs, 20 at most.
  */
 export async function findRuns(deps: LookDependencies, id: string): Promise<RunsFound | undefined> {
   const named = await runsOfName(deps, id);
@@ -36,7 +40,9 @@ export async function findRuns(deps: LookDependencies, id: string): Promise<Runs
     const sources = await sourcesInOrder(deps);
     const found = await Promise.all(sources.map((source) => newestBy(deps, by, id, source)));
     const keys = found.flatMap((newest) => newest.keys);
-    if (keys.length > 0) return { by, keys, isMore: found.some(({ isMore }) => isMore) };
+    if (keys.length === 0) continue;
+    const isCut = found.some((newest) => newest.isCut);
+    return { by, keys, isMore: found.some(({ isMore }) => isMore), ...(isCut ? { isCut } : {}) };
   }
   return undefined;
 }
@@ -50,13 +56,15 @@ async function newestBy(
 ): Promise<Omit<RunsFound, "by">> {
   let keys: RunKey[] = [];
   let isMore = false;
-  for (let page: RunKey[] | undefined; page === undefined || page.length === ROWS_AT_ONCE; ) {
-    page = await pageBy(deps, by, id, { source, limit: ROWS_AT_ONCE, after: page?.at(-1) });
+  for (let pages = 0; pages < MOST_PAGES; pages += 1) {
+    // A page may have fewer than it could, because rows of a newer release are left out.
+    const page = await pageBy(deps, by, id, { source, limit: ROWS_AT_ONCE, after: keys.at(-1) });
+    if (page.length === 0) return { keys, isMore };
     const known = [...keys, ...page];
     isMore ||= known.length > MOST_FOUND;
     keys = known.slice(-MOST_FOUND);
   }
-  return { keys, isMore };
+  return { keys, isMore: true, isCut: true };
 }
 
 /** A run that was found. What its row says is missing if a newer release wrote it, or if it went meanwhile. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { UnavailableError } from "../../../shared/errors.ts";
+import { DeniedError, UnavailableError } from "../../../shared/errors.ts";
 import { makeHousekeeping } from "../../../shared/housekeeping/housekeeping.ts";
 import { viewCluster } from "../../../shared/observe/cluster-view.ts";
 import { readOpenRuns } from "../../../shared/observe/open-runs.ts";
@@ -82,6 +82,21 @@ describe("a body that was stored after its run was over", () => {
     expect([world.lastTick()?.["failed"], world.payloads.bodies.size]).toEqual([1, 1]);
     await world.tick();
     expect(world.payloads.bodies.size).toBe(0);
+  });
+
+  it("is deleted although a policy protects the body of another run", async () => {
+    const world = await withLateBody();
+    const run = aRun({ sequenceNumber: 1, bodyInBlob: true });
+    const closed = { ...run, status: "succeeded", closedAt: world.clock.now() } as const;
+    await world.table.close(await world.table.insert(run), closed);
+    await world.payloads.putBody(run, Buffer.from("protected"));
+    const deleteBody: typeof world.payloads.deleteBody = (key, version) =>
+      key.sequenceNumber === 1
+        ? Promise.reject(new DeniedError("409 BlobImmutableDueToPolicy"))
+        : world.payloads.deleteBody(key, version);
+    world.clock.advance(60_000);
+    await world.makeReplica({ payloads: { ...world.deps.payloads, deleteBody } }).tick();
+    expect(world.payloads.bodies.size).toBe(1);
   });
 
   it("is deleted although the row of another run with a body can't be read", async () => {
