@@ -102,7 +102,7 @@ describe("a view", () => {
     const { page } = await open();
     const row = page.locator("[data-row]", { has: page.getByRole("link", { name: "good", exact: true }) });
     await row.getByRole("img", { name: /^\d\d:\d\d: 6 done, 0 failed$|; / }).waitFor();
-    await row.getByText(/^\d+(\.\d)? a minute$/).waitFor();
+    await row.getByText(/^\d+(\.\d)? ended a minute$/).waitFor();
     const waits = page.locator("[data-row]", { has: page.getByRole("link", { name: "many", exact: true }) });
     expect(await waits.getByRole("img").count()).toBe(0);
   });

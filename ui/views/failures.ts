@@ -152,7 +152,7 @@ function GroupOf({ group, most, redrive: last, again }: GroupProps) {
         ${last && (isAtWork(last) ? html`<${Chip} tone="wait">being redriven<//>` : html`<${AfterRedrive} redrive=${last} group=${group} />`)}
         <p class="muted">
           <${Plain} text=${module || "no module"} /> · ${reason}${exitCode !== undefined && ` · exit code ${exitCode}`} · last
-          ${" "}<${Age} at=${lastAt} ago /> · first <${Age} at=${firstAt} ago /> · for instance
+          ${" "}<${Age} at=${lastAt} ago /> · first <${Age} at=${firstAt} ago /> · such as
           ${" "}<${Link} to=${addressOf(["runs", sample.id])}><${Plain} text=${sample.id} mono /><//>
         </p>
       </div>

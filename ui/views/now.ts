@@ -35,7 +35,7 @@ function shown({ modules, problems }: Status) {
     }
     <p class="hint">
       At work: Jobs that the last tick counted, of its slots. In line: below it, how long until the last of them
-      begins. Done, Failed, Job takes and a minute are of the last hour. Failed leaves out what a person cancelled. Half
+      begins. Done, Failed, Job takes and ended are of the last hour. Failed leaves out what a person cancelled. Half
       of the Jobs take no longer than Job takes says.
     </p>
   `;
@@ -189,7 +189,7 @@ function LastHour({ module }: { readonly module: ModuleStatus }) {
   const eachMs = (now() - module.ends.since) / many;
   return html`
     <${Sparkline} lately=${module.lately} />
-    ${many > 0 && html`<div class="under">${perMinuteText(eachMs, countText)} a minute</div>`}
+    ${many > 0 && html`<div class="under">${perMinuteText(eachMs, countText)} ended a minute</div>`}
   `;
 }
 

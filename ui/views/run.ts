@@ -167,9 +167,10 @@ function isSaid({ lastError, verdict }: Shown["run"]): boolean {
 
 function messageText(message: Shown["message"], status: Shown["run"]["status"]): string {
   if ("unavailable" in message) return `the bus can't be asked: ${message.unavailable}`;
-  if (message.found === null) return isDeadLettered(status) ? "dead-lettered" : "not on the bus any more";
-  const { state, bodyBytes } = message.found;
-  return `${state} on the bus, ${bodyBytes} bytes`;
+  const { found } = message;
+  // A redriven letter is deferred where it lies, also once it has failed anew.
+  const state = isDeadLettered(status) ? "dead-lettered" : found?.state;
+  return found ? `${state}, ${found.bodyBytes} bytes` : (state ?? "not on the bus any more");
 }
 
 /** The steps of a run, and what the time up to each was spent with. */
