@@ -194,10 +194,8 @@ function judgeWait(
   const fault = TEMPLATE_FAULTS.find((one) => one === cause);
   const since = before?.cause === cause ? before.since : before && fault ? now : began;
   const isLate = now - since >= startTimeoutMs;
-  // One look is too few: nodes of another kind, or a webhook, may be there for a moment of a long wait.
-  if (fault && isLate && before?.cause === cause)
-    return notStarted(fault, `${what} after ${duration(now - began)}: ${detail}`);
-  const isToBeNoted = isLate || (fault !== undefined && before !== undefined);
+  if (fault && isLate) return notStarted(fault, `${what} after ${duration(now - began)}: ${detail}`);
+  const isToBeNoted = fault ? before !== undefined : isLate;
   return isToBeNoted ? { held: { cause, since, detail } } : { waiting: detail };
 }
 
