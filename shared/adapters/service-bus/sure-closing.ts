@@ -10,7 +10,7 @@ let isInstalled = false;
 
 /**
  * Patches rhea-promise so that each close of a link, a session or a connection resolves: when it is answered, whatever
- * the answer, when its time is over, or when the connection is lost. Either way there is nothing left to close.
+ * the answer, when its time is over, or when the connection is lost. There is nothing that the caller could do about it.
  *
  * Unpatched, a close that is under way when the connection is lost never settles. The SDK waits for it before it opens
  * a link anew, and opens none until then, so that a source would be listened at never again. And the SDK does not await
