@@ -194,7 +194,9 @@ describe("a purge", () => {
 });
 
 describe("a letter of others", () => {
-  test("is listed, shown, and can be redriven, and its words do nothing to a terminal", async () => {
+  test("is listed, shown, and can be redriven, and its words do nothing to a terminal", {
+    timeout: 60_000,
+  }, async () => {
     const client = new ServiceBusClient(stack.settings["ServiceBus"] ?? "");
     await client.createSender("thumbnails").sendMessages({ messageId: "theirs", body: Buffer.from('{"size":1}') });
     const receiver = client.createReceiver("thumbnails");
