@@ -1,4 +1,4 @@
-import { isAbout } from "./scene.ts";
+import { isAbout, starts } from "./scene.ts";
 import type { Scenario, Twin } from "./twin.ts";
 
 /** Recreates the queue, so that the next message gets the number of the first one. */
@@ -37,13 +37,18 @@ export const IDENTITY_TWINS: readonly Twin[] = [
     scenario: {
       story:
         "while a run waits for attempt 2, its queue is deleted and made again, and a new message gets the same number",
-      async play({ script, send, recreateBus }) {
+      replicas: 1,
+      async play({ script, send, until, recreateBus }) {
         const waiting = script.catch("update a run to waiting", "after");
         await send("retry");
         const caught = await waiting;
         await recreateBus();
-        await send("success");
+        const looking = script.catch("peek at a message", "before");
         caught.goOn();
+        const look = await looking;
+        await send("one at a time");
+        await until("the new one is at work", (records) => starts(records, 1) === 2);
+        look.goOn();
       },
       // The first message is gone for good, and its row has to say so.
       forgives: ({ about }, records) => isAbout("retry-1", about, records),
