@@ -70,9 +70,8 @@ test("many links that close at once bring no warning of a leak", async () => {
   expect(warnings).not.toHaveBeenCalled();
 });
 
-test("a link that was opened anew under load brings no more deliveries than calls may run, once the old ones have ended", {
-  timeout: LONG_MS,
-}, async () => {
+/** Calls that run since before an outage, and as many messages that a new link has brought behind them. */
+async function afterOutage() {
   const bus = await startBus();
   const { calls, gate } = startListening(bus.broker.connectionString);
   gate.shut();
@@ -82,6 +81,13 @@ test("a link that was opened anew under load brings no more deliveries than call
   // The new link has a credit for each call, whatever runs.
   await send(bus, numbered(CALLS));
   await vi.waitFor(() => expect(held(bus).locked).toBe(2 * CALLS), PATIENCE);
+  return { bus, calls, gate };
+}
+
+test("a link that was opened anew under load brings no more deliveries than calls may run, once the old ones have ended", {
+  timeout: LONG_MS,
+}, async () => {
+  const { bus, gate } = await afterOutage();
   gate.open();
   await vi.waitFor(() => expect(held(bus).active).toBe(0), PATIENCE);
 
@@ -94,14 +100,7 @@ test("a link that was opened anew under load brings no more deliveries than call
 });
 
 test("a delivery that waits for its turn stays locked", { timeout: LONG_MS }, async () => {
-  const bus = await startBus();
-  const { calls, gate } = startListening(bus.broker.connectionString);
-  gate.shut();
-  await bus.send("q", ...numbered(CALLS));
-  await vi.waitFor(() => expect(calls).toHaveLength(CALLS), PATIENCE);
-  await outage(bus);
-  await send(bus, numbered(CALLS));
-  await vi.waitFor(() => expect(held(bus).locked).toBe(2 * CALLS), PATIENCE);
+  const { bus, calls, gate } = await afterOutage();
   const lapsedBy = Date.now() + 1.5 * LOCK_MS;
   await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(lapsedBy), 2 * LOCK_MS);
   gate.open();
