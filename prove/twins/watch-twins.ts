@@ -238,7 +238,7 @@ export const WATCH_TWINS: readonly Twin[] = [
       },
       {
         guard: "terminal-conditions, failure",
-        put: `const failed = (job.status?.conditions ?? []).find(
+        put: `return (job.status?.conditions ?? []).find(
           ({ type, status }) => status === "True" && ["Failed", "FailureTarget"].includes(type),
         );`,
       },
