@@ -29,7 +29,7 @@ export function commandFor(found: ShownFinding, namespace: string): string | und
     case "file missing":
       return `dispatcher runs cancel '${found.first}'`;
     case "overdue Job":
-      // A shell would take bare bars for pipes, and the first outcome for the chosen one. So quoted, the command refuses it.
+      // A shell would take bare bars for pipes, and the first outcome for the chosen one. The command refuses it quoted.
       return `dispatcher repair --force '${found.runId}' --as '${FORCED_OUTCOMES.join("|")}'`;
     case "stray Job":
       return `kubectl -n ${namespace} delete job ${found.jobName}`;

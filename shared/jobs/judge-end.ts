@@ -153,12 +153,12 @@ function mayHaveStarted(pod: V1Pod, end: AttemptEnd): boolean {
 }
 
 /** Judges a pod that ended before any of its containers had started. That costs nothing, unless its template is to blame. */
-function beforeStart(pod: V1Pod, { detail }: AttemptEnd): AttemptEnd {
+function beforeStart(pod: V1Pod, end: AttemptEnd): AttemptEnd {
   const { reason = "", message } = pod.status ?? {};
   const block = blockedBy(pod);
-  if (block) return templatesFault(block.fault, `${detail}: ${block.detail}`);
+  if (block) return blamed(end, { cause: block.fault, detail: block.detail });
   if (TEMPLATES_FAULT.test(reason)) return templatesFault("pod-refused", withLine(reason, lastLine(message)));
-  return unstarted(detail);
+  return unstarted(end.detail);
 }
 
 function isOverItsLimit({ status }: V1Pod): boolean {

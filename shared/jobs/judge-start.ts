@@ -104,7 +104,7 @@ interface ToldFault {
 }
 
 /** The reasons are in the kubelet's `events/event.go`. */
-const VOLUME: ToldFault = {
+const VOLUME_TOLD: ToldFault = {
   cause: "volume",
   says: ({ reason, message }) => reason === "FailedMount" && NO_VOLUME_DATA.test(message ?? ""),
   denies: new Set(["Pulling", "Pulled", "Created", "Started", "FailedCreatePodSandBox"]),
@@ -121,7 +121,7 @@ const IMAGE_TOLD: ToldFault = {
 };
 
 /** The words are in the kubelet's `kuberuntime/kuberuntime_container.go`. */
-const CONTAINER: ToldFault = {
+const CONTAINER_TOLD: ToldFault = {
   cause: "configuration",
   says: ({ reason, message }) => reason === "Failed" && message?.startsWith("Error: ") === true,
   denies: new Set(["Created"]),
@@ -211,7 +211,7 @@ function whyPending(pod: V1Pod, events: readonly CoreV1Event[]): Why {
   }
   const hasNode = pod.spec?.nodeName !== undefined || scheduled !== undefined || pod.status?.startTime !== undefined;
   if (!hasNode) return { cause: "no-node", detail: "no scheduler has looked at its pod" };
-  return faultTold(VOLUME, events) ?? { cause: "no-container", detail: whyNoContainer(pod) };
+  return faultTold(VOLUME_TOLD, events) ?? { cause: "no-container", detail: whyNoContainer(pod) };
 }
 
 /**
@@ -222,7 +222,7 @@ export function faultByEvents(
   events: readonly CoreV1Event[],
   before: Hold["cause"] | undefined,
 ): TemplateBlame | undefined {
-  for (const told of [VOLUME, IMAGE_TOLD, CONTAINER]) {
+  for (const told of [VOLUME_TOLD, IMAGE_TOLD, CONTAINER_TOLD]) {
     const fault = faultTold(told, events);
     if (fault) return fault;
   }

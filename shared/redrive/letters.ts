@@ -6,7 +6,7 @@ import type { PeekedMessage } from "../run/message.ts";
 import type { LetterHindrance, Redrive } from "../run/redrive.ts";
 import type { ClosedRun, RunKey } from "../run/run.ts";
 import type { Source } from "../run/source.ts";
-import { exitCodeOn, ownerOf, withoutLetterStamps } from "../run/stamp.ts";
+import { exitCodeOn, isOfAnother, withoutLetterStamps } from "../run/stamp.ts";
 
 /** A dead letter on the bus, with what the rows and today's module files say of it. */
 export interface SeenLetter<Message extends PeekedMessage = PeekedMessage> {
@@ -51,8 +51,7 @@ function hindranceOf(
   { letter, run, judgement }: Pick<SeenLetter, "letter" | "run" | "judgement">,
   owner: string,
 ): LetterHindrance | undefined {
-  const stamped = ownerOf(letter);
-  if (stamped !== undefined && stamped !== "" && stamped !== owner) return "another instance";
+  if (isOfAnother(letter, owner)) return "another instance";
   if (run?.kind === "newer") return "newer release";
   if (run?.kind === "open") return "at work";
   if (run?.run.status === "succeeded") return "work done";

@@ -6,6 +6,7 @@ import type { Reason } from "./reasons.ts";
 
 import { attemptsHad, byAge, type ClosedRun, keyOf, originalId, type RunKey, type Verdict } from "./run.ts";
 import { type Source, sourceKey } from "./source.ts";
+import { ownerOf } from "./stamp.ts";
 
 /** What is noted of a run whose message was dead-lettered, so that people find it among others that failed alike. */
 export interface NotedLetter extends RunKey {
@@ -84,7 +85,7 @@ export function meantOf<Run extends RunKey>(runs: readonly Run[]): Run | undefin
  */
 export function keyOnLetter(source: Source, letter: PeekedMessage, owner: string): RunKey {
   const own = { source, sequenceNumber: letter.sequenceNumber, enqueuedAt: letter.enqueuedAt };
-  const isOurs = letter.properties["dispatcher-owner"] === owner;
+  const isOurs = ownerOf(letter) === owner;
   return (isOurs ? keyNamed(source, nameOnLetter(source, letter)) : undefined) ?? own;
 }
 

@@ -71,8 +71,8 @@ test("many links that close at once bring no warning of a leak", async () => {
 });
 
 /** Calls that run since before an outage, and as many messages that a new link has brought behind them. */
-async function afterOutage() {
-  const bus = await startBus();
+async function afterOutage(interference: Partial<Interference> = {}) {
+  const bus = await startBus(interference);
   const { calls, gate } = startListening(bus.broker.connectionString);
   gate.shut();
   await bus.send("q", ...numbered(CALLS));
@@ -110,20 +110,13 @@ test("a delivery that waits for its turn stays locked", { timeout: LONG_MS }, as
 
 test("a delivery whose lock is lost while it waits for its turn is not run", { timeout: LONG_MS }, async () => {
   const refused = new Set<unknown>();
-  const bus = await startBus({
+  const { bus, calls, gate } = await afterOutage({
     onCall: async ({ operation, body }, carryOut) => {
       const reply = carryOut();
       if (operation === "com.microsoft:renew-lock" && reply.statusCode !== 200) refused.add(JSON.stringify(body));
       return reply;
     },
   });
-  const { calls, gate } = startListening(bus.broker.connectionString);
-  gate.shut();
-  await bus.send("q", ...numbered(CALLS));
-  await vi.waitFor(() => expect(calls).toHaveLength(CALLS), PATIENCE);
-  await outage(bus);
-  await send(bus, numbered(CALLS));
-  await vi.waitFor(() => expect(held(bus).locked).toBe(2 * CALLS), PATIENCE);
   bus.passTime(LOCK_MS + 1);
   await vi.waitFor(() => expect(refused.size).toBe(2 * CALLS), PATIENCE);
   gate.open();

@@ -30,7 +30,7 @@ export async function startRelease(
   const server = createServer(({ url = "" }, response) => {
     const found = objects[url.split("?")[0] ?? ""];
     response.writeHead(found ? 200 : 404, { "Content-Type": "application/json" });
-    response.end(JSON.stringify(found ?? { kind: "Status", message: "there is no such thing", code: 404 }));
+    response.end(JSON.stringify(found ?? { kind: "Status", message: "not found", code: 404 }));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();

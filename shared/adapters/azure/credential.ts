@@ -20,7 +20,7 @@ export function azureIdentity(clientId: string | undefined): AzureIdentity {
 /** The library takes long to load, and connection strings need none of it. */
 function loadedOnUse(): TokenCredential {
   let loaded: Promise<TokenCredential> | undefined;
-  return withinTime({
+  return withTimeout({
     async getToken(...args) {
       loaded ??= import("@azure/identity").then(({ DefaultAzureCredential }) => new DefaultAzureCredential());
       return (await loaded).getToken(...args);
@@ -35,7 +35,7 @@ const TOKEN_TIMEOUT_MS = 30_000;
  * Gives each token some time. The storage SDKs ask for it before their own time begins to count, and the library may wait
  * for ever if nobody answers. Rejects with the library's own error, as if it had no token.
  */
-export function withinTime(credential: TokenCredential, timeoutMs = TOKEN_TIMEOUT_MS): TokenCredential {
+export function withTimeout(credential: TokenCredential, timeoutMs = TOKEN_TIMEOUT_MS): TokenCredential {
   return {
     async getToken(...args) {
       let timer: NodeJS.Timeout | undefined;

@@ -42,16 +42,17 @@ export function answerOf(error: unknown): string {
  * doesn't count.
  */
 function isConflict(error: unknown): boolean {
-  const code = codeOf(error);
-  if (code !== undefined && GONE_OR_GOING.has(code)) return false;
-  if (isForeign404(error)) return false;
   const status = statusOf(error);
-  return status === 409 || status === 412 || status === 404;
+  return isMissing(error) || ((status === 409 || status === 412) && !GONE_OR_GOING.has(codeOf(error) ?? ""));
 }
 
-/** Whether something else than the service answered that there is nothing. The service always gives a code. */
-export function isForeign404(error: unknown): boolean {
-  return statusOf(error) === 404 && codeOf(error) === undefined;
+/**
+ * Whether the service says that a row or blob is not there. A table or container that is gone doesn't count, and neither
+ * does a 404 without a code: the service always gives one.
+ */
+export function isMissing(error: unknown): boolean {
+  const code = codeOf(error);
+  return statusOf(error) === 404 && code !== undefined && !GONE_OR_GOING.has(code);
 }
 
 /**
@@ -102,7 +103,8 @@ function passing(error: Error & StorageFailure, service: StorageService): string
   const answer = answerOf(error);
   if (NO_TOKEN.test(error.name)) return "the app's identity got no token.";
   if (error.name === "AbortError" || error.name === "TimeoutError") return `no answer within ${service.timeoutMs} ms.`;
-  if (isForeign404(error)) return "it answered 404 without a code, as if a proxy had answered in its place.";
+  if (status === 404 && code === undefined)
+    return "it answered 404 without a code, as if a proxy had answered in its place.";
   if (code !== undefined && GONE_OR_GOING.has(code))
     return `the service says ${code}, as if it had been deleted while the app ran. Restore it, or restart the app, which makes an empty one.`;
   if (status === 401 || status === 403) {

@@ -4,7 +4,7 @@ import type { Clock, Reading, ServiceClock } from "../../clock.ts";
 import { once } from "../../once.ts";
 import { ROLES } from "../azure/remedy.ts";
 import type { StorageConnection } from "../azure/storage-connection.ts";
-import { codeOf, isForeign404, type StorageService, statusOf, translated } from "../azure/storage-error.ts";
+import { isMissing, type StorageService, translated } from "../azure/storage-error.ts";
 import { retryAfterMs } from "../retry-after.ts";
 import type { Columns } from "./columns.ts";
 import { makeTableExchange } from "./exchange.ts";
@@ -210,7 +210,7 @@ function isInsecure(connection: StorageConnection): boolean {
 }
 
 function undefinedIfMissing(error: unknown): undefined {
-  if (statusOf(error) !== 404 || codeOf(error) === "TableNotFound" || isForeign404(error)) throw error;
+  if (!isMissing(error)) throw error;
 }
 
 /** Reads a row that the caller can't do without. Throws an Error that names the row if it can't be read. */

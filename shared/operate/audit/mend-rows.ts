@@ -4,6 +4,7 @@ import type { Run, RunKey } from "../../run/run.ts";
 import { ownerOf } from "../../run/stamp.ts";
 import type { SafeFinding } from "./finding.ts";
 import type { Mending } from "./mending.ts";
+import { peekDeferred } from "./peek-deferred.ts";
 
 type FoundRows = Extract<
   SafeFinding,
@@ -59,8 +60,7 @@ export async function mendRows(mending: Mending, found: FoundRows): Promise<bool
  * an active message makes its run when it is delivered, and a foreign one is adopted by hand.
  */
 async function rebuilt({ deps }: Mending, key: RunKey): Promise<Run | undefined> {
-  const message = await deps.broker.peek(key.source, key.sequenceNumber);
-  if (message?.state !== "deferred" || message.enqueuedAt !== key.enqueuedAt) return undefined;
-  if (ownerOf(message) !== (await deps.instanceTable.owner())) return undefined;
+  const message = await peekDeferred(deps, key);
+  if (!message || ownerOf(message) !== (await deps.instanceTable.owner())) return undefined;
   return rebuildRun(deps, key, message, await viewCluster(deps));
 }

@@ -3,7 +3,6 @@ import { ConflictError } from "../../errors.ts";
 import { findHome } from "../../housekeeping/sweep.ts";
 import type { Log } from "../../log.ts";
 import { viewCluster } from "../../observe/cluster-view.ts";
-import type { PeekedMessage } from "../../run/message.ts";
 import type { RunKey } from "../../run/run.ts";
 import { makeEvents } from "../../telemetry/events.ts";
 import { type Answer, already, done, refused, would } from "../answer.ts";
@@ -12,6 +11,7 @@ import type { SafeFinding } from "./finding.ts";
 import { mendJob } from "./mend-job.ts";
 import { mendRows } from "./mend-rows.ts";
 import type { Mending } from "./mending.ts";
+import { peekDeferred } from "./peek-deferred.ts";
 import { subjectOf } from "./subject.ts";
 
 /**
@@ -68,11 +68,6 @@ async function bringHome({ deps, log, note }: Mending, key: RunKey): Promise<boo
   // A replica may have brought it home, or somebody holds its lock. A receive finds it in neither case.
   const isClosed = (await deps.table.find(key)).kind === "closed";
   return isClosed && (await peekDeferred(deps, key)) !== undefined ? "busy" : false;
-}
-
-async function peekDeferred({ broker }: Pick<Dependencies, "broker">, key: RunKey): Promise<PeekedMessage | undefined> {
-  const message = await broker.peek(key.source, key.sequenceNumber);
-  return message?.state === "deferred" && message.enqueuedAt === key.enqueuedAt ? message : undefined;
 }
 
 function sourceOf(found: SafeFinding): RunKey["source"] | undefined {

@@ -1,11 +1,11 @@
 import { expect, it } from "vitest";
-import { withinTime } from "../../../shared/adapters/azure/credential.ts";
+import { withTimeout } from "../../../shared/adapters/azure/credential.ts";
 import { type StorageService, translated } from "../../../shared/adapters/azure/storage-error.ts";
 import { UnavailableError } from "../../../shared/errors.ts";
 
 it("counts a token that nobody gives as none, so that what waits for it is tried again", async () => {
   const silent = { getToken: () => new Promise<never>(() => {}) };
-  const error = await withinTime(silent, 20)
+  const error = await withTimeout(silent, 20)
     .getToken("scope")
     .catch((caught: unknown) => caught);
   const connection = { kind: "identity", endpoint: "https://a", credential: silent, clientId: undefined } as const;
@@ -15,5 +15,5 @@ it("counts a token that nobody gives as none, so that what waits for it is tried
 
 it("gives a token that comes in time", async () => {
   const token = { token: "t", expiresOnTimestamp: 1 };
-  expect(await withinTime({ getToken: () => Promise.resolve(token) }).getToken("scope")).toBe(token);
+  expect(await withTimeout({ getToken: () => Promise.resolve(token) }).getToken("scope")).toBe(token);
 });

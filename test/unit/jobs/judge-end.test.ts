@@ -274,7 +274,7 @@ const CASES: Case[] = [
   },
   ...["DeletionByTaintManager", "DeletionByPodGC"].map(
     (reason): Case => ({
-      name: `a node that went away after it had taken the pod, whatever it had said of it until then: ${reason}`,
+      name: `a node that was lost after it had taken the pod, and had told of no start: ${reason}`,
       pods: [
         aPod({
           status: {
