@@ -76,12 +76,14 @@ const usedPartOfCommand = {
   },
 };
 
-/** Leaves out the indentation of templates, which the page's elements don't have either. */
+/** Leaves out the line breaks between the tags of templates, and all indentation, which the page's elements don't have either. */
 const withoutIndentation = {
   name: "without-indentation",
   setup({ onLoad }) {
     onLoad({ filter: /[/\\]ui[/\\][^.]*\.ts$/ }, async ({ path }) => ({
-      contents: (await readFile(path, "utf8")).replace(/\n +/g, "\n"),
+      contents: (await readFile(path, "utf8"))
+        .replace(/\n +/g, "\n")
+        .replace(/>\n(?=<|\$\{)|(?<=`)\n(?=<)|(?<=\})\n(?=<\/)/g, (found) => found.trim()),
       loader: "ts",
     }));
   },
@@ -191,7 +193,15 @@ async function buildPage(options, entryPoints) {
   });
   const others = Object.values(page.metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path));
   if (others.length > 0) throw new Error(`the page uses what is not for a browser: ${others.join(", ")}`);
-  return page;
+  return { ...page, outputFiles: await Promise.all(page.outputFiles.map(smaller)) };
+}
+
+/** Minifies the page's script once more. It weighs 2 % less then. */
+async function smaller({ path, text }) {
+  if (!path.endsWith(".js")) return { path, text };
+  const { minify } = await import("terser");
+  const { code } = await minify(text, { module: true, ecma: 2022, compress: { passes: 3 } });
+  return { path, text: code };
 }
 
 /**
